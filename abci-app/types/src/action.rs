@@ -1,0 +1,308 @@
+//! What a transaction can do. The field numbers are the contract with every client.
+
+use crate::epoch::EpochTotals;
+use crate::merkle::MerkleProof;
+use crate::record::Format;
+use crate::schema::Schema;
+use crate::voucher::SignedVoucher;
+use crate::{
+    Address, Amount, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores, Signature,
+};
+
+/// Bits of [`RegisterNode::roles`].
+pub mod role {
+    /// Judges contributions.
+    pub const VALIDATOR: u32 = 1;
+    /// Keeps blobs and attests that it does.
+    pub const STORAGE: u32 = 2;
+    /// Answers questions for pay.
+    pub const SERVING: u32 = 4;
+    /// All roles there are.
+    pub const ALL: u32 = VALIDATOR | STORAGE | SERVING;
+}
+
+/// Moves money between accounts.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Transfer {
+    /// Who receives.
+    #[prost(message, required, tag = "1")]
+    pub to: Address,
+    /// Base units, more than zero.
+    #[prost(uint64, tag = "2")]
+    pub amount: Amount,
+}
+
+/// Ties a node key to the signing account, with roles and a stake. Sent again, it replaces the record; the stake is then
+/// raised or lowered to the new amount.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct RegisterNode {
+    /// The node's key.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// The node key's signature over [`RegisterNode::sign_bytes`]: nobody can register another's node.
+    #[prost(message, required, tag = "2")]
+    pub proof: Signature,
+    /// Sum of [`role`] bits.
+    #[prost(uint32, tag = "3")]
+    pub roles: u32,
+    /// Base units locked as stake: the node's weight as a validator.
+    #[prost(uint64, tag = "4")]
+    pub stake: Amount,
+    /// A name for people, 1 to 64 bytes.
+    #[prost(string, tag = "5")]
+    pub name: String,
+}
+
+impl RegisterNode {
+    /// What the node key signs: that `account` may speak for it on `chain_id`.
+    pub fn sign_bytes(chain_id: &str, account: &Address, node: &NodeKey) -> [u8; 32] {
+        crate::key::sign_bytes("datanet/node-proof/v1", &[chain_id.as_bytes(), &account.0, &node.0])
+    }
+}
+
+/// Opens a pool of records. Its id is [`DatanetId::derive`] of the signer and the name.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct CreateDatanet {
+    /// 1 to 64 of `a-z 0-9 -`; unique per chain.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// For people, up to 1,024 bytes.
+    #[prost(string, tag = "2")]
+    pub description: String,
+    /// What records look like.
+    #[prost(message, required, tag = "3")]
+    pub schema: Schema,
+    /// SPDX expression, 1 to 64 bytes.
+    #[prost(string, tag = "4")]
+    pub licence: String,
+    /// Base units an answer costs.
+    #[prost(uint64, tag = "5")]
+    pub price: Amount,
+    /// Lowest combined score accepted, in basis points.
+    #[prost(uint32, tag = "6")]
+    pub accept_threshold: u32,
+    /// Validators drawn for each contribution, 1 to 64.
+    #[prost(uint32, tag = "7")]
+    pub committee_size: u32,
+    /// Storage attestations that make an accepted contribution final, 1 to 64.
+    #[prost(uint32, tag = "8")]
+    pub storage_quorum: u32,
+    /// Blob of the held-out set (JSONL in this schema) that usefulness is measured on.
+    #[prost(message, required, tag = "9")]
+    pub holdout: BlobHash,
+    /// Size of that blob in bytes.
+    #[prost(uint64, tag = "10")]
+    pub holdout_size: u64,
+    /// Smallest bond of a contribution, in base units.
+    #[prost(uint64, tag = "11")]
+    pub min_bond: Amount,
+}
+
+/// Gives a batch of records to a datanet. Its id is [`ContributionId::derive`].
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Contribute {
+    /// To which datanet.
+    #[prost(message, required, tag = "1")]
+    pub datanet: DatanetId,
+    /// BLAKE3 of the bytes.
+    #[prost(message, required, tag = "2")]
+    pub blob: BlobHash,
+    /// Bytes.
+    #[prost(uint64, tag = "3")]
+    pub size: u64,
+    /// How the bytes are written.
+    #[prost(enumeration = "Format", tag = "4")]
+    pub format: i32,
+    /// Records in the batch.
+    #[prost(uint64, tag = "5")]
+    pub records: u64,
+    /// Merkle root over the records' canonical forms ([`crate::record::record_leaf`]).
+    #[prost(message, required, tag = "6")]
+    pub record_root: Digest,
+    /// Base units locked until the verdict; a refused batch loses part of it.
+    #[prost(uint64, tag = "7")]
+    pub bond: Amount,
+    /// The node that holds the bytes first.
+    #[prost(message, required, tag = "8")]
+    pub origin: NodeKey,
+}
+
+/// A storage node's word that it holds and has verified a contribution's bytes. Signed by the node's account.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct AttestStorage {
+    /// What it holds.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
+    /// Which node.
+    #[prost(message, required, tag = "2")]
+    pub node: NodeKey,
+}
+
+/// A committee member's hidden judgement.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct CommitScores {
+    /// What is judged.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
+    /// [`crate::scores::Commitment::digest`].
+    #[prost(message, required, tag = "2")]
+    pub commitment: Digest,
+}
+
+/// The judgement behind a commitment.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct RevealScores {
+    /// What is judged.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
+    /// The scores.
+    #[prost(message, required, tag = "2")]
+    pub scores: Scores,
+    /// Blob of the report: the reasons, record by record.
+    #[prost(message, required, tag = "3")]
+    pub report: BlobHash,
+    /// The salt of the commitment.
+    #[prost(message, required, tag = "4")]
+    pub salt: Digest,
+}
+
+/// Puts a model on the ledger, so that its owner is paid when it answers.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct RegisterModel {
+    /// The model's id: hash over its files.
+    #[prost(message, required, tag = "1")]
+    pub model: ModelId,
+    /// A name for people, 1 to 64 bytes.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// The registered models it was made from, up to 16.
+    #[prost(message, repeated, tag = "3")]
+    pub parents: Vec<ModelId>,
+    /// The datanets it was trained on, up to 16.
+    #[prost(message, repeated, tag = "4")]
+    pub datanets: Vec<DatanetId>,
+    /// SPDX expression, 1 to 64 bytes.
+    #[prost(string, tag = "5")]
+    pub licence: String,
+}
+
+/// Locks a deposit from which a serving node is paid by vouchers. Its id is the hash of the transaction body.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct OpenChannel {
+    /// The serving node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Base units, more than zero.
+    #[prost(uint64, tag = "2")]
+    pub deposit: Amount,
+    /// Height from which the payer may close the channel and take back what was not charged.
+    #[prost(uint64, tag = "3")]
+    pub expiry: u64,
+}
+
+/// The payer takes back what is left in an expired channel.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct CloseChannel {
+    /// Which channel.
+    #[prost(message, required, tag = "1")]
+    pub channel: ChannelId,
+}
+
+/// A serving node settles all its answers since the last time: one transaction, however many answers.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct SettleEpoch {
+    /// The serving node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Counts from 1 for each node.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Merkle root over [`crate::epoch::EpochLeaf`]s: each account's cumulative earnings with this node.
+    #[prost(message, required, tag = "3")]
+    pub root: Digest,
+    /// Where the money goes.
+    #[prost(message, required, tag = "4")]
+    pub totals: EpochTotals,
+    /// The latest voucher of each channel that paid, ordered by channel, up to 256.
+    #[prost(message, repeated, tag = "5")]
+    pub vouchers: Vec<SignedVoucher>,
+}
+
+/// Pays an account what a serving node's latest epoch root says, less what it had before. Anyone may send it.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Claim {
+    /// The serving node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Who is paid.
+    #[prost(message, required, tag = "2")]
+    pub account: Address,
+    /// The account's cumulative earnings with this node, in base units.
+    #[prost(uint64, tag = "3")]
+    pub cumulative: Amount,
+    /// Proof of the leaf under the node's latest root.
+    #[prost(message, required, tag = "4")]
+    pub proof: MerkleProof,
+}
+
+/// Everything a transaction can do.
+#[derive(Clone, PartialEq, Eq, prost::Oneof, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Action {
+    /// See [`Transfer`].
+    #[prost(message, tag = "10")]
+    Transfer(Transfer),
+    /// See [`RegisterNode`].
+    #[prost(message, tag = "11")]
+    RegisterNode(RegisterNode),
+    /// See [`CreateDatanet`].
+    #[prost(message, tag = "12")]
+    CreateDatanet(CreateDatanet),
+    /// See [`Contribute`].
+    #[prost(message, tag = "13")]
+    Contribute(Contribute),
+    /// See [`AttestStorage`].
+    #[prost(message, tag = "14")]
+    AttestStorage(AttestStorage),
+    /// See [`CommitScores`].
+    #[prost(message, tag = "15")]
+    CommitScores(CommitScores),
+    /// See [`RevealScores`].
+    #[prost(message, tag = "16")]
+    RevealScores(RevealScores),
+    /// See [`RegisterModel`].
+    #[prost(message, tag = "17")]
+    RegisterModel(RegisterModel),
+    /// See [`OpenChannel`].
+    #[prost(message, tag = "18")]
+    OpenChannel(OpenChannel),
+    /// See [`CloseChannel`].
+    #[prost(message, tag = "19")]
+    CloseChannel(CloseChannel),
+    /// See [`SettleEpoch`].
+    #[prost(message, tag = "20")]
+    SettleEpoch(SettleEpoch),
+    /// See [`Claim`].
+    #[prost(message, tag = "21")]
+    Claim(Claim),
+}
+
+impl Action {
+    /// The action's name, as in JSON and in events.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Transfer(_) => "transfer",
+            Self::RegisterNode(_) => "register_node",
+            Self::CreateDatanet(_) => "create_datanet",
+            Self::Contribute(_) => "contribute",
+            Self::AttestStorage(_) => "attest_storage",
+            Self::CommitScores(_) => "commit_scores",
+            Self::RevealScores(_) => "reveal_scores",
+            Self::RegisterModel(_) => "register_model",
+            Self::OpenChannel(_) => "open_channel",
+            Self::CloseChannel(_) => "close_channel",
+            Self::SettleEpoch(_) => "settle_epoch",
+            Self::Claim(_) => "claim",
+        }
+    }
+}

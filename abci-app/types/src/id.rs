@@ -1,0 +1,219 @@
+//! Fixed-size byte identifiers that are protobuf messages of one `bytes` field.
+
+/// Declares a fixed-size byte string: hex in text and JSON, `{ bytes value = 1; }` on the wire.
+///
+/// The decoder refuses any other length; a missing field decodes to zeros and is then caught as
+/// non-canonical, because encoding always writes the field.
+macro_rules! fixed_bytes {
+    ($(#[$doc:meta])* $name:ident, $len:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $len;
+            /// All zeros: the default, never a valid identifier of anything.
+            pub const ZERO: Self = Self([0; $len]);
+
+            /// The raw bytes.
+            pub const fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+
+            /// Reads exactly `LEN` bytes.
+            pub fn from_slice(bytes: &[u8]) -> Result<Self, $crate::id::IdError> {
+                <[u8; $len]>::try_from(bytes).map(Self).map_err(|_| $crate::id::IdError::Length {
+                    what: stringify!($name),
+                    expected: $len,
+                    actual: bytes.len(),
+                })
+            }
+
+            /// Lower-case hex.
+            pub fn to_hex(&self) -> String {
+                hex::encode(self.0)
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::ZERO
+            }
+        }
+
+        impl prost::Message for $name {
+            fn encode_raw(&self, buf: &mut impl prost::bytes::BufMut) {
+                prost::encoding::bytes::encode(1, &self.0.to_vec(), buf);
+            }
+
+            fn merge_field(
+                &mut self,
+                tag: u32,
+                wire_type: prost::encoding::WireType,
+                buf: &mut impl prost::bytes::Buf,
+                ctx: prost::encoding::DecodeContext,
+            ) -> Result<(), prost::DecodeError> {
+                if tag != 1 {
+                    return prost::encoding::skip_field(wire_type, tag, buf, ctx);
+                }
+                let mut value = Vec::new();
+                prost::encoding::bytes::merge(wire_type, &mut value, buf, ctx)?;
+                *self = Self::from_slice(&value)
+                    .map_err(|error| $crate::codec::decode_error(error.to_string()))?;
+                Ok(())
+            }
+
+            fn encoded_len(&self) -> usize {
+                prost::encoding::bytes::encoded_len(1, &self.0.to_vec())
+            }
+
+            fn clear(&mut self) {
+                *self = Self::ZERO;
+            }
+        }
+    };
+}
+
+/// Adds hex `Display`, `FromStr` and serde to a [`fixed_bytes!`] type.
+macro_rules! hex_text {
+    ($name:ident) => {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}({})", stringify!($name), hex::encode(self.0))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::id::IdError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let bytes = hex::decode(text)
+                    .map_err(|_| $crate::id::IdError::Hex { what: stringify!($name), expected: Self::LEN })?;
+                Self::from_slice(&bytes)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&hex::encode(self.0))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+pub(crate) use {fixed_bytes, hex_text};
+
+/// Why a text or byte string is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not hexadecimal.
+    #[error("{what} must be {expected} bytes in hexadecimal")]
+    Hex {
+        /// The type wanted.
+        what: &'static str,
+        /// Bytes wanted.
+        expected: usize,
+    },
+    /// Wrong number of bytes.
+    #[error("{what} must be {expected} bytes, not {actual}")]
+    Length {
+        /// The type wanted.
+        what: &'static str,
+        /// Bytes wanted.
+        expected: usize,
+        /// Bytes given.
+        actual: usize,
+    },
+    /// Not an address.
+    #[error("not a datanet address: {0}; it starts with \"dn1\"")]
+    Address(String),
+}
+
+macro_rules! digest_ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        $(fixed_bytes!($(#[$doc])* $name, 32); hex_text!($name);)*
+    };
+}
+
+digest_ids! {
+    /// Any BLAKE3 digest without a narrower meaning.
+    Digest,
+    /// BLAKE3 hash of a blob: its address in the blob store.
+    BlobHash,
+    /// A datanet: hash of its creator and name.
+    DatanetId,
+    /// A contribution: hash of datanet, contributor and blob.
+    ContributionId,
+    /// A model: hash over the hashes of its files.
+    ModelId,
+    /// A payment channel: hash of the transaction that opened it.
+    ChannelId,
+    /// A receipt: the hash of the answer record, which is also that blob's address.
+    ReceiptId,
+}
+
+/// BLAKE3 over a domain tag and length-prefixed parts, so that no two lists of parts collide.
+pub fn tagged_hash(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in std::iter::once(domain.as_bytes()).chain(parts.iter().copied()) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+impl DatanetId {
+    /// The id of the datanet `name` created by `creator` on `chain_id`.
+    pub fn derive(chain_id: &str, creator: &crate::Address, name: &str) -> Self {
+        Self(tagged_hash("datanet/datanet-id/v1", &[chain_id.as_bytes(), &creator.0, name.as_bytes()]))
+    }
+}
+
+impl ContributionId {
+    /// The id of `contributor` giving `blob` to `datanet`: known before the transaction is on the ledger, and the
+    /// reason why the same bytes can't be given twice by the same account.
+    pub fn derive(chain_id: &str, datanet: &DatanetId, contributor: &crate::Address, blob: &BlobHash) -> Self {
+        Self(tagged_hash("datanet/contribution-id/v1", &[chain_id.as_bytes(), &datanet.0, &contributor.0, &blob.0]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    #[test]
+    fn an_id_of_the_wrong_length_does_not_decode() {
+        let mut bytes = Vec::new();
+        prost::encoding::bytes::encode(1, &vec![7u8; 31], &mut bytes);
+        assert!(BlobHash::decode(bytes.as_slice()).is_err());
+    }
+
+    #[test]
+    fn hex_text_round_trips_and_garbage_is_refused() {
+        let id = BlobHash([0xab; 32]);
+        assert_eq!(id.to_string().parse::<BlobHash>().unwrap(), id);
+        assert!("zz".parse::<BlobHash>().is_err());
+        assert!("ab".parse::<BlobHash>().is_err());
+    }
+
+    #[test]
+    fn tagged_hashes_separate_their_parts() {
+        assert_ne!(tagged_hash("d", &[b"ab", b"c"]), tagged_hash("d", &[b"a", b"bc"]));
+        assert_ne!(tagged_hash("d", &[b"a"]), tagged_hash("e", &[b"a"]));
+    }
+}

@@ -1,0 +1,41 @@
+//! Datanet's shared vocabulary: what the ledger orders, what nodes say to each other, what callers sign.
+//!
+//! Everything here is pure: no I/O, no clock, no randomness, no floats. Wire structures are protobuf messages
+//! (`prost` derives; the field numbers are the contract) and domain types at once: an id is a message with one
+//! `bytes` field of fixed length, so that a value of the wrong length never gets past the decoder.
+//!
+//! - [`id`], [`address`], [`key`]: fixed-size identifiers, account addresses, ed25519 keys and signatures.
+//! - [`tx`], [`action`]: signed transactions and what they can do.
+//! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
+//! - [`scores`]: a validator's judgement and its commitment.
+//! - [`merkle`], [`split`], [`amount`]: trees, fair integer splits, money.
+//! - [`voucher`], [`receipt`], [`epoch`]: pay-per-answer: what a caller signs, what a node proves, what is settled.
+//! - [`announce`]: the gossip message that says where a contribution's bytes are.
+//! - [`codec`]: canonical decoding: bytes that would not be written again the same way are refused.
+
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
+
+pub mod action;
+pub mod address;
+pub mod amount;
+pub mod announce;
+pub mod codec;
+pub mod epoch;
+pub mod id;
+pub mod key;
+pub mod merkle;
+pub mod receipt;
+pub mod record;
+pub mod schema;
+pub mod scores;
+pub mod split;
+pub mod tx;
+pub mod voucher;
+
+pub use action::Action;
+pub use address::Address;
+pub use amount::{Amount, PPM};
+pub use id::{BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, ReceiptId};
+pub use key::{NodeKey, PublicKey, Signature, SigningKey};
+pub use scores::Scores;
+pub use tx::{SignedTx, TxBody, TxHash};
