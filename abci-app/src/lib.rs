@@ -1,1 +1,2 @@
-//! placeholder
+//! The ledger.
+pub mod state;
