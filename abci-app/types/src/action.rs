@@ -226,6 +226,9 @@ pub struct SettleEpoch {
     /// The latest voucher of each channel that paid, ordered by channel, up to 256.
     #[prost(message, repeated, tag = "5")]
     pub vouchers: Vec<SignedVoucher>,
+    /// Blob of the epoch's statement: the leaves under `root` and, for each, why. Whoever wants to claim reads it.
+    #[prost(message, required, tag = "6")]
+    pub statement: BlobHash,
 }
 
 /// Pays an account what a serving node's latest epoch root says, less what it had before. Anyone may send it.
