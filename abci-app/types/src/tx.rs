@@ -65,6 +65,8 @@ pub struct VerifiedTx {
     pub id: [u8; 32],
     /// Account of the signer.
     pub signer: Address,
+    /// Key of the signer: later vouchers of a channel are checked against it.
+    pub public_key: PublicKey,
     /// The signed part.
     pub body: TxBody,
     /// What it does.
@@ -129,7 +131,8 @@ impl SignedTx {
         let action = body.action.clone().ok_or(TxError::NoAction)?;
         tx.public_key.verify(&TxBody::sign_bytes(&tx.body), &tx.signature)?;
         let signer = Address::of(&tx.public_key);
-        Ok(VerifiedTx { hash: tx_hash(bytes), id: tx_id(&tx.body, &signer), signer, body, action })
+        let (hash, id) = (tx_hash(bytes), tx_id(&tx.body, &signer));
+        Ok(VerifiedTx { hash, id, signer, public_key: tx.public_key, body, action })
     }
 }
 

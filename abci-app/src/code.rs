@@ -1,0 +1,107 @@
+//! Result codes of transactions and queries. Zero is success; clients may rely on every number here.
+//!
+//! 1 to 19 concern any transaction; each component owns a range of ten
+//! from 20 on: 20 nodes, 30 datanets, 40 contributions, 50 validation, 60 models, 70 channels, 80 settlement.
+
+/// The transaction took effect.
+pub const OK: u32 = 0;
+/// The bytes are not a canonical transaction with an action.
+pub const CODEC: u32 = 1;
+/// Signed for another chain.
+pub const WRONG_CHAIN: u32 = 2;
+/// The signature does not match.
+pub const SIGNATURE: u32 = 3;
+/// Its expiry height has passed, or lies too far ahead.
+pub const EXPIRED: u32 = 4;
+/// Already executed.
+pub const REPLAYED: u32 = 5;
+/// The fee is below the minimum.
+pub const FEE: u32 = 6;
+/// The account has too little money.
+pub const FUNDS: u32 = 7;
+/// The chain has not started yet: try again in a moment.
+pub const NOT_READY: u32 = 8;
+/// The mempool is full: try again after the next block.
+pub const MEMPOOL_FULL: u32 = 9;
+/// The ledger itself failed and the node is stopping; the transaction is not at fault.
+pub const INTERNAL: u32 = 10;
+/// A query for an unknown path, an unknown height, or with a malformed key.
+pub const QUERY: u32 = 11;
+/// The genesis file is at fault.
+pub const GENESIS: u32 = 18;
+/// The transfer's own fields are at fault (amount zero).
+pub const TRANSFER: u32 = 19;
+/// Fields of a node registration out of bounds.
+pub const NODE_INVALID: u32 = 20;
+/// The node key did not sign for this account.
+pub const NODE_PROOF: u32 = 21;
+/// The account has another node, or the node another account.
+pub const NODE_TAKEN: u32 = 22;
+/// Stake below a validator's minimum.
+pub const NODE_STAKE: u32 = 23;
+/// As many validators as the ledger draws from.
+pub const NODE_LIMIT: u32 = 24;
+/// No such node.
+pub const NODE_UNKNOWN: u32 = 25;
+/// The node does not have the role that this needs.
+pub const NODE_ROLE: u32 = 26;
+/// The signer is not the node's account.
+pub const NODE_ACCOUNT: u32 = 27;
+/// Fields of a datanet out of bounds.
+pub const DATANET_INVALID: u32 = 30;
+/// The name is taken.
+pub const DATANET_TAKEN: u32 = 31;
+/// No such datanet.
+pub const DATANET_UNKNOWN: u32 = 32;
+/// Fields of a contribution out of bounds.
+pub const CONTRIBUTION_INVALID: u32 = 40;
+/// Given before by the same account.
+pub const CONTRIBUTION_TAKEN: u32 = 41;
+/// No such contribution.
+pub const CONTRIBUTION_UNKNOWN: u32 = 42;
+/// Bond below the datanet's minimum.
+pub const CONTRIBUTION_BOND: u32 = 43;
+/// Nobody is there to judge.
+pub const NO_VALIDATORS: u32 = 44;
+/// The contribution was refused, so nothing more can be said about it.
+pub const CONTRIBUTION_REFUSED: u32 = 45;
+/// The node attested before.
+pub const ATTESTED: u32 = 46;
+/// Scores or commitment out of bounds.
+pub const SCORES_INVALID: u32 = 50;
+/// Not drawn for this contribution.
+pub const NOT_IN_COMMITTEE: u32 = 51;
+/// Too early or too late for this step.
+pub const WRONG_PHASE: u32 = 52;
+/// Committed or revealed before.
+pub const SCORED_BEFORE: u32 = 53;
+/// The reveal does not match its commitment.
+pub const COMMITMENT_MISMATCH: u32 = 54;
+/// Fields of a model out of bounds.
+pub const MODEL_INVALID: u32 = 60;
+/// Registered before.
+pub const MODEL_TAKEN: u32 = 61;
+/// No such model.
+pub const MODEL_UNKNOWN: u32 = 62;
+/// Fields of a channel out of bounds.
+pub const CHANNEL_INVALID: u32 = 70;
+/// No such channel.
+pub const CHANNEL_UNKNOWN: u32 = 71;
+/// The channel belongs to another node or payer.
+pub const CHANNEL_FOREIGN: u32 = 72;
+/// The channel is closed.
+pub const CHANNEL_CLOSED: u32 = 73;
+/// The channel has not expired.
+pub const CHANNEL_ACTIVE: u32 = 74;
+/// Vouchers or totals of an epoch out of bounds.
+pub const EPOCH_INVALID: u32 = 80;
+/// Not the node's next epoch.
+pub const EPOCH_ORDER: u32 = 81;
+/// A voucher goes backwards, beyond the deposit, or is not signed by the payer.
+pub const VOUCHER: u32 = 82;
+/// The proof does not lead to the node's latest root.
+pub const CLAIM_PROOF: u32 = 83;
+/// Everything the leaf says was paid before.
+pub const CLAIM_NOTHING: u32 = 84;
+/// The node's pool holds less than the leaf says: its tree promises more than it settled.
+pub const CLAIM_POOL: u32 = 85;

@@ -1,0 +1,3 @@
+//! What accounts can do.
+
+mod transfer;

@@ -1,0 +1,149 @@
+//! Who owns how much. Money appears at genesis only; after that it only moves.
+//!
+//! Escrows are accounts too ([`Address::module`]), which no key controls: so the sum of all balances is the supply,
+//! always, and a missing unit can't hide in a side record.
+
+pub mod action;
+pub mod state_key;
+
+use datanet_types::{Address, Amount};
+
+use super::ActionError;
+use super::error::refuse;
+use crate::code;
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// A number of base units, as stored.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Balance {
+    /// Base units.
+    #[prost(uint64, tag = "1")]
+    pub amount: Amount,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct Name {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+/// The account that fees and penalties go to.
+pub fn treasury() -> Address {
+    Address::module("treasury", &[])
+}
+
+/// What an account owns, in base units; zero for one that nobody has heard of.
+pub fn balance<S: StateRead>(state: &S, address: &Address) -> Result<Amount, StateError> {
+    Ok(state.get::<Balance>(&state_key::balance(address))?.unwrap_or_default().amount)
+}
+
+/// The name an account was given at genesis.
+pub fn name<S: StateRead>(state: &S, address: &Address) -> Result<Option<String>, StateError> {
+    Ok(state.get::<Name>(&state_key::name(address))?.map(|record| record.name))
+}
+
+/// All the money there is, in base units, as minted at genesis.
+pub fn supply<S: StateRead>(state: &S) -> Result<Amount, StateError> {
+    Ok(state.get::<Balance>(&state_key::supply())?.unwrap_or_default().amount)
+}
+
+/// Up to `limit` accounts that own something, by address text, from behind `after`.
+pub fn list<S: StateRead>(
+    state: &S,
+    after: Option<&Address>,
+    limit: usize,
+) -> Result<Vec<(Address, Amount)>, StateError> {
+    let after = after.map(state_key::balance);
+    let entries = state.list::<Balance>(&state_key::balances(), after.as_deref(), limit)?;
+    entries.into_iter().map(|(key, balance)| Ok((address_in(&key)?, balance.amount))).collect()
+}
+
+/// The sum of all balances, counted one by one: equal to [`supply`], or the ledger is wrong. Reads every account.
+pub fn count_supply<S: StateRead>(state: &S) -> Result<u128, StateError> {
+    let (mut sum, mut after) = (0u128, None);
+    loop {
+        let page = list(state, after.as_ref(), 1_000)?;
+        let Some((last, _)) = page.last() else { return Ok(sum) };
+        after = Some(*last);
+        for (_, amount) in page {
+            sum = sum.saturating_add(u128::from(amount));
+        }
+    }
+}
+
+fn address_in(key: &str) -> Result<Address, StateError> {
+    let text = key.strip_prefix(&state_key::balances()).unwrap_or(key);
+    text.parse().map_err(|error| StateError::Corrupt { key: key.to_owned(), reason: format!("{error}") })
+}
+
+fn set<S: StateWrite>(state: &mut S, address: &Address, amount: Amount) {
+    let key = state_key::balance(address);
+    if amount == 0 {
+        // An empty escrow leaves nothing behind.
+        state.delete(key);
+    } else {
+        state.put(key, &Balance { amount });
+    }
+}
+
+/// Moves `amount` base units. Refused if `from` owns less; nothing changes then.
+pub(super) fn transfer<S: StateWrite>(
+    state: &mut S,
+    from: &Address,
+    to: &Address,
+    amount: Amount,
+) -> Result<(), ActionError> {
+    let owned = balance(state, from)?;
+    let Some(left) = owned.checked_sub(amount) else {
+        return refuse(
+            code::FUNDS,
+            format!(
+                "account {from} has {owned} base units and this takes {amount}; send it {} more",
+                amount.saturating_sub(owned)
+            ),
+        );
+    };
+    if from == to || amount == 0 {
+        return Ok(());
+    }
+    let Some(sum) = balance(state, to)?.checked_add(amount) else {
+        return refuse(code::FUNDS, format!("account {to} can't hold {amount} base units more"));
+    };
+    set(state, from, left);
+    set(state, to, sum);
+    Ok(())
+}
+
+/// A transfer out of an escrow that holds enough because the ledger put it there: failing means a broken store.
+pub(super) fn release<S: StateWrite>(
+    state: &mut S,
+    from: &Address,
+    to: &Address,
+    amount: Amount,
+) -> Result<(), StateError> {
+    transfer(state, from, to, amount).map_err(|error| match error {
+        ActionError::State(error) => error,
+        ActionError::Refused { message, .. } => {
+            StateError::Corrupt { key: state_key::balance(from), reason: format!("escrow falls short: {message}") }
+        }
+    })
+}
+
+/// Creates money. Genesis only; the balances are checked before to fit.
+pub(super) fn mint<S: StateWrite>(
+    state: &mut S,
+    address: &Address,
+    amount: Amount,
+    name: Option<&str>,
+) -> Result<(), ActionError> {
+    let (Some(sum), Some(owned)) = (supply(state)?.checked_add(amount), balance(state, address)?.checked_add(amount))
+    else {
+        return refuse(code::GENESIS, "genesis: the balances sum to more than 64 bits hold");
+    };
+    state.put(state_key::supply(), &Balance { amount: sum });
+    set(state, address, owned);
+    if let Some(name) = name {
+        state.put(state_key::name(address), &Name { name: name.to_owned() });
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! The ledger's rules, one folder a subject: records and keys, and one file for each action.
+//!
+//! Everything here is a deterministic function of state, block and transaction: integers only, checked arithmetic,
+//! ordered maps, no clock. An action first checks what needs no state ([`check_stateless`]), then checks the rest and
+//! executes ([`execute`]); the caller runs it on an overlay and drops that when the action is refused. Reading functions take any
+//! [`StateRead`](crate::state::StateRead): the daemon and the HTTP interface read through them too.
+//!
+//! - [`params`], [`genesis`]: the chain's numbers and first state.
+//! - [`accounts`], [`admission`]: money; expiry, replay and fee.
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
+pub mod accounts;
+pub mod admission;
+mod error;
+mod event;
+pub mod genesis;
+pub mod params;
+
+use datanet_types::Action;
+use datanet_types::tx::VerifiedTx;
+
+pub use error::ActionError;
+pub use event::Event;
+pub use genesis::{Genesis, GenesisAccount};
+pub use params::Params;
+
+use crate::state::{StateError, StateWrite};
+
+/// The block in which something happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The chain.
+    pub chain_id: String,
+    /// The block's height.
+    pub height: u64,
+    /// Consensus time in seconds since 1970. For display; no rule depends on it.
+    pub time_seconds: i64,
+    /// App hash after the previous block: what committees are drawn from.
+    pub app_hash: [u8; 32],
+}
+
+/// The transaction in which something happens.
+#[derive(Debug, Clone, Copy)]
+pub struct TxContext<'a> {
+    /// Its block.
+    pub block: &'a BlockContext,
+    /// The transaction.
+    pub tx: &'a VerifiedTx,
+}
+
+/// How one kind of action is checked and done.
+trait ActionHandler {
+    /// Checks what needs no state.
+    fn check_stateless(&self, tx: &VerifiedTx) -> Result<(), ActionError>;
+
+    /// Checks against state, then executes. After a refusal `state` may hold part of the changes: drop it.
+    fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError>;
+}
+
+/// Calls the same method on whichever action it is.
+macro_rules! dispatch {
+    ($action:expr, $inner:ident => $call:expr) => {
+        match $action {
+            Action::Transfer($inner) => $call,
+            other => error::refuse(crate::code::CODEC, format!("{} is not known to this ledger", other.name())),
+        }
+    };
+}
+
+/// Writes the first state of a chain. Refuses a genesis that contradicts itself.
+pub fn init_genesis<S: StateWrite>(state: &mut S, genesis: &Genesis, chain_id: &str) -> Result<(), ActionError> {
+    genesis::init(state, genesis, chain_id)
+}
+
+/// Checks everything about a transaction that needs no state.
+pub fn check_stateless(tx: &VerifiedTx) -> Result<(), ActionError> {
+    dispatch!(&tx.action, action => action.check_stateless(tx))
+}
+
+/// What happens before the transactions of a block.
+pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+    admission::forget_expired(state, block.height)?;
+    Ok(Vec::new())
+}
+
+/// Checks expiry, replay and fee; takes the fee and remembers the transaction. Keep these changes even when the
+/// action is refused afterwards: otherwise a failing transaction costs nothing and can be sent again and again.
+pub fn charge_fee_and_record<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+    admission::charge(state, ctx)
+}
+
+/// Checks the transaction's action against state and executes it. Drop the changes when it is refused.
+pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+    dispatch!(&ctx.tx.action, action => action.check_and_execute(state, ctx))
+}
+
+/// What happens after the transactions of a block: deadlines.
+pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+    let _ = (state, block);
+    Ok(Vec::new())
+}

@@ -1,0 +1,210 @@
+//! The numbers a chain is started with: fixed at genesis.
+
+pub mod state_key;
+
+use datanet_types::Amount;
+use datanet_types::amount::{BPS, DNT};
+use datanet_types::epoch::FeeShares;
+
+use super::ActionError;
+use super::error::ensure;
+use crate::code;
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// The numbers a chain is started with.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Smallest fee of a transaction, in base units. Default 1,000 (a thousandth of a DNT): nothing to a user,
+    /// something to a flood.
+    pub min_fee: Amount,
+    /// Blocks that a committee has to commit its scores. Default 60: half a minute at two blocks a second, which
+    /// fetching and judging a batch on a slow machine takes. The phase ends early once everybody has committed.
+    pub commit_window: u64,
+    /// Blocks that a committee has to reveal. Default 30: revealing needs one transaction and no work. The phase
+    /// ends early once all commitments are revealed.
+    pub reveal_window: u64,
+    /// Base units paid with each contribution and shared by the validators who judged it, in proportion to their
+    /// accuracy. Default 0.1 DNT: a hundred fees, so that judging pays for the two transactions it takes.
+    pub review_fee: Amount,
+    /// Share of the bond that a refused contribution loses to the treasury, in basis points. Default 5,000: half.
+    /// All would scare newcomers off, little would make guessing cheap.
+    pub bond_penalty_bps: u32,
+    /// How fast reputation follows accuracy, in basis points of each new verdict. Default 1,000: about the last
+    /// twenty verdicts count.
+    pub reputation_alpha_bps: u32,
+    /// Reputation of a new validator, in basis points. Default 5,000: the middle; a fresh account can't wash off a
+    /// bad record and start at the top.
+    pub initial_reputation_bps: u32,
+    /// The floor of reputation, in basis points. Default 100: who was offline for long is seldom drawn, but can
+    /// come back; at zero it would never be drawn again.
+    pub min_reputation_bps: u32,
+    /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
+    pub min_stake: Amount,
+    /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`].
+    pub fee_shares: FeeShares,
+    /// Largest contribution in bytes. Default 2 GiB.
+    pub max_contribution_bytes: u64,
+    /// Most records of a contribution. Default 10 million.
+    pub max_contribution_records: u64,
+    /// Fewest blocks between opening a channel and its expiry. Default 600 (five minutes at two blocks a second): a
+    /// node must have time to settle before the payer may take the deposit back.
+    pub channel_min_blocks: u64,
+    /// Committee members whose judgements are tallied in one block, at most (at least one contribution always is).
+    /// Default 256: about 800 writes, a tenth of a second. What is left waits for the next block.
+    pub max_tally_members: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            min_fee: 1_000,
+            commit_window: 60,
+            reveal_window: 30,
+            review_fee: DNT / 10,
+            bond_penalty_bps: 5_000,
+            reputation_alpha_bps: 1_000,
+            initial_reputation_bps: 5_000,
+            min_reputation_bps: 100,
+            min_stake: 100 * DNT,
+            fee_shares: FeeShares::STANDARD,
+            max_contribution_bytes: 2 * 1024 * 1024 * 1024,
+            max_contribution_records: 10_000_000,
+            channel_min_blocks: 600,
+            max_tally_members: 256,
+        }
+    }
+}
+
+impl Params {
+    /// Checks that the numbers make sense together.
+    pub fn validate(&self) -> Result<(), ActionError> {
+        let within = |bps: u32| u64::from(bps) <= BPS;
+        let check = |good: bool, what: &str| ensure(good, code::GENESIS, || format!("genesis params: {what}"));
+        check(self.fee_shares.is_whole(), "fee_shares must sum to 10000")?;
+        check(within(self.bond_penalty_bps), "bond_penalty_bps must be at most 10000")?;
+        check(within(self.reputation_alpha_bps), "reputation_alpha_bps must be at most 10000")?;
+        check(within(self.initial_reputation_bps), "initial_reputation_bps must be at most 10000")?;
+        check(self.min_reputation_bps >= 1, "min_reputation_bps must be at least 1")?;
+        check(
+            self.min_reputation_bps <= self.initial_reputation_bps,
+            "min_reputation_bps must not be above initial_reputation_bps",
+        )?;
+        check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
+        check(self.commit_window >= 1, "commit_window must be at least 1 block")?;
+        check(self.reveal_window >= 1, "reveal_window must be at least 1 block")?;
+        check(self.max_contribution_bytes >= 1, "max_contribution_bytes must be at least 1")?;
+        check(self.max_contribution_records >= 1, "max_contribution_records must be at least 1")
+    }
+}
+
+/// The stored form: the same numbers, in protobuf like all of state.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct Record {
+    #[prost(uint64, tag = "1")]
+    min_fee: u64,
+    #[prost(uint64, tag = "2")]
+    commit_window: u64,
+    #[prost(uint64, tag = "3")]
+    reveal_window: u64,
+    #[prost(uint64, tag = "4")]
+    review_fee: u64,
+    #[prost(uint32, tag = "5")]
+    bond_penalty_bps: u32,
+    #[prost(uint32, tag = "6")]
+    reputation_alpha_bps: u32,
+    #[prost(uint32, tag = "7")]
+    initial_reputation_bps: u32,
+    #[prost(uint32, tag = "8")]
+    min_reputation_bps: u32,
+    #[prost(uint64, tag = "9")]
+    min_stake: u64,
+    #[prost(message, required, tag = "10")]
+    fee_shares: FeeShares,
+    #[prost(uint64, tag = "11")]
+    max_contribution_bytes: u64,
+    #[prost(uint64, tag = "12")]
+    max_contribution_records: u64,
+    #[prost(uint64, tag = "13")]
+    channel_min_blocks: u64,
+    #[prost(uint32, tag = "14")]
+    max_tally_members: u32,
+    #[prost(string, tag = "15")]
+    chain_id: String,
+}
+
+/// Copies the fields that both forms have: a field forgotten here does not compile.
+macro_rules! convert {
+    ($from:ident => $to:ident, $($extra:tt)*) => {
+        $to {
+            min_fee: $from.min_fee,
+            commit_window: $from.commit_window,
+            reveal_window: $from.reveal_window,
+            review_fee: $from.review_fee,
+            bond_penalty_bps: $from.bond_penalty_bps,
+            reputation_alpha_bps: $from.reputation_alpha_bps,
+            initial_reputation_bps: $from.initial_reputation_bps,
+            min_reputation_bps: $from.min_reputation_bps,
+            min_stake: $from.min_stake,
+            fee_shares: $from.fee_shares,
+            max_contribution_bytes: $from.max_contribution_bytes,
+            max_contribution_records: $from.max_contribution_records,
+            channel_min_blocks: $from.channel_min_blocks,
+            max_tally_members: $from.max_tally_members,
+            $($extra)*
+        }
+    };
+}
+
+/// The chain's parameters. State without genesis is a broken store.
+pub fn get<S: StateRead>(state: &S) -> Result<Params, StateError> {
+    let record = read(state)?;
+    Ok(convert!(record => Params,))
+}
+
+/// The chain's id, as at genesis.
+pub fn chain_id<S: StateRead>(state: &S) -> Result<String, StateError> {
+    Ok(read(state)?.chain_id)
+}
+
+fn read<S: StateRead>(state: &S) -> Result<Record, StateError> {
+    let key = state_key::params();
+    let missing = |key| StateError::Corrupt { key, reason: "no parameters: genesis was not executed".to_owned() };
+    state.get(&key)?.ok_or_else(|| missing(key))
+}
+
+/// Stores the parameters. Genesis only.
+pub(super) fn put<S: StateWrite>(state: &mut S, params: &Params, chain_id: &str) {
+    let chain_id = chain_id.to_owned();
+    state.put(state_key::params(), &convert!(params => Record, chain_id));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::MemoryState;
+
+    #[test]
+    fn the_defaults_are_valid_and_survive_the_store() {
+        let params = Params::default();
+        params.validate().unwrap();
+        let mut state = MemoryState::default();
+        assert!(get(&state).is_err());
+        put(&mut state, &params, "test");
+        assert_eq!(get(&state).unwrap(), params);
+        assert_eq!(chain_id(&state).unwrap(), "test");
+    }
+
+    #[test]
+    fn shares_that_do_not_sum_to_the_whole_are_refused() {
+        let mut params = Params::default();
+        params.fee_shares.node += 1;
+        assert!(params.validate().unwrap_err().to_string().contains("10000"));
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused() {
+        assert!(serde_json::from_str::<Params>(r#"{"min_fee": 5}"#).is_ok());
+        assert!(serde_json::from_str::<Params>(r#"{"min_fees": 5}"#).is_err());
+    }
+}
