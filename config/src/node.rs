@@ -1,0 +1,324 @@
+//! What an operator can choose. Every field names its environment variable; the flag is `--set section.key=value`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use datanet_types::DatanetId;
+use serde::{Deserialize, Serialize};
+
+/// The version of the configuration that this datanet reads and writes.
+pub const VERSION: u32 = 1;
+
+/// A node's configuration. Precedence: flag > environment > file > default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The format's version, [`VERSION`]. Every file must state it.
+    pub version: u32,
+    /// Who this node is and what it does.
+    #[serde(default)]
+    pub node: NodeSection,
+    /// The HTTP interface.
+    #[serde(default)]
+    pub api: ApiConfig,
+    /// Gossip and blobs.
+    #[serde(default)]
+    pub p2p: P2pConfig,
+    /// The order of transactions.
+    #[serde(default)]
+    pub consensus: ConsensusConfig,
+    /// Running models.
+    #[serde(default)]
+    pub inference: InferenceConfig,
+    /// Which datanets this node follows.
+    #[serde(default)]
+    pub datanets: DatanetsConfig,
+    /// Scoring contributions.
+    #[serde(default)]
+    pub judging: JudgingConfig,
+    /// What is logged, and how.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            node: NodeSection::default(),
+            api: ApiConfig::default(),
+            p2p: P2pConfig::default(),
+            consensus: ConsensusConfig::default(),
+            inference: InferenceConfig::default(),
+            datanets: DatanetsConfig::default(),
+            judging: JudgingConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// Something that a node does for its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Signs blocks and scores contributions.
+    Validator,
+    /// Keeps the bytes of the contributions of its datanets, and attests that it does.
+    Storage,
+    /// Answers questions for pay.
+    Serving,
+}
+
+/// `[node]`: who this node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeSection {
+    /// A name for people: 1 to 64 letters, digits, `-`, `_` or `.`. `DATANET_NODE_NAME`.
+    pub name: String,
+    /// What this node does. `DATANET_NODE_ROLES`, separated by commas.
+    pub roles: Vec<Role>,
+}
+
+impl Default for NodeSection {
+    fn default() -> Self {
+        Self { name: "node".to_owned(), roles: vec![Role::Validator, Role::Storage, Role::Serving] }
+    }
+}
+
+/// `[api]`: the HTTP interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where it listens; port 0 picks a free one. `DATANET_API_LISTEN`.
+    pub listen: SocketAddr,
+    /// Host names, besides this machine's loopback, by which callers may address it. `DATANET_API_ALLOWED_HOSTS`.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages, besides the node's own, that may call it: `https://host[:port]`.
+    /// `DATANET_API_ALLOWED_ORIGINS`.
+    pub allowed_origins: Vec<String>,
+    /// The largest contribution in bytes. `DATANET_API_MAX_UPLOAD_BYTES`.
+    pub max_upload_bytes: u64,
+    /// The largest body of any other request, in bytes. `DATANET_API_MAX_BODY_BYTES`.
+    pub max_body_bytes: u64,
+    /// How many requests are served at once; more get 503. `DATANET_API_MAX_REQUESTS`.
+    pub max_requests: u32,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 26680)),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_upload_bytes: 4 * 1024 * 1024 * 1024,
+            max_body_bytes: 4 * 1024 * 1024,
+            max_requests: 256,
+        }
+    }
+}
+
+/// `[p2p]`: gossip and blobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct P2pConfig {
+    /// Where libp2p listens, as multiaddresses; port 0 picks a free one. `DATANET_P2P_LISTEN`, separated by commas.
+    pub listen: Vec<String>,
+    /// Where iroh's blob endpoint listens (UDP); port 0 picks a free one. `DATANET_P2P_BLOB_BIND`.
+    pub blob_bind: SocketAddr,
+    /// Peers to join through: multiaddresses that end in `/p2p/PEER_ID`. `DATANET_P2P_BOOTSTRAP`.
+    pub bootstrap: Vec<String>,
+    /// How many connections are kept at most. `DATANET_P2P_MAX_CONNECTIONS`.
+    pub max_connections: u32,
+}
+
+impl Default for P2pConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned(), "/ip4/127.0.0.1/tcp/0".to_owned()],
+            blob_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            bootstrap: Vec::new(),
+            max_connections: 128,
+        }
+    }
+}
+
+/// Who orders transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// A supervised CometBFT: a network of validators.
+    Cometbft,
+    /// This process alone, for a first look and for development.
+    Solo,
+}
+
+/// The pace of the chain. All validators of a network use the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Nodes on one machine: short rests, peers on loopback allowed.
+    Local,
+    /// Machines apart.
+    Production,
+}
+
+/// `[consensus]`: the order of transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsensusConfig {
+    /// Who orders. `DATANET_CONSENSUS_ENGINE`.
+    pub engine: Engine,
+    /// The pace. `DATANET_CONSENSUS_PROFILE`.
+    pub profile: Profile,
+    /// The loopback port of CometBFT's RPC; 0 picks a free one. `DATANET_CONSENSUS_RPC_PORT`.
+    pub rpc_port: u16,
+    /// Where CometBFT's peers connect; port 0 picks a free one. `DATANET_CONSENSUS_P2P_LISTEN`.
+    pub p2p_listen: SocketAddr,
+    /// The address that CometBFT's peers are told, `host:port`; empty for the one listened on.
+    /// `DATANET_CONSENSUS_EXTERNAL_ADDRESS`.
+    pub external_address: String,
+    /// CometBFT peers to stay connected to: `id@host:port`. `DATANET_CONSENSUS_PERSISTENT_PEERS`.
+    pub persistent_peers: Vec<String>,
+    /// The rest after each block in milliseconds; 0 for the profile's own. `DATANET_CONSENSUS_BLOCK_INTERVAL_MS`.
+    pub block_interval_ms: u64,
+    /// An idle chain makes an empty block after so many milliseconds; 0 for the profile's own.
+    /// `DATANET_CONSENSUS_EMPTY_BLOCK_INTERVAL_MS`.
+    pub empty_block_interval_ms: u64,
+}
+
+impl Default for ConsensusConfig {
+    fn default() -> Self {
+        Self {
+            engine: Engine::Cometbft,
+            profile: Profile::Production,
+            rpc_port: 0,
+            p2p_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 26656)),
+            external_address: String::new(),
+            persistent_peers: Vec::new(),
+            block_interval_ms: 0,
+            empty_block_interval_ms: 0,
+        }
+    }
+}
+
+/// `[inference]`: running models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InferenceConfig {
+    /// `cpu` or `cuda:N`. `DATANET_INFERENCE_DEVICE`.
+    pub device: String,
+    /// Threads for one model; 0 for one per core, at most 4. `DATANET_INFERENCE_THREADS`.
+    pub threads: u32,
+    /// The most tokens in one batch, padding included. `DATANET_INFERENCE_MAX_BATCH_TOKENS`.
+    pub max_batch_tokens: u32,
+    /// How many requests may wait; more get 429. `DATANET_INFERENCE_QUEUE_DEPTH`.
+    pub queue_depth: u32,
+    /// The embedding model's folder; empty for the one that setup brings. `DATANET_INFERENCE_MODEL_DIR`.
+    pub model_dir: PathBuf,
+}
+
+impl Default for InferenceConfig {
+    fn default() -> Self {
+        Self {
+            device: "cpu".to_owned(),
+            threads: 0,
+            max_batch_tokens: 4096,
+            queue_depth: 256,
+            model_dir: PathBuf::new(),
+        }
+    }
+}
+
+impl InferenceConfig {
+    /// The number of the CUDA device, or `None` for the processor. The value is checked when it is loaded.
+    pub fn cuda_device(&self) -> Option<u32> {
+        self.device.strip_prefix("cuda:")?.parse().ok()
+    }
+}
+
+/// Which datanets a node follows: fetches, keeps, indexes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "write \"all\" or a list of datanet ids")]
+pub enum Subscription {
+    /// Every one there is.
+    All(All),
+    /// These, by id.
+    Only(Vec<DatanetId>),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum All {
+    /// `all`.
+    All,
+}
+
+impl Subscription {
+    /// Every datanet there is.
+    pub const ALL: Self = Self::All(All::All);
+
+    /// Whether the datanet with this id is followed.
+    pub fn includes(&self, id: &DatanetId) -> bool {
+        match self {
+            Self::All(_) => true,
+            Self::Only(ids) => ids.contains(id),
+        }
+    }
+}
+
+/// `[datanets]`: which datanets this node follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatanetsConfig {
+    /// `"all"`, or a list of ids. `DATANET_DATANETS_SUBSCRIBE`: `all`, or ids separated by commas.
+    pub subscribe: Subscription,
+}
+
+impl Default for DatanetsConfig {
+    fn default() -> Self {
+        Self { subscribe: Subscription::ALL }
+    }
+}
+
+/// `[judging]`: scoring contributions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JudgingConfig {
+    /// Score by itself whenever this node is on a committee. `DATANET_JUDGING_AUTOMATIC`.
+    pub automatic: bool,
+    /// How many contributions are judged at once. `DATANET_JUDGING_CONCURRENCY`.
+    pub concurrency: u32,
+}
+
+impl Default for JudgingConfig {
+    fn default() -> Self {
+        Self { automatic: true, concurrency: 1 }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`: what is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level or a filter: `info`, `warn,datanet=debug`. `DATANET_LOG_FILTER`.
+    pub filter: String,
+    /// How lines look. `DATANET_LOG_FORMAT`.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}

@@ -1,0 +1,156 @@
+//! What a key may be, in words; and the checks that its type alone does not make.
+
+use crate::{ApiConfig, ConsensusConfig, InferenceConfig, NodeConfig, P2pConfig};
+
+/// What would be a valid value of `key`, for an error to say.
+pub(crate) fn allowed(key: &str) -> &'static str {
+    match key {
+        "version" => "the version of this format",
+        "node.name" => "write 1 to 64 letters, digits, hyphens, underscores or dots",
+        "node.roles" => "write a list of \"validator\", \"storage\" and \"serving\", each at most once",
+        "api.listen" | "p2p.blob_bind" | "consensus.p2p_listen" => {
+            "write an IP address and a port, such as \"127.0.0.1:26680\"; port 0 picks a free one"
+        }
+        "api.allowed_hosts" => "write a list of host names without a port, such as [\"node.example\"]",
+        "api.allowed_origins" => "write a list of origins, such as [\"https://app.example\"]",
+        "api.max_upload_bytes" | "api.max_body_bytes" => "write a number of bytes from 1024 to 1099511627776",
+        "api.max_requests" | "p2p.max_connections" => "write a number from 1 to 65536",
+        "p2p.listen" => {
+            "write a list of at least one multiaddress with QUIC or TCP, such as [\"/ip4/127.0.0.1/udp/0/quic-v1\"]"
+        }
+        "p2p.bootstrap" => "write a list of multiaddresses that end in /p2p/PEER_ID",
+        "consensus.engine" => "write \"cometbft\" or \"solo\"",
+        "consensus.profile" => "write \"production\" or \"local\"",
+        "consensus.rpc_port" => "write a port from 0 to 65535; 0 picks a free one",
+        "consensus.external_address" => "write \"host:port\", or \"\" for the address listened on",
+        "consensus.persistent_peers" => "write a list of \"id@host:port\", where id has 40 hex digits",
+        "consensus.block_interval_ms" | "consensus.empty_block_interval_ms" => {
+            "write milliseconds from 0 to 3600000; 0 takes the profile's own"
+        }
+        "inference.device" => "write \"cpu\", or \"cuda:0\" for the first NVIDIA device",
+        "inference.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 4",
+        "inference.max_batch_tokens" => "write a number from 512 to 1048576",
+        "inference.queue_depth" => "write a number from 1 to 65536",
+        "inference.model_dir" => "write the path of a folder, or \"\" for the model that setup brings",
+        "datanets.subscribe" => "write \"all\" or a list of datanet ids",
+        "judging.automatic" => "write true or false",
+        "judging.concurrency" => "write a number from 1 to 64",
+        "log.filter" => "write a level (error, warn, info, debug, trace) or a filter such as \"warn,datanet=debug\"",
+        "log.format" => "write \"text\" or \"json\"",
+        _ => "see the sample configuration for what it means",
+    }
+}
+
+/// A key with a value it cannot have, and the value.
+type Wrong = (String, String);
+
+/// The first key, in the file's order, whose value cannot be.
+pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
+    let node = &config.node;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    require("node.name", &node.name, (1..=64).contains(&node.name.len()) && node.name.chars().all(plain))?;
+    let mut roles = node.roles.clone();
+    roles.sort();
+    roles.dedup();
+    require("node.roles", &format!("{:?}", node.roles), roles.len() == node.roles.len())?;
+    check_api(&config.api)?;
+    check_p2p(&config.p2p)?;
+    check_consensus(&config.consensus)?;
+    check_inference(&config.inference)?;
+    let concurrency = config.judging.concurrency;
+    require("judging.concurrency", &concurrency, (1..=64).contains(&concurrency))?;
+    require("log.filter", &config.log.filter, !config.log.filter.trim().is_empty())
+}
+
+fn check_api(api: &ApiConfig) -> Result<(), Wrong> {
+    let bytes = 1024..=1_099_511_627_776;
+    each("api.allowed_hosts", &api.allowed_hosts, is_host)?;
+    each("api.allowed_origins", &api.allowed_origins, |origin| {
+        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        rest.is_some_and(|rest| is_host(rest) || is_host_port(rest))
+    })?;
+    require("api.max_upload_bytes", &api.max_upload_bytes, bytes.contains(&api.max_upload_bytes))?;
+    require("api.max_body_bytes", &api.max_body_bytes, bytes.contains(&api.max_body_bytes))?;
+    require("api.max_requests", &api.max_requests, (1..=65_536).contains(&api.max_requests))
+}
+
+fn check_p2p(p2p: &P2pConfig) -> Result<(), Wrong> {
+    let address = |text: &str| text.starts_with('/') && (text.contains("/quic-v1") || text.contains("/tcp/"));
+    require("p2p.listen", &"[]", !p2p.listen.is_empty())?;
+    each("p2p.listen", &p2p.listen, address)?;
+    each("p2p.bootstrap", &p2p.bootstrap, |text| address(text) && text.contains("/p2p/"))?;
+    require("p2p.max_connections", &p2p.max_connections, (1..=65_536).contains(&p2p.max_connections))
+}
+
+fn check_consensus(consensus: &ConsensusConfig) -> Result<(), Wrong> {
+    let external = &consensus.external_address;
+    require("consensus.external_address", external, external.is_empty() || is_host_port(external))?;
+    each("consensus.persistent_peers", &consensus.persistent_peers, |peer| {
+        let hex = |id: &str| id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit());
+        peer.split_once('@').is_some_and(|(id, address)| hex(id) && is_host_port(address))
+    })?;
+    for (key, millis) in [
+        ("consensus.block_interval_ms", consensus.block_interval_ms),
+        ("consensus.empty_block_interval_ms", consensus.empty_block_interval_ms),
+    ] {
+        require(key, &millis, millis <= 3_600_000)?;
+    }
+    Ok(())
+}
+
+fn check_inference(inference: &InferenceConfig) -> Result<(), Wrong> {
+    let known = inference.device == "cpu" || inference.cuda_device().is_some();
+    require("inference.device", &inference.device, known)?;
+    require("inference.threads", &inference.threads, inference.threads <= 1024)?;
+    let tokens = inference.max_batch_tokens;
+    // The longest text that the default model reads has 512 tokens, and it must fit into one batch.
+    require("inference.max_batch_tokens", &tokens, (512..=1_048_576).contains(&tokens))?;
+    require("inference.queue_depth", &inference.queue_depth, (1..=65_536).contains(&inference.queue_depth))
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+}
+
+/// A name or an address, an IPv6 one in brackets, and a port.
+fn is_host_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_fits = v6.map_or_else(|| is_host(host), |v6| v6.parse::<std::net::Ipv6Addr>().is_ok());
+    host_fits && port.parse::<u16>().is_ok()
+}
+
+fn require(key: &str, value: &impl ToString, fits: bool) -> Result<(), Wrong> {
+    if fits { Ok(()) } else { Err((key.to_owned(), value.to_string())) }
+}
+
+fn each(key: &str, values: &[String], fits: impl Fn(&str) -> bool) -> Result<(), Wrong> {
+    values.iter().try_for_each(|value| require(key, value, fits(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_says_what_it_may_be() {
+        for (key, _) in NodeConfig::keys() {
+            assert!(allowed(&key).starts_with("write "), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(check(&NodeConfig::default()), Ok(()));
+    }
+
+    #[test]
+    fn hosts_and_ports_are_told_from_nonsense() {
+        for right in ["node.example:1", "127.0.0.1:65535", "[::1]:26656"] {
+            assert!(is_host_port(right), "{right}");
+        }
+        for wrong in ["", ":1", "node", "node:", "node:65536", "::1:5", "no de:1", "a,b:1"] {
+            assert!(!is_host_port(wrong), "{wrong}");
+        }
+    }
+}
