@@ -7,14 +7,25 @@
 //!
 //! - [`params`], [`genesis`]: the chain's numbers and first state.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
+//! - [`nodes`]: who runs what, with what at stake, and how well they judge.
+//! - [`datanets`], [`contributions`], [`validation`]: pools, what is given to them, and how it is judged.
+//! - [`models`], [`channels`], [`settlement`]: who owns a model; how answers are paid and earnings claimed.
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
 pub mod accounts;
 pub mod admission;
+pub mod channels;
+pub mod contributions;
+pub mod datanets;
 mod error;
 mod event;
 pub mod genesis;
+pub mod models;
+pub mod nodes;
 pub mod params;
+pub mod settlement;
+mod text;
+pub mod validation;
 
 use datanet_types::Action;
 use datanet_types::tx::VerifiedTx;
@@ -62,7 +73,17 @@ macro_rules! dispatch {
     ($action:expr, $inner:ident => $call:expr) => {
         match $action {
             Action::Transfer($inner) => $call,
-            other => error::refuse(crate::code::CODEC, format!("{} is not known to this ledger", other.name())),
+            Action::RegisterNode($inner) => $call,
+            Action::CreateDatanet($inner) => $call,
+            Action::Contribute($inner) => $call,
+            Action::AttestStorage($inner) => $call,
+            Action::CommitScores($inner) => $call,
+            Action::RevealScores($inner) => $call,
+            Action::RegisterModel($inner) => $call,
+            Action::OpenChannel($inner) => $call,
+            Action::CloseChannel($inner) => $call,
+            Action::SettleEpoch($inner) => $call,
+            Action::Claim($inner) => $call,
         }
     };
 }
@@ -96,6 +117,5 @@ pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<
 
 /// What happens after the transactions of a block: deadlines.
 pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
-    let _ = (state, block);
-    Ok(Vec::new())
+    validation::close_due(state, block)
 }

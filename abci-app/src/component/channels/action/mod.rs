@@ -1,0 +1,4 @@
+//! What can be done about channels.
+
+mod close_channel;
+mod open_channel;

@@ -1,0 +1,39 @@
+//! Locking a deposit for a serving node.
+
+use datanet_types::action::{OpenChannel, role};
+use datanet_types::tx::VerifiedTx;
+
+use crate::code;
+use crate::component::channels::{self, Channel, deposit_account};
+use crate::component::error::ensure;
+use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
+use crate::state::StateWrite;
+
+impl ActionHandler for OpenChannel {
+    fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
+        ensure(self.deposit > 0, code::CHANNEL_INVALID, || "the deposit is 0; lock at least 1 base unit".to_owned())
+    }
+
+    fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+        nodes::require_role(state, &self.node, role::SERVING)?;
+        let earliest = ctx.block.height.saturating_add(params::get(state)?.channel_min_blocks);
+        ensure(self.expiry >= earliest, code::CHANNEL_INVALID, || {
+            format!("expiry is height {}, the earliest now is {earliest}: the node needs time to settle", self.expiry)
+        })?;
+        let channel = Channel {
+            id: ctx.tx.channel_id(),
+            payer: ctx.tx.signer,
+            payer_key: ctx.tx.public_key,
+            node: self.node,
+            deposit: self.deposit,
+            charged: 0,
+            expiry: self.expiry,
+            opened_height: ctx.block.height,
+            closed_height: 0,
+        };
+        accounts::transfer(state, &channel.payer, &deposit_account(&channel.id), channel.deposit)?;
+        channels::put(state, &channel);
+        let event = Event::new("channel.opened").with("channel", channel.id).with("payer", channel.payer);
+        Ok(vec![event.with("node", channel.node).with("deposit", channel.deposit).with("expiry", channel.expiry)])
+    }
+}

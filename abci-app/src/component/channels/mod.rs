@@ -1,0 +1,123 @@
+//! Payment channels: a deposit from which one serving node is paid by cumulative vouchers.
+
+pub mod action;
+pub mod state_key;
+
+use datanet_types::{Address, Amount, ChannelId, NodeKey, PublicKey};
+
+use super::ActionError;
+use super::error::{ensure, refuse};
+use crate::code;
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// A payment channel.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Channel {
+    /// Its id.
+    #[prost(message, required, tag = "1")]
+    pub id: ChannelId,
+    /// Who pays.
+    #[prost(message, required, tag = "2")]
+    pub payer: Address,
+    /// The payer's key: what vouchers are signed with.
+    #[prost(message, required, tag = "3")]
+    pub payer_key: PublicKey,
+    /// The serving node.
+    #[prost(message, required, tag = "4")]
+    pub node: NodeKey,
+    /// Base units locked at the start.
+    #[prost(uint64, tag = "5")]
+    pub deposit: Amount,
+    /// Base units settled so far.
+    #[prost(uint64, tag = "6")]
+    pub charged: Amount,
+    /// Height from which the payer may close it.
+    #[prost(uint64, tag = "7")]
+    pub expiry: u64,
+    /// Height at which it was opened.
+    #[prost(uint64, tag = "8")]
+    pub opened_height: u64,
+    /// Height at which it was closed; 0 while it is open.
+    #[prost(uint64, tag = "9")]
+    pub closed_height: u64,
+}
+
+impl Channel {
+    /// Whether vouchers can be settled.
+    pub fn is_open(&self) -> bool {
+        self.closed_height == 0
+    }
+
+    /// Base units that vouchers can still charge.
+    pub fn left(&self) -> Amount {
+        self.deposit.saturating_sub(self.charged)
+    }
+}
+
+/// A channel by id, open or closed.
+pub fn get<S: StateRead>(state: &S, id: &ChannelId) -> Result<Option<Channel>, StateError> {
+    state.get(&state_key::channel(id))
+}
+
+/// Up to `limit` open channels to a node by id, from behind `after`.
+pub fn of_node<S: StateRead>(
+    state: &S,
+    node: &NodeKey,
+    after: Option<&ChannelId>,
+    limit: usize,
+) -> Result<Vec<Channel>, StateError> {
+    let after = after.map(|id| state_key::of_node(node, id));
+    indexed(state, &state_key::all_of_node(node), after.as_deref(), limit)
+}
+
+/// Up to `limit` open channels of a payer by id, from behind `after`.
+pub fn of_payer<S: StateRead>(
+    state: &S,
+    payer: &Address,
+    after: Option<&ChannelId>,
+    limit: usize,
+) -> Result<Vec<Channel>, StateError> {
+    let after = after.map(|id| state_key::of_payer(payer, id));
+    indexed(state, &state_key::all_of_payer(payer), after.as_deref(), limit)
+}
+
+/// The account that holds what is left of a channel's deposit.
+pub fn deposit_account(id: &ChannelId) -> Address {
+    Address::module("channel", &[&id.0])
+}
+
+fn indexed<S: StateRead>(
+    state: &S,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Channel>, StateError> {
+    let entries = state.list::<ChannelId>(prefix, after, limit)?;
+    let channels = entries.into_iter().map(|(_, id)| get(state, &id));
+    channels.filter_map(Result::transpose).collect()
+}
+
+/// The channel, which must be there and open.
+pub(super) fn require_open<S: StateRead>(state: &S, id: &ChannelId) -> Result<Channel, ActionError> {
+    let Some(channel) = get(state, id)? else {
+        return refuse(code::CHANNEL_UNKNOWN, format!("there is no channel {id}; open one first"));
+    };
+    ensure(channel.is_open(), code::CHANNEL_CLOSED, || {
+        format!("channel {id} was closed at height {}; open a new one", channel.closed_height)
+    })?;
+    Ok(channel)
+}
+
+/// Stores a channel.
+pub(super) fn put<S: StateWrite>(state: &mut S, channel: &Channel) {
+    let (of_node, of_payer) =
+        (state_key::of_node(&channel.node, &channel.id), state_key::of_payer(&channel.payer, &channel.id));
+    if channel.is_open() {
+        state.put(of_node, &channel.id);
+        state.put(of_payer, &channel.id);
+    } else {
+        state.delete(of_node);
+        state.delete(of_payer);
+    }
+    state.put(state_key::channel(&channel.id), channel);
+}

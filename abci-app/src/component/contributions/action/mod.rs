@@ -1,0 +1,4 @@
+//! What can be done about contributions.
+
+mod attest_storage;
+mod contribute;

@@ -1,0 +1,129 @@
+//! Contributions: batches of records, from submission to final or refused.
+
+pub mod action;
+mod record;
+pub mod state_key;
+mod verdict;
+
+use datanet_types::{Address, ContributionId, DatanetId, NodeKey};
+
+use super::ActionError;
+use super::error::refuse;
+use crate::code;
+use crate::state::{StateError, StateRead, StateWrite};
+
+pub use record::{Attestation, Contribution, Status};
+pub(super) use verdict::{accept, refuse_judged, refuse_unjudged};
+
+/// How many entries are read from an index at a time.
+const PAGE: usize = 256;
+
+/// A contribution by id.
+pub fn get<S: StateRead>(state: &S, id: &ContributionId) -> Result<Option<Contribution>, StateError> {
+    state.get(&state_key::contribution(id))
+}
+
+/// Up to `limit` contributions that are neither final nor refused, oldest first, from behind `after`.
+pub fn open_after<S: StateRead>(
+    state: &S,
+    after: Option<&Contribution>,
+    limit: usize,
+) -> Result<Vec<Contribution>, StateError> {
+    let after = after.map(|last| state_key::open(last.submitted_height, &last.id));
+    indexed(state, &state_key::all_open(), after.as_deref(), limit)
+}
+
+/// All contributions that are neither final nor refused, oldest first.
+pub fn list_open<S: StateRead>(state: &S) -> Result<Vec<Contribution>, StateError> {
+    let mut all: Vec<Contribution> = Vec::new();
+    loop {
+        let page = open_after(state, all.last(), PAGE)?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
+/// Up to `limit` contributions to a datanet in the order given, from behind number `after`.
+pub fn in_datanet<S: StateRead>(
+    state: &S,
+    datanet: &DatanetId,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Contribution>, StateError> {
+    let after = after.map(|seq| state_key::in_datanet(datanet, seq));
+    indexed(state, &state_key::all_in_datanet(datanet), after.as_deref(), limit)
+}
+
+/// Up to `limit` contributions to a datanet that were final at `up_to_height`, in the order in which they became so,
+/// from behind `after` (final height and number of the last one seen).
+pub fn final_in<S: StateRead>(
+    state: &S,
+    datanet: &DatanetId,
+    up_to_height: u64,
+    after: Option<(u64, u64)>,
+    limit: usize,
+) -> Result<Vec<Contribution>, StateError> {
+    let after = after.map(|(height, seq)| state_key::final_in(datanet, height, seq));
+    let found: Vec<Contribution> = indexed(state, &state_key::all_final(datanet), after.as_deref(), limit)?;
+    Ok(found.into_iter().take_while(|contribution| contribution.final_height <= up_to_height).collect())
+}
+
+/// Up to `limit` attestations of a contribution by node, from behind `after`.
+pub fn attestations<S: StateRead>(
+    state: &S,
+    id: &ContributionId,
+    after: Option<&NodeKey>,
+    limit: usize,
+) -> Result<Vec<Attestation>, StateError> {
+    let after = after.map(|node| state_key::attestation(id, node));
+    let entries = state.list(&state_key::attestations(id), after.as_deref(), limit)?;
+    Ok(entries.into_iter().map(|(_, attestation)| attestation).collect())
+}
+
+/// Whether a node has attested a contribution.
+pub fn has_attested<S: StateRead>(state: &S, id: &ContributionId, node: &NodeKey) -> Result<bool, StateError> {
+    Ok(state.get_raw(&state_key::attestation(id, node))?.is_some())
+}
+
+/// The account that holds a contribution's bond.
+pub fn bond_account(id: &ContributionId) -> Address {
+    Address::module("bond", &[&id.0])
+}
+
+/// The account that holds what a contribution's judges will be paid.
+pub fn review_account(id: &ContributionId) -> Address {
+    Address::module("review", &[&id.0])
+}
+
+/// The contribution, which must be there.
+pub(super) fn require<S: StateRead>(state: &S, id: &ContributionId) -> Result<Contribution, ActionError> {
+    match get(state, id)? {
+        Some(contribution) => Ok(contribution),
+        None => refuse(code::CONTRIBUTION_UNKNOWN, format!("there is no contribution {id}; look its id up first")),
+    }
+}
+
+/// The contribution, which an index of the ledger's own says is there.
+pub(super) fn expect<S: StateRead>(state: &S, id: &ContributionId) -> Result<Contribution, StateError> {
+    let key = state_key::contribution(id);
+    state
+        .get(&key)?
+        .ok_or_else(|| StateError::Corrupt { key, reason: "an index names it, but it is not there".to_owned() })
+}
+
+/// Stores a contribution.
+pub(super) fn put<S: StateWrite>(state: &mut S, contribution: &Contribution) {
+    state.put(state_key::contribution(&contribution.id), contribution);
+}
+
+fn indexed<S: StateRead>(
+    state: &S,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Contribution>, StateError> {
+    let entries = state.list::<ContributionId>(prefix, after, limit)?;
+    entries.into_iter().map(|(_, id)| expect(state, &id)).collect()
+}

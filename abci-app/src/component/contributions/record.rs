@@ -1,0 +1,114 @@
+//! A contribution as the ledger keeps it.
+
+use datanet_types::record::Format;
+use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
+
+use crate::component::text::enum_text;
+
+/// Where a contribution stands. `Judging -> Accepted -> Final`, or `Judging -> Refused`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i32)]
+pub enum Status {
+    /// A committee is at it.
+    Judging = 0,
+    /// Good enough; waits for storage attestations.
+    Accepted = 1,
+    /// Not good enough, or nobody judged it.
+    Refused = 2,
+    /// Accepted and kept by enough nodes: from here on it earns.
+    Final = 3,
+}
+
+enum_text!(status_text, super::Status);
+enum_text!(format_text, datanet_types::record::Format);
+
+/// A batch of records given to a datanet.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Contribution {
+    /// Its id.
+    #[prost(message, required, tag = "1")]
+    pub id: ContributionId,
+    /// The datanet it was given to.
+    #[prost(message, required, tag = "2")]
+    pub datanet: DatanetId,
+    /// Who gave it.
+    #[prost(message, required, tag = "3")]
+    pub contributor: Address,
+    /// BLAKE3 of the bytes.
+    #[prost(message, required, tag = "4")]
+    pub blob: BlobHash,
+    /// Bytes.
+    #[prost(uint64, tag = "5")]
+    pub size: u64,
+    /// How the bytes are written.
+    #[prost(enumeration = "Format", tag = "6")]
+    #[serde(with = "format_text")]
+    pub format: i32,
+    /// Records.
+    #[prost(uint64, tag = "7")]
+    pub records: u64,
+    /// Merkle root over the records.
+    #[prost(message, required, tag = "8")]
+    pub record_root: Digest,
+    /// Base units locked until it is final or refused.
+    #[prost(uint64, tag = "9")]
+    pub bond: Amount,
+    /// Base units paid to whoever judged it.
+    #[prost(uint64, tag = "10")]
+    pub review_fee: Amount,
+    /// The node that held the bytes first.
+    #[prost(message, required, tag = "11")]
+    pub origin: NodeKey,
+    /// Its number in its datanet, from 0: who came first.
+    #[prost(uint64, tag = "12")]
+    pub seq: u64,
+    /// Height at which it was given.
+    #[prost(uint64, tag = "13")]
+    pub submitted_height: u64,
+    /// Consensus time then, in seconds since 1970. For display.
+    #[prost(int64, tag = "14")]
+    pub submitted_time: i64,
+    /// Where it stands.
+    #[prost(enumeration = "Status", tag = "15")]
+    #[serde(with = "status_text")]
+    pub status: i32,
+    /// Its present (or last) round of judging: 0, or 1 after a redraw.
+    #[prost(uint32, tag = "16")]
+    pub round: u32,
+    /// Storage nodes that say they keep it.
+    #[prost(uint32, tag = "17")]
+    pub attestations: u32,
+    /// The committee's scores, once tallied.
+    #[prost(message, optional, tag = "18")]
+    pub scores: Option<Scores>,
+    /// Why the verdict is what it is, for people; empty before it.
+    #[prost(string, tag = "19")]
+    pub reason: String,
+    /// Height of the verdict; 0 before it.
+    #[prost(uint64, tag = "20")]
+    pub verdict_height: u64,
+    /// Height from which it is final; 0 before that.
+    #[prost(uint64, tag = "21")]
+    pub final_height: u64,
+}
+
+impl Contribution {
+    /// Whether it may still change its status.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status(), Status::Judging | Status::Accepted)
+    }
+}
+
+/// A storage node's word.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Attestation {
+    /// Which node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// When.
+    #[prost(uint64, tag = "2")]
+    pub height: u64,
+}

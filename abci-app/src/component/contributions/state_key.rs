@@ -1,0 +1,56 @@
+//! Keys of contributions.
+
+use datanet_types::{ContributionId, DatanetId, NodeKey};
+
+/// A contribution. Example:
+/// `contributions/record/0404040404040404040404040404040404040404040404040404040404040404`
+pub fn contribution(id: &ContributionId) -> String {
+    format!("contributions/record/{id}")
+}
+
+/// Prefix of all contributions that are neither final nor refused. Example: `contributions/open/`
+pub fn all_open() -> String {
+    "contributions/open/".to_owned()
+}
+
+/// That a contribution is neither final nor refused, oldest first. Example:
+/// `contributions/open/00000000000000000042/0404040404040404040404040404040404040404040404040404040404040404`
+pub fn open(submitted_height: u64, id: &ContributionId) -> String {
+    format!("{}{submitted_height:020}/{id}", all_open())
+}
+
+/// Prefix of a datanet's contributions. Example:
+/// `contributions/in_datanet/0303030303030303030303030303030303030303030303030303030303030303/`
+pub fn all_in_datanet(datanet: &DatanetId) -> String {
+    format!("contributions/in_datanet/{datanet}/")
+}
+
+/// A contribution by its number in its datanet. Example:
+/// `contributions/in_datanet/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000007`
+pub fn in_datanet(datanet: &DatanetId, seq: u64) -> String {
+    format!("{}{seq:020}", all_in_datanet(datanet))
+}
+
+/// Prefix of a datanet's final contributions. Example:
+/// `contributions/final/0303030303030303030303030303030303030303030303030303030303030303/`
+pub fn all_final(datanet: &DatanetId) -> String {
+    format!("contributions/final/{datanet}/")
+}
+
+/// A final contribution, in the order in which they became final. Example:
+/// `contributions/final/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000042/00000000000000000007`
+pub fn final_in(datanet: &DatanetId, final_height: u64, seq: u64) -> String {
+    format!("{}{final_height:020}/{seq:020}", all_final(datanet))
+}
+
+/// Prefix of a contribution's attestations. Example:
+/// `contributions/attestation/0404040404040404040404040404040404040404040404040404040404040404/`
+pub fn attestations(id: &ContributionId) -> String {
+    format!("contributions/attestation/{id}/")
+}
+
+/// A node's word that it holds a contribution. Example:
+/// `contributions/attestation/0404040404040404040404040404040404040404040404040404040404040404/0202020202020202020202020202020202020202020202020202020202020202`
+pub fn attestation(id: &ContributionId, node: &NodeKey) -> String {
+    format!("{}{node}", attestations(id))
+}

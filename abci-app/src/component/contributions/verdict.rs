@@ -1,0 +1,122 @@
+//! How a contribution leaves judging, and how it becomes final.
+
+use datanet_types::amount::{BPS, mul_div};
+use datanet_types::{Amount, Scores};
+
+use super::{Contribution, Status, bond_account, put, review_account, state_key};
+use crate::component::datanets::{self, Datanet};
+use crate::component::{BlockContext, Event, Params, accounts};
+use crate::state::{StateError, StateWrite};
+
+/// The committee found it good enough. Final at once if enough nodes keep it already.
+pub(in crate::component) fn accept<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+    datanet: &Datanet,
+    scores: Scores,
+) -> Result<Vec<Event>, StateError> {
+    contribution.set_status(Status::Accepted);
+    contribution.scores = Some(scores);
+    contribution.verdict_height = block.height;
+    contribution.reason = format!(
+        "accepted: the lowest score, {}, is {}; this datanet wants at least {}",
+        scores.weakest(),
+        scores.combined(),
+        datanet.accept_threshold
+    );
+    put(state, contribution);
+    let mut events = vec![verdict_event("contribution.accepted", contribution, Some(&scores))];
+    events.extend(finalise_if_kept(state, block.height, contribution, datanet)?);
+    Ok(events)
+}
+
+/// The committee did not: part of the bond is lost.
+pub(in crate::component) fn refuse_judged<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+    datanet: &Datanet,
+    scores: Scores,
+    params: &Params,
+) -> Result<Vec<Event>, StateError> {
+    let penalty = mul_div(contribution.bond, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0);
+    accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
+    contribution.scores = Some(scores);
+    contribution.reason = format!(
+        "refused: {} is {}; this datanet wants at least {}",
+        scores.weakest(),
+        scores.combined(),
+        datanet.accept_threshold
+    );
+    let back = contribution.bond.saturating_sub(penalty);
+    let event = close_refused(state, block, contribution, back)?;
+    Ok(vec![event.with("penalty", penalty)])
+}
+
+/// Nobody judged it, twice: not the contributor's fault, so that bond and review fee go back whole.
+pub(in crate::component) fn refuse_unjudged<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+) -> Result<Vec<Event>, StateError> {
+    let fee = accounts::balance(state, &review_account(&contribution.id))?;
+    accounts::release(state, &review_account(&contribution.id), &contribution.contributor, fee)?;
+    contribution.reason = "refused: unjudged; too few validators revealed, nothing is lost, give it again".to_owned();
+    let event = close_refused(state, block, contribution, contribution.bond)?;
+    Ok(vec![event.with("penalty", 0)])
+}
+
+fn close_refused<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+    back: Amount,
+) -> Result<Event, StateError> {
+    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, back)?;
+    contribution.set_status(Status::Refused);
+    contribution.verdict_height = block.height;
+    put(state, contribution);
+    state.delete(state_key::open(contribution.submitted_height, &contribution.id));
+    let mut counts = datanets::counts(state, &contribution.datanet)?;
+    counts.refused = counts.refused.saturating_add(1);
+    datanets::put_counts(state, &contribution.datanet, &counts);
+    Ok(verdict_event("contribution.refused", contribution, contribution.scores.as_ref()))
+}
+
+/// Makes an accepted contribution final once enough nodes keep it: the bond goes back, and it earns from here on.
+pub(super) fn finalise_if_kept<S: StateWrite>(
+    state: &mut S,
+    height: u64,
+    contribution: &mut Contribution,
+    datanet: &Datanet,
+) -> Result<Option<Event>, StateError> {
+    if contribution.status() != Status::Accepted || contribution.attestations < datanet.storage_quorum {
+        return Ok(None);
+    }
+    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
+    contribution.set_status(Status::Final);
+    contribution.final_height = height;
+    put(state, contribution);
+    state.delete(state_key::open(contribution.submitted_height, &contribution.id));
+    state.put(state_key::final_in(&datanet.id, height, contribution.seq), &contribution.id);
+    let mut counts = datanets::counts(state, &datanet.id)?;
+    counts.final_contributions = counts.final_contributions.saturating_add(1);
+    counts.records = counts.records.saturating_add(contribution.records);
+    counts.bytes = counts.bytes.saturating_add(contribution.size);
+    datanets::put_counts(state, &datanet.id, &counts);
+    let event = Event::new("contribution.final").with("contribution", contribution.id);
+    Ok(Some(event.with("datanet", datanet.id).with("contributor", contribution.contributor)))
+}
+
+fn verdict_event(kind: &str, contribution: &Contribution, scores: Option<&Scores>) -> Event {
+    let mut event = Event::new(kind)
+        .with("contribution", contribution.id)
+        .with("datanet", contribution.datanet)
+        .with("contributor", contribution.contributor);
+    let scores = scores.map(|scores| Scores::NAMES.into_iter().zip(scores.as_array()));
+    for (name, score) in scores.into_iter().flatten() {
+        event = event.with(name, score);
+    }
+    event.with("reason", &contribution.reason)
+}

@@ -1,0 +1,3 @@
+//! What can be done about datanets.
+
+mod create_datanet;

@@ -1,0 +1,124 @@
+//! Datanets: pools of records with one schema, one licence and one price.
+
+pub mod action;
+pub mod state_key;
+
+use datanet_types::schema::Schema;
+use datanet_types::{Address, Amount, BlobHash, DatanetId};
+
+use super::ActionError;
+use super::error::refuse;
+use crate::code;
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// A pool of records.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Datanet {
+    /// Its id.
+    #[prost(message, required, tag = "1")]
+    pub id: DatanetId,
+    /// Its name, unique on the chain.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// For people.
+    #[prost(string, tag = "3")]
+    pub description: String,
+    /// What records look like.
+    #[prost(message, required, tag = "4")]
+    pub schema: Schema,
+    /// SPDX expression of the records' licence.
+    #[prost(string, tag = "5")]
+    pub licence: String,
+    /// Base units an answer costs.
+    #[prost(uint64, tag = "6")]
+    pub price: Amount,
+    /// Lowest combined score accepted, in basis points.
+    #[prost(uint32, tag = "7")]
+    pub accept_threshold: u32,
+    /// Validators drawn for each contribution.
+    #[prost(uint32, tag = "8")]
+    pub committee_size: u32,
+    /// Storage attestations that make an accepted contribution final.
+    #[prost(uint32, tag = "9")]
+    pub storage_quorum: u32,
+    /// Blob of the held-out set.
+    #[prost(message, required, tag = "10")]
+    pub holdout: BlobHash,
+    /// Its size in bytes.
+    #[prost(uint64, tag = "11")]
+    pub holdout_size: u64,
+    /// Smallest bond of a contribution, in base units.
+    #[prost(uint64, tag = "12")]
+    pub min_bond: Amount,
+    /// Who opened it.
+    #[prost(message, required, tag = "13")]
+    pub creator: Address,
+    /// When.
+    #[prost(uint64, tag = "14")]
+    pub created_height: u64,
+}
+
+/// What a datanet holds, counted.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Contributions ever given: the next one's number in the datanet's order.
+    #[prost(uint64, tag = "1")]
+    pub contributions: u64,
+    /// Contributions that are final.
+    #[prost(uint64, tag = "2")]
+    pub final_contributions: u64,
+    /// Contributions refused.
+    #[prost(uint64, tag = "3")]
+    pub refused: u64,
+    /// Records of final contributions.
+    #[prost(uint64, tag = "4")]
+    pub records: u64,
+    /// Bytes of final contributions.
+    #[prost(uint64, tag = "5")]
+    pub bytes: u64,
+}
+
+/// A datanet by id.
+pub fn get<S: StateRead>(state: &S, id: &DatanetId) -> Result<Option<Datanet>, StateError> {
+    state.get(&state_key::datanet(id))
+}
+
+/// A datanet by name.
+pub fn by_name<S: StateRead>(state: &S, name: &str) -> Result<Option<Datanet>, StateError> {
+    match state.get::<DatanetId>(&state_key::by_name(name))? {
+        Some(id) => get(state, &id),
+        None => Ok(None),
+    }
+}
+
+/// Up to `limit` datanets by id, from behind `after`.
+pub fn list<S: StateRead>(state: &S, after: Option<&DatanetId>, limit: usize) -> Result<Vec<Datanet>, StateError> {
+    let after = after.map(state_key::datanet);
+    let entries = state.list(&state_key::datanets(), after.as_deref(), limit)?;
+    Ok(entries.into_iter().map(|(_, datanet)| datanet).collect())
+}
+
+/// What a datanet holds.
+pub fn counts<S: StateRead>(state: &S, id: &DatanetId) -> Result<Counts, StateError> {
+    Ok(state.get(&state_key::counts(id))?.unwrap_or_default())
+}
+
+/// The datanet, which must be there.
+pub(super) fn require<S: StateRead>(state: &S, id: &DatanetId) -> Result<Datanet, ActionError> {
+    match get(state, id)? {
+        Some(datanet) => Ok(datanet),
+        None => {
+            refuse(code::DATANET_UNKNOWN, format!("there is no datanet {id}; look its id up in the list of datanets"))
+        }
+    }
+}
+
+fn put<S: StateWrite>(state: &mut S, datanet: &Datanet) {
+    state.put(state_key::datanet(&datanet.id), datanet);
+    state.put(state_key::by_name(&datanet.name), &datanet.id);
+}
+
+/// Stores a datanet's counts.
+pub(super) fn put_counts<S: StateWrite>(state: &mut S, id: &DatanetId, counts: &Counts) {
+    state.put(state_key::counts(id), counts);
+}

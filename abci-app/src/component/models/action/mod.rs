@@ -1,0 +1,3 @@
+//! What can be done about models.
+
+mod register_model;

@@ -1,0 +1,46 @@
+//! Models: who owns them and what they were made from.
+
+pub mod action;
+pub mod state_key;
+
+use datanet_types::{Address, DatanetId, ModelId};
+
+use crate::state::{StateError, StateRead};
+
+/// A registered model.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Model {
+    /// Its id.
+    #[prost(message, required, tag = "1")]
+    pub id: ModelId,
+    /// Who is paid when it answers.
+    #[prost(message, required, tag = "2")]
+    pub owner: Address,
+    /// A name for people.
+    #[prost(string, tag = "3")]
+    pub name: String,
+    /// The models it was made from.
+    #[prost(message, repeated, tag = "4")]
+    pub parents: Vec<ModelId>,
+    /// The datanets it was trained on.
+    #[prost(message, repeated, tag = "5")]
+    pub datanets: Vec<DatanetId>,
+    /// SPDX expression.
+    #[prost(string, tag = "6")]
+    pub licence: String,
+    /// Height of its registration.
+    #[prost(uint64, tag = "7")]
+    pub registered_height: u64,
+}
+
+/// A model by id.
+pub fn get<S: StateRead>(state: &S, id: &ModelId) -> Result<Option<Model>, StateError> {
+    state.get(&state_key::model(id))
+}
+
+/// Up to `limit` models by id, from behind `after`.
+pub fn list<S: StateRead>(state: &S, after: Option<&ModelId>, limit: usize) -> Result<Vec<Model>, StateError> {
+    let after = after.map(state_key::model);
+    let entries = state.list(&state_key::models(), after.as_deref(), limit)?;
+    Ok(entries.into_iter().map(|(_, model)| model).collect())
+}

@@ -1,0 +1,3 @@
+//! What can be done about nodes.
+
+mod register_node;

@@ -1,0 +1,97 @@
+//! Tying a node to an account.
+
+use datanet_types::action::{RegisterNode, role};
+use datanet_types::tx::VerifiedTx;
+use datanet_types::{Address, Amount};
+
+use crate::code;
+use crate::component::error::ensure;
+use crate::component::nodes::{self, MAX_VALIDATORS, Node, Reputation, stake_account, state_key};
+use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params};
+use crate::state::{StateRead, StateWrite};
+
+impl ActionHandler for RegisterNode {
+    fn check_stateless(&self, tx: &VerifiedTx) -> Result<(), ActionError> {
+        ensure((1..=64).contains(&self.name.len()), code::NODE_INVALID, || {
+            format!("a node's name is 1 to 64 bytes long, not {}", self.name.len())
+        })?;
+        ensure(self.roles != 0 && self.roles & !role::ALL == 0, code::NODE_INVALID, || {
+            format!("roles is {}; it is a sum of 1 (validator), 2 (storage) and 4 (serving)", self.roles)
+        })?;
+        let signed = Self::sign_bytes(&tx.body.chain_id, &tx.signer, &self.node);
+        let proven = self.node.verify(&signed, &self.proof).is_ok();
+        ensure(proven, code::NODE_PROOF, || {
+            format!(
+                "the proof is not node {}'s signature for account {}; make it with the node's key",
+                self.node, tx.signer
+            )
+        })
+    }
+
+    fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+        let (params, account) = (params::get(state)?, ctx.tx.signer);
+        let former = check_owner(state, self, &account)?;
+        check_validator(state, self, former.as_ref(), &params)?;
+        move_stake(state, &account, former.as_ref().map_or(0, |node| node.stake), self.stake)?;
+        if nodes::reputation(state, &account)?.is_none() {
+            let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
+            nodes::put_reputation(state, &account, &start);
+        }
+        let node = Node {
+            node: self.node,
+            account,
+            roles: self.roles,
+            stake: self.stake,
+            name: self.name.clone(),
+            registered_height: former.map_or(ctx.block.height, |node| node.registered_height),
+        };
+        nodes::put(state, &node);
+        let event = Event::new("node.registered").with("node", node.node).with("account", account);
+        Ok(vec![event.with("roles", node.roles).with("stake", node.stake).with("name", &node.name)])
+    }
+}
+
+/// One account has one node, and one node one account. Returns the record that is replaced.
+fn check_owner<S: StateRead>(state: &S, action: &RegisterNode, account: &Address) -> Result<Option<Node>, ActionError> {
+    let former = nodes::get(state, &action.node)?;
+    if let Some(former) = &former {
+        ensure(former.account == *account, code::NODE_TAKEN, || {
+            format!("node {} belongs to account {}; use a node key of your own", former.node, former.account)
+        })?;
+    } else if let Some(other) = nodes::of_account(state, account)? {
+        ensure(false, code::NODE_TAKEN, || {
+            format!("account {account} has node {} already; register this one from another account", other.node)
+        })?;
+    }
+    Ok(former)
+}
+
+fn check_validator<S: StateRead>(
+    state: &S,
+    action: &RegisterNode,
+    former: Option<&Node>,
+    params: &Params,
+) -> Result<(), ActionError> {
+    if action.roles & role::VALIDATOR == 0 {
+        return Ok(());
+    }
+    ensure(action.stake >= params.min_stake, code::NODE_STAKE, || {
+        format!("stake is {}, a validator needs at least {}", action.stake, params.min_stake)
+    })?;
+    if former.is_some_and(|node| node.has(role::VALIDATOR)) {
+        return Ok(());
+    }
+    let there = state.scan(&state_key::validators(), None, MAX_VALIDATORS)?.len();
+    ensure(there < MAX_VALIDATORS, code::NODE_LIMIT, || {
+        format!("there are {MAX_VALIDATORS} validators, the most there can be; register without that role")
+    })
+}
+
+fn move_stake<S: StateWrite>(state: &mut S, account: &Address, from: Amount, to: Amount) -> Result<(), ActionError> {
+    let escrow = stake_account(account);
+    if to >= from {
+        accounts::transfer(state, account, &escrow, to.saturating_sub(from))
+    } else {
+        Ok(accounts::release(state, &escrow, account, from.saturating_sub(to))?)
+    }
+}

@@ -1,0 +1,215 @@
+//! Nodes: whose they are, what they do, what they have at stake, and how well they judge.
+
+pub mod action;
+pub mod state_key;
+
+use datanet_types::action::role;
+use datanet_types::amount::BPS;
+use datanet_types::{Address, Amount, NodeKey};
+
+use super::error::{ensure, refuse};
+use super::{ActionError, Params};
+use crate::code;
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// Most validators at a time: every contribution's draw reads them all.
+pub const MAX_VALIDATORS: usize = 1_024;
+
+/// A registered node.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Node {
+    /// Its key.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// The account that speaks for it, stakes and is paid.
+    #[prost(message, required, tag = "2")]
+    pub account: Address,
+    /// Sum of [`role`] bits.
+    #[prost(uint32, tag = "3")]
+    pub roles: u32,
+    /// Base units locked.
+    #[prost(uint64, tag = "4")]
+    pub stake: Amount,
+    /// A name for people.
+    #[prost(string, tag = "5")]
+    pub name: String,
+    /// Height of the first registration.
+    #[prost(uint64, tag = "6")]
+    pub registered_height: u64,
+}
+
+impl Node {
+    /// Whether the node has all roles in `roles`.
+    pub fn has(&self, roles: u32) -> bool {
+        self.roles & roles == roles
+    }
+}
+
+/// How well an account judges. It belongs to the account, so that a new node key does not wash it off.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Reputation {
+    /// Moving average of accuracy, in basis points.
+    #[prost(uint32, tag = "1")]
+    pub bps: u32,
+    /// Verdicts it took part in.
+    #[prost(uint64, tag = "2")]
+    pub judged: u64,
+    /// Times it was drawn and did not reveal.
+    #[prost(uint64, tag = "3")]
+    pub missed: u64,
+}
+
+impl Reputation {
+    /// After one more draw: `r <- (1 - a) r + a x accuracy`, rounded down, within the floor and 10,000 (MECHANISMS,
+    /// section 1). `accuracy` is in basis points, `None` if nothing was revealed.
+    #[must_use]
+    pub fn after(&self, accuracy: Option<u32>, params: &Params) -> Self {
+        let alpha = u64::from(params.reputation_alpha_bps);
+        let kept = BPS.saturating_sub(alpha).saturating_mul(u64::from(self.bps));
+        let gained = alpha.saturating_mul(u64::from(accuracy.unwrap_or(0)));
+        let mixed = kept.saturating_add(gained).checked_div(BPS).unwrap_or(0);
+        let bps = u32::try_from(mixed.min(BPS)).unwrap_or(0).max(params.min_reputation_bps);
+        let missed = u64::from(accuracy.is_none());
+        let judged = u64::from(accuracy.is_some());
+        Self { bps, judged: self.judged.saturating_add(judged), missed: self.missed.saturating_add(missed) }
+    }
+}
+
+/// A node that may be drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validator {
+    /// Its record.
+    pub node: Node,
+    /// Its account's reputation.
+    pub reputation: Reputation,
+}
+
+/// A node by key.
+pub fn get<S: StateRead>(state: &S, node: &NodeKey) -> Result<Option<Node>, StateError> {
+    state.get(&state_key::node(node))
+}
+
+/// An account's node.
+pub fn of_account<S: StateRead>(state: &S, account: &Address) -> Result<Option<Node>, StateError> {
+    match state.get::<NodeKey>(&state_key::by_account(account))? {
+        Some(node) => get(state, &node),
+        None => Ok(None),
+    }
+}
+
+/// Up to `limit` nodes by key, from behind `after`.
+pub fn list<S: StateRead>(state: &S, after: Option<&NodeKey>, limit: usize) -> Result<Vec<Node>, StateError> {
+    let after = after.map(state_key::node);
+    let entries = state.list(&state_key::nodes(), after.as_deref(), limit)?;
+    Ok(entries.into_iter().map(|(_, node)| node).collect())
+}
+
+/// An account's reputation; `None` before its first registration.
+pub fn reputation<S: StateRead>(state: &S, account: &Address) -> Result<Option<Reputation>, StateError> {
+    state.get(&state_key::reputation(account))
+}
+
+/// All nodes that judge, by key; at most [`MAX_VALIDATORS`].
+pub fn validators<S: StateRead>(state: &S) -> Result<Vec<Validator>, StateError> {
+    let mut validators = Vec::new();
+    for (_, key) in state.list::<NodeKey>(&state_key::validators(), None, MAX_VALIDATORS)? {
+        if let Some(node) = get(state, &key)? {
+            let reputation = reputation(state, &node.account)?.unwrap_or_default();
+            validators.push(Validator { node, reputation });
+        }
+    }
+    Ok(validators)
+}
+
+/// The account that holds the stake of `account`'s node.
+pub fn stake_account(account: &Address) -> Address {
+    Address::module("stake", &[&account.0])
+}
+
+/// The node, which must be registered with `role` and speak through `signer`.
+pub(super) fn require<S: StateRead>(
+    state: &S,
+    key: &NodeKey,
+    signer: &Address,
+    role: u32,
+) -> Result<Node, ActionError> {
+    let node = require_role(state, key, role)?;
+    ensure(node.account == *signer, code::NODE_ACCOUNT, || {
+        format!("node {key} belongs to account {}; sign with that account's key", node.account)
+    })?;
+    Ok(node)
+}
+
+/// The node, which must be registered with `role`.
+pub(super) fn require_role<S: StateRead>(state: &S, key: &NodeKey, role: u32) -> Result<Node, ActionError> {
+    let Some(node) = get(state, key)? else {
+        return refuse(code::NODE_UNKNOWN, format!("node {key} is not registered; register it first"));
+    };
+    ensure(node.has(role), code::NODE_ROLE, || {
+        format!("node {key} is not registered as {}; register it again with that role", role_name(role))
+    })?;
+    Ok(node)
+}
+
+/// The name of a role, for people.
+pub fn role_name(role: u32) -> &'static str {
+    match role {
+        role::VALIDATOR => "a validator",
+        role::STORAGE => "a storage node",
+        role::SERVING => "a serving node",
+        _ => "a node",
+    }
+}
+
+/// Stores a node with its indices.
+fn put<S: StateWrite>(state: &mut S, node: &Node) {
+    state.put(state_key::node(&node.node), node);
+    state.put(state_key::by_account(&node.account), &node.node);
+    let validator = state_key::validator(&node.node);
+    if node.has(role::VALIDATOR) {
+        state.put(validator, &node.node);
+    } else {
+        state.delete(validator);
+    }
+}
+
+/// Stores an account's reputation.
+pub(super) fn put_reputation<S: StateWrite>(state: &mut S, account: &Address, reputation: &Reputation) {
+    state.put(state_key::reputation(account), reputation);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn reputation_stays_within_its_bounds(
+            start in 1u32..=10_000,
+            alpha in 0u32..=10_000,
+            steps in prop::collection::vec(prop::option::of(0u32..=10_000), 0..60),
+        ) {
+            let params = Params { reputation_alpha_bps: alpha, ..Params::default() };
+            let mut reputation = Reputation { bps: start.max(params.min_reputation_bps), judged: 0, missed: 0 };
+            for step in &steps {
+                let before = reputation.bps;
+                reputation = reputation.after(*step, &params);
+                prop_assert!((params.min_reputation_bps..=10_000).contains(&reputation.bps));
+                if step.is_none() {
+                    prop_assert!(reputation.bps <= before.max(params.min_reputation_bps));
+                }
+            }
+            prop_assert_eq!(reputation.judged + reputation.missed, steps.len() as u64);
+        }
+    }
+
+    #[test]
+    fn reputation_follows_accuracy_in_both_directions() {
+        let params = Params::default();
+        let start = Reputation { bps: 5_000, judged: 0, missed: 0 };
+        assert_eq!(start.after(Some(10_000), &params).bps, 5_500);
+        assert_eq!(start.after(Some(0), &params).bps, 4_500);
+        assert_eq!(start.after(None, &params), Reputation { bps: 4_500, judged: 0, missed: 1 });
+    }
+}

@@ -1,0 +1,33 @@
+//! Keys of nodes and reputations.
+
+use datanet_types::{Address, NodeKey};
+
+/// Prefix of all nodes. Example: `nodes/record/`
+pub fn nodes() -> String {
+    "nodes/record/".to_owned()
+}
+
+/// A node. Example: `nodes/record/0202020202020202020202020202020202020202020202020202020202020202`
+pub fn node(node: &NodeKey) -> String {
+    format!("{}{node}", nodes())
+}
+
+/// The node of an account. Example: `nodes/by_account/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+pub fn by_account(account: &Address) -> String {
+    format!("nodes/by_account/{account}")
+}
+
+/// Prefix of the nodes that judge. Example: `nodes/validator/`
+pub fn validators() -> String {
+    "nodes/validator/".to_owned()
+}
+
+/// That a node judges. Example: `nodes/validator/0202020202020202020202020202020202020202020202020202020202020202`
+pub fn validator(node: &NodeKey) -> String {
+    format!("{}{node}", validators())
+}
+
+/// An account's reputation. Example: `nodes/reputation/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+pub fn reputation(account: &Address) -> String {
+    format!("nodes/reputation/{account}")
+}

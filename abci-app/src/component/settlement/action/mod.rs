@@ -1,0 +1,4 @@
+//! What can be done about settlement.
+
+mod claim;
+mod settle_epoch;

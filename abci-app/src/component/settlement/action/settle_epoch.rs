@@ -1,0 +1,139 @@
+//! Charging channels for an epoch of answers.
+
+use datanet_types::action::{SettleEpoch, role};
+use datanet_types::tx::VerifiedTx;
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Amount, BlobHash, Digest};
+
+use crate::code;
+use crate::component::channels::{self, Channel, deposit_account};
+use crate::component::error::{ensure, refuse};
+use crate::component::settlement::{self, Epoch, Settlement, pool_account, state_key};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
+use crate::state::{StateRead, StateWrite};
+
+/// Most vouchers in one transaction: each costs a signature check.
+const MAX_VOUCHERS: usize = 256;
+
+impl ActionHandler for SettleEpoch {
+    fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
+        let check = |good: bool, what: &str| ensure(good, code::EPOCH_INVALID, || what.to_owned());
+        let count = self.vouchers.len();
+        ensure((1..=MAX_VOUCHERS).contains(&count), code::EPOCH_INVALID, || {
+            format!("an epoch takes 1 to {MAX_VOUCHERS} vouchers, not {count}; settle more often")
+        })?;
+        check(self.totals.answers > 0, "an epoch without answers has nothing to settle")?;
+        check(self.root != Digest::ZERO, "root must be the Merkle root over the cumulative earnings")?;
+        check(self.statement != BlobHash::ZERO, "statement must be the blob with the leaves")?;
+        let ordered = self.vouchers.windows(2).all(|pair| matches!(pair, [a, b] if a.channel < b.channel));
+        check(ordered, "vouchers must be ordered by channel, one for each")
+    }
+
+    fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+        let node = nodes::require(state, &self.node, &ctx.tx.signer, role::SERVING)?;
+        let former = settlement::get(state, &self.node)?;
+        let next = former.as_ref().map_or(0, |former| former.latest.epoch).saturating_add(1);
+        ensure(self.epoch == next, code::EPOCH_ORDER, || {
+            format!("epoch is {}, the node's next is {next}", self.epoch)
+        })?;
+        check_totals(state, self)?;
+        let mut charged: Amount = 0;
+        for voucher in &self.vouchers {
+            charged = charged.saturating_add(charge(state, self, voucher, ctx)?);
+        }
+        ensure(charged == self.totals.fees, code::EPOCH_INVALID, || {
+            format!("the vouchers charge {charged}, the totals say {}; they must agree", self.totals.fees)
+        })?;
+        let pool = pool_account(&self.node);
+        accounts::release(state, &pool, &node.account, self.totals.split.node)?;
+        accounts::release(state, &pool, &accounts::treasury(), self.totals.split.treasury)?;
+        record(state, self, former, ctx.block.height);
+        Ok(vec![settled(self)])
+    }
+}
+
+fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<(), ActionError> {
+    let shares = params::get(state)?.fee_shares;
+    ensure(action.totals.agree_with(&shares), code::EPOCH_INVALID, || {
+        let [node, owner, contributors, validators, treasury] = shares.as_array();
+        format!(
+            "the totals are not what the shares give; split each fee {node} / {owner} / {contributors} / {validators} / \
+             {treasury} basis points (node, owner, contributors, validators, treasury)"
+        )
+    })
+}
+
+/// Moves what a voucher adds from its channel to the node's pool. Returns how much that is.
+fn charge<S: StateWrite>(
+    state: &mut S,
+    action: &SettleEpoch,
+    voucher: &SignedVoucher,
+    ctx: &TxContext<'_>,
+) -> Result<Amount, ActionError> {
+    let mut channel = channels::require_open(state, &voucher.channel)?;
+    let delta = check_voucher(&channel, action, voucher, &ctx.block.chain_id)?;
+    accounts::release(state, &deposit_account(&channel.id), &pool_account(&action.node), delta)?;
+    channel.charged = voucher.cumulative;
+    channels::put(state, &channel);
+    Ok(delta)
+}
+
+fn check_voucher(
+    channel: &Channel,
+    action: &SettleEpoch,
+    voucher: &SignedVoucher,
+    chain_id: &str,
+) -> Result<Amount, ActionError> {
+    let id = channel.id;
+    ensure(channel.node == action.node, code::CHANNEL_FOREIGN, || {
+        format!("channel {id} pays node {}, not node {}; leave its voucher out", channel.node, action.node)
+    })?;
+    ensure(voucher.cumulative <= channel.deposit, code::VOUCHER, || {
+        format!("voucher of channel {id} promises {}, its deposit is {}", voucher.cumulative, channel.deposit)
+    })?;
+    if voucher.verify(chain_id, &channel.payer_key).is_err() {
+        return refuse(code::VOUCHER, format!("voucher of channel {id} is not signed by its payer {}", channel.payer));
+    }
+    match voucher.cumulative.checked_sub(channel.charged) {
+        Some(delta) if delta > 0 => Ok(delta),
+        _ => refuse(
+            code::VOUCHER,
+            format!(
+                "voucher of channel {id} promises {}, but {} is charged already; settle a later voucher",
+                voucher.cumulative, channel.charged
+            ),
+        ),
+    }
+}
+
+fn record<S: StateWrite>(state: &mut S, action: &SettleEpoch, former: Option<Settlement>, height: u64) {
+    let former = former.unwrap_or_default();
+    let epoch = Epoch {
+        node: action.node,
+        epoch: action.epoch,
+        root: action.root,
+        statement: action.statement,
+        totals: action.totals,
+        height,
+    };
+    state.put(state_key::epoch(&action.node, action.epoch), &epoch);
+    let settlement = Settlement {
+        latest: epoch,
+        answers: former.answers.saturating_add(action.totals.answers),
+        fees: former.fees.saturating_add(action.totals.fees),
+        pooled: former.pooled.saturating_add(action.totals.claimable()),
+        claimed: former.claimed,
+    };
+    settlement::put(state, &settlement);
+}
+
+fn settled(action: &SettleEpoch) -> Event {
+    Event::new("epoch.settled")
+        .with("node", action.node)
+        .with("epoch", action.epoch)
+        .with("root", action.root)
+        .with("statement", action.statement)
+        .with("answers", action.totals.answers)
+        .with("fees", action.totals.fees)
+        .with("claimable", action.totals.claimable())
+}

@@ -1,0 +1,17 @@
+//! Protobuf enumerations as words in JSON.
+
+/// Serde for a protobuf enumeration field (`#[serde(with = "...")]`) as the name of its value.
+macro_rules! enum_text {
+    ($module:ident, $enum:ty) => {
+        mod $module {
+            pub fn serialize<S: serde::Serializer>(value: &i32, s: S) -> Result<S::Ok, S::Error> {
+                let value = <$enum>::try_from(*value).map_err(serde::ser::Error::custom)?;
+                serde::Serialize::serialize(&value, s)
+            }
+            pub fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<i32, D::Error> {
+                <$enum as serde::Deserialize>::deserialize(d).map(|value| value as i32)
+            }
+        }
+    };
+}
+pub(super) use enum_text;

@@ -1,0 +1,53 @@
+//! What committee members do.
+
+mod commit_scores;
+mod reveal_scores;
+
+use datanet_types::{Address, ContributionId};
+
+use super::{Phase, Round, current_round};
+use crate::code;
+use crate::component::contributions::{self, Contribution, Status};
+use crate::component::error::ensure;
+use crate::component::{ActionError, TxContext};
+use crate::state::StateRead;
+
+/// The contribution and its round, which must be in `phase` with `signer` on its committee.
+fn require_round<S: StateRead>(
+    state: &S,
+    id: &ContributionId,
+    ctx: &TxContext<'_>,
+    phase: Phase,
+) -> Result<(Contribution, Round), ActionError> {
+    let contribution = contributions::require(state, id)?;
+    let round = current_round(state, &contribution)?;
+    let signer: &Address = &ctx.tx.signer;
+    ensure(round.member(signer).is_some(), code::NOT_IN_COMMITTEE, || {
+        format!("account {signer} was not drawn to judge contribution {id}; only its committee scores it")
+    })?;
+    let judging = contribution.status() == Status::Judging;
+    let deadline = if phase == Phase::Commit { round.commit_deadline } else { round.reveal_deadline };
+    let height = ctx.block.height;
+    ensure(judging && round.phase() == phase && height <= deadline, code::WRONG_PHASE, || {
+        phase_message(&round, phase, height)
+    })?;
+    Ok((contribution, round))
+}
+
+fn phase_message(round: &Round, wanted: Phase, height: u64) -> String {
+    match (wanted, round.phase()) {
+        (Phase::Reveal, Phase::Commit) => format!(
+            "it is too early to reveal: {} of {} members have committed; wait for the rest or for height {}",
+            round.committed,
+            round.committee.len(),
+            round.commit_deadline.saturating_add(1)
+        ),
+        (Phase::Commit, Phase::Commit | Phase::Reveal) => {
+            format!(
+                "it is too late to commit: this is height {height}, and commitments are closed; reveal if you committed"
+            )
+        }
+        (_, Phase::Judged | Phase::Unjudged) => "the round is over; nothing can be added to it".to_owned(),
+        _ => format!("it is too late to reveal: this is height {height}, the deadline was {}", round.reveal_deadline),
+    }
+}

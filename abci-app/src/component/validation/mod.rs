@@ -1,0 +1,128 @@
+//! Judging: a drawn committee commits to scores, reveals them, and is measured against its own tally.
+//!
+//! A round goes `Commit -> Reveal -> Judged`, or `Unjudged` if less than two thirds of the drawn weight revealed; then a
+//! second committee is drawn, once. Phases end early as soon as nobody is left to wait for. What waits for a height
+//! stands in one index ordered by height, so that the end of a block touches what is due and nothing else.
+
+pub mod action;
+mod committee;
+mod deadline;
+mod record;
+pub mod state_key;
+mod tally;
+
+use datanet_types::{Address, ContributionId};
+
+use super::contributions::Contribution;
+use super::datanets::Datanet;
+use super::{BlockContext, Event, Params, nodes};
+use crate::state::{StateError, StateRead, StateWrite};
+
+pub(super) use deadline::close_due;
+pub use record::{Committed, Member, Phase, Reveal, Round};
+
+/// The last round: one redraw, then the contribution is refused as unjudged.
+pub const LAST_ROUND: u32 = 1;
+
+/// A round of judging by number.
+pub fn round<S: StateRead>(state: &S, contribution: &ContributionId, number: u32) -> Result<Option<Round>, StateError> {
+    state.get(&state_key::round(contribution, number))
+}
+
+/// A contribution's present (or last) round.
+pub fn current_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Round, StateError> {
+    let key = state_key::round(&contribution.id, contribution.round);
+    state.get(&key)?.ok_or_else(|| StateError::Corrupt { key, reason: "a contribution without a round".to_owned() })
+}
+
+/// A member's commitment in a round.
+pub fn commitment<S: StateRead>(
+    state: &S,
+    contribution: &ContributionId,
+    number: u32,
+    member: &Address,
+) -> Result<Option<Committed>, StateError> {
+    state.get(&state_key::commitment(contribution, number, member))
+}
+
+/// A member's judgement in a round.
+pub fn reveal<S: StateRead>(
+    state: &S,
+    contribution: &ContributionId,
+    number: u32,
+    member: &Address,
+) -> Result<Option<Reveal>, StateError> {
+    state.get(&state_key::reveal(contribution, number, member))
+}
+
+/// All judgements of a round, in the order of its committee.
+pub fn reveals<S: StateRead>(state: &S, round: &Round) -> Result<Vec<Reveal>, StateError> {
+    let all = round.committee.iter().map(|member| reveal(state, &round.contribution, round.number, &member.account));
+    all.filter_map(Result::transpose).collect()
+}
+
+/// Draws the committee of the contribution's present round and opens it for commitments. `None` if there is no
+/// validator at all.
+pub(super) fn start_round<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &Contribution,
+    datanet: &Datanet,
+    params: &Params,
+) -> Result<Option<Event>, StateError> {
+    let seed = committee::seed(&block.app_hash, &contribution.id, contribution.round);
+    let candidates = committee::candidates(&nodes::validators(state)?, &contribution.contributor);
+    let committee = committee::draw(candidates, datanet.committee_size as usize, &seed);
+    if committee.is_empty() {
+        return Ok(None);
+    }
+    let commit_deadline = block.height.saturating_add(params.commit_window);
+    let mut round = Round {
+        contribution: contribution.id,
+        number: contribution.round,
+        seed,
+        committee,
+        phase: Phase::Commit as i32,
+        commit_deadline,
+        ..Round::default()
+    };
+    set_due(state, &mut round, commit_deadline);
+    put(state, &round);
+    Ok(Some(drawn_event(&round)))
+}
+
+fn drawn_event(round: &Round) -> Event {
+    let names: Vec<String> = round.committee.iter().map(|member| member.account.to_string()).collect();
+    Event::new("validation.drawn")
+        .with("contribution", round.contribution)
+        .with("round", round.number)
+        .with("committee", names.join(","))
+        .with("commit_deadline", round.commit_deadline)
+}
+
+/// Ends the commit phase.
+fn open_reveal<S: StateWrite>(state: &mut S, round: &mut Round, height: u64, params: &Params) -> Event {
+    round.set_phase(Phase::Reveal);
+    round.reveal_deadline = height.saturating_add(params.reveal_window);
+    let deadline = round.reveal_deadline;
+    set_due(state, round, deadline);
+    Event::new("validation.reveal_opened")
+        .with("contribution", round.contribution)
+        .with("round", round.number)
+        .with("reveal_deadline", deadline)
+}
+
+/// Moves a round in the index of what is due; 0 takes it out.
+fn set_due<S: StateWrite>(state: &mut S, round: &mut Round, height: u64) {
+    if round.due != 0 {
+        state.delete(state_key::due(round.due, &round.contribution));
+    }
+    if height != 0 {
+        state.put(state_key::due(height, &round.contribution), &round.contribution);
+    }
+    round.due = height;
+}
+
+fn put<S: StateWrite>(state: &mut S, round: &Round) {
+    state.put(state_key::round(&round.contribution, round.number), round);
+}

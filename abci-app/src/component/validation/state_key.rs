@@ -1,0 +1,32 @@
+//! Keys of judging.
+
+use datanet_types::{Address, ContributionId};
+
+/// A round of judging. Example:
+/// `validation/round/0404040404040404040404040404040404040404040404040404040404040404/0`
+pub fn round(contribution: &ContributionId, number: u32) -> String {
+    format!("validation/round/{contribution}/{number}")
+}
+
+/// A member's commitment. Example:
+/// `validation/commitment/0404040404040404040404040404040404040404040404040404040404040404/0/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+pub fn commitment(contribution: &ContributionId, number: u32, member: &Address) -> String {
+    format!("validation/commitment/{contribution}/{number}/{member}")
+}
+
+/// A member's judgement. Example:
+/// `validation/reveal/0404040404040404040404040404040404040404040404040404040404040404/0/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+pub fn reveal(contribution: &ContributionId, number: u32, member: &Address) -> String {
+    format!("validation/reveal/{contribution}/{number}/{member}")
+}
+
+/// Prefix of everything that waits for a height. Example: `validation/due/`
+pub fn all_due() -> String {
+    "validation/due/".to_owned()
+}
+
+/// The height at whose end a contribution's round must be looked at. Example:
+/// `validation/due/00000000000000000042/0404040404040404040404040404040404040404040404040404040404040404`
+pub fn due(height: u64, contribution: &ContributionId) -> String {
+    format!("{}{height:020}/{contribution}", all_due())
+}
