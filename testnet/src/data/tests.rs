@@ -1,0 +1,71 @@
+//! The real registry: what this build's own crates give.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use super::*;
+
+/// Reading some thousand source files takes seconds; once is enough.
+static DATASET: LazyLock<Dataset> = LazyLock::new(|| Dataset::from_registry(1).unwrap());
+
+fn dataset() -> &'static Dataset {
+    &DATASET
+}
+
+fn krate(record: &Record) -> &str {
+    record.text.split(':').next().unwrap()
+}
+
+#[test]
+fn the_registry_gives_enough_of_everything() {
+    let data = dataset();
+    let honest: Vec<&Contributor> = data.contributors.iter().filter(|c| c.kind == Kind::Honest).collect();
+    for contributor in &data.contributors {
+        let mut topics = BTreeMap::<&str, usize>::new();
+        for record in &contributor.records {
+            *topics.entry(record.label.as_deref().unwrap()).or_default() += 1;
+        }
+        println!("{:<24} {:>4} {topics:?}", contributor.name, contributor.records.len());
+    }
+    println!("held out {}, questions {}, majority {}", data.holdout.len(), data.questions.len(), data.majority_correct());
+    assert!((12..=14).contains(&honest.len()), "{}", honest.len());
+    assert!(honest.iter().all(|c| (50..=100).contains(&c.records.len())));
+    assert!(honest.iter().map(|c| c.records.len()).sum::<usize>() >= 800);
+    assert!(data.holdout.len() >= 300, "{}", data.holdout.len());
+    assert!(data.questions.len() >= 100, "{}", data.questions.len());
+    assert_eq!(data.contributors.len() - honest.len(), 3);
+    assert!(data.contributors.iter().all(|c| c.records.len() >= 40));
+    assert!(data.majority_correct() * 4 < data.questions.len(), "the topics are not balanced");
+}
+
+#[test]
+fn the_same_seed_deals_the_same_data() {
+    assert_eq!(*dataset(), Dataset::from_registry(1).unwrap());
+}
+
+#[test]
+fn contributors_judges_and_questions_share_no_crate() {
+    let data = dataset();
+    let crates = |records: &[Record]| records.iter().map(|r| krate(r).to_owned()).collect::<BTreeSet<_>>();
+    let honest: BTreeSet<String> =
+        data.contributors.iter().filter(|c| c.kind == Kind::Honest).flat_map(|c| crates(&c.records)).collect();
+    let (holdout, questions) = (crates(&data.holdout), crates(&data.questions));
+    assert!(honest.is_disjoint(&holdout) && honest.is_disjoint(&questions) && holdout.is_disjoint(&questions));
+    let shuffled = data.contributors.iter().find(|c| c.kind == Kind::Bad(BadKind::ShuffledLabels)).unwrap();
+    let spare = crates(&shuffled.records);
+    assert!(spare.is_disjoint(&honest) && spare.is_disjoint(&holdout) && spare.is_disjoint(&questions));
+}
+
+#[test]
+fn light_edits_change_every_passage_a_little() {
+    let data = dataset();
+    let edits = data.contributors.iter().find(|c| matches!(c.kind, Kind::Bad(BadKind::LightEdits { .. }))).unwrap();
+    let Kind::Bad(BadKind::LightEdits { of }) = &edits.kind else { unreachable!() };
+    let victim = data.contributors.iter().find(|c| &c.name == of).unwrap();
+    for (edited, original) in edits.records.iter().zip(&victim.records) {
+        assert_ne!(edited.text, original.text);
+        let words = |r: &Record| r.text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        let kept = words(edited).intersection(&words(original)).count();
+        assert!(kept * 10 >= words(original).len() * 8, "{} / {}", edited.text, original.text);
+    }
+}
