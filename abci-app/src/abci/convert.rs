@@ -1,0 +1,89 @@
+//! From the ledger's words to ABCI's.
+
+use bytes::Bytes;
+use tendermint::abci::{Code, response, types::ExecTxResult};
+use tendermint::merkle::proof::{ProofOp, ProofOps};
+use tendermint::{AppHash, block::Height};
+
+use crate::app::{CommitInfo, FinalizedBlock, TxOutcome};
+use crate::component::Event;
+use crate::query::QueryOutcome;
+
+/// The namespace of our codes.
+const CODESPACE: &str = "datanet";
+/// Type of the proof operator: an `ics23.CommitmentProof` under [`crate::store::spec`].
+const PROOF_TYPE: &str = "ics23:jmt";
+
+pub(super) fn app_hash(hash: &[u8; 32]) -> AppHash {
+    // Any byte string is an app hash; the conversion is fallible in its type only.
+    AppHash::try_from(hash.to_vec()).unwrap_or_default()
+}
+
+fn height(height: u64) -> Height {
+    Height::try_from(height).unwrap_or_default()
+}
+
+fn events(events: Vec<Event>) -> Vec<tendermint::abci::Event> {
+    let indexed = |(key, value)| (key, value, true);
+    events
+        .into_iter()
+        .map(|event| tendermint::abci::Event::new(event.kind, event.attributes.into_iter().map(indexed)))
+        .collect()
+}
+
+fn codespace(code: u32) -> String {
+    if code == crate::code::OK { String::new() } else { CODESPACE.into() }
+}
+
+pub(super) fn info(info: &CommitInfo, app_version: u64) -> response::Info {
+    response::Info {
+        data: "datanet".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        app_version,
+        last_block_height: height(info.height),
+        last_block_app_hash: if info.height == 0 { AppHash::default() } else { app_hash(&info.app_hash) },
+    }
+}
+
+pub(super) fn checked(outcome: TxOutcome) -> response::CheckTx {
+    response::CheckTx {
+        code: Code::from(outcome.code),
+        log: outcome.log,
+        codespace: codespace(outcome.code),
+        ..Default::default()
+    }
+}
+
+fn executed(outcome: TxOutcome) -> ExecTxResult {
+    ExecTxResult {
+        code: Code::from(outcome.code),
+        log: outcome.log,
+        events: events(outcome.events),
+        codespace: codespace(outcome.code),
+        ..Default::default()
+    }
+}
+
+pub(super) fn finalized(block: FinalizedBlock) -> response::FinalizeBlock {
+    response::FinalizeBlock {
+        events: events(block.events),
+        tx_results: block.outcomes.into_iter().map(executed).collect(),
+        validator_updates: Vec::new(),
+        consensus_param_updates: None,
+        app_hash: app_hash(&block.app_hash),
+    }
+}
+
+pub(super) fn answered(outcome: QueryOutcome) -> response::Query {
+    let op = |data| ProofOp { field_type: PROOF_TYPE.into(), key: outcome.key.clone(), data };
+    response::Query {
+        code: Code::from(outcome.code),
+        log: outcome.log,
+        codespace: codespace(outcome.code),
+        proof: outcome.proof.map(|data| ProofOps { ops: vec![op(data)] }),
+        key: Bytes::from(outcome.key.clone()),
+        value: Bytes::from(outcome.value),
+        height: height(outcome.height),
+        ..Default::default()
+    }
+}

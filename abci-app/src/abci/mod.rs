@@ -1,0 +1,154 @@
+//! The server that CometBFT talks to: ABCI 2.0 (the 0.38 line) over a Unix socket.
+//!
+//! It runs on a small runtime of its own. Calls are synchronous there, so CheckTx answers in a few dozen microseconds
+//! without hopping between threads, a block under execution holds up nobody else's tasks, and dropping the runtime closes
+//! every connection: tower-abci itself offers no way to. A ledger error is never answered (tower-abci would panic, and
+//! CometBFT would go on with a guess): the call stays open, the node is told to stop, and the socket closes.
+
+mod convert;
+mod service;
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tower_abci::v038::Server;
+
+use crate::handle::LedgerHandle;
+use service::AbciService;
+
+/// CometBFT holds four connections; each may block its worker while it waits for a lock.
+const WORKERS: usize = 4;
+
+/// Why the server could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum AbciError {
+    /// The socket could not be made.
+    #[error("cannot listen on {path}: {source}; choose a shorter home path that you may write to")]
+    Socket {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The ledger failed and the node must stop; see the log before it.
+    #[error("ledger failed: {0}")]
+    Ledger(String),
+    /// The server's thread is gone.
+    #[error("abci server stopped unexpectedly")]
+    Gone,
+}
+
+/// The running server. It stops with its token; drop it, or wait for the end with [`AbciServer::join`].
+#[derive(Debug)]
+pub struct AbciServer {
+    socket: PathBuf,
+    thread: JoinHandle<Result<(), AbciError>>,
+}
+
+impl AbciServer {
+    /// Serves `ledger` on the Unix socket `socket`, whose folder is made private to the user. Cancelling `shutdown`
+    /// stops it; a fatal ledger error cancels `shutdown`.
+    pub async fn spawn(ledger: LedgerHandle, socket: &Path, shutdown: CancellationToken) -> Result<Self, AbciError> {
+        prepare(socket).map_err(|source| AbciError::Socket { path: socket.to_owned(), source })?;
+        let (ready, started) = oneshot::channel();
+        let path = socket.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("abci".into())
+            .spawn(move || run(ledger, &path, shutdown, ready))
+            .map_err(|source| AbciError::Socket { path: socket.to_owned(), source })?;
+        let server = Self { socket: socket.to_owned(), thread };
+        match started.await {
+            Ok(()) => Ok(server),
+            Err(_) => Err(server.join().await.err().unwrap_or(AbciError::Gone)),
+        }
+    }
+
+    /// The socket's path.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What CometBFT's `proxy_app` must say.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// Waits until the server has stopped and its connections are closed.
+    pub async fn join(self) -> Result<(), AbciError> {
+        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        joined.map_err(|_| AbciError::Gone)?.map_err(|_| AbciError::Gone)?
+    }
+}
+
+/// Removes a socket that a killed node left behind, and keeps others out of the folder.
+fn prepare(socket: &Path) -> io::Result<()> {
+    if let Some(folder) = socket.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    }
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn run(
+    ledger: LedgerHandle,
+    socket: &Path,
+    shutdown: CancellationToken,
+    ready: oneshot::Sender<()>,
+) -> Result<(), AbciError> {
+    let socket_error = |source| AbciError::Socket { path: socket.to_owned(), source };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("abci-worker")
+        .enable_io()
+        .build()
+        .map_err(socket_error)?;
+    let service = AbciService::new(ledger, shutdown.clone());
+    let failure = service.failure();
+    let result = runtime.block_on(serve(service, socket, &shutdown, ready));
+    // Whoever is waiting for an answer now gets a closed connection instead.
+    runtime.shutdown_background();
+    let _ = std::fs::remove_file(socket);
+    // Nothing serves CometBFT any more, so nothing else should go on either.
+    shutdown.cancel();
+    match failure.get() {
+        Some(reason) => Err(AbciError::Ledger(reason.clone())),
+        None => result,
+    }
+}
+
+async fn serve(
+    service: AbciService,
+    socket: &Path,
+    shutdown: &CancellationToken,
+    ready: oneshot::Sender<()>,
+) -> Result<(), AbciError> {
+    let server = Server::builder()
+        .consensus(service.clone())
+        .mempool(service.clone())
+        .info(service.clone())
+        .snapshot(service)
+        .finish()
+        .ok_or(AbciError::Gone)?;
+    let mut listening = Box::pin(server.listen_unix(socket));
+    // The socket is bound on the first poll, before anything is awaited.
+    let bound = futures::poll!(listening.as_mut());
+    let ended = match bound {
+        std::task::Poll::Ready(ended) => ended,
+        std::task::Poll::Pending => {
+            let _ = ready.send(());
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                ended = listening => ended,
+            }
+        }
+    };
+    let source = ended.err().map_or_else(|| io::Error::other("listener ended"), |error| io::Error::other(error.to_string()));
+    Err(AbciError::Socket { path: socket.to_owned(), source })
+}

@@ -1,0 +1,172 @@
+//! What goes in and out of the application.
+
+use bytes::Bytes;
+use datanet_types::tx::{TxHash, tx_hash};
+use sha2::{Digest, Sha256};
+
+use crate::code;
+use crate::component::{BlockContext, Event};
+use crate::state::Changes;
+use crate::store::{TreeUpdate, TxRecord};
+
+/// The start of a chain.
+#[derive(Debug, Clone, Copy)]
+pub struct InitChain<'a> {
+    /// Its name.
+    pub chain_id: &'a str,
+    /// Height of its first block; 1 unless the genesis file says otherwise.
+    pub initial_height: u64,
+    /// The genesis file's `app_state`: [`crate::component::Genesis`] as JSON.
+    pub app_state: &'a [u8],
+}
+
+/// A block, proposed or decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    /// Its height.
+    pub height: u64,
+    /// Its consensus time in seconds since 1970.
+    pub time_seconds: i64,
+    /// Its transactions.
+    pub txs: &'a [Bytes],
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TxOutcome {
+    /// Which.
+    pub hash: TxHash,
+    /// Zero, or one of [`crate::code`].
+    pub code: u32,
+    /// Why it was refused; empty if it was not.
+    pub log: String,
+    /// What it did.
+    pub events: Vec<Event>,
+}
+
+impl TxOutcome {
+    /// Success.
+    pub fn done(hash: TxHash, events: Vec<Event>) -> Self {
+        Self { hash, code: code::OK, log: String::new(), events }
+    }
+
+    /// Refusal.
+    pub fn refused(hash: TxHash, code: u32, log: impl Into<String>) -> Self {
+        Self { hash, code, log: log.into(), events: Vec::new() }
+    }
+
+    /// Whether it took effect.
+    pub fn is_ok(&self) -> bool {
+        self.code == code::OK
+    }
+
+    pub(super) fn record(&self, height: u64) -> TxRecord {
+        let events = self.events.iter().map(Into::into).collect();
+        TxRecord { height, code: self.code, log: self.log.clone(), events }
+    }
+}
+
+/// Whether we vote for a proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Accept,
+    /// No, and why.
+    Reject(String),
+}
+
+/// A decided block, executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinalizedBlock {
+    /// One result for each transaction, in order.
+    pub outcomes: Vec<TxOutcome>,
+    /// What happened outside of transactions: deadlines, tallies.
+    pub events: Vec<Event>,
+    /// Root of the state after it.
+    pub app_hash: [u8; 32],
+}
+
+/// Where the committed chain stands.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CommitInfo {
+    /// Last committed height; 0 before the first.
+    pub height: u64,
+    /// Root of the state after it. Depends on the state alone: a block that changes nothing leaves it as it was.
+    #[serde(serialize_with = "hex::serde::serialize")]
+    pub app_hash: [u8; 32],
+    /// Consensus time of that block in seconds since 1970; for display.
+    pub time_seconds: i64,
+}
+
+/// A block that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedBlock {
+    /// Its height.
+    pub height: u64,
+    /// Root of the state after it.
+    pub app_hash: [u8; 32],
+    /// Its consensus time in seconds since 1970.
+    pub time_seconds: i64,
+    /// All that happened: the transactions' events in order, then those of deadlines.
+    pub events: Vec<Event>,
+    /// Each transaction with its result code.
+    pub txs: Vec<(TxHash, u32)>,
+}
+
+impl CommittedBlock {
+    /// Height, app hash and time.
+    pub fn info(&self) -> CommitInfo {
+        CommitInfo { height: self.height, app_hash: self.app_hash, time_seconds: self.time_seconds }
+    }
+}
+
+/// What makes two executions of a block the same: all that execution depends on beside the committed state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BlockKey {
+    height: u64,
+    time_seconds: i64,
+    txs: [u8; 32],
+}
+
+impl BlockKey {
+    pub(super) fn of(block: &Block<'_>) -> Self {
+        Self::new(block.height, block.time_seconds, block.txs.iter().map(|tx| tx_hash(tx)))
+    }
+
+    pub(super) fn new(height: u64, time_seconds: i64, hashes: impl Iterator<Item = TxHash>) -> Self {
+        let mut hasher = Sha256::new();
+        for hash in hashes {
+            hasher.update(hash.0);
+        }
+        Self { height, time_seconds, txs: hasher.finalize().into() }
+    }
+}
+
+/// An executed block with everything that a commit needs.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) key: BlockKey,
+    pub(super) context: BlockContext,
+    pub(super) outcomes: Vec<TxOutcome>,
+    pub(super) events: Vec<Event>,
+    pub(super) changes: Changes,
+    pub(super) tree: Option<TreeUpdate>,
+    pub(super) app_hash: [u8; 32],
+}
+
+impl Executed {
+    pub(super) fn finalized(&self) -> FinalizedBlock {
+        FinalizedBlock { outcomes: self.outcomes.clone(), events: self.events.clone(), app_hash: self.app_hash }
+    }
+
+    pub(super) fn committed(&self) -> CommittedBlock {
+        let of_txs = self.outcomes.iter().flat_map(|outcome| &outcome.events);
+        CommittedBlock {
+            height: self.context.height,
+            app_hash: self.app_hash,
+            time_seconds: self.context.time_seconds,
+            events: of_txs.chain(&self.events).cloned().collect(),
+            txs: self.outcomes.iter().map(|outcome| (outcome.hash, outcome.code)).collect(),
+        }
+    }
+}

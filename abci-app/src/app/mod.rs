@@ -1,0 +1,248 @@
+//! The application: what a consensus engine, CometBFT or our own, drives.
+//!
+//! The calls come in the order of ABCI 2.0: once `init_chain`, then for each height `prepare_proposal` (if it is our turn),
+//! `process_proposal`, `finalize_block`, `commit`, and `check_tx` at any time. Nothing is written before `commit`. A
+//! block is executed once, whichever of the three calls sees it first. Two locks keep readers out of each other's way:
+//! `check_tx` runs on its own fork and does not wait for a block under execution.
+
+mod block;
+mod error;
+mod execute;
+mod mempool;
+mod tip;
+mod verify;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use bytes::Bytes;
+use datanet_types::tx::TxHash;
+
+use crate::code;
+use crate::component::{self, Genesis};
+use crate::reader::LedgerReader;
+use crate::state::Overlay;
+use crate::store::{BlockWrite, Head, Store, TxRecord};
+
+pub use block::{Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, TxOutcome, Verdict};
+pub use error::AppError;
+
+use block::{BlockKey, Executed};
+use mempool::Fork;
+use tip::Tip;
+use verify::{Checked, Verifier};
+
+/// How many executed proposals of a height are remembered; more rounds than that at one height are rare.
+const KEPT_PROPOSALS: usize = 4;
+
+/// The deterministic state machine with its store. Share it by reference; every call is synchronous.
+#[derive(Debug)]
+pub struct Application {
+    store: Store,
+    tip: RwLock<Arc<Tip>>,
+    verifier: Verifier,
+    fork: Mutex<Fork>,
+    blocks: Mutex<Blocks>,
+    executions: AtomicU64,
+}
+
+/// Executed blocks that are not committed.
+#[derive(Debug, Default)]
+struct Blocks {
+    proposed: Vec<Executed>,
+    decided: Option<Executed>,
+}
+
+/// A lock whose holder panicked still guards whole values here: they are replaced, never edited half-way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Application {
+    /// An application over what the store has committed.
+    pub fn new(store: Store) -> Result<Self, AppError> {
+        let tip = Tip::committed(store.snapshot()?);
+        Ok(Self {
+            store,
+            tip: RwLock::new(Arc::new(tip)),
+            verifier: Verifier::default(),
+            fork: Mutex::default(),
+            blocks: Mutex::default(),
+            executions: AtomicU64::new(0),
+        })
+    }
+
+    /// Where the committed chain stands; height 0 before the first commit.
+    pub fn info(&self) -> CommitInfo {
+        self.tip().commit_info()
+    }
+
+    /// A consistent view of the committed state.
+    pub fn reader(&self) -> LedgerReader {
+        LedgerReader::new(self.tip().snapshot.clone())
+    }
+
+    /// How many times a block was executed since the start: more than once a height means lost work.
+    pub fn executions(&self) -> u64 {
+        self.executions.load(Ordering::Relaxed)
+    }
+
+    /// Starts a chain from its genesis and returns the app hash before the first block. Kept in memory until the
+    /// first commit, so it may be called again until then.
+    pub fn init_chain(&self, init: &InitChain<'_>) -> Result<[u8; 32], AppError> {
+        let snapshot = self.tip().snapshot.clone();
+        if snapshot.head().height > 0 {
+            return Err(AppError::AlreadyStarted { height: snapshot.head().height });
+        }
+        let genesis: Genesis =
+            serde_json::from_slice(init.app_state).map_err(|error| AppError::Genesis(error.to_string()))?;
+        let mut state = Overlay::new(&snapshot);
+        component::init_genesis(&mut state, &genesis, init.chain_id).map_err(AppError::from_genesis)?;
+        let changes = state.into_changes();
+        let app_hash = snapshot.tree_update(&changes)?.map_or([0; 32], |tree| tree.root);
+        self.set_tip(Tip::genesis(snapshot, init, changes, app_hash));
+        *lock(&self.fork) = Fork::default();
+        *lock(&self.blocks) = Blocks::default();
+        Ok(app_hash)
+    }
+
+    /// Whether a transaction may enter the mempool: it is verified and executed on a fork that the next commit drops.
+    /// A refused transaction leaves no trace, an accepted one has paid there: nobody floods beyond their balance.
+    /// `recheck` says that this mempool has accepted it before. Errors are fatal.
+    pub fn check_tx(&self, bytes: &[u8], recheck: bool) -> Result<TxOutcome, AppError> {
+        let tip = self.tip();
+        let Some(chain_id) = &tip.chain_id else {
+            let hash = datanet_types::tx::tx_hash(bytes);
+            return Ok(TxOutcome::refused(hash, code::NOT_READY, "the chain has not started yet; try again soon"));
+        };
+        let checked = self.verifier.check(bytes, chain_id);
+        let tx = match &checked.verified {
+            Ok(tx) => tx,
+            Err(refusal) => return Ok(refusal.outcome(checked.hash)),
+        };
+        let outcome = lock(&self.fork).check(&tip, tx)?;
+        if outcome.is_ok() && !recheck {
+            self.verifier.remember(tx, bytes.len());
+        } else if !outcome.is_ok() {
+            self.verifier.forget([&checked.hash]);
+        }
+        Ok(outcome)
+    }
+
+    /// The block we propose: `txs` in their order, less what does not verify, cannot pay, was executed before, or does
+    /// not fit into `max_bytes` (as CometBFT counts a block's data).
+    pub fn prepare_proposal(&self, block: &Block<'_>, max_bytes: u64) -> Result<Vec<Bytes>, AppError> {
+        let mut blocks = lock(&self.blocks);
+        let tip = self.tip();
+        let context = tip.next_block(block)?;
+        let checked = self.verify_all(&tip, block.txs)?;
+        let (executed, kept) = execute::prepare(&tip, context, &checked, block.txs, max_bytes)?;
+        self.executions.fetch_add(1, Ordering::Relaxed);
+        blocks.propose(executed);
+        Ok(kept)
+    }
+
+    /// Whether we vote for a proposed block: every transaction in it must verify. It is executed and remembered.
+    pub fn process_proposal(&self, block: &Block<'_>) -> Result<Verdict, AppError> {
+        let mut blocks = lock(&self.blocks);
+        let tip = self.tip();
+        let Ok(context) = tip.next_block(block) else {
+            return Ok(Verdict::Reject(format!("height {} does not follow {}", block.height, tip.height)));
+        };
+        let key = BlockKey::of(block);
+        if blocks.proposed.iter().any(|executed| executed.key == key) {
+            return Ok(Verdict::Accept);
+        }
+        let checked = self.verify_all(&tip, block.txs)?;
+        for tx in &checked {
+            if let Err(refusal) = &tx.verified {
+                return Ok(Verdict::Reject(format!("transaction {}: {}", tx.hash, refusal.log)));
+            }
+        }
+        blocks.propose(self.execute(&tip, context, &checked)?);
+        Ok(Verdict::Accept)
+    }
+
+    /// Executes the decided block, unless a proposal did already. Nothing is written yet.
+    pub fn finalize_block(&self, block: &Block<'_>) -> Result<FinalizedBlock, AppError> {
+        let mut blocks = lock(&self.blocks);
+        let tip = self.tip();
+        let context = tip.next_block(block)?;
+        let executed = match blocks.take(&BlockKey::of(block)) {
+            Some(executed) => executed,
+            None => {
+                let checked = self.verify_all(&tip, block.txs)?;
+                self.execute(&tip, context, &checked)?
+            }
+        };
+        let finalized = executed.finalized();
+        blocks.decided = Some(executed);
+        Ok(finalized)
+    }
+
+    /// Makes the decided block durable: state, tree, height and results in one write.
+    pub fn commit(&self) -> Result<CommittedBlock, AppError> {
+        let mut blocks = lock(&self.blocks);
+        let executed = blocks.decided.take().ok_or(AppError::NothingDecided)?;
+        blocks.proposed.clear();
+        let committed = executed.committed();
+        self.verifier.forget(executed.outcomes.iter().map(|outcome| &outcome.hash));
+        let before = self.tip();
+        let snapshot = self.store.commit(&before.snapshot, write_of(executed))?;
+        drop(before);
+        self.set_tip(Tip::committed(snapshot));
+        Ok(committed)
+    }
+
+    fn execute(
+        &self,
+        tip: &Tip,
+        context: component::BlockContext,
+        txs: &[Checked],
+    ) -> Result<Executed, AppError> {
+        self.executions.fetch_add(1, Ordering::Relaxed);
+        execute::execute(tip, context, txs)
+    }
+
+    fn verify_all(&self, tip: &Tip, txs: &[Bytes]) -> Result<Vec<Checked>, AppError> {
+        let chain_id = tip.chain_id.as_deref().ok_or(AppError::NotStarted)?;
+        Ok(self.verifier.check_all(txs, chain_id))
+    }
+
+    fn tip(&self) -> Arc<Tip> {
+        Arc::clone(&self.tip.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_tip(&self, tip: Tip) {
+        *self.tip.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tip);
+    }
+
+    /// The result of an executed transaction, if this node executed it.
+    pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, AppError> {
+        Ok(self.tip().snapshot.tx_result(&hash.0)?)
+    }
+}
+
+impl Blocks {
+    fn propose(&mut self, executed: Executed) {
+        if self.proposed.len() >= KEPT_PROPOSALS {
+            self.proposed.remove(0);
+        }
+        self.proposed.push(executed);
+    }
+
+    fn take(&mut self, key: &BlockKey) -> Option<Executed> {
+        if self.decided.as_ref().is_some_and(|decided| decided.key == *key) {
+            return self.decided.take();
+        }
+        let index = self.proposed.iter().position(|executed| executed.key == *key)?;
+        Some(self.proposed.swap_remove(index))
+    }
+}
+
+fn write_of(executed: Executed) -> BlockWrite {
+    let context = &executed.context;
+    let head = Head::new(&context.chain_id, context.height, context.time_seconds, executed.app_hash);
+    let results = executed.outcomes.iter().map(|outcome| (outcome.hash.0, outcome.record(context.height))).collect();
+    BlockWrite { head, changes: executed.changes, tree: executed.tree, results }
+}

@@ -1,0 +1,117 @@
+//! All checks of a transaction that need no state, in parallel, and once for a transaction seen twice.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use datanet_types::SignedTx;
+use datanet_types::tx::{TxError, TxHash, VerifiedTx, tx_hash};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::{TxOutcome, lock};
+use crate::code;
+use crate::component::{self, ActionError};
+
+/// Bytes of transactions whose verification is remembered; a decoded one takes about three times that.
+const REMEMBERED_BYTES: usize = 16 * 1024 * 1024;
+/// What an entry costs beside the transaction's bytes.
+const ENTRY_BYTES: usize = 256;
+
+/// Why a transaction is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: u32,
+    pub(super) log: String,
+}
+
+impl Refusal {
+    pub(super) fn outcome(&self, hash: TxHash) -> TxOutcome {
+        TxOutcome::refused(hash, self.code, self.log.clone())
+    }
+}
+
+impl From<TxError> for Refusal {
+    fn from(error: TxError) -> Self {
+        let code = match &error {
+            TxError::Codec(_) | TxError::NoAction => code::CODEC,
+            TxError::WrongChain { .. } => code::WRONG_CHAIN,
+            TxError::Signature(_) => code::SIGNATURE,
+        };
+        Self { code, log: error.to_string() }
+    }
+}
+
+/// A transaction after verification.
+#[derive(Debug, Clone)]
+pub(super) struct Checked {
+    pub(super) hash: TxHash,
+    pub(super) verified: Result<Arc<VerifiedTx>, Refusal>,
+}
+
+/// Verifies transactions and remembers those of the mempool.
+#[derive(Debug, Default)]
+pub(super) struct Verifier {
+    known: Mutex<Known>,
+}
+
+/// Verified transactions, the oldest forgotten first.
+#[derive(Debug, Default)]
+struct Known {
+    by_hash: BTreeMap<TxHash, (Arc<VerifiedTx>, usize)>,
+    order: VecDeque<TxHash>,
+    bytes: usize,
+}
+
+impl Verifier {
+    pub(super) fn check(&self, bytes: &[u8], chain_id: &str) -> Checked {
+        let hash = tx_hash(bytes);
+        // The hash covers every byte, signature included, and the cache lives as long as one chain.
+        let known = lock(&self.known).by_hash.get(&hash).map(|(tx, _)| Arc::clone(tx));
+        Checked { hash, verified: known.map_or_else(|| verify(bytes, chain_id), Ok) }
+    }
+
+    pub(super) fn check_all(&self, txs: &[Bytes], chain_id: &str) -> Vec<Checked> {
+        txs.par_iter().map(|bytes| self.check(bytes, chain_id)).collect()
+    }
+
+    pub(super) fn remember(&self, tx: &Arc<VerifiedTx>, bytes: usize) {
+        let weight = bytes.saturating_add(ENTRY_BYTES);
+        let mut known = lock(&self.known);
+        if known.by_hash.insert(tx.hash, (Arc::clone(tx), weight)).is_none() {
+            known.order.push_back(tx.hash);
+            known.bytes = known.bytes.saturating_add(weight);
+        }
+        while known.bytes > REMEMBERED_BYTES {
+            let Some(oldest) = known.order.pop_front() else { break };
+            known.remove(&oldest);
+        }
+    }
+
+    pub(super) fn forget<'a>(&self, hashes: impl IntoIterator<Item = &'a TxHash>) {
+        let mut known = lock(&self.known);
+        for hash in hashes {
+            known.remove(hash);
+        }
+        // Forgotten entries leave their place in the queue; drop those that have come to its front.
+        while known.order.front().is_some_and(|hash| !known.by_hash.contains_key(hash)) {
+            known.order.pop_front();
+        }
+    }
+}
+
+impl Known {
+    fn remove(&mut self, hash: &TxHash) {
+        if let Some((_, weight)) = self.by_hash.remove(hash) {
+            self.bytes = self.bytes.saturating_sub(weight);
+        }
+    }
+}
+
+fn verify(bytes: &[u8], chain_id: &str) -> Result<Arc<VerifiedTx>, Refusal> {
+    let tx = SignedTx::verify(bytes, chain_id)?;
+    match component::check_stateless(&tx) {
+        Ok(()) => Ok(Arc::new(tx)),
+        Err(ActionError::Refused { code, message }) => Err(Refusal { code, log: message }),
+        Err(ActionError::State(error)) => Err(Refusal { code: code::INTERNAL, log: error.to_string() }),
+    }
+}

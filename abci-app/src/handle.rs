@@ -1,0 +1,106 @@
+//! The ledger as the rest of a node holds it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datanet_types::tx::TxHash;
+use tokio::sync::{broadcast, watch};
+
+use crate::app::{
+    AppError, Application, Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, TxOutcome, Verdict,
+};
+use crate::reader::LedgerReader;
+use crate::store::{Store, TxRecord};
+
+/// Committed blocks that a slow listener may lag behind before it misses some (and is told so).
+const EVENTS_KEPT: usize = 1024;
+
+/// One application, shared: engines drive it, everybody else watches commits and reads. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LedgerHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    app: Application,
+    commits: watch::Sender<CommitInfo>,
+    events: broadcast::Sender<Arc<CommittedBlock>>,
+}
+
+impl LedgerHandle {
+    /// Opens the ledger whose database is the file `path`, making it if it is not there.
+    pub fn open(path: &Path) -> Result<Self, AppError> {
+        let app = Application::new(Store::open(path)?)?;
+        let (commits, _) = watch::channel(app.info());
+        let (events, _) = broadcast::channel(EVENTS_KEPT);
+        Ok(Self { shared: Arc::new(Shared { app, commits, events }) })
+    }
+
+    /// The application itself.
+    pub fn app(&self) -> &Application {
+        &self.shared.app
+    }
+
+    /// The last commit, as it changes.
+    pub fn commits(&self) -> watch::Receiver<CommitInfo> {
+        self.shared.commits.subscribe()
+    }
+
+    /// Every block committed from now on. A receiver that lags more than 1,024 blocks is told that it did, and then
+    /// reads the state instead.
+    pub fn events(&self) -> broadcast::Receiver<Arc<CommittedBlock>> {
+        self.shared.events.subscribe()
+    }
+
+    /// A consistent view of the committed state.
+    pub fn reader(&self) -> LedgerReader {
+        self.shared.app.reader()
+    }
+
+    /// The result of an executed transaction, if this node executed it.
+    pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, AppError> {
+        self.shared.app.tx_result(hash)
+    }
+
+    /// See [`Application::info`].
+    pub fn info(&self) -> CommitInfo {
+        self.shared.app.info()
+    }
+
+    /// See [`Application::init_chain`].
+    pub fn init_chain(&self, init: &InitChain<'_>) -> Result<[u8; 32], AppError> {
+        self.shared.app.init_chain(init)
+    }
+
+    /// See [`Application::check_tx`].
+    pub fn check_tx(&self, bytes: &[u8], recheck: bool) -> Result<TxOutcome, AppError> {
+        self.shared.app.check_tx(bytes, recheck)
+    }
+
+    /// See [`Application::prepare_proposal`].
+    pub fn prepare_proposal(&self, block: &Block<'_>, max_bytes: u64) -> Result<Vec<Bytes>, AppError> {
+        self.shared.app.prepare_proposal(block, max_bytes)
+    }
+
+    /// See [`Application::process_proposal`].
+    pub fn process_proposal(&self, block: &Block<'_>) -> Result<Verdict, AppError> {
+        self.shared.app.process_proposal(block)
+    }
+
+    /// See [`Application::finalize_block`].
+    pub fn finalize_block(&self, block: &Block<'_>) -> Result<FinalizedBlock, AppError> {
+        self.shared.app.finalize_block(block)
+    }
+
+    /// See [`Application::commit`]; afterwards tells everybody who watches.
+    pub fn commit(&self) -> Result<CommitInfo, AppError> {
+        let committed = self.shared.app.commit()?;
+        let info = committed.info();
+        self.shared.commits.send_replace(info.clone());
+        // Nobody listening is no fault.
+        let _ = self.shared.events.send(Arc::new(committed));
+        Ok(info)
+    }
+}

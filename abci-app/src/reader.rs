@@ -1,0 +1,62 @@
+//! Reading the committed state.
+
+use datanet_types::tx::TxHash;
+
+use crate::app::CommitInfo;
+use crate::state::{StateError, StateRead};
+use crate::store::{Proof, Snapshot, StoreError, TxRecord};
+
+/// A consistent view of one committed state: all reads through one reader see the same height. Take a new one for each
+/// request; an old one keeps disk pages from being reused.
+#[derive(Debug, Clone)]
+pub struct LedgerReader {
+    snapshot: Snapshot,
+}
+
+impl LedgerReader {
+    pub(crate) fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot }
+    }
+
+    /// Name of the chain; empty before the first commit.
+    pub fn chain_id(&self) -> &str {
+        &self.snapshot.head().chain_id
+    }
+
+    /// The height read; 0 before the first commit.
+    pub fn height(&self) -> u64 {
+        self.snapshot.head().height
+    }
+
+    /// Root of the state read.
+    pub fn app_hash(&self) -> [u8; 32] {
+        self.snapshot.head().app_hash()
+    }
+
+    /// Height, app hash and time of the state read.
+    pub fn commit_info(&self) -> CommitInfo {
+        let head = self.snapshot.head();
+        CommitInfo { height: head.height, app_hash: head.app_hash(), time_seconds: head.time_seconds }
+    }
+
+    /// The value of `key` at `height` (`None`: the height read) with an ICS23 proof of it or of its absence. The last
+    /// [`crate::store::KEPT_VERSIONS`] blocks that changed something can be proved.
+    pub fn prove(&self, key: &str, height: Option<u64>) -> Result<Proof, StoreError> {
+        self.snapshot.prove(key, height)
+    }
+
+    /// The result of an executed transaction, if this node executed it.
+    pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, StoreError> {
+        self.snapshot.tx_result(&hash.0)
+    }
+}
+
+impl StateRead for LedgerReader {
+    fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.snapshot.get_raw(key)
+    }
+
+    fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        self.snapshot.scan(prefix, after, limit)
+    }
+}

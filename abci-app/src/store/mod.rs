@@ -1,0 +1,132 @@
+//! Committed state on disk.
+//!
+//! One redb database holds the present (`current`), the Jellyfish Merkle tree over it (`nodes`), and as much of the past
+//! as proofs need: for each of the last [`KEPT_VERSIONS`] versions, the tree nodes and the values that later versions
+//! replaced. A *version* counts the blocks that changed something; a block that changed nothing moves only the height.
+//! Everything a block does reaches the disk in one durable transaction, in [`Store::commit`].
+
+mod head;
+mod merkle;
+mod record;
+mod snapshot;
+mod tables;
+mod write;
+
+use std::path::Path;
+
+use redb::Database;
+
+use crate::state::{Changes, StateError};
+
+pub use head::{Head, NO_VERSION};
+pub use merkle::{Proof, spec};
+pub use record::{Attribute, EventRecord, TxRecord};
+pub use snapshot::Snapshot;
+
+/// How many versions of the tree stay provable.
+pub const KEPT_VERSIONS: u64 = 256;
+
+/// Bytes of pages that redb may cache: small, because an idle node should be.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Why the store failed. Always fatal for the node.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be opened.
+    #[error("cannot open the ledger database {path}: {reason}; is another node running on this home?")]
+    Open {
+        /// Where it is.
+        path: String,
+        /// What redb says.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("ledger database failed: {0}; check free disk space and the disk itself")]
+    Database(String),
+    /// What was read makes no sense.
+    #[error("ledger database is corrupt: {0}; restore it from a backup or sync the node anew")]
+    Corrupt(String),
+    /// The state of that height is not kept any more, or not there yet.
+    #[error("no state for height {height}; heights {first} to {last} can be proved")]
+    NoSuchHeight {
+        /// What was asked for.
+        height: u64,
+        /// The first height with a proof.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Database(error.to_string())
+            }
+        })*
+    };
+}
+from_redb!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::DatabaseError);
+
+impl From<StoreError> for StateError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// The tree after a block, computed but not written.
+#[derive(Debug)]
+pub struct TreeUpdate {
+    version: u64,
+    batch: jmt::storage::TreeUpdateBatch,
+    /// Root of the tree: the app hash.
+    pub root: [u8; 32],
+}
+
+/// All that a block leaves on disk.
+#[derive(Debug)]
+pub struct BlockWrite {
+    /// The chain, height, time and app hash to record; its version is set by the store.
+    pub head: Head,
+    /// What changed: new values, or `None` for deletions. No entry may repeat what is there already
+    /// ([`Snapshot::net`]).
+    pub changes: Changes,
+    /// The tree over the changes; `None` exactly if there are none.
+    pub tree: Option<TreeUpdate>,
+    /// Results of the block's transactions, for look-ups by hash; not part of the state.
+    pub results: Vec<([u8; 32], TxRecord)>,
+}
+
+/// The database.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the database at `path`, or makes an empty one.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let open_error = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(path)
+            .map_err(|error| open_error(error.to_string()))?;
+        tables::create(&database)?;
+        Ok(Self { database })
+    }
+
+    /// The committed state, as it is now and stays in this value.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Snapshot::open(&self.database)
+    }
+
+    /// Writes a block over `before` in one durable transaction and returns the state after it.
+    pub fn commit(&self, before: &Snapshot, block: BlockWrite) -> Result<Snapshot, StoreError> {
+        write::commit(&self.database, before, block)?;
+        self.snapshot()
+    }
+}
+
+#[cfg(test)]
+mod tests;

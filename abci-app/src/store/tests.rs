@@ -1,0 +1,164 @@
+use std::collections::BTreeMap;
+
+use ics23::HostFunctionsManager;
+use proptest::prelude::*;
+use prost_ics23::Message;
+use redb::{ReadableDatabase, ReadableTableMetadata};
+
+use super::*;
+use crate::state::StateRead;
+
+fn open() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("ledger.redb")).unwrap();
+    (dir, store)
+}
+
+fn put(store: &Store, height: u64, changes: Changes) -> Snapshot {
+    let before = store.snapshot().unwrap();
+    let changes = before.net(changes).unwrap();
+    let tree = before.tree_update(&changes).unwrap();
+    let app_hash = tree.as_ref().map_or(before.head().app_hash(), |tree| tree.root);
+    let head = Head::new("test", height, 0, app_hash);
+    store.commit(&before, BlockWrite { head, changes, tree, results: Vec::new() }).unwrap()
+}
+
+fn set(key: &str, value: &str) -> Changes {
+    Changes::from([(key.into(), Some(value.into()))])
+}
+
+fn verifies(proof: &Proof) -> bool {
+    let commitment = ics23::CommitmentProof::decode(proof.ics23.as_slice()).unwrap();
+    let (root, key) = (proof.app_hash.to_vec(), proof.key.as_bytes());
+    match &proof.value {
+        Some(value) => ics23::verify_membership::<HostFunctionsManager>(&commitment, &spec(), &root, key, value),
+        None => ics23::verify_non_membership::<HostFunctionsManager>(&commitment, &spec(), &root, key),
+    }
+}
+
+#[test]
+fn a_block_without_changes_moves_the_height_only() {
+    let (_dir, store) = open();
+    let first = put(&store, 1, set("a", "1"));
+    let second = put(&store, 2, set("a", "1"));
+    assert_eq!(second.head().height, 2);
+    assert_eq!(second.head().app_hash(), first.head().app_hash());
+    assert_eq!(second.head().version, first.head().version);
+    assert!(verifies(&second.prove("a", Some(1)).unwrap()));
+    assert!(verifies(&second.prove("a", Some(2)).unwrap()));
+}
+
+#[test]
+fn a_reopened_store_is_where_it_was() {
+    let (dir, store) = open();
+    let before = put(&store, 1, set("a", "1")).head().clone();
+    drop(store);
+    let store = Store::open(&dir.path().join("ledger.redb")).unwrap();
+    let after = store.snapshot().unwrap();
+    assert_eq!(after.head(), &before);
+    assert_eq!(after.get_raw("a").unwrap().unwrap(), b"1");
+}
+
+#[test]
+fn a_second_process_is_told_that_the_store_is_taken() {
+    let (dir, _store) = open();
+    let error = Store::open(&dir.path().join("ledger.redb")).unwrap_err();
+    assert!(error.to_string().contains("another node"), "{error}");
+}
+
+#[test]
+fn a_snapshot_does_not_move() {
+    let (_dir, store) = open();
+    let old = put(&store, 1, set("a", "1"));
+    put(&store, 2, set("a", "2"));
+    assert_eq!(old.get_raw("a").unwrap().unwrap(), b"1");
+    assert_eq!(old.scan("", None, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_proof_of_another_value_does_not_verify() {
+    let (_dir, store) = open();
+    put(&store, 1, set("a", "1"));
+    let snapshot = put(&store, 2, set("b", "1"));
+    let proof = snapshot.prove("a", None).unwrap();
+    assert!(verifies(&proof));
+    assert!(!verifies(&Proof { value: Some(b"2".to_vec()), ..proof.clone() }));
+    assert!(!verifies(&Proof { key: "c".into(), ..proof.clone() }));
+    assert!(!verifies(&Proof { app_hash: [0; 32], ..proof }));
+}
+
+#[test]
+fn an_empty_store_and_a_future_height_have_no_proof() {
+    let (_dir, store) = open();
+    assert!(store.snapshot().unwrap().prove("a", None).is_err());
+    let snapshot = put(&store, 1, set("a", "1"));
+    assert!(matches!(snapshot.prove("a", Some(2)), Err(StoreError::NoSuchHeight { height: 2, first: 1, last: 1 })));
+}
+
+#[test]
+fn old_versions_are_pruned_and_the_kept_ones_stay_provable() {
+    let (_dir, store) = open();
+    let last = KEPT_VERSIONS + 40;
+    for height in 1..=last {
+        let mut changes = set("counter", &height.to_string());
+        changes.insert(format!("once/{height}"), Some(vec![1]));
+        changes.insert(format!("once/{}", height.saturating_sub(3)), None);
+        put(&store, height, changes);
+    }
+    let snapshot = store.snapshot().unwrap();
+    let oldest = last - KEPT_VERSIONS + 1;
+    for height in [oldest, oldest + 1, last - 1, last] {
+        let counter = snapshot.prove("counter", Some(height)).unwrap();
+        assert_eq!(counter.value.as_deref(), Some(height.to_string().as_bytes()));
+        assert!(verifies(&counter));
+        let present = snapshot.prove(&format!("once/{height}"), Some(height)).unwrap();
+        assert!(present.value.is_some() && verifies(&present));
+        let gone = snapshot.prove(&format!("once/{}", height - 3), Some(height)).unwrap();
+        assert!(gone.value.is_none() && verifies(&gone));
+    }
+    assert!(snapshot.prove("counter", Some(oldest - 1)).is_err());
+    let read = store.database.begin_read().unwrap();
+    assert_eq!(read.open_table(tables::VERSIONS).unwrap().len().unwrap(), KEPT_VERSIONS);
+    assert_eq!(read.open_table(tables::PREIMAGES).unwrap().len().unwrap(), 4);
+    assert!(read.open_table(tables::HISTORY).unwrap().len().unwrap() < 3 * KEPT_VERSIONS);
+    assert!(read.open_table(tables::NODES).unwrap().len().unwrap() < 12 * KEPT_VERSIONS);
+}
+
+fn block() -> impl Strategy<Value = Changes> {
+    let change = (0u8..24, proptest::option::weighted(0.6, 0u8..3));
+    proptest::collection::vec(change, 1..12)
+        .prop_map(|changes| changes.into_iter().map(|(key, value)| (format!("k/{key}"), value.map(|v| vec![v]))).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_root_depends_on_the_state_alone_and_everything_is_provable(blocks in proptest::collection::vec(block(), 1..8)) {
+        let (_dir, store) = open();
+        let mut states: Vec<BTreeMap<String, Vec<u8>>> = vec![[("root".to_owned(), vec![1])].into()];
+        put(&store, 1, set("root", "\u{1}"));
+        for (index, changes) in blocks.iter().enumerate() {
+            put(&store, index as u64 + 2, changes.clone());
+            let mut state = states.last().unwrap().clone();
+            for (key, value) in changes {
+                match value {
+                    Some(value) => state.insert(key.clone(), value.clone()),
+                    None => state.remove(key),
+                };
+            }
+            states.push(state);
+        }
+        let snapshot = store.snapshot().unwrap();
+        for (index, state) in states.iter().enumerate() {
+            for key in (0..24).step_by(5).map(|key| format!("k/{key}")) {
+                let proof = snapshot.prove(&key, Some(index as u64 + 1)).unwrap();
+                prop_assert_eq!(proof.value.as_ref(), state.get(&key));
+                prop_assert!(verifies(&proof));
+            }
+        }
+        let (_dir, fresh) = open();
+        let whole = states.last().unwrap().iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        prop_assert_eq!(put(&fresh, 1, whole).head().app_hash(), snapshot.head().app_hash());
+    }
+}

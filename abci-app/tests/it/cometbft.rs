@@ -1,0 +1,145 @@
+//! The whole way with a real CometBFT: one validator, its own process, our socket.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use datanet_ledger::abci::AbciServer;
+use datanet_ledger::{CommitInfo, LedgerHandle, code};
+use datanet_types::tx::tx_hash;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{BALANCE, CHAIN, Chain, FEE, genesis, transfer};
+
+/// Longest wait for anything CometBFT does; a loaded machine is slow, a hung one should fail.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn binary() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("DATANET_COMETBFT") {
+        return Some(path.into());
+    }
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/datanet"));
+    let cache = std::env::var_os("DATANET_CACHE").map(PathBuf::from).or_else(home)?;
+    Some(cache.join("cometbft/v0.38.25/cometbft")).filter(|path| path.exists())
+}
+
+/// A CometBFT process, killed the hard way when dropped.
+struct CometBft {
+    child: Child,
+    rpc: String,
+}
+
+impl CometBft {
+    fn init(binary: &Path, home: &Path) {
+        let init = Command::new(binary).args(["init", "--home"]).arg(home).output().unwrap();
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        let path = home.join("config/genesis.json");
+        let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        file["chain_id"] = CHAIN.into();
+        file["app_state"] = serde_json::from_slice(&genesis()).unwrap();
+        std::fs::write(&path, serde_json::to_vec_pretty(&file).unwrap()).unwrap();
+        let path = home.join("config/config.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, config.replace("timeout_commit = \"1s\"", "timeout_commit = \"100ms\"")).unwrap();
+    }
+
+    fn start(binary: &Path, home: &Path, proxy_app: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let log = std::fs::File::options().create(true).append(true).open(home.join("log")).unwrap();
+        let child = Command::new(binary)
+            .args(["start", "--home"])
+            .arg(home)
+            .args(["--proxy_app", proxy_app, "--rpc.laddr", &format!("tcp://{free}")])
+            .args(["--p2p.laddr", "tcp://127.0.0.1:0", "--consensus.create_empty_blocks=false"])
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, rpc: format!("http://{free}") }
+    }
+
+    async fn call(&self, path: &str) -> Value {
+        let answer = reqwest::get(format!("{}/{path}", self.rpc)).await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    async fn send(&self, tx: &Bytes) -> Value {
+        let answer = self.call(&format!("broadcast_tx_sync?tx=0x{}", hex::encode(tx))).await;
+        answer["result"].clone()
+    }
+}
+
+impl Drop for CometBft {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn wait(ledger: &LedgerHandle, what: impl FnMut(&CommitInfo) -> bool) -> CommitInfo {
+    let mut commits = ledger.commits();
+    let info = tokio::time::timeout(PATIENCE, commits.wait_for(what)).await.expect("cometbft makes no blocks");
+    info.unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
+    let Some(binary) = binary() else {
+        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
+        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
+        return;
+    };
+    let chain = Chain::empty();
+    let home = chain.dir.path().join("cometbft");
+    let socket = chain.dir.path().join("abci/abci.sock");
+    CometBft::init(&binary, &home);
+    let shutdown = CancellationToken::new();
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, shutdown.clone()).await.unwrap();
+    let node = CometBft::start(&binary, &home, &server.address());
+    wait(&chain.ledger, |info| info.height >= 1).await;
+
+    let tx = transfer(1, 2, 5, 1);
+    let mut events = chain.ledger.events();
+    assert_eq!(node.send(&tx).await["code"], 0);
+    assert_eq!(node.send(&transfer(1, 2, BALANCE * 2, 2)).await["code"], code::FUNDS);
+    let included = async {
+        loop {
+            let block = events.recv().await.unwrap();
+            if !block.txs.is_empty() {
+                break block;
+            }
+        }
+    };
+    let block = tokio::time::timeout(PATIENCE, included).await.unwrap();
+    assert_eq!(block.txs, [(tx_hash(&tx), code::OK)]);
+    assert_eq!((chain.balance(1), chain.balance(2)), (BALANCE - 5 - FEE, BALANCE + 5));
+    // CometBFT asks for one more block, which carries the app hash of ours.
+    let before = wait(&chain.ledger, |info| info.height > block.height).await;
+    let key = hex::encode(datanet_ledger::component::params::state_key::params());
+    let answer = node.call(&format!("abci_query?path=\"/store/key\"&data=0x{key}&prove=true")).await;
+    assert_eq!(answer["result"]["response"]["proofOps"]["ops"][0]["type"], "ics23:jmt");
+    assert_eq!(chain.ledger.app().executions(), before.height, "a block was executed twice");
+    drop(node);
+    shutdown.cancel();
+    server.join().await.unwrap();
+    let chain = chain.reopen();
+    assert_eq!(chain.ledger.info(), before);
+
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, CancellationToken::new()).await.unwrap();
+    let node = CometBft::start(&binary, &home, &server.address());
+    // Its RPC answers once the handshake has found both at the same height; then the chain goes on.
+    let connected = async {
+        while reqwest::get(&node.rpc).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, connected).await.unwrap();
+    assert_eq!(chain.ledger.info().app_hash, before.app_hash);
+    assert_eq!(node.send(&tx).await["code"], code::REPLAYED);
+    assert_eq!(node.send(&transfer(2, 3, 7, 3)).await["code"], 0);
+    wait(&chain.ledger, |info| info.app_hash != before.app_hash).await;
+    assert_eq!(chain.balance(3), BALANCE + 7);
+}

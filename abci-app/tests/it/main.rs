@@ -1,0 +1,10 @@
+//! The ledger from outside: as an engine, as a client, and as CometBFT sees it.
+
+mod blocks;
+mod checks;
+mod cometbft;
+mod garbage;
+mod queries;
+mod socket;
+mod solo;
+mod support;
