@@ -1,6 +1,6 @@
 //! The whole way with a real CometBFT: one validator, its own process, our socket.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,6 +10,8 @@ use datanet_ledger::abci::AbciServer;
 use datanet_ledger::{CommitInfo, LedgerHandle, code};
 use datanet_types::tx::tx_hash;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{BALANCE, CHAIN, Chain, FEE, genesis, transfer};
@@ -29,7 +31,7 @@ fn binary() -> Option<PathBuf> {
 /// A CometBFT process, killed the hard way when dropped.
 struct CometBft {
     child: Child,
-    rpc: String,
+    rpc: SocketAddr,
 }
 
 impl CometBft {
@@ -58,12 +60,21 @@ impl CometBft {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, rpc: format!("http://{free}") }
+        Self { child, rpc: free }
     }
 
     async fn call(&self, path: &str) -> Value {
-        let answer = reqwest::get(format!("{}/{path}", self.rpc)).await.unwrap();
-        answer.json().await.unwrap()
+        self.try_call(path).await.unwrap()
+    }
+
+    /// A GET as of HTTP/1.0: the answer ends with the connection.
+    async fn try_call(&self, path: &str) -> std::io::Result<Value> {
+        let mut stream = TcpStream::connect(self.rpc).await?;
+        stream.write_all(format!("GET /{path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        Ok(serde_json::from_str(body)?)
     }
 
     async fn send(&self, tx: &Bytes) -> Value {
@@ -132,7 +143,7 @@ async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
     let node = CometBft::start(&binary, &home, &server.address());
     // Its RPC answers once the handshake has found both at the same height; then the chain goes on.
     let connected = async {
-        while reqwest::get(&node.rpc).await.is_err() {
+        while node.try_call("health").await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
