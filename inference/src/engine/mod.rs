@@ -1,0 +1,139 @@
+//! The embedding engine: texts in, unit vectors out.
+//!
+//! [`Engine::spawn`] loads a model folder and starts one OS thread that owns the ONNX Runtime session; the cloneable
+//! [`EngineHandle`] tokenises on the caller's side, queues and awaits. The thread ends when the last handle is
+//! dropped, after answering what was queued.
+//!
+//! # Batches
+//! A batch holds texts of one padded length only (see [`EngineConfig::length_step`]), up to a token budget. Waiting
+//! requests come before background ones, and entries whose caller has left are dropped. A batch that fails is run
+//! again text by text, so one bad text fails alone.
+//!
+//! # How reproducible a vector is
+//! Every text is padded to a length that depends on nothing but the text, so its vector does not depend on what it
+//! shared a batch with. On one machine, with the same library and thread count, the bytes are equal between runs and
+//! between batch compositions; the tests assert a difference of at most [`SAME_MACHINE_TOLERANCE`]. Another processor
+//! may use other kernels; a verifier elsewhere should accept a cosine of at least [`MIN_COSINE_ELSEWHERE`].
+//!
+//! # Memory
+//! The weights stay in the safetensors file, which the runtime maps: nodes on one machine share those pages, and no
+//! copy of the file is ever held. What is private is the matrices packed for the processor's kernels and the
+//! activations of one batch.
+
+mod batch;
+mod config;
+mod embedding;
+mod handle;
+pub mod locate;
+mod model;
+mod runtime;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tokenize;
+mod worker;
+
+use std::path::PathBuf;
+
+pub use config::{Device, EngineConfig};
+pub use embedding::{Embedding, NotAVector};
+pub use handle::{EngineHandle, Usage};
+pub use model::{ModelInfo, Provider};
+pub use runtime::Runtime;
+
+use crate::graph::build::BuildError;
+
+/// Largest absolute difference between two vectors of one text on one machine, whatever else was in the batch.
+pub const SAME_MACHINE_TOLERANCE: f32 = 1e-6;
+
+/// Smallest cosine between two vectors of one text computed on different machines or with different thread counts.
+pub const MIN_COSINE_ELSEWHERE: f32 = 0.9999;
+
+/// Why the engine could not start or answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// ONNX Runtime could not be loaded.
+    #[error("cannot load ONNX Runtime from {path}: {reason}; run `datanet setup`, or set ORT_DYLIB_PATH to a libonnxruntime of version 1.31 or newer")]
+    Runtime {
+        /// The library asked for.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The process already uses another copy of ONNX Runtime; a process can load only one.
+    #[error("ONNX Runtime is already loaded from {loaded}, so {asked} cannot be; use one ORT_DYLIB_PATH in a process")]
+    OtherRuntime {
+        /// The library in use.
+        loaded: PathBuf,
+        /// The library asked for.
+        asked: PathBuf,
+    },
+    /// A setting makes no sense.
+    #[error("engine setting {0}")]
+    Config(String),
+    /// The model folder cannot be used.
+    #[error(transparent)]
+    Model(#[from] BuildError),
+    /// The tokenizer cannot be used.
+    #[error("tokenizer.json is not usable: {0}; fetch the model again")]
+    Tokenizer(String),
+    /// ONNX Runtime refused the graph.
+    #[error("ONNX Runtime refused the model: {0}")]
+    Session(String),
+    /// The operating system gave no thread.
+    #[error("cannot start the engine's thread: {0}")]
+    Thread(std::io::Error),
+    /// The queue is full: try again later.
+    #[error("the embedding queue is full ({limit} texts wait already); try again in a moment")]
+    Overloaded {
+        /// Texts that the queue holds.
+        limit: usize,
+    },
+    /// More texts in one call than the queue holds.
+    #[error("{texts} texts in one call, more than the {limit} that fit; split the call")]
+    TooManyTexts {
+        /// Texts in the call.
+        texts: usize,
+        /// Most that one call may have.
+        limit: usize,
+    },
+    /// The text has no tokens and the tokenizer adds none.
+    #[error("a text without any token has no embedding; send some words")]
+    NoTokens,
+    /// The model failed on this text.
+    #[error("the model failed on a text: {0}")]
+    Inference(String),
+    /// The engine's thread has ended.
+    #[error("the embedding engine has stopped; see the log for the reason and restart the node")]
+    Stopped,
+}
+
+impl EngineError {
+    /// Whether nothing can be embedded any more: the handle is of no further use.
+    pub fn is_fatal(&self) -> bool {
+        !matches!(
+            self,
+            Self::Overloaded { .. } | Self::TooManyTexts { .. } | Self::NoTokens | Self::Inference(_)
+        )
+    }
+}
+
+/// Starts engines; see [`Engine::spawn`].
+#[derive(Debug)]
+pub struct Engine;
+
+impl Engine {
+    /// Loads the model folder and starts the thread that serves it. Blocks for some 0.3 s: call it from
+    /// `spawn_blocking` in asynchronous code.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, ONNX Runtime or the model cannot be loaded, or no thread is to be had. A missing
+    /// GPU is no error: [`ModelInfo::provider`] then tells what runs instead and why.
+    pub fn spawn(config: EngineConfig) -> Result<EngineHandle, EngineError> {
+        config.check()?;
+        let runtime = Runtime::init(&config.dylib)?;
+        let model = model::Model::load(&runtime, &config)?;
+        handle::spawn(model, &config)
+    }
+}

@@ -1,0 +1,285 @@
+//! The engine with the real library and the real model, and with hostile folders.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use prost::Message;
+use serde::Deserialize;
+
+use super::locate::{Locations, MODEL_FILES};
+use super::*;
+use crate::graph::build::{BertConfig, Storage, Weights, bert};
+
+#[derive(Deserialize)]
+struct Reference {
+    text: String,
+    ids: Vec<u32>,
+    embedding: Vec<f32>,
+}
+
+fn references() -> Vec<Reference> {
+    serde_json::from_str(include_str!("../../tests/data/minilm.json")).unwrap()
+}
+
+/// The model and the library, or `None` after saying loudly that a test is skipped; where they are required, a failure.
+fn installed() -> Option<Locations> {
+    let found = Locations::from_env().and_then(|locations| locations.check().map(|()| locations));
+    match found {
+        Ok(locations) => Some(locations),
+        Err(error) => {
+            let required = ["CI", "DATANET_REQUIRE_MODEL"].iter().any(|key| std::env::var_os(key).is_some());
+            assert!(!required, "the model is required here: {error}");
+            eprintln!("\n*** SKIPPED: {error} ***\n");
+            None
+        }
+    }
+}
+
+fn config() -> Option<EngineConfig> {
+    installed().map(|locations| EngineConfig::new(locations.model, locations.dylib))
+}
+
+/// One engine for all tests that need no settings of their own.
+fn engine() -> Option<EngineHandle> {
+    static ENGINE: OnceLock<Option<EngineHandle>> = OnceLock::new();
+    ENGINE.get_or_init(|| config().map(|config| Engine::spawn(config).unwrap())).clone()
+}
+
+/// Texts of all lengths, no two alike.
+fn texts(count: usize) -> Vec<String> {
+    let words = ["peer", "data", "network", "model", "attributed", "tokens", "ledger", "blob", "vector", "quorum"];
+    (0..count)
+        .map(|i| (0..1 + (i * 7) % 90).map(|j| words[(i * 31 + j * j + j) % 10]).collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+#[tokio::test]
+async fn vectors_match_the_reference() {
+    let Some(engine) = engine() else { return };
+    for reference in references() {
+        let vector = engine.embed_one(reference.text.clone()).await.unwrap();
+        let expected = Embedding::from_unit(reference.embedding).unwrap();
+        assert!(vector.dot(&expected) >= 0.9999, "{}: {}", reference.text, vector.dot(&expected));
+        assert!(vector.max_difference(&expected) < 1e-5, "{}", vector.max_difference(&expected));
+    }
+}
+
+#[test]
+fn token_ids_match_the_reference() {
+    let Some(config) = config() else { return };
+    let tokenizer = tokenize::TextTokenizer::read(&config.model_dir.join("tokenizer.json"), 256, 30_522).unwrap();
+    for reference in references() {
+        assert_eq!(tokenizer.encode_all(std::slice::from_ref(&reference.text)).unwrap(), [reference.ids]);
+    }
+}
+
+#[tokio::test]
+async fn a_vector_does_not_depend_on_its_neighbours() {
+    let Some(engine) = engine() else { return };
+    let texts = texts(300);
+    let together = engine.embed(texts.clone()).await.unwrap();
+    for (index, text) in texts.iter().enumerate().step_by(7) {
+        let alone = engine.embed_one(text.clone()).await.unwrap();
+        let difference = alone.max_difference(&together[index]);
+        assert!(difference <= SAME_MACHINE_TOLERANCE, "text {index}: {difference}");
+    }
+}
+
+#[tokio::test]
+async fn padding_and_threads_change_a_vector_by_less_than_the_tolerance_elsewhere() {
+    let (Some(engine), Some(config)) = (engine(), config()) else { return };
+    let other = Engine::spawn(EngineConfig { threads: 1, length_step: 16, ..config }).unwrap();
+    let texts = texts(100);
+    let (ours, theirs) = (engine.embed(texts.clone()).await.unwrap(), other.embed(texts).await.unwrap());
+    let worst = ours.iter().zip(&theirs).map(|(a, b)| a.max_difference(b)).fold(0.0, f32::max);
+    eprintln!("largest difference between padded and unpadded, one thread and two: {worst:e}");
+    assert!(ours.iter().zip(&theirs).all(|(a, b)| a.dot(b) >= MIN_COSINE_ELSEWHERE));
+    assert_eq!(engine.model().id, other.model().id);
+}
+
+#[tokio::test]
+async fn empty_and_endless_texts_have_vectors() {
+    let Some(engine) = engine() else { return };
+    let (vectors, usage) = engine.embed_with_usage(vec![String::new()]).await.unwrap();
+    assert_eq!((vectors[0].dimensions(), usage.tokens), (384, 2));
+    let (_, usage) = engine.embed_with_usage(vec!["word ".repeat(10_000)]).await.unwrap();
+    assert_eq!(usage.tokens, 256);
+    let (vectors, usage) = engine.embed_with_usage(Vec::new()).await.unwrap();
+    assert_eq!((vectors.len(), usage.tokens), (0, 0));
+}
+
+#[tokio::test]
+async fn a_thousand_texts_at_once_come_back_in_order() {
+    let Some(engine) = engine() else { return };
+    let texts: Vec<String> = (0..1_000).map(|i| format!("text number {i}")).collect();
+    let vectors = engine.embed(texts.clone()).await.unwrap();
+    let background = engine.embed_all(texts[..300].to_vec()).await.unwrap();
+    assert_eq!(vectors.len(), 1_000);
+    for index in [0, 1, 255, 256, 299] {
+        assert!(vectors[index].max_difference(&background[index]) <= SAME_MACHINE_TOLERANCE);
+    }
+    assert!(vectors[0].dot(&vectors[999]) < 0.999);
+}
+
+#[tokio::test]
+async fn a_full_queue_says_so_and_a_call_over_its_size_is_refused() {
+    let Some(config) = config() else { return };
+    let engine = Engine::spawn(EngineConfig { queue_depth: 8, ..config }).unwrap();
+    let too_many = engine.embed(texts(9)).await;
+    assert!(matches!(too_many, Err(EngineError::TooManyTexts { texts: 9, limit: 8 })));
+    let long = vec!["word ".repeat(300); 8];
+    let (full, refused) = tokio::join!(biased; engine.embed(long), engine.embed(texts(1)));
+    assert_eq!(full.unwrap().len(), 8);
+    assert!(matches!(refused, Err(EngineError::Overloaded { limit: 8 })), "{refused:?}");
+    // The background has room of its own, and waits for it.
+    assert_eq!(engine.embed_all(texts(40)).await.unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn a_caller_that_left_frees_the_queue() {
+    let Some(config) = config() else { return };
+    let engine = Engine::spawn(EngineConfig { queue_depth: 64, ..config }).unwrap();
+    let long = vec![vec![101u32; 256]; 32];
+    let (staying, leaving) = (engine.submit_ids(long.clone()).unwrap(), engine.submit_ids(long).unwrap());
+    assert!(matches!(engine.embed(texts(1)).await, Err(EngineError::Overloaded { .. })));
+    let start = std::time::Instant::now();
+    drop(leaving);
+    for reply in staying {
+        assert!(reply.await.unwrap().is_ok());
+    }
+    let half = start.elapsed();
+    // The places of those who left are given back at the next batch at the latest, without running them.
+    while let Err(error) = engine.embed(texts(40)).await {
+        assert!(matches!(error, EngineError::Overloaded { .. }), "{error}");
+        tokio::task::yield_now().await;
+    }
+    assert!(start.elapsed() < 2 * half, "{half:?}, then {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_poisoned_text_fails_alone() {
+    let Some(engine) = engine() else { return };
+    let good = vec![101u32, 7592, 102];
+    let poisoned = vec![101u32, 4_000_000, 102];
+    let replies = engine.submit_ids(vec![good.clone(), poisoned, good]).unwrap();
+    let mut results = Vec::new();
+    for reply in replies {
+        results.push(reply.await.unwrap());
+    }
+    assert!(results[0].is_ok() && results[2].is_ok());
+    assert!(matches!(results[1], Err(EngineError::Inference(_))));
+}
+
+#[tokio::test]
+async fn the_last_handle_ends_the_thread_after_what_is_queued() {
+    let Some(config) = config() else { return };
+    let engine = Engine::spawn(config).unwrap();
+    let replies = engine.submit_ids(vec![vec![101, 102]; 100]).unwrap();
+    engine.shutdown().await;
+    for reply in replies {
+        assert!(reply.await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_missing_gpu_falls_back_visibly() {
+    let Some(config) = config() else { return };
+    let engine = Engine::spawn(EngineConfig { device: Device::Cuda { id: 0 }, ..config }).unwrap();
+    let provider = &engine.model().provider;
+    assert_eq!(provider.requested, Device::Cuda { id: 0 });
+    // On a machine with a GPU and its library there is nothing to fall back from.
+    assert_eq!(provider.running == Device::Cpu, provider.fallback.is_some(), "{provider:?}");
+    assert!(engine.embed_one("still works").await.is_ok());
+}
+
+#[test]
+fn the_self_contained_graph_gives_the_same_vectors() {
+    let Some(config) = config() else { return };
+    let runtime = Runtime::init(&config.dylib).unwrap();
+    let bert_config = BertConfig::read(&config.model_dir.join("config.json")).unwrap();
+    let weights = Weights::open(&config.model_dir.join("model.safetensors")).unwrap();
+    let mut vectors = Vec::new();
+    for storage in [Storage::Mapped, Storage::Inline] {
+        let graph = bert::build(&bert_config, &weights, storage).unwrap();
+        assert_eq!(graph.encoded_len() > 80_000_000, storage == Storage::Inline);
+        let (mut encoder, _) = session::Encoder::load(&runtime, &config, graph, 384).unwrap();
+        vectors.push(encoder.run(&[&[101, 7592, 102]]).unwrap().remove(0).unwrap());
+    }
+    assert_eq!(vectors[0], vectors[1]);
+}
+
+#[test]
+fn a_damaged_model_folder_is_a_clear_error() {
+    let Some(config) = config() else { return };
+    for damaged in MODEL_FILES {
+        let folder = tempfile::tempdir().unwrap();
+        for file in MODEL_FILES {
+            copy_or_truncate(&config.model_dir.join(file), &folder.path().join(file), file == damaged);
+        }
+        let error = Engine::spawn(EngineConfig { model_dir: folder.path().to_owned(), ..config.clone() }).unwrap_err();
+        assert!(error.is_fatal(), "{damaged}: {error}");
+        std::fs::remove_file(folder.path().join(damaged)).unwrap();
+        let error = Engine::spawn(EngineConfig { model_dir: folder.path().to_owned(), ..config.clone() }).unwrap_err();
+        assert!(error.to_string().contains(damaged), "{damaged}: {error}");
+    }
+}
+
+fn copy_or_truncate(from: &Path, to: &Path, truncate: bool) {
+    if truncate {
+        let bytes = std::fs::read(from).unwrap();
+        std::fs::write(to, &bytes[..bytes.len() / 2]).unwrap();
+    } else {
+        std::os::unix::fs::symlink(from, to).unwrap();
+    }
+}
+
+/// Prints what `docs/performance.md` records: `cargo test -p datanet-inference -- --ignored --nocapture figures`.
+#[tokio::test]
+#[ignore = "prints measurements, asserts nothing"]
+async fn figures() {
+    let Some(config) = config() else { return };
+    let config = EngineConfig {
+        max_batch_tokens: env_or("TOKENS", config.max_batch_tokens),
+        length_step: env_or("STEP", config.length_step),
+        threads: env_or("THREADS", config.threads),
+        ..config
+    };
+    let before = resident_mib();
+    let start = std::time::Instant::now();
+    let engine = Engine::spawn(config).unwrap();
+    eprintln!("start {:?}, resident {before:?} -> {:?}", start.elapsed(), resident_mib());
+    for (words, count) in [(6, 400), (30, 400), (126, 100), (254, 50)] {
+        let texts: Vec<String> = (0..count).map(|i| format!("{} ", ["data", "net"][i % 2]).repeat(words)).collect();
+        let start = std::time::Instant::now();
+        let (_, usage) = engine.embed_with_usage(texts).await.unwrap();
+        let rate = count as f64 / start.elapsed().as_secs_f64();
+        eprintln!("{:>4} tokens: {rate:.0} texts/s", usage.tokens / count);
+    }
+    let start = std::time::Instant::now();
+    engine.embed_all(texts(1_000)).await.unwrap();
+    eprintln!("1,000 mixed texts: {:?}; resident {:?}", start.elapsed(), resident_mib());
+    let start = std::time::Instant::now();
+    for _ in 0..50 {
+        engine.embed_one("data ".repeat(30)).await.unwrap();
+    }
+    eprintln!("one text of 32 tokens at a time: {:?} each", start.elapsed() / 50);
+    let cpu = cpu_ticks();
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    eprintln!("idle: {} ticks of 10 ms in 3 s", cpu_ticks() - cpu);
+}
+
+fn env_or(key: &str, default: usize) -> usize {
+    std::env::var(key).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    stat.split(' ').skip(13).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+/// Resident memory in MiB: of the process alone, and mapped from files.
+fn resident_mib() -> Vec<String> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let fields = status.lines().filter(|line| ["RssAnon", "RssFile", "VmHWM"].iter().any(|key| line.starts_with(key)));
+    fields.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}

@@ -1,0 +1,225 @@
+//! The tensors of a safetensors file, by name, with their bytes left where they lie.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use super::BuildError;
+use crate::onnx::{DataType, TensorProto};
+
+/// Bytes of the length that a safetensors file begins with.
+const PREFIX: u64 = 8;
+
+/// Real headers have some 100 bytes a tensor.
+const MAX_HEADER_BYTES: u64 = 16 << 20;
+
+/// Protobuf messages end at 2 GiB; the rest of the model needs a little room.
+const MAX_INLINE_BYTES: u64 = (2 << 30) - (16 << 20);
+
+/// Where the built model keeps its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In the model itself: one self-contained ONNX file, at most 2 GB.
+    Inline,
+    /// In the safetensors file, which the graph refers to by name and byte range. The runtime maps it: nothing is
+    /// copied, and processes that use the same file share its pages. The file must not change meanwhile; replace it
+    /// by renaming a new one over it.
+    Mapped,
+}
+
+/// The checked header of a safetensors file.
+#[derive(Debug)]
+pub struct Weights {
+    path: PathBuf,
+    location: String,
+    metadata: Metadata,
+    data_start: u64,
+}
+
+impl Weights {
+    /// Reads the header of the file and checks it against the file's real length: no overlap, no gap, no tensor
+    /// outside the file.
+    ///
+    /// # Errors
+    /// [`BuildError::Read`] and [`BuildError::Damaged`].
+    pub fn open(path: &Path) -> Result<Self, BuildError> {
+        let read_error = |source| BuildError::Read { path: path.to_owned(), source };
+        let location = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| BuildError::Damaged(format!("{} is not a usable file name", path.display())))?
+            .to_owned();
+        let mut file = File::open(path).map_err(read_error)?;
+        let length = file.metadata().map_err(read_error)?.len();
+        let header = read_header(&mut file, length).map_err(read_error)??;
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|error| BuildError::Damaged(error.to_string()))?;
+        let data_start = PREFIX + header.len() as u64;
+        let expected = data_start.saturating_add(metadata.data_len() as u64);
+        if expected != length {
+            return Err(BuildError::Damaged(format!("its header describes {expected} bytes, the file has {length}")));
+        }
+        Ok(Self { path: path.to_owned(), location, metadata, data_start })
+    }
+
+    /// Whether a tensor of this name is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some()
+    }
+
+    /// The tensor as an initialiser called `name`; its shape must be `shape`.
+    ///
+    /// # Errors
+    /// [`BuildError::MissingTensor`], [`BuildError::WrongShape`], [`BuildError::UnsupportedElement`], and for
+    /// [`Storage::Inline`] also [`BuildError::Read`] and [`BuildError::TooLarge`].
+    pub fn tensor(&self, name: &str, shape: &[usize], storage: Storage) -> Result<TensorProto, BuildError> {
+        let info = self.metadata.info(name).ok_or_else(|| BuildError::MissingTensor(name.to_owned()))?;
+        if info.shape != shape {
+            return Err(BuildError::WrongShape {
+                name: name.to_owned(),
+                found: info.shape.clone(),
+                expected: shape.to_vec(),
+            });
+        }
+        let element = element_type(name, info.dtype)?;
+        let dims: Vec<i64> = shape.iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX)).collect();
+        let (offset, length) = self.range(info);
+        Ok(match storage {
+            Storage::Mapped => TensorProto::external(name, element, &dims, &self.location, offset, length),
+            Storage::Inline => TensorProto::from_raw(name, element, &dims, self.read(offset, length)?),
+        })
+    }
+
+    fn range(&self, info: &TensorInfo) -> (u64, u64) {
+        let (start, end) = info.data_offsets;
+        (self.data_start + start as u64, (end - start) as u64)
+    }
+
+    fn read(&self, offset: u64, length: u64) -> Result<Bytes, BuildError> {
+        let all = self.metadata.data_len() as u64;
+        if all > MAX_INLINE_BYTES {
+            return Err(BuildError::TooLarge { bytes: all });
+        }
+        let read_error = |source| BuildError::Read { path: self.path.clone(), source };
+        let mut file = File::open(&self.path).map_err(read_error)?;
+        file.seek(SeekFrom::Start(offset)).map_err(read_error)?;
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes).map_err(read_error)?;
+        if bytes.len() as u64 != length {
+            return Err(BuildError::Damaged("it became shorter while it was read".to_owned()));
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// The JSON header; the outer error is the system's, the inner one the file's.
+fn read_header(file: &mut File, length: u64) -> std::io::Result<Result<Vec<u8>, BuildError>> {
+    if length < PREFIX {
+        return Ok(Err(BuildError::Damaged(format!("it has only {length} bytes"))));
+    }
+    let mut prefix = [0u8; PREFIX as usize];
+    file.read_exact(&mut prefix)?;
+    let header = u64::from_le_bytes(prefix);
+    if header > MAX_HEADER_BYTES || header > length - PREFIX {
+        return Ok(Err(BuildError::Damaged(format!("it announces a header of {header} bytes in a file of {length}"))));
+    }
+    let mut bytes = Vec::new();
+    file.take(header).read_to_end(&mut bytes)?;
+    Ok(Ok(bytes))
+}
+
+fn element_type(name: &str, dtype: Dtype) -> Result<DataType, BuildError> {
+    match dtype {
+        Dtype::F32 => Ok(DataType::Float),
+        Dtype::F16 => Ok(DataType::Float16),
+        Dtype::BF16 => Ok(DataType::Bfloat16),
+        other => Err(BuildError::UnsupportedElement { name: name.to_owned(), found: format!("{other:?}") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
+    }
+
+    const HEADER: &str = r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+
+    #[test]
+    fn a_tensor_is_found_in_both_storages() {
+        let file = file(&safetensors(HEADER, &[1, 2, 3, 4, 5, 6, 7, 8]));
+        let weights = Weights::open(file.path()).unwrap();
+        let inline = weights.tensor("w", &[2], Storage::Inline).unwrap();
+        assert_eq!(inline.raw_data.as_deref(), Some(&[1, 2, 3, 4, 5, 6, 7, 8][..]));
+        let mapped = weights.tensor("w", &[2], Storage::Mapped).unwrap();
+        let offset = mapped.external_data.iter().find(|entry| entry.key == "offset").unwrap();
+        assert_eq!(offset.value, (8 + HEADER.len()).to_string());
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused() {
+        let whole = safetensors(HEADER, &[0; 8]);
+        for length in 0..whole.len() {
+            let file = file(&whole[..length]);
+            assert!(matches!(Weights::open(file.path()), Err(BuildError::Damaged(_))), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn overlaps_gaps_and_overflowing_shapes_are_refused() {
+        for header in [
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[18446744073709551615,2],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#,
+        ] {
+            let file = file(&safetensors(header, &[0; 8]));
+            assert!(matches!(Weights::open(file.path()), Err(BuildError::Damaged(_))), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_missing_misshapen_or_integer_tensor_is_named() {
+        let header = r#"{"i":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#;
+        let file = file(&safetensors(header, &[0; 8]));
+        let weights = Weights::open(file.path()).unwrap();
+        let tensor = |name, shape| weights.tensor(name, shape, Storage::Mapped).unwrap_err().to_string();
+        assert!(tensor("gone", &[1]).contains("gone is missing"));
+        assert!(tensor("i", &[2]).contains("shape [1]"));
+        assert!(tensor("i", &[1]).contains("I64"));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_an_error_and_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            let file = file(&bytes);
+            prop_assert!(Weights::open(file.path()).is_err());
+        }
+
+        #[test]
+        fn a_changed_header_is_read_or_refused_but_never_panics(at in 0usize..HEADER.len(), byte in 32u8..127) {
+            let mut bytes = safetensors(HEADER, &[0; 8]);
+            bytes[8 + at] = byte;
+            let file = file(&bytes);
+            if let Ok(weights) = Weights::open(file.path()) {
+                let _ = weights.tensor("w", &[2], Storage::Inline);
+            }
+        }
+    }
+}
