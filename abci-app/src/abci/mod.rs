@@ -149,6 +149,7 @@ async fn serve(
             }
         }
     };
-    let source = ended.err().map_or_else(|| io::Error::other("listener ended"), |error| io::Error::other(error.to_string()));
+    let source =
+        ended.err().map_or_else(|| io::Error::other("listener ended"), |error| io::Error::other(error.to_string()));
     Err(AbciError::Socket { path: socket.to_owned(), source })
 }

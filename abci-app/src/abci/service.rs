@@ -141,12 +141,10 @@ fn snapshot(request: &SnapshotRequest) -> SnapshotResponse {
         SnapshotRequest::LoadSnapshotChunk(_) => {
             SnapshotResponse::LoadSnapshotChunk(response::LoadSnapshotChunk::default())
         }
-        SnapshotRequest::ApplySnapshotChunk(_) => {
-            SnapshotResponse::ApplySnapshotChunk(response::ApplySnapshotChunk {
-                result: response::ApplySnapshotChunkResult::Abort,
-                ..Default::default()
-            })
-        }
+        SnapshotRequest::ApplySnapshotChunk(_) => SnapshotResponse::ApplySnapshotChunk(response::ApplySnapshotChunk {
+            result: response::ApplySnapshotChunkResult::Abort,
+            ..Default::default()
+        }),
     }
 }
 

@@ -194,12 +194,7 @@ impl Application {
         Ok(committed)
     }
 
-    fn execute(
-        &self,
-        tip: &Tip,
-        context: component::BlockContext,
-        txs: &[Checked],
-    ) -> Result<Executed, AppError> {
+    fn execute(&self, tip: &Tip, context: component::BlockContext, txs: &[Checked]) -> Result<Executed, AppError> {
         self.executions.fetch_add(1, Ordering::Relaxed);
         execute::execute(tip, context, txs)
     }

@@ -64,12 +64,7 @@ impl SoloConfig {
     /// second after the one before.
     pub fn on_demand(chain_id: impl Into<String>, app_state: impl Into<Vec<u8>>) -> Self {
         let clock: Clock = Arc::new(|height| i64::try_from(height).unwrap_or(i64::MAX));
-        Self {
-            block_interval: Duration::ZERO,
-            empty_block_interval: None,
-            clock,
-            ..Self::new(chain_id, app_state)
-        }
+        Self { block_interval: Duration::ZERO, empty_block_interval: None, clock, ..Self::new(chain_id, app_state) }
     }
 }
 

@@ -126,8 +126,9 @@ fn old_versions_are_pruned_and_the_kept_ones_stay_provable() {
 
 fn block() -> impl Strategy<Value = Changes> {
     let change = (0u8..24, proptest::option::weighted(0.6, 0u8..3));
-    proptest::collection::vec(change, 1..12)
-        .prop_map(|changes| changes.into_iter().map(|(key, value)| (format!("k/{key}"), value.map(|v| vec![v]))).collect())
+    proptest::collection::vec(change, 1..12).prop_map(|changes| {
+        changes.into_iter().map(|(key, value)| (format!("k/{key}"), value.map(|v| vec![v]))).collect()
+    })
 }
 
 proptest! {

@@ -3,9 +3,7 @@
 use prost::Message;
 use redb::{Database, Durability, ReadableTable, WriteTransaction};
 
-use super::tables::{
-    CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, STALE, VERSIONS, key_hash, node_key,
-};
+use super::tables::{CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, STALE, VERSIONS, key_hash, node_key};
 use super::{BlockWrite, KEPT_VERSIONS, Snapshot, StoreError, TreeUpdate, TxRecord};
 use crate::state::Changes;
 

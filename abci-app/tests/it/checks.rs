@@ -81,7 +81,10 @@ fn wrong_chain_signature_fee_and_poverty_have_their_codes() {
     let chain = Chain::new();
     let pay = Action::Transfer(Transfer { to: address(2), amount: 1 });
     let good = body(pay, 50, 1);
-    assert_eq!(check(&chain, &signed(1, &datanet_types::TxBody { chain_id: "x".into(), ..good.clone() })), code::WRONG_CHAIN);
+    assert_eq!(
+        check(&chain, &signed(1, &datanet_types::TxBody { chain_id: "x".into(), ..good.clone() })),
+        code::WRONG_CHAIN
+    );
     assert_eq!(check(&chain, &signed(1, &datanet_types::TxBody { fee: 0, ..good.clone() })), code::FEE);
     assert_eq!(check(&chain, &signed(1, &datanet_types::TxBody { action: None, ..good.clone() })), code::CODEC);
     assert_eq!(check(&chain, &signed(77, &good)), code::FUNDS);

@@ -4,6 +4,7 @@ mod blocks;
 mod checks;
 mod cometbft;
 mod garbage;
+mod golden;
 mod queries;
 mod socket;
 mod solo;

@@ -41,10 +41,8 @@ async fn blocks_are_executed_once_and_advance_on_demand() {
 #[tokio::test]
 async fn empty_blocks_come_at_their_interval() {
     let chain = Chain::empty();
-    let config = SoloConfig {
-        empty_block_interval: Some(Duration::from_millis(5)),
-        ..SoloConfig::on_demand(CHAIN, genesis())
-    };
+    let config =
+        SoloConfig { empty_block_interval: Some(Duration::from_millis(5)), ..SoloConfig::on_demand(CHAIN, genesis()) };
     let (_engine, _shutdown) = spawn(&chain, config).await;
     let mut commits = chain.ledger.commits();
     commits.wait_for(|info| info.height >= 3).await.unwrap();
@@ -81,6 +79,7 @@ async fn a_restarted_engine_goes_on_and_refuses_another_chain() {
     let (engine, _shutdown) = spawn(&chain, SoloConfig::on_demand(CHAIN, genesis())).await;
     assert_eq!(chain.ledger.info(), before);
     assert_eq!(engine.handle().advance(1).await.unwrap().height, before.height + 1);
-    let other = SoloEngine::spawn(chain.ledger.clone(), SoloConfig::on_demand("other", genesis()), CancellationToken::new());
+    let other =
+        SoloEngine::spawn(chain.ledger.clone(), SoloConfig::on_demand("other", genesis()), CancellationToken::new());
     assert!(matches!(other.await, Err(SoloError::OtherChain { .. })));
 }

@@ -1,0 +1,239 @@
+//! A scripted chain through every action. Its app hashes and keys are frozen: a change of either is a change of the
+//! protocol, and must be made on purpose (`INSTA_UPDATE=always` writes the new ones).
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use datanet_ledger::LedgerHandle;
+use datanet_ledger::app::{Block, InitChain};
+use datanet_ledger::component::accounts;
+use datanet_ledger::state::StateRead;
+use datanet_types::action::*;
+use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
+use datanet_types::merkle::{leaf_hash, prove, root};
+use datanet_types::schema::Schema;
+use datanet_types::scores::Commitment;
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{
+    Action, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores, SignedTx,
+};
+
+use crate::support::{BALANCE, CHAIN, address, body, key, signed};
+
+const CREATOR: u8 = 1;
+const VALIDATORS: [u8; 3] = [2, 3, 4];
+const CONTRIBUTOR: u8 = 5;
+const COPYIST: u8 = 6;
+const PAYER: u8 = 7;
+const PRICE: u64 = 10_000;
+
+struct Script {
+    ledger: LedgerHandle,
+    _dir: tempfile::TempDir,
+    nonce: u64,
+    log: String,
+}
+
+impl Script {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
+        let accounts: Vec<_> =
+            (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
+        let genesis = serde_json::json!({ "params": { "channel_min_blocks": 3 }, "accounts": accounts });
+        let app_state = serde_json::to_vec(&genesis).unwrap();
+        let hash = ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
+        Self { ledger, _dir: dir, nonce: 0, log: format!("genesis {}\n", hex::encode(hash)) }
+    }
+
+    fn sign(&mut self, seed: u8, action: Action) -> Bytes {
+        self.nonce += 1;
+        signed(seed, &body(action, 100, self.nonce))
+    }
+
+    /// One block with these actions; all must succeed.
+    fn block(&mut self, actions: Vec<(u8, Action)>) -> u64 {
+        let txs: Vec<Bytes> = actions.into_iter().map(|(seed, action)| self.sign(seed, action)).collect();
+        self.raw_block(&txs)
+    }
+
+    fn raw_block(&mut self, txs: &[Bytes]) -> u64 {
+        let height = self.ledger.info().height + 1;
+        let block = Block { height, time_seconds: 1_700_000_000 + height as i64, txs };
+        let finalized = self.ledger.finalize_block(&block).unwrap();
+        for outcome in &finalized.outcomes {
+            assert!(outcome.is_ok(), "height {height}: {} {}", outcome.code, outcome.log);
+        }
+        self.ledger.commit().unwrap();
+        let kinds: Vec<&str> = finalized
+            .outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.events)
+            .chain(&finalized.events)
+            .map(|event| event.kind.as_str())
+            .collect();
+        writeln!(self.log, "{height} {} {}", hex::encode(finalized.app_hash), kinds.join(" ")).unwrap();
+        assert_eq!(accounts::count_supply(&self.ledger.reader()).unwrap(), u128::from(BALANCE) * 9);
+        height
+    }
+}
+
+fn node(validator: u8) -> NodeKey {
+    key(validator + 100).node_key()
+}
+
+fn register(account: u8) -> Action {
+    let key = key(account + 100);
+    let proof = key.sign(&RegisterNode::sign_bytes(CHAIN, &address(account), &key.node_key()));
+    let name = format!("node-{account}");
+    Action::RegisterNode(RegisterNode { node: key.node_key(), proof, roles: role::ALL, stake: 200_000_000, name })
+}
+
+fn datanet() -> DatanetId {
+    DatanetId::derive(CHAIN, &address(CREATOR), "crates")
+}
+
+fn create_datanet() -> Action {
+    Action::CreateDatanet(CreateDatanet {
+        name: "crates".into(),
+        description: "Passages of crate documentation".into(),
+        schema: Schema::text_and_label(&["network", "parsing"]),
+        licence: "CC-BY-4.0".into(),
+        price: PRICE,
+        accept_threshold: 5_000,
+        committee_size: 3,
+        storage_quorum: 2,
+        holdout: BlobHash([9; 32]),
+        holdout_size: 100,
+        min_bond: 1_000_000,
+    })
+}
+
+fn blob(of: u8) -> BlobHash {
+    BlobHash([of; 32])
+}
+
+fn contribution(of: u8) -> ContributionId {
+    ContributionId::derive(CHAIN, &datanet(), &address(of), &blob(of))
+}
+
+fn contribute(of: u8) -> Action {
+    Action::Contribute(Contribute {
+        datanet: datanet(),
+        blob: blob(of),
+        size: 4_096,
+        format: 0,
+        records: 40,
+        record_root: leaf_hash(&[of]),
+        bond: 2_000_000,
+        origin: node(2),
+    })
+}
+
+/// The copyist's batch is full of duplicates; the validators differ a little.
+fn scores(of: u8, validator: u8) -> Scores {
+    let uniqueness = if of == COPYIST { 300 } else { 9_000 };
+    Scores { validity: 10_000, quality: 7_000 + u32::from(validator) * 10, uniqueness, usefulness: 6_000 }
+}
+
+fn commit(of: u8, validator: u8) -> Action {
+    let commitment = Commitment {
+        chain_id: CHAIN,
+        datanet: &datanet(),
+        contribution: &contribution(of),
+        blob: &blob(of),
+        validator: &address(validator),
+        scores: &scores(of, validator),
+        report: &BlobHash([validator; 32]),
+        salt: &Digest([validator; 32]),
+    };
+    Action::CommitScores(CommitScores { contribution: contribution(of), commitment: commitment.digest() })
+}
+
+fn reveal(of: u8, validator: u8) -> Action {
+    Action::RevealScores(RevealScores {
+        contribution: contribution(of),
+        scores: scores(of, validator),
+        report: BlobHash([validator; 32]),
+        salt: Digest([validator; 32]),
+    })
+}
+
+fn for_each_judgement(make: fn(u8, u8) -> Action) -> Vec<(u8, Action)> {
+    let batches = [CONTRIBUTOR, COPYIST];
+    batches.iter().flat_map(|&of| VALIDATORS.map(|validator| (validator, make(of, validator)))).collect()
+}
+
+/// Two answers, all of whose contributor share goes to one contributor.
+fn epoch() -> (EpochTotals, Vec<EpochLeaf>) {
+    let split = FeeShares::STANDARD.split(2 * PRICE);
+    let leaf = |seed, cumulative| EpochLeaf { account: address(seed), cumulative };
+    let mut leaves =
+        vec![leaf(CONTRIBUTOR, split.contributors), leaf(CREATOR, split.owner), leaf(VALIDATORS[1], split.validators)];
+    leaves.sort_by_key(|leaf| leaf.account);
+    (EpochTotals { answers: 2, fees: 2 * PRICE, split }, leaves)
+}
+
+fn settle(channel: ChannelId) -> Action {
+    let (totals, leaves) = epoch();
+    let hashes: Vec<Digest> = leaves.iter().map(|leaf| leaf.hash(CHAIN, &node(2))).collect();
+    Action::SettleEpoch(SettleEpoch {
+        node: node(2),
+        epoch: 1,
+        root: root(&hashes),
+        statement: BlobHash([77; 32]),
+        totals,
+        vouchers: vec![SignedVoucher::sign(CHAIN, channel, totals.fees, &key(PAYER))],
+    })
+}
+
+fn claims() -> Vec<(u8, Action)> {
+    let (_, leaves) = epoch();
+    let hashes: Vec<Digest> = leaves.iter().map(|leaf| leaf.hash(CHAIN, &node(2))).collect();
+    let claim = |(index, leaf): (usize, &EpochLeaf)| {
+        let proof = prove(&hashes, index).unwrap();
+        (9, Action::Claim(Claim { node: node(2), account: leaf.account, cumulative: leaf.cumulative, proof }))
+    };
+    leaves.iter().enumerate().map(claim).collect()
+}
+
+fn run() -> Script {
+    let mut script = Script::new();
+    let mut first = vec![(CREATOR, Action::Transfer(Transfer { to: address(CONTRIBUTOR), amount: 5 }))];
+    first.extend(VALIDATORS.map(|account| (account, register(account))));
+    script.block(first);
+    let model = RegisterModel {
+        model: ModelId([8; 32]),
+        name: "minilm".into(),
+        parents: vec![],
+        datanets: vec![datanet()],
+        licence: "Apache-2.0".into(),
+    };
+    script.block(vec![(CREATOR, create_datanet()), (CREATOR, Action::RegisterModel(model))]);
+    script.block(vec![(CONTRIBUTOR, contribute(CONTRIBUTOR)), (COPYIST, contribute(COPYIST))]);
+    script.block(for_each_judgement(commit));
+    script.block(for_each_judgement(reveal));
+    let attest = |validator| AttestStorage { contribution: contribution(CONTRIBUTOR), node: node(validator) };
+    script.block(vec![(2, Action::AttestStorage(attest(2))), (3, Action::AttestStorage(attest(3)))]);
+    let expiry = script.ledger.info().height + 4;
+    let open = script.sign(PAYER, Action::OpenChannel(OpenChannel { node: node(2), deposit: 50_000, expiry }));
+    let channel = SignedTx::verify(&open, CHAIN).unwrap().channel_id();
+    script.raw_block(&[open]);
+    script.block(vec![(2, settle(channel))]);
+    script.block(claims());
+    script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel }))]);
+    script.block(vec![]);
+    script
+}
+
+#[test]
+fn a_scripted_chain_has_the_same_app_hashes_for_ever() {
+    insta::assert_snapshot!(run().log);
+}
+
+#[test]
+fn the_keys_of_a_scripted_chain_do_not_change() {
+    let state = run().ledger.reader().scan("", None, usize::MAX).unwrap();
+    let keys: Vec<String> = state.into_iter().map(|(key, value)| format!("{key} = {} bytes", value.len())).collect();
+    insta::assert_snapshot!(keys.join("\n"));
+}
