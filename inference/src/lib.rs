@@ -9,11 +9,13 @@
 //!  graph ◄── onnx                       config.json + safetensors to an ONNX graph; the file format
 //! ```
 //!
+//! - [`corpus`] turns bytes of any format into checked, canonical records.
 //! - [`onnx`] is the ONNX file format; [`graph`] writes graphs and builds BERT encoders from model folders.
 //! - [`engine`] runs them on ONNX Runtime: one thread owns the session, handles queue, batch and await.
 //!
 //! Nothing here knows the network or the ledger. Scores leave this crate as integers.
 
+pub mod corpus;
 pub mod engine;
 pub mod graph;
 pub mod onnx;

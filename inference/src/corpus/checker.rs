@@ -1,0 +1,207 @@
+//! Checking without keeping: the count and the record root of an input that streams by.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use datanet_types::id::Digest;
+use datanet_types::merkle::MerkleAccumulator;
+use datanet_types::record::{Format, record_leaf};
+use datanet_types::schema::Schema;
+use rayon::prelude::*;
+
+use super::Limits;
+use super::builder::Canonical;
+use super::csv::CsvDecoder;
+use super::error::CorpusError;
+use super::jsonl::{JsonlDecoder, Rules, decode_lines};
+use super::lines::Position;
+use super::paragraphs::ParagraphDecoder;
+use super::parquet::ParquetRecords;
+use super::reader::Source;
+use super::shape::Shape;
+
+/// Blocks of lines are cut into pieces of about this size, which are decoded and hashed in parallel.
+const PIECE: usize = 128 << 10;
+/// What is read of a stored file at once.
+pub(crate) const CHUNK: usize = 256 << 10;
+
+/// What the ledger wants to know of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Records in it.
+    pub records: u64,
+    /// Merkle root over the leaves of its records, in order.
+    pub root: Digest,
+    /// Bytes of input.
+    pub bytes: u64,
+}
+
+/// Where decoded records go.
+pub(crate) trait Sink {
+    /// Takes the next record.
+    fn record(&mut self, record: &Canonical<'_>);
+
+    /// Decodes a block of JSONL; the numbers handed back, and those in an error, are relative to the block.
+    fn jsonl_block(&mut self, rules: &Rules, text: &str) -> Result<Position, CorpusError> {
+        decode_lines(rules, text, |record| self.record(record))
+    }
+}
+
+/// One decoder a format.
+#[derive(Debug)]
+pub(crate) enum Decoder {
+    Jsonl(JsonlDecoder),
+    Csv(CsvDecoder),
+    Paragraphs(ParagraphDecoder),
+}
+
+impl Decoder {
+    pub fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
+        let rules = Rules { shape: Arc::new(Shape::compile(schema)?), limits };
+        Ok(match format {
+            Format::Jsonl => Self::Jsonl(JsonlDecoder::new(rules)),
+            Format::Csv => Self::Csv(CsvDecoder::new(rules)),
+            Format::Markdown | Format::Text => {
+                rules.shape.must_be_text_only(format)?;
+                Self::Paragraphs(ParagraphDecoder::new(rules, format))
+            }
+            Format::Parquet => return Err(CorpusError::NeedsFile),
+        })
+    }
+
+    pub fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
+        match self {
+            Self::Jsonl(decoder) => decoder.push(chunk, sink),
+            Self::Csv(decoder) => decoder.push(chunk, sink),
+            Self::Paragraphs(decoder) => decoder.push(chunk, sink),
+        }
+    }
+
+    /// Decodes what is left. An input without records is refused.
+    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<u64, CorpusError> {
+        let records = match self {
+            Self::Jsonl(decoder) => decoder.finish(sink).map(|()| decoder.records()),
+            Self::Csv(decoder) => decoder.finish(sink).map(|()| decoder.records()),
+            Self::Paragraphs(decoder) => decoder.finish(sink).map(|()| decoder.records()),
+        }?;
+        if records == 0 { Err(CorpusError::NoRecords) } else { Ok(records) }
+    }
+}
+
+/// Leaves into a root; JSONL in parallel.
+#[derive(Debug, Default)]
+struct RootSink(MerkleAccumulator);
+
+impl Sink for RootSink {
+    fn record(&mut self, record: &Canonical<'_>) {
+        self.0.push(record_leaf(record.json.as_bytes()));
+    }
+
+    fn jsonl_block(&mut self, rules: &Rules, text: &str) -> Result<Position, CorpusError> {
+        let pieces = split_at_lines(text);
+        let decoded: Vec<_> = pieces.par_iter().map(|piece| leaves(rules, piece)).collect();
+        let mut at = Position::default();
+        for piece in decoded {
+            let (leaves, read) = piece.map_err(|error| at.place(error))?;
+            leaves.into_iter().for_each(|leaf| self.0.push(leaf));
+            at.advance(read);
+        }
+        Ok(at)
+    }
+}
+
+fn leaves(rules: &Rules, piece: &str) -> Result<(Vec<Digest>, Position), CorpusError> {
+    let mut leaves = Vec::new();
+    let read = decode_lines(rules, piece, |record| leaves.push(record_leaf(record.json.as_bytes())))?;
+    Ok((leaves, read))
+}
+
+fn split_at_lines(mut text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while text.len() > PIECE {
+        let Some(end) = memchr::memchr(b'\n', &text.as_bytes()[PIECE..]) else { break };
+        let (piece, rest) = text.split_at(PIECE + end + 1);
+        pieces.push(piece);
+        text = rest;
+    }
+    pieces.push(text);
+    pieces
+}
+
+/// Checks an input that streams by, in flat memory. Feed it with [`StreamChecker::push`], then [`StreamChecker::finish`].
+///
+/// It computes (and blocks) in the caller's thread and, for JSONL, on rayon's pool: call it off the async runtime.
+#[derive(Debug)]
+pub struct StreamChecker {
+    decoder: Decoder,
+    sink: RootSink,
+    limits: Limits,
+    bytes: u64,
+}
+
+impl StreamChecker {
+    /// A checker for one upload. Refuses a schema that `format` cannot satisfy, and Parquet
+    /// ([`CorpusError::NeedsFile`]): that one is checked with [`check_parquet`] once it is stored.
+    pub fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
+        let decoder = Decoder::new(format, schema, limits)?;
+        Ok(Self { decoder, sink: RootSink::default(), limits, bytes: 0 })
+    }
+
+    /// The next bytes, cut anywhere. After an error the checker is of no more use.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), CorpusError> {
+        self.bytes += chunk.len() as u64;
+        if self.bytes > self.limits.bytes {
+            return Err(CorpusError::TooManyBytes { limit: self.limits.bytes });
+        }
+        self.decoder.push(chunk, &mut self.sink)
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Records decoded so far (blocks are decoded as they fill).
+    pub fn records(&self) -> u64 {
+        self.sink.0.count()
+    }
+
+    /// The end of the input.
+    pub fn finish(mut self) -> Result<Summary, CorpusError> {
+        let records = self.decoder.finish(&mut self.sink)?;
+        Ok(Summary { records, root: self.sink.0.root(), bytes: self.bytes })
+    }
+}
+
+/// Checks a stored input of any format.
+pub fn check(
+    format: Format,
+    source: impl Into<Source>,
+    schema: &Schema,
+    limits: Limits,
+) -> Result<Summary, CorpusError> {
+    let source = source.into();
+    if format == Format::Parquet {
+        return check_parquet(source, schema, limits);
+    }
+    let mut checker = StreamChecker::new(format, schema, limits)?;
+    let mut reader = source.into_read();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match reader.read(&mut chunk)? {
+            0 => return checker.finish(),
+            read => checker.push(&chunk[..read])?,
+        }
+    }
+}
+
+/// Checks a Parquet file, row group by row group.
+pub fn check_parquet(source: impl Into<Source>, schema: &Schema, limits: Limits) -> Result<Summary, CorpusError> {
+    let source = source.into();
+    let bytes = source.len()?;
+    let mut records = ParquetRecords::open(source, schema, limits)?;
+    let mut sink = RootSink::default();
+    while records.advance(&mut sink)? {}
+    let count = records.finish()?;
+    Ok(Summary { records: count, root: sink.0.root(), bytes })
+}

@@ -1,0 +1,173 @@
+//! Why bytes are not a batch of records, and what to change.
+
+use datanet_types::record::Format;
+use datanet_types::schema::SchemaError;
+
+/// Why an input is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// One record does not fit.
+    #[error("record {record} (line {line}) {fault}")]
+    Record {
+        /// Index of the record, from 0: the second half of its address.
+        record: u64,
+        /// Line of the input where it starts, from 1. Parquet has rows: the same as the record, from 1.
+        line: u64,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// Not UTF-8.
+    #[error("byte {offset} of the input is not UTF-8; save the file as UTF-8 and send it again")]
+    Utf8 {
+        /// Offset of the first bad byte, from 0.
+        offset: u64,
+    },
+    /// Nothing in it.
+    #[error("the input holds no records; send at least one")]
+    NoRecords,
+    /// More records than a contribution may have.
+    #[error("the input has more than {limit} records; split it into several contributions")]
+    TooManyRecords {
+        /// Most records.
+        limit: u64,
+    },
+    /// More bytes than a contribution may have.
+    #[error("the input has more than {limit} bytes; split it into several contributions")]
+    TooManyBytes {
+        /// Most bytes.
+        limit: u64,
+    },
+    /// A format that carries nothing but passages, for a schema that wants more.
+    #[error("{format:?} carries only the passage, but the schema requires the field {field:?}; send JSONL, CSV or Parquet")]
+    TextOnly {
+        /// The format sent.
+        format: Format,
+        /// A field it cannot carry.
+        field: String,
+    },
+    /// A header or a column set that is not the schema's.
+    #[error("the column {column:?} {problem}")]
+    Column {
+        /// Name of the column.
+        column: String,
+        /// What is wrong, and the fix.
+        problem: String,
+    },
+    /// Parquet needs its footer first, so it cannot be checked while it streams by.
+    #[error("a Parquet file is read from its end; store it first, then check the file")]
+    NeedsFile,
+    /// Not a Parquet file, or a broken one.
+    #[error("the Parquet file cannot be read ({0}); it may be truncated: write it again and send all of it")]
+    Parquet(String),
+    /// The datanet's schema itself is unusable.
+    #[error("the schema is not valid: {0}")]
+    Schema(#[from] SchemaError),
+    /// Reading failed.
+    #[error("cannot read the input: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What is wrong with one record; reads on from "record 3 (line 4) …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A line that is no object.
+    #[error("is not a JSON object; write one object a line, such as {{\"text\": \"…\"}}")]
+    NotAnObject,
+    /// Broken JSON.
+    #[error("is not valid JSON at byte {at} of the line: {problem}")]
+    Json {
+        /// Offset in the line, from 0.
+        at: usize,
+        /// What was expected there.
+        problem: &'static str,
+    },
+    /// A required field is absent or null.
+    #[error("lacks the field {field:?}; every record of this datanet needs it")]
+    Missing {
+        /// The field.
+        field: String,
+    },
+    /// A field that the schema does not know.
+    #[error("has the unknown field {field:?}; remove it, the schema knows only {known}")]
+    Unknown {
+        /// The field, cut to 64 characters.
+        field: String,
+        /// The names that exist, comma-separated.
+        known: String,
+    },
+    /// One key twice: readers disagree on which one counts.
+    #[error("has the field {field:?} twice; keep one")]
+    Duplicate {
+        /// The field.
+        field: String,
+    },
+    /// A value of another kind.
+    #[error("has {found} in the field {field:?}; it takes {expected}")]
+    Kind {
+        /// The field.
+        field: String,
+        /// What the schema wants.
+        expected: &'static str,
+        /// What was there.
+        found: &'static str,
+    },
+    /// A text that is not one of those allowed.
+    #[error("has {value:?} in the field {field:?}; it takes one of {allowed}")]
+    NotAllowed {
+        /// The field.
+        field: String,
+        /// The value, cut to 64 characters.
+        value: String,
+        /// What is allowed, comma-separated, cut to a few.
+        allowed: String,
+    },
+    /// A text over the field's limit.
+    #[error("has {bytes} bytes in the field {field:?}; at most {limit} fit: shorten it or split the record")]
+    TooLong {
+        /// The field.
+        field: String,
+        /// Bytes found.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A passage or a label without a visible character.
+    #[error("has an empty field {field:?}; fill it or leave the record out")]
+    Empty {
+        /// The field.
+        field: String,
+    },
+    /// A record longer than the buffer.
+    #[error("is longer than {limit} bytes; split it")]
+    RecordTooLong {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A CSV row with more or fewer cells than the header.
+    #[error("has {found} cells, but the header has {expected}; check for missing or unquoted commas")]
+    Uneven {
+        /// Cells in the row.
+        found: usize,
+        /// Cells in the header.
+        expected: usize,
+    },
+}
+
+impl CorpusError {
+    /// The same error of an input whose first part held `records` records and `lines` lines.
+    pub(crate) fn shifted(self, records: u64, lines: u64, bytes: u64) -> Self {
+        match self {
+            Self::Record { record, line, fault } => Self::Record { record: record + records, line: line + lines, fault },
+            Self::Utf8 { offset } => Self::Utf8 { offset: offset + bytes },
+            other => other,
+        }
+    }
+}
+
+/// The first characters of a value, for a message of bounded size.
+pub(crate) fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,158 @@
+//! Reading stored records back, for indexing and judging.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use bytes::{Buf, Bytes};
+use datanet_types::record::Format;
+use datanet_types::schema::Schema;
+
+use super::Limits;
+use super::builder::Canonical;
+use super::checker::{CHUNK, Decoder, Sink};
+use super::error::CorpusError;
+use super::parquet::ParquetRecords;
+use super::record::Record;
+
+/// Where stored bytes come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file, from its start.
+    File(File),
+    /// Bytes in memory.
+    Bytes(Bytes),
+}
+
+impl Source {
+    /// Opens the file at `path`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CorpusError> {
+        Ok(Self::File(File::open(path)?))
+    }
+
+    pub(crate) fn len(&self) -> Result<u64, CorpusError> {
+        match self {
+            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::Bytes(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    pub(crate) fn into_read(self) -> Box<dyn Read + Send> {
+        match self {
+            Self::File(file) => Box::new(BufReader::with_capacity(CHUNK, file)),
+            Self::Bytes(bytes) => Box::new(bytes.reader()),
+        }
+    }
+}
+
+impl From<File> for Source {
+    fn from(file: File) -> Self {
+        Self::File(file)
+    }
+}
+
+impl From<Bytes> for Source {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Source {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+/// The records of a stored input, in order. Ends after the first error.
+pub struct Records {
+    origin: Origin,
+    ready: Ready,
+    is_over: bool,
+}
+
+enum Origin {
+    Stream { decoder: Decoder, reader: Box<dyn Read + Send>, chunk: Vec<u8>, bytes: u64, limit: u64 },
+    Parquet(Box<ParquetRecords>),
+}
+
+#[derive(Default)]
+struct Ready(VecDeque<Record>);
+
+impl Sink for Ready {
+    fn record(&mut self, record: &Canonical<'_>) {
+        self.0.push_back(Record::new(record));
+    }
+}
+
+/// Opens a stored input of any format: the same decoders, in the same order, as the checkers'. Fails at once on an
+/// unusable schema, a schema the format cannot satisfy, and an unreadable Parquet footer.
+pub fn read_records(
+    format: Format,
+    source: impl Into<Source>,
+    schema: &Schema,
+    limits: Limits,
+) -> Result<Records, CorpusError> {
+    let source = source.into();
+    let origin = match format {
+        Format::Parquet => Origin::Parquet(Box::new(ParquetRecords::open(source, schema, limits)?)),
+        _ => Origin::Stream {
+            decoder: Decoder::new(format, schema, limits)?,
+            reader: source.into_read(),
+            chunk: vec![0; CHUNK],
+            bytes: 0,
+            limit: limits.bytes,
+        },
+    };
+    Ok(Records { origin, ready: Ready::default(), is_over: false })
+}
+
+impl Records {
+    /// Decodes until at least one record is ready or the input is over.
+    fn refill(&mut self) -> Result<(), CorpusError> {
+        while self.ready.0.is_empty() && !self.is_over {
+            match &mut self.origin {
+                Origin::Parquet(records) => {
+                    if !records.advance(&mut self.ready)? {
+                        self.is_over = true;
+                        records.finish()?;
+                    }
+                }
+                Origin::Stream { decoder, reader, chunk, bytes, limit } => {
+                    let read = reader.read(chunk)?;
+                    *bytes += read as u64;
+                    if *bytes > *limit {
+                        return Err(CorpusError::TooManyBytes { limit: *limit });
+                    }
+                    if read == 0 {
+                        self.is_over = true;
+                        decoder.finish(&mut self.ready)?;
+                    } else {
+                        decoder.push(&chunk[..read], &mut self.ready)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, CorpusError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.refill() {
+            self.is_over = true;
+            // Records decoded before the bad one are dropped with it: half an input is no input.
+            self.ready.0.clear();
+            return Some(Err(error));
+        }
+        self.ready.0.pop_front().map(Ok)
+    }
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").field("ready", &self.ready.0.len()).field("is_over", &self.is_over).finish_non_exhaustive()
+    }
+}
