@@ -75,7 +75,7 @@ pub struct Contribution {
     #[prost(enumeration = "Status", tag = "15")]
     #[serde(with = "status_text")]
     pub status: i32,
-    /// Its present (or last) round of judging: 0, or 1 after a redraw.
+    /// Its present (or last) round of judging: [`Contribution::first_round`], or the next one after a redraw.
     #[prost(uint32, tag = "16")]
     pub round: u32,
     /// Storage nodes that say they keep it.
@@ -93,9 +93,17 @@ pub struct Contribution {
     /// Height from which it is final; 0 before that.
     #[prost(uint64, tag = "21")]
     pub final_height: u64,
+    /// Its first round of judging: 0, or later for bytes that were given before and that nobody judged then.
+    #[prost(uint32, tag = "22")]
+    pub first_round: u32,
 }
 
 impl Contribution {
+    /// Whether it was refused because nobody judged it, so that it may be given again.
+    pub fn is_unjudged(&self) -> bool {
+        self.status() == Status::Refused && self.scores.is_none()
+    }
+
     /// Whether it may still change its status.
     pub fn is_open(&self) -> bool {
         matches!(self.status(), Status::Judging | Status::Accepted)

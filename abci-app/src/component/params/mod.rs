@@ -41,6 +41,9 @@ pub struct Params {
     pub min_reputation_bps: u32,
     /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
     pub min_stake: Amount,
+    /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
+    /// shares of an epoch, so that a price of at least 100 keeps a node that cheats with it below one percent.
+    pub min_price: Amount,
     /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`].
     pub fee_shares: FeeShares,
     /// Largest contribution in bytes. Default 2 GiB.
@@ -67,6 +70,7 @@ impl Default for Params {
             initial_reputation_bps: 5_000,
             min_reputation_bps: 100,
             min_stake: 100 * DNT,
+            min_price: 100,
             fee_shares: FeeShares::STANDARD,
             max_contribution_bytes: 2 * 1024 * 1024 * 1024,
             max_contribution_records: 10_000_000,
@@ -91,6 +95,7 @@ impl Params {
             "min_reputation_bps must not be above initial_reputation_bps",
         )?;
         check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
+        check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
         check(self.commit_window >= 1, "commit_window must be at least 1 block")?;
         check(self.reveal_window >= 1, "reveal_window must be at least 1 block")?;
         check(self.max_contribution_bytes >= 1, "max_contribution_bytes must be at least 1")?;
@@ -131,6 +136,8 @@ struct Record {
     max_tally_members: u32,
     #[prost(string, tag = "15")]
     chain_id: String,
+    #[prost(uint64, tag = "16")]
+    min_price: u64,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -146,6 +153,7 @@ macro_rules! convert {
             initial_reputation_bps: $from.initial_reputation_bps,
             min_reputation_bps: $from.min_reputation_bps,
             min_stake: $from.min_stake,
+            min_price: $from.min_price,
             fee_shares: $from.fee_shares,
             max_contribution_bytes: $from.max_contribution_bytes,
             max_contribution_records: $from.max_contribution_records,

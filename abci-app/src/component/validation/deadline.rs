@@ -1,7 +1,7 @@
 //! The end of a block: closing what is due.
 
 use super::tally::{Judgement, accuracy, is_quorum, medians, rewards};
-use super::{LAST_ROUND, Phase, Round, current_round, open_reveal, put, reveal, set_due, start_round, state_key};
+use super::{Phase, Round, current_round, open_reveal, put, reveal, set_due, start_round, state_key};
 use crate::component::contributions::{self, Contribution, review_account};
 use crate::component::nodes::{self, Reputation};
 use crate::component::{BlockContext, Event, Params, accounts, datanets, params};
@@ -121,7 +121,7 @@ impl Closing<'_> {
             .with("round", self.round.number)
             .with("revealed", self.round.revealed);
         let mut events = vec![event];
-        if self.round.number < LAST_ROUND {
+        if self.round.number == self.contribution.first_round {
             self.contribution.round = self.round.number.saturating_add(1);
             let datanet = expect_datanet(state, &self.contribution)?;
             if let Some(drawn) = start_round(state, self.block, &self.contribution, &datanet, self.params)? {

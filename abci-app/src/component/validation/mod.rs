@@ -21,9 +21,6 @@ use crate::state::{StateError, StateRead, StateWrite};
 pub(super) use deadline::close_due;
 pub use record::{Committed, Member, Phase, Reveal, Round};
 
-/// The last round: one redraw, then the contribution is refused as unjudged.
-pub const LAST_ROUND: u32 = 1;
-
 /// A round of judging by number.
 pub fn round<S: StateRead>(state: &S, contribution: &ContributionId, number: u32) -> Result<Option<Round>, StateError> {
     state.get(&state_key::round(contribution, number))

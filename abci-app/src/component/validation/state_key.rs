@@ -3,21 +3,21 @@
 use datanet_types::{Address, ContributionId};
 
 /// A round of judging. Example:
-/// `validation/round/0404040404040404040404040404040404040404040404040404040404040404/0`
+/// `validation/round/0404040404040404040404040404040404040404040404040404040404040404/0000000000`
 pub fn round(contribution: &ContributionId, number: u32) -> String {
-    format!("validation/round/{contribution}/{number}")
+    format!("validation/round/{contribution}/{number:010}")
 }
 
 /// A member's commitment. Example:
-/// `validation/commitment/0404040404040404040404040404040404040404040404040404040404040404/0/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// `validation/commitment/0404040404040404040404040404040404040404040404040404040404040404/0000000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
 pub fn commitment(contribution: &ContributionId, number: u32, member: &Address) -> String {
-    format!("validation/commitment/{contribution}/{number}/{member}")
+    format!("validation/commitment/{contribution}/{number:010}/{member}")
 }
 
 /// A member's judgement. Example:
-/// `validation/reveal/0404040404040404040404040404040404040404040404040404040404040404/0/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// `validation/reveal/0404040404040404040404040404040404040404040404040404040404040404/0000000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
 pub fn reveal(contribution: &ContributionId, number: u32, member: &Address) -> String {
-    format!("validation/reveal/{contribution}/{number}/{member}")
+    format!("validation/reveal/{contribution}/{number:010}/{member}")
 }
 
 /// Prefix of everything that waits for a height. Example: `validation/due/`

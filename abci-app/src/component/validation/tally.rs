@@ -87,12 +87,12 @@ mod tests {
         #[test]
         fn the_median_is_a_value_that_somebody_gave(judgements in judgements()) {
             let median = medians(&judgements).unwrap().as_array();
-            for index in 0..4 {
+            for (index, median) in median.into_iter().enumerate() {
                 let given = |j: &Judgement| j.scores.as_array()[index];
-                prop_assert!(judgements.iter().any(|j| given(j) == median[index]));
+                prop_assert!(judgements.iter().any(|j| given(j) == median));
                 let total: u128 = judgements.iter().map(|j| j.weight).sum();
-                let below: u128 = judgements.iter().filter(|j| given(j) < median[index]).map(|j| j.weight).sum();
-                let above: u128 = judgements.iter().filter(|j| given(j) > median[index]).map(|j| j.weight).sum();
+                let below: u128 = judgements.iter().filter(|j| given(j) < median).map(|j| j.weight).sum();
+                let above: u128 = judgements.iter().filter(|j| given(j) > median).map(|j| j.weight).sum();
                 prop_assert!(below * 2 < total && above * 2 <= total);
             }
         }

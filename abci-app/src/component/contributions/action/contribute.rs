@@ -28,11 +28,11 @@ impl ActionHandler for Contribute {
         let datanet = datanets::require(state, &self.datanet)?;
         check_limits(self, &datanet, &params)?;
         let id = ContributionId::derive(&ctx.block.chain_id, &datanet.id, &ctx.tx.signer, &self.blob);
-        ensure(contributions::get(state, &id)?.is_none(), code::CONTRIBUTION_TAKEN, || {
-            format!("you gave these bytes to this datanet before, as contribution {id}")
-        })?;
         let mut counts = datanets::counts(state, &datanet.id)?;
-        let contribution = record(self, id, counts.contributions, ctx, &params);
+        let mut contribution = record(self, id, counts.contributions, ctx, &params);
+        if let Some(former) = contributions::get(state, &id)? {
+            replace(state, &mut contribution, &former)?;
+        }
         counts.contributions = counts.contributions.saturating_add(1);
         accounts::transfer(state, &ctx.tx.signer, &bond_account(&id), contribution.bond)?;
         accounts::transfer(state, &ctx.tx.signer, &review_account(&id), contribution.review_fee)?;
@@ -80,6 +80,19 @@ fn record(action: &Contribute, id: ContributionId, seq: u64, ctx: &TxContext<'_>
         status: Status::Judging as i32,
         ..Contribution::default()
     }
+}
+
+/// Bytes are judged once. Only if nobody judged them may they be given again: with a new place in the order and new
+/// rounds, but the attestations still hold.
+fn replace<S: StateWrite>(state: &mut S, new: &mut Contribution, former: &Contribution) -> Result<(), ActionError> {
+    ensure(former.is_unjudged(), code::CONTRIBUTION_TAKEN, || {
+        format!("you gave these bytes to this datanet before, as contribution {}", former.id)
+    })?;
+    new.first_round = former.round.saturating_add(1);
+    new.round = new.first_round;
+    new.attestations = former.attestations;
+    state.delete(state_key::in_datanet(&former.datanet, former.seq));
+    Ok(())
 }
 
 fn store<S: StateWrite>(state: &mut S, contribution: &Contribution) {

@@ -8,7 +8,7 @@ use datanet_types::{BlobHash, DatanetId};
 use crate::code;
 use crate::component::datanets::{self, Datanet};
 use crate::component::error::{ensure, refuse};
-use crate::component::{ActionError, ActionHandler, Event, TxContext};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, params};
 use crate::state::StateWrite;
 
 /// Most validators of a committee, and most attestations that may be asked for.
@@ -25,6 +25,10 @@ impl ActionHandler for CreateDatanet {
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+        let least = params::get(state)?.min_price;
+        ensure(self.price >= least, code::DATANET_INVALID, || {
+            format!("price is {} base units, the least on this chain is {least}", self.price)
+        })?;
         if let Some(taken) = datanets::by_name(state, &self.name)? {
             return refuse(
                 code::DATANET_TAKEN,

@@ -53,7 +53,13 @@ impl ActionHandler for SettleEpoch {
 }
 
 fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<(), ActionError> {
-    let shares = params::get(state)?.fee_shares;
+    let params = params::get(state)?;
+    let (answers, fees, least) = (action.totals.answers, action.totals.fees, params.min_price);
+    // The number of answers bounds how far rounding may move a share: it must not be made up.
+    ensure(answers.checked_mul(least).is_some_and(|sum| sum <= fees), code::EPOCH_INVALID, || {
+        format!("{answers} answers for {fees} base units; each answer costs at least {least}, count only paid ones")
+    })?;
+    let shares = params.fee_shares;
     ensure(action.totals.agree_with(&shares), code::EPOCH_INVALID, || {
         let [node, owner, contributors, validators, treasury] = shares.as_array();
         format!(

@@ -1,0 +1,303 @@
+//! A chain of one: signs, checks, charges and executes, and counts the supply after every block.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use datanet_types::action::{
+    Action, AttestStorage, CommitScores, Contribute, CreateDatanet, OpenChannel, RegisterNode, RevealScores, role,
+};
+use datanet_types::amount::DNT;
+use datanet_types::schema::Schema;
+use datanet_types::scores::Commitment;
+use datanet_types::tx::VerifiedTx;
+use datanet_types::{
+    Address, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores, SignedTx, SigningKey, TxBody,
+};
+
+use crate::component::contributions::{self, Contribution};
+use crate::component::{
+    ActionError, BlockContext, Event, Genesis, GenesisAccount, Params, TxContext, accounts, begin_block,
+    charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
+};
+use crate::state::{MemoryState, Overlay, StateWrite};
+
+pub const CHAIN: &str = "test";
+pub const BALANCE: u64 = 1_000 * DNT;
+pub const STAKE: u64 = 100 * DNT;
+pub const BOND: u64 = 10 * DNT;
+
+pub struct Chain {
+    pub state: MemoryState,
+    pub block: BlockContext,
+    /// Everything that happened in the present block.
+    pub events: Vec<Event>,
+}
+
+/// The account key of person `n`.
+pub fn key(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[n.wrapping_add(1); 32])
+}
+
+/// The node key of person `n`.
+pub fn node_key(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[n.wrapping_add(101); 32])
+}
+
+pub fn address(n: u8) -> Address {
+    key(n).address()
+}
+
+pub fn node(n: u8) -> NodeKey {
+    node_key(n).node_key()
+}
+
+pub fn all(score: u32) -> Scores {
+    Scores::from_array([score; 4])
+}
+
+/// Twenty people with money each.
+pub fn genesis(params: Params) -> Genesis {
+    let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
+    Genesis { params, accounts: (0..20).map(person).collect() }
+}
+
+impl Chain {
+    pub fn new() -> Self {
+        Self::with(Params::default())
+    }
+
+    pub fn with(params: Params) -> Self {
+        let mut state = MemoryState::default();
+        init_genesis(&mut state, &genesis(params), CHAIN).unwrap();
+        let block = BlockContext { chain_id: CHAIN.into(), height: 1, time_seconds: 1_700_000_000, app_hash: [1; 32] };
+        let mut chain = Self { state, block, events: Vec::new() };
+        begin_block(&mut chain.state, &chain.block).unwrap();
+        chain
+    }
+
+    /// Signs a transaction of person `n`.
+    pub fn tx(&self, n: u8, action: impl IntoAction) -> VerifiedTx {
+        static NONCE: AtomicU64 = AtomicU64::new(0);
+        self.tx_body(n, |body| body, action.into_action(), NONCE.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub fn tx_body(&self, n: u8, change: impl Fn(TxBody) -> TxBody, action: Action, nonce: u64) -> VerifiedTx {
+        let body =
+            TxBody { chain_id: CHAIN.into(), expiry: self.block.height + 100, fee: 1_000, nonce, action: Some(action) };
+        SignedTx::verify(&change(body).sign(&key(n)).to_bytes(), CHAIN).unwrap()
+    }
+
+    /// Runs a transaction as the application does: the fee stays when the action is refused.
+    pub fn run(&mut self, tx: &VerifiedTx) -> Result<Vec<Event>, ActionError> {
+        check_stateless(tx)?;
+        let ctx = TxContext { block: &self.block, tx };
+        self.state = forked(&self.state, |state| charge_fee_and_record(state, &ctx))?.0;
+        let (state, events) = forked(&self.state, |state| execute(state, &ctx))?;
+        self.state = state;
+        self.events.extend(events.iter().cloned());
+        Ok(events)
+    }
+
+    /// Person `n` does something, which must work.
+    pub fn act(&mut self, n: u8, action: impl IntoAction) -> Vec<Event> {
+        let tx = self.tx(n, action);
+        self.run(&tx).unwrap()
+    }
+
+    /// Person `n` tries something that must be refused with `code`, for a reason that says `words`, and that changes
+    /// nothing but the fee.
+    pub fn refused(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
+        let tx = self.tx(n, action);
+        let before = self.state.clone();
+        match self.run(&tx) {
+            Err(ActionError::Refused { code: actual, message }) => {
+                assert_eq!(actual, code, "{message}");
+                assert!(message.contains(words), "{message:?} does not say {words:?}");
+            }
+            other => panic!("expected a refusal with code {code}, got {other:?}"),
+        }
+        for (key, value) in &self.state.0 {
+            let fee = key.starts_with("admission/") || key.starts_with("accounts/balance/");
+            assert!(fee || before.0.get(key) == Some(value), "{key} changed");
+        }
+    }
+
+    /// Ends the block and begins the next one. Returns what happened in the whole block.
+    pub fn next(&mut self) -> Vec<Event> {
+        let closed = end_block(&mut self.state, &self.block).unwrap();
+        self.events.extend(closed);
+        self.check_supply();
+        self.block.height += 1;
+        self.block.app_hash = *blake3::hash(&self.block.app_hash).as_bytes();
+        begin_block(&mut self.state, &self.block).unwrap();
+        std::mem::take(&mut self.events)
+    }
+
+    pub fn skip_to(&mut self, height: u64) {
+        while self.block.height < height {
+            self.next();
+        }
+    }
+
+    pub fn check_supply(&self) {
+        let supply = accounts::supply(&self.state).unwrap();
+        assert_eq!(accounts::count_supply(&self.state).unwrap(), u128::from(supply));
+    }
+
+    pub fn balance(&self, address: &Address) -> u64 {
+        accounts::balance(&self.state, address).unwrap()
+    }
+
+    /// Persons `0..count` run nodes with all roles.
+    pub fn validators(&mut self, count: u8) {
+        for n in 0..count {
+            self.act(n, register(n, role::ALL, STAKE));
+        }
+    }
+
+    /// A datanet of person 10's, with a committee of three and a quorum of two.
+    pub fn datanet(&mut self) -> DatanetId {
+        self.act(10, create_datanet("docs"));
+        DatanetId::derive(CHAIN, &address(10), "docs")
+    }
+
+    pub fn contribution(&self, id: &ContributionId) -> Contribution {
+        contributions::get(&self.state, id).unwrap().unwrap()
+    }
+
+    /// Person `n` gives a batch whose bytes hash to `blob`.
+    pub fn give(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
+        self.act(n, contribute(datanet, blob));
+        ContributionId::derive(CHAIN, &datanet, &address(n), &BlobHash([blob; 32]))
+    }
+
+    /// The persons on the committee of the present round, in the order drawn.
+    pub fn committee(&self, id: &ContributionId) -> Vec<u8> {
+        let round = validation::current_round(&self.state, &self.contribution(id)).unwrap();
+        let person = |member: &validation::Member| (0..20).find(|n| address(*n) == member.account).unwrap();
+        round.committee.iter().map(person).collect()
+    }
+
+    pub fn commit(&self, n: u8, id: &ContributionId, scores: Scores) -> CommitScores {
+        let contribution = self.contribution(id);
+        let commitment = Commitment {
+            chain_id: CHAIN,
+            datanet: &contribution.datanet,
+            contribution: id,
+            blob: &contribution.blob,
+            validator: &address(n),
+            scores: &scores,
+            report: &BlobHash([n; 32]),
+            salt: &Digest([n; 32]),
+        };
+        CommitScores { contribution: *id, commitment: commitment.digest() }
+    }
+
+    /// The whole committee of the present round scores, and the block ends.
+    pub fn judge(&mut self, id: &ContributionId, scores: Scores) -> Vec<Event> {
+        let committee = self.committee(id);
+        for n in &committee {
+            self.act(*n, self.commit(*n, id, scores));
+        }
+        for n in &committee {
+            self.act(*n, reveal(*n, id, scores));
+        }
+        self.next()
+    }
+}
+
+/// Runs `change` on a fork: the new state if it works.
+fn forked<T>(
+    base: &MemoryState,
+    change: impl FnOnce(&mut Overlay<'_, MemoryState>) -> Result<T, ActionError>,
+) -> Result<(MemoryState, T), ActionError> {
+    let mut fork = Overlay::new(base);
+    let result = change(&mut fork)?;
+    let changes = fork.into_changes();
+    let mut state = base.clone();
+    for (key, value) in changes {
+        state.set_raw(key, value);
+    }
+    Ok((state, result))
+}
+
+pub fn register(n: u8, roles: u32, stake: u64) -> RegisterNode {
+    let (node, account) = (node(n), address(n));
+    let proof = node_key(n).sign(&RegisterNode::sign_bytes(CHAIN, &account, &node));
+    RegisterNode { node, proof, roles, stake, name: format!("node {n}") }
+}
+
+pub fn create_datanet(name: &str) -> CreateDatanet {
+    CreateDatanet {
+        name: name.into(),
+        description: "what crates say about themselves".into(),
+        schema: Schema::text_and_label(&["a", "b"]),
+        licence: "CC-BY-4.0".into(),
+        price: 1_000,
+        accept_threshold: 6_000,
+        committee_size: 3,
+        storage_quorum: 2,
+        holdout: BlobHash([9; 32]),
+        holdout_size: 100,
+        min_bond: BOND,
+    }
+}
+
+pub fn contribute(datanet: DatanetId, blob: u8) -> Contribute {
+    Contribute {
+        datanet,
+        blob: BlobHash([blob; 32]),
+        size: 1_000,
+        format: 0,
+        records: 10,
+        record_root: Digest([blob; 32]),
+        bond: BOND,
+        origin: node(0),
+    }
+}
+
+pub fn attest(n: u8, id: &ContributionId) -> AttestStorage {
+    AttestStorage { contribution: *id, node: node(n) }
+}
+
+pub fn reveal(n: u8, id: &ContributionId, scores: Scores) -> RevealScores {
+    RevealScores { contribution: *id, scores, report: BlobHash([n; 32]), salt: Digest([n; 32]) }
+}
+
+pub fn open_channel(n: u8, deposit: u64, expiry: u64) -> OpenChannel {
+    OpenChannel { node: node(n), deposit, expiry }
+}
+
+/// Lets tests write `chain.act(1, transfer)` instead of `chain.act(1, Action::Transfer(transfer))`.
+pub trait IntoAction {
+    fn into_action(self) -> Action;
+}
+
+impl IntoAction for Action {
+    fn into_action(self) -> Action {
+        self
+    }
+}
+
+macro_rules! into_action {
+    ($($name:ident),*) => {
+        $(impl IntoAction for datanet_types::action::$name {
+            fn into_action(self) -> Action {
+                Action::$name(self)
+            }
+        })*
+    };
+}
+into_action!(
+    Transfer,
+    RegisterNode,
+    CreateDatanet,
+    Contribute,
+    AttestStorage,
+    CommitScores,
+    RevealScores,
+    RegisterModel,
+    OpenChannel,
+    CloseChannel,
+    SettleEpoch,
+    Claim
+);

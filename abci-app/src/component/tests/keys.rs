@@ -1,0 +1,45 @@
+//! Keys are part of consensus: a changed one changes the app hash.
+
+use datanet_types::{Address, ChannelId, ContributionId, DatanetId, ModelId, NodeKey};
+
+use crate::component::{
+    accounts, admission, channels, contributions, datanets, models, nodes, params, settlement, validation,
+};
+
+#[test]
+fn keys_should_not_change() {
+    let (address, node) = (&Address([1; 20]), &NodeKey([2; 32]));
+    let (datanet, contribution) = (&DatanetId([3; 32]), &ContributionId([4; 32]));
+    let (model, channel) = (&ModelId([5; 32]), &ChannelId([6; 32]));
+    let keys = [
+        params::state_key::params(),
+        accounts::state_key::balance(address),
+        accounts::state_key::name(address),
+        accounts::state_key::supply(),
+        admission::state_key::executed(42, &[1; 32]),
+        nodes::state_key::node(node),
+        nodes::state_key::by_account(address),
+        nodes::state_key::validator(node),
+        nodes::state_key::reputation(address),
+        datanets::state_key::datanet(datanet),
+        datanets::state_key::by_name("rust-docs"),
+        datanets::state_key::counts(datanet),
+        contributions::state_key::contribution(contribution),
+        contributions::state_key::open(42, contribution),
+        contributions::state_key::in_datanet(datanet, 7),
+        contributions::state_key::final_in(datanet, 42, 7),
+        contributions::state_key::attestation(contribution, node),
+        validation::state_key::round(contribution, 0),
+        validation::state_key::commitment(contribution, 0, address),
+        validation::state_key::reveal(contribution, 0, address),
+        validation::state_key::due(42, contribution),
+        models::state_key::model(model),
+        channels::state_key::channel(channel),
+        channels::state_key::of_node(node, channel),
+        channels::state_key::of_payer(address, channel),
+        settlement::state_key::settlement(node),
+        settlement::state_key::epoch(node, 3),
+        settlement::state_key::claimed(node, address),
+    ];
+    insta::assert_snapshot!(keys.join("\n"));
+}

@@ -1,0 +1,288 @@
+//! From the first bond to the last verdict.
+
+use datanet_types::amount::DNT;
+use datanet_types::{BlobHash, Scores};
+
+use super::Chain;
+use super::harness::{BOND, address, all, attest, contribute, register, reveal};
+use crate::code;
+use crate::component::contributions::{self, Status, bond_account, review_account};
+use crate::component::validation::{self, Phase};
+use crate::component::{Event, Params, accounts, datanets, nodes};
+use datanet_types::action::role;
+
+fn kinds(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.kind.as_str()).collect()
+}
+
+#[test]
+fn a_good_contribution_is_judged_kept_and_final() {
+    let mut chain = Chain::new();
+    chain.validators(4);
+    let datanet = chain.datanet();
+    let before = chain.balance(&address(11));
+    let id = chain.give(11, datanet, 1);
+    let fees = 1_000;
+    assert_eq!(chain.balance(&address(11)), before - BOND - DNT / 10 - fees);
+    assert_eq!(chain.balance(&bond_account(&id)), BOND);
+    assert_eq!(contributions::list_open(&chain.state).unwrap().len(), 1);
+    let events = chain.judge(&id, all(8_000));
+    assert!(kinds(&events).contains(&"contribution.accepted"));
+    let accepted = chain.contribution(&id);
+    assert_eq!((accepted.status(), accepted.scores), (Status::Accepted, Some(all(8_000))));
+    assert_eq!(chain.balance(&review_account(&id)), 0);
+    assert_eq!(chain.balance(&bond_account(&id)), BOND);
+    chain.act(0, attest(0, &id));
+    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    let height = chain.block.height;
+    let events = chain.act(1, attest(1, &id));
+    assert_eq!(kinds(&events), ["contribution.attested", "contribution.final"]);
+    let done = chain.contribution(&id);
+    assert_eq!((done.status(), done.final_height), (Status::Final, height));
+    assert_eq!(chain.balance(&address(11)), before - DNT / 10 - fees);
+    assert!(contributions::list_open(&chain.state).unwrap().is_empty());
+    assert_eq!(contributions::final_in(&chain.state, &datanet, height, None, 9).unwrap(), vec![done]);
+    assert!(contributions::final_in(&chain.state, &datanet, height - 1, None, 9).unwrap().is_empty());
+    let counts = datanets::counts(&chain.state, &datanet).unwrap();
+    assert_eq!((counts.contributions, counts.final_contributions, counts.records, counts.bytes), (1, 1, 10, 1_000));
+    chain.act(2, attest(2, &id));
+    assert_eq!(contributions::attestations(&chain.state, &id, None, 9).unwrap().len(), 3);
+    chain.next();
+}
+
+#[test]
+fn attestations_may_come_before_the_verdict() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    chain.act(0, attest(0, &id));
+    chain.act(1, attest(1, &id));
+    assert_eq!(chain.contribution(&id).status(), Status::Judging);
+    let events = chain.judge(&id, all(6_000));
+    assert!(kinds(&events).ends_with(&["contribution.accepted", "contribution.final"]));
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
+}
+
+#[test]
+fn a_bad_contribution_loses_half_of_its_bond_and_says_why() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    let (before, treasury) = (chain.balance(&address(11)), chain.balance(&accounts::treasury()));
+    let scores = Scores { uniqueness: 500, ..all(9_000) };
+    chain.judge(&id, scores);
+    let refused = chain.contribution(&id);
+    assert_eq!(refused.status(), Status::Refused);
+    assert_eq!(refused.reason, "refused: uniqueness is 500; this datanet wants at least 6000");
+    assert_eq!(chain.balance(&address(11)), before + BOND / 2);
+    assert_eq!(chain.balance(&accounts::treasury()), treasury + BOND / 2 + 6 * 1_000);
+    assert_eq!(datanets::counts(&chain.state, &datanet).unwrap().refused, 1);
+    assert!(contributions::list_open(&chain.state).unwrap().is_empty());
+    chain.refused(0, attest(0, &id), code::CONTRIBUTION_REFUSED, "was refused");
+    chain.refused(11, contribute(datanet, 1), code::CONTRIBUTION_TAKEN, "before");
+}
+
+#[test]
+fn validators_are_paid_and_rated_by_how_close_they_were() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    let committee = chain.committee(&id);
+    let given = [all(8_000), all(8_000), all(2_000)];
+    for (n, scores) in committee.iter().zip(given) {
+        chain.act(*n, chain.commit(*n, &id, scores));
+    }
+    for (n, scores) in committee.iter().zip(given) {
+        chain.act(*n, reveal(*n, &id, scores));
+    }
+    chain.next();
+    let round = validation::round(&chain.state, &id, 0).unwrap().unwrap();
+    assert_eq!(round.phase(), Phase::Judged);
+    assert_eq!(round.scores, Some(all(8_000)));
+    let accuracies: Vec<_> = round.committee.iter().map(|member| member.accuracy_bps).collect();
+    assert_eq!(accuracies, [Some(10_000), Some(10_000), Some(4_000)]);
+    let rewards: Vec<u64> = round.committee.iter().map(|member| member.reward).collect();
+    assert_eq!(rewards.iter().sum::<u64>(), DNT / 10);
+    // 10 : 10 : 4 of 100,000; of three equal remainders the first two are rounded up.
+    assert_eq!(rewards, [41_667, 41_667, 16_666]);
+    let reputation = |n: u8| nodes::reputation(&chain.state, &address(n)).unwrap().unwrap().bps;
+    assert_eq!(committee.iter().map(|n| reputation(*n)).collect::<Vec<_>>(), [5_500, 5_500, 4_900]);
+    let reveals = validation::reveals(&chain.state, &round).unwrap();
+    assert_eq!(reveals[2].scores, all(2_000));
+    assert_eq!(reveals[2].report, BlobHash([committee[2]; 32]));
+}
+
+#[test]
+fn who_commits_and_does_not_reveal_has_missed() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    let committee = chain.committee(&id);
+    for n in &committee {
+        chain.act(*n, chain.commit(*n, &id, all(9_000)));
+    }
+    for n in &committee[..2] {
+        chain.act(*n, reveal(*n, &id, all(9_000)));
+    }
+    chain.next();
+    assert_eq!(chain.contribution(&id).status(), Status::Judging);
+    chain.skip_to(chain.block.height + Params::default().reveal_window);
+    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    let missed = nodes::reputation(&chain.state, &address(committee[2])).unwrap().unwrap();
+    assert_eq!((missed.bps, missed.missed, missed.judged), (4_500, 1, 0));
+}
+
+#[test]
+fn a_silent_member_does_not_hold_up_the_others() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    let committee = chain.committee(&id);
+    for n in &committee[..2] {
+        chain.act(*n, chain.commit(*n, &id, all(9_000)));
+    }
+    let deadline = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap().commit_deadline;
+    chain.skip_to(deadline + 1);
+    for n in &committee[..2] {
+        chain.act(*n, reveal(*n, &id, all(9_000)));
+    }
+    chain.next();
+    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+}
+
+#[test]
+fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
+    let mut chain = Chain::new();
+    chain.validators(4);
+    let datanet = chain.datanet();
+    let before = chain.balance(&address(11)) - 1_000;
+    let id = chain.give(11, datanet, 1);
+    let window = Params::default().commit_window;
+    let (first, seed) = (chain.committee(&id), validation::round(&chain.state, &id, 0).unwrap().unwrap().seed);
+    chain.skip_to(chain.block.height + window + 1);
+    let again = chain.contribution(&id);
+    assert_eq!((again.status(), again.round), (Status::Judging, 1));
+    assert_ne!(validation::current_round(&chain.state, &again).unwrap().seed, seed);
+    assert_eq!(validation::round(&chain.state, &id, 0).unwrap().unwrap().phase(), Phase::Unjudged);
+    for n in first {
+        assert!(nodes::reputation(&chain.state, &address(n)).unwrap().unwrap().missed >= 1);
+    }
+    chain.skip_to(chain.block.height + window + 1);
+    let refused = chain.contribution(&id);
+    assert_eq!(refused.status(), Status::Refused);
+    assert!(refused.is_unjudged() && refused.reason.contains("unjudged"), "{}", refused.reason);
+    assert_eq!(chain.balance(&address(11)), before);
+    // The same bytes may be given again, and are judged this time.
+    chain.give(11, datanet, 1);
+    let listed = contributions::in_datanet(&chain.state, &datanet, None, 9).unwrap();
+    assert_eq!((listed.len(), listed[0].seq, listed[0].round), (1, 1, 2));
+    chain.judge(&id, all(7_000));
+    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+}
+
+#[test]
+fn a_redraw_that_is_judged_counts() {
+    let mut chain = Chain::new();
+    chain.validators(4);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    chain.skip_to(chain.block.height + Params::default().commit_window + 1);
+    chain.judge(&id, all(7_000));
+    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+}
+
+#[test]
+fn a_contributor_does_not_judge_itself_unless_it_is_alone() {
+    let mut chain = Chain::new();
+    chain.validators(4);
+    let datanet = chain.datanet();
+    for blob in 1..20 {
+        let id = chain.give(2, datanet, blob);
+        assert!(!chain.committee(&id).contains(&2));
+        assert_eq!(chain.committee(&id).len(), 3);
+    }
+    let mut alone = Chain::new();
+    alone.validators(1);
+    let datanet = alone.datanet();
+    let id = alone.give(0, datanet, 1);
+    assert_eq!(alone.committee(&id), [0]);
+}
+
+#[test]
+fn fewer_validators_than_wanted_all_judge() {
+    let mut chain = Chain::new();
+    chain.validators(2);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    let mut committee = chain.committee(&id);
+    committee.sort_unstable();
+    assert_eq!(committee, [0, 1]);
+}
+
+#[test]
+fn a_block_closes_no_more_than_its_budget_and_the_rest_next() {
+    let mut chain = Chain::with(Params { max_tally_members: 6, ..Params::default() });
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let ids: Vec<_> = (1..=5).map(|blob| chain.give(11, datanet, blob)).collect();
+    for id in &ids {
+        for n in chain.committee(id) {
+            chain.act(n, chain.commit(n, id, all(9_000)));
+        }
+        for n in chain.committee(id) {
+            chain.act(n, reveal(n, id, all(9_000)));
+        }
+    }
+    let accepted = |events: Vec<Event>| events.iter().filter(|e| e.kind == "contribution.accepted").count();
+    assert_eq!([accepted(chain.next()), accepted(chain.next()), accepted(chain.next())], [2, 2, 1]);
+}
+
+#[test]
+fn a_stake_withdrawn_after_the_draw_still_weighs_what_it_did() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    chain.act(0, register(0, role::STORAGE, 0));
+    assert_eq!(nodes::validators(&chain.state).unwrap().len(), 2);
+    chain.judge(&id, all(9_000));
+    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+}
+
+#[test]
+fn final_contributions_are_read_page_by_page() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    for blob in 1..=5 {
+        let id = chain.give(11, datanet, blob);
+        chain.act(0, attest(0, &id));
+        chain.act(1, attest(1, &id));
+        chain.judge(&id, all(9_000));
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = contributions::final_in(&chain.state, &datanet, u64::MAX, after, 2).unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some((last.final_height, last.seq));
+        seen.extend(page.iter().map(|contribution| contribution.seq));
+    }
+    assert_eq!(seen, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn records_read_as_json_with_words() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give(11, datanet, 1);
+    let json = serde_json::to_value(chain.contribution(&id)).unwrap();
+    assert_eq!((&json["status"], &json["format"]), (&"judging".into(), &"jsonl".into()));
+    let round = serde_json::to_value(validation::round(&chain.state, &id, 0).unwrap().unwrap()).unwrap();
+    assert_eq!(round["phase"], "commit");
+}

@@ -1,0 +1,12 @@
+//! Tests of the rules through the same calls that the application makes, on state in memory.
+
+mod harness;
+mod keys;
+mod life_of_a_channel;
+mod life_of_a_contribution;
+mod refused_contributions;
+mod refused_money;
+mod refused_nodes_and_pools;
+mod supply;
+
+use harness::Chain;

@@ -1,0 +1,165 @@
+//! What is refused around fees, channels, settlement and claims.
+
+use datanet_types::action::{Action, Claim, CloseChannel, SettleEpoch, Transfer, role};
+use datanet_types::tx::MAX_TTL;
+use datanet_types::{BlobHash, ChannelId, Digest, TxBody};
+
+use super::Chain;
+use super::harness::{BALANCE, address, node, open_channel, register};
+use super::life_of_a_channel::{DEPOSIT, claim, leaves, open, settle, voucher};
+use crate::code;
+use crate::component::{ActionError, accounts, admission};
+
+fn code_of(result: Result<impl std::fmt::Debug, ActionError>) -> u32 {
+    match result {
+        Err(ActionError::Refused { code, .. }) => code,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+fn pay(to: u8, amount: u64) -> Transfer {
+    Transfer { to: address(to), amount }
+}
+
+#[test]
+fn money_moves_and_the_fee_goes_to_the_treasury() {
+    let mut chain = Chain::new();
+    chain.act(0, pay(1, 5));
+    assert_eq!(chain.balance(&address(0)), BALANCE - 5 - 1_000);
+    assert_eq!(chain.balance(&address(1)), BALANCE + 5);
+    assert_eq!(chain.balance(&accounts::treasury()), 1_000);
+    chain.next();
+}
+
+#[test]
+fn a_transfer_of_nothing_to_oneself_or_beyond_the_balance_is_refused() {
+    let mut chain = Chain::new();
+    chain.refused(0, pay(1, 0), code::TRANSFER, "at least 1");
+    chain.refused(0, pay(0, 1), code::TRANSFER, "another account");
+    chain.refused(0, pay(1, BALANCE), code::FUNDS, "send it 1000 more");
+    // The refused transfer still paid its fee.
+    assert_eq!(chain.balance(&address(0)), BALANCE - 1_000);
+}
+
+#[test]
+fn expired_early_repeated_and_cheap_transactions_are_refused() {
+    let mut chain = Chain::new();
+    chain.skip_to(5);
+    let action = || Action::Transfer(pay(1, 5));
+    let mut with = |change: &dyn Fn(TxBody) -> TxBody| {
+        let tx = chain.tx_body(0, change, action(), 1);
+        code_of(chain.run(&tx))
+    };
+    assert_eq!(with(&|body| TxBody { expiry: 4, ..body }), code::EXPIRED);
+    assert_eq!(with(&|body| TxBody { expiry: 6 + MAX_TTL, ..body }), code::EXPIRED);
+    assert_eq!(with(&|body| TxBody { fee: 999, ..body }), code::FEE);
+    assert_eq!(with(&|body| TxBody { fee: BALANCE + 1, ..body }), code::FUNDS);
+    let tx = chain.tx_body(0, |body| TxBody { expiry: 7, ..body }, action(), 1);
+    chain.run(&tx).unwrap();
+    assert_eq!(code_of(chain.run(&tx)), code::REPLAYED);
+    chain.skip_to(7);
+    assert_eq!(code_of(chain.run(&tx)), code::REPLAYED);
+    assert!(admission::is_recorded(&chain.state, 7, &tx.id).unwrap());
+    chain.next();
+    assert_eq!(code_of(chain.run(&tx)), code::EXPIRED);
+    assert!(!admission::is_recorded(&chain.state, 7, &tx.id).unwrap());
+}
+
+#[test]
+fn a_channel_out_of_bounds_is_refused() {
+    let mut chain = Chain::new();
+    chain.act(0, register(0, role::SERVING, 0));
+    chain.act(1, register(1, role::STORAGE, 0));
+    chain.refused(5, open_channel(0, 0, 900), code::CHANNEL_INVALID, "deposit");
+    chain.refused(5, open_channel(0, 5, 600), code::CHANNEL_INVALID, "earliest now is 601");
+    chain.refused(5, open_channel(1, 5, 900), code::NODE_ROLE, "a serving node");
+    chain.refused(5, open_channel(2, 5, 900), code::NODE_UNKNOWN, "not registered");
+    chain.refused(5, open_channel(0, BALANCE, 900), code::FUNDS, "more");
+    let channel = open(&mut chain, 5);
+    chain.refused(6, CloseChannel { channel }, code::CHANNEL_FOREIGN, "only its payer");
+    chain.refused(5, CloseChannel { channel: ChannelId([1; 32]) }, code::CHANNEL_UNKNOWN, "no channel");
+}
+
+#[test]
+fn vouchers_that_are_not_good_are_refused() {
+    let mut chain = Chain::new();
+    chain.act(0, register(0, role::SERVING, 0));
+    chain.act(1, register(1, role::SERVING, 0));
+    let channel = open(&mut chain, 5);
+    let one = leaves(&[(11, 1)]);
+    let with = |cumulative, signer| settle(1, cumulative, &one, vec![voucher(signer, channel, cumulative)]);
+    chain.refused(0, with(DEPOSIT + 1_000, 5), code::VOUCHER, "its deposit is");
+    chain.refused(0, with(100_000, 6), code::VOUCHER, "not signed by its payer");
+    let foreign = SettleEpoch { node: node(1), ..with(100_000, 5) };
+    chain.refused(1, foreign, code::CHANNEL_FOREIGN, "leave its voucher out");
+    let unknown = settle(1, 100_000, &one, vec![voucher(5, ChannelId([1; 32]), 100_000)]);
+    chain.refused(0, unknown, code::CHANNEL_UNKNOWN, "no channel");
+    chain.act(0, with(100_000, 5));
+    let again =
+        |cumulative| SettleEpoch { epoch: 2, ..settle(2, 100_000, &one, vec![voucher(5, channel, cumulative)]) };
+    chain.refused(0, again(100_000), code::VOUCHER, "charged already");
+    chain.refused(0, again(50_000), code::VOUCHER, "charged already");
+    chain.skip_to(601);
+    chain.act(5, CloseChannel { channel });
+    chain.refused(0, again(200_000), code::CHANNEL_CLOSED, "was closed");
+    chain.refused(5, CloseChannel { channel }, code::CHANNEL_CLOSED, "was closed");
+}
+
+#[test]
+fn an_epoch_that_does_not_add_up_is_refused() {
+    let mut chain = Chain::new();
+    chain.act(0, register(0, role::SERVING, 0));
+    let channel = open(&mut chain, 5);
+    let good = settle(1, 100_000, &leaves(&[(11, 1)]), vec![voucher(5, channel, 100_000)]);
+    let mut refused = |n: u8, code: u32, words: &str, change: &dyn Fn(&mut SettleEpoch)| {
+        let mut action = good.clone();
+        change(&mut action);
+        chain.refused(n, action, code, words);
+    };
+    refused(1, code::NODE_ACCOUNT, "belongs to", &|_| {});
+    refused(0, code::EPOCH_INVALID, "vouchers", &|epoch| epoch.vouchers.clear());
+    refused(0, code::EPOCH_INVALID, "ordered", &|epoch| epoch.vouchers = vec![epoch.vouchers[0].clone(); 2]);
+    refused(0, code::EPOCH_INVALID, "256", &|epoch| epoch.vouchers = vec![epoch.vouchers[0].clone(); 257]);
+    refused(0, code::EPOCH_INVALID, "answers", &|epoch| epoch.totals.answers = 0);
+    refused(0, code::EPOCH_INVALID, "count only paid ones", &|epoch| epoch.totals.answers = 1_001);
+    refused(0, code::EPOCH_INVALID, "root", &|epoch| epoch.root = Digest::ZERO);
+    refused(0, code::EPOCH_INVALID, "statement", &|epoch| epoch.statement = BlobHash::ZERO);
+    refused(0, code::EPOCH_ORDER, "next is 1", &|epoch| epoch.epoch = 2);
+    refused(0, code::EPOCH_ORDER, "next is 1", &|epoch| epoch.epoch = 0);
+    refused(0, code::EPOCH_INVALID, "shares", &|epoch| {
+        epoch.totals.split.node += 1_000;
+        epoch.totals.split.contributors -= 1_000;
+    });
+    let more = settle(1, 100_100, &leaves(&[(11, 1)]), Vec::new()).totals;
+    refused(0, code::EPOCH_INVALID, "must agree", &|epoch| epoch.totals = more);
+}
+
+#[test]
+fn claims_without_a_good_proof_are_refused() {
+    let mut chain = Chain::new();
+    chain.act(0, register(0, role::SERVING, 0));
+    let channel = open(&mut chain, 5);
+    let one = leaves(&[(11, 50_000), (12, 25_000)]);
+    chain.refused(11, claim(&one, 0), code::CLAIM_PROOF, "settled nothing");
+    chain.act(0, settle(1, 100_000, &one, vec![voucher(5, channel, 100_000)]));
+    let good = claim(&one, 0);
+    chain.refused(11, Claim { cumulative: 50_001, ..good.clone() }, code::CLAIM_PROOF, "ask the node");
+    chain.refused(12, Claim { account: address(12), ..good.clone() }, code::CLAIM_PROOF, "ask the node");
+    chain.refused(11, Claim { cumulative: 0, ..good.clone() }, code::CLAIM_NOTHING, "nothing");
+    let mut long = good.clone();
+    long.proof.siblings = vec![Digest::ZERO; 65];
+    chain.refused(11, long, code::CLAIM_PROOF, "64");
+    chain.act(11, good);
+}
+
+#[test]
+fn a_tree_that_promises_more_than_was_settled_pays_only_what_is_there() {
+    let mut chain = Chain::new();
+    chain.act(0, register(0, role::SERVING, 0));
+    let channel = open(&mut chain, 5);
+    let greedy = leaves(&[(11, 70_000), (12, 70_000)]);
+    chain.act(0, settle(1, 100_000, &greedy, vec![voucher(5, channel, 100_000)]));
+    chain.act(11, claim(&greedy, 0));
+    chain.refused(12, claim(&greedy, 1), code::CLAIM_POOL, "promised more");
+    chain.next();
+}

@@ -1,0 +1,142 @@
+//! Whatever anybody does in whatever order, no base unit appears or is lost.
+
+use datanet_types::action::{CloseChannel, Transfer};
+use datanet_types::{ChannelId, ContributionId};
+use proptest::prelude::*;
+
+use super::Chain;
+use super::harness::{STAKE, address, all, attest, contribute, open_channel, register, reveal};
+use super::life_of_a_channel::{claim, leaves, settle, voucher};
+use crate::component::{ActionError, Params, nodes};
+
+/// A step of a random history: who, what kind, and three numbers that each kind reads in its own way.
+type Step = (u8, u8, u64, u8);
+
+struct World {
+    chain: Chain,
+    datanet: datanet_types::DatanetId,
+    given: Vec<ContributionId>,
+    channels: Vec<(u8, ChannelId)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let params = Params { commit_window: 3, reveal_window: 2, channel_min_blocks: 4, ..Params::default() };
+        let mut chain = Chain::with(params);
+        chain.validators(4);
+        let datanet = chain.datanet();
+        Self { chain, datanet, given: Vec::new(), channels: Vec::new() }
+    }
+
+    /// Does a step; most random ones are refused, which must not move money but the fee.
+    fn step(&mut self, (who, kind, amount, pick): Step) {
+        let given = self.given.get(usize::from(pick) % self.given.len().max(1)).copied().unwrap_or_default();
+        // The same for commitment and reveal, so that random reveals match.
+        let scores = all((u32::from(given.0[0]) * 39 + u32::from(who % 4) * 300) % 10_001);
+        let channel = self.channels.get(usize::from(pick) % self.channels.len().max(1)).copied().unwrap_or_default();
+        let earned = leaves(&[(pick % 20, amount % 300_000), (who, 5)]);
+        match kind % 11 {
+            0 => self.try_act(who, Transfer { to: address(pick % 20), amount }),
+            1 => self.try_act(who, register(who, u32::from(pick) % 8, STAKE + amount % 1_000)),
+            2 => self.give(who, pick),
+            3 => self.try_act(who % 4, attest(who % 4, &given)),
+            4 | 5 if !self.given.is_empty() => {
+                let commit = self.chain.commit(who % 4, &given, scores);
+                self.try_act(who % 4, commit);
+            }
+            6 | 7 => self.try_act(who % 4, reveal(who % 4, &given, scores)),
+            8 => self.open(who, amount),
+            9 => {
+                let number = self.next_epoch();
+                let fees = 1_000 + amount % 1_000_000;
+                let cumulative = self.charged(&channel.1) + fees;
+                self.try_act(0, settle(number, fees, &earned, vec![voucher(channel.0, channel.1, cumulative)]));
+                self.try_act(who, claim(&earned, 0));
+            }
+            _ => self.try_act(channel.0, CloseChannel { channel: channel.1 }),
+        }
+    }
+
+    fn try_act(&mut self, who: u8, action: impl super::harness::IntoAction) {
+        let tx = self.chain.tx(who, action);
+        if let Err(error @ ActionError::State(_)) = self.chain.run(&tx) {
+            panic!("the state broke: {error}");
+        }
+    }
+
+    fn give(&mut self, who: u8, blob: u8) {
+        let action = contribute(self.datanet, blob.max(1));
+        let id = ContributionId::derive("test", &self.datanet, &address(who), &action.blob);
+        let tx = self.chain.tx(who, action);
+        if self.chain.run(&tx).is_ok() {
+            self.given.push(id);
+        }
+    }
+
+    fn open(&mut self, who: u8, amount: u64) {
+        let tx = self.chain.tx(who, open_channel(0, amount, self.chain.block.height + 4));
+        if self.chain.run(&tx).is_ok() {
+            self.channels.push((who, tx.channel_id()));
+        }
+    }
+
+    fn next_epoch(&self) -> u64 {
+        let former = crate::component::settlement::get(&self.chain.state, &super::harness::node(0)).unwrap();
+        former.map_or(1, |former| former.latest.epoch + 1)
+    }
+
+    fn charged(&self, channel: &ChannelId) -> u64 {
+        let channel = crate::component::channels::get(&self.chain.state, channel).unwrap();
+        channel.map_or(0, |channel| channel.charged)
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
+    let step = (0u8..20, any::<u8>(), 0u64..2_000_000_000, any::<u8>());
+    prop::collection::vec((step, prop::bool::weighted(0.3)), 1..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_supply_never_changes_and_reputation_stays_in_range(steps in steps()) {
+        let mut world = World::new();
+        for (step, ends_block) in steps {
+            world.step(step);
+            if ends_block {
+                world.chain.next();
+            }
+        }
+        for _ in 0..20 {
+            world.chain.next();
+        }
+        prop_assert!(world.given.is_empty() || nodes::list(&world.chain.state, None, 99).unwrap().len() >= 4);
+        for n in 0..20 {
+            if let Some(reputation) = nodes::reputation(&world.chain.state, &address(n)).unwrap() {
+                prop_assert!((100..=10_000).contains(&reputation.bps));
+            }
+        }
+        for id in &world.given {
+            prop_assert!(world.chain.contribution(id).status() != crate::component::contributions::Status::Judging);
+        }
+    }
+
+    #[test]
+    fn two_ledgers_fed_the_same_agree(steps in steps()) {
+        let (mut one, mut two) = (World::new(), World::new());
+        // Nonces differ between runs of the helper, so that only what does not hang on transaction ids is compared.
+        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 11 != 8) {
+            one.step(step);
+            two.step(step);
+            if ends_block {
+                prop_assert_eq!(one.chain.next(), two.chain.next());
+            }
+        }
+        let state = |world: &World| -> Vec<(String, Vec<u8>)> {
+            let entries = world.chain.state.0.iter().filter(|(key, _)| !key.starts_with("admission/"));
+            entries.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        prop_assert_eq!(state(&one), state(&two));
+    }
+}
