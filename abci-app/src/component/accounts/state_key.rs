@@ -7,12 +7,12 @@ pub fn balances() -> String {
     "accounts/balance/".to_owned()
 }
 
-/// An account's balance. Example: `accounts/balance/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// An account's balance. Example: `accounts/balance/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn balance(address: &Address) -> String {
     format!("{}{address}", balances())
 }
 
-/// An account's name. Example: `accounts/name/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// An account's name. Example: `accounts/name/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn name(address: &Address) -> String {
     format!("accounts/name/{address}")
 }

@@ -19,13 +19,13 @@ pub fn of_node(node: &NodeKey, id: &ChannelId) -> String {
     format!("{}{id}", all_of_node(node))
 }
 
-/// Prefix of the open channels of a payer. Example: `channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t/`
+/// Prefix of the open channels of a payer. Example: `channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
 pub fn all_of_payer(payer: &Address) -> String {
     format!("channels/by_payer/{payer}/")
 }
 
 /// An open channel of a payer. Example:
-/// `channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t/0606060606060606060606060606060606060606060606060606060606060606`
+/// `channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/0606060606060606060606060606060606060606060606060606060606060606`
 pub fn of_payer(payer: &Address, id: &ChannelId) -> String {
     format!("{}{id}", all_of_payer(payer))
 }

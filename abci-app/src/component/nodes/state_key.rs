@@ -12,7 +12,7 @@ pub fn node(node: &NodeKey) -> String {
     format!("{}{node}", nodes())
 }
 
-/// The node of an account. Example: `nodes/by_account/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// The node of an account. Example: `nodes/by_account/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn by_account(account: &Address) -> String {
     format!("nodes/by_account/{account}")
 }
@@ -27,7 +27,7 @@ pub fn validator(node: &NodeKey) -> String {
     format!("{}{node}", validators())
 }
 
-/// An account's reputation. Example: `nodes/reputation/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// An account's reputation. Example: `nodes/reputation/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn reputation(account: &Address) -> String {
     format!("nodes/reputation/{account}")
 }

@@ -18,8 +18,9 @@ pub struct Params {
     /// Smallest fee of a transaction, in base units. Default 1,000 (a thousandth of a DNT): nothing to a user,
     /// something to a flood.
     pub min_fee: Amount,
-    /// Blocks that a committee has to commit its scores. Default 60: half a minute at two blocks a second, which
-    /// fetching and judging a batch on a slow machine takes. The phase ends early once everybody has committed.
+    /// Blocks that a committee has to commit its scores. Default 120: a minute at two blocks a second, which
+    /// fetching and judging a batch takes on a slow machine that does other things too. The phase ends early once
+    /// everybody has committed, so that a long window costs time only where a member is missing.
     pub commit_window: u64,
     /// Blocks that a committee has to reveal. Default 30: revealing needs one transaction and no work. The phase
     /// ends early once all commitments are revealed.
@@ -62,7 +63,7 @@ impl Default for Params {
     fn default() -> Self {
         Self {
             min_fee: 1_000,
-            commit_window: 60,
+            commit_window: 120,
             reveal_window: 30,
             review_fee: DNT / 10,
             bond_penalty_bps: 5_000,

@@ -21,7 +21,7 @@ pub fn epoch(node: &NodeKey, number: u64) -> String {
 }
 
 /// What an account has been paid out of a node's pool. Example:
-/// `settlement/claimed/0202020202020202020202020202020202020202020202020202020202020202/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// `settlement/claimed/0202020202020202020202020202020202020202020202020202020202020202/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn claimed(node: &NodeKey, account: &Address) -> String {
     format!("settlement/claimed/{node}/{account}")
 }

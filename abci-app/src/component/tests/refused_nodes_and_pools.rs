@@ -140,6 +140,16 @@ fn a_genesis_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_genesis_reads_from_json_and_unknown_fields_are_refused() {
+    let text =
+        format!(r#"{{"params": {{"min_fee": 7}}, "accounts": [{{"address": "{}", "balance": 5}}]}}"#, address(1));
+    let genesis: crate::component::Genesis = serde_json::from_str(&text).unwrap();
+    assert_eq!((genesis.params.min_fee, genesis.accounts[0].balance), (7, 5));
+    assert!(serde_json::from_str::<crate::component::Genesis>(&text.replace("accounts", "account")).is_err());
+    assert!(serde_json::from_str::<crate::component::Genesis>(&text.replace("balance", "amount")).is_err());
+}
+
+#[test]
 fn accounts_are_listed_with_names_and_balances() {
     let chain = Chain::new();
     let all = accounts::list(&chain.state, None, 100).unwrap();

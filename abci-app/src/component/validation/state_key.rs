@@ -9,13 +9,13 @@ pub fn round(contribution: &ContributionId, number: u32) -> String {
 }
 
 /// A member's commitment. Example:
-/// `validation/commitment/0404040404040404040404040404040404040404040404040404040404040404/0000000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// `validation/commitment/0404040404040404040404040404040404040404040404040404040404040404/0000000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn commitment(contribution: &ContributionId, number: u32, member: &Address) -> String {
     format!("validation/commitment/{contribution}/{number:010}/{member}")
 }
 
 /// A member's judgement. Example:
-/// `validation/reveal/0404040404040404040404040404040404040404040404040404040404040404/0000000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpvxat9t`
+/// `validation/reveal/0404040404040404040404040404040404040404040404040404040404040404/0000000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn reveal(contribution: &ContributionId, number: u32, member: &Address) -> String {
     format!("validation/reveal/{contribution}/{number:010}/{member}")
 }
