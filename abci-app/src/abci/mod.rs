@@ -1,11 +1,13 @@
 //! The server that CometBFT talks to: ABCI 2.0 (the 0.38 line) over a Unix socket.
 //!
-//! It runs on a small runtime of its own. Calls are synchronous there, so CheckTx answers in a few dozen microseconds
-//! without hopping between threads, a block under execution holds up nobody else's tasks, and dropping the runtime closes
-//! every connection: tower-abci itself offers no way to. A ledger error is never answered (tower-abci would panic, and
-//! CometBFT would go on with a guess): the call stays open, the node is told to stop, and the socket closes.
+//! It runs on a small runtime of its own: calls are synchronous there, so CheckTx answers without hopping between
+//! threads, and a block under execution holds up nobody else's tasks. A ledger error is never answered (CometBFT would
+//! go on with a guess): the connection closes and the node is told to stop. A CometBFT that dies is only a closed
+//! connection.
 
+mod connection;
 mod convert;
+mod frame;
 mod service;
 
 use std::io;
@@ -13,9 +15,10 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use tokio::net::UnixListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower_abci::v038::Server;
 
 use crate::handle::LedgerHandle;
 use service::AbciService;
@@ -111,9 +114,7 @@ fn run(
         .map_err(socket_error)?;
     let service = AbciService::new(ledger, shutdown.clone());
     let failure = service.failure();
-    let result = runtime.block_on(serve(service, socket, &shutdown, ready));
-    // Whoever is waiting for an answer now gets a closed connection instead.
-    runtime.shutdown_background();
+    let result = runtime.block_on(serve(service, socket, &shutdown, ready)).map_err(socket_error);
     let _ = std::fs::remove_file(socket);
     // Nothing serves CometBFT any more, so nothing else should go on either.
     shutdown.cancel();
@@ -128,28 +129,20 @@ async fn serve(
     socket: &Path,
     shutdown: &CancellationToken,
     ready: oneshot::Sender<()>,
-) -> Result<(), AbciError> {
-    let server = Server::builder()
-        .consensus(service.clone())
-        .mempool(service.clone())
-        .info(service.clone())
-        .snapshot(service)
-        .finish()
-        .ok_or(AbciError::Gone)?;
-    let mut listening = Box::pin(server.listen_unix(socket));
-    // The socket is bound on the first poll, before anything is awaited.
-    let bound = futures::poll!(listening.as_mut());
-    let ended = match bound {
-        std::task::Poll::Ready(ended) => ended,
-        std::task::Poll::Pending => {
-            let _ = ready.send(());
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                ended = listening => ended,
+) -> io::Result<()> {
+    let listener = UnixListener::bind(socket)?;
+    let _ = ready.send(());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => {
+                connections.spawn(connection::serve(accepted?.0, service.clone()));
             }
+            Some(_) = connections.join_next() => {}
         }
-    };
-    let source =
-        ended.err().map_or_else(|| io::Error::other("listener ended"), |error| io::Error::other(error.to_string()));
-    Err(AbciError::Socket { path: socket.to_owned(), source })
+    }
+    // A call that is running ends first: a commit is never cut short.
+    connections.shutdown().await;
+    Ok(())
 }

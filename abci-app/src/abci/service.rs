@@ -1,24 +1,18 @@
-//! The four ABCI services over one ledger.
+//! Answers to ABCI requests.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
-use tendermint::abci::request::{CheckTx, CheckTxKind, FinalizeBlock, PrepareProposal, ProcessProposal};
-use tendermint::abci::response;
-use tendermint::v0_38::abci::{
-    ConsensusRequest, ConsensusResponse, InfoRequest, InfoResponse, MempoolRequest, MempoolResponse, SnapshotRequest,
-    SnapshotResponse,
+use tendermint::abci::request::{
+    CheckTx, CheckTxKind, FinalizeBlock, InitChain, PrepareProposal, ProcessProposal, Query,
 };
+use tendermint::abci::response;
+use tendermint::v0_38::abci::{Request, Response};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
-use tower_abci::BoxError;
 
 use super::convert;
-use crate::app::{AppError, Block, InitChain, Verdict};
+use crate::app::{self, AppError, Block, Verdict};
 use crate::handle::LedgerHandle;
-use crate::query::{self, Query};
+use crate::query;
 
 /// Protocol version of the application: changes when blocks are executed differently.
 const APP_VERSION: u64 = 1;
@@ -31,8 +25,6 @@ pub(super) struct AbciService {
     failure: Arc<OnceLock<String>>,
 }
 
-type Answer<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-
 impl AbciService {
     pub(super) fn new(ledger: LedgerHandle, shutdown: CancellationToken) -> Self {
         Self { ledger, shutdown, failure: Arc::default() }
@@ -43,47 +35,58 @@ impl AbciService {
         Arc::clone(&self.failure)
     }
 
-    /// An answer, or for a failed ledger none at all: the node stops instead.
-    fn answer<T: Send + 'static>(&self, result: Result<T, AppError>) -> Answer<T> {
-        match result {
-            Ok(answer) => Box::pin(std::future::ready(Ok(answer))),
+    /// The answer, or none if the ledger has failed: the node stops instead.
+    pub(super) fn answer(&self, request: Request) -> Option<Response> {
+        match self.dispatch(request) {
+            Ok(response) => Some(response),
             Err(error) => {
                 tracing::error!(%error, "the ledger failed; stopping the node");
                 let _ = self.failure.set(error.to_string());
                 self.shutdown.cancel();
-                Box::pin(std::future::pending())
+                None
             }
         }
     }
 
-    fn consensus(&self, request: ConsensusRequest) -> Result<ConsensusResponse, AppError> {
+    fn dispatch(&self, request: Request) -> Result<Response, AppError> {
         Ok(match request {
-            ConsensusRequest::InitChain(request) => {
-                let app_hash = self.ledger.init_chain(&InitChain {
-                    chain_id: &request.chain_id,
-                    initial_height: request.initial_height.value(),
-                    app_state: &request.app_state_bytes,
-                })?;
-                let app_hash = convert::app_hash(&app_hash);
-                ConsensusResponse::InitChain(response::InitChain { app_hash, ..Default::default() })
-            }
-            ConsensusRequest::PrepareProposal(request) => ConsensusResponse::PrepareProposal(self.prepare(&request)?),
-            ConsensusRequest::ProcessProposal(request) => ConsensusResponse::ProcessProposal(self.process(&request)?),
-            ConsensusRequest::FinalizeBlock(request) => ConsensusResponse::FinalizeBlock(self.finalize(&request)?),
-            ConsensusRequest::Commit => {
+            Request::Echo(echo) => Response::Echo(response::Echo { message: echo.message }),
+            Request::Flush => Response::Flush,
+            Request::Info(_) => Response::Info(convert::info(&self.ledger.info(), APP_VERSION)),
+            Request::Query(request) => Response::Query(self.query(&request)?),
+            Request::CheckTx(request) => Response::CheckTx(self.check(&request)?),
+            Request::InitChain(request) => Response::InitChain(self.init(&request)?),
+            Request::PrepareProposal(request) => Response::PrepareProposal(self.prepare(&request)?),
+            Request::ProcessProposal(request) => Response::ProcessProposal(self.process(&request)?),
+            Request::FinalizeBlock(request) => Response::FinalizeBlock(self.finalize(&request)?),
+            Request::Commit => {
                 self.ledger.commit()?;
-                ConsensusResponse::Commit(response::Commit::default())
+                Response::Commit(response::Commit::default())
             }
-            ConsensusRequest::ExtendVote(_) => {
-                ConsensusResponse::ExtendVote(response::ExtendVote { vote_extension: Default::default() })
+            Request::ExtendVote(_) => Response::ExtendVote(response::ExtendVote { vote_extension: Default::default() }),
+            // We extend no vote, so only an empty extension can be honest.
+            Request::VerifyVoteExtension(request) if request.vote_extension.is_empty() => {
+                Response::VerifyVoteExtension(response::VerifyVoteExtension::Accept)
             }
-            ConsensusRequest::VerifyVoteExtension(request) => {
-                // We extend no vote, so only an empty extension can be honest.
-                let empty = request.vote_extension.is_empty();
-                let (accept, reject) = (response::VerifyVoteExtension::Accept, response::VerifyVoteExtension::Reject);
-                ConsensusResponse::VerifyVoteExtension(if empty { accept } else { reject })
-            }
+            Request::VerifyVoteExtension(_) => Response::VerifyVoteExtension(response::VerifyVoteExtension::Reject),
+            // No snapshots are offered or taken: a node that is far behind replays blocks.
+            Request::ListSnapshots => Response::ListSnapshots(response::ListSnapshots::default()),
+            Request::OfferSnapshot(_) => Response::OfferSnapshot(response::OfferSnapshot::Abort),
+            Request::LoadSnapshotChunk(_) => Response::LoadSnapshotChunk(response::LoadSnapshotChunk::default()),
+            Request::ApplySnapshotChunk(_) => Response::ApplySnapshotChunk(response::ApplySnapshotChunk {
+                result: response::ApplySnapshotChunkResult::Abort,
+                ..Default::default()
+            }),
         })
+    }
+
+    fn init(&self, request: &InitChain) -> Result<response::InitChain, AppError> {
+        let app_hash = self.ledger.init_chain(&app::InitChain {
+            chain_id: &request.chain_id,
+            initial_height: request.initial_height.value(),
+            app_state: &request.app_state_bytes,
+        })?;
+        Ok(response::InitChain { app_hash: convert::app_hash(&app_hash), ..Default::default() })
     }
 
     fn prepare(&self, request: &PrepareProposal) -> Result<response::PrepareProposal, AppError> {
@@ -116,62 +119,13 @@ impl AbciService {
         Ok(convert::checked(self.ledger.check_tx(&request.tx, recheck)?))
     }
 
-    fn info(&self, request: InfoRequest) -> Result<InfoResponse, AppError> {
-        Ok(match request {
-            InfoRequest::Echo(echo) => InfoResponse::Echo(response::Echo { message: echo.message }),
-            InfoRequest::Info(_) => InfoResponse::Info(convert::info(&self.ledger.info(), APP_VERSION)),
-            InfoRequest::Query(request) => {
-                let query = Query {
-                    path: &request.path,
-                    data: &request.data,
-                    height: request.height.value(),
-                    prove: request.prove,
-                };
-                InfoResponse::Query(convert::answered(query::answer(&self.ledger.reader(), &query)?))
-            }
-        })
+    fn query(&self, request: &Query) -> Result<response::Query, AppError> {
+        let query = query::Query {
+            path: &request.path,
+            data: &request.data,
+            height: request.height.value(),
+            prove: request.prove,
+        };
+        Ok(convert::answered(query::answer(&self.ledger.reader(), &query)?))
     }
 }
-
-/// No snapshots are offered or taken: a node that is far behind replays blocks.
-fn snapshot(request: &SnapshotRequest) -> SnapshotResponse {
-    match request {
-        SnapshotRequest::ListSnapshots => SnapshotResponse::ListSnapshots(response::ListSnapshots::default()),
-        SnapshotRequest::OfferSnapshot(_) => SnapshotResponse::OfferSnapshot(response::OfferSnapshot::Abort),
-        SnapshotRequest::LoadSnapshotChunk(_) => {
-            SnapshotResponse::LoadSnapshotChunk(response::LoadSnapshotChunk::default())
-        }
-        SnapshotRequest::ApplySnapshotChunk(_) => SnapshotResponse::ApplySnapshotChunk(response::ApplySnapshotChunk {
-            result: response::ApplySnapshotChunkResult::Abort,
-            ..Default::default()
-        }),
-    }
-}
-
-/// The work is done inside `call`, so answers keep the order of the requests on a connection.
-macro_rules! service {
-    ($request:ty, $response:ty, |$service:ident, $value:ident| $call:expr) => {
-        impl Service<$request> for AbciService {
-            type Response = $response;
-            type Error = BoxError;
-            type Future = Answer<$response>;
-
-            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-                Poll::Ready(Ok(()))
-            }
-
-            fn call(&mut self, $value: $request) -> Self::Future {
-                let $service = &*self;
-                $service.answer($call)
-            }
-        }
-    };
-}
-
-service!(ConsensusRequest, ConsensusResponse, |service, request| service.consensus(request));
-service!(MempoolRequest, MempoolResponse, |service, request| {
-    let MempoolRequest::CheckTx(request) = request;
-    service.check(&request).map(MempoolResponse::CheckTx)
-});
-service!(InfoRequest, InfoResponse, |service, request| service.info(request));
-service!(SnapshotRequest, SnapshotResponse, |service, request| Ok(snapshot(&request)));

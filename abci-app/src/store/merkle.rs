@@ -35,6 +35,9 @@ pub fn spec() -> ics23::ProofSpec {
     spec
 }
 
+/// A key and the value it had.
+type Entry = (String, Option<Vec<u8>>);
+
 /// The tree of `snapshot` as of `version`.
 struct VersionReader<'a> {
     snapshot: &'a Snapshot,
@@ -43,7 +46,7 @@ struct VersionReader<'a> {
 
 impl VersionReader<'_> {
     /// What `hash` was replaced from, in the first version after ours that touched it.
-    fn replaced(&self, hash: &KeyHash) -> Result<Option<(String, Option<Vec<u8>>)>, StoreError> {
+    fn replaced(&self, hash: &KeyHash) -> Result<Option<Entry>, StoreError> {
         let newest = self.snapshot.head().version;
         for version in self.version.saturating_add(1)..=newest {
             if let Some(entry) = self.snapshot.tables.history.get((version, hash.0))? {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost::Message;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 
-use super::tables::{CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, VERSIONS};
+use super::tables::{CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, Replaced, Replacement, VERSIONS};
 use super::{Head, NO_VERSION, StoreError, TreeUpdate, TxRecord, merkle};
 use crate::state::{Changes, StateError, StateRead};
 
@@ -14,7 +14,7 @@ pub(super) struct Tables {
     pub(super) current: ReadOnlyTable<&'static str, &'static [u8]>,
     pub(super) preimages: ReadOnlyTable<[u8; 32], &'static str>,
     pub(super) nodes: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    pub(super) history: ReadOnlyTable<(u64, [u8; 32]), (&'static str, Option<&'static [u8]>)>,
+    pub(super) history: ReadOnlyTable<Replacement, Replaced>,
     pub(super) versions: ReadOnlyTable<u64, u64>,
     results: ReadOnlyTable<[u8; 32], &'static [u8]>,
 }

@@ -6,6 +6,11 @@ use redb::{Database, TableDefinition};
 
 use super::StoreError;
 
+/// Key of the history: the version that replaced a value, and the hash of its key.
+pub(super) type Replacement = (u64, [u8; 32]);
+/// Entry of the history: the key, and the value before.
+pub(super) type Replaced = (&'static str, Option<&'static [u8]>);
+
 /// `"head"` to the encoded [`super::Head`].
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 /// The present state: key to value.
@@ -18,8 +23,7 @@ pub(super) const NODES: TableDefinition<'static, &[u8], &[u8]> = TableDefinition
 pub(super) const STALE: TableDefinition<'static, (u64, &[u8]), ()> = TableDefinition::new("stale");
 /// (version that replaced it, hash of key) to (key, the value before): reading any kept version costs no copy of
 /// what did not change.
-pub(super) const HISTORY: TableDefinition<'static, (u64, [u8; 32]), (&str, Option<&[u8]>)> =
-    TableDefinition::new("history");
+pub(super) const HISTORY: TableDefinition<'static, Replacement, Replaced> = TableDefinition::new("history");
 /// First height of each version that is kept.
 pub(super) const VERSIONS: TableDefinition<'static, u64, u64> = TableDefinition::new("versions");
 /// Transaction hash to the encoded [`super::TxRecord`].

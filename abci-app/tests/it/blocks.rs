@@ -103,7 +103,8 @@ fn a_proposal_holds_only_what_verifies_and_fits() {
     forged[last] ^= 1;
     let forged = Bytes::from(forged);
     let offered = [forged.clone(), good.clone(), good.clone(), transfer(50, 2, 1, 3)];
-    assert_eq!(chain.ledger.prepare_proposal(&chain.block(&offered), 1 << 20).unwrap(), [good.clone()]);
+    let kept = chain.ledger.prepare_proposal(&chain.block(&offered), 1 << 20).unwrap();
+    assert_eq!(kept.as_slice(), std::slice::from_ref(&good));
     assert!(chain.ledger.prepare_proposal(&chain.block(&offered), good.len() as u64).unwrap().is_empty());
     assert!(matches!(chain.process(&[good, forged.clone()]), Verdict::Reject(_)));
     // Decided all the same, it is a refused transaction and nothing more.

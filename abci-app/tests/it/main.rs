@@ -1,5 +1,7 @@
 //! The ledger from outside: as an engine, as a client, and as CometBFT sees it.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test support fails its test")]
+
 mod blocks;
 mod checks;
 mod cometbft;
