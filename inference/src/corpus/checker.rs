@@ -1,6 +1,5 @@
 //! Checking without keeping: the count and the record root of an input that streams by.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use datanet_types::id::Digest;
@@ -176,16 +175,15 @@ impl StreamChecker {
 /// Checks a stored input of any format.
 pub fn check(
     format: Format,
-    source: impl Into<Source>,
+    source: impl Source,
     schema: &Schema,
     limits: Limits,
 ) -> Result<Summary, CorpusError> {
-    let source = source.into();
     if format == Format::Parquet {
         return check_parquet(source, schema, limits);
     }
     let mut checker = StreamChecker::new(format, schema, limits)?;
-    let mut reader = source.into_read();
+    let mut reader = source;
     let mut chunk = vec![0; CHUNK];
     loop {
         match reader.read(&mut chunk)? {
@@ -196,10 +194,9 @@ pub fn check(
 }
 
 /// Checks a Parquet file, row group by row group.
-pub fn check_parquet(source: impl Into<Source>, schema: &Schema, limits: Limits) -> Result<Summary, CorpusError> {
-    let source = source.into();
-    let bytes = source.len()?;
+pub fn check_parquet(source: impl Source, schema: &Schema, limits: Limits) -> Result<Summary, CorpusError> {
     let mut records = ParquetRecords::open(source, schema, limits)?;
+    let bytes = records.bytes();
     let mut sink = RootSink::default();
     while records.advance(&mut sink)? {}
     let count = records.finish()?;

@@ -1,10 +1,13 @@
 //! Parquet, read row by row from its row groups: flat columns, by name.
 
+use std::io::{BufReader, Read, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use datanet_types::schema::Schema;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field as Cell, Row};
 
@@ -26,22 +29,22 @@ pub(crate) struct ParquetRecords {
     /// Field of each column.
     columns: Vec<usize>,
     records: u64,
+    bytes: u64,
 }
 
 impl ParquetRecords {
-    pub fn open(source: Source, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
+    pub fn open(source: impl Source, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
         let shape = Arc::new(Shape::compile(schema)?);
-        if source.len()? > limits.bytes {
+        let chunks = SharedSource::new(source)?;
+        let bytes = chunks.length;
+        if bytes > limits.bytes {
             return Err(CorpusError::TooManyBytes { limit: limits.bytes });
         }
-        let file: Box<dyn FileReader> = match source {
-            Source::File(file) => Box::new(guarded(|| SerializedFileReader::new(file))?),
-            Source::Bytes(bytes) => Box::new(guarded(|| SerializedFileReader::new(bytes))?),
-        };
+        let file: Box<dyn FileReader> = Box::new(guarded(|| SerializedFileReader::new(chunks))?);
         let columns = read_columns(&shape, file.as_ref())?;
         check_sizes(file.as_ref(), limits)?;
         let rows = guarded(|| Ok(RowIter::from_file_into(file)))?;
-        Ok(Self { builder: RecordBuilder::new(shape), limits, rows, columns, records: 0 })
+        Ok(Self { builder: RecordBuilder::new(shape), limits, rows, columns, records: 0, bytes })
     }
 
     /// Sends the next row to `sink`; `false` after the last.
@@ -57,6 +60,11 @@ impl ParquetRecords {
         sink.record(&finished.map_err(|fault| CorpusError::Record { record, line: record + 1, fault })?);
         self.records += 1;
         Ok(true)
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// How many there were; none is an error.
@@ -137,5 +145,59 @@ fn write_cell(builder: &mut RecordBuilder, index: usize, cell: &Cell) -> Result<
             Err(_) => Err(builder.field(index).wrong_kind("bytes that are not UTF-8")),
         },
         _ => Err(builder.field(index).wrong_kind("a date, a decimal or a nested value")),
+    }
+}
+
+/// Any source in the form that the Parquet library reads from: several positions of one file at once.
+struct SharedSource {
+    source: Arc<Mutex<dyn Source>>,
+    length: u64,
+}
+
+/// One position of it.
+struct Window {
+    source: Arc<Mutex<dyn Source>>,
+    at: u64,
+}
+
+impl SharedSource {
+    fn new(mut source: impl Source) -> Result<Self, CorpusError> {
+        let length = source.seek(SeekFrom::End(0))?;
+        Ok(Self { source: Arc::new(Mutex::new(source)), length })
+    }
+}
+
+impl Length for SharedSource {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for SharedSource {
+    type T = BufReader<Window>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        Ok(BufReader::with_capacity(64 << 10, Window { source: self.source.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        // Checked before anything of this length is allocated.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            return Err(ParquetError::EOF(format!("{length} bytes from {start} on are not there")));
+        }
+        let mut bytes = vec![0; length];
+        Window { source: self.source.clone(), at: start }.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+impl Read for Window {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        // A reader that panicked leaves nothing behind that the next seek does not set right.
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.seek(SeekFrom::Start(self.at))?;
+        let read = source.read(buffer)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }

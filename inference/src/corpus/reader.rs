@@ -1,11 +1,8 @@
 //! Reading stored records back, for indexing and judging.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::{Read, Seek};
 
-use bytes::{Buf, Bytes};
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
 
@@ -16,53 +13,10 @@ use super::error::CorpusError;
 use super::parquet::ParquetRecords;
 use super::record::Record;
 
-/// Where stored bytes come from.
-#[derive(Debug)]
-pub enum Source {
-    /// A file, from its start.
-    File(File),
-    /// Bytes in memory.
-    Bytes(Bytes),
-}
+/// Stored bytes: a file, a cursor over bytes in memory, a reader of the blob store. Read from its start to its end.
+pub trait Source: Read + Seek + Send + 'static {}
 
-impl Source {
-    /// Opens the file at `path`.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, CorpusError> {
-        Ok(Self::File(File::open(path)?))
-    }
-
-    pub(crate) fn len(&self) -> Result<u64, CorpusError> {
-        match self {
-            Self::File(file) => Ok(file.metadata()?.len()),
-            Self::Bytes(bytes) => Ok(bytes.len() as u64),
-        }
-    }
-
-    pub(crate) fn into_read(self) -> Box<dyn Read + Send> {
-        match self {
-            Self::File(file) => Box::new(BufReader::with_capacity(CHUNK, file)),
-            Self::Bytes(bytes) => Box::new(bytes.reader()),
-        }
-    }
-}
-
-impl From<File> for Source {
-    fn from(file: File) -> Self {
-        Self::File(file)
-    }
-}
-
-impl From<Bytes> for Source {
-    fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl From<Vec<u8>> for Source {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes.into())
-    }
-}
+impl<S: Read + Seek + Send + 'static> Source for S {}
 
 /// The records of a stored input, in order. Ends after the first error.
 pub struct Records {
@@ -72,7 +26,7 @@ pub struct Records {
 }
 
 enum Origin {
-    Stream { decoder: Decoder, reader: Box<dyn Read + Send>, chunk: Vec<u8>, bytes: u64, limit: u64 },
+    Stream { decoder: Decoder, reader: Box<dyn Source>, chunk: Vec<u8>, bytes: u64, limit: u64 },
     Parquet(Box<ParquetRecords>),
 }
 
@@ -89,16 +43,15 @@ impl Sink for Ready {
 /// unusable schema, a schema the format cannot satisfy, and an unreadable Parquet footer.
 pub fn read_records(
     format: Format,
-    source: impl Into<Source>,
+    source: impl Source,
     schema: &Schema,
     limits: Limits,
 ) -> Result<Records, CorpusError> {
-    let source = source.into();
     let origin = match format {
         Format::Parquet => Origin::Parquet(Box::new(ParquetRecords::open(source, schema, limits)?)),
         _ => Origin::Stream {
             decoder: Decoder::new(format, schema, limits)?,
-            reader: source.into_read(),
+            reader: Box::new(source),
             chunk: vec![0; CHUNK],
             bytes: 0,
             limit: limits.bytes,

@@ -1,5 +1,6 @@
 //! The formats side by side.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use datanet_types::merkle;
@@ -36,7 +37,7 @@ fn rich() -> Schema {
 }
 
 fn read(format: Format, bytes: &[u8], schema: &Schema) -> Result<Vec<Record>, CorpusError> {
-    read_records(format, bytes.to_vec(), schema, Limits::default())?.collect()
+    read_records(format, Cursor::new(bytes.to_vec()), schema, Limits::default())?.collect()
 }
 
 fn root_of(records: &[Record]) -> datanet_types::id::Digest {
@@ -146,21 +147,21 @@ fn broken_utf8_is_refused_with_its_offset_in_every_text_format() {
 #[test]
 fn an_empty_body_is_refused_in_every_format() {
     for (format, body) in [(Format::Jsonl, "\n \n"), (Format::Csv, "text\n"), (Format::Csv, ""), (Format::Markdown, "# Title\n"), (Format::Text, "")] {
-        let error = check(format, body.as_bytes().to_vec(), &text_only(), Limits::default()).unwrap_err();
+        let error = check(format, Cursor::new(body.as_bytes().to_vec()), &text_only(), Limits::default()).unwrap_err();
         assert!(matches!(error, CorpusError::NoRecords), "{format:?}: {error}");
     }
-    assert!(matches!(check(Format::Parquet, Vec::new(), &text_only(), Limits::default()), Err(CorpusError::Parquet(_))));
-    assert!(matches!(check(Format::Parquet, parquet_file(0), &rich(), Limits::default()), Err(CorpusError::NoRecords)));
+    assert!(matches!(check(Format::Parquet, Cursor::new(Vec::new()), &text_only(), Limits::default()), Err(CorpusError::Parquet(_))));
+    assert!(matches!(check(Format::Parquet, Cursor::new(parquet_file(0)), &rich(), Limits::default()), Err(CorpusError::NoRecords)));
 }
 
 #[test]
 fn limits_hold_while_the_input_streams() {
     let limits = Limits { records: 3, bytes: 200_000, record_bytes: 1_000 };
     for (format, record) in [(Format::Jsonl, "{\"text\":\"x\"}\n"), (Format::Csv, "text\n"), (Format::Text, "x\n\n"), (Format::Markdown, "x\n\n")] {
-        let error = check(format, record.repeat(5).into_bytes(), &text_only(), limits).unwrap_err();
+        let error = check(format, Cursor::new(record.repeat(5).into_bytes()), &text_only(), limits).unwrap_err();
         assert!(matches!(error, CorpusError::TooManyRecords { limit: 3 }), "{format:?}: {error}");
     }
-    assert!(matches!(check(Format::Parquet, parquet_file(2), &rich(), limits), Err(CorpusError::TooManyRecords { .. })));
+    assert!(matches!(check(Format::Parquet, Cursor::new(parquet_file(2)), &rich(), limits), Err(CorpusError::TooManyRecords { .. })));
     for format in [Format::Jsonl, Format::Csv, Format::Text] {
         let mut checker = StreamChecker::new(format, &text_only(), limits).unwrap();
         let error = (0..200).find_map(|_| checker.push(&[b'x'; 1_024]).err()).expect("an endless line is refused");
@@ -178,7 +179,7 @@ fn csv_cells_become_values_by_the_kind_of_their_field() {
 
 #[test]
 fn an_uneven_csv_row_and_a_bad_header_are_refused() {
-    let uneven = |csv: &str| check(Format::Csv, csv.as_bytes().to_vec(), &labelled(), Limits::default()).unwrap_err();
+    let uneven = |csv: &str| check(Format::Csv, Cursor::new(csv.as_bytes().to_vec()), &labelled(), Limits::default()).unwrap_err();
     let error = uneven("text,label\none,a\ntwo,a,b\n");
     assert!(
         matches!(error, CorpusError::Record { record: 1, line: 3, fault: Fault::Uneven { found: 3, expected: 2 } }),
@@ -234,7 +235,7 @@ fn parquet_and_jsonl_of_the_same_records_have_the_same_root() {
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, &bytes).unwrap();
     let from_file = check_parquet(file, &rich(), Limits::default()).unwrap();
-    let from_lines = check(Format::Jsonl, jsonl.into_bytes(), &rich(), Limits::default()).unwrap();
+    let from_lines = check(Format::Jsonl, Cursor::new(jsonl.into_bytes()), &rich(), Limits::default()).unwrap();
     assert_eq!((from_file.records, from_file.root), (6, from_lines.root));
     assert_eq!(root_of(&read(Format::Parquet, &bytes, &rich()).unwrap()), from_file.root);
 }
@@ -243,7 +244,7 @@ fn parquet_and_jsonl_of_the_same_records_have_the_same_root() {
 fn a_parquet_file_cut_anywhere_is_refused() {
     let bytes = parquet_file(20);
     for end in 0..bytes.len() {
-        let error = check(Format::Parquet, bytes[..end].to_vec(), &rich(), Limits::default()).unwrap_err();
+        let error = check(Format::Parquet, Cursor::new(bytes[..end].to_vec()), &rich(), Limits::default()).unwrap_err();
         assert!(matches!(error, CorpusError::Parquet(_)), "{end}: {error}");
     }
 }
@@ -318,7 +319,7 @@ proptest! {
     #[test]
     fn garbage_is_an_error_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), chunk in 1usize..64) {
         for format in ALL {
-            let _ = check(format, bytes.clone(), &text_only(), Limits::default());
+            let _ = check(format, Cursor::new(bytes.clone()), &text_only(), Limits::default());
             let _ = read(format, &bytes, &rich());
             if format != Format::Parquet {
                 let _ = check_in_chunks(format, &bytes, &text_only(), chunk);
@@ -344,7 +345,7 @@ proptest! {
         let mut bytes = parquet_file(5);
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        let _ = check(Format::Parquet, bytes, &rich(), Limits::default());
+        let _ = check(Format::Parquet, Cursor::new(bytes), &rich(), Limits::default());
     }
 }
 
