@@ -31,11 +31,8 @@ impl Embedding {
     /// If they are not, or not finite.
     pub fn from_unit(values: Vec<f32>) -> Result<Self, NotAVector> {
         let squares: f64 = values.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
-        // Not `abs() > tolerance`: a NaN must be refused as well.
-        if !((squares - 1.0).abs() < 2e-3) {
-            return Err(NotAVector);
-        }
-        Ok(Self(values.into()))
+        // A NaN is in no range, so it is refused as well.
+        if (0.998..1.002).contains(&squares) { Ok(Self(values.into())) } else { Err(NotAVector) }
     }
 
     /// The numbers.

@@ -44,16 +44,9 @@ pub(super) fn spawn(model: Model, config: &EngineConfig) -> Result<EngineHandle,
     // Each request holds room for at least one text, so this many can be under way at most.
     let (sender, requests) = mpsc::channel(2 * depth);
     let stopped = CancellationToken::new();
-    let worker = Worker {
-        encoder: model.encoder,
-        limits: config.into(),
-        requests,
-        _stopped: stopped.clone().drop_guard(),
-    };
-    std::thread::Builder::new()
-        .name("embed".to_owned())
-        .spawn(move || worker.run())
-        .map_err(EngineError::Thread)?;
+    let worker =
+        Worker { encoder: model.encoder, limits: config.into(), requests, _stopped: stopped.clone().drop_guard() };
+    std::thread::Builder::new().name("embed".to_owned()).spawn(move || worker.run()).map_err(EngineError::Thread)?;
     let room = [Arc::new(Semaphore::new(depth)), Arc::new(Semaphore::new(depth))];
     let shared = Shared { tokenizer: model.tokenizer, info: model.info, room, queue_depth: depth, stopped };
     Ok(EngineHandle { requests: sender, shared: Arc::new(shared) })

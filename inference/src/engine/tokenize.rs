@@ -40,7 +40,9 @@ impl TextTokenizer {
         let mut inner = Tokenizer::from_bytes(json).map_err(fail)?;
         let highest = inner.get_vocab(true).into_values().max().unwrap_or(0);
         if highest as usize >= vocabulary {
-            return Err(EngineError::Tokenizer(format!("it knows token {highest}, the model only {vocabulary} tokens")));
+            return Err(EngineError::Tokenizer(format!(
+                "it knows token {highest}, the model only {vocabulary} tokens"
+            )));
         }
         // The crate subtracts the special tokens from the limit without a check.
         let special = inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));

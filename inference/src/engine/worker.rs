@@ -56,9 +56,10 @@ impl Worker {
     }
 
     fn answer_one(&mut self, job: Job) {
-        let result = self.encoder.run(&[&job.ids]).and_then(|vectors| {
-            vectors.into_iter().next().unwrap_or(Err(EngineError::Stopped))
-        });
+        let result = self
+            .encoder
+            .run(&[&job.ids])
+            .and_then(|vectors| vectors.into_iter().next().unwrap_or(Err(EngineError::Stopped)));
         let _ = job.reply.send(result);
     }
 }

@@ -178,7 +178,8 @@ impl TensorProto {
     /// sizes that overflow.
     pub fn declared_bytes(&self) -> Option<u64> {
         let bits = DataType::try_from(self.data_type).ok()?.bits()?;
-        let elements = self.dims.iter().try_fold(1u64, |product, dim| product.checked_mul(u64::try_from(*dim).ok()?))?;
+        let elements =
+            self.dims.iter().try_fold(1u64, |product, dim| product.checked_mul(u64::try_from(*dim).ok()?))?;
         Some(elements.checked_mul(bits)?.div_ceil(8))
     }
 }

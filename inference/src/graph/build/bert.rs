@@ -117,8 +117,8 @@ impl Bert<'_> {
     fn attention(&mut self, prefix: &str, hidden: &Value, bias: &Value) -> Result<Value, BuildError> {
         let width = self.config.hidden_size;
         let per_head = width / self.config.num_attention_heads;
-        let [query, key, value] =
-            ["query", "key", "value"].map(|part| self.linear(hidden, &format!("{prefix}.attention.self.{part}"), width, width));
+        let [query, key, value] = ["query", "key", "value"]
+            .map(|part| self.linear(hidden, &format!("{prefix}.attention.self.{part}"), width, width));
         let query = self.heads(&query?, &[0, 2, 1, 3]);
         // Keys transposed, so that the scores are one matrix product.
         let key = self.heads(&key?, &[0, 2, 3, 1]);

@@ -111,7 +111,7 @@ impl BertConfig {
         within("vocab_size", raw.vocab_size, 1 << 22)?;
         within("max_position_embeddings", raw.max_position_embeddings, 65_536)?;
         within("type_vocab_size", raw.type_vocab_size, 1_024)?;
-        if raw.hidden_size % raw.num_attention_heads != 0 {
+        if !raw.hidden_size.is_multiple_of(raw.num_attention_heads) {
             return Err(BuildError::Config(format!(
                 "hidden_size {} is not a multiple of num_attention_heads {}",
                 raw.hidden_size, raw.num_attention_heads
