@@ -43,8 +43,7 @@ impl GenesisConfig {
     /// # Errors
     /// When it cannot be read, is not such a file, or its values cannot be.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
         let origin = path.display().to_string();
         let genesis: Self = serde_json::from_slice(&bytes)
             .map_err(|error| ConfigError::Syntax { origin: origin.clone(), detail: error.to_string() })?;

@@ -45,7 +45,8 @@ fn a_file_needs_nothing_but_its_version() {
 fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
-    std::fs::write(&path, "version = 1\n[api]\nmax_requests = 1\nmax_body_bytes = 2048\nmax_upload_bytes = 2048\n").unwrap();
+    std::fs::write(&path, "version = 1\n[api]\nmax_requests = 1\nmax_body_bytes = 2048\nmax_upload_bytes = 2048\n")
+        .unwrap();
     let env = [("DATANET_API_MAX_REQUESTS", "2"), ("DATANET_API_MAX_BODY_BYTES", "4096"), ("DATANET_CACHE", "/c")];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let flags = Overrides::new().set("api.max_requests", 3);

@@ -1,0 +1,166 @@
+//! CometBFT's folder: what we write into it, and what we never touch.
+
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{CometError, CometGenesis, CometKey, NodeId};
+
+/// A CometBFT home with its two keys.
+#[derive(Debug, Clone)]
+pub struct CometHome {
+    root: PathBuf,
+    node_key: CometKey,
+    validator_key: CometKey,
+}
+
+impl CometHome {
+    /// Opens the home, making the folder, the keys and the empty signing state where they are missing. What is there
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, a key is damaged, or the signing state is gone from under its blocks.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, CometError> {
+        let root = root.into();
+        for dir in [root.join("config"), root.join("data")] {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
+                .map_err(CometError::io("create", &dir))?;
+        }
+        let node_key = key(&root.join("config/node_key.json"), CometKey::node_json)?;
+        let validator_key = key(&root.join("config/priv_validator_key.json"), CometKey::validator_json)?;
+        sign_state(&root.join("data"))?;
+        Ok(Self { root, node_key, validator_key })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The log file.
+    pub fn log_path(&self) -> PathBuf {
+        self.root.join("cometbft.log")
+    }
+
+    pub(super) fn pid_path(&self) -> PathBuf {
+        self.root.join("cometbft.pid")
+    }
+
+    /// What peers call this node.
+    pub fn node_id(&self) -> NodeId {
+        self.node_key.node_id()
+    }
+
+    /// The public key that this node's votes are signed with, for the genesis and for staking.
+    pub fn validator_public_key(&self) -> [u8; 32] {
+        self.validator_key.public()
+    }
+
+    /// Writes the genesis, unless this chain's is there already: a genesis never changes.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or is of another chain.
+    pub fn write_genesis(&self, genesis: &CometGenesis) -> Result<(), CometError> {
+        let path = self.root.join("config/genesis.json");
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let there: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                if there["chain_id"] == genesis.chain_id.as_str() {
+                    return Ok(());
+                }
+                let found = there["chain_id"].as_str().unwrap_or("unknown").to_owned();
+                Err(CometError::OtherChain { path, found, wanted: genesis.chain_id.clone() })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => write_json(&path, &genesis.to_json()),
+            Err(error) => Err(CometError::io("read", &path)(error)),
+        }
+    }
+
+    pub(super) fn write_config(&self, text: &str) -> Result<(), CometError> {
+        write(&self.root.join("config/config.toml"), text.as_bytes())
+    }
+}
+
+fn key(path: &Path, to_json: fn(&CometKey) -> Value) -> Result<CometKey, CometError> {
+    if path.exists() {
+        return CometKey::read(path);
+    }
+    let key = CometKey::generate().map_err(CometError::io("generate a key for", path))?;
+    write_json(path, &to_json(&key))?;
+    Ok(key)
+}
+
+/// A validator must remember what it has signed, or it may sign twice. Only a home without blocks may start at zero.
+fn sign_state(data: &Path) -> Result<(), CometError> {
+    let path = data.join("priv_validator_state.json");
+    if path.exists() {
+        return Ok(());
+    }
+    if data.join("blockstore.db").exists() {
+        return Err(CometError::LostSignState { path, data: data.to_path_buf() });
+    }
+    write_json(&path, &serde_json::json!({ "height": "0", "round": 0, "step": 0 }))
+}
+
+fn write_json(path: &Path, json: &Value) -> Result<(), CometError> {
+    write(path, format!("{json:#}\n").as_bytes())
+}
+
+/// In one step, readable by the owner alone: a crash leaves the old file or the new one.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CometError> {
+    let place = || {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    place().map_err(CometError::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_are_for_the_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = CometHome::open(dir.path()).unwrap();
+        let again = CometHome::open(dir.path()).unwrap();
+        assert_eq!(first.node_id(), again.node_id());
+        assert_eq!(first.validator_public_key(), again.validator_public_key());
+        let mode = std::fs::metadata(dir.path().join("config/node_key.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_validator_that_forgot_what_it_signed_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        CometHome::open(dir.path()).unwrap();
+        let state = dir.path().join("data/priv_validator_state.json");
+        std::fs::remove_file(&state).unwrap();
+        CometHome::open(dir.path()).unwrap();
+        std::fs::remove_file(&state).unwrap();
+        std::fs::create_dir(dir.path().join("data/blockstore.db")).unwrap();
+        let error = CometHome::open(dir.path()).unwrap_err();
+        assert!(matches!(error, CometError::LostSignState { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_genesis_of_another_chain_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = CometHome::open(dir.path()).unwrap();
+        let genesis = |chain: &str| CometGenesis::new(chain, 0, vec![], Value::Null);
+        home.write_genesis(&genesis("one")).unwrap();
+        home.write_genesis(&genesis("one")).unwrap();
+        let error = home.write_genesis(&genesis("two")).unwrap_err();
+        assert!(matches!(error, CometError::OtherChain { ref found, .. } if found == "one"), "{error}");
+    }
+}

@@ -1,0 +1,34 @@
+//! CometBFT as a supervised child: its home, its start and stop, and the few calls we make to it.
+//!
+//! CometBFT orders transactions; our ledger executes them over a Unix socket. It is a program of its own, so a node
+//! writes its files, starts it, notices when it dies and stops it. Nothing here reads its output to learn anything:
+//! what we need to know comes over its RPC, which stays on loopback and is never passed on raw.
+//!
+//! - [`home`]: the folder: keys ([`keys`]), genesis ([`genesis`]), `config.toml` ([`settings`], [`template`]).
+//! - [`child`]: start, supervision, stop; [`stale`] ends what a crashed node has left running.
+//! - [`log`]: its log, copied to a bounded file. [`port`]: loopback ports that are free.
+//! - [`rpc`]: the client.
+
+mod child;
+mod error;
+mod genesis;
+mod home;
+mod keys;
+mod log;
+mod port;
+mod rpc;
+mod settings;
+mod stale;
+mod template;
+
+pub use child::{CometBft, CometExit, CometHandle, CometSpec};
+pub use error::CometError;
+pub use genesis::{CometGenesis, CometValidator};
+pub use home::CometHome;
+pub use keys::{CometKey, NodeId};
+pub use port::{ReservedPort, free_port};
+pub use rpc::{BroadcastOutcome, RpcClient, RpcError, RpcStatus};
+pub use settings::{CometPeer, CometSettings, CometTiming, ProxyApp};
+
+#[cfg(test)]
+mod tests;

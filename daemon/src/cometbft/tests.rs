@@ -1,0 +1,176 @@
+//! The supervision against the real program. Setup brings it; where it cannot, the tests say so loudly.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::setup::{Part, SetupOptions, SilentProgress, ensure_part};
+
+/// The real program, or `None` with a loud word. In CI its absence is a failure.
+async fn program() -> Option<PathBuf> {
+    let options = SetupOptions::from_env().unwrap();
+    match ensure_part(Part::Cometbft, &options, Arc::new(SilentProgress)).await {
+        Ok(program) => Some(program),
+        Err(error) if std::env::var_os("CI").is_some() => panic!("{error}"),
+        Err(error) => {
+            eprintln!("SKIPPED, because there is no CometBFT: {error}");
+            None
+        }
+    }
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A chain of one validator with the built-in key-value store.
+async fn spec(dir: &Path) -> Option<CometSpec> {
+    let home = CometHome::open(dir).unwrap();
+    let validator = CometValidator { public_key: home.validator_public_key(), power: 10, name: "only".into() };
+    home.write_genesis(&CometGenesis::new("test", now(), vec![validator], serde_json::json!({}))).unwrap();
+    let mut settings = CometSettings::local("only", ProxyApp::Kvstore);
+    settings.timing.create_empty_blocks = true;
+    Some(CometSpec { program: program().await?, home, settings, start_timeout: Duration::from_secs(30) })
+}
+
+async fn reach(handle: &CometHandle, height: u64) -> RpcStatus {
+    tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            match handle.rpc().status().await {
+                Ok(status) if status.height >= height => return status,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_chain_runs_takes_a_transaction_stops_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(spec) = spec(dir.path()).await else { return };
+    let node = CometBft::start(spec.clone(), CancellationToken::new()).await.unwrap();
+    let status = reach(&node, 2).await;
+    assert_eq!((status.chain_id.as_str(), status.voting_power), ("test", 10));
+    assert_eq!(node.rpc().peers().await.unwrap(), vec![]);
+    let outcome = node.rpc().broadcast_tx_sync(b"key=value").await.unwrap();
+    assert_eq!((outcome.code, outcome.hash.len()), (0, 64));
+    let again = node.rpc().broadcast_tx_sync(b"key=value").await.unwrap_err();
+    assert!(matches!(again, RpcError::AlreadySubmitted), "{again}");
+    let large = node.rpc().broadcast_tx_sync(&vec![b'x'; 1024 * 1024 + 1]).await.unwrap_err();
+    assert!(matches!(large, RpcError::TooLarge { .. }), "{large}");
+
+    let exit = node.stop().await.unwrap();
+    assert!(exit.requested && !exit.killed, "{exit}");
+    assert!(!spec.home.pid_path().exists());
+    let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
+    // Built-in kvstore keeps nothing across a restart: CometBFT replays its blocks from the store.
+    reach(&node, status.height + 1).await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn its_death_is_noticed_and_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(spec) = spec(dir.path()).await else { return };
+    let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(node.pid()), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let exit = node.wait_exit().await.unwrap();
+    assert!(!exit.requested, "{exit}");
+    assert!(exit.to_string().contains("SIGKILL"), "{exit}");
+}
+
+#[tokio::test]
+async fn a_home_without_a_genesis_is_an_error_with_the_end_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut spec) = spec(dir.path()).await else { return };
+    std::fs::write(dir.path().join("config/genesis.json"), b"{").unwrap();
+    spec.start_timeout = Duration::from_secs(20);
+    let error = CometBft::start(spec, CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(&error, CometError::Died(exit) if !exit.last_lines.is_empty()), "{error}");
+}
+
+#[tokio::test]
+async fn a_configured_port_in_use_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut spec) = spec(dir.path()).await else { return };
+    let taken = ReservedPort::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    spec.settings.rpc_port = taken.port();
+    let error = CometBft::start(spec, CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, CometError::PortTaken { port, .. } if port == taken.port()), "{error}");
+}
+
+#[tokio::test]
+async fn a_shutdown_while_it_waits_for_its_application_ends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut spec) = spec(dir.path()).await else { return };
+    // Nobody listens there: CometBFT tries again and again.
+    spec.settings.proxy_app = ProxyApp::Unix(dir.path().join("nobody.sock"));
+    let shutdown = CancellationToken::new();
+    let stopper = shutdown.clone();
+    let pid_path = spec.home.pid_path();
+    let started = tokio::spawn(CometBft::start(spec, shutdown));
+    while !pid_path.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stopper.cancel();
+    let error = started.await.unwrap().unwrap_err();
+    assert!(matches!(error, CometError::ShuttingDown), "{error}");
+    assert!(!pid_path.exists());
+}
+
+#[tokio::test]
+async fn what_a_killed_node_left_running_is_ended_before_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(spec) = spec(dir.path()).await else { return };
+    // As a node that was killed leaves it: running, with a pid file, and here even with a log that goes on.
+    spec.home
+        .write_config(&template::render(
+            &spec.settings,
+            free_port().unwrap(),
+            ([127, 0, 0, 1], free_port().unwrap()).into(),
+        ))
+        .unwrap();
+    let mut leftover =
+        Command::new(&spec.program).args(["start", "--home"]).arg(dir.path()).stdout(Stdio::piped()).spawn().unwrap();
+    std::fs::write(spec.home.pid_path(), leftover.id().to_string()).unwrap();
+    let mut first_line = String::new();
+    let mut output = BufReader::new(leftover.stdout.take().unwrap());
+    output.read_line(&mut first_line).unwrap();
+    // Somebody reads on and collects the process, as init does for an orphan.
+    let drain = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    let collected = std::thread::spawn(move || leftover.wait().unwrap());
+    let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
+    // Its home is free: the process has ended.
+    collected.join().unwrap();
+    drain.join().unwrap().unwrap();
+    reach(&node, 1).await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_ends_by_itself_when_its_application_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut spec) = spec(dir.path()).await else { return };
+    let socket = dir.path().join("abci.sock");
+    spec.settings.proxy_app = ProxyApp::Unix(socket.clone());
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let start = tokio::spawn(CometBft::start(spec, CancellationToken::new()));
+    // It opens four connections, one of which is for consensus; we hang up as a process that dies does.
+    let mut connections = Vec::new();
+    while connections.len() < 4 {
+        connections.push(listener.accept().await.unwrap());
+    }
+    drop((connections, listener));
+    let hung_up = Instant::now();
+    let error = start.await.unwrap().unwrap_err();
+    assert!(matches!(error, CometError::Died(_)), "{error}");
+    assert!(hung_up.elapsed() < Duration::from_secs(10));
+}
