@@ -1,0 +1,259 @@
+//! The iroh side: content-addressed bytes on disk, served to everyone and fetched from anyone.
+//!
+//! A blob lives as long as something holds it: a [`HeldBlob`] (in memory, for the time between arriving and being
+//! named) or a name given with [`Blobs::keep`] (on disk, over restarts). Everything else is garbage and is collected
+//! every [`crate::Limits::gc_interval`].
+
+mod addresses;
+mod fetch;
+mod store;
+mod tags;
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use iroh_blobs::HashAndFormat;
+use iroh_blobs::api::blobs::BlobStatus;
+use iroh_blobs::api::{Store, TempTag};
+use tokio::io::BufReader;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::addresses::{AddressBook, OwnAddrs};
+use self::fetch::Fetcher;
+pub(crate) use self::store::BlobService;
+use self::store::Imports;
+use crate::{BlobError, Hash};
+
+/// Bytes that a reader asks of the store at a time: each request has a cost, so a small buffer makes reading slow.
+const READ_BUFFER: usize = 256 * 1024;
+/// Pieces of an imported stream that may wait for the disk.
+const IMPORT_QUEUE: usize = 16;
+
+/// Reads a blob from the local store; `AsyncRead` and `AsyncSeek`.
+pub type BlobReader = BufReader<iroh_blobs::api::blobs::BlobReader>;
+
+/// The blob store and its downloads. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    fetcher: Fetcher,
+    imports: Arc<Imports>,
+    gc_rounds: watch::Sender<u64>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A complete blob that the garbage collector leaves alone as long as this value (or a clone) lives. Give it a name with
+/// [`Blobs::keep`] before dropping it.
+#[derive(Clone, Debug)]
+pub struct HeldBlob {
+    hash: Hash,
+    size: u64,
+    _tag: Arc<TempTag>,
+}
+
+impl HeldBlob {
+    /// BLAKE3 of the bytes.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// Size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Blobs {
+    /// Imports a file: shares its blocks where the file system can (reflink), else copies it, with flat memory.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the store cannot be written.
+    pub async fn add_path(&self, path: impl AsRef<Path>) -> Result<HeldBlob, BlobError> {
+        let path = std::path::absolute(path)?;
+        let store = self.inner.store.clone();
+        self.import(async move { store.add_path(path).temp_tag().await.map_err(failed) }).await
+    }
+
+    /// Imports bytes.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn add_bytes(&self, data: impl Into<Bytes>) -> Result<HeldBlob, BlobError> {
+        let (store, data) = (self.inner.store.clone(), data.into());
+        self.import(async move { store.add_bytes(data).temp_tag().await.map_err(failed) }).await
+    }
+
+    /// Imports a stream of at most `max_size` bytes, with flat memory; one write to disk. When the stream fails, exceeds
+    /// the limit or is dropped half-way, nothing is kept.
+    ///
+    /// # Errors
+    /// More bytes than allowed, an error of the stream, or the store cannot be written.
+    pub async fn add_stream<S>(&self, stream: S, max_size: u64) -> Result<HeldBlob, BlobError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send,
+    {
+        // The store wants a stream that it may keep and share; the caller's is neither, so it is pumped over. `None` is
+        // the proper end: a sender that is dropped without it (the caller gave up) must not look like one.
+        let (sender, receiver) = mpsc::channel::<Option<io::Result<Bytes>>>(IMPORT_QUEUE);
+        let pieces = futures::stream::unfold(Some(receiver), |receiver| async {
+            let mut receiver = receiver?;
+            match receiver.recv().await {
+                Some(Some(piece)) => Some((piece, Some(receiver))),
+                Some(None) => None,
+                None => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
+            }
+        });
+        // `unfold` holds a future, which is not `Sync`; a mutex that is never contended makes it so.
+        let pieces = SyncStream(std::sync::Mutex::new(Box::pin(pieces)));
+        let store = self.inner.store.clone();
+        let import = self.import(async move { store.add_stream(pieces).await.temp_tag().await.map_err(failed) });
+        let (pumped, imported) = tokio::join!(pump(stream, sender, max_size), import);
+        pumped?;
+        imported
+    }
+
+    /// Whether the whole blob is here.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn has(&self, hash: Hash) -> Result<bool, BlobError> {
+        Ok(self.size(hash).await?.is_some())
+    }
+
+    /// Size in bytes of a blob that is completely here; `None` otherwise.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn size(&self, hash: Hash) -> Result<Option<u64>, BlobError> {
+        match self.inner.store.status(hash).await.map_err(failed)? {
+            BlobStatus::Complete { size } => Ok(Some(size)),
+            BlobStatus::Partial { .. } | BlobStatus::NotFound => Ok(None),
+        }
+    }
+
+    /// Holds a blob that is completely here.
+    ///
+    /// # Errors
+    /// The blob is not here, or the store failed.
+    pub async fn hold(&self, hash: Hash) -> Result<HeldBlob, BlobError> {
+        let tag = self.inner.store.tags().temp_tag(HashAndFormat::raw(hash.into())).await.map_err(failed)?;
+        let size = self.size(hash).await?.ok_or_else(|| BlobError::NotFound(hex::encode(hash)))?;
+        Ok(HeldBlob { hash, size, _tag: Arc::new(tag) })
+    }
+
+    /// Reads a whole blob of at most `max_len` bytes into memory.
+    ///
+    /// # Errors
+    /// The blob is not here, is larger, or the store failed.
+    pub async fn read_all(&self, hash: Hash, max_len: u64) -> Result<Bytes, BlobError> {
+        let held = self.hold(hash).await?;
+        if held.size > max_len {
+            return Err(BlobError::TooLarge { max: max_len });
+        }
+        self.inner.store.get_bytes(hash).await.map_err(failed)
+    }
+
+    /// Reads a blob piece by piece. Reading a blob that is not here fails; [`Blobs::hold`] it first to be sure.
+    #[must_use]
+    pub fn reader(&self, hash: Hash) -> BlobReader {
+        BufReader::with_capacity(READ_BUFFER, self.inner.store.reader(hash))
+    }
+
+    /// Writes a blob to a file; its size in bytes.
+    ///
+    /// # Errors
+    /// The blob is not here, or the file cannot be written.
+    pub async fn export(&self, hash: Hash, path: impl AsRef<Path>) -> Result<u64, BlobError> {
+        let held = self.hold(hash).await?;
+        self.inner.store.export(hash, std::path::absolute(path)?).finish().await.map_err(failed)?;
+        Ok(held.size)
+    }
+
+    /// Watches the garbage collector: the number of rounds it began. What was let go before a round began is deleted
+    /// when the next begins, at the latest.
+    #[must_use]
+    pub fn gc_rounds(&self) -> watch::Receiver<u64> {
+        self.inner.gc_rounds.subscribe()
+    }
+
+    /// Runs an import to its end in a task of its own, so that a caller that gives up leaves nothing half done.
+    async fn import(
+        &self,
+        add: impl Future<Output = Result<TempTag, BlobError>> + Send + 'static,
+    ) -> Result<HeldBlob, BlobError> {
+        if self.inner.shutdown.is_cancelled() {
+            return Err(BlobError::Stopped);
+        }
+        let imports = self.inner.imports.clone();
+        let task = async move {
+            let running = imports.begin().await;
+            let result = add.await;
+            drop(running);
+            if result.is_err() {
+                imports.failed();
+            }
+            result
+        };
+        let tag = self.inner.tasks.spawn(task).await.map_err(|_| BlobError::Stopped)??;
+        let hash = *tag.hash().as_bytes();
+        let size = self.size(hash).await?.ok_or_else(|| BlobError::NotFound(hex::encode(hash)))?;
+        Ok(HeldBlob { hash, size, _tag: Arc::new(tag) })
+    }
+}
+
+/// Passes a stream on until it ends, fails or exceeds `max` bytes.
+async fn pump<S>(stream: S, pieces: mpsc::Sender<Option<io::Result<Bytes>>>, max: u64) -> Result<(), BlobError>
+where
+    S: Stream<Item = io::Result<Bytes>> + Send,
+{
+    let mut stream = std::pin::pin!(stream);
+    let mut size = 0u64;
+    while let Some(piece) = stream.next().await {
+        // On any error the sender is dropped without the end mark, and the store discards what it has.
+        let piece = piece?;
+        size = size.saturating_add(piece.len() as u64);
+        if size > max {
+            return Err(BlobError::TooLarge { max });
+        }
+        if pieces.send(Some(Ok(piece))).await.is_err() {
+            // The store gave up, and says why itself.
+            return Ok(());
+        }
+    }
+    let _ = pieces.send(None).await;
+    Ok(())
+}
+
+/// Makes a `Send` stream `Sync`; it is only ever polled through `&mut`, so the lock is free.
+struct SyncStream<S>(std::sync::Mutex<std::pin::Pin<Box<S>>>);
+
+impl<S: Stream> Stream for SyncStream<S> {
+    type Item = S::Item;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        let stream = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stream.as_mut().poll_next(cx)
+    }
+}
+
+/// The store's errors nest several layers deep; what a person can act on is the innermost text.
+fn failed(error: impl Display) -> BlobError {
+    BlobError::Io(io::Error::other(error.to_string()))
+}
