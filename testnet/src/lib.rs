@@ -7,4 +7,12 @@
 //! - [`bench`]: each interface against the bare library underneath it;
 //! - [`cli`]: `cargo testnet up|down|logs|status|demo|bench`.
 
+pub mod api;
+pub mod bench;
+pub mod cli;
 pub mod data;
+pub mod demo;
+pub mod network;
+pub mod node;
+mod signals;
+pub mod ui;

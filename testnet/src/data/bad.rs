@@ -12,11 +12,30 @@ const REPEATS: usize = 5;
 
 /// Words an editor in a hurry swaps for others: (from, to).
 const SYNONYMS: [(&str, &str); 24] = [
-    ("provides", "offers"), ("used", "employed"), ("use", "employ"), ("using", "with"), ("implementation", "realisation"),
-    ("library", "package"), ("crate", "library"), ("can", "may"), ("allows", "lets"), ("simple", "plain"), ("fast", "quick"),
-    ("multiple", "several"), ("function", "routine"), ("functions", "routines"), ("type", "kind"), ("types", "kinds"),
-    ("support", "handling"), ("supports", "handles"), ("create", "make"), ("data", "information"), ("should", "ought to"),
-    ("value", "item"), ("values", "items"), ("which", "that"),
+    ("provides", "offers"),
+    ("used", "employed"),
+    ("use", "employ"),
+    ("using", "with"),
+    ("implementation", "realisation"),
+    ("library", "package"),
+    ("crate", "library"),
+    ("can", "may"),
+    ("allows", "lets"),
+    ("simple", "plain"),
+    ("fast", "quick"),
+    ("multiple", "several"),
+    ("function", "routine"),
+    ("functions", "routines"),
+    ("type", "kind"),
+    ("types", "kinds"),
+    ("support", "handling"),
+    ("supports", "handles"),
+    ("create", "make"),
+    ("data", "information"),
+    ("should", "ought to"),
+    ("value", "item"),
+    ("values", "items"),
+    ("which", "that"),
 ];
 
 /// Real passages that nobody else gives, each with a label drawn at random.
@@ -77,7 +96,8 @@ pub(super) fn boilerplate(phrases: &[Passage], seed: u64) -> Contributor {
 
 /// The same phrase, another ending.
 fn varied(text: &str, version: usize, dice: &mut Dice) -> String {
-    const ENDINGS: [&str; 6] = ["Thank you.", "Enjoy!", "See the repository.", "All rights reserved.", "Please read it.", "Welcome!"];
+    const ENDINGS: [&str; 6] =
+        ["Thank you.", "Enjoy!", "See the repository.", "All rights reserved.", "Please read it.", "Welcome!"];
     match version {
         0 => text.to_owned(),
         n => format!("{text} {} ({n})", ENDINGS[dice.below(ENDINGS.len())]),

@@ -41,7 +41,10 @@ pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
         })
         .collect();
     let [holdout, questions, spare] = deal_rest(&harvest.passages, &chosen, seed);
-    ensure!(questions.len() >= 100 && holdout.len() >= 200, "cargo's registry holds too few other crates to judge with: build the whole workspace first");
+    ensure!(
+        questions.len() >= 100 && holdout.len() >= 200,
+        "cargo's registry holds too few other crates to judge with: build the whole workspace first"
+    );
     contributors.push(bad::shuffled_labels(spare, seed));
     contributors.push(bad::light_edits(&contributors[0], seed));
     contributors.push(bad::boilerplate(&harvest.boilerplate, seed));
@@ -59,11 +62,14 @@ fn by_owner(passages: &[Passage]) -> BTreeMap<&str, Vec<&Passage>> {
     for passage in passages {
         crates.entry(&passage.owner).or_default().entry(&passage.krate).or_default().push(passage);
     }
-    crates.into_iter().map(|(owner, crates)| (owner, in_turn(crates.into_values().collect(), *CONTRIBUTION.end()))).collect()
+    crates
+        .into_iter()
+        .map(|(owner, crates)| (owner, in_turn(crates.into_values().collect(), *CONTRIBUTION.end())))
+        .collect()
 }
 
 /// One of each list in turn, up to `most`.
-fn in_turn<'a>(lists: Vec<Vec<&'a Passage>>, most: usize) -> Vec<&'a Passage> {
+fn in_turn(lists: Vec<Vec<&Passage>>, most: usize) -> Vec<&Passage> {
     let longest = lists.iter().map(Vec::len).max().unwrap_or_default();
     (0..longest).flat_map(|i| lists.iter().filter_map(move |list| list.get(i).copied())).take(most).collect()
 }
@@ -141,7 +147,9 @@ fn deal_rest(passages: &[Passage], chosen: &[&str], seed: u64) -> [Vec<Record>; 
     for (topic, passages) in order {
         let missing = &mut missing[topic];
         // By share, so that a topic that runs short runs short everywhere alike.
-        let Some(set) = (0..3).filter(|s| missing[*s] > 0).max_by_key(|s| missing[*s] * 1000 / NEEDS[*s]) else { continue };
+        let Some(set) = (0..3).filter(|s| missing[*s] > 0).max_by_key(|s| missing[*s] * 1000 / NEEDS[*s]) else {
+            continue;
+        };
         let take = passages.len().min(PER_CRATE).min(missing[set]);
         sets[set].extend(passages[..take].iter().map(|p| record(p)));
         missing[set] -= take;

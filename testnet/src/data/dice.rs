@@ -22,11 +22,6 @@ impl Dice {
         (u64::from_le_bytes(bytes) % bound.max(1) as u64) as usize
     }
 
-    /// True `percent` times in a hundred.
-    pub fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
     /// One of `items`, or nothing when there are none.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         if items.is_empty() { None } else { items.get(self.below(items.len())) }

@@ -51,21 +51,25 @@ fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
 /// The records of one file, by its ending; other files are passed over.
 fn read(path: &Path) -> Result<Vec<Record>> {
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let text = || std::fs::read_to_string(path).with_context(|| format!("cannot read {} as UTF-8 text", path.display()));
+    let text =
+        || std::fs::read_to_string(path).with_context(|| format!("cannot read {} as UTF-8 text", path.display()));
     match ending.as_str() {
         "jsonl" | "ndjson" => text()?
             .lines()
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
             .map(|(i, line)| {
-                serde_json::from_str(line)
-                    .with_context(|| format!("{}, line {}: not a record like {{\"text\":…,\"label\":…}}", path.display(), i + 1))
+                serde_json::from_str(line).with_context(|| {
+                    format!("{}, line {}: not a record like {{\"text\":…,\"label\":…}}", path.display(), i + 1)
+                })
             })
             .collect(),
         "csv" => csv::Reader::from_reader(text()?.as_bytes())
             .deserialize()
             .enumerate()
-            .map(|(i, row)| row.with_context(|| format!("{}, row {}: the columns are text,label", path.display(), i + 1)))
+            .map(|(i, row)| {
+                row.with_context(|| format!("{}, row {}: the columns are text,label", path.display(), i + 1))
+            })
             .collect(),
         "txt" | "text" => Ok(text()?
             .split("\n\n")
@@ -88,7 +92,9 @@ mod tests {
     }
 
     fn holdout(n: usize) -> String {
-        (0..n).map(|i| format!("{{\"text\":\"passage {i}\",\"label\":\"{}\"}}\n", if i % 3 == 0 { "a" } else { "b" })).collect()
+        (0..n)
+            .map(|i| format!("{{\"text\":\"passage {i}\",\"label\":\"{}\"}}\n", if i % 3 == 0 { "a" } else { "b" }))
+            .collect()
     }
 
     #[test]

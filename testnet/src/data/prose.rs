@@ -9,9 +9,29 @@ pub const MAX_WORDS: usize = 48;
 
 /// Phrases of housekeeping paragraphs: true of every crate, so they say nothing of a topic.
 const HOUSEKEEPING: [&str; 23] = [
-    "licensed ", "licenced ", "apache", "copyright", "pull request", "contribution", "changelog", "crates.io",
-    "msrv", "minimum supported rust", "minimum rust", "semver", "cargo.toml", "badge", "dual-licen", "dual licen",
-    "warranty", "code of conduct", "this crate requires rust", "discord", "rustc 1", "mit license", "security policy",
+    "licensed ",
+    "licenced ",
+    "apache",
+    "copyright",
+    "pull request",
+    "contribution",
+    "changelog",
+    "crates.io",
+    "msrv",
+    "minimum supported rust",
+    "minimum rust",
+    "semver",
+    "cargo.toml",
+    "badge",
+    "dual-licen",
+    "dual licen",
+    "warranty",
+    "code of conduct",
+    "this crate requires rust",
+    "discord",
+    "rustc 1",
+    "mit license",
+    "security policy",
 ];
 
 /// The plain text of every paragraph and list item, in order, whatever its length.
@@ -40,14 +60,24 @@ pub fn paragraphs(markdown: &str) -> Vec<String> {
 fn is_skipped(tag: &Tag<'_>) -> bool {
     matches!(
         tag,
-        Tag::CodeBlock(_) | Tag::Heading { .. } | Tag::Table(_) | Tag::Image { .. } | Tag::HtmlBlock | Tag::FootnoteDefinition(_)
+        Tag::CodeBlock(_)
+            | Tag::Heading { .. }
+            | Tag::Table(_)
+            | Tag::Image { .. }
+            | Tag::HtmlBlock
+            | Tag::FootnoteDefinition(_)
     )
 }
 
 fn is_skipped_end(tag: TagEnd) -> bool {
     matches!(
         tag,
-        TagEnd::CodeBlock | TagEnd::Heading(_) | TagEnd::Table | TagEnd::Image | TagEnd::HtmlBlock | TagEnd::FootnoteDefinition
+        TagEnd::CodeBlock
+            | TagEnd::Heading(_)
+            | TagEnd::Table
+            | TagEnd::Image
+            | TagEnd::HtmlBlock
+            | TagEnd::FootnoteDefinition
     )
 }
 

@@ -79,11 +79,17 @@ pub fn harvest() -> Result<Harvest> {
 fn registry_sources() -> Result<Vec<PathBuf>> {
     let home = match std::env::var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
-        None => std::env::home_dir().context("no home folder: set CARGO_HOME to where cargo keeps its registry")?.join(".cargo"),
+        None => std::env::home_dir()
+            .context("no home folder: set CARGO_HOME to where cargo keeps its registry")?
+            .join(".cargo"),
     };
     let root = home.join("registry").join("src");
-    let entries = std::fs::read_dir(&root)
-        .with_context(|| format!("no crates in {}: build the workspace with cargo first, or give your own data with --data", root.display()))?;
+    let entries = std::fs::read_dir(&root).with_context(|| {
+        format!(
+            "no crates in {}: build the workspace with cargo first, or give your own data with --data",
+            root.display()
+        )
+    })?;
     let mut folders: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_dir()).collect();
     folders.sort();
     Ok(folders)
@@ -103,10 +109,13 @@ fn harvest_in(registries: &[PathBuf]) -> Result<Harvest> {
         }
     }
     if found.is_empty() {
-        bail!("cargo's registry holds none of this workspace's crates: build it with cargo first, or give your own data with --data");
+        bail!(
+            "cargo's registry holds none of this workspace's crates: build it with cargo first, or give your own data with --data"
+        );
     }
     for path in found.values() {
-        read_crate(path, &mut seen, &mut harvest).with_context(|| format!("cannot read the crate in {}", path.display()))?;
+        read_crate(path, &mut seen, &mut harvest)
+            .with_context(|| format!("cannot read the crate in {}", path.display()))?;
     }
     Ok(harvest)
 }
@@ -146,7 +155,9 @@ fn read_crate(path: &Path, seen: &mut BTreeSet<String>, harvest: &mut Harvest) -
 fn documents(path: &Path) -> Result<Vec<String>> {
     let mut readmes: Vec<PathBuf> = std::fs::read_dir(path)?
         .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| p.is_file() && p.file_name().is_some_and(|n| n.to_string_lossy().to_lowercase().starts_with("readme")))
+        .filter(|p| {
+            p.is_file() && p.file_name().is_some_and(|n| n.to_string_lossy().to_lowercase().starts_with("readme"))
+        })
         .collect();
     readmes.sort();
     let mut sources: Vec<PathBuf> = WalkDir::new(path.join("src"))

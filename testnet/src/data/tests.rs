@@ -27,7 +27,12 @@ fn the_registry_gives_enough_of_everything() {
         }
         println!("{:<24} {:>4} {topics:?}", contributor.name, contributor.records.len());
     }
-    println!("held out {}, questions {}, majority {}", data.holdout.len(), data.questions.len(), data.majority_correct());
+    println!(
+        "held out {}, questions {}, majority {}",
+        data.holdout.len(),
+        data.questions.len(),
+        data.majority_correct()
+    );
     assert!((12..=14).contains(&honest.len()), "{}", honest.len());
     assert!(honest.iter().all(|c| (50..=100).contains(&c.records.len())));
     assert!(honest.iter().map(|c| c.records.len()).sum::<usize>() >= 800);

@@ -1,17 +1,32 @@
 //! Six topics out of the categories that crates give themselves.
 
 /// The labels of the demo's records, in the order used for tables.
-pub const TOPICS: [&str; 6] = ["network-async", "cryptography", "data-algorithms", "parsing-text", "system", "dev-tools"];
+pub const TOPICS: [&str; 6] =
+    ["network-async", "cryptography", "data-algorithms", "parsing-text", "system", "dev-tools"];
 
 /// The topic of a category's first part (`development-tools` of `development-tools::testing`).
 fn topic_of_category(category: &str) -> Option<usize> {
     let topic = match category.split("::").next().unwrap_or_default() {
         "asynchronous" | "network-programming" | "web-programming" | "concurrency" => 0,
         "cryptography" | "authentication" => 1,
-        "data-structures" | "algorithms" | "memory-management" | "caching" | "mathematics" | "science"
-        | "database-implementations" | "database" => 2,
-        "encoding" | "parser-implementations" | "parsing" | "text-processing" | "internationalization"
-        | "localization" | "value-formatting" | "date-and-time" | "compression" | "template-engine" => 3,
+        "data-structures"
+        | "algorithms"
+        | "memory-management"
+        | "caching"
+        | "mathematics"
+        | "science"
+        | "database-implementations"
+        | "database" => 2,
+        "encoding"
+        | "parser-implementations"
+        | "parsing"
+        | "text-processing"
+        | "internationalization"
+        | "localization"
+        | "value-formatting"
+        | "date-and-time"
+        | "compression"
+        | "template-engine" => 3,
         "os" | "external-ffi-bindings" | "api-bindings" | "hardware-support" | "filesystem" | "embedded" => 4,
         "development-tools" | "rust-patterns" | "command-line-interface" | "config" => 5,
         _ => return None,

@@ -1,0 +1,240 @@
+//! The shapes of a node's answers, as far as this program reads them. Unknown fields are passed over, so that a node
+//! may say more than its client knows.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `GET /v1/status`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Status {
+    /// The node's name.
+    #[serde(default)]
+    pub name: String,
+    /// Height of the last block.
+    pub height: u64,
+    /// State hash after it, hex.
+    #[serde(default)]
+    pub app_hash: String,
+    /// Whether it is still replaying blocks.
+    #[serde(default)]
+    pub catching_up: bool,
+    /// The node's key, hex.
+    #[serde(default)]
+    pub node_key: String,
+    /// The node's own account.
+    #[serde(default)]
+    pub account: String,
+    /// Gossip peers: a number, or a list of them.
+    #[serde(default)]
+    pub peers: Value,
+    /// What it keeps.
+    #[serde(default)]
+    pub contributions: Held,
+}
+
+impl Status {
+    /// How many gossip peers it has.
+    pub fn peer_count(&self) -> u64 {
+        match &self.peers {
+            Value::Array(peers) => peers.len() as u64,
+            peers => peers.as_u64().unwrap_or_default(),
+        }
+    }
+}
+
+/// What a node keeps.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub struct Held {
+    /// Contributions whose bytes it has.
+    pub held: u64,
+    /// Contributions that it can search.
+    pub indexed: u64,
+}
+
+/// A key in a node's keyring.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Key {
+    /// Its name there.
+    pub name: String,
+    /// Its account, `dn1…`.
+    pub address: String,
+}
+
+/// Where a contribution stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Scores are outstanding.
+    Judging,
+    /// Accepted; not enough nodes have attested that they keep it.
+    Accepted,
+    /// Accepted and stored: it earns.
+    Final,
+    /// Refused.
+    Refused,
+}
+
+impl State {
+    /// Whether nothing more happens to it.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Final | Self::Refused)
+    }
+
+    /// As it is written in tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Judging => "judging",
+            Self::Accepted => "accepted",
+            Self::Final => "final",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The four dimensions, in basis points (usefulness may be negative).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Readable records that fit the schema.
+    pub validity: i64,
+    /// Language and substance.
+    pub quality: i64,
+    /// Not yet in the datanet.
+    pub uniqueness: i64,
+    /// What the held-out set gains.
+    pub usefulness: i64,
+}
+
+/// `POST …/contributions`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Contributed {
+    /// The contribution's id, hex.
+    pub id: String,
+    /// Bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// Records.
+    #[serde(default)]
+    pub records: u64,
+}
+
+/// `GET /v1/contributions/{id}`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Contribution {
+    /// Its id, hex.
+    pub id: String,
+    /// Where it stands.
+    pub state: State,
+    /// The account that gave it.
+    #[serde(default)]
+    pub contributor: String,
+    /// Records.
+    #[serde(default)]
+    pub records: u64,
+    /// Nodes that attested storage.
+    #[serde(default)]
+    pub attestations: Value,
+    /// The tally's medians, once there is one.
+    #[serde(default)]
+    pub scores: Option<Scores>,
+    /// The combined score in basis points.
+    #[serde(default)]
+    pub combined: Option<i64>,
+    /// What the combined score must reach.
+    #[serde(default)]
+    pub threshold: Option<i64>,
+    /// Why it is where it is.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The validators drawn, with what they did.
+    #[serde(default)]
+    pub committee: Vec<Value>,
+}
+
+/// `POST /v1/ask`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answer {
+    /// The label by weighted vote.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// What it was answered from.
+    #[serde(default)]
+    pub passages: Vec<Passage>,
+    /// The fee in base units.
+    #[serde(default)]
+    pub fee: u64,
+    /// The receipt with its id.
+    pub receipt: Receipt,
+}
+
+/// One passage behind an answer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Passage {
+    /// The contribution it is from.
+    pub contribution: String,
+    /// Its share of the answer in parts per million.
+    #[serde(default)]
+    pub weight: u64,
+}
+
+/// A receipt, of which only the id matters here.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Receipt {
+    /// Its id, hex.
+    pub id: String,
+}
+
+/// `POST /v1/receipts/{id}/verify`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Verdict {
+    /// `match`, `within` or `mismatch`.
+    pub verdict: String,
+    /// What differs, if anything.
+    #[serde(default)]
+    pub details: Value,
+}
+
+impl Verdict {
+    /// Whether the receipt stands: recomputed equal, or within the stated tolerance.
+    pub fn stands(&self) -> bool {
+        matches!(self.verdict.as_str(), "match" | "within")
+    }
+}
+
+/// `GET /v1/accounts/{address}/earnings`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Earnings {
+    /// Everything earned so far, base units.
+    pub earned: u64,
+    /// Of it, already claimed.
+    pub claimed: u64,
+    /// Of it, claimable now.
+    pub claimable: u64,
+    /// For what.
+    pub lines: Vec<EarningLine>,
+}
+
+/// One reason for pay.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct EarningLine {
+    /// `contributor`, `owner`, `validator`, …
+    pub role: String,
+    /// The contribution that was used.
+    pub contribution: Option<String>,
+    /// In how many answers.
+    pub answers: u64,
+    /// Base units.
+    pub amount: u64,
+    /// In words.
+    pub why: String,
+}
+
+/// `POST /v1/accounts/{address}/claim`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Claimed {
+    /// Base units paid out by this call.
+    pub total: u64,
+}

@@ -1,0 +1,402 @@
+//! `cargo testnet …`.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::{self, ContributeBench, EmbedBench};
+use crate::demo::{self, DemoOptions};
+use crate::network::{self, Network, NetworkOptions};
+use crate::signals::interrupted;
+use crate::ui::Ui;
+
+/// How often a followed log is looked at.
+const FOLLOW: Duration = Duration::from_millis(200);
+
+/// Local networks of real Datanet nodes: started, perturbed, demonstrated, measured.
+#[derive(Parser, Debug)]
+#[command(name = "testnet", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Starts a network and stays until Ctrl-C (with --detach: returns once all nodes agree)
+    Up(Up),
+    /// Stops a network
+    Down {
+        #[command(flatten)]
+        place: Place,
+        /// Remove its folder too: keys, ledger, data
+        #[arg(long)]
+        delete: bool,
+    },
+    /// Prints the logs of a node, or the end of every node's
+    Logs {
+        #[command(flatten)]
+        place: Place,
+        /// node0, or just 0
+        node: Option<String>,
+        /// Keep printing what is added
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Says where each node stands
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Does the whole job on real data: contribute, judge, store, search, answer, attribute, pay
+    Demo(Demo),
+    /// Measures an interface against the bare library underneath it
+    Bench {
+        #[command(subcommand)]
+        bench: Bench,
+    },
+    /// The datanet command: what a network's nodes are processes of
+    #[command(hide = true, disable_help_flag = true)]
+    Node {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// Which network.
+#[derive(Args, Debug)]
+struct Place {
+    /// Folder of networks [default: .testnet in the workspace]
+    #[arg(long, env = "DATANET_TESTNET_DIR")]
+    dir: Option<PathBuf>,
+    /// Its name
+    #[arg(long, default_value = "local")]
+    name: String,
+}
+
+impl Place {
+    fn folder(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(Network::default_root).join(&self.name)
+    }
+}
+
+#[derive(Args, Debug)]
+struct Up {
+    #[command(flatten)]
+    place: Place,
+    /// Nodes, each with a validator (a network that exists keeps its own)
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=32))]
+    nodes: Option<u8>,
+    /// Return once all nodes agree, and leave them running
+    #[arg(long)]
+    detach: bool,
+}
+
+#[derive(Args, Debug)]
+struct Demo {
+    /// Folder in which the network is made [default: .testnet in the workspace]
+    #[arg(long, env = "DATANET_TESTNET_DIR")]
+    dir: Option<PathBuf>,
+    /// Nodes, each with a validator; from four on, one is killed on the way
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    nodes: u8,
+    /// Your own data: a folder for each contributor with .jsonl, .csv or .txt files, and holdout.jsonl
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print one JSON object as the last line; progress goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// Leave the network running
+    #[arg(long)]
+    keep: bool,
+    /// Deals the data
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Subcommand, Debug)]
+enum Bench {
+    /// Embeddings a second through the API, against bare ONNX Runtime
+    Embed {
+        /// Texts a round
+        #[arg(long, default_value_t = 512)]
+        texts: usize,
+        /// Rounds of each side
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Requests in flight
+        #[arg(long, default_value_t = 4)]
+        clients: usize,
+        /// Threads of the model on both sides
+        #[arg(long, default_value_t = 2)]
+        threads: u32,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// A large contribution through the API, against writing the file into the blob store
+    Contribute {
+        /// Size: bytes, or with KiB, MiB, GiB
+        #[arg(long, default_value = "1GiB", value_parser = size)]
+        size: u64,
+        /// Uploads
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A size with its unit.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match text[digits.len()..].trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        unit => return Err(format!("unknown unit {unit:?}: write KiB, MiB or GiB")),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| format!("{text:?} is no size: write 1GiB, say"))?;
+    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| format!("{text:?} is no size"))
+}
+
+/// The arguments of `testnet node …`, if that is what this process was started as. Such a process is a node: it has
+/// its own runtime, logging and exit status, so it is told apart before anything else happens.
+pub fn node_arguments() -> Option<Vec<OsString>> {
+    let mut arguments = std::env::args_os().skip(1);
+    (arguments.next()? == "node").then(|| arguments.collect())
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// In words for the person at the terminal.
+    pub async fn run(self) -> Result<()> {
+        match self.command {
+            Command::Up(up) => up.run().await,
+            Command::Down { place, delete } => down(&place, delete).await,
+            Command::Logs { place, node, follow } => logs(&place, node.as_deref(), follow).await,
+            Command::Status { place, json } => status(&place, json).await,
+            Command::Demo(demo) => demo.run().await,
+            Command::Bench { bench } => bench.run().await,
+            Command::Node { .. } => bail!("`node` must be the first argument"),
+        }
+    }
+}
+
+impl Up {
+    async fn run(self) -> Result<()> {
+        let ui = Ui::new(false);
+        network::setup(&ui).await?;
+        let folder = self.place.folder();
+        let mut network = if Network::exists(&folder) {
+            let network = Network::open(&folder)?;
+            if let Some(nodes) = self.nodes.filter(|n| usize::from(*n) != network.nodes().len()) {
+                let there = network.nodes().len();
+                bail!(
+                    "{} holds a network of {there} nodes, not {nodes}: remove it with `cargo testnet down --delete`",
+                    folder.display()
+                );
+            }
+            if network.is_running() {
+                bail!("the network in {} runs already: see `cargo testnet status`", folder.display());
+            }
+            network
+        } else {
+            Network::create(&NetworkOptions::new(folder, &self.place.name, self.nodes.unwrap_or(4).into())).await?
+        };
+        let step = ui.step(format!("starting {} nodes", network.nodes().len()));
+        let agreed = tokio::select! {
+            agreed = network.up(|text| step.say(text)) => agreed,
+            () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+        };
+        let agreed = match agreed {
+            Ok(agreed) => agreed,
+            Err(error) => {
+                step.failed("");
+                network.down().await?;
+                return Err(error);
+            }
+        };
+        step.done(format!("all agree at height {}, state {}", agreed.height, agreed.app_hash));
+        describe(&network, &ui)?;
+        if self.detach {
+            ui.line("\nStop it with `cargo testnet down`.");
+            return Ok(());
+        }
+        ui.line("\nCtrl-C stops it; its data stays for the next `cargo testnet up`.");
+        interrupted().await;
+        let step = ui.step("stopping");
+        network.down().await?;
+        step.done("");
+        Ok(())
+    }
+}
+
+/// Everything a person needs to use each node.
+fn describe(network: &Network, ui: &Ui) -> Result<()> {
+    ui.line(format!("\nchain {} in {}", network.chain_id(), network.dir().display()));
+    for node in network.nodes() {
+        let api = node.api()?;
+        ui.line(format!("\n{}", node.name()));
+        ui.line(format!("  API      {api}   (try {api}/docs)"));
+        ui.line(format!("  token    {}", node.token()?));
+        ui.line(format!("  account  {}", node.account()));
+        ui.line(format!("  keys     {}", node.home().join("keys").display()));
+        for log in node.logs() {
+            ui.line(format!("  log      {}", log.display()));
+        }
+    }
+    Ok(())
+}
+
+async fn down(place: &Place, delete: bool) -> Result<()> {
+    let mut network = Network::open(&place.folder())?;
+    let ran = network.is_running();
+    let dir = network.dir().to_owned();
+    if delete {
+        network.delete().await?;
+        println!("stopped and removed {}", dir.display());
+    } else {
+        network.down().await?;
+        let stopped = if ran { "stopped" } else { "nothing ran" };
+        println!("{stopped}; keys and data stay in {} (--delete removes them)", dir.display());
+    }
+    Ok(())
+}
+
+async fn status(place: &Place, json: bool) -> Result<()> {
+    let network = Network::open(&place.folder())?;
+    let nodes = network.status().await;
+    if json {
+        println!("{}", serde_json::json!({ "nodes": nodes }));
+        return Ok(());
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY).set_header(["node", "height", "state", "peers", "API"]);
+    for node in nodes {
+        let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |v| v.to_string());
+        table.add_row([
+            node.name,
+            number(node.height),
+            node.app_hash.unwrap_or_default().chars().take(16).collect(),
+            number(node.peers),
+            node.api.unwrap_or_else(|| "down".to_owned()),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// Prints log files, and with `follow` what is added to them until Ctrl-C.
+async fn logs(place: &Place, node: Option<&str>, follow: bool) -> Result<()> {
+    let network = Network::open(&place.folder())?;
+    let nodes = match node {
+        Some(name) => vec![network.node(name)?],
+        None => network.nodes().iter().collect(),
+    };
+    let mut files: Vec<(String, PathBuf, u64)> = Vec::new();
+    for node in nodes {
+        for path in node.logs() {
+            let label = format!("{}/{}", node.name(), path.file_name().unwrap_or_default().to_string_lossy());
+            files.push((label, path, 0));
+        }
+    }
+    loop {
+        for (label, path, from) in &mut files {
+            *from = print_from(label, path, *from)?;
+        }
+        if !follow {
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FOLLOW) => {}
+            () = interrupted() => return Ok(()),
+        }
+    }
+}
+
+/// Prints the full lines behind `from`; returns where they end. A file that became shorter is read from the start.
+fn print_from(label: &str, path: &Path, from: u64) -> Result<u64> {
+    let mut file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let from = if file.metadata()?.len() < from { 0 } else { from };
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let end = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let mut out = std::io::stdout().lock();
+    for line in String::from_utf8_lossy(&bytes[..end]).lines() {
+        writeln!(out, "{label}: {line}")?;
+    }
+    Ok(from + end as u64)
+}
+
+impl Demo {
+    async fn run(self) -> Result<()> {
+        let options = DemoOptions {
+            nodes: self.nodes.into(),
+            data: self.data,
+            json: self.json,
+            keep: self.keep,
+            seed: self.seed,
+            root: self.dir.unwrap_or_else(Network::default_root),
+        };
+        demo::run(&options).await
+    }
+}
+
+impl Bench {
+    async fn run(self) -> Result<()> {
+        let (measures, json) = match self {
+            Self::Embed { texts, rounds, clients, threads, json } => {
+                (bench::embed(&EmbedBench { texts, rounds, clients, threads }, json).await?, json)
+            }
+            Self::Contribute { size, rounds, json } => {
+                (bench::contribute(&ContributeBench { bytes: size, rounds }, json).await?, json)
+            }
+        };
+        bench::print(&measures, json);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("20 MiB"), Ok(20 << 20));
+        assert_eq!(size("7"), Ok(7));
+        assert!(size("1GB").is_err() && size("GiB").is_err() && size("0").is_err());
+    }
+
+    #[test]
+    fn a_log_is_printed_from_where_it_was_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        std::fs::write(&path, "one\ntwo\nhal").unwrap();
+        assert_eq!(print_from("x", &path, 0).unwrap(), 8);
+        assert_eq!(print_from("x", &path, 8).unwrap(), 8);
+        std::fs::write(&path, "new\n").unwrap();
+        assert_eq!(print_from("x", &path, 8).unwrap(), 4);
+    }
+}

@@ -1,0 +1,126 @@
+//! Having receipts checked by nodes that did not issue them.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
+
+use super::answer::Asked;
+use crate::api::Client;
+use crate::ui::Ui;
+
+/// Receipts of the sample; each is answered again from the checking node's own copy.
+const SAMPLE: usize = 30;
+/// Checks in flight.
+const AT_ONCE: usize = 2;
+
+/// What the checks gave.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Checked {
+    /// Different receipts issued.
+    pub issued: usize,
+    /// Of the sample, found right.
+    pub verified: usize,
+    /// Of the sample, found wrong.
+    pub mismatched: usize,
+    /// Whether a forged one was caught; `None` if none could be made.
+    pub forgery_caught: Option<bool>,
+}
+
+/// Verifies a sample, spread over all questions, each on a node other than the one that answered, and one forgery.
+pub(super) async fn check(clients: &[Client], asked: &[Asked], ui: &Ui) -> Result<Checked> {
+    let issued = asked.iter().map(|a| a.answer.receipt.id.as_str()).collect::<BTreeSet<_>>().len();
+    let sample: Vec<&Asked> = asked.iter().step_by(asked.len().div_ceil(SAMPLE).max(1)).collect();
+    let step = ui.bar("verifying receipts elsewhere", sample.len());
+    let verdicts: Vec<bool> = stream::iter(sample.iter().enumerate())
+        .map(|(i, asked)| {
+            let step = &step;
+            let checker = elsewhere(clients.len(), asked.node, i);
+            async move {
+                let id = &asked.answer.receipt.id;
+                let verdict = clients[checker]
+                    .verify_receipt(id)
+                    .await
+                    .with_context(|| format!("node{checker} cannot verify receipt {id}"))?;
+                if !verdict.stands() {
+                    step.say(format!("node{checker} finds receipt {id} wrong: {}", verdict.details));
+                }
+                step.one("");
+                anyhow::Ok(verdict.stands())
+            }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let verified = verdicts.iter().filter(|stands| **stands).count();
+    let forgery_caught = match asked.iter().find(|a| a.answer.passages.len() > 1) {
+        Some(asked) => Some(forgery_is_caught(clients, asked).await?),
+        None => None,
+    };
+    step.done(format!(
+        "{verified} of {} recomputed and found right{}",
+        verdicts.len(),
+        if forgery_caught == Some(true) { "; a forged one was caught" } else { "" }
+    ));
+    Ok(Checked { issued, verified, mismatched: verdicts.len() - verified, forgery_caught })
+}
+
+/// A node other than `node`, another one each time.
+fn elsewhere(count: usize, node: usize, turn: usize) -> usize {
+    if count < 2 { node } else { (node + 1 + turn % (count - 1)) % count }
+}
+
+/// Moves weight from one credit to another in the record of an answer and has the result verified elsewhere. A refusal
+/// of the record as a whole (its signature no longer fits) counts as caught.
+async fn forgery_is_caught(clients: &[Client], asked: &Asked) -> Result<bool> {
+    let id = &asked.answer.receipt.id;
+    let checker = &clients[elsewhere(clients.len(), asked.node, 0)];
+    let mut record = clients[asked.node].receipt(id).await?;
+    ensure!(move_weight(&mut record), "the record of receipt {id} has no weights to move");
+    match checker.verify_record(id, &record).await {
+        Ok(verdict) => Ok(!verdict.stands()),
+        Err(error) if error.status().is_some_and(|s| (400..500).contains(&s)) => Ok(true),
+        Err(error) => Err(error).context("cannot have a forged receipt verified"),
+    }
+}
+
+/// Moves one part in a thousand from the first to the last of the first list of weights found. False when there is none.
+fn move_weight(value: &mut Value) -> bool {
+    match value {
+        Value::Array(items) if items.len() > 1 && items.iter().all(|i| i["weight"].is_u64()) => {
+            let last = items.len() - 1;
+            let (from, to) =
+                (items[0]["weight"].as_u64().unwrap_or_default(), items[last]["weight"].as_u64().unwrap_or_default());
+            let moved = 1_000.min(from);
+            items[0]["weight"] = json!(from - moved);
+            items[last]["weight"] = json!(to + moved);
+            moved > 0
+        }
+        Value::Array(items) => items.iter_mut().any(move_weight),
+        Value::Object(fields) => fields.values_mut().any(move_weight),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checker_is_never_the_node_that_answered() {
+        for count in 2..6 {
+            for node in 0..count {
+                assert!((0..10).all(|turn| elsewhere(count, node, turn) != node));
+            }
+        }
+    }
+
+    #[test]
+    fn a_forgery_moves_weight_and_keeps_the_sum() {
+        let mut record = json!({"receipt": {"credits": [{"weight": 600_000}, {"weight": 400_000}], "fee": 1}});
+        assert!(move_weight(&mut record));
+        assert_eq!(record["receipt"]["credits"], json!([{"weight": 599_000}, {"weight": 401_000}]));
+        assert!(!move_weight(&mut json!({"fee": 1})));
+    }
+}

@@ -1,0 +1,224 @@
+//! What the demo found, as one JSON object and as tables.
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use serde::Serialize;
+
+use crate::api::Scores;
+use crate::ui::{Ui, dnt};
+
+/// The object that `--json` prints.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// How many nodes took part.
+    pub nodes: usize,
+    /// The height at which all were compared at the end.
+    pub height: u64,
+    /// Whether their states hash to the same there.
+    pub app_hashes_equal: bool,
+    /// Every contribution, in the order of the contributors.
+    pub contributions: Vec<ContributionLine>,
+    /// The questions.
+    pub answers: Answers,
+    /// The receipts.
+    pub receipts: Receipts,
+    /// Who was paid.
+    pub payouts: Vec<Payout>,
+    /// The sum of all accounts, in base units.
+    pub supply: Supply,
+    /// How long each part took.
+    pub seconds: Seconds,
+    /// Whether a forged receipt was caught; `None` if none could be made.
+    #[serde(skip)]
+    pub forgery_caught: Option<bool>,
+}
+
+/// One contribution.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContributionLine {
+    /// Its id, hex.
+    pub id: String,
+    /// Whose it is.
+    pub contributor: String,
+    /// How many records.
+    pub records: u64,
+    /// `final` or `refused`.
+    pub status: String,
+    /// The tally's medians in basis points.
+    pub scores: Option<Scores>,
+    /// Why, in the judges' words.
+    pub reason: String,
+    /// In how many answers it was used.
+    #[serde(skip)]
+    pub credited: usize,
+}
+
+/// How the questions went.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Answers {
+    /// Questions asked.
+    pub asked: usize,
+    /// Answered with the right label.
+    pub correct: usize,
+    /// What always saying the most frequent label would have got right.
+    pub majority_correct: usize,
+}
+
+/// How the receipts stood up.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Receipts {
+    /// One an answer.
+    pub issued: usize,
+    /// Recomputed by another node and found right.
+    pub verified: usize,
+    /// Recomputed by another node and found wrong.
+    pub mismatched: usize,
+}
+
+/// One account's pay.
+#[derive(Debug, Clone, Serialize)]
+pub struct Payout {
+    /// The account, `dn1…`.
+    pub account: String,
+    /// The contributor's name, or the node's.
+    pub contributor: String,
+    /// Base units.
+    pub amount: u64,
+    /// For what.
+    pub why: String,
+}
+
+/// The sum of all accounts in base units.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Supply {
+    /// Before anything was done.
+    pub before: u64,
+    /// After everything.
+    pub after: u64,
+}
+
+/// Seconds of each part.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Seconds {
+    /// Bringing what a machine lacks.
+    pub setup: f64,
+    /// From the first process to agreement.
+    pub up: f64,
+    /// Keys, money, the datanet, uploads.
+    pub contribute: f64,
+    /// From the last honest upload to the last verdict.
+    pub judge: f64,
+    /// All questions, a kill included.
+    pub answer: f64,
+    /// Verifying receipts, settling, claiming.
+    pub settle: f64,
+    /// From start to end, reading the data and stopping the nodes included.
+    pub total: f64,
+}
+
+impl Report {
+    /// Shows everything to a person.
+    pub(super) fn show(&self, ui: &Ui, problems: &[String]) {
+        ui.line(format!("\n{}", self.verdicts()));
+        ui.line(format!("\n{}", self.pay()));
+        let Answers { asked, correct, majority_correct } = self.answers;
+        ui.line(format!(
+            "\nAnswers   {correct} of {asked} right ({}); always saying the most frequent topic: {majority_correct} ({})",
+            percent(correct, asked),
+            percent(majority_correct, asked),
+        ));
+        let Receipts { issued, verified, mismatched } = self.receipts;
+        let forged = match self.forgery_caught {
+            Some(true) => "; a forged one was caught",
+            Some(false) => "; A FORGED ONE PASSED",
+            None => "",
+        };
+        ui.line(format!("Receipts  {issued} issued; of a sample {verified} verified by another node, {mismatched} mismatched{forged}"));
+        ui.line(format!("Supply    {} before, {} after", dnt(self.supply.before), dnt(self.supply.after)));
+        let same = if self.app_hashes_equal { "the same state" } else { "DIFFERENT STATES" };
+        ui.line(format!("Nodes     {} at height {} with {same}", self.nodes, self.height));
+        let s = &self.seconds;
+        ui.line(format!(
+            "Seconds   setup {:.1}, up {:.1}, contribute {:.1}, judge {:.1}, answer {:.1}, settle {:.1}, total {:.1}",
+            s.setup, s.up, s.contribute, s.judge, s.answer, s.settle, s.total
+        ));
+        for problem in problems {
+            ui.line(format!("\n✗ {problem}"));
+        }
+    }
+
+    /// Who was judged how.
+    fn verdicts(&self) -> Table {
+        let mut table =
+            table(&["contributor", "records", "verdict", "validity", "quality", "unique", "useful", "reason"]);
+        for line in &self.contributions {
+            let score =
+                |get: fn(&Scores) -> i64| right(line.scores.as_ref().map(|s| get(s).to_string()).unwrap_or_default());
+            table.add_row(vec![
+                Cell::new(&line.contributor),
+                right(line.records),
+                Cell::new(&line.status),
+                score(|s| s.validity),
+                score(|s| s.quality),
+                score(|s| s.uniqueness),
+                score(|s| s.usefulness),
+                Cell::new(&line.reason),
+            ]);
+        }
+        table
+    }
+
+    /// Who earned what, and why.
+    fn pay(&self) -> Table {
+        let mut table = table(&["paid", "records", "verdict", "answers", "earned", "why"]);
+        for line in &self.contributions {
+            let payout = self.payouts.iter().find(|p| p.contributor == line.contributor);
+            table.add_row(vec![
+                Cell::new(&line.contributor),
+                right(line.records),
+                Cell::new(&line.status),
+                right(line.credited),
+                right(dnt(payout.map_or(0, |p| p.amount))),
+                Cell::new(payout.map_or_else(|| no_pay(line), |p| p.why.clone())),
+            ]);
+        }
+        let contributes = |p: &Payout| self.contributions.iter().any(|c| c.contributor == p.contributor);
+        for payout in self.payouts.iter().filter(|p| !contributes(p)) {
+            let empty = || Cell::new("");
+            table.add_row(vec![
+                Cell::new(&payout.contributor),
+                empty(),
+                empty(),
+                empty(),
+                right(dnt(payout.amount)),
+                Cell::new(&payout.why),
+            ]);
+        }
+        table
+    }
+}
+
+fn no_pay(line: &ContributionLine) -> String {
+    match line.status.as_str() {
+        "refused" => "refused, so it earns nothing".to_owned(),
+        _ if line.credited == 0 => "no answer drew on it".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    if !table.is_tty() {
+        table.set_width(150);
+    }
+    table.set_header(header);
+    table
+}
+
+fn right(text: impl ToString) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn percent(part: usize, whole: usize) -> String {
+    if whole == 0 { "–".to_owned() } else { format!("{:.0} %", part as f64 * 100.0 / whole as f64) }
+}

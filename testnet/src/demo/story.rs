@@ -1,0 +1,138 @@
+//! The demo, step by step.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use super::parties::Party;
+use super::report::{Answers, ContributionLine, Receipts, Report, Supply};
+use super::{answer, contribute, parties, pay, receipts};
+use crate::api::Contribution;
+use crate::data::{Contributor, Dataset, Kind};
+use crate::network::Network;
+use crate::ui::Ui;
+
+/// Starts the nodes and does everything once.
+pub(super) async fn tell(network: &mut Network, data: &Dataset, ui: &Ui) -> Result<Report> {
+    let mut report = Report { nodes: network.nodes().len(), ..Report::default() };
+    let step = ui.step(format!("starting {} nodes", report.nodes));
+    let agreed = network.up(|text| step.say(text)).await?;
+    report.seconds.up = step.done(format!("all at height {} with state {}…", agreed.height, short(&agreed.app_hash)));
+    let clients = network.clients()?;
+    report.supply.before = clients[0].supply().await?;
+
+    let began = Instant::now();
+    let step = ui.step("accounts and the datanet");
+    let contributors = parties::contributors(&clients, data).await?;
+    let callers = parties::callers(&clients, answer::serving(clients.len())).await?;
+    let datanet = contribute::open_datanet(&clients[0], data, clients.len()).await?;
+    step.done(format!("{} accounts, datanet {}…", contributors.len() + callers.len(), short(&datanet)));
+    let verdicts = judge_all(network, &datanet, data, &contributors, ui, began, &mut report).await?;
+
+    let began = Instant::now();
+    answer::open_channels(&clients, &callers, data.questions.len()).await?;
+    let asked = answer::ask_all(network, &datanet, data, &callers, ui).await?;
+    report.seconds.answer = began.elapsed().as_secs_f64();
+    report.answers = Answers {
+        asked: asked.len(),
+        correct: asked.iter().filter(|a| a.correct).count(),
+        majority_correct: data.majority_correct(),
+    };
+
+    let began = Instant::now();
+    // A node that was restarted may answer elsewhere than before.
+    let clients = network.clients()?;
+    let checked = receipts::check(&clients, &asked, ui).await?;
+    report.receipts = Receipts { issued: checked.issued, verified: checked.verified, mismatched: checked.mismatched };
+    report.forgery_caught = checked.forgery_caught;
+    pay::settle(&clients, callers.len(), ui).await?;
+    report.payouts = pay::claim_all(network, &clients, &contributors, ui).await?;
+    report.seconds.settle = began.elapsed().as_secs_f64();
+
+    report.contributions =
+        verdicts.iter().zip(&contributors).map(|(verdict, party)| contribution_line(verdict, party, &asked)).collect();
+    compare(network, &mut report, ui).await?;
+    report.supply = Supply { before: report.supply.before, after: clients[0].supply().await? };
+    Ok(report)
+}
+
+/// First everybody honest, then those who are not: what is a copy is judged against what was there before.
+async fn judge_all(
+    network: &Network,
+    datanet: &str,
+    data: &Dataset,
+    parties: &[Party],
+    ui: &Ui,
+    began: Instant,
+    report: &mut Report,
+) -> Result<Vec<Contribution>> {
+    let everybody: Vec<(usize, &Contributor, &Party)> =
+        data.contributors.iter().zip(parties).enumerate().map(|(i, (c, p))| (i, c, p)).collect();
+    let (bad, good): (Vec<_>, Vec<_>) = everybody.into_iter().partition(|(_, c, _)| matches!(c.kind, Kind::Bad(_)));
+    let last_upload = Mutex::new(Instant::now());
+    let uploaded = || {
+        if let Ok(mut last) = last_upload.lock() {
+            *last = Instant::now();
+        }
+    };
+    let mut verdicts: Vec<(usize, Contribution)> = Vec::new();
+    for (title, group) in [("judging contributions", good), ("judging the suspicious ones", bad)] {
+        if group.is_empty() {
+            continue;
+        }
+        let step = ui.bar(title, group.len());
+        let who: Vec<(&Contributor, &Party)> = group.iter().map(|(_, c, p)| (*c, *p)).collect();
+        let settled = contribute::contribute(network, datanet, &who, &step, uploaded).await?;
+        step.done(tally(&settled));
+        verdicts.extend(group.iter().map(|(i, ..)| *i).zip(settled));
+        if report.seconds.contribute == 0.0 {
+            let last = last_upload.lock().map_or_else(|_| Instant::now(), |last| *last);
+            report.seconds.contribute = last.duration_since(began).as_secs_f64();
+        }
+    }
+    report.seconds.judge = began.elapsed().as_secs_f64() - report.seconds.contribute;
+    verdicts.sort_by_key(|(i, _)| *i);
+    Ok(verdicts.into_iter().map(|(_, c)| c).collect())
+}
+
+/// How many became what.
+fn tally(settled: &[Contribution]) -> String {
+    let refused = settled.iter().filter(|c| c.state == crate::api::State::Refused).count();
+    format!("{} final, {refused} refused", settled.len() - refused)
+}
+
+fn contribution_line(verdict: &Contribution, party: &Party, asked: &[answer::Asked]) -> ContributionLine {
+    let used = |a: &&answer::Asked| a.answer.passages.iter().any(|p| p.contribution == verdict.id && p.weight > 0);
+    ContributionLine {
+        id: verdict.id.clone(),
+        contributor: party.name.clone(),
+        records: verdict.records,
+        status: verdict.state.as_str().to_owned(),
+        scores: verdict.scores,
+        reason: verdict.reason.clone().unwrap_or_default(),
+        credited: asked.iter().filter(used).count(),
+    }
+}
+
+/// The nodes' states at the end, the one that was killed included. A disagreement is a finding, not an error.
+async fn compare(network: &Network, report: &mut Report, ui: &Ui) -> Result<()> {
+    let step = ui.step("comparing states");
+    match network.agreement().await {
+        Ok(agreed) => {
+            (report.height, report.app_hashes_equal) = (agreed.height, true);
+            step.done(format!("all at height {} with state {}…", agreed.height, short(&agreed.app_hash)));
+        }
+        Err(error) => {
+            step.failed(error.to_string());
+            let status = network.nodes().first().context("a network has a node")?.status().await?;
+            report.height = status.height;
+        }
+    }
+    Ok(())
+}
+
+/// The first digits of a hash.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

@@ -1,0 +1,141 @@
+//! Making the homes of a network: keys and tokens, one genesis for all, ports and the addresses of the others.
+//!
+//! This is the one place that knows the daemon's types; everything else speaks HTTP and files.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use datanet::init::{GenesisValidator, InitOutcome, NetworkGenesis, init_home, write_genesis};
+use datanet::setup::{LineProgress, Progress, SetupOptions, Toolbox, ensure, progress_for};
+use datanet_config::{Engine as OrderedBy, Home, NodeConfig, Profile};
+use datanet_ledger::component::{Genesis, GenesisAccount, Params};
+use datanet_types::amount::DNT;
+use libp2p::identity;
+
+use super::{Engine, NetworkOptions, NodeEntry, ports};
+use crate::ui::Ui;
+
+/// What each node's account owns at the start.
+const NODE_BALANCE: u64 = 1_000_000 * DNT;
+/// Voting power of each validator.
+const POWER: u64 = 10;
+/// Blocks for committing scores: several nodes share this machine's cores, and judging takes what it takes.
+const COMMIT_WINDOW: u64 = 600;
+/// Blocks for revealing them.
+const REVEAL_WINDOW: u64 = 120;
+
+/// Brings what this machine lacks (CometBFT, ONNX Runtime, the model); returns where it is and the seconds it took.
+///
+/// # Errors
+/// Naming the command to type where something cannot be had.
+pub async fn setup(ui: &Ui) -> Result<(Toolbox, f64)> {
+    let began = Instant::now();
+    let progress: std::sync::Arc<dyn Progress> =
+        if ui.is_for_programs() { std::sync::Arc::new(LineProgress) } else { progress_for(false) };
+    let tools = ensure(&SetupOptions::from_env()?, progress).await?;
+    Ok((tools, began.elapsed().as_secs_f64()))
+}
+
+/// The ports of one node. They stay the same over restarts, so that others find it again.
+struct Ports {
+    api: u16,
+    gossip: u16,
+    blobs: u16,
+    comet: u16,
+}
+
+/// Makes all homes below `dir`.
+pub(super) async fn create(dir: &Path, chain_id: &str, options: &NetworkOptions) -> Result<Vec<NodeEntry>> {
+    let homes: Vec<Home> = (0..options.nodes).map(|i| Home::new(dir.join(name(i)))).collect();
+    let ports = ports::free(options.nodes * 4)?;
+    let ports: Vec<Ports> =
+        ports.chunks_exact(4).map(|p| Ports { api: p[0], gossip: p[1], blobs: p[2], comet: p[3] }).collect();
+    let mut outcomes = Vec::new();
+    for (i, home) in homes.iter().enumerate() {
+        let config = own_config(i, &ports[i], options);
+        outcomes.push(init_home(home, &config).with_context(|| format!("cannot make {}", home.root().display()))?);
+    }
+    let genesis = genesis(chain_id, &outcomes)?;
+    for (i, home) in homes.iter().enumerate() {
+        write_genesis(home, &genesis)?;
+        let config = introduced(own_config(i, &ports[i], options), i, &ports, &outcomes)?;
+        std::fs::write(home.config(), config.to_toml())
+            .with_context(|| format!("cannot write {}", home.config().display()))?;
+    }
+    let entry = |(i, (home, outcome)): (usize, (&Home, &InitOutcome))| NodeEntry {
+        name: name(i),
+        home: home.root().to_owned(),
+        account: outcome.account.to_string(),
+    };
+    Ok(homes.iter().zip(&outcomes).enumerate().map(entry).collect())
+}
+
+fn name(index: usize) -> String {
+    format!("node{index}")
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// A node's configuration, as far as it does not depend on the others.
+fn own_config(index: usize, ports: &Ports, options: &NetworkOptions) -> NodeConfig {
+    let mut config = NodeConfig::default();
+    config.node.name = name(index);
+    config.api.listen = loopback(ports.api);
+    config.p2p.listen = vec![quic(ports.gossip), format!("/ip4/127.0.0.1/tcp/{}", ports.gossip)];
+    config.p2p.blob_bind = loopback(ports.blobs);
+    config.consensus.profile = Profile::Local;
+    config.consensus.p2p_listen = loopback(ports.comet);
+    config.consensus.engine = match options.engine {
+        Engine::Cometbft => OrderedBy::Cometbft,
+        Engine::Solo => OrderedBy::Solo,
+    };
+    config.inference.threads = options.inference_threads;
+    config.judging.automatic = options.automatic_judging;
+    config
+}
+
+fn quic(port: u16) -> String {
+    format!("/ip4/127.0.0.1/udp/{port}/quic-v1")
+}
+
+/// The same with the addresses of all other nodes.
+fn introduced(mut config: NodeConfig, index: usize, ports: &[Ports], outcomes: &[InitOutcome]) -> Result<NodeConfig> {
+    for (other, (ports, outcome)) in ports.iter().zip(outcomes).enumerate().filter(|(other, _)| *other != index) {
+        let key = identity::ed25519::PublicKey::try_from_bytes(&outcome.node_key.0)
+            .with_context(|| format!("the node key of node{other} is no ed25519 key"))?;
+        let peer = identity::PublicKey::from(key).to_peer_id();
+        config.p2p.bootstrap.push(format!("{}/p2p/{peer}", quic(ports.gossip)));
+        config.consensus.persistent_peers.push(format!("{}@127.0.0.1:{}", outcome.comet_node_id, ports.comet));
+    }
+    Ok(config)
+}
+
+/// Every node validates with the same power and owns the same.
+fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
+    let validator = |(i, outcome): (usize, &InitOutcome)| GenesisValidator {
+        public_key: outcome.validator,
+        power: POWER,
+        name: name(i),
+    };
+    let account = |(i, outcome): (usize, &InitOutcome)| GenesisAccount {
+        address: outcome.account,
+        balance: NODE_BALANCE,
+        name: Some(name(i)),
+    };
+    Ok(NetworkGenesis {
+        chain_id: chain_id.to_owned(),
+        genesis_time: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .context("this machine's clock is before 1970")?
+            .as_secs(),
+        validators: outcomes.iter().enumerate().map(validator).collect(),
+        app_state: Genesis {
+            params: Params { commit_window: COMMIT_WINDOW, reveal_window: REVEAL_WINDOW, ..Params::default() },
+            accounts: outcomes.iter().enumerate().map(account).collect(),
+        },
+    })
+}
