@@ -19,3 +19,4 @@ pub mod corpus;
 pub mod engine;
 pub mod graph;
 pub mod onnx;
+pub mod retrieval;
