@@ -30,9 +30,11 @@ mod shape;
 mod unicode;
 
 pub use checker::{StreamChecker, Summary, check, check_parquet};
+pub(crate) use error::cut;
 pub use error::{CorpusError, Fault};
 pub use reader::{Records, Source, read_records};
 pub use record::Record;
+pub(crate) use record::recheck;
 
 /// How much input is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use datanet_types::record::record_leaf;
 use datanet_types::schema::Schema;
 
 use super::builder::{Canonical, RecordBuilder};
-use super::error::CorpusError;
+use super::error::{CorpusError, Fault};
 use super::json::read_object;
 use super::shape::Shape;
 
@@ -65,6 +65,19 @@ impl Record {
     pub fn leaf(&self) -> Digest {
         record_leaf(self.canonical.as_bytes())
     }
+}
+
+/// What is wrong with each record by `schema`: for those who do not trust how it was read.
+pub(crate) fn recheck<'a>(
+    records: impl Iterator<Item = &'a Record>,
+    schema: &Schema,
+) -> Result<Vec<Option<Fault>>, CorpusError> {
+    let mut builder = RecordBuilder::new(Arc::new(Shape::compile(schema)?));
+    let check = |record: &Record| {
+        builder.begin();
+        read_object(record.canonical(), &mut builder).and_then(|()| builder.finish().map(drop)).err()
+    };
+    Ok(records.map(check).collect())
 }
 
 impl Piece {

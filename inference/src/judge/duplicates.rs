@@ -1,0 +1,385 @@
+//! Who said it first: exact, near and paraphrased duplicates.
+
+use std::collections::HashMap;
+
+use datanet_types::id::{ContributionId, Digest};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::clusters::Clusters;
+use super::minhash::band_keys;
+use super::usefulness::Labelled;
+use super::vector::cosine;
+use super::words::{SHINGLE, jaccard, shingles};
+use crate::corpus::Record;
+
+/// Near duplicates share at least this part of their shingles.
+pub const NEAR: f64 = 0.75;
+/// Paraphrases have at least this cosine.
+pub const PARAPHRASE: f32 = 0.95;
+/// Most members of one bucket that are compared: a flood of copies must not cost the square of its size. The earliest
+/// are kept, and they are the ones that own.
+const BUCKET: usize = 64;
+
+/// Which record, of which contribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordRef {
+    /// The contribution.
+    pub contribution: ContributionId,
+    /// Index of the record in it, from 0.
+    pub record: u64,
+}
+
+/// How alike two records are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum DuplicateKind {
+    /// The same canonical record.
+    Exact,
+    /// Nearly the same words.
+    Near {
+        /// Share of common 5-word shingles, [`NEAR`] to 1.
+        jaccard: f64,
+    },
+    /// The same said otherwise.
+    Paraphrase {
+        /// Cosine of the embeddings, [`PARAPHRASE`] to 1.
+        cosine: f32,
+    },
+}
+
+/// An earlier record that a record repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DuplicateOf {
+    /// The earlier record.
+    #[serde(flatten)]
+    pub of: RecordRef,
+    /// How alike they are.
+    #[serde(flatten)]
+    pub kind: DuplicateKind,
+}
+
+/// Everything accepted into one datanet so far, in order of acceptance: for finding duplicates, and as the neighbours
+/// among which usefulness is measured. About 2.5 KB a record with 384-dimensional embeddings.
+#[derive(Debug, Clone, Default)]
+pub struct DuplicateIndex {
+    entries: Vec<Entry>,
+    places: HashMap<RecordRef, usize>,
+    leaves: HashMap<Digest, usize>,
+    buckets: HashMap<u64, Vec<usize>>,
+    clusters: Clusters,
+}
+
+/// An accepted record.
+#[derive(Debug, Clone)]
+struct Entry {
+    at: RecordRef,
+    leaf: Digest,
+    label: Option<String>,
+    embedding: Box<[f32]>,
+    shingles: Box<[u64]>,
+    keys: Vec<u64>,
+    /// The entry that it repeats, if any: what the clusters are made of.
+    repeats: Option<usize>,
+}
+
+/// A record as the search needs it.
+struct Probe<'a> {
+    leaf: Digest,
+    shingles: Vec<u64>,
+    keys: Vec<u64>,
+    embedding: &'a [f32],
+}
+
+impl<'a> Probe<'a> {
+    fn new(record: &Record, embedding: &'a [f32]) -> Self {
+        let shingles = shingles(record.text(), SHINGLE);
+        Self { leaf: record.leaf(), keys: band_keys(&shingles).to_vec(), shingles, embedding }
+    }
+}
+
+impl DuplicateIndex {
+    /// Nothing accepted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Records in it.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The accepted records that have a label, in order of acceptance.
+    pub(crate) fn labelled(&self) -> impl Iterator<Item = Labelled<'_>> {
+        self.entries.iter().filter_map(|entry| {
+            Some(Labelled { embedding: &entry.embedding, label: entry.label.as_deref()?, leaf: entry.leaf })
+        })
+    }
+
+    /// Adds the records (position and record) of an accepted contribution, each with its embedding, a unit vector.
+    /// Contributions are added in order of acceptance; one that is there already is replaced.
+    pub fn add<E: AsRef<[f32]> + Sync>(&mut self, contribution: ContributionId, records: &[(u64, Record)], embeddings: &[E]) {
+        self.remove(&contribution);
+        let found = self.search(records, embeddings);
+        let places: HashMap<u64, usize> =
+            records.iter().enumerate().map(|(i, (position, _))| (*position, self.entries.len() + i)).collect();
+        for (((position, record), embedding), found) in records.iter().zip(embeddings).zip(found) {
+            let probe = Probe::new(record, embedding.as_ref());
+            let repeats = found.and_then(|found| match found {
+                Found::Earlier(entry, _) => Some(entry),
+                Found::Batch(position, _) => places.get(&position).copied(),
+            });
+            self.insert(Entry {
+                at: RecordRef { contribution, record: *position },
+                leaf: probe.leaf,
+                label: record.label().map(str::to_owned),
+                embedding: probe.embedding.into(),
+                shingles: probe.shingles.into(),
+                keys: probe.keys,
+                repeats,
+            });
+        }
+    }
+
+    /// Removes a contribution (revoked, or no longer final). What it owned passes to the next that said it.
+    pub fn remove(&mut self, contribution: &ContributionId) {
+        if !self.entries.iter().any(|entry| entry.at.contribution == *contribution) {
+            return;
+        }
+        let old = std::mem::take(self);
+        // Members of a cluster whose leader goes are tied to the first of them that stays.
+        let mut heirs: HashMap<usize, usize> = HashMap::new();
+        for (place, mut entry) in old.entries.into_iter().enumerate() {
+            if entry.at.contribution == *contribution {
+                continue;
+            }
+            let next = self.entries.len();
+            let heir = *heirs.entry(old.clusters.leader(place)).or_insert(next);
+            entry.repeats = (heir != next).then_some(heir);
+            self.insert(entry);
+        }
+    }
+
+    /// The first record that said what this one says: itself, or the earliest of its cluster of duplicates, who owns
+    /// the cluster's share. `None` if there is no such record.
+    pub fn owner(&self, at: &RecordRef) -> Option<RecordRef> {
+        let place = *self.places.get(at)?;
+        Some(self.entries[self.clusters.leader(place)].at)
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let place = self.clusters.grow();
+        if let Some(earlier) = entry.repeats {
+            self.clusters.join(place, earlier);
+        }
+        self.places.insert(entry.at, place);
+        self.leaves.entry(entry.leaf).or_insert(place);
+        for key in &entry.keys {
+            let bucket = self.buckets.entry(*key).or_default();
+            if bucket.len() < BUCKET {
+                bucket.push(place);
+            }
+        }
+        self.entries.push(entry);
+    }
+
+    /// For each record (position and record; embeddings are unit vectors) of a batch of `contribution`, the earlier
+    /// record that it repeats: an accepted one, or an earlier one of the batch itself. An exact match goes before a
+    /// near one, a near one before a paraphrase, the earliest before later ones.
+    pub fn check<E: AsRef<[f32]> + Sync>(
+        &self,
+        contribution: ContributionId,
+        records: &[(u64, Record)],
+        embeddings: &[E],
+    ) -> Vec<Option<DuplicateOf>> {
+        let name = |found: Found| match found {
+            Found::Earlier(entry, kind) => DuplicateOf { of: self.entries[entry].at, kind },
+            Found::Batch(record, kind) => DuplicateOf { of: RecordRef { contribution, record }, kind },
+        };
+        self.search(records, embeddings).into_iter().map(|found| found.map(name)).collect()
+    }
+
+    fn search<E: AsRef<[f32]> + Sync>(&self, records: &[(u64, Record)], embeddings: &[E]) -> Vec<Option<Found>> {
+        let probes: Vec<Probe<'_>> =
+            records.par_iter().zip(embeddings).map(|((_, record), e)| Probe::new(record, e.as_ref())).collect();
+        let batch = BatchTables::new(&probes);
+        let found: Vec<Option<Match>> = (0..probes.len()).into_par_iter().map(|i| self.find(&probes, i, &batch)).collect();
+        found.into_iter().map(|found| found.map(|found| found.named(records))).collect()
+    }
+
+    /// The best match of probe `i` among the entries and the probes before it.
+    fn find(&self, probes: &[Probe<'_>], i: usize, batch: &BatchTables) -> Option<Match> {
+        let probe = &probes[i];
+        if let Some(entry) = self.leaves.get(&probe.leaf) {
+            return Some(Match { place: Place::Entry(*entry), kind: DuplicateKind::Exact });
+        }
+        if let Some(first) = batch.leaves.get(&probe.leaf).filter(|first| **first < i) {
+            return Some(Match { place: Place::Probe(*first), kind: DuplicateKind::Exact });
+        }
+        let near = |place: Place, shingles: &[u64]| {
+            let jaccard = jaccard(&probe.shingles, shingles);
+            (jaccard >= NEAR).then_some(Match { place, kind: DuplicateKind::Near { jaccard } })
+        };
+        let entries = candidates(&self.buckets, &probe.keys, usize::MAX);
+        let by_words = entries.into_iter().find_map(|entry| near(Place::Entry(entry), &self.entries[entry].shingles));
+        if by_words.is_some() {
+            return by_words;
+        }
+        let earlier = candidates(&batch.buckets, &probe.keys, i);
+        let by_words = earlier.into_iter().find_map(|other| near(Place::Probe(other), &probes[other].shingles));
+        by_words.or_else(|| self.paraphrased(probes, i))
+    }
+
+    fn paraphrased(&self, probes: &[Probe<'_>], i: usize) -> Option<Match> {
+        let embedding = probes[i].embedding;
+        if embedding.is_empty() {
+            return None;
+        }
+        let close = |place: Place, other: &[f32]| {
+            let cosine = cosine(embedding, other).min(1.0);
+            (cosine >= PARAPHRASE).then_some(Match { place, kind: DuplicateKind::Paraphrase { cosine } })
+        };
+        let among_entries = self.entries.iter().enumerate().find_map(|(at, e)| close(Place::Entry(at), &e.embedding));
+        among_entries.or_else(|| (0..i).find_map(|other| close(Place::Probe(other), probes[other].embedding)))
+    }
+}
+
+/// A match, by place.
+struct Match {
+    place: Place,
+    kind: DuplicateKind,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Entry(usize),
+    Probe(usize),
+}
+
+/// A match, by entry or by position in the batch.
+enum Found {
+    Earlier(usize, DuplicateKind),
+    Batch(u64, DuplicateKind),
+}
+
+impl Match {
+    fn named(self, records: &[(u64, Record)]) -> Found {
+        match self.place {
+            Place::Entry(entry) => Found::Earlier(entry, self.kind),
+            Place::Probe(i) => Found::Batch(records[i].0, self.kind),
+        }
+    }
+}
+
+/// The batch's own leaves and buckets, each with the probes in order.
+struct BatchTables {
+    leaves: HashMap<Digest, usize>,
+    buckets: HashMap<u64, Vec<usize>>,
+}
+
+impl BatchTables {
+    fn new(probes: &[Probe<'_>]) -> Self {
+        let (mut leaves, mut buckets) = (HashMap::new(), HashMap::<u64, Vec<usize>>::new());
+        for (i, probe) in probes.iter().enumerate() {
+            if *leaves.entry(probe.leaf).or_insert(i) != i {
+                continue;
+            }
+            for key in &probe.keys {
+                let bucket = buckets.entry(*key).or_default();
+                if bucket.len() < BUCKET {
+                    bucket.push(i);
+                }
+            }
+        }
+        Self { leaves, buckets }
+    }
+}
+
+/// Members before `end` that share a key, the earliest first.
+fn candidates(buckets: &HashMap<u64, Vec<usize>>, keys: &[u64], end: usize) -> Vec<usize> {
+    let members = keys.iter().filter_map(|key| buckets.get(key)).flatten().copied();
+    let mut members: Vec<usize> = members.filter(|member| *member < end).collect();
+    members.sort_unstable();
+    members.dedup();
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_types::schema::Schema;
+
+    const A: ContributionId = ContributionId([1; 32]);
+    const B: ContributionId = ContributionId([2; 32]);
+    const FIRST: &str = "The parser reads one token at a time from the stream and never looks back, which keeps the memory \
+        it needs flat even for inputs of many gigabytes that arrive over a slow line.";
+    const OTHER: &str = "Keys are rotated every ninety days by a job that runs in the night and reports what it did.";
+
+    fn records(texts: &[&str]) -> Vec<(u64, Record)> {
+        let mut schema = Schema::text_and_label(&[]);
+        schema.fields.truncate(1);
+        let read = |text: &&str| Record::from_json(&serde_json::json!({ "text": text }).to_string(), &schema).unwrap();
+        texts.iter().map(read).enumerate().map(|(i, record)| (i as u64, record)).collect()
+    }
+
+    /// One direction for each number.
+    fn direction(degrees: f32) -> Vec<f32> {
+        vec![degrees.to_radians().cos(), degrees.to_radians().sin()]
+    }
+
+    fn far_apart(n: usize) -> Vec<Vec<f32>> {
+        (0..n).map(|i| (0..n).map(|j| if i == j { 1.0 } else { 0.0 }).collect()).collect()
+    }
+
+    #[test]
+    fn exact_near_and_paraphrased_copies_are_told_apart() {
+        let mut index = DuplicateIndex::new();
+        index.add(A, &records(&[FIRST, OTHER]), &[direction(0.0), direction(60.0)]);
+        let edited = FIRST.replace("slow line", "thin wire");
+        let batch = records(&[OTHER, &edited, "Said in words of its own.", "Something else altogether."]);
+        let found = index.check(B, &batch, &[direction(61.0), direction(90.0), direction(10.0), direction(120.0)]);
+        let kinds: Vec<_> = found.iter().map(|found| found.map(|f| (f.of.contribution, f.of.record, f.kind))).collect();
+        assert_eq!(kinds[0], Some((A, 1, DuplicateKind::Exact)));
+        assert!(matches!(kinds[1], Some((A, 0, DuplicateKind::Near { jaccard })) if jaccard < 1.0), "{kinds:?}");
+        assert!(matches!(kinds[2], Some((A, 0, DuplicateKind::Paraphrase { .. }))), "{kinds:?}");
+        assert_eq!(kinds[3], None);
+    }
+
+    #[test]
+    fn copies_inside_a_batch_count_but_for_the_first() {
+        let batch = records(&["hi", FIRST, "hi", &FIRST.to_uppercase(), "ho"]);
+        let found = DuplicateIndex::new().check(B, &batch, &far_apart(5));
+        let of: Vec<_> = found.iter().map(|found| found.map(|f| (f.of.contribution == B, f.of.record))).collect();
+        assert_eq!(of, [None, None, Some((true, 0)), Some((true, 1)), None]);
+    }
+
+    #[test]
+    fn the_earliest_owns_until_it_is_removed() {
+        let mut index = DuplicateIndex::new();
+        let c = ContributionId([3; 32]);
+        for (id, degrees) in [(A, 0.0), (B, 10.0), (c, 20.0)] {
+            index.add(id, &records(&[FIRST]), &[direction(degrees)]);
+        }
+        let last = RecordRef { contribution: c, record: 0 };
+        assert_eq!(index.owner(&last).map(|owner| owner.contribution), Some(A));
+        index.remove(&A);
+        assert_eq!(index.owner(&last).map(|owner| owner.contribution), Some(B));
+        assert_eq!(index.len(), 2);
+        index.remove(&B);
+        assert_eq!(index.owner(&last), Some(last));
+    }
+
+    #[test]
+    fn adding_twice_changes_nothing() {
+        let mut index = DuplicateIndex::new();
+        index.add(A, &records(&[FIRST, OTHER]), &far_apart(2));
+        index.add(A, &records(&[FIRST, OTHER]), &far_apart(2));
+        assert_eq!(index.len(), 2);
+        assert!(index.entries.iter().all(|entry| entry.repeats.is_none()));
+    }
+}

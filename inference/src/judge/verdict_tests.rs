@@ -1,0 +1,136 @@
+//! Whole judgements: honest batches pass, bad ones fail for the true reason.
+
+use super::*;
+use crate::judge::words::mix;
+
+const HONEST: ContributionId = ContributionId([0xaa; 32]);
+const JUDGED: ContributionId = ContributionId([0xbb; 32]);
+const SUBJECTS: [&str; 3] = ["parsers", "ciphers", "sockets"];
+
+fn schema() -> Schema {
+    Schema::text_and_label(&SUBJECTS)
+}
+
+fn record(text: &str, label: &str) -> Record {
+    Record::from_json(&serde_json::json!({ "text": text, "label": label }).to_string(), &schema()).unwrap()
+}
+
+/// Distinct sentences of made-up but pronounceable words, so that no two share phrases.
+fn sentence(seed: u64) -> String {
+    let syllables = ["ba", "ren", "to", "mil", "ka", "sor", "ve", "lin", "du", "pa", "ter", "no", "gi", "ras", "mo", "hel"];
+    let word = |i: u64| -> String {
+        let bits = mix(seed * 101 + i);
+        (0..2 + bits % 2).map(|j| syllables[((bits >> (8 + 4 * j)) % 16) as usize]).collect()
+    };
+    (0..14).map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Records of alternating classes, each near the direction of its own; `label` may lie.
+fn batch(n: u64, seed: u64, label: impl Fn(u64) -> u64) -> (Vec<(u64, Record)>, Vec<Vec<f32>>) {
+    let records = (0..n).map(|i| (i, record(&sentence(seed + i), SUBJECTS[(label(i) % 3) as usize]))).collect();
+    let embeddings = (0..n).map(|i| {
+        let noise = |j: u64| (mix((seed + i) * 97 + j) >> 40) as f32 / (1u64 << 24) as f32 - 0.5;
+        let vector: Vec<f32> = (0..24).map(|j| if j == i % 3 { 1.0 } else { 0.9 * noise(j) }).collect();
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.into_iter().map(|x| x / length).collect()
+    });
+    (records, embeddings.collect())
+}
+
+fn judge_batch((records, embeddings): &(Vec<(u64, Record)>, Vec<Vec<f32>>)) -> Judgement {
+    let (corpus_records, corpus_embeddings) = batch(120, 10_000, |i| i);
+    let (holdout, holdout_embeddings) = batch(90, 20_000, |i| i);
+    let mut corpus = DuplicateIndex::new();
+    corpus.add(HONEST, &corpus_records, &corpus_embeddings);
+    let judgement = judge(&JudgeInput {
+        contribution: JUDGED,
+        schema: &schema(),
+        records,
+        embeddings,
+        holdout: &holdout,
+        holdout_embeddings: &holdout_embeddings,
+        corpus: &corpus,
+    });
+    assert!(judgement.scores.in_range() && judgement.scores == judgement.report.scores);
+    judgement
+}
+
+#[test]
+fn an_honest_batch_gets_good_scores() {
+    let judgement = judge_batch(&batch(40, 1, |i| i));
+    assert!(judgement.scores.combined() > 9_000, "{judgement:?}");
+    assert!(judgement.report.flagged.is_empty());
+}
+
+#[test]
+fn random_labels_fail_on_usefulness_alone() {
+    let judgement = judge_batch(&batch(60, 1, |i| mix(i) % 3));
+    assert_eq!(judgement.scores.weakest(), "usefulness");
+    assert!(judgement.scores.usefulness < 7_500, "{:?}", judgement.scores);
+    assert!(judgement.report.summary.contains("no better than chance (z = "), "{}", judgement.report.summary);
+    assert!(judgement.report.flagged.iter().all(|flagged| flagged.value.is_some_and(|value| value < 0.0)));
+}
+
+#[test]
+fn light_edits_of_accepted_records_fail_on_uniqueness() {
+    let (mut records, embeddings) = batch(40, 10_000, |i| i);
+    for (position, old) in records.iter_mut().filter(|(position, _)| position % 10 != 0) {
+        *old = record(&format!("{} indeed {position}", old.text()), old.label().unwrap());
+    }
+    let judgement = judge_batch(&(records, embeddings));
+    assert_eq!((judgement.scores.uniqueness, judgement.scores.weakest()), (0, "uniqueness"));
+    assert!(judgement.report.summary.contains("copies of contribution aaaaaaaaaaaa…"), "{}", judgement.report.summary);
+    assert_eq!((judgement.report.counts.exact, judgement.report.counts.near), (4, 36));
+}
+
+#[test]
+fn boilerplate_fails_on_quality() {
+    let (mut records, embeddings) = batch(30, 1, |i| i);
+    for (position, old) in records.iter_mut().take(25) {
+        let text = format!("Licensed under the {} license at your option, see the license file.", sentence(*position + 50));
+        *old = record(&text, old.label().unwrap());
+    }
+    let judgement = judge_batch(&(records, embeddings));
+    assert_eq!(judgement.scores.weakest(), "quality");
+    assert!(judgement.report.summary.contains("83 % boilerplate"), "{}", judgement.report.summary);
+}
+
+#[test]
+fn records_of_another_schema_are_not_valid() {
+    let foreign = Schema::text_and_label(&["other"]);
+    let (mut records, embeddings) = batch(4, 1, |i| i);
+    records[1].1 = Record::from_json("{\"text\":\"Something else altogether here\",\"label\":\"other\"}", &foreign).unwrap();
+    let judgement = judge_batch(&(records, embeddings));
+    assert_eq!(judgement.scores.validity, 7_500);
+    assert!(judgement.report.dimensions[0].why.contains("record 1 has \"other\""), "{:?}", judgement.report.dimensions[0]);
+}
+
+#[test]
+fn an_unreadable_contribution_says_why_and_scores_nothing() {
+    let judgement = judge_unreadable(JUDGED, &CorpusError::Utf8 { offset: 17 });
+    assert_eq!((judgement.scores.combined(), judgement.scores.weakest()), (0, "validity"));
+    assert!(judgement.report.summary.contains("byte 17"), "{}", judgement.report.summary);
+}
+
+#[test]
+fn a_datanet_without_held_out_records_is_judged_on_the_rest() {
+    let (records, embeddings) = batch(5, 1, |i| i);
+    let corpus = DuplicateIndex::new();
+    let (schema, contribution) = (schema(), JUDGED);
+    let input = JudgeInput { contribution, schema: &schema, records: &records, embeddings: &embeddings, holdout: &[], holdout_embeddings: &[], corpus: &corpus };
+    assert_eq!(judge(&input).scores.combined(), 10_000);
+}
+
+#[test]
+fn reports_are_json_bounded_and_the_same_every_time() {
+    let (mut records, embeddings) = batch(2_000, 1, |i| i);
+    let copy = record(&sentence(1).repeat(40), "ciphers");
+    records.iter_mut().for_each(|(_, old)| *old = copy.clone());
+    let judge = || serde_json::to_string(&judge_batch(&(records.clone(), embeddings.clone())).report).unwrap();
+    let json = judge();
+    assert!(json.len() < 128 * 1024, "{}", json.len());
+    assert_eq!(json, judge());
+    let report: Report = serde_json::from_str(&json).unwrap();
+    assert!(report.flagged_is_cut && report.flagged.len() == MAX_FLAGGED);
+    assert!(report.flagged.iter().all(|flagged| flagged.excerpt.chars().count() <= 120));
+}
