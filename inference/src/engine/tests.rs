@@ -75,7 +75,9 @@ fn token_ids_match_the_reference() {
 
 #[tokio::test]
 async fn a_vector_does_not_depend_on_its_neighbours() {
-    let Some(engine) = engine() else { return };
+    // An engine of its own: with the common one, other tests' texts would be the neighbours.
+    let Some(config) = config() else { return };
+    let engine = Engine::spawn(config).unwrap();
     let texts = texts(300);
     let together = engine.embed(texts.clone()).await.unwrap();
     let mut worst = 0.0f32;
