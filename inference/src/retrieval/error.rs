@@ -21,7 +21,9 @@ pub enum RetrievalError {
         wanted: ModelId,
     },
     /// Written by another version of this software.
-    #[error("the index in {directory} is of format {found}, not {expected}; rebuild it and index the contributions again")]
+    #[error(
+        "the index in {directory} is of format {found}, not {expected}; rebuild it and index the contributions again"
+    )]
     OtherFormat {
         /// Where it is.
         directory: PathBuf,
@@ -50,7 +52,9 @@ pub enum RetrievalError {
         actual: usize,
     },
     /// Records must ascend and be of the contribution that is being added.
-    #[error("record {record} of {contribution} is out of order or of another contribution; add records in ascending order")]
+    #[error(
+        "record {record} of {contribution} is out of order or of another contribution; add records in ascending order"
+    )]
     OutOfOrder {
         /// The document's contribution.
         contribution: ContributionId,

@@ -103,7 +103,8 @@ impl DatanetIndex {
     /// this returns, the contribution is durably in the index; before, it is wholly out.
     ///
     /// # Errors
-    /// [`RetrievalError::Dimensions`], [`RetrievalError::OutOfOrder`], and those of the disk.
+    /// [`RetrievalError::Dimensions`], [`RetrievalError::OutOfOrder`], those of the disk, and
+    /// [`RetrievalError::UploadClosed`] where somebody else began to add the same contribution meanwhile.
     pub async fn add(&self, contribution: ContributionId, documents: Vec<Document>) -> Result<bool, RetrievalError> {
         let Some(mut upload) = self.begin(contribution).await? else { return Ok(false) };
         let mut documents = documents.into_iter();

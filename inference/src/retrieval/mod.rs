@@ -52,7 +52,8 @@ mod worker;
 
 pub use ablate::Ablation;
 pub use answer::{
-    Answer, DEFAULT_NEIGHBOURS, DEFAULT_PASSAGES, MAX_NEIGHBOURS, MAX_QUOTE_BYTES, NO_LABEL_FOUND, NOTHING_FOUND, Question,
+    Answer, DEFAULT_NEIGHBOURS, DEFAULT_PASSAGES, MAX_NEIGHBOURS, MAX_QUOTE_BYTES, NO_LABEL_FOUND, NOTHING_FOUND,
+    Question,
 };
 pub use document::{Document, Snapshot};
 pub use error::RetrievalError;

@@ -126,13 +126,7 @@ pub(super) fn to_units(cosine: f32) -> i64 {
     (f64::from(cosine) * f64::from(UNITS)).round() as i64
 }
 
-fn hit(
-    view: &View,
-    scope: &Scope,
-    position: u32,
-    score: f64,
-    snippets: &Highlighter,
-) -> Result<Hit, RetrievalError> {
+fn hit(view: &View, scope: &Scope, position: u32, score: f64, snippets: &Highlighter) -> Result<Hit, RetrievalError> {
     let stored = view.stored(scope.row(position).unwrap_or(u64::MAX))?;
     let snippet = snippets.snippet(&stored.text);
     Ok(Hit {
@@ -156,6 +150,7 @@ impl Highlighter {
 
     fn snippet(&self, text: &str) -> Option<Snippet> {
         let found = self.0.snippet(text);
-        (!found.is_empty()).then(|| Snippet { text: found.fragment().to_owned(), highlights: found.highlighted().to_vec() })
+        (!found.is_empty())
+            .then(|| Snippet { text: found.fragment().to_owned(), highlights: found.highlighted().to_vec() })
     }
 }

@@ -13,15 +13,20 @@ use std::sync::Arc;
 
 use datanet_types::{ContributionId, ModelId};
 use serde::{Deserialize, Serialize};
+use tantivy::index::SegmentId;
+use tantivy::merge_policy::{LogMergePolicy, MergePolicy, NoMergePolicy};
 use tantivy::schema::{IndexRecordOption, Value};
-use tantivy::{DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError, Term};
+use tantivy::{
+    DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentMeta, TERMINATED, TantivyDocument,
+    TantivyError, Term,
+};
 
+use super::RetrievalError;
 use super::handle::IndexConfig;
 use super::schema::{Fields, TOKENIZER, schema, tokenizer};
 use super::space::FreeSpace;
 use super::vectors::VectorFile;
 use super::view::{Catalogue, Manifest, View};
-use super::RetrievalError;
 
 /// Changes with the schema, the tokenizer or the manifests.
 const FORMAT: u32 = 1;
@@ -64,11 +69,13 @@ impl Store {
             TantivyError::LockFailure(..) => RetrievalError::Locked(directory.to_owned()),
             other => other.into(),
         })?;
+        writer.set_merge_policy(Box::new(NoMergePolicy));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let vectors = Arc::new(VectorFile::open(&directory.join("vectors.f32"), config.dimensions)?);
         let catalogue = read_catalogue(&reader.searcher(), fields).map_err(|error| corrupt(directory, error))?;
         let mut store = Self { writer, fields, vectors, catalogue, free: FreeSpace::default(), reader };
         store.purge_orphans()?;
+        store.tidy()?;
         store.free = store.check_rows().map_err(|reason| corrupt(directory, reason))?;
         for hole in store.free.holes() {
             store.vectors.erase(hole)?;
@@ -105,17 +112,24 @@ impl Store {
         }
     }
 
-    /// Rewrites the segments that still hold deleted records, so that their texts leave the disk. `false`: some are
-    /// being merged already, try again after the next commit.
-    pub(super) fn purge_deleted(&mut self) -> Result<bool, RetrievalError> {
-        let with_deletes: Vec<_> = self.reader.searcher().segment_readers().iter()
-            .filter(|segment| segment.has_deletes()).map(|segment| segment.segment_id()).collect();
-        if with_deletes.is_empty() {
-            return Ok(true);
+    /// Merges small segments, and rewrites those that still hold deleted records, so that their texts leave the disk.
+    /// Done here and not by tantivy's background threads, which would refuse a segment that they are merging already.
+    pub(super) fn tidy(&mut self) -> Result<(), RetrievalError> {
+        let segments = self.writer.index().searchable_segment_metas()?;
+        let stale = segments.iter().filter(|segment| segment.has_deletes()).map(SegmentMeta::id).collect();
+        self.merge(stale)?;
+        let segments = self.writer.index().searchable_segment_metas()?;
+        for candidate in LogMergePolicy::default().compute_merge_candidates(&segments) {
+            self.merge(candidate.0)?;
         }
-        let merged = self.writer.merge(&with_deletes).wait();
-        self.reader.reload()?;
-        Ok(merged.is_ok())
+        Ok(self.reader.reload()?)
+    }
+
+    fn merge(&mut self, segments: Vec<SegmentId>) -> Result<(), RetrievalError> {
+        if !segments.is_empty() {
+            self.writer.merge(&segments).wait()?;
+        }
+        Ok(())
     }
 
     /// Deletes records whose contribution has no manifest.

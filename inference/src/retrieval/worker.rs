@@ -24,13 +24,33 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, RetrievalError>>;
 
 pub(super) enum Command {
     /// Opens an upload; `None` if the contribution is in the index.
-    Begin { contribution: ContributionId, reply: Reply<Option<u64>> },
-    Push { contribution: ContributionId, session: u64, documents: Vec<Document>, reply: Reply<()> },
+    Begin {
+        contribution: ContributionId,
+        reply: Reply<Option<u64>>,
+    },
+    Push {
+        contribution: ContributionId,
+        session: u64,
+        documents: Vec<Document>,
+        reply: Reply<()>,
+    },
     /// Seals an upload; answered when it is durable.
-    Finish { contribution: ContributionId, session: u64, reply: Reply<()> },
-    Abort { contribution: ContributionId, session: u64 },
-    Remove { contribution: ContributionId, reply: Reply<bool> },
-    Close { reply: Reply<()> },
+    Finish {
+        contribution: ContributionId,
+        session: u64,
+        reply: Reply<()>,
+    },
+    Abort {
+        contribution: ContributionId,
+        session: u64,
+    },
+    Remove {
+        contribution: ContributionId,
+        reply: Reply<bool>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
 }
 
 struct Uploading {
@@ -56,14 +76,13 @@ pub(super) struct Worker {
     uploads: HashMap<ContributionId, Uploading>,
     sessions: u64,
     pending: Pending,
-    purge_due: bool,
     analyzer: TextAnalyzer,
 }
 
 impl Worker {
     pub(super) fn new(store: Store, shared: Arc<Shared>, commands: mpsc::Receiver<Command>) -> Self {
         let (uploads, pending) = (HashMap::new(), Pending::default());
-        Self { store, shared, commands, uploads, sessions: 0, pending, purge_due: true, analyzer: tokenizer() }
+        Self { store, shared, commands, uploads, sessions: 0, pending, analyzer: tokenizer() }
     }
 
     /// Serves commands until the last handle is gone or one says close.
@@ -214,7 +233,6 @@ impl Worker {
         self.delete(contribution);
         self.pending.freed.extend(manifest.extents);
         self.pending.removed.push(reply);
-        self.purge_due = true;
     }
 
     /// Withdraws an upload. Its rows are free at once: no reader has ever seen them.
@@ -224,7 +242,6 @@ impl Worker {
             for extent in upload.manifest.extents {
                 self.store.free.give(extent);
             }
-            self.purge_due = true;
         }
     }
 
@@ -256,10 +273,8 @@ impl Worker {
         }
         settled.sealed.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
         settled.removed.into_iter().for_each(|reply| drop(reply.send(Ok(true))));
-        if self.purge_due {
-            self.purge_due = !self.store.purge_deleted()?;
-            self.shared.publish(self.store.view());
-        }
+        self.store.tidy()?;
+        self.shared.publish(self.store.view());
         Ok(())
     }
 
