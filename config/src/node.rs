@@ -36,6 +36,9 @@ pub struct NodeConfig {
     /// Scoring contributions.
     #[serde(default)]
     pub judging: JudgingConfig,
+    /// Answering for pay.
+    #[serde(default)]
+    pub serving: ServingConfig,
     /// What is logged, and how.
     #[serde(default)]
     pub log: LogConfig,
@@ -52,6 +55,7 @@ impl Default for NodeConfig {
             inference: InferenceConfig::default(),
             datanets: DatanetsConfig::default(),
             judging: JudgingConfig::default(),
+            serving: ServingConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -209,9 +213,9 @@ pub struct InferenceConfig {
     pub device: String,
     /// Threads for one model; 0 for one per core, at most 4. `DATANET_INFERENCE_THREADS`.
     pub threads: u32,
-    /// The most tokens in one batch, padding included. `DATANET_INFERENCE_MAX_BATCH_TOKENS`.
+    /// The most tokens in one batch, padding included; 0 for what suits the device. `DATANET_INFERENCE_MAX_BATCH_TOKENS`.
     pub max_batch_tokens: u32,
-    /// How many requests may wait; more get 429. `DATANET_INFERENCE_QUEUE_DEPTH`.
+    /// How many texts may wait, and the most in one request; more get 429. `DATANET_INFERENCE_QUEUE_DEPTH`.
     pub queue_depth: u32,
     /// The embedding model's folder; empty for the one that setup brings. `DATANET_INFERENCE_MODEL_DIR`.
     pub model_dir: PathBuf,
@@ -219,13 +223,7 @@ pub struct InferenceConfig {
 
 impl Default for InferenceConfig {
     fn default() -> Self {
-        Self {
-            device: "cpu".to_owned(),
-            threads: 0,
-            max_batch_tokens: 4096,
-            queue_depth: 256,
-            model_dir: PathBuf::new(),
-        }
+        Self { device: "cpu".to_owned(), threads: 0, max_batch_tokens: 0, queue_depth: 4096, model_dir: PathBuf::new() }
     }
 }
 
@@ -294,6 +292,21 @@ pub struct JudgingConfig {
 impl Default for JudgingConfig {
     fn default() -> Self {
         Self { automatic: true, concurrency: 1 }
+    }
+}
+
+/// `[serving]`: answering for pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServingConfig {
+    /// What answers have earned is settled on the ledger after so many seconds; 0 for only on request.
+    /// `DATANET_SERVING_SETTLE_EVERY_SECONDS`.
+    pub settle_every_seconds: u64,
+}
+
+impl Default for ServingConfig {
+    fn default() -> Self {
+        Self { settle_every_seconds: 600 }
     }
 }
 

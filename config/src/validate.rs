@@ -29,11 +29,12 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         }
         "inference.device" => "write \"cpu\", or \"cuda:0\" for the first NVIDIA device",
         "inference.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 4",
-        "inference.max_batch_tokens" => "write a number from 512 to 1048576",
+        "inference.max_batch_tokens" => "write 0 for what suits the device, or a number from 512 to 1048576",
         "inference.queue_depth" => "write a number from 1 to 65536",
         "inference.model_dir" => "write the path of a folder, or \"\" for the model that setup brings",
         "datanets.subscribe" => "write \"all\" or a list of datanet ids",
         "judging.automatic" => "write true or false",
+        "serving.settle_every_seconds" => "write a number of seconds; 0 settles only on request",
         "judging.concurrency" => "write a number from 1 to 64",
         "log.filter" => "write a level (error, warn, info, debug, trace) or a filter such as \"warn,datanet=debug\"",
         "log.format" => "write \"text\" or \"json\"",
@@ -104,7 +105,7 @@ fn check_inference(inference: &InferenceConfig) -> Result<(), Wrong> {
     require("inference.threads", &inference.threads, inference.threads <= 1024)?;
     let tokens = inference.max_batch_tokens;
     // The longest text that the default model reads has 512 tokens, and it must fit into one batch.
-    require("inference.max_batch_tokens", &tokens, (512..=1_048_576).contains(&tokens))?;
+    require("inference.max_batch_tokens", &tokens, tokens == 0 || (512..=1_048_576).contains(&tokens))?;
     require("inference.queue_depth", &inference.queue_depth, (1..=65_536).contains(&inference.queue_depth))
 }
 

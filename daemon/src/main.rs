@@ -1,1 +1,7 @@
-fn main() {}
+//! The `datanet` program: see [`datanet::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    datanet::cli::run(std::env::args_os())
+}

@@ -1,0 +1,108 @@
+//! The node's way to the ledger: read committed state, submit transactions, wait until they are in a block.
+//!
+//! The application runs in this process, so reads are reads of its store. Transactions go the way of everybody's:
+//! through CometBFT's mempool, or through the solo engine's.
+
+mod submit;
+mod views;
+
+pub use submit::{Committed, TxStatus};
+pub use views::{ContributionView, MemberView};
+
+use std::sync::Arc;
+
+use datanet_ledger::component::{Params, params};
+use datanet_ledger::solo::SoloHandle;
+use datanet_ledger::{CommitInfo, LedgerHandle, LedgerReader};
+use tokio::sync::watch;
+
+use crate::cometbft::RpcClient;
+use crate::error::{ServiceError, ServiceResult};
+
+/// What orders transactions.
+#[derive(Clone)]
+pub enum Engine {
+    /// A CometBFT process, over its loopback RPC.
+    CometBft(RpcClient),
+    /// The in-process engine of a single node.
+    Solo(SoloHandle),
+}
+
+impl Engine {
+    /// `cometbft` or `solo`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CometBft(_) => "cometbft",
+            Self::Solo(_) => "solo",
+        }
+    }
+}
+
+/// A handle on the ledger; clones are cheap.
+#[derive(Clone)]
+pub struct Chain {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    chain_id: String,
+    ledger: LedgerHandle,
+    engine: Engine,
+}
+
+impl Chain {
+    /// Ties the application to its engine.
+    pub fn new(chain_id: String, ledger: LedgerHandle, engine: Engine) -> Self {
+        Self { inner: Arc::new(Inner { chain_id, ledger, engine }) }
+    }
+
+    /// The chain's id.
+    pub fn id(&self) -> &str {
+        &self.inner.chain_id
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// The application.
+    pub fn ledger(&self) -> &LedgerHandle {
+        &self.inner.ledger
+    }
+
+    /// A consistent view of the last committed state.
+    pub fn reader(&self) -> ServiceResult<LedgerReader> {
+        let reader = self.inner.ledger.reader();
+        if reader.height() == 0 {
+            return Err(ServiceError::unavailable("no-blocks", "the ledger has no block yet; wait a moment"));
+        }
+        Ok(reader)
+    }
+
+    /// Height and app hash, whenever they change.
+    pub fn commits(&self) -> watch::Receiver<CommitInfo> {
+        self.inner.ledger.commits()
+    }
+
+    /// The last committed height.
+    pub fn height(&self) -> u64 {
+        self.inner.ledger.commits().borrow().height
+    }
+
+    /// The ledger's parameters.
+    pub fn params(&self) -> ServiceResult<Params> {
+        Ok(params::get(&self.reader()?)?)
+    }
+}
+
+impl Chain {
+    /// Whether old blocks are still being fetched from peers.
+    pub async fn catching_up(&self) -> bool {
+        match self.engine() {
+            // Not reachable means not ready, whatever the reason.
+            Engine::CometBft(rpc) => rpc.status().await.map_or(true, |status| status.catching_up),
+            Engine::Solo(_) => false,
+        }
+    }
+}

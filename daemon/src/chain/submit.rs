@@ -1,0 +1,148 @@
+//! Sending transactions and waiting for their blocks.
+
+use datanet_ledger::component::Event;
+use datanet_types::tx::{TxBody, tx_hash};
+use datanet_types::{Action, SigningKey, TxHash};
+
+use super::{Chain, Engine};
+use crate::error::{ServiceError, ServiceResult};
+
+/// Blocks a transaction of this node may wait before it expires.
+const TTL_BLOCKS: u64 = 300;
+
+/// A transaction that is in a block and did what it said.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Its hash.
+    pub hash: TxHash,
+    /// The block.
+    pub height: u64,
+    /// Hash of signed part and signer: the id of a channel it opened.
+    pub id: [u8; 32],
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TxStatus {
+    /// Its hash.
+    pub hash: TxHash,
+    /// The block.
+    pub height: u64,
+    /// Zero if it did what it said.
+    pub code: u32,
+    /// Why not.
+    pub log: String,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+impl Chain {
+    /// Signs `action` with `key`, at the lowest fee and with a fresh nonce.
+    pub fn sign(&self, key: &SigningKey, action: Action) -> ServiceResult<Vec<u8>> {
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce).map_err(|error| {
+            ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}"))
+        })?;
+        let body = TxBody {
+            chain_id: self.id().to_owned(),
+            expiry: self.height().saturating_add(TTL_BLOCKS),
+            fee: self.params()?.min_fee,
+            nonce: u64::from_le_bytes(nonce),
+            action: Some(action),
+        };
+        Ok(body.sign(key).to_bytes())
+    }
+
+    /// Hands signed bytes to the mempool; the answer says only that they may enter a block.
+    pub async fn submit(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
+        let hash = tx_hash(&bytes);
+        let (code, log) = match self.engine() {
+            Engine::CometBft(rpc) => {
+                let reply = rpc.broadcast_tx_sync(&bytes).await.map_err(|error| {
+                    ServiceError::unavailable(
+                        "consensus-unreachable",
+                        format!("CometBFT did not take the transaction: {error}"),
+                    )
+                })?;
+                (reply.code, reply.log)
+            }
+            Engine::Solo(solo) => {
+                let outcome = solo.submit(bytes).await.map_err(|error| {
+                    ServiceError::unavailable(
+                        "consensus-unreachable",
+                        format!("the solo engine did not take the transaction: {error}"),
+                    )
+                })?;
+                (outcome.code, outcome.log)
+            }
+        };
+        if code == 0 { Ok(hash) } else { Err(refused(code, &log)) }
+    }
+
+    /// Signs, submits and waits until the transaction is in a block; an error if it was refused there.
+    pub async fn execute(&self, key: &SigningKey, action: Action) -> ServiceResult<Committed> {
+        let bytes = self.sign(key, action)?;
+        self.execute_bytes(bytes).await
+    }
+
+    /// Like [`Chain::execute`], for bytes already signed.
+    pub async fn execute_bytes(&self, bytes: Vec<u8>) -> ServiceResult<Committed> {
+        let verified = datanet_types::SignedTx::verify(&bytes, self.id())
+            .map_err(|error| ServiceError::unprocessable("bad-transaction", error.to_string()))?;
+        let hash = self.submit(bytes).await?;
+        let status = self.wait(&hash, verified.body.expiry).await?;
+        if status.code != 0 {
+            return Err(refused(status.code, &status.log));
+        }
+        Ok(Committed { hash, height: status.height, id: verified.id })
+    }
+
+    /// The transaction's fate, once it is in a block.
+    pub fn tx_status(&self, hash: &TxHash) -> ServiceResult<Option<TxStatus>> {
+        let found = self.ledger().tx_result(hash)?;
+        Ok(found.map(|result| TxStatus {
+            hash: *hash,
+            height: result.height,
+            code: result.code,
+            log: result.log,
+            events: result.events.iter().map(event).collect(),
+        }))
+    }
+
+    /// Waits until `hash` is in a block, or can't be any more because `expiry` has passed.
+    pub async fn wait(&self, hash: &TxHash, expiry: u64) -> ServiceResult<TxStatus> {
+        let mut commits = self.commits();
+        loop {
+            // Marked as seen before looking, so that a block that lands in between wakes us again.
+            let height = commits.borrow_and_update().height;
+            if let Some(status) = self.tx_status(hash)? {
+                return Ok(status);
+            }
+            if height > expiry {
+                return Err(ServiceError::timed_out(
+                    "transaction-expired",
+                    format!("transaction {hash} was in no block up to height {expiry}; send it again"),
+                ));
+            }
+            if commits.changed().await.is_err() {
+                return Err(ServiceError::unavailable("shutting-down", "the node is shutting down"));
+            }
+        }
+    }
+}
+
+fn event(record: &datanet_ledger::store::EventRecord) -> Event {
+    let attributes = record.attributes.iter().map(|attribute| (attribute.key.clone(), attribute.value.clone()));
+    Event { kind: record.kind.clone(), attributes: attributes.collect() }
+}
+
+/// The ledger's refusal as an error of the request.
+fn refused(code: u32, log: &str) -> ServiceError {
+    use datanet_ledger::code;
+    let make = match code {
+        code::FUNDS | code::FEE => ServiceError::payment_required,
+        code::REPLAYED => ServiceError::conflict,
+        _ => ServiceError::unprocessable,
+    };
+    make("transaction-refused", format!("{log} (code {code})"))
+}

@@ -1,0 +1,88 @@
+//! Keys, accounts, money, earnings.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::args::{KeysCommand, TransferArgs};
+use super::client::Client;
+use super::output::{Output, fields, money, short, table, text};
+
+pub async fn keys(client: &Client, command: KeysCommand, output: Output) -> Result<()> {
+    match command {
+        KeysCommand::List => {
+            let value = client.get("/v1/keys").await?;
+            output.show(&value, |value| {
+                table(
+                    &value["keys"],
+                    &[("name", &|key| text(&key["name"])), ("address", &|key| text(&key["address"]))],
+                );
+            });
+        }
+        KeysCommand::Add { name } => {
+            let value = client.post("/v1/keys", &json!({ "name": name })).await?;
+            output.show(&value, |value| fields(value, &["name", "address", "public_key"]));
+        }
+    }
+    Ok(())
+}
+
+pub async fn show(client: &Client, account: &str, output: Output) -> Result<()> {
+    let address = client.address(account).await?;
+    let value = client.get(&format!("/v1/accounts/{address}")).await?;
+    output.show(&value, |value| {
+        fields(value, &["address", "name", "node", "reputation"]);
+        println!("balance {}\nstake {}", money(&value["balance"]), money(&value["stake"]));
+    });
+    Ok(())
+}
+
+pub async fn transfer(client: &Client, args: TransferArgs, output: Output) -> Result<()> {
+    let to = client.address(&args.to).await?;
+    let value = client.post("/v1/transfers", &json!({ "from": args.from, "to": to, "amount": args.amount })).await?;
+    output.show(&value, |value| fields(value, &["tx", "height"]));
+    Ok(())
+}
+
+pub async fn earnings(client: &Client, account: &str, output: Output) -> Result<()> {
+    let address = client.address(account).await?;
+    let value = client.get(&format!("/v1/accounts/{address}/earnings")).await?;
+    output.show(&value, |value| {
+        println!(
+            "earned {}   claimed {}   claimable {}",
+            money(&value["earned"]),
+            money(&value["claimed"]),
+            money(&value["claimable"])
+        );
+        table(
+            &value["lines"],
+            &[
+                ("epoch", &|line| format!("{} of {}", text(&line["epoch"]), short(&line["node"]))),
+                ("as", &|line| text(&line["role"])),
+                ("answers", &|line| text(&line["answers"])),
+                ("amount", &|line| money(&line["amount"])),
+                ("why", &|line| text(&line["why"])),
+            ],
+        );
+        for missing in value["missing"].as_array().into_iter().flatten() {
+            println!("missing: {}", text(missing));
+        }
+    });
+    Ok(())
+}
+
+pub async fn claim(client: &Client, account: &str, output: Output) -> Result<()> {
+    let address = client.address(account).await?;
+    let value = client.post(&format!("/v1/accounts/{address}/claim"), &json!({})).await?;
+    output.show(&value, |value| {
+        table(
+            &value["claims"],
+            &[
+                ("from node", &|claim| short(&claim["node"])),
+                ("amount", &|claim| money(&claim["amount"])),
+                ("transaction", &|claim| text(&claim["tx"])),
+            ],
+        );
+        println!("paid {}", money(&value["total"]));
+    });
+    Ok(())
+}

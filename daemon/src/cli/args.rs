@@ -1,0 +1,324 @@
+//! The command line's grammar and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
+#[derive(Debug, Parser)]
+#[command(name = "datanet", version, propagate_version = true)]
+pub struct Cli {
+    /// The node's folder.
+    #[arg(long, global = true, env = "DATANET_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring CometBFT, ONNX Runtime and the embedding model into the per-user cache.
+    Setup(SetupArgs),
+    /// Make a node's home: keys, token, configuration, genesis.
+    Init(InitArgs),
+    /// Run the node until Ctrl-C.
+    Start(StartArgs),
+    /// Run one node alone, without CometBFT, for a first look.
+    Dev(DevArgs),
+    /// The running node at a glance.
+    Status,
+    /// The peers connected now.
+    Peers,
+    /// What became of a transaction.
+    Tx {
+        /// Its hash.
+        hash: String,
+    },
+    /// Open, list and show datanets.
+    #[command(subcommand)]
+    Datanet(DatanetCommand),
+    /// Give a file of records to a datanet and follow it until its verdict.
+    Contribute(ContributeArgs),
+    /// List a datanet's contributions, or show one with its judges' reasons.
+    Contributions(ContributionsArgs),
+    /// Search records.
+    Search(SearchArgs),
+    /// Embed texts.
+    Embed {
+        /// The texts.
+        #[arg(required = true)]
+        texts: Vec<String>,
+    },
+    /// Ask a datanet, or have a passage classified.
+    Ask(AskArgs),
+    /// Show, verify and recompute receipts.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// Open, list and close payment channels.
+    #[command(subcommand)]
+    Channel(ChannelCommand),
+    /// Settle what this node's answers have earned, now.
+    Settle,
+    /// Account keys on the node.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// An account's balance, stake and reputation.
+    Account {
+        /// Its address, or its name on the node.
+        #[arg(default_value = "node")]
+        account: String,
+    },
+    /// Send money.
+    Transfer(TransferArgs),
+    /// What an account earned, and why.
+    Earnings {
+        /// Its address, or its name on the node.
+        #[arg(default_value = "node")]
+        account: String,
+    },
+    /// Have an account paid what it earned.
+    Claim {
+        /// Its address, or its name on the node.
+        #[arg(default_value = "node")]
+        account: String,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// Read and compare every byte of what is cached.
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// A name for people.
+    #[arg(long, default_value = "node")]
+    pub name: String,
+    /// The genesis file of the network to join; without one the node starts a network of its own.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: Option<PathBuf>,
+    /// Id of the network of its own.
+    #[arg(long, default_value = "datanet-own", conflicts_with = "genesis")]
+    pub chain_id: String,
+    /// Any configuration key: `--set api.listen=127.0.0.1:0`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `start`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Any configuration key: `--set api.listen=127.0.0.1:0`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `dev`.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Any configuration key.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `datanet`.
+#[derive(Debug, Subcommand)]
+pub enum DatanetCommand {
+    /// Open a datanet.
+    Create(CreateDatanetArgs),
+    /// List all datanets.
+    List,
+    /// Show one.
+    Show {
+        /// Its id or name.
+        datanet: String,
+    },
+}
+
+/// `datanet create`.
+#[derive(Debug, Args)]
+pub struct CreateDatanetArgs {
+    /// 1 to 64 of `a-z 0-9 -`.
+    pub name: String,
+    /// The held-out set, JSONL: what usefulness is measured on.
+    #[arg(long, value_name = "FILE")]
+    pub holdout: PathBuf,
+    /// The labels records may have; without any, and without --schema, records have text only.
+    #[arg(long, value_delimiter = ',')]
+    pub labels: Vec<String>,
+    /// The whole schema as JSON, instead of --labels.
+    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    pub schema: Option<PathBuf>,
+    /// For people.
+    #[arg(long, default_value = "")]
+    pub description: String,
+    /// SPDX expression of the records' licence.
+    #[arg(long, default_value = "CC-BY-4.0")]
+    pub licence: String,
+    /// Base units an answer costs.
+    #[arg(long, default_value_t = 1_000)]
+    pub price: u64,
+    /// Lowest combined score accepted, in basis points.
+    #[arg(long, default_value_t = 5_000)]
+    pub accept_threshold: u32,
+    /// Validators drawn for each contribution.
+    #[arg(long, default_value_t = 3)]
+    pub committee_size: u32,
+    /// Storage attestations that make a contribution final.
+    #[arg(long, default_value_t = 2)]
+    pub storage_quorum: u32,
+    /// Smallest bond, in base units.
+    #[arg(long, default_value_t = 0)]
+    pub min_bond: u64,
+    /// The account that opens it.
+    #[arg(long)]
+    pub account: Option<String>,
+}
+
+/// `contribute`.
+#[derive(Debug, Args)]
+pub struct ContributeArgs {
+    /// The datanet's id or name.
+    pub datanet: String,
+    /// A .jsonl, .csv, .parquet, .md or .txt file.
+    pub file: PathBuf,
+    /// The account that contributes and is paid.
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Base units to lock until the verdict; the datanet's minimum if not given.
+    #[arg(long)]
+    pub bond: Option<u64>,
+    /// Return once it is on the ledger, without waiting for the verdict.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `contributions`.
+#[derive(Debug, Args)]
+pub struct ContributionsArgs {
+    /// A datanet's id or name, or a contribution's id.
+    pub id: String,
+    /// `judging`, `accepted`, `refused` or `final`.
+    #[arg(long)]
+    pub state: Option<String>,
+}
+
+/// `search`.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Words or a sentence.
+    pub query: String,
+    /// Id or name; all if not given.
+    #[arg(long)]
+    pub datanet: Option<String>,
+    /// `text`, `semantic` or `hybrid`.
+    #[arg(long, default_value = "hybrid")]
+    pub mode: String,
+    /// At most this many.
+    #[arg(long, default_value_t = 10)]
+    pub limit: usize,
+}
+
+/// `ask`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    /// The datanet's id or name.
+    pub datanet: String,
+    /// The question, or with --classify the passage.
+    pub text: String,
+    /// Give the passage a label instead of answering a question.
+    #[arg(long)]
+    pub classify: bool,
+    /// Passages the answer rests on.
+    #[arg(long)]
+    pub neighbours: Option<u32>,
+    /// The account that pays, through its open channel with this node.
+    #[arg(long)]
+    pub account: Option<String>,
+}
+
+/// `receipt`.
+#[derive(Debug, Subcommand)]
+pub enum ReceiptCommand {
+    /// The latest receipts of this node.
+    List,
+    /// Show one, fetched from whoever has it.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Check one and recompute its answer from this node's own blobs.
+    Verify {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// `channel`.
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Lock a deposit from which a node is paid.
+    Open {
+        /// The paying account.
+        #[arg(long)]
+        account: String,
+        /// Base units.
+        #[arg(long)]
+        deposit: u64,
+        /// The serving node's key; this node if not given.
+        #[arg(long)]
+        node: Option<String>,
+        /// Blocks until what is left may be taken back.
+        #[arg(long)]
+        blocks: Option<u64>,
+    },
+    /// List an account's channels, or those that pay this node.
+    List {
+        /// The paying account.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Take back what is left in an expired channel.
+    Close {
+        /// Its id.
+        channel: String,
+    },
+}
+
+/// `keys`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the accounts whose keys are on the node.
+    List,
+    /// Make a new one.
+    Add {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// `transfer`.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// Who receives: an address, or a name on the node.
+    pub to: String,
+    /// Base units.
+    pub amount: u64,
+    /// Who pays.
+    #[arg(long, default_value = "node")]
+    pub from: String,
+}

@@ -1,0 +1,77 @@
+//! The `datanet` command. Everything but `setup`, `init`, `start` and `dev` talks to a running node over its interface,
+//! so what the command can do, any program can do.
+
+mod account;
+mod args;
+mod ask;
+mod client;
+mod contribute;
+mod dev;
+mod output;
+mod query;
+mod setup;
+mod start;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser};
+use datanet_config::Home;
+
+use args::{Cli, Command};
+use client::Client;
+use output::Output;
+
+/// Runs the command line `args` (the first is the program's name) and returns how it went.
+pub fn run<I>(args: I) -> ExitCode
+where
+    I: IntoIterator,
+    I::Item: Into<OsString> + Clone,
+{
+    let cli = Cli::parse_from(args);
+    let output = Output { json: cli.json };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&anyhow::Error::from(error).context("cannot start the async runtime")),
+    };
+    match runtime.block_on(execute(cli, output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output.fail(&error),
+    }
+}
+
+async fn execute(cli: Cli, output: Output) -> Result<()> {
+    let home = || -> Result<Home> {
+        let root = cli.home.clone().or_else(Home::default_root);
+        Ok(Home::new(root.context("no home: set HOME or DATANET_HOME, or pass --home")?))
+    };
+    let client = || Client::of(&home()?);
+    match cli.command {
+        Command::Setup(args) => setup::run(args, output).await,
+        Command::Init(args) => start::init(&home()?, args, output),
+        Command::Start(args) => start::start(home()?, args, output).await,
+        Command::Dev(args) => dev::run(cli.home.map(Home::new), args, output).await,
+        Command::Status => query::status(&client()?, output).await,
+        Command::Peers => query::peers(&client()?, output).await,
+        Command::Tx { hash } => query::tx(&client()?, &hash, output).await,
+        Command::Datanet(command) => query::datanet(&client()?, command, output).await,
+        Command::Contribute(args) => contribute::run(&client()?, args, output).await,
+        Command::Contributions(args) => contribute::list(&client()?, args, output).await,
+        Command::Search(args) => query::search(&client()?, args, output).await,
+        Command::Embed { texts } => query::embed(&client()?, texts, output).await,
+        Command::Ask(args) => ask::ask(&client()?, args, output).await,
+        Command::Receipt(command) => ask::receipt(&client()?, command, output).await,
+        Command::Channel(command) => ask::channel(&client()?, command, output).await,
+        Command::Settle => ask::settle(&client()?, output).await,
+        Command::Keys(command) => account::keys(&client()?, command, output).await,
+        Command::Account { account } => account::show(&client()?, &account, output).await,
+        Command::Transfer(args) => account::transfer(&client()?, args, output).await,
+        Command::Earnings { account } => account::earnings(&client()?, &account, output).await,
+        Command::Claim { account } => account::claim(&client()?, &account, output).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

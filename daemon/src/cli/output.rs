@@ -1,0 +1,84 @@
+//! Printing: tables for people, JSON for programs.
+
+use std::process::ExitCode;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+use datanet_types::amount;
+use serde_json::Value;
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// JSON instead of tables.
+    pub json: bool,
+}
+
+impl Output {
+    /// Prints `value` as JSON, or what `people` makes of it.
+    pub fn show(self, value: &Value, people: impl FnOnce(&Value)) {
+        if self.json {
+            println!("{value}");
+        } else {
+            people(value);
+        }
+    }
+
+    /// Prints an error to standard error.
+    pub fn fail(self, error: &anyhow::Error) -> ExitCode {
+        if self.json {
+            eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+        } else {
+            eprintln!("error: {error:#}");
+        }
+        ExitCode::FAILURE
+    }
+}
+
+/// Prints a table of the entries of `rows`: for each column its heading and how to get its text.
+pub fn table(rows: &Value, columns: &[(&str, &dyn Fn(&Value) -> String)]) {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(columns.iter().map(|(heading, _)| *heading));
+    for row in rows.as_array().into_iter().flatten() {
+        table.add_row(columns.iter().map(|(_, cell)| cell(row)));
+    }
+    println!("{table}");
+}
+
+/// Prints the fields of an object, one a line, those that matter first.
+pub fn fields(value: &Value, names: &[&str]) {
+    let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
+    for name in names {
+        println!("{name:width$}  {}", text(&value[*name]));
+    }
+}
+
+/// A value as people write it.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+/// Base units as money.
+pub fn money(value: &Value) -> String {
+    value.as_u64().map_or_else(|| "-".to_owned(), amount::display)
+}
+
+/// The first eight characters of an id: enough to tell them apart.
+pub fn short(value: &Value) -> String {
+    text(value).chars().take(8).collect()
+}
+
+/// One line of at most `limit` characters.
+pub fn excerpt(value: &Value, limit: usize) -> String {
+    let line = text(value).split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= limit {
+        return line;
+    }
+    line.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
+}

@@ -1,0 +1,111 @@
+//! `datanet init` and `datanet start`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use datanet_config::{Engine, Home, LogFormat, NodeConfig, Overrides};
+use datanet_ledger::component::Params;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::args::{InitArgs, StartArgs};
+use super::client::read_text;
+use super::output::{Output, fields};
+use super::setup;
+use crate::init::{self, NetworkGenesis};
+use crate::node::{self, NodeHandle, NodeOptions};
+
+pub fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
+    let flags = overrides(&args.set)?.set("node.name", &args.name);
+    let config = datanet_config::load(None, std::iter::empty(), &flags)?;
+    let outcome = init::init_home(home, &config)?;
+    let genesis = match &args.genesis {
+        Some(path) => serde_json::from_str::<NetworkGenesis>(&read_text(path)?)
+            .with_context(|| format!("{} is no genesis file", path.display()))?,
+        None if home.genesis().exists() => init::read_genesis(home)?,
+        None => init::own_genesis(&args.chain_id, &outcome, &args.name, Params::default(), now()?),
+    };
+    init::write_genesis(home, &genesis)?;
+    let value = json!({
+        "home": home.root(), "chain_id": genesis.chain_id, "account": outcome.account, "node_key": outcome.node_key,
+        "validator": hex::encode(outcome.validator), "comet_node_id": outcome.comet_node_id.to_string(),
+        "token": home.api_token(), "config": home.config(), "genesis": home.genesis(),
+    });
+    output.show(&value, |value| {
+        fields(
+            value,
+            &["home", "chain_id", "account", "node_key", "validator", "comet_node_id", "token", "config", "genesis"],
+        );
+        println!("\nnext: datanet start --home {}", home.root().display());
+    });
+    Ok(())
+}
+
+pub async fn start(home: Home, args: StartArgs, output: Output) -> Result<()> {
+    let file = home.config();
+    anyhow::ensure!(file.exists(), "{} has no config.toml; run `datanet init` first", home.root().display());
+    let config = datanet_config::load(Some(&file), std::env::vars(), &overrides(&args.set)?)?;
+    log_to_stderr(&config)?;
+    let tools = setup::tools(config.consensus.engine == Engine::Cometbft, output).await?;
+    let node = node::spawn(NodeOptions { home, config, tools }).await?;
+    banner(&node, output);
+    until_stopped(node).await
+}
+
+/// What a person needs to know of a node that has started.
+pub fn banner(node: &NodeHandle, output: Output) {
+    let core = node.core();
+    let value = json!({
+        "name": core.config.node.name, "api": node.api_url(), "docs": format!("{}/docs", node.api_url()),
+        "token": core.home.api_token(), "home": core.home.root(), "chain_id": core.chain.id(),
+        "node_key": core.node_key(), "account": core.account().map(|account| account.to_string()).unwrap_or_default(),
+        "p2p": core.network.listen_addrs(), "engine": core.chain.engine().name(),
+    });
+    output.show(&value, |value| {
+        fields(value, &["name", "api", "docs", "token", "home", "chain_id", "engine", "node_key", "account", "p2p"]);
+        println!("\nrunning; Ctrl-C stops it");
+    });
+}
+
+/// Waits for Ctrl-C, SIGTERM or the node's own end, and stops it in order.
+pub async fn until_stopped(node: NodeHandle) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    tokio::select! {
+        ended = node.wait() => return ended,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    tokio::select! {
+        ended = node.stop() => ended,
+        // A second Ctrl-C: the user does not want to wait. The next start copes with whatever is left.
+        _ = interrupt.recv() => anyhow::bail!("stopped at once on a second Ctrl-C"),
+    }
+}
+
+/// Configuration flags.
+pub fn overrides(set: &[String]) -> Result<Overrides> {
+    let mut overrides = Overrides::new();
+    for text in set {
+        overrides = overrides.set_text(text)?;
+    }
+    Ok(overrides)
+}
+
+/// Logs to standard error; whoever starts the node decides where that goes.
+pub fn log_to_stderr(config: &NodeConfig) -> Result<()> {
+    let filter = EnvFilter::try_new(&config.log.filter).context("log.filter is no filter")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match config.log.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    set.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// Seconds since 1970, for a genesis.
+pub fn now() -> Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?.as_secs())
+}

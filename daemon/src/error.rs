@@ -1,0 +1,85 @@
+//! One error for every operation a user can ask for: what went wrong, in words that name the fix, and the HTTP status
+//! and stable code that the API shows (RFC 9457).
+
+/// Why an operation was refused or failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{detail}")]
+pub struct ServiceError {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable, machine-readable: `unknown-datanet`.
+    pub code: &'static str,
+    /// For people: what is wrong and what to do.
+    pub detail: String,
+}
+
+/// Result of an operation.
+pub type ServiceResult<T> = Result<T, ServiceError>;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $status:literal),* $(,)?) => {
+        impl ServiceError {
+            $($(#[$doc])*
+            pub fn $name(code: &'static str, detail: impl Into<String>) -> Self {
+                Self { status: $status, code, detail: detail.into() }
+            })*
+        }
+    };
+}
+
+kinds! {
+    /// The request is wrong: 400.
+    bad_request = 400,
+    /// Money is missing: 402.
+    payment_required = 402,
+    /// Known and refused: 403.
+    forbidden = 403,
+    /// There is no such thing: 404.
+    not_found = 404,
+    /// It clashes with what is there: 409.
+    conflict = 409,
+    /// Longer than allowed: 413.
+    too_large = 413,
+    /// A format that is not read: 415.
+    unsupported = 415,
+    /// Well formed, but not acceptable: 422.
+    unprocessable = 422,
+    /// Try again later: 429.
+    overloaded = 429,
+    /// This node's fault: 500.
+    internal = 500,
+    /// A part of this node is missing or not ready: 503.
+    unavailable = 503,
+    /// It took too long: 504.
+    timed_out = 504,
+    /// The disk is full: 507.
+    storage_full = 507,
+}
+
+impl ServiceError {
+    /// Any I/O failure of this node; a full disk is told apart, because the user can mend it.
+    pub fn io(context: &str, error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return Self::storage_full("disk-full", format!("{context}: the disk is full; free space and try again"));
+        }
+        Self::internal("io", format!("{context}: {error}"))
+    }
+}
+
+impl From<datanet_ledger::state::StateError> for ServiceError {
+    fn from(error: datanet_ledger::state::StateError) -> Self {
+        Self::internal("ledger-state", error.to_string())
+    }
+}
+
+impl From<datanet_types::id::IdError> for ServiceError {
+    fn from(error: datanet_types::id::IdError) -> Self {
+        Self::bad_request("bad-id", error.to_string())
+    }
+}
+
+impl From<datanet_ledger::app::AppError> for ServiceError {
+    fn from(error: datanet_ledger::app::AppError) -> Self {
+        Self::internal("ledger", error.to_string())
+    }
+}

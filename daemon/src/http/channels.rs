@@ -1,0 +1,128 @@
+//! Channels: deposits from which answers are paid by vouchers.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use datanet_ledger::component::channels::{self, Channel};
+use datanet_types::action::{CloseChannel, OpenChannel};
+use datanet_types::{Action, Address, Amount, ChannelId, NodeKey, TxHash};
+
+use super::ApiState;
+use super::extract::{Body, Query, Segment};
+use crate::error::{ServiceError, ServiceResult};
+use crate::serving::payment::SETTLE_MARGIN;
+
+/// A channel to open.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewChannel {
+    /// Name of the paying account on this node.
+    account: String,
+    /// Key of the serving node; this node if not given.
+    #[schema(value_type = Option<String>)]
+    node: Option<NodeKey>,
+    /// Base units to lock.
+    deposit: Amount,
+    /// Blocks until the payer may take back what is left; ten times the least if not given.
+    blocks: Option<u64>,
+}
+
+/// A channel opened.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct OpenedChannel {
+    #[schema(value_type = String)]
+    channel: ChannelId,
+    #[schema(value_type = String)]
+    tx: TxHash,
+}
+
+/// Which channels.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelParams {
+    /// The paying account: its name on this node or its address. All that pay this node if not given.
+    account: Option<String>,
+}
+
+/// A channel and what has been promised on it.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct ChannelView {
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    channel: Channel,
+    /// Base units promised to this node so far, settled or not.
+    promised: Amount,
+}
+
+/// Channels.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Channels {
+    channels: Vec<ChannelView>,
+}
+
+/// A channel closed.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct ClosedChannel {
+    #[schema(value_type = String)]
+    tx: TxHash,
+}
+
+/// Channels of a payer, or those that pay this node.
+#[utoipa::path(get, path = "/v1/channels", tag = "answers", params(ChannelParams), responses((status = 200, body = Channels)))]
+pub async fn list(State(state): State<ApiState>, Query(params): Query<ChannelParams>) -> ServiceResult<Json<Channels>> {
+    let reader = state.core.chain.reader()?;
+    let found = match params.account {
+        Some(account) => {
+            let address = match account.parse::<Address>() {
+                Ok(address) => address,
+                Err(_) => state.core.keyring.get(&account)?.address(),
+            };
+            channels::of_payer(&reader, &address, None, usize::MAX)?
+        }
+        None => channels::of_node(&reader, &state.core.node_key(), None, usize::MAX)?,
+    };
+    let view = |channel: Channel| Ok(ChannelView { promised: state.core.last_amount(&channel.id)?, channel });
+    let views: ServiceResult<Vec<_>> = found.into_iter().map(view).collect();
+    Ok(Json(Channels { channels: views? }))
+}
+
+/// Locks a deposit from which a serving node is paid; answers once it is on the ledger.
+#[utoipa::path(post, path = "/v1/channels", tag = "answers", request_body = NewChannel, responses((status = 201, body = OpenedChannel), (status = 402, body = super::Problem)))]
+pub async fn open(
+    State(state): State<ApiState>,
+    Body(new): Body<NewChannel>,
+) -> ServiceResult<(StatusCode, Json<OpenedChannel>)> {
+    let core = &state.core;
+    let least = core.chain.params()?.channel_min_blocks.max(SETTLE_MARGIN.saturating_mul(2));
+    let blocks = new.blocks.unwrap_or(least.saturating_mul(10));
+    if blocks < least {
+        return Err(ServiceError::unprocessable(
+            "channel-too-short",
+            format!("a channel lasts at least {least} blocks"),
+        ));
+    }
+    // A few blocks more than asked for, since the transaction lands a little later.
+    let expiry = core.chain.height().saturating_add(blocks).saturating_add(10);
+    let node = new.node.unwrap_or_else(|| core.node_key());
+    let action = OpenChannel { node, deposit: new.deposit, expiry };
+    let committed = core.chain.execute(&core.keyring.get(&new.account)?, Action::OpenChannel(action)).await?;
+    Ok((StatusCode::CREATED, Json(OpenedChannel { channel: ChannelId(committed.id), tx: committed.hash })))
+}
+
+/// Takes back what is left in an expired channel; the payer's key must be on this node.
+#[utoipa::path(delete, path = "/v1/channels/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = ClosedChannel), (status = 404, body = super::Problem)))]
+pub async fn close(
+    State(state): State<ApiState>,
+    Segment(id): Segment<ChannelId>,
+) -> ServiceResult<Json<ClosedChannel>> {
+    let channel = channels::get(&state.core.chain.reader()?, &id)?
+        .ok_or_else(|| ServiceError::not_found("unknown-channel", format!("there is no channel {id}")))?;
+    let key = state.core.keyring.by_address(&channel.payer).ok_or_else(|| {
+        ServiceError::forbidden(
+            "not-your-channel",
+            format!("the key of its payer {} is not on this node", channel.payer),
+        )
+    })?;
+    let committed = state.core.chain.execute(&key, Action::CloseChannel(CloseChannel { channel: id })).await?;
+    Ok(Json(ClosedChannel { tx: committed.hash }))
+}

@@ -1,0 +1,225 @@
+//! Contributions: upload, follow, read.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::body::Body as StreamingBody;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use datanet_ledger::component::contributions;
+use datanet_types::record::Format;
+use datanet_types::{Amount, ContributionId};
+use futures::{Stream, StreamExt};
+use serde_json::value::RawValue;
+
+use super::ApiState;
+use super::extract::{Query, Segment};
+use crate::chain::ContributionView;
+use crate::error::{ServiceError, ServiceResult};
+use crate::intake::{Accepted, IntakeRequest};
+use crate::keyring::NODE_ACCOUNT;
+use crate::library::ReadOptions;
+
+/// How to contribute.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ContributeParams {
+    /// Name of the account on this node that contributes and is paid; the node's own if not given.
+    account: Option<String>,
+    /// Base units to lock until the verdict; the datanet's minimum if not given.
+    bond: Option<Amount>,
+}
+
+/// Which contributions.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListParams {
+    /// `judging`, `accepted`, `refused` or `final`.
+    state: Option<String>,
+    /// At most this many, up to 1,000.
+    limit: Option<usize>,
+    /// From behind this number in the datanet.
+    after: Option<u64>,
+}
+
+/// A page of contributions.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Contributions {
+    contributions: Vec<ContributionView>,
+    /// Send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+/// Which records.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PageParams {
+    /// First record, from 0.
+    offset: Option<u64>,
+    /// At most this many, up to 1,000.
+    limit: Option<u64>,
+}
+
+/// A page of records.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Records {
+    /// Records in the contribution.
+    total: u64,
+    /// This page's, in canonical form.
+    #[schema(value_type = Vec<Object>)]
+    records: Vec<Box<RawValue>>,
+}
+
+/// Most entries of a page.
+const MAX_PAGE: usize = 1_000;
+
+/// Gives a batch of records. The body streams; a bad record, or one byte over the limit, ends it at that point. Answers
+/// once the contribution is on the ledger.
+#[utoipa::path(
+    post, path = "/v1/datanets/{id}/contributions", tag = "contributions",
+    params(("id" = String, Path, description = "datanet id or name"), ContributeParams, ("Idempotency-Key" = Option<String>, Header, description = "makes a repeated upload harmless")),
+    request_body(content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain)"),
+    responses((status = 202, body = Accepted), (status = 413, body = super::Problem), (status = 415, body = super::Problem), (status = 422, body = super::Problem))
+)]
+pub async fn contribute(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    Query(params): Query<ContributeParams>,
+    headers: HeaderMap,
+    body: StreamingBody,
+) -> ServiceResult<(StatusCode, Json<Accepted>)> {
+    let (_, datanet) = state.datanet(&id)?;
+    let key = state.core.keyring.get(params.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
+    let request = IntakeRequest {
+        datanet: datanet.id,
+        format: format_of(&headers)?,
+        key,
+        bond: params.bond,
+        idempotency_key: text_header(&headers, "idempotency-key")?,
+    };
+    let mut upload = state.core.begin_upload(request)?;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            ServiceError::bad_request("body-broke-off", format!("the body broke off: {error}; send it again"))
+        })?;
+        upload.push(chunk).await?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(upload.finish().await?)))
+}
+
+fn format_of(headers: &HeaderMap) -> ServiceResult<Format> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Format::from_media_type(media_type).ok_or_else(|| {
+        ServiceError::unsupported(
+            "unknown-format",
+            format!(
+                "Content-Type {media_type:?} is not read; send application/x-ndjson, text/csv, application/vnd.apache.parquet, text/markdown or text/plain"
+            ),
+        )
+    })
+}
+
+fn text_header(headers: &HeaderMap, name: &str) -> ServiceResult<Option<String>> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text =
+        value.to_str().map_err(|_| ServiceError::bad_request("bad-header", format!("{name} must be plain text")))?;
+    Ok(Some(text.to_owned()))
+}
+
+/// Contributions to a datanet, first come first.
+#[utoipa::path(get, path = "/v1/datanets/{id}/contributions", tag = "contributions", params(("id" = String, Path, description = "datanet id or name"), ListParams), responses((status = 200, body = Contributions)))]
+pub async fn list(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    Query(params): Query<ListParams>,
+) -> ServiceResult<Json<Contributions>> {
+    let (reader, datanet) = state.datanet(&id)?;
+    let limit = params.limit.unwrap_or(100).clamp(1, MAX_PAGE);
+    let page = contributions::in_datanet(&reader, &datanet.id, params.after, limit)?;
+    let next = (page.len() == limit).then(|| page.last().map(|last| last.seq)).flatten();
+    let mut views = Vec::new();
+    for contribution in page {
+        let view = state.core.contribution_view(&reader, contribution)?;
+        if params.state.as_ref().is_none_or(|wanted| *wanted == view.state) {
+            views.push(view);
+        }
+    }
+    Ok(Json(Contributions { contributions: views, next }))
+}
+
+/// One contribution: state, scores, and the judges' reasons.
+#[utoipa::path(get, path = "/v1/contributions/{id}", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = ContributionView), (status = 404, body = super::Problem)))]
+pub async fn show(
+    State(state): State<ApiState>,
+    Segment(id): Segment<ContributionId>,
+) -> ServiceResult<Json<ContributionView>> {
+    Ok(Json(state.core.contribution_with_reports(&id).await?))
+}
+
+/// The contribution whenever its state changes, as server-sent events, until it is final or refused.
+#[utoipa::path(get, path = "/v1/contributions/{id}/events", tag = "contributions", params(("id" = String, Path)), responses((status = 200, content_type = "text/event-stream", body = String)))]
+pub async fn events(
+    State(state): State<ApiState>,
+    Segment(id): Segment<ContributionId>,
+) -> ServiceResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+    state.core.contribution_with_reports(&id).await?;
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    tokio::spawn(follow(state, id, sender));
+    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok);
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}
+
+/// Sends the contribution now and after each change; ends with it, with the client, or with the node.
+async fn follow(state: ApiState, id: ContributionId, sender: tokio::sync::mpsc::Sender<Event>) {
+    let mut commits = state.core.chain.commits();
+    let mut last = String::new();
+    loop {
+        commits.mark_unchanged();
+        let Ok(view) = state.core.contribution_with_reports(&id).await else { return };
+        let Ok(text) = serde_json::to_string(&view) else { return };
+        if text != last {
+            if sender.send(Event::default().event("state").data(&text)).await.is_err() {
+                return;
+            }
+            last = text;
+        }
+        if matches!(view.state.as_str(), "final" | "refused") {
+            return;
+        }
+        tokio::select! {
+            () = sender.closed() => return,
+            () = state.core.shutdown.cancelled() => return,
+            changed = commits.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// A contribution's records, in canonical form.
+#[utoipa::path(get, path = "/v1/contributions/{id}/records", tag = "contributions", params(("id" = String, Path), PageParams), responses((status = 200, body = Records)))]
+pub async fn records(
+    State(state): State<ApiState>,
+    Segment(id): Segment<ContributionId>,
+    Query(params): Query<PageParams>,
+) -> ServiceResult<Json<Records>> {
+    let (contribution, datanet) = state.core.contribution_and_datanet(&id)?;
+    if !state.core.blobs().has(contribution.blob.0).await.map_err(|error| crate::intake::blob_error(&error))? {
+        return Err(ServiceError::unavailable(
+            "blob-not-here",
+            "this node does not have the contribution's bytes yet; try again in a moment",
+        ));
+    }
+    let options = ReadOptions::Page {
+        offset: params.offset.unwrap_or(0),
+        limit: params.limit.unwrap_or(100).clamp(1, MAX_PAGE as u64),
+    };
+    let batch = state.core.read_contribution(&contribution, &datanet, options).await?;
+    let raw = |record: &datanet_inference::corpus::Record| {
+        RawValue::from_string(record.canonical().to_owned())
+            .map_err(|error| ServiceError::internal("record", error.to_string()))
+    };
+    let records: ServiceResult<Vec<_>> = batch.records.iter().map(|(_, record)| raw(record)).collect();
+    Ok(Json(Records { total: batch.total, records: records? }))
+}

@@ -1,0 +1,148 @@
+//! Embeddings in OpenAI's shape, so that its official clients work.
+
+use axum::Json;
+use axum::extract::State;
+use base64::Engine;
+
+use super::ApiState;
+use super::extract::Body;
+use crate::error::{ServiceError, ServiceResult};
+
+/// What to embed.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+pub struct EmbeddingsRequest {
+    /// A text or a list of texts.
+    #[schema(value_type = Object)]
+    input: Input,
+    /// The model's name or id; the node's model if not given.
+    model: Option<String>,
+    /// `float` or `base64` (little-endian 32-bit floats).
+    #[serde(default)]
+    encoding_format: EncodingFormat,
+    /// Accepted if it is the model's own number.
+    dimensions: Option<usize>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(untagged, expecting = "input must be a text or a list of texts")]
+enum Input {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// How vectors are written.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EncodingFormat {
+    /// A list of numbers.
+    #[default]
+    Float,
+    /// Little-endian 32-bit floats in base64: what the official clients ask for.
+    Base64,
+}
+
+/// One vector.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct EmbeddingView {
+    object: &'static str,
+    index: usize,
+    /// A list of numbers, or base64.
+    embedding: serde_json::Value,
+}
+
+/// Tokens read.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct UsageView {
+    prompt_tokens: usize,
+    total_tokens: usize,
+}
+
+/// All vectors, in the order of the texts.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct EmbeddingsReply {
+    object: &'static str,
+    data: Vec<EmbeddingView>,
+    model: String,
+    usage: UsageView,
+}
+
+/// Embeds texts: unit vectors, whose dot product is their similarity.
+#[utoipa::path(post, path = "/v1/embeddings", tag = "models", request_body = EmbeddingsRequest, responses((status = 200, body = EmbeddingsReply), (status = 429, body = super::Problem)))]
+pub async fn create(
+    State(state): State<ApiState>,
+    Body(request): Body<EmbeddingsRequest>,
+) -> ServiceResult<Json<EmbeddingsReply>> {
+    let info = state.core.models.info()?;
+    check_model(&request, &info)?;
+    let texts = match request.input {
+        Input::One(text) => vec![text],
+        Input::Many(texts) => texts,
+    };
+    if texts.is_empty() || texts.iter().any(String::is_empty) {
+        return Err(ServiceError::bad_request(
+            "empty-input",
+            "input must hold at least one text, and none may be empty",
+        ));
+    }
+    let (embeddings, usage) = state.core.models.embed_with_usage(texts).await?;
+    let data = embeddings.iter().enumerate().map(|(index, embedding)| EmbeddingView {
+        object: "embedding",
+        index,
+        embedding: encode(embedding.as_slice(), request.encoding_format),
+    });
+    Ok(Json(EmbeddingsReply {
+        object: "list",
+        data: data.collect(),
+        model: info.name,
+        usage: UsageView { prompt_tokens: usage.tokens, total_tokens: usage.tokens },
+    }))
+}
+
+fn check_model(request: &EmbeddingsRequest, info: &datanet_inference::engine::ModelInfo) -> ServiceResult<()> {
+    let id = hex::encode(info.id);
+    if request.model.as_ref().is_some_and(|model| *model != info.name && *model != id) {
+        let model = request.model.as_deref().unwrap_or_default();
+        return Err(ServiceError::not_found(
+            "unknown-model",
+            format!("no model {model:?} here; this node has {:?}", info.name),
+        ));
+    }
+    if request.dimensions.is_some_and(|dimensions| dimensions != info.dimensions) {
+        return Err(ServiceError::unprocessable(
+            "dimensions",
+            format!("the model's vectors have {} dimensions", info.dimensions),
+        ));
+    }
+    Ok(())
+}
+
+fn encode(vector: &[f32], format: EncodingFormat) -> serde_json::Value {
+    match format {
+        EncodingFormat::Float => vector.iter().map(|value| f64::from(*value)).collect::<Vec<_>>().into(),
+        EncodingFormat::Base64 => {
+            let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+            base64::engine::general_purpose::STANDARD.encode(bytes).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_little_endian_floats() {
+        assert_eq!(encode(&[1.0, -2.5], EncodingFormat::Base64), "AACAPwAAIMA=");
+    }
+
+    #[test]
+    fn one_text_or_many_are_read_and_numbers_are_not() {
+        let read = |text: &str| serde_json::from_str::<EmbeddingsRequest>(text);
+        assert!(matches!(read(r#"{"input":"a"}"#).unwrap().input, Input::One(_)));
+        assert!(matches!(
+            read(r#"{"input":["a","b"],"model":"m","encoding_format":"base64"}"#).unwrap().input,
+            Input::Many(_)
+        ));
+        assert!(read(r#"{"input":[1,2]}"#).is_err());
+    }
+}

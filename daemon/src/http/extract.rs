@@ -1,0 +1,80 @@
+//! Reading requests so that every refusal is a problem in our form.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use datanet_ledger::LedgerReader;
+use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_types::DatanetId;
+use serde::de::DeserializeOwned;
+
+use super::ApiState;
+use crate::error::{ServiceError, ServiceResult};
+use crate::intake::unknown_datanet;
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ServiceError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(rejection) => {
+                let status = rejection.status().as_u16();
+                Err(ServiceError { status, code: "bad-body", detail: rejection.body_text() })
+            }
+        }
+    }
+}
+
+/// A query string.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ServiceError> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(rejection) => Err(ServiceError::bad_request("bad-query", rejection.body_text())),
+        }
+    }
+}
+
+/// A path segment that parses.
+pub struct Segment<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for Segment<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+    S: Send + Sync,
+{
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ServiceError> {
+        let bad = |detail: String| ServiceError::bad_request("bad-path", detail);
+        let axum::extract::Path(text) = axum::extract::Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| bad(rejection.body_text()))?;
+        text.parse().map(Self).map_err(|error: T::Err| bad(error.to_string()))
+    }
+}
+
+impl ApiState {
+    /// The datanet with this id or name, in a consistent view of the ledger.
+    pub fn datanet(&self, id_or_name: &str) -> ServiceResult<(LedgerReader, Datanet)> {
+        let reader = self.core.chain.reader()?;
+        let by_id = match id_or_name.parse::<DatanetId>() {
+            Ok(id) => datanets::get(&reader, &id)?,
+            Err(_) => None,
+        };
+        let found = match by_id {
+            Some(datanet) => Some(datanet),
+            None => datanets::by_name(&reader, id_or_name)?,
+        };
+        let datanet = found.ok_or_else(|| unknown_datanet(&id_or_name))?;
+        Ok((reader, datanet))
+    }
+}

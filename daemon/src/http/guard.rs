@@ -1,0 +1,128 @@
+//! Who may speak to this API. A page in a browser can reach loopback too, by a name that resolves to it or by a form
+//! on any site; so `Host` must be ours, `Origin` (if a browser sends one) must be ours, and `/v1` wants the token.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::ApiState;
+use crate::error::ServiceError;
+
+/// Refuses foreign hosts and origins, for every route.
+pub async fn check_host_and_origin(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    match host_and_origin(request.headers(), request.uri(), &state.allowed_hosts) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Refuses requests without the node's token.
+pub async fn check_token(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    match token(request.headers(), &state.token) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> Result<(), ServiceError> {
+    // HTTP/2 puts the host in the URI's authority instead of the header.
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    if !host.is_some_and(|host| is_ours(host, allowed)) {
+        return Err(ServiceError::forbidden(
+            "foreign-host",
+            format!(
+                "the Host header {host:?} is not this node's; use 127.0.0.1 or localhost, or add the name to api.allowed_hosts"
+            ),
+        ));
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let ours = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .is_some_and(|(_, host)| is_ours(host, allowed));
+    if ours {
+        return Ok(());
+    }
+    Err(ServiceError::forbidden(
+        "foreign-origin",
+        "requests from pages of other origins are refused; call the API from a program, or from this node's own pages",
+    ))
+}
+
+/// Whether `host` (perhaps with a port) is loopback, `localhost` or one of `allowed`.
+fn is_ours(host: &str, allowed: &[String]) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+fn token(headers: &HeaderMap, expected: &str) -> Result<(), ServiceError> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    // Hashes are compared, not texts: the time that takes says nothing about the token.
+    let same = |token: &str| blake3::hash(token.as_bytes()) == blake3::hash(expected.as_bytes());
+    if given.is_some_and(same) {
+        return Ok(());
+    }
+    let what = if given.is_some() { "wrong" } else { "missing" };
+    Err(ServiceError {
+        status: 401,
+        code: "token",
+        detail: format!(
+            "the token is {what}; send `Authorization: Bearer …` with what stands in the node's api-token file"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (axum::http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn check(pairs: &[(&'static str, &str)]) -> Result<(), &'static str> {
+        let allowed = ["node.lan".to_owned()];
+        host_and_origin(&headers(pairs), &Uri::from_static("/v1/status"), &allowed).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn loopback_names_and_allowed_names_pass() {
+        for host in ["127.0.0.1:1", "localhost", "LOCALHOST:80", "[::1]:9", "node.lan:26680"] {
+            assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_rebound_name_is_refused() {
+        for host in ["evil.example", "evil.example:26680", "127.0.0.1.evil.example", "10.0.0.1", ""] {
+            assert_eq!(check(&[("host", host)]), Err("foreign-host"), "{host}");
+        }
+        assert_eq!(check(&[]), Err("foreign-host"));
+    }
+
+    #[test]
+    fn a_foreign_page_is_refused() {
+        let ours = ("host", "127.0.0.1:1");
+        assert_eq!(check(&[ours, ("origin", "https://evil.example")]), Err("foreign-origin"));
+        assert_eq!(check(&[ours, ("origin", "null")]), Err("foreign-origin"));
+        assert_eq!(check(&[ours, ("origin", "http://127.0.0.1:1")]), Ok(()));
+    }
+
+    #[test]
+    fn only_the_right_token_passes() {
+        assert!(token(&headers(&[("authorization", "Bearer secret")]), "secret").is_ok());
+        assert_eq!(token(&headers(&[("authorization", "Bearer other")]), "secret").unwrap_err().status, 401);
+        assert!(token(&headers(&[]), "secret").unwrap_err().detail.contains("missing"));
+    }
+}

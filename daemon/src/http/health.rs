@@ -1,0 +1,35 @@
+//! Whether the node lives and whether it is of use: for supervisors and load balancers, without a token.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::ApiState;
+use crate::error::ServiceError;
+
+/// How the node is.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// Always `ok`; anything else is a problem.
+    status: &'static str,
+}
+
+/// The process answers.
+#[utoipa::path(get, path = "/health/live", tag = "node", security(()), responses((status = 200, body = Health)))]
+pub async fn live() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// The ledger has state and is not catching up.
+#[utoipa::path(get, path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Health), (status = 503, body = super::Problem)))]
+pub async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, ServiceError> {
+    if state.core.chain.height() == 0 {
+        return Err(ServiceError::unavailable("no-blocks", "the ledger has no block yet; wait a moment"));
+    }
+    if state.core.chain.catching_up().await {
+        return Err(ServiceError::unavailable(
+            "catching-up",
+            "the ledger is catching up with its peers; wait a moment",
+        ));
+    }
+    Ok(Json(Health { status: "ok" }))
+}

@@ -1,0 +1,36 @@
+//! The accounts whose keys are on this node.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::ApiState;
+use super::extract::Body;
+use crate::error::ServiceResult;
+use crate::keyring::KeyInfo;
+
+/// All keys, without their secrets.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Keys {
+    keys: Vec<KeyInfo>,
+}
+
+/// A key to make.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// 1 to 64 of `a-z A-Z 0-9 - _ .`.
+    name: String,
+}
+
+/// The accounts whose keys are on this node.
+#[utoipa::path(get, path = "/v1/keys", tag = "accounts", responses((status = 200, body = Keys)))]
+pub async fn list(State(state): State<ApiState>) -> Json<Keys> {
+    Json(Keys { keys: state.core.keyring.list() })
+}
+
+/// Makes a new account key; its secret stays in the node's home.
+#[utoipa::path(post, path = "/v1/keys", tag = "accounts", request_body = NewKey, responses((status = 201, body = KeyInfo), (status = 409, body = super::Problem)))]
+pub async fn add(State(state): State<ApiState>, Body(new): Body<NewKey>) -> ServiceResult<(StatusCode, Json<KeyInfo>)> {
+    Ok((StatusCode::CREATED, Json(state.core.keyring.add(&new.name)?)))
+}

@@ -1,0 +1,108 @@
+//! Prometheus metrics: what operators watch.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use super::ApiState;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    /// The route's pattern, not the path: the number of series stays small.
+    route: String,
+    status: u16,
+}
+
+/// All metrics of a node.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Histogram,
+    height: Gauge,
+    peers: Gauge,
+    held: Gauge,
+    gossip: Family<VerdictLabels, Gauge>,
+    uptime: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            seconds: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
+            height: Gauge::default(),
+            peers: Gauge::default(),
+            held: Gauge::default(),
+            gossip: Family::default(),
+            uptime: Gauge::default(),
+        };
+        metrics.register()
+    }
+
+    fn register(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("datanet_http_requests", "HTTP requests served", self.requests.clone());
+        registry.register("datanet_http_request_seconds", "Seconds from request to response", self.seconds.clone());
+        registry.register("datanet_height", "Last committed height", self.height.clone());
+        registry.register("datanet_peers", "Peers connected", self.peers.clone());
+        registry.register("datanet_contributions_held", "Contributions whose bytes are here", self.held.clone());
+        registry.register("datanet_gossip_messages", "Gossip messages by verdict", self.gossip.clone());
+        registry.register("datanet_uptime_seconds", "Seconds since start", self.uptime.clone());
+        self
+    }
+}
+
+/// All metrics in Prometheus' text form.
+#[utoipa::path(get, path = "/metrics", tag = "node", security(()), responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn metrics(State(state): State<ApiState>) -> Response {
+    let metrics = &state.metrics;
+    let as_i64 = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    metrics.height.set(as_i64(state.core.chain.height()));
+    metrics.peers.set(as_i64(state.core.network.peers().len() as u64));
+    metrics.held.set(as_i64(state.core.held_contributions().await));
+    metrics.uptime.set(as_i64(state.core.started.elapsed().as_secs()));
+    let network = state.core.network.metrics();
+    let verdicts = [
+        ("accepted", network.gossip_accepted),
+        ("rejected", network.gossip_rejected),
+        ("ignored", network.gossip_ignored),
+    ];
+    for (verdict, count) in verdicts {
+        metrics.gossip.get_or_create(&VerdictLabels { verdict }).set(as_i64(count));
+    }
+    let mut text = String::new();
+    if encode(&mut text, &metrics.registry).is_err() {
+        return crate::error::ServiceError::internal("metrics", "metrics could not be written").into_response();
+    }
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}
+
+/// Counts a request and how long it took.
+pub async fn count(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let method = request.method().to_string();
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let labels = RequestLabels { method, route, status: response.status().as_u16() };
+    state.metrics.requests.get_or_create(&labels).inc();
+    state.metrics.seconds.observe(started.elapsed().as_secs_f64());
+    response
+}

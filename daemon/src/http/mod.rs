@@ -1,0 +1,159 @@
+//! The HTTP interface on loopback: thin handlers over [`Core`], one file a subject.
+//!
+//! Every `/v1` route wants the node's token; every route checks `Host` and `Origin` ([`guard`]). Errors are RFC 9457
+//! problems ([`problem`]). The OpenAPI description at `/openapi.json` is made from the handlers themselves, and `/docs`
+//! shows it in a browser.
+
+mod accounts;
+mod ask;
+mod channels;
+mod contributions;
+mod datanets;
+mod embeddings;
+mod epochs;
+mod extract;
+mod guard;
+mod health;
+mod keys;
+mod metrics;
+mod models;
+mod problem;
+mod receipts;
+mod search;
+mod status;
+mod transactions;
+
+pub use problem::Problem;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::error::ServiceError;
+use crate::node::Core;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct ApiState {
+    core: Core,
+    token: Arc<str>,
+    allowed_hosts: Arc<Vec<String>>,
+    metrics: Arc<metrics::Metrics>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Datanet node",
+        description = "Contribute data, have it judged, search it, ask it, and be paid for it. Amounts are integers in base units (1 DNT is 1,000,000); ids are hexadecimal; addresses start with dn1. Send the token of the node's api-token file as a bearer token.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    security(("token" = [])),
+    modifiers(&TokenScheme),
+)]
+struct ApiDoc;
+
+struct TokenScheme;
+
+impl utoipa::Modify for TokenScheme {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+fn protected() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(status::status))
+        .routes(routes!(status::peers))
+        .routes(routes!(keys::list, keys::add))
+        .routes(routes!(datanets::list, datanets::create))
+        .routes(routes!(datanets::show))
+        .routes(routes!(contributions::list))
+        .routes(routes!(contributions::show))
+        .routes(routes!(contributions::events))
+        .routes(routes!(contributions::records))
+        .routes(routes!(search::search))
+        .routes(routes!(embeddings::create))
+        .routes(routes!(models::list, models::register))
+        .routes(routes!(ask::ask))
+        .routes(routes!(receipts::latest))
+        .routes(routes!(receipts::show))
+        .routes(routes!(receipts::verify))
+        .routes(routes!(receipts::check))
+        .routes(routes!(channels::list, channels::open))
+        .routes(routes!(channels::close))
+        .routes(routes!(epochs::settle))
+        .routes(routes!(accounts::show))
+        .routes(routes!(accounts::earnings))
+        .routes(routes!(accounts::claim))
+        .routes(routes!(accounts::supply))
+        .routes(routes!(transactions::transfer))
+        .routes(routes!(transactions::submit))
+        .routes(routes!(transactions::show))
+}
+
+/// The whole interface.
+pub fn router(core: Core, token: String) -> axum::Router {
+    let state = ApiState {
+        allowed_hosts: Arc::new(core.config.api.allowed_hosts.clone()),
+        token: token.into(),
+        metrics: Arc::new(metrics::Metrics::new()),
+        core,
+    };
+    let body_limit = usize::try_from(state.core.config.api.max_body_bytes).unwrap_or(usize::MAX);
+    // Uploads are limited while they stream, by the ledger's and the node's limits, so they bypass the general one.
+    let uploads = OpenApiRouter::new().routes(routes!(contributions::contribute)).layer(DefaultBodyLimit::disable());
+    let v1 = protected().layer(DefaultBodyLimit::max(body_limit)).merge(uploads);
+    let v1 = v1.layer(middleware::from_fn_with_state(state.clone(), guard::check_token));
+    let (router, openapi) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(v1)
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+        .split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(state.clone(), guard::check_host_and_origin))
+        .layer(middleware::from_fn_with_state(state.clone(), metrics::count))
+        .layer(CatchPanicLayer::custom(on_panic))
+        .with_state(state)
+}
+
+async fn unknown_route(uri: axum::http::Uri) -> ServiceError {
+    ServiceError::not_found("unknown-route", format!("there is nothing at {}; /docs shows what there is", uri.path()))
+}
+
+async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> ServiceError {
+    let detail = format!("{} does not take {method}; /docs shows what it takes", uri.path());
+    ServiceError { status: 405, code: "wrong-method", detail }
+}
+
+fn on_panic(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = %what, "a request handler panicked");
+    axum::response::IntoResponse::into_response(ServiceError::internal(
+        "panic",
+        "the node failed on this request; its log says more",
+    ))
+}
+
+/// Serves until the node stops; requests under way are finished.
+pub async fn serve(listener: TcpListener, core: Core, token: String) -> anyhow::Result<()> {
+    let shutdown = core.shutdown.clone();
+    let app = router(core, token).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).with_graceful_shutdown(async move { shutdown.cancelled().await }).await?;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Transactions: submit signed bytes, follow them; and the everyday one, a transfer.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine;
+use datanet_types::action::Transfer;
+use datanet_types::{Action, Address, Amount, SignedTx, TxHash};
+
+use super::ApiState;
+use super::extract::{Body, Segment};
+use crate::error::{ServiceError, ServiceResult};
+
+/// A transfer.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTransfer {
+    /// Name of the paying account on this node.
+    from: String,
+    /// Who receives.
+    #[schema(value_type = String)]
+    to: Address,
+    /// Base units.
+    amount: Amount,
+}
+
+/// A transaction sent.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Sent {
+    #[schema(value_type = String)]
+    tx: TxHash,
+    height: u64,
+}
+
+/// A transaction taken.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Submitted {
+    #[schema(value_type = String)]
+    hash: TxHash,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Encoded {
+    tx: String,
+}
+
+/// A transaction in a block.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct TxView {
+    #[schema(value_type = String)]
+    hash: TxHash,
+    height: u64,
+    /// Zero if it did what it said.
+    code: u32,
+    /// Why not.
+    log: String,
+    /// What happened.
+    #[schema(value_type = Vec<Object>)]
+    events: serde_json::Value,
+}
+
+/// Moves money; answers once it is on the ledger.
+#[utoipa::path(post, path = "/v1/transfers", tag = "accounts", request_body = NewTransfer, responses((status = 200, body = Sent), (status = 402, body = super::Problem)))]
+pub async fn transfer(State(state): State<ApiState>, Body(new): Body<NewTransfer>) -> ServiceResult<Json<Sent>> {
+    let key = state.core.keyring.get(&new.from)?;
+    let action = Action::Transfer(Transfer { to: new.to, amount: new.amount });
+    let committed = state.core.chain.execute(&key, action).await?;
+    Ok(Json(Sent { tx: committed.hash, height: committed.height }))
+}
+
+/// Takes a signed transaction: as bytes, or as JSON `{"tx": base64}`. It is in the mempool when this answers.
+#[utoipa::path(post, path = "/v1/tx", tag = "ledger", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 202, body = Submitted), (status = 422, body = super::Problem)))]
+pub async fn submit(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ServiceResult<(StatusCode, Json<Submitted>)> {
+    let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let bytes = if json { decode(&body)? } else { body.to_vec() };
+    // Said here already, in full: the mempool would say it in a code.
+    SignedTx::verify(&bytes, state.core.chain.id())
+        .map_err(|error| ServiceError::unprocessable("bad-transaction", error.to_string()))?;
+    Ok((StatusCode::ACCEPTED, Json(Submitted { hash: state.core.chain.submit(bytes).await? })))
+}
+
+fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
+    let bad = |error: &dyn std::fmt::Display| {
+        ServiceError::bad_request("bad-body", format!("send {{\"tx\": base64}}: {error}"))
+    };
+    let encoded: Encoded = serde_json::from_slice(body).map_err(|error| bad(&error))?;
+    base64::engine::general_purpose::STANDARD.decode(encoded.tx).map_err(|error| bad(&error))
+}
+
+/// What became of a transaction; 404 as long as it is in no block.
+#[utoipa::path(get, path = "/v1/tx/{hash}", tag = "ledger", params(("hash" = String, Path)), responses((status = 200, body = TxView), (status = 404, body = super::Problem)))]
+pub async fn show(State(state): State<ApiState>, Segment(hash): Segment<TxHash>) -> ServiceResult<Json<TxView>> {
+    let status = state.core.chain.tx_status(&hash)?.ok_or_else(|| {
+        ServiceError::not_found(
+            "unknown-transaction",
+            format!("transaction {hash} is in no block that this node remembers"),
+        )
+    })?;
+    let events =
+        serde_json::to_value(&status.events).map_err(|error| ServiceError::internal("events", error.to_string()))?;
+    Ok(Json(TxView { hash, height: status.height, code: status.code, log: status.log, events }))
+}

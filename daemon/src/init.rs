@@ -1,0 +1,237 @@
+//! Making a node's home: keys, token, configuration, genesis. Nothing that exists is ever overwritten.
+
+use std::path::Path;
+
+use datanet_config::{Home, NodeConfig};
+use datanet_ledger::component::{Genesis, GenesisAccount, Params};
+use datanet_types::amount::DNT;
+use datanet_types::{Address, NodeKey, SigningKey};
+
+use crate::cometbft::{CometGenesis, CometHome, CometValidator, NodeId};
+use crate::error::{ServiceError, ServiceResult};
+use crate::keyring::{Keyring, NODE_ACCOUNT, write_private};
+
+/// What a network starts from: the file that all its nodes share.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkGenesis {
+    /// The network's id, part of everything that is signed.
+    pub chain_id: String,
+    /// Seconds since 1970.
+    pub genesis_time: u64,
+    /// Who orders blocks at the start.
+    pub validators: Vec<GenesisValidator>,
+    /// What the ledger starts from.
+    pub app_state: Genesis,
+}
+
+/// A validator of the first block.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisValidator {
+    /// CometBFT's validator key, ed25519.
+    #[serde(with = "hex::serde")]
+    pub public_key: [u8; 32],
+    /// Voting power.
+    pub power: u64,
+    /// A name for people.
+    pub name: String,
+}
+
+/// What a new home holds.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct InitOutcome {
+    /// The node's own account.
+    pub account: Address,
+    /// The node's key.
+    pub node_key: NodeKey,
+    /// Its validator key.
+    #[serde(serialize_with = "hex::serde::serialize")]
+    pub validator: [u8; 32],
+    /// What CometBFT's peers call it.
+    #[serde(serialize_with = "as_text")]
+    pub comet_node_id: NodeId,
+}
+
+fn as_text<S: serde::Serializer>(value: &NodeId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Whole units that the first account of a network of one's own gets.
+const OWN_SUPPLY: u64 = 1_000_000 * DNT;
+
+/// Makes what is missing in `home`: folders, keys, token, and `config.toml` from `config`.
+pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome> {
+    home.create().map_err(|error| ServiceError::internal("home", error.to_string()))?;
+    for dir in [spool_dir(home), embeddings_dir(home), home.index(), home.blobs()] {
+        std::fs::create_dir_all(&dir)
+            .map_err(|error| ServiceError::io(&format!("cannot make {}", dir.display()), &error))?;
+    }
+    let keyring = Keyring::open(&home.keys())?;
+    if keyring.get(NODE_ACCOUNT).is_err() {
+        keyring.add(NODE_ACCOUNT)?;
+    }
+    write_if_absent(&home.api_token(), || random_hex())?;
+    write_if_absent(&node_key_file(home), || random_hex())?;
+    write_if_absent(&home.config(), || Ok(config.to_toml()))?;
+    describe(home)
+}
+
+/// What an existing home holds.
+pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
+    let comet =
+        CometHome::open(home.cometbft()).map_err(|error| ServiceError::internal("cometbft-home", error.to_string()))?;
+    Ok(InitOutcome {
+        account: Keyring::open(&home.keys())?.get(NODE_ACCOUNT)?.address(),
+        node_key: node_secret(home)?.node_key(),
+        validator: comet.validator_public_key(),
+        comet_node_id: comet.node_id(),
+    })
+}
+
+/// A network of this node alone: it validates, and its account owns everything.
+pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Params, now: u64) -> NetworkGenesis {
+    let account = GenesisAccount { address: outcome.account, balance: OWN_SUPPLY, name: Some(name.to_owned()) };
+    NetworkGenesis {
+        chain_id: chain_id.to_owned(),
+        genesis_time: now,
+        validators: vec![GenesisValidator { public_key: outcome.validator, power: 10, name: name.to_owned() }],
+        app_state: Genesis { params, accounts: vec![account] },
+    }
+}
+
+/// Puts a network's genesis into a home. Another genesis that is there already is an error.
+pub fn write_genesis(home: &Home, genesis: &NetworkGenesis) -> ServiceResult<()> {
+    if home.genesis().exists() {
+        if read_genesis(home)? == *genesis {
+            return Ok(());
+        }
+        return Err(ServiceError::conflict(
+            "other-genesis",
+            format!("{} belongs to another network; choose another --home", home.genesis().display()),
+        ));
+    }
+    let text =
+        serde_json::to_string_pretty(genesis).map_err(|error| ServiceError::internal("genesis", error.to_string()))?;
+    std::fs::write(home.genesis(), text).map_err(|error| ServiceError::io("cannot write genesis.json", &error))
+}
+
+/// The network a home belongs to.
+pub fn read_genesis(home: &Home) -> ServiceResult<NetworkGenesis> {
+    let path = home.genesis();
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        ServiceError::not_found(
+            "no-genesis",
+            format!("cannot read {}: {error}; run `datanet init` first", path.display()),
+        )
+    })?;
+    let genesis: NetworkGenesis = serde_json::from_str(&text)
+        .map_err(|error| ServiceError::internal("bad-genesis", format!("{} is no genesis: {error}", path.display())))?;
+    genesis
+        .app_state
+        .validate()
+        .map_err(|error| ServiceError::internal("bad-genesis", format!("{}: {error}", path.display())))?;
+    Ok(genesis)
+}
+
+impl NetworkGenesis {
+    /// The same in CometBFT's words.
+    pub fn to_comet(&self) -> ServiceResult<CometGenesis> {
+        let validators = self.validators.iter().map(|validator| CometValidator {
+            public_key: validator.public_key,
+            power: validator.power,
+            name: validator.name.clone(),
+        });
+        let app_state = serde_json::to_value(&self.app_state)
+            .map_err(|error| ServiceError::internal("genesis", error.to_string()))?;
+        Ok(CometGenesis::new(self.chain_id.clone(), self.genesis_time, validators.collect(), app_state))
+    }
+}
+
+/// The node's secret key.
+pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
+    let path = node_key_file(home);
+    let bad = |reason: String| {
+        ServiceError::internal(
+            "node-key",
+            format!("node key {} is unusable: {reason}; run `datanet init`", path.display()),
+        )
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| bad(error.to_string()))?;
+    let mut secret = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut secret).map_err(|error| bad(error.to_string()))?;
+    Ok(SigningKey::from_bytes(&secret))
+}
+
+/// The API's token.
+pub fn api_token(home: &Home) -> ServiceResult<String> {
+    let path = home.api_token();
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        ServiceError::not_found(
+            "no-token",
+            format!("cannot read {}: {error}; run `datanet init` first", path.display()),
+        )
+    })?;
+    Ok(text.trim().to_owned())
+}
+
+fn node_key_file(home: &Home) -> std::path::PathBuf {
+    home.root().join("node-key")
+}
+
+/// Where uploads are spooled.
+pub fn spool_dir(home: &Home) -> std::path::PathBuf {
+    home.data().join("spool")
+}
+
+/// Where embeddings are kept.
+pub fn embeddings_dir(home: &Home) -> std::path::PathBuf {
+    home.data().join("embeddings")
+}
+
+fn write_if_absent(path: &Path, content: impl FnOnce() -> ServiceResult<String>) -> ServiceResult<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    write_private(path, content()?.as_bytes())
+        .map_err(|error| ServiceError::io(&format!("cannot write {}", path.display()), &error))
+}
+
+fn random_hex() -> ServiceResult<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+    Ok(hex::encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_init_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        let first = init_home(&home, &NodeConfig::default()).unwrap();
+        let token = api_token(&home).unwrap();
+        let second = init_home(&home, &NodeConfig::default()).unwrap();
+        assert_eq!(
+            (first.account, first.node_key, first.validator),
+            (second.account, second.node_key, second.validator)
+        );
+        assert_eq!(api_token(&home).unwrap(), token);
+    }
+
+    #[test]
+    fn another_networks_genesis_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        let outcome = init_home(&home, &NodeConfig::default()).unwrap();
+        let genesis = own_genesis("one", &outcome, "n", Params::default(), 1);
+        write_genesis(&home, &genesis).unwrap();
+        write_genesis(&home, &genesis).unwrap();
+        let other = own_genesis("two", &outcome, "n", Params::default(), 1);
+        assert_eq!(write_genesis(&home, &other).unwrap_err().code, "other-genesis");
+        assert_eq!(read_genesis(&home).unwrap(), genesis);
+    }
+}

@@ -1,0 +1,38 @@
+//! The node's library: the records of contributions, their embeddings, and one index for each datanet.
+//!
+//! Records are read from blobs when needed and not kept. Embeddings cost minutes, so they are computed once for each
+//! contribution and model and kept on disk until the contribution is refused. Indexes hold final contributions only.
+
+mod embeddings;
+mod indexes;
+mod read;
+
+pub use indexes::{MAX_INDEXED_RECORDS, SearchHit, SearchMode, index_error};
+pub use read::{Batch, ReadError, ReadOptions};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datanet_inference::retrieval::DatanetIndex;
+use datanet_types::DatanetId;
+use tokio::sync::Mutex;
+
+/// See the module.
+pub struct Library {
+    /// Embeddings on disk.
+    embeddings_dir: PathBuf,
+    /// Indexes on disk.
+    index_dir: PathBuf,
+    /// Open indexes. The lock is held while one is opened, so that none is opened twice.
+    indexes: Mutex<BTreeMap<DatanetId, DatanetIndex>>,
+    /// Held-out sets by blob: every judgement in a datanet uses the same one.
+    holdouts: Mutex<BTreeMap<datanet_types::BlobHash, Arc<Batch>>>,
+}
+
+impl Library {
+    /// A library over these folders, which must exist.
+    pub fn new(embeddings_dir: PathBuf, index_dir: PathBuf) -> Self {
+        Self { embeddings_dir, index_dir, indexes: Mutex::default(), holdouts: Mutex::default() }
+    }
+}

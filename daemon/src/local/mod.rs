@@ -1,0 +1,65 @@
+//! What this node knows for itself and must not lose: its hidden judgements, its idempotency keys, the vouchers it
+//! was given and what it owes for its answers. One redb file; every acknowledged fact is durable first.
+//!
+//! Nothing here is consensus: the ledger would be the same without it, this node would be poorer.
+
+mod table;
+
+pub mod accruals;
+pub mod idempotency;
+pub mod judgements;
+pub mod receipts;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::ReadableDatabase;
+
+use crate::error::{ServiceError, ServiceResult};
+
+/// The node's private store; clones share it.
+#[derive(Clone)]
+pub struct LocalStore {
+    db: Arc<redb::Database>,
+}
+
+impl std::fmt::Debug for LocalStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalStore")
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> ServiceError {
+    let text = error.to_string();
+    if text.contains("No space left") {
+        return ServiceError::storage_full("disk-full", "the disk is full; free space and try again");
+    }
+    ServiceError::internal("local-store", format!("the node's private store failed: {text}"))
+}
+
+impl LocalStore {
+    /// Opens or makes the store at `path`.
+    pub fn open(path: &Path) -> ServiceResult<Self> {
+        let db = redb::Database::builder().set_cache_size(8 * 1024 * 1024).create(path).map_err(failed)?;
+        let store = Self { db: Arc::new(db) };
+        store.write(|tx| {
+            judgements::create(tx)?;
+            idempotency::create(tx)?;
+            receipts::create(tx)?;
+            accruals::create(tx)
+        })?;
+        Ok(store)
+    }
+
+    /// Runs `f` in one transaction that is durable when this returns; an error leaves nothing behind.
+    fn write<T>(&self, f: impl FnOnce(&redb::WriteTransaction) -> ServiceResult<T>) -> ServiceResult<T> {
+        let tx = self.db.begin_write().map_err(failed)?;
+        let value = f(&tx)?;
+        tx.commit().map_err(failed)?;
+        Ok(value)
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&redb::ReadTransaction) -> ServiceResult<T>) -> ServiceResult<T> {
+        f(&self.db.begin_read().map_err(failed)?)
+    }
+}

@@ -1,0 +1,26 @@
+//! The receipts this node issued, by number.
+
+use datanet_types::ReceiptId;
+use redb::WriteTransaction;
+
+use super::{LocalStore, table};
+use crate::error::ServiceResult;
+
+const TABLE: table::Table = redb::TableDefinition::new("receipts");
+
+pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
+    table::create(tx, TABLE)
+}
+
+pub(super) fn insert(tx: &WriteTransaction, sequence: u64, id: &ReceiptId) -> ServiceResult<()> {
+    table::put(tx, TABLE, &sequence.to_be_bytes(), id)
+}
+
+impl LocalStore {
+    /// Ids of the latest receipts, newest first.
+    pub fn latest_receipts(&self, limit: usize) -> ServiceResult<Vec<(u64, ReceiptId)>> {
+        let all: Vec<(Vec<u8>, ReceiptId)> = self.read(|tx| table::all(tx, TABLE))?;
+        let number = |key: &[u8]| key.try_into().map_or(0, u64::from_be_bytes);
+        Ok(all.into_iter().rev().take(limit).map(|(key, id)| (number(&key), id)).collect())
+    }
+}

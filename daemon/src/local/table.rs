@@ -1,0 +1,63 @@
+//! Tables of JSON values under byte keys: small, few, and readable when something is wrong.
+
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::failed;
+use crate::error::ServiceResult;
+
+/// A table by name.
+pub type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Makes the table, so that later reads find it.
+pub fn create(tx: &WriteTransaction, table: Table) -> ServiceResult<()> {
+    tx.open_table(table).map(|_| ()).map_err(failed)
+}
+
+/// Stores `value` under `key`.
+pub fn put<V: Serialize>(tx: &WriteTransaction, table: Table, key: &[u8], value: &V) -> ServiceResult<()> {
+    let bytes = serde_json::to_vec(value).map_err(failed)?;
+    tx.open_table(table).map_err(failed)?.insert(key, bytes.as_slice()).map_err(failed)?;
+    Ok(())
+}
+
+/// Removes `key`.
+pub fn remove(tx: &WriteTransaction, table: Table, key: &[u8]) -> ServiceResult<()> {
+    tx.open_table(table).map_err(failed)?.remove(key).map_err(failed)?;
+    Ok(())
+}
+
+/// The value under `key`, as this write transaction sees it.
+pub fn get_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table, key: &[u8]) -> ServiceResult<Option<V>> {
+    let table = tx.open_table(table).map_err(failed)?;
+    let found = table.get(key).map_err(failed)?;
+    found.map(|guard| serde_json::from_slice(guard.value()).map_err(failed)).transpose()
+}
+
+/// The value under `key`.
+pub fn get<V: DeserializeOwned>(tx: &ReadTransaction, table: Table, key: &[u8]) -> ServiceResult<Option<V>> {
+    let table = tx.open_table(table).map_err(failed)?;
+    let found = table.get(key).map_err(failed)?;
+    found.map(|guard| serde_json::from_slice(guard.value()).map_err(failed)).transpose()
+}
+
+/// All entries, in key order, as this write transaction sees them.
+pub fn all_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
+    collect(&tx.open_table(table).map_err(failed)?)
+}
+
+/// All entries, in key order.
+pub fn all<V: DeserializeOwned>(tx: &ReadTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
+    collect(&tx.open_table(table).map_err(failed)?)
+}
+
+fn collect<V: DeserializeOwned>(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+) -> ServiceResult<Vec<(Vec<u8>, V)>> {
+    let mut entries = Vec::new();
+    for entry in table.iter().map_err(failed)? {
+        let (key, value) = entry.map_err(failed)?;
+        entries.push((key.value().to_vec(), serde_json::from_slice(value.value()).map_err(failed)?));
+    }
+    Ok(entries)
+}

@@ -1,0 +1,30 @@
+//! One node a home: two would corrupt each other's stores.
+
+use std::fs::File;
+
+use anyhow::{Context, bail};
+use datanet_config::Home;
+use fs4::FileExt;
+
+/// Held as long as the node runs; the system releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct HomeLock {
+    _file: File,
+}
+
+impl HomeLock {
+    /// Takes the lock, or says that somebody has it.
+    pub fn take(home: &Home) -> anyhow::Result<Self> {
+        let path = home.lock();
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("cannot open {}; run `datanet init` first", path.display()))?;
+        match FileExt::try_lock(&file) {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(_) => bail!("another node runs in {}; stop it, or choose another --home", home.root().display()),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Starting a node: stores, network, consensus, model, interface; each part only once what it needs is there.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use datanet_config::{ConsensusConfig, Engine as EngineKind, Home, NodeConfig, Profile};
+use datanet_ledger::LedgerHandle;
+use datanet_ledger::abci::AbciServer;
+use datanet_ledger::solo::{SoloConfig, SoloEngine};
+use datanet_p2p::{Network, NetworkConfig};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::core::{Core, CoreParts};
+use super::lock::HomeLock;
+use super::supervise::{Consensus, NodeHandle, Parts};
+use crate::chain::{Chain, Engine};
+use crate::cometbft::{CometBft, CometHome, CometPeer, CometSettings, CometSpec, ProxyApp};
+use crate::init::{self, NetworkGenesis};
+use crate::keyring::Keyring;
+use crate::library::Library;
+use crate::local::LocalStore;
+use crate::models::Models;
+use crate::serving::Serving;
+use crate::workers::gossip::Providers;
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// A home that `init` has made.
+    pub home: Home,
+    /// The configuration, with environment and flags applied.
+    pub config: NodeConfig,
+    /// The programs and models it uses.
+    pub tools: Tools,
+}
+
+/// What a node uses that it does not contain. What is missing has its reason.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// The CometBFT executable; not needed with the solo engine.
+    pub cometbft: Result<PathBuf, String>,
+    /// ONNX Runtime and the model's folder.
+    pub model: Result<(PathBuf, PathBuf), String>,
+}
+
+/// How long CometBFT may take to answer: it replays blocks first.
+const COMET_START: Duration = Duration::from_secs(120);
+
+/// Starts a node and returns once its interface listens. Every port may be 0 and is read back from the handle.
+pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
+    let NodeOptions { home, config, tools } = options;
+    let lock = HomeLock::take(&home)?;
+    let genesis = init::read_genesis(&home)?;
+    let node_secret = init::node_secret(&home)?;
+    let token = init::api_token(&home)?;
+    clear_spool(&home)?;
+
+    let listener = TcpListener::bind(config.api.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (api.listen); is another node running?", config.api.listen))?;
+    let shutdown = CancellationToken::new();
+    let consensus_stop = CancellationToken::new();
+    let network_stop = CancellationToken::new();
+    let ledger = LedgerHandle::open(&home.ledger())?;
+    let (network, events) =
+        Network::spawn(network_config(&home, &config, &genesis, node_secret.to_bytes()), network_stop).await?;
+    let models = load_models(&config, &tools);
+    let (engine, consensus) = start_consensus(&home, &config, &genesis, &tools, &ledger, &consensus_stop).await?;
+    let models = models.await?;
+
+    let core = Core::new(CoreParts {
+        keyring: Keyring::open(&home.keys())?,
+        chain: Chain::new(genesis.chain_id, ledger, engine),
+        local: LocalStore::open(&home.local())?,
+        library: Library::new(init::embeddings_dir(&home), home.index()),
+        serving: Serving::default(),
+        providers: Providers::default(),
+        started: Instant::now(),
+        home,
+        config,
+        node_secret,
+        network,
+        models,
+        shutdown,
+    });
+    NodeHandle::run(Parts { core, lock, listener, token, events, consensus, consensus_stop }).await
+}
+
+fn clear_spool(home: &Home) -> Result<()> {
+    // What a crash left half uploaded was never acknowledged.
+    let dir = init::spool_dir(home);
+    match std::fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot clear the spool"),
+        _ => std::fs::create_dir_all(&dir).context("cannot make the spool"),
+    }
+}
+
+fn network_config(home: &Home, config: &NodeConfig, genesis: &NetworkGenesis, secret: [u8; 32]) -> NetworkConfig {
+    let mut network = NetworkConfig::loopback(secret, home.blobs());
+    network.network = genesis.chain_id.clone();
+    network.listen = config.p2p.listen.clone();
+    network.blob_bind = config.p2p.blob_bind;
+    network.bootstrap = config.p2p.bootstrap.clone();
+    network.limits.max_incoming = config.p2p.max_connections;
+    network
+}
+
+/// Loads the model beside everything else: it takes a second of pure computing.
+async fn join_models(task: tokio::task::JoinHandle<Models>) -> Result<Models> {
+    task.await.context("loading the model broke off")
+}
+
+fn load_models(config: &NodeConfig, tools: &Tools) -> impl Future<Output = Result<Models>> + use<> {
+    let (config, model) = (config.inference.clone(), tools.model.clone());
+    let task = tokio::task::spawn_blocking(move || match model {
+        Ok((dylib, model_dir)) => {
+            let model_dir = if config.model_dir.as_os_str().is_empty() { model_dir } else { config.model_dir.clone() };
+            Models::load(&config, model_dir, dylib)
+        }
+        Err(reason) => Models::absent(reason),
+    });
+    join_models(task)
+}
+
+async fn start_consensus(
+    home: &Home,
+    config: &NodeConfig,
+    genesis: &NetworkGenesis,
+    tools: &Tools,
+    ledger: &LedgerHandle,
+    stop: &CancellationToken,
+) -> Result<(Engine, Consensus)> {
+    match config.consensus.engine {
+        EngineKind::Solo => {
+            let solo =
+                SoloEngine::spawn(ledger.clone(), solo_config(&config.consensus, genesis)?, stop.clone()).await?;
+            Ok((Engine::Solo(solo.handle()), Consensus::Solo(solo)))
+        }
+        EngineKind::Cometbft => {
+            let program = tools.cometbft.clone().map_err(anyhow::Error::msg)?;
+            let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), stop.clone()).await?;
+            let comet_home = CometHome::open(home.cometbft())?;
+            comet_home.write_genesis(&genesis.to_comet()?)?;
+            let settings = comet_settings(config, home)?;
+            let spec = CometSpec { program, home: comet_home, settings, start_timeout: COMET_START };
+            // Its own token: it must outlive the parts that use it, and end before the application does.
+            let comet = CometBft::start(spec, CancellationToken::new()).await?;
+            Ok((Engine::CometBft(comet.rpc().clone()), Consensus::CometBft { abci, comet }))
+        }
+    }
+}
+
+fn solo_config(consensus: &ConsensusConfig, genesis: &NetworkGenesis) -> Result<SoloConfig> {
+    let mut solo = SoloConfig::new(genesis.chain_id.clone(), serde_json::to_vec(&genesis.app_state)?);
+    if consensus.block_interval_ms > 0 {
+        solo.block_interval = Duration::from_millis(consensus.block_interval_ms);
+    }
+    if consensus.empty_block_interval_ms > 0 {
+        solo.empty_block_interval = Some(Duration::from_millis(consensus.empty_block_interval_ms));
+    }
+    Ok(solo)
+}
+
+fn comet_settings(config: &NodeConfig, home: &Home) -> Result<CometSettings> {
+    let consensus = &config.consensus;
+    let proxy_app = ProxyApp::Unix(home.abci_socket());
+    let name = config.node.name.clone();
+    let mut settings = match consensus.profile {
+        Profile::Local => CometSettings::local(name, proxy_app),
+        Profile::Production => CometSettings::production(name, proxy_app),
+    };
+    settings.rpc_port = consensus.rpc_port;
+    settings.p2p_listen = consensus.p2p_listen;
+    settings.external_address = Some(consensus.external_address.clone()).filter(|address| !address.is_empty());
+    let peers: Result<Vec<CometPeer>, _> = consensus.persistent_peers.iter().map(|peer| peer.parse()).collect();
+    settings.persistent_peers = peers.map_err(|error| anyhow::anyhow!("consensus.persistent_peers: {error}"))?;
+    if consensus.block_interval_ms > 0 {
+        settings.timing.commit = Duration::from_millis(consensus.block_interval_ms);
+    }
+    if consensus.empty_block_interval_ms > 0 {
+        settings.timing.empty_blocks_interval = Duration::from_millis(consensus.empty_block_interval_ms);
+    }
+    Ok(settings)
+}
+
+/// The address by which this machine's programs reach a listener.
+pub fn local_url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}

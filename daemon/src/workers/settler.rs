@@ -1,0 +1,27 @@
+//! Settles what answers have earned, every so often, so that contributors are paid without anybody asking.
+
+use std::time::Duration;
+
+use crate::node::Core;
+
+/// Runs until the node stops. `serving.settle_every_seconds` of zero means never: only on request.
+pub async fn run(core: Core) -> anyhow::Result<()> {
+    let every = Duration::from_secs(core.config.serving.settle_every_seconds);
+    if every.is_zero() {
+        core.shutdown.cancelled().await;
+        return Ok(());
+    }
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = core.shutdown.cancelled() => return Ok(()),
+            _ = ticks.tick() => match core.settle().await {
+                Ok(Some(settled)) => tracing::info!(epoch = settled.epoch, fees = settled.totals.fees, "settled"),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "could not settle; it is tried again later"),
+            },
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Getting a contribution's bytes from whoever has them, and checking that they are what the ledger says.
+
+use datanet_ledger::component::contributions::{self, Contribution};
+use datanet_p2p::HeldBlob;
+use datanet_types::{BlobHash, NodeKey};
+
+use super::datanet_of;
+use crate::error::{ServiceError, ServiceResult};
+use crate::intake::{blob_error, contribution_tag};
+use crate::library::ReadOptions;
+use crate::node::Core;
+
+/// Providers tried at most.
+const MAX_PROVIDERS: usize = 32;
+
+/// Fetches, checks and keeps. A contribution whose bytes are bad is kept too: its judges must be able to say why.
+pub async fn fetch(core: &Core, contribution: &Contribution) -> ServiceResult<()> {
+    let providers = providers(core, contribution)?;
+    let _held = core.bring_blob(&contribution.blob, Some(contribution.size), contribution.size, &providers).await?;
+    core.keep_blob(&contribution_tag(&contribution.id), &contribution.blob).await?;
+    let datanet = datanet_of(&core.chain.reader()?, contribution)?;
+    let _held = core.bring_blob(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &providers).await?;
+    core.keep_blob(&format!("holdout/{}", datanet.id), &datanet.holdout).await
+}
+
+/// Who may have it: whoever announced it, the origin, whoever attested it.
+fn providers(core: &Core, contribution: &Contribution) -> ServiceResult<Vec<NodeKey>> {
+    let reader = core.chain.reader()?;
+    let mut providers = core.providers.of(&contribution.id);
+    providers.push(contribution.origin);
+    let attesters = contributions::attestations(&reader, &contribution.id, None, MAX_PROVIDERS)?;
+    providers.extend(attesters.iter().map(|attestation| attestation.node));
+    let mut seen = std::collections::BTreeSet::new();
+    providers.retain(|node| *node != core.node_key() && seen.insert(*node));
+    providers.truncate(MAX_PROVIDERS);
+    Ok(providers)
+}
+
+/// Whether the local bytes are what the ledger says: records, count and root.
+pub async fn verify(core: &Core, contribution: &Contribution) -> ServiceResult<Result<(), String>> {
+    let datanet = datanet_of(&core.chain.reader()?, contribution)?;
+    match core.read_contribution(contribution, &datanet, ReadOptions::Check).await {
+        Ok(batch) if batch.total != contribution.records || batch.root != contribution.record_root => Ok(Err(format!(
+            "the bytes hold {} records with root {}, the ledger says {} with root {}",
+            batch.total, batch.root, contribution.records, contribution.record_root
+        ))),
+        Ok(_) => Ok(Ok(())),
+        Err(crate::library::ReadError::Content(error)) => Ok(Err(error.to_string())),
+        Err(crate::library::ReadError::Node(error)) => Err(error),
+    }
+}
+
+impl Core {
+    /// Has a blob here: at once if it is, else from the first of `providers`, or of the peers connected now, that gives
+    /// it. `size` is refused if it is known and differs; more than `limit` bytes are never taken. As long as the result
+    /// lives, the collector leaves the blob alone.
+    pub async fn bring_blob(
+        &self,
+        blob: &BlobHash,
+        size: Option<u64>,
+        limit: u64,
+        providers: &[NodeKey],
+    ) -> ServiceResult<HeldBlob> {
+        let blobs = self.blobs();
+        if blobs.has(blob.0).await.map_err(|error| blob_error(&error))? {
+            return blobs.hold(blob.0).await.map_err(|error| blob_error(&error));
+        }
+        let mut from: Vec<[u8; 32]> = providers.iter().map(|node| node.0).collect();
+        let peers = self.network.peers();
+        let others = peers.iter().map(|peer| peer.node_key).filter(|key| !from.contains(key));
+        let others: Vec<[u8; 32]> = others.collect();
+        from.extend(others);
+        blobs.fetch(blob.0, size, limit, &from, None).await.map_err(|error| {
+            ServiceError::unavailable(
+                "blob-unavailable",
+                format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
+            )
+        })
+    }
+
+    /// All bytes of a local blob, up to `limit`.
+    pub async fn read_bytes(&self, blob: &BlobHash, limit: u64) -> ServiceResult<Vec<u8>> {
+        Ok(self.blobs().read_all(blob.0, limit).await.map_err(|error| blob_error(&error))?.to_vec())
+    }
+}

@@ -1,0 +1,255 @@
+//! The steward follows every contribution of the datanets this node subscribes to: fetch, attest, judge, reveal, index.
+//!
+//! It is level-triggered: after every block it compares what the ledger says with what is done and starts what is
+//! missing. So it needs no memory of its own; after a crash, or when it joins late, it finds its work on the ledger.
+//! Steps run beside it, few at a time of each kind, and report back.
+
+mod attest;
+mod fetch;
+mod index;
+mod judge;
+mod track;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use datanet_ledger::LedgerReader;
+use datanet_ledger::component::contributions::{self, Contribution, Status};
+use datanet_ledger::component::validation::{self, Phase};
+use datanet_ledger::component::{datanets, nodes};
+use datanet_types::action::role;
+use datanet_types::{Address, ContributionId, DatanetId};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::error::{ServiceError, ServiceResult};
+use crate::node::Core;
+use track::{Duties, LedgerSide, Need, Step, Track};
+
+/// News for the steward: a contribution about which something may have changed.
+pub type Hint = ContributionId;
+
+/// Steps of one kind that run at once.
+fn slots(step: Step) -> usize {
+    match step {
+        Step::Fetch => 4,
+        Step::Attest | Step::Reveal => 8,
+        // The model does the work of both: more at once would only mix them up.
+        Step::Judge | Step::Index => 1,
+    }
+}
+
+/// Contributions read from the ledger at a time.
+const PAGE: usize = 256;
+
+/// See the module.
+pub struct Steward {
+    core: Core,
+    hints: mpsc::Receiver<Hint>,
+    /// For each datanet the number of the last contribution seen.
+    seen: BTreeMap<DatanetId, u64>,
+    /// What is not settled yet, by datanet and number: first come, first served.
+    tracks: BTreeMap<(DatanetId, u64), Track>,
+    running: JoinSet<((DatanetId, u64), Step, ServiceResult<()>)>,
+    book: judge::Book,
+}
+
+impl Steward {
+    /// A steward that starts from nothing.
+    pub fn new(core: Core, hints: mpsc::Receiver<Hint>) -> Self {
+        let book = judge::Book::default();
+        Self { core, hints, seen: BTreeMap::new(), tracks: BTreeMap::new(), running: JoinSet::new(), book }
+    }
+
+    /// Runs until the node stops.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut commits = self.core.chain.commits();
+        let mut hints_open = true;
+        // Retries need a clock; blocks may be far apart.
+        let mut retries = tokio::time::interval(std::time::Duration::from_secs(2));
+        retries.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.core.shutdown.cancelled() => break,
+                changed = commits.changed() => if changed.is_err() { break },
+                hint = self.hints.recv(), if hints_open => match hint {
+                    Some(id) => self.nudge(&id),
+                    None => hints_open = false,
+                },
+                Some(done) = self.running.join_next() => self.on_done(done),
+                _ = retries.tick(), if !self.tracks.is_empty() => {}
+            }
+            if let Err(error) = self.look() {
+                tracing::warn!(%error, "the steward could not read the ledger; it tries again after the next block");
+            }
+        }
+        self.running.shutdown().await;
+        Ok(())
+    }
+
+    fn nudge(&mut self, id: &ContributionId) {
+        if let Some(track) = self.tracks.values_mut().find(|track| track.id == *id) {
+            track.nudge();
+        }
+    }
+
+    fn on_done(&mut self, done: Result<((DatanetId, u64), Step, ServiceResult<()>), tokio::task::JoinError>) {
+        let (key, step, result) = match done {
+            Ok(done) => done,
+            Err(error) => return tracing::error!(%error, "a steward's step broke off"),
+        };
+        let Some(track) = self.tracks.get_mut(&key) else { return };
+        match result {
+            Ok(()) => track.succeeded(step),
+            Err(error) => {
+                let pause = track.failed(Instant::now());
+                tracing::info!(contribution = %track.id, ?step, %error, ?pause, "step failed; it is tried again");
+            }
+        }
+    }
+
+    /// Compares ledger and work done, and starts what is missing.
+    fn look(&mut self) -> ServiceResult<()> {
+        let reader = self.core.chain.reader()?;
+        self.discover(&reader)?;
+        let duties = self.duties(&reader)?;
+        let account = self.core.account()?;
+        let now = Instant::now();
+        let mut settled = Vec::new();
+        let keys: Vec<(DatanetId, u64)> = self.tracks.keys().copied().collect();
+        for key in keys {
+            let Some(track) = self.tracks.get(&key) else { continue };
+            let Some(contribution) = contributions::get(&reader, &track.id)? else { continue };
+            let side = self.ledger_side(&reader, &contribution, &account)?;
+            match track.need(&side, &duties) {
+                Need::Settled if track.busy.is_none() => settled.push((key, contribution)),
+                Need::Settled | Need::Waiting => {}
+                Need::Do(step) if track.ready(now) => self.start(&reader, key, step, contribution)?,
+                Need::Do(_) => {}
+            }
+        }
+        for (key, contribution) in settled {
+            self.tracks.remove(&key);
+            self.let_go(&contribution);
+        }
+        Ok(())
+    }
+
+    /// Adds contributions that are new on the ledger.
+    fn discover(&mut self, reader: &LedgerReader) -> ServiceResult<()> {
+        for datanet in datanets::list(reader, None, usize::MAX)? {
+            if !self.core.config.datanets.subscribe.includes(&datanet.id) {
+                continue;
+            }
+            loop {
+                let last = self.seen.get(&datanet.id).copied();
+                let page = contributions::in_datanet(reader, &datanet.id, last, PAGE)?;
+                let Some(newest) = page.last() else { break };
+                self.seen.insert(datanet.id, newest.seq);
+                for contribution in page.iter().filter(|c| c.status() != Status::Refused) {
+                    let track = Track::new(contribution.id, datanet.id);
+                    self.tracks.insert((datanet.id, contribution.seq), track);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn duties(&self, reader: &LedgerReader) -> ServiceResult<Duties> {
+        let node = nodes::get(reader, &self.core.node_key())?;
+        Ok(Duties {
+            storage: node.is_some_and(|node| node.has(role::STORAGE)),
+            judging: self.core.config.judging.automatic && self.core.models.engine().is_ok(),
+            indexing: self.core.models.engine().is_ok(),
+        })
+    }
+
+    fn ledger_side(
+        &self,
+        reader: &LedgerReader,
+        contribution: &Contribution,
+        me: &Address,
+    ) -> ServiceResult<LedgerSide> {
+        let status = contribution.status();
+        let mut side = LedgerSide {
+            refused: status == Status::Refused,
+            is_final: status == Status::Final,
+            attested: contributions::has_attested(reader, &contribution.id, &self.core.node_key())?,
+            ..LedgerSide::default()
+        };
+        if status == Status::Judging {
+            let round = validation::current_round(reader, contribution)?;
+            let member = round.member(me).is_some();
+            let committed = validation::commitment(reader, &contribution.id, round.number, me)?.is_some();
+            let revealed = validation::reveal(reader, &contribution.id, round.number, me)?.is_some();
+            side.may_commit = member && !committed && round.phase() == Phase::Commit;
+            side.may_reveal = member && committed && !revealed && round.phase() == Phase::Reveal;
+        }
+        Ok(side)
+    }
+
+    fn start(
+        &mut self,
+        reader: &LedgerReader,
+        key: (DatanetId, u64),
+        step: Step,
+        contribution: Contribution,
+    ) -> ServiceResult<()> {
+        let busy = self.tracks.values().filter(|track| track.busy == Some(step)).count();
+        if busy >= slots(step) || (step == Step::Judge && !self.may_judge(reader, key, &contribution)?) {
+            return Ok(());
+        }
+        let Some(track) = self.tracks.get_mut(&key) else { return Ok(()) };
+        track.busy = Some(step);
+        let (core, book) = (self.core.clone(), self.book.clone());
+        self.running.spawn(async move {
+            let result = match step {
+                Step::Fetch => fetch::fetch(&core, &contribution).await,
+                Step::Attest => attest::attest(&core, &contribution).await,
+                Step::Judge => judge::judge_and_commit(&core, &book, &contribution).await,
+                Step::Reveal => judge::reveal(&core, &contribution).await,
+                Step::Index => index::index(&core, &contribution).await,
+            };
+            (key, step, result)
+        });
+        Ok(())
+    }
+
+    /// A copy can only be told from its original if the original is here: so what came earlier is waited for, but not
+    /// beyond half the time there is.
+    fn may_judge(
+        &self,
+        reader: &LedgerReader,
+        key: (DatanetId, u64),
+        contribution: &Contribution,
+    ) -> ServiceResult<bool> {
+        let (datanet, seq) = key;
+        let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| track.held);
+        let round = validation::current_round(reader, contribution)?;
+        let half = self.core.chain.params()?.commit_window / 2;
+        Ok(earlier_here || self.core.chain.height().saturating_add(half) >= round.commit_deadline)
+    }
+
+    /// Nothing is left to do for it here.
+    fn let_go(&self, contribution: &Contribution) {
+        if let Err(error) = self.core.local.forget_judgement(&contribution.id) {
+            tracing::warn!(%error, "could not forget a judgement");
+        }
+        if contribution.status() == Status::Refused {
+            self.core.forget_embeddings(&contribution.blob);
+            let (core, tag) = (self.core.clone(), crate::intake::contribution_tag(&contribution.id));
+            tokio::spawn(async move {
+                if let Err(error) = core.blobs().release(&tag).await {
+                    tracing::warn!(%error, tag, "could not release the bytes of a refused contribution");
+                }
+            });
+        }
+    }
+}
+
+/// A step whose contribution's datanet is gone from the ledger: it can't be.
+fn datanet_of(reader: &LedgerReader, contribution: &Contribution) -> ServiceResult<datanets::Datanet> {
+    datanets::get(reader, &contribution.datanet)?.ok_or_else(|| {
+        ServiceError::internal("ledger-state", format!("contribution {} has no datanet", contribution.id))
+    })
+}

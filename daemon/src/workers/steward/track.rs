@@ -1,0 +1,188 @@
+//! What this node still has to do for one contribution: a pure decision over what the ledger says and what is done.
+
+use std::time::{Duration, Instant};
+
+use datanet_types::{ContributionId, DatanetId};
+
+/// Something to do for a contribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Get its bytes from somebody who has them, and check them.
+    Fetch,
+    /// Tell the ledger that they are here.
+    Attest,
+    /// Judge it and commit to the scores.
+    Judge,
+    /// Reveal the scores committed to.
+    Reveal,
+    /// Put it into the datanet's index.
+    Index,
+}
+
+/// What the ledger says that matters for the decision.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LedgerSide {
+    /// It was refused.
+    pub refused: bool,
+    /// It is final.
+    pub is_final: bool,
+    /// This node has attested that it holds it.
+    pub attested: bool,
+    /// This node is to commit scores now.
+    pub may_commit: bool,
+    /// This node has committed and is to reveal now.
+    pub may_reveal: bool,
+}
+
+/// What this node is and wants.
+#[derive(Debug, Clone, Copy)]
+pub struct Duties {
+    /// Attests storage.
+    pub storage: bool,
+    /// Judges automatically.
+    pub judging: bool,
+    /// Has a model to index with.
+    pub indexing: bool,
+}
+
+/// What a contribution still needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing, ever: it can be forgotten.
+    Settled,
+    /// Nothing until the ledger moves on.
+    Waiting,
+    /// This step.
+    Do(Step),
+}
+
+/// A contribution being followed.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// Which one.
+    pub id: ContributionId,
+    /// Its datanet.
+    pub datanet: DatanetId,
+    /// Its bytes are here and are what the ledger says.
+    pub held: bool,
+    /// It is in the index.
+    pub indexed: bool,
+    /// The step under way.
+    pub busy: Option<Step>,
+    /// Steps that failed in a row.
+    failures: u32,
+    /// Not before this.
+    retry_at: Option<Instant>,
+}
+
+impl Track {
+    /// A contribution just seen on the ledger.
+    pub fn new(id: ContributionId, datanet: DatanetId) -> Self {
+        Self { id, datanet, held: false, indexed: false, busy: None, failures: 0, retry_at: None }
+    }
+
+    /// The decision.
+    pub fn need(&self, ledger: &LedgerSide, duties: &Duties) -> Need {
+        if ledger.refused {
+            return Need::Settled;
+        }
+        if !self.held {
+            return Need::Do(Step::Fetch);
+        }
+        // Revealing first: it is cheap, others wait for it, and missing the deadline costs reputation.
+        if ledger.may_reveal {
+            return Need::Do(Step::Reveal);
+        }
+        if duties.storage && !ledger.attested {
+            return Need::Do(Step::Attest);
+        }
+        if duties.judging && ledger.may_commit {
+            return Need::Do(Step::Judge);
+        }
+        match (ledger.is_final, duties.indexing, self.indexed) {
+            (true, true, false) => Need::Do(Step::Index),
+            (true, _, _) => Need::Settled,
+            (false, _, _) => Need::Waiting,
+        }
+    }
+
+    /// Whether a step may start now.
+    pub fn ready(&self, now: Instant) -> bool {
+        self.busy.is_none() && self.retry_at.is_none_or(|at| now >= at)
+    }
+
+    /// A step has ended well.
+    pub fn succeeded(&mut self, step: Step) {
+        self.busy = None;
+        self.failures = 0;
+        self.retry_at = None;
+        match step {
+            Step::Fetch => self.held = true,
+            Step::Index => self.indexed = true,
+            Step::Attest | Step::Judge | Step::Reveal => {}
+        }
+    }
+
+    /// A step has failed: it is tried again, each time after a longer pause, up to a minute.
+    pub fn failed(&mut self, now: Instant) -> Duration {
+        self.busy = None;
+        self.failures = self.failures.saturating_add(1);
+        let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(7)).min(Duration::from_secs(60));
+        self.retry_at = Some(now + pause);
+        pause
+    }
+
+    /// News about it, such as a new provider: worth a try at once.
+    pub fn nudge(&mut self) {
+        self.retry_at = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Duties = Duties { storage: true, judging: true, indexing: true };
+
+    fn track(held: bool) -> Track {
+        Track { held, ..Track::new(ContributionId::ZERO, DatanetId::ZERO) }
+    }
+
+    #[test]
+    fn bytes_come_before_everything() {
+        let ledger = LedgerSide { may_commit: true, ..LedgerSide::default() };
+        assert_eq!(track(false).need(&ledger, &ALL), Need::Do(Step::Fetch));
+        assert_eq!(track(true).need(&ledger, &ALL), Need::Do(Step::Attest));
+    }
+
+    #[test]
+    fn a_reveal_waits_for_nothing() {
+        let ledger = LedgerSide { may_reveal: true, ..LedgerSide::default() };
+        assert_eq!(track(true).need(&ledger, &ALL), Need::Do(Step::Reveal));
+    }
+
+    #[test]
+    fn a_final_contribution_is_settled_once_indexed() {
+        let ledger = LedgerSide { is_final: true, attested: true, ..LedgerSide::default() };
+        let mut track = track(true);
+        assert_eq!(track.need(&ledger, &ALL), Need::Do(Step::Index));
+        track.succeeded(Step::Index);
+        assert_eq!(track.need(&ledger, &ALL), Need::Settled);
+    }
+
+    #[test]
+    fn a_refused_contribution_is_let_go() {
+        let ledger = LedgerSide { refused: true, ..LedgerSide::default() };
+        assert_eq!(track(false).need(&ledger, &ALL), Need::Settled);
+    }
+
+    #[test]
+    fn failures_are_retried_ever_later_and_news_at_once() {
+        let (mut track, now) = (track(false), Instant::now());
+        let first = track.failed(now);
+        assert!(!track.ready(now) && track.ready(now + first));
+        assert!(track.failed(now) > first);
+        track.nudge();
+        assert!(track.ready(now));
+    }
+}
