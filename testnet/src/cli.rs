@@ -74,7 +74,7 @@ enum Command {
 #[derive(Args, Debug)]
 struct Place {
     /// Folder of networks [default: .testnet in the workspace]
-    #[arg(long, env = "DATANET_TESTNET_DIR")]
+    #[arg(long, env = "TESTNET_DIR")]
     dir: Option<PathBuf>,
     /// Its name
     #[arg(long, default_value = "local")]
@@ -102,7 +102,7 @@ struct Up {
 #[derive(Args, Debug)]
 struct Demo {
     /// Folder in which the network is made [default: .testnet in the workspace]
-    #[arg(long, env = "DATANET_TESTNET_DIR")]
+    #[arg(long, env = "TESTNET_DIR")]
     dir: Option<PathBuf>,
     /// Nodes, each with a validator; from four on, one is killed on the way
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]

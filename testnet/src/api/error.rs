@@ -23,6 +23,9 @@ pub enum ApiError {
         /// What the HTTP client says.
         source: reqwest::Error,
     },
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up an HTTP client: {0}")]
+    Client(String),
     /// An answer that is not what the contract promises.
     #[error("the node's answer to {path} is not understood: {detail}")]
     Answer {
@@ -47,7 +50,7 @@ impl ApiError {
         match self {
             Self::Transport { .. } => true,
             Self::Problem { status, .. } => matches!(status, 429 | 503),
-            Self::Answer { .. } => false,
+            Self::Client(_) | Self::Answer { .. } => false,
         }
     }
 }

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 pub use error::ApiError;
 pub use types::*;
 
+/// The longest wait for an upload to be taken in, of any size.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(1_800);
+
 /// What a call gives.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -37,9 +40,8 @@ impl Client {
     /// When the HTTP client cannot be set up.
     pub fn new(base: &str, token: &str) -> ApiResult<Self> {
         let base = base.trim_end_matches('/').to_owned();
-        let http = reqwest::Client::builder()
-            // A node that restarts gets another port, and none is behind a proxy.
-            .no_proxy()
+        let http = datanet::loopback::client_builder()
+            .map_err(|error| ApiError::Client(error.to_string()))?
             .connect_timeout(Duration::from_secs(5))
             .build()
             .map_err(|source| ApiError::Transport { base: base.clone(), source })?;
@@ -67,7 +69,16 @@ impl Client {
     }
 
     async fn call<T: DeserializeOwned>(&self, request: RequestBuilder, path: &str) -> ApiResult<T> {
-        let response = self.send(request.timeout(PATIENCE)).await?;
+        self.call_within(request, path, PATIENCE).await
+    }
+
+    async fn call_within<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        path: &str,
+        patience: Duration,
+    ) -> ApiResult<T> {
+        let response = self.send(request.timeout(patience)).await?;
         let body = response.bytes().await.map_err(|source| ApiError::Transport { base: self.base.clone(), source })?;
         serde_json::from_slice(&body)
             .map_err(|error| ApiError::Answer { path: path.to_owned(), detail: error.to_string() })
@@ -145,7 +156,7 @@ impl Client {
             .header("content-type", media_type)
             .header("idempotency-key", idempotency_key)
             .body(body);
-        self.call(request, &path).await
+        self.call_within(request, &path, UPLOAD_PATIENCE).await
     }
 
     /// One contribution.
@@ -193,9 +204,11 @@ impl Client {
         self.post(&format!("/v1/receipts/{id}/verify"), &json!({})).await
     }
 
-    /// Has this node recompute an answer record given by the caller.
-    pub async fn verify_record(&self, id: &str, record: &Value) -> ApiResult<Verdict> {
-        self.post(&format!("/v1/receipts/{id}/verify"), &json!({ "record": record })).await
+    /// Has this node check an answer record that the caller brings, as bytes.
+    pub async fn check_record(&self, record: Vec<u8>) -> ApiResult<Verdict> {
+        let path = "/v1/receipts/check";
+        let request = self.request(Method::POST, path).header("content-type", "application/octet-stream").body(record);
+        self.call(request, path).await
     }
 
     /// Settles what this node served; `None` when there is nothing to settle.

@@ -24,32 +24,12 @@ pub struct Status {
     /// The node's own account.
     #[serde(default)]
     pub account: String,
-    /// Gossip peers: a number, or a list of them.
-    #[serde(default)]
-    pub peers: Value,
-    /// What it keeps.
-    #[serde(default)]
-    pub contributions: Held,
-}
-
-impl Status {
     /// How many gossip peers it has.
-    pub fn peer_count(&self) -> u64 {
-        match &self.peers {
-            Value::Array(peers) => peers.len() as u64,
-            peers => peers.as_u64().unwrap_or_default(),
-        }
-    }
-}
-
-/// What a node keeps.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(default)]
-pub struct Held {
-    /// Contributions whose bytes it has.
-    pub held: u64,
-    /// Contributions that it can search.
-    pub indexed: u64,
+    #[serde(default)]
+    pub peers: u64,
+    /// Its roles on the ledger; none until it is registered there.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 /// A key in a node's keyring.

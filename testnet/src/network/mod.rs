@@ -203,6 +203,8 @@ impl Network {
             }
         }))
         .await?;
+        tell("waiting until all are registered");
+        try_join_all(self.nodes.iter().map(Node::wait_registered)).await?;
         tell("waiting until all have the same state");
         self.agreement().await
     }

@@ -129,7 +129,7 @@ impl Node {
             home: self.home().to_owned(),
             height: status.as_ref().map(|s| s.height),
             app_hash: status.as_ref().map(|s| s.app_hash.clone()),
-            peers: status.as_ref().map(Status::peer_count),
+            peers: status.as_ref().map(|s| s.peers),
         }
     }
 
@@ -170,6 +170,23 @@ impl Node {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Waits until the ledger knows it: only then is it drawn into committees and may attest and serve.
+    pub(super) async fn wait_registered(&self) -> Result<()> {
+        let deadline = Instant::now() + READY;
+        while self.status().await?.roles.is_empty() {
+            if Instant::now() >= deadline {
+                bail!(
+                    "{} is not registered on the ledger after {} s; its last lines:\n{}",
+                    self.name(),
+                    READY.as_secs(),
+                    self.last_lines()
+                );
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     fn last_lines(&self) -> String {
