@@ -39,6 +39,7 @@ use std::path::PathBuf;
 pub use config::{Device, EngineConfig};
 pub use embedding::{Embedding, NotAVector};
 pub use handle::{EngineHandle, Usage};
+pub use locate::{LocateError, Locations};
 pub use model::{ModelInfo, Provider};
 pub use runtime::Runtime;
 

@@ -51,11 +51,15 @@ impl Model {
         let paths = ["config.json", "model.safetensors", "tokenizer.json"].map(|file| folder.join(file));
         let [bert_config, safetensors, tokenizer] = &paths;
         let bert_config = BertConfig::read(bert_config)?;
-        let weights = Weights::open(safetensors)?;
+        // The runtime reads no weights through a link that leads out of the folder it is given, as those of Hugging
+        // Face's cache do: it gets the real folder.
+        let real = safetensors.canonicalize();
+        let real = real.map_err(|source| BuildError::Read { path: safetensors.clone(), source })?;
+        let weights = Weights::open(&real)?;
         let max_tokens = config.max_text_tokens.min(bert_config.max_position_embeddings);
         let tokenizer = TextTokenizer::read(tokenizer, max_tokens, bert_config.vocab_size)?;
         let graph = bert::build(&bert_config, &weights, Storage::Mapped)?;
-        let (encoder, provider) = Encoder::load(runtime, config, graph, bert_config.hidden_size)?;
+        let (encoder, provider) = Encoder::load(runtime, config, graph, &real, bert_config.hidden_size)?;
         let info = ModelInfo {
             id: model_id(&paths)?,
             name: folder.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned()),

@@ -1,5 +1,7 @@
 //! One ONNX Runtime session over the encoder's graph.
 
+use std::path::Path;
+
 use ort::ep;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session};
@@ -9,6 +11,12 @@ use prost::Message;
 use super::{Device, Embedding, EngineConfig, EngineError, Provider, Runtime};
 use crate::graph::build::bert::{ATTENTION_MASK, INPUT_IDS, SENTENCE_EMBEDDING};
 use crate::onnx::ModelProto;
+
+/// A serialised graph, and the file that its weights may lie in.
+struct Graph<'a> {
+    bytes: Vec<u8>,
+    weights: &'a Path,
+}
 
 /// The session with what is needed to feed it.
 pub(super) struct Encoder {
@@ -20,15 +28,15 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Hands the graph to the runtime, on the device asked for or else on the processor.
+    /// Hands the graph, whose weights may lie in the file `weights`, to the runtime, on the device asked for or else on the processor.
     pub(super) fn load(
         runtime: &Runtime,
         config: &EngineConfig,
         graph: ModelProto,
+        weights: &Path,
         dimensions: usize,
     ) -> Result<(Self, Provider), EngineError> {
-        let graph = graph.encode_to_vec();
-        let (session, provider) = commit(runtime, config, &graph)?;
+        let (session, provider) = commit(runtime, config, &Graph { bytes: graph.encode_to_vec(), weights })?;
         let selector = OutputSelector::no_default().with(SENTENCE_EMBEDDING);
         let options = RunOptions::new().map_err(refused)?.with_outputs(selector);
         let length_step = config.length_step;
@@ -82,7 +90,7 @@ fn failed<R>(error: ort::Error<R>) -> EngineError {
     EngineError::Inference(error.message().to_owned())
 }
 
-fn commit(runtime: &Runtime, config: &EngineConfig, graph: &[u8]) -> Result<(Session, Provider), EngineError> {
+fn commit(runtime: &Runtime, config: &EngineConfig, graph: &Graph<'_>) -> Result<(Session, Provider), EngineError> {
     let mut provider = Provider { requested: config.device, running: config.device, fallback: None };
     if let Device::Cuda { id } = config.device {
         match commit_on_cuda(runtime, config, graph, id) {
@@ -95,19 +103,24 @@ fn commit(runtime: &Runtime, config: &EngineConfig, graph: &[u8]) -> Result<(Ses
             Err(error) => return Err(error),
         }
     }
-    let session = builder(runtime, config)?.commit_from_memory(graph).map_err(refused)?;
+    let session = builder(runtime, config, graph.weights)?.commit_from_memory(&graph.bytes).map_err(refused)?;
     Ok((session, provider))
 }
 
-fn commit_on_cuda(runtime: &Runtime, config: &EngineConfig, graph: &[u8], id: u32) -> Result<Session, EngineError> {
+fn commit_on_cuda(
+    runtime: &Runtime,
+    config: &EngineConfig,
+    graph: &Graph<'_>,
+    id: u32,
+) -> Result<Session, EngineError> {
     let id = i32::try_from(id).map_err(|_| EngineError::Session(format!("there is no GPU {id}")))?;
     let cuda = ep::CUDA::default().with_device_id(id).build().error_on_failure();
-    let builder = builder(runtime, config)?.with_execution_providers([cuda]).map_err(refused)?;
-    { builder }.commit_from_memory(graph).map_err(refused)
+    let builder = builder(runtime, config, graph.weights)?.with_execution_providers([cuda]).map_err(refused)?;
+    { builder }.commit_from_memory(&graph.bytes).map_err(refused)
 }
 
-fn builder(runtime: &Runtime, config: &EngineConfig) -> Result<SessionBuilder, EngineError> {
-    let folder = config.model_dir.to_str().ok_or_else(|| {
+fn builder(runtime: &Runtime, config: &EngineConfig, weights: &Path) -> Result<SessionBuilder, EngineError> {
+    let folder = weights.parent().and_then(Path::to_str).ok_or_else(|| {
         EngineError::Config("model_dir is not UTF-8; move the model to a folder with a plain name".to_owned())
     })?;
     SessionBuilder::new(runtime.environment())

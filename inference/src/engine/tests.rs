@@ -202,12 +202,13 @@ fn the_self_contained_graph_gives_the_same_vectors() {
     let Some(config) = config() else { return };
     let runtime = Runtime::init(&config.dylib).unwrap();
     let bert_config = BertConfig::read(&config.model_dir.join("config.json")).unwrap();
-    let weights = Weights::open(&config.model_dir.join("model.safetensors")).unwrap();
+    let file = config.model_dir.join("model.safetensors");
+    let weights = Weights::open(&file).unwrap();
     let mut vectors = Vec::new();
     for storage in [Storage::Mapped, Storage::Inline] {
         let graph = bert::build(&bert_config, &weights, storage).unwrap();
         assert_eq!(graph.encoded_len() > 80_000_000, storage == Storage::Inline);
-        let (mut encoder, _) = session::Encoder::load(&runtime, &config, graph, 384).unwrap();
+        let (mut encoder, _) = session::Encoder::load(&runtime, &config, graph, &file, 384).unwrap();
         vectors.push(encoder.run(&[&[101, 7592, 102]]).unwrap().remove(0).unwrap());
     }
     assert_eq!(vectors[0], vectors[1]);
@@ -252,8 +253,7 @@ fn tiny_vectors(runtime: &Runtime, config: &EngineConfig, dtype: safetensors::Dt
         "intermediate_size":24,"vocab_size":16,"max_position_embeddings":12}"#;
     let weights = Weights::open(&file).unwrap();
     let graph = bert::build(&BertConfig::parse(json).unwrap(), &weights, Storage::Mapped).unwrap();
-    let config = EngineConfig { model_dir: folder.path().to_owned(), ..config.clone() };
-    let (encoder, _) = session::Encoder::load(runtime, &config, graph, 8).unwrap();
+    let (encoder, _) = session::Encoder::load(runtime, config, graph, &file, 8).unwrap();
     encoder.with_max_length(12).run(&[&[1, 5, 9, 2, 15]]).unwrap().remove(0).unwrap()
 }
 
@@ -282,6 +282,17 @@ fn a_damaged_model_folder_is_a_clear_error() {
         let error = Engine::spawn(EngineConfig { model_dir: folder.path().to_owned(), ..config.clone() }).unwrap_err();
         assert!(error.to_string().contains(damaged), "{damaged}: {error}");
     }
+}
+
+#[test]
+fn a_folder_of_links_is_served_and_is_the_same_model() {
+    let (Some(engine), Some(config)) = (engine(), config()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for file in MODEL_FILES {
+        copy_or_truncate(&config.model_dir.join(file), &folder.path().join(file), false);
+    }
+    let linked = Engine::spawn(EngineConfig { model_dir: folder.path().to_owned(), ..config }).unwrap();
+    assert_eq!(linked.model().id, engine.model().id);
 }
 
 fn copy_or_truncate(from: &Path, to: &Path, truncate: bool) {
