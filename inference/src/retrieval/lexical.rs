@@ -10,10 +10,9 @@
 //!
 //! N, df and avg_len count the scope's documents only. Fixed point with 16 fractional bits throughout.
 
+use tantivy::postings::Postings;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, SegmentReader, TERMINATED, Term};
-
-use tantivy::postings::Postings;
 
 use super::RetrievalError;
 use super::schema::{LENGTH, ROW};

