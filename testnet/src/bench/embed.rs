@@ -47,9 +47,9 @@ pub struct EmbedBench {
 pub async fn run(bench: &EmbedBench, json: bool) -> Result<Vec<Measure>> {
     let ui = Ui::new(json);
     let (tools, _) = network::setup(&ui).await?;
-    let batches = batches(bench.texts)?;
     let step = ui.step("loading the model twice");
     let mut bare = Bare::load(&tools.onnxruntime, &tools.model_dir, bench.threads)?;
+    let batches = bare.batches(bench.texts)?;
     let tokens = batches.iter().map(|texts| bare.tokenise(texts)).collect::<Result<Vec<_>>>()?;
     let solo = Solo::start(&Network::default_root(), bench.threads).await?;
     step.done(format!("{} batches of {BATCH}, {} threads", batches.len(), bench.threads));
@@ -80,13 +80,11 @@ pub async fn run(bench: &EmbedBench, json: bool) -> Result<Vec<Measure>> {
     .await
 }
 
-/// Real passages, sorted by length so that neither side pads more than the other, in batches.
-fn batches(texts: usize) -> Result<Vec<Vec<String>>> {
+/// Real passages.
+fn passages(most: usize) -> Result<Vec<String>> {
     let data = Dataset::from_registry(1)?;
     let records = data.contributors.iter().flat_map(|c| &c.records).chain(&data.holdout).chain(&data.questions);
-    let mut texts: Vec<String> = records.map(|r| r.text.clone()).take(texts.max(BATCH)).collect();
-    texts.sort_by_key(|text| text.split_whitespace().count());
-    Ok(texts.chunks_exact(BATCH).map(<[String]>::to_vec).collect())
+    Ok(records.map(|r| r.text.clone()).take(most.max(BATCH)).collect())
 }
 
 /// All batches once, several requests at a time; embeddings a second.
@@ -134,6 +132,9 @@ impl Bare {
             .map_err(refused)?
             .with_inter_threads(1)
             .map_err(refused)?
+            // The two sides take turns on the same cores: a pool that spins while idle would slow down the other.
+            .with_intra_op_spinning(false)
+            .map_err(refused)?
             .commit_from_memory(&graph)?;
         let mut tokenizer = Tokenizer::from_file(model.join("tokenizer.json")).map_err(|e| anyhow::anyhow!("{e}"))?;
         tokenizer.with_padding(None);
@@ -141,6 +142,16 @@ impl Bare {
         tokenizer.with_truncation(Some(truncation)).map_err(|e| anyhow::anyhow!("{e}"))?;
         let options = RunOptions::new()?.with_outputs(OutputSelector::no_default().with(SENTENCE_EMBEDDING));
         Ok(Self { session, options, tokenizer })
+    }
+
+    /// Real passages in batches, sorted by tokens: hardly any padding, so that neither side gains by grouping better.
+    fn batches(&self, most: usize) -> Result<Vec<Vec<String>>> {
+        let texts = passages(most)?;
+        let encoded = self.tokenizer.encode_batch(texts.clone(), true).map_err(|e| anyhow::anyhow!("{e}"))?;
+        let mut sized: Vec<(usize, String)> = encoded.iter().map(|e| e.get_ids().len()).zip(texts).collect();
+        sized.sort();
+        let texts: Vec<String> = sized.into_iter().map(|(_, text)| text).collect();
+        Ok(texts.chunks_exact(BATCH).map(<[String]>::to_vec).collect())
     }
 
     fn tokenise(&self, texts: &[String]) -> Result<Tokens> {

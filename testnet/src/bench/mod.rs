@@ -74,10 +74,11 @@ pub fn print(measures: &[Measure], json: bool) {
     println!("{table}");
 }
 
-/// The middle of several runs, which one disturbed run does not move.
+/// The middle of several runs, which one disturbed run does not move; of an even number, the mean of the middle two.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let middle = |at: usize| values.get(at).copied().unwrap_or(f64::NAN);
+    (middle(values.len() / 2) + middle(values.len().saturating_sub(1) / 2)) / 2.0
 }
 
 #[cfg(test)]
@@ -93,5 +94,7 @@ mod tests {
     #[test]
     fn one_disturbed_run_does_not_move_the_median() {
         assert!((median(vec![1.0, 900.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        assert!((median(vec![1.0, 2.0]) - 1.5).abs() < f64::EPSILON);
+        assert!(median(Vec::new()).is_nan());
     }
 }

@@ -24,7 +24,7 @@ const BOND: u64 = 1_000_000;
 /// Contributions judged at the same time: enough to keep every node busy, few enough to meet the deadlines.
 const AT_ONCE: usize = 4;
 /// The longest wait for one verdict, its turn in the queue included.
-const VERDICT: Duration = Duration::from_secs(300);
+const VERDICT: Duration = Duration::from_secs(180);
 /// A rest before asking again a node that went away or has not heard of the contribution yet.
 const REST: Duration = Duration::from_millis(200);
 

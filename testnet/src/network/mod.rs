@@ -94,6 +94,8 @@ pub struct Network {
     dir: PathBuf,
     chain_id: String,
     nodes: Vec<Node>,
+    /// What a node is a process of; this program if not told otherwise.
+    program: Option<PathBuf>,
 }
 
 impl Network {
@@ -147,7 +149,24 @@ impl Network {
     }
 
     fn of(dir: PathBuf, manifest: Manifest) -> Self {
-        Self { dir, chain_id: manifest.chain_id, nodes: manifest.nodes.into_iter().map(Node::new).collect() }
+        Self {
+            dir,
+            chain_id: manifest.chain_id,
+            nodes: manifest.nodes.into_iter().map(Node::new).collect(),
+            program: None,
+        }
+    }
+
+    /// Runs nodes as `PROGRAM node start …` from now on: for tests, whose own program is no node.
+    pub fn run_with(&mut self, program: impl Into<PathBuf>) {
+        self.program = Some(program.into());
+    }
+
+    fn program(&self) -> Result<PathBuf> {
+        match &self.program {
+            Some(program) => Ok(program.clone()),
+            None => std::env::current_exe().context("cannot tell where this program is"),
+        }
     }
 
     /// The folder of everything.
@@ -186,9 +205,10 @@ impl Network {
     /// # Errors
     /// When a node ends or is not ready in time, with the end of its log; those that run are left to the caller.
     pub async fn up(&mut self, tell: impl Fn(&str)) -> Result<Agreement> {
+        let program = self.program()?;
         for node in &mut self.nodes {
             if !node.is_running() {
-                node.start()?;
+                node.start(&program)?;
             }
         }
         let ready = std::cell::Cell::new(0);
@@ -294,8 +314,9 @@ impl Network {
     /// # Errors
     /// When there is no such node, or it ends or is not ready in time.
     pub async fn restart(&mut self, index: usize) -> Result<()> {
+        let program = self.program()?;
         let node = self.nodes.get_mut(index).context("no such node")?;
-        node.start()?;
+        node.start(&program)?;
         node.wait_ready().await
     }
 }

@@ -13,7 +13,7 @@ use crate::api::{Client, Status};
 /// How long one node may take to be ready.
 const READY: Duration = Duration::from_secs(120);
 /// A file that another process writes cannot be awaited portably; this is how often one looks.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);
 /// Lines of its log shown when a node does not come up.
 const LAST_LINES: usize = 15;
 
@@ -133,18 +133,16 @@ impl Node {
         }
     }
 
-    /// The files it logs to, those that exist: the node's own, CometBFT's, what it printed.
+    /// The files it logs to, those that hold something: the node's own log (all that it prints), then CometBFT's.
     pub fn logs(&self) -> Vec<PathBuf> {
-        let named = ["datanet.log", "logs/node.log", "logs/cometbft.log", "cometbft/cometbft.log"]
-            .map(|file| self.home().join(file));
-        let console = process::console_path(self.home());
-        let has_lines = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > 0);
-        named.into_iter().chain([console]).filter(has_lines).collect()
+        let files = [process::log_path(self.home()), self.home().join("cometbft").join("cometbft.log")];
+        files.into_iter().filter(|path| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > 0)).collect()
     }
 
     /// Starts its process; does not wait.
-    pub(super) fn start(&mut self) -> Result<()> {
-        self.child = Some(process::start(self.home()).with_context(|| format!("cannot start {}", self.name()))?);
+    pub(super) fn start(&mut self, program: &Path) -> Result<()> {
+        self.child =
+            Some(process::start(program, self.home()).with_context(|| format!("cannot start {}", self.name()))?);
         Ok(())
     }
 
@@ -190,7 +188,7 @@ impl Node {
     }
 
     fn last_lines(&self) -> String {
-        let text: String = self.logs().iter().rev().filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        let text: String = std::fs::read_to_string(process::log_path(self.home())).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }

@@ -15,23 +15,24 @@ const GRACE: Duration = Duration::from_secs(20);
 /// A process cannot be awaited unless it is one's child; this is how often one looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Where what a node prints goes (its log proper is its own affair).
-pub(super) fn console_path(home: &Path) -> PathBuf {
-    home.join("console.log")
+/// Where everything that a node prints goes: its log.
+pub(super) fn log_path(home: &Path) -> PathBuf {
+    home.join("datanet.log")
 }
 
-/// Starts `testnet node start --home HOME` in a process group of its own, so that a Ctrl-C meant for the testnet does
+/// Starts `PROGRAM node start --home HOME` in a process group of its own, so that a Ctrl-C meant for the testnet does
 /// not reach it: it is stopped in order instead, and outlives a detached testnet.
-pub(super) fn start(home: &Path) -> Result<Child> {
+pub(super) fn start(program: &Path, home: &Path) -> Result<Child> {
     use std::os::unix::process::CommandExt as _;
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
-    let console = File::options().create(true).append(true).open(console_path(home))?;
-    Command::new(&program)
+    let log = File::options().create(true).append(true).open(log_path(home))?;
+    Command::new(program)
         .args(["node", "start", "--home"])
         .arg(home)
+        // A log file is no terminal: no colours.
+        .env("NO_COLOR", "1")
         .stdin(Stdio::null())
-        .stdout(console.try_clone()?)
-        .stderr(console)
+        .stdout(log.try_clone()?)
+        .stderr(log)
         .process_group(0)
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))
