@@ -12,11 +12,12 @@ pub use read::{Batch, ReadError, ReadOptions};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use datanet_inference::retrieval::DatanetIndex;
-use datanet_types::DatanetId;
+use datanet_types::{BlobHash, DatanetId};
 use tokio::sync::Mutex;
+
+use crate::workers::steward::Holdout;
 
 /// See the module.
 pub struct Library {
@@ -27,7 +28,7 @@ pub struct Library {
     /// Open indexes. The lock is held while one is opened, so that none is opened twice.
     indexes: Mutex<BTreeMap<DatanetId, DatanetIndex>>,
     /// Held-out sets by blob: every judgement in a datanet uses the same one.
-    holdouts: Mutex<BTreeMap<datanet_types::BlobHash, Arc<Batch>>>,
+    pub(crate) holdouts: Mutex<BTreeMap<BlobHash, Holdout>>,
 }
 
 impl Library {

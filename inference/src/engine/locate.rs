@@ -4,14 +4,14 @@
 //! ```text
 //! $DATANET_CACHE, or $XDG_CACHE_HOME/datanet, or ~/.cache/datanet
 //! ├── models/minilm-l6/{config.json, model.safetensors, tokenizer.json}
-//! └── onnxruntime/1.31.0/libonnxruntime.so
+//! └── onnxruntime/1.31.1/libonnxruntime.so
 //! ```
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The version of ONNX Runtime that the cache holds.
-pub const ONNXRUNTIME_VERSION: &str = "1.31.0";
+pub const ONNXRUNTIME_VERSION: &str = "1.31.1";
 
 /// The folder of the default embedding model below `models/`.
 pub const DEFAULT_MODEL: &str = "minilm-l6";

@@ -72,9 +72,9 @@ pub fn judge<E: AsRef<[f32]> + Sync>(input: &JudgeInput<'_, E>) -> Judgement {
 }
 
 /// The judgement on bytes that are no batch of records of this datanet: nothing but the reason.
-pub fn judge_unreadable(contribution: ContributionId, error: &CorpusError) -> Judgement {
+pub fn judge_unreadable(contribution: ContributionId, reason: &impl std::fmt::Display) -> Judgement {
     let unmeasured = || (0, "not measured: the contribution cannot be read".to_owned());
-    let dimensions = [(0, cut(&error.to_string(), 400)), unmeasured(), unmeasured(), unmeasured()];
+    let dimensions = [(0, cut(&reason.to_string(), 400)), unmeasured(), unmeasured(), unmeasured()];
     let scores = Scores::default();
     Judgement { scores, report: report(contribution, scores, dimensions) }
 }

@@ -7,7 +7,7 @@ use datanet_types::{BlobHash, NodeKey};
 use super::datanet_of;
 use crate::error::{ServiceError, ServiceResult};
 use crate::intake::{blob_error, contribution_tag};
-use crate::library::ReadOptions;
+use crate::library::{Batch, ReadOptions};
 use crate::node::Core;
 
 /// Providers tried at most.
@@ -40,14 +40,21 @@ fn providers(core: &Core, contribution: &Contribution) -> ServiceResult<Vec<Node
 pub async fn verify(core: &Core, contribution: &Contribution) -> ServiceResult<Result<(), String>> {
     let datanet = datanet_of(&core.chain.reader()?, contribution)?;
     match core.read_contribution(contribution, &datanet, ReadOptions::Check).await {
-        Ok(batch) if batch.total != contribution.records || batch.root != contribution.record_root => Ok(Err(format!(
-            "the bytes hold {} records with root {}, the ledger says {} with root {}",
-            batch.total, batch.root, contribution.records, contribution.record_root
-        ))),
-        Ok(_) => Ok(Ok(())),
+        Ok(batch) => Ok(compare(contribution, &batch)),
         Err(crate::library::ReadError::Content(error)) => Ok(Err(error.to_string())),
         Err(crate::library::ReadError::Node(error)) => Err(error),
     }
+}
+
+/// Whether what was read is what the ledger says.
+pub fn compare(contribution: &Contribution, batch: &Batch) -> Result<(), String> {
+    if batch.total == contribution.records && batch.root == contribution.record_root {
+        return Ok(());
+    }
+    Err(format!(
+        "the bytes hold {} records with root {}, the ledger says {} with root {}",
+        batch.total, batch.root, contribution.records, contribution.record_root
+    ))
 }
 
 impl Core {

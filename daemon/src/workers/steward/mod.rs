@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
+pub use judge::Holdout;
 use track::{Duties, LedgerSide, Need, Step, Track};
 
 /// News for the steward: a contribution about which something may have changed.
@@ -147,7 +148,7 @@ impl Steward {
                 let Some(newest) = page.last() else { break };
                 self.seen.insert(datanet.id, newest.seq);
                 for contribution in page.iter().filter(|c| c.status() != Status::Refused) {
-                    let track = Track::new(contribution.id, datanet.id);
+                    let track = Track::new(contribution.id);
                     self.tracks.insert((datanet.id, contribution.seq), track);
                 }
             }

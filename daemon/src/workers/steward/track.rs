@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use datanet_types::{ContributionId, DatanetId};
+use datanet_types::ContributionId;
 
 /// Something to do for a contribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +61,6 @@ pub enum Need {
 pub struct Track {
     /// Which one.
     pub id: ContributionId,
-    /// Its datanet.
-    pub datanet: DatanetId,
     /// Its bytes are here and are what the ledger says.
     pub held: bool,
     /// It is in the index.
@@ -77,8 +75,8 @@ pub struct Track {
 
 impl Track {
     /// A contribution just seen on the ledger.
-    pub fn new(id: ContributionId, datanet: DatanetId) -> Self {
-        Self { id, datanet, held: false, indexed: false, busy: None, failures: 0, retry_at: None }
+    pub fn new(id: ContributionId) -> Self {
+        Self { id, held: false, indexed: false, busy: None, failures: 0, retry_at: None }
     }
 
     /// The decision.
@@ -145,7 +143,7 @@ mod tests {
     const ALL: Duties = Duties { storage: true, judging: true, indexing: true };
 
     fn track(held: bool) -> Track {
-        Track { held, ..Track::new(ContributionId::ZERO, DatanetId::ZERO) }
+        Track { held, ..Track::new(ContributionId::ZERO) }
     }
 
     #[test]
