@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+type Expected = fn(&Difference) -> bool;
+
 fn question(text: &str, classify: bool, neighbours: u32, contributions: &[u8]) -> Question {
     Question {
         input: AskInput { text: text.to_owned(), classify, neighbours },
@@ -123,7 +125,7 @@ async fn a_false_answer_is_caught() {
         change(&mut answer);
         signed(&asked, &answer, &index)
     };
-    let cases: [(AnswerRecord, fn(&Difference) -> bool); 7] = [
+    let cases: [(AnswerRecord, Expected); 7] = [
         (forge(&|a| a.output.passages[3].text.push('!')), |what| matches!(what, Difference::Passage { .. })),
         (forge(&|a| a.output.passages[3].label = None), |what| matches!(what, Difference::Passage { .. })),
         (forge(&|a| a.output.passages[4] = a.output.passages[3].clone()), |what| {
