@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_inference::retrieval::MAX_NEIGHBOURS;
 use datanet_types::Amount;
 use datanet_types::receipt::{AnswerRecord, AskInput, Passage};
 use datanet_types::voucher::SignedVoucher;
@@ -22,7 +23,7 @@ pub struct AskRequest {
     question: Option<String>,
     /// A passage: answered with a label. Either this or `question`.
     text: Option<String>,
-    /// Passages the answer rests on: 1 to 50, 10 if not given.
+    /// Passages the answer rests on, at most 100. 0 or not given: what measured best (30 for a label, 5 for a question).
     neighbours: Option<u32>,
     /// Pays: `{"channel", "cumulative", "signature"}`.
     #[schema(value_type = Option<Object>)]
@@ -92,9 +93,9 @@ fn input(request: &AskRequest) -> ServiceResult<AskInput> {
             format!("a question or passage is at most {MAX_TEXT} bytes"),
         ));
     }
-    let neighbours = request.neighbours.unwrap_or(10);
-    if !(1..=50).contains(&neighbours) {
-        return Err(ServiceError::bad_request("neighbours", "\"neighbours\" is 1 to 50"));
+    let neighbours = request.neighbours.unwrap_or(0);
+    if neighbours > MAX_NEIGHBOURS {
+        return Err(ServiceError::bad_request("neighbours", format!("\"neighbours\" is at most {MAX_NEIGHBOURS}")));
     }
     Ok(AskInput { text: text.clone(), classify, neighbours })
 }
