@@ -10,6 +10,7 @@
 //! ```
 //!
 //! - [`corpus`] turns bytes of any format into checked, canonical records.
+//! - [`judge`] scores a contribution and says why.
 //! - [`onnx`] is the ONNX file format; [`graph`] writes graphs and builds BERT encoders from model folders.
 //! - [`engine`] runs them on ONNX Runtime: one thread owns the session, handles queue, batch and await.
 //!
@@ -18,5 +19,6 @@
 pub mod corpus;
 pub mod engine;
 pub mod graph;
+pub mod judge;
 pub mod onnx;
 pub mod retrieval;

@@ -38,8 +38,16 @@ pub(crate) struct Canonical<'a> {
 impl RecordBuilder {
     pub fn new(shape: Arc<Shape>) -> Self {
         let spans = vec![0..0; shape.fields.len()];
-        let mut builder =
-            Self { shape, seen: 0, filled: 0, spans, body: String::new(), last: None, in_order: true, sorted: String::new() };
+        let mut builder = Self {
+            shape,
+            seen: 0,
+            filled: 0,
+            spans,
+            body: String::new(),
+            last: None,
+            in_order: true,
+            sorted: String::new(),
+        };
         builder.begin();
         builder
     }

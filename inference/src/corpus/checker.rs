@@ -50,8 +50,8 @@ pub(crate) trait Sink {
 #[derive(Debug)]
 pub(crate) enum Decoder {
     Jsonl(JsonlDecoder),
-    Csv(CsvDecoder),
-    Paragraphs(ParagraphDecoder),
+    Csv(Box<CsvDecoder>),
+    Paragraphs(Box<ParagraphDecoder>),
 }
 
 impl Decoder {
@@ -59,10 +59,10 @@ impl Decoder {
         let rules = Rules { shape: Arc::new(Shape::compile(schema)?), limits };
         Ok(match format {
             Format::Jsonl => Self::Jsonl(JsonlDecoder::new(rules)),
-            Format::Csv => Self::Csv(CsvDecoder::new(rules)),
+            Format::Csv => Self::Csv(Box::new(CsvDecoder::new(rules))),
             Format::Markdown | Format::Text => {
                 rules.shape.must_be_text_only(format)?;
-                Self::Paragraphs(ParagraphDecoder::new(rules, format))
+                Self::Paragraphs(Box::new(ParagraphDecoder::new(rules, format)))
             }
             Format::Parquet => return Err(CorpusError::NeedsFile),
         })
@@ -173,12 +173,7 @@ impl StreamChecker {
 }
 
 /// Checks a stored input of any format.
-pub fn check(
-    format: Format,
-    source: impl Source,
-    schema: &Schema,
-    limits: Limits,
-) -> Result<Summary, CorpusError> {
+pub fn check(format: Format, source: impl Source, schema: &Schema, limits: Limits) -> Result<Summary, CorpusError> {
     if format == Format::Parquet {
         return check_parquet(source, schema, limits);
     }

@@ -38,7 +38,9 @@ pub enum CorpusError {
         limit: u64,
     },
     /// A format that carries nothing but passages, for a schema that wants more.
-    #[error("{format:?} carries only the passage, but the schema requires the field {field:?}; send JSONL, CSV or Parquet")]
+    #[error(
+        "{format:?} carries only the passage, but the schema requires the field {field:?}; send JSONL, CSV or Parquet"
+    )]
     TextOnly {
         /// The format sent.
         format: Format,
@@ -157,7 +159,9 @@ impl CorpusError {
     /// The same error of an input whose first part held `records` records and `lines` lines.
     pub(crate) fn shifted(self, records: u64, lines: u64, bytes: u64) -> Self {
         match self {
-            Self::Record { record, line, fault } => Self::Record { record: record + records, line: line + lines, fault },
+            Self::Record { record, line, fault } => {
+                Self::Record { record: record + records, line: line + lines, fault }
+            }
             Self::Utf8 { offset } => Self::Utf8 { offset: offset + bytes },
             other => other,
         }

@@ -137,10 +137,8 @@ impl<'a> Cursor<'a> {
                 }
                 Some(b'\\') => {
                     escapes += 1;
-                    canonical &= matches!(
-                        bytes.get(self.at + 1),
-                        Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't')
-                    );
+                    canonical &=
+                        matches!(bytes.get(self.at + 1), Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't'));
                     // The escaped byte, whatever it is, does not end the string.
                     self.at += 1 + usize::from(self.at + 1 < bytes.len());
                     // Stay on a character boundary: an escaped character may have several bytes.

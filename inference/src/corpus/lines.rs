@@ -81,8 +81,7 @@ impl LineBuffer {
 
 /// `block` as text, without the mark that some editors write at the start of a file.
 pub(crate) fn block_text(block: &[u8], is_first: bool) -> Result<&str, CorpusError> {
-    let text =
-        std::str::from_utf8(block).map_err(|error| CorpusError::Utf8 { offset: error.valid_up_to() as u64 })?;
+    let text = std::str::from_utf8(block).map_err(|error| CorpusError::Utf8 { offset: error.valid_up_to() as u64 })?;
     Ok(if is_first { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text })
 }
 

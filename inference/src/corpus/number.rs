@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn only_json_numbers_are_numbers() {
         for bad in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "NaN", "inf"] {
-            assert!(!scan_number(bad.as_bytes()).is_some_and(|(end, _)| end == bad.len()), "{bad}");
+            assert!(scan_number(bad.as_bytes()).is_none_or(|(end, _)| end != bad.len()), "{bad}");
         }
         assert_eq!(scan_number(b"-0.5e-3,"), Some((7, false)));
         assert_eq!(scan_number(b"17}"), Some((2, true)));

@@ -76,7 +76,11 @@ impl State {
         let text = block_text(block, at.bytes == 0).map_err(|error| at.place(error))?;
         for line in lines(text) {
             at.lines += 1;
-            if self.is_markdown { self.markdown_line(line, at.lines, sink)? } else { self.text_line(line, at.lines, sink)? }
+            if self.is_markdown {
+                self.markdown_line(line, at.lines, sink)?
+            } else {
+                self.text_line(line, at.lines, sink)?
+            }
         }
         at.bytes += block.len() as u64;
         Ok(())
@@ -206,10 +210,20 @@ impl Passage {
     ) -> Result<(), CorpusError> {
         match event {
             Event::Start(
-                Tag::CodeBlock(_) | Tag::Heading { .. } | Tag::Table(_) | Tag::Image { .. } | Tag::HtmlBlock | Tag::MetadataBlock(_),
+                Tag::CodeBlock(_)
+                | Tag::Heading { .. }
+                | Tag::Table(_)
+                | Tag::Image { .. }
+                | Tag::HtmlBlock
+                | Tag::MetadataBlock(_),
             ) => self.skipped += 1,
             Event::End(
-                TagEnd::CodeBlock | TagEnd::Heading(_) | TagEnd::Table | TagEnd::Image | TagEnd::HtmlBlock | TagEnd::MetadataBlock(_),
+                TagEnd::CodeBlock
+                | TagEnd::Heading(_)
+                | TagEnd::Table
+                | TagEnd::Image
+                | TagEnd::HtmlBlock
+                | TagEnd::MetadataBlock(_),
             ) => self.skipped = self.skipped.saturating_sub(1),
             Event::Start(Tag::Item | Tag::BlockQuote(_)) => {
                 self.flush(each)?;

@@ -110,7 +110,9 @@ fn check_sizes(file: &dyn FileReader, limits: Limits) -> Result<(), CorpusError>
         rows = rows.saturating_add(u64::try_from(group.num_rows()).unwrap_or(u64::MAX));
         if group.columns().iter().any(|column| column.uncompressed_size() > MAX_COLUMN_BYTES) {
             let limit = MAX_COLUMN_BYTES >> 20;
-            return Err(CorpusError::Parquet(format!("a row group has a column over {limit} MiB; write smaller row groups")));
+            return Err(CorpusError::Parquet(format!(
+                "a row group has a column over {limit} MiB; write smaller row groups"
+            )));
         }
     }
     if rows > limits.records { Err(CorpusError::TooManyRecords { limit: limits.records }) } else { Ok(()) }

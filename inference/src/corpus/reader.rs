@@ -26,7 +26,7 @@ pub struct Records {
 }
 
 enum Origin {
-    Stream { decoder: Decoder, reader: Box<dyn Source>, chunk: Vec<u8>, bytes: u64, limit: u64 },
+    Stream { decoder: Box<Decoder>, reader: Box<dyn Source>, chunk: Vec<u8>, bytes: u64, limit: u64 },
     Parquet(Box<ParquetRecords>),
 }
 
@@ -50,7 +50,7 @@ pub fn read_records(
     let origin = match format {
         Format::Parquet => Origin::Parquet(Box::new(ParquetRecords::open(source, schema, limits)?)),
         _ => Origin::Stream {
-            decoder: Decoder::new(format, schema, limits)?,
+            decoder: Box::new(Decoder::new(format, schema, limits)?),
             reader: Box::new(source),
             chunk: vec![0; CHUNK],
             bytes: 0,
@@ -106,6 +106,9 @@ impl Iterator for Records {
 
 impl std::fmt::Debug for Records {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Records").field("ready", &self.ready.0.len()).field("is_over", &self.is_over).finish_non_exhaustive()
+        f.debug_struct("Records")
+            .field("ready", &self.ready.0.len())
+            .field("is_over", &self.is_over)
+            .finish_non_exhaustive()
     }
 }

@@ -84,7 +84,8 @@ impl Piece {
     fn new(json: &str, span: Range<usize>) -> Self {
         let raw = &json[span.clone()];
         // The canonical form escapes the way serde_json reads.
-        let decoded = raw.contains('\\').then(|| serde_json::from_str::<Box<str>>(&format!("\"{raw}\"")).ok()).flatten();
+        let decoded =
+            raw.contains('\\').then(|| serde_json::from_str::<Box<str>>(&format!("\"{raw}\"")).ok()).flatten();
         Self { span, decoded }
     }
 

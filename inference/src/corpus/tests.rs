@@ -3,13 +3,13 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use datanet_types::merkle;
-use datanet_types::record::Format;
-use datanet_types::schema::{Field, FieldKind, FieldRole, Schema};
 use ::parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
+use datanet_types::merkle;
+use datanet_types::record::Format;
+use datanet_types::schema::{Field, FieldKind, FieldRole, Schema};
 use proptest::prelude::*;
 
 use super::*;
@@ -98,8 +98,12 @@ fn each_fault_is_told_apart_and_names_the_fix() {
     assert!(matches!(fault("{\"text\":\"a\tb\",\"label\":\"a\"}"), Fault::Json { .. }));
     assert!(matches!(fault("{\"text\":\"x\"}"), Fault::Missing { field } if field == "label"));
     assert!(matches!(fault("{\"text\":\"x\",\"label\":null}"), Fault::Missing { field } if field == "label"));
-    assert!(matches!(fault("{\"text\":\"x\",\"label\":\"a\",\"more\":1}"), Fault::Unknown { field, .. } if field == "more"));
-    assert!(matches!(fault("{\"text\":\"x\",\"text\":\"y\",\"label\":\"a\"}"), Fault::Duplicate { field } if field == "text"));
+    assert!(
+        matches!(fault("{\"text\":\"x\",\"label\":\"a\",\"more\":1}"), Fault::Unknown { field, .. } if field == "more")
+    );
+    assert!(
+        matches!(fault("{\"text\":\"x\",\"text\":\"y\",\"label\":\"a\"}"), Fault::Duplicate { field } if field == "text")
+    );
     assert!(matches!(fault("{\"text\":\"x\",\"te\\u0078t\":\"y\",\"label\":\"a\"}"), Fault::Duplicate { .. }));
     assert!(matches!(fault("{\"text\":5,\"label\":\"a\"}"), Fault::Kind { found: "a number", .. }));
     assert!(matches!(fault("{\"text\":[\"x\"],\"label\":\"a\"}"), Fault::Kind { found: "a list", .. }));
@@ -121,7 +125,10 @@ fn errors_say_which_record_and_line_however_far_in() {
     let input = good.repeat(50_000) + "{\"label\":\"a\"}\n" + &good.repeat(1_000);
     let error = check_in_chunks(Format::Jsonl, input.as_bytes(), &labelled(), 70_001).unwrap_err();
     assert!(matches!(error, CorpusError::Record { record: 50_000, line: 100_001, .. }), "{error}");
-    assert!(matches!(read(Format::Jsonl, input.as_bytes(), &labelled()), Err(CorpusError::Record { record: 50_000, .. })));
+    assert!(matches!(
+        read(Format::Jsonl, input.as_bytes(), &labelled()),
+        Err(CorpusError::Record { record: 50_000, .. })
+    ));
 }
 
 #[test]
@@ -136,7 +143,10 @@ fn broken_utf8_is_refused_with_its_offset_in_every_text_format() {
         bytes.extend_from_slice(b"\xff rest\n");
         for chunk in [1, 2, 7, 1000] {
             let error = check_in_chunks(format, &bytes, &text_only(), chunk).unwrap_err();
-            assert!(matches!(error, CorpusError::Utf8 { offset } if offset == start.len() as u64), "{format:?} {error}");
+            assert!(
+                matches!(error, CorpusError::Utf8 { offset } if offset == start.len() as u64),
+                "{format:?} {error}"
+            );
         }
         let cut = &start.as_bytes()[..start.len() - 1];
         let error = check_in_chunks(format, cut, &text_only(), 3).unwrap_err();
@@ -146,26 +156,49 @@ fn broken_utf8_is_refused_with_its_offset_in_every_text_format() {
 
 #[test]
 fn an_empty_body_is_refused_in_every_format() {
-    for (format, body) in [(Format::Jsonl, "\n \n"), (Format::Csv, "text\n"), (Format::Csv, ""), (Format::Markdown, "# Title\n"), (Format::Text, "")] {
+    for (format, body) in [
+        (Format::Jsonl, "\n \n"),
+        (Format::Csv, "text\n"),
+        (Format::Csv, ""),
+        (Format::Markdown, "# Title\n"),
+        (Format::Text, ""),
+    ] {
         let error = check(format, Cursor::new(body.as_bytes().to_vec()), &text_only(), Limits::default()).unwrap_err();
         assert!(matches!(error, CorpusError::NoRecords), "{format:?}: {error}");
     }
-    assert!(matches!(check(Format::Parquet, Cursor::new(Vec::new()), &text_only(), Limits::default()), Err(CorpusError::Parquet(_))));
-    assert!(matches!(check(Format::Parquet, Cursor::new(parquet_file(0)), &rich(), Limits::default()), Err(CorpusError::NoRecords)));
+    assert!(matches!(
+        check(Format::Parquet, Cursor::new(Vec::new()), &text_only(), Limits::default()),
+        Err(CorpusError::Parquet(_))
+    ));
+    assert!(matches!(
+        check(Format::Parquet, Cursor::new(parquet_file(0)), &rich(), Limits::default()),
+        Err(CorpusError::NoRecords)
+    ));
 }
 
 #[test]
 fn limits_hold_while_the_input_streams() {
     let limits = Limits { records: 3, bytes: 200_000, record_bytes: 1_000 };
-    for (format, record) in [(Format::Jsonl, "{\"text\":\"x\"}\n"), (Format::Csv, "text\n"), (Format::Text, "x\n\n"), (Format::Markdown, "x\n\n")] {
+    for (format, record) in [
+        (Format::Jsonl, "{\"text\":\"x\"}\n"),
+        (Format::Csv, "text\n"),
+        (Format::Text, "x\n\n"),
+        (Format::Markdown, "x\n\n"),
+    ] {
         let error = check(format, Cursor::new(record.repeat(5).into_bytes()), &text_only(), limits).unwrap_err();
         assert!(matches!(error, CorpusError::TooManyRecords { limit: 3 }), "{format:?}: {error}");
     }
-    assert!(matches!(check(Format::Parquet, Cursor::new(parquet_file(2)), &rich(), limits), Err(CorpusError::TooManyRecords { .. })));
+    assert!(matches!(
+        check(Format::Parquet, Cursor::new(parquet_file(2)), &rich(), limits),
+        Err(CorpusError::TooManyRecords { .. })
+    ));
     for format in [Format::Jsonl, Format::Csv, Format::Text] {
         let mut checker = StreamChecker::new(format, &text_only(), limits).unwrap();
         let error = (0..200).find_map(|_| checker.push(&[b'x'; 1_024]).err()).expect("an endless line is refused");
-        assert!(matches!(error, CorpusError::Record { .. } | CorpusError::TooManyBytes { .. } | CorpusError::Column { .. }), "{format:?}: {error}");
+        assert!(
+            matches!(error, CorpusError::Record { .. } | CorpusError::TooManyBytes { .. } | CorpusError::Column { .. }),
+            "{format:?}: {error}"
+        );
     }
 }
 
@@ -173,13 +206,18 @@ fn limits_hold_while_the_input_streams() {
 fn csv_cells_become_values_by_the_kind_of_their_field() {
     let csv = "\u{feff}label,text,whole,any,yes,note\r\nb,\"two\nlines, \"\"quoted\"\"\",7,1.50,TRUE,\r\n\r\na,x,,,,\" \"\r\n";
     let records = read(Format::Csv, csv.as_bytes(), &rich()).unwrap();
-    assert_eq!(records[0].canonical(), "{\"any\":1.5,\"label\":\"b\",\"text\":\"two\\nlines, \\\"quoted\\\"\",\"whole\":7,\"yes\":true}");
+    assert_eq!(
+        records[0].canonical(),
+        "{\"any\":1.5,\"label\":\"b\",\"text\":\"two\\nlines, \\\"quoted\\\"\",\"whole\":7,\"yes\":true}"
+    );
     assert_eq!(records[1].canonical(), "{\"label\":\"a\",\"note\":\" \",\"text\":\"x\"}");
 }
 
 #[test]
 fn an_uneven_csv_row_and_a_bad_header_are_refused() {
-    let uneven = |csv: &str| check(Format::Csv, Cursor::new(csv.as_bytes().to_vec()), &labelled(), Limits::default()).unwrap_err();
+    let uneven = |csv: &str| {
+        check(Format::Csv, Cursor::new(csv.as_bytes().to_vec()), &labelled(), Limits::default()).unwrap_err()
+    };
     let error = uneven("text,label\none,a\ntwo,a,b\n");
     assert!(
         matches!(error, CorpusError::Record { record: 1, line: 3, fault: Fault::Uneven { found: 3, expected: 2 } }),
@@ -196,8 +234,11 @@ fn an_uneven_csv_row_and_a_bad_header_are_refused() {
 fn markdown_keeps_prose_and_leaves_markup_code_and_headings_out() {
     let markdown = "---\ntitle: x\n---\n# Title\n\nFirst *para*\nwith `code` and a [link](http://x).\n\n```rust\nfn x() {}\n```\n\n\
         - item one\n  goes on\n- item two\n  - inner\n\n> a quote\n>\n> of two parts\n\n![badge](http://x)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<div>raw</div>\n";
-    let texts: Vec<String> =
-        read(Format::Markdown, markdown.as_bytes(), &text_only()).unwrap().iter().map(|r| r.text().to_owned()).collect();
+    let texts: Vec<String> = read(Format::Markdown, markdown.as_bytes(), &text_only())
+        .unwrap()
+        .iter()
+        .map(|r| r.text().to_owned())
+        .collect();
     assert_eq!(
         texts,
         ["First para with code and a link.", "item one goes on", "item two", "inner", "a quote of two parts"]
@@ -230,7 +271,9 @@ fn formats_without_fields_are_refused_where_a_label_is_required() {
 fn parquet_and_jsonl_of_the_same_records_have_the_same_root() {
     let bytes = parquet_file(3);
     let jsonl: String = (0..2)
-        .flat_map(|group| (0..3).map(move |i| format!("{{\"text\":\"text {group} {i}\",\"label\":\"a\",\"any\":2.5}}\n")))
+        .flat_map(|group| {
+            (0..3).map(move |i| format!("{{\"text\":\"text {group} {i}\",\"label\":\"a\",\"any\":2.5}}\n"))
+        })
         .collect();
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, &bytes).unwrap();
@@ -251,11 +294,8 @@ fn a_parquet_file_cut_anywhere_is_refused() {
 
 /// A record as some client may spell it.
 fn spelled() -> impl Strategy<Value = String> {
-    let text = prop_oneof![
-        "[ -~]{0,40}y",
-        "[a-z\n\t\"\\\\/é\u{301}\u{2019}\u{1f600}\u{8}\u{1f}]{0,20}z",
-        "\\PC{0,20}x",
-    ];
+    let text =
+        prop_oneof!["[ -~]{0,40}y", "[a-z\n\t\"\\\\/é\u{301}\u{2019}\u{1f600}\u{8}\u{1f}]{0,20}z", "\\PC{0,20}x",];
     (text, any::<Option<i64>>(), proptest::option::of(proptest::num::f64::NORMAL), any::<bool>(), any::<u8>()).prop_map(
         |(text, whole, any, ascii, order)| {
             let mut text = serde_json::to_string(&text).unwrap();
@@ -373,7 +413,11 @@ fn speed_of_checking() {
         let spellings = [
             ("jsonl", Format::Jsonl, format!("{{\"text\": \"{text}\", \"label\": \"a\"}}\n")),
             ("jsonl canonical", Format::Jsonl, format!("{{\"label\":\"a\",\"text\":\"{text}\"}}\n")),
-            ("jsonl unicode", Format::Jsonl, format!("{{\"text\":\"{}\",\"label\":\"a\"}}\n", text.replace("fox", "fo\u{2019}x\\n"))),
+            (
+                "jsonl unicode",
+                Format::Jsonl,
+                format!("{{\"text\":\"{}\",\"label\":\"a\"}}\n", text.replace("fox", "fo\u{2019}x\\n")),
+            ),
             ("csv", Format::Csv, format!("\"{text}\",a\n")),
         ];
         for (name, format, record) in spellings {

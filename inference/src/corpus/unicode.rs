@@ -21,8 +21,8 @@ pub(crate) fn is_surely_nfc(text: &str) -> bool {
     while let Some(step) = bytes[at..].iter().position(|byte| *byte >= FIRST_SUSPECT) {
         at += step;
         let Some(character) = text[at..].chars().next() else { return true };
-        let inert = is_nfc_quick(std::iter::once(character)) == IsNormalized::Yes
-            && canonical_combining_class(character) == 0;
+        let inert =
+            is_nfc_quick(std::iter::once(character)) == IsNormalized::Yes && canonical_combining_class(character) == 0;
         if !inert {
             return false;
         }

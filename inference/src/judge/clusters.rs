@@ -57,9 +57,8 @@ mod tests {
                     (labels[*a], labels[*b]) = (low, low);
                 }
             }
-            for member in 0..n {
-                prop_assert_eq!(clusters.leader(member), labels[member]);
-            }
+            let leaders: Vec<usize> = (0..n).map(|member| clusters.leader(member)).collect();
+            prop_assert_eq!(leaders, labels);
         }
     }
 }

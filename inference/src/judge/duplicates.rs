@@ -123,7 +123,12 @@ impl DuplicateIndex {
 
     /// Adds the records (position and record) of an accepted contribution, each with its embedding, a unit vector.
     /// Contributions are added in order of acceptance; one that is there already is replaced.
-    pub fn add<E: AsRef<[f32]> + Sync>(&mut self, contribution: ContributionId, records: &[(u64, Record)], embeddings: &[E]) {
+    pub fn add<E: AsRef<[f32]> + Sync>(
+        &mut self,
+        contribution: ContributionId,
+        records: &[(u64, Record)],
+        embeddings: &[E],
+    ) {
         self.remove(&contribution);
         let found = self.search(records, embeddings);
         let places: HashMap<u64, usize> =
@@ -208,7 +213,8 @@ impl DuplicateIndex {
         let probes: Vec<Probe<'_>> =
             records.par_iter().zip(embeddings).map(|((_, record), e)| Probe::new(record, e.as_ref())).collect();
         let batch = BatchTables::new(&probes);
-        let found: Vec<Option<Match>> = (0..probes.len()).into_par_iter().map(|i| self.find(&probes, i, &batch)).collect();
+        let found: Vec<Option<Match>> =
+            (0..probes.len()).into_par_iter().map(|i| self.find(&probes, i, &batch)).collect();
         found.into_iter().map(|found| found.map(|found| found.named(records))).collect()
     }
 

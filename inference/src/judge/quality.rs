@@ -165,9 +165,17 @@ fn length_factor(shape: &Shape) -> f64 {
 
 /// Addresses, HTML tags, badges, table rules.
 fn is_markup(token: &str) -> bool {
-    let tag = token.starts_with('<') && (token.ends_with('>') || token[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/'));
-    token.contains("://") || token.starts_with("www.") || token.contains("](") || token.starts_with("![")
-        || tag || token.contains("=\"") || token.contains("&nbsp;") || token.starts_with("|--") || token.starts_with("---")
+    let tag = token.starts_with('<')
+        && (token.ends_with('>') || token[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/'));
+    token.contains("://")
+        || token.starts_with("www.")
+        || token.contains("](")
+        || token.starts_with("![")
+        || tag
+        || token.contains("=\"")
+        || token.contains("&nbsp;")
+        || token.starts_with("|--")
+        || token.starts_with("---")
 }
 
 /// Whether a run of letters and digits looks like no word. Only long words of the Latin alphabet are judged.
@@ -181,11 +189,13 @@ fn is_odd(word: &str) -> bool {
     }
     let is_vowel = |c: char| matches!(c.to_ascii_lowercase(), 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
     let vowels = word.chars().filter(|c| is_vowel(*c)).count();
-    let switches = word.as_bytes().windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
+    let switches =
+        word.as_bytes().windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
     let consonants = longest_run(word.chars().map(|c| c.is_ascii_alphabetic() && !is_vowel(c)));
     let hex = length >= 16 && word.chars().all(|c| c.is_ascii_hexdigit());
     let acronym = word.chars().all(|c| !c.is_ascii_lowercase());
-    hex || switches >= 3 || (!acronym && (consonants >= 5 && consonants * 2 >= length || consonants >= 7 || vowels == 0))
+    hex || switches >= 3
+        || (!acronym && (consonants >= 5 && consonants * 2 >= length || consonants >= 7 || vowels == 0))
         || vowels * 8 > length * 7
 }
 

@@ -58,7 +58,10 @@ fn each_flaw_is_named() {
         (Flaw::Repetitive, "buy it now buy it now buy it now buy it now buy it now buy it now"),
         (Flaw::Shouting, "THIS IS THE BEST LIBRARY THAT ANYBODY HAS EVER WRITTEN"),
         (Flaw::Gibberish, "xkcdqwz brtplmn qwrtzpsdf lkjhgf mnbvcx plkmnjh zxcvbnm"),
-        (Flaw::Markup, "[![Build](https://ci.example/badge.svg)](https://ci.example) <img src=\"x.png\"> https://example.org/a"),
+        (
+            Flaw::Markup,
+            "[![Build](https://ci.example/badge.svg)](https://ci.example) <img src=\"x.png\"> https://example.org/a",
+        ),
     ] {
         let quality = of(text);
         assert!(quality.score < 0.6 && quality.flaws.contains(&flaw), "{text}: {quality:?}");
@@ -83,7 +86,8 @@ fn quality_of_given_texts() {
     let Ok(path) = std::env::var("DATANET_TEXTS") else { return };
     let texts = std::fs::read_to_string(path).unwrap();
     let texts: Vec<&str> = texts.lines().collect();
-    let mut all: Vec<(Quality, &str)> = texts.chunks(60).flat_map(|batch| assess(batch).into_iter().zip(batch.iter().copied())).collect();
+    let mut all: Vec<(Quality, &str)> =
+        texts.chunks(60).flat_map(|batch| assess(batch).into_iter().zip(batch.iter().copied())).collect();
     all.sort_by(|a, b| a.0.score.total_cmp(&b.0.score));
     let mean = all.iter().map(|(quality, _)| quality.score).sum::<f64>() / all.len().max(1) as f64;
     let low = all.iter().filter(|(quality, _)| quality.score < 0.5).count();

@@ -20,7 +20,10 @@ type Batch = (Vec<(u64, Record)>, Vec<Embedding>);
 
 fn read(path: &Path) -> Vec<Record> {
     let file = std::fs::File::open(path).unwrap();
-    read_records(Format::Jsonl, file, &Schema::text_and_label(&[]), Limits::default()).unwrap().map(Result::unwrap).collect()
+    read_records(Format::Jsonl, file, &Schema::text_and_label(&[]), Limits::default())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }
 
 async fn embedded(engine: &EngineHandle, records: Vec<Record>) -> Batch {
@@ -83,7 +86,8 @@ async fn judging_real_data() {
         let elapsed = start.elapsed();
         print("honest", &judgement);
         for draw in 0..20u64 {
-            let label = |i: u64| &labels[(mix(mix(draw + 1) ^ (i + 1000 * number as u64)) % labels.len() as u64) as usize];
+            let label =
+                |i: u64| &labels[(mix(mix(draw + 1) ^ (i + 1000 * number as u64)) % labels.len() as u64) as usize];
             let records = honest.0.iter().map(|(i, r)| (*i, changed(r, r.text(), label(*i)))).collect();
             let judgement = judged(&(records, honest.1.clone()), &corpus);
             random_z.push(judgement.report.labels.and_then(|labels| labels.z).unwrap_or_default());
@@ -93,12 +97,21 @@ async fn judging_real_data() {
         }
         let id = ContributionId([u8::try_from(number).unwrap(); 32]);
         corpus.add(id, &honest.0, &honest.1);
-        let copies = honest.0.iter().map(|(_, r)| changed(r, &edited(r.text()), r.label().unwrap_or_default())).collect();
+        if std::env::var_os("DATANET_NO_EDITS").is_some() {
+            continue;
+        }
+        let copies =
+            honest.0.iter().map(|(_, r)| changed(r, &edited(r.text()), r.label().unwrap_or_default())).collect();
         print("edited", &judged(&embedded(&engine, copies).await, &corpus));
         println!("{:20} judged in {elapsed:?}, {} accepted before", "", judgement.report.counts.corpus);
     }
     let n = random_z.len() as f64;
     let above = |limit: f64| random_z.iter().filter(|z| **z > limit).count() as f64 / n;
     let mean = random_z.iter().sum::<f64>() / n;
-    println!("random labels: mean z {mean:.2}, above 1.2: {:.3}, above 2: {:.3}, above 3: {:.3}", above(1.2), above(2.0), above(3.0));
+    println!(
+        "random labels: mean z {mean:.2}, above 1.2: {:.3}, above 2: {:.3}, above 3: {:.3}",
+        above(1.2),
+        above(2.0),
+        above(3.0)
+    );
 }

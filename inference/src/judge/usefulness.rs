@@ -1,11 +1,13 @@
 //! How much records help to classify what they have not seen.
 //!
-//! **Labelled datanets**: the exact Shapley value of each record for a 10-nearest-neighbour vote on the held-out set,
-//! among all accepted records and the batch (hard-label KNN-Shapley, MECHANISMS 2). The value of a batch says little by
-//! itself: it grows with size and with how crowded its topics are. So it is compared with what the **same texts** would
-//! be worth under labels drawn at random from the datanet's label frequencies. The value is a sum over records of a
-//! function of each one's own label, so mean and variance under random labels are known exactly, without drawing any:
-//! with c_r = min(K, r)/(K r), and b_r the members of the batch ranked before r, a matching record at rank r adds
+//! **Labelled datanets**: the exact Shapley value of each record for a 10-nearest-neighbour vote on each held-out text,
+//! among all accepted records, the batch, and the other held-out texts (hard-label KNN-Shapley, MECHANISMS 2). These
+//! last keep every neighbourhood populated: without them the first batches, of one class perhaps, would be neighbours of
+//! everything, and right labels would look no better than wrong ones. The value of a batch says little by itself: it
+//! grows with size and with how empty its neighbourhood is. So it is compared with what the **same texts** would be worth
+//! under labels drawn at random with the frequencies of the held-out set, which no contributor can shift. The value is a
+//! sum over records of a function of each one's own label, so mean and variance under random labels are known exactly,
+//! without drawing any: with c_r = min(K, r)/(K r), and b_r the members of the batch ranked before r, a matching record at rank r adds
 //! `[r is in the batch] c_r + (c_r - c_(r-1)) b_r` to the batch's value of that query.
 //!
 //! **Unlabelled datanets**: the share of records that lie as near to the held-out passages as three quarters of these
@@ -21,6 +23,8 @@ use super::vector::cosine;
 
 /// Neighbours that vote.
 pub const NEIGHBOURS: usize = 10;
+/// Held-out texts whose answers are kept at once: bounds the memory.
+const BLOCK: usize = 64;
 /// Score per standard deviation above what random labels give, in basis points: 7,500 is two of them.
 const BPS_PER_SIGMA: f64 = 1_250.0;
 
@@ -38,8 +42,8 @@ pub struct Labelled<'a> {
 /// What the labels of a batch are worth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelValue {
-    /// Value of each record of the batch, mean over the held-out texts; the sum over corpus and batch is the share of
-    /// right votes.
+    /// Value of each record of the batch, mean over the held-out texts; summed over all neighbours, the share of right
+    /// votes.
     pub values: Vec<f64>,
     /// Their sum.
     pub total: f64,
@@ -69,35 +73,28 @@ struct Ranked {
     batch: Option<usize>,
 }
 
-/// Values `batch` among `corpus` and itself on `held_out`. O(Q N (D + log N)) time.
+/// Values `batch` among `corpus`, itself and the other held-out texts on each of `held_out`; O(Q N (D + log N)) time for
+/// Q held-out texts, N texts in all and D dimensions.
 pub fn value_labels(corpus: &[Labelled<'_>], batch: &[Labelled<'_>], held_out: &[Labelled<'_>]) -> LabelValue {
-    let classes = Classes::of([corpus, batch, held_out]);
+    let classes = Classes::of(held_out);
     let queries = held_out.len().max(1) as f64;
-    let sums = held_out
-        .par_iter()
-        .map(|query| (classes.index(query.label), rank(corpus, batch, query)))
-        .fold(
-            || Sums::new(batch.len(), classes.len()),
-            |mut sums, (class, ranked)| {
-                sums.add(class, &ranked);
-                sums
-            },
-        )
-        .reduce(|| Sums::new(batch.len(), classes.len()), Sums::plus);
+    let mut sums = Sums::new(batch.len(), classes.len());
+    let places: Vec<usize> = (0..held_out.len()).collect();
+    for block in places.chunks(BLOCK) {
+        let answers: Vec<Answer> = block.par_iter().map(|i| Answer::new(corpus, batch, held_out, *i)).collect();
+        // Added up in one order, whatever the number of threads: floats are not associative.
+        block.iter().zip(&answers).for_each(|(i, answer)| sums.add(classes.index(held_out[*i].label), answer));
+    }
     let (mut mean, mut variance) = (sums.fixed, 0.0);
     for record in 0..batch.len() {
         let row = &sums.weights[record * classes.len()..(record + 1) * classes.len()];
         let expected: f64 = row.iter().zip(&classes.shares).map(|(weight, share)| weight * share).sum();
         mean += expected;
-        variance += row.iter().zip(&classes.shares).map(|(w, share)| share * (w - expected) * (w - expected)).sum::<f64>();
+        variance +=
+            row.iter().zip(&classes.shares).map(|(w, share)| share * (w - expected) * (w - expected)).sum::<f64>();
     }
     let values: Vec<f64> = sums.values.iter().map(|value| value / queries).collect();
-    LabelValue {
-        total: values.iter().sum(),
-        values,
-        random_mean: mean / queries,
-        random_sd: variance.sqrt() / queries,
-    }
+    LabelValue { total: values.iter().sum(), values, random_mean: mean / queries, random_sd: variance.sqrt() / queries }
 }
 
 /// Everything added up over queries.
@@ -115,34 +112,45 @@ impl Sums {
         Self { classes, values: vec![0.0; batch], weights: vec![0.0; batch * classes], fixed: 0.0 }
     }
 
-    fn add(&mut self, class: usize, ranked: &[Ranked]) {
-        for (place, value) in ranked.iter().zip(shapley(ranked)) {
-            if let Some(record) = place.batch {
-                self.values[record] += value;
-            }
+    fn add(&mut self, class: usize, answer: &Answer) {
+        for (record, (value, weight)) in answer.values.iter().zip(&answer.weights).enumerate() {
+            self.values[record] += value;
+            self.weights[record * self.classes + class] += weight;
         }
+        self.fixed += answer.fixed;
+    }
+}
+
+/// What one held-out text adds to [`Sums`].
+struct Answer {
+    values: Vec<f64>,
+    /// For each record of the batch: what the batch's value gains if the record has this text's class.
+    weights: Vec<f64>,
+    fixed: f64,
+}
+
+impl Answer {
+    fn new(corpus: &[Labelled<'_>], batch: &[Labelled<'_>], held_out: &[Labelled<'_>], query: usize) -> Self {
+        let others = corpus.iter().chain(&held_out[..query]).chain(&held_out[query + 1..]);
+        let ranked = rank(others, batch, &held_out[query]);
+        let mut answer = Self { values: vec![0.0; batch.len()], weights: vec![0.0; batch.len()], fixed: 0.0 };
         let (mut before, mut last) = (0.0, 0.0);
-        for (i, place) in ranked.iter().enumerate() {
+        for (i, (place, value)) in ranked.iter().zip(shapley(&ranked)).enumerate() {
             let share = rank_share(i + 1);
-            // The first K ranks have the same share: nothing to pass on.
+            // What a match here takes from, or gives to, the members of the batch that are nearer.
             let passed_on = if i == 0 { 0.0 } else { (share - last) * before };
             match place.batch {
                 Some(record) => {
-                    self.weights[record * self.classes + class] += share + passed_on;
+                    answer.values[record] = value;
+                    answer.weights[record] = share + passed_on;
                     before += 1.0;
                 }
-                None if place.is_match => self.fixed += passed_on,
+                None if place.is_match => answer.fixed += passed_on,
                 None => {}
             }
             last = share;
         }
-    }
-
-    fn plus(mut self, other: Self) -> Self {
-        self.values.iter_mut().zip(other.values).for_each(|(a, b)| *a += b);
-        self.weights.iter_mut().zip(other.weights).for_each(|(a, b)| *a += b);
-        self.fixed += other.fixed;
-        self
+        answer
     }
 }
 
@@ -165,25 +173,29 @@ fn shapley(ranked: &[Ranked]) -> Vec<f64> {
     values
 }
 
-/// Corpus and batch by distance from the query, nearest first, ties by leaf.
-fn rank(corpus: &[Labelled<'_>], batch: &[Labelled<'_>], query: &Labelled<'_>) -> Vec<Ranked> {
-    let mut all: Vec<(f32, &Labelled<'_>, Option<usize>)> = Vec::with_capacity(corpus.len() + batch.len());
-    all.extend(corpus.iter().map(|other| (cosine(other.embedding, query.embedding), other, None)));
+/// The batch and the others by distance from the query, nearest first, ties by leaf.
+fn rank<'a>(
+    others: impl Iterator<Item = &'a Labelled<'a>>,
+    batch: &'a [Labelled<'a>],
+    query: &Labelled<'_>,
+) -> Vec<Ranked> {
+    let mut all: Vec<(f32, &Labelled<'_>, Option<usize>)> =
+        others.map(|other| (cosine(other.embedding, query.embedding), other, None)).collect();
     all.extend(batch.iter().enumerate().map(|(i, other)| (cosine(other.embedding, query.embedding), other, Some(i))));
     all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.leaf.cmp(&b.1.leaf)).then_with(|| a.2.cmp(&b.2)));
     all.into_iter().map(|(_, other, batch)| Ranked { is_match: other.label == query.label, batch }).collect()
 }
 
-/// The classes that occur and how often.
+/// The classes of the held-out set and how often each occurs.
 struct Classes<'a> {
     indices: BTreeMap<&'a str, usize>,
     shares: Vec<f64>,
 }
 
 impl<'a> Classes<'a> {
-    fn of(parts: [&[Labelled<'a>]; 3]) -> Self {
+    fn of(texts: &[Labelled<'a>]) -> Self {
         let mut counts = BTreeMap::<&str, usize>::new();
-        parts.into_iter().flatten().for_each(|text| *counts.entry(text.label).or_default() += 1);
+        texts.iter().for_each(|text| *counts.entry(text.label).or_default() += 1);
         let total = counts.values().sum::<usize>().max(1) as f64;
         let shares = counts.values().map(|count| *count as f64 / total).collect();
         Self { indices: counts.into_keys().enumerate().map(|(i, label)| (label, i)).collect(), shares }

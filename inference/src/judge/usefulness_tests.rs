@@ -81,8 +81,10 @@ proptest! {
         let exact = value_labels(&corpus.all(), &batch.all(), &held_out.all());
         let draws = 3_000;
         let totals: Vec<f64> = (0..draws).map(|draw| {
-            let ranked = held_out.all().iter().map(|query| {
-                let mut ranked = rank(&corpus.all(), &batch.all(), query);
+            let (corpus, batch, held_out) = (corpus.all(), batch.all(), held_out.all());
+            let ranked = held_out.iter().enumerate().map(|(i, query)| {
+                let others = corpus.iter().chain(&held_out[..i]).chain(&held_out[i + 1..]);
+                let mut ranked = rank(others, &batch, query);
                 for place in &mut ranked {
                     if let Some(record) = place.batch {
                         place.is_match = NAMES[(mix(mix(draw) ^ record as u64) % 3) as usize] == query.label;
@@ -94,7 +96,6 @@ proptest! {
         }).collect();
         let mean = totals.iter().sum::<f64>() / draws as f64;
         let sd = (totals.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / draws as f64).sqrt();
-        // Class frequencies differ from thirds by rounding.
         prop_assert!((mean - exact.random_mean).abs() < 5.0 * exact.random_sd / (draws as f64).sqrt() + 0.003, "{mean} {exact:?}");
         prop_assert!((sd / exact.random_sd - 1.0).abs() < 0.1, "{sd} {exact:?}");
     }
@@ -135,11 +136,37 @@ fn unlabelled_records_are_useful_if_they_lie_near_the_held_out_passages() {
 #[test]
 #[ignore = "a measurement"]
 fn speed_of_valuing() {
-    let (corpus, batch, held_out) = (Set::new(1_000, 1, |i| i % 6), Set::new(100, 5_000, |i| i % 6), Set::new(300, 9_000, |i| i % 6));
-    let widen = |set: &Set| Set(set.0.iter().map(|(v, l, d)| (v.iter().copied().cycle().take(384).map(|x| x / 4.9).collect(), *l, *d)).collect());
+    let (corpus, batch, held_out) =
+        (Set::new(1_000, 1, |i| i % 6), Set::new(100, 5_000, |i| i % 6), Set::new(300, 9_000, |i| i % 6));
+    let widen = |set: &Set| {
+        Set(set
+            .0
+            .iter()
+            .map(|(v, l, d)| (v.iter().copied().cycle().take(384).map(|x| x / 4.9).collect(), *l, *d))
+            .collect())
+    };
     let (corpus, batch, held_out) = (widen(&corpus), widen(&batch), widen(&held_out));
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let start = std::time::Instant::now();
     one.install(|| value_labels(&corpus.all(), &batch.all(), &held_out.all()));
     println!("1,000 + 100 records, 300 held out, 384 dimensions, one core: {:?}", start.elapsed());
+}
+
+#[test]
+fn right_labels_of_a_single_class_are_told_from_random_ones_even_with_nothing_accepted() {
+    let held_out = Set::new(150, 20_000, |i| i % 6);
+    // Every sixth text belongs to class 2.
+    let of_one_class = |seed: u64, label: &dyn Fn(usize) -> usize| {
+        Set(Set::new(360, seed, |i| i % 6)
+            .0
+            .into_iter()
+            .enumerate()
+            .filter(|(i, _)| i % 6 == 2)
+            .map(|(i, (v, _, d))| (v, NAMES[label(i)], d))
+            .collect())
+    };
+    let honest = value_labels(&[], &of_one_class(1, &|_| 2).all(), &held_out.all());
+    let shuffled = value_labels(&[], &of_one_class(1, &random).all(), &held_out.all());
+    assert!(honest.z().unwrap() > 4.0, "{:?}", honest.z());
+    assert!(shuffled.z().unwrap().abs() < 2.5, "{:?}", shuffled.z());
 }

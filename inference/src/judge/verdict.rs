@@ -100,7 +100,8 @@ fn report(contribution: ContributionId, scores: Scores, dimensions: [(u32, Strin
 
 /// A share in basis points.
 fn bps(part: u64, whole: u64) -> u32 {
-    if whole == 0 { 0 } else { u32::try_from(part.min(whole) * 10_000 / whole).unwrap_or(10_000) }
+    let share = (part.min(whole) * 10_000).checked_div(whole).unwrap_or_default();
+    u32::try_from(share).unwrap_or(10_000)
 }
 
 /// A share as a reader wants it.
@@ -114,7 +115,8 @@ fn count<E>(
     quality: &[Quality],
     duplicates: &[Option<DuplicateOf>],
 ) -> Counts {
-    let of_kind = |test: fn(&DuplicateKind) -> bool| duplicates.iter().flatten().filter(|d| test(&d.kind)).count() as u64;
+    let of_kind =
+        |test: fn(&DuplicateKind) -> bool| duplicates.iter().flatten().filter(|d| test(&d.kind)).count() as u64;
     Counts {
         judged: input.records.len() as u64,
         valid: faults.iter().filter(|fault| fault.is_none()).count() as u64,
@@ -158,11 +160,7 @@ fn quality_of(quality: &[Quality]) -> (u32, String) {
     ((mean * 10_000.0).round() as u32, why)
 }
 
-fn uniqueness(
-    duplicates: &[Option<DuplicateOf>],
-    records: &[(u64, Record)],
-    own: ContributionId,
-) -> (u32, String) {
+fn uniqueness(duplicates: &[Option<DuplicateOf>], records: &[(u64, Record)], own: ContributionId) -> (u32, String) {
     let (all, repeated) = (records.len() as u64, duplicates.iter().flatten().count() as u64);
     let score = bps(all - repeated, all);
     // By source, with its first pair: who is copied most is the reason.
@@ -182,13 +180,22 @@ fn uniqueness(
     };
     let share = percent(count, all);
     let why = match source == own {
-        true => format!("{share} of the records are {kind} of others in it (first: record {position}, of record {})", first.of.record),
+        true => format!(
+            "{share} of the records are {kind} of others in it (first: record {position}, of record {})",
+            first.of.record
+        ),
         false => {
             let short = &source.to_hex()[..12];
-            format!("{share} of the records are {kind} of contribution {short}… (first: record {position}, of its record {})", first.of.record)
+            format!(
+                "{share} of the records are {kind} of contribution {short}… (first: record {position}, of its record {})",
+                first.of.record
+            )
         }
     };
-    (score, if count == repeated { why } else { format!("{why}; {} repeat an earlier one in all", percent(repeated, all)) })
+    (
+        score,
+        if count == repeated { why } else { format!("{why}; {} repeat an earlier one in all", percent(repeated, all)) },
+    )
 }
 
 /// What the held-out set says.
@@ -228,7 +235,12 @@ impl Usefulness {
             },
             (None, Some(coverage)) => {
                 let share = percent((coverage.near * 1e6) as u64, 1_000_000);
-                (coverage.score(), format!("{share} of the records lie as near to the held-out set as most of it to itself (75 % is full marks)"))
+                (
+                    coverage.score(),
+                    format!(
+                        "{share} of the records lie as near to the held-out set as most of it to itself (75 % is full marks)"
+                    ),
+                )
             }
             (None, None) => (10_000, "not measured: the datanet has no held-out set to measure with".to_owned()),
         }

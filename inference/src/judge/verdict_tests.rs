@@ -17,7 +17,8 @@ fn record(text: &str, label: &str) -> Record {
 
 /// Distinct sentences of made-up but pronounceable words, so that no two share phrases.
 fn sentence(seed: u64) -> String {
-    let syllables = ["ba", "ren", "to", "mil", "ka", "sor", "ve", "lin", "du", "pa", "ter", "no", "gi", "ras", "mo", "hel"];
+    let syllables =
+        ["ba", "ren", "to", "mil", "ka", "sor", "ve", "lin", "du", "pa", "ter", "no", "gi", "ras", "mo", "hel"];
     let word = |i: u64| -> String {
         let bits = mix(seed * 101 + i);
         (0..2 + bits % 2).map(|j| syllables[((bits >> (8 + 4 * j)) % 16) as usize]).collect()
@@ -87,7 +88,8 @@ fn light_edits_of_accepted_records_fail_on_uniqueness() {
 fn boilerplate_fails_on_quality() {
     let (mut records, embeddings) = batch(30, 1, |i| i);
     for (position, old) in records.iter_mut().take(25) {
-        let text = format!("Licensed under the {} license at your option, see the license file.", sentence(*position + 50));
+        let text =
+            format!("Licensed under the {} license at your option, see the license file.", sentence(*position + 50));
         *old = record(&text, old.label().unwrap());
     }
     let judgement = judge_batch(&(records, embeddings));
@@ -99,10 +101,15 @@ fn boilerplate_fails_on_quality() {
 fn records_of_another_schema_are_not_valid() {
     let foreign = Schema::text_and_label(&["other"]);
     let (mut records, embeddings) = batch(4, 1, |i| i);
-    records[1].1 = Record::from_json("{\"text\":\"Something else altogether here\",\"label\":\"other\"}", &foreign).unwrap();
+    records[1].1 =
+        Record::from_json("{\"text\":\"Something else altogether here\",\"label\":\"other\"}", &foreign).unwrap();
     let judgement = judge_batch(&(records, embeddings));
     assert_eq!(judgement.scores.validity, 7_500);
-    assert!(judgement.report.dimensions[0].why.contains("record 1 has \"other\""), "{:?}", judgement.report.dimensions[0]);
+    assert!(
+        judgement.report.dimensions[0].why.contains("record 1 has \"other\""),
+        "{:?}",
+        judgement.report.dimensions[0]
+    );
 }
 
 #[test]
@@ -117,7 +124,15 @@ fn a_datanet_without_held_out_records_is_judged_on_the_rest() {
     let (records, embeddings) = batch(5, 1, |i| i);
     let corpus = DuplicateIndex::new();
     let (schema, contribution) = (schema(), JUDGED);
-    let input = JudgeInput { contribution, schema: &schema, records: &records, embeddings: &embeddings, holdout: &[], holdout_embeddings: &[], corpus: &corpus };
+    let input = JudgeInput {
+        contribution,
+        schema: &schema,
+        records: &records,
+        embeddings: &embeddings,
+        holdout: &[],
+        holdout_embeddings: &[],
+        corpus: &corpus,
+    };
     assert_eq!(judge(&input).scores.combined(), 10_000);
 }
 
