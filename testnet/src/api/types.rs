@@ -157,11 +157,24 @@ pub struct Passage {
     pub weight: u64,
 }
 
-/// A receipt, of which only the id matters here.
+/// A receipt, as far as it is read here.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Receipt {
     /// Its id, hex.
     pub id: String,
+    /// Who is paid for the data behind the answer.
+    #[serde(default)]
+    pub credits: Vec<Credit>,
+}
+
+/// One contribution's part in an answer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Credit {
+    /// The contribution.
+    pub contribution: String,
+    /// Its share in parts per million.
+    #[serde(default)]
+    pub weight: u64,
 }
 
 /// `POST /v1/receipts/{id}/verify`.
@@ -205,6 +218,8 @@ pub struct EarningLine {
     pub contribution: Option<String>,
     /// In how many answers.
     pub answers: u64,
+    /// Its shares of those answers, summed, in parts per million.
+    pub weight_ppm_sum: u64,
     /// Base units.
     pub amount: u64,
     /// In words.

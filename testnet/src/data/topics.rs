@@ -35,7 +35,8 @@ fn topic_of_category(category: &str) -> Option<usize> {
 }
 
 /// The topic of a crate's `categories` as an index into [`TOPICS`]. Earlier categories count a little more; the two
-/// that say little about the subject (`embedded`, `rust-patterns`) count a third.
+/// that say little about the subject (`embedded`, `rust-patterns`) count a third. A crate that names two topics about
+/// equally (TLS is networking and cryptography) has none: its passages would be right under either label.
 pub fn topic_of(categories: &[String]) -> Option<usize> {
     let mut votes = [0_i32; TOPICS.len()];
     for (place, category) in categories.iter().enumerate() {
@@ -43,8 +44,9 @@ pub fn topic_of(categories: &[String]) -> Option<usize> {
         let weak = category.starts_with("embedded") || category.starts_with("rust-patterns");
         votes[topic] += 10 + (5 - place.min(5) as i32) - if weak { 7 } else { 0 };
     }
-    let best = *votes.iter().max()?;
-    if best <= 0 { None } else { votes.iter().position(|v| *v == best) }
+    let best = (0..TOPICS.len()).max_by_key(|topic| votes[*topic])?;
+    let second = (0..TOPICS.len()).filter(|topic| *topic != best).map(|topic| votes[topic]).max()?;
+    (votes[best] > 0 && second * 4 < votes[best] * 3).then_some(best)
 }
 
 #[cfg(test)]
@@ -61,6 +63,12 @@ mod tests {
         assert_eq!(topic(&["embedded", "cryptography", "no-std"]), Some("cryptography"));
         assert_eq!(topic(&["rust-patterns", "asynchronous"]), Some("network-async"));
         assert_eq!(topic(&["development-tools::testing"]), Some("dev-tools"));
+    }
+
+    #[test]
+    fn a_crate_between_two_topics_has_none() {
+        assert_eq!(topic(&["network-programming", "cryptography"]), None);
+        assert_eq!(topic(&["network-programming", "cryptography", "asynchronous"]), Some("network-async"));
     }
 
     #[test]

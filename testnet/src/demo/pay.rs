@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use super::parties::Party;
 use super::report::Payout;
-use crate::api::{Client, Earnings};
+use crate::api::{Client, EarningLine, Earnings};
 use crate::network::Network;
 use crate::ui::{Ui, dnt};
 
@@ -51,54 +51,64 @@ pub(super) async fn claim_all(
     Ok(payouts)
 }
 
-/// The reasons in one line: by role, how many answers; and the ledger's words for the largest.
+/// The reasons in one line, summed over serving nodes and epochs, by role.
 fn why(earnings: &Earnings) -> String {
-    let mut roles: Vec<(&str, u64, u64)> = Vec::new();
+    let mut roles: Vec<EarningLine> = Vec::new();
     for line in &earnings.lines {
-        match roles.iter_mut().find(|(role, ..)| *role == line.role) {
-            Some((_, answers, amount)) => {
-                *answers += line.answers;
-                *amount += line.amount;
+        match roles.iter_mut().find(|sum| sum.role == line.role) {
+            Some(sum) => {
+                sum.answers += line.answers;
+                sum.weight_ppm_sum += line.weight_ppm_sum;
+                sum.amount += line.amount;
             }
-            None => roles.push((&line.role, line.answers, line.amount)),
+            None => roles.push(line.clone()),
         }
     }
     let several = roles.len() > 1;
-    let parts = roles.iter().map(|(role, answers, amount)| {
-        let sum = if several { format!(", {}", dnt(*amount)) } else { String::new() };
-        format!("{role}: {answers} answers{sum}")
-    });
-    let mut parts: Vec<String> = parts.collect();
-    if let ([line], false) = (earnings.lines.as_slice(), earnings.lines.iter().all(|l| l.why.is_empty())) {
-        parts = vec![line.why.clone()];
-    }
+    let parts: Vec<String> = roles.iter().map(|sum| reason(sum, several)).collect();
     parts.join("; ")
+}
+
+fn reason(sum: &EarningLine, with_amount: bool) -> String {
+    let answers = sum.answers;
+    let words = match sum.role.as_str() {
+        "contributor" => {
+            let share = sum.weight_ppm_sum as f64 / 10_000.0 / answers.max(1) as f64;
+            format!("{answers} answers rest on its data, by {share:.0} % on average")
+        }
+        "validator" => format!("judged data behind {answers} answers"),
+        "owner" => format!("owns the model or datanet of {answers} answers"),
+        role => format!("{role} of {answers} answers"),
+    };
+    if with_amount { format!("{words}: {}", dnt(sum.amount)) } else { words }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::EarningLine;
 
-    fn line(role: &str, answers: u64, amount: u64, why: &str) -> EarningLine {
-        EarningLine { role: role.into(), contribution: None, answers, amount, why: why.into() }
+    fn line(role: &str, answers: u64, weight_ppm_sum: u64, amount: u64) -> EarningLine {
+        EarningLine { role: role.into(), answers, weight_ppm_sum, amount, ..EarningLine::default() }
     }
 
     #[test]
-    fn one_reason_is_given_in_the_ledgers_words() {
-        let earnings =
-            Earnings { lines: vec![line("contributor", 3, 10, "3 answers drew on it")], ..Earnings::default() };
-        assert_eq!(why(&earnings), "3 answers drew on it");
+    fn reasons_are_summed_by_role() {
+        let earnings = Earnings {
+            lines: vec![line("contributor", 3, 600_000, 10), line("contributor", 1, 200_000, 5)],
+            ..Earnings::default()
+        };
+        assert_eq!(why(&earnings), "4 answers rest on its data, by 20 % on average");
     }
 
     #[test]
-    fn several_reasons_are_summed_by_role() {
-        let lines = vec![
-            line("contributor", 3, 10, "a"),
-            line("validator", 5, 1_000_000, "b"),
-            line("contributor", 4, 20, "c"),
-        ];
-        let earnings = Earnings { lines, ..Earnings::default() };
-        assert_eq!(why(&earnings), "contributor: 7 answers, 0.00003 DNT; validator: 5 answers, 1 DNT");
+    fn several_roles_say_what_each_earned() {
+        let earnings = Earnings {
+            lines: vec![line("contributor", 2, 1_000_000, 10), line("validator", 5, 0, 1_000_000)],
+            ..Earnings::default()
+        };
+        assert_eq!(
+            why(&earnings),
+            "2 answers rest on its data, by 50 % on average: 0.00001 DNT; judged data behind 5 answers: 1 DNT"
+        );
     }
 }

@@ -103,7 +103,8 @@ fn tally(settled: &[Contribution]) -> String {
 }
 
 fn contribution_line(verdict: &Contribution, party: &Party, asked: &[answer::Asked]) -> ContributionLine {
-    let used = |a: &&answer::Asked| a.answer.passages.iter().any(|p| p.contribution == verdict.id && p.weight > 0);
+    let used =
+        |a: &&answer::Asked| a.answer.receipt.credits.iter().any(|c| c.contribution == verdict.id && c.weight > 0);
     ContributionLine {
         id: verdict.id.clone(),
         contributor: party.name.clone(),
