@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::Json;
 use axum::body::Body as StreamingBody;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use datanet_ledger::component::contributions;
@@ -85,7 +85,7 @@ const MAX_PAGE: usize = 1_000;
 )]
 pub async fn contribute(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Segment(id): Segment<String>,
     Query(params): Query<ContributeParams>,
     headers: HeaderMap,
     body: StreamingBody,
@@ -133,7 +133,7 @@ fn text_header(headers: &HeaderMap, name: &str) -> ServiceResult<Option<String>>
 #[utoipa::path(get, path = "/v1/datanets/{id}/contributions", tag = "contributions", params(("id" = String, Path, description = "datanet id or name"), ListParams), responses((status = 200, body = Contributions)))]
 pub async fn list(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
+    Segment(id): Segment<String>,
     Query(params): Query<ListParams>,
 ) -> ServiceResult<Json<Contributions>> {
     let (reader, datanet) = state.datanet(&id)?;
@@ -221,5 +221,5 @@ pub async fn records(
             .map_err(|error| ServiceError::internal("record", error.to_string()))
     };
     let records: ServiceResult<Vec<_>> = batch.records.iter().map(|(_, record)| raw(record)).collect();
-    Ok(Json(Records { total: batch.total, records: records? }))
+    Ok(Json(Records { total: contribution.records, records: records? }))
 }

@@ -1,7 +1,7 @@
 //! Datanets: list, show, create.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use datanet_inference::corpus::{Limits, StreamChecker};
 use datanet_ledger::LedgerReader;
@@ -9,11 +9,12 @@ use datanet_ledger::component::datanets::{self, Counts, Datanet};
 use datanet_types::action::CreateDatanet;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
-use datanet_types::{Action, Amount, DatanetId, TxHash};
+use datanet_types::{Action, Amount, BlobHash, DatanetId, TxHash};
 
 use super::ApiState;
-use super::extract::Body;
+use super::extract::{Body, Segment};
 use crate::error::{ServiceError, ServiceResult};
+use crate::intake::{blob_error, holdout_tag};
 use crate::keyring::NODE_ACCOUNT;
 
 /// A datanet and what it holds.
@@ -110,7 +111,7 @@ pub async fn list(State(state): State<ApiState>) -> ServiceResult<Json<Datanets>
 
 /// One datanet, by id or name.
 #[utoipa::path(get, path = "/v1/datanets/{id}", tag = "datanets", params(("id" = String, Path, description = "id or name")), responses((status = 200, body = DatanetView), (status = 404, body = super::Problem)))]
-pub async fn show(State(state): State<ApiState>, Path(id): Path<String>) -> ServiceResult<Json<DatanetView>> {
+pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<DatanetView>> {
     let (reader, datanet) = state.datanet(&id)?;
     Ok(Json(view(&reader, datanet)?))
 }
@@ -127,7 +128,17 @@ pub async fn create(
     check_holdout(&new)?;
     let id = DatanetId::derive(core.chain.id(), &key.address(), &new.name);
     let holdout_size = new.holdout.len() as u64;
-    let holdout = core.keep_bytes(&format!("holdout/{id}"), new.holdout.into_bytes()).await?;
+    // Said before anything is kept: a name that is taken must not touch its datanet's held-out set.
+    if datanets::by_name(&core.chain.reader()?, &new.name)?.is_some() {
+        return Err(ServiceError::conflict(
+            "name-taken",
+            format!("a datanet named {:?} exists; choose another", new.name),
+        ));
+    }
+    let held = core.blobs().add_bytes(new.holdout.into_bytes()).await.map_err(|error| blob_error(&error))?;
+    let holdout = BlobHash(held.hash());
+    let tag = holdout_tag(&holdout);
+    core.keep_blob(&tag, &holdout).await?;
     let action = CreateDatanet {
         name: new.name.clone(),
         description: new.description,
@@ -141,7 +152,16 @@ pub async fn create(
         holdout_size,
         min_bond: new.min_bond,
     };
-    let committed = core.chain.execute(&key, Action::CreateDatanet(action)).await?;
+    let committed = match core.chain.execute(&key, Action::CreateDatanet(action)).await {
+        Ok(committed) => committed,
+        Err(error) => {
+            let all = datanets::list(&core.chain.reader()?, None, usize::MAX)?;
+            if all.iter().all(|datanet| datanet.holdout != holdout) {
+                core.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
+            }
+            return Err(error);
+        }
+    };
     Ok((StatusCode::CREATED, Json(CreatedDatanet { id, name: new.name, tx: committed.hash })))
 }
 

@@ -1,5 +1,6 @@
 //! Reading requests so that every refusal is a problem in our form.
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use datanet_ledger::LedgerReader;
@@ -25,6 +26,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 Err(ServiceError { status, code: "bad-body", detail: rejection.body_text() })
             }
         }
+    }
+}
+
+/// A body as bytes, up to the general limit.
+pub struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ServiceError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| ServiceError {
+            status: rejection.status().as_u16(),
+            code: "bad-body",
+            detail: rejection.body_text(),
+        })
     }
 }
 

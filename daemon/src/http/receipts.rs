@@ -1,13 +1,12 @@
 //! Receipts: read, verify, recompute.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
 use datanet_types::{ReceiptId, Signature};
 
 use super::ApiState;
-use super::extract::Segment;
+use super::extract::{Raw, Segment};
 use crate::error::ServiceResult;
 use crate::serving::verify::Verification;
 
@@ -93,6 +92,6 @@ pub async fn verify(
 
 /// The same for a record that the caller brings, as bytes.
 #[utoipa::path(post, path = "/v1/receipts/check", tag = "answers", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
-pub async fn check(State(state): State<ApiState>, bytes: Bytes) -> ServiceResult<Json<Verification>> {
+pub async fn check(State(state): State<ApiState>, Raw(bytes): Raw) -> ServiceResult<Json<Verification>> {
     Ok(Json(state.core.verify_record(&bytes).await?))
 }

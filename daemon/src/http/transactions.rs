@@ -1,7 +1,6 @@
 //! Transactions: submit signed bytes, follow them; and the everyday one, a transfer.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
@@ -9,7 +8,7 @@ use datanet_types::action::Transfer;
 use datanet_types::{Action, Address, Amount, SignedTx, TxHash};
 
 use super::ApiState;
-use super::extract::{Body, Segment};
+use super::extract::{Body, Raw, Segment};
 use crate::error::{ServiceError, ServiceResult};
 
 /// A transfer.
@@ -75,7 +74,7 @@ pub async fn transfer(State(state): State<ApiState>, Body(new): Body<NewTransfer
 pub async fn submit(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    body: Bytes,
+    Raw(body): Raw,
 ) -> ServiceResult<(StatusCode, Json<Submitted>)> {
     let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let bytes = if json { decode(&body)? } else { body.to_vec() };

@@ -184,6 +184,11 @@ pub fn contribution_tag(id: &ContributionId) -> String {
     format!("contribution/{id}")
 }
 
+/// The tag that keeps a held-out set from being collected. It names the bytes, so that no other set can take its place.
+pub fn holdout_tag(blob: &BlobHash) -> String {
+    format!("holdout/{blob}")
+}
+
 /// There is no such datanet.
 pub fn unknown_datanet(id: &impl std::fmt::Display) -> ServiceError {
     ServiceError::not_found("unknown-datanet", format!("no datanet {id}; `GET /v1/datanets` lists them"))

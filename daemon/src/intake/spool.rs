@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use datanet_inference::corpus::{self, StreamChecker, Summary};
+use datanet_inference::corpus::{self, CorpusError, StreamChecker, Summary};
 use datanet_types::Amount;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
@@ -93,11 +93,11 @@ fn spool(
     let mut checker = match format {
         // Parquet's directory is at its end: it is checked once it is whole.
         Format::Parquet => None,
-        _ => Some(StreamChecker::new(format, schema, limits).map_err(|error| corpus_error(&error))?),
+        _ => Some(StreamChecker::new(format, schema, limits).map_err(corpus_error)?),
     };
     while let Some(chunk) = chunks.blocking_recv() {
         if let Some(checker) = &mut checker {
-            checker.push(&chunk).map_err(|error| corpus_error(&error))?;
+            checker.push(&chunk).map_err(corpus_error)?;
         }
         file.write_all(&chunk).map_err(|error| ServiceError::io("cannot spool the upload", &error))?;
     }
@@ -109,10 +109,13 @@ fn spool(
             corpus::check_parquet(file, schema, limits)
         }
     };
-    Ok((file, summary.map_err(|error| corpus_error(&error))?))
+    Ok((file, summary.map_err(corpus_error)?))
 }
 
-/// A body that does not fit: the user's to mend.
-fn corpus_error(error: &corpus::CorpusError) -> ServiceError {
-    ServiceError::unprocessable("bad-records", error.to_string())
+/// A body that does not fit is the user's to mend; a disk that fails is not.
+fn corpus_error(error: CorpusError) -> ServiceError {
+    match error {
+        CorpusError::Io(error) => ServiceError::io("cannot read the upload", &error),
+        other => ServiceError::unprocessable("bad-records", other.to_string()),
+    }
 }

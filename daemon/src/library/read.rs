@@ -3,13 +3,15 @@
 use datanet_inference::corpus::{self, CorpusError, Limits, Record};
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::datanets::Datanet;
+use datanet_p2p::{BlobReader, HeldBlob};
 use datanet_types::merkle::MerkleAccumulator;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
 use datanet_types::{BlobHash, Digest};
 use tokio_util::io::SyncIoBridge;
 
-use crate::error::ServiceError;
+use crate::error::{ServiceError, ServiceResult};
+use crate::intake::blob_error;
 use crate::node::Core;
 
 /// Which records to keep while reading; all are checked.
@@ -17,7 +19,7 @@ use crate::node::Core;
 pub enum ReadOptions {
     /// None: check only.
     Check,
-    /// A page.
+    /// A page. Reading stops behind it, so the batch's total and root say nothing.
     Page {
         /// First record kept.
         offset: u64,
@@ -31,6 +33,12 @@ pub enum ReadOptions {
         /// Chooses them.
         seed: u64,
     },
+}
+
+impl ReadOptions {
+    fn is_past(self, index: u64) -> bool {
+        matches!(self, Self::Page { offset, limit } if index >= offset.saturating_add(limit))
+    }
 }
 
 /// Records read from a blob.
@@ -89,15 +97,56 @@ impl Core {
         schema: Schema,
         options: ReadOptions,
     ) -> Result<Batch, ReadError> {
-        let reader = self.blobs().reader(blob.0);
+        let source = self.source(blob, format).await.map_err(ReadError::Node)?;
         let read = tokio::task::spawn_blocking(move || {
-            let bridge = SyncIoBridge::new(reader);
-            let records = corpus::read_records(format, bridge, &schema, Limits::default())?;
+            let records = corpus::read_records(format, source, &schema, Limits::default())?;
             collect(records, options)
         });
         let batch =
             read.await.map_err(|error| ReadError::Node(ServiceError::internal("read-records", error.to_string())))?;
-        batch.map_err(ReadError::Content)
+        batch.map_err(|error| match error {
+            // The disk's fault, not the contributor's.
+            CorpusError::Io(error) => ReadError::Node(ServiceError::io("cannot read the blob", &error)),
+            other => ReadError::Content(other),
+        })
+    }
+
+    /// The blob's bytes to read from. Only Parquet is read out of order: its bytes go through a file.
+    async fn source(&self, blob: BlobHash, format: Format) -> ServiceResult<Source> {
+        let held = self.blobs().hold(blob.0).await.map_err(|error| blob_error(&error))?;
+        if format != Format::Parquet {
+            return Ok(Source::Stream(Box::new(SyncIoBridge::new(self.blobs().reader(blob.0))), held));
+        }
+        let io = |error: std::io::Error| ServiceError::io("cannot read the blob", &error);
+        let file = tempfile::NamedTempFile::new_in(crate::init::spool_dir(&self.home)).map_err(io)?;
+        self.blobs().export(blob.0, file.path()).await.map_err(|error| blob_error(&error))?;
+        Ok(Source::File(file.reopen().map_err(io)?))
+    }
+}
+
+/// Where a blob's bytes come from.
+enum Source {
+    /// The store, from beginning to end; the blob is held meanwhile.
+    Stream(Box<SyncIoBridge<BlobReader>>, #[expect(dead_code, reason = "held, not read")] HeldBlob),
+    /// A file of our own, which disappears when it is closed.
+    File(std::fs::File),
+}
+
+impl std::io::Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Stream(stream, _) => stream.read(buffer),
+            Self::File(file) => file.read(buffer),
+        }
+    }
+}
+
+impl std::io::Seek for Source {
+    fn seek(&mut self, position: std::io::SeekFrom) -> std::io::Result<u64> {
+        match self {
+            Self::Stream(..) => Err(std::io::ErrorKind::NotSeekable.into()),
+            Self::File(file) => file.seek(position),
+        }
     }
 }
 
@@ -110,6 +159,9 @@ fn collect(
     for record in records {
         let record = record?;
         let index = root.count();
+        if options.is_past(index) {
+            break;
+        }
         root.push(record.leaf());
         kept.offer(index, record);
     }
@@ -132,8 +184,8 @@ impl Keeper {
     fn offer(&mut self, index: u64, record: Record) {
         match self.options {
             ReadOptions::Check => {}
-            ReadOptions::Page { offset, limit } => {
-                if index >= offset && index < offset.saturating_add(limit) {
+            ReadOptions::Page { offset, .. } => {
+                if index >= offset && !self.options.is_past(index) {
                     self.kept.push((index, record));
                 }
             }

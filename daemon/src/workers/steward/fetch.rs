@@ -20,7 +20,7 @@ pub async fn fetch(core: &Core, contribution: &Contribution) -> ServiceResult<()
     core.keep_blob(&contribution_tag(&contribution.id), &contribution.blob).await?;
     let datanet = datanet_of(&core.chain.reader()?, contribution)?;
     let _held = core.bring_blob(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &providers).await?;
-    core.keep_blob(&format!("holdout/{}", datanet.id), &datanet.holdout).await
+    core.keep_blob(&holdout_tag(&datanet.holdout), &datanet.holdout).await
 }
 
 /// Who may have it: whoever announced it, the origin, whoever attested it.
