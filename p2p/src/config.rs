@@ -74,7 +74,8 @@ pub(crate) struct Checked {
 
 fn parse(field: &'static str, addrs: &[String]) -> Result<Vec<Multiaddr>, NetworkError> {
     let parse = |text: &String| {
-        text.parse().map_err(|error| NetworkError::Config { field, reason: format!("`{text}` is no multiaddr: {error}") })
+        text.parse()
+            .map_err(|error| NetworkError::Config { field, reason: format!("`{text}` is no multiaddr: {error}") })
     };
     addrs.iter().map(parse).collect()
 }

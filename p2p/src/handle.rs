@@ -32,7 +32,7 @@ impl Network {
     /// Binds every address, opens the blob store and starts the service.
     ///
     /// Returns once all listeners have their ports; bootstrap peers are dialled in the background. The service stops
-    /// when `shutdown` is cancelled, or by [`NetworkHandle::shutdown`]. The receiver must be drained: its queue is
+    /// when `shutdown` is cancelled, by [`NetworkHandle::shutdown`], or when the last handle is dropped. The receiver must be drained: its queue is
     /// bounded, and a gossip message that finds it full is ignored.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Network {
         let (commands, command_rx) = mpsc::channel(COMMAND_QUEUE);
         let mut swarm = swarm::build(&config)?;
         swarm::listen(&mut swarm, &checked.listen).await?;
-        let service = BlobService::open(&config, commands.clone(), counters.clone(), shutdown.clone()).await?;
+        let service = BlobService::open(&config, &commands, counters.clone(), shutdown.clone()).await?;
         let blobs = service.blobs();
         let blob_addrs = service.bound_addrs();
         let (worker, outputs) =
@@ -105,7 +105,8 @@ impl NetworkHandle {
         self.inner.node_key
     }
 
-    /// The multiaddrs this node listens on, with real ports and `/p2p/PEERID`: what others put in `bootstrap`.
+    /// The multiaddrs this node listens on, with real ports and `/p2p/PEERID`, QUIC first: what others put in
+    /// `bootstrap`.
     #[must_use]
     pub fn listen_addrs(&self) -> Vec<String> {
         self.inner.listen.borrow().clone()

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use iroh::EndpointId;
-use iroh::endpoint::Connection;
+use iroh::endpoint::{Connection, ReadError};
 use iroh_blobs::HashAndFormat;
 use iroh_blobs::api::Store;
 use iroh_blobs::api::remote::GetProgressItem;
@@ -34,7 +34,8 @@ pub(super) struct Fetcher {
     own: EndpointId,
     pool: ConnectionPool,
     addresses: Arc<AddressBook>,
-    commands: mpsc::Sender<Command>,
+    /// Weak: the swarm stops when the last handle goes, and this is not one.
+    commands: mpsc::WeakSender<Command>,
     slots: Semaphore,
     /// One lock for each blob on its way, so that two callers do not download it twice.
     in_flight: Mutex<HashMap<Hash, Weak<tokio::sync::Mutex<()>>>>,
@@ -162,7 +163,7 @@ impl Fetcher {
         own: EndpointId,
         pool: ConnectionPool,
         addresses: Arc<AddressBook>,
-        commands: mpsc::Sender<Command>,
+        commands: &mpsc::Sender<Command>,
         limits: &Limits,
         counters: Arc<Counters>,
     ) -> Self {
@@ -170,7 +171,7 @@ impl Fetcher {
             own,
             pool,
             addresses,
-            commands,
+            commands: commands.downgrade(),
             slots: Semaphore::new(limits.max_fetches),
             in_flight: Mutex::default(),
             connect_timeout: limits.connect_timeout,
@@ -230,16 +231,23 @@ impl Fetcher {
         }
         debug!(node = %hex::encode(&node[..4]), "looking for a provider");
         let (reply, found) = oneshot::channel();
-        let asked = self.commands.send(Command::Connect { node, reply }).await.is_ok();
-        match timeout(self.connect_timeout, found).await {
-            Ok(Ok(())) if asked => Ok(()),
-            _ => Err(ProviderError::UnknownAddress),
+        let commands = self.commands.upgrade().ok_or(ProviderError::UnknownAddress)?;
+        let search = async { commands.send(Command::Connect { node, reply }).await.is_ok() && found.await.is_ok() };
+        match timeout(self.connect_timeout, search).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(ProviderError::UnknownAddress),
         }
     }
 }
 
+/// What iroh answers with when it cannot read what it is asked for: usually it has no such blob.
+const RESET_NOT_READABLE: u64 = 3;
+
 /// Whose fault an error is: the bytes', the connection's or the local store's.
 fn judge(error: GetError, connection: &Connection) -> Attempt {
+    if was_reset(&error) {
+        return ProviderError::NotFound.into();
+    }
     let broken = |error: &GetError| Attempt::Provider(ProviderError::Broken(error.to_string()));
     match &error {
         GetError::Decode { source, .. } => match source {
@@ -261,6 +269,17 @@ fn judge(error: GetError, connection: &Connection) -> Attempt {
         }
         _ => broken(&error),
     }
+}
+
+/// Whether the provider reset the stream because it cannot read the blob.
+fn was_reset(error: &GetError) -> bool {
+    let read = match error {
+        GetError::AtBlobHeaderNext { source: AtBlobHeaderNextError::Read { source, .. }, .. }
+        | GetError::Decode { source: DecodeError::Read { source, .. }, .. } => Some(source),
+        _ => error.remote_read(),
+    };
+    let reset = read.and_then(|io| io.get_ref()).and_then(|cause| cause.downcast_ref::<ReadError>());
+    matches!(reset, Some(ReadError::Reset(code)) if code.into_inner() == RESET_NOT_READABLE)
 }
 
 fn store_failed(error: impl std::fmt::Display) -> FetchError {

@@ -13,14 +13,17 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use iroh_blobs::HashAndFormat;
-use iroh_blobs::api::blobs::BlobStatus;
+use iroh_blobs::api::blobs::{BlobStatus, EncodedItem};
 use iroh_blobs::api::{Store, TempTag};
-use tokio::io::BufReader;
+use iroh_blobs::protocol::ChunkRanges;
 use tokio::sync::{mpsc, watch};
+use tokio_util::io::StreamReader;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,13 +33,11 @@ pub(crate) use self::store::BlobService;
 use self::store::Imports;
 use crate::{BlobError, Hash};
 
-/// Bytes that a reader asks of the store at a time: each request has a cost, so a small buffer makes reading slow.
-const READ_BUFFER: usize = 256 * 1024;
 /// Pieces of an imported stream that may wait for the disk.
 const IMPORT_QUEUE: usize = 16;
 
-/// Reads a blob from the local store; `AsyncRead` and `AsyncSeek`.
-pub type BlobReader = BufReader<iroh_blobs::api::blobs::BlobReader>;
+/// Reads a blob from the local store from its beginning; `AsyncRead` and `AsyncBufRead`.
+pub type BlobReader = StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes>;
 
 /// The blob store and its downloads. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -106,22 +107,22 @@ impl Blobs {
     where
         S: Stream<Item = io::Result<Bytes>> + Send,
     {
-        // The store wants a stream that it may keep and share; the caller's is neither, so it is pumped over. `None` is
-        // the proper end: a sender that is dropped without it (the caller gave up) must not look like one.
-        let (sender, receiver) = mpsc::channel::<Option<io::Result<Bytes>>>(IMPORT_QUEUE);
-        let pieces = futures::stream::unfold(Some(receiver), |receiver| async {
-            let mut receiver = receiver?;
-            match receiver.recv().await {
-                Some(Some(piece)) => Some((piece, Some(receiver))),
-                Some(None) => None,
-                None => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
+        // The store wants a stream that it may keep and share; the caller's is neither, so its pieces are passed on.
+        let (sender, receiver) = mpsc::channel(IMPORT_QUEUE);
+        // A stream that is cut off must not look like one that ended, and the store cannot be handed an error: so it is
+        // left waiting, and this tells the import to let go of it.
+        let complete = CancellationToken::new();
+        let cut_off = CancellationToken::new();
+        let pieces = pieces(receiver, complete.clone(), cut_off.clone());
+        let store = self.inner.store.clone();
+        let import = self.import(async move {
+            tokio::select! {
+                tag = async { store.add_stream(pieces).await.temp_tag().await } => tag.map_err(failed),
+                () = cut_off.cancelled() => Err(BlobError::Io(io::ErrorKind::UnexpectedEof.into())),
             }
         });
-        // `unfold` holds a future, which is not `Sync`; a mutex that is never contended makes it so.
-        let pieces = SyncStream(std::sync::Mutex::new(Box::pin(pieces)));
-        let store = self.inner.store.clone();
-        let import = self.import(async move { store.add_stream(pieces).await.temp_tag().await.map_err(failed) });
-        let (pumped, imported) = tokio::join!(pump(stream, sender, max_size), import);
+        let (pumped, imported) = tokio::join!(pump(stream, sender, complete, max_size), import);
+        // What broke the stream says more than that it was cut off.
         pumped?;
         imported
     }
@@ -167,10 +168,20 @@ impl Blobs {
         self.inner.store.get_bytes(hash).await.map_err(failed)
     }
 
-    /// Reads a blob piece by piece. Reading a blob that is not here fails; [`Blobs::hold`] it first to be sure.
+    /// Reads a blob piece by piece, each checked against the hash once more, so that a rotten disk is noticed. Reading
+    /// a blob that is not here fails; [`Blobs::hold`] it first to be sure, and for as long as you read.
     #[must_use]
     pub fn reader(&self, hash: Hash) -> BlobReader {
-        BufReader::with_capacity(READ_BUFFER, self.inner.store.reader(hash))
+        // The store's own seekable reader passes every KiB through a channel; this export goes in pieces of 16 KiB.
+        let items = self.inner.store.export_bao(hash, ChunkRanges::all()).stream();
+        let pieces = items.filter_map(|item| async move {
+            match item {
+                EncodedItem::Leaf(leaf) => Some(Ok(leaf.data)),
+                EncodedItem::Error(error) => Some(Err(error.into())),
+                EncodedItem::Size(_) | EncodedItem::Parent(_) | EncodedItem::Done => None,
+            }
+        });
+        StreamReader::new(pieces.boxed())
     }
 
     /// Writes a blob to a file; its size in bytes.
@@ -204,7 +215,7 @@ impl Blobs {
             let result = add.await;
             drop(running);
             if result.is_err() {
-                imports.failed();
+                imports.sweep_if_idle();
             }
             result
         };
@@ -215,42 +226,44 @@ impl Blobs {
     }
 }
 
-/// Passes a stream on until it ends, fails or exceeds `max` bytes.
-async fn pump<S>(stream: S, pieces: mpsc::Sender<Option<io::Result<Bytes>>>, max: u64) -> Result<(), BlobError>
+/// Passes a stream on; marks it as `complete` when it ended by itself within `max` bytes.
+async fn pump<S>(stream: S, pieces: mpsc::Sender<Bytes>, complete: CancellationToken, max: u64) -> Result<(), BlobError>
 where
     S: Stream<Item = io::Result<Bytes>> + Send,
 {
     let mut stream = std::pin::pin!(stream);
     let mut size = 0u64;
     while let Some(piece) = stream.next().await {
-        // On any error the sender is dropped without the end mark, and the store discards what it has.
         let piece = piece?;
         size = size.saturating_add(piece.len() as u64);
         if size > max {
             return Err(BlobError::TooLarge { max });
         }
-        if pieces.send(Some(Ok(piece))).await.is_err() {
+        if pieces.send(piece).await.is_err() {
             // The store gave up, and says why itself.
             return Ok(());
         }
     }
-    let _ = pieces.send(None).await;
+    complete.cancel();
     Ok(())
 }
 
-/// Makes a `Send` stream `Sync`; it is only ever polled through `&mut`, so the lock is free.
-struct SyncStream<S>(std::sync::Mutex<std::pin::Pin<Box<S>>>);
-
-impl<S: Stream> Stream for SyncStream<S> {
-    type Item = S::Item;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        let stream = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        stream.as_mut().poll_next(cx)
-    }
+/// The other end of [`pump`]: ends when the stream was `complete`, else reports it as `cut_off` and waits for ever.
+fn pieces(
+    mut received: mpsc::Receiver<Bytes>,
+    complete: CancellationToken,
+    cut_off: CancellationToken,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
+    futures::stream::poll_fn(move |cx| match received.poll_recv(cx) {
+        Poll::Ready(Some(piece)) => Poll::Ready(Some(Ok(piece))),
+        // The sender goes after the mark is set, so that the mark is seen here.
+        Poll::Ready(None) if complete.is_cancelled() => Poll::Ready(None),
+        Poll::Ready(None) => {
+            cut_off.cancel();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Pending,
+    })
 }
 
 /// The store's errors nest several layers deep; what a person can act on is the innermost text.

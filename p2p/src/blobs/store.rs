@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use iroh::endpoint::{PortmapperConfig, presets};
 use iroh::protocol::Router;
@@ -37,7 +36,7 @@ impl BlobService {
     /// Opens the store in `data_dir/blobs` and binds the endpoint.
     pub async fn open(
         config: &NetworkConfig,
-        commands: mpsc::Sender<Command>,
+        commands: &mpsc::Sender<Command>,
         counters: Arc<Counters>,
         shutdown: CancellationToken,
     ) -> Result<Self, NetworkError> {
@@ -127,7 +126,8 @@ async fn open_store(
             Box::pin(std::future::ready(ProtectOutcome::Continue))
         })),
     });
-    let store = FsStore::load_with_opts(dir.join("blobs.db"), options).await.map_err(|error| refused(error.to_string()))?;
+    let store =
+        FsStore::load_with_opts(dir.join("blobs.db"), options).await.map_err(|error| refused(error.to_string()))?;
     Ok(store.into())
 }
 
@@ -140,13 +140,11 @@ async fn open_store(
 pub(super) struct Imports {
     temp: PathBuf,
     running: Arc<RwLock<()>>,
-    littered: AtomicBool,
 }
 
 impl Imports {
     fn new(dir: &Path) -> Self {
-        // At the start there may be litter of a process that was killed.
-        Self { temp: dir.join("temp"), running: Arc::default(), littered: AtomicBool::new(true) }
+        Self { temp: dir.join("temp"), running: Arc::default() }
     }
 
     /// Marks an import as running for as long as the guard lives.
@@ -154,17 +152,10 @@ impl Imports {
         self.running.clone().read_owned().await
     }
 
-    /// Notes that an import failed, and cleans up if no other runs.
-    pub fn failed(&self) {
-        self.littered.store(true, Ordering::Release);
-        self.sweep_if_idle();
-    }
-
-    fn sweep_if_idle(&self) {
+    /// Deletes the litter unless an import runs; after each failure, and with each collection for what a failure
+    /// missed or a killed process left.
+    pub fn sweep_if_idle(&self) {
         let Ok(_idle) = self.running.try_write() else { return };
-        if !self.littered.swap(false, Ordering::AcqRel) {
-            return;
-        }
         let Ok(entries) = std::fs::read_dir(&self.temp) else { return };
         for entry in entries.flatten() {
             if let Err(error) = std::fs::remove_file(entry.path()) {

@@ -18,7 +18,8 @@ use super::score;
 use crate::{MAX_GOSSIP_BYTES, NetworkConfig, NetworkError};
 
 /// Gossip with unlimited topics of ours, and a bound on how many a neighbour may make us remember.
-pub(super) type Gossip = gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<AllowAllSubscriptionFilter>>;
+pub(super) type Gossip =
+    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<AllowAllSubscriptionFilter>>;
 
 /// Heartbeats that a message waits for its verdict before it is forgotten.
 const VERDICT_HEARTBEATS: usize = 12;

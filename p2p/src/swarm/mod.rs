@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, Swarm, SwarmBuilder, noise, tcp, yamux};
@@ -50,28 +51,46 @@ pub(crate) fn build(config: &NetworkConfig) -> Result<NodeSwarm, NetworkError> {
         // The connection limits bound how many there are; closing idle ones would only cost new handshakes.
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(Duration::from_secs(u32::MAX.into())))
         .build();
-    Ok(NodeSwarm(swarm))
+    Ok(NodeSwarm { swarm, listeners: Vec::new() })
 }
 
 /// The swarm, opaque to the rest of the crate.
-pub(crate) struct NodeSwarm(Swarm<Behaviour>);
+pub(crate) struct NodeSwarm {
+    swarm: Swarm<Behaviour>,
+    listeners: Vec<ListenerId>,
+}
 
 /// Binds all addresses and returns when each listener knows its port.
 pub(crate) async fn listen(swarm: &mut NodeSwarm, addrs: &[Multiaddr]) -> Result<(), NetworkError> {
-    let swarm = &mut swarm.0;
+    let NodeSwarm { swarm, listeners } = swarm;
     let refused = |addr: &Multiaddr, reason: String| NetworkError::Listen { addr: addr.to_string(), reason };
     let mut waiting = BTreeSet::new();
     for addr in addrs {
-        let id = swarm.listen_on(addr.clone()).map_err(|error| refused(addr, error.to_string()))?;
+        let id = swarm.listen_on(addr.clone()).map_err(|error| refused(addr, causes(&error)))?;
+        listeners.push(id);
         waiting.insert((id.to_string(), addr.clone()));
     }
     while let Some((_, any)) = waiting.first().cloned() {
         match swarm.select_next_some().await {
             SwarmEvent::NewListenAddr { listener_id, .. } => waiting.retain(|(id, _)| *id != listener_id.to_string()),
-            SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(refused(&any, error.to_string())),
-            SwarmEvent::ListenerError { error, .. } => return Err(refused(&any, error.to_string())),
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(refused(&any, causes(&error))),
+            SwarmEvent::ListenerError { error, .. } => return Err(refused(&any, causes(&error))),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// An error with its causes: libp2p's outer ones often say nothing.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = if text.is_empty() { inner_text } else { format!("{text}: {inner_text}") };
+        }
+        cause = inner.source();
+    }
+    text
 }

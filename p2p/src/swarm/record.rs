@@ -215,13 +215,16 @@ mod tests {
     fn arbitrary_record() -> impl Strategy<Value = NodeRecord> {
         let ip = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
         let blob_addrs = proptest::collection::vec((ip, any::<u16>()).prop_map(SocketAddr::from), 0..=MAX_ADDRS);
-        let multiaddr = (any::<[u8; 4]>(), any::<u16>()).prop_map(|(ip, port)| {
-            Multiaddr::from(IpAddr::from(ip)).with(libp2p::multiaddr::Protocol::Udp(port))
-        });
+        let multiaddr = (any::<[u8; 4]>(), any::<u16>())
+            .prop_map(|(ip, port)| Multiaddr::from(IpAddr::from(ip)).with(libp2p::multiaddr::Protocol::Udp(port)));
         let listen = proptest::collection::vec(multiaddr, 0..=MAX_ADDRS);
         let app = proptest::collection::vec(any::<u8>(), 0..=MAX_APP_RECORD_BYTES);
-        (any::<[u8; 32]>(), blob_addrs, listen, app)
-            .prop_map(|(node_key, blob_addrs, listen, app)| NodeRecord { node_key, blob_addrs, listen, app })
+        (any::<[u8; 32]>(), blob_addrs, listen, app).prop_map(|(node_key, blob_addrs, listen, app)| NodeRecord {
+            node_key,
+            blob_addrs,
+            listen,
+            app,
+        })
     }
 
     proptest! {

@@ -53,7 +53,10 @@ impl Redial {
 
     /// When the next target is due; `None` when all are connected or being dialled.
     pub fn next_due(&self) -> Option<Instant> {
-        self.targets.iter().filter_map(|target| if let State::Waiting(at) = target.state { Some(at) } else { None }).min()
+        self.targets
+            .iter()
+            .filter_map(|target| if let State::Waiting(at) = target.state { Some(at) } else { None })
+            .min()
     }
 
     /// The dials that are due; each is from now on in progress.

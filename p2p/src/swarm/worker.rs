@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance};
 use libp2p::request_response::{self, Message};
 use libp2p::swarm::dial_opts::DialOpts;
@@ -30,6 +32,8 @@ use crate::{
 
 /// Requests for a record before a peer that never answers is left without one.
 const RECORD_ATTEMPTS: u32 = 3;
+/// How long peers may take to close their connections when this node stops.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Callers that may wait for one node to connect.
 const MAX_WAITING_PER_NODE: usize = 64;
 
@@ -46,6 +50,7 @@ pub(crate) struct Outputs {
 /// Owns the swarm.
 pub(crate) struct Worker {
     swarm: Swarm<Behaviour>,
+    listeners: Vec<ListenerId>,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<NetworkEvent>,
     listen: watch::Sender<Vec<String>>,
@@ -70,7 +75,7 @@ impl Worker {
         counters: Arc<Counters>,
         commands: mpsc::Receiver<Command>,
     ) -> (Self, Outputs) {
-        let swarm = swarm.0;
+        let NodeSwarm { swarm, listeners } = swarm;
         let own = *swarm.local_peer_id();
         let (events, event_rx) = mpsc::channel(config.limits.event_queue);
         let peers = Peers::new();
@@ -79,6 +84,7 @@ impl Worker {
         let redial = Redial::new(bootstrap, own, limits.redial_min, limits.redial_max, Instant::now());
         let worker = Self {
             swarm,
+            listeners,
             commands,
             events,
             listen: watch::Sender::default(),
@@ -111,7 +117,27 @@ impl Worker {
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.dial_due(),
             }
         }
+        self.close().await;
         debug!("swarm stopped");
+    }
+
+    /// Takes leave of the peers, so that they need not wait for a timeout, and frees the ports.
+    async fn close(mut self) {
+        let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        for listener in std::mem::take(&mut self.listeners) {
+            self.swarm.remove_listener(listener);
+        }
+        let drain = async {
+            while self.swarm.connected_peers().next().is_some() || self.swarm.listeners().next().is_some() {
+                self.swarm.next().await;
+            }
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, drain).await.is_err() {
+            debug!("some peers did not let go in time");
+        }
     }
 
     fn on_command(&mut self, command: Command) {
@@ -208,7 +234,9 @@ impl Worker {
     fn publish_listen(&self) {
         let own = self.swarm.local_peer_id();
         let with_id = |addr: &Multiaddr| addr.clone().with_p2p(*own).unwrap_or_else(|addr| addr).to_string();
-        let addrs: Vec<_> = self.swarm.listeners().map(with_id).collect();
+        let mut addrs: Vec<_> = self.swarm.listeners().map(with_id).collect();
+        // QUIC first: who takes only one takes the better one.
+        addrs.sort_by_key(|addr| (!addr.contains("/quic-v1"), addr.clone()));
         self.listen.send_replace(addrs);
     }
 
@@ -289,7 +317,8 @@ impl Worker {
             }
             RecordEvent::OutboundFailure { peer, error, .. } => {
                 debug!(%peer, %error, "no record from peer");
-                if self.swarm.is_connected(&peer) && self.peers.record_failed(&peer).is_some_and(|n| n < RECORD_ATTEMPTS)
+                if self.swarm.is_connected(&peer)
+                    && self.peers.record_failed(&peer).is_some_and(|n| n < RECORD_ATTEMPTS)
                 {
                     self.ask_record(&peer);
                 }

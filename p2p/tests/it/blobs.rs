@@ -61,10 +61,10 @@ async fn what_nothing_holds_is_collected_and_what_is_named_or_held_stays() {
     let named = blobs.add_bytes(noise(40_000, 1)).await.unwrap();
     let held = blobs.add_bytes(noise(40_000, 2)).await.unwrap();
     let loose = blobs.add_bytes(noise(40_000, 3)).await.unwrap();
-    let (named, loose) = {
-        blobs.keep("contribution/1", named.hash()).await.unwrap();
-        (named.hash(), loose.hash())
-    };
+    blobs.keep("contribution/1", named.hash()).await.unwrap();
+    let hashes = (named.hash(), loose.hash());
+    drop((named, loose));
+    let (named, loose) = hashes;
     collected(&node).await;
     assert!(!blobs.has(loose).await.unwrap());
     assert!(blobs.has(named).await.unwrap());
@@ -102,7 +102,7 @@ async fn a_restart_keeps_what_was_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_over_the_limit_or_broken_leaves_nothing() {
-    let node = Node::start(1, &[]).await;
+    let node = collecting(1).await;
     let blobs = node.handle.blobs();
     let piece = || Ok(Bytes::from(vec![7; 64 * 1024]));
     let endless = stream::repeat_with(piece);
@@ -110,7 +110,8 @@ async fn a_stream_over_the_limit_or_broken_leaves_nothing() {
     let broken = stream::iter((0..20).map(|n| if n < 19 { piece() } else { Err(io::Error::other("hung up")) }));
     let error = blobs.add_stream(broken, 1 << 30).await.unwrap_err();
     assert!(error.to_string().contains("hung up"), "{error}");
-    assert_eq!(files_in_temp(&node), 0, "the parts that arrived are deleted");
+    // The store lets go of its file a moment after the caller has the answer.
+    crate::node::eventually(|| files_in_temp(&node) == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,8 @@
-use datanet_p2p::{Network, NetworkError};
+use datanet_p2p::{BlobError, Network, NetworkError};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::node::{Node, config};
+use crate::node::{DEADLINE, Node, config};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_started_before_its_bootstrap_peer_finds_it_and_finds_it_again_after_a_restart() {
@@ -78,7 +78,8 @@ async fn settings_that_cannot_work_are_refused_with_the_reason() {
 
     let running = Node::start(2, &[]).await;
     let mut taken = config(1, &dir);
-    taken.listen = running.handle.listen_addrs().iter().map(|addr| addr[..addr.find("/p2p/").unwrap()].to_owned()).collect();
+    taken.listen =
+        running.handle.listen_addrs().iter().map(|addr| addr[..addr.find("/p2p/").unwrap()].to_owned()).collect();
     assert!(matches!(spawn(taken).await, Err(NetworkError::Listen { .. })));
     let mut taken = config(1, &dir);
     taken.blob_bind = running.handle.blob_addr().unwrap();
@@ -88,4 +89,22 @@ async fn settings_that_cannot_work_are_refused_with_the_reason() {
     // The folder belongs to one process at a time.
     assert!(matches!(spawn(config(3, &dir)).await, Err(NetworkError::BlobStore { .. })));
     handle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_stops_with_its_last_handle_or_its_token() {
+    let dir = TempDir::new().unwrap();
+    let (handle, mut events) = Network::spawn(config(1, &dir), CancellationToken::new()).await.unwrap();
+    let blobs = handle.blobs();
+    drop(handle);
+    assert!(tokio::time::timeout(DEADLINE, events.recv()).await.unwrap().is_none());
+
+    let (dir, token) = (TempDir::new().unwrap(), CancellationToken::new());
+    let (handle, mut events) = Network::spawn(config(2, &dir), token.clone()).await.unwrap();
+    token.cancel();
+    assert!(tokio::time::timeout(DEADLINE, events.recv()).await.unwrap().is_none());
+    handle.shutdown().await;
+    assert!(matches!(handle.subscribe("t").await, Err(NetworkError::Stopped)));
+    assert!(matches!(handle.blobs().add_bytes("x").await, Err(BlobError::Stopped)));
+    drop(blobs);
 }

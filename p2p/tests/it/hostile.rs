@@ -27,6 +27,7 @@ fn raw(secret: [u8; 32]) -> Swarm<Raw> {
     let settings = gossipsub::ConfigBuilder::default()
         .max_transmit_size(1 << 20)
         .validation_mode(ValidationMode::Anonymous)
+        .message_id_fn(|message| gossipsub::MessageId::new(blake3::hash(&message.data).as_bytes()))
         .build()
         .unwrap();
     let behaviour = Raw {
@@ -86,9 +87,8 @@ async fn oversized_gossip_is_dropped_and_the_node_goes_on() {
     let mut liar = raw([66; 32]);
     dial(&mut liar, &node);
     loop {
-        if let SwarmEvent::Behaviour(RawEvent::Gossip(gossipsub::Event::Subscribed { .. })) =
-            tokio::time::timeout(DEADLINE, liar.select_next_some()).await.unwrap()
-        {
+        let event = tokio::time::timeout(DEADLINE, liar.select_next_some()).await.unwrap();
+        if let SwarmEvent::Behaviour(RawEvent::Gossip(gossipsub::Event::Subscribed { .. })) = event {
             break;
         }
     }

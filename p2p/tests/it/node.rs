@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use datanet_p2p::{GossipMessage, Network, NetworkConfig, NetworkEvent, NetworkHandle, NodeKey, Verdict};
+use datanet_p2p::{GossipMessage, Network, NetworkConfig, NetworkError, NetworkEvent, NetworkHandle, NodeKey, Verdict};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes, also on a busy machine with two cores.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+
+const FREE_PORT: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 
 pub struct Node {
     pub handle: NetworkHandle,
@@ -42,7 +44,14 @@ impl Node {
     }
 
     pub async fn spawn(config: NetworkConfig, dir: TempDir) -> Self {
-        let (handle, events) = Network::spawn(config.clone(), CancellationToken::new()).await.unwrap();
+        let (handle, events) = loop {
+            match Network::spawn(config.clone(), CancellationToken::new()).await {
+                Ok(network) => break network,
+                // A successor on the same port: the system may need a moment to free it.
+                Err(NetworkError::Listen { .. }) if config.listen[0] != FREE_PORT => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        };
         Self { handle, events, config, dir: Some(dir), subscriptions: BTreeSet::new() }
     }
 
@@ -65,7 +74,8 @@ impl Node {
 
     /// The next event; remembers who subscribed to what.
     pub async fn event(&mut self) -> NetworkEvent {
-        let event = tokio::time::timeout(DEADLINE, self.events.recv()).await.expect("no event in time").expect("stopped");
+        let event =
+            tokio::time::timeout(DEADLINE, self.events.recv()).await.expect("no event in time").expect("stopped");
         if let NetworkEvent::PeerSubscribed { node, topic } = &event {
             self.subscriptions.insert((*node, topic.clone()));
         }
