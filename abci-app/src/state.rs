@@ -116,7 +116,11 @@ impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
     }
 }
 
-fn changes_under<'c>(changes: &'c Changes, prefix: &str, after: Option<&str>) -> Vec<(&'c String, &'c Option<Vec<u8>>)> {
+fn changes_under<'c>(
+    changes: &'c Changes,
+    prefix: &str,
+    after: Option<&str>,
+) -> Vec<(&'c String, &'c Option<Vec<u8>>)> {
     let start = match after {
         Some(after) if after >= prefix => Bound::Excluded(after.to_owned()),
         _ => Bound::Included(prefix.to_owned()),
