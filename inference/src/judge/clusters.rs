@@ -8,6 +8,7 @@ pub(crate) struct Clusters {
 
 impl Clusters {
     /// `n` sets of one member each.
+    #[cfg(test)]
     pub fn new(n: usize) -> Self {
         Self { parents: (0..n).collect() }
     }
