@@ -6,7 +6,7 @@ use datanet_types::{BlobHash, NodeKey};
 
 use super::datanet_of;
 use crate::error::{ServiceError, ServiceResult};
-use crate::intake::{blob_error, contribution_tag};
+use crate::intake::{blob_error, contribution_tag, holdout_tag};
 use crate::library::{Batch, ReadOptions};
 use crate::node::Core;
 
