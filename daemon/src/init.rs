@@ -71,8 +71,8 @@ pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome>
     if keyring.get(NODE_ACCOUNT).is_err() {
         keyring.add(NODE_ACCOUNT)?;
     }
-    write_if_absent(&home.api_token(), || random_hex())?;
-    write_if_absent(&node_key_file(home), || random_hex())?;
+    write_if_absent(&home.api_token(), random_hex)?;
+    write_if_absent(&node_key_file(home), random_hex)?;
     write_if_absent(&home.config(), || Ok(config.to_toml()))?;
     describe(home)
 }

@@ -35,8 +35,11 @@ impl Output {
     }
 }
 
+/// A column: its heading, and what it shows of a row.
+pub type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> String);
+
 /// Prints a table of the entries of `rows`: for each column its heading and how to get its text.
-pub fn table(rows: &Value, columns: &[(&str, &dyn Fn(&Value) -> String)]) {
+pub fn table(rows: &Value, columns: &[Column<'_>]) {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns.iter().map(|(heading, _)| *heading));

@@ -43,6 +43,12 @@ fn slots(step: Step) -> usize {
 /// Contributions read from the ledger at a time.
 const PAGE: usize = 256;
 
+/// Datanet and number: who came first.
+type Place = (DatanetId, u64);
+
+/// How a step ended, and for which contribution.
+type Done = (Place, Step, ServiceResult<()>);
+
 /// See the module.
 pub struct Steward {
     core: Core,
@@ -50,8 +56,8 @@ pub struct Steward {
     /// For each datanet the number of the last contribution seen.
     seen: BTreeMap<DatanetId, u64>,
     /// What is not settled yet, by datanet and number: first come, first served.
-    tracks: BTreeMap<(DatanetId, u64), Track>,
-    running: JoinSet<((DatanetId, u64), Step, ServiceResult<()>)>,
+    tracks: BTreeMap<Place, Track>,
+    running: JoinSet<Done>,
     book: judge::Book,
 }
 
@@ -94,7 +100,7 @@ impl Steward {
         }
     }
 
-    fn on_done(&mut self, done: Result<((DatanetId, u64), Step, ServiceResult<()>), tokio::task::JoinError>) {
+    fn on_done(&mut self, done: Result<Done, tokio::task::JoinError>) {
         let (key, step, result) = match done {
             Ok(done) => done,
             Err(error) => return tracing::error!(%error, "a steward's step broke off"),
@@ -117,7 +123,7 @@ impl Steward {
         let account = self.core.account()?;
         let now = Instant::now();
         let mut settled = Vec::new();
-        let keys: Vec<(DatanetId, u64)> = self.tracks.keys().copied().collect();
+        let keys: Vec<Place> = self.tracks.keys().copied().collect();
         for key in keys {
             let Some(track) = self.tracks.get(&key) else { continue };
             let Some(contribution) = contributions::get(&reader, &track.id)? else { continue };
@@ -192,7 +198,7 @@ impl Steward {
     fn start(
         &mut self,
         reader: &LedgerReader,
-        key: (DatanetId, u64),
+        key: Place,
         step: Step,
         contribution: Contribution,
     ) -> ServiceResult<()> {
@@ -218,12 +224,7 @@ impl Steward {
 
     /// A copy can only be told from its original if the original is here: so what came earlier is waited for, but not
     /// beyond half the time there is.
-    fn may_judge(
-        &self,
-        reader: &LedgerReader,
-        key: (DatanetId, u64),
-        contribution: &Contribution,
-    ) -> ServiceResult<bool> {
+    fn may_judge(&self, reader: &LedgerReader, key: Place, contribution: &Contribution) -> ServiceResult<bool> {
         let (datanet, seq) = key;
         let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| track.held);
         let round = validation::current_round(reader, contribution)?;
