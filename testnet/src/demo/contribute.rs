@@ -18,8 +18,9 @@ pub(super) const DATANET: &str = "passages";
 /// Base units an answer costs.
 pub(super) const PRICE: u64 = 50_000;
 /// The lowest score a contribution may have, in basis points. Usefulness is 5,000 for labels drawn at random and 1,250
-/// more for each standard deviation above that: this asks for 0.8 of them.
-const ACCEPT_THRESHOLD: u32 = 6_000;
+/// more for each standard deviation above that: this asks for 1.2 of them, which
+/// random labels reach about one time in nine.
+const ACCEPT_THRESHOLD: u32 = 6_500;
 /// Base units that a contributor loses if refused.
 const BOND: u64 = 1_000_000;
 /// Contributions judged at the same time: enough to keep every node busy, few enough to meet the deadlines.

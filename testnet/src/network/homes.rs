@@ -7,9 +7,11 @@ use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use datanet::init::{GenesisValidator, InitOutcome, NetworkGenesis, init_home, write_genesis};
+use datanet::init::{
+    GenesisValidator, InitOutcome, NetworkGenesis, describe, init_home, read_genesis, write_genesis,
+};
 use datanet::setup::{LineProgress, Progress, SetupOptions, Toolbox, ensure, progress_for};
-use datanet_config::{Engine as OrderedBy, Home, NodeConfig, Profile};
+use datanet_config::{Engine as OrderedBy, Home, NodeConfig, Overrides, Profile, Role};
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};
 use datanet_types::amount::DNT;
 use libp2p::identity;
@@ -72,6 +74,28 @@ pub(super) async fn create(dir: &Path, chain_id: &str, options: &NetworkOptions)
     Ok(homes.iter().zip(&outcomes).enumerate().map(entry).collect())
 }
 
+/// Makes the home of one more node that follows the network of `others` without ordering it: their genesis, their
+/// addresses. It keeps and serves data, but does not judge.
+pub(super) fn create_newcomer(dir: &Path, name: &str, others: &[NodeEntry]) -> Result<NodeEntry> {
+    let ports = ports::free(4)?;
+    let ports = Ports { api: ports[0], gossip: ports[1], blobs: ports[2], comet: ports[3] };
+    let options = NetworkOptions::new(dir, name, 1);
+    let mut config = own_config(0, &ports, &options);
+    name.clone_into(&mut config.node.name);
+    config.node.roles = vec![Role::Storage, Role::Serving];
+    for other in others {
+        let home = Home::new(&other.home);
+        let theirs = datanet_config::load(Some(&home.config()), std::iter::empty(), &Overrides::new())?;
+        let gossip = theirs.p2p.listen.first().with_context(|| format!("{} listens nowhere", other.name))?;
+        introduce(&mut config, gossip, theirs.consensus.p2p_listen, &describe(&home)?)?;
+    }
+    let first = others.first().context("there is nobody to follow")?;
+    let home = Home::new(dir.join(name));
+    let outcome = init_home(&home, &config)?;
+    write_genesis(&home, &read_genesis(&Home::new(&first.home))?)?;
+    Ok(NodeEntry { name: name.to_owned(), home: home.root().to_owned(), account: outcome.account.to_string() })
+}
+
 fn name(index: usize) -> String {
     format!("node{index}")
 }
@@ -104,14 +128,20 @@ fn quic(port: u16) -> String {
 
 /// The same with the addresses of all other nodes.
 fn introduced(mut config: NodeConfig, index: usize, ports: &[Ports], outcomes: &[InitOutcome]) -> Result<NodeConfig> {
-    for (other, (ports, outcome)) in ports.iter().zip(outcomes).enumerate().filter(|(other, _)| *other != index) {
-        let key = identity::ed25519::PublicKey::try_from_bytes(&outcome.node_key.0)
-            .with_context(|| format!("the node key of node{other} is no ed25519 key"))?;
-        let peer = identity::PublicKey::from(key).to_peer_id();
-        config.p2p.bootstrap.push(format!("{}/p2p/{peer}", quic(ports.gossip)));
-        config.consensus.persistent_peers.push(format!("{}@127.0.0.1:{}", outcome.comet_node_id, ports.comet));
+    for (_, (ports, outcome)) in ports.iter().zip(outcomes).enumerate().filter(|(other, _)| *other != index) {
+        introduce(&mut config, &quic(ports.gossip), loopback(ports.comet), outcome)?;
     }
     Ok(config)
+}
+
+/// Adds a node that gossips at `gossip` and orders blocks at `comet`.
+fn introduce(config: &mut NodeConfig, gossip: &str, comet: SocketAddr, node: &InitOutcome) -> Result<()> {
+    let key = identity::ed25519::PublicKey::try_from_bytes(&node.node_key.0)
+        .with_context(|| format!("the node key {} is no ed25519 key", node.node_key))?;
+    let peer = identity::PublicKey::from(key).to_peer_id();
+    config.p2p.bootstrap.push(format!("{gossip}/p2p/{peer}"));
+    config.consensus.persistent_peers.push(format!("{}@{comet}", node.comet_node_id));
+    Ok(())
 }
 
 /// Every node validates with the same power and owns the same.

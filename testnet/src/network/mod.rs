@@ -10,6 +10,7 @@ pub(crate) mod process;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -117,8 +118,7 @@ impl Network {
             options.nodes
         );
         let dir = std::path::absolute(&options.dir)?;
-        let manifest_path = dir.join("network.json");
-        if manifest_path.exists() {
+        if Self::exists(&dir) {
             bail!("{} holds a network already: remove it with `testnet down --delete`", dir.display());
         }
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
@@ -126,7 +126,7 @@ impl Network {
         let nodes = homes::create(&dir, &chain_id, options).await?;
         let manifest = Manifest { name: options.name.clone(), chain_id, nodes };
         // Last, so that a network that is half made is not found.
-        std::fs::write(&manifest_path, format!("{:#}\n", serde_json::json!(manifest)))?;
+        write_manifest(&dir, &manifest)?;
         Ok(Self::of(dir, manifest))
     }
 
@@ -146,6 +146,24 @@ impl Network {
     /// Whether `dir` holds a network.
     pub fn exists(dir: &Path) -> bool {
         dir.join("network.json").is_file()
+    }
+
+    /// Makes one more node that follows this network without ordering it, in `dir`, as a network of its own: it starts
+    /// and stops by itself. Its account owns nothing: it registers once somebody has sent it enough.
+    ///
+    /// # Errors
+    /// When `dir` holds a network already, or the home cannot be made.
+    pub fn newcomer(&self, dir: &Path, name: &str) -> Result<Self> {
+        let dir = std::path::absolute(dir)?;
+        if Self::exists(&dir) {
+            bail!("{} holds a network already: remove it with `testnet down --delete`", dir.display());
+        }
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        let others: Vec<NodeEntry> = self.nodes.iter().map(|node| node.entry().clone()).collect();
+        let nodes = vec![homes::create_newcomer(&dir, name, &others)?];
+        let manifest = Manifest { name: name.to_owned(), chain_id: self.chain_id.clone(), nodes };
+        write_manifest(&dir, &manifest)?;
+        Ok(Self { program: self.program.clone(), ..Self::of(dir, manifest) })
     }
 
     fn of(dir: PathBuf, manifest: Manifest) -> Self {
@@ -319,4 +337,17 @@ impl Network {
         node.start(&program)?;
         node.wait_ready().await
     }
+    /// Waits until a node has ended by itself; returns its exit status.
+    ///
+    /// # Errors
+    /// When this program did not start that node, or it still runs after `patience`.
+    pub async fn wait_ended(&mut self, index: usize, patience: Duration) -> Result<ExitStatus> {
+        self.nodes.get_mut(index).context("no such node")?.wait_ended(patience).await
+    }
+}
+
+fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<()> {
+    let path = dir.join("network.json");
+    std::fs::write(&path, format!("{:#}\n", serde_json::json!(manifest)))
+        .with_context(|| format!("cannot write {}", path.display()))
 }

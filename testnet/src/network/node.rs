@@ -1,7 +1,7 @@
 //! One node of a network.
 
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -53,6 +53,10 @@ pub struct NodeReport {
 impl Node {
     pub(super) fn new(entry: NodeEntry) -> Self {
         Self { entry, child: None }
+    }
+
+    pub(super) fn entry(&self) -> &NodeEntry {
+        &self.entry
     }
 
     /// Its name.
@@ -197,6 +201,27 @@ impl Node {
     pub(super) async fn stop(&mut self) -> Result<()> {
         process::stop(self.home()).await?;
         self.reap()
+    }
+
+    /// Waits until it ends by itself.
+    pub(super) async fn wait_ended(&mut self, patience: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let child = self.child.as_mut().context("it was not started by this program")?;
+            if let Some(status) = child.try_wait()? {
+                self.child = None;
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                bail!(
+                    "{} still runs after {} s; its last lines:\n{}",
+                    self.name(),
+                    patience.as_secs(),
+                    self.last_lines()
+                );
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Kills it and its CometBFT.
