@@ -1,12 +1,12 @@
 //! From an upload to a contribution on the ledger.
 //!
-//! The body streams through the checker into a spool file: memory stays flat, and a bad record or one byte too many
-//! ends the upload at that point. Only a body that is good to its end becomes a blob; only a blob that is stored is
-//! put on the ledger; only then is it announced.
+//! The body streams through the checker and into the blob store at once: memory stays flat, and a bad record or one byte
+//! too many ends the upload at that point. Only a body that is good to its end is kept; only what is kept is put on the
+//! ledger; only then is it announced.
 
-mod spool;
+mod upload;
 
-pub use spool::Upload;
+pub use upload::Upload;
 
 use datanet_inference::corpus::Summary;
 use datanet_ledger::component::{contributions, datanets};
@@ -79,14 +79,12 @@ impl Core {
         }
         let params = self.chain.params()?;
         let limit = params.max_contribution_bytes.min(self.config.api.max_upload_bytes);
-        Upload::begin(self, request, datanet.schema, bond, limit)
+        Ok(Upload::begin(self, request, datanet.schema, bond, limit))
     }
 
-    /// Stores a checked upload, puts it on the ledger and announces it.
-    async fn finish_upload(&self, upload: spool::Finished) -> ServiceResult<Accepted> {
-        let spool::Finished { request, bond, file, summary } = upload;
-        // Held: the collector leaves it alone until it has its tag.
-        let held = self.blobs().add_path(file.path()).await.map_err(|error| blob_error(&error))?;
+    /// Puts a checked and stored upload on the ledger and announces it.
+    async fn finish_upload(&self, upload: upload::Finished) -> ServiceResult<Accepted> {
+        let upload::Finished { request, bond, held, summary } = upload;
         let blob = BlobHash(held.hash());
         let contributor = request.key.address();
         let id = ContributionId::derive(self.chain.id(), &request.datanet, &contributor, &blob);

@@ -117,10 +117,15 @@ impl Core {
         if format != Format::Parquet {
             return Ok(Source::Stream(Box::new(SyncIoBridge::new(self.blobs().reader(blob.0))), held));
         }
+        Ok(Source::File(self.export_blob(blob.0).await?))
+    }
+
+    /// A blob as a file of our own, which disappears when it is closed.
+    pub async fn export_blob(&self, hash: [u8; 32]) -> ServiceResult<std::fs::File> {
         let io = |error: std::io::Error| ServiceError::io("cannot read the blob", &error);
         let file = tempfile::NamedTempFile::new_in(crate::init::spool_dir(&self.home)).map_err(io)?;
-        self.blobs().export(blob.0, file.path()).await.map_err(|error| blob_error(&error))?;
-        Ok(Source::File(file.reopen().map_err(io)?))
+        self.blobs().export(hash, file.path()).await.map_err(|error| blob_error(&error))?;
+        file.reopen().map_err(io)
     }
 }
 

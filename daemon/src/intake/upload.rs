@@ -1,0 +1,144 @@
+//! An upload under way: its bytes are checked and stored as they come, side by side, in flat memory.
+
+use std::io;
+
+use bytes::Bytes;
+use datanet_inference::corpus::{self, CorpusError, StreamChecker, Summary};
+use datanet_p2p::{BlobError, HeldBlob};
+use datanet_types::Amount;
+use datanet_types::record::Format;
+use datanet_types::schema::Schema;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Accepted, IntakeRequest, blob_error};
+use crate::error::{ServiceError, ServiceResult};
+use crate::node::Core;
+
+/// Chunks that wait for checker or disk: enough to keep them busy, little enough to stay small.
+const QUEUE: usize = 16;
+
+/// An upload that is stored and good to its end.
+pub(super) struct Finished {
+    pub request: IntakeRequest,
+    pub bond: Amount,
+    /// Keeps the collector off the bytes until they have their tag.
+    pub held: HeldBlob,
+    pub summary: Summary,
+}
+
+/// An upload under way. Dropping it before its end removes what was stored.
+pub struct Upload {
+    core: Core,
+    request: IntakeRequest,
+    bond: Amount,
+    schema: Schema,
+    limit: u64,
+    received: u64,
+    checker: Checker,
+    store: Store,
+}
+
+struct Checker {
+    chunks: mpsc::Sender<Bytes>,
+    task: JoinHandle<ServiceResult<Option<Summary>>>,
+}
+
+struct Store {
+    chunks: mpsc::Sender<io::Result<Bytes>>,
+    task: JoinHandle<Result<HeldBlob, BlobError>>,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // The end of its chunks must not look like the end of the body.
+        self.task.abort();
+    }
+}
+
+impl Upload {
+    pub(super) fn begin(core: &Core, request: IntakeRequest, schema: Schema, bond: Amount, limit: u64) -> Self {
+        let (chunks, receiver) = mpsc::channel(QUEUE);
+        let (format, shape) = (request.format, schema.clone());
+        // Checking is computing: it runs beside the connection, off the async threads.
+        let checker = Checker { chunks, task: tokio::task::spawn_blocking(move || check(receiver, format, &shape)) };
+        let (chunks, receiver) = mpsc::channel(QUEUE);
+        let blobs = core.blobs();
+        let task = tokio::spawn(async move { blobs.add_stream(ReceiverStream::new(receiver), limit).await });
+        let store = Store { chunks, task };
+        Self { core: core.clone(), request, bond, schema, limit, received: 0, checker, store }
+    }
+
+    /// Takes the next bytes. The first error, of size or of content, ends the upload.
+    pub async fn push(&mut self, chunk: Bytes) -> ServiceResult<()> {
+        self.received = self.received.saturating_add(chunk.len() as u64);
+        if self.received > self.limit {
+            return Err(ServiceError::too_large(
+                "body-too-large",
+                format!("a contribution is at most {} bytes; split it into several", self.limit),
+            ));
+        }
+        // A closed queue means that its reader has ended, so there was an error: it is told now, while streaming.
+        if self.checker.chunks.send(chunk.clone()).await.is_err() {
+            return Err(ended((&mut self.checker.task).await.map(Result::err)));
+        }
+        if self.store.chunks.send(Ok(chunk)).await.is_err() {
+            let result = (&mut self.store.task).await;
+            return Err(ended(result.map(|result| result.err().map(|error| blob_error(&error)))));
+        }
+        Ok(())
+    }
+
+    /// The body is complete.
+    pub async fn finish(self) -> ServiceResult<Accepted> {
+        let Self { core, request, bond, schema, checker, mut store, .. } = self;
+        let broke_off = |error: tokio::task::JoinError| ServiceError::internal("upload", error.to_string());
+        drop(checker.chunks);
+        let checked = checker.task.await.map_err(broke_off)??;
+        // Good to its end: only now the store learns that this was the end.
+        store.chunks = mpsc::channel(1).0;
+        let held = (&mut store.task).await.map_err(broke_off)?.map_err(|error| blob_error(&error))?;
+        let summary = match checked {
+            Some(summary) => summary,
+            None => check_parquet(&core, &held, schema).await?,
+        };
+        core.finish_upload(Finished { request, bond, held, summary }).await
+    }
+}
+
+fn ended(result: Result<Option<ServiceError>, tokio::task::JoinError>) -> ServiceError {
+    match result {
+        Ok(Some(error)) => error,
+        Ok(None) => ServiceError::internal("upload", "the upload stopped without a reason"),
+        Err(error) => ServiceError::internal("upload", error.to_string()),
+    }
+}
+
+/// Checks a body as it comes. Parquet's directory is at its end: it is checked once it is whole.
+fn check(mut chunks: mpsc::Receiver<Bytes>, format: Format, schema: &Schema) -> ServiceResult<Option<Summary>> {
+    if format == Format::Parquet {
+        while chunks.blocking_recv().is_some() {}
+        return Ok(None);
+    }
+    let mut checker = StreamChecker::new(format, schema, corpus::Limits::default()).map_err(corpus_error)?;
+    while let Some(chunk) = chunks.blocking_recv() {
+        checker.push(&chunk).map_err(corpus_error)?;
+    }
+    checker.finish().map(Some).map_err(corpus_error)
+}
+
+async fn check_parquet(core: &Core, held: &HeldBlob, schema: Schema) -> ServiceResult<Summary> {
+    let file = core.export_blob(held.hash()).await?;
+    let checked = tokio::task::spawn_blocking(move || corpus::check_parquet(file, &schema, corpus::Limits::default()));
+    let checked = checked.await.map_err(|error| ServiceError::internal("upload", error.to_string()))?;
+    checked.map_err(corpus_error)
+}
+
+/// A body that does not fit is the user's to mend; a disk that fails is not.
+fn corpus_error(error: CorpusError) -> ServiceError {
+    match error {
+        CorpusError::Io(error) => ServiceError::io("cannot read the upload", &error),
+        other => ServiceError::unprocessable("bad-records", other.to_string()),
+    }
+}
