@@ -1,36 +1,13 @@
 //! Payments for answers that are none: refused before the node works for them.
 
-use datanet_types::action::{OpenChannel, RegisterNode, role};
+use datanet_types::action::{RegisterNode, role};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Action, ChannelId, NodeKey, SignedTx, SigningKey};
+use datanet_types::{Action, ChannelId, NodeKey, SigningKey};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::kit::{self, Api, CHAIN, plain_node, refused};
-
-/// A payer outside the node.
-struct Payer {
-    key: SigningKey,
-}
-
-impl Payer {
-    async fn new(api: &Api) -> Self {
-        let key = SigningKey::from_bytes(&kit::random());
-        api.post("/v1/transfers", json!({ "from": "node", "to": key.address(), "amount": 1_000_000 })).await;
-        Self { key }
-    }
-
-    async fn open(&self, api: &Api, node: NodeKey, deposit: u64, blocks: u64) -> ChannelId {
-        let height = api.get("/v1/status").await["height"].as_u64().unwrap();
-        let action = Action::OpenChannel(OpenChannel { node, deposit, expiry: height + blocks });
-        let tx = api.execute(&self.key, action).await;
-        SignedTx::verify(&tx.to_bytes(), CHAIN).unwrap().channel_id()
-    }
-
-    fn voucher(&self, channel: ChannelId, cumulative: u64) -> Value {
-        serde_json::to_value(SignedVoucher::sign(CHAIN, channel, cumulative, &self.key)).unwrap()
-    }
-}
+use crate::payer::Payer;
 
 /// Another serving node, by name only.
 async fn another_node(api: &Api, payer: &Payer) -> NodeKey {
@@ -93,8 +70,8 @@ async fn questions_that_make_no_sense_are_refused() {
     refused("blanks", ask(json!({ "datanet": "topics", "question": "  " })), 400, "empty-text", "empty").await;
     let long = ask(json!({ "datanet": "topics", "text": "a".repeat(70_000) }));
     refused("a book", long, 413, "text-too-long", "at most 65536 bytes").await;
-    let many = ask(json!({ "datanet": "topics", "question": "a", "neighbours": 51 }));
-    refused("a crowd", many, 400, "neighbours", "1 to 50").await;
+    let many = ask(json!({ "datanet": "topics", "question": "a", "neighbours": 101 }));
+    refused("a crowd", many, 400, "neighbours", "at most 100").await;
     refused("no datanet", ask(json!({ "datanet": "none", "question": "a" })), 404, "unknown-datanet", "none").await;
 }
 

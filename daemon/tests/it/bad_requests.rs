@@ -1,10 +1,11 @@
 //! Requests that are refused before they mean anything: strangers, garbage, things that do not exist.
 
+use datanet_types::SigningKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::corpus;
-use crate::kit::{self, MAX_UPLOAD, plain_node, read, refused};
+use crate::kit::{self, MAX_BODY, plain_node, read, refused};
 
 #[tokio::test]
 async fn strangers_are_refused() {
@@ -50,8 +51,7 @@ async fn what_does_not_exist_is_not_found() {
     let close = node.raw(Method::DELETE, &format!("/v1/channels/{id}"));
     refused("a channel", close, 404, "unknown-channel", &id).await;
     refused("an account's name", get("/v1/channels?account=nobody"), 404, "unknown-key", "datanet keys add").await;
-    let stranger = kit::random::<32>();
-    let address = datanet_types::SigningKey::from_bytes(&stranger).address();
+    let address = SigningKey::from_bytes(&kit::random()).address();
     assert_eq!(node.get(&format!("/v1/accounts/{address}")).await["balance"], 0, "an unknown account owns nothing");
 }
 
@@ -100,16 +100,18 @@ async fn ids_and_queries_that_do_not_parse_are_refused() {
 async fn bodies_that_do_not_parse_are_refused_and_change_nothing() {
     let node = plain_node().await;
     let before = node.world().await;
-    let routes = ["/v1/keys", "/v1/transfers", "/v1/datanets", "/v1/ask", "/v1/channels", "/v1/embeddings", "/v1/models"];
+    let routes =
+        ["/v1/keys", "/v1/transfers", "/v1/datanets", "/v1/ask", "/v1/channels", "/v1/embeddings", "/v1/models"];
     for path in routes {
-        let json = |text: &'static str| node.raw(Method::POST, path).header("content-type", "application/json").body(text);
-        refused(path, json("{\"name\": "), 400, "bad-body", "").await;
+        let json =
+            |text: &'static str| node.raw(Method::POST, path).header("content-type", "application/json").body(text);
+        refused(path, json("{\""), 400, "bad-body", "").await;
         refused(path, json("\u{0}\u{1}garbage"), 400, "bad-body", "").await;
         refused(path, json("[]"), 422, "bad-body", "").await;
         refused(path, json(""), 400, "bad-body", "").await;
         refused(path, node.raw(Method::POST, path).body("{}"), 415, "bad-body", "application/json").await;
     }
-    let large = vec![b' '; usize::try_from(MAX_UPLOAD).unwrap() + 1];
+    let large = vec![b' '; usize::try_from(MAX_BODY).unwrap() + 1];
     for path in ["/v1/keys", "/v1/ask", "/v1/tx", "/v1/receipts/check"] {
         let body = node.raw(Method::POST, path).header("content-type", "application/json").body(large.clone());
         refused(path, body, 413, "bad-body", "").await;
@@ -129,14 +131,23 @@ async fn datanets_that_make_no_sense_are_refused_and_change_nothing() {
     };
     let no_text = create(&|body| body["schema"]["fields"] = json!([{ "name": "label", "role": "label" }]));
     refused("no text field", no_text, 422, "bad-schema", "role \"text\"").await;
-    refused("a wrong held-out set", create(&|b| b["holdout"] = json!("{\"text\":1}")), 422, "bad-holdout", "held-out set").await;
+    refused(
+        "a wrong held-out set",
+        create(&|b| b["holdout"] = json!("{\"text\":1}")),
+        422,
+        "bad-holdout",
+        "held-out set",
+    )
+    .await;
     refused("no held-out set", create(&|b| b["holdout"] = json!("")), 422, "bad-holdout", "send at least one").await;
     refused("a name in use", create(&|b| b["name"] = json!("topics")), 409, "name-taken", "choose another").await;
     refused("an odd name", create(&|b| b["name"] = json!("Not A Name")), 422, "transaction-refused", "").await;
-    refused("an account unknown here", create(&|b| b["account"] = json!("nobody")), 404, "unknown-key", "keys add").await;
+    refused("an account unknown here", create(&|b| b["account"] = json!("nobody")), 404, "unknown-key", "keys add")
+        .await;
     refused("a committee of none", create(&|b| b["committee_size"] = json!(0)), 422, "transaction-refused", "").await;
     refused("a field unknown", create(&|b| b["colour"] = json!("red")), 422, "bad-body", "colour").await;
-    refused("a threshold over all", create(&|b| b["accept_threshold"] = json!(10_001)), 422, "transaction-refused", "").await;
+    refused("a threshold over all", create(&|b| b["accept_threshold"] = json!(10_001)), 422, "transaction-refused", "")
+        .await;
     assert_eq!(node.world().await, before);
 }
 
@@ -144,7 +155,8 @@ async fn datanets_that_make_no_sense_are_refused_and_change_nothing() {
 async fn keys_and_transfers_that_cannot_be_are_refused_and_change_nothing() {
     let node = plain_node().await;
     let before = node.world().await;
-    let to = before["accounts"][0]["address"].as_str().unwrap();
+    let to = SigningKey::from_bytes(&kit::random()).address().to_string();
+    let to = to.as_str();
     let key = |name: &str| node.raw(Method::POST, "/v1/keys").json(&json!({ "name": name }));
     refused("a key's name in use", key("alice"), 409, "key-exists", "choose another name").await;
     for name in ["", "../node", "a b", ".hidden", &"n".repeat(65)] {

@@ -18,7 +18,13 @@ fn wrong_records() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>, &'
     let good = corpus::parquet(&corpus::samples(0, 30));
     let text = |text: &str| text.as_bytes().to_vec();
     vec![
-        ("a missing field", "topics", JSONL, text("{\"text\":\"stir the soup slowly\"}\n"), "lacks the field \"label\""),
+        (
+            "a missing field",
+            "topics",
+            JSONL,
+            text("{\"text\":\"stir the soup slowly\"}\n"),
+            "lacks the field \"label\"",
+        ),
         (
             "an unknown field",
             "topics",
@@ -27,7 +33,13 @@ fn wrong_records() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>, &'
             "unknown field \"mood\"; remove it",
         ),
         ("a wrong label", "topics", JSONL, text("{\"text\":\"a\",\"label\":\"chess\"}\n"), "it takes one of"),
-        ("a wrong kind", "topics", JSONL, text("{\"text\":7,\"label\":\"cooking\"}\n"), "in the field \"text\"; it takes"),
+        (
+            "a wrong kind",
+            "topics",
+            JSONL,
+            text("{\"text\":7,\"label\":\"cooking\"}\n"),
+            "in the field \"text\"; it takes",
+        ),
         ("a field twice", "notes", JSONL, text("{\"text\":\"a\",\"text\":\"b\"}\n"), "twice; keep one"),
         ("no object", "notes", JSONL, text("[\"text\"]\n"), "write one object a line"),
         ("broken JSON", "notes", JSONL, text("{\"text\": \"a\",}\n"), "is not valid JSON"),
@@ -38,7 +50,13 @@ fn wrong_records() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>, &'
         ("an empty text", "notes", "text/plain", text("\n\n  \n"), "send at least one"),
         ("uneven rows", "topics", "text/csv", text("text,label\na b,cooking\na,b,c\n"), "(line 3)"),
         ("a header that is not the schema's", "topics", "text/csv", text("text,topic\na,b\n"), "the column"),
-        ("text for a schema with labels", "topics", "text/plain", text("Stir the soup.\n"), "send JSONL, CSV or Parquet"),
+        (
+            "text for a schema with labels",
+            "topics",
+            "text/plain",
+            text("Stir the soup.\n"),
+            "send JSONL, CSV or Parquet",
+        ),
         (
             "truncated Parquet",
             "topics",
@@ -77,8 +95,10 @@ async fn uploads_of_the_wrong_kind_are_refused_and_change_nothing() {
     refused("an unknown datanet", upload("nowhere", "alice", JSONL), 404, "unknown-datanet", "GET /v1/datanets").await;
     let id = "ab".repeat(32);
     refused("an unknown id", upload(&id, "alice", JSONL), 404, "unknown-datanet", "GET /v1/datanets").await;
-    refused("an unknown account", upload("notes", "nobody", JSONL), 404, "unknown-key", "datanet keys add nobody").await;
-    refused("a picture", upload("notes", "alice", "image/png"), 415, "unknown-format", "send application/x-ndjson").await;
+    refused("an unknown account", upload("notes", "nobody", JSONL), 404, "unknown-key", "datanet keys add nobody")
+        .await;
+    refused("a picture", upload("notes", "alice", "image/png"), 415, "unknown-format", "send application/x-ndjson")
+        .await;
     let path = "/v1/datanets/notes/contributions?account=alice";
     let untyped = node.raw(Method::POST, path).body(line);
     refused("no content type", untyped, 415, "unknown-format", "send application/x-ndjson").await;
@@ -131,8 +151,8 @@ async fn endless(api: &Api, line: &str) -> String {
 #[tokio::test]
 async fn an_ordinary_client_reads_the_refusal_of_a_body_that_is_too_large() {
     let node = plain_node().await;
-    let chunk = "{\"text\":\"one more passage of a large file\"}\n".repeat(100);
-    let chunks = stream::iter((0..200).map(move |_| Ok::<_, Infallible>(chunk.clone())));
+    let chunk = "{\"text\":\"one more passage of a large file\"}\n".repeat(2_000);
+    let chunks = stream::iter((0..400).map(move |_| Ok::<_, Infallible>(chunk.clone())));
     let request = node.upload("notes", "alice", JSONL, Body::wrap_stream(chunks));
     refused("a large body", request, 413, "body-too-large", "split it").await;
 }

@@ -1,1 +1,126 @@
-//! cli
+//! The command line, as a person or a script uses it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::kit::plain_node;
+
+/// Runs `datanet` with nothing of this process' own settings.
+fn datanet(home: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DATANET_")) {
+        command.env_remove(name);
+    }
+    command.arg("--home").arg(home).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Succeeds, with JSON.
+fn json(home: &Path, args: &[&str]) -> Value {
+    let output = datanet(home, &[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Fails with code 1 and says this.
+fn fails(home: &Path, args: &[&str], says: &str) {
+    let output = datanet(home, args);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stdout));
+    let error = text(&output.stderr);
+    assert!(error.starts_with("error: ") && error.contains(says), "{args:?} should say {says:?}: {error}");
+}
+
+#[test]
+fn init_makes_a_home_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("node");
+    let first = json(&home, &["init", "--name", "anna", "--set", "api.listen=127.0.0.1:0"]);
+    assert_eq!(first["chain_id"], "datanet-own");
+    for file in ["token", "config", "genesis"] {
+        assert!(Path::new(first[file].as_str().unwrap()).is_file(), "{file}");
+    }
+    assert_eq!(json(&home, &["init", "--name", "anna"]), first);
+    let people = datanet(&home, &["init"]);
+    assert!(text(&people.stdout).contains("next: datanet start"));
+}
+
+#[test]
+fn errors_name_the_fix_and_end_with_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("node");
+    fails(&home, &["status"], "start one with `datanet start`");
+    fails(&home, &["start"], "run `datanet init` first");
+    fails(&home, &["init", "--set", "api.lissten=1"], "api.lissten");
+    fails(&home, &["init", "--set", "api.listen=nowhere"], "nowhere");
+    fails(&home, &["init", "--genesis", "/does/not/exist"], "cannot read /does/not/exist");
+    let output = datanet(&home, &["status", "--json"]);
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert!(error["error"].as_str().unwrap().contains("no node runs in"), "{error}");
+    assert_eq!(datanet(&home, &["dance"]).status.code(), Some(2), "what is no command is told by its own code");
+}
+
+#[test]
+fn a_home_left_by_a_dead_node_is_told_from_a_running_one() {
+    let dir = tempfile::tempdir().unwrap();
+    json(dir.path(), &["init"]);
+    let run = serde_json::json!({
+        "pid": 1, "api": "http://127.0.0.1:9", "name": "gone", "node_key": "ab".repeat(32), "p2p": [],
+        "comet_rpc": null, "comet_p2p": null, "comet_pid": null,
+    });
+    std::fs::write(dir.path().join("run.json"), run.to_string()).unwrap();
+    fails(dir.path(), &["status"], "is it running?");
+}
+
+#[test]
+fn completions_are_printed() {
+    let output = datanet(Path::new("/nonexistent"), &["completions", "bash"]);
+    assert!(output.status.success());
+    assert!(text(&output.stdout).contains("_datanet()"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_print_tables_for_people_and_json_for_programs() {
+    let node = plain_node().await;
+    let home = node.home();
+    let status = json(home, &["status"]);
+    assert_eq!(status["node_key"], node.get("/v1/status").await["node_key"]);
+    let people = text(&datanet(home, &["status"]).stdout);
+    assert!(people.contains("chain_id") && people.contains(crate::kit::CHAIN) && people.contains("solo"), "{people}");
+
+    let keys = json(home, &["keys", "list"]);
+    assert_eq!(keys, node.get("/v1/keys").await);
+    assert!(text(&datanet(home, &["keys", "list"]).stdout).contains("alice"));
+    assert_eq!(json(home, &["datanet", "show", "topics"])["name"], "topics");
+    assert!(text(&datanet(home, &["datanet", "list"]).stdout).contains("notes"));
+    assert_eq!(json(home, &["account", "alice"])["address"], keys["keys"][0]["address"]);
+    let moved = json(home, &["transfer", "alice", "7"]);
+    assert_eq!(json(home, &["tx", moved["tx"].as_str().unwrap()])["code"], 0);
+
+    fails(home, &["keys", "add", "alice"], "choose another name");
+    fails(home, &["datanet", "show", "nothing"], "no datanet nothing");
+    fails(home, &["transfer", "nobody", "7"], "`datanet keys list` shows them");
+    fails(home, &["contribute", "notes", "/does/not/exist.jsonl"], "/does/not/exist.jsonl");
+    fails(home, &["start", "--set", "consensus.engine=solo"], "another node runs in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_contributed_by_its_ending() {
+    let node = plain_node().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("notes.txt");
+    std::fs::write(&file, "The lighthouse keeper counted eleven ships.\n\nNone of them came back in spring.\n").unwrap();
+    let path = file.to_str().unwrap();
+    let given = json(node.home(), &["contribute", "notes", path, "--account", "alice", "--no-wait"]);
+    assert_eq!(given["records"], 2, "{given}");
+    let odd = dir.path().join("notes.docx");
+    std::fs::write(&odd, "x").unwrap();
+    fails(node.home(), &["contribute", "notes", odd.to_str().unwrap()], "jsonl");
+    let bad = dir.path().join("bad.csv");
+    std::fs::write(&bad, "text,label\nonly one column\n").unwrap();
+    fails(node.home(), &["contribute", "topics", bad.to_str().unwrap()], "line 2");
+}

@@ -1,1 +1,127 @@
-//! interface
+//! The interface about itself: its description, its pages, its metrics, its health.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::kit::{plain_node, read};
+
+/// What clients rely on.
+const CONTRACT: &[&str] = &[
+    "get /v1/status",
+    "get /health/live",
+    "get /health/ready",
+    "get /metrics",
+    "get /v1/keys",
+    "post /v1/keys",
+    "post /v1/transfers",
+    "post /v1/datanets",
+    "get /v1/datanets",
+    "get /v1/datanets/{id}",
+    "post /v1/datanets/{id}/contributions",
+    "get /v1/datanets/{id}/contributions",
+    "get /v1/contributions/{id}",
+    "get /v1/contributions/{id}/events",
+    "get /v1/contributions/{id}/records",
+    "get /v1/search",
+    "post /v1/embeddings",
+    "get /v1/models",
+    "post /v1/models",
+    "post /v1/channels",
+    "get /v1/channels",
+    "delete /v1/channels/{id}",
+    "post /v1/ask",
+    "get /v1/receipts",
+    "get /v1/receipts/{id}",
+    "post /v1/receipts/{id}/verify",
+    "post /v1/receipts/check",
+    "post /v1/epochs/settle",
+    "get /v1/accounts/{address}",
+    "get /v1/accounts/{address}/earnings",
+    "post /v1/accounts/{address}/claim",
+    "post /v1/tx",
+    "get /v1/tx/{hash}",
+    "get /v1/peers",
+    "get /v1/supply",
+];
+
+#[tokio::test]
+async fn the_description_lists_the_whole_contract() {
+    let node = plain_node().await;
+    let openapi = read("/openapi.json", node.bare(Method::GET, "/openapi.json")).await;
+    let paths = openapi["paths"].as_object().unwrap();
+    let listed: BTreeSet<String> = paths
+        .iter()
+        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+        .collect();
+    for route in CONTRACT {
+        assert!(listed.contains(*route), "{route} is missing");
+    }
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().unwrap() {
+            let said = operation["summary"].as_str().or(operation["description"].as_str()).unwrap_or_default();
+            assert!(!said.is_empty(), "{method} {path} says nothing of itself");
+        }
+    }
+    assert!(openapi["components"]["securitySchemes"]["token"].is_object());
+    dangling(&openapi, &openapi);
+}
+
+/// Every reference leads somewhere.
+fn dangling(value: &Value, root: &Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(target) = fields.get("$ref").and_then(Value::as_str) {
+                assert!(root.pointer(&target[1..]).is_some(), "{target} leads nowhere");
+            }
+            fields.values().for_each(|inner| dangling(inner, root));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| dangling(inner, root)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_pages_are_there_without_a_token() {
+    let node = plain_node().await;
+    let docs = node.bare(Method::GET, "/docs").send().await.unwrap();
+    assert!(docs.status().is_success());
+    assert!(docs.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(docs.text().await.unwrap().contains("<html"));
+}
+
+#[tokio::test]
+async fn the_node_is_healthy_and_counts_what_it_does() {
+    let node = plain_node().await;
+    for path in ["/health/live", "/health/ready"] {
+        assert_eq!(read(path, node.bare(Method::GET, path)).await["status"], "ok");
+    }
+    node.get("/v1/datanets/topics").await;
+    let response = node.bare(Method::GET, "/metrics").send().await.unwrap();
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
+    let text = response.text().await.unwrap();
+    assert!(text.ends_with("# EOF\n"));
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("datanet_") && value.parse::<f64>().is_ok(), "{line}");
+    }
+    let route = "datanet_http_requests_total{method=\"GET\",route=\"/v1/datanets/{id}\",status=\"200\"}";
+    assert!(text.contains(route), "{text}");
+    let height = text.lines().find_map(|line| line.strip_prefix("datanet_height ")).unwrap();
+    assert!(height.parse::<u64>().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn the_status_says_what_the_node_is() {
+    let node = plain_node().await;
+    let status = node.get("/v1/status").await;
+    for field in [
+        "name", "version", "chain_id", "height", "app_hash", "catching_up", "engine", "node_key", "account", "roles",
+        "peers", "consensus_peers", "p2p", "model", "uptime_seconds",
+    ] {
+        assert!(!status[field].is_null(), "{field}: {status:#}");
+    }
+    assert_eq!((status["engine"].as_str(), status["chain_id"].as_str()), (Some("solo"), Some(crate::kit::CHAIN)));
+    assert_eq!(node.get("/v1/peers").await["peers"], serde_json::json!([]));
+}

@@ -23,8 +23,11 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 pub const CHAIN: &str = "datanet-it";
 /// All money at genesis, in base units.
 pub const SUPPLY: u64 = 1_000_000_000_000;
-/// The largest upload that these nodes take, in bytes.
-pub const MAX_UPLOAD: u64 = 256 * 1024;
+/// The largest upload that these nodes take, in bytes: more than waits between connection and checker, so that which
+/// of two refusals comes first does not hang on timing.
+pub const MAX_UPLOAD: u64 = 16 * 1024 * 1024;
+/// The largest body of any other request, in bytes.
+pub const MAX_BODY: u64 = 256 * 1024;
 /// How long anything may take: generous, since the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -73,7 +76,13 @@ impl Api {
     }
 
     /// An upload, not yet sent.
-    pub fn upload(&self, datanet: &str, account: &str, media_type: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+    pub fn upload(
+        &self,
+        datanet: &str,
+        account: &str,
+        media_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> RequestBuilder {
         self.raw(Method::POST, &format!("/v1/datanets/{datanet}/contributions?account={account}"))
             .header("content-type", media_type)
             .body(body)
@@ -135,8 +144,11 @@ impl Api {
             }
         };
         tokio::time::timeout(PATIENCE, read).await.expect("a verdict in time");
-        let views: Vec<Value> =
-            text.lines().filter_map(|line| line.strip_prefix("data: ")).map(|data| serde_json::from_str(data).unwrap()).collect();
+        let views: Vec<Value> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect();
         let states = views.iter().map(|view| view["state"].as_str().unwrap().to_owned()).collect();
         (states, views.last().expect("at least one event").clone())
     }
@@ -272,11 +284,8 @@ impl TestNode {
 
     /// Starts it and waits until it is on the ledger.
     pub async fn start(&mut self) {
-        let options = NodeOptions {
-            home: Home::new(self.home.path()),
-            config: self.config.clone(),
-            tools: self.tools.clone(),
-        };
+        let options =
+            NodeOptions { home: Home::new(self.home.path()), config: self.config.clone(), tools: self.tools.clone() };
         let (ready, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || run(options, ready, stopped));
@@ -332,7 +341,7 @@ pub fn config() -> NodeConfig {
     config.consensus.empty_block_interval_ms = 500;
     config.api.listen = "127.0.0.1:0".parse().unwrap();
     config.api.max_upload_bytes = MAX_UPLOAD;
-    config.api.max_body_bytes = MAX_UPLOAD;
+    config.api.max_body_bytes = MAX_BODY;
     config.inference.threads = 1;
     config
 }

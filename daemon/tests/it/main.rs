@@ -1,6 +1,6 @@
 //! A node from outside: everything here goes through the HTTP interface or the command line, as a user's program would.
 //!
-//! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them.
+//! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
 //! - `life`, `formats`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
@@ -17,3 +17,4 @@ mod interface;
 mod kit;
 mod life;
 mod no_model;
+mod payer;
