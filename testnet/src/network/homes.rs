@@ -7,9 +7,7 @@ use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use datanet::init::{
-    GenesisValidator, InitOutcome, NetworkGenesis, describe, init_home, read_genesis, write_genesis,
-};
+use datanet::init::{GenesisValidator, InitOutcome, NetworkGenesis, describe, init_home, read_genesis, write_genesis};
 use datanet::setup::{LineProgress, Progress, SetupOptions, Toolbox, ensure, progress_for};
 use datanet_config::{Engine as OrderedBy, Home, NodeConfig, Overrides, Profile, Role};
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};

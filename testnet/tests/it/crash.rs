@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use datanet_testnet::api::{Client, State};
+use datanet_testnet::api::Client;
 use datanet_testnet::network::Network;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -50,7 +50,10 @@ fn a_node_killed_while_judging_loses_nothing_that_it_acknowledged() -> Result<()
         network.agreement().await.context("after the node came back")?;
         becomes_final(&survivor, &second).await?;
         becomes_final(&victim, &second).await?;
-        ensure!(records(&victim, &second).await?.len() == rest.len(), "records of an acknowledged contribution are lost");
+        ensure!(
+            records(&victim, &second).await?.len() == rest.len(),
+            "records of an acknowledged contribution are lost"
+        );
         ensure!(given_by(&victim, &datanet, "node").await? == 0, "half an upload became a contribution");
 
         // The receipt still stands, here and elsewhere, and the voucher still counts.
@@ -61,7 +64,10 @@ fn a_node_killed_while_judging_loses_nothing_that_it_acknowledged() -> Result<()
         }
         ensure!(promised(&victim, &channel).await? == PRICE, "the voucher is forgotten");
         let next = victim.ask(&datanet, &passages.asked[1].text, "steady").await?;
-        ensure!(next.fee == PRICE && promised(&victim, &channel).await? == 2 * PRICE, "the next voucher does not follow");
+        ensure!(
+            next.fee == PRICE && promised(&victim, &channel).await? == 2 * PRICE,
+            "the next voucher does not follow"
+        );
         Ok(())
     })
 }

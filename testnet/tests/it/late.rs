@@ -1,8 +1,11 @@
 //! A node that comes when all is done, while the one that everything came from is gone.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
-use datanet_testnet::network::Network;
 use datanet_testnet::api::Client;
+use datanet_testnet::network::Network;
+use serde_json::Value;
 
 use crate::passages::{passages, upload};
 use crate::scene::{PRICE, account, becomes_final, contribute, node, open_datanet, records, search, until};
@@ -45,7 +48,7 @@ async fn join_and_compare(
     newcomer: &mut Network,
     datanet: &str,
     words: &str,
-    hits: &[serde_json::Value],
+    hits: &[Value],
     contributions: &[&str],
 ) -> Result<()> {
     let other = node(network, 0)?;
@@ -67,15 +70,11 @@ async fn join_and_compare(
 }
 
 /// The hits once everything in `contributions` is indexed at this node.
-async fn all_hits(
-    client: &Client,
-    datanet: &str,
-    words: &str,
-    contributions: &[&str],
-) -> Result<Vec<serde_json::Value>> {
+async fn all_hits(client: &Client, datanet: &str, words: &str, contributions: &[&str]) -> Result<Vec<Value>> {
     for contribution in contributions {
         until(&format!("{} has indexed contribution {contribution}", client.base()), async || {
-            let found: serde_json::Value = client.get(&format!("/v1/search?datanet={datanet}&limit=100&mode=semantic&q=bees")).await?;
+            let found: Value =
+                client.get(&format!("/v1/search?datanet={datanet}&limit=100&mode=semantic&q=bees")).await?;
             let hits = found["hits"].as_array().context("an answer without hits")?;
             Ok(hits.iter().any(|hit| hit["contribution"] == **contribution).then_some(()))
         })
@@ -86,15 +85,16 @@ async fn all_hits(
 
 /// Two nodes have the same state at one height.
 async fn same_state(a: &Client, b: &Client) -> Result<()> {
-    let mut seen = std::collections::BTreeMap::<u64, String>::new();
-    until("two nodes are seen at one height", async || {
+    let mut seen = [BTreeMap::new(), BTreeMap::new()];
+    let (one, other) = until("two nodes are seen at one height", async || {
         let (here, there) = tokio::try_join!(a.status(), b.status())?;
-        let mut met = false;
-        for status in [here, there] {
-            let known = seen.entry(status.height).or_insert_with(|| status.app_hash.clone());
-            met |= *known == status.app_hash;
+        for (seen, status) in seen.iter_mut().zip([here, there]) {
+            seen.insert(status.height, status.app_hash);
         }
-        Ok(met.then_some(()))
+        let [here, there] = &seen;
+        Ok(here.iter().find_map(|(height, hash)| Some((hash.clone(), there.get(height)?.clone()))))
     })
-    .await
+    .await?;
+    ensure!(one == other, "two nodes have the states {one} and {other} at one height");
+    Ok(())
 }

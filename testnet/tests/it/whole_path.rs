@@ -9,9 +9,7 @@ use datanet_types::receipt::AnswerRecord;
 use serde_json::Value;
 
 use crate::passages::{passages, upload};
-use crate::scene::{
-    PRICE, account, becomes_final, contribute, node, open_datanet, records, search, settled, until,
-};
+use crate::scene::{PRICE, account, becomes_final, contribute, node, open_datanet, records, search, settled, until};
 use crate::stage::{NODES, play};
 
 /// Questions asked.
@@ -83,11 +81,7 @@ async fn a_copy_is_refused(clients: &[Client], datanet: &str, copied: &str, orig
 }
 
 /// Asks for labels, paid through a channel.
-async fn ask(
-    client: &Client,
-    datanet: &str,
-    questions: &[datanet_testnet::data::Record],
-) -> Result<Vec<Answer>> {
+async fn ask(client: &Client, datanet: &str, questions: &[datanet_testnet::data::Record]) -> Result<Vec<Answer>> {
     account(client, "caller").await?;
     let unpaid = client.ask(datanet, &questions[0].text, "caller").await;
     ensure!(unpaid.is_err_and(|e| e.status() == Some(402)), "an answer was given without pay");
