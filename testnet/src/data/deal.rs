@@ -1,5 +1,6 @@
-//! Dealing the harvested passages: contributors by owner, then the held-out set, the questions and the spare slice out
-//! of the crates of everybody else.
+//! Dealing the harvested passages. Crates are split first: a third of them, chosen by the seed, is kept for judging; the
+//! others are what their owners contribute. Held-out set, questions and the spare slice come from the crates kept back and from
+//! everybody who does not contribute.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ const CONTRIBUTORS: usize = 13;
 const CONTRIBUTION: std::ops::RangeInclusive<usize> = 50..=74;
 /// Passages a topic of the held-out set, of the questions, and of the slice that gets wrong labels.
 const NEEDS: [usize; 3] = [51, 20, 11];
+/// Share of the crates that is kept for judging, in percent.
+const KEPT_BACK: usize = 33;
 /// Most passages of one crate in any of these three: many crates judge, not one.
 const PER_CRATE: usize = 12;
 
@@ -24,8 +27,9 @@ const PER_CRATE: usize = 12;
 /// # Errors
 /// When the registry holds too few passages for a fair demo.
 pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
-    let owners = by_owner(&harvest.passages);
-    let chosen = choose(&owners);
+    let kept_back = |passage: &Passage| is_kept_back(passage, seed);
+    let owners = by_owner(harvest.passages.iter().filter(|passage| !kept_back(passage)));
+    let chosen = choose(&owners, &harvest.passages);
     ensure!(
         chosen.len() >= 8,
         "cargo's registry holds only {} owners with {} passages: build the whole workspace first, or give your own data with --data",
@@ -56,8 +60,13 @@ pub(super) fn record(passage: &Passage) -> Record {
     Record { text: passage.text.clone(), label: Some(TOPICS[passage.topic].to_owned()) }
 }
 
+/// Whether the passage's crate is kept for judging.
+fn is_kept_back(passage: &Passage, seed: u64) -> bool {
+    Dice::new(seed, &passage.krate).below(100) < KEPT_BACK
+}
+
 /// What each owner would contribute: its crates in turn, one passage each, until the cap.
-fn by_owner(passages: &[Passage]) -> BTreeMap<&str, Vec<&Passage>> {
+fn by_owner<'a>(passages: impl Iterator<Item = &'a Passage>) -> BTreeMap<&'a str, Vec<&'a Passage>> {
     let mut crates = BTreeMap::<&str, BTreeMap<&str, Vec<&Passage>>>::new();
     for passage in passages {
         crates.entry(&passage.owner).or_default().entry(&passage.krate).or_default().push(passage);
@@ -76,10 +85,10 @@ fn in_turn(lists: Vec<Vec<&Passage>>, most: usize) -> Vec<&Passage> {
 
 /// The contributors: again and again the owner that gives most to the topic that has least so far, unless that would
 /// leave too little of a topic for judging.
-fn choose<'a>(owners: &BTreeMap<&'a str, Vec<&'a Passage>>) -> Vec<&'a str> {
+fn choose<'a>(owners: &BTreeMap<&'a str, Vec<&'a Passage>>, all: &[Passage]) -> Vec<&'a str> {
     let mut chosen = Vec::new();
     let mut counts = [0_usize; TOPICS.len()];
-    let mut left = available(owners);
+    let mut left = judging_share(all);
     let mut closed = BTreeSet::new();
     while chosen.len() < CONTRIBUTORS && closed.len() < TOPICS.len() {
         let Some(topic) = (0..TOPICS.len()).filter(|t| !closed.contains(t)).min_by_key(|t| counts[*t]) else { break };
@@ -97,7 +106,7 @@ fn choose<'a>(owners: &BTreeMap<&'a str, Vec<&'a Passage>>) -> Vec<&'a str> {
         for passage in &owners[owner] {
             counts[passage.topic] += 1;
         }
-        for (left, taken) in left.iter_mut().zip(judging_share(&owners[owner])) {
+        for (left, taken) in left.iter_mut().zip(judging_share(owners[owner].iter().copied())) {
             *left -= taken;
         }
         chosen.push(owner);
@@ -106,7 +115,7 @@ fn choose<'a>(owners: &BTreeMap<&'a str, Vec<&'a Passage>>) -> Vec<&'a str> {
 }
 
 /// How many passages of each topic these would give to judging.
-fn judging_share(passages: &[&Passage]) -> [usize; TOPICS.len()] {
+fn judging_share<'a>(passages: impl IntoIterator<Item = &'a Passage>) -> [usize; TOPICS.len()] {
     let mut per_crate = BTreeMap::<(&str, usize), usize>::new();
     for passage in passages {
         *per_crate.entry((&passage.krate, passage.topic)).or_default() += 1;
@@ -118,26 +127,19 @@ fn judging_share(passages: &[&Passage]) -> [usize; TOPICS.len()] {
     share
 }
 
-fn available(owners: &BTreeMap<&str, Vec<&Passage>>) -> [usize; TOPICS.len()] {
-    let mut sum = [0; TOPICS.len()];
-    for passages in owners.values() {
-        for (sum, share) in sum.iter_mut().zip(judging_share(passages)) {
-            *sum += share;
-        }
-    }
-    sum
-}
-
 fn leaves_enough(left: &[usize; TOPICS.len()], passages: &[&Passage]) -> bool {
     // A crate goes wholly to one of the three sets, so more than the bare sum must be left.
     let need = NEEDS.iter().sum::<usize>() + PER_CRATE;
-    left.iter().zip(judging_share(passages)).all(|(left, taken)| taken == 0 || left.saturating_sub(taken) >= need)
+    left.iter()
+        .zip(judging_share(passages.iter().copied()))
+        .all(|(left, taken)| taken == 0 || left.saturating_sub(taken) >= need)
 }
 
-/// Gives each crate of those who do not contribute to the set that lacks most of that topic.
+/// Gives each crate that nobody contributes to the set that lacks most of its topic.
 fn deal_rest(passages: &[Passage], chosen: &[&str], seed: u64) -> [Vec<Record>; 3] {
     let mut crates = BTreeMap::<(usize, &str), Vec<&Passage>>::new();
-    for passage in passages.iter().filter(|p| !chosen.contains(&p.owner.as_str())) {
+    let is_free = |p: &&Passage| is_kept_back(p, seed) || !chosen.contains(&p.owner.as_str());
+    for passage in passages.iter().filter(is_free) {
         crates.entry((passage.topic, &passage.krate)).or_default().push(passage);
     }
     let mut order: Vec<(usize, Vec<&Passage>)> = crates.into_iter().map(|((topic, _), p)| (topic, p)).collect();
