@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::passages::{passages, upload};
-use crate::scene::{PRICE, account, becomes_final, contribute, node, open_datanet, records, search, until};
+use crate::scene::{PRICE, account, becomes_final, contribute, has, node, open_datanet, promised, search, until};
 use crate::stage::play;
 
 /// The node that is killed.
@@ -25,7 +25,7 @@ fn a_node_killed_while_judging_loses_nothing_that_it_acknowledged() -> Result<()
     play(async |network| {
         let victim = node(network, VICTIM)?;
         let passages = passages();
-        let datanet = open_datanet(&victim, "crash", &passages, 2).await?;
+        let datanet = open_datanet(&victim, "crash", &passages, 3, 2).await?;
         account(&victim, "steady").await?;
         account(&victim, "hasty").await?;
         let (first, rest) = passages.given.split_at(20);
@@ -50,10 +50,7 @@ fn a_node_killed_while_judging_loses_nothing_that_it_acknowledged() -> Result<()
         network.agreement().await.context("after the node came back")?;
         becomes_final(&survivor, &second).await?;
         becomes_final(&victim, &second).await?;
-        ensure!(
-            records(&victim, &second).await?.len() == rest.len(),
-            "records of an acknowledged contribution are lost"
-        );
+        has(&victim, &second, &upload(rest)).await?;
         ensure!(given_by(&victim, &datanet, "node").await? == 0, "half an upload became a contribution");
 
         // The receipt still stands, here and elsewhere, and the voucher still counts.
@@ -112,14 +109,6 @@ async fn given_by(client: &Client, datanet: &str, name: &str) -> Result<usize> {
     let page: Value = client.get(&format!("/v1/datanets/{datanet}/contributions")).await?;
     let all = page["contributions"].as_array().context("no contributions")?;
     Ok(all.iter().filter(|contribution| contribution["contributor"] == address.as_str()).count())
-}
-
-/// What has been promised on a channel to this node.
-async fn promised(client: &Client, channel: &str) -> Result<u64> {
-    let listed: Value = client.get("/v1/channels").await?;
-    let all = listed["channels"].as_array().context("no channels")?;
-    let found = all.iter().find(|c| c["id"] == channel).with_context(|| format!("channel {channel} is gone"))?;
-    found["promised"].as_u64().context("a channel without what was promised")
 }
 
 /// An upload whose end never comes.

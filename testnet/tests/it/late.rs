@@ -19,7 +19,7 @@ fn a_node_that_joins_late_gets_everything_although_its_origin_is_gone() -> Resul
     play(async |network| {
         let (origin, other) = (node(network, ORIGIN)?, node(network, 0)?);
         let passages = passages();
-        let datanet = open_datanet(&origin, "late", &passages, 2).await?;
+        let datanet = open_datanet(&origin, "late", &passages, 3, 2).await?;
         account(&origin, "early").await?;
         account(&other, "also-early").await?;
         let (first, rest) = passages.given.split_at(15);

@@ -1,11 +1,13 @@
 //! Networks of real nodes with real CometBFT, from outside: processes, HTTP, signals.
 //!
-//! All tests share one network of four nodes (see [`stage`]), which each finds running and leaves running: so they take
+//! Most tests share one network of four nodes (see [`stage`]), which each finds running and leaves running: so they take
 //! turns. What they need beyond that, such as a datanet of their own, they make.
 
 mod crash;
 mod late;
+mod lone;
 mod passages;
+mod repair;
 mod scene;
 mod stage;
 mod whole_path;

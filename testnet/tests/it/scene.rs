@@ -39,6 +39,14 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T
     }
 }
 
+/// What has been promised to this node on a channel.
+pub async fn promised(client: &Client, channel: &str) -> Result<u64> {
+    let listed: Value = client.get("/v1/channels").await?;
+    let all = listed["channels"].as_array().context("no channels")?;
+    let found = all.iter().find(|c| c["id"] == channel).with_context(|| format!("channel {channel} is gone"))?;
+    found["promised"].as_u64().context("a channel without what was promised")
+}
+
 /// A contribution once it is final or refused, told by the node's events.
 pub async fn settled(client: &Client, id: &str) -> Result<Contribution> {
     let deadline = Instant::now() + PATIENCE;
@@ -72,8 +80,14 @@ pub fn node(network: &Network, index: usize) -> Result<Client> {
     network.nodes().get(index).context("no such node")?.client()
 }
 
-/// Opens a datanet of classified sentences, which `quorum` nodes must keep.
-pub async fn open_datanet(client: &Client, name: &str, passages: &Passages, quorum: usize) -> Result<String> {
+/// Opens a datanet of classified sentences, which `judges` judge and `keepers` must keep.
+pub async fn open_datanet(
+    client: &Client,
+    name: &str,
+    passages: &Passages,
+    judges: usize,
+    keepers: usize,
+) -> Result<String> {
     let datanet = json!({
         "name": name,
         "description": "Sentences with what they are about",
@@ -84,8 +98,8 @@ pub async fn open_datanet(client: &Client, name: &str, passages: &Passages, quor
         "licence": "CC0-1.0",
         "price": PRICE,
         "accept_threshold": 5_000,
-        "committee_size": 3,
-        "storage_quorum": quorum,
+        "committee_size": judges,
+        "storage_quorum": keepers,
         "min_bond": BOND,
         "holdout": upload(&passages.held_out),
     });
@@ -109,6 +123,14 @@ pub async fn contribute(client: &Client, datanet: &str, account: &str, body: Str
 pub async fn records(client: &Client, contribution: &str) -> Result<Vec<Value>> {
     let page: Value = client.get(&format!("/v1/contributions/{contribution}/records?limit=1000")).await?;
     page["records"].as_array().cloned().context("a page without records")
+}
+
+/// The very records that were uploaded, at this node.
+pub async fn has(client: &Client, contribution: &str, uploaded: &str) -> Result<()> {
+    let uploaded = uploaded.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let here = records(client, contribution).await?;
+    ensure!(here == uploaded, "{} holds {} records of {contribution}, or others", client.base(), here.len());
+    Ok(())
 }
 
 /// Searches a datanet at this node until there are hits, that is until what is final is indexed here.

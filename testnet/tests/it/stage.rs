@@ -1,7 +1,7 @@
-//! The network that all tests share, and its end.
+//! The network that tests share, the node that one has for itself, and their end.
 //!
 //! Tests of one binary run side by side and end in any order, and what is static is never dropped. So a small helper
-//! process takes the network down: it waits for the end of its input, which the system closes when the tests end,
+//! process takes each network down: it waits for the end of its input, which the system closes when the tests end,
 //! however they end. Homes and logs stay until the next run.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use datanet_testnet::network::{self, Network, NetworkOptions};
+use datanet_testnet::network::{self, Engine, Network, NetworkOptions};
 use datanet_testnet::ui::Ui;
 use tokio::sync::Mutex;
 
@@ -21,12 +21,15 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_testnet");
 const SCENARIO: Duration = Duration::from_secs(240);
 /// Lines of each node's log shown when a scenario fails.
 const LAST_LINES: usize = 12;
-/// Networks below [`root`]: the shared one, and the node that joins it late.
+/// Networks below [`root`]: the shared one, the node that joins it late, and a node all by itself.
 const NETWORK: &str = "network";
 pub const NEWCOMER: &str = "newcomer";
+const LONE: &str = "lone";
 
-static STAGE: Mutex<Option<Stage>> = Mutex::const_new(None);
+/// The shared network, once a test has asked for it. Held while a scenario runs: they take turns.
+static SHARED: Mutex<Option<Stage>> = Mutex::const_new(None);
 
+/// A network and the process that takes it down once this is dropped or the tests end.
 struct Stage {
     network: Network,
     _reaper: Child,
@@ -37,37 +40,58 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("it")
 }
 
-/// Runs a scenario on the shared network, all nodes of which run and agree. A failure shows the ends of the logs.
-/// Without CometBFT or the model the test is skipped, loudly; in CI that is a failure.
+/// Runs a scenario on the shared network, all nodes of which run and agree.
 pub fn play(scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let mut stage = STAGE.lock().await;
-        if let Err(error) = network::setup(&Ui::new(true)).await {
-            if std::env::var_os("CI").is_some() {
-                return Err(error.context("CI must have what real nodes need"));
-            }
-            eprintln!("\n*** SKIPPED: this machine lacks what real nodes need ***\n{error:#}\n");
-            return Ok(());
-        }
-        if stage.is_none() {
-            *stage = Some(set_up().await?);
+    on_stage(async |shared| {
+        if shared.is_none() {
+            *shared = Some(set_up(NETWORK, NODES, Engine::Cometbft).await?);
         }
         // Stays where it is: what a panic would drop here, the next test still needs.
-        let network = &mut stage.as_mut().context("there is no stage")?.network;
-        let played = tokio::time::timeout(SCENARIO, async {
-            network.up(|_| {}).await.context("the network does not come up")?;
-            scenario(network).await
-        });
-        let late = |_| Err(anyhow!("the scenario takes longer than {} s", SCENARIO.as_secs()));
-        let played = played.await.unwrap_or_else(late);
-        played.map_err(|error| error.context(last_lines(network)))
+        perform(&mut shared.as_mut().context("there is no stage")?.network, scenario).await
     })
 }
 
+/// Runs a scenario on a node all by itself, which orders its own blocks, so that nobody else has what it loses.
+pub fn play_alone(scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Result<()> {
+    on_stage(async |_| {
+        let mut lone = set_up(LONE, 1, Engine::Solo).await?;
+        let played = perform(&mut lone.network, scenario).await;
+        lone.network.down().await?;
+        played
+    })
+}
+
+/// Waits for the stage. Without CometBFT or the model the test is skipped, loudly; in CI that is a failure.
+fn on_stage(act: impl AsyncFnOnce(&mut Option<Stage>) -> Result<()>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let mut shared = SHARED.lock().await;
+        match network::setup(&Ui::new(true)).await {
+            Ok(_) => act(&mut shared).await,
+            Err(error) if std::env::var_os("CI").is_some() => Err(error.context("CI must have what real nodes need")),
+            Err(error) => {
+                eprintln!("\n*** SKIPPED: this machine lacks what real nodes need ***\n{error:#}\n");
+                Ok(())
+            }
+        }
+    })
+}
+
+/// Runs a scenario in bounded time; a failure shows the ends of the logs.
+async fn perform(network: &mut Network, scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Result<()> {
+    let played = tokio::time::timeout(SCENARIO, async {
+        network.up(|_| {}).await.context("the network does not come up")?;
+        scenario(network).await
+    });
+    let late = |_| Err(anyhow!("the scenario takes longer than {} s", SCENARIO.as_secs()));
+    let played = played.await.unwrap_or_else(late);
+    played.map_err(|error| error.context(last_lines(network)))
+}
+
 /// Fresh homes in the place of what an earlier run left.
-async fn set_up() -> Result<Stage> {
-    for name in [NEWCOMER, NETWORK] {
+async fn set_up(name: &str, nodes: usize, engine: Engine) -> Result<Stage> {
+    let stale = if name == NETWORK { [NEWCOMER, NETWORK].as_slice() } else { &[name] };
+    for name in stale {
         let dir = root().join(name);
         if Network::exists(&dir) {
             let old = Network::open(&dir)?;
@@ -77,21 +101,22 @@ async fn set_up() -> Result<Stage> {
             old.delete().await?;
         }
     }
-    std::fs::create_dir_all(root())?;
-    let reaper = reaper()?;
-    let mut network = Network::create(&NetworkOptions::new(root().join(NETWORK), NETWORK, NODES)).await?;
+    let options = NetworkOptions { engine, ..NetworkOptions::new(root().join(name), name, nodes) };
+    let reaper = reaper(stale)?;
+    let mut network = Network::create(&options).await?;
     network.run_with(PROGRAM);
     Ok(Stage { network, _reaper: reaper })
 }
 
-/// A process that takes the networks down once its input ends.
-fn reaper() -> Result<Child> {
+/// A process that takes these networks down once its input ends.
+fn reaper(names: &[&str]) -> Result<Child> {
     use std::os::unix::process::CommandExt as _;
-    let script = r#"cat; for name in "$3" "$4"; do "$1" down --dir "$2" --name "$name"; done"#;
+    let script =
+        r#"cat; program=$1; root=$2; shift 2; for name; do "$program" down --dir "$root" --name "$name"; done"#;
     Command::new("sh")
         .args(["-c", script, "reaper", PROGRAM])
         .arg(root())
-        .args([NEWCOMER, NETWORK])
+        .args(names)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,0 +1,51 @@
+//! A node that lost what it kept gets it back.
+
+use anyhow::{Context as _, Result, ensure};
+use datanet_config::Home;
+use datanet_testnet::network::Network;
+use serde_json::Value;
+
+use crate::passages::{passages, upload};
+use crate::scene::{account, becomes_final, contribute, has, node, open_datanet, search, until};
+use crate::stage::play;
+
+/// The node whose disk is lost.
+const UNLUCKY: usize = 1;
+
+#[test]
+fn a_node_that_lost_its_blobs_and_its_index_gets_them_back() -> Result<()> {
+    play(async |network| {
+        let client = node(network, UNLUCKY)?;
+        let passages = passages();
+        let datanet = open_datanet(&client, "repair", &passages, 3, 2).await?;
+        account(&client, "unlucky").await?;
+        let given = upload(&passages.given);
+        let contribution = contribute(&client, &datanet, "unlucky", given.clone()).await?;
+        becomes_final(&client, &contribution).await?;
+        let other = node(network, 0)?;
+        let hits = search(&other, &datanet, "flour and water").await?;
+        has(&other, &contribution, &given).await?;
+
+        network.kill(UNLUCKY).await?;
+        lose_data(network)?;
+        network.restart(UNLUCKY).await?;
+        let client = node(network, UNLUCKY)?;
+        until("the bytes are back", async || Ok(Some(has(&client, &contribution, &given).await?))).await?;
+        let found = search(&client, &datanet, "flour and water").await?;
+        ensure!(found == hits, "it finds something else than before: {found:?}");
+        let page: Value = client.get(&format!("/v1/contributions/{contribution}")).await?;
+        let reports = page["reports"].as_array().context("no reports")?;
+        ensure!(!reports.is_empty(), "it cannot say any more why the contribution was accepted");
+        Ok(())
+    })
+}
+
+/// Removes blobs, indexes and embeddings; ledger, keys and CometBFT's data stay.
+fn lose_data(network: &Network) -> Result<()> {
+    let home = Home::new(network.nodes()[UNLUCKY].home());
+    for dir in [home.blobs(), home.index(), datanet::init::embeddings_dir(&home)] {
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        std::fs::create_dir(&dir)?;
+    }
+    Ok(())
+}
