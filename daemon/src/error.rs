@@ -83,3 +83,19 @@ impl From<datanet_ledger::app::AppError> for ServiceError {
         Self::internal("ledger", error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_the_users_to_mend_and_other_failures_are_not() {
+        let full = ServiceError::io("cannot store the upload", &Error::from(ErrorKind::StorageFull));
+        assert_eq!((full.status, full.code), (507, "disk-full"));
+        assert!(full.detail.contains("free space"), "{full}");
+        let denied = ServiceError::io("cannot store the upload", &Error::from(ErrorKind::PermissionDenied));
+        assert_eq!((denied.status, denied.code), (500, "io"));
+    }
+}

@@ -18,6 +18,7 @@ pub struct SearchParams {
     datanet: Option<String>,
     /// `text` (BM25), `semantic` (embeddings) or `hybrid` (both, fused by rank).
     #[serde(default)]
+    #[param(inline)]
     mode: SearchMode,
     /// At most this many, up to 100.
     limit: Option<usize>,

@@ -12,7 +12,9 @@ use datanet_inference::corpus::Summary;
 use datanet_ledger::component::{contributions, datanets};
 use datanet_types::action::Contribute;
 use datanet_types::record::Format;
+use datanet_types::tx::tx_hash;
 use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, SigningKey, TxHash};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{ServiceError, ServiceResult};
 use crate::local::idempotency::StoredReply;
@@ -86,52 +88,55 @@ impl Core {
     async fn finish_upload(&self, upload: upload::Finished) -> ServiceResult<Accepted> {
         let upload::Finished { request, bond, held, summary } = upload;
         let blob = BlobHash(held.hash());
-        let contributor = request.key.address();
-        let id = ContributionId::derive(self.chain.id(), &request.datanet, &contributor, &blob);
+        let id = ContributionId::derive(self.chain.id(), &request.datanet, &request.key.address(), &blob);
+        // An impatient client sends again while the first is under way: the second then finds what became of it.
+        let _lane = self.intake.lane(&id).await;
         let fingerprint = format!("{id}/{bond}");
-        if let Some(reply) = self.replay(&request, &contributor, &fingerprint)? {
+        if let Some(reply) = self.replay(&request, &fingerprint)? {
             return Ok(reply);
         }
+        self.refuse_known(&id)?;
         let tag = contribution_tag(&id);
         self.keep_blob(&tag, &blob).await?;
-        let sent = self.put_on_ledger(&request, blob, bond, &summary, &id).await;
-        let tx = match sent {
-            Ok(tx) => tx,
-            Err(error) => {
-                if contributions::get(&self.chain.reader()?, &id)?.is_none() {
-                    self.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
-                }
-                return Err(error);
-            }
-        };
+        let bytes = self.sign_contribution(&request, blob, bond, &summary)?;
         let accepted = Accepted {
             id,
             blob,
             size: summary.bytes,
             records: summary.records,
             record_root: summary.root,
-            tx,
+            tx: tx_hash(&bytes),
             state: "judging".into(),
         };
-        self.remember(&request, &contributor, fingerprint, &accepted)?;
+        // Before it is sent: if this node dies or the client leaves meanwhile, the same key still finds its reply.
+        self.remember(&request, fingerprint, &accepted)?;
+        if let Err(error) = self.chain.execute_bytes(bytes).await {
+            if contributions::get(&self.chain.reader()?, &id)?.is_none() {
+                self.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
+            }
+            return Err(error);
+        }
         self.announce(&request.datanet, &id, &blob, summary.bytes).await;
         Ok(accepted)
     }
 
-    async fn put_on_ledger(
+    fn refuse_known(&self, id: &ContributionId) -> ServiceResult<()> {
+        if contributions::get(&self.chain.reader()?, id)?.is_none() {
+            return Ok(());
+        }
+        Err(ServiceError::conflict(
+            "already-contributed",
+            format!("this account has given these bytes to this datanet before, as contribution {id}"),
+        ))
+    }
+
+    fn sign_contribution(
         &self,
         request: &IntakeRequest,
         blob: BlobHash,
         bond: Amount,
         summary: &Summary,
-        id: &ContributionId,
-    ) -> ServiceResult<TxHash> {
-        if contributions::get(&self.chain.reader()?, id)?.is_some() {
-            return Err(ServiceError::conflict(
-                "already-contributed",
-                format!("this account has given these bytes to this datanet before, as contribution {id}"),
-            ));
-        }
+    ) -> ServiceResult<Vec<u8>> {
         let action = Contribute {
             datanet: request.datanet,
             blob,
@@ -142,34 +147,55 @@ impl Core {
             bond,
             origin: self.node_key(),
         };
-        Ok(self.chain.execute(&request.key, Action::Contribute(action)).await?.hash)
+        self.chain.sign(&request.key, Action::Contribute(action))
     }
 
-    /// The reply to an earlier upload with the same idempotency key.
-    fn replay(&self, request: &IntakeRequest, who: &Address, fingerprint: &str) -> ServiceResult<Option<Accepted>> {
+    /// The reply to an earlier upload with the same idempotency key, if that upload is on the ledger: a key whose upload
+    /// failed is free again.
+    fn replay(&self, request: &IntakeRequest, fingerprint: &str) -> ServiceResult<Option<Accepted>> {
         let Some(key) = &request.idempotency_key else { return Ok(None) };
-        let Some(stored) = self.local.reply(&scoped(who, key))? else { return Ok(None) };
+        let Some(stored) = self.local.reply(&scoped(&request.key.address(), key))? else { return Ok(None) };
+        let reply: Accepted = serde_json::from_value(stored.reply)
+            .map_err(|error| ServiceError::internal("stored-reply", error.to_string()))?;
+        if contributions::get(&self.chain.reader()?, &reply.id)?.is_none() {
+            return Ok(None);
+        }
         if stored.request != fingerprint {
             return Err(ServiceError::unprocessable(
                 "idempotency-key-reused",
                 "this Idempotency-Key was used for another upload; use a new one",
             ));
         }
-        let reply = serde_json::from_value(stored.reply)
-            .map_err(|error| ServiceError::internal("stored-reply", error.to_string()))?;
         Ok(Some(reply))
     }
 
-    fn remember(
-        &self,
-        request: &IntakeRequest,
-        who: &Address,
-        fingerprint: String,
-        reply: &Accepted,
-    ) -> ServiceResult<()> {
+    fn remember(&self, request: &IntakeRequest, fingerprint: String, reply: &Accepted) -> ServiceResult<()> {
         let Some(key) = &request.idempotency_key else { return Ok(()) };
         let reply = serde_json::to_value(reply).map_err(|error| ServiceError::internal("reply", error.to_string()))?;
-        self.local.put_reply(&scoped(who, key), &StoredReply { request: fingerprint, reply })
+        let stored = StoredReply { request: fingerprint, reply };
+        self.local.put_reply(&scoped(&request.key.address(), key), &stored)
+    }
+}
+
+/// Enough that different contributions seldom wait for one another.
+const LANES: usize = 256;
+
+/// What uploads share.
+pub struct Intake {
+    /// One upload of the same contribution after the other.
+    lanes: Vec<Mutex<()>>,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self { lanes: std::iter::repeat_with(Mutex::default).take(LANES).collect() }
+    }
+}
+
+impl Intake {
+    async fn lane(&self, id: &ContributionId) -> MutexGuard<'_, ()> {
+        let [first, ..] = id.0;
+        self.lanes[usize::from(first) % LANES].lock().await
     }
 }
 
@@ -202,4 +228,19 @@ pub fn blob_error(error: &(dyn std::error::Error + 'static)) -> ServiceError {
         source = inner.source();
     }
     ServiceError::internal("blob-store", format!("the blob store failed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart_however_deep_it_is_wrapped() {
+        let full = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space");
+        let wrapped = std::io::Error::other(full);
+        let error = blob_error(&wrapped);
+        assert_eq!((error.status, error.code), (507, "disk-full"), "{error}");
+        let other = blob_error(&std::io::Error::other("a bad sector"));
+        assert_eq!((other.status, other.code), (500, "io"));
+    }
 }

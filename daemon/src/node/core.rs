@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chain::Chain;
 use crate::error::ServiceResult;
-use crate::intake::blob_error;
+use crate::intake::{Intake, blob_error};
 use crate::keyring::{Keyring, NODE_ACCOUNT};
 use crate::library::Library;
 use crate::local::LocalStore;
@@ -45,6 +45,8 @@ pub struct CoreParts {
     pub library: Library,
     /// Who announced what.
     pub providers: Providers,
+    /// Uploads under way.
+    pub intake: Intake,
     /// Answers under way.
     pub serving: Serving,
     /// Ends when the node stops.

@@ -19,6 +19,7 @@ use super::supervise::{Consensus, NodeHandle, Parts};
 use crate::chain::{Chain, Engine};
 use crate::cometbft::{CometBft, CometHome, CometPeer, CometSettings, CometSpec, ProxyApp};
 use crate::init::{self, NetworkGenesis};
+use crate::intake::Intake;
 use crate::keyring::Keyring;
 use crate::library::Library;
 use crate::local::LocalStore;
@@ -76,6 +77,7 @@ pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
         chain: Chain::new(genesis.chain_id, ledger, engine),
         local: LocalStore::open(&home.local())?,
         library: Library::new(init::embeddings_dir(&home), home.index()),
+        intake: Intake::default(),
         serving: Serving::default(),
         providers: Providers::default(),
         started: Instant::now(),

@@ -113,7 +113,8 @@ async fn a_file_is_contributed_by_its_ending() {
     let node = plain_node().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("notes.txt");
-    std::fs::write(&file, "The lighthouse keeper counted eleven ships.\n\nNone of them came back in spring.\n").unwrap();
+    std::fs::write(&file, "The lighthouse keeper counted eleven ships.\n\nNone of them came back in spring.\n")
+        .unwrap();
     let path = file.to_str().unwrap();
     let given = json(node.home(), &["contribute", "notes", path, "--account", "alice", "--no-wait"]);
     assert_eq!(given["records"], 2, "{given}");

@@ -22,7 +22,13 @@ impl Process {
         let run_file = Home::new(home).run_file();
         let before = std::fs::read(&run_file).ok();
         let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
-        command.arg("--home").arg(home).args(["dev", "--set", "api.listen=127.0.0.1:0", "--set", "inference.threads=1"]);
+        command.arg("--home").arg(home).args([
+            "dev",
+            "--set",
+            "api.listen=127.0.0.1:0",
+            "--set",
+            "inference.threads=1",
+        ]);
         command.args(["--set", "consensus.block_interval_ms=20"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         // What a killed node left behind is not the new one's.

@@ -117,8 +117,21 @@ async fn the_status_says_what_the_node_is() {
     let node = plain_node().await;
     let status = node.get("/v1/status").await;
     for field in [
-        "name", "version", "chain_id", "height", "app_hash", "catching_up", "engine", "node_key", "account", "roles",
-        "peers", "consensus_peers", "p2p", "model", "uptime_seconds",
+        "name",
+        "version",
+        "chain_id",
+        "height",
+        "app_hash",
+        "catching_up",
+        "engine",
+        "node_key",
+        "account",
+        "roles",
+        "peers",
+        "consensus_peers",
+        "p2p",
+        "model",
+        "uptime_seconds",
     ] {
         assert!(!status[field].is_null(), "{field}: {status:#}");
     }

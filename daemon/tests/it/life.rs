@@ -63,6 +63,8 @@ async fn give(node: &Api) -> Value {
 async fn judged(node: &Api, contribution: &str) {
     let (states, view) = node.follow(contribution).await;
     assert_eq!(states.last().map(String::as_str), Some("final"), "{view:#}");
+    let order = ["judging", "accepted", "final"];
+    assert!(states.is_sorted_by_key(|state| order.iter().position(|known| known == state)), "{states:?}");
     assert_eq!(node.get(&format!("/v1/contributions/{contribution}")).await, view);
     assert!(view["combined"].as_u64() >= view["threshold"].as_u64(), "{view:#}");
     for score in ["validity", "quality", "uniqueness", "usefulness"] {
@@ -77,7 +79,8 @@ async fn judged(node: &Api, contribution: &str) {
 /// The records come back page by page, in canonical form.
 async fn read_back(node: &Api, contribution: &str) {
     let page = node.get(&format!("/v1/contributions/{contribution}/records?offset=28&limit=5")).await;
-    let expected: Vec<Value> = corpus::samples(28, 2).iter().map(|(text, label)| json!({ "text": text, "label": label })).collect();
+    let expected: Vec<Value> =
+        corpus::samples(28, 2).iter().map(|(text, label)| json!({ "text": text, "label": label })).collect();
     assert_eq!(page, json!({ "total": 30, "records": expected }));
     let beyond = node.get(&format!("/v1/contributions/{contribution}/records?offset=1000")).await;
     assert_eq!(beyond, json!({ "total": 30, "records": [] }));
@@ -163,7 +166,10 @@ async fn proofs(node: &Api, receipt: &Value) {
     matches(node, id).await;
     let bytes = hex::decode(shown["record"].as_str().unwrap()).unwrap();
     let check = async |bytes: Vec<u8>| {
-        read("a check", node.raw(Method::POST, "/v1/receipts/check").body(bytes)).await["verdict"].as_str().unwrap().to_owned()
+        read("a check", node.raw(Method::POST, "/v1/receipts/check").body(bytes)).await["verdict"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(check(bytes.clone()).await, "match");
     let record = AnswerRecord::verify(&bytes, kit::CHAIN).unwrap();
@@ -216,7 +222,8 @@ async fn claim(node: &Api, alice: &str) {
     let proof = MerkleProof { index: 0, total: 1, siblings: Vec::new() };
     let forged = Claim { node: this, account: thief.key.address(), cumulative: claimable, proof };
     let forged = node.sign(&thief.key, Action::Claim(forged)).await;
-    refused("a wrong proof", node.send(&forged), 422, "transaction-refused", "the proof does not lead to the root").await;
+    refused("a wrong proof", node.send(&forged), 422, "transaction-refused", "the proof does not lead to the root")
+        .await;
 
     let (before, fee) = (node.balance(alice).await, 1_000);
     let path = format!("/v1/accounts/{alice}/claim");

@@ -3,13 +3,20 @@
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
 //! - `life`, `formats`: what a node is for. These need the model; without it they say so and pass, except in CI.
-//! - `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
+//! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail as their assertions do: by panicking"
+)]
 
 mod bad_payments;
 mod bad_requests;
 mod bad_transactions;
 mod bad_uploads;
 mod cli;
+mod concurrent;
 mod corpus;
 mod crash;
 mod formats;
