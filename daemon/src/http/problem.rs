@@ -37,7 +37,8 @@ impl From<&ServiceError> for Problem {
 
 impl IntoResponse for ServiceError {
     fn into_response(self) -> Response {
-        if self.status >= 500 {
+        // Not ready, or short of something, is no failure: whoever asks often would fill the log.
+        if self.status == 500 {
             tracing::warn!(code = self.code, detail = %self.detail, "request failed");
         }
         let problem = Problem::from(&self);
