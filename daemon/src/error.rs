@@ -59,11 +59,18 @@ kinds! {
 impl ServiceError {
     /// Any I/O failure of this node; a full disk is told apart, because the user can mend it.
     pub fn io(context: &str, error: &std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::StorageFull {
+        if is_disk_full(error) {
             return Self::storage_full("disk-full", format!("{context}: the disk is full; free space and try again"));
         }
         Self::internal("io", format!("{context}: {error}"))
     }
+}
+
+/// Looks into I/O errors that wrap others, as stores and libraries make them: their `source` skips what they wrap.
+fn is_disk_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<std::io::Error>());
+    matches!(error.kind(), StorageFull | QuotaExceeded) || wrapped.is_some_and(is_disk_full)
 }
 
 impl From<datanet_ledger::state::StateError> for ServiceError {
