@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use iroh::EndpointId;
-use iroh::endpoint::{Connection, ReadError};
+use iroh::endpoint::{Connection, ConnectionError, ReadError};
 use iroh_blobs::HashAndFormat;
 use iroh_blobs::api::Store;
 use iroh_blobs::api::remote::GetProgressItem;
 use iroh_blobs::get::fsm::{AtBlobHeaderNextError, DecodeError};
 use iroh_blobs::get::request::get_verified_size;
 use iroh_blobs::get::{GetError, Stats};
-use iroh_blobs::util::connection_pool::ConnectionPool;
+use iroh_blobs::util::connection_pool::{ConnectionPool, ConnectionRef};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
@@ -201,11 +201,13 @@ impl Fetcher {
     ) -> Result<Stats, Attempt> {
         let id = EndpointId::from_bytes(&provider).map_err(|_| ProviderError::UnknownAddress)?;
         self.find(provider, id).await?;
-        let connection = self.pool.get_or_connect(id).await.map_err(|e| ProviderError::Unreachable(e.to_string()))?;
-        let stalled = ProviderError::Stalled(self.stall_timeout.as_secs());
-        let size = match timeout(self.stall_timeout, get_verified_size(&connection, &content.hash)).await {
-            Ok(result) => result.map_err(|error| judge(error, &connection))?.0,
-            Err(_) => return Err(stalled.into()),
+        let (connection, size) = match self.ask_size(id, content.hash).await? {
+            Asked::Size(connection, size) => (connection, size),
+            // Perhaps it was made before the provider restarted: only a new one tells whether it is there.
+            Asked::ConnectionLost => match self.ask_size(id, content.hash).await? {
+                Asked::Size(connection, size) => (connection, size),
+                Asked::ConnectionLost => return Err(ProviderError::Broken("the connection was lost".to_owned()).into()),
+            },
         };
         bounds.check(size).map_err(Attempt::Final)?;
         let mut items = std::pin::pin!(store.remote().fetch((*connection).clone(), content).stream());
@@ -219,9 +221,30 @@ impl Fetcher {
                 Ok(Some(GetProgressItem::Done(stats))) => return Ok(stats),
                 Ok(Some(GetProgressItem::Error(error))) => return Err(judge(error, &connection)),
                 Ok(None) => return Err(ProviderError::Broken("the download ended early".to_owned()).into()),
-                Err(_) => return Err(stalled.into()),
+                Err(_) => return Err(self.stalled().into()),
             }
         }
+    }
+
+    /// Asks for the verified size of a blob, over the pool's connection to the provider or a new one.
+    async fn ask_size(&self, id: EndpointId, hash: iroh_blobs::Hash) -> Result<Asked, Attempt> {
+        let connection = self.pool.get_or_connect(id).await.map_err(|e| ProviderError::Unreachable(e.to_string()))?;
+        match timeout(self.stall_timeout, get_verified_size(&connection, &hash)).await {
+            Ok(Ok((size, _))) => Ok(Asked::Size(connection, size)),
+            Ok(Err(_))
+                if matches!(connection.close_reason(), Some(ConnectionError::TimedOut | ConnectionError::Reset)) =>
+            {
+                // The pool lets go of it in its own time; the next try must not get it again.
+                let _ = self.pool.close(id).await;
+                Ok(Asked::ConnectionLost)
+            }
+            Ok(Err(error)) => Err(judge(error, &connection)),
+            Err(_) => Err(self.stalled().into()),
+        }
+    }
+
+    fn stalled(&self) -> ProviderError {
+        ProviderError::Stalled(self.stall_timeout.as_secs())
     }
 
     /// Makes sure that an address of the node is known, asking the swarm to find the node if need be.
@@ -238,6 +261,14 @@ impl Fetcher {
             Ok(false) | Err(_) => Err(ProviderError::UnknownAddress),
         }
     }
+}
+
+/// What came of asking for a size.
+enum Asked {
+    /// The size in bytes, and the connection that brought it.
+    Size(ConnectionRef, u64),
+    /// The other end is gone, or knows nothing of this connection any more.
+    ConnectionLost,
 }
 
 /// What iroh answers with when it cannot read what it is asked for: usually it has no such blob.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use iroh::endpoint::{PortmapperConfig, presets};
+use iroh::endpoint::{PortmapperConfig, QuicTransportConfig, VarInt, presets};
 use iroh::protocol::Router;
 use iroh::{Endpoint, RelayMode, SecretKey};
 use iroh_blobs::BlobsProtocol;
@@ -23,6 +23,10 @@ use super::{AddressBook, Blobs, Inner, OwnAddrs};
 use crate::metrics::Counters;
 use crate::swarm::Command;
 use crate::{NetworkConfig, NetworkError};
+
+/// Milliseconds without a sign of life after which a connection is lost: two heartbeats of iroh's. Its default of half
+/// a minute is as long as a restarted node would be asked over connections that it does not know any more.
+const SILENCE: VarInt = VarInt::from_u32(10_000);
 
 /// The blob endpoint and its store, owned by the network service.
 #[derive(Debug)]
@@ -94,8 +98,10 @@ impl BlobService {
 
 async fn bind(config: &NetworkConfig, addresses: &AddressBook) -> Result<Endpoint, NetworkError> {
     let refused = |reason: String| NetworkError::BlobEndpoint { addr: config.blob_bind, reason };
+    let transport = QuicTransportConfig::builder().max_idle_timeout(Some(SILENCE.into())).build();
     Endpoint::builder(presets::Minimal)
         .secret_key(SecretKey::from_bytes(&config.secret_key))
+        .transport_config(transport)
         .relay_mode(RelayMode::Disabled)
         .portmapper_config(PortmapperConfig::Disabled)
         // Addresses come from node records over the swarm, and from nowhere else.
