@@ -75,6 +75,9 @@ pub async fn run(
 }
 
 async fn subscribe(core: &Core, subscribed: &mut BTreeSet<DatanetId>) -> anyhow::Result<()> {
+    if core.chain.height() == 0 {
+        return Ok(());
+    }
     for datanet in datanets::list(&core.chain.reader()?, None, usize::MAX)? {
         if core.config.datanets.subscribe.includes(&datanet.id) && subscribed.insert(datanet.id) {
             core.network.subscribe(topic(core.chain.id(), &datanet.id)).await?;

@@ -20,7 +20,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_testnet");
 /// The longest a scenario may take; each of its waits is shorter and says more.
 const SCENARIO: Duration = Duration::from_secs(240);
 /// Lines of each node's log shown when a scenario fails.
-const LAST_LINES: usize = 12;
+const LAST_LINES: usize = 20;
 /// Networks below [`root`]: the shared one, the node that joins it late, and a node all by itself.
 const NETWORK: &str = "network";
 pub const NEWCOMER: &str = "newcomer";
@@ -84,8 +84,7 @@ async fn perform(network: &mut Network, scenario: impl AsyncFnOnce(&mut Network)
         scenario(network).await
     });
     let late = |_| Err(anyhow!("the scenario takes longer than {} s", SCENARIO.as_secs()));
-    let played = played.await.unwrap_or_else(late);
-    played.map_err(|error| error.context(last_lines(network)))
+    played.await.unwrap_or_else(late).inspect_err(|_| show_logs(network))
 }
 
 /// Fresh homes in the place of what an earlier run left.
@@ -126,18 +125,15 @@ fn reaper(names: &[&str]) -> Result<Child> {
         .context("cannot start the process that cleans up")
 }
 
-/// The ends of all logs.
-fn last_lines(network: &Network) -> String {
-    let mut out = String::from("the scenario failed; the last lines of each log:");
+/// Shows the ends of the nodes' logs.
+fn show_logs(network: &Network) {
     let newcomer = Network::open(&root().join(NEWCOMER)).ok();
     for node in network.nodes().iter().chain(newcomer.iter().flat_map(Network::nodes)) {
-        for log in node.logs() {
-            let text = std::fs::read(&log).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            let lines: Vec<&str> = text.lines().collect();
-            out.push_str(&format!("\n--- {}\n", log.display()));
-            out.push_str(&lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"));
-        }
+        let Some(log) = node.logs().into_iter().next() else { continue };
+        let text = std::fs::read(&log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        eprintln!("--- the last lines of {}\n{last}", log.display());
     }
-    out
 }
