@@ -59,18 +59,22 @@ kinds! {
 impl ServiceError {
     /// Any I/O failure of this node; a full disk is told apart, because the user can mend it.
     pub fn io(context: &str, error: &std::io::Error) -> Self {
-        if is_disk_full(error) {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let cause = root_cause(error);
+        let kind = cause.downcast_ref::<std::io::Error>().map_or(error.kind(), std::io::Error::kind);
+        if matches!(kind, StorageFull | QuotaExceeded) {
             return Self::storage_full("disk-full", format!("{context}: the disk is full; free space and try again"));
         }
-        Self::internal("io", format!("{context}: {error}"))
+        Self::internal("io", format!("{context}: {cause}"))
     }
 }
 
-/// Looks into I/O errors that wrap others, as stores and libraries make them: their `source` skips what they wrap.
-fn is_disk_full(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<std::io::Error>());
-    matches!(error.kind(), StorageFull | QuotaExceeded) || wrapped.is_some_and(is_disk_full)
+/// The innermost error. Stores and libraries wrap I/O errors in one another, and the `source` of an I/O error that wraps
+/// another error skips the one it wraps.
+fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let io = error.downcast_ref::<std::io::Error>();
+    let wrapped = io.and_then(std::io::Error::get_ref).map(|inner| inner as &'a (dyn std::error::Error + 'static));
+    wrapped.or_else(|| error.source()).map_or(error, root_cause)
 }
 
 impl From<datanet_ledger::state::StateError> for ServiceError {

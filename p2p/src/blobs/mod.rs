@@ -9,7 +9,6 @@ mod fetch;
 mod store;
 mod tags;
 
-use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -266,7 +265,7 @@ fn pieces(
     })
 }
 
-/// The store's errors nest several layers deep; what a person can act on is the innermost text.
-fn failed(error: impl Display) -> BlobError {
-    BlobError::Io(io::Error::other(error.to_string()))
+/// The store's errors nest several layers deep: all are kept, for the innermost says whether the disk is full.
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> BlobError {
+    BlobError::Io(io::Error::other(error))
 }
