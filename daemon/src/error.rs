@@ -60,21 +60,22 @@ impl ServiceError {
     /// Any I/O failure of this node; a full disk is told apart, because the user can mend it.
     pub fn io(context: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let cause = root_cause(error);
-        let kind = cause.downcast_ref::<std::io::Error>().map_or(error.kind(), std::io::Error::kind);
-        if matches!(kind, StorageFull | QuotaExceeded) {
+        let causes = || std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| inner(*error));
+        let mut kinds = causes().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+        if kinds.any(|kind| matches!(kind, StorageFull | QuotaExceeded)) {
             return Self::storage_full("disk-full", format!("{context}: the disk is full; free space and try again"));
         }
+        let cause = causes().last().unwrap_or(error);
         Self::internal("io", format!("{context}: {cause}"))
     }
 }
 
-/// The innermost error. Stores and libraries wrap I/O errors in one another, and the `source` of an I/O error that wraps
-/// another error skips the one it wraps.
-fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+/// The next error inward. Stores and libraries wrap I/O errors in one another, and the `source` of an I/O error that
+/// wraps another error skips the one it wraps.
+fn inner<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn std::error::Error + 'static)> {
     let io = error.downcast_ref::<std::io::Error>();
     let wrapped = io.and_then(std::io::Error::get_ref).map(|inner| inner as &'a (dyn std::error::Error + 'static));
-    wrapped.or_else(|| error.source()).map_or(error, root_cause)
+    wrapped.or_else(|| error.source())
 }
 
 impl From<datanet_ledger::state::StateError> for ServiceError {
