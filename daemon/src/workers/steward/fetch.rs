@@ -72,10 +72,11 @@ impl Core {
         if blobs.has(blob.0).await.map_err(|error| blob_error(&error))? {
             return blobs.hold(blob.0).await.map_err(|error| blob_error(&error));
         }
+        let peers: Vec<[u8; 32]> = self.network.peers().iter().map(|peer| peer.node_key).collect();
         let mut from: Vec<[u8; 32]> = providers.iter().map(|node| node.0).collect();
-        let peers = self.network.peers();
-        let others = peers.iter().map(|peer| peer.node_key).filter(|key| !from.contains(key));
-        let others: Vec<[u8; 32]> = others.collect();
+        // Those that are there first: each that is not costs a timeout.
+        from.sort_by_key(|key| !peers.contains(key));
+        let others: Vec<[u8; 32]> = peers.into_iter().filter(|key| !from.contains(key)).collect();
         from.extend(others);
         blobs.fetch(blob.0, size, limit, &from, None).await.map_err(|error| {
             ServiceError::unavailable(
