@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use datanet_testnet::network::{self, Engine, Network, NetworkOptions};
 use datanet_testnet::ui::Ui;
 use tokio::sync::Mutex;
+
+use crate::scene::until;
 
 /// Nodes: the fewest that go on without one of them.
 pub const NODES: usize = 4;
@@ -94,9 +96,10 @@ async fn set_up(name: &str, nodes: usize, engine: Engine) -> Result<Stage> {
         let dir = root().join(name);
         if Network::exists(&dir) {
             let old = Network::open(&dir)?;
-            if old.is_running() {
-                bail!("another run of these tests uses {}: wait until it has ended", dir.display());
-            }
+            until(&format!("the run of these tests that uses {} has ended", dir.display()), async || {
+                Ok((!old.is_running()).then_some(()))
+            })
+            .await?;
             old.delete().await?;
         }
     }
