@@ -1,6 +1,6 @@
 //! All checks of a transaction that need no state, in parallel, and once for a transaction seen twice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ use crate::component::{self, ActionError};
 const REMEMBERED_BYTES: usize = 16 * 1024 * 1024;
 /// What an entry costs beside the transaction's bytes.
 const ENTRY_BYTES: usize = 256;
+/// Places in the queue that forgotten transactions may hold, beside as many as there are others.
+const IDLE_PLACES: usize = 1024;
 
 /// Why a transaction is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +94,7 @@ impl Verifier {
         for hash in hashes {
             known.remove(hash);
         }
-        // Forgotten entries leave their place in the queue; drop those that have come to its front.
-        while known.order.front().is_some_and(|hash| !known.by_hash.contains_key(hash)) {
-            known.order.pop_front();
-        }
+        known.close_ranks();
     }
 }
 
@@ -105,6 +104,16 @@ impl Known {
             self.bytes = self.bytes.saturating_sub(weight);
         }
     }
+
+    /// Forgotten entries leave their place in the queue; those places are taken back once they are many, so that one
+    /// transaction that stays does not let the queue grow behind it.
+    fn close_ranks(&mut self) {
+        if self.order.len() <= self.by_hash.len().saturating_mul(2).saturating_add(IDLE_PLACES) {
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        self.order.retain(|hash| self.by_hash.contains_key(hash) && seen.insert(*hash));
+    }
 }
 
 fn verify(bytes: &[u8], chain_id: &str) -> Result<Arc<VerifiedTx>, Refusal> {
@@ -113,5 +122,35 @@ fn verify(bytes: &[u8], chain_id: &str) -> Result<Arc<VerifiedTx>, Refusal> {
         Ok(()) => Ok(Arc::new(tx)),
         Err(ActionError::Refused { code, message }) => Err(Refusal { code, log: message }),
         Err(ActionError::State(error)) => Err(Refusal { code: code::INTERNAL, log: error.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datanet_types::action::Transfer;
+    use datanet_types::tx::TxBody;
+    use datanet_types::{Action, Address, SigningKey};
+
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_stays_does_not_let_the_queue_grow_behind_it() {
+        let (verifier, key) = (Verifier::default(), SigningKey::from_bytes(&[1; 32]));
+        let tx = |nonce| {
+            let action = Action::Transfer(Transfer { to: Address::ZERO, amount: 1 });
+            let body = TxBody { chain_id: "test".into(), expiry: 1, fee: 1, nonce, action: Some(action) };
+            verifier.check(&body.sign(&key).to_bytes(), "test").verified.unwrap()
+        };
+        verifier.remember(&tx(0), 1);
+        let (other, mut hash) = (tx(1), [0; 32]);
+        for n in 0..5_000u64 {
+            hash[..8].copy_from_slice(&n.to_be_bytes());
+            let other = Arc::new(VerifiedTx { hash: TxHash(hash), ..VerifiedTx::clone(&other) });
+            verifier.remember(&other, 1);
+            verifier.forget([&other.hash]);
+        }
+        let known = lock(&verifier.known);
+        assert_eq!(known.by_hash.len(), 1);
+        assert!(known.order.len() <= IDLE_PLACES + 3, "{}", known.order.len());
     }
 }

@@ -5,6 +5,7 @@ use redb::{Database, Durability, ReadableTable, WriteTransaction};
 
 use super::tables::{CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, STALE, VERSIONS, key_hash, node_key};
 use super::{BlockWrite, KEPT_VERSIONS, Snapshot, StoreError, TreeUpdate, TxRecord};
+use crate::code;
 use crate::state::Changes;
 
 pub(super) fn commit(database: &Database, before: &Snapshot, block: BlockWrite) -> Result<(), StoreError> {
@@ -71,8 +72,9 @@ fn write_results(write: &WriteTransaction, results: &[([u8; 32], TxRecord)]) -> 
     }
     let mut table = write.open_table(RESULTS)?;
     for (hash, record) in results {
-        // A repeated transaction is refused: the record of the first time is the one that people want.
-        if record.code == crate::code::REPLAYED && table.get(hash)?.is_some() {
+        // A repeated transaction is refused, once it has expired for that: the record of the first time is the one that
+        // people want.
+        if matches!(record.code, code::REPLAYED | code::EXPIRED) && table.get(hash)?.is_some() {
             continue;
         }
         table.insert(hash, record.encode_to_vec().as_slice())?;

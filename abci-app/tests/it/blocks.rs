@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use datanet_ledger::app::{AppError, Verdict};
 use datanet_ledger::code;
+use datanet_types::Action;
+use datanet_types::action::Transfer;
 use proptest::prelude::*;
 
-use crate::support::{BALANCE, Chain, FEE, transfer};
+use crate::support::{BALANCE, Chain, FEE, address, body, signed, transfer};
 
 #[test]
 fn a_restart_before_the_first_commit_starts_anew_with_the_same_hash() {
@@ -92,6 +94,18 @@ fn a_transaction_is_executed_once_only() {
     let chain = chain.reopen();
     assert_eq!(Chain::codes(&chain.run(&[tx])), [code::REPLAYED]);
     assert_eq!(chain.balance(2), BALANCE + 5);
+}
+
+#[test]
+fn the_result_of_a_transaction_outlives_a_block_that_repeats_it_after_its_expiry() {
+    let chain = Chain::new();
+    let action = Action::Transfer(Transfer { to: address(2), amount: 5 });
+    let tx = signed(1, &body(action, 2, 1));
+    chain.run(std::slice::from_ref(&tx));
+    chain.run(&[]);
+    assert_eq!(Chain::codes(&chain.run(std::slice::from_ref(&tx))), [code::EXPIRED]);
+    let record = chain.ledger.tx_result(&datanet_types::tx::tx_hash(&tx)).unwrap().unwrap();
+    assert_eq!((record.height, record.code), (1, code::OK));
 }
 
 #[test]

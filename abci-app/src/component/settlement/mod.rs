@@ -10,6 +10,9 @@ use datanet_types::{Address, Amount, BlobHash, Digest, NodeKey};
 use super::accounts::Balance;
 use crate::state::{StateError, StateRead, StateWrite};
 
+/// Most vouchers in one transaction: each costs a signature check.
+pub const MAX_VOUCHERS: usize = 256;
+
 /// One settled epoch of a serving node.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Epoch {

@@ -8,12 +8,9 @@ use datanet_types::{Amount, BlobHash, Digest};
 use crate::code;
 use crate::component::channels::{self, Channel, deposit_account};
 use crate::component::error::{ensure, refuse};
-use crate::component::settlement::{self, Epoch, Settlement, pool_account, state_key};
+use crate::component::settlement::{self, Epoch, MAX_VOUCHERS, Settlement, pool_account, state_key};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
 use crate::state::{StateRead, StateWrite};
-
-/// Most vouchers in one transaction: each costs a signature check.
-const MAX_VOUCHERS: usize = 256;
 
 impl ActionHandler for SettleEpoch {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
