@@ -1,10 +1,7 @@
-//! What this node was promised and what it owes for it: vouchers by channel, earnings by account since the last
-//! settlement, cumulative earnings behind it, and a settlement under way.
+//! What this node was promised and what it owes for it: vouchers, and the earnings since the last settlement.
 //!
 //! One answer is one transaction: voucher, receipt number and earnings become durable together, before the caller
-//! sees the answer. A settlement freezes what has accrued, survives crashes, and is finished or sent again.
-
-use std::collections::BTreeMap;
+//! sees the answer. Earnings are kept channel by channel, so that one that pays no more takes nobody else's along.
 
 use datanet_types::epoch::EpochTotals;
 use datanet_types::voucher::SignedVoucher;
@@ -14,14 +11,15 @@ use redb::WriteTransaction;
 use super::{LocalStore, receipts, table};
 use crate::error::{ServiceError, ServiceResult};
 
+/// Channel to its latest voucher.
 const VOUCHERS: table::Table = redb::TableDefinition::new("vouchers");
-const OPEN: table::Table = redb::TableDefinition::new("accruals");
-const CUMULATIVE: table::Table = redb::TableDefinition::new("cumulative");
-const META: table::Table = redb::TableDefinition::new("serving");
+/// Channel, then [`EarningKey`], to what has accrued on it.
+const LINES: table::Table = redb::TableDefinition::new("channel_accruals");
+/// Channel to the sums of what has accrued on it.
+const TOTALS: table::Table = redb::TableDefinition::new("channel_totals");
+pub(super) const META: table::Table = redb::TableDefinition::new("serving");
 
-const TOTALS: &[u8] = b"totals";
 const SEQUENCE: &[u8] = b"sequence";
-const SETTLING: &[u8] = b"settling";
 
 /// Why an account earns.
 #[derive(
@@ -79,28 +77,25 @@ pub struct Charge {
     pub lines: Vec<EarningLine>,
 }
 
-/// A settlement under way: everything needed to send it again.
+/// What has accrued on one channel.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Settling {
-    /// Its number.
-    pub epoch: u64,
-    /// Its totals.
+pub struct Share {
+    /// The channel's latest voucher.
+    pub voucher: SignedVoucher,
+    /// Sums of the answers.
     pub totals: EpochTotals,
-    /// Its lines.
+    /// Who earns.
     pub lines: Vec<EarningLine>,
-    /// The vouchers it redeems, ordered by channel.
-    pub vouchers: Vec<SignedVoucher>,
-    /// Every account's cumulative earnings with this node once settled, ordered by account.
-    pub leaves: Vec<(Address, Amount)>,
 }
 
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    [VOUCHERS, OPEN, CUMULATIVE, META].into_iter().try_for_each(|name| table::create(tx, name))
+    [VOUCHERS, LINES, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))
 }
 
-/// An earning key as table key: text, because JSON is what tables hold anyway.
-fn open_key(key: &EarningKey) -> ServiceResult<Vec<u8>> {
-    serde_json::to_vec(key).map_err(super::failed)
+/// A line as table key: the channel, then text, because JSON is what tables hold anyway.
+fn line_key(channel: &ChannelId, key: &EarningKey) -> ServiceResult<Vec<u8>> {
+    let text = serde_json::to_vec(key).map_err(super::failed)?;
+    Ok([channel.0.as_slice(), &text].concat())
 }
 
 impl LocalStore {
@@ -124,68 +119,40 @@ impl LocalStore {
             }
             table::put(tx, META, SEQUENCE, &sequence)?;
             receipts::insert(tx, sequence, receipt)?;
-            if let Some(voucher) = &charge.voucher {
-                put_voucher(tx, voucher, charge)?;
-            }
-            add_totals(tx, &charge.totals)?;
-            charge.lines.iter().try_for_each(|(key, earning)| add_line(tx, key, earning))
+            // A free answer pays nobody.
+            let Some(voucher) = &charge.voucher else { return Ok(()) };
+            put_voucher(tx, voucher, charge)?;
+            let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
+            add_totals(&mut sum, &charge.totals);
+            table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
+            charge.lines.iter().try_for_each(|(key, earning)| put_line(tx, &voucher.channel, key, earning))
         })
     }
 
-    /// What has accrued since the last settlement.
-    pub fn accrued(&self) -> ServiceResult<(EpochTotals, Vec<EarningLine>)> {
-        self.read(|tx| {
-            let lines: Vec<(Vec<u8>, Earning)> = table::all(tx, OPEN)?;
-            Ok((table::get(tx, META, TOTALS)?.unwrap_or_default(), parse_lines(lines)?))
-        })
+    /// The channels on which something has accrued.
+    pub fn accruing(&self) -> ServiceResult<Vec<ChannelId>> {
+        let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
+        all.iter().map(|(channel, _)| Ok(ChannelId::from_slice(channel)?)).collect()
     }
+}
 
-    /// The settlement under way.
-    pub fn settling(&self) -> ServiceResult<Option<Settling>> {
-        self.read(|tx| table::get(tx, META, SETTLING))
-    }
+/// Takes out what has accrued on up to `limit` channels, ordered by channel.
+pub(super) fn take(tx: &WriteTransaction, limit: usize) -> ServiceResult<Vec<Share>> {
+    let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], limit)?;
+    totals.into_iter().map(|(channel, totals)| take_one(tx, &channel, totals)).collect()
+}
 
-    /// Freezes what has accrued as settlement `epoch`, redeeming `vouchers_of` the channels known here. `None` if
-    /// nothing was charged. A settlement already under way is returned as it is.
-    pub fn begin_settlement(
-        &self,
-        epoch: u64,
-        charged_on_ledger: &BTreeMap<ChannelId, Amount>,
-    ) -> ServiceResult<Option<Settling>> {
-        self.write(|tx| {
-            if let Some(settling) = table::get_in::<Settling>(tx, META, SETTLING)? {
-                return Ok(Some(settling));
-            }
-            let totals: EpochTotals = table::get_in(tx, META, TOTALS)?.unwrap_or_default();
-            if totals.fees == 0 {
-                return Ok(None);
-            }
-            let lines = parse_lines(table::all_in(tx, OPEN)?)?;
-            let vouchers = due_vouchers(tx, charged_on_ledger)?;
-            let leaves = new_leaves(tx, &lines)?;
-            for (key, _) in &lines {
-                table::remove(tx, OPEN, &open_key(key)?)?;
-            }
-            table::remove(tx, META, TOTALS)?;
-            let settling = Settling { epoch, totals, lines, vouchers, leaves };
-            table::put(tx, META, SETTLING, &settling)?;
-            Ok(Some(settling))
-        })
+fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> ServiceResult<Share> {
+    let voucher = table::get_in(tx, VOUCHERS, channel)?
+        .ok_or_else(|| super::failed("a channel has accrued without a voucher; restore the store from a backup"))?;
+    let mut lines = Vec::new();
+    for (key, earning) in table::first_in(tx, LINES, channel, usize::MAX)? {
+        table::remove(tx, LINES, &key)?;
+        let text = key.strip_prefix(channel).unwrap_or_default();
+        lines.push((serde_json::from_slice(text).map_err(super::failed)?, earning));
     }
-
-    /// The settlement is on the ledger: its leaves are now what accounts have earned.
-    pub fn finish_settlement(&self, epoch: u64) -> ServiceResult<()> {
-        self.write(|tx| {
-            let Some(settling) = table::get_in::<Settling>(tx, META, SETTLING)? else { return Ok(()) };
-            if settling.epoch != epoch {
-                return Ok(());
-            }
-            for (account, cumulative) in &settling.leaves {
-                table::put(tx, CUMULATIVE, &account.0, cumulative)?;
-            }
-            table::remove(tx, META, SETTLING)
-        })
-    }
+    table::remove(tx, TOTALS, channel)?;
+    Ok(Share { voucher, totals, lines })
 }
 
 fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) -> ServiceResult<()> {
@@ -203,8 +170,8 @@ fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) 
     table::put(tx, VOUCHERS, &voucher.channel.0, voucher)
 }
 
-fn add_totals(tx: &WriteTransaction, more: &EpochTotals) -> ServiceResult<()> {
-    let mut sum: EpochTotals = table::get_in(tx, META, TOTALS)?.unwrap_or_default();
+/// Adds sums to sums.
+pub(super) fn add_totals(sum: &mut EpochTotals, more: &EpochTotals) {
     sum.answers = sum.answers.saturating_add(more.answers);
     sum.fees = sum.fees.saturating_add(more.fees);
     sum.split.node = sum.split.node.saturating_add(more.split.node);
@@ -212,59 +179,38 @@ fn add_totals(tx: &WriteTransaction, more: &EpochTotals) -> ServiceResult<()> {
     sum.split.contributors = sum.split.contributors.saturating_add(more.split.contributors);
     sum.split.validators = sum.split.validators.saturating_add(more.split.validators);
     sum.split.treasury = sum.split.treasury.saturating_add(more.split.treasury);
-    table::put(tx, META, TOTALS, &sum)
 }
 
-fn add_line(tx: &WriteTransaction, key: &EarningKey, more: &Earning) -> ServiceResult<()> {
-    let table_key = open_key(key)?;
-    let mut sum: Earning = table::get_in(tx, OPEN, &table_key)?.unwrap_or_default();
+/// Adds a line to a line of the same key.
+pub(super) fn add_line(sum: &mut Earning, more: &Earning) {
     sum.amount = sum.amount.saturating_add(more.amount);
     sum.answers = sum.answers.saturating_add(more.answers);
     sum.weight = sum.weight.saturating_add(more.weight);
-    table::put(tx, OPEN, &table_key, &sum)
 }
 
-fn parse_lines(entries: Vec<(Vec<u8>, Earning)>) -> ServiceResult<Vec<EarningLine>> {
-    entries
-        .into_iter()
-        .map(|(key, earning)| Ok((serde_json::from_slice(&key).map_err(super::failed)?, earning)))
-        .collect()
-}
-
-fn due_vouchers(tx: &WriteTransaction, charged: &BTreeMap<ChannelId, Amount>) -> ServiceResult<Vec<SignedVoucher>> {
-    let all: Vec<(Vec<u8>, SignedVoucher)> = table::all_in(tx, VOUCHERS)?;
-    let due = |voucher: &SignedVoucher| charged.get(&voucher.channel).is_some_and(|paid| voucher.cumulative > *paid);
-    Ok(all.into_iter().map(|(_, voucher)| voucher).filter(due).collect())
-}
-
-/// Everybody's cumulative earnings with `lines` added, ordered by account.
-fn new_leaves(tx: &WriteTransaction, lines: &[EarningLine]) -> ServiceResult<Vec<(Address, Amount)>> {
-    let before: Vec<(Vec<u8>, Amount)> = table::all_in(tx, CUMULATIVE)?;
-    let mut leaves = BTreeMap::new();
-    for (key, amount) in before {
-        leaves.insert(Address::from_slice(&key)?, amount);
-    }
-    for (key, earning) in lines {
-        let sum = leaves.entry(key.account).or_insert(0);
-        *sum = sum.saturating_add(earning.amount);
-    }
-    Ok(leaves.into_iter().collect())
+fn put_line(tx: &WriteTransaction, channel: &ChannelId, key: &EarningKey, more: &Earning) -> ServiceResult<()> {
+    let table_key = line_key(channel, key)?;
+    let mut sum: Earning = table::get_in(tx, LINES, &table_key)?.unwrap_or_default();
+    add_line(&mut sum, more);
+    table::put(tx, LINES, &table_key, &sum)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use datanet_types::epoch::FeeShares;
     use datanet_types::{Signature, SigningKey};
 
-    fn store() -> (tempfile::TempDir, LocalStore) {
+    pub(in crate::local) fn store() -> (tempfile::TempDir, LocalStore) {
         let dir = tempfile::tempdir().unwrap();
         let store = LocalStore::open(&dir.path().join("local.redb")).unwrap();
         (dir, store)
     }
 
-    fn charge(cumulative: u64, fee: u64) -> Charge {
-        let voucher = SignedVoucher { channel: ChannelId([1; 32]), cumulative, signature: Signature::ZERO };
+    pub(in crate::local) fn charge(channel: u16, cumulative: u64, fee: u64) -> Charge {
+        let mut id = [0; 32];
+        id[..2].copy_from_slice(&channel.to_be_bytes());
+        let voucher = SignedVoucher { channel: ChannelId(id), cumulative, signature: Signature::ZERO };
         let account = SigningKey::from_bytes(&[1; 32]).address();
         let split = FeeShares::STANDARD.split(fee);
         let key = EarningKey { account, role: EarningRole::Contributor, datanet: DatanetId::ZERO, contribution: None };
@@ -276,38 +222,40 @@ mod tests {
         }
     }
 
+    /// Records it as the next answer.
+    pub(in crate::local) fn record(store: &LocalStore, charge: &Charge) -> ServiceResult<()> {
+        store.record_answer(store.next_sequence().unwrap(), &ReceiptId([1; 32]), charge)
+    }
+
     #[test]
     fn a_voucher_that_goes_backwards_changes_nothing() {
         let (_dir, store) = store();
-        store.record_answer(1, &ReceiptId([1; 32]), &charge(100, 100)).unwrap();
-        let before = store.accrued().unwrap();
-        assert_eq!(store.record_answer(2, &ReceiptId([2; 32]), &charge(50, 100)).unwrap_err().code, "stale-voucher");
-        assert_eq!(store.record_answer(2, &ReceiptId([2; 32]), &charge(100, 100)).unwrap_err().code, "stale-voucher");
-        assert_eq!(store.accrued().unwrap(), before);
+        record(&store, &charge(1, 100, 100)).unwrap();
+        assert_eq!(record(&store, &charge(1, 50, 100)).unwrap_err().code, "stale-voucher");
+        assert_eq!(record(&store, &charge(1, 100, 100)).unwrap_err().code, "stale-voucher");
         assert_eq!(store.next_sequence().unwrap(), 2);
+        let taken = store.write(|tx| take(tx, 10)).unwrap();
+        assert_eq!((taken.len(), taken[0].totals.fees, taken[0].lines[0].1.amount), (1, 100, 60));
+        assert_eq!(store.accruing().unwrap(), []);
     }
 
     #[test]
-    fn a_settlement_freezes_survives_and_finishes_once() {
+    fn what_accrues_is_kept_and_taken_by_channel() {
         let (_dir, store) = store();
-        store.record_answer(1, &ReceiptId([1; 32]), &charge(100, 100)).unwrap();
-        let charged = BTreeMap::from([(ChannelId([1; 32]), 0)]);
-        let first = store.begin_settlement(1, &charged).unwrap().unwrap();
-        assert_eq!(first.totals.fees, 100);
-        assert_eq!(first.leaves[0].1, 60);
-        // An answer given meanwhile belongs to the next epoch; a repeated begin returns the same settlement.
-        store.record_answer(2, &ReceiptId([2; 32]), &charge(200, 100)).unwrap();
-        assert_eq!(store.begin_settlement(1, &charged).unwrap().unwrap(), first);
-        store.finish_settlement(1).unwrap();
-        store.finish_settlement(1).unwrap();
-        let charged = BTreeMap::from([(ChannelId([1; 32]), 100)]);
-        let second = store.begin_settlement(2, &charged).unwrap().unwrap();
-        assert_eq!((second.totals.fees, second.leaves[0].1), (100, 120));
+        for (channel, cumulative) in [(2, 100), (1, 50), (2, 200), (3, 7)] {
+            record(&store, &charge(channel, cumulative, 50)).unwrap();
+        }
+        let taken = store.write(|tx| take(tx, 2)).unwrap();
+        let amounts: Vec<_> = taken.iter().map(|share| (share.totals.fees, share.lines[0].1.amount)).collect();
+        assert_eq!(amounts, [(50, 30), (100, 60)]);
+        assert_eq!(store.accruing().unwrap().len(), 1);
     }
 
     #[test]
-    fn nothing_charged_is_nothing_to_settle() {
+    fn a_free_answer_is_numbered_and_pays_nobody() {
         let (_dir, store) = store();
-        assert_eq!(store.begin_settlement(1, &BTreeMap::new()).unwrap(), None);
+        let free = Charge { voucher: None, expected: 0, totals: EpochTotals::default(), lines: vec![] };
+        record(&store, &free).unwrap();
+        assert_eq!((store.next_sequence().unwrap(), store.accruing().unwrap()), (2, vec![]));
     }
 }

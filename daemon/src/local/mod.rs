@@ -9,6 +9,7 @@ pub mod accruals;
 pub mod idempotency;
 pub mod judgements;
 pub mod receipts;
+pub mod settling;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +47,8 @@ impl LocalStore {
             judgements::create(tx)?;
             idempotency::create(tx)?;
             receipts::create(tx)?;
-            accruals::create(tx)
+            accruals::create(tx)?;
+            settling::create(tx)
         })?;
         Ok(store)
     }

@@ -46,6 +46,25 @@ pub fn all_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table) -> Servi
     collect(&tx.open_table(table).map_err(failed)?)
 }
 
+/// Up to `limit` entries whose key starts with `prefix`, in key order, as this write transaction sees them.
+pub fn first_in<V: DeserializeOwned>(
+    tx: &WriteTransaction,
+    table: Table,
+    prefix: &[u8],
+    limit: usize,
+) -> ServiceResult<Vec<(Vec<u8>, V)>> {
+    let table = tx.open_table(table).map_err(failed)?;
+    let mut entries = Vec::new();
+    for entry in table.range(prefix..).map_err(failed)?.take(limit) {
+        let (key, value) = entry.map_err(failed)?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        entries.push((key.value().to_vec(), serde_json::from_slice(value.value()).map_err(failed)?));
+    }
+    Ok(entries)
+}
+
 /// All entries, in key order.
 pub fn all<V: DeserializeOwned>(tx: &ReadTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
     collect(&tx.open_table(table).map_err(failed)?)

@@ -2,17 +2,19 @@
 //!
 //! What has accrued is frozen first, durably; then statement and transaction are made from it, as often as needed.
 //! A crash at any point leads back here with the same frozen epoch, and the ledger takes an epoch's number only once.
+//! A channel that its payer closes meanwhile falls out; a transaction with its voucher can't succeed any more then.
 
 use std::collections::BTreeMap;
 
 use datanet_ledger::component::{channels, settlement};
 use datanet_types::action::SettleEpoch;
 use datanet_types::epoch::EpochTotals;
-use datanet_types::{Action, Amount, BlobHash, ChannelId, Digest, TxHash};
+use datanet_types::{Action, BlobHash, Digest, TxHash};
 
+use super::payment::SETTLE_MARGIN;
 use super::statement::Statement;
 use crate::error::{ServiceError, ServiceResult};
-use crate::local::accruals::Settling;
+use crate::local::settling::Settling;
 use crate::node::Core;
 
 /// An epoch that is on the ledger.
@@ -30,32 +32,67 @@ pub struct Settled {
     pub tx: Option<TxHash>,
 }
 
+/// What is to be done for the next settlement.
+enum Next {
+    /// Nothing has accrued.
+    Nothing,
+    /// One that was sent before a crash, or given up too early, is on the ledger.
+    Done(Settled),
+    /// This is to be sent.
+    Send(Settling),
+}
+
 impl Core {
-    /// Settles what has accrued; `None` if there is nothing.
+    /// Settles what has accrued, as much as one transaction takes; `None` if there is nothing.
     pub async fn settle(&self) -> ServiceResult<Option<Settled>> {
         let _one_at_a_time = self.serving.settling.lock().await;
-        let Some(settling) = self.freeze().await? else { return Ok(None) };
-        // Sent before a crash, it may be on the ledger already.
-        let settled = match settlement::epoch(&self.chain.reader()?, &self.node_key(), settling.epoch)? {
-            Some(done) => {
-                Settled { epoch: done.epoch, root: done.root, totals: done.totals, statement: done.statement, tx: None }
-            }
-            None => self.send_settlement(&settling).await?,
+        let settled = match self.freeze().await? {
+            Next::Nothing => return Ok(None),
+            Next::Done(settled) => settled,
+            Next::Send(settling) => self.send_settlement(&settling).await?,
         };
-        self.local.finish_settlement(settling.epoch)?;
+        self.local.finish_settlement(settled.epoch)?;
         Ok(Some(settled))
     }
 
-    async fn freeze(&self) -> ServiceResult<Option<Settling>> {
-        // No answer is charged while the accruals are frozen.
-        let _charging = self.serving.charging.lock().await;
+    /// Whether something has accrued on a channel that its payer may close soon, and that takes no more questions.
+    pub fn settling_is_urgent(&self) -> ServiceResult<bool> {
+        let mut owing = self.local.accruing()?;
+        if let Some(settling) = self.local.settling()? {
+            owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
+        }
         let reader = self.chain.reader()?;
+        let soon = reader.height().saturating_add(SETTLE_MARGIN);
+        for id in owing {
+            if channels::get(&reader, &id)?.is_some_and(|channel| channel.is_open() && soon >= channel.expiry) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn freeze(&self) -> ServiceResult<Next> {
+        // No answer is charged meanwhile: what has accrued must agree with the vouchers.
+        let _charging = self.serving.charging.lock().await;
+        // One view for both: what is not on this ledger yet and names a channel closed there will never be on it.
+        let reader = self.chain.reader()?;
+        let mut owing = self.local.accruing()?;
+        if let Some(settling) = self.local.settling()? {
+            if let Some(done) = settlement::epoch(&reader, &self.node_key(), settling.epoch)? {
+                let (root, totals, statement) = (done.root, done.totals, done.statement);
+                return Ok(Next::Done(Settled { epoch: done.epoch, root, totals, statement, tx: None }));
+            }
+            owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
+        }
+        let mut charged = BTreeMap::new();
+        for id in owing {
+            if let Some(channel) = channels::get(&reader, &id)?.filter(channels::Channel::is_open) {
+                charged.insert(id, channel.charged);
+            }
+        }
         let last = settlement::get(&reader, &self.node_key())?.map_or(0, |settled| settled.latest.epoch);
-        let epoch = last.saturating_add(1);
-        let channels = channels::of_node(&reader, &self.node_key(), None, usize::MAX)?;
-        let charged: BTreeMap<ChannelId, Amount> =
-            channels.iter().map(|channel| (channel.id, channel.charged)).collect();
-        self.local.begin_settlement(epoch, &charged)
+        let settling = self.local.begin_settlement(last.saturating_add(1), &charged)?;
+        Ok(settling.map_or(Next::Nothing, Next::Send))
     }
 
     async fn send_settlement(&self, settling: &Settling) -> ServiceResult<Settled> {
@@ -65,15 +102,15 @@ impl Core {
             node: self.node_key(),
             epoch: settling.epoch,
             root: statement.root(),
-            totals: settling.totals,
-            vouchers: settling.vouchers.clone(),
+            totals: settling.totals(),
+            vouchers: settling.vouchers(),
             statement: blob,
         };
         let committed = self.chain.execute(&self.account_key()?, Action::SettleEpoch(action)).await?;
         Ok(Settled {
             epoch: settling.epoch,
             root: statement.root(),
-            totals: settling.totals,
+            totals: settling.totals(),
             statement: blob,
             tx: Some(committed.hash),
         })

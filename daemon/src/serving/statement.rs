@@ -6,7 +6,8 @@ use datanet_types::merkle::{self, MerkleProof};
 use datanet_types::{Address, Amount, Digest, NodeKey};
 
 use crate::error::{ServiceError, ServiceResult};
-use crate::local::accruals::{EarningLine, Settling};
+use crate::local::accruals::EarningLine;
+use crate::local::settling::Settling;
 
 /// Longest statement read, in bytes: about 300,000 lines.
 pub const MAX_STATEMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -42,9 +43,9 @@ impl Statement {
             chain_id: chain_id.to_owned(),
             node,
             epoch: settling.epoch,
-            totals: settling.totals,
+            totals: settling.totals(),
             leaves: leaves.collect(),
-            lines: settling.lines.clone(),
+            lines: settling.lines(),
         }
     }
 
@@ -93,7 +94,7 @@ mod tests {
 
     fn statement() -> Statement {
         let leaves = (1..6u8).map(|n| (Address([n; 20]), u64::from(n))).collect();
-        let settling = Settling { epoch: 1, totals: EpochTotals::default(), lines: vec![], vouchers: vec![], leaves };
+        let settling = Settling { epoch: 1, shares: vec![], leaves };
         Statement::of("c", NodeKey([1; 32]), &settling)
     }
 

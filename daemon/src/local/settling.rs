@@ -1,0 +1,207 @@
+//! A settlement under way, and what was settled before.
+//!
+//! A settlement freezes what has accrued, survives crashes, and is finished or sent again. A channel that can't pay
+//! any more, because its payer has closed it, is left out: the rest must not wait for it for ever.
+
+use std::collections::BTreeMap;
+
+use datanet_ledger::component::settlement::MAX_VOUCHERS;
+use datanet_types::epoch::EpochTotals;
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Address, Amount, ChannelId};
+use redb::WriteTransaction;
+
+use super::accruals::{self, Earning, EarningKey, EarningLine, META, Share};
+use super::{LocalStore, table};
+use crate::error::ServiceResult;
+
+/// Account to all it has earned in settled epochs.
+const CUMULATIVE: table::Table = redb::TableDefinition::new("cumulative");
+
+const SETTLING: &[u8] = b"frozen";
+
+/// A settlement under way: everything needed to send it again.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Settling {
+    /// Its number.
+    pub epoch: u64,
+    /// What each channel pays for, ordered by channel.
+    pub shares: Vec<Share>,
+    /// Every account's cumulative earnings with this node once settled, ordered by account.
+    pub leaves: Vec<(Address, Amount)>,
+}
+
+impl Settling {
+    /// Sums over all channels.
+    pub fn totals(&self) -> EpochTotals {
+        let mut sum = EpochTotals::default();
+        self.shares.iter().for_each(|share| accruals::add_totals(&mut sum, &share.totals));
+        sum
+    }
+
+    /// Who earns, over all channels.
+    pub fn lines(&self) -> Vec<EarningLine> {
+        let mut sums: BTreeMap<EarningKey, Earning> = BTreeMap::new();
+        for (key, earning) in self.shares.iter().flat_map(|share| &share.lines) {
+            accruals::add_line(sums.entry(key.clone()).or_default(), earning);
+        }
+        sums.into_iter().collect()
+    }
+
+    /// The vouchers to redeem, ordered by channel.
+    pub fn vouchers(&self) -> Vec<SignedVoucher> {
+        self.shares.iter().map(|share| share.voucher.clone()).collect()
+    }
+}
+
+pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
+    table::create(tx, CUMULATIVE)
+}
+
+impl LocalStore {
+    /// The settlement under way.
+    pub fn settling(&self) -> ServiceResult<Option<Settling>> {
+        self.read(|tx| table::get(tx, META, SETTLING))
+    }
+
+    /// Freezes what has accrued as settlement `epoch`, as much as one transaction takes. `charged` is what the ledger
+    /// has charged on the channels that are open there. `None` if nothing is there to charge.
+    ///
+    /// A settlement already under way is taken up again. Call this only if the ledger that `charged` was read from
+    /// does not have it.
+    pub fn begin_settlement(
+        &self,
+        epoch: u64,
+        charged: &BTreeMap<ChannelId, Amount>,
+    ) -> ServiceResult<Option<Settling>> {
+        self.write(|tx| {
+            let (epoch, mut shares) = match table::get_in::<Settling>(tx, META, SETTLING)? {
+                Some(settling) => (settling.epoch, payable(settling.shares, charged)),
+                None => (epoch, Vec::new()),
+            };
+            // All of a full batch may be lost; what lies behind it is not.
+            while shares.is_empty() {
+                let taken = accruals::take(tx, MAX_VOUCHERS)?;
+                if taken.is_empty() {
+                    table::remove(tx, META, SETTLING)?;
+                    return Ok(None);
+                }
+                shares = payable(taken, charged);
+            }
+            let leaves = new_leaves(tx, &shares)?;
+            let settling = Settling { epoch, shares, leaves };
+            table::put(tx, META, SETTLING, &settling)?;
+            Ok(Some(settling))
+        })
+    }
+
+    /// The settlement is on the ledger: its leaves are now what accounts have earned.
+    pub fn finish_settlement(&self, epoch: u64) -> ServiceResult<()> {
+        self.write(|tx| {
+            let Some(settling) = table::get_in::<Settling>(tx, META, SETTLING)? else { return Ok(()) };
+            if settling.epoch != epoch {
+                return Ok(());
+            }
+            for (account, cumulative) in &settling.leaves {
+                table::put(tx, CUMULATIVE, &account.0, cumulative)?;
+            }
+            table::remove(tx, META, SETTLING)
+        })
+    }
+}
+
+/// Those whose channel can pay what has accrued on it. The ledger takes all of a settlement or nothing.
+fn payable(shares: Vec<Share>, charged: &BTreeMap<ChannelId, Amount>) -> Vec<Share> {
+    let can_pay = |share: &Share| {
+        let voucher = &share.voucher;
+        let adds = charged.get(&voucher.channel).and_then(|charged| voucher.cumulative.checked_sub(*charged));
+        let good = adds == Some(share.totals.fees);
+        if !good {
+            let (channel, fees) = (voucher.channel, share.totals.fees);
+            tracing::warn!(%channel, fees, "the channel was closed before it was settled; what it owed is lost");
+        }
+        good
+    };
+    shares.into_iter().filter(can_pay).collect()
+}
+
+/// Everybody's cumulative earnings with those of `shares` added, ordered by account.
+fn new_leaves(tx: &WriteTransaction, shares: &[Share]) -> ServiceResult<Vec<(Address, Amount)>> {
+    let before: Vec<(Vec<u8>, Amount)> = table::all_in(tx, CUMULATIVE)?;
+    let mut leaves = BTreeMap::new();
+    for (key, amount) in before {
+        leaves.insert(Address::from_slice(&key)?, amount);
+    }
+    for (key, earning) in shares.iter().flat_map(|share| &share.lines) {
+        let sum = leaves.entry(key.account).or_insert(0);
+        *sum = sum.saturating_add(earning.amount);
+    }
+    Ok(leaves.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::accruals::tests::{charge, record, store};
+    use super::*;
+
+    fn ledger(charged: &[(u16, Amount)]) -> BTreeMap<ChannelId, Amount> {
+        charged.iter().map(|(n, amount)| (charge(*n, 0, 0).voucher.unwrap().channel, *amount)).collect()
+    }
+
+    #[test]
+    fn a_settlement_freezes_survives_and_finishes_once() {
+        let (_dir, store) = store();
+        record(&store, &charge(1, 100, 100)).unwrap();
+        let first = store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap();
+        assert_eq!((first.totals().fees, first.leaves[0].1), (100, 60));
+        // An answer given meanwhile belongs to the next epoch; a repeated begin returns the same settlement.
+        record(&store, &charge(1, 200, 100)).unwrap();
+        assert_eq!(store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap(), first);
+        store.finish_settlement(1).unwrap();
+        store.finish_settlement(1).unwrap();
+        let second = store.begin_settlement(2, &ledger(&[(1, 100)])).unwrap().unwrap();
+        assert_eq!((second.totals().fees, second.leaves[0].1), (100, 120));
+    }
+
+    #[test]
+    fn nothing_charged_is_nothing_to_settle() {
+        let (_dir, store) = store();
+        assert_eq!(store.begin_settlement(1, &BTreeMap::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_channel_that_its_payer_closed_does_not_hold_up_the_others() {
+        let (_dir, store) = store();
+        record(&store, &charge(1, 100, 100)).unwrap();
+        record(&store, &charge(2, 100, 100)).unwrap();
+        let settling = store.begin_settlement(1, &ledger(&[(2, 0)])).unwrap().unwrap();
+        assert_eq!((settling.vouchers().len(), settling.totals().fees, settling.leaves[0].1), (1, 100, 60));
+    }
+
+    #[test]
+    fn a_channel_that_its_payer_closes_while_a_settlement_is_under_way_falls_out_of_it() {
+        let (_dir, store) = store();
+        record(&store, &charge(1, 100, 100)).unwrap();
+        record(&store, &charge(2, 100, 100)).unwrap();
+        let both = store.begin_settlement(1, &ledger(&[(1, 0), (2, 0)])).unwrap().unwrap();
+        assert_eq!((both.totals().fees, both.lines()[0].1.answers), (200, 2));
+        let one = store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap();
+        assert_eq!((one.epoch, one.totals().fees, one.leaves[0].1), (1, 100, 60));
+        assert_eq!(store.begin_settlement(1, &BTreeMap::new()).unwrap(), None);
+        assert_eq!(store.settling().unwrap(), None);
+    }
+
+    #[test]
+    fn more_channels_than_one_transaction_takes_are_settled_one_after_the_other() {
+        let (_dir, store) = store();
+        let channels: Vec<(u16, Amount)> = (0..300).map(|n| (n, 0)).collect();
+        for (n, _) in &channels {
+            record(&store, &charge(*n, 100, 100)).unwrap();
+        }
+        let first = store.begin_settlement(1, &ledger(&channels)).unwrap().unwrap();
+        assert_eq!((first.vouchers().len(), first.totals().fees), (MAX_VOUCHERS, 25_600));
+        store.finish_settlement(1).unwrap();
+        let second = store.begin_settlement(2, &ledger(&channels)).unwrap().unwrap();
+        assert_eq!((second.vouchers().len(), second.leaves[0].1), (300 - MAX_VOUCHERS, 18_000));
+    }
+}
