@@ -31,7 +31,7 @@ impl FeeShares {
     /// 20 % node, 10 % model owner, 60 % contributors, 5 % validators, 5 % treasury.
     pub const STANDARD: Self = Self { node: 2_000, owner: 1_000, contributors: 6_000, validators: 500, treasury: 500 };
 
-    /// The shares in the order of [`EpochTotals::parts`].
+    /// The shares in the order of [`FeeSplit::parts`].
     pub fn as_array(&self) -> [u32; 5] {
         [self.node, self.owner, self.contributors, self.validators, self.treasury]
     }
