@@ -4,7 +4,7 @@
 //! - [`network`]: nodes as processes, from empty homes to agreement, and down again;
 //! - [`api`]: a client of a node's HTTP API, as anybody would write one;
 //! - [`demo`]: the main job from contribution to pay;
-//! - [`bench`]: each interface against the bare library underneath it;
+//! - [`mod@bench`]: each interface against the bare library underneath it;
 //! - [`cli`]: `cargo testnet up|down|logs|status|demo|bench`.
 
 pub mod api;
