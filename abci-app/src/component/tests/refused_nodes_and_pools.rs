@@ -90,6 +90,7 @@ fn a_datanet_out_of_bounds_is_refused() {
     refused(|d| d.storage_quorum = 65, "storage_quorum");
     refused(|d| d.holdout = BlobHash::ZERO, "holdout");
     refused(|d| d.holdout_size = 0, "holdout");
+    refused(|d| d.holdout_size = (2 << 30) + 1, "held-out set has 2147483649 bytes");
     refused(|d| d.price = 1, "price");
     refused(|d| d.schema = Schema::default(), "schema");
 }

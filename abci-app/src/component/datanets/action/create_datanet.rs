@@ -25,9 +25,14 @@ impl ActionHandler for CreateDatanet {
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-        let least = params::get(state)?.min_price;
+        let params = params::get(state)?;
+        let (least, most) = (params.min_price, params.max_contribution_bytes);
         ensure(self.price >= least, code::DATANET_INVALID, || {
             format!("price is {} base units, the least on this chain is {least}", self.price)
+        })?;
+        // Every node that judges fetches it, so a stranger must not choose how much that is.
+        ensure(self.holdout_size <= most, code::DATANET_INVALID, || {
+            format!("the held-out set has {} bytes, the most is {most}; give a sample of it", self.holdout_size)
         })?;
         if let Some(taken) = datanets::by_name(state, &self.name)? {
             return refuse(
