@@ -146,6 +146,9 @@ pub enum ProviderError {
     /// It stopped sending.
     #[error("it sent nothing for {0} s")]
     Stalled(u64),
+    /// It sent so little that another is asked.
+    #[error("it sends too slowly")]
+    TooSlow,
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),

@@ -19,7 +19,7 @@ use iroh_blobs::get::request::get_verified_size;
 use iroh_blobs::get::{GetError, Stats};
 use iroh_blobs::util::connection_pool::{ConnectionPool, ConnectionRef};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_stream::StreamExt;
 use tracing::{debug, info};
 
@@ -27,6 +27,9 @@ use super::{AddressBook, Blobs, HeldBlob};
 use crate::metrics::{Counters, add};
 use crate::swarm::Command;
 use crate::{BlobError, FetchError, Hash, Limits, NodeKey, ProviderError};
+
+/// What a provider must deliver on average, in bytes a second.
+const LEAST_BYTES_PER_SECOND: u64 = 64 * 1024;
 
 /// What downloads need beside the store.
 #[derive(Debug)]
@@ -210,9 +213,11 @@ impl Fetcher {
             },
         };
         bounds.check(size).map_err(Attempt::Final)?;
+        // Else one that sends a byte now and then would keep others from being asked.
+        let deadline = Instant::now() + self.stall_timeout + Duration::from_secs(size / LEAST_BYTES_PER_SECOND);
         let mut items = std::pin::pin!(store.remote().fetch((*connection).clone(), content).stream());
         loop {
-            match timeout(self.stall_timeout, items.next()).await {
+            match timeout_at(deadline.min(Instant::now() + self.stall_timeout), items.next()).await {
                 Ok(Some(GetProgressItem::Progress(bytes))) => {
                     if let Some(progress) = progress {
                         progress.send_replace(bytes);
@@ -221,6 +226,7 @@ impl Fetcher {
                 Ok(Some(GetProgressItem::Done(stats))) => return Ok(stats),
                 Ok(Some(GetProgressItem::Error(error))) => return Err(judge(error, &connection)),
                 Ok(None) => return Err(ProviderError::Broken("the download ended early".to_owned()).into()),
+                Err(_) if Instant::now() >= deadline => return Err(ProviderError::TooSlow.into()),
                 Err(_) => return Err(self.stalled().into()),
             }
         }

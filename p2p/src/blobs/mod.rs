@@ -113,11 +113,13 @@ impl Blobs {
         let complete = CancellationToken::new();
         let cut_off = CancellationToken::new();
         let pieces = pieces(receiver, complete.clone(), cut_off.clone());
-        let store = self.inner.store.clone();
+        let (store, shutdown) = (self.inner.store.clone(), self.inner.shutdown.clone());
         let import = self.import(async move {
             tokio::select! {
                 tag = async { store.add_stream(pieces).await.temp_tag().await } => tag.map_err(failed),
                 () = cut_off.cancelled() => Err(BlobError::Io(io::ErrorKind::UnexpectedEof.into())),
+                // Its stream may stand still for ever.
+                () = shutdown.cancelled() => Err(BlobError::Stopped),
             }
         });
         let (pumped, imported) = tokio::join!(pump(stream, sender, complete, max_size), import);
