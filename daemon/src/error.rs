@@ -57,6 +57,11 @@ kinds! {
 }
 
 impl ServiceError {
+    /// Whether the ledger has refused a transaction for good, so that it can't be in a later block.
+    pub fn is_ledgers_verdict(&self) -> bool {
+        matches!(self.code, "transaction-refused" | "transaction-expired")
+    }
+
     /// Any I/O failure of this node; a full disk is told apart, because the user can mend it.
     pub fn io(context: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};

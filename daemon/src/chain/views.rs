@@ -6,6 +6,7 @@ use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::validation;
 use datanet_types::record::Format;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
+use futures::future::join_all;
 use serde_json::value::RawValue;
 
 use crate::error::{ServiceError, ServiceResult};
@@ -153,12 +154,22 @@ impl Core {
     /// A contribution with those of its reports that are here or can be fetched soon. Once judged, the reason in
     /// words is that of the report closest to the tally.
     pub async fn contribution_with_reports(&self, id: &ContributionId) -> ServiceResult<ContributionView> {
+        self.with_reports(self.contribution_without_reports(id)?).await
+    }
+
+    /// A contribution with its committee alone.
+    pub fn contribution_without_reports(&self, id: &ContributionId) -> ServiceResult<ContributionView> {
         let (contribution, _) = self.contribution_and_datanet(id)?;
-        let mut view = self.contribution_view(&self.chain.reader()?, contribution)?;
+        self.contribution_view(&self.chain.reader()?, contribution)
+    }
+
+    /// Adds the reports to a view. All are asked for at once: a judge that is gone costs its patience only once.
+    pub async fn with_reports(&self, mut view: ContributionView) -> ServiceResult<ContributionView> {
         let sources: Vec<_> = view.committee.iter().filter_map(|m| Some((m.report?, m.node, m.scores?))).collect();
+        let texts = join_all(sources.iter().map(|(report, node, _)| self.report(report, node))).await;
         let mut best: Option<(u32, String)> = None;
-        for (report, node, scores) in sources {
-            let Some(text) = self.report(&report, &node).await else { continue };
+        for ((_, _, scores), text) in sources.into_iter().zip(texts) {
+            let Some(text) = text else { continue };
             if let (Some(tally), Some(summary)) = (view.scores, summary_of(&text)) {
                 let distance = distance(&tally, &scores);
                 if best.as_ref().is_none_or(|(nearest, _)| distance < *nearest) {

@@ -2,11 +2,11 @@
 
 use std::convert::Infallible;
 
-use axum::Json;
 use axum::body::Body as StreamingBody;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::{Extension, Json};
 use datanet_ledger::component::contributions;
 use datanet_types::record::Format;
 use datanet_types::{Amount, ContributionId};
@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::ApiState;
 use super::extract::{Query, Segment};
+use super::limits::Place;
 use crate::chain::ContributionView;
 use crate::error::{ServiceError, ServiceResult};
 use crate::intake::{Accepted, IntakeRequest};
@@ -99,7 +100,7 @@ pub async fn contribute(
         bond: params.bond,
         idempotency_key: text_header(&headers, "idempotency-key")?,
     };
-    let mut upload = state.core.begin_upload(request)?;
+    let mut upload = state.core.begin_upload(request).await?;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
@@ -164,35 +165,43 @@ pub async fn show(
 pub async fn events(
     State(state): State<ApiState>,
     Segment(id): Segment<ContributionId>,
+    Extension(place): Extension<Place>,
 ) -> ServiceResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    state.core.contribution_with_reports(&id).await?;
+    state.core.contribution_and_datanet(&id)?;
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    tokio::spawn(follow(state, id, sender));
+    tokio::spawn(async move {
+        let (shutdown, closed) = (state.core.shutdown.clone(), sender.clone());
+        tokio::select! {
+            () = follow(&state, &id, sender) => {}
+            () = closed.closed() => {}
+            () = shutdown.cancelled() => {}
+        }
+        // A stream counts as a request for as long as it lasts.
+        drop(place);
+    });
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok);
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }
 
-/// Sends the contribution now and after each change; ends with it, with the client, or with the node.
-async fn follow(state: ApiState, id: ContributionId, sender: tokio::sync::mpsc::Sender<Event>) {
+/// Sends the contribution now and after each change, until its verdict. Reports are looked for only when something has
+/// changed: they may have to be fetched from elsewhere.
+async fn follow(state: &ApiState, id: &ContributionId, sender: tokio::sync::mpsc::Sender<Event>) {
     let mut commits = state.core.chain.commits();
     let mut last = String::new();
     loop {
         commits.mark_unchanged();
-        let Ok(view) = state.core.contribution_with_reports(&id).await else { return };
+        let Ok(view) = state.core.contribution_without_reports(id) else { return };
         let Ok(text) = serde_json::to_string(&view) else { return };
         if text != last {
-            if sender.send(Event::default().event("state").data(&text)).await.is_err() {
+            let Ok(full) = state.core.with_reports(view).await else { return };
+            let Ok(event) = Event::default().event("state").json_data(&full) else { return };
+            if sender.send(event).await.is_err() || matches!(full.state.as_str(), "final" | "refused") {
                 return;
             }
             last = text;
         }
-        if matches!(view.state.as_str(), "final" | "refused") {
+        if commits.changed().await.is_err() {
             return;
-        }
-        tokio::select! {
-            () = sender.closed() => return,
-            () = state.core.shutdown.cancelled() => return,
-            changed = commits.changed() => if changed.is_err() { return },
         }
     }
 }

@@ -156,7 +156,7 @@ pub async fn create(
         Ok(committed) => committed,
         Err(error) => {
             let all = datanets::list(&core.chain.reader()?, None, usize::MAX)?;
-            if all.iter().all(|datanet| datanet.holdout != holdout) {
+            if error.is_ledgers_verdict() && all.iter().all(|datanet| datanet.holdout != holdout) {
                 core.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
             }
             return Err(error);

@@ -4,16 +4,39 @@
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use datanet_config::ApiConfig;
+use tower_http::cors::CorsLayer;
 
 use super::ApiState;
 use crate::error::ServiceError;
 
+/// Whom the operator lets in besides this machine and the node's own pages.
+pub struct Allowed {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Allowed {
+    /// As configured.
+    pub fn new(api: &ApiConfig) -> Self {
+        Self { hosts: api.allowed_hosts.clone(), origins: api.allowed_origins.clone() }
+    }
+
+    /// What tells browsers that pages of the allowed origins may call and read; nothing if there are none.
+    pub fn cors(&self) -> Option<CorsLayer> {
+        let origins: Vec<HeaderValue> = self.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+        let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")];
+        let layer = CorsLayer::new().allow_methods([Method::GET, Method::POST, Method::DELETE]).allow_headers(headers);
+        (!origins.is_empty()).then(|| layer.allow_origin(origins))
+    }
+}
+
 /// Refuses foreign hosts and origins, for every route.
 pub async fn check_host_and_origin(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match host_and_origin(request.headers(), request.uri(), &state.allowed_hosts) {
+    match host_and_origin(request.headers(), request.uri(), &state.allowed) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
@@ -27,30 +50,28 @@ pub async fn check_token(State(state): State<ApiState>, request: Request, next: 
     }
 }
 
-fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> Result<(), ServiceError> {
+fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &Allowed) -> Result<(), ServiceError> {
     // HTTP/2 puts the host in the URI's authority instead of the header.
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
-    if !host.is_some_and(|host| is_ours(host, allowed)) {
+    let Some(host) = host.filter(|host| is_ours(host, &allowed.hosts)) else {
         return Err(ServiceError::forbidden(
             "foreign-host",
             format!(
                 "the Host header {host:?} is not this node's; use 127.0.0.1 or localhost, or add the name to api.allowed_hosts"
             ),
         ));
-    }
+    };
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let ours = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .is_some_and(|(_, host)| is_ours(host, allowed));
-    if ours {
+    let origin = origin.to_str().unwrap_or_default();
+    // Our own pages come from where they call. Other servers of this machine are strangers.
+    let ours = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+    if ours || allowed.origins.iter().any(|other| other.eq_ignore_ascii_case(origin)) {
         return Ok(());
     }
     Err(ServiceError::forbidden(
         "foreign-origin",
-        "requests from pages of other origins are refused; call the API from a program, or from this node's own pages",
+        "requests from pages of other origins are refused; call the API from a program or from this node's own pages, or add the page's origin to api.allowed_origins",
     ))
 }
 
@@ -92,7 +113,7 @@ mod tests {
     }
 
     fn check(pairs: &[(&'static str, &str)]) -> Result<(), &'static str> {
-        let allowed = ["node.lan".to_owned()];
+        let allowed = Allowed { hosts: vec!["node.lan".into()], origins: vec!["https://app.example".into()] };
         host_and_origin(&headers(pairs), &Uri::from_static("/v1/status"), &allowed).map_err(|error| error.code)
     }
 
@@ -116,7 +137,10 @@ mod tests {
         let ours = ("host", "127.0.0.1:1");
         assert_eq!(check(&[ours, ("origin", "https://evil.example")]), Err("foreign-origin"));
         assert_eq!(check(&[ours, ("origin", "null")]), Err("foreign-origin"));
+        assert_eq!(check(&[ours, ("origin", "http://127.0.0.1:2")]), Err("foreign-origin"));
         assert_eq!(check(&[ours, ("origin", "http://127.0.0.1:1")]), Ok(()));
+        assert_eq!(check(&[ours, ("origin", "https://app.example")]), Ok(()));
+        assert_eq!(check(&[("host", "node.lan"), ("origin", "https://node.lan")]), Ok(()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod extract;
 mod guard;
 mod health;
 mod keys;
+mod limits;
 mod metrics;
 mod models;
 mod problem;
@@ -31,7 +32,9 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -46,7 +49,8 @@ use crate::node::Core;
 pub struct ApiState {
     core: Core,
     token: Arc<str>,
-    allowed_hosts: Arc<Vec<String>>,
+    allowed: Arc<guard::Allowed>,
+    places: Arc<Semaphore>,
     metrics: Arc<metrics::Metrics>,
 }
 
@@ -105,7 +109,8 @@ fn protected() -> OpenApiRouter<ApiState> {
 /// The whole interface.
 pub fn router(core: Core, token: String) -> axum::Router {
     let state = ApiState {
-        allowed_hosts: Arc::new(core.config.api.allowed_hosts.clone()),
+        allowed: Arc::new(guard::Allowed::new(&core.config.api)),
+        places: Arc::new(Semaphore::new(core.config.api.max_requests as usize)),
         token: token.into(),
         metrics: Arc::new(metrics::Metrics::new()),
         core,
@@ -114,17 +119,28 @@ pub fn router(core: Core, token: String) -> axum::Router {
     // Uploads are limited while they stream, by the ledger's and the node's limits, so they bypass the general one.
     let uploads = OpenApiRouter::new().routes(routes!(contributions::contribute)).layer(DefaultBodyLimit::disable());
     let v1 = protected().layer(DefaultBodyLimit::max(body_limit)).merge(uploads);
-    let v1 = v1.layer(middleware::from_fn_with_state(state.clone(), guard::check_token));
+    // Strangers are turned away before they take a place.
+    let v1 = v1
+        .layer(middleware::from_fn_with_state(state.clone(), limits::count_in))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::check_token));
     let (router, openapi) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(v1)
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
         .split_for_parts();
-    router
+    let router = router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(RequestBodyTimeoutLayer::new(limits::BODY_STALL))
+        .layer(middleware::from_fn_with_state(state.clone(), limits::end_with_the_node));
+    // Browsers ask before they send for a page of another origin; without such pages nobody is to be answered.
+    let router = match state.allowed.cors() {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
         .layer(middleware::from_fn_with_state(state.clone(), guard::check_host_and_origin))
         .layer(middleware::from_fn_with_state(state.clone(), metrics::count))
         .layer(CatchPanicLayer::custom(on_panic))
@@ -150,10 +166,20 @@ fn on_panic(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     ))
 }
 
-/// Serves until the node stops; requests under way are finished.
+/// Serves until the node stops. Requests under way may finish within [`limits::LAST_WORDS`]; connections that are still
+/// open then, because nobody reads or writes on them, are left to end with the process.
 pub async fn serve(listener: TcpListener, core: Core, token: String) -> anyhow::Result<()> {
     let shutdown = core.shutdown.clone();
     let app = router(core, token).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(async move { shutdown.cancelled().await }).await?;
+    let asked = shutdown.clone();
+    let served = axum::serve(listener, app).with_graceful_shutdown(async move { asked.cancelled().await });
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(limits::LAST_WORDS).await;
+    };
+    tokio::select! {
+        served = served.into_future() => served?,
+        () = late => tracing::debug!("some connections did not end in time"),
+    }
     Ok(())
 }

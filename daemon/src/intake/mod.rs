@@ -8,13 +8,15 @@ mod upload;
 
 pub use upload::Upload;
 
+use std::sync::Arc;
+
 use datanet_inference::corpus::Summary;
 use datanet_ledger::component::{contributions, datanets};
 use datanet_types::action::Contribute;
 use datanet_types::record::Format;
 use datanet_types::tx::tx_hash;
 use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, SigningKey, TxHash};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{ServiceError, ServiceResult};
 use crate::local::idempotency::StoredReply;
@@ -62,8 +64,8 @@ pub struct Accepted {
 const MAX_KEY_BYTES: usize = 255;
 
 impl Core {
-    /// Starts an upload: checks everything that can be checked before the first byte.
-    pub fn begin_upload(&self, request: IntakeRequest) -> ServiceResult<Upload> {
+    /// Starts an upload: checks everything that can be checked before the first byte, and waits for its turn.
+    pub async fn begin_upload(&self, request: IntakeRequest) -> ServiceResult<Upload> {
         if request.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_BYTES) {
             return Err(ServiceError::bad_request(
                 "bad-idempotency-key",
@@ -81,7 +83,9 @@ impl Core {
         }
         let params = self.chain.params()?;
         let limit = params.max_contribution_bytes.min(self.config.api.max_upload_bytes);
-        Ok(Upload::begin(self, request, datanet.schema, bond, limit))
+        drop(reader);
+        let turn = self.intake.turn().await?;
+        Ok(Upload::begin(self, request, datanet.schema, bond, limit, turn))
     }
 
     /// Puts a checked and stored upload on the ledger and announces it.
@@ -111,7 +115,9 @@ impl Core {
         // Before it is sent: if this node dies or the client leaves meanwhile, the same key still finds its reply.
         self.remember(&request, fingerprint, &accepted)?;
         if let Err(error) = self.chain.execute_bytes(bytes).await {
-            if contributions::get(&self.chain.reader()?, &id)?.is_none() {
+            // Only what is certain never to be on the ledger is let go of: a transaction that was waited for in vain
+            // may still be in a mempool.
+            if error.is_ledgers_verdict() && contributions::get(&self.chain.reader()?, &id)?.is_none() {
                 self.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
             }
             return Err(error);
@@ -180,19 +186,31 @@ impl Core {
 /// Enough that different contributions seldom wait for one another.
 const LANES: usize = 256;
 
+/// Uploads whose bytes come in at once; more wait, and their senders with them. Each takes a thread for checking and
+/// room for some chunks.
+const TURNS: usize = 64;
+
 /// What uploads share.
 pub struct Intake {
     /// One upload of the same contribution after the other.
     lanes: Vec<Mutex<()>>,
+    /// Uploads whose bytes are coming in.
+    turns: Arc<Semaphore>,
 }
 
 impl Default for Intake {
     fn default() -> Self {
-        Self { lanes: std::iter::repeat_with(Mutex::default).take(LANES).collect() }
+        let lanes = std::iter::repeat_with(Mutex::default).take(LANES).collect();
+        Self { lanes, turns: Arc::new(Semaphore::new(TURNS)) }
     }
 }
 
 impl Intake {
+    async fn turn(&self) -> ServiceResult<OwnedSemaphorePermit> {
+        let turn = self.turns.clone().acquire_owned().await;
+        turn.map_err(|_| ServiceError::unavailable("shutting-down", "the node is shutting down"))
+    }
+
     async fn lane(&self, id: &ContributionId) -> MutexGuard<'_, ()> {
         let [first, ..] = id.0;
         self.lanes[usize::from(first) % LANES].lock().await

@@ -8,7 +8,7 @@ use datanet_p2p::{BlobError, HeldBlob};
 use datanet_types::Amount;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -38,6 +38,7 @@ pub struct Upload {
     received: u64,
     checker: Checker,
     store: Store,
+    turn: OwnedSemaphorePermit,
 }
 
 struct Checker {
@@ -58,7 +59,14 @@ impl Drop for Store {
 }
 
 impl Upload {
-    pub(super) fn begin(core: &Core, request: IntakeRequest, schema: Schema, bond: Amount, limit: u64) -> Self {
+    pub(super) fn begin(
+        core: &Core,
+        request: IntakeRequest,
+        schema: Schema,
+        bond: Amount,
+        limit: u64,
+        turn: OwnedSemaphorePermit,
+    ) -> Self {
         let (chunks, receiver) = mpsc::channel(QUEUE);
         let (format, shape) = (request.format, schema.clone());
         // Checking is computing: it runs beside the connection, off the async threads.
@@ -67,7 +75,7 @@ impl Upload {
         let blobs = core.blobs();
         let task = tokio::spawn(async move { blobs.add_stream(ReceiverStream::new(receiver), limit).await });
         let store = Store { chunks, task };
-        Self { core: core.clone(), request, bond, schema, limit, received: 0, checker, store }
+        Self { core: core.clone(), request, bond, schema, limit, received: 0, checker, store, turn }
     }
 
     /// Takes the next bytes. The first error, of size or of content, ends the upload.
@@ -92,7 +100,7 @@ impl Upload {
 
     /// The body is complete.
     pub async fn finish(self) -> ServiceResult<Accepted> {
-        let Self { core, request, bond, schema, checker, mut store, .. } = self;
+        let Self { core, request, bond, schema, checker, mut store, turn, .. } = self;
         let broke_off = |error: tokio::task::JoinError| ServiceError::internal("upload", error.to_string());
         drop(checker.chunks);
         let checked = checker.task.await.map_err(broke_off)??;
@@ -103,6 +111,8 @@ impl Upload {
             Some(summary) => summary,
             None => check_parquet(&core, &held, schema).await?,
         };
+        // What follows waits for a block, not for bytes.
+        drop(turn);
         core.finish_upload(Finished { request, bond, held, summary }).await
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use futures::StreamExt;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::corpus;
 use crate::kit::{self, Api, node_with_model, plain_node, read};
@@ -97,9 +99,37 @@ async fn a_node_stops_although_somebody_listens() {
         read("an upload", node.upload("notes", "node", JSONL, corpus::jsonl_of_texts(&corpus::samples(9, 5)))).await;
     let path = format!("/v1/contributions/{}/events", given["id"].as_str().unwrap());
     let events = node.raw(Method::GET, &path).send().await.unwrap();
+    let half_a_request = half_a_request(&node).await;
+    let endless = futures::stream::iter([Ok::<_, std::io::Error>("{\"text\"")]).chain(futures::stream::pending());
+    let upload = node.raw(Method::POST, "/v1/datanets/notes/contributions").header("content-type", JSONL);
+    let upload = tokio::spawn(upload.body(reqwest::Body::wrap_stream(endless)).send());
     let started = std::time::Instant::now();
     node.stop();
     assert!(started.elapsed() < std::time::Duration::from_secs(15), "{:?}", started.elapsed());
     assert!(!node.home().join("run.json").exists(), "its absence says that the node was stopped in order");
+    drop((events, half_a_request, upload));
+}
+
+/// A connection whose sender has stopped in the middle of the headers.
+async fn half_a_request(node: &kit::TestNode) -> tokio::net::TcpStream {
+    let mut stream = tokio::net::TcpStream::connect(node.authority()).await.unwrap();
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nhost: ").await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn more_requests_than_configured_are_told_to_come_again() {
+    let mut config = kit::config();
+    config.api.max_requests = 1;
+    let node = kit::TestNode::spawn_with(kit::tools_without_model(), config).await;
+    node.datanet("notes", &corpus::text_only(), corpus::jsonl_of_texts(&corpus::samples(0, 5))).await;
+    let given =
+        read("an upload", node.upload("notes", "node", JSONL, corpus::jsonl_of_texts(&corpus::samples(9, 5)))).await;
+    let path = format!("/v1/contributions/{}/events", given["id"].as_str().unwrap());
+    let events = node.raw(Method::GET, &path).send().await.unwrap();
+    let status = || node.raw(Method::GET, "/v1/status");
+    kit::refused("one too many", status(), 503, "too-many-requests", "api.max_requests").await;
+    assert!(node.bare(Method::GET, "/health/live").send().await.unwrap().status().is_success());
     drop(events);
+    kit::until("the place is free", async || status().send().await.unwrap().status().is_success().then_some(())).await;
 }

@@ -276,8 +276,12 @@ impl std::ops::Deref for TestNode {
 impl TestNode {
     /// A node alone in a new home.
     pub async fn spawn(tools: Tools) -> Self {
+        Self::spawn_with(tools, config()).await
+    }
+
+    /// The same with a configuration of its own.
+    pub async fn spawn_with(tools: Tools, config: NodeConfig) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let config = config();
         let api = Api::new(String::new(), String::new());
         prepare(home.path(), &config);
         let mut node = Self { home, config, tools, running: None, api };
