@@ -31,18 +31,21 @@ impl Providers {
         seen.iter().find(|(other, _)| other == id).map(|(_, nodes)| nodes.clone()).unwrap_or_default()
     }
 
-    fn add(&self, id: ContributionId, node: NodeKey) {
+    /// Remembers that `node` announced `id`; whether that is news.
+    fn add(&self, id: ContributionId, node: NodeKey) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((_, nodes)) = seen.iter_mut().find(|(other, _)| *other == id) {
-            if nodes.len() < MAX_PROVIDERS && !nodes.contains(&node) {
+            let news = nodes.len() < MAX_PROVIDERS && !nodes.contains(&node);
+            if news {
                 nodes.push(node);
             }
-            return;
+            return news;
         }
         if seen.len() >= MAX_REMEMBERED {
             seen.pop_front();
         }
         seen.push_back((id, vec![node]));
+        true
     }
 }
 
@@ -54,13 +57,17 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut subscribed = BTreeSet::new();
     let mut commits = core.chain.commits();
+    // The ledger as it is now is worth a look too.
+    commits.mark_changed();
     loop {
-        if let Err(error) = subscribe(&core, &mut subscribed).await {
-            tracing::warn!(%error, "could not subscribe to a datanet's topic");
-        }
         tokio::select! {
             () = core.shutdown.cancelled() => return Ok(()),
-            changed = commits.changed() => if changed.is_err() { return Ok(()) },
+            changed = commits.changed() => {
+                changed?;
+                if let Err(error) = subscribe(&core, &mut subscribed).await {
+                    tracing::warn!(%error, "could not subscribe to a datanet's topic");
+                }
+            }
             event = events.recv() => match event {
                 None => return Ok(()),
                 Some(NetworkEvent::Gossip(message)) => {
@@ -78,7 +85,8 @@ async fn subscribe(core: &Core, subscribed: &mut BTreeSet<DatanetId>) -> anyhow:
     if core.chain.height() == 0 {
         return Ok(());
     }
-    for datanet in datanets::list(&core.chain.reader()?, None, usize::MAX)? {
+    let all = datanets::list(&core.chain.reader()?, None, usize::MAX)?;
+    for datanet in all {
         if core.config.datanets.subscribe.includes(&datanet.id) && subscribed.insert(datanet.id) {
             core.network.subscribe(topic(core.chain.id(), &datanet.id)).await?;
         }
@@ -101,9 +109,10 @@ fn on_message(core: &Core, hints: &mpsc::Sender<Hint>, topic: &str, data: &[u8])
     if registered.is_none() {
         return Verdict::Ignore;
     }
-    core.providers.add(announcement.contribution, announcement.provider);
-    // A full queue loses nothing: the steward looks again after every block.
-    let _ = hints.try_send(announcement.contribution);
+    if core.providers.add(announcement.contribution, announcement.provider) {
+        // A full queue loses nothing: the steward looks again after every block.
+        let _ = hints.try_send(announcement.contribution);
+    }
     Verdict::Accept
 }
 
@@ -134,9 +143,8 @@ mod tests {
     fn providers_are_remembered_once_and_within_bounds() {
         let providers = Providers::default();
         let id = ContributionId([1; 32]);
-        for node in [1, 1, 2] {
-            providers.add(id, NodeKey([node; 32]));
-        }
+        let news = [1, 1, 2].map(|node| providers.add(id, NodeKey([node; 32])));
+        assert_eq!(news, [true, false, true]);
         assert_eq!(providers.of(&id).len(), 2);
         for n in 0..MAX_REMEMBERED as u32 {
             let mut other = [0; 32];

@@ -17,10 +17,18 @@ const MAX_PROVIDERS: usize = 32;
 pub async fn fetch(core: &Core, contribution: &Contribution) -> ServiceResult<()> {
     let providers = providers(core, contribution)?;
     let _held = core.bring_blob(&contribution.blob, Some(contribution.size), contribution.size, &providers).await?;
-    core.keep_blob(&contribution_tag(&contribution.id), &contribution.blob).await?;
+    keep(core, &contribution_tag(&contribution.id), &contribution.blob).await?;
     let datanet = datanet_of(&core.chain.reader()?, contribution)?;
     let _held = core.bring_blob(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &providers).await?;
-    core.keep_blob(&holdout_tag(&datanet.holdout), &datanet.holdout).await
+    keep(core, &holdout_tag(&datanet.holdout), &datanet.holdout).await
+}
+
+/// Keeps a blob, unless it was kept before: that waits for the disk, and after a start all contributions come by here.
+async fn keep(core: &Core, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
+    if core.blobs().kept(tag).await.map_err(|error| blob_error(&error))? == Some(blob.0) {
+        return Ok(());
+    }
+    core.keep_blob(tag, blob).await
 }
 
 /// Who may have it: whoever announced it, the origin, whoever attested it.

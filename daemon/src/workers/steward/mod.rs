@@ -11,6 +11,7 @@ mod judge;
 mod track;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use datanet_ledger::LedgerReader;
@@ -19,6 +20,7 @@ use datanet_ledger::component::validation::{self, Phase};
 use datanet_ledger::component::{datanets, nodes};
 use datanet_types::action::role;
 use datanet_types::{Address, ContributionId, DatanetId};
+use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -31,12 +33,13 @@ use track::{Duties, LedgerSide, Need, Step, Track};
 pub type Hint = ContributionId;
 
 /// Steps of one kind that run at once.
-fn slots(step: Step) -> usize {
+fn slots(step: Step, judging: u32) -> usize {
     match step {
         Step::Fetch => 4,
         Step::Attest | Step::Reveal => 8,
-        // The model does the work of both: more at once would only mix them up.
-        Step::Judge | Step::Index => 1,
+        Step::Judge => judging as usize,
+        // The model does the work: more at once would only mix them up.
+        Step::Index => 1,
     }
 }
 
@@ -47,7 +50,14 @@ const PAGE: usize = 256;
 type Place = (DatanetId, u64);
 
 /// How a step ended, and for which contribution.
-type Done = (Place, Step, ServiceResult<()>);
+type Done = (Place, Step, ServiceResult<Outcome>);
+
+/// How a step that did not fail ended.
+enum Outcome {
+    Done,
+    /// The bytes are not what the ledger says.
+    Unfit,
+}
 
 /// See the module.
 pub struct Steward {
@@ -86,6 +96,13 @@ impl Steward {
                 Some(done) = self.running.join_next() => self.on_done(done),
                 _ = retries.tick(), if !self.tracks.is_empty() => {}
             }
+            // Whatever else has happened meanwhile is seen with the same look.
+            while let Ok(id) = self.hints.try_recv() {
+                self.nudge(&id);
+            }
+            while let Some(done) = self.running.try_join_next() {
+                self.on_done(done);
+            }
             if let Err(error) = self.look() {
                 tracing::warn!(%error, "the steward could not read the ledger; it tries again after the next block");
             }
@@ -107,7 +124,10 @@ impl Steward {
         };
         let Some(track) = self.tracks.get_mut(&key) else { return };
         match result {
-            Ok(()) => track.succeeded(step),
+            Ok(outcome) => {
+                track.unfit |= matches!(outcome, Outcome::Unfit);
+                track.succeeded(step);
+            }
             Err(error) => {
                 let pause = track.failed(Instant::now());
                 tracing::info!(contribution = %track.id, ?step, %error, ?pause, "step failed; it is tried again");
@@ -124,20 +144,39 @@ impl Steward {
         let now = Instant::now();
         let mut settled = Vec::new();
         let keys: Vec<Place> = self.tracks.keys().copied().collect();
+        let mut busy: BTreeMap<Step, usize> = BTreeMap::new();
+        for step in self.tracks.values().filter_map(|track| track.busy) {
+            *busy.entry(step).or_default() += 1;
+        }
         for key in keys {
-            let Some(track) = self.tracks.get(&key) else { continue };
-            let Some(contribution) = contributions::get(&reader, &track.id)? else { continue };
-            let side = self.ledger_side(&reader, &contribution, &account)?;
-            match track.need(&side, &duties) {
-                Need::Settled if track.busy.is_none() => settled.push((key, contribution)),
-                Need::Settled | Need::Waiting => {}
-                Need::Do(step) if track.ready(now) => self.start(&reader, key, step, contribution)?,
-                Need::Do(_) => {}
+            let Some(track) = self.tracks.get(&key).filter(|track| track.ready(now)) else { continue };
+            let side = match track.side {
+                Some((height, side)) if height == reader.height() => side,
+                _ => match self.ledger_side(&reader, &track.id, &account)? {
+                    Some(side) => side,
+                    None => continue,
+                },
+            };
+            let need = track.need(&side, &duties);
+            if let Some(track) = self.tracks.get_mut(&key) {
+                track.side = Some((reader.height(), side));
+            }
+            match need {
+                Need::Settled => settled.push(key),
+                Need::Waiting => {}
+                Need::Do(step) => {
+                    let running = busy.entry(step).or_default();
+                    if *running < slots(step, self.core.config.judging.concurrency) && self.start(&reader, key, step)? {
+                        *running += 1;
+                    }
+                }
             }
         }
-        for (key, contribution) in settled {
-            self.tracks.remove(&key);
-            self.let_go(&contribution);
+        for key in settled {
+            let Some(track) = self.tracks.remove(&key) else { continue };
+            if let Some(contribution) = contributions::get(&reader, &track.id)? {
+                self.let_go(&contribution);
+            }
         }
         Ok(())
     }
@@ -174,52 +213,45 @@ impl Steward {
     fn ledger_side(
         &self,
         reader: &LedgerReader,
-        contribution: &Contribution,
+        id: &ContributionId,
         me: &Address,
-    ) -> ServiceResult<LedgerSide> {
+    ) -> ServiceResult<Option<LedgerSide>> {
+        let Some(contribution) = contributions::get(reader, id)? else { return Ok(None) };
         let status = contribution.status();
         let mut side = LedgerSide {
             refused: status == Status::Refused,
             is_final: status == Status::Final,
-            attested: contributions::has_attested(reader, &contribution.id, &self.core.node_key())?,
+            attested: contributions::has_attested(reader, id, &self.core.node_key())?,
             ..LedgerSide::default()
         };
         if status == Status::Judging {
-            let round = validation::current_round(reader, contribution)?;
+            let round = validation::current_round(reader, &contribution)?;
             let member = round.member(me).is_some();
-            let committed = validation::commitment(reader, &contribution.id, round.number, me)?.is_some();
-            let revealed = validation::reveal(reader, &contribution.id, round.number, me)?.is_some();
+            let committed = validation::commitment(reader, id, round.number, me)?.is_some();
+            let revealed = validation::reveal(reader, id, round.number, me)?.is_some();
             side.may_commit = member && !committed && round.phase() == Phase::Commit;
             side.may_reveal = member && committed && !revealed && round.phase() == Phase::Reveal;
         }
-        Ok(side)
+        Ok(Some(side))
     }
 
-    fn start(
-        &mut self,
-        reader: &LedgerReader,
-        key: Place,
-        step: Step,
-        contribution: Contribution,
-    ) -> ServiceResult<()> {
-        let busy = self.tracks.values().filter(|track| track.busy == Some(step)).count();
-        if busy >= slots(step) || (step == Step::Judge && !self.may_judge(reader, key, &contribution)?) {
-            return Ok(());
+    /// Starts a step, unless it has to wait; whether it did.
+    fn start(&mut self, reader: &LedgerReader, key: Place, step: Step) -> ServiceResult<bool> {
+        let Some(track) = self.tracks.get(&key) else { return Ok(false) };
+        let Some(contribution) = contributions::get(reader, &track.id)? else { return Ok(false) };
+        if step == Step::Judge && !self.may_judge(reader, key, &contribution)? {
+            return Ok(false);
         }
-        let Some(track) = self.tracks.get_mut(&key) else { return Ok(()) };
+        let Some(track) = self.tracks.get_mut(&key) else { return Ok(false) };
         track.busy = Some(step);
         let (core, book) = (self.core.clone(), self.book.clone());
         self.running.spawn(async move {
-            let result = match step {
-                Step::Fetch => fetch::fetch(&core, &contribution).await,
-                Step::Attest => attest::attest(&core, &contribution).await,
-                Step::Judge => judge::judge_and_commit(&core, &book, &contribution).await,
-                Step::Reveal => judge::reveal(&core, &contribution).await,
-                Step::Index => index::index(&core, &contribution).await,
-            };
-            (key, step, result)
+            // A step that panics must give its place back, or no other of its kind would ever run.
+            let result = AssertUnwindSafe(perform(core, book, step, contribution)).catch_unwind().await;
+            let broke_off = |_| Err(ServiceError::internal("step-panicked", "the step broke off; the log says where"));
+            (key, step, result.unwrap_or_else(broke_off))
         });
-        Ok(())
+        Ok(true)
     }
 
     /// A copy can only be told from its original if the original is here: so what came earlier is waited for, but not
@@ -247,6 +279,18 @@ impl Steward {
             });
         }
     }
+}
+
+async fn perform(core: Core, book: judge::Book, step: Step, contribution: Contribution) -> ServiceResult<Outcome> {
+    match step {
+        Step::Fetch => fetch::fetch(&core, &contribution).await?,
+        Step::Attest if !attest::attest(&core, &contribution).await? => return Ok(Outcome::Unfit),
+        Step::Attest => {}
+        Step::Judge => judge::judge_and_commit(&core, &book, &contribution).await?,
+        Step::Reveal => judge::reveal(&core, &contribution).await?,
+        Step::Index => index::index(&core, &contribution).await?,
+    }
+    Ok(Outcome::Done)
 }
 
 /// A step whose contribution's datanet is gone from the ledger: it can't be.

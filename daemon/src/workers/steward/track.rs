@@ -65,8 +65,12 @@ pub struct Track {
     pub held: bool,
     /// It is in the index.
     pub indexed: bool,
+    /// Its bytes are not what the ledger says: never to be attested, but to be judged.
+    pub unfit: bool,
     /// The step under way.
     pub busy: Option<Step>,
+    /// What the ledger said of it, at which height: it can't say anything else before the next block.
+    pub side: Option<(u64, LedgerSide)>,
     /// Steps that failed in a row.
     failures: u32,
     /// Not before this.
@@ -76,7 +80,7 @@ pub struct Track {
 impl Track {
     /// A contribution just seen on the ledger.
     pub fn new(id: ContributionId) -> Self {
-        Self { id, held: false, indexed: false, busy: None, failures: 0, retry_at: None }
+        Self { id, held: false, indexed: false, unfit: false, busy: None, side: None, failures: 0, retry_at: None }
     }
 
     /// The decision.
@@ -91,7 +95,7 @@ impl Track {
         if ledger.may_reveal {
             return Need::Do(Step::Reveal);
         }
-        if duties.storage && !ledger.attested {
+        if duties.storage && !ledger.attested && !self.unfit {
             return Need::Do(Step::Attest);
         }
         if duties.judging && ledger.may_commit {
@@ -130,9 +134,11 @@ impl Track {
         pause
     }
 
-    /// News about it, such as a new provider: worth a try at once.
+    /// A new provider: worth a try at once, if it is bytes that are missing.
     pub fn nudge(&mut self) {
-        self.retry_at = None;
+        if !self.held {
+            self.retry_at = None;
+        }
     }
 }
 
@@ -151,6 +157,13 @@ mod tests {
         let ledger = LedgerSide { may_commit: true, ..LedgerSide::default() };
         assert_eq!(track(false).need(&ledger, &ALL), Need::Do(Step::Fetch));
         assert_eq!(track(true).need(&ledger, &ALL), Need::Do(Step::Attest));
+    }
+
+    #[test]
+    fn what_cannot_be_attested_is_judged_all_the_same() {
+        let ledger = LedgerSide { may_commit: true, ..LedgerSide::default() };
+        let track = Track { unfit: true, ..track(true) };
+        assert_eq!(track.need(&ledger, &ALL), Need::Do(Step::Judge));
     }
 
     #[test]
@@ -182,5 +195,9 @@ mod tests {
         assert!(track.failed(now) > first);
         track.nudge();
         assert!(track.ready(now));
+        track.succeeded(Step::Fetch);
+        track.failed(now);
+        track.nudge();
+        assert!(!track.ready(now), "who announces must not make other steps run");
     }
 }
