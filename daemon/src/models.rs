@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use datanet_config::InferenceConfig;
 use datanet_inference::engine::{Embedding, Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
+use futures::FutureExt;
 
 use crate::error::{ServiceError, ServiceResult};
 
@@ -30,22 +31,22 @@ impl Models {
 
     /// The engine, or an error that says how to get one.
     pub fn engine(&self) -> ServiceResult<&EngineHandle> {
-        self.engine.as_ref().map_err(|reason| {
+        let engine = self.engine.as_ref().map_err(|reason| {
             ServiceError::unavailable(
                 "no-model",
                 format!("this node has no embedding model: {reason}; run `datanet setup` and start again"),
             )
-        })
+        })?;
+        // Its thread lives as long as its handles do; a dead one must not look like a model.
+        if engine.stopped().now_or_never().is_some() {
+            return Err(engine_error(&EngineError::Stopped));
+        }
+        Ok(engine)
     }
 
     /// What is loaded.
     pub fn info(&self) -> ServiceResult<ModelInfo> {
         Ok(self.engine()?.model().clone())
-    }
-
-    /// Why there is no model, if there is none.
-    pub fn reason(&self) -> Option<&str> {
-        self.engine.as_ref().err().map(String::as_str)
     }
 
     /// Embeds texts for a caller who waits: a full queue is the caller's to retry.
@@ -85,6 +86,7 @@ fn engine_error(error: &EngineError) -> ServiceError {
     match error {
         EngineError::Overloaded { .. } => ServiceError::overloaded("model-busy", error.to_string()),
         EngineError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
+        EngineError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
         EngineError::NoTokens => ServiceError::unprocessable("empty-text", error.to_string()),
         other => ServiceError::internal("model-failed", other.to_string()),
     }

@@ -35,7 +35,10 @@ where
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&anyhow::Error::from(error).context("cannot start the async runtime")),
     };
-    match runtime.block_on(execute(cli, output)) {
+    let result = runtime.block_on(execute(cli, output));
+    // A long computation that nobody waits for any more, such as a judgement, must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output.fail(&error),
     }

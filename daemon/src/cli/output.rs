@@ -61,10 +61,15 @@ pub fn fields(value: &Value, names: &[&str]) {
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.chars().map(harmless).collect(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
+}
+
+/// Texts come from strangers too, and a terminal obeys control characters.
+fn harmless(c: char) -> char {
+    if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 /// Base units as money.
@@ -84,4 +89,14 @@ pub fn excerpt(value: &Value, limit: usize) -> String {
         return line;
     }
     line.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_gives_the_terminal_no_orders() {
+        assert_eq!(text(&Value::from("a\x1b[2Jb\r\n\tc")), "a\u{fffd}[2Jb\u{fffd}\n\tc");
+    }
 }

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::ReadableDatabase;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::error::{ServiceError, ServiceResult};
 
@@ -38,6 +39,14 @@ fn failed(error: impl std::fmt::Display) -> ServiceError {
     ServiceError::internal("local-store", format!("the node's private store failed: {text}"))
 }
 
+/// Runs what waits for the disk, and lets other tasks of this thread go elsewhere meanwhile.
+fn may_block<T>(f: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(f),
+        _ => f(),
+    }
+}
+
 impl LocalStore {
     /// Opens or makes the store at `path`.
     pub fn open(path: &Path) -> ServiceResult<Self> {
@@ -55,10 +64,12 @@ impl LocalStore {
 
     /// Runs `f` in one transaction that is durable when this returns; an error leaves nothing behind.
     fn write<T>(&self, f: impl FnOnce(&redb::WriteTransaction) -> ServiceResult<T>) -> ServiceResult<T> {
-        let tx = self.db.begin_write().map_err(failed)?;
-        let value = f(&tx)?;
-        tx.commit().map_err(failed)?;
-        Ok(value)
+        may_block(|| {
+            let tx = self.db.begin_write().map_err(failed)?;
+            let value = f(&tx)?;
+            tx.commit().map_err(failed)?;
+            Ok(value)
+        })
     }
 
     fn read<T>(&self, f: impl FnOnce(&redb::ReadTransaction) -> ServiceResult<T>) -> ServiceResult<T> {

@@ -19,8 +19,8 @@ pub(super) fn insert(tx: &WriteTransaction, sequence: u64, id: &ReceiptId) -> Se
 impl LocalStore {
     /// Ids of the latest receipts, newest first.
     pub fn latest_receipts(&self, limit: usize) -> ServiceResult<Vec<(u64, ReceiptId)>> {
-        let all: Vec<(Vec<u8>, ReceiptId)> = self.read(|tx| table::all(tx, TABLE))?;
+        let latest: Vec<(Vec<u8>, ReceiptId)> = self.read(|tx| table::latest(tx, TABLE, limit))?;
         let number = |key: &[u8]| key.try_into().map_or(0, u64::from_be_bytes);
-        Ok(all.into_iter().rev().take(limit).map(|(key, id)| (number(&key), id)).collect())
+        Ok(latest.into_iter().map(|(key, id)| (number(&key), id)).collect())
     }
 }

@@ -46,6 +46,17 @@ pub fn all_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table) -> Servi
     collect(&tx.open_table(table).map_err(failed)?)
 }
 
+/// The last entries, in reverse key order.
+pub fn latest<V: DeserializeOwned>(
+    tx: &ReadTransaction,
+    table: Table,
+    limit: usize,
+) -> ServiceResult<Vec<(Vec<u8>, V)>> {
+    let table = tx.open_table(table).map_err(failed)?;
+    let entries = table.iter().map_err(failed)?.rev().take(limit);
+    entries.map(|entry| read_entry(&entry.map_err(failed)?)).collect()
+}
+
 /// Up to `limit` entries whose key starts with `prefix`, in key order, as this write transaction sees them.
 pub fn first_in<V: DeserializeOwned>(
     tx: &WriteTransaction,
@@ -75,8 +86,13 @@ fn collect<V: DeserializeOwned>(
 ) -> ServiceResult<Vec<(Vec<u8>, V)>> {
     let mut entries = Vec::new();
     for entry in table.iter().map_err(failed)? {
-        let (key, value) = entry.map_err(failed)?;
-        entries.push((key.value().to_vec(), serde_json::from_slice(value.value()).map_err(failed)?));
+        entries.push(read_entry(&entry.map_err(failed)?)?);
     }
     Ok(entries)
+}
+
+type Entry<'a> = (redb::AccessGuard<'a, &'static [u8]>, redb::AccessGuard<'a, &'static [u8]>);
+
+fn read_entry<V: DeserializeOwned>((key, value): &Entry<'_>) -> ServiceResult<(Vec<u8>, V)> {
+    Ok((key.value().to_vec(), serde_json::from_slice(value.value()).map_err(failed)?))
 }

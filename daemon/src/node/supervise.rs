@@ -166,13 +166,13 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("api", tokio::spawn(crate::http::serve(listener, core.clone(), token))));
     tasks.spawn(name("gossip", tokio::spawn(gossip::run(core.clone(), events, hints))));
     tasks.spawn(name("steward", tokio::spawn(Steward::new(core.clone(), hints_receiver).run())));
-    tasks.spawn(name("registrar", tokio::spawn(registrar::run(core.clone()))));
-    tasks.spawn(name("settler", tokio::spawn(settler::run(core.clone()))));
+    tasks.spawn(name("registrar", tokio::spawn(until_stopped(&core, registrar::run(core.clone())))));
+    tasks.spawn(name("settler", tokio::spawn(until_stopped(&core, settler::run(core.clone())))));
 
     let reason = tokio::select! {
         () = core.shutdown.cancelled() => Ok(()),
         reason = consensus_ended(&consensus, &consensus_stop) => Err(reason),
-        Some(ended) = tasks.join_next() => task_ended(ended),
+        Some(ended) = tasks.join_next() => unasked(ended, &core.shutdown),
     };
     core.shutdown.cancel();
     while let Some(ended) = tasks.join_next().await {
@@ -190,10 +190,24 @@ async fn supervise(parts: Parts) -> Result<()> {
 
 type Ended = Result<(&'static str, Result<Result<()>, tokio::task::JoinError>), tokio::task::JoinError>;
 
-fn task_ended(ended: Ended) -> Result<()> {
+/// Breaks a task off when the node stops: it may be waiting for a block that never comes, and finds its work on the
+/// ledger after the next start.
+fn until_stopped<T: Future<Output = Result<()>>>(core: &Core, task: T) -> impl Future<Output = Result<()>> + use<T> {
+    let shutdown = core.shutdown.clone();
+    async move { shutdown.run_until_cancelled(task).await.unwrap_or(Ok(())) }
+}
+
+/// A critical task that ends while nobody asked for it is a failure, even if it does not say so itself.
+fn unasked(ended: Ended, shutdown: &CancellationToken) -> Result<()> {
+    let name = task_ended(ended)?;
+    anyhow::ensure!(shutdown.is_cancelled(), "the {name} task ended by itself");
+    Ok(())
+}
+
+fn task_ended(ended: Ended) -> Result<&'static str> {
     let (name, result) = ended.context("a task's watcher broke off")?;
     match result {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => Ok(name),
         Ok(Err(error)) => Err(error.context(format!("the {name} task failed"))),
         Err(error) => Err(anyhow!("the {name} task broke off: {error}")),
     }
@@ -230,5 +244,21 @@ async fn stop_consensus(consensus: Consensus, stop: &CancellationToken) {
     };
     if let Err(error) = ended {
         tracing::warn!(%error, "consensus did not stop cleanly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_ends_by_itself_is_a_failure_unless_the_node_stops() {
+        let shutdown = CancellationToken::new();
+        let error = unasked(Ok(("gossip", Ok(Ok(())))), &shutdown).unwrap_err();
+        assert_eq!(error.to_string(), "the gossip task ended by itself");
+        shutdown.cancel();
+        assert!(unasked(Ok(("gossip", Ok(Ok(())))), &shutdown).is_ok());
+        let failed = Ok(("steward", Ok(Err(anyhow!("no disk")))));
+        assert_eq!(format!("{:#}", unasked(failed, &shutdown).unwrap_err()), "the steward task failed: no disk");
     }
 }

@@ -72,7 +72,8 @@ impl Core {
         for (node, latest) in self.settled_nodes()? {
             let claimed = settlement::claimed(&self.chain.reader()?, &node, account)?;
             sum.claimed = sum.claimed.saturating_add(claimed);
-            for epoch in settlement::epochs(&self.chain.reader()?, &node, first_epoch(&latest), MAX_EPOCHS)? {
+            let epochs = settlement::epochs(&self.chain.reader()?, &node, first_epoch(&latest), MAX_EPOCHS)?;
+            for epoch in epochs {
                 let statement = match self.statement(&epoch).await {
                     Ok(statement) => statement,
                     Err(error) => {
