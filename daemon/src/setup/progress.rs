@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub fn progress_for(json: bool) -> Arc<dyn Progress> {
     } else if std::io::stderr().is_terminal() {
         Arc::new(BarProgress::default())
     } else {
-        Arc::new(LineProgress)
+        Arc::new(LineProgress::default())
     }
 }
 
@@ -76,12 +77,22 @@ impl Progress for SilentProgress {
     fn on(&self, _: Part, _: &SetupEvent) {}
 }
 
-/// One plain line on standard error for each step; no byte counts, and nothing for what was there already.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LineProgress;
+/// One plain line on standard error for each step; no byte counts, nothing for what was there already, and of what a
+/// tool prints only a line now and then, as a sign of life.
+#[derive(Debug, Default)]
+pub struct LineProgress {
+    tool_lines: AtomicUsize,
+}
+
+/// Lines of a tool from one that is passed on to the next: a few dozen in all for CometBFT's some five hundred packages.
+const TOOL_LINES: usize = 40;
 
 impl Progress for LineProgress {
     fn on(&self, part: Part, event: &SetupEvent) {
+        let is_tool = matches!(event, SetupEvent::Line { .. });
+        if is_tool && self.tool_lines.fetch_add(1, Ordering::Relaxed) % TOOL_LINES != 0 {
+            return;
+        }
         if let Some(text) = describe(event) {
             eprintln!("{}: {text}", part.label());
         }

@@ -151,11 +151,11 @@ fn quality_of(quality: &[Quality]) -> (u32, String) {
     let named: Vec<String> = flaws
         .iter()
         .take(3)
-        .map(|(flaw, count)| format!("{} {}", percent(*count, quality.len() as u64), flaw.words()))
+        .map(|(flaw, count)| format!("{} of the records: {}", percent(*count, quality.len() as u64), flaw.words()))
         .collect();
     let why = match named.is_empty() {
         true => "nothing is wrong with how the records are written".to_owned(),
-        false => format!("{} of the records", named.join(", ")),
+        false => named.join("; "),
     };
     ((mean * 10_000.0).round() as u32, why)
 }

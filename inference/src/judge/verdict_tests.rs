@@ -94,7 +94,7 @@ fn boilerplate_fails_on_quality() {
     }
     let judgement = judge_batch(&(records, embeddings));
     assert_eq!(judgement.scores.weakest(), "quality");
-    assert!(judgement.report.summary.contains("83 % boilerplate"), "{}", judgement.report.summary);
+    assert!(judgement.report.summary.contains("83 % of the records: boilerplate"), "{}", judgement.report.summary);
 }
 
 #[test]

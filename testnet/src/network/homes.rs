@@ -33,7 +33,7 @@ const REVEAL_WINDOW: u64 = 120;
 pub async fn setup(ui: &Ui) -> Result<(Toolbox, f64)> {
     let began = Instant::now();
     let progress: std::sync::Arc<dyn Progress> =
-        if ui.is_for_programs() { std::sync::Arc::new(LineProgress) } else { progress_for(false) };
+        if ui.is_for_programs() { std::sync::Arc::new(LineProgress::default()) } else { progress_for(false) };
     let tools = ensure(&SetupOptions::from_env()?, progress).await?;
     Ok((tools, began.elapsed().as_secs_f64()))
 }
