@@ -1,8 +1,9 @@
 //! Contributions: upload, follow, read.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
-use axum::body::Body as StreamingBody;
+use axum::body::{Body as StreamingBody, BodyDataStream};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -18,7 +19,7 @@ use super::extract::{Query, Segment};
 use super::limits::Place;
 use crate::chain::ContributionView;
 use crate::error::{ServiceError, ServiceResult};
-use crate::intake::{Accepted, IntakeRequest};
+use crate::intake::{Accepted, IntakeRequest, Upload};
 use crate::keyring::NODE_ACCOUNT;
 use crate::library::ReadOptions;
 
@@ -102,13 +103,28 @@ pub async fn contribute(
     };
     let mut upload = state.core.begin_upload(request).await?;
     let mut chunks = body.into_data_stream();
+    if let Err(error) = receive(&mut upload, &mut chunks).await {
+        linger(chunks);
+        return Err(error);
+    }
+    Ok((StatusCode::ACCEPTED, Json(upload.finish().await?)))
+}
+
+async fn receive(upload: &mut Upload, chunks: &mut BodyDataStream) -> ServiceResult<()> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
             ServiceError::bad_request("body-broke-off", format!("the body broke off: {error}; send it again"))
         })?;
         upload.push(chunk).await?;
     }
-    Ok((StatusCode::ACCEPTED, Json(upload.finish().await?)))
+    Ok(())
+}
+
+/// Reads on for a moment after a refusal. A connection closed at once would break under a client that is still sending,
+/// and it would see a broken pipe instead of the reason.
+fn linger(mut chunks: BodyDataStream) {
+    const MOMENT: Duration = Duration::from_secs(3);
+    tokio::spawn(tokio::time::timeout(MOMENT, async move { while let Some(Ok(_)) = chunks.next().await {} }));
 }
 
 fn format_of(headers: &HeaderMap) -> ServiceResult<Format> {
