@@ -92,22 +92,34 @@ pub async fn contribute(
     headers: HeaderMap,
     body: StreamingBody,
 ) -> ServiceResult<(StatusCode, Json<Accepted>)> {
-    let (_, datanet) = state.datanet(&id)?;
-    let key = state.core.keyring.get(params.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
+    let mut chunks = body.into_data_stream();
+    match upload(&state, &id, params, &headers, &mut chunks).await {
+        Ok(accepted) => Ok((StatusCode::ACCEPTED, Json(accepted))),
+        Err(error) => {
+            linger(chunks);
+            Err(error)
+        }
+    }
+}
+
+async fn upload(
+    state: &ApiState,
+    datanet: &str,
+    params: ContributeParams,
+    headers: &HeaderMap,
+    chunks: &mut BodyDataStream,
+) -> ServiceResult<Accepted> {
+    let (_, datanet) = state.datanet(datanet)?;
     let request = IntakeRequest {
         datanet: datanet.id,
-        format: format_of(&headers)?,
-        key,
+        format: format_of(headers)?,
+        key: state.core.keyring.get(params.account.as_deref().unwrap_or(NODE_ACCOUNT))?,
         bond: params.bond,
-        idempotency_key: text_header(&headers, "idempotency-key")?,
+        idempotency_key: text_header(headers, "idempotency-key")?,
     };
     let mut upload = state.core.begin_upload(request).await?;
-    let mut chunks = body.into_data_stream();
-    if let Err(error) = receive(&mut upload, &mut chunks).await {
-        linger(chunks);
-        return Err(error);
-    }
-    Ok((StatusCode::ACCEPTED, Json(upload.finish().await?)))
+    receive(&mut upload, chunks).await?;
+    upload.finish().await
 }
 
 async fn receive(upload: &mut Upload, chunks: &mut BodyDataStream) -> ServiceResult<()> {
