@@ -90,7 +90,7 @@ const TOOL_LINES: usize = 40;
 impl Progress for LineProgress {
     fn on(&self, part: Part, event: &SetupEvent) {
         let is_tool = matches!(event, SetupEvent::Line { .. });
-        if is_tool && self.tool_lines.fetch_add(1, Ordering::Relaxed) % TOOL_LINES != 0 {
+        if is_tool && !self.tool_lines.fetch_add(1, Ordering::Relaxed).is_multiple_of(TOOL_LINES) {
             return;
         }
         if let Some(text) = describe(event) {
