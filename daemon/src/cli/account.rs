@@ -31,7 +31,7 @@ pub async fn show(client: &Client, account: &str, output: Output) -> Result<()> 
     let value = client.get(&format!("/v1/accounts/{address}")).await?;
     output.show(&value, |value| {
         fields(value, &["address", "name", "node", "reputation"]);
-        println!("balance {}\nstake {}", money(&value["balance"]), money(&value["stake"]));
+        say!("balance {}\nstake {}", money(&value["balance"]), money(&value["stake"]));
     });
     Ok(())
 }
@@ -47,7 +47,7 @@ pub async fn earnings(client: &Client, account: &str, output: Output) -> Result<
     let address = client.address(account).await?;
     let value = client.get(&format!("/v1/accounts/{address}/earnings")).await?;
     output.show(&value, |value| {
-        println!(
+        say!(
             "earned {}   claimed {}   claimable {}",
             money(&value["earned"]),
             money(&value["claimed"]),
@@ -64,7 +64,7 @@ pub async fn earnings(client: &Client, account: &str, output: Output) -> Result<
             ],
         );
         for missing in value["missing"].as_array().into_iter().flatten() {
-            println!("missing: {}", text(missing));
+            say!("missing: {}", text(missing));
         }
     });
     Ok(())
@@ -82,7 +82,7 @@ pub async fn claim(client: &Client, account: &str, output: Output) -> Result<()>
                 ("transaction", &|claim| text(&claim["tx"])),
             ],
         );
-        println!("paid {}", money(&value["total"]));
+        say!("paid {}", money(&value["total"]));
     });
     Ok(())
 }

@@ -19,9 +19,9 @@ pub async fn ask(client: &Client, args: AskArgs, output: Output) -> Result<()> {
     }
     let value = client.post("/v1/ask", &body).await?;
     output.show(&value, |value| {
-        println!("{}\n", text(&value["answer"]));
+        say!("{}\n", text(&value["answer"]));
         passages(&value["passages"]);
-        println!("fee {}   receipt {}", money(&value["fee"]), text(&value["receipt"]["id"]));
+        say!("fee {}   receipt {}", money(&value["fee"]), text(&value["receipt"]["id"]));
     });
     Ok(())
 }
@@ -72,8 +72,8 @@ pub async fn receipt(client: &Client, command: ReceiptCommand, output: Output) -
 }
 
 fn print_record(value: &Value) {
-    println!("asked     {}", text(&value["input"]["text"]));
-    println!("answered  {}\n", text(&value["output"]["answer"]));
+    say!("asked     {}", text(&value["input"]["text"]));
+    say!("answered  {}\n", text(&value["output"]["answer"]));
     passages(&value["output"]["passages"]);
     let receipt = &value["receipt"];
     fields(receipt, &["id", "datanet", "node", "model", "height", "snapshot", "sequence", "channel"]);
@@ -85,9 +85,9 @@ fn print_record(value: &Value) {
             ("weight", &|c| format!("{:.1} %", c["weight"].as_f64().unwrap_or_default() / 10_000.0)),
         ],
     );
-    println!("fee {}", money(&receipt["fee"]));
+    say!("fee {}", money(&receipt["fee"]));
     for part in ["node", "owner", "contributors", "validators", "treasury"] {
-        println!("  {part:12} {}", money(&receipt["split"][part]));
+        say!("  {part:12} {}", money(&receipt["split"][part]));
     }
 }
 
@@ -134,7 +134,7 @@ pub async fn settle(client: &Client, output: Output) -> Result<()> {
     let value = client.post("/v1/epochs/settle", &json!({})).await?;
     output.show(&value, |value| {
         fields(value, &["epoch", "root", "statement", "tx"]);
-        println!("{} answers, {}", text(&value["totals"]["answers"]), money(&value["totals"]["fees"]));
+        say!("{} answers, {}", text(&value["totals"]["answers"]), money(&value["totals"]["fees"]));
     });
     Ok(())
 }

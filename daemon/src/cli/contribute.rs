@@ -149,7 +149,7 @@ fn print_contribution(value: &Value) {
             "threshold",
         ],
     );
-    println!("bond  {}", money(&value["bond"]));
+    say!("bond  {}", money(&value["bond"]));
     if value["scores"].is_object() {
         fields(&value["scores"], &["validity", "quality", "uniqueness", "usefulness"]);
     }

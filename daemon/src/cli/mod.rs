@@ -1,6 +1,13 @@
 //! The `datanet` command. Everything but `setup`, `init`, `start` and `dev` talks to a running node over its interface,
 //! so what the command can do, any program can do.
 
+/// `println!` that ends the program quietly when nobody reads on: `datanet … | head` is no failure.
+macro_rules! say {
+    ($($part:tt)*) => {
+        $crate::cli::output::line(format_args!($($part)*))
+    };
+}
+
 mod account;
 mod args;
 mod ask;

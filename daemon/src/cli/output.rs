@@ -1,11 +1,20 @@
 //! Printing: tables for people, JSON for programs.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use datanet_types::amount;
 use serde_json::Value;
+
+/// Prints a line; see `say!`.
+pub fn line(text: std::fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
+        std::process::exit(i32::from(!quiet));
+    }
+}
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +27,7 @@ impl Output {
     /// Prints `value` as JSON, or what `people` makes of it.
     pub fn show(self, value: &Value, people: impl FnOnce(&Value)) {
         if self.json {
-            println!("{value}");
+            say!("{value}");
         } else {
             people(value);
         }
@@ -46,14 +55,14 @@ pub fn table(rows: &Value, columns: &[Column<'_>]) {
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|(_, cell)| cell(row)));
     }
-    println!("{table}");
+    say!("{table}");
 }
 
 /// Prints the fields of an object, one a line, those that matter first.
 pub fn fields(value: &Value, names: &[&str]) {
     let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
     for name in names {
-        println!("{name:width$}  {}", text(&value[*name]));
+        say!("{name:width$}  {}", text(&value[*name]));
     }
 }
 

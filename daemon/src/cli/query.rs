@@ -30,7 +30,7 @@ pub async fn status(client: &Client, output: Output) -> Result<()> {
                 "uptime_seconds",
             ],
         );
-        println!("model  {} ({})", text(&status["model"]["name"]), text(&status["model"]["provider"]));
+        say!("model  {} ({})", text(&status["model"]["name"]), text(&status["model"]["provider"]));
     });
     Ok(())
 }
@@ -56,7 +56,7 @@ pub async fn tx(client: &Client, hash: &str, output: Output) -> Result<()> {
     output.show(&value, |tx| {
         fields(tx, &["hash", "height", "code", "log"]);
         for event in tx["events"].as_array().into_iter().flatten() {
-            println!("event  {}", text(&event["kind"]));
+            say!("event  {}", text(&event["kind"]));
         }
     });
     Ok(())
@@ -107,7 +107,7 @@ pub async fn datanet(client: &Client, command: DatanetCommand, output: Output) -
                         "creator",
                     ],
                 );
-                println!("schema");
+                say!("schema");
                 table(
                     &datanet["schema"]["fields"],
                     &[
@@ -170,7 +170,7 @@ pub async fn embed(client: &Client, texts: Vec<String>, output: Output) -> Resul
     let value = client.post("/v1/embeddings", &json!({ "input": texts })).await?;
     output.show(&value, |value| {
         for entry in value["data"].as_array().into_iter().flatten() {
-            println!("{}", entry["embedding"]);
+            say!("{}", entry["embedding"]);
         }
     });
     Ok(())

@@ -37,7 +37,7 @@ pub fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
             value,
             &["home", "chain_id", "account", "node_key", "validator", "comet_node_id", "token", "config", "genesis"],
         );
-        println!("\nnext: datanet start --home {}", home.root().display());
+        say!("\nnext: datanet start --home {}", home.root().display());
     });
     Ok(())
 }
@@ -64,7 +64,7 @@ pub fn banner(node: &NodeHandle, output: Output) {
     });
     output.show(&value, |value| {
         fields(value, &["name", "api", "docs", "token", "home", "chain_id", "engine", "node_key", "account", "p2p"]);
-        println!("\nrunning; Ctrl-C stops it");
+        say!("\nrunning; Ctrl-C stops it");
     });
 }
 

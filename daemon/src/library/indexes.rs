@@ -1,5 +1,7 @@
 //! One index for each datanet: final contributions go in, searches and answers come out.
 
+use std::time::Duration;
+
 use datanet_inference::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::datanets;
@@ -53,6 +55,11 @@ pub const MAX_INDEXED_RECORDS: u64 = 50_000;
 /// Records embedded and added at a time.
 const CHUNK: usize = 1_024;
 
+/// How long a search or question waits for the index to take in what is new.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What became final so many blocks ago at most is new.
+const FRESH_BLOCKS: u64 = 5;
+
 /// Contributions read from the ledger at a time.
 const PAGE: usize = 256;
 
@@ -103,7 +110,9 @@ impl Core {
             });
             upload.push(documents.collect()).await.map_err(|error| index_error(&error))?;
         }
-        upload.finish().await.map_err(|error| index_error(&error))
+        upload.finish().await.map_err(|error| index_error(&error))?;
+        self.library.indexed.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
     }
 
     /// The contributions final at `height`, in ledger order.
@@ -114,14 +123,26 @@ impl Core {
 
     /// The latest height at which everything final is in this node's index, and what is final then: what can be
     /// answered from, completely, now.
+    ///
+    /// What has become final just now is waited for, a moment at most: whoever sees a contribution final may ask for it at
+    /// once. A node that has much to catch up with answers from what it has.
     pub async fn indexed_snapshot(&self, datanet: &DatanetId) -> ServiceResult<Snapshot> {
         let index = self.index(datanet).await?;
-        let height = self.chain.height();
-        let finals = self.finals(datanet, height)?;
-        let missing = finals.iter().find(|contribution| !index.contains(&contribution.id));
-        let height = missing.map_or(height, |contribution| contribution.final_height.saturating_sub(1));
-        let complete = finals.iter().filter(|contribution| contribution.final_height <= height);
-        Ok(Snapshot { height, contributions: complete.map(|contribution| contribution.id).collect() })
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut indexed = self.library.indexed.subscribe();
+        loop {
+            indexed.mark_unchanged();
+            let height = self.chain.height();
+            let finals = self.finals(datanet, height)?;
+            let missing = finals.iter().find(|contribution| !index.contains(&contribution.id));
+            let is_fresh = missing.is_some_and(|missing| missing.final_height.saturating_add(FRESH_BLOCKS) >= height);
+            if is_fresh && tokio::time::timeout_at(deadline, indexed.changed()).await.is_ok() {
+                continue;
+            }
+            let height = missing.map_or(height, |contribution| contribution.final_height.saturating_sub(1));
+            let complete = finals.iter().filter(|contribution| contribution.final_height <= height);
+            return Ok(Snapshot { height, contributions: complete.map(|contribution| contribution.id).collect() });
+        }
     }
 
     fn finals(&self, datanet: &DatanetId, height: u64) -> ServiceResult<Vec<Contribution>> {

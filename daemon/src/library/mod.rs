@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use datanet_inference::retrieval::DatanetIndex;
 use datanet_types::{BlobHash, DatanetId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::workers::steward::Holdout;
 
@@ -29,11 +29,19 @@ pub struct Library {
     indexes: Mutex<BTreeMap<DatanetId, DatanetIndex>>,
     /// Held-out sets by blob: every judgement in a datanet uses the same one.
     pub(crate) holdouts: Mutex<BTreeMap<BlobHash, Holdout>>,
+    /// Contributions indexed since start: wakes those who wait for one.
+    indexed: watch::Sender<u64>,
 }
 
 impl Library {
     /// A library over these folders, which must exist.
     pub fn new(embeddings_dir: PathBuf, index_dir: PathBuf) -> Self {
-        Self { embeddings_dir, index_dir, indexes: Mutex::default(), holdouts: Mutex::default() }
+        Self {
+            embeddings_dir,
+            index_dir,
+            indexes: Mutex::default(),
+            holdouts: Mutex::default(),
+            indexed: watch::Sender::new(0),
+        }
     }
 }
