@@ -1,6 +1,5 @@
 //! The supervision against the real program. Setup brings it; where it cannot, the tests say so loudly.
 
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -39,10 +38,10 @@ async fn spec(dir: &Path) -> Option<CometSpec> {
     Some(CometSpec { program: program().await?, home, settings, start_timeout: Duration::from_secs(30) })
 }
 
-async fn reach(handle: &CometHandle, height: u64) -> RpcStatus {
+async fn reach(rpc: &RpcClient, height: u64) -> RpcStatus {
     tokio::time::timeout(Duration::from_secs(30), async {
         loop {
-            match handle.rpc().status().await {
+            match rpc.status().await {
                 Ok(status) if status.height >= height => return status,
                 _ => tokio::time::sleep(Duration::from_millis(20)).await,
             }
@@ -57,7 +56,7 @@ async fn a_chain_runs_takes_a_transaction_stops_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let Some(spec) = spec(dir.path()).await else { return };
     let node = CometBft::start(spec.clone(), CancellationToken::new()).await.unwrap();
-    let status = reach(&node, 2).await;
+    let status = reach(node.rpc(), 2).await;
     assert_eq!((status.chain_id.as_str(), status.voting_power), ("test", 10));
     assert_eq!(node.rpc().peers().await.unwrap(), vec![]);
     let outcome = node.rpc().broadcast_tx_sync(b"key=value").await.unwrap();
@@ -72,7 +71,7 @@ async fn a_chain_runs_takes_a_transaction_stops_and_goes_on() {
     assert!(!spec.home.pid_path().exists());
     let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
     // Built-in kvstore keeps nothing across a restart: CometBFT replays its blocks from the store.
-    reach(&node, status.height + 1).await;
+    reach(node.rpc(), status.height + 1).await;
     node.stop().await.unwrap();
 }
 
@@ -131,27 +130,23 @@ async fn what_a_killed_node_left_running_is_ended_before_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let Some(spec) = spec(dir.path()).await else { return };
     // As a node that was killed leaves it: running, with a pid file, and here even with a log that goes on.
-    spec.home
-        .write_config(&template::render(
-            &spec.settings,
-            free_port().unwrap(),
-            ([127, 0, 0, 1], free_port().unwrap()).into(),
-        ))
-        .unwrap();
+    let rpc = free_port().unwrap();
+    let p2p = ([127, 0, 0, 1], free_port().unwrap()).into();
+    spec.home.write_config(&template::render(&spec.settings, rpc, p2p)).unwrap();
     let mut leftover =
         Command::new(&spec.program).args(["start", "--home"]).arg(dir.path()).stdout(Stdio::piped()).spawn().unwrap();
     std::fs::write(spec.home.pid_path(), leftover.id().to_string()).unwrap();
-    let mut first_line = String::new();
-    let mut output = BufReader::new(leftover.stdout.take().unwrap());
-    output.read_line(&mut first_line).unwrap();
+    let mut output = leftover.stdout.take().unwrap();
     // Somebody reads on and collects the process, as init does for an orphan.
     let drain = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
     let collected = std::thread::spawn(move || leftover.wait().unwrap());
+    // It has made its databases: killed while it makes them, CometBFT can't read them again.
+    reach(&RpcClient::new(([127, 0, 0, 1], rpc).into()).unwrap(), 1).await;
     let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
     // Its home is free: the process has ended.
     collected.join().unwrap();
     drain.join().unwrap().unwrap();
-    reach(&node, 1).await;
+    reach(node.rpc(), 1).await;
     node.stop().await.unwrap();
 }
 

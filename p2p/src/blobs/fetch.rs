@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use iroh::EndpointId;
-use iroh::endpoint::{Connection, ConnectionError, ReadError};
+use iroh::endpoint::{Connection, ReadError};
 use iroh_blobs::HashAndFormat;
 use iroh_blobs::api::Store;
 use iroh_blobs::api::remote::GetProgressItem;
@@ -237,9 +237,8 @@ impl Fetcher {
         let connection = self.pool.get_or_connect(id).await.map_err(|e| ProviderError::Unreachable(e.to_string()))?;
         match timeout(self.stall_timeout, get_verified_size(&connection, &hash)).await {
             Ok(Ok((size, _))) => Ok(Asked::Size(connection, size)),
-            Ok(Err(_))
-                if matches!(connection.close_reason(), Some(ConnectionError::TimedOut | ConnectionError::Reset)) =>
-            {
+            // The stream may learn of the loss a little before the connection says so.
+            Ok(Err(error)) if connection.close_reason().is_some() || is_connection_lost(&error) => {
                 // The pool lets go of it in its own time; the next try must not get it again.
                 let _ = self.pool.close(id).await;
                 Ok(Asked::ConnectionLost)
@@ -310,13 +309,22 @@ fn judge(error: GetError, connection: &Connection) -> Attempt {
 
 /// Whether the provider reset the stream because it cannot read the blob.
 fn was_reset(error: &GetError) -> bool {
+    matches!(read_error(error), Some(ReadError::Reset(code)) if code.into_inner() == RESET_NOT_READABLE)
+}
+
+/// Whether the connection went away while the stream was read.
+fn is_connection_lost(error: &GetError) -> bool {
+    matches!(read_error(error), Some(ReadError::ConnectionLost(_)))
+}
+
+/// What reading the stream failed with, wherever the library wraps it.
+fn read_error(error: &GetError) -> Option<&ReadError> {
     let read = match error {
         GetError::AtBlobHeaderNext { source: AtBlobHeaderNextError::Read { source, .. }, .. }
         | GetError::Decode { source: DecodeError::Read { source, .. }, .. } => Some(source),
         _ => error.remote_read(),
     };
-    let reset = read.and_then(|io| io.get_ref()).and_then(|cause| cause.downcast_ref::<ReadError>());
-    matches!(reset, Some(ReadError::Reset(code)) if code.into_inner() == RESET_NOT_READABLE)
+    read.and_then(|io| io.get_ref()).and_then(|cause| cause.downcast_ref::<ReadError>())
 }
 
 fn store_failed(error: impl std::fmt::Display) -> FetchError {
