@@ -28,7 +28,6 @@ pub mod params;
 pub mod settlement;
 #[cfg(test)]
 mod tests;
-mod text;
 pub mod validation;
 
 use datanet_types::Action;

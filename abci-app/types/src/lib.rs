@@ -30,6 +30,7 @@ pub mod record;
 pub mod schema;
 pub mod scores;
 pub mod split;
+mod text;
 pub mod tx;
 pub mod voucher;
 

@@ -194,22 +194,8 @@ fn check_field(field: &Field) -> Result<(), SchemaError> {
     if allowed_ok { Ok(()) } else { Err(SchemaError::Allowed(field.name.clone())) }
 }
 
-/// Serde for a protobuf enumeration field as its lower-case name.
-macro_rules! enum_text {
-    ($module:ident, $enum:ty) => {
-        mod $module {
-            pub fn serialize<S: serde::Serializer>(value: &i32, s: S) -> Result<S::Ok, S::Error> {
-                let value = <$enum>::try_from(*value).map_err(serde::ser::Error::custom)?;
-                serde::Serialize::serialize(&value, s)
-            }
-            pub fn deserialize<'de, D: serde::Deserializer<'de>>(d: D) -> Result<i32, D::Error> {
-                <$enum as serde::Deserialize>::deserialize(d).map(|value| value as i32)
-            }
-        }
-    };
-}
-enum_text!(kind_text, super::FieldKind);
-enum_text!(role_text, super::FieldRole);
+crate::enum_text!(kind_text, super::FieldKind);
+crate::enum_text!(role_text, super::FieldRole);
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,6 @@
 use datanet_types::record::Format;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
 
-use crate::component::text::enum_text;
-
 /// Where a contribution stands. `Judging -> Accepted -> Final`, or `Judging -> Refused`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
@@ -22,8 +20,8 @@ pub enum Status {
     Final = 3,
 }
 
-enum_text!(status_text, super::Status);
-enum_text!(format_text, datanet_types::record::Format);
+datanet_types::enum_text!(status_text, super::Status);
+datanet_types::enum_text!(format_text, datanet_types::record::Format);
 
 /// A batch of records given to a datanet.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]

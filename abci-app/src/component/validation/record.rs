@@ -2,8 +2,6 @@
 
 use datanet_types::{Address, Amount, BlobHash, ContributionId, Digest, NodeKey, Scores};
 
-use crate::component::text::enum_text;
-
 /// Where a round stands.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
@@ -21,7 +19,7 @@ pub enum Phase {
     Unjudged = 3,
 }
 
-enum_text!(phase_text, super::Phase);
+datanet_types::enum_text!(phase_text, super::Phase);
 
 /// A committee member, with its weight at the time of the draw.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]

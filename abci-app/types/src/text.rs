@@ -1,6 +1,7 @@
 //! Protobuf enumerations as words in JSON.
 
 /// Serde for a protobuf enumeration field (`#[serde(with = "...")]`) as the name of its value.
+#[macro_export]
 macro_rules! enum_text {
     ($module:ident, $enum:ty) => {
         mod $module {
@@ -14,4 +15,3 @@ macro_rules! enum_text {
         }
     };
 }
-pub(super) use enum_text;
