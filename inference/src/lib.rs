@@ -18,7 +18,9 @@
 
 pub mod corpus;
 pub mod engine;
-pub mod graph;
 pub mod judge;
-pub mod onnx;
 pub mod retrieval;
+pub mod runtime;
+
+pub use datanet_graph as graph;
+pub use datanet_graph::onnx;

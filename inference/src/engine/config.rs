@@ -2,20 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::EngineError;
-
-/// Where the model runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Device {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// An NVIDIA GPU; falls back to the processor, visibly, where there is none. Needs the `onnxruntime-gpu` library.
-    Cuda {
-        /// Which GPU, from 0.
-        id: u32,
-    },
-}
+use super::{Device, EngineError};
+use crate::runtime::SessionConfig;
 
 /// Settings of an engine.
 #[derive(Clone, Debug)]
@@ -69,12 +57,9 @@ impl EngineConfig {
         self
     }
 
-    /// Threads inside one operator, with 0 resolved.
-    pub(super) fn intra_threads(&self) -> usize {
-        if self.threads > 0 {
-            return self.threads;
-        }
-        std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
+    /// The session's part of these settings, for weights that lie in `folder`.
+    pub(super) fn session(&self, folder: Option<PathBuf>) -> SessionConfig {
+        SessionConfig { device: self.device, threads: self.threads, weights: folder, repeated_shapes: false }
     }
 
     pub(super) fn check(&self) -> Result<(), EngineError> {

@@ -27,23 +27,21 @@ mod embedding;
 mod handle;
 pub mod locate;
 mod model;
-mod runtime;
 mod session;
 #[cfg(test)]
 mod tests;
 mod tokenize;
 mod worker;
 
-use std::path::PathBuf;
-
-pub use config::{Device, EngineConfig};
+pub use config::EngineConfig;
 pub use embedding::{Embedding, NotAVector};
 pub use handle::{EngineHandle, Usage};
 pub use locate::{LocateError, Locations};
-pub use model::{ModelInfo, Provider};
-pub use runtime::Runtime;
+pub use model::ModelInfo;
 
 use crate::graph::build::BuildError;
+use crate::runtime::RuntimeError;
+pub use crate::runtime::{Device, Provider, Runtime};
 
 /// Largest absolute difference between two vectors of one text on one machine, whatever else was in the batch.
 pub const SAME_MACHINE_TOLERANCE: f32 = 1e-6;
@@ -55,24 +53,9 @@ pub const MIN_COSINE_ELSEWHERE: f32 = 0.9999;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// ONNX Runtime could not be loaded.
-    #[error(
-        "cannot load ONNX Runtime from {path}: {reason}; run `datanet setup`, or set ORT_DYLIB_PATH to a libonnxruntime of version 1.31 or newer"
-    )]
-    Runtime {
-        /// The library asked for.
-        path: PathBuf,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The process already uses another copy of ONNX Runtime; a process can load only one.
-    #[error("ONNX Runtime is already loaded from {loaded}, so {asked} cannot be; use one ORT_DYLIB_PATH in a process")]
-    OtherRuntime {
-        /// The library in use.
-        loaded: PathBuf,
-        /// The library asked for.
-        asked: PathBuf,
-    },
+    /// ONNX Runtime cannot be loaded or refuses the model.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// A setting makes no sense.
     #[error("engine setting {0}")]
     Config(String),
@@ -82,9 +65,6 @@ pub enum EngineError {
     /// The tokenizer cannot be used.
     #[error("tokenizer.json is not usable: {0}; fetch the model again")]
     Tokenizer(String),
-    /// ONNX Runtime refused the graph.
-    #[error("ONNX Runtime refused the model: {0}")]
-    Session(String),
     /// The operating system gave no thread.
     #[error("cannot start the engine's thread: {0}")]
     Thread(std::io::Error),

@@ -5,22 +5,11 @@ use std::path::Path;
 
 use super::session::Encoder;
 use super::tokenize::TextTokenizer;
-use super::{Device, EngineConfig, EngineError, Runtime};
+use super::{EngineConfig, EngineError, Provider, Runtime};
 use crate::graph::build::{BertConfig, BuildError, Storage, Weights, bert};
 
 /// Keeps ids of models apart from every other hash of the network.
 const MODEL_ID_CONTEXT: &str = "datanet model id v1: config.json, model.safetensors, tokenizer.json";
-
-/// What runs the model, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// The device that was asked for.
-    pub requested: Device,
-    /// The device in use.
-    pub running: Device,
-    /// Why `running` is not `requested`, where it is not.
-    pub fallback: Option<String>,
-}
 
 /// What is being served.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 //! `sentence_embedding` `[batch, hidden]`: the mean of the hidden states of the real tokens, of unit length.
 
 use super::{Activation, BertConfig, BuildError, Storage, Weights};
-use crate::graph::{GraphBuilder, Value};
 use crate::onnx::{DataType, Dim, ModelProto};
+use crate::{GraphBuilder, Value};
 
 /// The operator set that the graph is written in: the first with `Gelu`.
 pub const OPSET: i64 = 20;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use super::EngineError;
+use super::RuntimeError;
 
 /// The library allows one environment in the life of a process, so it is kept for good.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
@@ -25,10 +25,10 @@ impl Runtime {
     /// it finds none.
     ///
     /// # Errors
-    /// [`EngineError::Runtime`] where the file is missing, no ONNX Runtime, or too old; loading can then be tried again.
-    /// [`EngineError::OtherRuntime`] where the process already uses another copy.
-    pub fn init(dylib: &Path) -> Result<Self, EngineError> {
-        let fail = |reason: String| EngineError::Runtime { path: dylib.to_owned(), reason };
+    /// [`RuntimeError::Library`] where the file is missing, no ONNX Runtime, or too old; loading can then be tried again.
+    /// [`RuntimeError::OtherLibrary`] where the process already uses another copy.
+    pub fn init(dylib: &Path) -> Result<Self, RuntimeError> {
+        let fail = |reason: String| RuntimeError::Library { path: dylib.to_owned(), reason };
         // The resolved name lets two links to one library count as one.
         let resolved = dylib.canonicalize().map_err(|error| fail(error.to_string()))?;
         if !resolved.is_file() {
@@ -39,7 +39,7 @@ impl Runtime {
             if runtime.dylib == resolved {
                 return Ok(runtime.clone());
             }
-            return Err(EngineError::OtherRuntime { loaded: runtime.dylib.clone(), asked: resolved });
+            return Err(RuntimeError::OtherLibrary { loaded: runtime.dylib.clone(), asked: resolved });
         }
         let environment = ort::init_from(&resolved)
             .map_err(|error| fail(error.to_string()))?
@@ -80,6 +80,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"not a library").unwrap();
         assert!(Runtime::init(file.path()).is_err());
-        assert!(matches!(Runtime::init(Path::new("/")), Err(EngineError::Runtime { .. })));
+        assert!(matches!(Runtime::init(Path::new("/")), Err(RuntimeError::Library { .. })));
     }
 }

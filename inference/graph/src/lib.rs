@@ -1,0 +1,18 @@
+//! ONNX graphs as data: read, check, build, transform, write. Nothing here executes them.
+//!
+//! ```text
+//!  build ──► model ──► adapt ──► differentiate      a model folder to a graph; LoRA slots; gradients
+//!              │  ▲       └────► quantise           4-bit and 8-bit weights
+//!              ▼  │
+//!  validate, shape       onnx                       what a stranger's file may hold; symbolic shapes; the file format
+//! ```
+//!
+//! - [`onnx`] is the file format; [`GraphBuilder`] writes graphs node by node.
+//! - [`build`] turns a model folder (`config.json`, safetensors) into a graph.
+
+pub mod build;
+mod builder;
+pub mod onnx;
+mod ops;
+
+pub use builder::{GraphBuilder, Value};

@@ -1,0 +1,1 @@
+//! Fine-tuning on ONNX graphs, and the influence of every contribution on the result.
