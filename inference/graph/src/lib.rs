@@ -14,5 +14,7 @@ pub mod build;
 mod builder;
 pub mod onnx;
 mod ops;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use builder::{GraphBuilder, Value};
