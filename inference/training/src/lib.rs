@@ -1,1 +1,5 @@
 //! Fine-tuning on ONNX graphs, and the influence of every contribution on the result.
+
+pub mod optimiser;
+pub mod random;
+pub mod recipe;
