@@ -5,6 +5,7 @@
 //! - [`api`]: a client of a node's HTTP API, as anybody would write one;
 //! - [`demo`]: the main job from contribution to pay;
 //! - [`mod@bench`]: each interface against the bare library underneath it;
+//! - [`peer`]: other people's software to compare with and to be used by;
 //! - [`cli`]: `cargo testnet up|down|logs|status|demo|bench`.
 
 pub mod api;
@@ -14,5 +15,6 @@ pub mod data;
 pub mod demo;
 pub mod network;
 pub mod node;
+pub mod peer;
 mod signals;
 pub mod ui;
