@@ -14,6 +14,8 @@ const MAX_SOCKET_PATH: usize = 103;
 /// keys/                the account's and the node's secret keys
 /// cometbft/            CometBFT's home
 /// data/ledger.redb     data/local.redb      data/blobs/     data/index/
+/// data/models/         data/released/       base models; released models
+/// data/runs/                                training under way
 /// abci.sock            where CometBFT talks to the ledger (elsewhere if this path would be too long)
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +105,21 @@ impl Home {
     /// The search index.
     pub fn index(&self) -> PathBuf {
         self.data().join("index")
+    }
+
+    /// Base models put there by people, one folder each.
+    pub fn models(&self) -> PathBuf {
+        self.data().join("models")
+    }
+
+    /// Files of released models that this node serves or trains on, one folder each.
+    pub fn released(&self) -> PathBuf {
+        self.data().join("released")
+    }
+
+    /// Checkpoints and results of training, one folder a job.
+    pub fn runs(&self) -> PathBuf {
+        self.data().join("runs")
     }
 
     /// Where the ledger listens for CometBFT. In the home, unless that path is too long for a socket: then in a

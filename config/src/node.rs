@@ -39,6 +39,12 @@ pub struct NodeConfig {
     /// Answering for pay.
     #[serde(default)]
     pub serving: ServingConfig,
+    /// Making models.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// Serving models.
+    #[serde(default)]
+    pub models: ModelsConfig,
     /// What is logged, and how.
     #[serde(default)]
     pub log: LogConfig,
@@ -56,6 +62,8 @@ impl Default for NodeConfig {
             datanets: DatanetsConfig::default(),
             judging: JudgingConfig::default(),
             serving: ServingConfig::default(),
+            training: TrainingConfig::default(),
+            models: ModelsConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -307,6 +315,69 @@ pub struct ServingConfig {
 impl Default for ServingConfig {
     fn default() -> Self {
         Self { settle_every_seconds: 600 }
+    }
+}
+
+/// `[training]`: making models from datanets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Whether this node takes fine-tuning jobs. `DATANET_TRAINING_ENABLED`.
+    pub enabled: bool,
+    /// Threads of a job; 0 for one per core, at most 2. `DATANET_TRAINING_THREADS`.
+    pub threads: u32,
+    /// A job that needs more memory than this, in MiB, ends; 0 for no bound. `DATANET_TRAINING_MAX_MEMORY_MB`.
+    pub max_memory_mb: u64,
+    /// How many jobs may wait; more get 429. `DATANET_TRAINING_MAX_QUEUED`.
+    pub max_queued: u32,
+    /// Folders of ended runs that are kept. `DATANET_TRAINING_KEEP_RUNS`.
+    pub keep_runs: u32,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self { enabled: true, threads: 0, max_memory_mb: 8192, max_queued: 64, keep_runs: 8 }
+    }
+}
+
+/// In which numbers weights are held while they serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quantise {
+    /// As they came.
+    None,
+    /// 8-bit integers.
+    Int8,
+}
+
+/// `[models]`: serving released models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelsConfig {
+    /// Folder of base models, one folder each; empty for the one in the node's home. `DATANET_MODELS_FOLDER`.
+    pub folder: PathBuf,
+    /// Adapters of one base model held in memory at once. `DATANET_MODELS_BANK_SLOTS`.
+    pub bank_slots: u32,
+    /// The most tokens in one batch, padding included; 0 for what suits the device. `DATANET_MODELS_MAX_BATCH_TOKENS`.
+    pub max_batch_tokens: u32,
+    /// How many requests may wait for a model; more get 429. `DATANET_MODELS_QUEUE_DEPTH`.
+    pub queue_depth: u32,
+    /// Texts that a model writes at once. `DATANET_MODELS_MAX_STREAMS`.
+    pub max_streams: u32,
+    /// In which numbers weights are held. `DATANET_MODELS_QUANTISE`.
+    pub quantise: Quantise,
+}
+
+impl Default for ModelsConfig {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::new(),
+            bank_slots: 32,
+            max_batch_tokens: 0,
+            queue_depth: 1024,
+            max_streams: 16,
+            quantise: Quantise::None,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a key may be, in words; and the checks that its type alone does not make.
 
-use crate::{ApiConfig, ConsensusConfig, InferenceConfig, NodeConfig, P2pConfig};
+use crate::{ApiConfig, ConsensusConfig, InferenceConfig, ModelsConfig, NodeConfig, P2pConfig, TrainingConfig};
 
 /// What would be a valid value of `key`, for an error to say.
 pub(crate) fn allowed(key: &str) -> &'static str {
@@ -35,6 +35,17 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "datanets.subscribe" => "write \"all\" or a list of datanet ids",
         "judging.automatic" => "write true or false",
         "serving.settle_every_seconds" => "write a number of seconds; 0 settles only on request",
+        "training.enabled" => "write true or false",
+        "training.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
+        "training.max_memory_mb" => "write a number of MiB from 256 to 16777216, or 0 for no bound",
+        "training.max_queued" => "write a number from 1 to 4096",
+        "training.keep_runs" => "write a number from 0 to 4096",
+        "models.folder" => "write the path of a folder, or \"\" for the one in the node's home",
+        "models.bank_slots" => "write a number from 2 to 1024",
+        "models.max_batch_tokens" => "write 0 for what suits the device, or a number from 512 to 1048576",
+        "models.queue_depth" => "write a number from 1 to 65536",
+        "models.max_streams" => "write a number from 1 to 256",
+        "models.quantise" => "write \"none\" or \"int8\"",
         "judging.concurrency" => "write a number from 1 to 64",
         "log.filter" => "write a level (error, warn, info, debug, trace) or a filter such as \"warn,datanet=debug\"",
         "log.format" => "write \"text\" or \"json\"",
@@ -58,6 +69,8 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
     check_p2p(&config.p2p)?;
     check_consensus(&config.consensus)?;
     check_inference(&config.inference)?;
+    check_training(&config.training)?;
+    check_models(&config.models)?;
     let concurrency = config.judging.concurrency;
     require("judging.concurrency", &concurrency, (1..=64).contains(&concurrency))?;
     require("log.filter", &config.log.filter, !config.log.filter.trim().is_empty())
@@ -107,6 +120,23 @@ fn check_inference(inference: &InferenceConfig) -> Result<(), Wrong> {
     // The longest text that the default model reads has 512 tokens, and it must fit into one batch.
     require("inference.max_batch_tokens", &tokens, tokens == 0 || (512..=1_048_576).contains(&tokens))?;
     require("inference.queue_depth", &inference.queue_depth, (1..=65_536).contains(&inference.queue_depth))
+}
+
+fn check_training(training: &TrainingConfig) -> Result<(), Wrong> {
+    require("training.threads", &training.threads, training.threads <= 1024)?;
+    let memory = training.max_memory_mb;
+    require("training.max_memory_mb", &memory, memory == 0 || (256..=16_777_216).contains(&memory))?;
+    require("training.max_queued", &training.max_queued, (1..=4096).contains(&training.max_queued))?;
+    require("training.keep_runs", &training.keep_runs, training.keep_runs <= 4096)
+}
+
+fn check_models(models: &ModelsConfig) -> Result<(), Wrong> {
+    // One slot is the base's own.
+    require("models.bank_slots", &models.bank_slots, (2..=1024).contains(&models.bank_slots))?;
+    let tokens = models.max_batch_tokens;
+    require("models.max_batch_tokens", &tokens, tokens == 0 || (512..=1_048_576).contains(&tokens))?;
+    require("models.queue_depth", &models.queue_depth, (1..=65_536).contains(&models.queue_depth))?;
+    require("models.max_streams", &models.max_streams, (1..=256).contains(&models.max_streams))
 }
 
 fn is_host(text: &str) -> bool {
