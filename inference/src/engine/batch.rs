@@ -6,6 +6,16 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Embedding, EngineConfig, EngineError};
 
+/// An entry of a queue.
+pub(crate) trait Queued {
+    /// Tokens of its text.
+    fn tokens(&self) -> usize;
+    /// Whether somebody waits for it now.
+    fn urgent(&self) -> bool;
+    /// Whether nobody waits for it any more.
+    fn abandoned(&self) -> bool;
+}
+
 /// Every so many batches the background goes first, so that steady requests cannot starve it.
 const BACKGROUND_EVERY: u64 = 4;
 
@@ -20,11 +30,25 @@ pub(super) struct Job {
     pub(super) _room: OwnedSemaphorePermit,
 }
 
+impl Queued for Job {
+    fn tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn urgent(&self) -> bool {
+        self.urgent
+    }
+
+    fn abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
 /// Bounds of one batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BatchLimits {
-    pub(super) tokens: usize,
-    pub(super) texts: usize,
+pub(crate) struct BatchLimits {
+    pub(crate) tokens: usize,
+    pub(crate) texts: usize,
 }
 
 impl From<&EngineConfig> for BatchLimits {
@@ -34,27 +58,39 @@ impl From<&EngineConfig> for BatchLimits {
 }
 
 /// The texts that wait, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    urgent: VecDeque<Job>,
-    background: VecDeque<Job>,
+#[derive(Debug)]
+pub(crate) struct Waiting<J> {
+    urgent: VecDeque<J>,
+    background: VecDeque<J>,
     batches: u64,
 }
 
-impl Waiting {
-    pub(super) fn push(&mut self, job: Job) {
-        if job.urgent { self.urgent.push_back(job) } else { self.background.push_back(job) }
+impl<J> Default for Waiting<J> {
+    fn default() -> Self {
+        Self { urgent: VecDeque::new(), background: VecDeque::new(), batches: 0 }
+    }
+}
+
+impl<J: Queued> Waiting<J> {
+    pub(crate) fn push(&mut self, job: J) {
+        if job.urgent() { self.urgent.push_back(job) } else { self.background.push_back(job) }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.urgent.is_empty() && self.background.is_empty()
     }
 
-    /// The oldest text that anybody still waits for, with others that `padded` pads to the same length, up to the
-    /// limits; at least one text, unless none waits.
-    pub(super) fn next_batch(&mut self, limits: BatchLimits, padded: impl Fn(usize) -> usize) -> Vec<Job> {
-        self.urgent.retain(|job| !job.reply.is_closed());
-        self.background.retain(|job| !job.reply.is_closed());
+    /// The oldest text that anybody still waits for, with others that `padded` pads to the same length and `admit`
+    /// lets in, up to the limits; at least one text, unless none waits. `admit` is asked in the order of the batch,
+    /// and for a text that is taken only; it must let the first one in.
+    pub(crate) fn next_batch(
+        &mut self,
+        limits: BatchLimits,
+        padded: impl Fn(usize) -> usize,
+        mut admit: impl FnMut(&J) -> bool,
+    ) -> Vec<J> {
+        self.urgent.retain(|job| !job.abandoned());
+        self.background.retain(|job| !job.abandoned());
         self.batches += 1;
         let queues = if self.batches.is_multiple_of(BACKGROUND_EVERY) {
             [&mut self.background, &mut self.urgent]
@@ -62,18 +98,18 @@ impl Waiting {
             [&mut self.urgent, &mut self.background]
         };
         let Some(oldest) = queues.iter().find_map(|queue| queue.front()) else { return Vec::new() };
-        let length = padded(oldest.ids.len());
+        let length = padded(oldest.tokens());
         let room = (limits.tokens / length.max(1)).clamp(1, limits.texts.max(1));
         let mut batch = Vec::new();
         for queue in queues {
-            take_matching(queue, room, &mut batch, |job| padded(job.ids.len()) == length);
+            take_matching(queue, room, &mut batch, |job| padded(job.tokens()) == length && admit(job));
         }
         batch
     }
 }
 
 /// Moves the first matching jobs into `batch` until it has `room` of them; the others keep their order.
-fn take_matching(queue: &mut VecDeque<Job>, room: usize, batch: &mut Vec<Job>, matches: impl Fn(&Job) -> bool) {
+fn take_matching<J>(queue: &mut VecDeque<J>, room: usize, batch: &mut Vec<J>, mut matches: impl FnMut(&J) -> bool) {
     let mut rest = VecDeque::with_capacity(queue.len());
     for job in queue.drain(..) {
         if batch.len() < room && matches(&job) {
@@ -116,7 +152,7 @@ mod tests {
             waiting.push(job);
             replies.push(reply);
         }
-        let mut next = || lengths(&waiting.next_batch(LIMITS, |tokens| tokens));
+        let mut next = || lengths(&waiting.next_batch(LIMITS, |tokens| tokens, |_| true));
         assert_eq!(next(), [5, 5, 5]);
         assert_eq!(next(), [9, 9]);
         assert_eq!(next(), [5]);
@@ -128,7 +164,7 @@ mod tests {
         let mut waiting = Waiting::default();
         let (job, _reply) = job(100, true);
         waiting.push(job);
-        assert_eq!(lengths(&waiting.next_batch(LIMITS, |tokens| tokens)), [100]);
+        assert_eq!(lengths(&waiting.next_batch(LIMITS, |tokens| tokens, |_| true)), [100]);
     }
 
     #[test]
@@ -137,14 +173,14 @@ mod tests {
         let (gone, reply) = job(5, true);
         drop(reply);
         waiting.push(gone);
-        assert!(waiting.next_batch(LIMITS, |tokens| tokens).is_empty());
+        assert!(waiting.next_batch(LIMITS, |tokens| tokens, |_| true).is_empty());
         assert!(waiting.is_empty());
     }
 
     #[test]
     fn urgent_texts_overtake_the_background_but_never_starve_it() {
         let (mut waiting, mut replies) = (Waiting::default(), Vec::new());
-        let mut push = |waiting: &mut Waiting, length, urgent| {
+        let mut push = |waiting: &mut Waiting<Job>, length, urgent| {
             let (job, reply) = job(length, urgent);
             waiting.push(job);
             replies.push(reply);
@@ -153,7 +189,7 @@ mod tests {
         let mut order = Vec::new();
         for length in 10..16 {
             push(&mut waiting, length, true);
-            order.extend(lengths(&waiting.next_batch(LIMITS, |tokens| tokens)));
+            order.extend(lengths(&waiting.next_batch(LIMITS, |tokens| tokens, |_| true)));
         }
         assert_eq!(order, [10, 11, 12, 7, 13, 14]);
     }
@@ -169,7 +205,7 @@ mod tests {
             }
             let mut seen = Vec::new();
             while !waiting.is_empty() {
-                let batch = lengths(&waiting.next_batch(LIMITS, |tokens| tokens.next_multiple_of(4)));
+                let batch = lengths(&waiting.next_batch(LIMITS, |tokens| tokens.next_multiple_of(4), |_| true));
                 prop_assert!(!batch.is_empty() && batch.len() <= LIMITS.texts);
                 let padded = batch[0].next_multiple_of(4);
                 prop_assert!(batch.iter().all(|length| length.next_multiple_of(4) == padded));

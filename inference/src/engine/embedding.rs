@@ -66,7 +66,7 @@ impl AsRef<[f32]> for Embedding {
 }
 
 /// Eight running sums, which the compiler turns into vector instructions; one sum must keep its order and cannot be.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, b) = (&a[..a.len().min(b.len())], &b[..a.len().min(b.len())]);
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (b_chunks, b_rest) = b.as_chunks::<8>();

@@ -21,16 +21,16 @@
 //! copy of the file is ever held. What is private is the matrices packed for the processor's kernels and the
 //! activations of one batch.
 
-mod batch;
+pub(crate) mod batch;
 mod config;
-mod embedding;
+pub(crate) mod embedding;
 mod handle;
 pub mod locate;
 mod model;
 mod session;
 #[cfg(test)]
 mod tests;
-mod tokenize;
+pub(crate) mod tokenize;
 mod worker;
 
 pub use config::EngineConfig;

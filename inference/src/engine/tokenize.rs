@@ -19,14 +19,14 @@ const MIN_PARALLEL_TEXTS: usize = 8;
 
 /// A tokenizer that truncates and never pads.
 #[derive(Debug)]
-pub(super) struct TextTokenizer {
+pub(crate) struct TextTokenizer {
     inner: Tokenizer,
     max_tokens: usize,
 }
 
 impl TextTokenizer {
     /// Reads a `tokenizer.json`; its own truncation and padding are replaced. Every id must be below `vocabulary`.
-    pub(super) fn read(path: &Path, max_tokens: usize, vocabulary: usize) -> Result<Self, EngineError> {
+    pub(crate) fn read(path: &Path, max_tokens: usize, vocabulary: usize) -> Result<Self, EngineError> {
         let fail = |error: std::io::Error| EngineError::Tokenizer(format!("{}: {error}", path.display()));
         let bytes = std::fs::metadata(path).map_err(fail)?.len();
         if bytes > MAX_TOKENIZER_BYTES {
@@ -63,14 +63,20 @@ impl TextTokenizer {
     }
 
     /// The token ids of each text, special tokens included.
-    pub(super) fn encode_all(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, EngineError> {
+    pub(crate) fn encode_all(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, EngineError> {
         if texts.len() < MIN_PARALLEL_TEXTS {
             return texts.iter().map(|text| self.encode(text)).collect();
         }
         texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
-    fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+    /// The tokenizer itself, for decoding.
+    pub(crate) fn inner(&self) -> &Tokenizer {
+        &self.inner
+    }
+
+    /// The token ids of one text, special tokens included.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
         let text = &text[..text.floor_char_boundary(self.max_tokens * MAX_BYTES_PER_TOKEN)];
         let encoding = self.inner.encode_fast(text, true).map_err(|error| EngineError::Inference(error.to_string()))?;
         if encoding.is_empty() {

@@ -18,7 +18,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn run(mut self) {
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiting::<Job>::default();
         loop {
             if waiting.is_empty() {
                 let Some(request) = self.requests.blocking_recv() else { return };
@@ -27,7 +27,7 @@ impl Worker {
             while let Ok(request) = self.requests.try_recv() {
                 request.into_iter().for_each(|job| waiting.push(job));
             }
-            let batch = waiting.next_batch(self.limits, |tokens| self.encoder.padded(tokens));
+            let batch = waiting.next_batch(self.limits, |tokens| self.encoder.padded(tokens), |_| true);
             if !batch.is_empty() {
                 self.answer(batch);
             }

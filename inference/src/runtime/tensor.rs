@@ -55,6 +55,14 @@ impl Tensor {
         self.0.try_extract_tensor::<T>().map(|(_, data)| data).map_err(bad_tensor)
     }
 
+    /// The numbers, to be changed in place.
+    ///
+    /// # Errors
+    /// As [`Tensor::data`].
+    pub fn data_mut<T: Element>(&mut self) -> Result<&mut [T], RuntimeError> {
+        self.0.try_extract_tensor_mut::<T>().map(|(_, data)| data).map_err(bad_tensor)
+    }
+
     /// The numbers as 32-bit floats, row by row.
     ///
     /// # Errors
