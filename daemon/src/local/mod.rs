@@ -1,12 +1,14 @@
 //! What this node knows for itself and must not lose: its hidden judgements, its idempotency keys, the vouchers it
-//! was given and what it owes for its answers. One redb file; every acknowledged fact is durable first.
+//! was given and what it owes for its answers, the models it makes and serves. One redb file; every acknowledged fact is durable first.
 //!
 //! Nothing here is consensus: the ledger would be the same without it, this node would be poorer.
 
 mod table;
 
 pub mod accruals;
+pub mod deployments;
 pub mod idempotency;
+pub mod jobs;
 pub mod judgements;
 pub mod receipts;
 pub mod settling;
@@ -57,7 +59,9 @@ impl LocalStore {
             idempotency::create(tx)?;
             receipts::create(tx)?;
             accruals::create(tx)?;
-            settling::create(tx)
+            settling::create(tx)?;
+            jobs::create(tx)?;
+            deployments::create(tx)
         })?;
         Ok(store)
     }

@@ -76,6 +76,19 @@ pub fn first_in<V: DeserializeOwned>(
     Ok(entries)
 }
 
+/// Up to `limit` values of the keys from `from` to `to`, both included, in key order.
+pub fn between<V: DeserializeOwned>(
+    tx: &ReadTransaction,
+    table: Table,
+    from: &[u8],
+    to: &[u8],
+    limit: usize,
+) -> ServiceResult<Vec<V>> {
+    let table = tx.open_table(table).map_err(failed)?;
+    let entries = table.range(from..=to).map_err(failed)?.take(limit);
+    entries.map(|entry| Ok(read_entry(&entry.map_err(failed)?)?.1)).collect()
+}
+
 /// All entries, in key order.
 pub fn all<V: DeserializeOwned>(tx: &ReadTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
     collect(&tx.open_table(table).map_err(failed)?)
