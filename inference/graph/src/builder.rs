@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::model::GraphError;
 use crate::onnx::{
     AttributeProto, DataType, Dim, GraphProto, IR_VERSION, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
     ValueInfoProto,
@@ -25,7 +26,8 @@ impl Value {
 #[derive(Debug)]
 pub struct GraphBuilder {
     graph: GraphProto,
-    opset: i64,
+    /// Everything of the model but its graph.
+    model: ModelProto,
     scope: Vec<String>,
     used: HashSet<Arc<str>>,
     constants: HashMap<Constant, Value>,
@@ -38,7 +40,57 @@ impl GraphBuilder {
     /// An empty graph of this name, over the standard operators of version `opset`.
     pub fn new(name: &str, opset: i64) -> Self {
         let graph = GraphProto { name: name.to_owned(), ..GraphProto::default() };
-        Self { graph, opset, scope: Vec::new(), used: HashSet::new(), constants: HashMap::new() }
+        let model = ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: opset }],
+            producer_name: "datanet".to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..ModelProto::default()
+        };
+        Self { graph, model, scope: Vec::new(), used: HashSet::new(), constants: HashMap::new() }
+    }
+
+    /// Continues an existing model: its names are taken, its operator sets and everything else stay as they are.
+    /// Nodes are put in an order in which they can run, so that new ones can be appended.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the model holds no graph, or one that is not sound (see [`crate::model::Index::new`]).
+    pub fn from_model(mut model: ModelProto) -> Result<Self, GraphError> {
+        crate::model::topological_sort(&mut model)?;
+        let graph = model.graph.take().ok_or(GraphError::NoGraph)?;
+        let mut used = HashSet::new();
+        claim_all(&graph, &mut used);
+        Ok(Self { graph, model, scope: Vec::new(), used, constants: HashMap::new() })
+    }
+
+    /// The value of this name, if something in the graph defines it.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        // Names inside subgraphs are claimed too, but are no values of this graph.
+        let defined = self.graph.input.iter().any(|input| input.name == name)
+            || self.graph.initializer.iter().any(|tensor| tensor.name == name)
+            || self.graph.node.iter().any(|node| node.output.iter().any(|output| output == name));
+        if defined { self.used.get(name).cloned().map(Value) } else { None }
+    }
+
+    /// An optional input left out.
+    pub fn absent() -> Value {
+        Value("".into())
+    }
+
+    /// The version of an operator set that the model imports; the empty domain is the standard one.
+    pub fn opset(&self, domain: &str) -> Option<i64> {
+        let same = |import: &&OperatorSetIdProto| canonical(&import.domain) == canonical(domain);
+        self.model.opset_import.iter().find(same).map(|import| import.version)
+    }
+
+    /// The graph as it is now.
+    pub fn graph(&self) -> &GraphProto {
+        &self.graph
+    }
+
+    /// The nodes, to be rewired; names of outputs that are given up stay taken.
+    pub fn nodes_mut(&mut self) -> &mut Vec<NodeProto> {
+        &mut self.graph.node
     }
 
     /// Runs `body` with `name` put before the names it makes: `layer.0/MatMul`.
@@ -94,6 +146,26 @@ impl GraphBuilder {
         output
     }
 
+    /// Adds a node with one output of another operator set, such as `com.microsoft`, which is imported if need be.
+    pub fn op_in(&mut self, domain: &str, op_type: &str, inputs: &[&Value], attributes: Vec<AttributeProto>) -> Value {
+        if self.opset(domain).is_none() {
+            let import = OperatorSetIdProto { domain: domain.to_owned(), version: 1 };
+            self.model.opset_import.push(import);
+        }
+        let output = self.op(op_type, inputs, attributes);
+        if let Some(node) = self.graph.node.last_mut() {
+            node.domain = domain.to_owned();
+        }
+        output
+    }
+
+    /// `value` under another name, or one like it where that is taken: a place that can be found again.
+    pub fn named(&mut self, value: &Value, name: &str) -> Value {
+        let named = self.claim(name);
+        self.push("Identity", &[value], vec![named.clone()], Vec::new());
+        named
+    }
+
     /// Adds a node with `N` outputs.
     pub fn op_n<const N: usize>(
         &mut self,
@@ -107,15 +179,9 @@ impl GraphBuilder {
     }
 
     /// The finished model.
-    pub fn finish(self) -> ModelProto {
-        ModelProto {
-            ir_version: IR_VERSION,
-            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: self.opset }],
-            producer_name: "datanet".to_owned(),
-            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-            graph: Some(self.graph),
-            ..ModelProto::default()
-        }
+    pub fn finish(mut self) -> ModelProto {
+        self.model.graph = Some(self.graph);
+        self.model
     }
 
     fn push(&mut self, op_type: &str, inputs: &[&Value], outputs: Vec<Value>, attribute: Vec<AttributeProto>) {
@@ -162,6 +228,25 @@ impl GraphBuilder {
     }
 }
 
+/// Both names of the standard operator set as one.
+fn canonical(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
+}
+
+/// Names of the graph and of the subgraphs in it: a new value must hide none of them.
+fn claim_all(graph: &GraphProto, used: &mut HashSet<Arc<str>>) {
+    let values = graph.input.iter().chain(&graph.output).chain(&graph.value_info).map(|value| &value.name);
+    let sparse = graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref());
+    let constants = graph.initializer.iter().chain(sparse).map(|tensor| &tensor.name);
+    used.extend(values.chain(constants).map(|name| Arc::from(name.as_str())));
+    for node in &graph.node {
+        used.extend(node.output.iter().map(|name| Arc::from(name.as_str())));
+        for body in node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs)) {
+            claim_all(body, used);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,5 +263,25 @@ mod tests {
         let graph = builder.finish().graph.unwrap();
         assert_eq!(graph.initializer.len(), 1);
         assert_eq!(graph.node.last().unwrap().output, ["y"]);
+    }
+    #[test]
+    fn a_model_is_continued_without_touching_what_is_there() {
+        let mut builder = GraphBuilder::new("g", 20);
+        let x = builder.input("x", DataType::Float, &[Dim::Symbol("n")]);
+        let y = builder.relu(&x);
+        builder.output(&y, "y", DataType::Float, &[Dim::Symbol("n")]);
+        let before = builder.finish();
+        let mut builder = GraphBuilder::from_model(before.clone()).unwrap();
+        let known = builder.value("Relu").unwrap();
+        assert_eq!((builder.value("z"), builder.opset("ai.onnx")), (None, Some(20)));
+        let more = builder.relu(&known);
+        assert_eq!(more.name(), "Relu.1");
+        let dropped = builder.op_in("com.microsoft", "FastGelu", &[&more, &GraphBuilder::absent()], Vec::new());
+        assert_eq!(builder.opset("com.microsoft"), Some(1));
+        builder.named(&dropped, "marked");
+        let after = builder.finish();
+        let nodes = &after.graph.as_ref().unwrap().node;
+        assert_eq!(nodes[..2], before.graph.unwrap().node[..]);
+        assert_eq!((nodes[3].domain.as_str(), nodes[4].output[0].as_str()), ("com.microsoft", "marked"));
     }
 }

@@ -8,13 +8,16 @@
 //! ```
 //!
 //! - [`onnx`] is the file format; [`GraphBuilder`] writes graphs node by node.
+//! - [`model`] answers who writes and reads each value, and cuts graphs.
 //! - [`build`] turns a model folder (`config.json`, safetensors) into a graph.
 
 pub mod build;
 mod builder;
+pub mod model;
 pub mod onnx;
 mod ops;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use builder::{GraphBuilder, Value};
+pub use model::GraphError;

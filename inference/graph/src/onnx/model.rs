@@ -117,6 +117,39 @@ pub struct NodeProto {
     pub device_configurations: Vec<NodeDeviceConfigurationProto>,
 }
 
+impl NodeProto {
+    /// How errors name the node: its name, or its first output, with the operator.
+    pub fn label(&self) -> String {
+        let name = if self.name.is_empty() { self.output.first().map_or("", String::as_str) } else { &self.name };
+        format!("{name:?} ({})", self.op_type)
+    }
+
+    /// The attribute of this name.
+    pub fn attribute(&self, name: &str) -> Option<&AttributeProto> {
+        self.attribute.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// The integer attribute of this name.
+    pub fn int(&self, name: &str) -> Option<i64> {
+        self.attribute(name)?.i
+    }
+
+    /// The float attribute of this name.
+    pub fn float(&self, name: &str) -> Option<f32> {
+        self.attribute(name)?.f
+    }
+
+    /// The list of integers of this name.
+    pub fn ints(&self, name: &str) -> Option<&[i64]> {
+        self.attribute(name).map(|attribute| attribute.ints.as_slice())
+    }
+
+    /// The text attribute of this name; `None` also where it is not UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.attribute(name)?.s.as_ref()?).ok()
+    }
+}
+
 /// What an [`AttributeProto`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]

@@ -174,13 +174,62 @@ impl TensorProto {
         }
     }
 
+    /// The elements of an int64, int32 or bool tensor that lie in the message; `None` for others and where their
+    /// number is not what the shape calls for.
+    pub fn to_i64(&self) -> Option<Vec<i64>> {
+        let elements = usize::try_from(self.elements()?).ok()?;
+        let element = DataType::try_from(self.data_type).ok()?;
+        let values: Vec<i64> = match (&self.raw_data, element) {
+            (Some(raw), DataType::Int64) => raw.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect(),
+            (Some(raw), DataType::Int32) => {
+                raw.as_chunks().0.iter().map(|bytes| i64::from(i32::from_le_bytes(*bytes))).collect()
+            }
+            (Some(raw), DataType::Bool) => raw.iter().map(|byte| i64::from(*byte != 0)).collect(),
+            (None, DataType::Int64) => self.int64_data.clone(),
+            (None, DataType::Int32 | DataType::Bool) => self.int32_data.iter().map(|value| i64::from(*value)).collect(),
+            _ => return None,
+        };
+        (values.len() == elements && !self.is_external()).then_some(values)
+    }
+
+    /// The elements of a float tensor (32 or 16 bits, also bfloat16) that lie in the message, as `f32`; `None` for
+    /// others and where their number is not what the shape calls for.
+    pub fn to_f32(&self) -> Option<Vec<f32>> {
+        let elements = usize::try_from(self.elements()?).ok()?;
+        let element = DataType::try_from(self.data_type).ok()?;
+        let narrow = |bits: u16| match element {
+            DataType::Float16 => half::f16::from_bits(bits).to_f32(),
+            _ => half::bf16::from_bits(bits).to_f32(),
+        };
+        let values: Vec<f32> = match (&self.raw_data, element) {
+            (Some(raw), DataType::Float) => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            (Some(raw), DataType::Float16 | DataType::Bfloat16) => {
+                raw.as_chunks().0.iter().map(|bytes| narrow(u16::from_le_bytes(*bytes))).collect()
+            }
+            (None, DataType::Float) => self.float_data.clone(),
+            (None, DataType::Float16 | DataType::Bfloat16) => {
+                self.int32_data.iter().map(|bits| u16::try_from(*bits).map(narrow)).collect::<Result<_, _>>().ok()?
+            }
+            _ => return None,
+        };
+        (values.len() == elements && !self.is_external()).then_some(values)
+    }
+
+    /// Whether the elements lie in another file.
+    pub fn is_external(&self) -> bool {
+        self.data_location == i32::from(DataLocation::External) || !self.external_data.is_empty()
+    }
+
+    /// Elements that the shape calls for; `None` for negative axes and products that overflow.
+    pub fn elements(&self) -> Option<u64> {
+        self.dims.iter().try_fold(1u64, |product, dim| product.checked_mul(u64::try_from(*dim).ok()?))
+    }
+
     /// Bytes that the declared shape and element type call for; `None` for strings, unknown types, negative axes and
     /// sizes that overflow.
     pub fn declared_bytes(&self) -> Option<u64> {
         let bits = DataType::try_from(self.data_type).ok()?.bits()?;
-        let elements =
-            self.dims.iter().try_fold(1u64, |product, dim| product.checked_mul(u64::try_from(*dim).ok()?))?;
-        Some(elements.checked_mul(bits)?.div_ceil(8))
+        Some(self.elements()?.checked_mul(bits)?.div_ceil(8))
     }
 }
 

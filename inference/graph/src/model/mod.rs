@@ -1,0 +1,11 @@
+//! Graphs as a structure: who writes and reads each value, in which order nodes can run, what is dead, and the part
+//! between some values and others.
+
+mod error;
+mod index;
+mod prune;
+
+pub use error::GraphError;
+pub use index::{Index, topological_sort};
+pub(crate) use index::reads;
+pub use prune::prune;
