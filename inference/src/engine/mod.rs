@@ -37,7 +37,7 @@ pub use config::EngineConfig;
 pub use embedding::{Embedding, NotAVector};
 pub use handle::{EngineHandle, Usage};
 pub use locate::{LocateError, Locations};
-pub use model::ModelInfo;
+pub use model::{ModelInfo, folder_id};
 
 use crate::graph::build::BuildError;
 use crate::runtime::RuntimeError;

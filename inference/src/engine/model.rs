@@ -60,6 +60,14 @@ impl Model {
     }
 }
 
+/// The id of the model in a folder, whatever it does: see [`ModelInfo::id`].
+///
+/// # Errors
+/// [`EngineError::Build`], where a file cannot be read.
+pub fn folder_id(folder: &Path) -> Result<[u8; 32], EngineError> {
+    Ok(model_id(&["config.json", "model.safetensors", "tokenizer.json"].map(|file| folder.join(file)))?)
+}
+
 fn model_id(paths: &[impl AsRef<Path>]) -> Result<[u8; 32], BuildError> {
     let mut id = blake3::Hasher::new_derive_key(MODEL_ID_CONTEXT);
     for path in paths {
