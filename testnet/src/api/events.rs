@@ -1,15 +1,16 @@
-//! Server-sent events of a contribution.
+//! Server-sent events.
 
 use futures::{Stream, StreamExt as _};
 use reqwest::Response;
+use serde::de::DeserializeOwned;
 
-use super::{ApiError, ApiResult, Contribution};
+use super::{ApiError, ApiResult};
 
 /// The longest event that is read; a report of every record stays far below.
 const MAX_EVENT: usize = 8 * 1024 * 1024;
 
-/// The `state` events in `response`, decoded.
-pub(super) fn events(response: Response, path: String) -> impl Stream<Item = ApiResult<Contribution>> {
+/// The events in `response`, decoded.
+pub(super) fn events<T: DeserializeOwned>(response: Response, path: String) -> impl Stream<Item = ApiResult<T>> {
     let base = response.url().to_string();
     let chunks = response.bytes_stream();
     let state = (Box::pin(chunks), Decoder::default(), path, base, false);

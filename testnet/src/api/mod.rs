@@ -3,6 +3,7 @@
 
 mod error;
 mod events;
+mod factory;
 mod types;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub use error::ApiError;
+pub use factory::{Classified, FineTuningJob, JobUpdate};
 pub use types::*;
 
 /// The longest wait for an upload to be taken in, of any size.
