@@ -67,6 +67,12 @@ pub const NO_VALIDATORS: u32 = 44;
 pub const CONTRIBUTION_REFUSED: u32 = 45;
 /// The node attested before.
 pub const ATTESTED: u32 = 46;
+/// The contribution was revoked.
+pub const CONTRIBUTION_REVOKED: u32 = 47;
+/// Only the account that gave it can do this.
+pub const CONTRIBUTION_FOREIGN: u32 = 48;
+/// A committee is at it: wait for the verdict.
+pub const CONTRIBUTION_JUDGING: u32 = 49;
 /// Scores or commitment out of bounds.
 pub const SCORES_INVALID: u32 = 50;
 /// Not drawn for this contribution.
@@ -83,6 +89,10 @@ pub const MODEL_INVALID: u32 = 60;
 pub const MODEL_TAKEN: u32 = 61;
 /// No such model.
 pub const MODEL_UNKNOWN: u32 = 62;
+/// A data snapshot that is no place in its datanet's history.
+pub const MODEL_SNAPSHOT: u32 = 63;
+/// Too many models lie behind it.
+pub const MODEL_LINEAGE: u32 = 64;
 /// Fields of a channel out of bounds.
 pub const CHANNEL_INVALID: u32 = 70;
 /// No such channel.

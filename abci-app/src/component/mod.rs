@@ -87,6 +87,7 @@ macro_rules! dispatch {
             Action::CloseChannel($inner) => $call,
             Action::SettleEpoch($inner) => $call,
             Action::Claim($inner) => $call,
+            Action::Revoke($inner) => $call,
         }
     };
 }

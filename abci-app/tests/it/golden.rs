@@ -11,6 +11,7 @@ use datanet_ledger::state::StateRead;
 use datanet_types::action::*;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::merkle::{leaf_hash, prove, root};
+use datanet_types::release::{DataSnapshot, Metric};
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
 use datanet_types::voucher::SignedVoucher;
@@ -169,7 +170,11 @@ fn epoch() -> (EpochTotals, Vec<EpochLeaf>) {
     let split = FeeShares::STANDARD.split(2 * PRICE);
     let leaf = |seed, cumulative| EpochLeaf { account: address(seed), cumulative };
     let mut leaves =
-        vec![leaf(CONTRIBUTOR, split.contributors), leaf(CREATOR, split.owner), leaf(VALIDATORS[1], split.validators)];
+        vec![
+            leaf(CONTRIBUTOR, split.contributors),
+            leaf(CREATOR, split.owner + split.lineage),
+            leaf(VALIDATORS[1], split.validators),
+        ];
     leaves.sort_by_key(|leaf| leaf.account);
     (EpochTotals { answers: 2, fees: 2 * PRICE, split }, leaves)
 }
@@ -197,6 +202,20 @@ fn claims() -> Vec<(u8, Action)> {
     leaves.iter().enumerate().map(claim).collect()
 }
 
+/// An adapter of the model that was registered first, trained on what is final.
+fn register_release() -> Action {
+    Action::RegisterModel(RegisterModel {
+        model: ModelId([9; 32]),
+        name: "topics".into(),
+        parents: vec![ModelId([8; 32])],
+        datanets: vec![datanet()],
+        licence: "Apache-2.0".into(),
+        snapshots: vec![DataSnapshot::start(datanet()).then(&contribution(CONTRIBUTOR), false)],
+        evaluation: vec![Metric { name: "accuracy".into(), value: 611_000 }],
+        release: true,
+    })
+}
+
 fn run() -> Script {
     let mut script = Script::new();
     let mut first = vec![(CREATOR, Action::Transfer(Transfer { to: address(CONTRIBUTOR), amount: 5 }))];
@@ -208,6 +227,7 @@ fn run() -> Script {
         parents: vec![],
         datanets: vec![datanet()],
         licence: "Apache-2.0".into(),
+        ..RegisterModel::default()
     };
     script.block(vec![(CREATOR, create_datanet()), (CREATOR, Action::RegisterModel(model))]);
     script.block(vec![(CONTRIBUTOR, contribute(CONTRIBUTOR)), (COPYIST, contribute(COPYIST))]);
@@ -222,6 +242,9 @@ fn run() -> Script {
     script.block(vec![(2, settle(channel))]);
     script.block(claims());
     script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel }))]);
+    script.block(vec![(COPYIST, register_release())]);
+    let revoke = Revoke { contribution: contribution(CONTRIBUTOR) };
+    script.block(vec![(CONTRIBUTOR, Action::Revoke(revoke))]);
     script.block(vec![]);
     script
 }

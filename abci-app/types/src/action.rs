@@ -3,6 +3,7 @@
 use crate::epoch::EpochTotals;
 use crate::merkle::MerkleProof;
 use crate::record::Format;
+use crate::release::{DataSnapshot, Metric};
 use crate::schema::Schema;
 use crate::voucher::SignedVoucher;
 use crate::{
@@ -169,7 +170,7 @@ pub struct RevealScores {
 /// Puts a model on the ledger, so that its owner is paid when it answers.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct RegisterModel {
-    /// The model's id: hash over its files.
+    /// The model's id: hash over its files; for a release, of its manifest ([`crate::release::Release::id`]).
     #[prost(message, required, tag = "1")]
     pub model: ModelId,
     /// A name for people, 1 to 64 bytes.
@@ -184,6 +185,25 @@ pub struct RegisterModel {
     /// SPDX expression, 1 to 64 bytes.
     #[prost(string, tag = "5")]
     pub licence: String,
+    /// What of those datanets it was trained on, one for each at most: places in the datanets' histories.
+    #[prost(message, repeated, tag = "6")]
+    pub snapshots: Vec<DataSnapshot>,
+    /// How it was measured, up to 64 numbers.
+    #[prost(message, repeated, tag = "7")]
+    pub evaluation: Vec<Metric>,
+    /// Whether `model` is the hash of a release manifest, a blob that names all of the model's files, so that any node can
+    /// fetch and serve it. Base models have none.
+    #[prost(bool, tag = "8")]
+    pub release: bool,
+}
+
+/// The contributor takes a contribution back: it is never served, trained on or paid again, nodes drop its bytes, and the
+/// models trained on it are flagged. What it has earned stays.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Revoke {
+    /// Which; accepted or final.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
 }
 
 /// Locks a deposit from which a serving node is paid by vouchers. Its id is the hash of the transaction body.
@@ -288,6 +308,9 @@ pub enum Action {
     /// See [`Claim`].
     #[prost(message, tag = "21")]
     Claim(Claim),
+    /// See [`Revoke`].
+    #[prost(message, tag = "22")]
+    Revoke(Revoke),
 }
 
 impl Action {
@@ -306,6 +329,7 @@ impl Action {
             Self::CloseChannel(_) => "close_channel",
             Self::SettleEpoch(_) => "settle_epoch",
             Self::Claim(_) => "claim",
+            Self::Revoke(_) => "revoke",
         }
     }
 }

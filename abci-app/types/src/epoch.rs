@@ -25,15 +25,20 @@ pub struct FeeShares {
     /// The treasury.
     #[prost(uint32, tag = "5")]
     pub treasury: u32,
+    /// The owners of the models that the one that answered was made from; what of it they do not take is its owner's.
+    #[prost(uint32, tag = "6")]
+    #[serde(default)]
+    pub lineage: u32,
 }
 
 impl FeeShares {
-    /// 20 % node, 10 % model owner, 60 % contributors, 5 % validators, 5 % treasury.
-    pub const STANDARD: Self = Self { node: 2_000, owner: 1_000, contributors: 6_000, validators: 500, treasury: 500 };
+    /// 20 % node, 5 % model owner, 60 % contributors, 5 % validators, 5 % treasury, 5 % lineage.
+    pub const STANDARD: Self =
+        Self { node: 2_000, owner: 500, contributors: 6_000, validators: 500, treasury: 500, lineage: 500 };
 
     /// The shares in the order of [`FeeSplit::parts`].
-    pub fn as_array(&self) -> [u32; 5] {
-        [self.node, self.owner, self.contributors, self.validators, self.treasury]
+    pub fn as_array(&self) -> [u32; 6] {
+        [self.node, self.owner, self.contributors, self.validators, self.treasury, self.lineage]
     }
 
     /// Whether the shares sum to the whole.
@@ -45,7 +50,7 @@ impl FeeShares {
     pub fn split(&self, fee: Amount) -> FeeSplit {
         let parts = split(fee, &self.as_array().map(u64::from));
         let at = |index: usize| parts.get(index).copied().unwrap_or_default();
-        FeeSplit { node: at(0), owner: at(1), contributors: at(2), validators: at(3), treasury: at(4) }
+        FeeSplit { node: at(0), owner: at(1), contributors: at(2), validators: at(3), treasury: at(4), lineage: at(5) }
     }
 }
 
@@ -67,12 +72,36 @@ pub struct FeeSplit {
     /// The treasury.
     #[prost(uint64, tag = "5")]
     pub treasury: Amount,
+    /// The owners of the models it was made from.
+    #[prost(uint64, tag = "6")]
+    #[serde(default)]
+    pub lineage: Amount,
 }
 
 impl FeeSplit {
     /// The parts in the order of [`FeeShares::as_array`].
-    pub fn parts(&self) -> [Amount; 5] {
-        [self.node, self.owner, self.contributors, self.validators, self.treasury]
+    pub fn parts(&self) -> [Amount; 6] {
+        [self.node, self.owner, self.contributors, self.validators, self.treasury, self.lineage]
+    }
+
+    /// What is claimed with proofs: everything but the node's and the treasury's parts, which are paid at once.
+    pub fn claimable(&self) -> Amount {
+        let parts = [self.owner, self.contributors, self.validators, self.lineage];
+        parts.into_iter().fold(0, Amount::saturating_add)
+    }
+
+    /// Adds another split, part by part.
+    pub fn add(&mut self, more: &Self) {
+        for (sum, part) in [
+            (&mut self.node, more.node),
+            (&mut self.owner, more.owner),
+            (&mut self.contributors, more.contributors),
+            (&mut self.validators, more.validators),
+            (&mut self.treasury, more.treasury),
+            (&mut self.lineage, more.lineage),
+        ] {
+            *sum = sum.saturating_add(part);
+        }
     }
 }
 
@@ -104,7 +133,7 @@ impl EpochTotals {
 
     /// What goes to the claims: everything but the node's and the treasury's parts, which are paid at once.
     pub fn claimable(&self) -> Amount {
-        self.split.owner.saturating_add(self.split.contributors).saturating_add(self.split.validators)
+        self.split.claimable()
     }
 }
 
@@ -141,12 +170,7 @@ mod tests {
                 let part = shares.split(fee);
                 prop_assert_eq!(part.parts().iter().sum::<u64>(), fee);
                 totals.fees += fee;
-                let s = &mut totals.split;
-                s.node += part.node;
-                s.owner += part.owner;
-                s.contributors += part.contributors;
-                s.validators += part.validators;
-                s.treasury += part.treasury;
+                totals.split.add(&part);
             }
             prop_assert!(totals.agree_with(&shares));
         }

@@ -10,6 +10,7 @@
 //! - [`scores`]: a validator's judgement and its commitment.
 //! - [`merkle`], [`split`], [`amount`]: trees, fair integer splits, money.
 //! - [`voucher`], [`receipt`], [`epoch`]: pay-per-answer: what a caller signs, what a node proves, what is settled.
+//! - [`release`]: a trained model's manifest, the data it was trained on, and how it was measured.
 //! - [`announce`]: the gossip message that says where a contribution's bytes are.
 //! - [`codec`]: canonical decoding: bytes that would not be written again the same way are refused.
 
@@ -27,6 +28,7 @@ pub mod key;
 pub mod merkle;
 pub mod receipt;
 pub mod record;
+pub mod release;
 pub mod schema;
 pub mod scores;
 pub mod split;

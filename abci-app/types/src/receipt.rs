@@ -1,11 +1,14 @@
 //! The proof that comes with an answer: which contributions carried it, with which weight, and who is paid what.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 
 use crate::amount::{Amount, PPM};
 use crate::codec::{CodecError, decode_canonical};
 use crate::epoch::FeeSplit;
 use crate::key::{BadSignature, Signature, SigningKey, sign_bytes};
+use crate::split::split;
 use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, ReceiptId};
 
 /// Longest answer record in bytes.
@@ -20,9 +23,34 @@ pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
 pub enum Method {
     /// The retrieved passages that the answer rests on, by their retrieval weight.
     Retrieval = 0,
+    /// What the model was trained on, by how much each contribution moved this answer: [`AskOutput::influence`].
+    Influence = 1,
+    /// What the generated text repeats word for word: [`AskOutput::spans`]. It proves a match, not influence.
+    Span = 2,
 }
 
-/// What was asked. `text` is a passage to classify or a question.
+/// How a completion was drawn. All of it in whole numbers, so that another node draws the same.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Sampling {
+    /// Most tokens generated.
+    #[prost(uint32, tag = "1")]
+    pub max_tokens: u32,
+    /// Temperature in parts per million; 0 takes the likeliest token.
+    #[prost(uint32, tag = "2")]
+    pub temperature: u32,
+    /// Share of the probability that is drawn from, in parts per million.
+    #[prost(uint32, tag = "3")]
+    pub top_p: u32,
+    /// Seed of the draws.
+    #[prost(uint64, tag = "4")]
+    pub seed: u64,
+    /// Texts at which generation ends.
+    #[prost(string, repeated, tag = "5")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+}
+
+/// What was asked. `text` is a passage to classify, a question, or a prompt as the model read it.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct AskInput {
     /// The question or passage.
@@ -34,6 +62,10 @@ pub struct AskInput {
     /// Passages to rest on.
     #[prost(uint32, tag = "3")]
     pub neighbours: u32,
+    /// How a completion is drawn; absent for everything else.
+    #[prost(message, optional, tag = "4")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
 }
 
 /// One quoted record.
@@ -56,18 +88,91 @@ pub struct Passage {
     pub text: String,
 }
 
+/// A label and how likely the model holds it.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct LabelScore {
+    /// The label.
+    #[prost(string, tag = "1")]
+    pub label: String,
+    /// Probability in parts per million.
+    #[prost(uint64, tag = "2")]
+    pub probability: u64,
+}
+
+/// How much a contribution moved an answer.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Influence {
+    /// The contribution.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
+    /// By how much the answer's loss would rise without it, in parts per billion: positive helped, negative harmed.
+    #[prost(sint64, tag = "2")]
+    pub value: i64,
+}
+
+/// A stretch of generated text that a contribution holds word for word.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct SpanMatch {
+    /// Where it begins in the answer, in bytes.
+    #[prost(uint32, tag = "1")]
+    pub start: u32,
+    /// Where it ends in the answer, in bytes.
+    #[prost(uint32, tag = "2")]
+    pub end: u32,
+    /// The contribution that held it first.
+    #[prost(message, required, tag = "3")]
+    pub contribution: ContributionId,
+    /// The record in the contribution, from 0.
+    #[prost(uint64, tag = "4")]
+    pub record: u64,
+    /// Its weight among the matches, in parts per million; they sum to a million.
+    #[prost(uint64, tag = "5")]
+    pub weight: u64,
+}
+
+/// How a completion came to its end.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Completion {
+    /// Tokens of the prompt.
+    #[prost(uint32, tag = "1")]
+    pub prompt_tokens: u32,
+    /// Tokens generated.
+    #[prost(uint32, tag = "2")]
+    pub completion_tokens: u32,
+    /// Why it ended: `stop` or `length`.
+    #[prost(string, tag = "3")]
+    pub finish_reason: String,
+}
+
 /// What was answered.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct AskOutput {
     /// The winning label, for a classification.
     #[prost(string, optional, tag = "1")]
     pub label: Option<String>,
-    /// The answer in words: the best passage for a question, the label for a classification.
+    /// The answer in words: the best passage for a question, the label for a classification, the generated text.
     #[prost(string, tag = "2")]
     pub answer: String,
     /// The passages it rests on, best first.
     #[prost(message, repeated, tag = "3")]
     pub passages: Vec<Passage>,
+    /// A model's classification: every label, in the model's order.
+    #[prost(message, repeated, tag = "4")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<LabelScore>,
+    /// Method influence: what each contribution behind the model did to this answer, harm included, ordered by
+    /// contribution. Revoked ones are left out.
+    #[prost(message, repeated, tag = "5")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub influence: Vec<Influence>,
+    /// Method span: the matches, in the order of the answer.
+    #[prost(message, repeated, tag = "6")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<SpanMatch>,
+    /// A completion's end; absent for everything else.
+    #[prost(message, optional, tag = "7")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion: Option<Completion>,
 }
 
 /// One contribution's part in an answer.
@@ -93,16 +198,17 @@ pub struct Receipt {
     /// The datanet asked.
     #[prost(message, required, tag = "2")]
     pub datanet: DatanetId,
-    /// The model that embedded question and passages.
+    /// The model that embedded question and passages, or the released model that answered.
     #[prost(message, required, tag = "3")]
     pub model: ModelId,
     /// The serving node.
     #[prost(message, required, tag = "4")]
     pub node: NodeKey,
-    /// The ledger height whose final contributions were searched.
+    /// The ledger height whose final contributions were searched; the height at which a released model was registered.
     #[prost(uint64, tag = "5")]
     pub height: u64,
-    /// Merkle root over those contributions' ids, in ledger order.
+    /// Merkle root over those contributions' ids, in ledger order; for a released model
+    /// [`crate::release::DataSnapshot::digest_of`] what it was trained on.
     #[prost(message, required, tag = "6")]
     pub snapshot: Digest,
     /// How the weights were found.
@@ -167,6 +273,12 @@ pub enum ReceiptError {
     /// Weights do not sum to one million, or are unordered or repeated.
     #[error("the receipt's weights must be ordered by contribution and sum to one million")]
     Weights,
+    /// Weights are not those that the output gives by the receipt's method.
+    #[error("the receipt's weights do not follow from the {0} beside it")]
+    Basis(&'static str),
+    /// A method that is not known here.
+    #[error("method {0} is not known here; update this node")]
+    Method(i32),
     /// The split does not sum to the fee.
     #[error("the receipt's split does not sum to its fee")]
     Split,
@@ -227,6 +339,7 @@ impl AnswerRecord {
             return Err(ReceiptError::Hash("output"));
         }
         check_weights(&receipt.credits)?;
+        check_basis(receipt, &record.output)?;
         let split: u128 = receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
         if split != u128::from(receipt.fee) {
             return Err(ReceiptError::Split);
@@ -242,6 +355,60 @@ fn check_weights(credits: &[Credit]) -> Result<(), ReceiptError> {
     let sum: u128 = credits.iter().map(|credit| u128::from(credit.weight)).sum();
     let ordered = credits.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
     if ordered && sum == u128::from(PPM) { Ok(()) } else { Err(ReceiptError::Weights) }
+}
+
+/// The weights that follow from influences: those that helped share a million in proportion, by largest remainder;
+/// ordered by contribution. Empty if nothing helped.
+pub fn influence_weights(influence: &[Influence]) -> Vec<(ContributionId, u64)> {
+    let helped = |influence: &Influence| u64::try_from(influence.value).unwrap_or(0);
+    weights_of(influence.iter().map(|influence| (influence.contribution, helped(influence))))
+}
+
+/// The weights that follow from matches: each contribution has the sum of its matches' weights.
+pub fn span_weights(spans: &[SpanMatch]) -> Vec<(ContributionId, u64)> {
+    weights_of(spans.iter().map(|span| (span.contribution, span.weight)))
+}
+
+fn weights_of(parts: impl Iterator<Item = (ContributionId, u64)>) -> Vec<(ContributionId, u64)> {
+    let mut sums: BTreeMap<ContributionId, u64> = BTreeMap::new();
+    for (contribution, part) in parts {
+        let sum = sums.entry(contribution).or_default();
+        *sum = sum.saturating_add(part);
+    }
+    let parts: Vec<u64> = sums.values().copied().collect();
+    let weights = sums.into_keys().zip(split(PPM, &parts));
+    weights.filter(|(_, weight)| *weight > 0).collect()
+}
+
+/// Whether the credits are those that the output gives. What a retrieval answer rests on is recomputed instead.
+fn check_basis(receipt: &Receipt, output: &AskOutput) -> Result<(), ReceiptError> {
+    let (weights, basis) = match Method::try_from(receipt.method) {
+        Err(_) => return Err(ReceiptError::Method(receipt.method)),
+        Ok(Method::Retrieval) => {
+            let plain = output.influence.is_empty() && output.spans.is_empty() && output.scores.is_empty();
+            return if plain { Ok(()) } else { Err(ReceiptError::Basis("passages")) };
+        }
+        Ok(Method::Influence) => {
+            let ordered =
+                output.influence.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
+            if !ordered {
+                return Err(ReceiptError::Basis("influences"));
+            }
+            (influence_weights(&output.influence), "influences")
+        }
+        Ok(Method::Span) => {
+            let inside = |span: &SpanMatch| {
+                let (start, end) = (span.start as usize, span.end as usize);
+                start < end && output.answer.get(start..end).is_some()
+            };
+            if !output.spans.iter().all(inside) {
+                return Err(ReceiptError::Basis("matches"));
+            }
+            (span_weights(&output.spans), "matches")
+        }
+    };
+    let credits = receipt.credits.iter().map(|credit| (credit.contribution, credit.weight));
+    if credits.eq(weights) { Ok(()) } else { Err(ReceiptError::Basis(basis)) }
 }
 
 #[cfg(test)]
@@ -261,7 +428,7 @@ mod tests {
             ],
             ..Receipt::default()
         };
-        let input = AskInput { text: "q".into(), classify: true, neighbours: 10 };
+        let input = AskInput { text: "q".into(), classify: true, neighbours: 10, sampling: None };
         (AnswerRecord::sign(receipt, input, AskOutput::default(), &key), key)
     }
 
@@ -283,5 +450,60 @@ mod tests {
         let resigned = AnswerRecord::sign(changed.receipt, changed.input, changed.output, &key);
         assert_eq!(AnswerRecord::verify(&resigned.to_bytes(), "c"), Err(ReceiptError::Weights));
         assert_eq!(AnswerRecord::verify(&honest.to_bytes(), "d"), Err(ReceiptError::Chain));
+    }
+
+    #[test]
+    fn an_answer_by_retrieval_has_the_bytes_it_always_had() {
+        let input = AskInput { text: "q".into(), classify: true, neighbours: 10, sampling: None };
+        assert_eq!(hex::encode(input.encode_to_vec()), "0a01711001180a");
+        let output = AskOutput { label: Some("a".into()), answer: "a".into(), ..AskOutput::default() };
+        assert_eq!(hex::encode(output.encode_to_vec()), "0a0161120161");
+        assert_eq!(serde_json::to_value(&output).unwrap().as_object().unwrap().len(), 3);
+    }
+
+    fn influenced(values: [i64; 3]) -> AskOutput {
+        let influence = |(n, value)| Influence { contribution: ContributionId([n; 32]), value };
+        AskOutput { influence: (1..).zip(values).map(influence).collect(), ..AskOutput::default() }
+    }
+
+    #[test]
+    fn weights_must_follow_from_the_influences_beside_them() {
+        let (honest, key) = record();
+        let receipt = Receipt { method: Method::Influence as i32, ..honest.receipt };
+        let sign = |output| AnswerRecord::sign(receipt.clone(), AskInput::default(), output, &key).to_bytes();
+        assert!(AnswerRecord::verify(&sign(influenced([2, 3, -9])), "c").is_ok());
+        let other = AnswerRecord::verify(&sign(influenced([3, 2, -9])), "c");
+        assert_eq!(other, Err(ReceiptError::Basis("influences")));
+        let nothing = AnswerRecord::verify(&sign(influenced([-3, 0, -9])), "c");
+        assert_eq!(nothing, Err(ReceiptError::Basis("influences")));
+        assert_eq!(influence_weights(&influenced([-3, 0, -9]).influence), []);
+    }
+
+    #[test]
+    fn weights_must_follow_from_the_matches_beside_them() {
+        let (honest, key) = record();
+        let receipt = Receipt { method: Method::Span as i32, ..honest.receipt };
+        let span =
+            |start, end, n, weight| SpanMatch { start, end, contribution: ContributionId([n; 32]), record: 0, weight };
+        let sign = |spans: Vec<SpanMatch>| {
+            let output = AskOutput { answer: "aé b".into(), spans, ..AskOutput::default() };
+            AnswerRecord::verify(
+                &AnswerRecord::sign(receipt.clone(), AskInput::default(), output, &key).to_bytes(),
+                "c",
+            )
+        };
+        assert!(sign(vec![span(0, 3, 1, 400_000), span(3, 5, 2, 350_000), span(0, 1, 2, 250_000)]).is_ok());
+        let bad = Err(ReceiptError::Basis("matches"));
+        assert_eq!(sign(vec![span(0, 3, 1, 1_000_000)]), bad);
+        assert_eq!(sign(vec![span(0, 9, 1, 400_000), span(3, 5, 2, 600_000)]), bad);
+        assert_eq!(sign(vec![span(0, 2, 1, 400_000), span(3, 5, 2, 600_000)]), bad);
+    }
+
+    #[test]
+    fn an_unknown_method_is_refused() {
+        let (honest, key) = record();
+        let receipt = Receipt { method: 9, ..honest.receipt };
+        let record = AnswerRecord::sign(receipt, honest.input, honest.output, &key);
+        assert_eq!(AnswerRecord::verify(&record.to_bytes(), "c"), Err(ReceiptError::Method(9)));
     }
 }

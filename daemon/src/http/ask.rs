@@ -97,5 +97,5 @@ fn input(request: &AskRequest) -> ServiceResult<AskInput> {
     if neighbours > MAX_NEIGHBOURS {
         return Err(ServiceError::bad_request("neighbours", format!("\"neighbours\" is at most {MAX_NEIGHBOURS}")));
     }
-    Ok(AskInput { text: text.clone(), classify, neighbours })
+    Ok(AskInput { text: text.clone(), classify, neighbours, sampling: None })
 }

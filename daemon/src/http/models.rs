@@ -88,7 +88,7 @@ pub async fn register(
     let key = state.core.keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
     let model = ModelId(state.core.models.info()?.id);
     let action =
-        RegisterModel { model, name: new.name, parents: Vec::new(), datanets: Vec::new(), licence: new.licence };
+        RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };
     let committed = state.core.chain.execute(&key, Action::RegisterModel(action)).await?;
     Ok((StatusCode::CREATED, Json(RegisteredModel { model, tx: committed.hash })))
 }

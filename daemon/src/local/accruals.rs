@@ -31,6 +31,8 @@ pub enum EarningRole {
     Contributor,
     /// It owns the model that answered.
     Owner,
+    /// It owns a model that the one that answered was made from.
+    Lineage,
     /// It judged the contributions that carried the answer.
     Validator,
     /// What nobody else is there to earn, for example the share of a model without an owner.
@@ -174,11 +176,7 @@ fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) 
 pub(super) fn add_totals(sum: &mut EpochTotals, more: &EpochTotals) {
     sum.answers = sum.answers.saturating_add(more.answers);
     sum.fees = sum.fees.saturating_add(more.fees);
-    sum.split.node = sum.split.node.saturating_add(more.split.node);
-    sum.split.owner = sum.split.owner.saturating_add(more.split.owner);
-    sum.split.contributors = sum.split.contributors.saturating_add(more.split.contributors);
-    sum.split.validators = sum.split.validators.saturating_add(more.split.validators);
-    sum.split.treasury = sum.split.treasury.saturating_add(more.split.treasury);
+    sum.split.add(&more.split);
 }
 
 /// Adds a line to a line of the same key.

@@ -166,6 +166,7 @@ fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, w
             format!("contribution {short} carried {answers} {plural}, {percent} % of each on average")
         }
         EarningRole::Owner => format!("your model gave {answers} {plural}"),
+        EarningRole::Lineage => format!("a model made from yours gave {answers} {plural}"),
         EarningRole::Validator => format!("you judged contribution {short}, which carried {answers} {plural}"),
         EarningRole::Treasury => format!("no taker for a share of {answers} {plural}"),
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use datanet_ledger::component::{accounts, contributions, models, validation};
+use datanet_ledger::component::contributions::Status;
+use datanet_ledger::component::{accounts, contributions, models, params, validation};
 use datanet_ledger::state::StateRead;
 use datanet_types::epoch::FeeSplit;
 use datanet_types::receipt::Credit;
@@ -12,8 +13,9 @@ use datanet_types::{Address, Amount, DatanetId, ModelId};
 use crate::error::ServiceResult;
 use crate::local::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 
-/// Divides one fee among contributors, the model's owner and the judges of the contributions. The lines sum to
-/// the claimable parts of `fee` exactly; what has no taker goes to the treasury.
+/// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges of the
+/// contributions. The lines sum to the claimable parts of `fee` exactly; what has no taker goes to the treasury, and so
+/// does the part of a contribution that was revoked while the answer was computed.
 pub fn lines<S: StateRead>(
     state: &S,
     datanet: &DatanetId,
@@ -24,17 +26,28 @@ pub fn lines<S: StateRead>(
     let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
     let weights: Vec<u64> = credits.iter().map(|credit| credit.weight).collect();
     for (credit, amount) in credits.iter().zip(split(fee.contributors, &weights)) {
-        lines.add(credit.contributor, EarningRole::Contributor, Some(credit), amount);
+        let contribution = contributions::get(state, &credit.contribution)?;
+        if contribution.is_some_and(|contribution| contribution.status() != Status::Revoked) {
+            lines.add(credit.contributor, EarningRole::Contributor, Some(credit), amount);
+        }
     }
-    match models::get(state, model)? {
-        Some(model) => lines.add(model.owner, EarningRole::Owner, None, fee.owner),
-        None => lines.add(accounts::treasury(), EarningRole::Treasury, None, fee.owner),
-    }
+    add_owners(state, &mut lines, model, fee)?;
     add_validators(state, &mut lines, credits, fee.validators)?;
     let given = lines.sum();
-    let claimable = fee.contributors.saturating_add(fee.owner).saturating_add(fee.validators);
-    lines.add(accounts::treasury(), EarningRole::Treasury, None, claimable.saturating_sub(given));
+    lines.add(accounts::treasury(), EarningRole::Treasury, None, fee.claimable().saturating_sub(given));
     Ok(lines.finish())
+}
+
+/// The owner of the model, and the owners of the models behind it. A model that nobody registered has none.
+fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, model: &ModelId, fee: &FeeSplit) -> ServiceResult<()> {
+    let Some(model) = models::get(state, model)? else { return Ok(()) };
+    lines.add(model.owner, EarningRole::Owner, None, fee.owner);
+    let floor = params::get(state)?.lineage_floor_bps;
+    for share in models::lineage_shares(state, &model, fee.lineage, floor)? {
+        let role = if share.model == model.id { EarningRole::Owner } else { EarningRole::Lineage };
+        lines.add(share.owner, role, None, share.amount);
+    }
+    Ok(())
 }
 
 /// The judges of a contribution share its weight equally.

@@ -123,19 +123,23 @@ pub(super) fn retrieve(
 pub(super) fn compose(input: &AskInput, neighbours: &[Neighbour]) -> Answer {
     let passages = quote(neighbours, neighbours_wanted(input));
     let Some(best) = passages.first() else {
-        let output = AskOutput { label: None, answer: NOTHING_FOUND.to_owned(), passages };
+        let output = AskOutput { answer: NOTHING_FOUND.to_owned(), passages, ..AskOutput::default() };
         return Answer { output, credits: Vec::new(), support: 0 };
     };
     if !input.classify {
         let (answer, credits) = (best.text.clone(), credits(passages.iter()));
-        return Answer { output: AskOutput { label: None, answer, passages }, credits, support: PPM };
+        return Answer { output: AskOutput { answer, passages, ..AskOutput::default() }, credits, support: PPM };
     }
     let Some((label, support)) = vote(&passages) else {
-        let output = AskOutput { label: None, answer: NO_LABEL_FOUND.to_owned(), passages };
+        let output = AskOutput { answer: NO_LABEL_FOUND.to_owned(), passages, ..AskOutput::default() };
         return Answer { output, credits: Vec::new(), support: 0 };
     };
     let credits = credits(voters(&passages, &label));
-    Answer { output: AskOutput { label: Some(label.clone()), answer: label, passages }, credits, support }
+    Answer {
+        output: AskOutput { label: Some(label.clone()), answer: label, passages, ..AskOutput::default() },
+        credits,
+        support,
+    }
 }
 
 /// The first `taken` neighbours as passages with their weights.
@@ -202,7 +206,7 @@ mod tests {
     }
 
     fn input(classify: bool, neighbours: u32) -> AskInput {
-        AskInput { text: "q".into(), classify, neighbours }
+        AskInput { text: "q".into(), classify, neighbours, sampling: None }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Contributions: batches of records, from submission to final or refused.
+//! Contributions: batches of records, from submission to final, refused or revoked.
 
 pub mod action;
 mod record;
@@ -68,6 +68,41 @@ pub fn final_in<S: StateRead>(
     let after = after.map(|(height, seq)| state_key::final_in(datanet, height, seq));
     let found: Vec<Contribution> = indexed(state, &state_key::all_final(datanet), after.as_deref(), limit)?;
     Ok(found.into_iter().take_while(|contribution| contribution.final_height <= up_to_height).collect())
+}
+
+/// Up to `limit` contributions that were final and are revoked, in the order of their revocations, from behind `after`
+/// (the place of a revocation in the datanet's history).
+pub fn revoked_in<S: StateRead>(
+    state: &S,
+    datanet: &DatanetId,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Contribution>, StateError> {
+    let after = after.map(|position| state_key::revoked_in(datanet, position));
+    indexed(state, &state_key::all_revoked(datanet), after.as_deref(), limit)
+}
+
+/// All contributions that were final at `height`, revoked ones too if that came later, in the order in which they became
+/// final: what an answer of that height rests on.
+pub fn final_at<S: StateRead>(state: &S, datanet: &DatanetId, height: u64) -> Result<Vec<Contribution>, StateError> {
+    let mut all: Vec<Contribution> = Vec::new();
+    loop {
+        let after = all.last().map(|last| (last.final_height, last.seq));
+        let page = final_in(state, datanet, height, after, PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    let mut after = None;
+    loop {
+        let page = revoked_in(state, datanet, after, PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.revoked_position);
+        all.extend(page.into_iter().filter(|contribution| contribution.was_final_at(height)));
+    }
+    all.sort_by_key(|contribution| (contribution.final_height, contribution.seq));
+    Ok(all)
 }
 
 /// Up to `limit` attestations of a contribution by node, from behind `after`.

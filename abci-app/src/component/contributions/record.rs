@@ -3,7 +3,8 @@
 use datanet_types::record::Format;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
 
-/// Where a contribution stands. `Judging -> Accepted -> Final`, or `Judging -> Refused`.
+/// Where a contribution stands. `Judging -> Accepted -> Final`, or `Judging -> Refused`; its giver may turn `Accepted` and
+/// `Final` into `Revoked`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
 )]
@@ -18,6 +19,8 @@ pub enum Status {
     Refused = 2,
     /// Accepted and kept by enough nodes: from here on it earns.
     Final = 3,
+    /// Its giver took it back: it is not served, trained on or paid any more, and nodes drop its bytes.
+    Revoked = 4,
 }
 
 datanet_types::enum_text!(status_text, super::Status);
@@ -94,6 +97,15 @@ pub struct Contribution {
     /// Its first round of judging: 0, or later for bytes that were given before and that nobody judged then.
     #[prost(uint32, tag = "22")]
     pub first_round: u32,
+    /// Its place in the datanet's history where it became final, from 1; 0 before that.
+    #[prost(uint64, tag = "23")]
+    pub final_position: u64,
+    /// Height of its revocation; 0 if there is none.
+    #[prost(uint64, tag = "24")]
+    pub revoked_height: u64,
+    /// The place in the datanet's history where it was revoked; 0 if it was not, or was never final.
+    #[prost(uint64, tag = "25")]
+    pub revoked_position: u64,
 }
 
 impl Contribution {
@@ -102,7 +114,13 @@ impl Contribution {
         self.status() == Status::Refused && self.scores.is_none()
     }
 
-    /// Whether it may still change its status.
+    /// Whether it was final at `height`, whatever became of it later.
+    pub fn was_final_at(&self, height: u64) -> bool {
+        let before = self.final_height > 0 && self.final_height <= height;
+        before && (self.revoked_height == 0 || height < self.revoked_height)
+    }
+
+    /// Whether a verdict or attestations are still to come.
     pub fn is_open(&self) -> bool {
         matches!(self.status(), Status::Judging | Status::Accepted)
     }

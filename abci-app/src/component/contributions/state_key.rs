@@ -43,6 +43,18 @@ pub fn final_in(datanet: &DatanetId, final_height: u64, seq: u64) -> String {
     format!("{}{final_height:020}/{seq:020}", all_final(datanet))
 }
 
+/// Prefix of a datanet's revoked contributions. Example:
+/// `contributions/revoked/0303030303030303030303030303030303030303030303030303030303030303/`
+pub fn all_revoked(datanet: &DatanetId) -> String {
+    format!("contributions/revoked/{datanet}/")
+}
+
+/// A contribution that was final and is revoked, by the place of the revocation in the datanet's history. Example:
+/// `contributions/revoked/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000009`
+pub fn revoked_in(datanet: &DatanetId, position: u64) -> String {
+    format!("{}{position:020}", all_revoked(datanet))
+}
+
 /// Prefix of a contribution's attestations. Example:
 /// `contributions/attestation/0404040404040404040404040404040404040404040404040404040404040404/`
 pub fn attestations(id: &ContributionId) -> String {

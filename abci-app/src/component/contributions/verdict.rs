@@ -4,6 +4,7 @@ use datanet_types::amount::{BPS, mul_div};
 use datanet_types::{Amount, Scores};
 
 use super::{Contribution, Status, bond_account, put, review_account, state_key};
+use crate::component::datanets::history::{self, Change};
 use crate::component::datanets::{self, Datanet};
 use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateWrite};
@@ -97,10 +98,12 @@ pub(super) fn finalise_if_kept<S: StateWrite>(
     accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
     contribution.set_status(Status::Final);
     contribution.final_height = height;
+    let mut counts = datanets::counts(state, &datanet.id)?;
+    contribution.final_position =
+        history::append(state, &datanet.id, &mut counts, &contribution.id, Change::Final, height)?;
     put(state, contribution);
     state.delete(state_key::open(contribution.submitted_height, &contribution.id));
     state.put(state_key::final_in(&datanet.id, height, contribution.seq), &contribution.id);
-    let mut counts = datanets::counts(state, &datanet.id)?;
     counts.final_contributions = counts.final_contributions.saturating_add(1);
     counts.records = counts.records.saturating_add(contribution.records);
     counts.bytes = counts.bytes.saturating_add(contribution.size);

@@ -1,6 +1,7 @@
 //! Datanets: pools of records with one schema, one licence and one price.
 
 pub mod action;
+pub mod history;
 pub mod state_key;
 
 use datanet_types::schema::Schema;
@@ -76,6 +77,14 @@ pub struct Counts {
     /// Bytes of final contributions.
     #[prost(uint64, tag = "5")]
     pub bytes: u64,
+    /// Contributions revoked.
+    #[prost(uint64, tag = "6")]
+    #[serde(default)]
+    pub revoked: u64,
+    /// Entries in the datanet's history, see [`history`].
+    #[prost(uint64, tag = "7")]
+    #[serde(default)]
+    pub history: u64,
 }
 
 /// A datanet by id.

@@ -17,6 +17,18 @@ pub fn by_name(name: &str) -> String {
     format!("datanets/by_name/{name}")
 }
 
+/// Prefix of a datanet's history. Example:
+/// `datanets/history/0303030303030303030303030303030303030303030303030303030303030303/`
+pub fn histories(datanet: &DatanetId) -> String {
+    format!("datanets/history/{datanet}/")
+}
+
+/// One entry of a datanet's history, by its place from 1. Example:
+/// `datanets/history/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000007`
+pub fn history(datanet: &DatanetId, position: u64) -> String {
+    format!("{}{position:020}", histories(datanet))
+}
+
 /// A datanet's counts. Example: `datanets/counts/0303030303030303030303030303030303030303030303030303030303030303`
 pub fn counts(id: &DatanetId) -> String {
     format!("datanets/counts/{id}")

@@ -1,11 +1,17 @@
-//! Models: who owns them and what they were made from.
+//! Models: who owns them, what they were made from, and whether that still stands.
 
 pub mod action;
+mod lineage;
 pub mod state_key;
+mod taint;
 
+use datanet_types::release::{DataSnapshot, Metric};
 use datanet_types::{Address, DatanetId, ModelId};
 
 use crate::state::{StateError, StateRead};
+
+pub use lineage::{Ancestor, LineageShare, MAX_ANCESTORS, ancestors, lineage_shares};
+pub use taint::{Taint, is_tainted, taint};
 
 /// A registered model.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -31,6 +37,15 @@ pub struct Model {
     /// Height of its registration.
     #[prost(uint64, tag = "7")]
     pub registered_height: u64,
+    /// What of those datanets it was trained on, ordered by datanet.
+    #[prost(message, repeated, tag = "8")]
+    pub snapshots: Vec<DataSnapshot>,
+    /// How its owner says it was measured.
+    #[prost(message, repeated, tag = "9")]
+    pub evaluation: Vec<Metric>,
+    /// Whether its id is the hash of a release manifest that names its files.
+    #[prost(bool, tag = "10")]
+    pub release: bool,
 }
 
 /// A model by id.

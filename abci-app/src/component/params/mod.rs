@@ -47,6 +47,9 @@ pub struct Params {
     pub min_price: Amount,
     /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`].
     pub fee_shares: FeeShares,
+    /// What each parent link behind a model earns of the fee's lineage share, in basis points of it. Default 2,500: a
+    /// model that adapts one other keeps three quarters; from four links on they share all of it.
+    pub lineage_floor_bps: u32,
     /// Largest contribution in bytes. Default 2 GiB.
     pub max_contribution_bytes: u64,
     /// Most records of a contribution. Default 10 million.
@@ -73,6 +76,7 @@ impl Default for Params {
             min_stake: 100 * DNT,
             min_price: 100,
             fee_shares: FeeShares::STANDARD,
+            lineage_floor_bps: 2_500,
             max_contribution_bytes: 2 * 1024 * 1024 * 1024,
             max_contribution_records: 10_000_000,
             channel_min_blocks: 600,
@@ -87,6 +91,7 @@ impl Params {
         let within = |bps: u32| u64::from(bps) <= BPS;
         let check = |good: bool, what: &str| ensure(good, code::GENESIS, || format!("genesis params: {what}"));
         check(self.fee_shares.is_whole(), "fee_shares must sum to 10000")?;
+        check(within(self.lineage_floor_bps), "lineage_floor_bps must be at most 10000")?;
         check(within(self.bond_penalty_bps), "bond_penalty_bps must be at most 10000")?;
         check(within(self.reputation_alpha_bps), "reputation_alpha_bps must be at most 10000")?;
         check(within(self.initial_reputation_bps), "initial_reputation_bps must be at most 10000")?;
@@ -139,6 +144,8 @@ struct Record {
     chain_id: String,
     #[prost(uint64, tag = "16")]
     min_price: u64,
+    #[prost(uint32, tag = "17")]
+    lineage_floor_bps: u32,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -156,6 +163,7 @@ macro_rules! convert {
             min_stake: $from.min_stake,
             min_price: $from.min_price,
             fee_shares: $from.fee_shares,
+            lineage_floor_bps: $from.lineage_floor_bps,
             max_contribution_bytes: $from.max_contribution_bytes,
             max_contribution_records: $from.max_contribution_records,
             channel_min_blocks: $from.channel_min_blocks,

@@ -299,5 +299,6 @@ into_action!(
     OpenChannel,
     CloseChannel,
     SettleEpoch,
-    Claim
+    Claim,
+    Revoke
 );

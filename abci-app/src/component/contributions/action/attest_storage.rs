@@ -21,6 +21,9 @@ impl ActionHandler for AttestStorage {
         ensure(contribution.status() != Status::Refused, code::CONTRIBUTION_REFUSED, || {
             format!("contribution {} was refused; nobody needs to keep it", contribution.id)
         })?;
+        ensure(contribution.status() != Status::Revoked, code::CONTRIBUTION_REVOKED, || {
+            format!("contribution {} was revoked; nobody may keep it", contribution.id)
+        })?;
         ensure(!contributions::has_attested(state, &contribution.id, &self.node)?, code::ATTESTED, || {
             format!("node {} attested contribution {} before; once is enough", self.node, contribution.id)
         })?;

@@ -2,3 +2,4 @@
 
 mod attest_storage;
 mod contribute;
+mod revoke;

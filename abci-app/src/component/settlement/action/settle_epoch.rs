@@ -58,10 +58,10 @@ fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<(), Act
     })?;
     let shares = params.fee_shares;
     ensure(action.totals.agree_with(&shares), code::EPOCH_INVALID, || {
-        let [node, owner, contributors, validators, treasury] = shares.as_array();
+        let [node, owner, contributors, validators, treasury, lineage] = shares.as_array();
         format!(
             "the totals are not what the shares give; split each fee {node} / {owner} / {contributors} / {validators} / \
-             {treasury} basis points (node, owner, contributors, validators, treasury)"
+             {treasury} / {lineage} basis points (node, owner, contributors, validators, treasury, lineage)"
         )
     })
 }

@@ -1,0 +1,73 @@
+//! Taking a contribution back.
+
+use datanet_types::action::Revoke;
+use datanet_types::tx::VerifiedTx;
+
+use crate::code;
+use crate::component::contributions::{self, Contribution, Status, bond_account, state_key};
+use crate::component::datanets::history::{self, Change};
+use crate::component::error::ensure;
+use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, datanets};
+use crate::state::{StateError, StateWrite};
+
+impl ActionHandler for Revoke {
+    fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
+        Ok(())
+    }
+
+    fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+        let mut contribution = contributions::require(state, &self.contribution)?;
+        let id = contribution.id;
+        ensure(contribution.contributor == ctx.tx.signer, code::CONTRIBUTION_FOREIGN, || {
+            format!("contribution {id} was given by {}; only that account can take it back", contribution.contributor)
+        })?;
+        match contribution.status() {
+            // Otherwise whoever sees a refusal coming would save the bond, and the judges work for nothing.
+            Status::Judging => ensure(false, code::CONTRIBUTION_JUDGING, || {
+                format!("contribution {id} is being judged; take it back after the verdict")
+            })?,
+            Status::Refused => ensure(false, code::CONTRIBUTION_REFUSED, || {
+                format!("contribution {id} was refused; nobody keeps or uses it")
+            })?,
+            Status::Revoked => ensure(false, code::CONTRIBUTION_REVOKED, || {
+                format!("contribution {id} was revoked at height {}; once is enough", contribution.revoked_height)
+            })?,
+            Status::Accepted => give_up_waiting(state, &contribution)?,
+            Status::Final => take_out(state, &mut contribution, ctx.block.height)?,
+        }
+        contribution.set_status(Status::Revoked);
+        contribution.revoked_height = ctx.block.height;
+        contributions::put(state, &contribution);
+        let event = Event::new("contribution.revoked")
+            .with("contribution", id)
+            .with("datanet", contribution.datanet)
+            .with("contributor", contribution.contributor);
+        Ok(vec![event.with("position", contribution.revoked_position)])
+    }
+}
+
+/// It was good enough but never final: the bond goes back whole.
+fn give_up_waiting<S: StateWrite>(state: &mut S, contribution: &Contribution) -> Result<(), StateError> {
+    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
+    state.delete(state_key::open(contribution.submitted_height, &contribution.id));
+    let mut counts = datanets::counts(state, &contribution.datanet)?;
+    counts.revoked = counts.revoked.saturating_add(1);
+    datanets::put_counts(state, &contribution.datanet, &counts);
+    Ok(())
+}
+
+/// It was final: it leaves the final ones, and the datanet's history says so.
+fn take_out<S: StateWrite>(state: &mut S, contribution: &mut Contribution, height: u64) -> Result<(), StateError> {
+    let datanet = contribution.datanet;
+    state.delete(state_key::final_in(&datanet, contribution.final_height, contribution.seq));
+    let mut counts = datanets::counts(state, &datanet)?;
+    counts.final_contributions = counts.final_contributions.saturating_sub(1);
+    counts.records = counts.records.saturating_sub(contribution.records);
+    counts.bytes = counts.bytes.saturating_sub(contribution.size);
+    counts.revoked = counts.revoked.saturating_add(1);
+    let position = history::append(state, &datanet, &mut counts, &contribution.id, Change::Revoked, height)?;
+    contribution.revoked_position = position;
+    datanets::put_counts(state, &datanet, &counts);
+    state.put(state_key::revoked_in(&datanet, position), &contribution.id);
+    Ok(())
+}

@@ -1,0 +1,495 @@
+//! A trained model as it travels: the manifest of its files, of the data behind it and of how it was measured.
+//!
+//! The canonical bytes of a [`Release`] are a blob; their BLAKE3 hash is the model's id on the ledger. So whoever knows
+//! the id can fetch the manifest from any holder, and from it every file.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+
+use crate::codec::{CodecError, decode_canonical};
+use crate::id::tagged_hash;
+use crate::receipt::{Credit, Influence, influence_weights};
+use crate::split::split;
+use crate::{Address, BlobHash, ContributionId, DatanetId, Digest, ModelId};
+
+/// Longest manifest in bytes.
+pub const MAX_RELEASE_BYTES: usize = 16 * 1024 * 1024;
+/// The version of manifests written now.
+pub const RELEASE_VERSION: u32 = 1;
+/// Most files of a release.
+pub const MAX_FILES: usize = 64;
+/// Most sources, and most contributions of one source.
+pub const MAX_SOURCES: usize = 4_096;
+/// Most labels.
+pub const MAX_LABELS: usize = 1_024;
+/// Most datanets a model is trained on.
+pub const MAX_SNAPSHOTS: usize = 16;
+/// Most numbers of an evaluation.
+pub const MAX_METRICS: usize = 64;
+/// Longest name of a model, file, metric or label, and longest licence, in bytes.
+pub const MAX_NAME_BYTES: usize = 64;
+/// Longest label in bytes.
+pub const MAX_LABEL_BYTES: usize = 256;
+/// Longest job in bytes.
+pub const MAX_JOB_BYTES: usize = 64 * 1024;
+
+/// A place in a datanet's history: exactly the contributions that were final, and not revoked, when the history had
+/// `count` entries. The ledger checks it with one look.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct DataSnapshot {
+    /// The datanet.
+    #[prost(message, required, tag = "1")]
+    pub datanet: DatanetId,
+    /// Entries in its history: each time something became final or was revoked is one.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// The history's digest after them.
+    #[prost(message, required, tag = "3")]
+    pub digest: Digest,
+}
+
+impl DataSnapshot {
+    /// The beginning of a datanet's history.
+    pub fn start(datanet: DatanetId) -> Self {
+        Self { datanet, count: 0, digest: Digest::ZERO }
+    }
+
+    /// The history with one more entry: `contribution` has become final, or (`revoked`) was taken back.
+    #[must_use]
+    pub fn then(&self, contribution: &ContributionId, revoked: bool) -> Self {
+        let what: &[u8] = if revoked { b"revoked" } else { b"final" };
+        let parts: [&[u8]; 4] = [&self.datanet.0, &self.digest.0, &contribution.0, what];
+        let digest = Digest(tagged_hash("datanet/history/v1", &parts));
+        Self { datanet: self.datanet, count: self.count.saturating_add(1), digest }
+    }
+
+    /// One digest over all data behind a model: what its receipts carry as snapshot.
+    pub fn digest_of(snapshots: &[Self]) -> Digest {
+        let encoded: Vec<Vec<u8>> = snapshots.iter().map(Message::encode_to_vec).collect();
+        let parts: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
+        Digest(tagged_hash("datanet/model-data/v1", &parts))
+    }
+}
+
+/// One number of an evaluation.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Metric {
+    /// What was measured, such as `accuracy`; 1 to 64 bytes.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The value in parts per million.
+    #[prost(sint64, tag = "2")]
+    pub value: i64,
+}
+
+/// What a model does.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i32)]
+pub enum Task {
+    /// Gives a passage one of the labels.
+    Classify = 0,
+    /// Turns a text into a vector.
+    Embed = 1,
+    /// Continues a text.
+    Generate = 2,
+}
+
+crate::enum_text!(task_text, super::Task);
+
+/// One file of a release.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct ReleaseFile {
+    /// Its name: 1 to 64 of `a-z A-Z 0-9 . _ -`, not beginning with a dot.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// BLAKE3 of its bytes.
+    #[prost(message, required, tag = "2")]
+    pub blob: BlobHash,
+    /// Bytes.
+    #[prost(uint64, tag = "3")]
+    pub size: u64,
+}
+
+/// A contribution's part in a source.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct SourcePart {
+    /// The contribution.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
+    /// How many of its records were trained on; at least 1.
+    #[prost(uint64, tag = "2")]
+    pub records: u64,
+}
+
+/// A column of the influence table: whoever's data it stands for.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Source {
+    /// Who gave the data and is paid.
+    #[prost(message, required, tag = "1")]
+    pub contributor: Address,
+    /// Through which contributions, ordered by id.
+    #[prost(message, repeated, tag = "2")]
+    pub contributions: Vec<SourcePart>,
+}
+
+/// How answers are attributed, and how faithful that was found to be by real retraining.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Attribution {
+    /// The method, such as `forward-replay` or `gauss-newton`; 1 to 64 bytes.
+    #[prost(string, tag = "1")]
+    pub method: String,
+    /// Linear datamodelling score, in parts per million.
+    #[prost(sint64, tag = "2")]
+    pub lds: i64,
+    /// Agreement over contributors, answer by answer, in parts per million.
+    #[prost(sint64, tag = "3")]
+    pub who: i64,
+    /// Agreement of the pay over contributors, in parts per million.
+    #[prost(sint64, tag = "4")]
+    pub pay: i64,
+    /// Retrainings on random parts of the data that the score rests on.
+    #[prost(uint32, tag = "5")]
+    pub subsets: u32,
+    /// Contributors left out for real.
+    #[prost(uint32, tag = "6")]
+    pub contributors: u32,
+    /// Whether the numbers were good enough; if not, the method is the fallback.
+    #[prost(bool, tag = "7")]
+    pub passed: bool,
+}
+
+/// The manifest of a trained model. See the module.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Release {
+    /// Format, now [`RELEASE_VERSION`].
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// A name for people, 1 to 64 bytes.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// What it does.
+    #[prost(enumeration = "Task", tag = "3")]
+    #[serde(with = "task_text")]
+    pub task: i32,
+    /// The model it adapts; absent if it was trained from nothing.
+    #[prost(message, optional, tag = "4")]
+    pub base: Option<ModelId>,
+    /// Its files, ordered by name.
+    #[prost(message, repeated, tag = "5")]
+    pub files: Vec<ReleaseFile>,
+    /// The labels it gives, in the order of its outputs.
+    #[prost(string, repeated, tag = "6")]
+    pub labels: Vec<String>,
+    /// What it was trained on, ordered by datanet.
+    #[prost(message, repeated, tag = "7")]
+    pub snapshots: Vec<DataSnapshot>,
+    /// The columns of its influence table, in their order.
+    #[prost(message, repeated, tag = "8")]
+    pub sources: Vec<Source>,
+    /// How it was measured.
+    #[prost(message, repeated, tag = "9")]
+    pub evaluation: Vec<Metric>,
+    /// How its answers are attributed; absent if they are not.
+    #[prost(message, optional, tag = "10")]
+    pub attribution: Option<Attribution>,
+    /// The job that made it, as JSON.
+    #[prost(string, tag = "11")]
+    pub job: String,
+    /// SPDX expression of the model's own licence, 1 to 64 bytes.
+    #[prost(string, tag = "12")]
+    pub licence: String,
+}
+
+/// Why a manifest is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReleaseError {
+    /// Not canonical, or too long.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// Not the manifest asked for.
+    #[error("the manifest's hash is {actual}, not {expected}")]
+    Hash {
+        /// The id asked for.
+        expected: ModelId,
+        /// The id it has.
+        actual: ModelId,
+    },
+    /// Written by a newer version.
+    #[error("release version {0} is not known here; update this node")]
+    Version(u32),
+    /// A field is out of bounds.
+    #[error("bad release: {0}")]
+    Invalid(String),
+}
+
+fn check(good: bool, what: impl FnOnce() -> String) -> Result<(), ReleaseError> {
+    if good { Ok(()) } else { Err(ReleaseError::Invalid(what())) }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&text.len())
+}
+
+/// Whether `name` may be a file's name everywhere: no folders, nothing hidden.
+fn is_file_name(name: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    is_name(name) && !name.starts_with('.') && name.bytes().all(known)
+}
+
+fn ascending<T: Ord>(items: impl Iterator<Item = T> + Clone) -> bool {
+    items.clone().zip(items.skip(1)).all(|(a, b)| a < b)
+}
+
+impl Release {
+    /// The bytes stored as a blob.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// The model's id: BLAKE3 of those bytes.
+    pub fn id(&self) -> ModelId {
+        ModelId(*blake3::hash(&self.to_bytes()).as_bytes())
+    }
+
+    /// The blob that holds a release's manifest.
+    pub fn blob_of(model: &ModelId) -> BlobHash {
+        BlobHash(model.0)
+    }
+
+    /// Decodes a manifest and checks its bounds.
+    pub fn decode_bytes(bytes: &[u8]) -> Result<Self, ReleaseError> {
+        let release: Self = decode_canonical(bytes, MAX_RELEASE_BYTES)?;
+        release.validate()?;
+        Ok(release)
+    }
+
+    /// Decodes the manifest of `model`: bytes with another hash, or out of bounds, are refused.
+    pub fn verify(bytes: &[u8], model: &ModelId) -> Result<Self, ReleaseError> {
+        let actual = ModelId(*blake3::hash(bytes).as_bytes());
+        if actual != *model {
+            return Err(ReleaseError::Hash { expected: *model, actual });
+        }
+        Self::decode_bytes(bytes)
+    }
+
+    /// Checks every bound. A manifest that passes is decoded by every node.
+    pub fn validate(&self) -> Result<(), ReleaseError> {
+        if self.version != RELEASE_VERSION {
+            return Err(ReleaseError::Version(self.version));
+        }
+        check(self.encoded_len() <= MAX_RELEASE_BYTES, || format!("a manifest is at most {MAX_RELEASE_BYTES} bytes"))?;
+        check(is_name(&self.name), || "a model's name is 1 to 64 bytes long".into())?;
+        check(is_name(&self.licence), || "the licence is an SPDX expression of 1 to 64 bytes".into())?;
+        check(Task::try_from(self.task).is_ok(), || format!("task {} is not known", self.task))?;
+        check(self.job.len() <= MAX_JOB_BYTES, || format!("the job is at most {MAX_JOB_BYTES} bytes long"))?;
+        self.validate_files()?;
+        self.validate_labels()?;
+        validate_snapshots(&self.snapshots)?;
+        validate_evaluation(&self.evaluation)?;
+        self.validate_sources()?;
+        let method = self.attribution.as_ref().is_none_or(|attribution| is_name(&attribution.method));
+        check(method, || "the attribution method's name is 1 to 64 bytes long".into())
+    }
+
+    fn validate_files(&self) -> Result<(), ReleaseError> {
+        check((1..=MAX_FILES).contains(&self.files.len()), || format!("a release has 1 to {MAX_FILES} files"))?;
+        for file in &self.files {
+            check(is_file_name(&file.name), || format!("{:?} is no file name: letters, digits, . _ -", file.name))?;
+            check(file.size > 0, || format!("file {} is empty", file.name))?;
+        }
+        check(ascending(self.files.iter().map(|file| &file.name)), || "files are ordered by name, once each".into())
+    }
+
+    fn validate_labels(&self) -> Result<(), ReleaseError> {
+        check(self.labels.len() <= MAX_LABELS, || format!("a release has at most {MAX_LABELS} labels"))?;
+        let each = |label: &String| (1..=MAX_LABEL_BYTES).contains(&label.len());
+        check(self.labels.iter().all(each), || format!("a label is 1 to {MAX_LABEL_BYTES} bytes long"))?;
+        let different = self.labels.iter().collect::<BTreeSet<_>>().len() == self.labels.len();
+        check(different, || "labels differ from one another".into())
+    }
+
+    fn validate_sources(&self) -> Result<(), ReleaseError> {
+        check(self.sources.len() <= MAX_SOURCES, || format!("a release has at most {MAX_SOURCES} sources"))?;
+        let mut seen = BTreeSet::new();
+        for source in &self.sources {
+            let count = source.contributions.len();
+            check((1..=MAX_SOURCES).contains(&count), || format!("a source has 1 to {MAX_SOURCES} contributions"))?;
+            let ordered = ascending(source.contributions.iter().map(|part| part.contribution));
+            check(ordered, || "a source's contributions are ordered by id, once each".into())?;
+            for part in &source.contributions {
+                check(part.records > 0, || format!("no record of contribution {} is used", part.contribution))?;
+                check(seen.insert(part.contribution), || {
+                    format!("contribution {} is in two sources", part.contribution)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file called `name`.
+    pub fn file(&self, name: &str) -> Option<&ReleaseFile> {
+        self.files.iter().find(|file| file.name == name)
+    }
+
+    /// The contributions it was trained on, column by column.
+    pub fn contributions(&self) -> impl Iterator<Item = &ContributionId> {
+        self.sources.iter().flat_map(|source| &source.contributions).map(|part| &part.contribution)
+    }
+
+    /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions, by
+    /// records used, to the last unit; ordered by contribution. What `is_revoked` names is left out: it is neither paid nor
+    /// spoken of again. Columns without a value count as zero.
+    pub fn spread(&self, values: &[i64], is_revoked: impl Fn(&ContributionId) -> bool) -> Vec<Influence> {
+        let mut spread = Vec::new();
+        for (source, value) in self.sources.iter().zip(values.iter().copied().chain(std::iter::repeat(0))) {
+            let records: Vec<u64> = source.contributions.iter().map(|part| part.records).collect();
+            for (part, share) in source.contributions.iter().zip(split(value.unsigned_abs(), &records)) {
+                let share = i64::try_from(share).unwrap_or(i64::MAX);
+                let value = if value < 0 { share.saturating_neg() } else { share };
+                spread.push(Influence { contribution: part.contribution, value });
+            }
+        }
+        spread.retain(|influence| !is_revoked(&influence.contribution));
+        spread.sort_by_key(|influence| influence.contribution);
+        spread
+    }
+
+    /// The credits of an answer with these influences: the positive ones share a million, see [`influence_weights`].
+    pub fn credits(&self, influence: &[Influence]) -> Vec<Credit> {
+        let contributor = |id: &ContributionId| {
+            let holds = |source: &&Source| source.contributions.iter().any(|part| part.contribution == *id);
+            self.sources.iter().find(holds).map(|source| source.contributor)
+        };
+        let weights = influence_weights(influence).into_iter();
+        weights
+            .filter_map(|(contribution, weight)| {
+                Some(Credit { contribution, contributor: contributor(&contribution)?, weight })
+            })
+            .collect()
+    }
+}
+
+/// Checks the data behind a model: at most [`MAX_SNAPSHOTS`], one for each datanet, ordered by datanet, none empty.
+pub fn validate_snapshots(snapshots: &[DataSnapshot]) -> Result<(), ReleaseError> {
+    check(snapshots.len() <= MAX_SNAPSHOTS, || format!("a model is trained on at most {MAX_SNAPSHOTS} datanets"))?;
+    let ordered = ascending(snapshots.iter().map(|snapshot| snapshot.datanet));
+    check(ordered, || "snapshots are ordered by datanet, one for each".into())?;
+    check(snapshots.iter().all(|snapshot| snapshot.count > 0), || "a snapshot of nothing: leave it out".into())
+}
+
+/// Checks an evaluation: at most [`MAX_METRICS`] different names.
+pub fn validate_evaluation(evaluation: &[Metric]) -> Result<(), ReleaseError> {
+    check(evaluation.len() <= MAX_METRICS, || format!("an evaluation has at most {MAX_METRICS} numbers"))?;
+    check(evaluation.iter().all(|metric| is_name(&metric.name)), || "a metric's name is 1 to 64 bytes long".into())?;
+    let names: BTreeSet<&str> = evaluation.iter().map(|metric| metric.name.as_str()).collect();
+    check(names.len() == evaluation.len(), || "an evaluation names each metric once".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn part(n: u8, records: u64) -> SourcePart {
+        SourcePart { contribution: ContributionId([n; 32]), records }
+    }
+
+    fn release() -> Release {
+        Release {
+            version: RELEASE_VERSION,
+            name: "topics".into(),
+            base: Some(ModelId([7; 32])),
+            files: vec![ReleaseFile { name: "adapter_config.json".into(), blob: BlobHash([1; 32]), size: 9 }],
+            labels: vec!["a".into(), "b".into()],
+            snapshots: vec![DataSnapshot::start(DatanetId([1; 32])).then(&ContributionId([1; 32]), false)],
+            sources: vec![
+                Source { contributor: Address([1; 20]), contributions: vec![part(1, 30), part(3, 10)] },
+                Source { contributor: Address([2; 20]), contributions: vec![part(2, 5)] },
+            ],
+            evaluation: vec![Metric { name: "accuracy".into(), value: 611_000 }],
+            licence: "Apache-2.0".into(),
+            job: "{}".into(),
+            ..Release::default()
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_found_by_its_hash_and_no_other() {
+        let release = release();
+        assert_eq!(Release::verify(&release.to_bytes(), &release.id()).unwrap(), release);
+        let other = Release::verify(&release.to_bytes(), &ModelId([1; 32]));
+        assert!(matches!(other, Err(ReleaseError::Hash { .. })));
+        assert_eq!(serde_json::to_value(&release).unwrap()["task"], "classify");
+    }
+
+    #[test]
+    fn a_manifest_out_of_bounds_is_refused() {
+        let refused = |change: fn(&mut Release), words: &str| {
+            let mut release = release();
+            change(&mut release);
+            let error = Release::verify(&release.to_bytes(), &release.id()).unwrap_err().to_string();
+            assert!(error.contains(words), "{error:?} does not say {words:?}");
+        };
+        refused(|r| r.version = 2, "update this node");
+        refused(|r| r.name.clear(), "name");
+        refused(|r| r.licence = "x".repeat(65), "SPDX");
+        refused(|r| r.task = 9, "task 9");
+        refused(|r| r.files.clear(), "1 to 64 files");
+        refused(|r| r.files[0].name = "../secret".into(), "no file name");
+        refused(|r| r.files[0].name = ".hidden".into(), "no file name");
+        refused(|r| r.files.push(r.files[0].clone()), "ordered by name");
+        refused(|r| r.files[0].size = 0, "empty");
+        refused(|r| r.labels = vec!["a".into(); 2], "differ");
+        refused(|r| r.labels = (0..1_025).map(|n| n.to_string()).collect(), "1024 labels");
+        refused(|r| r.snapshots.push(r.snapshots[0]), "one for each");
+        refused(|r| r.snapshots[0].count = 0, "snapshot of nothing");
+        refused(|r| r.sources[1].contributions = vec![part(3, 1)], "two sources");
+        refused(|r| r.sources[0].contributions.reverse(), "ordered by id");
+        refused(|r| r.sources[1].contributions.clear(), "1 to 4096");
+        refused(|r| r.sources[1].contributions[0].records = 0, "no record");
+        refused(|r| r.evaluation.push(r.evaluation[0].clone()), "once");
+        refused(|r| r.job = "x".repeat(MAX_JOB_BYTES + 1), "job");
+    }
+
+    #[test]
+    fn a_history_tells_final_from_revoked_and_one_datanet_from_another() {
+        let start = DataSnapshot::start(DatanetId([1; 32]));
+        let id = ContributionId([5; 32]);
+        assert_eq!(start.then(&id, false).count, 1);
+        assert_ne!(start.then(&id, false).digest, start.then(&id, true).digest);
+        assert_ne!(start.then(&id, false).digest, DataSnapshot::start(DatanetId([2; 32])).then(&id, false).digest);
+    }
+
+    #[test]
+    fn values_are_spread_by_records_and_only_help_is_credited() {
+        let release = release();
+        let spread = release.spread(&[-101, 50], |_| false);
+        let values: Vec<(u8, i64)> = spread.iter().map(|i| (i.contribution.0[0], i.value)).collect();
+        assert_eq!(values, [(1, -76), (2, 50), (3, -25)]);
+        let credits = release.credits(&spread);
+        assert_eq!((credits.len(), credits[0].weight, credits[0].contributor), (1, 1_000_000, Address([2; 20])));
+        let rest = release.spread(&[-101, 50], |id| id.0[0] == 2);
+        assert!(rest.len() == 2 && release.credits(&rest).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn spreading_loses_nothing(values in prop::collection::vec(-1_000_000_000_000i64..1_000_000_000_000, 2)) {
+            let release = release();
+            let spread = release.spread(&values, |_| false);
+            prop_assert_eq!(spread.iter().map(|i| i.value).sum::<i64>(), values.iter().sum::<i64>());
+            let credits = release.credits(&spread);
+            let weight: u64 = credits.iter().map(|credit| credit.weight).sum();
+            prop_assert_eq!(weight, if spread.iter().any(|i| i.value > 0) { 1_000_000 } else { 0 });
+        }
+
+        #[test]
+        fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Release::decode_bytes(&bytes).is_err());
+        }
+    }
+}
