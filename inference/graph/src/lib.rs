@@ -9,6 +9,7 @@
 //!
 //! - [`onnx`] is the file format; [`GraphBuilder`] writes graphs node by node.
 //! - [`model`] answers who writes and reads each value, and cuts graphs.
+//! - [`shape`] infers element types and symbolic shapes.
 //! - [`build`] turns a model folder (`config.json`, safetensors) into a graph.
 
 pub mod build;
@@ -16,6 +17,7 @@ mod builder;
 pub mod model;
 pub mod onnx;
 mod ops;
+pub mod shape;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -2,10 +2,12 @@
 //! between some values and others.
 
 mod error;
+mod extract;
 mod index;
 mod prune;
 
 pub use error::GraphError;
+pub use extract::extract;
 pub use index::{Index, topological_sort};
 pub(crate) use index::reads;
 pub use prune::prune;

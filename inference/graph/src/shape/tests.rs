@@ -1,0 +1,3 @@
+//! What is inferred against what the runtime computes.
+
+use super::*;
