@@ -14,6 +14,7 @@
 
 pub mod build;
 mod builder;
+pub mod differentiate;
 pub mod model;
 pub mod onnx;
 mod ops;
