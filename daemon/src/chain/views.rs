@@ -44,12 +44,15 @@ pub struct ContributionView {
     pub bond: Amount,
     /// Its number in the datanet.
     pub seq: u64,
-    /// `judging`, `accepted`, `final` or `refused`.
+    /// `judging`, `accepted`, `final`, `refused` or `revoked`.
     pub state: String,
     /// Height at which it was given.
     pub height: u64,
     /// Height from which it is final.
     pub final_height: Option<u64>,
+    /// Height at which its giver took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_height: Option<u64>,
     /// Storage nodes that keep it.
     pub attestations: u32,
     /// The committee's scores in basis points, once tallied.
@@ -141,6 +144,7 @@ impl Core {
             state: state.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default(),
             height: contribution.submitted_height,
             final_height: (contribution.final_height > 0).then_some(contribution.final_height),
+            revoked_height: (contribution.revoked_height > 0).then_some(contribution.revoked_height),
             attestations: contribution.attestations,
             combined: contribution.scores.map(|scores| scores.combined()),
             scores: contribution.scores,

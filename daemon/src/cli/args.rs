@@ -46,6 +46,9 @@ pub enum Command {
     Contribute(ContributeArgs),
     /// List a datanet's contributions, or show one with its judges' reasons.
     Contributions(ContributionsArgs),
+    /// Show or take back one contribution.
+    #[command(subcommand)]
+    Contribution(ContributionCommand),
     /// Search records.
     Search(SearchArgs),
     /// Embed texts.
@@ -212,9 +215,25 @@ pub struct ContributeArgs {
 pub struct ContributionsArgs {
     /// A datanet's id or name, or a contribution's id.
     pub id: String,
-    /// `judging`, `accepted`, `refused` or `final`.
+    /// `judging`, `accepted`, `refused`, `final` or `revoked`.
     #[arg(long)]
     pub state: Option<String>,
+}
+
+/// `contribution`.
+#[derive(Debug, Subcommand)]
+pub enum ContributionCommand {
+    /// Show it with its judges' reasons.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Take it back: it is served, trained on and paid no more, nodes drop its bytes, and models trained on it are flagged.
+    /// This can't be undone.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// `search`.

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
-use super::args::{ContributeArgs, ContributionsArgs};
+use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::Client;
 use super::output::{Output, fields, money, short, table, text};
 
@@ -131,6 +131,20 @@ pub async fn list(client: &Client, args: ContributionsArgs, output: Output) -> R
     Ok(())
 }
 
+pub async fn one(client: &Client, command: ContributionCommand, output: Output) -> Result<()> {
+    match command {
+        ContributionCommand::Show { id } => {
+            let value = client.get(&format!("/v1/contributions/{id}")).await?;
+            output.show(&value, print_contribution);
+        }
+        ContributionCommand::Revoke { id } => {
+            let value = client.post(&format!("/v1/contributions/{id}/revoke"), &Value::Null).await?;
+            output.show(&value, |revoked| fields(revoked, &["id", "state", "height", "tx"]));
+        }
+    }
+    Ok(())
+}
+
 fn print_contribution(value: &Value) {
     fields(
         value,
@@ -146,6 +160,7 @@ fn print_contribution(value: &Value) {
             "attestations",
             "height",
             "final_height",
+            "revoked_height",
             "threshold",
         ],
     );

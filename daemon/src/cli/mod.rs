@@ -68,6 +68,7 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
         Command::Datanet(command) => query::datanet(&client()?, command, output).await,
         Command::Contribute(args) => contribute::run(&client()?, args, output).await,
         Command::Contributions(args) => contribute::list(&client()?, args, output).await,
+        Command::Contribution(command) => contribute::one(&client()?, command, output).await,
         Command::Search(args) => query::search(&client()?, args, output).await,
         Command::Embed { texts } => query::embed(&client()?, texts, output).await,
         Command::Ask(args) => ask::ask(&client()?, args, output).await,

@@ -1,4 +1,4 @@
-//! Contributions: upload, follow, read.
+//! Contributions: upload, follow, read, revoke.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,9 +8,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Extension, Json};
-use datanet_ledger::component::contributions;
+use datanet_ledger::component::contributions::{self, Contribution, Status};
+use datanet_types::action::Revoke;
 use datanet_types::record::Format;
-use datanet_types::{Amount, ContributionId};
+use datanet_types::{Action, Amount, ContributionId, TxHash};
 use futures::{Stream, StreamExt};
 use serde_json::value::RawValue;
 
@@ -37,7 +38,7 @@ pub struct ContributeParams {
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListParams {
-    /// `judging`, `accepted`, `refused` or `final`.
+    /// `judging`, `accepted`, `refused`, `final` or `revoked`.
     state: Option<String>,
     /// At most this many, up to 1,000.
     limit: Option<usize>,
@@ -52,6 +53,20 @@ pub struct Contributions {
     /// Send as `after` for the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
+}
+
+/// A contribution taken back.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Revoked {
+    #[schema(value_type = String)]
+    id: ContributionId,
+    /// `revoked`.
+    #[schema(value_type = String)]
+    state: Status,
+    /// Height from which it is neither served, trained on nor paid.
+    height: u64,
+    #[schema(value_type = String)]
+    tx: TxHash,
 }
 
 /// Which records.
@@ -188,7 +203,7 @@ pub async fn show(
     Ok(Json(state.core.contribution_with_reports(&id).await?))
 }
 
-/// The contribution whenever its state changes, as server-sent events, until it is final or refused.
+/// The contribution whenever its state changes, as server-sent events, until it is final, refused or revoked.
 #[utoipa::path(get, path = "/v1/contributions/{id}/events", tag = "contributions", params(("id" = String, Path)), responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub async fn events(
     State(state): State<ApiState>,
@@ -223,7 +238,7 @@ async fn follow(state: &ApiState, id: &ContributionId, sender: tokio::sync::mpsc
         if text != last {
             let Ok(full) = state.core.with_reports(view).await else { return };
             let Ok(event) = Event::default().event("state").json_data(&full) else { return };
-            if sender.send(event).await.is_err() || matches!(full.state.as_str(), "final" | "refused") {
+            if sender.send(event).await.is_err() || matches!(full.state.as_str(), "final" | "refused" | "revoked") {
                 return;
             }
             last = text;
@@ -242,6 +257,7 @@ pub async fn records(
     Query(params): Query<PageParams>,
 ) -> ServiceResult<Json<Records>> {
     let (contribution, datanet) = state.core.contribution_and_datanet(&id)?;
+    refuse_revoked(&contribution)?;
     if !state.core.blobs().has(contribution.blob.0).await.map_err(|error| crate::intake::blob_error(&error))? {
         return Err(ServiceError::unavailable(
             "blob-not-here",
@@ -259,4 +275,33 @@ pub async fn records(
     };
     let records: ServiceResult<Vec<_>> = batch.records.iter().map(|(_, record)| raw(record)).collect();
     Ok(Json(Records { total: contribution.records, records: records? }))
+}
+
+fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
+    if contribution.status() != Status::Revoked {
+        return Ok(());
+    }
+    let (id, height) = (contribution.id, contribution.revoked_height);
+    Err(ServiceError::not_found("revoked", format!("contribution {id} was revoked at height {height}; its records are gone")))
+}
+
+/// Takes a contribution back, with the key of the account that gave it, which must be on this node: from now on it is neither
+/// served, trained on nor paid; nodes drop its bytes, and models trained on it are flagged. What it has earned stays.
+#[utoipa::path(post, path = "/v1/contributions/{id}/revoke", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = Revoked), (status = 403, body = super::Problem), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
+pub async fn revoke(
+    State(state): State<ApiState>,
+    Segment(id): Segment<ContributionId>,
+) -> ServiceResult<Json<Revoked>> {
+    let (contribution, _) = state.core.contribution_and_datanet(&id)?;
+    let key = state.core.keyring.by_address(&contribution.contributor).ok_or_else(|| {
+        ServiceError::forbidden(
+            "foreign-contribution",
+            format!(
+                "contribution {id} was given by {}, whose key is not on this node; sign a revoke transaction there",
+                contribution.contributor
+            ),
+        )
+    })?;
+    let committed = state.core.chain.execute(&key, Action::Revoke(Revoke { contribution: id })).await?;
+    Ok(Json(Revoked { id, state: Status::Revoked, height: committed.height, tx: committed.hash }))
 }

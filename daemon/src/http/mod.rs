@@ -86,6 +86,7 @@ fn protected() -> OpenApiRouter<ApiState> {
         .routes(routes!(contributions::show))
         .routes(routes!(contributions::events))
         .routes(routes!(contributions::records))
+        .routes(routes!(contributions::revoke))
         .routes(routes!(search::search))
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list, models::register))

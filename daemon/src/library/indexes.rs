@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use datanet_inference::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
+use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::datanets;
 use datanet_types::{DatanetId, ModelId};
@@ -115,9 +116,9 @@ impl Core {
         Ok(())
     }
 
-    /// The contributions final at `height`, in ledger order.
+    /// The contributions final at `height`, in ledger order, those revoked later included.
     pub fn snapshot_at(&self, datanet: &DatanetId, height: u64) -> ServiceResult<Snapshot> {
-        let finals = self.finals(datanet, height)?;
+        let finals = contributions::final_at(&self.chain.reader()?, datanet, height)?;
         Ok(Snapshot { height, contributions: finals.iter().map(|contribution| contribution.id).collect() })
     }
 
@@ -132,30 +133,38 @@ impl Core {
         let mut indexed = self.library.indexed.subscribe();
         loop {
             indexed.mark_unchanged();
-            let height = self.chain.height();
-            let finals = self.finals(datanet, height)?;
+            // One view for everything: a revocation must not come in between.
+            let reader = self.chain.reader()?;
+            let height = reader.height();
+            let finals = finals(&reader, datanet, height)?;
             let missing = finals.iter().find(|contribution| !index.contains(&contribution.id));
             let is_fresh = missing.is_some_and(|missing| missing.final_height.saturating_add(FRESH_BLOCKS) >= height);
             if is_fresh && tokio::time::timeout_at(deadline, indexed.changed()).await.is_ok() {
                 continue;
             }
             let height = missing.map_or(height, |contribution| contribution.final_height.saturating_sub(1));
+            refuse_height_before_revocation(&reader, datanet, height)?;
             let complete = finals.iter().filter(|contribution| contribution.final_height <= height);
             return Ok(Snapshot { height, contributions: complete.map(|contribution| contribution.id).collect() });
         }
     }
 
-    fn finals(&self, datanet: &DatanetId, height: u64) -> ServiceResult<Vec<Contribution>> {
-        let reader = self.chain.reader()?;
-        let mut finals: Vec<Contribution> = Vec::new();
-        loop {
-            let after = finals.last().map(|last| (last.final_height, last.seq));
-            let page = contributions::final_in(&reader, datanet, height, after, PAGE)?;
-            if page.is_empty() {
-                return Ok(finals);
+    /// Takes a revoked contribution out of its datanet's index, texts and vectors too.
+    pub async fn unindex_contribution(&self, contribution: &Contribution) -> ServiceResult<()> {
+        let directory = self.library.index_dir.join(contribution.datanet.to_hex());
+        let open = self.library.indexes.lock().await.get(&contribution.datanet).cloned();
+        let index = match open {
+            Some(index) => index,
+            None if !directory.exists() => return Ok(()),
+            None if self.models.info().is_ok() => self.index(&contribution.datanet).await?,
+            // Without its model an index can't be opened, only thrown away; it is made anew once the model is there.
+            None => {
+                let removed = tokio::fs::remove_dir_all(&directory).await;
+                return removed.map_err(|error| ServiceError::io("cannot remove an index", &error));
             }
-            finals.extend(page);
-        }
+        };
+        index.remove(contribution.id).await.map_err(|error| index_error(&error))?;
+        Ok(())
     }
 
     /// Searches one datanet, or all this node follows: then the best of each, by score.
@@ -200,6 +209,30 @@ impl Core {
         let mut embeddings = self.models.embed(vec![text.to_owned()]).await?;
         embeddings.pop().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no embedding"))
     }
+}
+
+fn finals(reader: &LedgerReader, datanet: &DatanetId, height: u64) -> ServiceResult<Vec<Contribution>> {
+    let mut finals: Vec<Contribution> = Vec::new();
+    loop {
+        let after = finals.last().map(|last| (last.final_height, last.seq));
+        let page = contributions::final_in(reader, datanet, height, after, PAGE)?;
+        if page.is_empty() {
+            return Ok(finals);
+        }
+        finals.extend(page);
+    }
+}
+
+/// An answer of an earlier height would have to rest on what was revoked since.
+fn refuse_height_before_revocation(reader: &LedgerReader, datanet: &DatanetId, height: u64) -> ServiceResult<()> {
+    let then = contributions::final_at(reader, datanet, height)?;
+    if then.iter().all(|contribution| contribution.revoked_height == 0) {
+        return Ok(());
+    }
+    Err(ServiceError::unavailable(
+        "not-indexed",
+        "something was revoked, and what became final before that is not in the index yet; try again in a moment",
+    ))
 }
 
 /// A failure of an index.

@@ -1,14 +1,18 @@
 //! The node's library: the records of contributions, their embeddings, and one index for each datanet.
 //!
 //! Records are read from blobs when needed and not kept. Embeddings cost minutes, so they are computed once for each
-//! contribution and model and kept on disk until the contribution is refused. Indexes hold final contributions only.
+//! contribution and model and kept on disk until the contribution is refused or revoked. Indexes hold final contributions
+//! only, and what models are trained on is read from the same blobs.
 
 mod embeddings;
 mod indexes;
+pub mod licence;
 mod read;
+mod training;
 
 pub use indexes::{MAX_INDEXED_RECORDS, SearchHit, SearchMode, index_error};
 pub use read::{Batch, ReadError, ReadOptions};
+pub use training::{TrainingData, TrainingRecord};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -38,7 +38,7 @@ impl Core {
             split: self.chain.params()?.fee_shares.split(fee),
             ..Receipt::default()
         };
-        self.charge(receipt, input, answer.output, checked).await
+        self.charge_answer(receipt, input, answer.output, checked).await
     }
 
     fn credits(&self, weights: &[(ContributionId, u64)]) -> ServiceResult<Vec<Credit>> {
@@ -52,8 +52,9 @@ impl Core {
         weights.iter().map(credit).collect()
     }
 
-    /// Numbers, signs, stores and records an answer: after this it is paid for, and only then the caller sees it.
-    async fn charge(
+    /// Numbers, signs, stores and records an answer, however it was found: after this it is paid for, and only then the
+    /// caller may see it. `receipt` says everything but hashes, channel, amount and number; `checked` covers its fee.
+    pub async fn charge_answer(
         &self,
         mut receipt: Receipt,
         input: AskInput,

@@ -1,6 +1,7 @@
 //! Answering for pay: ask, charge, prove, settle, explain.
 //!
 //! - [`ask`]: question to answer to signed receipt.
+//! - [`model`]: answers of released models.
 //! - [`payment`]: vouchers, before and after.
 //! - [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`].
@@ -9,13 +10,18 @@
 
 pub mod ask;
 pub mod earnings;
+pub mod model;
 pub mod owed;
 pub mod payment;
 pub mod settle;
 pub mod statement;
 pub mod verify;
 
+use std::sync::OnceLock;
+
 use tokio::sync::Mutex;
+
+use model::ModelAnswers;
 
 /// What answering shares.
 #[derive(Default)]
@@ -25,4 +31,6 @@ pub struct Serving {
     charging: Mutex<()>,
     /// Held while an epoch is settled: one at a time.
     settling: Mutex<()>,
+    /// Whoever runs released models.
+    models: OnceLock<Box<dyn ModelAnswers>>,
 }

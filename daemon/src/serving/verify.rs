@@ -1,12 +1,18 @@
 //! Checking a receipt: what it says of itself, its place on the ledger, and the answer computed again from this
 //! node's own blobs.
+//!
+//! What was revoked since the answer was given can't be computed again, and must not be: the bytes are gone. Then the
+//! verdict is `unverifiable`, which says nothing against the node.
 
 use datanet_inference::retrieval::{TOLERANCE_PPM, Verdict};
 use datanet_ledger::LedgerReader;
-use datanet_ledger::component::{contributions, datanets, nodes};
-use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Receipt};
-use datanet_types::{BlobHash, ReceiptId};
+use datanet_ledger::component::contributions::Contribution;
+use datanet_ledger::component::{contributions, datanets, models, nodes};
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
+use datanet_types::release::DataSnapshot;
+use datanet_types::{BlobHash, DatanetId, ReceiptId};
 
+use super::model::{Comparison, compare, terms};
 use crate::error::{ServiceError, ServiceResult};
 use crate::library::index_error;
 use crate::node::Core;
@@ -14,7 +20,8 @@ use crate::node::Core;
 /// What checking found.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Verification {
-    /// `match` (equal to the bit), `within` (the tolerance) or `mismatch`.
+    /// `match` (equal to the bit), `within` (the tolerance), `mismatch`, or `unverifiable`: everything that can still be
+    /// checked holds, but what the answer rests on was revoked since.
     pub verdict: &'static str,
     /// Weight that lies elsewhere, in parts per million.
     pub difference_ppm: u64,
@@ -73,8 +80,24 @@ impl Core {
         if checks.iter().any(|check| !check.ok) {
             return Ok(conclude(checks, 0));
         }
-        let (check, difference) = self.recompute(record).await?;
-        checks.push(check);
+        let recomputed = match record.receipt.method() {
+            Method::Retrieval => self.recompute_retrieval(record).await?,
+            Method::Influence | Method::Span => self.recompute_model(&record).await?,
+        };
+        let (result, difference) = match recomputed {
+            Recomputed::Same => (Ok("the same answer and weights, to the bit".to_owned()), 0),
+            Recomputed::Within(0) => (Ok("the same answer and weights, to rounding".to_owned()), 1),
+            Recomputed::Within(difference) => {
+                let said = format!("the same answer; {difference} parts per million of the weight lie elsewhere");
+                (Ok(said), difference)
+            }
+            Recomputed::Other(what) => (Err(what), 0),
+            Recomputed::Gone(what) => {
+                checks.push(Check::of("answer", Ok(what.clone())));
+                return Ok(Verification { verdict: "unverifiable", details: what, ..conclude(checks, 0) });
+            }
+        };
+        checks.push(Check::of("answer", result));
         Ok(conclude(checks, difference))
     }
 
@@ -109,24 +132,81 @@ impl Core {
         ])
     }
 
-    async fn recompute(&self, record: AnswerRecord) -> ServiceResult<(Check, u64)> {
-        let datanet = record.receipt.datanet;
-        let snapshot = self.snapshot_at(&datanet, record.receipt.height)?;
+    async fn recompute_retrieval(&self, record: AnswerRecord) -> ServiceResult<Recomputed> {
+        let receipt = &record.receipt;
+        let finals = contributions::final_at(&self.chain.reader()?, &receipt.datanet, receipt.height)?;
+        let snapshot = self.snapshot_at(&receipt.datanet, receipt.height)?;
+        if let Some(gone) = finals.iter().find(|contribution| contribution.revoked_height > 0) {
+            return Ok(if snapshot.root() == receipt.snapshot {
+                Recomputed::Gone(revoked_since(gone))
+            } else {
+                Recomputed::Other(format!("another snapshot than that of height {}", receipt.height))
+            });
+        }
         let embedding = self.embed_one(&record.input.text).await?;
-        let index = self.index(&datanet).await?;
+        let index = self.index(&record.receipt.datanet).await?;
         let verdict = index.recompute(record, snapshot, embedding).await.map_err(|error| index_error(&error))?;
         Ok(match verdict {
-            Verdict::Match => (Check::of("answer", Ok("the same answer and weights, to the bit".to_owned())), 0),
-            Verdict::Within { difference_ppm } => {
-                let said = format!("the same answer; {difference_ppm} parts per million of the weight lie elsewhere");
-                (Check::of("answer", Ok(said)), difference_ppm)
-            }
-            Verdict::Mismatch { what } => (Check::of("answer", Err(what.to_string())), 0),
+            Verdict::Match => Recomputed::Same,
+            Verdict::Within { difference_ppm } => Recomputed::Within(difference_ppm),
+            Verdict::Mismatch { what } => Recomputed::Other(what.to_string()),
+        })
+    }
+
+    /// A released model stays as it is when something behind it is revoked, so that its answers can be computed again;
+    /// only what was revoked is named and paid no more.
+    async fn recompute_model(&self, record: &AnswerRecord) -> ServiceResult<Recomputed> {
+        let receipt = &record.receipt;
+        let model = self.registered_model(&receipt.model)?;
+        if receipt.height != model.registered_height
+            || receipt.snapshot != DataSnapshot::digest_of(&model.snapshots)
+        {
+            return Ok(Recomputed::Other("height and snapshot are not those of the model on the ledger".to_owned()));
+        }
+        let found = self.model_output(&model, &record.input, receipt.method()).await?;
+        Ok(match compare(&record.output, &found, |id| self.is_revoked(id))? {
+            Comparison::Same => Recomputed::Same,
+            Comparison::Within(difference) => Recomputed::Within(difference),
+            Comparison::Other(what) => Recomputed::Other(what),
         })
     }
 }
 
+/// What computing an answer again has given.
+enum Recomputed {
+    Same,
+    /// Parts per million of the weight that lie elsewhere, within the tolerance.
+    Within(u64),
+    /// Something else, in words.
+    Other(String),
+    /// It can't be computed any more, for this reason.
+    Gone(String),
+}
+
+fn revoked_since(contribution: &Contribution) -> String {
+    let (id, height) = (contribution.id, contribution.revoked_height);
+    format!("contribution {id} was revoked at height {height}, after this answer; it can't be computed again")
+}
+
+fn model_fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
+    let Some(model) = models::get(reader, &receipt.model)? else {
+        return Ok(Err(format!("model {} is not on the ledger", receipt.model)));
+    };
+    let terms = terms(reader, &model)?;
+    let datanet = terms.datanet.as_ref().map_or(DatanetId::ZERO, |datanet| datanet.id);
+    Ok(if receipt.datanet != datanet {
+        Err(format!("model {} is paid through datanet {datanet}, not {}", model.name, receipt.datanet))
+    } else if receipt.fee != terms.price {
+        Err(format!("{} base units were charged, the model's price is {}", receipt.fee, terms.price))
+    } else {
+        Ok(format!("{} base units, the price of {}", receipt.fee, model.name))
+    })
+}
+
 fn fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
+    if receipt.method() != Method::Retrieval {
+        return model_fee_check(reader, receipt);
+    }
     Ok(match datanets::get(reader, &receipt.datanet)? {
         None => Err(format!("there is no datanet {}", receipt.datanet)),
         Some(datanet) if receipt.fee == datanet.price => Ok(format!("{} base units, the datanet's price", receipt.fee)),

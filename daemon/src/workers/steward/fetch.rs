@@ -32,7 +32,7 @@ async fn keep(core: &Core, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
 }
 
 /// Who may have it: whoever announced it, the origin, whoever attested it.
-fn providers(core: &Core, contribution: &Contribution) -> ServiceResult<Vec<NodeKey>> {
+pub fn providers(core: &Core, contribution: &Contribution) -> ServiceResult<Vec<NodeKey>> {
     let reader = core.chain.reader()?;
     let mut providers = core.providers.of(&contribution.id);
     providers.push(contribution.origin);

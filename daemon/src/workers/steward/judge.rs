@@ -134,8 +134,8 @@ async fn read(
     }
 }
 
-/// Brings the shelf of a datanet up to date: everything earlier than `contribution` that was not refused, and nothing
-/// else. What can't be read here is left out; the tally's median bears it.
+/// Brings the shelf of a datanet up to date: everything earlier than `contribution` that was neither refused nor revoked,
+/// and nothing else. What can't be read here is left out; the tally's median bears it.
 async fn fill(
     core: &Core,
     shelves: &mut OwnedMutexGuard<BTreeMap<DatanetId, Shelf>>,
@@ -145,7 +145,7 @@ async fn fill(
     let shelf = shelves.entry(datanet.id).or_default();
     let mut wanted = BTreeSet::new();
     for earlier in earlier_than(core, contribution)? {
-        if earlier.status() == Status::Refused {
+        if matches!(earlier.status(), Status::Refused | Status::Revoked) {
             continue;
         }
         wanted.insert(earlier.id);
@@ -183,7 +183,7 @@ fn earlier_than(core: &Core, contribution: &Contribution) -> ServiceResult<Vec<C
 pub type Holdout = Arc<(Batch, Vec<Embedding>)>;
 
 /// Held-out records used at most.
-const MAX_HELD_OUT: u64 = 2_000;
+pub const MAX_HELD_OUT: u64 = 2_000;
 
 impl Core {
     /// The held-out set of a datanet, whose blob is here.

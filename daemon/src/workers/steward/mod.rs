@@ -1,4 +1,5 @@
-//! The steward follows every contribution of the datanets this node subscribes to: fetch, attest, judge, reveal, index.
+//! The steward follows every contribution of the datanets this node subscribes to: fetch, attest, judge, reveal, index,
+//! and forget what is revoked.
 //!
 //! It is level-triggered: after every block it compares what the ledger says with what is done and starts what is
 //! missing. So it needs no memory of its own; after a crash, or when it joins late, it finds its work on the ledger.
@@ -6,6 +7,7 @@
 
 mod attest;
 mod fetch;
+mod forget;
 mod index;
 mod judge;
 mod track;
@@ -26,7 +28,8 @@ use tokio::task::JoinSet;
 
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
-pub use judge::Holdout;
+pub use fetch::providers;
+pub use judge::{Holdout, MAX_HELD_OUT};
 use track::{Duties, LedgerSide, Need, Step, Track};
 
 /// News for the steward: a contribution about which something may have changed.
@@ -36,7 +39,7 @@ pub type Hint = ContributionId;
 fn slots(step: Step, judging: u32) -> usize {
     match step {
         Step::Fetch => 4,
-        Step::Attest | Step::Reveal => 8,
+        Step::Attest | Step::Reveal | Step::Forget => 8,
         Step::Judge => judging as usize,
         // The model does the work: more at once would only mix them up.
         Step::Index => 1,
@@ -65,6 +68,8 @@ pub struct Steward {
     hints: mpsc::Receiver<Hint>,
     /// For each datanet the number of the last contribution seen.
     seen: BTreeMap<DatanetId, u64>,
+    /// For each datanet the place in its history of the last revocation seen.
+    revoked: BTreeMap<DatanetId, u64>,
     /// What is not settled yet, by datanet and number: first come, first served.
     tracks: BTreeMap<Place, Track>,
     running: JoinSet<Done>,
@@ -75,7 +80,8 @@ impl Steward {
     /// A steward that starts from nothing.
     pub fn new(core: Core, hints: mpsc::Receiver<Hint>) -> Self {
         let book = judge::Book::default();
-        Self { core, hints, seen: BTreeMap::new(), tracks: BTreeMap::new(), running: JoinSet::new(), book }
+        let (seen, revoked, tracks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { core, hints, seen, revoked, tracks, running: JoinSet::new(), book }
     }
 
     /// Runs until the node stops.
@@ -184,6 +190,8 @@ impl Steward {
     /// Adds contributions that are new on the ledger.
     fn discover(&mut self, reader: &LedgerReader) -> ServiceResult<()> {
         for datanet in datanets::list(reader, None, usize::MAX)? {
+            // Wherever its bytes may have come from: what is revoked is kept nowhere.
+            self.discover_revoked(reader, &datanet.id)?;
             if !self.core.config.datanets.subscribe.includes(&datanet.id) {
                 continue;
             }
@@ -193,12 +201,26 @@ impl Steward {
                 let Some(newest) = page.last() else { break };
                 self.seen.insert(datanet.id, newest.seq);
                 for contribution in page.iter().filter(|c| c.status() != Status::Refused) {
-                    let track = Track::new(contribution.id);
-                    self.tracks.insert((datanet.id, contribution.seq), track);
+                    let place = (datanet.id, contribution.seq);
+                    self.tracks.entry(place).or_insert_with(|| Track::new(contribution.id));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Adds contributions that were revoked. They may have been settled long ago.
+    fn discover_revoked(&mut self, reader: &LedgerReader, datanet: &DatanetId) -> ServiceResult<()> {
+        loop {
+            let last = self.revoked.get(datanet).copied();
+            let page = contributions::revoked_in(reader, datanet, last, PAGE)?;
+            let Some(newest) = page.last() else { return Ok(()) };
+            self.revoked.insert(*datanet, newest.revoked_position);
+            for contribution in page {
+                let place = (*datanet, contribution.seq);
+                self.tracks.entry(place).or_insert_with(|| Track::new(contribution.id));
+            }
+        }
     }
 
     fn duties(&self, reader: &LedgerReader) -> ServiceResult<Duties> {
@@ -220,6 +242,7 @@ impl Steward {
         let status = contribution.status();
         let mut side = LedgerSide {
             refused: status == Status::Refused,
+            revoked: status == Status::Revoked,
             is_final: status == Status::Final,
             attested: contributions::has_attested(reader, id, &self.core.node_key())?,
             ..LedgerSide::default()
@@ -258,7 +281,8 @@ impl Steward {
     /// beyond half the time there is.
     fn may_judge(&self, reader: &LedgerReader, key: Place, contribution: &Contribution) -> ServiceResult<bool> {
         let (datanet, seq) = key;
-        let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| track.held);
+        let here = |track: &Track| track.held || track.side.is_some_and(|(_, side)| side.revoked);
+        let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| here(track));
         let round = validation::current_round(reader, contribution)?;
         let half = self.core.chain.params()?.commit_window / 2;
         Ok(earlier_here || self.core.chain.height().saturating_add(half) >= round.commit_deadline)
@@ -289,6 +313,7 @@ async fn perform(core: Core, book: judge::Book, step: Step, contribution: Contri
         Step::Judge => judge::judge_and_commit(&core, &book, &contribution).await?,
         Step::Reveal => judge::reveal(&core, &contribution).await?,
         Step::Index => index::index(&core, &contribution).await?,
+        Step::Forget => forget::forget(&core, &contribution).await?,
     }
     Ok(Outcome::Done)
 }

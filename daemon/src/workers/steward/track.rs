@@ -17,6 +17,8 @@ pub enum Step {
     Reveal,
     /// Put it into the datanet's index.
     Index,
+    /// Drop its bytes and everything made of them: it was revoked.
+    Forget,
 }
 
 /// What the ledger says that matters for the decision.
@@ -24,6 +26,8 @@ pub enum Step {
 pub struct LedgerSide {
     /// It was refused.
     pub refused: bool,
+    /// Its giver took it back.
+    pub revoked: bool,
     /// It is final.
     pub is_final: bool,
     /// This node has attested that it holds it.
@@ -65,6 +69,8 @@ pub struct Track {
     pub held: bool,
     /// It is in the index.
     pub indexed: bool,
+    /// It was revoked, and nothing of it is here any more.
+    pub forgotten: bool,
     /// Its bytes are not what the ledger says: never to be attested, but to be judged.
     pub unfit: bool,
     /// The step under way.
@@ -80,13 +86,26 @@ pub struct Track {
 impl Track {
     /// A contribution just seen on the ledger.
     pub fn new(id: ContributionId) -> Self {
-        Self { id, held: false, indexed: false, unfit: false, busy: None, side: None, failures: 0, retry_at: None }
+        Self {
+            id,
+            held: false,
+            indexed: false,
+            forgotten: false,
+            unfit: false,
+            busy: None,
+            side: None,
+            failures: 0,
+            retry_at: None,
+        }
     }
 
     /// The decision.
     pub fn need(&self, ledger: &LedgerSide, duties: &Duties) -> Need {
         if ledger.refused {
             return Need::Settled;
+        }
+        if ledger.revoked {
+            return if self.forgotten { Need::Settled } else { Need::Do(Step::Forget) };
         }
         if !self.held {
             return Need::Do(Step::Fetch);
@@ -121,6 +140,7 @@ impl Track {
         match step {
             Step::Fetch => self.held = true,
             Step::Index => self.indexed = true,
+            Step::Forget => self.forgotten = true,
             Step::Attest | Step::Judge | Step::Reveal => {}
         }
     }
@@ -185,6 +205,15 @@ mod tests {
     fn a_refused_contribution_is_let_go() {
         let ledger = LedgerSide { refused: true, ..LedgerSide::default() };
         assert_eq!(track(false).need(&ledger, &ALL), Need::Settled);
+    }
+
+    #[test]
+    fn a_revoked_contribution_is_forgotten_and_never_fetched() {
+        let ledger = LedgerSide { revoked: true, attested: true, ..LedgerSide::default() };
+        let mut track = track(false);
+        assert_eq!(track.need(&ledger, &ALL), Need::Do(Step::Forget));
+        track.succeeded(Step::Forget);
+        assert_eq!(track.need(&ledger, &ALL), Need::Settled);
     }
 
     #[test]

@@ -1,0 +1,127 @@
+//! The records behind a data snapshot: what a model is trained on, with consent and licence respected.
+
+use datanet_inference::corpus::Record;
+use datanet_ledger::component::contributions::{self, Contribution, Status};
+use datanet_ledger::component::datanets::history;
+use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_types::record::Format;
+use datanet_types::release::DataSnapshot;
+use datanet_types::{Address, ContributionId, DatanetId};
+
+use super::ReadOptions;
+use super::licence::permits_training;
+use crate::error::{ServiceError, ServiceResult};
+use crate::intake::unknown_datanet;
+use crate::node::Core;
+use crate::workers::steward::{MAX_HELD_OUT, providers};
+
+/// A record to train on.
+#[derive(Debug, Clone)]
+pub struct TrainingRecord {
+    /// Its contribution.
+    pub contribution: ContributionId,
+    /// Who gave it.
+    pub contributor: Address,
+    /// Its position in the contribution, from 0.
+    pub index: u64,
+    /// Passage, label and all other fields.
+    pub record: Record,
+}
+
+/// What a snapshot holds.
+#[derive(Debug, Clone)]
+pub struct TrainingData {
+    /// The place in the datanet's history.
+    pub snapshot: DataSnapshot,
+    /// The datanet: schema, labels, licence, held-out set.
+    pub datanet: Datanet,
+    /// The contributions read, in the order in which they became final.
+    pub contributions: Vec<Contribution>,
+    /// Contributions of the snapshot that were revoked since: nothing of them is here.
+    pub revoked: Vec<ContributionId>,
+    /// Their records, in that order.
+    pub records: Vec<TrainingRecord>,
+    /// Records that the snapshot holds, those beyond the limit included.
+    pub total: u64,
+}
+
+impl Core {
+    /// A datanet's history when it had `count` entries, or now: what a model is registered with.
+    pub fn data_snapshot(&self, datanet: &DatanetId, count: Option<u64>) -> ServiceResult<DataSnapshot> {
+        let reader = self.chain.reader()?;
+        let latest = history::latest(&reader, datanet)?;
+        let snapshot = match count {
+            None => Some(latest),
+            Some(count) => history::at(&reader, datanet, count)?,
+        };
+        snapshot.ok_or_else(|| {
+            ServiceError::unprocessable(
+                "unknown-snapshot",
+                format!("the history of datanet {datanet} has {} entries; name one of them", latest.count),
+            )
+        })
+    }
+
+    /// The records behind `snapshot`, the first `limit` of them: the same on every node. Bytes that are not here are
+    /// fetched. What was revoked since is left out; a licence that allows no training is an error.
+    pub async fn training_records(&self, snapshot: &DataSnapshot, limit: u64) -> ServiceResult<TrainingData> {
+        let datanet = self.licensed(&snapshot.datanet)?;
+        let (contributions, revoked) = self.members(snapshot)?;
+        let total = contributions.iter().map(|contribution| contribution.records).fold(0, u64::saturating_add);
+        let mut records: Vec<TrainingRecord> = Vec::new();
+        for contribution in &contributions {
+            let left = limit.saturating_sub(records.len() as u64);
+            if left == 0 {
+                break;
+            }
+            let from = providers(self, contribution)?;
+            // Held until read, so that the collector leaves it alone.
+            let _held = self.bring_blob(&contribution.blob, Some(contribution.size), contribution.size, &from).await?;
+            let page = ReadOptions::Page { offset: 0, limit: left };
+            let batch = self.read_contribution(contribution, &datanet, page).await?;
+            records.extend(batch.records.into_iter().map(|(index, record)| TrainingRecord {
+                contribution: contribution.id,
+                contributor: contribution.contributor,
+                index,
+                record,
+            }));
+        }
+        Ok(TrainingData { snapshot: *snapshot, datanet, contributions, revoked, records, total })
+    }
+
+    /// The records of a datanet's held-out set, at most as many as judges use.
+    pub async fn held_out_records(&self, datanet: &Datanet) -> ServiceResult<Vec<Record>> {
+        let _held = self.bring_blob(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &[]).await?;
+        let options = ReadOptions::Sample { size: MAX_HELD_OUT, seed: 0 };
+        let batch = self.read_blob(datanet.holdout, Format::Jsonl, datanet.schema.clone(), options).await?;
+        Ok(batch.records.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The datanet, if its licence lets models be trained on it.
+    fn licensed(&self, id: &DatanetId) -> ServiceResult<Datanet> {
+        let datanet = datanets::get(&self.chain.reader()?, id)?.ok_or_else(|| unknown_datanet(id))?;
+        match permits_training(&datanet.licence) {
+            Ok(()) => Ok(datanet),
+            Err(reason) => Err(ServiceError::unprocessable("licence-forbids", reason)),
+        }
+    }
+
+    /// The contributions of a snapshot, and those of it that were revoked since.
+    fn members(&self, snapshot: &DataSnapshot) -> ServiceResult<(Vec<Contribution>, Vec<ContributionId>)> {
+        let reader = self.chain.reader()?;
+        if history::at(&reader, &snapshot.datanet, snapshot.count)? != Some(*snapshot) {
+            return Err(ServiceError::unprocessable(
+                "unknown-snapshot",
+                format!("the history of datanet {} had no such entry {}", snapshot.datanet, snapshot.count),
+            ));
+        }
+        let (mut kept, mut revoked) = (Vec::new(), Vec::new());
+        for id in history::members(&reader, &snapshot.datanet, snapshot.count)?.unwrap_or_default() {
+            match contributions::get(&reader, &id)? {
+                Some(contribution) if contribution.status() != Status::Revoked => kept.push(contribution),
+                _ => revoked.push(id),
+            }
+        }
+        Ok((kept, revoked))
+    }
+}

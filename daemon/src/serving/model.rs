@@ -1,0 +1,250 @@
+//! Answers of released models: what they cost, their receipts, and whether another node finds the same.
+//!
+//! An answer is [`Core::model_output`], a receipt made by [`Core::model_receipt`], and [`Core::charge_answer`]; whoever
+//! checks it computes the output again and compares ([`compare`]).
+
+use std::collections::BTreeMap;
+
+use datanet_inference::retrieval::TOLERANCE_PPM;
+use datanet_ledger::component::contributions::{self, Status};
+use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_ledger::component::models::{self, Model};
+use datanet_ledger::state::StateRead;
+use datanet_types::amount::PPM;
+use datanet_types::receipt::{AskInput, AskOutput, Credit, Method, Receipt, influence_weights, span_weights};
+use datanet_types::release::{DataSnapshot, Release};
+use datanet_types::{Amount, ContributionId, DatanetId, ModelId};
+use futures::future::BoxFuture;
+
+use crate::error::{ServiceError, ServiceResult};
+use crate::node::Core;
+
+/// How far the probabilities of two nodes may lie apart, all together, in parts per million.
+const PROBABILITY_TOLERANCE: u64 = 10_000;
+
+/// Whoever runs released models on this node. Serving does not know how models run; it charges and checks what they say.
+pub trait ModelAnswers: Send + Sync {
+    /// What `model` answers to `input`, with the influences or matches that `method` gives; contributions that are revoked
+    /// now are left out ([`Core::revoked_of`]). Fetches and loads the model if it must. The same for the same input on
+    /// every node, but for the last digits of its numbers: receipts are checked with it.
+    fn output<'a>(
+        &'a self,
+        core: &'a Core,
+        model: &'a Model,
+        input: &'a AskInput,
+        method: Method,
+    ) -> BoxFuture<'a, ServiceResult<AskOutput>>;
+}
+
+/// What an answer of a model costs, and in whose name it is charged.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The datanet behind the model; the dearest if there are several. `None`: trained on no datanet, and free.
+    pub datanet: Option<Datanet>,
+    /// Base units an answer costs.
+    pub price: Amount,
+}
+
+/// The terms of a model on the ledger.
+pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
+    let mut dearest: Option<Datanet> = None;
+    for snapshot in &model.snapshots {
+        let datanet = datanets::get(state, &snapshot.datanet)?;
+        dearest = match (dearest, datanet) {
+            (Some(before), Some(datanet)) if before.price >= datanet.price => Some(before),
+            (before, datanet) => datanet.or(before),
+        };
+    }
+    let price = dearest.as_ref().map_or(0, |datanet| datanet.price);
+    Ok(Terms { datanet: dearest, price })
+}
+
+impl Core {
+    /// Says who runs released models here; once, when the node starts.
+    pub fn serve_models(&self, answers: Box<dyn ModelAnswers>) {
+        if self.serving.models.set(answers).is_err() {
+            tracing::error!("released models are served already; the second server is left out");
+        }
+    }
+
+    /// What `model` answers to `input`, computed here.
+    pub async fn model_output(&self, model: &Model, input: &AskInput, method: Method) -> ServiceResult<AskOutput> {
+        let answers = self.serving.models.get().ok_or_else(|| {
+            ServiceError::unavailable("models-not-ready", "this node does not run released models; try again in a moment")
+        })?;
+        answers.output(self, model, input, method).await
+    }
+
+    /// A model on the ledger.
+    pub fn registered_model(&self, id: &ModelId) -> ServiceResult<Model> {
+        models::get(&self.chain.reader()?, id)?.ok_or_else(|| {
+            ServiceError::not_found("unknown-model", format!("no model {id} is on the ledger; `GET /v1/models` lists them"))
+        })
+    }
+
+    /// Whether a contribution was taken back: then it is neither named in an answer nor paid.
+    pub fn is_revoked(&self, id: &ContributionId) -> ServiceResult<bool> {
+        let contribution = contributions::get(&self.chain.reader()?, id)?;
+        Ok(contribution.is_none_or(|contribution| contribution.status() == Status::Revoked))
+    }
+
+    /// Which of a release's contributions were taken back: what [`Release::spread`] leaves out.
+    pub fn revoked_of(&self, release: &Release) -> ServiceResult<std::collections::BTreeSet<ContributionId>> {
+        let mut revoked = std::collections::BTreeSet::new();
+        for id in release.contributions() {
+            if self.is_revoked(id)? {
+                revoked.insert(*id);
+            }
+        }
+        Ok(revoked)
+    }
+
+    /// The claims of an answer of `model`, with `credits` found by `method`; to be charged with [`Core::charge_answer`] for
+    /// the price that [`terms`] says.
+    pub fn model_receipt(
+        &self,
+        model: &Model,
+        terms: &Terms,
+        method: Method,
+        credits: Vec<Credit>,
+    ) -> ServiceResult<Receipt> {
+        Ok(Receipt {
+            chain_id: self.chain.id().to_owned(),
+            datanet: terms.datanet.as_ref().map_or(DatanetId::ZERO, |datanet| datanet.id),
+            model: model.id,
+            node: self.node_key(),
+            height: model.registered_height,
+            snapshot: DataSnapshot::digest_of(&model.snapshots),
+            method: method as i32,
+            credits,
+            fee: terms.price,
+            split: self.chain.params()?.fee_shares.split(terms.price),
+            ..Receipt::default()
+        })
+    }
+}
+
+/// How an answer compares with the same computed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal to the bit.
+    Same,
+    /// The same answer; so many parts per million of the weight lie elsewhere.
+    Within(u64),
+    /// Something else, in words.
+    Other(String),
+}
+
+/// Compares what was `claimed` with what was `found` here. `is_revoked` says which contributions were taken back, since
+/// they may be missing on either side.
+pub fn compare(
+    claimed: &AskOutput,
+    found: &AskOutput,
+    is_revoked: impl Fn(&ContributionId) -> ServiceResult<bool>,
+) -> ServiceResult<Comparison> {
+    if claimed == found {
+        return Ok(Comparison::Same);
+    }
+    if claimed.label != found.label || claimed.answer != found.answer || claimed.completion != found.completion {
+        let (claimed, found) = (excerpt(&claimed.answer), excerpt(&found.answer));
+        return Ok(Comparison::Other(format!("the answer says {claimed:?}, this node finds {found:?}")));
+    }
+    if let Some(what) = other_scores(claimed, found) {
+        return Ok(Comparison::Other(what));
+    }
+    let (mut theirs, mut ours) = (weights(claimed), weights(found));
+    for id in theirs.keys().chain(ours.keys()).copied().collect::<Vec<_>>() {
+        if theirs.contains_key(&id) != ours.contains_key(&id) && is_revoked(&id)? {
+            theirs.remove(&id);
+            ours.remove(&id);
+        }
+    }
+    let difference = distance(&theirs, &ours);
+    Ok(if difference > TOLERANCE_PPM {
+        Comparison::Other(format!("{difference} parts per million of the weight lie elsewhere"))
+    } else {
+        Comparison::Within(difference)
+    })
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+fn other_scores(claimed: &AskOutput, found: &AskOutput) -> Option<String> {
+    let labels = |output: &AskOutput| output.scores.iter().map(|score| score.label.clone()).collect::<Vec<_>>();
+    if labels(claimed) != labels(found) {
+        return Some("the labels are not the model's".to_owned());
+    }
+    let pairs = claimed.scores.iter().zip(&found.scores);
+    let apart = pairs.map(|(a, b)| a.probability.abs_diff(b.probability)).fold(0, u64::saturating_add);
+    (apart > PROBABILITY_TOLERANCE).then(|| format!("the probabilities lie {apart} parts per million apart"))
+}
+
+fn weights(output: &AskOutput) -> BTreeMap<ContributionId, u64> {
+    let weights = if output.spans.is_empty() { influence_weights(&output.influence) } else { span_weights(&output.spans) };
+    weights.into_iter().collect()
+}
+
+/// How much of the weight lies elsewhere, in parts per million, after what is left is scaled to a million on both sides.
+fn distance(a: &BTreeMap<ContributionId, u64>, b: &BTreeMap<ContributionId, u64>) -> u64 {
+    let sum = |weights: &BTreeMap<ContributionId, u64>| weights.values().fold(0, |sum: u64, w| sum.saturating_add(*w));
+    let (of_a, of_b) = (sum(a), sum(b));
+    if of_a == 0 || of_b == 0 {
+        return if of_a == of_b { 0 } else { PPM };
+    }
+    let scaled = |weight: Option<&u64>, of: u64| weight.copied().unwrap_or(0).saturating_mul(PPM) / of;
+    let ids: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    let apart = ids.into_iter().map(|id| scaled(a.get(id), of_a).abs_diff(scaled(b.get(id), of_b)));
+    apart.fold(0, u64::saturating_add) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_types::receipt::{Influence, LabelScore};
+
+    fn output(values: &[(u8, i64)], probability: u64) -> AskOutput {
+        let influence = |(n, value): &(u8, i64)| Influence { contribution: ContributionId([*n; 32]), value: *value };
+        AskOutput {
+            label: Some("a".into()),
+            answer: "a".into(),
+            scores: vec![LabelScore { label: "a".into(), probability }],
+            influence: values.iter().map(influence).collect(),
+            ..AskOutput::default()
+        }
+    }
+
+    fn verdict(claimed: &AskOutput, found: &AskOutput) -> Comparison {
+        compare(claimed, found, |id| Ok(id.0[0] == 9)).unwrap()
+    }
+
+    #[test]
+    fn small_differences_are_within_and_large_ones_are_not() {
+        let claimed = output(&[(1, 500), (2, 500)], 900_000);
+        assert_eq!(verdict(&claimed, &claimed), Comparison::Same);
+        assert_eq!(verdict(&claimed, &output(&[(1, 505), (2, 495)], 900_010)), Comparison::Within(5_000));
+        let shifted = verdict(&claimed, &output(&[(1, 600), (2, 400)], 900_000));
+        assert!(matches!(shifted, Comparison::Other(what) if what.contains("100000 parts")));
+        let bolder = verdict(&claimed, &output(&[(1, 500), (2, 500)], 800_000));
+        assert!(matches!(bolder, Comparison::Other(what) if what.contains("probabilities")));
+        let other = AskOutput { answer: "b".into(), ..claimed.clone() };
+        assert!(matches!(verdict(&claimed, &other), Comparison::Other(what) if what.contains("finds \"b\"")));
+    }
+
+    #[test]
+    fn what_was_revoked_meanwhile_may_be_missing() {
+        let claimed = output(&[(1, 500), (2, 500), (9, 800)], 900_000);
+        let found = output(&[(1, 500), (2, 500)], 900_000);
+        assert_eq!(verdict(&claimed, &found), Comparison::Within(0));
+        let hidden = output(&[(1, 500)], 900_000);
+        assert!(matches!(verdict(&hidden, &found), Comparison::Other(_)), "a contributor that is not revoked is missing");
+    }
+
+    #[test]
+    fn nothing_helped_is_an_answer_too() {
+        let harmed = output(&[(1, -5)], 900_000);
+        assert_eq!(verdict(&harmed, &output(&[(1, -6)], 900_000)), Comparison::Within(0));
+        assert!(matches!(verdict(&harmed, &output(&[(1, 6)], 900_000)), Comparison::Other(_)));
+    }
+}
