@@ -1,7 +1,37 @@
 //! Whose records made the model answer as it does.
+//!
+//! ```text
+//!  model ◄── the network being trained                    losses, per-sample gradients, curvature rows
+//!    │
+//!  course ──► replay ──► table                            training, followed; what the release ships
+//!                          │
+//!                          ▼
+//!             values of an answer, counterfactual answers (answer)
+//!
+//!  audit ──► gate                                         values against real retraining; the fallback
+//!  gradients, gauss_newton, similarity                    what else values could come from
+//!  clusters, clip, attacks                                why copying, splitting and outliers do not pay
+//!  study                                                  all of it on a task, as `bench attribution` shows it
+//! ```
 
+pub mod attacks;
+pub mod audit;
+pub mod cholesky;
+pub mod clip;
+pub mod clusters;
+pub mod course;
+pub mod curvature;
+pub mod gauss_newton;
+pub mod gradients;
 pub mod model;
+pub mod rank;
 pub mod replay;
+pub mod similarity;
+pub mod study;
 pub mod table;
 
+pub use audit::{AuditPlan, Belonging, Choice, Faithfulness, Gate, Ground, MethodScores, Thresholds};
+pub use course::Course;
 pub use model::{Curvature, Model, ModelError, Rows};
+pub use replay::{Replay, ReplayStep};
+pub use table::Table;

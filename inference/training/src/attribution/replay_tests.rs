@@ -176,3 +176,18 @@ proptest! {
         prop_assert!(Replay::from_bytes(&bytes[..cut]).is_err());
     }
 }
+
+#[test]
+#[ignore = "a timing: run it alone"]
+fn eight_hundred_columns_take_a_fraction_of_a_second() {
+    let recipe = Recipe::default();
+    for (columns, rows) in [(13, 192), (800, 0), (800, 32), (800, 64), (800, 192), (2000, 192)] {
+        let mut step = numbers(1, 14_598, columns, 32, rows);
+        step.curvature.data.iter_mut().for_each(|x| *x *= 0.05);
+        let mut replay = Replay::new(14_598, columns).unwrap();
+        replay.step(step.step(&recipe, 0)).unwrap();
+        let start = std::time::Instant::now();
+        (1..6).for_each(|t| replay.step(step.step(&recipe, t)).unwrap());
+        println!("{columns} columns, {rows} rows: {:?} a step", start.elapsed() / 5);
+    }
+}

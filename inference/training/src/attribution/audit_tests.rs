@@ -1,0 +1,83 @@
+use super::*;
+
+/// Records whose loss contributions simply add up: leaving a record out raises answer q's loss by worth[record][q].
+fn worth() -> Rows {
+    let mut dice = Stream::new("audit test", 0, 0);
+    Rows { rows: 40, columns: 6, data: (0..240).map(|_| dice.normal()).collect() }
+}
+
+fn owners() -> Vec<usize> {
+    (0..40).map(|record| record / 4).collect()
+}
+
+fn ground(plan: &AuditPlan, belonging: &Belonging) -> Ground {
+    let worth = worth();
+    let mut retrain = |removed: &[bool]| {
+        let mut losses = vec![1.0; 6];
+        for (record, _) in removed.iter().enumerate().filter(|(_, removed)| **removed) {
+            losses.iter_mut().zip(worth.row(record)).for_each(|(loss, worth)| *loss += worth);
+        }
+        Ok(losses)
+    };
+    let mut calls = Vec::new();
+    let ground = plan.observe(belonging, &mut retrain, &mut |done, total| calls.push((done, total))).unwrap();
+    assert_eq!(calls.last(), Some(&(calls.len(), calls.len())));
+    ground
+}
+
+#[test]
+fn the_truth_is_perfectly_faithful() {
+    let belonging = Belonging::by_record(&owners());
+    let plan = AuditPlan { contributors: 100, ..AuditPlan::default() };
+    let ground = ground(&plan, &belonging);
+    assert_eq!((ground.subsets.len(), ground.left_out.len()), (20, 10));
+    assert!(ground.subsets.iter().all(|subset| subset.len() == 4));
+    let found = ground.judge(&belonging, &worth());
+    assert!(found.lds.unwrap() > 0.999 && found.who.unwrap() > 0.999 && found.pay.unwrap() > 0.999, "{found:?}");
+    assert!(Gate::new(found, &ground, &Thresholds::default()).passed);
+    let mut wrong = worth();
+    wrong.data.iter_mut().for_each(|x| *x = -*x);
+    assert!(ground.judge(&belonging, &wrong).lds.unwrap() < -0.999);
+}
+
+#[test]
+fn columns_of_contributors_are_audited_as_such() {
+    let belonging = Belonging::by_contributor(&owners(), 10);
+    let ground = ground(&AuditPlan { removed: 0.2, ..AuditPlan::default() }, &belonging);
+    assert!(ground.subsets.iter().all(|subset| subset.len() == 2));
+    let values = Belonging::by_record(&owners()).by_contributors(&worth());
+    assert!(ground.judge(&belonging, &values).lds.unwrap() > 0.999);
+}
+
+#[test]
+fn an_audit_is_the_same_for_everybody_and_another_with_another_seed() {
+    let plan = AuditPlan::default();
+    assert_eq!(plan.draw_subsets(50), plan.draw_subsets(50));
+    assert_ne!(plan.draw_subsets(50), AuditPlan { seed: 1, ..plan.clone() }.draw_subsets(50));
+    assert_eq!(plan.draw_contributors(3), [0, 1, 2]);
+    assert!(plan.draw_subsets(0).iter().all(Vec::is_empty));
+    assert!(plan.draw_subsets(3).iter().all(|subset| subset.len() == 1));
+}
+
+#[test]
+fn a_gate_wants_enough_evidence() {
+    let belonging = Belonging::by_record(&owners());
+    let few = ground(&AuditPlan { subsets: 3, contributors: 2, ..AuditPlan::default() }, &belonging);
+    let found = Faithfulness { lds: Some(0.9), who: Some(-1.0), pay: None };
+    assert!(!Gate::new(found, &few, &Thresholds::default()).passed);
+    // With two contributors, "who" is chance and not required.
+    assert!(Gate::new(found, &few, &Thresholds { subsets: 3, ..Thresholds::default() }).passed);
+    let many = ground(&AuditPlan::default(), &belonging);
+    assert!(!Gate::new(found, &many, &Thresholds::default()).passed);
+    assert!(!Gate::new(Faithfulness::default(), &many, &Thresholds::default()).passed);
+}
+
+#[test]
+fn replay_is_left_only_for_something_better() {
+    let gate = |lds: f32, passed: bool| Gate { lds: Some(lds), who: Some(lds), passed, ..Gate::default() };
+    let swept = [(0.03, gate(0.5, false)), (0.1, gate(0.7, true)), (0.3, gate(0.65, true))];
+    assert_eq!(choose(gate(0.65, true), &swept).0, Choice::Replay);
+    assert_eq!(choose(gate(0.4, false), &swept).0, Choice::GaussNewton { damping: 0.1 });
+    assert_eq!(choose(gate(0.55, false), &swept[..1]).0, Choice::Replay);
+    assert!(!choose(gate(0.4, false), &[]).1.passed);
+}
