@@ -1,11 +1,13 @@
-//! The tensors of a safetensors file, by name, with their bytes left where they lie.
+//! The tensors of a model's safetensors files, by name, with their bytes left where they lie.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde::Deserialize;
 
 use super::BuildError;
 use crate::onnx::{DataType, TensorProto};
@@ -24,28 +26,125 @@ const MAX_INLINE_BYTES: u64 = (2 << 30) - (16 << 20);
 pub enum Storage {
     /// In the model itself: one self-contained ONNX file, at most 2 GB.
     Inline,
-    /// In the safetensors file, which the graph refers to by name and byte range. The runtime maps it: nothing is
+    /// In the safetensors files, which the graph refers to by name and byte range. The runtime maps it: nothing is
     /// copied, and processes that use the same file share its pages. The file must not change meanwhile; replace it
     /// by renaming a new one over it.
     Mapped,
 }
 
-/// The checked header of a safetensors file.
+/// Real indexes name some 1,000 tensors.
+const MAX_INDEX_BYTES: u64 = 16 << 20;
+
+/// The largest models come in some 200 files.
+const MAX_SHARDS: usize = 512;
+
+/// The checked headers of a model's safetensors files.
 #[derive(Debug)]
 pub struct Weights {
+    shards: Vec<Shard>,
+    /// The file of each tensor.
+    places: HashMap<String, usize>,
+}
+
+/// One safetensors file.
+#[derive(Debug)]
+struct Shard {
     path: PathBuf,
     location: String,
     metadata: Metadata,
     data_start: u64,
 }
 
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: HashMap<String, String>,
+}
+
 impl Weights {
-    /// Reads the header of the file and checks it against the file's real length: no overlap, no gap, no tensor
+    /// Reads the header of one file and checks it against the file's real length: no overlap, no gap, no tensor
     /// outside the file.
     ///
     /// # Errors
     /// [`BuildError::Read`] and [`BuildError::Damaged`].
     pub fn open(path: &Path) -> Result<Self, BuildError> {
+        Self::of(vec![Shard::open(path)?])
+    }
+
+    /// Opens `model.safetensors` of a folder, or the files that its `model.safetensors.index.json` names.
+    ///
+    /// Links are followed first: the runtime reads no weights through a link that leads out of the folder it is given,
+    /// as those of Hugging Face's cache do.
+    ///
+    /// # Errors
+    /// As [`Weights::open`], for each file; and if the files really lie in several folders.
+    pub fn open_folder(folder: &Path) -> Result<Self, BuildError> {
+        let index = folder.join("model.safetensors.index.json");
+        let single = folder.join("model.safetensors");
+        let names = if single.exists() || !index.exists() { vec![single] } else { shard_files(folder, &index)? };
+        let real = |path: PathBuf| path.canonicalize().map_err(|source| BuildError::Read { path, source });
+        let shards = names.into_iter().map(|path| Shard::open(&real(path)?)).collect::<Result<_, _>>()?;
+        Self::of(shards)
+    }
+
+    fn of(shards: Vec<Shard>) -> Result<Self, BuildError> {
+        let mut places = HashMap::new();
+        for (place, shard) in shards.iter().enumerate() {
+            if shard.path.parent() != shards[0].path.parent() {
+                return Err(BuildError::Damaged("its parts lie in several folders".to_owned()));
+            }
+            for name in shard.metadata.offset_keys() {
+                if places.insert(name.clone(), place).is_some() {
+                    return Err(BuildError::Damaged(format!("tensor {name} is in two of its parts")));
+                }
+            }
+        }
+        Ok(Self { shards, places })
+    }
+
+    /// The real folder of the files, which the runtime must be given with [`Storage::Mapped`].
+    pub fn folder(&self) -> &Path {
+        self.shards.first().and_then(|shard| shard.path.parent()).unwrap_or(Path::new("."))
+    }
+
+    /// Whether a tensor of this name is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    /// The tensor as an initialiser called `name`; its shape must be `shape`.
+    ///
+    /// # Errors
+    /// [`BuildError::MissingTensor`], [`BuildError::WrongShape`], [`BuildError::UnsupportedElement`], and for
+    /// [`Storage::Inline`] also [`BuildError::Read`] and [`BuildError::TooLarge`].
+    pub fn tensor(&self, name: &str, shape: &[usize], storage: Storage) -> Result<TensorProto, BuildError> {
+        let shard = self.places.get(name).and_then(|&place| self.shards.get(place));
+        let found = shard.and_then(|shard| Some((shard, shard.metadata.info(name)?)));
+        let (shard, info) = found.ok_or_else(|| BuildError::MissingTensor(name.to_owned()))?;
+        if info.shape != shape {
+            return Err(BuildError::WrongShape {
+                name: name.to_owned(),
+                found: info.shape.clone(),
+                expected: shape.to_vec(),
+            });
+        }
+        let element = element_type(name, info.dtype)?;
+        let dims: Vec<i64> = shape.iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX)).collect();
+        let (offset, length) = shard.range(info);
+        Ok(match storage {
+            Storage::Mapped => TensorProto::external(name, element, &dims, &shard.location, offset, length),
+            Storage::Inline => {
+                let bytes = self.shards.iter().map(|shard| shard.metadata.data_len() as u64).sum();
+                if bytes > MAX_INLINE_BYTES {
+                    return Err(BuildError::TooLarge { bytes });
+                }
+                TensorProto::from_raw(name, element, &dims, shard.read(offset, length)?)
+            }
+        })
+    }
+}
+
+impl Shard {
+    fn open(path: &Path) -> Result<Self, BuildError> {
         let read_error = |source| BuildError::Read { path: path.to_owned(), source };
         let location = path
             .file_name()
@@ -65,44 +164,12 @@ impl Weights {
         Ok(Self { path: path.to_owned(), location, metadata, data_start })
     }
 
-    /// Whether a tensor of this name is there.
-    pub fn contains(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some()
-    }
-
-    /// The tensor as an initialiser called `name`; its shape must be `shape`.
-    ///
-    /// # Errors
-    /// [`BuildError::MissingTensor`], [`BuildError::WrongShape`], [`BuildError::UnsupportedElement`], and for
-    /// [`Storage::Inline`] also [`BuildError::Read`] and [`BuildError::TooLarge`].
-    pub fn tensor(&self, name: &str, shape: &[usize], storage: Storage) -> Result<TensorProto, BuildError> {
-        let info = self.metadata.info(name).ok_or_else(|| BuildError::MissingTensor(name.to_owned()))?;
-        if info.shape != shape {
-            return Err(BuildError::WrongShape {
-                name: name.to_owned(),
-                found: info.shape.clone(),
-                expected: shape.to_vec(),
-            });
-        }
-        let element = element_type(name, info.dtype)?;
-        let dims: Vec<i64> = shape.iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX)).collect();
-        let (offset, length) = self.range(info);
-        Ok(match storage {
-            Storage::Mapped => TensorProto::external(name, element, &dims, &self.location, offset, length),
-            Storage::Inline => TensorProto::from_raw(name, element, &dims, self.read(offset, length)?),
-        })
-    }
-
     fn range(&self, info: &TensorInfo) -> (u64, u64) {
         let (start, end) = info.data_offsets;
         (self.data_start + start as u64, (end - start) as u64)
     }
 
     fn read(&self, offset: u64, length: u64) -> Result<Bytes, BuildError> {
-        let all = self.metadata.data_len() as u64;
-        if all > MAX_INLINE_BYTES {
-            return Err(BuildError::TooLarge { bytes: all });
-        }
         let read_error = |source| BuildError::Read { path: self.path.clone(), source };
         let mut file = File::open(&self.path).map_err(read_error)?;
         file.seek(SeekFrom::Start(offset)).map_err(read_error)?;
@@ -112,6 +179,27 @@ impl Weights {
             return Err(BuildError::Damaged("it became shorter while it was read".to_owned()));
         }
         Ok(bytes.into())
+    }
+}
+
+/// The files that an index names, each once, all of them in its own folder.
+fn shard_files(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let read_error = |source| BuildError::Read { path: index.to_owned(), source };
+    let damaged = |reason: String| BuildError::Damaged(format!("its index {reason}"));
+    let bytes = std::fs::metadata(index).map_err(read_error)?.len();
+    if bytes > MAX_INDEX_BYTES {
+        return Err(damaged(format!("has {bytes} bytes, more than {MAX_INDEX_BYTES}")));
+    }
+    let json = std::fs::read(index).map_err(read_error)?;
+    let index: ShardIndex = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
+    let names: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
+    if names.is_empty() || names.len() > MAX_SHARDS {
+        return Err(damaged(format!("names {} files, not 1 to {MAX_SHARDS}", names.len())));
+    }
+    let plain = |name: &str| Path::new(name).file_name().is_some_and(|file| file == name);
+    match names.iter().find(|name| !plain(name)) {
+        Some(name) => Err(damaged(format!("leads out of its folder: {name:?}"))),
+        None => Ok(names.iter().map(|name| folder.join(name)).collect()),
     }
 }
 
@@ -203,6 +291,26 @@ mod tests {
         assert!(tensor("gone", &[1]).contains("gone is missing"));
         assert!(tensor("i", &[2]).contains("shape [1]"));
         assert!(tensor("i", &[1]).contains("I64"));
+    }
+
+    #[test]
+    fn the_parts_of_a_model_are_found_through_its_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = HEADER.replace("\"w\"", "\"v\"");
+        std::fs::write(folder.path().join("a.safetensors"), safetensors(HEADER, &[1; 8])).unwrap();
+        std::fs::write(folder.path().join("b.safetensors"), safetensors(&other, &[2; 8])).unwrap();
+        let index = folder.path().join("model.safetensors.index.json");
+        std::fs::write(&index, r#"{"weight_map":{"w":"a.safetensors","v":"b.safetensors"}}"#).unwrap();
+        let weights = Weights::open_folder(folder.path()).unwrap();
+        assert_eq!(weights.tensor("v", &[2], Storage::Inline).unwrap().raw_data.as_deref(), Some(&[2; 8][..]));
+        assert_eq!(weights.folder(), folder.path().canonicalize().unwrap());
+        for hostile in ["../a.safetensors", "/etc/passwd", "", ".."] {
+            std::fs::write(&index, serde_json::json!({ "weight_map": { "w": hostile } }).to_string()).unwrap();
+            assert!(matches!(Weights::open_folder(folder.path()), Err(BuildError::Damaged(_))), "{hostile}");
+        }
+        std::fs::copy(folder.path().join("a.safetensors"), folder.path().join("b.safetensors")).unwrap();
+        std::fs::write(&index, r#"{"weight_map":{"w":"a.safetensors","v":"b.safetensors"}}"#).unwrap();
+        assert!(matches!(Weights::open_folder(folder.path()), Err(BuildError::Damaged(_))), "one tensor twice");
     }
 
     proptest! {
