@@ -169,12 +169,11 @@ fn for_each_judgement(make: fn(u8, u8) -> Action) -> Vec<(u8, Action)> {
 fn epoch() -> (EpochTotals, Vec<EpochLeaf>) {
     let split = FeeShares::STANDARD.split(2 * PRICE);
     let leaf = |seed, cumulative| EpochLeaf { account: address(seed), cumulative };
-    let mut leaves =
-        vec![
-            leaf(CONTRIBUTOR, split.contributors),
-            leaf(CREATOR, split.owner + split.lineage),
-            leaf(VALIDATORS[1], split.validators),
-        ];
+    let mut leaves = vec![
+        leaf(CONTRIBUTOR, split.contributors),
+        leaf(CREATOR, split.owner + split.lineage),
+        leaf(VALIDATORS[1], split.validators),
+    ];
     leaves.sort_by_key(|leaf| leaf.account);
     (EpochTotals { answers: 2, fees: 2 * PRICE, split }, leaves)
 }

@@ -82,11 +82,8 @@ pub fn lineage_shares<S: StateRead>(
     let ancestors = ancestors(state, &model.parents)?.unwrap_or_default();
     let edges = ancestors.iter().map(|ancestor| ancestor.edges).fold(0, u64::saturating_add);
     let floors = edges.saturating_mul(u64::from(floor_bps));
-    let (own, each) = if edges == 0 || floors <= BPS {
-        (BPS.saturating_sub(floors), u64::from(floor_bps))
-    } else {
-        (0, 1)
-    };
+    let (own, each) =
+        if edges == 0 || floors <= BPS { (BPS.saturating_sub(floors), u64::from(floor_bps)) } else { (0, 1) };
     let mut weights = vec![own];
     weights.extend(ancestors.iter().map(|ancestor| ancestor.edges.saturating_mul(each)));
     let models = std::iter::once(model).chain(ancestors.iter().map(|ancestor| &ancestor.model));

@@ -4,9 +4,11 @@ mod harness;
 mod keys;
 mod life_of_a_channel;
 mod life_of_a_contribution;
+mod life_of_a_model;
 mod refused_contributions;
 mod refused_money;
 mod refused_nodes_and_pools;
+mod revoking;
 mod supply;
 
 use harness::Chain;

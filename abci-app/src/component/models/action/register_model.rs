@@ -26,9 +26,8 @@ impl ActionHandler for RegisterModel {
         check(is_set(&self.parents), "parents are at most 16 different models")?;
         check(is_set(&self.datanets), "datanets are at most 16 different ones")?;
         check(!self.parents.contains(&self.model), "a model can't be its own parent")?;
-        let invalid = |error: datanet_types::release::ReleaseError| {
-            ActionError::refused(code::MODEL_INVALID, error.to_string())
-        };
+        let invalid =
+            |error: datanet_types::release::ReleaseError| ActionError::refused(code::MODEL_INVALID, error.to_string());
         validate_snapshots(&self.snapshots).map_err(invalid)?;
         validate_evaluation(&self.evaluation).map_err(invalid)?;
         let named = self.snapshots.iter().all(|snapshot| self.datanets.contains(&snapshot.datanet));

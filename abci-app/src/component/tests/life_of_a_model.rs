@@ -1,0 +1,172 @@
+//! From a snapshot of data to a released model, its lineage and its taint.
+
+use std::collections::BTreeMap;
+
+use datanet_types::action::RegisterModel;
+use datanet_types::release::{DataSnapshot, Metric};
+use datanet_types::{Address, DatanetId, ModelId};
+use proptest::prelude::*;
+
+use super::Chain;
+use super::harness::address;
+use super::revoking::{give_final, revoke};
+use crate::code;
+use crate::component::datanets::history;
+use crate::component::models::{self, MAX_ANCESTORS, Model, Taint};
+
+fn id(n: u16) -> ModelId {
+    let mut bytes = [7; 32];
+    bytes[..2].copy_from_slice(&n.to_be_bytes());
+    ModelId(bytes)
+}
+
+fn model(n: u16, parents: &[u16]) -> RegisterModel {
+    RegisterModel {
+        model: id(n),
+        name: format!("model {n}"),
+        licence: "MIT".into(),
+        parents: parents.iter().copied().map(id).collect(),
+        ..RegisterModel::default()
+    }
+}
+
+fn trained(n: u16, parents: &[u16], snapshot: DataSnapshot) -> RegisterModel {
+    let evaluation = vec![Metric { name: "accuracy".into(), value: 611_000 }];
+    let (datanets, snapshots) = (vec![snapshot.datanet], vec![snapshot]);
+    RegisterModel { datanets, snapshots, evaluation, release: true, ..model(n, parents) }
+}
+
+fn get(chain: &Chain, n: u16) -> Model {
+    models::get(&chain.state, &id(n)).unwrap().unwrap()
+}
+
+fn taint(chain: &Chain, n: u16) -> Vec<Taint> {
+    let model = get(chain, n);
+    let taint = models::taint(&chain.state, &model, 99).unwrap();
+    assert_eq!(models::is_tainted(&chain.state, &model).unwrap(), !taint.is_empty());
+    taint
+}
+
+fn world() -> (Chain, DatanetId) {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    (chain, datanet)
+}
+
+#[test]
+fn a_release_names_a_place_in_the_history_that_was_really_there() {
+    let (mut chain, datanet) = world();
+    give_final(&mut chain, 11, datanet, 1);
+    let early = history::latest(&chain.state, &datanet).unwrap();
+    give_final(&mut chain, 12, datanet, 2);
+    chain.act(5, model(1, &[]));
+    let events = chain.act(6, trained(2, &[1], early));
+    assert_eq!(events[0].get("release"), Some("true"));
+    let released = get(&chain, 2);
+    assert_eq!((released.snapshots.as_slice(), released.release), ([early].as_slice(), true));
+    assert_eq!(released.evaluation[0].value, 611_000);
+
+    let forged = DataSnapshot { digest: datanet_types::Digest([1; 32]), ..early };
+    chain.refused(6, trained(3, &[], forged), code::MODEL_SNAPSHOT, "another digest");
+    let beyond = DataSnapshot { count: 3, ..early };
+    chain.refused(6, trained(3, &[], beyond), code::MODEL_SNAPSHOT, "has 2 entries");
+    let empty = DataSnapshot::start(datanet);
+    chain.refused(6, trained(3, &[], empty), code::MODEL_INVALID, "snapshot of nothing");
+    let elsewhere = RegisterModel { datanets: vec![], ..trained(3, &[], early) };
+    chain.refused(6, elsewhere, code::MODEL_INVALID, "among the model's datanets");
+    let twice = RegisterModel { snapshots: vec![early; 2], ..trained(3, &[], early) };
+    chain.refused(6, twice, code::MODEL_INVALID, "one for each");
+    let metric = |name: String| Metric { name, value: -5 };
+    let evaluation: Vec<Metric> = (0..65).map(|n| metric(n.to_string())).collect();
+    chain.refused(6, RegisterModel { evaluation, ..trained(3, &[], early) }, code::MODEL_INVALID, "64 numbers");
+    let evaluation = vec![metric(String::new())];
+    chain.refused(6, RegisterModel { evaluation, ..trained(3, &[], early) }, code::MODEL_INVALID, "metric's name");
+}
+
+#[test]
+fn exactly_the_models_whose_data_was_taken_back_are_tainted() {
+    let (mut chain, datanet) = world();
+    let (first, second) = (give_final(&mut chain, 11, datanet, 1), give_final(&mut chain, 12, datanet, 2));
+    let both = history::latest(&chain.state, &datanet).unwrap();
+    let one = history::at(&chain.state, &datanet, 1).unwrap().unwrap();
+    chain.act(5, model(1, &[]));
+    chain.act(5, trained(2, &[1], one));
+    chain.act(5, trained(3, &[1], both));
+    chain.act(5, model(4, &[3]));
+    chain.act(12, revoke(&second));
+    let height = chain.block.height;
+    let found = Taint { model: id(3), contribution: second, height };
+    assert_eq!(taint(&chain, 1), []);
+    assert_eq!(taint(&chain, 2), [], "the second was not there yet");
+    assert_eq!(taint(&chain, 3), [found]);
+    assert_eq!(taint(&chain, 4), [found], "through its parent");
+
+    let after = history::latest(&chain.state, &datanet).unwrap();
+    chain.act(5, trained(5, &[1], after));
+    assert_eq!(taint(&chain, 5), [], "the second was gone already");
+    chain.act(11, revoke(&first));
+    assert_eq!(taint(&chain, 5).len(), 1);
+    assert_eq!(taint(&chain, 3).len(), 2);
+    let model = get(&chain, 3);
+    assert_eq!(models::taint(&chain.state, &model, 1).unwrap().len(), 1);
+    chain.act(5, trained(6, &[], both));
+    assert_eq!(taint(&chain, 6).len(), 2, "registered late, trained on it all the same");
+}
+
+#[test]
+fn every_parent_link_is_counted_once() {
+    let (mut chain, _) = world();
+    // A diamond: 4 is made from 2 and 3, and both from 1.
+    for (n, parents) in [(1, &[][..]), (2, &[1]), (3, &[1]), (4, &[2, 3]), (5, &[4, 1])] {
+        chain.act(5 + n as u8, model(n, parents));
+    }
+    let ancestors = models::ancestors(&chain.state, &get(&chain, 5).parents).unwrap().unwrap();
+    let edges: BTreeMap<ModelId, u64> = ancestors.iter().map(|a| (a.model.id, a.edges)).collect();
+    assert_eq!(edges, BTreeMap::from([(id(1), 3), (id(2), 1), (id(3), 1), (id(4), 1)]));
+    let shares = |n: u16, amount: u64, floor: u32| -> Vec<(Address, u64)> {
+        let shares = models::lineage_shares(&chain.state, &get(&chain, n), amount, floor).unwrap();
+        shares.into_iter().map(|share| (share.owner, share.amount)).collect()
+    };
+    assert_eq!(shares(1, 1_000, 2_500), [(address(6), 1_000)]);
+    assert_eq!(shares(2, 1_000, 2_500), [(address(7), 750), (address(6), 250)]);
+    assert_eq!(shares(4, 1_000, 2_000), [(address(9), 200), (address(6), 400), (address(7), 200), (address(8), 200)]);
+    // Six links at a quarter each would be more than all: they share all of it.
+    let all: Vec<u64> = shares(5, 1_200, 2_500).into_iter().map(|(_, amount)| amount).collect();
+    assert_eq!(all, [0, 600, 200, 200, 200]);
+    assert_eq!(shares(5, 1_000, 0)[0], (address(10), 1_000));
+}
+
+#[test]
+fn a_lineage_has_an_end() {
+    let (mut chain, _) = world();
+    chain.act(5, model(0, &[]));
+    for n in 1..=MAX_ANCESTORS as u16 {
+        chain.act(5 + (n / 200) as u8, model(n, &[n - 1]));
+    }
+    let next = MAX_ANCESTORS as u16 + 1;
+    chain.refused(15, model(next, &[next - 1]), code::MODEL_LINEAGE, "more than 1024 models");
+    chain.act(15, model(next, &[next - 2]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_lineage_part_is_divided_to_the_last_unit(
+        links in prop::collection::vec(prop::collection::btree_set(0u16..12, 0..5), 12),
+        amount in 0u64..1 << 50,
+        floor in 0u32..=10_000,
+    ) {
+        let (mut chain, _) = world();
+        for (n, parents) in (0u16..).zip(&links) {
+            let parents: Vec<u16> = parents.iter().copied().filter(|parent| *parent < n).collect();
+            chain.act(5 + (n % 10) as u8, model(n, &parents));
+        }
+        for n in 0..12 {
+            let shares = models::lineage_shares(&chain.state, &get(&chain, n), amount, floor).unwrap();
+            prop_assert_eq!(shares.iter().map(|share| share.amount).sum::<u64>(), amount);
+            prop_assert_eq!(shares[0].model, id(n));
+        }
+    }
+}
