@@ -3,9 +3,11 @@
 //! The application runs in this process, so reads are reads of its store. Transactions go the way of everybody's:
 //! through CometBFT's mempool, or through the solo engine's.
 
+mod models;
 mod submit;
 mod views;
 
+pub use models::RegisteredModel;
 pub use submit::{Committed, TxStatus};
 pub use views::{ContributionView, MemberView};
 

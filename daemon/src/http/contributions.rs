@@ -282,7 +282,10 @@ fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
         return Ok(());
     }
     let (id, height) = (contribution.id, contribution.revoked_height);
-    Err(ServiceError::not_found("revoked", format!("contribution {id} was revoked at height {height}; its records are gone")))
+    Err(ServiceError::not_found(
+        "revoked",
+        format!("contribution {id} was revoked at height {height}; its records are gone"),
+    ))
 }
 
 /// Takes a contribution back, with the key of the account that gave it, which must be on this node: from now on it is neither

@@ -70,7 +70,10 @@ impl Core {
     /// What `model` answers to `input`, computed here.
     pub async fn model_output(&self, model: &Model, input: &AskInput, method: Method) -> ServiceResult<AskOutput> {
         let answers = self.serving.models.get().ok_or_else(|| {
-            ServiceError::unavailable("models-not-ready", "this node does not run released models; try again in a moment")
+            ServiceError::unavailable(
+                "models-not-ready",
+                "this node does not run released models; try again in a moment",
+            )
         })?;
         answers.output(self, model, input, method).await
     }
@@ -78,7 +81,10 @@ impl Core {
     /// A model on the ledger.
     pub fn registered_model(&self, id: &ModelId) -> ServiceResult<Model> {
         models::get(&self.chain.reader()?, id)?.ok_or_else(|| {
-            ServiceError::not_found("unknown-model", format!("no model {id} is on the ledger; `GET /v1/models` lists them"))
+            ServiceError::not_found(
+                "unknown-model",
+                format!("no model {id} is on the ledger; `GET /v1/models` lists them"),
+            )
         })
     }
 
@@ -182,7 +188,8 @@ fn other_scores(claimed: &AskOutput, found: &AskOutput) -> Option<String> {
 }
 
 fn weights(output: &AskOutput) -> BTreeMap<ContributionId, u64> {
-    let weights = if output.spans.is_empty() { influence_weights(&output.influence) } else { span_weights(&output.spans) };
+    let weights =
+        if output.spans.is_empty() { influence_weights(&output.influence) } else { span_weights(&output.spans) };
     weights.into_iter().collect()
 }
 
@@ -238,7 +245,10 @@ mod tests {
         let found = output(&[(1, 500), (2, 500)], 900_000);
         assert_eq!(verdict(&claimed, &found), Comparison::Within(0));
         let hidden = output(&[(1, 500)], 900_000);
-        assert!(matches!(verdict(&hidden, &found), Comparison::Other(_)), "a contributor that is not revoked is missing");
+        assert!(
+            matches!(verdict(&hidden, &found), Comparison::Other(_)),
+            "a contributor that is not revoked is missing"
+        );
     }
 
     #[test]

@@ -158,9 +158,7 @@ impl Core {
     async fn recompute_model(&self, record: &AnswerRecord) -> ServiceResult<Recomputed> {
         let receipt = &record.receipt;
         let model = self.registered_model(&receipt.model)?;
-        if receipt.height != model.registered_height
-            || receipt.snapshot != DataSnapshot::digest_of(&model.snapshots)
-        {
+        if receipt.height != model.registered_height || receipt.snapshot != DataSnapshot::digest_of(&model.snapshots) {
             return Ok(Recomputed::Other("height and snapshot are not those of the model on the ledger".to_owned()));
         }
         let found = self.model_output(&model, &record.input, receipt.method()).await?;

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use datanet::init::{init_home, own_genesis, write_genesis};
+use datanet::node::Core;
 use datanet::setup::{self, Part, SetupOptions};
 use datanet::{NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig};
@@ -262,6 +263,7 @@ pub struct TestNode {
     config: NodeConfig,
     tools: Tools,
     running: Option<(oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>)>,
+    core: Option<Core>,
     api: Api,
 }
 
@@ -284,7 +286,7 @@ impl TestNode {
         let home = tempfile::tempdir().unwrap();
         let api = Api::new(String::new(), String::new());
         prepare(home.path(), &config);
-        let mut node = Self { home, config, tools, running: None, api };
+        let mut node = Self { home, config, tools, running: None, core: None, api };
         node.start().await;
         node
     }
@@ -296,7 +298,8 @@ impl TestNode {
         let (ready, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || run(options, ready, stopped));
-        let (base, token) = started.await.expect("the node starts");
+        let (base, token, core) = started.await.expect("the node starts");
+        self.core = Some(core);
         self.running = Some((stop, thread));
         self.api = Api::new(base, token);
         let api = &self.api;
@@ -310,6 +313,8 @@ impl TestNode {
 
     /// Stops it in order.
     pub fn stop(&mut self) {
+        // Its stores close with the last that holds it.
+        self.core = None;
         if let Some((stop, thread)) = self.running.take() {
             let _ = stop.send(());
             thread.join().expect("the node's thread does not panic").expect("the node stops in order");
@@ -323,6 +328,11 @@ impl TestNode {
         self.start().await;
     }
 
+    /// Its inside: for what has no interface.
+    pub fn core(&self) -> Core {
+        self.core.clone().expect("the node runs")
+    }
+
     /// Its home.
     pub fn home(&self) -> &Path {
         self.home.path()
@@ -331,6 +341,7 @@ impl TestNode {
 
 impl Drop for TestNode {
     fn drop(&mut self) {
+        self.core = None;
         // A test that failed has said why; the node's end must not hide it.
         if let Some((stop, thread)) = self.running.take() {
             let _ = stop.send(());
@@ -362,13 +373,13 @@ pub fn prepare(home: &Path, config: &NodeConfig) {
 
 fn run(
     options: NodeOptions,
-    ready: oneshot::Sender<(String, String)>,
+    ready: oneshot::Sender<(String, String, Core)>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = runtime.block_on(async {
         let node = datanet::spawn(options).await?;
-        let _ = ready.send((node.api_url(), node.token().to_owned()));
+        let _ = ready.send((node.api_url(), node.token().to_owned(), node.core().clone()));
         tokio::select! {
             ended = node.wait() => ended,
             _ = stopped => node.stop().await,

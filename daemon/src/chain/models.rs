@@ -1,0 +1,60 @@
+//! Registered models as people and programs see them: lineage, data, evaluation, and whether the data still stands.
+
+use datanet_ledger::LedgerReader;
+use datanet_ledger::component::models::{self, Model, Taint};
+use datanet_types::ModelId;
+
+use crate::error::ServiceResult;
+use crate::node::Core;
+
+/// Revoked contributions named of one model at most; more only say the same.
+const MAX_TAINT: usize = 100;
+/// Models read from the ledger at a time.
+const PAGE: usize = 256;
+
+/// A model on the ledger, flagged if something behind it was revoked.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct RegisteredModel {
+    /// Its record: owner, parents, datanets and snapshots, licence, evaluation, height.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub record: Model,
+    /// Whether it, or a model behind it, was trained on contributions that were revoked since.
+    pub tainted: bool,
+    /// Which, up to 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub taint: Vec<Taint>,
+}
+
+impl RegisteredModel {
+    /// A model with what the ledger says of its data now.
+    pub fn of(reader: &LedgerReader, record: Model) -> ServiceResult<Self> {
+        let taint = models::taint(reader, &record, MAX_TAINT)?;
+        Ok(Self { tainted: !taint.is_empty(), taint, record })
+    }
+}
+
+impl Core {
+    /// A model on the ledger, if it is there.
+    pub fn model_on_ledger(&self, id: &ModelId) -> ServiceResult<Option<RegisteredModel>> {
+        let reader = self.chain.reader()?;
+        let model = models::get(&reader, id)?;
+        model.map(|model| RegisteredModel::of(&reader, model)).transpose()
+    }
+
+    /// All models on the ledger, by id.
+    pub fn models_on_ledger(&self) -> ServiceResult<Vec<RegisteredModel>> {
+        let reader = self.chain.reader()?;
+        let mut all: Vec<RegisteredModel> = Vec::new();
+        loop {
+            let page = models::list(&reader, all.last().map(|last| &last.record.id), PAGE)?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            for model in page {
+                all.push(RegisteredModel::of(&reader, model)?);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A contributor takes data back: it is found, answered from and paid no more, and what was said before stays provable as
+//! far as that is possible.
+
+use std::process::Command;
+
+use datanet_types::action::RegisterModel;
+use datanet_types::{Action, ContributionId, DatanetId, ModelId};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::corpus;
+use crate::kit::{self, Api, TestNode, read, refused};
+use crate::payer::Payer;
+
+const JSONL: &str = "application/x-ndjson";
+
+/// Gives `count` records from `first` on; the contribution's id, once it is final.
+pub async fn give_final(node: &Api, account: &str, first: usize, count: usize) -> String {
+    let body = corpus::jsonl(&corpus::samples(first, count));
+    let given = read("the upload", node.upload("topics", account, JSONL, body)).await;
+    let id = given["id"].as_str().unwrap().to_owned();
+    let (_, view) = node.follow(&id).await;
+    assert_eq!(view["state"], "final", "{view:#}");
+    id
+}
+
+async fn ask(node: &Api, text: &str) -> Value {
+    node.post("/v1/ask", json!({ "datanet": "topics", "text": text, "account": "bob" })).await
+}
+
+fn credited(answer: &Value) -> Vec<String> {
+    let credits = answer["receipt"]["credits"].as_array().unwrap().iter();
+    credits.map(|credit| credit["contribution"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn verdict(node: &Api, answer: &Value) -> Value {
+    let id = answer["receipt"]["id"].as_str().unwrap();
+    read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_gone_and_models_trained_on_it_are_flagged() {
+    let Some(tools) = kit::tools_with_model().await else { return };
+    let mut node = TestNode::spawn(tools).await;
+    node.account("alice", 10_000_000).await;
+    node.account("carol", 10_000_000).await;
+    node.account("bob", 10_000_000).await;
+    let datanet = node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    let datanet: DatanetId = datanet.parse().unwrap();
+    let alices = give_final(&node, "alice", 0, 30).await;
+    let carols = give_final(&node, "carol", 30, 30).await;
+    node.post("/v1/channels", json!({ "account": "bob", "deposit": 20_000 })).await;
+
+    let passage = corpus::samples(0, 1)[0].0.clone();
+    let before = ask(&node, &passage).await;
+    assert!(credited(&before).contains(&alices), "{before:#}");
+    assert_eq!(verdict(&node, &before).await["verdict"], "match");
+    trained_on_all(&node, &datanet, &alices, &carols).await;
+
+    let output = Command::new(env!("CARGO_BIN_EXE_datanet"))
+        .args(["--json", "--home"])
+        .arg(node.home())
+        .args(["contribution", "revoke", &alices])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let revoked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&revoked["id"], &revoked["state"]), (&json!(alices), &json!("revoked")));
+
+    gone(&node, &alices).await;
+    let after = ask(&node, &passage).await;
+    assert_eq!(credited(&after), [carols.as_str()], "{after:#}");
+    assert_eq!(verdict(&node, &after).await["verdict"], "match");
+    let old = verdict(&node, &before).await;
+    assert_eq!(old["verdict"], "unverifiable", "{old:#}");
+    assert!(old["details"].as_str().unwrap().contains("was revoked at height"));
+    trained_on_less(&node, &datanet, &alices, &carols).await;
+
+    node.restart(std::time::Duration::from_secs(3_600)).await;
+    gone(&node, &alices).await;
+    assert_eq!(verdict(&node, &after).await["verdict"], "match");
+}
+
+/// Nothing of it is served here any more.
+async fn gone(node: &TestNode, id: &str) {
+    let view = node.get(&format!("/v1/contributions/{id}")).await;
+    assert_eq!(view["state"], "revoked", "{view:#}");
+    assert!(view["revoked_height"].as_u64() > view["final_height"].as_u64());
+    refused("records", node.raw(Method::GET, &format!("/v1/contributions/{id}/records")), 404, "revoked", "are gone")
+        .await;
+    let again = node.raw(Method::POST, &format!("/v1/contributions/{id}/revoke"));
+    refused("once more", again, 422, "transaction-refused", "once is enough").await;
+    let counts = node.get("/v1/datanets/topics").await;
+    assert_eq!(
+        (&counts["final_contributions"], &counts["revoked"], &counts["records"]),
+        (&json!(1), &json!(1), &json!(30))
+    );
+    let finals = node.get("/v1/datanets/topics/contributions?state=final").await;
+    assert_eq!(finals["contributions"].as_array().unwrap().len(), 1);
+    let tag = format!("contribution/{id}");
+    kit::until("the bytes are let go of", async || {
+        node.core().blobs().kept(&tag).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    let datanet = view["datanet"].as_str().unwrap().parse().unwrap();
+    let index = node.core().index(&datanet).await.unwrap();
+    let contribution: ContributionId = id.parse().unwrap();
+    kit::until("the index forgets it", async || (!index.contains(&contribution)).then_some(())).await;
+    for mode in ["text", "semantic", "hybrid"] {
+        let hits = node.get(&format!("/v1/search?datanet=topics&limit=50&q=lentils+pot+sauce&mode={mode}")).await;
+        assert!(hits["hits"].as_array().unwrap().iter().all(|hit| hit["contribution"] != id), "{mode}: {hits:#}");
+    }
+}
+
+const MODEL: ModelId = ModelId([3; 32]);
+
+/// All records are there to train on, and a model registered on them is clean.
+async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, second: &str) {
+    let core = node.core();
+    let snapshot = core.data_snapshot(datanet, None).unwrap();
+    let data = core.training_records(&snapshot, 1_000).await.unwrap();
+    assert_eq!((data.records.len(), data.total, data.revoked.len()), (60, 60, 0));
+    let ids: Vec<String> = data.contributions.iter().map(|contribution| contribution.id.to_string()).collect();
+    assert_eq!(ids, [first, second]);
+    let samples: Vec<(String, &str)> = corpus::samples(0, 60);
+    for (record, (text, label)) in data.records.iter().zip(&samples) {
+        assert_eq!((record.record.text(), record.record.label()), (text.as_str(), Some(*label)));
+    }
+    let few = core.training_records(&snapshot, 35).await.unwrap();
+    assert_eq!((few.records.len(), few.total, few.records[34].index), (35, 60, 4));
+    assert_eq!(core.held_out_records(&data.datanet).await.unwrap().len(), 45);
+
+    let payer = Payer::new(node).await;
+    let action = RegisterModel {
+        model: MODEL,
+        name: "topics".into(),
+        licence: "MIT".into(),
+        datanets: vec![*datanet],
+        snapshots: vec![snapshot],
+        ..RegisterModel::default()
+    };
+    node.execute(&payer.key, Action::RegisterModel(action)).await;
+    assert!(!core.model_on_ledger(&MODEL).unwrap().unwrap().tainted);
+}
+
+/// The same snapshot gives less, and says so; the model is flagged.
+async fn trained_on_less(node: &TestNode, datanet: &DatanetId, revoked: &str, kept: &str) {
+    let core = node.core();
+    let then = core.data_snapshot(datanet, Some(2)).unwrap();
+    let data = core.training_records(&then, 1_000).await.unwrap();
+    assert_eq!((data.records.len(), data.total), (30, 30));
+    assert!(data.records.iter().all(|record| record.contribution.to_string() == kept));
+    assert_eq!(data.revoked.iter().map(ToString::to_string).collect::<Vec<_>>(), [revoked]);
+    let now = core.data_snapshot(datanet, None).unwrap();
+    assert_eq!((now.count, core.training_records(&now, 9).await.unwrap().revoked.len()), (3, 0));
+    assert_eq!(core.data_snapshot(datanet, Some(4)).unwrap_err().code, "unknown-snapshot");
+    let model = core.model_on_ledger(&MODEL).unwrap().unwrap();
+    assert!(model.tainted);
+    assert_eq!(model.taint[0].contribution.to_string(), revoked);
+    assert_eq!(core.models_on_ledger().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn only_who_holds_the_key_takes_a_contribution_back() {
+    let node = kit::plain_node().await;
+    let nothing = ContributionId([9; 32]);
+    let revoke = node.raw(Method::POST, &format!("/v1/contributions/{nothing}/revoke"));
+    refused("an unknown one", revoke, 404, "unknown-contribution", "there is no contribution").await;
+}
