@@ -16,11 +16,6 @@ impl Gradients {
         self.parts.entry(of.to_owned()).or_default().push(part);
     }
 
-    /// Whether anything has been contributed to the gradient of `of`.
-    pub(super) fn contains(&self, of: &str) -> bool {
-        self.parts.contains_key(of)
-    }
-
     /// The gradient of `of`: the sum of what has been contributed; `None` if nothing has.
     ///
     /// Ask only once every reader of the value has contributed.

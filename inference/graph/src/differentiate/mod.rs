@@ -20,6 +20,8 @@ mod forward;
 mod path;
 mod rules;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use accumulate::Gradients;
 pub use error::DifferentiateError;

@@ -138,7 +138,7 @@ pub(super) fn gemm(step: &mut Step<'_>) -> Outcome {
     let dy = step.dy()?;
     let (a_turned, b_turned) = (step.int("transA").unwrap_or(0) != 0, step.int("transB").unwrap_or(0) != 0);
     let alpha = step.float("alpha", 1.0);
-    let mut product = |step: &mut Step<'_>, at: usize, left: (&Value, bool), right: (&Value, bool)| {
+    let product = |step: &mut Step<'_>, at: usize, left: (&Value, bool), right: (&Value, bool)| {
         let attributes = vec![
             AttributeProto::float("alpha", alpha),
             AttributeProto::int("transA", i64::from(left.1)),
