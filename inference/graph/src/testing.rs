@@ -9,10 +9,11 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 use prost::Message;
 
+use crate::build::{ModelFolder, Storage};
 use crate::onnx::ModelProto;
 
 /// The library, loaded once: what `ORT_DYLIB_PATH` names, or the one in the per-user cache that `datanet setup` fills.
-fn environment() -> &'static Environment {
+pub fn environment() -> &'static Environment {
     static LOADED: OnceLock<Environment> = OnceLock::new();
     LOADED.get_or_init(|| {
         let environment = ort::init_from(dylib()).unwrap();
@@ -45,11 +46,14 @@ pub fn session(model: &ModelProto) -> Result<Session, String> {
 
 /// A float input.
 pub fn floats(shape: &[usize], data: &[f32]) -> DynValue {
+    // Values are made by the library too, so it is loaded first.
+    environment();
     Tensor::from_array((shape.to_vec(), data.to_vec())).unwrap().into_dyn()
 }
 
 /// An integer input.
 pub fn ints(shape: &[usize], data: &[i64]) -> DynValue {
+    environment();
     Tensor::from_array((shape.to_vec(), data.to_vec())).unwrap().into_dyn()
 }
 
@@ -60,4 +64,10 @@ pub fn run(session: &mut Session, inputs: &[(&str, DynValue)], output: &str) -> 
     let outputs = session.run(inputs).unwrap();
     let (shape, data) = outputs[output].try_extract_tensor::<f32>().unwrap();
     (shape.to_vec(), data.to_vec())
+}
+
+/// The graph of the small encoder in the per-user cache, weights included.
+pub fn minilm() -> ModelProto {
+    let folder = ModelFolder::open(&cache().join("models/minilm-l6")).unwrap();
+    folder.encoder(Storage::Inline).unwrap()
 }
