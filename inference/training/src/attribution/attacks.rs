@@ -136,6 +136,12 @@ pub fn gain<C: Corpus, E>(
     let shares = measure(&mounted.corpus)?;
     let after = mounted.names.iter().map(|name| shares.get(*name).copied().unwrap_or_default()).sum();
     let before = before.get(attacker).copied().unwrap_or_default();
-    let gain = if before > 0.0 { after / before } else if after > 0.0 { f64::INFINITY } else { 1.0 };
+    let gain = if before > 0.0 {
+        after / before
+    } else if after > 0.0 {
+        f64::INFINITY
+    } else {
+        1.0
+    };
     Ok(Gain { attack, before, after, gain })
 }

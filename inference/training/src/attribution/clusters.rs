@@ -107,7 +107,8 @@ impl Default for PayRule {
 /// those paid (all the same if `fees` is empty). At least 0 each; they sum to 1, or to less where the cap took something.
 pub fn pay(values: &Rows, fees: &[f32], belonging: &Belonging, rule: PayRule) -> Vec<f64> {
     let fee = |answer: usize| f64::from(fees.get(answer).copied().unwrap_or(1.0));
-    let worth = |row: &[f32]| row.iter().enumerate().map(|(answer, value)| fee(answer) * f64::from(*value)).sum::<f64>();
+    let worth =
+        |row: &[f32]| row.iter().enumerate().map(|(answer, value)| fee(answer) * f64::from(*value)).sum::<f64>();
     let positive: Vec<f64> = values.iter().map(|row| worth(row).max(0.0)).collect();
     let total: f64 = positive.iter().sum();
     let mut shares = vec![0.0; belonging.contributors()];

@@ -29,9 +29,7 @@ pub fn rows<'a>(
     match curvature {
         Curvature::TrueLabel => Ok(Cow::Borrowed(gradients)),
         Curvature::None | Curvature::Signs(0) => Ok(Cow::Owned(Rows::none(gradients.columns))),
-        Curvature::All | Curvature::Signs(_) => {
-            Ok(Cow::Owned(model.curvature_rows(theta, samples, curvature, seed)?))
-        }
+        Curvature::All | Curvature::Signs(_) => Ok(Cow::Owned(model.curvature_rows(theta, samples, curvature, seed)?)),
     }
 }
 

@@ -27,7 +27,9 @@ pub enum GaussNewtonError {
     #[error(transparent)]
     NotPositive(#[from] NotPositive),
     /// Neither side of the matrix is small enough.
-    #[error("{rows} curvature rows of {parameters} parameters: one of them must be at most {MAX_SIZE}; ask for fewer rows a record")]
+    #[error(
+        "{rows} curvature rows of {parameters} parameters: one of them must be at most {MAX_SIZE}; ask for fewer rows a record"
+    )]
     TooLarge {
         /// R.
         rows: usize,

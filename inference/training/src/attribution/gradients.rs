@@ -140,7 +140,9 @@ mod tests {
                     let mut h = vec![0.0; v.len()];
                     for g in &all {
                         let factor = dot(&v, g) / (damping + dot(g, g));
-                        h.iter_mut().zip(v.iter().zip(g)).for_each(|(h, (v, g))| *h += (v - factor * g) / 7.0 / damping);
+                        h.iter_mut()
+                            .zip(v.iter().zip(g))
+                            .for_each(|(h, (v, g))| *h += (v - factor * g) / 7.0 / damping);
                     }
                     expected += dot(&h, &all[record]);
                 }

@@ -145,8 +145,7 @@ mod tests {
     fn no_attack_pays() {
         let (corpus, queries, network, recipe) = corpus();
         let initial = network.initial(0);
-        let mut measure =
-            |corpus: &PointCorpus| corpus.pay(&network, &initial, &recipe, &queries, Defence::default());
+        let mut measure = |corpus: &PointCorpus| corpus.pay(&network, &initial, &recipe, &queries, Defence::default());
         let before = measure(&corpus).unwrap();
         for attack in ALL {
             let mean = (0..6)

@@ -111,7 +111,10 @@ mod tests {
     use super::*;
     use crate::attribution::{
         audit::AuditPlan,
-        study::{network::{Logistic, Plain}, points::Points},
+        study::{
+            network::{Logistic, Plain},
+            points::Points,
+        },
     };
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod attacked;
 pub mod convex;
+pub mod digits;
 pub mod network;
 pub mod points;
 
@@ -22,6 +23,7 @@ use super::{
     similarity,
     table::TableError,
 };
+pub use digits::DigitsTask;
 pub use network::{Classifier, Logistic, Plain, TanhLora};
 pub use points::Points;
 
@@ -154,9 +156,8 @@ pub fn run(
         },
         progress,
     )?;
-    let score = |one: Valued| {
-        MethodScores::new(one.method, ground.judge(&belonging, &one.values), one.ended - one.started)
-    };
+    let score =
+        |one: Valued| MethodScores::new(one.method, ground.judge(&belonging, &one.values), one.ended - one.started);
     Ok(Report {
         rows: all.into_iter().map(score).collect(),
         accuracy,

@@ -297,7 +297,8 @@ impl Classifier for TanhLora {
             let (to_a, to_b) = row[start..end].split_at_mut(self.rank * layer.inputs);
             end = start;
             let mut down = vec![0.0; self.rank];
-            for (delta, (b, to_b)) in delta.iter().zip(b.chunks_exact(self.rank).zip(to_b.chunks_exact_mut(self.rank))) {
+            for (delta, (b, to_b)) in delta.iter().zip(b.chunks_exact(self.rank).zip(to_b.chunks_exact_mut(self.rank)))
+            {
                 add(to_b, self.scale * delta, low);
                 add(&mut down, self.scale * delta, b);
             }

@@ -17,7 +17,9 @@ pub struct Points {
 
 /// The digits' file cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} is not 64 brightnesses from 0 to 16 and a digit: {text}; give the unpacked digits.csv of scikit-learn")]
+#[error(
+    "line {line} is not 64 brightnesses from 0 to 16 and a digit: {text}; give the unpacked digits.csv of scikit-learn"
+)]
 pub struct DigitsError {
     /// The line, from 1.
     pub line: usize,
@@ -100,8 +102,7 @@ impl Points {
                 continue;
             }
             let error = || DigitsError { line: line + 1, text: text.chars().take(60).collect() };
-            let numbers: Vec<f32> =
-                text.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| error())?;
+            let numbers: Vec<f32> = text.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| error())?;
             let fits = |(at, x): (usize, &f32)| (0.0..=if at == 64 { 9.0 } else { 16.0 }).contains(x);
             if numbers.len() != 65 || line >= MAX_LINES || !numbers.iter().enumerate().all(fits) {
                 return Err(error());
