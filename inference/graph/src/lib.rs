@@ -10,14 +10,18 @@
 //! - [`onnx`] is the file format; [`GraphBuilder`] writes graphs node by node.
 //! - [`model`] answers who writes and reads each value, and cuts graphs.
 //! - [`shape`] infers element types and symbolic shapes.
+//! - [`adapt`] gives linear layers LoRA slots.
+//! - [`quantise`] makes weights smaller and tells what that costs in precision.
 //! - [`build`] turns a model folder (`config.json`, safetensors) into a graph.
 
+pub mod adapt;
 pub mod build;
 mod builder;
 pub mod differentiate;
 pub mod model;
 pub mod onnx;
 mod ops;
+pub mod quantise;
 pub mod shape;
 #[cfg(test)]
 pub(crate) mod testing;
