@@ -27,6 +27,7 @@ pub(crate) mod embedding;
 mod handle;
 pub mod locate;
 mod model;
+pub(crate) mod padding;
 mod session;
 #[cfg(test)]
 mod tests;

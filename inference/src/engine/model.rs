@@ -63,7 +63,7 @@ impl Model {
 /// The id of the model in a folder, whatever it does: see [`ModelInfo::id`].
 ///
 /// # Errors
-/// [`EngineError::Build`], where a file cannot be read.
+/// [`EngineError::Model`], where a file cannot be read.
 pub fn folder_id(folder: &Path) -> Result<[u8; 32], EngineError> {
     Ok(model_id(&["config.json", "model.safetensors", "tokenizer.json"].map(|file| folder.join(file)))?)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::padding::Padding;
 use super::{Embedding, EngineConfig, EngineError, Provider, Runtime};
 use crate::graph::build::bert::{ATTENTION_MASK, INPUT_IDS, SENTENCE_EMBEDDING};
 use crate::onnx::ModelProto;
@@ -11,8 +12,7 @@ use crate::runtime::{RuntimeError, Session, Tensor};
 pub(super) struct Encoder {
     session: Session,
     dimensions: usize,
-    max_length: usize,
-    length_step: usize,
+    padding: Padding,
 }
 
 impl Encoder {
@@ -25,33 +25,25 @@ impl Encoder {
         dimensions: usize,
     ) -> Result<(Self, Provider), EngineError> {
         let session = Session::load(runtime, &graph, &config.session(weights.parent().map(Path::to_owned)))?;
-        let (provider, length_step) = (session.provider().clone(), config.length_step);
-        Ok((Self { session, dimensions, max_length: usize::MAX, length_step }, provider))
+        let provider = session.provider().clone();
+        let padding = Padding { step: config.length_step, max: usize::MAX };
+        Ok((Self { session, dimensions, padding }, provider))
     }
 
     /// Padding never goes beyond this many tokens.
     pub(super) fn with_max_length(self, max_length: usize) -> Self {
-        Self { max_length, ..self }
+        Self { padding: Padding { max: max_length, ..self.padding }, ..self }
     }
 
     /// Length to which a text of `tokens` tokens is padded: it depends on nothing but the text.
     pub(super) fn padded(&self, tokens: usize) -> usize {
-        tokens.next_multiple_of(self.length_step).min(self.max_length).max(tokens)
+        self.padding.length(tokens)
     }
 
     /// The vectors of texts of one padded length, in their order. The outer error is the whole batch's.
     pub(super) fn run(&mut self, texts: &[&[u32]]) -> Result<Vec<Result<Embedding, EngineError>>, EngineError> {
-        let length = texts.iter().map(|text| self.padded(text.len())).max().unwrap_or(0);
-        let shape = [texts.len(), length];
-        let (mut ids, mut mask) = (vec![0i64; texts.len() * length], vec![0i64; texts.len() * length]);
-        for (row, text) in texts.iter().enumerate() {
-            for (column, &id) in text.iter().enumerate() {
-                ids[row * length + column] = i64::from(id);
-                mask[row * length + column] = 1;
-            }
-        }
-        let (ids, mask) = (Tensor::new(&shape, ids), Tensor::new(&shape, mask));
-        let inputs = [(INPUT_IDS, &ids.map_err(failed)?), (ATTENTION_MASK, &mask.map_err(failed)?)];
+        let (ids, mask) = self.padding.tensors(texts).map_err(failed)?;
+        let inputs = [(INPUT_IDS, &ids), (ATTENTION_MASK, &mask)];
         let outputs = self.session.run(&inputs, &[SENTENCE_EMBEDDING]).map_err(failed)?;
         let values = outputs.first().map_or(Ok(&[][..]), Tensor::floats).map_err(failed)?;
         if values.len() != texts.len() * self.dimensions {

@@ -1,0 +1,211 @@
+//! The callers' side of a generation service.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::decoder::Opened;
+use super::prefill::Pending;
+use super::sequence::Sequence;
+use super::worker::{GenerateCmd, Worker};
+use super::{Completion, DecoderInfo, GenerateConfig, GenerateError, GenerateStream, Message, SamplingParams};
+use crate::engine::tokenize::TextTokenizer;
+use crate::graph::adapter::Adapter;
+use crate::runtime::Provider;
+use crate::serve::{AdapterKey, Entry, Loaded, Registry, ServeError};
+
+/// What an answer follows on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A text, to be continued.
+    Text(String),
+    /// Token ids, to be continued.
+    Tokens(Vec<u32>),
+    /// A conversation, to be answered.
+    Chat(Vec<Message>),
+}
+
+/// An answer that is wanted.
+#[derive(Clone, Debug)]
+pub struct GenerateRequest {
+    /// What it follows on.
+    pub prompt: Prompt,
+    /// The adapter, or none for the base model.
+    pub adapter: Option<AdapterKey>,
+    /// How tokens are chosen, and when to stop.
+    pub sampling: SamplingParams,
+}
+
+/// Asks a generation service; cheap to clone. The service stops when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct GenerateHandle {
+    commands: mpsc::Sender<GenerateCmd>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tokenizer: Arc<TextTokenizer>,
+    info: DecoderInfo,
+    registry: Registry,
+    room: Arc<Semaphore>,
+    queue_depth: usize,
+    default_max_tokens: usize,
+    provider: watch::Receiver<Provider>,
+    stopped: CancellationToken,
+}
+
+/// Starts the thread that serves the model.
+pub(super) fn spawn(opened: Opened, config: &GenerateConfig) -> Result<GenerateHandle, GenerateError> {
+    let Opened { decoder, tokenizer, info, ends } = opened;
+    // Those under way have left the queue.
+    let queue_depth = config.queue_depth + config.max_sequences;
+    let (sender, commands) = mpsc::channel(queue_depth + 16);
+    let (stopped, tokenizer) = (CancellationToken::new(), Arc::new(tokenizer));
+    let provider = decoder.session.provider();
+    let guard = stopped.clone().drop_guard();
+    let worker = Worker::new(decoder, tokenizer.clone(), ends, config.into(), commands, guard)?;
+    let thread = std::thread::Builder::new().name("generate".to_owned());
+    thread.spawn(move || worker.run()).map_err(ServeError::Thread)?;
+    let shared = Shared {
+        tokenizer,
+        info,
+        registry: Registry::new(config.max_adapters),
+        room: Arc::new(Semaphore::new(queue_depth)),
+        queue_depth,
+        default_max_tokens: config.default_max_tokens,
+        provider,
+        stopped,
+    };
+    Ok(GenerateHandle { commands: sender, shared: Arc::new(shared) })
+}
+
+impl GenerateHandle {
+    /// What is being served.
+    pub fn model(&self) -> &DecoderInfo {
+        &self.shared.info
+    }
+
+    /// What executes the model now, and why if that is not what was asked for.
+    pub fn provider(&self) -> Provider {
+        self.shared.provider.borrow().clone()
+    }
+
+    /// As [`crate::serve::EncoderHandle::load_adapter`], without a head.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn load_adapter(&self, key: AdapterKey, adapter: Arc<Adapter>) -> Result<(), GenerateError> {
+        let loaded = Arc::new(Loaded::new(adapter.clone())?);
+        let (reply, covered) = oneshot::channel();
+        let command = GenerateCmd::Cover { adapter, reply };
+        self.commands.send(command).await.map_err(|_| GenerateError::Stopped)?;
+        covered.await.map_err(|_| GenerateError::Stopped)??;
+        Ok(self.shared.registry.insert(key, Entry { loaded, head: None })?)
+    }
+
+    /// Forgets an adapter; answers under way are completed with it. Whether it was there.
+    pub fn unload(&self, key: &AdapterKey) -> bool {
+        self.shared.registry.remove(key)
+    }
+
+    /// The adapters that can be named, in order.
+    pub fn adapters(&self) -> Vec<AdapterKey> {
+        self.shared.registry.keys()
+    }
+
+    /// Starts an answer, which comes token by token.
+    ///
+    /// # Errors
+    /// [`GenerateError::Sampling`] and [`GenerateError::Prompt`] for what makes no sense, [`GenerateError::PromptTooLong`]
+    /// and [`GenerateError::ContextExceeded`] for what does not fit, and of [`GenerateError::Serve`] an overload at once
+    /// where the queue has no room, and an unknown adapter.
+    pub async fn submit(&self, request: GenerateRequest) -> Result<GenerateStream, GenerateError> {
+        let GenerateRequest { prompt, adapter, mut sampling } = request;
+        sampling.check()?;
+        let shared = &self.shared;
+        let entry = adapter.map(|key| shared.registry.get(&key)).transpose()?;
+        let room = shared.room.clone().try_acquire_owned().map_err(|error| match error {
+            TryAcquireError::NoPermits => ServeError::Overloaded { limit: shared.queue_depth }.into(),
+            TryAcquireError::Closed => GenerateError::Stopped,
+        })?;
+        if matches!(prompt, Prompt::Chat(_)) {
+            sampling.stop.extend(shared.info.chat.stops());
+        }
+        let prompt = self.tokenise(prompt).await?;
+        let max_tokens = self.answer_tokens(prompt.len(), sampling.max_tokens)?;
+        // Two hashers of one process never start alike, and nobody can tell how.
+        let seed = sampling.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let adapter = entry.map(|entry| entry.loaded);
+        let (sequence, events) = Sequence::new(sampling, seed, prompt.len(), max_tokens, adapter, room);
+        let command = GenerateCmd::Generate(Pending { sequence, prompt, alone: false });
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ServeError::Overloaded { limit: shared.queue_depth }.into(),
+            mpsc::error::TrySendError::Closed(_) => GenerateError::Stopped,
+        })?;
+        Ok(GenerateStream::new(events))
+    }
+
+    /// Waits for a whole answer.
+    ///
+    /// # Errors
+    /// As [`GenerateHandle::submit`], and what went wrong later.
+    pub async fn complete(&self, request: GenerateRequest) -> Result<Completion, GenerateError> {
+        self.submit(request).await?.complete().await
+    }
+
+    /// Completes when the service's thread has ended, which while a handle lives is a failure.
+    pub async fn stopped(&self) {
+        self.shared.stopped.cancelled().await;
+    }
+
+    /// Gives this handle up and waits until what was queued is answered and the model released, which happens once the
+    /// other clones are gone too.
+    pub async fn shutdown(self) {
+        let Self { commands, shared } = self;
+        drop(commands);
+        shared.stopped.cancelled().await;
+    }
+
+    /// Token ids of a prompt that fits the context.
+    async fn tokenise(&self, prompt: Prompt) -> Result<Vec<u32>, GenerateError> {
+        let DecoderInfo { vocabulary, context, chat, .. } = self.shared.info;
+        let text = match prompt {
+            Prompt::Tokens(ids) => {
+                if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+                    return Err(GenerateError::Prompt(format!("has token {id}; the model knows {vocabulary}")));
+                }
+                return fitting(ids, context);
+            }
+            Prompt::Text(text) => text,
+            Prompt::Chat(messages) => chat.render(&messages)?,
+        };
+        let tokenizer = self.shared.tokenizer.clone();
+        let encoded = tokio::task::spawn_blocking(move || tokenizer.encode(&text)).await;
+        let ids = encoded.map_err(|error| GenerateError::Text(error.to_string()))?.map_err(ServeError::from)?;
+        fitting(ids, context)
+    }
+
+    /// Tokens that an answer to a prompt of so many may have.
+    fn answer_tokens(&self, prompt: usize, wanted: Option<usize>) -> Result<usize, GenerateError> {
+        let context = self.shared.info.context;
+        let left = context - prompt;
+        match wanted {
+            None if left > 0 => Ok(left.min(self.shared.default_max_tokens)),
+            Some(wanted) if wanted <= left => Ok(wanted),
+            _ => Err(GenerateError::ContextExceeded { prompt, answer: wanted.unwrap_or(1), context }),
+        }
+    }
+}
+
+fn fitting(ids: Vec<u32>, context: usize) -> Result<Vec<u32>, GenerateError> {
+    if ids.is_empty() {
+        return Err(GenerateError::Prompt("is empty; send some words".to_owned()));
+    }
+    if ids.len() > context {
+        return Err(GenerateError::PromptTooLong { context });
+    }
+    Ok(ids)
+}

@@ -1,0 +1,119 @@
+//! Generating text with a decoder: many sequences at once, each with its own adapter and its own way of sampling.
+//!
+//! ```text
+//!  GenerateHandle ── tokenise, check ──► bounded queue ──► worker: one OS thread
+//!        ▲                                                    │ admit: rows, cache and adapter slots allow
+//!        │                                                    ▼
+//!   GenerateStream ◄── text ◄── sampling ◄── logits ◄── Prefill (prompts, piece by piece) ──► Group (one token a step)
+//! ```
+//!
+//! # Continuous batches
+//! The sequences under way share one key/value cache, one row each, and take their steps together. One that ends leaves
+//! its row free, and the next to come takes it in place; the others are moved only where a longer prompt needs
+//! a wider cache, or when much of it is padding. Prompts are read beside that, a bounded number of tokens between two
+//! steps. A sequence is let in only if the cache cannot outgrow its bound before the sequence ends.
+//!
+//! # How reproducible a text is
+//! Sampling is a pure function of the logits and the seed. The logits of a sequence differ by rounding with what else is
+//! in the batch (a test bounds it by 1e-5 of the largest logit), so the same seed gives the same text unless two tokens are
+//! that close.
+//!
+//! # Failures
+//! A step that fails is repeated sequence by sequence, and prompts likewise, so that one fails alone. A lost GPU is
+//! replaced by the processor; the cache lies in the host's memory and survives.
+
+mod cache;
+mod chat;
+mod config;
+mod decoder;
+mod event;
+mod group;
+mod handle;
+mod prefill;
+mod sampling;
+mod sequence;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
+mod worker;
+
+pub use chat::{ChatTemplate, Message, Role};
+pub use config::GenerateConfig;
+pub use decoder::DecoderInfo;
+pub use event::{Alternative, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs};
+pub use handle::{GenerateHandle, GenerateRequest, Prompt};
+pub use sampling::{MAX_STOP_BYTES, MAX_STOPS, MAX_TOP_LOGPROBS, SamplingParams};
+
+use crate::runtime::Runtime;
+use crate::serve::ServeError;
+
+/// Why nothing is generated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GenerateError {
+    /// What can happen to any service: loading, adapters, overload, a failing model.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A sampling value makes no sense.
+    #[error("{0}")]
+    Sampling(String),
+    /// The prompt cannot be used.
+    #[error("the prompt {0}")]
+    Prompt(String),
+    /// The prompt alone is too long.
+    #[error("the prompt has more than the {context} tokens that the model can read; shorten it")]
+    PromptTooLong {
+        /// Tokens that the model reads.
+        context: usize,
+    },
+    /// The prompt and the answer together are too long.
+    #[error("a prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}; ask for less")]
+    ContextExceeded {
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens asked for.
+        answer: usize,
+        /// Tokens that the model reads.
+        context: usize,
+    },
+    /// Tokens could not be turned into text, or text into tokens.
+    #[error("the tokenizer failed: {0}")]
+    Text(String),
+    /// The thread has ended.
+    #[error("generation has stopped; see the log for the reason and restart the node")]
+    Stopped,
+}
+
+impl GenerateError {
+    /// Whether nothing can be generated any more.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Serve(error) => error.is_fatal(),
+            Self::Stopped => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the same request may succeed in a moment (HTTP 429).
+    pub fn is_overload(&self) -> bool {
+        matches!(self, Self::Serve(error) if error.is_overload())
+    }
+}
+
+/// Starts services that generate text; see [`GenerateService::spawn`].
+#[derive(Debug)]
+pub struct GenerateService;
+
+impl GenerateService {
+    /// Loads the model and starts the thread that serves it. Blocks for as long as loading takes: call it from
+    /// `spawn_blocking` in asynchronous code.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, or the model, its tokenizer or a thread is not to be had.
+    pub fn spawn(runtime: &Runtime, config: &GenerateConfig) -> Result<GenerateHandle, GenerateError> {
+        config.check()?;
+        handle::spawn(decoder::Decoder::open(runtime, config)?, config)
+    }
+}

@@ -1,0 +1,187 @@
+//! A base graph with slots for the adapters that have come so far, and the session that runs it.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::watch;
+
+use super::ServeError;
+use super::bank::{Bank, Loaded, Stack, bucket, check_pair};
+use crate::graph::adapt::{AdaptSpec, Adapted, Binding, adapt};
+use crate::graph::adapter::Adapter;
+use crate::onnx::ModelProto;
+use crate::runtime::{Device, Provider, Runtime, RuntimeError, Session, SessionConfig, Tensor};
+
+/// Name of the input that picks each row's slot.
+const ADAPTER_IDS: &str = "adapter_ids";
+
+/// A graph whose rows can each have another adapter.
+///
+/// Without adapters the plain graph runs. The first adapter of new modules has the session made anew, with slots for
+/// them; the base graph is kept for that, which costs little where its weights stay in their file.
+pub(crate) struct AdaptedSession {
+    runtime: Runtime,
+    config: SessionConfig,
+    base: ModelProto,
+    session: Session,
+    bank: Bank,
+    provider: watch::Sender<Provider>,
+}
+
+impl AdaptedSession {
+    /// Loads `base`, with slots at `targets` from the start.
+    pub(crate) fn load(
+        runtime: &Runtime,
+        base: ModelProto,
+        config: SessionConfig,
+        targets: &[String],
+        capacity: usize,
+    ) -> Result<Self, ServeError> {
+        let (session, bank) = build(runtime, &base, &config, targets.to_vec(), capacity)?;
+        let (provider, _) = watch::channel(session.provider().clone());
+        Ok(Self { runtime: runtime.clone(), config, base, session, bank, provider })
+    }
+
+    /// What executes the graph, now and whenever that changes.
+    pub(crate) fn provider(&self) -> watch::Receiver<Provider> {
+        self.provider.subscribe()
+    }
+
+    /// Different adapters that one batch can mix.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bank.capacity()
+    }
+
+    /// Checks an adapter against the model, and makes slots for its modules where there are none.
+    ///
+    /// On an error everything is as before.
+    pub(crate) fn cover(&mut self, adapter: &Adapter) -> Result<(), ServeError> {
+        bucket(adapter.rank)?;
+        let has_slots = |bank: &Bank, name: &String| bank.modules().iter().any(|slot| slot.module == *name);
+        if !adapter.modules.keys().all(|name| has_slots(&self.bank, name)) {
+            let known = self.bank.modules().iter().map(|slot| &slot.module);
+            let targets: BTreeSet<&String> = known.chain(adapter.modules.keys()).collect();
+            let targets = targets.into_iter().cloned().collect();
+            let (session, bank) = build(&self.runtime, &self.base, &self.config, targets, self.bank.capacity())?;
+            if let Some(name) = adapter.modules.keys().find(|name| !has_slots(&bank, name)) {
+                return Err(ServeError::Adapter(format!("the model has no module {name}")));
+            }
+            check(&bank, adapter)?;
+            (self.session, self.bank) = (session, bank);
+            return Ok(());
+        }
+        check(&self.bank, adapter)
+    }
+
+    /// Runs a batch whose rows have these adapters, all of them covered; `None` is the base model.
+    ///
+    /// # Errors
+    /// [`ServeError::AdaptersInUse`] for more different adapters than the bank holds, [`ServeError::Runtime`] for what
+    /// concerns this batch, [`ServeError::Lost`] where nothing can be run any more.
+    pub(crate) fn run(
+        &mut self,
+        inputs: &[(&str, &Tensor)],
+        rows: &[Option<&Loaded>],
+        outputs: &[&str],
+    ) -> Result<Vec<Tensor>, ServeError> {
+        // The widest adapter decides: narrower ones are padded with zeros, which change nothing.
+        let rank = rows.iter().flatten().map(|loaded| loaded.bucket).max().unwrap_or(super::RANK_BUCKETS[0]);
+        let slots = if self.bank.modules().is_empty() { Vec::new() } else { self.bank.seat(rank, rows)? };
+        self.run_slots(inputs, slots, None, rank, outputs)
+    }
+
+    /// As [`AdaptedSession::run`], for adapters that are used once and never enter the bank.
+    pub(crate) fn run_once(
+        &mut self,
+        inputs: &[(&str, &Tensor)],
+        rows: &[Option<&Adapter>],
+        outputs: &[&str],
+    ) -> Result<Vec<Tensor>, ServeError> {
+        let rank = rows.iter().flatten().map(|adapter| adapter.rank).max().unwrap_or(1);
+        let rank = bucket(rank)?;
+        let stacks = self.bank.transient(rank, rows)?;
+        self.run_slots(inputs, (0..rows.len() as i64).collect(), Some(&stacks), rank, outputs)
+    }
+
+    fn run_slots(
+        &mut self,
+        inputs: &[(&str, &Tensor)],
+        slots: Vec<i64>,
+        stacks: Option<&[Stack]>,
+        rank: usize,
+        outputs: &[&str],
+    ) -> Result<Vec<Tensor>, ServeError> {
+        let rows = slots.len();
+        let ids = Tensor::new(&[rows], slots)?;
+        let first = run_with(&mut self.session, &self.bank, inputs, &ids, stacks, rank, outputs);
+        match first {
+            Err(error) if error.is_fatal() && self.on_device() => {
+                self.recover(&error)?;
+                Ok(run_with(&mut self.session, &self.bank, inputs, &ids, stacks, rank, outputs)?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    fn on_device(&self) -> bool {
+        self.provider.borrow().running != Device::Cpu
+    }
+
+    /// Goes on on the processor, visibly in the provider, after the device has been lost.
+    pub(crate) fn recover(&mut self, lost: &RuntimeError) -> Result<(), ServeError> {
+        tracing::warn!(reason = %lost, "the device is lost: the model goes on on the processor");
+        self.config.device = Device::Cpu;
+        let targets = self.bank.modules().iter().map(|slot| slot.module.clone()).collect();
+        let built = build(&self.runtime, &self.base, &self.config, targets, self.bank.capacity());
+        let (session, bank) = built.map_err(|error| ServeError::Lost(format!("{lost}; and then: {error}")))?;
+        // The bank's tensors stay as they are: they lie in the host's memory.
+        debug_assert_eq!(bank.modules().len(), self.bank.modules().len());
+        self.session = session;
+        self.provider.send_modify(|provider| {
+            provider.running = Device::Cpu;
+            provider.fallback = Some(lost.to_string());
+        });
+        Ok(())
+    }
+}
+
+fn run_with(
+    session: &mut Session,
+    bank: &Bank,
+    inputs: &[(&str, &Tensor)],
+    ids: &Tensor,
+    stacks: Option<&[Stack]>,
+    rank: usize,
+    outputs: &[&str],
+) -> Result<Vec<Tensor>, RuntimeError> {
+    let mut inputs = inputs.to_vec();
+    for (slot, stack) in bank.modules().iter().zip(stacks.unwrap_or_else(|| bank.stacks(rank))) {
+        inputs.push((&slot.a, &stack.a));
+        inputs.push((&slot.b, &stack.b));
+    }
+    if !bank.modules().is_empty() {
+        inputs.push((ADAPTER_IDS, ids));
+    }
+    session.run(&inputs, outputs)
+}
+
+fn check(bank: &Bank, adapter: &Adapter) -> Result<(), ServeError> {
+    let slot_of = |name: &String| bank.modules().iter().find(|slot| slot.module == *name);
+    let mut pairs = adapter.modules.iter().filter_map(|(name, pair)| slot_of(name).map(|slot| (slot, pair)));
+    pairs.try_for_each(|(slot, pair)| check_pair(slot, adapter.rank, pair))
+}
+
+/// A session over `base` with slots at `targets`, and an empty bank for them.
+fn build(
+    runtime: &Runtime,
+    base: &ModelProto,
+    config: &SessionConfig,
+    targets: Vec<String>,
+    capacity: usize,
+) -> Result<(Session, Bank), ServeError> {
+    if targets.is_empty() {
+        return Ok((Session::load(runtime, base, config)?, Bank::new(Vec::new(), capacity)));
+    }
+    let spec = AdaptSpec { targets, layers: None, binding: Binding::Bank, scale: 1.0 };
+    let Adapted { model, slots } = adapt(base, &spec).map_err(|error| ServeError::Adapter(error.to_string()))?;
+    Ok((Session::load(runtime, &model, config)?, Bank::new(slots, capacity)))
+}

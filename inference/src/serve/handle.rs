@@ -1,0 +1,342 @@
+//! The callers' side of an encoder service.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::network::Network;
+use super::worker::{DeltaJob, EncoderCmd, Job, Worker};
+use super::{AdapterKey, Classification, EncoderConfig, EncoderInfo, Entry, Head, Loaded, Registry, ServeError};
+use crate::engine::tokenize::TextTokenizer;
+use crate::engine::{Embedding, Usage};
+use crate::graph::adapter::Adapter;
+use crate::runtime::Provider;
+
+/// Texts under one adapter.
+#[derive(Clone, Debug)]
+pub struct EncodeRequest {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// The adapter, or none for the base model.
+    pub adapter: Option<AdapterKey>,
+}
+
+/// The vectors of texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded {
+    /// One a text: the mean over its tokens, not scaled; the logits where the model is a classifier.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens read.
+    pub usage: Usage,
+}
+
+/// The classes of texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classified {
+    /// One a text.
+    pub answers: Vec<Classification>,
+    /// Names of the classes.
+    pub labels: Vec<String>,
+    /// Tokens read.
+    pub usage: Usage,
+}
+
+/// One text under an adapter and under others that take its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deltas {
+    /// The vector under the adapter in force.
+    pub base: Vec<f32>,
+    /// The vectors under the others, in their order.
+    pub others: Vec<Vec<f32>>,
+    /// Tokens read, once for each vector.
+    pub usage: Usage,
+}
+
+/// Asks an encoder service; cheap to clone. The service stops when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct EncoderHandle {
+    commands: mpsc::Sender<EncoderCmd>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tokenizer: TextTokenizer,
+    info: EncoderInfo,
+    registry: Registry,
+    room: Arc<Semaphore>,
+    queue_depth: usize,
+    provider: watch::Receiver<Provider>,
+    stopped: CancellationToken,
+}
+
+/// Starts the thread that serves `network`.
+pub(super) fn spawn(
+    network: Network,
+    tokenizer: TextTokenizer,
+    info: EncoderInfo,
+    config: &EncoderConfig,
+) -> Result<EncoderHandle, ServeError> {
+    let depth = config.queue_depth;
+    // Each request for vectors holds room for at least one text; the rest is for commands about adapters.
+    let (sender, commands) = mpsc::channel(2 * depth + 16);
+    let stopped = CancellationToken::new();
+    let provider = network.session.provider();
+    let worker = Worker { network, limits: config.limits(), commands, _stopped: stopped.clone().drop_guard() };
+    std::thread::Builder::new().name("encode".to_owned()).spawn(move || worker.run()).map_err(ServeError::Thread)?;
+    let registry = Registry::new(config.max_adapters);
+    let room = Arc::new(Semaphore::new(depth));
+    let shared = Shared { tokenizer, info, registry, room, queue_depth: depth, provider, stopped };
+    Ok(EncoderHandle { commands: sender, shared: Arc::new(shared) })
+}
+
+impl EncoderHandle {
+    /// What is being served.
+    pub fn model(&self) -> &EncoderInfo {
+        &self.shared.info
+    }
+
+    /// What executes the model now, and why if that is not what was asked for.
+    pub fn provider(&self) -> Provider {
+        self.shared.provider.borrow().clone()
+    }
+
+    /// Checks an adapter against the model and makes it available under `key`, in place of an earlier one of that key.
+    /// `labels` name the classes of the head that the adapter may carry; without them they get numbers.
+    ///
+    /// # Errors
+    /// [`ServeError::Adapter`] and [`ServeError::Rank`] if it does not fit, [`ServeError::AdaptersInUse`] if there is no
+    /// room, [`ServeError::Stopped`].
+    pub async fn load_adapter(
+        &self,
+        key: AdapterKey,
+        adapter: Arc<Adapter>,
+        labels: Vec<String>,
+    ) -> Result<(), ServeError> {
+        let head = Head::of(&adapter, labels)?;
+        if let Some(head) = &head {
+            self.check_head(head)?;
+        }
+        let loaded = Arc::new(Loaded::new(adapter.clone())?);
+        let (reply, covered) = oneshot::channel();
+        let command = EncoderCmd::Cover { adapter, reply };
+        self.commands.send(command).await.map_err(|_| ServeError::Stopped)?;
+        covered.await.map_err(|_| ServeError::Stopped)??;
+        self.shared.registry.insert(key, Entry { loaded, head: head.map(Arc::new) })
+    }
+
+    /// Forgets an adapter; requests under way are still answered with it. Whether it was there.
+    pub fn unload(&self, key: &AdapterKey) -> bool {
+        self.shared.registry.remove(key)
+    }
+
+    /// The adapters that can be named, in order.
+    pub fn adapters(&self) -> Vec<AdapterKey> {
+        self.shared.registry.keys()
+    }
+
+    /// The vectors of the texts, in their order. Dropping the future withdraws what has not run yet.
+    ///
+    /// # Errors
+    /// [`ServeError::Overloaded`] at once where the queue has no room, [`ServeError::TooManyTexts`] for more than it
+    /// could ever hold, [`ServeError::UnknownAdapter`], and the error of the first text that has no vector.
+    pub async fn run(&self, request: EncodeRequest) -> Result<Encoded, ServeError> {
+        let entry = request.adapter.map(|key| self.shared.registry.get(&key)).transpose()?;
+        self.encode(request.texts, entry.map(|entry| entry.loaded)).await
+    }
+
+    /// The vectors of the texts scaled to unit length.
+    ///
+    /// # Errors
+    /// As [`EncoderHandle::run`], and [`ServeError::Output`] for a vector of zeros.
+    pub async fn embed(&self, request: EncodeRequest) -> Result<(Vec<Embedding>, Usage), ServeError> {
+        let Encoded { vectors, usage } = self.run(request).await?;
+        let unit =
+            |vector: Vec<f32>| Embedding::normalised(&vector).map_err(|error| ServeError::Output(error.to_string()));
+        Ok((vectors.into_iter().map(unit).collect::<Result<_, _>>()?, usage))
+    }
+
+    /// The classes of the texts, by the adapter's head or by the model's own.
+    ///
+    /// # Errors
+    /// As [`EncoderHandle::run`], and [`ServeError::NoHead`].
+    pub async fn classify(&self, request: EncodeRequest) -> Result<Classified, ServeError> {
+        let entry = request.adapter.map(|key| self.shared.registry.get(&key)).transpose()?;
+        let (loaded, head) = entry.map_or((None, None), |entry| (Some(entry.loaded), entry.head));
+        if head.is_none() && self.shared.info.labels.is_empty() {
+            return Err(ServeError::NoHead);
+        }
+        let Encoded { vectors, usage } = self.encode(request.texts, loaded).await?;
+        let Some(head) = head else {
+            let answers = vectors.into_iter().map(Classification::of).collect();
+            return Ok(Classified { answers, labels: self.shared.info.labels.clone(), usage });
+        };
+        let answers = vectors.iter().map(|vector| head.classify(vector)).collect();
+        Ok(Classified { answers, labels: head.labels().to_vec(), usage })
+    }
+
+    /// The vectors of one text under the adapter `base` and under each of `others`, which are used for this call only:
+    /// as few batches as the limits allow, all adapters mixed. The answer's counterfactuals, where `others` are the
+    /// adapter without one contributor each.
+    ///
+    /// # Errors
+    /// As [`EncoderHandle::run`]; [`ServeError::Adapter`] and [`ServeError::Rank`] if one of them does not fit.
+    pub async fn run_deltas(
+        &self,
+        text: String,
+        base: Option<AdapterKey>,
+        others: Vec<Arc<Adapter>>,
+    ) -> Result<Deltas, ServeError> {
+        let base = base.map(|key| self.shared.registry.get(&key)).transpose()?;
+        let base = base.map(|entry| entry.loaded.adapter.clone());
+        let room = self.room_for(others.len() + 1)?;
+        let ids = self.tokenise(vec![text]).await?.pop().unwrap_or_default();
+        let adapters: Vec<_> = std::iter::once(base).chain(others.into_iter().map(Some)).collect();
+        let usage = Usage { tokens: ids.len() * adapters.len() };
+        let (reply, vectors) = oneshot::channel();
+        let done = Vec::with_capacity(adapters.len());
+        self.send(EncoderCmd::Deltas(DeltaJob { ids, adapters, done, reply, _room: room }))?;
+        let mut vectors = vectors.await.map_err(|_| ServeError::Stopped)??.into_iter();
+        let base = vectors.next().ok_or(ServeError::Stopped)?;
+        Ok(Deltas { base, others: vectors.collect(), usage })
+    }
+
+    /// As [`EncoderHandle::run_deltas`], classified: by the base adapter's head first, then by each adapter's own, or by
+    /// the base adapter's where it carries none.
+    ///
+    /// # Errors
+    /// As [`EncoderHandle::run_deltas`], and [`ServeError::NoHead`].
+    pub async fn classify_deltas(
+        &self,
+        text: String,
+        base: AdapterKey,
+        others: Vec<Arc<Adapter>>,
+    ) -> Result<Classified, ServeError> {
+        let head = self.shared.registry.get(&base)?.head.ok_or(ServeError::NoHead)?;
+        let mut heads = vec![(*head).clone()];
+        for adapter in &others {
+            let own = Head::of(adapter, head.labels().to_vec())?;
+            let own = own.unwrap_or_else(|| (*head).clone());
+            self.check_head(&own)?;
+            heads.push(own);
+        }
+        let Deltas { base, others, usage } = self.run_deltas(text, Some(base), others).await?;
+        let vectors = std::iter::once(&base).chain(&others);
+        let answers = heads.iter().zip(vectors).map(|(head, vector)| head.classify(vector)).collect();
+        Ok(Classified { answers, labels: head.labels().to_vec(), usage })
+    }
+
+    /// Completes when the service's thread has ended, which while a handle lives is a failure.
+    pub async fn stopped(&self) {
+        self.shared.stopped.cancelled().await;
+    }
+
+    /// Gives this handle up and waits until what was queued is answered and the model released, which happens once the
+    /// other clones are gone too.
+    pub async fn shutdown(self) {
+        let Self { commands, shared } = self;
+        drop(commands);
+        shared.stopped.cancelled().await;
+    }
+
+    fn check_head(&self, head: &Head) -> Result<(), ServeError> {
+        let dimensions = self.shared.info.dimensions;
+        if head.hidden() == dimensions {
+            return Ok(());
+        }
+        let hidden = head.hidden();
+        Err(ServeError::Adapter(format!("its head takes {hidden} numbers, the model's vectors have {dimensions}")))
+    }
+
+    fn room_for(&self, texts: usize) -> Result<OwnedSemaphorePermit, ServeError> {
+        let limit = self.shared.queue_depth;
+        if texts > limit {
+            return Err(ServeError::TooManyTexts { texts, limit });
+        }
+        // Queue depths are far below `u32::MAX`, see `EncoderConfig::check`.
+        let permits = u32::try_from(texts).unwrap_or(u32::MAX);
+        self.shared.room.clone().try_acquire_many_owned(permits).map_err(|error| match error {
+            TryAcquireError::NoPermits => ServeError::Overloaded { limit },
+            TryAcquireError::Closed => ServeError::Stopped,
+        })
+    }
+
+    async fn tokenise(&self, texts: Vec<String>) -> Result<Vec<Vec<u32>>, ServeError> {
+        let shared = self.shared.clone();
+        let encoded = tokio::task::spawn_blocking(move || shared.tokenizer.encode_all(&texts)).await;
+        Ok(encoded.map_err(|error| ServeError::Output(format!("tokenising failed: {error}")))??)
+    }
+
+    async fn encode(&self, texts: Vec<String>, adapter: Option<Arc<Loaded>>) -> Result<Encoded, ServeError> {
+        if texts.is_empty() {
+            return Ok(Encoded { vectors: Vec::new(), usage: Usage::default() });
+        }
+        let room = self.room_for(texts.len())?;
+        let encoded = self.tokenise(texts).await?;
+        let tokens = encoded.iter().map(Vec::len).sum();
+        let replies = self.submit(encoded, adapter, room)?;
+        let mut vectors = Vec::with_capacity(replies.len());
+        for reply in replies {
+            vectors.push(reply.await.map_err(|_| ServeError::Stopped)??);
+        }
+        Ok(Encoded { vectors, usage: Usage { tokens } })
+    }
+
+    /// Queues token ids; `room` has one permit for each text.
+    pub(super) fn submit(
+        &self,
+        texts: Vec<Vec<u32>>,
+        adapter: Option<Arc<Loaded>>,
+        mut room: OwnedSemaphorePermit,
+    ) -> Result<Vec<oneshot::Receiver<Result<Vec<f32>, ServeError>>>, ServeError> {
+        let (mut jobs, mut replies) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
+        for ids in texts {
+            let (reply, receiver) = oneshot::channel();
+            let place = room.split(1).ok_or(ServeError::Overloaded { limit: self.shared.queue_depth })?;
+            jobs.push(Job { ids, adapter: adapter.clone(), reply, _room: place });
+            replies.push(receiver);
+        }
+        self.send(EncoderCmd::Texts(jobs))?;
+        Ok(replies)
+    }
+
+    fn send(&self, command: EncoderCmd) -> Result<(), ServeError> {
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ServeError::Overloaded { limit: self.shared.queue_depth },
+            mpsc::error::TrySendError::Closed(_) => ServeError::Stopped,
+        })
+    }
+}
+
+#[cfg(test)]
+impl EncoderHandle {
+    /// Queues texts of several adapters at once, so that they can share batches.
+    pub(super) async fn run_mixed(
+        &self,
+        texts: Vec<(String, Option<AdapterKey>)>,
+    ) -> Result<Vec<Vec<f32>>, ServeError> {
+        let (mut jobs, mut replies) = (Vec::new(), Vec::new());
+        for (text, key) in texts {
+            let adapter = key.map(|key| self.shared.registry.get(&key)).transpose()?.map(|entry| entry.loaded);
+            let (reply, receiver) = oneshot::channel();
+            jobs.push(Job { ids: self.shared.tokenizer.encode(&text)?, adapter, reply, _room: self.room_for(1)? });
+            replies.push(receiver);
+        }
+        self.send(EncoderCmd::Texts(jobs))?;
+        let mut vectors = Vec::new();
+        for reply in replies {
+            vectors.push(reply.await.map_err(|_| ServeError::Stopped)??);
+        }
+        Ok(vectors)
+    }
+
+    /// Queues token ids without a tokenizer in between.
+    pub(super) fn submit_ids(
+        &self,
+        texts: Vec<Vec<u32>>,
+    ) -> Result<Vec<oneshot::Receiver<Result<Vec<f32>, ServeError>>>, ServeError> {
+        let room = self.room_for(texts.len())?;
+        self.submit(texts, None, room)
+    }
+}

@@ -1,0 +1,140 @@
+//! The model as a function from token ids and adapters to vectors.
+
+use super::source::{Opened, Reading};
+use super::{AdaptedSession, EncoderConfig, Loaded, ServeError};
+use crate::engine::padding::Padding;
+use crate::engine::tokenize::TextTokenizer;
+use crate::graph::adapter::Adapter;
+use crate::runtime::{Runtime, SessionConfig, Tensor};
+
+/// What is being served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncoderInfo {
+    /// Name of the folder or file.
+    pub name: String,
+    /// Numbers in a vector, or classes of a model that is a classifier.
+    pub dimensions: usize,
+    /// Tokens of a text that are read, special tokens included.
+    pub max_tokens: usize,
+    /// Names of the classes of a model that is a classifier by itself; empty for an encoder.
+    pub labels: Vec<String>,
+}
+
+/// The session with what is needed to feed and read it.
+pub(super) struct Network {
+    pub(super) session: AdaptedSession,
+    pub(super) padding: Padding,
+    reading: Reading,
+    token_types: bool,
+    dimensions: usize,
+}
+
+/// The result for each text of a batch.
+pub(super) type Vectors = Vec<Result<Vec<f32>, ServeError>>;
+
+impl Network {
+    /// Loads a model and runs it once, so that one that cannot run is found now.
+    pub(super) fn load(
+        runtime: &Runtime,
+        opened: Opened,
+        config: &EncoderConfig,
+    ) -> Result<(Self, TextTokenizer, EncoderInfo), ServeError> {
+        let Opened { graph, tokenizer, weights, reading, token_types, name, max_tokens, mut labels } = opened;
+        let session = SessionConfig { device: config.device, threads: config.threads, weights, repeated_shapes: false };
+        let session = AdaptedSession::load(runtime, graph, session, &config.targets, config.bank_slots)?;
+        let padding = Padding { step: config.length_step, max: max_tokens };
+        let mut network = Self { session, padding, reading, token_types, dimensions: 0 };
+        let first = tokenizer.encode("first words")?;
+        network.dimensions = network.dimensions_of(&first)?;
+        let classifies = matches!(network.reading, Reading::Logits(_));
+        if classifies && labels.is_empty() {
+            labels = (0..network.dimensions).map(|class| format!("LABEL_{class}")).collect();
+        }
+        if classifies && labels.len() != network.dimensions {
+            let what = format!("it has {} classes where {} labels are given", network.dimensions, labels.len());
+            return Err(ServeError::Onnx(what));
+        }
+        let info = EncoderInfo { name, dimensions: network.dimensions, max_tokens, labels };
+        Ok((network, tokenizer, info))
+    }
+
+    /// Vectors, or logits of a classifier, of texts of one padded length under their adapters.
+    pub(super) fn run(&mut self, texts: &[&[u32]], rows: &[Option<&Loaded>]) -> Result<Vectors, ServeError> {
+        let feed = Feed::new(self.padding, self.token_types, texts)?;
+        let outputs = self.session.run(&feed.inputs(), rows, &[self.reading.output()])?;
+        self.read(&outputs, texts)
+    }
+
+    /// The same of one text under several adapters that are used once.
+    pub(super) fn run_once(&mut self, text: &[u32], rows: &[Option<&Adapter>]) -> Result<Vectors, ServeError> {
+        let texts = vec![text; rows.len()];
+        let feed = Feed::new(self.padding, self.token_types, &texts)?;
+        let outputs = self.session.run_once(&feed.inputs(), rows, &[self.reading.output()])?;
+        self.read(&outputs, &texts)
+    }
+
+    fn dimensions_of(&mut self, text: &[u32]) -> Result<usize, ServeError> {
+        let feed = Feed::new(self.padding, self.token_types, &[text])?;
+        let outputs = self.session.run(&feed.inputs(), &[None], &[self.reading.output()])?;
+        let shape = outputs.first().map(Tensor::shape).unwrap_or_default();
+        let axes = if matches!(self.reading, Reading::Tokens(_)) { 3 } else { 2 };
+        match shape.last() {
+            Some(&size) if shape.len() == axes && size > 0 => Ok(size),
+            _ => Err(ServeError::Onnx(format!("its output {} has the shape {shape:?}", self.reading.output()))),
+        }
+    }
+
+    fn read(&self, outputs: &[Tensor], texts: &[&[u32]]) -> Result<Vectors, ServeError> {
+        let values = outputs.first().map_or(Ok(&[][..]), Tensor::floats)?;
+        let rows = texts.len();
+        if values.is_empty() || !values.len().is_multiple_of(rows * self.dimensions) {
+            return Err(ServeError::Output(format!("{} numbers for {rows} texts", values.len())));
+        }
+        let per_text = values.len() / rows;
+        let read = |(values, text): (&[f32], &&[u32])| {
+            let vector = match self.reading {
+                Reading::Tokens(_) => mean(values, self.dimensions, text.len()),
+                Reading::Vector(_) | Reading::Logits(_) => values[..self.dimensions].to_vec(),
+            };
+            if vector.iter().all(|number| number.is_finite()) {
+                return Ok(vector);
+            }
+            Err(ServeError::Output("its numbers are not finite".to_owned()))
+        };
+        Ok(values.chunks_exact(per_text).zip(texts).map(read).collect())
+    }
+}
+
+/// The inputs of one batch.
+struct Feed {
+    ids: Tensor,
+    mask: Tensor,
+    types: Option<Tensor>,
+}
+
+impl Feed {
+    fn new(padding: Padding, token_types: bool, texts: &[&[u32]]) -> Result<Self, ServeError> {
+        let (ids, mask) = padding.tensors(texts)?;
+        let zeros = || Tensor::new(&ids.shape(), vec![0i64; ids.shape().iter().product()]);
+        let types = token_types.then(zeros).transpose()?;
+        Ok(Self { ids, mask, types })
+    }
+
+    fn inputs(&self) -> Vec<(&str, &Tensor)> {
+        let mut inputs = vec![("input_ids", &self.ids), ("attention_mask", &self.mask)];
+        inputs.extend(self.types.as_ref().map(|types| ("token_type_ids", types)));
+        inputs
+    }
+}
+
+/// The mean of the first `tokens` rows.
+fn mean(values: &[f32], width: usize, tokens: usize) -> Vec<f32> {
+    let mut sums = vec![0.0f32; width];
+    for row in values.chunks_exact(width).take(tokens) {
+        for (sum, value) in sums.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+    let count = tokens.max(1) as f32;
+    sums.iter().map(|sum| sum / count).collect()
+}
