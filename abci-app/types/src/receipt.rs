@@ -13,6 +13,8 @@ use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, Node
 
 /// Longest answer record in bytes.
 pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
+/// Most contributions whose influence an answer names.
+pub const MAX_INFLUENCES: usize = 4_096;
 
 /// How the weights were found, and so what they prove.
 #[derive(
@@ -161,7 +163,7 @@ pub struct AskOutput {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<LabelScore>,
     /// Method influence: what each contribution behind the model did to this answer, harm included, ordered by
-    /// contribution. Revoked ones are left out.
+    /// contribution; of more than [`MAX_INFLUENCES`] the strongest. Revoked ones are left out.
     #[prost(message, repeated, tag = "5")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub influence: Vec<Influence>,
@@ -391,7 +393,7 @@ fn check_basis(receipt: &Receipt, output: &AskOutput) -> Result<(), ReceiptError
         Ok(Method::Influence) => {
             let ordered =
                 output.influence.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
-            if !ordered {
+            if !ordered || output.influence.len() > MAX_INFLUENCES {
                 return Err(ReceiptError::Basis("influences"));
             }
             (influence_weights(&output.influence), "influences")

@@ -3,13 +3,14 @@
 //! The canonical bytes of a [`Release`] are a blob; their BLAKE3 hash is the model's id on the ledger. So whoever knows
 //! the id can fetch the manifest from any holder, and from it every file.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
 use crate::codec::{CodecError, decode_canonical};
 use crate::id::tagged_hash;
-use crate::receipt::{Credit, Influence, influence_weights};
+use crate::receipt::{Credit, Influence, MAX_INFLUENCES, influence_weights};
 use crate::split::split;
 use crate::{Address, BlobHash, ContributionId, DatanetId, Digest, ModelId};
 
@@ -342,7 +343,7 @@ impl Release {
 
     /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions, by
     /// records used, to the last unit; ordered by contribution. What `is_revoked` names is left out: it is neither paid nor
-    /// spoken of again. Columns without a value count as zero.
+    /// spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns without a value count as zero.
     pub fn spread(&self, values: &[i64], is_revoked: impl Fn(&ContributionId) -> bool) -> Vec<Influence> {
         let mut spread = Vec::new();
         for (source, value) in self.sources.iter().zip(values.iter().copied().chain(std::iter::repeat(0))) {
@@ -354,22 +355,25 @@ impl Release {
             }
         }
         spread.retain(|influence| !is_revoked(&influence.contribution));
+        if spread.len() > MAX_INFLUENCES {
+            spread.sort_by_key(|influence| (Reverse(influence.value.unsigned_abs()), influence.contribution));
+            spread.truncate(MAX_INFLUENCES);
+        }
         spread.sort_by_key(|influence| influence.contribution);
         spread
     }
 
     /// The credits of an answer with these influences: the positive ones share a million, see [`influence_weights`].
     pub fn credits(&self, influence: &[Influence]) -> Vec<Credit> {
-        let contributor = |id: &ContributionId| {
-            let holds = |source: &&Source| source.contributions.iter().any(|part| part.contribution == *id);
-            self.sources.iter().find(holds).map(|source| source.contributor)
+        let parts = |source: &Source| {
+            let contributor = source.contributor;
+            source.contributions.iter().map(move |part| (part.contribution, contributor)).collect::<Vec<_>>()
         };
-        let weights = influence_weights(influence).into_iter();
-        weights
-            .filter_map(|(contribution, weight)| {
-                Some(Credit { contribution, contributor: contributor(&contribution)?, weight })
-            })
-            .collect()
+        let givers: BTreeMap<ContributionId, Address> = self.sources.iter().flat_map(parts).collect();
+        let credit = |(contribution, weight): (ContributionId, u64)| {
+            Some(Credit { contribution, contributor: *givers.get(&contribution)?, weight })
+        };
+        influence_weights(influence).into_iter().filter_map(credit).collect()
     }
 }
 
@@ -474,6 +478,24 @@ mod tests {
         assert_eq!((credits.len(), credits[0].weight, credits[0].contributor), (1, 1_000_000, Address([2; 20])));
         let rest = release.spread(&[-101, 50], |id| id.0[0] == 2);
         assert!(rest.len() == 2 && release.credits(&rest).is_empty());
+    }
+
+    #[test]
+    fn of_very_many_contributions_the_strongest_are_named() {
+        let id = |n: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&n.to_be_bytes());
+            ContributionId(bytes)
+        };
+        let source = |n: u64| {
+            let part = SourcePart { contribution: id(n), records: 1 };
+            Source { contributor: Address([1; 20]), contributions: vec![part] }
+        };
+        let many = Release { sources: (0..5_000).map(source).collect(), ..release() };
+        let values: Vec<i64> = (0..5_000).map(|n| if n % 2 == 0 { n } else { -n }).collect();
+        let spread = many.spread(&values, |_| false);
+        assert_eq!((spread.len(), spread[0].contribution), (MAX_INFLUENCES, id(5_000 - MAX_INFLUENCES as u64)));
+        assert!(spread.is_sorted_by_key(|influence| influence.contribution));
     }
 
     proptest! {

@@ -101,6 +101,7 @@ pub async fn datanet(client: &Client, command: DatanetCommand, output: Output) -
                         "contributions",
                         "final_contributions",
                         "refused",
+                        "revoked",
                         "records",
                         "bytes",
                         "holdout",

@@ -4,7 +4,7 @@ use datanet_inference::retrieval::Question;
 use datanet_ledger::component::contributions;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_types::epoch::EpochTotals;
-use datanet_types::receipt::{AnswerRecord, AskInput, Credit, Method, Receipt};
+use datanet_types::receipt::{AnswerRecord, AskInput, Credit, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
 use datanet_types::{Amount, ContributionId, ModelId};
 
 use super::owed;
@@ -70,7 +70,15 @@ impl Core {
         let charge = self.charge_of(&receipt, voucher)?;
         let sequence = receipt.sequence;
         let record = AnswerRecord::sign(receipt, input, output, &self.node_secret);
-        self.keep_bytes(&format!("receipt/{sequence}"), record.to_bytes()).await?;
+        let bytes = record.to_bytes();
+        if bytes.len() > MAX_ANSWER_RECORD_BYTES {
+            // Nobody could read its receipt, so nobody may be charged for it.
+            return Err(ServiceError::too_large(
+                "answer-too-long",
+                format!("question and answer take {} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}", bytes.len()),
+            ));
+        }
+        self.keep_bytes(&format!("receipt/{sequence}"), bytes).await?;
         self.local.record_answer(sequence, &record.id(), &charge)?;
         Ok(record)
     }

@@ -92,3 +92,75 @@ impl Lines {
         self.sums.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_ledger::component::contributions::Contribution;
+    use datanet_ledger::component::models::Model;
+    use datanet_ledger::component::{Genesis, init_genesis};
+    use datanet_ledger::state::{MemoryState, StateWrite};
+    use datanet_types::epoch::FeeShares;
+    use datanet_types::{ContributionId, PPM};
+    use proptest::prelude::*;
+
+    const DATANET: DatanetId = DatanetId([1; 32]);
+
+    /// Four models, each made from all before it, and four contributions, the last one revoked.
+    fn ledger() -> MemoryState {
+        let mut state = MemoryState::default();
+        init_genesis(&mut state, &Genesis::default(), "test").unwrap();
+        for n in 1..=4u8 {
+            let parents = (1..n).map(|parent| ModelId([parent; 32])).collect();
+            let model = Model { id: ModelId([n; 32]), owner: Address([n; 20]), parents, ..Model::default() };
+            state.put(models::state_key::model(&model.id), &model);
+            let mut contribution =
+                Contribution { id: ContributionId([n; 32]), datanet: DATANET, ..Contribution::default() };
+            contribution.set_status(if n == 4 { Status::Revoked } else { Status::Final });
+            state.put(contributions::state_key::contribution(&contribution.id), &contribution);
+        }
+        state
+    }
+
+    fn credits(weights: &[u64]) -> Vec<Credit> {
+        let parts = split(PPM, weights);
+        let credit =
+            |(n, weight)| Credit { contribution: ContributionId([n; 32]), contributor: Address([n + 100; 20]), weight };
+        (1..).zip(parts).map(credit).filter(|credit| credit.weight > 0).collect()
+    }
+
+    fn earned(lines: &[EarningLine], account: Address, role: EarningRole) -> Amount {
+        let of = lines.iter().filter(|(key, _)| key.account == account && key.role == role);
+        of.map(|(_, earning)| earning.amount).sum()
+    }
+
+    #[test]
+    fn owners_behind_a_model_earn_by_link_and_what_was_revoked_earns_nothing() {
+        let state = ledger();
+        let fee = FeeShares::STANDARD.split(100_000);
+        let found = lines(&state, &DATANET, &ModelId([3; 32]), &credits(&[1, 1, 1, 1]), &fee);
+        let found = found.unwrap();
+        // Three links behind model 3: two to model 1, one to model 2, a quarter of 5,000 each.
+        assert_eq!(earned(&found, Address([1; 20]), EarningRole::Lineage), 2_500);
+        assert_eq!(earned(&found, Address([2; 20]), EarningRole::Lineage), 1_250);
+        assert_eq!(earned(&found, Address([3; 20]), EarningRole::Owner), 5_000 + 1_250);
+        assert_eq!(earned(&found, Address([103; 20]), EarningRole::Contributor), 15_000);
+        assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 0);
+        // Nobody judged them, and one was revoked: both parts are the treasury's.
+        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 15_000 + 5_000);
+    }
+
+    proptest! {
+        #[test]
+        fn every_fee_is_divided_to_the_last_unit(
+            fee in 0u64..1 << 50,
+            model in 0u8..6,
+            weights in prop::collection::vec(0u64..1_000, 0..5),
+        ) {
+            let fee = FeeShares::STANDARD.split(fee);
+            let found = lines(&ledger(), &DATANET, &ModelId([model; 32]), &credits(&weights), &fee).unwrap();
+            let sum: Amount = found.iter().map(|(_, earning)| earning.amount).sum();
+            prop_assert_eq!(sum, fee.claimable());
+        }
+    }
+}

@@ -24,6 +24,7 @@ const CONTRACT: &[&str] = &[
     "get /v1/contributions/{id}",
     "get /v1/contributions/{id}/events",
     "get /v1/contributions/{id}/records",
+    "post /v1/contributions/{id}/revoke",
     "get /v1/search",
     "post /v1/embeddings",
     "get /v1/models",

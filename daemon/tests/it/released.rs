@@ -152,7 +152,7 @@ async fn dishonest(node: &TestNode, honest: &AnswerRecord) {
         (|r| r.output.label = Some("space".into()), "the answer says"),
         (|r| r.output.scores[0].probability += 20_000, "probabilities"),
         (|r| r.receipt.credits[0].weight -= 1, "sum to one million"),
-        (|r| r.receipt.height += 1, "those of the model on the ledger"),
+        (|r| r.receipt.height -= 1, "those of the model on the ledger"),
         (
             |r| {
                 r.output.influence[0].value *= 3;
