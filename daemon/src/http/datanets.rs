@@ -1,18 +1,20 @@
-//! Datanets: list, show, create.
+//! Datanets: list, show, create, history.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use datanet_inference::corpus::{Limits, StreamChecker};
 use datanet_ledger::LedgerReader;
+use datanet_ledger::component::datanets::history::{self, Entry};
 use datanet_ledger::component::datanets::{self, Counts, Datanet};
 use datanet_types::action::CreateDatanet;
 use datanet_types::record::Format;
+use datanet_types::release::DataSnapshot;
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Amount, BlobHash, DatanetId, TxHash};
 
 use super::ApiState;
-use super::extract::{Body, Segment};
+use super::extract::{Body, Query, Segment};
 use crate::error::{ServiceError, ServiceResult};
 use crate::intake::{blob_error, holdout_tag};
 use crate::keyring::NODE_ACCOUNT;
@@ -96,6 +98,30 @@ pub struct CreatedDatanet {
     tx: TxHash,
 }
 
+/// Which part of a history.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryParams {
+    /// From behind this place; from the beginning if not given.
+    after: Option<u64>,
+    /// At most this many entries, up to 1,000.
+    limit: Option<usize>,
+}
+
+/// What became final in a datanet and what was revoked, in order: what models' data snapshots are places in.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct History {
+    /// The history as it is now: what a model trained on everything names.
+    #[schema(value_type = Object)]
+    latest: DataSnapshot,
+    /// `{contribution, change: "final" or "revoked", digest, height}`, from place `after` + 1 on.
+    #[schema(value_type = Vec<Object>)]
+    entries: Vec<Entry>,
+    /// Send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
 fn view(reader: &LedgerReader, record: Datanet) -> ServiceResult<DatanetView> {
     Ok(DatanetView { counts: datanets::counts(reader, &record.id)?, record })
 }
@@ -114,6 +140,20 @@ pub async fn list(State(state): State<ApiState>) -> ServiceResult<Json<Datanets>
 pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<DatanetView>> {
     let (reader, datanet) = state.datanet(&id)?;
     Ok(Json(view(&reader, datanet)?))
+}
+
+/// A datanet's history as a chain of digests, from which anybody can tell what a model was trained on.
+#[utoipa::path(get, path = "/v1/datanets/{id}/history", tag = "datanets", params(("id" = String, Path, description = "id or name"), HistoryParams), responses((status = 200, body = History), (status = 404, body = super::Problem)))]
+pub async fn history(
+    State(state): State<ApiState>,
+    Segment(id): Segment<String>,
+    Query(params): Query<HistoryParams>,
+) -> ServiceResult<Json<History>> {
+    let (reader, datanet) = state.datanet(&id)?;
+    let (after, limit) = (params.after.unwrap_or(0), params.limit.unwrap_or(100).clamp(1, 1_000));
+    let entries = history::entries(&reader, &datanet.id, after, limit)?;
+    let next = (entries.len() == limit).then(|| after.saturating_add(limit as u64));
+    Ok(Json(History { latest: history::latest(&reader, &datanet.id)?, entries, next }))
 }
 
 /// Opens a datanet; answers once it is on the ledger.

@@ -143,7 +143,9 @@ impl Core {
                 continue;
             }
             let height = missing.map_or(height, |contribution| contribution.final_height.saturating_sub(1));
-            refuse_height_before_revocation(&reader, datanet, height)?;
+            if height < reader.height() {
+                refuse_height_before_revocation(&reader, datanet, height)?;
+            }
             let complete = finals.iter().filter(|contribution| contribution.final_height <= height);
             return Ok(Snapshot { height, contributions: complete.map(|contribution| contribution.id).collect() });
         }

@@ -25,6 +25,7 @@ const CONTRACT: &[&str] = &[
     "get /v1/contributions/{id}/events",
     "get /v1/contributions/{id}/records",
     "post /v1/contributions/{id}/revoke",
+    "get /v1/datanets/{id}/history",
     "get /v1/search",
     "post /v1/embeddings",
     "get /v1/models",

@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use datanet_types::action::RegisterModel;
+use datanet_types::release::DataSnapshot;
 use datanet_types::{Action, ContributionId, DatanetId, ModelId};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -75,6 +76,7 @@ async fn what_is_revoked_is_gone_and_models_trained_on_it_are_flagged() {
     assert_eq!(old["verdict"], "unverifiable", "{old:#}");
     assert!(old["details"].as_str().unwrap().contains("was revoked at height"));
     trained_on_less(&node, &datanet, &alices, &carols).await;
+    history(&node, &alices, &carols).await;
 
     node.restart(std::time::Duration::from_secs(3_600)).await;
     gone(&node, &alices).await;
@@ -110,6 +112,20 @@ async fn gone(node: &TestNode, id: &str) {
         let hits = node.get(&format!("/v1/search?datanet=topics&limit=50&q=lentils+pot+sauce&mode={mode}")).await;
         assert!(hits["hits"].as_array().unwrap().iter().all(|hit| hit["contribution"] != id), "{mode}: {hits:#}");
     }
+}
+
+/// Everybody can follow what was there when, and check the digests.
+async fn history(node: &Api, first: &str, second: &str) {
+    let history = node.get("/v1/datanets/topics/history").await;
+    let entries = history["entries"].as_array().unwrap();
+    let told: Vec<_> = entries.iter().map(|e| (e["contribution"].clone(), e["change"].clone())).collect();
+    let expected = [(first, "final"), (second, "final"), (first, "revoked")];
+    assert_eq!(told, expected.map(|(id, change)| (json!(id), json!(change))));
+    let latest: DataSnapshot = serde_json::from_value(history["latest"].clone()).unwrap();
+    let (first, second) = (first.parse().unwrap(), second.parse().unwrap());
+    assert_eq!(latest, DataSnapshot::start(latest.datanet).then(&first, false).then(&second, false).then(&first, true));
+    let page = node.get("/v1/datanets/topics/history?after=1&limit=1").await;
+    assert_eq!((&page["entries"][0], &page["next"]), (&entries[1], &json!(2)));
 }
 
 const MODEL: ModelId = ModelId([3; 32]);
