@@ -76,12 +76,7 @@ impl Recipe {
         let rate = self.learning_rate;
         number("recipe.learning_rate", rate, rate > 0.0 && rate <= 1.0, "above 0 and at most 1")?;
         number("recipe.epsilon", self.epsilon, (1e-12..=1.0).contains(&self.epsilon), "from 1e-12 to 1")?;
-        number(
-            "recipe.weight_decay",
-            self.weight_decay,
-            (0.0..=1.0).contains(&self.weight_decay),
-            "from 0 to 1",
-        )?;
+        number("recipe.weight_decay", self.weight_decay, (0.0..=1.0).contains(&self.weight_decay), "from 0 to 1")?;
         number("recipe.beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "from 0 to below 1")?;
         number("recipe.beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "from 0 to below 1")?;
         count("recipe.batch", self.batch, (1..=4096).contains(&self.batch), "from 1 to 4096")?;

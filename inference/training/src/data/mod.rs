@@ -5,7 +5,7 @@ mod tokens;
 use serde::{Deserialize, Serialize};
 
 pub use crate::job::Task;
-pub use tokens::{TextTokens, Tokenised, TokenError};
+pub use tokens::{TextTokens, TokenError, Tokenised};
 
 /// Longest text of one record in bytes; the tokenizer reads no more than its first tokens anyway.
 const MAX_TEXT_BYTES: usize = 16 << 20;

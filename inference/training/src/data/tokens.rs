@@ -87,8 +87,7 @@ impl TextTokens {
 
     fn encode(&self, index: usize, text: &str) -> Result<Tokenised, TokenError> {
         let text = &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
-        let encoding =
-            self.inner.encode_fast(text, true).map_err(|error| TokenError::Tokenizer(error.to_string()))?;
+        let encoding = self.inner.encode_fast(text, true).map_err(|error| TokenError::Tokenizer(error.to_string()))?;
         if encoding.is_empty() {
             return Err(TokenError::Empty(index));
         }

@@ -25,9 +25,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use parts::{
-    Attribution, CurvatureRows, Data, Evaluation, Lora, Method, Quantise, Scratch, Task,
-};
+pub use parts::{Attribution, CurvatureRows, Data, Evaluation, Lora, Method, Quantise, Scratch, Task};
 
 use crate::recipe::{Recipe, RecipeError};
 
@@ -131,8 +129,8 @@ impl Job {
     /// # Errors
     /// [`JobError`].
     pub fn read(path: &Path) -> Result<Self, JobError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| JobError::Syntax(format!("{}: {error}", path.display())))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| JobError::Syntax(format!("{}: {error}", path.display())))?;
         if path.extension().is_some_and(|extension| extension == "json") {
             Self::from_json(&text)
         } else {
@@ -236,7 +234,7 @@ mod tests {
         let error = |more: &str| Job::from_toml(&format!("{SMALL}{more}")).unwrap_err().to_string();
         assert!(error("ranks = 3").contains("ranks"));
         assert!(error("[lora]\nrank = 0").contains("lora.rank"));
-        assert!(error("[lora]\ntargets = []").contains("lora.targets"));
+        assert!(error("[lora]\ntargets = [\"\"]").contains("lora.targets"));
         assert!(error("[recipe]\nlearning_rate = 50.0").contains("recipe.learning_rate"));
         assert!(error("max_tokens = 9999999").contains("max_tokens"));
         assert!(error("[attribution]\ncurvature = \"signs-0\"").contains("signs"));

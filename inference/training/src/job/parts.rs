@@ -49,7 +49,7 @@ pub struct Lora {
 
 impl Default for Lora {
     fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, targets: vec!["query".to_owned(), "value".to_owned()], layers: None }
+        Self { rank: 8, alpha: 16.0, targets: Vec::new(), layers: None }
     }
 }
 
@@ -62,7 +62,7 @@ impl Lora {
     pub(super) fn check(&self) -> Result<(), JobError> {
         within("lora.rank", self.rank, 1, 512)?;
         real("lora.alpha", self.alpha, 1e-3, 1e4)?;
-        within("lora.targets", self.targets.len(), 1, 64)?;
+        within("lora.targets", self.targets.len(), 0, 64)?;
         if let Some(bad) = self.targets.iter().find(|target| target.trim().is_empty() || target.len() > 256) {
             return Err(value("lora.targets", format!("{bad:?}"), "names of at most 256 bytes"));
         }
@@ -195,6 +195,9 @@ pub struct Attribution {
     pub method: Method,
     /// Its curvature rows.
     pub curvature: CurvatureRows,
+    /// Gradients of single records are shortened to this multiple of their batch's median length, so that nobody buys
+    /// influence with an outlier; 0 leaves them alone.
+    pub clip: f32,
     /// Retrainings without a random tenth of the records, for the release's gate; 0 publishes no gate.
     pub audit_subsets: usize,
     /// Contributors that are left out for real, for the gate.
@@ -203,12 +206,19 @@ pub struct Attribution {
 
 impl Default for Attribution {
     fn default() -> Self {
-        Self { method: Method::None, curvature: CurvatureRows::Auto, audit_subsets: 0, audit_contributors: 0 }
+        Self {
+            method: Method::None,
+            curvature: CurvatureRows::Auto,
+            clip: 0.0,
+            audit_subsets: 0,
+            audit_contributors: 0,
+        }
     }
 }
 
 impl Attribution {
     pub(super) fn check(&self) -> Result<(), JobError> {
+        real("attribution.clip", self.clip, 0.0, 1e6)?;
         within("attribution.audit_subsets", self.audit_subsets, 0, 1000)?;
         within("attribution.audit_contributors", self.audit_contributors, 0, 1000)
     }

@@ -47,19 +47,14 @@ pub fn learn(texts: &[&str], vocabulary: usize) -> Result<String, TokenError> {
         .special_tokens(vec![(SPECIAL[1], BEGIN)])
         .build()
         .map_err(|error| TokenError::Tokenizer(error.to_string()))?;
-    let mut tokenizer = TokenizerBuilder::<
-        BPE,
-        NormalizerWrapper,
-        PreTokenizerWrapper,
-        PostProcessorWrapper,
-        DecoderWrapper,
-    >::new()
-    .with_model(BPE::default())
-    .with_pre_tokenizer(Some(pieces().into()))
-    .with_post_processor(Some(begin.into()))
-    .with_decoder(Some(pieces().into()))
-    .build()
-    .map_err(fail)?;
+    let mut tokenizer =
+        TokenizerBuilder::<BPE, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>::new()
+            .with_model(BPE::default())
+            .with_pre_tokenizer(Some(pieces().into()))
+            .with_post_processor(Some(begin.into()))
+            .with_decoder(Some(pieces().into()))
+            .build()
+            .map_err(fail)?;
     tokenizer.train(&mut trainer, texts.iter()).map_err(fail)?;
     tokenizer.to_string(false).map_err(fail)
 }

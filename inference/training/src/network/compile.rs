@@ -1,0 +1,244 @@
+//! From a job and a base model to the graphs that train it.
+
+use std::path::Path;
+
+use datanet_inference::graph::adapt::{AdaptSpec, Binding, LoraSlot, adapt};
+use datanet_inference::graph::build::{Architecture, DecoderForm, LlamaConfig, ModelFolder, Storage};
+use datanet_inference::graph::differentiate::{differentiate, gradient_name};
+use datanet_inference::graph::model::extract;
+use datanet_inference::graph::quantise::{Scheme, WeightReport, quantise};
+use datanet_inference::onnx::ModelProto;
+use datanet_inference::runtime::{Runtime, Session, SessionConfig};
+
+use super::layout::Layout;
+use super::{NetworkError, QuantisedBase, objective};
+use crate::job::{Job, Quantise, Task};
+
+/// Neighbours that share a scale where the base is held in 4 bits: as QLoRA has it.
+const QUANTISED_BLOCK: usize = 64;
+
+/// The graphs of a network.
+#[derive(Debug)]
+pub(super) struct Blueprint {
+    task: Task,
+    /// The layers below the first adapter, and the value that they end with.
+    pub prefix: Option<(ModelProto, String)>,
+    /// The rest, without adapters.
+    tail: ModelProto,
+    spec: Option<AdaptSpec>,
+    pub layout: Layout,
+    pub architecture: Architecture,
+    pub hidden: usize,
+    pub vocabulary: usize,
+    pub max_positions: usize,
+    /// What a text for a language model ends with.
+    pub end_token: Option<u32>,
+    classes: usize,
+    temperature: f32,
+    /// What holding the base in 4 bits has changed.
+    pub quantised: Option<QuantisedBase>,
+    runtime: Runtime,
+    session: SessionConfig,
+}
+
+/// What a session computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Log-probabilities and pooled vectors.
+    Forward,
+    /// The objective's gradient, summed over the batch.
+    Summed,
+    /// The objective's gradient for each row, which may each have another theta.
+    PerRow,
+    /// As [`Kind::PerRow`], of a language model's random combinations.
+    TokenSigns,
+}
+
+impl Blueprint {
+    /// Adapters on a frozen base.
+    pub fn adapted(
+        job: &Job,
+        base: &Path,
+        classes: usize,
+        runtime: &Runtime,
+        session: &SessionConfig,
+    ) -> Result<Self, NetworkError> {
+        let folder = ModelFolder::open(base)?;
+        let architecture = folder.architecture();
+        let generate = job.task == Task::Generate;
+        if generate != (architecture == Architecture::Llama) {
+            let wanted = if generate { "a decoder" } else { "an encoder" };
+            return Err(NetworkError::Task { task: job.task, wanted });
+        }
+        let (graph, session, quantised) = base_graph(job, &folder, session)?;
+        let spec = AdaptSpec {
+            targets: targets(job, architecture),
+            layers: job.lora.layers.clone(),
+            binding: Binding::Shared,
+            scale: job.lora.scale(),
+        };
+        let slots = adapt(&graph, &spec)?.slots;
+        if slots.is_empty() {
+            return Err(NetworkError::NothingAdapted { targets: spec.targets });
+        }
+        let (prefix, tail) = cut(&graph, first_layer(&slots), job.task)?;
+        let slots = adapt(&tail, &spec)?.slots;
+        let hidden = folder.hidden_size();
+        let end = folder.decoder_config().and_then(|config| config.eos_token_ids.first().copied());
+        Ok(Self {
+            task: job.task,
+            prefix,
+            tail,
+            spec: Some(spec),
+            layout: Layout::adapters(&slots, job.lora.rank, hidden, classes),
+            architecture,
+            hidden,
+            vocabulary: folder.vocab_size(),
+            max_positions: folder.max_positions(),
+            end_token: end,
+            classes,
+            temperature: job.temperature,
+            quantised,
+            runtime: runtime.clone(),
+            session,
+        })
+    }
+
+    /// A decoder all of whose parameters are trained.
+    pub fn scratch(config: &LlamaConfig, runtime: &Runtime, session: &SessionConfig) -> Result<Self, NetworkError> {
+        Ok(Self {
+            task: Task::Generate,
+            prefix: None,
+            tail: config.decoder_trainable()?,
+            spec: None,
+            layout: Layout::weights(config.tensors()),
+            architecture: Architecture::Llama,
+            hidden: config.hidden_size,
+            vocabulary: config.vocab_size,
+            max_positions: config.max_position_embeddings,
+            end_token: config.eos_token_ids.first().copied(),
+            classes: 0,
+            temperature: 1.0,
+            quantised: None,
+            runtime: runtime.clone(),
+            session: SessionConfig { repeated_shapes: true, ..session.clone() },
+        })
+    }
+
+    /// Number of labels; 0 where the task has none.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The modules adapted.
+    pub fn targets(&self) -> &[String] {
+        self.spec.as_ref().map_or(&[], |spec| &spec.targets)
+    }
+
+    /// Loads a session of this kind.
+    pub fn compile(&self, kind: Kind) -> Result<Session, NetworkError> {
+        let per_row = matches!(kind, Kind::PerRow | Kind::TokenSigns);
+        let model = match &self.spec {
+            Some(spec) => {
+                let binding = if per_row { Binding::PerSample } else { Binding::Shared };
+                adapt(&self.tail, &AdaptSpec { binding, ..spec.clone() })?.model
+            }
+            None => self.tail.clone(),
+        };
+        let model = match (self.task, kind) {
+            (Task::Classify, _) => objective::classify(model, self.hidden, self.classes, per_row)?,
+            (Task::Embed, _) => objective::contrast(model, self.hidden, self.temperature)?,
+            (Task::Generate, Kind::TokenSigns) => objective::token_signs(model, self.vocabulary)?,
+            (Task::Generate, _) => objective::next_token(model)?,
+        };
+        let model = if kind == Kind::Forward {
+            model
+        } else {
+            let wrt: Vec<&str> = self.layout.parts().iter().map(|part| part.input.as_str()).collect();
+            differentiate(&model, objective::OBJECTIVE, &wrt)?
+        };
+        Ok(Session::load(&self.runtime, &model, &self.session)?)
+    }
+
+    /// Loads the frozen layers.
+    pub fn compile_prefix(&self) -> Result<Option<(Session, String)>, NetworkError> {
+        let Some((model, end)) = &self.prefix else { return Ok(None) };
+        Ok(Some((Session::load(&self.runtime, model, &self.session)?, end.clone())))
+    }
+}
+
+#[expect(clippy::type_complexity, reason = "a graph, its sessions' settings, and what was made smaller")]
+/// The frozen base, held as the job says, and how its sessions find its weights.
+fn base_graph(
+    job: &Job,
+    folder: &ModelFolder,
+    session: &SessionConfig,
+) -> Result<(ModelProto, SessionConfig, Option<QuantisedBase>), NetworkError> {
+    let build = |storage| match job.task {
+        Task::Generate => folder.decoder(storage, DecoderForm::Full),
+        Task::Classify | Task::Embed => folder.encoder(storage),
+    };
+    let mut session = SessionConfig { repeated_shapes: true, ..session.clone() };
+    let scheme = match job.quantise {
+        Quantise::None => {
+            session.weights = Some(folder.weights_folder().to_owned());
+            return Ok((build(Storage::Mapped)?, session, None));
+        }
+        Quantise::Int4 => Scheme::Int4 { block: QUANTISED_BLOCK },
+        Quantise::Nf4 => Scheme::Nf4 { block: QUANTISED_BLOCK },
+    };
+    let quantised = quantise(&build(Storage::Inline)?, scheme, |_| true)?;
+    let weight = |weight: &WeightReport| (weight.name.clone(), weight.relative_error);
+    let report = QuantisedBase {
+        bytes_before: quantised.bytes_before,
+        bytes_after: quantised.bytes_after,
+        weights: quantised.report.iter().map(weight).collect(),
+        kept: quantised.kept.into_iter().map(|kept| kept.name).collect(),
+    };
+    Ok((quantised.model, session, Some(report)))
+}
+
+/// The modules that the job adapts, or the usual ones of the family.
+pub(super) fn targets(job: &Job, architecture: Architecture) -> Vec<String> {
+    if !job.lora.targets.is_empty() {
+        return job.lora.targets.clone();
+    }
+    let usual = match architecture {
+        Architecture::Bert | Architecture::Roberta => ["query", "value"],
+        Architecture::DistilBert => ["q_lin", "v_lin"],
+        Architecture::Llama => ["q_proj", "v_proj"],
+    };
+    usual.map(str::to_owned).to_vec()
+}
+
+/// The first layer that is adapted; 0 where adapters lie outside the layers too.
+fn first_layer(slots: &[LoraSlot]) -> usize {
+    let layer = |slot: &LoraSlot| slot.module.split('.').find_map(|part| part.parse::<usize>().ok()).unwrap_or(0);
+    slots.iter().map(layer).min().unwrap_or(0)
+}
+
+/// The frozen layers below layer `first`, if there are any, with the value that they end with; and the rest.
+#[expect(clippy::type_complexity, reason = "a graph and the name of its end, or nothing; and another graph")]
+fn cut(
+    graph: &ModelProto,
+    first: usize,
+    task: Task,
+) -> Result<(Option<(ModelProto, String)>, ModelProto), NetworkError> {
+    let outputs: &[&str] = match task {
+        Task::Classify => &["pooled"],
+        Task::Embed => &["pooled", "sentence_embedding"],
+        Task::Generate => &["logits"],
+    };
+    if first == 0 {
+        return Ok((None, extract(graph, &["input_ids", "attention_mask"], outputs)?));
+    }
+    let border = format!("hidden.{first}");
+    let prefix = extract(graph, &["input_ids", "attention_mask"], &[&border])?;
+    let tail = extract(graph, &[&border, "attention_mask"], outputs)?;
+    Ok((Some((prefix, border)), tail))
+}
+
+/// The output that holds the gradient by a value.
+pub(super) fn gradient(wrt: &str) -> String {
+    gradient_name(wrt)
+}

@@ -1,0 +1,142 @@
+use super::*;
+use crate::attribution::{Curvature, Model, ModelError, Rows};
+use crate::recipe::Recipe;
+use crate::run::trainer::Following;
+
+/// Least squares on a line: small, but a real model whose gradients are exact. Record `poison` has no finite loss.
+struct Line {
+    points: Vec<(f32, f32)>,
+    poison: Option<usize>,
+    held_out: Vec<f64>,
+}
+
+impl Line {
+    fn new(count: usize) -> Self {
+        let points = (0..count).map(|n| n as f32 / count as f32).map(|x| (x, 3.0 * x - 1.0)).collect();
+        Self { points, poison: None, held_out: Vec::new() }
+    }
+}
+
+impl Model for Line {
+    fn parameters(&self) -> usize {
+        2
+    }
+
+    fn losses(&mut self, theta: &[f32], samples: &[usize]) -> Result<Vec<f32>, ModelError> {
+        Ok(self.loss_gradients(theta, samples)?.0)
+    }
+
+    fn loss_gradients(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Rows), ModelError> {
+        let (mut losses, mut rows) = (Vec::new(), Rows::none(2));
+        for &sample in samples {
+            let (x, y) = self.points[sample];
+            let error = theta[0] * x + theta[1] - y;
+            losses.push(if self.poison == Some(sample) { f32::NAN } else { error * error / 2.0 });
+            rows.append(Rows { rows: 1, columns: 2, data: vec![error * x, error] });
+        }
+        Ok((losses, rows))
+    }
+
+    fn curvature_rows(&mut self, _: &[f32], samples: &[usize], _: Curvature, _: u64) -> Result<Rows, ModelError> {
+        let data = samples.iter().flat_map(|&sample| [self.points[sample].0, 1.0]).collect();
+        Ok(Rows { rows: samples.len(), columns: 2, data })
+    }
+
+    fn accuracy(&mut self, _: &[f32], _: &[usize]) -> Result<Option<f32>, ModelError> {
+        Ok(None)
+    }
+}
+
+impl Learner for Line {
+    fn batch(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        let (losses, rows) = self.loss_gradients(theta, samples)?;
+        Ok((losses, rows.sum()))
+    }
+
+    fn held_out_loss(&mut self, theta: &[f32]) -> Result<f64, ModelError> {
+        // A written course of losses, where a test wants one.
+        if let Some(loss) = self.held_out.pop() {
+            return Ok(loss);
+        }
+        let all: Vec<usize> = (0..self.points.len()).collect();
+        Ok(self.losses(theta, &all)?.iter().map(|&loss| f64::from(loss)).sum())
+    }
+}
+
+fn recipe() -> Recipe {
+    Recipe { learning_rate: 0.2, epochs: 6, batch: 4, warmup: 1, ..Recipe::default() }
+}
+
+fn following(samples: usize) -> Following {
+    let column_of = (0..samples).map(|record| Some(record % 3)).collect();
+    Following { column_of, columns: 3, curvature: Curvature::All, clip: Some(2.0) }
+}
+
+fn rhythm() -> Rhythm {
+    Rhythm { evaluate: 4, patience: 0, checkpoint: 5 }
+}
+
+fn run(folder: &std::path::Path, stop_at: Option<usize>) -> Result<Ended, TrainError> {
+    let mut line = Line::new(16);
+    let mut trainer = Trainer::new(&mut line, &recipe(), 16, vec![0.0; 2], Some(following(16))).unwrap();
+    let checkpoints = Checkpoints::open(folder, "line".to_owned()).unwrap();
+    resume(&mut trainer, &checkpoints)?;
+    drive(&mut trainer, &checkpoints, rhythm(), &mut |event| match event {
+        Event::Step { step, .. } if Some(step) == stop_at => Control::Stop,
+        _ => Control::Continue,
+    })
+}
+
+#[test]
+fn a_stopped_run_goes_on_to_the_same_bytes() {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected = run(whole.path(), None).unwrap();
+    assert!(matches!(run(parts.path(), Some(7)), Err(TrainError::Stopped { step: 7 })));
+    assert!(matches!(run(parts.path(), Some(13)), Err(TrainError::Stopped { step: 13 })));
+    let ended = run(parts.path(), None).unwrap();
+    assert_eq!((ended.step, &ended.theta, &ended.replay), (24, &expected.theta, &expected.replay));
+    let bytes = |folder: &std::path::Path| std::fs::read(folder.join("000024.safetensors")).unwrap();
+    assert_eq!(bytes(whole.path()), bytes(parts.path()));
+}
+
+#[test]
+fn the_line_is_learnt_and_losses_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), None).unwrap();
+    let state = Checkpoints::open(folder.path(), "line".to_owned()).unwrap().newest(false).unwrap().unwrap().state;
+    let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
+    assert!(state.losses.len() == 24 && mean(&state.losses[16..]) < mean(&state.losses[..4]), "{:?}", state.losses);
+    assert_eq!(state.held_out.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [4, 8, 12, 16, 20, 24]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_keeps_the_last_good_state_and_names_the_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = recipe().schedule(16);
+    let poison = schedule[2][1];
+    let mut line = Line { poison: Some(poison), ..Line::new(16) };
+    let mut trainer = Trainer::new(&mut line, &recipe(), 16, vec![0.0; 2], None).unwrap();
+    let checkpoints = Checkpoints::open(folder.path(), "line".to_owned()).unwrap();
+    let error = drive(&mut trainer, &checkpoints, rhythm(), &mut |_| Control::Continue).unwrap_err();
+    let TrainError::NotFinite { what: "loss", step: 2, records } = error else { panic!("{error}") };
+    assert!(records.contains(&poison));
+    let kept = checkpoints.newest(false).unwrap().unwrap().state;
+    assert!(kept.step == 2 && kept.theta.iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn training_ends_early_with_the_best_parameters() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut line = Line { held_out: vec![9.0, 8.0, 7.0, 1.0, 2.0], ..Line::new(16) };
+    let mut trainer = Trainer::new(&mut line, &recipe(), 16, vec![0.0; 2], Some(following(16))).unwrap();
+    let checkpoints = Checkpoints::open(folder.path(), "line".to_owned()).unwrap();
+    let rhythm = Rhythm { evaluate: 4, patience: 2, checkpoint: 0 };
+    let ended = drive(&mut trainer, &checkpoints, rhythm, &mut |_| Control::Continue).unwrap();
+    assert_eq!((ended.step, ended.replay.unwrap().steps()), (8, 8));
+    assert_eq!(trainer.state.step, 16);
+    let mut again = Line::new(16);
+    let mut trainer = Trainer::new(&mut again, &recipe(), 16, vec![0.0; 2], Some(following(16))).unwrap();
+    assert_eq!(resume(&mut trainer, &checkpoints).unwrap(), 16);
+    let resumed = drive(&mut trainer, &checkpoints, rhythm, &mut |_| Control::Continue).unwrap();
+    assert_eq!((resumed.step, resumed.theta), (8, ended.theta));
+}

@@ -1,0 +1,196 @@
+//! The influence of a finished run: its table, and the audit that says whether it may be paid by.
+
+use super::moves::moves;
+use super::prepare::{Prepared, curvature};
+use super::{Control, Ended, Event, Setup, TrainError};
+use crate::attribution::{
+    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Model, ModelError, Rows, Table, Thresholds, audit,
+    gauss_newton, gradients,
+};
+
+/// Held-out records that an audit asks.
+const MAX_ANSWERS: usize = 200;
+
+/// Dampings that Gauss-Newton influence is tried with.
+const DAMPINGS: [f32; 4] = [0.03, 0.1, 0.2, 0.3];
+
+/// Curvature rows that are solved with at once; where all would be more, those of the true labels do.
+const MAX_ROWS: usize = 4_000;
+
+/// What a release says about whose records helped.
+#[derive(Debug)]
+pub(super) struct Influence {
+    /// By source, the columns that are paid.
+    pub sources: Table,
+    /// By record, where there are few.
+    pub records: Option<Table>,
+    /// The audit, where there was one.
+    pub gate: Option<Gate>,
+    /// Where the tables come from.
+    pub choice: Choice,
+}
+
+/// Makes the tables and audits them; nothing where the job wants none.
+pub(super) fn influence(
+    setup: &Setup<'_>,
+    prepared: &mut Prepared,
+    ended: &Ended,
+    observer: &mut dyn FnMut(Event) -> Control,
+) -> Result<Option<Influence>, TrainError> {
+    let Some(belonging) = prepared.belonging.clone() else { return Ok(None) };
+    let names = column_names(setup, prepared.by_record);
+    let replayed = match &ended.replay {
+        Some(replay) => {
+            let step = ended.step;
+            Some(replay.table(names.clone()).map_err(|source| TrainError::Replay { step, source })?)
+        }
+        None => None,
+    };
+    let mut work = Work { setup, prepared, belonging: &belonging, theta: &ended.theta, names };
+    let ground = work.audit(observer)?;
+    let (table, gate, choice) = match (replayed, &ground) {
+        (Some(table), None) => (table, None, Choice::Replay),
+        (Some(table), Some(ground)) => {
+            let gate = work.gate_of(&table, ground)?;
+            if gate.passed { (table, Some(gate), Choice::Replay) } else { work.better(Some((table, gate)), ground)? }
+        }
+        (None, Some(ground)) => work.better(None, ground)?,
+        (None, None) => {
+            // No audit chooses the damping: the middle of the sweep.
+            let damping = DAMPINGS[1];
+            (work.gauss_newton(damping)?, None, Choice::GaussNewton { damping })
+        }
+    };
+    let groups: Vec<(String, Vec<usize>)> = setup
+        .data
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(at, source)| (source.name.clone(), belonging.columns_of(at)))
+        .collect();
+    let by_record = prepared.by_record;
+    let sources = if by_record { table.merge(&groups).map_err(release)? } else { table.clone() };
+    Ok(Some(Influence { sources, records: by_record.then_some(table), gate, choice }))
+}
+
+/// What the columns are called: sources by their names, records by their places.
+fn column_names(setup: &Setup<'_>, by_record: bool) -> Vec<String> {
+    if by_record {
+        return (0..setup.data.train.len()).map(|record| record.to_string()).collect();
+    }
+    setup.data.sources.iter().map(|source| source.name.clone()).collect()
+}
+
+struct Work<'a, 'b> {
+    setup: &'a Setup<'b>,
+    prepared: &'a mut Prepared,
+    belonging: &'a Belonging,
+    theta: &'a [f32],
+    names: Vec<String>,
+}
+
+impl Work<'_, '_> {
+    fn answers(&self) -> Vec<usize> {
+        let mut answers = self.prepared.network.held_out();
+        answers.truncate(MAX_ANSWERS);
+        answers
+    }
+
+    /// Retrains for real, as far as the job asks for it.
+    fn audit(&mut self, observer: &mut dyn FnMut(Event) -> Control) -> Result<Option<Ground>, TrainError> {
+        let attribution = &self.setup.job.attribution;
+        if attribution.audit_subsets == 0 && attribution.audit_contributors == 0 {
+            return Ok(None);
+        }
+        let plan = AuditPlan {
+            subsets: attribution.audit_subsets,
+            contributors: attribution.audit_contributors,
+            seed: self.setup.job.recipe.seed,
+            ..AuditPlan::default()
+        };
+        let mut course =
+            Course::new(self.setup.job.recipe.clone(), self.prepared.start.clone(), self.setup.data.train.len());
+        course.clip = (attribution.clip > 0.0).then_some(attribution.clip);
+        let answers = self.answers();
+        let network = &mut self.prepared.network;
+        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, ModelError> {
+            let theta = course.train(network, removed)?;
+            network.losses(&theta, &answers)
+        };
+        let mut stopped = false;
+        let ground = plan.observe(self.belonging, &mut retrain, &mut |done, total| {
+            stopped |= observer(Event::Attribution { done, total }) == Control::Stop;
+        })?;
+        Ok((!stopped).then_some(ground))
+    }
+
+    /// Holds a table against the audit.
+    fn gate_of(&mut self, table: &Table, ground: &Ground) -> Result<Gate, TrainError> {
+        let answers = self.answers();
+        let gradients = gradients::all(&mut self.prepared.network, self.theta, &answers)?;
+        let mut values = Rows::zeros(table.columns(), gradients.rows);
+        for (answer, gradient) in gradients.iter().enumerate() {
+            for (column, value) in table.values(gradient).map_err(release)?.into_iter().enumerate() {
+                values.row_mut(column)[answer] = value;
+            }
+        }
+        Ok(Gate::new(ground.judge(self.belonging, &values), ground, &Thresholds::default()))
+    }
+
+    /// The better of the replay, if there is one, and Gauss-Newton influence at its best damping.
+    fn better(
+        &mut self,
+        replay: Option<(Table, Gate)>,
+        ground: &Ground,
+    ) -> Result<(Table, Option<Gate>, Choice), TrainError> {
+        let mut swept = Vec::with_capacity(DAMPINGS.len());
+        for damping in DAMPINGS {
+            let table = self.gauss_newton(damping)?;
+            swept.push((damping, self.gate_of(&table, ground)?));
+        }
+        let (table, gate) = match replay {
+            Some((table, gate)) => (Some(table), gate),
+            None => (None, Gate::default()),
+        };
+        // Without a replay there is nothing that Gauss-Newton influence could lose against.
+        let (choice, gate) = audit::choose(gate, &swept);
+        match (choice, table) {
+            (Choice::Replay, Some(table)) => Ok((table, Some(gate), choice)),
+            (Choice::Replay, None) => {
+                let (damping, gate) = swept[1];
+                Ok((self.gauss_newton(damping)?, Some(gate), Choice::GaussNewton { damping }))
+            }
+            (Choice::GaussNewton { damping }, _) => Ok((self.gauss_newton(damping)?, Some(gate), choice)),
+        }
+    }
+
+    /// The table of damped Gauss-Newton influence: d_c = -(G + l I)^-1 g_c / N, with G the curvature of all records at
+    /// the final parameters.
+    fn gauss_newton(&mut self, damping: f32) -> Result<Table, TrainError> {
+        let samples: Vec<usize> = (0..self.setup.data.train.len()).collect();
+        let classes = self.setup.data.labels.len();
+        let mut kind = curvature(self.setup.job, classes);
+        if samples.len() * kind.rows_per_sample(classes) > MAX_ROWS {
+            kind = Curvature::TrueLabel;
+        }
+        let seed = self.setup.job.recipe.seed;
+        let network = &mut self.prepared.network;
+        let rows = gauss_newton::curvature(network, self.theta, &samples, kind, seed)?;
+        let records = gradients::all(network, self.theta, &samples)?;
+        let mut columns = Rows::zeros(self.belonging.columns(), self.theta.len());
+        for (record, column) in self.belonging.column_of.iter().enumerate() {
+            let Some(column) = column else { continue };
+            columns.row_mut(*column).iter_mut().zip(records.row(record)).for_each(|(sum, x)| *sum += x);
+        }
+        let moves = moves(rows, &columns, samples.len(), damping).map_err(release)?;
+        let mut table = Table::new(self.theta.len());
+        for (name, row) in self.names.iter().zip(moves.iter()) {
+            table.push(name.clone(), row).map_err(release)?;
+        }
+        Ok(table)
+    }
+}
+
+fn release(error: impl std::fmt::Display) -> TrainError {
+    TrainError::Release(error.to_string())
+}

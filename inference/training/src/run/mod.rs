@@ -1,0 +1,171 @@
+//! A run: from a job and its records to the files of a release.
+//!
+//! ```text
+//!  Setup ──► prepare ──► drive ◄──► checkpoints        compiled once; one step after another; whole files only
+//!                          │
+//!                          ├──► influence              table by record and source; audit; fallback
+//!                          └──► release                adapter or decoder, tables, transcript
+//! ```
+//!
+//! The same setup gives the same bytes, whether it ran in one go, was stopped and started again, or was killed: the
+//! order of the records and every random number come from the job's seed, and a checkpoint holds the whole state.
+
+mod drive;
+mod error;
+mod event;
+mod influence;
+mod memory;
+mod moves;
+mod prepare;
+mod release;
+pub(crate) mod scratch;
+mod state;
+mod trainer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use datanet_inference::runtime::{Runtime, SessionConfig};
+
+pub use drive::{Ended, Rhythm, drive, resume};
+pub use error::TrainError;
+pub use event::{Control, Event};
+pub use memory::resident;
+pub(crate) use prepare::Prepared;
+use prepare::checkpoint_folder;
+#[cfg(test)]
+pub(crate) use scratch::begin as begin_decoder;
+pub use state::{Best, Checkpoint, Checkpoints, State, write_whole};
+pub use trainer::{Following, Learner, Trainer};
+
+use crate::attribution::{Choice, Gate};
+use crate::data::Dataset;
+use crate::evaluate::{self, Evaluation};
+use crate::job::Job;
+use crate::transcript::{self, CheckpointHash, HeldOut, Transcript};
+
+/// Everything that a run is made from.
+#[derive(Clone, Debug)]
+pub struct Setup<'a> {
+    /// What to train.
+    pub job: &'a Job,
+    /// The records.
+    pub data: &'a Dataset,
+    /// Root of the ledger's snapshot that they come from; it goes into the transcript.
+    pub snapshot: &'a str,
+    /// The base model's folder; not looked at where the job trains a decoder from nothing.
+    pub base: &'a Path,
+    /// The runtime.
+    pub runtime: Runtime,
+    /// How sessions run.
+    pub session: SessionConfig,
+    /// Where checkpoints and the release go. An unfinished run there is taken up.
+    pub folder: &'a Path,
+}
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The release's files: names, and where they lie.
+    pub files: Vec<(String, PathBuf)>,
+    /// What the model knows.
+    pub evaluation: Evaluation,
+    /// The influence's audit, where the job asked for one.
+    pub gate: Option<Gate>,
+    /// What the influence tables come from, where there are some.
+    pub attribution: Option<Choice>,
+    /// What happened.
+    pub transcript: Transcript,
+    /// Steps taken in this call; fewer than the run's where an earlier one was taken up.
+    pub steps: usize,
+    /// Time that these steps took, checkpoints and evaluations included, in seconds.
+    pub seconds: f64,
+}
+
+/// Runs a job to its release in `setup.folder/release`.
+///
+/// # Errors
+/// [`TrainError`]. What was learnt lies in `setup.folder/checkpoints` then, and the same call goes on from there.
+pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> Result<Outcome, TrainError> {
+    let mut prepared = Prepared::new(setup)?;
+    let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
+    let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
+    let mut evaluation = evaluate::evaluate(&mut prepared.network, setup.data, &ended.theta)?;
+    if prepared.decoder.is_none() {
+        let start = prepared.start.clone();
+        evaluate::compare(&mut evaluation, &mut prepared.network, setup.data, &start)?;
+    }
+    let influence = influence::influence(setup, &mut prepared, &ended, observer)?;
+    let folder = setup.folder.join("release");
+    std::fs::create_dir_all(&folder).map_err(|source| TrainError::files(&folder, source))?;
+    let mut files = release::model(setup, &prepared, &ended, &folder)?;
+    if let Some(influence) = &influence {
+        paper.attribution = Some(influence.choice);
+        paper.table = Some(release::tables(influence, &folder, &mut files)?);
+    }
+    release::papers(&paper, &folder, &mut files)?;
+    observer(Event::Finished { evaluation: evaluation.clone() });
+    Ok(Outcome {
+        files,
+        evaluation,
+        gate: influence.as_ref().and_then(|influence| influence.gate),
+        attribution: influence.as_ref().map(|influence| influence.choice),
+        transcript: paper,
+        steps,
+        seconds,
+    })
+}
+
+/// The training itself, and its transcript.
+fn learn(
+    setup: &Setup<'_>,
+    prepared: &mut Prepared,
+    checkpoints: &Checkpoints,
+    observer: &mut dyn FnMut(Event) -> Control,
+) -> Result<(Ended, Transcript, usize, f64), TrainError> {
+    let (base, parameters) = (prepared.base.clone(), prepared.start.len());
+    let columns = prepared.following.as_ref().map_or(0, |following| following.columns);
+    let mut trainer = prepared.trainer(setup)?;
+    let done = resume(&mut trainer, checkpoints)?;
+    let started = Event::Started { steps: trainer.steps(), done, parameters, columns };
+    if observer(started) == Control::Stop {
+        return Err(TrainError::Stopped { step: done });
+    }
+    let evaluation = &setup.job.evaluation;
+    let rhythm =
+        Rhythm { evaluate: evaluation.every, patience: evaluation.early_stop, checkpoint: evaluation.checkpoint };
+    let begun = std::time::Instant::now();
+    let ended = drive(&mut trainer, checkpoints, rhythm, observer)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let state = &trainer.state;
+    let paper = Transcript {
+        version: transcript::VERSION,
+        engine: transcript::engine(&setup.runtime),
+        job: setup.job.clone(),
+        snapshot: setup.snapshot.to_owned(),
+        base,
+        data: hex::encode(setup.data.digest()),
+        records: setup.data.train.len(),
+        parameters,
+        steps: trainer.steps(),
+        released_step: ended.step,
+        losses: state.losses.clone(),
+        held_out: state.held_out.iter().map(|&(step, loss)| HeldOut { step, loss }).collect(),
+        checkpoints: hashes(checkpoints)?,
+        theta: transcript::theta_hash(&ended.theta),
+        attribution: None,
+        table: None,
+    };
+    Ok((ended, paper, state.step - done, seconds))
+}
+
+fn hashes(checkpoints: &Checkpoints) -> Result<Vec<CheckpointHash>, TrainError> {
+    let hash = |step: usize| {
+        let path = checkpoints.file(step);
+        let bytes = std::fs::read(&path).map_err(|source| TrainError::files(&path, source))?;
+        Ok(CheckpointHash { step, hash: blake3::hash(&bytes).to_hex().to_string() })
+    };
+    checkpoints.steps()?.into_iter().map(hash).collect()
+}

@@ -1,0 +1,249 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use datanet_inference::graph::adapter::peft;
+use datanet_inference::graph::build::ModelFolder;
+
+use super::*;
+use crate::attribution::Table;
+use crate::job::{CurvatureRows, Method, Quantise, Scratch, Task};
+use crate::recipe::Recipe;
+use crate::testing::{base, prose, runtime, session, topics};
+use crate::verify::{Claim, Extent, Tolerance, VerifyError, verify};
+
+/// Names the folder that a child process trains in, to be killed.
+const CHILD: &str = "DATANET_TRAINING_TEST_CHILD";
+
+fn job() -> Job {
+    let mut job = Job::new("minilm-l6", Task::Classify);
+    (job.lora.rank, job.lora.layers, job.max_tokens) = (4, Some(vec![4, 5]), 32);
+    job.recipe = Recipe { epochs: 3, batch: 16, warmup: 4, ..Recipe::default() };
+    (job.attribution.method, job.attribution.curvature) = (Method::Influence, CurvatureRows::TrueLabel);
+    job.evaluation.checkpoint = 4;
+    job
+}
+
+fn data() -> Dataset {
+    topics(96, 36, true)
+}
+
+fn run(job: &Job, data: &Dataset, base: &Path, folder: &Path) -> Outcome {
+    train(&setup(job, data, base, folder), &mut |_| Control::Continue).unwrap()
+}
+
+fn setup<'a>(job: &'a Job, data: &'a Dataset, base: &'a Path, folder: &'a Path) -> Setup<'a> {
+    Setup { job, data, snapshot: "root", base, runtime: runtime(), session: session(), folder }
+}
+
+/// The run that several tests look at, in a folder of the process's own.
+fn reference() -> &'static (tempfile::TempDir, Outcome) {
+    static RUN: OnceLock<(tempfile::TempDir, Outcome)> = OnceLock::new();
+    RUN.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = run(&job(), &data(), &base(), folder.path());
+        (folder, outcome)
+    })
+}
+
+fn same_files(a: &Path, b: &Path) {
+    let names = |folder: &Path| {
+        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(a), names(b));
+    for name in names(a) {
+        assert_eq!(std::fs::read(a.join(&name)).unwrap(), std::fs::read(b.join(&name)).unwrap(), "{name:?}");
+    }
+}
+
+#[test]
+fn a_classifier_learns_and_its_release_is_whole() {
+    let (folder, outcome) = reference();
+    let losses = &outcome.transcript.losses;
+    assert!(
+        losses.len() == 18 && losses[15..].iter().sum::<f32>() < losses[..3].iter().sum::<f32>() * 0.8,
+        "{losses:?}"
+    );
+    let measure = |name: &str| outcome.evaluation.get(name).unwrap();
+    assert!(measure("accuracy") > 0.8 && measure("accuracy") > measure("majority"), "{:?}", outcome.evaluation);
+    assert!(measure("base_accuracy") > measure("majority"));
+    let names: Vec<&str> = outcome.files.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "adapter.onnx_adapter",
+        "labels.json",
+        "influence.safetensors",
+        "records.safetensors",
+        "job.json",
+        "transcript.json",
+    ];
+    assert_eq!(names, expected);
+    let adapter = peft::read(&folder.path().join("release")).unwrap();
+    assert_eq!(
+        (adapter.rank, adapter.modules.len(), adapter.saved["classifier.weight"].shape.clone()),
+        (4, 4, vec![3, 384])
+    );
+    let table =
+        Table::from_bytes(&std::fs::read(folder.path().join("release/influence.safetensors")).unwrap()).unwrap();
+    assert_eq!(table.names(), ["ann", "bob", "cem", "dua"]);
+    let written = std::fs::read_to_string(folder.path().join("release/transcript.json")).unwrap();
+    assert_eq!(&Transcript::from_json(&written).unwrap(), &outcome.transcript);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let again = tempfile::tempdir().unwrap();
+    run(&job(), &data(), &base(), again.path());
+    same_files(&reference().0.path().join("release"), &again.path().join("release"));
+    same_files(&reference().0.path().join("checkpoints"), &again.path().join("checkpoints"));
+}
+
+/// Not a test of its own: the process that [`a_killed_run_goes_on_to_the_same_bytes`] kills.
+#[test]
+fn child() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let (job, data, base) = (job(), data(), base());
+    train(&setup(&job, &data, &base, Path::new(&folder)), &mut |event| {
+        if let Event::Step { step, .. } = event {
+            println!("\nstep {step}");
+        }
+        Control::Continue
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "run::tests::child", "--nocapture"])
+        .env(CHILD, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Two steps after the checkpoint of step 4: they are lost, and done again.
+    let seen = lines.map_while(Result::ok).any(|line| line == "step 6");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(seen && !folder.path().join("release").exists());
+    let mut done = None;
+    let (job, data, base) = (job(), data(), base());
+    let outcome = train(&setup(&job, &data, &base, folder.path()), &mut |event| {
+        if let Event::Started { done: steps, .. } = event {
+            done = Some(steps);
+        }
+        Control::Continue
+    });
+    assert!(done == Some(4) && outcome.unwrap().steps == 14);
+    same_files(&reference().0.path().join("release"), &folder.path().join("release"));
+}
+
+#[test]
+fn a_true_transcript_is_verified_and_a_false_one_is_not() {
+    let (folder, outcome) = reference();
+    let (job, data, base, own) = (job(), data(), base(), tempfile::tempdir().unwrap());
+    let setup = setup(&job, &data, &base, own.path());
+    let (release, checkpoints) = (folder.path().join("release"), folder.path().join("checkpoints"));
+    let claim = Claim { transcript: &outcome.transcript, release: &release, checkpoints: Some(&checkpoints) };
+    let some = Extent::Intervals { count: 2, seed: 3 };
+    let verdict = verify(&setup, claim, some, Tolerance::default(), &mut |_| Control::Continue).unwrap();
+    assert!(verdict.passed() && verdict.checks.len() == 3, "{verdict}");
+    let verdict = verify(&setup, claim, Extent::Whole, Tolerance::default(), &mut |_| Control::Continue).unwrap();
+    assert!(verdict.passed() && verdict.checks.iter().all(|check| check.distance == 0.0), "{verdict}");
+    // A checkpoint that no training leads to, with a transcript that fits it.
+    let forged = tempfile::tempdir().unwrap();
+    for (step, _) in outcome.transcript.checkpoints.iter().map(|known| (known.step, ())) {
+        let name = format!("{step:06}.safetensors");
+        std::fs::copy(checkpoints.join(&name), forged.path().join(&name)).unwrap();
+    }
+    let fingerprint = Prepared::new(&setup).unwrap().fingerprint(&setup);
+    let files = Checkpoints::open(forged.path(), fingerprint).unwrap();
+    let mut transcript = outcome.transcript.clone();
+    for known in &mut transcript.checkpoints[1..] {
+        let mut state = files.read(known.step, false).unwrap().state;
+        state.theta.iter_mut().for_each(|x| *x *= 1.05);
+        known.hash = hex::encode(files.write(&state, None, None).unwrap());
+    }
+    let claim = Claim { transcript: &transcript, release: &release, checkpoints: Some(forged.path()) };
+    let first = Extent::Intervals { count: 99, seed: 0 };
+    let verdict = verify(&setup, claim, first, Tolerance::default(), &mut |_| Control::Continue).unwrap();
+    assert!(!verdict.passed(), "{verdict}");
+    let other = Transcript { data: "other".to_owned(), ..transcript.clone() };
+    let claim = Claim { transcript: &other, ..claim };
+    let refused = verify(&setup, claim, first, Tolerance::default(), &mut |_| Control::Continue);
+    assert!(matches!(refused, Err(VerifyError::Other("records"))));
+}
+
+#[test]
+fn an_audit_publishes_a_gate() {
+    let (mut job, folder) = (job(), tempfile::tempdir().unwrap());
+    job.lora.layers = Some(vec![5]);
+    (job.attribution.audit_subsets, job.attribution.audit_contributors) = (2, 2);
+    job.recipe.epochs = 1;
+    let outcome = run(&job, &data(), &base(), folder.path());
+    let gate = outcome.gate.unwrap();
+    assert!((gate.subsets, gate.contributors) == (2, 2) && gate.lds.is_some(), "{gate:?}");
+    assert!(outcome.attribution.is_some());
+}
+
+#[test]
+fn a_base_in_four_bits_learns_as_well() {
+    let (mut job, folder) = (job(), tempfile::tempdir().unwrap());
+    (job.quantise, job.attribution.method) = (Quantise::Nf4, Method::None);
+    let outcome = run(&job, &data(), &base(), folder.path());
+    assert!(outcome.evaluation.get("accuracy").unwrap() > 0.8, "{:?}", outcome.evaluation);
+}
+
+#[test]
+fn a_decoder_from_nothing_speaks_and_takes_adapters() {
+    let (folder, tuned) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = prose(96, 12);
+    let mut job = Job::new("", Task::Generate);
+    job.scratch = Some(Scratch {
+        vocabulary: 400,
+        hidden: 32,
+        layers: 2,
+        heads: 2,
+        kv_heads: 1,
+        intermediate: 64,
+        max_positions: 64,
+    });
+    job.max_tokens = 32;
+    job.recipe = Recipe { learning_rate: 1e-2, epochs: 8, batch: 16, ..Recipe::default() };
+    let outcome = run(&job, &data, Path::new("/nowhere"), folder.path());
+    let losses = &outcome.transcript.losses;
+    assert!(losses[losses.len() - 1] < losses[0] * 0.7, "{losses:?}");
+    let names: Vec<&str> = outcome.files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["model.safetensors", "config.json", "tokenizer.json", "job.json", "transcript.json"]);
+    let release = folder.path().join("release");
+    assert_eq!(ModelFolder::open(&release).unwrap().layers(), 2);
+
+    let mut job = Job::new("mine", Task::Generate);
+    (job.lora.rank, job.max_tokens) = (2, 32);
+    job.recipe = Recipe { epochs: 1, batch: 16, warmup: 2, ..Recipe::default() };
+    (job.attribution.method, job.attribution.curvature) = (Method::Influence, CurvatureRows::Signs(2));
+    let adapted = run(&job, &data, &release, tuned.path());
+    let measure = |name: &str| adapted.evaluation.get(name).unwrap();
+    assert!(measure("perplexity") < measure("base_perplexity"), "{:?}", adapted.evaluation);
+    assert!((measure("base_loss") - outcome.evaluation.get("loss").unwrap()).abs() < 1e-3);
+    assert!(tuned.path().join("release/influence.safetensors").exists());
+}
+
+#[test]
+fn a_stopped_run_says_so_and_another_job_does_not_take_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut job, data, base) = (job(), data(), base());
+    job.attribution.method = Method::None;
+    let stop = &mut |event| match event {
+        Event::Step { step: 2, .. } => Control::Stop,
+        _ => Control::Continue,
+    };
+    assert!(matches!(train(&setup(&job, &data, &base, folder.path()), stop), Err(TrainError::Stopped { step: 2 })));
+    job.recipe.seed = 9;
+    let other = train(&setup(&job, &data, &base, folder.path()), &mut |_| Control::Continue);
+    assert!(matches!(other, Err(TrainError::OtherRun { .. })), "{other:?}");
+}
