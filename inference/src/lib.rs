@@ -12,15 +12,18 @@
 //! - [`corpus`] turns bytes of any format into checked, canonical records.
 //! - [`judge`] scores a contribution and says why.
 //! - [`onnx`] is the ONNX file format; [`graph`] writes graphs and builds BERT encoders from model folders.
+//! - [`serve`] answers with encoders and classifiers under many adapters, [`generate`] with decoders.
 //! - [`engine`] runs them on ONNX Runtime: one thread owns the session, handles queue, batch and await.
 //!
 //! Nothing here knows the network or the ledger. Scores leave this crate as integers.
 
 pub mod corpus;
 pub mod engine;
+pub mod generate;
 pub mod judge;
 pub mod retrieval;
 pub mod runtime;
+pub mod serve;
 
 pub use datanet_graph as graph;
 pub use datanet_graph::onnx;

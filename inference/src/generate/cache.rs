@@ -30,6 +30,11 @@ pub(super) struct Pick<'a> {
 }
 
 impl Cache {
+    /// A cache of no sequences.
+    pub(super) fn none(shape: CacheShape) -> Self {
+        Self { tensors: Vec::new(), rows: 0, width: 0, shape }
+    }
+
     /// A cache of `rows` sequences without tokens.
     pub(super) fn empty(shape: CacheShape, rows: usize) -> Result<Self, RuntimeError> {
         Self::zeros(shape, rows, 0)

@@ -36,8 +36,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn empty(shape: CacheShape) -> Result<Self, RuntimeError> {
-        Ok(Self { cache: Cache::empty(shape, 0)?, rows: Vec::new(), shape })
+    pub(super) fn empty(shape: CacheShape) -> Self {
+        Self { cache: Cache::none(shape), rows: Vec::new(), shape }
     }
 
     pub(super) fn new(shape: CacheShape, cache: Cache, rows: Vec<Option<Row>>) -> Self {
@@ -127,8 +127,7 @@ impl Group {
 
     /// A new cache of all sequences, those of `other` last, without free rows and needless padding.
     fn gather(&mut self, other: Option<Self>) -> Result<(), RuntimeError> {
-        let nothing = Self::empty(self.shape)?;
-        let other = other.unwrap_or(nothing);
+        let other = other.unwrap_or_else(|| Self::empty(self.shape));
         let picks: Vec<Option<Pick<'_>>> = self.picks().chain(other.picks()).map(Some).collect();
         let width = self.live().chain(other.live()).map(|row| row.length).max().unwrap_or(0);
         let cache = Cache::gather(self.shape, &picks, width)?;

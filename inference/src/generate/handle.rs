@@ -66,7 +66,7 @@ pub(super) fn spawn(opened: Opened, config: &GenerateConfig) -> Result<GenerateH
     let (stopped, tokenizer) = (CancellationToken::new(), Arc::new(tokenizer));
     let provider = decoder.session.provider();
     let guard = stopped.clone().drop_guard();
-    let worker = Worker::new(decoder, tokenizer.clone(), ends, config.into(), commands, guard)?;
+    let worker = Worker::new(decoder, tokenizer.clone(), ends, config.into(), commands, guard);
     let thread = std::thread::Builder::new().name("generate".to_owned());
     thread.spawn(move || worker.run()).map_err(ServeError::Thread)?;
     let shared = Shared {

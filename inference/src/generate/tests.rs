@@ -340,7 +340,7 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
     drop(sender);
     let guard = tokio_util::sync::CancellationToken::new().drop_guard();
     let limits = (&config(&folder)).into();
-    worker::Worker::new(opened.decoder, tokenizer, Vec::new(), limits, commands, guard).unwrap().run();
+    worker::Worker::new(opened.decoder, tokenizer, Vec::new(), limits, commands, guard).run();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for (at, stream) in receivers {
         match runtime.block_on(stream.complete()) {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
+use super::GenerateConfig;
 use super::decoder::Decoder;
 use super::group::{Group, Row};
 use super::prefill::{Pending, Prefill};
-use super::{GenerateConfig, GenerateError};
 use crate::engine::tokenize::TextTokenizer;
 use crate::graph::adapter::Adapter;
 use crate::serve::{Loaded, ServeError};
@@ -65,10 +65,10 @@ impl Worker {
         limits: Limits,
         commands: mpsc::Receiver<GenerateCmd>,
         stopped: DropGuard,
-    ) -> Result<Self, GenerateError> {
-        let group = Group::empty(decoder.shape).map_err(ServeError::from)?;
+    ) -> Self {
+        let group = Group::empty(decoder.shape);
         let (waiting, prefill) = (VecDeque::new(), None);
-        Ok(Self { decoder, tokenizer, ends, limits, commands, waiting, prefill, group, _stopped: stopped })
+        Self { decoder, tokenizer, ends, limits, commands, waiting, prefill, group, _stopped: stopped }
     }
 
     pub(super) fn run(mut self) {
@@ -114,7 +114,7 @@ impl Worker {
         if !self.group.is_empty() {
             let nobody_comes = self.waiting.is_empty() && self.prefill.is_none();
             self.group.tidy(nobody_comes)?;
-            let group = std::mem::replace(&mut self.group, Group::empty(self.decoder.shape)?);
+            let group = std::mem::replace(&mut self.group, Group::empty(self.decoder.shape));
             self.group = self.step(group)?;
         }
         Ok(())
@@ -231,7 +231,7 @@ impl Worker {
             Err(error @ ServeError::Lost(_)) => Err(error),
             Err(error) if group.live().count() > 1 => {
                 tracing::debug!(%error, "a step failed, its sequences step one by one");
-                let mut together = Group::empty(self.decoder.shape)?;
+                let mut together = Group::empty(self.decoder.shape);
                 for part in group.split()? {
                     let part = self.step(part)?;
                     if !part.is_empty() {
@@ -244,7 +244,7 @@ impl Worker {
                 for row in group.rows.iter_mut().flatten() {
                     row.sequence.fail(ServeError::Output(error.to_string()).into());
                 }
-                Ok(Group::empty(self.decoder.shape)?)
+                Ok(Group::empty(self.decoder.shape))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use super::ServeError;
-use super::bank::{Bank, Loaded, Stack, bucket, check_pair};
+use super::bank::{Bank, Loaded, Stack, bucket};
 use crate::graph::adapt::{AdaptSpec, Adapted, Binding, adapt};
 use crate::graph::adapter::Adapter;
 use crate::onnx::ModelProto;
@@ -55,21 +55,18 @@ impl AdaptedSession {
     ///
     /// On an error everything is as before.
     pub(crate) fn cover(&mut self, adapter: &Adapter) -> Result<(), ServeError> {
-        bucket(adapter.rank)?;
-        let has_slots = |bank: &Bank, name: &String| bank.modules().iter().any(|slot| slot.module == *name);
-        if !adapter.modules.keys().all(|name| has_slots(&self.bank, name)) {
-            let known = self.bank.modules().iter().map(|slot| &slot.module);
-            let targets: BTreeSet<&String> = known.chain(adapter.modules.keys()).collect();
-            let targets = targets.into_iter().cloned().collect();
-            let (session, bank) = build(&self.runtime, &self.base, &self.config, targets, self.bank.capacity())?;
-            if let Some(name) = adapter.modules.keys().find(|name| !has_slots(&bank, name)) {
-                return Err(ServeError::Adapter(format!("the model has no module {name}")));
-            }
-            check(&bank, adapter)?;
-            (self.session, self.bank) = (session, bank);
-            return Ok(());
+        let known: BTreeSet<&String> = self.bank.modules().iter().map(|slot| &slot.module).collect();
+        if adapter.modules.keys().all(|name| known.contains(name)) {
+            return self.bank.check(adapter);
         }
-        check(&self.bank, adapter)
+        // What can be said without the model is said before it is loaded anew.
+        bucket(adapter.rank)?;
+        adapter.check()?;
+        let targets = known.into_iter().chain(adapter.modules.keys()).cloned().collect();
+        let (session, bank) = build(&self.runtime, &self.base, &self.config, targets, self.bank.capacity())?;
+        bank.check(adapter)?;
+        (self.session, self.bank) = (session, bank);
+        Ok(())
     }
 
     /// Runs a batch whose rows have these adapters, all of them covered; `None` is the base model.
@@ -164,12 +161,6 @@ fn run_with(
     session.run(&inputs, outputs)
 }
 
-fn check(bank: &Bank, adapter: &Adapter) -> Result<(), ServeError> {
-    let slot_of = |name: &String| bank.modules().iter().find(|slot| slot.module == *name);
-    let mut pairs = adapter.modules.iter().filter_map(|(name, pair)| slot_of(name).map(|slot| (slot, pair)));
-    pairs.try_for_each(|(slot, pair)| check_pair(slot, adapter.rank, pair))
-}
-
 /// A session over `base` with slots at `targets`, and an empty bank for them.
 fn build(
     runtime: &Runtime,
@@ -182,6 +173,6 @@ fn build(
         return Ok((Session::load(runtime, base, config)?, Bank::new(Vec::new(), capacity)));
     }
     let spec = AdaptSpec { targets, layers: None, binding: Binding::Bank, scale: 1.0 };
-    let Adapted { model, slots } = adapt(base, &spec).map_err(|error| ServeError::Adapter(error.to_string()))?;
+    let Adapted { model, slots } = adapt(base, &spec)?;
     Ok((Session::load(runtime, &model, config)?, Bank::new(slots, capacity)))
 }

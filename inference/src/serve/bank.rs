@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ServeError;
 use crate::graph::adapt::LoraSlot;
-use crate::graph::adapter::{Adapter, LoraPair};
+use crate::graph::adapter::Adapter;
 use crate::runtime::{RuntimeError, Tensor};
 
 /// Ranks are zero-padded to one of these.
@@ -83,6 +83,13 @@ impl Bank {
     /// The modules with slots.
     pub(crate) fn modules(&self) -> &[LoraSlot] {
         &self.modules
+    }
+
+    /// Checks an adapter by itself, and against the slots; only one that has passed may be put in.
+    pub(crate) fn check(&self, adapter: &Adapter) -> Result<(), ServeError> {
+        bucket(adapter.rank)?;
+        adapter.check()?;
+        Ok(adapter.fits(&self.modules)?)
     }
 
     /// Different adapters that one batch can mix.
@@ -206,27 +213,11 @@ fn write_slot(
         b.fill(0.0);
         let Some(adapter) = adapter else { continue };
         let Some(pair) = adapter.modules.get(&module.module) else { continue };
-        check_pair(module, adapter.rank, pair)?;
-        let scale = adapter.alpha / adapter.rank as f32;
         write_transposed(a, &pair.a, [adapter.rank, module.in_features], rank, 1.0);
         // `b` is [out, rank] in the file and [rank, out] in the stack, whose further rows stay zero.
-        write_transposed(b, &pair.b, [module.out_features, adapter.rank], module.out_features, scale);
+        write_transposed(b, &pair.b, [module.out_features, adapter.rank], module.out_features, adapter.scale());
     }
     Ok(())
-}
-
-/// Whether a pair has the numbers that its module calls for.
-pub(crate) fn check_pair(module: &LoraSlot, rank: usize, pair: &LoraPair) -> Result<(), ServeError> {
-    let expected = (rank * module.in_features, rank * module.out_features);
-    if (pair.in_features, pair.out_features) == (module.in_features, module.out_features)
-        && (pair.a.len(), pair.b.len()) == expected
-    {
-        return Ok(());
-    }
-    Err(ServeError::Adapter(format!(
-        "its module {} maps {} numbers to {}, the model's maps {} to {}; was it trained on another model",
-        module.module, pair.in_features, pair.out_features, module.in_features, module.out_features
-    )))
 }
 
 /// `from [rows, columns]` transposed and scaled, into rows of `stride` numbers each.
@@ -315,10 +306,13 @@ mod tests {
 
     #[test]
     fn an_adapter_of_another_model_or_of_a_great_rank_is_refused() {
-        let mut bank = bank(2);
+        let bank = bank(2);
+        bank.check(&adapter(&[module()], 2, 1)).unwrap();
         let wide = LoraSlot { in_features: 4, ..module() };
-        let other = Loaded::new(Arc::new(adapter(&[wide], 2, 1))).unwrap();
-        assert!(matches!(bank.seat(8, &[Some(&other)]), Err(ServeError::Adapter(_))));
+        assert!(matches!(bank.check(&adapter(&[wide], 2, 1)), Err(ServeError::Adapter(_))));
+        let mut broken = adapter(&[module()], 2, 1);
+        broken.modules.values_mut().for_each(|pair| pair.a[0] = f32::NAN);
+        assert!(matches!(bank.check(&broken), Err(ServeError::Adapter(_))));
         let great = Loaded::new(Arc::new(adapter(&[module()], 65, 1)));
         assert!(matches!(great, Err(ServeError::Rank { rank: 65, limit: 64 })));
     }

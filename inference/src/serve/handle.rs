@@ -106,7 +106,7 @@ impl EncoderHandle {
     /// `labels` name the classes of the head that the adapter may carry; without them they get numbers.
     ///
     /// # Errors
-    /// [`ServeError::Adapter`] and [`ServeError::Rank`] if it does not fit, [`ServeError::AdaptersInUse`] if there is no
+    /// [`ServeError::Adapter`], [`ServeError::Adapt`], [`ServeError::Head`] and [`ServeError::Rank`] if it does not fit, [`ServeError::AdaptersInUse`] if there is no
     /// room, [`ServeError::Stopped`].
     pub async fn load_adapter(
         &self,
@@ -181,7 +181,7 @@ impl EncoderHandle {
     /// adapter without one contributor each.
     ///
     /// # Errors
-    /// As [`EncoderHandle::run`]; [`ServeError::Adapter`] and [`ServeError::Rank`] if one of them does not fit.
+    /// As [`EncoderHandle::run`]; those of [`EncoderHandle::load_adapter`] if one of them does not fit.
     pub async fn run_deltas(
         &self,
         text: String,
@@ -246,7 +246,7 @@ impl EncoderHandle {
             return Ok(());
         }
         let hidden = head.hidden();
-        Err(ServeError::Adapter(format!("its head takes {hidden} numbers, the model's vectors have {dimensions}")))
+        Err(ServeError::Head(format!("it takes {hidden} numbers, the model's vectors have {dimensions}")))
     }
 
     fn room_for(&self, texts: usize) -> Result<OwnedSemaphorePermit, ServeError> {

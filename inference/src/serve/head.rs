@@ -33,15 +33,15 @@ impl Head {
     /// A head of `labels.len()` classes over vectors of `weight.len() / labels.len()` numbers.
     ///
     /// # Errors
-    /// [`ServeError::Adapter`] if there is no class, sizes disagree, or a number is not finite.
+    /// [`ServeError::Head`] if there is no class, sizes disagree, or a number is not finite.
     pub fn new(labels: Vec<String>, weight: Vec<f32>, bias: Vec<f32>) -> Result<Self, ServeError> {
-        let bad = |what: String| Err(ServeError::Adapter(what));
+        let bad = |what: String| Err(ServeError::Head(what));
         let classes = labels.len();
         if classes == 0 || bias.len() != classes || weight.is_empty() || !weight.len().is_multiple_of(classes) {
-            return bad(format!("its head has {classes} labels, {} weights and {} biases", weight.len(), bias.len()));
+            return bad(format!("it has {classes} labels, {} weights and {} biases", weight.len(), bias.len()));
         }
         if weight.iter().chain(&bias).any(|number| !number.is_finite()) {
-            return bad("its head holds numbers that are not finite".to_owned());
+            return bad("it holds numbers that are not finite".to_owned());
         }
         Ok(Self { labels, weight, bias })
     }
@@ -54,16 +54,16 @@ impl Head {
     pub fn of(adapter: &Adapter, labels: Vec<String>) -> Result<Option<Self>, ServeError> {
         let Some(weight) = adapter.saved.get(WEIGHT) else { return Ok(None) };
         let &[classes, hidden] = weight.shape.as_slice() else {
-            return Err(ServeError::Adapter(format!("its {WEIGHT} has the shape {:?}, not two axes", weight.shape)));
+            return Err(ServeError::Head(format!("{WEIGHT} has the shape {:?}, not two axes", weight.shape)));
         };
         if classes.checked_mul(hidden) != Some(weight.data.len()) {
-            return Err(ServeError::Adapter(format!("its {WEIGHT} does not fill its shape")));
+            return Err(ServeError::Head(format!("{WEIGHT} does not fill its shape")));
         }
         let labels = match labels.is_empty() {
             true => (0..classes).map(|class| format!("LABEL_{class}")).collect(),
             false if labels.len() == classes => labels,
             false => {
-                return Err(ServeError::Adapter(format!("it has {classes} classes and {} labels", labels.len())));
+                return Err(ServeError::Head(format!("it has {classes} classes and {} labels", labels.len())));
             }
         };
         let bias = adapter.saved.get(BIAS).map_or_else(|| vec![0.0; classes], |bias| bias.data.clone());

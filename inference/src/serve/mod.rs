@@ -51,6 +51,8 @@ pub use registry::AdapterKey;
 pub(crate) use registry::{Entry, Registry};
 
 use crate::engine::EngineError;
+use crate::graph::adapt::AdaptError;
+use crate::graph::adapter::AdapterError;
 use crate::graph::build::BuildError;
 use crate::runtime::{Runtime, RuntimeError};
 
@@ -73,9 +75,15 @@ pub enum ServeError {
     /// The tokenizer cannot be used, or finds nothing in a text.
     #[error(transparent)]
     Text(#[from] EngineError),
-    /// The adapter is not one for this model.
-    #[error("the adapter does not fit: {0}")]
-    Adapter(String),
+    /// The adapter is damaged, or not one for this model.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// The model has no such modules, or none that can have adapters.
+    #[error(transparent)]
+    Adapt(#[from] AdaptError),
+    /// The classification head is not one for this model.
+    #[error("the classification head does not fit: {0}")]
+    Head(String),
     /// The adapter's rank is too large.
     #[error("the adapter's rank is {rank}; ranks up to {limit} can be served")]
     Rank {

@@ -169,7 +169,8 @@ async fn an_adapter_that_does_not_fit_is_refused_and_nothing_else_changes() {
     headed.saved.insert("classifier.weight".to_owned(), head);
     for wrong in [adapter(&narrow, 2, 1), adapter(&unknown, 2, 1), adapter(&query_and_value(), 65, 1), headed] {
         let error = service.load_adapter(key(4, 1), Arc::new(wrong), Vec::new()).await.unwrap_err();
-        assert!(matches!(error, ServeError::Adapter(_) | ServeError::Rank { .. }), "{error}");
+        let misfit = matches!(error, ServeError::Adapter(_) | ServeError::Adapt(_) | ServeError::Head(_));
+        assert!(misfit || matches!(error, ServeError::Rank { .. }), "{error}");
         assert!(!error.is_fatal());
     }
     assert!(difference(&before, &one(&service, &text(3), None).await) <= SAME_MACHINE_TOLERANCE);
@@ -256,14 +257,9 @@ async fn a_full_queue_is_an_overload_and_callers_who_leave_give_their_room_back(
         let (service, request) = (service.clone(), many(8));
         async move { service.run(request).await }
     });
-    let overload = loop {
-        // The other call has the room as soon as it has been polled once.
-        match service.run(many(1)).await {
-            Err(error) => break error,
-            Ok(_) if busy.is_finished() => return eprintln!("the machine is too fast for this test"),
-            Ok(_) => tokio::task::yield_now().await,
-        }
-    };
+    // The other call takes its room when it is first polled, which is now.
+    tokio::task::yield_now().await;
+    let overload = service.run(many(1)).await.unwrap_err();
     assert!(overload.is_overload(), "{overload}");
     busy.abort();
     // What was left behind is dropped when its turn comes, and its room given back.

@@ -7,8 +7,8 @@ use super::super::decoder::{Decoder, Feed};
 use super::super::testing::Size;
 use super::*;
 
-const TOKENS: usize = 128;
-const ROUNDS: usize = 5;
+const TOKENS: usize = 96;
+const ROUNDS: usize = 12;
 const STREAMS: usize = 16;
 
 /// 11 million parameters: what a machine of two cores trains from nothing.

@@ -5,23 +5,23 @@ use std::time::{Duration, Instant};
 use super::*;
 
 const TEXTS: usize = 64;
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 
-/// One network, and texts of 64 tokens as rows of adapters.
+/// One network, and a text of so many tokens as rows of adapters.
 struct Bench {
     network: Network,
     text: Vec<u32>,
 }
 
 impl Bench {
-    fn new(adapters: &[Arc<Adapter>]) -> Option<Self> {
+    fn new(adapters: &[Arc<Adapter>], tokens: usize) -> Option<Self> {
         let (config, runtime) = config()?;
         let opened = source::open(&config).unwrap();
         let (mut network, tokenizer, _) = Network::load(&runtime, opened, &config).unwrap();
         for adapter in adapters {
             network.session.cover(adapter).unwrap();
         }
-        let text = tokenizer.encode(&"word ".repeat(62)).unwrap();
+        let text = tokenizer.encode(&"word ".repeat(tokens - 2)).unwrap();
         Some(Self { network, text })
     }
 
@@ -49,9 +49,16 @@ fn fastest(jobs: &mut [(&str, Box<dyn FnMut() -> Duration + '_>)]) -> Vec<Durati
 #[test]
 #[ignore = "measures; wants a quiet machine"]
 fn mixed_adapters_cost_hardly_more_than_none() {
+    for tokens in [8, 64] {
+        eprintln!("\ntexts of {tokens} tokens");
+        measure(tokens);
+    }
+}
+
+fn measure(tokens: usize) {
     let adapters: Vec<Arc<Adapter>> = (0..TEXTS as u64).map(|seed| random(8, seed)).collect();
     let loaded: Vec<Loaded> = adapters.iter().map(|adapter| Loaded::new(adapter.clone()).unwrap()).collect();
-    let (Some(plain), Some(bank)) = (Bench::new(&[]), Bench::new(&adapters)) else { return };
+    let (Some(plain), Some(bank)) = (Bench::new(&[], tokens), Bench::new(&adapters, tokens)) else { return };
     let (plain, bank) = (std::cell::RefCell::new(plain), std::cell::RefCell::new(bank));
     let mixed: Vec<Option<&Loaded>> = loaded.iter().map(Some).collect();
     let same: Vec<Option<&Loaded>> = vec![Some(&loaded[0]); TEXTS];
