@@ -107,6 +107,7 @@ fn contributed(op_type: &str) -> Option<Rule> {
         "FastGelu" => activation::fast_gelu,
         "QuickGelu" => activation::quick_gelu,
         "MatMulNBits" => quantised::matmul_nbits,
+        "MatMulBnb4" => quantised::matmul_bnb4,
         _ => return None,
     })
 }

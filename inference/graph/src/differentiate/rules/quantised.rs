@@ -6,6 +6,7 @@ use crate::Value;
 use crate::differentiate::DifferentiateError;
 use crate::differentiate::step::{Outcome, Step};
 use crate::onnx::{AttributeProto, DataType};
+use crate::quantise::unpack;
 
 /// `com.microsoft.MatMulNBits`: `y = a Wᵀ`, `W` `[n, k]` in blocks of 4-bit or 8-bit numbers; `da = dy W`.
 ///
@@ -26,6 +27,23 @@ pub(super) fn matmul_nbits(step: &mut Step<'_>) -> Outcome {
     }
     if step.wants(0) {
         let weight = unpacked(step, &dy)?;
+        let gradient = step.graph.matmul(&dy, &weight);
+        step.give(0, gradient);
+    }
+    Ok(())
+}
+
+/// `com.microsoft.MatMulBnb4`: `y = a Wᵀ`, `W` `[n, k]` in blocks of 4-bit normal floats; `da = dy W`.
+pub(super) fn matmul_bnb4(step: &mut Step<'_>) -> Outcome {
+    let dy = step.dy()?;
+    if step.wants(1) || step.wants(2) {
+        return Err(step.unsupported("its weight depends on what is differentiated by; train adapters instead"));
+    }
+    if step.int("transB").is_some_and(|transposed| transposed != 1) {
+        return Err(step.unsupported("its weight is not transposed, which the runtime computes wrongly"));
+    }
+    if step.wants(0) {
+        let weight = unpack(step.graph, step.node, &dy).map_err(|error| step.unsupported(&error.to_string()))?;
         let gradient = step.graph.matmul(&dy, &weight);
         step.give(0, gradient);
     }
@@ -59,12 +77,16 @@ impl Layout {
 /// `W` as floats `[n, k]`.
 fn unpacked(step: &mut Step<'_>, dy: &Value) -> Result<Value, DifferentiateError> {
     let layout = Layout::of(step)?;
+    // The usual form, two numbers a look-up; zero points, 8 bits and unfilled blocks take the longer way below.
+    if let Ok(weight) = unpack(step.graph, step.node, dy) {
+        return Ok(weight);
+    }
     let (rows, blocks) = (layout.rows, layout.blocks);
     let element = step.element();
     let packed = step.x(1)?;
+    let packed = not_folded(step, &packed, rows * blocks * layout.block * layout.bits / 8, dy);
     let scales = step.x(2)?;
     let scales = step.graph.reshape(&scales, &[rows, blocks, 1]);
-    let scales = not_folded(step, &scales, dy);
     let numbers = numbers(step, &packed, layout.bits);
     let numbers = step.graph.reshape(&numbers, &[rows, blocks, layout.block]);
     let zeros = zero_points(step, &layout)?;
@@ -116,12 +138,12 @@ fn numbers(step: &mut Step<'_>, packed: &Value, bits: i64) -> Value {
     step.graph.op("Concat", &[&low, &high], vec![AttributeProto::int("axis", -1)])
 }
 
-/// `scales`, computed from the run's input, so that the runtime does not unpack the weight for good when it loads the
-/// graph.
-fn not_folded(step: &mut Step<'_>, scales: &Value, dy: &Value) -> Value {
-    let element = step.element();
+/// The `bytes` bytes of `packed` as a list, shaped by the run's input, so that the runtime does not unpack the weight
+/// for good when it loads the graph.
+fn not_folded(step: &mut Step<'_>, packed: &Value, bytes: i64, dy: &Value) -> Value {
     let size = step.graph.axis_size(dy, 0);
     let nothing = step.graph.sub(&size, &size);
-    let nothing = step.graph.cast(&nothing, element);
-    step.graph.add(scales, &nothing)
+    let length = step.graph.int_list(&[bytes]);
+    let length = step.graph.add(&length, &nothing);
+    step.graph.op("Reshape", &[packed, &length], Vec::new())
 }
