@@ -6,7 +6,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::clusters::Clusters;
 use crate::random::Stream;
 
 /// A way to try.
@@ -56,9 +55,6 @@ pub trait Corpus: Clone {
 
     /// Makes a record extreme.
     fn distort(&mut self, record: usize, dice: &mut Stream);
-
-    /// The near-duplicates that the network would find.
-    fn clusters(&self) -> Clusters;
 }
 
 /// What an attack brought.

@@ -14,6 +14,7 @@
 //!  study                                                  all of it on a task, as `bench attribution` shows it
 //! ```
 
+pub mod answer;
 pub mod attacks;
 pub mod audit;
 pub mod cholesky;

@@ -74,11 +74,12 @@ impl Index {
     /// O(L log N) look-ups for L tokens, each as long as what matches.
     pub fn spans(&self, output: &[u32], rules: &Rules) -> Vec<Span> {
         let output = &output[..output.len().min(rules.output)];
-        let mut spans: Vec<Span> = self
-            .maximal(output, rules)
-            .into_iter()
-            .filter_map(|(start, end)| self.found(output, start, end, rules))
-            .collect();
+        let mut spans: Vec<Span> = Vec::new();
+        for (start, end) in self.maximal(output, rules) {
+            // What was shortened may lie within the one before.
+            let span = self.shortened(output, start, end, rules);
+            spans.extend(span.filter(|span| spans.last().is_none_or(|last| span.end > last.end)));
+        }
         let keep = (output.len() as f64 * rules.rarest).ceil() as usize;
         spans.sort_by(|a, b| b.surprise.total_cmp(&a.surprise).then(a.start.cmp(&b.start)));
         spans.truncate(keep);
@@ -134,6 +135,17 @@ impl Index {
             end -= 1;
         }
         (start, end)
+    }
+
+    /// The span without as many of its last words as the corpus goes on within: `foo` does not stand in `foobar`.
+    fn shortened(&self, output: &[u32], start: usize, mut end: usize, rules: &Rules) -> Option<Span> {
+        while end >= start + rules.least_tokens {
+            if let Some(span) = self.found(output, start, end, rules) {
+                return Some(span);
+            }
+            end = self.trim(output, start, end - 1).1;
+        }
+        None
     }
 
     /// Where a span stands as whole words; `None` if nowhere, or as boilerplate.

@@ -43,6 +43,12 @@ impl PointCorpus {
         Self { points, contributors, near: spread / 10.0, spread }
     }
 
+    /// The near-duplicates that a network would find.
+    pub fn clusters(&self) -> Clusters {
+        let (rows, columns) = (self.points.len(), self.points.features);
+        Clusters::by_distance(&Rows { rows, columns, data: self.points.vectors.clone() }, self.near)
+    }
+
     /// What is held against the corpus: the pay of every contributor for `queries`, with duplicates and outliers dealt with
     /// as `defence` says.
     ///
@@ -115,11 +121,6 @@ impl Corpus for PointCorpus {
         for x in &mut self.points.vectors[start..start + self.points.features] {
             *x = 3.0 * *x + size * dice.normal();
         }
-    }
-
-    fn clusters(&self) -> Clusters {
-        let (rows, columns) = (self.points.len(), self.points.features);
-        Clusters::by_distance(&Rows { rows, columns, data: self.points.vectors.clone() }, self.near)
     }
 }
 

@@ -4,10 +4,12 @@
 //! a transformer.
 
 pub mod attacked;
+pub mod attacked_text;
 pub mod convex;
 pub mod digits;
 pub mod network;
 pub mod points;
+pub mod text;
 
 use std::time::Instant;
 
@@ -26,6 +28,7 @@ use super::{
 pub use digits::DigitsTask;
 pub use network::{Classifier, Logistic, Plain, TanhLora};
 pub use points::Points;
+pub use text::{TextPlan, TextTask};
 
 /// Held-out samples whose losses are asked for at a time.
 const BATCH: usize = 64;
