@@ -10,11 +10,13 @@
 //! - [`onnx`] is the file format; [`GraphBuilder`] writes graphs node by node.
 //! - [`model`] answers who writes and reads each value, and cuts graphs.
 //! - [`shape`] infers element types and symbolic shapes.
-//! - [`adapt`] gives linear layers LoRA slots.
+//! - [`adapt`] gives linear layers LoRA slots; [`adapter`] reads and writes what goes into them.
+//! - [`validate`] decides what a stranger's file may hold.
 //! - [`quantise`] makes weights smaller and tells what that costs in precision.
 //! - [`build`] turns a model folder (`config.json`, safetensors) into a graph.
 
 pub mod adapt;
+pub mod adapter;
 pub mod build;
 mod builder;
 pub mod differentiate;
@@ -25,6 +27,7 @@ pub mod quantise;
 pub mod shape;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod validate;
 
 pub use builder::{GraphBuilder, Value};
 pub use model::GraphError;

@@ -79,8 +79,9 @@ pub(super) fn range(call: &Call<'_>) -> Outcome {
 }
 
 fn counted(start: i64, limit: i64, step: i64) -> Option<i64> {
-    let (span, step) = if step > 0 { (limit.checked_sub(start)?, step) } else { (start.checked_sub(limit)?, -step) };
-    if step <= 0 {
+    let forward = step > 0;
+    let span = if forward { limit.checked_sub(start)? } else { start.checked_sub(limit)? };
+    if step == 0 {
         return None;
     }
     i64::try_from(u64::try_from(span).unwrap_or(0).div_ceil(step.unsigned_abs())).ok()

@@ -82,10 +82,10 @@ impl Extent {
         let (mut rest, mut quotient) = (self.clone(), Self::known(0));
         for _ in 0..=MAX_TERMS {
             let Some((monomial, coefficient)) = rest.leading() else { return Some(quotient) };
-            if coefficient % by != 0 {
+            if coefficient.checked_rem(by)? != 0 {
                 return None;
             }
-            let term = Self(BTreeMap::from([(without(monomial, lead)?, coefficient / by)]));
+            let term = Self(BTreeMap::from([(without(monomial, lead)?, coefficient.checked_div(by)?)]));
             rest = rest.sub(&term.mul(divisor)?)?;
             quotient = quotient.add(&term)?;
         }

@@ -199,7 +199,7 @@ fn even(whole: &Extent, parts: usize) -> Vec<Option<Extent>> {
     }
     let Some(whole) = whole.number().filter(|_| parts > 0) else { return vec![None; parts] };
     let chunk = u64::try_from(whole).unwrap_or(0).div_ceil(parts as u64) as i64;
-    (0..parts as i64).map(|part| Some(Extent::known((whole - part * chunk).clamp(0, chunk)))).collect()
+    (0..parts as i64).map(|part| Some(Extent::known(whole.saturating_sub(part.saturating_mul(chunk)).clamp(0, chunk)))).collect()
 }
 
 /// `Tile`.

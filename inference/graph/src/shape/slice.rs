@@ -80,6 +80,9 @@ fn length(whole: &Extent, cut: &Cut) -> Option<Extent> {
 
 /// First position and number of positions of a range over `whole` elements; `None` for a step of 0.
 fn positions(whole: i64, start: i64, end: i64, step: i64) -> Option<(i64, i64)> {
+    if whole < 0 {
+        return None;
+    }
     let absolute = |position: i64| if position < 0 { position.saturating_add(whole) } else { position };
     let (start, end) = (absolute(start), absolute(end));
     match step {

@@ -45,13 +45,13 @@ fn places(call: &Call<'_>, length: i64, kernel: i64, axis: usize, axes: usize) -
     let reach = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
     match call.node.text("auto_pad").unwrap_or("NOTSET") {
         "SAME_UPPER" | "SAME_LOWER" => Some((length.checked_add(stride)? - 1) / stride),
-        "VALID" => Some(length.checked_sub(reach)? / stride + 1),
+        "VALID" => (length.checked_sub(reach)? / stride).checked_add(1),
         "NOTSET" => {
             let free = length.checked_add(before)?.checked_add(after)?.checked_sub(reach)?;
             let steps = if up { (free.checked_add(stride)? - 1) / stride } else { free / stride };
             // With rounding up, a window that would begin in the padding after the end does not count.
             let last = up && steps.checked_mul(stride)? >= length.checked_add(before)?;
-            Some(steps + 1 - i64::from(last))
+            steps.checked_add(1)?.checked_sub(i64::from(last))
         }
         _ => None,
     }
