@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use prost::Message;
-
 use super::{EncoderConfig, EncoderSource, ServeError};
 use crate::engine::tokenize::TextTokenizer;
 use crate::graph::build::{BuildError, ModelFolder, Storage};
-use crate::onnx::{AttributeProto, DataType, Dim, ModelProto, TensorProto, ValueInfoProto};
+use crate::graph::validate::{Limits, validate};
+use crate::onnx::{DataType, Dim, ModelProto, ValueInfoProto};
 
 /// The mean over a text's tokens, before it is scaled to unit length, in graphs built here.
 const POOLED: &str = "pooled";
@@ -73,12 +71,13 @@ fn open_folder(path: &Path, config: &EncoderConfig) -> Result<Opened, ServeError
 
 fn open_onnx(model: &Path, tokenizer: &Path, labels: &[String], config: &EncoderConfig) -> Result<Opened, ServeError> {
     let read_error = |source| BuildError::Read { path: model.to_owned(), source };
+    let limits = Limits::default();
     let size = std::fs::metadata(model).map_err(read_error)?.len();
-    if size > MAX_ONNX_BYTES {
-        return Err(ServeError::Onnx(format!("it has {size} bytes, more than {MAX_ONNX_BYTES}")));
+    if size > limits.bytes {
+        return Err(ServeError::Onnx(format!("it has {size} bytes, more than {}", limits.bytes)));
     }
     let bytes = std::fs::read(model).map_err(read_error)?;
-    let graph = parse(bytes)?;
+    let graph = validate(&bytes, &limits).map_err(|error| ServeError::Onnx(error.to_string()))?;
     let (reading, token_types) = signature(&graph)?;
     // How many tokens the model knows is seen when it runs: a token beyond them fails its text.
     let tokenizer = TextTokenizer::read(tokenizer, config.max_text_tokens, usize::MAX)?;
@@ -93,32 +92,6 @@ fn open_onnx(model: &Path, tokenizer: &Path, labels: &[String], config: &Encoder
         labels: labels.to_vec(),
     })
 }
-
-/// A model whose weights are all inside.
-fn parse(bytes: Vec<u8>) -> Result<ModelProto, ServeError> {
-    let model = ModelProto::decode(Bytes::from(bytes)).map_err(|error| ServeError::Onnx(error.to_string()))?;
-    let graph = model.graph.as_ref().ok_or_else(|| ServeError::Onnx("it has no graph".to_owned()))?;
-    let plain = |tensor: &TensorProto| tensor.external_data.is_empty() && tensor.data_location == 0;
-    // What hides in attributes and functions is refused with them: no encoder needs any.
-    let tensors = |attribute: &AttributeProto| {
-        let inner = attribute.t.iter().chain(&attribute.tensors).all(plain);
-        inner && attribute.g.is_none() && attribute.graphs.is_empty() && attribute.sparse_tensor.is_none()
-    };
-    let nodes = graph.node.iter().flat_map(|node| &node.attribute).all(tensors);
-    if !nodes
-        || !graph.initializer.iter().all(plain)
-        || !graph.sparse_initializer.is_empty()
-        || !model.functions.is_empty()
-    {
-        return Err(ServeError::Onnx(
-            "it has weights in other files, or nested graphs; export it flat and whole".to_owned(),
-        ));
-    }
-    Ok(model)
-}
-
-/// Protobuf messages end at 2 GiB.
-const MAX_ONNX_BYTES: u64 = 2 << 30;
 
 /// Which output is read, and whether token types are wanted.
 fn signature(model: &ModelProto) -> Result<(Reading, bool), ServeError> {
