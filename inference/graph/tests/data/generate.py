@@ -7,6 +7,7 @@
 import json
 from pathlib import Path
 
+import peft
 import torch
 import transformers as hf
 
@@ -65,6 +66,48 @@ def decoder(name, model, **options):
     save(name, model, expected, **options)
 
 
+def adapted(name, base, model, answer, **options):
+    """An adapter that PEFT saves, with the adapted model's answer."""
+    config = peft.LoraConfig(r=4, **options)
+    wrapped = peft.get_peft_model(model, config)
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter_name, parameter in wrapped.named_parameters():
+            if "lora_" in parameter_name or "modules_to_save" in parameter_name:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    wrapped.save_pretrained(HERE / name)
+    (HERE / name / "README.md").unlink(missing_ok=True)
+    path = HERE / name / "adapter_config.json"
+    saved = json.loads(path.read_text())
+    saved |= dict(base_model_name_or_path=base, target_modules=sorted(saved["target_modules"]))
+    path.write_text(json.dumps(saved, indent=2))
+    expect(name, base, wrapped.eval(), answer)
+
+
+def expect(name, base, model, answer):
+    ids, mask = padded()
+    with torch.no_grad():
+        values = answer(model, dict(input_ids=ids, attention_mask=mask))
+    (HERE / name / "expected.json").write_text(json.dumps({"base": base, "ids": ids.tolist(), "mask": mask.tolist(), "values": rounded(values)}))
+
+
+def adapters():
+    model = hf.RobertaForSequenceClassification.from_pretrained(HERE / "roberta")
+    adapted("roberta-adapter", "roberta", model, lambda m, x: m.base_model.model.roberta(**x).last_hidden_state, task_type="SEQ_CLS", target_modules=["query", "value", "intermediate.dense"], lora_alpha=6)
+    model = hf.LlamaForCausalLM.from_pretrained(HERE / "llama")
+    adapted("llama-adapter", "llama", model, lambda m, x: m(**x).logits, task_type="CAUSAL_LM", target_modules="all-linear", lora_alpha=8, use_rslora=True)
+
+
+def written():
+    """What PEFT answers with the adapters that the tests wrote (`UPDATE_FIXTURES=1 cargo test`)."""
+    model = hf.LlamaForCausalLM.from_pretrained(HERE / "llama")
+    loaded = peft.PeftModel.from_pretrained(model, HERE / "llama-written")
+    expect("llama-written", "llama", loaded.eval(), lambda m, x: m(**x).logits)
+    model = hf.DistilBertModel.from_pretrained(HERE / "distilbert")
+    loaded = peft.PeftModel.from_pretrained(model, HERE / "distilbert-written").eval()
+    expect("distilbert-written", "distilbert", loaded, lambda m, x: m(**x).last_hidden_state)
+
+
 SIZES = dict(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, intermediate_size=24, max_position_embeddings=64)
 
 
@@ -84,6 +127,8 @@ def main():
     decoder("qwen2", randomise(hf.Qwen2ForCausalLM(config), 4))
     config = hf.LlamaConfig(**SIZES, num_key_value_heads=4, attention_bias=True, mlp_bias=True)
     decoder("llama-sharded", randomise(hf.LlamaForCausalLM(config), 5), max_shard_size="12KB")
+    adapters()
+    written()
 
 
 if __name__ == "__main__":
