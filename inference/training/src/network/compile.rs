@@ -137,6 +137,11 @@ impl Blueprint {
 
     /// Loads a session of this kind.
     pub fn compile(&self, kind: Kind) -> Result<Session, NetworkError> {
+        Ok(Session::load(&self.runtime, &self.model(kind)?, &self.session)?)
+    }
+
+    /// The graph of this kind.
+    pub fn model(&self, kind: Kind) -> Result<ModelProto, NetworkError> {
         let per_row = matches!(kind, Kind::PerRow | Kind::TokenSigns);
         let model = match &self.spec {
             Some(spec) => {
@@ -151,13 +156,11 @@ impl Blueprint {
             (Task::Generate, Kind::TokenSigns) => objective::token_signs(model, self.vocabulary)?,
             (Task::Generate, _) => objective::next_token(model)?,
         };
-        let model = if kind == Kind::Forward {
-            model
-        } else {
-            let wrt: Vec<&str> = self.layout.parts().iter().map(|part| part.input.as_str()).collect();
-            differentiate(&model, objective::OBJECTIVE, &wrt)?
-        };
-        Ok(Session::load(&self.runtime, &model, &self.session)?)
+        if kind == Kind::Forward {
+            return Ok(model);
+        }
+        let wrt: Vec<&str> = self.layout.parts().iter().map(|part| part.input.as_str()).collect();
+        Ok(differentiate(&model, objective::OBJECTIVE, &wrt)?)
     }
 
     /// Loads the frozen layers.

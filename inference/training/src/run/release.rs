@@ -30,7 +30,7 @@ pub(super) fn model(
     }
     let job = setup.job;
     let adapter = layout.adapter(&ended.theta, &job.base, job.lora.alpha, prepared.network.targets());
-    peft::write_for(&adapter, folder, prepared.network.architecture()).map_err(release)?;
+    peft::write(&adapter, folder).map_err(release)?;
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
         files.push((name.to_owned(), folder.join(name)));
     }
