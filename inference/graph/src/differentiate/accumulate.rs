@@ -8,12 +8,19 @@ use crate::{GraphBuilder, Value};
 #[derive(Debug, Default)]
 pub(super) struct Gradients {
     parts: HashMap<String, Vec<Value>>,
+    counts: HashMap<String, usize>,
 }
 
 impl Gradients {
     /// Adds a contribution to the gradient of the value `of`; it has that value's shape.
     pub(super) fn add(&mut self, of: &str, part: Value) {
         self.parts.entry(of.to_owned()).or_default().push(part);
+        *self.counts.entry(of.to_owned()).or_default() += 1;
+    }
+
+    /// How many contributions the gradient of `of` has had.
+    pub(super) fn count(&self, of: &str) -> usize {
+        self.counts.get(of).copied().unwrap_or(0)
     }
 
     /// The gradient of `of`: the sum of what has been contributed; `None` if nothing has.

@@ -46,6 +46,11 @@ impl<'a> Forward<'a> {
         self.index.producer(value).map(|position| self.index.node(position))
     }
 
+    /// The nodes that read the value.
+    pub(super) fn consumers(&self, value: &str) -> impl Iterator<Item = &'a NodeProto> {
+        self.index.consumers(value).iter().map(|&position| self.index.node(position))
+    }
+
     /// The entries of a small integer or truth value that is the same in every run; a scalar is a list of one.
     pub(super) fn integers(&self, value: &str) -> Option<&[i64]> {
         self.shapes.integers(value)

@@ -1,9 +1,8 @@
 //! Matrix products: `dA = dY Bᵀ`, `dB = Aᵀ dY`, in the cheapest form that the ranks allow.
 
 use crate::Value;
-use crate::differentiate::DifferentiateError;
 use crate::differentiate::step::{Outcome, Step};
-use crate::onnx::AttributeProto;
+use crate::onnx::{AttributeProto, DataType, NodeProto};
 use crate::shape::Size;
 
 /// `MatMul`, with batch axes that broadcast and vectors on either side.
@@ -27,8 +26,7 @@ pub(super) fn matmul(step: &mut Step<'_>) -> Outcome {
         b = step.graph.unsqueeze(&b, &[1]);
     }
     if step.wants(0) {
-        let turned = turn(step, &b, b_rank.max(2))?;
-        let gradient = step.graph.matmul(&dy, &turned);
+        let gradient = product(step, Operand::plain(&dy), Operand::turned(&b, b_rank.max(2)));
         give_left(step, &gradient, a_rank, b_rank);
     }
     if step.wants(1) {
@@ -36,8 +34,7 @@ pub(super) fn matmul(step: &mut Step<'_>) -> Outcome {
             let gradient = shared_weight(step, &a, a_rank.max(2), &dy);
             give_like(step, 1, gradient, b_rank == 1);
         } else {
-            let turned = turn(step, &a, a_rank.max(2))?;
-            let gradient = step.graph.matmul(&turned, &dy);
+            let gradient = batched_weight(step, (&a, a_rank.max(2)), (&dy, a_rank.max(b_rank)));
             give_batched(step, 1, &gradient);
         }
     }
@@ -76,10 +73,51 @@ fn give_batched(step: &mut Step<'_>, at: usize, gradient: &Value) {
     step.give_reduced(at, gradient, from.as_deref());
 }
 
-/// The gradient of a weight that all rows of all batches share: one product over all rows.
+/// The gradient of a weight `[k, n]` that all rows of all batches share: one product over all rows.
 fn shared_weight(step: &mut Step<'_>, a: &Value, a_rank: usize, dy: &Value) -> Value {
+    let narrow = is_narrow(step.shape(1).as_deref());
     let (a, dy) = (rows(step, a, a_rank), rows(step, dy, a_rank));
-    step.graph.op("Gemm", &[&a, &dy], vec![AttributeProto::int("transA", 1)])
+    if narrow {
+        let gradient = product(step, Operand::turned(&dy, 2), Operand::plain(&a));
+        return exchange(step, &gradient, 2);
+    }
+    product(step, Operand::turned(&a, 2), Operand::plain(&dy))
+}
+
+/// The gradient `Aᵀ dY` of the right operand, where that has batch axes.
+///
+/// A left operand that is turned within a product is turned slowly, so the small one of the two goes there; and where
+/// one is the result of a `Transpose`, which the runtime merges with another, it is turned by one.
+fn batched_weight(step: &mut Step<'_>, (a, a_rank): (&Value, usize), (dy, rank): (&Value, usize)) -> Value {
+    if transposed(step, a) {
+        let turned = exchange(step, a, a_rank);
+        return step.graph.matmul(&turned, dy);
+    }
+    if is_narrow(step.shape(1).as_deref()) {
+        let gradient = product(step, Operand::turned(dy, rank), Operand::plain(a));
+        return exchange(step, &gradient, rank);
+    }
+    if transposed(step, dy) {
+        let turned = exchange(step, dy, rank);
+        let gradient = step.graph.matmul(&turned, a);
+        return exchange(step, &gradient, rank);
+    }
+    product(step, Operand::turned(a, a_rank), Operand::plain(dy))
+}
+
+/// Whether a `Transpose` writes the value.
+fn transposed(step: &Step<'_>, value: &Value) -> bool {
+    let writes = |node: &&NodeProto| node.output.iter().any(|output| output == value.name());
+    step.graph.graph().node.iter().rev().find(writes).is_some_and(|node| node.op_type == "Transpose")
+}
+
+/// Whether a weight has far fewer columns than rows. A symbol beside a large number is taken for an adapter's rank.
+fn is_narrow(weight: Option<&[Size]>) -> bool {
+    match weight {
+        Some([.., Size::Known(rows), Size::Known(columns)]) => columns * 4 <= *rows,
+        Some([.., Size::Known(rows), Size::Symbol(_)]) => *rows >= 256,
+        _ => false,
+    }
 }
 
 /// `x` as one matrix: all axes but the last are rows.
@@ -90,20 +128,66 @@ fn rows(step: &mut Step<'_>, x: &Value, rank: usize) -> Value {
     step.graph.op("Flatten", &[x], vec![AttributeProto::int("axis", rank as i64 - 1)])
 }
 
-/// `x` with its last two axes exchanged. What is itself such an exchange is undone: weights lie there turned already.
-fn turn(step: &mut Step<'_>, x: &Value, rank: usize) -> Result<Value, DifferentiateError> {
-    let mut axes: Vec<i64> = (0..rank as i64).collect();
-    axes.swap(rank - 2, rank - 1);
-    let undone = step.forward.producer(x.name()).filter(|node| node.op_type == "Transpose").and_then(|node| {
-        let perm = node.attribute("perm").map(|perm| perm.ints.clone());
-        let turns = perm.map_or(rank == 2, |perm| perm == axes);
-        if turns { node.input.first() } else { None }
-    });
-    if let Some(value) = undone.and_then(|name| step.graph.value(name)) {
-        return Ok(value);
+/// One side of a product.
+struct Operand<'a> {
+    value: &'a Value,
+    /// The rank, where the last two axes are to be exchanged.
+    turned: Option<usize>,
+}
+
+impl<'a> Operand<'a> {
+    fn plain(value: &'a Value) -> Self {
+        Self { value, turned: None }
     }
-    // The runtime folds this into the product, or into the constant.
-    Ok(step.graph.transpose(x, &axes))
+
+    fn turned(value: &'a Value, rank: usize) -> Self {
+        Self { value, turned: Some(rank) }
+    }
+}
+
+/// The product of two operands, turned within it where the runtime can: as nodes of their own, turns of what the
+/// forward graph turns already would be merged with those, and be copies.
+fn product(step: &mut Step<'_>, a: Operand<'_>, b: Operand<'_>) -> Value {
+    let (a, turn_a) = straight(step, a);
+    let (b, turn_b) = straight(step, b);
+    if turn_a.is_none() && turn_b.is_none() {
+        return step.graph.matmul(&a, &b);
+    }
+    if step.element() == DataType::Float {
+        let turns = [("transA", turn_a), ("transB", turn_b)];
+        let attributes = turns.map(|(name, turn)| AttributeProto::int(name, turn.is_some().into()));
+        return step.graph.op_in("com.microsoft", "FusedMatMul", &[&a, &b], attributes.to_vec());
+    }
+    let a = turn_a.map_or(a.clone(), |rank| exchange(step, &a, rank));
+    let b = turn_b.map_or(b.clone(), |rank| exchange(step, &b, rank));
+    step.graph.matmul(&a, &b)
+}
+
+/// The operand, with a turn undone that the forward graph made: frozen weights lie there turned already.
+fn straight(step: &Step<'_>, operand: Operand<'_>) -> (Value, Option<usize>) {
+    let Some(rank) = operand.turned else { return (operand.value.clone(), None) };
+    let turns = |node: &&NodeProto| {
+        let perm = node.attribute("perm").map(|perm| perm.ints.clone());
+        node.op_type == "Transpose" && perm.map_or(rank == 2, |perm| perm == exchanged(rank))
+    };
+    let source = step.forward.producer(operand.value.name()).filter(turns).and_then(|node| node.input.first());
+    match source.and_then(|name| step.graph.value(name)) {
+        Some(source) => (source, None),
+        None => (operand.value.clone(), Some(rank)),
+    }
+}
+
+fn exchange(step: &mut Step<'_>, x: &Value, rank: usize) -> Value {
+    step.graph.transpose(x, &exchanged(rank))
+}
+
+/// The axes of a value of this rank with the last two exchanged.
+fn exchanged(rank: usize) -> Vec<i64> {
+    let mut axes: Vec<i64> = (0..rank as i64).collect();
+    if rank >= 2 {
+        axes.swap(rank - 2, rank - 1);
+    }
+    axes
 }
 
 /// `com.microsoft.FusedMatMul`: `alpha A' B'`, where `'` may turn a matrix.
@@ -124,10 +208,9 @@ pub(super) fn fused(step: &mut Step<'_>) -> Outcome {
         }
         let other = step.x(1 - at)?;
         // The other operand goes in turned, so one that is turned already goes in as it lies.
-        let other = if turned[1 - at] { other } else { turn(step, &other, ranks[1 - at])? };
-        let gradient = if at == 0 { step.graph.matmul(&dy, &other) } else { step.graph.matmul(&other, &dy) };
-        let rank = ranks[0].max(ranks[1]);
-        let gradient = if turned[at] { turn(step, &gradient, rank)? } else { gradient };
+        let other = if turned[1 - at] { Operand::plain(&other) } else { Operand::turned(&other, ranks[1 - at]) };
+        let gradient = if at == 0 { product(step, Operand::plain(&dy), other) } else { product(step, other, Operand::plain(&dy)) };
+        let gradient = if turned[at] { exchange(step, &gradient, ranks[0].max(ranks[1])) } else { gradient };
         give_batched(step, at, &gradient);
     }
     Ok(())
@@ -138,7 +221,7 @@ pub(super) fn gemm(step: &mut Step<'_>) -> Outcome {
     let dy = step.dy()?;
     let (a_turned, b_turned) = (step.int("transA").unwrap_or(0) != 0, step.int("transB").unwrap_or(0) != 0);
     let alpha = step.float("alpha", 1.0);
-    let product = |step: &mut Step<'_>, at: usize, left: (&Value, bool), right: (&Value, bool)| {
+    let give_product = |step: &mut Step<'_>, at: usize, left: (&Value, bool), right: (&Value, bool)| {
         let attributes = vec![
             AttributeProto::float("alpha", alpha),
             AttributeProto::int("transA", i64::from(left.1)),
@@ -150,15 +233,15 @@ pub(super) fn gemm(step: &mut Step<'_>) -> Outcome {
     if step.wants(0) {
         let b = step.x(1)?;
         match a_turned {
-            false => product(step, 0, (&dy, false), (&b, !b_turned)),
-            true => product(step, 0, (&b, b_turned), (&dy, true)),
+            false => give_product(step, 0, (&dy, false), (&b, !b_turned)),
+            true => give_product(step, 0, (&b, b_turned), (&dy, true)),
         }
     }
     if step.wants(1) {
         let a = step.x(0)?;
         match b_turned {
-            false => product(step, 1, (&a, !a_turned), (&dy, false)),
-            true => product(step, 1, (&dy, true), (&a, a_turned)),
+            false => give_product(step, 1, (&a, !a_turned), (&dy, false)),
+            true => give_product(step, 1, (&dy, true), (&a, a_turned)),
         }
     }
     if step.wants(2) {

@@ -9,12 +9,41 @@ use crate::onnx::{AttributeProto, DataType};
 pub(super) fn softmax(step: &mut Step<'_>) -> Outcome {
     let (dy, y) = (step.dy()?, step.y(0)?);
     let axis = step.int("axis").unwrap_or(-1);
-    let product = step.mul(&dy, &y);
-    let total = step.sum(&product, &[axis]);
+    let total = match attention(step, axis) {
+        // Σ dy y over the shares is Σ do o over what they mixed, which is smaller.
+        Some((mixed, gradient)) => {
+            let product = step.mul(&gradient, &mixed);
+            step.sum(&product, &[-1])
+        }
+        None => {
+            let product = step.mul(&dy, &y);
+            step.sum(&product, &[axis])
+        }
+    };
     let rest = step.graph.sub(&dy, &total);
     let gradient = step.mul(&rest, &y);
     step.give(0, gradient);
     Ok(())
+}
+
+/// Where the shares are used once, to mix the rows of a matrix (`o = y v`): `o` and its gradient.
+fn attention(step: &mut Step<'_>, axis: i64) -> Option<(Value, Value)> {
+    let (shares, shape) = (step.node.output.first()?, step.shape_of_output(0)?);
+    let rank = shape.len();
+    if rank < 2 || (axis != -1 && axis != rank as i64 - 1) || step.gradients.count(shares) != 1 {
+        return None;
+    }
+    let mut readers = step.forward.consumers(shares).filter(|node| node.output.iter().any(|output| step.path.contains(output)));
+    let (reader, None) = (readers.next()?, readers.next()) else { return None };
+    let [left, right] = reader.input.as_slice() else { return None };
+    let mixed = reader.output.first()?;
+    let known = (step.forward.shape(right)?.len() >= 2, step.forward.shape(mixed)?);
+    let same_rows = known.1.len() == rank && known.1[..rank - 1] == shape[..rank - 1];
+    if reader.op_type != "MatMul" || left != shares || right == shares || !known.0 || !same_rows {
+        return None;
+    }
+    let gradient = step.gradients.total(step.graph, mixed)?;
+    Some((step.graph.value(mixed)?, gradient))
 }
 
 /// `dy - exp(y) Σ dy`.

@@ -73,9 +73,6 @@ fn numbers(seed: usize, count: usize, low: f32, high: f32) -> Vec<f32> {
 
 /// A graph of float inputs `x0`, `x1`, ... and the output `y`.
 fn graph(shapes: &[&[usize]], known: Shapes, body: &dyn Fn(&mut GraphBuilder, &[Value]) -> Value) -> ModelProto {
-    const SIZES: [&str; 10] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"];
-    const AXES: [&str; 16] =
-        ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "a11", "a12", "a13", "a14", "a15"];
     let mut builder = GraphBuilder::new("check", 20);
     let mut axes = 0;
     let mut inputs = Vec::new();
@@ -87,8 +84,8 @@ fn graph(shapes: &[&[usize]], known: Shapes, body: &dyn Fn(&mut GraphBuilder, &[
                 match known {
                     Shapes::Known => Dim::Size(size as i64),
                     Shapes::Symbols if size == 1 => Dim::Size(1),
-                    Shapes::Symbols => Dim::Symbol(SIZES[size]),
-                    Shapes::Ranks | Shapes::Nothing => Dim::Symbol(AXES[axes - 1]),
+                    Shapes::Symbols => Dim::Symbol(format!("s{size}").leak()),
+                    Shapes::Ranks | Shapes::Nothing => Dim::Symbol(format!("a{axes}").leak()),
                 }
             })
             .collect();

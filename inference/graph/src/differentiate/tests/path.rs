@@ -91,8 +91,8 @@ fn frozen_parts_get_no_gradient_and_outputs_stay() {
     let gradient = differentiate(&model, "y", &["x1"]).unwrap();
     let operators = operators(&gradient);
     // One product back through the last weight; the frozen beginning is not walked through.
-    assert_eq!(operators.iter().filter(|&&op| op == "MatMul").count(), 4);
-    assert_eq!(operators.iter().filter(|&&op| op == "Gemm").count(), 1);
+    assert_eq!(operators.iter().filter(|op| op.ends_with("MatMul")).count(), 3 + 2);
+    assert_eq!(operators.iter().filter(|&&op| op == "Tanh").count(), 1);
 
     let outputs: Vec<&str> = gradient.graph.as_ref().unwrap().output.iter().map(|output| output.name.as_str()).collect();
     assert_eq!(outputs, ["y", "grad.x1"]);
