@@ -83,6 +83,25 @@ fn the_unpacked_weight_is_the_weight_multiplied_with() {
     }
 }
 
+/// The product is linear, so a step of any length changes it by exactly what the gradient says.
+#[test]
+fn gradients_pass_through_quantised_products() {
+    for scheme in &SCHEMES[..2] {
+        let quantised = quantise(&linear(128, 48), *scheme, |name| name == "w.weight").unwrap().model;
+        let part = crate::model::extract(&quantised, &["x"], &["y"]).unwrap();
+        let trained = crate::differentiate::differentiate(&part, "y", &["x"]).unwrap();
+        let mut session = testing::session(&trained).unwrap();
+        let (x, step) = (noise(2 * 3 * 128, 0.9), noise(2 * 3 * 128, 0.2));
+        let moved: Vec<f32> = x.iter().zip(&step).map(|(x, step)| x + step).collect();
+        let mut run = |x: &[f32], output: &str| testing::run(&mut session, &[("x", testing::floats(&[2, 3, 128], x))], output).1;
+        let sum = |values: Vec<f32>| values.iter().map(|&value| f64::from(value)).sum::<f64>();
+        let change = sum(run(&moved, "y")) - sum(run(&x, "y"));
+        let gradient = run(&x, &crate::differentiate::gradient_name("x"));
+        let told: f64 = gradient.iter().zip(&step).map(|(g, step)| f64::from(g * step)).sum();
+        assert!((change - told).abs() < 1e-3 * (1.0 + told.abs()), "{scheme:?}: {change} against {told}");
+    }
+}
+
 #[test]
 fn minilm_shrinks_to_a_fifth_and_its_sentences_stay_close() {
     let model = testing::minilm();
