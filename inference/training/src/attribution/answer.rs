@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use datanet_inference::{
     graph::adapter::{AdapterError, peft},
-    graph::build::{BuildError, LlamaConfig},
     runtime::{Runtime, SessionConfig},
 };
 

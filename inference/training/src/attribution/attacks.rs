@@ -1,8 +1,8 @@
 //! Attempts to be paid more for the same data, and what they gain.
 //!
 //! An attack is mounted on a data set, everything is then done as for any release (clusters, training on their first
-//! records, values, pay), and the attacker's share under all its names is compared with what it was. A gain of 1 is what it
-//! should be at most.
+//! records, values, pay), and the attacker's share under all its names is compared with what it was. A gain of 1 is
+//! what it should be at most.
 
 use serde::{Deserialize, Serialize};
 
@@ -113,8 +113,8 @@ pub fn mount<C: Corpus>(corpus: &C, attacker: usize, victim: usize, attack: Atta
     Mounted { corpus, names }
 }
 
-/// What an attack gains. `measure` gives every contributor's share of pay for a corpus; `before` is what it gave for the
-/// corpus without the attack, and the contributor with the highest share is the one that is stolen from.
+/// What an attack gains. `measure` gives every contributor's share of pay for a corpus; `before` is what it gave for
+/// the corpus without the attack, and the contributor with the highest share is the one that is stolen from.
 ///
 /// # Errors
 /// Those of `measure`.

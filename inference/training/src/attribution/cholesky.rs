@@ -1,8 +1,8 @@
 //! Solving with large symmetric positive definite matrices, in f64.
 //!
 //! A damped curvature matrix is never singular, so its Cholesky factor is all that is needed: a third of n^3
-//! multiplications, nearly all in matrix products, where an eigendecomposition takes ten times as many. One factor a damping is
-//! still cheaper.
+//! multiplications, nearly all in matrix products, where an eigendecomposition takes ten times as many. One factor a
+//! damping is still cheaper.
 
 use ndarray::linalg::general_mat_mul;
 use rayon::prelude::*;

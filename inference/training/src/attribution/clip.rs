@@ -1,12 +1,11 @@
 //! Shortening the gradients of single records: nobody buys influence with a record made to have a huge gradient.
 //!
-//! A batch's gradients are shortened to a multiple of their median length. A shortened record counts with a factor below
-//! one, in its gradient as in its curvature, whose rows shrink by the factor's root.
+//! A batch's gradients are shortened to a multiple of their median length. A shortened record counts with a factor
+//! below one, in its gradient as in its curvature, whose rows shrink by the factor's root.
 
 use super::model::Rows;
 
-/// A multiple that leaves ordinary records alone and takes the edge off outliers: on the text task of the reference, 3 %
-/// of the gradients are longer.
+/// A multiple that leaves most records alone and takes the edge off outliers.
 pub const ORDINARY: f32 = 2.0;
 
 /// Shortens each row to at most `multiple` times the median length, and says by which factor each row was scaled.

@@ -96,15 +96,15 @@ pub struct PayRule {
 }
 
 impl Default for PayRule {
-    /// Ten times the mean: five times what the best record of the reference tasks earns, and a bound on what one record made to
-    /// dominate can take.
+    /// Ten times the mean: out of the way of good records, and a bound on what one that was made to dominate can take.
     fn default() -> Self {
         Self { cap: Some(10.0) }
     }
 }
 
 /// The share of an epoch's pay that each contributor earns, from values [columns, Q] of its answers and what each of
-/// those paid (all the same if `fees` is empty). At least 0 each; they sum to 1, or to less where the cap took something.
+/// those paid (all the same if `fees` is empty). At least 0 each; they sum to 1, or to less where the cap took
+/// something.
 pub fn pay(values: &Rows, fees: &[f32], belonging: &Belonging, rule: PayRule) -> Vec<f64> {
     let fee = |answer: usize| f64::from(fees.get(answer).copied().unwrap_or(1.0));
     let worth =
@@ -170,8 +170,8 @@ mod tests {
         ) {
             let values = Rows { rows: 12, columns: 1, data: values };
             let whole = pay(&values, &[], &Belonging::by_record(&owners), PayRule::default());
-            let parted: Vec<usize> =
-                owners.iter().zip(&split).map(|(owner, split)| if *owner == 0 && *split { 3 } else { *owner }).collect();
+            let rename = |(owner, split): (&usize, &bool)| if *owner == 0 && *split { 3 } else { *owner };
+            let parted: Vec<usize> = owners.iter().zip(&split).map(rename).collect();
             let parts = pay(&values, &[], &Belonging::by_record(&parted), PayRule::default());
             let of = |shares: &[f64], one: usize| shares.get(one).copied().unwrap_or_default();
             prop_assert!((of(&whole, 0) - of(&parts, 0) - of(&parts, 3)).abs() < 1e-9);

@@ -1,7 +1,8 @@
 //! The Gauss-Newton rows of a batch, from what the network gives.
 //!
-//! The curvature of a loss -log p(label) over C classes is J^T (diag(p) - p p^T) J, with J the Jacobian of the logits. Any
-//! set of rows u J whose u^T u adds up to diag(p) - p p^T (exactly, or on average over random signs) stands for it.
+//! The curvature of a loss -log p(label) over C classes is J^T (diag(p) - p p^T) J, with J the Jacobian of the
+//! logits. Any set of rows u J whose u^T u adds up to diag(p) - p p^T (exactly, or on average over random signs)
+//! stands for it.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! Influence by the damped curvature at the final adapter: g_record^T (M^T M / n + l I)^-1 g_answer / n.
 //!
-//! With R Gauss-Newton rows and P parameters, the smaller of the two makes the matrix that is factored: [P, P] itself, or
-//! [R, R] by Woodbury's identity, l (M^T M / n + l I)^-1 = I - (M/sqrt n)^T (M M^T / n + l I)^-1 (M/sqrt n). What is behind
-//! the factor is the same for every damping, so a sweep costs a Cholesky factor each.
+//! With R Gauss-Newton rows and P parameters, the smaller of the two makes the matrix that is factored: [P, P]
+//! itself, or [R, R] by Woodbury's identity, l (M^T M / n + l I)^-1 = I - (M/sqrt n)^T (M M^T / n + l I)^-1 (M/sqrt
+//! n). What is behind the factor is the same for every damping, so a sweep costs a Cholesky factor each.
 
 use super::{
     cholesky::{Cholesky, NotPositive},
@@ -28,7 +28,7 @@ pub enum GaussNewtonError {
     NotPositive(#[from] NotPositive),
     /// Neither side of the matrix is small enough.
     #[error(
-        "{rows} curvature rows of {parameters} parameters: one of them must be at most {MAX_SIZE}; ask for fewer rows a record"
+        "{rows} curvature rows of {parameters} parameters: one must be at most {MAX_SIZE}; ask for fewer rows a record"
     )]
     TooLarge {
         /// R.

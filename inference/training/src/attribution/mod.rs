@@ -22,6 +22,7 @@ pub mod clip;
 pub mod clusters;
 pub mod course;
 pub mod curvature;
+pub mod gate;
 pub mod gauss_newton;
 pub mod gradients;
 pub mod model;
@@ -31,8 +32,9 @@ pub mod similarity;
 pub mod study;
 pub mod table;
 
-pub use audit::{AuditPlan, Belonging, Choice, Faithfulness, Gate, Ground, MethodScores, Thresholds};
+pub use audit::{AuditPlan, Belonging, Faithfulness, Ground, MethodScores};
 pub use course::Course;
+pub use gate::{Choice, Gate, Thresholds};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};
 pub use table::Table;

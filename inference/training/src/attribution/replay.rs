@@ -12,8 +12,8 @@
 //! dtheta <- (1 - eta wd) dtheta - eta dm / (k1 D) + eta (m'/k1) dv / (2 D^3 k2)
 //! ```
 //!
-//! dtheta_c at the end is, to first order, how the adapter moved because c's records were there: theta - dtheta_c is the
-//! adapter without them, and -grad loss . dtheta_c what they did for an answer.
+//! dtheta_c at the end is, to first order, how the adapter moved because c's records were there: theta - dtheta_c is
+//! the adapter without them, and -grad loss . dtheta_c what they did for an answer.
 //!
 //! The state lies in blocks of [`BLOCK`] parameters, each [columns, block] and updated by one task while it is in the
 //! cache: M dtheta is summed over blocks in their order, everything else is per block. So the bytes are the same

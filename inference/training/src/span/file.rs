@@ -1,7 +1,8 @@
 //! The index as bytes.
 //!
-//! Little-endian: magic, then vocabulary, documents and letters as u64; a byte a token of the vocabulary; cluster, source and
-//! end of each document as u32; letters as u16 or u32; the suffix array as u32. Counts are made again on reading.
+//! Little-endian: magic, then vocabulary, documents and letters as u64; a byte a token of the vocabulary; cluster,
+//! source and end of each document as u32; letters as u16 or u32; the suffix array as u32. Counts are made again on
+//! reading.
 
 use super::{
     index::{Document, Index, IndexError, MAX_TOKENS, MAX_VOCABULARY, Tokens},

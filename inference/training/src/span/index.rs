@@ -62,7 +62,6 @@ impl Tokens {
         }
     }
 
-
     pub(super) fn from_wide(tokens: Vec<u32>, vocabulary: usize) -> Self {
         // One letter more than the vocabulary: a document's end.
         if vocabulary < usize::from(u16::MAX) {
@@ -98,8 +97,9 @@ pub struct Index {
 }
 
 impl IndexBuilder {
-    /// Nothing yet. `starts_word` says of each token of the vocabulary whether a word may begin with it: false for what only
-    /// continues one (`##ing`, or without the leading space in byte-level vocabularies), true for punctuation.
+    /// Nothing yet. `starts_word` says of each token of the vocabulary whether a word may begin with it: false for
+    /// what only continues one (`##ing`, or without the leading space in byte-level vocabularies), true for
+    /// punctuation.
     ///
     /// # Errors
     /// When the vocabulary is too large.

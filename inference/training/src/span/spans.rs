@@ -87,8 +87,8 @@ impl Index {
         spans
     }
 
-    /// Whether a span of somebody's list is as it says: it stands there, on word boundaries, is long enough, and is worth what
-    /// it claims. One that is longer than a list's own at the same place challenges the list.
+    /// Whether a span of somebody's list is as it says: it stands there, on word boundaries, is long enough, and is
+    /// worth what it claims. One that is longer than a list's own at the same place challenges the list.
     pub fn verify(&self, output: &[u32], span: &Span, rules: &Rules) -> bool {
         let fits = span.start < span.end && span.end <= output.len();
         fits && span.end - span.start >= rules.least_tokens
@@ -96,8 +96,8 @@ impl Index {
             && self.found(output, span.start, span.end, rules).is_some_and(|own| own == *span)
     }
 
-    /// A verified span that a list lacks although it is longer than all that it overlaps there: whoever made the list left
-    /// somebody out.
+    /// A verified span that a list lacks although it is longer than all that it overlaps there: whoever made the list
+    /// left somebody out.
     pub fn challenges(&self, output: &[u32], list: &[Span], claim: &Span, rules: &Rules) -> bool {
         let longer = |other: &Span| claim.end - claim.start > other.end - other.start;
         let overlaps = |other: &&Span| other.start < claim.end && claim.start < other.end;

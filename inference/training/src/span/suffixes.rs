@@ -3,9 +3,9 @@
 /// A place of the array that is not filled yet.
 const EMPTY: u32 = u32::MAX;
 
-/// The start of every suffix of `text`, the smallest suffix first; a suffix that is a prefix of another comes before it. All
-/// letters are below `alphabet`, the text is shorter than `u32::MAX`. O(N + alphabet) time, about 9 bytes a letter beside the
-/// result.
+/// The start of every suffix of `text`, the smallest suffix first; a suffix that is a prefix of another comes before
+/// it. All letters are below `alphabet`, the text is shorter than `u32::MAX`. O(N + alphabet) time, about 9 bytes a
+/// letter beside the result.
 pub fn suffix_array(text: &[u32], alphabet: usize) -> Vec<u32> {
     match text {
         [] => Vec::new(),

@@ -119,8 +119,8 @@ fn wide_vocabularies_survive_the_file() {
     assert_eq!(wide.count(&[3, 70_001]), 1);
 }
 
-/// The naive search: every span of the output that stands as whole words somewhere, no other such span being around it, when all
-/// tokens are words.
+/// The naive search: every span of the output that stands as whole words somewhere, no other such span being around
+/// it, when all tokens are words.
 fn naive(documents: &[Vec<u32>], output: &[u32]) -> Vec<(usize, usize)> {
     let stands = |span: &[u32]| documents.iter().any(|tokens| tokens.windows(span.len()).any(|window| window == span));
     let mut all: Vec<(usize, usize)> = Vec::new();

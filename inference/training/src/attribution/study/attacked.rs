@@ -49,8 +49,8 @@ impl PointCorpus {
         Clusters::by_distance(&Rows { rows, columns, data: self.points.vectors.clone() }, self.near)
     }
 
-    /// What is held against the corpus: the pay of every contributor for `queries`, with duplicates and outliers dealt with
-    /// as `defence` says.
+    /// What is held against the corpus: the pay of every contributor for `queries`, with duplicates and outliers
+    /// dealt with as `defence` says.
     ///
     /// # Errors
     /// When the replay is no longer finite.
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::attribution::{
         attacks::{ALL, Attack, gain, mount},
-        study::network::TanhLora,
+        study::TanhLora,
     };
 
     /// 120 records of 6 contributors, and 60 queries.

@@ -39,8 +39,8 @@ impl TextCorpus {
         &self.data
     }
 
-    /// Every contributor's share of pay for the held-out records. `network` is one of the same labels; its loaded records
-    /// are replaced.
+    /// Every contributor's share of pay for the held-out records. `network` is one of the same labels; its loaded
+    /// records are replaced.
     ///
     /// # Errors
     /// When the network cannot run, or the replay is no longer finite.
@@ -111,8 +111,7 @@ impl Corpus for TextCorpus {
 
     /// The record's words among as many of others, drawn at random: like nothing else, and hard to learn.
     fn distort(&mut self, record: usize, dice: &mut Stream) {
-        let mut words: Vec<String> =
-            self.data.train[record].text.split_whitespace().map(str::to_uppercase).collect();
+        let mut words: Vec<String> = self.data.train[record].text.split_whitespace().map(str::to_uppercase).collect();
         for _ in 0..words.len() {
             let other = &self.data.train[dice.below(self.data.train.len())].text;
             let from: Vec<&str> = other.split_whitespace().collect();
@@ -148,9 +147,8 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let mut network = network(&job, 3, cache.path());
         let corpus = TextCorpus::new(topics(48, 12, false));
-        let mut measure = |corpus: &TextCorpus| {
-            corpus.pay(&mut network, &job.recipe, Curvature::TrueLabel, Defence::default())
-        };
+        let mut measure =
+            |corpus: &TextCorpus| corpus.pay(&mut network, &job.recipe, Curvature::TrueLabel, Defence::default());
         let before = measure(&corpus).unwrap();
         for attack in [Attack::Split { names: 3 }, Attack::Copy { times: 2 }] {
             let gained = gain(&corpus, &before, 1, attack, 0, &mut measure).unwrap();
@@ -175,7 +173,10 @@ mod tests {
             let before = measure(&corpus).unwrap();
             for attack in ALL {
                 for attacker in [0, 12] {
-                    println!("{clusters} {attacker} {:?}", gain(&corpus, &before, attacker, attack, 0, &mut measure).unwrap());
+                    println!(
+                        "{clusters} {attacker} {:?}",
+                        gain(&corpus, &before, attacker, attack, 0, &mut measure).unwrap()
+                    );
                 }
             }
         }

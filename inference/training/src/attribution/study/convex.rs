@@ -12,8 +12,8 @@ use super::super::{
 /// Newton steps until the minimum of a well-damped logistic regression, with a margin.
 const STEPS: usize = 25;
 
-/// The minimum of sum of the kept losses / n + l2/2 |theta|^2 by Newton's method, from zeros. The Gauss-Newton matrix must be
-/// the Hessian, as for logistic regression.
+/// The minimum of sum of the kept losses / n + l2/2 |theta|^2 by Newton's method, from zeros. The Gauss-Newton matrix
+/// must be the Hessian, as for logistic regression.
 ///
 /// # Errors
 /// When the network cannot run or the damping is too small.
@@ -112,8 +112,8 @@ mod tests {
     use crate::attribution::{
         audit::AuditPlan,
         study::{
-            network::{Logistic, Plain},
             points::Points,
+            {Logistic, Plain},
         },
     };
 

@@ -5,8 +5,9 @@ use super::{
         course::Course,
         model::{Model, ModelError},
     },
-    network::{Plain, TanhLora},
+    network::Plain,
     points::Points,
+    small::TanhLora,
 };
 use crate::{random::Stream, recipe::Recipe};
 
@@ -35,8 +36,9 @@ pub struct DigitsTask {
 }
 
 impl DigitsTask {
-    /// Deals points (of any kind, 600 at least) to [`CONTRIBUTORS`]: some become a base that is trained once and stays, some are
-    /// held out, the rest is contributed. With `noisy`, eight contributors have 10 to 90 % random labels.
+    /// Deals points (of any kind, 600 at least) to [`CONTRIBUTORS`]: some become a base that is trained once and
+    /// stays, some are held out, the rest is contributed. With `noisy`, eight contributors have 10 to 90 % random
+    /// labels.
     ///
     /// # Errors
     /// Never, for points that have a shape.

@@ -1,7 +1,7 @@
 //! Every method on one task, held against real retraining: what `bench attribution` prints.
 //!
-//! The task is anything that is a [`Model`]: the digits or clouds of points on small networks in plain Rust, or texts on
-//! a transformer.
+//! The task is anything that is a [`Model`]: the digits or clouds of points on small networks in plain Rust, or texts
+//! on a transformer.
 
 pub mod attacked;
 pub mod attacked_text;
@@ -9,6 +9,7 @@ pub mod convex;
 pub mod digits;
 pub mod network;
 pub mod points;
+pub mod small;
 pub mod text;
 
 use std::time::Instant;
@@ -26,8 +27,9 @@ use super::{
     table::TableError,
 };
 pub use digits::DigitsTask;
-pub use network::{Classifier, Logistic, Plain, TanhLora};
+pub use network::{Classifier, Plain};
 pub use points::Points;
+pub use small::{Logistic, TanhLora};
 pub use text::{TextPlan, TextTask};
 
 /// Held-out samples whose losses are asked for at a time.

@@ -49,7 +49,8 @@ fn a_small_text_task_is_studied() {
     assert!(report.rows[0].faithfulness.lds.unwrap() > 0.8, "{report:#?}");
 }
 
-/// The decoder in `folder`; where there is none, one is trained there from the texts that DATANET_STUDY_TEXTS lists as JSON.
+/// The decoder in `folder`; where there is none, one is trained there from the texts that DATANET_STUDY_TEXTS lists
+/// as JSON.
 fn decoder(folder: PathBuf) -> PathBuf {
     let release = folder.join("release");
     if release.join("config.json").exists() {
