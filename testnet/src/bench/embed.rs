@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use datanet_inference::graph::build::bert::{self, ATTENTION_MASK, INPUT_IDS, SENTENCE_EMBEDDING};
-use datanet_inference::graph::build::{BertConfig, Storage, Weights};
+use datanet_inference::graph::build::encoder::SENTENCE_EMBEDDING;
+use datanet_inference::graph::build::{ATTENTION_MASK, INPUT_IDS, ModelFolder, Storage};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session};
@@ -121,9 +121,7 @@ struct Tokens {
 impl Bare {
     fn load(library: &Path, model: &Path, threads: u32) -> Result<Self> {
         let environment = ort::init_from(library)?.with_name("bench").with_telemetry(false).build()?;
-        let weights = Weights::open(&model.join("model.safetensors"))?;
-        let graph =
-            bert::build(&BertConfig::read(&model.join("config.json"))?, &weights, Storage::Inline)?.encode_to_vec();
+        let graph = ModelFolder::open(model)?.encoder(Storage::Inline)?.encode_to_vec();
         let refused = |error: ort::Error<SessionBuilder>| anyhow::anyhow!("{}", error.message());
         let session = SessionBuilder::new(&environment)?
             .with_optimization_level(GraphOptimizationLevel::All)

@@ -3,12 +3,14 @@
 mod contribute;
 mod embed;
 mod solo;
+mod train;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 
 pub use contribute::{ContributeBench, run as contribute};
 pub use embed::{EmbedBench, run as embed};
+pub use train::{TrainBench, run as train};
 
 /// One measurement: ours beside the peer's.
 #[derive(Debug, Clone, Serialize)]

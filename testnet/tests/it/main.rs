@@ -4,6 +4,7 @@
 //! turns. What they need beyond that, such as a datanet of their own, they make.
 
 mod crash;
+mod factory;
 mod late;
 mod lone;
 mod passages;

@@ -13,6 +13,8 @@ use crate::passages::{Passages, SUBJECTS, upload};
 
 /// The longest wait for one thing.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+/// The embedding model that every node has.
+pub const BASE: &str = "minilm-l6";
 /// What an answer costs, in base units.
 pub const PRICE: u64 = 50_000;
 /// What a contributor locks, in base units.
@@ -104,6 +106,16 @@ pub async fn open_datanet(
         "holdout": upload(&passages.held_out),
     });
     client.create_datanet(&datanet).await.with_context(|| format!("cannot open the datanet {name}"))
+}
+
+/// Puts the embedding model on the ledger, unless another scenario has.
+pub async fn register_base(client: &Client) -> Result<()> {
+    let listed: Value = client.get("/v1/models").await?;
+    let known = listed["data"].as_array().into_iter().flatten().find(|model| model["id"] == BASE);
+    if known.is_none_or(|model| model["owner"].is_null()) {
+        client.register_model(BASE, "Apache-2.0").await?;
+    }
+    Ok(())
 }
 
 /// An account on this node with some money.

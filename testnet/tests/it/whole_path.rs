@@ -8,7 +8,9 @@ use datanet_testnet::network::Network;
 use datanet_types::receipt::AnswerRecord;
 
 use crate::passages::{passages, upload};
-use crate::scene::{PRICE, account, becomes_final, contribute, has, node, open_datanet, search, settled, until};
+use crate::scene::{
+    PRICE, account, becomes_final, contribute, has, node, open_datanet, register_base, search, settled, until,
+};
 use crate::stage::{NODES, play};
 
 /// Questions asked.
@@ -21,7 +23,7 @@ fn what_is_contributed_is_judged_kept_found_asked_proven_and_paid() -> Result<()
         let supply = clients[0].supply().await?;
         let passages = passages();
         let datanet = open_datanet(&clients[0], "whole-path", &passages, 3, NODES).await?;
-        clients[0].register_model("minilm-l6", "Apache-2.0").await?;
+        register_base(&clients[0]).await?;
 
         // An honest contribution through node 1, and its copy through node 2.
         let honest = account(&clients[1], "honest").await?;

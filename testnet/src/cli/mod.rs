@@ -1,5 +1,7 @@
 //! `cargo testnet …`.
 
+mod bench;
+
 use std::ffi::OsString;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::{self, ContributeBench, EmbedBench};
+use bench::Bench;
+
 use crate::demo::{self, DemoOptions};
 use crate::network::{self, Network, NetworkOptions};
 use crate::signals::interrupted;
@@ -119,54 +122,6 @@ struct Demo {
     /// Deals the data
     #[arg(long, default_value_t = 1)]
     seed: u64,
-}
-
-#[derive(Subcommand, Debug)]
-enum Bench {
-    /// Embeddings a second through the API, against bare ONNX Runtime
-    Embed {
-        /// Texts a round
-        #[arg(long, default_value_t = 512)]
-        texts: usize,
-        /// Rounds of each side
-        #[arg(long, default_value_t = 3)]
-        rounds: usize,
-        /// Requests in flight
-        #[arg(long, default_value_t = 4)]
-        clients: usize,
-        /// Threads of the model on both sides
-        #[arg(long, default_value_t = 2)]
-        threads: u32,
-        /// One JSON object a measure
-        #[arg(long)]
-        json: bool,
-    },
-    /// A large contribution through the API, against writing the file into the blob store
-    Contribute {
-        /// Size: bytes, or with KiB, MiB, GiB
-        #[arg(long, default_value = "1GiB", value_parser = size)]
-        size: u64,
-        /// Uploads
-        #[arg(long, default_value_t = 3)]
-        rounds: usize,
-        /// One JSON object a measure
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// A size with its unit.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let factor = match text[digits.len()..].trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        unit => return Err(format!("unknown unit {unit:?}: write KiB, MiB or GiB")),
-    };
-    let number: u64 = digits.trim().parse().map_err(|_| format!("{text:?} is no size: write 1GiB, say"))?;
-    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| format!("{text:?} is no size"))
 }
 
 /// The arguments of `testnet node …`, if that is what this process was started as. Such a process is a node: it has
@@ -355,21 +310,6 @@ impl Demo {
     }
 }
 
-impl Bench {
-    async fn run(self) -> Result<()> {
-        let (measures, json) = match self {
-            Self::Embed { texts, rounds, clients, threads, json } => {
-                (bench::embed(&EmbedBench { texts, rounds, clients, threads }, json).await?, json)
-            }
-            Self::Contribute { size, rounds, json } => {
-                (bench::contribute(&ContributeBench { bytes: size, rounds }, json).await?, json)
-            }
-        };
-        bench::print(&measures, json);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -379,14 +319,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(size("1GiB"), Ok(1 << 30));
-        assert_eq!(size("20 MiB"), Ok(20 << 20));
-        assert_eq!(size("7"), Ok(7));
-        assert!(size("1GB").is_err() && size("GiB").is_err() && size("0").is_err());
     }
 
     #[test]

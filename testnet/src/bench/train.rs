@@ -1,0 +1,254 @@
+//! Steps of LoRA training a second: ours against PyTorch with PEFT, same model, records, start, recipe and machine.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use datanet_inference::runtime::{Runtime, SessionConfig};
+use datanet_training::data::Example;
+use datanet_training::job::{Job, Task};
+use datanet_training::network::{HEAD_BIAS, HEAD_WEIGHT, Network, NetworkConfig};
+use datanet_training::optimiser::AdamW;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokenizers::Tokenizer;
+
+use super::{Measure, median};
+use crate::data::Dataset;
+use crate::network;
+use crate::peer::{Python, PythonPackages};
+use crate::ui::Ui;
+
+/// Records a step.
+const BATCH: usize = 32;
+/// Tokens of every record: all are cut from longer texts, so that neither side gains by padding less.
+const TOKENS: usize = 64;
+/// Steps before the clock counts.
+const WARM: usize = 3;
+/// The peer's program.
+const PEFT: &str = include_str!("peers/train_peft.py");
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct TrainBench {
+    /// Steps, those that warm up included.
+    pub steps: usize,
+    /// Threads of both sides.
+    pub threads: usize,
+    /// Data in the demo's form instead of the demo's own.
+    pub data: Option<std::path::PathBuf>,
+}
+
+/// One side's run.
+struct Run {
+    seconds: Vec<f64>,
+    forward: Vec<f64>,
+    losses: Vec<f64>,
+    peak_bytes: f64,
+}
+
+/// Measures.
+///
+/// # Errors
+/// When a side fails, or the two do not learn the same.
+pub async fn run(bench: &TrainBench, json: bool) -> Result<Vec<Measure>> {
+    let ui = Ui::new(json);
+    ensure!(bench.steps > WARM, "--steps must be above {WARM}, which warm up");
+    let (tools, _) = network::setup(&ui).await?;
+    let step = ui.step(format!("the peer's packages ({})", PythonPackages::PEFT.packages.join(", ")));
+    let python = match PythonPackages::PEFT.ready().await {
+        Ok(python) => python,
+        Err(error) => {
+            step.failed(format!("{error:#}"));
+            return Err(error.context("the peer cannot be installed, so there is nothing to compare with"));
+        }
+    };
+    step.done("ready");
+    let (records, labels) = records(&tools.model_dir, bench)?;
+    let folder = tempfile::tempdir()?;
+    let step = ui.step("training, ours");
+    let ours = {
+        let (records, folder, bench) = (records.clone(), folder.path().to_owned(), bench.clone());
+        let (model, library) = (tools.model_dir.clone(), tools.onnxruntime.clone());
+        tokio::task::spawn_blocking(move || ours(&model, &library, &records, labels, &folder, &bench)).await??
+    };
+    step.done(format!("{:.2} s a step", median(ours.seconds.clone())));
+    let step = ui.step("training, PyTorch with PEFT");
+    let peer = peer(&python, folder.path(), bench.threads).await?;
+    step.done(format!("{:.2} s a step", median(peer.seconds.clone())));
+    agree(&ours.losses, &peer.losses)?;
+    let mib = 1024.0 * 1024.0;
+    Ok(vec![
+        Measure::size(
+            "a step of LoRA training, 32 x 64 tokens",
+            "s",
+            median(ours.seconds),
+            median(peer.seconds),
+            "PyTorch + PEFT",
+            1.5,
+        ),
+        Measure::size("a forward pass of it", "s", median(ours.forward), median(peer.forward), "PyTorch", 1.0),
+        Measure::size("peak memory", "MiB", ours.peak_bytes / mib, peer.peak_bytes / mib, "PyTorch + PEFT", 2.0),
+    ])
+}
+
+/// Enough records of exactly [`TOKENS`] tokens or more, each with its topic.
+fn records(model: &Path, bench: &TrainBench) -> Result<(Vec<Example>, usize)> {
+    let data = match &bench.data {
+        Some(folder) => Dataset::from_folder(folder, 1)?,
+        None => Dataset::from_registry(1)?,
+    };
+    let tokenizer = tokenizer(model)?;
+    let label = |record: &crate::data::Record| {
+        let label = record.label.as_ref()?;
+        data.topics.iter().position(|topic| topic == label)
+    };
+    let mut records = Vec::new();
+    for (at, topic) in data.topics.iter().enumerate() {
+        let mut text = String::new();
+        let of_topic = data.contributors.iter().flat_map(|c| &c.records).filter(|r| label(r) == Some(at));
+        for record in of_topic {
+            text.push_str(&record.text);
+            text.push(' ');
+            let encoded = tokenizer.encode(text.as_str(), true).map_err(|e| anyhow::anyhow!("{e}"))?;
+            if encoded.get_ids().len() >= TOKENS {
+                let text = std::mem::take(&mut text);
+                records.push(Example { text, label: Some(at), pair: None, source: 0 });
+            }
+        }
+        ensure!(!records.is_empty(), "the topic {topic} has too little text");
+    }
+    ensure!(records.len() >= BATCH, "{} long records are too few for a batch of {BATCH}", records.len());
+    Ok((records, data.topics.len()))
+}
+
+fn tokenizer(model: &Path) -> Result<Tokenizer> {
+    let mut tokenizer = Tokenizer::from_file(model.join("tokenizer.json")).map_err(|e| anyhow::anyhow!("{e}"))?;
+    tokenizer.with_padding(None);
+    let truncation = tokenizers::TruncationParams { max_length: TOKENS, ..Default::default() };
+    tokenizer.with_truncation(Some(truncation)).map_err(|e| anyhow::anyhow!("{e}"))?;
+    Ok(tokenizer)
+}
+
+/// Trains here, and writes the same job for the peer into `folder`.
+fn ours(
+    model: &Path,
+    library: &Path,
+    records: &[Example],
+    classes: usize,
+    folder: &Path,
+    bench: &TrainBench,
+) -> Result<Run> {
+    let runtime = Runtime::init(library)?;
+    let mut job = Job::new("minilm-l6", Task::Classify);
+    job.max_tokens = TOKENS;
+    job.recipe.batch = BATCH;
+    // As many epochs as give the steps; the rest of the schedule is not run.
+    job.recipe.epochs = bench.steps.div_ceil((records.len() / BATCH).max(1));
+    let session = SessionConfig { threads: bench.threads, repeated_shapes: true, ..SessionConfig::default() };
+    let config = NetworkConfig { job: &job, base: model, classes, cache: folder, runtime: &runtime, session: &session };
+    let mut network = Network::new(config)?;
+    network.load(&records.iter().collect::<Vec<_>>())?;
+    let mut theta = network.layout().initial(job.recipe.seed);
+    let schedule: Vec<Vec<usize>> = job.recipe.schedule(records.len()).into_iter().take(bench.steps).collect();
+    write_job(model, folder, &job, &network, &theta, &schedule, records)?;
+    let mut optimiser = AdamW::new(theta.len());
+    let weights = vec![1.0 / BATCH as f32; BATCH];
+    let (mut seconds, mut losses) = (Vec::new(), Vec::new());
+    for (at, batch) in schedule.iter().enumerate() {
+        let began = Instant::now();
+        let (loss, gradient) = network.weighted_gradient(&theta, batch, &weights)?;
+        optimiser.step(&job.recipe, at, schedule.len(), &mut theta, &gradient);
+        if at >= WARM {
+            seconds.push(began.elapsed().as_secs_f64());
+        }
+        losses.push(loss.iter().map(|loss| f64::from(*loss)).sum::<f64>() / BATCH as f64);
+    }
+    let peak_bytes = peak_memory();
+    let mut forward = Vec::new();
+    for batch in schedule.iter().take(5) {
+        let began = Instant::now();
+        network.forward(&theta, batch)?;
+        forward.push(began.elapsed().as_secs_f64());
+    }
+    Ok(Run { seconds, forward, losses, peak_bytes })
+}
+
+/// The highest memory of this process so far, in bytes.
+fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib * 1024.0)
+}
+
+/// The job for the peer: the start, the batches as tokens, the rates.
+fn write_job(
+    model: &Path,
+    folder: &Path,
+    job: &Job,
+    network: &Network,
+    theta: &[f32],
+    schedule: &[Vec<usize>],
+    records: &[Example],
+) -> Result<()> {
+    let tokenizer = tokenizer(model)?;
+    let encode = |sample: &usize| -> Result<Vec<u32>> {
+        let encoded = tokenizer.encode(records[*sample].text.as_str(), true).map_err(|e| anyhow::anyhow!("{e}"))?;
+        Ok(encoded.get_ids().to_vec())
+    };
+    let mut batches = Vec::new();
+    for batch in schedule {
+        let ids = batch.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let labels: Vec<Option<usize>> = batch.iter().map(|&sample| records[sample].label).collect();
+        batches.push(json!({ "ids": ids, "mask": vec![vec![1; TOKENS]; batch.len()], "labels": labels }));
+    }
+    let rates: Vec<f32> = (0..schedule.len()).map(|step| job.recipe.rate(step, schedule.len())).collect();
+    let text = json!({
+        "model": model, "rank": job.lora.rank, "alpha": job.lora.alpha, "targets": job.lora.targets,
+        "recipe": job.recipe, "rates": rates, "batches": batches,
+    });
+    std::fs::write(folder.join("job.json"), text.to_string())?;
+    let wanted = |input: &str| input.ends_with(".A") || input == HEAD_WEIGHT || input == HEAD_BIAS;
+    let parts = network.layout().parts().iter().filter(|part| wanted(&part.input));
+    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = parts
+        .map(|part| {
+            let numbers = theta[part.range.clone()].iter().flat_map(|number| number.to_le_bytes()).collect();
+            (part.input.clone(), part.shape.clone(), numbers)
+        })
+        .collect();
+    let views = bytes.iter().map(|(name, shape, data)| {
+        // PyTorch keeps the head as [classes, hidden]; it starts at zero, so only the shape is turned.
+        let shape = if name == HEAD_WEIGHT { shape.iter().rev().copied().collect() } else { shape.clone() };
+        Ok((name.as_str(), TensorView::new(Dtype::F32, shape, data)?))
+    });
+    let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+    safetensors::serialize_to_file(views, None, &folder.join("init.safetensors"))?;
+    Ok(())
+}
+
+async fn peer(python: &Python, folder: &Path, threads: usize) -> Result<Run> {
+    let folder = folder.to_str().context("the temporary folder has a name that is not UTF-8")?;
+    let told = python.run(PEFT, &[folder, &threads.to_string()]).await?;
+    #[derive(Deserialize)]
+    struct Told {
+        seconds: Vec<f64>,
+        forward: Vec<f64>,
+        losses: Vec<f64>,
+        peak_bytes: f64,
+    }
+    let Told { seconds, forward, losses, peak_bytes } = serde_json::from_value::<Told>(Value::clone(&told))?;
+    Ok(Run { seconds: seconds.into_iter().skip(WARM).collect(), forward, losses, peak_bytes })
+}
+
+/// The two learn the same from the same start: their losses stay together, step by step.
+fn agree(ours: &[f64], peer: &[f64]) -> Result<()> {
+    ensure!(ours.len() == peer.len(), "{} steps here, {} at the peer", ours.len(), peer.len());
+    for (step, (a, b)) in ours.iter().zip(peer).enumerate() {
+        // Rounding grows with the steps; what differs in kind differs at once.
+        let allowed = 0.002 + 0.004 * step as f64;
+        ensure!((a - b).abs() <= allowed, "at step {step} the losses part: {a:.4} here, {b:.4} at the peer");
+    }
+    Ok(())
+}

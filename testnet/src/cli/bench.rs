@@ -1,0 +1,108 @@
+//! `testnet bench …`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::bench::{self, ContributeBench, EmbedBench, Measure, TrainBench};
+
+/// What can be measured.
+#[derive(Subcommand, Debug)]
+pub(super) enum Bench {
+    /// Embeddings a second through the API, against bare ONNX Runtime
+    Embed {
+        /// Texts a round
+        #[arg(long, default_value_t = 512)]
+        texts: usize,
+        /// Rounds of each side
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Requests in flight
+        #[arg(long, default_value_t = 4)]
+        clients: usize,
+        /// Threads of the model on both sides
+        #[arg(long, default_value_t = 2)]
+        threads: u32,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// A large contribution through the API, against writing the file into the blob store
+    Contribute {
+        /// Size: bytes, or with KiB, MiB, GiB
+        #[arg(long, default_value = "1GiB", value_parser = size)]
+        size: u64,
+        /// Uploads
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// Steps of LoRA training, against PyTorch with PEFT
+    Train {
+        /// Steps of each side, the first of which warm up
+        #[arg(long, default_value_t = 23)]
+        steps: usize,
+        /// Threads of both sides
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// Data in the demo's form: one folder a contributor, and holdout.jsonl
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub(super) async fn run(self) -> Result<()> {
+        let (measures, json) = self.measure().await?;
+        bench::print(&measures, json);
+        Ok(())
+    }
+
+    async fn measure(self) -> Result<(Vec<Measure>, bool)> {
+        Ok(match self {
+            Self::Embed { texts, rounds, clients, threads, json } => {
+                (bench::embed(&EmbedBench { texts, rounds, clients, threads }, json).await?, json)
+            }
+            Self::Contribute { size, rounds, json } => {
+                (bench::contribute(&ContributeBench { bytes: size, rounds }, json).await?, json)
+            }
+            Self::Train { steps, threads, data, json } => {
+                (bench::train(&TrainBench { steps, threads, data }, json).await?, json)
+            }
+        })
+    }
+}
+
+/// A size with its unit.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor = match text[digits.len()..].trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        unit => return Err(format!("unknown unit {unit:?}: write KiB, MiB or GiB")),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| format!("{text:?} is no size: write 1GiB, say"))?;
+    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(|| format!("{text:?} is no size"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("20 MiB"), Ok(20 << 20));
+        assert_eq!(size("7"), Ok(7));
+        assert!(size("1GB").is_err() && size("GiB").is_err() && size("0").is_err());
+    }
+}
