@@ -5,6 +5,7 @@
 //! - [`node`]: [`node::spawn`] starts everything, supervises it and stops it in order.
 //! - [`intake`]: uploads; [`workers`]: what a node does by itself; [`serving`]: answers for pay.
 //! - [`library`]: records, embeddings, indexes; [`models`]: the embedding engine.
+//! - [`factory`]: training, releasing, deploying and asking models of its own.
 //! - [`chain`]: the ledger as the node uses it; [`local`]: what only this node knows.
 //! - [`init`], [`keyring`]: a node's home and keys; [`setup`], [`cometbft`]: what it needs beside itself.
 
@@ -12,6 +13,7 @@ pub mod chain;
 pub mod cli;
 pub mod cometbft;
 pub mod error;
+pub mod factory;
 pub mod http;
 pub mod init;
 pub mod intake;

@@ -1,6 +1,6 @@
 //! The node's embedding model. A missing or broken model stops what needs it, never the node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use datanet_config::InferenceConfig;
 use datanet_inference::engine::{Embedding, Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
@@ -12,21 +12,29 @@ use crate::error::{ServiceError, ServiceResult};
 #[derive(Debug, Clone)]
 pub struct Models {
     engine: Result<EngineHandle, String>,
+    /// Where the model lies.
+    folder: Option<PathBuf>,
 }
 
 impl Models {
     /// Loads the model; blocks for about a second.
     pub fn load(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> Self {
+        let folder = Some(model_dir.clone());
         let engine = Engine::spawn(engine_config(config, model_dir, dylib)).map_err(|error| error.to_string());
         if let Err(reason) = &engine {
             tracing::warn!(%reason, "no embedding model: judging, semantic search and answers are off");
         }
-        Self { engine }
+        Self { engine, folder }
     }
 
     /// No model, with the reason.
     pub fn absent(reason: String) -> Self {
-        Self { engine: Err(reason) }
+        Self { engine: Err(reason), folder: None }
+    }
+
+    /// The model's folder: what others are made from.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The engine, or an error that says how to get one.

@@ -62,6 +62,25 @@ pub enum Command {
     /// Show, verify and recompute receipts.
     #[command(subcommand)]
     Receipt(ReceiptCommand),
+    /// Train a model on datanets, as a job file says, and follow it.
+    Train(TrainArgs),
+    /// List, show, follow and cancel training jobs.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// List, show, deploy and roll back models.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Have passages classified by a deployed model.
+    Classify(ClassifyArgs),
+    /// Have a deployed model continue a text.
+    Complete(CompleteArgs),
+    /// Say something to a deployed model.
+    Chat(CompleteArgs),
+    /// Whose records moved an answer, and which most.
+    Attribute {
+        /// The receipt's id.
+        receipt: String,
+    },
     /// Open, list and close payment channels.
     #[command(subcommand)]
     Channel(ChannelCommand),
@@ -340,4 +359,122 @@ pub struct TransferArgs {
     /// Who pays.
     #[arg(long, default_value = "node")]
     pub from: String,
+}
+
+/// `train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// The job: a TOML or JSON file with `base`, `task`, `[lora]`, `[recipe]`, `[data]`, `[attribution]`.
+    pub file: PathBuf,
+    /// Names or ids of the datanets, instead of the file's `data.datanets`.
+    #[arg(long = "datanet", value_name = "DATANET")]
+    pub datanets: Vec<String>,
+    /// The model's name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The account that will own the model.
+    #[arg(long)]
+    pub account: Option<String>,
+    /// SPDX expression of the model's licence; the first datanet's if not given.
+    #[arg(long)]
+    pub licence: Option<String>,
+    /// Return once the node has taken the job.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// `jobs`.
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// List all, newest first.
+    List,
+    /// Show one.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Watch one until it is over.
+    Follow {
+        /// Its id.
+        id: String,
+    },
+    /// End one.
+    Cancel {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// `model`.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// List the models on the ledger and those deployed here.
+    List {
+        /// Only those deployed here.
+        #[arg(long)]
+        deployed: bool,
+    },
+    /// Show one with its files, data, evaluation and lineage.
+    Show {
+        /// Its id, or a name that leads to it.
+        model: String,
+    },
+    /// Fetch a released model, check it, and serve it.
+    Deploy {
+        /// Its id.
+        model: String,
+        /// The name that leads to it; the release's own if not given.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Serve a model no more.
+    Undeploy {
+        /// Its id, or a name that leads to it.
+        model: String,
+    },
+    /// Let the model that answered to a name before answer again.
+    Rollback {
+        /// The name.
+        name: String,
+    },
+}
+
+/// `classify`.
+#[derive(Debug, Args)]
+pub struct ClassifyArgs {
+    /// The model's name or id.
+    pub model: String,
+    /// The passages.
+    #[arg(required = true)]
+    pub texts: Vec<String>,
+    /// Tell what each contribution did to the answer.
+    #[arg(long)]
+    pub explain: bool,
+    /// Tell what the answer would have been without each contributor.
+    #[arg(long)]
+    pub counterfactual: bool,
+    /// The account that pays, through its open channel with this node.
+    #[arg(long)]
+    pub account: Option<String>,
+}
+
+/// `complete` and `chat`.
+#[derive(Debug, Args)]
+pub struct CompleteArgs {
+    /// The model's name or id.
+    pub model: String,
+    /// The text to continue, or what to say.
+    pub prompt: String,
+    /// Most tokens to write.
+    #[arg(long)]
+    pub max_tokens: Option<u32>,
+    /// 0 takes the likeliest token, up to 2.
+    #[arg(long)]
+    pub temperature: Option<f64>,
+    /// The same seed draws the same text.
+    #[arg(long)]
+    pub seed: Option<i64>,
+    /// The account that pays, through its open channel with this node.
+    #[arg(long)]
+    pub account: Option<String>,
 }

@@ -14,10 +14,12 @@ mod ask;
 mod client;
 mod contribute;
 mod dev;
+mod model;
 mod output;
 mod query;
 mod setup;
 mod start;
+mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,6 +75,13 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
         Command::Embed { texts } => query::embed(&client()?, texts, output).await,
         Command::Ask(args) => ask::ask(&client()?, args, output).await,
         Command::Receipt(command) => ask::receipt(&client()?, command, output).await,
+        Command::Train(args) => train::run(&client()?, args, output).await,
+        Command::Jobs(command) => train::jobs(&client()?, command, output).await,
+        Command::Model(command) => model::run(&client()?, command, output).await,
+        Command::Classify(args) => model::classify(&client()?, args, output).await,
+        Command::Complete(args) => model::complete(&client()?, args, false, output).await,
+        Command::Chat(args) => model::complete(&client()?, args, true, output).await,
+        Command::Attribute { receipt } => model::attribute(&client()?, &receipt, output).await,
         Command::Channel(command) => ask::channel(&client()?, command, output).await,
         Command::Settle => ask::settle(&client()?, output).await,
         Command::Keys(command) => account::keys(&client()?, command, output).await,

@@ -11,7 +11,6 @@ use super::ApiState;
 use super::extract::Body;
 use super::receipts::ReceiptView;
 use crate::error::{ServiceError, ServiceResult};
-use crate::serving::payment::Payment;
 
 /// A question, or a passage to classify.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
@@ -65,14 +64,7 @@ impl From<AnswerRecord> for Answer {
 pub async fn ask(State(state): State<ApiState>, Body(request): Body<AskRequest>) -> ServiceResult<Json<Answer>> {
     let (_, datanet) = state.datanet(&request.datanet)?;
     let input = input(&request)?;
-    let payment = match (request.voucher, request.account) {
-        (Some(_), Some(_)) => {
-            return Err(ServiceError::bad_request("two-payments", "send a voucher or an account, not both"));
-        }
-        (Some(voucher), None) => Payment::Voucher(voucher),
-        (None, Some(name)) => Payment::Account(Box::new(state.core.keyring.get(&name)?)),
-        (None, None) => Payment::None,
-    };
+    let payment = state.payment(request.voucher, request.account)?;
     Ok(Json(state.core.ask(&datanet, input, payment).await?.into()))
 }
 

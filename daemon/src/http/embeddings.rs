@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use base64::Engine;
+use datanet_inference::engine::Embedding;
 
 use super::ApiState;
 use super::extract::Body;
@@ -14,7 +15,7 @@ pub struct EmbeddingsRequest {
     /// A text or a list of texts.
     #[schema(value_type = Object)]
     input: Input,
-    /// The model's name or id; the node's model if not given.
+    /// The model's name or id: the node's own or a deployed one; the node's own if not given.
     model: Option<String>,
     /// `float` or `base64` (little-endian 32-bit floats).
     #[serde(default)]
@@ -72,8 +73,6 @@ pub async fn create(
     State(state): State<ApiState>,
     Body(request): Body<EmbeddingsRequest>,
 ) -> ServiceResult<Json<EmbeddingsReply>> {
-    let info = state.core.models.info()?;
-    check_model(&request, &info)?;
     let texts = match request.input {
         Input::One(text) => vec![text],
         Input::Many(texts) => texts,
@@ -84,7 +83,23 @@ pub async fn create(
             "input must hold at least one text, and none may be empty",
         ));
     }
-    let (embeddings, usage) = state.core.models.embed_with_usage(texts).await?;
+    let own = state.core.models.info();
+    let wanted = request.model.filter(|model| {
+        let own = own.as_ref().ok();
+        own.is_none_or(|own| *model != own.name && *model != hex::encode(own.id))
+    });
+    let (embeddings, usage, model) = match wanted {
+        Some(model) => {
+            let (embeddings, usage) = state.core.embed_with(&model, texts).await?;
+            (embeddings, usage, model)
+        }
+        None => {
+            let info = own?;
+            let (embeddings, usage) = state.core.models.embed_with_usage(texts).await?;
+            (embeddings, usage, info.name)
+        }
+    };
+    check_dimensions(request.dimensions, &embeddings)?;
     let data = embeddings.iter().enumerate().map(|(index, embedding)| EmbeddingView {
         object: "embedding",
         index,
@@ -93,24 +108,17 @@ pub async fn create(
     Ok(Json(EmbeddingsReply {
         object: "list",
         data: data.collect(),
-        model: info.name,
+        model,
         usage: UsageView { prompt_tokens: usage.tokens, total_tokens: usage.tokens },
     }))
 }
 
-fn check_model(request: &EmbeddingsRequest, info: &datanet_inference::engine::ModelInfo) -> ServiceResult<()> {
-    let id = hex::encode(info.id);
-    if request.model.as_ref().is_some_and(|model| *model != info.name && *model != id) {
-        let model = request.model.as_deref().unwrap_or_default();
-        return Err(ServiceError::not_found(
-            "unknown-model",
-            format!("no model {model:?} here; this node has {:?}", info.name),
-        ));
-    }
-    if request.dimensions.is_some_and(|dimensions| dimensions != info.dimensions) {
+fn check_dimensions(wanted: Option<usize>, embeddings: &[Embedding]) -> ServiceResult<()> {
+    let dimensions = embeddings.first().map_or(0, |embedding| embedding.as_slice().len());
+    if wanted.is_some_and(|wanted| wanted != dimensions) {
         return Err(ServiceError::unprocessable(
             "dimensions",
-            format!("the model's vectors have {} dimensions", info.dimensions),
+            format!("the model's vectors have {dimensions} dimensions"),
         ));
     }
     Ok(())

@@ -6,11 +6,13 @@ use axum::http::request::Parts;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_types::DatanetId;
+use datanet_types::voucher::SignedVoucher;
 use serde::de::DeserializeOwned;
 
 use super::ApiState;
 use crate::error::{ServiceError, ServiceResult};
 use crate::intake::unknown_datanet;
+use crate::serving::payment::Payment;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -79,6 +81,18 @@ where
 }
 
 impl ApiState {
+    /// How a caller pays: by a voucher, by an account of this node, or not at all.
+    pub fn payment(&self, voucher: Option<SignedVoucher>, account: Option<String>) -> ServiceResult<Payment> {
+        match (voucher, account) {
+            (Some(_), Some(_)) => {
+                Err(ServiceError::bad_request("two-payments", "send a voucher or an account, not both"))
+            }
+            (Some(voucher), None) => Ok(Payment::Voucher(voucher)),
+            (None, Some(name)) => Ok(Payment::Account(Box::new(self.core.keyring.get(&name)?))),
+            (None, None) => Ok(Payment::None),
+        }
+    }
+
     /// The datanet with this id or name, in a consistent view of the ledger.
     pub fn datanet(&self, id_or_name: &str) -> ServiceResult<(LedgerReader, Datanet)> {
         let reader = self.core.chain.reader()?;

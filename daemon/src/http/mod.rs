@@ -6,12 +6,16 @@
 
 mod accounts;
 mod ask;
+mod attributions;
 mod channels;
+mod classify;
 mod contributions;
 mod datanets;
 mod embeddings;
 mod epochs;
 mod extract;
+mod fine_tuning;
+mod generate;
 mod guard;
 mod health;
 mod keys;
@@ -82,6 +86,7 @@ fn protected() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(datanets::list, datanets::create))
         .routes(routes!(datanets::show))
+        .routes(routes!(datanets::history))
         .routes(routes!(contributions::list))
         .routes(routes!(contributions::show))
         .routes(routes!(contributions::events))
@@ -90,6 +95,19 @@ fn protected() -> OpenApiRouter<ApiState> {
         .routes(routes!(search::search))
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list, models::register))
+        .routes(routes!(models::show, models::delete))
+        .routes(routes!(models::deploy, models::undeploy))
+        .routes(routes!(models::rollback))
+        .routes(routes!(models::verify))
+        .routes(routes!(classify::classify))
+        .routes(routes!(generate::chat))
+        .routes(routes!(generate::complete))
+        .routes(routes!(attributions::show))
+        .routes(routes!(fine_tuning::list, fine_tuning::create))
+        .routes(routes!(fine_tuning::show))
+        .routes(routes!(fine_tuning::cancel))
+        .routes(routes!(fine_tuning::events))
+        .routes(routes!(fine_tuning::checkpoints))
         .routes(routes!(ask::ask))
         .routes(routes!(receipts::latest))
         .routes(routes!(receipts::show))

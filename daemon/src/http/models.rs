@@ -1,35 +1,53 @@
-//! The node's model, and its place on the ledger.
+//! Models: the node's own, those on the ledger, those deployed here; deploying and rolling back.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use datanet_ledger::component::models;
 use datanet_types::action::RegisterModel;
+use datanet_types::release::Release;
 use datanet_types::{Action, Address, ModelId, TxHash};
 
 use super::ApiState;
-use super::extract::Body;
-use crate::error::ServiceResult;
+use super::extract::{Body, Query, Segment};
+use super::fine_tuning::FineTuningJob;
+use crate::chain::RegisteredModel;
+use crate::error::{ServiceError, ServiceResult};
 use crate::keyring::NODE_ACCOUNT;
+use crate::local::deployments::NamedModel;
 
 /// A model in OpenAI's shape, with our fields.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct ModelView {
-    /// Its name: what `model` in requests takes.
+    /// What `model` in requests takes: a name that leads to it here, else its id.
     id: String,
     object: &'static str,
     created: u64,
     owned_by: String,
-    /// Hash over its files: its id on the ledger.
+    /// Its id on the ledger: the hash over its files or of its manifest.
     #[schema(value_type = String)]
     model_id: ModelId,
-    /// Numbers in a vector.
-    dimensions: usize,
-    /// Tokens read of a text at most.
-    max_tokens: usize,
+    /// Its name on the ledger.
+    name: String,
     /// Who is paid when it answers, if it is on the ledger.
     #[schema(value_type = Option<String>)]
     owner: Option<Address>,
+    /// Whether this node answers with it.
+    deployed: bool,
+    /// Names that lead to it here.
+    names: Vec<String>,
+    /// Numbers in a vector; the node's embedding model only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dimensions: Option<usize>,
+    /// Tokens read of a text at most; the node's embedding model only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<usize>,
+    /// Its record on the ledger: parents, datanets and snapshots, evaluation, licence, and whether it is tainted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    ledger: Option<RegisteredModel>,
+    /// Whether something that it was trained on was revoked since.
+    tainted: bool,
 }
 
 /// All models.
@@ -37,6 +55,40 @@ pub struct ModelView {
 pub struct Models {
     object: &'static str,
     data: Vec<ModelView>,
+}
+
+/// Which models.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ModelsParams {
+    /// Only those that this node answers with.
+    #[serde(default)]
+    deployed: bool,
+}
+
+/// A model with its manifest and those it was made from.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct ModelDetails {
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    model: ModelView,
+    /// Files, data, columns, evaluation, attribution and its gate, the job; released models only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    manifest: Option<Release>,
+    /// The models behind it that are on the ledger.
+    lineage: Vec<AncestorView>,
+}
+
+/// A model behind another.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct AncestorView {
+    #[schema(value_type = String)]
+    model_id: ModelId,
+    name: String,
+    #[schema(value_type = String)]
+    owner: Address,
+    licence: String,
 }
 
 /// How to put the node's model on the ledger.
@@ -51,44 +103,198 @@ pub struct NewModel {
     account: Option<String>,
 }
 
-/// A model on the ledger.
+/// A model put on the ledger.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct RegisteredModel {
+pub struct Registered {
     #[schema(value_type = String)]
     model: ModelId,
     #[schema(value_type = String)]
     tx: TxHash,
 }
 
-/// The models this node serves.
-#[utoipa::path(get, path = "/v1/models", tag = "models", responses((status = 200, body = Models)))]
-pub async fn list(State(state): State<ApiState>) -> ServiceResult<Json<Models>> {
-    let Ok(info) = state.core.models.info() else { return Ok(Json(Models { object: "list", data: Vec::new() })) };
+/// How to deploy.
+#[derive(Debug, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deploy {
+    /// The name that leads to the model from now on; the release's own if not given.
+    name: Option<String>,
+}
+
+/// A model deployed, or rolled back to.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Deployed {
+    name: String,
+    /// What answers to it now.
+    #[schema(value_type = String)]
+    model: ModelId,
+    /// What answered before, the latest last.
+    #[schema(value_type = Vec<String>)]
+    before: Vec<ModelId>,
+}
+
+impl From<NamedModel> for Deployed {
+    fn from(named: NamedModel) -> Self {
+        Self { name: named.name, model: named.model, before: named.before }
+    }
+}
+
+/// A model that is served no more.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Undeployed {
+    /// The model.
+    id: String,
+    object: &'static str,
+    deleted: bool,
+}
+
+/// The node's embedding model and all models on the ledger, with what is deployed here.
+#[utoipa::path(get, path = "/v1/models", tag = "models", params(ModelsParams), responses((status = 200, body = Models)))]
+pub async fn list(State(state): State<ApiState>, Query(params): Query<ModelsParams>) -> ServiceResult<Json<Models>> {
+    let names = state.core.local.model_names()?;
+    let mut data: Vec<ModelView> = own(&state)?.into_iter().collect();
+    let own = data.first().map(|view| view.model_id);
+    let others = state.core.models_on_ledger()?.into_iter().filter(|model| Some(model.record.id) != own);
+    data.extend(others.map(|model| view(&state, model, &names)));
+    data.retain(|view| view.deployed || !params.deployed);
+    // What answers here comes first.
+    data.sort_by_key(|view| !view.deployed);
+    Ok(Json(Models { object: "list", data }))
+}
+
+/// One model, by id or name, with its manifest and lineage.
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = ModelDetails), (status = 404, body = super::Problem)))]
+pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<ModelDetails>> {
+    let names = state.core.local.model_names()?;
+    if let Some(own) = own(&state)?.filter(|own| own.id == id || own.model_id.to_hex() == id) {
+        return Ok(Json(ModelDetails { model: own, manifest: None, lineage: Vec::new() }));
+    }
+    let named = names.iter().find(|named| named.name == id).map(|named| named.model);
+    let known = match named.or_else(|| id.parse().ok()) {
+        Some(model) => state.core.model_on_ledger(&model)?,
+        None => None,
+    };
+    let model = known.ok_or_else(|| {
+        ServiceError::not_found("unknown-model", format!("no model {id:?} here or on the ledger; `GET /v1/models` lists them"))
+    })?;
+    let manifest = match model.record.release {
+        true => Some(state.core.release(&model.record.id).await?),
+        false => None,
+    };
+    let behind = models::ancestors(&state.core.chain.reader()?, &model.record.parents)?.unwrap_or_default();
+    let lineage = behind.into_iter().map(|ancestor| AncestorView {
+        model_id: ancestor.model.id,
+        name: ancestor.model.name,
+        owner: ancestor.model.owner,
+        licence: ancestor.model.licence,
+    });
+    Ok(Json(ModelDetails { lineage: lineage.collect(), model: view(&state, model, &names), manifest }))
+}
+
+/// The node's embedding model, if it has one.
+fn own(state: &ApiState) -> ServiceResult<Option<ModelView>> {
+    let Ok(info) = state.core.models.info() else { return Ok(None) };
     let model_id = ModelId(info.id);
-    let registered = models::get(&state.core.chain.reader()?, &model_id)?;
-    let view = ModelView {
+    let ledger = state.core.model_on_ledger(&model_id)?;
+    let owner = ledger.as_ref().map(|model| model.record.owner);
+    Ok(Some(ModelView {
         id: info.name.clone(),
         object: "model",
         created: 0,
-        owned_by: registered.as_ref().map_or_else(|| "nobody".to_owned(), |model| model.owner.to_string()),
+        owned_by: owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
         model_id,
-        dimensions: info.dimensions,
-        max_tokens: info.max_tokens,
-        owner: registered.map(|model| model.owner),
-    };
-    Ok(Json(Models { object: "list", data: vec![view] }))
+        names: vec![info.name.clone()],
+        name: info.name,
+        owner,
+        deployed: true,
+        dimensions: Some(info.dimensions),
+        max_tokens: Some(info.max_tokens),
+        tainted: ledger.as_ref().is_some_and(|model| model.tainted),
+        ledger,
+    }))
+}
+
+fn view(state: &ApiState, model: RegisteredModel, names: &[NamedModel]) -> ModelView {
+    let record = &model.record;
+    let leading = names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
+    let names: Vec<String> = leading.collect();
+    ModelView {
+        id: names.first().cloned().unwrap_or_else(|| record.id.to_hex()),
+        object: "model",
+        created: 0,
+        owned_by: record.owner.to_string(),
+        model_id: record.id,
+        name: record.name.clone(),
+        owner: Some(record.owner),
+        deployed: state.core.factory.served.is_deployed(&record.id),
+        names,
+        dimensions: None,
+        max_tokens: None,
+        tainted: model.tainted,
+        ledger: Some(model),
+    }
 }
 
 /// Puts the node's embedding model on the ledger, so that its owner is paid when it answers.
-#[utoipa::path(post, path = "/v1/models", tag = "models", request_body = NewModel, responses((status = 201, body = RegisteredModel), (status = 422, body = super::Problem)))]
+#[utoipa::path(post, path = "/v1/models", tag = "models", request_body = NewModel, responses((status = 201, body = Registered), (status = 422, body = super::Problem)))]
 pub async fn register(
     State(state): State<ApiState>,
     Body(new): Body<NewModel>,
-) -> ServiceResult<(StatusCode, Json<RegisteredModel>)> {
+) -> ServiceResult<(StatusCode, Json<Registered>)> {
     let key = state.core.keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
     let model = ModelId(state.core.models.info()?.id);
-    let action =
-        RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };
+    let action = RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };
     let committed = state.core.chain.execute(&key, Action::RegisterModel(action)).await?;
-    Ok((StatusCode::CREATED, Json(RegisteredModel { model, tx: committed.hash })))
+    Ok((StatusCode::CREATED, Json(Registered { model, tx: committed.hash })))
+}
+
+/// Fetches a released model from whoever has it, checks every byte and the base model it needs, and serves it from now on,
+/// also after a restart.
+#[utoipa::path(post, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), request_body = Deploy, responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
+pub async fn deploy(
+    State(state): State<ApiState>,
+    Segment(id): Segment<String>,
+    Body(how): Body<Deploy>,
+) -> ServiceResult<Json<Deployed>> {
+    let named = state.core.local.model_names()?.into_iter().find(|named| named.name == id).map(|named| named.model);
+    let model = named.or_else(|| id.parse().ok()).ok_or_else(|| {
+        ServiceError::not_found("unknown-model", format!("{id:?} is no model's id; `GET /v1/models` lists them"))
+    })?;
+    Ok(Json(state.core.deploy(&model, how.name).await?.into()))
+}
+
+/// Serves a model no more.
+#[utoipa::path(delete, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Undeployed), (status = 404, body = super::Problem)))]
+pub async fn undeploy(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<Undeployed>> {
+    let model = state.core.undeploy(&id).await?;
+    Ok(Json(Undeployed { id: model.to_hex(), object: "model", deleted: true }))
+}
+
+/// The same, as OpenAI's clients ask for it. The release itself stays on the ledger.
+#[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Undeployed), (status = 404, body = super::Problem)))]
+pub async fn delete(state: State<ApiState>, id: Segment<String>) -> ServiceResult<Json<Undeployed>> {
+    undeploy(state, id).await
+}
+
+/// How much of a run to repeat.
+#[derive(Debug, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// So many stretches between checkpoints, drawn at random now; the whole run if not given.
+    stretches: Option<usize>,
+}
+
+/// Trains a released model again from its data, or a part of it, and compares: a job, whose `verdict` says what was found.
+#[utoipa::path(post, path = "/v1/models/{id}/verify", tag = "fine-tuning", params(("id" = String, Path)), request_body = Verify, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
+pub async fn verify(
+    State(state): State<ApiState>,
+    Segment(id): Segment<ModelId>,
+    Body(how): Body<Verify>,
+) -> ServiceResult<Json<FineTuningJob>> {
+    Ok(Json(state.core.create_verification(&id, how.stretches).await?.into()))
+}
+
+/// The model that answered to this name before answers again.
+#[utoipa::path(post, path = "/v1/models/{id}/rollback", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 409, body = super::Problem)))]
+pub async fn rollback(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<Deployed>> {
+    Ok(Json(state.core.roll_back(&id).await?.into()))
 }

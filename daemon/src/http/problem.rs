@@ -20,6 +20,44 @@ pub struct Problem {
     pub code: String,
     /// What is wrong and what to do.
     pub detail: String,
+    /// The same as OpenAI's clients read it.
+    pub error: OpenAiError,
+}
+
+/// An error in OpenAI's shape, beside the problem's own members.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct OpenAiError {
+    /// What is wrong and what to do.
+    pub message: String,
+    /// OpenAI's word for errors of this status.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// OpenAI's code where there is one, else the problem's.
+    pub code: String,
+    /// The parameter at fault, where the code names one.
+    pub param: Option<String>,
+}
+
+impl From<&ServiceError> for OpenAiError {
+    fn from(error: &ServiceError) -> Self {
+        let kind = match error.status {
+            401 => "authentication_error",
+            402 => "insufficient_quota",
+            429 => "rate_limit_error",
+            500.. => "server_error",
+            _ => "invalid_request_error",
+        };
+        let code = match error.code {
+            "unknown-model" => "model_not_found",
+            "prompt-too-long" | "context-too-long" => "context_length_exceeded",
+            "token" => "invalid_api_key",
+            code => code,
+        };
+        // A code that is a parameter's name says which one.
+        let parameters = ["max_tokens", "temperature", "top_p", "stop", "n", "messages", "prompt", "logprobs", "input"];
+        let param = parameters.contains(&error.code).then(|| error.code.to_owned());
+        Self { message: error.detail.clone(), kind: kind.to_owned(), code: code.to_owned(), param }
+    }
 }
 
 impl From<&ServiceError> for Problem {
@@ -31,6 +69,7 @@ impl From<&ServiceError> for Problem {
             status: status.as_u16(),
             code: error.code.to_owned(),
             detail: error.detail.clone(),
+            error: error.into(),
         }
     }
 }

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use datanet_types::{BlobHash, DatanetId, Digest, ModelId};
+use datanet_types::ModelId;
+use datanet_types::release::DataSnapshot;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::{LocalStore, failed, table};
@@ -38,19 +39,6 @@ impl JobState {
     }
 }
 
-/// Data of a datanet up to one point of its history.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct DataSnapshot {
-    /// The datanet.
-    #[schema(value_type = String)]
-    pub datanet: DatanetId,
-    /// Its first so many final contributions.
-    pub count: u64,
-    /// The ledger's digest over them.
-    #[schema(value_type = String)]
-    pub digest: Digest,
-}
-
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct JobFailure {
@@ -79,6 +67,15 @@ pub struct Progress {
     pub memory_bytes: Option<u64>,
 }
 
+/// A job that trains nothing new but repeats what somebody claims to have trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Repetition {
+    /// The released model.
+    pub model: ModelId,
+    /// So many stretches between checkpoints, drawn with this seed; all of the run if not given.
+    pub stretches: Option<(usize, u64)>,
+}
+
 /// A job, as asked for and as it stands.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct JobRecord {
@@ -102,6 +99,10 @@ pub struct JobRecord {
     pub suffix: Option<String>,
     /// What the caller wants to remember.
     pub metadata: BTreeMap<String, String>,
+    /// Whose run it repeats, if it is a verification.
+    pub repeats: Option<Repetition>,
+    /// What a verification found.
+    pub verdict: Option<serde_json::Value>,
     /// The data, fixed when the job was given.
     pub snapshots: Vec<DataSnapshot>,
     /// How to train: `datanet_training::job::Job`.
@@ -116,8 +117,8 @@ pub struct JobRecord {
     pub trained_tokens: Option<u64>,
     /// The released model.
     pub release: Option<ModelId>,
-    /// The manifest, while it is made and not yet on the ledger: what a restart takes up.
-    pub manifest: Option<BlobHash>,
+    /// The model whose manifest is stored and which is not on the ledger yet: what a restart takes up.
+    pub packed: Option<ModelId>,
     /// The evaluation on the held-out set.
     pub evaluation: Option<serde_json::Value>,
     /// Why it failed.
@@ -126,6 +127,48 @@ pub struct JobRecord {
     pub cancel: bool,
     /// Number of its latest event.
     pub events: u64,
+}
+
+impl JobRecord {
+    /// A job that waits, of which nothing else is known yet.
+    pub fn new(id: String, created_at: u64, job: serde_json::Value) -> Self {
+        Self {
+            id,
+            number: 0,
+            created_at,
+            started_at: None,
+            finished_at: None,
+            model: String::new(),
+            base: None,
+            account: String::new(),
+            suffix: None,
+            metadata: BTreeMap::new(),
+            repeats: None,
+            verdict: None,
+            snapshots: Vec::new(),
+            job,
+            licence: String::new(),
+            state: JobState::Queued,
+            progress: Progress::default(),
+            trained_tokens: None,
+            release: None,
+            packed: None,
+            evaluation: None,
+            failure: None,
+            cancel: false,
+            events: 0,
+        }
+    }
+
+    /// The model's name for people: the suffix, or the first datanet's name and what the model does.
+    pub fn name(&self) -> String {
+        if let Some(suffix) = &self.suffix {
+            return suffix.clone();
+        }
+        let datanet = self.job["data"]["datanets"][0].as_str().unwrap_or("model");
+        let datanet: String = datanet.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(48).collect();
+        format!("{datanet}-{}", self.job["task"].as_str().unwrap_or("model"))
+    }
 }
 
 /// How loud an event is.
@@ -234,28 +277,10 @@ pub(crate) mod tests {
 
     pub(crate) fn job(id: &str) -> JobRecord {
         JobRecord {
-            id: id.to_owned(),
-            number: 0,
-            created_at: 1,
-            started_at: None,
-            finished_at: None,
             model: "minilm".to_owned(),
-            base: None,
             account: "node".to_owned(),
-            suffix: None,
-            metadata: BTreeMap::new(),
-            snapshots: Vec::new(),
-            job: serde_json::json!({}),
             licence: "CC0-1.0".to_owned(),
-            state: JobState::Queued,
-            progress: Progress::default(),
-            trained_tokens: None,
-            release: None,
-            manifest: None,
-            evaluation: None,
-            failure: None,
-            cancel: false,
-            events: 0,
+            ..JobRecord::new(id.to_owned(), 1, serde_json::json!({}))
         }
     }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chain::Chain;
 use crate::error::ServiceResult;
+use crate::factory::Factory;
 use crate::intake::{Intake, blob_error};
 use crate::keyring::{Keyring, NODE_ACCOUNT};
 use crate::library::Library;
@@ -49,6 +50,8 @@ pub struct CoreParts {
     pub intake: Intake,
     /// Answers under way.
     pub serving: Serving,
+    /// Models made and served.
+    pub factory: Factory,
     /// Ends when the node stops.
     pub shutdown: CancellationToken,
     /// Start of this process, for the uptime shown.

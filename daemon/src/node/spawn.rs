@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,8 @@ use super::lock::HomeLock;
 use super::supervise::{Consensus, NodeHandle, Parts};
 use crate::chain::{Chain, Engine};
 use crate::cometbft::{CometBft, CometHome, CometPeer, CometSettings, CometSpec, ProxyApp};
+use crate::factory::Factory;
+use crate::factory::answers::FactoryAnswers;
 use crate::init::{self, NetworkGenesis};
 use crate::intake::Intake;
 use crate::keyring::Keyring;
@@ -79,6 +82,9 @@ pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
         library: Library::new(init::embeddings_dir(&home), home.index()),
         intake: Intake::default(),
         serving: Serving::default(),
+        factory: Factory::new(tools.model.and_then(|(dylib, _)| {
+            datanet_inference::runtime::Runtime::init(&dylib).map_err(|error| error.to_string())
+        })),
         providers: Providers::default(),
         started: Instant::now(),
         home,
@@ -88,6 +94,7 @@ pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
         models,
         shutdown,
     });
+    core.serve_models(Arc::new(FactoryAnswers));
     NodeHandle::run(Parts { core, lock, listener, token, events, consensus, consensus_stop }).await
 }
 

@@ -167,6 +167,7 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("gossip", tokio::spawn(gossip::run(core.clone(), events, hints))));
     tasks.spawn(name("steward", tokio::spawn(Steward::new(core.clone(), hints_receiver).run())));
     tasks.spawn(name("registrar", tokio::spawn(until_stopped(&core, registrar::run(core.clone())))));
+    tasks.spawn(name("trainer", tokio::spawn(crate::factory::run(core.clone()))));
     tasks.spawn(name("settler", tokio::spawn(until_stopped(&core, settler::run(core.clone())))));
 
     let reason = tokio::select! {

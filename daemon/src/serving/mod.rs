@@ -17,7 +17,7 @@ pub mod settle;
 pub mod statement;
 pub mod verify;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, RwLock};
 
 use tokio::sync::Mutex;
 
@@ -32,5 +32,5 @@ pub struct Serving {
     /// Held while an epoch is settled: one at a time.
     settling: Mutex<()>,
     /// Whoever runs released models.
-    models: OnceLock<Box<dyn ModelAnswers>>,
+    models: RwLock<Option<Arc<dyn ModelAnswers>>>,
 }

@@ -4,6 +4,7 @@
 //! checks it computes the output again and compares ([`compare`]).
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 
 use datanet_inference::retrieval::TOLERANCE_PPM;
 use datanet_ledger::component::contributions::{self, Status};
@@ -60,16 +61,15 @@ pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
 }
 
 impl Core {
-    /// Says who runs released models here; once, when the node starts.
-    pub fn serve_models(&self, answers: Box<dyn ModelAnswers>) {
-        if self.serving.models.set(answers).is_err() {
-            tracing::error!("released models are served already; the second server is left out");
-        }
+    /// Says who runs released models here; the latest to be named does.
+    pub fn serve_models(&self, answers: Arc<dyn ModelAnswers>) {
+        *self.serving.models.write().unwrap_or_else(PoisonError::into_inner) = Some(answers);
     }
 
     /// What `model` answers to `input`, computed here.
     pub async fn model_output(&self, model: &Model, input: &AskInput, method: Method) -> ServiceResult<AskOutput> {
-        let answers = self.serving.models.get().ok_or_else(|| {
+        let answers = self.serving.models.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let answers = answers.ok_or_else(|| {
             ServiceError::unavailable(
                 "models-not-ready",
                 "this node does not run released models; try again in a moment",

@@ -117,7 +117,7 @@ async fn a_models_answers_are_paid_by_influence_and_checked_by_anyone() {
         ..RegisterModel::default()
     };
     node.execute(&builder.key, Action::RegisterModel(action)).await;
-    core.serve_models(Box::new(Letters(release.clone())));
+    core.serve_models(std::sync::Arc::new(Letters(release.clone())));
     let model = core.registered_model(&release.id()).unwrap();
 
     let first = answer(&core, &model, "a rare pear").await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::session::Encoder;
 use super::tokenize::TextTokenizer;
 use super::{EngineConfig, EngineError, Provider, Runtime};
-use crate::graph::build::{BertConfig, BuildError, Storage, Weights, bert};
+use crate::graph::build::{BuildError, ModelFolder, Storage};
 
 /// Keeps ids of models apart from every other hash of the network.
 const MODEL_ID_CONTEXT: &str = "datanet model id v1: config.json, model.safetensors, tokenizer.json";
@@ -38,25 +38,21 @@ impl Model {
     pub(super) fn load(runtime: &Runtime, config: &EngineConfig) -> Result<Self, EngineError> {
         let folder = &config.model_dir;
         let paths = ["config.json", "model.safetensors", "tokenizer.json"].map(|file| folder.join(file));
-        let [bert_config, safetensors, tokenizer] = &paths;
-        let bert_config = BertConfig::read(bert_config)?;
-        // The runtime reads no weights through a link that leads out of the folder it is given, as those of Hugging
-        // Face's cache do: it gets the real folder.
-        let real = safetensors.canonicalize();
-        let real = real.map_err(|source| BuildError::Read { path: safetensors.clone(), source })?;
-        let weights = Weights::open(&real)?;
-        let max_tokens = config.max_text_tokens.min(bert_config.max_position_embeddings);
-        let tokenizer = TextTokenizer::read(tokenizer, max_tokens, bert_config.vocab_size)?;
-        let graph = bert::build(&bert_config, &weights, Storage::Mapped)?;
-        let (encoder, provider) = Encoder::load(runtime, config, graph, &real, bert_config.hidden_size)?;
+        let [_, _, tokenizer] = &paths;
+        let opened = ModelFolder::open(folder)?;
+        let (max_positions, dimensions) = (opened.max_positions(), opened.hidden_size());
+        let max_tokens = config.max_text_tokens.min(max_positions);
+        let tokenizer = TextTokenizer::read(tokenizer, max_tokens, opened.vocab_size())?;
+        let graph = opened.encoder(Storage::Mapped)?;
+        let (encoder, provider) = Encoder::load(runtime, config, graph, opened.weights_folder(), dimensions)?;
         let info = ModelInfo {
             id: model_id(&paths)?,
             name: folder.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned()),
-            dimensions: bert_config.hidden_size,
+            dimensions,
             max_tokens,
             provider,
         };
-        Ok(Self { info, tokenizer, encoder: encoder.with_max_length(bert_config.max_position_embeddings) })
+        Ok(Self { info, tokenizer, encoder: encoder.with_max_length(max_positions) })
     }
 }
 

@@ -1,0 +1,108 @@
+//! Base models: the node's embedding model, and the folders in which people have put others.
+
+use std::path::{Path, PathBuf};
+
+use datanet_inference::engine::folder_id;
+use datanet_training::job::Task;
+use datanet_types::ModelId;
+
+use crate::error::{ServiceError, ServiceResult};
+use crate::node::Core;
+
+/// A model that others are made from, on this node's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// BLAKE3 over its files: the same on every node.
+    pub id: ModelId,
+    /// Its folder's name.
+    pub name: String,
+    /// `config.json`, `model.safetensors`, `tokenizer.json`.
+    pub folder: PathBuf,
+}
+
+impl Core {
+    /// All base models of this node, the embedding model first.
+    pub async fn bases(&self) -> ServiceResult<Vec<Base>> {
+        let mut bases = Vec::new();
+        if let (Ok(info), Some(folder)) = (self.models.info(), self.models.folder()) {
+            bases.push(Base { id: ModelId(info.id), name: info.name, folder: folder.to_path_buf() });
+        }
+        let folder = self.models_folder();
+        let listed = tokio::task::spawn_blocking(move || list(&folder)).await;
+        bases.extend(listed.map_err(|error| ServiceError::internal("models-folder", error.to_string()))?);
+        Ok(bases)
+    }
+
+    /// The base model of this name or id: one that lies here, or a released model that is a base by itself.
+    pub async fn base(&self, name_or_id: &str) -> ServiceResult<Base> {
+        let bases = self.bases().await?;
+        let names = bases.iter().map(|base| format!("{:?}", base.name)).collect::<Vec<_>>().join(", ");
+        let found = bases.into_iter().find(|base| base.name == name_or_id || base.id.to_hex() == name_or_id);
+        if let Some(base) = found {
+            return Ok(base);
+        }
+        if let Ok(id) = name_or_id.parse::<ModelId>() {
+            return self.base_by_id(&id).await;
+        }
+        Err(unknown(name_or_id, &names, &self.models_folder()))
+    }
+
+    /// The base model of this id: a folder of this node, or a released model that was trained from nothing.
+    pub async fn base_by_id(&self, id: &ModelId) -> ServiceResult<Base> {
+        if let Some(base) = self.bases().await?.into_iter().find(|base| base.id == *id) {
+            return Ok(base);
+        }
+        let registered = datanet_ledger::component::models::get(&self.chain.reader()?, id)?;
+        if registered.is_some_and(|model| model.release) {
+            let (release, folder) = self.release_folder(id).await?;
+            if release.base.is_none() {
+                return Ok(Base { id: *id, name: release.name, folder });
+            }
+            return Err(ServiceError::unprocessable(
+                "base-is-an-adapter",
+                format!("model {} is an adapter; adapt what it adapts, {}", release.name, release.base.unwrap_or_default()),
+            ));
+        }
+        Err(unknown(&id.to_hex(), "others", &self.models_folder()))
+    }
+
+    /// Where base models lie.
+    pub fn models_folder(&self) -> PathBuf {
+        let configured = &self.config.models.folder;
+        if configured.as_os_str().is_empty() { self.home.models() } else { configured.clone() }
+    }
+}
+
+fn unknown(name: &str, known: &str, folder: &Path) -> ServiceError {
+    ServiceError::not_found(
+        "unknown-model",
+        format!("no base model {name:?} here; this node has {known}; put its folder into {}", folder.display()),
+    )
+}
+
+/// The model folders in `folder`; what is no model is passed over.
+fn list(folder: &Path) -> Vec<Base> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let base = |folder: PathBuf| {
+        let name = folder.file_name()?.to_str()?.to_owned();
+        let id = folder_id(&folder).ok()?;
+        Some(Base { id: ModelId(id), name, folder })
+    };
+    folders.into_iter().filter_map(base).collect()
+}
+
+/// What a model can be made into, by its `config.json`.
+pub fn check_task(base: &Base, task: Task) -> ServiceResult<()> {
+    let path = base.folder.join("config.json");
+    let bytes = std::fs::read(&path).map_err(|error| ServiceError::io("cannot read config.json", &error))?;
+    let kind = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
+    let kind = kind.and_then(|config| Some(config.get("model_type")?.as_str()?.to_owned())).unwrap_or_default();
+    let decoder = kind == "llama";
+    if decoder == (task == Task::Generate) {
+        return Ok(());
+    }
+    let (is, does) = if decoder { ("a decoder", "\"generate\"") } else { ("an encoder", "\"classify\" or \"embed\"") };
+    Err(ServiceError::unprocessable("base-does-not-fit", format!("{} is {is}: its task is {does}", base.name)))
+}

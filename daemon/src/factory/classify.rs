@@ -1,0 +1,102 @@
+//! Classification for pay: an answer, whose records moved it, and what it would have been without them.
+
+use std::sync::Arc;
+
+use datanet_inference::serve::{Classified, EncodeRequest, ServeError};
+use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, LabelScore, Method};
+
+use super::explain::Moved;
+use super::served::{Engine, ServedModel, serve_error};
+use crate::error::{ServiceError, ServiceResult};
+use crate::node::Core;
+use crate::serving::model::terms;
+use crate::serving::payment::Payment;
+
+/// A classification to make.
+#[derive(Debug, Clone)]
+pub struct ClassifyAsk {
+    /// A deployed model, by name or id.
+    pub model: String,
+    /// The passage.
+    pub text: String,
+    /// Whether to say what each training record did.
+    pub explain: bool,
+    /// Whether to say what the answer would be without each contributor.
+    pub counterfactual: bool,
+    /// How it is paid.
+    pub payment: Payment,
+}
+
+/// A classification made, charged and recorded.
+#[derive(Debug, Clone)]
+pub struct ClassifyAnswer {
+    /// The answer with its proof.
+    pub record: AnswerRecord,
+    /// What each training record did, if asked for and known.
+    pub records: Option<Vec<f32>>,
+    /// The probabilities without each column, if asked for and known.
+    pub without: Option<Vec<Vec<f32>>>,
+    /// The model.
+    pub served: Arc<ServedModel>,
+    /// Tokens read.
+    pub tokens: usize,
+}
+
+impl Core {
+    /// Classifies a passage by a deployed model, for its price.
+    pub async fn classify(&self, ask: ClassifyAsk) -> ServiceResult<ClassifyAnswer> {
+        let served = self.served_model(&ask.model)?;
+        let terms = terms(&self.chain.reader()?, &served.model)?;
+        let checked = self.check_payment(ask.payment, terms.price)?;
+        let input = AskInput { text: ask.text, classify: true, neighbours: 0, sampling: None };
+        let (output, moved, tokens) = self.classified(&served, &input.text).await?;
+        let without = match ask.counterfactual {
+            true => self.without_each(&served, &input.text).await?,
+            false => None,
+        };
+        let credits = served.release.credits(&output.influence);
+        let receipt = self.model_receipt(&served.model, &terms, Method::Influence, credits)?;
+        let record = self.charge_answer(receipt, input, output, checked).await?;
+        Ok(ClassifyAnswer { record, records: moved.records.filter(|_| ask.explain), without, served, tokens })
+    }
+
+    /// What a model says of a passage, and what moved it.
+    pub(super) async fn classified(
+        &self,
+        served: &Arc<ServedModel>,
+        text: &str,
+    ) -> ServiceResult<(AskOutput, Moved, usize)> {
+        let said = run(served, text).await?;
+        let answer = said.answers.first().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no answer"))?;
+        let moved = self.explain_label(served, text, answer.label).await?;
+        let label = said.labels.get(answer.label).cloned().unwrap_or_default();
+        let score = |(label, probability): (&String, &f32)| LabelScore {
+            label: label.clone(),
+            probability: (f64::from(*probability) * 1e6).round() as u64,
+        };
+        let output = AskOutput {
+            label: Some(label.clone()),
+            answer: label,
+            scores: said.labels.iter().zip(&answer.probabilities).map(score).collect(),
+            influence: moved.influence.clone(),
+            ..AskOutput::default()
+        };
+        Ok((output, moved, said.usage.tokens))
+    }
+}
+
+async fn run(served: &Arc<ServedModel>, text: &str) -> ServiceResult<Classified> {
+    let Engine::Encoder(handle, key) = &served.engine else {
+        let detail = format!("model {} writes text; ask it at /v1/completions", served.release.name);
+        return Err(ServiceError::unprocessable("no-classifier", detail));
+    };
+    let request = EncodeRequest { texts: vec![text.to_owned()], adapter: Some(*key) };
+    match handle.classify(request.clone()).await {
+        // The service forgets the adapters used longest ago; this one is wanted again.
+        Err(ServeError::UnknownAdapter(_)) => {
+            served.reload().await?;
+            handle.classify(request).await.map_err(|error| serve_error(&error))
+        }
+        other => other.map_err(|error| serve_error(&error)),
+    }
+}

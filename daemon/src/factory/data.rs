@@ -1,0 +1,261 @@
+//! The records behind a snapshot of the ledger, ready to be learnt from.
+//!
+//! Order, labels and held-out records follow from the ledger and the blobs alone, so every node gathers the same. Whose
+//! column a record is in follows from duplicates: a near copy counts for whoever said it first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datanet_inference::corpus::Record;
+use datanet_inference::judge::{DuplicateIndex, RecordRef};
+use datanet_ledger::component::contributions::Contribution;
+use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_training::data::{Dataset, Example, Source as Column};
+use datanet_training::job::{Job, Task};
+use datanet_types::release::{DataSnapshot, MAX_SOURCES, Source, SourcePart};
+use datanet_types::{Address, ContributionId, DatanetId};
+
+use super::shape::{Shape, pair_by_label};
+use crate::error::{ServiceError, ServiceResult};
+use crate::intake::unknown_datanet;
+use crate::node::Core;
+
+/// Records up to which paraphrases are looked for too: that costs the square of their number.
+const MAX_PARAPHRASED: usize = 20_000;
+
+/// Records to learn from, and where they come from.
+#[derive(Debug, Clone)]
+pub struct Gathered {
+    /// For training.
+    pub dataset: Dataset,
+    /// For the release: who holds each column, by which contributions.
+    pub sources: Vec<Source>,
+    /// Which record each training example is.
+    pub records: Vec<RecordRef>,
+}
+
+/// The records of one contribution, with vectors to find paraphrases by.
+struct Shelf {
+    contribution: Contribution,
+    shape: Shape,
+    records: Vec<(u64, Record)>,
+    embeddings: Vec<Vec<f32>>,
+}
+
+impl Core {
+    /// The datanet of this name or id.
+    pub fn datanet_named(&self, name_or_id: &str) -> ServiceResult<Datanet> {
+        let reader = self.chain.reader()?;
+        let by_id = match name_or_id.parse::<DatanetId>() {
+            Ok(id) => datanets::get(&reader, &id)?,
+            Err(_) => None,
+        };
+        match by_id {
+            Some(datanet) => Ok(datanet),
+            None => datanets::by_name(&reader, name_or_id)?.ok_or_else(|| unknown_datanet(&name_or_id)),
+        }
+    }
+
+    /// Gathers the records of these snapshots for `job`. Brings what is not here. What was taken back since makes a
+    /// snapshot unusable: the model would be flagged from its first day.
+    pub async fn gather(&self, snapshots: &[DataSnapshot], job: &Job) -> ServiceResult<Gathered> {
+        let (mut shelves, mut held_out) = (Vec::new(), Vec::new());
+        for snapshot in snapshots {
+            let data = self.training_records(snapshot, job.data.max_records as u64).await?;
+            if let Some(id) = data.revoked.first() {
+                return Err(ServiceError::conflict(
+                    "contribution-revoked",
+                    format!("contribution {id} was taken back by its contributor; create the job again without it"),
+                ));
+            }
+            let shape = Shape::of(job, &data.datanet.schema);
+            let records = self.held_out_records(&data.datanet).await?;
+            held_out.extend(records.iter().filter_map(|record| shape.piece(record)));
+            let mut records: BTreeMap<ContributionId, Vec<(u64, Record)>> = BTreeMap::new();
+            for record in data.records {
+                records.entry(record.contribution).or_default().push((record.index, record.record));
+            }
+            for contribution in data.contributions {
+                let records = records.remove(&contribution.id).unwrap_or_default();
+                shelves.push(Shelf { contribution, shape: shape.clone(), records, embeddings: Vec::new() });
+            }
+        }
+        // Whoever was first, over all datanets.
+        shelves.sort_by_key(|shelf| (shelf.contribution.final_height, shelf.contribution.datanet, shelf.contribution.seq));
+        self.add_embeddings(&mut shelves).await?;
+        let job = job.clone();
+        let made = tokio::task::spawn_blocking(move || assemble(shelves, held_out, &job)).await;
+        made.map_err(|error| ServiceError::internal("gather", error.to_string()))?
+    }
+
+    /// Vectors for finding paraphrases, where there are few enough records and there is a model. Words are compared anyway.
+    async fn add_embeddings(&self, shelves: &mut [Shelf]) -> ServiceResult<()> {
+        let total = shelves.iter().map(|shelf| shelf.records.len()).fold(0, usize::saturating_add);
+        let wanted = total <= MAX_PARAPHRASED && self.models.engine().is_ok();
+        for shelf in shelves {
+            shelf.embeddings = vec![Vec::new(); shelf.records.len()];
+            if wanted {
+                let (count, records) = (shelf.records.len() as u64, shelf.records.clone());
+                let batch = crate::library::Batch { total: count, root: shelf.contribution.record_root, records };
+                let embeddings = self.embeddings(&shelf.contribution.blob, &batch).await?;
+                shelf.embeddings = embeddings.iter().map(|embedding| embedding.as_slice().to_vec()).collect();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a task takes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub text: String,
+    pub label: Option<String>,
+    pub pair: Option<String>,
+}
+
+/// Makes examples, columns and labels of what was read.
+fn assemble(shelves: Vec<Shelf>, held_out: Vec<Piece>, job: &Job) -> ServiceResult<Gathered> {
+    let mut duplicates = DuplicateIndex::new();
+    for shelf in &shelves {
+        duplicates.add(shelf.contribution.id, &shelf.records, &shelf.embeddings);
+    }
+    let givers: BTreeMap<ContributionId, Address> =
+        shelves.iter().map(|shelf| (shelf.contribution.id, shelf.contribution.contributor)).collect();
+    let mut columns = Columns::default();
+    let (mut pieces, mut places, mut records) = (Vec::new(), Vec::new(), Vec::new());
+    for shelf in &shelves {
+        for (position, record) in &shelf.records {
+            if pieces.len() == job.data.max_records {
+                break;
+            }
+            let Some(piece) = shelf.shape.piece(record) else { continue };
+            let at = RecordRef { contribution: shelf.contribution.id, record: *position };
+            let owner = duplicates.owner(&at).unwrap_or(at).contribution;
+            let giver = givers.get(&owner).copied().unwrap_or(shelf.contribution.contributor);
+            places.push(columns.place(giver, owner));
+            pieces.push(piece);
+            records.push(at);
+        }
+    }
+    let dataset = dataset(pieces, places, held_out, &columns, job);
+    dataset.check().map_err(|error| ServiceError::unprocessable("bad-data", error.to_string()))?;
+    Ok(Gathered { dataset, sources: columns.finish()?, records })
+}
+
+fn dataset(pieces: Vec<Piece>, places: Vec<usize>, held_out: Vec<Piece>, columns: &Columns, job: &Job) -> Dataset {
+    let named: BTreeSet<&String> = pieces.iter().chain(&held_out).filter_map(|piece| piece.label.as_ref()).collect();
+    let labels: Vec<String> = match job.task {
+        Task::Classify => named.into_iter().cloned().collect(),
+        Task::Embed | Task::Generate => Vec::new(),
+    };
+    let (pieces, held_out) = match (job.task, &job.data.pair) {
+        (Task::Embed, None) => (pair_by_label(pieces), pair_by_label(held_out)),
+        _ => (pieces, held_out),
+    };
+    let example = |(piece, source): (Piece, usize)| Example {
+        label: piece.label.and_then(|label| labels.binary_search(&label).ok()),
+        text: piece.text,
+        pair: piece.pair,
+        source,
+    };
+    let mut train: Vec<Example> = pieces.into_iter().zip(places).map(example).collect();
+    let mut held_out: Vec<Example> = held_out.into_iter().map(|piece| example((piece, 0))).collect();
+    if job.task == Task::Embed {
+        // Alone with its label, a record means the same as nothing else.
+        held_out.retain(|example| example.pair.is_some());
+        train.iter_mut().filter(|example| example.pair.is_none()).for_each(|example| example.pair = Some(example.text.clone()));
+    }
+    Dataset { task: job.task, train, held_out, sources: columns.named(), labels }
+}
+
+/// Columns in the order in which their holders first appear.
+#[derive(Default)]
+struct Columns {
+    places: BTreeMap<Address, usize>,
+    holders: Vec<(Address, BTreeMap<ContributionId, u64>)>,
+}
+
+impl Columns {
+    /// The column of a record that `giver` holds by `contribution`.
+    fn place(&mut self, giver: Address, contribution: ContributionId) -> usize {
+        let next = self.holders.len();
+        let place = *self.places.entry(giver).or_insert(next);
+        if place == next {
+            self.holders.push((giver, BTreeMap::new()));
+        }
+        if let Some((_, parts)) = self.holders.get_mut(place) {
+            let records = parts.entry(contribution).or_default();
+            *records = records.saturating_add(1);
+        }
+        place
+    }
+
+    fn named(&self) -> Vec<Column> {
+        self.holders.iter().map(|(giver, _)| Column { name: giver.to_string() }).collect()
+    }
+
+    fn finish(self) -> ServiceResult<Vec<Source>> {
+        if self.holders.len() > MAX_SOURCES {
+            return Err(ServiceError::unprocessable(
+                "too-many-contributors",
+                format!("{} contributors are behind this data; a release names at most {MAX_SOURCES}", self.holders.len()),
+            ));
+        }
+        let part = |(contribution, records)| SourcePart { contribution, records };
+        let source = |(contributor, parts): (Address, BTreeMap<ContributionId, u64>)| Source {
+            contributor,
+            contributions: parts.into_iter().map(part).collect(),
+        };
+        Ok(self.holders.into_iter().map(source).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf(n: u8, giver: u8, lines: &[(&str, &str)]) -> Shelf {
+        let schema = datanet_types::schema::Schema::text_and_label(&["a", "b"]);
+        let record = |(text, label): &(&str, &str)| {
+            let json = serde_json::json!({ "text": text, "label": label }).to_string();
+            Record::from_json(&json, &schema).unwrap()
+        };
+        let contribution = Contribution {
+            id: ContributionId([n; 32]),
+            contributor: Address([giver; 20]),
+            seq: u64::from(n),
+            ..Contribution::default()
+        };
+        let records: Vec<_> = (0..).zip(lines.iter().map(record)).collect();
+        let job = Job::new("m", Task::Classify);
+        Shelf { contribution, shape: Shape::of(&job, &schema), embeddings: vec![Vec::new(); records.len()], records }
+    }
+
+    const LONG: &str = "the quick brown fox jumps over the lazy dog and runs far away from here";
+
+    #[test]
+    fn a_copy_counts_for_whoever_said_it_first() {
+        let shelves = vec![
+            shelf(1, 1, &[(LONG, "a"), ("an entirely different sentence about owls", "b")]),
+            shelf(2, 2, &[(LONG, "a"), ("something new about rivers and lakes in spring", "b")]),
+            shelf(3, 1, &[("a second contribution of the first contributor", "a")]),
+        ];
+        let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
+        let gathered = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap();
+        let sources: Vec<usize> = gathered.dataset.train.iter().map(|example| example.source).collect();
+        assert_eq!(sources, [0, 0, 0, 1, 0]);
+        let part = |n, records| SourcePart { contribution: ContributionId([n; 32]), records };
+        assert_eq!(gathered.sources[0].contributions, [part(1, 3), part(3, 1)]);
+        assert_eq!(gathered.sources[1].contributions, [part(2, 1)]);
+        assert_eq!((gathered.records[2].contribution.0[0], gathered.dataset.labels), (2, vec!["a".to_owned(), "b".into()]));
+    }
+
+    #[test]
+    fn one_class_is_a_clear_error() {
+        let shelves = vec![shelf(1, 1, &[("one", "a"), ("two", "a"), ("three", "a"), ("four", "a"), ("five", "a")])];
+        let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
+        let error = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap_err();
+        assert!(error.code == "bad-data" && error.detail.contains("at least two"), "{error}");
+        let few = assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &Job::new("m", Task::Classify));
+        assert!(few.unwrap_err().detail.contains("2 records"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Which models this node serves, under which names, and how a name goes back to the model before.
+
+use std::sync::Arc;
+
+use datanet_types::ModelId;
+
+use super::now;
+use super::served::ServedModel;
+use crate::error::{ServiceError, ServiceResult};
+use crate::local::deployments::{Deployment, NamedModel};
+use crate::node::Core;
+
+impl Core {
+    /// Fetches a released model, checks it and serves it from now on, also after a restart. `name` leads to it from now on;
+    /// the release's own if not given.
+    pub async fn deploy(&self, id: &ModelId, name: Option<String>) -> ServiceResult<NamedModel> {
+        let _one_at_a_time = self.factory.deploying.lock().await;
+        let served = self.load_deployed(id).await?;
+        let name = name.unwrap_or_else(|| served.release.name.clone());
+        check_name(&name)?;
+        self.local.deploy(&Deployment { model: *id, deployed_at: now() }, &name)
+    }
+
+    /// Serves a model no more. Its files stay blobs of this node, so that others can fetch them.
+    pub async fn undeploy(&self, name_or_id: &str) -> ServiceResult<ModelId> {
+        let _one_at_a_time = self.factory.deploying.lock().await;
+        let id = self.deployed_id(name_or_id)?;
+        self.local.undeploy(&id)?;
+        self.factory.served.remove(&id);
+        self.drop_idle_engines().await;
+        Ok(id)
+    }
+
+    /// The model before the one that answers to `name` answers again; it is loaded if it must be.
+    pub async fn roll_back(&self, name: &str) -> ServiceResult<NamedModel> {
+        let _one_at_a_time = self.factory.deploying.lock().await;
+        let names = self.local.model_names()?;
+        let named = names.into_iter().find(|named| named.name == name).ok_or_else(|| {
+            ServiceError::not_found("unknown-model", format!("no model is deployed under the name {name:?}"))
+        })?;
+        let Some(before) = named.before.last() else {
+            let detail = format!("{name:?} has led to no other model before; deploy one");
+            return Err(ServiceError::conflict("nothing-before", detail));
+        };
+        self.load_deployed(before).await?;
+        let rolled = self.local.roll_back(name)?;
+        rolled.ok_or_else(|| ServiceError::conflict("nothing-before", format!("{name:?} has changed meanwhile")))
+    }
+
+    async fn load_deployed(&self, id: &ModelId) -> ServiceResult<Arc<ServedModel>> {
+        let memory = &self.factory.served;
+        let served = match memory.get(id).or_else(|| memory.visitor(id)) {
+            Some(served) => served,
+            None => Arc::new(self.load_model(id).await?),
+        };
+        memory.insert(served.clone());
+        Ok(served)
+    }
+
+    /// The deployed model that a caller means by name or id.
+    pub fn served_model(&self, name_or_id: &str) -> ServiceResult<Arc<ServedModel>> {
+        let id = self.deployed_id(name_or_id)?;
+        self.factory.served.get(&id).ok_or_else(|| {
+            ServiceError::unavailable("model-loading", format!("model {name_or_id} is being loaded; try again in a moment"))
+        })
+    }
+
+    fn deployed_id(&self, name_or_id: &str) -> ServiceResult<ModelId> {
+        let names = self.local.model_names()?;
+        if let Some(named) = names.iter().find(|named| named.name == name_or_id) {
+            return Ok(named.model);
+        }
+        let id = name_or_id.parse::<ModelId>().ok();
+        let deployed = self.local.deployments()?;
+        let found = deployed.iter().find(|deployment| Some(deployment.model) == id);
+        found.map(|deployment| deployment.model).ok_or_else(|| {
+            let known: Vec<String> = names.iter().map(|named| format!("{:?}", named.name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            ServiceError::not_found(
+                "unknown-model",
+                format!("no model {name_or_id:?} is deployed here (deployed: {known}); `datanet model deploy ID` does"),
+            )
+        })
+    }
+
+    /// Loads what was deployed before this process: what fails is told and stays deployed, for the next start.
+    pub(super) async fn redeploy(&self) {
+        let deployments = match self.local.deployments() {
+            Ok(deployments) => deployments,
+            Err(error) => {
+                tracing::warn!(%error, "deployed models cannot be looked up");
+                return;
+            }
+        };
+        for deployment in deployments {
+            let id = deployment.model;
+            if let Err(error) = self.load_deployed(&id).await {
+                tracing::warn!(model = %id, %error, "a deployed model cannot be loaded");
+            }
+        }
+    }
+}
+
+/// A name must not look like an id, and must fit into a path.
+fn check_name(name: &str) -> ServiceResult<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let fits = (1..=64).contains(&name.len()) && name.chars().all(plain) && name.parse::<ModelId>().is_err();
+    if fits {
+        return Ok(());
+    }
+    let detail = "a model's name is 1 to 64 letters, digits, hyphens, underscores or dots, and no id";
+    Err(ServiceError::bad_request("bad-name", detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_into_a_path_and_are_no_ids() {
+        assert!(check_name("birds-classify.v2").is_ok());
+        for bad in ["", "a/b", "a b", &"ab".repeat(32), &"x".repeat(65)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Classification by released models.
+
+use axum::Json;
+use axum::extract::State;
+use datanet_types::receipt::{AnswerRecord, Influence, LabelScore};
+use datanet_types::release::Source;
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Address, Amount, ContributionId, ModelId};
+
+use super::ApiState;
+use super::extract::Body;
+use super::generate::OneOrMany;
+use super::receipts::ReceiptView;
+use crate::error::{ServiceError, ServiceResult};
+use crate::factory::classify::{ClassifyAnswer, ClassifyAsk};
+
+/// Longest passage in bytes.
+const MAX_TEXT: usize = 64 * 1024;
+/// Most passages of one request: each is an answer with a receipt.
+const MAX_INPUTS: usize = 256;
+
+/// Passages to classify.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifyRequest {
+    /// A deployed model: its id, or a name that leads to it.
+    model: String,
+    /// A passage or a list of up to 256. Each is an answer of its own, with its own price and receipt.
+    #[schema(value_type = Object)]
+    input: OneOrMany,
+    /// Whether to tell what each contributor did to the answer, and the most helpful and harmful training records.
+    #[serde(default)]
+    explain: bool,
+    /// Whether to tell what the answer would have been without each contributor.
+    #[serde(default)]
+    counterfactual: bool,
+    /// Pays for one passage: `{"channel", "cumulative", "signature"}`.
+    #[schema(value_type = Option<Object>)]
+    voucher: Option<SignedVoucher>,
+    /// Pays instead of a voucher: an account of this node with an open channel to it.
+    account: Option<String>,
+}
+
+/// All answers, in the order of the passages.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Classifications {
+    object: &'static str,
+    model: String,
+    #[schema(value_type = String)]
+    model_id: ModelId,
+    data: Vec<ClassificationView>,
+    #[schema(value_type = Object)]
+    usage: serde_json::Value,
+}
+
+/// One answer.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct ClassificationView {
+    object: &'static str,
+    index: usize,
+    label: String,
+    /// Every label with its probability.
+    probabilities: Vec<Probability>,
+    /// Base units charged.
+    fee: Amount,
+    /// The proof.
+    receipt: ReceiptView,
+    /// What each contribution did: parts per billion of the answer's loss, harm included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    influence: Option<Vec<Influence>>,
+    /// The answer without each contributor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counterfactual: Option<Vec<Without>>,
+}
+
+/// A label's probability.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Probability {
+    label: String,
+    probability: f64,
+}
+
+/// What the model would have said without a contributor.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Without {
+    #[schema(value_type = String)]
+    contributor: Address,
+    #[schema(value_type = Vec<String>)]
+    contributions: Vec<ContributionId>,
+    label: String,
+    probabilities: Vec<Probability>,
+}
+
+/// Classifies passages by a deployed model; each answer is charged, attributed, and proven by a signed receipt.
+#[utoipa::path(post, path = "/v1/classify", tag = "models", request_body = ClassifyRequest, responses((status = 200, body = Classifications), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
+pub async fn classify(
+    State(state): State<ApiState>,
+    Body(request): Body<ClassifyRequest>,
+) -> ServiceResult<Json<Classifications>> {
+    let texts = request.input.into_vec();
+    check(&texts)?;
+    if request.voucher.is_some() && texts.len() > 1 {
+        let detail = "a voucher pays for one passage; send one at a time, or the name of a paying account";
+        return Err(ServiceError::bad_request("voucher", detail));
+    }
+    let (mut data, mut tokens, mut model_id) = (Vec::new(), 0_usize, ModelId::ZERO);
+    for (index, text) in texts.into_iter().enumerate() {
+        let ask = ClassifyAsk {
+            model: request.model.clone(),
+            text,
+            explain: request.explain,
+            counterfactual: request.counterfactual,
+            payment: state.payment(request.voucher.clone(), request.account.clone())?,
+        };
+        let answer = state.core.classify(ask).await?;
+        model_id = answer.served.model.id;
+        tokens = tokens.saturating_add(answer.tokens);
+        data.push(view(index, answer, request.explain));
+    }
+    let usage = serde_json::json!({ "prompt_tokens": tokens, "total_tokens": tokens });
+    Ok(Json(Classifications { object: "list", model: request.model, model_id, data, usage }))
+}
+
+fn check(texts: &[String]) -> ServiceResult<()> {
+    if texts.is_empty() || texts.len() > MAX_INPUTS {
+        return Err(ServiceError::bad_request("input", format!("send 1 to {MAX_INPUTS} passages")));
+    }
+    if texts.iter().any(|text| text.trim().is_empty()) {
+        return Err(ServiceError::bad_request("empty-text", "a passage is empty"));
+    }
+    if texts.iter().any(|text| text.len() > MAX_TEXT) {
+        return Err(ServiceError::too_large("text-too-long", format!("a passage is at most {MAX_TEXT} bytes")));
+    }
+    Ok(())
+}
+
+fn view(index: usize, answer: ClassifyAnswer, explain: bool) -> ClassificationView {
+    let AnswerRecord { output, receipt, .. } = &answer.record;
+    let labels: Vec<&String> = output.scores.iter().map(|score| &score.label).collect();
+    let without = answer.without.as_ref().map(|columns| {
+        let columns = answer.served.release.sources.iter().zip(columns);
+        columns.map(|(source, probabilities)| without(source, &labels, probabilities)).collect()
+    });
+    ClassificationView {
+        object: "classification",
+        index,
+        label: output.label.clone().unwrap_or_default(),
+        probabilities: output.scores.iter().map(probability).collect(),
+        fee: receipt.fee,
+        influence: explain.then(|| output.influence.clone()),
+        counterfactual: without,
+        receipt: answer.record.into(),
+    }
+}
+
+fn probability(score: &LabelScore) -> Probability {
+    Probability { label: score.label.clone(), probability: score.probability as f64 / 1e6 }
+}
+
+fn without(source: &Source, labels: &[&String], probabilities: &[f32]) -> Without {
+    let best = probabilities.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(place, _)| place);
+    let each = labels.iter().zip(probabilities);
+    Without {
+        contributor: source.contributor,
+        contributions: source.contributions.iter().map(|part| part.contribution).collect(),
+        label: labels.get(best).map(|label| (*label).clone()).unwrap_or_default(),
+        probabilities: each
+            .map(|(label, probability)| Probability { label: (*label).clone(), probability: f64::from(*probability) })
+            .collect(),
+    }
+}

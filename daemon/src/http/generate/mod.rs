@@ -1,0 +1,129 @@
+//! Text that a model writes, in OpenAI's shapes: `/v1/chat/completions` and `/v1/completions`.
+
+mod request;
+mod view;
+
+pub use request::{ChatRequest, CompletionRequest, OneOrMany};
+
+use std::convert::Infallible;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use futures::{Stream, StreamExt};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::ApiState;
+use super::extract::Body;
+use super::limits::Place;
+use super::problem::Problem;
+use crate::error::{ServiceError, ServiceResult};
+use crate::factory::complete::{Completing, CompletionAsk, Piece};
+use view::{Envelope, Shape};
+
+/// Continues a chat. With `stream`, as server-sent events that end with `[DONE]`.
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
+pub async fn chat(
+    State(state): State<ApiState>,
+    Extension(place): Extension<Place>,
+    Body(request): Body<ChatRequest>,
+) -> ServiceResult<Response> {
+    let how = How { shape: Shape::Chat, stream: request.shared.stream, usage: request.shared.wants_usage() };
+    answer(&state, request.into_ask(&state)?, how, place).await
+}
+
+/// Continues a text. With `stream`, as server-sent events that end with `[DONE]`.
+#[utoipa::path(post, path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
+pub async fn complete(
+    State(state): State<ApiState>,
+    Extension(place): Extension<Place>,
+    Body(request): Body<CompletionRequest>,
+) -> ServiceResult<Response> {
+    let how = How { shape: Shape::Text, stream: request.shared.stream, usage: request.shared.wants_usage() };
+    answer(&state, request.into_ask(&state)?, how, place).await
+}
+
+/// How an answer is sent.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    shape: Shape,
+    stream: bool,
+    usage: bool,
+}
+
+async fn answer(state: &ApiState, ask: CompletionAsk, how: How, place: Place) -> ServiceResult<Response> {
+    let (model, logprobs) = (ask.model.clone(), ask.logprobs.is_some());
+    let completing = state.core.complete(ask).await?;
+    let envelope = Envelope::new(how.shape, &completing.number, model);
+    if how.stream {
+        return Ok(stream(completing, envelope, how.usage, logprobs, place).into_response());
+    }
+    Ok(Json(whole(completing, &envelope, logprobs).await?).into_response())
+}
+
+async fn whole(mut completing: Completing, envelope: &Envelope, logprobs: bool) -> ServiceResult<Value> {
+    let (mut text, mut tokens) = (String::new(), Vec::new());
+    while let Some(piece) = completing.pieces.recv().await {
+        match piece {
+            Piece::Token(token) => {
+                text.push_str(&token.text);
+                if logprobs {
+                    tokens.push(token);
+                }
+            }
+            Piece::Finished(finished) => {
+                return Ok(envelope.whole(&text, logprobs.then_some(tokens.as_slice()), &finished));
+            }
+            Piece::Failed(error) => return Err(error),
+        }
+    }
+    Err(ServiceError::unavailable("shutting-down", "the node is shutting down"))
+}
+
+/// Sends pieces as they come. A client that leaves closes the channel of pieces, and its place in the batch is free.
+fn stream(
+    mut completing: Completing,
+    envelope: Envelope,
+    usage: bool,
+    logprobs: bool,
+    place: Place,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let (sender, receiver) = mpsc::channel(16);
+    tokio::spawn(async move {
+        if let Some(opening) = envelope.opening()
+            && sender.send(data(&opening)).await.is_err()
+        {
+            return;
+        }
+        while let Some(piece) = completing.pieces.recv().await {
+            let parts = match piece {
+                // Half a character: the rest comes with the next token.
+                Piece::Token(token) if token.text.is_empty() && !logprobs => Vec::new(),
+                Piece::Token(token) => vec![envelope.piece(&token, logprobs)],
+                Piece::Finished(finished) => envelope.closing(&finished, usage),
+                Piece::Failed(error) => vec![failure(&error)],
+            };
+            for part in &parts {
+                if sender.send(data(part)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        // Nobody is left to be told, if this fails.
+        let _ = sender.send(Event::default().data("[DONE]")).await;
+        // A stream counts as a request for as long as it lasts.
+        drop(place);
+    });
+    Sse::new(tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok)).keep_alive(KeepAlive::default())
+}
+
+fn data(value: &Value) -> Event {
+    Event::default().data(value.to_string())
+}
+
+/// An error in the middle of a stream, as OpenAI's clients notice it.
+fn failure(error: &ServiceError) -> Value {
+    json!({ "error": Problem::from(error).error })
+}

@@ -1,0 +1,179 @@
+//! Completions as OpenAI's clients read them: whole, or piece by piece.
+
+use datanet_inference::generate::TokenLogprobs;
+use datanet_types::receipt::AnswerRecord;
+use serde_json::{Value, json};
+
+use crate::factory::complete::{Finished, Token};
+use crate::http::receipts::ReceiptView;
+
+/// Which of OpenAI's two shapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `chat.completion`.
+    Chat,
+    /// `text_completion`.
+    Text,
+}
+
+/// What all parts of one answer share.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    shape: Shape,
+    id: String,
+    created: u64,
+    model: String,
+}
+
+impl Envelope {
+    /// The envelope of an answer of the model called `model`.
+    pub fn new(shape: Shape, number: &str, model: String) -> Self {
+        let prefix = if shape == Shape::Chat { "chatcmpl" } else { "cmpl" };
+        Self { shape, id: format!("{prefix}-{number}"), created: crate::factory::now(), model }
+    }
+
+    fn object(&self, kind: &str, choices: Value) -> Value {
+        json!({ "id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices })
+    }
+
+    fn chunk(&self, choices: Value) -> Value {
+        self.object(if self.shape == Shape::Chat { "chat.completion.chunk" } else { "text_completion" }, choices)
+    }
+
+    /// The whole answer.
+    pub fn whole(&self, text: &str, tokens: Option<&[Token]>, finished: &Finished) -> Value {
+        let (kind, mut choice) = match self.shape {
+            Shape::Chat => {
+                let message = json!({ "role": "assistant", "content": text, "refusal": null });
+                ("chat.completion", json!({ "index": 0, "message": message }))
+            }
+            Shape::Text => ("text_completion", json!({ "index": 0, "text": text })),
+        };
+        choice["logprobs"] = tokens.map_or(Value::Null, |tokens| self.logprobs(tokens));
+        choice["finish_reason"] = finished.reason.into();
+        let mut whole = self.object(kind, json!([choice]));
+        whole["usage"] = usage(finished);
+        whole["datanet"] = extension(&finished.record);
+        whole
+    }
+
+    /// The first part of a stream: who speaks. Plain completions have none.
+    pub fn opening(&self) -> Option<Value> {
+        let delta = json!({ "role": "assistant", "content": "", "refusal": null });
+        let choice = json!({ "index": 0, "delta": delta, "logprobs": null, "finish_reason": null });
+        (self.shape == Shape::Chat).then(|| self.chunk(json!([choice])))
+    }
+
+    /// One token of a stream.
+    pub fn piece(&self, token: &Token, with_logprobs: bool) -> Value {
+        let logprobs = if with_logprobs { self.logprobs(std::slice::from_ref(token)) } else { Value::Null };
+        let choice = match self.shape {
+            Shape::Chat => json!({ "index": 0, "delta": { "content": token.text }, "logprobs": logprobs, "finish_reason": null }),
+            Shape::Text => json!({ "index": 0, "text": token.text, "logprobs": logprobs, "finish_reason": null }),
+        };
+        self.chunk(json!([choice]))
+    }
+
+    /// The end of a stream: why it ended; then, if asked for, the count of tokens. The last part carries the receipt.
+    pub fn closing(&self, finished: &Finished, with_usage: bool) -> Vec<Value> {
+        let choice = match self.shape {
+            Shape::Chat => json!({ "index": 0, "delta": {}, "logprobs": null, "finish_reason": finished.reason }),
+            Shape::Text => json!({ "index": 0, "text": "", "logprobs": null, "finish_reason": finished.reason }),
+        };
+        let mut parts = vec![self.chunk(json!([choice]))];
+        if with_usage {
+            let mut counted = self.chunk(json!([]));
+            counted["usage"] = usage(finished);
+            parts.push(counted);
+        }
+        if let Some(last) = parts.last_mut() {
+            last["datanet"] = extension(&finished.record);
+        }
+        parts
+    }
+
+    fn logprobs(&self, tokens: &[Token]) -> Value {
+        let known: Vec<&TokenLogprobs> = tokens.iter().filter_map(|token| token.logprobs.as_ref()).collect();
+        if self.shape == Shape::Chat {
+            let content: Vec<Value> = known.into_iter().map(chat_token).collect();
+            return json!({ "content": content, "refusal": null });
+        }
+        let (mut offset, mut offsets) = (0_usize, Vec::new());
+        for token in &known {
+            offsets.push(offset);
+            offset = offset.saturating_add(token.text.chars().count());
+        }
+        let top = |token: &&TokenLogprobs| -> Value {
+            token.top.iter().map(|other| (other.text.clone(), Value::from(other.logprob))).collect()
+        };
+        json!({
+            "tokens": known.iter().map(|token| &token.text).collect::<Vec<_>>(),
+            "token_logprobs": known.iter().map(|token| token.logprob).collect::<Vec<_>>(),
+            "top_logprobs": known.iter().map(top).collect::<Vec<_>>(),
+            "text_offset": offsets,
+        })
+    }
+}
+
+fn chat_token(token: &TokenLogprobs) -> Value {
+    let one = |text: &str, logprob: f32| json!({ "token": text, "logprob": logprob, "bytes": text.as_bytes() });
+    let mut shown = one(&token.text, token.logprob);
+    shown["top_logprobs"] = token.top.iter().map(|other| one(&other.text, other.logprob)).collect();
+    shown
+}
+
+fn usage(finished: &Finished) -> Value {
+    let (prompt, completion) = (finished.prompt_tokens, finished.completion_tokens);
+    json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt.saturating_add(completion) })
+}
+
+/// The receipt as an extension that other clients pass over.
+fn extension(record: &AnswerRecord) -> Value {
+    let sampling = &record.input.sampling;
+    json!({
+        "fee": record.receipt.fee,
+        "seed": sampling.as_ref().map(|sampling| sampling.seed),
+        "receipt": serde_json::to_value(ReceiptView::from(record.clone())).unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use datanet_inference::generate::Alternative;
+
+    use super::*;
+
+    fn finished() -> Finished {
+        Finished { reason: "stop", prompt_tokens: 3, completion_tokens: 2, record: AnswerRecord::default() }
+    }
+
+    fn token() -> Token {
+        let top = |id, text: &str, logprob| Alternative { id, text: text.into(), logprob };
+        let logprobs = TokenLogprobs { text: "é".into(), logprob: -0.5, top: vec![top(1, "é", -0.5), top(2, "e", -1.5)] };
+        Token { text: "é".into(), logprobs: Some(logprobs) }
+    }
+
+    #[test]
+    fn a_whole_chat_has_openais_shape() {
+        let envelope = Envelope::new(Shape::Chat, "1", "birds".into());
+        let whole = envelope.whole("é", Some(&[token()]), &finished());
+        assert_eq!((&whole["object"], &whole["model"]), (&json!("chat.completion"), &json!("birds")));
+        let choice = &whole["choices"][0];
+        assert_eq!((&choice["message"]["content"], &choice["finish_reason"]), (&json!("é"), &json!("stop")));
+        assert_eq!(choice["logprobs"]["content"][0]["bytes"], json!([195, 169]));
+        assert_eq!(whole["usage"]["total_tokens"], 5);
+        assert!(whole["datanet"]["receipt"]["id"].is_string());
+    }
+
+    #[test]
+    fn the_receipt_rides_in_the_last_part_of_a_stream() {
+        let envelope = Envelope::new(Shape::Chat, "1", "birds".into());
+        let parts = envelope.closing(&finished(), true);
+        assert!(parts[0].get("datanet").is_none() && parts[0]["choices"][0]["finish_reason"] == "stop");
+        assert!(parts[1]["datanet"].is_object() && parts[1]["choices"] == json!([]));
+        assert!(envelope.closing(&finished(), false)[0]["datanet"].is_object());
+        let plain = Envelope::new(Shape::Text, "1", "birds".into());
+        assert_eq!((plain.opening(), plain.piece(&token(), true)["choices"][0]["text"].clone()), (None, json!("é")));
+        assert_eq!(plain.piece(&token(), true)["choices"][0]["logprobs"]["top_logprobs"][0]["e"], -1.5);
+    }
+}

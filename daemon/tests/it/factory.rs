@@ -1,0 +1,274 @@
+//! From accepted data to a model that answers for pay: trained, released, deployed, asked, proven, explained; taken up
+//! again after a restart.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::corpus;
+use crate::kit::{self, Api, TestNode, read, refused};
+use crate::revoked::give_final;
+
+/// How long a job may take: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A node with a labelled datanet of two contributors' records, and somebody who pays.
+async fn prepared() -> Option<TestNode> {
+    let node = TestNode::spawn(kit::tools_with_model().await?).await;
+    for name in ["alice", "carol", "bob", "owner"] {
+        node.account(name, 10_000_000).await;
+    }
+    node.post("/v1/models", json!({ "name": "minilm", "licence": "Apache-2.0", "account": "owner" })).await;
+    node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    give_final(&node, "alice", 0, 48).await;
+    give_final(&node, "carol", 48, 48).await;
+    node.post("/v1/channels", json!({ "account": "bob", "deposit": 100_000 })).await;
+    Some(node)
+}
+
+/// A classifier that is trained within seconds.
+fn small_job(epochs: usize) -> Value {
+    json!({
+        "model": "minilm-l6", "training_file": "topics", "suffix": "topics", "seed": 7,
+        "metadata": { "why": "a test" },
+        "job": {
+            "task": "classify", "max_tokens": 32, "lora": { "rank": 4, "layers": [4, 5] },
+            "recipe": { "epochs": epochs, "batch": 16, "warmup": 2 }, "evaluation": { "checkpoint": 2 },
+            "attribution": { "method": "influence", "curvature": "true-label" },
+        },
+    })
+}
+
+/// Follows a job until `enough` says so or it is over: the job, and all messages on the way.
+async fn follow(node: &Api, id: &str, enough: impl Fn(&Value) -> bool) -> (Value, Vec<String>) {
+    let path = format!("/v1/fine_tuning/jobs/{id}/events?stream=true");
+    let response = node.raw(Method::GET, &path).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let (mut stream, mut buffer) = (response.bytes_stream(), Vec::new());
+    let (mut job, mut messages) = (Value::Null, Vec::new());
+    let reading = async {
+        while let Some(chunk) = stream.next().await {
+            buffer.extend_from_slice(&chunk.unwrap());
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                let Some(data) = line.strip_prefix(b"data: ") else { continue };
+                let value: Value = serde_json::from_slice(data).unwrap();
+                if value["object"] == "fine_tuning.job" {
+                    job = value;
+                    if enough(&job) {
+                        return;
+                    }
+                } else {
+                    messages.push(value["message"].as_str().unwrap().to_owned());
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("the job in time");
+    (job, messages)
+}
+
+async fn trained(node: &Api, job: Value) -> Value {
+    let created = node.post("/v1/fine_tuning/jobs", job).await;
+    let (job, messages) = follow(node, created["id"].as_str().unwrap(), |_| false).await;
+    assert_eq!(job["status"], "succeeded", "{job:#}\n{messages:#?}");
+    job
+}
+
+async fn classify(node: &Api, more: Value) -> Value {
+    let mut body = json!({ "model": "topics", "input": corpus::samples(200, 1)[0].0, "account": "bob" });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    node.post("/v1/classify", body).await["data"][0].clone()
+}
+
+#[tokio::test]
+async fn a_datanet_becomes_a_model_that_answers_proves_and_explains() {
+    let Some(mut node) = prepared().await else { return };
+    let job = trained(&node, small_job(3)).await;
+    let model = job["fine_tuned_model"].as_str().unwrap().to_owned();
+    assert!(job["evaluation"]["accuracy"].as_f64().unwrap() > 0.5, "{job:#}");
+    told(&node, &job).await;
+
+    on_the_ledger(&node, &model).await;
+    let deployed = node.post(&format!("/v1/models/{model}/deploy"), json!({})).await;
+    assert_eq!((&deployed["name"], &deployed["model"]), (&json!("topics"), &json!(model)));
+
+    let answer = classify(&node, json!({ "explain": true, "counterfactual": true })).await;
+    answered(&node, &answer).await;
+    explained(&node, &answer).await;
+
+    node.restart(Duration::from_millis(200)).await;
+    let again = kit::until("the model serves again", async || {
+        let body = json!({ "model": model, "input": corpus::samples(200, 1)[0].0, "account": "bob" });
+        let response = node.raw(Method::POST, "/v1/classify").json(&body).send().await.unwrap();
+        response.status().is_success().then_some(response)
+    });
+    let again: Value = again.await.json().await.unwrap();
+    assert_eq!(again["data"][0]["label"], answer["label"]);
+
+    node.raw(Method::DELETE, "/v1/models/topics/deploy").send().await.unwrap().error_for_status().unwrap();
+    let gone = node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "topics", "input": "x", "account": "bob" }));
+    refused("a model that serves no more", gone, 404, "unknown-model", "deploy").await;
+}
+
+/// Events, checkpoints and the list of jobs tell the same, in OpenAI's shapes.
+async fn told(node: &Api, job: &Value) {
+    let id = job["id"].as_str().unwrap();
+    let events = node.get(&format!("/v1/fine_tuning/jobs/{id}/events?limit=1000")).await;
+    let events = events["data"].as_array().unwrap();
+    assert!(events.iter().all(|event| event["object"] == "fine_tuning.job.event"));
+    assert!(events[0]["message"].as_str().unwrap().contains("released"), "{:#}", events[0]);
+    assert!(events.iter().any(|event| event["data"]["train_loss"].is_number()));
+    let page = node.get(&format!("/v1/fine_tuning/jobs/{id}/events?limit=2")).await;
+    assert_eq!((page["data"].as_array().unwrap().len(), &page["has_more"]), (2, &json!(true)));
+    let checkpoints = node.get(&format!("/v1/fine_tuning/jobs/{id}/checkpoints")).await;
+    assert!(!checkpoints["data"].as_array().unwrap().is_empty());
+    let jobs = node.get("/v1/fine_tuning/jobs").await;
+    assert_eq!((&jobs["data"][0]["id"], &jobs["data"][0]["metadata"]["why"]), (&job["id"], &json!("a test")));
+    let cancel = node.raw(Method::POST, &format!("/v1/fine_tuning/jobs/{id}/cancel"));
+    refused("a job that is over", cancel, 409, "job-over", "succeeded").await;
+}
+
+async fn on_the_ledger(node: &Api, model: &str) {
+    let shown = node.get(&format!("/v1/models/{model}")).await;
+    assert_eq!((&shown["deployed"], &shown["tainted"]), (&json!(false), &json!(false)));
+    assert_eq!(shown["lineage"][0]["name"], "minilm");
+    let manifest = &shown["manifest"];
+    let files: Vec<&str> = manifest["files"].as_array().unwrap().iter().filter_map(|f| f["name"].as_str()).collect();
+    for file in ["adapter_config.json", "adapter_model.safetensors", "influence.safetensors", "transcript.json"] {
+        assert!(files.contains(&file), "{file} of {files:?}");
+    }
+    assert_eq!(manifest["sources"].as_array().unwrap().len(), 2, "two contributors");
+    let listed = node.get("/v1/models").await;
+    assert!(listed["data"].as_array().unwrap().iter().any(|listed| listed["model_id"] == model));
+}
+
+/// The answer is charged, credits sum to a million, and it is found again when computed anew.
+async fn answered(node: &Api, answer: &Value) {
+    let sum: f64 = answer["probabilities"].as_array().unwrap().iter().map(|p| p["probability"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-3, "{answer:#}");
+    assert_eq!((&answer["fee"], &answer["receipt"]["method"]), (&json!(1_000), &json!("influence")), "{answer:#}");
+    let credits = answer["receipt"]["credits"].as_array().unwrap();
+    let weight: u64 = credits.iter().map(|credit| credit["weight"].as_u64().unwrap()).sum();
+    assert!(weight == 1_000_000 || credits.is_empty(), "{answer:#}");
+    assert_eq!(answer["counterfactual"].as_array().unwrap().len(), 2);
+    let id = answer["receipt"]["id"].as_str().unwrap();
+    let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
+    assert!(matches!(verdict["verdict"].as_str(), Some("match" | "within")), "{verdict:#}");
+}
+
+async fn explained(node: &Api, answer: &Value) {
+    let id = answer["receipt"]["id"].as_str().unwrap();
+    let said = node.get(&format!("/v1/attributions/{id}")).await;
+    assert_eq!((&said["method"], said["contributions"].as_array().unwrap().len()), (&json!("influence"), 2));
+    let quotes = said["helpful"].as_array().unwrap().iter().chain(said["harmful"].as_array().unwrap());
+    assert!(quotes.clone().count() > 0 && quotes.clone().all(|quote| !quote["text"].as_str().unwrap().is_empty()), "{said:#}");
+}
+
+#[tokio::test]
+async fn a_job_goes_on_after_a_restart_and_others_wait_for_it() {
+    let Some(mut node) = prepared().await else { return };
+    let first = node.post("/v1/fine_tuning/jobs", small_job(40)).await;
+    let second = node.post("/v1/fine_tuning/jobs", small_job(1)).await;
+    let (first, second) = (first["id"].as_str().unwrap().to_owned(), second["id"].as_str().unwrap().to_owned());
+    follow(&node, &first, |job| job["progress"]["step"].as_u64() >= Some(3)).await;
+    assert_eq!(node.get(&format!("/v1/fine_tuning/jobs/{second}")).await["status"], "queued");
+    node.restart(Duration::from_millis(200)).await;
+    let (_, messages) = follow(&node, &first, |job| job["progress"]["step"].as_u64() >= Some(8)).await;
+    assert!(messages.iter().any(|message| message.contains("training goes on at step")), "{messages:#?}");
+    node.post(&format!("/v1/fine_tuning/jobs/{first}/cancel"), json!({})).await;
+    let (first, _) = follow(&node, &first, |_| false).await;
+    assert_eq!(first["status"], "cancelled");
+    let (second, _) = follow(&node, &second, |_| false).await;
+    assert_eq!(second["status"], "succeeded", "{second:#}");
+}
+
+#[tokio::test]
+async fn a_decoder_from_nothing_writes_streams_and_proves() {
+    let Some(node) = prepared().await else { return };
+    let job = json!({
+        "model": "scratch", "training_file": "topics", "suffix": "writer",
+        "job": {
+            "task": "generate", "max_tokens": 32, "recipe": { "epochs": 2, "batch": 16, "warmup": 2 },
+            "scratch": { "vocabulary": 320, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 2, "intermediate": 64, "max_positions": 128 },
+        },
+    });
+    let job = trained(&node, job).await;
+    let model = job["fine_tuned_model"].as_str().unwrap();
+    node.post(&format!("/v1/models/{model}/deploy"), json!({ "name": "writer" })).await;
+
+    let ask = json!({
+        "model": "writer", "prompt": "The striker", "max_tokens": 12, "seed": 3, "temperature": 0.8, "logprobs": 2, "account": "bob",
+    });
+    let whole = node.post("/v1/completions", ask.clone()).await;
+    assert_eq!(whole["object"], "text_completion");
+    assert!(whole["usage"]["completion_tokens"].as_u64() <= Some(12), "{whole:#}");
+    assert!(whole["choices"][0]["logprobs"]["tokens"].is_array());
+    let again = node.post("/v1/completions", ask).await;
+    assert_eq!(again["choices"][0]["text"], whole["choices"][0]["text"], "the same seed draws the same text");
+    let id = whole["datanet"]["receipt"]["id"].as_str().unwrap();
+    let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
+    assert!(matches!(verdict["verdict"].as_str(), Some("match" | "within")), "{verdict:#}");
+    node.get(&format!("/v1/attributions/{id}")).await;
+
+    let chat = json!({
+        "model": "writer", "messages": [{ "role": "user", "content": "Who volleyed?" }], "max_completion_tokens": 8,
+        "stream": true, "stream_options": { "include_usage": true }, "account": "bob",
+    });
+    let response = node.raw(Method::POST, "/v1/chat/completions").json(&chat).send().await.unwrap();
+    let text = response.error_for_status().unwrap().text().await.unwrap();
+    let parts: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert_eq!(parts.last(), Some(&"[DONE]"), "{text}");
+    let last: Value = serde_json::from_str(parts[parts.len() - 2]).unwrap();
+    assert!(last["usage"]["total_tokens"].is_number() && last["datanet"]["receipt"]["id"].is_string(), "{last:#}");
+
+    bad_completions(&node).await;
+}
+
+async fn bad_completions(node: &Api) {
+    let ask = |more: Value| {
+        let mut body = json!({ "model": "writer", "prompt": "The striker", "account": "bob" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        node.raw(Method::POST, "/v1/completions").json(&body)
+    };
+    refused("hot", ask(json!({ "temperature": 9 })), 400, "temperature", "0 to 2").await;
+    refused("no share", ask(json!({ "top_p": 0 })), 400, "top_p", "above 0").await;
+    refused("many", ask(json!({ "n": 3 })), 400, "n", "n is 1").await;
+    refused("too long", ask(json!({ "prompt": "a b c d e ".repeat(400) })), 400, "context-too-long", "tokens").await;
+    refused("two prompts", ask(json!({ "prompt": ["a", "b"] })), 400, "prompt", "one prompt").await;
+    refused("no such model", ask(json!({ "model": "gpt-9" })), 404, "unknown-model", "gpt-9").await;
+    let classify = node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "writer", "input": "x", "account": "bob" }));
+    refused("a writer as classifier", classify, 422, "no-classifier", "completions").await;
+}
+
+#[tokio::test]
+async fn jobs_that_cannot_work_are_refused_or_fail_with_the_reason() {
+    let Some(node) = prepared().await else { return };
+    node.datanet("notes", &corpus::text_only(), corpus::jsonl_of_texts(&corpus::samples(300, 45))).await;
+    let job = |more: Value| {
+        let mut body = small_job(1);
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        node.raw(Method::POST, "/v1/fine_tuning/jobs").json(&body)
+    };
+    refused("another model", job(json!({ "model": "gpt-9" })), 404, "unknown-model", "minilm").await;
+    refused("no datanet", job(json!({ "training_file": "birds" })), 404, "unknown-datanet", "birds").await;
+    refused("no data", job(json!({ "training_file": "notes" })), 422, "missing-field", "label").await;
+    refused("no account", job(json!({ "account": "nobody" })), 404, "unknown-key", "nobody").await;
+    refused("bad rank", job(json!({ "job": { "lora": { "rank": 0 } } })), 422, "bad-job", "lora.rank").await;
+    refused("a decoder's task", job(json!({ "job": { "task": "generate" } })), 422, "base-does-not-fit", "encoder").await;
+    refused("bad suffix", job(json!({ "suffix": "a/b" })), 422, "bad-job", "suffix").await;
+    let future = json!({ "training_file": null, "datanets": [{ "datanet": "topics", "count": 999 }] });
+    refused("data to come", job(future), 422, "unknown-snapshot", "entries").await;
+    let unknown = node.raw(Method::GET, "/v1/fine_tuning/jobs/ftjob-0");
+    refused("no such job", unknown, 404, "unknown-job", "ftjob-0").await;
+    let error: Value = job(json!({ "model": "gpt-9" })).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&error["error"]["code"], &error["error"]["type"]), (&json!("model_not_found"), &json!("invalid_request_error")));
+
+    let tiny = json!({ "job": { "task": "classify", "data": { "max_records": 2 } } });
+    let created = read("a tiny job", job(tiny)).await;
+    let (failed, _) = follow(&node, created["id"].as_str().unwrap(), |_| false).await;
+    assert_eq!((&failed["status"], &failed["error"]["code"]), (&json!("failed"), &json!("bad-data")), "{failed:#}");
+    assert!(failed["error"]["message"].as_str().unwrap().contains("2 records"), "{failed:#}");
+}
