@@ -36,7 +36,8 @@ pub fn extract(model: &ModelProto, inputs: &[&str], outputs: &[&str]) -> Result<
     prune(&mut part);
     let target = part.graph.get_or_insert_default();
     let part_index = Index::new(target)?;
-    let needed = |input: &&ValueInfoProto| !part_index.consumers(&input.name).is_empty() || part_index.is_output(&input.name);
+    let needed =
+        |input: &&ValueInfoProto| !part_index.consumers(&input.name).is_empty() || part_index.is_output(&input.name);
     let fed = |name: &str| part_index.initialiser(name).is_some();
     if let Some(missing) = target.input[inputs.len()..].iter().filter(|input| !fed(&input.name)).find(needed) {
         return Err(GraphError::MissingInput(missing.name.clone()));

@@ -244,7 +244,9 @@ mod tests {
         let output = ValueInfoProto { name: "inner".into(), ..ValueInfoProto::default() };
         let body = GraphProto { node: vec![inner], output: vec![output], ..GraphProto::default() };
         let attribute = AttributeProto { name: "then_branch".into(), g: Some(body), ..AttributeProto::default() };
-        graph.node.insert(0, NodeProto { output: vec!["z".into()], attribute: vec![attribute], ..NodeProto::default() });
+        graph
+            .node
+            .insert(0, NodeProto { output: vec!["z".into()], attribute: vec![attribute], ..NodeProto::default() });
         let index = Index::new(&graph).unwrap();
         assert_eq!(index.consumers("Relu"), [0, 2]);
         assert_eq!(index.order(), [1, 0, 2]);

@@ -8,6 +8,6 @@ mod prune;
 
 pub use error::GraphError;
 pub use extract::extract;
-pub use index::{Index, topological_sort};
 pub(crate) use index::reads;
+pub use index::{Index, topological_sort};
 pub use prune::prune;

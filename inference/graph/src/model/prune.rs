@@ -29,7 +29,9 @@ pub fn prune(model: &mut ModelProto) {
     let mut alive = alive.into_iter();
     graph.node.retain(|_| alive.next().unwrap_or(true));
     graph.initializer.retain(|tensor| needed.contains(&tensor.name));
-    graph.sparse_initializer.retain(|sparse| sparse.values.as_ref().is_some_and(|values| needed.contains(&values.name)));
+    graph
+        .sparse_initializer
+        .retain(|sparse| sparse.values.as_ref().is_some_and(|values| needed.contains(&values.name)));
     graph.value_info.retain(|value| needed.contains(&value.name));
     graph.quantization_annotation.retain(|annotation| needed.contains(&annotation.tensor_name));
 }

@@ -20,9 +20,7 @@ pub(super) struct Site {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Usage {
     /// `x W`, with `W` stored `[in, out]`, or `[out, in]` and transposed; after a product may come a bias (`Gemm`).
-    Product {
-        transposed: bool,
-    },
+    Product { transposed: bool },
     /// Rows picked by integers.
     Rows,
 }

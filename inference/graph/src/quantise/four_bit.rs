@@ -68,7 +68,8 @@ fn store(work: &mut Work<'_>, site: &Site) -> Result<Option<Stored>, QuantiseErr
     }
     let packed = code.pack(&weight.values, block);
     let relative_error = packed.relative_error();
-    let [rows, columns, block] = [weight.rows, weight.columns, block].map(|size| i64::try_from(size).unwrap_or(i64::MAX));
+    let [rows, columns, block] =
+        [weight.rows, weight.columns, block].map(|size| i64::try_from(size).unwrap_or(i64::MAX));
     let bytes_after = (packed.bytes.len() + 4 * packed.scales.len()) as u64;
     let name = &site.weight;
     let shape = [rows, columns / block, block / 2];
@@ -83,8 +84,7 @@ fn store(work: &mut Work<'_>, site: &Site) -> Result<Option<Stored>, QuantiseErr
 fn multiplied(graph: &mut GraphBuilder, node: &NodeProto, weight: &Stored) -> Option<Value> {
     let x = graph.value(node.input.first()?)?;
     let int = AttributeProto::int;
-    let mut attributes =
-        vec![int("K", weight.columns), int("N", weight.rows), int("block_size", weight.block)];
+    let mut attributes = vec![int("K", weight.columns), int("N", weight.rows), int("block_size", weight.block)];
     let inputs = [&x, &weight.bytes, &weight.scales];
     let product = if weight.code.high_first {
         attributes.push(int("quant_type", 1));

@@ -122,11 +122,7 @@ pub enum QuantiseError {
 ///
 /// # Errors
 /// [`QuantiseError`]; a weight whose form does not fit the scheme stays float and is listed in [`Quantised::kept`].
-pub fn quantise(
-    model: &ModelProto,
-    scheme: Scheme,
-    filter: impl Fn(&str) -> bool,
-) -> Result<Quantised, QuantiseError> {
+pub fn quantise(model: &ModelProto, scheme: Scheme, filter: impl Fn(&str) -> bool) -> Result<Quantised, QuantiseError> {
     if let Scheme::Int4 { block } | Scheme::Nf4 { block } = scheme
         && ![16, 32, 64, 128, 256].contains(&block)
     {

@@ -93,7 +93,8 @@ fn gradients_pass_through_quantised_products() {
         let mut session = testing::session(&trained).unwrap();
         let (x, step) = (noise(2 * 3 * 128, 0.9), noise(2 * 3 * 128, 0.2));
         let moved: Vec<f32> = x.iter().zip(&step).map(|(x, step)| x + step).collect();
-        let mut run = |x: &[f32], output: &str| testing::run(&mut session, &[("x", testing::floats(&[2, 3, 128], x))], output).1;
+        let mut run =
+            |x: &[f32], output: &str| testing::run(&mut session, &[("x", testing::floats(&[2, 3, 128], x))], output).1;
         let sum = |values: Vec<f32>| values.iter().map(|&value| f64::from(value)).sum::<f64>();
         let change = sum(run(&moved, "y")) - sum(run(&x, "y"));
         let gradient = run(&x, &crate::differentiate::gradient_name("x"));
@@ -106,8 +107,10 @@ fn gradients_pass_through_quantised_products() {
 fn minilm_shrinks_to_a_fifth_and_its_sentences_stay_close() {
     let model = testing::minilm();
     let tokens: Vec<i64> = noise(8 * 24, 0.4).iter().map(|x| 2000 + (x.abs() * 20_000.0) as i64).collect();
-    let inputs = || [("input_ids", testing::ints(&[8, 24], &tokens)), ("attention_mask", testing::ints(&[8, 24], &[1; 192]))];
-    let embed = |model: &ModelProto| testing::run(&mut testing::session(model).unwrap(), &inputs(), "sentence_embedding").1;
+    let inputs =
+        || [("input_ids", testing::ints(&[8, 24], &tokens)), ("attention_mask", testing::ints(&[8, 24], &[1; 192]))];
+    let embed =
+        |model: &ModelProto| testing::run(&mut testing::session(model).unwrap(), &inputs(), "sentence_embedding").1;
     let float = embed(&model);
     for (scheme, share, least) in [
         (Scheme::Int8Dynamic, 0.66, 0.96),
@@ -130,7 +133,8 @@ fn minilm_shrinks_to_a_fifth_and_its_sentences_stay_close() {
 fn eight_bit_rows_do_not_depend_on_their_neighbours() {
     let model = quantise(&linear(64, 16), Scheme::Int8Dynamic, |_| true).unwrap().model;
     let mut session = testing::session(&model).unwrap();
-    let mut run = |shape: &[usize], ids: &[i64]| testing::run(&mut session, &[("ids", testing::ints(shape, ids))], "y").1;
+    let mut run =
+        |shape: &[usize], ids: &[i64]| testing::run(&mut session, &[("ids", testing::ints(shape, ids))], "y").1;
     let together = run(&[2, 1], &[3, 8]);
     assert_eq!(together[16..], run(&[1, 1], &[8]));
 }
@@ -148,7 +152,9 @@ fn what_cannot_be_quantised_is_said() {
         change(graph.initializer.iter_mut().find(|tensor| tensor.name == "w.weight").unwrap());
     };
     let mut damaged = model.clone();
-    tensor(&mut damaged, &|tensor| *tensor = crate::onnx::TensorProto::from_f32("w.weight", &[48, 128], &[f32::NAN; 48 * 128]));
+    tensor(&mut damaged, &|tensor| {
+        *tensor = crate::onnx::TensorProto::from_f32("w.weight", &[48, 128], &[f32::NAN; 48 * 128])
+    });
     assert_eq!(fail(&damaged, SCHEMES[0]), QuantiseError::NotFinite("w.weight".into()));
     let mut elsewhere = model.clone();
     tensor(&mut elsewhere, &|tensor| {

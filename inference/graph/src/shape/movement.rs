@@ -122,7 +122,9 @@ pub(super) fn squeeze(call: &Call<'_>) -> Outcome {
 pub(super) fn expand(call: &Call<'_>) -> Outcome {
     let target: Option<Vec<Extent>> = call
         .entries(1)
-        .map(|entries| entries.iter().enumerate().map(|(axis, entry)| entry.clone().unwrap_or_else(|| call.fresh(0, axis))))
+        .map(|entries| {
+            entries.iter().enumerate().map(|(axis, entry)| entry.clone().unwrap_or_else(|| call.fresh(0, axis)))
+        })
         .map(Iterator::collect);
     let (Some(shape), Some(target)) = (call.shape(0), target) else {
         return Ok(vec![Fact::new(call.element(0), None)]);
@@ -199,7 +201,9 @@ fn even(whole: &Extent, parts: usize) -> Vec<Option<Extent>> {
     }
     let Some(whole) = whole.number().filter(|_| parts > 0) else { return vec![None; parts] };
     let chunk = u64::try_from(whole).unwrap_or(0).div_ceil(parts as u64) as i64;
-    (0..parts as i64).map(|part| Some(Extent::known(whole.saturating_sub(part.saturating_mul(chunk)).clamp(0, chunk)))).collect()
+    (0..parts as i64)
+        .map(|part| Some(Extent::known(whole.saturating_sub(part.saturating_mul(chunk)).clamp(0, chunk))))
+        .collect()
 }
 
 /// `Tile`.

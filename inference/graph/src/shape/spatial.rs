@@ -16,7 +16,8 @@ pub(super) fn convolution(call: &Call<'_>) -> Outcome {
 /// `MaxPool`, `AveragePool` and `LpPool`.
 pub(super) fn pool(call: &Call<'_>) -> Outcome {
     let Some([batch, channels, space @ ..]) = call.shape(0) else { return Ok(vec![Fact::new(call.element(0), None)]) };
-    let shape = [&[batch.clone(), channels.clone()][..], &windows(call, space, call.node.ints("kernel_shape"))].concat();
+    let shape =
+        [&[batch.clone(), channels.clone()][..], &windows(call, space, call.node.ints("kernel_shape"))].concat();
     Ok(vec![Fact::new(call.element(0), Some(shape))])
 }
 

@@ -22,8 +22,7 @@ fn compare(model: &ModelProto, inputs: Vec<(&str, DynValue)>, symbols: &[(&str, 
     // The runtime finds the types itself, so that what was inferred does not influence what is compared with it.
     graph.output = names.iter().map(|name| ValueInfoProto { name: name.to_string(), ..Default::default() }).collect();
     let mut session = testing::session(&observed).unwrap();
-    let inputs: Vec<(&str, SessionInputValue<'_>)> =
-        inputs.iter().map(|(name, value)| (*name, value.into())).collect();
+    let inputs: Vec<(&str, SessionInputValue<'_>)> = inputs.iter().map(|(name, value)| (*name, value.into())).collect();
     let outputs = session.run(inputs).unwrap();
     let mut bound: HashMap<String, i64> = symbols.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
     for name in &names {
@@ -106,7 +105,8 @@ fn a_computed_reshape_target_is_known() {
     let mut model = graph.finish();
     model.graph.as_mut().unwrap().output[0].r#type = None;
     let shapes = infer(&model).unwrap();
-    let text = |name: &str| shapes.get(name).unwrap().shape.as_ref().unwrap().iter().map(Size::to_string).collect::<Vec<_>>();
+    let text =
+        |name: &str| shapes.get(name).unwrap().shape.as_ref().unwrap().iter().map(Size::to_string).collect::<Vec<_>>();
     assert_eq!(text(flat.name()), ["batch*seq", "12"]);
     assert_eq!(text("y"), ["batch", "seq", "3", "4"]);
     compare(&model, vec![("x", testing::floats(&[2, 5, 12], &[0.5; 120]))], &[("batch", 2), ("seq", 5)]);

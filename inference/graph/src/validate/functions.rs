@@ -19,7 +19,8 @@ impl<'a> Functions<'a> {
         limits.check(model.functions.len() as u64, limits.functions, || "the number of functions".to_owned())?;
         let mut functions = HashMap::new();
         for function in &model.functions {
-            let fail = |reason: &str| ValidateError::Function { name: function.name.clone(), reason: reason.to_owned() };
+            let fail =
+                |reason: &str| ValidateError::Function { name: function.name.clone(), reason: reason.to_owned() };
             if ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"].contains(&function.domain.as_str()) {
                 return Err(fail("is defined in a domain of the runtime's own"));
             }

@@ -19,7 +19,8 @@ impl<'a> Walk<'a> {
     /// Checks a graph and all that is in it. `depth` is 0 for the model's own; `outer` are the names that it may read
     /// from around it.
     pub fn graph(&mut self, graph: &'a GraphProto, depth: u64, outer: &HashSet<&'a str>) -> Result<(), ValidateError> {
-        self.limits.check(depth, self.limits.depth, || format!("the depth at which graph {:?} is nested", graph.name))?;
+        self.limits
+            .check(depth, self.limits.depth, || format!("the depth at which graph {:?} is nested", graph.name))?;
         self.constants(graph)?;
         for value in graph.input.iter().chain(&graph.output).chain(&graph.value_info) {
             self.name(&value.name)?;
@@ -154,7 +155,8 @@ impl<'a> Walk<'a> {
 
     pub fn name(&self, name: &str) -> Result<(), ValidateError> {
         let start = || name.chars().take(40).collect::<String>();
-        self.limits.check(name.len() as u64, self.limits.name_bytes, || format!("the length of the name {:?}..", start()))
+        self.limits
+            .check(name.len() as u64, self.limits.name_bytes, || format!("the length of the name {:?}..", start()))
     }
 }
 

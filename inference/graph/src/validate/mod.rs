@@ -117,7 +117,9 @@ pub enum ValidateError {
         reason: String,
     },
     /// An operator that is not on the list.
-    #[error("node {node} uses operator {operator} of domain {domain:?}, which is not allowed; export the model with plain standard operators")]
+    #[error(
+        "node {node} uses operator {operator} of domain {domain:?}, which is not allowed; export the model with plain standard operators"
+    )]
     Operator {
         /// The node.
         node: String,
@@ -135,7 +137,9 @@ pub enum ValidateError {
         reason: String,
     },
     /// A version of operators that is not allowed, missing or named twice.
-    #[error("the standard operators are of version {found}, where {oldest} to {newest} are allowed; export the model for one of these")]
+    #[error(
+        "the standard operators are of version {found}, where {oldest} to {newest} are allowed; export the model for one of these"
+    )]
     Opset {
         /// What the model says.
         found: String,
@@ -194,21 +198,20 @@ pub fn check(model: &ModelProto, limits: &Limits) -> Result<(), ValidateError> {
     let mut walk = Walk { limits, functions: &functions, nodes: 0, initialisers: 0 };
     walk.graph(graph, 0, &HashSet::new())?;
     functions.walk(&mut walk)?;
-    limits.check(functions.expanded(graph)?, limits.nodes, || "the number of nodes with functions written out".to_owned())?;
+    limits.check(functions.expanded(graph)?, limits.nodes, || {
+        "the number of nodes with functions written out".to_owned()
+    })?;
     Index::new(graph)?;
     sizes(model, graph, limits)
 }
 
 fn opset(model: &ModelProto, limits: &Limits) -> Result<(), ValidateError> {
     let standard = |domain: &str| matches!(domain, "" | "ai.onnx");
-    let imports = || model.opset_import.iter().chain(model.functions.iter().flat_map(|function| &function.opset_import));
-    let fail = |found: String| ValidateError::Opset {
-        found,
-        oldest: *limits.opsets.start(),
-        newest: *limits.opsets.end(),
-    };
-    if let Some(import) =
-        imports().find(|import| standard(&import.domain) && !limits.opsets.contains(&import.version))
+    let imports =
+        || model.opset_import.iter().chain(model.functions.iter().flat_map(|function| &function.opset_import));
+    let fail =
+        |found: String| ValidateError::Opset { found, oldest: *limits.opsets.start(), newest: *limits.opsets.end() };
+    if let Some(import) = imports().find(|import| standard(&import.domain) && !limits.opsets.contains(&import.version))
     {
         return Err(fail(import.version.to_string()));
     }

@@ -42,12 +42,8 @@ fn external() -> [TensorProto; 3] {
     let only_location = TensorProto { external_data: Vec::new(), ..whole.clone() };
     let raw = whole.clone();
     let entry = StringStringEntryProto { key: "location".into(), value: "../../x".into() };
-    let only_data = TensorProto {
-        external_data: vec![entry],
-        data_location: 0,
-        raw_data: Some(vec![0; 8].into()),
-        ..raw
-    };
+    let only_data =
+        TensorProto { external_data: vec![entry], data_location: 0, raw_data: Some(vec![0; 8].into()), ..raw };
     [whole, only_location, only_data]
 }
 
@@ -122,42 +118,71 @@ fn data_in_other_files_are_refused_wherever_they_hide() {
         let two = || TensorProto::from_f32("v", &[2], &[1.0; 2]);
         let places: Vec<(&str, Box<dyn Fn(&mut ModelProto)>)> = vec![
             ("initialiser", Box::new(|model| graph(model).initializer.push(dense()))),
-            ("sparse values", Box::new(|model| graph(model).sparse_initializer.push(sparse(dense(), positions(&[0, 1]))))),
+            (
+                "sparse values",
+                Box::new(|model| graph(model).sparse_initializer.push(sparse(dense(), positions(&[0, 1])))),
+            ),
             ("sparse indices", Box::new(|model| graph(model).sparse_initializer.push(sparse(two(), dense())))),
-            ("constant", Box::new(|model| {
-                graph(model).node.push(constant(AttributeProto { t: Some(dense()), ..attribute("value") }));
-            })),
-            ("list of tensors", Box::new(|model| {
-                graph(model).node.push(constant(AttributeProto { tensors: vec![two(), dense()], ..attribute("values") }));
-            })),
-            ("sparse constant", Box::new(|model| {
-                let hidden = sparse(dense(), positions(&[0, 1]));
-                let hidden = AttributeProto { sparse_tensor: Some(hidden), ..attribute("sparse_value") };
-                graph(model).node.push(constant(hidden));
-            })),
-            ("list of sparse tensors", Box::new(|model| {
-                let hidden = AttributeProto { sparse_tensors: vec![sparse(two(), dense())], ..attribute("lists") };
-                graph(model).node.push(constant(hidden));
-            })),
-            ("attribute of another declared type", Box::new(|model| {
-                let hidden = AttributeProto { t: Some(dense()), ..AttributeProto::int("value_int", 1) };
-                graph(model).node.push(constant(hidden));
-            })),
+            (
+                "constant",
+                Box::new(|model| {
+                    graph(model).node.push(constant(AttributeProto { t: Some(dense()), ..attribute("value") }));
+                }),
+            ),
+            (
+                "list of tensors",
+                Box::new(|model| {
+                    graph(model)
+                        .node
+                        .push(constant(AttributeProto { tensors: vec![two(), dense()], ..attribute("values") }));
+                }),
+            ),
+            (
+                "sparse constant",
+                Box::new(|model| {
+                    let hidden = sparse(dense(), positions(&[0, 1]));
+                    let hidden = AttributeProto { sparse_tensor: Some(hidden), ..attribute("sparse_value") };
+                    graph(model).node.push(constant(hidden));
+                }),
+            ),
+            (
+                "list of sparse tensors",
+                Box::new(|model| {
+                    let hidden = AttributeProto { sparse_tensors: vec![sparse(two(), dense())], ..attribute("lists") };
+                    graph(model).node.push(constant(hidden));
+                }),
+            ),
+            (
+                "attribute of another declared type",
+                Box::new(|model| {
+                    let hidden = AttributeProto { t: Some(dense()), ..AttributeProto::int("value_int", 1) };
+                    graph(model).node.push(constant(hidden));
+                }),
+            ),
             ("subgraph", Box::new(|model| with_choice(model, branch(dense())))),
-            ("subgraph of a subgraph", Box::new(|model| {
-                let mut outer = branch(TensorProto::from_f32("hidden", &[2], &[0.0; 2]));
-                outer.node.push(choice(branch(dense())));
-                with_choice(model, outer);
-            })),
-            ("function", Box::new(|model| {
-                let body = constant(AttributeProto { t: Some(dense()), ..attribute("value") });
-                model.functions.push(function(body));
-            })),
-            ("default of a function", Box::new(|model| {
-                let mut hiding = function(constant(AttributeProto::int("value_int", 1)));
-                hiding.attribute_proto.push(AttributeProto { t: Some(dense()), ..attribute("value") });
-                model.functions.push(hiding);
-            })),
+            (
+                "subgraph of a subgraph",
+                Box::new(|model| {
+                    let mut outer = branch(TensorProto::from_f32("hidden", &[2], &[0.0; 2]));
+                    outer.node.push(choice(branch(dense())));
+                    with_choice(model, outer);
+                }),
+            ),
+            (
+                "function",
+                Box::new(|model| {
+                    let body = constant(AttributeProto { t: Some(dense()), ..attribute("value") });
+                    model.functions.push(function(body));
+                }),
+            ),
+            (
+                "default of a function",
+                Box::new(|model| {
+                    let mut hiding = function(constant(AttributeProto::int("value_int", 1)));
+                    hiding.attribute_proto.push(AttributeProto { t: Some(dense()), ..attribute("value") });
+                    model.functions.push(hiding);
+                }),
+            ),
         ];
         for (place, hide) in places {
             let mut changed = model();
@@ -228,7 +253,9 @@ fn names_are_defined_once_and_before_they_are_read() {
 
 #[test]
 fn only_operators_on_the_list_run() {
-    for (domain, operator) in [("", "Loop"), ("", "Nothing"), ("com.microsoft", "EPContext"), ("ai.onnx.contrib", "Add")] {
+    for (domain, operator) in
+        [("", "Loop"), ("", "Nothing"), ("com.microsoft", "EPContext"), ("ai.onnx.contrib", "Add")]
+    {
         let message = refused(|model| {
             graph(model).node[0].domain = domain.into();
             graph(model).node[0].op_type = operator.into();

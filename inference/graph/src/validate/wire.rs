@@ -33,7 +33,9 @@ fn child(kind: Kind, field: u64) -> Option<Kind> {
         (Kind::Graph, 11..=13) | (Kind::Function, 12) => Kind::Value,
         (Kind::Node, 5) | (Kind::Function, 11) => Kind::Attribute,
         (Kind::Value, 2) | (Kind::Attribute, 14 | 15) => Kind::Type,
-        (Kind::Graph, 14 | 16) | (Kind::Node, 9 | 10) | (Kind::Function, 9 | 14) | (Kind::Tensor, 13 | 16) => Kind::Leaf,
+        (Kind::Graph, 14 | 16) | (Kind::Node, 9 | 10) | (Kind::Function, 9 | 14) | (Kind::Tensor, 13 | 16) => {
+            Kind::Leaf
+        }
         _ => return None,
     })
 }
