@@ -98,6 +98,7 @@ mod tests {
     use super::*;
     use datanet_ledger::component::contributions::Contribution;
     use datanet_ledger::component::models::Model;
+    use datanet_ledger::component::validation::{Member, Reveal, Round};
     use datanet_ledger::component::{Genesis, init_genesis};
     use datanet_ledger::state::{MemoryState, StateWrite};
     use datanet_types::epoch::FeeShares;
@@ -106,7 +107,7 @@ mod tests {
 
     const DATANET: DatanetId = DatanetId([1; 32]);
 
-    /// Four models, each made from all before it, and four contributions, the last one revoked.
+    /// Four models, each made from all before it, and four contributions with a judge each, the last one revoked.
     fn ledger() -> MemoryState {
         let mut state = MemoryState::default();
         init_genesis(&mut state, &Genesis::default(), "test").unwrap();
@@ -118,6 +119,11 @@ mod tests {
                 Contribution { id: ContributionId([n; 32]), datanet: DATANET, ..Contribution::default() };
             contribution.set_status(if n == 4 { Status::Revoked } else { Status::Final });
             state.put(contributions::state_key::contribution(&contribution.id), &contribution);
+            let member = Member { account: Address([n + 50; 20]), ..Member::default() };
+            let reveal = Reveal { account: member.account, ..Reveal::default() };
+            state.put(validation::state_key::reveal(&contribution.id, 0, &member.account), &reveal);
+            let round = Round { contribution: contribution.id, committee: vec![member], ..Round::default() };
+            state.put(validation::state_key::round(&contribution.id, 0), &round);
         }
         state
     }
@@ -146,8 +152,9 @@ mod tests {
         assert_eq!(earned(&found, Address([3; 20]), EarningRole::Owner), 5_000 + 1_250);
         assert_eq!(earned(&found, Address([103; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 0);
-        // Nobody judged them, and one was revoked: both parts are the treasury's.
-        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 15_000 + 5_000);
+        // Whoever judged it has done the work, but its giver's part is the treasury's.
+        assert_eq!(earned(&found, Address([54; 20]), EarningRole::Validator), 1_250);
+        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 15_000);
     }
 
     proptest! {
