@@ -212,6 +212,7 @@ fn trained(run: &Run, outcome: Outcome) -> Trained {
         evaluation.insert("attribution".to_owned(), json!({
             "lds": gate.lds, "who": gate.who, "pay": gate.pay, "subsets": gate.subsets,
             "contributors": gate.contributors, "passed": gate.passed,
+            "method": outcome.attribution, "left_out": outcome.left_out,
         }));
     }
     let mut files = outcome.files;

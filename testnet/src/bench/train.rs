@@ -206,7 +206,7 @@ fn write_job(
     }
     let rates: Vec<f32> = (0..schedule.len()).map(|step| job.recipe.rate(step, schedule.len())).collect();
     let text = json!({
-        "model": model, "rank": job.lora.rank, "alpha": job.lora.alpha, "targets": job.lora.targets,
+        "model": model, "rank": job.lora.rank, "alpha": job.lora.alpha, "targets": network.targets(),
         "recipe": job.recipe, "rates": rates, "batches": batches,
     });
     std::fs::write(folder.join("job.json"), text.to_string())?;

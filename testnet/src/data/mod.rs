@@ -104,6 +104,12 @@ impl Dataset {
         folder::load(folder, seed)
     }
 
+    /// Whether every record to learn from and every question has a label, of at least two.
+    pub fn is_labelled(&self) -> bool {
+        let given = self.contributors.iter().flat_map(|contributor| &contributor.records);
+        self.topics.len() > 1 && given.chain(&self.questions).all(|record| record.label.is_some())
+    }
+
     /// How many questions the most frequent label of the held-out set would answer rightly: the baseline to beat.
     pub fn majority_correct(&self) -> usize {
         let mut counts = BTreeMap::<&str, usize>::new();

@@ -38,10 +38,10 @@ pub(super) fn serving(nodes: usize) -> usize {
     SERVING.min(nodes)
 }
 
-/// Opens a channel for each caller with its node, with money for all questions.
+/// Opens a channel for each caller with its node, with money for asking all questions twice.
 pub(super) async fn open_channels(clients: &[Client], callers: &[Party], questions: usize) -> Result<()> {
     for caller in callers {
-        let deposit = PRICE * questions as u64;
+        let deposit = 2 * PRICE * questions as u64;
         clients[caller.node]
             .open_channel(&caller.key.name, None, deposit)
             .await

@@ -4,12 +4,14 @@
 //! happens, Ctrl-C included, the network is taken down again unless it shall be kept.
 
 mod answer;
+mod classify;
 mod contribute;
 mod parties;
 mod pay;
 mod receipts;
 mod report;
 mod story;
+mod train;
 mod verdict;
 
 use std::path::PathBuf;
@@ -46,12 +48,12 @@ pub struct DemoOptions {
 pub async fn run(options: &DemoOptions) -> Result<()> {
     let began = Instant::now();
     let ui = Ui::new(options.json);
-    ui.line("Datanet: contribute, judge, store, search, answer, attribute, pay\n");
+    ui.line("Datanet: contribute, judge, store, search, answer, train, serve, attribute, pay\n");
     let data = load(options, &ui)?;
-    let (_, setup) = network::setup(&ui).await?;
+    let (tools, setup) = network::setup(&ui).await?;
     let mut network = fresh(options).await?;
     let told = tokio::select! {
-        told = story::tell(&mut network, &data, &ui) => told,
+        told = story::tell(&mut network, &data, &tools, &ui) => told,
         () = crate::signals::interrupted() => Err(anyhow::anyhow!("interrupted")),
     };
     let ended = finish(network, options, &ui, told.is_ok()).await;

@@ -21,6 +21,12 @@ pub struct Report {
     pub answers: Answers,
     /// The receipts.
     pub receipts: Receipts,
+    /// The model trained on what was accepted; absent where the data has no labels.
+    pub training: Option<Training>,
+    /// How its answers are attributed, and how far that is to be trusted.
+    pub attribution: Option<Attribution>,
+    /// Contributors that were left out of a real retraining.
+    pub left_out: Vec<LeftOut>,
     /// Who was paid.
     pub payouts: Vec<Payout>,
     /// The sum of all accounts, in base units.
@@ -50,6 +56,49 @@ pub struct ContributionLine {
     /// In how many answers it was used.
     #[serde(skip)]
     pub credited: usize,
+    /// How many answers of the fine-tuned model it is worth: the sum of its shares.
+    pub influence: f64,
+}
+
+/// The fine-tuned model.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Training {
+    /// Steps.
+    pub steps: u64,
+    /// From the job to the release, the audit by retraining included.
+    pub seconds: f64,
+    /// Share of the questions that it answered rightly.
+    pub accuracy: f64,
+    /// The same, had it also been trained on what was refused.
+    pub accuracy_with_refused: f64,
+    /// Its accuracy on the datanet's held-out set.
+    pub held_out: Option<f64>,
+    /// That of a vote of the nearest records by the base model's vectors.
+    pub base_held_out: Option<f64>,
+}
+
+/// How answers are attributed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Attribution {
+    /// The method that pays.
+    pub method: String,
+    /// Linear datamodelling score of the release's audit.
+    pub lds: Option<f64>,
+    /// Agreement over contributors left out, answer by answer.
+    pub who: Option<f64>,
+    /// Agreement of their order.
+    pub pay: Option<f64>,
+}
+
+/// A contributor that was left out of a real retraining.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub contributor: String,
+    /// How the mean held-out loss rose without it.
+    pub actual: f64,
+    /// How it should have risen, as the release's table says.
+    pub predicted: f64,
 }
 
 /// How the questions went.
@@ -109,6 +158,8 @@ pub struct Seconds {
     pub judge: f64,
     /// All questions, a kill included.
     pub answer: f64,
+    /// Training, comparing, deploying, and asking the model.
+    pub train: f64,
     /// Verifying receipts, settling, claiming.
     pub settle: f64,
     /// From start to end, reading the data and stopping the nodes included.
@@ -126,6 +177,7 @@ impl Report {
             percent(correct, asked),
             percent(majority_correct, asked),
         ));
+        self.show_training(ui);
         let Receipts { issued, verified, mismatched } = self.receipts;
         let forged = match self.forgery_caught {
             Some(true) => "; a forged one was caught",
@@ -138,11 +190,38 @@ impl Report {
         ui.line(format!("Nodes     {} at height {} with {same}", self.nodes, self.height));
         let s = &self.seconds;
         ui.line(format!(
-            "Seconds   setup {:.1}, up {:.1}, contribute {:.1}, judge {:.1}, answer {:.1}, settle {:.1}, total {:.1}",
-            s.setup, s.up, s.contribute, s.judge, s.answer, s.settle, s.total
+            "Seconds   setup {:.1}, up {:.1}, contribute {:.1}, judge {:.1}, answer {:.1}, train {:.1}, settle {:.1}, total {:.1}",
+            s.setup, s.up, s.contribute, s.judge, s.answer, s.train, s.settle, s.total
         ));
         for problem in problems {
             ui.line(format!("\n✗ {problem}"));
+        }
+    }
+
+    /// What training on the accepted data brought, and how far its attribution is to be trusted.
+    fn show_training(&self, ui: &Ui) {
+        let (Some(training), Some(attribution)) = (&self.training, &self.attribution) else { return };
+        let share =
+            |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0));
+        ui.line(format!(
+            "Model     {} of the questions right; with the refused data too it would have been {}; on the held-out set {} (a vote of the base model: {})",
+            share(Some(training.accuracy)),
+            share(Some(training.accuracy_with_refused)),
+            share(training.held_out),
+            share(training.base_held_out),
+        ));
+        let number = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"));
+        ui.line(format!(
+            "Trust     {}; against real retraining: LDS {}, who {}, pay {}",
+            attribution.method,
+            number(attribution.lds),
+            number(attribution.who),
+            number(attribution.pay),
+        ));
+        for LeftOut { contributor, actual, predicted } in &self.left_out {
+            ui.line(format!(
+                "          without {contributor} the loss really rose by {actual:+.4}; the table said {predicted:+.4}"
+            ));
         }
     }
 
@@ -169,7 +248,7 @@ impl Report {
 
     /// Who earned what, and why.
     fn pay(&self) -> Table {
-        let mut table = table(&["paid", "records", "verdict", "answers", "earned", "why"]);
+        let mut table = table(&["paid", "records", "verdict", "answers", "influence", "earned", "why"]);
         for line in &self.contributions {
             let payout = self.payouts.iter().find(|p| p.contributor == line.contributor);
             table.add_row(vec![
@@ -177,6 +256,7 @@ impl Report {
                 right(line.records),
                 Cell::new(&line.status),
                 right(line.credited),
+                right(format!("{:.1}", line.influence)),
                 right(dnt(payout.map_or(0, |p| p.amount))),
                 Cell::new(payout.map_or_else(|| no_pay(line), |p| p.why.clone())),
             ]);
@@ -186,6 +266,7 @@ impl Report {
             let empty = || Cell::new("");
             table.add_row(vec![
                 Cell::new(&payout.contributor),
+                empty(),
                 empty(),
                 empty(),
                 empty(),
@@ -200,7 +281,7 @@ impl Report {
 fn no_pay(line: &ContributionLine) -> String {
     match line.status.as_str() {
         "refused" => "refused, so it earns nothing".to_owned(),
-        _ if line.credited == 0 => "no answer drew on it".to_owned(),
+        _ if line.credited == 0 && line.influence == 0.0 => "no answer drew on it".to_owned(),
         _ => String::new(),
     }
 }

@@ -4,17 +4,19 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use datanet::setup::Toolbox;
 
+use super::classify::Tuned;
 use super::parties::Party;
-use super::report::{Answers, ContributionLine, Receipts, Report, Supply};
-use super::{answer, contribute, parties, pay, receipts};
-use crate::api::Contribution;
+use super::report::{Answers, Attribution, ContributionLine, LeftOut, Receipts, Report, Supply, Training};
+use super::{answer, classify, contribute, parties, pay, receipts, train};
+use crate::api::{Client, Contribution};
 use crate::data::{Contributor, Dataset, Kind};
 use crate::network::Network;
 use crate::ui::Ui;
 
 /// Starts the nodes and does everything once.
-pub(super) async fn tell(network: &mut Network, data: &Dataset, ui: &Ui) -> Result<Report> {
+pub(super) async fn tell(network: &mut Network, data: &Dataset, tools: &Toolbox, ui: &Ui) -> Result<Report> {
     let mut report = Report { nodes: network.nodes().len(), ..Report::default() };
     let step = ui.step(format!("starting {} nodes", report.nodes));
     let agreed = network.up(|text| step.say(text)).await?;
@@ -40,21 +42,76 @@ pub(super) async fn tell(network: &mut Network, data: &Dataset, ui: &Ui) -> Resu
         majority_correct: data.majority_correct(),
     };
 
-    let began = Instant::now();
     // A node that was restarted may answer elsewhere than before.
     let clients = network.clients()?;
+    let began = Instant::now();
+    let tuned = factory(&clients, &datanet, data, &contributors, &callers, tools, &mut report, ui).await?;
+    report.seconds.train = began.elapsed().as_secs_f64();
+
+    let began = Instant::now();
     let checked = receipts::check(&clients, &asked, ui).await?;
-    report.receipts = Receipts { issued: checked.issued, verified: checked.verified, mismatched: checked.mismatched };
+    report.receipts = Receipts {
+        issued: checked.issued + tuned.asked,
+        verified: checked.verified + tuned.verified,
+        mismatched: checked.mismatched + tuned.mismatched,
+    };
     report.forgery_caught = checked.forgery_caught;
     pay::settle(&clients, callers.len(), ui).await?;
     report.payouts = pay::claim_all(network, &clients, &contributors, ui).await?;
     report.seconds.settle = began.elapsed().as_secs_f64();
 
-    report.contributions =
-        verdicts.iter().zip(&contributors).map(|(verdict, party)| contribution_line(verdict, party, &asked)).collect();
+    report.contributions = verdicts
+        .iter()
+        .zip(&contributors)
+        .map(|(verdict, party)| contribution_line(verdict, party, &asked, &tuned))
+        .collect();
     compare(network, &mut report, ui).await?;
     report.supply = Supply { before: report.supply.before, after: clients[0].supply().await? };
     Ok(report)
+}
+
+/// The model factory: trains on what is final, serves on the callers' nodes, asks every question once more.
+#[expect(clippy::too_many_arguments, reason = "a part of the story, cut out for its length")]
+async fn factory(
+    clients: &[Client],
+    datanet: &str,
+    data: &Dataset,
+    contributors: &[Party],
+    callers: &[Party],
+    tools: &Toolbox,
+    report: &mut Report,
+    ui: &Ui,
+) -> Result<Tuned> {
+    if !data.is_labelled() {
+        ui.line("  no labels, so no classifier is trained");
+        return Ok(Tuned::default());
+    }
+    let model = train::fine_tune(&clients[0], datanet, ui).await?;
+    let accuracy_with_refused = train::with_refused(tools, data, ui).await?;
+    classify::deploy(clients, callers, &model, ui).await?;
+    let tuned = classify::ask_all(clients, &model, data, callers, ui).await?;
+    report.training = Some(Training {
+        steps: model.steps,
+        seconds: model.seconds,
+        accuracy: tuned.correct as f64 / tuned.asked.max(1) as f64,
+        accuracy_with_refused,
+        held_out: model.evaluation["accuracy"].as_f64(),
+        base_held_out: model.evaluation["base_accuracy"].as_f64(),
+    });
+    let gate = &model.evaluation["attribution"];
+    let method = match gate["method"].as_str() {
+        Some("replay") => "influence: forward replay".to_owned(),
+        _ => format!("influence: {}", gate["method"]),
+    };
+    let number = |name: &str| gate[name].as_f64();
+    report.attribution = Some(Attribution { method, lds: number("lds"), who: number("who"), pay: number("pay") });
+    let name = |address: &str| contributors.iter().find(|party| party.key.address == address).map(|p| p.name.clone());
+    let left_out = gate["left_out"].as_array().into_iter().flatten().filter_map(|one| {
+        let contributor = name(one["source"].as_str()?)?;
+        Some(LeftOut { contributor, actual: one["actual"].as_f64()?, predicted: one["predicted"].as_f64()? })
+    });
+    report.left_out = left_out.collect();
+    Ok(tuned)
 }
 
 /// First everybody honest, then those who are not: what is a copy is judged against what was there before.
@@ -102,7 +159,12 @@ fn tally(settled: &[Contribution]) -> String {
     format!("{} final, {refused} refused", settled.len() - refused)
 }
 
-fn contribution_line(verdict: &Contribution, party: &Party, asked: &[answer::Asked]) -> ContributionLine {
+fn contribution_line(
+    verdict: &Contribution,
+    party: &Party,
+    asked: &[answer::Asked],
+    tuned: &Tuned,
+) -> ContributionLine {
     let used =
         |a: &&answer::Asked| a.answer.receipt.credits.iter().any(|c| c.contribution == verdict.id && c.weight > 0);
     ContributionLine {
@@ -113,6 +175,7 @@ fn contribution_line(verdict: &Contribution, party: &Party, asked: &[answer::Ask
         scores: verdict.scores,
         reason: verdict.reason.clone().unwrap_or_default(),
         credited: asked.iter().filter(used).count(),
+        influence: tuned.credited.get(&verdict.id).copied().unwrap_or_default() as f64 / 1e6,
     }
 }
 

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::api::{Client, FineTuningJob, JobUpdate};
 use crate::data::{Contributor, Dataset, Record};
-use datanet::setup::Toolbox;
 use crate::ui::{Step, Ui};
+use datanet::setup::Toolbox;
 
 /// The longest wait for a model.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -88,13 +88,9 @@ fn words(progress: &Value) -> String {
     }
 }
 
-/// A measure of an evaluation, by name, whatever form it comes in.
-pub(super) fn measure(evaluation: &Value, name: &str) -> Option<f64> {
-    if let Some(value) = evaluation[name].as_f64() {
-        return Some(value);
-    }
-    let measures = evaluation["measures"].as_array()?;
-    measures.iter().find(|measure| measure["name"] == name)?["value"].as_f64()
+/// A measure of an evaluation, by name.
+fn measure(evaluation: &Value, name: &str) -> Option<f64> {
+    evaluation[name].as_f64()
 }
 
 /// What the same training would have given with what was refused: its accuracy on the questions. The network never
@@ -115,8 +111,8 @@ fn accuracy(model: &Path, library: &Path, data: TrainingData) -> Result<f64> {
     let job = Job::from_json(&plan.to_string())?;
     let folder = tempfile::tempdir()?;
     let session = SessionConfig { repeated_shapes: true, ..SessionConfig::default() };
-    let setup = Setup { job: &job, data, base: model, runtime, session, folder: folder.path() };
-    let outcome = run::train(setup, &mut |_: Event| Control::Continue)?;
+    let setup = Setup { job: &job, data: &data, snapshot: "", base: model, runtime, session, folder: folder.path() };
+    let outcome = run::train(&setup, &mut |_: Event| Control::Continue)?;
     outcome.evaluation.get("accuracy").context("the training says nothing of its accuracy")
 }
 

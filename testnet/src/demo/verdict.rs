@@ -28,6 +28,13 @@ pub(super) fn problems(report: &Report, data: &Dataset) -> Vec<String> {
             answers.correct, answers.asked, answers.majority_correct
         ));
     }
+    let majority = answers.majority_correct as f64 / answers.asked.max(1) as f64;
+    if let Some(training) = report.training.as_ref().filter(|training| training.accuracy <= majority) {
+        problems.push(format!(
+            "the fine-tuned model has {:.1} % right, no better than always saying the most frequent topic",
+            training.accuracy * 100.0
+        ));
+    }
     if report.receipts.mismatched > 0 {
         problems.push(format!("{} receipts were found wrong by another node", report.receipts.mismatched));
     }
@@ -38,7 +45,7 @@ pub(super) fn problems(report: &Report, data: &Dataset) -> Vec<String> {
         problems
             .push(format!("the supply changed from {} to {} base units", report.supply.before, report.supply.after));
     }
-    let paid = report.contributions.iter().filter(|c| c.credited > 0);
+    let paid = report.contributions.iter().filter(|c| c.credited > 0 || c.influence > 0.0);
     let unpaid: Vec<&str> = paid
         .filter(|c| !report.payouts.iter().any(|p| p.contributor == c.contributor && p.amount > 0))
         .map(|c| c.contributor.as_str())

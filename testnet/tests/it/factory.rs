@@ -66,7 +66,7 @@ fn a_training_that_is_killed_goes_on_and_gives_the_model_that_it_would_have_give
             let shown: Value = client.get(&format!("/v1/models/{model}")).await?;
             let files = shown["manifest"]["files"].as_array().context("a model without files")?;
             let found = files.iter().find(|file| file["name"] == "adapter_model.safetensors");
-            Ok(found.context("a model without an adapter")?["hash"].clone())
+            Ok(found.context("a model without an adapter")?["blob"].clone())
         };
         ensure!(adapter(&undisturbed).await? == adapter(&resumed).await?, "the resumed training gave another adapter");
         Ok(())

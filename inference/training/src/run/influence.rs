@@ -1,5 +1,7 @@
 //! The influence of a finished run: its table, and the audit that says whether it may be paid by.
 
+use serde::{Deserialize, Serialize};
+
 use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
@@ -28,6 +30,19 @@ pub(super) struct Influence {
     pub gate: Option<Gate>,
     /// Where the tables come from.
     pub choice: Choice,
+    /// What the sources that the audit left out really did, beside what the table says.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A source that was left out of a real retraining.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub source: String,
+    /// How the mean loss of the held-out records rose without it.
+    pub actual: f32,
+    /// How it should have risen by the table.
+    pub predicted: f32,
 }
 
 /// Makes the tables and audits them; nothing where the job wants none.
@@ -68,9 +83,13 @@ pub(super) fn influence(
         .enumerate()
         .map(|(at, source)| (source.name.clone(), belonging.columns_of(at)))
         .collect();
+    let left_out = match &ground {
+        Some(ground) => work.left_out(&table, ground)?,
+        None => Vec::new(),
+    };
     let by_record = prepared.by_record;
     let sources = if by_record { table.merge(&groups).map_err(release)? } else { table.clone() };
-    Ok(Some(Influence { sources, records: by_record.then_some(table), gate, choice }))
+    Ok(Some(Influence { sources, records: by_record.then_some(table), gate, choice, left_out }))
 }
 
 /// What the columns are called: sources by their names, records by their places.
@@ -126,6 +145,24 @@ impl Work<'_, '_> {
 
     /// Holds a table against the audit.
     fn gate_of(&mut self, table: &Table, ground: &Ground) -> Result<Gate, TrainError> {
+        let values = self.values(table)?;
+        Ok(Gate::new(ground.judge(self.belonging, &values), ground, &Thresholds::default()))
+    }
+
+    /// The sources that were left out: what happened, and what the table says.
+    fn left_out(&mut self, table: &Table, ground: &Ground) -> Result<Vec<LeftOut>, TrainError> {
+        let values = self.belonging.by_contributors(&self.values(table)?);
+        let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len().max(1) as f32;
+        let one = |(at, source): (usize, &usize)| LeftOut {
+            source: self.setup.data.sources.get(*source).map(|source| source.name.clone()).unwrap_or_default(),
+            actual: mean(ground.contributor_rises.row(at)),
+            predicted: mean(values.row(*source)),
+        };
+        Ok(ground.left_out.iter().enumerate().map(one).collect())
+    }
+
+    /// What the table says of every audited answer, `[columns, answers]`.
+    fn values(&mut self, table: &Table) -> Result<Rows, TrainError> {
         let answers = self.answers();
         let gradients = gradients::all(&mut self.prepared.network, self.theta, &answers)?;
         let mut values = Rows::zeros(table.columns(), gradients.rows);
@@ -134,7 +171,7 @@ impl Work<'_, '_> {
                 values.row_mut(column)[answer] = value;
             }
         }
-        Ok(Gate::new(ground.judge(self.belonging, &values), ground, &Thresholds::default()))
+        Ok(values)
     }
 
     /// The better of the replay, if there is one, and Gauss-Newton influence at its best damping.

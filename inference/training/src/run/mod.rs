@@ -31,6 +31,7 @@ use datanet_inference::runtime::{Runtime, SessionConfig};
 
 pub use drive::{Ended, Rhythm, drive, resume};
 pub use error::TrainError;
+pub use influence::LeftOut;
 pub use event::{Control, Event};
 pub use memory::resident;
 pub(crate) use prepare::Prepared;
@@ -76,6 +77,8 @@ pub struct Outcome {
     pub gate: Option<Gate>,
     /// What the influence tables come from, where there are some.
     pub attribution: Option<Choice>,
+    /// What the sources that the audit left out really did, beside what the tables say.
+    pub left_out: Vec<LeftOut>,
     /// What happened.
     pub transcript: Transcript,
     /// Steps taken in this call; fewer than the run's where an earlier one was taken up.
@@ -112,6 +115,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
         evaluation,
         gate: influence.as_ref().and_then(|influence| influence.gate),
         attribution: influence.as_ref().map(|influence| influence.choice),
+        left_out: influence.map(|influence| influence.left_out).unwrap_or_default(),
         transcript: paper,
         steps,
         seconds,

@@ -1,0 +1,95 @@
+//! Asking the fine-tuned model, on several nodes, for money; and having its receipts recomputed where it never ran.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::parties::Party;
+use super::train::Model;
+use crate::api::{Classified, Client};
+use crate::data::{Dataset, Record};
+use crate::ui::Ui;
+
+/// Questions in flight.
+const AT_ONCE: usize = 2;
+/// Receipts of the sample that is recomputed elsewhere.
+const SAMPLE: usize = 4;
+
+/// What the model's answers gave.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tuned {
+    /// Questions asked.
+    pub asked: usize,
+    /// Answered with the right label.
+    pub correct: usize,
+    /// Sum of each contribution's shares, in parts per million.
+    pub credited: BTreeMap<String, u64>,
+    /// Receipts recomputed by a node that does not serve the model, and found right.
+    pub verified: usize,
+    /// The same, found wrong.
+    pub mismatched: usize,
+}
+
+/// Has the nodes of the callers serve the model.
+pub(super) async fn deploy(clients: &[Client], callers: &[Party], model: &Model, ui: &Ui) -> Result<()> {
+    let step = ui.step("deploying it");
+    for caller in callers {
+        let node = caller.node;
+        clients[node].deploy(&model.id).await.with_context(|| format!("node{node} cannot deploy {}", model.name))?;
+    }
+    step.done(format!("{} nodes fetched, checked and serve it", callers.len()));
+    Ok(())
+}
+
+/// Asks all questions, each on the node of its caller, and has a sample of the receipts recomputed by the last node.
+pub(super) async fn ask_all(
+    clients: &[Client],
+    model: &Model,
+    data: &Dataset,
+    callers: &[Party],
+    ui: &Ui,
+) -> Result<Tuned> {
+    let step = ui.bar("asking the fine-tuned model", data.questions.len());
+    let answers: Vec<(bool, Classified)> = stream::iter(data.questions.iter().enumerate())
+        .map(|(i, question)| {
+            let (caller, step) = (&callers[i % callers.len()], &step);
+            async move {
+                let answer = ask(&clients[caller.node], model, question, caller).await?;
+                step.one("");
+                anyhow::Ok(answer)
+            }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut tuned = Tuned { asked: answers.len(), ..Tuned::default() };
+    for (right, answer) in &answers {
+        tuned.correct += usize::from(*right);
+        for credit in &answer.receipt.credits {
+            *tuned.credited.entry(credit.contribution.clone()).or_default() += credit.weight;
+        }
+    }
+    step.done(format!("{} of {} right", tuned.correct, tuned.asked));
+    let step = ui.step("recomputing its receipts elsewhere");
+    let elsewhere = clients.last().context("a network has a node")?;
+    for (_, answer) in answers.iter().step_by(answers.len().div_ceil(SAMPLE).max(1)) {
+        let id = &answer.receipt.id;
+        let verdict =
+            elsewhere.verify_receipt(id).await.with_context(|| format!("receipt {id} cannot be recomputed"))?;
+        if verdict.stands() {
+            tuned.verified += 1;
+        } else {
+            tuned.mismatched += 1;
+            step.say(format!("receipt {id} is wrong: {}", verdict.details));
+        }
+    }
+    step.done(format!("{} of {} found right", tuned.verified, tuned.verified + tuned.mismatched));
+    Ok(tuned)
+}
+
+async fn ask(client: &Client, model: &Model, question: &Record, caller: &Party) -> Result<(bool, Classified)> {
+    let answer = client.classify(&model.id, &question.text, &caller.key.name).await;
+    let answer = answer.with_context(|| format!("{} cannot be asked {:?}", model.name, question.text))?;
+    Ok((Some(&answer.label) == question.label.as_ref(), answer))
+}
