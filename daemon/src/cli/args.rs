@@ -363,9 +363,14 @@ pub struct TransferArgs {
 
 /// `train`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TrainArgs {
+    /// Check what others have trained.
+    #[command(subcommand)]
+    pub command: Option<TrainCommand>,
     /// The job: a TOML or JSON file with `base`, `task`, `[lora]`, `[recipe]`, `[data]`, `[attribution]`.
-    pub file: PathBuf,
+    #[arg(required = true)]
+    pub file: Option<PathBuf>,
     /// Names or ids of the datanets, instead of the file's `data.datanets`.
     #[arg(long = "datanet", value_name = "DATANET")]
     pub datanets: Vec<String>,
@@ -381,6 +386,19 @@ pub struct TrainArgs {
     /// Return once the node has taken the job.
     #[arg(long)]
     pub detach: bool,
+}
+
+/// `train verify`.
+#[derive(Debug, Subcommand)]
+pub enum TrainCommand {
+    /// Train a released model again from its data, or a part of it, and compare.
+    Verify {
+        /// A model's id or name, or a job's id.
+        what: String,
+        /// Only so many stretches between checkpoints, drawn at random.
+        #[arg(long, value_name = "COUNT")]
+        stretches: Option<usize>,
+    },
 }
 
 /// `jobs`.

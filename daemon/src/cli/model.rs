@@ -212,7 +212,8 @@ pub async fn attribute(client: &Client, receipt: &str, output: Output) -> Result
     output.show(&value, |value| {
         say!("asked     {}\nanswered  {}", excerpt(&value["input"], 200), excerpt(&value["answer"], 200));
         say!("method    {}: {}\n", text(&value["method"]), text(&value["proves"]));
-        let millionth = |value: &Value, unit: f64| value.as_f64().map_or_else(|| "-".to_owned(), |v| format!("{:+.6}", v / unit));
+        let millionth =
+            |value: &Value, unit: f64| value.as_f64().map_or_else(|| "-".to_owned(), |v| format!("{:+.6}", v / unit));
         table(
             &value["contributions"],
             &[

@@ -31,6 +31,9 @@ pub async fn status(client: &Client, output: Output) -> Result<()> {
             ],
         );
         say!("model  {} ({})", text(&status["model"]["name"]), text(&status["model"]["provider"]));
+        for model in status["deployed"].as_array().into_iter().flatten() {
+            say!("serves {} {} ({})", text(&model["name"]), short(&model["id"]), text(&model["provider"]));
+        }
     });
     Ok(())
 }

@@ -10,12 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::args::{JobsCommand, TrainArgs};
+use super::args::{JobsCommand, TrainArgs, TrainCommand};
 use super::client::{Client, read_text};
 use super::output::{Output, excerpt, fields, short, table, text};
 
 /// Gives the node a job and follows it.
 pub async fn run(client: &Client, args: TrainArgs, output: Output) -> Result<()> {
+    if let Some(TrainCommand::Verify { what, stretches }) = args.command {
+        return verify(client, &what, stretches, output).await;
+    }
     let request = request(&args)?;
     let job = client.post("/v1/fine_tuning/jobs", &request).await?;
     let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
@@ -28,13 +31,14 @@ pub async fn run(client: &Client, args: TrainArgs, output: Output) -> Result<()>
 
 /// The job file as the interface takes it. The file is checked here already, with errors that name its keys.
 fn request(args: &TrainArgs) -> Result<Value> {
-    let text = read_text(&args.file)?;
-    let mut table = table_of(&args.file, &text)?;
+    let file = args.file.as_deref().context("name a job file")?;
+    let text = read_text(file)?;
+    let mut table = table_of(file, &text)?;
     let object = table.as_object_mut().context("a job file is a table")?;
     let model = match object.remove("base") {
         Some(base) => base,
         None if object.contains_key("scratch") => "scratch".into(),
-        None => bail!("{}: base is missing; name the model to adapt, or add [scratch]", args.file.display()),
+        None => bail!("{}: base is missing; name the model to adapt, or add [scratch]", file.display()),
     };
     let mut request = json!({ "model": model, "job": table });
     if !args.datanets.is_empty() {
@@ -59,15 +63,47 @@ fn table_of(path: &Path, text: &str) -> Result<Value> {
     parsed.with_context(|| path.display().to_string())
 }
 
+/// Has the node repeat a run, and says what came of it.
+async fn verify(client: &Client, what: &str, stretches: Option<usize>, output: Output) -> Result<()> {
+    let model = match what.starts_with("ftjob-") {
+        true => client.get(&format!("/v1/fine_tuning/jobs/{what}")).await?["fine_tuned_model"].clone(),
+        false => client.get(&format!("/v1/models/{what}")).await?["model_id"].clone(),
+    };
+    let model = model.as_str().with_context(|| format!("job {what} has released no model"))?;
+    let job = client.post(&format!("/v1/models/{model}/verify"), &json!({ "stretches": stretches })).await?;
+    let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
+    let Some(job) = watch(client, &id, output).await? else { return Ok(()) };
+    output.show(&job, |job| {
+        table(
+            &job["verdict"]["checks"],
+            &[
+                ("compared", &|check| text(&check["name"])),
+                ("distance", &|check| format!("{:.2e}", check["distance"].as_f64().unwrap_or_default())),
+                ("allowed", &|check| format!("{:.0e}", check["allowed"].as_f64().unwrap_or_default())),
+                ("agrees", &|check| if check["passed"] == true { "yes" } else { "NO" }.to_owned()),
+            ],
+        );
+    });
+    match (job["status"].as_str(), job["verdict"]["passed"].as_bool()) {
+        (Some("succeeded"), Some(true)) => Ok(()),
+        (Some("succeeded"), _) => bail!("the run is NOT as claimed"),
+        _ => bail!("the run could not be repeated: {}", text(&job["error"]["message"])),
+    }
+}
+
 /// Follows a job to its end; Ctrl-C leaves it to the node.
-async fn finish(client: &Client, id: &str, output: Output) -> Result<()> {
-    let job = tokio::select! {
-        job = follow(client, id, output) => job?,
+async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<Value>> {
+    tokio::select! {
+        job = follow(client, id, output) => job.map(Some),
         _ = tokio::signal::ctrl_c() => {
             eprintln!("\nthe job goes on in the node: `datanet jobs follow {id}` watches it, `datanet jobs cancel {id}` ends it");
-            return Ok(());
+            Ok(None)
         }
-    };
+    }
+}
+
+async fn finish(client: &Client, id: &str, output: Output) -> Result<()> {
+    let Some(job) = watch(client, id, output).await? else { return Ok(()) };
     output.show(&job, print_job);
     match job["status"].as_str() {
         Some("succeeded") => Ok(()),
@@ -190,7 +226,8 @@ fn print_job(job: &Value) {
         say!("released as {model}\ndeploy it with `datanet model deploy {model}`");
     }
     if job["evaluation"].is_object() {
-        for (name, value) in job["evaluation"].as_object().into_iter().flatten().filter(|(_, value)| value.is_number()) {
+        for (name, value) in job["evaluation"].as_object().into_iter().flatten().filter(|(_, value)| value.is_number())
+        {
             say!("  {name:24} {}", text(value));
         }
     }

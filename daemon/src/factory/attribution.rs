@@ -101,14 +101,19 @@ impl Core {
     }
 
     /// The training records that moved the answer most, for it and against it.
-    async fn quoted(&self, served: &Arc<ServedModel>, record: &AnswerRecord) -> ServiceResult<(Vec<Quote>, Vec<Quote>)> {
+    async fn quoted(
+        &self,
+        served: &Arc<ServedModel>,
+        record: &AnswerRecord,
+    ) -> ServiceResult<(Vec<Quote>, Vec<Quote>)> {
         let moved = match record.input.classify {
             true => self.classified(served, &record.input.text).await?.1,
             false => self.explain_written(served, &record.input.text, &record.output.answer).await?,
         };
         let Some(values) = moved.records else { return Ok((Vec::new(), Vec::new())) };
         let path = served.folder.join(RECORDS_FILE);
-        let bytes = std::fs::read(&path).map_err(|error| ServiceError::io("cannot read the model's records", &error))?;
+        let bytes =
+            std::fs::read(&path).map_err(|error| ServiceError::io("cannot read the model's records", &error))?;
         let records: RecordsFile = serde_json::from_slice(&bytes)
             .map_err(|error| ServiceError::unprocessable("bad-release", format!("{RECORDS_FILE}: {error}")))?;
         let mut order: Vec<(usize, f32)> = values.into_iter().enumerate().collect();

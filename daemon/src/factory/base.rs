@@ -60,7 +60,11 @@ impl Core {
             }
             return Err(ServiceError::unprocessable(
                 "base-is-an-adapter",
-                format!("model {} is an adapter; adapt what it adapts, {}", release.name, release.base.unwrap_or_default()),
+                format!(
+                    "model {} is an adapter; adapt what it adapts, {}",
+                    release.name,
+                    release.base.unwrap_or_default()
+                ),
             ));
         }
         Err(unknown(&id.to_hex(), "others", &self.models_folder()))

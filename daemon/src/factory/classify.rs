@@ -67,7 +67,8 @@ impl Core {
         text: &str,
     ) -> ServiceResult<(AskOutput, Moved, usize)> {
         let said = run(served, text).await?;
-        let answer = said.answers.first().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no answer"))?;
+        let answer =
+            said.answers.first().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no answer"))?;
         let moved = self.explain_label(served, text, answer.label).await?;
         let label = said.labels.get(answer.label).cloned().unwrap_or_default();
         let score = |(label, probability): (&String, &f32)| LabelScore {

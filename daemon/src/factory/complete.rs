@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use datanet_inference::generate::{
-    FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message, Prompt as Given,
-    Role, SamplingParams, TokenLogprobs,
+    FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
+    Prompt as Given, Role, SamplingParams, TokenLogprobs,
 };
 use datanet_inference::serve::{AdapterKey, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
@@ -121,8 +121,9 @@ impl Core {
         let input = AskInput { text, classify: false, neighbours: 0, sampling: Some(sampling) };
         let stream = start(&served, &input, ask.logprobs).await?;
         let mut number = [0; 12];
-        getrandom::fill(&mut number)
-            .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+        getrandom::fill(&mut number).map_err(|error| {
+            ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}"))
+        })?;
         let (sender, pieces) = mpsc::channel(PIECES);
         let (core, bill) = (self.clone(), Bill { served, terms, checked, input });
         tokio::spawn(async move {
@@ -137,7 +138,12 @@ impl Core {
     }
 
     /// Passes tokens on as they come; then charges for them.
-    async fn write(&self, mut stream: GenerateStream, mut bill: Bill, sender: &mpsc::Sender<Piece>) -> ServiceResult<Finished> {
+    async fn write(
+        &self,
+        mut stream: GenerateStream,
+        mut bill: Bill,
+        sender: &mpsc::Sender<Piece>,
+    ) -> ServiceResult<Finished> {
         let (mut text, mut count) = (String::new(), 0_u32);
         let (reason, usage) = loop {
             let event = tokio::select! {
@@ -174,7 +180,8 @@ impl Core {
             let more = u32::from(reason == FinishReason::Stop);
             sampling.max_tokens = count.saturating_add(more);
         }
-        let completion = Completion { prompt_tokens, completion_tokens: count, finish_reason: reason.as_str().to_owned() };
+        let completion =
+            Completion { prompt_tokens, completion_tokens: count, finish_reason: reason.as_str().to_owned() };
         let method = method_of(&bill.served);
         let output = self.attributed(&bill.served, &bill.input, text, completion, method).await?;
         let credits = match method {

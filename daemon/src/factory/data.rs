@@ -80,7 +80,8 @@ impl Core {
             }
         }
         // Whoever was first, over all datanets.
-        shelves.sort_by_key(|shelf| (shelf.contribution.final_height, shelf.contribution.datanet, shelf.contribution.seq));
+        shelves
+            .sort_by_key(|shelf| (shelf.contribution.final_height, shelf.contribution.datanet, shelf.contribution.seq));
         self.add_embeddings(&mut shelves).await?;
         let job = job.clone();
         let made = tokio::task::spawn_blocking(move || assemble(shelves, held_out, &job)).await;
@@ -162,7 +163,10 @@ fn dataset(pieces: Vec<Piece>, places: Vec<usize>, held_out: Vec<Piece>, columns
     if job.task == Task::Embed {
         // Alone with its label, a record means the same as nothing else.
         held_out.retain(|example| example.pair.is_some());
-        train.iter_mut().filter(|example| example.pair.is_none()).for_each(|example| example.pair = Some(example.text.clone()));
+        train
+            .iter_mut()
+            .filter(|example| example.pair.is_none())
+            .for_each(|example| example.pair = Some(example.text.clone()));
     }
     Dataset { task: job.task, train, held_out, sources: columns.named(), labels }
 }
@@ -197,7 +201,10 @@ impl Columns {
         if self.holders.len() > MAX_SOURCES {
             return Err(ServiceError::unprocessable(
                 "too-many-contributors",
-                format!("{} contributors are behind this data; a release names at most {MAX_SOURCES}", self.holders.len()),
+                format!(
+                    "{} contributors are behind this data; a release names at most {MAX_SOURCES}",
+                    self.holders.len()
+                ),
             ));
         }
         let part = |(contribution, records)| SourcePart { contribution, records };
@@ -246,7 +253,10 @@ mod tests {
         let part = |n, records| SourcePart { contribution: ContributionId([n; 32]), records };
         assert_eq!(gathered.sources[0].contributions, [part(1, 3), part(3, 1)]);
         assert_eq!(gathered.sources[1].contributions, [part(2, 1)]);
-        assert_eq!((gathered.records[2].contribution.0[0], gathered.dataset.labels), (2, vec!["a".to_owned(), "b".into()]));
+        assert_eq!(
+            (gathered.records[2].contribution.0[0], gathered.dataset.labels),
+            (2, vec!["a".to_owned(), "b".into()])
+        );
     }
 
     #[test]
@@ -255,7 +265,8 @@ mod tests {
         let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
         let error = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap_err();
         assert!(error.code == "bad-data" && error.detail.contains("at least two"), "{error}");
-        let few = assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &Job::new("m", Task::Classify));
+        let few =
+            assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &Job::new("m", Task::Classify));
         assert!(few.unwrap_err().detail.contains("2 records"));
     }
 }

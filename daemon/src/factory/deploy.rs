@@ -61,7 +61,10 @@ impl Core {
     pub fn served_model(&self, name_or_id: &str) -> ServiceResult<Arc<ServedModel>> {
         let id = self.deployed_id(name_or_id)?;
         self.factory.served.get(&id).ok_or_else(|| {
-            ServiceError::unavailable("model-loading", format!("model {name_or_id} is being loaded; try again in a moment"))
+            ServiceError::unavailable(
+                "model-loading",
+                format!("model {name_or_id} is being loaded; try again in a moment"),
+            )
         })
     }
 

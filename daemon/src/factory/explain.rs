@@ -45,7 +45,12 @@ pub struct Moved {
 
 impl Core {
     /// What moved the answer `label` of a classifier. Nothing, if the release has no table.
-    pub(super) async fn explain_label(&self, served: &Arc<ServedModel>, text: &str, label: usize) -> ServiceResult<Moved> {
+    pub(super) async fn explain_label(
+        &self,
+        served: &Arc<ServedModel>,
+        text: &str,
+        label: usize,
+    ) -> ServiceResult<Moved> {
         let Some(handle) = self.explainer(served).await? else { return Ok(Moved::default()) };
         let (reply, answer) = oneshot::channel();
         handle.send(ExplainCmd::Label(text.to_owned(), label, reply))?;
@@ -53,7 +58,12 @@ impl Core {
     }
 
     /// What moved a written answer. Nothing, if the release has no table.
-    pub(super) async fn explain_written(&self, served: &Arc<ServedModel>, prompt: &str, written: &str) -> ServiceResult<Moved> {
+    pub(super) async fn explain_written(
+        &self,
+        served: &Arc<ServedModel>,
+        prompt: &str,
+        written: &str,
+    ) -> ServiceResult<Moved> {
         let Some(handle) = self.explainer(served).await? else { return Ok(Moved::default()) };
         let (reply, answer) = oneshot::channel();
         handle.send(ExplainCmd::Written(prompt.to_owned(), written.to_owned(), reply))?;
@@ -61,7 +71,11 @@ impl Core {
     }
 
     /// The probabilities that the model would have given without each of its columns; `None` if the release has no table.
-    pub(super) async fn without_each(&self, served: &Arc<ServedModel>, text: &str) -> ServiceResult<Option<Vec<Vec<f32>>>> {
+    pub(super) async fn without_each(
+        &self,
+        served: &Arc<ServedModel>,
+        text: &str,
+    ) -> ServiceResult<Option<Vec<Vec<f32>>>> {
         let Some(handle) = self.explainer(served).await? else { return Ok(None) };
         let (reply, answer) = oneshot::channel();
         handle.send(ExplainCmd::Without(text.to_owned(), reply))?;
@@ -119,7 +133,9 @@ impl ExplainHandle {
 async fn wait<T>(answer: oneshot::Receiver<Result<T, String>>) -> ServiceResult<T> {
     match answer.await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(reason)) => Err(ServiceError::internal("explainer", format!("the answer cannot be attributed: {reason}"))),
+        Ok(Err(reason)) => {
+            Err(ServiceError::internal("explainer", format!("the answer cannot be attributed: {reason}")))
+        }
         Err(_) => Err(ServiceError::unavailable("model-stopped", "attribution has stopped; the node's log says more")),
     }
 }

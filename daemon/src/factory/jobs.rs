@@ -66,7 +66,10 @@ impl Core {
             if snapshot.count == 0 {
                 return Err(ServiceError::unprocessable(
                     "no-data",
-                    format!("datanet {} has no final contribution yet, so there is nothing to learn from", datanet.name),
+                    format!(
+                        "datanet {} has no final contribution yet, so there is nothing to learn from",
+                        datanet.name
+                    ),
                 ));
             }
             snapshots.push(snapshot);
@@ -133,7 +136,8 @@ impl Core {
             ));
         }
         let job = self.local.add_job(record)?;
-        let job = self.tell(job.number, EventLevel::Info, "message", "the job waits for its turn", serde_json::Value::Null)?;
+        let job =
+            self.tell(job.number, EventLevel::Info, "message", "the job waits for its turn", serde_json::Value::Null)?;
         self.factory.wake.notify_one();
         Ok(job)
     }

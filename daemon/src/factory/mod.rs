@@ -76,7 +76,10 @@ impl Factory {
     /// ONNX Runtime, or an error that says how to get it.
     pub fn runtime(&self) -> ServiceResult<&Runtime> {
         self.runtime.as_ref().map_err(|reason| {
-            ServiceError::unavailable("no-runtime", format!("this node cannot run models: {reason}; run `datanet setup`"))
+            ServiceError::unavailable(
+                "no-runtime",
+                format!("this node cannot run models: {reason}; run `datanet setup`"),
+            )
         })
     }
 

@@ -12,7 +12,14 @@ pub(super) const STEPS_TOLD: usize = 200;
 
 /// An event without numbers.
 pub(super) fn event(level: EventLevel, kind: &str, message: &str) -> JobEvent {
-    JobEvent { number: 0, created_at: now(), level, message: message.to_owned(), kind: kind.to_owned(), data: Value::Null }
+    JobEvent {
+        number: 0,
+        created_at: now(),
+        level,
+        message: message.to_owned(),
+        kind: kind.to_owned(),
+        data: Value::Null,
+    }
 }
 
 impl Core {

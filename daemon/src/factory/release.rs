@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use datanet_ledger::component::models;
+use datanet_training::attribution::Choice;
+use datanet_training::job::{Job, Task};
 use datanet_types::action::RegisterModel;
 use datanet_types::release::{
     Attribution, MAX_RELEASE_BYTES, Metric, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask,
 };
 use datanet_types::{Action, BlobHash, ModelId};
-use datanet_training::attribution::Choice;
-use datanet_training::job::{Job, Task};
 use tokio::task::spawn_blocking;
 
 use super::data::Gathered;
@@ -105,7 +105,10 @@ impl Core {
         })?;
         let bytes = self.read_bytes(&blob, limit).await?;
         Release::verify(&bytes, id).map_err(|error| {
-            ServiceError::unprocessable("bad-release", format!("{id} is the hash of something that is no model: {error}"))
+            ServiceError::unprocessable(
+                "bad-release",
+                format!("{id} is the hash of something that is no model: {error}"),
+            )
         })
     }
 

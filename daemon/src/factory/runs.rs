@@ -209,11 +209,14 @@ fn trained(run: &Run, outcome: Outcome) -> Trained {
     evaluation.insert("held_out".to_owned(), outcome.evaluation.records.into());
     evaluation.insert("seconds".to_owned(), outcome.seconds.into());
     if let Some(gate) = &outcome.gate {
-        evaluation.insert("attribution".to_owned(), json!({
-            "lds": gate.lds, "who": gate.who, "pay": gate.pay, "subsets": gate.subsets,
-            "contributors": gate.contributors, "passed": gate.passed,
-            "method": outcome.attribution, "left_out": outcome.left_out,
-        }));
+        evaluation.insert(
+            "attribution".to_owned(),
+            json!({
+                "lds": gate.lds, "who": gate.who, "pay": gate.pay, "subsets": gate.subsets,
+                "contributors": gate.contributors, "passed": gate.passed,
+                "method": outcome.attribution, "left_out": outcome.left_out,
+            }),
+        );
     }
     let mut files = outcome.files;
     files.extend(checkpoints(&run.folder.join(CHECKPOINTS)));

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use datanet_inference::generate::{GenerateConfig, GenerateHandle, GenerateService};
 use datanet_inference::graph::adapter::peft;
-use datanet_inference::runtime::Device;
+use datanet_inference::runtime::{Device, Provider};
 use datanet_inference::serve::{AdapterKey, EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use datanet_ledger::component::models::Model;
 use datanet_training::job::Job;
@@ -58,6 +58,14 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
+    /// What executes it now, and why if that is not what was asked for.
+    pub fn provider(&self) -> Provider {
+        match &self.engine {
+            Engine::Encoder(handle, _) => handle.provider(),
+            Engine::Decoder(handle, _) => handle.provider(),
+        }
+    }
+
     /// Takes the adapter out of its service.
     fn unload(&self) {
         match &self.engine {
@@ -103,6 +111,11 @@ impl Served {
     /// A model in memory.
     pub fn get(&self, id: &ModelId) -> Option<Arc<ServedModel>> {
         self.deployed.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All deployed models.
+    pub fn all(&self) -> Vec<Arc<ServedModel>> {
+        self.deployed.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Whether a model is deployed.
@@ -162,8 +175,9 @@ impl Core {
             ));
         }
         let (release, folder) = self.release_folder(id).await?;
-        let job: Job = serde_json::from_str(&release.job)
-            .map_err(|error| ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}")))?;
+        let job: Job = serde_json::from_str(&release.job).map_err(|error| {
+            ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
+        })?;
         let base = match &release.base {
             Some(base) => self.base_by_id(base).await?,
             None => Base { id: *id, name: release.name.clone(), folder: folder.clone() },
@@ -173,7 +187,16 @@ impl Core {
             Ok(Task::Generate) => self.decoder(&base, &release, &folder, id).await?,
             Err(_) => return Err(ServiceError::unprocessable("bad-release", "the release's task is not known here")),
         };
-        Ok(ServedModel { model, release, job, folder, base, engine, explainer: Mutex::default(), corpus: OnceCell::new() })
+        Ok(ServedModel {
+            model,
+            release,
+            job,
+            folder,
+            base,
+            engine,
+            explainer: Mutex::default(),
+            corpus: OnceCell::new(),
+        })
     }
 
     async fn encoder(
@@ -190,7 +213,8 @@ impl Core {
             match engines.encoders.get(&key) {
                 Some(handle) => handle.clone(),
                 None => {
-                    let (runtime, config) = (self.factory.runtime()?.clone(), self.encoder_config(base, job.max_tokens));
+                    let (runtime, config) =
+                        (self.factory.runtime()?.clone(), self.encoder_config(base, job.max_tokens));
                     let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
                     let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
                     let handle = started.map_err(|error| serve_error(&error))?;
@@ -238,7 +262,8 @@ impl Core {
     pub(super) async fn drop_idle_engines(&self) {
         let served = &self.factory.served;
         let mut engines = served.engines.lock().await;
-        let deployed: Vec<_> = served.deployed.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let deployed: Vec<_> =
+            served.deployed.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let visitors: Vec<_> = served.visitors.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         let used = |id: &ModelId| deployed.iter().chain(&visitors).any(|served| served.base.id == *id);
         engines.encoders.retain(|(id, _), _| used(id));
@@ -289,7 +314,9 @@ pub fn serve_error(error: &datanet_inference::serve::ServeError) -> ServiceError
     match error {
         error if error.is_overload() => ServiceError::overloaded("model-busy", error.to_string()),
         ServeError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
-        ServeError::Adapter(_) | ServeError::Rank { .. } => ServiceError::unprocessable("bad-adapter", error.to_string()),
+        ServeError::Adapter(_) | ServeError::Rank { .. } => {
+            ServiceError::unprocessable("bad-adapter", error.to_string())
+        }
         ServeError::Text(_) => ServiceError::unprocessable("empty-text", error.to_string()),
         ServeError::NoHead => ServiceError::unprocessable("no-head", error.to_string()),
         ServeError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),

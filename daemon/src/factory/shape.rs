@@ -25,7 +25,12 @@ impl Shape {
         let own = |role| schema.fields.iter().find(|field| field.field_role() == Some(role)).map(|field| &field.name);
         let other = |named: &Option<String>, role| named.clone().filter(|name| own(role) != Some(name));
         let data = &job.data;
-        Self { task: job.task, text: other(&data.text, Text), label: other(&data.label, Label), pair: data.pair.clone() }
+        Self {
+            task: job.task,
+            text: other(&data.text, Text),
+            label: other(&data.label, Label),
+            pair: data.pair.clone(),
+        }
     }
 
     /// The parts of a record; `None` where one that the task needs is missing.

@@ -54,7 +54,10 @@ impl Core {
         let mut records = Vec::new();
         for snapshot in &served.release.snapshots {
             let data = self.training_records(snapshot, served.job.data.max_records as u64).await?;
-            let at = |record: &crate::library::TrainingRecord| RecordRef { contribution: record.contribution, record: record.index };
+            let at = |record: &crate::library::TrainingRecord| RecordRef {
+                contribution: record.contribution,
+                record: record.index,
+            };
             records.extend(data.records.into_iter().map(|record| (at(&record), record.record)));
         }
         let built = tokio::task::spawn_blocking(move || Corpus::build(records)).await;
@@ -65,7 +68,8 @@ impl Core {
 impl Corpus {
     /// Over records in the order in which they became final.
     fn build(records: Vec<(RecordRef, Record)>) -> ServiceResult<Self> {
-        let failed = |error: datanet_training::span::IndexError| ServiceError::unprocessable("spans", error.to_string());
+        let failed =
+            |error: datanet_training::span::IndexError| ServiceError::unprocessable("spans", error.to_string());
         let mut numbers: HashMap<String, u32> = HashMap::new();
         let mut tokens = Vec::new();
         for (_, record) in &records {
@@ -92,14 +96,16 @@ impl Corpus {
     fn matches(&self, answer: &str) -> Vec<(SpanMatch, f64)> {
         let words: Vec<(&str, usize)> = words(answer).collect();
         let unknown = u32::try_from(self.words.len().min(MAX_VOCABULARY.saturating_sub(1))).unwrap_or(u32::MAX);
-        let tokens: Vec<u32> = words.iter().map(|(word, _)| self.words.get(*word).copied().unwrap_or(unknown)).collect();
+        let tokens: Vec<u32> =
+            words.iter().map(|(word, _)| self.words.get(*word).copied().unwrap_or(unknown)).collect();
         let spans = self.index.spans(&tokens, &Rules::default());
         spans.iter().flat_map(|span| self.named(span, &words)).collect()
     }
 
     fn named<'a>(&'a self, span: &'a Span, words: &'a [(&str, usize)]) -> impl Iterator<Item = (SpanMatch, f64)> + 'a {
         let start = words.get(span.start).map(|(_, at)| *at);
-        let end = span.end.checked_sub(1).and_then(|last| words.get(last)).map(|(word, at)| at.saturating_add(word.len()));
+        let end =
+            span.end.checked_sub(1).and_then(|last| words.get(last)).map(|(word, at)| at.saturating_add(word.len()));
         let place = |at: usize| u32::try_from(at).ok();
         span.found.iter().filter_map(move |found| {
             let record = self.documents.get(found.document as usize)?;

@@ -88,7 +88,8 @@ async fn attempt(core: &Core, job: &JobRecord, token: &CancellationToken) -> Res
     }
     let plan: Job = serde_json::from_value(job.job.clone())
         .map_err(|error| ServiceError::internal("job", format!("the stored job does not read: {error}")))?;
-    let gathered = token.run_until_cancelled(core.gather(&job.snapshots, &plan)).await.ok_or_else(|| stopped(core))??;
+    let gathered =
+        token.run_until_cancelled(core.gather(&job.snapshots, &plan)).await.ok_or_else(|| stopped(core))??;
     say_what_is_learnt(core, job, &gathered)?;
     let claim = match &job.repeats {
         Some(repeats) => Some(claimed(core, job, repeats).await?),

@@ -174,7 +174,10 @@ pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -
         None => None,
     };
     let model = known.ok_or_else(|| {
-        ServiceError::not_found("unknown-model", format!("no model {id:?} here or on the ledger; `GET /v1/models` lists them"))
+        ServiceError::not_found(
+            "unknown-model",
+            format!("no model {id:?} here or on the ledger; `GET /v1/models` lists them"),
+        )
     })?;
     let manifest = match model.record.release {
         true => Some(state.core.release(&model.record.id).await?),

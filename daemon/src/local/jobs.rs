@@ -166,7 +166,8 @@ impl JobRecord {
             return suffix.clone();
         }
         let datanet = self.job["data"]["datanets"][0].as_str().unwrap_or("model");
-        let datanet: String = datanet.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(48).collect();
+        let datanet: String =
+            datanet.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(48).collect();
         format!("{datanet}-{}", self.job["task"].as_str().unwrap_or("model"))
     }
 }

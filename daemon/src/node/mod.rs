@@ -11,5 +11,5 @@ mod supervise;
 
 pub use self::core::{Core, CoreParts};
 pub use spawn::{NodeOptions, Tools, spawn};
-pub use status::{ModelStatus, NodeStatus};
+pub use status::{DeployedStatus, ModelStatus, NodeStatus};
 pub use supervise::{NodeHandle, RunFile};

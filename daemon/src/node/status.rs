@@ -42,8 +42,23 @@ pub struct NodeStatus {
     pub contributions_held: u64,
     /// The embedding model.
     pub model: ModelStatus,
+    /// Released models that answer here, and what runs them.
+    pub deployed: Vec<DeployedStatus>,
+    /// Jobs that wait or run.
+    pub jobs: usize,
     /// Seconds since start.
     pub uptime_seconds: u64,
+}
+
+/// A released model that answers here.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct DeployedStatus {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What runs it, and why that.
+    pub provider: String,
 }
 
 /// The embedding model, or why there is none.
@@ -84,6 +99,8 @@ impl Core {
             p2p: self.network.listen_addrs().iter().map(ToString::to_string).collect(),
             contributions_held: self.held_contributions().await,
             model: self.model_status(),
+            deployed: self.deployed_status(),
+            jobs: self.local.jobs()?.iter().filter(|job| !job.state.is_over()).count(),
             uptime_seconds: self.started.elapsed().as_secs(),
         })
     }
@@ -98,6 +115,16 @@ impl Core {
             },
             Err(error) => ModelStatus { id: None, name: None, dimensions: None, provider: error.detail },
         }
+    }
+
+    fn deployed_status(&self) -> Vec<DeployedStatus> {
+        let deployed = self.factory.served.all().into_iter();
+        let status = deployed.map(|served| DeployedStatus {
+            id: served.model.id.to_hex(),
+            name: served.release.name.clone(),
+            provider: provider(&served.provider()),
+        });
+        status.collect()
     }
 
     /// Contributions whose bytes are here.

@@ -99,6 +99,9 @@ async fn a_datanet_becomes_a_model_that_answers_proves_and_explains() {
     answered(&node, &answer).await;
     explained(&node, &answer).await;
 
+    repeated(&node, &model).await;
+    replaced_and_back(&node, &model).await;
+
     node.restart(Duration::from_millis(200)).await;
     let again = kit::until("the model serves again", async || {
         let body = json!({ "model": model, "input": corpus::samples(200, 1)[0].0, "account": "bob" });
@@ -109,7 +112,8 @@ async fn a_datanet_becomes_a_model_that_answers_proves_and_explains() {
     assert_eq!(again["data"][0]["label"], answer["label"]);
 
     node.raw(Method::DELETE, "/v1/models/topics/deploy").send().await.unwrap().error_for_status().unwrap();
-    let gone = node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "topics", "input": "x", "account": "bob" }));
+    let gone =
+        node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "topics", "input": "x", "account": "bob" }));
     refused("a model that serves no more", gone, 404, "unknown-model", "deploy").await;
 }
 
@@ -149,7 +153,7 @@ async fn on_the_ledger(node: &Api, model: &str) {
 async fn answered(node: &Api, answer: &Value) {
     let sum: f64 = answer["probabilities"].as_array().unwrap().iter().map(|p| p["probability"].as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-3, "{answer:#}");
-    assert_eq!((&answer["fee"], &answer["receipt"]["method"]), (&json!(1_000), &json!("influence")), "{answer:#}");
+    assert_eq!((&answer["fee"], &answer["receipt"]["method"]), (&json!(1_000), &json!(1)), "{answer:#}");
     let credits = answer["receipt"]["credits"].as_array().unwrap();
     let weight: u64 = credits.iter().map(|credit| credit["weight"].as_u64().unwrap()).sum();
     assert!(weight == 1_000_000 || credits.is_empty(), "{answer:#}");
@@ -164,7 +168,33 @@ async fn explained(node: &Api, answer: &Value) {
     let said = node.get(&format!("/v1/attributions/{id}")).await;
     assert_eq!((&said["method"], said["contributions"].as_array().unwrap().len()), (&json!("influence"), 2));
     let quotes = said["helpful"].as_array().unwrap().iter().chain(said["harmful"].as_array().unwrap());
-    assert!(quotes.clone().count() > 0 && quotes.clone().all(|quote| !quote["text"].as_str().unwrap().is_empty()), "{said:#}");
+    assert!(
+        quotes.clone().count() > 0 && quotes.clone().all(|quote| !quote["text"].as_str().unwrap().is_empty()),
+        "{said:#}"
+    );
+}
+
+/// A stretch of the run, repeated, is as the release claims.
+async fn repeated(node: &Api, model: &str) {
+    let job = node.post(&format!("/v1/models/{model}/verify"), json!({ "stretches": 1 })).await;
+    let (job, messages) = follow(node, job["id"].as_str().unwrap(), |_| false).await;
+    assert_eq!(job["status"], "succeeded", "{job:#}\n{messages:#?}");
+    assert_eq!((&job["verdict"]["passed"], &job["verifies"]), (&json!(true), &json!(model)), "{job:#}");
+}
+
+/// Another model takes the name, and gives it back.
+async fn replaced_and_back(node: &Api, model: &str) {
+    let other = trained(node, small_job(1)).await["fine_tuned_model"].as_str().unwrap().to_owned();
+    assert_ne!(other, model);
+    let deployed = node.post(&format!("/v1/models/{other}/deploy"), json!({})).await;
+    assert_eq!((&deployed["model"], &deployed["before"]), (&json!(other), &json!([model])));
+    let rolled = node.post("/v1/models/topics/rollback", json!({})).await;
+    assert_eq!(rolled["model"], model);
+    let nothing = node.raw(Method::POST, "/v1/models/topics/rollback");
+    refused("nothing before", nothing, 409, "nothing-before", "no other model").await;
+    let answer =
+        node.post("/v1/classify", json!({ "model": "topics", "input": ["one", "two"], "account": "bob" })).await;
+    assert_eq!((&answer["model_id"], answer["data"].as_array().unwrap().len()), (&json!(model), 2));
 }
 
 #[tokio::test]
@@ -239,7 +269,8 @@ async fn bad_completions(node: &Api) {
     refused("too long", ask(json!({ "prompt": "a b c d e ".repeat(400) })), 400, "context-too-long", "tokens").await;
     refused("two prompts", ask(json!({ "prompt": ["a", "b"] })), 400, "prompt", "one prompt").await;
     refused("no such model", ask(json!({ "model": "gpt-9" })), 404, "unknown-model", "gpt-9").await;
-    let classify = node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "writer", "input": "x", "account": "bob" }));
+    let classify =
+        node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "writer", "input": "x", "account": "bob" }));
     refused("a writer as classifier", classify, 422, "no-classifier", "completions").await;
 }
 
@@ -257,14 +288,18 @@ async fn jobs_that_cannot_work_are_refused_or_fail_with_the_reason() {
     refused("no data", job(json!({ "training_file": "notes" })), 422, "missing-field", "label").await;
     refused("no account", job(json!({ "account": "nobody" })), 404, "unknown-key", "nobody").await;
     refused("bad rank", job(json!({ "job": { "lora": { "rank": 0 } } })), 422, "bad-job", "lora.rank").await;
-    refused("a decoder's task", job(json!({ "job": { "task": "generate" } })), 422, "base-does-not-fit", "encoder").await;
+    refused("a decoder's task", job(json!({ "job": { "task": "generate" } })), 422, "base-does-not-fit", "encoder")
+        .await;
     refused("bad suffix", job(json!({ "suffix": "a/b" })), 422, "bad-job", "suffix").await;
     let future = json!({ "training_file": null, "datanets": [{ "datanet": "topics", "count": 999 }] });
     refused("data to come", job(future), 422, "unknown-snapshot", "entries").await;
     let unknown = node.raw(Method::GET, "/v1/fine_tuning/jobs/ftjob-0");
     refused("no such job", unknown, 404, "unknown-job", "ftjob-0").await;
     let error: Value = job(json!({ "model": "gpt-9" })).send().await.unwrap().json().await.unwrap();
-    assert_eq!((&error["error"]["code"], &error["error"]["type"]), (&json!("model_not_found"), &json!("invalid_request_error")));
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["type"]),
+        (&json!("model_not_found"), &json!("invalid_request_error"))
+    );
 
     let tiny = json!({ "job": { "task": "classify", "data": { "max_records": 2 } } });
     let created = read("a tiny job", job(tiny)).await;

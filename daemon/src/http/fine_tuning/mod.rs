@@ -105,12 +105,7 @@ pub async fn checkpoints(
     Ok(Json(Page::of(found, params.limit(), FineTuningCheckpoint::id, params.after.as_deref())))
 }
 
-fn stream(
-    state: ApiState,
-    id: String,
-    after: u64,
-    place: Place,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+fn stream(state: ApiState, id: String, after: u64, place: Place) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
         let (shutdown, closed) = (state.core.shutdown.clone(), sender.clone());

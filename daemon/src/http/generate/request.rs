@@ -326,7 +326,8 @@ mod tests {
     #[test]
     fn chats_of_text_parts_are_read_and_images_are_not() {
         let read = |text: &str| serde_json::from_str::<Message>(text).unwrap().check();
-        let message = read(r#"{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}"#);
+        let message =
+            read(r#"{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}"#);
         assert_eq!(message.unwrap().content, "ab");
         assert!(read(r#"{"role": "user", "content": [{"type": "image_url"}]}"#).is_err());
         assert!(read(r#"{"role": "wizard", "content": "a"}"#).is_err());

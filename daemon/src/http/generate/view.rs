@@ -68,7 +68,9 @@ impl Envelope {
     pub fn piece(&self, token: &Token, with_logprobs: bool) -> Value {
         let logprobs = if with_logprobs { self.logprobs(std::slice::from_ref(token)) } else { Value::Null };
         let choice = match self.shape {
-            Shape::Chat => json!({ "index": 0, "delta": { "content": token.text }, "logprobs": logprobs, "finish_reason": null }),
+            Shape::Chat => {
+                json!({ "index": 0, "delta": { "content": token.text }, "logprobs": logprobs, "finish_reason": null })
+            }
             Shape::Text => json!({ "index": 0, "text": token.text, "logprobs": logprobs, "finish_reason": null }),
         };
         self.chunk(json!([choice]))
@@ -149,7 +151,8 @@ mod tests {
 
     fn token() -> Token {
         let top = |id, text: &str, logprob| Alternative { id, text: text.into(), logprob };
-        let logprobs = TokenLogprobs { text: "é".into(), logprob: -0.5, top: vec![top(1, "é", -0.5), top(2, "e", -1.5)] };
+        let logprobs =
+            TokenLogprobs { text: "é".into(), logprob: -0.5, top: vec![top(1, "é", -0.5), top(2, "e", -1.5)] };
         Token { text: "é".into(), logprobs: Some(logprobs) }
     }
 
