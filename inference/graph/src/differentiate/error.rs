@@ -28,7 +28,9 @@ pub enum DifferentiateError {
     #[error("{0:?} is not a float value, so it has no gradient; name a float value")]
     NotFloat(String),
     /// The objective does not depend on a value.
-    #[error("{objective:?} does not depend on {wrt:?} through differentiable operators; leave {wrt:?} out, or check the graph")]
+    #[error(
+        "{objective:?} does not depend on {wrt:?} through differentiable operators; leave {wrt:?} out, or check the graph"
+    )]
     NotConnected {
         /// The value to be differentiated.
         objective: String,
@@ -36,7 +38,9 @@ pub enum DifferentiateError {
         wrt: String,
     },
     /// An operator without a rule lies between the objective and a value.
-    #[error("operator {operator} of node {node:?} has no gradient rule; write the node as simpler operators, or move what is trained behind it")]
+    #[error(
+        "operator {operator} of node {node:?} has no gradient rule; write the node as simpler operators, or move what is trained behind it"
+    )]
     NoRule {
         /// The node.
         node: String,

@@ -124,10 +124,8 @@ fn finish(
     let mut outputs = Vec::with_capacity(wrt.len());
     for &of in wrt {
         let total = graph.scoped("gradient", |graph| gradients.total(graph, of));
-        let total = total.ok_or_else(|| DifferentiateError::NotConnected {
-            objective: objective.to_owned(),
-            wrt: of.to_owned(),
-        })?;
+        let total = total
+            .ok_or_else(|| DifferentiateError::NotConnected { objective: objective.to_owned(), wrt: of.to_owned() })?;
         let name = gradient_name(of);
         if graph.named(&total, &name).name() != name {
             return Err(GraphError::Duplicate(name).into());

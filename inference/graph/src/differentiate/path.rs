@@ -22,7 +22,10 @@ impl Path {
         let mut nodes = Vec::new();
         for (position, node) in forward.nodes().iter().enumerate().rev() {
             let matters = |name: &String| moving.contains(name) && leading.contains(name);
-            if !blocks(forward, node) && node.output.iter().any(matters) && reads(node).any(|name| moving.contains(name)) {
+            if !blocks(forward, node)
+                && node.output.iter().any(matters)
+                && reads(node).any(|name| moving.contains(name))
+            {
                 leading.extend(reads(node).map(str::to_owned));
                 nodes.push(position);
             }

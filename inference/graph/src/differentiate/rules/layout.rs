@@ -140,7 +140,9 @@ pub(super) fn pad(step: &mut Step<'_>) -> Outcome {
     }
     let (dy, pads) = (step.dy()?, step.x(1)?);
     if step.wants(2) {
-        return Err(step.unsupported("the number it pads with depends on what is differentiated by; pad with a constant"));
+        return Err(
+            step.unsupported("the number it pads with depends on what is differentiated by; pad with a constant")
+        );
     }
     let back = step.op("Neg", &[&pads]);
     let gradient = if step.has(3) {

@@ -209,7 +209,8 @@ pub(super) fn fused(step: &mut Step<'_>) -> Outcome {
         let other = step.x(1 - at)?;
         // The other operand goes in turned, so one that is turned already goes in as it lies.
         let other = if turned[1 - at] { Operand::plain(&other) } else { Operand::turned(&other, ranks[1 - at]) };
-        let gradient = if at == 0 { product(step, Operand::plain(&dy), other) } else { product(step, other, Operand::plain(&dy)) };
+        let gradient =
+            if at == 0 { product(step, Operand::plain(&dy), other) } else { product(step, other, Operand::plain(&dy)) };
         let gradient = if turned[at] { exchange(step, &gradient, ranks[0].max(ranks[1])) } else { gradient };
         give_batched(step, at, &gradient);
     }

@@ -29,10 +29,34 @@ pub(super) fn is_flat(domain: &str, op_type: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
         && matches!(
             op_type,
-            "Shape" | "Size" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Not" | "And" | "Or"
-                | "Xor" | "IsNaN" | "IsInf" | "ArgMax" | "ArgMin" | "NonZero" | "ConstantOfShape" | "EyeLike"
-                | "Sign" | "Floor" | "Ceil" | "Round" | "RandomNormalLike" | "RandomUniformLike" | "Bernoulli"
-                | "Multinomial" | "Range" | "Constant"
+            "Shape"
+                | "Size"
+                | "Equal"
+                | "Greater"
+                | "GreaterOrEqual"
+                | "Less"
+                | "LessOrEqual"
+                | "Not"
+                | "And"
+                | "Or"
+                | "Xor"
+                | "IsNaN"
+                | "IsInf"
+                | "ArgMax"
+                | "ArgMin"
+                | "NonZero"
+                | "ConstantOfShape"
+                | "EyeLike"
+                | "Sign"
+                | "Floor"
+                | "Ceil"
+                | "Round"
+                | "RandomNormalLike"
+                | "RandomUniformLike"
+                | "Bernoulli"
+                | "Multinomial"
+                | "Range"
+                | "Constant"
         )
 }
 

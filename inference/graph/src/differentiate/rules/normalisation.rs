@@ -84,7 +84,9 @@ fn statistics(step: &mut Step<'_>) -> Result<[Value; 2], DifferentiateError> {
     }
     let names = [node.output[1].clone(), node.output[2].clone()];
     let [mean, inverse] = names.map(|name| step.graph.value(&name));
-    mean.zip(inverse).map(|(mean, inverse)| [mean, inverse]).ok_or_else(|| step.unsupported("its statistics have no name"))
+    mean.zip(inverse)
+        .map(|(mean, inverse)| [mean, inverse])
+        .ok_or_else(|| step.unsupported("its statistics have no name"))
 }
 
 /// The normalised axes, and how many elements they hold if that is known.

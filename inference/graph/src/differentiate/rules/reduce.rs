@@ -87,7 +87,8 @@ pub(super) fn extreme(step: &mut Step<'_>) -> Outcome {
 
 /// The sum of `value` over the axes that the node reduces.
 fn same_reduction(step: &mut Step<'_>, value: &Value) -> Result<Value, DifferentiateError> {
-    let attributes = ["keepdims", "noop_with_empty_axes"].iter().filter_map(|name| Some(AttributeProto::int(name, step.int(name)?)));
+    let attributes =
+        ["keepdims", "noop_with_empty_axes"].iter().filter_map(|name| Some(AttributeProto::int(name, step.int(name)?)));
     let attributes = attributes.collect();
     let axes = match step.ints("axes") {
         Some(axes) => Some(step.graph.int_list(&axes)),

@@ -33,7 +33,8 @@ fn attention(step: &mut Step<'_>, axis: i64) -> Option<(Value, Value)> {
     if rank < 2 || (axis != -1 && axis != rank as i64 - 1) || step.gradients.count(shares) != 1 {
         return None;
     }
-    let mut readers = step.forward.consumers(shares).filter(|node| node.output.iter().any(|output| step.path.contains(output)));
+    let mut readers =
+        step.forward.consumers(shares).filter(|node| node.output.iter().any(|output| step.path.contains(output)));
     let (reader, None) = (readers.next()?, readers.next()) else { return None };
     let [left, right] = reader.input.as_slice() else { return None };
     let mixed = reader.output.first()?;

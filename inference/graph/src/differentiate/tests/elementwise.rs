@@ -5,7 +5,21 @@ use crate::onnx::{AttributeProto, DataType};
 
 #[test]
 fn functions_of_one_number_have_their_slopes() {
-    for op in ["Neg", "Abs", "Exp", "Erf", "Tanh", "Sigmoid", "Relu", "LeakyRelu", "Elu", "Softplus", "Sin", "Cos", "Identity"] {
+    for op in [
+        "Neg",
+        "Abs",
+        "Exp",
+        "Erf",
+        "Tanh",
+        "Sigmoid",
+        "Relu",
+        "LeakyRelu",
+        "Elu",
+        "Softplus",
+        "Sin",
+        "Cos",
+        "Identity",
+    ] {
         check(&[&[2, 5]], ANY, |graph, x| graph.op(op, &[&x[0]], Vec::new()));
     }
 }
@@ -38,9 +52,17 @@ fn the_gelu_of_a_very_large_number_has_slope_one_or_zero() {
 #[test]
 fn operands_are_broadcast_in_both_directions() {
     for op in ["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean"] {
-        for shapes in [[&[2usize, 3, 4][..], &[2, 3, 4][..]], [&[2, 3, 4], &[4]], [&[3, 1], &[2, 1, 4]], [&[], &[2, 3]], [&[1, 1, 3], &[3]]] {
+        for shapes in [
+            [&[2usize, 3, 4][..], &[2, 3, 4][..]],
+            [&[2, 3, 4], &[4]],
+            [&[3, 1], &[2, 1, 4]],
+            [&[], &[2, 3]],
+            [&[1, 1, 3], &[3]],
+        ] {
             check_between((0.4, 2.5), &shapes, ANY, |graph, x| graph.op(op, &[&x[0], &x[1]], Vec::new()));
-            check_between((0.4, 2.5), &[shapes[1], shapes[0]], ANY, |graph, x| graph.op(op, &[&x[0], &x[1]], Vec::new()));
+            check_between((0.4, 2.5), &[shapes[1], shapes[0]], ANY, |graph, x| {
+                graph.op(op, &[&x[0], &x[1]], Vec::new())
+            });
         }
     }
 }

@@ -109,7 +109,9 @@ fn frozen_products_of_four_and_eight_bits_pass_the_gradient_to_the_activation() 
     for bits in [4usize, 8] {
         for with_points in [false, true] {
             check_between((-1.0, 1.0), &[&[2, 2, 20]], super::RANKED, |graph, x| {
-                let bytes = |count: usize, salt: usize| -> bytes::Bytes { (0..count).map(|at| (at * 37 + salt) as u8).collect() };
+                let bytes = |count: usize, salt: usize| -> bytes::Bytes {
+                    (0..count).map(|at| (at * 37 + salt) as u8).collect()
+                };
                 let weight = bytes(n * blocks * block * bits / 8, 5);
                 let dims = [n, blocks, block * bits / 8].map(|size| size as i64);
                 let weight = TensorProto::from_raw("w", crate::onnx::DataType::Uint8, &dims, weight);
@@ -118,7 +120,8 @@ fn frozen_products_of_four_and_eight_bits_pass_the_gradient_to_the_activation() 
                 let scales = super::numbers(2, n * blocks, size, 2.0 * size);
                 let scales = graph.initializer(TensorProto::from_f32("s", &[(n * blocks) as i64], &scales));
                 let points = (blocks * bits).div_ceil(8) * n;
-                let points = TensorProto::from_raw("z", crate::onnx::DataType::Uint8, &[points as i64], bytes(points, 110));
+                let points =
+                    TensorProto::from_raw("z", crate::onnx::DataType::Uint8, &[points as i64], bytes(points, 110));
                 let points = graph.initializer(points);
                 let attributes = [("N", n), ("K", k), ("bits", bits), ("block_size", block)];
                 let attributes = attributes.map(|(name, size)| AttributeProto::int(name, size as i64)).to_vec();

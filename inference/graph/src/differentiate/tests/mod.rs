@@ -4,6 +4,7 @@ mod elementwise;
 mod indexing;
 mod losses;
 mod matrix;
+mod models;
 mod network;
 mod path;
 mod random;

@@ -16,8 +16,11 @@ fn a_missing_rule_is_an_error_that_names_node_and_operator() {
     assert!(matches!(&error, DifferentiateError::NoRule { node, operator } if node == "Det.node" && operator == "Det"));
     let error = error.to_string();
     assert!(error.contains("Det.node") && error.contains("simpler operators"), "{error}");
-    let foreign = graph(&[&[2]], Shapes::Known, &|graph, x| graph.op_in("org.example", "Mul", &[&x[0], &x[0]], Vec::new()));
-    assert!(matches!(differentiate(&foreign, "y", &["x0"]), Err(DifferentiateError::NoRule { operator, .. }) if operator == "org.example.Mul"));
+    let foreign =
+        graph(&[&[2]], Shapes::Known, &|graph, x| graph.op_in("org.example", "Mul", &[&x[0], &x[0]], Vec::new()));
+    assert!(
+        matches!(differentiate(&foreign, "y", &["x0"]), Err(DifferentiateError::NoRule { operator, .. }) if operator == "org.example.Mul")
+    );
 }
 
 #[test]
@@ -63,7 +66,9 @@ fn integers_and_truth_values_carry_no_gradient() {
     let data = vec![vec![-1.6, 0.3, 1.4, 2.7]];
     let (_, found) = super::evaluate(&mut super::session(&gradient, 1), &[&[4]], &data, "grad.x0");
     assert_eq!(found, [-3.0, 1.0, 3.0, 6.0]);
-    assert!(matches!(differentiate(&model, "Cast", &["x0"]), Err(DifferentiateError::NotFloat(name)) if name == "Cast"));
+    assert!(
+        matches!(differentiate(&model, "Cast", &["x0"]), Err(DifferentiateError::NotFloat(name)) if name == "Cast")
+    );
 }
 
 #[test]
@@ -71,7 +76,8 @@ fn unknown_names_old_operator_sets_and_taken_names_are_errors() {
     let model = graph(&[&[2]], Shapes::Known, &|graph, x| graph.mul(&x[0], &x[0]));
     assert!(matches!(differentiate(&model, "z", &["x0"]), Err(DifferentiateError::NoValue(name)) if name == "z"));
     assert!(matches!(differentiate(&model, "y", &["w"]), Err(DifferentiateError::NoValue(name)) if name == "w"));
-    let old = ModelProto { opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }], ..model.clone() };
+    let old =
+        ModelProto { opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }], ..model.clone() };
     assert!(matches!(differentiate(&old, "y", &["x0"]), Err(DifferentiateError::Opset { found: 13, .. })));
     let once = differentiate(&model, "y", &["x0"]).unwrap();
     assert!(matches!(differentiate(&once, "y", &["x0"]), Err(DifferentiateError::Graph(_))));
@@ -80,7 +86,9 @@ fn unknown_names_old_operator_sets_and_taken_names_are_errors() {
 
 #[test]
 fn frozen_parts_get_no_gradient_and_outputs_stay() {
-    let weight = |graph: &mut GraphBuilder| graph.initializer(TensorProto::from_f32("w", &[3, 3], &super::numbers(1, 9, -1.0, 1.0)));
+    let weight = |graph: &mut GraphBuilder| {
+        graph.initializer(TensorProto::from_f32("w", &[3, 3], &super::numbers(1, 9, -1.0, 1.0)))
+    };
     let model = graph(&[&[2, 3], &[3, 3]], Shapes::Symbols, &|graph, x| {
         let weight = weight(graph);
         let frozen = graph.op("Tanh", &[&x[0]], Vec::new());
@@ -94,7 +102,8 @@ fn frozen_parts_get_no_gradient_and_outputs_stay() {
     assert_eq!(operators.iter().filter(|op| op.ends_with("MatMul")).count(), 3 + 2);
     assert_eq!(operators.iter().filter(|&&op| op == "Tanh").count(), 1);
 
-    let outputs: Vec<&str> = gradient.graph.as_ref().unwrap().output.iter().map(|output| output.name.as_str()).collect();
+    let outputs: Vec<&str> =
+        gradient.graph.as_ref().unwrap().output.iter().map(|output| output.name.as_str()).collect();
     assert_eq!(outputs, ["y", "grad.x1"]);
 }
 
@@ -138,7 +147,9 @@ fn a_subgraph_on_the_way_is_an_error_and_elsewhere_it_is_not() {
             if on_the_way { graph.mul(&chosen, &product) } else { product }
         })
     };
-    assert!(matches!(differentiate(&build(true), "y", &["x0"]), Err(DifferentiateError::NoRule { operator, .. }) if operator == "If"));
+    assert!(
+        matches!(differentiate(&build(true), "y", &["x0"]), Err(DifferentiateError::NoRule { operator, .. }) if operator == "If")
+    );
     differentiate(&build(true), "y", &["x1"]).unwrap();
     differentiate(&build(false), "y", &["x1"]).unwrap();
 }

@@ -5,7 +5,16 @@ use crate::onnx::AttributeProto;
 
 #[test]
 fn reductions_over_any_axes_with_and_without_keeping_them() {
-    for op in ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"] {
+    for op in [
+        "ReduceSum",
+        "ReduceMean",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceSumSquare",
+        "ReduceLogSumExp",
+    ] {
         for keep in [0, 1] {
             for axes in [&[-1i64][..], &[0], &[0, 2], &[1, -3], &[0, 1, 2]] {
                 check(&[&[2, 3, 4]], ANY, |graph, x| {
