@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::padding::Padding;
 use super::{Embedding, EngineConfig, EngineError, Provider, Runtime};
-use crate::graph::build::bert::{ATTENTION_MASK, INPUT_IDS, SENTENCE_EMBEDDING};
+use crate::graph::build::encoder::SENTENCE_EMBEDDING;
+use crate::graph::build::{ATTENTION_MASK, INPUT_IDS};
 use crate::onnx::ModelProto;
 use crate::runtime::{RuntimeError, Session, Tensor};
 
@@ -16,7 +17,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Hands the graph, whose weights may lie in the file `weights`, to the runtime, on the device asked for or else on the processor.
+    /// Hands the graph, whose weights may lie in files of the folder `weights`, to the runtime, on the device asked for or else on the processor.
     pub(super) fn load(
         runtime: &Runtime,
         config: &EngineConfig,
@@ -24,7 +25,7 @@ impl Encoder {
         weights: &Path,
         dimensions: usize,
     ) -> Result<(Self, Provider), EngineError> {
-        let session = Session::load(runtime, &graph, &config.session(weights.parent().map(Path::to_owned)))?;
+        let session = Session::load(runtime, &graph, &config.session(Some(weights.to_owned())))?;
         let provider = session.provider().clone();
         let padding = Padding { step: config.length_step, max: usize::MAX };
         Ok((Self { session, dimensions, padding }, provider))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::locate::{Locations, MODEL_FILES};
 use super::*;
-use crate::graph::build::{BertConfig, Storage, Weights, bert};
+use crate::graph::build::{EncoderConfig, ModelFolder, Storage, Weights, encoder};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -201,14 +201,12 @@ async fn a_missing_gpu_falls_back_visibly() {
 fn the_self_contained_graph_gives_the_same_vectors() {
     let Some(config) = config() else { return };
     let runtime = Runtime::init(&config.dylib).unwrap();
-    let bert_config = BertConfig::read(&config.model_dir.join("config.json")).unwrap();
-    let file = config.model_dir.join("model.safetensors");
-    let weights = Weights::open(&file).unwrap();
+    let folder = ModelFolder::open(&config.model_dir).unwrap();
     let mut vectors = Vec::new();
     for storage in [Storage::Mapped, Storage::Inline] {
-        let graph = bert::build(&bert_config, &weights, storage).unwrap();
+        let graph = folder.encoder(storage).unwrap();
         assert_eq!(graph.encoded_len() > 80_000_000, storage == Storage::Inline);
-        let (mut encoder, _) = session::Encoder::load(&runtime, &config, graph, &file, 384).unwrap();
+        let (mut encoder, _) = session::Encoder::load(&runtime, &config, graph, folder.weights_folder(), 384).unwrap();
         vectors.push(encoder.run(&[&[101, 7592, 102]]).unwrap().remove(0).unwrap());
     }
     assert_eq!(vectors[0], vectors[1]);
@@ -252,8 +250,8 @@ fn tiny_vectors(runtime: &Runtime, config: &EngineConfig, dtype: safetensors::Dt
     let json = br#"{"model_type":"bert","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
         "intermediate_size":24,"vocab_size":16,"max_position_embeddings":12}"#;
     let weights = Weights::open(&file).unwrap();
-    let graph = bert::build(&BertConfig::parse(json).unwrap(), &weights, Storage::Mapped).unwrap();
-    let (encoder, _) = session::Encoder::load(runtime, config, graph, &file, 8).unwrap();
+    let graph = encoder::build(&EncoderConfig::parse(json).unwrap(), &weights, Storage::Mapped).unwrap();
+    let (encoder, _) = session::Encoder::load(runtime, config, graph, folder.path(), 8).unwrap();
     encoder.with_max_length(12).run(&[&[1, 5, 9, 2, 15]]).unwrap().remove(0).unwrap()
 }
 

@@ -89,7 +89,7 @@ fn features(node: &NodeProto, shapes: &Shapes, weight: &str) -> Option<[usize; 2
             let [rows, columns] = stored()?;
             if int("transB").unwrap_or(0) == 0 { [rows, columns] } else { [columns, rows] }
         }
-        ("com.microsoft", "MatMulNBits" | "MatMulBnb4") => {
+        ("com.microsoft", "MatMulNBits" | "MatMulBnb4") if int("transB") != Some(0) => {
             [usize::try_from(int("K")?).ok()?, usize::try_from(int("N")?).ok()?]
         }
         _ => return None,

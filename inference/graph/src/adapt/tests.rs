@@ -9,6 +9,7 @@ use crate::GraphBuilder;
 use crate::build::encoder::SENTENCE_EMBEDDING;
 use crate::build::{ATTENTION_MASK, INPUT_IDS, LAST_HIDDEN_STATE, ModelFolder, Storage};
 use crate::onnx::{AttributeProto, DataType, Dim, TensorProto};
+use crate::quantise::{Scheme, quantise};
 use crate::testing::{floats, ints, minilm, run, session};
 
 fn tiny(name: &str) -> ModelProto {
@@ -205,6 +206,27 @@ fn exported_and_quantised_layers_are_found_under_their_module_and_give_the_sum_d
                 }
             }
         }
+    }
+}
+
+#[test]
+fn weights_of_four_bits_have_the_slots_of_the_float_model_and_the_same_updates() {
+    let base = tiny("roberta");
+    let targets = spec(&["query", "output.dense"], Binding::Bank, 1.0);
+    let float = adapt(&base, &targets).unwrap();
+    for scheme in [Scheme::Int4 { block: 16 }, Scheme::Nf4 { block: 16 }] {
+        let packed = quantise(&base, scheme, |name| name.contains("attention")).unwrap().model;
+        let kinds: Vec<_> = packed.graph.as_ref().unwrap().node.iter().map(|node| node.op_type.clone()).collect();
+        assert!(kinds.iter().any(|kind| kind.starts_with("MatMulNBits") || kind.starts_with("MatMulBnb4")));
+        let adapted = adapt(&packed, &targets).unwrap();
+        assert_eq!(adapted.slots, float.slots, "{scheme:?}");
+        let mut inputs = with(tokens(), stacked(&adapted.slots, &[0, 1]));
+        inputs.push((ADAPTER_IDS, ints(&[3], &[0, 1, 0])));
+        let plain = run(&mut session(&packed).unwrap(), &tokens(), LAST_HIDDEN_STATE).1;
+        let answer = run(&mut session(&adapted.model).unwrap(), &inputs, LAST_HIDDEN_STATE).1;
+        let row = plain.len() / 3;
+        assert_eq!((&answer[..row], &answer[2 * row..]), (&plain[..row], &plain[2 * row..]), "slot 0 is the base");
+        assert!((row..2 * row).any(|i| (answer[i] - plain[i]).abs() > 0.01));
     }
 }
 

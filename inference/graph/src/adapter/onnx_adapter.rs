@@ -134,8 +134,7 @@ fn factor(table: Table<'_>) -> Result<(String, Factor), AdapterError> {
 fn assemble(mut factors: BTreeMap<String, Factor>) -> Result<Adapter, AdapterError> {
     let mut adapter = Adapter::default();
     while let Some((name, a)) = factors.pop_first() {
-        let module =
-            name.strip_prefix("lora.").and_then(|name| Some(name.strip_suffix(".A").or(name.strip_suffix(".B"))?));
+        let module = name.strip_prefix("lora.").and_then(|name| name.strip_suffix(".A").or(name.strip_suffix(".B")));
         let module = module.filter(|module| !module.is_empty()).ok_or(AdapterError::UnknownName(name.clone()))?;
         // `A` sorts before `B`.
         let [first, second] = input_names(module);

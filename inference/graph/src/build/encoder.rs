@@ -7,8 +7,10 @@
 //! that the part from `hidden.k` on is a graph of its own.
 
 use super::parameters::Parameters;
-pub use super::{ATTENTION_MASK, INPUT_IDS, LAST_HIDDEN_STATE};
-use super::{Architecture, BuildError, EncoderConfig, OPSET, Storage, Weights, hidden, names};
+use super::{
+    ATTENTION_MASK, Architecture, BuildError, EncoderConfig, INPUT_IDS, LAST_HIDDEN_STATE, OPSET, Storage, Weights,
+    hidden, names,
+};
 use crate::onnx::{DataType, Dim, ModelProto};
 use crate::{GraphBuilder, Value};
 

@@ -35,11 +35,6 @@ pub use llama::{AttentionBias, LlamaConfig};
 pub use rotary::{Rotary, RotaryScaling};
 pub use weights::{Storage, Weights};
 
-// The encoder's names under the module they were first known by.
-pub use encoder as bert;
-/// An encoder's configuration, under the name of the first family that was known.
-pub use config::EncoderConfig as BertConfig;
-
 /// The operator set that the graphs are written in: the first with `Gelu`.
 pub const OPSET: i64 = 20;
 
