@@ -134,7 +134,7 @@ impl<'a> Index<'a> {
     fn sort(&self) -> Result<Vec<usize>, GraphError> {
         let nodes = &self.graph.node;
         let mut missing: Vec<usize> = vec![0; nodes.len()];
-        for (value, _) in &self.producers {
+        for value in self.producers.keys() {
             for &reader in self.consumers(value) {
                 missing[reader] += 1;
             }

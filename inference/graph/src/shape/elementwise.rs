@@ -51,7 +51,7 @@ pub(super) fn nary(call: &Call<'_>, like: usize, element: Option<DataType>) -> O
 fn entries(call: &Call<'_>, result: &Fact) -> Option<Vec<Option<Extent>>> {
     let operation = operation(&call.node.op_type)?;
     let shape = result.sizes().filter(|sizes| sizes.iter().product::<usize>() <= MAX_ENTRIES)?;
-    let inputs: Option<Vec<(&[Option<Extent>], Vec<usize>)>> = (0..call.inputs.len())
+    let inputs: Option<Vec<_>> = (0..call.inputs.len())
         .map(|input| Some((call.entries(input)?, sources(&call.fact(input)?.sizes()?, &shape))))
         .collect();
     let inputs = inputs?;

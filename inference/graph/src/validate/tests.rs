@@ -111,12 +111,15 @@ fn real_models_pass() {
     verdict(&smaller.model).unwrap();
 }
 
+/// Puts something into a model.
+type Hide<'a> = Box<dyn Fn(&mut ModelProto) + 'a>;
+
 #[test]
 fn data_in_other_files_are_refused_wherever_they_hide() {
     for secret in external() {
         let dense = || secret.clone();
         let two = || TensorProto::from_f32("v", &[2], &[1.0; 2]);
-        let places: Vec<(&str, Box<dyn Fn(&mut ModelProto)>)> = vec![
+        let places: Vec<(&str, Hide<'_>)> = vec![
             ("initialiser", Box::new(|model| graph(model).initializer.push(dense()))),
             (
                 "sparse values",
