@@ -77,11 +77,15 @@ impl Core {
         let deployed = self.local.deployments()?;
         let found = deployed.iter().find(|deployment| Some(deployment.model) == id);
         found.map(|deployment| deployment.model).ok_or_else(|| {
-            let known: Vec<String> = names.iter().map(|named| format!("{:?}", named.name)).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let own = self.models.info().ok().map(|own| own.name);
+            let known = names.iter().map(|named| &named.name).chain(&own);
+            let known = known.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
             ServiceError::not_found(
                 "unknown-model",
-                format!("no model {name_or_id:?} is deployed here (deployed: {known}); `datanet model deploy ID` does"),
+                format!(
+                    "no model {name_or_id:?} here; this node has {known}; `datanet model deploy ID` brings another"
+                ),
             )
         })
     }

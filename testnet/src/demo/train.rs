@@ -40,6 +40,7 @@ fn job() -> Value {
         "task": "classify",
         "max_tokens": 48,
         "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "value"], "layers": [4, 5] },
+        "recipe": { "epochs": 3 },
     })
 }
 
@@ -49,7 +50,7 @@ pub(super) async fn fine_tune(client: &Client, datanet: &str, ui: &Ui) -> Result
     let step = ui.step("fine-tuning on what was accepted");
     let mut plan = job();
     plan["attribution"] =
-        json!({ "method": "influence", "curvature": "all", "audit_subsets": 8, "audit_contributors": 4 });
+        json!({ "method": "influence", "curvature": "true-label", "audit_subsets": 8, "audit_contributors": 4 });
     let body = json!({ "model": "minilm-l6", "training_file": datanet, "suffix": "topics", "seed": 0, "job": plan });
     let job = client.create_job(&body).await.context("the node takes no fine-tuning job")?;
     let done = tokio::time::timeout(PATIENCE, follow(client, &job.id, &step)).await;

@@ -71,7 +71,12 @@ impl LoraPair {
     /// From the orientation of an adapted graph: `a` `[in, rank]`, `b` `[rank, out]`. The sizes must fit the lengths, as
     /// [`Adapter::check`] checks.
     pub fn from_graph(a: &[f32], b: &[f32], in_features: usize, out_features: usize) -> Self {
-        Self { a: transposed(a, in_features), b: transposed(b, b.len() / out_features.max(1)), in_features, out_features }
+        Self {
+            a: transposed(a, in_features),
+            b: transposed(b, b.len() / out_features.max(1)),
+            in_features,
+            out_features,
+        }
     }
 
     /// `A` as an adapted graph takes it, `[in, rank]`.

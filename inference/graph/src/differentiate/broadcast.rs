@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(plan(&[n.clone(), Size::Known(3)], &[Size::Known(3)]), some(1, &[0]));
         assert_eq!(plan(&[m.clone(), n.clone()], &[Size::Known(1), n.clone()]), some(0, &[0]));
         assert_eq!(plan(&[m.clone(), n.clone()], &[Size::Known(1)]), some(1, &[0, 1]));
-        assert_eq!(plan(&[n.clone()], &[m]), None);
+        assert_eq!(plan(std::slice::from_ref(&n), &[m]), None);
         assert_eq!(plan(&[Size::Known(3)], &[n]), None);
         assert_eq!(plan(&[Size::Unknown], &[Size::Unknown]), None);
     }

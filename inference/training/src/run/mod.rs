@@ -31,8 +31,8 @@ use datanet_inference::runtime::{Runtime, SessionConfig};
 
 pub use drive::{Ended, Rhythm, drive, resume};
 pub use error::TrainError;
-pub use influence::LeftOut;
 pub use event::{Control, Event};
+pub use influence::LeftOut;
 pub use memory::resident;
 pub(crate) use prepare::Prepared;
 use prepare::checkpoint_folder;
