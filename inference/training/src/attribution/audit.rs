@@ -111,6 +111,9 @@ pub struct Ground {
     pub contributor_rises: Rows,
 }
 
+/// Trains again: given true at the records to leave out, the losses of the held-out answers.
+pub type Retrain<'a> = dyn FnMut(&[bool]) -> Result<Vec<f32>, ModelError> + 'a;
+
 /// Progress of an audit: retrainings done, and all of them.
 pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
 
@@ -143,7 +146,7 @@ impl AuditPlan {
     pub fn observe(
         &self,
         belonging: &Belonging,
-        retrain: &mut dyn FnMut(&[bool]) -> Result<Vec<f32>, ModelError>,
+        retrain: &mut Retrain<'_>,
         progress: &mut Progress<'_>,
     ) -> Result<Ground, ModelError> {
         let subsets = self.draw_subsets(belonging.columns());

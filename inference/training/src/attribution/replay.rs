@@ -387,8 +387,8 @@ impl Coefficients {
             *m = self.keep_m * *m + self.take_m * dg;
             *v = self.keep_v * *v + take_v * dg;
             *theta = self.keep_theta * *theta - by_m * *m + by_v * *v;
-            // x - x is 0, unless x is infinite or not a number.
-            finite += (*theta - *theta) + (*v - *v);
+            // 0 x is 0, unless x is infinite or not a number.
+            finite += 0.0 * *theta + 0.0 * *v;
         }
         finite == 0.0
     }
