@@ -148,7 +148,8 @@ async fn dishonest(node: &TestNode, honest: &AnswerRecord) {
         change(&mut record);
         AnswerRecord::sign(record.receipt, record.input, record.output, key)
     };
-    let cases: [(fn(&mut AnswerRecord), &str); 5] = [
+    type Forgery = fn(&mut AnswerRecord);
+    let cases: [(Forgery, &str); 5] = [
         (|r| r.output.label = Some("space".into()), "the answer says"),
         (|r| r.output.scores[0].probability += 20_000, "probabilities"),
         (|r| r.receipt.credits[0].weight -= 1, "sum to one million"),

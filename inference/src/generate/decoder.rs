@@ -130,7 +130,7 @@ fn last_logits_only(model: &mut ModelProto) {
     let Some(graph) = model.graph.as_mut() else { return };
     let mut wanted = LOGITS.to_owned();
     let projection = loop {
-        let Some(at) = graph.node.iter().position(|node| node.output.iter().any(|name| *name == wanted)) else {
+        let Some(at) = graph.node.iter().position(|node| node.output.contains(&wanted)) else {
             return;
         };
         match graph.node[at].op_type.as_str() {

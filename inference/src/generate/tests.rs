@@ -265,7 +265,7 @@ async fn sequences_of_different_adapters_step_together() {
         service.load_adapter(AdapterKey([number as u8; 32]), strong).await.unwrap();
     }
     let ask = |at: usize| {
-        let adapter = (at % 5 < 4).then(|| AdapterKey([(at % 5) as u8; 32]));
+        let adapter = (at % 5 < 4).then_some(AdapterKey([(at % 5) as u8; 32]));
         service.complete(GenerateRequest { adapter, ..greedy(6, 20) })
     };
     let mut apart = Vec::new();

@@ -91,6 +91,9 @@ pub(super) fn spawn(
     Ok(EncoderHandle { commands: sender, shared: Arc::new(shared) })
 }
 
+/// Where a text's vector arrives.
+type Reply = oneshot::Receiver<Result<Vec<f32>, ServeError>>;
+
 impl EncoderHandle {
     /// What is being served.
     pub fn model(&self) -> &EncoderInfo {
@@ -289,7 +292,7 @@ impl EncoderHandle {
         texts: Vec<Vec<u32>>,
         adapter: Option<Arc<Loaded>>,
         mut room: OwnedSemaphorePermit,
-    ) -> Result<Vec<oneshot::Receiver<Result<Vec<f32>, ServeError>>>, ServeError> {
+    ) -> Result<Vec<Reply>, ServeError> {
         let (mut jobs, mut replies) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
         for ids in texts {
             let (reply, receiver) = oneshot::channel();
@@ -332,10 +335,7 @@ impl EncoderHandle {
     }
 
     /// Queues token ids without a tokenizer in between.
-    pub(super) fn submit_ids(
-        &self,
-        texts: Vec<Vec<u32>>,
-    ) -> Result<Vec<oneshot::Receiver<Result<Vec<f32>, ServeError>>>, ServeError> {
+    pub(super) fn submit_ids(&self, texts: Vec<Vec<u32>>) -> Result<Vec<Reply>, ServeError> {
         let room = self.room_for(texts.len())?;
         self.submit(texts, None, room)
     }

@@ -20,6 +20,7 @@ pub fn session() -> SessionConfig {
     SessionConfig::default()
 }
 
+#[expect(clippy::type_complexity, reason = "a table of words, read once")]
 const TOPICS: [(&str, [&str; 8], [&str; 6], [&str; 6]); 3] = [
     (
         "storage",

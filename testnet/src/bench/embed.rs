@@ -14,9 +14,9 @@ use prost::Message as _;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use super::encoder::passages;
 use super::solo::Solo;
 use super::{Measure, median};
-use crate::data::Dataset;
 use crate::network::{self, Network};
 use crate::ui::Ui;
 
@@ -80,13 +80,6 @@ pub async fn run(bench: &EmbedBench, json: bool) -> Result<Vec<Measure>> {
     .await
 }
 
-/// Real passages.
-fn passages(most: usize) -> Result<Vec<String>> {
-    let data = Dataset::from_registry(1)?;
-    let records = data.contributors.iter().flat_map(|c| &c.records).chain(&data.holdout).chain(&data.questions);
-    Ok(records.map(|r| r.text.clone()).take(most.max(BATCH)).collect())
-}
-
 /// All batches once, several requests at a time; embeddings a second.
 async fn through_api(client: &crate::api::Client, batches: &[Vec<String>], at_once: usize) -> Result<f64> {
     let began = Instant::now();
@@ -144,7 +137,7 @@ impl Bare {
 
     /// Real passages in batches, sorted by tokens: hardly any padding, so that neither side gains by grouping better.
     fn batches(&self, most: usize) -> Result<Vec<Vec<String>>> {
-        let texts = passages(most)?;
+        let texts = passages(most.max(BATCH))?;
         let encoded = self.tokenizer.encode_batch(texts.clone(), true).map_err(|e| anyhow::anyhow!("{e}"))?;
         let mut sized: Vec<(usize, String)> = encoded.iter().map(|e| e.get_ids().len()).zip(texts).collect();
         sized.sort();

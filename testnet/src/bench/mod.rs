@@ -1,15 +1,29 @@
 //! Where measurements live: each interface of a node against the bare library underneath it, in the same run.
 
+mod adapters;
+mod attribution;
+mod attribution_attacks;
+mod attribution_text;
 mod contribute;
+mod decoder;
 mod embed;
+mod encoder;
+mod generate;
+mod quant;
+mod serve;
 mod solo;
 mod train;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 
+pub use adapters::{AdaptersBench, run as adapters};
+pub use attribution::{AttributionBench, run as attribution};
 pub use contribute::{ContributeBench, run as contribute};
 pub use embed::{EmbedBench, run as embed};
+pub use generate::{GenerateBench, run as generate};
+pub use quant::{QuantBench, run as quant};
+pub use serve::{ServeBench, run as serve};
 pub use train::{TrainBench, run as train};
 
 /// One measurement: ours beside the peer's.

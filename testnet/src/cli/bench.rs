@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::bench::{self, ContributeBench, EmbedBench, Measure, TrainBench};
+use crate::bench::{
+    self, AdaptersBench, AttributionBench, ContributeBench, EmbedBench, GenerateBench, Measure, QuantBench, ServeBench,
+    TrainBench,
+};
 
 /// What can be measured.
 #[derive(Subcommand, Debug)]
@@ -55,6 +58,81 @@ pub(super) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// Embeddings and classes from the serving worker, against bare ONNX Runtime; waits of 1, 8 and 64 clients
+    Serve {
+        /// Texts a round
+        #[arg(long, default_value_t = 512)]
+        texts: usize,
+        /// Rounds of each side
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Threads of the model on both sides
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// Many adapters in one batch, against one in the batch and against one by one
+    Adapters {
+        /// Rounds of each
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Threads of the model
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// 8-bit serving and 4-bit memory, against float
+    Quant {
+        /// Texts a round, and passages that are compared
+        #[arg(long, default_value_t = 256)]
+        texts: usize,
+        /// Rounds of each side
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Threads of the model on both sides
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tokens a second from the generation service, against a bare loop over the same graph
+    Generate {
+        /// Tokens of an answer
+        #[arg(long, default_value_t = 96)]
+        tokens: usize,
+        /// Streams at once
+        #[arg(long, default_value_t = 16)]
+        streams: usize,
+        /// Rounds of each
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Threads of the model on both sides
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forward replay and every other method of attribution, against real retraining
+    Attribution {
+        /// Data in the demo's form: one folder a contributor, and holdout.jsonl
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Attempts to be paid more for the same data instead
+        #[arg(long)]
+        attacks: bool,
+        /// Retrainings with a tenth of the records removed, each task
+        #[arg(long, default_value_t = 20)]
+        subsets: usize,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Bench {
@@ -75,6 +153,21 @@ impl Bench {
             }
             Self::Train { steps, threads, data, json } => {
                 (bench::train(&TrainBench { steps, threads, data }, json).await?, json)
+            }
+            Self::Serve { texts, rounds, threads, json } => {
+                (bench::serve(&ServeBench { texts, rounds, threads }, json).await?, json)
+            }
+            Self::Adapters { rounds, threads, json } => {
+                (bench::adapters(&AdaptersBench { rounds, threads }, json).await?, json)
+            }
+            Self::Quant { texts, rounds, threads, json } => {
+                (bench::quant(&QuantBench { texts, rounds, threads }, json).await?, json)
+            }
+            Self::Generate { tokens, streams, rounds, threads, json } => {
+                (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
+            }
+            Self::Attribution { data, attacks, subsets, json } => {
+                (bench::attribution(&AttributionBench { data, attacks, subsets }, json).await?, json)
             }
         })
     }

@@ -1,18 +1,18 @@
 // Talks to a node with the official OpenAI client for JavaScript, unmodified.
 //
-// usage: node official.mjs BASE_URL TOKEN DECODER EMBEDDER
+// usage: node official.mjs BASE_URL TOKEN DECODER EMBEDDER PAYER
 //
 // Prints one JSON object of what came back; the test compares it.
 
 import OpenAI from "openai";
 
-const [baseURL, apiKey, decoder, embedder] = process.argv.slice(2);
+const [baseURL, apiKey, decoder, embedder, user] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: 0 });
 const messages = [
   { role: "system", content: "Answer in a few words." },
   { role: "user", content: "What is a mutex?" },
 ];
-const sampling = { max_tokens: 12, temperature: 0.8, top_p: 0.9, seed: 7 };
+const sampling = { max_tokens: 12, temperature: 0.8, top_p: 0.9, seed: 7, user };
 const seen = {};
 
 seen.models = [];
@@ -52,6 +52,7 @@ const completion = await client.completions.create({
   max_tokens: 5,
   temperature: 0,
   stop: ["\n\n"],
+  user,
 });
 seen.completion = completion.choices[0].text;
 

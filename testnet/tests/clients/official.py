@@ -1,6 +1,6 @@
 """Talks to a node with the official OpenAI client for Python, unmodified.
 
-usage: official.py BASE_URL TOKEN DECODER EMBEDDER
+usage: official.py BASE_URL TOKEN DECODER EMBEDDER PAYER
 
 Prints one JSON object of what came back; the test compares it.
 """
@@ -11,7 +11,7 @@ import sys
 import openai
 from openai import OpenAI
 
-base_url, token, decoder, embedder = sys.argv[1:5]
+base_url, token, decoder, embedder, payer = sys.argv[1:6]
 client = OpenAI(base_url=base_url, api_key=token, max_retries=0)
 messages = [{"role": "system", "content": "Answer in a few words."}, {"role": "user", "content": "What is a mutex?"}]
 seen = {}
@@ -24,7 +24,15 @@ plain = client.embeddings.create(model=embedder, input="a mutex", encoding_forma
 seen["embedding_difference"] = max(abs(a - b) for a, b in zip(vectors.data[0].embedding, plain.data[0].embedding))
 
 chat = client.chat.completions.create(
-    model=decoder, messages=messages, max_tokens=12, temperature=0.8, top_p=0.9, seed=7, logprobs=True, top_logprobs=2
+    model=decoder,
+    messages=messages,
+    max_tokens=12,
+    temperature=0.8,
+    top_p=0.9,
+    seed=7,
+    logprobs=True,
+    top_logprobs=2,
+    user=payer,
 )
 seen["chat"] = chat.choices[0].message.content
 seen["finish"] = chat.choices[0].finish_reason
@@ -39,6 +47,7 @@ stream = client.chat.completions.create(
     temperature=0.8,
     top_p=0.9,
     seed=7,
+    user=payer,
     stream=True,
     stream_options={"include_usage": True},
 )
@@ -49,7 +58,7 @@ for chunk in stream:
     receipt = (chunk.model_extra or {}).get("datanet") or receipt
 seen["streamed"], seen["streamed_usage"], seen["streamed_receipt"] = text, usage.completion_tokens, receipt
 
-completion = client.completions.create(model=decoder, prompt="A mutex", max_tokens=5, temperature=0, stop=["\n\n"])
+completion = client.completions.create(model=decoder, prompt="A mutex", max_tokens=5, temperature=0, stop=["\n\n"], user=payer)
 seen["completion"] = completion.choices[0].text
 
 try:

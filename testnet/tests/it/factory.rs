@@ -82,8 +82,10 @@ fn the_official_clients_of_openai_work_unmodified() -> Result<()> {
         let job = finished(&client, &decoder(&datanet)).await?;
         let model = job.release.context("a job that succeeded has a model")?;
         client.deploy(&model).await?;
+        account(&client, "payer").await?;
+        client.open_channel("payer", None, 20 * PRICE).await?;
         let (base, token) = (format!("{}/v1", network.nodes()[0].api()?), network.nodes()[0].token()?);
-        let arguments = [base.as_str(), token.as_str(), model.as_str(), BASE];
+        let arguments = [base.as_str(), token.as_str(), model.as_str(), BASE, "payer"];
         let python =
             PythonPackages::OPENAI.ready().await?.run(include_str!("../clients/official.py"), &arguments).await?;
         satisfied(&python, &model).context("the client for Python")?;

@@ -54,6 +54,9 @@ pub struct Shared {
     voucher: Option<SignedVoucher>,
     /// Extension: pays instead of a voucher; an account of this node with an open channel to it.
     account: Option<String>,
+    /// OpenAI's name for who asks. Where it is the name of an account of this node, that account pays, so that clients
+    /// which know no extension can pay too.
+    user: Option<String>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -246,7 +249,8 @@ impl Shared {
             return Err(bad("logprobs", "at most the 20 likeliest tokens are sent"));
         }
         let sampling = self.sampling(newer_limit)?;
-        let payment = state.payment(self.voucher, self.account)?;
+        let user = self.user.filter(|name| self.voucher.is_none() && state.core.keyring.get(name).is_ok());
+        let payment = state.payment(self.voucher, self.account.or(user))?;
         Ok(CompletionAsk { model: self.model, prompt, sampling, logprobs, payment })
     }
 

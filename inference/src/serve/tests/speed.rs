@@ -33,6 +33,7 @@ impl Bench {
 }
 
 /// The fastest round of each job, the rounds interleaved: what the machine does when nobody disturbs it.
+#[expect(clippy::type_complexity, reason = "named closures, of one test")]
 fn fastest(jobs: &mut [(&str, Box<dyn FnMut() -> Duration + '_>)]) -> Vec<Duration> {
     let mut best = vec![Duration::MAX; jobs.len()];
     for _ in 0..ROUNDS {

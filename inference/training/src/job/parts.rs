@@ -225,7 +225,7 @@ impl Attribution {
 }
 
 /// When the held-out records are asked, and when training ends early.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Default, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Evaluation {
     /// Steps between two evaluations; 0 asks at the end only.
@@ -234,12 +234,6 @@ pub struct Evaluation {
     pub early_stop: usize,
     /// Steps between two checkpoints; 0 makes about ten in a run.
     pub checkpoint: usize,
-}
-
-impl Default for Evaluation {
-    fn default() -> Self {
-        Self { every: 0, early_stop: 0, checkpoint: 0 }
-    }
 }
 
 impl Evaluation {

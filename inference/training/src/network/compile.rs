@@ -170,7 +170,6 @@ impl Blueprint {
     }
 }
 
-#[expect(clippy::type_complexity, reason = "a graph, its sessions' settings, and what was made smaller")]
 /// The frozen base, held as the job says, and how its sessions find its weights.
 fn base_graph(
     job: &Job,
@@ -221,7 +220,6 @@ fn first_layer(slots: &[LoraSlot]) -> usize {
 }
 
 /// The frozen layers below layer `first`, if there are any, with the value that they end with; and the rest.
-#[expect(clippy::type_complexity, reason = "a graph and the name of its end, or nothing; and another graph")]
 fn cut(
     graph: &ModelProto,
     first: usize,

@@ -83,7 +83,6 @@ impl Prepared {
     }
 }
 
-#[expect(clippy::type_complexity, reason = "a network, and what a decoder from nothing has beside it")]
 fn network(setup: &Setup<'_>) -> Result<(Network, Option<(LlamaConfig, PathBuf)>), TrainError> {
     let job = setup.job;
     let Some(plan) = &job.scratch else {

@@ -1,0 +1,211 @@
+//! Whose records helped: forward replay and every other method, held against real retraining in the same run.
+//!
+//! Two tasks: handwritten digits on a small network, clean and with noisy contributors, and the demo's texts on a
+//! transformer. A row compares forward replay's agreement with retraining with that of another method; further rows
+//! say whether it reaches what the arithmetic ought to.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use datanet_training::attribution::gauss_newton::DAMPINGS;
+use datanet_training::attribution::similarity::unit;
+use datanet_training::attribution::study::{
+    self, DigitsTask, Logistic, Plain, Points, Report, Study, Vectors, convex, replay_name,
+};
+use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness, Rows};
+
+use super::{Measure, attribution_attacks, attribution_text};
+use crate::peer::PythonPackages;
+use crate::ui::Ui;
+
+/// Where the digits come from.
+const DIGITS: PythonPackages = PythonPackages { name: "digits", packages: &["scikit-learn==1.9.1"] };
+/// Gives the digits' CSV file.
+const SCRIPT: &str = include_str!("peers/digits.py");
+/// Records and queries of the convex check.
+const CONVEX: [usize; 2] = [1_400, 100];
+/// Damping of the convex check's minimum.
+const CONVEX_L2: f32 = 1e-2;
+/// Where the loss is convex, influence functions are the truth to first order.
+const GOAL_CONVEX: f64 = 0.99;
+/// The least agreement that another method is divided by: below it a ratio says nothing.
+const LEAST: f64 = 0.01;
+/// Contributors left out one by one: all of them.
+const LEFT_OUT: usize = 20;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct AttributionBench {
+    /// Data in the demo's form instead of the demo's own, for the text task.
+    pub data: Option<PathBuf>,
+    /// Whether attacks are measured instead of methods.
+    pub attacks: bool,
+    /// Retrainings with a tenth of the records removed, each task.
+    pub subsets: usize,
+}
+
+/// Measures.
+///
+/// # Errors
+/// When the digits or texts cannot be had, or a training fails.
+pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
+    let ui = Ui::new(json);
+    let points = digits(&ui).await?;
+    let (bench, texts) = (bench.clone(), attribution_text::Texts::ready(&ui, bench).await?);
+    // Trainings of minutes, which no asynchronous thread should be kept by.
+    tokio::task::spawn_blocking(move || {
+        if bench.attacks {
+            return attribution_attacks::run(&points, &texts, &ui);
+        }
+        let mut measures = vec![convex_check(&points, bench.subsets, &ui)?];
+        for noisy in [false, true] {
+            let report = study_digits(&points, noisy, bench.subsets, &ui)?;
+            measures.extend(compared(if noisy { "noisy digits" } else { "digits" }, &report));
+        }
+        measures.extend(attribution_text::run(&texts, bench.subsets, &ui)?);
+        Ok(measures)
+    })
+    .await?
+}
+
+async fn digits(ui: &Ui) -> Result<Points> {
+    let step = ui.step(format!("the digits ({})", DIGITS.packages.join(", ")));
+    let ready = async {
+        let told = DIGITS.ready().await?.run(SCRIPT, &[]).await?;
+        let csv = told["csv"].as_str().context("scikit-learn's digits are not where they were")?;
+        Ok::<_, anyhow::Error>(Points::digits(csv.as_bytes())?)
+    };
+    match ready.await {
+        Ok(points) => {
+            step.done(format!("{} of them", points.len()));
+            Ok(points)
+        }
+        Err(error) => {
+            step.failed(format!("{error:#}"));
+            Err(error.context("the digits come with a package that cannot be installed"))
+        }
+    }
+}
+
+fn convex_check(points: &Points, subsets: usize, ui: &Ui) -> Result<Measure> {
+    let step = ui.step("the convex check");
+    let [records, queries] = CONVEX;
+    let network = Logistic { features: points.features, classes: points.classes };
+    let mut model = Plain { network, points: points.shuffled(0) };
+    let plan = AuditPlan { subsets, ..AuditPlan::default() };
+    let samples: Vec<usize> = (0..records).collect();
+    let asked: Vec<usize> = (records..records + queries).collect();
+    let lds = convex::check(&mut model, &samples, &asked, CONVEX_L2, &plan.draw_subsets(records))?;
+    step.done(format!("LDS {lds:.4}"));
+    Ok(reached("convex check: influence functions", "LDS", Some(lds), GOAL_CONVEX))
+}
+
+fn study_digits(points: &Points, noisy: bool, subsets: usize, ui: &Ui) -> Result<Report> {
+    let mut task = DigitsTask::new(points, noisy, 0)?;
+    let (count, queries) = (task.contributors.len(), task.queries.len());
+    let vectors = |from: usize, rows: usize| {
+        let places: Vec<usize> = (from..from + rows).collect();
+        unit(&Rows { rows, columns: points.features, data: task.model.points.pick(&places).vectors })
+    };
+    let (records, answers) = (vectors(0, count), vectors(count, queries));
+    let labels = task.model.points.labels.clone();
+    let plan = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
+    let study = Study {
+        course: &task.course,
+        contributors: &task.contributors,
+        queries: &task.queries,
+        curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],
+        dampings: &DAMPINGS,
+        gauss_newton_rows: Curvature::All,
+        vectors: Some(Vectors {
+            records: &records,
+            labels: &labels[..count],
+            answers: &answers,
+            answer_labels: &labels[count..],
+        }),
+        plan: &plan,
+    };
+    let step = ui.step(if noisy { "noisy digits" } else { "digits" });
+    let report = study::run(&mut task.model, &study, &mut |done, all| step.say(format!("retraining {done} of {all}")))?;
+    step.done(summary(&report));
+    Ok(report)
+}
+
+/// What was studied, in a few words.
+pub(super) fn summary(report: &Report) -> String {
+    let accuracy = report.accuracy.map(|share| format!("accuracy {share:.3}, ")).unwrap_or_default();
+    let (loss, steps) = (report.loss, report.steps);
+    format!("{accuracy}loss {loss:.3}, {} parameters, {steps} steps", report.parameters)
+}
+
+/// Forward replay with all rows beside every method, itself with cheaper rows included: the latter, and agreement
+/// across contributors, are told without a goal.
+pub(super) fn compared(task: &str, report: &Report) -> Vec<Measure> {
+    let Some(ours) = find(report, Curvature::All) else { return Vec::new() };
+    let mut measures = Vec::new();
+    for row in report.rows.iter().filter(|row| row.method != replay_name(Curvature::All)) {
+        let goal = if row.method.starts_with("forward replay") { 0.0 } else { 1.0 };
+        let scores = [
+            ("LDS", ours.lds, row.faithfulness.lds, goal),
+            ("who", ours.who, row.faithfulness.who, 0.0),
+            ("pay", ours.pay, row.faithfulness.pay, 0.0),
+        ];
+        for (unit, ours, peer, goal) in scores {
+            let (Some(ours), Some(peer)) = (ours, peer) else { continue };
+            let (ours, peer) = (f64::from(ours), f64::from(peer));
+            let (name, ratio) = (format!("{task}: forward replay, all rows"), ours / peer.max(LEAST));
+            measures.push(Measure::of(&name, unit, ours, peer, &row.method, ratio, goal));
+        }
+    }
+    measures
+}
+
+/// The scores of forward replay with this curvature.
+pub(super) fn find(report: &Report, curvature: Curvature) -> Option<&Faithfulness> {
+    let name = replay_name(curvature);
+    report.rows.iter().find(|row| row.method == name).map(|row| &row.faithfulness)
+}
+
+/// Agreement with retraining, of which 1 is all there is; a score that could not be measured reaches nothing.
+pub(super) fn reached(name: &str, unit: &str, score: Option<f32>, goal: f64) -> Measure {
+    let score = score.map_or(0.0, f64::from);
+    Measure::of(name, unit, score, 1.0, "real retraining", score, goal)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use datanet_training::attribution::MethodScores;
+
+    use super::*;
+
+    fn report() -> Report {
+        let scores = |name: String, lds: f32| {
+            let faithfulness = Faithfulness { lds: Some(lds), who: None, pay: Some(-0.5) };
+            MethodScores::new(name, faithfulness, Duration::ZERO)
+        };
+        let rows = vec![
+            scores(replay_name(Curvature::All), 0.9),
+            scores(replay_name(Curvature::TrueLabel), 0.8),
+            scores("DataInf".to_owned(), 0.45),
+        ];
+        let (accuracy, pay_agreement) = (Some(0.5), None);
+        Report { rows, accuracy, loss: 1.0, parameters: 1, steps: 1, training_seconds: 1.0, pay_agreement }
+    }
+
+    #[test]
+    fn every_other_method_is_a_peer_and_cheaper_rows_are_only_told() {
+        let measures = compared("digits", &report());
+        let lds: Vec<&Measure> = measures.iter().filter(|measure| measure.unit == "LDS").collect();
+        assert_eq!((measures.len(), lds.len()), (4, 2));
+        assert!(lds[0].goal == 0.0 && lds[1].goal == 1.0 && (lds[1].ratio - 2.0).abs() < 1e-6);
+        assert!(measures.iter().all(|measure| measure.ratio.is_finite()));
+    }
+
+    #[test]
+    fn what_was_not_measured_reaches_nothing() {
+        let missing = reached("text", "LDS", None, 0.8);
+        assert!(missing.ratio < missing.goal);
+    }
+}
