@@ -340,16 +340,6 @@ impl Default for TrainingConfig {
     }
 }
 
-/// In which numbers weights are held while they serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Quantise {
-    /// As they came.
-    None,
-    /// 8-bit integers.
-    Int8,
-}
-
 /// `[models]`: serving released models.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -364,20 +354,11 @@ pub struct ModelsConfig {
     pub queue_depth: u32,
     /// Texts that a model writes at once. `DATANET_MODELS_MAX_STREAMS`.
     pub max_streams: u32,
-    /// In which numbers weights are held. `DATANET_MODELS_QUANTISE`.
-    pub quantise: Quantise,
 }
 
 impl Default for ModelsConfig {
     fn default() -> Self {
-        Self {
-            folder: PathBuf::new(),
-            bank_slots: 32,
-            max_batch_tokens: 0,
-            queue_depth: 1024,
-            max_streams: 16,
-            quantise: Quantise::None,
-        }
+        Self { folder: PathBuf::new(), bank_slots: 32, max_batch_tokens: 0, queue_depth: 1024, max_streams: 16 }
     }
 }
 

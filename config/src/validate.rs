@@ -45,7 +45,6 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "models.max_batch_tokens" => "write 0 for what suits the device, or a number from 512 to 1048576",
         "models.queue_depth" => "write a number from 1 to 65536",
         "models.max_streams" => "write a number from 1 to 256",
-        "models.quantise" => "write \"none\" or \"int8\"",
         "judging.concurrency" => "write a number from 1 to 64",
         "log.filter" => "write a level (error, warn, info, debug, trace) or a filter such as \"warn,datanet=debug\"",
         "log.format" => "write \"text\" or \"json\"",
