@@ -17,6 +17,7 @@ const seen = {};
 
 seen.models = [];
 for await (const model of client.models.list()) seen.models.push(model.id);
+seen.retrieved = (await client.models.retrieve(decoder)).model_id;
 
 const vectors = await client.embeddings.create({ model: embedder, input: ["a mutex", "a parser"] });
 seen.embeddings = vectors.data.map((item) => item.embedding.length);

@@ -17,6 +17,7 @@ messages = [{"role": "system", "content": "Answer in a few words."}, {"role": "u
 seen = {}
 
 seen["models"] = [model.id for model in client.models.list()]
+seen["retrieved"] = (client.models.retrieve(decoder).model_extra or {}).get("model_id")
 
 vectors = client.embeddings.create(model=embedder, input=["a mutex", "a parser"])
 seen["embeddings"] = [len(item.embedding) for item in vectors.data]

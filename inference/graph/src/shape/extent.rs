@@ -46,6 +46,21 @@ impl Extent {
         self.0.values().all(|&coefficient| coefficient > 0)
     }
 
+    /// Itself where it can't fall below 0, given that declared symbols are 1 or more: a range clamps to what is there,
+    /// so that `a-3` is only the size of a range over `a` where `a` is known to reach 3.
+    pub fn if_size(self) -> Option<Self> {
+        let mut above = Self::known(0);
+        for (monomial, &coefficient) in &self.0 {
+            let mut term = Self::known(coefficient);
+            for symbol in monomial {
+                let least = Self::known(i64::from(!symbol.starts_with('?')));
+                term = term.mul(&Self::atom(symbol).add(&least)?)?;
+            }
+            above = above.add(&term)?;
+        }
+        above.is_size().then_some(self)
+    }
+
     pub fn add(&self, other: &Self) -> Option<Self> {
         let mut sum = self.0.clone();
         for (monomial, coefficient) in &other.0 {
@@ -202,6 +217,15 @@ mod tests {
         assert_eq!(parse("2*a*b+b*a").to_string(), "3*a*b");
         assert_eq!(parse("a-a").number(), Some(0));
         assert_eq!(parse("any text (here)").to_string(), "any text (here)");
+    }
+
+    #[test]
+    fn differences_are_sizes_where_nothing_can_fall_below_zero() {
+        for (text, holds) in
+            [("a-1", true), ("a-2", false), ("a*b-b", true), ("3*b-3", true), ("?x-1", false), ("?x", true)]
+        {
+            assert_eq!(parse(text).if_size().is_some(), holds, "{text}");
+        }
     }
 
     #[test]

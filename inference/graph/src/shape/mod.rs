@@ -5,7 +5,8 @@
 //! included: a `Reshape` whose target is computed from `Shape`, `Gather` and `Concat` has a known result. A size of
 //! which nothing is known gets a symbol of its own, beginning with `?`, which spreads to whatever has the same size.
 //!
-//! What is said holds wherever the graph runs at all: a symbolic slice bound, for instance, is taken to lie inside.
+//! What is said holds wherever the graph runs at all and declared symbols are 1 or more; a symbolic slice bound is
+//! taken to lie inside.
 //! Operators without a rule have outputs of unknown type, or of the type that the graph declares for them.
 
 mod create;

@@ -67,9 +67,9 @@ fn length(whole: &Extent, cut: &Cut) -> Option<Extent> {
     match (start.number(), end.number(), step) {
         // All of it, backwards.
         (Some(-1 | FAR..), Some(end), -1) if end <= -FAR => Some(whole.clone()),
-        (Some(start @ 0..), Some(FAR..), 1) => whole.sub(&Extent::known(start)),
+        (Some(start @ 0..), Some(FAR..), 1) => whole.sub(&Extent::known(start))?.if_size(),
         (Some(-1), Some(FAR..), 1) => Some(Extent::known(1)),
-        (Some(start @ 0..), Some(end), 1) if end < 0 => whole.add(&Extent::known(end.checked_sub(start)?)),
+        (Some(start @ 0..), Some(end), 1) if end < 0 => whole.add(&Extent::known(end.checked_sub(start)?))?.if_size(),
         // A symbolic bound is a position inside: beyond the end the graph would not run.
         (Some(start @ 0..), None, 1) if end == whole || whole.number().is_some() => end.sub(&Extent::known(start)),
         (None, None, 1) if end == whole || whole.number().is_some() => end.sub(start),

@@ -214,7 +214,7 @@ fn extend(graph: &mut GraphBuilder, x: &Value, rank: usize, choice: u8) -> (Valu
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn random_graphs_have_the_shapes_inferred(
         choices in proptest::collection::vec(0u8..22, 1..8),
@@ -234,6 +234,9 @@ proptest! {
         model.graph.as_mut().unwrap().output[0].r#type = None;
         let (a, b) = sizes;
         let data: Vec<f32> = (0..a * b * 3).map(|at| (at as f32).sin()).collect();
+        // Ranges may leave nothing, of which the runtime takes no maximum.
+        let whole = testing::session(&model);
+        prop_assume!(whole.is_ok_and(|mut it| it.run(ort::inputs!["x" => testing::floats(&[a, b, 3], &data)]).is_ok()));
         compare(&model, vec![("x", testing::floats(&[a, b, 3], &data))], &[("a", a as i64), ("b", b as i64)]);
     }
 }
