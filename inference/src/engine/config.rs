@@ -59,7 +59,7 @@ impl EngineConfig {
 
     /// The session's part of these settings, for weights that lie in `folder`.
     pub(super) fn session(&self, folder: Option<PathBuf>) -> SessionConfig {
-        SessionConfig { device: self.device, threads: self.threads, weights: folder, repeated_shapes: false }
+        SessionConfig { device: self.device, threads: self.threads, weights: folder }
     }
 
     pub(super) fn check(&self) -> Result<(), EngineError> {

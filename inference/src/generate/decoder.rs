@@ -69,7 +69,7 @@ impl Decoder {
         let (heads, head_size) = (llama.num_key_value_heads, llama.head_dim);
         let shape = CacheShape { layers: llama.num_hidden_layers, heads, head_size };
         let weights = Some(folder.weights_folder().to_owned());
-        let session = SessionConfig { device: config.device, threads: config.threads, weights, repeated_shapes: false };
+        let session = SessionConfig { device: config.device, threads: config.threads, weights };
         let session = AdaptedSession::load(runtime, graph, session, &config.targets, config.bank_slots)?;
         let past = (0..shape.layers).flat_map(past).collect();
         let outputs = std::iter::once(LOGITS.to_owned()).chain((0..shape.layers).flat_map(present)).collect();

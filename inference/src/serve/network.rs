@@ -40,7 +40,7 @@ impl Network {
         config: &EncoderConfig,
     ) -> Result<(Self, TextTokenizer, EncoderInfo), ServeError> {
         let Opened { graph, tokenizer, weights, reading, token_types, name, max_tokens, mut labels } = opened;
-        let session = SessionConfig { device: config.device, threads: config.threads, weights, repeated_shapes: false };
+        let session = SessionConfig { device: config.device, threads: config.threads, weights };
         let session = AdaptedSession::load(runtime, graph, session, &config.targets, config.bank_slots)?;
         let padding = Padding { step: config.length_step, max: max_tokens };
         let mut network = Self { session, padding, reading, token_types, dimensions: 0 };

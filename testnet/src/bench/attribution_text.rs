@@ -49,7 +49,7 @@ impl Texts {
 
     /// How sessions run: every batch has the same shape.
     pub(super) fn session(&self) -> SessionConfig {
-        SessionConfig { repeated_shapes: true, ..SessionConfig::default() }
+        SessionConfig::default()
     }
 }
 

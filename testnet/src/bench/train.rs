@@ -146,7 +146,7 @@ fn ours(
     job.recipe.batch = BATCH;
     // As many epochs as give the steps; the rest of the schedule is not run.
     job.recipe.epochs = bench.steps.div_ceil((records.len() / BATCH).max(1));
-    let session = SessionConfig { threads: bench.threads, repeated_shapes: true, ..SessionConfig::default() };
+    let session = SessionConfig { threads: bench.threads, ..SessionConfig::default() };
     let config = NetworkConfig { job: &job, base: model, classes, cache: folder, runtime: &runtime, session: &session };
     let mut network = Network::new(config)?;
     network.load(&records.iter().collect::<Vec<_>>())?;

@@ -111,7 +111,7 @@ fn accuracy(model: &Path, library: &Path, data: TrainingData) -> Result<f64> {
     plan["base"] = json!("minilm-l6");
     let job = Job::from_json(&plan.to_string())?;
     let folder = tempfile::tempdir()?;
-    let session = SessionConfig { repeated_shapes: true, ..SessionConfig::default() };
+    let session = SessionConfig::default();
     let setup = Setup { job: &job, data: &data, snapshot: "", base: model, runtime, session, folder: folder.path() };
     let outcome = run::train(&setup, &mut |_: Event| Control::Continue)?;
     outcome.evaluation.get("accuracy").context("the training says nothing of its accuracy")

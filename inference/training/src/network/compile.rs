@@ -121,7 +121,7 @@ impl Blueprint {
             temperature: 1.0,
             quantised: None,
             runtime: runtime.clone(),
-            session: SessionConfig { repeated_shapes: true, ..session.clone() },
+            session: session.clone(),
         })
     }
 
@@ -180,7 +180,7 @@ fn base_graph(
         Task::Generate => folder.decoder(storage, DecoderForm::Full),
         Task::Classify | Task::Embed => folder.encoder(storage),
     };
-    let mut session = SessionConfig { repeated_shapes: true, ..session.clone() };
+    let mut session = session.clone();
     let scheme = match job.quantise {
         Quantise::None => {
             session.weights = Some(folder.weights_folder().to_owned());
