@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use datanet_inference::engine::folder_id;
+use datanet_inference::graph::build::{Architecture, ModelFolder};
 use datanet_training::job::Task;
 use datanet_types::ModelId;
 
@@ -97,13 +98,11 @@ fn list(folder: &Path) -> Vec<Base> {
     folders.into_iter().filter_map(base).collect()
 }
 
-/// What a model can be made into, by its `config.json`.
+/// Whether a model can be made into what is asked for, by its `config.json`.
 pub fn check_task(base: &Base, task: Task) -> ServiceResult<()> {
-    let path = base.folder.join("config.json");
-    let bytes = std::fs::read(&path).map_err(|error| ServiceError::io("cannot read config.json", &error))?;
-    let kind = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
-    let kind = kind.and_then(|config| Some(config.get("model_type")?.as_str()?.to_owned())).unwrap_or_default();
-    let decoder = kind == "llama";
+    let opened = ModelFolder::open(&base.folder)
+        .map_err(|error| ServiceError::unprocessable("bad-base-model", format!("base model {}: {error}", base.name)))?;
+    let decoder = opened.architecture() == Architecture::Llama;
     if decoder == (task == Task::Generate) {
         return Ok(());
     }

@@ -1,7 +1,8 @@
 //! The records behind a snapshot of the ledger, ready to be learnt from.
 //!
-//! Order, labels and held-out records follow from the ledger and the blobs alone, so every node gathers the same. Whose
-//! column a record is in follows from duplicates: a near copy counts for whoever said it first.
+//! Order, labels and held-out records follow from the ledger and the blobs alone, so every node gathers the same. Of
+//! records that say the same only the first is learnt from, and counts for whoever said it: a copy makes neither its
+//! own giver nor the first one richer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,8 +120,6 @@ fn assemble(shelves: Vec<Shelf>, held_out: Vec<Piece>, job: &Job) -> ServiceResu
     for shelf in &shelves {
         duplicates.add(shelf.contribution.id, &shelf.records, &shelf.embeddings);
     }
-    let givers: BTreeMap<ContributionId, Address> =
-        shelves.iter().map(|shelf| (shelf.contribution.id, shelf.contribution.contributor)).collect();
     let mut columns = Columns::default();
     let (mut pieces, mut places, mut records) = (Vec::new(), Vec::new(), Vec::new());
     for shelf in &shelves {
@@ -130,9 +129,10 @@ fn assemble(shelves: Vec<Shelf>, held_out: Vec<Piece>, job: &Job) -> ServiceResu
             }
             let Some(piece) = shelf.shape.piece(record) else { continue };
             let at = RecordRef { contribution: shelf.contribution.id, record: *position };
-            let owner = duplicates.owner(&at).unwrap_or(at).contribution;
-            let giver = givers.get(&owner).copied().unwrap_or(shelf.contribution.contributor);
-            places.push(columns.place(giver, owner));
+            if duplicates.owner(&at).is_some_and(|first| first != at) {
+                continue;
+            }
+            places.push(columns.place(shelf.contribution.contributor, at.contribution));
             pieces.push(piece);
             records.push(at);
         }
@@ -240,22 +240,23 @@ mod tests {
     const LONG: &str = "the quick brown fox jumps over the lazy dog and runs far away from here";
 
     #[test]
-    fn a_copy_counts_for_whoever_said_it_first() {
+    fn what_was_said_before_is_not_learnt_from_again() {
         let shelves = vec![
             shelf(1, 1, &[(LONG, "a"), ("an entirely different sentence about owls", "b")]),
             shelf(2, 2, &[(LONG, "a"), ("something new about rivers and lakes in spring", "b")]),
             shelf(3, 1, &[("a second contribution of the first contributor", "a")]),
+            shelf(4, 4, &[(LONG, "a")]),
         ];
         let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
         let gathered = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap();
         let sources: Vec<usize> = gathered.dataset.train.iter().map(|example| example.source).collect();
-        assert_eq!(sources, [0, 0, 0, 1, 0]);
+        assert_eq!(sources, [0, 0, 1, 0]);
         let part = |n, records| SourcePart { contribution: ContributionId([n; 32]), records };
-        assert_eq!(gathered.sources[0].contributions, [part(1, 3), part(3, 1)]);
+        assert_eq!(gathered.sources[0].contributions, [part(1, 2), part(3, 1)]);
         assert_eq!(gathered.sources[1].contributions, [part(2, 1)]);
         assert_eq!(
-            (gathered.records[2].contribution.0[0], gathered.dataset.labels),
-            (2, vec!["a".to_owned(), "b".into()])
+            (gathered.sources.len(), gathered.records[2].contribution.0[0], gathered.dataset.labels),
+            (2, 2, vec!["a".to_owned(), "b".into()])
         );
     }
 

@@ -10,13 +10,18 @@ use super::clusters::Clusters;
 use super::minhash::band_keys;
 use super::usefulness::Labelled;
 use super::vector::cosine;
-use super::words::{SHINGLE, jaccard, shingles};
+use super::words::{SHINGLE, jaccard, shingles, word_set};
 use crate::corpus::Record;
 
 /// Near duplicates share at least this part of their shingles.
 pub const NEAR: f64 = 0.75;
 /// Paraphrases have at least this cosine.
 pub const PARAPHRASE: f32 = 0.95;
+/// Records that are not as close as paraphrases, but this close, and of the same words, are near duplicates: words left
+/// out and exchanged, which breaks many shingles of a short text.
+const CLOSE: f32 = 0.85;
+/// The share of common words, in any order, that makes them the same words.
+const SAME_WORDS: f64 = 0.9;
 /// Most members of one bucket that are compared: a flood of copies must not cost the square of its size. The earliest
 /// are kept, and they are the ones that own.
 const BUCKET: usize = 64;
@@ -38,7 +43,7 @@ pub enum DuplicateKind {
     Exact,
     /// Nearly the same words.
     Near {
-        /// Share of common 5-word shingles, [`NEAR`] to 1.
+        /// Share of common 5-word shingles, [`NEAR`] to 1; or of common words where their order was changed.
         jaccard: f64,
     },
     /// The same said otherwise.
@@ -78,6 +83,7 @@ struct Entry {
     label: Option<String>,
     embedding: Box<[f32]>,
     shingles: Box<[u64]>,
+    words: Box<[u64]>,
     keys: Vec<u64>,
     /// The entry that it repeats, if any: what the clusters are made of.
     repeats: Option<usize>,
@@ -87,6 +93,7 @@ struct Entry {
 struct Probe<'a> {
     leaf: Digest,
     shingles: Vec<u64>,
+    words: Vec<u64>,
     keys: Vec<u64>,
     embedding: &'a [f32],
 }
@@ -94,7 +101,8 @@ struct Probe<'a> {
 impl<'a> Probe<'a> {
     fn new(record: &Record, embedding: &'a [f32]) -> Self {
         let shingles = shingles(record.text(), SHINGLE);
-        Self { leaf: record.leaf(), keys: band_keys(&shingles).to_vec(), shingles, embedding }
+        let (keys, words) = (band_keys(&shingles).to_vec(), word_set(record.text()));
+        Self { leaf: record.leaf(), keys, shingles, words, embedding }
     }
 }
 
@@ -145,6 +153,7 @@ impl DuplicateIndex {
                 label: record.label().map(str::to_owned),
                 embedding: probe.embedding.into(),
                 shingles: probe.shingles.into(),
+                words: probe.words.into(),
                 keys: probe.keys,
                 repeats,
             });
@@ -246,12 +255,20 @@ impl DuplicateIndex {
         if embedding.is_empty() {
             return None;
         }
-        let close = |place: Place, other: &[f32]| {
+        let close = |place: Place, other: &[f32], words: &[u64]| {
             let cosine = cosine(embedding, other).min(1.0);
-            (cosine >= PARAPHRASE).then_some(Match { place, kind: DuplicateKind::Paraphrase { cosine } })
+            let jaccard = if cosine < CLOSE { 0.0 } else { jaccard(&probes[i].words, words) };
+            let kind = match (jaccard >= SAME_WORDS, cosine >= PARAPHRASE) {
+                (true, _) => DuplicateKind::Near { jaccard },
+                (false, true) => DuplicateKind::Paraphrase { cosine },
+                (false, false) => return None,
+            };
+            Some(Match { place, kind })
         };
-        let among_entries = self.entries.iter().enumerate().find_map(|(at, e)| close(Place::Entry(at), &e.embedding));
-        among_entries.or_else(|| (0..i).find_map(|other| close(Place::Probe(other), probes[other].embedding)))
+        let mut entries = self.entries.iter().enumerate();
+        let among_entries = entries.find_map(|(at, e)| close(Place::Entry(at), &e.embedding, &e.words));
+        let earlier = |other: usize| close(Place::Probe(other), probes[other].embedding, &probes[other].words);
+        among_entries.or_else(|| (0..i).find_map(earlier))
     }
 }
 
@@ -354,6 +371,23 @@ mod tests {
         assert!(matches!(kinds[1], Some((A, 0, DuplicateKind::Near { jaccard })) if jaccard < 1.0), "{kinds:?}");
         assert!(matches!(kinds[2], Some((A, 0, DuplicateKind::Paraphrase { .. }))), "{kinds:?}");
         assert_eq!(kinds[3], None);
+    }
+
+    #[test]
+    fn words_left_out_and_exchanged_do_not_make_a_record_new() {
+        let mut index = DuplicateIndex::new();
+        index.add(A, &records(&[FIRST]), &[direction(0.0)]);
+        let mut words: Vec<&str> = FIRST.split(' ').collect();
+        words.remove(3);
+        for at in [1, 5, 8] {
+            words.swap(at, at + 1);
+        }
+        let near = index.check(B, &records(&[&words.join(" "), &words.join(" ")]), &[direction(25.0), direction(40.0)]);
+        assert!(
+            matches!(near[0], Some(DuplicateOf { kind: DuplicateKind::Near { jaccard }, .. }) if jaccard >= SAME_WORDS)
+        );
+        // Farther than that from the first, but the same as the one before it.
+        assert_eq!(near[1].map(|found| found.of.contribution), Some(B));
     }
 
     #[test]

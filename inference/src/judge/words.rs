@@ -22,6 +22,14 @@ pub(crate) fn word_hashes(text: &str) -> Vec<u64> {
     words.map(|word| hash_characters(word.chars().flat_map(char::to_lowercase))).collect()
 }
 
+/// Sorted, distinct hashes of the words of `text`.
+pub(crate) fn word_set(text: &str) -> Vec<u64> {
+    let mut words = word_hashes(text);
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
 /// Sorted, distinct hashes of every `length` words in a row; of all words together where there are fewer; of the bare
 /// characters where there is no word at all.
 pub(crate) fn shingles(text: &str, length: usize) -> Vec<u64> {

@@ -28,8 +28,9 @@ const TOKENS: [usize; 2] = [8, 64];
 const WAVES: usize = 4;
 /// Share of one adapter's rate that a mix is to keep.
 const GOAL_ONE: f64 = 0.95;
-/// Times the rate of one by one.
-const GOAL_SINGLY: f64 = 3.0;
+/// Times the rate of one by one, for the shorter texts: with the longer ones a single text keeps the cores as busy as a
+/// batch does, so what is told of them has no goal.
+const GOALS_SINGLY: [f64; 2] = [3.0, 0.0];
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -51,14 +52,18 @@ pub async fn run(bench: &AdaptersBench, json: bool) -> Result<Vec<Measure>> {
         AdaptSpec { targets: TARGETS.map(str::to_owned).to_vec(), layers: None, binding: Binding::Bank, scale: 1.0 };
     let slots = adapt(&encoder.graph(Storage::Mapped)?, &spec)?.slots;
     let mut measures = Vec::new();
-    for tokens in TOKENS {
+    for (tokens, goal) in TOKENS.into_iter().zip(GOALS_SINGLY) {
         for mixed in MIXED {
-            measures.extend(mix(&encoder, &slots, mixed, tokens, bench.rounds, &ui).await?);
+            let [ours, same, singly] = mix(&encoder, &slots, mixed, tokens, bench.rounds, &ui).await?;
+            let name = format!("{mixed} adapters mixed, {tokens} tokens");
+            measures.push(Measure::rate(&name, "1/s", ours, same, "one adapter in the batch", GOAL_ONE));
+            measures.push(Measure::rate(&name, "1/s", ours, singly, "one by one", goal));
         }
     }
     Ok(measures)
 }
 
+/// Texts a second: mixed adapters, one adapter in the batch, one text at a time.
 async fn mix(
     encoder: &Encoder,
     slots: &[LoraSlot],
@@ -66,7 +71,7 @@ async fn mix(
     tokens: usize,
     rounds: usize,
     ui: &Ui,
-) -> Result<Vec<Measure>> {
+) -> Result<[f64; 3]> {
     let step = ui.bar(format!("{count} adapters, {tokens} tokens"), rounds + 1);
     let settings = |config: &mut datanet_inference::serve::EncoderConfig| {
         (config.max_text_tokens, config.max_batch_texts, config.max_batch_tokens) = (tokens, count, count * tokens);
@@ -94,11 +99,7 @@ async fn mix(
     }
     step.done("");
     service.shutdown().await;
-    let (name, ours) = (format!("{count} adapters mixed, {tokens} tokens"), median(together));
-    Ok(vec![
-        Measure::rate(&name, "1/s", ours, median(same), "one adapter in the batch", GOAL_ONE),
-        Measure::rate(&name, "1/s", ours, median(singly), "one by one", GOAL_SINGLY),
-    ])
+    Ok([together, same, singly].map(median))
 }
 
 /// Texts a second, each under its own adapter, `at_once` of them in flight; several times all of them.

@@ -51,7 +51,7 @@ pub struct AttributionBench {
 pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
     let ui = Ui::new(json);
     let points = digits(&ui).await?;
-    let (bench, texts) = (bench.clone(), attribution_text::Texts::ready(&ui, bench).await?);
+    let (bench, texts) = (bench.clone(), attribution_text::Texts::ready(&ui, bench.data.as_deref()).await?);
     // Trainings of minutes, which no asynchronous thread should be kept by.
     tokio::task::spawn_blocking(move || {
         if bench.attacks {

@@ -1,6 +1,7 @@
 //! Attempts to be paid more for the same data, on the digits and on the texts: what each gains on the average.
 
 use anyhow::{Result, ensure};
+use datanet_inference::runtime::SessionConfig;
 use datanet_training::attribution::Curvature;
 use datanet_training::attribution::attacks::{ALL, Attack, Corpus, Gain, gain};
 use datanet_training::attribution::study::attacked::{Defence, PointCorpus};
@@ -47,7 +48,7 @@ fn on_digits(points: &Points, ui: &Ui) -> Result<Vec<Measure>> {
 
 fn on_texts(texts: &Texts, ui: &Ui) -> Result<Vec<Measure>> {
     let cache = tempfile::tempdir()?;
-    let (job, session) = (job(), texts.session());
+    let (job, session) = (job(), SessionConfig::default());
     let mut network = Network::new(NetworkConfig {
         job: &job,
         base: &texts.model,

@@ -1,6 +1,6 @@
 //! The text task: the demo's honest contributors teach a transformer topics, and the held-out passages ask.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use datanet_inference::runtime::{Runtime, SessionConfig};
@@ -11,7 +11,7 @@ use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
 use datanet_training::job::Job;
 
 use super::Measure;
-use super::attribution::{AttributionBench, compared, find, reached, summary};
+use super::attribution::{compared, find, reached, summary};
 use crate::data::{Dataset, Kind, Record};
 use crate::network;
 use crate::ui::Ui;
@@ -37,19 +37,14 @@ pub(super) struct Texts {
 
 impl Texts {
     /// Reads the data; fetches what is missing.
-    pub(super) async fn ready(ui: &Ui, bench: &AttributionBench) -> Result<Self> {
+    pub(super) async fn ready(ui: &Ui, data: Option<&Path>) -> Result<Self> {
         let (tools, _) = network::setup(ui).await?;
-        let data = match &bench.data {
+        let data = match data {
             Some(folder) => Dataset::from_folder(folder, 1)?,
             None => Dataset::from_registry(1)?,
         };
         let runtime = Runtime::init(&tools.onnxruntime)?;
         Ok(Self { data: training(&data)?, model: tools.model_dir, runtime })
-    }
-
-    /// How sessions run: every batch has the same shape.
-    pub(super) fn session(&self) -> SessionConfig {
-        SessionConfig::default()
     }
 }
 
@@ -89,7 +84,7 @@ fn training(data: &Dataset) -> Result<TrainingData> {
 pub(super) fn run(texts: &Texts, subsets: usize, ui: &Ui) -> Result<Vec<Measure>> {
     let step = ui.step(format!("{} texts on a transformer", texts.data.train.len()));
     let cache = tempfile::tempdir()?;
-    let (job, session) = (job(), texts.session());
+    let (job, session) = (job(), SessionConfig::default());
     let mut task = TextTask::new(&texts.data, &job, &texts.model, cache.path(), &texts.runtime, &session)?;
     let audit = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let plan = TextPlan {

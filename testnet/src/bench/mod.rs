@@ -9,6 +9,7 @@ mod decoder;
 mod embed;
 mod encoder;
 mod generate;
+mod qlora;
 mod quant;
 mod serve;
 mod solo;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use super::{Measure, median};
+use super::{Measure, median, qlora};
 use crate::data::Dataset;
 use crate::network;
 use crate::peer::{Python, PythonPackages};
@@ -36,6 +36,8 @@ pub struct TrainBench {
     pub steps: usize,
     /// Threads of both sides.
     pub threads: usize,
+    /// A base in 4 bits against one in float instead.
+    pub qlora: bool,
     /// Data in the demo's form instead of the demo's own.
     pub data: Option<std::path::PathBuf>,
 }
@@ -53,6 +55,9 @@ struct Run {
 /// # Errors
 /// When a side fails, or the two do not learn the same.
 pub async fn run(bench: &TrainBench, json: bool) -> Result<Vec<Measure>> {
+    if bench.qlora {
+        return qlora::run(bench, json).await;
+    }
     let ui = Ui::new(json);
     ensure!(bench.steps > WARM, "--steps must be above {WARM}, which warm up");
     let (tools, _) = network::setup(&ui).await?;

@@ -51,6 +51,9 @@ pub(super) enum Bench {
         /// Threads of both sides
         #[arg(long, default_value_t = 2)]
         threads: usize,
+        /// Accuracy and memory over a base in 4 bits instead, against LoRA over a float base
+        #[arg(long)]
+        qlora: bool,
         /// Data in the demo's form: one folder a contributor, and holdout.jsonl
         #[arg(long)]
         data: Option<PathBuf>,
@@ -151,8 +154,8 @@ impl Bench {
             Self::Contribute { size, rounds, json } => {
                 (bench::contribute(&ContributeBench { bytes: size, rounds }, json).await?, json)
             }
-            Self::Train { steps, threads, data, json } => {
-                (bench::train(&TrainBench { steps, threads, data }, json).await?, json)
+            Self::Train { steps, threads, qlora, data, json } => {
+                (bench::train(&TrainBench { steps, threads, qlora, data }, json).await?, json)
             }
             Self::Serve { texts, rounds, threads, json } => {
                 (bench::serve(&ServeBench { texts, rounds, threads }, json).await?, json)

@@ -20,6 +20,8 @@ mod tests;
 
 pub use four_bit::unpack;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{GraphError, prune, topological_sort};
 use crate::onnx::ModelProto;
 use crate::{GraphBuilder, Value};
@@ -44,7 +46,7 @@ pub enum Scheme {
 }
 
 /// What became of one weight.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeightReport {
     /// The weight's name in the float model.
     pub name: String,

@@ -6,7 +6,7 @@ use datanet_inference::graph::adapt::{AdaptSpec, Binding, LoraSlot, adapt};
 use datanet_inference::graph::build::{Architecture, DecoderForm, LlamaConfig, ModelFolder, Storage};
 use datanet_inference::graph::differentiate::{differentiate, gradient_name};
 use datanet_inference::graph::model::extract;
-use datanet_inference::graph::quantise::{Scheme, WeightReport, quantise};
+use datanet_inference::graph::quantise::{Scheme, quantise};
 use datanet_inference::onnx::ModelProto;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig};
 
@@ -190,11 +190,10 @@ fn base_graph(
         Quantise::Nf4 => Scheme::Nf4 { block: QUANTISED_BLOCK },
     };
     let quantised = quantise(&build(Storage::Inline)?, scheme, |_| true)?;
-    let weight = |weight: &WeightReport| (weight.name.clone(), weight.relative_error);
     let report = QuantisedBase {
         bytes_before: quantised.bytes_before,
         bytes_after: quantised.bytes_after,
-        weights: quantised.report.iter().map(weight).collect(),
+        weights: quantised.report,
         kept: quantised.kept.into_iter().map(|kept| kept.name).collect(),
     };
     Ok((quantised.model, session, Some(report)))

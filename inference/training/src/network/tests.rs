@@ -1,5 +1,5 @@
 use super::*;
-use crate::attribution::{Curvature, Model};
+use crate::attribution::{Curvature, Model, Rows};
 use crate::job::Scratch;
 use crate::random::Stream;
 use crate::testing::{base, pairs, prose, runtime, session, topics};

@@ -1,5 +1,9 @@
 //! Texts as a corpus that can be attacked, and their pay.
 
+use datanet_inference::corpus::Record;
+use datanet_inference::judge::{DuplicateIndex, RecordRef};
+use datanet_types::{ContributionId, schema::Schema};
+
 use super::{StudyError, attacked::Defence};
 use crate::{
     attribution::{
@@ -16,9 +20,6 @@ use crate::{
     random::Stream,
     recipe::Recipe,
 };
-
-/// Distance of unit vectors whose cosine is .95: texts that near are paraphrases to the judge.
-const PARAPHRASE: f32 = 0.316;
 
 /// Training records, and held-out ones that are asked about.
 #[derive(Clone, Debug)]
@@ -77,12 +78,29 @@ impl TextCorpus {
         Clusters::single(self.contributors.len())
     }
 
-    /// Near-duplicates by the base model's vectors, whatever their words.
+    /// Near-duplicates as a node finds them before it trains: by words and by the base model's vectors.
     fn clusters(&self, network: &mut Network, initial: &[f32]) -> Result<Clusters, StudyError> {
         let samples: Vec<usize> = (0..self.contributors.len()).collect();
         let pooled = network.forward(initial, &samples).map_err(crate::attribution::ModelError::new)?.pooled;
-        Ok(if pooled.rows == 0 { self.single() } else { Clusters::by_distance(&unit(&pooled), PARAPHRASE) })
+        if pooled.rows == 0 {
+            return Ok(self.single());
+        }
+        let (unit, all) = (unit(&pooled), ContributionId([0; 32]));
+        let vectors: Vec<&[f32]> = unit.iter().collect();
+        let records = self.data.train.iter().zip(0..).map(|(example, at)| Ok((at, record(&example.text)?)));
+        let records: Vec<(u64, Record)> = records.collect::<Result<_, StudyError>>()?;
+        let mut index = DuplicateIndex::new();
+        index.add(all, &records, &vectors);
+        let first =
+            |record: u64| index.owner(&RecordRef { contribution: all, record }).map(|owner| owner.record as usize);
+        Ok(Clusters::by_repeats(&(0..records.len() as u64).map(first).collect::<Vec<_>>()))
     }
+}
+
+/// A text as a record of a datanet.
+fn record(text: &str) -> Result<Record, StudyError> {
+    let json = serde_json::json!({ "text": text, "label": "any" }).to_string();
+    Record::from_json(&json, &Schema::text_and_label(&["any"])).map_err(|error| StudyError::Record(error.to_string()))
 }
 
 impl Corpus for TextCorpus {

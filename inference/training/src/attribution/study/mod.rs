@@ -106,6 +106,9 @@ pub enum StudyError {
     /// A table could not be used.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// A record does not read.
+    #[error("a record does not read: {0}")]
+    Record(String),
 }
 
 /// Values of one method, with its name and time.
