@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use datanet_training::job::{Job, Task};
+use datanet_training::job::{Job, Scratch, Task};
+use datanet_training::run::parameter_bytes;
 use datanet_types::ModelId;
 use datanet_types::schema::FieldRole;
 
@@ -57,6 +58,7 @@ impl Core {
         if let Some(base) = &base {
             check_task(base, new.job.task)?;
         }
+        self.check_memory(&new.job)?;
         let (mut snapshots, mut licence) = (Vec::new(), None);
         new.job.data.datanets.clear();
         for choice in &new.datanets {
@@ -124,6 +126,23 @@ impl Core {
             ..JobRecord::new(format!("ftjob-{}", random_id()?), now(), job)
         };
         self.queue(record).await
+    }
+
+    /// Whether a decoder trained from nothing fits into `training.max_memory_mb`; what is adapted is checked when it is
+    /// loaded.
+    fn check_memory(&self, job: &Job) -> ServiceResult<()> {
+        let (limit, parameters) =
+            (self.config.training.max_memory_mb, job.scratch.as_ref().map_or(0, Scratch::parameters));
+        let needed = parameter_bytes(parameters) >> 20;
+        if limit == 0 || needed <= limit {
+            return Ok(());
+        }
+        Err(ServiceError::unprocessable(
+            "job-too-large",
+            format!(
+                "training {parameters} parameters takes about {needed} MiB, and training.max_memory_mb is {limit}; make [scratch] smaller"
+            ),
+        ))
     }
 
     async fn queue(&self, record: JobRecord) -> ServiceResult<JobRecord> {

@@ -135,13 +135,18 @@ fn lower_priority() {
 
 fn execute(run: Run, sender: &mpsc::Sender<Report>) -> RunEnd {
     let mut over = None;
+    // What the node holds for other purposes is not the job's.
+    let before = run::resident();
     let mut told = Instant::now();
     let mut observer = |event: Event| {
+        if event == Event::Working {
+            return if run.stop.is_cancelled() { Control::Stop } else { Control::Continue };
+        }
         if let Event::Step { memory_bytes, .. } = &event
             && run.memory_limit > 0
-            && *memory_bytes > run.memory_limit
+            && memory_bytes.saturating_sub(before) > run.memory_limit
         {
-            over = Some(*memory_bytes);
+            over = Some(memory_bytes - before);
             return Control::Stop;
         }
         let report = report(event);
@@ -158,6 +163,7 @@ fn execute(run: Run, sender: &mpsc::Sender<Report>) -> RunEnd {
         job: &run.plan,
         data: &run.data,
         snapshot: &run.snapshot,
+        memory: (run.memory_limit > 0).then_some(run.memory_limit),
         base: &run.base,
         runtime: run.runtime.clone(),
         session: run.session.clone(),
@@ -171,7 +177,7 @@ fn execute(run: Run, sender: &mpsc::Sender<Report>) -> RunEnd {
         (_, Some(bytes)) => RunEnd::Failed(ServiceError::storage_full(
             "out-of-memory",
             format!(
-                "the process takes {} MiB, more than training.max_memory_mb; make recipe.batch or max_tokens smaller, or raise the bound",
+                "the job takes {} MiB, more than training.max_memory_mb; make recipe.batch or max_tokens smaller, or raise the bound",
                 bytes >> 20
             ),
         )),
@@ -277,7 +283,9 @@ fn report(event: Event) -> Report {
 fn train_error(error: &TrainError) -> ServiceError {
     let detail = error.to_string();
     match error {
-        TrainError::Job(_) | TrainError::Task { .. } => ServiceError::unprocessable("bad-job", detail),
+        TrainError::Job(_) | TrainError::Task { .. } | TrainError::TooLarge { .. } => {
+            ServiceError::unprocessable("bad-job", detail)
+        }
         TrainError::Data(_) | TrainError::Tokens(_) => ServiceError::unprocessable("bad-data", detail),
         TrainError::NotFinite { .. } => ServiceError::unprocessable("not-finite", detail),
         TrainError::Base(_) | TrainError::Build(_) => ServiceError::unprocessable("bad-base", detail),

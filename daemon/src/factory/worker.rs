@@ -23,6 +23,10 @@ use crate::node::Core;
 /// How long a run may take to leave its step when the node stops.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Attempts at a job that may end with the whole node before it is given up: a job that ends it, by taking all memory
+/// for instance, must not keep it from starting for ever. A checkpoint makes the count begin anew.
+const ATTEMPTS: u32 = 3;
+
 /// How an attempt at a job ended.
 enum End {
     /// With a model.
@@ -49,7 +53,8 @@ pub async fn run(core: Core) -> anyhow::Result<()> {
     while !core.shutdown.is_cancelled() {
         // Registered before looking, so that a job that comes in between wakes us.
         let woken = core.factory.wake.notified();
-        let next = core.local.jobs()?.into_iter().rfind(|job| !job.state.is_over());
+        let jobs = if core.config.training.enabled { core.local.jobs()? } else { Vec::new() };
+        let next = jobs.into_iter().rfind(|job| !job.state.is_over());
         match next {
             Some(job) => one(&core, job).await?,
             None => tokio::select! {
@@ -69,10 +74,15 @@ async fn one(core: &Core, job: JobRecord) -> ServiceResult<()> {
     let job = core.change_and_tell(job.number, Some(event(EventLevel::Info, "message", words)), |job| {
         job.state = JobState::Running;
         job.started_at.get_or_insert_with(now);
+        job.attempts = job.attempts.saturating_add(1);
         job.progress.phase = "data".to_owned();
     })?;
     let end = match job.cancel {
         true => End::Cancelled,
+        false if job.attempts > ATTEMPTS => End::Failed(ServiceError::internal(
+            "node-ended",
+            format!("the node ended {ATTEMPTS} times while it was at this job; its log and the system's say why"),
+        )),
         false => attempt(core, &job, &token).await.unwrap_or_else(|end| end),
     };
     *core.factory.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
@@ -200,7 +210,11 @@ async fn train(
         let Some(report) = report else { break };
         let mut copy = core.job(&job.id)?;
         let event = report.apply(&mut copy);
-        core.change_and_tell(job.number, event, |job| job.progress = copy.progress)?;
+        let checkpoint = event.as_ref().is_some_and(|event| event.kind == "checkpoint" && copy.progress.step > 0);
+        core.change_and_tell(job.number, event, |job| {
+            job.progress = copy.progress;
+            job.attempts = if checkpoint { 1 } else { job.attempts };
+        })?;
     }
     running.end.await.map_err(|_| {
         End::Failed(ServiceError::internal("training-broke-off", "the training thread broke off; the log says more"))
@@ -209,7 +223,10 @@ async fn train(
 
 fn conclude(core: &Core, job: &JobRecord, end: End) -> ServiceResult<()> {
     let (state, event, failure) = match &end {
-        End::NodeStops => return Ok(()),
+        End::NodeStops => {
+            core.local.change_job(job.number, None, |job| job.attempts = 0)?;
+            return Ok(());
+        }
         End::Released(model) => {
             let mut event = event(EventLevel::Info, "release", &format!("model {model} is released"));
             event.data = serde_json::json!({ "model": model });

@@ -127,6 +127,9 @@ pub struct JobRecord {
     pub cancel: bool,
     /// Number of its latest event.
     pub events: u64,
+    /// How often it was begun since the last checkpoint or orderly stop.
+    #[serde(default)]
+    pub attempts: u32,
 }
 
 impl JobRecord {
@@ -157,6 +160,7 @@ impl JobRecord {
             failure: None,
             cancel: false,
             events: 0,
+            attempts: 0,
         }
     }
 

@@ -4,6 +4,7 @@
 //! transformer. A row compares forward replay's agreement with retraining with that of another method; further rows
 //! say whether it reaches what the arithmetic ought to.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -126,7 +127,10 @@ fn study_digits(points: &Points, noisy: bool, subsets: usize, ui: &Ui) -> Result
         plan: &plan,
     };
     let step = ui.step(if noisy { "noisy digits" } else { "digits" });
-    let report = study::run(&mut task.model, &study, &mut |done, all| step.say(format!("retraining {done} of {all}")))?;
+    let report = study::run(&mut task.model, &study, &mut |done, all| {
+        step.say(format!("retraining {done} of {all}"));
+        ControlFlow::Continue(())
+    })?;
     step.done(summary(&report));
     Ok(report)
 }

@@ -1,5 +1,6 @@
 //! The text task: the demo's honest contributors teach a transformer topics, and the held-out passages ask.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
@@ -93,7 +94,10 @@ pub(super) fn run(texts: &Texts, subsets: usize, ui: &Ui) -> Result<Vec<Measure>
         gauss_newton_rows: Curvature::All,
         audit: &audit,
     };
-    let report = task.run(&plan, &mut |done, all| step.say(format!("retraining {done} of {all}")))?;
+    let report = task.run(&plan, &mut |done, all| {
+        step.say(format!("retraining {done} of {all}"));
+        ControlFlow::Continue(())
+    })?;
     step.done(summary(&report));
     let mut measures = compared("texts", &report);
     let (all, label) = (find(&report, Curvature::All), find(&report, Curvature::TrueLabel));

@@ -86,6 +86,7 @@ fn train(texts: &Texts, seed: u64, quantise: Quantise, threads: usize) -> Result
         job: &job,
         data: &texts.data,
         snapshot: "",
+        memory: None,
         base: &texts.model,
         runtime: texts.runtime.clone(),
         session,

@@ -34,13 +34,13 @@ pub(super) struct Model {
     pub evaluation: Value,
 }
 
-/// How the demo's models are trained: adapters in the two upper layers, so that the four below run once a record.
+/// How the demo's models are trained: adapters on every linear map of the last layer, so that the five below run once a
+/// record; everything else as by default.
 fn job() -> Value {
     json!({
         "task": "classify",
         "max_tokens": 48,
-        "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "value"], "layers": [4, 5] },
-        "recipe": { "epochs": 3 },
+        "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "key", "value", "dense"], "layers": [5] },
     })
 }
 
@@ -112,7 +112,16 @@ fn accuracy(model: &Path, library: &Path, data: TrainingData) -> Result<f64> {
     let job = Job::from_json(&plan.to_string())?;
     let folder = tempfile::tempdir()?;
     let session = SessionConfig::default();
-    let setup = Setup { job: &job, data: &data, snapshot: "", base: model, runtime, session, folder: folder.path() };
+    let setup = Setup {
+        job: &job,
+        data: &data,
+        snapshot: "",
+        memory: None,
+        base: model,
+        runtime,
+        session,
+        folder: folder.path(),
+    };
     let outcome = run::train(&setup, &mut |_: Event| Control::Continue)?;
     outcome.evaluation.get("accuracy").context("the training says nothing of its accuracy")
 }

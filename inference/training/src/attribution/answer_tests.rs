@@ -12,8 +12,16 @@ use crate::{
 /// Trains and gives the release's folder.
 fn release(job: &Job, data: &Dataset, base: &Path) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let setup =
-        Setup { job, data, snapshot: "root", base, runtime: runtime(), session: session(), folder: folder.path() };
+    let setup = Setup {
+        job,
+        data,
+        snapshot: "root",
+        memory: None,
+        base,
+        runtime: runtime(),
+        session: session(),
+        folder: folder.path(),
+    };
     train(&setup, &mut |_| Control::Continue).unwrap();
     let release = folder.path().join("release");
     (folder, release)

@@ -10,6 +10,7 @@
 //!   contributors are alike, actual pay itself hardly agrees between two halves of the held-out answers, so this one is
 //!   reported and not required.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -114,8 +115,8 @@ pub struct Ground {
 /// Trains again: given true at the records to leave out, the losses of the held-out answers.
 pub type Retrain<'a> = dyn FnMut(&[bool]) -> Result<Vec<f32>, ModelError> + 'a;
 
-/// Progress of an audit: retrainings done, and all of them.
-pub type Progress<'a> = dyn FnMut(usize, usize) + 'a;
+/// Progress of an audit: retrainings done, and all of them; says whether it goes on.
+pub type Progress<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
 impl AuditPlan {
     /// The columns that each subset removes: distinct, at least one.
@@ -139,7 +140,7 @@ impl AuditPlan {
     }
 
     /// Retrains for the audit. `retrain` is given true at the records to leave out, and answers with the losses of
-    /// the Q held-out answers; it is called first with nothing left out.
+    /// the Q held-out answers; it is called first with nothing left out. `None` if `progress` ended it.
     ///
     /// # Errors
     /// Those of `retrain`.
@@ -148,28 +149,32 @@ impl AuditPlan {
         belonging: &Belonging,
         retrain: &mut Retrain<'_>,
         progress: &mut Progress<'_>,
-    ) -> Result<Ground, ModelError> {
+    ) -> Result<Option<Ground>, ModelError> {
         let subsets = self.draw_subsets(belonging.columns());
         let left_out = self.draw_contributors(belonging.contributors());
         let total = 1 + subsets.len() + left_out.len();
         let base = retrain(&vec![false; belonging.column_of.len()])?;
         let mut done = 1;
-        progress(done, total);
-        let mut rises = |removed: &[Vec<usize>]| -> Result<Rows, ModelError> {
+        if progress(done, total).is_break() {
+            return Ok(None);
+        }
+        let mut rises = |removed: &[Vec<usize>]| -> Result<Option<Rows>, ModelError> {
             let mut rises = Rows::none(base.len());
             for columns in removed {
                 let losses = retrain(&belonging.records(columns))?;
                 let data = losses.iter().zip(&base).map(|(loss, base)| loss - base).collect();
                 rises.append(Rows { rows: 1, columns: base.len(), data });
                 done += 1;
-                progress(done, total);
+                if progress(done, total).is_break() {
+                    return Ok(None);
+                }
             }
-            Ok(rises)
+            Ok(Some(rises))
         };
-        let subset_rises = rises(&subsets)?;
+        let Some(subset_rises) = rises(&subsets)? else { return Ok(None) };
         let owned: Vec<Vec<usize>> = left_out.iter().map(|one| belonging.columns_of(*one)).collect();
-        let contributor_rises = rises(&owned)?;
-        Ok(Ground { subsets, subset_rises, left_out, contributor_rises })
+        let Some(contributor_rises) = rises(&owned)? else { return Ok(None) };
+        Ok(Some(Ground { subsets, subset_rises, left_out, contributor_rises }))
     }
 }
 

@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use super::*;
 
 /// Records whose loss contributions simply add up: leaving a record out raises answer q's loss by worth[record][q].
@@ -20,7 +22,11 @@ fn ground(plan: &AuditPlan, belonging: &Belonging) -> Ground {
         Ok(losses)
     };
     let mut calls = Vec::new();
-    let ground = plan.observe(belonging, &mut retrain, &mut |done, total| calls.push((done, total))).unwrap();
+    let ground = plan.observe(belonging, &mut retrain, &mut |done, total| {
+        calls.push((done, total));
+        ControlFlow::Continue(())
+    });
+    let ground = ground.unwrap().unwrap();
     assert_eq!(calls.last(), Some(&(calls.len(), calls.len())));
     ground
 }

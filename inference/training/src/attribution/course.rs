@@ -53,15 +53,31 @@ impl Course {
     /// # Errors
     /// When the network cannot run.
     pub fn train(&self, model: &mut dyn Model, removed: &[bool]) -> Result<Vec<f32>, ModelError> {
+        Ok(self.train_while(model, removed, &mut || true)?.unwrap_or_default())
+    }
+
+    /// As [`Course::train`], as long as `goes_on` says so before each step; `None` if it was stopped.
+    ///
+    /// # Errors
+    /// When the network cannot run.
+    pub fn train_while(
+        &self,
+        model: &mut dyn Model,
+        removed: &[bool],
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
         let mut theta = self.initial.clone();
         let mut optimiser = AdamW::new(theta.len());
         for (t, batch) in self.schedule.iter().enumerate() {
+            if !goes_on() {
+                return Ok(None);
+            }
             let kept: Vec<usize> =
                 batch.iter().copied().filter(|at| !removed.get(*at).copied().unwrap_or_default()).collect();
             let sum = if kept.is_empty() { vec![0.0; theta.len()] } else { self.gradient_sum(model, &theta, &kept)? };
             optimiser.step(&self.recipe, t, self.schedule.len(), &mut theta, &mean(sum, batch.len()));
         }
-        Ok(theta)
+        Ok(Some(theta))
     }
 
     fn gradient_sum(&self, model: &mut dyn Model, theta: &[f32], samples: &[usize]) -> Result<Vec<f32>, ModelError> {

@@ -228,9 +228,9 @@ impl Replay {
         Ok(table)
     }
 
-    /// The whole state, to the bit: little-endian, dtheta, dm and dv of each block in turn.
+    /// The whole state, to the bit: little-endian, dtheta, dm and dv of each block in turn, and BLAKE3 of it all.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + Self::memory(self.parameters, self.columns));
+        let mut bytes = Vec::with_capacity(HEADER + Self::memory(self.parameters, self.columns) + blake3::OUT_LEN);
         bytes.extend(MAGIC);
         for number in [BLOCK as u64, self.parameters as u64, self.columns as u64, self.steps] {
             bytes.extend(number.to_le_bytes());
@@ -238,14 +238,17 @@ impl Replay {
         for numbers in self.blocks.iter().flat_map(|block| [&block.theta, &block.m, &block.v]) {
             numbers.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
         }
+        let sum = blake3::hash(&bytes);
+        bytes.extend(sum.as_bytes());
         bytes
     }
 
     /// Reads what [`Replay::to_bytes`] wrote.
     ///
     /// # Errors
-    /// When the bytes are not that: another format, another length than the header says, numbers that are not finite.
+    /// When the bytes are not that: another format, another length than the header says, another sum than at the end.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReplayError> {
+        let (bytes, sum) = bytes.split_last_chunk::<32>().ok_or(ReplayError::Corrupt("too short"))?;
         let (magic, rest) = bytes.split_at_checked(8).ok_or(ReplayError::Corrupt("too short"))?;
         if magic != MAGIC {
             return Err(ReplayError::Corrupt("another format"));
@@ -262,6 +265,9 @@ impl Replay {
         let numbers = parameters.checked_mul(columns).and_then(|n| n.checked_mul(12));
         if numbers != Some(data.len()) {
             return Err(ReplayError::Corrupt("another length than it says"));
+        }
+        if blake3::hash(bytes) != *sum {
+            return Err(ReplayError::Corrupt("not what was written"));
         }
         let mut replay = Self::new(parameters, columns)?;
         replay.steps = number(3) as u64;

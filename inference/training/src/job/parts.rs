@@ -275,6 +275,15 @@ impl Default for Scratch {
 }
 
 impl Scratch {
+    /// Numbers that are trained.
+    pub fn parameters(&self) -> u64 {
+        let [vocabulary, hidden, layers, intermediate] =
+            [self.vocabulary, self.hidden, self.layers, self.intermediate].map(|size| size as u64);
+        let shared = hidden * self.kv_heads as u64 / self.heads.max(1) as u64;
+        let layer = 2 * hidden * hidden + 2 * hidden * shared + 3 * hidden * intermediate + 2 * hidden;
+        vocabulary * hidden + layers * layer + hidden
+    }
+
     pub(super) fn check(&self) -> Result<(), JobError> {
         within("scratch.vocabulary", self.vocabulary, 300, 65_536)?;
         within("scratch.hidden", self.hidden, 8, 4096)?;

@@ -29,6 +29,22 @@ pub enum TrainError {
         /// The records'.
         data: crate::job::Task,
     },
+    /// More memory than it may take.
+    #[error(
+        "{parameters} parameters and {columns} columns of influence take about {} MiB, and {} may be taken; train fewer, or a smaller model",
+        needed >> 20,
+        limit >> 20
+    )]
+    TooLarge {
+        /// Numbers that are trained.
+        parameters: usize,
+        /// Columns that are followed.
+        columns: usize,
+        /// Bytes that this takes.
+        needed: u64,
+        /// Bytes that may be taken.
+        limit: u64,
+    },
     /// The network cannot be made or run.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -47,6 +47,8 @@ pub enum Event {
         /// BLAKE3 of its file.
         hash: [u8; 32],
     },
+    /// Something long goes on, of which there is nothing to tell; whoever wants it stopped can say so.
+    Working,
     /// A retraining of the influence's audit is done.
     Attribution {
         /// Retrainings done.

@@ -1,5 +1,8 @@
 //! The influence of a finished run: its table, and the audit that says whether it may be paid by.
 
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use super::moves::moves;
@@ -61,7 +64,7 @@ pub(super) fn influence(
         }
         None => None,
     };
-    let mut work = Work { setup, prepared, belonging: &belonging, theta: &ended.theta, names };
+    let mut work = Work { setup, prepared, belonging: &belonging, theta: &ended.theta, step: ended.step, names };
     let ground = work.audit(observer)?;
     let (table, gate, choice) = match (replayed, &ground) {
         (Some(table), None) => (table, None, Choice::Replay),
@@ -105,6 +108,8 @@ struct Work<'a, 'b> {
     prepared: &'a mut Prepared,
     belonging: &'a Belonging,
     theta: &'a [f32],
+    /// Steps of the training.
+    step: usize,
     names: Vec<String>,
 }
 
@@ -132,15 +137,26 @@ impl Work<'_, '_> {
         course.clip = (attribution.clip > 0.0).then_some(attribution.clip);
         let answers = self.answers();
         let network = &mut self.prepared.network;
-        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, ModelError> {
-            let theta = course.train(network, removed)?;
-            network.losses(&theta, &answers)
+        // Steps and whole retrainings ask the same observer, which may end either.
+        let (observer, stopped) = (RefCell::new(observer), Cell::new(false));
+        let ask = |event: Event| {
+            stopped.set(stopped.get() || (observer.borrow_mut())(event) == Control::Stop);
+            !stopped.get()
         };
-        let mut stopped = false;
+        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, ModelError> {
+            match course.train_while(network, removed, &mut || ask(Event::Working))? {
+                Some(theta) => network.losses(&theta, &answers),
+                None => Ok(vec![0.0; answers.len()]),
+            }
+        };
         let ground = plan.observe(self.belonging, &mut retrain, &mut |done, total| {
-            stopped |= observer(Event::Attribution { done, total }) == Control::Stop;
+            let goes_on = !stopped.get() && ask(Event::Attribution { done, total });
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        Ok((!stopped).then_some(ground))
+        match ground {
+            Some(ground) => Ok(Some(ground)),
+            None => Err(TrainError::Stopped { step: self.step }),
+        }
     }
 
     /// Holds a table against the audit.

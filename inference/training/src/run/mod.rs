@@ -36,6 +36,7 @@ pub use influence::LeftOut;
 pub use memory::resident;
 pub(crate) use prepare::Prepared;
 use prepare::checkpoint_folder;
+pub use prepare::parameter_bytes;
 #[cfg(test)]
 pub(crate) use scratch::begin as begin_decoder;
 pub use state::{Best, Checkpoint, Checkpoints, State, write_whole};
@@ -62,6 +63,9 @@ pub struct Setup<'a> {
     pub runtime: Runtime,
     /// How sessions run.
     pub session: SessionConfig,
+    /// Bytes of memory that the run may take; it ends before its first step where that is too little, as far as the
+    /// number of parameters tells.
+    pub memory: Option<u64>,
     /// Where checkpoints and the release go. An unfinished run there is taken up.
     pub folder: &'a Path,
 }

@@ -51,6 +51,10 @@ impl Prepared {
         }
         std::fs::create_dir_all(setup.folder).map_err(|source| TrainError::files(setup.folder, source))?;
         let (mut network, decoder) = network(setup)?;
+        let parameters = network.layout().parameters();
+        let by_record =
+            data.train.len() <= MAX_RECORD_COLUMNS && Replay::memory(parameters, data.train.len()) <= MAX_RECORD_BYTES;
+        check_memory(setup, parameters, by_record)?;
         network.load_data(data)?;
         let start = network.layout().initial(job.recipe.seed);
         let base = match &decoder {
@@ -58,8 +62,6 @@ impl Prepared {
             None => hex::encode(folder_id(setup.base)?),
         };
         let followed = job.attribution.method == Method::Influence;
-        let by_record =
-            data.train.len() <= MAX_RECORD_COLUMNS && Replay::memory(start.len(), data.train.len()) <= MAX_RECORD_BYTES;
         let belonging = (job.attribution.method != Method::None).then(|| belonging(data, by_record));
         let following = belonging.as_ref().filter(|_| followed).map(|belonging| following(job, data, belonging));
         Ok(Self { network, start, base, following, belonging, by_record, decoder })
@@ -81,6 +83,25 @@ impl Prepared {
         }
         hasher.finalize().to_hex().to_string()
     }
+}
+
+/// The parameters as they were and are, their best, two moments, the gradient, and what the runtime is given of them.
+const COPIES: u64 = 8;
+
+/// Bytes that training so many parameters takes, activations aside.
+pub fn parameter_bytes(parameters: u64) -> u64 {
+    parameters.saturating_mul(COPIES * size_of::<f32>() as u64)
+}
+
+fn check_memory(setup: &Setup<'_>, parameters: usize, by_record: bool) -> Result<(), TrainError> {
+    let Some(limit) = setup.memory else { return Ok(()) };
+    let columns = match (setup.job.attribution.method, by_record) {
+        (Method::Influence, true) => setup.data.train.len(),
+        (Method::Influence, false) => setup.data.sources.len(),
+        _ => 0,
+    };
+    let needed = parameter_bytes(parameters as u64).saturating_add(Replay::memory(parameters, columns) as u64);
+    if needed > limit { Err(TrainError::TooLarge { parameters, columns, needed, limit }) } else { Ok(()) }
 }
 
 fn network(setup: &Setup<'_>) -> Result<(Network, Option<(LlamaConfig, PathBuf)>), TrainError> {

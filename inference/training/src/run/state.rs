@@ -199,8 +199,27 @@ impl Checkpoints {
             metadata.insert("best".to_owned(), format!("{} {}", best.step, best.loss.to_bits()));
             tensors.push(("best", &best.theta));
         }
+        metadata.insert("sum".to_owned(), checksum(tensors.iter().map(|(_, numbers)| numbers.as_slice()), &metadata));
         encode(&tensors, metadata).map_err(|reason| TrainError::Damaged { path: self.folder.clone(), reason })
     }
+}
+
+/// BLAKE3 of everything else in a checkpoint, in hex: a bit that has changed on the disk changes the model.
+fn checksum<'a>(tensors: impl Iterator<Item = &'a [f32]>, metadata: &HashMap<String, String>) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("datanet training 2026 checkpoint");
+    let mut words: Vec<(&String, &String)> = metadata.iter().filter(|(name, _)| *name != "sum").collect();
+    words.sort_unstable();
+    for word in words.iter().flat_map(|(name, value)| [name, value]) {
+        hasher.update(&(word.len() as u64).to_le_bytes());
+        hasher.update(word.as_bytes());
+    }
+    for numbers in tensors {
+        hasher.update(&(numbers.len() as u64).to_le_bytes());
+        numbers.iter().for_each(|number| {
+            hasher.update(&number.to_le_bytes());
+        });
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// A safetensors file of vectors; its metadata in a fixed order, so that equal states are equal bytes.
@@ -250,6 +269,10 @@ fn decode(bytes: &[u8]) -> Result<(State, String), String> {
     let lengths = [m.len(), v.len(), best.as_ref().map_or(theta.len(), |best| best.theta.len())];
     if lengths.iter().any(|length| *length != theta.len()) || losses.len() != step {
         return Err("its vectors do not belong together".to_owned());
+    }
+    let all = [&theta, &m, &v, &losses].into_iter().chain(best.as_ref().map(|best| &best.theta));
+    if checksum(all.map(Vec::as_slice), &metadata) != word("sum")? {
+        return Err("its numbers are not those that were written".to_owned());
     }
     let held_out = held_out.into_iter().map(|(step, loss)| (step, f64::from_bits(loss))).collect();
     let state = State { step, theta, optimiser: AdamW { m, v }, losses, held_out, best };
@@ -305,6 +328,19 @@ mod tests {
         std::fs::write(checkpoints.file(4), b"torn").unwrap();
         let newest = checkpoints.newest(false).unwrap().unwrap();
         assert_eq!((newest.state, newest.hash), (state(2), hash));
+    }
+
+    #[test]
+    fn a_changed_bit_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(folder.path(), "run".to_owned()).unwrap();
+        checkpoints.write(&state(2), None, None).unwrap();
+        let bytes = std::fs::read(checkpoints.file(2)).unwrap();
+        for at in bytes.len() - 40..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert!(decode(&changed).is_err(), "byte {at}");
+        }
     }
 
     #[test]

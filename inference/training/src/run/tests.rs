@@ -33,7 +33,7 @@ fn run(job: &Job, data: &Dataset, base: &Path, folder: &Path) -> Outcome {
 }
 
 fn setup<'a>(job: &'a Job, data: &'a Dataset, base: &'a Path, folder: &'a Path) -> Setup<'a> {
-    Setup { job, data, snapshot: "root", base, runtime: runtime(), session: session(), folder }
+    Setup { job, data, snapshot: "root", memory: None, base, runtime: runtime(), session: session(), folder }
 }
 
 /// The run that several tests look at, in a folder of the process's own.

@@ -172,7 +172,7 @@ mod tests {
                     }),
                     plan: &plan,
                 };
-                let report = run(&mut task.model, &study, &mut |_, _| {}).unwrap();
+                let report = run(&mut task.model, &study, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
                 print(&format!("{} digits, {removed} removed", if noisy { "noisy" } else { "clean" }), &report);
             }
         }

@@ -106,6 +106,9 @@ pub enum StudyError {
     /// A table could not be used.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// Whoever heard of its progress ended it.
+    #[error("it was stopped")]
+    Stopped,
     /// A record does not read.
     #[error("a record does not read: {0}")]
     Record(String),
@@ -143,7 +146,7 @@ pub fn replay_name(curvature: Curvature) -> String {
 pub fn run(
     model: &mut dyn Model,
     study: &Study<'_>,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut super::audit::Progress<'_>,
 ) -> Result<Report, StudyError> {
     let course = study.course;
     let started = Instant::now();
@@ -164,6 +167,7 @@ pub fn run(
         },
         progress,
     )?;
+    let ground = ground.ok_or(StudyError::Stopped)?;
     let score =
         |one: Valued| MethodScores::new(one.method, ground.judge(&belonging, &one.values), one.ended - one.started);
     Ok(Report {

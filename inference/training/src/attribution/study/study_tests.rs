@@ -187,7 +187,7 @@ fn forward_replay_is_the_most_faithful_on_clouds() {
         }),
         plan: &AuditPlan::default(),
     };
-    let report = run(&mut model, &study, &mut |_, _| {}).unwrap();
+    let report = run(&mut model, &study, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
     let lds = |method: &str| {
         report.rows.iter().find(|row| row.method.starts_with(method)).and_then(|row| row.faithfulness.lds).unwrap()
     };

@@ -7,7 +7,7 @@ use datanet_inference::runtime::{Runtime, SessionConfig};
 use super::{Report, Study, StudyError, Vectors, run};
 use crate::{
     attribution::{
-        audit::AuditPlan,
+        audit::{AuditPlan, Progress},
         course::Course,
         model::{Curvature, Model, Rows},
         similarity::unit,
@@ -84,7 +84,7 @@ impl TextTask {
     ///
     /// # Errors
     /// As [`run`].
-    pub fn run(&mut self, plan: &TextPlan<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<Report, StudyError> {
+    pub fn run(&mut self, plan: &TextPlan<'_>, progress: &mut Progress<'_>) -> Result<Report, StudyError> {
         let count = self.contributors.len();
         let parts = self
             .vectors

@@ -43,7 +43,7 @@ fn a_small_text_task_is_studied() {
         gauss_newton_rows: Curvature::All,
         audit: &audit,
     };
-    let report = task.run(&plan, &mut |_, _| {}).unwrap();
+    let report = task.run(&plan, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
     assert_eq!((report.rows.len(), report.steps), (7, 6));
     // Six steps are nearly linear, so replay is nearly the truth.
     assert!(report.rows[0].faithfulness.lds.unwrap() > 0.8, "{report:#?}");
@@ -83,6 +83,7 @@ fn decoder(folder: PathBuf) -> PathBuf {
         job: &job,
         data: &data,
         snapshot: "texts",
+        memory: None,
         base: &folder,
         runtime: runtime(),
         session: session(),
@@ -127,7 +128,11 @@ fn a_text_task_of_ones_own() {
     println!("loaded in {:?}", started.elapsed());
     let audit = AuditPlan { contributors: 20, ..AuditPlan::default() };
     let plan = TextPlan { curvatures: &curvatures, dampings: &DAMPINGS, gauss_newton_rows: rows, audit: &audit };
-    let report =
-        task.run(&plan, &mut |done, total| eprintln!("{done} of {total} after {:?}", started.elapsed())).unwrap();
+    let report = task
+        .run(&plan, &mut |done, total| {
+            eprintln!("{done} of {total} after {:?}", started.elapsed());
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
     print(&report);
 }
