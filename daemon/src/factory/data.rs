@@ -115,13 +115,14 @@ pub(super) struct Piece {
 }
 
 /// Makes examples, columns and labels of what was read.
-fn assemble(shelves: Vec<Shelf>, held_out: Vec<Piece>, job: &Job) -> ServiceResult<Gathered> {
+fn assemble(shelves: Vec<Shelf>, mut held_out: Vec<Piece>, job: &Job) -> ServiceResult<Gathered> {
     let mut duplicates = DuplicateIndex::new();
     for shelf in &shelves {
         duplicates.add(shelf.contribution.id, &shelf.records, &shelf.embeddings);
     }
     let mut columns = Columns::default();
     let (mut pieces, mut places, mut records) = (Vec::new(), Vec::new(), Vec::new());
+    let wanted = held_out.is_empty() && job.data.held_out > 0.0;
     for shelf in &shelves {
         for (position, record) in &shelf.records {
             if pieces.len() == job.data.max_records {
@@ -132,6 +133,10 @@ fn assemble(shelves: Vec<Shelf>, held_out: Vec<Piece>, job: &Job) -> ServiceResu
             if duplicates.owner(&at).is_some_and(|first| first != at) {
                 continue;
             }
+            if wanted && is_held_out(record, job.data.held_out) {
+                held_out.push(piece);
+                continue;
+            }
             places.push(columns.place(shelf.contribution.contributor, at.contribution));
             pieces.push(piece);
             records.push(at);
@@ -140,6 +145,12 @@ fn assemble(shelves: Vec<Shelf>, held_out: Vec<Piece>, job: &Job) -> ServiceResu
     let dataset = dataset(pieces, places, held_out, &columns, job);
     dataset.check().map_err(|error| ServiceError::unprocessable("bad-data", error.to_string()))?;
     Ok(Gathered { dataset, sources: columns.finish()?, records })
+}
+
+/// Whether a record is among the `share` kept out where the datanet brings no records that ask: by its hash, so that it is the same one in every run and on every node.
+fn is_held_out(record: &Record, share: f32) -> bool {
+    let place = record.leaf().0.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    f64::from(place) < f64::from(share) * f64::from(u32::MAX)
 }
 
 fn dataset(pieces: Vec<Piece>, places: Vec<usize>, held_out: Vec<Piece>, columns: &Columns, job: &Job) -> Dataset {
@@ -261,13 +272,28 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_held_out_where_the_datanet_brings_no_records_that_ask() {
+        let texts: Vec<String> =
+            (0..200).map(|n| format!("passage number {n} about {}", "abcdef".repeat(n % 7))).collect();
+        let lines: Vec<(&str, &str)> = texts.iter().map(|text| (text.as_str(), ["a", "b"][text.len() % 2])).collect();
+        let gathered =
+            |held_out| assemble(vec![shelf(1, 1, &lines)], held_out, &Job::new("m", Task::Classify)).unwrap();
+        let cut = gathered(Vec::new());
+        let (learnt, kept_out) = (cut.dataset.train.len(), cut.dataset.held_out.len());
+        assert!((8..35).contains(&kept_out) && learnt + kept_out == 200 && cut.records.len() == learnt, "{kept_out}");
+        let brought = gathered(vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }]);
+        assert_eq!((brought.dataset.train.len(), brought.dataset.held_out.len()), (200, 1));
+    }
+
+    #[test]
     fn one_class_is_a_clear_error() {
         let shelves = vec![shelf(1, 1, &[("one", "a"), ("two", "a"), ("three", "a"), ("four", "a"), ("five", "a")])];
         let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
         let error = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap_err();
         assert!(error.code == "bad-data" && error.detail.contains("at least two"), "{error}");
-        let few =
-            assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &Job::new("m", Task::Classify));
+        let mut all = Job::new("m", Task::Classify);
+        all.data.held_out = 0.0;
+        let few = assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &all);
         assert!(few.unwrap_err().detail.contains("2 records"));
     }
 }

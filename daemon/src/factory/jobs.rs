@@ -64,12 +64,15 @@ impl Core {
         for choice in &new.datanets {
             let datanet = self.datanet_named(&choice.datanet)?;
             check_datanet(&datanet, &new.job)?;
-            let snapshot = self.data_snapshot(&datanet.id, choice.count)?;
+            let snapshot = match (choice.count, new.job.data.height) {
+                (None, Some(height)) => self.data_snapshot_at(&datanet.id, height)?,
+                (count, _) => self.data_snapshot(&datanet.id, count)?,
+            };
             if snapshot.count == 0 {
                 return Err(ServiceError::unprocessable(
                     "no-data",
                     format!(
-                        "datanet {} has no final contribution yet, so there is nothing to learn from",
+                        "datanet {} has no final contribution there, so there is nothing to learn from",
                         datanet.name
                     ),
                 ));

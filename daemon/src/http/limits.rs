@@ -28,7 +28,7 @@ pub struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaph
 pub async fn count_in(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
     let Ok(place) = state.places.clone().try_acquire_owned() else {
         let detail = "the node serves as many requests as api.max_requests allows; try again in a moment";
-        return ServiceError::unavailable("too-many-requests", detail).into_response();
+        return ServiceError::overloaded("too-many-requests", detail).into_response();
     };
     let place = Place(Arc::new(place));
     request.extensions_mut().insert(place.clone());

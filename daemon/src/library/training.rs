@@ -62,6 +62,17 @@ impl Core {
         })
     }
 
+    /// A datanet's history as it was after the block at `height`.
+    pub fn data_snapshot_at(&self, datanet: &DatanetId, height: u64) -> ServiceResult<DataSnapshot> {
+        let reader = self.chain.reader()?;
+        let now = self.chain.height();
+        if height > now {
+            let detail = format!("height {height} is not reached, this node is at {now}; name an earlier data.height");
+            return Err(ServiceError::unprocessable("unknown-snapshot", detail));
+        }
+        Ok(history::at_height(&reader, datanet, height)?)
+    }
+
     /// The records behind `snapshot`, the first `limit` of them: the same on every node. Bytes that are not here are
     /// fetched. What was revoked since is left out; a licence that allows no training is an error.
     pub async fn training_records(&self, snapshot: &DataSnapshot, limit: u64) -> ServiceResult<TrainingData> {

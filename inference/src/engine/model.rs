@@ -6,7 +6,7 @@ use std::path::Path;
 use super::session::Encoder;
 use super::tokenize::TextTokenizer;
 use super::{EngineConfig, EngineError, Provider, Runtime};
-use crate::graph::build::{BuildError, ModelFolder, Storage};
+use crate::graph::build::{BuildError, ModelFolder, Storage, model_files};
 
 /// Keeps ids of models apart from every other hash of the network.
 const MODEL_ID_CONTEXT: &str = "datanet model id v1: config.json, model.safetensors, tokenizer.json";
@@ -37,16 +37,14 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn load(runtime: &Runtime, config: &EngineConfig) -> Result<Self, EngineError> {
         let folder = &config.model_dir;
-        let paths = ["config.json", "model.safetensors", "tokenizer.json"].map(|file| folder.join(file));
-        let [_, _, tokenizer] = &paths;
         let opened = ModelFolder::open(folder)?;
         let (max_positions, dimensions) = (opened.max_positions(), opened.hidden_size());
         let max_tokens = config.max_text_tokens.min(max_positions);
-        let tokenizer = TextTokenizer::read(tokenizer, max_tokens, opened.vocab_size())?;
+        let tokenizer = TextTokenizer::read(&folder.join("tokenizer.json"), max_tokens, opened.vocab_size())?;
         let graph = opened.encoder(Storage::Mapped)?;
         let (encoder, provider) = Encoder::load(runtime, config, graph, opened.weights_folder(), dimensions)?;
         let info = ModelInfo {
-            id: model_id(&paths)?,
+            id: folder_id(folder)?,
             name: folder.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned()),
             dimensions,
             max_tokens,
@@ -61,7 +59,7 @@ impl Model {
 /// # Errors
 /// [`EngineError::Model`], where a file cannot be read.
 pub fn folder_id(folder: &Path) -> Result<[u8; 32], EngineError> {
-    Ok(model_id(&["config.json", "model.safetensors", "tokenizer.json"].map(|file| folder.join(file)))?)
+    Ok(model_id(&model_files(folder)?)?)
 }
 
 fn model_id(paths: &[impl AsRef<Path>]) -> Result<[u8; 32], BuildError> {
@@ -69,6 +67,10 @@ fn model_id(paths: &[impl AsRef<Path>]) -> Result<[u8; 32], BuildError> {
     for path in paths {
         let path = path.as_ref();
         let read_error = |source| BuildError::Read { path: path.to_owned(), source };
+        // A pipe or a device would be read for ever.
+        if !std::fs::metadata(path).map_err(read_error)?.is_file() {
+            return Err(read_error(std::io::Error::other("it is no regular file")));
+        }
         let mut file = blake3::Hasher::new();
         file.update_reader(File::open(path).map_err(read_error)?).map_err(read_error)?;
         id.update(file.finalize().as_bytes());

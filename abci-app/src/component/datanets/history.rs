@@ -79,6 +79,19 @@ pub fn at<S: StateRead>(state: &S, datanet: &DatanetId, count: u64) -> Result<Op
     Ok(entry.map(|entry| DataSnapshot { datanet: *datanet, count, digest: entry.digest }))
 }
 
+/// The history as it was after the block at `height`. Reads as many entries as its length has bits.
+pub fn at_height<S: StateRead>(state: &S, datanet: &DatanetId, height: u64) -> Result<DataSnapshot, StateError> {
+    let (mut known, mut beyond) = (0, counts(state, datanet)?.history + 1);
+    while known + 1 < beyond {
+        let middle = known + (beyond - known) / 2;
+        match entry(state, datanet, middle)? {
+            Some(entry) if entry.height <= height => known = middle,
+            _ => beyond = middle,
+        }
+    }
+    Ok(at(state, datanet, known)?.unwrap_or_else(|| DataSnapshot::start(*datanet)))
+}
+
 /// The contributions that were final, and not revoked, when the history had `count` entries, in the order in which they
 /// became final. `None` if it never had so many. Reads them all.
 pub fn members<S: StateRead>(

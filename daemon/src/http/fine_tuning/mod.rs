@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::ApiState;
 use super::extract::{Body, Query, Segment};
 use super::limits::Place;
-use crate::error::ServiceResult;
+use crate::error::{ServiceError, ServiceResult};
 use view::event_number;
 
 /// Most entries of a page.
@@ -58,7 +58,7 @@ pub async fn list(
     Query(params): Query<PageParams>,
 ) -> ServiceResult<Json<Page<FineTuningJob>>> {
     let jobs = state.core.local.jobs()?.into_iter().map(FineTuningJob::from).collect();
-    Ok(Json(Page::of(jobs, params.limit(), FineTuningJob::id, params.after.as_deref())))
+    Ok(Json(Page::of(jobs, params.limit(), FineTuningJob::id, params.after.as_deref())?))
 }
 
 /// One job.
@@ -83,13 +83,18 @@ pub async fn events(
 ) -> ServiceResult<Response> {
     let job = state.core.job(&id)?;
     if params.stream {
-        let after = params.after.as_deref().and_then(event_number).unwrap_or(0);
+        let after = match params.after.as_deref() {
+            None => 0,
+            Some(after) => event_number(after).ok_or_else(|| {
+                ServiceError::unprocessable("unknown-cursor", format!("no event has the id {after:.80}"))
+            })?,
+        };
         return Ok(stream(state, job.id, after, place).into_response());
     }
     let mut events = state.core.local.job_events(job.number, 0, usize::MAX)?;
     events.reverse();
     let events = events.into_iter().map(|event| FineTuningEvent::of(&job.id, event)).collect();
-    Ok(Json(Page::of(events, params.limit(), FineTuningEvent::id, params.after.as_deref())).into_response())
+    Ok(Json(Page::of(events, params.limit(), FineTuningEvent::id, params.after.as_deref())?).into_response())
 }
 
 /// States of a job from which it can go on, newest first.
@@ -102,7 +107,7 @@ pub async fn checkpoints(
     let job = state.core.job(&id)?;
     let events = state.core.local.job_events(job.number, 0, usize::MAX)?;
     let found = events.iter().rev().filter_map(|event| FineTuningCheckpoint::of(&job.id, event)).collect();
-    Ok(Json(Page::of(found, params.limit(), FineTuningCheckpoint::id, params.after.as_deref())))
+    Ok(Json(Page::of(found, params.limit(), FineTuningCheckpoint::id, params.after.as_deref())?))
 }
 
 fn stream(state: ApiState, id: String, after: u64, place: Place) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {

@@ -6,6 +6,7 @@ use datanet_types::ModelId;
 use datanet_types::release::DataSnapshot;
 use serde_json::{Value, json};
 
+use crate::error::{ServiceError, ServiceResult};
 use crate::local::jobs::{EventLevel, JobEvent, JobFailure, JobRecord, JobState, Progress};
 
 /// A fine-tuning job.
@@ -196,14 +197,23 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// At most `limit` of `all`, from behind the one that `is_after` holds for.
-    pub fn of(all: Vec<T>, limit: usize, id: impl Fn(&T) -> String, after: Option<&str>) -> Self {
-        let start = after.and_then(|after| all.iter().position(|item| id(item) == after));
-        let rest = all.into_iter().skip(start.map_or(0, |place| place.saturating_add(1)));
+    /// At most `limit` of `all`, from behind the one whose id is `after`.
+    ///
+    /// # Errors
+    /// 422 where there is none with that id: from the beginning, a client would go round for ever.
+    pub fn of(all: Vec<T>, limit: usize, id: impl Fn(&T) -> String, after: Option<&str>) -> ServiceResult<Self> {
+        let start = match after {
+            None => 0,
+            Some(after) => all.iter().position(|item| id(item) == after).map_or_else(
+                || Err(ServiceError::unprocessable("unknown-cursor", format!("nothing here has the id {after:.80}"))),
+                |place| Ok(place.saturating_add(1)),
+            )?,
+        };
+        let rest = all.into_iter().skip(start);
         let mut data: Vec<T> = rest.take(limit.saturating_add(1)).collect();
         let has_more = data.len() > limit;
         data.truncate(limit);
-        Self { object: "list", first_id: data.first().map(&id), last_id: data.last().map(&id), data, has_more }
+        Ok(Self { object: "list", first_id: data.first().map(&id), last_id: data.last().map(&id), data, has_more })
     }
 }
 
@@ -234,11 +244,12 @@ mod tests {
 
     #[test]
     fn pages_follow_one_another() {
-        let page = |after: Option<&str>| Page::of(vec![1, 2, 3], 2, u32::to_string, after);
+        let page = |after: Option<&str>| Page::of(vec![1, 2, 3], 2, u32::to_string, after).unwrap();
         let (first, second) = (page(None), page(Some("2")));
         assert_eq!((first.data, first.has_more, first.last_id.as_deref()), (vec![1, 2], true, Some("2")));
         assert_eq!((second.data, second.has_more), (vec![3], false));
         assert!(page(Some("3")).data.is_empty());
+        assert!(Page::of(vec![1, 2, 3], 2, u32::to_string, Some("4")).is_err());
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use error::BuildError;
 pub use folder::{Architecture, ModelFolder};
 pub use llama::{AttentionBias, LlamaConfig};
 pub use rotary::{Rotary, RotaryScaling};
-pub use weights::{Storage, Weights};
+pub use weights::{Storage, Weights, model_files};
 
 /// The operator set that the graphs are written in: the first with `Gelu`.
 pub const OPSET: i64 = 20;

@@ -60,6 +60,26 @@ struct ShardIndex {
     weight_map: HashMap<String, String>,
 }
 
+/// The files that a model's folder consists of, in a fixed order: `config.json`, the weights (with their index where
+/// there are several), `tokenizer.json`. Whether they exist and are what they should be is not looked at.
+///
+/// # Errors
+/// [`BuildError::Read`] and [`BuildError::Damaged`], for the index.
+pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let [config, single, index, tokenizer] =
+        ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json"]
+            .map(|file| folder.join(file));
+    let mut files = vec![config];
+    if single.exists() || !index.exists() {
+        files.push(single);
+    } else {
+        files.push(index.clone());
+        files.extend(shard_files(folder, &index)?);
+    }
+    files.push(tokenizer);
+    Ok(files)
+}
+
 impl Weights {
     /// Reads the header of one file and checks it against the file's real length: no overlap, no gap, no tensor
     /// outside the file.
