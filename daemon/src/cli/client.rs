@@ -7,6 +7,7 @@ use datanet_config::Home;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
+use super::problem::in_words;
 use crate::http::Problem;
 use crate::init::api_token;
 use crate::node::RunFile;
@@ -67,7 +68,7 @@ impl Client {
         }
         let text = response.text().await.unwrap_or_default();
         match serde_json::from_str::<Problem>(&text) {
-            Ok(problem) => bail!("{}", problem.detail),
+            Ok(problem) => bail!("{}", in_words(&problem)),
             Err(_) => bail!("the node answered {status}: {text}"),
         }
     }
