@@ -104,6 +104,7 @@ pub fn lines(parts: &[(&str, String)]) {
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::String(text) => text.chars().map(harmless).collect(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
         other => other.to_string(),

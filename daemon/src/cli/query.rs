@@ -17,7 +17,17 @@ const COMMITTEE_SIZE: u32 = 3;
 const STORAGE_QUORUM: u32 = 2;
 
 pub async fn status(client: &Client, output: Output) -> Result<()> {
-    let value = client.get("/v1/status").await?;
+    let mut value = client.get("/v1/status").await?;
+    if output.json {
+        output.show(&value, |_| {});
+        return Ok(());
+    }
+    let names = names_that_lead(client).await?;
+    if let Some(deployed) = value["deployed"].as_array_mut() {
+        // A model is one line, however many names lead to it.
+        deployed.sort_by_key(|model| text(&model["id"]));
+        deployed.dedup_by_key(|model| text(&model["id"]));
+    }
     output.show(&value, |status| {
         fields(
             status,
@@ -39,22 +49,21 @@ pub async fn status(client: &Client, output: Output) -> Result<()> {
             ],
         );
         say!("model  {} ({})", text(&status["model"]["name"]), text(&status["model"]["provider"]));
-        for (id, (names, provider)) in served(&status["deployed"]) {
-            say!("serves {} {} ({provider})", names.join(", "), short(&id.into()));
+        for model in status["deployed"].as_array().into_iter().flatten() {
+            let names = names.get(&text(&model["id"])).cloned().unwrap_or_else(|| text(&model["name"]));
+            say!("serves {names} {} ({})", short(&model["id"]), text(&model["provider"]));
         }
     });
     Ok(())
 }
 
-/// The models that answer here by id: all names that lead to one, and what runs it.
-fn served(deployed: &Value) -> BTreeMap<String, (Vec<String>, String)> {
-    let mut served: BTreeMap<String, (Vec<String>, String)> = BTreeMap::new();
-    for model in deployed.as_array().into_iter().flatten() {
-        let (names, provider) = served.entry(text(&model["id"])).or_default();
-        names.push(text(&model["name"]));
-        *provider = text(&model["provider"]);
-    }
-    served
+/// The models that answer here, and all names that lead to each.
+async fn names_that_lead(client: &Client) -> Result<BTreeMap<String, String>> {
+    let models = client.get_with("/v1/models", &[("deployed", "true".to_owned())]).await?;
+    let models = models["data"].as_array().into_iter().flatten();
+    let named = models.filter(|model| model["names"].as_array().is_some_and(|names| !names.is_empty()));
+    let joined = |names: &Value| names.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+    Ok(named.map(|model| (text(&model["model_id"]), joined(&model["names"]))).collect())
 }
 
 pub async fn peers(client: &Client, output: Output) -> Result<()> {
