@@ -1,6 +1,6 @@
 //! Following a job's events until it is over.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
@@ -16,8 +16,14 @@ const RETRIES: usize = 30;
 
 /// Follows a job until it is over: the job as it is then. `None` if Ctrl-C left it to the node.
 pub async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<Value>> {
-    let mut follower =
-        Follower { client, id, progress: Progress::new(output), last: Value::Null, after: String::new() };
+    let mut follower = Follower {
+        client,
+        id,
+        progress: Progress::new(output),
+        last: Value::Null,
+        after: String::new(),
+        counted: None,
+    };
     tokio::select! {
         job = follower.run() => job.map(Some),
         _ = tokio::signal::ctrl_c() => {
@@ -25,6 +31,10 @@ pub async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<V
             Ok(None)
         }
     }
+}
+
+fn is_over(job: &Value) -> bool {
+    matches!(job["status"].as_str(), Some("succeeded" | "failed" | "cancelled"))
 }
 
 struct Follower<'a> {
@@ -35,6 +45,8 @@ struct Follower<'a> {
     last: Value,
     /// The last event's id.
     after: String,
+    /// When the jobs before this one were counted last.
+    counted: Option<Instant>,
 }
 
 impl Follower<'_> {
@@ -49,7 +61,7 @@ impl Follower<'_> {
                 Err(error) if attempt == RETRIES || self.last.is_null() => return Err(error),
                 Err(_) => {}
             }
-            if matches!(self.last["status"].as_str(), Some("succeeded" | "failed" | "cancelled")) {
+            if is_over(&self.last) {
                 self.progress.end();
                 return Ok(self.last.take());
             }
@@ -84,10 +96,14 @@ impl Follower<'_> {
             }
             return Ok(());
         }
-        if value["status"] == "queued" && self.progress.before.is_none() {
+        let counted = self.counted.is_some_and(|moment| moment.elapsed() < EVERY);
+        if value["status"] == "queued" && !counted {
             self.progress.before = Some(self.before(&value).await?);
+            self.counted = Some(Instant::now());
         }
-        self.progress.show(&value);
+        if !is_over(&value) {
+            self.progress.show(&value);
+        }
         self.last = value;
         Ok(())
     }

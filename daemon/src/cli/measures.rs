@@ -85,18 +85,28 @@ pub fn gate(gate: &Value, one: f64) -> String {
     if subsets == 0 && left_out == 0 {
         return "not audited by retraining".to_owned();
     }
-    let score = |name: &str| gate[name].as_f64().map_or_else(|| "unknown".to_owned(), |v| format!("{:.3}", v / one));
+    let scores = |names: &[&str]| {
+        let known = names.iter().filter_map(|name| Some(format!("{name} {:.3}", gate[*name].as_f64()? / one)));
+        match known.collect::<Vec<_>>() {
+            known if known.is_empty() => "no score".to_owned(),
+            known => known.join(", "),
+        }
+    };
     let mut parts = Vec::new();
     if subsets > 0 {
-        parts.push(format!("LDS {} over {subsets} retrainings", score("lds")));
+        parts.push(format!("{} over {}", scores(&["lds"]).replace("lds", "LDS"), many(subsets, "retraining")));
     }
     if left_out > 0 {
-        parts.push(format!("who {}, pay {} over {left_out} contributors left out", score("who"), score("pay")));
+        parts.push(format!("{} over {} left out", scores(&["who", "pay"]), many(left_out, "contributor")));
     }
     match gate["passed"] == true {
         true => format!("{}: passed", parts.join("; ")),
         false => format!("{}: not passed, {}", parts.join("; "), why_not(gate, one)),
     }
+}
+
+fn many(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn count(gate: &Value, name: &str) -> usize {
@@ -147,6 +157,8 @@ mod tests {
         assert!(gate(&low, PPM).ends_with("not passed, lds below 0.6 and who below 0.5"), "{}", gate(&low, PPM));
         let good = json!({ "lds": 0.7, "subsets": 8, "contributors": 0, "passed": true });
         assert_eq!(gate(&good, 1.0), "LDS 0.700 over 8 retrainings: passed");
+        let one = json!({ "lds": 0.7, "who": null, "subsets": 8, "contributors": 1, "passed": true });
+        assert!(gate(&one, 1.0).ends_with("; no score over 1 contributor left out: passed"), "{}", gate(&one, 1.0));
         assert_eq!(gate(&Value::Null, 1.0), "not audited by retraining");
     }
 }

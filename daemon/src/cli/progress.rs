@@ -135,7 +135,8 @@ impl Progress {
         // The loss and the time are those of training's last step.
         if name == "training" {
             parts.extend(progress["loss"].as_f64().map(|loss| format!("loss {loss:.4}")));
-            parts.extend(progress["seconds_left"].as_f64().map(|left| format!("{left:.0} s left")));
+            let left = progress["seconds_left"].as_f64().filter(|_| progress["step"] != progress["steps"]);
+            parts.extend(left.map(|left| format!("{left:.0} s left")));
             parts.extend(progress["memory_bytes"].as_u64().map(|bytes| format!("{} MiB", bytes >> 20)));
         }
         parts.join("   ")
