@@ -72,6 +72,9 @@ impl Explained {
     /// The stretches of the answer that stand in a record too.
     fn print_spans(&self) {
         let output = &self.record["output"];
+        if output["spans"].as_array().is_none_or(Vec::is_empty) {
+            say!("there are none: no record has a stretch of this answer");
+        }
         let answer = output["answer"].as_str().unwrap_or_default();
         let stretch = |span: &Value| {
             let place = |name: &str| span[name].as_u64().and_then(|at| usize::try_from(at).ok()).unwrap_or_default();
