@@ -491,9 +491,9 @@ pub struct CompleteArgs {
     pub model: String,
     /// The text to continue, or what to say.
     pub prompt: String,
-    /// Most tokens to write.
-    #[arg(long, default_value_t = 128)]
-    pub max_tokens: u32,
+    /// Most tokens to write; 128 if not given, fewer where the model has room for fewer.
+    #[arg(long)]
+    pub max_tokens: Option<u32>,
     /// 0 takes the likeliest token, up to 2.
     #[arg(long)]
     pub temperature: Option<f64>,

@@ -8,12 +8,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::args::{ClassifyArgs, CompleteArgs, ModelCommand};
-use super::client::Client;
+use super::client::{Client, Refused};
 use super::explain::Explained;
 use super::measures::Measures;
 use super::output::{Output, fields, money, short, table, table_if_any, text};
 use super::page;
 use super::people::People;
+
+/// Tokens that are written where nobody says how many.
+const MAX_TOKENS: u32 = 128;
 
 /// `model …`.
 pub async fn run(client: &Client, command: ModelCommand, output: Output) -> Result<()> {
@@ -117,6 +120,10 @@ fn print_answer(answer: &Value, people: &People) {
     );
 }
 
+fn is_too_long(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.code == "context-too-long")
+}
+
 /// `complete` and `chat`: the text as it comes.
 pub async fn complete(client: &Client, args: CompleteArgs, chat: bool, output: Output) -> Result<()> {
     let (path, what, prompt) = match chat {
@@ -124,7 +131,8 @@ pub async fn complete(client: &Client, args: CompleteArgs, chat: bool, output: O
         false => ("/v1/completions", "prompt", args.prompt.into()),
     };
     let model = client.model(&args.model).await?;
-    let mut body = json!({ "model": model, what: prompt, "stream": !output.json, "max_tokens": args.max_tokens });
+    let limit = args.max_tokens.unwrap_or(MAX_TOKENS);
+    let mut body = json!({ "model": model, what: prompt, "stream": !output.json, "max_tokens": limit });
     if let Some(temperature) = args.temperature {
         body["temperature"] = temperature.into();
     }
@@ -134,12 +142,20 @@ pub async fn complete(client: &Client, args: CompleteArgs, chat: bool, output: O
     if let Some(account) = args.account {
         body["account"] = account.into();
     }
+    let send = |body: &Value| client.send(client.request(Method::POST, path).json(body));
+    let response = match send(&body).await {
+        // Nobody asked for so many: a model with less room writes what it has room for.
+        Err(error) if args.max_tokens.is_none() && is_too_long(&error) => {
+            body["max_tokens"] = Value::Null;
+            send(&body).await?
+        }
+        other => other?,
+    };
     if output.json {
-        let value = client.post(path, &body).await?;
+        let value: Value = response.json().await.context("the node's answer is no JSON")?;
         output.show(&value, |_| {});
         return Ok(());
     }
-    let response = client.send(client.request(Method::POST, path).json(&body)).await?;
     let last = print_stream(response).await?;
     say!("\n\nfee {}   receipt {}", money(&last["fee"]), text(&last["receipt"]["id"]));
     Ok(())
