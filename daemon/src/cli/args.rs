@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
+///
+/// Wherever an id is asked for, its first six characters or more are enough if no other id begins so.
 #[derive(Debug, Parser)]
 #[command(name = "datanet", version, propagate_version = true)]
 pub struct Cli {
@@ -53,6 +55,9 @@ pub enum Command {
     Search(SearchArgs),
     /// Embed texts.
     Embed {
+        /// The model's name or id: a deployed one; the node's own if not given.
+        #[arg(long)]
+        model: Option<String>,
         /// The texts.
         #[arg(required = true)]
         texts: Vec<String>,
@@ -197,12 +202,12 @@ pub struct CreateDatanetArgs {
     /// Lowest combined score accepted, in basis points.
     #[arg(long, default_value_t = 5_000)]
     pub accept_threshold: u32,
-    /// Validators drawn for each contribution.
-    #[arg(long, default_value_t = 3)]
-    pub committee_size: u32,
-    /// Storage attestations that make a contribution final.
-    #[arg(long, default_value_t = 2)]
-    pub storage_quorum: u32,
+    /// Validators drawn for each contribution; 3 if not given, fewer where the network has fewer.
+    #[arg(long)]
+    pub committee_size: Option<u32>,
+    /// Storage attestations that make a contribution final; 2 if not given, 1 where this node is alone.
+    #[arg(long)]
+    pub storage_quorum: Option<u32>,
     /// Smallest bond, in base units.
     #[arg(long, default_value_t = 0)]
     pub min_bond: u64,
@@ -252,6 +257,9 @@ pub enum ContributionCommand {
     Revoke {
         /// Its id.
         id: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -408,17 +416,17 @@ pub enum JobsCommand {
     List,
     /// Show one.
     Show {
-        /// Its id.
+        /// Its id, or its name if no other job has it.
         id: String,
     },
     /// Watch one until it is over.
     Follow {
-        /// Its id.
+        /// Its id, or its name if no other job has it.
         id: String,
     },
     /// End one.
     Cancel {
-        /// Its id.
+        /// Its id, or its name if no other job has it.
         id: String,
     },
 }
@@ -483,7 +491,7 @@ pub struct CompleteArgs {
     pub model: String,
     /// The text to continue, or what to say.
     pub prompt: String,
-    /// Most tokens to write.
+    /// Most tokens to write; 128 if not given, fewer where the model has room for fewer.
     #[arg(long)]
     pub max_tokens: Option<u32>,
     /// 0 takes the likeliest token, up to 2.

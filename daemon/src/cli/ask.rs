@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::args::{AskArgs, ChannelCommand, ReceiptCommand};
 use super::client::Client;
-use super::output::{Output, excerpt, fields, money, short, table, text};
+use super::explain::{fee, record};
+use super::output::{Output, excerpt, fields, money, percent, table, table_if_any, text};
+use super::people::People;
 
 pub async fn ask(client: &Client, args: AskArgs, output: Output) -> Result<()> {
     let what = if args.classify { "text" } else { "question" };
-    let mut body = json!({ "datanet": args.datanet, what: args.text });
+    let mut body = json!({ "datanet": client.datanet(&args.datanet).await?, what: args.text });
     if let Some(neighbours) = args.neighbours {
         body["neighbours"] = neighbours.into();
     }
@@ -27,12 +29,12 @@ pub async fn ask(client: &Client, args: AskArgs, output: Output) -> Result<()> {
 }
 
 fn passages(passages: &Value) {
-    table(
+    table_if_any(
         passages,
         &[
-            ("weight", &|p| format!("{:.1} %", p["weight"].as_f64().unwrap_or_default() / 10_000.0)),
+            ("weight", &|p| percent(&p["weight"])),
             ("label", &|p| text(&p["label"])),
-            ("contribution", &|p| format!("{} #{}", short(&p["contribution"]), text(&p["record"]))),
+            ("contribution", &record),
             ("text", &|p| excerpt(&p["text"], 160)),
         ],
     );
@@ -47,10 +49,13 @@ pub async fn receipt(client: &Client, command: ReceiptCommand, output: Output) -
             });
         }
         ReceiptCommand::Show { id } => {
+            let id = client.receipt(&id).await?;
             let value = client.get(&format!("/v1/receipts/{id}")).await?;
-            output.show(&value, print_record);
+            let people = if output.json { People::default() } else { People::here(client).await };
+            output.show(&value, |value| print_record(value, &people));
         }
         ReceiptCommand::Verify { id } => {
+            let id = client.receipt(&id).await?;
             let value = client.post(&format!("/v1/receipts/{id}/verify"), &json!({})).await?;
             output.show(&value, |value| {
                 fields(value, &["verdict", "difference_ppm", "tolerance_ppm"]);
@@ -71,24 +76,25 @@ pub async fn receipt(client: &Client, command: ReceiptCommand, output: Output) -
     Ok(())
 }
 
-fn print_record(value: &Value) {
+fn print_record(value: &Value, people: &People) {
+    let (receipt, answer) = (&value["receipt"], &value["output"]);
     say!("asked     {}", text(&value["input"]["text"]));
-    say!("answered  {}\n", text(&value["output"]["answer"]));
-    passages(&value["output"]["passages"]);
-    let receipt = &value["receipt"];
+    say!("answered  {}\n", text(&answer["answer"]));
+    passages(&answer["passages"]);
+    table_if_any(
+        &answer["scores"],
+        &[("label", &|score| text(&score["label"])), ("probability", &|score| percent(&score["probability"]))],
+    );
     fields(receipt, &["id", "datanet", "node", "model", "height", "snapshot", "sequence", "channel"]);
-    table(
+    table_if_any(
         &receipt["credits"],
         &[
-            ("contribution", &|c| text(&c["contribution"])),
-            ("contributor", &|c| text(&c["contributor"])),
-            ("weight", &|c| format!("{:.1} %", c["weight"].as_f64().unwrap_or_default() / 10_000.0)),
+            ("contribution", &|credit| text(&credit["contribution"])),
+            ("contributor", &|credit| people.full(&credit["contributor"])),
+            ("weight", &|credit| percent(&credit["weight"])),
         ],
     );
-    say!("fee {}", money(&receipt["fee"]));
-    for part in ["node", "owner", "contributors", "validators", "treasury"] {
-        say!("  {part:12} {}", money(&receipt["split"][part]));
-    }
+    fee(receipt);
 }
 
 pub async fn channel(client: &Client, command: ChannelCommand, output: Output) -> Result<()> {

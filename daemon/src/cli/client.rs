@@ -7,9 +7,19 @@ use datanet_config::Home;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
+use super::problem::in_words;
 use crate::http::Problem;
 use crate::init::api_token;
 use crate::node::RunFile;
+
+/// The node's no to a request.
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct Refused {
+    /// Stable and machine-readable.
+    pub code: String,
+    words: String,
+}
 
 /// A client of the node of one home.
 pub struct Client {
@@ -67,7 +77,7 @@ impl Client {
         }
         let text = response.text().await.unwrap_or_default();
         match serde_json::from_str::<Problem>(&text) {
-            Ok(problem) => bail!("{}", problem.detail),
+            Ok(problem) => Err(Refused { words: in_words(&problem), code: problem.code }.into()),
             Err(_) => bail!("the node answered {status}: {text}"),
         }
     }

@@ -1,5 +1,6 @@
 //! Contributing a file, with progress, and following it to its verdict.
 
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,8 @@ use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::Client;
-use super::output::{Output, fields, money, short, table, text};
+use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
+use super::people::People;
 
 pub async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
     let extension = args.file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -22,6 +24,7 @@ pub async fn run(client: &Client, args: ContributeArgs, output: Output) -> Resul
     let file =
         tokio::fs::File::open(&args.file).await.with_context(|| format!("cannot open {}", args.file.display()))?;
     let size = file.metadata().await?.len();
+    let datanet = client.datanet(&args.datanet).await?;
     let bar = upload_bar(size, output);
     let counted = bar.clone();
     let body = ReaderStream::with_capacity(file, 256 * 1024).inspect(move |chunk| {
@@ -33,7 +36,7 @@ pub async fn run(client: &Client, args: ContributeArgs, output: Output) -> Resul
     query.extend(args.account.map(|account| ("account", account)));
     query.extend(args.bond.map(|bond| ("bond", bond.to_string())));
     let request = client
-        .request(Method::POST, &format!("/v1/datanets/{}/contributions", args.datanet))
+        .request(Method::POST, &format!("/v1/datanets/{datanet}/contributions"))
         .query(&query)
         .header("content-type", format.media_type())
         .header("idempotency-key", idempotency_key()?)
@@ -46,8 +49,9 @@ pub async fn run(client: &Client, args: ContributeArgs, output: Output) -> Resul
         output.show(&accepted, |accepted| fields(accepted, &["id", "records", "size", "blob", "record_root", "tx"]));
         return Ok(());
     }
-    let verdict = follow(client, &id, output).await?;
-    output.show(&verdict, print_contribution);
+    let quorum = client.get(&format!("/v1/datanets/{datanet}")).await?["storage_quorum"].clone();
+    let verdict = follow(client, &id, &quorum, output).await?;
+    show(client, &verdict, output).await;
     if verdict["state"] == "refused" {
         bail!("the contribution was refused: {}", text(&verdict["reason"]));
     }
@@ -70,7 +74,7 @@ fn upload_bar(size: u64, output: Output) -> ProgressBar {
 }
 
 /// Follows a contribution's events until its verdict.
-async fn follow(client: &Client, id: &str, output: Output) -> Result<Value> {
+async fn follow(client: &Client, id: &str, quorum: &Value, output: Output) -> Result<Value> {
     let spinner = if output.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     spinner.enable_steady_tick(Duration::from_millis(120));
     let response = client.send(client.request(Method::GET, &format!("/v1/contributions/{id}/events"))).await?;
@@ -82,7 +86,7 @@ async fn follow(client: &Client, id: &str, output: Output) -> Result<Value> {
             let line: Vec<u8> = buffer.drain(..=end).collect();
             let Some(data) = line.strip_prefix(b"data: ") else { continue };
             last = serde_json::from_slice(data).context("the node sent a damaged event")?;
-            spinner.set_message(progress(&last));
+            spinner.set_message(progress(&last, quorum));
         }
     }
     spinner.finish_and_clear();
@@ -92,35 +96,41 @@ async fn follow(client: &Client, id: &str, output: Output) -> Result<Value> {
     Ok(last)
 }
 
-fn progress(view: &Value) -> String {
+fn progress(view: &Value, quorum: &Value) -> String {
     let members = view["committee"].as_array().map(Vec::as_slice).unwrap_or_default();
     let count = |what: &str| members.iter().filter(|member| member[what] == true).count();
     format!(
-        "{}: {} of {} judges committed, {} revealed, {} nodes keep it",
+        "{}: {} of {} judges committed, {} revealed; {} of {} nodes keep it",
         text(&view["state"]),
         count("committed"),
         members.len(),
         count("revealed"),
-        text(&view["attestations"])
+        text(&view["attestations"]),
+        text(quorum)
     )
 }
 
 pub async fn list(client: &Client, args: ContributionsArgs, output: Output) -> Result<()> {
-    let one = args.id.parse::<datanet_types::ContributionId>().is_ok();
-    if one && let Ok(value) = client.get(&format!("/v1/contributions/{}", args.id)).await {
-        output.show(&value, print_contribution);
+    // A datanet's name or id, or a contribution's: what begins no contribution's id is the node's to find.
+    if let Ok(id) = client.contribution(&args.id).await
+        && id.parse::<datanet_types::ContributionId>().is_ok()
+        && let Ok(value) = client.get(&format!("/v1/contributions/{id}")).await
+    {
+        show(client, &value, output).await;
         return Ok(());
     }
+    let datanet = client.datanet(&args.id).await?;
     let mut query = vec![("limit", "1000".to_owned())];
     query.extend(args.state.map(|state| ("state", state)));
-    let value = client.get_with(&format!("/v1/datanets/{}/contributions", args.id), &query).await?;
+    let value = client.get_with(&format!("/v1/datanets/{datanet}/contributions"), &query).await?;
+    let people = if output.json { People::default() } else { People::here(client).await };
     output.show(&value, |value| {
         table(
             &value["contributions"],
             &[
                 ("#", &|c| text(&c["seq"])),
                 ("id", &|c| short(&c["id"])),
-                ("contributor", &|c| text(&c["contributor"])),
+                ("contributor", &|c| people.short(&c["contributor"])),
                 ("records", &|c| text(&c["records"])),
                 ("state", &|c| text(&c["state"])),
                 ("combined", &|c| text(&c["combined"])),
@@ -134,44 +144,90 @@ pub async fn list(client: &Client, args: ContributionsArgs, output: Output) -> R
 pub async fn one(client: &Client, command: ContributionCommand, output: Output) -> Result<()> {
     match command {
         ContributionCommand::Show { id } => {
+            let id = client.contribution(&id).await?;
             let value = client.get(&format!("/v1/contributions/{id}")).await?;
-            output.show(&value, print_contribution);
+            show(client, &value, output).await;
         }
-        ContributionCommand::Revoke { id } => {
+        ContributionCommand::Revoke { id, yes } => {
+            let id = client.contribution(&id).await?;
+            if !yes && std::io::stdin().is_terminal() {
+                confirm(client, &id).await?;
+            }
             let value = client.post(&format!("/v1/contributions/{id}/revoke"), &Value::Null).await?;
-            output.show(&value, |revoked| fields(revoked, &["id", "state", "height", "tx"]));
+            let models = if output.json { Value::Null } else { client.get("/v1/models").await? };
+            output.show(&value, |revoked| {
+                fields(revoked, &["id", "state", "height", "tx"]);
+                for model in tainted_by(&models, &id) {
+                    say!("tainted  {} {}", text(&model["name"]), text(&model["model_id"]));
+                }
+            });
         }
     }
     Ok(())
 }
 
-fn print_contribution(value: &Value) {
-    fields(
-        value,
-        &[
-            "id",
-            "state",
-            "reason",
-            "datanet",
-            "contributor",
-            "records",
-            "size",
-            "format",
-            "attestations",
-            "height",
-            "final_height",
-            "revoked_height",
-            "threshold",
-        ],
+/// Asks whoever sits there; everything but yes is no.
+async fn confirm(client: &Client, id: &str) -> Result<()> {
+    let contribution = client.get(&format!("/v1/contributions/{id}")).await?;
+    let models = client.get("/v1/models").await?;
+    let learnt = trained_on(&models, &contribution["datanet"]);
+    eprintln!(
+        "{} records of contribution {id} are served, trained on and paid no more.",
+        text(&contribution["records"])
     );
-    say!("bond  {}", money(&value["bond"]));
+    if !learnt.is_empty() {
+        eprintln!("Models that have learnt from its datanet are marked tainted where it was among their data:");
+    }
+    for model in learnt {
+        eprintln!("  {} {}", text(&model["name"]), text(&model["model_id"]));
+    }
+    eprint!("This can't be undone. Take it back? [y/N] ");
+    std::io::stderr().flush()?;
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let answer = answer.await?.context("cannot read the answer")?;
+    anyhow::ensure!(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"), "nothing was taken back");
+    Ok(())
+}
+
+/// The models whose record on the ledger names this datanet.
+fn trained_on<'a>(models: &'a Value, datanet: &Value) -> Vec<&'a Value> {
+    let names = |model: &&Value| model["ledger"]["datanets"].as_array().is_some_and(|all| all.contains(datanet));
+    models["data"].as_array().into_iter().flatten().filter(names).collect()
+}
+
+/// The models that this contribution has tainted.
+fn tainted_by<'a>(models: &'a Value, contribution: &str) -> Vec<&'a Value> {
+    let by = |model: &&Value| {
+        let taint = model["ledger"]["taint"].as_array().into_iter().flatten();
+        taint.into_iter().any(|taint| taint["contribution"] == contribution)
+    };
+    models["data"].as_array().into_iter().flatten().filter(by).collect()
+}
+
+async fn show(client: &Client, contribution: &Value, output: Output) {
+    let people = if output.json { People::default() } else { People::here(client).await };
+    output.show(contribution, |contribution| print_contribution(contribution, &people));
+}
+
+fn print_contribution(value: &Value, people: &People) {
+    let mut known = vec![("id", text(&value["id"])), ("state", text(&value["state"]))];
+    known.extend(Some(("reason", text(&value["reason"]))).filter(|(_, reason)| !reason.is_empty()));
+    known.push(("datanet", text(&value["datanet"])));
+    known.push(("contributor", people.full(&value["contributor"])));
+    let plain = ["records", "size", "format", "attestations", "height", "final_height", "revoked_height", "threshold"];
+    known.extend(plain.into_iter().filter(|name| !value[name].is_null()).map(|name| (name, text(&value[name]))));
+    known.push(("bond", money(&value["bond"])));
+    lines(&known);
     if value["scores"].is_object() {
         fields(&value["scores"], &["validity", "quality", "uniqueness", "usefulness"]);
     }
-    table(
+    table_if_any(
         &value["committee"],
         &[
-            ("judge", &|member| text(&member["validator"])),
+            ("judge", &|member| people.short(&member["validator"])),
             ("weight", &|member| format!("{} %", member["weight_bps"].as_u64().unwrap_or_default() / 100)),
             ("revealed", &|member| text(&member["revealed"])),
             ("validity", &|member| text(&member["scores"]["validity"])),

@@ -14,8 +14,16 @@ mod ask;
 mod client;
 mod contribute;
 mod dev;
+mod explain;
+mod follow;
+mod ids;
+mod measures;
 mod model;
 mod output;
+mod page;
+mod people;
+mod problem;
+mod progress;
 mod query;
 mod setup;
 mod start;
@@ -72,7 +80,7 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
         Command::Contributions(args) => contribute::list(&client()?, args, output).await,
         Command::Contribution(command) => contribute::one(&client()?, command, output).await,
         Command::Search(args) => query::search(&client()?, args, output).await,
-        Command::Embed { texts } => query::embed(&client()?, texts, output).await,
+        Command::Embed { texts, model } => query::embed(&client()?, texts, model, output).await,
         Command::Ask(args) => ask::ask(&client()?, args, output).await,
         Command::Receipt(command) => ask::receipt(&client()?, command, output).await,
         Command::Train(args) => train::run(&client()?, args, output).await,

@@ -8,8 +8,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::args::{ClassifyArgs, CompleteArgs, ModelCommand};
-use super::client::Client;
-use super::output::{Output, excerpt, fields, money, short, table, text};
+use super::client::{Client, Refused};
+use super::explain::Explained;
+use super::measures::Measures;
+use super::output::{Output, fields, money, short, table, table_if_any, text};
+use super::page;
+use super::people::People;
+
+/// Tokens that are written where nobody says how many.
+const MAX_TOKENS: u32 = 128;
 
 /// `model …`.
 pub async fn run(client: &Client, command: ModelCommand, output: Output) -> Result<()> {
@@ -23,9 +30,8 @@ pub async fn run(client: &Client, command: ModelCommand, output: Output) -> Resu
                     &[
                         ("name", &|model| text(&model["name"])),
                         ("id", &|model| short(&model["model_id"])),
-                        ("owner", &|model| text(&model["owner"])),
                         ("datanets", &|model| short_list(&model["ledger"]["datanets"])),
-                        ("evaluation", &|model| evaluation(&model["ledger"]["evaluation"])),
+                        ("evaluation", &|model| Measures::of_manifest(&model["ledger"]["evaluation"]).brief()),
                         ("deployed", &|model| deployed_as(model)),
                         ("tainted", &|model| if model["tainted"] == true { "yes" } else { "-" }.to_owned()),
                     ],
@@ -33,14 +39,20 @@ pub async fn run(client: &Client, command: ModelCommand, output: Output) -> Resu
             });
         }
         ModelCommand::Show { model } => {
+            let model = client.model(&model).await?;
             let value = client.get(&format!("/v1/models/{model}")).await?;
-            output.show(&value, print_model);
+            match output.json {
+                true => output.show(&value, |_| {}),
+                false => page::print(client, &value).await?,
+            }
         }
         ModelCommand::Deploy { model, name } => {
+            let model = client.model(&model).await?;
             let value = client.post(&format!("/v1/models/{model}/deploy"), &json!({ "name": name })).await?;
             output.show(&value, |value| fields(value, &["name", "model", "before"]));
         }
         ModelCommand::Undeploy { model } => {
+            let model = client.model(&model).await?;
             let value = client.json(client.request(Method::DELETE, &format!("/v1/models/{model}/deploy"))).await?;
             output.show(&value, |value| fields(value, &["id"]));
         }
@@ -63,96 +75,53 @@ fn deployed_as(model: &Value) -> String {
     }
 }
 
-fn evaluation(metrics: &Value) -> String {
-    let one = |metric: &Value| {
-        let value = metric["value"].as_f64().unwrap_or_default() / 1e6;
-        format!("{} {value:.3}", text(&metric["name"]))
-    };
-    metrics.as_array().into_iter().flatten().take(3).map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn print_model(value: &Value) {
-    fields(value, &["model_id", "name", "owner", "deployed", "names", "tainted"]);
-    let manifest = &value["manifest"];
-    if !manifest.is_object() {
-        return;
-    }
-    fields(manifest, &["task", "base", "licence", "labels"]);
-    say!("evaluation");
-    for metric in manifest["evaluation"].as_array().into_iter().flatten() {
-        say!("  {:32} {:.4}", text(&metric["name"]), metric["value"].as_f64().unwrap_or_default() / 1e6);
-    }
-    let gate = &manifest["attribution"];
-    if gate.is_object() {
-        let score = |name: &str| gate[name].as_f64().unwrap_or_default() / 1e6;
-        let audit = match gate["subsets"].as_u64().unwrap_or_default() {
-            0 => "not audited by retraining".to_owned(),
-            subsets => format!(
-                "audited by {subsets} retrainings: LDS {:.3}, who {:.3}, pay {:.3}, {}",
-                score("lds"),
-                score("who"),
-                score("pay"),
-                if gate["passed"] == true { "passed" } else { "failed" }
-            ),
-        };
-        say!("attribution {}, {audit}", text(&gate["method"]));
-    }
-    table(
-        &manifest["files"],
-        &[
-            ("file", &|file| text(&file["name"])),
-            ("bytes", &|file| text(&file["size"])),
-            ("blob", &|file| short(&file["blob"])),
-        ],
-    );
-    table(
-        &value["lineage"],
-        &[
-            ("made from", &|model| text(&model["name"])),
-            ("id", &|model| short(&model["model_id"])),
-            ("owner", &|model| text(&model["owner"])),
-            ("licence", &|model| text(&model["licence"])),
-        ],
-    );
-}
-
 /// `classify`.
 pub async fn classify(client: &Client, args: ClassifyArgs, output: Output) -> Result<()> {
     let mut body = json!({
-        "model": args.model, "input": args.texts, "explain": args.explain, "counterfactual": args.counterfactual,
+        "model": client.model(&args.model).await?, "input": args.texts,
+        "explain": args.explain, "counterfactual": args.counterfactual,
     });
     if let Some(account) = args.account {
         body["account"] = account.into();
     }
     let value = client.post("/v1/classify", &body).await?;
-    output.show(&value, |value| {
-        for answer in value["data"].as_array().into_iter().flatten() {
-            print_answer(answer);
+    if output.json {
+        output.show(&value, |_| {});
+        return Ok(());
+    }
+    let people = People::here(client).await;
+    for answer in value["data"].as_array().into_iter().flatten() {
+        print_answer(answer, &people);
+        let receipt = text(&answer["receipt"]["id"]);
+        if args.explain {
+            Explained::of(client, &receipt).await?.print_parts();
         }
-    });
+        say!("fee {}   receipt {receipt}", money(&answer["fee"]));
+    }
     Ok(())
 }
 
-fn print_answer(answer: &Value) {
+fn print_answer(answer: &Value, people: &People) {
     say!("{}", text(&answer["label"]));
     for probability in answer["probabilities"].as_array().into_iter().flatten() {
         say!("  {:24} {:.4}", text(&probability["label"]), probability["probability"].as_f64().unwrap_or_default());
     }
-    if answer["counterfactual"].is_array() {
-        table(
-            &answer["counterfactual"],
-            &[
-                ("without", &|without| text(&without["contributor"])),
-                ("it says", &|without| text(&without["label"])),
-                ("surely", &|without| {
-                    let all = without["probabilities"].as_array().into_iter().flatten();
-                    let best = all.filter_map(|one| one["probability"].as_f64()).fold(0.0, f64::max);
-                    format!("{best:.4}")
-                }),
-            ],
-        );
-    }
-    say!("fee {}   receipt {}", money(&answer["fee"]), text(&answer["receipt"]["id"]));
+    table_if_any(
+        &answer["counterfactual"],
+        &[
+            ("without", &|without| people.full(&without["contributor"])),
+            ("it says", &|without| text(&without["label"])),
+            ("surely", &|without| {
+                let all = without["probabilities"].as_array().into_iter().flatten();
+                let best = all.filter_map(|one| one["probability"].as_f64()).fold(0.0, f64::max);
+                format!("{best:.4}")
+            }),
+        ],
+    );
+}
+
+fn is_too_long(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.code == "context-too-long")
 }
 
 /// `complete` and `chat`: the text as it comes.
@@ -161,10 +130,9 @@ pub async fn complete(client: &Client, args: CompleteArgs, chat: bool, output: O
         true => ("/v1/chat/completions", "messages", json!([{ "role": "user", "content": args.prompt }])),
         false => ("/v1/completions", "prompt", args.prompt.into()),
     };
-    let mut body = json!({ "model": args.model, what: prompt, "stream": !output.json });
-    if let Some(limit) = args.max_tokens {
-        body["max_tokens"] = limit.into();
-    }
+    let model = client.model(&args.model).await?;
+    let limit = args.max_tokens.unwrap_or(MAX_TOKENS);
+    let mut body = json!({ "model": model, what: prompt, "stream": !output.json, "max_tokens": limit });
     if let Some(temperature) = args.temperature {
         body["temperature"] = temperature.into();
     }
@@ -174,12 +142,20 @@ pub async fn complete(client: &Client, args: CompleteArgs, chat: bool, output: O
     if let Some(account) = args.account {
         body["account"] = account.into();
     }
+    let send = |body: &Value| client.send(client.request(Method::POST, path).json(body));
+    let response = match send(&body).await {
+        // Nobody asked for so many: a model with less room writes what it has room for.
+        Err(error) if args.max_tokens.is_none() && is_too_long(&error) => {
+            body["max_tokens"] = Value::Null;
+            send(&body).await?
+        }
+        other => other?,
+    };
     if output.json {
-        let value = client.post(path, &body).await?;
+        let value: Value = response.json().await.context("the node's answer is no JSON")?;
         output.show(&value, |_| {});
         return Ok(());
     }
-    let response = client.send(client.request(Method::POST, path).json(&body)).await?;
     let last = print_stream(response).await?;
     say!("\n\nfee {}   receipt {}", money(&last["fee"]), text(&last["receipt"]["id"]));
     Ok(())
@@ -208,33 +184,8 @@ async fn print_stream(response: reqwest::Response) -> Result<Value> {
 
 /// `attribute`.
 pub async fn attribute(client: &Client, receipt: &str, output: Output) -> Result<()> {
-    let value = client.get(&format!("/v1/attributions/{receipt}")).await?;
-    output.show(&value, |value| {
-        say!("asked     {}\nanswered  {}", excerpt(&value["input"], 200), excerpt(&value["answer"], 200));
-        say!("method    {}: {}\n", text(&value["method"]), text(&value["proves"]));
-        let millionth =
-            |value: &Value, unit: f64| value.as_f64().map_or_else(|| "-".to_owned(), |v| format!("{:+.6}", v / unit));
-        table(
-            &value["contributions"],
-            &[
-                ("contribution", &|part| short(&part["contribution"])),
-                ("contributor", &|part| text(&part["contributor"])),
-                ("value", &|part| millionth(&part["value"], 1e9)),
-                ("pay", &|part| format!("{:.1} %", part["weight"].as_f64().unwrap_or_default() / 10_000.0)),
-            ],
-        );
-        for (heading, which) in [("helped most", "helpful"), ("harmed most", "harmful")] {
-            if value[which].as_array().is_some_and(|quotes| !quotes.is_empty()) {
-                table(
-                    &value[which],
-                    &[
-                        (heading, &|quote| excerpt(&quote["text"], 160)),
-                        ("label", &|quote| text(&quote["label"])),
-                        ("record", &|quote| format!("{} #{}", short(&quote["contribution"]), text(&quote["record"]))),
-                    ],
-                );
-            }
-        }
-    });
+    let receipt = client.receipt(receipt).await?;
+    let explained = Explained::of(client, &receipt).await?;
+    output.show(&explained.attribution, |_| explained.print());
     Ok(())
 }

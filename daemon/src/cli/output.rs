@@ -2,11 +2,16 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use datanet_types::amount;
+use indicatif::HumanDuration;
 use serde_json::Value;
+
+/// The longest word that a table keeps in one piece: an id is 64 characters long.
+const LONGEST_WORD: usize = 64;
 
 /// Prints a line; see `say!`.
 pub fn line(text: std::fmt::Arguments<'_>) {
@@ -47,22 +52,51 @@ impl Output {
 /// A column: its heading, and what it shows of a row.
 pub type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> String);
 
-/// Prints a table of the entries of `rows`: for each column its heading and how to get its text.
+/// Prints a table of the entries of `rows`: for each column its heading and how to get its text. A column that has
+/// nothing to say of any row is left out, and no word is broken: an id that stands on two lines can't be copied.
 pub fn table(rows: &Value, columns: &[Column<'_>]) {
+    say!("{}", table_of(rows, columns));
+}
+
+/// The same; nothing at all where there are no rows.
+pub fn table_if_any(rows: &Value, columns: &[Column<'_>]) {
+    if rows.as_array().is_some_and(|rows| !rows.is_empty()) {
+        table(rows, columns);
+    }
+}
+
+fn table_of(rows: &Value, columns: &[Column<'_>]) -> Table {
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(columns.iter().map(|(heading, _)| *heading));
-    for row in rows.as_array().into_iter().flatten() {
-        table.add_row(columns.iter().map(|(_, cell)| cell(row)));
+    let filled: Vec<(&str, Vec<String>)> = columns
+        .iter()
+        .map(|(heading, cell)| (*heading, rows.iter().map(cell).collect::<Vec<_>>()))
+        .filter(|(_, cells)| rows.is_empty() || cells.iter().any(|cell| !matches!(cell.as_str(), "" | "-")))
+        .collect();
+    table.set_header(filled.iter().map(|(heading, _)| *heading));
+    for row in 0..rows.len() {
+        table.add_row(filled.iter().filter_map(|(_, cells)| cells.get(row)));
     }
-    say!("{table}");
+    for (column, (heading, cells)) in table.column_iter_mut().zip(&filled) {
+        let words = cells.iter().flat_map(|cell| cell.split_whitespace()).chain(heading.split_whitespace());
+        let longest = words.map(|word| word.chars().count()).max().unwrap_or_default().min(LONGEST_WORD);
+        let padded = u16::try_from(longest).unwrap_or_default().saturating_add(2);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(padded)));
+    }
+    table
 }
 
 /// Prints the fields of an object, one a line, those that matter first.
 pub fn fields(value: &Value, names: &[&str]) {
-    let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
-    for name in names {
-        say!("{name:width$}  {}", text(&value[*name]));
+    lines(&names.iter().map(|name| (*name, text(&value[*name]))).collect::<Vec<_>>());
+}
+
+/// Prints what is known of something, one a line: what it is called, and what it is.
+pub fn lines(parts: &[(&str, String)]) {
+    let width = parts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, said) in parts {
+        say!("{name:width$}  {said}");
     }
 }
 
@@ -70,6 +104,7 @@ pub fn fields(value: &Value, names: &[&str]) {
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::String(text) => text.chars().map(harmless).collect(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
@@ -86,7 +121,19 @@ pub fn money(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), amount::display)
 }
 
-/// The first eight characters of an id: enough to tell them apart.
+/// Parts per million as a percentage.
+pub fn percent(value: &Value) -> String {
+    format!("{:.1} %", value.as_f64().unwrap_or_default() / 10_000.0)
+}
+
+/// How long ago a moment in seconds since 1970 was.
+pub fn ago(value: &Value) -> String {
+    let Some(moment) = value.as_u64() else { return "-".to_owned() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{} ago", HumanDuration(now.saturating_sub(Duration::from_secs(moment))))
+}
+
+/// The first eight characters of an id: enough to tell them apart, and every command takes them for the whole.
 pub fn short(value: &Value) -> String {
     text(value).chars().take(8).collect()
 }
@@ -107,5 +154,20 @@ mod tests {
     #[test]
     fn a_strangers_text_gives_the_terminal_no_orders() {
         assert_eq!(text(&Value::from("a\x1b[2Jb\r\n\tc")), "a\u{fffd}[2Jb\u{fffd}\n\tc");
+    }
+
+    #[test]
+    fn a_table_breaks_no_id_and_shows_no_empty_column() {
+        let id = "5e".repeat(32);
+        let rows = serde_json::json!([{ "id": id, "about": "owls and ducks ".repeat(9), "label": null }]);
+        let columns: [Column<'_>; 3] = [
+            ("id", &|row| text(&row["id"])),
+            ("about", &|row| text(&row["about"])),
+            ("label", &|row| text(&row["label"])),
+        ];
+        let mut table = table_of(&rows, &columns);
+        let printed = table.set_width(80).to_string();
+        assert!(printed.contains(&id) && !printed.contains("label"), "{printed}");
+        assert!(printed.lines().count() > 6, "the words beside it wrap: {printed}");
     }
 }

@@ -1,15 +1,33 @@
 //! Commands that look: status, peers, transactions, datanets, search, embeddings.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use datanet_types::schema::Schema;
 use serde_json::{Value, json};
 
 use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
 use super::client::{Client, read_text};
+use super::explain::record;
 use super::output::{Output, excerpt, fields, money, short, table, text};
 
+/// Validators drawn for a contribution, where there are so many.
+const COMMITTEE_SIZE: u32 = 3;
+/// Storage attestations that make a contribution final, where there are so many nodes.
+const STORAGE_QUORUM: u32 = 2;
+
 pub async fn status(client: &Client, output: Output) -> Result<()> {
-    let value = client.get("/v1/status").await?;
+    let mut value = client.get("/v1/status").await?;
+    if output.json {
+        output.show(&value, |_| {});
+        return Ok(());
+    }
+    let names = names_that_lead(client).await?;
+    if let Some(deployed) = value["deployed"].as_array_mut() {
+        // A model is one line, however many names lead to it.
+        deployed.sort_by_key(|model| text(&model["id"]));
+        deployed.dedup_by_key(|model| text(&model["id"]));
+    }
     output.show(&value, |status| {
         fields(
             status,
@@ -32,10 +50,20 @@ pub async fn status(client: &Client, output: Output) -> Result<()> {
         );
         say!("model  {} ({})", text(&status["model"]["name"]), text(&status["model"]["provider"]));
         for model in status["deployed"].as_array().into_iter().flatten() {
-            say!("serves {} {} ({})", text(&model["name"]), short(&model["id"]), text(&model["provider"]));
+            let names = names.get(&text(&model["id"])).cloned().unwrap_or_else(|| text(&model["name"]));
+            say!("serves {names} {} ({})", short(&model["id"]), text(&model["provider"]));
         }
     });
     Ok(())
+}
+
+/// The models that answer here, and all names that lead to each.
+async fn names_that_lead(client: &Client) -> Result<BTreeMap<String, String>> {
+    let models = client.get_with("/v1/models", &[("deployed", "true".to_owned())]).await?;
+    let models = models["data"].as_array().into_iter().flatten();
+    let named = models.filter(|model| model["names"].as_array().is_some_and(|names| !names.is_empty()));
+    let joined = |names: &Value| names.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+    Ok(named.map(|model| (text(&model["model_id"]), joined(&model["names"]))).collect())
 }
 
 pub async fn peers(client: &Client, output: Output) -> Result<()> {
@@ -87,6 +115,7 @@ pub async fn datanet(client: &Client, command: DatanetCommand, output: Output) -
             });
         }
         DatanetCommand::Show { datanet } => {
+            let datanet = client.datanet(&datanet).await?;
             let value = client.get(&format!("/v1/datanets/{datanet}")).await?;
             output.show(&value, |datanet| {
                 fields(
@@ -125,14 +154,39 @@ pub async fn datanet(client: &Client, command: DatanetCommand, output: Output) -
             });
         }
         DatanetCommand::Create(args) => {
-            let value = client.post("/v1/datanets", &new_datanet(args)?).await?;
-            output.show(&value, |created| fields(created, &["name", "id", "tx"]));
+            let quorums = Quorums::of(client, &args).await?;
+            let mut value = client.post("/v1/datanets", &new_datanet(args, &quorums)?).await?;
+            value["committee_size"] = quorums.committee_size.into();
+            value["storage_quorum"] = quorums.storage_quorum.into();
+            output.show(&value, |created| fields(created, &["name", "id", "tx", "committee_size", "storage_quorum"]));
         }
     }
     Ok(())
 }
 
-fn new_datanet(args: CreateDatanetArgs) -> Result<Value> {
+/// How many nodes judge and keep a contribution.
+struct Quorums {
+    committee_size: u32,
+    storage_quorum: u32,
+}
+
+impl Quorums {
+    /// What was asked for; else what is usual, as far as the network has the nodes: with fewer than are wanted, no
+    /// contribution would ever become final.
+    async fn of(client: &Client, args: &CreateDatanetArgs) -> Result<Self> {
+        let status = client.get("/v1/status").await?;
+        let nodes = |peers: &str| -> u32 {
+            let others = status[peers].as_u64().and_then(|peers| u32::try_from(peers).ok()).unwrap_or_default();
+            others.saturating_add(1)
+        };
+        Ok(Self {
+            committee_size: args.committee_size.unwrap_or_else(|| nodes("consensus_peers").min(COMMITTEE_SIZE)),
+            storage_quorum: args.storage_quorum.unwrap_or_else(|| nodes("peers").min(STORAGE_QUORUM)),
+        })
+    }
+}
+
+fn new_datanet(args: CreateDatanetArgs, quorums: &Quorums) -> Result<Value> {
     let schema = match &args.schema {
         Some(path) => serde_json::from_str(&read_text(path)?)?,
         None => {
@@ -146,15 +200,17 @@ fn new_datanet(args: CreateDatanetArgs) -> Result<Value> {
     };
     Ok(json!({
         "name": args.name, "description": args.description, "schema": schema, "licence": args.licence,
-        "price": args.price, "accept_threshold": args.accept_threshold, "committee_size": args.committee_size,
-        "storage_quorum": args.storage_quorum, "min_bond": args.min_bond, "account": args.account,
+        "price": args.price, "accept_threshold": args.accept_threshold, "committee_size": quorums.committee_size,
+        "storage_quorum": quorums.storage_quorum, "min_bond": args.min_bond, "account": args.account,
         "holdout": read_text(&args.holdout)?,
     }))
 }
 
 pub async fn search(client: &Client, args: SearchArgs, output: Output) -> Result<()> {
     let mut query = vec![("q", args.query), ("mode", args.mode), ("limit", args.limit.to_string())];
-    query.extend(args.datanet.map(|datanet| ("datanet", datanet)));
+    if let Some(datanet) = args.datanet {
+        query.push(("datanet", client.datanet(&datanet).await?));
+    }
     let value = client.get_with("/v1/search", &query).await?;
     output.show(&value, |value| {
         table(
@@ -162,7 +218,7 @@ pub async fn search(client: &Client, args: SearchArgs, output: Output) -> Result
             &[
                 ("score", &|hit| format!("{:.3}", hit["score"].as_f64().unwrap_or_default())),
                 ("label", &|hit| text(&hit["label"])),
-                ("contribution", &|hit| format!("{} #{}", short(&hit["contribution"]), text(&hit["record"]))),
+                ("contribution", &record),
                 ("text", &|hit| excerpt(&hit["text"], 200)),
             ],
         );
@@ -170,8 +226,12 @@ pub async fn search(client: &Client, args: SearchArgs, output: Output) -> Result
     Ok(())
 }
 
-pub async fn embed(client: &Client, texts: Vec<String>, output: Output) -> Result<()> {
-    let value = client.post("/v1/embeddings", &json!({ "input": texts })).await?;
+pub async fn embed(client: &Client, texts: Vec<String>, model: Option<String>, output: Output) -> Result<()> {
+    let mut body = json!({ "input": texts });
+    if let Some(model) = model {
+        body["model"] = client.model(&model).await?.into();
+    }
+    let value = client.post("/v1/embeddings", &body).await?;
     output.show(&value, |value| {
         for entry in value["data"].as_array().into_iter().flatten() {
             say!("{}", entry["embedding"]);

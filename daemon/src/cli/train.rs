@@ -1,18 +1,16 @@
 //! Training through the node: a job from a file, followed to its end; and checking what others have trained.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use datanet_training::job::Job;
-use futures::StreamExt;
-use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::args::{JobsCommand, TrainArgs, TrainCommand};
 use super::client::{Client, read_text};
-use super::output::{Output, excerpt, fields, short, table, text};
+use super::follow::watch;
+use super::measures::{Measures, gate};
+use super::output::{Output, ago, excerpt, fields, lines, short, table, table_if_any, text};
 
 /// Gives the node a job and follows it.
 pub async fn run(client: &Client, args: TrainArgs, output: Output) -> Result<()> {
@@ -66,24 +64,20 @@ fn table_of(path: &Path, text: &str) -> Result<Value> {
 /// Has the node repeat a run, and says what came of it.
 async fn verify(client: &Client, what: &str, stretches: Option<usize>, output: Output) -> Result<()> {
     let model = match what.starts_with("ftjob-") {
-        true => client.get(&format!("/v1/fine_tuning/jobs/{what}")).await?["fine_tuned_model"].clone(),
-        false => client.get(&format!("/v1/models/{what}")).await?["model_id"].clone(),
+        true => {
+            let job = client.job(what).await?;
+            client.get(&format!("/v1/fine_tuning/jobs/{job}")).await?["fine_tuned_model"].clone()
+        }
+        false => {
+            let model = client.model(what).await?;
+            client.get(&format!("/v1/models/{model}")).await?["model_id"].clone()
+        }
     };
     let model = model.as_str().with_context(|| format!("job {what} has released no model"))?;
     let job = client.post(&format!("/v1/models/{model}/verify"), &json!({ "stretches": stretches })).await?;
     let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
     let Some(job) = watch(client, &id, output).await? else { return Ok(()) };
-    output.show(&job, |job| {
-        table(
-            &job["verdict"]["checks"],
-            &[
-                ("compared", &|check| text(&check["name"])),
-                ("distance", &|check| format!("{:.2e}", check["distance"].as_f64().unwrap_or_default())),
-                ("allowed", &|check| format!("{:.0e}", check["allowed"].as_f64().unwrap_or_default())),
-                ("agrees", &|check| if check["passed"] == true { "yes" } else { "NO" }.to_owned()),
-            ],
-        );
-    });
+    output.show(&job, |job| print_verdict(&job["verdict"]));
     match (job["status"].as_str(), job["verdict"]["passed"].as_bool()) {
         (Some("succeeded"), Some(true)) => Ok(()),
         (Some("succeeded"), _) => bail!("the run is NOT as claimed"),
@@ -91,25 +85,26 @@ async fn verify(client: &Client, what: &str, stretches: Option<usize>, output: O
     }
 }
 
-/// Follows a job to its end; Ctrl-C leaves it to the node.
-async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<Value>> {
-    tokio::select! {
-        job = follow(client, id, output) => job.map(Some),
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("\nthe job goes on in the node: `datanet jobs follow {id}` watches it, `datanet jobs cancel {id}` ends it");
-            Ok(None)
-        }
-    }
-}
-
 async fn finish(client: &Client, id: &str, output: Output) -> Result<()> {
     let Some(job) = watch(client, id, output).await? else { return Ok(()) };
-    output.show(&job, print_job);
+    show(client, &job, output).await?;
     match job["status"].as_str() {
         Some("succeeded") => Ok(()),
         Some("failed") => bail!("the job failed: {}", text(&job["error"]["message"])),
         _ => bail!("the job was cancelled"),
     }
+}
+
+fn short_job(job: &Value) -> String {
+    text(&job["id"]).chars().take("ftjob-".len() + 8).collect()
+}
+
+async fn show(client: &Client, job: &Value, output: Output) -> Result<()> {
+    if output.json {
+        output.show(job, |_| {});
+        return Ok(());
+    }
+    print_job(client, job).await
 }
 
 /// Lists, shows, follows and cancels jobs.
@@ -121,25 +116,25 @@ pub async fn jobs(client: &Client, command: JobsCommand, output: Output) -> Resu
                 table(
                     &value["data"],
                     &[
-                        ("job", &|job| text(&job["id"])),
+                        ("given", &|job| ago(&job["created_at"])),
+                        ("job", &short_job),
+                        ("what", &|job| if job["verifies"].is_null() { "train" } else { "verify" }.to_owned()),
                         ("name", &|job| text(&job["name"])),
-                        ("data", &|job| text(&job["training_file"])),
                         ("status", &|job| text(&job["status"])),
-                        ("steps", &|job| {
-                            format!("{}/{}", text(&job["progress"]["step"]), text(&job["progress"]["steps"]))
-                        }),
                         ("model", &|job| short(&job["fine_tuned_model"])),
-                        ("error", &|job| excerpt(&job["error"]["message"], 80)),
+                        ("error", &|job| excerpt(&job["error"]["message"], 60)),
                     ],
                 );
             });
         }
         JobsCommand::Show { id } => {
-            let value = client.get(&format!("/v1/fine_tuning/jobs/{id}")).await?;
-            output.show(&value, print_job);
+            let id = client.job(&id).await?;
+            let job = client.get(&format!("/v1/fine_tuning/jobs/{id}")).await?;
+            show(client, &job, output).await?;
         }
-        JobsCommand::Follow { id } => finish(client, &id, output).await?,
+        JobsCommand::Follow { id } => finish(client, &client.job(&id).await?, output).await?,
         JobsCommand::Cancel { id } => {
+            let id = client.job(&id).await?;
             let value = client.post(&format!("/v1/fine_tuning/jobs/{id}/cancel"), &json!({})).await?;
             output.show(&value, |value| fields(value, &["id", "status"]));
         }
@@ -147,91 +142,51 @@ pub async fn jobs(client: &Client, command: JobsCommand, output: Output) -> Resu
     Ok(())
 }
 
-/// Follows a job's events until it is over; the job as it is then.
-async fn follow(client: &Client, id: &str, output: Output) -> Result<Value> {
-    let bar = bar(output);
-    let path = format!("/v1/fine_tuning/jobs/{id}/events");
-    let mut last = Value::Null;
-    let mut after = String::new();
-    // A stream that breaks off, because the node is started again, is taken up where it was.
-    for attempt in 0..=RETRIES {
-        let mut query = vec![("stream", "true".to_owned())];
-        query.extend((!after.is_empty()).then(|| ("after", after.clone())));
-        match client.send(client.request(Method::GET, &path).query(&query)).await {
-            Ok(response) => read(response, &bar, &mut last, &mut after).await?,
-            Err(error) if attempt == RETRIES || last.is_null() => return Err(error),
-            Err(_) => {}
-        }
-        if matches!(last["status"].as_str(), Some("succeeded" | "failed" | "cancelled")) {
-            bar.finish_and_clear();
-            return Ok(last);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    bail!("the node's events broke off; `datanet jobs follow {id}` takes them up")
+/// Steps of the training itself. A job's own progress is that of its last phase, so they are looked up in its events.
+async fn training_steps(client: &Client, id: &str) -> Result<Option<(u64, u64)>> {
+    let events = client.get_with(&format!("/v1/fine_tuning/jobs/{id}/events"), &[("limit", "1000".to_owned())]).await?;
+    let mut newest_first = events["data"].as_array().into_iter().flatten().map(|event| &event["data"]);
+    let step = newest_first.find(|data| data["kind"] == "step");
+    Ok(step.and_then(|data| Some((data["step"].as_u64()?, data["total_steps"].as_u64()?))))
 }
 
-/// Times that a broken stream is taken up, a second apart.
-const RETRIES: usize = 30;
-
-async fn read(response: reqwest::Response, bar: &ProgressBar, last: &mut Value, after: &mut String) -> Result<()> {
-    let (mut stream, mut buffer) = (response.bytes_stream(), Vec::new());
-    while let Some(chunk) = stream.next().await {
-        let Ok(chunk) = chunk else { return Ok(()) };
-        buffer.extend_from_slice(&chunk);
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            let Some(data) = line.strip_prefix(b"data: ") else { continue };
-            let value: Value = serde_json::from_slice(data).context("the node sent a damaged event")?;
-            if value["object"] == "fine_tuning.job" {
-                show_progress(bar, &value);
-                *last = value;
-            } else {
-                *after = text(&value["id"]);
-                if value["data"]["kind"] != "step" {
-                    bar.println(text(&value["message"]));
-                }
-            }
-        }
+/// A job's summary.
+async fn print_job(client: &Client, job: &Value) -> Result<()> {
+    let mut known: Vec<(&str, String)> = vec![("id", text(&job["id"])), ("status", text(&job["status"]))];
+    let named = [("name", "name"), ("base", "model"), ("verifies", "verifies"), ("data", "training_file")];
+    let named = named.into_iter().chain([("tokens", "trained_tokens"), ("seed", "seed"), ("account", "account")]);
+    known.extend(named.filter(|(_, key)| !job[key].is_null()).map(|(name, key)| (name, text(&job[key]))));
+    known.push(("given", ago(&job["created_at"])));
+    if let Some((done, of)) = training_steps(client, &text(&job["id"])).await? {
+        known.push(("steps", format!("{done} of {of}")));
+    }
+    lines(&known);
+    print_verdict(&job["verdict"]);
+    let evaluation = &job["evaluation"];
+    if evaluation.is_object() {
+        say!("evaluation");
+        Measures::of_job(evaluation).print();
+    }
+    if evaluation["attribution"].is_object() {
+        say!("attribution {}", gate(&evaluation["attribution"], 1.0));
+    }
+    if job["error"].is_object() {
+        say!("error  {}", text(&job["error"]["message"]));
+    }
+    if let Some(model) = job["fine_tuned_model"].as_str() {
+        say!("next: datanet model deploy {model}");
     }
     Ok(())
 }
 
-fn bar(output: Output) -> ProgressBar {
-    let bar = if output.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
-}
-
-fn show_progress(bar: &ProgressBar, job: &Value) {
-    let progress = &job["progress"];
-    let phase = if job["status"] == "queued" { "waiting".to_owned() } else { text(&progress["phase"]) };
-    bar.set_prefix(phase);
-    bar.set_length(progress["steps"].as_u64().unwrap_or_default());
-    bar.set_position(progress["step"].as_u64().unwrap_or_default());
-    let mut parts = Vec::new();
-    parts.extend(progress["loss"].as_f64().map(|loss| format!("loss {loss:.4}")));
-    parts.extend(progress["seconds_left"].as_f64().map(|left| format!("{left:.0} s left")));
-    parts.extend(progress["memory_bytes"].as_u64().map(|bytes| format!("{} MiB", bytes >> 20)));
-    bar.set_message(parts.join("   "));
-}
-
-fn print_job(job: &Value) {
-    fields(job, &["id", "status", "name", "model", "training_file", "trained_tokens", "seed", "account"]);
-    say!("steps   {}/{}", text(&job["progress"]["step"]), text(&job["progress"]["steps"]));
-    if let Some(model) = job["fine_tuned_model"].as_str() {
-        say!("released as {model}\ndeploy it with `datanet model deploy {model}`");
-    }
-    if job["evaluation"].is_object() {
-        for (name, value) in job["evaluation"].as_object().into_iter().flatten().filter(|(_, value)| value.is_number())
-        {
-            say!("  {name:24} {}", text(value));
-        }
-    }
-    if job["error"].is_object() {
-        say!("error   {}", text(&job["error"]["message"]));
-    }
+fn print_verdict(verdict: &Value) {
+    table_if_any(
+        &verdict["checks"],
+        &[
+            ("compared", &|check| text(&check["name"])),
+            ("distance", &|check| format!("{:.2e}", check["distance"].as_f64().unwrap_or_default())),
+            ("allowed", &|check| format!("{:.0e}", check["allowed"].as_f64().unwrap_or_default())),
+            ("agrees", &|check| if check["passed"] == true { "yes" } else { "NO" }.to_owned()),
+        ],
+    );
 }

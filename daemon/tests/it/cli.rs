@@ -20,6 +20,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// Succeeds, with what people read.
+pub fn said(home: &Path, args: &[&str]) -> String {
+    let output = datanet(home, args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
 /// Succeeds, with JSON.
 fn json(home: &Path, args: &[&str]) -> Value {
     let output = datanet(home, &[args, &["--json"]].concat());
@@ -28,7 +35,7 @@ fn json(home: &Path, args: &[&str]) -> Value {
 }
 
 /// Fails with code 1 and says this.
-fn fails(home: &Path, args: &[&str], says: &str) {
+pub fn fails(home: &Path, args: &[&str], says: &str) {
     let output = datanet(home, args);
     assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stdout));
     let error = text(&output.stderr);
@@ -103,9 +110,30 @@ async fn queries_print_tables_for_people_and_json_for_programs() {
 
     fails(home, &["keys", "add", "alice"], "choose another name");
     fails(home, &["datanet", "show", "nothing"], "no datanet nothing");
+    fails(home, &["datanet", "show", "0a1b2c"], "no datanet is called \"0a1b2c\" or has an id that begins so");
+    let topics = json(home, &["datanet", "show", "topics"])["id"].as_str().unwrap().to_owned();
+    assert_eq!(json(home, &["datanet", "show", &topics[..8]])["name"], "topics");
+    fails(home, &["model", "show", "nothing"], "`datanet model list` shows them");
+    fails(home, &["jobs", "show", "nothing"], "`datanet jobs list` shows them");
     fails(home, &["transfer", "nobody", "7"], "`datanet keys list` shows them");
     fails(home, &["contribute", "notes", "/does/not/exist.jsonl"], "/does/not/exist.jsonl");
     fails(home, &["start", "--set", "consensus.engine=solo"], "another node runs in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datanet_asks_for_no_more_nodes_than_there_are() {
+    let node = plain_node().await;
+    let dir = tempfile::tempdir().unwrap();
+    let holdout = dir.path().join("holdout.jsonl");
+    let records: String = (0..20)
+        .map(|n| format!("{{\"text\": \"the owl hunts at night {n}\", \"label\": \"{}\"}}\n", ["owl", "duck"][n % 2]))
+        .collect();
+    std::fs::write(&holdout, records).unwrap();
+    let create = ["datanet", "create", "birds", "--labels", "owl,duck", "--holdout", holdout.to_str().unwrap()];
+    let created = json(node.home(), &create);
+    assert_eq!((&created["committee_size"], &created["storage_quorum"]), (&1.into(), &1.into()), "{created}");
+    let shown = json(node.home(), &["datanet", "show", "birds"]);
+    assert_eq!((&shown["committee_size"], &shown["storage_quorum"]), (&1.into(), &1.into()), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::cli;
 use crate::corpus;
 use crate::kit::{self, Api, TestNode, read, refused};
 use crate::revoked::give_final;
@@ -98,6 +99,7 @@ async fn a_datanet_becomes_a_model_that_answers_proves_and_explains() {
     let answer = classify(&node, json!({ "explain": true, "counterfactual": true })).await;
     answered(&node, &answer).await;
     explained(&node, &answer).await;
+    told_to_people(&node, &job, &model, &answer);
 
     repeated(&node, &model).await;
     replaced_and_back(&node, &model).await;
@@ -172,6 +174,35 @@ async fn explained(node: &Api, answer: &Value) {
         quotes.clone().count() > 0 && quotes.clone().all(|quote| !quote["text"].as_str().unwrap().is_empty()),
         "{said:#}"
     );
+}
+
+/// The command line takes the beginnings of ids that it shows, and says what the interface says.
+fn told_to_people(node: &TestNode, job: &Value, model: &str, answer: &Value) {
+    let home = node.home();
+    let says = |args: &[&str], all: &[&str]| {
+        let said = cli::said(home, args);
+        for words in all {
+            assert!(said.contains(words), "{args:?} should say {words:?}:\n{said}");
+        }
+    };
+    let (id, receipt) = (job["id"].as_str().unwrap(), answer["receipt"]["id"].as_str().unwrap());
+    assert!(cli::said(home, &["jobs", "list"]).contains(&id[..14]));
+    let steps = job["progress"]["steps"].as_u64().unwrap();
+    let next = format!("next: datanet model deploy {model}");
+    for known in [id, &id[..14], &id[6..14], "topics"] {
+        says(&["jobs", "show", known], &[id, &format!("{steps} of {steps}"), "always the most frequent label", &next]);
+    }
+    says(
+        &["model", "show", &model[..8]],
+        &[model, "base      minilm", "quantise", "alice dn1", "carol dn1", "made from"],
+    );
+    says(&["attribute", &receipt[..8]], &["alice dn1", "carol dn1", "influence", "helped most", "lineage"]);
+    says(&["receipt", "show", &receipt[..8]], &[receipt, "probability", "lineage"]);
+    let text = corpus::samples(200, 1)[0].0.clone();
+    says(&["classify", "topics", &text, "--account", "bob", "--explain"], &["contribution", "helped most"]);
+    cli::fails(home, &["classify", "topics", &text], "--account NAME --deposit N");
+    cli::fails(home, &["classify", "topics", &text, "--account", "carol"], "--account NAME --deposit N");
+    says(&["status"], &[&format!("serves topics {}", &model[..8])]);
 }
 
 /// A stretch of the run, repeated, is as the release claims.

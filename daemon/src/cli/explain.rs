@@ -1,0 +1,126 @@
+//! What a receipt says, for people: whose records moved an answer, which most, and where its fee goes.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::client::Client;
+use super::measures::{PPM, gate};
+use super::output::{excerpt, money, percent, short, table_if_any, text};
+use super::people::People;
+
+/// One, in the parts per billion of an influence.
+const PPB: f64 = 1e9;
+
+/// An answer's receipt, what explains it, and who is behind it.
+pub struct Explained {
+    /// As the node tells it, the same as for programs.
+    pub attribution: Value,
+    record: Value,
+    people: People,
+}
+
+impl Explained {
+    /// Asks for everything that is known of the answer with this receipt.
+    pub async fn of(client: &Client, receipt: &str) -> Result<Self> {
+        let attribution = client.get(&format!("/v1/attributions/{receipt}")).await?;
+        let record = client.get(&format!("/v1/receipts/{receipt}")).await?;
+        let mut people = People::here(client).await;
+        // A contributor without a share stands in the release alone. Where there is none, the share tells enough.
+        if attribution["method"] != "retrieval"
+            && let Ok(model) = client.get(&format!("/v1/models/{}", text(&record["receipt"]["model"]))).await
+        {
+            people.behind(&model["manifest"]);
+        }
+        Ok(Self { attribution, record, people })
+    }
+
+    /// Prints it all.
+    pub fn print(&self) {
+        let said = &self.attribution;
+        say!("asked     {}\nanswered  {}", excerpt(&said["input"], 200), excerpt(&said["answer"], 200));
+        self.print_parts();
+        fee(&self.record["receipt"]);
+    }
+
+    /// Prints who and what moved the answer, and how far that is to be trusted.
+    pub fn print_parts(&self) {
+        let said = &self.attribution;
+        say!("method    {}: {}", text(&said["method"]), text(&said["proves"]));
+        if said["gate"].is_object() {
+            say!("audit     {}", gate(&said["gate"], PPM));
+        }
+        let influence = |part: &Value| part.as_f64().map_or_else(|| "-".to_owned(), |v| format!("{:+.6}", v / PPB));
+        table_if_any(
+            &said["contributions"],
+            &[
+                ("contribution", &|part| short(&part["contribution"])),
+                ("contributor", &|part| self.people.giver(part)),
+                ("value", &|part| influence(&part["value"])),
+                ("pay", &|part| percent(&part["weight"])),
+            ],
+        );
+        match text(&said["method"]).as_str() {
+            "span" => self.print_spans(),
+            "influence" => {
+                quotes("helped most", &said["helpful"], &influence);
+                quotes("harmed most", &said["harmful"], &influence);
+            }
+            _ => quotes("rests on", &said["helpful"], &percent),
+        }
+    }
+
+    /// The stretches of the answer that stand in a record too.
+    fn print_spans(&self) {
+        let output = &self.record["output"];
+        if output["spans"].as_array().is_none_or(Vec::is_empty) {
+            say!("there are none: no record has a stretch of this answer");
+        }
+        let answer = output["answer"].as_str().unwrap_or_default();
+        let stretch = |span: &Value| {
+            let place = |name: &str| span[name].as_u64().and_then(|at| usize::try_from(at).ok()).unwrap_or_default();
+            excerpt(&answer.get(place("start")..place("end")).unwrap_or_default().into(), 160)
+        };
+        table_if_any(
+            &output["spans"],
+            &[
+                ("repeats word for word", &stretch),
+                ("record", &|span| record(span)),
+                ("share", &|span| percent(&span["weight"])),
+            ],
+        );
+    }
+}
+
+/// A record as it is called everywhere.
+pub fn record(value: &Value) -> String {
+    format!("{} #{}", short(&value["contribution"]), text(&value["record"]))
+}
+
+fn quotes(heading: &str, quotes: &Value, value: &dyn Fn(&Value) -> String) {
+    table_if_any(
+        quotes,
+        &[
+            (heading, &|quote| excerpt(&quote["text"], 160)),
+            ("value", &|quote| value(&quote["value"])),
+            ("label", &|quote| text(&quote["label"])),
+            ("record", &record),
+        ],
+    );
+}
+
+/// Prints where an answer's fee goes. A part that nobody is there to earn is the treasury's: without a credit there is
+/// no contributor, and no judge of what was credited.
+pub fn fee(receipt: &Value) {
+    if receipt["fee"] == 0 {
+        say!("fee free");
+        return;
+    }
+    say!("fee {}", money(&receipt["fee"]));
+    let credited = receipt["credits"].as_array().is_some_and(|credits| !credits.is_empty());
+    for part in ["node", "owner", "lineage", "contributors", "validators", "treasury"] {
+        let amount = &receipt["split"][part];
+        let nobody = !credited && matches!(part, "contributors" | "validators") && amount.as_u64() > Some(0);
+        let why = if nobody { "   to the treasury: no contribution has a share in this answer" } else { "" };
+        say!("  {part:12} {}{why}", money(amount));
+    }
+}

@@ -1,0 +1,164 @@
+//! What a model was measured to do, and how far its attribution is to be trusted: the same words for a job's summary, a
+//! model's page and an answer's explanation.
+
+use datanet_training::attribution::Thresholds;
+use serde_json::Value;
+
+use super::output::text;
+
+/// One, in the parts per million of a release's manifest.
+pub const PPM: f64 = 1e6;
+
+/// Numbers that are counts, or that nothing is to be read from.
+const WHOLE: [&str; 2] = ["held_out", "records"];
+
+/// Measures that a base is compared in, and whether more is better.
+const COMPARED: [(&str, &str, bool); 4] = [
+    ("accuracy", "base_accuracy", true),
+    ("recall_at_1", "base_recall_at_1", true),
+    ("recall_at_10", "base_recall_at_10", true),
+    ("perplexity", "base_perplexity", false),
+];
+
+/// Names and values, in the order in which they are shown.
+pub struct Measures(Vec<(String, f64)>);
+
+impl Measures {
+    /// A job's: one object, with the number of seconds and the gate among them.
+    pub fn of_job(evaluation: &Value) -> Self {
+        let entries = evaluation.as_object().into_iter().flatten();
+        Self(entries.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect())
+    }
+
+    /// A manifest's or a ledger record's: a list, in parts per million.
+    pub fn of_manifest(evaluation: &Value) -> Self {
+        let entries = evaluation.as_array().into_iter().flatten();
+        Self(
+            entries.map(|metric| (text(&metric["name"]), metric["value"].as_f64().unwrap_or_default() / PPM)).collect(),
+        )
+    }
+
+    /// A few of them on one line.
+    pub fn brief(&self) -> String {
+        self.0.iter().take(3).map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Prints all, with what their names mean where those don't say it.
+    pub fn print(&self) {
+        for (name, value) in &self.0 {
+            let number = match name.as_str() {
+                whole if WHOLE.contains(&whole) => format!("{value:.0}"),
+                "seconds" => format!("{value:.1}"),
+                _ => format!("{value:.3}"),
+            };
+            say!("  {name:18} {number:>8}{}", meaning(name).map(|words| format!("   {words}")).unwrap_or_default());
+        }
+        if let Some(warning) = self.warning() {
+            say!("warning: {warning}");
+        }
+    }
+
+    /// Says so where the model does worse than the base that it was made from.
+    fn warning(&self) -> Option<String> {
+        let get = |wanted: &str| self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+        COMPARED.iter().find_map(|(name, base, more)| {
+            let (own, bases) = (get(name)?, get(base)?);
+            let worse = if *more { own < bases } else { own > bases };
+            worse.then(|| format!("the model is worse than its base: {name} {own:.3}, the base's is {bases:.3}"))
+        })
+    }
+}
+
+fn meaning(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "majority" => "always the most frequent label",
+        "base_accuracy" => "the base's vote: the labels of the records nearest to it",
+        "base_loss" | "base_perplexity" | "base_recall_at_1" | "base_recall_at_10" => "the base's",
+        "held_out" => "records it was asked",
+        _ => return None,
+    })
+}
+
+/// The gate of a release in one sentence; `one` is what its numbers count as one.
+pub fn gate(gate: &Value, one: f64) -> String {
+    let (subsets, left_out) = (count(gate, "subsets"), count(gate, "contributors"));
+    if subsets == 0 && left_out == 0 {
+        return "not audited by retraining".to_owned();
+    }
+    let scores = |names: &[&str]| {
+        let known = names.iter().filter_map(|name| Some(format!("{name} {:.3}", gate[*name].as_f64()? / one)));
+        match known.collect::<Vec<_>>() {
+            known if known.is_empty() => "no score".to_owned(),
+            known => known.join(", "),
+        }
+    };
+    let mut parts = Vec::new();
+    if subsets > 0 {
+        parts.push(format!("{} over {}", scores(&["lds"]).replace("lds", "LDS"), many(subsets, "retraining")));
+    }
+    if left_out > 0 {
+        parts.push(format!("{} over {} left out", scores(&["who", "pay"]), many(left_out, "contributor")));
+    }
+    match gate["passed"] == true {
+        true => format!("{}: passed", parts.join("; ")),
+        false => format!("{}: not passed, {}", parts.join("; "), why_not(gate, one)),
+    }
+}
+
+fn many(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn count(gate: &Value, name: &str) -> usize {
+    gate[name].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+}
+
+/// What is wanting, by the thresholds that releases are held against.
+fn why_not(gate: &Value, one: f64) -> String {
+    let wanted = Thresholds::default();
+    let least = |name: &str, least: f32| {
+        let reached = gate[name].as_f64().is_some_and(|value| value / one >= f64::from(least));
+        (!reached).then(|| format!("{name} below {least}"))
+    };
+    let mut wanting = Vec::new();
+    if count(gate, "subsets") < wanted.subsets {
+        wanting.push(format!("an LDS is believed from {} retrainings on (attribution.audit_subsets)", wanted.subsets));
+    } else {
+        wanting.extend(least("lds", wanted.lds));
+    }
+    if count(gate, "contributors") >= wanted.contributors {
+        wanting.extend(least("who", wanted.who));
+    }
+    wanting.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_model_that_is_worse_than_its_base_is_warned_of() {
+        let warned = |evaluation: Value| Measures::of_job(&evaluation).warning();
+        let worse = warned(json!({ "accuracy": 0.8, "base_accuracy": 0.9, "seconds": 3 })).unwrap();
+        assert!(worse.contains("accuracy 0.800, the base's is 0.900"), "{worse}");
+        assert!(warned(json!({ "perplexity": 9.0, "base_perplexity": 7.0 })).is_some());
+        for fine in [json!({ "accuracy": 0.9, "base_accuracy": 0.9 }), json!({ "accuracy": 0.1 }), Value::Null] {
+            assert_eq!(warned(fine), None);
+        }
+    }
+
+    #[test]
+    fn a_gate_says_what_is_wanting() {
+        let few = json!({ "lds": 0.9, "who": null, "pay": null, "subsets": 3, "contributors": 2, "passed": false });
+        assert!(gate(&few, 1.0).contains("from 8 retrainings on"), "{}", gate(&few, 1.0));
+        let low = json!({ "lds": 300_000, "who": 100_000, "pay": 0, "subsets": 8, "contributors": 5, "passed": false });
+        assert!(gate(&low, PPM).ends_with("not passed, lds below 0.6 and who below 0.5"), "{}", gate(&low, PPM));
+        let good = json!({ "lds": 0.7, "subsets": 8, "contributors": 0, "passed": true });
+        assert_eq!(gate(&good, 1.0), "LDS 0.700 over 8 retrainings: passed");
+        let one = json!({ "lds": 0.7, "who": null, "subsets": 8, "contributors": 1, "passed": true });
+        assert!(gate(&one, 1.0).ends_with("; no score over 1 contributor left out: passed"), "{}", gate(&one, 1.0));
+        assert_eq!(gate(&Value::Null, 1.0), "not audited by retraining");
+    }
+}
