@@ -32,6 +32,7 @@ use datanet_inference::graph::quantise::WeightReport;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig, Tensor};
 use serde::{Deserialize, Serialize};
 
+pub use compile::check_adapters;
 pub use error::NetworkError;
 pub use forward::Forward;
 pub use layout::{HEAD_BIAS, HEAD_WEIGHT, Layout, Part};
