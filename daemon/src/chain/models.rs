@@ -43,18 +43,30 @@ impl Core {
         model.map(|model| RegisteredModel::of(&reader, model)).transpose()
     }
 
-    /// All models on the ledger, by id.
+    /// All models on the ledger, by id, with what it says of their data.
     pub fn models_on_ledger(&self) -> ServiceResult<Vec<RegisteredModel>> {
         let reader = self.chain.reader()?;
-        let mut all: Vec<RegisteredModel> = Vec::new();
-        loop {
-            let page = models::list(&reader, all.last().map(|last| &last.record.id), PAGE)?;
-            if page.is_empty() {
-                return Ok(all);
-            }
-            for model in page {
-                all.push(RegisteredModel::of(&reader, model)?);
-            }
+        all(&reader)?.into_iter().map(|model| RegisteredModel::of(&reader, model)).collect()
+    }
+
+    /// All models on the ledger, by id.
+    pub fn ledger_models(&self) -> ServiceResult<Vec<Model>> {
+        all(&self.chain.reader()?)
+    }
+
+    /// Whether something behind a model was revoked.
+    pub fn is_tainted(&self, model: &Model) -> ServiceResult<bool> {
+        Ok(models::is_tainted(&self.chain.reader()?, model)?)
+    }
+}
+
+fn all(reader: &LedgerReader) -> ServiceResult<Vec<Model>> {
+    let mut all: Vec<Model> = Vec::new();
+    loop {
+        let page = models::list(reader, all.last().map(|last| &last.id), PAGE)?;
+        if page.is_empty() {
+            return Ok(all);
         }
+        all.extend(page);
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! - `jobs`: what is asked for, checked before it waits; `worker`: one job at a time, resumed after a crash.
 //! - [`base`]: base models by name or id; [`data`]: the records behind a snapshot.
-//! - [`release`]: packing, registering, fetching and checking; [`served`], `deploy`: models in memory, names, rolling back.
+//! - [`release`]: packing, registering, fetching and checking; [`served`], `deploy`: models in memory, rolling back; `names`:
+//!   which model is meant; [`gate`]: what its audit says.
 //! - [`classify`], [`complete`]: answers; `explain`, `spans`: whose records moved them; [`answers`]: the same for receipts
 //!   that are checked; [`attribution`]: an answer explained to people.
 
@@ -21,7 +22,9 @@ pub mod data;
 mod deploy;
 mod embed;
 mod explain;
+pub mod gate;
 mod jobs;
+mod names;
 mod progress;
 pub mod release;
 mod runs;
