@@ -2,7 +2,7 @@
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::models::{self, Model, Taint};
-use datanet_types::ModelId;
+use datanet_types::{ContributionId, ModelId};
 
 use crate::error::ServiceResult;
 use crate::node::Core;
@@ -52,6 +52,13 @@ impl Core {
     /// All models on the ledger, by id.
     pub fn ledger_models(&self) -> ServiceResult<Vec<Model>> {
         all(&self.chain.reader()?)
+    }
+
+    /// A contribution that a model itself was trained on and that was revoked since, if there is one.
+    pub fn revoked_since(&self, model: &Model) -> ServiceResult<Option<ContributionId>> {
+        // Models behind it do not matter here: their files are what they were.
+        let own = Model { parents: Vec::new(), ..model.clone() };
+        Ok(models::taint(&self.chain.reader()?, &own, 1)?.first().map(|taint| taint.contribution))
     }
 
     /// Whether something behind a model was revoked.

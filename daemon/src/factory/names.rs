@@ -43,8 +43,7 @@ impl Core {
         }
         let id = match self.model_named(name_or_id) {
             Err(error) if error.code == "unknown-model" => {
-                let detail =
-                    format!("no model {name_or_id:?} here or on the ledger; {}", self.able(task));
+                let detail = format!("no model {name_or_id:?} here or on the ledger; {}", self.able(task));
                 return Err(ServiceError::not_found("unknown-model", detail));
             }
             other => other?,

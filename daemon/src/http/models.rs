@@ -13,8 +13,9 @@ use super::extract::{Body, Query, Segment};
 use super::fine_tuning::FineTuningJob;
 use crate::chain::RegisteredModel;
 use crate::error::{ServiceError, ServiceResult};
-use crate::keyring::NODE_ACCOUNT;
 use crate::factory::gate::GateView;
+use crate::keyring::NODE_ACCOUNT;
+use crate::library::check_licence;
 use crate::local::deployments::{Deployment, NamedModel, Undeployed};
 use crate::local::jobs::JobRecord;
 
@@ -105,7 +106,7 @@ pub struct AncestorView {
 pub struct NewModel {
     /// A name for people.
     name: String,
-    /// SPDX expression.
+    /// SPDX expression; its form is checked.
     licence: String,
     /// The account that owns it and is paid; the node's own if not given.
     account: Option<String>,
@@ -278,6 +279,7 @@ pub async fn register(
     State(state): State<ApiState>,
     Body(new): Body<NewModel>,
 ) -> ServiceResult<(StatusCode, Json<Registered>)> {
+    check_licence(&new.licence)?;
     let key = state.core.keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
     let model = ModelId(state.core.models.info()?.id);
     let action = RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };

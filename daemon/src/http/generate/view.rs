@@ -149,7 +149,13 @@ mod tests {
     use super::*;
 
     fn finished() -> Finished {
-        Finished { reason: "stop", prompt_tokens: 3, completion_tokens: 2, record: AnswerRecord::default(), tainted: true }
+        Finished {
+            reason: "stop",
+            prompt_tokens: 3,
+            completion_tokens: 2,
+            record: AnswerRecord::default(),
+            tainted: true,
+        }
     }
 
     fn token() -> Token {

@@ -6,8 +6,8 @@ use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Model, ModelError, Rows, Table, Thresholds, audit,
-    Verdict, gauss_newton, gradients,
+    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Model, ModelError, Rows, Table, Thresholds, Verdict,
+    audit, gauss_newton, gradients,
 };
 
 /// Held-out records that an audit asks.
