@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(missing.status, 422);
         assert_eq!(missing.detail, "the body does not read: missing field `messages` at line 1 column 14");
         let broken = refused(r#"{"model": "#).await;
-        assert!(broken.status == 400 && broken.detail.starts_with("the body does not read: EOF"), "{broken}");
+        assert!(broken.status == 400 && broken.detail.contains("EOF while parsing"), "{broken}");
         let deep = refused(r#"{"messages": [1, "x"]}"#).await;
         assert!(deep.detail.contains("invalid type: string \"x\""), "{deep}");
     }
