@@ -1,7 +1,7 @@
 //! Which model a caller means, and whether it does what is asked of it.
 //!
 //! A name means what answers to it here; else, if it is an id, the model of that id; else the newest release of that name
-//! on the ledger.
+//! on the ledger. Answers come from the first two alone.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,14 +41,13 @@ impl Core {
         if own.is_some_and(|own| own.name == name_or_id || hex::encode(own.id) == name_or_id) {
             return Err(self.wrong_task(name_or_id, Task::Embed, task));
         }
-        let id = match self.model_named(name_or_id) {
-            Err(error) if error.code == "unknown-model" => {
-                let detail = format!("no model {name_or_id:?} here or on the ledger; {}", self.able(task));
-                return Err(ServiceError::not_found("unknown-model", detail));
-            }
-            other => other?,
-        };
-        let Some(served) = self.factory.served.get(&id) else { return Err(self.not_served(name_or_id, &id, task)?) };
+        let Some(id) = self.answering(name_or_id)? else { return Err(self.not_answering(name_or_id, task)?) };
+        let served = self.factory.served.get(&id).ok_or_else(|| {
+            ServiceError::unavailable(
+                "model-loading",
+                format!("model {name_or_id} is being loaded; try again in a moment"),
+            )
+        })?;
         match served.task() {
             // A classifier's encoder gives vectors too.
             Task::Classify if task == Task::Embed => Ok(served),
@@ -57,17 +56,31 @@ impl Core {
         }
     }
 
-    /// Why a model that was found cannot answer here.
-    fn not_served(&self, name_or_id: &str, id: &ModelId, task: Task) -> ServiceResult<ServiceError> {
-        if self.is_kept_deployed(id)? {
-            let detail = format!("model {name_or_id} is being loaded; try again in a moment");
-            return Ok(ServiceError::unavailable("model-loading", detail));
+    /// The model that answers to a name or id here. A name on the ledger alone does not answer: anybody can give it.
+    fn answering(&self, name_or_id: &str) -> ServiceResult<Option<ModelId>> {
+        if let Some(named) = self.local.model_names()?.into_iter().find(|named| named.name == name_or_id) {
+            return Ok(Some(named.model));
         }
-        self.registered_model(id)?;
-        let detail = format!(
-            "model {name_or_id:?} is on the ledger and not deployed here: `datanet model deploy {name_or_id}` brings it; {}",
-            self.able(task)
-        );
+        let Ok(id) = name_or_id.parse() else { return Ok(None) };
+        Ok(self.is_kept_deployed(&id)?.then_some(id))
+    }
+
+    /// Why nothing answers to a name or id here, and what does.
+    fn not_answering(&self, name_or_id: &str, task: Task) -> ServiceResult<ServiceError> {
+        let able = self.able(task);
+        let id = match self.model_named(name_or_id) {
+            Err(error) if error.code == "unknown-model" => {
+                let detail = format!("no model {name_or_id:?} here or on the ledger; {able}");
+                return Ok(ServiceError::not_found("unknown-model", detail));
+            }
+            other => other?,
+        };
+        self.registered_model(&id)?;
+        let how = match self.is_kept_deployed(&id)? {
+            true => format!("answers here under another name, and as {id}"),
+            false => format!("is not deployed here: `datanet model deploy {name_or_id}` brings it"),
+        };
+        let detail = format!("model {name_or_id:?} on the ledger {how}; {able}");
         Ok(ServiceError::not_found("not-deployed", detail))
     }
 

@@ -114,7 +114,7 @@ async fn a_datanet_becomes_a_model_that_answers_proves_and_explains() {
     node.raw(Method::DELETE, "/v1/models/topics/deploy").send().await.unwrap().error_for_status().unwrap();
     let gone =
         node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "topics", "input": "x", "account": "bob" }));
-    refused("a model that serves no more", gone, 404, "not-deployed", "datanet model deploy").await;
+    refused("a model that serves no more", gone, 404, "not-deployed", "another name, and as").await;
 }
 
 #[tokio::test]
