@@ -137,6 +137,11 @@ fn assemble(shelves: Vec<Shelf>, held_out: Vec<Piece>, job: &Job) -> ServiceResu
             records.push(at);
         }
     }
+    let labels: BTreeSet<_> = pieces.iter().filter_map(|piece| piece.label.as_ref()).collect();
+    if job.task == Task::Embed && job.data.pair.is_none() && labels.len() == 1 {
+        let detail = "task embed pairs records by label and tells labels apart; all records here have the same one";
+        return Err(ServiceError::unprocessable("bad-data", detail));
+    }
     let dataset = dataset(pieces, places, held_out, &columns, job);
     check_pairs(&dataset, job)?;
     dataset.check().map_err(|error| ServiceError::unprocessable("bad-data", error.to_string()))?;
@@ -283,7 +288,7 @@ mod tests {
         assert!(error.detail.contains("data.pair = FIELD") && error.detail.contains("same label"), "{error}");
         let lines: Vec<(&str, &str)> = lines.iter().map(|(text, _)| (*text, "a")).collect();
         let error = assemble(vec![shelf(1, 1, &lines)], Vec::new(), &job).unwrap_err();
-        assert!(!error.detail.contains("data.pair"), "{error}");
+        assert!(error.detail.contains("the same one"), "{error}");
     }
 
     #[test]

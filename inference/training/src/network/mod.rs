@@ -190,6 +190,12 @@ impl Network {
         self.examples.as_ref().and_then(|examples| examples.label(sample))
     }
 
+    /// What samples mean: equal numbers where pairs of sentence embeddings link them.
+    pub fn meanings(&self, samples: &[usize]) -> Vec<usize> {
+        let meaning = |sample: &usize| self.examples.as_ref().map_or(*sample, |examples| examples.meaning(*sample));
+        samples.iter().map(meaning).collect()
+    }
+
     /// What holding the base in 4 bits has changed, where it is held so.
     pub fn quantised(&self) -> Option<&QuantisedBase> {
         self.blueprint.quantised.as_ref()
