@@ -94,9 +94,11 @@ macro_rules! hex_text {
             type Err = $crate::id::IdError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let bytes = hex::decode(text)
-                    .map_err(|_| $crate::id::IdError::Hex { what: stringify!($name), expected: Self::LEN })?;
-                Self::from_slice(&bytes)
+                let mut bytes = [0; Self::LEN];
+                match hex::decode_to_slice(text, &mut bytes) {
+                    Ok(()) => Ok(Self(bytes)),
+                    Err(_) => Err($crate::id::IdError::text(stringify!($name), Self::LEN, text)),
+                }
             }
         }
 
@@ -120,13 +122,15 @@ pub(crate) use {fixed_bytes, hex_text};
 /// Why a text or byte string is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// Not hexadecimal.
-    #[error("{what} must be {expected} bytes in hexadecimal")]
-    Hex {
-        /// The type wanted.
-        what: &'static str,
-        /// Bytes wanted.
-        expected: usize,
+    /// Not so many hexadecimal digits.
+    #[error("{what} is {digits} hexadecimal digits; {found}")]
+    Text {
+        /// What was wanted, in words.
+        what: String,
+        /// Digits wanted.
+        digits: usize,
+        /// What was given, and what is wrong with it.
+        found: String,
     },
     /// Wrong number of bytes.
     #[error("{what} must be {expected} bytes, not {actual}")]
@@ -141,6 +145,29 @@ pub enum IdError {
     /// Not an address.
     #[error("not a datanet address: {0}; it starts with \"dn1\"")]
     Address(String),
+}
+
+impl IdError {
+    /// The error of a `text` that is no identifier of type `name`, which has `bytes` bytes.
+    pub(crate) fn text(name: &str, bytes: usize, text: &str) -> Self {
+        /// Characters quoted at most.
+        const QUOTED: usize = 80;
+        let what = match name {
+            "BlobHash" => "a blob's hash".to_owned(),
+            "TxHash" => "a transaction's hash".to_owned(),
+            "PublicKey" => "a public key".to_owned(),
+            "NodeKey" => "a node's key".to_owned(),
+            other => match other.strip_suffix("Id") {
+                Some(thing) => format!("a {}'s id", thing.to_ascii_lowercase()),
+                None => format!("a {}", other.to_ascii_lowercase()),
+            },
+        };
+        let (digits, length) = (bytes.saturating_mul(2), text.chars().count());
+        let quoted: String = text.chars().take(QUOTED).collect();
+        let quoted = if length > QUOTED { format!("{quoted:?}…") } else { format!("{quoted:?}") };
+        let wrong = if length == digits { "has other characters".to_owned() } else { format!("has {length}") };
+        Self::Text { what, digits, found: format!("{quoted} {wrong}") }
+    }
 }
 
 macro_rules! digest_ids {
@@ -209,6 +236,15 @@ mod tests {
         assert_eq!(id.to_string().parse::<BlobHash>().unwrap(), id);
         assert!("zz".parse::<BlobHash>().is_err());
         assert!("ab".parse::<BlobHash>().is_err());
+    }
+
+    #[test]
+    fn a_text_that_is_no_id_is_told_what_one_looks_like() {
+        let said = |text: &str| text.parse::<ReceiptId>().unwrap_err().to_string();
+        assert_eq!(said("faa920eb"), "a receipt's id is 64 hexadecimal digits; \"faa920eb\" has 8");
+        assert!(said(&"g".repeat(64)).ends_with("\" has other characters"));
+        assert!(said(&"é".repeat(1000)).ends_with("\"… has 1000"));
+        assert!("x".parse::<BlobHash>().unwrap_err().to_string().starts_with("a blob's hash is 64"));
     }
 
     #[test]

@@ -158,7 +158,7 @@ pub struct Attribution {
     /// Contributors left out for real.
     #[prost(uint32, tag = "6")]
     pub contributors: u32,
-    /// Whether the numbers were good enough; if not, the method is the fallback.
+    /// Whether enough retrainings were made to judge it, and the numbers were good enough.
     #[prost(bool, tag = "7")]
     pub passed: bool,
 }

@@ -2,7 +2,7 @@
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::models::{self, Model, Taint};
-use datanet_types::ModelId;
+use datanet_types::{ContributionId, ModelId};
 
 use crate::error::ServiceResult;
 use crate::node::Core;
@@ -43,18 +43,37 @@ impl Core {
         model.map(|model| RegisteredModel::of(&reader, model)).transpose()
     }
 
-    /// All models on the ledger, by id.
+    /// All models on the ledger, by id, with what it says of their data.
     pub fn models_on_ledger(&self) -> ServiceResult<Vec<RegisteredModel>> {
         let reader = self.chain.reader()?;
-        let mut all: Vec<RegisteredModel> = Vec::new();
-        loop {
-            let page = models::list(&reader, all.last().map(|last| &last.record.id), PAGE)?;
-            if page.is_empty() {
-                return Ok(all);
-            }
-            for model in page {
-                all.push(RegisteredModel::of(&reader, model)?);
-            }
+        all(&reader)?.into_iter().map(|model| RegisteredModel::of(&reader, model)).collect()
+    }
+
+    /// All models on the ledger, by id.
+    pub fn ledger_models(&self) -> ServiceResult<Vec<Model>> {
+        all(&self.chain.reader()?)
+    }
+
+    /// A contribution that a model itself was trained on and that was revoked since, if there is one.
+    pub fn revoked_since(&self, model: &Model) -> ServiceResult<Option<ContributionId>> {
+        // Models behind it do not matter here: their files are what they were.
+        let own = Model { parents: Vec::new(), ..model.clone() };
+        Ok(models::taint(&self.chain.reader()?, &own, 1)?.first().map(|taint| taint.contribution))
+    }
+
+    /// Whether something behind a model was revoked.
+    pub fn is_tainted(&self, model: &Model) -> ServiceResult<bool> {
+        Ok(models::is_tainted(&self.chain.reader()?, model)?)
+    }
+}
+
+fn all(reader: &LedgerReader) -> ServiceResult<Vec<Model>> {
+    let mut all: Vec<Model> = Vec::new();
+    loop {
+        let page = models::list(reader, all.last().map(|last| &last.id), PAGE)?;
+        if page.is_empty() {
+            return Ok(all);
         }
+        all.extend(page);
     }
 }

@@ -149,7 +149,7 @@ impl Core {
             combined: contribution.scores.map(|scores| scores.combined()),
             scores: contribution.scores,
             threshold,
-            reason: contribution.reason.clone(),
+            reason: reason(&contribution),
             committee,
             reports: Vec::new(),
         })
@@ -197,6 +197,14 @@ impl Core {
         tokio::time::timeout(PATIENCE, brought).await.ok()?.ok()?;
         let bytes = self.read_bytes(report, MAX_REPORT_BYTES).await.ok()?;
         RawValue::from_string(String::from_utf8(bytes).ok()?).ok()
+    }
+}
+
+/// Why the verdict was what it was, and that it is the past where it was taken back.
+fn reason(contribution: &Contribution) -> String {
+    match contribution.revoked_height {
+        0 => contribution.reason.clone(),
+        height => format!("taken back by its contributor at height {height}; before that: {}", contribution.reason),
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use datanet_ledger::component::contributions::Status;
 use datanet_types::receipt::{AnswerRecord, Method};
-use datanet_types::release::Attribution as Gate;
 use datanet_types::{Address, ContributionId, ReceiptId};
 
+use super::gate::GateView;
 use super::release::{RECORDS_FILE, RecordsFile};
 use super::served::ServedModel;
 use crate::error::{ServiceError, ServiceResult};
@@ -53,9 +53,8 @@ pub struct Attributed {
     /// The receipt.
     #[schema(value_type = String)]
     pub receipt: ReceiptId,
-    /// `retrieval`, `influence` or `span`.
-    #[schema(value_type = String)]
-    pub method: Method,
+    /// `retrieval`, `influence`, `span`, or `none`: the model was trained without influence.
+    pub method: &'static str,
     /// What this method proves, and what it does not.
     pub proves: &'static str,
     /// What was asked.
@@ -64,7 +63,7 @@ pub struct Attributed {
     pub answer: String,
     /// How faithful the method was found for this model by real retraining, as its release says.
     #[schema(value_type = Option<Object>)]
-    pub gate: Option<Gate>,
+    pub gate: Option<GateView>,
     /// All contributions with a part in it, the most helpful first.
     pub contributions: Vec<Part>,
     /// The records that helped most.
@@ -78,19 +77,24 @@ impl Core {
     pub async fn attribution(&self, id: &ReceiptId) -> ServiceResult<Attributed> {
         let record = self.answer_record(id).await?;
         let method = record.receipt.method();
-        let (gate, helpful, harmful) = match method {
-            Method::Retrieval => (None, passages(&record), Vec::new()),
-            Method::Span => (None, self.matches(&record).await?, Vec::new()),
+        let (mut gate, mut shown, mut harmful) = (None, Some(method), Vec::new());
+        let helpful = match method {
+            Method::Retrieval => passages(&record),
+            Method::Span => self.matches(&record).await?,
             Method::Influence => {
                 let served = self.model_in_memory(&record.receipt.model).await?;
-                let (helpful, harmful) = self.quoted(&served, &record).await?;
-                (served.release.attribution.clone(), helpful, harmful)
+                shown = shown.filter(|_| served.is_attributed());
+                gate = served.release.attribution.clone().map(GateView::from);
+                let (helpful, harmed) = self.quoted(&served, &record).await?;
+                harmful = harmed;
+                helpful
             }
         };
+        let (method, proves) = words(shown);
         Ok(Attributed {
             receipt: *id,
             method,
-            proves: proves(method),
+            proves,
             gate,
             contributions: parts(&record),
             helpful,
@@ -204,15 +208,29 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
     parts
 }
 
-fn proves(method: Method) -> &'static str {
-    match method {
-        Method::Retrieval => {
+/// A method's name, and what it proves; `None` where an answer is attributed to nobody.
+fn words(method: Option<Method>) -> (&'static str, &'static str) {
+    let proves = match method {
+        None => {
+            "not attributed: the model was trained without influence (attribution.method = \"none\"), so nothing says whose records moved this answer, and no contribution is paid for it"
+        }
+        Some(Method::Retrieval) => {
             "the answer rests on the quoted passages, by retrieval weight; it says nothing of what trained the model that finds them"
         }
-        Method::Influence => {
+        Some(Method::Influence) => {
             "to first order, how the answer's loss would change had the model been trained without a contribution; the release's gate says how well that agrees with real retraining"
         }
-        Method::Span => "the answer repeats these stretches word for word; a match, not influence",
+        Some(Method::Span) => "the answer repeats these stretches word for word; a match, not influence",
+    };
+    (method.map_or("none", name), proves)
+}
+
+/// A method's name as receipts have it.
+pub fn name(method: Method) -> &'static str {
+    match method {
+        Method::Retrieval => "retrieval",
+        Method::Influence => "influence",
+        Method::Span => "span",
     }
 }
 

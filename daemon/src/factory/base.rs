@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use datanet_inference::engine::folder_id;
 use datanet_inference::graph::build::{Architecture, ModelFolder};
-use datanet_training::job::Task;
+use datanet_training::job::{Job, Task};
+use datanet_training::network::check_adapters;
 use datanet_types::ModelId;
 
 use crate::error::{ServiceError, ServiceResult};
@@ -42,10 +43,11 @@ impl Core {
         if let Some(base) = found {
             return Ok(base);
         }
-        if let Ok(id) = name_or_id.parse::<ModelId>() {
-            return self.base_by_id(&id).await;
+        match self.model_named(name_or_id) {
+            Ok(id) => self.base_by_id(&id).await,
+            Err(error) if error.code == "unknown-model" => Err(unknown(name_or_id, &names, &self.models_folder())),
+            Err(error) => Err(error),
         }
-        Err(unknown(name_or_id, &names, &self.models_folder()))
     }
 
     /// The base model of this id: a folder of this node, or a released model that was trained from nothing.
@@ -98,8 +100,18 @@ fn list(folder: &Path) -> Vec<Base> {
     folders.into_iter().filter_map(base).collect()
 }
 
+/// Whether a model can be made into what a job asks for: its family, and the modules and layers that are adapted.
+pub async fn check_base(base: &Base, job: &Job) -> ServiceResult<()> {
+    check_task(base, job.task)?;
+    let (folder, job) = (base.folder.clone(), job.clone());
+    let checked = tokio::task::spawn_blocking(move || check_adapters(&job, &folder)).await;
+    let checked = checked.map_err(|error| ServiceError::internal("models-folder", error.to_string()))?;
+    checked
+        .map_err(|error| ServiceError::unprocessable("base-does-not-fit", format!("base model {}: {error}", base.name)))
+}
+
 /// Whether a model can be made into what is asked for, by its `config.json`.
-pub fn check_task(base: &Base, task: Task) -> ServiceResult<()> {
+fn check_task(base: &Base, task: Task) -> ServiceResult<()> {
     let opened = ModelFolder::open(&base.folder)
         .map_err(|error| ServiceError::unprocessable("bad-base-model", format!("base model {}: {error}", base.name)))?;
     let decoder = opened.architecture() == Architecture::Llama;

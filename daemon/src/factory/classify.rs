@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datanet_inference::serve::{Classified, EncodeRequest, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, LabelScore, Method};
+use datanet_types::release::Task;
 
 use super::explain::Moved;
 use super::served::{Engine, ServedModel, serve_error};
@@ -40,12 +41,17 @@ pub struct ClassifyAnswer {
     pub served: Arc<ServedModel>,
     /// Tokens read.
     pub tokens: usize,
+    /// Whether something behind the model was revoked.
+    pub tainted: bool,
 }
 
 impl Core {
     /// Classifies a passage by a deployed model, for its price.
     pub async fn classify(&self, ask: ClassifyAsk) -> ServiceResult<ClassifyAnswer> {
-        let served = self.served_model(&ask.model)?;
+        let served = self.served_model(&ask.model, Task::Classify)?;
+        if (ask.explain || ask.counterfactual) && !served.is_attributed() {
+            return Err(not_attributed(&served.release.name));
+        }
         let terms = terms(&self.chain.reader()?, &served.model)?;
         let checked = self.check_payment(ask.payment, terms.price)?;
         let input = AskInput { text: ask.text, classify: true, neighbours: 0, sampling: None };
@@ -57,7 +63,8 @@ impl Core {
         let credits = served.release.credits(&output.influence);
         let receipt = self.model_receipt(&served.model, &terms, Method::Influence, credits)?;
         let record = self.charge_answer(receipt, input, output, checked).await?;
-        Ok(ClassifyAnswer { record, records: moved.records.filter(|_| ask.explain), without, served, tokens })
+        let tainted = self.is_tainted(&served.model)?;
+        Ok(ClassifyAnswer { record, records: moved.records.filter(|_| ask.explain), without, served, tokens, tainted })
     }
 
     /// What a model says of a passage, and what moved it.
@@ -84,6 +91,13 @@ impl Core {
         };
         Ok((output, moved, said.usage.tokens))
     }
+}
+
+fn not_attributed(name: &str) -> ServiceError {
+    let detail = format!(
+        "model {name} was trained without influence, so nothing tells whose records moved its answers; train it with attribution.method = \"influence\" to explain them"
+    );
+    ServiceError::unprocessable("not-attributed", detail)
 }
 
 async fn run(served: &Arc<ServedModel>, text: &str) -> ServiceResult<Classified> {

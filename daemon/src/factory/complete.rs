@@ -11,9 +11,9 @@ use datanet_inference::generate::{
 };
 use datanet_inference::serve::{AdapterKey, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
+use datanet_types::release::Task;
 use tokio::sync::mpsc;
 
-use super::explain::TABLE_FILE;
 use super::served::{Engine, ServedModel, serve_error};
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
@@ -78,6 +78,8 @@ pub struct Finished {
     pub completion_tokens: u32,
     /// The answer with its proof.
     pub record: AnswerRecord,
+    /// Whether something behind the model was revoked.
+    pub tainted: bool,
 }
 
 /// What comes of a completion.
@@ -111,7 +113,7 @@ struct Bill {
 impl Core {
     /// Starts a completion by a deployed model, for its price.
     pub async fn complete(&self, ask: CompletionAsk) -> ServiceResult<Completing> {
-        let served = self.served_model(&ask.model)?;
+        let served = self.served_model(&ask.model, Task::Generate)?;
         let (handle, _) = decoder(&served)?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
         let checked = self.check_payment(ask.payment, terms.price)?;
@@ -190,7 +192,8 @@ impl Core {
         };
         let receipt = self.model_receipt(&bill.served.model, &bill.terms, method, credits)?;
         let record = self.charge_answer(receipt, bill.input, output, bill.checked).await?;
-        Ok(Finished { reason: reason.as_str(), prompt_tokens, completion_tokens: count, record })
+        let tainted = self.is_tainted(&bill.served.model)?;
+        Ok(Finished { reason: reason.as_str(), prompt_tokens, completion_tokens: count, record, tainted })
     }
 
     /// The whole answer to `input`, for those who check a receipt.
@@ -231,7 +234,7 @@ impl Core {
 
 /// By what a written answer is attributed: influence where the release has the table for it, else what it repeats.
 fn method_of(served: &ServedModel) -> Method {
-    if served.release.file(TABLE_FILE).is_some() { Method::Influence } else { Method::Span }
+    if served.is_attributed() { Method::Influence } else { Method::Span }
 }
 
 fn decoder(served: &ServedModel) -> ServiceResult<(&GenerateHandle, Option<AdapterKey>)> {

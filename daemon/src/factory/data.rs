@@ -142,7 +142,13 @@ fn assemble(shelves: Vec<Shelf>, mut held_out: Vec<Piece>, job: &Job) -> Service
             records.push(at);
         }
     }
+    let labels: BTreeSet<_> = pieces.iter().filter_map(|piece| piece.label.as_ref()).collect();
+    if job.task == Task::Embed && job.data.pair.is_none() && labels.len() == 1 {
+        let detail = "task embed pairs records by label and tells labels apart; all records here have the same one";
+        return Err(ServiceError::unprocessable("bad-data", detail));
+    }
     let dataset = dataset(pieces, places, held_out, &columns, job);
+    check_pairs(&dataset, job)?;
     dataset.check().map_err(|error| ServiceError::unprocessable("bad-data", error.to_string()))?;
     Ok(Gathered { dataset, sources: columns.finish()?, records })
 }
@@ -180,6 +186,20 @@ fn dataset(pieces: Vec<Piece>, places: Vec<usize>, held_out: Vec<Piece>, columns
             .for_each(|example| example.pair = Some(example.text.clone()));
     }
     Dataset { task: job.task, train, held_out, sources: columns.named(), labels }
+}
+
+/// Records whose only pair is themselves teach an embedding nothing.
+fn check_pairs(dataset: &Dataset, job: &Job) -> ServiceResult<()> {
+    let paired = |example: &Example| example.pair.as_ref().is_some_and(|pair| *pair != example.text);
+    if job.task != Task::Embed || dataset.train.iter().any(paired) {
+        return Ok(());
+    }
+    let why = match &job.data.pair {
+        Some(field) => format!("in every record the field {field:?} is missing or repeats the text"),
+        None => "no two records have the same label".to_owned(),
+    };
+    let detail = format!("task embed needs data.pair = FIELD, or labels to pair records by: {why}");
+    Err(ServiceError::unprocessable("bad-data", detail))
 }
 
 /// Columns in the order in which their holders first appear.
@@ -283,6 +303,17 @@ mod tests {
         assert!((8..35).contains(&kept_out) && learnt + kept_out == 200 && cut.records.len() == learnt, "{kept_out}");
         let brought = gathered(vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }]);
         assert_eq!((brought.dataset.train.len(), brought.dataset.held_out.len()), (200, 1));
+    }
+
+    #[test]
+    fn embeddings_are_not_learnt_from_records_without_a_pair() {
+        let lines = [("the first text of all", "a"), ("some other words here", "b")];
+        let job = Job::new("m", Task::Embed);
+        let error = assemble(vec![shelf(1, 1, &lines)], Vec::new(), &job).unwrap_err();
+        assert!(error.detail.contains("data.pair = FIELD") && error.detail.contains("same label"), "{error}");
+        let lines: Vec<(&str, &str)> = lines.iter().map(|(text, _)| (*text, "a")).collect();
+        let error = assemble(vec![shelf(1, 1, &lines)], Vec::new(), &job).unwrap_err();
+        assert!(error.detail.contains("the same one"), "{error}");
     }
 
     #[test]

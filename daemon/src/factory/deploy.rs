@@ -7,7 +7,7 @@ use datanet_types::ModelId;
 use super::now;
 use super::served::ServedModel;
 use crate::error::{ServiceError, ServiceResult};
-use crate::local::deployments::{Deployment, NamedModel};
+use crate::local::deployments::{Deployment, NamedModel, Undeploy, Undeployed};
 use crate::node::Core;
 
 impl Core {
@@ -21,14 +21,33 @@ impl Core {
         self.local.deploy(&Deployment { model: *id, deployed_at: now() }, &name)
     }
 
-    /// Serves a model no more. Its files stay blobs of this node, so that others can fetch them.
-    pub async fn undeploy(&self, name_or_id: &str) -> ServiceResult<ModelId> {
+    /// Takes a name away, and its model with its last name; or, by its id, a model with all its names. Its files stay blobs
+    /// of this node, so that others can fetch them. Also gives the model that was meant.
+    pub async fn undeploy(&self, name_or_id: &str) -> ServiceResult<(ModelId, Undeployed)> {
         let _one_at_a_time = self.factory.deploying.lock().await;
-        let id = self.deployed_id(name_or_id)?;
-        self.local.undeploy(&id)?;
-        self.factory.served.remove(&id);
+        let names = self.local.model_names()?;
+        let named = names.iter().find(|named| named.name == name_or_id).map(|named| named.model);
+        let (id, which) = match (named, name_or_id.parse::<ModelId>()) {
+            (Some(id), _) => (id, None),
+            (None, Ok(id)) if self.factory.served.is_deployed(&id) || self.is_kept_deployed(&id)? => (id, Some(id)),
+            _ => {
+                let known = names.iter().map(|named| format!("{:?}", named.name)).collect::<Vec<_>>().join(", ");
+                let known = if known.is_empty() { "nothing is".to_owned() } else { format!("there is {known}") };
+                let detail = format!("no model {name_or_id:?} is deployed here; {known}");
+                return Err(ServiceError::not_found("unknown-model", detail));
+            }
+        };
+        let gone = self.local.undeploy(which.as_ref().map_or(Undeploy::Name(name_or_id), Undeploy::Model))?;
+        for model in &gone.models {
+            self.factory.served.remove(model);
+        }
         self.drop_idle_engines().await;
-        Ok(id)
+        Ok((id, gone))
+    }
+
+    /// Whether a model is served after a restart too.
+    pub(super) fn is_kept_deployed(&self, id: &ModelId) -> ServiceResult<bool> {
+        Ok(self.local.deployments()?.iter().any(|deployment| deployment.model == *id))
     }
 
     /// The model before the one that answers to `name` answers again; it is loaded if it must be.
@@ -55,39 +74,6 @@ impl Core {
         };
         memory.insert(served.clone());
         Ok(served)
-    }
-
-    /// The deployed model that a caller means by name or id.
-    pub fn served_model(&self, name_or_id: &str) -> ServiceResult<Arc<ServedModel>> {
-        let id = self.deployed_id(name_or_id)?;
-        self.factory.served.get(&id).ok_or_else(|| {
-            ServiceError::unavailable(
-                "model-loading",
-                format!("model {name_or_id} is being loaded; try again in a moment"),
-            )
-        })
-    }
-
-    fn deployed_id(&self, name_or_id: &str) -> ServiceResult<ModelId> {
-        let names = self.local.model_names()?;
-        if let Some(named) = names.iter().find(|named| named.name == name_or_id) {
-            return Ok(named.model);
-        }
-        let id = name_or_id.parse::<ModelId>().ok();
-        let deployed = self.local.deployments()?;
-        let found = deployed.iter().find(|deployment| Some(deployment.model) == id);
-        found.map(|deployment| deployment.model).ok_or_else(|| {
-            let own = self.models.info().ok().map(|own| own.name);
-            let known = names.iter().map(|named| &named.name).chain(&own);
-            let known = known.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() { "none".to_owned() } else { known };
-            ServiceError::not_found(
-                "unknown-model",
-                format!(
-                    "no model {name_or_id:?} here; this node has {known}; `datanet model deploy ID` brings another"
-                ),
-            )
-        })
     }
 
     /// Loads what was deployed before this process: what fails is told and stays deployed, for the next start.

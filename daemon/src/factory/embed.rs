@@ -2,6 +2,7 @@
 
 use datanet_inference::engine::{Embedding, Usage};
 use datanet_inference::serve::{EncodeRequest, ServeError};
+use datanet_types::release::Task;
 
 use super::served::{Engine, serve_error};
 use crate::error::{ServiceError, ServiceResult};
@@ -10,7 +11,7 @@ use crate::node::Core;
 impl Core {
     /// Unit vectors of texts by a deployed model, by name or id.
     pub async fn embed_with(&self, model: &str, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
-        let served = self.served_model(model)?;
+        let served = self.served_model(model, Task::Embed)?;
         let Engine::Encoder(handle, key) = &served.engine else {
             let detail = format!("model {model} writes text; ask it at /v1/completions");
             return Err(ServiceError::unprocessable("no-embeddings", detail));

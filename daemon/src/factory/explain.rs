@@ -93,7 +93,7 @@ impl Core {
     }
 
     async fn explainer(&self, served: &Arc<ServedModel>) -> ServiceResult<Option<ExplainHandle>> {
-        if served.release.file(TABLE_FILE).is_none() {
+        if !served.is_attributed() {
             return Ok(None);
         }
         let mut slot = served.explainer.lock().await;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use datanet_training::job::{Job, Scratch, Task};
 use datanet_training::run::parameter_bytes;
-use datanet_types::ModelId;
 use datanet_types::schema::FieldRole;
+use datanet_types::{ContributionId, ModelId};
 
-use super::base::check_task;
+use super::base::check_base;
 use super::now;
 use crate::error::{ServiceError, ServiceResult};
+use crate::library::check_licence;
 use crate::local::jobs::{EventLevel, JobRecord, JobState, Repetition};
 use crate::node::Core;
 
@@ -56,7 +57,7 @@ impl Core {
             None => Some(self.base(&new.job.base).await?),
         };
         if let Some(base) = &base {
-            check_task(base, new.job.task)?;
+            check_base(base, &new.job).await?;
         }
         self.check_memory(&new.job)?;
         let (mut snapshots, mut licence) = (Vec::new(), None);
@@ -84,7 +85,7 @@ impl Core {
         snapshots.sort_by_key(|snapshot| snapshot.datanet);
         datanet_types::release::validate_snapshots(&snapshots)
             .map_err(|error| ServiceError::unprocessable("bad-job", error.to_string()))?;
-        let job = serde_json::to_value(&new.job).map_err(|error| ServiceError::internal("job", error.to_string()))?;
+        let job = super::as_json(&new.job)?;
         let record = JobRecord {
             model: base.as_ref().map_or_else(|| "scratch".to_owned(), |base| base.name.clone()),
             base: base.map(|base| base.id),
@@ -105,6 +106,9 @@ impl Core {
         }
         self.factory.runtime()?;
         let registered = self.registered_model(model)?;
+        if let Some(taint) = self.revoked_since(&registered)? {
+            return Err(not_repeatable(&taint));
+        }
         let release = self.release(model).await?;
         let job = serde_json::from_str(&release.job).map_err(|error| {
             ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
@@ -226,10 +230,20 @@ fn check_words(new: &NewJob) -> ServiceResult<()> {
     if new.metadata.len() > 16 || new.metadata.iter().any(|(key, value)| key.len() > 64 || value.len() > 512) {
         return bad("metadata has at most 16 keys of 64 bytes with values of 512 bytes".to_owned());
     }
-    if new.licence.as_ref().is_some_and(|licence| licence.is_empty() || licence.len() > 64) {
-        return bad("licence is an SPDX expression of 1 to 64 bytes".to_owned());
+    if new.job.data.height.is_some() {
+        return bad(
+            "data.height is not read here; for an earlier state of the data send \"datanets\": [{\"datanet\": NAME, \"count\": N}], the first N entries of its history".to_owned(),
+        );
     }
-    Ok(())
+    new.licence.as_deref().map_or(Ok(()), check_licence)
+}
+
+/// Why a run cannot be repeated.
+pub(super) fn not_repeatable(gone: &ContributionId) -> ServiceError {
+    let detail = format!(
+        "the run cannot be repeated: contribution {gone}, which the model was trained on, was taken back by its contributor"
+    );
+    ServiceError::conflict("contribution-revoked", detail)
 }
 
 /// Whether a datanet has what the job needs, and allows it.
@@ -254,8 +268,20 @@ fn check_datanet(datanet: &datanet_ledger::component::datanets::Datanet, job: &J
             "the records of datanet {name} have no label, so no classifier can learn from them; name a field in data.label"
         )),
         Task::Embed if data.pair.is_none() && !labelled => missing(format!(
-            "embeddings learn from records that mean the same: name the field with the other text in data.pair, or take a datanet with labels, unlike {name}"
+            "task embed needs data.pair = FIELD, the field with a text that means the same, or labels to pair records by; datanet {name} has none"
         )),
+        Task::Embed => {
+            let own = datanet.schema.text_field().map(|field| &field.name);
+            match &data.pair {
+                Some(pair) if data.text.as_ref().or(own) == Some(pair) => missing(format!(
+                    "data.pair = {pair:?} is the text itself; name another field, with a text that means the same"
+                )),
+                Some(pair) if datanet.schema.label_field().is_some_and(|field| field.name == *pair) => missing(
+                    format!("data.pair = {pair:?} is the label; leave data.pair out to pair records of the same label"),
+                ),
+                _ => Ok(()),
+            }
+        }
         _ => Ok(()),
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! - `jobs`: what is asked for, checked before it waits; `worker`: one job at a time, resumed after a crash.
 //! - [`base`]: base models by name or id; [`data`]: the records behind a snapshot.
-//! - [`release`]: packing, registering, fetching and checking; [`served`], `deploy`: models in memory, names, rolling back.
+//! - [`release`]: packing, registering, fetching and checking; [`served`], `deploy`: models in memory, rolling back; `names`:
+//!   which model is meant; [`gate`]: what its audit says.
 //! - [`classify`], [`complete`]: answers; `explain`, `spans`: whose records moved them; [`answers`]: the same for receipts
 //!   that are checked; [`attribution`]: an answer explained to people.
 
@@ -21,7 +22,9 @@ pub mod data;
 mod deploy;
 mod embed;
 mod explain;
+pub mod gate;
 mod jobs;
+mod names;
 mod progress;
 pub mod release;
 mod runs;
@@ -93,7 +96,32 @@ impl Factory {
     }
 }
 
+/// A value as JSON, by way of text: in JSON's own numbers, which have 64 bits, .1 of 32 bits would be .10000000149011612.
+pub(crate) fn as_json(value: &impl serde::Serialize) -> ServiceResult<serde_json::Value> {
+    let text = serde_json::to_string(value);
+    let read = text.and_then(|text| serde_json::from_str(&text));
+    read.map_err(|error| ServiceError::internal("json", error.to_string()))
+}
+
+/// The number of 64 bits that is written as one of 32 bits is.
+pub(crate) fn short(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
+}
+
 /// Seconds since 1970, for people.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use datanet_training::job::{Job, Task};
+
+    #[test]
+    fn a_jobs_numbers_are_shown_as_they_were_written() {
+        let job = Job::new("minilm-l6", Task::Classify);
+        let json = super::as_json(&job).unwrap();
+        assert_eq!(json["data"]["held_out"].to_string(), "0.1");
+        assert_eq!(serde_json::from_value::<Job>(json).unwrap(), job);
+    }
 }

@@ -93,7 +93,7 @@ impl Report {
             Self::Step { step, steps, loss, rate, seconds_left, memory_bytes } => {
                 let progress = &mut job.progress;
                 (progress.step, progress.steps) = (*step as u64, *steps as u64);
-                progress.loss = Some(f64::from(*loss));
+                progress.loss = Some(super::short(*loss));
                 progress.seconds_left = Some(*seconds_left);
                 progress.memory_bytes = Some(*memory_bytes);
                 let every = steps.div_ceil(STEPS_TOLD).max(1);
@@ -101,7 +101,7 @@ impl Report {
                     return None;
                 }
                 let data = json!({
-                    "step": step, "total_steps": steps, "train_loss": loss, "learning_rate": rate,
+                    "step": step, "total_steps": steps, "train_loss": super::short(*loss), "learning_rate": super::short(*rate),
                     "seconds_left": seconds_left, "memory_bytes": memory_bytes,
                 });
                 let message = format!("step {step}/{steps}: training loss={loss:.4}");

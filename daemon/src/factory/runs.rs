@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use datanet_inference::runtime::{Device, Runtime, SessionConfig};
-use datanet_training::attribution::{Choice, Gate};
+use datanet_training::attribution::{Choice, Finding, Gate, Thresholds};
 use datanet_training::data::Dataset;
 use datanet_training::job::Job;
-use datanet_training::run::{self, Control, Event, Outcome, Setup, TrainError};
+use datanet_training::run::{self, Control, Event, LeftOut, Outcome, Setup, TrainError};
 use datanet_training::transcript::Transcript;
 use datanet_training::verify::{self, Claim, Extent, Tolerance, Verdict, VerifyError};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::as_json;
 use super::progress::{Report, STEPS_TOLD};
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
@@ -215,18 +216,27 @@ fn trained(run: &Run, outcome: Outcome) -> Trained {
     evaluation.insert("held_out".to_owned(), outcome.evaluation.records.into());
     evaluation.insert("seconds".to_owned(), outcome.seconds.into());
     if let Some(gate) = &outcome.gate {
-        evaluation.insert(
-            "attribution".to_owned(),
-            json!({
-                "lds": gate.lds, "who": gate.who, "pay": gate.pay, "subsets": gate.subsets,
-                "contributors": gate.contributors, "passed": gate.passed,
-                "method": outcome.attribution, "left_out": outcome.left_out,
-            }),
-        );
+        evaluation.insert("attribution".to_owned(), audit(gate, &outcome));
     }
     let mut files = outcome.files;
     files.extend(checkpoints(&run.folder.join(CHECKPOINTS)));
     Trained { files, metrics, evaluation: evaluation.into(), choice: outcome.attribution, gate: outcome.gate }
+}
+
+/// What an audit found, for people.
+fn audit(gate: &Gate, outcome: &Outcome) -> serde_json::Value {
+    #[derive(serde::Serialize)]
+    struct Audit<'a> {
+        #[serde(flatten)]
+        gate: &'a Gate,
+        #[serde(flatten)]
+        finding: Finding,
+        method: Option<Choice>,
+        left_out: &'a [LeftOut],
+    }
+    let finding = gate.finding(&Thresholds::PUBLISHED);
+    let audit = Audit { gate, finding, method: outcome.attribution, left_out: &outcome.left_out };
+    as_json(&audit).unwrap_or_default()
 }
 
 /// The checkpoints as files of the release, so that others can repeat a part of the run; none if they are too large.
@@ -271,7 +281,7 @@ fn report(event: Event) -> Report {
             Report::Other("attribution", said, json!({ "done": done, "of": total }))
         }
         Event::Finished { evaluation } => {
-            let data = serde_json::to_value(&evaluation).unwrap_or_default();
+            let data = as_json(&evaluation).unwrap_or_default();
             Report::Other("evaluation", "training is done".to_owned(), data)
         }
         // Later versions may say more; what is not known here is not shown.

@@ -58,6 +58,16 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
+    /// What it does.
+    pub fn task(&self) -> Task {
+        self.release.task()
+    }
+
+    /// Whether it was trained with influence, so that its answers say whose records moved them.
+    pub fn is_attributed(&self) -> bool {
+        self.release.file(super::explain::TABLE_FILE).is_some()
+    }
+
     /// What executes it now, and why if that is not what was asked for.
     pub fn provider(&self) -> Provider {
         match &self.engine {

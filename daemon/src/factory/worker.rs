@@ -13,6 +13,7 @@ use datanet_types::release::DataSnapshot;
 use tokio_util::sync::CancellationToken;
 
 use super::data::Gathered;
+use super::jobs::not_repeatable;
 use super::now;
 use super::progress::event;
 use super::runs::{self, CHECKPOINT_PREFIX, Claimed, Run, RunEnd};
@@ -98,6 +99,11 @@ async fn attempt(core: &Core, job: &JobRecord, token: &CancellationToken) -> Res
     }
     let plan: Job = serde_json::from_value(job.job.clone())
         .map_err(|error| ServiceError::internal("job", format!("the stored job does not read: {error}")))?;
+    if let Some(repeats) = &job.repeats
+        && let Some(gone) = core.revoked_since(&core.registered_model(&repeats.model)?)?
+    {
+        return Err(End::Failed(not_repeatable(&gone)));
+    }
     let gathered =
         token.run_until_cancelled(core.gather(&job.snapshots, &plan)).await.ok_or_else(|| stopped(core))??;
     say_what_is_learnt(core, job, &gathered)?;

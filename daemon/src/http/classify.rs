@@ -65,6 +65,10 @@ pub struct ClassificationView {
     fee: Amount,
     /// The proof.
     receipt: ReceiptView,
+    /// `influence`, or `none` where the model was trained without it.
+    attribution: &'static str,
+    /// Whether something that the model was trained on was revoked since.
+    tainted: bool,
     /// What each contribution did: parts per billion of the answer's loss, harm included.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
@@ -150,6 +154,8 @@ fn view(index: usize, answer: ClassifyAnswer, explain: bool) -> ClassificationVi
         fee: receipt.fee,
         influence: explain.then(|| output.influence.clone()),
         counterfactual: without,
+        attribution: if answer.served.is_attributed() { "influence" } else { "none" },
+        tainted: answer.tainted,
         receipt: answer.record.into(),
     }
 }

@@ -18,6 +18,7 @@ use super::extract::{Body, Query, Segment};
 use crate::error::{ServiceError, ServiceResult};
 use crate::intake::{blob_error, holdout_tag};
 use crate::keyring::NODE_ACCOUNT;
+use crate::library::check_licence;
 
 /// A datanet and what it holds.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -50,7 +51,7 @@ pub struct NewDatanet {
     /// `{"fields": [{"name", "kind", "role", "required", "max_bytes", "allowed"}]}`; exactly one field has role `text`.
     #[schema(value_type = Object)]
     schema: Schema,
-    /// SPDX expression.
+    /// SPDX expression, such as `CC-BY-4.0` or `LicenseRef-ours`; its form is checked.
     licence: String,
     /// Base units an answer costs; 1,000 if not given.
     #[serde(default = "defaults::price")]
@@ -165,6 +166,7 @@ pub async fn create(
     let core = &state.core;
     let key = core.keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
     new.schema.validate().map_err(|error| ServiceError::unprocessable("bad-schema", error.to_string()))?;
+    check_licence(&new.licence)?;
     check_holdout(&new)?;
     let id = DatanetId::derive(core.chain.id(), &key.address(), &new.name);
     let holdout_size = new.holdout.len() as u64;

@@ -1,6 +1,7 @@
 //! Reading requests so that every refusal is a problem in our form.
 
 use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use datanet_ledger::LedgerReader;
@@ -25,10 +26,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => {
                 let status = rejection.status().as_u16();
-                Err(ServiceError { status, code: "bad-body", detail: rejection.body_text() })
+                let detail = match rejection {
+                    JsonRejection::JsonDataError(error) => does_not_read(&error),
+                    JsonRejection::JsonSyntaxError(error) => does_not_read(&error),
+                    other => other.body_text(),
+                };
+                Err(ServiceError { status, code: "bad-body", detail })
             }
         }
     }
+}
+
+/// What is wrong with a body, without the words that the library puts before it.
+fn does_not_read(error: &dyn std::error::Error) -> String {
+    let innermost = std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error);
+    format!("the body does not read: {innermost}")
 }
 
 /// A body as bytes, up to the general limit.
@@ -106,5 +118,32 @@ impl ApiState {
         };
         let datanet = found.ok_or_else(|| unknown_datanet(&id_or_name))?;
         Ok((reader, datanet))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Chat {
+        #[expect(dead_code, reason = "it is only read")]
+        messages: Vec<u32>,
+    }
+
+    async fn refused(body: &'static str) -> ServiceError {
+        let request = Request::builder().header("content-type", "application/json").body(body.into()).unwrap();
+        Body::<Chat>::from_request(request, &()).await.err().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_read_is_told_why_and_where() {
+        let missing = refused(r#"{"model": "m"}"#).await;
+        assert_eq!(missing.status, 422);
+        assert_eq!(missing.detail, "the body does not read: missing field `messages` at line 1 column 14");
+        let broken = refused(r#"{"model": "#).await;
+        assert!(broken.status == 400 && broken.detail.contains("EOF while parsing"), "{broken}");
+        let deep = refused(r#"{"messages": [1, "x"]}"#).await;
+        assert!(deep.detail.contains("invalid type: string \"x\""), "{deep}");
     }
 }

@@ -13,8 +13,11 @@ use super::extract::{Body, Query, Segment};
 use super::fine_tuning::FineTuningJob;
 use crate::chain::RegisteredModel;
 use crate::error::{ServiceError, ServiceResult};
+use crate::factory::gate::GateView;
 use crate::keyring::NODE_ACCOUNT;
-use crate::local::deployments::NamedModel;
+use crate::library::check_licence;
+use crate::local::deployments::{Deployment, NamedModel, Undeployed};
+use crate::local::jobs::JobRecord;
 
 /// A model in OpenAI's shape, with our fields.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -22,6 +25,8 @@ pub struct ModelView {
     /// What `model` in requests takes: a name that leads to it here, else its id.
     id: String,
     object: &'static str,
+    /// Seconds since 1970: when it was made here, else deployed here; the node's own, when its files came. 0 where neither
+    /// is known.
     created: u64,
     owned_by: String,
     /// Its id on the ledger: the hash over its files or of its manifest.
@@ -76,6 +81,10 @@ pub struct ModelDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     manifest: Option<Release>,
+    /// How faithful its attribution was found by real retraining: the manifest's figures with a verdict and its reason;
+    /// attributed models only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<GateView>,
     /// The models behind it that are on the ledger.
     lineage: Vec<AncestorView>,
 }
@@ -97,7 +106,7 @@ pub struct AncestorView {
 pub struct NewModel {
     /// A name for people.
     name: String,
-    /// SPDX expression.
+    /// SPDX expression; its form is checked.
     licence: String,
     /// The account that owns it and is paid; the node's own if not given.
     account: Option<String>,
@@ -138,23 +147,26 @@ impl From<NamedModel> for Deployed {
     }
 }
 
-/// A model that is served no more.
+/// What is served no more, in OpenAI's shape.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Undeployed {
-    /// The model.
+pub struct Deleted {
+    /// The model that was meant.
     id: String,
     object: &'static str,
     deleted: bool,
+    /// Extension: the names and models that are gone.
+    #[serde(flatten)]
+    gone: Undeployed,
 }
 
 /// The node's embedding model and all models on the ledger, with what is deployed here.
 #[utoipa::path(get, path = "/v1/models", tag = "models", params(ModelsParams), responses((status = 200, body = Models)))]
 pub async fn list(State(state): State<ApiState>, Query(params): Query<ModelsParams>) -> ServiceResult<Json<Models>> {
-    let names = state.core.local.model_names()?;
+    let here = Here::of(&state)?;
     let mut data: Vec<ModelView> = own(&state)?.into_iter().collect();
     let own = data.first().map(|view| view.model_id);
     let others = state.core.models_on_ledger()?.into_iter().filter(|model| Some(model.record.id) != own);
-    data.extend(others.map(|model| view(&state, model, &names)));
+    data.extend(others.map(|model| view(&state, model, &here)));
     data.retain(|view| view.deployed || !params.deployed);
     // What answers here comes first.
     data.sort_by_key(|view| !view.deployed);
@@ -164,16 +176,10 @@ pub async fn list(State(state): State<ApiState>, Query(params): Query<ModelsPara
 /// One model, by id or name, with its manifest and lineage.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = ModelDetails), (status = 404, body = super::Problem)))]
 pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<ModelDetails>> {
-    let names = state.core.local.model_names()?;
     if let Some(own) = own(&state)?.filter(|own| own.id == id || own.model_id.to_hex() == id) {
-        return Ok(Json(ModelDetails { model: own, manifest: None, lineage: Vec::new() }));
+        return Ok(Json(ModelDetails { model: own, manifest: None, gate: None, lineage: Vec::new() }));
     }
-    let named = names.iter().find(|named| named.name == id).map(|named| named.model);
-    let known = match named.or_else(|| id.parse().ok()) {
-        Some(model) => state.core.model_on_ledger(&model)?,
-        None => None,
-    };
-    let model = known.ok_or_else(|| {
+    let model = state.core.model_on_ledger(&state.core.model_named(&id)?)?.ok_or_else(|| {
         ServiceError::not_found(
             "unknown-model",
             format!("no model {id:?} here or on the ledger; `GET /v1/models` lists them"),
@@ -190,7 +196,9 @@ pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -
         owner: ancestor.model.owner,
         licence: ancestor.model.licence,
     });
-    Ok(Json(ModelDetails { lineage: lineage.collect(), model: view(&state, model, &names), manifest }))
+    let gate = manifest.as_ref().and_then(|release| release.attribution.clone()).map(GateView::from);
+    let model = view(&state, model, &Here::of(&state)?);
+    Ok(Json(ModelDetails { lineage: lineage.collect(), model, manifest, gate }))
 }
 
 /// The node's embedding model, if it has one.
@@ -202,7 +210,7 @@ fn own(state: &ApiState) -> ServiceResult<Option<ModelView>> {
     Ok(Some(ModelView {
         id: info.name.clone(),
         object: "model",
-        created: 0,
+        created: state.core.models.folder().map_or(0, changed_at),
         owned_by: owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
         model_id,
         names: vec![info.name.clone()],
@@ -216,14 +224,42 @@ fn own(state: &ApiState) -> ServiceResult<Option<ModelView>> {
     }))
 }
 
-fn view(state: &ApiState, model: RegisteredModel, names: &[NamedModel]) -> ModelView {
+/// What this node knows of models beside the ledger.
+struct Here {
+    names: Vec<NamedModel>,
+    deployments: Vec<Deployment>,
+    jobs: Vec<JobRecord>,
+}
+
+impl Here {
+    fn of(state: &ApiState) -> ServiceResult<Self> {
+        let local = &state.core.local;
+        Ok(Self { names: local.model_names()?, deployments: local.deployments()?, jobs: local.jobs()? })
+    }
+
+    /// Since when a model is known here, in seconds since 1970: when it was made or deployed, whichever was first; 0 where
+    /// neither happened here.
+    fn created(&self, id: &ModelId) -> u64 {
+        let deployed = self.deployments.iter().filter(|one| one.model == *id).map(|one| one.deployed_at);
+        let made = self.jobs.iter().filter(|job| job.release == Some(*id)).filter_map(|job| job.finished_at);
+        deployed.chain(made).min().unwrap_or(0)
+    }
+}
+
+/// When a folder was last changed, in seconds since 1970; 0 where that is not known.
+fn changed_at(folder: &std::path::Path) -> u64 {
+    let changed = std::fs::metadata(folder).and_then(|about| about.modified()).ok();
+    changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs())
+}
+
+fn view(state: &ApiState, model: RegisteredModel, here: &Here) -> ModelView {
     let record = &model.record;
-    let leading = names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
+    let leading = here.names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
     let names: Vec<String> = leading.collect();
     ModelView {
         id: names.first().cloned().unwrap_or_else(|| record.id.to_hex()),
         object: "model",
-        created: 0,
+        created: here.created(&record.id),
         owned_by: record.owner.to_string(),
         model_id: record.id,
         name: record.name.clone(),
@@ -243,6 +279,7 @@ pub async fn register(
     State(state): State<ApiState>,
     Body(new): Body<NewModel>,
 ) -> ServiceResult<(StatusCode, Json<Registered>)> {
+    check_licence(&new.licence)?;
     let key = state.core.keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
     let model = ModelId(state.core.models.info()?.id);
     let action = RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };
@@ -258,23 +295,20 @@ pub async fn deploy(
     Segment(id): Segment<String>,
     Body(how): Body<Deploy>,
 ) -> ServiceResult<Json<Deployed>> {
-    let named = state.core.local.model_names()?.into_iter().find(|named| named.name == id).map(|named| named.model);
-    let model = named.or_else(|| id.parse().ok()).ok_or_else(|| {
-        ServiceError::not_found("unknown-model", format!("{id:?} is no model's id; `GET /v1/models` lists them"))
-    })?;
+    let model = state.core.model_named(&id)?;
     Ok(Json(state.core.deploy(&model, how.name).await?.into()))
 }
 
-/// Serves a model no more.
-#[utoipa::path(delete, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Undeployed), (status = 404, body = super::Problem)))]
-pub async fn undeploy(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<Undeployed>> {
-    let model = state.core.undeploy(&id).await?;
-    Ok(Json(Undeployed { id: model.to_hex(), object: "model", deleted: true }))
+/// Takes a name away, and its model with its last name; by a model's id, the model with all its names.
+#[utoipa::path(delete, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
+pub async fn undeploy(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<Deleted>> {
+    let (model, gone) = state.core.undeploy(&id).await?;
+    Ok(Json(Deleted { id: model.to_hex(), object: "model", deleted: true, gone }))
 }
 
 /// The same, as OpenAI's clients ask for it. The release itself stays on the ledger.
-#[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Undeployed), (status = 404, body = super::Problem)))]
-pub async fn delete(state: State<ApiState>, id: Segment<String>) -> ServiceResult<Json<Undeployed>> {
+#[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
+pub async fn delete(state: State<ApiState>, id: Segment<String>) -> ServiceResult<Json<Deleted>> {
     undeploy(state, id).await
 }
 
@@ -290,10 +324,11 @@ pub struct Verify {
 #[utoipa::path(post, path = "/v1/models/{id}/verify", tag = "fine-tuning", params(("id" = String, Path)), request_body = Verify, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
 pub async fn verify(
     State(state): State<ApiState>,
-    Segment(id): Segment<ModelId>,
+    Segment(id): Segment<String>,
     Body(how): Body<Verify>,
 ) -> ServiceResult<Json<FineTuningJob>> {
-    Ok(Json(state.core.create_verification(&id, how.stretches).await?.into()))
+    let model = state.core.model_named(&id)?;
+    Ok(Json(state.core.create_verification(&model, how.stretches).await?.into()))
 }
 
 /// The model that answered to this name before answers again.

@@ -48,7 +48,7 @@ impl From<&ServiceError> for OpenAiError {
             _ => "invalid_request_error",
         };
         let code = match error.code {
-            "unknown-model" => "model_not_found",
+            "unknown-model" | "not-deployed" => "model_not_found",
             "prompt-too-long" | "context-too-long" => "context_length_exceeded",
             "token" => "invalid_api_key",
             code => code,

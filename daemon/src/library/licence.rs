@@ -1,4 +1,68 @@
-//! What a datanet's licence says about training.
+//! What a licence is, and what a datanet's says about training.
+
+use crate::error::{ServiceError, ServiceResult};
+
+/// Longest licence in bytes.
+const MAX_BYTES: usize = 64;
+
+/// Deepest brackets.
+const MAX_DEPTH: usize = 8;
+
+/// Refuses what is no SPDX licence expression: identifiers, with `+` and `WITH` an exception, joined by `AND` and `OR`, in
+/// brackets. The form is checked, not whether SPDX lists the identifier: that list grows without us.
+pub fn check_licence(licence: &str) -> ServiceResult<()> {
+    let spaced = licence.replace('(', " ( ").replace(')', " ) ");
+    let mut words = spaced.split_whitespace().peekable();
+    let good = !licence.is_empty() && licence.len() <= MAX_BYTES && expression(&mut words, 0) && words.next().is_none();
+    if good {
+        return Ok(());
+    }
+    Err(ServiceError::unprocessable(
+        "bad-licence",
+        format!(
+            "{licence:?} is no SPDX licence expression of 1 to {MAX_BYTES} bytes; write for example CC-BY-4.0, MIT OR Apache-2.0, or LicenseRef-NAME for one of your own"
+        ),
+    ))
+}
+
+type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
+
+fn expression(words: &mut Words<'_>, depth: usize) -> bool {
+    if !term(words, depth) {
+        return false;
+    }
+    while words.next_if(|word| matches!(*word, "AND" | "OR")).is_some() {
+        if !term(words, depth) {
+            return false;
+        }
+    }
+    true
+}
+
+fn term(words: &mut Words<'_>, depth: usize) -> bool {
+    match words.next() {
+        Some("(") => depth < MAX_DEPTH && expression(words, depth.saturating_add(1)) && words.next() == Some(")"),
+        Some(word) => {
+            is_id(word.strip_suffix('+').unwrap_or(word))
+                && (words.next_if(|word| *word == "WITH").is_none() || words.next().is_some_and(is_id))
+        }
+        None => false,
+    }
+}
+
+/// `CC-BY-4.0`, `LicenseRef-ours`, `DocumentRef-spdx:LicenseRef-ours`.
+fn is_id(word: &str) -> bool {
+    let name = match word.strip_prefix("DocumentRef-").map(|rest| rest.split_once(':')) {
+        Some(Some((document, name))) if is_plain(document) && name.starts_with("LicenseRef-") => name,
+        Some(_) => return false,
+        None => word,
+    };
+    is_plain(name.strip_prefix("LicenseRef-").unwrap_or(name)) && !matches!(name, "AND" | "OR" | "WITH")
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
 
 /// Whether a model may be trained on records under `licence`, an SPDX expression; the reason if not.
 ///
@@ -25,6 +89,39 @@ fn forbids_adaptation(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn expressions_are_told_from_words() {
+        for licence in [
+            "CC-BY-4.0",
+            "GPL-2.0+",
+            "MIT OR Apache-2.0",
+            "(MIT AND CC0-1.0) OR LicenseRef-ours",
+            "GPL-2.0-only WITH Classpath-exception-2.0",
+            "DocumentRef-x:LicenseRef-y",
+        ] {
+            assert!(check_licence(licence).is_ok(), "{licence}");
+        }
+        let long = "x".repeat(65);
+        for text in [
+            "",
+            "all rights reserved",
+            "CC BY 4.0",
+            "MIT OR",
+            "AND",
+            "(MIT",
+            "MIT)",
+            "a/b",
+            "LicenseRef-",
+            "MIT WITH",
+            "CC-BY-4.0, MIT",
+            "DocumentRef-x",
+            &long,
+            &"(".repeat(40),
+        ] {
+            assert!(check_licence(text).unwrap_err().detail.contains("LicenseRef-NAME"), "{text}");
+        }
+    }
 
     #[test]
     fn licences_that_allow_adaptations_allow_training() {

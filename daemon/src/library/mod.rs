@@ -11,6 +11,7 @@ mod read;
 mod training;
 
 pub use indexes::{MAX_INDEXED_RECORDS, SearchHit, SearchMode, index_error};
+pub use licence::check_licence;
 pub use read::{Batch, ReadError, ReadOptions};
 pub use training::{TrainingData, TrainingRecord};
 

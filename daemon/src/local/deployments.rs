@@ -1,5 +1,7 @@
 //! Which released models this node serves, and by which names: so that it serves them again after a restart.
 
+use std::collections::BTreeSet;
+
 use datanet_types::ModelId;
 use redb::WriteTransaction;
 
@@ -30,6 +32,25 @@ pub struct NamedModel {
     pub model: ModelId,
     /// Those before it, the latest last.
     pub before: Vec<ModelId>,
+}
+
+/// What is to be served no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undeploy<'a> {
+    /// This name; its model goes with its last name.
+    Name(&'a str),
+    /// This model, with all names that lead to it.
+    Model(&'a ModelId),
+}
+
+/// What is served no more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Undeployed {
+    /// Names that lead to nothing now.
+    pub names: Vec<String>,
+    /// Models that answer no more, those included that only these names could be rolled back to.
+    #[schema(value_type = Vec<String>)]
+    pub models: Vec<ModelId>,
 }
 
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
@@ -63,24 +84,39 @@ impl LocalStore {
         })
     }
 
-    /// Serves `model` no more. Names that lead to it lead to the last before it that is still served, or are gone.
-    pub fn undeploy(&self, model: &ModelId) -> ServiceResult<bool> {
+    /// Takes names away, and serves the models no more that no other name leads or could be rolled back to.
+    pub fn undeploy(&self, which: Undeploy<'_>) -> ServiceResult<Undeployed> {
         self.write(|tx| {
-            let known = table::get_in::<Deployment>(tx, DEPLOYED, &model.0)?.is_some();
-            table::remove(tx, DEPLOYED, &model.0)?;
-            let names: Vec<(Vec<u8>, NamedModel)> = table::all_in(tx, NAMES)?;
-            for (key, mut named) in names {
-                named.before.retain(|before| before != model);
-                if named.model != *model {
-                    table::put(tx, NAMES, &key, &named)?;
-                } else if let Some(before) = named.before.pop() {
-                    named.model = before;
-                    table::put(tx, NAMES, &key, &named)?;
-                } else {
+            let (mut left, mut gone) = (BTreeSet::new(), BTreeSet::new());
+            let mut names = Vec::new();
+            for (key, mut named) in table::all_in::<NamedModel>(tx, NAMES)? {
+                let meant = match which {
+                    Undeploy::Name(name) => named.name == name,
+                    Undeploy::Model(model) => named.model == *model,
+                };
+                if meant {
                     table::remove(tx, NAMES, &key)?;
+                    gone.extend(named.before.into_iter().chain([named.model]));
+                    names.push(named.name);
+                    continue;
+                }
+                if let Undeploy::Model(model) = which {
+                    named.before.retain(|before| before != model);
+                    table::put(tx, NAMES, &key, &named)?;
+                }
+                left.extend(named.before.into_iter().chain([named.model]));
+            }
+            if let Undeploy::Model(model) = which {
+                gone.insert(*model);
+            }
+            let mut models = Vec::new();
+            for model in gone.difference(&left) {
+                if table::get_in::<Deployment>(tx, DEPLOYED, &model.0)?.is_some() {
+                    table::remove(tx, DEPLOYED, &model.0)?;
+                    models.push(*model);
                 }
             }
-            Ok(known)
+            Ok(Undeployed { names, models })
         })
     }
 
@@ -119,12 +155,42 @@ mod tests {
         }
         assert_eq!(store.model_names().unwrap()[0].before, [ModelId([1; 32]), ModelId([2; 32])]);
         assert_eq!(store.roll_back("birds").unwrap().unwrap().model, ModelId([2; 32]));
-        assert!(store.undeploy(&ModelId([2; 32])).unwrap());
-        assert_eq!(store.model_names().unwrap()[0].model, ModelId([1; 32]));
+        assert_eq!(store.roll_back("birds").unwrap().unwrap().model, ModelId([1; 32]));
         assert_eq!(store.roll_back("birds").unwrap(), None);
         assert_eq!(store.roll_back("fish").unwrap(), None);
-        assert!(store.undeploy(&ModelId([1; 32])).unwrap() && !store.undeploy(&ModelId([1; 32])).unwrap());
-        assert!(store.model_names().unwrap().is_empty());
-        assert_eq!(store.deployments().unwrap(), [deployment(3)]);
+    }
+
+    #[test]
+    fn a_model_goes_with_its_last_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(&dir.path().join("local.redb")).unwrap();
+        store.deploy(&deployment(1), "birds").unwrap();
+        store.deploy(&deployment(1), "fowl").unwrap();
+        let undeployed = |which| {
+            let gone = store.undeploy(which).unwrap();
+            (gone.names, gone.models.iter().map(|model| model.0[0]).collect::<Vec<_>>())
+        };
+        assert_eq!(undeployed(Undeploy::Name("birds")), (vec!["birds".to_owned()], vec![]));
+        assert_eq!(store.deployments().unwrap(), [deployment(1)]);
+        // What one name leads to is kept while another could be rolled back to it.
+        store.deploy(&deployment(1), "birds").unwrap();
+        store.deploy(&deployment(2), "fowl").unwrap();
+        assert_eq!(undeployed(Undeploy::Name("birds")), (vec!["birds".to_owned()], vec![]));
+        assert_eq!(undeployed(Undeploy::Name("fowl")), (vec!["fowl".to_owned()], vec![1, 2]));
+        assert!(store.deployments().unwrap().is_empty() && store.model_names().unwrap().is_empty());
+        assert_eq!(undeployed(Undeploy::Name("fowl")), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_model_takes_all_its_names_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(&dir.path().join("local.redb")).unwrap();
+        for (n, name) in [(1, "birds"), (1, "fowl"), (1, "wings"), (2, "wings")] {
+            store.deploy(&deployment(n), name).unwrap();
+        }
+        let gone = store.undeploy(Undeploy::Model(&ModelId([1; 32]))).unwrap();
+        assert_eq!(gone, Undeployed { names: vec!["birds".into(), "fowl".into()], models: vec![ModelId([1; 32])] });
+        let left = store.model_names().unwrap();
+        assert_eq!((left.len(), &left[0].before, store.deployments().unwrap()), (1, &vec![], vec![deployment(2)]));
     }
 }

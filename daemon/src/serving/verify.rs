@@ -55,8 +55,11 @@ impl Core {
     /// A receipt's record, from here or from whoever has it.
     pub async fn answer_record_bytes(&self, id: &ReceiptId) -> ServiceResult<Vec<u8>> {
         let (blob, limit) = (BlobHash(id.0), MAX_ANSWER_RECORD_BYTES as u64);
-        self.bring_blob(&blob, None, limit, &[]).await.map_err(|error| {
-            ServiceError::not_found("unknown-receipt", format!("no node that this one knows has receipt {id}: {error}"))
+        self.bring_blob(&blob, None, limit, &[]).await.map_err(|_| {
+            let detail = format!(
+                "no node that this one is connected to has receipt {id}; receipts are fetched from the node that answered, which must be reachable"
+            );
+            ServiceError::not_found("unknown-receipt", detail)
         })?;
         self.read_bytes(&blob, limit).await
     }

@@ -116,7 +116,54 @@ async fn a_datanet_becomes_a_model_that_answers_proves_and_explains() {
     node.raw(Method::DELETE, "/v1/models/topics/deploy").send().await.unwrap().error_for_status().unwrap();
     let gone =
         node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "topics", "input": "x", "account": "bob" }));
-    refused("a model that serves no more", gone, 404, "unknown-model", "deploy").await;
+    refused("a model that serves no more", gone, 404, "not-deployed", "another name, and as").await;
+}
+
+#[tokio::test]
+async fn a_model_without_influence_and_with_revoked_data_says_so() {
+    let Some(node) = prepared().await else { return };
+    let mut job = small_job(1);
+    job["job"]["attribution"] = json!({ "method": "none" });
+    let made = trained(&node, job).await;
+    assert_eq!(made["job"]["data"]["held_out"].to_string(), "0.1");
+    let model = &made["fine_tuned_model"];
+    let shown = node.get("/v1/models/topics").await;
+    assert!(shown["model_id"] == *model && shown["created"].as_u64() > Some(1_600_000_000), "{shown:#}");
+    assert!(shown["gate"].is_null(), "{shown:#}");
+    let ask = |name: &str, more: Value| {
+        let mut body = json!({ "model": name, "input": "a text", "account": "bob" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        node.raw(Method::POST, "/v1/classify").json(&body)
+    };
+    refused("not deployed", ask("topics", json!({})), 404, "not-deployed", "datanet model deploy topics").await;
+    for name in [json!({}), json!({ "name": "second" })] {
+        node.post("/v1/models/topics/deploy", name).await;
+    }
+    refused("no labels", ask("minilm-l6", json!({})), 422, "no-classifier", "here: \"second\", \"topics\"").await;
+    for what in ["explain", "counterfactual"] {
+        refused(what, ask("topics", json!({ what: true })), 422, "not-attributed", "attribution.method").await;
+    }
+    let answer = classify(&node, json!({})).await;
+    assert_eq!((&answer["attribution"], &answer["tainted"]), (&json!("none"), &json!(false)), "{answer:#}");
+    let id = answer["receipt"]["id"].as_str().unwrap();
+    let said = node.get(&format!("/v1/attributions/{id}")).await;
+    assert!(said["method"] == "none" && said["proves"].as_str().unwrap().starts_with("not attributed"), "{said:#}");
+
+    let given = node.get("/v1/datanets/topics/contributions").await["contributions"][0]["id"].clone();
+    node.post(&format!("/v1/contributions/{}/revoke", given.as_str().unwrap()), Value::Null).await;
+    let view = node.get(&format!("/v1/contributions/{}", given.as_str().unwrap())).await;
+    assert!(view["reason"].as_str().unwrap().starts_with("taken back by its contributor at height"), "{view:#}");
+    assert_eq!(classify(&node, json!({})).await["tainted"], true);
+    let verify = node.raw(Method::POST, "/v1/models/topics/verify").json(&json!({}));
+    refused("a run on what is gone", verify, 409, "contribution-revoked", "cannot be repeated").await;
+
+    let gone = read("undeploy", node.raw(Method::DELETE, "/v1/models/topics/deploy")).await;
+    assert_eq!((&gone["id"], &gone["names"], &gone["models"]), (model, &json!(["topics"]), &json!([])), "{gone:#}");
+    let path = format!("/v1/models/{}", model.as_str().unwrap());
+    let gone = read("undeploy by id", node.raw(Method::DELETE, &path)).await;
+    assert_eq!((&gone["names"], &gone["models"]), (&json!(["second"]), &json!([model])), "{gone:#}");
+    let again = node.raw(Method::DELETE, &path);
+    refused("what is gone", again, 404, "unknown-model", "nothing is").await;
 }
 
 /// Events, checkpoints and the list of jobs tell the same, in OpenAI's shapes.
@@ -321,6 +368,21 @@ async fn jobs_that_cannot_work_are_refused_or_fail_with_the_reason() {
     refused("bad rank", job(json!({ "job": { "lora": { "rank": 0 } } })), 422, "bad-job", "lora.rank").await;
     refused("a decoder's task", job(json!({ "job": { "task": "generate" } })), 422, "base-does-not-fit", "encoder")
         .await;
+    let adapters = |lora: Value| job(json!({ "job": { "task": "classify", "lora": lora } }));
+    refused("no such layer", adapters(json!({ "layers": [9] })), 422, "base-does-not-fit", "0, 1, 2, 3, 4, 5").await;
+    refused("no such module", adapters(json!({ "targets": ["q_proj"] })), 422, "base-does-not-fit", "query").await;
+    let embed = |data: Value| job(json!({ "training_file": "notes", "job": { "task": "embed", "data": data } }));
+    refused("nothing to pair by", embed(json!({})), 422, "missing-field", "data.pair = FIELD").await;
+    refused("the text as its pair", embed(json!({ "pair": "text" })), 422, "missing-field", "the text itself").await;
+    refused(
+        "a height",
+        job(json!({ "job": { "task": "classify", "data": { "height": 5 } } })),
+        422,
+        "bad-job",
+        "count",
+    )
+    .await;
+    refused("no licence", job(json!({ "licence": "all rights reserved" })), 422, "bad-licence", "SPDX").await;
     refused("bad suffix", job(json!({ "suffix": "a/b" })), 422, "bad-job", "suffix").await;
     let future = json!({ "training_file": null, "datanets": [{ "datanet": "topics", "count": 999 }] });
     refused("data to come", job(future), 422, "unknown-snapshot", "entries").await;

@@ -86,7 +86,14 @@ async fn embeddings_come_as_openai_clients_want_them() {
     assert_eq!(named["model"], model["id"]);
 
     let ask = |body: Value| node.raw(Method::POST, "/v1/embeddings").json(&body);
-    refused("another model", ask(json!({ "input": "a", "model": "gpt" })), 404, "unknown-model", "this node has").await;
+    refused(
+        "another model",
+        ask(json!({ "input": "a", "model": "gpt" })),
+        404,
+        "unknown-model",
+        "models that embed here",
+    )
+    .await;
     refused("no text", ask(json!({ "input": [] })), 400, "empty-input", "at least one").await;
     refused("an empty text", ask(json!({ "input": ["a", ""] })), 400, "empty-input", "none may be empty").await;
     refused("numbers", ask(json!({ "input": [1, 2] })), 422, "bad-body", "a text or a list of texts").await;

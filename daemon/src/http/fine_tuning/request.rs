@@ -46,7 +46,7 @@ pub struct NewFineTuningJob {
     job: Option<Map<String, Value>>,
     /// Extension: name of the account on this node that will own the model; the node's own if not given.
     account: Option<String>,
-    /// Extension: SPDX expression of the model's licence; the datanet's if not given.
+    /// Extension: SPDX expression of the model's licence, whose form is checked; the datanet's if not given.
     licence: Option<String>,
 }
 

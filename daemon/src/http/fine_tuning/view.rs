@@ -69,7 +69,7 @@ impl From<JobRecord> for FineTuningJob {
         let recipe = &job.job["recipe"];
         let hyperparameters = json!({
             "n_epochs": recipe["epochs"], "batch_size": recipe["batch"],
-            "learning_rate_multiplier": recipe["learning_rate"].as_f64().unwrap_or_default() / f64::from(datanet_training::recipe::Recipe::default().learning_rate),
+            "learning_rate_multiplier": multiplier(recipe),
         });
         let left = job.progress.seconds_left.filter(|_| job.state == JobState::Running);
         let names = job.job["data"]["datanets"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -105,6 +105,12 @@ impl From<JobRecord> for FineTuningJob {
             job: job.job,
         }
     }
+}
+
+/// The learning rate over the usual one.
+fn multiplier(recipe: &Value) -> f64 {
+    let usual = datanet_training::recipe::Recipe::default().learning_rate;
+    crate::factory::short(recipe["learning_rate"].as_f64().unwrap_or_default() as f32 / usual)
 }
 
 /// Something that happened in a job.

@@ -1,7 +1,6 @@
 //! Completions as OpenAI's clients read them: whole, or piece by piece.
 
 use datanet_inference::generate::TokenLogprobs;
-use datanet_types::receipt::AnswerRecord;
 use serde_json::{Value, json};
 
 use crate::factory::complete::{Finished, Token};
@@ -53,7 +52,7 @@ impl Envelope {
         choice["finish_reason"] = finished.reason.into();
         let mut whole = self.object(kind, json!([choice]));
         whole["usage"] = usage(finished);
-        whole["datanet"] = extension(&finished.record);
+        whole["datanet"] = extension(finished);
         whole
     }
 
@@ -89,7 +88,7 @@ impl Envelope {
             parts.push(counted);
         }
         if let Some(last) = parts.last_mut() {
-            last["datanet"] = extension(&finished.record);
+            last["datanet"] = extension(finished);
         }
         parts
     }
@@ -130,10 +129,13 @@ fn usage(finished: &Finished) -> Value {
 }
 
 /// The receipt as an extension that other clients pass over.
-fn extension(record: &AnswerRecord) -> Value {
+fn extension(finished: &Finished) -> Value {
+    let record = &finished.record;
     let sampling = &record.input.sampling;
     json!({
         "fee": record.receipt.fee,
+        "attribution": crate::factory::attribution::name(record.receipt.method()),
+        "tainted": finished.tainted,
         "seed": sampling.as_ref().map(|sampling| sampling.seed),
         "receipt": serde_json::to_value(ReceiptView::from(record.clone())).unwrap_or_default(),
     })
@@ -142,11 +144,18 @@ fn extension(record: &AnswerRecord) -> Value {
 #[cfg(test)]
 mod tests {
     use datanet_inference::generate::Alternative;
+    use datanet_types::receipt::AnswerRecord;
 
     use super::*;
 
     fn finished() -> Finished {
-        Finished { reason: "stop", prompt_tokens: 3, completion_tokens: 2, record: AnswerRecord::default() }
+        Finished {
+            reason: "stop",
+            prompt_tokens: 3,
+            completion_tokens: 2,
+            record: AnswerRecord::default(),
+            tainted: true,
+        }
     }
 
     fn token() -> Token {
@@ -165,7 +174,7 @@ mod tests {
         assert_eq!((&choice["message"]["content"], &choice["finish_reason"]), (&json!("é"), &json!("stop")));
         assert_eq!(choice["logprobs"]["content"][0]["bytes"], json!([195, 169]));
         assert_eq!(whole["usage"]["total_tokens"], 5);
-        assert!(whole["datanet"]["receipt"]["id"].is_string());
+        assert!(whole["datanet"]["receipt"]["id"].is_string() && whole["datanet"]["tainted"] == true);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Getting a contribution's bytes from whoever has them, and checking that they are what the ledger says.
 
 use datanet_ledger::component::contributions::{self, Contribution};
-use datanet_p2p::HeldBlob;
+use datanet_p2p::{FetchError, HeldBlob};
 use datanet_types::{BlobHash, NodeKey};
 
 use super::datanet_of;
@@ -87,10 +87,11 @@ impl Core {
         let others: Vec<[u8; 32]> = peers.into_iter().filter(|key| !from.contains(key)).collect();
         from.extend(others);
         blobs.fetch(blob.0, size, limit, &from, None).await.map_err(|error| {
-            ServiceError::unavailable(
-                "blob-unavailable",
-                format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
-            )
+            let detail = match error {
+                FetchError::NoProviders => format!("blob {blob} is not here, and no other node is known to hold it"),
+                error => format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
+            };
+            ServiceError::unavailable("blob-unavailable", detail)
         })
     }
 

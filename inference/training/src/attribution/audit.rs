@@ -21,7 +21,7 @@ use super::{
 };
 use crate::random::Stream;
 
-pub use super::gate::{Choice, Gate, Thresholds, choose};
+pub use super::gate::{Choice, Gate, Thresholds, Verdict, choose};
 
 /// How much retraining an audit does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

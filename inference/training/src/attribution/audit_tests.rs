@@ -79,6 +79,25 @@ fn a_gate_wants_enough_evidence() {
 }
 
 #[test]
+fn a_gate_says_why() {
+    let says = |subsets, contributors, lds, who| {
+        let gate = Gate { lds: Some(lds), who: Some(who), subsets, contributors, ..Gate::default() };
+        let finding = gate.finding(&Thresholds::default());
+        (finding.verdict, finding.reason)
+    };
+    let few = "too few retrainings to judge: 8 subsets or 5 contributors are needed, there were 2 and 2";
+    assert_eq!(says(2, 2, 1.0, 0.9), (Verdict::Unjudged, few.to_owned()));
+    assert_eq!(says(0, 0, 0.0, 0.0).0, Verdict::Unjudged);
+    assert_eq!(says(8, 2, 0.41, -1.0), (Verdict::Failed, "LDS 0.410 is below 0.6".to_owned()));
+    assert_eq!(says(8, 5, 0.9, 0.3), (Verdict::Failed, "who 0.300 is below 0.5".to_owned()));
+    assert_eq!(says(8, 2, 0.9, -1.0).0, Verdict::Passed);
+    // Contributors alone judge too.
+    assert_eq!((says(2, 5, -1.0, 0.8).0, says(2, 5, 1.0, 0.2).0), (Verdict::Passed, Verdict::Failed));
+    let none = Gate { subsets: 8, ..Gate::default() }.finding(&Thresholds::default());
+    assert!(none.verdict == Verdict::Failed && none.reason.contains("not defined"), "{none:?}");
+}
+
+#[test]
 fn replay_is_left_only_for_something_better() {
     let gate = |lds: f32, passed: bool| Gate { lds: Some(lds), who: Some(lds), passed, ..Gate::default() };
     let swept = [(0.03, gate(0.5, false)), (0.1, gate(0.7, true)), (0.3, gate(0.65, true))];

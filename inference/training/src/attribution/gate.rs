@@ -16,16 +16,25 @@ pub struct Thresholds {
     pub lds: f32,
     /// Least "who".
     pub who: f32,
-    /// Fewest subsets that an LDS is believed from: with fewer, chance alone may pass.
+    /// Fewest subsets that an LDS is judged from: with fewer, chance alone may pass.
     pub subsets: usize,
-    /// Fewest contributors left out that "who" is required from: with three of them there are six orders. A release
-    /// with fewer passes by its LDS.
+    /// Fewest contributors left out that "who" is judged from: with three of them there are six orders.
     pub contributors: usize,
+}
+
+impl Thresholds {
+    /// What releases are held against.
+    pub const PUBLISHED: Self = Self { lds: 0.6, who: 0.5, subsets: 8, contributors: 5 };
+
+    /// Whether so many retrainings judge anything: by the LDS, by "who", or by both.
+    pub fn judge(&self, subsets: usize, contributors: usize) -> bool {
+        subsets >= self.subsets || contributors >= self.contributors
+    }
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { lds: 0.6, who: 0.5, subsets: 8, contributors: 5 }
+        Self::PUBLISHED
     }
 }
 
@@ -42,18 +51,64 @@ pub struct Gate {
     pub subsets: usize,
     /// Contributors left out.
     pub contributors: usize,
-    /// Whether the influence may be paid by.
+    /// Whether the influence was judged, and is faithful; [`Gate::finding`] says why not.
     pub passed: bool,
+}
+
+/// How an audit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every figure that was judged is high enough.
+    Passed,
+    /// A figure that was judged is too low.
+    Failed,
+    /// There were too few retrainings to judge any figure, or none.
+    Unjudged,
+}
+
+/// What an audit says of a release's influence, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why, in words.
+    pub reason: String,
 }
 
 impl Gate {
     /// Holds what was found against the thresholds.
     pub fn new(found: Faithfulness, ground: &Ground, thresholds: &Thresholds) -> Self {
         let (subsets, contributors) = (ground.subsets.len(), ground.left_out.len());
-        let ranked = subsets >= thresholds.subsets && found.lds.is_some_and(|lds| lds >= thresholds.lds);
-        let known = contributors < thresholds.contributors || found.who.is_some_and(|who| who >= thresholds.who);
         let Faithfulness { lds, who, pay } = found;
-        Self { lds, who, pay, subsets, contributors, passed: ranked && known }
+        let gate = Self { lds, who, pay, subsets, contributors, passed: false };
+        Self { passed: gate.finding(thresholds).verdict == Verdict::Passed, ..gate }
+    }
+
+    /// What the figures say. Each is judged where enough retrainings are behind it; one that is too low fails.
+    pub fn finding(&self, thresholds: &Thresholds) -> Finding {
+        let (subsets, contributors) = (self.subsets, self.contributors);
+        let says = |verdict, reason: String| Finding { verdict, reason };
+        if subsets == 0 && contributors == 0 {
+            return says(Verdict::Unjudged, "not audited: the job asked for no retrainings".to_owned());
+        }
+        if !thresholds.judge(subsets, contributors) {
+            let reason = format!(
+                "too few retrainings to judge: {} subsets or {} contributors are needed, there were {subsets} and {contributors}",
+                thresholds.subsets, thresholds.contributors
+            );
+            return says(Verdict::Unjudged, reason);
+        }
+        let lds = (subsets >= thresholds.subsets).then_some(("LDS", self.lds, thresholds.lds));
+        let who = (contributors >= thresholds.contributors).then_some(("who", self.who, thresholds.who));
+        let low = lds.into_iter().chain(who).find(|(_, found, least)| found.is_none_or(|found| found < *least));
+        match low {
+            None => says(Verdict::Passed, "passed".to_owned()),
+            Some((name, Some(found), least)) => says(Verdict::Failed, format!("{name} {found:.3} is below {least}")),
+            Some((name, None, _)) => {
+                says(Verdict::Failed, format!("{name} is not defined: the retrainings changed no answer"))
+            }
+        }
     }
 
     /// What two methods are compared by: the mean of LDS and "who", of those that are known.

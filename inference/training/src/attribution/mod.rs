@@ -34,7 +34,7 @@ pub mod table;
 
 pub use audit::{AuditPlan, Belonging, Faithfulness, Ground, MethodScores};
 pub use course::Course;
-pub use gate::{Choice, Gate, Thresholds};
+pub use gate::{Choice, Finding, Gate, Thresholds, Verdict};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};
 pub use table::Table;

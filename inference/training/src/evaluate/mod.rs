@@ -69,8 +69,9 @@ pub fn evaluate(network: &mut Network, data: &Dataset, theta: &[f32]) -> Result<
             evaluation.add("macro_f1", labels::macro_f1(&said, &truth, data.labels.len()));
         }
         Task::Embed => {
+            let meanings = network.meanings(&asked);
             for (name, rank) in [("recall_at_1", 1), ("recall_at_10", 10)] {
-                evaluation.add(name, recall(&answers.pooled, &answers.pairs, rank));
+                evaluation.add(name, recall(&answers.pooled, &answers.pairs, &meanings, rank));
             }
         }
         Task::Generate => evaluation.add("perplexity", mean(&answers.losses).exp()),
@@ -102,8 +103,9 @@ pub fn compare(
         }
         Task::Embed => {
             let answers = network.forward(start, &asked)?;
+            let meanings = network.meanings(&asked);
             for (name, rank) in [("base_recall_at_1", 1), ("base_recall_at_10", 10)] {
-                evaluation.add(name, recall(&answers.pooled, &answers.pairs, rank));
+                evaluation.add(name, recall(&answers.pooled, &answers.pairs, &meanings, rank));
             }
         }
         Task::Generate => {
@@ -124,12 +126,13 @@ pub fn held_out_loss(network: &mut Network, theta: &[f32]) -> Result<f64, Networ
     Ok(mean(&network.forward(theta, &asked)?.losses))
 }
 
-/// Share of texts whose own pair is among the `rank` nearest pairs.
-fn recall(texts: &Rows, pairs: &Rows, rank: usize) -> f64 {
+/// Share of texts whose own pair is among the `rank` nearest, of those that mean something else.
+fn recall(texts: &Rows, pairs: &Rows, meanings: &[usize], rank: usize) -> f64 {
     let (texts, pairs) = (units(texts.clone()), units(pairs.clone()));
     let found = |(at, text): &(usize, &[f32])| {
         let own = dot(text, pairs.row(*at));
-        pairs.iter().filter(|pair| dot(text, pair) > own).count() < rank
+        let others = pairs.iter().zip(meanings).filter(|(_, meaning)| **meaning != meanings[*at]);
+        others.filter(|(pair, _)| dot(text, pair) > own).count() < rank
     };
     texts.iter().enumerate().filter(found).count() as f64 / texts.rows.max(1) as f64
 }
@@ -167,8 +170,13 @@ mod tests {
         let texts = Rows { rows: 2, columns: 2, data: vec![1.0, 0.0, 0.0, 1.0] };
         let swapped = Rows { rows: 2, columns: 2, data: vec![0.0, 2.0, 3.0, 0.0] };
         assert_eq!(
-            (recall(&texts, &texts, 1), recall(&texts, &swapped, 1), recall(&texts, &swapped, 2)),
+            (
+                recall(&texts, &texts, &[0, 1], 1),
+                recall(&texts, &swapped, &[0, 1], 1),
+                recall(&texts, &swapped, &[0, 1], 2)
+            ),
             (1.0, 0.0, 1.0)
         );
+        assert_eq!(recall(&texts, &swapped, &[0, 0], 1), 1.0, "what means the same is as good");
     }
 }

@@ -10,7 +10,7 @@
 //! targets = ["query", "value"]
 //!
 //! [data]
-//! datanet = "crates"
+//! datanets = ["crates"]
 //!
 //! [attribution]
 //! method = "influence"

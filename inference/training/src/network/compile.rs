@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use datanet_inference::graph::adapt::{AdaptSpec, Binding, LoraSlot, adapt};
-use datanet_inference::graph::build::{Architecture, DecoderForm, LlamaConfig, ModelFolder, Storage};
+use datanet_inference::graph::build::{Architecture, BuildError, DecoderForm, LlamaConfig, ModelFolder, Storage};
 use datanet_inference::graph::differentiate::{differentiate, gradient_name};
 use datanet_inference::graph::model::extract;
 use datanet_inference::graph::quantise::{Scheme, quantise};
@@ -71,12 +71,7 @@ impl Blueprint {
             return Err(NetworkError::Task { task: job.task, wanted });
         }
         let (graph, session, quantised) = base_graph(job, &folder, session)?;
-        let spec = AdaptSpec {
-            targets: targets(job, architecture),
-            layers: job.lora.layers.clone(),
-            binding: Binding::Shared,
-            scale: job.lora.scale(),
-        };
+        let spec = spec(job, architecture);
         let slots = adapt(&graph, &spec)?.slots;
         if slots.is_empty() {
             return Err(NetworkError::NothingAdapted { targets: spec.targets });
@@ -176,10 +171,7 @@ fn base_graph(
     folder: &ModelFolder,
     session: &SessionConfig,
 ) -> Result<(ModelProto, SessionConfig, Option<QuantisedBase>), NetworkError> {
-    let build = |storage| match job.task {
-        Task::Generate => folder.decoder(storage, DecoderForm::Full),
-        Task::Classify | Task::Embed => folder.encoder(storage),
-    };
+    let build = |storage| plain_graph(job.task, folder, storage);
     let mut session = session.clone();
     let scheme = match job.quantise {
         Quantise::None => {
@@ -197,6 +189,33 @@ fn base_graph(
         kept: quantised.kept.into_iter().map(|kept| kept.name).collect(),
     };
     Ok((quantised.model, session, Some(report)))
+}
+
+fn plain_graph(task: Task, folder: &ModelFolder, storage: Storage) -> Result<ModelProto, BuildError> {
+    match task {
+        Task::Generate => folder.decoder(storage, DecoderForm::Full),
+        Task::Classify | Task::Embed => folder.encoder(storage),
+    }
+}
+
+/// Whether the base has the modules and layers that the job adapts; no weight is read for it.
+///
+/// # Errors
+/// [`NetworkError`]; one about `lora.targets` or `lora.layers` lists what there is.
+pub fn check_adapters(job: &Job, base: &Path) -> Result<(), NetworkError> {
+    let folder = ModelFolder::open(base)?;
+    let graph = plain_graph(job.task, &folder, Storage::Mapped)?;
+    adapt(&graph, &spec(job, folder.architecture()))?;
+    Ok(())
+}
+
+fn spec(job: &Job, architecture: Architecture) -> AdaptSpec {
+    AdaptSpec {
+        targets: targets(job, architecture),
+        layers: job.lora.layers.clone(),
+        binding: Binding::Shared,
+        scale: job.lora.scale(),
+    }
 }
 
 /// The modules that the job adapts, or the usual ones of the family.

@@ -22,7 +22,7 @@ pub enum NetworkError {
     #[error(transparent)]
     Structure(#[from] GraphError),
     /// Placing adapters.
-    #[error(transparent)]
+    #[error("lora.targets and lora.layers do not fit the base: {0}")]
     Adapt(#[from] AdaptError),
     /// Differentiating.
     #[error(transparent)]

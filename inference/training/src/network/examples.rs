@@ -1,5 +1,7 @@
 //! Loaded records as rows of tokens, and the batches cut from them.
 
+use std::collections::HashMap;
+
 use super::NetworkError;
 use crate::data::{Example, Task, TextTokens, Tokenised};
 
@@ -12,7 +14,12 @@ pub(super) struct Examples {
     task: Task,
     rows: Vec<Tokenised>,
     labels: Vec<Option<usize>>,
+    /// For sentence embeddings, what each sample means: the same number where pairs link them.
+    meanings: Vec<usize>,
 }
+
+/// Added to a score that is out of the running.
+const OUT: f32 = -1e4;
 
 /// A batch's tokens.
 #[derive(Clone, Debug)]
@@ -45,6 +52,7 @@ impl Examples {
                 pairs.iter().zip(&texts).map(|(pair, text)| if pair.is_empty() { *text } else { *pair }).collect();
             rows.extend(tokens.encode_all(&pairs)?);
         }
+        let meanings = if task == Task::Embed { meanings(&rows) } else { Vec::new() };
         if task == Task::Generate {
             for row in &mut rows {
                 if let (Some(end), true) = (end, row.len() < max_tokens) {
@@ -56,7 +64,23 @@ impl Examples {
                 }
             }
         }
-        Ok(Self { task, rows, labels: examples.iter().map(|example| example.label).collect() })
+        Ok(Self { task, rows, labels: examples.iter().map(|example| example.label).collect(), meanings })
+    }
+
+    /// What a sample means, for sentence embeddings: samples of the same number are no contrast to each other.
+    pub fn meaning(&self, sample: usize) -> usize {
+        self.meanings.get(sample).copied().unwrap_or(sample)
+    }
+
+    /// `[samples, samples]`, what is added to the score of sample i with the pair of sample j: nothing, but where the two
+    /// mean the same and the pair is not its own. A text must not be taught to flee what means the same, least of all
+    /// itself as the pair of another.
+    pub fn apart(&self, samples: &[usize]) -> Vec<f32> {
+        let score = |i: usize, j: usize| {
+            let same = self.meaning(samples[i]) == self.meaning(samples[j]);
+            if i != j && same { OUT } else { 0.0 }
+        };
+        (0..samples.len()).flat_map(|i| (0..samples.len()).map(move |j| (i, j))).map(|(i, j)| score(i, j)).collect()
     }
 
     /// Number of samples.
@@ -109,5 +133,42 @@ impl Examples {
             }
         }
         Block { rows, length, ids, mask }
+    }
+}
+
+/// What samples mean, from their rows and those of their pairs: the same where equal texts or pairs link them.
+fn meanings(rows: &[Tokenised]) -> Vec<usize> {
+    let count = rows.len() / 2;
+    let mut parent: Vec<usize> = (0..count).collect();
+    let mut first: HashMap<&Tokenised, usize> = HashMap::new();
+    for (row, tokens) in rows.iter().enumerate() {
+        let sample = row % count;
+        let other = *first.entry(tokens).or_insert(sample);
+        let (a, b) = (root(&mut parent, sample), root(&mut parent, other));
+        parent[a.max(b)] = a.min(b);
+    }
+    (0..count).map(|sample| root(&mut parent, sample)).collect()
+}
+
+fn root(parent: &mut [usize], mut at: usize) -> usize {
+    while parent[at] != at {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_that_pairs_link_are_no_contrast() {
+        // Texts 1 2 3 4 with pairs 2 3 1 5: the first three go round, the fourth is another matter.
+        let rows: Vec<Tokenised> = [1u32, 2, 3, 4, 2, 3, 1, 5].iter().map(|token| vec![*token]).collect();
+        let meanings = meanings(&rows);
+        assert_eq!(meanings, [0, 0, 0, 3]);
+        let examples = Examples { task: Task::Embed, rows, labels: vec![None; 4], meanings };
+        assert_eq!(examples.apart(&[0, 1, 3]), [0.0, OUT, 0.0, OUT, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

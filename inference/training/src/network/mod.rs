@@ -32,6 +32,7 @@ use datanet_inference::graph::quantise::WeightReport;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig, Tensor};
 use serde::{Deserialize, Serialize};
 
+pub use compile::check_adapters;
 pub use error::NetworkError;
 pub use forward::Forward;
 pub use layout::{HEAD_BIAS, HEAD_WEIGHT, Layout, Part};
@@ -187,6 +188,12 @@ impl Network {
     /// The label of a sample.
     pub fn label(&self, sample: usize) -> Option<usize> {
         self.examples.as_ref().and_then(|examples| examples.label(sample))
+    }
+
+    /// What samples mean: equal numbers where pairs of sentence embeddings link them.
+    pub fn meanings(&self, samples: &[usize]) -> Vec<usize> {
+        let meaning = |sample: &usize| self.examples.as_ref().map_or(*sample, |examples| examples.meaning(*sample));
+        samples.iter().map(meaning).collect()
     }
 
     /// What holding the base in 4 bits has changed, where it is held so.

@@ -5,7 +5,8 @@
 //! - classification: `weights` and `signs` `[batch, classes]` give sum weights * log p + sum signs * 2 sqrt(p).
 //!   As the gradient of 2 sqrt(p) is sqrt(p) grad log p, ones in `signs` are Gauss-Newton rows and random signs are
 //!   their random combinations, with no pass of their own for p.
-//! - sentence embeddings: `weights` `[batch, batch]` on the log-probabilities that a text finds its own pair.
+//! - sentence embeddings: `weights` `[batch, batch]` on the log-probabilities that a text finds its own pair among those
+//!   that `apart` `[batch, batch]` leaves in the running.
 //! - language models: `labels` and `weights` `[batch, seq]` pick the log-probability of each next token; for curvature,
 //!   `signs` (int8 `[batch, seq, vocabulary]`) as above.
 
@@ -21,6 +22,8 @@ pub(super) const OBJECTIVE: &str = "objective";
 pub(super) const WEIGHTS: &str = "objective.weights";
 /// Input: factors of 2 sqrt(p).
 pub(super) const SIGNS: &str = "objective.signs";
+/// Input: what is added to the scores of pairs.
+pub(super) const APART: &str = "objective.apart";
 /// Input: next tokens.
 pub(super) const LABELS: &str = "objective.labels";
 /// Output: log-probabilities; `[batch, classes]`, `[batch, batch]`, or `[batch, seq]` of the next tokens.
@@ -78,8 +81,10 @@ pub(super) fn contrast(model: ModelProto, hidden: usize, temperature: f32) -> Re
     let cosines = graph.matmul(&first, &second);
     let sharpness = graph.scalar(1.0 / temperature);
     let scores = graph.mul(&cosines, &sharpness);
-    let logs = graph.op("LogSoftmax", &[&scores], vec![AttributeProto::int("axis", -1)]);
     let square = [Dim::Symbol("pairs"), Dim::Symbol("pairs")];
+    let apart = graph.input(APART, DataType::Float, &square);
+    let scores = graph.add(&scores, &apart);
+    let logs = graph.op("LogSoftmax", &[&scores], vec![AttributeProto::int("axis", -1)]);
     let weights = graph.input(WEIGHTS, DataType::Float, &square);
     let objective = graph.mul(&weights, &logs);
     graph.output(&objective, OBJECTIVE, DataType::Float, &square);

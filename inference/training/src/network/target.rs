@@ -3,7 +3,7 @@
 use datanet_inference::runtime::Tensor;
 
 use super::examples::Block;
-use super::objective::{LABELS, SIGNS, WEIGHTS};
+use super::objective::{APART, LABELS, SIGNS, WEIGHTS};
 use super::{Network, NetworkError};
 use crate::data::Task;
 
@@ -32,7 +32,8 @@ impl Network {
             Task::Embed => {
                 let mut weights = vec![0.0; count * count];
                 factors.iter().enumerate().for_each(|(at, &factor)| weights[at * count + at] = factor);
-                vec![(WEIGHTS.to_owned(), Tensor::new(&[count, count], weights)?)]
+                let apart = Tensor::new(&[count, count], examples.apart(samples))?;
+                vec![(WEIGHTS.to_owned(), Tensor::new(&[count, count], weights)?), (APART.to_owned(), apart)]
             }
             Task::Generate => {
                 let shape = [count, block.length];

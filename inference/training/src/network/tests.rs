@@ -170,3 +170,15 @@ fn what_does_not_fit_is_an_error() {
     let generate = Job::new("minilm-l6", Task::Generate);
     assert!(matches!(Network::new(config(&generate)), Err(NetworkError::Task { .. })));
 }
+
+#[test]
+fn adapters_that_the_base_has_no_place_for_are_told_what_there_is() {
+    let mut job = Job::new("base", Task::Classify);
+    assert!(check_adapters(&job, &base()).is_ok());
+    job.lora.layers = Some(vec![5, 17]);
+    let error = check_adapters(&job, &base()).unwrap_err().to_string();
+    assert!(error.contains("in layer 17; those are in layers 0, 1, 2, 3, 4, 5"), "{error}");
+    (job.lora.layers, job.lora.targets) = (None, vec!["q_proj".to_owned()]);
+    let error = check_adapters(&job, &base()).unwrap_err().to_string();
+    assert!(error.contains("\"q_proj\"") && error.contains("encoder.layer.*.attention.self.query"), "{error}");
+}

@@ -9,12 +9,15 @@ use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Model, ModelError, Rows, Table, Thresholds, audit,
-    gauss_newton, gradients,
+    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Model, ModelError, Rows, Table, Thresholds, Verdict,
+    audit, gauss_newton, gradients,
 };
 
 /// Held-out records that an audit asks.
 const MAX_ANSWERS: usize = 200;
+
+/// What an audit is held against.
+const THRESHOLDS: Thresholds = Thresholds::PUBLISHED;
 
 /// Dampings that Gauss-Newton influence is tried with.
 const DAMPINGS: [f32; 4] = [0.03, 0.1, 0.2, 0.3];
@@ -70,13 +73,21 @@ pub(super) fn influence(
         (Some(table), None) => (table, None, Choice::Replay),
         (Some(table), Some(ground)) => {
             let gate = work.gate_of(&table, ground)?;
-            if gate.passed { (table, Some(gate), Choice::Replay) } else { work.better(Some((table, gate)), ground)? }
+            // An audit too small to judge replay is too small to prefer anything else.
+            match gate.finding(&THRESHOLDS).verdict {
+                Verdict::Passed | Verdict::Unjudged => (table, Some(gate), Choice::Replay),
+                Verdict::Failed => work.better(Some((table, gate)), ground)?,
+            }
         }
-        (None, Some(ground)) => work.better(None, ground)?,
-        (None, None) => {
-            // No audit chooses the damping: the middle of the sweep.
+        (None, Some(ground)) if THRESHOLDS.judge(ground.subsets.len(), ground.left_out.len()) => {
+            work.better(None, ground)?
+        }
+        (None, ground) => {
+            // No audit chooses the damping.
             let damping = DAMPINGS[1];
-            (work.gauss_newton(damping)?, None, Choice::GaussNewton { damping })
+            let table = work.gauss_newton(damping)?;
+            let gate = ground.as_ref().map(|ground| work.gate_of(&table, ground)).transpose()?;
+            (table, gate, Choice::GaussNewton { damping })
         }
     };
     let groups: Vec<(String, Vec<usize>)> = setup
@@ -162,7 +173,7 @@ impl Work<'_, '_> {
     /// Holds a table against the audit.
     fn gate_of(&mut self, table: &Table, ground: &Ground) -> Result<Gate, TrainError> {
         let values = self.values(table)?;
-        Ok(Gate::new(ground.judge(self.belonging, &values), ground, &Thresholds::default()))
+        Ok(Gate::new(ground.judge(self.belonging, &values), ground, &THRESHOLDS))
     }
 
     /// The sources that were left out: what happened, and what the table says.

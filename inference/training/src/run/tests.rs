@@ -6,7 +6,7 @@ use datanet_inference::graph::adapter::peft;
 use datanet_inference::graph::build::ModelFolder;
 
 use super::*;
-use crate::attribution::Table;
+use crate::attribution::{Table, Thresholds};
 use crate::job::{CurvatureRows, Method, Quantise, Scratch, Task};
 use crate::recipe::Recipe;
 use crate::testing::{base, prose, runtime, session, topics};
@@ -186,8 +186,10 @@ fn an_audit_publishes_a_gate() {
     job.recipe.epochs = 1;
     let outcome = run(&job, &data(), &base(), folder.path());
     let gate = outcome.gate.unwrap();
-    assert!((gate.subsets, gate.contributors) == (2, 2) && gate.lds.is_some(), "{gate:?}");
-    assert!(outcome.attribution.is_some());
+    assert!((gate.subsets, gate.contributors) == (2, 2) && gate.lds.is_some() && !gate.passed, "{gate:?}");
+    // Too little to judge by: replay stays, and the gate says so.
+    assert_eq!(outcome.attribution, Some(Choice::Replay));
+    assert!(gate.finding(&Thresholds::default()).reason.contains("there were 2 and 2"));
 }
 
 #[test]
