@@ -447,15 +447,15 @@ pub enum ModelCommand {
     },
     /// Fetch a released model, check it, and serve it.
     Deploy {
-        /// Its id.
+        /// Its id, or its name on the ledger.
         model: String,
         /// The name that leads to it; the release's own if not given.
         #[arg(long)]
         name: Option<String>,
     },
-    /// Serve a model no more.
+    /// Take a name away, and its model with its last name; by its id, a model with all its names.
     Undeploy {
-        /// Its id, or a name that leads to it.
+        /// A name that leads to it, or its id.
         model: String,
     },
     /// Let the model that answered to a name before answer again.

@@ -54,7 +54,7 @@ pub async fn run(client: &Client, command: ModelCommand, output: Output) -> Resu
         ModelCommand::Undeploy { model } => {
             let model = client.model(&model).await?;
             let value = client.json(client.request(Method::DELETE, &format!("/v1/models/{model}/deploy"))).await?;
-            output.show(&value, |value| fields(value, &["id"]));
+            output.show(&value, |value| fields(value, &["id", "names", "models"]));
         }
         ModelCommand::Rollback { name } => {
             let value = client.post(&format!("/v1/models/{name}/rollback"), &json!({})).await?;

@@ -18,6 +18,10 @@ impl Core {
         let served = self.load_deployed(id).await?;
         let name = name.unwrap_or_else(|| served.release.name.clone());
         check_name(&name)?;
+        if self.bases().await?.iter().any(|base| base.name == name) {
+            let detail = format!("{name:?} is a base model of this node; deploy under another name");
+            return Err(ServiceError::conflict("name-taken", detail));
+        }
         self.local.deploy(&Deployment { model: *id, deployed_at: now() }, &name)
     }
 

@@ -230,11 +230,6 @@ fn check_words(new: &NewJob) -> ServiceResult<()> {
     if new.metadata.len() > 16 || new.metadata.iter().any(|(key, value)| key.len() > 64 || value.len() > 512) {
         return bad("metadata has at most 16 keys of 64 bytes with values of 512 bytes".to_owned());
     }
-    if new.job.data.height.is_some() {
-        return bad(
-            "data.height is not read here; for an earlier state of the data send \"datanets\": [{\"datanet\": NAME, \"count\": N}], the first N entries of its history".to_owned(),
-        );
-    }
     new.licence.as_deref().map_or(Ok(()), check_licence)
 }
 

@@ -184,7 +184,7 @@ impl NewFineTuningJob {
         }
         table.entry("task").or_insert_with(|| if from_nothing { "generate" } else { "classify" }.into());
         let attributed = table.contains_key("attribution");
-        let mut job: Job = serde_json::from_value(Value::Object(table))
+        let mut job: Job = serde_path_to_error::deserialize(Value::Object(table))
             .map_err(|error| bad(format!("the job does not read: {error}")))?;
         // Whoever trains on other people's data shows whose it was, unless told otherwise.
         if !attributed && job.scratch.is_none() && job.task != Task::Embed {
