@@ -112,6 +112,12 @@ pub struct Answers {
     pub majority_correct: usize,
 }
 
+impl Answers {
+    fn share(self) -> f64 {
+        self.correct as f64 / self.asked.max(1) as f64
+    }
+}
+
 /// How the receipts stood up.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Receipts {
@@ -203,13 +209,30 @@ impl Report {
         let (Some(training), Some(attribution)) = (&self.training, &self.attribution) else { return };
         let share =
             |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0));
-        ui.line(format!(
-            "Model     {} of the questions right; with the refused data too it would have been {}; on the held-out set {} (a vote of the base model: {})",
-            share(Some(training.accuracy)),
-            share(Some(training.accuracy_with_refused)),
-            share(training.held_out),
-            share(training.base_held_out),
-        ));
+        let mut accuracy = table(&["right answers", "questions", "held out"]);
+        for (what, questions, held_out) in [
+            ("retrieval from the datanet", Some(self.answers.share()), None),
+            ("base model: a vote of the nearest records", None, training.base_held_out),
+            ("fine-tuned on what was accepted", Some(training.accuracy), training.held_out),
+            ("fine-tuned on what was refused as well", Some(training.accuracy_with_refused), None),
+        ] {
+            accuracy.add_row(vec![Cell::new(what), right(share(questions)), right(share(held_out))]);
+        }
+        ui.line(format!("\n{accuracy}\n"));
+        if !self.left_out.is_empty() {
+            let mut left_out =
+                table(&["trained again without", "its loss really rose by", "the release said", "earned"]);
+            for LeftOut { contributor, actual, predicted } in &self.left_out {
+                let earned = self.payouts.iter().find(|payout| payout.contributor == *contributor);
+                left_out.add_row(vec![
+                    Cell::new(contributor),
+                    right(format!("{actual:+.4}")),
+                    right(format!("{predicted:+.4}")),
+                    right(dnt(earned.map_or(0, |payout| payout.amount))),
+                ]);
+            }
+            ui.line(format!("{left_out}\n"));
+        }
         let number = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"));
         ui.line(format!(
             "Trust     {}; against real retraining: LDS {}, who {}, pay {}",
@@ -218,11 +241,6 @@ impl Report {
             number(attribution.who),
             number(attribution.pay),
         ));
-        for LeftOut { contributor, actual, predicted } in &self.left_out {
-            ui.line(format!(
-                "          without {contributor} the loss really rose by {actual:+.4}; the table said {predicted:+.4}"
-            ));
-        }
     }
 
     /// Who was judged how.

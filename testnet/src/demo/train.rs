@@ -59,7 +59,10 @@ pub(super) async fn fine_tune(client: &Client, datanet: &str, ui: &Ui) -> Result
         bail!("{} ended as {} without a model: {}", job.id, job.status, job.error["message"])
     };
     let seconds = began.elapsed().as_secs_f64();
-    step.done(format!("{name}: {steps} steps, held-out accuracy {}", percent(measure(&job.evaluation, "accuracy"))));
+    step.done(format!(
+        "model {id:.12}…: {steps} steps, held-out accuracy {}",
+        percent(measure(&job.evaluation, "accuracy"))
+    ));
     Ok(Model { id, name, steps, seconds, evaluation: job.evaluation })
 }
 
