@@ -112,7 +112,7 @@ pub struct ApiConfig {
     pub max_upload_bytes: u64,
     /// The largest body of any other request, in bytes. `DATANET_API_MAX_BODY_BYTES`.
     pub max_body_bytes: u64,
-    /// How many requests are served at once; more get 503. `DATANET_API_MAX_REQUESTS`.
+    /// How many requests are served at once; more get 429. `DATANET_API_MAX_REQUESTS`.
     pub max_requests: u32,
 }
 

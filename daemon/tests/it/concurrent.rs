@@ -128,7 +128,7 @@ async fn more_requests_than_configured_are_told_to_come_again() {
     let path = format!("/v1/contributions/{}/events", given["id"].as_str().unwrap());
     let events = node.raw(Method::GET, &path).send().await.unwrap();
     let status = || node.raw(Method::GET, "/v1/status");
-    kit::refused("one too many", status(), 503, "too-many-requests", "api.max_requests").await;
+    kit::refused("one too many", status(), 429, "too-many-requests", "api.max_requests").await;
     assert!(node.bare(Method::GET, "/health/live").send().await.unwrap().status().is_success());
     drop(events);
     kit::until("the place is free", async || status().send().await.unwrap().status().is_success().then_some(())).await;

@@ -374,14 +374,12 @@ async fn jobs_that_cannot_work_are_refused_or_fail_with_the_reason() {
     let embed = |data: Value| job(json!({ "training_file": "notes", "job": { "task": "embed", "data": data } }));
     refused("nothing to pair by", embed(json!({})), 422, "missing-field", "data.pair = FIELD").await;
     refused("the text as its pair", embed(json!({ "pair": "text" })), 422, "missing-field", "the text itself").await;
-    refused(
-        "a height",
-        job(json!({ "job": { "task": "classify", "data": { "height": 5 } } })),
-        422,
-        "bad-job",
-        "count",
-    )
-    .await;
+    let at = |height: u64| job(json!({ "job": { "task": "classify", "data": { "height": height } } }));
+    refused("a height before the data", at(1), 422, "no-data", "nothing to learn from").await;
+    refused("a height to come", at(1_000_000_000), 422, "unknown-snapshot", "not reached").await;
+    let giant = json!({ "hidden": 4096, "layers": 64, "heads": 64, "kv_heads": 64, "intermediate": 16384 });
+    let giant = json!({ "model": "scratch", "job": { "task": "generate", "scratch": giant } });
+    refused("a decoder that no memory holds", job(giant), 422, "job-too-large", "training.max_memory_mb").await;
     refused("no licence", job(json!({ "licence": "all rights reserved" })), 422, "bad-licence", "SPDX").await;
     refused("bad suffix", job(json!({ "suffix": "a/b" })), 422, "bad-job", "suffix").await;
     let future = json!({ "training_file": null, "datanets": [{ "datanet": "topics", "count": 999 }] });

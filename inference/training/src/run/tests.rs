@@ -101,6 +101,33 @@ fn the_same_seed_gives_the_same_bytes() {
     same_files(&reference().0.path().join("checkpoints"), &again.path().join("checkpoints"));
 }
 
+#[test]
+fn an_audit_is_stopped_before_its_next_step() {
+    let mut job = job();
+    (job.attribution.audit_subsets, job.recipe.epochs) = (1000, 1);
+    let (data, base, folder) = (data(), base(), tempfile::tempdir().unwrap());
+    let mut retrained = 0;
+    let error = train(&setup(&job, &data, &base, folder.path()), &mut |event| match event {
+        Event::Working if retrained > 0 => Control::Stop,
+        Event::Attribution { done, .. } => {
+            retrained = done;
+            Control::Continue
+        }
+        _ => Control::Continue,
+    });
+    assert!(matches!(error, Err(TrainError::Stopped { step: 6 })), "{error:?}");
+    assert_eq!(retrained, 1);
+}
+
+#[test]
+fn what_takes_more_memory_than_it_may_is_refused_before_it_is_taken() {
+    let (job, data, base, folder) = (job(), data(), base(), tempfile::tempdir().unwrap());
+    let setup = Setup { memory: Some(1 << 20), ..setup(&job, &data, &base, folder.path()) };
+    let error = train(&setup, &mut |_| panic!("it begins")).unwrap_err();
+    assert!(matches!(error, TrainError::TooLarge { limit: 0x10_0000, columns: 96, .. }), "{error}");
+    assert!(error.to_string().contains("MiB"), "{error}");
+}
+
 /// Not a test of its own: the process that [`a_killed_run_goes_on_to_the_same_bytes`] kills.
 #[test]
 fn child() {
