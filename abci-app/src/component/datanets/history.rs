@@ -81,9 +81,9 @@ pub fn at<S: StateRead>(state: &S, datanet: &DatanetId, count: u64) -> Result<Op
 
 /// The history as it was after the block at `height`. Reads as many entries as its length has bits.
 pub fn at_height<S: StateRead>(state: &S, datanet: &DatanetId, height: u64) -> Result<DataSnapshot, StateError> {
-    let (mut known, mut beyond) = (0, counts(state, datanet)?.history + 1);
-    while known + 1 < beyond {
-        let middle = known + (beyond - known) / 2;
+    let (mut known, mut beyond) = (0u64, counts(state, datanet)?.history.saturating_add(1));
+    while beyond.saturating_sub(known) > 1 {
+        let middle = known.midpoint(beyond);
         match entry(state, datanet, middle)? {
             Some(entry) if entry.height <= height => known = middle,
             _ => beyond = middle,
