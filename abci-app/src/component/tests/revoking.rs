@@ -67,6 +67,14 @@ fn a_revoked_contribution_leaves_the_final_ones_and_stays_in_the_history() {
     let chained = DataSnapshot::start(datanet).then(&first, false).then(&second, false).then(&first, true);
     assert_eq!(history::latest(&chain.state, &datanet).unwrap(), chained);
     assert_eq!(history::at(&chain.state, &datanet, 9).unwrap(), None);
+
+    let at_height = |height| history::at_height(&chain.state, &datanet, height).unwrap();
+    assert_eq!((at_height(0).count, at_height(u64::MAX)), (0, chained));
+    for count in 1..=3 {
+        let height = history::entry(&chain.state, &datanet, count).unwrap().unwrap().height;
+        assert!(at_height(height).count >= count && at_height(height - 1).count < count, "{count} at {height}");
+        assert_eq!(Some(at_height(height)), history::at(&chain.state, &datanet, at_height(height).count).unwrap());
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The influence table of a release: how each column's records moved the adapter, 16 bits a number.
 //!
-//! On disk it is a safetensors file: `dtheta` F16 [C, P], `scale` F32 [C] and the columns' names as a JSON list in the
+//! On disk it is a safetensors file: `dtheta` F16 `[C, P]`, `scale` F32 `[C]` and the columns' names as a JSON list in the
 //! metadata. A row is stored divided by its largest number, so that small influences keep their eleven bits too.
 
 use std::collections::HashMap;

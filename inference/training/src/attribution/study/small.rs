@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::network::Classifier;
 use crate::random::Stream;
 
-/// Logistic regression: weights [classes, features], then biases [classes].
+/// Logistic regression: weights `[classes, features]`, then biases `[classes]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logistic {
     /// Numbers of a vector.
