@@ -65,7 +65,20 @@ impl Explained {
                 quotes("helped most", &said["helpful"], &influence);
                 quotes("harmed most", &said["harmful"], &influence);
             }
-            _ => quotes("rests on", &said["helpful"], &percent),
+            _ => {
+                quotes("rests on", &said["helpful"], &percent);
+                let changed =
+                    |one: &Value| if one["answer_changed"] == true { "another" } else { "the same" }.to_owned();
+                table_if_any(
+                    &said["without"],
+                    &[
+                        ("asked again without", &|one| short(&one["contribution"])),
+                        ("it loses", &|one| percent(&one["effect"])),
+                        ("label", &|one| text(&one["label"])),
+                        ("answer", &changed),
+                    ],
+                );
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datanet_inference::retrieval::{Ablation, Question};
 use datanet_ledger::component::contributions::Status;
 use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::{Address, ContributionId, ReceiptId};
@@ -10,7 +11,7 @@ use super::gate::GateView;
 use super::release::{RECORDS_FILE, RecordsFile};
 use super::served::ServedModel;
 use crate::error::{ServiceError, ServiceResult};
-use crate::library::ReadOptions;
+use crate::library::{ReadOptions, index_error};
 use crate::node::Core;
 
 /// Records quoted of each kind at most.
@@ -66,6 +67,10 @@ pub struct Attributed {
     pub gate: Option<GateView>,
     /// All contributions with a part in it, the most helpful first.
     pub contributions: Vec<Part>,
+    /// Method retrieval: what the answer would have been without each contribution that it credits, asked again. Empty where
+    /// that cannot be asked here any more, because something was revoked since for example.
+    #[schema(value_type = Vec<Object>)]
+    pub without: Vec<Ablation>,
     /// The records that helped most.
     pub helpful: Vec<Quote>,
     /// The records that harmed most.
@@ -73,13 +78,29 @@ pub struct Attributed {
 }
 
 impl Core {
+    /// Answers again without each contribution that the answer credits.
+    async fn asked_again(&self, record: &AnswerRecord) -> ServiceResult<Vec<Ablation>> {
+        let receipt = &record.receipt;
+        let snapshot = self.snapshot_at(&receipt.datanet, receipt.height)?;
+        let embedding = self.embed_one(&record.input.text).await?;
+        let index = self.index(&receipt.datanet).await?;
+        let question = Question { input: record.input.clone(), embedding, snapshot };
+        index.ablate(question).await.map_err(|error| index_error(&error))
+    }
+
     /// Explains the answer that a receipt is of.
     pub async fn attribution(&self, id: &ReceiptId) -> ServiceResult<Attributed> {
         let record = self.answer_record(id).await?;
         let method = record.receipt.method();
-        let (mut gate, mut shown, mut harmful) = (None, Some(method), Vec::new());
+        let (mut gate, mut shown, mut harmful, mut without) = (None, Some(method), Vec::new(), Vec::new());
         let helpful = match method {
-            Method::Retrieval => passages(&record),
+            Method::Retrieval => {
+                without = self.asked_again(&record).await.unwrap_or_else(|error| {
+                    tracing::debug!(%error, receipt = %id, "an answer cannot be asked for again");
+                    Vec::new()
+                });
+                passages(&record)
+            }
             Method::Span => self.matches(&record).await?,
             Method::Influence => {
                 let served = self.model_in_memory(&record.receipt.model).await?;
@@ -97,6 +118,7 @@ impl Core {
             proves,
             gate,
             contributions: parts(&record),
+            without,
             helpful,
             harmful,
             input: record.input.text,

@@ -119,6 +119,13 @@ async fn answers(node: &Api) -> Vec<Value> {
     let passage = "A rocket left for the red planet carrying a small rover";
     let body = json!({ "datanet": "topics", "text": passage, "account": "bob" });
     let by_account = node.post("/v1/ask", body).await;
+    let explained = node.get(&format!("/v1/attributions/{}", by_account["receipt"]["id"].as_str().unwrap())).await;
+    let without = explained["without"].as_array().unwrap();
+    assert_eq!(without.len(), explained["contributions"].as_array().unwrap().len(), "{explained:#}");
+    assert!(
+        !without.is_empty() && without.iter().all(|one| one["effect"].as_u64() <= Some(1_000_000)),
+        "{explained:#}"
+    );
     assert_eq!((&by_account["label"], &by_account["fee"]), (&json!("space"), &json!(PRICE)), "{by_account:#}");
 
     let this: NodeKey = serde_json::from_value(node.get("/v1/status").await["node_key"].clone()).unwrap();
