@@ -19,7 +19,7 @@ pub async fn print(client: &Client, model: &Value) -> Result<()> {
     if manifest.is_object() {
         let names = datanet_names(&client.get("/v1/datanets").await?);
         print_data(manifest, &people, &names);
-        print_measures(manifest);
+        print_measures(manifest, &model["gate"]);
         table_if_any(
             &manifest["files"],
             &[
@@ -111,11 +111,11 @@ fn print_data(manifest: &Value, people: &People, names: &BTreeMap<String, String
     );
 }
 
-fn print_measures(manifest: &Value) {
+/// What it was measured to do; the gate has the manifest's figures, and why it passed or not.
+fn print_measures(manifest: &Value, said: &Value) {
     say!("evaluation");
     Measures::of_manifest(&manifest["evaluation"]).print();
-    let attribution = &manifest["attribution"];
-    if attribution.is_object() {
-        say!("attribution {}, {}", text(&attribution["method"]), gate(attribution, PPM));
+    if said.is_object() {
+        say!("attribution {}, {}", text(&said["method"]), gate(said, PPM));
     }
 }

@@ -4,13 +4,14 @@
 use crate::http::Problem;
 
 /// What the node says, and what the same is called here.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 8] = [
     ("`GET /v1/models` lists them", "`datanet model list` shows them"),
     ("`GET /v1/datanets` lists them", "`datanet datanet list` shows them"),
     ("ask it at /v1/classify or /v1/embeddings", "ask it with `datanet classify` or `datanet embed --model`"),
+    ("ask it at /v1/classify", "ask it with `datanet classify`"),
+    ("ask it at /v1/embeddings", "ask it with `datanet embed --model`"),
     ("ask it at /v1/completions", "ask it with `datanet complete` or `datanet chat`"),
     ("suffix is ", "--name is "),
-    ("licence is an SPDX", "--licence is an SPDX"),
     ("then send a voucher or the name of the paying account", "then name the paying account with --account NAME"),
 ];
 

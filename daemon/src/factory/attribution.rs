@@ -82,6 +82,10 @@ impl Core {
     async fn asked_again(&self, record: &AnswerRecord) -> ServiceResult<Vec<Ablation>> {
         let receipt = &record.receipt;
         let snapshot = self.snapshot_at(&receipt.datanet, receipt.height)?;
+        if snapshot.root() != receipt.snapshot {
+            let detail = format!("another snapshot than that of height {}", receipt.height);
+            return Err(ServiceError::conflict("other-snapshot", detail));
+        }
         let embedding = self.embed_one(&record.input.text).await?;
         let index = self.index(&receipt.datanet).await?;
         let question = Question { input: record.input.clone(), embedding, snapshot };

@@ -44,7 +44,9 @@ pub struct Api {
 impl Api {
     /// The node at `base`.
     pub fn new(base: String, token: String) -> Self {
-        Self { base, token, http: datanet::loopback::client_builder().unwrap().build().unwrap() }
+        // Tests have a runtime each and may share a node: a connection that one of them left idle ends with its runtime.
+        let http = datanet::loopback::client_builder().unwrap().pool_max_idle_per_host(0);
+        Self { base, token, http: http.build().unwrap() }
     }
 
     /// Host and port.

@@ -8,12 +8,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use datanet_training::attribution::gauss_newton::DAMPINGS;
-use datanet_training::attribution::similarity::unit;
-use datanet_training::attribution::study::{
-    self, DigitsTask, Logistic, Plain, Points, Report, Study, Vectors, convex, replay_name,
-};
-use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness, Rows};
+use datanet_training::attribution::study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
+use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
 
 use super::{Measure, attribution_attacks, attribution_text};
 use crate::peer::PythonPackages;
@@ -103,31 +99,9 @@ fn convex_check(points: &Points, subsets: usize, ui: &Ui) -> Result<Measure> {
 
 fn study_digits(points: &Points, noisy: bool, subsets: usize, ui: &Ui) -> Result<Report> {
     let mut task = DigitsTask::new(points, noisy, 0)?;
-    let (count, queries) = (task.contributors.len(), task.queries.len());
-    let vectors = |from: usize, rows: usize| {
-        let places: Vec<usize> = (from..from + rows).collect();
-        unit(&Rows { rows, columns: points.features, data: task.model.points.pick(&places).vectors })
-    };
-    let (records, answers) = (vectors(0, count), vectors(count, queries));
-    let labels = task.model.points.labels.clone();
     let plan = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
-    let study = Study {
-        course: &task.course,
-        contributors: &task.contributors,
-        queries: &task.queries,
-        curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],
-        dampings: &DAMPINGS,
-        gauss_newton_rows: Curvature::All,
-        vectors: Some(Vectors {
-            records: &records,
-            labels: &labels[..count],
-            answers: &answers,
-            answer_labels: &labels[count..],
-        }),
-        plan: &plan,
-    };
     let step = ui.step(if noisy { "noisy digits" } else { "digits" });
-    let report = study::run(&mut task.model, &study, &mut |done, all| {
+    let report = task.run(&plan, &mut |done, all| {
         step.say(format!("retraining {done} of {all}"));
         ControlFlow::Continue(())
     })?;

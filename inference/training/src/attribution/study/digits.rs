@@ -2,11 +2,16 @@
 
 use super::{
     super::{
+        audit::{AuditPlan, Progress},
         course::Course,
-        model::{Model, ModelError},
+        gauss_newton::DAMPINGS,
+        model::{Curvature, Model, ModelError, Rows},
+        similarity::unit,
     },
+    Report, Study, StudyError, Vectors,
     network::Plain,
     points::Points,
+    run,
     small::TanhLora,
 };
 use crate::{random::Stream, recipe::Recipe};
@@ -91,17 +96,42 @@ impl DigitsTask {
     pub fn parameters(&self) -> usize {
         self.model.parameters()
     }
+
+    /// Compares the methods, with every kind of curvature and damping.
+    ///
+    /// # Errors
+    /// [`StudyError`].
+    pub fn run(&mut self, plan: &AuditPlan, progress: &mut Progress<'_>) -> Result<Report, StudyError> {
+        let (count, queries, columns) = (self.contributors.len(), self.queries.len(), self.model.points.features);
+        let vectors = |from: usize, rows: usize| {
+            let places: Vec<usize> = (from..from + rows).collect();
+            unit(&Rows { rows, columns, data: self.model.points.pick(&places).vectors })
+        };
+        let (records, answers) = (vectors(0, count), vectors(count, queries));
+        let labels = self.model.points.labels.clone();
+        let study = Study {
+            course: &self.course,
+            contributors: &self.contributors,
+            queries: &self.queries,
+            curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],
+            dampings: &DAMPINGS,
+            gauss_newton_rows: Curvature::All,
+            vectors: Some(Vectors {
+                records: &records,
+                labels: &labels[..count],
+                answers: &answers,
+                answer_labels: &labels[count..],
+            }),
+            plan,
+        };
+        run(&mut self.model, &study, progress)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribution::{
-        AuditPlan, Curvature, Rows,
-        gauss_newton::DAMPINGS,
-        similarity::unit,
-        study::{Logistic, Report, Study, Vectors, convex, run},
-    };
+    use crate::attribution::study::{Logistic, convex};
 
     #[test]
     fn points_are_dealt_out() {
@@ -149,30 +179,8 @@ mod tests {
         for noisy in [false, true] {
             for removed in [0.01, 0.1, 0.5] {
                 let mut task = DigitsTask::new(&points, noisy, 0).unwrap();
-                let count = task.contributors.len();
-                let rows = |from: usize, count: usize| {
-                    let places: Vec<usize> = (from..from + count).collect();
-                    unit(&Rows { rows: count, columns: 64, data: task.model.points.pick(&places).vectors })
-                };
-                let (records, answers) = (rows(0, count), rows(count, task.queries.len()));
-                let labels = task.model.points.labels.clone();
                 let plan = AuditPlan { subsets: 30, removed, contributors: 20, seed: 0 };
-                let study = Study {
-                    course: &task.course,
-                    contributors: &task.contributors,
-                    queries: &task.queries,
-                    curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],
-                    dampings: &DAMPINGS,
-                    gauss_newton_rows: Curvature::All,
-                    vectors: Some(Vectors {
-                        records: &records,
-                        labels: &labels[..count],
-                        answers: &answers,
-                        answer_labels: &labels[count..],
-                    }),
-                    plan: &plan,
-                };
-                let report = run(&mut task.model, &study, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
+                let report = task.run(&plan, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
                 print(&format!("{} digits, {removed} removed", if noisy { "noisy" } else { "clean" }), &report);
             }
         }
