@@ -73,6 +73,11 @@ fn meaning(name: &str) -> Option<&'static str> {
         "majority" => "always the most frequent label",
         "base_accuracy" => "the base's vote: the labels of the records nearest to it",
         "base_loss" | "base_perplexity" | "base_recall_at_1" | "base_recall_at_10" => "the base's",
+        "served_accuracy" => "in 8 bits, as nodes serve it",
+        "served_cosine" => "between the vectors in 8 bits and in floats",
+        "served_loss" | "served_perplexity" | "served_macro_f1" | "served_recall_at_1" | "served_recall_at_10" => {
+            "in 8 bits"
+        }
         "held_out" => "records it was asked",
         _ => return None,
     })

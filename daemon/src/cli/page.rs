@@ -57,6 +57,8 @@ fn print_head(model: &Value, people: &People) {
             "quantise",
             if quantised == "none" { "none: the base is held as floats" } else { quantised }.to_owned(),
         ));
+        let served = if job["serve"] == "int8" { "8-bit integers" } else { "floats" };
+        known.push(("serves", format!("in {served}")));
         known.push(("licence", text(&manifest["licence"])));
         known.push(("labels", text(&manifest["labels"])));
     }

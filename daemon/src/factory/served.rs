@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use datanet_inference::generate::{GenerateConfig, GenerateHandle, GenerateService};
 use datanet_inference::graph::adapter::peft;
+use datanet_inference::graph::quantise::Precision;
 use datanet_inference::runtime::{Device, Provider};
 use datanet_inference::serve::{AdapterKey, EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use datanet_ledger::component::models::Model;
@@ -106,15 +107,15 @@ impl ServedModel {
 pub struct Served {
     deployed: RwLock<BTreeMap<ModelId, Arc<ServedModel>>>,
     visitors: std::sync::Mutex<VecDeque<Arc<ServedModel>>>,
-    /// Base models by id and, for encoders, the tokens they read. The lock is held while one is loaded, so that none is
-    /// loaded twice.
+    /// The lock is held while one is loaded, so that none is loaded twice.
     engines: Mutex<Engines>,
 }
 
+/// Base models by id and numbers computed in, and encoders by the tokens they read.
 #[derive(Default)]
 struct Engines {
-    encoders: BTreeMap<(ModelId, usize), EncoderHandle>,
-    decoders: BTreeMap<ModelId, GenerateHandle>,
+    encoders: BTreeMap<(ModelId, Precision, usize), EncoderHandle>,
+    decoders: BTreeMap<(ModelId, Precision), GenerateHandle>,
 }
 
 impl Served {
@@ -194,7 +195,7 @@ impl Core {
         };
         let engine = match Task::try_from(release.task) {
             Ok(Task::Classify | Task::Embed) => self.encoder(&base, &release, &job, &folder, id).await?,
-            Ok(Task::Generate) => self.decoder(&base, &release, &folder, id).await?,
+            Ok(Task::Generate) => self.decoder(&base, &release, &job, &folder, id).await?,
             Err(_) => return Err(ServiceError::unprocessable("bad-release", "the release's task is not known here")),
         };
         Ok(ServedModel {
@@ -219,12 +220,11 @@ impl Core {
     ) -> ServiceResult<Engine> {
         let handle = {
             let mut engines = self.factory.served.engines.lock().await;
-            let key = (base.id, job.max_tokens);
+            let key = (base.id, job.serve, job.max_tokens);
             match engines.encoders.get(&key) {
                 Some(handle) => handle.clone(),
                 None => {
-                    let (runtime, config) =
-                        (self.factory.runtime()?.clone(), self.encoder_config(base, job.max_tokens));
+                    let (runtime, config) = (self.factory.runtime()?.clone(), self.encoder_config(base, job));
                     let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
                     let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
                     let handle = started.map_err(|error| serve_error(&error))?;
@@ -242,19 +242,21 @@ impl Core {
         &self,
         base: &Base,
         release: &Release,
+        job: &Job,
         folder: &std::path::Path,
         id: &ModelId,
     ) -> ServiceResult<Engine> {
         let handle = {
             let mut engines = self.factory.served.engines.lock().await;
-            match engines.decoders.get(&base.id) {
+            let key = (base.id, job.serve);
+            match engines.decoders.get(&key) {
                 Some(handle) => handle.clone(),
                 None => {
-                    let (runtime, config) = (self.factory.runtime()?.clone(), self.decoder_config(base));
+                    let (runtime, config) = (self.factory.runtime()?.clone(), self.decoder_config(base, job));
                     let started = spawn_blocking(move || GenerateService::spawn(&runtime, &config)).await;
                     let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
                     let handle = started.map_err(|error| super::complete::generate_error(&error))?;
-                    engines.decoders.insert(base.id, handle.clone());
+                    engines.decoders.insert(key, handle.clone());
                     handle
                 }
             }
@@ -275,12 +277,15 @@ impl Core {
         let deployed: Vec<_> =
             served.deployed.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let visitors: Vec<_> = served.visitors.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        let used = |id: &ModelId| deployed.iter().chain(&visitors).any(|served| served.base.id == *id);
-        engines.encoders.retain(|(id, _), _| used(id));
-        engines.decoders.retain(|id, _| used(id));
+        let used = |id: &ModelId, precision: &Precision| {
+            let mut models = deployed.iter().chain(&visitors);
+            models.any(|served| served.base.id == *id && served.job.serve == *precision)
+        };
+        engines.encoders.retain(|(id, precision, _), _| used(id, precision));
+        engines.decoders.retain(|(id, precision), _| used(id, precision));
     }
 
-    fn encoder_config(&self, base: &Base, max_tokens: usize) -> EncoderConfig {
+    fn encoder_config(&self, base: &Base, job: &Job) -> EncoderConfig {
         let models = &self.config.models;
         let mut config = EncoderConfig::new(EncoderSource::Folder(base.folder.clone()));
         if let Some(id) = self.config.inference.cuda_device() {
@@ -291,17 +296,19 @@ impl Core {
             config.max_batch_tokens = models.max_batch_tokens as usize;
         }
         config.queue_depth = models.queue_depth as usize;
-        config.max_text_tokens = max_tokens;
+        config.max_text_tokens = job.max_tokens;
+        config.precision = job.serve;
         config.bank_slots = models.bank_slots as usize;
         config
     }
 
-    fn decoder_config(&self, base: &Base) -> GenerateConfig {
+    fn decoder_config(&self, base: &Base, job: &Job) -> GenerateConfig {
         let models = &self.config.models;
         let mut config = GenerateConfig::new(base.folder.clone());
         if let Some(id) = self.config.inference.cuda_device() {
             config.device = Device::Cuda { id };
         }
+        config.precision = job.serve;
         config.threads = self.config.inference.threads as usize;
         config.max_sequences = models.max_streams as usize;
         config.queue_depth = models.queue_depth as usize;

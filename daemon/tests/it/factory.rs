@@ -124,7 +124,9 @@ async fn a_model_without_influence_and_with_revoked_data_says_so() {
     let Some(node) = prepared().await else { return };
     let mut job = small_job(1);
     job["job"]["attribution"] = json!({ "method": "none" });
+    job["job"]["serve"] = json!("int8");
     let made = trained(&node, job).await;
+    in_eight_bits(&node, &made).await;
     assert_eq!(made["job"]["data"]["held_out"].to_string(), "0.1");
     let model = &made["fine_tuned_model"];
     let shown = node.get("/v1/models/topics").await;
@@ -146,6 +148,8 @@ async fn a_model_without_influence_and_with_revoked_data_says_so() {
     let answer = classify(&node, json!({})).await;
     assert_eq!((&answer["attribution"], &answer["tainted"]), (&json!("none"), &json!(false)), "{answer:#}");
     let id = answer["receipt"]["id"].as_str().unwrap();
+    let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
+    assert!(matches!(verdict["verdict"].as_str(), Some("match" | "within")), "{verdict:#}");
     let said = node.get(&format!("/v1/attributions/{id}")).await;
     assert!(said["method"] == "none" && said["proves"].as_str().unwrap().starts_with("not attributed"), "{said:#}");
 
@@ -164,6 +168,18 @@ async fn a_model_without_influence_and_with_revoked_data_says_so() {
     assert_eq!((&gone["names"], &gone["models"]), (&json!(["second"]), &json!([model])), "{gone:#}");
     let again = node.raw(Method::DELETE, &path);
     refused("what is gone", again, 404, "unknown-model", "nothing is").await;
+}
+
+/// What serving in 8 bits costs is in the evaluation, and in a file of the release.
+async fn in_eight_bits(node: &Api, job: &Value) {
+    assert_eq!(job["job"]["serve"], "int8", "{job:#}");
+    let cosine = job["evaluation"]["served_cosine"].as_f64().unwrap();
+    assert!(cosine > 0.97 && job["evaluation"]["served_accuracy"].is_f64(), "{job:#}");
+    let shown = node.get(&format!("/v1/models/{}", job["fine_tuned_model"].as_str().unwrap())).await;
+    let files = shown["manifest"]["files"].as_array().unwrap();
+    assert!(files.iter().any(|file| file["name"] == "serving.json"), "{shown:#}");
+    let metrics = shown["manifest"]["evaluation"].as_array().unwrap();
+    assert!(metrics.iter().any(|metric| metric["name"] == "served_accuracy"), "{shown:#}");
 }
 
 /// Events, checkpoints and the list of jobs tell the same, in OpenAI's shapes.

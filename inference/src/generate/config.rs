@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::GenerateError;
+use crate::graph::quantise::Precision;
 use crate::runtime::Device;
 use crate::serve::check_bounds;
 
@@ -11,6 +12,8 @@ use crate::serve::check_bounds;
 pub struct GenerateConfig {
     /// Hugging Face folder of a Llama-family decoder: `config.json`, safetensors and `tokenizer.json`.
     pub folder: PathBuf,
+    /// The numbers that products with the base's weights are computed in.
+    pub precision: Precision,
     /// Where to run.
     pub device: Device,
     /// Threads inside one operator; 0 is the number of cores, at most 2.
@@ -41,6 +44,7 @@ impl GenerateConfig {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            precision: Precision::Float,
             device: Device::Cpu,
             threads: 0,
             max_sequences: 16,

@@ -70,7 +70,8 @@ impl Decoder {
         let shape = CacheShape { layers: llama.num_hidden_layers, heads, head_size };
         let weights = Some(folder.weights_folder().to_owned());
         let session = SessionConfig { device: config.device, threads: config.threads, weights };
-        let session = AdaptedSession::load(runtime, graph, session, &config.targets, config.bank_slots)?;
+        let session =
+            AdaptedSession::load(runtime, graph, config.precision, session, &config.targets, config.bank_slots)?;
         let past = (0..shape.layers).flat_map(past).collect();
         let outputs = std::iter::once(LOGITS.to_owned()).chain((0..shape.layers).flat_map(present)).collect();
         let decoder = Self { session, shape, vocabulary: folder.vocab_size(), past, outputs };

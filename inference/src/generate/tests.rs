@@ -12,6 +12,7 @@ use crate::engine::Locations;
 use crate::graph::adapt::LoraSlot;
 use crate::graph::adapter::Adapter;
 use crate::graph::build::{DecoderForm, ModelFolder, Storage};
+use crate::graph::quantise::Precision;
 use crate::runtime::{Session, SessionConfig, Tensor};
 use crate::serve::AdapterKey;
 use crate::serve::testing::{adapter, slots};
@@ -108,6 +109,24 @@ fn logits_in_company_are_those_alone_but_for_rounding() {
     }
     eprintln!("largest difference of a logit alone and in company: {worst:e}, of logits up to {largest:.1}");
     assert!(worst < 1e-5 * largest, "{worst:e}");
+}
+
+#[test]
+fn eight_bits_give_nearly_the_logits_of_floats() {
+    let folder = small();
+    let step = |precision| {
+        let config = GenerateConfig { precision, ..config(&folder) };
+        let mut decoder = decoder::Decoder::open(&runtime(), &config).unwrap().decoder;
+        let ids: Vec<i64> = prompt(3).iter().map(|&id| i64::from(id)).collect();
+        let feed = decoder::Feed { lengths: vec![ids.len()], tokens: ids.len(), ids };
+        let (logits, cache) = decoder.step(&cache::Cache::empty(decoder.shape, 1).unwrap(), feed, &[None]).unwrap();
+        let next = decoder::Feed { ids: vec![7], lengths: vec![cache.width + 1], tokens: 1 };
+        [logits, decoder.step(&cache, next, &[None]).unwrap().0].concat()
+    };
+    let (float, small) = (step(Precision::Float), step(Precision::Int8));
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let cosine = dot(&float, &small) / (dot(&float, &float) * dot(&small, &small)).sqrt();
+    assert!(cosine > 0.99 && float != small, "{cosine}");
 }
 
 /// Runs futures at the same time; their results in order.

@@ -8,11 +8,19 @@ use super::ServeError;
 use super::bank::{Bank, Loaded, Stack, bucket};
 use crate::graph::adapt::{AdaptSpec, Adapted, Binding, adapt};
 use crate::graph::adapter::Adapter;
+use crate::graph::build;
+use crate::graph::quantise::{Precision, Scheme, quantise};
 use crate::onnx::ModelProto;
 use crate::runtime::{Device, Provider, Runtime, RuntimeError, Session, SessionConfig, Tensor};
 
 /// Name of the input that picks each row's slot.
 const ADAPTER_IDS: &str = "adapter_ids";
+
+/// What adapters are laid over, and the numbers that it is computed in.
+struct Base {
+    graph: ModelProto,
+    precision: Precision,
+}
 
 /// A graph whose rows can each have another adapter.
 ///
@@ -21,21 +29,23 @@ const ADAPTER_IDS: &str = "adapter_ids";
 pub(crate) struct AdaptedSession {
     runtime: Runtime,
     config: SessionConfig,
-    base: ModelProto,
+    base: Base,
     session: Session,
     bank: Bank,
     provider: watch::Sender<Provider>,
 }
 
 impl AdaptedSession {
-    /// Loads `base`, with slots at `targets` from the start.
+    /// Loads `graph`, with slots at `targets` from the start.
     pub(crate) fn load(
         runtime: &Runtime,
-        base: ModelProto,
+        graph: ModelProto,
+        precision: Precision,
         config: SessionConfig,
         targets: &[String],
         capacity: usize,
     ) -> Result<Self, ServeError> {
+        let base = Base { graph, precision };
         let (session, bank) = build(runtime, &base, &config, targets.to_vec(), capacity)?;
         let (provider, _) = watch::channel(session.provider().clone());
         Ok(Self { runtime: runtime.clone(), config, base, session, bank, provider })
@@ -164,15 +174,34 @@ fn run_with(
 /// A session over `base` with slots at `targets`, and an empty bank for them.
 fn build(
     runtime: &Runtime,
-    base: &ModelProto,
+    base: &Base,
     config: &SessionConfig,
     targets: Vec<String>,
     capacity: usize,
 ) -> Result<(Session, Bank), ServeError> {
     if targets.is_empty() {
-        return Ok((Session::load(runtime, base, config)?, Bank::new(Vec::new(), capacity)));
+        return Ok((load(runtime, &base.graph, base.precision, config)?, Bank::new(Vec::new(), capacity)));
     }
     let spec = AdaptSpec { targets, layers: None, binding: Binding::Bank, scale: 1.0 };
-    let Adapted { model, slots } = adapt(base, &spec)?;
-    Ok((Session::load(runtime, &model, config)?, Bank::new(slots, capacity)))
+    let Adapted { model, slots } = adapt(&base.graph, &spec)?;
+    Ok((load(runtime, &model, base.precision, config)?, Bank::new(slots, capacity)))
+}
+
+/// A session over `model`. Its fixed weights are made smaller after it has got its slots: adapters stay float.
+fn load(
+    runtime: &Runtime,
+    model: &ModelProto,
+    precision: Precision,
+    config: &SessionConfig,
+) -> Result<Session, ServeError> {
+    if precision.is_float() {
+        return Ok(Session::load(runtime, model, config)?);
+    }
+    let mut model = model.clone();
+    if let Some(folder) = &config.weights {
+        build::inline(&mut model, folder)?;
+    }
+    let small = quantise(&model, Scheme::Int8Dynamic, |_| true)?.model;
+    drop(model);
+    Ok(Session::load(runtime, &small, &SessionConfig { weights: None, ..config.clone() })?)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::ServeError;
 use crate::engine::batch::BatchLimits;
+use crate::graph::quantise::Precision;
 use crate::runtime::Device;
 
 /// Where an encoder or classifier comes from.
@@ -29,6 +30,8 @@ pub enum EncoderSource {
 pub struct EncoderConfig {
     /// The model.
     pub source: EncoderSource,
+    /// The numbers that products with the base's weights are computed in.
+    pub precision: Precision,
     /// Where to run.
     pub device: Device,
     /// Threads inside one operator; 0 is the number of cores, at most 2.
@@ -58,6 +61,7 @@ impl EncoderConfig {
     pub fn new(source: EncoderSource) -> Self {
         Self {
             source,
+            precision: Precision::Float,
             device: Device::Cpu,
             threads: 0,
             max_batch_tokens: 2_048,

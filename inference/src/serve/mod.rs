@@ -54,6 +54,7 @@ use crate::engine::EngineError;
 use crate::graph::adapt::AdaptError;
 use crate::graph::adapter::AdapterError;
 use crate::graph::build::BuildError;
+use crate::graph::quantise::QuantiseError;
 use crate::runtime::{Runtime, RuntimeError};
 
 /// Why a service could not start or answer.
@@ -69,6 +70,9 @@ pub enum ServeError {
     /// The model folder cannot be used.
     #[error(transparent)]
     Model(#[from] BuildError),
+    /// Its weights cannot be made smaller.
+    #[error(transparent)]
+    Quantise(#[from] QuantiseError),
     /// An ONNX file cannot be used.
     #[error("the ONNX model is not usable: {0}")]
     Onnx(String),

@@ -41,7 +41,8 @@ impl Network {
     ) -> Result<(Self, TextTokenizer, EncoderInfo), ServeError> {
         let Opened { graph, tokenizer, weights, reading, token_types, name, max_tokens, mut labels } = opened;
         let session = SessionConfig { device: config.device, threads: config.threads, weights };
-        let session = AdaptedSession::load(runtime, graph, session, &config.targets, config.bank_slots)?;
+        let session =
+            AdaptedSession::load(runtime, graph, config.precision, session, &config.targets, config.bank_slots)?;
         let padding = Padding { step: config.length_step, max: max_tokens };
         let mut network = Self { session, padding, reading, token_types, dimensions: 0 };
         let first = tokenizer.encode("first words")?;

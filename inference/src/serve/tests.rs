@@ -13,6 +13,7 @@ use crate::graph::GraphBuilder;
 use crate::graph::adapt::LoraSlot;
 use crate::graph::adapter::{Adapter, DenseTensor};
 use crate::graph::build::{ModelFolder, Storage};
+use crate::graph::quantise::Precision;
 use crate::onnx::{DataType, Dim, TensorProto};
 use crate::runtime::Device;
 
@@ -377,3 +378,24 @@ fn settings_without_sense_are_refused() {
 }
 
 mod speed;
+
+#[tokio::test]
+async fn eight_bits_say_nearly_what_floats_say_with_adapters_too() {
+    let (Some(float), Some((config, runtime))) = (service(), config()) else { return };
+    let small = EncoderService::spawn(&runtime, EncoderConfig { precision: Precision::Int8, ..config }).unwrap();
+    let mut mixed = vec![(text(0), None)];
+    for number in 1..=4 {
+        for service in [&float, &small] {
+            service.load_adapter(key(9, number), random(4, number as u64), Vec::new()).await.unwrap();
+        }
+        mixed.push((text(number), Some(key(9, number))));
+    }
+    let together = small.run_mixed(mixed.clone()).await.unwrap();
+    for ((text, adapter), vector) in mixed.iter().zip(&together) {
+        let cosine = unit(vector).dot(&unit(&one(&float, text, *adapter).await));
+        assert!(cosine > 0.97, "{text} {cosine}");
+        assert_ne!(vector, &one(&float, text, *adapter).await, "it is another form of the model");
+        let alone = one(&small, text, *adapter).await;
+        assert!(difference(&alone, vector) <= 1e-3, "a rounding that falls otherwise: {}", difference(&alone, vector));
+    }
+}

@@ -45,6 +45,24 @@ pub enum Scheme {
     Int8Dynamic,
 }
 
+/// The numbers that a model's products with fixed weights are computed in when it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats, as it was trained.
+    #[default]
+    Float,
+    /// 8-bit integers, as [`Scheme::Int8Dynamic`] says.
+    Int8,
+}
+
+impl Precision {
+    /// Whether it is what a model was trained in.
+    pub fn is_float(&self) -> bool {
+        *self == Self::Float
+    }
+}
+
 /// What became of one weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeightReport {

@@ -111,7 +111,8 @@ impl Explainer {
         // One text's hidden states never leave memory, so nothing is written there.
         let (cache, classes) = (std::env::temp_dir(), labels.len());
         let config = NetworkConfig { job: &job, base, classes, cache: &cache, runtime: &runtime, session: &session };
-        let network = Network::new(config)?;
+        let mut network = Network::new(config)?;
+        network.keep_frozen();
         let theta = network.layout().theta(&peft::read(release)?)?;
         let table = table(&release.join(TABLE_FILE), theta.len())?;
         let path = release.join(RECORDS_FILE);

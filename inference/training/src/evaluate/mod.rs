@@ -23,7 +23,10 @@ pub struct Evaluation {
     /// - classification: `accuracy`, `macro_f1`, `base_accuracy` (a vote of the ten nearest records by the base's
     ///   vectors), `majority`;
     /// - sentence embeddings: `recall_at_1`, `recall_at_10`, `base_recall_at_1`, `base_recall_at_10`;
-    /// - language models: `perplexity`, `base_loss`, `base_perplexity`.
+    /// - language models: `perplexity`, `base_loss`, `base_perplexity`;
+    ///
+    /// and, where nodes serve another form than was trained, the first ones of that form as `served_...`, with
+    /// `served_cosine` between the vectors of both.
     pub measures: Vec<Measure>,
 }
 

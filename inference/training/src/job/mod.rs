@@ -23,6 +23,7 @@ mod parts;
 
 use std::path::Path;
 
+use datanet_inference::graph::quantise::Precision;
 use serde::{Deserialize, Serialize};
 
 pub use parts::{Attribution, CurvatureRows, Data, Evaluation, Lora, Method, Quantise, Scratch, Task};
@@ -47,6 +48,10 @@ pub struct Job {
     /// How the frozen base is held.
     #[serde(default)]
     pub quantise: Quantise,
+    /// The numbers that the model is served in, on every node: `int8` is faster and smaller and says nearly the same; what
+    /// it costs is measured at the end of the run and released.
+    #[serde(default, skip_serializing_if = "Precision::is_float")]
+    pub serve: Precision,
     /// The adapters.
     #[serde(default)]
     pub lora: Lora,
@@ -114,6 +119,7 @@ impl Job {
             task,
             max_tokens: default_max_tokens(),
             quantise: Quantise::default(),
+            serve: Precision::default(),
             lora: Lora::default(),
             recipe: Recipe::default(),
             data: Data::default(),
@@ -195,6 +201,11 @@ impl Job {
         if self.quantise != Quantise::None {
             return conflict("quantise holds a frozen base; [scratch] has none, so leave one of them out");
         }
+        if !self.serve.is_float() {
+            return conflict(
+                "serve = \"int8\" is for adapters over a base; a decoder trained from nothing serves in floats",
+            );
+        }
         if self.attribution.method == Method::Influence {
             return conflict(
                 "attribution by influence is for adapters; train the decoder first, with attribution.method = \"none\"",
@@ -220,10 +231,10 @@ mod tests {
     #[test]
     fn a_job_survives_both_forms() {
         let text = format!(
-            "{SMALL}quantise = \"nf4\"\n[lora]\nrank = 4\nlayers = [4, 5]\n[attribution]\nmethod = \"influence\"\ncurvature = \"signs-8\"\n"
+            "{SMALL}quantise = \"nf4\"\nserve = \"int8\"\n[lora]\nrank = 4\nlayers = [4, 5]\n[attribution]\nmethod = \"influence\"\ncurvature = \"signs-8\"\n"
         );
         let job = Job::from_toml(&text).unwrap();
-        assert_eq!((job.lora.rank, job.quantise), (4, Quantise::Nf4));
+        assert_eq!((job.lora.rank, job.quantise, job.serve), (4, Quantise::Nf4, Precision::Int8));
         assert_eq!(job.attribution.curvature, CurvatureRows::Signs(8));
         assert_eq!(Job::from_json(&job.to_json()).unwrap(), job);
         assert_eq!(Job::from_toml(&toml::to_string(&job).unwrap()).unwrap(), job);
@@ -240,6 +251,7 @@ mod tests {
         assert!(error("[attribution]\ncurvature = \"signs-0\"").contains("signs"));
         assert!(error("[data]\nheld_out = 1.5").contains("data.held_out"));
         assert!(error("[scratch]").contains("generate"));
+        assert!(error("serve = \"int4\"").contains("int8"));
         assert!(Job::from_toml("task = \"classify\"").unwrap_err().to_string().contains("base is missing"));
     }
 }

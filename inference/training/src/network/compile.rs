@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use datanet_inference::graph::adapt::{AdaptSpec, Binding, LoraSlot, adapt};
-use datanet_inference::graph::build::{Architecture, BuildError, DecoderForm, LlamaConfig, ModelFolder, Storage};
+use datanet_inference::graph::build::{
+    Architecture, BuildError, DecoderForm, LlamaConfig, ModelFolder, Storage, inline,
+};
 use datanet_inference::graph::differentiate::{differentiate, gradient_name};
 use datanet_inference::graph::model::extract;
-use datanet_inference::graph::quantise::{Scheme, quantise};
+use datanet_inference::graph::quantise::{Precision, Quantised, Scheme, quantise};
 use datanet_inference::onnx::ModelProto;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig};
 
@@ -37,6 +39,8 @@ pub(super) struct Blueprint {
     temperature: f32,
     /// What holding the base in 4 bits has changed.
     pub quantised: Option<QuantisedBase>,
+    /// The numbers that forward passes are computed in.
+    precision: Precision,
     runtime: Runtime,
     session: SessionConfig,
 }
@@ -94,9 +98,23 @@ impl Blueprint {
             classes,
             temperature: job.temperature,
             quantised,
+            precision: Precision::Float,
             runtime: runtime.clone(),
             session,
         })
+    }
+
+    /// The same as it is served: over the float base, its fixed weights made smaller where the job says so. For forward
+    /// passes alone.
+    pub fn served(
+        job: &Job,
+        base: &Path,
+        classes: usize,
+        runtime: &Runtime,
+        session: &SessionConfig,
+    ) -> Result<Self, NetworkError> {
+        let job = Job { quantise: Quantise::None, ..job.clone() };
+        Ok(Self { precision: job.serve, ..Self::adapted(&job, base, classes, runtime, session)? })
     }
 
     /// A decoder all of whose parameters are trained.
@@ -115,6 +133,7 @@ impl Blueprint {
             classes: 0,
             temperature: 1.0,
             quantised: None,
+            precision: Precision::Float,
             runtime: runtime.clone(),
             session: session.clone(),
         })
@@ -132,7 +151,16 @@ impl Blueprint {
 
     /// Loads a session of this kind.
     pub fn compile(&self, kind: Kind) -> Result<Session, NetworkError> {
-        Ok(Session::load(&self.runtime, &self.model(kind)?, &self.session)?)
+        self.session(&self.model(kind)?)
+    }
+
+    fn session(&self, model: &ModelProto) -> Result<Session, NetworkError> {
+        if self.precision.is_float() {
+            return Ok(Session::load(&self.runtime, model, &self.session)?);
+        }
+        let small = eight_bit(model, self.session.weights.as_deref())?.model;
+        let session = SessionConfig { weights: None, ..self.session.clone() };
+        Ok(Session::load(&self.runtime, &small, &session)?)
     }
 
     /// The graph of this kind.
@@ -154,6 +182,9 @@ impl Blueprint {
         if kind == Kind::Forward {
             return Ok(model);
         }
+        if !self.precision.is_float() {
+            return Err(NetworkError::Graph("a model as it is served has no gradients".to_owned()));
+        }
         let wrt: Vec<&str> = self.layout.parts().iter().map(|part| part.input.as_str()).collect();
         Ok(differentiate(&model, objective::OBJECTIVE, &wrt)?)
     }
@@ -161,7 +192,7 @@ impl Blueprint {
     /// Loads the frozen layers.
     pub fn compile_prefix(&self) -> Result<Option<(Session, String)>, NetworkError> {
         let Some((model, end)) = &self.prefix else { return Ok(None) };
-        Ok(Some((Session::load(&self.runtime, model, &self.session)?, end.clone())))
+        Ok(Some((self.session(model)?, end.clone())))
     }
 }
 
@@ -181,14 +212,24 @@ fn base_graph(
         Quantise::Int4 => Scheme::Int4 { block: QUANTISED_BLOCK },
         Quantise::Nf4 => Scheme::Nf4 { block: QUANTISED_BLOCK },
     };
-    let quantised = quantise(&build(Storage::Inline)?, scheme, |_| true)?;
-    let report = QuantisedBase {
-        bytes_before: quantised.bytes_before,
-        bytes_after: quantised.bytes_after,
-        weights: quantised.report,
-        kept: quantised.kept.into_iter().map(|kept| kept.name).collect(),
-    };
-    Ok((quantised.model, session, Some(report)))
+    let mut quantised = quantise(&build(Storage::Inline)?, scheme, |_| true)?;
+    let model = std::mem::take(&mut quantised.model);
+    Ok((model, session, Some(quantised.into())))
+}
+
+/// A graph with its fixed weights in 8 bits; those that lie in files are read from the folder `weights`.
+fn eight_bit(model: &ModelProto, weights: Option<&Path>) -> Result<Quantised, NetworkError> {
+    let mut model = model.clone();
+    if let Some(folder) = weights {
+        inline(&mut model, folder)?;
+    }
+    Ok(quantise(&model, Scheme::Int8Dynamic, |_| true)?)
+}
+
+/// What the base's weights lose in 8 bits.
+pub(super) fn eight_bit_report(job: &Job, base: &Path) -> Result<QuantisedBase, NetworkError> {
+    let folder = ModelFolder::open(base)?;
+    Ok(eight_bit(&plain_graph(job.task, &folder, Storage::Inline)?, None)?.into())
 }
 
 fn plain_graph(task: Task, folder: &ModelFolder, storage: Storage) -> Result<ModelProto, BuildError> {

@@ -28,7 +28,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use datanet_inference::graph::build::{Architecture, LlamaConfig};
-use datanet_inference::graph::quantise::WeightReport;
+use datanet_inference::graph::quantise::{Quantised, WeightReport};
 use datanet_inference::runtime::{Runtime, Session, SessionConfig, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -64,17 +64,28 @@ pub struct NetworkConfig<'a> {
     pub session: &'a SessionConfig,
 }
 
-/// What holding the base in 4 bits has changed; it is part of a release.
+/// What holding the base in fewer bits has changed; it is part of a release.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuantisedBase {
     /// Bytes of the float weights.
     pub bytes_before: u64,
     /// Bytes of the weights as they are held.
     pub bytes_after: u64,
-    /// The weights that are held in 4 bits, with what each costs.
+    /// The weights that are held so, with what each costs.
     pub weights: Vec<WeightReport>,
     /// Weights that stay float.
     pub kept: Vec<String>,
+}
+
+impl From<Quantised> for QuantisedBase {
+    fn from(quantised: Quantised) -> Self {
+        Self {
+            bytes_before: quantised.bytes_before,
+            bytes_after: quantised.bytes_after,
+            weights: quantised.report,
+            kept: quantised.kept.into_iter().map(|kept| kept.name).collect(),
+        }
+    }
 }
 
 /// A network with its records loaded. Sessions are made when they are first needed.
@@ -89,6 +100,9 @@ pub struct Network {
     /// How many of them are learnt from; the others are held out.
     trained: usize,
     prefix: Option<Prefix>,
+    /// The frozen layers' session, where it is kept for the next records.
+    frozen: Option<(Session, String)>,
+    keeps_frozen: bool,
     sessions: Vec<(Kind, Session)>,
 }
 
@@ -100,6 +114,21 @@ impl Network {
     pub fn new(config: NetworkConfig<'_>) -> Result<Self, NetworkError> {
         let blueprint = Blueprint::adapted(config.job, config.base, config.classes, config.runtime, config.session)?;
         Self::over(blueprint, config.job, config.base, config.cache)
+    }
+
+    /// Compiles the job's network as nodes serve it, for forward passes alone; beside it what its base has lost. Nothing for
+    /// a model that is served as it was trained.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn served(config: NetworkConfig<'_>) -> Result<Option<(Self, QuantisedBase)>, NetworkError> {
+        let NetworkConfig { job, base, classes, cache, runtime, session } = config;
+        if job.serve.is_float() {
+            return Ok(None);
+        }
+        let lost = compile::eight_bit_report(job, base)?;
+        let blueprint = Blueprint::served(job, base, classes, runtime, session)?;
+        Ok(Some((Self::over(blueprint, job, base, cache)?, lost)))
     }
 
     /// Compiles a decoder all of whose parameters are trained; `folder` holds its `tokenizer.json`.
@@ -127,8 +156,16 @@ impl Network {
             examples: None,
             trained: 0,
             prefix: None,
+            frozen: None,
+            keeps_frozen: false,
             sessions: Vec::new(),
         })
+    }
+
+    /// Keeps the frozen layers loaded from now on, for whoever loads other records again and again. A training loads its
+    /// records once, and has better use for the memory.
+    pub fn keep_frozen(&mut self) {
+        self.keeps_frozen = true;
     }
 
     /// Loads these records in place of any others; sample i is the i-th of them. Runs the frozen layers over each.
@@ -138,9 +175,15 @@ impl Network {
     pub fn load(&mut self, examples: &[&Example]) -> Result<(), NetworkError> {
         let end = self.blueprint.end_token;
         let loaded = Examples::load(self.task, examples, &self.tokens, self.max_tokens, end)?;
-        self.prefix = match self.blueprint.compile_prefix()? {
+        let frozen = match self.frozen.take() {
+            Some(kept) => Some(kept),
+            None => self.blueprint.compile_prefix()?,
+        };
+        self.prefix = match frozen {
             Some((mut session, output)) => {
-                Some(Prefix::compute(&mut session, &output, self.blueprint.hidden, &loaded, &self.cache)?)
+                let states = Prefix::compute(&mut session, &output, self.blueprint.hidden, &loaded, &self.cache)?;
+                self.frozen = self.keeps_frozen.then_some((session, output));
+                Some(states)
             }
             None => None,
         };

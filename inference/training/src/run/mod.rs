@@ -4,6 +4,7 @@
 //!  Setup ──► prepare ──► drive ◄──► checkpoints        compiled once; one step after another; whole files only
 //!                          │
 //!                          ├──► influence              table by record and source; audit; fallback
+//!                          ├──► served                 what the form that nodes serve costs
 //!                          └──► release                adapter or decoder, tables, transcript
 //! ```
 //!
@@ -19,6 +20,7 @@ mod moves;
 mod prepare;
 mod release;
 pub(crate) mod scratch;
+mod served;
 mod state;
 mod trainer;
 
@@ -39,6 +41,7 @@ use prepare::checkpoint_folder;
 pub use prepare::parameter_bytes;
 #[cfg(test)]
 pub(crate) use scratch::begin as begin_decoder;
+pub use served::Served;
 pub use state::{Best, Checkpoint, Checkpoints, State, write_whole};
 pub use trainer::{Following, Learner, Trainer};
 
@@ -104,10 +107,14 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
         let start = prepared.start.clone();
         evaluate::compare(&mut evaluation, &mut prepared.network, setup.data, &start)?;
     }
+    let served = served::served(setup, &mut prepared, &ended.theta, &mut evaluation)?;
     let influence = influence::influence(setup, &mut prepared, &ended, observer)?;
     let folder = setup.folder.join("release");
     std::fs::create_dir_all(&folder).map_err(|source| TrainError::files(&folder, source))?;
     let mut files = release::model(setup, &prepared, &ended, &folder)?;
+    if let Some(served) = &served {
+        served::write(served, &folder, &mut files)?;
+    }
     if let Some(influence) = &influence {
         paper.attribution = Some(influence.choice);
         paper.table = Some(release::tables(influence, &folder, &mut files)?);

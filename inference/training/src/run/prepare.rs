@@ -104,19 +104,23 @@ fn check_memory(setup: &Setup<'_>, parameters: usize, by_record: bool) -> Result
     if needed > limit { Err(TrainError::TooLarge { parameters, columns, needed, limit }) } else { Ok(()) }
 }
 
+/// What the network of adapters over a base is made from.
+pub(super) fn config<'a>(setup: &'a Setup<'_>) -> NetworkConfig<'a> {
+    let classes = if setup.job.task == Task::Classify { setup.data.labels.len() } else { 0 };
+    NetworkConfig {
+        job: setup.job,
+        base: setup.base,
+        classes,
+        cache: setup.folder,
+        runtime: &setup.runtime,
+        session: &setup.session,
+    }
+}
+
 fn network(setup: &Setup<'_>) -> Result<(Network, Option<(LlamaConfig, PathBuf)>), TrainError> {
     let job = setup.job;
     let Some(plan) = &job.scratch else {
-        let classes = if job.task == Task::Classify { setup.data.labels.len() } else { 0 };
-        let config = NetworkConfig {
-            job,
-            base: setup.base,
-            classes,
-            cache: setup.folder,
-            runtime: &setup.runtime,
-            session: &setup.session,
-        };
-        return Ok((Network::new(config)?, None));
+        return Ok((Network::new(config(setup))?, None));
     };
     let folder = setup.folder.join("decoder");
     let decoder = scratch::begin(plan, setup.data, &folder)?;

@@ -69,7 +69,12 @@ pub(super) fn papers(
     put(files, folder, "transcript.json", transcript.to_json().map_err(release)?.as_bytes())
 }
 
-fn put(files: &mut Vec<(String, PathBuf)>, folder: &Path, name: &str, bytes: &[u8]) -> Result<(), TrainError> {
+pub(super) fn put(
+    files: &mut Vec<(String, PathBuf)>,
+    folder: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), TrainError> {
     let path = folder.join(name);
     write_whole(&path, bytes)?;
     files.push((name.to_owned(), path));

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use datanet_inference::graph::adapter::peft;
 use datanet_inference::graph::build::ModelFolder;
+use datanet_inference::graph::quantise::Precision;
 
 use super::*;
 use crate::attribution::{Table, Thresholds};
@@ -99,6 +100,29 @@ fn the_same_seed_gives_the_same_bytes() {
     run(&job(), &data(), &base(), again.path());
     same_files(&reference().0.path().join("release"), &again.path().join("release"));
     same_files(&reference().0.path().join("checkpoints"), &again.path().join("checkpoints"));
+}
+
+#[test]
+fn what_eight_bits_cost_is_measured_and_released() {
+    let job = Job { serve: Precision::Int8, ..job() };
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = run(&job, &data(), &base(), folder.path());
+    let release = |folder: &Path, name: &str| std::fs::read(folder.join("release").join(name)).unwrap();
+    let name = "adapter_model.safetensors";
+    assert!(
+        release(folder.path(), name) == release(reference().0.path(), name),
+        "how it is served changes no training"
+    );
+    let served: Served = serde_json::from_slice(&release(folder.path(), "serving.json")).unwrap();
+    assert_eq!((served.precision, served.records), (Precision::Int8, 36));
+    assert!(served.weights.weights.len() == 36 && served.weights.bytes_after * 3 < served.weights.bytes_before * 2);
+    assert!(served.weights.weights.iter().all(|weight| (1e-4..0.1).contains(&weight.relative_error)), "{served:?}");
+    let (cosine, least) = (served.cosine.unwrap(), served.least_cosine.unwrap());
+    assert!(0.97 < least && least < cosine && cosine < 1.0, "{least} {cosine}");
+    let measure = |name: &str| outcome.evaluation.get(name).unwrap();
+    assert!((measure("served_cosine") - cosine).abs() < 1e-12);
+    assert!((measure("served_accuracy") - measure("accuracy")).abs() < 0.06, "{:?}", outcome.evaluation);
+    assert!(measure("served_loss") != measure("loss"));
 }
 
 #[test]
