@@ -110,6 +110,10 @@ pub struct Influence {
     /// By how much the answer's loss would rise without it, in parts per billion: positive helped, negative harmed.
     #[prost(sint64, tag = "2")]
     pub value: i64,
+    /// What its records earn by the answer, in parts per billion: the credits follow from it. Records earn lot by lot,
+    /// whoever gave them, so this is no function of the value.
+    #[prost(uint64, tag = "3")]
+    pub earned: u64,
 }
 
 /// A stretch of generated text that a contribution holds word for word.
@@ -359,11 +363,10 @@ fn check_weights(credits: &[Credit]) -> Result<(), ReceiptError> {
     if ordered && sum == u128::from(PPM) { Ok(()) } else { Err(ReceiptError::Weights) }
 }
 
-/// The weights that follow from influences: those that helped share a million in proportion, by largest remainder;
-/// ordered by contribution. Empty if nothing helped.
+/// The weights that follow from influences: what was earned shares a million in proportion, by largest remainder;
+/// ordered by contribution. Empty if nothing earned.
 pub fn influence_weights(influence: &[Influence]) -> Vec<(ContributionId, u64)> {
-    let helped = |influence: &Influence| u64::try_from(influence.value).unwrap_or(0);
-    weights_of(influence.iter().map(|influence| (influence.contribution, helped(influence))))
+    weights_of(influence.iter().map(|influence| (influence.contribution, influence.earned)))
 }
 
 /// The weights that follow from matches: each contribution has the sum of its matches' weights.
@@ -463,9 +466,9 @@ mod tests {
         assert_eq!(serde_json::to_value(&output).unwrap().as_object().unwrap().len(), 3);
     }
 
-    fn influenced(values: [i64; 3]) -> AskOutput {
-        let influence = |(n, value)| Influence { contribution: ContributionId([n; 32]), value };
-        AskOutput { influence: (1..).zip(values).map(influence).collect(), ..AskOutput::default() }
+    fn influenced(earned: [u64; 3]) -> AskOutput {
+        let influence = |(n, earned)| Influence { contribution: ContributionId([n; 32]), value: -7, earned };
+        AskOutput { influence: (1..).zip(earned).map(influence).collect(), ..AskOutput::default() }
     }
 
     #[test]
@@ -473,12 +476,12 @@ mod tests {
         let (honest, key) = record();
         let receipt = Receipt { method: Method::Influence as i32, ..honest.receipt };
         let sign = |output| AnswerRecord::sign(receipt.clone(), AskInput::default(), output, &key).to_bytes();
-        assert!(AnswerRecord::verify(&sign(influenced([2, 3, -9])), "c").is_ok());
-        let other = AnswerRecord::verify(&sign(influenced([3, 2, -9])), "c");
+        assert!(AnswerRecord::verify(&sign(influenced([2, 3, 0])), "c").is_ok());
+        let other = AnswerRecord::verify(&sign(influenced([3, 2, 0])), "c");
         assert_eq!(other, Err(ReceiptError::Basis("influences")));
-        let nothing = AnswerRecord::verify(&sign(influenced([-3, 0, -9])), "c");
+        let nothing = AnswerRecord::verify(&sign(influenced([0, 0, 0])), "c");
         assert_eq!(nothing, Err(ReceiptError::Basis("influences")));
-        assert_eq!(influence_weights(&influenced([-3, 0, -9]).influence), []);
+        assert_eq!(influence_weights(&influenced([0, 0, 0]).influence), []);
     }
 
     #[test]

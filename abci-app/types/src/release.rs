@@ -342,28 +342,36 @@ impl Release {
     }
 
     /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions, by
-    /// records used, to the last unit; ordered by contribution. What `is_revoked` names is left out: it is neither paid nor
-    /// spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns without a value count as zero.
-    pub fn spread(&self, values: &[i64], is_revoked: impl Fn(&ContributionId) -> bool) -> Vec<Influence> {
+    /// records used, to the last unit; ordered by contribution, with what each has `earned`. What `is_revoked` names is left
+    /// out: it is neither paid nor spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns without a
+    /// value count as zero.
+    pub fn spread(
+        &self,
+        values: &[i64],
+        earned: &BTreeMap<ContributionId, u64>,
+        is_revoked: impl Fn(&ContributionId) -> bool,
+    ) -> Vec<Influence> {
         let mut spread = Vec::new();
         for (source, value) in self.sources.iter().zip(values.iter().copied().chain(std::iter::repeat(0))) {
             let records: Vec<u64> = source.contributions.iter().map(|part| part.records).collect();
             for (part, share) in source.contributions.iter().zip(split(value.unsigned_abs(), &records)) {
                 let share = i64::try_from(share).unwrap_or(i64::MAX);
                 let value = if value < 0 { share.saturating_neg() } else { share };
-                spread.push(Influence { contribution: part.contribution, value });
+                let earned = earned.get(&part.contribution).copied().unwrap_or(0);
+                spread.push(Influence { contribution: part.contribution, value, earned });
             }
         }
         spread.retain(|influence| !is_revoked(&influence.contribution));
         if spread.len() > MAX_INFLUENCES {
-            spread.sort_by_key(|influence| (Reverse(influence.value.unsigned_abs()), influence.contribution));
+            let strength = |influence: &Influence| influence.value.unsigned_abs().max(influence.earned);
+            spread.sort_by_key(|influence| (Reverse(strength(influence)), influence.contribution));
             spread.truncate(MAX_INFLUENCES);
         }
         spread.sort_by_key(|influence| influence.contribution);
         spread
     }
 
-    /// The credits of an answer with these influences: the positive ones share a million, see [`influence_weights`].
+    /// The credits of an answer with these influences: what they earned shares a million, see [`influence_weights`].
     pub fn credits(&self, influence: &[Influence]) -> Vec<Credit> {
         let parts = |source: &Source| {
             let contributor = source.contributor;
@@ -469,14 +477,15 @@ mod tests {
     }
 
     #[test]
-    fn values_are_spread_by_records_and_only_help_is_credited() {
+    fn values_are_spread_by_records_and_what_was_earned_is_credited() {
         let release = release();
-        let spread = release.spread(&[-101, 50], |_| false);
+        let earned = BTreeMap::from([(ContributionId([2; 32]), 40)]);
+        let spread = release.spread(&[-101, 50], &earned, |_| false);
         let values: Vec<(u8, i64)> = spread.iter().map(|i| (i.contribution.0[0], i.value)).collect();
         assert_eq!(values, [(1, -76), (2, 50), (3, -25)]);
         let credits = release.credits(&spread);
         assert_eq!((credits.len(), credits[0].weight, credits[0].contributor), (1, 1_000_000, Address([2; 20])));
-        let rest = release.spread(&[-101, 50], |id| id.0[0] == 2);
+        let rest = release.spread(&[-101, 50], &earned, |id| id.0[0] == 2);
         assert!(rest.len() == 2 && release.credits(&rest).is_empty());
     }
 
@@ -493,20 +502,23 @@ mod tests {
         };
         let many = Release { sources: (0..5_000).map(source).collect(), ..release() };
         let values: Vec<i64> = (0..5_000).map(|n| if n % 2 == 0 { n } else { -n }).collect();
-        let spread = many.spread(&values, |_| false);
+        let spread = many.spread(&values, &BTreeMap::new(), |_| false);
         assert_eq!((spread.len(), spread[0].contribution), (MAX_INFLUENCES, id(5_000 - MAX_INFLUENCES as u64)));
         assert!(spread.is_sorted_by_key(|influence| influence.contribution));
     }
 
     proptest! {
         #[test]
-        fn spreading_loses_nothing(values in prop::collection::vec(-1_000_000_000_000i64..1_000_000_000_000, 2)) {
+        fn spreading_loses_nothing(
+            values in prop::collection::vec(-1_000_000_000_000i64..1_000_000_000_000, 2),
+            earned in prop::collection::btree_map((1u8..4).prop_map(|n| ContributionId([n; 32])), 0u64..1 << 50, 0..3),
+        ) {
             let release = release();
-            let spread = release.spread(&values, |_| false);
+            let spread = release.spread(&values, &earned, |_| false);
             prop_assert_eq!(spread.iter().map(|i| i.value).sum::<i64>(), values.iter().sum::<i64>());
             let credits = release.credits(&spread);
             let weight: u64 = credits.iter().map(|credit| credit.weight).sum();
-            prop_assert_eq!(weight, if spread.iter().any(|i| i.value > 0) { 1_000_000 } else { 0 });
+            prop_assert_eq!(weight, if earned.values().any(|earned| *earned > 0) { 1_000_000 } else { 0 });
         }
 
         #[test]

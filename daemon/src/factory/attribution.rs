@@ -8,7 +8,7 @@ use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::{Address, ContributionId, ReceiptId};
 
 use super::gate::GateView;
-use super::release::{RECORDS_FILE, RecordsFile};
+use super::release::RecordsFile;
 use super::served::ServedModel;
 use crate::error::{ServiceError, ServiceResult};
 use crate::library::{ReadOptions, index_error};
@@ -141,11 +141,7 @@ impl Core {
             false => self.explain_written(served, &record.input.text, &record.output.answer).await?,
         };
         let Some(values) = moved.records else { return Ok((Vec::new(), Vec::new())) };
-        let path = served.folder.join(RECORDS_FILE);
-        let bytes =
-            std::fs::read(&path).map_err(|error| ServiceError::io("cannot read the model's records", &error))?;
-        let records: RecordsFile = serde_json::from_slice(&bytes)
-            .map_err(|error| ServiceError::unprocessable("bad-release", format!("{RECORDS_FILE}: {error}")))?;
+        let records = RecordsFile::read(&served.folder)?;
         let mut order: Vec<(usize, f32)> = values.into_iter().enumerate().collect();
         order.sort_by(|a, b| b.1.total_cmp(&a.1));
         let helpful: Vec<_> = order.iter().copied().take(QUOTED).filter(|(_, value)| *value > 0.0).collect();
@@ -156,10 +152,10 @@ impl Core {
     async fn quotes(&self, records: &RecordsFile, chosen: &[(usize, f32)]) -> ServiceResult<Vec<Quote>> {
         let mut quotes = Vec::new();
         for (example, value) in chosen {
-            let Some((place, position)) = records.records.get(*example) else { continue };
-            let Some(contribution) = records.contributions.get(*place as usize) else { continue };
+            let Some((_, position)) = records.records.get(*example) else { continue };
+            let Some(contribution) = records.contribution(*example) else { continue };
             let value = (f64::from(*value) * 1e9).round() as i64;
-            quotes.extend(self.quote(contribution, *position, value).await?);
+            quotes.extend(self.quote(&contribution, *position, value).await?);
         }
         Ok(quotes)
     }
@@ -270,7 +266,10 @@ mod tests {
     fn what_harmed_is_shown_without_pay_and_last() {
         let id = |n| ContributionId([n; 32]);
         let credit = Credit { contribution: id(1), contributor: Address([1; 20]), weight: 1_000_000 };
-        let influence = vec![Influence { contribution: id(1), value: 5 }, Influence { contribution: id(2), value: -7 }];
+        let influence = vec![
+            Influence { contribution: id(1), value: 5, earned: 5 },
+            Influence { contribution: id(2), value: -7, earned: 0 },
+        ];
         let record = AnswerRecord {
             receipt: Receipt { method: Method::Influence as i32, credits: vec![credit], ..Receipt::default() },
             output: AskOutput { influence, ..AskOutput::default() },

@@ -2,13 +2,17 @@
 //!
 //! The thread starts with the first answer that is to be attributed and ends with the model's last user.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datanet_inference::runtime::SessionConfig;
 use datanet_training::attribution::answer::{Explainer, Explanation};
+use datanet_types::ContributionId;
 use datanet_types::receipt::Influence;
+use datanet_types::split::split;
 use tokio::sync::{mpsc, oneshot};
 
+use super::release::RecordsFile;
 use super::served::ServedModel;
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
@@ -32,6 +36,8 @@ enum ExplainCmd {
 #[derive(Debug, Clone)]
 pub(super) struct ExplainHandle {
     commands: mpsc::Sender<ExplainCmd>,
+    /// The records of each lot, by the contributions that they are part of.
+    lots: Arc<Vec<Vec<(ContributionId, u64)>>>,
 }
 
 /// What moved an answer.
@@ -54,7 +60,7 @@ impl Core {
         let Some(handle) = self.explainer(served).await? else { return Ok(Moved::default()) };
         let (reply, answer) = oneshot::channel();
         handle.send(ExplainCmd::Label(text.to_owned(), label, reply))?;
-        self.moved(served, wait(answer).await?)
+        self.moved(served, &handle.lots, wait(answer).await?)
     }
 
     /// What moved a written answer. Nothing, if the release has no table.
@@ -67,7 +73,7 @@ impl Core {
         let Some(handle) = self.explainer(served).await? else { return Ok(Moved::default()) };
         let (reply, answer) = oneshot::channel();
         handle.send(ExplainCmd::Written(prompt.to_owned(), written.to_owned(), reply))?;
-        self.moved(served, wait(answer).await?)
+        self.moved(served, &handle.lots, wait(answer).await?)
     }
 
     /// The probabilities that the model would have given without each of its columns; `None` if the release has no table.
@@ -82,13 +88,16 @@ impl Core {
         wait(answer).await.map(Some)
     }
 
-    fn moved(&self, served: &ServedModel, explanation: Explanation) -> ServiceResult<Moved> {
-        /// One in parts per billion.
-        const BILLION: f64 = 1e9;
+    fn moved(
+        &self,
+        served: &ServedModel,
+        lots: &[Vec<(ContributionId, u64)>],
+        explanation: Explanation,
+    ) -> ServiceResult<Moved> {
         let revoked = self.revoked_of(&served.release)?;
-        let values: Vec<i64> =
-            explanation.values.iter().map(|value| (f64::from(*value) * BILLION).round() as i64).collect();
-        let influence = served.release.spread(&values, |id| revoked.contains(id));
+        let values: Vec<i64> = explanation.values.iter().map(|value| billionths(*value)).collect();
+        let earned = by_contribution(lots, &explanation.earned);
+        let influence = served.release.spread(&values, &earned, |id| revoked.contains(id));
         Ok(Moved { influence, records: explanation.records })
     }
 
@@ -106,15 +115,35 @@ impl Core {
         let opened = tokio::task::spawn_blocking(move || Explainer::open(&base, &folder, runtime, session)).await;
         let opened = opened.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
         let explainer = opened.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
+        let records = RecordsFile::read(&served.folder)?;
+        let lots = Arc::new(explainer.standing().owners(|record| records.contribution(record)));
         let (commands, receiver) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("explain".to_owned())
             .spawn(move || work(explainer, receiver))
             .map_err(|error| ServiceError::internal("no-thread", format!("the system gives no thread: {error}")))?;
-        let handle = ExplainHandle { commands };
+        let handle = ExplainHandle { commands, lots };
         *slot = Some(handle.clone());
         Ok(Some(handle))
     }
+}
+
+/// In parts per billion.
+fn billionths(value: f32) -> i64 {
+    (f64::from(value) * 1e9).round() as i64
+}
+
+/// What each lot has earned, shared by its records.
+fn by_contribution(lots: &[Vec<(ContributionId, u64)>], earned: &[f32]) -> BTreeMap<ContributionId, u64> {
+    let mut shares: BTreeMap<ContributionId, u64> = BTreeMap::new();
+    for (owners, earned) in lots.iter().zip(earned) {
+        let records: Vec<u64> = owners.iter().map(|(_, records)| *records).collect();
+        for ((owner, _), share) in owners.iter().zip(split(u64::try_from(billionths(*earned)).unwrap_or(0), &records)) {
+            let sum = shares.entry(*owner).or_default();
+            *sum = sum.saturating_add(share);
+        }
+    }
+    shares
 }
 
 impl ExplainHandle {
@@ -158,5 +187,18 @@ fn work(mut explainer: Explainer, mut commands: mpsc::Receiver<ExplainCmd>) {
                 let _ = reply.send(explainer.counterfactual(&text).map_err(|error| error.to_string()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_lot_earns_is_shared_by_its_records() {
+        let id = |n: u8| ContributionId([n; 32]);
+        let lots = [vec![(id(1), 3), (id(2), 1)], vec![(id(2), 2)], vec![(id(3), 1)]];
+        let shared = by_contribution(&lots, &[4e-9, 5e-9, 0.0]);
+        assert_eq!(shared, BTreeMap::from([(id(1), 3), (id(2), 6), (id(3), 0)]));
     }
 }

@@ -35,6 +35,20 @@ pub struct RecordsFile {
 }
 
 impl RecordsFile {
+    /// That of a release's folder.
+    pub fn read(release: &Path) -> ServiceResult<Self> {
+        let bytes = std::fs::read(release.join(RECORDS_FILE));
+        let bytes = bytes.map_err(|error| ServiceError::io("cannot read the model's records", &error))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| ServiceError::unprocessable("bad-release", format!("{RECORDS_FILE}: {error}")))
+    }
+
+    /// The contribution that a training example is part of.
+    pub fn contribution(&self, example: usize) -> Option<datanet_types::ContributionId> {
+        let (place, _) = self.records.get(example)?;
+        self.contributions.get(*place as usize).copied()
+    }
+
     fn of(gathered: &Gathered) -> Self {
         let mut file = Self::default();
         for record in &gathered.records {

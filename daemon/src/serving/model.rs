@@ -212,7 +212,12 @@ mod tests {
     use datanet_types::receipt::{Influence, LabelScore};
 
     fn output(values: &[(u8, i64)], probability: u64) -> AskOutput {
-        let influence = |(n, value): &(u8, i64)| Influence { contribution: ContributionId([*n; 32]), value: *value };
+        let earned = |value: &i64| u64::try_from(*value).unwrap_or(0);
+        let influence = |(n, value): &(u8, i64)| Influence {
+            contribution: ContributionId([*n; 32]),
+            value: *value,
+            earned: earned(value),
+        };
         AskOutput {
             label: Some("a".into()),
             answer: "a".into(),

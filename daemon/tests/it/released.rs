@@ -37,12 +37,14 @@ impl ModelAnswers for Letters {
             let score = u64::try_from(es * 1_000_000 / all).unwrap();
             let values = [i64::try_from(count('a')).unwrap() * 1_000, 2_000 - i64::try_from(es).unwrap()];
             let revoked = core.revoked_of(&self.0)?;
+            let earned =
+                self.0.contributions().copied().zip(values.map(|value| u64::try_from(value).unwrap_or(0))).collect();
             let scores = [("space", score), ("cooking", 1_000_000 - score)];
             Ok(AskOutput {
                 label: Some("cooking".into()),
                 answer: "cooking".into(),
                 scores: scores.map(|(label, probability)| LabelScore { label: label.to_owned(), probability }).to_vec(),
-                influence: self.0.spread(&values, |id| revoked.contains(id)),
+                influence: self.0.spread(&values, &earned, |id| revoked.contains(id)),
                 ..AskOutput::default()
             })
         }
@@ -156,7 +158,7 @@ async fn dishonest(node: &TestNode, honest: &AnswerRecord) {
         (|r| r.receipt.height -= 1, "those of the model on the ledger"),
         (
             |r| {
-                r.output.influence[0].value *= 3;
+                r.output.influence[0].earned *= 3;
                 let weights = datanet_types::receipt::influence_weights(&r.output.influence);
                 for (credit, (_, weight)) in r.receipt.credits.iter_mut().zip(weights) {
                     credit.weight = weight;

@@ -10,8 +10,9 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 
+use crate::attribution::answer::{STANDING_FILE, TABLE_FILE};
 use crate::attribution::table::TableError;
-use crate::attribution::{Choice, Curvature, Table};
+use crate::attribution::{Choice, Curvature, Standing, Table};
 use crate::random::Stream;
 use crate::run::{Checkpoints, Control, Event, Following, Prepared, Setup, State, TrainError, Trainer, train};
 use crate::transcript::{CheckpointHash, Transcript};
@@ -23,11 +24,13 @@ pub struct Tolerance {
     pub parameters: f64,
     /// Of the influence table: the distance over its length.
     pub table: f64,
+    /// Of lots: the share that earns in one and not in the other.
+    pub standing: f64,
 }
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self { parameters: 0.01, table: 0.05 }
+        Self { parameters: 0.01, table: 0.05, standing: 0.05 }
     }
 }
 
@@ -171,6 +174,8 @@ fn whole(
     if claim.transcript.table.is_some() {
         let distance = tables_apart(&table(&own)?, &table(claim.release)?)?;
         checks.push(Check { name: "influence table".to_owned(), distance, allowed: tolerance.table });
+        let distance = standing(&own)?.apart(&standing(claim.release)?);
+        checks.push(Check { name: "what earns".to_owned(), distance, allowed: tolerance.standing });
     }
     Ok(Verdict { checks })
 }
@@ -264,8 +269,14 @@ fn parameters(release: &Path) -> Result<Vec<f32>, VerifyError> {
     Ok(all)
 }
 
+fn standing(release: &Path) -> Result<Standing, VerifyError> {
+    let fail = |reason: String| VerifyError::File { file: STANDING_FILE.to_owned(), reason };
+    let bytes = std::fs::read(release.join(STANDING_FILE)).map_err(|error| fail(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))
+}
+
 fn table(release: &Path) -> Result<Table, VerifyError> {
-    let file = "influence.safetensors";
+    let file = TABLE_FILE;
     let bytes = std::fs::read(release.join(file))
         .map_err(|error| VerifyError::File { file: file.to_owned(), reason: error.to_string() })?;
     Ok(Table::from_bytes(&bytes)?)

@@ -12,6 +12,7 @@ use datanet_inference::{
 };
 
 use super::{
+    lots::Standing,
     model::{Model, ModelError},
     table::{Table, TableError},
 };
@@ -23,8 +24,10 @@ use crate::{
 
 /// The table by contributor in a release's folder.
 pub const TABLE_FILE: &str = "influence.safetensors";
-/// The table by record, in releases that have one.
+/// The table by record, or by what of a source is in a lot where there are many.
 pub const RECORDS_FILE: &str = "records.safetensors";
+/// Which lots earn.
+pub const STANDING_FILE: &str = "standing.json";
 /// Adapters that are asked at once.
 const AT_ONCE: usize = 32;
 /// Largest file of a release that is read whole: 4 GiB.
@@ -79,8 +82,10 @@ pub struct Explanation {
     /// -grad loss(answer) . d_c of each column of the table: positive where the contributor's records made this answer
     /// likelier, in the loss's unit (nats).
     pub values: Vec<f32>,
-    /// The same of each training record, in releases that have a table by record.
+    /// The same of each training record, in releases of few records.
     pub records: Option<Vec<f32>>,
+    /// What each lot of records earns by the answer, in the same unit; see [`super::lots`].
+    pub earned: Vec<f32>,
     /// The answer's loss: -ln of its probability, for written text the mean over its tokens.
     pub loss: f32,
 }
@@ -90,8 +95,11 @@ pub struct Explanation {
 pub struct Explainer {
     network: Network,
     theta: Vec<f32>,
+    /// By source.
     table: Table,
-    records: Option<Table>,
+    /// By record, or by what of a source is in a lot.
+    columns: Table,
+    standing: Standing,
     labels: Vec<String>,
 }
 
@@ -115,9 +123,18 @@ impl Explainer {
         network.keep_frozen();
         let theta = network.layout().theta(&peft::read(release)?)?;
         let table = table(&release.join(TABLE_FILE), theta.len())?;
-        let path = release.join(RECORDS_FILE);
-        let records = if path.exists() { Some(self::table(&path, theta.len())?) } else { None };
-        Ok(Self { network, theta, table, records, labels })
+        let columns = self::table(&release.join(RECORDS_FILE), theta.len())?;
+        let standing: Standing = serde_json::from_slice(&read(&release.join(STANDING_FILE))?)
+            .map_err(|error| AnswerError::Release(format!("{STANDING_FILE}: {error}")))?;
+        if !standing.fits(columns.columns()) {
+            return Err(AnswerError::Release(format!("{STANDING_FILE} is not of the columns of {RECORDS_FILE}")));
+        }
+        Ok(Self { network, theta, table, columns, standing, labels })
+    }
+
+    /// Which lots of records earn.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// What the columns of the table are called.
@@ -191,8 +208,11 @@ impl Explainer {
     }
 
     fn explanation(&self, loss: f32, gradient: &[f32]) -> Result<Explanation, AnswerError> {
-        let records = self.records.as_ref().map(|table| table.values(gradient)).transpose()?;
-        Ok(Explanation { values: self.table.values(gradient)?, records, loss })
+        let columns = self.columns.values(gradient)?;
+        let earned = self.standing.earned(&columns);
+        let by_record = columns.len() == self.standing.column_of.len();
+        let values = self.table.values(gradient)?;
+        Ok(Explanation { values, records: by_record.then_some(columns), earned, loss })
     }
 
     fn must_classify(&self) -> Result<(), AnswerError> {

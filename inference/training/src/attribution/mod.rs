@@ -10,6 +10,7 @@
 //!
 //!  audit ──► gate                                         values against real retraining; the fallback
 //!  gradients, gauss_newton, similarity                    what else values could come from
+//!  lots                                                   what an answer pays for which records
 //!  clusters, clip, attacks                                why copying, splitting and outliers do not pay
 //!  study                                                  all of it on a task, as `bench attribution` shows it
 //! ```
@@ -25,6 +26,7 @@ pub mod curvature;
 pub mod gate;
 pub mod gauss_newton;
 pub mod gradients;
+pub mod lots;
 pub mod model;
 pub mod rank;
 pub mod replay;
@@ -35,6 +37,7 @@ pub mod table;
 pub use audit::{AuditPlan, Belonging, Faithfulness, Ground, MethodScores};
 pub use course::Course;
 pub use gate::{Choice, Finding, Gate, Thresholds, Verdict};
+pub use lots::{Lots, Standing};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};
 pub use table::Table;

@@ -9,8 +9,8 @@ use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Model, ModelError, Rows, Table, Thresholds, Verdict,
-    audit, gauss_newton, gradients,
+    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Lots, Model, ModelError, Rows, Standing, Table,
+    Thresholds, Verdict, audit, gauss_newton, gradients,
 };
 
 /// Held-out records that an audit asks.
@@ -28,10 +28,12 @@ const MAX_ROWS: usize = 4_000;
 /// What a release says about whose records helped.
 #[derive(Debug)]
 pub(super) struct Influence {
-    /// By source, the columns that are paid.
+    /// By source.
     pub sources: Table,
-    /// By record, where there are few.
-    pub records: Option<Table>,
+    /// By record, or by what of a source is in a lot where there are many.
+    pub columns: Table,
+    /// Which lots earn.
+    pub standing: Standing,
     /// The audit, where there was one.
     pub gate: Option<Gate>,
     /// Where the tables come from.
@@ -58,8 +60,9 @@ pub(super) fn influence(
     ended: &Ended,
     observer: &mut dyn FnMut(Event) -> Control,
 ) -> Result<Option<Influence>, TrainError> {
-    let Some(belonging) = prepared.belonging.clone() else { return Ok(None) };
-    let names = column_names(setup, prepared.by_record);
+    let Some(lots) = prepared.lots.clone() else { return Ok(None) };
+    let belonging = &lots.belonging;
+    let names = column_names(setup, &lots);
     let replayed = match &ended.replay {
         Some(replay) => {
             let step = ended.step;
@@ -67,7 +70,7 @@ pub(super) fn influence(
         }
         None => None,
     };
-    let mut work = Work { setup, prepared, belonging: &belonging, theta: &ended.theta, step: ended.step, names };
+    let mut work = Work { setup, prepared, belonging, theta: &ended.theta, step: ended.step, names };
     let ground = work.audit(observer)?;
     let (table, gate, choice) = match (replayed, &ground) {
         (Some(table), None) => (table, None, Choice::Replay),
@@ -101,17 +104,19 @@ pub(super) fn influence(
         Some(ground) => work.left_out(&table, ground)?,
         None => Vec::new(),
     };
-    let by_record = prepared.by_record;
-    let sources = if by_record { table.merge(&groups).map_err(release)? } else { table.clone() };
-    Ok(Some(Influence { sources, records: by_record.then_some(table), gate, choice, left_out }))
+    let standing = lots.standing(&work.values(&table)?);
+    let sources = table.merge(&groups).map_err(release)?;
+    Ok(Some(Influence { sources, columns: table, standing, gate, choice, left_out }))
 }
 
-/// What the columns are called: sources by their names, records by their places.
-fn column_names(setup: &Setup<'_>, by_record: bool) -> Vec<String> {
-    if by_record {
+/// What the columns are called: records by their places, other columns by their sources.
+fn column_names(setup: &Setup<'_>, lots: &Lots) -> Vec<String> {
+    let sources = &setup.data.sources;
+    if lots.is_by_record() {
         return (0..setup.data.train.len()).map(|record| record.to_string()).collect();
     }
-    setup.data.sources.iter().map(|source| source.name.clone()).collect()
+    let name = |source: &usize| sources.get(*source).map(|source| source.name.clone()).unwrap_or_default();
+    lots.belonging.contributor_of.iter().map(name).collect()
 }
 
 struct Work<'a, 'b> {

@@ -7,17 +7,17 @@ use datanet_inference::graph::build::LlamaConfig;
 
 use super::trainer::{Following, Learner, Trainer};
 use super::{Setup, TrainError, scratch};
-use crate::attribution::{Belonging, Curvature, ModelError, Replay};
+use crate::attribution::{Curvature, Lots, ModelError, Replay};
 use crate::data::Dataset;
 use crate::evaluate;
 use crate::job::{CurvatureRows, Job, Method, Task};
 use crate::network::{Network, NetworkConfig};
 
-/// Most records that each get a column of their own; of more, the sources do.
-const MAX_RECORD_COLUMNS: usize = 2_000;
+/// Most records that each get a column of their own; more share them, as [`Lots`] says.
+const MAX_COLUMNS: usize = 2_000;
 
-/// Most bytes of derivatives by record.
-const MAX_RECORD_BYTES: usize = 512 << 20;
+/// Most bytes of derivatives by column.
+const MAX_COLUMN_BYTES: usize = 512 << 20;
 
 /// Classes up to which each has a curvature row.
 const FEW_CLASSES: usize = 8;
@@ -32,10 +32,8 @@ pub(crate) struct Prepared {
     pub base: String,
     /// How records are followed.
     pub following: Option<Following>,
-    /// How records, columns and sources belong together.
-    pub belonging: Option<Belonging>,
-    /// Whether each record has a column of its own.
-    pub by_record: bool,
+    /// How records, columns, lots and sources belong together, where anything is attributed.
+    pub lots: Option<Lots>,
     /// The configuration of a decoder trained from nothing, and the folder of its tokenizer.
     pub decoder: Option<(LlamaConfig, PathBuf)>,
 }
@@ -52,19 +50,17 @@ impl Prepared {
         std::fs::create_dir_all(setup.folder).map_err(|source| TrainError::files(setup.folder, source))?;
         let (mut network, decoder) = network(setup)?;
         let parameters = network.layout().parameters();
-        let by_record =
-            data.train.len() <= MAX_RECORD_COLUMNS && Replay::memory(parameters, data.train.len()) <= MAX_RECORD_BYTES;
-        check_memory(setup, parameters, by_record)?;
+        let lots = (job.attribution.method != Method::None).then(|| lots(data, parameters));
+        let followed = job.attribution.method == Method::Influence;
+        let following = lots.as_ref().filter(|_| followed).map(|lots| following(job, data, lots));
+        check_memory(setup, parameters, following.as_ref().map_or(0, |following| following.columns))?;
         network.load_data(data)?;
         let start = network.layout().initial(job.recipe.seed);
         let base = match &decoder {
             Some((_, folder)) => scratch::hash(folder, &start)?,
             None => hex::encode(folder_id(setup.base)?),
         };
-        let followed = job.attribution.method == Method::Influence;
-        let belonging = (job.attribution.method != Method::None).then(|| belonging(data, by_record));
-        let following = belonging.as_ref().filter(|_| followed).map(|belonging| following(job, data, belonging));
-        Ok(Self { network, start, base, following, belonging, by_record, decoder })
+        Ok(Self { network, start, base, following, lots, decoder })
     }
 
     /// A training before its first step.
@@ -93,13 +89,8 @@ pub fn parameter_bytes(parameters: u64) -> u64 {
     parameters.saturating_mul(COPIES * size_of::<f32>() as u64)
 }
 
-fn check_memory(setup: &Setup<'_>, parameters: usize, by_record: bool) -> Result<(), TrainError> {
+fn check_memory(setup: &Setup<'_>, parameters: usize, columns: usize) -> Result<(), TrainError> {
     let Some(limit) = setup.memory else { return Ok(()) };
-    let columns = match (setup.job.attribution.method, by_record) {
-        (Method::Influence, true) => setup.data.train.len(),
-        (Method::Influence, false) => setup.data.sources.len(),
-        _ => 0,
-    };
     let needed = parameter_bytes(parameters as u64).saturating_add(Replay::memory(parameters, columns) as u64);
     if needed > limit { Err(TrainError::TooLarge { parameters, columns, needed, limit }) } else { Ok(()) }
 }
@@ -128,16 +119,21 @@ fn network(setup: &Setup<'_>) -> Result<(Network, Option<(LlamaConfig, PathBuf)>
     Ok((network, Some((decoder, folder))))
 }
 
-fn belonging(data: &Dataset, by_record: bool) -> Belonging {
+fn lots(data: &Dataset, parameters: usize) -> Lots {
     let sources = data.columns();
-    if by_record { Belonging::by_record(&sources) } else { Belonging::by_contributor(&sources, data.sources.len()) }
+    let columns = MAX_COLUMNS.min(MAX_COLUMN_BYTES / Replay::memory(parameters, 1).max(1));
+    if sources.len() <= columns {
+        Lots::by_record(&sources)
+    } else {
+        Lots::within(&sources, data.sources.len(), columns)
+    }
 }
 
-fn following(job: &Job, data: &Dataset, belonging: &Belonging) -> Following {
+fn following(job: &Job, data: &Dataset, lots: &Lots) -> Following {
     let clip = job.attribution.clip;
     Following {
-        column_of: belonging.column_of.clone(),
-        columns: belonging.columns(),
+        column_of: lots.belonging.column_of.clone(),
+        columns: lots.belonging.columns(),
         curvature: curvature(job, data.labels.len()),
         clip: (clip > 0.0).then_some(clip),
     }

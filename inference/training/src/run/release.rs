@@ -45,7 +45,7 @@ pub(super) fn model(
     Ok(files)
 }
 
-/// Writes the tables; gives the hash of the one by source.
+/// Writes the tables and what earns by them; gives the hash of the one by source.
 pub(super) fn tables(
     influence: &Influence,
     folder: &Path,
@@ -53,9 +53,8 @@ pub(super) fn tables(
 ) -> Result<String, TrainError> {
     let bytes = influence.sources.to_bytes().map_err(release)?;
     put(files, folder, "influence.safetensors", &bytes)?;
-    if let Some(records) = &influence.records {
-        put(files, folder, "records.safetensors", &records.to_bytes().map_err(release)?)?;
-    }
+    put(files, folder, "records.safetensors", &influence.columns.to_bytes().map_err(release)?)?;
+    put(files, folder, "standing.json", &serde_json::to_vec(&influence.standing).map_err(release)?)?;
     Ok(blake3::hash(&bytes).to_hex().to_string())
 }
 

@@ -78,6 +78,7 @@ fn a_classifier_learns_and_its_release_is_whole() {
         "labels.json",
         "influence.safetensors",
         "records.safetensors",
+        "standing.json",
         "job.json",
         "transcript.json",
     ];

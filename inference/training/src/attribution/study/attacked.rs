@@ -7,9 +7,10 @@ use super::{
 use crate::{
     attribution::{
         attacks::Corpus,
-        clusters::{Clusters, PayRule, pay},
+        clusters::Clusters,
         course::{Course, CourseError},
         gradients,
+        lots::{self, Lots},
         model::{Curvature, Rows},
     },
     random::Stream,
@@ -71,15 +72,26 @@ impl PointCorpus {
         let mut model = Plain { network: network.clone(), points };
         let mut course = Course::new(recipe.clone(), initial.to_vec(), chosen.len());
         course.clip = defence.clip;
-        let belonging = crate::attribution::Belonging::by_record(&owners);
-        let followed = course.follow(&mut model, &belonging.column_of, chosen.len(), &[Curvature::All])?;
+        let lots = Lots::by_record(&owners);
+        let followed = course.follow(&mut model, &lots.belonging.column_of, chosen.len(), &[Curvature::All])?;
         let answers = gradients::all(&mut model, &followed.theta, &places)?;
         let columns: Vec<f32> = (0..chosen.len()).flat_map(|column| followed.replays[0].column(column)).collect();
         let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
         let mut values = gradients::product(&table, &answers);
         values.data.iter_mut().for_each(|value| *value = -*value);
-        Ok(pay(&values, &[], &belonging, defence.rule))
+        Ok(paid(&lots, &values, &owners))
     }
+}
+
+/// Every contributor's share, as a release pays: the first half of the answers says which lots earn at all, the others
+/// pay.
+pub(super) fn paid(lots: &Lots, values: &Rows, owners: &[usize]) -> Vec<f64> {
+    let half = values.columns / 2;
+    let part = |from: usize, to: usize| {
+        let data = values.iter().flat_map(|row| row[from..to].to_vec()).collect();
+        Rows { rows: values.rows, columns: to - from, data }
+    };
+    lots::shares(&lots.standing(&part(0, half)), &part(half, values.columns), owners)
 }
 
 /// What is done against attacks.
@@ -89,13 +101,11 @@ pub struct Defence {
     pub clusters: bool,
     /// Gradients are shortened to this multiple of their batch's median.
     pub clip: Option<f32>,
-    /// How values become pay.
-    pub rule: PayRule,
 }
 
 impl Default for Defence {
     fn default() -> Self {
-        Self { clusters: true, clip: Some(crate::attribution::clip::ORDINARY), rule: PayRule::default() }
+        Self { clusters: true, clip: Some(crate::attribution::clip::ORDINARY) }
     }
 }
 

@@ -4,14 +4,17 @@ use datanet_inference::corpus::Record;
 use datanet_inference::judge::{DuplicateIndex, RecordRef};
 use datanet_types::{ContributionId, schema::Schema};
 
-use super::{StudyError, attacked::Defence};
+use super::{
+    StudyError,
+    attacked::{Defence, paid},
+};
 use crate::{
     attribution::{
         attacks::Corpus,
-        audit::Belonging,
-        clusters::{Clusters, pay},
+        clusters::Clusters,
         course::Course,
         gradients,
+        lots::Lots,
         model::{Curvature, Rows},
         similarity::unit,
     },
@@ -71,7 +74,7 @@ impl TextCorpus {
         let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
         let mut values = gradients::product(&table, &answers);
         values.data.iter_mut().for_each(|value| *value = -*value);
-        Ok(pay(&values, &[], &Belonging::by_record(&owners), defence.rule))
+        Ok(paid(&Lots::by_record(&owners), &values, &owners))
     }
 
     fn single(&self) -> Clusters {
