@@ -100,7 +100,11 @@ fn a_base_without_telling_names_or_without_vectors_says_what_it_has() {
         std::fs::write(folder.path().join("model.onnx"), model.encode_to_vec()).unwrap();
         check_adapters(&job(Task::Classify), folder.path())
     };
-    let error = write(&|graph| graph.node.iter_mut().for_each(|node| node.name = node.name.replace("query", "first")));
+    let error = write(&|graph| {
+        let names = graph.node.iter_mut().flat_map(|node| node.input.iter_mut().chain([&mut node.name]));
+        let names = names.chain(graph.initializer.iter_mut().map(|tensor| &mut tensor.name));
+        names.for_each(|name| *name = name.replace("query", "first"));
+    });
     let error = error.unwrap_err().to_string();
     assert!(error.contains("no target is named") && error.contains("attention.self.first"), "{error}");
     let logits = write(&|graph| {

@@ -4,7 +4,7 @@ use super::BuildError;
 use crate::build::decoder::LOGITS;
 use crate::build::encoder::{POOLED, SENTENCE_EMBEDDING};
 use crate::build::{ATTENTION_MASK, INPUT_IDS, LAST_HIDDEN_STATE};
-use crate::onnx::{DataType, GraphProto, ModelProto};
+use crate::onnx::{DataType, GraphProto, ModelProto, NodeProto};
 use crate::shape::{Shapes, Size, ValueType};
 
 /// Name of the input with the kinds of tokens; always 0 here.
@@ -59,6 +59,10 @@ impl Signature {
     pub fn of(model: &ModelProto, shapes: &Shapes) -> Result<Self, BuildError> {
         let graph = model.graph.as_ref().ok_or(crate::GraphError::NoGraph)?;
         let inputs = inputs(graph, shapes)?;
+        if let Some(node) = graph.node.iter().find(|node| is_random(node, shapes)) {
+            let what = format!("its node {} drops numbers at random; export it in evaluation mode", node.label());
+            return Err(unusable(what));
+        }
         let has = |name: &str| graph.output.iter().any(|output| output.name == name);
         type Make = fn(String) -> Reading;
         let known: [(&str, Make); 5] = [
@@ -122,6 +126,12 @@ fn input(name: &'static str, declared: Option<&ValueType>) -> Result<Input, Buil
         _ => None,
     };
     Ok(Input { name, element, symbols: [symbol(first), symbol(second)] })
+}
+
+/// Whether a node drops numbers as in training: then no answer would be given twice.
+fn is_random(node: &NodeProto, shapes: &Shapes) -> bool {
+    let training = node.input.get(2).filter(|name| node.op_type == "Dropout" && !name.is_empty());
+    training.is_some_and(|name| shapes.integers(name) != Some(&[0]))
 }
 
 fn check_output(shapes: &Shapes, name: &str, axes: usize) -> Result<(), BuildError> {

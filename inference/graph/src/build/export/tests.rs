@@ -255,6 +255,15 @@ fn each_hostile_file_is_refused_for_its_own_reason() {
         ),
         (
             changed(|graph| {
+                graph.initializer.push(TensorProto::from_raw("on", DataType::Bool, &[], vec![1].into()));
+                let last = graph.node.len() - 1;
+                graph.node[last].op_type = "Dropout".to_owned();
+                graph.node[last].input.extend([String::new(), "on".to_owned()]);
+            }),
+            "evaluation mode",
+        ),
+        (
+            changed(|graph| {
                 let fixed = [Dim::Size(1), Dim::Size(6)];
                 graph.input[0] = onnx::ValueInfoProto::tensor(INPUT_IDS, DataType::Int64, &fixed);
             }),
