@@ -220,8 +220,8 @@ impl ModelFolder {
     }
 }
 
-/// Whether a folder is one with an ONNX file: weights in safetensors come first.
-pub(super) fn is_exported(folder: &Path) -> bool {
+/// Whether a folder is one with an ONNX file and no weights in safetensors, which come first.
+pub fn is_exported(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).exists();
     has(ONNX_FILE) && !has("model.safetensors") && !has("model.safetensors.index.json")
 }

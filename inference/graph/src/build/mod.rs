@@ -35,7 +35,7 @@ pub use config::{Activation, EncoderConfig};
 pub use decoder::DecoderForm;
 pub use error::BuildError;
 pub use export::Export;
-pub use folder::{Architecture, ModelFolder, ONNX_FILE};
+pub use folder::{Architecture, ModelFolder, ONNX_FILE, is_exported};
 pub use llama::{AttentionBias, LlamaConfig};
 pub use rotary::{Rotary, RotaryScaling};
 pub use weights::{Storage, Weights, model_files};
