@@ -247,8 +247,8 @@ impl Core {
         };
         if is_imported(release) {
             // What the manifest says is what the file does, so that no other node sees another model.
-            let same = handle.model().labels == release.labels
-                && release.labels.is_empty() == (release.task() == Task::Embed);
+            let same =
+                handle.model().labels == release.labels && release.labels.is_empty() == (release.task() == Task::Embed);
             let other = || ServiceError::unprocessable("bad-release", "its labels or task are not those of its model");
             return if same { Ok(Engine::Encoder(handle, None)) } else { Err(other()) };
         }

@@ -130,7 +130,8 @@ async fn what_cannot_be_put_up_is_refused_for_its_reason() {
 
     read("import", import(&node, "vectors", "rows")).await;
     node.post("/v1/models/rows/deploy", json!({})).await;
-    let found = node.post("/v1/embeddings", json!({ "model": "rows", "input": "one", "encoding_format": "float" })).await;
+    let found =
+        node.post("/v1/embeddings", json!({ "model": "rows", "input": "one", "encoding_format": "float" })).await;
     assert_eq!(found["data"][0]["embedding"].as_array().unwrap().len(), 3, "{found:#}");
 
     let job = |base: &str| {

@@ -80,7 +80,8 @@ fn an_adapter_learnt_over_an_exported_base_is_as_good() {
         let folder = tempfile::tempdir().unwrap();
         let (runtime, session) = (runtime(), session());
         let (data, folder_path) = (&data, folder.path());
-        let setup = Setup { job: &job, data, snapshot: "root", memory: None, base, runtime, session, folder: folder_path };
+        let setup =
+            Setup { job: &job, data, snapshot: "root", memory: None, base, runtime, session, folder: folder_path };
         let outcome = train(&setup, &mut |_| Control::Continue).unwrap();
         let adapter = peft::read(&folder.path().join("release")).unwrap();
         (outcome.evaluation.get("accuracy").unwrap(), adapter)

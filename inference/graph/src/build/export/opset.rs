@@ -22,8 +22,7 @@ const RAISED_IR: i64 = 8;
 /// [`GraphError`] for a graph that is not sound.
 pub(super) fn raise(model: &mut ModelProto) -> Result<(), GraphError> {
     let standard = |domain: &str| matches!(domain, "" | "ai.onnx");
-    let Some(found) =
-        model.opset_import.iter().find(|import| standard(&import.domain)).map(|import| import.version)
+    let Some(found) = model.opset_import.iter().find(|import| standard(&import.domain)).map(|import| import.version)
     else {
         return Ok(());
     };

@@ -93,8 +93,7 @@ pub(super) fn unusable(what: String) -> BuildError {
 
 fn inputs(graph: &GraphProto, shapes: &Shapes) -> Result<Vec<Input>, BuildError> {
     let constant = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
-    let names: Vec<&str> =
-        graph.input.iter().map(|input| input.name.as_str()).filter(|name| !constant(name)).collect();
+    let names: Vec<&str> = graph.input.iter().map(|input| input.name.as_str()).filter(|name| !constant(name)).collect();
     let known = [INPUT_IDS, ATTENTION_MASK, TOKEN_TYPES];
     if let Some(missing) = known[..2].iter().find(|name| !names.contains(name)) {
         return Err(unusable(format!("it has no input {missing}; export it with that name")));

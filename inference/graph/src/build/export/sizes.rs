@@ -109,7 +109,9 @@ impl Tables {
                     };
                     tables.extend(of(0));
                 }
-                ("Slice", _) => tables.places.extend(of(0).map(|(rows, columns)| (rows - start(node, shapes).min(rows), columns))),
+                ("Slice", _) => {
+                    tables.places.extend(of(0).map(|(rows, columns)| (rows - start(node, shapes).min(rows), columns)))
+                }
                 _ => {}
             }
         }

@@ -96,7 +96,8 @@ impl Tiny {
             2 => self.first(&mut graph, &mixed),
             _ => mixed,
         };
-        let shape: Vec<Dim> = shape.iter().map(|&size| if size > 0 { Dim::Size(size) } else { Dim::Symbol("n") }).collect();
+        let shape: Vec<Dim> =
+            shape.iter().map(|&size| if size > 0 { Dim::Size(size) } else { Dim::Symbol("n") }).collect();
         let shape = if shape.len() == 3 { vec![Dim::Symbol("n"), Dim::Symbol("s77"), Dim::Size(4)] } else { shape };
         graph.output(&mixed, name, DataType::Float, &shape);
         graph.finish()
@@ -146,7 +147,8 @@ fn names_symbols_and_integers_of_any_exporter_are_brought_into_one_form() {
     let sizes = shapes.get(POOLED).unwrap().shape.as_ref().unwrap().iter().map(ToString::to_string);
     assert_eq!(sizes.collect::<Vec<_>>(), ["batch", "4"], "the initialiser of that name made room");
     let plain = open(&Tiny::default().build(), None).unwrap().encoder(Storage::Inline).unwrap();
-    let [narrow, wide] = [&encoder, &plain].map(|model| run(&mut session(model).unwrap(), &texts(), SENTENCE_EMBEDDING));
+    let [narrow, wide] =
+        [&encoder, &plain].map(|model| run(&mut session(model).unwrap(), &texts(), SENTENCE_EMBEDDING));
     assert_eq!(narrow, wide);
 }
 
@@ -177,7 +179,11 @@ fn a_models_own_vector_comes_before_the_mean() {
     let own = Tiny { output: (SENTENCE_EMBEDDING, &[0, 4]), ..Tiny::default() }.build();
     let tokens = Tiny::default().build();
     let exported = open(&own, None).unwrap().encoder(Storage::Inline).unwrap();
-    let (_, all) = run(&mut session(&open(&tokens, None).unwrap().encoder(Storage::Inline).unwrap()).unwrap(), &texts(), LAST_HIDDEN_STATE);
+    let (_, all) = run(
+        &mut session(&open(&tokens, None).unwrap().encoder(Storage::Inline).unwrap()).unwrap(),
+        &texts(),
+        LAST_HIDDEN_STATE,
+    );
     let (_, unit) = run(&mut session(&exported).unwrap(), &texts(), SENTENCE_EMBEDDING);
     let norm = all[..4].iter().map(|x| x * x).sum::<f32>().sqrt();
     close(&unit[..4], &all[..4].iter().map(|x| x / norm).collect::<Vec<_>>());
@@ -244,7 +250,10 @@ fn each_hostile_file_is_refused_for_its_own_reason() {
         (refused(&bytes[..bytes.len() / 2]), "cut off"),
         (refused(&Tiny { input: "mask", ..Tiny::default() }.build().encode_to_vec()), "no input attention_mask"),
         (refused(&Tiny { output: ("answer", &[0, 4]), ..Tiny::default() }.build().encode_to_vec()), "but answer"),
-        (refused(&Tiny { output: (LOGITS, &[0, 0, 4]), ..Tiny::default() }.build().encode_to_vec()), "where 2 axes are read"),
+        (
+            refused(&Tiny { output: (LOGITS, &[0, 0, 4]), ..Tiny::default() }.build().encode_to_vec()),
+            "where 2 axes are read",
+        ),
         (changed(|graph| graph.node[0].op_type = "Loop".to_owned()), "uses operator Loop"),
         (
             changed(|graph| {
