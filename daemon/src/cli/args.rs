@@ -445,6 +445,20 @@ pub enum ModelCommand {
         /// Its id, or a name that leads to it.
         model: String,
     },
+    /// Put up a classifier or embedding model that was exported to ONNX, as it is.
+    Import {
+        /// The name of its folder in the node's models folder, with `model.onnx` and `tokenizer.json`.
+        folder: String,
+        /// The model's name.
+        #[arg(long)]
+        name: String,
+        /// SPDX expression of the model's licence; `LicenseRef-unstated` if not given.
+        #[arg(long)]
+        licence: Option<String>,
+        /// The account that will own it; the node's own if not given.
+        #[arg(long)]
+        account: Option<String>,
+    },
     /// Fetch a released model, check it, and serve it.
     Deploy {
         /// Its id, or its name on the ledger.

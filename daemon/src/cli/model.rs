@@ -46,6 +46,14 @@ pub async fn run(client: &Client, command: ModelCommand, output: Output) -> Resu
                 false => page::print(client, &value).await?,
             }
         }
+        ModelCommand::Import { folder, name, licence, account } => {
+            let body = json!({ "folder": folder, "name": name, "licence": licence, "account": account });
+            let value = client.post("/v1/models/import", &body).await?;
+            output.show(&value, |value| {
+                fields(value, &["model", "name", "task", "labels", "dimensions"]);
+                say!("\nnext: datanet model deploy {}", text(&value["name"]));
+            });
+        }
         ModelCommand::Deploy { model, name } => {
             let model = client.model(&model).await?;
             let value = client.post(&format!("/v1/models/{model}/deploy"), &json!({ "name": name })).await?;

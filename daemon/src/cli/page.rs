@@ -52,13 +52,13 @@ fn print_head(model: &Value, people: &People) {
         let job: Value = serde_json::from_str(manifest["job"].as_str().unwrap_or_default()).unwrap_or_default();
         known.push(("task", text(&manifest["task"])));
         known.push(("base", base(model, &job)));
-        let quantised = job["quantise"].as_str().unwrap_or("none");
-        known.push((
-            "quantise",
-            if quantised == "none" { "none: the base is held as floats" } else { quantised }.to_owned(),
-        ));
-        let served = if job["serve"] == "int8" { "8-bit integers" } else { "floats" };
-        known.push(("serves", format!("in {served}")));
+        if job.is_object() {
+            let quantised = job["quantise"].as_str().unwrap_or("none");
+            let held = if quantised == "none" { "none: the base is held as floats" } else { quantised };
+            known.push(("quantise", held.to_owned()));
+            let served = if job["serve"] == "int8" { "8-bit integers" } else { "floats" };
+            known.push(("serves", format!("in {served}")));
+        }
         known.push(("licence", text(&manifest["licence"])));
         known.push(("labels", text(&manifest["labels"])));
     }
@@ -77,7 +77,8 @@ fn print_head(model: &Value, people: &People) {
 fn base(model: &Value, job: &Value) -> String {
     let id = &model["manifest"]["base"];
     if id.is_null() {
-        return "none: trained from nothing".to_owned();
+        let how = if job.is_object() { "trained from nothing" } else { "put up as it is, exported by others" };
+        return format!("none: {how}");
     }
     let mut lineage = model["lineage"].as_array().into_iter().flatten();
     let name = lineage.find(|ancestor| ancestor["model_id"] == *id).map_or(&job["base"], |ancestor| &ancestor["name"]);
@@ -115,8 +116,10 @@ fn print_data(manifest: &Value, people: &People, names: &BTreeMap<String, String
 
 /// What it was measured to do; the gate has the manifest's figures, and why it passed or not.
 fn print_measures(manifest: &Value, said: &Value) {
-    say!("evaluation");
-    Measures::of_manifest(&manifest["evaluation"]).print();
+    if manifest["evaluation"].as_array().is_some_and(|metrics| !metrics.is_empty()) {
+        say!("evaluation");
+        Measures::of_manifest(&manifest["evaluation"]).print();
+    }
     if said.is_object() {
         say!("attribution {}, {}", text(&said["method"]), gate(said, PPM));
     }

@@ -8,6 +8,7 @@ use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::{Address, ContributionId, ReceiptId};
 
 use super::gate::GateView;
+use super::import::is_imported;
 use super::release::RecordsFile;
 use super::served::ServedModel;
 use crate::error::{ServiceError, ServiceResult};
@@ -54,7 +55,7 @@ pub struct Attributed {
     /// The receipt.
     #[schema(value_type = String)]
     pub receipt: ReceiptId,
-    /// `retrieval`, `influence`, `span`, or `none`: the model was trained without influence.
+    /// `retrieval`, `influence`, `span`, or `none`: the model was trained without influence, or put up as it is.
     pub method: &'static str,
     /// What this method proves, and what it does not.
     pub proves: &'static str,
@@ -97,6 +98,7 @@ impl Core {
         let record = self.answer_record(id).await?;
         let method = record.receipt.method();
         let (mut gate, mut shown, mut harmful, mut without) = (None, Some(method), Vec::new(), Vec::new());
+        let mut imported = false;
         let helpful = match method {
             Method::Retrieval => {
                 without = self.asked_again(&record).await.unwrap_or_else(|error| {
@@ -109,6 +111,7 @@ impl Core {
             Method::Influence => {
                 let served = self.model_in_memory(&record.receipt.model).await?;
                 shown = shown.filter(|_| served.is_attributed());
+                imported = is_imported(&served.release);
                 gate = served.release.attribution.clone().map(GateView::from);
                 let (helpful, harmed) = self.quoted(&served, &record).await?;
                 harmful = harmed;
@@ -116,6 +119,7 @@ impl Core {
             }
         };
         let (method, proves) = words(shown);
+        let proves = if imported { IMPORTED } else { proves };
         Ok(Attributed {
             receipt: *id,
             method,
@@ -229,6 +233,9 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
     parts.sort_by_key(|part| (std::cmp::Reverse(part.value), std::cmp::Reverse(part.weight), part.contribution));
     parts
 }
+
+/// What is said of the answers of a model that was put up as it is.
+const IMPORTED: &str = "not attributed: the model was put up as it is, so nothing says what it was trained on, and no contribution is paid for this answer";
 
 /// A method's name, and what it proves; `None` where an answer is attributed to nobody.
 fn words(method: Option<Method>) -> (&'static str, &'static str) {

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use datanet_inference::engine::folder_id;
-use datanet_inference::graph::build::{Architecture, ModelFolder};
+use datanet_inference::graph::build::{Architecture, BuildError, ModelFolder, Storage};
 use datanet_training::job::{Job, Task};
 use datanet_training::network::check_adapters;
 use datanet_types::ModelId;
 
+use super::import::can_be_base;
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
 
@@ -18,7 +19,7 @@ pub struct Base {
     pub id: ModelId,
     /// Its folder's name.
     pub name: String,
-    /// `config.json`, `model.safetensors`, `tokenizer.json`.
+    /// `config.json`, `model.safetensors` or `model.onnx`, `tokenizer.json`.
     pub folder: PathBuf,
 }
 
@@ -45,7 +46,10 @@ impl Core {
         }
         match self.model_named(name_or_id) {
             Ok(id) => self.base_by_id(&id).await,
-            Err(error) if error.code == "unknown-model" => Err(unknown(name_or_id, &names, &self.models_folder())),
+            Err(error) if error.code == "unknown-model" => {
+                self.check_folder(name_or_id).await?;
+                Err(unknown(name_or_id, &names, &self.models_folder()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -73,6 +77,14 @@ impl Core {
         Err(unknown(&id.to_hex(), "others", &self.models_folder()))
     }
 
+    /// Why the folder of this name is no base model, if there is such a folder.
+    async fn check_folder(&self, name: &str) -> ServiceResult<()> {
+        let Ok(folder) = self.model_folder(name) else { return Ok(()) };
+        let opened = tokio::task::spawn_blocking(move || ModelFolder::open(&folder)?.encoder(Storage::Mapped)).await;
+        let opened = opened.map_err(|error| ServiceError::internal("models-folder", error.to_string()))?;
+        opened.map(|_| ()).map_err(|error| bad_base(name, &error))
+    }
+
     /// Where base models lie.
     pub fn models_folder(&self) -> PathBuf {
         let configured = &self.config.models.folder;
@@ -87,13 +99,16 @@ fn unknown(name: &str, known: &str, folder: &Path) -> ServiceError {
     )
 }
 
-/// The model folders in `folder`; what is no model is passed over.
+/// The model folders in `folder`; what is no model, or one that nothing is made from, is passed over.
 fn list(folder: &Path) -> Vec<Base> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     let base = |folder: PathBuf| {
         let name = folder.file_name()?.to_str()?.to_owned();
+        if !can_be_base(&folder) {
+            return None;
+        }
         let id = folder_id(&folder).ok()?;
         Some(Base { id: ModelId(id), name, folder })
     };
@@ -110,10 +125,16 @@ pub async fn check_base(base: &Base, job: &Job) -> ServiceResult<()> {
         .map_err(|error| ServiceError::unprocessable("base-does-not-fit", format!("base model {}: {error}", base.name)))
 }
 
-/// Whether a model can be made into what is asked for, by its `config.json`.
+fn bad_base(name: &str, error: &BuildError) -> ServiceError {
+    ServiceError::unprocessable("bad-base-model", format!("base model {name}: {error}"))
+}
+
+/// Whether a model can be made into what is asked for, by its `config.json` or its ONNX file.
 fn check_task(base: &Base, task: Task) -> ServiceResult<()> {
-    let opened = ModelFolder::open(&base.folder)
-        .map_err(|error| ServiceError::unprocessable("bad-base-model", format!("base model {}: {error}", base.name)))?;
+    let opened = ModelFolder::open(&base.folder).map_err(|error| bad_base(&base.name, &error))?;
+    if opened.is_classifier() {
+        return Err(bad_base(&base.name, &BuildError::Classifier));
+    }
     let decoder = opened.architecture() == Architecture::Llama;
     if decoder == (task == Task::Generate) {
         return Ok(());

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use datanet_inference::serve::{Classified, EncodeRequest, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, LabelScore, Method};
-use datanet_types::release::Task;
+use datanet_types::release::{Release, Task};
 
 use super::explain::Moved;
+use super::import::is_imported;
 use super::served::{Engine, ServedModel, serve_error};
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
@@ -50,7 +51,7 @@ impl Core {
     pub async fn classify(&self, ask: ClassifyAsk) -> ServiceResult<ClassifyAnswer> {
         let served = self.served_model(&ask.model, Task::Classify)?;
         if (ask.explain || ask.counterfactual) && !served.is_attributed() {
-            return Err(not_attributed(&served.release.name));
+            return Err(not_attributed(&served.release));
         }
         let terms = terms(&self.chain.reader()?, &served.model)?;
         let checked = self.check_payment(ask.payment, terms.price)?;
@@ -93,10 +94,14 @@ impl Core {
     }
 }
 
-fn not_attributed(name: &str) -> ServiceError {
-    let detail = format!(
-        "model {name} was trained without influence, so nothing tells whose records moved its answers; train it with attribution.method = \"influence\" to explain them"
-    );
+fn not_attributed(release: &Release) -> ServiceError {
+    let (name, nothing) = (&release.name, "so nothing tells whose records moved its answers");
+    let detail = match is_imported(release) {
+        true => format!("model {name} was put up as it is, {nothing}"),
+        false => format!(
+            "model {name} was trained without influence, {nothing}; train it with attribution.method = \"influence\" to explain them"
+        ),
+    };
     ServiceError::unprocessable("not-attributed", detail)
 }
 
@@ -105,7 +110,7 @@ async fn run(served: &Arc<ServedModel>, text: &str) -> ServiceResult<Classified>
         let detail = format!("model {} writes text; ask it at /v1/completions", served.release.name);
         return Err(ServiceError::unprocessable("no-classifier", detail));
     };
-    let request = EncodeRequest { texts: vec![text.to_owned()], adapter: Some(*key) };
+    let request = EncodeRequest { texts: vec![text.to_owned()], adapter: *key };
     match handle.classify(request.clone()).await {
         // The service forgets the adapters used longest ago; this one is wanted again.
         Err(ServeError::UnknownAdapter(_)) => {

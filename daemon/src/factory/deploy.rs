@@ -99,7 +99,7 @@ impl Core {
 }
 
 /// A name must not look like an id, and must fit into a path.
-fn check_name(name: &str) -> ServiceResult<()> {
+pub(super) fn check_name(name: &str) -> ServiceResult<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let fits = (1..=64).contains(&name.len()) && name.chars().all(plain) && name.parse::<ModelId>().is_err();
     if fits {

@@ -16,7 +16,7 @@ impl Core {
             let detail = format!("model {model} writes text; ask it at /v1/completions");
             return Err(ServiceError::unprocessable("no-embeddings", detail));
         };
-        let request = EncodeRequest { texts, adapter: Some(*key) };
+        let request = EncodeRequest { texts, adapter: *key };
         match handle.embed(request.clone()).await {
             // The service forgets the adapters used longest ago; this one is wanted again.
             Err(ServeError::UnknownAdapter(_)) => {

@@ -8,6 +8,7 @@ use datanet_types::schema::FieldRole;
 use datanet_types::{ContributionId, ModelId};
 
 use super::base::check_base;
+use super::import::is_imported;
 use super::now;
 use crate::error::{ServiceError, ServiceResult};
 use crate::library::check_licence;
@@ -110,6 +111,10 @@ impl Core {
             return Err(not_repeatable(&taint));
         }
         let release = self.release(model).await?;
+        if is_imported(&release) {
+            let detail = format!("model {} was put up as it is, so there is no run to repeat", release.name);
+            return Err(ServiceError::unprocessable("not-trained", detail));
+        }
         let job = serde_json::from_str(&release.job).map_err(|error| {
             ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
         })?;

@@ -23,6 +23,7 @@ mod deploy;
 mod embed;
 mod explain;
 pub mod gate;
+pub mod import;
 mod jobs;
 mod names;
 mod progress;

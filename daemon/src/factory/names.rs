@@ -50,7 +50,7 @@ impl Core {
         })?;
         match served.task() {
             // A classifier's encoder gives vectors too.
-            Task::Classify if task == Task::Embed => Ok(served),
+            Task::Classify if task == Task::Embed && served.embeds() => Ok(served),
             does if does == task => Ok(served),
             does => Err(self.wrong_task(name_or_id, does, task)),
         }
@@ -103,8 +103,8 @@ impl Core {
     fn able(&self, task: Task) -> String {
         let names = self.local.model_names().unwrap_or_default();
         let able = |id: &ModelId| {
-            let does = self.factory.served.get(id).map(|served| served.task());
-            does == Some(task) || (task == Task::Embed && does == Some(Task::Classify))
+            let served = self.factory.served.get(id);
+            served.is_some_and(|served| served.task() == task || (task == Task::Embed && served.embeds()))
         };
         let own = self.models.info().ok().filter(|_| task == Task::Embed).map(|own| own.name);
         let named = names.into_iter().filter(|named| able(&named.model)).map(|named| named.name);

@@ -67,10 +67,7 @@ impl Core {
     pub async fn pack(&self, job: &JobRecord, gathered: &Gathered, trained: &Trained) -> ServiceResult<ModelId> {
         let mut files = Vec::new();
         for (name, path) in &trained.files {
-            let held = self.blobs().add_path(path).await.map_err(|error| blob_error(&error))?;
-            let blob = BlobHash(held.hash());
-            self.keep_blob(&file_tag(&blob), &blob).await?;
-            files.push(ReleaseFile { name: name.clone(), blob, size: held.size() });
+            files.push(self.keep_file(name.clone(), path).await?);
         }
         let records = serde_json::to_vec(&RecordsFile::of(gathered))
             .map_err(|error| ServiceError::internal("release", error.to_string()))?;
@@ -81,18 +78,31 @@ impl Core {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let release = manifest(job, gathered, trained, files)?;
         release.validate().map_err(|error| ServiceError::internal("release", error.to_string()))?;
+        self.keep_release(&release).await
+    }
+
+    /// Keeps a file of a release as a blob.
+    pub(super) async fn keep_file(&self, name: String, path: &Path) -> ServiceResult<ReleaseFile> {
+        let held = self.blobs().add_path(path).await.map_err(|error| blob_error(&error))?;
+        let blob = BlobHash(held.hash());
+        self.keep_blob(&file_tag(&blob), &blob).await?;
+        Ok(ReleaseFile { name, blob, size: held.size() })
+    }
+
+    /// Keeps a manifest as a blob; gives its id.
+    pub(super) async fn keep_release(&self, release: &Release) -> ServiceResult<ModelId> {
         let id = release.id();
         self.keep_bytes(&manifest_tag(&id), release.to_bytes()).await?;
         Ok(id)
     }
 
-    /// Puts a packed release on the ledger; one that is there already is left as it is.
-    pub async fn register_release(&self, id: &ModelId, job: &JobRecord) -> ServiceResult<()> {
+    /// Puts a packed release on the ledger for an account of this node; one that is there already is left as it is.
+    pub async fn register_release(&self, id: &ModelId, account: &str) -> ServiceResult<()> {
         if models::get(&self.chain.reader()?, id)?.is_some() {
             return Ok(());
         }
         let release = self.release(id).await?;
-        let key = self.keyring.get(&job.account)?;
+        let key = self.keyring.get(account)?;
         // A base that nobody has registered has no owner to be paid.
         let base = match release.base {
             Some(base) => models::get(&self.chain.reader()?, &base)?.map(|model| model.id),

@@ -21,6 +21,7 @@ use tokio::task::spawn_blocking;
 
 use super::base::Base;
 use super::explain::ExplainHandle;
+use super::import::{is_imported, job_of};
 use super::spans::Corpus;
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
@@ -31,8 +32,8 @@ const VISITORS: usize = 4;
 /// What runs a model.
 #[derive(Debug, Clone)]
 pub enum Engine {
-    /// An encoder with this adapter.
-    Encoder(EncoderHandle, AdapterKey),
+    /// An encoder with this adapter, or a model put up as it is.
+    Encoder(EncoderHandle, Option<AdapterKey>),
     /// A decoder, perhaps with an adapter.
     Decoder(GenerateHandle, Option<AdapterKey>),
 }
@@ -69,6 +70,14 @@ impl ServedModel {
         self.release.file(super::explain::TABLE_FILE).is_some()
     }
 
+    /// Whether it gives vectors: a classifier does where it is an adapter over an encoder.
+    pub fn embeds(&self) -> bool {
+        match (self.task(), &self.engine) {
+            (Task::Embed, _) | (Task::Classify, Engine::Encoder(_, Some(_))) => true,
+            (Task::Classify | Task::Generate, _) => false,
+        }
+    }
+
     /// What executes it now, and why if that is not what was asked for.
     pub fn provider(&self) -> Provider {
         match &self.engine {
@@ -80,16 +89,16 @@ impl ServedModel {
     /// Takes the adapter out of its service.
     fn unload(&self) {
         match &self.engine {
-            Engine::Encoder(handle, key) => handle.unload(key),
+            Engine::Encoder(handle, Some(key)) => handle.unload(key),
             Engine::Decoder(handle, Some(key)) => handle.unload(key),
-            Engine::Decoder(_, None) => false,
+            Engine::Encoder(_, None) | Engine::Decoder(_, None) => false,
         };
     }
 
     /// Puts the adapter back into its service, which forgets those used longest ago.
     pub(super) async fn reload(&self) -> ServiceResult<()> {
         match &self.engine {
-            Engine::Encoder(handle, key) => {
+            Engine::Encoder(handle, Some(key)) => {
                 let (adapter, labels) = (read_adapter(&self.folder).await?, self.release.labels.clone());
                 handle.load_adapter(*key, adapter, labels).await.map_err(|error| serve_error(&error))
             }
@@ -97,7 +106,7 @@ impl ServedModel {
                 let loaded = handle.load_adapter(*key, read_adapter(&self.folder).await?).await;
                 loaded.map_err(|error| super::complete::generate_error(&error))
             }
-            Engine::Decoder(_, None) => Ok(()),
+            Engine::Encoder(_, None) | Engine::Decoder(_, None) => Ok(()),
         }
     }
 }
@@ -186,9 +195,12 @@ impl Core {
             ));
         }
         let (release, folder) = self.release_folder(id).await?;
-        let job: Job = serde_json::from_str(&release.job).map_err(|error| {
-            ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
-        })?;
+        let job: Job = match is_imported(&release) {
+            true => job_of(&release),
+            false => serde_json::from_str(&release.job).map_err(|error| {
+                ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
+            })?,
+        };
         let base = match &release.base {
             Some(base) => self.base_by_id(base).await?,
             None => Base { id: *id, name: release.name.clone(), folder: folder.clone() },
@@ -233,9 +245,16 @@ impl Core {
                 }
             }
         };
+        if is_imported(release) {
+            // What the manifest says is what the file does, so that no other node sees another model.
+            let same =
+                handle.model().labels == release.labels && release.labels.is_empty() == (release.task() == Task::Embed);
+            let other = || ServiceError::unprocessable("bad-release", "its labels or task are not those of its model");
+            return if same { Ok(Engine::Encoder(handle, None)) } else { Err(other()) };
+        }
         let (key, adapter) = (AdapterKey(id.0), read_adapter(folder).await?);
         handle.load_adapter(key, adapter, release.labels.clone()).await.map_err(|error| serve_error(&error))?;
-        Ok(Engine::Encoder(handle, key))
+        Ok(Engine::Encoder(handle, Some(key)))
     }
 
     async fn decoder(

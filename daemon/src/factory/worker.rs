@@ -132,7 +132,11 @@ async fn register(core: &Core, packed: &ModelId, job: &JobRecord, token: &Cancel
     let mut commits = core.chain.commits();
     loop {
         commits.mark_unchanged();
-        match token.run_until_cancelled(core.register_release(packed, job)).await.ok_or_else(|| stopped(core))? {
+        match token
+            .run_until_cancelled(core.register_release(packed, &job.account))
+            .await
+            .ok_or_else(|| stopped(core))?
+        {
             Err(error) if matches!(error.status, 503 | 504) => {
                 tracing::warn!(job = %job.id, %error, "the release waits for the ledger");
                 let changed = token.run_until_cancelled(commits.changed()).await.ok_or_else(|| stopped(core))?;

@@ -65,7 +65,7 @@ pub struct ClassificationView {
     fee: Amount,
     /// The proof.
     receipt: ReceiptView,
-    /// `influence`, or `none` where the model was trained without it.
+    /// `influence`, or `none` where the model was trained without it or put up as it is.
     attribution: &'static str,
     /// Whether something that the model was trained on was revoked since.
     tainted: bool,

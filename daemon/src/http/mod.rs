@@ -95,6 +95,7 @@ fn protected() -> OpenApiRouter<ApiState> {
         .routes(routes!(search::search))
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list, models::register))
+        .routes(routes!(models::import))
         .routes(routes!(models::show, models::delete))
         .routes(routes!(models::deploy, models::undeploy))
         .routes(routes!(models::rollback))

@@ -14,6 +14,7 @@ use super::fine_tuning::FineTuningJob;
 use crate::chain::RegisteredModel;
 use crate::error::{ServiceError, ServiceResult};
 use crate::factory::gate::GateView;
+use crate::factory::import::{Import, Imported, UNSTATED_LICENCE};
 use crate::keyring::NODE_ACCOUNT;
 use crate::library::check_licence;
 use crate::local::deployments::{Deployment, NamedModel, Undeployed};
@@ -285,6 +286,36 @@ pub async fn register(
     let action = RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };
     let committed = state.core.chain.execute(&key, Action::RegisterModel(action)).await?;
     Ok((StatusCode::CREATED, Json(Registered { model, tx: committed.hash })))
+}
+
+/// An exported model to put up as it is.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewImport {
+    /// The name of a folder in the node's models folder, with `model.onnx` and `tokenizer.json`.
+    folder: String,
+    /// The model's name.
+    name: String,
+    /// SPDX expression; `LicenseRef-unstated` if not given.
+    licence: Option<String>,
+    /// The account that owns it; the node's own if not given.
+    account: Option<String>,
+}
+
+/// Puts a classifier or embedding model that was exported to ONNX on the ledger as it is, so that any node can deploy it.
+/// The file is checked and run once. Its answers are free and credited to nobody: nothing says what it was trained on.
+#[utoipa::path(post, path = "/v1/models/import", tag = "models", request_body = NewImport, responses((status = 201, body = Imported), (status = 404, body = super::Problem), (status = 409, body = super::Problem), (status = 422, body = super::Problem)))]
+pub async fn import(
+    State(state): State<ApiState>,
+    Body(new): Body<NewImport>,
+) -> ServiceResult<(StatusCode, Json<Imported>)> {
+    let import = Import {
+        folder: new.folder,
+        name: new.name,
+        licence: new.licence.unwrap_or_else(|| UNSTATED_LICENCE.to_owned()),
+        account: new.account.unwrap_or_else(|| NODE_ACCOUNT.to_owned()),
+    };
+    Ok((StatusCode::CREATED, Json(state.core.import_model(import).await?)))
 }
 
 /// Fetches a released model from whoever has it, checks every byte and the base model it needs, and serves it from now on,

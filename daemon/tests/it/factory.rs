@@ -16,7 +16,7 @@ use crate::revoked::give_final;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A node with a labelled datanet of two contributors' records, and somebody who pays.
-async fn prepared() -> Option<TestNode> {
+pub async fn prepared() -> Option<TestNode> {
     let node = TestNode::spawn(kit::tools_with_model().await?).await;
     for name in ["alice", "carol", "bob", "owner"] {
         node.account(name, 10_000_000).await;
@@ -30,7 +30,7 @@ async fn prepared() -> Option<TestNode> {
 }
 
 /// A classifier that is trained within seconds.
-fn small_job(epochs: usize) -> Value {
+pub fn small_job(epochs: usize) -> Value {
     json!({
         "model": "minilm-l6", "training_file": "topics", "suffix": "topics", "seed": 7,
         "metadata": { "why": "a test" },
@@ -71,7 +71,7 @@ async fn follow(node: &Api, id: &str, enough: impl Fn(&Value) -> bool) -> (Value
     (job, messages)
 }
 
-async fn trained(node: &Api, job: Value) -> Value {
+pub async fn trained(node: &Api, job: Value) -> Value {
     let created = node.post("/v1/fine_tuning/jobs", job).await;
     let (job, messages) = follow(node, created["id"].as_str().unwrap(), |_| false).await;
     assert_eq!(job["status"], "succeeded", "{job:#}\n{messages:#?}");

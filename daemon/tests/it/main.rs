@@ -2,7 +2,7 @@
 //!
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
-//! - `life`, `formats`, `revoked`, `released`, `factory`: what a node is for. These need the model; without it they say so and pass, except in CI.
+//! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
 
 #![expect(
@@ -21,6 +21,7 @@ mod corpus;
 mod crash;
 mod factory;
 mod formats;
+mod imported;
 mod interface;
 mod kit;
 mod life;

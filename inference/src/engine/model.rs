@@ -14,8 +14,8 @@ const MODEL_ID_CONTEXT: &str = "datanet model id v1: config.json, model.safetens
 /// What is being served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelInfo {
-    /// BLAKE3 over a domain tag and the hashes of the folder's three files, so that nodes can tell whether they serve
-    /// the same model.
+    /// BLAKE3 over a domain tag and the hashes of the folder's files ([`model_files`]), so that nodes can tell whether
+    /// they serve the same model.
     pub id: [u8; 32],
     /// Name of the folder.
     pub name: String,

@@ -10,17 +10,15 @@ use crate::runtime::Device;
 /// Where an encoder or classifier comes from.
 #[derive(Clone, Debug)]
 pub enum EncoderSource {
-    /// A Hugging Face folder with `config.json`, safetensors and `tokenizer.json`.
+    /// A Hugging Face folder with `tokenizer.json` and either `config.json` and safetensors, or a `model.onnx`.
     Folder(PathBuf),
-    /// An ONNX file with the inputs `input_ids`, `attention_mask` and perhaps `token_type_ids`, int64 `[batch, seq]`, and
-    /// one of the outputs `logits` `[batch, classes]`, `pooled` or `sentence_embedding` `[batch, hidden]`, and
-    /// `last_hidden_state` or `token_embeddings` `[batch, seq, hidden]`. Its weights must be inside.
+    /// An ONNX file as [`crate::graph::build::Export`] reads it, whose tokenizer lies elsewhere.
     Onnx {
         /// The ONNX file.
         model: PathBuf,
         /// The `tokenizer.json` that goes with it.
         tokenizer: PathBuf,
-        /// Names of the classes of a model with `logits`; may be empty.
+        /// Names of the classes of a model with `logits`, in place of those of a `config.json` beside it; may be empty.
         labels: Vec<String>,
     },
 }

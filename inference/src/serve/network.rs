@@ -25,7 +25,6 @@ pub(super) struct Network {
     pub(super) session: AdaptedSession,
     pub(super) padding: Padding,
     reading: Reading,
-    token_types: bool,
     dimensions: usize,
 }
 
@@ -39,15 +38,15 @@ impl Network {
         opened: Opened,
         config: &EncoderConfig,
     ) -> Result<(Self, TextTokenizer, EncoderInfo), ServeError> {
-        let Opened { graph, tokenizer, weights, reading, token_types, name, max_tokens, mut labels } = opened;
+        let Opened { graph, tokenizer, weights, reading, name, max_tokens, mut labels } = opened;
         let session = SessionConfig { device: config.device, threads: config.threads, weights };
         let session =
             AdaptedSession::load(runtime, graph, config.precision, session, &config.targets, config.bank_slots)?;
         let padding = Padding { step: config.length_step, max: max_tokens };
-        let mut network = Self { session, padding, reading, token_types, dimensions: 0 };
+        let mut network = Self { session, padding, reading, dimensions: 0 };
         let first = tokenizer.encode("first words")?;
         network.dimensions = network.dimensions_of(&first)?;
-        let classifies = matches!(network.reading, Reading::Logits(_));
+        let classifies = network.reading == Reading::Logits;
         if classifies && labels.is_empty() {
             labels = (0..network.dimensions).map(|class| format!("LABEL_{class}")).collect();
         }
@@ -61,7 +60,7 @@ impl Network {
 
     /// Vectors, or logits of a classifier, of texts of one padded length under their adapters.
     pub(super) fn run(&mut self, texts: &[&[u32]], rows: &[Option<&Loaded>]) -> Result<Vectors, ServeError> {
-        let feed = Feed::new(self.padding, self.token_types, texts)?;
+        let feed = Feed::new(self.padding, texts)?;
         let outputs = self.session.run(&feed.inputs(), rows, &[self.reading.output()])?;
         self.read(&outputs, texts)
     }
@@ -69,18 +68,17 @@ impl Network {
     /// The same of one text under several adapters that are used once.
     pub(super) fn run_once(&mut self, text: &[u32], rows: &[Option<&Adapter>]) -> Result<Vectors, ServeError> {
         let texts = vec![text; rows.len()];
-        let feed = Feed::new(self.padding, self.token_types, &texts)?;
+        let feed = Feed::new(self.padding, &texts)?;
         let outputs = self.session.run_once(&feed.inputs(), rows, &[self.reading.output()])?;
         self.read(&outputs, &texts)
     }
 
     fn dimensions_of(&mut self, text: &[u32]) -> Result<usize, ServeError> {
-        let feed = Feed::new(self.padding, self.token_types, &[text])?;
+        let feed = Feed::new(self.padding, &[text])?;
         let outputs = self.session.run(&feed.inputs(), &[None], &[self.reading.output()])?;
         let shape = outputs.first().map(Tensor::shape).unwrap_or_default();
-        let axes = if matches!(self.reading, Reading::Tokens(_)) { 3 } else { 2 };
         match shape.last() {
-            Some(&size) if shape.len() == axes && size > 0 => Ok(size),
+            Some(&size) if shape.len() == 2 && size > 0 => Ok(size),
             _ => Err(ServeError::Onnx(format!("its output {} has the shape {shape:?}", self.reading.output()))),
         }
     }
@@ -88,21 +86,16 @@ impl Network {
     fn read(&self, outputs: &[Tensor], texts: &[&[u32]]) -> Result<Vectors, ServeError> {
         let values = outputs.first().map_or(Ok(&[][..]), Tensor::floats)?;
         let rows = texts.len();
-        if values.is_empty() || !values.len().is_multiple_of(rows * self.dimensions) {
+        if values.is_empty() || values.len() != rows * self.dimensions {
             return Err(ServeError::Output(format!("{} numbers for {rows} texts", values.len())));
         }
-        let per_text = values.len() / rows;
-        let read = |(values, text): (&[f32], &&[u32])| {
-            let vector = match self.reading {
-                Reading::Tokens(_) => mean(values, self.dimensions, text.len()),
-                Reading::Vector(_) | Reading::Logits(_) => values[..self.dimensions].to_vec(),
-            };
+        let read = |vector: &[f32]| {
             if vector.iter().all(|number| number.is_finite()) {
-                return Ok(vector);
+                return Ok(vector.to_vec());
             }
             Err(ServeError::Output("its numbers are not finite".to_owned()))
         };
-        Ok(values.chunks_exact(per_text).zip(texts).map(read).collect())
+        Ok(values.chunks_exact(self.dimensions).map(read).collect())
     }
 }
 
@@ -110,32 +103,15 @@ impl Network {
 struct Feed {
     ids: Tensor,
     mask: Tensor,
-    types: Option<Tensor>,
 }
 
 impl Feed {
-    fn new(padding: Padding, token_types: bool, texts: &[&[u32]]) -> Result<Self, ServeError> {
+    fn new(padding: Padding, texts: &[&[u32]]) -> Result<Self, ServeError> {
         let (ids, mask) = padding.tensors(texts)?;
-        let zeros = || Tensor::new(&ids.shape(), vec![0i64; ids.shape().iter().product()]);
-        let types = token_types.then(zeros).transpose()?;
-        Ok(Self { ids, mask, types })
+        Ok(Self { ids, mask })
     }
 
     fn inputs(&self) -> Vec<(&str, &Tensor)> {
-        let mut inputs = vec![("input_ids", &self.ids), ("attention_mask", &self.mask)];
-        inputs.extend(self.types.as_ref().map(|types| ("token_type_ids", types)));
-        inputs
+        vec![("input_ids", &self.ids), ("attention_mask", &self.mask)]
     }
-}
-
-/// The mean of the first `tokens` rows.
-fn mean(values: &[f32], width: usize, tokens: usize) -> Vec<f32> {
-    let mut sums = vec![0.0f32; width];
-    for row in values.chunks_exact(width).take(tokens) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
-    let count = tokens.max(1) as f32;
-    sums.iter().map(|sum| sum / count).collect()
 }

@@ -1,31 +1,28 @@
-//! A model's files, checked and turned into a graph whose outputs are known.
+//! A model's files, checked and turned into a graph whose output is known.
 
 use std::path::{Path, PathBuf};
 
 use super::{EncoderConfig, EncoderSource, ServeError};
 use crate::engine::tokenize::TextTokenizer;
-use crate::graph::build::{BuildError, ModelFolder, Storage};
-use crate::graph::validate::{Limits, validate};
+use crate::graph::build::decoder::LOGITS;
+use crate::graph::build::encoder::POOLED;
+use crate::graph::build::{Export, ModelFolder, Storage};
 use crate::onnx::{DataType, Dim, ModelProto, ValueInfoProto};
 
-/// The mean over a text's tokens, before it is scaled to unit length, in graphs built here.
-const POOLED: &str = "pooled";
-
-/// What is read off the graph, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is read off the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// `[batch, hidden]`: a vector a text.
-    Vector(String),
-    /// `[batch, seq, hidden]`: a vector a token, of which the mean is taken.
-    Tokens(String),
+    /// `[batch, hidden]`: the mean over a text's tokens, before it is scaled to unit length.
+    Vector,
     /// `[batch, classes]`: the model is a classifier.
-    Logits(String),
+    Logits,
 }
 
 impl Reading {
-    pub(crate) fn output(&self) -> &str {
+    pub(crate) fn output(self) -> &'static str {
         match self {
-            Self::Vector(name) | Self::Tokens(name) | Self::Logits(name) => name,
+            Self::Vector => POOLED,
+            Self::Logits => LOGITS,
         }
     }
 }
@@ -37,7 +34,6 @@ pub(crate) struct Opened {
     /// The folder in which weights lie that are not in the graph.
     pub(crate) weights: Option<PathBuf>,
     pub(crate) reading: Reading,
-    pub(crate) token_types: bool,
     pub(crate) name: String,
     /// Tokens of a text that are read.
     pub(crate) max_tokens: usize,
@@ -55,82 +51,41 @@ fn open_folder(path: &Path, config: &EncoderConfig) -> Result<Opened, ServeError
     let folder = ModelFolder::open(path)?;
     let max_tokens = config.max_text_tokens.min(folder.max_positions());
     let tokenizer = TextTokenizer::read(&path.join("tokenizer.json"), max_tokens, folder.vocab_size())?;
-    let mut graph = folder.encoder(Storage::Mapped)?;
-    expose(&mut graph, POOLED, &[Dim::Symbol("batch"), Dim::Size(folder.hidden_size() as i64)]);
+    let graph = match folder.is_classifier() {
+        true => folder.classifier()?,
+        false => pooled(folder.encoder(Storage::Mapped)?, folder.hidden_size()),
+    };
     Ok(Opened {
         graph,
         tokenizer,
         weights: Some(folder.weights_folder().to_owned()),
-        reading: Reading::Vector(POOLED.to_owned()),
-        token_types: false,
+        reading: if folder.is_classifier() { Reading::Logits } else { Reading::Vector },
         name: name_of(path),
         max_tokens,
-        labels: Vec::new(),
+        labels: folder.labels().to_vec(),
     })
 }
 
 fn open_onnx(model: &Path, tokenizer: &Path, labels: &[String], config: &EncoderConfig) -> Result<Opened, ServeError> {
-    let read_error = |source| BuildError::Read { path: model.to_owned(), source };
-    let limits = Limits::default();
-    let size = std::fs::metadata(model).map_err(read_error)?.len();
-    if size > limits.bytes {
-        return Err(ServeError::Onnx(format!("it has {size} bytes, more than {}", limits.bytes)));
-    }
-    let bytes = std::fs::read(model).map_err(read_error)?;
-    let graph = validate(&bytes, &limits).map_err(|error| ServeError::Onnx(error.to_string()))?;
-    let (reading, token_types) = signature(&graph)?;
-    // How many tokens the model knows is seen when it runs: a token beyond them fails its text.
-    let tokenizer = TextTokenizer::read(tokenizer, config.max_text_tokens, usize::MAX)?;
-    Ok(Opened {
-        graph,
-        tokenizer,
-        weights: None,
-        reading,
-        token_types,
-        name: name_of(model),
-        max_tokens: config.max_text_tokens,
-        labels: labels.to_vec(),
-    })
+    let export = Export::read(model)?;
+    let max_tokens = config.max_text_tokens.min(export.max_positions());
+    let tokenizer = TextTokenizer::read(tokenizer, max_tokens, export.vocab_size())?;
+    let (graph, reading) = match export.is_classifier() {
+        true => (export.classifier()?, Reading::Logits),
+        false => (pooled(export.encoder()?, export.width()), Reading::Vector),
+    };
+    let labels = if labels.is_empty() { export.labels() } else { labels };
+    let labels = labels.to_vec();
+    Ok(Opened { graph, tokenizer, weights: None, reading, name: name_of(model), max_tokens, labels })
 }
 
-/// Which output is read, and whether token types are wanted.
-fn signature(model: &ModelProto) -> Result<(Reading, bool), ServeError> {
-    let graph = model.graph.as_ref().ok_or_else(|| ServeError::Onnx("it has no graph".to_owned()))?;
-    let constant = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
-    let inputs: Vec<&str> =
-        graph.input.iter().map(|input| input.name.as_str()).filter(|name| !constant(name)).collect();
-    for needed in ["input_ids", "attention_mask"] {
-        if !inputs.contains(&needed) {
-            return Err(ServeError::Onnx(format!("it has no input {needed}; export it with that name")));
-        }
+/// Makes the mean, an inner value of the graph, an output as well.
+fn pooled(mut model: ModelProto, width: usize) -> ModelProto {
+    if let Some(graph) = model.graph.as_mut() {
+        let shape = [Dim::Symbol("batch"), Dim::Size(width as i64)];
+        graph.output.push(ValueInfoProto::tensor(POOLED, DataType::Float, &shape));
     }
-    if let Some(other) = inputs.iter().find(|name| !["input_ids", "attention_mask", "token_type_ids"].contains(name)) {
-        return Err(ServeError::Onnx(format!("it wants an input {other}, which nobody gives")));
-    }
-    type Make = fn(String) -> Reading;
-    let known: [(&str, Make); 5] = [
-        ("logits", Reading::Logits),
-        (POOLED, Reading::Vector),
-        ("last_hidden_state", Reading::Tokens),
-        ("token_embeddings", Reading::Tokens),
-        ("sentence_embedding", Reading::Vector),
-    ];
-    let has = |name: &str| graph.output.iter().any(|output| output.name == name);
-    let found = known.iter().find(|(name, _)| has(name)).map(|(name, make)| make((*name).to_owned()));
-    let reading = found.ok_or_else(|| {
-        ServeError::Onnx(
-            "it has none of the outputs logits, pooled, last_hidden_state and sentence_embedding".to_owned(),
-        )
-    })?;
-    Ok((reading, inputs.contains(&"token_type_ids")))
-}
-
-/// Makes an inner value of the graph an output as well.
-fn expose(model: &mut ModelProto, value: &str, shape: &[Dim]) {
-    let Some(graph) = model.graph.as_mut() else { return };
-    if !graph.output.iter().any(|output| output.name == value) {
-        graph.output.push(ValueInfoProto::tensor(value, DataType::Float, shape));
-    }
+    model
 }
 
 fn name_of(path: &Path) -> String {

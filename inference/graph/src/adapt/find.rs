@@ -64,10 +64,12 @@ fn linear(index: &Index<'_>, shapes: &Shapes, constants: &Constants<'_>, positio
         return None;
     }
     let element = known.or_else(|| shapes.get(weight)).map_or(DataType::Float, |known| known.element);
+    let biased = biased(index, constants, node);
+    let bias = biased.map_or_else(|| node.input.get(2), |(_, bias)| Some(bias));
     Some(Linear {
-        module: module(index, node, origin),
+        module: module(index, node, origin, bias.and_then(|bias| constants.origin(bias))),
         aliases: [origin.to_owned(), node.name.clone()],
-        site: biased(index, constants, node).unwrap_or(position),
+        site: biased.map_or(position, |(site, _)| site),
         input: input.clone(),
         element,
         in_features,
@@ -97,30 +99,45 @@ fn features(node: &NodeProto, shapes: &Shapes, weight: &str) -> Option<[usize; 2
     features.iter().all(|&size| size > 0).then_some(features)
 }
 
-/// The addition of a bias, if that is all that is done with the product.
-fn biased(index: &Index<'_>, constants: &Constants<'_>, node: &NodeProto) -> Option<usize> {
+/// The addition of a bias, if that is all that is done with the product, and the bias.
+fn biased<'a>(index: &Index<'a>, constants: &Constants<'_>, node: &NodeProto) -> Option<(usize, &'a String)> {
     let product = node.output.first()?;
     let [consumer] = *index.consumers(product) else { return None };
     let add = index.node(consumer);
     let bias = add.input.iter().find(|input| *input != product)?;
     let plain = add.op_type == "Add" && matches!(add.domain.as_str(), "" | "ai.onnx");
-    (plain && !index.is_output(product) && constants.is_list(bias)).then_some(consumer)
+    (plain && !index.is_output(product) && constants.is_list(bias)).then_some((consumer, bias))
 }
 
-/// The path of the layer's module: from its weight where that has a telling name of its own, else from its node.
-fn module(index: &Index<'_>, node: &NodeProto, origin: &str) -> String {
+/// The path of the layer's module: from its weight where that has a telling name of its own, else from its bias, from its
+/// node, or from what PyTorch's exporter says of the node.
+fn module(index: &Index<'_>, node: &NodeProto, origin: &str, bias: Option<&str>) -> String {
     // A table that is looked up too is the embeddings', not this layer's.
     let tied = index.consumers(origin).iter().any(|&reader| index.node(reader).op_type == "Gather");
     if let Some(path) = weight_path(origin).filter(|_| !tied) {
+        return bare_module(path).to_owned();
+    }
+    if let Some(path) = bias.and_then(|bias| bias.strip_suffix(".bias")).filter(|path| !path.is_empty()) {
         return bare_module(path).to_owned();
     }
     let path = node.name.rsplit_once('/').map(|(path, _)| path.trim_matches('/').replace('/', "."));
     if let Some(path) = path.filter(|path| !path.is_empty()) {
         return bare_module(&path).to_owned();
     }
+    if let Some(path) = scope(node) {
+        return bare_module(path).to_owned();
+    }
     let telling = [origin, &node.name, node.output.first().map_or("", String::as_str)];
     let telling = telling.into_iter().find(|name| !name.is_empty() && !name.starts_with("onnx::"));
     telling.unwrap_or("linear").to_owned()
+}
+
+/// The module that PyTorch's exporter has noted with a node: the last but one of `['', 'encoder', 'encoder.query', 'linear']`,
+/// of which the last is the operation.
+fn scope(node: &NodeProto) -> Option<&str> {
+    let noted = node.metadata_props.iter().find(|entry| entry.key == "pkg.torch.onnx.name_scopes")?;
+    let mut scopes = noted.value.trim_matches(['[', ']']).rsplit(',').map(|scope| scope.trim().trim_matches('\''));
+    scopes.nth(1).filter(|scope| !scope.is_empty())
 }
 
 /// What stands before `.weight` in a name such as `query.weight` or, quantised, `query.weight.int4`.

@@ -265,3 +265,25 @@ fn a_layer_that_sees_all_tokens_as_one_list_takes_a_shared_adapter_only() {
     let error = adapt(&model, &spec(&["w"], Binding::Bank, 1.0)).unwrap_err();
     assert!(matches!(&error, AdaptError::Flattened { batch, .. } if batch == "batch"), "{error}");
 }
+
+#[test]
+fn a_layer_whose_weight_has_no_telling_name_is_called_after_its_bias_or_what_the_exporter_noted() {
+    let mut graph = GraphBuilder::new("dynamo", 20);
+    let x = graph.input("x", DataType::Float, &[Dim::Symbol("batch"), Dim::Size(2)]);
+    let weight = |name: &str| TensorProto::from_f32(name, &[2, 2], &[1.0; 4]);
+    let first = graph.initializer(weight("val_86"));
+    let bias = graph.initializer(TensorProto::from_f32("bert.layer.0.query.bias", &[2], &[1.0; 2]));
+    let second = graph.initializer(weight("val_94"));
+    let product = graph.matmul(&x, &first);
+    let sum = graph.add(&product, &bias);
+    let last = graph.matmul(&sum, &second);
+    graph.output(&last, "y", DataType::Float, &[Dim::Symbol("batch"), Dim::Size(2)]);
+    let mut model = graph.finish();
+    let noted = crate::onnx::StringStringEntryProto {
+        key: "pkg.torch.onnx.name_scopes".to_owned(),
+        value: "['', 'bert', 'bert.layer.0', 'bert.layer.0.value', 'linear_1']".to_owned(),
+    };
+    model.graph.as_mut().unwrap().node[2].metadata_props.push(noted);
+    let modules: Vec<String> = linear_modules(&model).unwrap().into_iter().map(|slot| slot.module).collect();
+    assert_eq!(modules, ["layer.0.query", "layer.0.value"]);
+}

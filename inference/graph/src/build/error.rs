@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::model::GraphError;
+use crate::validate::ValidateError;
+
 /// Why no graph could be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +34,21 @@ pub enum BuildError {
         /// `encoder` or `decoder`.
         wanted: &'static str,
     },
+    /// An ONNX file that may not be used.
+    #[error("model.onnx is refused: {0}")]
+    Onnx(#[from] ValidateError),
+    /// An ONNX file that is sound, but no encoder or classifier of texts.
+    #[error("model.onnx cannot be used: {0}")]
+    Export(String),
+    /// Vectors, and so adapters, were asked of a classifier.
+    #[error(
+        "it is a classifier as it is (its output is logits), which is served and not adapted: import it with `datanet \
+         model import`; to adapt it, export it with last_hidden_state instead"
+    )]
+    Classifier,
+    /// A graph that is not sound.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The activation function is not known.
     #[error("activation {0:?} is not supported; gelu, gelu_new, gelu_pytorch_tanh, relu and silu are")]
     UnsupportedActivation(String),

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BuildError, DecoderForm, EncoderConfig, LlamaConfig, Storage, Weights, config, decoder, encoder};
+use super::{BuildError, DecoderForm, EncoderConfig, Export, LlamaConfig, Storage, Weights, config, decoder, encoder};
 use crate::onnx::ModelProto;
+
+/// Name of the file that an exporter writes.
+pub const ONNX_FILE: &str = "model.onnx";
 
 /// The families of models that graphs are known for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +21,19 @@ pub enum Architecture {
     Roberta,
     /// Llama, Mistral and Qwen2 decoders.
     Llama,
+    /// Whatever encoder or classifier somebody exported to `model.onnx`.
+    Onnx,
 }
 
 impl Architecture {
-    /// Its short name: `bert`, `distilbert`, `roberta` or `llama`.
+    /// Its short name: `bert`, `distilbert`, `roberta`, `llama` or `onnx`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bert => "bert",
             Self::DistilBert => "distilbert",
             Self::Roberta => "roberta",
             Self::Llama => "llama",
+            Self::Onnx => "onnx",
         }
     }
 
@@ -38,22 +44,23 @@ impl Architecture {
             Self::DistilBert => "distilbert.",
             Self::Roberta => "roberta.",
             Self::Llama => "model.",
+            Self::Onnx => "",
         }
     }
 }
 
 #[derive(Debug)]
 enum Config {
-    Encoder(EncoderConfig),
-    Decoder(LlamaConfig),
+    Encoder(EncoderConfig, Weights),
+    Decoder(LlamaConfig, Weights),
+    Export(Box<Export>),
 }
 
-/// A model folder whose configuration and headers of weights have been checked.
+/// A model folder whose configuration and headers of weights, or whose ONNX file, have been checked.
 #[derive(Debug)]
 pub struct ModelFolder {
     folder: PathBuf,
     config: Config,
-    weights: Weights,
 }
 
 #[derive(Deserialize)]
@@ -63,57 +70,82 @@ struct Kind {
 
 impl ModelFolder {
     /// Reads `config.json` and the headers of `model.safetensors`, or of the files that `model.safetensors.index.json`
-    /// names.
+    /// names. Where there is neither, a `model.onnx` is read and checked as [`Export::read`] does.
     ///
     /// # Errors
     /// [`BuildError`] if one of them cannot be read, is damaged, or is of a model that no graph is known for.
     pub fn open(folder: &Path) -> Result<Self, BuildError> {
+        let opened = |config| Self { folder: folder.to_owned(), config };
+        if is_exported(folder) {
+            let export = Export::read(&folder.join(ONNX_FILE))?;
+            return Ok(opened(Config::Export(Box::new(export))));
+        }
         let json = config::read(&folder.join("config.json"))?;
         let kind: Kind = config::parse(&json)?;
-        let config = match kind.model_type.as_str() {
-            "bert" | "distilbert" | "roberta" | "xlm-roberta" => Config::Encoder(EncoderConfig::parse(&json)?),
-            _ => Config::Decoder(LlamaConfig::parse(&json)?),
-        };
-        Ok(Self { folder: folder.to_owned(), config, weights: Weights::open_folder(folder)? })
+        let weights = || Weights::open_folder(folder);
+        Ok(opened(match kind.model_type.as_str() {
+            "bert" | "distilbert" | "roberta" | "xlm-roberta" => {
+                Config::Encoder(EncoderConfig::parse(&json)?, weights()?)
+            }
+            _ => Config::Decoder(LlamaConfig::parse(&json)?, weights()?),
+        }))
     }
 
     /// What kind of model it is.
     pub fn architecture(&self) -> Architecture {
         match &self.config {
-            Config::Encoder(config) => config.architecture,
-            Config::Decoder(_) => Architecture::Llama,
+            Config::Encoder(config, _) => config.architecture,
+            Config::Decoder(..) => Architecture::Llama,
+            Config::Export(_) => Architecture::Onnx,
         }
     }
 
-    /// Width of the hidden state.
+    /// Width of the hidden state; of a classifier ([`ModelFolder::is_classifier`]) the number of its classes.
     pub fn hidden_size(&self) -> usize {
         match &self.config {
-            Config::Encoder(config) => config.hidden_size,
-            Config::Decoder(config) => config.hidden_size,
+            Config::Encoder(config, _) => config.hidden_size,
+            Config::Decoder(config, _) => config.hidden_size,
+            Config::Export(export) => export.width(),
         }
     }
 
-    /// Number of layers.
+    /// Number of layers; of an ONNX file as [`Export::layers`] says.
     pub fn layers(&self) -> usize {
         match &self.config {
-            Config::Encoder(config) => config.num_hidden_layers,
-            Config::Decoder(config) => config.num_hidden_layers,
+            Config::Encoder(config, _) => config.num_hidden_layers,
+            Config::Decoder(config, _) => config.num_hidden_layers,
+            Config::Export(export) => export.layers(),
         }
     }
 
-    /// Tokens known.
+    /// Tokens known; of an ONNX file as [`Export::vocab_size`] says.
     pub fn vocab_size(&self) -> usize {
         match &self.config {
-            Config::Encoder(config) => config.vocab_size,
-            Config::Decoder(config) => config.vocab_size,
+            Config::Encoder(config, _) => config.vocab_size,
+            Config::Decoder(config, _) => config.vocab_size,
+            Config::Export(export) => export.vocab_size(),
         }
     }
 
-    /// Longest input in tokens.
+    /// Longest input in tokens; of an ONNX file as [`Export::max_positions`] says.
     pub fn max_positions(&self) -> usize {
         match &self.config {
-            Config::Encoder(config) => config.max_positions(),
-            Config::Decoder(config) => config.max_position_embeddings,
+            Config::Encoder(config, _) => config.max_positions(),
+            Config::Decoder(config, _) => config.max_position_embeddings,
+            Config::Export(export) => export.max_positions(),
+        }
+    }
+
+    /// Whether it classifies by itself: then it is served as it is, and has no [`ModelFolder::encoder`].
+    pub fn is_classifier(&self) -> bool {
+        matches!(&self.config, Config::Export(export) if export.is_classifier())
+    }
+
+    /// Names of the classes of a classifier; empty for anything else.
+    pub fn labels(&self) -> &[String] {
+        match &self.config {
+            Config::Export(export) => export.labels(),
+            Config::Encoder(..) | Config::Decoder(..) => &[],
         }
     }
 
@@ -125,32 +157,51 @@ impl ModelFolder {
     /// The folder that the weights really lie in, links followed: what the runtime must be given with
     /// [`Storage::Mapped`].
     pub fn weights_folder(&self) -> &Path {
-        self.weights.folder()
+        match &self.config {
+            Config::Encoder(_, weights) | Config::Decoder(_, weights) => weights.folder(),
+            Config::Export(_) => &self.folder,
+        }
     }
 
-    /// The encoder's configuration, if it is one.
+    /// The encoder's configuration, if it is one that a graph is built for.
     pub fn encoder_config(&self) -> Option<&EncoderConfig> {
         match &self.config {
-            Config::Encoder(config) => Some(config),
-            Config::Decoder(_) => None,
+            Config::Encoder(config, _) => Some(config),
+            Config::Decoder(..) | Config::Export(_) => None,
         }
     }
 
     /// The decoder's configuration, if it is one.
     pub fn decoder_config(&self) -> Option<&LlamaConfig> {
         match &self.config {
-            Config::Encoder(_) => None,
-            Config::Decoder(config) => Some(config),
+            Config::Decoder(config, _) => Some(config),
+            Config::Encoder(..) | Config::Export(_) => None,
         }
     }
 
-    /// The encoder's graph, as [`encoder`] describes it.
+    /// The encoder's graph, as [`encoder`] describes it. The weights of an ONNX file stay in the graph, whatever `storage`
+    /// says.
     ///
     /// # Errors
-    /// [`BuildError::WrongKind`] for a decoder; and if a tensor is not what the configuration calls for.
+    /// [`BuildError::WrongKind`] for a decoder, [`BuildError::Classifier`] for a classifier; and if a tensor is not what
+    /// the configuration calls for.
     pub fn encoder(&self, storage: Storage) -> Result<ModelProto, BuildError> {
-        let wrong = || BuildError::WrongKind { found: self.architecture().name(), wanted: "encoder" };
-        encoder::build(self.encoder_config().ok_or_else(wrong)?, &self.weights, storage)
+        match &self.config {
+            Config::Encoder(config, weights) => encoder::build(config, weights, storage),
+            Config::Export(export) => export.encoder(),
+            Config::Decoder(..) => Err(self.wrong("encoder")),
+        }
+    }
+
+    /// The graph of a classifier as it is, with the output `logits` `[batch, classes]`.
+    ///
+    /// # Errors
+    /// [`BuildError::WrongKind`] for anything but a classifier.
+    pub fn classifier(&self) -> Result<ModelProto, BuildError> {
+        match &self.config {
+            Config::Export(export) => export.classifier(),
+            Config::Encoder(..) | Config::Decoder(..) => Err(self.wrong("classifier")),
+        }
     }
 
     /// The decoder's graph, as [`decoder`] describes it.
@@ -158,7 +209,19 @@ impl ModelFolder {
     /// # Errors
     /// [`BuildError::WrongKind`] for an encoder; and if a tensor is not what the configuration calls for.
     pub fn decoder(&self, storage: Storage, form: DecoderForm) -> Result<ModelProto, BuildError> {
-        let wrong = || BuildError::WrongKind { found: self.architecture().name(), wanted: "decoder" };
-        decoder::build(self.decoder_config().ok_or_else(wrong)?, &self.weights, storage, form)
+        match &self.config {
+            Config::Decoder(config, weights) => decoder::build(config, weights, storage, form),
+            Config::Encoder(..) | Config::Export(_) => Err(self.wrong("decoder")),
+        }
     }
+
+    fn wrong(&self, wanted: &'static str) -> BuildError {
+        BuildError::WrongKind { found: self.architecture().name(), wanted }
+    }
+}
+
+/// Whether a folder is one with an ONNX file and no weights in safetensors, which come first.
+pub fn is_exported(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).exists();
+    has(ONNX_FILE) && !has("model.safetensors") && !has("model.safetensors.index.json")
 }

@@ -4,10 +4,13 @@
 //!  ModelFolder ── config.json ──► EncoderConfig | LlamaConfig     sizes, each within bounds
 //!       │
 //!       ├──────── safetensors ──► Weights                         headers, checked against the files' real lengths
-//!       └► encoder, decoder  ───► ModelProto                      the graph, its names the folder's own module paths
+//!       ├► encoder, decoder  ───► ModelProto                      the graph, its names the folder's own module paths
+//!       └► classifier             ▲
+//!              model.onnx ──► Export                              what somebody else exported, brought into the same form
 //! ```
 //!
-//! Every check is made before a tensor is touched, so a hostile folder costs no more than reading its headers.
+//! Every check is made before a tensor is touched, so a hostile folder costs no more than reading its headers; one with
+//! an ONNX file costs reading that.
 //!
 //! Names: an initialiser is called as the tensor is, without the architecture's prefix
 //! (`encoder.layer.5.attention.self.query.weight`, `layers.0.mlp.up_proj.weight`). What enters layer `k` is the value
@@ -17,6 +20,7 @@ mod config;
 pub mod decoder;
 pub mod encoder;
 mod error;
+mod export;
 mod folder;
 mod inline;
 mod llama;
@@ -31,7 +35,8 @@ mod weights;
 pub use config::{Activation, EncoderConfig};
 pub use decoder::DecoderForm;
 pub use error::BuildError;
-pub use folder::{Architecture, ModelFolder};
+pub use export::Export;
+pub use folder::{Architecture, ModelFolder, ONNX_FILE, is_exported};
 pub use inline::inline;
 pub use llama::{AttentionBias, LlamaConfig};
 pub use rotary::{Rotary, RotaryScaling};

@@ -10,6 +10,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
 use super::BuildError;
+use super::folder::{ONNX_FILE, is_exported};
 use crate::onnx::{DataType, TensorProto};
 
 /// Bytes of the length that a safetensors file begins with.
@@ -61,7 +62,8 @@ struct ShardIndex {
 }
 
 /// The files that a model's folder consists of, in a fixed order: `config.json`, the weights (with their index where
-/// there are several), `tokenizer.json`. Whether they exist and are what they should be is not looked at.
+/// there are several), `tokenizer.json`. Of a folder with an ONNX file: `config.json` where it is there, `model.onnx`,
+/// `tokenizer.json`. Whether they exist and are what they should be is not looked at.
 ///
 /// # Errors
 /// [`BuildError::Read`] and [`BuildError::Damaged`], for the index.
@@ -69,6 +71,10 @@ pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
     let [config, single, index, tokenizer] =
         ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json"]
             .map(|file| folder.join(file));
+    if is_exported(folder) {
+        let config = Some(config).filter(|config| config.exists());
+        return Ok(config.into_iter().chain([folder.join(ONNX_FILE), tokenizer]).collect());
+    }
     let mut files = vec![config];
     if single.exists() || !index.exists() {
         files.push(single);

@@ -1,8 +1,9 @@
 //! From a job and a base model to the graphs that train it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use datanet_inference::graph::adapt::{AdaptSpec, Binding, LoraSlot, adapt};
+use datanet_inference::graph::adapt::{AdaptError, AdaptSpec, Binding, LoraSlot, adapt, linear_modules};
 use datanet_inference::graph::build::{
     Architecture, BuildError, DecoderForm, LlamaConfig, ModelFolder, Storage, inline,
 };
@@ -75,12 +76,14 @@ impl Blueprint {
             return Err(NetworkError::Task { task: job.task, wanted });
         }
         let (graph, session, quantised) = base_graph(job, &folder, session)?;
-        let spec = spec(job, architecture);
+        let spec = spec(job, architecture, &graph)?;
         let slots = adapt(&graph, &spec)?.slots;
         if slots.is_empty() {
             return Err(NetworkError::NothingAdapted { targets: spec.targets });
         }
-        let (prefix, tail) = cut(&graph, first_layer(&slots), job.task)?;
+        // A file that somebody exported does not say where its layers begin.
+        let first = if architecture == Architecture::Onnx { 0 } else { first_layer(&slots) };
+        let (prefix, tail) = cut(&graph, first, job.task)?;
         let slots = adapt(&tail, &spec)?.slots;
         let hidden = folder.hidden_size();
         let end = folder.decoder_config().and_then(|config| config.eos_token_ids.first().copied());
@@ -246,30 +249,49 @@ fn plain_graph(task: Task, folder: &ModelFolder, storage: Storage) -> Result<Mod
 pub fn check_adapters(job: &Job, base: &Path) -> Result<(), NetworkError> {
     let folder = ModelFolder::open(base)?;
     let graph = plain_graph(job.task, &folder, Storage::Mapped)?;
-    adapt(&graph, &spec(job, folder.architecture()))?;
+    adapt(&graph, &spec(job, folder.architecture(), &graph)?)?;
     Ok(())
 }
 
-fn spec(job: &Job, architecture: Architecture) -> AdaptSpec {
-    AdaptSpec {
-        targets: targets(job, architecture),
+fn spec(job: &Job, architecture: Architecture, graph: &ModelProto) -> Result<AdaptSpec, AdaptError> {
+    Ok(AdaptSpec {
+        targets: targets(job, architecture, graph)?,
         layers: job.lora.layers.clone(),
         binding: Binding::Shared,
         scale: job.lora.scale(),
-    }
+    })
 }
 
-/// The modules that the job adapts, or the usual ones of the family.
-pub(super) fn targets(job: &Job, architecture: Architecture) -> Vec<String> {
+/// The modules that the job adapts, or the usual ones of the family: queries and values.
+fn targets(job: &Job, architecture: Architecture, graph: &ModelProto) -> Result<Vec<String>, AdaptError> {
     if !job.lora.targets.is_empty() {
-        return job.lora.targets.clone();
+        return Ok(job.lora.targets.clone());
     }
     let usual = match architecture {
         Architecture::Bert | Architecture::Roberta => ["query", "value"],
         Architecture::DistilBert => ["q_lin", "v_lin"],
         Architecture::Llama => ["q_proj", "v_proj"],
+        Architecture::Onnx => return exported_targets(graph),
     };
-    usual.map(str::to_owned).to_vec()
+    Ok(usual.map(str::to_owned).to_vec())
+}
+
+/// How families call their queries and values.
+const QUERIES_AND_VALUES: [[&str; 2]; 4] =
+    [["query", "value"], ["q_lin", "v_lin"], ["q_proj", "v_proj"], ["Wqkv", "Wqkv"]];
+
+/// The queries and values of a graph that somebody exported, by the names of its modules; none where no name tells,
+/// which adapting then refuses with a list of what there is.
+fn exported_targets(graph: &ModelProto) -> Result<Vec<String>, AdaptError> {
+    let modules = linear_modules(graph)?;
+    let last: BTreeSet<&str> =
+        modules.iter().map(|slot| slot.module.rsplit('.').next().unwrap_or(&slot.module)).collect();
+    let found = QUERIES_AND_VALUES.iter().find_map(|names| {
+        let named = |name: &&str| last.iter().any(|part| part.contains(name));
+        let chosen = || last.iter().filter(|part| names.iter().any(|name| part.contains(name)));
+        names.iter().all(named).then(|| chosen().map(|part| (*part).to_owned()).collect())
+    });
+    Ok(found.unwrap_or_default())
 }
 
 /// The first layer that is adapted; 0 where adapters lie outside the layers too.
