@@ -17,6 +17,7 @@ mod config;
 pub mod decoder;
 pub mod encoder;
 mod error;
+mod finite;
 mod folder;
 mod llama;
 mod names;

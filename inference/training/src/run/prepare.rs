@@ -130,12 +130,11 @@ fn belonging(data: &Dataset, by_record: bool) -> Belonging {
 }
 
 fn following(job: &Job, data: &Dataset, belonging: &Belonging) -> Following {
-    let clip = job.attribution.clip;
     Following {
         column_of: belonging.column_of.clone(),
         columns: belonging.columns(),
         curvature: curvature(job, data.labels.len()),
-        clip: (clip > 0.0).then_some(clip),
+        clip: job.attribution.bound(),
     }
 }
 
