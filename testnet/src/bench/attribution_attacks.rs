@@ -14,7 +14,7 @@ use super::attribution_text::{Texts, job};
 use crate::ui::{Step, Ui};
 
 /// Attackers on the digits, spread over the contributors.
-const ATTACKERS: usize = 10;
+const ATTACKERS: usize = 4;
 /// 1 / gain of an attack that gains nothing, less what adding up shares in another order rounds.
 const GOAL: f64 = 1.0 - 1e-6;
 /// 1 / gain of outliers, of which some are only unlike the others.

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::bench::{
-    self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, Measure, QuantBench, ServeBench,
-    TrainBench,
+    self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, Measure,
+    QuantBench, ServeBench, TrainBench,
 };
 
 /// What can be measured.
