@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use datanet_inference::engine::{EngineError, folder_id};
@@ -17,10 +17,13 @@ const MAX_FOLDERS: usize = 256;
 /// one tick the second does not show.
 const SETTLED: i64 = 2;
 
-/// Ids of folders, with what their files looked like when they were hashed.
+/// Folders with their ids, and what their files looked like when they were hashed.
+type Known = BTreeMap<PathBuf, (Vec<Look>, [u8; 32])>;
+
+/// The ids of folders.
 #[derive(Debug, Default)]
 pub(super) struct BaseIds {
-    known: Mutex<BTreeMap<PathBuf, (Vec<Look>, [u8; 32])>>,
+    known: Mutex<Known>,
 }
 
 /// What tells a file from what it was before without reading it. Nobody can set the time of its last change.
@@ -66,7 +69,7 @@ impl BaseIds {
         Ok(id)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, (Vec<Look>, [u8; 32])>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing is left half done in a map whose entries are whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
