@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use datanet_inference::engine::folder_id;
 use datanet_inference::graph::build::{Architecture, BuildError, ModelFolder, Storage};
 use datanet_training::job::{Job, Task};
 use datanet_training::network::check_adapters;
 use datanet_types::ModelId;
 
-use super::import::can_be_base;
+use super::base_ids::BaseIds;
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
 
@@ -30,8 +29,8 @@ impl Core {
         if let (Ok(info), Some(folder)) = (self.models.info(), self.models.folder()) {
             bases.push(Base { id: ModelId(info.id), name: info.name, folder: folder.to_path_buf() });
         }
-        let folder = self.models_folder();
-        let listed = tokio::task::spawn_blocking(move || list(&folder)).await;
+        let (folder, core) = (self.models_folder(), self.clone());
+        let listed = tokio::task::spawn_blocking(move || list(&folder, &core.factory.base_ids)).await;
         bases.extend(listed.map_err(|error| ServiceError::internal("models-folder", error.to_string()))?);
         Ok(bases)
     }
@@ -100,16 +99,13 @@ fn unknown(name: &str, known: &str, folder: &Path) -> ServiceError {
 }
 
 /// The model folders in `folder`; what is no model, or one that nothing is made from, is passed over.
-fn list(folder: &Path) -> Vec<Base> {
+fn list(folder: &Path, ids: &BaseIds) -> Vec<Base> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     let base = |folder: PathBuf| {
         let name = folder.file_name()?.to_str()?.to_owned();
-        if !can_be_base(&folder) {
-            return None;
-        }
-        let id = folder_id(&folder).ok()?;
+        let id = ids.id(&folder).ok()??;
         Some(Base { id: ModelId(id), name, folder })
     };
     folders.into_iter().filter_map(base).collect()

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - `jobs`: what is asked for, checked before it waits; `worker`: one job at a time, resumed after a crash.
-//! - [`base`]: base models by name or id; [`data`]: the records behind a snapshot.
+//! - [`base`], `base_ids`: base models by name or id; [`data`]: the records behind a snapshot.
 //! - [`release`]: packing, registering, fetching and checking; [`served`], `deploy`: models in memory, rolling back; `names`:
 //!   which model is meant; [`gate`]: what its audit says.
 //! - [`classify`], [`complete`]: answers; `explain`, `spans`: whose records moved them; [`answers`]: the same for receipts
@@ -16,6 +16,7 @@
 pub mod answers;
 pub mod attribution;
 pub mod base;
+mod base_ids;
 pub mod classify;
 pub mod complete;
 pub mod data;
@@ -59,6 +60,8 @@ pub struct Factory {
     taking: Mutex<()>,
     /// Models in memory.
     pub served: served::Served,
+    /// The ids of base models.
+    base_ids: base_ids::BaseIds,
     /// Held while a model is deployed or taken down: one at a time.
     deploying: Mutex<()>,
 }
@@ -73,6 +76,7 @@ impl Factory {
             running: std::sync::Mutex::default(),
             taking: Mutex::default(),
             served: served::Served::default(),
+            base_ids: base_ids::BaseIds::default(),
             deploying: Mutex::default(),
         }
     }

@@ -361,6 +361,15 @@ async fn bad_completions(node: &Api) {
     refused("no share", ask(json!({ "top_p": 0 })), 400, "top_p", "above 0").await;
     refused("many", ask(json!({ "n": 3 })), 400, "n", "n is 1").await;
     refused("too long", ask(json!({ "prompt": "a b c d e ".repeat(400) })), 400, "context-too-long", "tokens").await;
+    for (what, prompt) in [("no prompt", ""), ("a blank prompt", " \n\t")] {
+        refused(what, ask(json!({ "prompt": prompt })), 400, "empty-text", "empty").await;
+    }
+    let silent = json!({
+        "model": "writer", "account": "bob",
+        "messages": [{ "role": "user", "content": "" }, { "role": "assistant", "content": " " }],
+    });
+    let silent = node.raw(Method::POST, "/v1/chat/completions").json(&silent);
+    refused("a chat of nothing", silent, 400, "empty-text", "nothing is said").await;
     refused("two prompts", ask(json!({ "prompt": ["a", "b"] })), 400, "prompt", "one prompt").await;
     refused("no such model", ask(json!({ "model": "gpt-9" })), 404, "unknown-model", "gpt-9").await;
     let classify =

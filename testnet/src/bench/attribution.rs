@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use datanet_training::attribution::study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
 use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
+use datanet_training::job::{Attribution, Method};
 
-use super::{Measure, attribution_attacks, attribution_text};
+use super::attribution_text::{self, Texts};
+use super::{Measure, attribution_attacks};
 use crate::peer::PythonPackages;
 use crate::ui::Ui;
 
@@ -37,8 +39,35 @@ pub struct AttributionBench {
     pub data: Option<PathBuf>,
     /// Whether attacks are measured instead of methods.
     pub attacks: bool,
+    /// Attackers on the texts.
+    pub attackers: usize,
+    /// A record's gradient is at most so many times its batch's median; 0 for no bound, none for what a job ships with.
+    pub clip: Option<f32>,
+    /// The only task that is measured on; none for both.
+    pub only: Option<AttributionTask>,
     /// Retrainings with a tenth of the records removed, each task.
     pub subsets: usize,
+}
+
+/// What is learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AttributionTask {
+    /// Handwritten digits on a small network.
+    Digits,
+    /// Texts on a transformer.
+    Texts,
+}
+
+impl AttributionBench {
+    /// The bound on a record's gradient.
+    fn clip(&self) -> Option<f32> {
+        let shipped = Attribution { method: Method::Influence, ..Attribution::default() };
+        Attribution { clip: self.clip.unwrap_or(shipped.clip), ..shipped }.bound()
+    }
+
+    fn wants(&self, task: AttributionTask) -> bool {
+        self.only.is_none_or(|only| only == task)
+    }
 }
 
 /// Measures.
@@ -47,22 +76,40 @@ pub struct AttributionBench {
 /// When the digits or texts cannot be had, or a training fails.
 pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
     let ui = Ui::new(json);
-    let points = digits(&ui).await?;
-    let (bench, texts) = (bench.clone(), attribution_text::Texts::ready(&ui, bench.data.as_deref()).await?);
+    let points = if bench.wants(AttributionTask::Digits) { Some(digits(&ui).await?) } else { None };
+    let texts = match bench.wants(AttributionTask::Texts) {
+        true => Some(attribution_text::Texts::ready(&ui, bench.data.as_deref()).await?),
+        false => None,
+    };
+    let bench = bench.clone();
     // Trainings of minutes, which no asynchronous thread should be kept by.
-    tokio::task::spawn_blocking(move || {
-        if bench.attacks {
-            return attribution_attacks::run(&points, &texts, &ui);
-        }
-        let mut measures = vec![convex_check(&points, bench.subsets, &ui)?];
-        for noisy in [false, true] {
-            let report = study_digits(&points, noisy, bench.subsets, &ui)?;
-            measures.extend(compared(if noisy { "noisy digits" } else { "digits" }, &report));
-        }
-        measures.extend(attribution_text::run(&texts, bench.subsets, &ui)?);
-        Ok(measures)
-    })
-    .await?
+    tokio::task::spawn_blocking(move || measure(&bench, points.as_ref(), texts.as_ref(), &ui)).await?
+}
+
+fn measure(bench: &AttributionBench, points: Option<&Points>, texts: Option<&Texts>, ui: &Ui) -> Result<Vec<Measure>> {
+    let (clip, mut measures) = (bench.clip(), Vec::new());
+    if let Some(points) = points {
+        measures.extend(match bench.attacks {
+            true => attribution_attacks::on_digits(points, clip, ui)?,
+            false => on_digits(points, bench.subsets, clip, ui)?,
+        });
+    }
+    if let Some(texts) = texts {
+        measures.extend(match bench.attacks {
+            true => attribution_attacks::on_texts(texts, bench.attackers, clip, ui)?,
+            false => attribution_text::run(texts, bench.subsets, clip, ui)?,
+        });
+    }
+    Ok(measures)
+}
+
+fn on_digits(points: &Points, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
+    let mut measures = vec![convex_check(points, subsets, ui)?];
+    for noisy in [false, true] {
+        let report = study_digits(points, noisy, subsets, clip, ui)?;
+        measures.extend(compared(if noisy { "noisy digits" } else { "digits" }, &report));
+    }
+    Ok(measures)
 }
 
 async fn digits(ui: &Ui) -> Result<Points> {
@@ -97,8 +144,9 @@ fn convex_check(points: &Points, subsets: usize, ui: &Ui) -> Result<Measure> {
     Ok(reached("convex check: influence functions", "LDS", Some(lds), GOAL_CONVEX))
 }
 
-fn study_digits(points: &Points, noisy: bool, subsets: usize, ui: &Ui) -> Result<Report> {
+fn study_digits(points: &Points, noisy: bool, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Report> {
     let mut task = DigitsTask::new(points, noisy, 0)?;
+    task.course.clip = clip;
     let plan = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let step = ui.step(if noisy { "noisy digits" } else { "digits" });
     let report = task.run(&plan, &mut |done, all| {
@@ -112,8 +160,8 @@ fn study_digits(points: &Points, noisy: bool, subsets: usize, ui: &Ui) -> Result
 /// What was studied, in a few words.
 pub(super) fn summary(report: &Report) -> String {
     let accuracy = report.accuracy.map(|share| format!("accuracy {share:.3}, ")).unwrap_or_default();
-    let (loss, steps) = (report.loss, report.steps);
-    format!("{accuracy}loss {loss:.3}, {} parameters, {steps} steps", report.parameters)
+    let Report { loss, steps, parameters, training_seconds, .. } = report;
+    format!("{accuracy}loss {loss:.3}, {parameters} parameters, {steps} steps, {training_seconds:.1} s a training")
 }
 
 /// Forward replay with all rows beside every method, itself with cheaper rows included: the latter, and agreement

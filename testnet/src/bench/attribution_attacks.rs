@@ -13,8 +13,8 @@ use super::Measure;
 use super::attribution_text::{Texts, job};
 use crate::ui::{Step, Ui};
 
-/// Attackers on the digits, and on the texts, where one takes longer; spread over the contributors.
-const ATTACKERS: [usize; 2] = [4, 2];
+/// Attackers on the digits, spread over the contributors.
+const ATTACKERS: usize = 4;
 /// 1 / gain of an attack that gains nothing, less what adding up shares in another order rounds.
 const GOAL: f64 = 1.0 - 1e-6;
 /// 1 / gain of outliers, of which some are only unlike the others.
@@ -22,31 +22,28 @@ const GOAL_OUTLIER: f64 = 1.0 / 1.1;
 /// The least gain that is divided by.
 const LEAST: f64 = 0.01;
 
-/// Measures.
+/// On the digits.
 ///
 /// # Errors
 /// When a training fails, or an attacker earns nothing before the attack.
-pub(super) fn run(points: &Points, texts: &Texts, ui: &Ui) -> Result<Vec<Measure>> {
-    let mut measures = on_digits(points, ui)?;
-    measures.extend(on_texts(texts, ui)?);
-    Ok(measures)
-}
-
-fn on_digits(points: &Points, ui: &Ui) -> Result<Vec<Measure>> {
+pub(super) fn on_digits(points: &Points, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
     let task = DigitsTask::new(points, false, 0)?;
     let records: Vec<usize> = (0..task.contributors.len()).collect();
     let corpus = PointCorpus::new(task.model.points.pick(&records), task.contributors.clone());
     let queries = task.model.points.pick(&task.queries);
     let mut measure = |corpus: &PointCorpus| -> Result<Vec<f64>> {
-        let course = &task.course;
-        let pay = corpus.pay(&task.model.network, &course.initial, &course.recipe, &queries, Defence::default())?;
-        Ok(pay)
+        let (course, defence) = (&task.course, Defence { clip, ..Defence::default() });
+        Ok(corpus.pay(&task.model.network, &course.initial, &course.recipe, &queries, defence)?)
     };
-    let step = ui.bar("attacks on the digits", 1 + ALL.len() * ATTACKERS[0]);
-    mount("digits", &corpus, ATTACKERS[0], &mut measure, step)
+    let step = ui.bar("attacks on the digits", 1 + ALL.len() * ATTACKERS);
+    mount("digits", &corpus, ATTACKERS, &mut measure, step)
 }
 
-fn on_texts(texts: &Texts, ui: &Ui) -> Result<Vec<Measure>> {
+/// On the texts.
+///
+/// # Errors
+/// As on the digits.
+pub(super) fn on_texts(texts: &Texts, attackers: usize, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
     let cache = tempfile::tempdir()?;
     let (job, session) = (job(), SessionConfig::default());
     let mut network = Network::new(NetworkConfig {
@@ -59,11 +56,11 @@ fn on_texts(texts: &Texts, ui: &Ui) -> Result<Vec<Measure>> {
     })?;
     let corpus = TextCorpus::new(texts.data.clone());
     let mut measure = |corpus: &TextCorpus| -> Result<Vec<f64>> {
-        let pay = corpus.pay(&mut network, &job.recipe, Curvature::TrueLabel, Defence::default())?;
-        Ok(pay)
+        let defence = Defence { clip, ..Defence::default() };
+        Ok(corpus.pay(&mut network, &job.recipe, Curvature::TrueLabel, defence)?)
     };
-    let step = ui.bar("attacks on the texts", 1 + ALL.len() * ATTACKERS[1]);
-    mount("texts", &corpus, ATTACKERS[1], &mut measure, step)
+    let step = ui.bar("attacks on the texts", 1 + ALL.len() * attackers);
+    mount("texts", &corpus, attackers, &mut measure, step)
 }
 
 /// Every attack by each of `attackers`.
@@ -98,7 +95,10 @@ fn mean(task: &str, attack: Attack, gains: &[Gain]) -> Measure {
     let mean = |of: fn(&Gain) -> f64| gains.iter().map(of).sum::<f64>() / gains.len().max(1) as f64;
     let (before, after, gained) = (mean(|one| one.before), mean(|one| one.after), mean(|one| one.gain));
     let goal = if attack == Attack::Outlier { GOAL_OUTLIER } else { GOAL };
-    let measure = format!("{task}: share with {}", name(attack));
+    let gain = |pick: fn(f64, f64) -> f64| gains.iter().map(|one| one.gain).reduce(pick).unwrap_or_default();
+    let (least, most) = (gain(f64::min), gain(f64::max));
+    let spread = if gains.len() > 1 { format!(" (gain {least:.2} to {most:.2})") } else { String::new() };
+    let measure = format!("{task}: share with {}{spread}", name(attack));
     Measure::of(&measure, "share", after, before, "without the attack", 1.0 / gained.max(LEAST), goal)
 }
 

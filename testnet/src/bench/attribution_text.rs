@@ -82,11 +82,12 @@ fn training(data: &Dataset) -> Result<TrainingData> {
 ///
 /// # Errors
 /// When a training fails.
-pub(super) fn run(texts: &Texts, subsets: usize, ui: &Ui) -> Result<Vec<Measure>> {
+pub(super) fn run(texts: &Texts, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
     let step = ui.step(format!("{} texts on a transformer", texts.data.train.len()));
     let cache = tempfile::tempdir()?;
     let (job, session) = (job(), SessionConfig::default());
     let mut task = TextTask::new(&texts.data, &job, &texts.model, cache.path(), &texts.runtime, &session)?;
+    task.course.clip = clip;
     let audit = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let plan = TextPlan {
         curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],

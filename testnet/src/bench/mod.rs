@@ -19,7 +19,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 
 pub use adapters::{AdaptersBench, run as adapters};
-pub use attribution::{AttributionBench, run as attribution};
+pub use attribution::{AttributionBench, AttributionTask, run as attribution};
 pub use contribute::{ContributeBench, run as contribute};
 pub use embed::{EmbedBench, run as embed};
 pub use generate::{GenerateBench, run as generate};

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::bench::{
-    self, AdaptersBench, AttributionBench, ContributeBench, EmbedBench, GenerateBench, Measure, QuantBench, ServeBench,
-    TrainBench,
+    self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, Measure,
+    QuantBench, ServeBench, TrainBench,
 };
 
 /// What can be measured.
@@ -129,6 +129,16 @@ pub(super) enum Bench {
         /// Attempts to be paid more for the same data instead
         #[arg(long)]
         attacks: bool,
+        /// Attackers on the texts, spread over the contributors
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=20))]
+        attackers: u8,
+        /// A record's gradient is at most so many times its batch's median, 0 for no bound; what a job ships with if
+        /// not given
+        #[arg(long)]
+        clip: Option<f32>,
+        /// The task to measure on, of both
+        #[arg(long, value_enum)]
+        only: Option<AttributionTask>,
         /// Retrainings with a tenth of the records removed, each task
         #[arg(long, default_value_t = 20)]
         subsets: usize,
@@ -169,8 +179,10 @@ impl Bench {
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
             }
-            Self::Attribution { data, attacks, subsets, json } => {
-                (bench::attribution(&AttributionBench { data, attacks, subsets }, json).await?, json)
+            Self::Attribution { data, attacks, attackers, clip, only, subsets, json } => {
+                let attackers = usize::from(attackers);
+                let bench = AttributionBench { data, attacks, attackers, clip, only, subsets };
+                (bench::attribution(&bench, json).await?, json)
             }
         })
     }

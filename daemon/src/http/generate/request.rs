@@ -169,6 +169,9 @@ impl ChatRequest {
         let messages = messages?;
         let length = messages.iter().map(|message| message.content.len()).fold(0, usize::saturating_add);
         check_length(length)?;
+        if messages.iter().all(|message| message.content.trim().is_empty()) {
+            return Err(bad("empty-text", "nothing is said in the messages; send some words"));
+        }
         let top = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (true, top) => Some(top.unwrap_or(0)),
             (false, None | Some(0)) => None,
@@ -212,9 +215,17 @@ impl CompletionRequest {
             (Some(prompt), true) => prompt,
             _ => return Err(bad("prompt", "send one prompt a request")),
         };
-        check_length(prompt.len())?;
+        check_prompt(&prompt)?;
         self.shared.into_ask(state, Prompt::Text(prompt), None, self.logprobs)
     }
+}
+
+/// An empty prompt is refused, though some models could begin from nothing: nobody pays for an answer to no question.
+fn check_prompt(prompt: &str) -> ServiceResult<()> {
+    if prompt.trim().is_empty() {
+        return Err(bad("empty-text", "the prompt is empty; send some words"));
+    }
+    check_length(prompt.len())
 }
 
 fn check_length(bytes: usize) -> ServiceResult<()> {

@@ -21,6 +21,7 @@ pub mod decoder;
 pub mod encoder;
 mod error;
 mod export;
+mod finite;
 mod folder;
 mod inline;
 mod llama;

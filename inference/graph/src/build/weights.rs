@@ -49,10 +49,10 @@ pub struct Weights {
 
 /// One safetensors file.
 #[derive(Debug)]
-struct Shard {
-    path: PathBuf,
+pub(super) struct Shard {
+    pub(super) path: PathBuf,
     location: String,
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     data_start: u64,
 }
 
@@ -132,6 +132,10 @@ impl Weights {
         self.shards.first().and_then(|shard| shard.path.parent()).unwrap_or(Path::new("."))
     }
 
+    pub(super) fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
     /// Whether a tensor of this name is there.
     pub fn contains(&self, name: &str) -> bool {
         self.places.contains_key(name)
@@ -190,7 +194,8 @@ impl Shard {
         Ok(Self { path: path.to_owned(), location, metadata, data_start })
     }
 
-    fn range(&self, info: &TensorInfo) -> (u64, u64) {
+    /// Offset and length of a tensor in the file.
+    pub(super) fn range(&self, info: &TensorInfo) -> (u64, u64) {
         let (start, end) = info.data_offsets;
         (self.data_start + start as u64, (end - start) as u64)
     }

@@ -5,8 +5,9 @@
 
 use super::model::Rows;
 
-/// A multiple that leaves most records alone and takes the edge off outliers.
-pub const ORDINARY: f32 = 2.0;
+/// The multiple that jobs clip at where they name none. It takes the edge off outliers and leaves honest records
+/// alone: at 2, digits of clean contributors are told apart a point worse than unclipped, at 3 a tenth of a point.
+pub const ORDINARY: f32 = 3.0;
 
 /// Shortens each row to at most `multiple` times the median length, and says by which factor each row was scaled.
 pub fn shorten(gradients: &mut Rows, multiple: f32) -> Vec<f32> {

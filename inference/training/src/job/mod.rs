@@ -241,6 +241,20 @@ mod tests {
     }
 
     #[test]
+    fn gradients_are_clipped_with_influence_unless_a_job_says_no() {
+        let bound = |more: &str| Job::from_toml(&format!("{SMALL}[attribution]\n{more}")).unwrap().attribution.bound();
+        assert_eq!(bound("method = \"influence\""), Some(crate::attribution::clip::ORDINARY));
+        assert_eq!(bound("method = \"influence\"\nclip = 5.0"), Some(5.0));
+        assert_eq!(bound("method = \"influence\"\nclip = 0.0"), None);
+        // Without influence no gradient of a single record is looked at, so none is shortened.
+        assert_eq!((bound("clip = 5.0"), bound("method = \"gauss-newton\"")), (None, None));
+        // A job is kept with the number that it was made with, so that what it means does not change with the default.
+        let job = Job::from_toml(&format!("{SMALL}[attribution]\nmethod = \"influence\"\n")).unwrap();
+        let kept: serde_json::Value = serde_json::from_str(&job.to_json()).unwrap();
+        assert!(kept["attribution"]["clip"].is_number(), "{kept:#}");
+    }
+
+    #[test]
     fn a_wrong_key_or_value_is_named() {
         let error = |more: &str| Job::from_toml(&format!("{SMALL}{more}")).unwrap_err().to_string();
         assert!(error("ranks = 3").contains("ranks"));

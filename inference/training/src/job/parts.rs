@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::JobError;
+use crate::attribution::clip;
 
 /// What a model is trained for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,8 +196,8 @@ pub struct Attribution {
     pub method: Method,
     /// Its curvature rows.
     pub curvature: CurvatureRows,
-    /// Gradients of single records are shortened to this multiple of their batch's median length, so that nobody buys
-    /// influence with an outlier; 0 leaves them alone.
+    /// With influence, gradients of single records are shortened to this multiple of their batch's median length, so
+    /// that nobody buys influence with an outlier; 0 leaves them alone.
     pub clip: f32,
     /// Retrainings without a random tenth of the records, for the release's gate; 0 publishes no gate.
     pub audit_subsets: usize,
@@ -209,7 +210,7 @@ impl Default for Attribution {
         Self {
             method: Method::None,
             curvature: CurvatureRows::Auto,
-            clip: 0.0,
+            clip: clip::ORDINARY,
             audit_subsets: 0,
             audit_contributors: 0,
         }
@@ -217,6 +218,12 @@ impl Default for Attribution {
 }
 
 impl Attribution {
+    /// The multiple of their batch's median to which gradients of single records are shortened; none leaves them alone,
+    /// as does any method that does not look at them while training.
+    pub fn bound(&self) -> Option<f32> {
+        (self.method == Method::Influence && self.clip > 0.0).then_some(self.clip)
+    }
+
     pub(super) fn check(&self) -> Result<(), JobError> {
         real("attribution.clip", self.clip, 0.0, 1e6)?;
         within("attribution.audit_subsets", self.audit_subsets, 0, 1000)?;

@@ -60,6 +60,25 @@ pub enum TrainError {
     /// The tokenizer.
     #[error(transparent)]
     Tokens(#[from] TokenError),
+    /// The base model is not made of numbers only.
+    #[error(
+        "tensor {tensor} of the base model in {} holds numbers that are infinite or none, so no answer of it is one; fetch the model again",
+        folder.display()
+    )]
+    BadBase {
+        /// The base's folder.
+        folder: PathBuf,
+        /// The first such tensor.
+        tensor: String,
+    },
+    /// The base model cannot answer these records.
+    #[error(
+        "the base model's own answer to batch {records:?} is not finite, before anything is learnt; its weights are, so look at these records, or take another base"
+    )]
+    BaseAnswer {
+        /// The batch's records.
+        records: Vec<usize>,
+    },
     /// A number is infinite or not a number.
     #[error(
         "the {what} is not finite at step {step}, batch {records:?}; the last good state is kept, lower recipe.learning_rate or look at these records"

@@ -150,7 +150,7 @@ impl Work<'_, '_> {
         };
         let mut course =
             Course::new(self.setup.job.recipe.clone(), self.prepared.start.clone(), self.setup.data.train.len());
-        course.clip = (attribution.clip > 0.0).then_some(attribution.clip);
+        course.clip = attribution.bound();
         let answers = self.answers();
         let network = &mut self.prepared.network;
         // Steps and whole retrainings ask the same observer, which may end either.

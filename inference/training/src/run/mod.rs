@@ -11,6 +11,7 @@
 //! The same setup gives the same bytes, whether it ran in one go, was stopped and started again, or was killed: the
 //! order of the records and every random number come from the job's seed, and a checkpoint holds the whole state.
 
+mod blame;
 mod drive;
 mod error;
 mod event;
@@ -152,7 +153,7 @@ fn learn(
     let rhythm =
         Rhythm { evaluate: evaluation.every, patience: evaluation.early_stop, checkpoint: evaluation.checkpoint };
     let begun = std::time::Instant::now();
-    let ended = drive(&mut trainer, checkpoints, rhythm, observer)?;
+    let ended = drive(&mut trainer, checkpoints, rhythm, observer).map_err(|error| blame::blame(setup, error))?;
     let seconds = begun.elapsed().as_secs_f64();
     let state = &trainer.state;
     let paper = Transcript {

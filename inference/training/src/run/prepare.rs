@@ -130,12 +130,11 @@ fn lots(data: &Dataset, parameters: usize) -> Lots {
 }
 
 fn following(job: &Job, data: &Dataset, lots: &Lots) -> Following {
-    let clip = job.attribution.clip;
     Following {
         column_of: lots.belonging.column_of.clone(),
         columns: lots.belonging.columns(),
         curvature: curvature(job, data.labels.len()),
-        clip: (clip > 0.0).then_some(clip),
+        clip: job.attribution.bound(),
     }
 }
 

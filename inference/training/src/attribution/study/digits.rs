@@ -166,6 +166,28 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "DATANET_DIGITS must name scikit-learn's digits.csv, unpacked"]
+    fn what_clipping_costs() {
+        let path = std::env::var("DATANET_DIGITS").expect("DATANET_DIGITS names digits.csv");
+        let points = Points::digits(&std::fs::read(path).unwrap()).unwrap();
+        for noisy in [false, true] {
+            for clip in [None, Some(2.0), Some(3.0), Some(4.0)] {
+                let (mut accuracy, mut loss) = (Vec::new(), 0.0);
+                for seed in 0..10 {
+                    let mut task = DigitsTask::new(&points, noisy, seed).unwrap();
+                    task.course.clip = clip;
+                    let theta = task.course.train(&mut task.model, &[]).unwrap();
+                    accuracy.extend(task.model.accuracy(&theta, &task.queries).unwrap());
+                    let losses = task.model.losses(&theta, &task.queries).unwrap();
+                    loss += losses.iter().sum::<f32>() / losses.len() as f32 / 10.0;
+                }
+                let mean = accuracy.iter().sum::<f32>() / accuracy.len() as f32;
+                println!("noisy {noisy}, clip {clip:?}: accuracy {mean:.4}, loss {loss:.4}, each {accuracy:.3?}");
+            }
+        }
+    }
+
+    #[test]
     #[ignore = "minutes, and DATANET_DIGITS must name scikit-learn's digits.csv, unpacked"]
     fn the_real_digits() {
         let path = std::env::var("DATANET_DIGITS").expect("DATANET_DIGITS names digits.csv");
