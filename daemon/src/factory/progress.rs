@@ -57,6 +57,8 @@ pub(super) enum Report {
         step: usize,
         /// Steps in all.
         steps: usize,
+        /// Columns whose influence is followed.
+        columns: usize,
     },
     /// A step is done.
     Step {
@@ -81,13 +83,16 @@ impl Report {
     /// Applies the report to a job's progress; the event that it makes, if it is worth one.
     pub fn apply(&self, job: &mut JobRecord) -> Option<JobEvent> {
         match self {
-            Self::Started { step, steps } => {
+            Self::Started { step, steps, columns } => {
                 job.progress.phase = "training".to_owned();
                 (job.progress.step, job.progress.steps) = (*step as u64, *steps as u64);
-                let message = match step {
+                let mut message = match step {
                     0 => format!("training begins: {steps} steps"),
                     step => format!("training goes on at step {step} of {steps}"),
                 };
+                if *columns > 0 {
+                    message.push_str(&format!(", the influence of {columns} columns is followed"));
+                }
                 Some(event(EventLevel::Info, "message", &message))
             }
             Self::Step { step, steps, loss, rate, seconds_left, memory_bytes } => {

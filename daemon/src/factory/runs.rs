@@ -264,7 +264,7 @@ fn is_told(step: usize, steps: usize) -> bool {
 /// An event in the daemon's own terms.
 fn report(event: Event) -> Report {
     match event {
-        Event::Started { steps, done, .. } => Report::Started { step: done, steps },
+        Event::Started { steps, done, columns, .. } => Report::Started { step: done, steps, columns },
         Event::Step { step, steps, loss, rate, seconds_left, memory_bytes } => {
             Report::Step { step, steps, loss, rate, seconds_left, memory_bytes }
         }

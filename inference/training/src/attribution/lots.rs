@@ -45,7 +45,7 @@ impl Lots {
         Self::of_size(sources, count, sources.len().div_ceil(free).max(2))
     }
 
-    fn of_size(sources: &[usize], count: usize, size: usize) -> Self {
+    pub(super) fn of_size(sources: &[usize], count: usize, size: usize) -> Self {
         let mut records: Vec<Vec<usize>> = vec![Vec::new(); count];
         sources.iter().enumerate().for_each(|(record, source)| records[*source].push(record));
         let mut column_of = vec![None; sources.len()];

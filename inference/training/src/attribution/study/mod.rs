@@ -249,5 +249,7 @@ fn by_vectors(study: &Study<'_>) -> Vec<Valued> {
 }
 
 #[cfg(test)]
+mod names_tests;
+#[cfg(test)]
 #[path = "study_tests.rs"]
 mod tests;
