@@ -60,8 +60,9 @@ fn an_answer_is_explained_by_contributors_and_by_records() {
     assert_eq!(records.len(), 96);
     let standing = explainer.standing();
     assert!(standing.earns.iter().any(|earns| *earns) && !standing.earns.iter().all(|earns| *earns));
-    let expected = records.iter().zip(&standing.earns).map(|(value, earns)| if *earns { value.max(0.0) } else { 0.0 });
-    assert_eq!(why.earned, expected.collect::<Vec<f32>>());
+    assert_eq!(why.earned, standing.earned(&records));
+    let helps = |(value, earns): (&f32, &bool)| *earns && *value > 0.0;
+    assert!(why.earned.iter().map(|earned| *earned > 0.0).eq(records.iter().zip(&standing.earns).map(helps)));
     for (source, value) in why.values.iter().enumerate() {
         let own = data.train.iter().zip(&records).filter(|(example, _)| example.source == source);
         let sum: f32 = own.map(|(_, value)| value).sum();

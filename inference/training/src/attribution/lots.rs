@@ -8,7 +8,8 @@
 //!    can be followed through training; what is left of several sources shares a lot.
 //! 2. A lot whose mean value over the held-out answers is not positive earns nothing ([`Standing`]): that is settled with
 //!    the release. Without it, noise is paid for every answer that it happens to help.
-//! 3. An answer pays each other lot the positive part of its value for that answer, its records alike.
+//! 3. An answer pays each other lot the positive part of its value for that answer, its records alike, and none of them
+//!    more than [`MOST`] times the mean: a record that was made to dominate takes a bounded part of any fee.
 //!
 //! Near-duplicates never come this far: only the first of them is trained on ([`super::clusters`]).
 
@@ -18,6 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::Belonging;
 use super::model::Rows;
+
+/// What a lot earns by an answer at most, in means of what lots earn by it.
+pub const MOST: f32 = 5.0;
 
 /// Which columns of a table are followed, and which of them earn together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +129,11 @@ impl Standing {
     pub fn earned(&self, values: &[f32]) -> Vec<f32> {
         let mut sums = vec![0.0f32; self.earns.len()];
         values.iter().zip(&self.lot_of).for_each(|(value, lot)| sums[*lot] += value);
-        sums.iter().zip(&self.earns).map(|(sum, earns)| if *earns { sum.max(0.0) } else { 0.0 }).collect()
+        sums.iter_mut().zip(&self.earns).for_each(|(sum, earns)| *sum = if *earns { sum.max(0.0) } else { 0.0 });
+        let helped = sums.iter().filter(|sum| **sum > 0.0).count().max(1) as f32;
+        let most = MOST * sums.iter().sum::<f32>() / helped;
+        sums.iter_mut().for_each(|sum| *sum = sum.min(most));
+        sums
     }
 
     /// The lot of a record.
@@ -189,6 +197,15 @@ mod tests {
         assert_eq!(standing.earns, [true, false, true]);
         assert_eq!(standing.earned(&[-1.0, 5.0, 2.0]), [0.0, 0.0, 2.0]);
         assert_eq!(shares(&standing, &rows(3, vec![1.0, 9.0, 3.0]), &[0, 1, 0]), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn no_lot_takes_more_than_its_bound() {
+        let standing = Lots::by_record(&[0; 12]).standing(&rows(12, vec![1.0; 12]));
+        let mut values = [1.0; 12];
+        values[3] = 989.0;
+        let earned = standing.earned(&values);
+        assert_eq!((earned[3], earned[4]), (5.0 * 1000.0 / 12.0, 1.0));
     }
 
     #[test]
