@@ -17,7 +17,7 @@ use crate::{Address, BlobHash, ContributionId, DatanetId, Digest, ModelId};
 /// Longest manifest in bytes.
 pub const MAX_RELEASE_BYTES: usize = 16 * 1024 * 1024;
 /// The version of manifests written now.
-pub const RELEASE_VERSION: u32 = 1;
+pub const RELEASE_VERSION: u32 = 2;
 /// Most files of a release.
 pub const MAX_FILES: usize = 64;
 /// Most sources, and most contributions of one source.
@@ -363,8 +363,9 @@ impl Release {
         }
         spread.retain(|influence| !is_revoked(&influence.contribution));
         if spread.len() > MAX_INFLUENCES {
-            let strength = |influence: &Influence| influence.value.unsigned_abs().max(influence.earned);
-            spread.sort_by_key(|influence| (Reverse(strength(influence)), influence.contribution));
+            // Whoever earned comes first, however loudly others harmed.
+            let strength = |influence: &Influence| (Reverse(influence.earned), Reverse(influence.value.unsigned_abs()));
+            spread.sort_by_key(|influence| (strength(influence), influence.contribution));
             spread.truncate(MAX_INFLUENCES);
         }
         spread.sort_by_key(|influence| influence.contribution);

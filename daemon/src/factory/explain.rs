@@ -112,11 +112,19 @@ impl Core {
         let runtime = self.factory.runtime()?.clone();
         let (base, folder, session) = (served.base.folder.clone(), served.folder.clone(), self.training_session());
         let session = SessionConfig { threads: self.config.inference.threads as usize, ..session };
-        let opened = tokio::task::spawn_blocking(move || Explainer::open(&base, &folder, runtime, session)).await;
-        let opened = opened.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
-        let explainer = opened.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
-        let records = RecordsFile::read(&served.folder)?;
-        let lots = Arc::new(explainer.standing().owners(|record| records.contribution(record)));
+        let opened = tokio::task::spawn_blocking(move || {
+            let opened = Explainer::open(&base, &folder, runtime, session);
+            let explainer = opened.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
+            let records = RecordsFile::read(&folder)?;
+            if records.records.len() != explainer.standing().column_of.len() {
+                let detail = "what its records earn is not of its records";
+                return Err(ServiceError::unprocessable("bad-release", detail));
+            }
+            let lots = Arc::new(explainer.standing().owners(|record| records.contribution(record)));
+            Ok((explainer, lots))
+        });
+        let opened = opened.await.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
+        let (explainer, lots) = opened?;
         let (commands, receiver) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("explain".to_owned())

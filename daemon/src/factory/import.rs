@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use datanet_inference::graph::build::{ModelFolder, ONNX_FILE, is_exported, model_files};
 use datanet_inference::serve::{EncoderConfig, EncoderService, EncoderSource};
+use datanet_ledger::component::models::Model;
 use datanet_training::job::{Job, Task as JobTask};
 use datanet_types::ModelId;
-use datanet_types::release::{RELEASE_VERSION, Release, Task};
+use datanet_types::release::{RELEASE_VERSION, Release, ReleaseFile, Task};
 use tokio::task::spawn_blocking;
 
 use super::deploy::check_name;
@@ -53,9 +54,28 @@ pub struct Imported {
     pub dimensions: usize,
 }
 
+/// The files that such a model has.
+const FILES: [&str; 3] = ["config.json", ONNX_FILE, "tokenizer.json"];
+
 /// Whether a release is a model put up as it is.
 pub(super) fn is_imported(release: &Release) -> bool {
-    release.base.is_none() && release.file(ONNX_FILE).is_some()
+    release.base.is_none() && release.file(ONNX_FILE).is_some() && release.task() != Task::Generate
+}
+
+/// Such a release claims nothing but its files: no data, and so no price and no credits; no run that could be repeated.
+pub(super) fn check_imported(model: &Model, release: &Release) -> ServiceResult<()> {
+    let known = |file: &ReleaseFile| FILES.contains(&file.name.as_str());
+    let plain = release.snapshots.is_empty()
+        && model.snapshots.is_empty()
+        && release.sources.is_empty()
+        && release.job.is_empty()
+        && release.attribution.is_none()
+        && release.files.iter().all(known);
+    if plain {
+        return Ok(());
+    }
+    let detail = "it is a model put up as it is, and claims data, a run or files that such a model does not have";
+    Err(ServiceError::unprocessable("bad-release", detail))
 }
 
 /// The job that stands for one: nobody here has trained it.

@@ -25,6 +25,9 @@ pub const RECORDS_FILE: &str = "records.json";
 /// Largest file of a release that is fetched, in bytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
+/// Largest `records.json`: ten million records have less.
+const MAX_RECORDS_BYTES: u64 = 1 << 28;
+
 /// The training examples in order: contribution (by its place in `contributions`) and record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RecordsFile {
@@ -37,8 +40,14 @@ pub struct RecordsFile {
 impl RecordsFile {
     /// That of a release's folder.
     pub fn read(release: &Path) -> ServiceResult<Self> {
-        let bytes = std::fs::read(release.join(RECORDS_FILE));
-        let bytes = bytes.map_err(|error| ServiceError::io("cannot read the model's records", &error))?;
+        let (path, io) =
+            (release.join(RECORDS_FILE), |error| ServiceError::io("cannot read the model's records", &error));
+        let length = std::fs::metadata(&path).map_err(io)?.len();
+        if length > MAX_RECORDS_BYTES {
+            let detail = format!("{RECORDS_FILE} has {length} bytes, more than {MAX_RECORDS_BYTES}");
+            return Err(ServiceError::unprocessable("bad-release", detail));
+        }
+        let bytes = std::fs::read(&path).map_err(io)?;
         serde_json::from_slice(&bytes)
             .map_err(|error| ServiceError::unprocessable("bad-release", format!("{RECORDS_FILE}: {error}")))
     }
@@ -49,7 +58,8 @@ impl RecordsFile {
         self.contributions.get(*place as usize).copied()
     }
 
-    fn of(gathered: &Gathered) -> Self {
+    /// That of the records of a job.
+    pub fn of(gathered: &Gathered) -> Self {
         let mut file = Self::default();
         for record in &gathered.records {
             if file.contributions.last() != Some(&record.contribution) {

@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 
 use super::base::Base;
 use super::explain::ExplainHandle;
-use super::import::{is_imported, job_of};
+use super::import::{check_imported, is_imported, job_of};
 use super::spans::Corpus;
 use crate::error::{ServiceError, ServiceResult};
 use crate::node::Core;
@@ -161,15 +161,18 @@ impl Served {
         visitors.iter().find(|visitor| visitor.model.id == *id).cloned()
     }
 
-    fn visit(&self, served: Arc<ServedModel>) {
+    /// Keeps it for others who check; says whether one had to go for it.
+    fn visit(&self, served: Arc<ServedModel>) -> bool {
         let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
         visitors.retain(|visitor| visitor.model.id != served.model.id);
         visitors.push_back(served);
+        let full = visitors.len() > VISITORS;
         while visitors.len() > VISITORS {
             if let Some(gone) = visitors.pop_front().filter(|gone| !self.is_deployed(&gone.model.id)) {
                 gone.unload();
             }
         }
+        full
     }
 }
 
@@ -181,7 +184,9 @@ impl Core {
             return Ok(found);
         }
         let loaded = Arc::new(self.load_model(id).await?);
-        served.visit(loaded.clone());
+        if served.visit(loaded.clone()) {
+            self.drop_idle_engines().await;
+        }
         Ok(loaded)
     }
 
@@ -196,7 +201,10 @@ impl Core {
         }
         let (release, folder) = self.release_folder(id).await?;
         let job: Job = match is_imported(&release) {
-            true => job_of(&release),
+            true => {
+                check_imported(&model, &release)?;
+                job_of(&release)
+            }
             false => serde_json::from_str(&release.job).map_err(|error| {
                 ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
             })?,
@@ -249,8 +257,13 @@ impl Core {
             // What the manifest says is what the file does, so that no other node sees another model.
             let same =
                 handle.model().labels == release.labels && release.labels.is_empty() == (release.task() == Task::Embed);
-            let other = || ServiceError::unprocessable("bad-release", "its labels or task are not those of its model");
-            return if same { Ok(Engine::Encoder(handle, None)) } else { Err(other()) };
+            if same {
+                return Ok(Engine::Encoder(handle, None));
+            }
+            drop(handle);
+            self.drop_idle_engines().await;
+            let detail = "its labels or task are not those of its model";
+            return Err(ServiceError::unprocessable("bad-release", detail));
         }
         let (key, adapter) = (AdapterKey(id.0), read_adapter(folder).await?);
         handle.load_adapter(key, adapter, release.labels.clone()).await.map_err(|error| serve_error(&error))?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use datanet_training::job::Job;
-use datanet_training::verify::Verdict;
+use datanet_training::verify::{Check, Verdict};
 use datanet_types::ModelId;
 use datanet_types::release::DataSnapshot;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use super::data::Gathered;
 use super::jobs::not_repeatable;
 use super::now;
 use super::progress::event;
+use super::release::RecordsFile;
 use super::runs::{self, CHECKPOINT_PREFIX, Claimed, Run, RunEnd};
 use crate::error::{ServiceError, ServiceResult};
 use crate::local::jobs::{EventLevel, JobFailure, JobRecord, JobState, Repetition};
@@ -113,7 +114,10 @@ async fn attempt(core: &Core, job: &JobRecord, token: &CancellationToken) -> Res
     };
     let trained = match train(core, job, plan, &gathered, claim, token).await? {
         RunEnd::Trained(trained) => trained,
-        RunEnd::Repeated(verdict) => return Ok(End::Repeated(verdict)),
+        RunEnd::Repeated(mut verdict) => {
+            verdict.checks.extend(ownership(core, job, &gathered).await?);
+            return Ok(End::Repeated(verdict));
+        }
         RunEnd::Stopped => return Err(stopped(core)),
         RunEnd::Failed(error) => return Err(End::Failed(error)),
     };
@@ -165,6 +169,14 @@ async fn claimed(core: &Core, job: &JobRecord, repeats: &Repetition) -> ServiceR
     let copied = copied.await.map_err(|error| ServiceError::internal("runs", error.to_string()))?;
     copied.map_err(|error| ServiceError::io("cannot copy the checkpoints", &error))?;
     Ok(Claimed { release, checkpoints, stretches: repeats.stretches })
+}
+
+/// Whether a release credits its records to those who gave them: pay goes by it.
+async fn ownership(core: &Core, job: &JobRecord, gathered: &Gathered) -> ServiceResult<Option<Check>> {
+    let Some(repeats) = &job.repeats else { return Ok(None) };
+    let (release, folder) = core.release_folder(&repeats.model).await?;
+    let same = release.sources == gathered.sources && RecordsFile::read(&folder)? == RecordsFile::of(gathered);
+    Ok(Some(Check { name: "whose records they are".to_owned(), distance: f64::from(u8::from(!same)), allowed: 0.0 }))
 }
 
 fn stopped(core: &Core) -> End {

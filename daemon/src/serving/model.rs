@@ -166,11 +166,37 @@ pub fn compare(
         }
     }
     let difference = distance(&theirs, &ours);
-    Ok(if difference > TOLERANCE_PPM {
-        Comparison::Other(format!("{difference} parts per million of the weight lie elsewhere"))
-    } else {
-        Comparison::Within(difference)
-    })
+    if difference > TOLERANCE_PPM {
+        return Ok(Comparison::Other(format!("{difference} parts per million of the weight lie elsewhere")));
+    }
+    let other = other_values(claimed, found, &is_revoked)?;
+    Ok(other.map_or(Comparison::Within(difference), Comparison::Other))
+}
+
+/// What each contribution is said to have done must be what it did: pay does not follow from it, and people read it.
+fn other_values(
+    claimed: &AskOutput,
+    found: &AskOutput,
+    is_revoked: &impl Fn(&ContributionId) -> ServiceResult<bool>,
+) -> ServiceResult<Option<String>> {
+    let values = |output: &AskOutput| -> BTreeMap<ContributionId, i64> {
+        output.influence.iter().map(|influence| (influence.contribution, influence.value)).collect()
+    };
+    let (theirs, ours) = (values(claimed), values(found));
+    let (mut apart, mut all) = (0u64, 0u64);
+    for id in theirs.keys().chain(ours.keys().filter(|id| !theirs.contains_key(*id))) {
+        if theirs.contains_key(id) != ours.contains_key(id) && is_revoked(id)? {
+            continue;
+        }
+        let of = |values: &BTreeMap<ContributionId, i64>| values.get(id).copied().unwrap_or(0);
+        apart = apart.saturating_add(of(&theirs).abs_diff(of(&ours)));
+        all = all.saturating_add(of(&ours).unsigned_abs());
+    }
+    // A billionth a contribution is rounding.
+    let allowed = (all / PPM).saturating_mul(TOLERANCE_PPM).saturating_add(all % PPM * TOLERANCE_PPM / PPM);
+    let rounding = theirs.len().max(ours.len()) as u64;
+    let other = apart > allowed.saturating_add(rounding);
+    Ok(other.then(|| "the contributions did not do what the answer says of them".to_owned()))
 }
 
 fn excerpt(text: &str) -> String {
@@ -254,6 +280,16 @@ mod tests {
             matches!(verdict(&hidden, &found), Comparison::Other(_)),
             "a contributor that is not revoked is missing"
         );
+    }
+
+    #[test]
+    fn what_contributions_did_is_checked_beside_what_they_earned() {
+        let claimed = output(&[(1, 500), (2, -500)], 900_000);
+        let mut found = claimed.clone();
+        found.influence[1].value = -510;
+        assert_eq!(verdict(&claimed, &found), Comparison::Within(0));
+        found.influence[1].value = -50_000;
+        assert!(matches!(verdict(&claimed, &found), Comparison::Other(what) if what.contains("did not do")));
     }
 
     #[test]

@@ -8,8 +8,7 @@ use super::ServeError;
 use super::bank::{Bank, Loaded, Stack, bucket};
 use crate::graph::adapt::{AdaptSpec, Adapted, Binding, adapt};
 use crate::graph::adapter::Adapter;
-use crate::graph::build;
-use crate::graph::quantise::{Precision, Scheme, quantise};
+use crate::graph::quantise::{Precision, eight_bit};
 use crate::onnx::ModelProto;
 use crate::runtime::{Device, Provider, Runtime, RuntimeError, Session, SessionConfig, Tensor};
 
@@ -197,11 +196,6 @@ fn load(
     if precision.is_float() {
         return Ok(Session::load(runtime, model, config)?);
     }
-    let mut model = model.clone();
-    if let Some(folder) = &config.weights {
-        build::inline(&mut model, folder)?;
-    }
-    let small = quantise(&model, Scheme::Int8Dynamic, |_| true)?.model;
-    drop(model);
+    let small = eight_bit::<ServeError>(model, config.weights.as_deref())?.model;
     Ok(Session::load(runtime, &small, &SessionConfig { weights: None, ..config.clone() })?)
 }

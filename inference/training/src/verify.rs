@@ -10,9 +10,10 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 
-use crate::attribution::answer::{STANDING_FILE, TABLE_FILE};
+use crate::attribution::answer::{MAX_STANDING, RECORDS_FILE, STANDING_FILE, TABLE_FILE};
 use crate::attribution::table::TableError;
 use crate::attribution::{Choice, Curvature, Standing, Table};
+use crate::job::Method;
 use crate::random::Stream;
 use crate::run::{Checkpoints, Control, Event, Following, Prepared, Setup, State, TrainError, Trainer, train};
 use crate::transcript::{CheckpointHash, Transcript};
@@ -24,7 +25,7 @@ pub struct Tolerance {
     pub parameters: f64,
     /// Of the influence table: the distance over its length.
     pub table: f64,
-    /// Of lots: the share that earns in one and not in the other.
+    /// Of what lots are worth: the distance over its length.
     pub standing: f64,
 }
 
@@ -171,9 +172,12 @@ fn whole(
     checks.push(Check { name: "loss curve".to_owned(), distance: losses, allowed: tolerance.parameters });
     let parameters = distance(&parameters(&own)?, &parameters(claim.release)?);
     checks.push(Check { name: "parameters".to_owned(), distance: parameters, allowed: tolerance.parameters });
-    if claim.transcript.table.is_some() {
-        let distance = tables_apart(&table(&own)?, &table(claim.release)?)?;
-        checks.push(Check { name: "influence table".to_owned(), distance, allowed: tolerance.table });
+    // What the job asks for must be there; the transcript is the claimant's own.
+    if setup.job.attribution.method != Method::None {
+        for (name, file) in [("influence table", TABLE_FILE), ("table by record", RECORDS_FILE)] {
+            let distance = tables_apart(&table(&own, file)?, &table(claim.release, file)?)?;
+            checks.push(Check { name: name.to_owned(), distance, allowed: tolerance.table });
+        }
         let distance = standing(&own)?.apart(&standing(claim.release)?);
         checks.push(Check { name: "what earns".to_owned(), distance, allowed: tolerance.standing });
     }
@@ -271,12 +275,16 @@ fn parameters(release: &Path) -> Result<Vec<f32>, VerifyError> {
 
 fn standing(release: &Path) -> Result<Standing, VerifyError> {
     let fail = |reason: String| VerifyError::File { file: STANDING_FILE.to_owned(), reason };
-    let bytes = std::fs::read(release.join(STANDING_FILE)).map_err(|error| fail(error.to_string()))?;
+    let path = release.join(STANDING_FILE);
+    let length = std::fs::metadata(&path).map_err(|error| fail(error.to_string()))?.len();
+    if length > MAX_STANDING {
+        return Err(fail(format!("it has {length} bytes")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))
 }
 
-fn table(release: &Path) -> Result<Table, VerifyError> {
-    let file = TABLE_FILE;
+fn table(release: &Path, file: &str) -> Result<Table, VerifyError> {
     let bytes = std::fs::read(release.join(file))
         .map_err(|error| VerifyError::File { file: file.to_owned(), reason: error.to_string() })?;
     Ok(Table::from_bytes(&bytes)?)

@@ -41,6 +41,7 @@ pub use folder::{Architecture, ModelFolder, ONNX_FILE, is_exported};
 pub use inline::inline;
 pub use llama::{AttentionBias, LlamaConfig};
 pub use rotary::{Rotary, RotaryScaling};
+pub(crate) use weights::MAX_INLINE_BYTES;
 pub use weights::{Storage, Weights, model_files};
 
 /// The operator set that the graphs are written in: the first with `Gelu`.

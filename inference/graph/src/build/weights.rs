@@ -20,7 +20,7 @@ const PREFIX: u64 = 8;
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// Protobuf messages end at 2 GiB; the rest of the model needs a little room.
-pub(super) const MAX_INLINE_BYTES: u64 = (2 << 30) - (16 << 20);
+pub(crate) const MAX_INLINE_BYTES: u64 = (2 << 30) - (16 << 20);
 
 /// Where the built model keeps its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,8 +20,11 @@ mod tests;
 
 pub use four_bit::unpack;
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
+use crate::build::{BuildError, MAX_INLINE_BYTES, inline};
 use crate::model::{GraphError, prune, topological_sort};
 use crate::onnx::ModelProto;
 use crate::{GraphBuilder, Value};
@@ -44,6 +47,9 @@ pub enum Scheme {
     /// 8-bit weights with one scale an output, activations quantised token by token as the graph runs: products only.
     Int8Dynamic,
 }
+
+/// The first operator set that has what quantised graphs are made of.
+const LEAST_OPSET: i64 = 13;
 
 /// The numbers that a model's products with fixed weights are computed in when it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -151,7 +157,7 @@ pub fn quantise(model: &ModelProto, scheme: Scheme, filter: impl Fn(&str) -> boo
     let bytes_before = weight_bytes(model);
     let mut graph = GraphBuilder::from_model(model.clone())?;
     let opset = graph.opset("").unwrap_or(0);
-    if opset < 13 {
+    if opset < LEAST_OPSET {
         return Err(QuantiseError::Opset(opset));
     }
     let sites = find::sites(graph.graph(), filter)?;
@@ -175,6 +181,37 @@ pub fn quantise(model: &ModelProto, scheme: Scheme, filter: impl Fn(&str) -> boo
     topological_sort(&mut model)?;
     let bytes_after = weight_bytes(&model);
     Ok(Quantised { model, report, kept, bytes_before, bytes_after })
+}
+
+/// A model in 8 bits, as it is served and as that is measured; weights that lie in files are read from the folder `weights`.
+///
+/// # Errors
+/// [`QuantiseError`], and [`BuildError`] where the weights cannot be read.
+pub fn eight_bit<E: From<BuildError> + From<QuantiseError>>(
+    model: &ModelProto,
+    weights: Option<&Path>,
+) -> Result<Quantised, E> {
+    let mut model = model.clone();
+    if let Some(folder) = weights {
+        inline(&mut model, folder)?;
+    }
+    Ok(quantise(&model, Scheme::Int8Dynamic, |_| true)?)
+}
+
+/// Whether a model whose weights may lie in files can be put into 8 bits, as far as can be said without reading them.
+///
+/// # Errors
+/// [`BuildError::TooLarge`], and [`QuantiseError::Opset`].
+pub fn check_eight_bit<E: From<BuildError> + From<QuantiseError>>(model: &ModelProto) -> Result<(), E> {
+    let bytes = weight_bytes(model);
+    if bytes > MAX_INLINE_BYTES {
+        return Err(BuildError::TooLarge { bytes }.into());
+    }
+    let graph = GraphBuilder::from_model(model.clone()).map_err(QuantiseError::from)?;
+    match graph.opset("").unwrap_or(0) {
+        known if known < LEAST_OPSET => Err(QuantiseError::Opset(known).into()),
+        _ => Ok(()),
+    }
 }
 
 /// A rewriting under way.

@@ -32,6 +32,8 @@ pub const STANDING_FILE: &str = "standing.json";
 const AT_ONCE: usize = 32;
 /// Largest file of a release that is read whole: 4 GiB.
 const MAX_FILE: u64 = 1 << 32;
+/// Largest file that says which lots earn: ten million records have less.
+pub const MAX_STANDING: u64 = 1 << 28;
 
 /// Why an answer cannot be explained.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +126,7 @@ impl Explainer {
         let theta = network.layout().theta(&peft::read(release)?)?;
         let table = table(&release.join(TABLE_FILE), theta.len())?;
         let columns = self::table(&release.join(RECORDS_FILE), theta.len())?;
-        let standing: Standing = serde_json::from_slice(&read(&release.join(STANDING_FILE))?)
+        let standing: Standing = serde_json::from_slice(&read_at_most(&release.join(STANDING_FILE), MAX_STANDING)?)
             .map_err(|error| AnswerError::Release(format!("{STANDING_FILE}: {error}")))?;
         if !standing.fits(columns.columns()) {
             return Err(AnswerError::Release(format!("{STANDING_FILE} is not of the columns of {RECORDS_FILE}")));
@@ -210,7 +212,7 @@ impl Explainer {
     fn explanation(&self, loss: f32, gradient: &[f32]) -> Result<Explanation, AnswerError> {
         let columns = self.columns.values(gradient)?;
         let earned = self.standing.earned(&columns);
-        let by_record = columns.len() == self.standing.column_of.len();
+        let by_record = self.standing.is_by_record();
         let values = self.table.values(gradient)?;
         Ok(Explanation { values, records: by_record.then_some(columns), earned, loss })
     }
@@ -236,9 +238,13 @@ fn table(path: &Path, parameters: usize) -> Result<Table, AnswerError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, AnswerError> {
+    read_at_most(path, MAX_FILE)
+}
+
+fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, AnswerError> {
     let fail = |source| AnswerError::File { path: path.to_owned(), source };
     let length = std::fs::metadata(path).map_err(fail)?.len();
-    if length > MAX_FILE {
+    if length > most {
         return Err(AnswerError::Release(format!("{} has {length} bytes", path.display())));
     }
     std::fs::read(path).map_err(fail)

@@ -59,10 +59,10 @@ fn an_answer_is_explained_by_contributors_and_by_records() {
     let records = why.records.unwrap();
     assert_eq!(records.len(), 96);
     let standing = explainer.standing();
-    assert!(standing.earns.iter().any(|earns| *earns) && !standing.earns.iter().all(|earns| *earns));
+    assert!(standing.worth.iter().any(|worth| *worth > 0.0) && !standing.worth.iter().all(|worth| *worth > 0.0));
     assert_eq!(why.earned, standing.earned(&records));
-    let helps = |(value, earns): (&f32, &bool)| *earns && *value > 0.0;
-    assert!(why.earned.iter().map(|earned| *earned > 0.0).eq(records.iter().zip(&standing.earns).map(helps)));
+    let helps = |(value, worth): (&f32, &f32)| *worth > 0.0 && *value > 0.0;
+    assert!(why.earned.iter().map(|earned| *earned > 0.0).eq(records.iter().zip(&standing.worth).map(helps)));
     for (source, value) in why.values.iter().enumerate() {
         let own = data.train.iter().zip(&records).filter(|(example, _)| example.source == source);
         let sum: f32 = own.map(|(_, value)| value).sum();

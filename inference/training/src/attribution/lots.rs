@@ -9,7 +9,8 @@
 //! 2. A lot whose mean value over the held-out answers is not positive earns nothing ([`Standing`]): that is settled with
 //!    the release. Without it, noise is paid for every answer that it happens to help.
 //! 3. An answer pays each other lot the positive part of its value for that answer, its records alike, and none of them
-//!    more than [`MOST`] times the mean: a record that was made to dominate takes a bounded part of any fee.
+//!    more than [`MOST`] times their median: a record that was made to dominate takes a bounded part of any fee that
+//!    others have helped to earn.
 //!
 //! Near-duplicates never come this far: only the first of them is trained on ([`super::clusters`]).
 
@@ -20,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use super::audit::Belonging;
 use super::model::Rows;
 
-/// What a lot earns by an answer at most, in means of what lots earn by it.
-pub const MOST: f32 = 5.0;
+/// What a lot earns by an answer at most, in medians of what the lots that helped it did. Whoever is above has half of
+/// them below, so that of n lots no one takes more than 2 x 20 / (n + 40) of a fee.
+pub const MOST: f32 = 20.0;
 
 /// Which columns of a table are followed, and which of them earn together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,19 +95,21 @@ impl Lots {
             sums[*lot] += row.iter().map(|value| f64::from(*value)).sum::<f64>();
         }
         let column_of = self.belonging.column_of.iter().map(|column| column.unwrap_or(usize::MAX)).collect();
-        Standing { column_of, lot_of: self.lot_of.clone(), earns: sums.iter().map(|sum| *sum > 0.0).collect() }
+        let over = values.columns.max(1) as f64;
+        let worth = sums.into_iter().map(|sum| (sum / over) as f32).collect();
+        Standing { column_of, lot_of: self.lot_of.clone(), worth }
     }
 }
 
 /// Which lots of a release earn; part of it, so that what an answer pays is settled by blobs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
     /// The column of each training record.
     pub column_of: Vec<usize>,
     /// The lot of each column.
     pub lot_of: Vec<usize>,
-    /// Whether each lot was of use to the held-out answers.
-    pub earns: Vec<bool>,
+    /// The mean value of each lot for the held-out answers; one that is not above 0 earns nothing.
+    pub worth: Vec<f32>,
 }
 
 impl Standing {
@@ -113,26 +117,39 @@ impl Standing {
     pub fn fits(&self, columns: usize) -> bool {
         self.lot_of.len() == columns
             && self.column_of.iter().all(|column| *column < columns)
-            && self.lot_of.iter().all(|lot| *lot < self.earns.len())
+            && self.lot_of.iter().all(|lot| *lot < self.worth.len())
+            && self.worth.len() <= columns
+            && self.worth.iter().all(|worth| worth.is_finite())
     }
 
-    /// The share of lots that earn here and not there, or the other way; 1 where the lots are others.
+    /// Whether every record is a column, in their order.
+    pub fn is_by_record(&self) -> bool {
+        self.column_of.len() == self.lot_of.len() && self.column_of.iter().enumerate().all(|(at, column)| at == *column)
+    }
+
+    /// How far what lots are worth lies apart, over what they are worth; infinite where the lots are others.
     pub fn apart(&self, other: &Self) -> f64 {
-        if (&self.column_of, &self.lot_of) != (&other.column_of, &other.lot_of) {
-            return 1.0;
+        let same = (&self.column_of, &self.lot_of) == (&other.column_of, &other.lot_of);
+        if !same || self.worth.len() != other.worth.len() {
+            return f64::INFINITY;
         }
-        let differ = self.earns.iter().zip(&other.earns).filter(|(a, b)| a != b).count();
-        differ as f64 / self.earns.len().max(1) as f64
+        let length = |numbers: &mut dyn Iterator<Item = f32>| numbers.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let apart = length(&mut self.worth.iter().zip(&other.worth).map(|(a, b)| a - b));
+        apart / length(&mut other.worth.iter().copied()).max(f64::MIN_POSITIVE)
     }
 
     /// What each lot earns by an answer with these `values` of the columns.
     pub fn earned(&self, values: &[f32]) -> Vec<f32> {
-        let mut sums = vec![0.0f32; self.earns.len()];
+        let mut sums = vec![0.0f32; self.worth.len()];
         values.iter().zip(&self.lot_of).for_each(|(value, lot)| sums[*lot] += value);
-        sums.iter_mut().zip(&self.earns).for_each(|(sum, earns)| *sum = if *earns { sum.max(0.0) } else { 0.0 });
-        let helped = sums.iter().filter(|sum| **sum > 0.0).count().max(1) as f32;
-        let most = MOST * sums.iter().sum::<f32>() / helped;
-        sums.iter_mut().for_each(|sum| *sum = sum.min(most));
+        sums.iter_mut().zip(&self.worth).for_each(|(sum, worth)| *sum = if *worth > 0.0 { sum.max(0.0) } else { 0.0 });
+        let mut helped: Vec<f32> = sums.iter().copied().filter(|sum| *sum > 0.0).collect();
+        let middle = helped.len() / 2;
+        if helped.len() > 1 {
+            let (_, median, _) = helped.select_nth_unstable_by(middle, f32::total_cmp);
+            let most = MOST * *median;
+            sums.iter_mut().for_each(|sum| *sum = sum.min(most));
+        }
         sums
     }
 
@@ -144,7 +161,7 @@ impl Standing {
     /// How many records of each owner are in each lot; `owner` says whose a record is, and `None` that nobody is paid for
     /// it.
     pub fn owners<K: Ord + Clone>(&self, owner: impl Fn(usize) -> Option<K>) -> Vec<Vec<(K, u64)>> {
-        let mut owners: Vec<BTreeMap<K, u64>> = vec![BTreeMap::new(); self.earns.len()];
+        let mut owners: Vec<BTreeMap<K, u64>> = vec![BTreeMap::new(); self.worth.len()];
         for record in 0..self.column_of.len() {
             if let (Some(lot), Some(owner)) = (self.lot(record), owner(record)) {
                 *owners[lot].entry(owner).or_default() += 1;
@@ -194,7 +211,7 @@ mod tests {
         let lots = Lots::by_record(&[0, 1, 0]);
         assert!(lots.is_by_record());
         let standing = lots.standing(&rows(3, vec![1.0, 1.0, -2.0, 1.0, 3.0, -1.0]));
-        assert_eq!(standing.earns, [true, false, true]);
+        assert_eq!(standing.worth, [1.0, -0.5, 1.0]);
         assert_eq!(standing.earned(&[-1.0, 5.0, 2.0]), [0.0, 0.0, 2.0]);
         assert_eq!(shares(&standing, &rows(3, vec![1.0, 9.0, 3.0]), &[0, 1, 0]), [1.0, 0.0]);
     }
@@ -203,9 +220,10 @@ mod tests {
     fn no_lot_takes_more_than_its_bound() {
         let standing = Lots::by_record(&[0; 12]).standing(&rows(12, vec![1.0; 12]));
         let mut values = [1.0; 12];
-        values[3] = 989.0;
+        (values[3], values[5]) = (1e9, 1e8);
         let earned = standing.earned(&values);
-        assert_eq!((earned[3], earned[4]), (5.0 * 1000.0 / 12.0, 1.0));
+        assert_eq!((earned[3], earned[5], earned[4]), (20.0, 20.0, 1.0));
+        assert_eq!(standing.earned(&[0.0, 3.0])[1], 3.0, "who is alone has all");
     }
 
     #[test]
@@ -236,7 +254,12 @@ mod tests {
         let standing = Lots::by_record(&[0, 0]).standing(&rows(2, vec![1.0, 1.0]));
         assert!(standing.fits(2) && !standing.fits(3));
         assert!(!Standing { lot_of: vec![0, 9], ..standing.clone() }.fits(2));
-        assert!(!Standing { column_of: vec![0, 2], ..standing }.fits(2));
+        assert!(!Standing { worth: vec![1.0; 3], ..standing.clone() }.fits(2));
+        assert!(!Standing { column_of: vec![0, 2], ..standing.clone() }.fits(2));
+        assert_eq!(standing.apart(&standing), 0.0);
+        let flipped = standing.apart(&Standing { worth: vec![1.0, -1.0], ..standing.clone() });
+        assert!((flipped - 2f64.sqrt()).abs() < 1e-9);
+        assert!(standing.apart(&Standing { worth: vec![1.0], ..standing.clone() }).is_infinite());
     }
 
     proptest! {

@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use datanet_inference::graph::adapt::{AdaptError, AdaptSpec, Binding, LoraSlot, adapt, linear_modules};
-use datanet_inference::graph::build::{
-    Architecture, BuildError, DecoderForm, LlamaConfig, ModelFolder, Storage, inline,
-};
+use datanet_inference::graph::build::{Architecture, BuildError, DecoderForm, LlamaConfig, ModelFolder, Storage};
 use datanet_inference::graph::differentiate::{differentiate, gradient_name};
 use datanet_inference::graph::model::extract;
-use datanet_inference::graph::quantise::{Precision, Quantised, Scheme, quantise};
+use datanet_inference::graph::quantise::{Precision, Scheme, check_eight_bit, eight_bit, quantise};
 use datanet_inference::onnx::ModelProto;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig};
 
@@ -161,7 +159,7 @@ impl Blueprint {
         if self.precision.is_float() {
             return Ok(Session::load(&self.runtime, model, &self.session)?);
         }
-        let small = eight_bit(model, self.session.weights.as_deref())?.model;
+        let small = eight_bit::<NetworkError>(model, self.session.weights.as_deref())?.model;
         let session = SessionConfig { weights: None, ..self.session.clone() };
         Ok(Session::load(&self.runtime, &small, &session)?)
     }
@@ -220,19 +218,10 @@ fn base_graph(
     Ok((model, session, Some(quantised.into())))
 }
 
-/// A graph with its fixed weights in 8 bits; those that lie in files are read from the folder `weights`.
-fn eight_bit(model: &ModelProto, weights: Option<&Path>) -> Result<Quantised, NetworkError> {
-    let mut model = model.clone();
-    if let Some(folder) = weights {
-        inline(&mut model, folder)?;
-    }
-    Ok(quantise(&model, Scheme::Int8Dynamic, |_| true)?)
-}
-
 /// What the base's weights lose in 8 bits.
 pub(super) fn eight_bit_report(job: &Job, base: &Path) -> Result<QuantisedBase, NetworkError> {
     let folder = ModelFolder::open(base)?;
-    Ok(eight_bit(&plain_graph(job.task, &folder, Storage::Inline)?, None)?.into())
+    Ok(eight_bit::<NetworkError>(&plain_graph(job.task, &folder, Storage::Inline)?, None)?.into())
 }
 
 fn plain_graph(task: Task, folder: &ModelFolder, storage: Storage) -> Result<ModelProto, BuildError> {
@@ -250,7 +239,7 @@ pub fn check_adapters(job: &Job, base: &Path) -> Result<(), NetworkError> {
     let folder = ModelFolder::open(base)?;
     let graph = plain_graph(job.task, &folder, Storage::Mapped)?;
     adapt(&graph, &spec(job, folder.architecture(), &graph)?)?;
-    Ok(())
+    if job.serve.is_float() { Ok(()) } else { check_eight_bit(&graph) }
 }
 
 fn spec(job: &Job, architecture: Architecture, graph: &ModelProto) -> Result<AdaptSpec, AdaptError> {

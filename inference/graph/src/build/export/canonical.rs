@@ -59,9 +59,10 @@ fn finish(graph: GraphBuilder) -> ModelProto {
     prune(&mut model);
     // The exporter may have called nodes as those added here are called.
     let mut taken = HashSet::new();
-    for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node).filter(|node| !node.name.is_empty()) {
-        while !taken.insert(node.name.clone()) {
-            node.name.push('_');
+    for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
+        // A name that is taken tells nothing apart; a node may have none.
+        if !node.name.is_empty() && !taken.insert(node.name.clone()) {
+            node.name.clear();
         }
     }
     model

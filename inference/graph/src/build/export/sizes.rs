@@ -46,6 +46,12 @@ impl Sizes {
     }
 }
 
+/// Classes of a classifier at most, as many as a release can name.
+const MAX_CLASSES: usize = 1_024;
+
+/// Numbers in a vector at most.
+const MAX_WIDTH: usize = 1 << 16;
+
 /// The last size of the output, or what `config.json` says of one that is not known.
 fn width(shapes: &Shapes, signature: &Signature, config: &ExportConfig) -> Result<usize, BuildError> {
     let output = signature.reading.output();
@@ -57,6 +63,12 @@ fn width(shapes: &Shapes, signature: &Signature, config: &ExportConfig) -> Resul
     match (known, config.hidden_size, &signature.reading) {
         (Some(known), Some(said), Reading::Tokens(_)) if known != said => {
             Err(unusable(format!("its output {output} is {known} numbers wide, hidden_size of config.json is {said}")))
+        }
+        (Some(known), _, Reading::Logits(_)) if known > MAX_CLASSES => {
+            Err(unusable(format!("it has {known} classes, more than {MAX_CLASSES}")))
+        }
+        (Some(known), ..) if known > MAX_WIDTH => {
+            Err(unusable(format!("its output {output} is {known} numbers wide, more than {MAX_WIDTH}")))
         }
         (Some(known), ..) => Ok(known),
         (None, Some(said), Reading::Tokens(_)) => Ok(said),
