@@ -447,7 +447,7 @@ mod tests {
             let error = Release::verify(&release.to_bytes(), &release.id()).unwrap_err().to_string();
             assert!(error.contains(words), "{error:?} does not say {words:?}");
         };
-        refused(|r| r.version = 2, "update this node");
+        refused(|r| r.version = RELEASE_VERSION + 1, "update this node");
         refused(|r| r.name.clear(), "name");
         refused(|r| r.licence = "x".repeat(65), "SPDX");
         refused(|r| r.task = 9, "task 9");
