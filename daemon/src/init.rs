@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use datanet_config::{Home, NodeConfig};
+use datanet_config::{Home, ModelsConfig, NodeConfig};
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};
 use datanet_types::amount::DNT;
 use datanet_types::{Address, NodeKey, SigningKey};
@@ -187,6 +187,11 @@ pub fn spool_dir(home: &Home) -> std::path::PathBuf {
 /// Where embeddings are kept.
 pub fn embeddings_dir(home: &Home) -> std::path::PathBuf {
     home.data().join("embeddings")
+}
+
+/// Where base models lie.
+pub fn models_folder(home: &Home, models: &ModelsConfig) -> std::path::PathBuf {
+    if models.folder.as_os_str().is_empty() { home.models() } else { models.folder.clone() }
 }
 
 fn write_if_absent(path: &Path, content: impl FnOnce() -> ServiceResult<String>) -> ServiceResult<()> {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-use datanet_types::{Address, PublicKey, SigningKey};
+use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
 use crate::error::{ServiceError, ServiceResult};
 
@@ -123,6 +123,40 @@ impl Keyring {
 
     fn read<T>(&self, f: impl FnOnce(&BTreeMap<String, SigningKey>) -> T) -> T {
         f(&self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// Who this node is: the key by which peers and the ledger know it, and the account that acts for it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    secret: SigningKey,
+    keyring: Keyring,
+}
+
+impl Identity {
+    /// The node that signs with `secret`, and whose account is in `keyring`.
+    pub fn new(secret: SigningKey, keyring: Keyring) -> Self {
+        Self { secret, keyring }
+    }
+
+    /// The key with which the node signs.
+    pub fn secret(&self) -> &SigningKey {
+        &self.secret
+    }
+
+    /// The node's public key: libp2p peer id, iroh endpoint id and name on the ledger.
+    pub fn node_key(&self) -> NodeKey {
+        self.secret.node_key()
+    }
+
+    /// The key of the node's own account.
+    pub fn account_key(&self) -> ServiceResult<SigningKey> {
+        self.keyring.get(NODE_ACCOUNT)
+    }
+
+    /// The node's own account.
+    pub fn account(&self) -> ServiceResult<Address> {
+        Ok(self.account_key()?.address())
     }
 }
 

@@ -1,30 +1,44 @@
 //! The Datanet node: one process that contributes, judges, stores, searches, answers, attributes and pays.
 //!
-//! The map, from the outside in:
-//! - [`cli`]: the `datanet` command; [`http`]: the interface on loopback.
-//! - [`node`]: [`node::spawn`] starts everything, supervises it and stops it in order.
-//! - [`intake`]: uploads; [`workers`]: what a node does by itself; [`serving`]: answers for pay.
-//! - [`library`]: records, embeddings, indexes; [`models`]: the embedding engine.
-//! - [`factory`]: training, releasing, deploying and asking models of its own.
-//! - [`chain`]: the ledger as the node uses it; [`local`]: what only this node knows.
-//! - [`init`], [`keyring`]: a node's home and keys; [`setup`], [`cometbft`]: what it needs beside itself.
+//! The map, from the outside in; arrows point one way, and what stands lower knows nothing of what stands higher:
+//! ```text
+//!   cli        node ── spawns, supervises; alone knows all
+//!               │
+//!   http     workers          faces, and what a node does by itself
+//!     └───┬─────┘
+//!   training   answers        make models; answer with them, and check answers
+//!         │    │    │
+//!       models │  billing   intake
+//!           records           records, embeddings, held-out sets, indexes
+//!              │
+//!   blobs   embedder   chain   db   keyring
+//! ```
+//! - [`cli`]: the `datanet` command; [`http`]: the interface on loopback; [`node`]: [`node::spawn`] starts everything.
+//! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
+//! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
+//! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
+//! - [`init`]: a node's home; [`setup`], [`cometbft`]: what it needs beside itself; [`status`]: a node at a glance.
 
+pub mod answers;
+pub mod billing;
+pub mod blobs;
 pub mod chain;
 pub mod cli;
 pub mod cometbft;
+pub mod db;
+pub mod embedder;
 pub mod error;
-pub mod factory;
 pub mod http;
 pub mod init;
 pub mod intake;
 pub mod keyring;
-pub mod library;
-pub mod local;
 pub mod loopback;
 pub mod models;
 pub mod node;
-pub mod serving;
+pub mod records;
 pub mod setup;
+pub mod status;
+pub mod training;
 pub mod workers;
 
 pub use node::{NodeHandle, NodeOptions, Tools, spawn};

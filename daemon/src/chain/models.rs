@@ -4,8 +4,8 @@ use datanet_ledger::LedgerReader;
 use datanet_ledger::component::models::{self, Model, Taint};
 use datanet_types::{ContributionId, ModelId};
 
-use crate::error::ServiceResult;
-use crate::node::Core;
+use super::Chain;
+use crate::error::{ServiceError, ServiceResult};
 
 /// Revoked contributions named of one model at most; more only say the same.
 const MAX_TAINT: usize = 100;
@@ -35,35 +35,45 @@ impl RegisteredModel {
     }
 }
 
-impl Core {
+impl Chain {
     /// A model on the ledger, if it is there.
     pub fn model_on_ledger(&self, id: &ModelId) -> ServiceResult<Option<RegisteredModel>> {
-        let reader = self.chain.reader()?;
+        let reader = self.reader()?;
         let model = models::get(&reader, id)?;
         model.map(|model| RegisteredModel::of(&reader, model)).transpose()
     }
 
     /// All models on the ledger, by id, with what it says of their data.
     pub fn models_on_ledger(&self) -> ServiceResult<Vec<RegisteredModel>> {
-        let reader = self.chain.reader()?;
+        let reader = self.reader()?;
         all(&reader)?.into_iter().map(|model| RegisteredModel::of(&reader, model)).collect()
     }
 
     /// All models on the ledger, by id.
     pub fn ledger_models(&self) -> ServiceResult<Vec<Model>> {
-        all(&self.chain.reader()?)
+        all(&self.reader()?)
+    }
+
+    /// A model on the ledger, or an error that says that there is none.
+    pub fn registered_model(&self, id: &ModelId) -> ServiceResult<Model> {
+        models::get(&self.reader()?, id)?.ok_or_else(|| {
+            ServiceError::not_found(
+                "unknown-model",
+                format!("no model {id} is on the ledger; `GET /v1/models` lists them"),
+            )
+        })
     }
 
     /// A contribution that a model itself was trained on and that was revoked since, if there is one.
     pub fn revoked_since(&self, model: &Model) -> ServiceResult<Option<ContributionId>> {
         // Models behind it do not matter here: their files are what they were.
         let own = Model { parents: Vec::new(), ..model.clone() };
-        Ok(models::taint(&self.chain.reader()?, &own, 1)?.first().map(|taint| taint.contribution))
+        Ok(models::taint(&self.reader()?, &own, 1)?.first().map(|taint| taint.contribution))
     }
 
     /// Whether something behind a model was revoked.
     pub fn is_tainted(&self, model: &Model) -> ServiceResult<bool> {
-        Ok(models::is_tainted(&self.chain.reader()?, model)?)
+        Ok(models::is_tainted(&self.reader()?, model)?)
     }
 }
 

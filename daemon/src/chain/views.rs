@@ -1,19 +1,18 @@
 //! Contributions as people and programs see them: the ledger's record, the committee, the reasons.
 
+use std::collections::BTreeSet;
+
 use datanet_ledger::LedgerReader;
-use datanet_ledger::component::contributions::{self, Contribution};
+use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::validation;
 use datanet_types::record::Format;
+use datanet_types::release::Release;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
-use futures::future::join_all;
 use serde_json::value::RawValue;
 
+use super::Chain;
 use crate::error::{ServiceError, ServiceResult};
-use crate::node::Core;
-
-/// Longest report read, in bytes.
-pub const MAX_REPORT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A contribution with its committee.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -95,15 +94,56 @@ pub struct MemberView {
     pub report: Option<BlobHash>,
 }
 
-impl Core {
+impl Chain {
     /// The contribution and its datanet, or an error that says that there is none.
     pub fn contribution_and_datanet(&self, id: &ContributionId) -> ServiceResult<(Contribution, Datanet)> {
-        let reader = self.chain.reader()?;
+        let reader = self.reader()?;
         let contribution = contributions::get(&reader, id)?
             .ok_or_else(|| ServiceError::not_found("unknown-contribution", format!("there is no contribution {id}")))?;
         let datanet = datanets::get(&reader, &contribution.datanet)?
             .ok_or_else(|| ServiceError::internal("ledger-state", format!("contribution {id} has no datanet")))?;
         Ok((contribution, datanet))
+    }
+
+    /// The datanet of this name or id.
+    pub fn datanet_named(&self, name_or_id: &str) -> ServiceResult<Datanet> {
+        Ok(self.datanet_in_view(name_or_id)?.1)
+    }
+
+    /// The same, with the consistent view of the ledger that it was found in.
+    pub fn datanet_in_view(&self, name_or_id: &str) -> ServiceResult<(LedgerReader, Datanet)> {
+        let reader = self.reader()?;
+        let by_id = match name_or_id.parse::<DatanetId>() {
+            Ok(id) => datanets::get(&reader, &id)?,
+            Err(_) => None,
+        };
+        let datanet = match by_id {
+            Some(datanet) => datanet,
+            None => datanets::by_name(&reader, name_or_id)?.ok_or_else(|| unknown_datanet(&name_or_id))?,
+        };
+        Ok((reader, datanet))
+    }
+
+    /// A datanet, or an error that says that there is none.
+    pub fn datanet(&self, id: &DatanetId) -> ServiceResult<Datanet> {
+        datanets::get(&self.reader()?, id)?.ok_or_else(|| unknown_datanet(id))
+    }
+
+    /// Whether a contribution was taken back: then it is neither named in an answer nor paid.
+    pub fn is_revoked(&self, id: &ContributionId) -> ServiceResult<bool> {
+        let contribution = contributions::get(&self.reader()?, id)?;
+        Ok(contribution.is_none_or(|contribution| contribution.status() == Status::Revoked))
+    }
+
+    /// Which of a release's contributions were taken back: what [`Release::spread`] leaves out.
+    pub fn revoked_of(&self, release: &Release) -> ServiceResult<BTreeSet<ContributionId>> {
+        let mut revoked = BTreeSet::new();
+        for id in release.contributions() {
+            if self.is_revoked(id)? {
+                revoked.insert(*id);
+            }
+        }
+        Ok(revoked)
     }
 
     /// A contribution without its reports.
@@ -155,48 +195,10 @@ impl Core {
         })
     }
 
-    /// A contribution with those of its reports that are here or can be fetched soon. Once judged, the reason in
-    /// words is that of the report closest to the tally.
-    pub async fn contribution_with_reports(&self, id: &ContributionId) -> ServiceResult<ContributionView> {
-        self.with_reports(self.contribution_without_reports(id)?).await
-    }
-
     /// A contribution with its committee alone.
     pub fn contribution_without_reports(&self, id: &ContributionId) -> ServiceResult<ContributionView> {
         let (contribution, _) = self.contribution_and_datanet(id)?;
-        self.contribution_view(&self.chain.reader()?, contribution)
-    }
-
-    /// Adds the reports to a view. All are asked for at once: a judge that is gone costs its patience only once.
-    pub async fn with_reports(&self, mut view: ContributionView) -> ServiceResult<ContributionView> {
-        let sources: Vec<_> = view.committee.iter().filter_map(|m| Some((m.report?, m.node, m.scores?))).collect();
-        let texts = join_all(sources.iter().map(|(report, node, _)| self.report(report, node))).await;
-        let mut best: Option<(u32, String)> = None;
-        for ((_, _, scores), text) in sources.into_iter().zip(texts) {
-            let Some(text) = text else { continue };
-            if let (Some(tally), Some(summary)) = (view.scores, summary_of(&text)) {
-                let distance = distance(&tally, &scores);
-                if best.as_ref().is_none_or(|(nearest, _)| distance < *nearest) {
-                    best = Some((distance, summary));
-                }
-            }
-            view.reports.push(text);
-        }
-        if let Some((_, summary)) = best {
-            view.reason = if view.reason.is_empty() { summary } else { format!("{}: {summary}", view.reason) };
-        }
-        Ok(view)
-    }
-
-    /// A judge's report, if it can be had within a moment.
-    async fn report(&self, report: &BlobHash, node: &NodeKey) -> Option<Box<RawValue>> {
-        /// How long a page may wait for a report from elsewhere.
-        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
-        let from = [*node];
-        let brought = self.bring_blob(report, None, MAX_REPORT_BYTES, &from);
-        tokio::time::timeout(PATIENCE, brought).await.ok()?.ok()?;
-        let bytes = self.read_bytes(report, MAX_REPORT_BYTES).await.ok()?;
-        RawValue::from_string(String::from_utf8(bytes).ok()?).ok()
+        self.contribution_view(&self.reader()?, contribution)
     }
 }
 
@@ -208,14 +210,7 @@ fn reason(contribution: &Contribution) -> String {
     }
 }
 
-fn summary_of(report: &RawValue) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Summary {
-        summary: String,
-    }
-    Some(serde_json::from_str::<Summary>(report.get()).ok()?.summary)
-}
-
-fn distance(a: &Scores, b: &Scores) -> u32 {
-    a.as_array().iter().zip(b.as_array()).map(|(a, b)| a.abs_diff(b)).fold(0, u32::saturating_add)
+/// There is no such datanet.
+pub fn unknown_datanet(id: &impl std::fmt::Display) -> ServiceError {
+    ServiceError::not_found("unknown-datanet", format!("no datanet {id}; `GET /v1/datanets` lists them"))
 }

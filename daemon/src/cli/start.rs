@@ -55,12 +55,13 @@ pub async fn start(home: Home, args: StartArgs, output: Output) -> Result<()> {
 
 /// What a person needs to know of a node that has started.
 pub fn banner(node: &NodeHandle, output: Output) {
-    let core = node.core();
+    let (services, home) = (node.services(), node.home());
+    let account = services.identity.account().map(|account| account.to_string()).unwrap_or_default();
     let value = json!({
-        "name": core.config.node.name, "api": node.api_url(), "docs": format!("{}/docs", node.api_url()),
-        "token": core.home.api_token(), "home": core.home.root(), "chain_id": core.chain.id(),
-        "node_key": core.node_key(), "account": core.account().map(|account| account.to_string()).unwrap_or_default(),
-        "p2p": core.network.listen_addrs(), "engine": core.chain.engine().name(),
+        "name": node.name(), "api": node.api_url(), "docs": format!("{}/docs", node.api_url()),
+        "token": home.api_token(), "home": home.root(), "chain_id": services.chain.id(),
+        "node_key": services.identity.node_key(), "account": account,
+        "p2p": services.network.listen_addrs(), "engine": services.chain.engine().name(),
     });
     output.show(&value, |value| {
         fields(value, &["name", "api", "docs", "token", "home", "chain_id", "engine", "node_key", "account", "p2p"]);

@@ -5,10 +5,11 @@ use axum::extract::State;
 use datanet_ledger::component::{accounts, nodes};
 use datanet_types::{Address, Amount, NodeKey};
 
-use super::ApiState;
 use super::extract::Segment;
+use crate::billing::Billing;
+use crate::billing::earnings::{Claimed, Earnings};
+use crate::chain::Chain;
 use crate::error::ServiceResult;
-use crate::serving::earnings::{Claimed, Earnings};
 
 /// An account.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -49,11 +50,8 @@ pub struct Supply {
 
 /// An account's balance, node and reputation. Accounts that nobody has heard of own nothing.
 #[utoipa::path(get, path = "/v1/accounts/{address}", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = AccountView), (status = 400, body = super::Problem)))]
-pub async fn show(
-    State(state): State<ApiState>,
-    Segment(address): Segment<Address>,
-) -> ServiceResult<Json<AccountView>> {
-    let reader = state.core.chain.reader()?;
+pub async fn show(State(chain): State<Chain>, Segment(address): Segment<Address>) -> ServiceResult<Json<AccountView>> {
+    let reader = chain.reader()?;
     let node = nodes::of_account(&reader, &address)?;
     Ok(Json(AccountView {
         address,
@@ -68,28 +66,28 @@ pub async fn show(
 /// What an account earned, and why: this contribution, these answers, this share.
 #[utoipa::path(get, path = "/v1/accounts/{address}/earnings", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Earnings)))]
 pub async fn earnings(
-    State(state): State<ApiState>,
+    State(billing): State<Billing>,
     Segment(address): Segment<Address>,
 ) -> ServiceResult<Json<Earnings>> {
-    Ok(Json(state.core.earnings(&address).await?))
+    Ok(Json(billing.earnings(&address).await?))
 }
 
 /// Pays an account what every serving node owes it, with a proof for each.
 #[utoipa::path(post, path = "/v1/accounts/{address}/claim", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Claims)))]
-pub async fn claim(State(state): State<ApiState>, Segment(address): Segment<Address>) -> ServiceResult<Json<Claims>> {
-    let claims = state.core.claim(&address).await?;
+pub async fn claim(State(billing): State<Billing>, Segment(address): Segment<Address>) -> ServiceResult<Json<Claims>> {
+    let claims = billing.claim(&address).await?;
     let total = claims.iter().map(|claim| claim.amount).fold(0, Amount::saturating_add);
     Ok(Json(Claims { claims, total }))
 }
 
 /// All money there is: conserved since genesis.
 #[utoipa::path(get, path = "/v1/supply", tag = "accounts", responses((status = 200, body = Supply)))]
-pub async fn supply(State(state): State<ApiState>) -> ServiceResult<Json<Supply>> {
-    let reader = state.core.chain.reader()?;
+pub async fn supply(State(chain): State<Chain>) -> ServiceResult<Json<Supply>> {
+    let reader = chain.reader()?;
     let counted = accounts::count_supply(&reader)?;
     Ok(Json(Supply {
         supply: Amount::try_from(counted).unwrap_or(Amount::MAX),
         minted: accounts::supply(&reader)?,
-        height: state.core.chain.height(),
+        height: chain.height(),
     }))
 }

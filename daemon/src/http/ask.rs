@@ -7,9 +7,11 @@ use datanet_types::Amount;
 use datanet_types::receipt::{AnswerRecord, AskInput, Passage};
 use datanet_types::voucher::SignedVoucher;
 
-use super::ApiState;
 use super::extract::Body;
 use super::receipts::ReceiptView;
+use crate::answers::Answers;
+use crate::billing::Billing;
+use crate::chain::Chain;
 use crate::error::{ServiceError, ServiceResult};
 
 /// A question, or a passage to classify.
@@ -61,11 +63,16 @@ impl From<AnswerRecord> for Answer {
 
 /// Answers from the final contributions of a datanet, for its price, with a signed receipt.
 #[utoipa::path(post, path = "/v1/ask", tag = "answers", request_body = AskRequest, responses((status = 200, body = Answer), (status = 402, body = super::Problem), (status = 404, body = super::Problem)))]
-pub async fn ask(State(state): State<ApiState>, Body(request): Body<AskRequest>) -> ServiceResult<Json<Answer>> {
-    let (_, datanet) = state.datanet(&request.datanet)?;
+pub async fn ask(
+    State(chain): State<Chain>,
+    State(billing): State<Billing>,
+    State(answers): State<Answers>,
+    Body(request): Body<AskRequest>,
+) -> ServiceResult<Json<Answer>> {
+    let (_, datanet) = chain.datanet_in_view(&request.datanet)?;
     let input = input(&request)?;
-    let payment = state.payment(request.voucher, request.account)?;
-    Ok(Json(state.core.ask(&datanet, input, payment).await?.into()))
+    let payment = billing.payment(request.voucher, request.account)?;
+    Ok(Json(answers.ask(&datanet, input, payment).await?.into()))
 }
 
 fn input(request: &AskRequest) -> ServiceResult<AskInput> {

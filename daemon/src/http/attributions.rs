@@ -4,17 +4,17 @@ use axum::Json;
 use axum::extract::State;
 use datanet_types::ReceiptId;
 
-use super::ApiState;
 use super::extract::Segment;
+use crate::answers::Answers;
+use crate::answers::attribution::Attributed;
 use crate::error::ServiceResult;
-use crate::factory::attribution::Attributed;
 
 /// An answer explained: every contribution's part in it, the records that helped and harmed most, and what the method
 /// proves. Works for receipts of any node, if their records and models can be fetched.
 #[utoipa::path(get, path = "/v1/attributions/{receipt}", tag = "answers", params(("receipt" = String, Path)), responses((status = 200, body = Attributed), (status = 404, body = super::Problem)))]
 pub async fn show(
-    State(state): State<ApiState>,
+    State(answers): State<Answers>,
     Segment(receipt): Segment<ReceiptId>,
 ) -> ServiceResult<Json<Attributed>> {
-    Ok(Json(state.core.attribution(&receipt).await?))
+    Ok(Json(answers.attribution(&receipt).await?))
 }

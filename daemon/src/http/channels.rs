@@ -7,10 +7,13 @@ use datanet_ledger::component::channels::{self, Channel};
 use datanet_types::action::{CloseChannel, OpenChannel};
 use datanet_types::{Action, Address, Amount, ChannelId, NodeKey, TxHash};
 
-use super::ApiState;
 use super::extract::{Body, Query, Segment};
+use crate::billing::Billing;
+use crate::billing::payment::SETTLE_MARGIN;
+use crate::chain::Chain;
 use crate::error::{ServiceError, ServiceResult};
-use crate::serving::payment::SETTLE_MARGIN;
+use crate::keyring::Identity;
+use crate::keyring::Keyring;
 
 /// A channel to open.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
@@ -69,19 +72,25 @@ pub struct ClosedChannel {
 
 /// Channels of a payer, or those that pay this node.
 #[utoipa::path(get, path = "/v1/channels", tag = "answers", params(ChannelParams), responses((status = 200, body = Channels)))]
-pub async fn list(State(state): State<ApiState>, Query(params): Query<ChannelParams>) -> ServiceResult<Json<Channels>> {
-    let reader = state.core.chain.reader()?;
+pub async fn list(
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(billing): State<Billing>,
+    State(identity): State<Identity>,
+    Query(params): Query<ChannelParams>,
+) -> ServiceResult<Json<Channels>> {
+    let reader = chain.reader()?;
     let found = match params.account {
         Some(account) => {
             let address = match account.parse::<Address>() {
                 Ok(address) => address,
-                Err(_) => state.core.keyring.get(&account)?.address(),
+                Err(_) => keyring.get(&account)?.address(),
             };
             channels::of_payer(&reader, &address, None, usize::MAX)?
         }
-        None => channels::of_node(&reader, &state.core.node_key(), None, usize::MAX)?,
+        None => channels::of_node(&reader, &identity.node_key(), None, usize::MAX)?,
     };
-    let view = |channel: Channel| Ok(ChannelView { promised: state.core.last_amount(&channel.id)?, channel });
+    let view = |channel: Channel| Ok(ChannelView { promised: billing.last_amount(&channel.id)?, channel });
     let views: ServiceResult<Vec<_>> = found.into_iter().map(view).collect();
     Ok(Json(Channels { channels: views? }))
 }
@@ -89,11 +98,12 @@ pub async fn list(State(state): State<ApiState>, Query(params): Query<ChannelPar
 /// Locks a deposit from which a serving node is paid; answers once it is on the ledger.
 #[utoipa::path(post, path = "/v1/channels", tag = "answers", request_body = NewChannel, responses((status = 201, body = OpenedChannel), (status = 402, body = super::Problem)))]
 pub async fn open(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(identity): State<Identity>,
     Body(new): Body<NewChannel>,
 ) -> ServiceResult<(StatusCode, Json<OpenedChannel>)> {
-    let core = &state.core;
-    let least = core.chain.params()?.channel_min_blocks.max(SETTLE_MARGIN.saturating_mul(2));
+    let least = chain.params()?.channel_min_blocks.max(SETTLE_MARGIN.saturating_mul(2));
     let blocks = new.blocks.unwrap_or(least.saturating_mul(10));
     if blocks < least {
         return Err(ServiceError::unprocessable(
@@ -102,27 +112,28 @@ pub async fn open(
         ));
     }
     // A few blocks more than asked for, since the transaction lands a little later.
-    let expiry = core.chain.height().saturating_add(blocks).saturating_add(10);
-    let node = new.node.unwrap_or_else(|| core.node_key());
+    let expiry = chain.height().saturating_add(blocks).saturating_add(10);
+    let node = new.node.unwrap_or_else(|| identity.node_key());
     let action = OpenChannel { node, deposit: new.deposit, expiry };
-    let committed = core.chain.execute(&core.keyring.get(&new.account)?, Action::OpenChannel(action)).await?;
+    let committed = chain.execute(&keyring.get(&new.account)?, Action::OpenChannel(action)).await?;
     Ok((StatusCode::CREATED, Json(OpenedChannel { channel: ChannelId(committed.id), tx: committed.hash })))
 }
 
 /// Takes back what is left in an expired channel; the payer's key must be on this node.
 #[utoipa::path(delete, path = "/v1/channels/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = ClosedChannel), (status = 404, body = super::Problem)))]
 pub async fn close(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
     Segment(id): Segment<ChannelId>,
 ) -> ServiceResult<Json<ClosedChannel>> {
-    let channel = channels::get(&state.core.chain.reader()?, &id)?
+    let channel = channels::get(&chain.reader()?, &id)?
         .ok_or_else(|| ServiceError::not_found("unknown-channel", format!("there is no channel {id}")))?;
-    let key = state.core.keyring.by_address(&channel.payer).ok_or_else(|| {
+    let key = keyring.by_address(&channel.payer).ok_or_else(|| {
         ServiceError::forbidden(
             "not-your-channel",
             format!("the key of its payer {} is not on this node", channel.payer),
         )
     })?;
-    let committed = state.core.chain.execute(&key, Action::CloseChannel(CloseChannel { channel: id })).await?;
+    let committed = chain.execute(&key, Action::CloseChannel(CloseChannel { channel: id })).await?;
     Ok(Json(ClosedChannel { tx: committed.hash }))
 }

@@ -7,12 +7,13 @@ use datanet_types::release::Source;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Address, Amount, ContributionId, ModelId};
 
-use super::ApiState;
 use super::extract::Body;
 use super::generate::OneOrMany;
 use super::receipts::ReceiptView;
+use crate::answers::Answers;
+use crate::answers::classify::{ClassifyAnswer, ClassifyAsk};
+use crate::billing::Billing;
 use crate::error::{ServiceError, ServiceResult};
-use crate::factory::classify::{ClassifyAnswer, ClassifyAsk};
 
 /// Longest passage in bytes.
 const MAX_TEXT: usize = 64 * 1024;
@@ -99,7 +100,8 @@ pub struct Without {
 /// Classifies passages by a deployed model; each answer is charged, attributed, and proven by a signed receipt.
 #[utoipa::path(post, path = "/v1/classify", tag = "models", request_body = ClassifyRequest, responses((status = 200, body = Classifications), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
 pub async fn classify(
-    State(state): State<ApiState>,
+    State(billing): State<Billing>,
+    State(answers): State<Answers>,
     Body(request): Body<ClassifyRequest>,
 ) -> ServiceResult<Json<Classifications>> {
     let texts = request.input.into_vec();
@@ -115,9 +117,9 @@ pub async fn classify(
             text,
             explain: request.explain,
             counterfactual: request.counterfactual,
-            payment: state.payment(request.voucher.clone(), request.account.clone())?,
+            payment: billing.payment(request.voucher.clone(), request.account.clone())?,
         };
-        let answer = state.core.classify(ask).await?;
+        let answer = answers.classify(ask).await?;
         model_id = answer.served.model.id;
         tokens = tokens.saturating_add(answer.tokens);
         data.push(view(index, answer, request.explain));

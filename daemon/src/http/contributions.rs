@@ -14,15 +14,20 @@ use datanet_types::record::Format;
 use datanet_types::{Action, Amount, ContributionId, TxHash};
 use futures::{Stream, StreamExt};
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
-use super::ApiState;
 use super::extract::{Query, Segment};
 use super::limits::Place;
+use crate::blobs::BlobStore;
+use crate::chain::Chain;
 use crate::chain::ContributionView;
 use crate::error::{ServiceError, ServiceResult};
+use crate::intake::Intake;
 use crate::intake::{Accepted, IntakeRequest, Upload};
+use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
-use crate::library::ReadOptions;
+use crate::records::ReadOptions;
+use crate::records::Records;
 
 /// How to contribute.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -81,7 +86,7 @@ pub struct PageParams {
 
 /// A page of records.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Records {
+pub struct RecordsPage {
     /// Records in the contribution.
     total: u64,
     /// This page's, in canonical form.
@@ -101,14 +106,17 @@ const MAX_PAGE: usize = 1_000;
     responses((status = 202, body = Accepted), (status = 413, body = super::Problem), (status = 415, body = super::Problem), (status = 422, body = super::Problem))
 )]
 pub async fn contribute(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(intake): State<Intake>,
     Segment(id): Segment<String>,
     Query(params): Query<ContributeParams>,
     headers: HeaderMap,
     body: StreamingBody,
 ) -> ServiceResult<(StatusCode, Json<Accepted>)> {
     let mut chunks = body.into_data_stream();
-    match upload(&state, &id, params, &headers, &mut chunks).await {
+    let request = request(&chain, &keyring, &id, params, &headers);
+    match upload(&intake, request, &mut chunks).await {
         Ok(accepted) => Ok((StatusCode::ACCEPTED, Json(accepted))),
         Err(error) => {
             linger(chunks);
@@ -117,24 +125,30 @@ pub async fn contribute(
     }
 }
 
-async fn upload(
-    state: &ApiState,
+fn request(
+    chain: &Chain,
+    keyring: &Keyring,
     datanet: &str,
     params: ContributeParams,
     headers: &HeaderMap,
-    chunks: &mut BodyDataStream,
-) -> ServiceResult<Accepted> {
-    let (_, datanet) = state.datanet(datanet)?;
-    let request = IntakeRequest {
-        datanet: datanet.id,
+) -> ServiceResult<IntakeRequest> {
+    Ok(IntakeRequest {
+        datanet: chain.datanet_named(datanet)?.id,
         format: format_of(headers)?,
-        key: state.core.keyring.get(params.account.as_deref().unwrap_or(NODE_ACCOUNT))?,
+        key: keyring.get(params.account.as_deref().unwrap_or(NODE_ACCOUNT))?,
         bond: params.bond,
         idempotency_key: text_header(headers, "idempotency-key")?,
-    };
-    let mut upload = state.core.begin_upload(request).await?;
+    })
+}
+
+async fn upload(
+    intake: &Intake,
+    request: ServiceResult<IntakeRequest>,
+    chunks: &mut BodyDataStream,
+) -> ServiceResult<Accepted> {
+    let mut upload = intake.begin(request?).await?;
     receive(&mut upload, chunks).await?;
-    upload.finish().await
+    intake.finish(upload.finish().await?).await
 }
 
 async fn receive(upload: &mut Upload, chunks: &mut BodyDataStream) -> ServiceResult<()> {
@@ -176,17 +190,17 @@ fn text_header(headers: &HeaderMap, name: &str) -> ServiceResult<Option<String>>
 /// Contributions to a datanet, first come first.
 #[utoipa::path(get, path = "/v1/datanets/{id}/contributions", tag = "contributions", params(("id" = String, Path, description = "datanet id or name"), ListParams), responses((status = 200, body = Contributions)))]
 pub async fn list(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
     Segment(id): Segment<String>,
     Query(params): Query<ListParams>,
 ) -> ServiceResult<Json<Contributions>> {
-    let (reader, datanet) = state.datanet(&id)?;
+    let (reader, datanet) = chain.datanet_in_view(&id)?;
     let limit = params.limit.unwrap_or(100).clamp(1, MAX_PAGE);
     let page = contributions::in_datanet(&reader, &datanet.id, params.after, limit)?;
     let next = (page.len() == limit).then(|| page.last().map(|last| last.seq)).flatten();
     let mut views = Vec::new();
     for contribution in page {
-        let view = state.core.contribution_view(&reader, contribution)?;
+        let view = chain.contribution_view(&reader, contribution)?;
         if params.state.as_ref().is_none_or(|wanted| *wanted == view.state) {
             views.push(view);
         }
@@ -197,25 +211,27 @@ pub async fn list(
 /// One contribution: state, scores, and the judges' reasons.
 #[utoipa::path(get, path = "/v1/contributions/{id}", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = ContributionView), (status = 404, body = super::Problem)))]
 pub async fn show(
-    State(state): State<ApiState>,
+    State(records): State<Records>,
     Segment(id): Segment<ContributionId>,
 ) -> ServiceResult<Json<ContributionView>> {
-    Ok(Json(state.core.contribution_with_reports(&id).await?))
+    Ok(Json(records.contribution_with_reports(&id).await?))
 }
 
 /// The contribution whenever its state changes, as server-sent events, until it is final, refused or revoked.
 #[utoipa::path(get, path = "/v1/contributions/{id}/events", tag = "contributions", params(("id" = String, Path)), responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub async fn events(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
+    State(records): State<Records>,
+    State(shutdown): State<CancellationToken>,
     Segment(id): Segment<ContributionId>,
     Extension(place): Extension<Place>,
 ) -> ServiceResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    state.core.contribution_and_datanet(&id)?;
+    chain.contribution_and_datanet(&id)?;
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     tokio::spawn(async move {
-        let (shutdown, closed) = (state.core.shutdown.clone(), sender.clone());
+        let closed = sender.clone();
         tokio::select! {
-            () = follow(&state, &id, sender) => {}
+            () = follow(&chain, &records, &id, sender) => {}
             () = closed.closed() => {}
             () = shutdown.cancelled() => {}
         }
@@ -228,15 +244,15 @@ pub async fn events(
 
 /// Sends the contribution now and after each change, until its verdict. Reports are looked for only when something has
 /// changed: they may have to be fetched from elsewhere.
-async fn follow(state: &ApiState, id: &ContributionId, sender: tokio::sync::mpsc::Sender<Event>) {
-    let mut commits = state.core.chain.commits();
+async fn follow(chain: &Chain, records: &Records, id: &ContributionId, sender: tokio::sync::mpsc::Sender<Event>) {
+    let mut commits = chain.commits();
     let mut last = String::new();
     loop {
         commits.mark_unchanged();
-        let Ok(view) = state.core.contribution_without_reports(id) else { return };
+        let Ok(view) = chain.contribution_without_reports(id) else { return };
         let Ok(text) = serde_json::to_string(&view) else { return };
         if text != last {
-            let Ok(full) = state.core.with_reports(view).await else { return };
+            let Ok(full) = records.with_reports(view).await else { return };
             let Ok(event) = Event::default().event("state").json_data(&full) else { return };
             if sender.send(event).await.is_err() || matches!(full.state.as_str(), "final" | "refused" | "revoked") {
                 return;
@@ -250,15 +266,17 @@ async fn follow(state: &ApiState, id: &ContributionId, sender: tokio::sync::mpsc
 }
 
 /// A contribution's records, in canonical form.
-#[utoipa::path(get, path = "/v1/contributions/{id}/records", tag = "contributions", params(("id" = String, Path), PageParams), responses((status = 200, body = Records)))]
+#[utoipa::path(get, path = "/v1/contributions/{id}/records", tag = "contributions", params(("id" = String, Path), PageParams), responses((status = 200, body = RecordsPage)))]
 pub async fn records(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
+    State(blobs): State<BlobStore>,
+    State(records): State<Records>,
     Segment(id): Segment<ContributionId>,
     Query(params): Query<PageParams>,
-) -> ServiceResult<Json<Records>> {
-    let (contribution, datanet) = state.core.contribution_and_datanet(&id)?;
+) -> ServiceResult<Json<RecordsPage>> {
+    let (contribution, datanet) = chain.contribution_and_datanet(&id)?;
     refuse_revoked(&contribution)?;
-    if !state.core.blobs().has(contribution.blob.0).await.map_err(|error| crate::intake::blob_error(&error))? {
+    if !blobs.has(&contribution.blob).await? {
         return Err(ServiceError::unavailable(
             "blob-not-here",
             "this node does not have the contribution's bytes yet; try again in a moment",
@@ -268,13 +286,13 @@ pub async fn records(
         offset: params.offset.unwrap_or(0),
         limit: params.limit.unwrap_or(100).clamp(1, MAX_PAGE as u64),
     };
-    let batch = state.core.read_contribution(&contribution, &datanet, options).await?;
+    let batch = records.read(&contribution, &datanet, options).await?;
     let raw = |record: &datanet_inference::corpus::Record| {
         RawValue::from_string(record.canonical().to_owned())
             .map_err(|error| ServiceError::internal("record", error.to_string()))
     };
-    let records: ServiceResult<Vec<_>> = batch.records.iter().map(|(_, record)| raw(record)).collect();
-    Ok(Json(Records { total: contribution.records, records: records? }))
+    let page: ServiceResult<Vec<_>> = batch.records.iter().map(|(_, record)| raw(record)).collect();
+    Ok(Json(RecordsPage { total: contribution.records, records: page? }))
 }
 
 fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
@@ -292,11 +310,12 @@ fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
 /// served, trained on nor paid; nodes drop its bytes, and models trained on it are flagged. What it has earned stays.
 #[utoipa::path(post, path = "/v1/contributions/{id}/revoke", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = Revoked), (status = 403, body = super::Problem), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
 pub async fn revoke(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
     Segment(id): Segment<ContributionId>,
 ) -> ServiceResult<Json<Revoked>> {
-    let (contribution, _) = state.core.contribution_and_datanet(&id)?;
-    let key = state.core.keyring.by_address(&contribution.contributor).ok_or_else(|| {
+    let (contribution, _) = chain.contribution_and_datanet(&id)?;
+    let key = keyring.by_address(&contribution.contributor).ok_or_else(|| {
         ServiceError::forbidden(
             "foreign-contribution",
             format!(
@@ -305,6 +324,6 @@ pub async fn revoke(
             ),
         )
     })?;
-    let committed = state.core.chain.execute(&key, Action::Revoke(Revoke { contribution: id })).await?;
+    let committed = chain.execute(&key, Action::Revoke(Revoke { contribution: id })).await?;
     Ok(Json(Revoked { id, state: Status::Revoked, height: committed.height, tx: committed.hash }))
 }

@@ -3,22 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use datanet_inference::corpus::{Limits, StreamChecker};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::datanets::history::{self, Entry};
 use datanet_ledger::component::datanets::{self, Counts, Datanet};
-use datanet_types::action::CreateDatanet;
-use datanet_types::record::Format;
 use datanet_types::release::DataSnapshot;
 use datanet_types::schema::Schema;
-use datanet_types::{Action, Amount, BlobHash, DatanetId, TxHash};
+use datanet_types::{Amount, DatanetId, TxHash};
 
-use super::ApiState;
 use super::extract::{Body, Query, Segment};
-use crate::error::{ServiceError, ServiceResult};
-use crate::intake::{blob_error, holdout_tag};
+use crate::chain::Chain;
+use crate::error::ServiceResult;
+use crate::intake::{DatanetProposal, Intake};
+use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
-use crate::library::check_licence;
 
 /// A datanet and what it holds.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -129,8 +126,8 @@ fn view(reader: &LedgerReader, record: Datanet) -> ServiceResult<DatanetView> {
 
 /// All datanets on the ledger.
 #[utoipa::path(get, path = "/v1/datanets", tag = "datanets", responses((status = 200, body = Datanets)))]
-pub async fn list(State(state): State<ApiState>) -> ServiceResult<Json<Datanets>> {
-    let reader = state.core.chain.reader()?;
+pub async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Datanets>> {
+    let reader = chain.reader()?;
     let all = datanets::list(&reader, None, usize::MAX)?;
     let views: ServiceResult<Vec<_>> = all.into_iter().map(|record| view(&reader, record)).collect();
     Ok(Json(Datanets { datanets: views? }))
@@ -138,19 +135,19 @@ pub async fn list(State(state): State<ApiState>) -> ServiceResult<Json<Datanets>
 
 /// One datanet, by id or name.
 #[utoipa::path(get, path = "/v1/datanets/{id}", tag = "datanets", params(("id" = String, Path, description = "id or name")), responses((status = 200, body = DatanetView), (status = 404, body = super::Problem)))]
-pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<DatanetView>> {
-    let (reader, datanet) = state.datanet(&id)?;
+pub async fn show(State(chain): State<Chain>, Segment(id): Segment<String>) -> ServiceResult<Json<DatanetView>> {
+    let (reader, datanet) = chain.datanet_in_view(&id)?;
     Ok(Json(view(&reader, datanet)?))
 }
 
 /// A datanet's history as a chain of digests, from which anybody can tell what a model was trained on.
 #[utoipa::path(get, path = "/v1/datanets/{id}/history", tag = "datanets", params(("id" = String, Path, description = "id or name"), HistoryParams), responses((status = 200, body = History), (status = 404, body = super::Problem)))]
 pub async fn history(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
     Segment(id): Segment<String>,
     Query(params): Query<HistoryParams>,
 ) -> ServiceResult<Json<History>> {
-    let (reader, datanet) = state.datanet(&id)?;
+    let (reader, datanet) = chain.datanet_in_view(&id)?;
     let (after, limit) = (params.after.unwrap_or(0), params.limit.unwrap_or(100).clamp(1, 1_000));
     let entries = history::entries(&reader, &datanet.id, after, limit)?;
     let next = (entries.len() == limit).then(|| after.saturating_add(limit as u64));
@@ -160,57 +157,28 @@ pub async fn history(
 /// Opens a datanet; answers once it is on the ledger.
 #[utoipa::path(post, path = "/v1/datanets", tag = "datanets", request_body = NewDatanet, responses((status = 201, body = CreatedDatanet), (status = 422, body = super::Problem)))]
 pub async fn create(
-    State(state): State<ApiState>,
+    State(keyring): State<Keyring>,
+    State(intake): State<Intake>,
     Body(new): Body<NewDatanet>,
 ) -> ServiceResult<(StatusCode, Json<CreatedDatanet>)> {
-    let core = &state.core;
-    let key = core.keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
-    new.schema.validate().map_err(|error| ServiceError::unprocessable("bad-schema", error.to_string()))?;
-    check_licence(&new.licence)?;
-    check_holdout(&new)?;
-    let id = DatanetId::derive(core.chain.id(), &key.address(), &new.name);
-    let holdout_size = new.holdout.len() as u64;
-    // Said before anything is kept: a name that is taken must not touch its datanet's held-out set.
-    if datanets::by_name(&core.chain.reader()?, &new.name)?.is_some() {
-        return Err(ServiceError::conflict(
-            "name-taken",
-            format!("a datanet named {:?} exists; choose another", new.name),
-        ));
-    }
-    let held = core.blobs().add_bytes(new.holdout.into_bytes()).await.map_err(|error| blob_error(&error))?;
-    let holdout = BlobHash(held.hash());
-    let tag = holdout_tag(&holdout);
-    core.keep_blob(&tag, &holdout).await?;
-    let action = CreateDatanet {
-        name: new.name.clone(),
-        description: new.description,
-        schema: new.schema,
-        licence: new.licence,
-        price: new.price,
-        accept_threshold: new.accept_threshold,
-        committee_size: new.committee_size,
-        storage_quorum: new.storage_quorum,
-        holdout,
-        holdout_size,
-        min_bond: new.min_bond,
-    };
-    let committed = match core.chain.execute(&key, Action::CreateDatanet(action)).await {
-        Ok(committed) => committed,
-        Err(error) => {
-            let all = datanets::list(&core.chain.reader()?, None, usize::MAX)?;
-            if error.is_ledgers_verdict() && all.iter().all(|datanet| datanet.holdout != holdout) {
-                core.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
-            }
-            return Err(error);
-        }
-    };
-    Ok((StatusCode::CREATED, Json(CreatedDatanet { id, name: new.name, tx: committed.hash })))
+    let key = keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
+    let opened = intake.open_datanet(&key, new.into()).await?;
+    Ok((StatusCode::CREATED, Json(CreatedDatanet { id: opened.id, name: opened.name, tx: opened.tx })))
 }
 
-fn check_holdout(new: &NewDatanet) -> ServiceResult<()> {
-    let bad =
-        |error: &dyn std::fmt::Display| ServiceError::unprocessable("bad-holdout", format!("held-out set: {error}"));
-    let mut checker = StreamChecker::new(Format::Jsonl, &new.schema, Limits::default()).map_err(|error| bad(&error))?;
-    checker.push(new.holdout.as_bytes()).map_err(|error| bad(&error))?;
-    checker.finish().map(|_| ()).map_err(|error| bad(&error))
+impl From<NewDatanet> for DatanetProposal {
+    fn from(new: NewDatanet) -> Self {
+        Self {
+            name: new.name,
+            description: new.description,
+            schema: new.schema,
+            licence: new.licence,
+            price: new.price,
+            accept_threshold: new.accept_threshold,
+            committee_size: new.committee_size,
+            storage_quorum: new.storage_quorum,
+            min_bond: new.min_bond,
+            holdout: new.holdout,
+        }
+    }
 }

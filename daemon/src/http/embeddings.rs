@@ -5,8 +5,9 @@ use axum::extract::State;
 use base64::Engine;
 use datanet_inference::engine::Embedding;
 
-use super::ApiState;
 use super::extract::Body;
+use crate::answers::Answers;
+use crate::embedder::Embedder;
 use crate::error::{ServiceError, ServiceResult};
 
 /// What to embed.
@@ -70,7 +71,8 @@ pub struct EmbeddingsReply {
 /// Embeds texts: unit vectors, whose dot product is their similarity.
 #[utoipa::path(post, path = "/v1/embeddings", tag = "models", request_body = EmbeddingsRequest, responses((status = 200, body = EmbeddingsReply), (status = 429, body = super::Problem)))]
 pub async fn create(
-    State(state): State<ApiState>,
+    State(embedder): State<Embedder>,
+    State(answers): State<Answers>,
     Body(request): Body<EmbeddingsRequest>,
 ) -> ServiceResult<Json<EmbeddingsReply>> {
     let texts = match request.input {
@@ -83,19 +85,19 @@ pub async fn create(
             "input must hold at least one text, and none may be empty",
         ));
     }
-    let own = state.core.models.info();
+    let own = embedder.info();
     let wanted = request.model.filter(|model| {
         let own = own.as_ref().ok();
         own.is_none_or(|own| *model != own.name && *model != hex::encode(own.id))
     });
     let (embeddings, usage, model) = match wanted {
         Some(model) => {
-            let (embeddings, usage) = state.core.embed_with(&model, texts).await?;
+            let (embeddings, usage) = answers.embed_with(&model, texts).await?;
             (embeddings, usage, model)
         }
         None => {
             let info = own?;
-            let (embeddings, usage) = state.core.models.embed_with_usage(texts).await?;
+            let (embeddings, usage) = embedder.embed_with_usage(texts).await?;
             (embeddings, usage, info.name)
         }
     };

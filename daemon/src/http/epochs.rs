@@ -5,7 +5,7 @@ use axum::extract::State;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::{BlobHash, Digest, TxHash};
 
-use super::ApiState;
+use crate::billing::Billing;
 use crate::error::ServiceResult;
 
 /// An epoch settled.
@@ -25,8 +25,8 @@ pub struct SettledEpoch {
 
 /// Settles everything this node answered since the last time, in one transaction.
 #[utoipa::path(post, path = "/v1/epochs/settle", tag = "answers", responses((status = 200, body = SettledEpoch), (status = 409, body = super::Problem)))]
-pub async fn settle(State(state): State<ApiState>) -> ServiceResult<Json<SettledEpoch>> {
-    let settled = state.core.settle_now().await?;
+pub async fn settle(State(billing): State<Billing>) -> ServiceResult<Json<SettledEpoch>> {
+    let settled = billing.settle_now().await?;
     Ok(Json(SettledEpoch {
         epoch: settled.epoch,
         root: settled.root,

@@ -4,16 +4,9 @@ use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use datanet_ledger::LedgerReader;
-use datanet_ledger::component::datanets::{self, Datanet};
-use datanet_types::DatanetId;
-use datanet_types::voucher::SignedVoucher;
 use serde::de::DeserializeOwned;
 
-use super::ApiState;
-use crate::error::{ServiceError, ServiceResult};
-use crate::intake::unknown_datanet;
-use crate::serving::payment::Payment;
+use crate::error::ServiceError;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -89,35 +82,6 @@ where
             .await
             .map_err(|rejection| bad(rejection.body_text()))?;
         text.parse().map(Self).map_err(|error: T::Err| bad(error.to_string()))
-    }
-}
-
-impl ApiState {
-    /// How a caller pays: by a voucher, by an account of this node, or not at all.
-    pub fn payment(&self, voucher: Option<SignedVoucher>, account: Option<String>) -> ServiceResult<Payment> {
-        match (voucher, account) {
-            (Some(_), Some(_)) => {
-                Err(ServiceError::bad_request("two-payments", "send a voucher or an account, not both"))
-            }
-            (Some(voucher), None) => Ok(Payment::Voucher(voucher)),
-            (None, Some(name)) => Ok(Payment::Account(Box::new(self.core.keyring.get(&name)?))),
-            (None, None) => Ok(Payment::None),
-        }
-    }
-
-    /// The datanet with this id or name, in a consistent view of the ledger.
-    pub fn datanet(&self, id_or_name: &str) -> ServiceResult<(LedgerReader, Datanet)> {
-        let reader = self.core.chain.reader()?;
-        let by_id = match id_or_name.parse::<DatanetId>() {
-            Ok(id) => datanets::get(&reader, &id)?,
-            Err(_) => None,
-        };
-        let found = match by_id {
-            Some(datanet) => Some(datanet),
-            None => datanets::by_name(&reader, id_or_name)?,
-        };
-        let datanet = found.ok_or_else(|| unknown_datanet(&id_or_name))?;
-        Ok((reader, datanet))
     }
 }
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use datanet_config::ApiConfig;
 use tower_http::cors::CorsLayer;
 
-use super::ApiState;
+use super::Guards;
 use crate::error::ServiceError;
 
 /// Whom the operator lets in besides this machine and the node's own pages.
@@ -35,16 +35,16 @@ impl Allowed {
 }
 
 /// Refuses foreign hosts and origins, for every route.
-pub async fn check_host_and_origin(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match host_and_origin(request.headers(), request.uri(), &state.allowed) {
+pub async fn check_host_and_origin(State(guards): State<Guards>, request: Request, next: Next) -> Response {
+    match host_and_origin(request.headers(), request.uri(), &guards.allowed) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
 /// Refuses requests without the node's token.
-pub async fn check_token(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match token(request.headers(), &state.token) {
+pub async fn check_token(State(guards): State<Guards>, request: Request, next: Next) -> Response {
+    match token(request.headers(), &guards.token) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }

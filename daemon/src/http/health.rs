@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::ApiState;
+use crate::chain::Chain;
 use crate::error::ServiceError;
 
 /// How the node is.
@@ -21,11 +21,11 @@ pub async fn live() -> Json<Health> {
 
 /// The ledger has state and is not catching up.
 #[utoipa::path(get, path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Health), (status = 503, body = super::Problem)))]
-pub async fn ready(State(state): State<ApiState>) -> Result<Json<Health>, ServiceError> {
-    if state.core.chain.height() == 0 {
+pub async fn ready(State(chain): State<Chain>) -> Result<Json<Health>, ServiceError> {
+    if chain.height() == 0 {
         return Err(ServiceError::unavailable("no-blocks", "the ledger has no block yet; wait a moment"));
     }
-    if state.core.chain.catching_up().await {
+    if chain.catching_up().await {
         return Err(ServiceError::unavailable(
             "catching-up",
             "the ledger is catching up with its peers; wait a moment",

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::ApiState;
 use super::extract::Body;
 use crate::error::ServiceResult;
 use crate::keyring::KeyInfo;
+use crate::keyring::Keyring;
 
 /// All keys, without their secrets.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -25,12 +25,15 @@ pub struct NewKey {
 
 /// The accounts whose keys are on this node.
 #[utoipa::path(get, path = "/v1/keys", tag = "accounts", responses((status = 200, body = Keys)))]
-pub async fn list(State(state): State<ApiState>) -> Json<Keys> {
-    Json(Keys { keys: state.core.keyring.list() })
+pub async fn list(State(keyring): State<Keyring>) -> Json<Keys> {
+    Json(Keys { keys: keyring.list() })
 }
 
 /// Makes a new account key; its secret stays in the node's home.
 #[utoipa::path(post, path = "/v1/keys", tag = "accounts", request_body = NewKey, responses((status = 201, body = KeyInfo), (status = 409, body = super::Problem)))]
-pub async fn add(State(state): State<ApiState>, Body(new): Body<NewKey>) -> ServiceResult<(StatusCode, Json<KeyInfo>)> {
-    Ok((StatusCode::CREATED, Json(state.core.keyring.add(&new.name)?)))
+pub async fn add(
+    State(keyring): State<Keyring>,
+    Body(new): Body<NewKey>,
+) -> ServiceResult<(StatusCode, Json<KeyInfo>)> {
+    Ok((StatusCode::CREATED, Json(keyring.add(&new.name)?)))
 }

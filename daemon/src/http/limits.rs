@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::ApiState;
+use super::Guards;
 use crate::error::ServiceError;
 
 /// How long a body may stand still before its request is given up.
@@ -25,8 +25,8 @@ pub const LAST_WORDS: Duration = Duration::from_secs(5);
 pub struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
 /// Refuses requests beyond `api.max_requests`.
-pub async fn count_in(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let Ok(place) = state.places.clone().try_acquire_owned() else {
+pub async fn count_in(State(guards): State<Guards>, mut request: Request, next: Next) -> Response {
+    let Ok(place) = guards.places.clone().try_acquire_owned() else {
         let detail = "the node serves as many requests as api.max_requests allows; try again in a moment";
         return ServiceError::overloaded("too-many-requests", detail).into_response();
     };
@@ -38,9 +38,9 @@ pub async fn count_in(State(state): State<ApiState>, mut request: Request, next:
 }
 
 /// Gives a request up that is still under way a while after the node was to stop.
-pub async fn end_with_the_node(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+pub async fn end_with_the_node(State(guards): State<Guards>, request: Request, next: Next) -> Response {
     let stopped = async {
-        state.core.shutdown.cancelled().await;
+        guards.shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {

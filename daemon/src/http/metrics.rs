@@ -1,7 +1,9 @@
 //! Prometheus metrics: what operators watch.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, header};
 use axum::middleware::Next;
@@ -14,7 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use super::ApiState;
+use super::Guards;
+use crate::status::StatusService;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -72,14 +75,13 @@ impl Metrics {
 
 /// All metrics in Prometheus' text form.
 #[utoipa::path(get, path = "/metrics", tag = "node", security(()), responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn metrics(State(state): State<ApiState>) -> Response {
-    let metrics = &state.metrics;
+pub async fn metrics(State(status): State<StatusService>, Extension(metrics): Extension<Arc<Metrics>>) -> Response {
     let as_i64 = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    metrics.height.set(as_i64(state.core.chain.height()));
-    metrics.peers.set(as_i64(state.core.network.peers().len() as u64));
-    metrics.held.set(as_i64(state.core.held_contributions().await));
-    metrics.uptime.set(as_i64(state.core.started.elapsed().as_secs()));
-    let network = state.core.network.metrics();
+    metrics.height.set(as_i64(status.chain.height()));
+    metrics.peers.set(as_i64(status.network.peers().len() as u64));
+    metrics.held.set(as_i64(status.blobs.held_contributions().await));
+    metrics.uptime.set(as_i64(status.started.elapsed().as_secs()));
+    let network = status.network.metrics();
     let verdicts = [
         ("accepted", network.gossip_accepted),
         ("rejected", network.gossip_rejected),
@@ -102,13 +104,13 @@ fn known_method(method: &Method) -> &'static str {
 }
 
 /// Counts a request and how long it took.
-pub async fn count(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+pub async fn count(State(guards): State<Guards>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let method = known_method(request.method()).to_owned();
     let started = Instant::now();
     let response = next.run(request).await;
     let labels = RequestLabels { method, route, status: response.status().as_u16() };
-    state.metrics.requests.get_or_create(&labels).inc();
-    state.metrics.seconds.observe(started.elapsed().as_secs_f64());
+    guards.metrics.requests.get_or_create(&labels).inc();
+    guards.metrics.seconds.observe(started.elapsed().as_secs_f64());
     response
 }

@@ -1,4 +1,4 @@
-//! The HTTP interface on loopback: thin handlers over [`Core`], one file a subject.
+//! The HTTP interface on loopback: thin handlers over the services, one file a subject.
 //!
 //! Every `/v1` route wants the node's token; every route checks `Host` and `Origin` ([`guard`]). Errors are RFC 9457
 //! problems ([`problem`]). The OpenAPI description at `/openapi.json` is made from the handlers themselves, and `/docs`
@@ -33,10 +33,14 @@ pub use problem::Problem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::Extension;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
+use datanet_config::ApiConfig;
+use datanet_p2p::NetworkHandle;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi;
@@ -45,14 +49,59 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::answers::Answers;
+use crate::billing::Billing;
+use crate::blobs::BlobStore;
+use crate::chain::Chain;
+use crate::embedder::Embedder;
 use crate::error::ServiceError;
-use crate::node::Core;
+use crate::intake::Intake;
+use crate::keyring::{Identity, Keyring};
+use crate::models::Models;
+use crate::records::{Indexes, Records};
+use crate::status::StatusService;
+use crate::training::Training;
 
-/// What handlers share.
+/// What the interface is a face of; each handler takes the services that it needs.
+#[derive(Clone, FromRef)]
+pub struct Services {
+    /// The ledger.
+    pub chain: Chain,
+    /// Blobs here and elsewhere.
+    pub blobs: BlobStore,
+    /// The data network.
+    pub network: NetworkHandle,
+    /// Who the node is.
+    pub identity: Identity,
+    /// Accounts whose keys are here.
+    pub keyring: Keyring,
+    /// The node's embedding model.
+    pub embedder: Embedder,
+    /// Records and their embeddings.
+    pub records: Records,
+    /// What is searched.
+    pub indexes: Indexes,
+    /// Contributions and datanets coming in.
+    pub intake: Intake,
+    /// What answers cost and earn.
+    pub billing: Billing,
+    /// Models here.
+    pub models: Models,
+    /// Jobs.
+    pub training: Training,
+    /// Answers and receipts.
+    pub answers: Answers,
+    /// How the node is.
+    pub status: StatusService,
+    /// Ends when the node stops.
+    pub shutdown: CancellationToken,
+}
+
+/// What the layers around the handlers share.
 #[derive(Clone)]
-pub struct ApiState {
-    core: Core,
+struct Guards {
     token: Arc<str>,
+    shutdown: CancellationToken,
     allowed: Arc<guard::Allowed>,
     places: Arc<Semaphore>,
     metrics: Arc<metrics::Metrics>,
@@ -79,7 +128,7 @@ impl utoipa::Modify for TokenScheme {
     }
 }
 
-fn protected() -> OpenApiRouter<ApiState> {
+fn protected() -> OpenApiRouter<Services> {
     OpenApiRouter::new()
         .routes(routes!(status::status))
         .routes(routes!(status::peers))
@@ -126,23 +175,24 @@ fn protected() -> OpenApiRouter<ApiState> {
         .routes(routes!(transactions::show))
 }
 
-/// The whole interface.
-pub fn router(core: Core, token: String) -> axum::Router {
-    let state = ApiState {
-        allowed: Arc::new(guard::Allowed::new(&core.config.api)),
-        places: Arc::new(Semaphore::new(core.config.api.max_requests as usize)),
+/// The whole interface over `services`, guarded as `config` says, for those who know `token`.
+pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Router {
+    let metrics = Arc::new(metrics::Metrics::new());
+    let guards = Guards {
+        allowed: Arc::new(guard::Allowed::new(config)),
+        places: Arc::new(Semaphore::new(config.max_requests as usize)),
         token: token.into(),
-        metrics: Arc::new(metrics::Metrics::new()),
-        core,
+        shutdown: services.shutdown.clone(),
+        metrics: metrics.clone(),
     };
-    let body_limit = usize::try_from(state.core.config.api.max_body_bytes).unwrap_or(usize::MAX);
+    let body_limit = usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX);
     // Uploads are limited while they stream, by the ledger's and the node's limits, so they bypass the general one.
     let uploads = OpenApiRouter::new().routes(routes!(contributions::contribute)).layer(DefaultBodyLimit::disable());
     let v1 = protected().layer(DefaultBodyLimit::max(body_limit)).merge(uploads);
     // Strangers are turned away before they take a place.
     let v1 = v1
-        .layer(middleware::from_fn_with_state(state.clone(), limits::count_in))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::check_token));
+        .layer(middleware::from_fn_with_state(guards.clone(), limits::count_in))
+        .layer(middleware::from_fn_with_state(guards.clone(), guard::check_token));
     let (router, openapi) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(v1)
         .routes(routes!(health::live))
@@ -153,18 +203,19 @@ pub fn router(core: Core, token: String) -> axum::Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(metrics))
         .layer(RequestBodyTimeoutLayer::new(limits::BODY_STALL))
-        .layer(middleware::from_fn_with_state(state.clone(), limits::end_with_the_node));
+        .layer(middleware::from_fn_with_state(guards.clone(), limits::end_with_the_node));
     // Browsers ask before they send for a page of another origin; without such pages nobody is to be answered.
-    let router = match state.allowed.cors() {
+    let router = match guards.allowed.cors() {
         Some(cors) => router.layer(cors),
         None => router,
     };
     router
-        .layer(middleware::from_fn_with_state(state.clone(), guard::check_host_and_origin))
-        .layer(middleware::from_fn_with_state(state.clone(), metrics::count))
+        .layer(middleware::from_fn_with_state(guards.clone(), guard::check_host_and_origin))
+        .layer(middleware::from_fn_with_state(guards, metrics::count))
         .layer(CatchPanicLayer::custom(on_panic))
-        .with_state(state)
+        .with_state(services)
 }
 
 async fn unknown_route(uri: axum::http::Uri) -> ServiceError {
@@ -188,9 +239,9 @@ fn on_panic(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
 
 /// Serves until the node stops. Requests under way may finish within [`limits::LAST_WORDS`]; connections that are still
 /// open then, because nobody reads or writes on them, are left to end with the process.
-pub async fn serve(listener: TcpListener, core: Core, token: String) -> anyhow::Result<()> {
-    let shutdown = core.shutdown.clone();
-    let app = router(core, token).into_make_service_with_connect_info::<SocketAddr>();
+pub async fn serve(listener: TcpListener, services: Services, config: ApiConfig, token: String) -> anyhow::Result<()> {
+    let shutdown = services.shutdown.clone();
+    let app = router(services, &config, token).into_make_service_with_connect_info::<SocketAddr>();
     let asked = shutdown.clone();
     let served = axum::serve(listener, app).with_graceful_shutdown(async move { asked.cancelled().await });
     let late = async {

@@ -8,17 +8,21 @@ use datanet_types::action::RegisterModel;
 use datanet_types::release::Release;
 use datanet_types::{Action, Address, ModelId, TxHash};
 
-use super::ApiState;
 use super::extract::{Body, Query, Segment};
 use super::fine_tuning::FineTuningJob;
+use crate::chain::Chain;
 use crate::chain::RegisteredModel;
+use crate::db::deployments::{Deployment, NamedModel, Undeployed};
+use crate::db::jobs::JobRecord;
+use crate::embedder::Embedder;
 use crate::error::{ServiceError, ServiceResult};
-use crate::factory::gate::GateView;
-use crate::factory::import::{Import, Imported, UNSTATED_LICENCE};
+use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
-use crate::library::check_licence;
-use crate::local::deployments::{Deployment, NamedModel, Undeployed};
-use crate::local::jobs::JobRecord;
+use crate::models::Models;
+use crate::models::gate::GateView;
+use crate::models::import::{Import, Imported, UNSTATED_LICENCE};
+use crate::records::check_licence;
+use crate::training::Training;
 
 /// A model in OpenAI's shape, with our fields.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -58,7 +62,7 @@ pub struct ModelView {
 
 /// All models.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Models {
+pub struct ModelList {
     object: &'static str,
     data: Vec<ModelView>,
 }
@@ -161,36 +165,48 @@ pub struct Deleted {
 }
 
 /// The node's embedding model and all models on the ledger, with what is deployed here.
-#[utoipa::path(get, path = "/v1/models", tag = "models", params(ModelsParams), responses((status = 200, body = Models)))]
-pub async fn list(State(state): State<ApiState>, Query(params): Query<ModelsParams>) -> ServiceResult<Json<Models>> {
-    let here = Here::of(&state)?;
-    let mut data: Vec<ModelView> = own(&state)?.into_iter().collect();
+#[utoipa::path(get, path = "/v1/models", tag = "models", params(ModelsParams), responses((status = 200, body = ModelList)))]
+pub async fn list(
+    State(chain): State<Chain>,
+    State(embedder): State<Embedder>,
+    State(models): State<Models>,
+    State(training): State<Training>,
+    Query(params): Query<ModelsParams>,
+) -> ServiceResult<Json<ModelList>> {
+    let here = Here::of(&models, &training)?;
+    let mut data: Vec<ModelView> = own(&chain, &embedder)?.into_iter().collect();
     let own = data.first().map(|view| view.model_id);
-    let others = state.core.models_on_ledger()?.into_iter().filter(|model| Some(model.record.id) != own);
-    data.extend(others.map(|model| view(&state, model, &here)));
+    let others = chain.models_on_ledger()?.into_iter().filter(|model| Some(model.record.id) != own);
+    data.extend(others.map(|model| here.view(&models, model)));
     data.retain(|view| view.deployed || !params.deployed);
     // What answers here comes first.
     data.sort_by_key(|view| !view.deployed);
-    Ok(Json(Models { object: "list", data }))
+    Ok(Json(ModelList { object: "list", data }))
 }
 
 /// One model, by id or name, with its manifest and lineage.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = ModelDetails), (status = 404, body = super::Problem)))]
-pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<ModelDetails>> {
-    if let Some(own) = own(&state)?.filter(|own| own.id == id || own.model_id.to_hex() == id) {
+pub async fn show(
+    State(chain): State<Chain>,
+    State(embedder): State<Embedder>,
+    State(models): State<Models>,
+    State(training): State<Training>,
+    Segment(id): Segment<String>,
+) -> ServiceResult<Json<ModelDetails>> {
+    if let Some(own) = own(&chain, &embedder)?.filter(|own| own.id == id || own.model_id.to_hex() == id) {
         return Ok(Json(ModelDetails { model: own, manifest: None, gate: None, lineage: Vec::new() }));
     }
-    let model = state.core.model_on_ledger(&state.core.model_named(&id)?)?.ok_or_else(|| {
+    let model = chain.model_on_ledger(&models.model_named(&id)?)?.ok_or_else(|| {
         ServiceError::not_found(
             "unknown-model",
             format!("no model {id:?} here or on the ledger; `GET /v1/models` lists them"),
         )
     })?;
     let manifest = match model.record.release {
-        true => Some(state.core.release(&model.record.id).await?),
+        true => Some(models.release(&model.record.id).await?),
         false => None,
     };
-    let behind = models::ancestors(&state.core.chain.reader()?, &model.record.parents)?.unwrap_or_default();
+    let behind = models::ancestors(&chain.reader()?, &model.record.parents)?.unwrap_or_default();
     let lineage = behind.into_iter().map(|ancestor| AncestorView {
         model_id: ancestor.model.id,
         name: ancestor.model.name,
@@ -198,20 +214,20 @@ pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -
         licence: ancestor.model.licence,
     });
     let gate = manifest.as_ref().and_then(|release| release.attribution.clone()).map(GateView::from);
-    let model = view(&state, model, &Here::of(&state)?);
+    let model = Here::of(&models, &training)?.view(&models, model);
     Ok(Json(ModelDetails { lineage: lineage.collect(), model, manifest, gate }))
 }
 
 /// The node's embedding model, if it has one.
-fn own(state: &ApiState) -> ServiceResult<Option<ModelView>> {
-    let Ok(info) = state.core.models.info() else { return Ok(None) };
+fn own(chain: &Chain, embedder: &Embedder) -> ServiceResult<Option<ModelView>> {
+    let Ok(info) = embedder.info() else { return Ok(None) };
     let model_id = ModelId(info.id);
-    let ledger = state.core.model_on_ledger(&model_id)?;
+    let ledger = chain.model_on_ledger(&model_id)?;
     let owner = ledger.as_ref().map(|model| model.record.owner);
     Ok(Some(ModelView {
         id: info.name.clone(),
         object: "model",
-        created: state.core.models.folder().map_or(0, changed_at),
+        created: embedder.folder().map_or(0, changed_at),
         owned_by: owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
         model_id,
         names: vec![info.name.clone()],
@@ -233,9 +249,8 @@ struct Here {
 }
 
 impl Here {
-    fn of(state: &ApiState) -> ServiceResult<Self> {
-        let local = &state.core.local;
-        Ok(Self { names: local.model_names()?, deployments: local.deployments()?, jobs: local.jobs()? })
+    fn of(models: &Models, training: &Training) -> ServiceResult<Self> {
+        Ok(Self { names: models.names()?, deployments: models.deployments()?, jobs: training.jobs()? })
     }
 
     /// Since when a model is known here, in seconds since 1970: when it was made or deployed, whichever was first; 0 where
@@ -245,6 +260,27 @@ impl Here {
         let made = self.jobs.iter().filter(|job| job.release == Some(*id)).filter_map(|job| job.finished_at);
         deployed.chain(made).min().unwrap_or(0)
     }
+
+    fn view(&self, models: &Models, model: RegisteredModel) -> ModelView {
+        let record = &model.record;
+        let leading = self.names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
+        let names: Vec<String> = leading.collect();
+        ModelView {
+            id: names.first().cloned().unwrap_or_else(|| record.id.to_hex()),
+            object: "model",
+            created: self.created(&record.id),
+            owned_by: record.owner.to_string(),
+            model_id: record.id,
+            name: record.name.clone(),
+            owner: Some(record.owner),
+            deployed: models.served.is_deployed(&record.id),
+            names,
+            dimensions: None,
+            max_tokens: None,
+            tainted: model.tainted,
+            ledger: Some(model),
+        }
+    }
 }
 
 /// When a folder was last changed, in seconds since 1970; 0 where that is not known.
@@ -253,38 +289,19 @@ fn changed_at(folder: &std::path::Path) -> u64 {
     changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs())
 }
 
-fn view(state: &ApiState, model: RegisteredModel, here: &Here) -> ModelView {
-    let record = &model.record;
-    let leading = here.names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
-    let names: Vec<String> = leading.collect();
-    ModelView {
-        id: names.first().cloned().unwrap_or_else(|| record.id.to_hex()),
-        object: "model",
-        created: here.created(&record.id),
-        owned_by: record.owner.to_string(),
-        model_id: record.id,
-        name: record.name.clone(),
-        owner: Some(record.owner),
-        deployed: state.core.factory.served.is_deployed(&record.id),
-        names,
-        dimensions: None,
-        max_tokens: None,
-        tainted: model.tainted,
-        ledger: Some(model),
-    }
-}
-
 /// Puts the node's embedding model on the ledger, so that its owner is paid when it answers.
 #[utoipa::path(post, path = "/v1/models", tag = "models", request_body = NewModel, responses((status = 201, body = Registered), (status = 422, body = super::Problem)))]
 pub async fn register(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(embedder): State<Embedder>,
     Body(new): Body<NewModel>,
 ) -> ServiceResult<(StatusCode, Json<Registered>)> {
     check_licence(&new.licence)?;
-    let key = state.core.keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
-    let model = ModelId(state.core.models.info()?.id);
+    let key = keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
+    let model = ModelId(embedder.info()?.id);
     let action = RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };
-    let committed = state.core.chain.execute(&key, Action::RegisterModel(action)).await?;
+    let committed = chain.execute(&key, Action::RegisterModel(action)).await?;
     Ok((StatusCode::CREATED, Json(Registered { model, tx: committed.hash })))
 }
 
@@ -306,7 +323,7 @@ pub struct NewImport {
 /// The file is checked and run once. Its answers are free and credited to nobody: nothing says what it was trained on.
 #[utoipa::path(post, path = "/v1/models/import", tag = "models", request_body = NewImport, responses((status = 201, body = Imported), (status = 404, body = super::Problem), (status = 409, body = super::Problem), (status = 422, body = super::Problem)))]
 pub async fn import(
-    State(state): State<ApiState>,
+    State(models): State<Models>,
     Body(new): Body<NewImport>,
 ) -> ServiceResult<(StatusCode, Json<Imported>)> {
     let import = Import {
@@ -315,32 +332,32 @@ pub async fn import(
         licence: new.licence.unwrap_or_else(|| UNSTATED_LICENCE.to_owned()),
         account: new.account.unwrap_or_else(|| NODE_ACCOUNT.to_owned()),
     };
-    Ok((StatusCode::CREATED, Json(state.core.import_model(import).await?)))
+    Ok((StatusCode::CREATED, Json(models.import_model(import).await?)))
 }
 
 /// Fetches a released model from whoever has it, checks every byte and the base model it needs, and serves it from now on,
 /// also after a restart.
 #[utoipa::path(post, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), request_body = Deploy, responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
 pub async fn deploy(
-    State(state): State<ApiState>,
+    State(models): State<Models>,
     Segment(id): Segment<String>,
     Body(how): Body<Deploy>,
 ) -> ServiceResult<Json<Deployed>> {
-    let model = state.core.model_named(&id)?;
-    Ok(Json(state.core.deploy(&model, how.name).await?.into()))
+    let model = models.model_named(&id)?;
+    Ok(Json(models.deploy(&model, how.name).await?.into()))
 }
 
 /// Takes a name away, and its model with its last name; by a model's id, the model with all its names.
 #[utoipa::path(delete, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
-pub async fn undeploy(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<Deleted>> {
-    let (model, gone) = state.core.undeploy(&id).await?;
+pub async fn undeploy(State(models): State<Models>, Segment(id): Segment<String>) -> ServiceResult<Json<Deleted>> {
+    let (model, gone) = models.undeploy(&id).await?;
     Ok(Json(Deleted { id: model.to_hex(), object: "model", deleted: true, gone }))
 }
 
 /// The same, as OpenAI's clients ask for it. The release itself stays on the ledger.
 #[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
-pub async fn delete(state: State<ApiState>, id: Segment<String>) -> ServiceResult<Json<Deleted>> {
-    undeploy(state, id).await
+pub async fn delete(models: State<Models>, id: Segment<String>) -> ServiceResult<Json<Deleted>> {
+    undeploy(models, id).await
 }
 
 /// How much of a run to repeat.
@@ -354,16 +371,17 @@ pub struct Verify {
 /// Trains a released model again from its data, or a part of it, and compares: a job, whose `verdict` says what was found.
 #[utoipa::path(post, path = "/v1/models/{id}/verify", tag = "fine-tuning", params(("id" = String, Path)), request_body = Verify, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
 pub async fn verify(
-    State(state): State<ApiState>,
+    State(models): State<Models>,
+    State(training): State<Training>,
     Segment(id): Segment<String>,
     Body(how): Body<Verify>,
 ) -> ServiceResult<Json<FineTuningJob>> {
-    let model = state.core.model_named(&id)?;
-    Ok(Json(state.core.create_verification(&model, how.stretches).await?.into()))
+    let model = models.model_named(&id)?;
+    Ok(Json(training.create_verification(&model, how.stretches).await?.into()))
 }
 
 /// The model that answered to this name before answers again.
 #[utoipa::path(post, path = "/v1/models/{id}/rollback", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 409, body = super::Problem)))]
-pub async fn rollback(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<Deployed>> {
-    Ok(Json(state.core.roll_back(&id).await?.into()))
+pub async fn rollback(State(models): State<Models>, Segment(id): Segment<String>) -> ServiceResult<Json<Deployed>> {
+    Ok(Json(models.roll_back(&id).await?.into()))
 }

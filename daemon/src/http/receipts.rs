@@ -5,10 +5,11 @@ use axum::extract::State;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
 use datanet_types::{ReceiptId, Signature};
 
-use super::ApiState;
 use super::extract::{Raw, Segment};
+use crate::answers::Answers;
+use crate::answers::verify::Verification;
+use crate::billing::Billing;
 use crate::error::ServiceResult;
-use crate::serving::verify::Verification;
 
 /// A receipt with its id and signature.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -59,8 +60,8 @@ pub struct IssuedReceipts {
 
 /// The latest receipts this node issued, newest first.
 #[utoipa::path(get, path = "/v1/receipts", tag = "answers", responses((status = 200, body = IssuedReceipts)))]
-pub async fn latest(State(state): State<ApiState>) -> ServiceResult<Json<IssuedReceipts>> {
-    let latest = state.core.local.latest_receipts(100)?;
+pub async fn latest(State(billing): State<Billing>) -> ServiceResult<Json<IssuedReceipts>> {
+    let latest = billing.latest_receipts(100)?;
     let receipts = latest.into_iter().map(|(sequence, id)| IssuedReceipt { sequence, id }).collect();
     Ok(Json(IssuedReceipts { receipts }))
 }
@@ -68,10 +69,10 @@ pub async fn latest(State(state): State<ApiState>) -> ServiceResult<Json<IssuedR
 /// A receipt with its question and answer, fetched from whoever has it.
 #[utoipa::path(get, path = "/v1/receipts/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = AnswerRecordView), (status = 404, body = super::Problem)))]
 pub async fn show(
-    State(state): State<ApiState>,
+    State(answers): State<Answers>,
     Segment(id): Segment<ReceiptId>,
 ) -> ServiceResult<Json<AnswerRecordView>> {
-    let record = state.core.answer_record(&id).await?;
+    let record = answers.answer_record(&id).await?;
     Ok(Json(AnswerRecordView {
         record: hex::encode(record.to_bytes()),
         input: record.input.clone(),
@@ -83,15 +84,15 @@ pub async fn show(
 /// Checks a receipt's signature, sums and place on the ledger, and recomputes the answer from this node's own blobs.
 #[utoipa::path(post, path = "/v1/receipts/{id}/verify", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = Verification), (status = 404, body = super::Problem)))]
 pub async fn verify(
-    State(state): State<ApiState>,
+    State(answers): State<Answers>,
     Segment(id): Segment<ReceiptId>,
 ) -> ServiceResult<Json<Verification>> {
-    let bytes = state.core.answer_record_bytes(&id).await?;
-    Ok(Json(state.core.verify_record(&bytes).await?))
+    let bytes = answers.answer_record_bytes(&id).await?;
+    Ok(Json(answers.verify_record(&bytes).await?))
 }
 
 /// The same for a record that the caller brings, as bytes.
 #[utoipa::path(post, path = "/v1/receipts/check", tag = "answers", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
-pub async fn check(State(state): State<ApiState>, Raw(bytes): Raw) -> ServiceResult<Json<Verification>> {
-    Ok(Json(state.core.verify_record(&bytes).await?))
+pub async fn check(State(answers): State<Answers>, Raw(bytes): Raw) -> ServiceResult<Json<Verification>> {
+    Ok(Json(answers.verify_record(&bytes).await?))
 }

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::ApiState;
 use super::extract::Query;
+use crate::chain::Chain;
 use crate::error::ServiceResult;
-use crate::library::{SearchHit, SearchMode};
+use crate::records::Indexes;
+use crate::records::{SearchHit, SearchMode};
 
 /// What to look for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -33,11 +34,15 @@ pub struct Hits {
 
 /// Searches the final contributions of one datanet or of all.
 #[utoipa::path(get, path = "/v1/search", tag = "search", params(SearchParams), responses((status = 200, body = Hits), (status = 404, body = super::Problem)))]
-pub async fn search(State(state): State<ApiState>, Query(params): Query<SearchParams>) -> ServiceResult<Json<Hits>> {
+pub async fn search(
+    State(chain): State<Chain>,
+    State(indexes): State<Indexes>,
+    Query(params): Query<SearchParams>,
+) -> ServiceResult<Json<Hits>> {
     let datanet = match &params.datanet {
-        Some(id) => Some(state.datanet(id)?.1.id),
+        Some(id) => Some(chain.datanet_in_view(id)?.1.id),
         None => None,
     };
     let limit = params.limit.unwrap_or(10).clamp(1, 100);
-    Ok(Json(Hits { hits: state.core.search(&params.q, datanet, params.mode, limit).await? }))
+    Ok(Json(Hits { hits: indexes.search(&params.q, datanet, params.mode, limit).await? }))
 }

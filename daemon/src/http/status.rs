@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_p2p::NetworkHandle;
 use datanet_types::{Address, NodeKey};
 
-use super::ApiState;
+use crate::chain::Chain;
 use crate::error::ServiceResult;
-use crate::node::NodeStatus;
+use crate::status::NodeStatus;
+use crate::status::StatusService;
 
 /// A connected peer.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -33,16 +35,16 @@ pub struct Peers {
 
 /// This node at a glance.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses((status = 200, body = NodeStatus)))]
-pub async fn status(State(state): State<ApiState>) -> ServiceResult<Json<NodeStatus>> {
-    Ok(Json(state.core.status().await?))
+pub async fn status(State(status): State<StatusService>) -> ServiceResult<Json<NodeStatus>> {
+    Ok(Json(status.now().await?))
 }
 
 /// The peers connected now.
 #[utoipa::path(get, path = "/v1/peers", tag = "node", responses((status = 200, body = Peers)))]
-pub async fn peers(State(state): State<ApiState>) -> ServiceResult<Json<Peers>> {
-    let reader = state.core.chain.reader()?;
+pub async fn peers(State(chain): State<Chain>, State(network): State<NetworkHandle>) -> ServiceResult<Json<Peers>> {
+    let reader = chain.reader()?;
     let mut peers = Vec::new();
-    for peer in state.core.network.peers().iter() {
+    for peer in network.peers().iter() {
         let node_key = NodeKey(peer.node_key);
         let registered = datanet_ledger::component::nodes::get(&reader, &node_key)?;
         peers.push(PeerView {

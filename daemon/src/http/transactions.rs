@@ -7,9 +7,10 @@ use base64::Engine;
 use datanet_types::action::Transfer;
 use datanet_types::{Action, Address, Amount, SignedTx, TxHash};
 
-use super::ApiState;
 use super::extract::{Body, Raw, Segment};
+use crate::chain::Chain;
 use crate::error::{ServiceError, ServiceResult};
+use crate::keyring::Keyring;
 
 /// A transfer.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
@@ -62,26 +63,30 @@ pub struct TxView {
 
 /// Moves money; answers once it is on the ledger.
 #[utoipa::path(post, path = "/v1/transfers", tag = "accounts", request_body = NewTransfer, responses((status = 200, body = Sent), (status = 402, body = super::Problem)))]
-pub async fn transfer(State(state): State<ApiState>, Body(new): Body<NewTransfer>) -> ServiceResult<Json<Sent>> {
-    let key = state.core.keyring.get(&new.from)?;
+pub async fn transfer(
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    Body(new): Body<NewTransfer>,
+) -> ServiceResult<Json<Sent>> {
+    let key = keyring.get(&new.from)?;
     let action = Action::Transfer(Transfer { to: new.to, amount: new.amount });
-    let committed = state.core.chain.execute(&key, action).await?;
+    let committed = chain.execute(&key, action).await?;
     Ok(Json(Sent { tx: committed.hash, height: committed.height }))
 }
 
 /// Takes a signed transaction: as bytes, or as JSON `{"tx": base64}`. It is in the mempool when this answers.
 #[utoipa::path(post, path = "/v1/tx", tag = "ledger", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 202, body = Submitted), (status = 422, body = super::Problem)))]
 pub async fn submit(
-    State(state): State<ApiState>,
+    State(chain): State<Chain>,
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> ServiceResult<(StatusCode, Json<Submitted>)> {
     let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let bytes = if json { decode(&body)? } else { body.to_vec() };
     // Said here already, in full: the mempool would say it in a code.
-    SignedTx::verify(&bytes, state.core.chain.id())
+    SignedTx::verify(&bytes, chain.id())
         .map_err(|error| ServiceError::unprocessable("bad-transaction", error.to_string()))?;
-    Ok((StatusCode::ACCEPTED, Json(Submitted { hash: state.core.chain.submit(bytes).await? })))
+    Ok((StatusCode::ACCEPTED, Json(Submitted { hash: chain.submit(bytes).await? })))
 }
 
 fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
@@ -94,8 +99,8 @@ fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
 
 /// What became of a transaction; 404 as long as it is in no block.
 #[utoipa::path(get, path = "/v1/tx/{hash}", tag = "ledger", params(("hash" = String, Path)), responses((status = 200, body = TxView), (status = 404, body = super::Problem)))]
-pub async fn show(State(state): State<ApiState>, Segment(hash): Segment<TxHash>) -> ServiceResult<Json<TxView>> {
-    let status = state.core.chain.tx_status(&hash)?.ok_or_else(|| {
+pub async fn show(State(chain): State<Chain>, Segment(hash): Segment<TxHash>) -> ServiceResult<Json<TxView>> {
+    let status = chain.tx_status(&hash)?.ok_or_else(|| {
         ServiceError::not_found(
             "unknown-transaction",
             format!("transaction {hash} is in no block that this node remembers"),

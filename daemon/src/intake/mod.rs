@@ -1,12 +1,16 @@
-//! From an upload to a contribution on the ledger.
+//! What enters the ledger with bytes of its own: datanets with their held-out sets, and contributions.
 //!
 //! The body streams through the checker and into the blob store at once: memory stays flat, and a bad record or one byte
 //! too many ends the upload at that point. Only a body that is good to its end is kept; only what is kept is put on the
 //! ledger; only then is it announced.
 
+mod announcer;
+mod datanet;
 mod upload;
 
-pub use upload::Upload;
+pub use announcer::Announcer;
+pub use datanet::{DatanetProposal, OpenedDatanet};
+pub use upload::{StoredUpload, Upload};
 
 use std::sync::Arc;
 
@@ -15,12 +19,16 @@ use datanet_ledger::component::{contributions, datanets};
 use datanet_types::action::Contribute;
 use datanet_types::record::Format;
 use datanet_types::tx::tx_hash;
-use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, SigningKey, TxHash};
+use datanet_types::{
+    Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, SigningKey, TxHash,
+};
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
+use crate::blobs::{BlobStore, contribution_tag};
+use crate::chain::{Chain, unknown_datanet};
+use crate::db::LocalStore;
+use crate::db::idempotency::StoredReply;
 use crate::error::{ServiceError, ServiceResult};
-use crate::local::idempotency::StoredReply;
-use crate::node::Core;
 
 /// What a contributor asks for.
 #[derive(Debug, Clone)]
@@ -63,9 +71,45 @@ pub struct Accepted {
 /// Longest idempotency key in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
-impl Core {
+/// Enough that different contributions seldom wait for one another.
+const LANES: usize = 256;
+
+/// Uploads whose bytes come in at once; more wait, and their senders with them. Each takes a thread for checking and
+/// room for some chunks.
+const TURNS: usize = 64;
+
+/// Takes contributions in; clones share its bounds.
+#[derive(Clone)]
+pub struct Intake {
+    chain: Chain,
+    blobs: BlobStore,
+    db: LocalStore,
+    announcer: Announcer,
+    node: NodeKey,
+    /// Largest upload in bytes, as far as the ledger allows it.
+    max_bytes: u64,
+    /// One upload of the same contribution after the other.
+    lanes: Arc<[Mutex<()>]>,
+    /// Uploads whose bytes are coming in.
+    turns: Arc<Semaphore>,
+}
+
+impl Intake {
+    /// An intake whose uploads are `max_bytes` long at most.
+    pub fn new(
+        chain: Chain,
+        blobs: BlobStore,
+        db: LocalStore,
+        announcer: Announcer,
+        node: NodeKey,
+        max_bytes: u64,
+    ) -> Self {
+        let lanes = std::iter::repeat_with(Mutex::default).take(LANES).collect();
+        Self { chain, blobs, db, announcer, node, max_bytes, lanes, turns: Arc::new(Semaphore::new(TURNS)) }
+    }
+
     /// Starts an upload: checks everything that can be checked before the first byte, and waits for its turn.
-    pub async fn begin_upload(&self, request: IntakeRequest) -> ServiceResult<Upload> {
+    pub async fn begin(&self, request: IntakeRequest) -> ServiceResult<Upload> {
         if request.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_BYTES) {
             return Err(ServiceError::bad_request(
                 "bad-idempotency-key",
@@ -82,26 +126,26 @@ impl Core {
             ));
         }
         let params = self.chain.params()?;
-        let limit = params.max_contribution_bytes.min(self.config.api.max_upload_bytes);
+        let limit = params.max_contribution_bytes.min(self.max_bytes);
         drop(reader);
-        let turn = self.intake.turn().await?;
-        Ok(Upload::begin(self, request, datanet.schema, bond, limit, turn))
+        let turn = self.turn().await?;
+        Ok(Upload::begin(self.blobs.clone(), request, datanet.schema, bond, limit, turn))
     }
 
     /// Puts a checked and stored upload on the ledger and announces it.
-    async fn finish_upload(&self, upload: upload::Finished) -> ServiceResult<Accepted> {
-        let upload::Finished { request, bond, held, summary } = upload;
+    pub async fn finish(&self, upload: StoredUpload) -> ServiceResult<Accepted> {
+        let StoredUpload { request, bond, held, summary } = upload;
         let blob = BlobHash(held.hash());
         let id = ContributionId::derive(self.chain.id(), &request.datanet, &request.key.address(), &blob);
         // An impatient client sends again while the first is under way: the second then finds what became of it.
-        let _lane = self.intake.lane(&id).await;
+        let _lane = self.lane(&id).await;
         let fingerprint = format!("{id}/{bond}");
         if let Some(reply) = self.replay(&request, &fingerprint)? {
             return Ok(reply);
         }
         self.refuse_known(&id)?;
         let tag = contribution_tag(&id);
-        self.keep_blob(&tag, &blob).await?;
+        self.blobs.keep(&tag, &blob).await?;
         let bytes = self.sign_contribution(&request, blob, bond, &summary)?;
         let accepted = Accepted {
             id,
@@ -118,11 +162,11 @@ impl Core {
             // Only what is certain never to be on the ledger is let go of: a transaction that was waited for in vain
             // may still be in a mempool.
             if error.is_ledgers_verdict() && contributions::get(&self.chain.reader()?, &id)?.is_none() {
-                self.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
+                self.blobs.release(&tag).await?;
             }
             return Err(error);
         }
-        self.announce(&request.datanet, &id, &blob, summary.bytes).await;
+        self.announcer.announce(&request.datanet, &id, &blob, summary.bytes).await;
         Ok(accepted)
     }
 
@@ -151,7 +195,7 @@ impl Core {
             records: summary.records,
             record_root: summary.root,
             bond,
-            origin: self.node_key(),
+            origin: self.node,
         };
         self.chain.sign(&request.key, Action::Contribute(action))
     }
@@ -160,7 +204,7 @@ impl Core {
     /// failed is free again.
     fn replay(&self, request: &IntakeRequest, fingerprint: &str) -> ServiceResult<Option<Accepted>> {
         let Some(key) = &request.idempotency_key else { return Ok(None) };
-        let Some(stored) = self.local.reply(&scoped(&request.key.address(), key))? else { return Ok(None) };
+        let Some(stored) = self.db.reply(&scoped(&request.key.address(), key))? else { return Ok(None) };
         let reply: Accepted = serde_json::from_value(stored.reply)
             .map_err(|error| ServiceError::internal("stored-reply", error.to_string()))?;
         if contributions::get(&self.chain.reader()?, &reply.id)?.is_none() {
@@ -179,33 +223,9 @@ impl Core {
         let Some(key) = &request.idempotency_key else { return Ok(()) };
         let reply = serde_json::to_value(reply).map_err(|error| ServiceError::internal("reply", error.to_string()))?;
         let stored = StoredReply { request: fingerprint, reply };
-        self.local.put_reply(&scoped(&request.key.address(), key), &stored)
+        self.db.put_reply(&scoped(&request.key.address(), key), &stored)
     }
-}
 
-/// Enough that different contributions seldom wait for one another.
-const LANES: usize = 256;
-
-/// Uploads whose bytes come in at once; more wait, and their senders with them. Each takes a thread for checking and
-/// room for some chunks.
-const TURNS: usize = 64;
-
-/// What uploads share.
-pub struct Intake {
-    /// One upload of the same contribution after the other.
-    lanes: Vec<Mutex<()>>,
-    /// Uploads whose bytes are coming in.
-    turns: Arc<Semaphore>,
-}
-
-impl Default for Intake {
-    fn default() -> Self {
-        let lanes = std::iter::repeat_with(Mutex::default).take(LANES).collect();
-        Self { lanes, turns: Arc::new(Semaphore::new(TURNS)) }
-    }
-}
-
-impl Intake {
     async fn turn(&self) -> ServiceResult<OwnedSemaphorePermit> {
         let turn = self.turns.clone().acquire_owned().await;
         turn.map_err(|_| ServiceError::unavailable("shutting-down", "the node is shutting down"))
@@ -219,46 +239,4 @@ impl Intake {
 
 fn scoped(who: &Address, key: &str) -> String {
     format!("{who}/{key}")
-}
-
-/// The tag that keeps a contribution's bytes from being collected.
-pub fn contribution_tag(id: &ContributionId) -> String {
-    format!("contribution/{id}")
-}
-
-/// The tag that keeps a held-out set from being collected. It names the bytes, so that no other set can take its place.
-pub fn holdout_tag(blob: &BlobHash) -> String {
-    format!("holdout/{blob}")
-}
-
-/// There is no such datanet.
-pub fn unknown_datanet(id: &impl std::fmt::Display) -> ServiceError {
-    ServiceError::not_found("unknown-datanet", format!("no datanet {id}; `GET /v1/datanets` lists them"))
-}
-
-/// A failure of the blob store, with a full disk told apart.
-pub fn blob_error(error: &(dyn std::error::Error + 'static)) -> ServiceError {
-    let mut source = Some(error);
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return ServiceError::io("blob store", io);
-        }
-        source = inner.source();
-    }
-    ServiceError::internal("blob-store", format!("the blob store failed: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_told_apart_however_deep_it_is_wrapped() {
-        let full = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space");
-        let wrapped = std::io::Error::other(full);
-        let error = blob_error(&wrapped);
-        assert_eq!((error.status, error.code), (507, "disk-full"), "{error}");
-        let other = blob_error(&std::io::Error::other("a bad sector"));
-        assert_eq!((other.status, other.code), (500, "io"));
-    }
 }

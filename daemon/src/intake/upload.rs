@@ -5,32 +5,32 @@ use std::io;
 use bytes::Bytes;
 use datanet_inference::corpus::{self, CorpusError, StreamChecker, Summary};
 use datanet_p2p::{BlobError, HeldBlob};
-use datanet_types::Amount;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
+use datanet_types::{Amount, BlobHash};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Accepted, IntakeRequest, blob_error};
+use super::IntakeRequest;
+use crate::blobs::{BlobStore, blob_error};
 use crate::error::{ServiceError, ServiceResult};
-use crate::node::Core;
 
 /// Chunks that wait for checker or disk: enough to keep them busy, little enough to stay small.
 const QUEUE: usize = 16;
 
 /// An upload that is stored and good to its end.
-pub(super) struct Finished {
-    pub request: IntakeRequest,
-    pub bond: Amount,
+pub struct StoredUpload {
+    pub(super) request: IntakeRequest,
+    pub(super) bond: Amount,
     /// Keeps the collector off the bytes until they have their tag.
-    pub held: HeldBlob,
-    pub summary: Summary,
+    pub(super) held: HeldBlob,
+    pub(super) summary: Summary,
 }
 
 /// An upload under way. Dropping it before its end removes what was stored.
 pub struct Upload {
-    core: Core,
+    blobs: BlobStore,
     request: IntakeRequest,
     bond: Amount,
     schema: Schema,
@@ -60,7 +60,7 @@ impl Drop for Store {
 
 impl Upload {
     pub(super) fn begin(
-        core: &Core,
+        blobs: BlobStore,
         request: IntakeRequest,
         schema: Schema,
         bond: Amount,
@@ -72,10 +72,10 @@ impl Upload {
         // Checking is computing: it runs beside the connection, off the async threads.
         let checker = Checker { chunks, task: tokio::task::spawn_blocking(move || check(receiver, format, &shape)) };
         let (chunks, receiver) = mpsc::channel(QUEUE);
-        let blobs = core.blobs();
-        let task = tokio::spawn(async move { blobs.add_stream(ReceiverStream::new(receiver), limit).await });
+        let into = blobs.clone();
+        let task = tokio::spawn(async move { into.add_stream(ReceiverStream::new(receiver), limit).await });
         let store = Store { chunks, task };
-        Self { core: core.clone(), request, bond, schema, limit, received: 0, checker, store, turn }
+        Self { blobs, request, bond, schema, limit, received: 0, checker, store, turn }
     }
 
     /// Takes the next bytes. The first error, of size or of content, ends the upload.
@@ -98,9 +98,9 @@ impl Upload {
         Ok(())
     }
 
-    /// The body is complete.
-    pub async fn finish(self) -> ServiceResult<Accepted> {
-        let Self { core, request, bond, schema, checker, mut store, turn, .. } = self;
+    /// The body is complete: what [`super::Intake::finish`] puts on the ledger.
+    pub async fn finish(self) -> ServiceResult<StoredUpload> {
+        let Self { blobs, request, bond, schema, checker, mut store, turn, .. } = self;
         let broke_off = |error: tokio::task::JoinError| ServiceError::internal("upload", error.to_string());
         drop(checker.chunks);
         let checked = checker.task.await.map_err(broke_off)??;
@@ -109,11 +109,11 @@ impl Upload {
         let held = (&mut store.task).await.map_err(broke_off)?.map_err(|error| blob_error(&error))?;
         let summary = match checked {
             Some(summary) => summary,
-            None => check_parquet(&core, &held, schema).await?,
+            None => check_parquet(&blobs, &held, schema).await?,
         };
         // What follows waits for a block, not for bytes.
         drop(turn);
-        core.finish_upload(Finished { request, bond, held, summary }).await
+        Ok(StoredUpload { request, bond, held, summary })
     }
 }
 
@@ -138,8 +138,8 @@ fn check(mut chunks: mpsc::Receiver<Bytes>, format: Format, schema: &Schema) -> 
     checker.finish().map(Some).map_err(corpus_error)
 }
 
-async fn check_parquet(core: &Core, held: &HeldBlob, schema: Schema) -> ServiceResult<Summary> {
-    let file = core.export_blob(held.hash()).await?;
+async fn check_parquet(blobs: &BlobStore, held: &HeldBlob, schema: Schema) -> ServiceResult<Summary> {
+    let file = blobs.export_file(&BlobHash(held.hash())).await?;
     let checked = tokio::task::spawn_blocking(move || corpus::check_parquet(file, &schema, corpus::Limits::default()));
     let checked = checked.await.map_err(|error| ServiceError::internal("upload", error.to_string()))?;
     checked.map_err(corpus_error)

@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use datanet_config::{ConsensusConfig, Engine as EngineKind, Home, NodeConfig, Profile};
@@ -14,21 +13,13 @@ use datanet_p2p::{Network, NetworkConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::core::{Core, CoreParts};
 use super::lock::HomeLock;
+use super::services::{Ground, compose};
 use super::supervise::{Consensus, NodeHandle, Parts};
 use crate::chain::{Chain, Engine};
 use crate::cometbft::{CometBft, CometHome, CometPeer, CometSettings, CometSpec, ProxyApp};
-use crate::factory::Factory;
-use crate::factory::answers::FactoryAnswers;
+use crate::embedder::Embedder;
 use crate::init::{self, NetworkGenesis};
-use crate::intake::Intake;
-use crate::keyring::Keyring;
-use crate::library::Library;
-use crate::local::LocalStore;
-use crate::models::Models;
-use crate::serving::Serving;
-use crate::workers::gossip::Providers;
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -71,31 +62,26 @@ pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
     let ledger = LedgerHandle::open(&home.ledger())?;
     let (network, events) =
         Network::spawn(network_config(&home, &config, &genesis, node_secret.to_bytes()), network_stop).await?;
-    let models = load_models(&config, &tools);
+    let embedder = load_embedder(&config, &tools);
     let (engine, consensus) = start_consensus(&home, &config, &genesis, &tools, &ledger, &consensus_stop).await?;
-    let models = models.await?;
+    let embedder = embedder.await?;
 
-    let core = Core::new(CoreParts {
-        keyring: Keyring::open(&home.keys())?,
-        chain: Chain::new(genesis.chain_id, ledger, engine),
-        local: LocalStore::open(&home.local())?,
-        library: Library::new(init::embeddings_dir(&home), home.index()),
-        intake: Intake::default(),
-        serving: Serving::default(),
-        factory: Factory::new(tools.model.and_then(|(dylib, _)| {
-            datanet_inference::runtime::Runtime::init(&dylib).map_err(|error| error.to_string())
-        })),
-        providers: Providers::default(),
-        started: Instant::now(),
-        home,
-        config,
-        node_secret,
+    let runtime = tools
+        .model
+        .and_then(|(dylib, _)| datanet_inference::runtime::Runtime::init(&dylib).map_err(|error| error.to_string()));
+    let chain = Chain::new(genesis.chain_id, ledger, engine);
+    let ground = Ground {
+        home: home.clone(),
+        config: config.clone(),
+        secret: node_secret,
+        chain,
         network,
-        models,
+        embedder,
+        runtime,
         shutdown,
-    });
-    core.serve_models(Arc::new(FactoryAnswers));
-    NodeHandle::run(Parts { core, lock, listener, token, events, consensus, consensus_stop }).await
+    };
+    let composed = compose(ground)?;
+    NodeHandle::run(Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop }).await
 }
 
 fn clear_spool(home: &Home) -> Result<()> {
@@ -118,20 +104,20 @@ fn network_config(home: &Home, config: &NodeConfig, genesis: &NetworkGenesis, se
 }
 
 /// Loads the model beside everything else: it takes a second of pure computing.
-async fn join_models(task: tokio::task::JoinHandle<Models>) -> Result<Models> {
+async fn join_embedder(task: tokio::task::JoinHandle<Embedder>) -> Result<Embedder> {
     task.await.context("loading the model broke off")
 }
 
-fn load_models(config: &NodeConfig, tools: &Tools) -> impl Future<Output = Result<Models>> + use<> {
+fn load_embedder(config: &NodeConfig, tools: &Tools) -> impl Future<Output = Result<Embedder>> + use<> {
     let (config, model) = (config.inference.clone(), tools.model.clone());
     let task = tokio::task::spawn_blocking(move || match model {
         Ok((dylib, model_dir)) => {
             let model_dir = if config.model_dir.as_os_str().is_empty() { model_dir } else { config.model_dir.clone() };
-            Models::load(&config, model_dir, dylib)
+            Embedder::load(&config, model_dir, dylib)
         }
-        Err(reason) => Models::absent(reason),
+        Err(reason) => Embedder::absent(reason),
     });
-    join_models(task)
+    join_embedder(task)
 }
 
 async fn start_consensus(

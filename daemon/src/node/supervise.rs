@@ -4,8 +4,10 @@
 //! in order, so that nothing outlives what it needs: interface and workers, network, CometBFT, application, stores.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use datanet_config::{Home, NodeConfig};
 use datanet_ledger::abci::AbciServer;
 use datanet_ledger::solo::SoloEngine;
 use datanet_p2p::NetworkEvent;
@@ -14,11 +16,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::core::Core;
 use super::lock::HomeLock;
-use super::{registrar, spawn};
+use super::services::Composed;
+use super::spawn;
 use crate::cometbft::CometHandle;
-use crate::workers::{gossip, settler, steward::Steward};
+use crate::http::{self, Services};
+use crate::training::TrainingWorker;
+use crate::workers::contributions::ContributionsWorker;
+use crate::workers::gossip::GossipWorker;
+use crate::workers::registrar::Registrar;
+use crate::workers::settler;
 
 /// What orders transactions, as something that runs.
 pub enum Consensus {
@@ -35,7 +42,9 @@ pub enum Consensus {
 
 /// Everything that has been started.
 pub(super) struct Parts {
-    pub core: Core,
+    pub composed: Composed,
+    pub home: Home,
+    pub config: NodeConfig,
     pub lock: HomeLock,
     pub listener: TcpListener,
     pub token: String,
@@ -68,25 +77,25 @@ pub struct RunFile {
 /// A running node. Clones are handles of the same one.
 #[derive(Clone)]
 pub struct NodeHandle {
-    core: Core,
-    api: SocketAddr,
+    services: Services,
+    home: Home,
     token: String,
     run: RunFile,
     ended: watch::Receiver<Option<Result<(), String>>>,
 }
 
-/// Waiting hints for the steward; more are dropped, since it looks for itself after every block.
+/// Waiting hints for the contributions worker; more are dropped, since it looks for itself after every block.
 const HINTS: usize = 256;
 
 impl NodeHandle {
     pub(super) async fn run(parts: Parts) -> Result<Self> {
         let api = parts.listener.local_addr().context("the interface has no address")?;
         let run = run_file(&parts, api);
-        let path = parts.core.home.run_file();
+        let path = parts.home.run_file();
         let temporary = path.with_extension("new");
         std::fs::write(&temporary, serde_json::to_vec_pretty(&run)?).context("cannot write run.json")?;
         std::fs::rename(&temporary, &path).context("cannot write run.json")?;
-        let (core, token) = (parts.core.clone(), parts.token.clone());
+        let (services, home, token) = (parts.composed.services.clone(), parts.home.clone(), parts.token.clone());
         let (ended, ended_receiver) = watch::channel(None);
         tokio::spawn(async move {
             let result = supervise(parts).await;
@@ -95,17 +104,17 @@ impl NodeHandle {
             }
             ended.send_replace(Some(result.map_err(|error| format!("{error:#}"))));
         });
-        Ok(Self { core, api, token, run, ended: ended_receiver })
+        Ok(Self { services, home, token, run, ended: ended_receiver })
     }
 
-    /// The node's parts.
-    pub fn core(&self) -> &Core {
-        &self.core
+    /// What the node consists of.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
-    /// Where the interface listens.
-    pub fn api_addr(&self) -> SocketAddr {
-        self.api
+    /// Where everything lies.
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Its base address: `http://127.0.0.1:PORT`.
@@ -118,9 +127,9 @@ impl NodeHandle {
         &self.token
     }
 
-    /// What stands in `run.json`.
-    pub fn run_info(&self) -> &RunFile {
-        &self.run
+    /// The node's name.
+    pub fn name(&self) -> &str {
+        &self.run.name
     }
 
     /// Waits until the node has ended, and says why if it was not asked to.
@@ -135,7 +144,7 @@ impl NodeHandle {
 
     /// Stops the node in order and waits for its end.
     pub async fn stop(&self) -> Result<()> {
-        self.core.shutdown.cancel();
+        self.services.shutdown.cancel();
         self.wait().await
     }
 }
@@ -148,9 +157,9 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
     RunFile {
         pid: std::process::id(),
         api: spawn::local_url(api),
-        name: parts.core.config.node.name.clone(),
-        node_key: parts.core.node_key(),
-        p2p: parts.core.network.listen_addrs(),
+        name: parts.config.node.name.clone(),
+        node_key: parts.composed.services.identity.node_key(),
+        p2p: parts.composed.services.network.listen_addrs(),
         comet_rpc: comet.map(|comet| format!("http://{}", comet.rpc_addr())),
         comet_p2p: comet.map(|comet| format!("{}@{}", comet.node_id(), comet.p2p_addr())),
         comet_pid: comet.map(CometHandle::pid),
@@ -159,32 +168,53 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
 
 /// Runs the tasks until one ends, then stops everything in order.
 async fn supervise(parts: Parts) -> Result<()> {
-    let Parts { core, lock, listener, token, events, consensus, consensus_stop } = parts;
+    let Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop } = parts;
+    let Composed { services, steps, providers } = composed;
+    let (shutdown, chain, followed) =
+        (services.shutdown.clone(), services.chain.clone(), config.datanets.subscribe.clone());
     let (hints, hints_receiver) = mpsc::channel(HINTS);
+    let gossip = GossipWorker {
+        chain: chain.clone(),
+        network: services.network.clone(),
+        providers,
+        followed: followed.clone(),
+        hints,
+        shutdown: shutdown.clone(),
+    };
+    let contributions = ContributionsWorker::new(steps, followed, config.judging, hints_receiver, shutdown.clone());
+    let registrar = Registrar {
+        chain: chain.clone(),
+        identity: services.identity.clone(),
+        node: config.node,
+        shutdown: shutdown.clone(),
+    };
+    let every = Duration::from_secs(config.serving.settle_every_seconds);
+    let settling = settler::run(services.billing.clone(), chain, every, shutdown.clone());
+    let training = TrainingWorker::new(services.training.clone(), shutdown.clone());
     let mut tasks = JoinSet::new();
     let name = |name: &'static str, task: tokio::task::JoinHandle<Result<()>>| async move { (name, task.await) };
-    tasks.spawn(name("api", tokio::spawn(crate::http::serve(listener, core.clone(), token))));
-    tasks.spawn(name("gossip", tokio::spawn(gossip::run(core.clone(), events, hints))));
-    tasks.spawn(name("steward", tokio::spawn(Steward::new(core.clone(), hints_receiver).run())));
-    tasks.spawn(name("registrar", tokio::spawn(until_stopped(&core, registrar::run(core.clone())))));
-    tasks.spawn(name("trainer", tokio::spawn(crate::factory::run(core.clone()))));
-    tasks.spawn(name("settler", tokio::spawn(until_stopped(&core, settler::run(core.clone())))));
+    tasks.spawn(name("api", tokio::spawn(http::serve(listener, services.clone(), config.api, token))));
+    tasks.spawn(name("gossip", tokio::spawn(gossip.run(events))));
+    tasks.spawn(name("contributions", tokio::spawn(contributions.run())));
+    tasks.spawn(name("registrar", tokio::spawn(until_stopped(&shutdown, registrar.run()))));
+    tasks.spawn(name("trainer", tokio::spawn(training.run())));
+    tasks.spawn(name("settler", tokio::spawn(until_stopped(&shutdown, settling))));
 
     let reason = tokio::select! {
-        () = core.shutdown.cancelled() => Ok(()),
+        () = shutdown.cancelled() => Ok(()),
         reason = consensus_ended(&consensus, &consensus_stop) => Err(reason),
-        Some(ended) = tasks.join_next() => unasked(ended, &core.shutdown),
+        Some(ended) = tasks.join_next() => unasked(ended, &shutdown),
     };
-    core.shutdown.cancel();
+    shutdown.cancel();
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = task_ended(ended) {
             tracing::debug!(%error, "a task ended badly while stopping");
         }
     }
-    core.network.shutdown().await;
+    services.network.shutdown().await;
     stop_consensus(consensus, &consensus_stop).await;
     // Its absence says that the node was stopped in order.
-    let _ = std::fs::remove_file(core.home.run_file());
+    let _ = std::fs::remove_file(home.run_file());
     drop(lock);
     reason
 }
@@ -193,8 +223,11 @@ type Ended = Result<(&'static str, Result<Result<()>, tokio::task::JoinError>), 
 
 /// Breaks a task off when the node stops: it may be waiting for a block that never comes, and finds its work on the
 /// ledger after the next start.
-fn until_stopped<T: Future<Output = Result<()>>>(core: &Core, task: T) -> impl Future<Output = Result<()>> + use<T> {
-    let shutdown = core.shutdown.clone();
+fn until_stopped<T: Future<Output = Result<()>>>(
+    shutdown: &CancellationToken,
+    task: T,
+) -> impl Future<Output = Result<()>> + use<T> {
+    let shutdown = shutdown.clone();
     async move { shutdown.run_until_cancelled(task).await.unwrap_or(Ok(())) }
 }
 

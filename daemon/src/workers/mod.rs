@@ -1,9 +1,11 @@
 //! What a node does by itself, in tasks that stop with it.
 //!
-//! - [`steward`]: follows every contribution of the datanets it subscribes to, from the ledger to the index.
-//! - [`gossip`]: announcements in and out.
+//! - [`contributions`]: follows every contribution of the datanets that it subscribes to, from the ledger to the index.
+//! - [`gossip`]: announcements in.
 //! - [`settler`]: settles what answers have earned, every so often.
+//! - [`registrar`]: puts the node on the ledger as soon as it can pay for it.
 
+pub mod contributions;
 pub mod gossip;
+pub mod registrar;
 pub mod settler;
-pub mod steward;

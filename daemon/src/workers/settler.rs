@@ -3,29 +3,31 @@
 
 use std::time::Duration;
 
-use crate::node::Core;
+use tokio_util::sync::CancellationToken;
+
+use crate::billing::Billing;
+use crate::chain::Chain;
 
 /// Runs until the node stops. `serving.settle_every_seconds` of zero means never: only on request.
-pub async fn run(core: Core) -> anyhow::Result<()> {
-    let every = Duration::from_secs(core.config.serving.settle_every_seconds);
+pub async fn run(billing: Billing, chain: Chain, every: Duration, shutdown: CancellationToken) -> anyhow::Result<()> {
     if every.is_zero() {
-        core.shutdown.cancelled().await;
+        shutdown.cancelled().await;
         return Ok(());
     }
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
-    let mut commits = core.chain.commits();
+    let mut commits = chain.commits();
     loop {
         tokio::select! {
-            () = core.shutdown.cancelled() => return Ok(()),
-            _ = ticks.tick() => settle(&core).await,
+            () = shutdown.cancelled() => return Ok(()),
+            _ = ticks.tick() => settle(&billing).await,
             changed = commits.changed() => {
                 if changed.is_err() {
                     return Ok(());
                 }
-                match core.settling_is_urgent() {
-                    Ok(true) => settle(&core).await,
+                match billing.settling_is_urgent() {
+                    Ok(true) => settle(&billing).await,
                     Ok(false) => {}
                     Err(error) => tracing::warn!(%error, "could not tell whether settling is urgent"),
                 }
@@ -35,9 +37,9 @@ pub async fn run(core: Core) -> anyhow::Result<()> {
 }
 
 /// Settles until nothing is left: one transaction takes so many channels only.
-async fn settle(core: &Core) {
+async fn settle(billing: &Billing) {
     loop {
-        match core.settle().await {
+        match billing.settle().await {
             Ok(Some(settled)) => tracing::info!(epoch = settled.epoch, fees = settled.totals.fees, "settled"),
             Ok(None) => return,
             Err(error) => {

@@ -14,11 +14,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::ApiState;
 use super::extract::{Body, Query, Segment};
 use super::limits::Place;
 use crate::error::{ServiceError, ServiceResult};
+use crate::training::Training;
 use view::event_number;
 
 /// Most entries of a page.
@@ -45,43 +46,50 @@ impl PageParams {
 /// Takes a fine-tuning job. It is durable when this answers, waits for those before it, and goes on after a restart.
 #[utoipa::path(post, path = "/v1/fine_tuning/jobs", tag = "fine-tuning", request_body = NewFineTuningJob, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem), (status = 422, body = super::Problem), (status = 429, body = super::Problem)))]
 pub async fn create(
-    State(state): State<ApiState>,
+    State(training): State<Training>,
     Body(new): Body<NewFineTuningJob>,
 ) -> ServiceResult<Json<FineTuningJob>> {
-    Ok(Json(state.core.create_job(new.into_job()?).await?.into()))
+    Ok(Json(training.create_job(new.into_job()?).await?.into()))
 }
 
 /// All jobs of this node, newest first.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs", tag = "fine-tuning", params(PageParams), responses((status = 200, body = Page<FineTuningJob>)))]
 pub async fn list(
-    State(state): State<ApiState>,
+    State(training): State<Training>,
     Query(params): Query<PageParams>,
 ) -> ServiceResult<Json<Page<FineTuningJob>>> {
-    let jobs = state.core.local.jobs()?.into_iter().map(FineTuningJob::from).collect();
+    let jobs = training.jobs()?.into_iter().map(FineTuningJob::from).collect();
     Ok(Json(Page::of(jobs, params.limit(), FineTuningJob::id, params.after.as_deref())?))
 }
 
 /// One job.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
-pub async fn show(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<FineTuningJob>> {
-    Ok(Json(state.core.job(&id)?.into()))
+pub async fn show(
+    State(training): State<Training>,
+    Segment(id): Segment<String>,
+) -> ServiceResult<Json<FineTuningJob>> {
+    Ok(Json(training.job(&id)?.into()))
 }
 
 /// Ends a job; its last checkpoint stays on disk for a while.
 #[utoipa::path(post, path = "/v1/fine_tuning/jobs/{id}/cancel", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 409, body = super::Problem)))]
-pub async fn cancel(State(state): State<ApiState>, Segment(id): Segment<String>) -> ServiceResult<Json<FineTuningJob>> {
-    Ok(Json(state.core.cancel_job(&id).await?.into()))
+pub async fn cancel(
+    State(training): State<Training>,
+    Segment(id): Segment<String>,
+) -> ServiceResult<Json<FineTuningJob>> {
+    Ok(Json(training.cancel_job(&id).await?.into()))
 }
 
 /// What happened in a job, newest first; with `stream`, as it happens, oldest first.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}/events", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningEvent>)))]
 pub async fn events(
-    State(state): State<ApiState>,
+    State(training): State<Training>,
+    State(shutdown): State<CancellationToken>,
     Segment(id): Segment<String>,
     Query(params): Query<PageParams>,
     Extension(place): Extension<Place>,
 ) -> ServiceResult<Response> {
-    let job = state.core.job(&id)?;
+    let job = training.job(&id)?;
     if params.stream {
         let after = match params.after.as_deref() {
             None => 0,
@@ -89,9 +97,9 @@ pub async fn events(
                 ServiceError::unprocessable("unknown-cursor", format!("no event has the id {after:.80}"))
             })?,
         };
-        return Ok(stream(state, job.id, after, place).into_response());
+        return Ok(stream(training, shutdown, job.id, after, place).into_response());
     }
-    let mut events = state.core.local.job_events(job.number, 0, usize::MAX)?;
+    let mut events = training.job_events(job.number, 0, usize::MAX)?;
     events.reverse();
     let events = events.into_iter().map(|event| FineTuningEvent::of(&job.id, event)).collect();
     Ok(Json(Page::of(events, params.limit(), FineTuningEvent::id, params.after.as_deref())?).into_response())
@@ -100,22 +108,28 @@ pub async fn events(
 /// States of a job from which it can go on, newest first.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}/checkpoints", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningCheckpoint>)))]
 pub async fn checkpoints(
-    State(state): State<ApiState>,
+    State(training): State<Training>,
     Segment(id): Segment<String>,
     Query(params): Query<PageParams>,
 ) -> ServiceResult<Json<Page<FineTuningCheckpoint>>> {
-    let job = state.core.job(&id)?;
-    let events = state.core.local.job_events(job.number, 0, usize::MAX)?;
+    let job = training.job(&id)?;
+    let events = training.job_events(job.number, 0, usize::MAX)?;
     let found = events.iter().rev().filter_map(|event| FineTuningCheckpoint::of(&job.id, event)).collect();
     Ok(Json(Page::of(found, params.limit(), FineTuningCheckpoint::id, params.after.as_deref())?))
 }
 
-fn stream(state: ApiState, id: String, after: u64, place: Place) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+fn stream(
+    training: Training,
+    shutdown: CancellationToken,
+    id: String,
+    after: u64,
+    place: Place,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
-        let (shutdown, closed) = (state.core.shutdown.clone(), sender.clone());
+        let closed = sender.clone();
         tokio::select! {
-            () = follow(&state, &id, after, sender) => {}
+            () = follow(&training, &id, after, sender) => {}
             () = closed.closed() => {}
             () = shutdown.cancelled() => {}
         }
@@ -126,13 +140,13 @@ fn stream(state: ApiState, id: String, after: u64, place: Place) -> Sse<impl Str
 }
 
 /// Sends events as they are written, and the job itself whenever it changes; ends with the job.
-async fn follow(state: &ApiState, id: &str, mut after: u64, sender: mpsc::Sender<Event>) {
-    let mut changes = state.core.factory.changes();
+async fn follow(training: &Training, id: &str, mut after: u64, sender: mpsc::Sender<Event>) {
+    let mut changes = training.changes();
     loop {
         changes.mark_unchanged();
         // The job first: events that are written meanwhile come in the next round.
-        let Ok(job) = state.core.job(id) else { return };
-        let Ok(events) = state.core.local.job_events(job.number, after, MAX_PAGE) else { return };
+        let Ok(job) = training.job(id) else { return };
+        let Ok(events) = training.job_events(job.number, after, MAX_PAGE) else { return };
         let full = events.len() == MAX_PAGE;
         for event in events {
             after = event.number;

@@ -6,8 +6,8 @@ use datanet_training::job::{Job, Method, Scratch, Task};
 use serde_json::{Map, Value};
 
 use crate::error::{ServiceError, ServiceResult};
-use crate::factory::{DataChoice, NewJob};
 use crate::keyring::NODE_ACCOUNT;
+use crate::training::{DataChoice, NewJob};
 
 /// Names of `model` that stand for a decoder trained from nothing.
 const FROM_NOTHING: [&str; 2] = ["", "scratch"];

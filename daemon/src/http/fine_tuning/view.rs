@@ -6,8 +6,8 @@ use datanet_types::ModelId;
 use datanet_types::release::DataSnapshot;
 use serde_json::{Value, json};
 
+use crate::db::jobs::{EventLevel, JobEvent, JobFailure, JobRecord, JobState, Progress};
 use crate::error::{ServiceError, ServiceResult};
-use crate::local::jobs::{EventLevel, JobEvent, JobFailure, JobRecord, JobState, Progress};
 
 /// A fine-tuning job.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -79,7 +79,7 @@ impl From<JobRecord> for FineTuningJob {
             fine_tuned_model: job.release.as_ref().map(ModelId::to_hex),
             name: job.name(),
             release: job.release,
-            estimated_finish: left.map(|left| crate::factory::now().saturating_add(left as u64)),
+            estimated_finish: left.map(|left| crate::db::now().saturating_add(left as u64)),
             id: job.id,
             model: job.model,
             created_at: job.created_at,
@@ -110,7 +110,7 @@ impl From<JobRecord> for FineTuningJob {
 /// The learning rate over the usual one.
 fn multiplier(recipe: &Value) -> f64 {
     let usual = datanet_training::recipe::Recipe::default().learning_rate;
-    crate::factory::short(recipe["learning_rate"].as_f64().unwrap_or_default() as f32 / usual)
+    crate::training::short(recipe["learning_rate"].as_f64().unwrap_or_default() as f32 / usual)
 }
 
 /// Something that happened in a job.

@@ -15,34 +15,37 @@ use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::ApiState;
 use super::extract::Body;
 use super::limits::Place;
 use super::problem::Problem;
+use crate::answers::Answers;
+use crate::answers::complete::{Completing, CompletionAsk, Piece};
+use crate::billing::Billing;
 use crate::error::{ServiceError, ServiceResult};
-use crate::factory::complete::{Completing, CompletionAsk, Piece};
 use view::{Envelope, Shape};
 
 /// Continues a chat. With `stream`, as server-sent events that end with `[DONE]`.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
 pub async fn chat(
-    State(state): State<ApiState>,
+    State(billing): State<Billing>,
+    State(answers): State<Answers>,
     Extension(place): Extension<Place>,
     Body(request): Body<ChatRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Chat, stream: request.shared.stream, usage: request.shared.wants_usage() };
-    answer(&state, request.into_ask(&state)?, how, place).await
+    answer(&answers, request.into_ask(&billing)?, how, place).await
 }
 
 /// Continues a text. With `stream`, as server-sent events that end with `[DONE]`.
 #[utoipa::path(post, path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
 pub async fn complete(
-    State(state): State<ApiState>,
+    State(billing): State<Billing>,
+    State(answers): State<Answers>,
     Extension(place): Extension<Place>,
     Body(request): Body<CompletionRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Text, stream: request.shared.stream, usage: request.shared.wants_usage() };
-    answer(&state, request.into_ask(&state)?, how, place).await
+    answer(&answers, request.into_ask(&billing)?, how, place).await
 }
 
 /// How an answer is sent.
@@ -53,9 +56,9 @@ struct How {
     usage: bool,
 }
 
-async fn answer(state: &ApiState, ask: CompletionAsk, how: How, place: Place) -> ServiceResult<Response> {
+async fn answer(answers: &Answers, ask: CompletionAsk, how: How, place: Place) -> ServiceResult<Response> {
     let (model, logprobs) = (ask.model.clone(), ask.logprobs.is_some());
-    let completing = state.core.complete(ask).await?;
+    let completing = answers.complete(ask).await?;
     let envelope = Envelope::new(how.shape, &completing.number, model);
     if how.stream {
         return Ok(stream(completing, envelope, how.usage, logprobs, place).into_response());

@@ -6,9 +6,9 @@ use datanet_types::receipt::Sampling;
 use datanet_types::voucher::SignedVoucher;
 use serde_json::Value;
 
+use crate::answers::complete::{ChatMessage, CompletionAsk, Prompt};
+use crate::billing::Billing;
 use crate::error::{ServiceError, ServiceResult};
-use crate::factory::complete::{ChatMessage, CompletionAsk, Prompt};
-use crate::http::ApiState;
 
 /// Most stop texts, and the longest of them in bytes.
 const MAX_STOPS: usize = 16;
@@ -155,7 +155,7 @@ fn bad(code: &'static str, detail: impl Into<String>) -> ServiceError {
 
 impl ChatRequest {
     /// The chat in the node's own terms.
-    pub fn into_ask(self, state: &ApiState) -> ServiceResult<CompletionAsk> {
+    pub fn into_ask(self, billing: &Billing) -> ServiceResult<CompletionAsk> {
         if self.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
             return Err(bad("tools", "tools are not supported; leave them out"));
         }
@@ -177,7 +177,7 @@ impl ChatRequest {
             (false, None | Some(0)) => None,
             (false, Some(_)) => return Err(bad("top_logprobs", "top_logprobs needs logprobs: true")),
         };
-        self.shared.into_ask(state, Prompt::Chat(messages), self.max_completion_tokens, top)
+        self.shared.into_ask(billing, Prompt::Chat(messages), self.max_completion_tokens, top)
     }
 }
 
@@ -203,7 +203,7 @@ impl Message {
 
 impl CompletionRequest {
     /// The completion in the node's own terms.
-    pub fn into_ask(self, state: &ApiState) -> ServiceResult<CompletionAsk> {
+    pub fn into_ask(self, billing: &Billing) -> ServiceResult<CompletionAsk> {
         if self.echo || self.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
             return Err(bad("echo", "echo and suffix are not supported; leave them out"));
         }
@@ -216,7 +216,7 @@ impl CompletionRequest {
             _ => return Err(bad("prompt", "send one prompt a request")),
         };
         check_prompt(&prompt)?;
-        self.shared.into_ask(state, Prompt::Text(prompt), None, self.logprobs)
+        self.shared.into_ask(billing, Prompt::Text(prompt), None, self.logprobs)
     }
 }
 
@@ -243,7 +243,7 @@ impl Shared {
 
     fn into_ask(
         self,
-        state: &ApiState,
+        billing: &Billing,
         prompt: Prompt,
         newer_limit: Option<i64>,
         logprobs: Option<u32>,
@@ -260,8 +260,8 @@ impl Shared {
             return Err(bad("logprobs", "at most the 20 likeliest tokens are sent"));
         }
         let sampling = self.sampling(newer_limit)?;
-        let user = self.user.filter(|name| self.voucher.is_none() && state.core.keyring.get(name).is_ok());
-        let payment = state.payment(self.voucher, self.account.or(user))?;
+        let user = self.user.filter(|name| self.voucher.is_none() && billing.has_account(name));
+        let payment = billing.payment(self.voucher, self.account.or(user))?;
         Ok(CompletionAsk { model: self.model, prompt, sampling, logprobs, payment })
     }
 

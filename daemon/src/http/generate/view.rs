@@ -3,7 +3,7 @@
 use datanet_inference::generate::TokenLogprobs;
 use serde_json::{Value, json};
 
-use crate::factory::complete::{Finished, Token};
+use crate::answers::complete::{Finished, Token};
 use crate::http::receipts::ReceiptView;
 
 /// Which of OpenAI's two shapes.
@@ -28,7 +28,7 @@ impl Envelope {
     /// The envelope of an answer of the model called `model`.
     pub fn new(shape: Shape, number: &str, model: String) -> Self {
         let prefix = if shape == Shape::Chat { "chatcmpl" } else { "cmpl" };
-        Self { shape, id: format!("{prefix}-{number}"), created: crate::factory::now(), model }
+        Self { shape, id: format!("{prefix}-{number}"), created: crate::db::now(), model }
     }
 
     fn object(&self, kind: &str, choices: Value) -> Value {
@@ -134,7 +134,7 @@ fn extension(finished: &Finished) -> Value {
     let sampling = &record.input.sampling;
     json!({
         "fee": record.receipt.fee,
-        "attribution": crate::factory::attribution::name(record.receipt.method()),
+        "attribution": crate::answers::attribution::name(record.receipt.method()),
         "tainted": finished.tainted,
         "seed": sampling.as_ref().map(|sampling| sampling.seed),
         "receipt": serde_json::to_value(ReceiptView::from(record.clone())).unwrap_or_default(),

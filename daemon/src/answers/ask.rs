@@ -1,0 +1,51 @@
+//! From a question to an answer with a signed receipt.
+
+use datanet_inference::retrieval::Question;
+use datanet_ledger::component::contributions;
+use datanet_ledger::component::datanets::Datanet;
+use datanet_types::receipt::{AnswerRecord, AskInput, Credit, Method, Receipt};
+use datanet_types::{ContributionId, ModelId};
+
+use super::Answers;
+use crate::billing::payment::Payment;
+use crate::error::{ServiceError, ServiceResult};
+use crate::records::index_error;
+
+impl Answers {
+    /// Answers from the final contributions of `datanet`. What finds nothing costs nothing.
+    pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<AnswerRecord> {
+        let checked = self.billing.check_payment(payment, datanet.price)?;
+        let index = self.indexes.open(&datanet.id).await?;
+        let snapshot = self.indexes.snapshot(&datanet.id).await?;
+        let embedding = self.embedder.embed_one(&input.text).await?;
+        let question = Question { input: input.clone(), embedding, snapshot: snapshot.clone() };
+        let answer = index.answer(question).await.map_err(|error| index_error(&error))?;
+        let credits = self.credits(&answer.credits)?;
+        let fee = if credits.is_empty() { 0 } else { datanet.price };
+        let receipt = Receipt {
+            chain_id: self.chain.id().to_owned(),
+            datanet: datanet.id,
+            model: ModelId(self.embedder.info()?.id),
+            node: self.identity.node_key(),
+            height: snapshot.height,
+            snapshot: snapshot.root(),
+            method: Method::Retrieval as i32,
+            credits,
+            fee,
+            split: self.chain.params()?.fee_shares.split(fee),
+            ..Receipt::default()
+        };
+        self.billing.charge(receipt, input, answer.output, checked).await
+    }
+
+    fn credits(&self, weights: &[(ContributionId, u64)]) -> ServiceResult<Vec<Credit>> {
+        let reader = self.chain.reader()?;
+        let credit = |(id, weight): &(ContributionId, u64)| {
+            let contribution = contributions::get(&reader, id)?.ok_or_else(|| {
+                ServiceError::internal("ledger-state", format!("indexed contribution {id} is not on the ledger"))
+            })?;
+            Ok(Credit { contribution: *id, contributor: contribution.contributor, weight: *weight })
+        };
+        weights.iter().map(credit).collect()
+    }
+}

@@ -1,0 +1,288 @@
+//! An answer explained: which contributions moved it, and which of their records most, quoted.
+
+use std::sync::Arc;
+
+use datanet_inference::retrieval::{Ablation, Question};
+use datanet_ledger::component::contributions::Status;
+use datanet_types::receipt::{AnswerRecord, Method};
+use datanet_types::{Address, ContributionId, ReceiptId};
+
+use super::Answers;
+use crate::error::{ServiceError, ServiceResult};
+use crate::models::gate::GateView;
+use crate::models::import::is_imported;
+use crate::models::release::RecordsFile;
+use crate::models::served::ServedModel;
+use crate::records::{ReadOptions, index_error};
+
+/// Records quoted of each kind at most.
+const QUOTED: usize = 5;
+
+/// A contribution's part in an answer.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Part {
+    /// The contribution.
+    #[schema(value_type = String)]
+    pub contribution: ContributionId,
+    /// Who gave it.
+    #[schema(value_type = Option<String>)]
+    pub contributor: Option<Address>,
+    /// By how much the answer's loss would rise without it, in parts per billion; negative harmed. Method influence only.
+    pub value: Option<i64>,
+    /// Its share of the contributors' pay, in parts per million.
+    pub weight: u64,
+}
+
+/// A record, quoted.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Quote {
+    /// Its contribution.
+    #[schema(value_type = String)]
+    pub contribution: ContributionId,
+    /// Its position there, from 0.
+    pub record: u64,
+    /// What it did, in the method's own measure: parts per billion of the loss, or parts per million of the weight.
+    pub value: i64,
+    /// Its label.
+    pub label: Option<String>,
+    /// Its text.
+    pub text: String,
+}
+
+/// An answer explained.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Attributed {
+    /// The receipt.
+    #[schema(value_type = String)]
+    pub receipt: ReceiptId,
+    /// `retrieval`, `influence`, `span`, or `none`: the model was trained without influence, or put up as it is.
+    pub method: &'static str,
+    /// What this method proves, and what it does not.
+    pub proves: &'static str,
+    /// What was asked.
+    pub input: String,
+    /// What was answered.
+    pub answer: String,
+    /// How faithful the method was found for this model by real retraining, as its release says.
+    #[schema(value_type = Option<Object>)]
+    pub gate: Option<GateView>,
+    /// All contributions with a part in it, the most helpful first.
+    pub contributions: Vec<Part>,
+    /// Method retrieval: what the answer would have been without each contribution that it credits, asked again. Empty where
+    /// that cannot be asked here any more, because something was revoked since for example.
+    #[schema(value_type = Vec<Object>)]
+    pub without: Vec<Ablation>,
+    /// The records that helped most.
+    pub helpful: Vec<Quote>,
+    /// The records that harmed most.
+    pub harmful: Vec<Quote>,
+}
+
+impl Answers {
+    /// Answers again without each contribution that the answer credits.
+    async fn asked_again(&self, record: &AnswerRecord) -> ServiceResult<Vec<Ablation>> {
+        let receipt = &record.receipt;
+        let snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
+        if snapshot.root() != receipt.snapshot {
+            let detail = format!("another snapshot than that of height {}", receipt.height);
+            return Err(ServiceError::conflict("other-snapshot", detail));
+        }
+        let embedding = self.embedder.embed_one(&record.input.text).await?;
+        let index = self.indexes.open(&receipt.datanet).await?;
+        let question = Question { input: record.input.clone(), embedding, snapshot };
+        index.ablate(question).await.map_err(|error| index_error(&error))
+    }
+
+    /// Explains the answer that a receipt is of.
+    pub async fn attribution(&self, id: &ReceiptId) -> ServiceResult<Attributed> {
+        let record = self.answer_record(id).await?;
+        let method = record.receipt.method();
+        let (mut gate, mut shown, mut harmful, mut without) = (None, Some(method), Vec::new(), Vec::new());
+        let mut imported = false;
+        let helpful = match method {
+            Method::Retrieval => {
+                without = self.asked_again(&record).await.unwrap_or_else(|error| {
+                    tracing::debug!(%error, receipt = %id, "an answer cannot be asked for again");
+                    Vec::new()
+                });
+                passages(&record)
+            }
+            Method::Span => self.matches(&record).await?,
+            Method::Influence => {
+                let served = self.models.in_memory(&record.receipt.model).await?;
+                shown = shown.filter(|_| served.is_attributed());
+                imported = is_imported(&served.release);
+                gate = served.release.attribution.clone().map(GateView::from);
+                let (helpful, harmed) = self.quoted(&served, &record).await?;
+                harmful = harmed;
+                helpful
+            }
+        };
+        let (method, proves) = words(shown);
+        let proves = if imported { IMPORTED } else { proves };
+        Ok(Attributed {
+            receipt: *id,
+            method,
+            proves,
+            gate,
+            contributions: parts(&record),
+            without,
+            helpful,
+            harmful,
+            input: record.input.text,
+            answer: record.output.answer,
+        })
+    }
+
+    /// The training records that moved the answer most, for it and against it.
+    async fn quoted(
+        &self,
+        served: &Arc<ServedModel>,
+        record: &AnswerRecord,
+    ) -> ServiceResult<(Vec<Quote>, Vec<Quote>)> {
+        let moved = match record.input.classify {
+            true => self.classified(served, &record.input.text).await?.1,
+            false => self.explain_written(served, &record.input.text, &record.output.answer).await?,
+        };
+        let Some(values) = moved.records else { return Ok((Vec::new(), Vec::new())) };
+        let records = RecordsFile::read(&served.folder)?;
+        let mut order: Vec<(usize, f32)> = values.into_iter().enumerate().collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let helpful: Vec<_> = order.iter().copied().take(QUOTED).filter(|(_, value)| *value > 0.0).collect();
+        let harmful: Vec<_> = order.iter().rev().copied().take(QUOTED).filter(|(_, value)| *value < 0.0).collect();
+        Ok((self.quotes(&records, &helpful).await?, self.quotes(&records, &harmful).await?))
+    }
+
+    async fn quotes(&self, records: &RecordsFile, chosen: &[(usize, f32)]) -> ServiceResult<Vec<Quote>> {
+        let mut quotes = Vec::new();
+        for (example, value) in chosen {
+            let Some((_, position)) = records.records.get(*example) else { continue };
+            let Some(contribution) = records.contribution(*example) else { continue };
+            let value = (f64::from(*value) * 1e9).round() as i64;
+            quotes.extend(self.quote(&contribution, *position, value).await?);
+        }
+        Ok(quotes)
+    }
+
+    /// A record's own words; nothing of what was taken back.
+    async fn quote(&self, id: &ContributionId, position: u64, value: i64) -> ServiceResult<Option<Quote>> {
+        let (contribution, datanet) = self.chain.contribution_and_datanet(id)?;
+        if contribution.status() == Status::Revoked {
+            return Ok(None);
+        }
+        let from = [contribution.origin];
+        let _held = self.blobs.bring(&contribution.blob, Some(contribution.size), contribution.size, &from).await?;
+        let page = ReadOptions::Page { offset: position, limit: 1 };
+        let batch = self.records.read(&contribution, &datanet, page).await?;
+        Ok(batch.records.first().map(|(record, content)| Quote {
+            contribution: *id,
+            record: *record,
+            value,
+            label: content.label().map(str::to_owned),
+            text: content.text().to_owned(),
+        }))
+    }
+
+    /// The records that a written answer repeats.
+    async fn matches(&self, record: &AnswerRecord) -> ServiceResult<Vec<Quote>> {
+        let mut quotes = Vec::new();
+        for span in &record.output.spans {
+            let value = i64::try_from(span.weight).unwrap_or(i64::MAX);
+            quotes.extend(self.quote(&span.contribution, span.record, value).await?);
+        }
+        Ok(quotes)
+    }
+}
+
+fn passages(record: &AnswerRecord) -> Vec<Quote> {
+    let quote = |passage: &datanet_types::receipt::Passage| Quote {
+        contribution: passage.contribution,
+        record: passage.record,
+        value: i64::try_from(passage.weight).unwrap_or(i64::MAX),
+        label: passage.label.clone(),
+        text: passage.text.clone(),
+    };
+    record.output.passages.iter().take(QUOTED).map(quote).collect()
+}
+
+/// Credits with the values behind them, and the contributions that harmed, which have no credit.
+fn parts(record: &AnswerRecord) -> Vec<Part> {
+    let credits = &record.receipt.credits;
+    let credit = |id: &ContributionId| credits.iter().find(|credit| credit.contribution == *id);
+    let mut parts: Vec<Part> = match record.receipt.method() {
+        Method::Influence => {
+            let influence = record.output.influence.iter();
+            let part = influence.map(|influence| Part {
+                contribution: influence.contribution,
+                contributor: credit(&influence.contribution).map(|credit| credit.contributor),
+                value: Some(influence.value),
+                weight: credit(&influence.contribution).map_or(0, |credit| credit.weight),
+            });
+            part.collect()
+        }
+        Method::Retrieval | Method::Span => {
+            let part = credits.iter().map(|credit| Part {
+                contribution: credit.contribution,
+                contributor: Some(credit.contributor),
+                value: None,
+                weight: credit.weight,
+            });
+            part.collect()
+        }
+    };
+    parts.sort_by_key(|part| (std::cmp::Reverse(part.value), std::cmp::Reverse(part.weight), part.contribution));
+    parts
+}
+
+/// What is said of the answers of a model that was put up as it is.
+const IMPORTED: &str = "not attributed: the model was put up as it is, so nothing says what it was trained on, and no contribution is paid for this answer";
+
+/// A method's name, and what it proves; `None` where an answer is attributed to nobody.
+fn words(method: Option<Method>) -> (&'static str, &'static str) {
+    let proves = match method {
+        None => {
+            "not attributed: the model was trained without influence (attribution.method = \"none\"), so nothing says whose records moved this answer, and no contribution is paid for it"
+        }
+        Some(Method::Retrieval) => {
+            "the answer rests on the quoted passages, by retrieval weight; it says nothing of what trained the model that finds them"
+        }
+        Some(Method::Influence) => {
+            "to first order, how the answer's loss would change had the model been trained without a contribution; the release's gate says how well that agrees with real retraining"
+        }
+        Some(Method::Span) => "the answer repeats these stretches word for word; a match, not influence",
+    };
+    (method.map_or("none", name), proves)
+}
+
+/// A method's name as receipts have it.
+pub fn name(method: Method) -> &'static str {
+    match method {
+        Method::Retrieval => "retrieval",
+        Method::Influence => "influence",
+        Method::Span => "span",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datanet_types::receipt::{AskOutput, Credit, Influence, Receipt};
+
+    use super::*;
+
+    #[test]
+    fn what_harmed_is_shown_without_pay_and_last() {
+        let id = |n| ContributionId([n; 32]);
+        let credit = Credit { contribution: id(1), contributor: Address([1; 20]), weight: 1_000_000 };
+        let influence = vec![
+            Influence { contribution: id(1), value: 5, earned: 5 },
+            Influence { contribution: id(2), value: -7, earned: 0 },
+        ];
+        let record = AnswerRecord {
+            receipt: Receipt { method: Method::Influence as i32, credits: vec![credit], ..Receipt::default() },
+            output: AskOutput { influence, ..AskOutput::default() },
+            ..AnswerRecord::default()
+        };
+        let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.weight)).collect();
+        assert_eq!(shown, [(Some(5), 1_000_000), (Some(-7), 0)]);
+    }
+}

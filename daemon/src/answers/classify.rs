@@ -1,0 +1,123 @@
+//! Classification for pay: an answer, whose records moved it, and what it would have been without them.
+
+use std::sync::Arc;
+
+use datanet_inference::serve::{Classified, EncodeRequest, ServeError};
+use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, LabelScore, Method};
+use datanet_types::release::{Release, Task};
+
+use super::Answers;
+use super::explain::Moved;
+use crate::billing::payment::Payment;
+use crate::billing::terms::terms;
+use crate::error::{ServiceError, ServiceResult};
+use crate::models::errors::serve_error;
+use crate::models::import::is_imported;
+use crate::models::served::{Engine, ServedModel};
+
+/// A classification to make.
+#[derive(Debug, Clone)]
+pub struct ClassifyAsk {
+    /// A deployed model, by name or id.
+    pub model: String,
+    /// The passage.
+    pub text: String,
+    /// Whether to say what each training record did.
+    pub explain: bool,
+    /// Whether to say what the answer would be without each contributor.
+    pub counterfactual: bool,
+    /// How it is paid.
+    pub payment: Payment,
+}
+
+/// A classification made, charged and recorded.
+#[derive(Debug, Clone)]
+pub struct ClassifyAnswer {
+    /// The answer with its proof.
+    pub record: AnswerRecord,
+    /// What each training record did, if asked for and known.
+    pub records: Option<Vec<f32>>,
+    /// The probabilities without each column, if asked for and known.
+    pub without: Option<Vec<Vec<f32>>>,
+    /// The model.
+    pub served: Arc<ServedModel>,
+    /// Tokens read.
+    pub tokens: usize,
+    /// Whether something behind the model was revoked.
+    pub tainted: bool,
+}
+
+impl Answers {
+    /// Classifies a passage by a deployed model, for its price.
+    pub async fn classify(&self, ask: ClassifyAsk) -> ServiceResult<ClassifyAnswer> {
+        let served = self.models.served_model(&ask.model, Task::Classify)?;
+        if (ask.explain || ask.counterfactual) && !served.is_attributed() {
+            return Err(not_attributed(&served.release));
+        }
+        let terms = terms(&self.chain.reader()?, &served.model)?;
+        let checked = self.billing.check_payment(ask.payment, terms.price)?;
+        let input = AskInput { text: ask.text, classify: true, neighbours: 0, sampling: None };
+        let (output, moved, tokens) = self.classified(&served, &input.text).await?;
+        let without = match ask.counterfactual {
+            true => self.without_each(&served, &input.text).await?,
+            false => None,
+        };
+        let credits = served.release.credits(&output.influence);
+        let receipt = self.billing.model_receipt(&served.model, &terms, Method::Influence, credits)?;
+        let record = self.billing.charge(receipt, input, output, checked).await?;
+        let tainted = self.chain.is_tainted(&served.model)?;
+        Ok(ClassifyAnswer { record, records: moved.records.filter(|_| ask.explain), without, served, tokens, tainted })
+    }
+
+    /// What a model says of a passage, and what moved it.
+    pub(super) async fn classified(
+        &self,
+        served: &Arc<ServedModel>,
+        text: &str,
+    ) -> ServiceResult<(AskOutput, Moved, usize)> {
+        let said = run(served, text).await?;
+        let answer =
+            said.answers.first().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no answer"))?;
+        let moved = self.explain_label(served, text, answer.label).await?;
+        let label = said.labels.get(answer.label).cloned().unwrap_or_default();
+        let score = |(label, probability): (&String, &f32)| LabelScore {
+            label: label.clone(),
+            probability: (f64::from(*probability) * 1e6).round() as u64,
+        };
+        let output = AskOutput {
+            label: Some(label.clone()),
+            answer: label,
+            scores: said.labels.iter().zip(&answer.probabilities).map(score).collect(),
+            influence: moved.influence.clone(),
+            ..AskOutput::default()
+        };
+        Ok((output, moved, said.usage.tokens))
+    }
+}
+
+fn not_attributed(release: &Release) -> ServiceError {
+    let (name, nothing) = (&release.name, "so nothing tells whose records moved its answers");
+    let detail = match is_imported(release) {
+        true => format!("model {name} was put up as it is, {nothing}"),
+        false => format!(
+            "model {name} was trained without influence, {nothing}; train it with attribution.method = \"influence\" to explain them"
+        ),
+    };
+    ServiceError::unprocessable("not-attributed", detail)
+}
+
+async fn run(served: &Arc<ServedModel>, text: &str) -> ServiceResult<Classified> {
+    let Engine::Encoder(handle, key) = &served.engine else {
+        let detail = format!("model {} writes text; ask it at /v1/completions", served.release.name);
+        return Err(ServiceError::unprocessable("no-classifier", detail));
+    };
+    let request = EncodeRequest { texts: vec![text.to_owned()], adapter: *key };
+    match handle.classify(request.clone()).await {
+        // The service forgets the adapters used longest ago; this one is wanted again.
+        Err(ServeError::UnknownAdapter(_)) => {
+            served.reload().await?;
+            handle.classify(request).await.map_err(|error| serve_error(&error))
+        }
+        other => other.map_err(|error| serve_error(&error)),
+    }
+}

@@ -1,0 +1,183 @@
+//! Whether two nodes find the same answer: what was claimed beside what is found here.
+
+use std::collections::BTreeMap;
+
+use datanet_inference::retrieval::TOLERANCE_PPM;
+use datanet_types::ContributionId;
+use datanet_types::amount::PPM;
+use datanet_types::receipt::{AskOutput, influence_weights, span_weights};
+
+use crate::error::ServiceResult;
+
+/// How far the probabilities of two nodes may lie apart, all together, in parts per million.
+const PROBABILITY_TOLERANCE: u64 = 10_000;
+
+/// How an answer compares with the same computed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal to the bit.
+    Same,
+    /// The same answer; so many parts per million of the weight lie elsewhere.
+    Within(u64),
+    /// Something else, in words.
+    Other(String),
+}
+
+/// Compares what was `claimed` with what was `found` here. `is_revoked` says which contributions were taken back, since
+/// they may be missing on either side.
+pub fn compare(
+    claimed: &AskOutput,
+    found: &AskOutput,
+    is_revoked: impl Fn(&ContributionId) -> ServiceResult<bool>,
+) -> ServiceResult<Comparison> {
+    if claimed == found {
+        return Ok(Comparison::Same);
+    }
+    if claimed.label != found.label || claimed.answer != found.answer || claimed.completion != found.completion {
+        let (claimed, found) = (excerpt(&claimed.answer), excerpt(&found.answer));
+        return Ok(Comparison::Other(format!("the answer says {claimed:?}, this node finds {found:?}")));
+    }
+    if let Some(what) = other_scores(claimed, found) {
+        return Ok(Comparison::Other(what));
+    }
+    let (mut theirs, mut ours) = (weights(claimed), weights(found));
+    for id in theirs.keys().chain(ours.keys()).copied().collect::<Vec<_>>() {
+        if theirs.contains_key(&id) != ours.contains_key(&id) && is_revoked(&id)? {
+            theirs.remove(&id);
+            ours.remove(&id);
+        }
+    }
+    let difference = distance(&theirs, &ours);
+    if difference > TOLERANCE_PPM {
+        return Ok(Comparison::Other(format!("{difference} parts per million of the weight lie elsewhere")));
+    }
+    let other = other_values(claimed, found, &is_revoked)?;
+    Ok(other.map_or(Comparison::Within(difference), Comparison::Other))
+}
+
+/// What each contribution is said to have done must be what it did: pay does not follow from it, and people read it.
+fn other_values(
+    claimed: &AskOutput,
+    found: &AskOutput,
+    is_revoked: &impl Fn(&ContributionId) -> ServiceResult<bool>,
+) -> ServiceResult<Option<String>> {
+    let values = |output: &AskOutput| -> BTreeMap<ContributionId, i64> {
+        output.influence.iter().map(|influence| (influence.contribution, influence.value)).collect()
+    };
+    let (theirs, ours) = (values(claimed), values(found));
+    let (mut apart, mut all) = (0u64, 0u64);
+    for id in theirs.keys().chain(ours.keys().filter(|id| !theirs.contains_key(*id))) {
+        if theirs.contains_key(id) != ours.contains_key(id) && is_revoked(id)? {
+            continue;
+        }
+        let of = |values: &BTreeMap<ContributionId, i64>| values.get(id).copied().unwrap_or(0);
+        apart = apart.saturating_add(of(&theirs).abs_diff(of(&ours)));
+        all = all.saturating_add(of(&ours).unsigned_abs());
+    }
+    // A billionth a contribution is rounding.
+    let allowed = (all / PPM).saturating_mul(TOLERANCE_PPM).saturating_add(all % PPM * TOLERANCE_PPM / PPM);
+    let rounding = theirs.len().max(ours.len()) as u64;
+    let other = apart > allowed.saturating_add(rounding);
+    Ok(other.then(|| "the contributions did not do what the answer says of them".to_owned()))
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+fn other_scores(claimed: &AskOutput, found: &AskOutput) -> Option<String> {
+    let labels = |output: &AskOutput| output.scores.iter().map(|score| score.label.clone()).collect::<Vec<_>>();
+    if labels(claimed) != labels(found) {
+        return Some("the labels are not the model's".to_owned());
+    }
+    let pairs = claimed.scores.iter().zip(&found.scores);
+    let apart = pairs.map(|(a, b)| a.probability.abs_diff(b.probability)).fold(0, u64::saturating_add);
+    (apart > PROBABILITY_TOLERANCE).then(|| format!("the probabilities lie {apart} parts per million apart"))
+}
+
+fn weights(output: &AskOutput) -> BTreeMap<ContributionId, u64> {
+    let weights =
+        if output.spans.is_empty() { influence_weights(&output.influence) } else { span_weights(&output.spans) };
+    weights.into_iter().collect()
+}
+
+/// How much of the weight lies elsewhere, in parts per million, after what is left is scaled to a million on both sides.
+fn distance(a: &BTreeMap<ContributionId, u64>, b: &BTreeMap<ContributionId, u64>) -> u64 {
+    let sum = |weights: &BTreeMap<ContributionId, u64>| weights.values().fold(0, |sum: u64, w| sum.saturating_add(*w));
+    let (of_a, of_b) = (sum(a), sum(b));
+    if of_a == 0 || of_b == 0 {
+        return if of_a == of_b { 0 } else { PPM };
+    }
+    let scaled = |weight: Option<&u64>, of: u64| weight.copied().unwrap_or(0).saturating_mul(PPM) / of;
+    let ids: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    let apart = ids.into_iter().map(|id| scaled(a.get(id), of_a).abs_diff(scaled(b.get(id), of_b)));
+    apart.fold(0, u64::saturating_add) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_types::receipt::{Influence, LabelScore};
+
+    fn output(values: &[(u8, i64)], probability: u64) -> AskOutput {
+        let earned = |value: &i64| u64::try_from(*value).unwrap_or(0);
+        let influence = |(n, value): &(u8, i64)| Influence {
+            contribution: ContributionId([*n; 32]),
+            value: *value,
+            earned: earned(value),
+        };
+        AskOutput {
+            label: Some("a".into()),
+            answer: "a".into(),
+            scores: vec![LabelScore { label: "a".into(), probability }],
+            influence: values.iter().map(influence).collect(),
+            ..AskOutput::default()
+        }
+    }
+
+    fn verdict(claimed: &AskOutput, found: &AskOutput) -> Comparison {
+        compare(claimed, found, |id| Ok(id.0[0] == 9)).unwrap()
+    }
+
+    #[test]
+    fn small_differences_are_within_and_large_ones_are_not() {
+        let claimed = output(&[(1, 500), (2, 500)], 900_000);
+        assert_eq!(verdict(&claimed, &claimed), Comparison::Same);
+        assert_eq!(verdict(&claimed, &output(&[(1, 505), (2, 495)], 900_010)), Comparison::Within(5_000));
+        let shifted = verdict(&claimed, &output(&[(1, 600), (2, 400)], 900_000));
+        assert!(matches!(shifted, Comparison::Other(what) if what.contains("100000 parts")));
+        let bolder = verdict(&claimed, &output(&[(1, 500), (2, 500)], 800_000));
+        assert!(matches!(bolder, Comparison::Other(what) if what.contains("probabilities")));
+        let other = AskOutput { answer: "b".into(), ..claimed.clone() };
+        assert!(matches!(verdict(&claimed, &other), Comparison::Other(what) if what.contains("finds \"b\"")));
+    }
+
+    #[test]
+    fn what_was_revoked_meanwhile_may_be_missing() {
+        let claimed = output(&[(1, 500), (2, 500), (9, 800)], 900_000);
+        let found = output(&[(1, 500), (2, 500)], 900_000);
+        assert_eq!(verdict(&claimed, &found), Comparison::Within(0));
+        let hidden = output(&[(1, 500)], 900_000);
+        assert!(
+            matches!(verdict(&hidden, &found), Comparison::Other(_)),
+            "a contributor that is not revoked is missing"
+        );
+    }
+
+    #[test]
+    fn what_contributions_did_is_checked_beside_what_they_earned() {
+        let claimed = output(&[(1, 500), (2, -500)], 900_000);
+        let mut found = claimed.clone();
+        found.influence[1].value = -510;
+        assert_eq!(verdict(&claimed, &found), Comparison::Within(0));
+        found.influence[1].value = -50_000;
+        assert!(matches!(verdict(&claimed, &found), Comparison::Other(what) if what.contains("did not do")));
+    }
+
+    #[test]
+    fn nothing_helped_is_an_answer_too() {
+        let harmed = output(&[(1, -5)], 900_000);
+        assert_eq!(verdict(&harmed, &output(&[(1, -6)], 900_000)), Comparison::Within(0));
+        assert!(matches!(verdict(&harmed, &output(&[(1, 6)], 900_000)), Comparison::Other(_)));
+    }
+}

@@ -1,0 +1,30 @@
+//! Vectors by released embedding models.
+
+use datanet_inference::engine::{Embedding, Usage};
+use datanet_inference::serve::{EncodeRequest, ServeError};
+use datanet_types::release::Task;
+
+use super::Answers;
+use crate::error::{ServiceError, ServiceResult};
+use crate::models::errors::serve_error;
+use crate::models::served::Engine;
+
+impl Answers {
+    /// Unit vectors of texts by a deployed model, by name or id.
+    pub async fn embed_with(&self, model: &str, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
+        let served = self.models.served_model(model, Task::Embed)?;
+        let Engine::Encoder(handle, key) = &served.engine else {
+            let detail = format!("model {model} writes text; ask it at /v1/completions");
+            return Err(ServiceError::unprocessable("no-embeddings", detail));
+        };
+        let request = EncodeRequest { texts, adapter: *key };
+        match handle.embed(request.clone()).await {
+            // The service forgets the adapters used longest ago; this one is wanted again.
+            Err(ServeError::UnknownAdapter(_)) => {
+                served.reload().await?;
+                handle.embed(request).await.map_err(|error| serve_error(&error))
+            }
+            other => other.map_err(|error| serve_error(&error)),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Whose records moved an answer, by the model's own explainer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datanet_training::attribution::answer::Explanation;
+use datanet_types::ContributionId;
+use datanet_types::receipt::Influence;
+use datanet_types::split::split;
+
+use super::Answers;
+use crate::error::ServiceResult;
+use crate::models::explainer::Owners;
+use crate::models::served::ServedModel;
+
+/// What moved an answer.
+#[derive(Debug, Clone, Default)]
+pub struct Moved {
+    /// What each contribution did, revoked ones left out.
+    pub influence: Vec<Influence>,
+    /// What each training record did, where the release tells.
+    pub records: Option<Vec<f32>>,
+}
+
+impl Answers {
+    /// What moved the answer `label` of a classifier. Nothing, if the release has no table.
+    pub(super) async fn explain_label(
+        &self,
+        served: &Arc<ServedModel>,
+        text: &str,
+        label: usize,
+    ) -> ServiceResult<Moved> {
+        let Some(explainer) = self.models.explainer(served).await? else { return Ok(Moved::default()) };
+        self.moved(served, explainer.owners(), explainer.label(text, label).await?)
+    }
+
+    /// What moved a written answer. Nothing, if the release has no table.
+    pub(super) async fn explain_written(
+        &self,
+        served: &Arc<ServedModel>,
+        prompt: &str,
+        written: &str,
+    ) -> ServiceResult<Moved> {
+        let Some(explainer) = self.models.explainer(served).await? else { return Ok(Moved::default()) };
+        self.moved(served, explainer.owners(), explainer.written(prompt, written).await?)
+    }
+
+    /// The probabilities that the model would have given without each of its columns; `None` if the release has no table.
+    pub(super) async fn without_each(
+        &self,
+        served: &Arc<ServedModel>,
+        text: &str,
+    ) -> ServiceResult<Option<Vec<Vec<f32>>>> {
+        let Some(explainer) = self.models.explainer(served).await? else { return Ok(None) };
+        explainer.without(text).await.map(Some)
+    }
+
+    fn moved(&self, served: &ServedModel, owners: &Owners, explanation: Explanation) -> ServiceResult<Moved> {
+        let revoked = self.chain.revoked_of(&served.release)?;
+        let values: Vec<i64> = explanation.values.iter().map(|value| billionths(*value)).collect();
+        let earned = by_contribution(owners, &explanation.earned);
+        let influence = served.release.spread(&values, &earned, |id| revoked.contains(id));
+        Ok(Moved { influence, records: explanation.records })
+    }
+}
+
+/// In parts per billion.
+fn billionths(value: f32) -> i64 {
+    (f64::from(value) * 1e9).round() as i64
+}
+
+/// What each group has earned, shared by its records.
+fn by_contribution(groups: &Owners, earned: &[f32]) -> BTreeMap<ContributionId, u64> {
+    let mut shares: BTreeMap<ContributionId, u64> = BTreeMap::new();
+    for (owners, earned) in groups.iter().zip(earned) {
+        let records: Vec<u64> = owners.iter().map(|(_, records)| *records).collect();
+        for ((owner, _), share) in owners.iter().zip(split(u64::try_from(billionths(*earned)).unwrap_or(0), &records)) {
+            let sum = shares.entry(*owner).or_default();
+            *sum = sum.saturating_add(share);
+        }
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_group_earns_is_shared_by_its_records() {
+        let id = |n: u8| ContributionId([n; 32]);
+        let groups = [vec![(id(1), 3), (id(2), 1)], vec![(id(2), 2)], vec![(id(3), 1)]];
+        let shared = by_contribution(&groups, &[4e-9, 5e-9, 0.0]);
+        assert_eq!(shared, BTreeMap::from([(id(1), 3), (id(2), 6), (id(3), 0)]));
+    }
+}

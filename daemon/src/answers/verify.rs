@@ -1,0 +1,238 @@
+//! Checking a receipt: what it says of itself, its place on the ledger, and the answer computed again from this
+//! node's own blobs.
+//!
+//! What was revoked since the answer was given can't be computed again, and must not be: the bytes are gone. Then the
+//! verdict is `unverifiable`, which says nothing against the node.
+
+use datanet_inference::retrieval::{TOLERANCE_PPM, Verdict};
+use datanet_ledger::LedgerReader;
+use datanet_ledger::component::contributions::Contribution;
+use datanet_ledger::component::{contributions, datanets, models, nodes};
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
+use datanet_types::release::DataSnapshot;
+use datanet_types::{BlobHash, DatanetId, ReceiptId};
+
+use super::Answers;
+use super::compare::{Comparison, compare};
+use crate::billing::terms::terms;
+use crate::error::{ServiceError, ServiceResult};
+use crate::records::index_error;
+
+/// What checking found.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Verification {
+    /// `match` (equal to the bit), `within` (the tolerance), `mismatch`, or `unverifiable`: everything that can still be
+    /// checked holds, but what the answer rests on was revoked since.
+    pub verdict: &'static str,
+    /// Weight that lies elsewhere, in parts per million.
+    pub difference_ppm: u64,
+    /// How much may.
+    pub tolerance_ppm: u64,
+    /// What does not hold; empty if everything does.
+    pub details: String,
+    /// Each check.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Check {
+    /// What was checked.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub ok: bool,
+    /// In words.
+    pub detail: String,
+}
+
+impl Check {
+    fn of(name: &'static str, result: Result<String, String>) -> Self {
+        let ok = result.is_ok();
+        Self { name, ok, detail: result.unwrap_or_else(|error| error) }
+    }
+}
+
+impl Answers {
+    /// A receipt's record, from here or from whoever has it.
+    pub async fn answer_record_bytes(&self, id: &ReceiptId) -> ServiceResult<Vec<u8>> {
+        let (blob, limit) = (BlobHash(id.0), MAX_ANSWER_RECORD_BYTES as u64);
+        self.blobs.bring(&blob, None, limit, &[]).await.map_err(|_| {
+            let detail = format!(
+                "no node that this one is connected to has receipt {id}; receipts are fetched from the node that answered, which must be reachable"
+            );
+            ServiceError::not_found("unknown-receipt", detail)
+        })?;
+        self.blobs.read(&blob, limit).await
+    }
+
+    /// The same, decoded; a blob that is no good receipt is an error.
+    pub async fn answer_record(&self, id: &ReceiptId) -> ServiceResult<AnswerRecord> {
+        let bytes = self.answer_record_bytes(id).await?;
+        AnswerRecord::verify(&bytes, self.chain.id())
+            .map_err(|error| ServiceError::unprocessable("bad-receipt", format!("{id} is no good receipt: {error}")))
+    }
+
+    /// Checks a record in full. An error means that nothing can be said, for example because blobs are missing here.
+    pub async fn verify_record(&self, bytes: &[u8]) -> ServiceResult<Verification> {
+        let record = match AnswerRecord::verify(bytes, self.chain.id()) {
+            Ok(record) => record,
+            Err(error) => return Ok(conclude(vec![Check::of("signature and sums", Err(error.to_string()))], 0)),
+        };
+        let said = "signature, hashes, weights and split are good".to_owned();
+        let mut checks = vec![Check::of("signature and sums", Ok(said))];
+        checks.extend(self.ledger_checks(&record.receipt)?);
+        if checks.iter().any(|check| !check.ok) {
+            return Ok(conclude(checks, 0));
+        }
+        let recomputed = match record.receipt.method() {
+            Method::Retrieval => self.recompute_retrieval(record).await?,
+            Method::Influence | Method::Span => self.recompute_model(&record).await?,
+        };
+        let (result, difference) = match recomputed {
+            Recomputed::Same => (Ok("the same answer and weights, to the bit".to_owned()), 0),
+            Recomputed::Within(0) => (Ok("the same answer and weights, to rounding".to_owned()), 1),
+            Recomputed::Within(difference) => {
+                let said = format!("the same answer; {difference} parts per million of the weight lie elsewhere");
+                (Ok(said), difference)
+            }
+            Recomputed::Other(what) => (Err(what), 0),
+            Recomputed::Gone(what) => {
+                checks.push(Check::of("answer", Ok(what.clone())));
+                return Ok(Verification { verdict: "unverifiable", details: what, ..conclude(checks, 0) });
+            }
+        };
+        checks.push(Check::of("answer", result));
+        Ok(conclude(checks, difference))
+    }
+
+    fn ledger_checks(&self, receipt: &Receipt) -> ServiceResult<Vec<Check>> {
+        let reader = self.chain.reader()?;
+        let node = match nodes::get(&reader, &receipt.node)? {
+            Some(node) => Ok(format!("node {} is registered", node.name)),
+            None => Err(format!("node {} is not registered", receipt.node)),
+        };
+        let fee = fee_check(&reader, receipt)?;
+        let split = if self.chain.params()?.fee_shares.split(receipt.fee) == receipt.split {
+            Ok("the split follows the fee shares".to_owned())
+        } else {
+            Err("the split does not follow the fee shares".to_owned())
+        };
+        let paid = contributors_check(&reader, receipt)?;
+        let height = self.chain.height();
+        let known = if receipt.height <= height {
+            Ok(format!("height {} is known here", receipt.height))
+        } else {
+            return Err(ServiceError::unavailable(
+                "behind",
+                format!("the receipt is of height {}, this node is at {height}; try again in a moment", receipt.height),
+            ));
+        };
+        Ok(vec![
+            Check::of("serving node", node),
+            Check::of("fee", fee),
+            Check::of("split", split),
+            Check::of("contributors", paid),
+            Check::of("height", known),
+        ])
+    }
+
+    async fn recompute_retrieval(&self, record: AnswerRecord) -> ServiceResult<Recomputed> {
+        let receipt = &record.receipt;
+        let finals = contributions::final_at(&self.chain.reader()?, &receipt.datanet, receipt.height)?;
+        let snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
+        if let Some(gone) = finals.iter().find(|contribution| contribution.revoked_height > 0) {
+            return Ok(if snapshot.root() == receipt.snapshot {
+                Recomputed::Gone(revoked_since(gone))
+            } else {
+                Recomputed::Other(format!("another snapshot than that of height {}", receipt.height))
+            });
+        }
+        let embedding = self.embedder.embed_one(&record.input.text).await?;
+        let index = self.indexes.open(&record.receipt.datanet).await?;
+        let verdict = index.recompute(record, snapshot, embedding).await.map_err(|error| index_error(&error))?;
+        Ok(match verdict {
+            Verdict::Match => Recomputed::Same,
+            Verdict::Within { difference_ppm } => Recomputed::Within(difference_ppm),
+            Verdict::Mismatch { what } => Recomputed::Other(what.to_string()),
+        })
+    }
+
+    /// A released model stays as it is when something behind it is revoked, so that its answers can be computed again;
+    /// only what was revoked is named and paid no more.
+    async fn recompute_model(&self, record: &AnswerRecord) -> ServiceResult<Recomputed> {
+        let receipt = &record.receipt;
+        let model = self.chain.registered_model(&receipt.model)?;
+        if receipt.height != model.registered_height || receipt.snapshot != DataSnapshot::digest_of(&model.snapshots) {
+            return Ok(Recomputed::Other("height and snapshot are not those of the model on the ledger".to_owned()));
+        }
+        let found = self.model_output(&model, &record.input, receipt.method()).await?;
+        Ok(match compare(&record.output, &found, |id| self.chain.is_revoked(id))? {
+            Comparison::Same => Recomputed::Same,
+            Comparison::Within(difference) => Recomputed::Within(difference),
+            Comparison::Other(what) => Recomputed::Other(what),
+        })
+    }
+}
+
+/// What computing an answer again has given.
+enum Recomputed {
+    Same,
+    /// Parts per million of the weight that lie elsewhere, within the tolerance.
+    Within(u64),
+    /// Something else, in words.
+    Other(String),
+    /// It can't be computed any more, for this reason.
+    Gone(String),
+}
+
+fn revoked_since(contribution: &Contribution) -> String {
+    let (id, height) = (contribution.id, contribution.revoked_height);
+    format!("contribution {id} was revoked at height {height}, after this answer; it can't be computed again")
+}
+
+fn model_fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
+    let Some(model) = models::get(reader, &receipt.model)? else {
+        return Ok(Err(format!("model {} is not on the ledger", receipt.model)));
+    };
+    let terms = terms(reader, &model)?;
+    let datanet = terms.datanet.as_ref().map_or(DatanetId::ZERO, |datanet| datanet.id);
+    Ok(if receipt.datanet != datanet {
+        Err(format!("model {} is paid through datanet {datanet}, not {}", model.name, receipt.datanet))
+    } else if receipt.fee != terms.price {
+        Err(format!("{} base units were charged, the model's price is {}", receipt.fee, terms.price))
+    } else {
+        Ok(format!("{} base units, the price of {}", receipt.fee, model.name))
+    })
+}
+
+fn fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
+    if receipt.method() != Method::Retrieval {
+        return model_fee_check(reader, receipt);
+    }
+    Ok(match datanets::get(reader, &receipt.datanet)? {
+        None => Err(format!("there is no datanet {}", receipt.datanet)),
+        Some(datanet) if receipt.fee == datanet.price => Ok(format!("{} base units, the datanet's price", receipt.fee)),
+        Some(_) if receipt.fee == 0 && receipt.credits.is_empty() => Ok("free, because nothing was found".to_owned()),
+        Some(datanet) => Err(format!("{} base units were charged, the price is {}", receipt.fee, datanet.price)),
+    })
+}
+
+fn contributors_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
+    for credit in &receipt.credits {
+        let contribution = contributions::get(reader, &credit.contribution)?;
+        if contribution.is_none_or(|contribution| contribution.contributor != credit.contributor) {
+            return Ok(Err(format!("contribution {} was not given by {}", credit.contribution, credit.contributor)));
+        }
+    }
+    Ok(Ok(format!("{} contributions, each paid to who gave it", receipt.credits.len())))
+}
+
+fn conclude(checks: Vec<Check>, difference_ppm: u64) -> Verification {
+    let failed: Vec<&str> = checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
+    let verdict = match (failed.is_empty(), difference_ppm) {
+        (false, _) => "mismatch",
+        (true, 0) => "match",
+        (true, _) => "within",
+    };
+    Verification { verdict, difference_ppm, tolerance_ppm: TOLERANCE_PPM, details: failed.join("; "), checks }
+}

@@ -1,0 +1,59 @@
+//! Charging an answer: numbered, signed, kept, and only then shown.
+
+use datanet_types::epoch::EpochTotals;
+use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Amount, ReceiptId};
+
+use super::payment::Checked;
+use super::{Billing, owed};
+use crate::db::accruals::Charge;
+use crate::error::{ServiceError, ServiceResult};
+
+impl Billing {
+    /// The latest receipts issued here, newest first: number and id.
+    pub fn latest_receipts(&self, limit: usize) -> ServiceResult<Vec<(u64, ReceiptId)>> {
+        self.db.latest_receipts(limit)
+    }
+
+    /// Numbers, signs, stores and records an answer, however it was found: after this it is paid for, and only then the
+    /// caller may see it. `receipt` says everything but hashes, channel, amount and number; `checked` covers its fee.
+    pub async fn charge(
+        &self,
+        mut receipt: Receipt,
+        input: AskInput,
+        output: AskOutput,
+        checked: Checked,
+    ) -> ServiceResult<AnswerRecord> {
+        let fee = receipt.fee;
+        let _one_at_a_time = self.charging.lock().await;
+        let voucher = if fee == 0 { None } else { self.final_voucher(checked, fee)? };
+        receipt.sequence = self.db.next_sequence()?;
+        receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
+        receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);
+        let charge = self.charge_of(&receipt, voucher)?;
+        let sequence = receipt.sequence;
+        let record = AnswerRecord::sign(receipt, input, output, self.identity.secret());
+        let bytes = record.to_bytes();
+        if bytes.len() > MAX_ANSWER_RECORD_BYTES {
+            // Nobody could read its receipt, so nobody may be charged for it.
+            return Err(ServiceError::too_large(
+                "answer-too-long",
+                format!("question and answer take {} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}", bytes.len()),
+            ));
+        }
+        self.blobs.keep_bytes(&format!("receipt/{sequence}"), bytes).await?;
+        self.db.record_answer(sequence, &record.id(), &charge)?;
+        Ok(record)
+    }
+
+    fn charge_of(&self, receipt: &Receipt, voucher: Option<(SignedVoucher, Amount)>) -> ServiceResult<Charge> {
+        let reader = self.chain.reader()?;
+        let lines = owed::lines(&reader, &receipt.datanet, &receipt.model, &receipt.credits, &receipt.split)?;
+        // Free answers are not counted: the ledger wants a fee for each.
+        let answers = u64::from(receipt.fee > 0);
+        let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
+        let totals = EpochTotals { answers, fees: receipt.fee, split: receipt.split };
+        Ok(Charge { voucher, expected, totals, lines })
+    }
+}

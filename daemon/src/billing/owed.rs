@@ -1,0 +1,173 @@
+//! Who earns what from one answer.
+
+use std::collections::BTreeMap;
+
+use datanet_ledger::component::contributions::Status;
+use datanet_ledger::component::{accounts, contributions, models, params, validation};
+use datanet_ledger::state::StateRead;
+use datanet_types::epoch::FeeSplit;
+use datanet_types::receipt::Credit;
+use datanet_types::split::split;
+use datanet_types::{Address, Amount, DatanetId, ModelId};
+
+use crate::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
+use crate::error::ServiceResult;
+
+/// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges of the
+/// contributions. The lines sum to the claimable parts of `fee` exactly; what has no taker goes to the treasury, and so
+/// does the part of a contribution that was revoked while the answer was computed.
+pub fn lines<S: StateRead>(
+    state: &S,
+    datanet: &DatanetId,
+    model: &ModelId,
+    credits: &[Credit],
+    fee: &FeeSplit,
+) -> ServiceResult<Vec<EarningLine>> {
+    let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
+    let weights: Vec<u64> = credits.iter().map(|credit| credit.weight).collect();
+    for (credit, amount) in credits.iter().zip(split(fee.contributors, &weights)) {
+        let contribution = contributions::get(state, &credit.contribution)?;
+        if contribution.is_some_and(|contribution| contribution.status() != Status::Revoked) {
+            lines.add(credit.contributor, EarningRole::Contributor, Some(credit), amount);
+        }
+    }
+    add_owners(state, &mut lines, model, fee)?;
+    add_validators(state, &mut lines, credits, fee.validators)?;
+    let given = lines.sum();
+    lines.add(accounts::treasury(), EarningRole::Treasury, None, fee.claimable().saturating_sub(given));
+    Ok(lines.finish())
+}
+
+/// The owner of the model, and the owners of the models behind it. A model that nobody registered has none.
+fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, model: &ModelId, fee: &FeeSplit) -> ServiceResult<()> {
+    let Some(model) = models::get(state, model)? else { return Ok(()) };
+    lines.add(model.owner, EarningRole::Owner, None, fee.owner);
+    let floor = params::get(state)?.lineage_floor_bps;
+    for share in models::lineage_shares(state, &model, fee.lineage, floor)? {
+        let role = if share.model == model.id { EarningRole::Owner } else { EarningRole::Lineage };
+        lines.add(share.owner, role, None, share.amount);
+    }
+    Ok(())
+}
+
+/// The judges of a contribution share its weight equally.
+fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit], amount: Amount) -> ServiceResult<()> {
+    let mut judges: Vec<(Address, &Credit, u64)> = Vec::new();
+    for credit in credits {
+        let Some(contribution) = contributions::get(state, &credit.contribution)? else { continue };
+        let reveals = validation::reveals(state, &validation::current_round(state, &contribution)?)?;
+        let revealed: Vec<Address> = reveals.iter().map(|reveal| reveal.account).collect();
+        let share = credit.weight.checked_div(revealed.len() as u64).unwrap_or(0);
+        judges.extend(revealed.into_iter().map(|judge| (judge, credit, share)));
+    }
+    let weights: Vec<u64> = judges.iter().map(|(_, _, share)| *share).collect();
+    for ((judge, credit, _), amount) in judges.into_iter().zip(split(amount, &weights)) {
+        lines.add(judge, EarningRole::Validator, Some(credit), amount);
+    }
+    Ok(())
+}
+
+struct Lines {
+    datanet: DatanetId,
+    sums: BTreeMap<EarningKey, Earning>,
+}
+
+impl Lines {
+    fn add(&mut self, account: Address, role: EarningRole, credit: Option<&Credit>, amount: Amount) {
+        if amount == 0 {
+            return;
+        }
+        let contribution = credit.map(|credit| credit.contribution);
+        let key = EarningKey { account, role, datanet: self.datanet, contribution };
+        let sum = self.sums.entry(key).or_insert(Earning { answers: 1, ..Earning::default() });
+        sum.amount = sum.amount.saturating_add(amount);
+        sum.weight = sum.weight.saturating_add(credit.map_or(0, |credit| credit.weight));
+    }
+
+    fn sum(&self) -> Amount {
+        self.sums.values().map(|earning| earning.amount).fold(0, Amount::saturating_add)
+    }
+
+    fn finish(self) -> Vec<EarningLine> {
+        self.sums.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_ledger::component::contributions::Contribution;
+    use datanet_ledger::component::models::Model;
+    use datanet_ledger::component::validation::{Member, Reveal, Round};
+    use datanet_ledger::component::{Genesis, init_genesis};
+    use datanet_ledger::state::{MemoryState, StateWrite};
+    use datanet_types::epoch::FeeShares;
+    use datanet_types::{ContributionId, PPM};
+    use proptest::prelude::*;
+
+    const DATANET: DatanetId = DatanetId([1; 32]);
+
+    /// Four models, each made from all before it, and four contributions with a judge each, the last one revoked.
+    fn ledger() -> MemoryState {
+        let mut state = MemoryState::default();
+        init_genesis(&mut state, &Genesis::default(), "test").unwrap();
+        for n in 1..=4u8 {
+            let parents = (1..n).map(|parent| ModelId([parent; 32])).collect();
+            let model = Model { id: ModelId([n; 32]), owner: Address([n; 20]), parents, ..Model::default() };
+            state.put(models::state_key::model(&model.id), &model);
+            let mut contribution =
+                Contribution { id: ContributionId([n; 32]), datanet: DATANET, ..Contribution::default() };
+            contribution.set_status(if n == 4 { Status::Revoked } else { Status::Final });
+            state.put(contributions::state_key::contribution(&contribution.id), &contribution);
+            let member = Member { account: Address([n + 50; 20]), ..Member::default() };
+            let reveal = Reveal { account: member.account, ..Reveal::default() };
+            state.put(validation::state_key::reveal(&contribution.id, 0, &member.account), &reveal);
+            let round = Round { contribution: contribution.id, committee: vec![member], ..Round::default() };
+            state.put(validation::state_key::round(&contribution.id, 0), &round);
+        }
+        state
+    }
+
+    fn credits(weights: &[u64]) -> Vec<Credit> {
+        let parts = split(PPM, weights);
+        let credit =
+            |(n, weight)| Credit { contribution: ContributionId([n; 32]), contributor: Address([n + 100; 20]), weight };
+        (1..).zip(parts).map(credit).filter(|credit| credit.weight > 0).collect()
+    }
+
+    fn earned(lines: &[EarningLine], account: Address, role: EarningRole) -> Amount {
+        let of = lines.iter().filter(|(key, _)| key.account == account && key.role == role);
+        of.map(|(_, earning)| earning.amount).sum()
+    }
+
+    #[test]
+    fn owners_behind_a_model_earn_by_link_and_what_was_revoked_earns_nothing() {
+        let state = ledger();
+        let fee = FeeShares::STANDARD.split(100_000);
+        let found = lines(&state, &DATANET, &ModelId([3; 32]), &credits(&[1, 1, 1, 1]), &fee);
+        let found = found.unwrap();
+        // Three links behind model 3: two to model 1, one to model 2, a quarter of 5,000 each.
+        assert_eq!(earned(&found, Address([1; 20]), EarningRole::Lineage), 2_500);
+        assert_eq!(earned(&found, Address([2; 20]), EarningRole::Lineage), 1_250);
+        assert_eq!(earned(&found, Address([3; 20]), EarningRole::Owner), 5_000 + 1_250);
+        assert_eq!(earned(&found, Address([103; 20]), EarningRole::Contributor), 15_000);
+        assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 0);
+        // Whoever judged it has done the work, but its giver's part is the treasury's.
+        assert_eq!(earned(&found, Address([54; 20]), EarningRole::Validator), 1_250);
+        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 15_000);
+    }
+
+    proptest! {
+        #[test]
+        fn every_fee_is_divided_to_the_last_unit(
+            fee in 0u64..1 << 50,
+            model in 0u8..6,
+            weights in prop::collection::vec(0u64..1_000, 0..5),
+        ) {
+            let fee = FeeShares::STANDARD.split(fee);
+            let found = lines(&ledger(), &DATANET, &ModelId([model; 32]), &credits(&weights), &fee).unwrap();
+            let sum: Amount = found.iter().map(|(_, earning)| earning.amount).sum();
+            prop_assert_eq!(sum, fee.claimable());
+        }
+    }
+}

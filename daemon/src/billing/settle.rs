@@ -1,0 +1,125 @@
+//! Settling: everything answered since the last time, in one transaction.
+//!
+//! What has accrued is frozen first, durably; then statement and transaction are made from it, as often as needed.
+//! A crash at any point leads back here with the same frozen epoch, and the ledger takes an epoch's number only once.
+//! A channel that its payer closes meanwhile falls out; a transaction with its voucher can't succeed any more then.
+
+use std::collections::BTreeMap;
+
+use datanet_ledger::component::{channels, settlement};
+use datanet_types::action::SettleEpoch;
+use datanet_types::epoch::EpochTotals;
+use datanet_types::{Action, BlobHash, Digest, TxHash};
+
+use super::Billing;
+use super::payment::SETTLE_MARGIN;
+use super::statement::Statement;
+use crate::db::settling::Settling;
+use crate::error::{ServiceError, ServiceResult};
+
+/// An epoch that is on the ledger.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Settled {
+    /// Its number.
+    pub epoch: u64,
+    /// The root on the ledger.
+    pub root: Digest,
+    /// Its sums.
+    pub totals: EpochTotals,
+    /// The blob that says why.
+    pub statement: BlobHash,
+    /// The transaction.
+    pub tx: Option<TxHash>,
+}
+
+/// What is to be done for the next settlement.
+enum Next {
+    /// Nothing has accrued.
+    Nothing,
+    /// One that was sent before a crash, or given up too early, is on the ledger.
+    Done(Settled),
+    /// This is to be sent.
+    Send(Settling),
+}
+
+impl Billing {
+    /// Settles what has accrued, as much as one transaction takes; `None` if there is nothing.
+    pub async fn settle(&self) -> ServiceResult<Option<Settled>> {
+        let _one_at_a_time = self.settling.lock().await;
+        let settled = match self.freeze().await? {
+            Next::Nothing => return Ok(None),
+            Next::Done(settled) => settled,
+            Next::Send(settling) => self.send_settlement(&settling).await?,
+        };
+        self.db.finish_settlement(settled.epoch)?;
+        Ok(Some(settled))
+    }
+
+    /// Whether something has accrued on a channel that its payer may close soon, and that takes no more questions.
+    pub fn settling_is_urgent(&self) -> ServiceResult<bool> {
+        let mut owing = self.db.accruing()?;
+        if let Some(settling) = self.db.settling()? {
+            owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
+        }
+        let reader = self.chain.reader()?;
+        let soon = reader.height().saturating_add(SETTLE_MARGIN);
+        for id in owing {
+            if channels::get(&reader, &id)?.is_some_and(|channel| channel.is_open() && soon >= channel.expiry) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn freeze(&self) -> ServiceResult<Next> {
+        // No answer is charged meanwhile: what has accrued must agree with the vouchers.
+        let _charging = self.charging.lock().await;
+        // One view for both: what is not on this ledger yet and names a channel closed there will never be on it.
+        let reader = self.chain.reader()?;
+        let mut owing = self.db.accruing()?;
+        if let Some(settling) = self.db.settling()? {
+            if let Some(done) = settlement::epoch(&reader, &self.identity.node_key(), settling.epoch)? {
+                let (root, totals, statement) = (done.root, done.totals, done.statement);
+                return Ok(Next::Done(Settled { epoch: done.epoch, root, totals, statement, tx: None }));
+            }
+            owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
+        }
+        let mut charged = BTreeMap::new();
+        for id in owing {
+            if let Some(channel) = channels::get(&reader, &id)?.filter(channels::Channel::is_open) {
+                charged.insert(id, channel.charged);
+            }
+        }
+        let last = settlement::get(&reader, &self.identity.node_key())?.map_or(0, |settled| settled.latest.epoch);
+        let settling = self.db.begin_settlement(last.saturating_add(1), &charged)?;
+        Ok(settling.map_or(Next::Nothing, Next::Send))
+    }
+
+    async fn send_settlement(&self, settling: &Settling) -> ServiceResult<Settled> {
+        let statement = Statement::of(self.chain.id(), self.identity.node_key(), settling);
+        let blob = self.blobs.keep_bytes(&format!("statement/{}", settling.epoch), statement.to_bytes()?).await?;
+        let action = SettleEpoch {
+            node: self.identity.node_key(),
+            epoch: settling.epoch,
+            root: statement.root(),
+            totals: settling.totals(),
+            vouchers: settling.vouchers(),
+            statement: blob,
+        };
+        let committed = self.chain.execute(&self.identity.account_key()?, Action::SettleEpoch(action)).await?;
+        Ok(Settled {
+            epoch: settling.epoch,
+            root: statement.root(),
+            totals: settling.totals(),
+            statement: blob,
+            tx: Some(committed.hash),
+        })
+    }
+
+    /// Like [`Billing::settle`], but nothing to settle is an error.
+    pub async fn settle_now(&self) -> ServiceResult<Settled> {
+        self.settle()
+            .await?
+            .ok_or_else(|| ServiceError::conflict("nothing-to-settle", "no paid answers since the last settlement"))
+    }
+}

@@ -1,0 +1,60 @@
+//! What an answer of a released model costs, and the receipt that says so.
+
+use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_ledger::component::models::Model;
+use datanet_ledger::state::StateRead;
+use datanet_types::receipt::{Credit, Method, Receipt};
+use datanet_types::release::DataSnapshot;
+use datanet_types::{Amount, DatanetId};
+
+use super::Billing;
+use crate::error::ServiceResult;
+
+/// What an answer of a model costs, and in whose name it is charged.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The datanet behind the model; the dearest if there are several. `None`: trained on no datanet, and free.
+    pub datanet: Option<Datanet>,
+    /// Base units an answer costs.
+    pub price: Amount,
+}
+
+/// The terms of a model on the ledger.
+pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
+    let mut dearest: Option<Datanet> = None;
+    for snapshot in &model.snapshots {
+        let datanet = datanets::get(state, &snapshot.datanet)?;
+        dearest = match (dearest, datanet) {
+            (Some(before), Some(datanet)) if before.price >= datanet.price => Some(before),
+            (before, datanet) => datanet.or(before),
+        };
+    }
+    let price = dearest.as_ref().map_or(0, |datanet| datanet.price);
+    Ok(Terms { datanet: dearest, price })
+}
+
+impl Billing {
+    /// The claims of an answer of `model`, with `credits` found by `method`; to be charged with [`Billing::charge`] for
+    /// the price that [`terms`] says.
+    pub fn model_receipt(
+        &self,
+        model: &Model,
+        terms: &Terms,
+        method: Method,
+        credits: Vec<Credit>,
+    ) -> ServiceResult<Receipt> {
+        Ok(Receipt {
+            chain_id: self.chain.id().to_owned(),
+            datanet: terms.datanet.as_ref().map_or(DatanetId::ZERO, |datanet| datanet.id),
+            model: model.id,
+            node: self.identity.node_key(),
+            height: model.registered_height,
+            snapshot: DataSnapshot::digest_of(&model.snapshots),
+            method: method as i32,
+            credits,
+            fee: terms.price,
+            split: self.chain.params()?.fee_shares.split(terms.price),
+            ..Receipt::default()
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! The node's blob store as its services use it: bytes in, bytes out, fetched from whoever has them, kept by tags.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use datanet_p2p::{BlobError, BlobReader, Blobs, FetchError, HeldBlob, NetworkHandle};
+use datanet_types::{BlobHash, ContributionId, NodeKey};
+use futures::Stream;
+
+use crate::error::{ServiceError, ServiceResult};
+
+/// The blobs that are here, and the way to those that are elsewhere; clones are cheap.
+#[derive(Clone)]
+pub struct BlobStore {
+    blobs: Blobs,
+    network: NetworkHandle,
+    /// Where files of our own lie for a moment.
+    spool: PathBuf,
+}
+
+impl BlobStore {
+    /// The store of `network`; `spool` is a folder that is there.
+    pub fn new(network: NetworkHandle, spool: PathBuf) -> Self {
+        Self { blobs: network.blobs(), network, spool }
+    }
+
+    /// Has a blob here: at once if it is, else from the first of `providers`, or of the peers connected now, that gives
+    /// it. `size` is refused if it is known and differs; more than `limit` bytes are never taken. As long as the result
+    /// lives, the collector leaves the blob alone.
+    pub async fn bring(
+        &self,
+        blob: &BlobHash,
+        size: Option<u64>,
+        limit: u64,
+        providers: &[NodeKey],
+    ) -> ServiceResult<HeldBlob> {
+        if self.has(blob).await? {
+            return self.hold(blob).await;
+        }
+        let peers: Vec<[u8; 32]> = self.network.peers().iter().map(|peer| peer.node_key).collect();
+        let mut from: Vec<[u8; 32]> = providers.iter().map(|node| node.0).collect();
+        // Those that are there first: each that is not costs a timeout.
+        from.sort_by_key(|key| !peers.contains(key));
+        let others: Vec<[u8; 32]> = peers.into_iter().filter(|key| !from.contains(key)).collect();
+        from.extend(others);
+        self.blobs.fetch(blob.0, size, limit, &from, None).await.map_err(|error| {
+            let detail = match error {
+                FetchError::NoProviders => format!("blob {blob} is not here, and no other node is known to hold it"),
+                error => format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
+            };
+            ServiceError::unavailable("blob-unavailable", detail)
+        })
+    }
+
+    /// Whether all of a blob is here.
+    pub async fn has(&self, blob: &BlobHash) -> ServiceResult<bool> {
+        self.blobs.has(blob.0).await.map_err(|error| blob_error(&error))
+    }
+
+    /// Keeps the collector off a blob that is here for as long as the result lives.
+    pub async fn hold(&self, blob: &BlobHash) -> ServiceResult<HeldBlob> {
+        self.blobs.hold(blob.0).await.map_err(|error| blob_error(&error))
+    }
+
+    /// All bytes of a local blob, up to `limit`.
+    pub async fn read(&self, blob: &BlobHash, limit: u64) -> ServiceResult<Vec<u8>> {
+        Ok(self.blobs.read_all(blob.0, limit).await.map_err(|error| blob_error(&error))?.to_vec())
+    }
+
+    /// Reads a local blob from beginning to end; hold it meanwhile.
+    pub fn reader(&self, blob: &BlobHash) -> BlobReader {
+        self.blobs.reader(blob.0)
+    }
+
+    /// Writes a local blob to a file.
+    pub async fn export(&self, blob: &BlobHash, path: &Path) -> ServiceResult<()> {
+        self.blobs.export(blob.0, path).await.map(|_| ()).map_err(|error| blob_error(&error))
+    }
+
+    /// A local blob as a file of our own, which disappears when it is closed.
+    pub async fn export_file(&self, blob: &BlobHash) -> ServiceResult<std::fs::File> {
+        let io = |error: std::io::Error| ServiceError::io("cannot read the blob", &error);
+        let file = tempfile::NamedTempFile::new_in(&self.spool).map_err(io)?;
+        self.export(blob, file.path()).await?;
+        file.reopen().map_err(io)
+    }
+
+    /// Stores bytes; they are held until they have a tag.
+    pub async fn add_bytes(&self, bytes: Vec<u8>) -> ServiceResult<HeldBlob> {
+        self.blobs.add_bytes(bytes).await.map_err(|error| blob_error(&error))
+    }
+
+    /// Stores a file's bytes; they are held until they have a tag.
+    pub async fn add_path(&self, path: &Path) -> ServiceResult<HeldBlob> {
+        self.blobs.add_path(path).await.map_err(|error| blob_error(&error))
+    }
+
+    /// Stores bytes as they come, `limit` at most; an error in the stream leaves nothing behind.
+    ///
+    /// # Errors
+    /// The store's own, for the caller to tell a broken stream from a full disk.
+    pub async fn add_stream<S>(&self, stream: S, limit: u64) -> Result<HeldBlob, BlobError>
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + Unpin + 'static,
+    {
+        self.blobs.add_stream(stream, limit).await
+    }
+
+    /// Keeps a blob that is here under `tag`.
+    pub async fn keep(&self, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
+        self.blobs.keep(tag, blob.0).await.map_err(|error| blob_error(&error))
+    }
+
+    /// The same, unless it was kept before: keeping waits for the disk.
+    pub async fn keep_once(&self, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
+        if self.kept(tag).await? == Some(*blob) {
+            return Ok(());
+        }
+        self.keep(tag, blob).await
+    }
+
+    /// Stores bytes as a blob and keeps it under `tag`; its hash.
+    pub async fn keep_bytes(&self, tag: &str, bytes: Vec<u8>) -> ServiceResult<BlobHash> {
+        let held = self.add_bytes(bytes).await?;
+        let blob = BlobHash(held.hash());
+        self.keep(tag, &blob).await?;
+        Ok(blob)
+    }
+
+    /// What is kept under `tag`.
+    pub async fn kept(&self, tag: &str) -> ServiceResult<Option<BlobHash>> {
+        Ok(self.blobs.kept(tag).await.map_err(|error| blob_error(&error))?.map(BlobHash))
+    }
+
+    /// Lets go of what is kept under `tag`; its bytes leave with the next collection, unless another tag keeps them.
+    pub async fn release(&self, tag: &str) -> ServiceResult<()> {
+        self.blobs.release(tag).await.map(|_| ()).map_err(|error| blob_error(&error))
+    }
+
+    /// Contributions whose bytes are here.
+    pub async fn held_contributions(&self) -> u64 {
+        self.blobs.list_kept("contribution/").await.map_or(0, |kept| kept.len() as u64)
+    }
+}
+
+/// The tag that keeps a contribution's bytes from being collected.
+pub fn contribution_tag(id: &ContributionId) -> String {
+    format!("contribution/{id}")
+}
+
+/// The tag that keeps a held-out set from being collected. It names the bytes, so that no other set can take its place.
+pub fn holdout_tag(blob: &BlobHash) -> String {
+    format!("holdout/{blob}")
+}
+
+/// A failure of the blob store, with a full disk told apart.
+pub fn blob_error(error: &(dyn std::error::Error + 'static)) -> ServiceError {
+    let mut source = Some(error);
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return ServiceError::io("blob store", io);
+        }
+        source = inner.source();
+    }
+    ServiceError::internal("blob-store", format!("the blob store failed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart_however_deep_it_is_wrapped() {
+        let full = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space");
+        let wrapped = std::io::Error::other(full);
+        let error = blob_error(&wrapped);
+        assert_eq!((error.status, error.code), (507, "disk-full"), "{error}");
+        let other = blob_error(&std::io::Error::other("a bad sector"));
+        assert_eq!((other.status, other.code), (500, "io"));
+    }
+}

@@ -1,0 +1,259 @@
+//! What this node was promised and what it owes for it: vouchers, and the earnings since the last settlement.
+//!
+//! One answer is one transaction: voucher, receipt number and earnings become durable together, before the caller
+//! sees the answer. Earnings are kept channel by channel, so that one that pays no more takes nobody else's along.
+
+use datanet_types::epoch::EpochTotals;
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, ReceiptId};
+use redb::WriteTransaction;
+
+use super::{LocalStore, receipts, table};
+use crate::error::{ServiceError, ServiceResult};
+
+/// Channel to its latest voucher.
+const VOUCHERS: table::Table = redb::TableDefinition::new("vouchers");
+/// Channel, then [`EarningKey`], to what has accrued on it.
+const LINES: table::Table = redb::TableDefinition::new("channel_accruals");
+/// Channel to the sums of what has accrued on it.
+const TOTALS: table::Table = redb::TableDefinition::new("channel_totals");
+pub(super) const META: table::Table = redb::TableDefinition::new("serving");
+
+const SEQUENCE: &[u8] = b"sequence";
+
+/// Why an account earns.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum EarningRole {
+    /// Its records carried the answer.
+    Contributor,
+    /// It owns the model that answered.
+    Owner,
+    /// It owns a model that the one that answered was made from.
+    Lineage,
+    /// It judged the contributions that carried the answer.
+    Validator,
+    /// What nobody else is there to earn, for example the share of a model without an owner.
+    Treasury,
+}
+
+/// One line of what is owed: an account, why, and how much.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct EarningKey {
+    /// Who earns.
+    pub account: Address,
+    /// As what.
+    pub role: EarningRole,
+    /// In which datanet.
+    pub datanet: DatanetId,
+    /// Through which contribution, for contributors and validators.
+    pub contribution: Option<ContributionId>,
+}
+
+/// How much, over how many answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Earning {
+    /// Base units.
+    pub amount: Amount,
+    /// Answers counted.
+    pub answers: u64,
+    /// Sum of the weights in those answers, in parts per million.
+    pub weight: u64,
+}
+
+/// A line with its key.
+pub type EarningLine = (EarningKey, Earning);
+
+/// What an answer adds.
+#[derive(Debug, Clone)]
+pub struct Charge {
+    /// The voucher that pays, unless the answer was free.
+    pub voucher: Option<SignedVoucher>,
+    /// What it must add up to: the last voucher's amount and the fee.
+    pub expected: Amount,
+    /// Fee and split of this one answer.
+    pub totals: EpochTotals,
+    /// Who earns.
+    pub lines: Vec<EarningLine>,
+}
+
+/// What has accrued on one channel.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Share {
+    /// The channel's latest voucher.
+    pub voucher: SignedVoucher,
+    /// Sums of the answers.
+    pub totals: EpochTotals,
+    /// Who earns.
+    pub lines: Vec<EarningLine>,
+}
+
+pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
+    [VOUCHERS, LINES, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))
+}
+
+/// A line as table key: the channel, then text, because JSON is what tables hold anyway.
+fn line_key(channel: &ChannelId, key: &EarningKey) -> ServiceResult<Vec<u8>> {
+    let text = serde_json::to_vec(key).map_err(super::failed)?;
+    Ok([channel.0.as_slice(), &text].concat())
+}
+
+impl LocalStore {
+    /// The latest voucher of `channel`.
+    pub fn voucher(&self, channel: &ChannelId) -> ServiceResult<Option<SignedVoucher>> {
+        self.read(|tx| table::get(tx, VOUCHERS, &channel.0))
+    }
+
+    /// The number the next receipt gets, from 1.
+    pub fn next_sequence(&self) -> ServiceResult<u64> {
+        Ok(self.read(|tx| table::get::<u64>(tx, META, SEQUENCE))?.unwrap_or_default().saturating_add(1))
+    }
+
+    /// Records a paid answer. Refused, with nothing changed, if the voucher does not follow the last one or the
+    /// sequence number was used.
+    pub fn record_answer(&self, sequence: u64, receipt: &ReceiptId, charge: &Charge) -> ServiceResult<()> {
+        self.write(|tx| {
+            let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
+            if sequence != last.saturating_add(1) {
+                return Err(ServiceError::conflict("stale-sequence", "another answer was recorded first; try again"));
+            }
+            table::put(tx, META, SEQUENCE, &sequence)?;
+            receipts::insert(tx, sequence, receipt)?;
+            // A free answer pays nobody.
+            let Some(voucher) = &charge.voucher else { return Ok(()) };
+            put_voucher(tx, voucher, charge)?;
+            let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
+            add_totals(&mut sum, &charge.totals);
+            table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
+            charge.lines.iter().try_for_each(|(key, earning)| put_line(tx, &voucher.channel, key, earning))
+        })
+    }
+
+    /// The channels on which something has accrued.
+    pub fn accruing(&self) -> ServiceResult<Vec<ChannelId>> {
+        let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
+        all.iter().map(|(channel, _)| Ok(ChannelId::from_slice(channel)?)).collect()
+    }
+}
+
+/// Takes out what has accrued on up to `limit` channels, ordered by channel.
+pub(super) fn take(tx: &WriteTransaction, limit: usize) -> ServiceResult<Vec<Share>> {
+    let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], limit)?;
+    totals.into_iter().map(|(channel, totals)| take_one(tx, &channel, totals)).collect()
+}
+
+fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> ServiceResult<Share> {
+    let voucher = table::get_in(tx, VOUCHERS, channel)?
+        .ok_or_else(|| super::failed("a channel has accrued without a voucher; restore the store from a backup"))?;
+    let mut lines = Vec::new();
+    for (key, earning) in table::first_in(tx, LINES, channel, usize::MAX)? {
+        table::remove(tx, LINES, &key)?;
+        let text = key.strip_prefix(channel).unwrap_or_default();
+        lines.push((serde_json::from_slice(text).map_err(super::failed)?, earning));
+    }
+    table::remove(tx, TOTALS, channel)?;
+    Ok(Share { voucher, totals, lines })
+}
+
+fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) -> ServiceResult<()> {
+    let last: Option<SignedVoucher> = table::get_in(tx, VOUCHERS, &voucher.channel.0)?;
+    let last = last.map_or(0, |voucher| voucher.cumulative);
+    let follows = voucher.cumulative > last && voucher.cumulative == charge.expected;
+    if !follows {
+        return Err(ServiceError::conflict(
+            "stale-voucher",
+            format!(
+                "another answer was charged first: the channel stands at {last}; sign a voucher for {last} plus the price"
+            ),
+        ));
+    }
+    table::put(tx, VOUCHERS, &voucher.channel.0, voucher)
+}
+
+/// Adds sums to sums.
+pub(super) fn add_totals(sum: &mut EpochTotals, more: &EpochTotals) {
+    sum.answers = sum.answers.saturating_add(more.answers);
+    sum.fees = sum.fees.saturating_add(more.fees);
+    sum.split.add(&more.split);
+}
+
+/// Adds a line to a line of the same key.
+pub(super) fn add_line(sum: &mut Earning, more: &Earning) {
+    sum.amount = sum.amount.saturating_add(more.amount);
+    sum.answers = sum.answers.saturating_add(more.answers);
+    sum.weight = sum.weight.saturating_add(more.weight);
+}
+
+fn put_line(tx: &WriteTransaction, channel: &ChannelId, key: &EarningKey, more: &Earning) -> ServiceResult<()> {
+    let table_key = line_key(channel, key)?;
+    let mut sum: Earning = table::get_in(tx, LINES, &table_key)?.unwrap_or_default();
+    add_line(&mut sum, more);
+    table::put(tx, LINES, &table_key, &sum)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use datanet_types::epoch::FeeShares;
+    use datanet_types::{Signature, SigningKey};
+
+    pub(in crate::db) fn store() -> (tempfile::TempDir, LocalStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(&dir.path().join("local.redb")).unwrap();
+        (dir, store)
+    }
+
+    pub(in crate::db) fn charge(channel: u16, cumulative: u64, fee: u64) -> Charge {
+        let mut id = [0; 32];
+        id[..2].copy_from_slice(&channel.to_be_bytes());
+        let voucher = SignedVoucher { channel: ChannelId(id), cumulative, signature: Signature::ZERO };
+        let account = SigningKey::from_bytes(&[1; 32]).address();
+        let split = FeeShares::STANDARD.split(fee);
+        let key = EarningKey { account, role: EarningRole::Contributor, datanet: DatanetId::ZERO, contribution: None };
+        Charge {
+            voucher: Some(voucher),
+            expected: cumulative,
+            totals: EpochTotals { answers: 1, fees: fee, split },
+            lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: 1_000_000 })],
+        }
+    }
+
+    /// Records it as the next answer.
+    pub(in crate::db) fn record(store: &LocalStore, charge: &Charge) -> ServiceResult<()> {
+        store.record_answer(store.next_sequence().unwrap(), &ReceiptId([1; 32]), charge)
+    }
+
+    #[test]
+    fn a_voucher_that_goes_backwards_changes_nothing() {
+        let (_dir, store) = store();
+        record(&store, &charge(1, 100, 100)).unwrap();
+        assert_eq!(record(&store, &charge(1, 50, 100)).unwrap_err().code, "stale-voucher");
+        assert_eq!(record(&store, &charge(1, 100, 100)).unwrap_err().code, "stale-voucher");
+        assert_eq!(store.next_sequence().unwrap(), 2);
+        let taken = store.write(|tx| take(tx, 10)).unwrap();
+        assert_eq!((taken.len(), taken[0].totals.fees, taken[0].lines[0].1.amount), (1, 100, 60));
+        assert_eq!(store.accruing().unwrap(), []);
+    }
+
+    #[test]
+    fn what_accrues_is_kept_and_taken_by_channel() {
+        let (_dir, store) = store();
+        for (channel, cumulative) in [(2, 100), (1, 50), (2, 200), (3, 7)] {
+            record(&store, &charge(channel, cumulative, 50)).unwrap();
+        }
+        let taken = store.write(|tx| take(tx, 2)).unwrap();
+        let amounts: Vec<_> = taken.iter().map(|share| (share.totals.fees, share.lines[0].1.amount)).collect();
+        assert_eq!(amounts, [(50, 30), (100, 60)]);
+        assert_eq!(store.accruing().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_free_answer_is_numbered_and_pays_nobody() {
+        let (_dir, store) = store();
+        let free = Charge { voucher: None, expected: 0, totals: EpochTotals::default(), lines: vec![] };
+        record(&store, &free).unwrap();
+        assert_eq!((store.next_sequence().unwrap(), store.accruing().unwrap()), (2, vec![]));
+    }
+}

@@ -1,0 +1,107 @@
+//! The node's embedding model. A missing or broken model stops what needs it, never the node.
+
+use std::path::{Path, PathBuf};
+
+use datanet_config::InferenceConfig;
+use datanet_inference::engine::{Embedding, Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
+use futures::FutureExt;
+
+use crate::error::{ServiceError, ServiceResult};
+
+/// The model in memory, or the reason why it is not there.
+#[derive(Debug, Clone)]
+pub struct Embedder {
+    engine: Result<EngineHandle, String>,
+    /// Where the model lies.
+    folder: Option<PathBuf>,
+}
+
+impl Embedder {
+    /// Loads the model; blocks for about a second.
+    pub fn load(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> Self {
+        let folder = Some(model_dir.clone());
+        let engine = Engine::spawn(engine_config(config, model_dir, dylib)).map_err(|error| error.to_string());
+        if let Err(reason) = &engine {
+            tracing::warn!(%reason, "no embedding model: judging, semantic search and answers are off");
+        }
+        Self { engine, folder }
+    }
+
+    /// No model, with the reason.
+    pub fn absent(reason: String) -> Self {
+        Self { engine: Err(reason), folder: None }
+    }
+
+    /// The model's folder: what others are made from.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// The engine, or an error that says how to get one.
+    pub fn engine(&self) -> ServiceResult<&EngineHandle> {
+        let engine = self.engine.as_ref().map_err(|reason| {
+            ServiceError::unavailable(
+                "no-model",
+                format!("this node has no embedding model: {reason}; run `datanet setup` and start again"),
+            )
+        })?;
+        // Its thread lives as long as its handles do; a dead one must not look like a model.
+        if engine.stopped().now_or_never().is_some() {
+            return Err(engine_error(&EngineError::Stopped));
+        }
+        Ok(engine)
+    }
+
+    /// What is loaded.
+    pub fn info(&self) -> ServiceResult<ModelInfo> {
+        Ok(self.engine()?.model().clone())
+    }
+
+    /// Embeds texts for a caller who waits: a full queue is the caller's to retry.
+    pub async fn embed(&self, texts: Vec<String>) -> ServiceResult<Vec<Embedding>> {
+        self.engine()?.embed(texts).await.map_err(|error| engine_error(&error))
+    }
+
+    /// The embedding of one text of a caller who waits.
+    pub async fn embed_one(&self, text: &str) -> ServiceResult<Embedding> {
+        let mut embeddings = self.embed(vec![text.to_owned()]).await?;
+        embeddings.pop().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no embedding"))
+    }
+
+    /// Embeds texts for a caller who is charged by tokens.
+    pub async fn embed_with_usage(&self, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
+        self.engine()?.embed_with_usage(texts).await.map_err(|error| engine_error(&error))
+    }
+
+    /// Embeds any number of texts in the background: people who wait come first.
+    pub async fn embed_all(&self, texts: Vec<String>) -> ServiceResult<Vec<Embedding>> {
+        self.engine()?.embed_all(texts).await.map_err(|error| engine_error(&error))
+    }
+}
+
+fn engine_config(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> EngineConfig {
+    let base = match config.cuda_device() {
+        Some(id) => EngineConfig::new(model_dir, dylib).on_cuda(id),
+        None => EngineConfig::new(model_dir, dylib),
+    };
+    EngineConfig {
+        threads: config.threads as usize,
+        max_batch_tokens: if config.max_batch_tokens == 0 {
+            base.max_batch_tokens
+        } else {
+            config.max_batch_tokens as usize
+        },
+        queue_depth: config.queue_depth as usize,
+        ..base
+    }
+}
+
+fn engine_error(error: &EngineError) -> ServiceError {
+    match error {
+        EngineError::Overloaded { .. } => ServiceError::overloaded("model-busy", error.to_string()),
+        EngineError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
+        EngineError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
+        EngineError::NoTokens => ServiceError::unprocessable("empty-text", error.to_string()),
+        other => ServiceError::internal("model-failed", other.to_string()),
+    }
+}

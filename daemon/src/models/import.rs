@@ -1,0 +1,183 @@
+//! Models that others have trained and exported to ONNX, put up as they are: a release without base and without data.
+//!
+//! Nothing is known of what such a model was trained on, so its answers are free, credited to nobody, and say so; every node
+//! can compute them again from the release's files.
+
+use std::path::{Path, PathBuf};
+
+use datanet_inference::graph::build::{ModelFolder, ONNX_FILE, is_exported, model_files};
+use datanet_inference::serve::{EncoderConfig, EncoderService, EncoderSource};
+use datanet_ledger::component::models::Model;
+use datanet_training::job::{Job, Task as JobTask};
+use datanet_types::ModelId;
+use datanet_types::release::{RELEASE_VERSION, Release, ReleaseFile, Task};
+use tokio::task::spawn_blocking;
+
+use super::Models;
+use super::deploy::check_name;
+use crate::error::{ServiceError, ServiceResult};
+use crate::records::check_licence;
+
+/// Tokens of a text that a model put up as it is reads, or fewer where it knows fewer. Part of what its answers are, so
+/// the same on every node.
+const MAX_TOKENS: usize = 512;
+
+/// A licence for a model whose own is not stated.
+pub const UNSTATED_LICENCE: &str = "LicenseRef-unstated";
+
+/// A model to put up as it is.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Name of its folder within the node's models folder.
+    pub folder: String,
+    /// The name it gets.
+    pub name: String,
+    /// SPDX expression.
+    pub licence: String,
+    /// Name of the account on this node that will own it.
+    pub account: String,
+}
+
+/// A model put up as it is.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct Imported {
+    /// Its id on the ledger.
+    #[schema(value_type = String)]
+    pub model: ModelId,
+    /// Its name.
+    pub name: String,
+    /// `classify` where it gives logits, else `embed`.
+    pub task: &'static str,
+    /// Names of its classes; empty where it gives vectors.
+    pub labels: Vec<String>,
+    /// Numbers in what it says of a text.
+    pub dimensions: usize,
+}
+
+/// The files that such a model has.
+const FILES: [&str; 3] = ["config.json", ONNX_FILE, "tokenizer.json"];
+
+/// Whether a release is a model put up as it is.
+pub fn is_imported(release: &Release) -> bool {
+    release.base.is_none() && release.file(ONNX_FILE).is_some() && release.task() != Task::Generate
+}
+
+/// Such a release claims nothing but its files: no data, and so no price and no credits; no run that could be repeated.
+pub(super) fn check_imported(model: &Model, release: &Release) -> ServiceResult<()> {
+    let known = |file: &ReleaseFile| FILES.contains(&file.name.as_str());
+    let plain = release.snapshots.is_empty()
+        && model.snapshots.is_empty()
+        && release.sources.is_empty()
+        && release.job.is_empty()
+        && release.attribution.is_none()
+        && release.files.iter().all(known);
+    if plain {
+        return Ok(());
+    }
+    let detail = "it is a model put up as it is, and claims data, a run or files that such a model does not have";
+    Err(ServiceError::unprocessable("bad-release", detail))
+}
+
+/// The job that stands for one: nobody here has trained it.
+pub(super) fn job_of(release: &Release) -> Job {
+    let task = if release.task() == Task::Classify { JobTask::Classify } else { JobTask::Embed };
+    Job { max_tokens: MAX_TOKENS, ..Job::new("", task) }
+}
+
+impl Models {
+    /// Checks an exported model, runs it once, keeps its files as blobs, and puts it on the ledger.
+    pub async fn import_model(&self, import: Import) -> ServiceResult<Imported> {
+        check_name(&import.name)?;
+        check_licence(&import.licence)?;
+        self.keyring.get(&import.account)?;
+        let folder = self.model_folder(&import.folder)?;
+        if !is_exported(&folder) {
+            let detail = format!(
+                "{:?} holds no {ONNX_FILE} without safetensors; a model in safetensors is a base: train an adapter over it with `datanet train`, and put that up instead",
+                import.folder
+            );
+            return Err(ServiceError::unprocessable("not-exported", detail));
+        }
+        let (task, labels, dimensions) = self.tried(&folder).await?;
+        self.check_free(&import.name).await?;
+        let mut files = Vec::new();
+        for path in model_files(&folder).map_err(|error| bad(&import.folder, &error.to_string()))? {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            files.push(self.keep_file(name, &path).await?);
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let release = Release {
+            version: RELEASE_VERSION,
+            name: import.name.clone(),
+            task: task as i32,
+            files,
+            labels: labels.clone(),
+            licence: import.licence,
+            ..Release::default()
+        };
+        release.validate().map_err(|error| bad(&import.folder, &error.to_string()))?;
+        let model = self.keep_release(&release).await?;
+        self.register_release(&model, &import.account).await?;
+        let task = if task == Task::Classify { "classify" } else { "embed" };
+        Ok(Imported { model, name: import.name, task, labels, dimensions })
+    }
+
+    /// A folder of the models folder by its name alone: nothing outside it can be named.
+    pub(super) fn model_folder(&self, name: &str) -> ServiceResult<PathBuf> {
+        let models = self.folder();
+        let entries = std::fs::read_dir(&models).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .filter(|entry| entry.path().is_dir())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        if names.iter().any(|known| known == name) {
+            return Ok(models.join(name));
+        }
+        names.sort();
+        let known = if names.is_empty() { "no folder".to_owned() } else { names.join(", ") };
+        let detail =
+            format!("no folder {name:?} in {}, which holds {known}; put the model's folder there", models.display());
+        Err(ServiceError::not_found("unknown-folder", detail))
+    }
+
+    /// Loads the model and runs it once: what it does, its labels, and the numbers in its output.
+    async fn tried(&self, folder: &Path) -> ServiceResult<(Task, Vec<String>, usize)> {
+        let runtime = self.runtime()?.clone();
+        let mut config = EncoderConfig::new(EncoderSource::Folder(folder.to_owned()));
+        config.threads = self.settings.inference.threads as usize;
+        config.max_text_tokens = MAX_TOKENS;
+        let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
+        let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let handle = started.map_err(|error| bad(&name, &error.to_string()))?;
+        let (labels, dimensions) = (handle.model().labels.clone(), handle.model().dimensions);
+        handle.shutdown().await;
+        let task = if labels.is_empty() { Task::Embed } else { Task::Classify };
+        Ok((task, labels, dimensions))
+    }
+
+    /// Whether nothing here and no release answers to a name.
+    async fn check_free(&self, name: &str) -> ServiceResult<()> {
+        let base = self.bases().await?.iter().any(|base| base.name == name);
+        let deployed = self.db.model_names()?.iter().any(|named| named.name == name);
+        let released = self.chain.ledger_models()?.iter().any(|model| model.release && model.name == name);
+        let what = match (base, deployed, released) {
+            (true, ..) => "a base model of this node",
+            (_, true, _) => "what a deployed model answers to",
+            (.., true) => "a model on the ledger",
+            _ => return Ok(()),
+        };
+        Err(ServiceError::conflict("name-taken", format!("{name:?} is {what}; take another --name")))
+    }
+}
+
+/// Why the folder of this name is no model that can be used.
+fn bad(folder: &str, why: &str) -> ServiceError {
+    ServiceError::unprocessable("bad-model", format!("model folder {folder:?}: {why}"))
+}
+
+/// Whether a folder can be a base: one with an ONNX file is looked into, since strangers' files are refused for many reasons
+/// and classifiers take no adapters.
+pub(super) fn can_be_base(folder: &Path) -> bool {
+    !is_exported(folder) || ModelFolder::open(folder).is_ok_and(|opened| !opened.is_classifier())
+}

@@ -1,0 +1,359 @@
+//! Models in memory: deployed ones, and a few others that receipts are being checked with.
+//!
+//! A base model is loaded once for all adapters over it; adapters share its batches. What is not needed any more is
+//! dropped with its last user.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use datanet_inference::generate::{GenerateConfig, GenerateHandle, GenerateService};
+use datanet_inference::graph::adapter::peft;
+use datanet_inference::graph::quantise::Precision;
+use datanet_inference::runtime::{Device, Provider};
+use datanet_inference::serve::{AdapterKey, EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
+use datanet_ledger::component::models::Model;
+use datanet_training::job::Job;
+use datanet_types::ModelId;
+use datanet_types::release::{Release, Task};
+use tokio::sync::{Mutex, OnceCell};
+use tokio::task::spawn_blocking;
+
+use super::Models;
+use super::base::Base;
+use super::corpus::Corpus;
+use super::errors::{generate_error, serve_error};
+use super::explainer::ExplainHandle;
+use super::import::{check_imported, is_imported, job_of};
+use crate::error::{ServiceError, ServiceResult};
+
+/// Models that are not deployed and stay in memory for those who check receipts.
+const VISITORS: usize = 4;
+
+/// What runs a model.
+#[derive(Debug, Clone)]
+pub enum Engine {
+    /// An encoder with this adapter, or a model put up as it is.
+    Encoder(EncoderHandle, Option<AdapterKey>),
+    /// A decoder, perhaps with an adapter.
+    Decoder(GenerateHandle, Option<AdapterKey>),
+}
+
+/// A model in memory.
+#[derive(Debug)]
+pub struct ServedModel {
+    /// Its record on the ledger.
+    pub model: Model,
+    /// Its manifest.
+    pub release: Release,
+    /// How it was trained.
+    pub job: Job,
+    /// Its files.
+    pub folder: PathBuf,
+    /// What it adapts; a model trained from nothing is its own base.
+    pub base: Base,
+    /// What runs it.
+    pub engine: Engine,
+    /// Whose records moved an answer; started with the first that wants to know.
+    pub(super) explainer: Mutex<Option<ExplainHandle>>,
+    /// The data behind it, to find repetitions in; built with the first answer that wants to know.
+    pub corpus: OnceCell<Arc<Corpus>>,
+}
+
+impl ServedModel {
+    /// What it does.
+    pub fn task(&self) -> Task {
+        self.release.task()
+    }
+
+    /// Whether it was trained with influence, so that its answers say whose records moved them.
+    pub fn is_attributed(&self) -> bool {
+        self.release.file(super::explainer::TABLE_FILE).is_some()
+    }
+
+    /// Whether it gives vectors: a classifier does where it is an adapter over an encoder.
+    pub fn embeds(&self) -> bool {
+        match (self.task(), &self.engine) {
+            (Task::Embed, _) | (Task::Classify, Engine::Encoder(_, Some(_))) => true,
+            (Task::Classify | Task::Generate, _) => false,
+        }
+    }
+
+    /// What executes it now, and why if that is not what was asked for.
+    pub fn provider(&self) -> Provider {
+        match &self.engine {
+            Engine::Encoder(handle, _) => handle.provider(),
+            Engine::Decoder(handle, _) => handle.provider(),
+        }
+    }
+
+    /// Takes the adapter out of its service.
+    fn unload(&self) {
+        match &self.engine {
+            Engine::Encoder(handle, Some(key)) => handle.unload(key),
+            Engine::Decoder(handle, Some(key)) => handle.unload(key),
+            Engine::Encoder(_, None) | Engine::Decoder(_, None) => false,
+        };
+    }
+
+    /// Puts the adapter back into its service, which forgets those used longest ago.
+    pub async fn reload(&self) -> ServiceResult<()> {
+        match &self.engine {
+            Engine::Encoder(handle, Some(key)) => {
+                let (adapter, labels) = (read_adapter(&self.folder).await?, self.release.labels.clone());
+                handle.load_adapter(*key, adapter, labels).await.map_err(|error| serve_error(&error))
+            }
+            Engine::Decoder(handle, Some(key)) => {
+                let loaded = handle.load_adapter(*key, read_adapter(&self.folder).await?).await;
+                loaded.map_err(|error| generate_error(&error))
+            }
+            Engine::Encoder(_, None) | Engine::Decoder(_, None) => Ok(()),
+        }
+    }
+}
+
+/// All models in memory.
+#[derive(Default)]
+pub struct Served {
+    deployed: RwLock<BTreeMap<ModelId, Arc<ServedModel>>>,
+    visitors: std::sync::Mutex<VecDeque<Arc<ServedModel>>>,
+    /// The lock is held while one is loaded, so that none is loaded twice.
+    engines: Mutex<Engines>,
+}
+
+/// Base models by id and numbers computed in, and encoders by the tokens they read.
+#[derive(Default)]
+struct Engines {
+    encoders: BTreeMap<(ModelId, Precision, usize), EncoderHandle>,
+    decoders: BTreeMap<(ModelId, Precision), GenerateHandle>,
+}
+
+impl Served {
+    /// A model in memory.
+    pub fn get(&self, id: &ModelId) -> Option<Arc<ServedModel>> {
+        self.deployed.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All deployed models.
+    pub fn all(&self) -> Vec<Arc<ServedModel>> {
+        self.deployed.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Whether a model is deployed.
+    pub fn is_deployed(&self, id: &ModelId) -> bool {
+        self.get(id).is_some()
+    }
+
+    pub(super) fn insert(&self, served: Arc<ServedModel>) {
+        self.deployed.write().unwrap_or_else(PoisonError::into_inner).insert(served.model.id, served);
+    }
+
+    /// Forgets a deployed model, and frees its adapter unless a receipt is being checked with it.
+    pub(super) fn remove(&self, id: &ModelId) {
+        let gone = self.deployed.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        if let Some(gone) = gone.filter(|_| self.visitor(id).is_none()) {
+            gone.unload();
+        }
+    }
+
+    /// A model that somebody checks a receipt with.
+    pub(super) fn visitor(&self, id: &ModelId) -> Option<Arc<ServedModel>> {
+        let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        visitors.iter().find(|visitor| visitor.model.id == *id).cloned()
+    }
+
+    /// Keeps it for others who check; says whether one had to go for it.
+    fn visit(&self, served: Arc<ServedModel>) -> bool {
+        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        visitors.retain(|visitor| visitor.model.id != served.model.id);
+        visitors.push_back(served);
+        let full = visitors.len() > VISITORS;
+        while visitors.len() > VISITORS {
+            if let Some(gone) = visitors.pop_front().filter(|gone| !self.is_deployed(&gone.model.id)) {
+                gone.unload();
+            }
+        }
+        full
+    }
+}
+
+impl Models {
+    /// A model to compute with, deployed or not: loaded if it must be.
+    pub async fn in_memory(&self, id: &ModelId) -> ServiceResult<Arc<ServedModel>> {
+        let served = &self.served;
+        if let Some(found) = served.get(id).or_else(|| served.visitor(id)) {
+            return Ok(found);
+        }
+        let loaded = Arc::new(self.load_model(id).await?);
+        if served.visit(loaded.clone()) {
+            self.drop_idle_engines().await;
+        }
+        Ok(loaded)
+    }
+
+    /// Fetches a model, checks it, and loads it.
+    pub(super) async fn load_model(&self, id: &ModelId) -> ServiceResult<ServedModel> {
+        let model = self.chain.registered_model(id)?;
+        if !model.release {
+            return Err(ServiceError::unprocessable(
+                "no-release",
+                format!("model {} is registered without its files, so it can only serve where they lie", model.name),
+            ));
+        }
+        let (release, folder) = self.release_folder(id).await?;
+        let job: Job = match is_imported(&release) {
+            true => {
+                check_imported(&model, &release)?;
+                job_of(&release)
+            }
+            false => serde_json::from_str(&release.job).map_err(|error| {
+                ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
+            })?,
+        };
+        let base = match &release.base {
+            Some(base) => self.base_by_id(base).await?,
+            None => Base { id: *id, name: release.name.clone(), folder: folder.clone() },
+        };
+        let engine = match Task::try_from(release.task) {
+            Ok(Task::Classify | Task::Embed) => self.encoder(&base, &release, &job, &folder, id).await?,
+            Ok(Task::Generate) => self.decoder(&base, &release, &job, &folder, id).await?,
+            Err(_) => return Err(ServiceError::unprocessable("bad-release", "the release's task is not known here")),
+        };
+        Ok(ServedModel {
+            model,
+            release,
+            job,
+            folder,
+            base,
+            engine,
+            explainer: Mutex::default(),
+            corpus: OnceCell::new(),
+        })
+    }
+
+    async fn encoder(
+        &self,
+        base: &Base,
+        release: &Release,
+        job: &Job,
+        folder: &std::path::Path,
+        id: &ModelId,
+    ) -> ServiceResult<Engine> {
+        let handle = {
+            let mut engines = self.served.engines.lock().await;
+            let key = (base.id, job.serve, job.max_tokens);
+            match engines.encoders.get(&key) {
+                Some(handle) => handle.clone(),
+                None => {
+                    let (runtime, config) = (self.runtime()?.clone(), self.encoder_config(base, job));
+                    let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
+                    let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
+                    let handle = started.map_err(|error| serve_error(&error))?;
+                    engines.encoders.insert(key, handle.clone());
+                    handle
+                }
+            }
+        };
+        if is_imported(release) {
+            // What the manifest says is what the file does, so that no other node sees another model.
+            let same =
+                handle.model().labels == release.labels && release.labels.is_empty() == (release.task() == Task::Embed);
+            if same {
+                return Ok(Engine::Encoder(handle, None));
+            }
+            drop(handle);
+            self.drop_idle_engines().await;
+            let detail = "its labels or task are not those of its model";
+            return Err(ServiceError::unprocessable("bad-release", detail));
+        }
+        let (key, adapter) = (AdapterKey(id.0), read_adapter(folder).await?);
+        handle.load_adapter(key, adapter, release.labels.clone()).await.map_err(|error| serve_error(&error))?;
+        Ok(Engine::Encoder(handle, Some(key)))
+    }
+
+    async fn decoder(
+        &self,
+        base: &Base,
+        release: &Release,
+        job: &Job,
+        folder: &std::path::Path,
+        id: &ModelId,
+    ) -> ServiceResult<Engine> {
+        let handle = {
+            let mut engines = self.served.engines.lock().await;
+            let key = (base.id, job.serve);
+            match engines.decoders.get(&key) {
+                Some(handle) => handle.clone(),
+                None => {
+                    let (runtime, config) = (self.runtime()?.clone(), self.decoder_config(base, job));
+                    let started = spawn_blocking(move || GenerateService::spawn(&runtime, &config)).await;
+                    let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
+                    let handle = started.map_err(|error| generate_error(&error))?;
+                    engines.decoders.insert(key, handle.clone());
+                    handle
+                }
+            }
+        };
+        if release.base.is_none() {
+            return Ok(Engine::Decoder(handle, None));
+        }
+        let (key, adapter) = (AdapterKey(id.0), read_adapter(folder).await?);
+        let loaded = handle.load_adapter(key, adapter).await;
+        loaded.map_err(|error| generate_error(&error))?;
+        Ok(Engine::Decoder(handle, Some(key)))
+    }
+
+    /// Drops base models that no model in memory runs on.
+    pub(super) async fn drop_idle_engines(&self) {
+        let served = &self.served;
+        let mut engines = served.engines.lock().await;
+        let deployed: Vec<_> =
+            served.deployed.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let visitors: Vec<_> = served.visitors.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let used = |id: &ModelId, precision: &Precision| {
+            let mut models = deployed.iter().chain(&visitors);
+            models.any(|served| served.base.id == *id && served.job.serve == *precision)
+        };
+        engines.encoders.retain(|(id, precision, _), _| used(id, precision));
+        engines.decoders.retain(|(id, precision), _| used(id, precision));
+    }
+
+    fn encoder_config(&self, base: &Base, job: &Job) -> EncoderConfig {
+        let models = &self.settings.models;
+        let mut config = EncoderConfig::new(EncoderSource::Folder(base.folder.clone()));
+        if let Some(id) = self.settings.inference.cuda_device() {
+            config = config.on_cuda(id);
+        }
+        config.threads = self.settings.inference.threads as usize;
+        if models.max_batch_tokens > 0 {
+            config.max_batch_tokens = models.max_batch_tokens as usize;
+        }
+        config.queue_depth = models.queue_depth as usize;
+        config.max_text_tokens = job.max_tokens;
+        config.precision = job.serve;
+        config.bank_slots = models.bank_slots as usize;
+        config
+    }
+
+    fn decoder_config(&self, base: &Base, job: &Job) -> GenerateConfig {
+        let models = &self.settings.models;
+        let mut config = GenerateConfig::new(base.folder.clone());
+        if let Some(id) = self.settings.inference.cuda_device() {
+            config.device = Device::Cuda { id };
+        }
+        config.precision = job.serve;
+        config.threads = self.settings.inference.threads as usize;
+        config.max_sequences = models.max_streams as usize;
+        config.queue_depth = models.queue_depth as usize;
+        config.bank_slots = models.bank_slots as usize;
+        config
+    }
+}
+
+async fn read_adapter(folder: &std::path::Path) -> ServiceResult<Arc<datanet_inference::graph::adapter::Adapter>> {
+    let folder = folder.to_path_buf();
+    let read = spawn_blocking(move || peft::read(&folder)).await;
+    let read = read.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
+    let adapter = read.map_err(|error| ServiceError::unprocessable("bad-adapter", error.to_string()))?;
+    Ok(Arc::new(adapter))
+}

@@ -1,0 +1,129 @@
+//! Puts the services together: each gets the handles that it needs and no more.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use datanet_config::{Home, NodeConfig};
+use datanet_inference::runtime::Runtime;
+use datanet_p2p::NetworkHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::answers::Answers;
+use crate::billing::Billing;
+use crate::blobs::BlobStore;
+use crate::chain::Chain;
+use crate::db::LocalStore;
+use crate::embedder::Embedder;
+use crate::http::Services;
+use crate::init;
+use crate::intake::{Announcer, Intake};
+use crate::keyring::{Identity, Keyring};
+use crate::models::{Models, ModelsSettings};
+use crate::records::{Indexes, Providers, Records};
+use crate::status::StatusService;
+use crate::training::{Training, TrainingParts};
+use crate::workers::contributions::{SeenRecords, Steps};
+
+/// What is there before the services.
+pub(super) struct Ground {
+    pub home: Home,
+    pub config: NodeConfig,
+    pub secret: datanet_types::SigningKey,
+    pub chain: Chain,
+    pub network: NetworkHandle,
+    pub embedder: Embedder,
+    pub runtime: Result<Runtime, String>,
+    pub shutdown: CancellationToken,
+}
+
+/// The services, and what only the node's own tasks need beside them.
+pub(super) struct Composed {
+    pub services: Services,
+    pub steps: Steps,
+    pub providers: Providers,
+}
+
+/// Composes the services over `ground`.
+pub(super) fn compose(ground: Ground) -> Result<Composed> {
+    let Ground { home, config, secret, chain, network, embedder, runtime, shutdown } = ground;
+    let keyring = Keyring::open(&home.keys())?;
+    let identity = Identity::new(secret, keyring.clone());
+    let node = identity.node_key();
+    let db = LocalStore::open(&home.local())?;
+    let blobs = BlobStore::new(network.clone(), init::spool_dir(&home));
+    let providers = Providers::default();
+    let embeddings = init::embeddings_dir(&home);
+    let records = Records::new(chain.clone(), blobs.clone(), embedder.clone(), providers.clone(), node, embeddings);
+    let followed = config.datanets.subscribe.clone();
+    let indexes = Indexes::new(chain.clone(), records.clone(), embedder.clone(), followed, home.index());
+    let announcer = Announcer::new(chain.id().to_owned(), network.clone(), identity.clone());
+    let intake = Intake::new(chain.clone(), blobs.clone(), db.clone(), announcer, node, config.api.max_upload_bytes);
+    let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone());
+    let settings = ModelsSettings {
+        folder: init::models_folder(&home, &config.models),
+        released: home.released(),
+        models: config.models.clone(),
+        inference: config.inference.clone(),
+        runtime,
+    };
+    let models = Models::new(chain.clone(), blobs.clone(), db.clone(), embedder.clone(), keyring.clone(), settings);
+    let training = Training::new(TrainingParts {
+        chain: chain.clone(),
+        db: db.clone(),
+        records: records.clone(),
+        embedder: embedder.clone(),
+        models: models.clone(),
+        keyring: keyring.clone(),
+        config: config.training.clone(),
+        runs: home.runs(),
+    });
+    let answers = Answers {
+        chain: chain.clone(),
+        blobs: blobs.clone(),
+        records: records.clone(),
+        indexes: indexes.clone(),
+        embedder: embedder.clone(),
+        models: models.clone(),
+        billing: billing.clone(),
+        identity: identity.clone(),
+    };
+    let status = StatusService {
+        name: config.node.name.clone(),
+        chain: chain.clone(),
+        network: network.clone(),
+        identity: identity.clone(),
+        blobs: blobs.clone(),
+        embedder: embedder.clone(),
+        models: models.clone(),
+        training: training.clone(),
+        started: Instant::now(),
+    };
+    let steps = Steps {
+        chain: chain.clone(),
+        blobs: blobs.clone(),
+        db,
+        identity: identity.clone(),
+        embedder: embedder.clone(),
+        records: records.clone(),
+        indexes: indexes.clone(),
+        seen: SeenRecords::default(),
+    };
+    let services = Services {
+        chain,
+        blobs,
+        network,
+        identity,
+        keyring,
+        embedder,
+        records,
+        indexes,
+        intake,
+        billing,
+        models,
+        training,
+        answers,
+        status,
+        shutdown,
+    };
+    Ok(Composed { services, steps, providers })
+}

@@ -1,0 +1,269 @@
+//! One index for each datanet: final contributions go in, searches and answers come out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use datanet_config::Subscription;
+use datanet_inference::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
+use datanet_ledger::LedgerReader;
+use datanet_ledger::component::contributions::{self, Contribution};
+use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_types::{DatanetId, ModelId};
+use tokio::sync::{Mutex, watch};
+
+pub use datanet_inference::retrieval::Mode;
+
+use super::{ReadOptions, Records};
+use crate::chain::Chain;
+use crate::embedder::Embedder;
+use crate::error::{ServiceError, ServiceResult};
+
+/// How to search: by words, by meaning, or both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchMode {
+    /// By words: BM25.
+    Text,
+    /// By meaning: embeddings.
+    Semantic,
+    /// Both, fused by rank.
+    #[default]
+    Hybrid,
+}
+
+impl From<SearchMode> for Mode {
+    fn from(mode: SearchMode) -> Self {
+        match mode {
+            SearchMode::Text => Self::Text,
+            SearchMode::Semantic => Self::Semantic,
+            SearchMode::Hybrid => Self::Hybrid,
+        }
+    }
+}
+
+/// A record found.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct SearchHit {
+    /// Its datanet.
+    #[schema(value_type = String)]
+    pub datanet: DatanetId,
+    /// Contribution, record, score, text, label, snippet.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub hit: Hit,
+}
+
+/// Records of one contribution that are indexed at most: embedding is what costs, some hundred a second. All nodes
+/// take the first ones, so that they index the same.
+pub const MAX_INDEXED_RECORDS: u64 = 50_000;
+
+/// Records embedded and added at a time.
+const CHUNK: usize = 1_024;
+
+/// How long a search or question waits for the index to take in what is new.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What became final so many blocks ago at most is new.
+const FRESH_BLOCKS: u64 = 5;
+
+/// Contributions read from the ledger at a time.
+const PAGE: usize = 256;
+
+/// The indexes of all datanets, opened as they are needed; clones share them.
+#[derive(Clone)]
+pub struct Indexes {
+    chain: Chain,
+    records: Records,
+    embedder: Embedder,
+    /// The datanets that a search over all looks at.
+    followed: Subscription,
+    /// Indexes on disk.
+    folder: PathBuf,
+    /// The lock is held while one is opened, so that none is opened twice.
+    open: Arc<Mutex<BTreeMap<DatanetId, DatanetIndex>>>,
+    /// Contributions indexed since start: wakes those who wait for one.
+    indexed: watch::Sender<u64>,
+}
+
+impl Indexes {
+    /// Indexes in `folder`, which must exist.
+    pub fn new(chain: Chain, records: Records, embedder: Embedder, followed: Subscription, folder: PathBuf) -> Self {
+        Self { chain, records, embedder, followed, folder, open: Arc::default(), indexed: watch::Sender::new(0) }
+    }
+
+    /// The index of a datanet, opened or made. One of another model or damaged is made anew; the contributions worker fills
+    /// it.
+    pub async fn open(&self, datanet: &DatanetId) -> ServiceResult<DatanetIndex> {
+        let mut open = self.open.lock().await;
+        if let Some(index) = open.get(datanet) {
+            return Ok(index.clone());
+        }
+        let model = self.embedder.info()?;
+        let directory = self.folder.join(datanet.to_hex());
+        let config = IndexConfig { directory, model: ModelId(model.id), dimensions: model.dimensions };
+        let opened = tokio::task::spawn_blocking(move || match DatanetIndex::open(&config) {
+            Err(error) if error.wants_rebuild() => {
+                tracing::warn!(%error, "the index is made anew");
+                DatanetIndex::rebuild(&config)
+            }
+            other => other,
+        });
+        let opened = opened.await.map_err(|error| ServiceError::internal("index", error.to_string()))?;
+        let index = opened.map_err(|error| index_error(&error))?;
+        open.insert(*datanet, index.clone());
+        Ok(index)
+    }
+
+    /// Puts a final contribution into its datanet's index.
+    pub async fn add(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
+        let index = self.open(&contribution.datanet).await?;
+        if index.contains(&contribution.id) {
+            return Ok(());
+        }
+        let options = ReadOptions::Page { offset: 0, limit: MAX_INDEXED_RECORDS };
+        let batch = self.records.read(contribution, datanet, options).await?;
+        let embeddings = self.records.embeddings(&contribution.blob, &batch).await?;
+        let Some(mut upload) = index.begin(contribution.id).await.map_err(|error| index_error(&error))? else {
+            return Ok(());
+        };
+        let records: Vec<_> = batch.records.iter().zip(&embeddings).collect();
+        for chunk in records.chunks(CHUNK) {
+            let documents = chunk.iter().map(|((record, content), embedding)| Document {
+                contribution: contribution.id,
+                record: *record,
+                text: content.text().to_owned(),
+                label: content.label().map(str::to_owned),
+                embedding: (*embedding).clone(),
+            });
+            upload.push(documents.collect()).await.map_err(|error| index_error(&error))?;
+        }
+        upload.finish().await.map_err(|error| index_error(&error))?;
+        self.indexed.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+
+    /// The contributions final at `height`, in ledger order, those revoked later included.
+    pub fn snapshot_at(&self, datanet: &DatanetId, height: u64) -> ServiceResult<Snapshot> {
+        let finals = contributions::final_at(&self.chain.reader()?, datanet, height)?;
+        Ok(Snapshot { height, contributions: finals.iter().map(|contribution| contribution.id).collect() })
+    }
+
+    /// The latest height at which everything final is in this node's index, and what is final then: what can be
+    /// answered from, completely, now.
+    ///
+    /// What has become final just now is waited for, a moment at most: whoever sees a contribution final may ask for it at
+    /// once. A node that has much to catch up with answers from what it has.
+    pub async fn snapshot(&self, datanet: &DatanetId) -> ServiceResult<Snapshot> {
+        let index = self.open(datanet).await?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut indexed = self.indexed.subscribe();
+        loop {
+            indexed.mark_unchanged();
+            // One view for everything: a revocation must not come in between.
+            let reader = self.chain.reader()?;
+            let height = reader.height();
+            let finals = finals(&reader, datanet, height)?;
+            let missing = finals.iter().find(|contribution| !index.contains(&contribution.id));
+            let is_fresh = missing.is_some_and(|missing| missing.final_height.saturating_add(FRESH_BLOCKS) >= height);
+            if is_fresh && tokio::time::timeout_at(deadline, indexed.changed()).await.is_ok() {
+                continue;
+            }
+            let height = missing.map_or(height, |contribution| contribution.final_height.saturating_sub(1));
+            if height < reader.height() {
+                refuse_height_before_revocation(&reader, datanet, height)?;
+            }
+            let complete = finals.iter().filter(|contribution| contribution.final_height <= height);
+            return Ok(Snapshot { height, contributions: complete.map(|contribution| contribution.id).collect() });
+        }
+    }
+
+    /// Takes a revoked contribution out of its datanet's index, texts and vectors too.
+    pub async fn remove(&self, contribution: &Contribution) -> ServiceResult<()> {
+        let directory = self.folder.join(contribution.datanet.to_hex());
+        let open = self.open.lock().await.get(&contribution.datanet).cloned();
+        let index = match open {
+            Some(index) => index,
+            None if !directory.exists() => return Ok(()),
+            None if self.embedder.info().is_ok() => self.open(&contribution.datanet).await?,
+            // Without its model an index can't be opened, only thrown away; it is made anew once the model is there.
+            None => {
+                let removed = tokio::fs::remove_dir_all(&directory).await;
+                return removed.map_err(|error| ServiceError::io("cannot remove an index", &error));
+            }
+        };
+        index.remove(contribution.id).await.map_err(|error| index_error(&error))?;
+        Ok(())
+    }
+
+    /// Searches one datanet, or all this node follows: then the best of each, by score.
+    pub async fn search(
+        &self,
+        text: &str,
+        datanet: Option<DatanetId>,
+        mode: SearchMode,
+        limit: usize,
+    ) -> ServiceResult<Vec<SearchHit>> {
+        let embedding = match mode {
+            SearchMode::Text => None,
+            SearchMode::Semantic | SearchMode::Hybrid => Some(self.embedder.embed_one(text).await?),
+        };
+        let wanted = match datanet {
+            Some(datanet) => vec![datanet],
+            None => datanets::list(&self.chain.reader()?, None, usize::MAX)?
+                .into_iter()
+                .map(|datanet| datanet.id)
+                .filter(|id| self.followed.includes(id))
+                .collect(),
+        };
+        let mut hits = Vec::new();
+        for datanet in wanted {
+            let request = SearchRequest {
+                text: text.to_owned(),
+                embedding: embedding.clone(),
+                mode: mode.into(),
+                limit,
+                snapshot: Some(self.snapshot(&datanet).await?),
+            };
+            let found = self.open(&datanet).await?.search(request).await.map_err(|error| index_error(&error))?;
+            hits.extend(found.into_iter().map(|hit| SearchHit { datanet, hit }));
+        }
+        hits.sort_by(|a, b| b.hit.score.total_cmp(&a.hit.score));
+        hits.truncate(limit);
+        Ok(hits)
+    }
+}
+
+fn finals(reader: &LedgerReader, datanet: &DatanetId, height: u64) -> ServiceResult<Vec<Contribution>> {
+    let mut finals: Vec<Contribution> = Vec::new();
+    loop {
+        let after = finals.last().map(|last| (last.final_height, last.seq));
+        let page = contributions::final_in(reader, datanet, height, after, PAGE)?;
+        if page.is_empty() {
+            return Ok(finals);
+        }
+        finals.extend(page);
+    }
+}
+
+/// An answer of an earlier height would have to rest on what was revoked since.
+fn refuse_height_before_revocation(reader: &LedgerReader, datanet: &DatanetId, height: u64) -> ServiceResult<()> {
+    let then = contributions::final_at(reader, datanet, height)?;
+    if then.iter().all(|contribution| contribution.revoked_height == 0) {
+        return Ok(());
+    }
+    Err(ServiceError::unavailable(
+        "not-indexed",
+        "something was revoked, and what became final before that is not in the index yet; try again in a moment",
+    ))
+}
+
+/// A failure of an index.
+pub fn index_error(error: &RetrievalError) -> ServiceError {
+    match error {
+        RetrievalError::Missing { .. } => {
+            ServiceError::unavailable("not-indexed", format!("{error}; try again in a moment"))
+        }
+        other => ServiceError::internal("index", other.to_string()),
+    }
+}

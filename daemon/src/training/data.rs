@@ -1,0 +1,315 @@
+//! The records behind a snapshot of the ledger, ready to be learnt from.
+//!
+//! Order, labels and held-out records follow from the ledger and the blobs alone, so every node gathers the same. Of
+//! records that say the same only the first is learnt from, and counts for whoever said it: a copy makes neither its
+//! own giver nor the first one richer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datanet_inference::corpus::Record;
+use datanet_inference::judge::{DuplicateIndex, RecordRef};
+use datanet_ledger::component::contributions::Contribution;
+use datanet_training::data::{Dataset, Example, Source as Column};
+use datanet_training::job::{Job, Task};
+use datanet_types::release::{DataSnapshot, MAX_SOURCES, Source, SourcePart};
+use datanet_types::{Address, ContributionId};
+
+use super::Training;
+use super::shape::{Shape, pair_by_label};
+use crate::error::{ServiceError, ServiceResult};
+
+/// Records up to which paraphrases are looked for too: that costs the square of their number.
+const MAX_PARAPHRASED: usize = 20_000;
+
+/// Records to learn from, and where they come from.
+#[derive(Debug, Clone)]
+pub struct Gathered {
+    /// For training.
+    pub dataset: Dataset,
+    /// For the release: who holds each column, by which contributions.
+    pub sources: Vec<Source>,
+    /// Which record each training example is.
+    pub records: Vec<RecordRef>,
+}
+
+/// The records of one contribution, with vectors to find paraphrases by.
+struct Shelf {
+    contribution: Contribution,
+    shape: Shape,
+    records: Vec<(u64, Record)>,
+    embeddings: Vec<Vec<f32>>,
+}
+
+impl Training {
+    /// Gathers the records of these snapshots for `job`. Brings what is not here. What was taken back since makes a
+    /// snapshot unusable: the model would be flagged from its first day.
+    pub async fn gather(&self, snapshots: &[DataSnapshot], job: &Job) -> ServiceResult<Gathered> {
+        let (mut shelves, mut held_out) = (Vec::new(), Vec::new());
+        for snapshot in snapshots {
+            let data = self.records.training_records(snapshot, job.data.max_records as u64).await?;
+            if let Some(id) = data.revoked.first() {
+                return Err(ServiceError::conflict(
+                    "contribution-revoked",
+                    format!("contribution {id} was taken back by its contributor; create the job again without it"),
+                ));
+            }
+            let shape = Shape::of(job, &data.datanet.schema);
+            let records = self.records.held_out_records(&data.datanet).await?;
+            held_out.extend(records.iter().filter_map(|record| shape.piece(record)));
+            let mut records: BTreeMap<ContributionId, Vec<(u64, Record)>> = BTreeMap::new();
+            for record in data.records {
+                records.entry(record.contribution).or_default().push((record.index, record.record));
+            }
+            for contribution in data.contributions {
+                let records = records.remove(&contribution.id).unwrap_or_default();
+                shelves.push(Shelf { contribution, shape: shape.clone(), records, embeddings: Vec::new() });
+            }
+        }
+        // Whoever was first, over all datanets.
+        shelves
+            .sort_by_key(|shelf| (shelf.contribution.final_height, shelf.contribution.datanet, shelf.contribution.seq));
+        self.add_embeddings(&mut shelves).await?;
+        let job = job.clone();
+        let made = tokio::task::spawn_blocking(move || assemble(shelves, held_out, &job)).await;
+        made.map_err(|error| ServiceError::internal("gather", error.to_string()))?
+    }
+
+    /// Vectors for finding paraphrases, where there are few enough records and there is a model. Words are compared anyway.
+    async fn add_embeddings(&self, shelves: &mut [Shelf]) -> ServiceResult<()> {
+        let total = shelves.iter().map(|shelf| shelf.records.len()).fold(0, usize::saturating_add);
+        let wanted = total <= MAX_PARAPHRASED && self.embedder.engine().is_ok();
+        for shelf in shelves {
+            shelf.embeddings = vec![Vec::new(); shelf.records.len()];
+            if wanted {
+                let (count, records) = (shelf.records.len() as u64, shelf.records.clone());
+                let batch = crate::records::Batch { total: count, root: shelf.contribution.record_root, records };
+                let embeddings = self.records.embeddings(&shelf.contribution.blob, &batch).await?;
+                shelf.embeddings = embeddings.iter().map(|embedding| embedding.as_slice().to_vec()).collect();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a task takes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub text: String,
+    pub label: Option<String>,
+    pub pair: Option<String>,
+}
+
+/// Makes examples, columns and labels of what was read.
+fn assemble(shelves: Vec<Shelf>, mut held_out: Vec<Piece>, job: &Job) -> ServiceResult<Gathered> {
+    let mut duplicates = DuplicateIndex::new();
+    for shelf in &shelves {
+        duplicates.add(shelf.contribution.id, &shelf.records, &shelf.embeddings);
+    }
+    let mut columns = Columns::default();
+    let (mut pieces, mut places, mut records) = (Vec::new(), Vec::new(), Vec::new());
+    let wanted = held_out.is_empty() && job.data.held_out > 0.0;
+    for shelf in &shelves {
+        for (position, record) in &shelf.records {
+            if pieces.len() == job.data.max_records {
+                break;
+            }
+            let Some(piece) = shelf.shape.piece(record) else { continue };
+            let at = RecordRef { contribution: shelf.contribution.id, record: *position };
+            if duplicates.owner(&at).is_some_and(|first| first != at) {
+                continue;
+            }
+            if wanted && is_held_out(record, job.data.held_out) {
+                held_out.push(piece);
+                continue;
+            }
+            places.push(columns.place(shelf.contribution.contributor, at.contribution));
+            pieces.push(piece);
+            records.push(at);
+        }
+    }
+    let labels: BTreeSet<_> = pieces.iter().filter_map(|piece| piece.label.as_ref()).collect();
+    if job.task == Task::Embed && job.data.pair.is_none() && labels.len() == 1 {
+        let detail = "task embed pairs records by label and tells labels apart; all records here have the same one";
+        return Err(ServiceError::unprocessable("bad-data", detail));
+    }
+    let dataset = dataset(pieces, places, held_out, &columns, job);
+    check_pairs(&dataset, job)?;
+    dataset.check().map_err(|error| ServiceError::unprocessable("bad-data", error.to_string()))?;
+    Ok(Gathered { dataset, sources: columns.finish()?, records })
+}
+
+/// Whether a record is among the `share` kept out where the datanet brings no records that ask: by its hash, so that it is the same one in every run and on every node.
+fn is_held_out(record: &Record, share: f32) -> bool {
+    let place = record.leaf().0.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    f64::from(place) < f64::from(share) * f64::from(u32::MAX)
+}
+
+fn dataset(pieces: Vec<Piece>, places: Vec<usize>, held_out: Vec<Piece>, columns: &Columns, job: &Job) -> Dataset {
+    let named: BTreeSet<&String> = pieces.iter().chain(&held_out).filter_map(|piece| piece.label.as_ref()).collect();
+    let labels: Vec<String> = match job.task {
+        Task::Classify => named.into_iter().cloned().collect(),
+        Task::Embed | Task::Generate => Vec::new(),
+    };
+    let (pieces, held_out) = match (job.task, &job.data.pair) {
+        (Task::Embed, None) => (pair_by_label(pieces), pair_by_label(held_out)),
+        _ => (pieces, held_out),
+    };
+    let example = |(piece, source): (Piece, usize)| Example {
+        label: piece.label.and_then(|label| labels.binary_search(&label).ok()),
+        text: piece.text,
+        pair: piece.pair,
+        source,
+    };
+    let mut train: Vec<Example> = pieces.into_iter().zip(places).map(example).collect();
+    let mut held_out: Vec<Example> = held_out.into_iter().map(|piece| example((piece, 0))).collect();
+    if job.task == Task::Embed {
+        // Alone with its label, a record means the same as nothing else.
+        held_out.retain(|example| example.pair.is_some());
+        train
+            .iter_mut()
+            .filter(|example| example.pair.is_none())
+            .for_each(|example| example.pair = Some(example.text.clone()));
+    }
+    Dataset { task: job.task, train, held_out, sources: columns.named(), labels }
+}
+
+/// Records whose only pair is themselves teach an embedding nothing.
+fn check_pairs(dataset: &Dataset, job: &Job) -> ServiceResult<()> {
+    let paired = |example: &Example| example.pair.as_ref().is_some_and(|pair| *pair != example.text);
+    if job.task != Task::Embed || dataset.train.iter().any(paired) {
+        return Ok(());
+    }
+    let why = match &job.data.pair {
+        Some(field) => format!("in every record the field {field:?} is missing or repeats the text"),
+        None => "no two records have the same label".to_owned(),
+    };
+    let detail = format!("task embed needs data.pair = FIELD, or labels to pair records by: {why}");
+    Err(ServiceError::unprocessable("bad-data", detail))
+}
+
+/// Columns in the order in which their holders first appear.
+#[derive(Default)]
+struct Columns {
+    places: BTreeMap<Address, usize>,
+    holders: Vec<(Address, BTreeMap<ContributionId, u64>)>,
+}
+
+impl Columns {
+    /// The column of a record that `giver` holds by `contribution`.
+    fn place(&mut self, giver: Address, contribution: ContributionId) -> usize {
+        let next = self.holders.len();
+        let place = *self.places.entry(giver).or_insert(next);
+        if place == next {
+            self.holders.push((giver, BTreeMap::new()));
+        }
+        if let Some((_, parts)) = self.holders.get_mut(place) {
+            let records = parts.entry(contribution).or_default();
+            *records = records.saturating_add(1);
+        }
+        place
+    }
+
+    fn named(&self) -> Vec<Column> {
+        self.holders.iter().map(|(giver, _)| Column { name: giver.to_string() }).collect()
+    }
+
+    fn finish(self) -> ServiceResult<Vec<Source>> {
+        if self.holders.len() > MAX_SOURCES {
+            return Err(ServiceError::unprocessable(
+                "too-many-contributors",
+                format!(
+                    "{} contributors are behind this data; a release names at most {MAX_SOURCES}",
+                    self.holders.len()
+                ),
+            ));
+        }
+        let part = |(contribution, records)| SourcePart { contribution, records };
+        let source = |(contributor, parts): (Address, BTreeMap<ContributionId, u64>)| Source {
+            contributor,
+            contributions: parts.into_iter().map(part).collect(),
+        };
+        Ok(self.holders.into_iter().map(source).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf(n: u8, giver: u8, lines: &[(&str, &str)]) -> Shelf {
+        let schema = datanet_types::schema::Schema::text_and_label(&["a", "b"]);
+        let record = |(text, label): &(&str, &str)| {
+            let json = serde_json::json!({ "text": text, "label": label }).to_string();
+            Record::from_json(&json, &schema).unwrap()
+        };
+        let contribution = Contribution {
+            id: ContributionId([n; 32]),
+            contributor: Address([giver; 20]),
+            seq: u64::from(n),
+            ..Contribution::default()
+        };
+        let records: Vec<_> = (0..).zip(lines.iter().map(record)).collect();
+        let job = Job::new("m", Task::Classify);
+        Shelf { contribution, shape: Shape::of(&job, &schema), embeddings: vec![Vec::new(); records.len()], records }
+    }
+
+    const LONG: &str = "the quick brown fox jumps over the lazy dog and runs far away from here";
+
+    #[test]
+    fn what_was_said_before_is_not_learnt_from_again() {
+        let shelves = vec![
+            shelf(1, 1, &[(LONG, "a"), ("an entirely different sentence about owls", "b")]),
+            shelf(2, 2, &[(LONG, "a"), ("something new about rivers and lakes in spring", "b")]),
+            shelf(3, 1, &[("a second contribution of the first contributor", "a")]),
+            shelf(4, 4, &[(LONG, "a")]),
+        ];
+        let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
+        let gathered = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap();
+        let sources: Vec<usize> = gathered.dataset.train.iter().map(|example| example.source).collect();
+        assert_eq!(sources, [0, 0, 1, 0]);
+        let part = |n, records| SourcePart { contribution: ContributionId([n; 32]), records };
+        assert_eq!(gathered.sources[0].contributions, [part(1, 2), part(3, 1)]);
+        assert_eq!(gathered.sources[1].contributions, [part(2, 1)]);
+        assert_eq!(
+            (gathered.sources.len(), gathered.records[2].contribution.0[0], gathered.dataset.labels),
+            (2, 2, vec!["a".to_owned(), "b".into()])
+        );
+    }
+
+    #[test]
+    fn a_share_is_held_out_where_the_datanet_brings_no_records_that_ask() {
+        let texts: Vec<String> =
+            (0..200).map(|n| format!("passage number {n} about {}", "abcdef".repeat(n % 7))).collect();
+        let lines: Vec<(&str, &str)> = texts.iter().map(|text| (text.as_str(), ["a", "b"][text.len() % 2])).collect();
+        let gathered =
+            |held_out| assemble(vec![shelf(1, 1, &lines)], held_out, &Job::new("m", Task::Classify)).unwrap();
+        let cut = gathered(Vec::new());
+        let (learnt, kept_out) = (cut.dataset.train.len(), cut.dataset.held_out.len());
+        assert!((8..35).contains(&kept_out) && learnt + kept_out == 200 && cut.records.len() == learnt, "{kept_out}");
+        let brought = gathered(vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }]);
+        assert_eq!((brought.dataset.train.len(), brought.dataset.held_out.len()), (200, 1));
+    }
+
+    #[test]
+    fn embeddings_are_not_learnt_from_records_without_a_pair() {
+        let lines = [("the first text of all", "a"), ("some other words here", "b")];
+        let job = Job::new("m", Task::Embed);
+        let error = assemble(vec![shelf(1, 1, &lines)], Vec::new(), &job).unwrap_err();
+        assert!(error.detail.contains("data.pair = FIELD") && error.detail.contains("same label"), "{error}");
+        let lines: Vec<(&str, &str)> = lines.iter().map(|(text, _)| (*text, "a")).collect();
+        let error = assemble(vec![shelf(1, 1, &lines)], Vec::new(), &job).unwrap_err();
+        assert!(error.detail.contains("the same one"), "{error}");
+    }
+
+    #[test]
+    fn one_class_is_a_clear_error() {
+        let shelves = vec![shelf(1, 1, &[("one", "a"), ("two", "a"), ("three", "a"), ("four", "a"), ("five", "a")])];
+        let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
+        let error = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap_err();
+        assert!(error.code == "bad-data" && error.detail.contains("at least two"), "{error}");
+        let mut all = Job::new("m", Task::Classify);
+        all.data.held_out = 0.0;
+        let few = assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &all);
+        assert!(few.unwrap_err().detail.contains("2 records"));
+    }
+}

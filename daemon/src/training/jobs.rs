@@ -1,0 +1,303 @@
+//! Taking, finding and cancelling jobs.
+
+use std::collections::BTreeMap;
+
+use datanet_training::job::{Job, Scratch, Task};
+use datanet_training::run::parameter_bytes;
+use datanet_types::schema::FieldRole;
+use datanet_types::{ContributionId, ModelId};
+
+use super::Training;
+use crate::db::jobs::{EventLevel, JobEvent, JobRecord, JobState, Repetition};
+use crate::db::now;
+use crate::error::{ServiceError, ServiceResult};
+use crate::models::base::check_base;
+use crate::models::import::is_imported;
+use crate::records::check_licence;
+
+/// Longest part of a model's name that a caller chooses.
+const MAX_SUFFIX: usize = 64;
+
+/// A datanet, and how much of its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataChoice {
+    /// Name or id.
+    pub datanet: String,
+    /// Entries of its history; all if not given.
+    pub count: Option<u64>,
+}
+
+/// A job to take.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// How to train; checked.
+    pub job: Job,
+    /// On what; at least one.
+    pub datanets: Vec<DataChoice>,
+    /// Part of the model's name.
+    pub suffix: Option<String>,
+    /// What the caller wants to remember.
+    pub metadata: BTreeMap<String, String>,
+    /// Name of the account on this node that will own the model.
+    pub account: String,
+    /// SPDX expression of the model's licence; the first datanet's if not given.
+    pub licence: Option<String>,
+}
+
+impl Training {
+    /// Takes a job: durable when this returns. Everything that can be said without reading the data is said here.
+    pub async fn create_job(&self, mut new: NewJob) -> ServiceResult<JobRecord> {
+        if !self.config.enabled {
+            return Err(ServiceError::forbidden("training-disabled", "this node takes no jobs; see training.enabled"));
+        }
+        self.models.runtime()?;
+        check_words(&new)?;
+        self.keyring.get(&new.account)?;
+        let base = match new.job.scratch {
+            Some(_) => None,
+            None => Some(self.models.base(&new.job.base).await?),
+        };
+        if let Some(base) = &base {
+            check_base(base, &new.job).await?;
+        }
+        self.check_memory(&new.job)?;
+        let (mut snapshots, mut licence) = (Vec::new(), None);
+        new.job.data.datanets.clear();
+        for choice in &new.datanets {
+            let datanet = self.chain.datanet_named(&choice.datanet)?;
+            check_datanet(&datanet, &new.job)?;
+            let snapshot = match (choice.count, new.job.data.height) {
+                (None, Some(height)) => self.records.data_snapshot_at(&datanet.id, height)?,
+                (count, _) => self.records.data_snapshot(&datanet.id, count)?,
+            };
+            if snapshot.count == 0 {
+                return Err(ServiceError::unprocessable(
+                    "no-data",
+                    format!(
+                        "datanet {} has no final contribution there, so there is nothing to learn from",
+                        datanet.name
+                    ),
+                ));
+            }
+            snapshots.push(snapshot);
+            new.job.data.datanets.push(datanet.name.clone());
+            licence.get_or_insert(datanet.licence);
+        }
+        snapshots.sort_by_key(|snapshot| snapshot.datanet);
+        datanet_types::release::validate_snapshots(&snapshots)
+            .map_err(|error| ServiceError::unprocessable("bad-job", error.to_string()))?;
+        let job = super::as_json(&new.job)?;
+        let record = JobRecord {
+            model: base.as_ref().map_or_else(|| "scratch".to_owned(), |base| base.name.clone()),
+            base: base.map(|base| base.id),
+            account: new.account,
+            suffix: new.suffix,
+            metadata: new.metadata,
+            snapshots,
+            licence: new.licence.or(licence).unwrap_or_default(),
+            ..JobRecord::new(format!("ftjob-{}", random_id()?), now(), job)
+        };
+        self.queue(record).await
+    }
+
+    /// Takes a job that repeats what a release claims: the whole run, or `stretches` of it between checkpoints.
+    pub async fn create_verification(&self, model: &ModelId, stretches: Option<usize>) -> ServiceResult<JobRecord> {
+        if !self.config.enabled {
+            return Err(ServiceError::forbidden("training-disabled", "this node takes no jobs; see training.enabled"));
+        }
+        self.models.runtime()?;
+        let registered = self.chain.registered_model(model)?;
+        if let Some(taint) = self.chain.revoked_since(&registered)? {
+            return Err(not_repeatable(&taint));
+        }
+        let release = self.models.release(model).await?;
+        if is_imported(&release) {
+            let detail = format!("model {} was put up as it is, so there is no run to repeat", release.name);
+            return Err(ServiceError::unprocessable("not-trained", detail));
+        }
+        let job = serde_json::from_str(&release.job).map_err(|error| {
+            ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
+        })?;
+        // Drawn now: whoever made the release up could not know where it will be looked at.
+        let seed = || -> ServiceResult<u64> {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes).map_err(|error| {
+                ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}"))
+            })?;
+            Ok(u64::from_le_bytes(bytes))
+        };
+        let stretches = stretches.map(|count| Ok::<_, ServiceError>((count, seed()?))).transpose()?;
+        let record = JobRecord {
+            model: release.name.clone(),
+            base: release.base,
+            account: crate::keyring::NODE_ACCOUNT.to_owned(),
+            repeats: Some(Repetition { model: *model, stretches }),
+            snapshots: registered.snapshots,
+            licence: release.licence.clone(),
+            suffix: Some(format!("verify-{}", release.name).chars().take(MAX_SUFFIX).collect()),
+            ..JobRecord::new(format!("ftjob-{}", random_id()?), now(), job)
+        };
+        self.queue(record).await
+    }
+
+    /// Whether a decoder trained from nothing fits into `training.max_memory_mb`; what is adapted is checked when it is
+    /// loaded.
+    fn check_memory(&self, job: &Job) -> ServiceResult<()> {
+        let (limit, parameters) = (self.config.max_memory_mb, job.scratch.as_ref().map_or(0, Scratch::parameters));
+        let needed = parameter_bytes(parameters) >> 20;
+        if limit == 0 || needed <= limit {
+            return Ok(());
+        }
+        Err(ServiceError::unprocessable(
+            "job-too-large",
+            format!(
+                "training {parameters} parameters takes about {needed} MiB, and training.max_memory_mb is {limit}; make [scratch] smaller"
+            ),
+        ))
+    }
+
+    async fn queue(&self, record: JobRecord) -> ServiceResult<JobRecord> {
+        let _one_at_a_time = self.taking.lock().await;
+        let waiting = self.db.jobs()?.iter().filter(|job| !job.state.is_over()).count();
+        if waiting >= self.config.max_queued as usize {
+            return Err(ServiceError::overloaded(
+                "too-many-jobs",
+                format!("{waiting} jobs wait already; cancel one, or raise training.max_queued"),
+            ));
+        }
+        let job = self.db.add_job(record)?;
+        let job =
+            self.tell(job.number, EventLevel::Info, "message", "the job waits for its turn", serde_json::Value::Null)?;
+        self.wake.notify_one();
+        Ok(job)
+    }
+
+    /// All jobs, newest first.
+    pub fn jobs(&self) -> ServiceResult<Vec<JobRecord>> {
+        self.db.jobs()
+    }
+
+    /// Events of a job behind the one numbered `after`, `limit` at most, oldest first.
+    pub fn job_events(&self, job: u64, after: u64, limit: usize) -> ServiceResult<Vec<JobEvent>> {
+        self.db.job_events(job, after, limit)
+    }
+
+    /// A job, or an error that says that there is none.
+    pub fn job(&self, id: &str) -> ServiceResult<JobRecord> {
+        self.db
+            .job(id)?
+            .ok_or_else(|| ServiceError::not_found("unknown-job", format!("there is no job {id:?} on this node")))
+    }
+
+    /// Ends a job. One that runs is over once it has left the step it is in.
+    pub async fn cancel_job(&self, id: &str) -> ServiceResult<JobRecord> {
+        let job = self.job(id)?;
+        if job.state.is_over() {
+            return Err(ServiceError::conflict("job-over", format!("job {id} is over: it {}", job.state.word())));
+        }
+        let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let changed = match running.filter(|(number, _)| *number == job.number) {
+            Some((_, token)) => {
+                let changed = self.db.change_job(job.number, None, |job| job.cancel = true)?;
+                token.cancel();
+                changed
+            }
+            None => {
+                let event = super::progress::event(EventLevel::Warn, "message", "cancelled before it began");
+                self.db.change_job(job.number, Some(event), |job| {
+                    job.cancel = true;
+                    // It may have begun in this very moment: then the worker ends it.
+                    if job.state == JobState::Queued {
+                        job.state = JobState::Cancelled;
+                        job.finished_at = Some(now());
+                    }
+                })?
+            }
+        };
+        self.changed();
+        self.wake.notify_one();
+        Ok(changed.unwrap_or(job))
+    }
+}
+
+impl JobState {
+    /// The state as the end of a sentence.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "waits",
+            Self::Running => "runs",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "was cancelled",
+        }
+    }
+}
+
+fn check_words(new: &NewJob) -> ServiceResult<()> {
+    let bad = |detail: String| Err(ServiceError::unprocessable("bad-job", detail));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if let Some(suffix) = &new.suffix
+        && (suffix.is_empty() || suffix.len() > MAX_SUFFIX || !suffix.chars().all(plain))
+    {
+        return bad(format!("suffix is 1 to {MAX_SUFFIX} letters, digits, hyphens, underscores or dots"));
+    }
+    if new.metadata.len() > 16 || new.metadata.iter().any(|(key, value)| key.len() > 64 || value.len() > 512) {
+        return bad("metadata has at most 16 keys of 64 bytes with values of 512 bytes".to_owned());
+    }
+    new.licence.as_deref().map_or(Ok(()), check_licence)
+}
+
+/// Why a run cannot be repeated.
+pub(super) fn not_repeatable(gone: &ContributionId) -> ServiceError {
+    let detail = format!(
+        "the run cannot be repeated: contribution {gone}, which the model was trained on, was taken back by its contributor"
+    );
+    ServiceError::conflict("contribution-revoked", detail)
+}
+
+/// Whether a datanet has what the job needs, and allows it.
+fn check_datanet(datanet: &datanet_ledger::component::datanets::Datanet, job: &Job) -> ServiceResult<()> {
+    let (name, data) = (&datanet.name, &job.data);
+    if !data.licences.is_empty() && !data.licences.contains(&datanet.licence) {
+        return Err(ServiceError::unprocessable(
+            "licence-not-accepted",
+            format!("datanet {name} is under {}, which data.licences does not name", datanet.licence),
+        ));
+    }
+    let missing = |what: String| Err(ServiceError::unprocessable("missing-field", what));
+    let fields = &datanet.schema.fields;
+    for field in [&data.text, &data.label, &data.pair].into_iter().flatten() {
+        if !fields.iter().any(|known| known.name == *field) {
+            return missing(format!("the records of datanet {name} have no field {field:?}"));
+        }
+    }
+    let labelled = data.label.is_some() || fields.iter().any(|field| field.field_role() == Some(FieldRole::Label));
+    match job.task {
+        Task::Classify if !labelled => missing(format!(
+            "the records of datanet {name} have no label, so no classifier can learn from them; name a field in data.label"
+        )),
+        Task::Embed if data.pair.is_none() && !labelled => missing(format!(
+            "task embed needs data.pair = FIELD, the field with a text that means the same, or labels to pair records by; datanet {name} has none"
+        )),
+        Task::Embed => {
+            let own = datanet.schema.text_field().map(|field| &field.name);
+            match &data.pair {
+                Some(pair) if data.text.as_ref().or(own) == Some(pair) => missing(format!(
+                    "data.pair = {pair:?} is the text itself; name another field, with a text that means the same"
+                )),
+                Some(pair) if datanet.schema.label_field().is_some_and(|field| field.name == *pair) => missing(
+                    format!("data.pair = {pair:?} is the label; leave data.pair out to pair records of the same label"),
+                ),
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn random_id() -> ServiceResult<String> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,87 @@
+//! Packing a run into a release: its files as blobs, and the manifest that names them.
+
+use datanet_training::attribution::Choice;
+use datanet_training::job::{Job, Task};
+use datanet_types::ModelId;
+use datanet_types::release::{Attribution, Metric, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask};
+
+use super::Training;
+use super::data::Gathered;
+use super::runs::Trained;
+use crate::db::jobs::JobRecord;
+use crate::error::{ServiceError, ServiceResult};
+use crate::models::release::{RECORDS_FILE, RecordsFile};
+
+impl Training {
+    /// Stores a run's files and their manifest as blobs; the manifest's hash is the model's id.
+    pub async fn pack(&self, job: &JobRecord, gathered: &Gathered, trained: &Trained) -> ServiceResult<ModelId> {
+        let mut files = Vec::new();
+        for (name, path) in &trained.files {
+            files.push(self.models.keep_file(name.clone(), path).await?);
+        }
+        let records = serde_json::to_vec(&RecordsFile::of(&gathered.records))
+            .map_err(|error| ServiceError::internal("release", error.to_string()))?;
+        files.push(self.models.keep_file_bytes(RECORDS_FILE.to_owned(), records).await?);
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let release = manifest(job, gathered, trained, files)?;
+        release.validate().map_err(|error| ServiceError::internal("release", error.to_string()))?;
+        self.models.keep_release(&release).await
+    }
+}
+
+fn manifest(
+    job: &JobRecord,
+    gathered: &Gathered,
+    trained: &Trained,
+    files: Vec<ReleaseFile>,
+) -> ServiceResult<Release> {
+    let plan: Job = serde_json::from_value(job.job.clone())
+        .map_err(|error| ServiceError::internal("job", format!("the stored job does not read: {error}")))?;
+    let ppm = |value: f64| (value * 1e6).round() as i64;
+    let mut evaluation: Vec<Metric> = trained
+        .metrics
+        .iter()
+        .filter(|(name, value)| value.is_finite() && (1..=64).contains(&name.len()))
+        .map(|(name, value)| Metric { name: name.clone(), value: ppm(*value) })
+        .collect();
+    evaluation.truncate(datanet_types::release::MAX_METRICS);
+    let influence = files.iter().any(|file| file.name == "influence.safetensors");
+    Ok(Release {
+        version: RELEASE_VERSION,
+        name: job.name(),
+        task: release_task(plan.task) as i32,
+        base: job.base,
+        files,
+        labels: gathered.dataset.labels.clone(),
+        snapshots: job.snapshots.clone(),
+        sources: gathered.sources.clone(),
+        evaluation,
+        attribution: influence.then(|| attribution(trained)),
+        job: plan.to_json(),
+        licence: job.licence.clone(),
+    })
+}
+
+fn attribution(trained: &Trained) -> Attribution {
+    let gate = trained.gate.as_ref();
+    let ppm = |value: Option<f32>| (f64::from(value.unwrap_or(0.0)) * 1e6).round() as i64;
+    let count = |value: Option<usize>| u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX);
+    let fallback = matches!(trained.choice, Some(Choice::GaussNewton { .. }));
+    Attribution {
+        method: if fallback { "gauss-newton" } else { "forward-replay" }.to_owned(),
+        lds: ppm(gate.and_then(|gate| gate.lds)),
+        who: ppm(gate.and_then(|gate| gate.who)),
+        pay: ppm(gate.and_then(|gate| gate.pay)),
+        subsets: count(gate.map(|gate| gate.subsets)),
+        contributors: count(gate.map(|gate| gate.contributors)),
+        passed: gate.is_some_and(|gate| gate.passed),
+    }
+}
+
+fn release_task(task: Task) -> ReleaseTask {
+    match task {
+        Task::Classify => ReleaseTask::Classify,
+        Task::Embed => ReleaseTask::Embed,
+        Task::Generate => ReleaseTask::Generate,
+    }
+}

@@ -1,0 +1,183 @@
+//! Judging as a committee member: score, keep the reasons, commit, and later reveal.
+//!
+//! Judgement and salt are durable before the commitment is sent: a crash in between must not turn into a missed reveal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datanet_inference::corpus::CorpusError;
+use datanet_inference::judge::{DuplicateIndex, JudgeInput, Judgement, judge, judge_unreadable};
+use datanet_ledger::component::contributions::{self, Contribution, Status};
+use datanet_ledger::component::datanets::Datanet;
+use datanet_types::action::{CommitScores, RevealScores};
+use datanet_types::scores::Commitment;
+use datanet_types::{Action, ContributionId, DatanetId, Digest};
+use tokio::sync::Mutex;
+
+use super::steps::{Steps, compare};
+use crate::db::judgements::StoredJudgement;
+use crate::error::{ServiceError, ServiceResult};
+use crate::records::{Batch, ReadError, ReadOptions};
+
+/// Records of a contribution that are judged; of a larger one as many, chosen evenly by its id. More would tell little
+/// more and take minutes of the model.
+const MAX_JUDGED_RECORDS: u64 = 2_000;
+
+/// Contributions read from the ledger at a time.
+const PAGE: usize = 256;
+
+/// What a judge compares with: the records of everything that came earlier and was not refused, datanet by datanet.
+#[derive(Clone, Default)]
+pub struct SeenRecords(Arc<Mutex<BTreeMap<DatanetId, Seen>>>);
+
+/// One datanet's part of what was seen.
+#[derive(Default)]
+struct Seen {
+    index: DuplicateIndex,
+    holds: BTreeSet<ContributionId>,
+}
+
+impl Steps {
+    /// Judges a contribution and commits to the scores.
+    pub(super) async fn judge_and_commit(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
+        let stored = match self.db.judgement(&contribution.id)? {
+            // Judged before a crash, or in a round that came to nothing: the reasons still hold, the salt is used up.
+            Some(stored) if stored.round == contribution.round => stored,
+            Some(stored) => StoredJudgement { salt: salt()?, round: contribution.round, ..stored },
+            None => {
+                let judgement = self.judge_contribution(contribution, datanet).await?;
+                let report = serde_json::to_vec(&judgement.report)
+                    .map_err(|error| ServiceError::internal("report", error.to_string()))?;
+                let report = self.blobs.keep_bytes(&format!("report/{}", contribution.id), report).await?;
+                tracing::info!(contribution = %contribution.id, combined = judgement.scores.combined(), reason = %judgement.report.summary, "judged");
+                StoredJudgement { scores: judgement.scores, report, salt: salt()?, round: contribution.round }
+            }
+        };
+        self.db.put_judgement(&contribution.id, &stored)?;
+        let key = self.identity.account_key()?;
+        let commitment = Commitment {
+            chain_id: self.chain.id(),
+            datanet: &contribution.datanet,
+            contribution: &contribution.id,
+            blob: &contribution.blob,
+            validator: &key.address(),
+            scores: &stored.scores,
+            report: &stored.report,
+            salt: &stored.salt,
+        };
+        let action = CommitScores { contribution: contribution.id, commitment: commitment.digest() };
+        self.chain.execute(&key, Action::CommitScores(action)).await.map(|_| ())
+    }
+
+    /// Reveals what was committed to.
+    pub(super) async fn reveal(&self, contribution: &Contribution) -> ServiceResult<()> {
+        let stored = self.db.judgement(&contribution.id)?.ok_or_else(|| {
+            ServiceError::internal(
+                "judgement-lost",
+                "the judgement behind this node's commitment is not in its store any more",
+            )
+        })?;
+        let action = RevealScores {
+            contribution: contribution.id,
+            scores: stored.scores,
+            report: stored.report,
+            salt: stored.salt,
+        };
+        self.chain.execute(&self.identity.account_key()?, Action::RevealScores(action)).await.map(|_| ())
+    }
+
+    async fn judge_contribution(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<Judgement> {
+        let batch = match self.sample(contribution, datanet).await? {
+            Ok(batch) => batch,
+            Err(error) => return Ok(judge_unreadable(contribution.id, &error)),
+        };
+        if let Err(reason) = compare(contribution, &batch) {
+            return Ok(judge_unreadable(contribution.id, &reason));
+        }
+        let embeddings = self.records.embeddings(&contribution.blob, &batch).await?;
+        let holdout = self.records.held_out_set(datanet).await?;
+        let mut seen = self.seen.0.clone().lock_owned().await;
+        self.bring_up_to_date(&mut seen, contribution, datanet).await?;
+        let (id, datanet, schema) = (contribution.id, datanet.id, datanet.schema.clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            let seen = seen.entry(datanet).or_default();
+            judge(&JudgeInput {
+                contribution: id,
+                schema: &schema,
+                records: &batch.records,
+                embeddings: &embeddings,
+                holdout: &holdout.batch.records,
+                holdout_embeddings: &holdout.embeddings,
+                corpus: &seen.index,
+            })
+        });
+        judged.await.map_err(|error| ServiceError::internal("judge", error.to_string()))
+    }
+
+    async fn sample(
+        &self,
+        contribution: &Contribution,
+        datanet: &Datanet,
+    ) -> ServiceResult<Result<Batch, CorpusError>> {
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&contribution.id.0[..8]);
+        let options = ReadOptions::Sample { size: MAX_JUDGED_RECORDS, seed: u64::from_le_bytes(seed) };
+        match self.records.read(contribution, datanet, options).await {
+            Ok(batch) => Ok(Ok(batch)),
+            Err(ReadError::Content(error)) => Ok(Err(error)),
+            Err(ReadError::Node(error)) => Err(error),
+        }
+    }
+
+    /// Brings what was seen of a datanet up to date: everything earlier than `contribution` that was neither refused nor revoked,
+    /// and nothing else. What can't be read here is left out; the tally's median bears it.
+    async fn bring_up_to_date(
+        &self,
+        seen: &mut BTreeMap<DatanetId, Seen>,
+        contribution: &Contribution,
+        datanet: &Datanet,
+    ) -> ServiceResult<()> {
+        let seen = seen.entry(datanet.id).or_default();
+        let mut wanted = BTreeSet::new();
+        for earlier in self.earlier_than(contribution)? {
+            if matches!(earlier.status(), Status::Refused | Status::Revoked) {
+                continue;
+            }
+            wanted.insert(earlier.id);
+            if seen.holds.contains(&earlier.id) {
+                continue;
+            }
+            let Ok(Ok(batch)) = self.sample(&earlier, datanet).await else { continue };
+            let embeddings = self.records.embeddings(&earlier.blob, &batch).await?;
+            seen.index.add(earlier.id, &batch.records, &embeddings);
+            seen.holds.insert(earlier.id);
+        }
+        let stale: Vec<ContributionId> = seen.holds.difference(&wanted).copied().collect();
+        for id in stale {
+            seen.index.remove(&id);
+            seen.holds.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn earlier_than(&self, contribution: &Contribution) -> ServiceResult<Vec<Contribution>> {
+        let reader = self.chain.reader()?;
+        let mut earlier: Vec<Contribution> = Vec::new();
+        loop {
+            let after = earlier.last().map(|last| last.seq);
+            let page = contributions::in_datanet(&reader, &contribution.datanet, after, PAGE)?;
+            let before = earlier.len();
+            earlier.extend(page.into_iter().take_while(|other| other.seq < contribution.seq));
+            if earlier.len() == before {
+                return Ok(earlier);
+            }
+        }
+    }
+}
+
+fn salt() -> ServiceResult<Digest> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt)
+        .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+    Ok(Digest(salt))
+}

@@ -1,0 +1,124 @@
+//! The steps for one contribution, and what they need.
+
+use datanet_ledger::component::contributions::Contribution;
+use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_types::Action;
+use datanet_types::action::AttestStorage;
+
+use super::judge::SeenRecords;
+use super::track::Step;
+use crate::blobs::{BlobStore, contribution_tag, holdout_tag};
+use crate::chain::Chain;
+use crate::db::LocalStore;
+use crate::embedder::Embedder;
+use crate::error::{ServiceError, ServiceResult};
+use crate::keyring::Identity;
+use crate::records::{Batch, Indexes, ReadError, ReadOptions, Records};
+
+/// What the steps need; clones are cheap.
+#[derive(Clone)]
+pub struct Steps {
+    /// The ledger.
+    pub chain: Chain,
+    /// Where bytes are kept.
+    pub blobs: BlobStore,
+    /// Where judgements wait to be revealed.
+    pub db: LocalStore,
+    /// Who attests and judges.
+    pub identity: Identity,
+    /// What judges.
+    pub embedder: Embedder,
+    /// Records and their embeddings.
+    pub records: Records,
+    /// Where final contributions go.
+    pub indexes: Indexes,
+    /// What a judge compares with.
+    pub seen: SeenRecords,
+}
+
+/// How a step that did not fail ended.
+pub(super) enum StepEnd {
+    Done,
+    /// The bytes are not what the ledger says.
+    Unfit,
+}
+
+impl Steps {
+    /// Performs a step. The contribution's datanet is looked up once, for all of it.
+    pub(super) async fn perform(&self, step: Step, contribution: &Contribution) -> ServiceResult<StepEnd> {
+        let datanet = self.datanet_of(contribution)?;
+        match step {
+            Step::Fetch => self.fetch(contribution, &datanet).await?,
+            Step::Attest if !self.attest(contribution, &datanet).await? => return Ok(StepEnd::Unfit),
+            Step::Attest => {}
+            Step::Judge => self.judge_and_commit(contribution, &datanet).await?,
+            Step::Reveal => self.reveal(contribution).await?,
+            Step::Index => self.indexes.add(contribution, &datanet).await?,
+            Step::Forget => self.forget(contribution).await?,
+        }
+        Ok(StepEnd::Done)
+    }
+
+    fn datanet_of(&self, contribution: &Contribution) -> ServiceResult<Datanet> {
+        // It can't be gone from the ledger.
+        datanets::get(&self.chain.reader()?, &contribution.datanet)?.ok_or_else(|| {
+            ServiceError::internal("ledger-state", format!("contribution {} has no datanet", contribution.id))
+        })
+    }
+
+    /// Fetches and keeps. A contribution whose bytes are bad is kept too: its judges must be able to say why.
+    async fn fetch(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
+        let providers = self.records.providers_of(contribution)?;
+        let size = contribution.size;
+        let _held = self.blobs.bring(&contribution.blob, Some(size), size, &providers).await?;
+        // After a start all contributions come by here.
+        self.blobs.keep_once(&contribution_tag(&contribution.id), &contribution.blob).await?;
+        let size = datanet.holdout_size;
+        let _held = self.blobs.bring(&datanet.holdout, Some(size), size, &providers).await?;
+        self.blobs.keep_once(&holdout_tag(&datanet.holdout), &datanet.holdout).await
+    }
+
+    /// Tells the ledger that a contribution's bytes are here, after checking; bytes that are not what the ledger says are
+    /// never attested, and the result is false.
+    async fn attest(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<bool> {
+        let compared = match self.records.read(contribution, datanet, ReadOptions::Check).await {
+            Ok(batch) => compare(contribution, &batch),
+            Err(ReadError::Content(error)) => Err(error.to_string()),
+            Err(ReadError::Node(error)) => return Err(error),
+        };
+        if let Err(reason) = compared {
+            tracing::info!(contribution = %contribution.id, %reason, "not attested");
+            return Ok(false);
+        }
+        let action = AttestStorage { contribution: contribution.id, node: self.identity.node_key() };
+        self.chain.execute(&self.identity.account_key()?, Action::AttestStorage(action)).await.map(|_| true)
+    }
+
+    /// Forgets everything of a revoked contribution that this node keeps: index, embeddings, judgement, bytes. The bytes leave
+    /// the disk with the blob store's next collection, unless somebody else gave the same ones. Done before, it does nothing:
+    /// after a start all that was ever revoked comes by here.
+    async fn forget(&self, contribution: &Contribution) -> ServiceResult<()> {
+        let tag = contribution_tag(&contribution.id);
+        // Let go of last, so that a crash in between leads back here.
+        if self.blobs.kept(&tag).await?.is_none() {
+            return Ok(());
+        }
+        self.indexes.remove(contribution).await?;
+        self.records.forget_embeddings(&contribution.blob);
+        self.db.forget_judgement(&contribution.id)?;
+        self.blobs.release(&tag).await?;
+        tracing::info!(contribution = %contribution.id, "revoked: its bytes are let go of");
+        Ok(())
+    }
+}
+
+/// Whether what was read is what the ledger says.
+pub(super) fn compare(contribution: &Contribution, batch: &Batch) -> Result<(), String> {
+    if batch.total == contribution.records && batch.root == contribution.record_root {
+        return Ok(());
+    }
+    Err(format!(
+        "the bytes hold {} records with root {}, the ledger says {} with root {}",
+        batch.total, batch.root, contribution.records, contribution.record_root
+    ))
+}
