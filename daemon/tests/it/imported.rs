@@ -43,11 +43,11 @@ fn tiny(output: &str) -> ModelProto {
 
 /// The folder of a model in the node's models folder.
 fn put(node: &TestNode, name: &str, model: &[u8], config: Option<Value>) -> PathBuf {
-    let core = node.core();
-    let folder = core.models_folder().join(name);
+    let services = node.services();
+    let folder = services.models.folder().join(name);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("model.onnx"), model).unwrap();
-    std::fs::copy(core.models.folder().unwrap().join("tokenizer.json"), folder.join("tokenizer.json")).unwrap();
+    std::fs::copy(services.embedder.folder().unwrap().join("tokenizer.json"), folder.join("tokenizer.json")).unwrap();
     if let Some(config) = config {
         std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
     }
@@ -79,7 +79,7 @@ async fn an_exported_model_is_put_up_deployed_asked_and_proven() {
     // From its blobs alone, as any other node would.
     node.raw(Method::DELETE, "/v1/models/moods/deploy").send().await.unwrap().error_for_status().unwrap();
     std::fs::remove_dir_all(released(&node, &model)).unwrap();
-    std::fs::remove_dir_all(node.core().models_folder().join("moods")).unwrap();
+    std::fs::remove_dir_all(node.services().models.folder().join("moods")).unwrap();
     let receipt = answer["receipt"]["id"].as_str().unwrap();
     let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{receipt}/verify"))).await;
     assert_eq!(verdict["verdict"], "match", "{verdict:#}");
@@ -98,7 +98,7 @@ async fn an_exported_model_is_put_up_deployed_asked_and_proven() {
 }
 
 fn released(node: &TestNode, model: &str) -> PathBuf {
-    node.core().home.released().join(model)
+    datanet_config::Home::new(node.home()).released().join(model)
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn what_cannot_be_put_up_is_refused_for_its_reason() {
 #[tokio::test]
 async fn an_adapter_over_an_exported_base_is_trained_deployed_and_asked() {
     let Some(node) = prepared().await else { return };
-    let built = ModelFolder::open(Path::new(&node.core().models.folder().unwrap())).unwrap();
+    let built = ModelFolder::open(Path::new(&node.services().embedder.folder().unwrap())).unwrap();
     let exported = support::exported(built.encoder(Storage::Inline).unwrap());
     put(&node, "exported", &exported.encode_to_vec(), None);
     let mut job = small_job(2);

@@ -6,8 +6,8 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use datanet::http::Services;
 use datanet::init::{init_home, own_genesis, write_genesis};
-use datanet::node::Core;
 use datanet::setup::{self, Part, SetupOptions};
 use datanet::{NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig};
@@ -265,7 +265,7 @@ pub struct TestNode {
     config: NodeConfig,
     tools: Tools,
     running: Option<(oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>)>,
-    core: Option<Core>,
+    services: Option<Services>,
     api: Api,
 }
 
@@ -288,7 +288,7 @@ impl TestNode {
         let home = tempfile::tempdir().unwrap();
         let api = Api::new(String::new(), String::new());
         prepare(home.path(), &config);
-        let mut node = Self { home, config, tools, running: None, core: None, api };
+        let mut node = Self { home, config, tools, running: None, services: None, api };
         node.start().await;
         node
     }
@@ -300,8 +300,8 @@ impl TestNode {
         let (ready, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || run(options, ready, stopped));
-        let (base, token, core) = started.await.expect("the node starts");
-        self.core = Some(core);
+        let (base, token, services) = started.await.expect("the node starts");
+        self.services = Some(services);
         self.running = Some((stop, thread));
         self.api = Api::new(base, token);
         let api = &self.api;
@@ -316,7 +316,7 @@ impl TestNode {
     /// Stops it in order.
     pub fn stop(&mut self) {
         // Its stores close with the last that holds it.
-        self.core = None;
+        self.services = None;
         if let Some((stop, thread)) = self.running.take() {
             let _ = stop.send(());
             thread.join().expect("the node's thread does not panic").expect("the node stops in order");
@@ -331,8 +331,8 @@ impl TestNode {
     }
 
     /// Its inside: for what has no interface.
-    pub fn core(&self) -> Core {
-        self.core.clone().expect("the node runs")
+    pub fn services(&self) -> Services {
+        self.services.clone().expect("the node runs")
     }
 
     /// Its home.
@@ -343,7 +343,7 @@ impl TestNode {
 
 impl Drop for TestNode {
     fn drop(&mut self) {
-        self.core = None;
+        self.services = None;
         // A test that failed has said why; the node's end must not hide it.
         if let Some((stop, thread)) = self.running.take() {
             let _ = stop.send(());
@@ -375,13 +375,13 @@ pub fn prepare(home: &Path, config: &NodeConfig) {
 
 fn run(
     options: NodeOptions,
-    ready: oneshot::Sender<(String, String, Core)>,
+    ready: oneshot::Sender<(String, String, Services)>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = runtime.block_on(async {
         let node = datanet::spawn(options).await?;
-        let _ = ready.send((node.api_url(), node.token().to_owned(), node.core().clone()));
+        let _ = ready.send((node.api_url(), node.token().to_owned(), node.services().clone()));
         tokio::select! {
             ended = node.wait() => ended,
             _ = stopped => node.stop().await,

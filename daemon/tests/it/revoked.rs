@@ -101,11 +101,11 @@ async fn gone(node: &TestNode, id: &str) {
     assert_eq!(finals["contributions"].as_array().unwrap().len(), 1);
     let tag = format!("contribution/{id}");
     kit::until("the bytes are let go of", async || {
-        node.core().blobs().kept(&tag).await.unwrap().is_none().then_some(())
+        node.services().blobs.kept(&tag).await.unwrap().is_none().then_some(())
     })
     .await;
     let datanet = view["datanet"].as_str().unwrap().parse().unwrap();
-    let index = node.core().index(&datanet).await.unwrap();
+    let index = node.services().indexes.open(&datanet).await.unwrap();
     let contribution: ContributionId = id.parse().unwrap();
     kit::until("the index forgets it", async || (!index.contains(&contribution)).then_some(())).await;
     for mode in ["text", "semantic", "hybrid"] {
@@ -132,9 +132,9 @@ const MODEL: ModelId = ModelId([3; 32]);
 
 /// All records are there to train on, and a model registered on them is clean.
 async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, second: &str) {
-    let core = node.core();
-    let snapshot = core.data_snapshot(datanet, None).unwrap();
-    let data = core.training_records(&snapshot, 1_000).await.unwrap();
+    let (records, chain) = (node.services().records, node.services().chain);
+    let snapshot = records.data_snapshot(datanet, None).unwrap();
+    let data = records.training_records(&snapshot, 1_000).await.unwrap();
     assert_eq!((data.records.len(), data.total, data.revoked.len()), (60, 60, 0));
     let ids: Vec<String> = data.contributions.iter().map(|contribution| contribution.id.to_string()).collect();
     assert_eq!(ids, [first, second]);
@@ -142,9 +142,9 @@ async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, secon
     for (record, (text, label)) in data.records.iter().zip(&samples) {
         assert_eq!((record.record.text(), record.record.label()), (text.as_str(), Some(*label)));
     }
-    let few = core.training_records(&snapshot, 35).await.unwrap();
+    let few = records.training_records(&snapshot, 35).await.unwrap();
     assert_eq!((few.records.len(), few.total, few.records[34].index), (35, 60, 4));
-    assert_eq!(core.held_out_records(&data.datanet).await.unwrap().len(), 45);
+    assert_eq!(records.held_out_records(&data.datanet).await.unwrap().len(), 45);
 
     let payer = Payer::new(node).await;
     let action = RegisterModel {
@@ -156,24 +156,24 @@ async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, secon
         ..RegisterModel::default()
     };
     node.execute(&payer.key, Action::RegisterModel(action)).await;
-    assert!(!core.model_on_ledger(&MODEL).unwrap().unwrap().tainted);
+    assert!(!chain.model_on_ledger(&MODEL).unwrap().unwrap().tainted);
 }
 
 /// The same snapshot gives less, and says so; the model is flagged.
 async fn trained_on_less(node: &TestNode, datanet: &DatanetId, revoked: &str, kept: &str) {
-    let core = node.core();
-    let then = core.data_snapshot(datanet, Some(2)).unwrap();
-    let data = core.training_records(&then, 1_000).await.unwrap();
+    let (records, chain) = (node.services().records, node.services().chain);
+    let then = records.data_snapshot(datanet, Some(2)).unwrap();
+    let data = records.training_records(&then, 1_000).await.unwrap();
     assert_eq!((data.records.len(), data.total), (30, 30));
     assert!(data.records.iter().all(|record| record.contribution.to_string() == kept));
     assert_eq!(data.revoked.iter().map(ToString::to_string).collect::<Vec<_>>(), [revoked]);
-    let now = core.data_snapshot(datanet, None).unwrap();
-    assert_eq!((now.count, core.training_records(&now, 9).await.unwrap().revoked.len()), (3, 0));
-    assert_eq!(core.data_snapshot(datanet, Some(4)).unwrap_err().code, "unknown-snapshot");
-    let model = core.model_on_ledger(&MODEL).unwrap().unwrap();
+    let now = records.data_snapshot(datanet, None).unwrap();
+    assert_eq!((now.count, records.training_records(&now, 9).await.unwrap().revoked.len()), (3, 0));
+    assert_eq!(records.data_snapshot(datanet, Some(4)).unwrap_err().code, "unknown-snapshot");
+    let model = chain.model_on_ledger(&MODEL).unwrap().unwrap();
     assert!(model.tainted);
     assert_eq!(model.taint[0].contribution.to_string(), revoked);
-    assert_eq!(core.models_on_ledger().unwrap().len(), 1);
+    assert_eq!(chain.models_on_ledger().unwrap().len(), 1);
 }
 
 #[tokio::test]
