@@ -7,7 +7,7 @@ use datanet_p2p::{BlobError, BlobReader, Blobs, FetchError, HeldBlob, NetworkHan
 use datanet_types::{BlobHash, ContributionId, NodeKey};
 use futures::Stream;
 
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// The blobs that are here, and the way to those that are elsewhere; clones are cheap.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl BlobStore {
                 FetchError::NoProviders => format!("blob {blob} is not here, and no other node is known to hold it"),
                 error => format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
             };
-            ServiceError::unavailable("blob-unavailable", detail)
+            ServiceError::new(Code::BlobUnavailable, detail)
         })
     }
 
@@ -162,7 +162,7 @@ pub fn blob_error(error: &(dyn std::error::Error + 'static)) -> ServiceError {
         }
         source = inner.source();
     }
-    ServiceError::internal("blob-store", format!("the blob store failed: {error}"))
+    ServiceError::new(Code::BlobStore, format!("the blob store failed: {error}"))
 }
 
 #[cfg(test)]
@@ -174,8 +174,8 @@ mod tests {
         let full = std::io::Error::new(std::io::ErrorKind::StorageFull, "no space");
         let wrapped = std::io::Error::other(full);
         let error = blob_error(&wrapped);
-        assert_eq!((error.status, error.code), (507, "disk-full"), "{error}");
+        assert_eq!(error.code, Code::DiskFull, "{error}");
         let other = blob_error(&std::io::Error::other("a bad sector"));
-        assert_eq!((other.status, other.code), (500, "io"));
+        assert_eq!(other.code, Code::Io);
     }
 }

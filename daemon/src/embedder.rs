@@ -6,7 +6,7 @@ use datanet_config::InferenceConfig;
 use datanet_inference::engine::{Embedding, Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
 use futures::FutureExt;
 
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// The model in memory, or the reason why it is not there.
 #[derive(Debug, Clone)]
@@ -40,8 +40,8 @@ impl Embedder {
     /// The engine, or an error that says how to get one.
     pub fn engine(&self) -> ServiceResult<&EngineHandle> {
         let engine = self.engine.as_ref().map_err(|reason| {
-            ServiceError::unavailable(
-                "no-model",
+            ServiceError::new(
+                Code::NoModel,
                 format!("this node has no embedding model: {reason}; run `datanet setup` and start again"),
             )
         })?;
@@ -65,7 +65,7 @@ impl Embedder {
     /// The embedding of one text of a caller who waits.
     pub async fn embed_one(&self, text: &str) -> ServiceResult<Embedding> {
         let mut embeddings = self.embed(vec![text.to_owned()]).await?;
-        embeddings.pop().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no embedding"))
+        embeddings.pop().ok_or_else(|| ServiceError::new(Code::ModelFailed, "the model gave no embedding"))
     }
 
     /// Embeds texts for a caller who is charged by tokens.
@@ -98,10 +98,10 @@ fn engine_config(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -
 
 fn engine_error(error: &EngineError) -> ServiceError {
     match error {
-        EngineError::Overloaded { .. } => ServiceError::overloaded("model-busy", error.to_string()),
-        EngineError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
-        EngineError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
-        EngineError::NoTokens => ServiceError::unprocessable("empty-text", error.to_string()),
-        other => ServiceError::internal("model-failed", other.to_string()),
+        EngineError::Overloaded { .. } => ServiceError::new(Code::ModelBusy, error.to_string()),
+        EngineError::TooManyTexts { .. } => ServiceError::new(Code::TooManyTexts, error.to_string()),
+        EngineError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
+        EngineError::NoTokens => ServiceError::new(Code::EmptyText, error.to_string()),
+        other => ServiceError::new(Code::ModelFailed, other.to_string()),
     }
 }

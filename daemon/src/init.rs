@@ -8,7 +8,7 @@ use datanet_types::amount::DNT;
 use datanet_types::{Address, NodeKey, SigningKey};
 
 use crate::cometbft::{CometGenesis, CometHome, CometValidator, NodeId};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::{Keyring, NODE_ACCOUNT, write_private};
 
 /// What a network starts from: the file that all its nodes share.
@@ -62,7 +62,7 @@ const OWN_SUPPLY: u64 = 1_000_000 * DNT;
 
 /// Makes what is missing in `home`: folders, keys, token, and `config.toml` from `config`.
 pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome> {
-    home.create().map_err(|error| ServiceError::internal("home", error.to_string()))?;
+    home.create().map_err(|error| ServiceError::caused(Code::Home, error))?;
     for dir in [spool_dir(home), embeddings_dir(home), home.index(), home.blobs()] {
         std::fs::create_dir_all(&dir)
             .map_err(|error| ServiceError::io(&format!("cannot make {}", dir.display()), &error))?;
@@ -79,8 +79,7 @@ pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome>
 
 /// What an existing home holds.
 pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
-    let comet =
-        CometHome::open(home.cometbft()).map_err(|error| ServiceError::internal("cometbft-home", error.to_string()))?;
+    let comet = CometHome::open(home.cometbft()).map_err(|error| ServiceError::caused(Code::CometbftHome, error))?;
     Ok(InitOutcome {
         account: Keyring::open(&home.keys())?.get(NODE_ACCOUNT)?.address(),
         node_key: node_secret(home)?.node_key(),
@@ -106,13 +105,12 @@ pub fn write_genesis(home: &Home, genesis: &NetworkGenesis) -> ServiceResult<()>
         if read_genesis(home)? == *genesis {
             return Ok(());
         }
-        return Err(ServiceError::conflict(
-            "other-genesis",
+        return Err(ServiceError::new(
+            Code::OtherGenesis,
             format!("{} belongs to another network; choose another --home", home.genesis().display()),
         ));
     }
-    let text =
-        serde_json::to_string_pretty(genesis).map_err(|error| ServiceError::internal("genesis", error.to_string()))?;
+    let text = serde_json::to_string_pretty(genesis).map_err(|error| ServiceError::caused(Code::Genesis, error))?;
     std::fs::write(home.genesis(), text).map_err(|error| ServiceError::io("cannot write genesis.json", &error))
 }
 
@@ -120,17 +118,14 @@ pub fn write_genesis(home: &Home, genesis: &NetworkGenesis) -> ServiceResult<()>
 pub fn read_genesis(home: &Home) -> ServiceResult<NetworkGenesis> {
     let path = home.genesis();
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        ServiceError::not_found(
-            "no-genesis",
-            format!("cannot read {}: {error}; run `datanet init` first", path.display()),
-        )
+        ServiceError::new(Code::NoGenesis, format!("cannot read {}: {error}; run `datanet init` first", path.display()))
     })?;
     let genesis: NetworkGenesis = serde_json::from_str(&text)
-        .map_err(|error| ServiceError::internal("bad-genesis", format!("{} is no genesis: {error}", path.display())))?;
+        .map_err(|error| ServiceError::new(Code::BadGenesis, format!("{} is no genesis: {error}", path.display())))?;
     genesis
         .app_state
         .validate()
-        .map_err(|error| ServiceError::internal("bad-genesis", format!("{}: {error}", path.display())))?;
+        .map_err(|error| ServiceError::new(Code::BadGenesis, format!("{}: {error}", path.display())))?;
     Ok(genesis)
 }
 
@@ -142,8 +137,8 @@ impl NetworkGenesis {
             power: validator.power,
             name: validator.name.clone(),
         });
-        let app_state = serde_json::to_value(&self.app_state)
-            .map_err(|error| ServiceError::internal("genesis", error.to_string()))?;
+        let app_state =
+            serde_json::to_value(&self.app_state).map_err(|error| ServiceError::caused(Code::Genesis, error))?;
         Ok(CometGenesis::new(self.chain_id.clone(), self.genesis_time, validators.collect(), app_state))
     }
 }
@@ -152,8 +147,8 @@ impl NetworkGenesis {
 pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
     let path = node_key_file(home);
     let bad = |reason: String| {
-        ServiceError::internal(
-            "node-key",
+        ServiceError::new(
+            Code::NodeKey,
             format!("node key {} is unusable: {reason}; run `datanet init`", path.display()),
         )
     };
@@ -167,10 +162,7 @@ pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
 pub fn api_token(home: &Home) -> ServiceResult<String> {
     let path = home.api_token();
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        ServiceError::not_found(
-            "no-token",
-            format!("cannot read {}: {error}; run `datanet init` first", path.display()),
-        )
+        ServiceError::new(Code::NoToken, format!("cannot read {}: {error}; run `datanet init` first", path.display()))
     })?;
     Ok(text.trim().to_owned())
 }
@@ -205,7 +197,7 @@ fn write_if_absent(path: &Path, content: impl FnOnce() -> ServiceResult<String>)
 fn random_hex() -> ServiceResult<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
-        .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
     Ok(hex::encode(bytes))
 }
 
@@ -236,7 +228,7 @@ mod tests {
         write_genesis(&home, &genesis).unwrap();
         write_genesis(&home, &genesis).unwrap();
         let other = own_genesis("two", &outcome, "n", Params::default(), 1);
-        assert_eq!(write_genesis(&home, &other).unwrap_err().code, "other-genesis");
+        assert_eq!(write_genesis(&home, &other).unwrap_err().code, Code::OtherGenesis);
         assert_eq!(read_genesis(&home).unwrap(), genesis);
     }
 }

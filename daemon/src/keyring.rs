@@ -11,7 +11,7 @@ use std::sync::{Arc, RwLock};
 
 use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Name of the node's own account.
 pub const NODE_ACCOUNT: &str = "node";
@@ -69,8 +69,8 @@ impl Keyring {
     /// The key called `name`.
     pub fn get(&self, name: &str) -> ServiceResult<SigningKey> {
         self.read(|keys| keys.get(name).cloned()).ok_or_else(|| {
-            ServiceError::not_found(
-                "unknown-key",
+            ServiceError::new(
+                Code::UnknownKey,
                 format!("no key named {name:?} on this node; make one with `datanet keys add {name}`"),
             )
         })
@@ -90,7 +90,7 @@ impl Keyring {
     pub fn add(&self, name: &str) -> ServiceResult<KeyInfo> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| {
-            ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}"))
+            ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
         })?;
         self.import(name, &SigningKey::from_bytes(&secret))
     }
@@ -101,20 +101,20 @@ impl Keyring {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
             && !name.starts_with('.');
         if !name_ok {
-            return Err(ServiceError::bad_request(
-                "bad-key-name",
+            return Err(ServiceError::new(
+                Code::BadKeyName,
                 "a key name is 1 to 64 of a-z A-Z 0-9 - _ . and does not start with a dot",
             ));
         }
         let mut keys = self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if keys.contains_key(name) {
-            return Err(ServiceError::conflict(
-                "key-exists",
+            return Err(ServiceError::new(
+                Code::KeyExists,
                 format!("a key named {name:?} exists; choose another name"),
             ));
         }
         if keys.len() >= MAX_KEYS {
-            return Err(ServiceError::conflict("keyring-full", format!("a keyring holds {MAX_KEYS} keys at most")));
+            return Err(ServiceError::new(Code::KeyringFull, format!("a keyring holds {MAX_KEYS} keys at most")));
         }
         write_key(&self.dir.join(format!("{name}.json")), name, key)?;
         keys.insert(name.to_owned(), key.clone());
@@ -166,7 +166,7 @@ fn info(name: &str, key: &SigningKey) -> KeyInfo {
 
 fn read_key(path: &Path) -> ServiceResult<(String, SigningKey)> {
     let bad = |reason: String| {
-        ServiceError::internal("bad-key-file", format!("key file {} is unusable: {reason}", path.display()))
+        ServiceError::new(Code::BadKeyFile, format!("key file {} is unusable: {reason}", path.display()))
     };
     let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
     let file: KeyFile = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
@@ -187,8 +187,7 @@ fn write_key(path: &Path, name: &str, key: &SigningKey) -> ServiceResult<()> {
         public_key: key.public_key(),
         secret_key: hex::encode(key.to_bytes()),
     };
-    let text = serde_json::to_string_pretty(&file)
-        .map_err(|error| ServiceError::internal("key-encoding", error.to_string()))?;
+    let text = serde_json::to_string_pretty(&file).map_err(|error| ServiceError::caused(Code::KeyEncoding, error))?;
     write_private(path, text.as_bytes())
         .map_err(|error| ServiceError::io(&format!("cannot write {}", path.display()), &error))
 }
@@ -222,9 +221,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let keyring = Keyring::open(dir.path()).unwrap();
         keyring.add("alice").unwrap();
-        assert_eq!(keyring.add("alice").unwrap_err().code, "key-exists");
-        assert_eq!(keyring.add("../alice").unwrap_err().code, "bad-key-name");
-        assert_eq!(keyring.get("bob").unwrap_err().code, "unknown-key");
+        assert_eq!(keyring.add("alice").unwrap_err().code, Code::KeyExists);
+        assert_eq!(keyring.add("../alice").unwrap_err().code, Code::BadKeyName);
+        assert_eq!(keyring.get("bob").unwrap_err().code, Code::UnknownKey);
     }
 
     #[test]

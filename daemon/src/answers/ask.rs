@@ -8,7 +8,7 @@ use datanet_types::{ContributionId, ModelId};
 
 use super::Answers;
 use crate::billing::payment::Payment;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::index_error;
 
 impl Answers {
@@ -42,7 +42,7 @@ impl Answers {
         let reader = self.chain.reader()?;
         let credit = |(id, weight): &(ContributionId, u64)| {
             let contribution = contributions::get(&reader, id)?.ok_or_else(|| {
-                ServiceError::internal("ledger-state", format!("indexed contribution {id} is not on the ledger"))
+                ServiceError::new(Code::LedgerState, format!("indexed contribution {id} is not on the ledger"))
             })?;
             Ok(Credit { contribution: *id, contributor: contribution.contributor, weight: *weight })
         };

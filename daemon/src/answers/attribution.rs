@@ -8,7 +8,7 @@ use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::{Address, ContributionId, ReceiptId};
 
 use super::Answers;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::gate::GateView;
 use crate::models::import::is_imported;
 use crate::models::release::RecordsFile;
@@ -85,7 +85,7 @@ impl Answers {
         let snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
         if snapshot.root() != receipt.snapshot {
             let detail = format!("another snapshot than that of height {}", receipt.height);
-            return Err(ServiceError::conflict("other-snapshot", detail));
+            return Err(ServiceError::new(Code::OtherSnapshot, detail));
         }
         let embedding = self.embedder.embed_one(&record.input.text).await?;
         let index = self.indexes.open(&receipt.datanet).await?;

@@ -10,7 +10,7 @@ use super::Answers;
 use super::explain::Moved;
 use crate::billing::payment::Payment;
 use crate::billing::terms::terms;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::serve_error;
 use crate::models::import::is_imported;
 use crate::models::served::{Engine, ServedModel};
@@ -77,7 +77,7 @@ impl Answers {
     ) -> ServiceResult<(AskOutput, Moved, usize)> {
         let said = run(served, text).await?;
         let answer =
-            said.answers.first().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no answer"))?;
+            said.answers.first().ok_or_else(|| ServiceError::new(Code::ModelFailed, "the model gave no answer"))?;
         let moved = self.explain_label(served, text, answer.label).await?;
         let label = said.labels.get(answer.label).cloned().unwrap_or_default();
         let score = |(label, probability): (&String, &f32)| LabelScore {
@@ -103,13 +103,13 @@ fn not_attributed(release: &Release) -> ServiceError {
             "model {name} was trained without influence, {nothing}; train it with attribution.method = \"influence\" to explain them"
         ),
     };
-    ServiceError::unprocessable("not-attributed", detail)
+    ServiceError::new(Code::NotAttributed, detail)
 }
 
 async fn run(served: &Arc<ServedModel>, text: &str) -> ServiceResult<Classified> {
     let Engine::Encoder(handle, key) = &served.engine else {
         let detail = format!("model {} writes text; ask it at /v1/completions", served.release.name);
-        return Err(ServiceError::unprocessable("no-classifier", detail));
+        return Err(ServiceError::new(Code::NoClassifier, detail));
     };
     let request = EncodeRequest { texts: vec![text.to_owned()], adapter: *key };
     match handle.classify(request.clone()).await {

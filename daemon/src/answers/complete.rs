@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::Answers;
 use crate::billing::payment::{Checked, Payment};
 use crate::billing::terms::{Terms, terms};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
 use crate::models::served::{Engine, ServedModel};
 
@@ -125,7 +125,7 @@ impl Answers {
         let stream = start(&served, &input, ask.logprobs).await?;
         let mut number = [0; 12];
         getrandom::fill(&mut number).map_err(|error| {
-            ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}"))
+            ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
         })?;
         let (sender, pieces) = mpsc::channel(PIECES);
         let (core, bill) = (self.clone(), Bill { served, terms, checked, input });
@@ -168,7 +168,7 @@ impl Answers {
                     break (reason, Some(usage));
                 }
                 Some(GenerateEvent::Failed(error)) => return Err(generate_error(&error)),
-                None if count == 0 => return Err(ServiceError::bad_request("client-left", "the client left")),
+                None if count == 0 => return Err(ServiceError::new(Code::ClientLeft, "the client left")),
                 None => break (FinishReason::Length, None),
             }
         };
@@ -176,7 +176,7 @@ impl Answers {
         let count = usage.map_or(count, |usage| u32::try_from(usage.completion_tokens).unwrap_or(u32::MAX));
         let prompt_tokens = usage.map_or(0, |usage| u32::try_from(usage.prompt_tokens).unwrap_or(u32::MAX));
         let Some(sampling) = bill.input.sampling.as_mut() else {
-            return Err(ServiceError::internal("no-sampling", "a completion without sampling"));
+            return Err(ServiceError::new(Code::NoSampling, "a completion without sampling"));
         };
         if usage.is_none() || sampling.max_tokens == 0 {
             // With the same bound another node ends at the same token; one more is for the token that ends the answer.
@@ -241,8 +241,8 @@ fn method_of(served: &ServedModel) -> Method {
 fn decoder(served: &ServedModel) -> ServiceResult<(&GenerateHandle, Option<AdapterKey>)> {
     match &served.engine {
         Engine::Decoder(handle, key) => Ok((handle, *key)),
-        Engine::Encoder(..) => Err(ServiceError::unprocessable(
-            "no-decoder",
+        Engine::Encoder(..) => Err(ServiceError::new(
+            Code::NoDecoder,
             format!("model {} writes no text; ask it at /v1/classify or /v1/embeddings", served.release.name),
         )),
     }

@@ -5,7 +5,7 @@ use datanet_inference::serve::{EncodeRequest, ServeError};
 use datanet_types::release::Task;
 
 use super::Answers;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::serve_error;
 use crate::models::served::Engine;
 
@@ -15,7 +15,7 @@ impl Answers {
         let served = self.models.served_model(model, Task::Embed)?;
         let Engine::Encoder(handle, key) = &served.engine else {
             let detail = format!("model {model} writes text; ask it at /v1/completions");
-            return Err(ServiceError::unprocessable("no-embeddings", detail));
+            return Err(ServiceError::new(Code::NoEmbeddings, detail));
         };
         let request = EncodeRequest { texts, adapter: *key };
         match handle.embed(request.clone()).await {

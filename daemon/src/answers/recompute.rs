@@ -4,7 +4,7 @@ use datanet_ledger::component::models::Model;
 use datanet_types::receipt::{AskInput, AskOutput, Method};
 
 use super::Answers;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Answers {
     /// What `model` answers to `input`, with the influences or matches that `method` gives; contributions that are revoked
@@ -22,7 +22,7 @@ impl Answers {
         }
         if !input.classify || method != Method::Influence {
             let detail = "the receipt speaks of an answer that this kind of model does not give";
-            return Err(ServiceError::unprocessable("bad-receipt", detail));
+            return Err(ServiceError::new(Code::BadReceipt, detail));
         }
         Ok(self.classified(&served, &input.text).await?.0)
     }

@@ -8,7 +8,7 @@ use datanet_types::receipt::{AskOutput, Credit, SpanMatch, span_weights};
 use datanet_types::split::split;
 
 use super::Answers;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::corpus::Corpus;
 use crate::models::served::ServedModel;
 use crate::records::TrainingRecord;
@@ -20,7 +20,7 @@ impl Answers {
         let corpus = served.corpus.get_or_try_init(async || self.corpus(served).await).await?.clone();
         let text = answer.to_owned();
         let found = tokio::task::spawn_blocking(move || corpus.matches(&text)).await;
-        let mut found = found.map_err(|error| ServiceError::internal("spans", error.to_string()))?;
+        let mut found = found.map_err(|error| ServiceError::caused(Code::Spans, error))?;
         let revoked = self.chain.revoked_of(&served.release)?;
         found.retain(|(span, _)| !revoked.contains(&span.contribution));
         let parts: Vec<u64> = found.iter().map(|(_, credit)| (credit * 1e6).round() as u64).collect();
@@ -45,6 +45,6 @@ impl Answers {
             records.extend(data.records.into_iter().map(|record| (at(&record), record.record)));
         }
         let built = tokio::task::spawn_blocking(move || Corpus::build(records)).await;
-        built.map_err(|error| ServiceError::internal("spans", error.to_string()))?.map(Arc::new)
+        built.map_err(|error| ServiceError::caused(Code::Spans, error))?.map(Arc::new)
     }
 }

@@ -15,7 +15,7 @@ use datanet_types::{BlobHash, DatanetId, ReceiptId};
 use super::Answers;
 use super::compare::{Comparison, compare};
 use crate::billing::terms::terms;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::index_error;
 
 /// What checking found.
@@ -60,7 +60,7 @@ impl Answers {
             let detail = format!(
                 "no node that this one is connected to has receipt {id}; receipts are fetched from the node that answered, which must be reachable"
             );
-            ServiceError::not_found("unknown-receipt", detail)
+            ServiceError::new(Code::UnknownReceipt, detail)
         })?;
         self.blobs.read(&blob, limit).await
     }
@@ -69,7 +69,7 @@ impl Answers {
     pub async fn answer_record(&self, id: &ReceiptId) -> ServiceResult<AnswerRecord> {
         let bytes = self.answer_record_bytes(id).await?;
         AnswerRecord::verify(&bytes, self.chain.id())
-            .map_err(|error| ServiceError::unprocessable("bad-receipt", format!("{id} is no good receipt: {error}")))
+            .map_err(|error| ServiceError::new(Code::BadReceipt, format!("{id} is no good receipt: {error}")))
     }
 
     /// Checks a record in full. An error means that nothing can be said, for example because blobs are missing here.
@@ -122,8 +122,8 @@ impl Answers {
         let known = if receipt.height <= height {
             Ok(format!("height {} is known here", receipt.height))
         } else {
-            return Err(ServiceError::unavailable(
-                "behind",
+            return Err(ServiceError::new(
+                Code::Behind,
                 format!("the receipt is of height {}, this node is at {height}; try again in a moment", receipt.height),
             ));
         };

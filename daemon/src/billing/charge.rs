@@ -8,7 +8,7 @@ use datanet_types::{Amount, ReceiptId};
 use super::payment::Checked;
 use super::{Billing, owed};
 use crate::db::accruals::Charge;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Billing {
     /// The latest receipts issued here, newest first: number and id.
@@ -37,8 +37,8 @@ impl Billing {
         let bytes = record.to_bytes();
         if bytes.len() > MAX_ANSWER_RECORD_BYTES {
             // Nobody could read its receipt, so nobody may be charged for it.
-            return Err(ServiceError::too_large(
-                "answer-too-long",
+            return Err(ServiceError::new(
+                Code::AnswerTooLong,
                 format!("question and answer take {} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}", bytes.len()),
             ));
         }

@@ -8,7 +8,7 @@ use datanet_types::{Action, Address, Amount, ContributionId, DatanetId, NodeKey,
 use super::Billing;
 use super::statement::{MAX_STATEMENT_BYTES, Statement};
 use crate::db::accruals::EarningRole;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Epochs read for one node at most, the latest.
 const MAX_EPOCHS: usize = 1_000;
@@ -130,9 +130,8 @@ impl Billing {
     async fn statement(&self, epoch: &Epoch) -> ServiceResult<Statement> {
         self.blobs.bring(&epoch.statement, None, MAX_STATEMENT_BYTES, &[epoch.node]).await?;
         let bytes = self.blobs.read(&epoch.statement, MAX_STATEMENT_BYTES).await?;
-        Statement::parse(&bytes, self.chain.id(), &epoch.node, &epoch.root).map_err(|reason| {
-            ServiceError::unprocessable("bad-statement", format!("statement {}: {reason}", epoch.statement))
-        })
+        Statement::parse(&bytes, self.chain.id(), &epoch.node, &epoch.root)
+            .map_err(|reason| ServiceError::new(Code::BadStatement, format!("statement {}: {reason}", epoch.statement)))
     }
 }
 

@@ -5,7 +5,7 @@ use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, ChannelId, SigningKey};
 
 use super::Billing;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Blocks before a channel's expiry in which it is no longer accepted: the node needs them to settle.
 pub const SETTLE_MARGIN: u64 = 100;
@@ -36,9 +36,7 @@ impl Billing {
     /// How a caller pays: by a voucher, by an account of this node, or not at all.
     pub fn payment(&self, voucher: Option<SignedVoucher>, account: Option<String>) -> ServiceResult<Payment> {
         match (voucher, account) {
-            (Some(_), Some(_)) => {
-                Err(ServiceError::bad_request("two-payments", "send a voucher or an account, not both"))
-            }
+            (Some(_), Some(_)) => Err(ServiceError::new(Code::TwoPayments, "send a voucher or an account, not both")),
             (Some(voucher), None) => Ok(Payment::Voucher(voucher)),
             (None, Some(name)) => Ok(Payment::Account(Box::new(self.keyring.get(&name)?))),
             (None, None) => Ok(Payment::None),
@@ -56,8 +54,8 @@ impl Billing {
             return Ok(Checked::Free);
         }
         match payment {
-            Payment::None => Err(ServiceError::payment_required(
-                "payment-required",
+            Payment::None => Err(ServiceError::new(
+                Code::PaymentRequired,
                 format!(
                     "an answer costs {price} base units: open a channel with node {} (`datanet channel open`), then send a voucher or the name of the paying account",
                     self.identity.node_key()
@@ -66,8 +64,8 @@ impl Billing {
             Payment::Voucher(voucher) => {
                 let channel = self.usable_channel(&voucher.channel)?;
                 voucher.verify(self.chain.id(), &channel.payer_key).map_err(|_| {
-                    ServiceError::payment_required(
-                        "bad-voucher",
+                    ServiceError::new(
+                        Code::BadVoucher,
                         "the voucher is not signed by the channel's payer for this chain",
                     )
                 })?;
@@ -116,8 +114,8 @@ impl Billing {
         let last = self.last_amount(&channel.id)?;
         let expected = last.saturating_add(price);
         if expected > channel.deposit {
-            return Err(ServiceError::payment_required(
-                "channel-exhausted",
+            return Err(ServiceError::new(
+                Code::ChannelExhausted,
                 format!(
                     "the channel's deposit of {} does not cover {expected} ({last} spent, {price} for this answer); open another channel",
                     channel.deposit
@@ -126,8 +124,8 @@ impl Billing {
         }
         if cumulative != expected {
             let how = if cumulative <= last { "goes backwards" } else { "is not for the price" };
-            return Err(ServiceError::payment_required(
-                "wrong-voucher-amount",
+            return Err(ServiceError::new(
+                Code::WrongVoucherAmount,
                 format!(
                     "the voucher of {cumulative} {how}: {last} is promised already and the answer costs {price}, so sign for {expected}"
                 ),
@@ -139,20 +137,20 @@ impl Billing {
     /// A channel to this node that is open and not about to expire.
     fn usable_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
         let channel = channels::get(&self.chain.reader()?, id)?.ok_or_else(|| {
-            ServiceError::payment_required(
-                "unknown-channel",
+            ServiceError::new(
+                Code::NoChannel,
                 format!("there is no channel {id}; open one with `datanet channel open`"),
             )
         })?;
         if channel.node != self.identity.node_key() {
-            return Err(ServiceError::payment_required(
-                "foreign-channel",
+            return Err(ServiceError::new(
+                Code::ForeignChannel,
                 format!("channel {id} pays node {}, this is {}", channel.node, self.identity.node_key()),
             ));
         }
         if !is_usable(&channel, self.chain.height()) {
-            return Err(ServiceError::payment_required(
-                "channel-expired",
+            return Err(ServiceError::new(
+                Code::ChannelExpired,
                 format!(
                     "channel {id} is closed or expires at height {} (this is {}); open another",
                     channel.expiry,
@@ -176,8 +174,8 @@ impl Billing {
             }
         }
         best.map(|(_, channel)| channel).ok_or_else(|| {
-            ServiceError::payment_required(
-                "no-channel",
+            ServiceError::new(
+                Code::NoChannel,
                 format!(
                     "account {} has no open channel with node {node}; open one with `datanet channel open`",
                     key.address()

@@ -15,7 +15,7 @@ use super::Billing;
 use super::payment::SETTLE_MARGIN;
 use super::statement::Statement;
 use crate::db::settling::Settling;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// An epoch that is on the ledger.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -120,6 +120,6 @@ impl Billing {
     pub async fn settle_now(&self) -> ServiceResult<Settled> {
         self.settle()
             .await?
-            .ok_or_else(|| ServiceError::conflict("nothing-to-settle", "no paid answers since the last settlement"))
+            .ok_or_else(|| ServiceError::new(Code::NothingToSettle, "no paid answers since the last settlement"))
     }
 }

@@ -7,7 +7,7 @@ use datanet_types::{Address, Amount, Digest, NodeKey};
 
 use crate::db::accruals::EarningLine;
 use crate::db::settling::Settling;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Longest statement read, in bytes: about 300,000 lines.
 pub const MAX_STATEMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -51,7 +51,7 @@ impl Statement {
 
     /// The bytes stored as a blob.
     pub fn to_bytes(&self) -> ServiceResult<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| ServiceError::internal("statement", error.to_string()))
+        serde_json::to_vec(self).map_err(|error| ServiceError::caused(Code::Statement, error))
     }
 
     /// Reads a statement and checks that it is the one meant: chain, node, and the root that the ledger holds.

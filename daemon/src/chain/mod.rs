@@ -19,7 +19,7 @@ use datanet_ledger::{CommitInfo, LedgerHandle, LedgerReader};
 use tokio::sync::watch;
 
 use crate::cometbft::RpcClient;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// What orders transactions.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl Chain {
     pub fn reader(&self) -> ServiceResult<LedgerReader> {
         let reader = self.inner.ledger.reader();
         if reader.height() == 0 {
-            return Err(ServiceError::unavailable("no-blocks", "the ledger has no block yet; wait a moment"));
+            return Err(ServiceError::new(Code::NoBlocks, "the ledger has no block yet; wait a moment"));
         }
         Ok(reader)
     }

@@ -5,7 +5,7 @@ use datanet_ledger::component::models::{self, Model, Taint};
 use datanet_types::{ContributionId, ModelId};
 
 use super::Chain;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Revoked contributions named of one model at most; more only say the same.
 const MAX_TAINT: usize = 100;
@@ -57,8 +57,8 @@ impl Chain {
     /// A model on the ledger, or an error that says that there is none.
     pub fn registered_model(&self, id: &ModelId) -> ServiceResult<Model> {
         models::get(&self.reader()?, id)?.ok_or_else(|| {
-            ServiceError::not_found(
-                "unknown-model",
+            ServiceError::new(
+                Code::UnknownModel,
                 format!("no model {id} is on the ledger; `GET /v1/models` lists them"),
             )
         })

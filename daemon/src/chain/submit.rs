@@ -5,7 +5,7 @@ use datanet_types::tx::{TxBody, tx_hash};
 use datanet_types::{Action, SigningKey, TxHash};
 
 use super::{Chain, Engine};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Blocks a transaction of this node may wait before it expires.
 const TTL_BLOCKS: u64 = 300;
@@ -41,7 +41,7 @@ impl Chain {
     pub fn sign(&self, key: &SigningKey, action: Action) -> ServiceResult<Vec<u8>> {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|error| {
-            ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}"))
+            ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
         })?;
         let body = TxBody {
             chain_id: self.id().to_owned(),
@@ -59,8 +59,8 @@ impl Chain {
         let (code, log) = match self.engine() {
             Engine::CometBft(rpc) => {
                 let reply = rpc.broadcast_tx_sync(&bytes).await.map_err(|error| {
-                    ServiceError::unavailable(
-                        "consensus-unreachable",
+                    ServiceError::new(
+                        Code::ConsensusUnreachable,
                         format!("CometBFT did not take the transaction: {error}"),
                     )
                 })?;
@@ -68,8 +68,8 @@ impl Chain {
             }
             Engine::Solo(solo) => {
                 let outcome = solo.submit(bytes).await.map_err(|error| {
-                    ServiceError::unavailable(
-                        "consensus-unreachable",
+                    ServiceError::new(
+                        Code::ConsensusUnreachable,
                         format!("the solo engine did not take the transaction: {error}"),
                     )
                 })?;
@@ -88,7 +88,7 @@ impl Chain {
     /// Like [`Chain::execute`], for bytes already signed.
     pub async fn execute_bytes(&self, bytes: Vec<u8>) -> ServiceResult<Committed> {
         let verified = datanet_types::SignedTx::verify(&bytes, self.id())
-            .map_err(|error| ServiceError::unprocessable("bad-transaction", error.to_string()))?;
+            .map_err(|error| ServiceError::caused(Code::BadTransaction, error))?;
         let hash = self.submit(bytes).await?;
         let status = self.wait(&hash, verified.body.expiry).await?;
         if status.code != 0 {
@@ -119,13 +119,13 @@ impl Chain {
                 return Ok(status);
             }
             if height > expiry {
-                return Err(ServiceError::timed_out(
-                    "transaction-expired",
+                return Err(ServiceError::new(
+                    Code::TransactionExpired,
                     format!("transaction {hash} was in no block up to height {expiry}; send it again"),
                 ));
             }
             if commits.changed().await.is_err() {
-                return Err(ServiceError::unavailable("shutting-down", "the node is shutting down"));
+                return Err(ServiceError::new(Code::ShuttingDown, "the node is shutting down"));
             }
         }
     }
@@ -139,10 +139,10 @@ fn event(record: &datanet_ledger::store::EventRecord) -> Event {
 /// The ledger's refusal as an error of the request.
 fn refused(code: u32, log: &str) -> ServiceError {
     use datanet_ledger::code;
-    let make = match code {
-        code::FUNDS | code::FEE => ServiceError::payment_required,
-        code::REPLAYED => ServiceError::conflict,
-        _ => ServiceError::unprocessable,
+    let why = match code {
+        code::FUNDS | code::FEE => Code::InsufficientFunds,
+        code::REPLAYED => Code::TransactionReplayed,
+        _ => Code::TransactionRefused,
     };
-    make("transaction-refused", format!("{log} (code {code})"))
+    ServiceError::new(why, format!("{log} (code {code})"))
 }

@@ -12,7 +12,7 @@ use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest
 use serde_json::value::RawValue;
 
 use super::Chain;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// A contribution with its committee.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -99,9 +99,9 @@ impl Chain {
     pub fn contribution_and_datanet(&self, id: &ContributionId) -> ServiceResult<(Contribution, Datanet)> {
         let reader = self.reader()?;
         let contribution = contributions::get(&reader, id)?
-            .ok_or_else(|| ServiceError::not_found("unknown-contribution", format!("there is no contribution {id}")))?;
+            .ok_or_else(|| ServiceError::new(Code::UnknownContribution, format!("there is no contribution {id}")))?;
         let datanet = datanets::get(&reader, &contribution.datanet)?
-            .ok_or_else(|| ServiceError::internal("ledger-state", format!("contribution {id} has no datanet")))?;
+            .ok_or_else(|| ServiceError::new(Code::LedgerState, format!("contribution {id} has no datanet")))?;
         Ok((contribution, datanet))
     }
 
@@ -212,5 +212,5 @@ fn reason(contribution: &Contribution) -> String {
 
 /// There is no such datanet.
 pub fn unknown_datanet(id: &impl std::fmt::Display) -> ServiceError {
-    ServiceError::not_found("unknown-datanet", format!("no datanet {id}; `GET /v1/datanets` lists them"))
+    ServiceError::new(Code::UnknownDatanet, format!("no datanet {id}; `GET /v1/datanets` lists them"))
 }

@@ -29,15 +29,15 @@ pub fn in_words(problem: &Problem) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ServiceError;
+    use crate::error::{Code, ServiceError};
 
     #[test]
     fn routes_and_fields_are_called_by_their_commands_and_options() {
         let said = |error: ServiceError| in_words(&Problem::from(&error));
-        let unknown = ServiceError::not_found("unknown-model", "no model \"x\"; `GET /v1/models` lists them");
+        let unknown = ServiceError::new(Code::UnknownModel, "no model \"x\"; `GET /v1/models` lists them");
         assert_eq!(said(unknown), "no model \"x\"; `datanet model list` shows them");
         let money = "an answer costs 7 base units: open a channel with node 5e (`datanet channel open`), then send a voucher or the name of the paying account";
-        let money = said(ServiceError::payment_required("payment-required", money));
+        let money = said(ServiceError::new(Code::PaymentRequired, money));
         assert!(money.contains("`datanet channel open --account NAME --deposit N`"), "{money}");
         assert!(money.ends_with("then name the paying account with --account NAME"), "{money}");
     }

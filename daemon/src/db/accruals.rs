@@ -9,7 +9,7 @@ use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, Recei
 use redb::WriteTransaction;
 
 use super::{LocalStore, receipts, table};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Channel to its latest voucher.
 const VOUCHERS: table::Table = redb::TableDefinition::new("vouchers");
@@ -117,7 +117,7 @@ impl LocalStore {
         self.write(|tx| {
             let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
             if sequence != last.saturating_add(1) {
-                return Err(ServiceError::conflict("stale-sequence", "another answer was recorded first; try again"));
+                return Err(ServiceError::new(Code::StaleSequence, "another answer was recorded first; try again"));
             }
             table::put(tx, META, SEQUENCE, &sequence)?;
             receipts::insert(tx, sequence, receipt)?;
@@ -162,8 +162,8 @@ fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) 
     let last = last.map_or(0, |voucher| voucher.cumulative);
     let follows = voucher.cumulative > last && voucher.cumulative == charge.expected;
     if !follows {
-        return Err(ServiceError::conflict(
-            "stale-voucher",
+        return Err(ServiceError::new(
+            Code::StaleVoucher,
             format!(
                 "another answer was charged first: the channel stands at {last}; sign a voucher for {last} plus the price"
             ),
@@ -229,8 +229,8 @@ pub(super) mod tests {
     fn a_voucher_that_goes_backwards_changes_nothing() {
         let (_dir, store) = store();
         record(&store, &charge(1, 100, 100)).unwrap();
-        assert_eq!(record(&store, &charge(1, 50, 100)).unwrap_err().code, "stale-voucher");
-        assert_eq!(record(&store, &charge(1, 100, 100)).unwrap_err().code, "stale-voucher");
+        assert_eq!(record(&store, &charge(1, 50, 100)).unwrap_err().code, Code::StaleVoucher);
+        assert_eq!(record(&store, &charge(1, 100, 100)).unwrap_err().code, Code::StaleVoucher);
         assert_eq!(store.next_sequence().unwrap(), 2);
         let taken = store.write(|tx| take(tx, 10)).unwrap();
         assert_eq!((taken.len(), taken[0].totals.fees, taken[0].lines[0].1.amount), (1, 100, 60));

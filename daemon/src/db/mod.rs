@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use redb::ReadableDatabase;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// The node's private store; clones share it.
 #[derive(Clone)]
@@ -37,9 +37,9 @@ impl std::fmt::Debug for LocalStore {
 fn failed(error: impl std::fmt::Display) -> ServiceError {
     let text = error.to_string();
     if text.contains("No space left") {
-        return ServiceError::storage_full("disk-full", "the disk is full; free space and try again");
+        return ServiceError::new(Code::DiskFull, "the disk is full; free space and try again");
     }
-    ServiceError::internal("local-store", format!("the node's private store failed: {text}"))
+    ServiceError::new(Code::LocalStore, format!("the node's private store failed: {text}"))
 }
 
 /// Seconds since 1970, for people.

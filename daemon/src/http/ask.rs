@@ -12,7 +12,7 @@ use super::receipts::ReceiptView;
 use crate::answers::Answers;
 use crate::billing::Billing;
 use crate::chain::Chain;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// A question, or a passage to classify.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
@@ -79,22 +79,20 @@ fn input(request: &AskRequest) -> ServiceResult<AskInput> {
     let (text, classify) = match (&request.question, &request.text) {
         (Some(question), None) => (question, false),
         (None, Some(text)) => (text, true),
-        _ => return Err(ServiceError::bad_request("what-to-ask", "send either \"question\" or \"text\"")),
+        _ => return Err(ServiceError::new(Code::WhatToAsk, "send either \"question\" or \"text\"")),
     };
     if text.trim().is_empty() {
-        return Err(ServiceError::bad_request("empty-text", "the question or passage is empty"));
+        return Err(ServiceError::new(Code::EmptyText, "the question or passage is empty"));
     }
     /// Longest question or passage in bytes.
     const MAX_TEXT: usize = 64 * 1024;
     if text.len() > MAX_TEXT {
-        return Err(ServiceError::too_large(
-            "text-too-long",
-            format!("a question or passage is at most {MAX_TEXT} bytes"),
-        ));
+        return Err(ServiceError::new(Code::TextTooLong, format!("a question or passage is at most {MAX_TEXT} bytes")));
     }
     let neighbours = request.neighbours.unwrap_or(0);
     if neighbours > MAX_NEIGHBOURS {
-        return Err(ServiceError::bad_request("neighbours", format!("\"neighbours\" is at most {MAX_NEIGHBOURS}")));
+        return Err(ServiceError::new(Code::BadParameter, format!("\"neighbours\" is at most {MAX_NEIGHBOURS}"))
+            .about("neighbours"));
     }
     Ok(AskInput { text: text.clone(), classify, neighbours, sampling: None })
 }

@@ -11,7 +11,7 @@ use super::extract::{Body, Query, Segment};
 use crate::billing::Billing;
 use crate::billing::payment::SETTLE_MARGIN;
 use crate::chain::Chain;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Identity;
 use crate::keyring::Keyring;
 
@@ -106,10 +106,7 @@ pub async fn open(
     let least = chain.params()?.channel_min_blocks.max(SETTLE_MARGIN.saturating_mul(2));
     let blocks = new.blocks.unwrap_or(least.saturating_mul(10));
     if blocks < least {
-        return Err(ServiceError::unprocessable(
-            "channel-too-short",
-            format!("a channel lasts at least {least} blocks"),
-        ));
+        return Err(ServiceError::new(Code::ChannelTooShort, format!("a channel lasts at least {least} blocks")));
     }
     // A few blocks more than asked for, since the transaction lands a little later.
     let expiry = chain.height().saturating_add(blocks).saturating_add(10);
@@ -127,12 +124,9 @@ pub async fn close(
     Segment(id): Segment<ChannelId>,
 ) -> ServiceResult<Json<ClosedChannel>> {
     let channel = channels::get(&chain.reader()?, &id)?
-        .ok_or_else(|| ServiceError::not_found("unknown-channel", format!("there is no channel {id}")))?;
+        .ok_or_else(|| ServiceError::new(Code::UnknownChannel, format!("there is no channel {id}")))?;
     let key = keyring.by_address(&channel.payer).ok_or_else(|| {
-        ServiceError::forbidden(
-            "not-your-channel",
-            format!("the key of its payer {} is not on this node", channel.payer),
-        )
+        ServiceError::new(Code::NotYourChannel, format!("the key of its payer {} is not on this node", channel.payer))
     })?;
     let committed = chain.execute(&key, Action::CloseChannel(CloseChannel { channel: id })).await?;
     Ok(Json(ClosedChannel { tx: committed.hash }))

@@ -13,7 +13,7 @@ use super::receipts::ReceiptView;
 use crate::answers::Answers;
 use crate::answers::classify::{ClassifyAnswer, ClassifyAsk};
 use crate::billing::Billing;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Longest passage in bytes.
 const MAX_TEXT: usize = 64 * 1024;
@@ -108,7 +108,7 @@ pub async fn classify(
     check(&texts)?;
     if request.voucher.is_some() && texts.len() > 1 {
         let detail = "a voucher pays for one passage; send one at a time, or the name of a paying account";
-        return Err(ServiceError::bad_request("voucher", detail));
+        return Err(ServiceError::new(Code::BadParameter, detail).about("voucher"));
     }
     let (mut data, mut tokens, mut model_id) = (Vec::new(), 0_usize, ModelId::ZERO);
     for (index, text) in texts.into_iter().enumerate() {
@@ -130,13 +130,13 @@ pub async fn classify(
 
 fn check(texts: &[String]) -> ServiceResult<()> {
     if texts.is_empty() || texts.len() > MAX_INPUTS {
-        return Err(ServiceError::bad_request("input", format!("send 1 to {MAX_INPUTS} passages")));
+        return Err(ServiceError::new(Code::BadParameter, format!("send 1 to {MAX_INPUTS} passages")).about("input"));
     }
     if texts.iter().any(|text| text.trim().is_empty()) {
-        return Err(ServiceError::bad_request("empty-text", "a passage is empty"));
+        return Err(ServiceError::new(Code::EmptyText, "a passage is empty"));
     }
     if texts.iter().any(|text| text.len() > MAX_TEXT) {
-        return Err(ServiceError::too_large("text-too-long", format!("a passage is at most {MAX_TEXT} bytes")));
+        return Err(ServiceError::new(Code::TextTooLong, format!("a passage is at most {MAX_TEXT} bytes")));
     }
     Ok(())
 }

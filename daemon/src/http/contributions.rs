@@ -21,7 +21,7 @@ use super::limits::Place;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::chain::ContributionView;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::intake::Intake;
 use crate::intake::{Accepted, IntakeRequest, Upload};
 use crate::keyring::Keyring;
@@ -154,7 +154,7 @@ async fn upload(
 async fn receive(upload: &mut Upload, chunks: &mut BodyDataStream) -> ServiceResult<()> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
-            ServiceError::bad_request("body-broke-off", format!("the body broke off: {error}; send it again"))
+            ServiceError::new(Code::BodyBrokeOff, format!("the body broke off: {error}; send it again"))
         })?;
         upload.push(chunk).await?;
     }
@@ -171,8 +171,7 @@ fn linger(mut chunks: BodyDataStream) {
 fn format_of(headers: &HeaderMap) -> ServiceResult<Format> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Format::from_media_type(media_type).ok_or_else(|| {
-        ServiceError::unsupported(
-            "unknown-format",
+        ServiceError::new(Code::UnknownFormat,
             format!(
                 "Content-Type {media_type:?} is not read; send application/x-ndjson, text/csv, application/vnd.apache.parquet, text/markdown or text/plain"
             ),
@@ -182,8 +181,7 @@ fn format_of(headers: &HeaderMap) -> ServiceResult<Format> {
 
 fn text_header(headers: &HeaderMap, name: &str) -> ServiceResult<Option<String>> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    let text =
-        value.to_str().map_err(|_| ServiceError::bad_request("bad-header", format!("{name} must be plain text")))?;
+    let text = value.to_str().map_err(|_| ServiceError::new(Code::BadHeader, format!("{name} must be plain text")))?;
     Ok(Some(text.to_owned()))
 }
 
@@ -277,8 +275,8 @@ pub async fn records(
     let (contribution, datanet) = chain.contribution_and_datanet(&id)?;
     refuse_revoked(&contribution)?;
     if !blobs.has(&contribution.blob).await? {
-        return Err(ServiceError::unavailable(
-            "blob-not-here",
+        return Err(ServiceError::new(
+            Code::BlobNotHere,
             "this node does not have the contribution's bytes yet; try again in a moment",
         ));
     }
@@ -288,8 +286,7 @@ pub async fn records(
     };
     let batch = records.read(&contribution, &datanet, options).await?;
     let raw = |record: &datanet_inference::corpus::Record| {
-        RawValue::from_string(record.canonical().to_owned())
-            .map_err(|error| ServiceError::internal("record", error.to_string()))
+        RawValue::from_string(record.canonical().to_owned()).map_err(|error| ServiceError::caused(Code::Record, error))
     };
     let page: ServiceResult<Vec<_>> = batch.records.iter().map(|(_, record)| raw(record)).collect();
     Ok(Json(RecordsPage { total: contribution.records, records: page? }))
@@ -300,8 +297,8 @@ fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
         return Ok(());
     }
     let (id, height) = (contribution.id, contribution.revoked_height);
-    Err(ServiceError::not_found(
-        "revoked",
+    Err(ServiceError::new(
+        Code::Revoked,
         format!("contribution {id} was revoked at height {height}; its records are gone"),
     ))
 }
@@ -316,8 +313,8 @@ pub async fn revoke(
 ) -> ServiceResult<Json<Revoked>> {
     let (contribution, _) = chain.contribution_and_datanet(&id)?;
     let key = keyring.by_address(&contribution.contributor).ok_or_else(|| {
-        ServiceError::forbidden(
-            "foreign-contribution",
+        ServiceError::new(
+            Code::ForeignContribution,
             format!(
                 "contribution {id} was given by {}, whose key is not on this node; sign a revoke transaction there",
                 contribution.contributor

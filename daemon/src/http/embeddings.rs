@@ -8,7 +8,7 @@ use datanet_inference::engine::Embedding;
 use super::extract::Body;
 use crate::answers::Answers;
 use crate::embedder::Embedder;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// What to embed.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
@@ -80,10 +80,7 @@ pub async fn create(
         Input::Many(texts) => texts,
     };
     if texts.is_empty() || texts.iter().any(String::is_empty) {
-        return Err(ServiceError::bad_request(
-            "empty-input",
-            "input must hold at least one text, and none may be empty",
-        ));
+        return Err(ServiceError::new(Code::EmptyInput, "input must hold at least one text, and none may be empty"));
     }
     let own = embedder.info();
     let wanted = request.model.filter(|model| {
@@ -118,10 +115,8 @@ pub async fn create(
 fn check_dimensions(wanted: Option<usize>, embeddings: &[Embedding]) -> ServiceResult<()> {
     let dimensions = embeddings.first().map_or(0, |embedding| embedding.as_slice().len());
     if wanted.is_some_and(|wanted| wanted != dimensions) {
-        return Err(ServiceError::unprocessable(
-            "dimensions",
-            format!("the model's vectors have {dimensions} dimensions"),
-        ));
+        let detail = format!("the model's vectors have {dimensions} dimensions");
+        return Err(ServiceError::new(Code::BadParameter, detail).about("dimensions"));
     }
     Ok(())
 }

@@ -3,10 +3,11 @@
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::error::ServiceError;
+use crate::error::{Code, ServiceError};
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -18,15 +19,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => {
-                let status = rejection.status().as_u16();
-                let detail = match rejection {
-                    JsonRejection::JsonDataError(error) => does_not_read(&error),
-                    JsonRejection::JsonSyntaxError(error) => does_not_read(&error),
+                let detail = match &rejection {
+                    JsonRejection::JsonDataError(error) => does_not_read(error),
+                    JsonRejection::JsonSyntaxError(error) => does_not_read(error),
                     other => other.body_text(),
                 };
-                Err(ServiceError { status, code: "bad-body", detail })
+                Err(ServiceError::new(body_code(rejection.status()), detail))
             }
         }
+    }
+}
+
+/// Why a body was not taken.
+fn body_code(status: StatusCode) -> Code {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        StatusCode::UNPROCESSABLE_ENTITY => Code::BadField,
+        _ => Code::BadBody,
     }
 }
 
@@ -43,11 +53,10 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = ServiceError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| ServiceError {
-            status: rejection.status().as_u16(),
-            code: "bad-body",
-            detail: rejection.body_text(),
-        })
+        Bytes::from_request(request, state)
+            .await
+            .map(Self)
+            .map_err(|rejection| ServiceError::new(body_code(rejection.status()), rejection.body_text()))
     }
 }
 
@@ -60,7 +69,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ServiceError> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(ServiceError::bad_request("bad-query", rejection.body_text())),
+            Err(rejection) => Err(ServiceError::new(Code::BadQuery, rejection.body_text())),
         }
     }
 }
@@ -77,7 +86,7 @@ where
     type Rejection = ServiceError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ServiceError> {
-        let bad = |detail: String| ServiceError::bad_request("bad-path", detail);
+        let bad = |detail: String| ServiceError::new(Code::BadPath, detail);
         let axum::extract::Path(text) = axum::extract::Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|rejection| bad(rejection.body_text()))?;
@@ -103,10 +112,10 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_does_not_read_is_told_why_and_where() {
         let missing = refused(r#"{"model": "m"}"#).await;
-        assert_eq!(missing.status, 422);
+        assert_eq!(missing.code, Code::BadField);
         assert_eq!(missing.detail, "the body does not read: missing field `messages` at line 1 column 14");
         let broken = refused(r#"{"model": "#).await;
-        assert!(broken.status == 400 && broken.detail.contains("EOF while parsing"), "{broken}");
+        assert!(broken.code == Code::BadBody && broken.detail.contains("EOF while parsing"), "{broken}");
         let deep = refused(r#"{"messages": [1, "x"]}"#).await;
         assert!(deep.detail.contains("invalid type: string \"x\""), "{deep}");
     }

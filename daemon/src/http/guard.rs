@@ -11,7 +11,7 @@ use datanet_config::ApiConfig;
 use tower_http::cors::CorsLayer;
 
 use super::Guards;
-use crate::error::ServiceError;
+use crate::error::{Code, ServiceError};
 
 /// Whom the operator lets in besides this machine and the node's own pages.
 pub struct Allowed {
@@ -55,8 +55,8 @@ fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &Allowed) -> Result<
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
     let Some(host) = host.filter(|host| is_ours(host, &allowed.hosts)) else {
-        return Err(ServiceError::forbidden(
-            "foreign-host",
+        return Err(ServiceError::new(
+            Code::ForeignHost,
             format!(
                 "the Host header {host:?} is not this node's; use 127.0.0.1 or localhost, or add the name to api.allowed_hosts"
             ),
@@ -69,8 +69,8 @@ fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &Allowed) -> Result<
     if ours || allowed.origins.iter().any(|other| other.eq_ignore_ascii_case(origin)) {
         return Ok(());
     }
-    Err(ServiceError::forbidden(
-        "foreign-origin",
+    Err(ServiceError::new(
+        Code::ForeignOrigin,
         "requests from pages of other origins are refused; call the API from a program or from this node's own pages, or add the page's origin to api.allowed_origins",
     ))
 }
@@ -95,13 +95,10 @@ fn token(headers: &HeaderMap, expected: &str) -> Result<(), ServiceError> {
         return Ok(());
     }
     let what = if given.is_some() { "wrong" } else { "missing" };
-    Err(ServiceError {
-        status: 401,
-        code: "token",
-        detail: format!(
-            "the token is {what}; send `Authorization: Bearer …` with what stands in the node's api-token file"
-        ),
-    })
+    Err(ServiceError::new(
+        Code::Token,
+        format!("the token is {what}; send `Authorization: Bearer …` with what stands in the node's api-token file"),
+    ))
 }
 
 #[cfg(test)]
@@ -114,7 +111,7 @@ mod tests {
 
     fn check(pairs: &[(&'static str, &str)]) -> Result<(), &'static str> {
         let allowed = Allowed { hosts: vec!["node.lan".into()], origins: vec!["https://app.example".into()] };
-        host_and_origin(&headers(pairs), &Uri::from_static("/v1/status"), &allowed).map_err(|error| error.code)
+        host_and_origin(&headers(pairs), &Uri::from_static("/v1/status"), &allowed).map_err(|error| error.code.as_str())
     }
 
     #[test]
@@ -146,7 +143,7 @@ mod tests {
     #[test]
     fn only_the_right_token_passes() {
         assert!(token(&headers(&[("authorization", "Bearer secret")]), "secret").is_ok());
-        assert_eq!(token(&headers(&[("authorization", "Bearer other")]), "secret").unwrap_err().status, 401);
+        assert_eq!(token(&headers(&[("authorization", "Bearer other")]), "secret").unwrap_err().code, Code::Token);
         assert!(token(&headers(&[]), "secret").unwrap_err().detail.contains("missing"));
     }
 }

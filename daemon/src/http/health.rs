@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::chain::Chain;
-use crate::error::ServiceError;
+use crate::error::{Code, ServiceError};
 
 /// How the node is.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -23,13 +23,10 @@ pub async fn live() -> Json<Health> {
 #[utoipa::path(get, path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Health), (status = 503, body = super::Problem)))]
 pub async fn ready(State(chain): State<Chain>) -> Result<Json<Health>, ServiceError> {
     if chain.height() == 0 {
-        return Err(ServiceError::unavailable("no-blocks", "the ledger has no block yet; wait a moment"));
+        return Err(ServiceError::new(Code::NoBlocks, "the ledger has no block yet; wait a moment"));
     }
     if chain.catching_up().await {
-        return Err(ServiceError::unavailable(
-            "catching-up",
-            "the ledger is catching up with its peers; wait a moment",
-        ));
+        return Err(ServiceError::new(Code::CatchingUp, "the ledger is catching up with its peers; wait a moment"));
     }
     Ok(Json(Health { status: "ok" }))
 }

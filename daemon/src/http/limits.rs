@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Guards;
-use crate::error::ServiceError;
+use crate::error::{Code, ServiceError};
 
 /// How long a body may stand still before its request is given up.
 pub const BODY_STALL: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaph
 pub async fn count_in(State(guards): State<Guards>, mut request: Request, next: Next) -> Response {
     let Ok(place) = guards.places.clone().try_acquire_owned() else {
         let detail = "the node serves as many requests as api.max_requests allows; try again in a moment";
-        return ServiceError::overloaded("too-many-requests", detail).into_response();
+        return ServiceError::new(Code::TooManyRequests, detail).into_response();
     };
     let place = Place(Arc::new(place));
     request.extensions_mut().insert(place.clone());
@@ -45,6 +45,6 @@ pub async fn end_with_the_node(State(guards): State<Guards>, request: Request, n
     };
     tokio::select! {
         response = next.run(request) => response,
-        () = stopped => ServiceError::unavailable("shutting-down", "the node is shutting down").into_response(),
+        () = stopped => ServiceError::new(Code::ShuttingDown, "the node is shutting down").into_response(),
     }
 }

@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::Guards;
+use crate::error::{Code, ServiceError};
 use crate::status::StatusService;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,7 +93,7 @@ pub async fn metrics(State(status): State<StatusService>, Extension(metrics): Ex
     }
     let mut text = String::new();
     if encode(&mut text, &metrics.registry).is_err() {
-        return crate::error::ServiceError::internal("metrics", "metrics could not be written").into_response();
+        return ServiceError::new(Code::Metrics, "metrics could not be written").into_response();
     }
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

@@ -54,7 +54,7 @@ use crate::billing::Billing;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::embedder::Embedder;
-use crate::error::ServiceError;
+use crate::error::{Code, ServiceError};
 use crate::intake::Intake;
 use crate::keyring::{Identity, Keyring};
 use crate::models::Models;
@@ -219,20 +219,20 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
 }
 
 async fn unknown_route(uri: axum::http::Uri) -> ServiceError {
-    ServiceError::not_found("unknown-route", format!("there is nothing at {}; /docs shows what there is", uri.path()))
+    ServiceError::new(Code::UnknownRoute, format!("there is nothing at {}; /docs shows what there is", uri.path()))
 }
 
 async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> ServiceError {
     let detail = format!("{} does not take {method}; /docs shows what it takes", uri.path());
-    ServiceError { status: 405, code: "wrong-method", detail }
+    ServiceError::new(Code::WrongMethod, detail)
 }
 
 fn on_panic(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let what = what.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = %what, "a request handler panicked");
-    axum::response::IntoResponse::into_response(ServiceError::internal(
-        "panic",
+    axum::response::IntoResponse::into_response(ServiceError::new(
+        Code::Panic,
         "the node failed on this request; its log says more",
     ))
 }

@@ -15,7 +15,7 @@ use crate::chain::RegisteredModel;
 use crate::db::deployments::{Deployment, NamedModel, Undeployed};
 use crate::db::jobs::JobRecord;
 use crate::embedder::Embedder;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
 use crate::models::Models;
@@ -197,8 +197,8 @@ pub async fn show(
         return Ok(Json(ModelDetails { model: own, manifest: None, gate: None, lineage: Vec::new() }));
     }
     let model = chain.model_on_ledger(&models.model_named(&id)?)?.ok_or_else(|| {
-        ServiceError::not_found(
-            "unknown-model",
+        ServiceError::new(
+            Code::UnknownModel,
             format!("no model {id:?} here or on the ledger; `GET /v1/models` lists them"),
         )
     })?;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::error::ServiceError;
+use crate::error::{Code, ErrorKind, ServiceError};
 
 /// A problem as clients see it.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -34,61 +34,78 @@ pub struct OpenAiError {
     pub kind: String,
     /// OpenAI's code where there is one, else the problem's.
     pub code: String,
-    /// The parameter at fault, where the code names one.
+    /// The parameter at fault, where one is.
     pub param: Option<String>,
 }
 
 impl From<&ServiceError> for OpenAiError {
     fn from(error: &ServiceError) -> Self {
-        let kind = match error.status {
-            401 => "authentication_error",
-            402 => "insufficient_quota",
-            429 => "rate_limit_error",
-            500.. => "server_error",
+        let kind = match error.kind() {
+            ErrorKind::Unauthorized => "authentication_error",
+            ErrorKind::PaymentRequired => "insufficient_quota",
+            ErrorKind::Overloaded => "rate_limit_error",
+            kind if status(kind).is_server_error() => "server_error",
             _ => "invalid_request_error",
         };
         let code = match error.code {
-            "unknown-model" | "not-deployed" => "model_not_found",
-            "prompt-too-long" | "context-too-long" => "context_length_exceeded",
-            "token" => "invalid_api_key",
-            code => code,
+            Code::UnknownModel | Code::NotDeployed => "model_not_found",
+            Code::PromptTooLong | Code::ContextTooLong => "context_length_exceeded",
+            Code::Token => "invalid_api_key",
+            code => code.as_str(),
         };
-        // A code that is a parameter's name says which one.
-        let parameters = ["max_tokens", "temperature", "top_p", "stop", "n", "messages", "prompt", "logprobs", "input"];
-        let param = parameters.contains(&error.code).then(|| error.code.to_owned());
+        let param = error.param.map(str::to_owned);
         Self { message: error.detail.clone(), kind: kind.to_owned(), code: code.to_owned(), param }
     }
 }
 
 impl From<&ServiceError> for Problem {
     fn from(error: &ServiceError) -> Self {
-        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = status(error.kind());
         Self {
             kind: format!("urn:datanet:problem:{}", error.code),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
-            code: error.code.to_owned(),
+            code: error.code.to_string(),
             detail: error.detail.clone(),
             error: error.into(),
         }
     }
 }
 
+/// What a kind of error is in HTTP: the only place that says it.
+fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::BadRequest => StatusCode::BAD_REQUEST,
+        ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
+        ErrorKind::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorKind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+    }
+}
+
 impl IntoResponse for ServiceError {
     fn into_response(self) -> Response {
         // Not ready, or short of something, is no failure: whoever asks often would fill the log.
-        if self.status == 500 {
-            tracing::warn!(code = self.code, detail = %self.detail, "request failed");
+        if self.kind() == ErrorKind::Internal {
+            tracing::warn!(code = %self.code, detail = %self.detail, "request failed");
         }
-        let problem = Problem::from(&self);
-        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(problem)).into_response();
+        let mut response = (status(self.kind()), Json(Problem::from(&self))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == 429 || self.status == 503 {
+        if matches!(self.kind(), ErrorKind::Overloaded | ErrorKind::Unavailable) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if self.status == 401 {
+        if self.kind() == ErrorKind::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

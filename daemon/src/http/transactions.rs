@@ -9,7 +9,7 @@ use datanet_types::{Action, Address, Amount, SignedTx, TxHash};
 
 use super::extract::{Body, Raw, Segment};
 use crate::chain::Chain;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
 
 /// A transfer.
@@ -84,15 +84,13 @@ pub async fn submit(
     let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let bytes = if json { decode(&body)? } else { body.to_vec() };
     // Said here already, in full: the mempool would say it in a code.
-    SignedTx::verify(&bytes, chain.id())
-        .map_err(|error| ServiceError::unprocessable("bad-transaction", error.to_string()))?;
+    SignedTx::verify(&bytes, chain.id()).map_err(|error| ServiceError::caused(Code::BadTransaction, error))?;
     Ok((StatusCode::ACCEPTED, Json(Submitted { hash: chain.submit(bytes).await? })))
 }
 
 fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
-    let bad = |error: &dyn std::fmt::Display| {
-        ServiceError::bad_request("bad-body", format!("send {{\"tx\": base64}}: {error}"))
-    };
+    let bad =
+        |error: &dyn std::fmt::Display| ServiceError::new(Code::BadBody, format!("send {{\"tx\": base64}}: {error}"));
     let encoded: Encoded = serde_json::from_slice(body).map_err(|error| bad(&error))?;
     base64::engine::general_purpose::STANDARD.decode(encoded.tx).map_err(|error| bad(&error))
 }
@@ -101,12 +99,11 @@ fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
 #[utoipa::path(get, path = "/v1/tx/{hash}", tag = "ledger", params(("hash" = String, Path)), responses((status = 200, body = TxView), (status = 404, body = super::Problem)))]
 pub async fn show(State(chain): State<Chain>, Segment(hash): Segment<TxHash>) -> ServiceResult<Json<TxView>> {
     let status = chain.tx_status(&hash)?.ok_or_else(|| {
-        ServiceError::not_found(
-            "unknown-transaction",
+        ServiceError::new(
+            Code::UnknownTransaction,
             format!("transaction {hash} is in no block that this node remembers"),
         )
     })?;
-    let events =
-        serde_json::to_value(&status.events).map_err(|error| ServiceError::internal("events", error.to_string()))?;
+    let events = serde_json::to_value(&status.events).map_err(|error| ServiceError::caused(Code::Events, error))?;
     Ok(Json(TxView { hash, height: status.height, code: status.code, log: status.log, events }))
 }

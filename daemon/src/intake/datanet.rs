@@ -9,7 +9,7 @@ use datanet_types::{Action, Amount, BlobHash, DatanetId, SigningKey, TxHash};
 
 use super::Intake;
 use crate::blobs::holdout_tag;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::check_licence;
 
 /// A datanet to open.
@@ -51,15 +51,15 @@ pub struct OpenedDatanet {
 impl Intake {
     /// Opens a datanet that `key` owns; answers once it is on the ledger.
     pub async fn open_datanet(&self, key: &SigningKey, new: DatanetProposal) -> ServiceResult<OpenedDatanet> {
-        new.schema.validate().map_err(|error| ServiceError::unprocessable("bad-schema", error.to_string()))?;
+        new.schema.validate().map_err(|error| ServiceError::caused(Code::BadSchema, error))?;
         check_licence(&new.licence)?;
         check_holdout(&new)?;
         let id = DatanetId::derive(self.chain.id(), &key.address(), &new.name);
         let holdout_size = new.holdout.len() as u64;
         // Said before anything is kept: a name that is taken must not touch its datanet's held-out set.
         if datanets::by_name(&self.chain.reader()?, &new.name)?.is_some() {
-            return Err(ServiceError::conflict(
-                "name-taken",
+            return Err(ServiceError::new(
+                Code::NameTaken,
                 format!("a datanet named {:?} exists; choose another", new.name),
             ));
         }
@@ -94,8 +94,7 @@ impl Intake {
 }
 
 fn check_holdout(new: &DatanetProposal) -> ServiceResult<()> {
-    let bad =
-        |error: &dyn std::fmt::Display| ServiceError::unprocessable("bad-holdout", format!("held-out set: {error}"));
+    let bad = |error: &dyn std::fmt::Display| ServiceError::new(Code::BadHoldout, format!("held-out set: {error}"));
     let mut checker = StreamChecker::new(Format::Jsonl, &new.schema, Limits::default()).map_err(|error| bad(&error))?;
     checker.push(new.holdout.as_bytes()).map_err(|error| bad(&error))?;
     checker.finish().map(|_| ()).map_err(|error| bad(&error))

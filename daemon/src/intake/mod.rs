@@ -28,7 +28,7 @@ use crate::blobs::{BlobStore, contribution_tag};
 use crate::chain::{Chain, unknown_datanet};
 use crate::db::LocalStore;
 use crate::db::idempotency::StoredReply;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// What a contributor asks for.
 #[derive(Debug, Clone)]
@@ -111,8 +111,8 @@ impl Intake {
     /// Starts an upload: checks everything that can be checked before the first byte, and waits for its turn.
     pub async fn begin(&self, request: IntakeRequest) -> ServiceResult<Upload> {
         if request.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_BYTES) {
-            return Err(ServiceError::bad_request(
-                "bad-idempotency-key",
+            return Err(ServiceError::new(
+                Code::BadIdempotencyKey,
                 format!("Idempotency-Key is 1 to {MAX_KEY_BYTES} bytes"),
             ));
         }
@@ -120,8 +120,8 @@ impl Intake {
         let datanet = datanets::get(&reader, &request.datanet)?.ok_or_else(|| unknown_datanet(&request.datanet))?;
         let bond = request.bond.unwrap_or(datanet.min_bond);
         if bond < datanet.min_bond {
-            return Err(ServiceError::unprocessable(
-                "bond-too-small",
+            return Err(ServiceError::new(
+                Code::BondTooSmall,
                 format!("bond is {bond}, this datanet wants at least {}", datanet.min_bond),
             ));
         }
@@ -174,8 +174,8 @@ impl Intake {
         if contributions::get(&self.chain.reader()?, id)?.is_none() {
             return Ok(());
         }
-        Err(ServiceError::conflict(
-            "already-contributed",
+        Err(ServiceError::new(
+            Code::AlreadyContributed,
             format!("this account has given these bytes to this datanet before, as contribution {id}"),
         ))
     }
@@ -205,14 +205,14 @@ impl Intake {
     fn replay(&self, request: &IntakeRequest, fingerprint: &str) -> ServiceResult<Option<Accepted>> {
         let Some(key) = &request.idempotency_key else { return Ok(None) };
         let Some(stored) = self.db.reply(&scoped(&request.key.address(), key))? else { return Ok(None) };
-        let reply: Accepted = serde_json::from_value(stored.reply)
-            .map_err(|error| ServiceError::internal("stored-reply", error.to_string()))?;
+        let reply: Accepted =
+            serde_json::from_value(stored.reply).map_err(|error| ServiceError::caused(Code::StoredReply, error))?;
         if contributions::get(&self.chain.reader()?, &reply.id)?.is_none() {
             return Ok(None);
         }
         if stored.request != fingerprint {
-            return Err(ServiceError::unprocessable(
-                "idempotency-key-reused",
+            return Err(ServiceError::new(
+                Code::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another upload; use a new one",
             ));
         }
@@ -221,14 +221,14 @@ impl Intake {
 
     fn remember(&self, request: &IntakeRequest, fingerprint: String, reply: &Accepted) -> ServiceResult<()> {
         let Some(key) = &request.idempotency_key else { return Ok(()) };
-        let reply = serde_json::to_value(reply).map_err(|error| ServiceError::internal("reply", error.to_string()))?;
+        let reply = serde_json::to_value(reply).map_err(|error| ServiceError::caused(Code::Reply, error))?;
         let stored = StoredReply { request: fingerprint, reply };
         self.db.put_reply(&scoped(&request.key.address(), key), &stored)
     }
 
     async fn turn(&self) -> ServiceResult<OwnedSemaphorePermit> {
         let turn = self.turns.clone().acquire_owned().await;
-        turn.map_err(|_| ServiceError::unavailable("shutting-down", "the node is shutting down"))
+        turn.map_err(|_| ServiceError::new(Code::ShuttingDown, "the node is shutting down"))
     }
 
     async fn lane(&self, id: &ContributionId) -> MutexGuard<'_, ()> {

@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::IntakeRequest;
 use crate::blobs::{BlobStore, blob_error};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Chunks that wait for checker or disk: enough to keep them busy, little enough to stay small.
 const QUEUE: usize = 16;
@@ -82,8 +82,8 @@ impl Upload {
     pub async fn push(&mut self, chunk: Bytes) -> ServiceResult<()> {
         self.received = self.received.saturating_add(chunk.len() as u64);
         if self.received > self.limit {
-            return Err(ServiceError::too_large(
-                "body-too-large",
+            return Err(ServiceError::new(
+                Code::BodyTooLarge,
                 format!("a contribution is at most {} bytes; split it into several", self.limit),
             ));
         }
@@ -101,7 +101,7 @@ impl Upload {
     /// The body is complete: what [`super::Intake::finish`] puts on the ledger.
     pub async fn finish(self) -> ServiceResult<StoredUpload> {
         let Self { blobs, request, bond, schema, checker, mut store, turn, .. } = self;
-        let broke_off = |error: tokio::task::JoinError| ServiceError::internal("upload", error.to_string());
+        let broke_off = |error: tokio::task::JoinError| ServiceError::new(Code::Upload, error.to_string());
         drop(checker.chunks);
         let checked = checker.task.await.map_err(broke_off)??;
         // Good to its end: only now the store learns that this was the end.
@@ -120,8 +120,8 @@ impl Upload {
 fn ended(result: Result<Option<ServiceError>, tokio::task::JoinError>) -> ServiceError {
     match result {
         Ok(Some(error)) => error,
-        Ok(None) => ServiceError::internal("upload", "the upload stopped without a reason"),
-        Err(error) => ServiceError::internal("upload", error.to_string()),
+        Ok(None) => ServiceError::new(Code::Upload, "the upload stopped without a reason"),
+        Err(error) => ServiceError::new(Code::Upload, error.to_string()),
     }
 }
 
@@ -141,7 +141,7 @@ fn check(mut chunks: mpsc::Receiver<Bytes>, format: Format, schema: &Schema) -> 
 async fn check_parquet(blobs: &BlobStore, held: &HeldBlob, schema: Schema) -> ServiceResult<Summary> {
     let file = blobs.export_file(&BlobHash(held.hash())).await?;
     let checked = tokio::task::spawn_blocking(move || corpus::check_parquet(file, &schema, corpus::Limits::default()));
-    let checked = checked.await.map_err(|error| ServiceError::internal("upload", error.to_string()))?;
+    let checked = checked.await.map_err(|error| ServiceError::caused(Code::Upload, error))?;
     checked.map_err(corpus_error)
 }
 
@@ -149,6 +149,6 @@ async fn check_parquet(blobs: &BlobStore, held: &HeldBlob, schema: Schema) -> Se
 fn corpus_error(error: CorpusError) -> ServiceError {
     match error {
         CorpusError::Io(error) => ServiceError::io("cannot read the upload", &error),
-        other => ServiceError::unprocessable("bad-records", other.to_string()),
+        other => ServiceError::new(Code::BadRecords, other.to_string()),
     }
 }

@@ -9,7 +9,7 @@ use datanet_types::ModelId;
 
 use super::Models;
 use super::base_ids::BaseIds;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// A model that others are made from, on this node's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Models {
         }
         let (folder, ids) = (self.folder().to_owned(), self.base_ids.clone());
         let listed = tokio::task::spawn_blocking(move || list(&folder, &ids)).await;
-        bases.extend(listed.map_err(|error| ServiceError::internal("models-folder", error.to_string()))?);
+        bases.extend(listed.map_err(|error| ServiceError::caused(Code::ModelsFolder, error))?);
         Ok(bases)
     }
 
@@ -45,7 +45,7 @@ impl Models {
         }
         match self.model_named(name_or_id) {
             Ok(id) => self.base_by_id(&id).await,
-            Err(error) if error.code == "unknown-model" => {
+            Err(error) if error.code == Code::UnknownModel => {
                 self.check_folder(name_or_id).await?;
                 Err(unknown(name_or_id, &names, self.folder()))
             }
@@ -64,8 +64,8 @@ impl Models {
             if release.base.is_none() {
                 return Ok(Base { id: *id, name: release.name, folder });
             }
-            return Err(ServiceError::unprocessable(
-                "base-is-an-adapter",
+            return Err(ServiceError::new(
+                Code::BaseIsAnAdapter,
                 format!(
                     "model {} is an adapter; adapt what it adapts, {}",
                     release.name,
@@ -80,14 +80,14 @@ impl Models {
     async fn check_folder(&self, name: &str) -> ServiceResult<()> {
         let Ok(folder) = self.model_folder(name) else { return Ok(()) };
         let opened = tokio::task::spawn_blocking(move || ModelFolder::open(&folder)?.encoder(Storage::Mapped)).await;
-        let opened = opened.map_err(|error| ServiceError::internal("models-folder", error.to_string()))?;
+        let opened = opened.map_err(|error| ServiceError::caused(Code::ModelsFolder, error))?;
         opened.map(|_| ()).map_err(|error| bad_base(name, &error))
     }
 }
 
 fn unknown(name: &str, known: &str, folder: &Path) -> ServiceError {
-    ServiceError::not_found(
-        "unknown-model",
+    ServiceError::new(
+        Code::UnknownModel,
         format!("no base model {name:?} here; this node has {known}; put its folder into {}", folder.display()),
     )
 }
@@ -110,13 +110,12 @@ pub async fn check_base(base: &Base, job: &Job) -> ServiceResult<()> {
     check_task(base, job.task)?;
     let (folder, job) = (base.folder.clone(), job.clone());
     let checked = tokio::task::spawn_blocking(move || check_adapters(&job, &folder)).await;
-    let checked = checked.map_err(|error| ServiceError::internal("models-folder", error.to_string()))?;
-    checked
-        .map_err(|error| ServiceError::unprocessable("base-does-not-fit", format!("base model {}: {error}", base.name)))
+    let checked = checked.map_err(|error| ServiceError::caused(Code::ModelsFolder, error))?;
+    checked.map_err(|error| ServiceError::new(Code::BaseDoesNotFit, format!("base model {}: {error}", base.name)))
 }
 
 fn bad_base(name: &str, error: &BuildError) -> ServiceError {
-    ServiceError::unprocessable("bad-base-model", format!("base model {name}: {error}"))
+    ServiceError::new(Code::BadBaseModel, format!("base model {name}: {error}"))
 }
 
 /// Whether a model can be made into what is asked for, by its `config.json` or its ONNX file.
@@ -130,5 +129,5 @@ fn check_task(base: &Base, task: Task) -> ServiceResult<()> {
         return Ok(());
     }
     let (is, does) = if decoder { ("a decoder", "\"generate\"") } else { ("an encoder", "\"classify\" or \"embed\"") };
-    Err(ServiceError::unprocessable("base-does-not-fit", format!("{} is {is}: its task is {does}", base.name)))
+    Err(ServiceError::new(Code::BaseDoesNotFit, format!("{} is {is}: its task is {does}", base.name)))
 }

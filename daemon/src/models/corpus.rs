@@ -10,7 +10,7 @@ use datanet_inference::judge::{DuplicateIndex, RecordRef};
 use datanet_training::span::{Document, Index, IndexBuilder, MAX_VOCABULARY, Rules, Span};
 use datanet_types::receipt::SpanMatch;
 
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// The data behind a model, in which any stretch of words is found at once.
 #[derive(Debug)]
@@ -24,8 +24,7 @@ pub struct Corpus {
 impl Corpus {
     /// Over records in the order in which they became final.
     pub fn build(records: Vec<(RecordRef, Record)>) -> ServiceResult<Self> {
-        let failed =
-            |error: datanet_training::span::IndexError| ServiceError::unprocessable("spans", error.to_string());
+        let failed = |error: datanet_training::span::IndexError| ServiceError::new(Code::BadCorpus, error.to_string());
         let mut numbers: HashMap<String, u32> = HashMap::new();
         let mut tokens = Vec::new();
         for (_, record) in &records {

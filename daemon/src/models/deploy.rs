@@ -8,7 +8,7 @@ use super::Models;
 use super::served::ServedModel;
 use crate::db::deployments::{Deployment, NamedModel, Undeploy, Undeployed};
 use crate::db::now;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Models {
     /// Fetches a released model, checks it and serves it from now on, also after a restart. `name` leads to it from now on;
@@ -20,7 +20,7 @@ impl Models {
         check_name(&name)?;
         if self.bases().await?.iter().any(|base| base.name == name) {
             let detail = format!("{name:?} is a base model of this node; deploy under another name");
-            return Err(ServiceError::conflict("name-taken", detail));
+            return Err(ServiceError::new(Code::NameTaken, detail));
         }
         self.db.deploy(&Deployment { model: *id, deployed_at: now() }, &name)
     }
@@ -38,7 +38,7 @@ impl Models {
                 let known = names.iter().map(|named| format!("{:?}", named.name)).collect::<Vec<_>>().join(", ");
                 let known = if known.is_empty() { "nothing is".to_owned() } else { format!("there is {known}") };
                 let detail = format!("no model {name_or_id:?} is deployed here; {known}");
-                return Err(ServiceError::not_found("unknown-model", detail));
+                return Err(ServiceError::new(Code::UnknownModel, detail));
             }
         };
         let gone = self.db.undeploy(which.as_ref().map_or(Undeploy::Name(name_or_id), Undeploy::Model))?;
@@ -69,15 +69,15 @@ impl Models {
         let _one_at_a_time = self.deploying.lock().await;
         let names = self.db.model_names()?;
         let named = names.into_iter().find(|named| named.name == name).ok_or_else(|| {
-            ServiceError::not_found("unknown-model", format!("no model is deployed under the name {name:?}"))
+            ServiceError::new(Code::UnknownModel, format!("no model is deployed under the name {name:?}"))
         })?;
         let Some(before) = named.before.last() else {
             let detail = format!("{name:?} has led to no other model before; deploy one");
-            return Err(ServiceError::conflict("nothing-before", detail));
+            return Err(ServiceError::new(Code::NothingBefore, detail));
         };
         self.load_deployed(before).await?;
         let rolled = self.db.roll_back(name)?;
-        rolled.ok_or_else(|| ServiceError::conflict("nothing-before", format!("{name:?} has changed meanwhile")))
+        rolled.ok_or_else(|| ServiceError::new(Code::NothingBefore, format!("{name:?} has changed meanwhile")))
     }
 
     async fn load_deployed(&self, id: &ModelId) -> ServiceResult<Arc<ServedModel>> {
@@ -116,7 +116,7 @@ pub(super) fn check_name(name: &str) -> ServiceResult<()> {
         return Ok(());
     }
     let detail = "a model's name is 1 to 64 letters, digits, hyphens, underscores or dots, and no id";
-    Err(ServiceError::bad_request("bad-name", detail))
+    Err(ServiceError::new(Code::BadName, detail))
 }
 
 #[cfg(test)]

@@ -3,20 +3,18 @@
 use datanet_inference::generate::GenerateError;
 use datanet_inference::serve::ServeError;
 
-use crate::error::ServiceError;
+use crate::error::{Code, ServiceError};
 
 /// A failure of an encoder service.
 pub fn serve_error(error: &ServeError) -> ServiceError {
     match error {
-        error if error.is_overload() => ServiceError::overloaded("model-busy", error.to_string()),
-        ServeError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
-        ServeError::Adapter(_) | ServeError::Rank { .. } => {
-            ServiceError::unprocessable("bad-adapter", error.to_string())
-        }
-        ServeError::Text(_) => ServiceError::unprocessable("empty-text", error.to_string()),
-        ServeError::NoHead => ServiceError::unprocessable("no-head", error.to_string()),
-        ServeError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
-        other => ServiceError::internal("model-failed", other.to_string()),
+        error if error.is_overload() => ServiceError::new(Code::ModelBusy, error.to_string()),
+        ServeError::TooManyTexts { .. } => ServiceError::new(Code::TooManyTexts, error.to_string()),
+        ServeError::Adapter(_) | ServeError::Rank { .. } => ServiceError::new(Code::BadAdapter, error.to_string()),
+        ServeError::Text(_) => ServiceError::new(Code::EmptyText, error.to_string()),
+        ServeError::NoHead => ServiceError::new(Code::NoHead, error.to_string()),
+        ServeError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
+        other => ServiceError::new(Code::ModelFailed, other.to_string()),
     }
 }
 
@@ -24,12 +22,12 @@ pub fn serve_error(error: &ServeError) -> ServiceError {
 pub fn generate_error(error: &GenerateError) -> ServiceError {
     match error {
         GenerateError::Serve(error) => serve_error(error),
-        GenerateError::Sampling(_) => ServiceError::bad_request("sampling", error.to_string()),
-        GenerateError::Prompt(_) => ServiceError::bad_request("prompt", error.to_string()),
+        GenerateError::Sampling(_) => ServiceError::new(Code::Sampling, error.to_string()),
+        GenerateError::Prompt(_) => ServiceError::new(Code::Prompt, error.to_string()),
         GenerateError::PromptTooLong { .. } | GenerateError::ContextExceeded { .. } => {
-            ServiceError::bad_request("context-too-long", error.to_string())
+            ServiceError::new(Code::ContextTooLong, error.to_string())
         }
-        GenerateError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
-        other => ServiceError::internal("model-failed", other.to_string()),
+        GenerateError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
+        other => ServiceError::new(Code::ModelFailed, other.to_string()),
     }
 }

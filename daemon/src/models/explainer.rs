@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Models;
 use super::release::RecordsFile;
 use super::served::ServedModel;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Explanations that may wait.
 const QUEUE: usize = 256;
@@ -55,22 +55,22 @@ impl Models {
         let (base, folder) = (served.base.folder.clone(), served.folder.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let opened = Explainer::open(&base, &folder, runtime, session);
-            let explainer = opened.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
+            let explainer = opened.map_err(|error| ServiceError::caused(Code::Explainer, error))?;
             let records = RecordsFile::read(&folder)?;
             if records.records.len() != explainer.standing().column_of.len() {
                 let detail = "what its records earn is not of its records";
-                return Err(ServiceError::unprocessable("bad-release", detail));
+                return Err(ServiceError::new(Code::BadRelease, detail));
             }
             let owners = Arc::new(explainer.standing().owners(|record| records.contribution(record)));
             Ok((explainer, owners))
         });
-        let opened = opened.await.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
+        let opened = opened.await.map_err(|error| ServiceError::caused(Code::Explainer, error))?;
         let (explainer, owners) = opened?;
         let (commands, receiver) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("explain".to_owned())
             .spawn(move || work(explainer, receiver))
-            .map_err(|error| ServiceError::internal("no-thread", format!("the system gives no thread: {error}")))?;
+            .map_err(|error| ServiceError::new(Code::NoThread, format!("the system gives no thread: {error}")))?;
         let handle = ExplainHandle { commands, owners };
         *slot = Some(handle.clone());
         Ok(Some(handle))
@@ -107,10 +107,10 @@ impl ExplainHandle {
     fn send(&self, command: ExplainCmd) -> ServiceResult<()> {
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
-                ServiceError::overloaded("model-busy", "too many answers wait to be attributed; try again in a moment")
+                ServiceError::new(Code::ModelBusy, "too many answers wait to be attributed; try again in a moment")
             }
             mpsc::error::TrySendError::Closed(_) => {
-                ServiceError::unavailable("model-stopped", "attribution has stopped; the node's log says more")
+                ServiceError::new(Code::ModelStopped, "attribution has stopped; the node's log says more")
             }
         })
     }
@@ -120,9 +120,9 @@ async fn wait<T>(answer: oneshot::Receiver<Result<T, String>>) -> ServiceResult<
     match answer.await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(reason)) => {
-            Err(ServiceError::internal("explainer", format!("the answer cannot be attributed: {reason}")))
+            Err(ServiceError::new(Code::Explainer, format!("the answer cannot be attributed: {reason}")))
         }
-        Err(_) => Err(ServiceError::unavailable("model-stopped", "attribution has stopped; the node's log says more")),
+        Err(_) => Err(ServiceError::new(Code::ModelStopped, "attribution has stopped; the node's log says more")),
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::Models;
 use super::deploy::check_name;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::check_licence;
 
 /// Tokens of a text that a model put up as it is reads, or fewer where it knows fewer. Part of what its answers are, so
@@ -75,7 +75,7 @@ pub(super) fn check_imported(model: &Model, release: &Release) -> ServiceResult<
         return Ok(());
     }
     let detail = "it is a model put up as it is, and claims data, a run or files that such a model does not have";
-    Err(ServiceError::unprocessable("bad-release", detail))
+    Err(ServiceError::new(Code::BadRelease, detail))
 }
 
 /// The job that stands for one: nobody here has trained it.
@@ -96,7 +96,7 @@ impl Models {
                 "{:?} holds no {ONNX_FILE} without safetensors; a model in safetensors is a base: train an adapter over it with `datanet train`, and put that up instead",
                 import.folder
             );
-            return Err(ServiceError::unprocessable("not-exported", detail));
+            return Err(ServiceError::new(Code::NotExported, detail));
         }
         let (task, labels, dimensions) = self.tried(&folder).await?;
         self.check_free(&import.name).await?;
@@ -137,7 +137,7 @@ impl Models {
         let known = if names.is_empty() { "no folder".to_owned() } else { names.join(", ") };
         let detail =
             format!("no folder {name:?} in {}, which holds {known}; put the model's folder there", models.display());
-        Err(ServiceError::not_found("unknown-folder", detail))
+        Err(ServiceError::new(Code::UnknownFolder, detail))
     }
 
     /// Loads the model and runs it once: what it does, its labels, and the numbers in its output.
@@ -147,7 +147,7 @@ impl Models {
         config.threads = self.settings.inference.threads as usize;
         config.max_text_tokens = MAX_TOKENS;
         let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
-        let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
+        let started = started.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let handle = started.map_err(|error| bad(&name, &error.to_string()))?;
         let (labels, dimensions) = (handle.model().labels.clone(), handle.model().dimensions);
@@ -167,13 +167,13 @@ impl Models {
             (.., true) => "a model on the ledger",
             _ => return Ok(()),
         };
-        Err(ServiceError::conflict("name-taken", format!("{name:?} is {what}; take another --name")))
+        Err(ServiceError::new(Code::NameTaken, format!("{name:?} is {what}; take another --name")))
     }
 }
 
 /// Why the folder of this name is no model that can be used.
 fn bad(folder: &str, why: &str) -> ServiceError {
-    ServiceError::unprocessable("bad-model", format!("model folder {folder:?}: {why}"))
+    ServiceError::new(Code::BadModel, format!("model folder {folder:?}: {why}"))
 }
 
 /// Whether a folder can be a base: one with an ONNX file is looked into, since strangers' files are refused for many reasons

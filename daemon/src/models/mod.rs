@@ -28,7 +28,7 @@ use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::db::LocalStore;
 use crate::embedder::Embedder;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
 
 /// How models are kept and run.
@@ -81,10 +81,7 @@ impl Models {
     /// ONNX Runtime, or an error that says how to get it.
     pub fn runtime(&self) -> ServiceResult<&Runtime> {
         self.settings.runtime.as_ref().map_err(|reason| {
-            ServiceError::unavailable(
-                "no-runtime",
-                format!("this node cannot run models: {reason}; run `datanet setup`"),
-            )
+            ServiceError::new(Code::NoRuntime, format!("this node cannot run models: {reason}; run `datanet setup`"))
         })
     }
 

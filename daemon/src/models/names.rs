@@ -12,7 +12,7 @@ use datanet_types::release::Task;
 
 use super::Models;
 use super::served::ServedModel;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Models named in an error at most.
 const SHOWN: usize = 16;
@@ -28,8 +28,8 @@ impl Models {
             return Ok(id);
         }
         newest(name_or_id, self.chain.ledger_models()?)?.ok_or_else(|| {
-            ServiceError::not_found(
-                "unknown-model",
+            ServiceError::new(
+                Code::UnknownModel,
                 format!("no model {name_or_id:?} here or on the ledger; `GET /v1/models` lists them"),
             )
         })
@@ -43,10 +43,7 @@ impl Models {
         }
         let Some(id) = self.answering(name_or_id)? else { return Err(self.not_answering(name_or_id, task)?) };
         let served = self.served.get(&id).ok_or_else(|| {
-            ServiceError::unavailable(
-                "model-loading",
-                format!("model {name_or_id} is being loaded; try again in a moment"),
-            )
+            ServiceError::new(Code::ModelLoading, format!("model {name_or_id} is being loaded; try again in a moment"))
         })?;
         match served.task() {
             // A classifier's encoder gives vectors too.
@@ -69,9 +66,9 @@ impl Models {
     fn not_answering(&self, name_or_id: &str, task: Task) -> ServiceResult<ServiceError> {
         let able = self.able(task);
         let id = match self.model_named(name_or_id) {
-            Err(error) if error.code == "unknown-model" => {
+            Err(error) if error.code == Code::UnknownModel => {
                 let detail = format!("no model {name_or_id:?} here or on the ledger; {able}");
-                return Ok(ServiceError::not_found("unknown-model", detail));
+                return Ok(ServiceError::new(Code::UnknownModel, detail));
             }
             other => other?,
         };
@@ -81,7 +78,7 @@ impl Models {
             false => format!("is not deployed here: `datanet model deploy {name_or_id}` brings it"),
         };
         let detail = format!("model {name_or_id:?} on the ledger {how}; {able}");
-        Ok(ServiceError::not_found("not-deployed", detail))
+        Ok(ServiceError::new(Code::NotDeployed, detail))
     }
 
     fn wrong_task(&self, name_or_id: &str, does: Task, task: Task) -> ServiceError {
@@ -91,12 +88,12 @@ impl Models {
             Task::Generate => ("a decoder, which writes text", "/v1/completions"),
         };
         let code = match task {
-            Task::Classify => "no-classifier",
-            Task::Embed => "no-embeddings",
-            Task::Generate => "no-decoder",
+            Task::Classify => Code::NoClassifier,
+            Task::Embed => Code::NoEmbeddings,
+            Task::Generate => Code::NoDecoder,
         };
         let detail = format!("model {name_or_id:?} is {is}: ask it at {at}; {}", self.able(task));
-        ServiceError::unprocessable(code, detail)
+        ServiceError::new(code, detail)
     }
 
     /// The models that do `task` here, in words.
@@ -126,8 +123,8 @@ fn newest(name: &str, models: Vec<Model>) -> ServiceResult<Option<ModelId>> {
     if owners.len() > 1 {
         let listed = found.iter().take(SHOWN).map(|model| format!("{} of {}", model.id, model.owner));
         let listed = listed.collect::<Vec<_>>().join(", ");
-        return Err(ServiceError::conflict(
-            "ambiguous-name",
+        return Err(ServiceError::new(
+            Code::AmbiguousName,
             format!("{} owners have a model called {name:?} on the ledger; give an id: {listed}", owners.len()),
         ));
     }
@@ -162,7 +159,7 @@ mod tests {
     #[test]
     fn a_name_of_several_owners_is_an_error_that_lists_the_ids() {
         let error = newest("birds", vec![model(1, 1, 5, "birds"), model(2, 2, 7, "birds")]).unwrap_err();
-        assert_eq!(error.code, "ambiguous-name");
+        assert_eq!(error.code, Code::AmbiguousName);
         assert!(error.detail.contains(&"01".repeat(32)) && error.detail.contains(&"02".repeat(32)), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use datanet_types::{Action, BlobHash, ModelId};
 use tokio::task::spawn_blocking;
 
 use super::Models;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Name of the file that says which record each training example was.
 pub const RECORDS_FILE: &str = "records.json";
@@ -38,11 +38,11 @@ impl RecordsFile {
         let length = std::fs::metadata(&path).map_err(io)?.len();
         if length > MAX_RECORDS_BYTES {
             let detail = format!("{RECORDS_FILE} has {length} bytes, more than {MAX_RECORDS_BYTES}");
-            return Err(ServiceError::unprocessable("bad-release", detail));
+            return Err(ServiceError::new(Code::BadRelease, detail));
         }
         let bytes = std::fs::read(&path).map_err(io)?;
         serde_json::from_slice(&bytes)
-            .map_err(|error| ServiceError::unprocessable("bad-release", format!("{RECORDS_FILE}: {error}")))
+            .map_err(|error| ServiceError::new(Code::BadRelease, format!("{RECORDS_FILE}: {error}")))
     }
 
     /// The contribution that a training example is part of.
@@ -117,14 +117,11 @@ impl Models {
     pub async fn release(&self, id: &ModelId) -> ServiceResult<Release> {
         let (blob, limit) = (Release::blob_of(id), MAX_RELEASE_BYTES as u64);
         let _held = self.blobs.bring(&blob, None, limit, &[]).await.map_err(|error| {
-            ServiceError::not_found("unknown-model", format!("no node that this one knows has the model {id}: {error}"))
+            ServiceError::new(Code::UnknownModel, format!("no node that this one knows has the model {id}: {error}"))
         })?;
         let bytes = self.blobs.read(&blob, limit).await?;
         Release::verify(&bytes, id).map_err(|error| {
-            ServiceError::unprocessable(
-                "bad-release",
-                format!("{id} is the hash of something that is no model: {error}"),
-            )
+            ServiceError::new(Code::BadRelease, format!("{id} is the hash of something that is no model: {error}"))
         })
     }
 
@@ -152,7 +149,7 @@ impl Models {
         // All of it or nothing: a folder that is there is whole.
         let (from, to) = (parts, folder.clone());
         let moved = spawn_blocking(move || finish_folder(&from, &to)).await;
-        moved.map_err(|error| ServiceError::internal("release", error.to_string()))?.map_err(io)?;
+        moved.map_err(|error| ServiceError::caused(Code::Release, error))?.map_err(io)?;
         Ok((release, folder))
     }
 }

@@ -25,7 +25,7 @@ use super::corpus::Corpus;
 use super::errors::{generate_error, serve_error};
 use super::explainer::ExplainHandle;
 use super::import::{check_imported, is_imported, job_of};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Models that are not deployed and stay in memory for those who check receipts.
 const VISITORS: usize = 4;
@@ -195,8 +195,8 @@ impl Models {
     pub(super) async fn load_model(&self, id: &ModelId) -> ServiceResult<ServedModel> {
         let model = self.chain.registered_model(id)?;
         if !model.release {
-            return Err(ServiceError::unprocessable(
-                "no-release",
+            return Err(ServiceError::new(
+                Code::NoRelease,
                 format!("model {} is registered without its files, so it can only serve where they lie", model.name),
             ));
         }
@@ -207,7 +207,7 @@ impl Models {
                 job_of(&release)
             }
             false => serde_json::from_str(&release.job).map_err(|error| {
-                ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
+                ServiceError::new(Code::BadRelease, format!("the release's job does not read: {error}"))
             })?,
         };
         let base = match &release.base {
@@ -217,7 +217,7 @@ impl Models {
         let engine = match Task::try_from(release.task) {
             Ok(Task::Classify | Task::Embed) => self.encoder(&base, &release, &job, &folder, id).await?,
             Ok(Task::Generate) => self.decoder(&base, &release, &job, &folder, id).await?,
-            Err(_) => return Err(ServiceError::unprocessable("bad-release", "the release's task is not known here")),
+            Err(_) => return Err(ServiceError::new(Code::BadRelease, "the release's task is not known here")),
         };
         Ok(ServedModel {
             model,
@@ -247,7 +247,7 @@ impl Models {
                 None => {
                     let (runtime, config) = (self.runtime()?.clone(), self.encoder_config(base, job));
                     let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
-                    let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
+                    let started = started.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
                     let handle = started.map_err(|error| serve_error(&error))?;
                     engines.encoders.insert(key, handle.clone());
                     handle
@@ -264,7 +264,7 @@ impl Models {
             drop(handle);
             self.drop_idle_engines().await;
             let detail = "its labels or task are not those of its model";
-            return Err(ServiceError::unprocessable("bad-release", detail));
+            return Err(ServiceError::new(Code::BadRelease, detail));
         }
         let (key, adapter) = (AdapterKey(id.0), read_adapter(folder).await?);
         handle.load_adapter(key, adapter, release.labels.clone()).await.map_err(|error| serve_error(&error))?;
@@ -287,7 +287,7 @@ impl Models {
                 None => {
                     let (runtime, config) = (self.runtime()?.clone(), self.decoder_config(base, job));
                     let started = spawn_blocking(move || GenerateService::spawn(&runtime, &config)).await;
-                    let started = started.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
+                    let started = started.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
                     let handle = started.map_err(|error| generate_error(&error))?;
                     engines.decoders.insert(key, handle.clone());
                     handle
@@ -353,7 +353,7 @@ impl Models {
 async fn read_adapter(folder: &std::path::Path) -> ServiceResult<Arc<datanet_inference::graph::adapter::Adapter>> {
     let folder = folder.to_path_buf();
     let read = spawn_blocking(move || peft::read(&folder)).await;
-    let read = read.map_err(|error| ServiceError::internal("model-failed", error.to_string()))?;
-    let adapter = read.map_err(|error| ServiceError::unprocessable("bad-adapter", error.to_string()))?;
+    let read = read.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
+    let adapter = read.map_err(|error| ServiceError::caused(Code::BadAdapter, error))?;
     Ok(Arc::new(adapter))
 }

@@ -18,7 +18,7 @@ pub use datanet_inference::retrieval::Mode;
 use super::{ReadOptions, Records};
 use crate::chain::Chain;
 use crate::embedder::Embedder;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// How to search: by words, by meaning, or both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
@@ -109,7 +109,7 @@ impl Indexes {
             }
             other => other,
         });
-        let opened = opened.await.map_err(|error| ServiceError::internal("index", error.to_string()))?;
+        let opened = opened.await.map_err(|error| ServiceError::caused(Code::Index, error))?;
         let index = opened.map_err(|error| index_error(&error))?;
         open.insert(*datanet, index.clone());
         Ok(index)
@@ -252,8 +252,8 @@ fn refuse_height_before_revocation(reader: &LedgerReader, datanet: &DatanetId, h
     if then.iter().all(|contribution| contribution.revoked_height == 0) {
         return Ok(());
     }
-    Err(ServiceError::unavailable(
-        "not-indexed",
+    Err(ServiceError::new(
+        Code::NotIndexed,
         "something was revoked, and what became final before that is not in the index yet; try again in a moment",
     ))
 }
@@ -262,8 +262,8 @@ fn refuse_height_before_revocation(reader: &LedgerReader, datanet: &DatanetId, h
 pub fn index_error(error: &RetrievalError) -> ServiceError {
     match error {
         RetrievalError::Missing { .. } => {
-            ServiceError::unavailable("not-indexed", format!("{error}; try again in a moment"))
+            ServiceError::new(Code::NotIndexed, format!("{error}; try again in a moment"))
         }
-        other => ServiceError::internal("index", other.to_string()),
+        other => ServiceError::new(Code::Index, other.to_string()),
     }
 }

@@ -1,6 +1,6 @@
 //! What a licence is, and what a datanet's says about training.
 
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Longest licence in bytes.
 const MAX_BYTES: usize = 64;
@@ -17,8 +17,8 @@ pub fn check_licence(licence: &str) -> ServiceResult<()> {
     if good {
         return Ok(());
     }
-    Err(ServiceError::unprocessable(
-        "bad-licence",
+    Err(ServiceError::new(
+        Code::BadLicence,
         format!(
             "{licence:?} is no SPDX licence expression of 1 to {MAX_BYTES} bytes; write for example CC-BY-4.0, MIT OR Apache-2.0, or LicenseRef-NAME for one of your own"
         ),

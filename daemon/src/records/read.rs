@@ -11,7 +11,7 @@ use datanet_types::{BlobHash, Digest};
 use tokio_util::io::SyncIoBridge;
 
 use super::Records;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Which records to keep while reading; all are checked.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ pub enum ReadError {
 impl From<ReadError> for ServiceError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Content(error) => Self::unprocessable("bad-records", error.to_string()),
+            ReadError::Content(error) => Self::new(Code::BadRecords, error.to_string()),
             ReadError::Node(error) => error,
         }
     }
@@ -102,7 +102,7 @@ impl Records {
             collect(records, options)
         });
         let batch =
-            read.await.map_err(|error| ReadError::Node(ServiceError::internal("read-records", error.to_string())))?;
+            read.await.map_err(|error| ReadError::Node(ServiceError::new(Code::ReadRecords, error.to_string())))?;
         batch.map_err(|error| match error {
             // The disk's fault, not the contributor's.
             CorpusError::Io(error) => ReadError::Node(ServiceError::io("cannot read the blob", &error)),

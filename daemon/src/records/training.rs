@@ -9,7 +9,7 @@ use datanet_types::{Address, ContributionId, DatanetId};
 
 use super::licence::permits_training;
 use super::{ReadOptions, Records};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// A record to train on.
 #[derive(Debug, Clone)]
@@ -51,8 +51,8 @@ impl Records {
             Some(count) => history::at(&reader, datanet, count)?,
         };
         snapshot.ok_or_else(|| {
-            ServiceError::unprocessable(
-                "unknown-snapshot",
+            ServiceError::new(
+                Code::UnknownSnapshot,
                 format!("the history of datanet {datanet} has {} entries; name one of them", latest.count),
             )
         })
@@ -64,7 +64,7 @@ impl Records {
         let now = self.chain.height();
         if height > now {
             let detail = format!("height {height} is not reached, this node is at {now}; name an earlier data.height");
-            return Err(ServiceError::unprocessable("unknown-snapshot", detail));
+            return Err(ServiceError::new(Code::UnknownSnapshot, detail));
         }
         Ok(history::at_height(&reader, datanet, height)?)
     }
@@ -101,7 +101,7 @@ impl Records {
         let datanet = self.chain.datanet(id)?;
         match permits_training(&datanet.licence) {
             Ok(()) => Ok(datanet),
-            Err(reason) => Err(ServiceError::unprocessable("licence-forbids", reason)),
+            Err(reason) => Err(ServiceError::new(Code::LicenceForbids, reason)),
         }
     }
 
@@ -109,8 +109,8 @@ impl Records {
     fn members(&self, snapshot: &DataSnapshot) -> ServiceResult<(Vec<Contribution>, Vec<ContributionId>)> {
         let reader = self.chain.reader()?;
         if history::at(&reader, &snapshot.datanet, snapshot.count)? != Some(*snapshot) {
-            return Err(ServiceError::unprocessable(
-                "unknown-snapshot",
+            return Err(ServiceError::new(
+                Code::UnknownSnapshot,
                 format!("the history of datanet {} had no such entry {}", snapshot.datanet, snapshot.count),
             ));
         }

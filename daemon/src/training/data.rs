@@ -16,7 +16,7 @@ use datanet_types::{Address, ContributionId};
 
 use super::Training;
 use super::shape::{Shape, pair_by_label};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Records up to which paraphrases are looked for too: that costs the square of their number.
 const MAX_PARAPHRASED: usize = 20_000;
@@ -48,8 +48,8 @@ impl Training {
         for snapshot in snapshots {
             let data = self.records.training_records(snapshot, job.data.max_records as u64).await?;
             if let Some(id) = data.revoked.first() {
-                return Err(ServiceError::conflict(
-                    "contribution-revoked",
+                return Err(ServiceError::new(
+                    Code::ContributionRevoked,
                     format!("contribution {id} was taken back by its contributor; create the job again without it"),
                 ));
             }
@@ -71,7 +71,7 @@ impl Training {
         self.add_embeddings(&mut shelves).await?;
         let job = job.clone();
         let made = tokio::task::spawn_blocking(move || assemble(shelves, held_out, &job)).await;
-        made.map_err(|error| ServiceError::internal("gather", error.to_string()))?
+        made.map_err(|error| ServiceError::caused(Code::Gather, error))?
     }
 
     /// Vectors for finding paraphrases, where there are few enough records and there is a model. Words are compared anyway.
@@ -130,11 +130,11 @@ fn assemble(shelves: Vec<Shelf>, mut held_out: Vec<Piece>, job: &Job) -> Service
     let labels: BTreeSet<_> = pieces.iter().filter_map(|piece| piece.label.as_ref()).collect();
     if job.task == Task::Embed && job.data.pair.is_none() && labels.len() == 1 {
         let detail = "task embed pairs records by label and tells labels apart; all records here have the same one";
-        return Err(ServiceError::unprocessable("bad-data", detail));
+        return Err(ServiceError::new(Code::BadData, detail));
     }
     let dataset = dataset(pieces, places, held_out, &columns, job);
     check_pairs(&dataset, job)?;
-    dataset.check().map_err(|error| ServiceError::unprocessable("bad-data", error.to_string()))?;
+    dataset.check().map_err(|error| ServiceError::caused(Code::BadData, error))?;
     Ok(Gathered { dataset, sources: columns.finish()?, records })
 }
 
@@ -184,7 +184,7 @@ fn check_pairs(dataset: &Dataset, job: &Job) -> ServiceResult<()> {
         None => "no two records have the same label".to_owned(),
     };
     let detail = format!("task embed needs data.pair = FIELD, or labels to pair records by: {why}");
-    Err(ServiceError::unprocessable("bad-data", detail))
+    Err(ServiceError::new(Code::BadData, detail))
 }
 
 /// Columns in the order in which their holders first appear.
@@ -215,8 +215,8 @@ impl Columns {
 
     fn finish(self) -> ServiceResult<Vec<Source>> {
         if self.holders.len() > MAX_SOURCES {
-            return Err(ServiceError::unprocessable(
-                "too-many-contributors",
+            return Err(ServiceError::new(
+                Code::TooManyContributors,
                 format!(
                     "{} contributors are behind this data; a release names at most {MAX_SOURCES}",
                     self.holders.len()
@@ -306,7 +306,7 @@ mod tests {
         let shelves = vec![shelf(1, 1, &[("one", "a"), ("two", "a"), ("three", "a"), ("four", "a"), ("five", "a")])];
         let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
         let error = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap_err();
-        assert!(error.code == "bad-data" && error.detail.contains("at least two"), "{error}");
+        assert!(error.code == Code::BadData && error.detail.contains("at least two"), "{error}");
         let mut all = Job::new("m", Task::Classify);
         all.data.held_out = 0.0;
         let few = assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &all);

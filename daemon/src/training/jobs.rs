@@ -10,7 +10,7 @@ use datanet_types::{ContributionId, ModelId};
 use super::Training;
 use crate::db::jobs::{EventLevel, JobEvent, JobRecord, JobState, Repetition};
 use crate::db::now;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::base::check_base;
 use crate::models::import::is_imported;
 use crate::records::check_licence;
@@ -48,7 +48,7 @@ impl Training {
     /// Takes a job: durable when this returns. Everything that can be said without reading the data is said here.
     pub async fn create_job(&self, mut new: NewJob) -> ServiceResult<JobRecord> {
         if !self.config.enabled {
-            return Err(ServiceError::forbidden("training-disabled", "this node takes no jobs; see training.enabled"));
+            return Err(ServiceError::new(Code::TrainingDisabled, "this node takes no jobs; see training.enabled"));
         }
         self.models.runtime()?;
         check_words(&new)?;
@@ -71,8 +71,8 @@ impl Training {
                 (count, _) => self.records.data_snapshot(&datanet.id, count)?,
             };
             if snapshot.count == 0 {
-                return Err(ServiceError::unprocessable(
-                    "no-data",
+                return Err(ServiceError::new(
+                    Code::NoData,
                     format!(
                         "datanet {} has no final contribution there, so there is nothing to learn from",
                         datanet.name
@@ -85,7 +85,7 @@ impl Training {
         }
         snapshots.sort_by_key(|snapshot| snapshot.datanet);
         datanet_types::release::validate_snapshots(&snapshots)
-            .map_err(|error| ServiceError::unprocessable("bad-job", error.to_string()))?;
+            .map_err(|error| ServiceError::caused(Code::BadJob, error))?;
         let job = super::as_json(&new.job)?;
         let record = JobRecord {
             model: base.as_ref().map_or_else(|| "scratch".to_owned(), |base| base.name.clone()),
@@ -103,7 +103,7 @@ impl Training {
     /// Takes a job that repeats what a release claims: the whole run, or `stretches` of it between checkpoints.
     pub async fn create_verification(&self, model: &ModelId, stretches: Option<usize>) -> ServiceResult<JobRecord> {
         if !self.config.enabled {
-            return Err(ServiceError::forbidden("training-disabled", "this node takes no jobs; see training.enabled"));
+            return Err(ServiceError::new(Code::TrainingDisabled, "this node takes no jobs; see training.enabled"));
         }
         self.models.runtime()?;
         let registered = self.chain.registered_model(model)?;
@@ -113,16 +113,16 @@ impl Training {
         let release = self.models.release(model).await?;
         if is_imported(&release) {
             let detail = format!("model {} was put up as it is, so there is no run to repeat", release.name);
-            return Err(ServiceError::unprocessable("not-trained", detail));
+            return Err(ServiceError::new(Code::NotTrained, detail));
         }
         let job = serde_json::from_str(&release.job).map_err(|error| {
-            ServiceError::unprocessable("bad-release", format!("the release's job does not read: {error}"))
+            ServiceError::new(Code::BadRelease, format!("the release's job does not read: {error}"))
         })?;
         // Drawn now: whoever made the release up could not know where it will be looked at.
         let seed = || -> ServiceResult<u64> {
             let mut bytes = [0; 8];
             getrandom::fill(&mut bytes).map_err(|error| {
-                ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}"))
+                ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
             })?;
             Ok(u64::from_le_bytes(bytes))
         };
@@ -148,8 +148,8 @@ impl Training {
         if limit == 0 || needed <= limit {
             return Ok(());
         }
-        Err(ServiceError::unprocessable(
-            "job-too-large",
+        Err(ServiceError::new(
+            Code::JobTooLarge,
             format!(
                 "training {parameters} parameters takes about {needed} MiB, and training.max_memory_mb is {limit}; make [scratch] smaller"
             ),
@@ -160,8 +160,8 @@ impl Training {
         let _one_at_a_time = self.taking.lock().await;
         let waiting = self.db.jobs()?.iter().filter(|job| !job.state.is_over()).count();
         if waiting >= self.config.max_queued as usize {
-            return Err(ServiceError::overloaded(
-                "too-many-jobs",
+            return Err(ServiceError::new(
+                Code::TooManyJobs,
                 format!("{waiting} jobs wait already; cancel one, or raise training.max_queued"),
             ));
         }
@@ -186,14 +186,14 @@ impl Training {
     pub fn job(&self, id: &str) -> ServiceResult<JobRecord> {
         self.db
             .job(id)?
-            .ok_or_else(|| ServiceError::not_found("unknown-job", format!("there is no job {id:?} on this node")))
+            .ok_or_else(|| ServiceError::new(Code::UnknownJob, format!("there is no job {id:?} on this node")))
     }
 
     /// Ends a job. One that runs is over once it has left the step it is in.
     pub async fn cancel_job(&self, id: &str) -> ServiceResult<JobRecord> {
         let job = self.job(id)?;
         if job.state.is_over() {
-            return Err(ServiceError::conflict("job-over", format!("job {id} is over: it {}", job.state.word())));
+            return Err(ServiceError::new(Code::JobOver, format!("job {id} is over: it {}", job.state.word())));
         }
         let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let changed = match running.filter(|(number, _)| *number == job.number) {
@@ -234,7 +234,7 @@ impl JobState {
 }
 
 fn check_words(new: &NewJob) -> ServiceResult<()> {
-    let bad = |detail: String| Err(ServiceError::unprocessable("bad-job", detail));
+    let bad = |detail: String| Err(ServiceError::new(Code::BadJob, detail));
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(suffix) = &new.suffix
         && (suffix.is_empty() || suffix.len() > MAX_SUFFIX || !suffix.chars().all(plain))
@@ -252,19 +252,19 @@ pub(super) fn not_repeatable(gone: &ContributionId) -> ServiceError {
     let detail = format!(
         "the run cannot be repeated: contribution {gone}, which the model was trained on, was taken back by its contributor"
     );
-    ServiceError::conflict("contribution-revoked", detail)
+    ServiceError::new(Code::ContributionRevoked, detail)
 }
 
 /// Whether a datanet has what the job needs, and allows it.
 fn check_datanet(datanet: &datanet_ledger::component::datanets::Datanet, job: &Job) -> ServiceResult<()> {
     let (name, data) = (&datanet.name, &job.data);
     if !data.licences.is_empty() && !data.licences.contains(&datanet.licence) {
-        return Err(ServiceError::unprocessable(
-            "licence-not-accepted",
+        return Err(ServiceError::new(
+            Code::LicenceNotAccepted,
             format!("datanet {name} is under {}, which data.licences does not name", datanet.licence),
         ));
     }
-    let missing = |what: String| Err(ServiceError::unprocessable("missing-field", what));
+    let missing = |what: String| Err(ServiceError::new(Code::MissingField, what));
     let fields = &datanet.schema.fields;
     for field in [&data.text, &data.label, &data.pair].into_iter().flatten() {
         if !fields.iter().any(|known| known.name == *field) {
@@ -298,6 +298,6 @@ fn check_datanet(datanet: &datanet_ledger::component::datanets::Datanet, job: &J
 fn random_id() -> ServiceResult<String> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes)
-        .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
     Ok(hex::encode(bytes))
 }

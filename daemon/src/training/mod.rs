@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::Chain;
 use crate::db::LocalStore;
 use crate::embedder::Embedder;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
 use crate::models::Models;
 use crate::records::Records;
@@ -99,7 +99,7 @@ impl Training {
 pub(crate) fn as_json(value: &impl serde::Serialize) -> ServiceResult<serde_json::Value> {
     let text = serde_json::to_string(value);
     let read = text.and_then(|text| serde_json::from_str(&text));
-    read.map_err(|error| ServiceError::internal("json", error.to_string()))
+    read.map_err(|error| ServiceError::caused(Code::Json, error))
 }
 
 /// The number of 64 bits that is written as one of 32 bits is.

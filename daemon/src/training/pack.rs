@@ -9,7 +9,7 @@ use super::Training;
 use super::data::Gathered;
 use super::runs::Trained;
 use crate::db::jobs::JobRecord;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::release::{RECORDS_FILE, RecordsFile};
 
 impl Training {
@@ -20,11 +20,11 @@ impl Training {
             files.push(self.models.keep_file(name.clone(), path).await?);
         }
         let records = serde_json::to_vec(&RecordsFile::of(&gathered.records))
-            .map_err(|error| ServiceError::internal("release", error.to_string()))?;
+            .map_err(|error| ServiceError::caused(Code::Release, error))?;
         files.push(self.models.keep_file_bytes(RECORDS_FILE.to_owned(), records).await?);
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let release = manifest(job, gathered, trained, files)?;
-        release.validate().map_err(|error| ServiceError::internal("release", error.to_string()))?;
+        release.validate().map_err(|error| ServiceError::caused(Code::Release, error))?;
         self.models.keep_release(&release).await
     }
 }
@@ -36,7 +36,7 @@ fn manifest(
     files: Vec<ReleaseFile>,
 ) -> ServiceResult<Release> {
     let plan: Job = serde_json::from_value(job.job.clone())
-        .map_err(|error| ServiceError::internal("job", format!("the stored job does not read: {error}")))?;
+        .map_err(|error| ServiceError::new(Code::Job, format!("the stored job does not read: {error}")))?;
     let ppm = |value: f64| (value * 1e6).round() as i64;
     let mut evaluation: Vec<Metric> = trained
         .metrics

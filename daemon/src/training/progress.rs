@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Training;
 use crate::db::jobs::{EventLevel, JobEvent, JobRecord};
 use crate::db::now;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Steps of a run that become events; all of them would be a long list of nothing new.
 pub(super) const STEPS_TOLD: usize = 200;
@@ -44,7 +44,7 @@ impl Training {
     ) -> ServiceResult<JobRecord> {
         let changed = self.db.change_job(job, event, change)?;
         self.changed();
-        changed.ok_or_else(|| ServiceError::internal("unknown-job", format!("job number {job} is gone")))
+        changed.ok_or_else(|| ServiceError::new(Code::JobLost, format!("job number {job} is gone")))
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::as_json;
 use super::progress::{Report, STEPS_TOLD};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Reports that may wait to be written down.
 const REPORTS: usize = 64;
@@ -107,7 +107,7 @@ pub(super) fn start(run: Run) -> ServiceResult<Running> {
     std::thread::Builder::new()
         .name("train".to_owned())
         .spawn(body)
-        .map_err(|error| ServiceError::internal("no-thread", format!("the system gives no thread: {error}")))?;
+        .map_err(|error| ServiceError::new(Code::NoThread, format!("the system gives no thread: {error}")))?;
     Ok(Running { reports, end })
 }
 
@@ -163,8 +163,8 @@ fn execute(run: Run, sender: &mpsc::Sender<Report>) -> RunEnd {
         Some(claimed) => repeat(&setup, claimed, &mut observer).map(RunEnd::Repeated),
     };
     match (result, over) {
-        (_, Some(bytes)) => RunEnd::Failed(ServiceError::storage_full(
-            "out-of-memory",
+        (_, Some(bytes)) => RunEnd::Failed(ServiceError::new(
+            Code::OutOfMemory,
             format!(
                 "the job takes {} MiB, more than training.max_memory_mb; make recipe.batch or max_tokens smaller, or raise the bound",
                 bytes >> 20
@@ -282,14 +282,14 @@ fn train_error(error: &TrainError) -> ServiceError {
     let detail = error.to_string();
     match error {
         TrainError::Job(_) | TrainError::Task { .. } | TrainError::TooLarge { .. } => {
-            ServiceError::unprocessable("bad-job", detail)
+            ServiceError::new(Code::BadJob, detail)
         }
-        TrainError::Data(_) | TrainError::Tokens(_) => ServiceError::unprocessable("bad-data", detail),
-        TrainError::NotFinite { .. } => ServiceError::unprocessable("not-finite", detail),
+        TrainError::Data(_) | TrainError::Tokens(_) => ServiceError::new(Code::BadData, detail),
+        TrainError::NotFinite { .. } => ServiceError::new(Code::NotFinite, detail),
         TrainError::Base(_) | TrainError::Build(_) | TrainError::BadBase { .. } | TrainError::BaseAnswer { .. } => {
-            ServiceError::unprocessable("bad-base", detail)
+            ServiceError::new(Code::BadBase, detail)
         }
         TrainError::Files { source, .. } => ServiceError::io("the run's files", source),
-        _ => ServiceError::internal("training-failed", detail),
+        _ => ServiceError::new(Code::TrainingFailed, detail),
     }
 }

@@ -19,7 +19,7 @@ use super::progress::event;
 use super::runs::{self, CHECKPOINT_PREFIX, Claimed, Run, RunEnd};
 use crate::db::jobs::{EventLevel, JobFailure, JobRecord, JobState, Repetition};
 use crate::db::now;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ErrorKind, ServiceError, ServiceResult};
 use crate::models::release::RecordsFile;
 
 /// How long a run may take to leave its step when the node stops.
@@ -96,8 +96,8 @@ impl TrainingWorker {
             })?;
         let end = match job.cancel {
             true => End::Cancelled,
-            false if job.attempts > ATTEMPTS => End::Failed(ServiceError::internal(
-                "node-ended",
+            false if job.attempts > ATTEMPTS => End::Failed(ServiceError::new(
+                Code::NodeEnded,
                 format!("the node ended {ATTEMPTS} times while it was at this job; its log and the system's say why"),
             )),
             false => self.attempt(&job, &token).await.unwrap_or_else(|end| end),
@@ -114,7 +114,7 @@ impl TrainingWorker {
             return Ok(End::Released(packed));
         }
         let plan: Job = serde_json::from_value(job.job.clone())
-            .map_err(|error| ServiceError::internal("job", format!("the stored job does not read: {error}")))?;
+            .map_err(|error| ServiceError::new(Code::Job, format!("the stored job does not read: {error}")))?;
         if let Some(repeats) = &job.repeats
             && let Some(gone) =
                 self.training.chain.revoked_since(&self.training.chain.registered_model(&repeats.model)?)?
@@ -163,7 +163,7 @@ impl TrainingWorker {
                 .await
                 .ok_or_else(|| self.stopped())?
             {
-                Err(error) if matches!(error.status, 503 | 504) => {
+                Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut) => {
                     tracing::warn!(job = %job.id, %error, "the release waits for the ledger");
                     let changed = token.run_until_cancelled(commits.changed()).await.ok_or_else(|| self.stopped())?;
                     changed.map_err(|_| End::NodeStops)?;
@@ -188,7 +188,7 @@ impl TrainingWorker {
             }
             Ok(())
         });
-        let copied = copied.await.map_err(|error| ServiceError::internal("runs", error.to_string()))?;
+        let copied = copied.await.map_err(|error| ServiceError::caused(Code::Runs, error))?;
         copied.map_err(|error| ServiceError::io("cannot copy the checkpoints", &error))?;
         Ok(Claimed { release, checkpoints, stretches: repeats.stretches })
     }
@@ -266,10 +266,7 @@ impl TrainingWorker {
             })?;
         }
         running.end.await.map_err(|_| {
-            End::Failed(ServiceError::internal(
-                "training-broke-off",
-                "the training thread broke off; the log says more",
-            ))
+            End::Failed(ServiceError::new(Code::TrainingBrokeOff, "the training thread broke off; the log says more"))
         })
     }
 
@@ -292,7 +289,7 @@ impl TrainingWorker {
             End::Cancelled => (JobState::Cancelled, event(EventLevel::Warn, "message", "the job was cancelled"), None),
             End::Failed(error) => {
                 tracing::warn!(job = %job.id, %error, "a fine-tuning job failed");
-                let failure = JobFailure { code: error.code.to_owned(), message: error.detail.clone(), param: None };
+                let failure = JobFailure { code: error.code.to_string(), message: error.detail.clone(), param: None };
                 (JobState::Failed, event(EventLevel::Error, "message", &error.detail), Some(failure))
             }
         };
@@ -326,7 +323,7 @@ impl TrainingWorker {
                 }
             }
         });
-        removed.await.map_err(|error| ServiceError::internal("runs", error.to_string()))
+        removed.await.map_err(|error| ServiceError::caused(Code::Runs, error))
     }
 }
 

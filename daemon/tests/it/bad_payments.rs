@@ -40,7 +40,7 @@ async fn answers_without_good_payment_are_refused_and_change_nothing() {
     refused("no channel", ask(&node, json!({ "account": "alice" })), 402, "no-channel", "datanet channel open").await;
     refused("no such account", ask(&node, json!({ "account": "nobody" })), 404, "unknown-key", "keys add").await;
     let unknown = voucher(payer.voucher(ChannelId([9; 32]), 1_000));
-    refused("an unknown channel", unknown, 402, "unknown-channel", "datanet channel open").await;
+    refused("an unknown channel", unknown, 402, "no-channel", "datanet channel open").await;
     let elsewhere = voucher(payer.voucher(foreign, 1_000));
     refused("a channel with another node", elsewhere, 402, "foreign-channel", "pays node").await;
     let forged = voucher(stranger.voucher(channel, 1_000));
@@ -56,7 +56,7 @@ async fn answers_without_good_payment_are_refused_and_change_nothing() {
     refused("over the deposit", over, 402, "channel-exhausted", "open another channel").await;
     let both = ask(&node, json!({ "voucher": payer.voucher(channel, 1_000), "account": "alice" }));
     refused("two payments", both, 400, "two-payments", "not both").await;
-    refused("no voucher", ask(&node, json!({ "voucher": { "channel": "12" } })), 422, "bad-body", "").await;
+    refused("no voucher", ask(&node, json!({ "voucher": { "channel": "12" } })), 422, "bad-field", "").await;
     assert_eq!(node.world().await, before);
 }
 
@@ -71,7 +71,7 @@ async fn questions_that_make_no_sense_are_refused() {
     let long = ask(json!({ "datanet": "topics", "text": "a".repeat(70_000) }));
     refused("a book", long, 413, "text-too-long", "at most 65536 bytes").await;
     let many = ask(json!({ "datanet": "topics", "question": "a", "neighbours": 101 }));
-    refused("a crowd", many, 400, "neighbours", "at most 100").await;
+    refused("a crowd", many, 400, "bad-parameter", "at most 100").await;
     refused("no datanet", ask(json!({ "datanet": "none", "question": "a" })), 404, "unknown-datanet", "none").await;
 }
 
@@ -80,7 +80,7 @@ async fn channels_that_cannot_be_opened_are_refused_and_change_nothing() {
     let node = plain_node().await;
     let before = node.world().await;
     let open = |body: Value| node.raw(Method::POST, "/v1/channels").json(&body);
-    refused("no money", open(json!({ "account": "alice", "deposit": u64::MAX })), 402, "transaction-refused", "").await;
+    refused("no money", open(json!({ "account": "alice", "deposit": u64::MAX })), 402, "insufficient-funds", "").await;
     refused("no deposit", open(json!({ "account": "alice", "deposit": 0 })), 422, "transaction-refused", "").await;
     refused("no account", open(json!({ "account": "nobody", "deposit": 5 })), 404, "unknown-key", "keys add").await;
     let short = open(json!({ "account": "alice", "deposit": 5, "blocks": 1 }));

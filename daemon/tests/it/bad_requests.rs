@@ -107,14 +107,14 @@ async fn bodies_that_do_not_parse_are_refused_and_change_nothing() {
             |text: &'static str| node.raw(Method::POST, path).header("content-type", "application/json").body(text);
         refused(path, json("{\""), 400, "bad-body", "").await;
         refused(path, json("\u{0}\u{1}garbage"), 400, "bad-body", "").await;
-        refused(path, json("[]"), 422, "bad-body", "").await;
+        refused(path, json("[]"), 422, "bad-field", "").await;
         refused(path, json(""), 400, "bad-body", "").await;
-        refused(path, node.raw(Method::POST, path).body("{}"), 415, "bad-body", "application/json").await;
+        refused(path, node.raw(Method::POST, path).body("{}"), 415, "unsupported-media-type", "application/json").await;
     }
     let large = vec![b' '; usize::try_from(MAX_BODY).unwrap() + 1];
     for path in ["/v1/keys", "/v1/ask", "/v1/tx", "/v1/receipts/check"] {
         let body = node.raw(Method::POST, path).header("content-type", "application/json").body(large.clone());
-        refused(path, body, 413, "bad-body", "").await;
+        refused(path, body, 413, "body-too-large", "").await;
     }
     assert_eq!(node.world().await, before);
 }
@@ -145,7 +145,7 @@ async fn datanets_that_make_no_sense_are_refused_and_change_nothing() {
     refused("an account unknown here", create(&|b| b["account"] = json!("nobody")), 404, "unknown-key", "keys add")
         .await;
     refused("a committee of none", create(&|b| b["committee_size"] = json!(0)), 422, "transaction-refused", "").await;
-    refused("a field unknown", create(&|b| b["colour"] = json!("red")), 422, "bad-body", "colour").await;
+    refused("a field unknown", create(&|b| b["colour"] = json!("red")), 422, "bad-field", "colour").await;
     refused("a threshold over all", create(&|b| b["accept_threshold"] = json!(10_001)), 422, "transaction-refused", "")
         .await;
     assert_eq!(node.world().await, before);
@@ -165,12 +165,12 @@ async fn keys_and_transfers_that_cannot_be_are_refused_and_change_nothing() {
     let transfer = |from: &str, to: &str, amount: Value| {
         node.raw(Method::POST, "/v1/transfers").json(&json!({ "from": from, "to": to, "amount": amount }))
     };
-    refused("more than there is", transfer("alice", to, json!(u64::MAX)), 402, "transaction-refused", "").await;
+    refused("more than there is", transfer("alice", to, json!(u64::MAX)), 402, "insufficient-funds", "").await;
     refused("nothing", transfer("alice", to, json!(0)), 422, "transaction-refused", "").await;
-    refused("less than nothing", transfer("alice", to, json!(-5)), 422, "bad-body", "").await;
-    refused("a fraction", transfer("alice", to, json!(0.5)), 422, "bad-body", "").await;
+    refused("less than nothing", transfer("alice", to, json!(-5)), 422, "bad-field", "").await;
+    refused("a fraction", transfer("alice", to, json!(0.5)), 422, "bad-field", "").await;
     refused("from nobody", transfer("nobody", to, json!(5)), 404, "unknown-key", "keys add").await;
-    refused("to no address", transfer("alice", "dn1bad", json!(5)), 422, "bad-body", "").await;
+    refused("to no address", transfer("alice", "dn1bad", json!(5)), 422, "bad-field", "").await;
     assert_eq!(node.world().await, before);
 }
 

@@ -59,7 +59,8 @@ async fn transactions_that_the_ledger_forbids_are_refused_and_change_nothing() {
     let before = node.world().await;
     let body = node.body(transfer(5)).await;
     let refuse = async |what: &str, tx: SignedTx, status: u16, says: &str| {
-        refused(what, node.send(&tx), status, "transaction-refused", says).await;
+        let code = if status == 402 { "insufficient-funds" } else { "transaction-refused" };
+        refused(what, node.send(&tx), status, code, says).await;
     };
     refuse("an expired one", TxBody { expiry: 1, ..body.clone() }.sign(&key), 422, "later expiry").await;
     refuse("one for ever", TxBody { expiry: u64::MAX, ..body.clone() }.sign(&key), 422, "latest now").await;
@@ -83,7 +84,7 @@ async fn a_transaction_works_once_in_either_form_and_never_again() {
     let before = paid().await;
     let tx = node.execute(&key, transfer(11)).await;
     assert_eq!(paid().await, before + 11);
-    refused("the same again", node.send(&tx), 409, "transaction-refused", "another nonce").await;
+    refused("the same again", node.send(&tx), 409, "transaction-replayed", "another nonce").await;
 
     let second = node.sign(&key, transfer(12)).await;
     let as_json = node.raw(Method::POST, "/v1/tx").json(&json!({ "tx": STANDARD.encode(second.to_bytes()) }));
@@ -94,7 +95,7 @@ async fn a_transaction_works_once_in_either_form_and_never_again() {
     })
     .await;
     assert_eq!(paid().await, before + 23);
-    refused("the second again", node.send(&second), 409, "transaction-refused", "another nonce").await;
+    refused("the second again", node.send(&second), 409, "transaction-replayed", "another nonce").await;
     let supply = node.get("/v1/supply").await;
     assert_eq!((supply["supply"].as_u64(), supply["minted"].as_u64()), (Some(kit::SUPPLY), Some(kit::SUPPLY)));
 }

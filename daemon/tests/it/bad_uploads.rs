@@ -105,7 +105,7 @@ async fn uploads_of_the_wrong_kind_are_refused_and_change_nothing() {
     let low = node.raw(Method::POST, &format!("{path}&bond=1")).header("content-type", JSONL).body(line);
     refused("a bond below the least", low, 422, "bond-too-small", "at least 100").await;
     let high = node.raw(Method::POST, &format!("{path}&bond=999999999999999")).header("content-type", JSONL).body(line);
-    refused("a bond nobody has", high, 402, "transaction-refused", "").await;
+    refused("a bond nobody has", high, 402, "insufficient-funds", "").await;
     let key = "k".repeat(300);
     let long = upload("notes", "alice", JSONL).header("idempotency-key", key);
     refused("an endless idempotency key", long, 400, "bad-idempotency-key", "1 to 255").await;

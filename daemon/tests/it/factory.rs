@@ -357,9 +357,9 @@ async fn bad_completions(node: &Api) {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         node.raw(Method::POST, "/v1/completions").json(&body)
     };
-    refused("hot", ask(json!({ "temperature": 9 })), 400, "temperature", "0 to 2").await;
-    refused("no share", ask(json!({ "top_p": 0 })), 400, "top_p", "above 0").await;
-    refused("many", ask(json!({ "n": 3 })), 400, "n", "n is 1").await;
+    refused("hot", ask(json!({ "temperature": 9 })), 400, "bad-parameter", "0 to 2").await;
+    refused("no share", ask(json!({ "top_p": 0 })), 400, "bad-parameter", "above 0").await;
+    refused("many", ask(json!({ "n": 3 })), 400, "bad-parameter", "n is 1").await;
     refused("too long", ask(json!({ "prompt": "a b c d e ".repeat(400) })), 400, "context-too-long", "tokens").await;
     for (what, prompt) in [("no prompt", ""), ("a blank prompt", " \n\t")] {
         refused(what, ask(json!({ "prompt": prompt })), 400, "empty-text", "empty").await;
@@ -370,7 +370,7 @@ async fn bad_completions(node: &Api) {
     });
     let silent = node.raw(Method::POST, "/v1/chat/completions").json(&silent);
     refused("a chat of nothing", silent, 400, "empty-text", "nothing is said").await;
-    refused("two prompts", ask(json!({ "prompt": ["a", "b"] })), 400, "prompt", "one prompt").await;
+    refused("two prompts", ask(json!({ "prompt": ["a", "b"] })), 400, "bad-parameter", "one prompt").await;
     refused("no such model", ask(json!({ "model": "gpt-9" })), 404, "unknown-model", "gpt-9").await;
     let classify =
         node.raw(Method::POST, "/v1/classify").json(&json!({ "model": "writer", "input": "x", "account": "bob" }));

@@ -169,7 +169,7 @@ async fn trained_on_less(node: &TestNode, datanet: &DatanetId, revoked: &str, ke
     assert_eq!(data.revoked.iter().map(ToString::to_string).collect::<Vec<_>>(), [revoked]);
     let now = records.data_snapshot(datanet, None).unwrap();
     assert_eq!((now.count, records.training_records(&now, 9).await.unwrap().revoked.len()), (3, 0));
-    assert_eq!(records.data_snapshot(datanet, Some(4)).unwrap_err().code, "unknown-snapshot");
+    assert_eq!(records.data_snapshot(datanet, Some(4)).unwrap_err().code.as_str(), "unknown-snapshot");
     let model = chain.model_on_ledger(&MODEL).unwrap().unwrap();
     assert!(model.tainted);
     assert_eq!(model.taint[0].contribution.to_string(), revoked);

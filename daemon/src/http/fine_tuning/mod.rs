@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::extract::{Body, Query, Segment};
 use super::limits::Place;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::training::Training;
 use view::event_number;
 
@@ -93,9 +93,8 @@ pub async fn events(
     if params.stream {
         let after = match params.after.as_deref() {
             None => 0,
-            Some(after) => event_number(after).ok_or_else(|| {
-                ServiceError::unprocessable("unknown-cursor", format!("no event has the id {after:.80}"))
-            })?,
+            Some(after) => event_number(after)
+                .ok_or_else(|| ServiceError::new(Code::UnknownCursor, format!("no event has the id {after:.80}")))?,
         };
         return Ok(stream(training, shutdown, job.id, after, place).into_response());
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datanet_training::job::{Job, Method, Scratch, Task};
 use serde_json::{Map, Value};
 
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::NODE_ACCOUNT;
 use crate::training::{DataChoice, NewJob};
 
@@ -118,7 +118,7 @@ impl Auto {
 }
 
 fn bad(detail: String) -> ServiceError {
-    ServiceError::unprocessable("bad-job", detail)
+    ServiceError::new(Code::BadJob, detail)
 }
 
 impl NewFineTuningJob {
@@ -273,7 +273,10 @@ mod tests {
             (r#"{"model": "m", "training_file": "a", "integrations": [{}]}"#, "integrations"),
         ] {
             let error = read(text).unwrap_err();
-            assert!(error.status == 422 && error.detail.contains(says), "{text}: {error}");
+            assert!(
+                error.kind() == crate::error::ErrorKind::Unprocessable && error.detail.contains(says),
+                "{text}: {error}"
+            );
         }
     }
 }

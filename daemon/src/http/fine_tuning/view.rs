@@ -7,7 +7,7 @@ use datanet_types::release::DataSnapshot;
 use serde_json::{Value, json};
 
 use crate::db::jobs::{EventLevel, JobEvent, JobFailure, JobRecord, JobState, Progress};
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// A fine-tuning job.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
@@ -211,7 +211,7 @@ impl<T> Page<T> {
         let start = match after {
             None => 0,
             Some(after) => all.iter().position(|item| id(item) == after).map_or_else(
-                || Err(ServiceError::unprocessable("unknown-cursor", format!("nothing here has the id {after:.80}"))),
+                || Err(ServiceError::new(Code::UnknownCursor, format!("nothing here has the id {after:.80}"))),
                 |place| Ok(place.saturating_add(1)),
             )?,
         };

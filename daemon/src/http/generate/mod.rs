@@ -21,7 +21,7 @@ use super::problem::Problem;
 use crate::answers::Answers;
 use crate::answers::complete::{Completing, CompletionAsk, Piece};
 use crate::billing::Billing;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use view::{Envelope, Shape};
 
 /// Continues a chat. With `stream`, as server-sent events that end with `[DONE]`.
@@ -82,7 +82,7 @@ async fn whole(mut completing: Completing, envelope: &Envelope, logprobs: bool) 
             Piece::Failed(error) => return Err(error),
         }
     }
-    Err(ServiceError::unavailable("shutting-down", "the node is shutting down"))
+    Err(ServiceError::new(Code::ShuttingDown, "the node is shutting down"))
 }
 
 /// Sends pieces as they come. A client that leaves closes the channel of pieces, and its place in the batch is free.

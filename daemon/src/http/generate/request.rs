@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::answers::complete::{ChatMessage, CompletionAsk, Prompt};
 use crate::billing::Billing;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Most stop texts, and the longest of them in bytes.
 const MAX_STOPS: usize = 16;
@@ -149,8 +149,8 @@ pub struct CompletionRequest {
     best_of: Option<u32>,
 }
 
-fn bad(code: &'static str, detail: impl Into<String>) -> ServiceError {
-    ServiceError::bad_request(code, detail)
+fn bad(param: &'static str, detail: impl Into<String>) -> ServiceError {
+    ServiceError::new(Code::BadParameter, detail).about(param)
 }
 
 impl ChatRequest {
@@ -170,7 +170,7 @@ impl ChatRequest {
         let length = messages.iter().map(|message| message.content.len()).fold(0, usize::saturating_add);
         check_length(length)?;
         if messages.iter().all(|message| message.content.trim().is_empty()) {
-            return Err(bad("empty-text", "nothing is said in the messages; send some words"));
+            return Err(ServiceError::new(Code::EmptyText, "nothing is said in the messages; send some words"));
         }
         let top = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (true, top) => Some(top.unwrap_or(0)),
@@ -223,14 +223,14 @@ impl CompletionRequest {
 /// An empty prompt is refused, though some models could begin from nothing: nobody pays for an answer to no question.
 fn check_prompt(prompt: &str) -> ServiceResult<()> {
     if prompt.trim().is_empty() {
-        return Err(bad("empty-text", "the prompt is empty; send some words"));
+        return Err(ServiceError::new(Code::EmptyText, "the prompt is empty; send some words"));
     }
     check_length(prompt.len())
 }
 
 fn check_length(bytes: usize) -> ServiceResult<()> {
     if bytes > MAX_PROMPT {
-        return Err(ServiceError::too_large("prompt-too-long", format!("a prompt is at most {MAX_PROMPT} bytes")));
+        return Err(ServiceError::new(Code::PromptTooLong, format!("a prompt is at most {MAX_PROMPT} bytes")));
     }
     Ok(())
 }
@@ -254,7 +254,7 @@ impl Shared {
         let penalty = |value: Option<f64>| value.is_some_and(|value| value != 0.0);
         let biased = self.logit_bias.as_ref().is_some_and(|bias| bias.as_object().is_none_or(|map| !map.is_empty()));
         if penalty(self.presence_penalty) || penalty(self.frequency_penalty) || biased {
-            return Err(bad("penalties", "penalties and logit_bias are not supported; leave them out"));
+            return Err(bad("presence_penalty", "penalties and logit_bias are not supported; leave them out"));
         }
         if logprobs.is_some_and(|top| top > 20) {
             return Err(bad("logprobs", "at most the 20 likeliest tokens are sent"));
@@ -303,7 +303,7 @@ impl Shared {
 fn random_seed() -> ServiceResult<u64> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
-        .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
     Ok(u64::from_le_bytes(bytes) >> 11)
 }
 
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn absurd_values_are_named() {
-        for (text, code) in [
+        for (text, param) in [
             (r#"{"model": "m", "temperature": 2.5}"#, "temperature"),
             (r#"{"model": "m", "temperature": -1}"#, "temperature"),
             (r#"{"model": "m", "top_p": 0}"#, "top_p"),
@@ -334,7 +334,7 @@ mod tests {
             (r#"{"model": "m", "stop": ["a", ""]}"#, "stop"),
         ] {
             let error = sampling(text).unwrap_err();
-            assert_eq!((error.status, error.code), (400, code), "{text}");
+            assert_eq!((error.code, error.param), (Code::BadParameter, Some(param)), "{text}");
         }
     }
 

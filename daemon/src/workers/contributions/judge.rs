@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use super::steps::{Steps, compare};
 use crate::db::judgements::StoredJudgement;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{Batch, ReadError, ReadOptions};
 
 /// Records of a contribution that are judged; of a larger one as many, chosen evenly by its id. More would tell little
@@ -46,8 +46,8 @@ impl Steps {
             Some(stored) => StoredJudgement { salt: salt()?, round: contribution.round, ..stored },
             None => {
                 let judgement = self.judge_contribution(contribution, datanet).await?;
-                let report = serde_json::to_vec(&judgement.report)
-                    .map_err(|error| ServiceError::internal("report", error.to_string()))?;
+                let report =
+                    serde_json::to_vec(&judgement.report).map_err(|error| ServiceError::caused(Code::Report, error))?;
                 let report = self.blobs.keep_bytes(&format!("report/{}", contribution.id), report).await?;
                 tracing::info!(contribution = %contribution.id, combined = judgement.scores.combined(), reason = %judgement.report.summary, "judged");
                 StoredJudgement { scores: judgement.scores, report, salt: salt()?, round: contribution.round }
@@ -72,8 +72,8 @@ impl Steps {
     /// Reveals what was committed to.
     pub(super) async fn reveal(&self, contribution: &Contribution) -> ServiceResult<()> {
         let stored = self.db.judgement(&contribution.id)?.ok_or_else(|| {
-            ServiceError::internal(
-                "judgement-lost",
+            ServiceError::new(
+                Code::JudgementLost,
                 "the judgement behind this node's commitment is not in its store any more",
             )
         })?;
@@ -111,7 +111,7 @@ impl Steps {
                 corpus: &seen.index,
             })
         });
-        judged.await.map_err(|error| ServiceError::internal("judge", error.to_string()))
+        judged.await.map_err(|error| ServiceError::caused(Code::Judge, error))
     }
 
     async fn sample(
@@ -178,6 +178,6 @@ impl Steps {
 fn salt() -> ServiceResult<Digest> {
     let mut salt = [0; 32];
     getrandom::fill(&mut salt)
-        .map_err(|error| ServiceError::internal("no-randomness", format!("the system gives no randomness: {error}")))?;
+        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
     Ok(Digest(salt))
 }

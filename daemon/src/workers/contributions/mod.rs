@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::blobs::contribution_tag;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 pub use judge::SeenRecords;
 use steps::StepEnd;
 pub use steps::Steps;
@@ -273,7 +273,7 @@ impl ContributionsWorker {
         self.running.spawn(async move {
             // A step that panics must give its place back, or no other of its kind would ever run.
             let result = AssertUnwindSafe(steps.perform(step, &contribution)).catch_unwind().await;
-            let broke_off = |_| Err(ServiceError::internal("step-panicked", "the step broke off; the log says where"));
+            let broke_off = |_| Err(ServiceError::new(Code::StepPanicked, "the step broke off; the log says where"));
             (key, step, result.unwrap_or_else(broke_off))
         });
         Ok(true)

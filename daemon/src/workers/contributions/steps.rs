@@ -11,7 +11,7 @@ use crate::blobs::{BlobStore, contribution_tag, holdout_tag};
 use crate::chain::Chain;
 use crate::db::LocalStore;
 use crate::embedder::Embedder;
-use crate::error::{ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Identity;
 use crate::records::{Batch, Indexes, ReadError, ReadOptions, Records};
 
@@ -62,7 +62,7 @@ impl Steps {
     fn datanet_of(&self, contribution: &Contribution) -> ServiceResult<Datanet> {
         // It can't be gone from the ledger.
         datanets::get(&self.chain.reader()?, &contribution.datanet)?.ok_or_else(|| {
-            ServiceError::internal("ledger-state", format!("contribution {} has no datanet", contribution.id))
+            ServiceError::new(Code::LedgerState, format!("contribution {} has no datanet", contribution.id))
         })
     }
 
