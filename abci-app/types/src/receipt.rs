@@ -15,6 +15,8 @@ use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, Node
 pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
 /// Most contributions whose influence an answer names.
 pub const MAX_INFLUENCES: usize = 4_096;
+/// Most contributions that an answer leaves out because they could not be had.
+pub const MAX_MISSING: usize = 256;
 
 /// How the weights were found, and so what they prove.
 #[derive(
@@ -241,9 +243,14 @@ pub struct Receipt {
     /// The voucher's cumulative amount after this answer.
     #[prost(uint64, tag = "14")]
     pub cumulative: Amount,
-    /// The serving node's count of answers, from 1.
+    /// The serving node's number of the answer, from 1; answers that failed leave gaps.
     #[prost(uint64, tag = "15")]
     pub sequence: u64,
+    /// Method retrieval: contributions that were final at that height and that the node could not have, ordered by id. The
+    /// snapshot is without them, and so is the answer.
+    #[prost(message, repeated, tag = "16")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<ContributionId>,
 }
 
 /// A receipt with the question and the answer it speaks of, as stored in the blob store: its hash is the receipt's id,
@@ -291,6 +298,11 @@ pub enum ReceiptError {
     /// Another chain.
     #[error("the receipt is of another chain")]
     Chain,
+    /// What was left out is unordered, repeated, too much, or not this method's to leave out.
+    #[error(
+        "a receipt of an answer by retrieval leaves out at most {MAX_MISSING} contributions, ordered by id; any other none"
+    )]
+    Missing,
 }
 
 impl From<BadSignature> for ReceiptError {
@@ -345,6 +357,7 @@ impl AnswerRecord {
             return Err(ReceiptError::Hash("output"));
         }
         check_weights(&receipt.credits)?;
+        check_missing(receipt)?;
         check_basis(receipt, &record.output)?;
         let split: u128 = receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
         if split != u128::from(receipt.fee) {
@@ -361,6 +374,13 @@ fn check_weights(credits: &[Credit]) -> Result<(), ReceiptError> {
     let sum: u128 = credits.iter().map(|credit| u128::from(credit.weight)).sum();
     let ordered = credits.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
     if ordered && sum == u128::from(PPM) { Ok(()) } else { Err(ReceiptError::Weights) }
+}
+
+fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {
+    let missing = &receipt.missing;
+    let ordered = missing.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+    let may = missing.is_empty() || receipt.method == Method::Retrieval as i32;
+    if ordered && may && missing.len() <= MAX_MISSING { Ok(()) } else { Err(ReceiptError::Missing) }
 }
 
 /// The weights that follow from influences: what was earned shares a million in proportion, by largest remainder;
@@ -502,6 +522,27 @@ mod tests {
         assert_eq!(sign(vec![span(0, 3, 1, 1_000_000)]), bad);
         assert_eq!(sign(vec![span(0, 9, 1, 400_000), span(3, 5, 2, 600_000)]), bad);
         assert_eq!(sign(vec![span(0, 2, 1, 400_000), span(3, 5, 2, 600_000)]), bad);
+    }
+
+    #[test]
+    fn what_is_left_out_is_ordered_bounded_and_of_a_retrieval() {
+        let (honest, key) = record();
+        let sign = |missing: Vec<ContributionId>, method| {
+            let receipt = Receipt { missing, method: method as i32, ..honest.receipt.clone() };
+            let record = AnswerRecord::sign(receipt, honest.input.clone(), honest.output.clone(), &key);
+            AnswerRecord::verify(&record.to_bytes(), "c").map(|_| ())
+        };
+        let id = |n: usize| ContributionId([u8::try_from(n % 256).unwrap(); 32]);
+        assert_eq!(sign(vec![id(1), id(2)], Method::Retrieval), Ok(()));
+        assert_eq!(sign(vec![id(2), id(1)], Method::Retrieval), Err(ReceiptError::Missing));
+        assert_eq!(sign(vec![id(1), id(1)], Method::Retrieval), Err(ReceiptError::Missing));
+        assert_eq!(sign(vec![id(1)], Method::Span), Err(ReceiptError::Missing));
+        let many = (0..=MAX_MISSING).map(|n| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+            ContributionId(id)
+        });
+        assert_eq!(sign(many.collect(), Method::Retrieval), Err(ReceiptError::Missing));
     }
 
     #[test]

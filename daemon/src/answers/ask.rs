@@ -5,18 +5,24 @@ use datanet_ledger::component::contributions;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_types::receipt::{AnswerRecord, AskInput, Credit, Method, Receipt};
 use datanet_types::{ContributionId, ModelId};
+use prost::Message as _;
 
 use super::Answers;
-use crate::billing::payment::Payment;
+use crate::billing::payment::{Admission, Payment};
+use crate::billing::reservation::Asked;
 use crate::error::{Code, ServiceError, ServiceResult};
-use crate::records::index_error;
+use crate::records::{Ground, index_error};
 
 impl Answers {
     /// Answers from the final contributions of `datanet`. What finds nothing costs nothing.
     pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<AnswerRecord> {
-        let checked = self.billing.check_payment(payment, datanet.price)?;
+        let asked = Asked::of("ask", &datanet.id.0, &input.encode_to_vec());
+        let checked = match self.billing.admit(payment, datanet.price, asked).await? {
+            Admission::Charge(checked) => checked,
+            Admission::Again(record) => return Ok(*record),
+        };
         let index = self.indexes.open(&datanet.id).await?;
-        let snapshot = self.indexes.snapshot(&datanet.id).await?;
+        let Ground { snapshot, missing } = self.indexes.snapshot(&datanet.id).await?;
         let embedding = self.embedder.embed_one(&input.text).await?;
         let question = Question { input: input.clone(), embedding, snapshot: snapshot.clone() };
         let answer = index.answer(question).await.map_err(|error| index_error(&error))?;
@@ -31,6 +37,7 @@ impl Answers {
             snapshot: snapshot.root(),
             method: Method::Retrieval as i32,
             credits,
+            missing,
             fee,
             split: self.chain.params()?.fee_shares.split(fee),
             ..Receipt::default()

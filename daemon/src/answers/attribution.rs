@@ -82,7 +82,8 @@ impl Answers {
     /// Answers again without each contribution that the answer credits.
     async fn asked_again(&self, record: &AnswerRecord) -> ServiceResult<Vec<Ablation>> {
         let receipt = &record.receipt;
-        let snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
+        let mut snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
+        snapshot.contributions.retain(|id| receipt.missing.binary_search(id).is_err());
         if snapshot.root() != receipt.snapshot {
             let detail = format!("another snapshot than that of height {}", receipt.height);
             return Err(ServiceError::new(Code::OtherSnapshot, detail));

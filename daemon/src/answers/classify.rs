@@ -5,10 +5,12 @@ use std::sync::Arc;
 use datanet_inference::serve::{Classified, EncodeRequest, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, LabelScore, Method};
 use datanet_types::release::{Release, Task};
+use prost::Message as _;
 
 use super::Answers;
 use super::explain::Moved;
-use crate::billing::payment::Payment;
+use crate::billing::payment::{Admission, Payment};
+use crate::billing::reservation::Asked;
 use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::serve_error;
@@ -55,18 +57,29 @@ impl Answers {
             return Err(not_attributed(&served.release));
         }
         let terms = terms(&self.chain.reader()?, &served.model)?;
-        let checked = self.billing.check_payment(ask.payment, terms.price)?;
         let input = AskInput { text: ask.text, classify: true, neighbours: 0, sampling: None };
-        let (output, moved, tokens) = self.classified(&served, &input.text).await?;
+        let asked = Asked::of("classify", &served.model.id.0, &input.encode_to_vec());
+        let (record, records, tokens) = match self.billing.admit(ask.payment, terms.price, asked).await? {
+            Admission::Charge(checked) => {
+                let (output, moved, tokens) = self.classified(&served, &input.text).await?;
+                let credits = served.release.credits(&output.influence);
+                let receipt = self.billing.model_receipt(&served.model, &terms, Method::Influence, credits)?;
+                let record = self.billing.charge(receipt, input, output, checked).await?;
+                (record, moved.records, tokens)
+            }
+            // What is not in the record is computed again only where it is asked for.
+            Admission::Again(record) if ask.explain => {
+                let (_, moved, tokens) = self.classified(&served, &record.input.text).await?;
+                (*record, moved.records, tokens)
+            }
+            Admission::Again(record) => (*record, None, 0),
+        };
         let without = match ask.counterfactual {
-            true => self.without_each(&served, &input.text).await?,
+            true => self.without_each(&served, &record.input.text).await?,
             false => None,
         };
-        let credits = served.release.credits(&output.influence);
-        let receipt = self.billing.model_receipt(&served.model, &terms, Method::Influence, credits)?;
-        let record = self.billing.charge(receipt, input, output, checked).await?;
         let tainted = self.chain.is_tainted(&served.model)?;
-        Ok(ClassifyAnswer { record, records: moved.records.filter(|_| ask.explain), without, served, tokens, tainted })
+        Ok(ClassifyAnswer { record, records: records.filter(|_| ask.explain), without, served, tokens, tainted })
     }
 
     /// What a model says of a passage, and what moved it.

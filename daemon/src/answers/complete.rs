@@ -12,10 +12,12 @@ use datanet_inference::generate::{
 use datanet_inference::serve::{AdapterKey, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::release::Task;
+use prost::Message as _;
 use tokio::sync::mpsc;
 
 use super::Answers;
-use crate::billing::payment::{Checked, Payment};
+use crate::billing::payment::{Admission, Checked, Payment};
+use crate::billing::reservation::Asked;
 use crate::billing::terms::{Terms, terms};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
@@ -53,6 +55,8 @@ pub struct CompletionAsk {
     pub prompt: Prompt,
     /// How tokens are drawn; 0 for `max_tokens` takes what the model has room for, up to the node's limit.
     pub sampling: Sampling,
+    /// Whether the caller chose the seed.
+    pub seeded: bool,
     /// Whether to tell how likely tokens were, and so many of the likeliest beside each.
     pub logprobs: Option<u32>,
     /// How it is paid.
@@ -117,16 +121,17 @@ impl Answers {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
         let (handle, _) = decoder(&served)?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
-        let checked = self.billing.check_payment(ask.payment, terms.price)?;
         let (text, stops) = rendered(handle, ask.prompt)?;
         let mut sampling = ask.sampling;
         sampling.stop.extend(stops);
         let input = AskInput { text, classify: false, neighbours: 0, sampling: Some(sampling) };
+        let asked = asked(&served, &input, ask.seeded);
+        let checked = match self.billing.admit(ask.payment, terms.price, asked).await? {
+            Admission::Charge(checked) => checked,
+            Admission::Again(record) => return self.again(&served, *record),
+        };
         let stream = start(&served, &input, ask.logprobs).await?;
-        let mut number = [0; 12];
-        getrandom::fill(&mut number).map_err(|error| {
-            ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
-        })?;
+        let number = random_number()?;
         let (sender, pieces) = mpsc::channel(PIECES);
         let (core, bill) = (self.clone(), Bill { served, terms, checked, input });
         tokio::spawn(async move {
@@ -137,10 +142,29 @@ impl Answers {
             // Nobody may be left to be told; the answer is recorded all the same.
             let _ = sender.send(last).await;
         });
-        Ok(Completing { number: hex::encode(number), pieces })
+        Ok(Completing { number, pieces })
     }
 
-    /// Passes tokens on as they come; then charges for them.
+    /// An answer that was paid before, as one piece.
+    fn again(&self, served: &ServedModel, record: AnswerRecord) -> ServiceResult<Completing> {
+        let completion = record.output.completion.clone().unwrap_or_default();
+        let (sender, pieces) = mpsc::channel(PIECES);
+        let token = Token { text: record.output.answer.clone(), logprobs: None };
+        let finished = Finished {
+            reason: if completion.finish_reason == FinishReason::Stop.as_str() { "stop" } else { "length" },
+            prompt_tokens: completion.prompt_tokens,
+            completion_tokens: completion.completion_tokens,
+            record,
+            tainted: self.chain.is_tainted(&served.model)?,
+        };
+        for piece in [Piece::Token(token), Piece::Finished(Box::new(finished))] {
+            sender.try_send(piece).map_err(|error| ServiceError::new(Code::ShuttingDown, error.to_string()))?;
+        }
+        Ok(Completing { number: random_number()?, pieces })
+    }
+
+    /// Passes tokens on as they come; then charges for them. What is paid is written to its end, whether or not the caller
+    /// stays: asked again with the same payment, it is there.
     async fn write(
         &self,
         mut stream: GenerateStream,
@@ -151,7 +175,7 @@ impl Answers {
         let (reason, usage) = loop {
             let event = tokio::select! {
                 event = stream.next() => event,
-                () = sender.closed() => None,
+                () = sender.closed(), if !bill.checked.is_paid() => None,
             };
             match event {
                 Some(GenerateEvent::Token { text: more, logprobs, .. }) => {
@@ -231,6 +255,23 @@ impl Answers {
         }
         Ok(output)
     }
+}
+
+/// What is asked of a model; a seed that was drawn for the caller is no part of it.
+fn asked(served: &ServedModel, input: &AskInput, seeded: bool) -> Asked {
+    let mut question = input.clone();
+    if let Some(sampling) = question.sampling.as_mut().filter(|_| !seeded) {
+        sampling.seed = 0;
+    }
+    let kind = if seeded { "complete with a seed" } else { "complete" };
+    Asked::of(kind, &served.model.id.0, &question.encode_to_vec())
+}
+
+fn random_number() -> ServiceResult<String> {
+    let mut number = [0; 12];
+    getrandom::fill(&mut number)
+        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
+    Ok(hex::encode(number))
 }
 
 /// By what a written answer is attributed: influence where the release has the table for it, else what it repeats.

@@ -21,7 +21,8 @@ use crate::records::index_error;
 /// What checking found.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct Verification {
-    /// `match` (equal to the bit), `within` (the tolerance), `mismatch`, or `unverifiable`: everything that can still be
+    /// `match` (equal to the bit), `within` (the tolerance), `mismatch`, `incomplete`: right for what it rests on, but it
+    /// leaves out contributions that this node has, or `unverifiable`: everything that can still be
     /// checked holds, but what the answer rests on was revoked since.
     pub verdict: &'static str,
     /// Weight that lies elsewhere, in parts per million.
@@ -84,7 +85,8 @@ impl Answers {
         if checks.iter().any(|check| !check.ok) {
             return Ok(conclude(checks, 0));
         }
-        let recomputed = match record.receipt.method() {
+        let receipt = record.receipt.clone();
+        let recomputed = match receipt.method() {
             Method::Retrieval => self.recompute_retrieval(record).await?,
             Method::Influence | Method::Span => self.recompute_model(&record).await?,
         };
@@ -102,7 +104,28 @@ impl Answers {
             }
         };
         checks.push(Check::of("answer", result));
+        if checks.iter().all(|check| check.ok)
+            && let Some(what) = self.left_out_but_here(&receipt).await?
+        {
+            checks.push(Check::of("nothing left out", Ok(what.clone())));
+            return Ok(Verification { verdict: "incomplete", details: what, ..conclude(checks, difference) });
+        }
         Ok(conclude(checks, difference))
+    }
+
+    /// What an answer leaves out although this node has it, in words. The node that answered may really not have been able to
+    /// have it, so this is no lie; whoever leaves out what everybody else has is seen all the same.
+    async fn left_out_but_here(&self, receipt: &Receipt) -> ServiceResult<Option<String>> {
+        if receipt.missing.is_empty() {
+            return Ok(None);
+        }
+        let index = self.indexes.open(&receipt.datanet).await?;
+        let here: Vec<String> =
+            receipt.missing.iter().filter(|id| index.contains(id)).map(ToString::to_string).collect();
+        let (all, count) = (receipt.missing.len(), here.len());
+        Ok((count > 0).then(|| {
+            format!("the answer leaves out {all} contributions that the node could not have; this node has {count} of them: {}", here.join(", "))
+        }))
     }
 
     fn ledger_checks(&self, receipt: &Receipt) -> ServiceResult<Vec<Check>> {
@@ -139,7 +162,12 @@ impl Answers {
     async fn recompute_retrieval(&self, record: AnswerRecord) -> ServiceResult<Recomputed> {
         let receipt = &record.receipt;
         let finals = contributions::final_at(&self.chain.reader()?, &receipt.datanet, receipt.height)?;
-        let snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
+        let mut snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
+        if let Some(never) = receipt.missing.iter().find(|id| !snapshot.contributions.contains(id)) {
+            let what = format!("contribution {never} is left out, and was not final at height {}", receipt.height);
+            return Ok(Recomputed::Other(what));
+        }
+        snapshot.contributions.retain(|id| receipt.missing.binary_search(id).is_err());
         if let Some(gone) = finals.iter().find(|contribution| contribution.revoked_height > 0) {
             return Ok(if snapshot.root() == receipt.snapshot {
                 Recomputed::Gone(revoked_since(gone))

@@ -1,12 +1,14 @@
 //! Charging an answer: numbered, signed, kept, and only then shown.
 
+use std::sync::atomic::Ordering;
+
 use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ReceiptId};
+use datanet_types::{Amount, ChannelId, Digest, ReceiptId};
 
 use super::payment::Checked;
-use super::{Billing, owed};
+use super::{Billing, LANES, owed};
 use crate::db::accruals::Charge;
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -23,15 +25,24 @@ impl Billing {
         mut receipt: Receipt,
         input: AskInput,
         output: AskOutput,
-        checked: Checked,
+        mut checked: Checked,
     ) -> ServiceResult<AnswerRecord> {
         let fee = receipt.fee;
-        let _one_at_a_time = self.charging.lock().await;
-        let voucher = if fee == 0 { None } else { self.final_voucher(checked, fee)? };
-        receipt.sequence = self.db.next_sequence()?;
+        let (channel, asked) = match &checked {
+            Checked::Free => (None, None),
+            Checked::Voucher(hold) => (Some(hold.voucher.channel), Some(hold.asked.0)),
+            Checked::Sign(channel, ..) => (Some(*channel), None),
+        };
+        let _lane = match &channel {
+            Some(ChannelId([first, ..])) => Some(self.channels[usize::from(*first) % LANES].lock().await),
+            None => None,
+        };
+        let _charging = self.charging.read().await;
+        let voucher = if fee == 0 { None } else { self.final_voucher(&checked, fee)? };
+        receipt.sequence = self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
         receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);
-        let charge = self.charge_of(&receipt, voucher)?;
+        let charge = self.charge_of(&receipt, voucher, asked)?;
         let sequence = receipt.sequence;
         let record = AnswerRecord::sign(receipt, input, output, self.identity.secret());
         let bytes = record.to_bytes();
@@ -42,18 +53,31 @@ impl Billing {
                 format!("question and answer take {} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}", bytes.len()),
             ));
         }
-        self.blobs.keep_bytes(&format!("receipt/{sequence}"), bytes).await?;
-        self.db.record_answer(sequence, &record.id(), &charge)?;
+        let tag = format!("receipt/{sequence}");
+        self.blobs.keep_bytes(&tag, bytes).await?;
+        if let Err(error) = self.db.record_answer(sequence, &record.id(), &charge) {
+            self.blobs.release(&tag).await?;
+            return Err(error);
+        }
+        if let Checked::Voucher(hold) = &mut checked {
+            // Bound no more, but spent.
+            hold.bound = None;
+        }
         Ok(record)
     }
 
-    fn charge_of(&self, receipt: &Receipt, voucher: Option<(SignedVoucher, Amount)>) -> ServiceResult<Charge> {
+    fn charge_of(
+        &self,
+        receipt: &Receipt,
+        voucher: Option<(SignedVoucher, Amount)>,
+        asked: Option<Digest>,
+    ) -> ServiceResult<Charge> {
         let reader = self.chain.reader()?;
         let lines = owed::lines(&reader, &receipt.datanet, &receipt.model, &receipt.credits, &receipt.split)?;
         // Free answers are not counted: the ledger wants a fee for each.
         let answers = u64::from(receipt.fee > 0);
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = EpochTotals { answers, fees: receipt.fee, split: receipt.split };
-        Ok(Charge { voucher, expected, totals, lines })
+        Ok(Charge { voucher, expected, asked, totals, lines })
     }
 }

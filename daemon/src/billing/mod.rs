@@ -1,6 +1,6 @@
 //! What answers cost and who earns it: charge, prove, settle, claim.
 //!
-//! - [`payment`]: vouchers, before and after; `charge`: an answer numbered, signed, recorded.
+//! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`].
 //! - [`earnings`]: what an account earned, why, and how it gets it.
@@ -9,18 +9,25 @@ mod charge;
 pub mod earnings;
 pub mod owed;
 pub mod payment;
+pub mod reservation;
 pub mod settle;
 pub mod statement;
 pub mod terms;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::db::LocalStore;
+use crate::error::ServiceResult;
 use crate::keyring::{Identity, Keyring};
+use reservation::Reservations;
+
+/// Enough that different channels seldom wait for one another.
+const LANES: usize = 256;
 
 /// Charges answers and settles what they earn; clones share its locks.
 #[derive(Clone)]
@@ -30,16 +37,33 @@ pub struct Billing {
     db: LocalStore,
     identity: Identity,
     keyring: Keyring,
-    /// Held while an answer is charged, signed and recorded: receipts are numbered one after the other, and a voucher
-    /// is judged against the one before it.
-    charging: Arc<Mutex<()>>,
+    /// What of each channel is spoken for.
+    reservations: Reservations,
+    /// Held for a channel while an answer is charged on it: each voucher follows the one before.
+    channels: Arc<[Mutex<()>]>,
+    /// Shared by answers that are being charged; held alone while a settlement is frozen, which must see all of each.
+    charging: Arc<RwLock<()>>,
+    /// The number of the latest receipt.
+    sequence: Arc<AtomicU64>,
     /// Held while an epoch is settled: one at a time.
     settling: Arc<Mutex<()>>,
 }
 
 impl Billing {
     /// Bills in the name of `identity`; claims are paid for by the keys in `keyring`.
-    pub fn new(chain: Chain, blobs: BlobStore, db: LocalStore, identity: Identity, keyring: Keyring) -> Self {
-        Self { chain, blobs, db, identity, keyring, charging: Arc::default(), settling: Arc::default() }
+    ///
+    /// # Errors
+    /// Where the private store does not read.
+    pub fn new(
+        chain: Chain,
+        blobs: BlobStore,
+        db: LocalStore,
+        identity: Identity,
+        keyring: Keyring,
+    ) -> ServiceResult<Self> {
+        let sequence = Arc::new(AtomicU64::new(db.last_sequence()?));
+        let (reservations, charging, settling) = (Reservations::default(), Arc::default(), Arc::default());
+        let channels = std::iter::repeat_with(Mutex::default).take(LANES).collect();
+        Ok(Self { chain, blobs, db, identity, keyring, reservations, channels, charging, sequence, settling })
     }
 }

@@ -1,10 +1,14 @@
 //! How a caller pays for one answer: by a voucher it signed, or by a key that is in this node's keyring.
 
 use datanet_ledger::component::channels::{self, Channel};
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ChannelId, SigningKey};
+use datanet_types::{Amount, BlobHash, ChannelId, SigningKey};
 
 use super::Billing;
+use super::reservation::{Asked, Reservation};
+use crate::db::LocalStore;
+use crate::db::reservations::PaidAnswer;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Blocks before a channel's expiry in which it is no longer accepted: the node needs them to settle.
@@ -21,15 +25,49 @@ pub enum Payment {
     Account(Box<SigningKey>),
 }
 
-/// A payment that will do, before the answer is computed.
-#[derive(Debug, Clone)]
+/// What comes of a payment before the answer is computed.
+pub enum Admission {
+    /// It will do: the answer is computed, then charged.
+    Charge(Checked),
+    /// It has paid for this very question before: this is the answer, at no further cost.
+    Again(Box<AnswerRecord>),
+}
+
+/// A payment that will do; what it needs of its channel is spoken for until it is charged or dropped.
 pub enum Checked {
     /// The answer is free.
     Free,
     /// The voucher that must follow the last one.
-    Voucher(SignedVoucher),
+    Voucher(VoucherHold),
     /// Signed when the answer is charged.
-    Sign(ChannelId, Box<SigningKey>),
+    Sign(ChannelId, Box<SigningKey>, Reservation),
+}
+
+impl Checked {
+    /// Whether the answer costs something: then it is written to its end, whether or not the caller stays.
+    pub fn is_paid(&self) -> bool {
+        !matches!(self, Self::Free)
+    }
+}
+
+/// A voucher that is bound to one question: by its channel's reservation, and on disk.
+pub struct VoucherHold {
+    pub(super) voucher: SignedVoucher,
+    pub(super) asked: Asked,
+    _reservation: Reservation,
+    /// Where it is bound; nothing once it is charged.
+    pub(super) bound: Option<LocalStore>,
+}
+
+impl Drop for VoucherHold {
+    fn drop(&mut self) {
+        // Its answer has failed: it is good for any question again.
+        if let Some(db) = self.bound.take()
+            && let Err(error) = db.unbind_voucher(&self.voucher.channel)
+        {
+            tracing::warn!(%error, channel = %self.voucher.channel, "a voucher stays bound to its question for a while");
+        }
+    }
 }
 
 impl Billing {
@@ -48,10 +86,11 @@ impl Billing {
         self.keyring.get(name).is_ok()
     }
 
-    /// Checks that `payment` covers `price`, so that nobody makes this node work for nothing.
-    pub fn check_payment(&self, payment: Payment, price: Amount) -> ServiceResult<Checked> {
+    /// Checks that `payment` covers `price` and reserves it for what is `asked`, so that nobody makes this node work for
+    /// nothing, and no payment buys two answers.
+    pub async fn admit(&self, payment: Payment, price: Amount, asked: Asked) -> ServiceResult<Admission> {
         if price == 0 {
-            return Ok(Checked::Free);
+            return Ok(Admission::Charge(Checked::Free));
         }
         match payment {
             Payment::None => Err(ServiceError::new(
@@ -61,44 +100,83 @@ impl Billing {
                     self.identity.node_key()
                 ),
             )),
-            Payment::Voucher(voucher) => {
-                let channel = self.usable_channel(&voucher.channel)?;
-                voucher.verify(self.chain.id(), &channel.payer_key).map_err(|_| {
-                    ServiceError::new(
-                        Code::BadVoucher,
-                        "the voucher is not signed by the channel's payer for this chain",
-                    )
-                })?;
-                self.check_amount(&channel, voucher.cumulative, price)?;
-                Ok(Checked::Voucher(voucher))
-            }
+            Payment::Voucher(voucher) => self.admit_voucher(voucher, price, asked).await,
             Payment::Account(key) => {
                 let channel = self.channel_of(&key)?;
-                let next = self.last_amount(&channel.id)?.saturating_add(price);
-                self.check_amount(&channel, next, price)?;
-                Ok(Checked::Sign(channel.id, key))
+                let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
+                let reservation = self.reservations.shared(channel.id, price, left)?;
+                Ok(Admission::Charge(Checked::Sign(channel.id, key, reservation)))
             }
         }
     }
 
-    /// The voucher to record, and the amount it must stand at. Call with the charging lock held.
+    async fn admit_voucher(&self, voucher: SignedVoucher, price: Amount, asked: Asked) -> ServiceResult<Admission> {
+        let channel = self.known_channel(&voucher.channel)?;
+        voucher.verify(self.chain.id(), &channel.payer_key).map_err(|_| {
+            ServiceError::new(Code::BadVoucher, "the voucher is not signed by the channel's payer for this chain")
+        })?;
+        if let Some(paid) = self.db.paid_answer(&voucher.channel, voucher.cumulative)? {
+            return self.paid_before(&voucher, price, asked, &paid).await;
+        }
+        let reservation = self.reservations.exclusive(voucher.channel, asked).await?;
+        // Looked up again: whoever had the channel before may have asked the very same.
+        if let Some(paid) = self.db.paid_answer(&voucher.channel, voucher.cumulative)? {
+            return self.paid_before(&voucher, price, asked, &paid).await;
+        }
+        let channel = self.usable_channel(&voucher.channel)?;
+        self.check_amount(&channel, voucher.cumulative, price)?;
+        if self.db.bind_voucher(&voucher.channel, voucher.cumulative, asked.0)?.is_err() {
+            return Err(ServiceError::new(
+                Code::AnswerUnderWay,
+                "this voucher was sent for another question, over which the node stopped; send that one again, or wait ten minutes",
+            ));
+        }
+        let hold = VoucherHold { voucher, asked, _reservation: reservation, bound: Some(self.db.clone()) };
+        Ok(Admission::Charge(Checked::Voucher(hold)))
+    }
+
+    /// The answer that a voucher has paid, if it was for the same question.
+    async fn paid_before(
+        &self,
+        voucher: &SignedVoucher,
+        price: Amount,
+        asked: Asked,
+        paid: &PaidAnswer,
+    ) -> ServiceResult<Admission> {
+        if paid.asked != asked.0 {
+            let next = self.last_amount(&voucher.channel)?.saturating_add(price);
+            return Err(ServiceError::new(
+                Code::VoucherSpent,
+                format!(
+                    "the voucher of {} has paid for another question, receipt {}; sign for {next} to ask this one",
+                    voucher.cumulative, paid.receipt
+                ),
+            ));
+        }
+        let bytes = self.blobs.read(&BlobHash(paid.receipt.0), MAX_ANSWER_RECORD_BYTES as u64).await?;
+        let record = AnswerRecord::verify(&bytes, self.chain.id())
+            .map_err(|error| ServiceError::caused(Code::BadReceipt, error))?;
+        Ok(Admission::Again(Box::new(record)))
+    }
+
+    /// The voucher to record, and the amount it must stand at. Call with the channel's lock held.
     pub(super) fn final_voucher(
         &self,
-        checked: Checked,
+        checked: &Checked,
         price: Amount,
     ) -> ServiceResult<Option<(SignedVoucher, Amount)>> {
         match checked {
             Checked::Free => Ok(None),
-            Checked::Voucher(voucher) => {
-                let channel = self.usable_channel(&voucher.channel)?;
-                let expected = self.check_amount(&channel, voucher.cumulative, price)?;
-                Ok(Some((voucher, expected)))
+            Checked::Voucher(hold) => {
+                let channel = self.usable_channel(&hold.voucher.channel)?;
+                let expected = self.check_amount(&channel, hold.voucher.cumulative, price)?;
+                Ok(Some((hold.voucher.clone(), expected)))
             }
-            Checked::Sign(id, key) => {
-                let channel = self.usable_channel(&id)?;
-                let next = self.last_amount(&id)?.saturating_add(price);
+            Checked::Sign(id, key, _) => {
+                let channel = self.usable_channel(id)?;
+                let next = self.last_amount(id)?.saturating_add(price);
                 let expected = self.check_amount(&channel, next, price)?;
-                Ok(Some((SignedVoucher::sign(self.chain.id(), id, next, &key), expected)))
+                Ok(Some((SignedVoucher::sign(self.chain.id(), *id, next, key), expected)))
             }
         }
     }
@@ -134,14 +212,19 @@ impl Billing {
         Ok(expected)
     }
 
-    /// A channel to this node that is open and not about to expire.
-    fn usable_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
-        let channel = channels::get(&self.chain.reader()?, id)?.ok_or_else(|| {
+    /// A channel on the ledger.
+    fn known_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
+        channels::get(&self.chain.reader()?, id)?.ok_or_else(|| {
             ServiceError::new(
                 Code::NoChannel,
                 format!("there is no channel {id}; open one with `datanet channel open`"),
             )
-        })?;
+        })
+    }
+
+    /// A channel to this node that is open and not about to expire.
+    fn usable_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
+        let channel = self.known_channel(id)?;
         if channel.node != self.identity.node_key() {
             return Err(ServiceError::new(
                 Code::ForeignChannel,
@@ -168,7 +251,8 @@ impl Billing {
         let usable = all.into_iter().filter(|channel| channel.node == node && is_usable(channel, height));
         let mut best: Option<(Amount, Channel)> = None;
         for channel in usable {
-            let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
+            let spoken_for = self.last_amount(&channel.id)?.saturating_add(self.reservations.promised(&channel.id));
+            let left = channel.deposit.saturating_sub(spoken_for);
             if best.as_ref().is_none_or(|(most, _)| left > *most) {
                 best = Some((left, channel));
             }

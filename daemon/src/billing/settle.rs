@@ -73,7 +73,7 @@ impl Billing {
 
     async fn freeze(&self) -> ServiceResult<Next> {
         // No answer is charged meanwhile: what has accrued must agree with the vouchers.
-        let _charging = self.charging.lock().await;
+        let _charging = self.charging.write().await;
         // One view for both: what is not on this ledger yet and names a channel closed there will never be on it.
         let reader = self.chain.reader()?;
         let mut owing = self.db.accruing()?;

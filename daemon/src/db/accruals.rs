@@ -5,9 +5,10 @@
 
 use datanet_types::epoch::EpochTotals;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, ReceiptId};
+use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, Digest, ReceiptId};
 use redb::WriteTransaction;
 
+use super::reservations::{self, PaidAnswer};
 use super::{LocalStore, receipts, table};
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -73,6 +74,8 @@ pub struct Charge {
     pub voucher: Option<SignedVoucher>,
     /// What it must add up to: the last voucher's amount and the fee.
     pub expected: Amount,
+    /// Hash of what was asked, if the answer can be had again for the same voucher.
+    pub asked: Option<Digest>,
     /// Fee and split of this one answer.
     pub totals: EpochTotals,
     /// Who earns.
@@ -106,24 +109,25 @@ impl LocalStore {
         self.read(|tx| table::get(tx, VOUCHERS, &channel.0))
     }
 
-    /// The number the next receipt gets, from 1.
-    pub fn next_sequence(&self) -> ServiceResult<u64> {
-        Ok(self.read(|tx| table::get::<u64>(tx, META, SEQUENCE))?.unwrap_or_default().saturating_add(1))
+    /// The highest number of a receipt so far; 0 if there is none.
+    pub fn last_sequence(&self) -> ServiceResult<u64> {
+        Ok(self.read(|tx| table::get::<u64>(tx, META, SEQUENCE))?.unwrap_or_default())
     }
 
-    /// Records a paid answer. Refused, with nothing changed, if the voucher does not follow the last one or the
-    /// sequence number was used.
+    /// Records an answer. Refused, with nothing changed, if the voucher does not follow the last one. Numbers may be left out:
+    /// an answer that fails takes its own along.
     pub fn record_answer(&self, sequence: u64, receipt: &ReceiptId, charge: &Charge) -> ServiceResult<()> {
         self.write(|tx| {
             let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
-            if sequence != last.saturating_add(1) {
-                return Err(ServiceError::new(Code::StaleSequence, "another answer was recorded first; try again"));
-            }
-            table::put(tx, META, SEQUENCE, &sequence)?;
+            table::put(tx, META, SEQUENCE, &sequence.max(last))?;
             receipts::insert(tx, sequence, receipt)?;
             // A free answer pays nobody.
             let Some(voucher) = &charge.voucher else { return Ok(()) };
             put_voucher(tx, voucher, charge)?;
+            if let Some(asked) = charge.asked {
+                let paid = PaidAnswer { asked, receipt: *receipt };
+                reservations::put_paid(tx, &voucher.channel, voucher.cumulative, &paid)?;
+            }
             let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
             add_totals(&mut sum, &charge.totals);
             table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
@@ -215,6 +219,7 @@ pub(super) mod tests {
         Charge {
             voucher: Some(voucher),
             expected: cumulative,
+            asked: Some(Digest([7; 32])),
             totals: EpochTotals { answers: 1, fees: fee, split },
             lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: 1_000_000 })],
         }
@@ -222,7 +227,7 @@ pub(super) mod tests {
 
     /// Records it as the next answer.
     pub(in crate::db) fn record(store: &LocalStore, charge: &Charge) -> ServiceResult<()> {
-        store.record_answer(store.next_sequence().unwrap(), &ReceiptId([1; 32]), charge)
+        store.record_answer(store.last_sequence().unwrap() + 1, &ReceiptId([1; 32]), charge)
     }
 
     #[test]
@@ -231,7 +236,7 @@ pub(super) mod tests {
         record(&store, &charge(1, 100, 100)).unwrap();
         assert_eq!(record(&store, &charge(1, 50, 100)).unwrap_err().code, Code::StaleVoucher);
         assert_eq!(record(&store, &charge(1, 100, 100)).unwrap_err().code, Code::StaleVoucher);
-        assert_eq!(store.next_sequence().unwrap(), 2);
+        assert_eq!(store.last_sequence().unwrap(), 1);
         let taken = store.write(|tx| take(tx, 10)).unwrap();
         assert_eq!((taken.len(), taken[0].totals.fees, taken[0].lines[0].1.amount), (1, 100, 60));
         assert_eq!(store.accruing().unwrap(), []);
@@ -252,8 +257,8 @@ pub(super) mod tests {
     #[test]
     fn a_free_answer_is_numbered_and_pays_nobody() {
         let (_dir, store) = store();
-        let free = Charge { voucher: None, expected: 0, totals: EpochTotals::default(), lines: vec![] };
+        let free = Charge { voucher: None, expected: 0, asked: None, totals: EpochTotals::default(), lines: vec![] };
         record(&store, &free).unwrap();
-        assert_eq!((store.next_sequence().unwrap(), store.accruing().unwrap()), (2, vec![]));
+        assert_eq!((store.last_sequence().unwrap(), store.accruing().unwrap()), (1, vec![]));
     }
 }

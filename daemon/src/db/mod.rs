@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod judgements;
 pub mod receipts;
+pub mod reservations;
 pub mod settling;
 
 use std::path::Path;
@@ -64,6 +65,7 @@ impl LocalStore {
             judgements::create(tx)?;
             idempotency::create(tx)?;
             receipts::create(tx)?;
+            reservations::create(tx)?;
             accruals::create(tx)?;
             settling::create(tx)?;
             jobs::create(tx)?;

@@ -88,6 +88,7 @@ codes! {
     }
     Conflict {
         AlreadyContributed = "already-contributed",
+        AnswerUnderWay = "answer-under-way",
         AmbiguousName = "ambiguous-name",
         ContributionRevoked = "contribution-revoked",
         JobOver = "job-over",
@@ -98,9 +99,9 @@ codes! {
         NothingToSettle = "nothing-to-settle",
         OtherGenesis = "other-genesis",
         OtherSnapshot = "other-snapshot",
-        StaleSequence = "stale-sequence",
         StaleVoucher = "stale-voucher",
         TransactionReplayed = "transaction-replayed",
+        VoucherSpent = "voucher-spent",
     }
     TooLarge {
         AnswerTooLong = "answer-too-long",

@@ -19,7 +19,7 @@ use crate::init;
 use crate::intake::{Announcer, Intake};
 use crate::keyring::{Identity, Keyring};
 use crate::models::{Models, ModelsSettings};
-use crate::records::{Indexes, Providers, Records};
+use crate::records::{Holes, Indexes, Providers, Records};
 use crate::status::StatusService;
 use crate::training::{Training, TrainingParts};
 use crate::workers::contributions::{SeenRecords, Steps};
@@ -55,10 +55,11 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let embeddings = init::embeddings_dir(&home);
     let records = Records::new(chain.clone(), blobs.clone(), embedder.clone(), providers.clone(), node, embeddings);
     let followed = config.datanets.subscribe.clone();
-    let indexes = Indexes::new(chain.clone(), records.clone(), embedder.clone(), followed, home.index());
+    let holes = Holes::default();
+    let indexes = Indexes::new(chain.clone(), records.clone(), embedder.clone(), holes.clone(), followed, home.index());
     let announcer = Announcer::new(chain.id().to_owned(), network.clone(), identity.clone());
     let intake = Intake::new(chain.clone(), blobs.clone(), db.clone(), announcer, node, config.api.max_upload_bytes);
-    let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone());
+    let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone())?;
     let settings = ModelsSettings {
         folder: init::models_folder(&home, &config.models),
         released: home.released(),
@@ -107,6 +108,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         records: records.clone(),
         indexes: indexes.clone(),
         seen: SeenRecords::default(),
+        holes,
     };
     let services = Services {
         chain,

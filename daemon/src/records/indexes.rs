@@ -1,6 +1,6 @@
 //! One index for each datanet: final contributions go in, searches and answers come out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,13 @@ use datanet_inference::retrieval::{DatanetIndex, Document, Hit, IndexConfig, Ret
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::datanets::{self, Datanet};
-use datanet_types::{DatanetId, ModelId};
+use datanet_types::receipt::MAX_MISSING;
+use datanet_types::{ContributionId, DatanetId, ModelId};
 use tokio::sync::{Mutex, watch};
 
 pub use datanet_inference::retrieval::Mode;
 
-use super::{ReadOptions, Records};
+use super::{Holes, ReadOptions, Records};
 use crate::chain::Chain;
 use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -70,12 +71,23 @@ const FRESH_BLOCKS: u64 = 5;
 /// Contributions read from the ledger at a time.
 const PAGE: usize = 256;
 
+/// What an answer rests on.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// The contributions, and the height at which they are what is final.
+    pub snapshot: Snapshot,
+    /// Those final then that this node cannot have, ordered by id; the snapshot is without them.
+    pub missing: Vec<ContributionId>,
+}
+
 /// The indexes of all datanets, opened as they are needed; clones share them.
 #[derive(Clone)]
 pub struct Indexes {
     chain: Chain,
     records: Records,
     embedder: Embedder,
+    /// What cannot be had.
+    holes: Holes,
     /// The datanets that a search over all looks at.
     followed: Subscription,
     /// Indexes on disk.
@@ -88,8 +100,15 @@ pub struct Indexes {
 
 impl Indexes {
     /// Indexes in `folder`, which must exist.
-    pub fn new(chain: Chain, records: Records, embedder: Embedder, followed: Subscription, folder: PathBuf) -> Self {
-        Self { chain, records, embedder, followed, folder, open: Arc::default(), indexed: watch::Sender::new(0) }
+    pub fn new(
+        chain: Chain,
+        records: Records,
+        embedder: Embedder,
+        holes: Holes,
+        followed: Subscription,
+        folder: PathBuf,
+    ) -> Self {
+        Self { chain, records, embedder, holes, followed, folder, open: Arc::default(), indexed: watch::Sender::new(0) }
     }
 
     /// The index of a datanet, opened or made. One of another model or damaged is made anew; the contributions worker fills
@@ -149,12 +168,12 @@ impl Indexes {
         Ok(Snapshot { height, contributions: finals.iter().map(|contribution| contribution.id).collect() })
     }
 
-    /// The latest height at which everything final is in this node's index, and what is final then: what can be
-    /// answered from, completely, now.
+    /// The latest height at which everything final that can be had is in this node's index, and what is final then: what
+    /// can be answered from now. What cannot be had ([`Holes`]) is left out and named.
     ///
     /// What has become final just now is waited for, a moment at most: whoever sees a contribution final may ask for it at
     /// once. A node that has much to catch up with answers from what it has.
-    pub async fn snapshot(&self, datanet: &DatanetId) -> ServiceResult<Snapshot> {
+    pub async fn snapshot(&self, datanet: &DatanetId) -> ServiceResult<Ground> {
         let index = self.open(datanet).await?;
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut indexed = self.indexed.subscribe();
@@ -164,17 +183,27 @@ impl Indexes {
             let reader = self.chain.reader()?;
             let height = reader.height();
             let finals = finals(&reader, datanet, height)?;
-            let missing = finals.iter().find(|contribution| !index.contains(&contribution.id));
-            let is_fresh = missing.is_some_and(|missing| missing.final_height.saturating_add(FRESH_BLOCKS) >= height);
+            let missing = |contribution: &&Contribution| !index.contains(&contribution.id);
+            let mut holes: Vec<&Contribution> =
+                finals.iter().filter(missing).filter(|contribution| self.holes.contains(&contribution.id)).collect();
+            holes.truncate(MAX_MISSING);
+            let left_out: BTreeSet<ContributionId> = holes.iter().map(|contribution| contribution.id).collect();
+            let waiting = finals.iter().filter(missing).find(|contribution| !left_out.contains(&contribution.id));
+            let is_fresh = waiting.is_some_and(|waiting| waiting.final_height.saturating_add(FRESH_BLOCKS) >= height);
             if is_fresh && tokio::time::timeout_at(deadline, indexed.changed()).await.is_ok() {
                 continue;
             }
-            let height = missing.map_or(height, |contribution| contribution.final_height.saturating_sub(1));
-            if height < reader.height() {
-                refuse_height_before_revocation(&reader, datanet, height)?;
+            let height = waiting.map_or(height, |contribution| contribution.final_height.saturating_sub(1));
+            if let Some(waiting) = waiting {
+                refuse_height_before_revocation(&reader, datanet, height, waiting)?;
             }
-            let complete = finals.iter().filter(|contribution| contribution.final_height <= height);
-            return Ok(Snapshot { height, contributions: complete.map(|contribution| contribution.id).collect() });
+            let then = |contribution: &&Contribution| contribution.final_height <= height;
+            let complete = finals.iter().filter(then).filter(|contribution| !left_out.contains(&contribution.id));
+            let contributions = complete.map(|contribution| contribution.id).collect();
+            let missing: BTreeSet<ContributionId> =
+                holes.into_iter().filter(then).map(|contribution| contribution.id).collect();
+            let missing = missing.into_iter().collect();
+            return Ok(Ground { snapshot: Snapshot { height, contributions }, missing });
         }
     }
 
@@ -223,7 +252,7 @@ impl Indexes {
                 embedding: embedding.clone(),
                 mode: mode.into(),
                 limit,
-                snapshot: Some(self.snapshot(&datanet).await?),
+                snapshot: Some(self.snapshot(&datanet).await?.snapshot),
             };
             let found = self.open(&datanet).await?.search(request).await.map_err(|error| index_error(&error))?;
             hits.extend(found.into_iter().map(|hit| SearchHit { datanet, hit }));
@@ -247,14 +276,22 @@ fn finals(reader: &LedgerReader, datanet: &DatanetId, height: u64) -> ServiceRes
 }
 
 /// An answer of an earlier height would have to rest on what was revoked since.
-fn refuse_height_before_revocation(reader: &LedgerReader, datanet: &DatanetId, height: u64) -> ServiceResult<()> {
+fn refuse_height_before_revocation(
+    reader: &LedgerReader,
+    datanet: &DatanetId,
+    height: u64,
+    waiting: &Contribution,
+) -> ServiceResult<()> {
     let then = contributions::final_at(reader, datanet, height)?;
     if then.iter().all(|contribution| contribution.revoked_height == 0) {
         return Ok(());
     }
     Err(ServiceError::new(
         Code::NotIndexed,
-        "something was revoked, and what became final before that is not in the index yet; try again in a moment",
+        format!(
+            "contribution {} became final at height {} and is not in the index yet, and answers from before that would rest on what was revoked since; try again in a moment: if it cannot be had, answers go on without it after a minute",
+            waiting.id, waiting.final_height
+        ),
     ))
 }
 

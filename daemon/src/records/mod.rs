@@ -7,6 +7,7 @@
 
 mod embeddings;
 mod held_out;
+mod holes;
 mod indexes;
 pub mod licence;
 mod providers;
@@ -15,7 +16,8 @@ mod reports;
 mod training;
 
 pub use held_out::HeldOutSet;
-pub use indexes::{Indexes, MAX_INDEXED_RECORDS, SearchHit, SearchMode, index_error};
+pub use holes::Holes;
+pub use indexes::{Ground, Indexes, MAX_INDEXED_RECORDS, SearchHit, SearchMode, index_error};
 pub use licence::check_licence;
 pub use providers::Providers;
 pub use read::{Batch, ReadError, ReadOptions};

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli;
 use crate::corpus;
 use crate::kit::{self, Api, TestNode, read, refused};
+use crate::one_payment::one_voucher_buys_one_stream;
 use crate::revoked::give_final;
 
 /// How long a job may take: the machine may be busy.
@@ -348,6 +349,7 @@ async fn a_decoder_from_nothing_writes_streams_and_proves() {
     let last: Value = serde_json::from_str(parts[parts.len() - 2]).unwrap();
     assert!(last["usage"]["total_tokens"].is_number() && last["datanet"]["receipt"]["id"].is_string(), "{last:#}");
 
+    one_voucher_buys_one_stream(&node, "writer").await;
     bad_completions(&node).await;
 }
 

@@ -31,7 +31,7 @@ pub const MAX_UPLOAD: u64 = 16 * 1024 * 1024;
 /// The largest body of any other request, in bytes.
 pub const MAX_BODY: u64 = 256 * 1024;
 /// How long anything may take: generous, since the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The interface of a node.
 #[derive(Clone)]

@@ -2,8 +2,8 @@
 //!
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
-//! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`: what a node is for. These need the model; without it they say so and pass, except in CI.
-//! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
+//! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
+//! - `concurrent`: callers who do not wait for one another; `one_payment`: one payment, one answer; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,11 +21,13 @@ mod corpus;
 mod crash;
 mod factory;
 mod formats;
+mod holes;
 mod imported;
 mod interface;
 mod kit;
 mod life;
 mod no_model;
+mod one_payment;
 mod payer;
 mod released;
 mod revoked;

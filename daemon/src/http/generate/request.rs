@@ -259,10 +259,10 @@ impl Shared {
         if logprobs.is_some_and(|top| top > 20) {
             return Err(bad("logprobs", "at most the 20 likeliest tokens are sent"));
         }
-        let sampling = self.sampling(newer_limit)?;
+        let (sampling, seeded) = (self.sampling(newer_limit)?, self.seed.is_some());
         let user = self.user.filter(|name| self.voucher.is_none() && billing.has_account(name));
         let payment = billing.payment(self.voucher, self.account.or(user))?;
-        Ok(CompletionAsk { model: self.model, prompt, sampling, logprobs, payment })
+        Ok(CompletionAsk { model: self.model, prompt, sampling, seeded, logprobs, payment })
     }
 
     fn sampling(&self, newer_limit: Option<i64>) -> ServiceResult<Sampling> {

@@ -5,6 +5,7 @@
 //! missing. So it needs no memory of its own; after a crash, or when it joins late, it finds its work on the ledger.
 //! Steps run beside it, few at a time of each kind, and report back.
 
+mod fair;
 mod judge;
 mod steps;
 mod track;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::contribution_tag;
 use crate::error::{Code, ServiceError, ServiceResult};
+use fair::fair_order;
 pub use judge::SeenRecords;
 use steps::StepEnd;
 pub use steps::Steps;
@@ -135,9 +137,17 @@ impl ContributionsWorker {
             Ok(outcome) => {
                 track.unfit |= matches!(outcome, StepEnd::Unfit);
                 track.succeeded(step);
+                if matches!(step, Step::Index | Step::Forget) {
+                    self.steps.holes.remove(&track.id);
+                }
             }
             Err(error) => {
-                let pause = track.failed(Instant::now());
+                let now = Instant::now();
+                let pause = track.failed(now);
+                // The bytes are nowhere, or are no records: not this node's fault, and nothing that waiting would mend.
+                if matches!(error.code, Code::BlobUnavailable | Code::BadRecords) && track.is_hopeless(now) {
+                    self.steps.holes.add(track.id);
+                }
                 tracing::info!(contribution = %track.id, ?step, %error, ?pause, "step failed; it is tried again");
             }
         }
@@ -151,7 +161,7 @@ impl ContributionsWorker {
         let account = self.steps.identity.account()?;
         let now = Instant::now();
         let mut settled = Vec::new();
-        let keys: Vec<Place> = self.tracks.keys().copied().collect();
+        let keys = fair_order(self.tracks.iter().map(|(place, track)| (place, &track.contributor)));
         let mut busy: BTreeMap<Step, usize> = BTreeMap::new();
         for step in self.tracks.values().filter_map(|track| track.busy) {
             *busy.entry(step).or_default() += 1;
@@ -204,7 +214,7 @@ impl ContributionsWorker {
                 self.seen.insert(datanet.id, newest.seq);
                 for contribution in page.iter().filter(|c| c.status() != Status::Refused) {
                     let place = (datanet.id, contribution.seq);
-                    self.tracks.entry(place).or_insert_with(|| Track::new(contribution.id));
+                    self.tracks.entry(place).or_insert_with(|| Track::new(contribution.id, contribution.contributor));
                 }
             }
         }
@@ -220,7 +230,7 @@ impl ContributionsWorker {
             self.revoked.insert(*datanet, newest.revoked_position);
             for contribution in page {
                 let place = (*datanet, contribution.seq);
-                self.tracks.entry(place).or_insert_with(|| Track::new(contribution.id));
+                self.tracks.entry(place).or_insert_with(|| Track::new(contribution.id, contribution.contributor));
             }
         }
     }
@@ -279,11 +289,11 @@ impl ContributionsWorker {
         Ok(true)
     }
 
-    /// A copy can only be told from its original if the original is here: so what came earlier is waited for, but not
-    /// beyond half the time there is.
+    /// A copy can only be told from its original if the original is here: so what came earlier is waited for, but not once it
+    /// was asked for in vain, and never beyond half the time there is.
     fn may_judge(&self, reader: &LedgerReader, key: Place, contribution: &Contribution) -> ServiceResult<bool> {
         let (datanet, seq) = key;
-        let here = |track: &Track| track.held || track.side.is_some_and(|(_, side)| side.revoked);
+        let here = |track: &Track| track.was_tried() || track.side.is_some_and(|(_, side)| side.revoked);
         let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| here(track));
         let round = validation::current_round(reader, contribution)?;
         let half = self.steps.chain.params()?.commit_window / 2;

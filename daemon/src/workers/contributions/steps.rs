@@ -13,7 +13,7 @@ use crate::db::LocalStore;
 use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Identity;
-use crate::records::{Batch, Indexes, ReadError, ReadOptions, Records};
+use crate::records::{Batch, Holes, Indexes, ReadError, ReadOptions, Records};
 
 /// What the steps need; clones are cheap.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Steps {
     pub records: Records,
     /// Where final contributions go.
     pub indexes: Indexes,
+    /// What cannot be had.
+    pub holes: Holes,
     /// What a judge compares with.
     pub seen: SeenRecords,
 }

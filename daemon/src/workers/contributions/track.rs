@@ -2,7 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use datanet_types::ContributionId;
+use datanet_types::{Address, ContributionId};
+
+/// Failures in a row after which others do not wait for it any more.
+const VAIN_FAILURES: u32 = 2;
+/// Failures in a row, and the time since the first of them, after which a contribution is taken for one that cannot be had:
+/// long enough for a peer to be started again.
+const HOPELESS_FAILURES: u32 = 3;
+const HOPELESS_AFTER: Duration = Duration::from_secs(60);
 
 /// Something to do for a contribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +72,8 @@ pub enum Need {
 pub struct Track {
     /// Which one.
     pub id: ContributionId,
+    /// Who gave it.
+    pub contributor: Address,
     /// Its bytes are here and are what the ledger says.
     pub held: bool,
     /// It is in the index.
@@ -79,15 +88,18 @@ pub struct Track {
     pub side: Option<(u64, LedgerSide)>,
     /// Steps that failed in a row.
     failures: u32,
+    /// When the first of them did.
+    failing_since: Option<Instant>,
     /// Not before this.
     retry_at: Option<Instant>,
 }
 
 impl Track {
     /// A contribution just seen on the ledger.
-    pub fn new(id: ContributionId) -> Self {
+    pub fn new(id: ContributionId, contributor: Address) -> Self {
         Self {
             id,
+            contributor,
             held: false,
             indexed: false,
             forgotten: false,
@@ -95,8 +107,20 @@ impl Track {
             busy: None,
             side: None,
             failures: 0,
+            failing_since: None,
             retry_at: None,
         }
+    }
+
+    /// Whether others need not wait for its bytes: they are here, or were asked for in vain.
+    pub fn was_tried(&self) -> bool {
+        self.held || self.failures >= VAIN_FAILURES
+    }
+
+    /// Whether it has been tried in vain for so long that nothing waits for it any more.
+    pub fn is_hopeless(&self, now: Instant) -> bool {
+        let since = self.failing_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.failures >= HOPELESS_FAILURES && since >= HOPELESS_AFTER
     }
 
     /// The decision.
@@ -136,6 +160,7 @@ impl Track {
     pub fn succeeded(&mut self, step: Step) {
         self.busy = None;
         self.failures = 0;
+        self.failing_since = None;
         self.retry_at = None;
         match step {
             Step::Fetch => self.held = true,
@@ -149,6 +174,7 @@ impl Track {
     pub fn failed(&mut self, now: Instant) -> Duration {
         self.busy = None;
         self.failures = self.failures.saturating_add(1);
+        self.failing_since.get_or_insert(now);
         let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(7)).min(Duration::from_secs(60));
         self.retry_at = Some(now + pause);
         pause
@@ -169,7 +195,7 @@ mod tests {
     const ALL: Duties = Duties { storage: true, judging: true, indexing: true };
 
     fn track(held: bool) -> Track {
-        Track { held, ..Track::new(ContributionId::ZERO) }
+        Track { held, ..Track::new(ContributionId::ZERO, Address([0; 20])) }
     }
 
     #[test]
@@ -184,6 +210,20 @@ mod tests {
         let ledger = LedgerSide { may_commit: true, ..LedgerSide::default() };
         let track = Track { unfit: true, ..track(true) };
         assert_eq!(track.need(&ledger, &ALL), Need::Do(Step::Judge));
+    }
+
+    #[test]
+    fn what_was_tried_in_vain_holds_nobody_up_and_after_a_while_is_given_up() {
+        let (mut track, now) = (track(false), Instant::now());
+        assert!(!track.was_tried());
+        track.failed(now);
+        assert!(!track.was_tried(), "once may be chance");
+        track.failed(now);
+        assert!(track.was_tried() && !track.is_hopeless(now + HOPELESS_AFTER));
+        track.failed(now);
+        assert!(!track.is_hopeless(now) && track.is_hopeless(now + HOPELESS_AFTER));
+        track.succeeded(Step::Fetch);
+        assert!(track.was_tried() && !track.is_hopeless(now + HOPELESS_AFTER));
     }
 
     #[test]
