@@ -15,7 +15,8 @@ use crate::blobs::{BlobService, Blobs};
 use crate::metrics::{Counters, NetworkMetrics};
 use crate::swarm::{self, Command};
 use crate::{
-    MAX_APP_RECORD_BYTES, MAX_GOSSIP_BYTES, NetworkConfig, NetworkError, NodeKey, PublishError, node_key_of_secret,
+    CollectorHealth, MAX_APP_RECORD_BYTES, MAX_GOSSIP_BYTES, NetworkConfig, NetworkError, NodeKey, PublishError,
+    node_key_of_secret,
 };
 
 /// Commands that may wait for the swarm task.
@@ -134,6 +135,12 @@ impl NetworkHandle {
     #[must_use]
     pub fn connected_count(&self) -> watch::Receiver<usize> {
         self.inner.connected.clone()
+    }
+
+    /// Watches the collector of the blob store, which is also the first to notice when the store fails.
+    #[must_use]
+    pub fn collector(&self) -> watch::Receiver<CollectorHealth> {
+        self.inner.blobs.collector()
     }
 
     /// Joins a topic: its messages arrive as [`NetworkEvent::Gossip`]. Joining twice changes nothing.

@@ -28,7 +28,7 @@ mod metrics;
 pub mod blobs;
 pub mod swarm;
 
-pub use blobs::{BlobReader, Blobs, HeldBlob};
+pub use blobs::{BlobReader, Blobs, CollectorHealth, HeldBlob, Tag, TagKind, Tags};
 pub use config::{Limits, NetworkConfig};
 pub use error::{BlobError, FetchError, NetworkError, ProviderError, PublishError};
 pub use handle::{GossipMessage, Network, NetworkEvent, NetworkHandle, PeerInfo, Verdict, VerdictToken};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use datanet_ledger::component::models;
+use datanet_p2p::{Tag, TagKind};
 use datanet_training::attribution::Choice;
 use datanet_training::job::{Job, Task};
 use datanet_types::action::RegisterModel;
@@ -244,12 +245,12 @@ fn release_task(task: Task) -> ReleaseTask {
 }
 
 /// Files are shared by releases, so their tag is their hash.
-fn file_tag(blob: &BlobHash) -> String {
-    format!("release-file/{blob}")
+fn file_tag(blob: &BlobHash) -> Tag {
+    TagKind::ReleaseFile.tag(blob)
 }
 
-fn manifest_tag(id: &ModelId) -> String {
-    format!("release/{id}")
+fn manifest_tag(id: &ModelId) -> Tag {
+    TagKind::Release.tag(id)
 }
 
 #[cfg(test)]

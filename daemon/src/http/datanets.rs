@@ -199,7 +199,7 @@ pub async fn create(
         Err(error) => {
             let all = datanets::list(&core.chain.reader()?, None, usize::MAX)?;
             if error.is_ledgers_verdict() && all.iter().all(|datanet| datanet.holdout != holdout) {
-                core.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
+                core.blobs().tags().drop(&tag).await.map_err(|error| blob_error(&error))?;
             }
             return Err(error);
         }

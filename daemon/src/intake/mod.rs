@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use datanet_inference::corpus::Summary;
 use datanet_ledger::component::{contributions, datanets};
+use datanet_p2p::{Tag, TagKind};
 use datanet_types::action::Contribute;
 use datanet_types::record::Format;
 use datanet_types::tx::tx_hash;
@@ -118,7 +119,7 @@ impl Core {
             // Only what is certain never to be on the ledger is let go of: a transaction that was waited for in vain
             // may still be in a mempool.
             if error.is_ledgers_verdict() && contributions::get(&self.chain.reader()?, &id)?.is_none() {
-                self.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
+                self.blobs().tags().drop(&tag).await.map_err(|error| blob_error(&error))?;
             }
             return Err(error);
         }
@@ -222,13 +223,13 @@ fn scoped(who: &Address, key: &str) -> String {
 }
 
 /// The tag that keeps a contribution's bytes from being collected.
-pub fn contribution_tag(id: &ContributionId) -> String {
-    format!("contribution/{id}")
+pub fn contribution_tag(id: &ContributionId) -> Tag {
+    TagKind::Contribution.tag(id)
 }
 
 /// The tag that keeps a held-out set from being collected. It names the bytes, so that no other set can take its place.
-pub fn holdout_tag(blob: &BlobHash) -> String {
-    format!("holdout/{blob}")
+pub fn holdout_tag(blob: &BlobHash) -> Tag {
+    TagKind::Holdout.tag(blob)
 }
 
 /// There is no such datanet.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use datanet_config::{Home, NodeConfig};
-use datanet_p2p::{Blobs, NetworkHandle};
+use datanet_p2p::{Blobs, NetworkHandle, Tag};
 use datanet_types::{Address, BlobHash, NodeKey, SigningKey};
 use tokio_util::sync::CancellationToken;
 
@@ -95,14 +95,14 @@ impl CoreParts {
     }
 
     /// Stores bytes as a blob and keeps it under `tag`; its hash.
-    pub async fn keep_bytes(&self, tag: &str, bytes: Vec<u8>) -> ServiceResult<BlobHash> {
+    pub async fn keep_bytes(&self, tag: &Tag, bytes: Vec<u8>) -> ServiceResult<BlobHash> {
         let held = self.blobs().add_bytes(bytes).await.map_err(|error| blob_error(&error))?;
         self.keep_blob(tag, &BlobHash(held.hash())).await?;
         Ok(BlobHash(held.hash()))
     }
 
     /// Keeps a blob that is here under `tag`.
-    pub async fn keep_blob(&self, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
-        self.blobs().keep(tag, blob.0).await.map_err(|error| blob_error(&error))
+    pub async fn keep_blob(&self, tag: &Tag, blob: &BlobHash) -> ServiceResult<()> {
+        self.blobs().tags().keep(tag, blob.0).await.map_err(|error| blob_error(&error))
     }
 }

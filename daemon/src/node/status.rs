@@ -129,7 +129,7 @@ impl Core {
 
     /// Contributions whose bytes are here.
     pub async fn held_contributions(&self) -> u64 {
-        self.blobs().list_kept("contribution/").await.map_or(0, |kept| kept.len() as u64)
+        self.blobs().tags().list(datanet_p2p::TagKind::Contribution).await.map_or(0, |kept| kept.len() as u64)
     }
 }
 

@@ -3,6 +3,7 @@
 use datanet_inference::retrieval::Question;
 use datanet_ledger::component::contributions;
 use datanet_ledger::component::datanets::Datanet;
+use datanet_p2p::TagKind;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{AnswerRecord, AskInput, Credit, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
 use datanet_types::{Amount, ContributionId, ModelId};
@@ -78,7 +79,7 @@ impl Core {
                 format!("question and answer take {} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}", bytes.len()),
             ));
         }
-        self.keep_bytes(&format!("receipt/{sequence}"), bytes).await?;
+        self.keep_bytes(&TagKind::Receipt.tag(sequence), bytes).await?;
         self.local.record_answer(sequence, &record.id(), &charge)?;
         Ok(record)
     }

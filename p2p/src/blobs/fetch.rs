@@ -121,16 +121,16 @@ impl Blobs {
         let lock = fetcher.lock_of(hash);
         let _turn = lock.lock().await;
         let _slot = fetcher.slots.acquire().await.map_err(|_| FetchError::Stopped)?;
-        // The temp tag comes first: a download sets none, and a collection in between would take what has arrived.
+        // Held from the first byte on: a collection in between would take what has arrived.
         let content = HashAndFormat::raw(hash.into());
-        let _tag = self.inner.store.tags().temp_tag(content).await.map_err(store_failed)?;
+        let _hold = self.inner.holds.take(hash).await;
         let mut failures = Vec::new();
         for provider in providers.iter().filter(|provider| *provider != fetcher.own.as_bytes()) {
             // Another caller may have brought it while this one waited for its turn.
             if let Some(held) = self.held(hash, bounds).await? {
                 return Ok(held);
             }
-            match fetcher.try_provider(&self.inner.store, *provider, content, bounds, progress).await {
+            match fetcher.try_provider(&self.inner.store.get(), *provider, content, bounds, progress).await {
                 Ok(stats) => {
                     add(&fetcher.counters.bytes_fetched, stats.payload_bytes_read);
                     add(&fetcher.counters.blobs_fetched, 1);

@@ -1,4 +1,4 @@
-use datanet_p2p::{FetchError, ProviderError, node_key_of_secret};
+use datanet_p2p::{FetchError, ProviderError, TagKind, node_key_of_secret};
 use tokio::sync::watch;
 
 use crate::node::{Node, noise};
@@ -34,7 +34,7 @@ async fn a_late_node_fetches_from_any_holder_after_the_originator_is_gone() {
     let blob = a.handle.blobs().add_bytes(data.clone()).await.unwrap();
     b.ready(&a).await;
     let held = b.handle.blobs().fetch(blob.hash(), None, MAX, &[a.key()], None).await.unwrap();
-    b.handle.blobs().keep("replica", held.hash()).await.unwrap();
+    b.handle.blobs().tags().keep(&TagKind::Contribution.tag("replica"), held.hash()).await.unwrap();
     let originator = a.key();
     a.stop().await;
     // It knows c only, and asks for a node that it has never met.

@@ -1,7 +1,7 @@
 //! Getting a contribution's bytes from whoever has them, and checking that they are what the ledger says.
 
 use datanet_ledger::component::contributions::{self, Contribution};
-use datanet_p2p::{FetchError, HeldBlob};
+use datanet_p2p::{FetchError, HeldBlob, Tag};
 use datanet_types::{BlobHash, NodeKey};
 
 use super::datanet_of;
@@ -24,8 +24,8 @@ pub async fn fetch(core: &Core, contribution: &Contribution) -> ServiceResult<()
 }
 
 /// Keeps a blob, unless it was kept before: that waits for the disk, and after a start all contributions come by here.
-async fn keep(core: &Core, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
-    if core.blobs().kept(tag).await.map_err(|error| blob_error(&error))? == Some(blob.0) {
+async fn keep(core: &Core, tag: &Tag, blob: &BlobHash) -> ServiceResult<()> {
+    if core.blobs().tags().get(tag).await.map_err(|error| blob_error(&error))? == Some(blob.0) {
         return Ok(());
     }
     core.keep_blob(tag, blob).await

@@ -12,13 +12,13 @@ use crate::node::Core;
 pub async fn forget(core: &Core, contribution: &Contribution) -> ServiceResult<()> {
     let tag = contribution_tag(&contribution.id);
     // Let go of last, so that a crash in between leads back here.
-    if core.blobs().kept(&tag).await.map_err(|error| blob_error(&error))?.is_none() {
+    if core.blobs().tags().get(&tag).await.map_err(|error| blob_error(&error))?.is_none() {
         return Ok(());
     }
     core.unindex_contribution(contribution).await?;
     core.forget_embeddings(&contribution.blob);
     core.local.forget_judgement(&contribution.id)?;
-    core.blobs().release(&tag).await.map_err(|error| blob_error(&error))?;
+    core.blobs().tags().drop(&tag).await.map_err(|error| blob_error(&error))?;
     tracing::info!(contribution = %contribution.id, "revoked: its bytes are let go of");
     Ok(())
 }

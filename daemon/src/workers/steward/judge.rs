@@ -10,6 +10,7 @@ use datanet_inference::engine::Embedding;
 use datanet_inference::judge::{DuplicateIndex, JudgeInput, Judgement, judge, judge_unreadable};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
+use datanet_p2p::TagKind;
 use datanet_types::action::{CommitScores, RevealScores};
 use datanet_types::scores::Commitment;
 use datanet_types::{Action, ContributionId, DatanetId, Digest};
@@ -49,7 +50,7 @@ pub async fn judge_and_commit(core: &Core, book: &Book, contribution: &Contribut
             let judgement = judge_contribution(core, book, contribution).await?;
             let report = serde_json::to_vec(&judgement.report)
                 .map_err(|error| ServiceError::internal("report", error.to_string()))?;
-            let report = core.keep_bytes(&format!("report/{}", contribution.id), report).await?;
+            let report = core.keep_bytes(&TagKind::Report.tag(contribution.id), report).await?;
             tracing::info!(contribution = %contribution.id, combined = judgement.scores.combined(), reason = %judgement.report.summary, "judged");
             StoredJudgement { scores: judgement.scores, report, salt: salt()?, round: contribution.round }
         }

@@ -297,8 +297,8 @@ impl Steward {
             self.core.forget_embeddings(&contribution.blob);
             let (core, tag) = (self.core.clone(), crate::intake::contribution_tag(&contribution.id));
             tokio::spawn(async move {
-                if let Err(error) = core.blobs().release(&tag).await {
-                    tracing::warn!(%error, tag, "could not release the bytes of a refused contribution");
+                if let Err(error) = core.blobs().tags().drop(&tag).await {
+                    tracing::warn!(%error, %tag, "could not release the bytes of a refused contribution");
                 }
             });
         }
