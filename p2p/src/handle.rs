@@ -137,6 +137,14 @@ impl NetworkHandle {
         self.inner.connected.clone()
     }
 
+    /// Connected peers that blobs can be fetched from: their record is known, and they did not fail to deliver when they
+    /// were last asked. A node with peers and none of these gossips, but gets no byte.
+    #[must_use]
+    pub fn data_peers(&self) -> usize {
+        let serves = |peer: &&PeerInfo| !peer.blob_addrs.is_empty() && !self.inner.blobs.failed_lately(&peer.node_key);
+        self.inner.peers.borrow().iter().filter(serves).count()
+    }
+
     /// Watches the collector of the blob store, which is also the first to notice when the store fails.
     #[must_use]
     pub fn collector(&self) -> watch::Receiver<CollectorHealth> {

@@ -27,10 +27,12 @@ use tokio_util::io::StreamReader;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::addresses::{AddressBook, OwnAddrs};
+use self::addresses::AddressBook;
+pub(crate) use self::addresses::OwnAddrs;
 pub use self::collector::CollectorHealth;
 use self::collector::CurrentStore;
 use self::fetch::Fetcher;
+pub use self::fetch::{FetchRequest, Share};
 use self::holds::{Hold, Holds};
 pub(crate) use self::store::BlobService;
 use self::store::Imports;

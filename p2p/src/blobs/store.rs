@@ -8,7 +8,6 @@ use iroh::endpoint::{Connection, PortmapperConfig, QuicTransportConfig, VarInt, 
 use iroh::protocol::{AcceptError, ProtocolHandler, Router};
 use iroh::{Endpoint, RelayMode, SecretKey};
 use iroh_blobs::BlobsProtocol;
-use iroh_blobs::util::connection_pool::{self, ConnectionPool};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +31,6 @@ const SILENCE: VarInt = VarInt::from_u32(10_000);
 pub(crate) struct BlobService {
     blobs: Blobs,
     router: Router,
-    addresses: Arc<AddressBook>,
     collector: JoinHandle<()>,
 }
 
@@ -60,21 +58,14 @@ impl BlobService {
             }
         };
         let router = Router::builder(endpoint.clone()).accept(iroh_blobs::ALPN, Serve(store.clone())).spawn();
-        let mut pool = connection_pool::Options::default();
-        pool.connect_timeout = config.limits.connect_timeout;
-        let pool = ConnectionPool::new(endpoint.clone(), iroh_blobs::ALPN, pool);
-        let fetcher = Fetcher::new(endpoint.id(), pool, addresses.clone(), commands, &config.limits, counters);
+        let fetcher = Fetcher::new(&endpoint, addresses, commands, &config.limits, counters);
         let collector = tokio::spawn(collector.run(shutdown.clone()));
         let inner = Inner { store, fetcher, imports, holds, health, shutdown, tasks: TaskTracker::new() };
-        Ok(Self { blobs: Blobs { inner: Arc::new(inner) }, router, addresses, collector })
+        Ok(Self { blobs: Blobs { inner: Arc::new(inner) }, router, collector })
     }
 
     pub(crate) fn blobs(&self) -> Blobs {
         self.blobs.clone()
-    }
-
-    pub(crate) fn addresses(&self) -> Arc<AddressBook> {
-        self.addresses.clone()
     }
 
     pub(crate) fn own_addrs(&self) -> OwnAddrs {

@@ -1,7 +1,7 @@
 //! Getting a contribution's bytes from whoever has them, and checking that they are what the ledger says.
 
 use datanet_ledger::component::contributions::{self, Contribution};
-use datanet_p2p::{FetchError, HeldBlob, Tag};
+use datanet_p2p::{FetchError, FetchRequest, HeldBlob, Share, Tag};
 use datanet_types::{BlobHash, NodeKey};
 
 use super::datanet_of;
@@ -16,10 +16,13 @@ const MAX_PROVIDERS: usize = 32;
 /// Fetches, checks and keeps. A contribution whose bytes are bad is kept too: its judges must be able to say why.
 pub async fn fetch(core: &Core, contribution: &Contribution) -> ServiceResult<()> {
     let providers = providers(core, contribution)?;
-    let _held = core.bring_blob(&contribution.blob, Some(contribution.size), contribution.size, &providers).await?;
+    let share = Share::new(contribution.datanet.0, contribution.contributor.0);
+    let (blob, size) = (&contribution.blob, contribution.size);
+    let _held = core.bring_blob_for(share, blob, Some(size), size, &providers).await?;
     keep(core, &contribution_tag(&contribution.id), &contribution.blob).await?;
     let datanet = datanet_of(&core.chain.reader()?, contribution)?;
-    let _held = core.bring_blob(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &providers).await?;
+    let (blob, size) = (&datanet.holdout, datanet.holdout_size);
+    let _held = core.bring_blob_for(share, blob, Some(size), size, &providers).await?;
     keep(core, &holdout_tag(&datanet.holdout), &datanet.holdout).await
 }
 
@@ -76,6 +79,18 @@ impl Core {
         limit: u64,
         providers: &[NodeKey],
     ) -> ServiceResult<HeldBlob> {
+        self.bring_blob_for(Share::OWN, blob, size, limit, providers).await
+    }
+
+    /// The same on behalf of somebody with whom others share what can be fetched at a time.
+    pub async fn bring_blob_for(
+        &self,
+        share: Share,
+        blob: &BlobHash,
+        size: Option<u64>,
+        limit: u64,
+        providers: &[NodeKey],
+    ) -> ServiceResult<HeldBlob> {
         let blobs = self.blobs();
         if blobs.has(blob.0).await.map_err(|error| blob_error(&error))? {
             return blobs.hold(blob.0).await.map_err(|error| blob_error(&error));
@@ -86,7 +101,9 @@ impl Core {
         from.sort_by_key(|key| !peers.contains(key));
         let others: Vec<[u8; 32]> = peers.into_iter().filter(|key| !from.contains(key)).collect();
         from.extend(others);
-        blobs.fetch(blob.0, size, limit, &from, None).await.map_err(|error| {
+        let mut request = FetchRequest::new(blob.0, limit, &from, share);
+        request.expected_size = size;
+        blobs.fetch(request).await.map_err(|error| {
             let detail = match error {
                 FetchError::NoProviders => format!("blob {blob} is not here, and no other node is known to hold it"),
                 error => format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
