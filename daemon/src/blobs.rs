@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use datanet_p2p::{BlobError, BlobReader, Blobs, FetchError, HeldBlob, NetworkHandle};
+use datanet_p2p::{
+    BlobError, BlobReader, Blobs, FetchError, FetchRequest, HeldBlob, NetworkHandle, Share, Tag, TagKind,
+};
 use datanet_types::{BlobHash, ContributionId, NodeKey};
 use futures::Stream;
 
@@ -34,6 +36,18 @@ impl BlobStore {
         limit: u64,
         providers: &[NodeKey],
     ) -> ServiceResult<HeldBlob> {
+        self.bring_for(Share::OWN, blob, size, limit, providers).await
+    }
+
+    /// The same on behalf of somebody with whom others share what can be fetched at a time.
+    pub async fn bring_for(
+        &self,
+        share: Share,
+        blob: &BlobHash,
+        size: Option<u64>,
+        limit: u64,
+        providers: &[NodeKey],
+    ) -> ServiceResult<HeldBlob> {
         if self.has(blob).await? {
             return self.hold(blob).await;
         }
@@ -43,7 +57,9 @@ impl BlobStore {
         from.sort_by_key(|key| !peers.contains(key));
         let others: Vec<[u8; 32]> = peers.into_iter().filter(|key| !from.contains(key)).collect();
         from.extend(others);
-        self.blobs.fetch(blob.0, size, limit, &from, None).await.map_err(|error| {
+        let mut request = FetchRequest::new(blob.0, limit, &from, share);
+        request.expected_size = size;
+        self.blobs.fetch(request).await.map_err(|error| {
             let detail = match error {
                 FetchError::NoProviders => format!("blob {blob} is not here, and no other node is known to hold it"),
                 error => format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
@@ -107,12 +123,12 @@ impl BlobStore {
     }
 
     /// Keeps a blob that is here under `tag`.
-    pub async fn keep(&self, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
-        self.blobs.keep(tag, blob.0).await.map_err(|error| blob_error(&error))
+    pub async fn keep(&self, tag: &Tag, blob: &BlobHash) -> ServiceResult<()> {
+        self.blobs.tags().keep(tag, blob.0).await.map_err(|error| blob_error(&error))
     }
 
     /// The same, unless it was kept before: keeping waits for the disk.
-    pub async fn keep_once(&self, tag: &str, blob: &BlobHash) -> ServiceResult<()> {
+    pub async fn keep_once(&self, tag: &Tag, blob: &BlobHash) -> ServiceResult<()> {
         if self.kept(tag).await? == Some(*blob) {
             return Ok(());
         }
@@ -120,7 +136,7 @@ impl BlobStore {
     }
 
     /// Stores bytes as a blob and keeps it under `tag`; its hash.
-    pub async fn keep_bytes(&self, tag: &str, bytes: Vec<u8>) -> ServiceResult<BlobHash> {
+    pub async fn keep_bytes(&self, tag: &Tag, bytes: Vec<u8>) -> ServiceResult<BlobHash> {
         let held = self.add_bytes(bytes).await?;
         let blob = BlobHash(held.hash());
         self.keep(tag, &blob).await?;
@@ -128,29 +144,41 @@ impl BlobStore {
     }
 
     /// What is kept under `tag`.
-    pub async fn kept(&self, tag: &str) -> ServiceResult<Option<BlobHash>> {
-        Ok(self.blobs.kept(tag).await.map_err(|error| blob_error(&error))?.map(BlobHash))
+    pub async fn kept(&self, tag: &Tag) -> ServiceResult<Option<BlobHash>> {
+        Ok(self.blobs.tags().get(tag).await.map_err(|error| blob_error(&error))?.map(BlobHash))
     }
 
     /// Lets go of what is kept under `tag`; its bytes leave with the next collection, unless another tag keeps them.
-    pub async fn release(&self, tag: &str) -> ServiceResult<()> {
-        self.blobs.release(tag).await.map(|_| ()).map_err(|error| blob_error(&error))
+    pub async fn release(&self, tag: &Tag) -> ServiceResult<()> {
+        self.blobs.tags().drop(tag).await.map(|_| ()).map_err(|error| blob_error(&error))
+    }
+
+    /// What is kept under the tags of a kind.
+    pub async fn list_kept(&self, kind: TagKind) -> ServiceResult<Vec<(Tag, BlobHash)>> {
+        let kept = self.blobs.tags().list(kind).await.map_err(|error| blob_error(&error))?;
+        Ok(kept.into_iter().map(|(tag, hash)| (tag, BlobHash(hash))).collect())
+    }
+
+    /// Lets go of what `keep` has no reason for among the tags of a kind; how many that were.
+    pub async fn retain(&self, kind: TagKind, mut keep: impl FnMut(&Tag, &BlobHash) -> bool) -> ServiceResult<usize> {
+        let dropped = self.blobs.tags().retain(kind, |tag, hash| keep(tag, &BlobHash(*hash))).await;
+        Ok(dropped.map_err(|error| blob_error(&error))?.len())
     }
 
     /// Contributions whose bytes are here.
     pub async fn held_contributions(&self) -> u64 {
-        self.blobs.list_kept("contribution/").await.map_or(0, |kept| kept.len() as u64)
+        self.blobs.tags().list(TagKind::Contribution).await.map_or(0, |kept| kept.len() as u64)
     }
 }
 
 /// The tag that keeps a contribution's bytes from being collected.
-pub fn contribution_tag(id: &ContributionId) -> String {
-    format!("contribution/{id}")
+pub fn contribution_tag(id: &ContributionId) -> Tag {
+    TagKind::Contribution.tag(id)
 }
 
 /// The tag that keeps a held-out set from being collected. It names the bytes, so that no other set can take its place.
-pub fn holdout_tag(blob: &BlobHash) -> String {
-    format!("holdout/{blob}")
+pub fn holdout_tag(blob: &BlobHash) -> Tag {
+    TagKind::Holdout.tag(blob)
 }
 
 /// A failure of the blob store, with a full disk told apart.

@@ -59,8 +59,8 @@ impl NetworkConfig {
         if self.app_record.len() > MAX_APP_RECORD_BYTES {
             return refuse("app_record", "at most 1024 bytes fit a node record");
         }
-        if self.limits.gc_interval.is_zero() || self.limits.event_queue == 0 || self.limits.max_fetches == 0 {
-            return refuse("limits", "gc_interval, event_queue and max_fetches must be above zero");
+        if self.limits.has_zeros() {
+            return refuse("limits", "every size of a queue, number of slots, interval and timeout must be above zero");
         }
         Ok(Checked { listen: parse("listen", &self.listen)?, bootstrap: parse("bootstrap", &self.bootstrap)? })
     }
@@ -91,8 +91,10 @@ pub struct Limits {
     pub max_per_peer: u32,
     /// Events that may wait for the consumer; a gossip message that finds no room is ignored, not forwarded.
     pub event_queue: usize,
-    /// Downloads at a time; more wait their turn.
+    /// Downloads at a time; more wait their turn. A quarter is kept for those for whom none is under way.
     pub max_fetches: usize,
+    /// Providers that are asked at a time whether they have a blob, shared alike. Each costs a connection at most.
+    pub max_probes: usize,
     /// How often untagged blobs are collected.
     pub gc_interval: Duration,
     /// First wait before a bootstrap peer is dialled again; doubles up to `redial_max`.
@@ -101,8 +103,19 @@ pub struct Limits {
     pub redial_max: Duration,
     /// How long a provider may take to answer a connection attempt.
     pub connect_timeout: Duration,
-    /// How long a download may stand still before the next provider is tried.
+    /// How long a connected provider may take for its first answer about a blob.
+    pub first_byte_timeout: Duration,
+    /// How long a download may stand still before the next provider is tried; also how often it is looked at whether
+    /// it keeps up, and whether others wait who have more right to go on.
     pub stall_timeout: Duration,
+}
+
+impl Limits {
+    fn has_zeros(&self) -> bool {
+        let sizes = [self.event_queue, self.max_fetches, self.max_probes];
+        let times = [self.gc_interval, self.connect_timeout, self.first_byte_timeout, self.stall_timeout];
+        sizes.contains(&0) || times.iter().any(Duration::is_zero)
+    }
 }
 
 impl Default for Limits {
@@ -113,11 +126,13 @@ impl Default for Limits {
             max_per_peer: 4,
             event_queue: 1024,
             max_fetches: 16,
+            max_probes: 64,
             gc_interval: Duration::from_secs(600),
             redial_min: Duration::from_millis(500),
             redial_max: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(5),
-            stall_timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(3),
+            first_byte_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -149,9 +149,19 @@ pub enum ProviderError {
     /// It sent so little that another is asked.
     #[error("it sends too slowly")]
     TooSlow,
+    /// It failed a moment ago, and was not asked.
+    #[error("it failed lately and is not asked for another {0} s")]
+    FailedLately(u64),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),
+}
+
+impl ProviderError {
+    /// Whether it says something about the node, and not only about this blob.
+    pub(crate) fn is_about_the_node(&self) -> bool {
+        !matches!(self, Self::NotFound | Self::FailedLately(_))
+    }
 }
 
 fn list(failures: &[(NodeKey, ProviderError)]) -> String {

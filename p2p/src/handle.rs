@@ -15,7 +15,8 @@ use crate::blobs::{BlobService, Blobs};
 use crate::metrics::{Counters, NetworkMetrics};
 use crate::swarm::{self, Command};
 use crate::{
-    MAX_APP_RECORD_BYTES, MAX_GOSSIP_BYTES, NetworkConfig, NetworkError, NodeKey, PublishError, node_key_of_secret,
+    CollectorHealth, MAX_APP_RECORD_BYTES, MAX_GOSSIP_BYTES, NetworkConfig, NetworkError, NodeKey, PublishError,
+    node_key_of_secret,
 };
 
 /// Commands that may wait for the swarm task.
@@ -134,6 +135,20 @@ impl NetworkHandle {
     #[must_use]
     pub fn connected_count(&self) -> watch::Receiver<usize> {
         self.inner.connected.clone()
+    }
+
+    /// Connected peers that blobs can be fetched from: their record is known, and they did not fail to deliver when they
+    /// were last asked. A node with peers and none of these gossips, but gets no byte.
+    #[must_use]
+    pub fn data_peers(&self) -> usize {
+        let serves = |peer: &&PeerInfo| !peer.blob_addrs.is_empty() && !self.inner.blobs.failed_lately(&peer.node_key);
+        self.inner.peers.borrow().iter().filter(serves).count()
+    }
+
+    /// Watches the collector of the blob store, which is also the first to notice when the store fails.
+    #[must_use]
+    pub fn collector(&self) -> watch::Receiver<CollectorHealth> {
+        self.inner.blobs.collector()
     }
 
     /// Joins a topic: its messages arrive as [`NetworkEvent::Gossip`]. Joining twice changes nothing.

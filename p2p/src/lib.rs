@@ -19,6 +19,8 @@
 //! its consumer accepted it, a record is tied to the key of the connection it came over, and a blob's bytes are checked
 //! against its BLAKE3 hash while they arrive.
 
+#![deny(unreachable_pub)]
+
 mod config;
 mod error;
 mod handle;
@@ -28,7 +30,7 @@ mod metrics;
 pub mod blobs;
 pub mod swarm;
 
-pub use blobs::{BlobReader, Blobs, HeldBlob};
+pub use blobs::{BlobReader, Blobs, CollectorHealth, FetchRequest, HeldBlob, Share, Tag, TagKind, Tags};
 pub use config::{Limits, NetworkConfig};
 pub use error::{BlobError, FetchError, NetworkError, ProviderError, PublishError};
 pub use handle::{GossipMessage, Network, NetworkEvent, NetworkHandle, PeerInfo, Verdict, VerdictToken};

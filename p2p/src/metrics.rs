@@ -39,7 +39,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub fn snapshot(&self) -> NetworkMetrics {
+    pub(crate) fn snapshot(&self) -> NetworkMetrics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         NetworkMetrics {
             gossip_published: read(&self.gossip_published),

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use datanet_p2p::TagKind;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::voucher::SignedVoucher;
@@ -53,7 +54,7 @@ impl Billing {
                 format!("question and answer take {} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}", bytes.len()),
             ));
         }
-        let tag = format!("receipt/{sequence}");
+        let tag = TagKind::Receipt.tag(sequence);
         self.blobs.keep_bytes(&tag, bytes).await?;
         if let Err(error) = self.db.record_answer(sequence, &record.id(), &charge) {
             self.blobs.release(&tag).await?;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use datanet_ledger::component::{channels, settlement};
+use datanet_p2p::TagKind;
 use datanet_types::action::SettleEpoch;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::{Action, BlobHash, Digest, TxHash};
@@ -97,7 +98,7 @@ impl Billing {
 
     async fn send_settlement(&self, settling: &Settling) -> ServiceResult<Settled> {
         let statement = Statement::of(self.chain.id(), self.identity.node_key(), settling);
-        let blob = self.blobs.keep_bytes(&format!("statement/{}", settling.epoch), statement.to_bytes()?).await?;
+        let blob = self.blobs.keep_bytes(&TagKind::Statement.tag(settling.epoch), statement.to_bytes()?).await?;
         let action = SettleEpoch {
             node: self.identity.node_key(),
             epoch: settling.epoch,

@@ -16,6 +16,7 @@ impl Models {
     pub async fn deploy(&self, id: &ModelId, name: Option<String>) -> ServiceResult<NamedModel> {
         let _one_at_a_time = self.deploying.lock().await;
         let served = self.load_deployed(id).await?;
+        self.keep_for_others(id).await?;
         let name = name.unwrap_or_else(|| served.release.name.clone());
         check_name(&name)?;
         if self.bases().await?.iter().any(|base| base.name == name) {

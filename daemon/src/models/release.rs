@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use datanet_inference::judge::RecordRef;
 use datanet_ledger::component::models;
+use datanet_p2p::{HeldBlob, Tag, TagKind};
 use datanet_types::action::RegisterModel;
 use datanet_types::release::{MAX_RELEASE_BYTES, Release, ReleaseFile};
 use datanet_types::{Action, BlobHash, ModelId};
@@ -125,6 +126,26 @@ impl Models {
         })
     }
 
+    /// Has all files of a release here for as long as the result lives.
+    async fn bring_files(&self, release: &Release) -> ServiceResult<Vec<HeldBlob>> {
+        let mut held = Vec::new();
+        for file in &release.files {
+            held.push(self.blobs.bring(&file.blob, Some(file.size), MAX_FILE_BYTES, &[]).await?);
+        }
+        Ok(held)
+    }
+
+    /// Keeps a release and its files for others to fetch, as long as it is deployed or owned here.
+    pub(super) async fn keep_for_others(&self, id: &ModelId) -> ServiceResult<()> {
+        let release = self.release(id).await?;
+        let _held = self.bring_files(&release).await?;
+        self.blobs.keep_once(&manifest_tag(id), &Release::blob_of(id)).await?;
+        for file in &release.files {
+            self.blobs.keep_once(&file_tag(&file.blob), &file.blob).await?;
+        }
+        Ok(())
+    }
+
     /// A release's files in a folder of this node, fetched from whoever has them. The blob store checks every byte.
     pub async fn release_folder(&self, id: &ModelId) -> ServiceResult<(Release, PathBuf)> {
         let release = self.release(id).await?;
@@ -132,11 +153,7 @@ impl Models {
         if folder.is_dir() {
             return Ok((release, folder));
         }
-        self.blobs.keep(&manifest_tag(id), &Release::blob_of(id)).await?;
-        for file in &release.files {
-            let _held = self.blobs.bring(&file.blob, Some(file.size), MAX_FILE_BYTES, &[]).await?;
-            self.blobs.keep(&file_tag(&file.blob), &file.blob).await?;
-        }
+        let held = self.bring_files(&release).await?;
         let io = |error: std::io::Error| ServiceError::io("cannot write the model's files", &error);
         let parts = self.settings.released.join(format!("{id}.part"));
         match std::fs::remove_dir_all(&parts) {
@@ -146,6 +163,7 @@ impl Models {
         for file in &release.files {
             self.blobs.export(&file.blob, &parts.join(&file.name)).await?;
         }
+        drop(held);
         // All of it or nothing: a folder that is there is whole.
         let (from, to) = (parts, folder.clone());
         let moved = spawn_blocking(move || finish_folder(&from, &to)).await;
@@ -166,12 +184,12 @@ fn finish_folder(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Files are shared by releases, so their tag is their hash.
-fn file_tag(blob: &BlobHash) -> String {
-    format!("release-file/{blob}")
+fn file_tag(blob: &BlobHash) -> Tag {
+    TagKind::ReleaseFile.tag(blob)
 }
 
-fn manifest_tag(id: &ModelId) -> String {
-    format!("release/{id}")
+fn manifest_tag(id: &ModelId) -> Tag {
+    TagKind::Release.tag(id)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What cannot be had, and what is not what it seems: neither may hold up or spoil what is good.
 
 use datanet_config::Home;
+use datanet_p2p::{Tag, TagKind};
 use datanet_types::schema::{FieldRole, Schema};
 use datanet_types::{BlobHash, ContributionId};
 use reqwest::Method;
@@ -25,7 +26,7 @@ async fn verdict(node: &Api, answer: &Value) -> Value {
 }
 
 /// Puts bytes back into the store, as if somebody had brought them.
-async fn bring_back(node: &TestNode, tag: &str, bytes: String) -> BlobHash {
+async fn bring_back(node: &TestNode, tag: &Tag, bytes: String) -> BlobHash {
     node.services().blobs.keep_bytes(tag, bytes.into_bytes()).await.unwrap()
 }
 
@@ -50,9 +51,9 @@ async fn a_final_contribution_that_nobody_has_freezes_neither_answers_nor_pay() 
         std::fs::create_dir_all(&folder).unwrap();
     }
     node.start().await;
-    let holdout = bring_back(&node, "holdout/test", holdout).await;
-    node.services().blobs.keep(&format!("holdout/{holdout}"), &holdout).await.unwrap();
-    bring_back(&node, &format!("contribution/{kept}"), corpus::jsonl(&corpus::samples(0, 30))).await;
+    let holdout = bring_back(&node, &TagKind::Holdout.tag("test"), holdout).await;
+    node.services().blobs.keep(&TagKind::Holdout.tag(holdout), &holdout).await.unwrap();
+    bring_back(&node, &TagKind::Contribution.tag(&kept), corpus::jsonl(&corpus::samples(0, 30))).await;
     node.post(&format!("/v1/contributions/{taken_back}/revoke"), Value::Null).await;
 
     let answer = kit::until("answers go on without it", async || {
@@ -67,7 +68,7 @@ async fn a_final_contribution_that_nobody_has_freezes_neither_answers_nor_pay() 
     let settled = node.post("/v1/epochs/settle", Value::Null).await;
     assert!(settled["totals"]["fees"].as_u64() > Some(0), "what was answered is paid: {settled:#}");
 
-    bring_back(&node, &format!("contribution/{lost}"), corpus::jsonl(&corpus::samples(30, 30))).await;
+    bring_back(&node, &TagKind::Contribution.tag(&lost), corpus::jsonl(&corpus::samples(30, 30))).await;
     let id: ContributionId = lost.parse().unwrap();
     let whole = kit::until("the hole closes", async || {
         let answer = ask(&node).await?;

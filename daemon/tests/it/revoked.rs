@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use datanet_p2p::TagKind;
 use datanet_types::action::RegisterModel;
 use datanet_types::release::DataSnapshot;
 use datanet_types::{Action, ContributionId, DatanetId, ModelId};
@@ -99,7 +100,7 @@ async fn gone(node: &TestNode, id: &str) {
     );
     let finals = node.get("/v1/datanets/topics/contributions?state=final").await;
     assert_eq!(finals["contributions"].as_array().unwrap().len(), 1);
-    let tag = format!("contribution/{id}");
+    let tag = TagKind::Contribution.tag(id);
     kit::until("the bytes are let go of", async || {
         node.services().blobs.kept(&tag).await.unwrap().is_none().then_some(())
     })

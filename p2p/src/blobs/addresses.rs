@@ -20,17 +20,17 @@ pub(crate) struct AddressBook {
 }
 
 impl AddressBook {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { lookup: MemoryLookup::new(), order: Mutex::default() }
     }
 
     /// The lookup that iroh asks.
-    pub fn lookup(&self) -> MemoryLookup {
+    pub(crate) fn lookup(&self) -> MemoryLookup {
         self.lookup.clone()
     }
 
     /// Replaces the addresses of a node. A false address does no harm: the handshake proves the key.
-    pub fn set(&self, node: &NodeKey, addrs: &[SocketAddr]) {
+    pub(crate) fn set(&self, node: &NodeKey, addrs: &[SocketAddr]) {
         let Ok(id) = EndpointId::from_bytes(node) else { return };
         let addr = addrs.iter().fold(EndpointAddr::new(id), |addr, socket| addr.with_ip_addr(*socket));
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,7 +45,7 @@ impl AddressBook {
     }
 
     /// Whether addresses of a node are known.
-    pub fn knows(&self, id: EndpointId) -> bool {
+    pub(crate) fn knows(&self, id: EndpointId) -> bool {
         self.lookup.get_endpoint_info(id).is_some()
     }
 }
@@ -56,7 +56,7 @@ pub(crate) struct OwnAddrs(pub(super) Endpoint);
 
 impl OwnAddrs {
     /// Bound sockets first (perhaps with an unspecified IP, which the neighbour replaces), then discovered addresses.
-    pub fn now(&self) -> Vec<SocketAddr> {
+    pub(crate) fn now(&self) -> Vec<SocketAddr> {
         let mut addrs = self.0.bound_sockets();
         for addr in self.0.addr().ip_addrs() {
             if !addrs.contains(addr) {

@@ -1,11 +1,13 @@
 //! The iroh side: content-addressed bytes on disk, served to everyone and fetched from anyone.
 //!
 //! A blob lives as long as something holds it: a [`HeldBlob`] (in memory, for the time between arriving and being
-//! named) or a name given with [`Blobs::keep`] (on disk, over restarts). Everything else is garbage and is collected
-//! every [`crate::Limits::gc_interval`].
+//! named) or a [`Tag`] (on disk, over restarts; see [`Blobs::tags`]). Everything else is garbage and is collected every
+//! [`crate::Limits::gc_interval`].
 
 mod addresses;
+mod collector;
 mod fetch;
+mod holds;
 mod store;
 mod tags;
 
@@ -17,19 +19,24 @@ use std::task::Poll;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
-use iroh_blobs::HashAndFormat;
+use iroh_blobs::api::TempTag;
 use iroh_blobs::api::blobs::{BlobStatus, EncodedItem};
-use iroh_blobs::api::{Store, TempTag};
 use iroh_blobs::protocol::ChunkRanges;
 use tokio::sync::{mpsc, watch};
 use tokio_util::io::StreamReader;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::addresses::{AddressBook, OwnAddrs};
+use self::addresses::AddressBook;
+pub(crate) use self::addresses::OwnAddrs;
+pub use self::collector::CollectorHealth;
+use self::collector::CurrentStore;
 use self::fetch::Fetcher;
+pub use self::fetch::{FetchRequest, Share};
+use self::holds::{Hold, Holds};
 pub(crate) use self::store::BlobService;
 use self::store::Imports;
+pub use self::tags::{Tag, TagKind, Tags};
 use crate::{BlobError, Hash};
 
 /// Pieces of an imported stream that may wait for the disk.
@@ -46,21 +53,22 @@ pub struct Blobs {
 
 #[derive(Debug)]
 struct Inner {
-    store: Store,
+    store: CurrentStore,
     fetcher: Fetcher,
     imports: Arc<Imports>,
-    gc_rounds: watch::Sender<u64>,
+    holds: Holds,
+    health: watch::Receiver<CollectorHealth>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
 
 /// A complete blob that the garbage collector leaves alone as long as this value (or a clone) lives. Give it a name with
-/// [`Blobs::keep`] before dropping it.
+/// [`Tags::keep`] before dropping it.
 #[derive(Clone, Debug)]
 pub struct HeldBlob {
     hash: Hash,
     size: u64,
-    _tag: Arc<TempTag>,
+    _hold: Arc<Hold>,
 }
 
 impl HeldBlob {
@@ -84,7 +92,7 @@ impl Blobs {
     /// The file cannot be read, or the store cannot be written.
     pub async fn add_path(&self, path: impl AsRef<Path>) -> Result<HeldBlob, BlobError> {
         let path = std::path::absolute(path)?;
-        let store = self.inner.store.clone();
+        let store = self.inner.store.get();
         self.import(async move { store.add_path(path).temp_tag().await.map_err(failed) }).await
     }
 
@@ -93,7 +101,7 @@ impl Blobs {
     /// # Errors
     /// The store cannot be written.
     pub async fn add_bytes(&self, data: impl Into<Bytes>) -> Result<HeldBlob, BlobError> {
-        let (store, data) = (self.inner.store.clone(), data.into());
+        let (store, data) = (self.inner.store.get(), data.into());
         self.import(async move { store.add_bytes(data).temp_tag().await.map_err(failed) }).await
     }
 
@@ -113,7 +121,7 @@ impl Blobs {
         let complete = CancellationToken::new();
         let cut_off = CancellationToken::new();
         let pieces = pieces(receiver, complete.clone(), cut_off.clone());
-        let (store, shutdown) = (self.inner.store.clone(), self.inner.shutdown.clone());
+        let (store, shutdown) = (self.inner.store.get(), self.inner.shutdown.clone());
         let import = self.import(async move {
             tokio::select! {
                 tag = async { store.add_stream(pieces).await.temp_tag().await } => tag.map_err(failed),
@@ -141,20 +149,32 @@ impl Blobs {
     /// # Errors
     /// The store failed.
     pub async fn size(&self, hash: Hash) -> Result<Option<u64>, BlobError> {
-        match self.inner.store.status(hash).await.map_err(failed)? {
+        match self.inner.store.get().status(hash).await.map_err(failed)? {
             BlobStatus::Complete { size } => Ok(Some(size)),
             BlobStatus::Partial { .. } | BlobStatus::NotFound => Ok(None),
         }
     }
 
-    /// Holds a blob that is completely here.
+    /// Holds a blob that is completely here. While the collector deletes, what it may delete is waited for: what is
+    /// here then stays.
     ///
     /// # Errors
     /// The blob is not here, or the store failed.
     pub async fn hold(&self, hash: Hash) -> Result<HeldBlob, BlobError> {
-        let tag = self.inner.store.tags().temp_tag(HashAndFormat::raw(hash.into())).await.map_err(failed)?;
-        let size = self.size(hash).await?.ok_or_else(|| BlobError::NotFound(hex::encode(hash)))?;
-        Ok(HeldBlob { hash, size, _tag: Arc::new(tag) })
+        // Else every question for a blob that is not here would wait.
+        self.complete(hash).await?;
+        let hold = self.inner.holds.take(hash).await;
+        self.held_blob(hash, hold).await
+    }
+
+    /// A blob that is held already, if it is completely here.
+    async fn held_blob(&self, hash: Hash, hold: Hold) -> Result<HeldBlob, BlobError> {
+        let size = self.complete(hash).await?;
+        Ok(HeldBlob { hash, size, _hold: Arc::new(hold) })
+    }
+
+    async fn complete(&self, hash: Hash) -> Result<u64, BlobError> {
+        self.size(hash).await?.ok_or_else(|| BlobError::NotFound(hex::encode(hash)))
     }
 
     /// Reads a whole blob of at most `max_len` bytes into memory.
@@ -166,7 +186,7 @@ impl Blobs {
         if held.size > max_len {
             return Err(BlobError::TooLarge { max: max_len });
         }
-        self.inner.store.get_bytes(hash).await.map_err(failed)
+        self.inner.store.get().get_bytes(hash).await.map_err(failed)
     }
 
     /// Reads a blob piece by piece, each checked against the hash once more, so that a rotten disk is noticed. Reading
@@ -174,7 +194,7 @@ impl Blobs {
     #[must_use]
     pub fn reader(&self, hash: Hash) -> BlobReader {
         // The store's own seekable reader passes every KiB through a channel; this export goes in pieces of 16 KiB.
-        let items = self.inner.store.export_bao(hash, ChunkRanges::all()).stream();
+        let items = self.inner.store.get().export_bao(hash, ChunkRanges::all()).stream();
         let pieces = items.filter_map(|item| async move {
             match item {
                 EncodedItem::Leaf(leaf) => Some(Ok(leaf.data)),
@@ -191,15 +211,15 @@ impl Blobs {
     /// The blob is not here, or the file cannot be written.
     pub async fn export(&self, hash: Hash, path: impl AsRef<Path>) -> Result<u64, BlobError> {
         let held = self.hold(hash).await?;
-        self.inner.store.export(hash, std::path::absolute(path)?).finish().await.map_err(failed)?;
+        self.inner.store.get().export(hash, std::path::absolute(path)?).finish().await.map_err(failed)?;
         Ok(held.size)
     }
 
-    /// Watches the garbage collector: the number of rounds it began. What was let go before a round began is deleted
-    /// when the next begins, at the latest.
+    /// Watches the garbage collector, which is also the first to notice when the store fails. What nothing held or named
+    /// when a round began is gone when it is over, and `rounds` counts it.
     #[must_use]
-    pub fn gc_rounds(&self) -> watch::Receiver<u64> {
-        self.inner.gc_rounds.subscribe()
+    pub fn collector(&self) -> watch::Receiver<CollectorHealth> {
+        self.inner.health.clone()
     }
 
     /// Runs an import to its end in a task of its own, so that a caller that gives up leaves nothing half done.
@@ -210,7 +230,7 @@ impl Blobs {
         if self.inner.shutdown.is_cancelled() {
             return Err(BlobError::Stopped);
         }
-        let imports = self.inner.imports.clone();
+        let (imports, holds) = (self.inner.imports.clone(), self.inner.holds.clone());
         let task = async move {
             let running = imports.begin().await;
             let result = add.await;
@@ -218,12 +238,10 @@ impl Blobs {
             if result.is_err() {
                 imports.sweep_if_idle();
             }
-            result
+            result.map(|tag| (*tag.hash().as_bytes(), holds.adopt(tag)))
         };
-        let tag = self.inner.tasks.spawn(task).await.map_err(|_| BlobError::Stopped)??;
-        let hash = *tag.hash().as_bytes();
-        let size = self.size(hash).await?.ok_or_else(|| BlobError::NotFound(hex::encode(hash)))?;
-        Ok(HeldBlob { hash, size, _tag: Arc::new(tag) })
+        let (hash, hold) = self.inner.tasks.spawn(task).await.map_err(|_| BlobError::Stopped)??;
+        self.held_blob(hash, hold).await
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    pub fn new(key: &Keypair, config: &NetworkConfig) -> Result<Self, NetworkError> {
+    pub(super) fn new(key: &Keypair, config: &NetworkConfig) -> Result<Self, NetworkError> {
         Ok(Self {
             limits: connection_limits::Behaviour::new(connection_limits(config)),
             gossip: gossip().map_err(NetworkError::Swarm)?,

@@ -33,24 +33,24 @@ struct Entry {
 }
 
 impl Peers {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { entries: BTreeMap::new(), infos: watch::Sender::default(), count: watch::Sender::new(0) }
     }
 
-    pub fn watch(&self) -> (watch::Receiver<Arc<Vec<PeerInfo>>>, watch::Receiver<usize>) {
+    pub(super) fn watch(&self) -> (watch::Receiver<Arc<Vec<PeerInfo>>>, watch::Receiver<usize>) {
         (self.infos.subscribe(), self.count.subscribe())
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub fn has_record(&self, peer: &PeerId) -> bool {
+    pub(super) fn has_record(&self, peer: &PeerId) -> bool {
         self.entries.get(peer).is_some_and(|entry| entry.has_record)
     }
 
     /// A connection was made, perhaps one of several with this peer.
-    pub fn connected(&mut self, peer: PeerId, node_key: NodeKey, remote: &Multiaddr) {
+    pub(super) fn connected(&mut self, peer: PeerId, node_key: NodeKey, remote: &Multiaddr) {
         let entry = self.entries.entry(peer).or_insert_with(|| Entry {
             info: PeerInfo {
                 node_key,
@@ -73,12 +73,12 @@ impl Peers {
         self.publish();
     }
 
-    pub fn disconnected(&mut self, peer: &PeerId) {
+    pub(super) fn disconnected(&mut self, peer: &PeerId) {
         self.entries.remove(peer);
         self.publish();
     }
 
-    pub fn identified(&mut self, peer: &PeerId, agent: &str) {
+    pub(super) fn identified(&mut self, peer: &PeerId, agent: &str) {
         if let Some(entry) = self.entries.get_mut(peer) {
             // The name goes to terminals and pages: no control characters, no novel.
             entry.info.agent = agent.chars().filter(|c| !c.is_control()).take(MAX_AGENT_CHARS).collect();
@@ -87,7 +87,7 @@ impl Peers {
     }
 
     /// Takes a record in; `None` when the peer is gone, else its key and blob addresses.
-    pub fn recorded(&mut self, peer: &PeerId, record: NodeRecord) -> Option<&PeerInfo> {
+    pub(super) fn recorded(&mut self, peer: &PeerId, record: NodeRecord) -> Option<&PeerInfo> {
         let entry = self.entries.get_mut(peer)?;
         entry.info.blob_addrs = record.reachable_blob_addrs(entry.remote);
         entry.info.addrs = record.listen.iter().map(ToString::to_string).collect();
@@ -98,7 +98,7 @@ impl Peers {
     }
 
     /// Counts a failed request for a record; the number of failures since the last connection.
-    pub fn record_failed(&mut self, peer: &PeerId) -> Option<u32> {
+    pub(super) fn record_failed(&mut self, peer: &PeerId) -> Option<u32> {
         let entry = self.entries.get_mut(peer)?;
         entry.failures += 1;
         Some(entry.failures)

@@ -36,7 +36,7 @@ enum State {
 
 impl Redial {
     /// Everything is due at `now`; waits grow from `min` to `max`.
-    pub fn new(addrs: Vec<Multiaddr>, own: PeerId, min: Duration, max: Duration, now: Instant) -> Self {
+    pub(super) fn new(addrs: Vec<Multiaddr>, own: PeerId, min: Duration, max: Duration, now: Instant) -> Self {
         let target = |mut addr: Multiaddr| {
             let expected = match addr.iter().last() {
                 Some(Protocol::P2p(peer)) => {
@@ -52,7 +52,7 @@ impl Redial {
     }
 
     /// When the next target is due; `None` when all are connected or being dialled.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.targets
             .iter()
             .filter_map(|target| if let State::Waiting(at) = target.state { Some(at) } else { None })
@@ -60,7 +60,7 @@ impl Redial {
     }
 
     /// The dials that are due; each is from now on in progress.
-    pub fn take_due(&mut self, now: Instant, connected: impl Fn(&PeerId) -> bool) -> Vec<DialOpts> {
+    pub(super) fn take_due(&mut self, now: Instant, connected: impl Fn(&PeerId) -> bool) -> Vec<DialOpts> {
         let mut dials = Vec::new();
         for target in &mut self.targets {
             if !matches!(target.state, State::Waiting(at) if at <= now) {
@@ -81,7 +81,7 @@ impl Redial {
     }
 
     /// A connection was made, by whoever dialled.
-    pub fn on_connected(&mut self, peer: PeerId, connection: ConnectionId) {
+    pub(super) fn on_connected(&mut self, peer: PeerId, connection: ConnectionId) {
         for target in &mut self.targets {
             if target.expected == Some(peer) || target.state == State::Dialling(connection) {
                 target.state = State::Connected(peer);
@@ -91,14 +91,14 @@ impl Redial {
 
     /// A connected peer proved to be a node of this network: if it goes, it is worth looking for at once. Without this
     /// proof the waits keep growing, so a stranger at a bootstrap address is not dialled twice a second for ever.
-    pub fn on_confirmed(&mut self, peer: PeerId) {
+    pub(super) fn on_confirmed(&mut self, peer: PeerId) {
         for target in self.targets.iter_mut().filter(|target| target.state == State::Connected(peer)) {
             target.failures = 0;
         }
     }
 
     /// A dial failed; `own` when it reached this node itself.
-    pub fn on_dial_failed(&mut self, connection: ConnectionId, own: bool, now: Instant) {
+    pub(super) fn on_dial_failed(&mut self, connection: ConnectionId, own: bool, now: Instant) {
         for target in self.targets.iter_mut().filter(|target| target.state == State::Dialling(connection)) {
             if own {
                 target.state = State::Own;
@@ -109,7 +109,7 @@ impl Redial {
     }
 
     /// The last connection with a peer closed.
-    pub fn on_disconnected(&mut self, peer: PeerId, now: Instant) {
+    pub(super) fn on_disconnected(&mut self, peer: PeerId, now: Instant) {
         for target in self.targets.iter_mut().filter(|target| target.state == State::Connected(peer)) {
             target.wait(self.min, self.max, now);
         }

@@ -23,7 +23,7 @@ use super::peers::Peers;
 use super::record::{MAX_ADDRS, NodeRecord, RecordRequest};
 use super::redial::Redial;
 use super::{Command, NodeSwarm, score};
-use crate::blobs::{AddressBook, BlobService, OwnAddrs};
+use crate::blobs::{BlobService, Blobs, OwnAddrs};
 use crate::metrics::{Counters, add};
 use crate::{
     GossipMessage, MAX_GOSSIP_BYTES, NetworkConfig, NetworkEvent, NodeKey, PeerInfo, PublishError, Verdict,
@@ -58,7 +58,7 @@ pub(crate) struct Worker {
     redial: Redial,
     /// Callers that wait until a node is connected and its record known.
     waiting: BTreeMap<PeerId, Vec<oneshot::Sender<()>>>,
-    addresses: Arc<AddressBook>,
+    blobs: Blobs,
     own_blob_addrs: OwnAddrs,
     node_key: NodeKey,
     network: String,
@@ -67,7 +67,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub fn new(
+    pub(crate) fn new(
         swarm: NodeSwarm,
         config: &NetworkConfig,
         bootstrap: Vec<Multiaddr>,
@@ -91,7 +91,7 @@ impl Worker {
             peers,
             redial,
             waiting: BTreeMap::new(),
-            addresses: blobs.addresses(),
+            blobs: blobs.blobs(),
             own_blob_addrs: blobs.own_addrs(),
             node_key: crate::node_key_of_secret(&config.secret_key),
             network: protocol_version(&config.network),
@@ -104,7 +104,7 @@ impl Worker {
     }
 
     /// Runs until `shutdown` is cancelled or every handle is gone.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         loop {
             let due = self.redial.next_due();
             tokio::select! {
@@ -335,7 +335,7 @@ impl Worker {
         }
         let Some(info) = self.peers.recorded(&peer, record) else { return };
         let node = info.node_key;
-        self.addresses.set(&node, &info.blob_addrs);
+        self.blobs.met(&node, &info.blob_addrs);
         self.redial.on_confirmed(peer);
         for reply in self.waiting.remove(&peer).unwrap_or_default() {
             let _ = reply.send(());

@@ -1,7 +1,7 @@
 use std::io;
 
 use bytes::Bytes;
-use datanet_p2p::{BlobError, Hash};
+use datanet_p2p::{BlobError, Hash, HeldBlob, TagKind};
 use futures::stream;
 use tokio::io::AsyncReadExt;
 
@@ -16,9 +16,13 @@ async fn collecting(n: u8) -> Node {
 
 /// Waits until a collection that began after this call has ended.
 async fn collected(node: &Node) {
-    let mut rounds = node.handle.blobs().gc_rounds();
-    let now = *rounds.borrow();
-    tokio::time::timeout(DEADLINE, rounds.wait_for(|round| *round >= now + 2)).await.expect("no collection").unwrap();
+    let mut health = node.handle.collector();
+    // One may be under way, and have begun before.
+    let over = health.borrow().rounds + 2;
+    tokio::time::timeout(DEADLINE, health.wait_for(|health| health.rounds >= over))
+        .await
+        .expect("no collection")
+        .unwrap();
 }
 
 fn files_in_temp(node: &Node) -> usize {
@@ -61,7 +65,8 @@ async fn what_nothing_holds_is_collected_and_what_is_named_or_held_stays() {
     let named = blobs.add_bytes(noise(40_000, 1)).await.unwrap();
     let held = blobs.add_bytes(noise(40_000, 2)).await.unwrap();
     let loose = blobs.add_bytes(noise(40_000, 3)).await.unwrap();
-    blobs.keep("contribution/1", named.hash()).await.unwrap();
+    let (tags, tag) = (blobs.tags(), TagKind::Contribution.tag(1));
+    tags.keep(&tag, named.hash()).await.unwrap();
     let hashes = (named.hash(), loose.hash());
     drop((named, loose));
     let (named, loose) = hashes;
@@ -69,10 +74,10 @@ async fn what_nothing_holds_is_collected_and_what_is_named_or_held_stays() {
     assert!(!blobs.has(loose).await.unwrap());
     assert!(blobs.has(named).await.unwrap());
     assert!(blobs.has(held.hash()).await.unwrap());
-    assert_eq!(blobs.list_kept("contribution/").await.unwrap(), vec![("contribution/1".to_owned(), named)]);
-    assert_eq!(blobs.kept("contribution/1").await.unwrap(), Some(named));
-    assert!(blobs.release("contribution/1").await.unwrap());
-    assert!(!blobs.release("contribution/1").await.unwrap());
+    assert_eq!(tags.list(TagKind::Contribution).await.unwrap(), vec![(tag.clone(), named)]);
+    assert_eq!(tags.get(&tag).await.unwrap(), Some(named));
+    assert!(tags.drop(&tag).await.unwrap());
+    assert!(!tags.drop(&tag).await.unwrap());
     collected(&node).await;
     assert!(!blobs.has(named).await.unwrap());
     assert!(blobs.has(held.hash()).await.unwrap());
@@ -86,7 +91,7 @@ async fn a_restart_keeps_what_was_named() {
     let mut hashes = Vec::new();
     for (name, data) in [("small", &small), ("large", &large)] {
         let blob = blobs.add_bytes(data.clone()).await.unwrap();
-        blobs.keep(name, blob.hash()).await.unwrap();
+        blobs.tags().keep(&TagKind::Report.tag(name), blob.hash()).await.unwrap();
         hashes.push(blob.hash());
     }
     drop(blobs);
@@ -97,7 +102,7 @@ async fn a_restart_keeps_what_was_named() {
     let blobs = node.handle.blobs();
     assert_eq!(blobs.read_all(hashes[0], 1 << 20).await.unwrap(), small);
     assert_eq!(blobs.read_all(hashes[1], 1 << 30).await.unwrap(), large);
-    assert_eq!(blobs.kept("large").await.unwrap(), Some(hashes[1]));
+    assert_eq!(blobs.tags().get(&TagKind::Report.tag("large")).await.unwrap(), Some(hashes[1]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,10 +142,49 @@ async fn reading_what_is_not_here_or_too_large_is_a_typed_error() {
     let node = Node::start(1, &[]).await;
     let blobs = node.handle.blobs();
     assert!(matches!(blobs.read_all([1; 32], 10).await, Err(BlobError::NotFound(_))));
-    assert!(matches!(blobs.keep("x", [1; 32]).await, Err(BlobError::NotFound(_))));
+    assert!(matches!(blobs.tags().keep(&TagKind::Report.tag("x"), [1; 32]).await, Err(BlobError::NotFound(_))));
     assert!(matches!(blobs.export([1; 32], "/tmp/never-written").await, Err(BlobError::NotFound(_))));
     assert!(blobs.reader([1; 32]).read_u8().await.is_err());
     assert!(blobs.add_path("/does/not/exist").await.is_err());
     let blob = blobs.add_bytes(&b"twelve bytes"[..]).await.unwrap();
     assert!(matches!(blobs.read_all(blob.hash(), 11).await, Err(BlobError::TooLarge { max: 11 })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_while_the_collector_deletes_stays() {
+    let node = collecting(1).await;
+    let blobs = node.handle.blobs();
+    for round in 0..5u8 {
+        let add = |n: u32| {
+            let (blobs, data) = (blobs.clone(), [&[round][..], &n.to_be_bytes()].concat());
+            async move { blobs.add_bytes(data).await.unwrap() }
+        };
+        let all = futures::future::join_all((0..1_000).map(add)).await;
+        let hashes: Vec<_> = all.iter().map(HeldBlob::hash).collect();
+        // What arrived during a round is spared by the store itself.
+        collected(&node).await;
+        drop(all);
+        // All of it is deleted by and by; whatever can still be held must stay as long as it is.
+        while blobs.has(hashes[0]).await.unwrap() || blobs.has(hashes[999]).await.unwrap() {
+            for hash in &hashes {
+                let Ok(_held) = blobs.hold(*hash).await else { continue };
+                tokio::task::yield_now().await;
+                blobs.read_all(*hash, 1 << 20).await.expect("it was collected although it was held");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tags_without_a_reason_are_found_and_dropped_by_their_kind() {
+    let node = Node::start(1, &[]).await;
+    let (blobs, tags) = (node.handle.blobs(), node.handle.blobs().tags());
+    let held = blobs.add_bytes(noise(100, 1)).await.unwrap();
+    for tag in [TagKind::Release.tag("a"), TagKind::Release.tag("b"), TagKind::ReleaseFile.tag("a")] {
+        tags.keep(&tag, held.hash()).await.unwrap();
+    }
+    let dropped = tags.retain(TagKind::Release, |tag, hash| tag.id() == "b" && *hash == held.hash()).await.unwrap();
+    assert_eq!(dropped, [TagKind::Release.tag("a")]);
+    assert_eq!(tags.list(TagKind::Release).await.unwrap(), [(TagKind::Release.tag("b"), held.hash())]);
+    assert_eq!(tags.list(TagKind::ReleaseFile).await.unwrap().len(), 1);
 }

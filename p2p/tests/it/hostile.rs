@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use datanet_p2p::swarm::{NodeRecord, RecordCodec, RecordRequest};
-use datanet_p2p::{FetchError, MAX_GOSSIP_BYTES, NodeKey, ProviderError, Verdict, node_key_of_secret};
+use datanet_p2p::{
+    FetchError, FetchRequest, MAX_GOSSIP_BYTES, NodeKey, ProviderError, Share, Verdict, node_key_of_secret,
+};
 use futures::StreamExt;
 use iroh::endpoint::{Connection, presets};
 use iroh::protocol::{AcceptError, ProtocolHandler, Router};
@@ -17,13 +19,13 @@ use libp2p::{Multiaddr, StreamProtocol, Swarm, SwarmBuilder};
 use crate::node::{DEADLINE, Node, noise};
 
 #[derive(NetworkBehaviour)]
-struct Raw {
+pub struct Raw {
     gossip: gossipsub::Behaviour,
     records: request_response::Behaviour<RecordCodec>,
 }
 
 /// A bare swarm that takes gossip of any size and answers for its record what the test wants.
-fn raw(secret: [u8; 32]) -> Swarm<Raw> {
+pub fn raw(secret: [u8; 32]) -> Swarm<Raw> {
     let settings = gossipsub::ConfigBuilder::default()
         .max_transmit_size(1 << 20)
         .validation_mode(ValidationMode::Anonymous)
@@ -46,13 +48,13 @@ fn raw(secret: [u8; 32]) -> Swarm<Raw> {
         .build()
 }
 
-fn dial(swarm: &mut Swarm<Raw>, node: &Node) {
+pub fn dial(swarm: &mut Swarm<Raw>, node: &Node) {
     let addr: Multiaddr = node.handle.listen_addrs()[0].parse().unwrap();
     swarm.dial(addr).unwrap();
 }
 
 /// Answers every request for its record, until the connection ends.
-async fn answer(swarm: &mut Swarm<Raw>, node_key: NodeKey, blob_addrs: Vec<SocketAddr>) {
+pub async fn answer(swarm: &mut Swarm<Raw>, node_key: NodeKey, blob_addrs: Vec<SocketAddr>) {
     loop {
         match swarm.select_next_some().await {
             SwarmEvent::Behaviour(RawEvent::Records(request_response::Event::Message {
@@ -157,7 +159,7 @@ async fn a_provider_that_serves_garbage_is_caught_and_the_next_one_serves() {
 
         let blobs = node.handle.blobs();
         let providers = [liar_key];
-        let fetch = blobs.fetch(blob.hash(), None, 1 << 30, &providers, None);
+        let fetch = blobs.fetch(FetchRequest::new(blob.hash(), 1 << 30, &providers, Share::OWN));
         let error = tokio::time::timeout(Duration::from_secs(30), fetch).await.unwrap().unwrap_err();
         let FetchError::AllFailed(failures) = error else { panic!("{error}") };
         assert!(matches!(failures[0].1, ProviderError::BadBytes), "size {size}: {failures:?}");
@@ -166,6 +168,11 @@ async fn a_provider_that_serves_garbage_is_caught_and_the_next_one_serves() {
         router.shutdown().await.unwrap();
     }
     let providers = [node_key_of_secret(&[66; 32]), honest.key()];
-    let held = node.handle.blobs().fetch(blob.hash(), Some(200_000), 1 << 30, &providers, None).await.unwrap();
+    let held = node
+        .handle
+        .blobs()
+        .fetch(FetchRequest::new(blob.hash(), 1 << 30, &providers, Share::OWN).sized(200_000))
+        .await
+        .unwrap();
     assert!(node.handle.blobs().read_all(held.hash(), 1 << 30).await.unwrap() == data);
 }

@@ -4,6 +4,7 @@
 
 mod blobs;
 mod connect;
+mod fair;
 mod fetch;
 mod gossip;
 mod hostile;

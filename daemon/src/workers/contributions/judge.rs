@@ -9,6 +9,7 @@ use datanet_inference::corpus::CorpusError;
 use datanet_inference::judge::{DuplicateIndex, JudgeInput, Judgement, judge, judge_unreadable};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
+use datanet_p2p::TagKind;
 use datanet_types::action::{CommitScores, RevealScores};
 use datanet_types::scores::Commitment;
 use datanet_types::{Action, ContributionId, DatanetId, Digest};
@@ -48,7 +49,7 @@ impl Steps {
                 let judgement = self.judge_contribution(contribution, datanet).await?;
                 let report =
                     serde_json::to_vec(&judgement.report).map_err(|error| ServiceError::caused(Code::Report, error))?;
-                let report = self.blobs.keep_bytes(&format!("report/{}", contribution.id), report).await?;
+                let report = self.blobs.keep_bytes(&TagKind::Report.tag(contribution.id), report).await?;
                 tracing::info!(contribution = %contribution.id, combined = judgement.scores.combined(), reason = %judgement.report.summary, "judged");
                 StoredJudgement { scores: judgement.scores, report, salt: salt()?, round: contribution.round }
             }

@@ -40,7 +40,8 @@ pub type Hint = ContributionId;
 /// Steps of one kind that run at once.
 fn slots(step: Step, judging: u32) -> usize {
     match step {
-        Step::Fetch => 4,
+        // Waiting costs little; the network has slots of its own, shared by datanet and contributor.
+        Step::Fetch => 256,
         Step::Attest | Step::Reveal | Step::Forget => 8,
         Step::Judge => judging as usize,
         // The model does the work: more at once would only mix them up.
@@ -310,7 +311,7 @@ impl ContributionsWorker {
             let (blobs, tag) = (self.steps.blobs.clone(), contribution_tag(&contribution.id));
             tokio::spawn(async move {
                 if let Err(error) = blobs.release(&tag).await {
-                    tracing::warn!(%error, tag, "could not release the bytes of a refused contribution");
+                    tracing::warn!(%error, %tag, "could not release the bytes of a refused contribution");
                 }
             });
         }

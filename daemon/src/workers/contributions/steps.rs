@@ -2,6 +2,7 @@
 
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_p2p::Share;
 use datanet_types::Action;
 use datanet_types::action::AttestStorage;
 
@@ -71,12 +72,13 @@ impl Steps {
     /// Fetches and keeps. A contribution whose bytes are bad is kept too: its judges must be able to say why.
     async fn fetch(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
         let providers = self.records.providers_of(contribution)?;
+        let share = Share::new(contribution.datanet.0, contribution.contributor.0);
         let size = contribution.size;
-        let _held = self.blobs.bring(&contribution.blob, Some(size), size, &providers).await?;
+        let _held = self.blobs.bring_for(share, &contribution.blob, Some(size), size, &providers).await?;
         // After a start all contributions come by here.
         self.blobs.keep_once(&contribution_tag(&contribution.id), &contribution.blob).await?;
         let size = datanet.holdout_size;
-        let _held = self.blobs.bring(&datanet.holdout, Some(size), size, &providers).await?;
+        let _held = self.blobs.bring_for(share, &datanet.holdout, Some(size), size, &providers).await?;
         self.blobs.keep_once(&holdout_tag(&datanet.holdout), &datanet.holdout).await
     }
 
