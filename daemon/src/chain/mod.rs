@@ -8,7 +8,7 @@ mod submit;
 mod views;
 
 pub use models::RegisteredModel;
-pub use submit::{Committed, TxStatus};
+pub use submit::{Committed, TTL_BLOCKS, TxStatus};
 pub use views::{ContributionView, MemberView, unknown_datanet};
 
 use std::sync::Arc;

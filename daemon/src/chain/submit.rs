@@ -8,7 +8,7 @@ use super::{Chain, Engine};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Blocks a transaction of this node may wait before it expires.
-const TTL_BLOCKS: u64 = 300;
+pub const TTL_BLOCKS: u64 = 300;
 
 /// A transaction that is in a block and did what it said.
 #[derive(Debug, Clone)]

@@ -17,6 +17,11 @@ pub(super) fn insert(tx: &WriteTransaction, sequence: u64, id: &ReceiptId) -> Se
 }
 
 impl LocalStore {
+    /// Whether the receipt of this number was recorded.
+    pub fn has_receipt(&self, number: u64) -> ServiceResult<bool> {
+        Ok(self.read(|tx| table::get::<ReceiptId>(tx, TABLE, &number.to_be_bytes()))?.is_some())
+    }
+
     /// Ids of the latest receipts, newest first.
     pub fn latest_receipts(&self, limit: usize) -> ServiceResult<Vec<(u64, ReceiptId)>> {
         let latest: Vec<(Vec<u8>, ReceiptId)> = self.read(|tx| table::latest(tx, TABLE, limit))?;

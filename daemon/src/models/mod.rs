@@ -16,6 +16,7 @@ pub mod import;
 mod names;
 pub mod release;
 pub mod served;
+mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -144,6 +144,13 @@ impl Served {
         self.get(id).is_some()
     }
 
+    /// Models in memory and their bases.
+    pub(super) fn in_use(&self) -> Vec<ModelId> {
+        let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all().into_iter().chain(visitors.iter().cloned());
+        all.flat_map(|served| [served.model.id, served.base.id]).collect()
+    }
+
     pub(super) fn insert(&self, served: Arc<ServedModel>) {
         self.deployed.write().unwrap_or_else(PoisonError::into_inner).insert(served.model.id, served);
     }

@@ -24,6 +24,7 @@ use crate::http::{self, Services};
 use crate::training::TrainingWorker;
 use crate::workers::contributions::ContributionsWorker;
 use crate::workers::gossip::GossipWorker;
+use crate::workers::reconciler::Reconciler;
 use crate::workers::registrar::Registrar;
 use crate::workers::settler;
 
@@ -181,6 +182,14 @@ async fn supervise(parts: Parts) -> Result<()> {
         hints,
         shutdown: shutdown.clone(),
     };
+    let reconciler = Reconciler {
+        chain: chain.clone(),
+        blobs: services.blobs.clone(),
+        db: steps.db.clone(),
+        identity: services.identity.clone(),
+        models: services.models.clone(),
+        shutdown: shutdown.clone(),
+    };
     let contributions = ContributionsWorker::new(steps, followed, config.judging, hints_receiver, shutdown.clone());
     let registrar = Registrar {
         chain: chain.clone(),
@@ -196,6 +205,7 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("api", tokio::spawn(http::serve(listener, services.clone(), config.api, token))));
     tasks.spawn(name("gossip", tokio::spawn(gossip.run(events))));
     tasks.spawn(name("contributions", tokio::spawn(contributions.run())));
+    tasks.spawn(name("reconciler", tokio::spawn(until_stopped(&shutdown, reconciler.run()))));
     tasks.spawn(name("registrar", tokio::spawn(until_stopped(&shutdown, registrar.run()))));
     tasks.spawn(name("trainer", tokio::spawn(training.run())));
     tasks.spawn(name("settler", tokio::spawn(until_stopped(&shutdown, settling))));

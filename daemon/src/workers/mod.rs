@@ -3,9 +3,11 @@
 //! - [`contributions`]: follows every contribution of the datanets that it subscribes to, from the ledger to the index.
 //! - [`gossip`]: announcements in.
 //! - [`settler`]: settles what answers have earned, every so often.
+//! - [`reconciler`]: lets go of bytes that there is no reason for any more.
 //! - [`registrar`]: puts the node on the ledger as soon as it can pay for it.
 
 pub mod contributions;
 pub mod gossip;
+pub mod reconciler;
 pub mod registrar;
 pub mod settler;

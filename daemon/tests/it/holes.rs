@@ -111,3 +111,24 @@ async fn a_datanet_that_names_anothers_held_out_set_spoils_no_judgement_there() 
     let (_, view) = node.follow(given["id"].as_str().unwrap()).await;
     assert_eq!(view["state"], "final", "{view:#}");
 }
+
+#[tokio::test]
+async fn what_nothing_wants_any_more_is_let_go_of_after_a_start() {
+    let mut node = TestNode::spawn(kit::tools_without_model()).await;
+    node.account("alice", 10_000_000).await;
+    node.datanet("notes", &corpus::text_only(), corpus::jsonl_of_texts(&corpus::samples(300, 45))).await;
+    let body = corpus::jsonl_of_texts(&corpus::samples(0, 5));
+    let given = read("an upload", node.upload("notes", "alice", "application/x-ndjson", body)).await;
+    let wanted = TagKind::Contribution.tag(given["id"].as_str().unwrap());
+    let (checked, nonsense) = (TagKind::Checked.tag("something"), TagKind::Receipt.tag("no number"));
+    // Its transaction may be on its way.
+    let maybe = TagKind::Contribution.tag(ContributionId([7; 32]));
+    for tag in [&checked, &nonsense, &maybe] {
+        bring_back(&node, tag, format!("bytes under {tag}")).await;
+    }
+    node.restart(std::time::Duration::from_millis(500)).await;
+    let kept = async |tag: &Tag| node.services().blobs.kept(tag).await.unwrap().is_some();
+    kit::until("what was only checked is let go of", async || (!kept(&checked).await).then_some(())).await;
+    kit::until("and what has no number", async || (!kept(&nonsense).await).then_some(())).await;
+    assert!(kept(&wanted).await && kept(&maybe).await);
+}

@@ -1,0 +1,59 @@
+//! Which releases this node has a reason to keep: those that answer here, those it owns, and those it is about to register.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use datanet_types::{BlobHash, ModelId};
+
+use super::Models;
+use crate::error::{Code, ServiceError, ServiceResult};
+
+impl Models {
+    /// The releases that are wanted here, with all their files.
+    pub async fn wanted_releases(&self) -> ServiceResult<(BTreeSet<ModelId>, BTreeSet<BlobHash>)> {
+        let mut wanted: BTreeSet<ModelId> =
+            self.db.deployments()?.into_iter().map(|deployment| deployment.model).collect();
+        wanted.extend(self.db.model_names()?.into_iter().flat_map(|named| named.before));
+        wanted.extend(self.db.jobs()?.into_iter().filter(|job| !job.state.is_over()).filter_map(|job| job.packed));
+        let own = |model: &datanet_ledger::component::models::Model| {
+            model.release && self.keyring.by_address(&model.owner).is_some()
+        };
+        wanted.extend(self.chain.ledger_models()?.into_iter().filter(own).map(|model| model.id));
+        let mut files = BTreeSet::new();
+        for id in &wanted {
+            // What cannot be had now has no files here either.
+            let Ok(release) = self.release(id).await else { continue };
+            files.extend(release.files.iter().map(|file| file.blob));
+        }
+        Ok((wanted, files))
+    }
+
+    /// Removes the unpacked files of releases that nobody wants and that no model in memory uses: receipts were checked
+    /// with them. They are fetched again when they are wanted again.
+    pub async fn forget_folders(&self) -> ServiceResult<()> {
+        let (mut wanted, _) = self.wanted_releases().await?;
+        let bases: Vec<ModelId> = {
+            let mut bases = Vec::new();
+            for id in &wanted {
+                bases.extend(self.release(id).await.ok().and_then(|release| release.base));
+            }
+            bases
+        };
+        wanted.extend(bases);
+        wanted.extend(self.served.in_use());
+        let folder = self.settings.released.clone();
+        let removed = tokio::task::spawn_blocking(move || {
+            let unwanted = |path: &PathBuf| {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                !name.parse::<ModelId>().is_ok_and(|id| wanted.contains(&id))
+            };
+            let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            for path in entries.filter(|path| path.is_dir()).filter(unwanted) {
+                if let Err(error) = std::fs::remove_dir_all(&path) {
+                    tracing::warn!(folder = %path.display(), %error, "an unwanted release's folder could not be removed");
+                }
+            }
+        });
+        removed.await.map_err(|error| ServiceError::caused(Code::Release, error))
+    }
+}

@@ -1,0 +1,174 @@
+//! Compares what the blob store keeps with the reasons for it, after every start: what a crash, a refusal or a check has left
+//! behind is let go of, and nothing that is still wanted.
+
+use std::collections::BTreeSet;
+
+use datanet_ledger::LedgerReader;
+use datanet_ledger::component::contributions::{self, Contribution, Status};
+use datanet_ledger::component::{datanets, settlement};
+use datanet_p2p::{Tag, TagKind};
+use datanet_types::{BlobHash, ContributionId};
+use tokio_util::sync::CancellationToken;
+
+use crate::blobs::BlobStore;
+use crate::chain::{Chain, TTL_BLOCKS};
+use crate::db::LocalStore;
+use crate::error::ServiceResult;
+use crate::keyring::Identity;
+use crate::models::Models;
+
+/// Blocks for which the reasons of a refusal are kept.
+const REFUSAL_BLOCKS: u64 = 100_000;
+
+/// See the module.
+pub struct Reconciler {
+    /// What is wanted.
+    pub chain: Chain,
+    /// What is kept.
+    pub blobs: BlobStore,
+    /// Receipts and settlements of this node.
+    pub db: LocalStore,
+    /// Who this node is.
+    pub identity: Identity,
+    /// Which releases are wanted.
+    pub models: Models,
+    /// Ends when the node stops.
+    pub shutdown: CancellationToken,
+}
+
+/// What there is of reasons to keep something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// There is one.
+    Wanted,
+    /// None is seen; but something under way, or sent by the process before, may still give one.
+    Unseen,
+    /// There will never be one.
+    Never,
+}
+
+impl Reason {
+    fn seen(seen: bool) -> Self {
+        if seen { Self::Wanted } else { Self::Unseen }
+    }
+}
+
+impl Reconciler {
+    /// Reconciles once the ledger is there; looks once more at what no reason was seen for, when nothing that was under way then
+    /// can give one any more; then waits for the node's end.
+    ///
+    /// # Errors
+    /// None: what cannot be reconciled now is told, and left for the next start.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let mut commits = self.chain.commits();
+        let mut first: Option<(u64, BTreeSet<Tag>)> = None;
+        loop {
+            let height = commits.borrow_and_update().height;
+            match &first {
+                None if height > 0 => first = Some((height, self.reconcile(&BTreeSet::new()).await)),
+                Some((first, suspects)) if height > first.saturating_add(TTL_BLOCKS) => {
+                    self.reconcile(suspects).await;
+                    break;
+                }
+                _ => {}
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Ok(()),
+                changed = commits.changed() => if changed.is_err() { return Ok(()) },
+            }
+        }
+        self.shutdown.cancelled().await;
+        Ok(())
+    }
+
+    /// Lets go of what is never wanted, and of `suspects` for which there is still no reason; gives those for which none is
+    /// seen now.
+    async fn reconcile(&self, suspects: &BTreeSet<Tag>) -> BTreeSet<Tag> {
+        let (mut dropped, mut unseen) = (0, BTreeSet::new());
+        for kind in TagKind::ALL {
+            match self.reconcile_kind(kind, suspects, &mut unseen).await {
+                Ok(count) => dropped += count,
+                Err(error) => tracing::warn!(?kind, %error, "what is kept could not be compared with what is wanted"),
+            }
+        }
+        if dropped > 0 {
+            tracing::info!(dropped, "let go of what nothing wants any more");
+        }
+        if let Err(error) = self.models.forget_folders().await {
+            tracing::warn!(%error, "folders of releases could not be compared with what is wanted");
+        }
+        unseen
+    }
+
+    async fn reconcile_kind(
+        &self,
+        kind: TagKind,
+        suspects: &BTreeSet<Tag>,
+        unseen: &mut BTreeSet<Tag>,
+    ) -> ServiceResult<usize> {
+        let kept = self.blobs.list_kept(kind).await?;
+        let reasons = self.reasons(kind, kept).await?;
+        let mut unwanted = BTreeSet::new();
+        for (tag, reason) in reasons {
+            match reason {
+                Reason::Wanted => {}
+                Reason::Unseen if !suspects.contains(&tag) => _ = unseen.insert(tag),
+                Reason::Unseen | Reason::Never => _ = unwanted.insert(tag),
+            }
+        }
+        self.blobs.retain(kind, |tag, _| !unwanted.contains(tag)).await
+    }
+
+    /// The reasons for what is kept.
+    async fn reasons(&self, kind: TagKind, kept: Vec<(Tag, BlobHash)>) -> ServiceResult<Vec<(Tag, Reason)>> {
+        let reader = self.chain.reader()?;
+        let holdouts: BTreeSet<BlobHash> = match kind {
+            TagKind::Holdout => {
+                datanets::list(&reader, None, usize::MAX)?.into_iter().map(|datanet| datanet.holdout).collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        let (releases, files) = match kind {
+            TagKind::Release | TagKind::ReleaseFile => self.models.wanted_releases().await?,
+            _ => Default::default(),
+        };
+        let reason = |(tag, blob): (Tag, BlobHash)| {
+            let reason = match kind {
+                TagKind::Contribution => match contribution(&reader, &tag)? {
+                    Some(contribution) if contribution.status() == Status::Refused => Reason::Never,
+                    // What was revoked is forgotten step by step, and its tag says that it is not yet.
+                    found => Reason::seen(found.is_some()),
+                },
+                TagKind::Holdout => Reason::seen(holdouts.contains(&blob)),
+                TagKind::Report => Reason::seen(contribution(&reader, &tag)?.is_some_and(|contribution| {
+                    let until = contribution.submitted_height.saturating_add(REFUSAL_BLOCKS);
+                    contribution.status() != Status::Refused || reader.height() < until
+                })),
+                TagKind::Receipt => match tag.id().parse() {
+                    Ok(number) => Reason::seen(self.db.has_receipt(number)?),
+                    Err(_) => Reason::Never,
+                },
+                TagKind::Statement => match tag.id().parse() {
+                    Ok(epoch) => {
+                        let settling = self.db.settling()?.is_some_and(|settling| settling.epoch == epoch);
+                        let settled = settlement::epoch(&reader, &self.identity.node_key(), epoch)?.is_some();
+                        Reason::seen(settling || settled)
+                    }
+                    Err(_) => Reason::Never,
+                },
+                TagKind::Release => Reason::seen(tag.id().parse().is_ok_and(|id| releases.contains(&id))),
+                TagKind::ReleaseFile => Reason::seen(files.contains(&blob)),
+                TagKind::Checked => Reason::Never,
+            };
+            Ok((tag, reason))
+        };
+        kept.into_iter().map(reason).collect()
+    }
+}
+
+fn contribution(reader: &LedgerReader, tag: &Tag) -> ServiceResult<Option<Contribution>> {
+    match tag.id().parse::<ContributionId>() {
+        Ok(id) => Ok(contributions::get(reader, &id)?),
+        Err(_) => Ok(None),
+    }
+}
