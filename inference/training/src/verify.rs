@@ -12,10 +12,10 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::attribution::answer::{MAX_STANDING, RECORDS_FILE, STANDING_FILE, TABLE_FILE};
 use crate::attribution::table::TableError;
-use crate::attribution::{Choice, Curvature, Standing, Table};
+use crate::attribution::{Choice, Standing, Table};
 use crate::job::Method;
 use crate::random::Stream;
-use crate::run::{Checkpoints, Control, Event, Following, Prepared, Setup, State, TrainError, Trainer, train};
+use crate::run::{Checkpoints, Control, Event, Prepared, Setup, State, TrainError, Trainer, train};
 use crate::transcript::{CheckpointHash, Transcript};
 
 /// How far a repetition may lie from what is claimed.
@@ -205,11 +205,9 @@ fn intervals(
     let mut chosen = Stream::new("verify intervals", seed, 0).permutation(claimed.len() - 1);
     chosen.truncate(count.max(1));
     chosen.sort_unstable();
-    if let Some(following) = &mut prepared.following {
-        // The parameters follow from the records' gradients alone.
-        *following = Following { column_of: Vec::new(), columns: 0, curvature: Curvature::None, clip: following.clip };
-    }
-    let mut trainer = prepared.trainer(setup)?;
+    let course = prepared.course(setup);
+    // The parameters follow from the records' gradients alone, so no columns are carried along.
+    let mut trainer = Trainer::new(&mut prepared.network, &course, None)?;
     for at in chosen {
         let (from, to) = (read(&checkpoints, &claimed[at])?, read(&checkpoints, &claimed[at + 1])?);
         let name = format!("steps {} to {}", claimed[at].step, claimed[at + 1].step);
@@ -235,7 +233,7 @@ fn read(checkpoints: &Checkpoints, claimed: &CheckpointHash) -> Result<Option<St
 }
 
 fn repeat(
-    trainer: &mut Trainer<'_, crate::network::Network>,
+    trainer: &mut Trainer<'_>,
     from: State,
     to: &State,
     name: String,

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use datanet_training::attribution::study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
 use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
 use datanet_training::job::{Attribution, Method};
+use datanet_training::run::Gradient;
 
 use super::attribution_text::{self, Texts};
 use super::{Measure, attribution_attacks};
@@ -146,7 +147,7 @@ fn convex_check(points: &Points, subsets: usize, ui: &Ui) -> Result<Measure> {
 
 fn study_digits(points: &Points, noisy: bool, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Report> {
     let mut task = DigitsTask::new(points, noisy, 0)?;
-    task.course.clip = clip;
+    task.course.gradient = Gradient::ByRecord { bound: clip };
     let plan = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let step = ui.step(if noisy { "noisy digits" } else { "digits" });
     let report = task.run(&plan, &mut |done, all| {

@@ -10,6 +10,7 @@ use datanet_training::attribution::study::{TextPlan, TextTask};
 use datanet_training::attribution::{AuditPlan, Curvature};
 use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
 use datanet_training::job::Job;
+use datanet_training::run::Gradient;
 
 use super::Measure;
 use super::attribution::{compared, find, reached, summary};
@@ -87,7 +88,7 @@ pub(super) fn run(texts: &Texts, subsets: usize, clip: Option<f32>, ui: &Ui) -> 
     let cache = tempfile::tempdir()?;
     let (job, session) = (job(), SessionConfig::default());
     let mut task = TextTask::new(&texts.data, &job, &texts.model, cache.path(), &texts.runtime, &session)?;
-    task.course.clip = clip;
+    task.course.gradient = Gradient::ByRecord { bound: clip };
     let audit = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let plan = TextPlan {
         curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],

@@ -15,10 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    model::{ModelError, Rows},
-    rank::spearman,
-};
+use super::{model::Rows, rank::spearman};
 use crate::random::Stream;
 
 pub use super::gate::{Choice, Gate, Thresholds, Verdict, choose};
@@ -113,7 +110,7 @@ pub struct Ground {
 }
 
 /// Trains again: given true at the records to leave out, the losses of the held-out answers.
-pub type Retrain<'a> = dyn FnMut(&[bool]) -> Result<Vec<f32>, ModelError> + 'a;
+pub type Retrain<'a, E> = dyn FnMut(&[bool]) -> Result<Vec<f32>, E> + 'a;
 
 /// Progress of an audit: retrainings done, and all of them; says whether it goes on.
 pub type Progress<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
@@ -144,12 +141,12 @@ impl AuditPlan {
     ///
     /// # Errors
     /// Those of `retrain`.
-    pub fn observe(
+    pub fn observe<E>(
         &self,
         belonging: &Belonging,
-        retrain: &mut Retrain<'_>,
+        retrain: &mut Retrain<'_, E>,
         progress: &mut Progress<'_>,
-    ) -> Result<Option<Ground>, ModelError> {
+    ) -> Result<Option<Ground>, E> {
         let subsets = self.draw_subsets(belonging.columns());
         let left_out = self.draw_contributors(belonging.contributors());
         let total = 1 + subsets.len() + left_out.len();
@@ -158,7 +155,7 @@ impl AuditPlan {
         if progress(done, total).is_break() {
             return Ok(None);
         }
-        let mut rises = |removed: &[Vec<usize>]| -> Result<Option<Rows>, ModelError> {
+        let mut rises = |removed: &[Vec<usize>]| -> Result<Option<Rows>, E> {
             let mut rises = Rows::none(base.len());
             for columns in removed {
                 let losses = retrain(&belonging.records(columns))?;

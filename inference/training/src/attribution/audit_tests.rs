@@ -19,7 +19,7 @@ fn ground(plan: &AuditPlan, belonging: &Belonging) -> Ground {
         for (record, _) in removed.iter().enumerate().filter(|(_, removed)| **removed) {
             losses.iter_mut().zip(worth.row(record)).for_each(|(loss, worth)| *loss += worth);
         }
-        Ok(losses)
+        Ok::<_, std::convert::Infallible>(losses)
     };
     let mut calls = Vec::new();
     let ground = plan.observe(belonging, &mut retrain, &mut |done, total| {

@@ -105,9 +105,10 @@ impl Gate {
         match low {
             None => says(Verdict::Passed, "passed".to_owned()),
             Some((name, Some(found), least)) => says(Verdict::Failed, format!("{name} {found:.3} is below {least}")),
-            Some((name, None, _)) => {
-                says(Verdict::Failed, format!("{name} is not defined: the retrainings changed no answer"))
-            }
+            Some((name, None, _)) => says(
+                Verdict::Failed,
+                format!("{name} is not defined: the retrainings changed no answer, or one diverged"),
+            ),
         }
     }
 

@@ -3,9 +3,9 @@
 //! ```text
 //!  model ◄── the network being trained                    losses, per-sample gradients, curvature rows
 //!    │
-//!  course ──► replay ──► table                            training, followed; what the release ships
-//!                          │
-//!                          ▼
+//!  replay ──► table                                       a training (run), followed; what the release ships
+//!               │
+//!               ▼
 //!             values of an answer, counterfactual answers (answer)
 //!
 //!  audit ──► gate                                         values against real retraining; the fallback
@@ -21,7 +21,6 @@ pub mod audit;
 pub mod cholesky;
 pub mod clip;
 pub mod clusters;
-pub mod course;
 pub mod curvature;
 pub mod gate;
 pub mod gauss_newton;
@@ -35,7 +34,6 @@ pub mod study;
 pub mod table;
 
 pub use audit::{AuditPlan, Belonging, Faithfulness, Ground, MethodScores};
-pub use course::Course;
 pub use gate::{Choice, Finding, Gate, Thresholds, Verdict};
 pub use lots::{Lots, Standing};
 pub use model::{Curvature, Model, ModelError, Rows};

@@ -28,13 +28,22 @@ pub trait Model {
     /// As [`Model::losses`].
     fn loss_gradients(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Rows), ModelError>;
 
-    /// The sum of the samples' gradients, P numbers. A network that can sum inside its graph should: retraining for an
-    /// audit does nothing else.
+    /// The loss of each sample and the sum of their gradients, P numbers. A network that can sum inside its graph should:
+    /// a training that follows nobody does nothing else.
     ///
     /// # Errors
     /// As [`Model::losses`].
-    fn gradient_sum(&mut self, theta: &[f32], samples: &[usize]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.loss_gradients(theta, samples)?.1.sum())
+    fn loss_gradient_sum(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        let (losses, gradients) = self.loss_gradients(theta, samples)?;
+        Ok((losses, gradients.sum()))
+    }
+
+    /// The mean loss of what is held out, by which a training may end early; not a number where nothing is.
+    ///
+    /// # Errors
+    /// As [`Model::losses`].
+    fn held_out_loss(&mut self, _theta: &[f32]) -> Result<f64, ModelError> {
+        Ok(f64::NAN)
     }
 
     /// Gauss-Newton rows of the samples, [n k, P], so that rows^T rows / n is the mean curvature; see [`Curvature`] for

@@ -9,8 +9,8 @@ use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Lots, Model, ModelError, Rows, Standing, Table,
-    Thresholds, Verdict, audit, gauss_newton, gradients,
+    AuditPlan, Belonging, Choice, Curvature, Gate, Ground, Lots, Model, Rows, Standing, Table, Thresholds, Verdict,
+    audit, gauss_newton, gradients,
 };
 
 /// Held-out records that an audit asks.
@@ -148,9 +148,7 @@ impl Work<'_, '_> {
             seed: self.setup.job.recipe.seed,
             ..AuditPlan::default()
         };
-        let mut course =
-            Course::new(self.setup.job.recipe.clone(), self.prepared.start.clone(), self.setup.data.train.len());
-        course.clip = attribution.bound();
+        let course = self.prepared.course(self.setup);
         let answers = self.answers();
         let network = &mut self.prepared.network;
         // Steps and whole retrainings ask the same observer, which may end either.
@@ -159,10 +157,14 @@ impl Work<'_, '_> {
             stopped.set(stopped.get() || (observer.borrow_mut())(event) == Control::Stop);
             !stopped.get()
         };
-        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, ModelError> {
-            match course.train_while(network, removed, &mut || ask(Event::Working))? {
-                Some(theta) => network.losses(&theta, &answers),
-                None => Ok(vec![0.0; answers.len()]),
+        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, TrainError> {
+            match course.train_while(network, removed, &mut || ask(Event::Working)) {
+                Ok(Some(theta)) => Ok(network.losses(&theta, &answers)?),
+                Ok(None) => Ok(vec![0.0; answers.len()]),
+                // A training that fails without some records is no reason to lose the one that did not: nothing can be
+                // ranked by it, and the gate says so.
+                Err(TrainError::NotFinite { .. }) => Ok(vec![f32::NAN; answers.len()]),
+                Err(error) => Err(error),
             }
         };
         let ground = plan.observe(self.belonging, &mut retrain, &mut |done, total| {
@@ -190,7 +192,8 @@ impl Work<'_, '_> {
             actual: mean(ground.contributor_rises.row(at)),
             predicted: mean(values.row(*source)),
         };
-        Ok(ground.left_out.iter().enumerate().map(one).collect())
+        // What did not end in numbers says nothing.
+        Ok(ground.left_out.iter().enumerate().map(one).filter(|one| one.actual.is_finite()).collect())
     }
 
     /// What the table says of every audited answer, `[columns, answers]`.

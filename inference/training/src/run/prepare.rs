@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use datanet_inference::engine::folder_id;
 use datanet_inference::graph::build::LlamaConfig;
 
-use super::trainer::{Following, Learner, Trainer};
+use super::course::{Course, Gradient};
+use super::trainer::Following;
 use super::{Setup, TrainError, scratch};
-use crate::attribution::{Curvature, Lots, ModelError, Replay};
+use crate::attribution::{Curvature, Lots, Replay};
 use crate::data::Dataset;
-use crate::evaluate;
 use crate::job::{CurvatureRows, Job, Method, Task};
 use crate::network::{Network, NetworkConfig};
 
@@ -63,11 +63,15 @@ impl Prepared {
         Ok(Self { network, start, base, following, lots, decoder })
     }
 
-    /// A training before its first step.
-    pub fn trainer(&mut self, setup: &Setup<'_>) -> Result<Trainer<'_, Network>, TrainError> {
-        let samples = setup.data.train.len();
-        let following = self.following.clone();
-        Trainer::new(&mut self.network, &setup.job.recipe, samples, self.start.clone(), following)
+    /// What decides every step: of the run, of whoever takes it up or repeats it, and of the retrainings of its audit.
+    pub fn course(&self, setup: &Setup<'_>) -> Course {
+        let job = setup.job;
+        let gradient = match &self.following {
+            Some(_) => Gradient::ByRecord { bound: job.attribution.bound() },
+            None => Gradient::Summed,
+        };
+        let rhythm = (&job.evaluation).into();
+        Course { gradient, rhythm, ..Course::new(job.recipe.clone(), self.start.clone(), setup.data.train.len()) }
     }
 
     /// What tells this run from any other.
@@ -134,7 +138,6 @@ fn following(job: &Job, data: &Dataset, lots: &Lots) -> Following {
         column_of: lots.belonging.column_of.clone(),
         columns: lots.belonging.columns(),
         curvature: curvature(job, data.labels.len()),
-        clip: job.attribution.bound(),
     }
 }
 
@@ -149,16 +152,6 @@ pub(crate) fn curvature(job: &Job, classes: usize) -> Curvature {
         (CurvatureRows::Auto, Task::Classify) => Curvature::Signs(4),
         (CurvatureRows::Auto, Task::Embed) => Curvature::TrueLabel,
         (CurvatureRows::Auto, Task::Generate) => Curvature::Signs(8),
-    }
-}
-
-impl Learner for Network {
-    fn batch(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-        self.weighted_gradient(theta, samples, &vec![1.0; samples.len()]).map_err(ModelError::new)
-    }
-
-    fn held_out_loss(&mut self, theta: &[f32]) -> Result<f64, ModelError> {
-        evaluate::held_out_loss(self, theta).map_err(ModelError::new)
     }
 }
 

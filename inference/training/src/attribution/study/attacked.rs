@@ -8,13 +8,13 @@ use crate::{
     attribution::{
         attacks::Corpus,
         clusters::Clusters,
-        course::{Course, CourseError},
         gradients,
         lots::{self, Lots},
         model::{Curvature, Rows},
     },
     random::Stream,
     recipe::Recipe,
+    run::{Course, Following, Gradient, TrainError},
 };
 
 /// Records of points with their contributors.
@@ -62,7 +62,7 @@ impl PointCorpus {
         recipe: &Recipe,
         queries: &Points,
         defence: Defence,
-    ) -> Result<Vec<f64>, CourseError> {
+    ) -> Result<Vec<f64>, TrainError> {
         let clusters = if defence.clusters { self.clusters() } else { Clusters::single(self.points.len()) };
         let chosen = clusters.representatives();
         let owners: Vec<usize> = chosen.iter().map(|record| self.contributors[*record]).collect();
@@ -71,11 +71,13 @@ impl PointCorpus {
         let places: Vec<usize> = (chosen.len()..points.len()).collect();
         let mut model = Plain { network: network.clone(), points };
         let mut course = Course::new(recipe.clone(), initial.to_vec(), chosen.len());
-        course.clip = defence.clip;
+        course.gradient = Gradient::ByRecord { bound: defence.clip };
         let lots = Lots::by_record(&owners);
-        let followed = course.follow(&mut model, &lots.belonging.column_of, chosen.len(), &[Curvature::All])?;
+        let column_of = lots.belonging.column_of.clone();
+        let following = Following { column_of, columns: chosen.len(), curvature: Curvature::All };
+        let followed = course.follow(&mut model, following)?;
         let answers = gradients::all(&mut model, &followed.theta, &places)?;
-        let columns: Vec<f32> = (0..chosen.len()).flat_map(|column| followed.replays[0].column(column)).collect();
+        let columns: Vec<f32> = (0..chosen.len()).flat_map(|column| followed.replay.column(column)).collect();
         let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
         let mut values = gradients::product(&table, &answers);
         values.data.iter_mut().for_each(|value| *value = -*value);

@@ -12,7 +12,6 @@ use crate::{
     attribution::{
         attacks::Corpus,
         clusters::Clusters,
-        course::Course,
         gradients,
         lots::Lots,
         model::{Curvature, Rows},
@@ -22,6 +21,7 @@ use crate::{
     network::Network,
     random::Stream,
     recipe::Recipe,
+    run::{Course, Following, Gradient},
 };
 
 /// Training records, and held-out ones that are asked about.
@@ -61,16 +61,17 @@ impl TextCorpus {
         let chosen = clusters.representatives();
         let owners: Vec<usize> = chosen.iter().map(|record| self.contributors[*record]).collect();
         let mut course = Course::new(recipe.clone(), initial, chosen.len());
-        course.clip = defence.clip;
+        course.gradient = Gradient::ByRecord { bound: defence.clip };
         for batch in &mut course.schedule {
             batch.iter_mut().for_each(|at| *at = chosen[*at]);
         }
         let mut column_of = vec![None; self.contributors.len()];
         chosen.iter().enumerate().for_each(|(column, record)| column_of[*record] = Some(column));
-        let followed = course.follow(network, &column_of, chosen.len(), &[curvature])?;
+        let following = Following { column_of, columns: chosen.len(), curvature };
+        let followed = course.follow(network, following)?;
         let queries = network.held_out();
         let answers = gradients::all(network, &followed.theta, &queries)?;
-        let columns: Vec<f32> = (0..chosen.len()).flat_map(|column| followed.replays[0].column(column)).collect();
+        let columns: Vec<f32> = (0..chosen.len()).flat_map(|column| followed.replay.column(column)).collect();
         let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
         let mut values = gradients::product(&table, &answers);
         values.data.iter_mut().for_each(|value| *value = -*value);

@@ -23,7 +23,7 @@ pub fn minimum(model: &mut dyn Model, samples: &[usize], kept: &[bool], l2: f32)
     let count = samples.len();
     let mut theta = vec![0.0f32; size];
     for _ in 0..STEPS {
-        let mut step: Vec<f64> = mean(model.gradient_sum(&theta, &own)?, count)
+        let mut step: Vec<f64> = mean(model.loss_gradient_sum(&theta, &own)?.1, count)
             .iter()
             .zip(&theta)
             .map(|(g, theta)| f64::from(*g) + f64::from(l2) * f64::from(*theta))

@@ -3,9 +3,8 @@
 use super::{
     super::{
         audit::{AuditPlan, Progress},
-        course::Course,
         gauss_newton::DAMPINGS,
-        model::{Curvature, Model, ModelError, Rows},
+        model::{Curvature, Model, Rows},
         similarity::unit,
     },
     Report, Study, StudyError, Vectors,
@@ -14,7 +13,11 @@ use super::{
     run,
     small::TanhLora,
 };
-use crate::{random::Stream, recipe::Recipe};
+use crate::{
+    random::Stream,
+    recipe::Recipe,
+    run::{Course, Gradient, TrainError},
+};
 
 /// Contributors of the task.
 pub const CONTRIBUTORS: usize = 20;
@@ -47,7 +50,7 @@ impl DigitsTask {
     ///
     /// # Errors
     /// Never, for points that have a shape.
-    pub fn new(points: &Points, noisy: bool, seed: u64) -> Result<Self, ModelError> {
+    pub fn new(points: &Points, noisy: bool, seed: u64) -> Result<Self, TrainError> {
         let points = points.shuffled(seed);
         let base = BASE.min(points.len() / 4);
         let queries = QUERIES.min(points.len() / 4);
@@ -71,7 +74,7 @@ impl DigitsTask {
 }
 
 /// A network that has learnt from `points`, as a base model has from what the world knows.
-fn pretrained(points: Points, seed: u64) -> Result<TanhLora, ModelError> {
+fn pretrained(points: Points, seed: u64) -> Result<TanhLora, TrainError> {
     let network = TanhLora::random(&[points.features, 64, 64, points.classes], RANK, SCALE, seed);
     let recipe = Recipe { epochs: 8, learning_rate: 5e-3, ..Recipe::default() };
     let course = Course::new(recipe, network.initial(seed ^ 1), points.len());
@@ -175,7 +178,7 @@ mod tests {
                 let (mut accuracy, mut loss) = (Vec::new(), 0.0);
                 for seed in 0..10 {
                     let mut task = DigitsTask::new(&points, noisy, seed).unwrap();
-                    task.course.clip = clip;
+                    task.course.gradient = Gradient::ByRecord { bound: clip };
                     let theta = task.course.train(&mut task.model, &[]).unwrap();
                     accuracy.extend(task.model.accuracy(&theta, &task.queries).unwrap());
                     let losses = task.model.losses(&theta, &task.queries).unwrap();

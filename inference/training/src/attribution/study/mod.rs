@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     audit::{AuditPlan, Belonging, MethodScores},
-    course::{Course, CourseError},
     gauss_newton::{self, GaussNewton, GaussNewtonError},
     gradients,
     model::{Curvature, Model, ModelError, Rows},
@@ -26,6 +25,8 @@ use super::{
     similarity,
     table::TableError,
 };
+use crate::run::{Course, Following, TrainError};
+
 pub use digits::DigitsTask;
 pub use network::{Classifier, Plain};
 pub use points::Points;
@@ -94,9 +95,9 @@ pub enum StudyError {
     /// The network failed.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The replay failed.
+    /// A training failed.
     #[error(transparent)]
-    Course(#[from] CourseError),
+    Train(#[from] TrainError),
     /// Gauss-Newton influence failed.
     #[error(transparent)]
     GaussNewton(#[from] GaussNewtonError),
@@ -161,9 +162,9 @@ pub fn run(
     let belonging = Belonging::by_record(study.contributors);
     let ground = study.plan.observe(
         &belonging,
-        &mut |removed| {
+        &mut |removed| -> Result<Vec<f32>, StudyError> {
             let theta = course.train(model, removed)?;
-            self::losses(model, &theta, study.queries)
+            Ok(self::losses(model, &theta, study.queries)?)
         },
         progress,
     )?;
@@ -200,10 +201,10 @@ fn replays(model: &mut dyn Model, study: &Study<'_>, answers: &Rows) -> Result<V
     let mut all = Vec::new();
     for curvature in study.curvatures {
         let started = Instant::now();
-        let followed = study.course.follow(model, &columns, records, &[*curvature])?;
+        let following = Following { column_of: columns.clone(), columns: records, curvature: *curvature };
         // Through the table, because that is what a release ships.
-        let table = followed.replays[0].table((0..records).map(|record| record.to_string()).collect())?;
-        drop(followed);
+        let names = (0..records).map(|record| record.to_string()).collect();
+        let table = study.course.follow(model, following)?.replay.table(names)?;
         let mut values = Rows::zeros(records, answers.rows);
         for (query, gradient) in answers.iter().enumerate() {
             for (record, value) in table.values(gradient)?.into_iter().enumerate() {

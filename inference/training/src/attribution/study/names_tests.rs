@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::points::Points;
-use super::{DigitsTask, losses};
+use super::{DigitsTask, StudyError, losses};
 use crate::attribution::lots::{self, Lots};
 use crate::attribution::rank::spearman;
 use crate::attribution::{AuditPlan, Belonging, Curvature, Rows, clip, gradients};
 use crate::random::Stream;
+use crate::run::{Following, Gradient};
 
 /// A way to pay: shares of contributors.
 type Rule<'a> = dyn Fn(&[usize]) -> Vec<f64> + 'a;
@@ -55,12 +56,13 @@ fn what_names_would_earn() {
     let points = Points::digits(&std::fs::read(path).unwrap()).unwrap();
     for noisy in [false, true] {
         let mut task = DigitsTask::new(&points, noisy, 0).unwrap();
-        task.course.clip = Some(clip::ORDINARY);
+        task.course.gradient = Gradient::ByRecord { bound: Some(clip::ORDINARY) };
         let own = task.contributors.clone();
         let columns: Vec<Option<usize>> = (0..own.len()).map(Some).collect();
-        let followed = task.course.follow(&mut task.model, &columns, own.len(), &[Curvature::All]).unwrap();
+        let following = Following { column_of: columns, columns: own.len(), curvature: Curvature::All };
+        let followed = task.course.follow(&mut task.model, following).unwrap();
         let answers = gradients::all(&mut task.model, &followed.theta, &task.queries).unwrap();
-        let data = (0..own.len()).flat_map(|column| followed.replays[0].column(column)).collect();
+        let data = (0..own.len()).flat_map(|column| followed.replay.column(column)).collect();
         let table = Rows { rows: own.len(), columns: followed.theta.len(), data };
         let mut values = gradients::product(&table, &answers);
         values.data.iter_mut().for_each(|value| *value = -*value);
@@ -71,7 +73,7 @@ fn what_names_would_earn() {
         let (course, model, queries) = (&task.course, &mut task.model, &task.queries[half..]);
         let mut retrain = |removed: &[bool]| {
             let theta = course.train(model, removed)?;
-            losses(model, &theta, queries)
+            Ok::<_, StudyError>(losses(model, &theta, queries)?)
         };
         let ground = plan.observe(&Belonging::by_record(&own), &mut retrain, &mut |_, _| ControlFlow::Continue(()));
         let ground = ground.unwrap().unwrap();

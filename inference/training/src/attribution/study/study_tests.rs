@@ -3,6 +3,7 @@ use crate::{
     attribution::{replay::Replay, replay::ReplayStep},
     optimiser::{AdamW, Update},
     recipe::Recipe,
+    run::Gradient,
 };
 
 /// A small network on clouds of points: 60 records of 6 contributors, 30 queries.
@@ -15,8 +16,8 @@ fn clouds() -> (Plain<TanhLora>, Course, Vec<usize>, Vec<usize>) {
     (Plain { network, points }, course, contributors, (60..90).collect())
 }
 
-fn every_record() -> Vec<Option<usize>> {
-    (0..60).map(Some).collect()
+fn every_record(curvature: Curvature) -> Following {
+    Following { column_of: (0..60).map(Some).collect(), columns: 60, curvature }
 }
 
 /// The reverse sweep: the same linear steps, transposed and run backwards from one query's gradient. Gives the value of
@@ -73,13 +74,13 @@ fn reverse(model: &mut dyn Model, course: &Course, query: &[f32]) -> Vec<f64> {
 #[test]
 fn forward_replay_equals_the_reverse_sweep_for_any_query() {
     let (mut model, course, _, queries) = clouds();
-    let followed = course.follow(&mut model, &every_record(), 60, &[Curvature::All]).unwrap();
+    let followed = course.follow(&mut model, every_record(Curvature::All)).unwrap();
     let answers = gradients::all(&mut model, &followed.theta, &queries).unwrap();
     for query in [0, 7, 29] {
         let backward = reverse(&mut model, &course, answers.row(query));
         let largest = backward.iter().fold(0.0f64, |a, x| a.max(x.abs()));
         for (record, expected) in backward.iter().enumerate() {
-            let column = followed.replays[0].column(record);
+            let column = followed.replay.column(record);
             let value = -column.iter().zip(answers.row(query)).map(|(d, g)| f64::from(d * g)).sum::<f64>();
             assert!((value - expected).abs() < 1e-5 * largest, "{value} {expected}");
         }
@@ -89,12 +90,13 @@ fn forward_replay_equals_the_reverse_sweep_for_any_query() {
 #[test]
 fn following_a_training_does_not_change_it() {
     let (mut model, mut course, _, _) = clouds();
-    for clip in [None, Some(1.5)] {
-        course.clip = clip;
+    for bound in [None, Some(1.5)] {
+        course.gradient = Gradient::ByRecord { bound };
         let plain = course.train(&mut model, &[]).unwrap();
-        let kinds = [Curvature::All, Curvature::TrueLabel, Curvature::Signs(2), Curvature::None];
-        let followed = course.follow(&mut model, &every_record(), 60, &kinds).unwrap();
-        assert!(plain.iter().zip(&followed.theta).all(|(a, b)| a.to_bits() == b.to_bits()));
+        for kind in [Curvature::All, Curvature::TrueLabel, Curvature::Signs(2), Curvature::None] {
+            let followed = course.follow(&mut model, every_record(kind)).unwrap();
+            assert!(plain.iter().zip(&followed.theta).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
     }
 }
 
@@ -104,8 +106,8 @@ fn a_course_is_the_same_on_one_thread_and_on_two() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let (mut model, course, _, _) = clouds();
-            let followed = course.follow(&mut model, &every_record(), 60, &[Curvature::Signs(2)]).unwrap();
-            followed.replays[0].to_bytes()
+            let followed = course.follow(&mut model, every_record(Curvature::Signs(2))).unwrap();
+            followed.replay.to_bytes()
         })
     };
     assert!(on(1) == on(2));
@@ -119,7 +121,8 @@ fn the_derivative_is_the_true_one_where_the_model_is_linear() {
     let recipe = Recipe { batch: 8, epochs: 4, warmup: 3, learning_rate: 2e-2, epsilon: 1e-3, ..Recipe::default() };
     let course = Course::new(recipe, vec![0.02; 15], 40);
     let columns: Vec<Option<usize>> = (0..40).map(|record| Some(usize::from(record >= 10))).collect();
-    let followed = course.follow(&mut model, &columns, 2, &[Curvature::All]).unwrap();
+    let following = Following { column_of: columns, columns: 2, curvature: Curvature::All };
+    let followed = course.follow(&mut model, following).unwrap();
     let mut weighted = |weight: f32| {
         let mut theta = course.initial.clone();
         let mut optimiser = AdamW::new(15);
@@ -134,7 +137,7 @@ fn the_derivative_is_the_true_one_where_the_model_is_linear() {
         theta
     };
     let (up, down) = (weighted(1.02), weighted(0.98));
-    let column = followed.replays[0].column(0);
+    let column = followed.replay.column(0);
     let largest = column.iter().fold(0.0f32, |a, x| a.max(x.abs()));
     for (p, found) in column.iter().enumerate() {
         let expected = (up[p] - down[p]) / 0.04;

@@ -8,13 +8,13 @@ use super::{Report, Study, StudyError, Vectors, run};
 use crate::{
     attribution::{
         audit::{AuditPlan, Progress},
-        course::Course,
         model::{Curvature, Model, Rows},
         similarity::unit,
     },
     data::{Dataset, Task},
     job::Job,
     network::{Network, NetworkConfig, NetworkError},
+    run::Course,
 };
 
 /// A network with its records and queries loaded.
