@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use datanet_training::attribution::study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
+use datanet_study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
 use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
 use datanet_training::job::{Attribution, Method};
 use datanet_training::run::Gradient;
@@ -203,7 +203,7 @@ pub(super) fn reached(name: &str, unit: &str, score: Option<f32>, goal: f64) -> 
 mod tests {
     use std::time::Duration;
 
-    use datanet_training::attribution::MethodScores;
+    use datanet_study::MethodScores;
 
     use super::*;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use datanet_inference::runtime::{Runtime, SessionConfig};
-use datanet_training::attribution::gauss_newton::DAMPINGS;
-use datanet_training::attribution::study::{TextPlan, TextTask};
+use datanet_study::gauss_newton::DAMPINGS;
+use datanet_study::{TextPlan, TextTask};
 use datanet_training::attribution::{AuditPlan, Curvature};
 use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
 use datanet_training::job::Job;

@@ -11,7 +11,6 @@
 //!   reported and not required.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -200,16 +199,6 @@ impl Ground {
             pay: spearman(&mean(&predicted), &mean(&self.contributor_rises)).map(|rho| rho as f32),
         }
     }
-
-    /// How well actual pay agrees with itself between two halves of the answers: no method can be expected to agree
-    /// with it much better.
-    pub fn pay_agreement(&self) -> Option<f32> {
-        let half = self.contributor_rises.columns / 2;
-        let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len().max(1) as f32;
-        let first: Vec<f32> = self.contributor_rises.iter().map(|row| mean(&row[..half])).collect();
-        let second: Vec<f32> = self.contributor_rises.iter().map(|row| mean(&row[half..])).collect();
-        spearman(&first, &second).map(|rho| rho as f32)
-    }
 }
 
 /// The summed values of each group, [groups, Q].
@@ -229,25 +218,6 @@ fn agreement(predicted: &Rows, actual: &Rows) -> Option<f32> {
     let each = (0..actual.columns).filter_map(|at| spearman(&column(predicted, at), &column(actual, at)));
     let (count, sum) = each.fold((0u32, 0.0), |(count, sum), rho| (count + 1, sum + rho));
     (count > 0).then(|| (sum / f64::from(count)) as f32)
-}
-
-/// What a method scored, for a study's table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MethodScores {
-    /// What it is called.
-    pub method: String,
-    /// How faithful it is.
-    #[serde(flatten)]
-    pub faithfulness: Faithfulness,
-    /// Time it took beside the training itself.
-    pub seconds: f32,
-}
-
-impl MethodScores {
-    /// The scores of a method that took `time`.
-    pub fn new(method: impl Into<String>, faithfulness: Faithfulness, time: Duration) -> Self {
-        Self { method: method.into(), faithfulness, seconds: time.as_secs_f32() }
-    }
 }
 
 #[cfg(test)]

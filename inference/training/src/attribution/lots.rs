@@ -12,7 +12,7 @@
 //!    more than [`MOST`] times their median: a record that was made to dominate takes a bounded part of any fee that
 //!    others have helped to earn.
 //!
-//! Near-duplicates never come this far: only the first of them is trained on ([`super::clusters`]).
+//! Near-duplicates never come this far: only the first of them is trained on.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,8 @@ impl Lots {
         Self::of_size(sources, count, sources.len().div_ceil(free).max(2))
     }
 
-    pub(super) fn of_size(sources: &[usize], count: usize, size: usize) -> Self {
+    /// Lots of `size` records of one of `count` sources, and what is left of them put together, whatever the columns.
+    pub fn of_size(sources: &[usize], count: usize, size: usize) -> Self {
         let mut records: Vec<Vec<usize>> = vec![Vec::new(); count];
         sources.iter().enumerate().for_each(|(record, source)| records[*source].push(record));
         let mut column_of = vec![None; sources.len()];

@@ -170,7 +170,8 @@ impl Rows {
         mean(self.sum(), count)
     }
 
-    pub(crate) fn view(&self) -> ndarray::ArrayView2<'_, f32> {
+    /// As a matrix.
+    pub fn view(&self) -> ndarray::ArrayView2<'_, f32> {
         matrix(&self.data, self.rows, self.columns)
     }
 }
@@ -190,7 +191,7 @@ pub(crate) fn matrix(data: &[f32], rows: usize, columns: usize) -> ndarray::Arra
 
 /// `data` as a matrix to write to; its length is the caller's promise.
 #[expect(clippy::unwrap_used, reason = "the slice is cut to the shape's size")]
-pub(crate) fn matrix_mut(data: &mut [f32], rows: usize, columns: usize) -> ndarray::ArrayViewMut2<'_, f32> {
+pub fn matrix_mut(data: &mut [f32], rows: usize, columns: usize) -> ndarray::ArrayViewMut2<'_, f32> {
     ndarray::ArrayViewMut2::from_shape((rows, columns), &mut data[..rows * columns]).unwrap()
 }
 

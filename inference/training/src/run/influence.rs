@@ -247,7 +247,7 @@ impl Work<'_, '_> {
         }
         let seed = self.setup.job.recipe.seed;
         let network = &mut self.prepared.network;
-        let rows = gauss_newton::curvature(network, self.theta, &samples, kind, seed)?;
+        let rows = curvature::all(network, self.theta, &samples, kind, seed)?;
         let records = gradients::all(network, self.theta, &samples)?;
         let mut columns = Rows::zeros(self.belonging.columns(), self.theta.len());
         for (record, column) in self.belonging.column_of.iter().enumerate() {

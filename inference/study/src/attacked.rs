@@ -1,21 +1,15 @@
 //! Points as a corpus that can be attacked, and their pay.
 
-use super::{
-    network::{Classifier, Plain},
-    points::Points,
-};
-use crate::{
-    attribution::{
-        attacks::Corpus,
-        clusters::Clusters,
-        gradients,
-        lots::{self, Lots},
-        model::{Curvature, Rows},
-    },
-    random::Stream,
-    recipe::Recipe,
-    run::{Course, Following, Gradient, TrainError},
-};
+use datanet_training::attribution::lots::{self, Lots};
+use datanet_training::attribution::{Curvature, Rows, clip, gradients};
+use datanet_training::random::Stream;
+use datanet_training::recipe::Recipe;
+use datanet_training::run::{Course, Following, Gradient, TrainError};
+
+use crate::attacks::Corpus;
+use crate::clusters::Clusters;
+use crate::network::{Classifier, Plain};
+use crate::points::Points;
 
 /// Records of points with their contributors.
 #[derive(Clone, Debug)]
@@ -107,7 +101,7 @@ pub struct Defence {
 
 impl Default for Defence {
     fn default() -> Self {
-        Self { clusters: true, clip: Some(crate::attribution::clip::ORDINARY) }
+        Self { clusters: true, clip: Some(clip::ORDINARY) }
     }
 }
 
@@ -139,10 +133,8 @@ impl Corpus for PointCorpus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribution::{
-        attacks::{ALL, Attack, gain, mount},
-        study::TanhLora,
-    };
+    use crate::TanhLora;
+    use crate::attacks::{ALL, Attack, gain, mount};
 
     /// 120 records of 6 contributors, and 60 queries.
     fn corpus() -> (PointCorpus, Points, TanhLora, Recipe) {

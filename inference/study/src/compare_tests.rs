@@ -1,10 +1,10 @@
+use datanet_training::attribution::{Replay, ReplayStep};
+use datanet_training::optimiser::{AdamW, Update};
+use datanet_training::recipe::Recipe;
+use datanet_training::run::Gradient;
+
 use super::*;
-use crate::{
-    attribution::{replay::Replay, replay::ReplayStep},
-    optimiser::{AdamW, Update},
-    recipe::Recipe,
-    run::Gradient,
-};
+use crate::{Logistic, Plain, Points, TanhLora, gauss_newton};
 
 /// A small network on clouds of points: 60 records of 6 contributors, 30 queries.
 fn clouds() -> (Plain<TanhLora>, Course, Vec<usize>, Vec<usize>) {

@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use super::points::Points;
-use super::{DigitsTask, StudyError, losses};
-use crate::attribution::lots::{self, Lots};
-use crate::attribution::rank::spearman;
-use crate::attribution::{AuditPlan, Belonging, Curvature, Rows, clip, gradients};
-use crate::random::Stream;
-use crate::run::{Following, Gradient};
+use datanet_training::attribution::lots::{self, Lots};
+use datanet_training::attribution::rank::spearman;
+use datanet_training::attribution::{AuditPlan, Belonging, Curvature, Rows, clip, gradients};
+use datanet_training::random::Stream;
+use datanet_training::run::{Following, Gradient};
+
+use crate::{DigitsTask, Points, StudyError, losses};
 
 /// A way to pay: shares of contributors.
 type Rule<'a> = dyn Fn(&[usize]) -> Vec<f64> + 'a;

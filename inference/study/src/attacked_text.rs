@@ -2,27 +2,20 @@
 
 use datanet_inference::corpus::Record;
 use datanet_inference::judge::{DuplicateIndex, RecordRef};
+use datanet_training::attribution::lots::Lots;
+use datanet_training::attribution::{Curvature, ModelError, Rows, gradients};
+use datanet_training::data::Dataset;
+use datanet_training::network::Network;
+use datanet_training::random::Stream;
+use datanet_training::recipe::Recipe;
+use datanet_training::run::{Course, Following, Gradient};
 use datanet_types::{ContributionId, schema::Schema};
 
-use super::{
-    StudyError,
-    attacked::{Defence, paid},
-};
-use crate::{
-    attribution::{
-        attacks::Corpus,
-        clusters::Clusters,
-        gradients,
-        lots::Lots,
-        model::{Curvature, Rows},
-        similarity::unit,
-    },
-    data::Dataset,
-    network::Network,
-    random::Stream,
-    recipe::Recipe,
-    run::{Course, Following, Gradient},
-};
+use crate::StudyError;
+use crate::attacked::{Defence, paid};
+use crate::attacks::Corpus;
+use crate::clusters::Clusters;
+use crate::similarity::unit;
 
 /// Training records, and held-out ones that are asked about.
 #[derive(Clone, Debug)]
@@ -55,7 +48,7 @@ impl TextCorpus {
         curvature: Curvature,
         defence: Defence,
     ) -> Result<Vec<f64>, StudyError> {
-        network.load_data(&self.data).map_err(crate::attribution::ModelError::new)?;
+        network.load_data(&self.data).map_err(ModelError::new)?;
         let initial = network.layout().initial(recipe.seed);
         let clusters = if defence.clusters { self.clusters(network, &initial)? } else { self.single() };
         let chosen = clusters.representatives();
@@ -85,7 +78,7 @@ impl TextCorpus {
     /// Near-duplicates as a node finds them before it trains: by words and by the base model's vectors.
     fn clusters(&self, network: &mut Network, initial: &[f32]) -> Result<Clusters, StudyError> {
         let samples: Vec<usize> = (0..self.contributors.len()).collect();
-        let pooled = network.forward(initial, &samples).map_err(crate::attribution::ModelError::new)?.pooled;
+        let pooled = network.forward(initial, &samples).map_err(ModelError::new)?.pooled;
         if pooled.rows == 0 {
             return Ok(self.single());
         }
@@ -146,14 +139,13 @@ impl Corpus for TextCorpus {
 
 #[cfg(test)]
 mod tests {
+    use datanet_training::data::Task;
+    use datanet_training::job::Job;
+    use datanet_training::network::NetworkConfig;
+
     use super::*;
-    use crate::{
-        attribution::attacks::{ALL, Attack, gain},
-        data::Task,
-        job::Job,
-        network::NetworkConfig,
-        testing::{base, runtime, session, topics},
-    };
+    use crate::attacks::{ALL, Attack, gain};
+    use crate::testing::{base, runtime, session, topics};
 
     fn network(job: &Job, classes: usize, cache: &std::path::Path) -> Network {
         let (base, runtime, session) = (base(), runtime(), session());

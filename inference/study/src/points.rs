@@ -1,6 +1,6 @@
 //! Labelled vectors to study on.
 
-use crate::random::Stream;
+use datanet_training::random::Stream;
 
 /// Labelled vectors in a row: those that are trained on first.
 #[derive(Clone, Debug, PartialEq, Default)]

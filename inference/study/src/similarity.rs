@@ -1,10 +1,10 @@
 //! Values that look at the records and not at the model: nearest neighbours, and plain likeness. Baselines only.
 
 use datanet_inference::judge::{Labelled, value_labels};
+use datanet_training::attribution::Rows;
+use datanet_training::attribution::gradients::product;
 use datanet_types::id::Digest;
 use rayon::prelude::*;
-
-use super::{gradients::product, model::Rows};
 
 /// The exact Shapley value of each record for the vote of an answer's ten nearest neighbours, [n, Q]
 /// (the judge's hard KNN-Shapley, one answer at a time).

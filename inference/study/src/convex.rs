@@ -1,13 +1,12 @@
 //! The convex check: where the loss is convex and trained to its minimum, influence functions are the truth to first
 //! order, so that any doubt about the arithmetic ends here.
 
-use super::super::{
-    cholesky::Cholesky,
-    gauss_newton::{self, GaussNewton, GaussNewtonError},
-    gradients,
-    model::{Curvature, Model, ModelError, Rows, mean},
-    rank::spearman,
-};
+use datanet_training::attribution::cholesky::Cholesky;
+use datanet_training::attribution::model::mean;
+use datanet_training::attribution::rank::spearman;
+use datanet_training::attribution::{Curvature, Model, ModelError, Rows, curvature, gradients};
+
+use crate::gauss_newton::{GaussNewton, GaussNewtonError};
 
 /// Newton steps until the minimum of a well-damped logistic regression, with a margin.
 const STEPS: usize = 25;
@@ -28,7 +27,7 @@ pub fn minimum(model: &mut dyn Model, samples: &[usize], kept: &[bool], l2: f32)
             .zip(&theta)
             .map(|(g, theta)| f64::from(*g) + f64::from(l2) * f64::from(*theta))
             .collect();
-        let rows = gauss_newton::curvature(model, &theta, &own, Curvature::All, 0)?;
+        let rows = curvature::all(model, &theta, &own, Curvature::All, 0)?;
         let turned = turned(&rows);
         let mut hessian: Vec<f64> =
             gradients::product(&turned, &turned).data.iter().map(|x| f64::from(*x) / count as f64).collect();
@@ -83,7 +82,7 @@ fn influence(
 ) -> Result<Rows, GaussNewtonError> {
     let records = gradients::all(model, theta, samples)?;
     let answers = gradients::all(model, theta, queries)?;
-    let rows = gauss_newton::curvature(model, theta, samples, Curvature::All, 0)?;
+    let rows = curvature::all(model, theta, samples, Curvature::All, 0)?;
     GaussNewton::new(rows, &records, &answers)?.values(l2)
 }
 
@@ -108,14 +107,10 @@ fn turned(rows: &Rows) -> Rows {
 
 #[cfg(test)]
 mod tests {
+    use datanet_training::attribution::AuditPlan;
+
     use super::*;
-    use crate::attribution::{
-        audit::AuditPlan,
-        study::{
-            points::Points,
-            {Logistic, Plain},
-        },
-    };
+    use crate::{Logistic, Plain, Points};
 
     #[test]
     fn influence_functions_are_the_truth_of_a_convex_model() {

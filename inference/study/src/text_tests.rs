@@ -1,14 +1,13 @@
 use std::path::PathBuf;
 
+use datanet_training::data::{Example, Source};
+use datanet_training::job::Scratch;
+use datanet_training::recipe::Recipe;
+use datanet_training::run::{Control, Event, Setup, train};
+
 use super::*;
-use crate::{
-    attribution::gauss_newton::DAMPINGS,
-    data::{Example, Source},
-    job::Scratch,
-    recipe::Recipe,
-    run::{Control, Event, Setup, train},
-    testing::{base, runtime, session, topics},
-};
+use crate::gauss_newton::DAMPINGS;
+use crate::testing::{base, runtime, session, topics};
 
 fn job(task: Task) -> Job {
     let mut job = Job::new("base", task);

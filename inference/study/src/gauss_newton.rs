@@ -4,18 +4,15 @@
 //! itself, or [R, R] by Woodbury's identity, l (M^T M / n + l I)^-1 = I - (M/sqrt n)^T (M M^T / n + l I)^-1 (M/sqrt
 //! n). What is behind the factor is the same for every damping, so a sweep costs a Cholesky factor each.
 
-use super::{
-    cholesky::{Cholesky, NotPositive},
-    gradients::product,
-    model::{Curvature, Model, ModelError, Rows},
-};
+use datanet_training::attribution::cholesky::{Cholesky, NotPositive};
+use datanet_training::attribution::gradients::product;
+use datanet_training::attribution::model::matrix_mut;
+use datanet_training::attribution::{ModelError, Rows};
 
 /// Dampings l worth trying: on text and language tasks the best lies among them.
 pub const DAMPINGS: [f32; 3] = [0.03, 0.1, 0.3];
 /// Largest matrix that is factored: 8,192 x 8,192 in f64 is half a GiB.
 pub const MAX_SIZE: usize = 8_192;
-/// Records whose rows are asked for at a time.
-const BATCH: usize = 32;
 
 /// Why there is no such influence.
 #[derive(Debug, thiserror::Error)]
@@ -53,29 +50,6 @@ enum Side {
     Rows { matrix: Vec<f64>, records: Rows, answers: Rows },
     /// The matrix [P, P] is M^T M / n; the gradients themselves.
     Parameters { matrix: Vec<f64>, records: Rows, answers: Rows },
-}
-
-/// The curvature rows of many samples, [n k, P].
-///
-/// # Errors
-/// When the network cannot run.
-pub fn curvature(
-    model: &mut dyn Model,
-    theta: &[f32],
-    samples: &[usize],
-    kind: Curvature,
-    seed: u64,
-) -> Result<Rows, ModelError> {
-    let mut all = Rows::none(theta.len());
-    for (at, batch) in samples.chunks(BATCH).enumerate() {
-        let seed = super::curvature::step_seed(seed, at);
-        all.append(match kind {
-            Curvature::TrueLabel => model.loss_gradients(theta, batch)?.1,
-            Curvature::None => Rows::none(theta.len()),
-            _ => model.curvature_rows(theta, batch, kind, seed)?,
-        });
-    }
-    Ok(all)
 }
 
 impl GaussNewton {
@@ -150,13 +124,14 @@ fn transpose(rows: &Rows) -> Rows {
 }
 
 fn turned_view(rows: &mut Rows) -> ndarray::ArrayViewMut2<'_, f32> {
-    super::model::matrix_mut(&mut rows.data, rows.rows, rows.columns)
+    matrix_mut(&mut rows.data, rows.rows, rows.columns)
 }
 
 #[cfg(test)]
 mod tests {
+    use datanet_training::random::Stream;
+
     use super::*;
-    use crate::random::Stream;
 
     fn random(seed: u64, rows: usize, columns: usize) -> Rows {
         let mut dice = Stream::new("gauss newton", seed, 0);

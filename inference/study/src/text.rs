@@ -3,19 +3,15 @@
 use std::path::Path;
 
 use datanet_inference::runtime::{Runtime, SessionConfig};
+use datanet_training::attribution::audit::{AuditPlan, Progress};
+use datanet_training::attribution::{Curvature, Model, Rows};
+use datanet_training::data::{Dataset, Task};
+use datanet_training::job::Job;
+use datanet_training::network::{Network, NetworkConfig, NetworkError};
+use datanet_training::run::Course;
 
-use super::{Report, Study, StudyError, Vectors, run};
-use crate::{
-    attribution::{
-        audit::{AuditPlan, Progress},
-        model::{Curvature, Model, Rows},
-        similarity::unit,
-    },
-    data::{Dataset, Task},
-    job::Job,
-    network::{Network, NetworkConfig, NetworkError},
-    run::Course,
-};
+use crate::similarity::unit;
+use crate::{Report, Study, StudyError, Vectors, run};
 
 /// A network with its records and queries loaded.
 #[derive(Debug)]

@@ -2,16 +2,12 @@
 
 use std::ops::Range;
 
+use datanet_training::attribution::curvature::cotangents;
+use datanet_training::attribution::{Curvature, Model, ModelError, Rows};
+use datanet_training::random::Stream;
 use rayon::prelude::*;
 
-use super::points::Points;
-use crate::{
-    attribution::{
-        curvature::cotangents,
-        model::{Curvature, Model, ModelError, Rows},
-    },
-    random::Stream,
-};
+use crate::points::Points;
 
 /// A network from a vector to logits whose gradient is written by hand.
 pub trait Classifier: Sync {
@@ -152,7 +148,7 @@ fn loss(logits: &[f32], label: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribution::study::small::{Logistic, TanhLora};
+    use crate::small::{Logistic, TanhLora};
 
     fn gradients_agree_with_differences<N: Classifier>(network: N, theta: Vec<f32>) {
         let mut model = Plain { network, points: Points::blobs(6, 5, 3, 2.0, 0) };

@@ -4,9 +4,8 @@
 //! records, values, pay), and the attacker's share under all its names is compared with what it was. A gain of 1 is
 //! what it should be at most.
 
+use datanet_training::random::Stream;
 use serde::{Deserialize, Serialize};
-
-use crate::random::Stream;
 
 /// A way to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,23 +1,17 @@
 //! The digits task: handwritten digits of twenty contributors on a small tanh network with adapters in every layer.
 
-use super::{
-    super::{
-        audit::{AuditPlan, Progress},
-        gauss_newton::DAMPINGS,
-        model::{Curvature, Model, Rows},
-        similarity::unit,
-    },
-    Report, Study, StudyError, Vectors,
-    network::Plain,
-    points::Points,
-    run,
-    small::TanhLora,
-};
-use crate::{
-    random::Stream,
-    recipe::Recipe,
-    run::{Course, Gradient, TrainError},
-};
+use datanet_training::attribution::audit::{AuditPlan, Progress};
+use datanet_training::attribution::{Curvature, Model, Rows};
+use datanet_training::random::Stream;
+use datanet_training::recipe::Recipe;
+use datanet_training::run::{Course, TrainError};
+
+use crate::gauss_newton::DAMPINGS;
+use crate::network::Plain;
+use crate::points::Points;
+use crate::similarity::unit;
+use crate::small::TanhLora;
+use crate::{Report, Study, StudyError, Vectors, run};
 
 /// Contributors of the task.
 pub const CONTRIBUTORS: usize = 20;
@@ -133,8 +127,10 @@ impl DigitsTask {
 
 #[cfg(test)]
 mod tests {
+    use datanet_training::run::Gradient;
+
     use super::*;
-    use crate::attribution::study::{Logistic, convex};
+    use crate::{Logistic, convex};
 
     #[test]
     fn points_are_dealt_out() {

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::network::Classifier;
-use crate::random::Stream;
+use datanet_training::random::Stream;
+
+use crate::network::Classifier;
 
 /// Logistic regression: weights `[classes, features]`, then biases `[classes]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,35 +3,20 @@
 //! The task is anything that is a [`Model`]: the digits or clouds of points on small networks in plain Rust, or texts
 //! on a transformer.
 
-pub mod attacked;
-pub mod attacked_text;
-pub mod convex;
-pub mod digits;
-pub mod network;
-pub mod points;
-pub mod small;
-pub mod text;
+use std::time::{Duration, Instant};
 
-use std::time::Instant;
-
+use datanet_training::attribution::audit::Progress;
+use datanet_training::attribution::rank::spearman;
+use datanet_training::attribution::replay::ReplayError;
+use datanet_training::attribution::table::TableError;
+use datanet_training::attribution::{
+    AuditPlan, Belonging, Curvature, Faithfulness, Ground, Model, ModelError, Rows, curvature, gradients,
+};
+use datanet_training::run::{Course, Following, TrainError};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    audit::{AuditPlan, Belonging, MethodScores},
-    gauss_newton::{self, GaussNewton, GaussNewtonError},
-    gradients,
-    model::{Curvature, Model, ModelError, Rows},
-    replay::ReplayError,
-    similarity,
-    table::TableError,
-};
-use crate::run::{Course, Following, TrainError};
-
-pub use digits::DigitsTask;
-pub use network::{Classifier, Plain};
-pub use points::Points;
-pub use small::{Logistic, TanhLora};
-pub use text::{TextPlan, TextTask};
+use crate::gauss_newton::{GaussNewton, GaussNewtonError};
+use crate::{baselines, similarity};
 
 /// Held-out samples whose losses are asked for at a time.
 const BATCH: usize = 64;
@@ -68,6 +53,25 @@ pub struct Vectors<'a> {
     pub answers: &'a Rows,
     /// Class of each.
     pub answer_labels: &'a [usize],
+}
+
+/// What a method scored, for a study's table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MethodScores {
+    /// What it is called.
+    pub method: String,
+    /// How faithful it is.
+    #[serde(flatten)]
+    pub faithfulness: Faithfulness,
+    /// Time it took beside the training itself.
+    pub seconds: f32,
+}
+
+impl MethodScores {
+    /// The scores of a method that took `time`.
+    pub fn new(method: impl Into<String>, faithfulness: Faithfulness, time: Duration) -> Self {
+        Self { method: method.into(), faithfulness, seconds: time.as_secs_f32() }
+    }
 }
 
 /// What came out.
@@ -144,11 +148,7 @@ pub fn replay_name(curvature: Curvature) -> String {
 ///
 /// # Errors
 /// When the network cannot run, or something diverges.
-pub fn run(
-    model: &mut dyn Model,
-    study: &Study<'_>,
-    progress: &mut super::audit::Progress<'_>,
-) -> Result<Report, StudyError> {
+pub fn run(model: &mut dyn Model, study: &Study<'_>, progress: &mut Progress<'_>) -> Result<Report, StudyError> {
     let course = study.course;
     let started = Instant::now();
     let theta = course.train(model, &[])?;
@@ -178,8 +178,18 @@ pub fn run(
         parameters: theta.len(),
         steps: course.schedule.len(),
         training_seconds,
-        pay_agreement: ground.pay_agreement(),
+        pay_agreement: pay_agreement(&ground),
     })
+}
+
+/// How well actual pay agrees with itself between two halves of the answers: no method can be expected to agree
+/// with it much better.
+fn pay_agreement(ground: &Ground) -> Option<f32> {
+    let half = ground.contributor_rises.columns / 2;
+    let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len().max(1) as f32;
+    let first: Vec<f32> = ground.contributor_rises.iter().map(|row| mean(&row[..half])).collect();
+    let second: Vec<f32> = ground.contributor_rises.iter().map(|row| mean(&row[half..])).collect();
+    spearman(&first, &second).map(|rho| rho as f32)
 }
 
 /// The losses of any number of samples.
@@ -225,13 +235,13 @@ fn by_gradients(
     let samples: Vec<usize> = (0..study.contributors.len()).collect();
     let started = Instant::now();
     let records = gradients::all(model, theta, &samples)?;
-    let mut all = vec![Valued::new("Grad-Dot", started, gradients::grad_dot(&records, answers))];
-    all.push(Valued::new("DataInf", started, gradients::data_inf(&records, answers, &model.layers())));
+    let mut all = vec![Valued::new("Grad-Dot", started, baselines::grad_dot(&records, answers))];
+    all.push(Valued::new("DataInf", started, baselines::data_inf(&records, answers, &model.layers())));
     if study.dampings.is_empty() {
         return Ok(all);
     }
     let started = Instant::now();
-    let rows = gauss_newton::curvature(model, theta, &samples, study.gauss_newton_rows, study.course.recipe.seed)?;
+    let rows = curvature::all(model, theta, &samples, study.gauss_newton_rows, study.course.recipe.seed)?;
     let influence = GaussNewton::new(rows, &records, answers)?;
     for damping in study.dampings {
         let name = format!("Gauss-Newton influence, damping {damping}");
@@ -250,7 +260,5 @@ fn by_vectors(study: &Study<'_>) -> Vec<Valued> {
 }
 
 #[cfg(test)]
-mod names_tests;
-#[cfg(test)]
-#[path = "study_tests.rs"]
+#[path = "compare_tests.rs"]
 mod tests;
