@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use datanet_config::InferenceConfig;
-use datanet_inference::engine::{Embedding, Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
+use datanet_data::Embedding;
+use datanet_inference::engine::{Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
 use futures::FutureExt;
 
 use crate::error::{ServiceError, ServiceResult};

@@ -17,11 +17,8 @@
 //!
 //! Nothing here knows the network or the ledger. Scores leave this crate as integers.
 
-pub mod corpus;
 pub mod engine;
 pub mod generate;
-pub mod judge;
-pub mod retrieval;
 pub mod runtime;
 pub mod serve;
 

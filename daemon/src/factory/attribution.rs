@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datanet_inference::retrieval::{Ablation, Question};
+use datanet_data::retrieval::{Ablation, Question};
 use datanet_ledger::component::contributions::Status;
 use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::{Address, ContributionId, ReceiptId};

@@ -1,6 +1,7 @@
 //! Vectors by released embedding models.
 
-use datanet_inference::engine::{Embedding, Usage};
+use datanet_data::Embedding;
+use datanet_inference::engine::Usage;
 use datanet_inference::serve::{EncodeRequest, ServeError};
 use datanet_types::release::Task;
 

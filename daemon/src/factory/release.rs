@@ -254,7 +254,7 @@ fn manifest_tag(id: &ModelId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use datanet_inference::judge::RecordRef;
+    use datanet_data::judge::RecordRef;
     use datanet_types::ContributionId;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use datanet_inference::retrieval::MAX_NEIGHBOURS;
+use datanet_data::retrieval::MAX_NEIGHBOURS;
 use datanet_types::Amount;
 use datanet_types::receipt::{AnswerRecord, AskInput, Passage};
 use datanet_types::voucher::SignedVoucher;

@@ -269,7 +269,7 @@ pub async fn records(
         limit: params.limit.unwrap_or(100).clamp(1, MAX_PAGE as u64),
     };
     let batch = state.core.read_contribution(&contribution, &datanet, options).await?;
-    let raw = |record: &datanet_inference::corpus::Record| {
+    let raw = |record: &datanet_data::corpus::Record| {
         RawValue::from_string(record.canonical().to_owned())
             .map_err(|error| ServiceError::internal("record", error.to_string()))
     };

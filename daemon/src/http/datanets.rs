@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use datanet_inference::corpus::{Limits, StreamChecker};
+use datanet_data::corpus::{Limits, StreamChecker};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::datanets::history::{self, Entry};
 use datanet_ledger::component::datanets::{self, Counts, Datanet};

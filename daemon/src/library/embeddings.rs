@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datanet_inference::engine::Embedding;
+use datanet_data::Embedding;
 use datanet_types::{BlobHash, ModelId};
 
 use super::Batch;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use datanet_inference::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
+use datanet_data::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::datanets;
 use datanet_types::{DatanetId, ModelId};
 
-pub use datanet_inference::retrieval::Mode;
+pub use datanet_data::retrieval::Mode;
 
 use super::ReadOptions;
 use crate::error::{ServiceError, ServiceResult};
@@ -207,7 +207,7 @@ impl Core {
     }
 
     /// The embedding of one text of a caller who waits.
-    pub async fn embed_one(&self, text: &str) -> ServiceResult<datanet_inference::engine::Embedding> {
+    pub async fn embed_one(&self, text: &str) -> ServiceResult<datanet_data::Embedding> {
         let mut embeddings = self.models.embed(vec![text.to_owned()]).await?;
         embeddings.pop().ok_or_else(|| ServiceError::internal("model-failed", "the model gave no embedding"))
     }

@@ -18,7 +18,7 @@ pub use training::{TrainingData, TrainingRecord};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use datanet_inference::retrieval::DatanetIndex;
+use datanet_data::retrieval::DatanetIndex;
 use datanet_types::{BlobHash, DatanetId};
 use tokio::sync::{Mutex, watch};
 

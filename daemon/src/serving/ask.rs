@@ -1,6 +1,6 @@
 //! From a question to an answer with a signed receipt.
 
-use datanet_inference::retrieval::Question;
+use datanet_data::retrieval::Question;
 use datanet_ledger::component::contributions;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_types::epoch::EpochTotals;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use datanet_inference::retrieval::TOLERANCE_PPM;
+use datanet_data::retrieval::TOLERANCE_PPM;
 use datanet_ledger::component::contributions::{self, Status};
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::models::{self, Model};

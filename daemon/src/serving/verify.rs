@@ -4,7 +4,7 @@
 //! What was revoked since the answer was given can't be computed again, and must not be: the bytes are gone. Then the
 //! verdict is `unverifiable`, which says nothing against the node.
 
-use datanet_inference::retrieval::{TOLERANCE_PPM, Verdict};
+use datanet_data::retrieval::{TOLERANCE_PPM, Verdict};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::{contributions, datanets, models, nodes};

@@ -23,7 +23,6 @@
 
 pub(crate) mod batch;
 mod config;
-pub(crate) mod embedding;
 mod handle;
 pub mod locate;
 mod model;
@@ -35,10 +34,11 @@ pub(crate) mod tokenize;
 mod worker;
 
 pub use config::EngineConfig;
-pub use embedding::{Embedding, NotAVector};
 pub use handle::{EngineHandle, Usage};
 pub use locate::{LocateError, Locations};
 pub use model::{ModelInfo, folder_id};
+
+use datanet_data::Embedding;
 
 use crate::graph::build::BuildError;
 use crate::runtime::RuntimeError;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use datanet_data::Embedding;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
 use super::worker::{DeltaJob, EncoderCmd, Job, Worker};
 use super::{AdapterKey, Classification, EncoderConfig, EncoderInfo, Entry, Head, Loaded, Registry, ServeError};
+use crate::engine::Usage;
 use crate::engine::tokenize::TextTokenizer;
-use crate::engine::{Embedding, Usage};
 use crate::graph::adapter::Adapter;
 use crate::runtime::Provider;
 

@@ -1,7 +1,8 @@
 //! Classification heads, applied on the host in 32-bit floats.
 
+use datanet_data::dot;
+
 use super::ServeError;
-use crate::engine::embedding::dot;
 use crate::graph::adapter::Adapter;
 
 /// Names under which an adapter file carries its head.

@@ -1,7 +1,7 @@
 //! Texts as a corpus that can be attacked, and their pay.
 
-use datanet_inference::corpus::Record;
-use datanet_inference::judge::{DuplicateIndex, RecordRef};
+use datanet_data::corpus::Record;
+use datanet_data::judge::{DuplicateIndex, RecordRef};
 use datanet_training::attribution::lots::Lots;
 use datanet_training::attribution::{Curvature, ModelError, Rows, gradients};
 use datanet_training::data::Dataset;

@@ -1,6 +1,6 @@
 //! Values that look at the records and not at the model: nearest neighbours, and plain likeness. Baselines only.
 
-use datanet_inference::judge::{Labelled, value_labels};
+use datanet_data::judge::{Labelled, value_labels};
 use datanet_training::attribution::Rows;
 use datanet_training::attribution::gradients::product;
 use datanet_types::id::Digest;

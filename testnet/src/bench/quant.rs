@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use datanet_inference::engine::Embedding;
+use datanet_data::Embedding;
 use datanet_inference::graph::build::Storage;
 use datanet_inference::graph::build::encoder::SENTENCE_EMBEDDING;
 use datanet_inference::graph::quantise::{Quantised, Scheme, quantise};

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::space::Extent;
-use crate::engine::Embedding;
+use crate::Embedding;
 
 /// Rows that are read at once: 768 KiB at 384 dimensions, which stays in the processor's cache.
 pub(super) const BLOCK_ROWS: u64 = 512;

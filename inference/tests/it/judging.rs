@@ -6,17 +6,23 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use datanet_data::Embedding;
+use datanet_data::corpus::{Limits, Record, read_records};
+use datanet_data::judge::{DuplicateIndex, JudgeInput, Judgement, judge};
+use datanet_inference::engine::{Engine, EngineConfig, EngineHandle, Locations};
 use datanet_types::id::ContributionId;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
 
-use super::words::mix;
-use super::*;
-use crate::corpus::{Limits, Record, read_records};
-use crate::engine::locate::Locations;
-use crate::engine::{Embedding, Engine, EngineConfig, EngineHandle};
-
 type Batch = (Vec<(u64, Record)>, Vec<Embedding>);
+
+/// A well-mixed function of 64 bits (the finaliser of SplitMix64).
+fn mix(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
 
 fn read(path: &Path) -> Vec<Record> {
     let file = std::fs::File::open(path).unwrap();

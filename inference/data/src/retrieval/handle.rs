@@ -15,7 +15,7 @@ use super::store::{Store, wipe};
 use super::view::View;
 use super::worker::{Command, Reply, Worker};
 use super::{Document, RetrievalError, Snapshot};
-use crate::engine::Embedding;
+use crate::Embedding;
 
 /// Commands that wait for the worker; more make callers wait.
 const QUEUE: usize = 64;

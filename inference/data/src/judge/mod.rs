@@ -22,9 +22,6 @@ mod vector;
 mod verdict;
 mod words;
 
-#[cfg(test)]
-mod real_data_tests;
-
 pub use duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf, NEAR, PARAPHRASE, RecordRef};
 pub use quality::{Flaw, Quality, assess};
 pub use report::{Counts, Dimension, Flagged, LabelReport, MAX_FLAGGED, REPORT_VERSION, Report};

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use super::semantic::cosines;
 use super::view::View;
 use super::{RetrievalError, Snapshot};
-use crate::engine::Embedding;
+use crate::Embedding;
 
 /// Most hits of one search.
 pub const MAX_HITS: usize = 1000;

@@ -31,7 +31,7 @@ use super::search::{UNITS, to_units};
 use super::semantic::cosines;
 use super::view::{Stored, View};
 use super::{RetrievalError, Snapshot};
-use crate::engine::Embedding;
+use crate::Embedding;
 
 /// Neighbours that vote where the input says 0 and wants a label.
 pub const DEFAULT_NEIGHBOURS: u32 = 30;

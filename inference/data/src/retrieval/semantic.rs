@@ -7,7 +7,7 @@ use super::RetrievalError;
 use super::scope::Scope;
 use super::space::Extent;
 use super::vectors::{VectorFile, blocks};
-use crate::engine::Embedding;
+use crate::Embedding;
 
 /// Running sums that do not wait for one another; the compiler turns them into vector instructions. Their number
 /// fixes the order of additions, and so the result to the bit on every machine.

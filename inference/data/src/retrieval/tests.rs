@@ -10,7 +10,7 @@ use std::path::Path;
 use datanet_types::{ContributionId, ModelId};
 
 use super::*;
-use crate::engine::Embedding;
+use crate::Embedding;
 
 const DIMENSIONS: usize = 24;
 const WORDS: [&str; 24] = [

@@ -10,7 +10,7 @@ use super::answer::{Neighbour, Question, compose, credits, neighbours_wanted, pa
 use super::scope::Scope;
 use super::view::View;
 use super::{RetrievalError, Snapshot};
-use crate::engine::Embedding;
+use crate::Embedding;
 
 /// How much of the weight may lie elsewhere in an honest answer: two percent.
 ///

@@ -2,7 +2,7 @@
 
 use datanet_types::{ContributionId, Digest, merkle};
 
-use crate::engine::Embedding;
+use crate::Embedding;
 
 /// One record as the index holds it.
 #[derive(Debug, Clone, PartialEq)]

@@ -65,8 +65,9 @@ impl AsRef<[f32]> for Embedding {
     }
 }
 
-/// Eight running sums, which the compiler turns into vector instructions; one sum must keep its order and cannot be.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// The dot product of the common numbers. Eight running sums, which the compiler turns into vector instructions; one sum
+/// must keep its order and cannot be.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, b) = (&a[..a.len().min(b.len())], &b[..a.len().min(b.len())]);
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (b_chunks, b_rest) = b.as_chunks::<8>();

@@ -1,0 +1,23 @@
+//! Records of contributions: reading and checking them, judging them, and finding them again.
+//!
+//! ```text
+//!  corpus ──► judge ──► scores          records in, checked; duplicates, quality, usefulness
+//!    │           ▲
+//!    │           │ Embedding            the vector of a text, whoever computed it
+//!    │           ▼
+//!    └─────► retrieval                  full text and neighbours fused, labels by vote
+//! ```
+//!
+//! - [`corpus`] turns bytes of any format into checked, canonical records.
+//! - [`judge`] scores a contribution and says why.
+//! - [`retrieval`] indexes datanets and answers from them, so that another node can recompute the answer.
+//!
+//! Nothing here runs a model: vectors come in as [`Embedding`]s. Nothing here knows the network or the ledger; scores
+//! leave this crate as integers.
+
+pub mod corpus;
+mod embedding;
+pub mod judge;
+pub mod retrieval;
+
+pub use embedding::{Embedding, NotAVector, dot};

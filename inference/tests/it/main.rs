@@ -1,0 +1,3 @@
+//! The encoder together with what nodes do with its vectors.
+
+mod judging;
