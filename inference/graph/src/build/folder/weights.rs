@@ -9,8 +9,8 @@ use bytes::Bytes;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
-use super::BuildError;
-use super::folder::{ONNX_FILE, is_exported};
+use super::{ONNX_FILE, is_exported};
+use crate::build::BuildError;
 use crate::onnx::{DataType, TensorProto};
 
 /// Bytes of the length that a safetensors file begins with.

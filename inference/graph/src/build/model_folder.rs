@@ -4,50 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{BuildError, DecoderForm, EncoderConfig, Export, LlamaConfig, Storage, Weights, config, decoder, encoder};
+use super::architecture::{Architecture, DecoderForm, EncoderConfig, LlamaConfig, decoder, encoder};
+use super::folder::{ONNX_FILE, Storage, Weights, is_exported, json};
+use super::{BuildError, Export};
 use crate::onnx::ModelProto;
-
-/// Name of the file that an exporter writes.
-pub const ONNX_FILE: &str = "model.onnx";
-
-/// The families of models that graphs are known for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Architecture {
-    /// BERT and MiniLM.
-    Bert,
-    /// DistilBERT.
-    DistilBert,
-    /// RoBERTa and XLM-RoBERTa.
-    Roberta,
-    /// Llama, Mistral and Qwen2 decoders.
-    Llama,
-    /// Whatever encoder or classifier somebody exported to `model.onnx`.
-    Onnx,
-}
-
-impl Architecture {
-    /// Its short name: `bert`, `distilbert`, `roberta`, `llama` or `onnx`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bert => "bert",
-            Self::DistilBert => "distilbert",
-            Self::Roberta => "roberta",
-            Self::Llama => "llama",
-            Self::Onnx => "onnx",
-        }
-    }
-
-    /// What stands before the names of tensors where the model is part of one for a task.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::Bert => "bert.",
-            Self::DistilBert => "distilbert.",
-            Self::Roberta => "roberta.",
-            Self::Llama => "model.",
-            Self::Onnx => "",
-        }
-    }
-}
 
 #[derive(Debug)]
 enum Config {
@@ -80,14 +40,14 @@ impl ModelFolder {
             let export = Export::read(&folder.join(ONNX_FILE))?;
             return Ok(opened(Config::Export(Box::new(export))));
         }
-        let json = config::read(&folder.join("config.json"))?;
-        let kind: Kind = config::parse(&json)?;
+        let bytes = json::read(&folder.join("config.json"))?;
+        let kind: Kind = json::parse(&bytes)?;
         let weights = || Weights::open_folder(folder);
         Ok(opened(match kind.model_type.as_str() {
             "bert" | "distilbert" | "roberta" | "xlm-roberta" => {
-                Config::Encoder(EncoderConfig::parse(&json)?, weights()?)
+                Config::Encoder(EncoderConfig::parse(&bytes)?, weights()?)
             }
-            _ => Config::Decoder(LlamaConfig::parse(&json)?, weights()?),
+            _ => Config::Decoder(LlamaConfig::parse(&bytes)?, weights()?),
         }))
     }
 
@@ -218,10 +178,4 @@ impl ModelFolder {
     fn wrong(&self, wanted: &'static str) -> BuildError {
         BuildError::WrongKind { found: self.architecture().name(), wanted }
     }
-}
-
-/// Whether a folder is one with an ONNX file and no weights in safetensors, which come first.
-pub fn is_exported(folder: &Path) -> bool {
-    let has = |name: &str| folder.join(name).exists();
-    has(ONNX_FILE) && !has("model.safetensors") && !has("model.safetensors.index.json")
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::BuildError;
+use crate::build::BuildError;
 
 /// How positions become angles.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,10 +7,8 @@
 //! that the part from `hidden.k` on is a graph of its own.
 
 use super::parameters::Parameters;
-use super::{
-    ATTENTION_MASK, Architecture, BuildError, EncoderConfig, INPUT_IDS, LAST_HIDDEN_STATE, OPSET, Storage, Weights,
-    hidden, names,
-};
+use super::{Architecture, EncoderConfig, names};
+use crate::build::{ATTENTION_MASK, BuildError, INPUT_IDS, LAST_HIDDEN_STATE, OPSET, Storage, Weights, hidden};
 use crate::onnx::{DataType, Dim, ModelProto};
 use crate::{GraphBuilder, Value};
 

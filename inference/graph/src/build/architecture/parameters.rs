@@ -1,6 +1,6 @@
 //! Where a graph under construction gets its parameters from.
 
-use super::{BuildError, Storage, Weights};
+use crate::build::{BuildError, Storage, Weights};
 use crate::onnx::{DataType, Dim};
 use crate::{GraphBuilder, Value};
 

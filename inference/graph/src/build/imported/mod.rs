@@ -8,8 +8,8 @@
 //!
 //! What leaves this module has the inputs `input_ids` and `attention_mask`, int64 `[batch, seq]`, whatever the exporter
 //! made of them: token types are zeros that the graph makes itself. An encoder has the value `pooled` and the outputs that
-//! [`super::encoder`] documents (`last_hidden_state` where the file has one vector a token), a classifier the output
-//! `logits`. Weights lie in the graph, so that [`super::Storage`] makes no difference.
+//! [`crate::build::encoder`] documents (`last_hidden_state` where the file has one vector a token), a classifier the output
+//! `logits`. Weights lie in the graph, so that [`crate::build::Storage`] makes no difference.
 
 mod canonical;
 mod opset;
@@ -23,7 +23,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{BuildError, config};
+use crate::build::BuildError;
+use crate::build::folder::json;
 use crate::onnx::ModelProto;
 use crate::shape;
 use crate::validate::{Limits, validate};
@@ -107,8 +108,8 @@ impl Export {
             return Err(BuildError::Export(what));
         }
         let model = validate(&std::fs::read(path).map_err(read_error)?, &limits)?;
-        let json = path.with_file_name("config.json");
-        let config = if json.exists() { config::parse(&config::read(&json)?)? } else { ExportConfig::default() };
+        let beside = path.with_file_name("config.json");
+        let config = if beside.exists() { json::parse(&json::read(&beside)?)? } else { ExportConfig::default() };
         Self::of(model, &config)
     }
 

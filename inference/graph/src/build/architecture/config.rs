@@ -4,10 +4,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Architecture, BuildError};
-
-/// Far above any real `config.json`.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
+use super::Architecture;
+use crate::build::BuildError;
+use crate::build::folder::json::{parse, read};
 
 /// The activation between two feed-forward matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,20 +149,6 @@ impl EncoderConfig {
     pub fn max_positions(&self) -> usize {
         self.max_position_embeddings - self.first_position
     }
-}
-
-/// The bytes of a `config.json` of sane size.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
-    let read_error = |source| BuildError::Read { path: path.to_owned(), source };
-    let bytes = std::fs::metadata(path).map_err(read_error)?.len();
-    if bytes > MAX_CONFIG_BYTES {
-        return Err(BuildError::Config(format!("it has {bytes} bytes, more than {MAX_CONFIG_BYTES}")));
-    }
-    std::fs::read(path).map_err(read_error)
-}
-
-pub(super) fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, BuildError> {
-    serde_json::from_slice(json).map_err(|error| BuildError::Config(error.to_string()))
 }
 
 pub(super) fn activation(name: &str) -> Result<Activation, BuildError> {

@@ -5,8 +5,8 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use safetensors::tensor::Dtype;
 
-use super::BuildError;
 use super::weights::{Shard, Weights};
+use crate::build::BuildError;
 
 /// Bytes that are looked at at a time; whole numbers of every element type fit into it.
 const CHUNK: usize = 1 << 20;

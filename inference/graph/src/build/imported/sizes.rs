@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::ExportConfig;
 use super::signature::{Reading, Signature, TOKEN_TYPES, unusable};
-use super::{BuildError, ExportConfig};
-use crate::build::{ATTENTION_MASK, INPUT_IDS};
+use crate::build::{ATTENTION_MASK, BuildError, INPUT_IDS};
 use crate::model::Index;
 use crate::onnx::{ModelProto, NodeProto};
 use crate::shape::{Shapes, Size};

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::BuildError;
 use super::weights::MAX_INLINE_BYTES;
+use crate::build::BuildError;
 use crate::onnx::{DataLocation, ModelProto, TensorProto};
 
 /// Takes the weights that a graph built with [`super::Storage::Mapped`] refers to into it; `folder` is what
-/// [`super::ModelFolder::weights_folder`] says. Weights that are in the graph already stay as they are.
+/// [`crate::build::ModelFolder::weights_folder`] says. Weights that are in the graph already stay as they are.
 ///
 /// # Errors
 /// [`BuildError::Read`] and [`BuildError::Damaged`] for a file that is gone or has changed, [`BuildError::TooLarge`] for
@@ -59,8 +59,8 @@ fn number(tensor: &TensorProto, key: &str) -> Result<u64, BuildError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ModelFolder, Storage};
     use super::*;
+    use crate::build::{DecoderForm, ModelFolder, Storage};
 
     #[test]
     fn weights_of_files_are_taken_into_the_graph() {
@@ -69,7 +69,7 @@ mod tests {
                 ModelFolder::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap();
             let build = |storage| match folder.encoder_config() {
                 Some(_) => folder.encoder(storage).unwrap(),
-                None => folder.decoder(storage, super::super::DecoderForm::Full).unwrap(),
+                None => folder.decoder(storage, DecoderForm::Full).unwrap(),
             };
             let mut model = build(Storage::Mapped);
             inline(&mut model, folder.weights_folder()).unwrap();

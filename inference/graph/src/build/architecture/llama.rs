@@ -5,8 +5,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::config::{activation, epsilon, parse, read, within};
-use super::{Activation, BuildError, Rotary};
+use super::config::{activation, epsilon, within};
+use super::{Activation, Rotary};
+use crate::build::BuildError;
+use crate::build::folder::json::{parse, read};
 
 /// Which projections of the attention have biases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! What an ONNX file takes and gives.
 
-use super::BuildError;
 use crate::build::decoder::LOGITS;
 use crate::build::encoder::{POOLED, SENTENCE_EMBEDDING};
-use crate::build::{ATTENTION_MASK, INPUT_IDS, LAST_HIDDEN_STATE};
+use crate::build::{ATTENTION_MASK, BuildError, INPUT_IDS, LAST_HIDDEN_STATE};
 use crate::onnx::{DataType, GraphProto, ModelProto, NodeProto};
 use crate::shape::{Shapes, Size, ValueType};
 

@@ -12,9 +12,8 @@
 //! its own that the mask allows, so a sequence's slots may be padded anywhere.
 
 use super::parameters::Parameters;
-use super::{
-    ATTENTION_MASK, BuildError, INPUT_IDS, LAST_HIDDEN_STATE, LlamaConfig, OPSET, Storage, Weights, hidden, names,
-};
+use super::{LlamaConfig, names};
+use crate::build::{ATTENTION_MASK, BuildError, INPUT_IDS, LAST_HIDDEN_STATE, OPSET, Storage, Weights, hidden};
 use crate::onnx::{AttributeProto, DataType, Dim, ModelProto};
 use crate::{GraphBuilder, Value};
 
