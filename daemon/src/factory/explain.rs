@@ -36,8 +36,8 @@ enum ExplainCmd {
 #[derive(Debug, Clone)]
 pub(super) struct ExplainHandle {
     commands: mpsc::Sender<ExplainCmd>,
-    /// The records of each lot, by the contributions that they are part of.
-    lots: Arc<Vec<Vec<(ContributionId, u64)>>>,
+    /// The records of each group, by the contributions that they are part of.
+    groups: Arc<Vec<Vec<(ContributionId, u64)>>>,
 }
 
 /// What moved an answer.
@@ -60,7 +60,7 @@ impl Core {
         let Some(handle) = self.explainer(served).await? else { return Ok(Moved::default()) };
         let (reply, answer) = oneshot::channel();
         handle.send(ExplainCmd::Label(text.to_owned(), label, reply))?;
-        self.moved(served, &handle.lots, wait(answer).await?)
+        self.moved(served, &handle.groups, wait(answer).await?)
     }
 
     /// What moved a written answer. Nothing, if the release has no table.
@@ -73,7 +73,7 @@ impl Core {
         let Some(handle) = self.explainer(served).await? else { return Ok(Moved::default()) };
         let (reply, answer) = oneshot::channel();
         handle.send(ExplainCmd::Written(prompt.to_owned(), written.to_owned(), reply))?;
-        self.moved(served, &handle.lots, wait(answer).await?)
+        self.moved(served, &handle.groups, wait(answer).await?)
     }
 
     /// The probabilities that the model would have given without each of its columns; `None` if the release has no table.
@@ -91,12 +91,12 @@ impl Core {
     fn moved(
         &self,
         served: &ServedModel,
-        lots: &[Vec<(ContributionId, u64)>],
+        groups: &[Vec<(ContributionId, u64)>],
         explanation: Explanation,
     ) -> ServiceResult<Moved> {
         let revoked = self.revoked_of(&served.release)?;
         let values: Vec<i64> = explanation.values.iter().map(|value| billionths(*value)).collect();
-        let earned = by_contribution(lots, &explanation.earned);
+        let earned = by_contribution(groups, &explanation.earned);
         let influence = served.release.spread(&values, &earned, |id| revoked.contains(id));
         Ok(Moved { influence, records: explanation.records })
     }
@@ -116,21 +116,21 @@ impl Core {
             let opened = Explainer::open(&base, &folder, runtime, session);
             let explainer = opened.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
             let records = RecordsFile::read(&folder)?;
-            if records.records.len() != explainer.standing().column_of.len() {
+            if records.records.len() != explainer.eligibility().column_of.len() {
                 let detail = "what its records earn is not of its records";
                 return Err(ServiceError::unprocessable("bad-release", detail));
             }
-            let lots = Arc::new(explainer.standing().owners(|record| records.contribution(record)));
-            Ok((explainer, lots))
+            let groups = Arc::new(explainer.eligibility().owners(|record| records.contribution(record)));
+            Ok((explainer, groups))
         });
         let opened = opened.await.map_err(|error| ServiceError::internal("explainer", error.to_string()))?;
-        let (explainer, lots) = opened?;
+        let (explainer, groups) = opened?;
         let (commands, receiver) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("explain".to_owned())
             .spawn(move || work(explainer, receiver))
             .map_err(|error| ServiceError::internal("no-thread", format!("the system gives no thread: {error}")))?;
-        let handle = ExplainHandle { commands, lots };
+        let handle = ExplainHandle { commands, groups };
         *slot = Some(handle.clone());
         Ok(Some(handle))
     }
@@ -141,10 +141,10 @@ fn billionths(value: f32) -> i64 {
     (f64::from(value) * 1e9).round() as i64
 }
 
-/// What each lot has earned, shared by its records.
-fn by_contribution(lots: &[Vec<(ContributionId, u64)>], earned: &[f32]) -> BTreeMap<ContributionId, u64> {
+/// What each group has earned, shared by its records.
+fn by_contribution(groups: &[Vec<(ContributionId, u64)>], earned: &[f32]) -> BTreeMap<ContributionId, u64> {
     let mut shares: BTreeMap<ContributionId, u64> = BTreeMap::new();
-    for (owners, earned) in lots.iter().zip(earned) {
+    for (owners, earned) in groups.iter().zip(earned) {
         let records: Vec<u64> = owners.iter().map(|(_, records)| *records).collect();
         for ((owner, _), share) in owners.iter().zip(split(u64::try_from(billionths(*earned)).unwrap_or(0), &records)) {
             let sum = shares.entry(*owner).or_default();
@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn what_a_lot_earns_is_shared_by_its_records() {
         let id = |n: u8| ContributionId([n; 32]);
-        let lots = [vec![(id(1), 3), (id(2), 1)], vec![(id(2), 2)], vec![(id(3), 1)]];
-        let shared = by_contribution(&lots, &[4e-9, 5e-9, 0.0]);
+        let groups = [vec![(id(1), 3), (id(2), 1)], vec![(id(2), 2)], vec![(id(3), 1)]];
+        let shared = by_contribution(&groups, &[4e-9, 5e-9, 0.0]);
         assert_eq!(shared, BTreeMap::from([(id(1), 3), (id(2), 6), (id(3), 0)]));
     }
 }

@@ -1,6 +1,6 @@
 //! Points as a corpus that can be attacked, and their pay.
 
-use datanet_training::attribution::lots::{self, Lots};
+use datanet_training::attribution::groups::{self, Groups};
 use datanet_training::attribution::{Curvature, Rows, clip, gradients};
 use datanet_training::random::Stream;
 use datanet_training::recipe::Recipe;
@@ -66,8 +66,8 @@ impl PointCorpus {
         let mut model = Plain { network: network.clone(), points };
         let mut course = Course::new(recipe.clone(), initial.to_vec(), chosen.len());
         course.gradient = Gradient::ByRecord { bound: defence.clip };
-        let lots = Lots::by_record(&owners);
-        let column_of = lots.belonging.column_of.clone();
+        let groups = Groups::by_record(&owners);
+        let column_of = groups.belonging.column_of.clone();
         let following = Following { column_of, columns: chosen.len(), curvature: Curvature::All };
         let followed = course.follow(&mut model, following)?;
         let answers = gradients::all(&mut model, &followed.theta, &places)?;
@@ -75,19 +75,19 @@ impl PointCorpus {
         let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
         let mut values = gradients::product(&table, &answers);
         values.data.iter_mut().for_each(|value| *value = -*value);
-        Ok(paid(&lots, &values, &owners))
+        Ok(paid(&groups, &values, &owners))
     }
 }
 
-/// Every contributor's share, as a release pays: the first half of the answers says which lots earn at all, the others
+/// Every contributor's share, as a release pays: the first half of the answers says which groups earn at all, the others
 /// pay.
-pub(super) fn paid(lots: &Lots, values: &Rows, owners: &[usize]) -> Vec<f64> {
+pub(super) fn paid(groups: &Groups, values: &Rows, owners: &[usize]) -> Vec<f64> {
     let half = values.columns / 2;
     let part = |from: usize, to: usize| {
         let data = values.iter().flat_map(|row| row[from..to].to_vec()).collect();
         Rows { rows: values.rows, columns: to - from, data }
     };
-    lots::shares(&lots.standing(&part(0, half)), &part(half, values.columns), owners)
+    groups::shares(&groups.eligibility(&part(0, half)), &part(half, values.columns), owners)
 }
 
 /// What is done against attacks.

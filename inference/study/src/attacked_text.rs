@@ -2,7 +2,7 @@
 
 use datanet_data::corpus::Record;
 use datanet_data::judge::{DuplicateIndex, RecordRef};
-use datanet_training::attribution::lots::Lots;
+use datanet_training::attribution::groups::Groups;
 use datanet_training::attribution::{Curvature, ModelError, Rows, gradients};
 use datanet_training::data::Dataset;
 use datanet_training::network::Network;
@@ -68,7 +68,7 @@ impl TextCorpus {
         let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
         let mut values = gradients::product(&table, &answers);
         values.data.iter_mut().for_each(|value| *value = -*value);
-        Ok(paid(&Lots::by_record(&owners), &values, &owners))
+        Ok(paid(&Groups::by_record(&owners), &values, &owners))
     }
 
     fn single(&self) -> Clusters {

@@ -158,9 +158,9 @@ mod tests {
             report.pay_agreement
         );
         for row in &report.rows {
-            let [lds, who, pay] = [row.faithfulness.lds, row.faithfulness.who, row.faithfulness.pay]
+            let [lds, rank, pay] = [row.faithfulness.lds, row.faithfulness.leave_one_out, row.faithfulness.pay]
                 .map(|x| x.map_or("-".into(), |x| format!("{x:.3}")));
-            println!("  {:<42} {lds:>7} {who:>7} {pay:>7} {:>7.2} s", row.method, row.seconds);
+            println!("  {:<42} {lds:>7} {rank:>7} {pay:>7} {:>7.2} s", row.method, row.seconds);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use datanet_training::attribution::lots::{self, Lots};
+use datanet_training::attribution::groups::{self, Groups};
 use datanet_training::attribution::rank::spearman;
 use datanet_training::attribution::{AuditPlan, Belonging, Curvature, Rows, clip, gradients};
 use datanet_training::random::Stream;
@@ -83,30 +83,30 @@ fn what_names_would_earn() {
 
         let of_size = |size: usize, contributors: &[usize]| {
             let count = contributors.iter().max().unwrap() + 1;
-            let lots = match size {
-                1 => Lots::by_record(contributors),
-                size => Lots::of_size(contributors, count, size),
+            let groups = match size {
+                1 => Groups::by_record(contributors),
+                size => Groups::of_size(contributors, count, size),
             };
             let summed = |values: &Rows| {
-                let mut sums = Rows::zeros(lots.belonging.columns(), values.columns);
-                for (record, column) in lots.belonging.column_of.iter().enumerate() {
+                let mut sums = Rows::zeros(groups.belonging.columns(), values.columns);
+                for (record, column) in groups.belonging.column_of.iter().enumerate() {
                     let row = sums.row_mut(column.unwrap());
                     row.iter_mut().zip(values.row(record)).for_each(|(sum, value)| *sum += value);
                 }
                 sums
             };
-            lots::shares(&lots.standing(&summed(&held_out)), &summed(&asked), contributors)
+            groups::shares(&groups.eligibility(&summed(&held_out)), &summed(&asked), contributors)
         };
         let rules: [(&str, &Rule<'_>); 6] = [
             ("by name", &|contributors| by_name(&asked, contributors)),
             ("records, all", &|contributors| {
                 let all = Rows { rows: own.len(), columns: 1, data: vec![1.0; own.len()] };
-                lots::shares(&Lots::by_record(contributors).standing(&all), &asked, contributors)
+                groups::shares(&Groups::by_record(contributors).eligibility(&all), &asked, contributors)
             }),
             ("records", &|contributors| of_size(1, contributors)),
-            ("lots of 5", &|contributors| of_size(5, contributors)),
-            ("lots of 10", &|contributors| of_size(10, contributors)),
-            ("lots of 20", &|contributors| of_size(20, contributors)),
+            ("groups of 5", &|contributors| of_size(5, contributors)),
+            ("groups of 10", &|contributors| of_size(10, contributors)),
+            ("groups of 20", &|contributors| of_size(20, contributors)),
         ];
         for (name, rule) in rules {
             let gains = [Some(2), Some(10), Some(1000), None].map(|names| gain(rule, &asked, &own, names));

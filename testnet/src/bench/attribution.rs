@@ -174,7 +174,7 @@ pub(super) fn compared(task: &str, report: &Report) -> Vec<Measure> {
         let goal = if row.method.starts_with("forward replay") { 0.0 } else { 1.0 };
         let scores = [
             ("LDS", ours.lds, row.faithfulness.lds, goal),
-            ("who", ours.who, row.faithfulness.who, 0.0),
+            ("leave-one-out rank", ours.leave_one_out, row.faithfulness.leave_one_out, 0.0),
             ("pay", ours.pay, row.faithfulness.pay, 0.0),
         ];
         for (unit, ours, peer, goal) in scores {
@@ -209,7 +209,7 @@ mod tests {
 
     fn report() -> Report {
         let scores = |name: String, lds: f32| {
-            let faithfulness = Faithfulness { lds: Some(lds), who: None, pay: Some(-0.5) };
+            let faithfulness = Faithfulness { lds: Some(lds), leave_one_out: None, pay: Some(-0.5) };
             MethodScores::new(name, faithfulness, Duration::ZERO)
         };
         let rows = vec![

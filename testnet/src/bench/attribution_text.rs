@@ -107,7 +107,12 @@ pub(super) fn run(texts: &Texts, subsets: usize, clip: Option<f32>, ui: &Ui) -> 
     measures.extend([
         reached("texts: forward replay, all rows", "LDS", all.and_then(|scores| scores.lds), goal_all),
         reached("texts: forward replay, true label only", "LDS", label.and_then(|scores| scores.lds), goal_label),
-        reached("texts: forward replay, all rows", "who", all.and_then(|scores| scores.who), goal_who),
+        reached(
+            "texts: forward replay, all rows",
+            "leave-one-out rank",
+            all.and_then(|scores| scores.leave_one_out),
+            goal_who,
+        ),
     ]);
     Ok(measures)
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ablate::{Ablation, ablate};
 use super::answer::{Answer, Question, answer};
-use super::recompute::{Verdict, recompute};
+use super::recompute::{RecomputeVerdict, recompute};
 use super::search::{Hit, SearchRequest, search};
 use super::store::{Store, wipe};
 use super::view::View;
@@ -197,7 +197,7 @@ impl DatanetIndex {
         record: AnswerRecord,
         snapshot: Snapshot,
         embedding: Embedding,
-    ) -> Result<Verdict, RetrievalError> {
+    ) -> Result<RecomputeVerdict, RetrievalError> {
         self.read(move |view, shared| {
             check_dimensions(Some(&embedding), shared)?;
             recompute(view, shared.model, &record, snapshot, embedding)

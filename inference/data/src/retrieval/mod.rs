@@ -64,5 +64,5 @@ pub use answer::{
 pub use document::{Document, Snapshot};
 pub use error::RetrievalError;
 pub use handle::{DatanetIndex, IndexConfig, IndexStats, Upload};
-pub use recompute::{Difference, TOLERANCE_PPM, Verdict};
+pub use recompute::{Difference, RecomputeVerdict, TOLERANCE_PPM};
 pub use search::{Hit, MAX_HITS, Mode, SearchRequest, Snippet};

@@ -24,7 +24,7 @@ pub const TOLERANCE_PPM: u64 = 20_000;
 /// What a second computation says of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum RecomputeVerdict {
     /// Equal to the bit.
     Match,
     /// The same answer; so much of the weight, at most [`TOLERANCE_PPM`], lies elsewhere.
@@ -93,9 +93,9 @@ pub(super) fn recompute(
     record: &AnswerRecord,
     snapshot: Snapshot,
     embedding: Embedding,
-) -> Result<Verdict, RetrievalError> {
+) -> Result<RecomputeVerdict, RetrievalError> {
     if let Some(what) = other_premises(model, record, &snapshot) {
-        return Ok(Verdict::Mismatch { what });
+        return Ok(RecomputeVerdict::Mismatch { what });
     }
     let scope = Scope::exactly(view, &snapshot.contributions, None)?;
     let question = Question { input: record.input.clone(), embedding, snapshot };
@@ -117,14 +117,14 @@ fn other_premises(model: ModelId, record: &AnswerRecord, snapshot: &Snapshot) ->
 }
 
 /// Compares a record with what the documents near its question give. `near` is best first.
-fn compare(record: &AnswerRecord, near: &[Neighbour]) -> Verdict {
+fn compare(record: &AnswerRecord, near: &[Neighbour]) -> RecomputeVerdict {
     let ours = compose(&record.input, &near[..near.len().min(neighbours_wanted(&record.input) + 1)]);
     let claimed: Vec<_> = record.receipt.credits.iter().map(|credit| (credit.contribution, credit.weight)).collect();
     if ours.output == record.output && ours.credits == claimed {
-        return Verdict::Match;
+        return RecomputeVerdict::Match;
     }
     let theirs = &record.output;
-    let mismatch = |what| Verdict::Mismatch { what };
+    let mismatch = |what| RecomputeVerdict::Mismatch { what };
     if let Some(Passage { contribution, record, .. }) = foreign_passage(&theirs.passages, near) {
         return mismatch(Difference::Passage { contribution: *contribution, record: *record });
     }
@@ -141,7 +141,7 @@ fn compare(record: &AnswerRecord, near: &[Neighbour]) -> Verdict {
     let passages = distance(by_passage(&ours.output.passages), by_passage(&theirs.passages));
     let difference_ppm = passages.max(distance(expected, claimed));
     if difference_ppm <= TOLERANCE_PPM {
-        Verdict::Within { difference_ppm }
+        RecomputeVerdict::Within { difference_ppm }
     } else {
         mismatch(Difference::Weights { difference_ppm })
     }

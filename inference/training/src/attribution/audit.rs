@@ -5,7 +5,7 @@
 //!
 //! - **LDS** (linear datamodelling score): for each answer the rank correlation, over the subsets, of the subset's
 //!   summed value with the actual rise of the loss; mean over answers.
-//! - **who**: the same across contributors left out one at a time: who helped this answer?
+//! - **leave-one-out rank by answer**: the same across contributors left out one at a time: who helped this answer?
 //! - **pay**: the rank correlation, across contributors, of the means over answers: who should be paid more? Where all
 //!   contributors are alike, actual pay itself hardly agrees between two halves of the held-out answers, so this one is
 //!   reported and not required.
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{model::Rows, rank::spearman};
 use crate::random::Stream;
 
-pub use super::gate::{Choice, Gate, Thresholds, Verdict, choose};
+pub use super::gate::{Choice, Gate, GateVerdict, Thresholds, choose};
 
 /// How much retraining an audit does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,7 +180,7 @@ pub struct Faithfulness {
     /// Across removed subsets, mean over answers.
     pub lds: Option<f32>,
     /// Across contributors left out, mean over answers.
-    pub who: Option<f32>,
+    pub leave_one_out: Option<f32>,
     /// Across contributors left out, of the means over answers.
     pub pay: Option<f32>,
 }
@@ -195,7 +195,7 @@ impl Ground {
         };
         Faithfulness {
             lds: agreement(&sums(values, &self.subsets), &self.subset_rises),
-            who: agreement(&predicted, &self.contributor_rises),
+            leave_one_out: agreement(&predicted, &self.contributor_rises),
             pay: spearman(&mean(&predicted), &mean(&self.contributor_rises)).map(|rho| rho as f32),
         }
     }

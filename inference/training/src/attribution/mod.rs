@@ -10,7 +10,7 @@
 //!
 //!  audit ──► gate                                         values against real retraining; the fallback
 //!  gradients, curvature, cholesky                         what else values could come from (run)
-//!  lots                                                   what an answer pays for which records
+//!  groups                                                   what an answer pays for which records
 //!  clip                                                   why outliers do not pay
 //! ```
 //!
@@ -23,15 +23,15 @@ pub mod clip;
 pub mod curvature;
 pub mod gate;
 pub mod gradients;
-pub mod lots;
+pub mod groups;
 pub mod model;
 pub mod rank;
 pub mod replay;
 pub mod table;
 
 pub use audit::{AuditPlan, Belonging, Faithfulness, Ground};
-pub use gate::{Choice, Finding, Gate, Thresholds, Verdict};
-pub use lots::{Lots, Standing};
+pub use gate::{Choice, Finding, Gate, GateVerdict, Thresholds};
+pub use groups::{Eligibility, Groups};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};
 pub use table::Table;

@@ -9,8 +9,8 @@ use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Curvature, Gate, Ground, Lots, Model, Rows, Standing, Table, Thresholds, Verdict,
-    audit, gauss_newton, gradients,
+    AuditPlan, Belonging, Choice, Curvature, Eligibility, Gate, GateVerdict, Ground, Groups, Model, Rows, Table,
+    Thresholds, audit, gauss_newton, gradients,
 };
 
 /// Held-out records that an audit asks.
@@ -30,10 +30,10 @@ const MAX_ROWS: usize = 4_000;
 pub(super) struct Influence {
     /// By source.
     pub sources: Table,
-    /// By record, or by what of a source is in a lot where there are many.
+    /// By record, or by what of a source is in a group where there are many.
     pub columns: Table,
-    /// Which lots earn.
-    pub standing: Standing,
+    /// Which groups earn.
+    pub eligibility: Eligibility,
     /// The audit, where there was one.
     pub gate: Option<Gate>,
     /// Where the tables come from.
@@ -60,9 +60,9 @@ pub(super) fn influence(
     ended: &Ended,
     observer: &mut dyn FnMut(Event) -> Control,
 ) -> Result<Option<Influence>, TrainError> {
-    let Some(lots) = prepared.lots.clone() else { return Ok(None) };
-    let belonging = &lots.belonging;
-    let names = column_names(setup, &lots);
+    let Some(groups) = prepared.groups.clone() else { return Ok(None) };
+    let belonging = &groups.belonging;
+    let names = column_names(setup, &groups);
     let replayed = match &ended.replay {
         Some(replay) => {
             let step = ended.step;
@@ -78,8 +78,8 @@ pub(super) fn influence(
             let gate = work.gate_of(&table, ground)?;
             // An audit too small to judge replay is too small to prefer anything else.
             match gate.finding(&THRESHOLDS).verdict {
-                Verdict::Passed | Verdict::Unjudged => (table, Some(gate), Choice::Replay),
-                Verdict::Failed => work.better(Some((table, gate)), ground)?,
+                GateVerdict::Passed | GateVerdict::Unjudged => (table, Some(gate), Choice::Replay),
+                GateVerdict::Failed => work.better(Some((table, gate)), ground)?,
             }
         }
         (None, Some(ground)) if THRESHOLDS.judge(ground.subsets.len(), ground.left_out.len()) => {
@@ -93,7 +93,7 @@ pub(super) fn influence(
             (table, gate, Choice::GaussNewton { damping })
         }
     };
-    let groups: Vec<(String, Vec<usize>)> = setup
+    let owned: Vec<(String, Vec<usize>)> = setup
         .data
         .sources
         .iter()
@@ -104,19 +104,19 @@ pub(super) fn influence(
         Some(ground) => work.left_out(&table, ground)?,
         None => Vec::new(),
     };
-    let standing = lots.standing(&work.values(&table)?);
-    let sources = table.merge(&groups).map_err(release)?;
-    Ok(Some(Influence { sources, columns: table, standing, gate, choice, left_out }))
+    let eligibility = groups.eligibility(&work.values(&table)?);
+    let sources = table.merge(&owned).map_err(release)?;
+    Ok(Some(Influence { sources, columns: table, eligibility, gate, choice, left_out }))
 }
 
 /// What the columns are called: records by their places, other columns by their sources.
-fn column_names(setup: &Setup<'_>, lots: &Lots) -> Vec<String> {
+fn column_names(setup: &Setup<'_>, groups: &Groups) -> Vec<String> {
     let sources = &setup.data.sources;
-    if lots.is_by_record() {
+    if groups.is_by_record() {
         return (0..setup.data.train.len()).map(|record| record.to_string()).collect();
     }
     let name = |source: &usize| sources.get(*source).map(|source| source.name.clone()).unwrap_or_default();
-    lots.belonging.contributor_of.iter().map(name).collect()
+    groups.belonging.contributor_of.iter().map(name).collect()
 }
 
 struct Work<'a, 'b> {

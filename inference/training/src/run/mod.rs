@@ -80,7 +80,7 @@ pub struct Setup<'a> {
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The release's files: names, and where they lie.
     pub files: Vec<(String, PathBuf)>,
     /// What the model knows.
@@ -103,7 +103,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`TrainError`]. What was learnt lies in `setup.folder/checkpoints` then, and the same call goes on from there.
-pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> Result<Outcome, TrainError> {
+pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> Result<RunOutcome, TrainError> {
     let mut prepared = Prepared::new(setup)?;
     let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
@@ -126,7 +126,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     }
     release::papers(&paper, &folder, &mut files)?;
     observer(Event::Finished { evaluation: evaluation.clone() });
-    Ok(Outcome {
+    Ok(RunOutcome {
         files,
         evaluation,
         gate: influence.as_ref().and_then(|influence| influence.gate),

@@ -29,7 +29,7 @@ fn data() -> Dataset {
     topics(96, 36, true)
 }
 
-fn run(job: &Job, data: &Dataset, base: &Path, folder: &Path) -> Outcome {
+fn run(job: &Job, data: &Dataset, base: &Path, folder: &Path) -> RunOutcome {
     train(&setup(job, data, base, folder), &mut |_| Control::Continue).unwrap()
 }
 
@@ -38,8 +38,8 @@ fn setup<'a>(job: &'a Job, data: &'a Dataset, base: &'a Path, folder: &'a Path) 
 }
 
 /// The run that several tests look at, in a folder of the process's own.
-fn reference() -> &'static (tempfile::TempDir, Outcome) {
-    static RUN: OnceLock<(tempfile::TempDir, Outcome)> = OnceLock::new();
+fn reference() -> &'static (tempfile::TempDir, RunOutcome) {
+    static RUN: OnceLock<(tempfile::TempDir, RunOutcome)> = OnceLock::new();
     RUN.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let outcome = run(&job(), &data(), &base(), folder.path());
@@ -78,7 +78,7 @@ fn a_classifier_learns_and_its_release_is_whole() {
         "labels.json",
         "influence.safetensors",
         "records.safetensors",
-        "standing.json",
+        "eligibility.json",
         "job.json",
         "transcript.json",
     ];

@@ -45,7 +45,7 @@ async fn filled(dir: &Path) -> DatanetIndex {
     index
 }
 
-async fn verdict(index: &DatanetIndex, record: AnswerRecord, question: &Question) -> Verdict {
+async fn verdict(index: &DatanetIndex, record: AnswerRecord, question: &Question) -> RecomputeVerdict {
     index.recompute(record, question.snapshot.clone(), question.embedding.clone()).await.unwrap()
 }
 
@@ -56,7 +56,7 @@ async fn an_empty_snapshot_answers_that_nothing_was_found() {
     let asked = question("tree", true, 10, &[]);
     let answer = index.answer(asked.clone()).await.unwrap();
     assert_eq!((answer.output.answer.as_str(), answer.credits.as_slice()), (NOTHING_FOUND, [].as_slice()));
-    assert_eq!(verdict(&index, signed(&asked, &answer, &index), &asked).await, Verdict::Match);
+    assert_eq!(verdict(&index, signed(&asked, &answer, &index), &asked).await, RecomputeVerdict::Match);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn another_node_recomputes_the_same_answer() {
     for classify in [true, false] {
         let asked = question("river of stone", classify, 0, &[3, 1, 2, 4]);
         let answer = index.answer(asked.clone()).await.unwrap();
-        assert_eq!(verdict(&other, signed(&asked, &answer, &index), &asked).await, Verdict::Match);
+        assert_eq!(verdict(&other, signed(&asked, &answer, &index), &asked).await, RecomputeVerdict::Match);
     }
 }
 
@@ -104,9 +104,9 @@ async fn the_noise_of_another_processor_stays_within_the_tolerance() {
         asked.embedding = draw.unit(DIMENSIONS);
         let answer = index.answer(asked.clone()).await.unwrap();
         match verdict(&other, signed(&asked, &answer, &index), &asked).await {
-            Verdict::Match => exact += 1,
-            Verdict::Within { difference_ppm } => worst = worst.max(difference_ppm),
-            Verdict::Mismatch { what } => panic!("{what}"),
+            RecomputeVerdict::Match => exact += 1,
+            RecomputeVerdict::Within { difference_ppm } => worst = worst.max(difference_ppm),
+            RecomputeVerdict::Mismatch { what } => panic!("{what}"),
         }
     }
     println!("{exact} of 60 equal to the bit, the worst {worst} ppm away");
@@ -143,18 +143,23 @@ async fn a_false_answer_is_caught() {
         (forge(&|a| a.credits = vec![(id(5), PPM)]), |what| matches!(what, Difference::Weights { .. })),
     ];
     for (number, (record, expected)) in cases.into_iter().enumerate() {
-        let Verdict::Mismatch { what } = verdict(&index, record, &asked).await else { panic!("case {number} passed") };
+        let RecomputeVerdict::Mismatch { what } = verdict(&index, record, &asked).await else {
+            panic!("case {number} passed")
+        };
         assert!(expected(&what), "case {number}: {what}");
     }
     let mut record = forge(&|_| {});
     record.receipt.snapshot = Digest([1; 32]);
     assert!(matches!(
         verdict(&index, record, &asked).await,
-        Verdict::Mismatch { what: Difference::Snapshot { height: 9 } }
+        RecomputeVerdict::Mismatch { what: Difference::Snapshot { height: 9 } }
     ));
     let mut record = forge(&|_| {});
     record.receipt.model = ModelId([1; 32]);
-    assert!(matches!(verdict(&index, record, &asked).await, Verdict::Mismatch { what: Difference::Model { .. } }));
+    assert!(matches!(
+        verdict(&index, record, &asked).await,
+        RecomputeVerdict::Mismatch { what: Difference::Model { .. } }
+    ));
 }
 
 #[tokio::test]
