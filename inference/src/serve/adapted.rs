@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::watch;
 
 use super::ServeError;
-use super::bank::{Bank, Loaded, Stack, bucket};
+use super::bank::{Bank, Loaded, bucket};
 use crate::graph::adapt::{AdaptSpec, Adapted, Binding, adapt};
 use crate::graph::adapter::Adapter;
 use crate::graph::quantise::{Precision, eight_bit};
@@ -92,37 +92,23 @@ impl AdaptedSession {
         // The widest adapter decides: narrower ones are padded with zeros, which change nothing.
         let rank = rows.iter().flatten().map(|loaded| loaded.bucket).max().unwrap_or(super::RANK_BUCKETS[0]);
         let slots = if self.bank.modules().is_empty() { Vec::new() } else { self.bank.seat(rank, rows)? };
-        self.run_slots(inputs, slots, None, rank, outputs)
-    }
-
-    /// As [`AdaptedSession::run`], for adapters that are used once and never enter the bank.
-    pub(crate) fn run_once(
-        &mut self,
-        inputs: &[(&str, &Tensor)],
-        rows: &[Option<&Adapter>],
-        outputs: &[&str],
-    ) -> Result<Vec<Tensor>, ServeError> {
-        let rank = rows.iter().flatten().map(|adapter| adapter.rank).max().unwrap_or(1);
-        let rank = bucket(rank)?;
-        let stacks = self.bank.transient(rank, rows)?;
-        self.run_slots(inputs, (0..rows.len() as i64).collect(), Some(&stacks), rank, outputs)
+        self.run_slots(inputs, slots, rank, outputs)
     }
 
     fn run_slots(
         &mut self,
         inputs: &[(&str, &Tensor)],
         slots: Vec<i64>,
-        stacks: Option<&[Stack]>,
         rank: usize,
         outputs: &[&str],
     ) -> Result<Vec<Tensor>, ServeError> {
         let rows = slots.len();
         let ids = Tensor::new(&[rows], slots)?;
-        let first = run_with(&mut self.session, &self.bank, inputs, &ids, stacks, rank, outputs);
+        let first = run_with(&mut self.session, &self.bank, inputs, &ids, rank, outputs);
         match first {
             Err(error) if error.is_fatal() && self.on_device() => {
                 self.recover(&error)?;
-                Ok(run_with(&mut self.session, &self.bank, inputs, &ids, stacks, rank, outputs)?)
+                Ok(run_with(&mut self.session, &self.bank, inputs, &ids, rank, outputs)?)
             }
             result => Ok(result?),
         }
@@ -155,12 +141,11 @@ fn run_with(
     bank: &Bank,
     inputs: &[(&str, &Tensor)],
     ids: &Tensor,
-    stacks: Option<&[Stack]>,
     rank: usize,
     outputs: &[&str],
 ) -> Result<Vec<Tensor>, RuntimeError> {
     let mut inputs = inputs.to_vec();
-    for (slot, stack) in bank.modules().iter().zip(stacks.unwrap_or_else(|| bank.stacks(rank))) {
+    for (slot, stack) in bank.modules().iter().zip(bank.stacks(rank)) {
         inputs.push((&slot.a, &stack.a));
         inputs.push((&slot.b, &stack.b));
     }

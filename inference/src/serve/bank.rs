@@ -124,15 +124,6 @@ impl Bank {
     pub(crate) fn stacks(&self, bucket: usize) -> &[Stack] {
         self.shelves.get(&bucket).map_or(&[], |shelf| &shelf.stacks)
     }
-
-    /// Stacks of their own for adapters that are used once: row `i`'s is in slot `i`, without a base slot.
-    pub(crate) fn transient(&self, bucket: usize, rows: &[Option<&Adapter>]) -> Result<Vec<Stack>, ServeError> {
-        let mut stacks = empty_stacks(&self.modules, bucket, rows.len())?;
-        for (slot, adapter) in rows.iter().enumerate() {
-            write_slot(&mut stacks, &self.modules, bucket, slot, *adapter)?;
-        }
-        Ok(stacks)
-    }
 }
 
 impl Shelf {
@@ -153,7 +144,7 @@ impl Shelf {
             return Ok((index + 1) as i64);
         }
         let index = self.vacate(modules, rank, capacity, clock)?;
-        write_slot(&mut self.stacks, modules, rank, index + 1, Some(&loaded.adapter))?;
+        write_slot(&mut self.stacks, modules, rank, index + 1, &loaded.adapter)?;
         self.seats[index] = Some(Seat { identity: loaded.identity, used: clock });
         Ok((index + 1) as i64)
     }
@@ -197,13 +188,13 @@ fn empty_stacks(modules: &[LoraSlot], rank: usize, slots: usize) -> Result<Vec<S
     modules.iter().map(stack).collect()
 }
 
-/// Writes an adapter, or zeros, into a slot of every stack.
+/// Writes an adapter into a slot of every stack.
 fn write_slot(
     stacks: &mut [Stack],
     modules: &[LoraSlot],
     rank: usize,
     slot: usize,
-    adapter: Option<&Adapter>,
+    adapter: &Adapter,
 ) -> Result<(), ServeError> {
     for (stack, module) in stacks.iter_mut().zip(modules) {
         let (a_size, b_size) = (module.in_features * rank, rank * module.out_features);
@@ -211,7 +202,6 @@ fn write_slot(
         let b = &mut stack.b.data_mut::<f32>()?[slot * b_size..][..b_size];
         a.fill(0.0);
         b.fill(0.0);
-        let Some(adapter) = adapter else { continue };
         let Some(pair) = adapter.modules.get(&module.module) else { continue };
         write_transposed(a, &pair.a, [adapter.rank, module.in_features], rank, 1.0);
         // `b` is [out, rank] in the file and [rank, out] in the stack, whose further rows stay zero.

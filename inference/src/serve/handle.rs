@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, onesho
 use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
-use super::worker::{DeltaJob, EncoderCmd, Job, Worker};
+use super::worker::{EncoderCmd, Job, Worker};
 use super::{AdapterKey, Classification, EncoderConfig, EncoderInfo, Entry, Head, Loaded, Registry, ServeError};
 use crate::engine::Usage;
 use crate::engine::tokenize::TextTokenizer;
@@ -40,17 +40,6 @@ pub struct Classified {
     /// Names of the classes.
     pub labels: Vec<String>,
     /// Tokens read.
-    pub usage: Usage,
-}
-
-/// One text under an adapter and under others that take its place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Deltas {
-    /// The vector under the adapter in force.
-    pub base: Vec<f32>,
-    /// The vectors under the others, in their order.
-    pub others: Vec<Vec<f32>>,
-    /// Tokens read, once for each vector.
     pub usage: Usage,
 }
 
@@ -177,57 +166,6 @@ impl EncoderHandle {
             return Ok(Classified { answers, labels: self.shared.info.labels.clone(), usage });
         };
         let answers = vectors.iter().map(|vector| head.classify(vector)).collect();
-        Ok(Classified { answers, labels: head.labels().to_vec(), usage })
-    }
-
-    /// The vectors of one text under the adapter `base` and under each of `others`, which are used for this call only:
-    /// as few batches as the limits allow, all adapters mixed. The answer's counterfactuals, where `others` are the
-    /// adapter without one contributor each.
-    ///
-    /// # Errors
-    /// As [`EncoderHandle::run`]; those of [`EncoderHandle::load_adapter`] if one of them does not fit.
-    pub async fn run_deltas(
-        &self,
-        text: String,
-        base: Option<AdapterKey>,
-        others: Vec<Arc<Adapter>>,
-    ) -> Result<Deltas, ServeError> {
-        let base = base.map(|key| self.shared.registry.get(&key)).transpose()?;
-        let base = base.map(|entry| entry.loaded.adapter.clone());
-        let room = self.room_for(others.len() + 1)?;
-        let ids = self.tokenise(vec![text]).await?.pop().unwrap_or_default();
-        let adapters: Vec<_> = std::iter::once(base).chain(others.into_iter().map(Some)).collect();
-        let usage = Usage { tokens: ids.len() * adapters.len() };
-        let (reply, vectors) = oneshot::channel();
-        let done = Vec::with_capacity(adapters.len());
-        self.send(EncoderCmd::Deltas(DeltaJob { ids, adapters, done, reply, _room: room }))?;
-        let mut vectors = vectors.await.map_err(|_| ServeError::Stopped)??.into_iter();
-        let base = vectors.next().ok_or(ServeError::Stopped)?;
-        Ok(Deltas { base, others: vectors.collect(), usage })
-    }
-
-    /// As [`EncoderHandle::run_deltas`], classified: by the base adapter's head first, then by each adapter's own, or by
-    /// the base adapter's where it carries none.
-    ///
-    /// # Errors
-    /// As [`EncoderHandle::run_deltas`], and [`ServeError::NoHead`].
-    pub async fn classify_deltas(
-        &self,
-        text: String,
-        base: AdapterKey,
-        others: Vec<Arc<Adapter>>,
-    ) -> Result<Classified, ServeError> {
-        let head = self.shared.registry.get(&base)?.head.ok_or(ServeError::NoHead)?;
-        let mut heads = vec![(*head).clone()];
-        for adapter in &others {
-            let own = Head::of(adapter, head.labels().to_vec())?;
-            let own = own.unwrap_or_else(|| (*head).clone());
-            self.check_head(&own)?;
-            heads.push(own);
-        }
-        let Deltas { base, others, usage } = self.run_deltas(text, Some(base), others).await?;
-        let vectors = std::iter::once(&base).chain(&others);
-        let answers = heads.iter().zip(vectors).map(|(head, vector)| head.classify(vector)).collect();
         Ok(Classified { answers, labels: head.labels().to_vec(), usage })
     }
 

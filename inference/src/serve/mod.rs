@@ -44,7 +44,7 @@ pub(crate) use bank::Loaded;
 pub use bank::RANK_BUCKETS;
 pub(crate) use config::check_bounds;
 pub use config::{EncoderConfig, EncoderSource};
-pub use handle::{Classified, Deltas, EncodeRequest, Encoded, EncoderHandle};
+pub use handle::{Classified, EncodeRequest, Encoded, EncoderHandle};
 pub use head::{Classification, Head};
 pub use network::EncoderInfo;
 pub use registry::AdapterKey;

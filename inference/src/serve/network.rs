@@ -4,7 +4,6 @@ use super::source::{Opened, Reading};
 use super::{AdaptedSession, EncoderConfig, Loaded, ServeError};
 use crate::engine::padding::Padding;
 use crate::engine::tokenize::TextTokenizer;
-use crate::graph::adapter::Adapter;
 use crate::runtime::{Runtime, SessionConfig, Tensor};
 
 /// What is being served.
@@ -63,14 +62,6 @@ impl Network {
         let feed = Feed::new(self.padding, texts)?;
         let outputs = self.session.run(&feed.inputs(), rows, &[self.reading.output()])?;
         self.read(&outputs, texts)
-    }
-
-    /// The same of one text under several adapters that are used once.
-    pub(super) fn run_once(&mut self, text: &[u32], rows: &[Option<&Adapter>]) -> Result<Vectors, ServeError> {
-        let texts = vec![text; rows.len()];
-        let feed = Feed::new(self.padding, &texts)?;
-        let outputs = self.session.run_once(&feed.inputs(), rows, &[self.reading.output()])?;
-        self.read(&outputs, &texts)
     }
 
     fn dimensions_of(&mut self, text: &[u32]) -> Result<usize, ServeError> {

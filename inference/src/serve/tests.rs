@@ -206,26 +206,6 @@ async fn a_classifier_says_its_labels_logits_and_probabilities() {
 }
 
 #[tokio::test]
-async fn counterfactuals_are_what_the_adapters_give_by_themselves() {
-    let Some((config, runtime)) = config() else { return };
-    let service = EncoderService::spawn(&runtime, EncoderConfig { max_batch_texts: 4, ..config }).unwrap();
-    service.load_adapter(key(6, 0), Arc::new(classifier(60, 2)), Vec::new()).await.unwrap();
-    let others: Vec<Arc<Adapter>> = (61..70).map(|seed| Arc::new(classifier(seed, 2))).collect();
-    let deltas = service.run_deltas(text(2), Some(key(6, 0)), others.clone()).await.unwrap();
-    assert_eq!((deltas.others.len(), service.adapters().len()), (9, 1));
-    assert!(difference(&deltas.base, &one(&service, &text(2), Some(key(6, 0))).await) <= SAME_MACHINE_TOLERANCE);
-    let classified = service.classify_deltas(text(2), key(6, 0), others.clone()).await.unwrap();
-    for (at, adapter) in others.into_iter().enumerate() {
-        service.load_adapter(key(6, 1), adapter, Vec::new()).await.unwrap();
-        let alone = one(&service, &text(2), Some(key(6, 1))).await;
-        assert!(difference(&deltas.others[at], &alone) <= SAME_MACHINE_TOLERANCE);
-        let said = service.classify(request(&text(2), Some(key(6, 1)))).await.unwrap();
-        assert_eq!(classified.answers[at + 1].label, said.answers[0].label);
-    }
-    assert!(service.run_deltas(text(2), None, vec![Arc::new(adapter(&query_and_value(), 80, 1))]).await.is_err());
-}
-
-#[tokio::test]
 async fn a_poisoned_text_fails_alone() {
     let Some(service) = service() else { return };
     let texts = vec![vec![101, 2_000, 102, 0], vec![101, 9_999_999, 102, 0], vec![101, 3_000, 102, 0]];

@@ -1,6 +1,6 @@
 //! The thread that owns the model.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -15,8 +15,6 @@ use crate::graph::adapter::Adapter;
 pub(super) enum EncoderCmd {
     /// Vectors.
     Texts(Vec<Job>),
-    /// The vectors of one text under many adapters.
-    Deltas(DeltaJob),
     /// Slots for an adapter's modules, after checking it.
     Cover { adapter: Arc<Adapter>, reply: oneshot::Sender<Result<(), ServeError>> },
 }
@@ -44,16 +42,6 @@ impl Queued for Job {
     }
 }
 
-/// One text under many adapters on its way.
-pub(super) struct DeltaJob {
-    pub(super) ids: Vec<u32>,
-    pub(super) adapters: Vec<Option<Arc<Adapter>>>,
-    /// Vectors of the first adapters.
-    pub(super) done: Vec<Vec<f32>>,
-    pub(super) reply: oneshot::Sender<Result<Vec<Vec<f32>>, ServeError>>,
-    pub(super) _room: OwnedSemaphorePermit,
-}
-
 /// Runs batches until every handle is gone and everything queued is answered.
 pub(super) struct Worker {
     pub(super) network: Network,
@@ -65,27 +53,25 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn run(mut self) {
-        let (mut waiting, mut deltas) = (Waiting::default(), VecDeque::new());
+        let mut waiting = Waiting::default();
         loop {
-            if waiting.is_empty() && deltas.is_empty() {
+            if waiting.is_empty() {
                 let Some(command) = self.commands.blocking_recv() else { return };
-                self.on_command(command, &mut waiting, &mut deltas);
+                self.on_command(command, &mut waiting);
             }
             while let Ok(command) = self.commands.try_recv() {
-                self.on_command(command, &mut waiting, &mut deltas);
+                self.on_command(command, &mut waiting);
             }
-            let ended = self.run_batch(&mut waiting).and_then(|()| self.run_deltas(&mut deltas));
-            if let Err(error) = ended {
+            if let Err(error) = self.run_batch(&mut waiting) {
                 tracing::error!(%error, "the encoder stops");
                 return;
             }
         }
     }
 
-    fn on_command(&mut self, command: EncoderCmd, waiting: &mut Waiting<Job>, deltas: &mut VecDeque<DeltaJob>) {
+    fn on_command(&mut self, command: EncoderCmd, waiting: &mut Waiting<Job>) {
         match command {
             EncoderCmd::Texts(jobs) => jobs.into_iter().for_each(|job| waiting.push(job)),
-            EncoderCmd::Deltas(job) => deltas.push_back(job),
             EncoderCmd::Cover { adapter, reply } => {
                 // The caller may have left meanwhile.
                 let _ = reply.send(self.network.session.cover(&adapter));
@@ -123,38 +109,6 @@ impl Worker {
                 Ok(())
             }
         }
-    }
-
-    /// Runs one batch of the oldest of `deltas`, so that other requests wait for no more than a batch.
-    fn run_deltas(&mut self, deltas: &mut VecDeque<DeltaJob>) -> Result<(), ServeError> {
-        deltas.retain(|job| !job.reply.is_closed());
-        let Some(mut job) = deltas.pop_front() else { return Ok(()) };
-        match self.extend(&mut job) {
-            Ok(()) if job.done.len() < job.adapters.len() => deltas.push_back(job),
-            Ok(()) => {
-                let _ = job.reply.send(Ok(job.done));
-            }
-            Err(error @ ServeError::Lost(_)) => return Err(error),
-            Err(error) => {
-                let _ = job.reply.send(Err(error));
-            }
-        }
-        Ok(())
-    }
-
-    fn extend(&mut self, job: &mut DeltaJob) -> Result<(), ServeError> {
-        let length = self.network.padding.length(job.ids.len());
-        let room = (self.limits.tokens / length.max(1)).clamp(1, self.limits.texts.max(1));
-        let done = job.done.len();
-        let part = &job.adapters[done..(done + room).min(job.adapters.len())];
-        for adapter in part.iter().flatten() {
-            self.network.session.cover(adapter)?;
-        }
-        let rows: Vec<Option<&Adapter>> = part.iter().map(Option::as_deref).collect();
-        for vector in self.network.run_once(&job.ids, &rows)? {
-            job.done.push(vector?);
-        }
-        Ok(())
     }
 }
 
