@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use datanet_config::InferenceConfig;
 use datanet_data::Embedding;
-use datanet_inference::engine::{Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
+use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderInfo, EncoderService, ServeError, Usage};
+use datanet_inference::runtime::{Provider, Runtime};
 use futures::FutureExt;
 
 use crate::error::{ServiceError, ServiceResult};
@@ -12,7 +13,7 @@ use crate::error::{ServiceError, ServiceResult};
 /// The model in memory, or the reason why it is not there.
 #[derive(Debug, Clone)]
 pub struct Models {
-    engine: Result<EngineHandle, String>,
+    engine: Result<EncoderHandle, String>,
     /// Where the model lies.
     folder: Option<PathBuf>,
 }
@@ -21,7 +22,9 @@ impl Models {
     /// Loads the model; blocks for about a second.
     pub fn load(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> Self {
         let folder = Some(model_dir.clone());
-        let engine = Engine::spawn(engine_config(config, model_dir, dylib)).map_err(|error| error.to_string());
+        let runtime = Runtime::init(&dylib).map_err(ServeError::from);
+        let engine = runtime.and_then(|runtime| EncoderService::spawn(&runtime, encoder_config(config, model_dir)));
+        let engine = engine.map_err(|error| error.to_string());
         if let Err(reason) = &engine {
             tracing::warn!(%reason, "no embedding model: judging, semantic search and answers are off");
         }
@@ -39,7 +42,7 @@ impl Models {
     }
 
     /// The engine, or an error that says how to get one.
-    pub fn engine(&self) -> ServiceResult<&EngineHandle> {
+    pub fn engine(&self) -> ServiceResult<&EncoderHandle> {
         let engine = self.engine.as_ref().map_err(|reason| {
             ServiceError::unavailable(
                 "no-model",
@@ -48,24 +51,29 @@ impl Models {
         })?;
         // Its thread lives as long as its handles do; a dead one must not look like a model.
         if engine.stopped().now_or_never().is_some() {
-            return Err(engine_error(&EngineError::Stopped));
+            return Err(engine_error(&ServeError::Stopped));
         }
         Ok(engine)
     }
 
     /// What is loaded.
-    pub fn info(&self) -> ServiceResult<ModelInfo> {
+    pub fn info(&self) -> ServiceResult<EncoderInfo> {
         Ok(self.engine()?.model().clone())
+    }
+
+    /// What runs it now.
+    pub fn provider(&self) -> ServiceResult<Provider> {
+        Ok(self.engine()?.provider())
     }
 
     /// Embeds texts for a caller who waits: a full queue is the caller's to retry.
     pub async fn embed(&self, texts: Vec<String>) -> ServiceResult<Vec<Embedding>> {
-        self.engine()?.embed(texts).await.map_err(|error| engine_error(&error))
+        Ok(self.embed_with_usage(texts).await?.0)
     }
 
     /// Embeds texts for a caller who is charged by tokens.
     pub async fn embed_with_usage(&self, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
-        self.engine()?.embed_with_usage(texts).await.map_err(|error| engine_error(&error))
+        self.engine()?.embed(texts).await.map_err(|error| engine_error(&error))
     }
 
     /// Embeds any number of texts in the background: people who wait come first.
@@ -74,12 +82,12 @@ impl Models {
     }
 }
 
-fn engine_config(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> EngineConfig {
+fn encoder_config(config: &InferenceConfig, model_dir: PathBuf) -> EncoderConfig {
     let base = match config.cuda_device() {
-        Some(id) => EngineConfig::new(model_dir, dylib).on_cuda(id),
-        None => EngineConfig::new(model_dir, dylib),
+        Some(id) => EncoderConfig::embedder(model_dir).on_cuda(id),
+        None => EncoderConfig::embedder(model_dir),
     };
-    EngineConfig {
+    EncoderConfig {
         threads: config.threads as usize,
         max_batch_tokens: if config.max_batch_tokens == 0 {
             base.max_batch_tokens
@@ -91,12 +99,12 @@ fn engine_config(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -
     }
 }
 
-fn engine_error(error: &EngineError) -> ServiceError {
+fn engine_error(error: &ServeError) -> ServiceError {
     match error {
-        EngineError::Overloaded { .. } => ServiceError::overloaded("model-busy", error.to_string()),
-        EngineError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
-        EngineError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
-        EngineError::NoTokens => ServiceError::unprocessable("empty-text", error.to_string()),
+        ServeError::Overloaded { .. } => ServiceError::overloaded("model-busy", error.to_string()),
+        ServeError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
+        ServeError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
+        ServeError::NoTokens => ServiceError::unprocessable("empty-text", error.to_string()),
         other => ServiceError::internal("model-failed", other.to_string()),
     }
 }

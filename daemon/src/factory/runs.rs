@@ -298,7 +298,7 @@ fn train_error(error: &TrainError) -> ServiceError {
         }
         TrainError::Data(_) | TrainError::Tokens(_) => ServiceError::unprocessable("bad-data", detail),
         TrainError::NotFinite { .. } => ServiceError::unprocessable("not-finite", detail),
-        TrainError::Base(_) | TrainError::Build(_) | TrainError::BadBase { .. } | TrainError::BaseAnswer { .. } => {
+        TrainError::Build(_) | TrainError::BadBase { .. } | TrainError::BaseAnswer { .. } => {
             ServiceError::unprocessable("bad-base", detail)
         }
         TrainError::Files { source, .. } => ServiceError::io("the run's files", source),

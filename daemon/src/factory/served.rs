@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use datanet_inference::encoder::{AdapterKey, EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use datanet_inference::generate::{GenerateConfig, GenerateHandle, GenerateService};
 use datanet_inference::graph::adapter::peft;
 use datanet_inference::graph::quantise::Precision;
 use datanet_inference::runtime::{Device, Provider};
-use datanet_inference::serve::{AdapterKey, EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use datanet_ledger::component::models::Model;
 use datanet_training::job::Job;
 use datanet_types::ModelId;
@@ -358,15 +358,15 @@ async fn read_adapter(folder: &std::path::Path) -> ServiceResult<Arc<datanet_inf
 }
 
 /// A failure of an encoder service.
-pub fn serve_error(error: &datanet_inference::serve::ServeError) -> ServiceError {
-    use datanet_inference::serve::ServeError;
+pub fn serve_error(error: &datanet_inference::encoder::ServeError) -> ServiceError {
+    use datanet_inference::encoder::ServeError;
     match error {
         error if error.is_overload() => ServiceError::overloaded("model-busy", error.to_string()),
         ServeError::TooManyTexts { .. } => ServiceError::too_large("too-many-texts", error.to_string()),
         ServeError::Adapter(_) | ServeError::Rank { .. } => {
             ServiceError::unprocessable("bad-adapter", error.to_string())
         }
-        ServeError::Text(_) => ServiceError::unprocessable("empty-text", error.to_string()),
+        ServeError::NoTokens => ServiceError::unprocessable("empty-text", error.to_string()),
         ServeError::NoHead => ServiceError::unprocessable("no-head", error.to_string()),
         ServeError::Stopped => ServiceError::unavailable("model-stopped", error.to_string()),
         other => ServiceError::internal("model-failed", other.to_string()),

@@ -1,6 +1,6 @@
 //! A node at a glance.
 
-use datanet_inference::engine::Device;
+use datanet_inference::runtime::Device;
 use datanet_types::{Address, NodeKey};
 
 use super::Core;
@@ -106,12 +106,12 @@ impl Core {
     }
 
     fn model_status(&self) -> ModelStatus {
-        match self.models.info() {
-            Ok(info) => ModelStatus {
+        match self.models.info().and_then(|info| Ok((info, self.models.provider()?))) {
+            Ok((info, running)) => ModelStatus {
                 id: Some(hex::encode(info.id)),
                 name: Some(info.name.clone()),
                 dimensions: Some(info.dimensions),
-                provider: provider(&info.provider),
+                provider: provider(&running),
             },
             Err(error) => ModelStatus { id: None, name: None, dimensions: None, provider: error.detail },
         }
@@ -134,7 +134,7 @@ impl Core {
 }
 
 /// What runs a model, and why that.
-fn provider(provider: &datanet_inference::engine::Provider) -> String {
+fn provider(provider: &datanet_inference::runtime::Provider) -> String {
     let running = device(provider.running);
     match &provider.fallback {
         Some(reason) => format!("{running}, because {} can't be used: {reason}", device(provider.requested)),

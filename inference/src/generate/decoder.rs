@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::cache::{Cache, CacheShape};
 use super::{ChatTemplate, GenerateConfig, GenerateError};
-use crate::engine::tokenize::TextTokenizer;
+use crate::encoder::tokenize::TextTokenizer;
+use crate::encoder::{AdaptedSession, Loaded, ServeError};
 use crate::graph::build::decoder::{LOGITS, POSITION_IDS, past, present};
 use crate::graph::build::{ATTENTION_MASK, BuildError, DecoderForm, INPUT_IDS, ModelFolder, Storage};
 use crate::onnx::{DataType, Dim, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::runtime::{Runtime, SessionConfig, Tensor};
-use crate::serve::{AdaptedSession, Loaded, ServeError};
 
 /// What is being served.
 #[derive(Clone, Debug, PartialEq, Eq)]

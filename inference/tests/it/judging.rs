@@ -9,7 +9,8 @@ use std::path::Path;
 use datanet_data::Embedding;
 use datanet_data::corpus::{Limits, Record, read_records};
 use datanet_data::judge::{DuplicateIndex, JudgeInput, Judgement, judge};
-use datanet_inference::engine::{Engine, EngineConfig, EngineHandle, Locations};
+use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderService};
+use datanet_inference::runtime::{Locations, Runtime};
 use datanet_types::id::ContributionId;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
@@ -32,8 +33,9 @@ fn read(path: &Path) -> Vec<Record> {
         .collect()
 }
 
-async fn embedded(engine: &EngineHandle, records: Vec<Record>) -> Batch {
-    let embeddings = engine.embed(records.iter().map(|record| record.text().to_owned()).collect()).await.unwrap();
+async fn embedded(encoder: &EncoderHandle, records: Vec<Record>) -> Batch {
+    let texts: Vec<String> = records.iter().map(|record| record.text().to_owned()).collect();
+    let embeddings = encoder.embed_all(texts).await.unwrap();
     ((0..).zip(records).collect(), embeddings)
 }
 
@@ -59,8 +61,9 @@ fn edited(text: &str) -> String {
 async fn judging_real_data() {
     let Ok(folder) = std::env::var("DATANET_JUDGE_DATA") else { return };
     let places = Locations::from_env().unwrap();
-    let engine = Engine::spawn(EngineConfig::new(places.model, places.dylib)).unwrap();
-    let holdout = embedded(&engine, read(&Path::new(&folder).join("holdout.jsonl"))).await;
+    let runtime = Runtime::init(&places.dylib).unwrap();
+    let encoder = EncoderService::spawn(&runtime, EncoderConfig::embedder(places.model)).unwrap();
+    let holdout = embedded(&encoder, read(&Path::new(&folder).join("holdout.jsonl"))).await;
     let labels: Vec<String> = holdout.0.iter().filter_map(|(_, record)| record.label().map(str::to_owned)).collect();
     let labels: Vec<String> = labels.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -69,7 +72,7 @@ async fn judging_real_data() {
     let mut corpus = DuplicateIndex::new();
     let mut random_z = Vec::new();
     for (number, file) in files.iter().enumerate() {
-        let honest = embedded(&engine, read(file)).await;
+        let honest = embedded(&encoder, read(file)).await;
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         let print = |kind: &str, judgement: &Judgement| {
             let z = judgement.report.labels.and_then(|labels| labels.z).unwrap_or_default();
@@ -108,7 +111,7 @@ async fn judging_real_data() {
         }
         let copies =
             honest.0.iter().map(|(_, r)| changed(r, &edited(r.text()), r.label().unwrap_or_default())).collect();
-        print("edited", &judged(&embedded(&engine, copies).await, &corpus));
+        print("edited", &judged(&embedded(&encoder, copies).await, &corpus));
         println!("{:20} judged in {elapsed:?}, {} accepted before", "", judgement.report.counts.corpus);
     }
     let n = random_z.len() as f64;

@@ -8,7 +8,7 @@ use datanet_inference::graph::build::encoder::SENTENCE_EMBEDDING;
 use datanet_inference::graph::build::{ATTENTION_MASK, INPUT_IDS, ModelFolder, Storage};
 use datanet_inference::onnx::ModelProto;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig, Tensor};
-use datanet_inference::serve::{EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
+use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use tokenizers::Tokenizer;
 
 use crate::data::Dataset;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datanet_inference::engine::folder_id;
+use datanet_inference::encoder::folder_id;
 use datanet_inference::graph::build::LlamaConfig;
 
 use super::course::{Course, Gradient};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::ServeError;
-use crate::engine::batch::BatchLimits;
+use super::batch::BatchLimits;
 use crate::graph::quantise::Precision;
 use crate::runtime::Device;
 
@@ -28,13 +28,16 @@ pub enum EncoderSource {
 pub struct EncoderConfig {
     /// The model.
     pub source: EncoderSource,
+    /// Whether vectors leave the graph at unit length, as embeddings that are compared, instead of as the means that
+    /// heads classify.
+    pub unit: bool,
     /// The numbers that products with the base's weights are computed in.
     pub precision: Precision,
     /// Where to run.
     pub device: Device,
-    /// Threads inside one operator; 0 is the number of cores, at most 2.
+    /// Threads inside one operator; 0 is the number of cores, at most 2, since nodes often share a machine.
     pub threads: usize,
-    /// Most tokens in one batch, padding included.
+    /// Most tokens in one batch, padding included; it bounds the memory for activations.
     pub max_batch_tokens: usize,
     /// Most texts in one batch.
     pub max_batch_texts: usize,
@@ -42,7 +45,9 @@ pub struct EncoderConfig {
     pub queue_depth: usize,
     /// Tokens of a text that are read; the rest is cut off.
     pub max_text_tokens: usize,
-    /// Texts are padded to a multiple of this many tokens.
+    /// Texts are padded to a multiple of this many tokens: a larger step means fuller batches and more padding. On a
+    /// processor 4 to 8 was fastest for texts of mixed lengths; a GPU wants more. Vectors under different steps agree
+    /// within the tolerance for other machines only.
     pub length_step: usize,
     /// Modules that get adapter slots at once (see [`crate::graph::adapt::AdaptSpec`]). Modules of adapters loaded later
     /// are added when the first such adapter comes, which takes as long as loading the model.
@@ -59,6 +64,7 @@ impl EncoderConfig {
     pub fn new(source: EncoderSource) -> Self {
         Self {
             source,
+            unit: false,
             precision: Precision::Float,
             device: Device::Cpu,
             threads: 0,
@@ -71,6 +77,13 @@ impl EncoderConfig {
             bank_slots: 64,
             max_adapters: 1_024,
         }
+    }
+
+    /// The defaults for the embeddings that a node indexes and judges by, on the processor: unit vectors, in batches that
+    /// keep the memory for activations small. On a processor larger ones gain little.
+    pub fn embedder(folder: impl Into<PathBuf>) -> Self {
+        let source = EncoderSource::Folder(folder.into());
+        Self { unit: true, max_batch_tokens: 1_024, max_batch_texts: 32, ..Self::new(source) }
     }
 
     /// The same on a GPU, with batches of a size that keeps one busy.

@@ -223,7 +223,7 @@ fn write_transposed(to: &mut [f32], from: &[f32], [rows, columns]: [usize; 2], s
 mod tests {
     use super::super::testing::adapter;
     use super::*;
-    use crate::engine::Locations;
+    use crate::runtime::Locations;
     use crate::runtime::Runtime;
 
     fn module() -> LoraSlot {

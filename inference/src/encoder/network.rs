@@ -1,14 +1,17 @@
 //! The model as a function from token ids and adapters to vectors.
 
+use super::padding::Padding;
 use super::source::{Opened, Reading};
+use super::tokenize::TextTokenizer;
 use super::{AdaptedSession, EncoderConfig, Loaded, ServeError};
-use crate::engine::padding::Padding;
-use crate::engine::tokenize::TextTokenizer;
 use crate::runtime::{Runtime, SessionConfig, Tensor};
 
 /// What is being served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderInfo {
+    /// BLAKE3 over a domain tag and the hashes of the model's files: whether nodes serve the same model; see
+    /// [`super::folder_id`].
+    pub id: [u8; 32],
     /// Name of the folder or file.
     pub name: String,
     /// Numbers in a vector, or classes of a model that is a classifier.
@@ -23,7 +26,7 @@ pub struct EncoderInfo {
 pub(super) struct Network {
     pub(super) session: AdaptedSession,
     pub(super) padding: Padding,
-    reading: Reading,
+    pub(super) reading: Reading,
     dimensions: usize,
 }
 
@@ -37,7 +40,7 @@ impl Network {
         opened: Opened,
         config: &EncoderConfig,
     ) -> Result<(Self, TextTokenizer, EncoderInfo), ServeError> {
-        let Opened { graph, tokenizer, weights, reading, name, max_tokens, mut labels } = opened;
+        let Opened { id, graph, tokenizer, weights, reading, name, max_tokens, mut labels } = opened;
         let session = SessionConfig { device: config.device, threads: config.threads, weights };
         let session =
             AdaptedSession::load(runtime, graph, config.precision, session, &config.targets, config.bank_slots)?;
@@ -53,7 +56,7 @@ impl Network {
             let what = format!("it has {} classes where {} labels are given", network.dimensions, labels.len());
             return Err(ServeError::Onnx(what));
         }
-        let info = EncoderInfo { name, dimensions: network.dimensions, max_tokens, labels };
+        let info = EncoderInfo { id, name, dimensions: network.dimensions, max_tokens, labels };
         Ok((network, tokenizer, info))
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
+use super::batch::{BatchLimits, Queued, Waiting};
 use super::network::Network;
 use super::{Loaded, ServeError};
-use crate::engine::batch::{BatchLimits, Queued, Waiting};
 use crate::graph::adapter::Adapter;
 
 /// What the handles ask for.
@@ -23,6 +23,8 @@ pub(super) enum EncoderCmd {
 pub(super) struct Job {
     pub(super) ids: Vec<u32>,
     pub(super) adapter: Option<Arc<Loaded>>,
+    /// Whether somebody waits for it now.
+    pub(super) urgent: bool,
     pub(super) reply: oneshot::Sender<Result<Vec<f32>, ServeError>>,
     /// Its place in the queue, given back once answered.
     pub(super) _room: OwnedSemaphorePermit,
@@ -34,7 +36,7 @@ impl Queued for Job {
     }
 
     fn urgent(&self) -> bool {
-        true
+        self.urgent
     }
 
     fn abandoned(&self) -> bool {

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use datanet_data::Embedding;
 use prost::Message;
 
 use super::network::Network;
 use super::testing::{adapter, numbers, slots};
 use super::*;
-use crate::engine::{Embedding, Engine, EngineConfig, Locations, SAME_MACHINE_TOLERANCE};
 use crate::graph::GraphBuilder;
 use crate::graph::adapt::LoraSlot;
 use crate::graph::adapter::{Adapter, DenseTensor};
 use crate::graph::build::{ModelFolder, Storage};
 use crate::graph::quantise::Precision;
 use crate::onnx::{DataType, Dim, TensorProto};
-use crate::runtime::Device;
+use crate::runtime::{Device, Locations, RuntimeError};
 
 const HIDDEN: usize = 384;
 
@@ -82,12 +82,12 @@ async fn one(service: &EncoderHandle, text: &str, adapter: Option<AdapterKey>) -
 }
 
 #[tokio::test]
-async fn the_base_model_gives_the_engines_vectors() {
-    let (Some(service), Some((locations, _))) = (service(), installed()) else { return };
-    let engine = Engine::spawn(EngineConfig::new(locations.model, locations.dylib)).unwrap();
+async fn means_at_unit_length_are_the_unit_vectors_of_the_graph() {
+    let (Some(service), Some((locations, runtime))) = (service(), installed()) else { return };
+    let embedder = EncoderService::spawn(&runtime, EncoderConfig::embedder(locations.model)).unwrap();
     let texts: Vec<String> = (0..20).map(text).collect();
     let (ours, usage) = service.embed(EncodeRequest { texts: texts.clone(), adapter: None }).await.unwrap();
-    let (theirs, expected) = engine.embed_with_usage(texts).await.unwrap();
+    let (theirs, expected) = embedder.embed(texts).await.unwrap();
     assert_eq!(usage, expected);
     for (a, b) in ours.iter().zip(&theirs) {
         assert!(a.max_difference(b) <= SAME_MACHINE_TOLERANCE, "{}", a.max_difference(b));
@@ -203,6 +203,17 @@ async fn a_classifier_says_its_labels_logits_and_probabilities() {
     assert!((said.answers[0].probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6);
     assert!(said.answers[0].logits.iter().zip(&expected.logits).all(|(a, b)| (a - b).abs() < 1e-4));
     assert!(matches!(service.classify(request("x", None)).await, Err(ServeError::NoHead)));
+}
+
+#[tokio::test]
+async fn unit_vectors_are_not_for_heads() {
+    let Some((locations, runtime)) = installed() else { return };
+    let embedder = EncoderService::spawn(&runtime, EncoderConfig::embedder(locations.model)).unwrap();
+    let refused = embedder.load_adapter(key(8, 1), Arc::new(classifier(1, 2)), Vec::new()).await;
+    assert!(matches!(refused, Err(ServeError::Head(_))), "{refused:?}");
+    embedder.load_adapter(key(8, 2), random(4, 1), Vec::new()).await.unwrap();
+    let (vectors, _) = embedder.embed(request("words", Some(key(8, 2)))).await.unwrap();
+    assert!((vectors[0].dot(&vectors[0]) - 1.0).abs() < 1e-4);
 }
 
 #[tokio::test]

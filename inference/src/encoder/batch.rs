@@ -2,10 +2,6 @@
 
 use std::collections::VecDeque;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-
-use super::{Embedding, EngineConfig, EngineError};
-
 /// An entry of a queue.
 pub(crate) trait Queued {
     /// Tokens of its text.
@@ -19,42 +15,11 @@ pub(crate) trait Queued {
 /// Every so many batches the background goes first, so that steady requests cannot starve it.
 const BACKGROUND_EVERY: u64 = 4;
 
-/// One text on its way.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) ids: Vec<u32>,
-    /// Whether somebody waits for it now.
-    pub(super) urgent: bool,
-    pub(super) reply: oneshot::Sender<Result<Embedding, EngineError>>,
-    /// Its place in the queue, given back once answered.
-    pub(super) _room: OwnedSemaphorePermit,
-}
-
-impl Queued for Job {
-    fn tokens(&self) -> usize {
-        self.ids.len()
-    }
-
-    fn urgent(&self) -> bool {
-        self.urgent
-    }
-
-    fn abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-}
-
 /// Bounds of one batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchLimits {
     pub(crate) tokens: usize,
     pub(crate) texts: usize,
-}
-
-impl From<&EngineConfig> for BatchLimits {
-    fn from(config: &EngineConfig) -> Self {
-        Self { tokens: config.max_batch_tokens, texts: config.max_batch_texts }
-    }
 }
 
 /// The texts that wait, oldest first.
@@ -123,23 +88,41 @@ fn take_matching<J>(queue: &mut VecDeque<J>, room: usize, batch: &mut Vec<J>, mu
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
-    use tokio::sync::Semaphore;
+    use tokio::sync::oneshot;
 
     use super::*;
 
-    type Reply = oneshot::Receiver<Result<Embedding, EngineError>>;
+    type Reply = oneshot::Receiver<()>;
+
+    /// A text of so many tokens.
+    struct Job {
+        length: usize,
+        urgent: bool,
+        reply: oneshot::Sender<()>,
+    }
+
+    impl Queued for Job {
+        fn tokens(&self) -> usize {
+            self.length
+        }
+
+        fn urgent(&self) -> bool {
+            self.urgent
+        }
+
+        fn abandoned(&self) -> bool {
+            self.reply.is_closed()
+        }
+    }
 
     fn job(length: usize, urgent: bool) -> (Job, Reply) {
         let (reply, receiver) = oneshot::channel();
-        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        (Job { ids: vec![0; length], urgent, reply, _room: room }, receiver)
+        (Job { length, urgent, reply }, receiver)
     }
 
     fn lengths(batch: &[Job]) -> Vec<usize> {
-        batch.iter().map(|job| job.ids.len()).collect()
+        batch.iter().map(|job| job.length).collect()
     }
 
     const LIMITS: BatchLimits = BatchLimits { tokens: 20, texts: 3 };

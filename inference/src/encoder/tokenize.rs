@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use tokenizers::{PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
-use super::EngineError;
+use super::ServeError;
 
 /// Far above any real `tokenizer.json`.
 const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
@@ -26,28 +26,26 @@ pub(crate) struct TextTokenizer {
 
 impl TextTokenizer {
     /// Reads a `tokenizer.json`; its own truncation and padding are replaced. Every id must be below `vocabulary`.
-    pub(crate) fn read(path: &Path, max_tokens: usize, vocabulary: usize) -> Result<Self, EngineError> {
-        let fail = |error: std::io::Error| EngineError::Tokenizer(format!("{}: {error}", path.display()));
+    pub(crate) fn read(path: &Path, max_tokens: usize, vocabulary: usize) -> Result<Self, ServeError> {
+        let fail = |error: std::io::Error| ServeError::Tokenizer(format!("{}: {error}", path.display()));
         let bytes = std::fs::metadata(path).map_err(fail)?.len();
         if bytes > MAX_TOKENIZER_BYTES {
-            return Err(EngineError::Tokenizer(format!("it has {bytes} bytes, more than {MAX_TOKENIZER_BYTES}")));
+            return Err(ServeError::Tokenizer(format!("it has {bytes} bytes, more than {MAX_TOKENIZER_BYTES}")));
         }
         Self::parse(&std::fs::read(path).map_err(fail)?, max_tokens, vocabulary)
     }
 
-    fn parse(json: &[u8], max_tokens: usize, vocabulary: usize) -> Result<Self, EngineError> {
-        let fail = |error: tokenizers::Error| EngineError::Tokenizer(error.to_string());
+    fn parse(json: &[u8], max_tokens: usize, vocabulary: usize) -> Result<Self, ServeError> {
+        let fail = |error: tokenizers::Error| ServeError::Tokenizer(error.to_string());
         let mut inner = Tokenizer::from_bytes(json).map_err(fail)?;
         let highest = inner.get_vocab(true).into_values().max().unwrap_or(0);
         if highest as usize >= vocabulary {
-            return Err(EngineError::Tokenizer(format!(
-                "it knows token {highest}, the model only {vocabulary} tokens"
-            )));
+            return Err(ServeError::Tokenizer(format!("it knows token {highest}, the model only {vocabulary} tokens")));
         }
         // The crate subtracts the special tokens from the limit without a check.
         let special = inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if max_tokens <= special {
-            return Err(EngineError::Config(format!(
+            return Err(ServeError::Config(format!(
                 "max_text_tokens is {max_tokens}; set it above the {special} special tokens that every text gets"
             )));
         }
@@ -63,7 +61,7 @@ impl TextTokenizer {
     }
 
     /// The token ids of each text, special tokens included.
-    pub(crate) fn encode_all(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, EngineError> {
+    pub(crate) fn encode_all(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, ServeError> {
         if texts.len() < MIN_PARALLEL_TEXTS {
             return texts.iter().map(|text| self.encode(text)).collect();
         }
@@ -76,11 +74,11 @@ impl TextTokenizer {
     }
 
     /// The token ids of one text, special tokens included.
-    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, ServeError> {
         let text = &text[..text.floor_char_boundary(self.max_tokens * MAX_BYTES_PER_TOKEN)];
-        let encoding = self.inner.encode_fast(text, true).map_err(|error| EngineError::Inference(error.to_string()))?;
+        let encoding = self.inner.encode_fast(text, true).map_err(|error| ServeError::Output(error.to_string()))?;
         if encoding.is_empty() {
-            return Err(EngineError::NoTokens);
+            return Err(ServeError::NoTokens);
         }
         Ok(encoding.get_ids().to_vec())
     }
@@ -106,13 +104,13 @@ mod tests {
     #[test]
     fn a_text_without_tokens_is_an_error_of_its_own() {
         let tokenizer = TextTokenizer::parse(WORDS.as_bytes(), 3, 3).unwrap();
-        assert!(matches!(tokenizer.encode_all(&[String::new()]), Err(EngineError::NoTokens)));
+        assert!(matches!(tokenizer.encode_all(&[String::new()]), Err(ServeError::NoTokens)));
     }
 
     #[test]
     fn a_vocabulary_larger_than_the_models_is_refused() {
         let error = TextTokenizer::parse(WORDS.as_bytes(), 3, 2).unwrap_err();
-        assert!(matches!(error, EngineError::Tokenizer(_)), "{error}");
+        assert!(matches!(error, ServeError::Tokenizer(_)), "{error}");
     }
 
     proptest! {

@@ -1,14 +1,18 @@
-//! The engine with the real library and the real model, and with hostile folders.
+//! Embeddings with the real library and the real model, with one so small that its numbers are written here, and with
+//! hostile folders.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
+use datanet_data::Embedding;
 use prost::Message;
 use serde::Deserialize;
 
-use super::locate::{Locations, MODEL_FILES};
+use super::network::Network;
 use super::*;
 use crate::graph::build::{ModelFolder, Storage};
+use crate::runtime::locate::{Locations, MODEL_FILES};
+use crate::runtime::{Device, Runtime};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -35,14 +39,26 @@ fn installed() -> Option<Locations> {
     }
 }
 
-fn config() -> Option<EngineConfig> {
-    installed().map(|locations| EngineConfig::new(locations.model, locations.dylib))
+fn config() -> Option<EncoderConfig> {
+    installed().map(|locations| EncoderConfig::embedder(locations.model))
 }
 
-/// One engine for all tests that need no settings of their own.
-fn engine() -> Option<EngineHandle> {
-    static ENGINE: OnceLock<Option<EngineHandle>> = OnceLock::new();
-    ENGINE.get_or_init(|| config().map(|config| Engine::spawn(config).unwrap())).clone()
+fn spawn(config: EncoderConfig) -> Result<EncoderHandle, ServeError> {
+    EncoderService::spawn(&Runtime::init(&installed().unwrap().dylib).unwrap(), config)
+}
+
+/// One embedder for all tests that need no settings of their own.
+fn embedder() -> Option<EncoderHandle> {
+    static EMBEDDER: OnceLock<Option<EncoderHandle>> = OnceLock::new();
+    EMBEDDER.get_or_init(|| config().map(|config| spawn(config).unwrap())).clone()
+}
+
+async fn embed(embedder: &EncoderHandle, texts: Vec<String>) -> Vec<Embedding> {
+    embedder.embed(texts).await.unwrap().0
+}
+
+async fn embed_one(embedder: &EncoderHandle, text: &str) -> Embedding {
+    embed(embedder, vec![text.to_owned()]).await.remove(0)
 }
 
 /// Texts of all lengths, no two alike.
@@ -55,9 +71,9 @@ fn texts(count: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn vectors_match_the_reference() {
-    let Some(engine) = engine() else { return };
+    let Some(embedder) = embedder() else { return };
     for reference in references() {
-        let vector = engine.embed_one(reference.text.clone()).await.unwrap();
+        let vector = embed_one(&embedder, &reference.text).await;
         let expected = Embedding::from_unit(reference.embedding).unwrap();
         assert!(vector.dot(&expected) >= 0.9999, "{}: {}", reference.text, vector.dot(&expected));
         assert!(vector.max_difference(&expected) < 1e-5, "{}", vector.max_difference(&expected));
@@ -66,8 +82,8 @@ async fn vectors_match_the_reference() {
 
 #[test]
 fn token_ids_match_the_reference() {
-    let Some(config) = config() else { return };
-    let tokenizer = tokenize::TextTokenizer::read(&config.model_dir.join("tokenizer.json"), 256, 30_522).unwrap();
+    let Some(locations) = installed() else { return };
+    let tokenizer = tokenize::TextTokenizer::read(&locations.model.join("tokenizer.json"), 256, 30_522).unwrap();
     for reference in references() {
         assert_eq!(tokenizer.encode_all(std::slice::from_ref(&reference.text)).unwrap(), [reference.ids]);
     }
@@ -77,13 +93,13 @@ fn token_ids_match_the_reference() {
 async fn a_vector_does_not_depend_on_its_neighbours() {
     // An engine of its own: with the common one, other tests' texts would be the neighbours.
     let Some(config) = config() else { return };
-    let engine = Engine::spawn(config).unwrap();
+    let embedder = spawn(config).unwrap();
     let texts = texts(300);
-    let together = engine.embed(texts.clone()).await.unwrap();
+    let together = embed(&embedder, texts.clone()).await;
     let mut worst = 0.0f32;
     for (index, text) in texts.iter().enumerate().step_by(7) {
-        let alone = engine.embed_one(text.clone()).await.unwrap();
-        assert_eq!(alone, engine.embed_one(text.clone()).await.unwrap(), "the same batch gives the same bytes");
+        let alone = embed_one(&embedder, text).await;
+        assert_eq!(alone, embed_one(&embedder, text).await, "the same batch gives the same bytes");
         worst = worst.max(alone.max_difference(&together[index]));
     }
     eprintln!("largest difference between alone and among 300: {worst:e}");
@@ -92,33 +108,33 @@ async fn a_vector_does_not_depend_on_its_neighbours() {
 
 #[tokio::test]
 async fn padding_and_threads_change_a_vector_by_less_than_the_tolerance_elsewhere() {
-    let (Some(engine), Some(config)) = (engine(), config()) else { return };
-    let other = Engine::spawn(EngineConfig { threads: 1, length_step: 16, ..config }).unwrap();
+    let (Some(embedder), Some(config)) = (embedder(), config()) else { return };
+    let other = spawn(EncoderConfig { threads: 1, length_step: 16, ..config }).unwrap();
     let texts = texts(100);
-    let (ours, theirs) = (engine.embed(texts.clone()).await.unwrap(), other.embed(texts).await.unwrap());
+    let (ours, theirs) = (embed(&embedder, texts.clone()).await, embed(&other, texts).await);
     let worst = ours.iter().zip(&theirs).map(|(a, b)| a.max_difference(b)).fold(0.0, f32::max);
     eprintln!("largest difference between padded and unpadded, one thread and two: {worst:e}");
     assert!(ours.iter().zip(&theirs).all(|(a, b)| a.dot(b) >= MIN_COSINE_ELSEWHERE));
-    assert_eq!(engine.model().id, other.model().id);
+    assert_eq!(embedder.model().id, other.model().id);
 }
 
 #[tokio::test]
 async fn empty_and_endless_texts_have_vectors() {
-    let Some(engine) = engine() else { return };
-    let (vectors, usage) = engine.embed_with_usage(vec![String::new()]).await.unwrap();
+    let Some(embedder) = embedder() else { return };
+    let (vectors, usage) = embedder.embed(vec![String::new()]).await.unwrap();
     assert_eq!((vectors[0].dimensions(), usage.tokens), (384, 2));
-    let (_, usage) = engine.embed_with_usage(vec!["word ".repeat(10_000)]).await.unwrap();
+    let (_, usage) = embedder.embed(vec!["word ".repeat(10_000)]).await.unwrap();
     assert_eq!(usage.tokens, 256);
-    let (vectors, usage) = engine.embed_with_usage(Vec::new()).await.unwrap();
+    let (vectors, usage) = embedder.embed(Vec::<String>::new()).await.unwrap();
     assert_eq!((vectors.len(), usage.tokens), (0, 0));
 }
 
 #[tokio::test]
 async fn a_thousand_texts_at_once_come_back_in_order() {
-    let Some(engine) = engine() else { return };
+    let Some(embedder) = embedder() else { return };
     let texts: Vec<String> = (0..1_000).map(|i| format!("text number {i}")).collect();
-    let vectors = engine.embed(texts.clone()).await.unwrap();
-    let background = engine.embed_all(texts[..300].to_vec()).await.unwrap();
+    let vectors = embed(&embedder, texts.clone()).await;
+    let background = embedder.embed_all(texts[..300].to_vec()).await.unwrap();
     assert_eq!(vectors.len(), 1_000);
     for index in [0, 1, 255, 256, 299] {
         assert!(vectors[index].max_difference(&background[index]) <= SAME_MACHINE_TOLERANCE);
@@ -129,24 +145,24 @@ async fn a_thousand_texts_at_once_come_back_in_order() {
 #[tokio::test]
 async fn a_full_queue_says_so_and_a_call_over_its_size_is_refused() {
     let Some(config) = config() else { return };
-    let engine = Engine::spawn(EngineConfig { queue_depth: 8, ..config }).unwrap();
-    let too_many = engine.embed(texts(9)).await;
-    assert!(matches!(too_many, Err(EngineError::TooManyTexts { texts: 9, limit: 8 })));
+    let embedder = spawn(EncoderConfig { queue_depth: 8, ..config }).unwrap();
+    let too_many = embedder.embed(texts(9)).await;
+    assert!(matches!(too_many, Err(ServeError::TooManyTexts { texts: 9, limit: 8 })));
     let long = vec!["word ".repeat(300); 8];
-    let (full, refused) = tokio::join!(biased; engine.embed(long), engine.embed(texts(1)));
-    assert_eq!(full.unwrap().len(), 8);
-    assert!(matches!(refused, Err(EngineError::Overloaded { limit: 8 })), "{refused:?}");
+    let (full, refused) = tokio::join!(biased; embedder.embed(long), embedder.embed(texts(1)));
+    assert_eq!(full.unwrap().0.len(), 8);
+    assert!(matches!(refused, Err(ServeError::Overloaded { limit: 8 })), "{refused:?}");
     // The background has room of its own, and waits for it.
-    assert_eq!(engine.embed_all(texts(40)).await.unwrap().len(), 40);
+    assert_eq!(embedder.embed_all(texts(40)).await.unwrap().len(), 40);
 }
 
 #[tokio::test]
 async fn a_caller_that_left_frees_the_queue() {
     let Some(config) = config() else { return };
-    let engine = Engine::spawn(EngineConfig { queue_depth: 64, ..config }).unwrap();
+    let embedder = spawn(EncoderConfig { queue_depth: 64, ..config }).unwrap();
     let long = vec![vec![101u32; 256]; 32];
-    let (staying, leaving) = (engine.submit_ids(long.clone()).unwrap(), engine.submit_ids(long).unwrap());
-    assert!(matches!(engine.embed(texts(1)).await, Err(EngineError::Overloaded { .. })));
+    let (staying, leaving) = (embedder.submit_ids(long.clone()).unwrap(), embedder.submit_ids(long).unwrap());
+    assert!(matches!(embedder.embed(texts(1)).await, Err(ServeError::Overloaded { .. })));
     let start = std::time::Instant::now();
     drop(leaving);
     for reply in staying {
@@ -154,8 +170,8 @@ async fn a_caller_that_left_frees_the_queue() {
     }
     let half = start.elapsed();
     // The places of those who left are given back at the next batch at the latest, without running them.
-    while let Err(error) = engine.embed(texts(40)).await {
-        assert!(matches!(error, EngineError::Overloaded { .. }), "{error}");
+    while let Err(error) = embedder.embed(texts(40)).await {
+        assert!(matches!(error, ServeError::Overloaded { .. }), "{error}");
         tokio::task::yield_now().await;
     }
     assert!(start.elapsed() < 2 * half, "{half:?}, then {:?}", start.elapsed());
@@ -163,24 +179,24 @@ async fn a_caller_that_left_frees_the_queue() {
 
 #[tokio::test]
 async fn a_poisoned_text_fails_alone() {
-    let Some(engine) = engine() else { return };
+    let Some(embedder) = embedder() else { return };
     let good = vec![101u32, 7592, 102];
     let poisoned = vec![101u32, 4_000_000, 102];
-    let replies = engine.submit_ids(vec![good.clone(), poisoned, good]).unwrap();
+    let replies = embedder.submit_ids(vec![good.clone(), poisoned, good]).unwrap();
     let mut results = Vec::new();
     for reply in replies {
         results.push(reply.await.unwrap());
     }
     assert!(results[0].is_ok() && results[2].is_ok());
-    assert!(matches!(results[1], Err(EngineError::Inference(_))));
+    assert!(matches!(results[1], Err(ServeError::Runtime(_) | ServeError::Output(_))));
 }
 
 #[tokio::test]
 async fn the_last_handle_ends_the_thread_after_what_is_queued() {
     let Some(config) = config() else { return };
-    let engine = Engine::spawn(config).unwrap();
-    let replies = engine.submit_ids(vec![vec![101, 102]; 100]).unwrap();
-    engine.shutdown().await;
+    let embedder = spawn(config).unwrap();
+    let replies = embedder.submit_ids(vec![vec![101, 102]; 100]).unwrap();
+    embedder.shutdown().await;
     for reply in replies {
         assert!(reply.await.unwrap().is_ok());
     }
@@ -189,25 +205,27 @@ async fn the_last_handle_ends_the_thread_after_what_is_queued() {
 #[tokio::test]
 async fn a_missing_gpu_falls_back_visibly() {
     let Some(config) = config() else { return };
-    let engine = Engine::spawn(EngineConfig { device: Device::Cuda { id: 0 }, ..config }).unwrap();
-    let provider = &engine.model().provider;
+    let embedder = spawn(EncoderConfig { device: Device::Cuda { id: 0 }, ..config }).unwrap();
+    let provider = embedder.provider();
     assert_eq!(provider.requested, Device::Cuda { id: 0 });
     // On a machine with a GPU and its library there is nothing to fall back from.
     assert_eq!(provider.running == Device::Cpu, provider.fallback.is_some(), "{provider:?}");
-    assert!(engine.embed_one("still works").await.is_ok());
+    embed_one(&embedder, "still works").await;
 }
 
 #[test]
 fn the_self_contained_graph_gives_the_same_vectors() {
     let Some(config) = config() else { return };
-    let runtime = Runtime::init(&config.dylib).unwrap();
-    let folder = ModelFolder::open(&config.model_dir).unwrap();
+    let locations = installed().unwrap();
+    let runtime = Runtime::init(&locations.dylib).unwrap();
+    let folder = ModelFolder::open(&locations.model).unwrap();
     let mut vectors = Vec::new();
     for storage in [Storage::Mapped, Storage::Inline] {
-        let graph = folder.encoder(storage).unwrap();
-        assert_eq!(graph.encoded_len() > 80_000_000, storage == Storage::Inline);
-        let (mut encoder, _) = session::Encoder::load(&runtime, &config, graph, folder.weights_folder(), 384).unwrap();
-        vectors.push(encoder.run(&[&[101, 7592, 102]]).unwrap().remove(0).unwrap());
+        let mut opened = source::open(&config).unwrap();
+        opened.graph = folder.encoder(storage).unwrap();
+        assert_eq!(opened.graph.encoded_len() > 80_000_000, storage == Storage::Inline);
+        let (mut network, ..) = Network::load(&runtime, opened, &config).unwrap();
+        vectors.push(network.run(&[&[101, 7592, 102]], &[None]).unwrap().remove(0).unwrap());
     }
     assert_eq!(vectors[0], vectors[1]);
 }
@@ -280,8 +298,7 @@ fn write_tiny(folder: &Path, dtype: safetensors::Dtype, prefix: &str) {
 async fn tiny_vectors(dtype: safetensors::Dtype, prefix: &str, texts: Vec<String>) -> Vec<Embedding> {
     let folder = tempfile::tempdir().unwrap();
     write_tiny(folder.path(), dtype, prefix);
-    let engine = Engine::spawn(EngineConfig::new(folder.path(), config().unwrap().dylib)).unwrap();
-    engine.embed(texts).await.unwrap()
+    embed(&spawn(EncoderConfig::embedder(folder.path())).unwrap(), texts).await
 }
 
 #[tokio::test]
@@ -311,11 +328,11 @@ const GOLDEN_TOLERANCE: f32 = 2e-6;
 
 #[tokio::test]
 async fn embeddings_are_what_they_were() {
-    let Some(engine) = engine() else { return };
+    let Some(embedder) = embedder() else { return };
     // One by one, so that no batch depends on what else is asked.
     let mut minilm = Vec::new();
     for text in texts(24) {
-        minilm.push(engine.embed_one(text).await.unwrap());
+        minilm.push(embed_one(&embedder, &text).await);
     }
     let tiny = tiny_vectors(safetensors::Dtype::F32, "", texts(24)).await;
     let mut bits = blake3::Hasher::new();
@@ -340,29 +357,28 @@ async fn embeddings_are_what_they_were() {
 
 #[test]
 fn a_damaged_model_folder_is_a_clear_error() {
-    let Some(config) = config() else { return };
+    let Some(Locations { model, .. }) = installed() else { return };
     for damaged in MODEL_FILES {
         let folder = tempfile::tempdir().unwrap();
         for file in MODEL_FILES {
-            copy_or_truncate(&config.model_dir.join(file), &folder.path().join(file), file == damaged);
+            copy_or_truncate(&model.join(file), &folder.path().join(file), file == damaged);
         }
-        let error = Engine::spawn(EngineConfig { model_dir: folder.path().to_owned(), ..config.clone() }).unwrap_err();
-        assert!(error.is_fatal(), "{damaged}: {error}");
+        assert!(spawn(EncoderConfig::embedder(folder.path())).is_err(), "{damaged}");
         std::fs::remove_file(folder.path().join(damaged)).unwrap();
-        let error = Engine::spawn(EngineConfig { model_dir: folder.path().to_owned(), ..config.clone() }).unwrap_err();
+        let error = spawn(EncoderConfig::embedder(folder.path())).unwrap_err();
         assert!(error.to_string().contains(damaged), "{damaged}: {error}");
     }
 }
 
 #[test]
 fn a_folder_of_links_is_served_and_is_the_same_model() {
-    let (Some(engine), Some(config)) = (engine(), config()) else { return };
+    let (Some(embedder), Some(Locations { model, .. })) = (embedder(), installed()) else { return };
     let folder = tempfile::tempdir().unwrap();
     for file in MODEL_FILES {
-        copy_or_truncate(&config.model_dir.join(file), &folder.path().join(file), false);
+        copy_or_truncate(&model.join(file), &folder.path().join(file), false);
     }
-    let linked = Engine::spawn(EngineConfig { model_dir: folder.path().to_owned(), ..config }).unwrap();
-    assert_eq!(linked.model().id, engine.model().id);
+    let linked = spawn(EncoderConfig::embedder(folder.path())).unwrap();
+    assert_eq!(linked.model().id, embedder.model().id);
 }
 
 fn copy_or_truncate(from: &Path, to: &Path, truncate: bool) {
@@ -379,7 +395,7 @@ fn copy_or_truncate(from: &Path, to: &Path, truncate: bool) {
 #[ignore = "prints measurements, asserts nothing"]
 async fn figures() {
     let Some(config) = config() else { return };
-    let config = EngineConfig {
+    let config = EncoderConfig {
         max_batch_tokens: env_or("TOKENS", config.max_batch_tokens),
         length_step: env_or("STEP", config.length_step),
         threads: env_or("THREADS", config.threads),
@@ -387,21 +403,21 @@ async fn figures() {
     };
     let before = resident_mib();
     let start = std::time::Instant::now();
-    let engine = Engine::spawn(config).unwrap();
+    let embedder = spawn(config).unwrap();
     eprintln!("start {:?}, resident {before:?} -> {:?}", start.elapsed(), resident_mib());
     for (words, count) in [(6, 400), (30, 400), (126, 100), (254, 50)] {
         let texts: Vec<String> = (0..count).map(|i| format!("{} ", ["data", "net"][i % 2]).repeat(words)).collect();
         let start = std::time::Instant::now();
-        let (_, usage) = engine.embed_with_usage(texts).await.unwrap();
+        let (_, usage) = embedder.embed(texts).await.unwrap();
         let rate = count as f64 / start.elapsed().as_secs_f64();
         eprintln!("{:>4} tokens: {rate:.0} texts/s", usage.tokens / count);
     }
     let start = std::time::Instant::now();
-    engine.embed_all(texts(1_000)).await.unwrap();
+    embedder.embed_all(texts(1_000)).await.unwrap();
     eprintln!("1,000 mixed texts: {:?}; resident {:?}", start.elapsed(), resident_mib());
     let start = std::time::Instant::now();
     for _ in 0..50 {
-        engine.embed_one("data ".repeat(30)).await.unwrap();
+        embed_one(&embedder, &"data ".repeat(30)).await;
     }
     eprintln!("one text of 32 tokens at a time: {:?} each", start.elapsed() / 50);
     let cpu = cpu_ticks();

@@ -7,12 +7,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, onesho
 use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
+use super::source::Reading;
+use super::tokenize::TextTokenizer;
+use super::tokenize::TextTokenizer;
 use super::worker::{EncoderCmd, Job, Worker};
 use super::{AdapterKey, Classification, EncoderConfig, EncoderInfo, Entry, Head, Loaded, Registry, ServeError};
-use crate::engine::Usage;
-use crate::engine::tokenize::TextTokenizer;
+use crate::encoder::Usage;
 use crate::graph::adapter::Adapter;
 use crate::runtime::Provider;
+
+/// Texts that one background call has in the queue at a time.
+const BACKGROUND_TEXTS: usize = 256;
+
+/// What a call consumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens read, special tokens included, after truncation.
+    pub tokens: usize,
+}
 
 /// Texts under one adapter.
 #[derive(Clone, Debug)]
@@ -23,10 +35,18 @@ pub struct EncodeRequest {
     pub adapter: Option<AdapterKey>,
 }
 
+/// Texts under the base model.
+impl From<Vec<String>> for EncodeRequest {
+    fn from(texts: Vec<String>) -> Self {
+        Self { texts, adapter: None }
+    }
+}
+
 /// The vectors of texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    /// One a text: the mean over its tokens, not scaled; the logits where the model is a classifier.
+    /// One a text: the mean over its tokens, scaled only where the service gives unit vectors; the logits where the
+    /// model is a classifier.
     pub vectors: Vec<Vec<f32>>,
     /// Tokens read.
     pub usage: Usage,
@@ -55,7 +75,10 @@ struct Shared {
     tokenizer: TextTokenizer,
     info: EncoderInfo,
     registry: Registry,
-    room: Arc<Semaphore>,
+    /// What the numbers of a vector are.
+    reading: Reading,
+    /// Room for texts that somebody waits for, and apart from it for the background, which cannot crowd them out.
+    room: [Arc<Semaphore>; 2],
     queue_depth: usize,
     provider: watch::Receiver<Provider>,
     stopped: CancellationToken,
@@ -69,15 +92,16 @@ pub(super) fn spawn(
     config: &EncoderConfig,
 ) -> Result<EncoderHandle, ServeError> {
     let depth = config.queue_depth;
-    // Each request for vectors holds room for at least one text; the rest is for commands about adapters.
+    // Each request for vectors holds room for at least one text, of one kind or the other; the rest is for commands about
+    // adapters.
     let (sender, commands) = mpsc::channel(2 * depth + 16);
     let stopped = CancellationToken::new();
-    let provider = network.session.provider();
+    let (provider, reading) = (network.session.provider(), network.reading);
     let worker = Worker { network, limits: config.limits(), commands, _stopped: stopped.clone().drop_guard() };
     std::thread::Builder::new().name("encode".to_owned()).spawn(move || worker.run()).map_err(ServeError::Thread)?;
     let registry = Registry::new(config.max_adapters);
-    let room = Arc::new(Semaphore::new(depth));
-    let shared = Shared { tokenizer, info, registry, room, queue_depth: depth, provider, stopped };
+    let room = [Arc::new(Semaphore::new(depth)), Arc::new(Semaphore::new(depth))];
+    let shared = Shared { tokenizer, info, registry, reading, room, queue_depth: depth, provider, stopped };
     Ok(EncoderHandle { commands: sender, shared: Arc::new(shared) })
 }
 
@@ -139,15 +163,33 @@ impl EncoderHandle {
         self.encode(request.texts, entry.map(|entry| entry.loaded)).await
     }
 
-    /// The vectors of the texts scaled to unit length.
+    /// The vectors of the texts at unit length.
     ///
     /// # Errors
     /// As [`EncoderHandle::run`], and [`ServeError::Output`] for a vector of zeros.
-    pub async fn embed(&self, request: EncodeRequest) -> Result<(Vec<Embedding>, Usage), ServeError> {
-        let Encoded { vectors, usage } = self.run(request).await?;
-        let unit =
-            |vector: Vec<f32>| Embedding::normalised(&vector).map_err(|error| ServeError::Output(error.to_string()));
-        Ok((vectors.into_iter().map(unit).collect::<Result<_, _>>()?, usage))
+    pub async fn embed(&self, request: impl Into<EncodeRequest>) -> Result<(Vec<Embedding>, Usage), ServeError> {
+        let Encoded { vectors, usage } = self.run(request.into()).await?;
+        Ok((self.units(vectors)?, usage))
+    }
+
+    /// The vectors of any number of texts under the base model at unit length, in the background: waits for room instead
+    /// of failing, and lets those who wait overtake. For indexing and judging.
+    ///
+    /// # Errors
+    /// As [`EncoderHandle::embed`], less those about the queue.
+    pub async fn embed_all(&self, texts: Vec<String>) -> Result<Vec<Embedding>, ServeError> {
+        let mut embeddings = Vec::with_capacity(texts.len());
+        let mut texts = texts.into_iter();
+        loop {
+            let part: Vec<String> = texts.by_ref().take(BACKGROUND_TEXTS.min(self.shared.queue_depth)).collect();
+            if part.is_empty() {
+                return Ok(embeddings);
+            }
+            let room = self.shared.room[1].clone().acquire_many_owned(permits(part.len())).await;
+            let room = room.map_err(|_| ServeError::Stopped)?;
+            let Encoded { vectors, .. } = self.answered(part, None, room, false).await?;
+            embeddings.extend(self.units(vectors)?);
+        }
     }
 
     /// The classes of the texts, by the adapter's head or by the model's own.
@@ -182,7 +224,20 @@ impl EncoderHandle {
         shared.stopped.cancelled().await;
     }
 
+    fn units(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<Embedding>, ServeError> {
+        let unit = |vector: Vec<f32>| match self.shared.reading {
+            Reading::Unit => Embedding::from_unit(vector),
+            Reading::Mean | Reading::Logits => Embedding::normalised(&vector),
+        };
+        let embeddings: Result<_, _> = vectors.into_iter().map(unit).collect();
+        embeddings.map_err(|error| ServeError::Output(error.to_string()))
+    }
+
     fn check_head(&self, head: &Head) -> Result<(), ServeError> {
+        if self.shared.reading == Reading::Unit {
+            let why = "this service gives unit vectors, and heads classify means; serve its base without them";
+            return Err(ServeError::Head(why.to_owned()));
+        }
         let dimensions = self.shared.info.dimensions;
         if head.hidden() == dimensions {
             return Ok(());
@@ -196,9 +251,7 @@ impl EncoderHandle {
         if texts > limit {
             return Err(ServeError::TooManyTexts { texts, limit });
         }
-        // Queue depths are far below `u32::MAX`, see `EncoderConfig::check`.
-        let permits = u32::try_from(texts).unwrap_or(u32::MAX);
-        self.shared.room.clone().try_acquire_many_owned(permits).map_err(|error| match error {
+        self.shared.room[0].clone().try_acquire_many_owned(permits(texts)).map_err(|error| match error {
             TryAcquireError::NoPermits => ServeError::Overloaded { limit },
             TryAcquireError::Closed => ServeError::Stopped,
         })
@@ -215,9 +268,20 @@ impl EncoderHandle {
             return Ok(Encoded { vectors: Vec::new(), usage: Usage::default() });
         }
         let room = self.room_for(texts.len())?;
+        self.answered(texts, adapter, room, true).await
+    }
+
+    /// The vectors of texts that have found `room`.
+    async fn answered(
+        &self,
+        texts: Vec<String>,
+        adapter: Option<Arc<Loaded>>,
+        room: OwnedSemaphorePermit,
+        urgent: bool,
+    ) -> Result<Encoded, ServeError> {
         let encoded = self.tokenise(texts).await?;
         let tokens = encoded.iter().map(Vec::len).sum();
-        let replies = self.submit(encoded, adapter, room)?;
+        let replies = self.submit(encoded, adapter, room, urgent)?;
         let mut vectors = Vec::with_capacity(replies.len());
         for reply in replies {
             vectors.push(reply.await.map_err(|_| ServeError::Stopped)??);
@@ -231,12 +295,13 @@ impl EncoderHandle {
         texts: Vec<Vec<u32>>,
         adapter: Option<Arc<Loaded>>,
         mut room: OwnedSemaphorePermit,
+        urgent: bool,
     ) -> Result<Vec<Reply>, ServeError> {
         let (mut jobs, mut replies) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
         for ids in texts {
             let (reply, receiver) = oneshot::channel();
             let place = room.split(1).ok_or(ServeError::Overloaded { limit: self.shared.queue_depth })?;
-            jobs.push(Job { ids, adapter: adapter.clone(), reply, _room: place });
+            jobs.push(Job { ids, adapter: adapter.clone(), urgent, reply, _room: place });
             replies.push(receiver);
         }
         self.send(EncoderCmd::Texts(jobs))?;
@@ -251,6 +316,11 @@ impl EncoderHandle {
     }
 }
 
+/// Queue depths are far below `u32::MAX`, see `EncoderConfig::check`.
+fn permits(texts: usize) -> u32 {
+    u32::try_from(texts).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 impl EncoderHandle {
     /// Queues texts of several adapters at once, so that they can share batches.
@@ -262,7 +332,8 @@ impl EncoderHandle {
         for (text, key) in texts {
             let adapter = key.map(|key| self.shared.registry.get(&key)).transpose()?.map(|entry| entry.loaded);
             let (reply, receiver) = oneshot::channel();
-            jobs.push(Job { ids: self.shared.tokenizer.encode(&text)?, adapter, reply, _room: self.room_for(1)? });
+            let (ids, room) = (self.shared.tokenizer.encode(&text)?, self.room_for(1)?);
+            jobs.push(Job { ids, adapter, urgent: true, reply, _room: room });
             replies.push(receiver);
         }
         self.send(EncoderCmd::Texts(jobs))?;
@@ -276,6 +347,6 @@ impl EncoderHandle {
     /// Queues token ids without a tokenizer in between.
     pub(super) fn submit_ids(&self, texts: Vec<Vec<u32>>) -> Result<Vec<Reply>, ServeError> {
         let room = self.room_for(texts.len())?;
-        self.submit(texts, None, room)
+        self.submit(texts, None, room, true)
     }
 }
