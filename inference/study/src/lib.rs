@@ -13,6 +13,18 @@
 //!
 //! What is measured here is the training and the pay that nodes use: [`datanet_training::run::Course`] takes every step,
 //! [`datanet_training::attribution`] values and pays.
+//!
+//! ```
+//! use datanet_study::Points;
+//! use datanet_study::attacked::PointCorpus;
+//! use datanet_study::attacks::{Attack, mount};
+//!
+//! let corpus = PointCorpus::new(Points::blobs(90, 6, 3, 2.0, 5), (0..90).map(|record| record % 3).collect());
+//! let attacked = mount(&corpus, 0, 1, Attack::Copy { times: 2 }, 7);
+//! assert_eq!(attacked.names, [0, 3, 4]);
+//! let distinct = |corpus: &PointCorpus| corpus.clusters().representatives().len();
+//! assert_eq!(distinct(&attacked.corpus), distinct(&corpus), "copies are near-duplicates of what they copy");
+//! ```
 
 pub mod attacked;
 pub mod attacked_text;
