@@ -9,10 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::network::Network;
 use super::source::Reading;
 use super::tokenize::TextTokenizer;
-use super::tokenize::TextTokenizer;
 use super::worker::{EncoderCmd, Job, Worker};
 use super::{AdapterKey, Classification, EncoderConfig, EncoderInfo, Entry, Head, Loaded, Registry, ServeError};
-use crate::encoder::Usage;
 use crate::graph::adapter::Adapter;
 use crate::runtime::Provider;
 
@@ -260,7 +258,7 @@ impl EncoderHandle {
     async fn tokenise(&self, texts: Vec<String>) -> Result<Vec<Vec<u32>>, ServeError> {
         let shared = self.shared.clone();
         let encoded = tokio::task::spawn_blocking(move || shared.tokenizer.encode_all(&texts)).await;
-        Ok(encoded.map_err(|error| ServeError::Output(format!("tokenising failed: {error}")))??)
+        encoded.map_err(|error| ServeError::Output(format!("tokenising failed: {error}")))?
     }
 
     async fn encode(&self, texts: Vec<String>, adapter: Option<Arc<Loaded>>) -> Result<Encoded, ServeError> {

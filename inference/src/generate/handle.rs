@@ -184,7 +184,7 @@ impl GenerateHandle {
         };
         let tokenizer = self.shared.tokenizer.clone();
         let encoded = tokio::task::spawn_blocking(move || tokenizer.encode(&text)).await;
-        let ids = encoded.map_err(|error| GenerateError::Text(error.to_string()))?.map_err(ServeError::from)?;
+        let ids = encoded.map_err(|error| GenerateError::Text(error.to_string()))??;
         fitting(ids, context)
     }
 

@@ -10,7 +10,7 @@ use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
     AuditPlan, Belonging, Choice, Curvature, Eligibility, Gate, GateVerdict, Ground, Groups, Model, Rows, Table,
-    Thresholds, audit, gauss_newton, gradients,
+    Thresholds, audit, gradients,
 };
 
 /// Held-out records that an audit asks.
@@ -247,7 +247,7 @@ impl Work<'_, '_> {
         }
         let seed = self.setup.job.recipe.seed;
         let network = &mut self.prepared.network;
-        let rows = curvature::all(network, self.theta, &samples, kind, seed)?;
+        let rows = crate::attribution::curvature::all(network, self.theta, &samples, kind, seed)?;
         let records = gradients::all(network, self.theta, &samples)?;
         let mut columns = Rows::zeros(self.belonging.columns(), self.theta.len());
         for (record, column) in self.belonging.column_of.iter().enumerate() {
