@@ -219,7 +219,7 @@ impl Default for ConsensusConfig {
 pub struct InferenceConfig {
     /// `cpu` or `cuda:N`. `DATANET_INFERENCE_DEVICE`.
     pub device: String,
-    /// Threads for one model; 0 for one per core, at most 4. `DATANET_INFERENCE_THREADS`.
+    /// Threads for one model; 0 for one per core, at most 2. `DATANET_INFERENCE_THREADS`.
     pub threads: u32,
     /// The most tokens in one batch, padding included; 0 for what suits the device. `DATANET_INFERENCE_MAX_BATCH_TOKENS`.
     pub max_batch_tokens: u32,

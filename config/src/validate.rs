@@ -28,7 +28,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
             "write milliseconds from 0 to 3600000; 0 takes the profile's own"
         }
         "inference.device" => "write \"cpu\", or \"cuda:0\" for the first NVIDIA device",
-        "inference.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 4",
+        "inference.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
         "inference.max_batch_tokens" => "write 0 for what suits the device, or a number from 512 to 1048576",
         "inference.queue_depth" => "write a number from 1 to 65536",
         "inference.model_dir" => "write the path of a folder, or \"\" for the model that setup brings",

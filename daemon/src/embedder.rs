@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use datanet_config::InferenceConfig;
-use datanet_inference::engine::{Embedding, Engine, EngineConfig, EngineError, EngineHandle, ModelInfo, Usage};
+use datanet_data::Embedding;
+use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderInfo, EncoderService, ServeError, Usage};
+use datanet_inference::runtime::{Provider, Runtime};
 use futures::FutureExt;
 
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -11,7 +13,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 /// The model in memory, or the reason why it is not there.
 #[derive(Debug, Clone)]
 pub struct Embedder {
-    engine: Result<EngineHandle, String>,
+    engine: Result<EncoderHandle, String>,
     /// Where the model lies.
     folder: Option<PathBuf>,
 }
@@ -20,7 +22,9 @@ impl Embedder {
     /// Loads the model; blocks for about a second.
     pub fn load(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> Self {
         let folder = Some(model_dir.clone());
-        let engine = Engine::spawn(engine_config(config, model_dir, dylib)).map_err(|error| error.to_string());
+        let runtime = Runtime::init(&dylib).map_err(ServeError::from);
+        let engine = runtime.and_then(|runtime| EncoderService::spawn(&runtime, encoder_config(config, model_dir)));
+        let engine = engine.map_err(|error| error.to_string());
         if let Err(reason) = &engine {
             tracing::warn!(%reason, "no embedding model: judging, semantic search and answers are off");
         }
@@ -38,7 +42,7 @@ impl Embedder {
     }
 
     /// The engine, or an error that says how to get one.
-    pub fn engine(&self) -> ServiceResult<&EngineHandle> {
+    pub fn engine(&self) -> ServiceResult<&EncoderHandle> {
         let engine = self.engine.as_ref().map_err(|reason| {
             ServiceError::new(
                 Code::NoModel,
@@ -47,19 +51,24 @@ impl Embedder {
         })?;
         // Its thread lives as long as its handles do; a dead one must not look like a model.
         if engine.stopped().now_or_never().is_some() {
-            return Err(engine_error(&EngineError::Stopped));
+            return Err(engine_error(&ServeError::Stopped));
         }
         Ok(engine)
     }
 
     /// What is loaded.
-    pub fn info(&self) -> ServiceResult<ModelInfo> {
+    pub fn info(&self) -> ServiceResult<EncoderInfo> {
         Ok(self.engine()?.model().clone())
+    }
+
+    /// What runs it now.
+    pub fn provider(&self) -> ServiceResult<Provider> {
+        Ok(self.engine()?.provider())
     }
 
     /// Embeds texts for a caller who waits: a full queue is the caller's to retry.
     pub async fn embed(&self, texts: Vec<String>) -> ServiceResult<Vec<Embedding>> {
-        self.engine()?.embed(texts).await.map_err(|error| engine_error(&error))
+        Ok(self.embed_with_usage(texts).await?.0)
     }
 
     /// The embedding of one text of a caller who waits.
@@ -70,7 +79,7 @@ impl Embedder {
 
     /// Embeds texts for a caller who is charged by tokens.
     pub async fn embed_with_usage(&self, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
-        self.engine()?.embed_with_usage(texts).await.map_err(|error| engine_error(&error))
+        self.engine()?.embed(texts).await.map_err(|error| engine_error(&error))
     }
 
     /// Embeds any number of texts in the background: people who wait come first.
@@ -79,12 +88,12 @@ impl Embedder {
     }
 }
 
-fn engine_config(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> EngineConfig {
+fn encoder_config(config: &InferenceConfig, model_dir: PathBuf) -> EncoderConfig {
     let base = match config.cuda_device() {
-        Some(id) => EngineConfig::new(model_dir, dylib).on_cuda(id),
-        None => EngineConfig::new(model_dir, dylib),
+        Some(id) => EncoderConfig::embedder(model_dir).on_cuda(id),
+        None => EncoderConfig::embedder(model_dir),
     };
-    EngineConfig {
+    EncoderConfig {
         threads: config.threads as usize,
         max_batch_tokens: if config.max_batch_tokens == 0 {
             base.max_batch_tokens
@@ -96,12 +105,12 @@ fn engine_config(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -
     }
 }
 
-fn engine_error(error: &EngineError) -> ServiceError {
+fn engine_error(error: &ServeError) -> ServiceError {
     match error {
-        EngineError::Overloaded { .. } => ServiceError::new(Code::ModelBusy, error.to_string()),
-        EngineError::TooManyTexts { .. } => ServiceError::new(Code::TooManyTexts, error.to_string()),
-        EngineError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
-        EngineError::NoTokens => ServiceError::new(Code::EmptyText, error.to_string()),
+        ServeError::Overloaded { .. } => ServiceError::new(Code::ModelBusy, error.to_string()),
+        ServeError::TooManyTexts { .. } => ServiceError::new(Code::TooManyTexts, error.to_string()),
+        ServeError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
+        ServeError::NoTokens => ServiceError::new(Code::EmptyText, error.to_string()),
         other => ServiceError::new(Code::ModelFailed, other.to_string()),
     }
 }

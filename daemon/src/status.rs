@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use datanet_inference::engine::Device;
+use datanet_inference::runtime::Device;
 use datanet_p2p::NetworkHandle;
 use datanet_types::{Address, NodeKey};
 
@@ -136,12 +136,12 @@ impl StatusService {
     }
 
     fn model_status(&self) -> ModelStatus {
-        match self.embedder.info() {
-            Ok(info) => ModelStatus {
+        match self.embedder.info().and_then(|info| Ok((info, self.embedder.provider()?))) {
+            Ok((info, running)) => ModelStatus {
                 id: Some(hex::encode(info.id)),
                 name: Some(info.name.clone()),
                 dimensions: Some(info.dimensions),
-                provider: provider(&info.provider),
+                provider: provider(&running),
             },
             Err(error) => ModelStatus { id: None, name: None, dimensions: None, provider: error.detail },
         }
@@ -159,7 +159,7 @@ impl StatusService {
 }
 
 /// What runs a model, and why that.
-fn provider(provider: &datanet_inference::engine::Provider) -> String {
+fn provider(provider: &datanet_inference::runtime::Provider) -> String {
     let running = device(provider.running);
     match &provider.fallback {
         Some(reason) => format!("{running}, because {} can't be used: {reason}", device(provider.requested)),

@@ -1,29 +1,40 @@
-//! Everything a node computes about data: embeddings, judgements, retrieval.
+//! Models on ONNX Runtime: texts to vectors and classes, and texts to more text.
 //!
 //! ```text
-//!  corpus ──► judge ──► scores          records in, checked; duplicates, quality, usefulness
-//!    │           ▲
-//!    ▼           │ vectors
-//!  engine ───────┴────► retrieval       texts to unit vectors; full text and neighbours fused, labels by vote
-//!    ▲
-//!  graph ◄── onnx                       config.json + safetensors to an ONNX graph; the file format
+//!  encoder ──┐                          embeddings and classes; many adapters in one batch
+//!            ├──► runtime ──► ONNX Runtime, on a processor or a GPU
+//!  generate ─┘        ▲                 decoders with a key/value cache; many sequences in one batch
+//!                     │
+//!                   graph               config.json and safetensors to an ONNX graph; adapters, quantising
 //! ```
 //!
-//! - [`corpus`] turns bytes of any format into checked, canonical records.
-//! - [`judge`] scores a contribution and says why.
-//! - [`onnx`] is the ONNX file format; [`graph`] writes graphs and builds BERT encoders from model folders.
-//! - [`serve`] answers with encoders and classifiers under many adapters, [`generate`] with decoders.
-//! - [`engine`] runs them on ONNX Runtime: one thread owns the session, handles queue, batch and await.
+//! - [`runtime`] is the library behind four types, and where it lies.
+//! - [`encoder`] answers with encoders and classifiers: one thread owns the session, handles queue, batch and await.
+//! - [`generate`] does the same with decoders.
+//! - [`graph`] and [`onnx`] are `datanet-graph`, which writes and rewrites what is run here.
 //!
-//! Nothing here knows the network or the ledger. Scores leave this crate as integers.
+//! Nothing here knows the network, the ledger, or what records are.
+//!
+//! ```no_run
+//! use datanet_inference::encoder::{EncoderConfig, EncoderService};
+//! use datanet_inference::runtime::{Locations, Runtime};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let places = Locations::from_env()?;
+//! let runtime = Runtime::init(&places.dylib)?;
+//! let encoder = EncoderService::spawn(&runtime, EncoderConfig::embedder(places.model))?;
+//! let (vectors, usage) = encoder.embed(vec!["a peer-to-peer network".to_owned()]).await?;
+//! assert_eq!(vectors[0].dimensions(), encoder.model().dimensions);
+//! println!("{} tokens", usage.tokens);
+//! # Ok(())
+//! # }
+//! ```
 
-pub mod corpus;
-pub mod engine;
+pub mod encoder;
+mod error;
 pub mod generate;
-pub mod judge;
-pub mod retrieval;
 pub mod runtime;
-pub mod serve;
 
 pub use datanet_graph as graph;
 pub use datanet_graph::onnx;
+pub use error::ServeError;

@@ -72,7 +72,7 @@ pub struct AskInput {
     pub sampling: Option<Sampling>,
 }
 
-/// One quoted record.
+/// One quoted record, without its words.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Passage {
     /// Its contribution.
@@ -87,9 +87,17 @@ pub struct Passage {
     /// Its label, if records have one.
     #[prost(string, optional, tag = "4")]
     pub label: Option<String>,
-    /// Its text.
-    #[prost(string, tag = "5")]
-    pub text: String,
+    /// BLAKE3 of its text as it is quoted: receipts outlive what they rest on, and a text that was taken back must not live on
+    /// in them.
+    #[prost(message, required, tag = "5")]
+    pub text_hash: Digest,
+}
+
+impl Passage {
+    /// The hash of a text as it is quoted.
+    pub fn hash_of(quote: &str) -> Digest {
+        Digest(*blake3::hash(quote.as_bytes()).as_bytes())
+    }
 }
 
 /// A label and how likely the model holds it.
@@ -112,7 +120,7 @@ pub struct Influence {
     /// By how much the answer's loss would rise without it, in parts per billion: positive helped, negative harmed.
     #[prost(sint64, tag = "2")]
     pub value: i64,
-    /// What its records earn by the answer, in parts per billion: the credits follow from it. Records earn lot by lot,
+    /// What its records earn by the answer, in parts per billion: the credits follow from it. Records earn group by group,
     /// whoever gave them, so this is no function of the value.
     #[prost(uint64, tag = "3")]
     pub earned: u64,
@@ -158,7 +166,8 @@ pub struct AskOutput {
     /// The winning label, for a classification.
     #[prost(string, optional, tag = "1")]
     pub label: Option<String>,
-    /// The answer in words: the best passage for a question, the label for a classification, the generated text.
+    /// The answer in words: the label for a classification, the generated text; empty for a question that was answered with
+    /// passages, the best of which is its answer.
     #[prost(string, tag = "2")]
     pub answer: String,
     /// The passages it rests on, best first.

@@ -146,9 +146,9 @@ pub struct Attribution {
     /// Linear datamodelling score, in parts per million.
     #[prost(sint64, tag = "2")]
     pub lds: i64,
-    /// Agreement over contributors, answer by answer, in parts per million.
+    /// Leave-one-out rank by answer: agreement over contributors left out, answer by answer, in parts per million.
     #[prost(sint64, tag = "3")]
-    pub who: i64,
+    pub leave_one_out: i64,
     /// Agreement of the pay over contributors, in parts per million.
     #[prost(sint64, tag = "4")]
     pub pay: i64,

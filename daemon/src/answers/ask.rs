@@ -1,9 +1,9 @@
 //! From a question to an answer with a signed receipt.
 
-use datanet_inference::retrieval::Question;
+use datanet_data::retrieval::{Question, quotation};
 use datanet_ledger::component::contributions;
 use datanet_ledger::component::datanets::Datanet;
-use datanet_types::receipt::{AnswerRecord, AskInput, Credit, Method, Receipt};
+use datanet_types::receipt::{AnswerRecord, AskInput, Credit, Method, Passage, Receipt};
 use datanet_types::{ContributionId, ModelId};
 use prost::Message as _;
 
@@ -13,13 +13,22 @@ use crate::billing::reservation::Asked;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{Ground, index_error};
 
+/// An answer with the words of what it quotes.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The answer with its proof.
+    pub record: AnswerRecord,
+    /// The words of its passages, in their order; `None` where they were taken back, or cannot be had now.
+    pub quotes: Vec<Option<String>>,
+}
+
 impl Answers {
     /// Answers from the final contributions of `datanet`. What finds nothing costs nothing.
-    pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<AnswerRecord> {
+    pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<Answered> {
         let asked = Asked::of("ask", &datanet.id.0, &input.encode_to_vec());
         let checked = match self.billing.admit(payment, datanet.price, asked).await? {
             Admission::Charge(checked) => checked,
-            Admission::Again(record) => return Ok(*record),
+            Admission::Again(record) => return self.with_quotes(*record).await,
         };
         let index = self.indexes.open(&datanet.id).await?;
         let Ground { snapshot, missing } = self.indexes.snapshot(&datanet.id).await?;
@@ -42,7 +51,27 @@ impl Answers {
             split: self.chain.params()?.fee_shares.split(fee),
             ..Receipt::default()
         };
-        self.billing.charge(receipt, input, answer.output, checked).await
+        let record = self.billing.charge(receipt, input, answer.output, checked).await?;
+        Ok(Answered { record, quotes: answer.quotes.into_iter().map(Some).collect() })
+    }
+
+    /// A recorded answer with the words of what it quotes, read where they lie: a receipt holds their hashes alone.
+    pub async fn with_quotes(&self, record: AnswerRecord) -> ServiceResult<Answered> {
+        let mut quotes = Vec::new();
+        for passage in &record.output.passages {
+            quotes.push(self.words(passage).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, contribution = %passage.contribution, "a quoted record cannot be had now");
+                None
+            }));
+        }
+        Ok(Answered { record, quotes })
+    }
+
+    /// The words of a passage, if they are still there to be quoted.
+    async fn words(&self, passage: &Passage) -> ServiceResult<Option<String>> {
+        let Some(record) = self.record_of(&passage.contribution, passage.record).await? else { return Ok(None) };
+        let words = quotation(record.text());
+        Ok((Passage::hash_of(words) == passage.text_hash).then(|| words.to_owned()))
     }
 
     fn credits(&self, weights: &[(ContributionId, u64)]) -> ServiceResult<Vec<Credit>> {

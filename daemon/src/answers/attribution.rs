@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use datanet_inference::retrieval::{Ablation, Question};
+use datanet_data::corpus::Record;
+use datanet_data::retrieval::{Ablation, Question};
 use datanet_ledger::component::contributions::Status;
 use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::{Address, ContributionId, ReceiptId};
@@ -106,7 +107,7 @@ impl Answers {
                     tracing::debug!(%error, receipt = %id, "an answer cannot be asked for again");
                     Vec::new()
                 });
-                passages(&record)
+                self.passages(&record).await?
             }
             Method::Span => self.matches(&record).await?,
             Method::Influence => {
@@ -119,6 +120,7 @@ impl Answers {
                 helpful
             }
         };
+        let answer = words_of(&record, &helpful);
         let (method, proves) = words(shown);
         let proves = if imported { IMPORTED } else { proves };
         Ok(Attributed {
@@ -131,7 +133,7 @@ impl Answers {
             helpful,
             harmful,
             input: record.input.text,
-            answer: record.output.answer,
+            answer,
         })
     }
 
@@ -167,6 +169,18 @@ impl Answers {
 
     /// A record's own words; nothing of what was taken back.
     async fn quote(&self, id: &ContributionId, position: u64, value: i64) -> ServiceResult<Option<Quote>> {
+        let content = self.record_of(id, position).await?;
+        Ok(content.map(|content| Quote {
+            contribution: *id,
+            record: position,
+            value,
+            label: content.label().map(str::to_owned),
+            text: content.text().to_owned(),
+        }))
+    }
+
+    /// A record, brought if it is not here; none of what was taken back.
+    pub(super) async fn record_of(&self, id: &ContributionId, position: u64) -> ServiceResult<Option<Record>> {
         let (contribution, datanet) = self.chain.contribution_and_datanet(id)?;
         if contribution.status() == Status::Revoked {
             return Ok(None);
@@ -175,13 +189,17 @@ impl Answers {
         let _held = self.blobs.bring(&contribution.blob, Some(contribution.size), contribution.size, &from).await?;
         let page = ReadOptions::Page { offset: position, limit: 1 };
         let batch = self.records.read(&contribution, &datanet, page).await?;
-        Ok(batch.records.first().map(|(record, content)| Quote {
-            contribution: *id,
-            record: *record,
-            value,
-            label: content.label().map(str::to_owned),
-            text: content.text().to_owned(),
-        }))
+        Ok(batch.records.into_iter().next().map(|(_, content)| content))
+    }
+
+    /// The passages that an answer rests on most.
+    async fn passages(&self, record: &AnswerRecord) -> ServiceResult<Vec<Quote>> {
+        let mut quotes = Vec::new();
+        for passage in record.output.passages.iter().take(QUOTED) {
+            let weight = i64::try_from(passage.weight).unwrap_or(i64::MAX);
+            quotes.extend(self.quote(&passage.contribution, passage.record, weight).await?);
+        }
+        Ok(quotes)
     }
 
     /// The records that a written answer repeats.
@@ -195,15 +213,12 @@ impl Answers {
     }
 }
 
-fn passages(record: &AnswerRecord) -> Vec<Quote> {
-    let quote = |passage: &datanet_types::receipt::Passage| Quote {
-        contribution: passage.contribution,
-        record: passage.record,
-        value: i64::try_from(passage.weight).unwrap_or(i64::MAX),
-        label: passage.label.clone(),
-        text: passage.text.clone(),
-    };
-    record.output.passages.iter().take(QUOTED).map(quote).collect()
+/// The answer in words: its own, or those of the best passage where they are still there.
+fn words_of(record: &AnswerRecord, passages: &[Quote]) -> String {
+    match record.output.answer.as_str() {
+        "" => passages.first().map(|quote| quote.text.clone()).unwrap_or_default(),
+        own => own.to_owned(),
+    }
 }
 
 /// Credits with the values behind them, and the contributions that harmed, which have no credit.

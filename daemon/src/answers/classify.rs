@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datanet_inference::serve::{Classified, EncodeRequest, ServeError};
+use datanet_inference::encoder::{Classified, EncodeRequest, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, LabelScore, Method};
 use datanet_types::release::{Release, Task};
 use prost::Message as _;

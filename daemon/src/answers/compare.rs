@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use datanet_inference::retrieval::TOLERANCE_PPM;
+use datanet_data::retrieval::TOLERANCE_PPM;
 use datanet_types::ContributionId;
 use datanet_types::amount::PPM;
 use datanet_types::receipt::{AskOutput, influence_weights, span_weights};

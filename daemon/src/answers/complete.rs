@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use datanet_inference::encoder::{AdapterKey, ServeError};
 use datanet_inference::generate::{
     FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
     Prompt as Given, Role, SamplingParams, TokenLogprobs,
 };
-use datanet_inference::serve::{AdapterKey, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::release::Task;
 use prost::Message as _;

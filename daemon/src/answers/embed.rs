@@ -1,7 +1,8 @@
 //! Vectors by released embedding models.
 
-use datanet_inference::engine::{Embedding, Usage};
-use datanet_inference::serve::{EncodeRequest, ServeError};
+use datanet_data::Embedding;
+use datanet_inference::encoder::Usage;
+use datanet_inference::encoder::{EncodeRequest, ServeError};
 use datanet_types::release::Task;
 
 use super::Answers;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datanet_inference::judge::RecordRef;
+use datanet_data::judge::RecordRef;
 use datanet_types::amount::PPM;
 use datanet_types::receipt::{AskOutput, Credit, SpanMatch, span_weights};
 use datanet_types::split::split;

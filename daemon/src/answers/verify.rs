@@ -4,7 +4,7 @@
 //! What was revoked since the answer was given can't be computed again, and must not be: the bytes are gone. Then the
 //! verdict is `unverifiable`, which says nothing against the node.
 
-use datanet_inference::retrieval::{TOLERANCE_PPM, Verdict};
+use datanet_data::retrieval::{RecomputeVerdict, TOLERANCE_PPM};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::{contributions, datanets, models, nodes};
@@ -179,9 +179,9 @@ impl Answers {
         let index = self.indexes.open(&record.receipt.datanet).await?;
         let verdict = index.recompute(record, snapshot, embedding).await.map_err(|error| index_error(&error))?;
         Ok(match verdict {
-            Verdict::Match => Recomputed::Same,
-            Verdict::Within { difference_ppm } => Recomputed::Within(difference_ppm),
-            Verdict::Mismatch { what } => Recomputed::Other(what.to_string()),
+            RecomputeVerdict::Match => Recomputed::Same,
+            RecomputeVerdict::Within { difference_ppm } => Recomputed::Within(difference_ppm),
+            RecomputeVerdict::Mismatch { what } => Recomputed::Other(what.to_string()),
         })
     }
 

@@ -60,7 +60,9 @@ impl Billing {
             self.blobs.release(&tag).await?;
             return Err(error);
         }
-        if let Checked::Voucher(hold) = &mut checked {
+        if let Checked::Voucher(hold) = &mut checked
+            && fee > 0
+        {
             // Bound no more, but spent.
             hold.bound = None;
         }

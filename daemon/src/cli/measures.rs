@@ -101,7 +101,11 @@ pub fn gate(gate: &Value, one: f64) -> String {
         parts.push(format!("{} over {}", scores(&["lds"]).replace("lds", "LDS"), many(subsets, "retraining")));
     }
     if left_out > 0 {
-        parts.push(format!("{} over {} left out", scores(&["who", "pay"]), many(left_out, "contributor")));
+        parts.push(format!(
+            "{} over {} left out",
+            scores(&["leave_one_out", "pay"]).replace("leave_one_out", "leave-one-out rank"),
+            many(left_out, "contributor")
+        ));
     }
     let verdict = if gate["passed"] == true { "passed" } else { "not passed" };
     let said = format!("{}: {verdict}", parts.join("; "));
@@ -139,13 +143,13 @@ mod tests {
     #[test]
     fn a_gate_says_what_is_wanting() {
         let few = json!({
-            "lds": 0.9, "who": null, "pay": null, "subsets": 3, "contributors": 2, "passed": false,
+            "lds": 0.9, "leave_one_out": null, "pay": null, "subsets": 3, "contributors": 2, "passed": false,
             "verdict": "unjudged", "reason": "too few retrainings to judge",
         });
         assert!(gate(&few, 1.0).ends_with("left out: not passed, too few retrainings to judge"), "{}", gate(&few, 1.0));
         let good = json!({ "lds": 0.7, "subsets": 8, "contributors": 0, "passed": true });
         assert_eq!(gate(&good, 1.0), "LDS 0.700 over 8 retrainings: passed");
-        let one = json!({ "lds": 0.7, "who": null, "subsets": 8, "contributors": 1, "passed": true });
+        let one = json!({ "lds": 0.7, "leave_one_out": null, "subsets": 8, "contributors": 1, "passed": true });
         assert!(gate(&one, 1.0).ends_with("; no score over 1 contributor left out: passed"), "{}", gate(&one, 1.0));
         assert_eq!(gate(&Value::Null, 1.0), "not audited by retraining");
     }

@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use datanet_inference::retrieval::MAX_NEIGHBOURS;
-use datanet_types::Amount;
-use datanet_types::receipt::{AnswerRecord, AskInput, Passage};
+use datanet_data::retrieval::MAX_NEIGHBOURS;
+use datanet_types::receipt::AskInput;
 use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Amount, ContributionId};
 
 use super::extract::Body;
 use super::receipts::ReceiptView;
 use crate::answers::Answers;
+use crate::answers::ask::Answered;
 use crate::billing::Billing;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -41,20 +42,43 @@ pub struct Answer {
     /// The label, for a passage.
     label: Option<String>,
     /// What it rests on, best first.
-    #[schema(value_type = Vec<Object>)]
-    passages: Vec<Passage>,
+    passages: Vec<PassageView>,
     /// Base units charged.
     fee: Amount,
     /// The proof.
     receipt: ReceiptView,
 }
 
-impl From<AnswerRecord> for Answer {
-    fn from(record: AnswerRecord) -> Self {
+/// A quoted record.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct PassageView {
+    #[schema(value_type = String)]
+    contribution: ContributionId,
+    /// Its position in the contribution, from 0.
+    record: u64,
+    /// Its weight among the passages, in parts per million.
+    weight: u64,
+    label: Option<String>,
+    /// Its words; `null` where they were taken back since, or cannot be had now.
+    text: Option<String>,
+}
+
+impl From<Answered> for Answer {
+    fn from(answered: Answered) -> Self {
+        let Answered { record, quotes } = answered;
+        let own = record.output.answer.clone();
+        let best = quotes.first().cloned().flatten();
+        let passages = record.output.passages.iter().zip(quotes).map(|(passage, text)| PassageView {
+            contribution: passage.contribution,
+            record: passage.record,
+            weight: passage.weight,
+            label: passage.label.clone(),
+            text,
+        });
         Self {
-            answer: record.output.answer.clone(),
+            answer: if own.is_empty() { best.unwrap_or_default() } else { own },
             label: record.output.label.clone(),
-            passages: record.output.passages.clone(),
+            passages: passages.collect(),
             fee: record.receipt.fee,
             receipt: record.into(),
         }

@@ -285,7 +285,7 @@ pub async fn records(
         limit: params.limit.unwrap_or(100).clamp(1, MAX_PAGE as u64),
     };
     let batch = records.read(&contribution, &datanet, options).await?;
-    let raw = |record: &datanet_inference::corpus::Record| {
+    let raw = |record: &datanet_data::corpus::Record| {
         RawValue::from_string(record.canonical().to_owned()).map_err(|error| ServiceError::caused(Code::Record, error))
     };
     let page: ServiceResult<Vec<_>> = batch.records.iter().map(|(_, record)| raw(record)).collect();

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use base64::Engine;
-use datanet_inference::engine::Embedding;
+use datanet_data::Embedding;
 
 use super::extract::Body;
 use crate::answers::Answers;

@@ -7,6 +7,7 @@ use datanet_types::{ReceiptId, Signature};
 
 use super::extract::{Raw, Segment};
 use crate::answers::Answers;
+use crate::answers::ask::Answered;
 use crate::answers::verify::Verification;
 use crate::billing::Billing;
 use crate::error::ServiceResult;
@@ -40,6 +41,10 @@ pub struct AnswerRecordView {
     input: AskInput,
     #[schema(value_type = Object)]
     output: AskOutput,
+    /// The words of the output's passages, in their order, read where they lie: a receipt holds their hashes alone. `null` where
+    /// they were taken back since, or cannot be had now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quotes: Vec<Option<String>>,
     /// The whole record as stored, hexadecimal: what `POST /v1/receipts/check` takes (as bytes).
     record: String,
 }
@@ -72,11 +77,12 @@ pub async fn show(
     State(answers): State<Answers>,
     Segment(id): Segment<ReceiptId>,
 ) -> ServiceResult<Json<AnswerRecordView>> {
-    let record = answers.answer_record(&id).await?;
+    let Answered { record, quotes } = answers.with_quotes(answers.answer_record(&id).await?).await?;
     Ok(Json(AnswerRecordView {
         record: hex::encode(record.to_bytes()),
         input: record.input.clone(),
         output: record.output.clone(),
+        quotes,
         receipt: record.into(),
     }))
 }

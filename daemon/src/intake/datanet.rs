@@ -1,6 +1,6 @@
 //! From a proposal to a datanet on the ledger, its held-out set kept here for others to fetch.
 
-use datanet_inference::corpus::{Limits, StreamChecker};
+use datanet_data::corpus::{Limits, StreamChecker};
 use datanet_ledger::component::datanets;
 use datanet_types::action::CreateDatanet;
 use datanet_types::record::Format;

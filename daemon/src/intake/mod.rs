@@ -14,7 +14,7 @@ pub use upload::{StoredUpload, Upload};
 
 use std::sync::Arc;
 
-use datanet_inference::corpus::Summary;
+use datanet_data::corpus::Summary;
 use datanet_ledger::component::{contributions, datanets};
 use datanet_types::action::Contribute;
 use datanet_types::record::Format;

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use datanet_inference::corpus::{self, CorpusError, StreamChecker, Summary};
+use datanet_data::corpus::{self, CorpusError, StreamChecker, Summary};
 use datanet_p2p::{BlobError, HeldBlob};
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;

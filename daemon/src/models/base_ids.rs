@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use datanet_inference::engine::{EngineError, folder_id};
+use datanet_inference::encoder::folder_id;
+use datanet_inference::graph::build::BuildError;
 use datanet_inference::graph::build::model_files;
 
 use super::import::can_be_base;
@@ -46,8 +47,8 @@ impl BaseIds {
     /// are not read again.
     ///
     /// # Errors
-    /// [`EngineError::Model`], where a file cannot be read.
-    pub(super) fn id(&self, folder: &Path) -> Result<Id, EngineError> {
+    /// [`BuildError::Read`], where a file cannot be read.
+    pub(super) fn id(&self, folder: &Path) -> Result<Id, BuildError> {
         let mut hash = |folder: &Path| can_be_base(folder).then(|| folder_id(folder)).transpose();
         self.id_at(folder, now(), &mut hash)
     }
@@ -56,8 +57,8 @@ impl BaseIds {
         &self,
         folder: &Path,
         now: i64,
-        hash: &mut dyn FnMut(&Path) -> Result<Id, EngineError>,
-    ) -> Result<Id, EngineError> {
+        hash: &mut dyn FnMut(&Path) -> Result<Id, BuildError>,
+    ) -> Result<Id, BuildError> {
         let looks = looks(folder);
         if let (Some(looks), Some((before, id))) = (&looks, self.known().get(folder))
             && looks == before

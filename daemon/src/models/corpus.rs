@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use datanet_inference::corpus::Record;
-use datanet_inference::judge::{DuplicateIndex, RecordRef};
+use datanet_data::corpus::Record;
+use datanet_data::judge::{DuplicateIndex, RecordRef};
 use datanet_training::span::{Document, Index, IndexBuilder, MAX_VOCABULARY, Rules, Span};
 use datanet_types::receipt::SpanMatch;
 

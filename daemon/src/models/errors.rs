@@ -1,7 +1,7 @@
 //! Failures of the services that run models, as a caller sees them.
 
+use datanet_inference::encoder::ServeError;
 use datanet_inference::generate::GenerateError;
-use datanet_inference::serve::ServeError;
 
 use crate::error::{Code, ServiceError};
 
@@ -11,7 +11,7 @@ pub fn serve_error(error: &ServeError) -> ServiceError {
         error if error.is_overload() => ServiceError::new(Code::ModelBusy, error.to_string()),
         ServeError::TooManyTexts { .. } => ServiceError::new(Code::TooManyTexts, error.to_string()),
         ServeError::Adapter(_) | ServeError::Rank { .. } => ServiceError::new(Code::BadAdapter, error.to_string()),
-        ServeError::Text(_) => ServiceError::new(Code::EmptyText, error.to_string()),
+        ServeError::NoTokens => ServiceError::new(Code::EmptyText, error.to_string()),
         ServeError::NoHead => ServiceError::new(Code::NoHead, error.to_string()),
         ServeError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
         other => ServiceError::new(Code::ModelFailed, other.to_string()),

@@ -57,11 +57,11 @@ impl Models {
             let opened = Explainer::open(&base, &folder, runtime, session);
             let explainer = opened.map_err(|error| ServiceError::caused(Code::Explainer, error))?;
             let records = RecordsFile::read(&folder)?;
-            if records.records.len() != explainer.standing().column_of.len() {
+            if records.records.len() != explainer.eligibility().column_of.len() {
                 let detail = "what its records earn is not of its records";
                 return Err(ServiceError::new(Code::BadRelease, detail));
             }
-            let owners = Arc::new(explainer.standing().owners(|record| records.contribution(record)));
+            let owners = Arc::new(explainer.eligibility().owners(|record| records.contribution(record)));
             Ok((explainer, owners))
         });
         let opened = opened.await.map_err(|error| ServiceError::caused(Code::Explainer, error))?;

@@ -1,6 +1,6 @@
 //! A release's gate for people: its figures, and what they say.
 
-use datanet_training::attribution::{Gate, Thresholds, Verdict};
+use datanet_training::attribution::{Gate, GateVerdict, Thresholds};
 use datanet_types::release::Attribution;
 
 /// How faithful a release's attribution was found by real retraining. The manifest has the figures alone, so that what they
@@ -13,7 +13,7 @@ pub struct GateView {
     pub figures: Attribution,
     /// `passed`, `failed` or `unjudged`.
     #[schema(value_type = String)]
-    pub verdict: Verdict,
+    pub verdict: GateVerdict,
     /// Why.
     pub reason: String,
 }
@@ -24,7 +24,7 @@ impl From<Attribution> for GateView {
         let known = |count: u32, ppm: i64| (count > 0).then(|| real(ppm));
         let gate = Gate {
             lds: known(figures.subsets, figures.lds),
-            who: known(figures.contributors, figures.who),
+            leave_one_out: known(figures.contributors, figures.leave_one_out),
             pay: known(figures.contributors, figures.pay),
             subsets: figures.subsets as usize,
             contributors: figures.contributors as usize,

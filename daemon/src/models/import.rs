@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use datanet_inference::encoder::{EncoderConfig, EncoderService, EncoderSource};
 use datanet_inference::graph::build::{ModelFolder, ONNX_FILE, is_exported, model_files};
-use datanet_inference::serve::{EncoderConfig, EncoderService, EncoderSource};
 use datanet_ledger::component::models::Model;
 use datanet_training::job::{Job, Task as JobTask};
 use datanet_types::ModelId;

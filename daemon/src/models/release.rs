@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datanet_inference::judge::RecordRef;
+use datanet_data::judge::RecordRef;
 use datanet_ledger::component::models;
 use datanet_p2p::{HeldBlob, Tag, TagKind};
 use datanet_types::action::RegisterModel;

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use datanet_inference::encoder::{AdapterKey, EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use datanet_inference::generate::{GenerateConfig, GenerateHandle, GenerateService};
 use datanet_inference::graph::adapter::peft;
 use datanet_inference::graph::quantise::Precision;
 use datanet_inference::runtime::{Device, Provider};
-use datanet_inference::serve::{AdapterKey, EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use datanet_ledger::component::models::Model;
 use datanet_training::job::Job;
 use datanet_types::ModelId;

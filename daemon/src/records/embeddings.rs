@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datanet_inference::engine::Embedding;
+use datanet_data::Embedding;
 use datanet_types::BlobHash;
 
 use super::{Batch, Records};

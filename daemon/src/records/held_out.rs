@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use datanet_inference::corpus::Record;
-use datanet_inference::engine::Embedding;
+use datanet_data::Embedding;
+use datanet_data::corpus::Record;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_types::DatanetId;
 use datanet_types::record::Format;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datanet_config::Subscription;
-use datanet_inference::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
+use datanet_data::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::datanets::{self, Datanet};
@@ -14,7 +14,7 @@ use datanet_types::receipt::MAX_MISSING;
 use datanet_types::{ContributionId, DatanetId, ModelId};
 use tokio::sync::{Mutex, watch};
 
-pub use datanet_inference::retrieval::Mode;
+pub use datanet_data::retrieval::Mode;
 
 use super::{Holes, ReadOptions, Records};
 use crate::chain::Chain;

@@ -1,6 +1,6 @@
 //! Reading the records of a contribution out of its blob.
 
-use datanet_inference::corpus::{self, CorpusError, Limits, Record};
+use datanet_data::corpus::{self, CorpusError, Limits, Record};
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_p2p::{BlobReader, HeldBlob};

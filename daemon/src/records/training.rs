@@ -1,6 +1,6 @@
 //! The records behind a data snapshot: what a model is trained on, with consent and licence respected.
 
-use datanet_inference::corpus::Record;
+use datanet_data::corpus::Record;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
 use datanet_ledger::component::datanets::history;

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datanet_inference::corpus::Record;
-use datanet_inference::judge::{DuplicateIndex, RecordRef};
+use datanet_data::corpus::Record;
+use datanet_data::judge::{DuplicateIndex, RecordRef};
 use datanet_ledger::component::contributions::Contribution;
 use datanet_training::data::{Dataset, Example, Source as Column};
 use datanet_training::job::{Job, Task};

@@ -70,7 +70,7 @@ fn attribution(trained: &Trained) -> Attribution {
     Attribution {
         method: if fallback { "gauss-newton" } else { "forward-replay" }.to_owned(),
         lds: ppm(gate.and_then(|gate| gate.lds)),
-        who: ppm(gate.and_then(|gate| gate.who)),
+        leave_one_out: ppm(gate.and_then(|gate| gate.leave_one_out)),
         pay: ppm(gate.and_then(|gate| gate.pay)),
         subsets: count(gate.map(|gate| gate.subsets)),
         contributors: count(gate.map(|gate| gate.contributors)),

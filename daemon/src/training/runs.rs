@@ -7,9 +7,9 @@ use datanet_inference::runtime::{Runtime, SessionConfig};
 use datanet_training::attribution::{Choice, Finding, Gate, Thresholds};
 use datanet_training::data::Dataset;
 use datanet_training::job::Job;
-use datanet_training::run::{self, Control, Event, LeftOut, Outcome, Setup, TrainError};
+use datanet_training::run::{self, Control, Event, LeftOut, RunOutcome, Setup, TrainError};
 use datanet_training::transcript::Transcript;
-use datanet_training::verify::{self, Claim, Extent, Tolerance, Verdict, VerifyError};
+use datanet_training::verify::{self, Claim, Extent, RunVerdict, Tolerance, VerifyError};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,7 @@ pub(super) enum RunEnd {
     /// With a model.
     Trained(Box<Trained>),
     /// It was repeated, and compared.
-    Repeated(Verdict),
+    Repeated(RunVerdict),
     /// It was told to stop; the last checkpoint is kept.
     Stopped,
     /// Without a model.
@@ -180,7 +180,7 @@ fn repeat(
     setup: &Setup<'_>,
     claimed: &Claimed,
     observer: &mut dyn FnMut(Event) -> Control,
-) -> Result<Verdict, TrainError> {
+) -> Result<RunVerdict, TrainError> {
     let path = claimed.release.join(TRANSCRIPT_FILE);
     let damaged = |reason: String| TrainError::Damaged { path: path.clone(), reason };
     let text = std::fs::read_to_string(&path).map_err(|error| damaged(error.to_string()))?;
@@ -196,7 +196,7 @@ fn repeat(
     })
 }
 
-fn trained(run: &Run, outcome: Outcome) -> Trained {
+fn trained(run: &Run, outcome: RunOutcome) -> Trained {
     let metrics: Vec<(String, f64)> =
         outcome.evaluation.measures.iter().map(|measure| (measure.name.clone(), measure.value)).collect();
     let mut evaluation: serde_json::Map<String, serde_json::Value> =
@@ -212,7 +212,7 @@ fn trained(run: &Run, outcome: Outcome) -> Trained {
 }
 
 /// What an audit found, for people.
-fn audit(gate: &Gate, outcome: &Outcome) -> serde_json::Value {
+fn audit(gate: &Gate, outcome: &RunOutcome) -> serde_json::Value {
     #[derive(serde::Serialize)]
     struct Audit<'a> {
         #[serde(flatten)]
@@ -286,7 +286,7 @@ fn train_error(error: &TrainError) -> ServiceError {
         }
         TrainError::Data(_) | TrainError::Tokens(_) => ServiceError::new(Code::BadData, detail),
         TrainError::NotFinite { .. } => ServiceError::new(Code::NotFinite, detail),
-        TrainError::Base(_) | TrainError::Build(_) | TrainError::BadBase { .. } | TrainError::BaseAnswer { .. } => {
+        TrainError::Build(_) | TrainError::BadBase { .. } | TrainError::BaseAnswer { .. } => {
             ServiceError::new(Code::BadBase, detail)
         }
         TrainError::Files { source, .. } => ServiceError::io("the run's files", source),

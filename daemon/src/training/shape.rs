@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use datanet_inference::corpus::Record;
+use datanet_data::corpus::Record;
 use datanet_training::job::{Job, Task};
 use datanet_types::schema::Schema;
 use serde_json::Value;

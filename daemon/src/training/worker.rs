@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use datanet_training::job::Job;
-use datanet_training::verify::{Check, Verdict};
+use datanet_training::verify::{Check, RunVerdict};
 use datanet_types::ModelId;
 use datanet_types::release::DataSnapshot;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +34,7 @@ enum End {
     /// With a model.
     Released(ModelId),
     /// A run was repeated, and compared with what was claimed.
-    Repeated(Verdict),
+    Repeated(RunVerdict),
     /// Somebody cancelled it.
     Cancelled,
     /// The node stops; it goes on after the next start.
@@ -327,7 +327,7 @@ impl TrainingWorker {
     }
 }
 
-fn verdict_view(verdict: &Verdict) -> serde_json::Value {
+fn verdict_view(verdict: &RunVerdict) -> serde_json::Value {
     let checks = verdict.checks.iter().map(|check| {
         serde_json::json!({
             "name": check.name, "distance": check.distance, "allowed": check.allowed, "passed": check.passed(),

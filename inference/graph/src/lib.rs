@@ -14,6 +14,18 @@
 //! - [`validate`] decides what a stranger's file may hold.
 //! - [`quantise`] makes weights smaller and tells what that costs in precision.
 //! - [`build`] turns a model folder (`config.json`, safetensors) into a graph.
+//!
+//! ```
+//! use datanet_graph::GraphBuilder;
+//! use datanet_graph::onnx::{DataType, Dim};
+//!
+//! let mut graph = GraphBuilder::new("twice", 20);
+//! let x = graph.input("x", DataType::Float, &[Dim::Symbol("n")]);
+//! let twice = graph.add(&x, &x);
+//! graph.output(&twice, "y", DataType::Float, &[Dim::Symbol("n")]);
+//! let model = graph.finish();
+//! assert!(model.graph.unwrap().node.iter().any(|node| node.op_type == "Add"));
+//! ```
 
 pub mod adapt;
 pub mod adapter;

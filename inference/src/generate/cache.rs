@@ -87,7 +87,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Locations;
+    use crate::runtime::Locations;
     use crate::runtime::Runtime;
 
     const SHAPE: CacheShape = CacheShape { layers: 1, heads: 2, head_size: 1 };

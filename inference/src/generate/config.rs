@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::GenerateError;
+use crate::encoder::check_bounds;
 use crate::graph::quantise::Precision;
 use crate::runtime::Device;
-use crate::serve::check_bounds;
 
 /// Settings of a generation service.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct GenerateConfig {
     pub max_context: usize,
     /// Most tokens of an answer that asks for no number.
     pub default_max_tokens: usize,
-    /// As [`crate::serve::EncoderConfig::targets`].
+    /// As [`crate::encoder::EncoderConfig::targets`].
     pub targets: Vec<String>,
     /// Different adapters that the sequences under way can have.
     pub bank_slots: usize,

@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::cache::{Cache, CacheShape};
 use super::{ChatTemplate, GenerateConfig, GenerateError};
-use crate::engine::tokenize::TextTokenizer;
+use crate::encoder::tokenize::TextTokenizer;
+use crate::encoder::{AdaptedSession, Loaded, ServeError};
 use crate::graph::build::decoder::{LOGITS, POSITION_IDS, past, present};
 use crate::graph::build::{ATTENTION_MASK, BuildError, DecoderForm, INPUT_IDS, ModelFolder, Storage};
 use crate::onnx::{DataType, Dim, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::runtime::{Runtime, SessionConfig, Tensor};
-use crate::serve::{AdaptedSession, Loaded, ServeError};
 
 /// What is being served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Decoder {
         let context = config.max_context.min(llama.max_position_embeddings);
         // One more than fits, so that a longer prompt is seen to be longer.
         let tokenizer = TextTokenizer::read(&path.join("tokenizer.json"), context + 1, folder.vocab_size());
-        let tokenizer = tokenizer.map_err(ServeError::from)?;
+        let tokenizer = tokenizer?;
         let mut graph = folder.decoder(Storage::Mapped, DecoderForm::Cached).map_err(ServeError::from)?;
         last_logits_only(&mut graph);
         let (heads, head_size) = (llama.num_key_value_heads, llama.head_dim);

@@ -3,8 +3,8 @@
 use super::cache::{Cache, CacheShape, Pick};
 use super::decoder::Feed;
 use super::sequence::Sequence;
+use crate::encoder::Loaded;
 use crate::runtime::RuntimeError;
-use crate::serve::Loaded;
 
 /// Columns of padding that all rows have in common are cut off when they are this many and a quarter of the width.
 const MIN_TRIM: usize = 64;

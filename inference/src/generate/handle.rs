@@ -11,10 +11,10 @@ use super::prefill::Pending;
 use super::sequence::Sequence;
 use super::worker::{GenerateCmd, Worker};
 use super::{Completion, DecoderInfo, GenerateConfig, GenerateError, GenerateStream, Message, SamplingParams};
-use crate::engine::tokenize::TextTokenizer;
+use crate::encoder::tokenize::TextTokenizer;
+use crate::encoder::{AdapterKey, Entry, Loaded, Registry, ServeError};
 use crate::graph::adapter::Adapter;
 use crate::runtime::Provider;
-use crate::serve::{AdapterKey, Entry, Loaded, Registry, ServeError};
 
 /// What an answer follows on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl GenerateHandle {
         self.shared.provider.borrow().clone()
     }
 
-    /// As [`crate::serve::EncoderHandle::load_adapter`], without a head.
+    /// As [`crate::encoder::EncoderHandle::load_adapter`], without a head.
     ///
     /// # Errors
     /// As there.
@@ -184,7 +184,7 @@ impl GenerateHandle {
         };
         let tokenizer = self.shared.tokenizer.clone();
         let encoded = tokio::task::spawn_blocking(move || tokenizer.encode(&text)).await;
-        let ids = encoded.map_err(|error| GenerateError::Text(error.to_string()))?.map_err(ServeError::from)?;
+        let ids = encoded.map_err(|error| GenerateError::Text(error.to_string()))??;
         fitting(ids, context)
     }
 

@@ -46,8 +46,8 @@ pub use event::{Alternative, Completion, FinishReason, GenerateEvent, GenerateSt
 pub use handle::{GenerateHandle, GenerateRequest, Prompt};
 pub use sampling::{MAX_STOP_BYTES, MAX_STOPS, MAX_TOP_LOGPROBS, SamplingParams};
 
+use crate::encoder::ServeError;
 use crate::runtime::Runtime;
-use crate::serve::ServeError;
 
 /// Why nothing is generated.
 #[derive(Debug, thiserror::Error)]

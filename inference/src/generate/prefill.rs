@@ -3,8 +3,8 @@
 use super::cache::{Cache, CacheShape};
 use super::decoder::Feed;
 use super::sequence::Sequence;
+use crate::encoder::Loaded;
 use crate::runtime::RuntimeError;
-use crate::serve::Loaded;
 
 /// A sequence that has not been read yet.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::GenerateError;
 use super::event::{Alternative, FinishReason, GenerateEvent, GenerateUsage, TokenLogprobs};
 use super::sampling::{Sampler, SamplingParams, logprobs};
 use super::text::{Detokeniser, Stops};
-use crate::serve::{Loaded, ServeError};
+use crate::encoder::{Loaded, ServeError};
 
 /// What a sequence has been told to do, and what it has done.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use tokenizers::{
     DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer, TokenizerBuilder,
 };
 
+use crate::encoder::testing::numbers;
 use crate::graph::build::LlamaConfig;
-use crate::serve::testing::numbers;
 
 /// What the tokenizer learns from.
 const PARAGRAPH: &str = "A datanet is a network on which people pool specialised data, have it judged, train and serve \

@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 use super::testing::{SMALL, decoder_folder};
 use super::*;
-use crate::engine::Locations;
+use crate::encoder::AdapterKey;
+use crate::encoder::testing::{adapter, slots};
 use crate::graph::adapt::LoraSlot;
 use crate::graph::adapter::Adapter;
 use crate::graph::build::{DecoderForm, ModelFolder, Storage};
 use crate::graph::quantise::Precision;
+use crate::runtime::Locations;
 use crate::runtime::{Session, SessionConfig, Tensor};
-use crate::serve::AdapterKey;
-use crate::serve::testing::{adapter, slots};
 
 fn runtime() -> Runtime {
     Runtime::init(&Locations::from_env().unwrap().dylib).unwrap()

@@ -13,9 +13,9 @@ use super::GenerateConfig;
 use super::decoder::Decoder;
 use super::group::{Group, Row};
 use super::prefill::{Pending, Prefill};
-use crate::engine::tokenize::TextTokenizer;
+use crate::encoder::tokenize::TextTokenizer;
+use crate::encoder::{Loaded, ServeError};
 use crate::graph::adapter::Adapter;
-use crate::serve::{Loaded, ServeError};
 
 /// What the handles ask for.
 pub(super) enum GenerateCmd {

@@ -2,15 +2,18 @@
 //! and come out, and the [`Provider`] that executes it.
 //!
 //! Everything that computes with a model (embedding, serving, training, attribution) goes through here, so that
-//! determinism, memory and the choice of the device are settled once.
+//! determinism, memory and the choice of the device are settled once. [`Locations`] says where the library and the
+//! default model lie.
 
 mod library;
+pub mod locate;
 mod session;
 mod tensor;
 
 use std::path::PathBuf;
 
 pub use library::Runtime;
+pub use locate::{LocateError, Locations};
 pub use session::{Session, SessionConfig};
 pub use tensor::{Element, Tensor};
 

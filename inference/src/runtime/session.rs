@@ -161,9 +161,9 @@ fn failed<R>(error: ort::Error<R>) -> RuntimeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Locations;
     use crate::graph::GraphBuilder;
     use crate::onnx::{DataType, Dim};
+    use crate::runtime::Locations;
 
     fn doubled() -> ModelProto {
         let mut graph = GraphBuilder::new("double", 20);

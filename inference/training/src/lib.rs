@@ -14,6 +14,17 @@
 //! - [`attribution`] says whose records helped, and how far to believe it; [`span`] finds verbatim quotes.
 //!
 //! Nothing here knows the network or the ledger.
+//!
+//! ```
+//! use datanet_training::job::{Job, Task};
+//!
+//! let mut job = Job::new("minilm-l6", Task::Classify);
+//! (job.recipe.batch, job.recipe.epochs) = (16, 3);
+//! job.check().unwrap();
+//! assert_eq!(job.recipe.steps(100), 18, "what is left of an epoch waits for the next one");
+//! job.recipe.batch = 0;
+//! assert!(job.check().unwrap_err().to_string().contains("recipe.batch"));
+//! ```
 
 pub mod attribution;
 pub mod data;

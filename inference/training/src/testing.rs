@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use datanet_inference::engine::Locations;
-use datanet_inference::runtime::{Runtime, SessionConfig};
+use datanet_inference::runtime::{Locations, Runtime, SessionConfig};
 
 use crate::data::{Dataset, Example, Source, Task};
 use crate::random::Stream;

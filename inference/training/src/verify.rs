@@ -10,12 +10,12 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 
-use crate::attribution::answer::{MAX_STANDING, RECORDS_FILE, STANDING_FILE, TABLE_FILE};
+use crate::attribution::answer::{ELIGIBILITY_FILE, MAX_ELIGIBILITY, RECORDS_FILE, TABLE_FILE};
 use crate::attribution::table::TableError;
-use crate::attribution::{Choice, Curvature, Standing, Table};
+use crate::attribution::{Choice, Eligibility, Table};
 use crate::job::Method;
 use crate::random::Stream;
-use crate::run::{Checkpoints, Control, Event, Following, Prepared, Setup, State, TrainError, Trainer, train};
+use crate::run::{Checkpoints, Control, Event, Prepared, Setup, State, TrainError, Trainer, train};
 use crate::transcript::{CheckpointHash, Transcript};
 
 /// How far a repetition may lie from what is claimed.
@@ -25,13 +25,13 @@ pub struct Tolerance {
     pub parameters: f64,
     /// Of the influence table: the distance over its length.
     pub table: f64,
-    /// Of what lots are worth: the distance over its length.
-    pub standing: f64,
+    /// Of groups' mean values: the distance over their length.
+    pub eligibility: f64,
 }
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self { parameters: 0.01, table: 0.05, standing: 0.05 }
+        Self { parameters: 0.01, table: 0.05, eligibility: 0.05 }
     }
 }
 
@@ -80,19 +80,19 @@ impl Check {
 
 /// The outcome of a verification.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct RunVerdict {
     /// Everything that was compared.
     pub checks: Vec<Check>,
 }
 
-impl Verdict {
+impl RunVerdict {
     /// Whether every check passed, and there was one.
     pub fn passed(&self) -> bool {
         !self.checks.is_empty() && self.checks.iter().all(Check::passed)
     }
 }
 
-impl std::fmt::Display for Verdict {
+impl std::fmt::Display for RunVerdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for check in &self.checks {
             let word = if check.passed() { "agrees" } else { "DIFFERS" };
@@ -131,14 +131,14 @@ pub enum VerifyError {
 /// Repeats a run. `setup` has the transcript's job and records and a folder of its own.
 ///
 /// # Errors
-/// [`VerifyError`] where nothing could be compared; a difference is a [`Verdict`].
+/// [`VerifyError`] where nothing could be compared; a difference is a [`RunVerdict`].
 pub fn verify(
     setup: &Setup<'_>,
     claim: Claim<'_>,
     extent: Extent,
     tolerance: Tolerance,
     observer: &mut dyn FnMut(Event) -> Control,
-) -> Result<Verdict, VerifyError> {
+) -> Result<RunVerdict, VerifyError> {
     if *setup.job != claim.transcript.job {
         return Err(VerifyError::Other("job's keys"));
     }
@@ -156,7 +156,7 @@ fn whole(
     claim: Claim<'_>,
     tolerance: Tolerance,
     observer: &mut dyn FnMut(Event) -> Control,
-) -> Result<Verdict, VerifyError> {
+) -> Result<RunVerdict, VerifyError> {
     let mut job = setup.job.clone();
     if !matches!(claim.transcript.attribution, Some(Choice::GaussNewton { .. })) {
         // Only a table that an audit has chosen needs the audit again.
@@ -178,10 +178,10 @@ fn whole(
             let distance = tables_apart(&table(&own, file)?, &table(claim.release, file)?)?;
             checks.push(Check { name: name.to_owned(), distance, allowed: tolerance.table });
         }
-        let distance = standing(&own)?.apart(&standing(claim.release)?);
-        checks.push(Check { name: "what earns".to_owned(), distance, allowed: tolerance.standing });
+        let distance = eligibility(&own)?.apart(&eligibility(claim.release)?);
+        checks.push(Check { name: "what earns".to_owned(), distance, allowed: tolerance.eligibility });
     }
-    Ok(Verdict { checks })
+    Ok(RunVerdict { checks })
 }
 
 fn intervals(
@@ -190,7 +190,7 @@ fn intervals(
     count: usize,
     seed: u64,
     tolerance: Tolerance,
-) -> Result<Verdict, VerifyError> {
+) -> Result<RunVerdict, VerifyError> {
     let folder = claim.checkpoints.ok_or(VerifyError::NoCheckpoints)?;
     let mut prepared = Prepared::new(setup)?;
     if prepared.base != claim.transcript.base {
@@ -205,11 +205,9 @@ fn intervals(
     let mut chosen = Stream::new("verify intervals", seed, 0).permutation(claimed.len() - 1);
     chosen.truncate(count.max(1));
     chosen.sort_unstable();
-    if let Some(following) = &mut prepared.following {
-        // The parameters follow from the records' gradients alone.
-        *following = Following { column_of: Vec::new(), columns: 0, curvature: Curvature::None, clip: following.clip };
-    }
-    let mut trainer = prepared.trainer(setup)?;
+    let course = prepared.course(setup);
+    // The parameters follow from the records' gradients alone, so no columns are carried along.
+    let mut trainer = Trainer::new(&mut prepared.network, &course, None)?;
     for at in chosen {
         let (from, to) = (read(&checkpoints, &claimed[at])?, read(&checkpoints, &claimed[at + 1])?);
         let name = format!("steps {} to {}", claimed[at].step, claimed[at + 1].step);
@@ -218,7 +216,7 @@ fn intervals(
             _ => Check { name: format!("{name}: the checkpoints' hashes"), distance: 1.0, allowed: 0.0 },
         });
     }
-    Ok(Verdict { checks })
+    Ok(RunVerdict { checks })
 }
 
 /// The claimed start must be the one that the seed gives.
@@ -235,7 +233,7 @@ fn read(checkpoints: &Checkpoints, claimed: &CheckpointHash) -> Result<Option<St
 }
 
 fn repeat(
-    trainer: &mut Trainer<'_, crate::network::Network>,
+    trainer: &mut Trainer<'_>,
     from: State,
     to: &State,
     name: String,
@@ -273,11 +271,11 @@ fn parameters(release: &Path) -> Result<Vec<f32>, VerifyError> {
     Ok(all)
 }
 
-fn standing(release: &Path) -> Result<Standing, VerifyError> {
-    let fail = |reason: String| VerifyError::File { file: STANDING_FILE.to_owned(), reason };
-    let path = release.join(STANDING_FILE);
+fn eligibility(release: &Path) -> Result<Eligibility, VerifyError> {
+    let fail = |reason: String| VerifyError::File { file: ELIGIBILITY_FILE.to_owned(), reason };
+    let path = release.join(ELIGIBILITY_FILE);
     let length = std::fs::metadata(&path).map_err(|error| fail(error.to_string()))?.len();
-    if length > MAX_STANDING {
+    if length > MAX_ELIGIBILITY {
         return Err(fail(format!("it has {length} bytes")));
     }
     let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
@@ -324,10 +322,10 @@ mod tests {
     fn a_verdict_says_what_differs() {
         let near = Check { name: "steps 0 to 5".to_owned(), distance: 0.0, allowed: 0.01 };
         let far = Check { name: "steps 5 to 9".to_owned(), distance: 0.5, allowed: 0.01 };
-        assert!(Verdict { checks: vec![near.clone()] }.passed());
-        let verdict = Verdict { checks: vec![near, far] };
+        assert!(RunVerdict { checks: vec![near.clone()] }.passed());
+        let verdict = RunVerdict { checks: vec![near, far] };
         assert!(!verdict.passed() && verdict.to_string().contains("steps 5 to 9: DIFFERS"));
-        assert!(!Verdict { checks: Vec::new() }.passed());
+        assert!(!RunVerdict { checks: Vec::new() }.passed());
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use datanet_inference::encoder::{AdapterKey, EncodeRequest, EncoderHandle};
 use datanet_inference::graph::adapt::{AdaptSpec, Binding, LoraSlot, adapt};
 use datanet_inference::graph::adapter::{Adapter, LoraPair};
 use datanet_inference::graph::build::Storage;
-use datanet_inference::serve::{AdapterKey, EncodeRequest, EncoderHandle};
 use datanet_training::random::Stream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -73,7 +73,7 @@ async fn mix(
     ui: &Ui,
 ) -> Result<[f64; 3]> {
     let step = ui.bar(format!("{count} adapters, {tokens} tokens"), rounds + 1);
-    let settings = |config: &mut datanet_inference::serve::EncoderConfig| {
+    let settings = |config: &mut datanet_inference::encoder::EncoderConfig| {
         (config.max_text_tokens, config.max_batch_texts, config.max_batch_tokens) = (tokens, count, count * tokens);
         (config.bank_slots, config.targets) = (count, TARGETS.map(str::to_owned).to_vec());
     };

@@ -8,9 +8,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use datanet_training::attribution::study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
+use datanet_study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
 use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
 use datanet_training::job::{Attribution, Method};
+use datanet_training::run::Gradient;
 
 use super::attribution_text::{self, Texts};
 use super::{Measure, attribution_attacks};
@@ -146,7 +147,7 @@ fn convex_check(points: &Points, subsets: usize, ui: &Ui) -> Result<Measure> {
 
 fn study_digits(points: &Points, noisy: bool, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Report> {
     let mut task = DigitsTask::new(points, noisy, 0)?;
-    task.course.clip = clip;
+    task.course.gradient = Gradient::ByRecord { bound: clip };
     let plan = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let step = ui.step(if noisy { "noisy digits" } else { "digits" });
     let report = task.run(&plan, &mut |done, all| {
@@ -173,7 +174,7 @@ pub(super) fn compared(task: &str, report: &Report) -> Vec<Measure> {
         let goal = if row.method.starts_with("forward replay") { 0.0 } else { 1.0 };
         let scores = [
             ("LDS", ours.lds, row.faithfulness.lds, goal),
-            ("who", ours.who, row.faithfulness.who, 0.0),
+            ("leave-one-out rank", ours.leave_one_out, row.faithfulness.leave_one_out, 0.0),
             ("pay", ours.pay, row.faithfulness.pay, 0.0),
         ];
         for (unit, ours, peer, goal) in scores {
@@ -202,13 +203,13 @@ pub(super) fn reached(name: &str, unit: &str, score: Option<f32>, goal: f64) -> 
 mod tests {
     use std::time::Duration;
 
-    use datanet_training::attribution::MethodScores;
+    use datanet_study::MethodScores;
 
     use super::*;
 
     fn report() -> Report {
         let scores = |name: String, lds: f32| {
-            let faithfulness = Faithfulness { lds: Some(lds), who: None, pay: Some(-0.5) };
+            let faithfulness = Faithfulness { lds: Some(lds), leave_one_out: None, pay: Some(-0.5) };
             MethodScores::new(name, faithfulness, Duration::ZERO)
         };
         let rows = vec![

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use datanet_inference::runtime::SessionConfig;
+use datanet_study::attacked::{Defence, PointCorpus};
+use datanet_study::attacked_text::TextCorpus;
+use datanet_study::attacks::{ALL, Attack, Corpus, Gain, gain};
+use datanet_study::{DigitsTask, Points};
 use datanet_training::attribution::Curvature;
-use datanet_training::attribution::attacks::{ALL, Attack, Corpus, Gain, gain};
-use datanet_training::attribution::study::attacked::{Defence, PointCorpus};
-use datanet_training::attribution::study::attacked_text::TextCorpus;
-use datanet_training::attribution::study::{DigitsTask, Points};
 use datanet_training::network::{Network, NetworkConfig};
 
 use super::Measure;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use datanet_inference::runtime::{Runtime, SessionConfig};
-use datanet_training::attribution::gauss_newton::DAMPINGS;
-use datanet_training::attribution::study::{TextPlan, TextTask};
+use datanet_study::gauss_newton::DAMPINGS;
+use datanet_study::{TextPlan, TextTask};
 use datanet_training::attribution::{AuditPlan, Curvature};
 use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
 use datanet_training::job::Job;
+use datanet_training::run::Gradient;
 
 use super::Measure;
 use super::attribution::{compared, find, reached, summary};
@@ -87,7 +88,7 @@ pub(super) fn run(texts: &Texts, subsets: usize, clip: Option<f32>, ui: &Ui) -> 
     let cache = tempfile::tempdir()?;
     let (job, session) = (job(), SessionConfig::default());
     let mut task = TextTask::new(&texts.data, &job, &texts.model, cache.path(), &texts.runtime, &session)?;
-    task.course.clip = clip;
+    task.course.gradient = Gradient::ByRecord { bound: clip };
     let audit = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let plan = TextPlan {
         curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],
@@ -106,7 +107,12 @@ pub(super) fn run(texts: &Texts, subsets: usize, clip: Option<f32>, ui: &Ui) -> 
     measures.extend([
         reached("texts: forward replay, all rows", "LDS", all.and_then(|scores| scores.lds), goal_all),
         reached("texts: forward replay, true label only", "LDS", label.and_then(|scores| scores.lds), goal_label),
-        reached("texts: forward replay, all rows", "who", all.and_then(|scores| scores.who), goal_who),
+        reached(
+            "texts: forward replay, all rows",
+            "leave-one-out rank",
+            all.and_then(|scores| scores.leave_one_out),
+            goal_who,
+        ),
     ]);
     Ok(measures)
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use datanet_inference::graph::build::encoder::SENTENCE_EMBEDDING;
 use datanet_inference::graph::build::{ATTENTION_MASK, INPUT_IDS, ModelFolder, Storage};
 use datanet_inference::onnx::ModelProto;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig, Tensor};
-use datanet_inference::serve::{EncoderConfig, EncoderHandle, EncoderService, EncoderSource};
 use tokenizers::Tokenizer;
 
 use crate::data::Dataset;

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use datanet_inference::engine::Embedding;
+use datanet_data::Embedding;
+use datanet_inference::encoder::{EncodeRequest, EncoderHandle, EncoderSource};
 use datanet_inference::graph::build::Storage;
 use datanet_inference::graph::build::encoder::SENTENCE_EMBEDDING;
 use datanet_inference::graph::quantise::{Quantised, Scheme, quantise};
 use datanet_inference::onnx::ModelProto;
-use datanet_inference::serve::{EncodeRequest, EncoderHandle, EncoderSource};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use prost::Message as _;
 
@@ -83,7 +83,7 @@ fn write(mut model: ModelProto, folder: &Path) -> Result<std::path::PathBuf> {
 }
 
 async fn speed(encoder: &Encoder, ours: EncoderSource, bench: &QuantBench, ui: &Ui) -> Result<Vec<Measure>> {
-    let settings = |config: &mut datanet_inference::serve::EncoderConfig| {
+    let settings = |config: &mut datanet_inference::encoder::EncoderConfig| {
         (config.max_text_tokens, config.max_batch_texts, config.max_batch_tokens) = (TOKENS, BATCH, BATCH * TOKENS);
     };
     let small = encoder.service(ours, settings).await?;

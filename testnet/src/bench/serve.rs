@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use datanet_inference::encoder::{AdapterKey, EncodeRequest, EncoderHandle};
 use datanet_inference::graph::adapter::{Adapter, DenseTensor};
 use datanet_inference::graph::build::Storage;
-use datanet_inference::serve::{AdapterKey, EncodeRequest, EncoderHandle};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::encoder::{Encoder, passages};
@@ -57,7 +57,7 @@ async fn full_batches(encoder: &Encoder, bench: &ServeBench, ui: &Ui) -> Result<
     let mut bare = encoder.bare(&encoder.graph(Storage::Mapped)?)?;
     let texts = encoder.texts(bench.texts.div_ceil(BATCH).max(1) * BATCH, TOKENS)?;
     let tokens = encoder.tokens(&texts, TOKENS)?;
-    let settings = |config: &mut datanet_inference::serve::EncoderConfig| {
+    let settings = |config: &mut datanet_inference::encoder::EncoderConfig| {
         (config.max_text_tokens, config.max_batch_texts, config.max_batch_tokens) = (TOKENS, BATCH, BATCH * TOKENS);
     };
     let service = encoder.service(encoder.folder(), settings).await?;

@@ -8,7 +8,7 @@ use datanet_inference::runtime::{Runtime, SessionConfig};
 use datanet_training::data::Example;
 use datanet_training::job::{Job, Task};
 use datanet_training::network::{HEAD_BIAS, HEAD_WEIGHT, Network, NetworkConfig};
-use datanet_training::optimiser::AdamW;
+use datanet_training::run::{Course, Gradient, Trainer};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -155,24 +155,23 @@ fn ours(
     let config = NetworkConfig { job: &job, base: model, classes, cache: folder, runtime: &runtime, session: &session };
     let mut network = Network::new(config)?;
     network.load(&records.iter().collect::<Vec<_>>())?;
-    let mut theta = network.layout().initial(job.recipe.seed);
-    let schedule: Vec<Vec<usize>> = job.recipe.schedule(records.len()).into_iter().take(bench.steps).collect();
-    write_job(model, folder, &job, &network, &theta, &schedule, records)?;
-    let mut optimiser = AdamW::new(theta.len());
-    let weights = vec![1.0 / BATCH as f32; BATCH];
+    let initial = network.layout().initial(job.recipe.seed);
+    let mut course = Course { gradient: Gradient::Summed, ..Course::new(job.recipe.clone(), initial, records.len()) };
+    course.schedule.truncate(bench.steps);
+    write_job(model, folder, &job, &network, &course.initial, &course.schedule, records)?;
+    let mut trainer = Trainer::new(&mut network, &course, None)?;
     let (mut seconds, mut losses) = (Vec::new(), Vec::new());
-    for (at, batch) in schedule.iter().enumerate() {
+    while trainer.unfinished() {
         let began = Instant::now();
-        let (loss, gradient) = network.weighted_gradient(&theta, batch, &weights)?;
-        optimiser.step(&job.recipe, at, schedule.len(), &mut theta, &gradient);
-        if at >= WARM {
+        losses.push(f64::from(trainer.step()?));
+        if losses.len() > WARM {
             seconds.push(began.elapsed().as_secs_f64());
         }
-        losses.push(loss.iter().map(|loss| f64::from(*loss)).sum::<f64>() / BATCH as f64);
     }
+    let theta = trainer.end().theta;
     let peak_bytes = peak_memory();
     let mut forward = Vec::new();
-    for batch in schedule.iter().take(5) {
+    for batch in course.schedule.iter().take(5) {
         let began = Instant::now();
         network.forward(&theta, batch)?;
         forward.push(began.elapsed().as_secs_f64());

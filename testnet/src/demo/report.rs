@@ -85,7 +85,7 @@ pub struct Attribution {
     /// Linear datamodelling score of the release's audit.
     pub lds: Option<f64>,
     /// Agreement over contributors left out, answer by answer.
-    pub who: Option<f64>,
+    pub leave_one_out: Option<f64>,
     /// Agreement of their order.
     pub pay: Option<f64>,
 }
@@ -235,10 +235,10 @@ impl Report {
         }
         let number = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"));
         ui.line(format!(
-            "Trust     {}; against real retraining: LDS {}, who {}, pay {}",
+            "Trust     {}; against real retraining: LDS {}, leave-one-out rank {}, pay {}",
             attribution.method,
             number(attribution.lds),
-            number(attribution.who),
+            number(attribution.leave_one_out),
             number(attribution.pay),
         ));
     }

@@ -104,7 +104,8 @@ async fn factory(
         _ => format!("influence: {}", gate["method"]),
     };
     let number = |name: &str| gate[name].as_f64();
-    report.attribution = Some(Attribution { method, lds: number("lds"), who: number("who"), pay: number("pay") });
+    report.attribution =
+        Some(Attribution { method, lds: number("lds"), leave_one_out: number("leave_one_out"), pay: number("pay") });
     let name = |address: &str| contributors.iter().find(|party| party.key.address == address).map(|p| p.name.clone());
     let left_out = gate["left_out"].as_array().into_iter().flatten().filter_map(|one| {
         let contributor = name(one["source"].as_str()?)?;

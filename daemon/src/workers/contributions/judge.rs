@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datanet_inference::corpus::CorpusError;
-use datanet_inference::judge::{DuplicateIndex, JudgeInput, Judgement, judge, judge_unreadable};
+use datanet_data::corpus::CorpusError;
+use datanet_data::judge::{DuplicateIndex, JudgeInput, Judgement, judge, judge_unreadable};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
 use datanet_p2p::TagKind;

@@ -9,6 +9,9 @@
 //!              model.onnx ──► Export                              what somebody else exported, brought into the same form
 //! ```
 //!
+//! `architecture` writes the graphs of the families known here, `imported` brings what others exported into the same
+//! form, and both read the files with `folder`.
+//!
 //! Every check is made before a tensor is touched, so a hostile folder costs no more than reading its headers; one with
 //! an ONNX file costs reading that.
 //!
@@ -16,33 +19,23 @@
 //! (`encoder.layer.5.attention.self.query.weight`, `layers.0.mlp.up_proj.weight`). What enters layer `k` is the value
 //! `hidden.k` ([`hidden`]); what leaves the last of `n` layers is `hidden.n`.
 
-mod config;
-pub mod decoder;
-pub mod encoder;
+mod architecture;
 mod error;
-mod export;
-mod finite;
 mod folder;
-mod inline;
-mod llama;
-mod names;
-mod operators;
-mod parameters;
-mod rotary;
+mod imported;
+mod model_folder;
 #[cfg(test)]
 mod tests;
-mod weights;
 
-pub use config::{Activation, EncoderConfig};
-pub use decoder::DecoderForm;
+pub use architecture::{
+    Activation, Architecture, AttentionBias, DecoderForm, EncoderConfig, LlamaConfig, Rotary, RotaryScaling, decoder,
+    encoder,
+};
 pub use error::BuildError;
-pub use export::Export;
-pub use folder::{Architecture, ModelFolder, ONNX_FILE, is_exported};
-pub use inline::inline;
-pub use llama::{AttentionBias, LlamaConfig};
-pub use rotary::{Rotary, RotaryScaling};
-pub(crate) use weights::MAX_INLINE_BYTES;
-pub use weights::{Storage, Weights, model_files};
+pub(crate) use folder::MAX_INLINE_BYTES;
+pub use folder::{ONNX_FILE, Storage, Weights, inline, is_exported, model_files};
+pub use imported::Export;
+pub use model_folder::ModelFolder;
 
 /// The operator set that the graphs are written in: the first with `Gelu`.
 pub const OPSET: i64 = 20;

@@ -12,7 +12,7 @@ use datanet_inference::{
 };
 
 use super::{
-    lots::Standing,
+    groups::Eligibility,
     model::{Model, ModelError},
     table::{Table, TableError},
 };
@@ -24,16 +24,16 @@ use crate::{
 
 /// The table by contributor in a release's folder.
 pub const TABLE_FILE: &str = "influence.safetensors";
-/// The table by record, or by what of a source is in a lot where there are many.
+/// The table by record, or by what of a source is in a group where there are many.
 pub const RECORDS_FILE: &str = "records.safetensors";
-/// Which lots earn.
-pub const STANDING_FILE: &str = "standing.json";
+/// Which groups earn.
+pub const ELIGIBILITY_FILE: &str = "eligibility.json";
 /// Adapters that are asked at once.
 const AT_ONCE: usize = 32;
 /// Largest file of a release that is read whole: 4 GiB.
 const MAX_FILE: u64 = 1 << 32;
-/// Largest file that says which lots earn: ten million records have less.
-pub const MAX_STANDING: u64 = 1 << 28;
+/// Largest file that says which groups earn: ten million records have less.
+pub const MAX_ELIGIBILITY: u64 = 1 << 28;
 
 /// Why an answer cannot be explained.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ pub struct Explanation {
     pub values: Vec<f32>,
     /// The same of each training record, in releases of few records.
     pub records: Option<Vec<f32>>,
-    /// What each lot of records earns by the answer, in the same unit; see [`super::lots`].
+    /// What each group of records earns by the answer, in the same unit; see [`super::groups`].
     pub earned: Vec<f32>,
     /// The answer's loss: -ln of its probability, for written text the mean over its tokens.
     pub loss: f32,
@@ -99,9 +99,9 @@ pub struct Explainer {
     theta: Vec<f32>,
     /// By source.
     table: Table,
-    /// By record, or by what of a source is in a lot.
+    /// By record, or by what of a source is in a group.
     columns: Table,
-    standing: Standing,
+    eligibility: Eligibility,
     labels: Vec<String>,
 }
 
@@ -126,17 +126,18 @@ impl Explainer {
         let theta = network.layout().theta(&peft::read(release)?)?;
         let table = table(&release.join(TABLE_FILE), theta.len())?;
         let columns = self::table(&release.join(RECORDS_FILE), theta.len())?;
-        let standing: Standing = serde_json::from_slice(&read_at_most(&release.join(STANDING_FILE), MAX_STANDING)?)
-            .map_err(|error| AnswerError::Release(format!("{STANDING_FILE}: {error}")))?;
-        if !standing.fits(columns.columns()) {
-            return Err(AnswerError::Release(format!("{STANDING_FILE} is not of the columns of {RECORDS_FILE}")));
+        let eligibility: Eligibility =
+            serde_json::from_slice(&read_at_most(&release.join(ELIGIBILITY_FILE), MAX_ELIGIBILITY)?)
+                .map_err(|error| AnswerError::Release(format!("{ELIGIBILITY_FILE}: {error}")))?;
+        if !eligibility.fits(columns.columns()) {
+            return Err(AnswerError::Release(format!("{ELIGIBILITY_FILE} is not of the columns of {RECORDS_FILE}")));
         }
-        Ok(Self { network, theta, table, columns, standing, labels })
+        Ok(Self { network, theta, table, columns, eligibility, labels })
     }
 
-    /// Which lots of records earn.
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    /// Which groups of records earn.
+    pub fn eligibility(&self) -> &Eligibility {
+        &self.eligibility
     }
 
     /// What the columns of the table are called.
@@ -211,8 +212,8 @@ impl Explainer {
 
     fn explanation(&self, loss: f32, gradient: &[f32]) -> Result<Explanation, AnswerError> {
         let columns = self.columns.values(gradient)?;
-        let earned = self.standing.earned(&columns);
-        let by_record = self.standing.is_by_record();
+        let earned = self.eligibility.earned(&columns);
+        let by_record = self.eligibility.is_by_record();
         let values = self.table.values(gradient)?;
         Ok(Explanation { values, records: by_record.then_some(columns), earned, loss })
     }

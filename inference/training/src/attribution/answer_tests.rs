@@ -58,11 +58,13 @@ fn an_answer_is_explained_by_contributors_and_by_records() {
     assert!((why.loss + said[label].ln()).abs() < 1e-3, "{} {said:?}", why.loss);
     let records = why.records.unwrap();
     assert_eq!(records.len(), 96);
-    let standing = explainer.standing();
-    assert!(standing.worth.iter().any(|worth| *worth > 0.0) && !standing.worth.iter().all(|worth| *worth > 0.0));
-    assert_eq!(why.earned, standing.earned(&records));
-    let helps = |(value, worth): (&f32, &f32)| *worth > 0.0 && *value > 0.0;
-    assert!(why.earned.iter().map(|earned| *earned > 0.0).eq(records.iter().zip(&standing.worth).map(helps)));
+    let eligibility = explainer.eligibility();
+    assert!(
+        eligibility.mean_value.iter().any(|mean| *mean > 0.0) && !eligibility.mean_value.iter().all(|mean| *mean > 0.0)
+    );
+    assert_eq!(why.earned, eligibility.earned(&records));
+    let helps = |(value, mean): (&f32, &f32)| *mean > 0.0 && *value > 0.0;
+    assert!(why.earned.iter().map(|earned| *earned > 0.0).eq(records.iter().zip(&eligibility.mean_value).map(helps)));
     for (source, value) in why.values.iter().enumerate() {
         let own = data.train.iter().zip(&records).filter(|(example, _)| example.source == source);
         let sum: f32 = own.map(|(_, value)| value).sum();

@@ -5,23 +5,19 @@
 //!
 //! - **LDS** (linear datamodelling score): for each answer the rank correlation, over the subsets, of the subset's
 //!   summed value with the actual rise of the loss; mean over answers.
-//! - **who**: the same across contributors left out one at a time: who helped this answer?
+//! - **leave-one-out rank by answer**: the same across contributors left out one at a time: who helped this answer?
 //! - **pay**: the rank correlation, across contributors, of the means over answers: who should be paid more? Where all
 //!   contributors are alike, actual pay itself hardly agrees between two halves of the held-out answers, so this one is
 //!   reported and not required.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    model::{ModelError, Rows},
-    rank::spearman,
-};
+use super::{model::Rows, rank::spearman};
 use crate::random::Stream;
 
-pub use super::gate::{Choice, Gate, Thresholds, Verdict, choose};
+pub use super::gate::{Choice, Gate, GateVerdict, Thresholds, choose};
 
 /// How much retraining an audit does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,7 +109,7 @@ pub struct Ground {
 }
 
 /// Trains again: given true at the records to leave out, the losses of the held-out answers.
-pub type Retrain<'a> = dyn FnMut(&[bool]) -> Result<Vec<f32>, ModelError> + 'a;
+pub type Retrain<'a, E> = dyn FnMut(&[bool]) -> Result<Vec<f32>, E> + 'a;
 
 /// Progress of an audit: retrainings done, and all of them; says whether it goes on.
 pub type Progress<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
@@ -144,12 +140,12 @@ impl AuditPlan {
     ///
     /// # Errors
     /// Those of `retrain`.
-    pub fn observe(
+    pub fn observe<E>(
         &self,
         belonging: &Belonging,
-        retrain: &mut Retrain<'_>,
+        retrain: &mut Retrain<'_, E>,
         progress: &mut Progress<'_>,
-    ) -> Result<Option<Ground>, ModelError> {
+    ) -> Result<Option<Ground>, E> {
         let subsets = self.draw_subsets(belonging.columns());
         let left_out = self.draw_contributors(belonging.contributors());
         let total = 1 + subsets.len() + left_out.len();
@@ -158,7 +154,7 @@ impl AuditPlan {
         if progress(done, total).is_break() {
             return Ok(None);
         }
-        let mut rises = |removed: &[Vec<usize>]| -> Result<Option<Rows>, ModelError> {
+        let mut rises = |removed: &[Vec<usize>]| -> Result<Option<Rows>, E> {
             let mut rises = Rows::none(base.len());
             for columns in removed {
                 let losses = retrain(&belonging.records(columns))?;
@@ -184,7 +180,7 @@ pub struct Faithfulness {
     /// Across removed subsets, mean over answers.
     pub lds: Option<f32>,
     /// Across contributors left out, mean over answers.
-    pub who: Option<f32>,
+    pub leave_one_out: Option<f32>,
     /// Across contributors left out, of the means over answers.
     pub pay: Option<f32>,
 }
@@ -199,19 +195,9 @@ impl Ground {
         };
         Faithfulness {
             lds: agreement(&sums(values, &self.subsets), &self.subset_rises),
-            who: agreement(&predicted, &self.contributor_rises),
+            leave_one_out: agreement(&predicted, &self.contributor_rises),
             pay: spearman(&mean(&predicted), &mean(&self.contributor_rises)).map(|rho| rho as f32),
         }
-    }
-
-    /// How well actual pay agrees with itself between two halves of the answers: no method can be expected to agree
-    /// with it much better.
-    pub fn pay_agreement(&self) -> Option<f32> {
-        let half = self.contributor_rises.columns / 2;
-        let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len().max(1) as f32;
-        let first: Vec<f32> = self.contributor_rises.iter().map(|row| mean(&row[..half])).collect();
-        let second: Vec<f32> = self.contributor_rises.iter().map(|row| mean(&row[half..])).collect();
-        spearman(&first, &second).map(|rho| rho as f32)
     }
 }
 
@@ -232,25 +218,6 @@ fn agreement(predicted: &Rows, actual: &Rows) -> Option<f32> {
     let each = (0..actual.columns).filter_map(|at| spearman(&column(predicted, at), &column(actual, at)));
     let (count, sum) = each.fold((0u32, 0.0), |(count, sum), rho| (count + 1, sum + rho));
     (count > 0).then(|| (sum / f64::from(count)) as f32)
-}
-
-/// What a method scored, for a study's table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MethodScores {
-    /// What it is called.
-    pub method: String,
-    /// How faithful it is.
-    #[serde(flatten)]
-    pub faithfulness: Faithfulness,
-    /// Time it took beside the training itself.
-    pub seconds: f32,
-}
-
-impl MethodScores {
-    /// The scores of a method that took `time`.
-    pub fn new(method: impl Into<String>, faithfulness: Faithfulness, time: Duration) -> Self {
-        Self { method: method.into(), faithfulness, seconds: time.as_secs_f32() }
-    }
 }
 
 #[cfg(test)]

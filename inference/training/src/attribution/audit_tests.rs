@@ -19,7 +19,7 @@ fn ground(plan: &AuditPlan, belonging: &Belonging) -> Ground {
         for (record, _) in removed.iter().enumerate().filter(|(_, removed)| **removed) {
             losses.iter_mut().zip(worth.row(record)).for_each(|(loss, worth)| *loss += worth);
         }
-        Ok(losses)
+        Ok::<_, std::convert::Infallible>(losses)
     };
     let mut calls = Vec::new();
     let ground = plan.observe(belonging, &mut retrain, &mut |done, total| {
@@ -39,7 +39,10 @@ fn the_truth_is_perfectly_faithful() {
     assert_eq!((ground.subsets.len(), ground.left_out.len()), (20, 10));
     assert!(ground.subsets.iter().all(|subset| subset.len() == 4));
     let found = ground.judge(&belonging, &worth());
-    assert!(found.lds.unwrap() > 0.999 && found.who.unwrap() > 0.999 && found.pay.unwrap() > 0.999, "{found:?}");
+    assert!(
+        found.lds.unwrap() > 0.999 && found.leave_one_out.unwrap() > 0.999 && found.pay.unwrap() > 0.999,
+        "{found:?}"
+    );
     assert!(Gate::new(found, &ground, &Thresholds::default()).passed);
     let mut wrong = worth();
     wrong.data.iter_mut().for_each(|x| *x = -*x);
@@ -69,9 +72,9 @@ fn an_audit_is_the_same_for_everybody_and_another_with_another_seed() {
 fn a_gate_wants_enough_evidence() {
     let belonging = Belonging::by_record(&owners());
     let few = ground(&AuditPlan { subsets: 3, contributors: 2, ..AuditPlan::default() }, &belonging);
-    let found = Faithfulness { lds: Some(0.9), who: Some(-1.0), pay: None };
+    let found = Faithfulness { lds: Some(0.9), leave_one_out: Some(-1.0), pay: None };
     assert!(!Gate::new(found, &few, &Thresholds::default()).passed);
-    // With two contributors, "who" is chance and not required.
+    // With two contributors, the rank is chance and not required.
     assert!(Gate::new(found, &few, &Thresholds { subsets: 3, ..Thresholds::default() }).passed);
     let many = ground(&AuditPlan::default(), &belonging);
     assert!(!Gate::new(found, &many, &Thresholds::default()).passed);
@@ -80,26 +83,26 @@ fn a_gate_wants_enough_evidence() {
 
 #[test]
 fn a_gate_says_why() {
-    let says = |subsets, contributors, lds, who| {
-        let gate = Gate { lds: Some(lds), who: Some(who), subsets, contributors, ..Gate::default() };
+    let says = |subsets, contributors, lds, rank| {
+        let gate = Gate { lds: Some(lds), leave_one_out: Some(rank), subsets, contributors, ..Gate::default() };
         let finding = gate.finding(&Thresholds::default());
         (finding.verdict, finding.reason)
     };
     let few = "too few retrainings to judge: 8 subsets or 5 contributors are needed, there were 2 and 2";
-    assert_eq!(says(2, 2, 1.0, 0.9), (Verdict::Unjudged, few.to_owned()));
-    assert_eq!(says(0, 0, 0.0, 0.0).0, Verdict::Unjudged);
-    assert_eq!(says(8, 2, 0.41, -1.0), (Verdict::Failed, "LDS 0.410 is below 0.6".to_owned()));
-    assert_eq!(says(8, 5, 0.9, 0.3), (Verdict::Failed, "who 0.300 is below 0.5".to_owned()));
-    assert_eq!(says(8, 2, 0.9, -1.0).0, Verdict::Passed);
+    assert_eq!(says(2, 2, 1.0, 0.9), (GateVerdict::Unjudged, few.to_owned()));
+    assert_eq!(says(0, 0, 0.0, 0.0).0, GateVerdict::Unjudged);
+    assert_eq!(says(8, 2, 0.41, -1.0), (GateVerdict::Failed, "LDS 0.410 is below 0.6".to_owned()));
+    assert_eq!(says(8, 5, 0.9, 0.3), (GateVerdict::Failed, "leave-one-out rank 0.300 is below 0.5".to_owned()));
+    assert_eq!(says(8, 2, 0.9, -1.0).0, GateVerdict::Passed);
     // Contributors alone judge too.
-    assert_eq!((says(2, 5, -1.0, 0.8).0, says(2, 5, 1.0, 0.2).0), (Verdict::Passed, Verdict::Failed));
+    assert_eq!((says(2, 5, -1.0, 0.8).0, says(2, 5, 1.0, 0.2).0), (GateVerdict::Passed, GateVerdict::Failed));
     let none = Gate { subsets: 8, ..Gate::default() }.finding(&Thresholds::default());
-    assert!(none.verdict == Verdict::Failed && none.reason.contains("not defined"), "{none:?}");
+    assert!(none.verdict == GateVerdict::Failed && none.reason.contains("not defined"), "{none:?}");
 }
 
 #[test]
 fn replay_is_left_only_for_something_better() {
-    let gate = |lds: f32, passed: bool| Gate { lds: Some(lds), who: Some(lds), passed, ..Gate::default() };
+    let gate = |lds: f32, passed: bool| Gate { lds: Some(lds), leave_one_out: Some(lds), passed, ..Gate::default() };
     let swept = [(0.03, gate(0.5, false)), (0.1, gate(0.7, true)), (0.3, gate(0.65, true))];
     assert_eq!(choose(gate(0.65, true), &swept).0, Choice::Replay);
     assert_eq!(choose(gate(0.4, false), &swept).0, Choice::GaussNewton { damping: 0.1 });

@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use super::model::{Curvature, Model, ModelError, Rows};
 use crate::random::Stream;
 
+/// Samples whose rows are asked for at a time.
+const BATCH: usize = 32;
+
 /// The seed of the random signs at a step (counted from 0): training and audit must draw the same.
 pub fn step_seed(seed: u64, step: usize) -> u64 {
     Stream::new("curvature", seed, step as u64).next_u64()
@@ -32,6 +35,29 @@ pub fn rows<'a>(
         Curvature::None | Curvature::Signs(0) => Ok(Cow::Owned(Rows::none(gradients.columns))),
         Curvature::All | Curvature::Signs(_) => Ok(Cow::Owned(model.curvature_rows(theta, samples, curvature, seed)?)),
     }
+}
+
+/// The rows of any number of samples, [n k, P], with other signs for each batch.
+///
+/// # Errors
+/// When the network cannot run.
+pub fn all(
+    model: &mut dyn Model,
+    theta: &[f32],
+    samples: &[usize],
+    kind: Curvature,
+    seed: u64,
+) -> Result<Rows, ModelError> {
+    let mut all = Rows::none(theta.len());
+    for (at, batch) in samples.chunks(BATCH).enumerate() {
+        let seed = step_seed(seed, at);
+        all.append(match kind {
+            Curvature::TrueLabel => model.loss_gradients(theta, batch)?.1,
+            Curvature::None => Rows::none(theta.len()),
+            _ => model.curvature_rows(theta, batch, kind, seed)?,
+        });
+    }
+    Ok(all)
 }
 
 /// What to multiply the Jacobian of the logits with from the left: k vectors u of C numbers for one sample with these

@@ -8,25 +8,26 @@ use super::audit::{Faithfulness, Ground};
 ///
 /// On a transformer, Grad-Dot and DataInf reach an LDS of .36 to .61, damped Gauss-Newton influence .67 to .79, forward
 /// replay .85 and more with an ordinary recipe but .69 with a hot one. So .6 is what no cheap method reaches reliably,
-/// and well below what a good recipe gives. `who` ranks whole contributors, with the same figures slightly lower.
+/// and well below what a good recipe gives. The leave-one-out rank is of whole
+/// contributors, with the same figures slightly lower.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
     /// Least LDS.
     pub lds: f32,
-    /// Least "who".
-    pub who: f32,
+    /// Least leave-one-out rank by answer.
+    pub leave_one_out: f32,
     /// Fewest subsets that an LDS is judged from: with fewer, chance alone may pass.
     pub subsets: usize,
-    /// Fewest contributors left out that "who" is judged from: with three of them there are six orders.
+    /// Fewest contributors left out that the leave-one-out rank is judged from: with three of them there are six orders.
     pub contributors: usize,
 }
 
 impl Thresholds {
     /// What releases are held against.
-    pub const PUBLISHED: Self = Self { lds: 0.6, who: 0.5, subsets: 8, contributors: 5 };
+    pub const PUBLISHED: Self = Self { lds: 0.6, leave_one_out: 0.5, subsets: 8, contributors: 5 };
 
-    /// Whether so many retrainings judge anything: by the LDS, by "who", or by both.
+    /// Whether so many retrainings judge anything: by the LDS, by the leave-one-out rank, or by both.
     pub fn judge(&self, subsets: usize, contributors: usize) -> bool {
         subsets >= self.subsets || contributors >= self.contributors
     }
@@ -43,8 +44,8 @@ impl Default for Thresholds {
 pub struct Gate {
     /// See [`Faithfulness::lds`].
     pub lds: Option<f32>,
-    /// See [`Faithfulness::who`].
-    pub who: Option<f32>,
+    /// See [`Faithfulness::leave_one_out`].
+    pub leave_one_out: Option<f32>,
     /// See [`Faithfulness::pay`].
     pub pay: Option<f32>,
     /// Retrainings with a part of the data removed.
@@ -58,7 +59,7 @@ pub struct Gate {
 /// How an audit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum GateVerdict {
     /// Every figure that was judged is high enough.
     Passed,
     /// A figure that was judged is too low.
@@ -71,7 +72,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: GateVerdict,
     /// Why, in words.
     pub reason: String,
 }
@@ -80,9 +81,9 @@ impl Gate {
     /// Holds what was found against the thresholds.
     pub fn new(found: Faithfulness, ground: &Ground, thresholds: &Thresholds) -> Self {
         let (subsets, contributors) = (ground.subsets.len(), ground.left_out.len());
-        let Faithfulness { lds, who, pay } = found;
-        let gate = Self { lds, who, pay, subsets, contributors, passed: false };
-        Self { passed: gate.finding(thresholds).verdict == Verdict::Passed, ..gate }
+        let Faithfulness { lds, leave_one_out, pay } = found;
+        let gate = Self { lds, leave_one_out, pay, subsets, contributors, passed: false };
+        Self { passed: gate.finding(thresholds).verdict == GateVerdict::Passed, ..gate }
     }
 
     /// What the figures say. Each is judged where enough retrainings are behind it; one that is too low fails.
@@ -90,31 +91,39 @@ impl Gate {
         let (subsets, contributors) = (self.subsets, self.contributors);
         let says = |verdict, reason: String| Finding { verdict, reason };
         if subsets == 0 && contributors == 0 {
-            return says(Verdict::Unjudged, "not audited: the job asked for no retrainings".to_owned());
+            return says(GateVerdict::Unjudged, "not audited: the job asked for no retrainings".to_owned());
         }
         if !thresholds.judge(subsets, contributors) {
             let reason = format!(
                 "too few retrainings to judge: {} subsets or {} contributors are needed, there were {subsets} and {contributors}",
                 thresholds.subsets, thresholds.contributors
             );
-            return says(Verdict::Unjudged, reason);
+            return says(GateVerdict::Unjudged, reason);
         }
         let lds = (subsets >= thresholds.subsets).then_some(("LDS", self.lds, thresholds.lds));
-        let who = (contributors >= thresholds.contributors).then_some(("who", self.who, thresholds.who));
-        let low = lds.into_iter().chain(who).find(|(_, found, least)| found.is_none_or(|found| found < *least));
+        let leave_one_out = (contributors >= thresholds.contributors).then_some((
+            "leave-one-out rank",
+            self.leave_one_out,
+            thresholds.leave_one_out,
+        ));
+        let low =
+            lds.into_iter().chain(leave_one_out).find(|(_, found, least)| found.is_none_or(|found| found < *least));
         match low {
-            None => says(Verdict::Passed, "passed".to_owned()),
-            Some((name, Some(found), least)) => says(Verdict::Failed, format!("{name} {found:.3} is below {least}")),
-            Some((name, None, _)) => {
-                says(Verdict::Failed, format!("{name} is not defined: the retrainings changed no answer"))
+            None => says(GateVerdict::Passed, "passed".to_owned()),
+            Some((name, Some(found), least)) => {
+                says(GateVerdict::Failed, format!("{name} {found:.3} is below {least}"))
             }
+            Some((name, None, _)) => says(
+                GateVerdict::Failed,
+                format!("{name} is not defined: the retrainings changed no answer, or one diverged"),
+            ),
         }
     }
 
-    /// What two methods are compared by: the mean of LDS and "who", of those that are known.
+    /// What two methods are compared by: the mean of LDS and leave-one-out rank, of those that are known.
     pub fn merit(&self) -> f32 {
-        match (self.lds, self.who) {
-            (Some(lds), Some(who)) => (lds + who) / 2.0,
+        match (self.lds, self.leave_one_out) {
+            (Some(lds), Some(rank)) => (lds + rank) / 2.0,
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => -1.0,
         }

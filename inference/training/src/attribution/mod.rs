@@ -3,41 +3,35 @@
 //! ```text
 //!  model ◄── the network being trained                    losses, per-sample gradients, curvature rows
 //!    │
-//!  course ──► replay ──► table                            training, followed; what the release ships
-//!                          │
-//!                          ▼
+//!  replay ──► table                                       a training (run), followed; what the release ships
+//!               │
+//!               ▼
 //!             values of an answer, counterfactual answers (answer)
 //!
 //!  audit ──► gate                                         values against real retraining; the fallback
-//!  gradients, gauss_newton, similarity                    what else values could come from
-//!  lots                                                   what an answer pays for which records
-//!  clusters, clip, attacks                                why copying, splitting and outliers do not pay
-//!  study                                                  all of it on a task, as `bench attribution` shows it
+//!  gradients, curvature, cholesky                         what else values could come from (run)
+//!  groups                                                   what an answer pays for which records
+//!  clip                                                   why outliers do not pay
 //! ```
+//!
+//! What it is worth against other methods and against attacks is measured in `datanet-study`.
 
 pub mod answer;
-pub mod attacks;
 pub mod audit;
 pub mod cholesky;
 pub mod clip;
-pub mod clusters;
-pub mod course;
 pub mod curvature;
 pub mod gate;
-pub mod gauss_newton;
 pub mod gradients;
-pub mod lots;
+pub mod groups;
 pub mod model;
 pub mod rank;
 pub mod replay;
-pub mod similarity;
-pub mod study;
 pub mod table;
 
-pub use audit::{AuditPlan, Belonging, Faithfulness, Ground, MethodScores};
-pub use course::Course;
-pub use gate::{Choice, Finding, Gate, Thresholds, Verdict};
-pub use lots::{Lots, Standing};
+pub use audit::{AuditPlan, Belonging, Faithfulness, Ground};
+pub use gate::{Choice, Finding, Gate, GateVerdict, Thresholds};
+pub use groups::{Eligibility, Groups};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};
 pub use table::Table;

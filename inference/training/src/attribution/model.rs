@@ -28,13 +28,22 @@ pub trait Model {
     /// As [`Model::losses`].
     fn loss_gradients(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Rows), ModelError>;
 
-    /// The sum of the samples' gradients, P numbers. A network that can sum inside its graph should: retraining for an
-    /// audit does nothing else.
+    /// The loss of each sample and the sum of their gradients, P numbers. A network that can sum inside its graph should:
+    /// a training that follows nobody does nothing else.
     ///
     /// # Errors
     /// As [`Model::losses`].
-    fn gradient_sum(&mut self, theta: &[f32], samples: &[usize]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.loss_gradients(theta, samples)?.1.sum())
+    fn loss_gradient_sum(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        let (losses, gradients) = self.loss_gradients(theta, samples)?;
+        Ok((losses, gradients.sum()))
+    }
+
+    /// The mean loss of what is held out, by which a training may end early; not a number where nothing is.
+    ///
+    /// # Errors
+    /// As [`Model::losses`].
+    fn held_out_loss(&mut self, _theta: &[f32]) -> Result<f64, ModelError> {
+        Ok(f64::NAN)
     }
 
     /// Gauss-Newton rows of the samples, [n k, P], so that rows^T rows / n is the mean curvature; see [`Curvature`] for
@@ -161,7 +170,8 @@ impl Rows {
         mean(self.sum(), count)
     }
 
-    pub(crate) fn view(&self) -> ndarray::ArrayView2<'_, f32> {
+    /// As a matrix.
+    pub fn view(&self) -> ndarray::ArrayView2<'_, f32> {
         matrix(&self.data, self.rows, self.columns)
     }
 }
@@ -181,7 +191,7 @@ pub(crate) fn matrix(data: &[f32], rows: usize, columns: usize) -> ndarray::Arra
 
 /// `data` as a matrix to write to; its length is the caller's promise.
 #[expect(clippy::unwrap_used, reason = "the slice is cut to the shape's size")]
-pub(crate) fn matrix_mut(data: &mut [f32], rows: usize, columns: usize) -> ndarray::ArrayViewMut2<'_, f32> {
+pub fn matrix_mut(data: &mut [f32], rows: usize, columns: usize) -> ndarray::ArrayViewMut2<'_, f32> {
     ndarray::ArrayViewMut2::from_shape((rows, columns), &mut data[..rows * columns]).unwrap()
 }
 

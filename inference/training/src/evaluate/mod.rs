@@ -120,15 +120,6 @@ pub fn compare(
     Ok(())
 }
 
-/// Mean loss over the held-out records.
-///
-/// # Errors
-/// As [`Network::forward`].
-pub fn held_out_loss(network: &mut Network, theta: &[f32]) -> Result<f64, NetworkError> {
-    let asked = network.held_out();
-    Ok(mean(&network.forward(theta, &asked)?.losses))
-}
-
 /// Share of texts whose own pair is among the `rank` nearest, of those that mean something else.
 fn recall(texts: &Rows, pairs: &Rows, meanings: &[usize], rank: usize) -> f64 {
     let (texts, pairs) = (units(texts.clone()), units(pairs.clone()));

@@ -24,9 +24,14 @@ impl Model for Network {
         self.gradients_of(theta, samples).map_err(ModelError::new)
     }
 
-    fn gradient_sum(&mut self, theta: &[f32], samples: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let ones = vec![1.0; samples.len()];
-        Ok(self.weighted_gradient(theta, samples, &ones).map_err(ModelError::new)?.1)
+    fn loss_gradient_sum(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+        self.weighted_gradient(theta, samples, &vec![1.0; samples.len()]).map_err(ModelError::new)
+    }
+
+    fn held_out_loss(&mut self, theta: &[f32]) -> Result<f64, ModelError> {
+        let asked = self.held_out();
+        let losses = self.losses(theta, &asked)?;
+        Ok(losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len().max(1) as f64)
     }
 
     fn curvature_rows(

@@ -1,7 +1,7 @@
 use super::*;
 use crate::attribution::{Curvature, Model, ModelError, Rows};
 use crate::recipe::Recipe;
-use crate::run::trainer::Following;
+use crate::run::{Course, Following, Gradient, Rhythm};
 
 /// Least squares on a line: small, but a real model whose gradients are exact. Record `poison` has no finite loss.
 struct Line {
@@ -45,13 +45,6 @@ impl Model for Line {
     fn accuracy(&mut self, _: &[f32], _: &[usize]) -> Result<Option<f32>, ModelError> {
         Ok(None)
     }
-}
-
-impl Learner for Line {
-    fn batch(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-        let (losses, rows) = self.loss_gradients(theta, samples)?;
-        Ok((losses, rows.sum()))
-    }
 
     fn held_out_loss(&mut self, theta: &[f32]) -> Result<f64, ModelError> {
         // A written course of losses, where a test wants one.
@@ -69,19 +62,25 @@ fn recipe() -> Recipe {
 
 fn following(samples: usize) -> Following {
     let column_of = (0..samples).map(|record| Some(record % 3)).collect();
-    Following { column_of, columns: 3, curvature: Curvature::All, clip: Some(2.0) }
+    Following { column_of, columns: 3, curvature: Curvature::All }
 }
 
-fn rhythm() -> Rhythm {
-    Rhythm { evaluate: 4, patience: 0, checkpoint: 5 }
+/// 24 steps over 16 records, shortened where that is long.
+fn course() -> Course {
+    Course {
+        gradient: Gradient::ByRecord { bound: Some(2.0) },
+        rhythm: Rhythm { evaluate: 4, patience: 0, checkpoint: 5 },
+        ..Course::new(recipe(), vec![0.0; 2], 16)
+    }
 }
 
 fn run(folder: &std::path::Path, stop_at: Option<usize>) -> Result<Ended, TrainError> {
     let mut line = Line::new(16);
-    let mut trainer = Trainer::new(&mut line, &recipe(), 16, vec![0.0; 2], Some(following(16))).unwrap();
+    let course = course();
+    let mut trainer = Trainer::new(&mut line, &course, Some(following(16))).unwrap();
     let checkpoints = Checkpoints::open(folder, "line".to_owned()).unwrap();
     resume(&mut trainer, &checkpoints)?;
-    drive(&mut trainer, &checkpoints, rhythm(), &mut |event| match event {
+    drive(&mut trainer, &checkpoints, &mut |event| match event {
         Event::Step { step, .. } if Some(step) == stop_at => Control::Stop,
         _ => Control::Continue,
     })
@@ -112,12 +111,12 @@ fn the_line_is_learnt_and_losses_are_kept() {
 #[test]
 fn a_loss_that_is_no_number_stops_keeps_the_last_good_state_and_names_the_batch() {
     let folder = tempfile::tempdir().unwrap();
-    let schedule = recipe().schedule(16);
-    let poison = schedule[2][1];
+    let course = Course { gradient: Gradient::Summed, ..course() };
+    let poison = course.schedule[2][1];
     let mut line = Line { poison: Some(poison), ..Line::new(16) };
-    let mut trainer = Trainer::new(&mut line, &recipe(), 16, vec![0.0; 2], None).unwrap();
+    let mut trainer = Trainer::new(&mut line, &course, None).unwrap();
     let checkpoints = Checkpoints::open(folder.path(), "line".to_owned()).unwrap();
-    let error = drive(&mut trainer, &checkpoints, rhythm(), &mut |_| Control::Continue).unwrap_err();
+    let error = drive(&mut trainer, &checkpoints, &mut |_| Control::Continue).unwrap_err();
     let TrainError::NotFinite { what: "loss", step: 2, records } = error else { panic!("{error}") };
     assert!(records.contains(&poison));
     let kept = checkpoints.newest(false).unwrap().unwrap().state;
@@ -128,15 +127,66 @@ fn a_loss_that_is_no_number_stops_keeps_the_last_good_state_and_names_the_batch(
 fn training_ends_early_with_the_best_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let mut line = Line { held_out: vec![9.0, 8.0, 7.0, 1.0, 2.0], ..Line::new(16) };
-    let mut trainer = Trainer::new(&mut line, &recipe(), 16, vec![0.0; 2], Some(following(16))).unwrap();
+    let course = Course { rhythm: Rhythm { evaluate: 4, patience: 2, checkpoint: 0 }, ..course() };
+    let mut trainer = Trainer::new(&mut line, &course, Some(following(16))).unwrap();
     let checkpoints = Checkpoints::open(folder.path(), "line".to_owned()).unwrap();
-    let rhythm = Rhythm { evaluate: 4, patience: 2, checkpoint: 0 };
-    let ended = drive(&mut trainer, &checkpoints, rhythm, &mut |_| Control::Continue).unwrap();
+    let ended = drive(&mut trainer, &checkpoints, &mut |_| Control::Continue).unwrap();
     assert_eq!((ended.step, ended.replay.unwrap().steps()), (8, 8));
     assert_eq!(trainer.state.step, 16);
     let mut again = Line::new(16);
-    let mut trainer = Trainer::new(&mut again, &recipe(), 16, vec![0.0; 2], Some(following(16))).unwrap();
+    let mut trainer = Trainer::new(&mut again, &course, Some(following(16))).unwrap();
     assert_eq!(resume(&mut trainer, &checkpoints).unwrap(), 16);
-    let resumed = drive(&mut trainer, &checkpoints, rhythm, &mut |_| Control::Continue).unwrap();
+    let resumed = drive(&mut trainer, &checkpoints, &mut |_| Control::Continue).unwrap();
     assert_eq!((resumed.step, resumed.theta), (8, ended.theta));
+}
+
+/// What an audit retrains is what was trained: with both kinds of shortening, ended early, and nothing left out.
+#[test]
+fn a_retraining_without_leaving_anything_out_gives_the_run_itself() {
+    let written = || Line { held_out: vec![9.0, 8.0, 7.0, 1.0, 2.0], ..Line::new(16) };
+    for gradient in [Gradient::Summed, Gradient::ByRecord { bound: None }, Gradient::ByRecord { bound: Some(1.1) }] {
+        let course = Course {
+            recipe: Recipe { clip: Some(0.2), ..recipe() },
+            gradient,
+            rhythm: Rhythm { evaluate: 4, patience: 2, checkpoint: 0 },
+            ..course()
+        };
+        let (folder, mut line) = (tempfile::tempdir().unwrap(), written());
+        let checkpoints = Checkpoints::open(folder.path(), "line".to_owned()).unwrap();
+        let following = (gradient != Gradient::Summed).then(|| following(16));
+        let mut trainer = Trainer::new(&mut line, &course, following).unwrap();
+        let ended = drive(&mut trainer, &checkpoints, &mut |_| Control::Continue).unwrap();
+        assert_eq!(ended.step, 8);
+        assert_eq!(course.train(&mut written(), &[false; 16]).unwrap(), ended.theta);
+        let unclipped = Course { recipe: recipe(), ..course.clone() };
+        assert_ne!(unclipped.train(&mut written(), &[]).unwrap(), ended.theta);
+        let patient = Course { rhythm: Rhythm::default(), ..course.clone() };
+        assert_ne!(patient.train(&mut written(), &[]).unwrap(), ended.theta);
+    }
+}
+
+#[test]
+fn who_is_left_out_is_missing_from_its_batch_and_nothing_else_changes() {
+    let course = course();
+    let mut removed = [false; 16];
+    removed[5] = true;
+    let found = course.train(&mut Line::new(16), &removed).unwrap();
+    let without_bound = Course { gradient: Gradient::ByRecord { bound: None }, ..course.clone() };
+    let mut theta = vec![0.0; 2];
+    let mut optimiser = crate::optimiser::AdamW::new(2);
+    for (at, batch) in without_bound.schedule.iter().enumerate() {
+        let kept: Vec<usize> = batch.iter().copied().filter(|record| *record != 5).collect();
+        let sum = Line::new(16).loss_gradients(&theta, &kept).unwrap().1.sum();
+        let mean = crate::attribution::model::mean(sum, batch.len());
+        optimiser.step(&without_bound.recipe, at, without_bound.schedule.len(), &mut theta, &mean);
+    }
+    assert_eq!(without_bound.train(&mut Line::new(16), &removed).unwrap(), theta);
+    assert_ne!(found, course.train(&mut Line::new(16), &[]).unwrap());
+}
+
+#[test]
+fn a_training_without_any_records_only_decays() {
+    let course = Course { initial: vec![1.0, -1.0], ..course() };
+    let theta = course.train(&mut Line::new(16), &[true; 16]).unwrap();
+    assert!(theta[0] < 1.0 && theta[0] > 0.9 && theta[1] == -theta[0], "{theta:?}");
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use datanet_inference::engine::EngineError;
 use datanet_inference::graph::build::BuildError;
 
 use crate::attribution::ModelError;
@@ -51,10 +50,7 @@ pub enum TrainError {
     /// The network cannot be run.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The base model's files.
-    #[error(transparent)]
-    Base(#[from] EngineError),
-    /// The new decoder's folder.
+    /// The files of the base model, or of the new decoder.
     #[error(transparent)]
     Build(#[from] BuildError),
     /// The tokenizer.

@@ -9,8 +9,8 @@ use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Course, Curvature, Gate, Ground, Lots, Model, ModelError, Rows, Standing, Table,
-    Thresholds, Verdict, audit, gauss_newton, gradients,
+    AuditPlan, Belonging, Choice, Curvature, Eligibility, Gate, GateVerdict, Ground, Groups, Model, Rows, Table,
+    Thresholds, audit, gradients,
 };
 
 /// Held-out records that an audit asks.
@@ -30,10 +30,10 @@ const MAX_ROWS: usize = 4_000;
 pub(super) struct Influence {
     /// By source.
     pub sources: Table,
-    /// By record, or by what of a source is in a lot where there are many.
+    /// By record, or by what of a source is in a group where there are many.
     pub columns: Table,
-    /// Which lots earn.
-    pub standing: Standing,
+    /// Which groups earn.
+    pub eligibility: Eligibility,
     /// The audit, where there was one.
     pub gate: Option<Gate>,
     /// Where the tables come from.
@@ -60,9 +60,9 @@ pub(super) fn influence(
     ended: &Ended,
     observer: &mut dyn FnMut(Event) -> Control,
 ) -> Result<Option<Influence>, TrainError> {
-    let Some(lots) = prepared.lots.clone() else { return Ok(None) };
-    let belonging = &lots.belonging;
-    let names = column_names(setup, &lots);
+    let Some(groups) = prepared.groups.clone() else { return Ok(None) };
+    let belonging = &groups.belonging;
+    let names = column_names(setup, &groups);
     let replayed = match &ended.replay {
         Some(replay) => {
             let step = ended.step;
@@ -78,8 +78,8 @@ pub(super) fn influence(
             let gate = work.gate_of(&table, ground)?;
             // An audit too small to judge replay is too small to prefer anything else.
             match gate.finding(&THRESHOLDS).verdict {
-                Verdict::Passed | Verdict::Unjudged => (table, Some(gate), Choice::Replay),
-                Verdict::Failed => work.better(Some((table, gate)), ground)?,
+                GateVerdict::Passed | GateVerdict::Unjudged => (table, Some(gate), Choice::Replay),
+                GateVerdict::Failed => work.better(Some((table, gate)), ground)?,
             }
         }
         (None, Some(ground)) if THRESHOLDS.judge(ground.subsets.len(), ground.left_out.len()) => {
@@ -93,7 +93,7 @@ pub(super) fn influence(
             (table, gate, Choice::GaussNewton { damping })
         }
     };
-    let groups: Vec<(String, Vec<usize>)> = setup
+    let owned: Vec<(String, Vec<usize>)> = setup
         .data
         .sources
         .iter()
@@ -104,19 +104,19 @@ pub(super) fn influence(
         Some(ground) => work.left_out(&table, ground)?,
         None => Vec::new(),
     };
-    let standing = lots.standing(&work.values(&table)?);
-    let sources = table.merge(&groups).map_err(release)?;
-    Ok(Some(Influence { sources, columns: table, standing, gate, choice, left_out }))
+    let eligibility = groups.eligibility(&work.values(&table)?);
+    let sources = table.merge(&owned).map_err(release)?;
+    Ok(Some(Influence { sources, columns: table, eligibility, gate, choice, left_out }))
 }
 
 /// What the columns are called: records by their places, other columns by their sources.
-fn column_names(setup: &Setup<'_>, lots: &Lots) -> Vec<String> {
+fn column_names(setup: &Setup<'_>, groups: &Groups) -> Vec<String> {
     let sources = &setup.data.sources;
-    if lots.is_by_record() {
+    if groups.is_by_record() {
         return (0..setup.data.train.len()).map(|record| record.to_string()).collect();
     }
     let name = |source: &usize| sources.get(*source).map(|source| source.name.clone()).unwrap_or_default();
-    lots.belonging.contributor_of.iter().map(name).collect()
+    groups.belonging.contributor_of.iter().map(name).collect()
 }
 
 struct Work<'a, 'b> {
@@ -148,9 +148,7 @@ impl Work<'_, '_> {
             seed: self.setup.job.recipe.seed,
             ..AuditPlan::default()
         };
-        let mut course =
-            Course::new(self.setup.job.recipe.clone(), self.prepared.start.clone(), self.setup.data.train.len());
-        course.clip = attribution.bound();
+        let course = self.prepared.course(self.setup);
         let answers = self.answers();
         let network = &mut self.prepared.network;
         // Steps and whole retrainings ask the same observer, which may end either.
@@ -159,10 +157,14 @@ impl Work<'_, '_> {
             stopped.set(stopped.get() || (observer.borrow_mut())(event) == Control::Stop);
             !stopped.get()
         };
-        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, ModelError> {
-            match course.train_while(network, removed, &mut || ask(Event::Working))? {
-                Some(theta) => network.losses(&theta, &answers),
-                None => Ok(vec![0.0; answers.len()]),
+        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, TrainError> {
+            match course.train_while(network, removed, &mut || ask(Event::Working)) {
+                Ok(Some(theta)) => Ok(network.losses(&theta, &answers)?),
+                Ok(None) => Ok(vec![0.0; answers.len()]),
+                // A training that fails without some records is no reason to lose the one that did not: nothing can be
+                // ranked by it, and the gate says so.
+                Err(TrainError::NotFinite { .. }) => Ok(vec![f32::NAN; answers.len()]),
+                Err(error) => Err(error),
             }
         };
         let ground = plan.observe(self.belonging, &mut retrain, &mut |done, total| {
@@ -190,7 +192,8 @@ impl Work<'_, '_> {
             actual: mean(ground.contributor_rises.row(at)),
             predicted: mean(values.row(*source)),
         };
-        Ok(ground.left_out.iter().enumerate().map(one).collect())
+        // What did not end in numbers says nothing.
+        Ok(ground.left_out.iter().enumerate().map(one).filter(|one| one.actual.is_finite()).collect())
     }
 
     /// What the table says of every audited answer, `[columns, answers]`.
@@ -244,7 +247,7 @@ impl Work<'_, '_> {
         }
         let seed = self.setup.job.recipe.seed;
         let network = &mut self.prepared.network;
-        let rows = gauss_newton::curvature(network, self.theta, &samples, kind, seed)?;
+        let rows = crate::attribution::curvature::all(network, self.theta, &samples, kind, seed)?;
         let records = gradients::all(network, self.theta, &samples)?;
         let mut columns = Rows::zeros(self.belonging.columns(), self.theta.len());
         for (record, column) in self.belonging.column_of.iter().enumerate() {

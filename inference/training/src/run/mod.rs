@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!  Setup ──► prepare ──► drive ◄──► checkpoints        compiled once; one step after another; whole files only
+//!               │          │
+//!               └─ course ─┴─ trainer                  what decides every step; the step, for everybody who trains
 //!                          │
 //!                          ├──► influence              table by record and source; audit; fallback
 //!                          ├──► served                 what the form that nodes serve costs
@@ -12,6 +14,7 @@
 //! order of the records and every random number come from the job's seed, and a checkpoint holds the whole state.
 
 mod blame;
+mod course;
 mod drive;
 mod error;
 mod event;
@@ -32,7 +35,8 @@ use std::path::{Path, PathBuf};
 
 use datanet_inference::runtime::{Runtime, SessionConfig};
 
-pub use drive::{Ended, Rhythm, drive, resume};
+pub use course::{Course, Ended, Followed, Gradient, Rhythm};
+pub use drive::{drive, resume};
 pub use error::TrainError;
 pub use event::{Control, Event};
 pub use influence::LeftOut;
@@ -44,7 +48,7 @@ pub use prepare::parameter_bytes;
 pub(crate) use scratch::begin as begin_decoder;
 pub use served::Served;
 pub use state::{Best, Checkpoint, Checkpoints, State, write_whole};
-pub use trainer::{Following, Learner, Trainer};
+pub use trainer::{Following, Trainer};
 
 use crate::attribution::{Choice, Gate};
 use crate::data::Dataset;
@@ -76,7 +80,7 @@ pub struct Setup<'a> {
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The release's files: names, and where they lie.
     pub files: Vec<(String, PathBuf)>,
     /// What the model knows.
@@ -99,7 +103,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`TrainError`]. What was learnt lies in `setup.folder/checkpoints` then, and the same call goes on from there.
-pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> Result<Outcome, TrainError> {
+pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> Result<RunOutcome, TrainError> {
     let mut prepared = Prepared::new(setup)?;
     let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
@@ -122,7 +126,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     }
     release::papers(&paper, &folder, &mut files)?;
     observer(Event::Finished { evaluation: evaluation.clone() });
-    Ok(Outcome {
+    Ok(RunOutcome {
         files,
         evaluation,
         gate: influence.as_ref().and_then(|influence| influence.gate),
@@ -143,17 +147,15 @@ fn learn(
 ) -> Result<(Ended, Transcript, usize, f64), TrainError> {
     let (base, parameters) = (prepared.base.clone(), prepared.start.len());
     let columns = prepared.following.as_ref().map_or(0, |following| following.columns);
-    let mut trainer = prepared.trainer(setup)?;
+    let course = prepared.course(setup);
+    let mut trainer = Trainer::new(&mut prepared.network, &course, prepared.following.clone())?;
     let done = resume(&mut trainer, checkpoints)?;
     let started = Event::Started { steps: trainer.steps(), done, parameters, columns };
     if observer(started) == Control::Stop {
         return Err(TrainError::Stopped { step: done });
     }
-    let evaluation = &setup.job.evaluation;
-    let rhythm =
-        Rhythm { evaluate: evaluation.every, patience: evaluation.early_stop, checkpoint: evaluation.checkpoint };
     let begun = std::time::Instant::now();
-    let ended = drive(&mut trainer, checkpoints, rhythm, observer).map_err(|error| blame::blame(setup, error))?;
+    let ended = drive(&mut trainer, checkpoints, observer).map_err(|error| blame::blame(setup, error))?;
     let seconds = begun.elapsed().as_secs_f64();
     let state = &trainer.state;
     let paper = Transcript {

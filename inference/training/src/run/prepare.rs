@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use datanet_inference::engine::folder_id;
+use datanet_inference::encoder::folder_id;
 use datanet_inference::graph::build::LlamaConfig;
 
-use super::trainer::{Following, Learner, Trainer};
+use super::course::{Course, Gradient};
+use super::trainer::Following;
 use super::{Setup, TrainError, scratch};
-use crate::attribution::{Curvature, Lots, ModelError, Replay};
+use crate::attribution::{Curvature, Groups, Replay};
 use crate::data::Dataset;
-use crate::evaluate;
 use crate::job::{CurvatureRows, Job, Method, Task};
 use crate::network::{Network, NetworkConfig};
 
-/// Most records that each get a column of their own; more share them, as [`Lots`] says.
+/// Most records that each get a column of their own; more share them, as [`Groups`] says.
 const MAX_COLUMNS: usize = 2_000;
 
 /// Most bytes of derivatives by column.
@@ -32,8 +32,8 @@ pub(crate) struct Prepared {
     pub base: String,
     /// How records are followed.
     pub following: Option<Following>,
-    /// How records, columns, lots and sources belong together, where anything is attributed.
-    pub lots: Option<Lots>,
+    /// How records, columns, groups and sources belong together, where anything is attributed.
+    pub groups: Option<Groups>,
     /// The configuration of a decoder trained from nothing, and the folder of its tokenizer.
     pub decoder: Option<(LlamaConfig, PathBuf)>,
 }
@@ -50,9 +50,9 @@ impl Prepared {
         std::fs::create_dir_all(setup.folder).map_err(|source| TrainError::files(setup.folder, source))?;
         let (mut network, decoder) = network(setup)?;
         let parameters = network.layout().parameters();
-        let lots = (job.attribution.method != Method::None).then(|| lots(data, parameters));
+        let groups = (job.attribution.method != Method::None).then(|| groups(data, parameters));
         let followed = job.attribution.method == Method::Influence;
-        let following = lots.as_ref().filter(|_| followed).map(|lots| following(job, data, lots));
+        let following = groups.as_ref().filter(|_| followed).map(|groups| following(job, data, groups));
         check_memory(setup, parameters, following.as_ref().map_or(0, |following| following.columns))?;
         network.load_data(data)?;
         let start = network.layout().initial(job.recipe.seed);
@@ -60,14 +60,18 @@ impl Prepared {
             Some((_, folder)) => scratch::hash(folder, &start)?,
             None => hex::encode(folder_id(setup.base)?),
         };
-        Ok(Self { network, start, base, following, lots, decoder })
+        Ok(Self { network, start, base, following, groups, decoder })
     }
 
-    /// A training before its first step.
-    pub fn trainer(&mut self, setup: &Setup<'_>) -> Result<Trainer<'_, Network>, TrainError> {
-        let samples = setup.data.train.len();
-        let following = self.following.clone();
-        Trainer::new(&mut self.network, &setup.job.recipe, samples, self.start.clone(), following)
+    /// What decides every step: of the run, of whoever takes it up or repeats it, and of the retrainings of its audit.
+    pub fn course(&self, setup: &Setup<'_>) -> Course {
+        let job = setup.job;
+        let gradient = match &self.following {
+            Some(_) => Gradient::ByRecord { bound: job.attribution.bound() },
+            None => Gradient::Summed,
+        };
+        let rhythm = (&job.evaluation).into();
+        Course { gradient, rhythm, ..Course::new(job.recipe.clone(), self.start.clone(), setup.data.train.len()) }
     }
 
     /// What tells this run from any other.
@@ -119,22 +123,21 @@ fn network(setup: &Setup<'_>) -> Result<(Network, Option<(LlamaConfig, PathBuf)>
     Ok((network, Some((decoder, folder))))
 }
 
-fn lots(data: &Dataset, parameters: usize) -> Lots {
+fn groups(data: &Dataset, parameters: usize) -> Groups {
     let sources = data.columns();
     let columns = MAX_COLUMNS.min(MAX_COLUMN_BYTES / Replay::memory(parameters, 1).max(1));
     if sources.len() <= columns {
-        Lots::by_record(&sources)
+        Groups::by_record(&sources)
     } else {
-        Lots::within(&sources, data.sources.len(), columns)
+        Groups::within(&sources, data.sources.len(), columns)
     }
 }
 
-fn following(job: &Job, data: &Dataset, lots: &Lots) -> Following {
+fn following(job: &Job, data: &Dataset, groups: &Groups) -> Following {
     Following {
-        column_of: lots.belonging.column_of.clone(),
-        columns: lots.belonging.columns(),
+        column_of: groups.belonging.column_of.clone(),
+        columns: groups.belonging.columns(),
         curvature: curvature(job, data.labels.len()),
-        clip: job.attribution.bound(),
     }
 }
 
@@ -149,16 +152,6 @@ pub(crate) fn curvature(job: &Job, classes: usize) -> Curvature {
         (CurvatureRows::Auto, Task::Classify) => Curvature::Signs(4),
         (CurvatureRows::Auto, Task::Embed) => Curvature::TrueLabel,
         (CurvatureRows::Auto, Task::Generate) => Curvature::Signs(8),
-    }
-}
-
-impl Learner for Network {
-    fn batch(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-        self.weighted_gradient(theta, samples, &vec![1.0; samples.len()]).map_err(ModelError::new)
-    }
-
-    fn held_out_loss(&mut self, theta: &[f32]) -> Result<f64, ModelError> {
-        evaluate::held_out_loss(self, theta).map_err(ModelError::new)
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn tables(
     let bytes = influence.sources.to_bytes().map_err(release)?;
     put(files, folder, "influence.safetensors", &bytes)?;
     put(files, folder, "records.safetensors", &influence.columns.to_bytes().map_err(release)?)?;
-    put(files, folder, "standing.json", &serde_json::to_vec(&influence.standing).map_err(release)?)?;
+    put(files, folder, "eligibility.json", &serde_json::to_vec(&influence.eligibility).map_err(release)?)?;
     Ok(blake3::hash(&bytes).to_hex().to_string())
 }
 

@@ -29,7 +29,7 @@ fn data() -> Dataset {
     topics(96, 36, true)
 }
 
-fn run(job: &Job, data: &Dataset, base: &Path, folder: &Path) -> Outcome {
+fn run(job: &Job, data: &Dataset, base: &Path, folder: &Path) -> RunOutcome {
     train(&setup(job, data, base, folder), &mut |_| Control::Continue).unwrap()
 }
 
@@ -38,8 +38,8 @@ fn setup<'a>(job: &'a Job, data: &'a Dataset, base: &'a Path, folder: &'a Path) 
 }
 
 /// The run that several tests look at, in a folder of the process's own.
-fn reference() -> &'static (tempfile::TempDir, Outcome) {
-    static RUN: OnceLock<(tempfile::TempDir, Outcome)> = OnceLock::new();
+fn reference() -> &'static (tempfile::TempDir, RunOutcome) {
+    static RUN: OnceLock<(tempfile::TempDir, RunOutcome)> = OnceLock::new();
     RUN.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let outcome = run(&job(), &data(), &base(), folder.path());
@@ -78,7 +78,7 @@ fn a_classifier_learns_and_its_release_is_whole() {
         "labels.json",
         "influence.safetensors",
         "records.safetensors",
-        "standing.json",
+        "eligibility.json",
         "job.json",
         "transcript.json",
     ];
@@ -300,4 +300,21 @@ fn a_stopped_run_says_so_and_another_job_does_not_take_it_up() {
     job.recipe.seed = 9;
     let other = train(&setup(&job, &data, &base, folder.path()), &mut |_| Control::Continue);
     assert!(matches!(other, Err(TrainError::OtherRun { .. })), "{other:?}");
+}
+
+/// The audit holds the model that a release ships against retrainings: what it retrains must be that model.
+#[test]
+fn the_audit_of_nothing_left_out_retrains_what_was_trained() {
+    let (mut job, folder) = (job(), tempfile::tempdir().unwrap());
+    (job.recipe.clip, job.recipe.learning_rate, job.recipe.epochs) = (Some(0.05), 5e-2, 6);
+    (job.evaluation.every, job.evaluation.early_stop) = (2, 2);
+    let (data, base) = (data(), base());
+    let outcome = run(&job, &data, &base, folder.path());
+    let transcript = &outcome.transcript;
+    assert!(transcript.released_step < transcript.losses.len(), "it ends early: {transcript:?}");
+    let setup = setup(&job, &data, &base, folder.path());
+    let mut prepared = Prepared::new(&setup).unwrap();
+    let course = prepared.course(&setup);
+    let theta = course.train(&mut prepared.network, &vec![false; data.train.len()]).unwrap();
+    assert_eq!(transcript::theta_hash(&theta), transcript.theta);
 }

@@ -1,25 +1,12 @@
-//! One step after another, the same whoever takes them: training, resuming and verifying.
+//! One step after another, the same whoever takes them: training, resuming, verifying, auditing, studying.
+
+use std::borrow::Cow;
 
 use super::TrainError;
+use super::course::{Course, Ended, Gradient, Rhythm};
 use super::state::{Best, State};
-use crate::attribution::{Curvature, Model, ModelError, Replay, ReplayStep, Rows, clip, curvature, model};
-use crate::optimiser::{self, AdamW};
-use crate::recipe::Recipe;
-
-/// A network that also says how well it does while it learns.
-pub trait Learner: Model {
-    /// The losses of a batch and the sum of their gradients.
-    ///
-    /// # Errors
-    /// When the network cannot run.
-    fn batch(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Vec<f32>), ModelError>;
-
-    /// The mean loss of the held-out records.
-    ///
-    /// # Errors
-    /// When the network cannot run.
-    fn held_out_loss(&mut self, theta: &[f32]) -> Result<f64, ModelError>;
-}
+use crate::attribution::{Curvature, Model, Replay, ReplayStep, Rows, clip, curvature, model};
+use crate::optimiser::{self, AdamW, Update};
 
 /// How records are followed while training.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,59 +17,74 @@ pub struct Following {
     pub columns: usize,
     /// Rows of the curvature.
     pub curvature: Curvature,
-    /// Gradients of records are shortened to this multiple of their batch's median.
-    pub clip: Option<f32>,
 }
 
 /// A training under way.
-#[derive(Debug)]
-pub struct Trainer<'a, L: Learner> {
-    /// The network.
-    pub learner: &'a mut L,
+pub struct Trainer<'a> {
     /// Where it stands.
     pub state: State,
     /// The derivatives by the columns, where they are followed.
     pub replay: Option<Replay>,
     /// Those of the best parameters.
     pub best_replay: Option<Replay>,
-    recipe: Recipe,
-    schedule: Vec<Vec<usize>>,
+    model: &'a mut dyn Model,
+    course: &'a Course,
     following: Option<Following>,
+    removed: &'a [bool],
 }
 
-impl<'a, L: Learner> Trainer<'a, L> {
+/// What a batch says at the parameters before its step.
+struct Found {
+    losses: Vec<f32>,
+    /// The mean gradient over the batch's size.
+    mean: Vec<f32>,
+    /// The gradient of each record, where records have one of their own.
+    records: Option<Records>,
+}
+
+/// The gradients of a batch's records, and the factor that each was shortened by; no factors where there is no bound.
+struct Records {
+    gradients: Rows,
+    factors: Vec<f32>,
+}
+
+impl<'a> Trainer<'a> {
     /// A training before its first step. Without `following` it costs nothing but the training itself.
     ///
     /// # Errors
     /// [`TrainError::Replay`] where the columns would not fit into memory.
-    pub fn new(
-        learner: &'a mut L,
-        recipe: &Recipe,
-        samples: usize,
-        start: Vec<f32>,
-        following: Option<Following>,
-    ) -> Result<Self, TrainError> {
-        let parameters = start.len();
-        let state = State { theta: start, optimiser: AdamW::new(parameters), ..State::default() };
+    pub fn new(model: &'a mut dyn Model, course: &'a Course, following: Option<Following>) -> Result<Self, TrainError> {
+        let parameters = course.initial.len();
+        let state = State { theta: course.initial.clone(), optimiser: AdamW::new(parameters), ..State::default() };
         let replay = following.as_ref().map(|following| Replay::new(parameters, following.columns)).transpose();
         let replay = replay.map_err(|source| TrainError::Replay { step: 0, source })?;
-        let schedule = recipe.schedule(samples);
-        Ok(Self { learner, state, replay, best_replay: None, recipe: recipe.clone(), schedule, following })
+        Ok(Self { state, replay, best_replay: None, model, course, following, removed: &[] })
+    }
+
+    /// The same without the records that `removed` says: true at their index.
+    pub fn without(self, removed: &'a [bool]) -> Self {
+        Self { removed, ..self }
     }
 
     /// Steps of the whole training.
     pub fn steps(&self) -> usize {
-        self.schedule.len()
+        self.course.schedule.len()
     }
 
-    /// Whether another step is left.
+    /// When it looks at itself.
+    pub fn rhythm(&self) -> Rhythm {
+        self.course.rhythm
+    }
+
+    /// Whether another step is left, and there is still patience for it.
     pub fn unfinished(&self) -> bool {
-        self.state.step < self.schedule.len()
+        let patience = self.course.rhythm.patience;
+        self.state.step < self.steps() && (patience == 0 || self.evaluations_without_gain() < patience)
     }
 
     /// The learning rate of the next step.
     pub fn rate(&self) -> f32 {
-        self.recipe.rate(self.state.step, self.steps())
+        self.course.recipe.rate(self.state.step, self.steps())
     }
 
     /// One step; gives the batch's mean loss. A number that is not finite leaves the state as it was.
@@ -90,95 +92,101 @@ impl<'a, L: Learner> Trainer<'a, L> {
     /// # Errors
     /// [`TrainError`].
     pub fn step(&mut self) -> Result<f32, TrainError> {
+        let course = self.course;
         let at = self.state.step;
-        let Some(batch) = self.schedule.get(at).cloned() else { return Ok(f32::NAN) };
-        let followed = self.following.is_some();
-        let (losses, gradients, mut mean) = if followed { self.each(&batch)? } else { self.summed(&batch)? };
-        let loss = losses.iter().sum::<f32>() / losses.len().max(1) as f32;
+        let Some(scheduled) = course.schedule.get(at) else { return Ok(f32::NAN) };
+        let batch = self.kept(scheduled);
+        let mut found = self.found(&batch, scheduled.len())?;
+        let loss = found.losses.iter().sum::<f32>() / found.losses.len().max(1) as f32;
         self.finite(&batch, "loss", &[loss])?;
-        self.finite(&batch, "gradient", &mean)?;
-        let curvature = match &gradients {
-            Some(gradients) => self.curvature(&batch, gradients)?,
-            None => None,
-        };
-        if let Some(limit) = self.recipe.clip {
-            optimiser::clip(&mut mean, limit);
+        self.finite(&batch, "gradient", &found.mean)?;
+        let curvature = self.curvature(&batch, &found)?;
+        if let Some(limit) = course.recipe.clip {
+            optimiser::clip(&mut found.mean, limit);
         }
-        let (theta, optimiser) = (self.state.theta.clone(), self.state.optimiser.clone());
-        let update = self.state.optimiser.step(&self.recipe, at, self.schedule.len(), &mut self.state.theta, &mean);
-        let weights = self.finite(&batch, "weights", &self.state.theta);
-        if let Err(error) = weights.and_then(|()| self.finite(&batch, "optimiser's state", &self.state.optimiser.v)) {
-            (self.state.theta, self.state.optimiser) = (theta, optimiser);
-            return Err(error);
-        }
-        if let (Some(replay), Some(following), Some((gradients, _))) = (&mut self.replay, &self.following, &gradients) {
-            let columns: Vec<Option<usize>> =
-                batch.iter().map(|&record| following.column_of.get(record).copied().flatten()).collect();
-            let step = ReplayStep {
-                gradients,
-                columns: &columns,
-                curvature: curvature.as_ref().unwrap_or(gradients),
-                batch: batch.len(),
-                mean: &mean,
-                m: &self.state.optimiser.m,
-                v: &self.state.optimiser.v,
-                update,
-                recipe: &self.recipe,
-            };
-            replay.step(step).map_err(|source| TrainError::Replay { step: at, source })?;
-        }
+        let update = self.update(&batch, &found.mean)?;
+        self.follow(&batch, scheduled.len(), &found, curvature, update)?;
         self.state.losses.push(loss);
         self.state.step += 1;
         Ok(loss)
     }
 
-    /// Asks the held-out records, and remembers the best parameters where `keep_best`.
+    /// Asks the held-out records where that is due after the steps done, and remembers the best parameters where
+    /// patience wants them; gives their loss.
     ///
     /// # Errors
     /// [`TrainError::Model`], [`TrainError::NotFinite`].
-    pub fn evaluate(&mut self, keep_best: bool) -> Result<f64, TrainError> {
-        let loss = self.learner.held_out_loss(&self.state.theta)?;
+    pub fn look(&mut self) -> Result<Option<f64>, TrainError> {
+        let (rhythm, step) = (self.course.rhythm, self.state.step);
+        if rhythm.evaluate == 0 || !(step.is_multiple_of(rhythm.evaluate) || step == self.steps()) {
+            return Ok(None);
+        }
+        let loss = self.model.held_out_loss(&self.state.theta)?;
         self.finite(&[], "held-out loss", &[loss as f32])?;
-        self.state.held_out.push((self.state.step, loss));
-        if keep_best && self.state.best.as_ref().is_none_or(|best| loss < best.loss) {
-            self.state.best = Some(Best { step: self.state.step, loss, theta: self.state.theta.clone() });
+        self.state.held_out.push((step, loss));
+        if rhythm.patience > 0 && self.state.best.as_ref().is_none_or(|best| loss < best.loss) {
+            self.state.best = Some(Best { step, loss, theta: self.state.theta.clone() });
             self.best_replay = self.replay.clone();
         }
-        Ok(loss)
+        Ok(Some(loss))
     }
 
-    /// Evaluations since the best one.
-    pub fn evaluations_without_gain(&self) -> usize {
+    /// What the training ends with, where it stands now. It gives the derivatives away.
+    pub fn end(&mut self) -> Ended {
+        match &self.state.best {
+            Some(best) if self.course.rhythm.patience > 0 => {
+                Ended { step: best.step, theta: best.theta.clone(), replay: self.best_replay.take() }
+            }
+            _ => Ended { step: self.state.step, theta: self.state.theta.clone(), replay: self.replay.take() },
+        }
+    }
+
+    fn evaluations_without_gain(&self) -> usize {
         let Some(best) = &self.state.best else { return 0 };
         self.state.held_out.iter().filter(|(step, _)| *step > best.step).count()
     }
 
-    #[expect(clippy::type_complexity, reason = "losses, what is known of each record, the mean gradient")]
-    fn summed(&mut self, batch: &[usize]) -> Result<(Vec<f32>, Option<(Rows, Vec<f32>)>, Vec<f32>), TrainError> {
-        let (losses, sum) = self.learner.batch(&self.state.theta, batch)?;
-        Ok((losses, None, model::mean(sum, batch.len())))
+    /// The records of a batch that are not left out.
+    fn kept(&self, scheduled: &'a [usize]) -> Cow<'a, [usize]> {
+        let removed = |at: &usize| self.removed.get(*at).copied().unwrap_or_default();
+        if scheduled.iter().any(removed) {
+            Cow::Owned(scheduled.iter().copied().filter(|at| !removed(at)).collect())
+        } else {
+            Cow::Borrowed(scheduled)
+        }
     }
 
-    #[expect(clippy::type_complexity, reason = "losses, what is known of each record, the mean gradient")]
-    fn each(&mut self, batch: &[usize]) -> Result<(Vec<f32>, Option<(Rows, Vec<f32>)>, Vec<f32>), TrainError> {
-        let (losses, mut gradients) = self.learner.loss_gradients(&self.state.theta, batch)?;
-        let multiple = self.following.as_ref().and_then(|following| following.clip);
-        let factors = multiple.map(|multiple| clip::shorten(&mut gradients, multiple)).unwrap_or_default();
-        let mean = gradients.mean(batch.len());
-        Ok((losses, Some((gradients, factors)), mean))
+    /// The gradient of a batch of which `batch` is left.
+    fn found(&mut self, batch: &[usize], size: usize) -> Result<Found, TrainError> {
+        let theta = &self.state.theta;
+        if batch.is_empty() {
+            return Ok(Found { losses: Vec::new(), mean: vec![0.0; theta.len()], records: None });
+        }
+        let bound = match self.course.gradient {
+            Gradient::Summed if self.following.is_none() => {
+                let (losses, sum) = self.model.loss_gradient_sum(theta, batch)?;
+                return Ok(Found { losses, mean: model::mean(sum, size), records: None });
+            }
+            Gradient::Summed => None,
+            Gradient::ByRecord { bound } => bound,
+        };
+        let (losses, mut gradients) = self.model.loss_gradients(theta, batch)?;
+        let factors = bound.map(|multiple| clip::shorten(&mut gradients, multiple)).unwrap_or_default();
+        Ok(Found { losses, mean: gradients.mean(size), records: Some(Records { gradients, factors }) })
     }
 
-    /// The batch's curvature rows; none where they are the gradients themselves.
-    fn curvature(&mut self, batch: &[usize], found: &(Rows, Vec<f32>)) -> Result<Option<Rows>, TrainError> {
-        let (gradients, factors) = found;
-        let Some(following) = &self.following else { return Ok(None) };
+    /// The batch's curvature rows, for whoever follows it; none where they are the gradients themselves.
+    fn curvature(&mut self, batch: &[usize], found: &Found) -> Result<Option<Rows>, TrainError> {
+        let (Some(following), Some(Records { gradients, factors })) = (&self.following, &found.records) else {
+            return Ok(None);
+        };
         let kind = following.curvature;
         let shortened = factors.iter().any(|factor| *factor != 1.0);
         if kind == Curvature::TrueLabel && !shortened {
             return Ok(None);
         }
-        let seed = curvature::step_seed(self.recipe.seed, self.state.step);
-        let rows = curvature::rows(self.learner, &self.state.theta, batch, gradients, kind, seed)?;
+        let seed = curvature::step_seed(self.course.recipe.seed, self.state.step);
+        let rows = curvature::rows(self.model, &self.state.theta, batch, gradients, kind, seed)?;
         let mut rows = rows.into_owned();
         if kind == Curvature::TrueLabel {
             // The gradients were shortened by the factor, these rows are only by its root.
@@ -190,10 +198,61 @@ impl<'a, L: Learner> Trainer<'a, L> {
         Ok(Some(rows))
     }
 
+    /// Moves the parameters; they and the optimiser stay as they were where a number is not finite.
+    fn update(&mut self, batch: &[usize], mean: &[f32]) -> Result<Update, TrainError> {
+        let before = (self.state.theta.clone(), self.state.optimiser.clone());
+        let (at, steps) = (self.state.step, self.steps());
+        let update = self.state.optimiser.step(&self.course.recipe, at, steps, &mut self.state.theta, mean);
+        let finite = self
+            .finite(batch, "weights", &self.state.theta)
+            .and_then(|()| self.finite(batch, "optimiser's state", &self.state.optimiser.v));
+        match finite {
+            Ok(()) => Ok(update),
+            Err(error) => {
+                (self.state.theta, self.state.optimiser) = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// Carries the derivatives by the columns along, where they are followed.
+    fn follow(
+        &mut self,
+        batch: &[usize],
+        size: usize,
+        found: &Found,
+        curvature: Option<Rows>,
+        update: Update,
+    ) -> Result<(), TrainError> {
+        let (Some(replay), Some(following), Some(records)) = (&mut self.replay, &self.following, &found.records) else {
+            return Ok(());
+        };
+        let columns: Vec<Option<usize>> =
+            batch.iter().map(|&record| following.column_of.get(record).copied().flatten()).collect();
+        let step = ReplayStep {
+            gradients: &records.gradients,
+            columns: &columns,
+            curvature: curvature.as_ref().unwrap_or(&records.gradients),
+            batch: size,
+            mean: &found.mean,
+            m: &self.state.optimiser.m,
+            v: &self.state.optimiser.v,
+            update,
+            recipe: &self.course.recipe,
+        };
+        replay.step(step).map_err(|source| TrainError::Replay { step: self.state.step, source })
+    }
+
     fn finite(&self, batch: &[usize], what: &'static str, numbers: &[f32]) -> Result<(), TrainError> {
         if numbers.iter().all(|x| x.is_finite()) {
             return Ok(());
         }
         Err(TrainError::NotFinite { what, step: self.state.step, records: batch.to_vec() })
+    }
+}
+
+impl std::fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer").field("step", &self.state.step).field("steps", &self.steps()).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,59 @@
+//! What attribution is worth: every method held against real retraining, and attempts to be paid more for the same data.
+//! Benches use it; no node does.
+//!
+//! ```text
+//!  points ──► digits (small, network) ──┐
+//!                                       ├──► compare ──► Report       forward replay, gauss_newton, baselines,
+//!  a Dataset ──► text (a transformer) ──┘       │                     similarity: who agrees with retraining?
+//!                                               └ convex              where influence is the truth
+//!
+//!  attacked, attacked_text ──► attacks ──► Gain                       split, copy, steal, distort: what does it bring?
+//!    └ clusters                                                       near-duplicates count once
+//! ```
+//!
+//! What is measured here is the training and the pay that nodes use: [`datanet_training::run::Course`] takes every step,
+//! [`datanet_training::attribution`] values and pays.
+//!
+//! ```
+//! use datanet_study::Points;
+//! use datanet_study::attacked::PointCorpus;
+//! use datanet_study::attacks::{Attack, mount};
+//!
+//! let corpus = PointCorpus::new(Points::blobs(90, 6, 3, 2.0, 5), (0..90).map(|record| record % 3).collect());
+//! let attacked = mount(&corpus, 0, 1, Attack::Copy { times: 2 }, 7);
+//! assert_eq!(attacked.names, [0, 3, 4]);
+//! let distinct = |corpus: &PointCorpus| corpus.clusters().representatives().len();
+//! assert_eq!(distinct(&attacked.corpus), distinct(&corpus), "copies are near-duplicates of what they copy");
+//! ```
+
+pub mod attacked;
+pub mod attacked_text;
+pub mod attacks;
+pub mod baselines;
+pub mod clusters;
+mod compare;
+pub mod convex;
+pub mod digits;
+pub mod gauss_newton;
+pub mod network;
+pub mod points;
+pub mod similarity;
+pub mod small;
+pub mod text;
+
+#[cfg(test)]
+mod names_tests;
+#[cfg(test)]
+#[path = "../../training/src/testing.rs"]
+mod testing;
+
+pub use compare::{MethodScores, Report, Study, StudyError, Vectors, losses, replay_name, run};
+pub use digits::DigitsTask;
+pub use network::{Classifier, Plain};
+pub use points::Points;
+pub use small::{Logistic, TanhLora};
+pub use text::{TextPlan, TextTask};
+
+/// Where the shared test data looks for them.
+#[cfg(test)]
+use datanet_training::{data, random};
