@@ -73,6 +73,7 @@ async fn what_is_revoked_is_gone_and_models_trained_on_it_are_flagged() {
     let after = ask(&node, &passage).await;
     assert_eq!(credited(&after), [carols.as_str()], "{after:#}");
     assert_eq!(verdict(&node, &after).await["verdict"], "match");
+    quoted_no_more(&node, &before, &alices).await;
     let old = verdict(&node, &before).await;
     assert_eq!(old["verdict"], "unverifiable", "{old:#}");
     assert!(old["details"].as_str().unwrap().contains("was revoked at height"));
@@ -82,6 +83,26 @@ async fn what_is_revoked_is_gone_and_models_trained_on_it_are_flagged() {
     node.restart(std::time::Duration::from_secs(3_600)).await;
     gone(&node, &alices).await;
     assert_eq!(verdict(&node, &after).await["verdict"], "match");
+}
+
+/// Its receipts stay, without its words: neither in what is shown nor in what is stored and given to others.
+async fn quoted_no_more(node: &TestNode, answer: &Value, revoked: &str) {
+    let id = answer["receipt"]["id"].as_str().unwrap();
+    let shown = node.get(&format!("/v1/receipts/{id}")).await;
+    let stored = hex::decode(shown["record"].as_str().unwrap()).unwrap();
+    let quoted = answer["passages"].as_array().unwrap().iter().zip(shown["quotes"].as_array().unwrap());
+    let mut withdrawn = 0;
+    for (passage, words) in quoted {
+        let text = passage["text"].as_str().unwrap();
+        assert!(!stored.windows(text.len()).any(|window| window == text.as_bytes()), "a receipt stores {text:?}");
+        if passage["contribution"] == revoked {
+            assert!(words.is_null(), "{words:#}");
+            withdrawn += 1;
+        } else {
+            assert_eq!(words, text);
+        }
+    }
+    assert!(withdrawn > 0);
 }
 
 /// Nothing of it is served here any more.
