@@ -17,7 +17,7 @@ use crate::{Address, BlobHash, ContributionId, DatanetId, Digest, ModelId};
 /// Longest manifest in bytes.
 pub const MAX_RELEASE_BYTES: usize = 16 * 1024 * 1024;
 /// The version of manifests written now.
-pub const RELEASE_VERSION: u32 = 2;
+pub const RELEASE_VERSION: u32 = 3;
 /// Most files of a release.
 pub const MAX_FILES: usize = 64;
 /// Most sources, and most contributions of one source.
@@ -101,6 +101,24 @@ pub enum Task {
 
 crate::enum_text!(task_text, super::Task);
 
+/// Where a model comes from.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i32)]
+pub enum Origin {
+    /// An adapter, trained over a base.
+    Adapter = 0,
+    /// Trained from nothing: it is its own base.
+    Scratch = 1,
+    /// Trained elsewhere by others, and put up as it is: nothing is known of its data, so it claims neither data nor a run, and
+    /// credits nobody.
+    Imported = 2,
+}
+
+crate::enum_text!(origin_text, super::Origin);
+
 /// One file of a release.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct ReleaseFile {
@@ -176,7 +194,7 @@ pub struct Release {
     #[prost(enumeration = "Task", tag = "3")]
     #[serde(with = "task_text")]
     pub task: i32,
-    /// The model it adapts; absent if it was trained from nothing.
+    /// The model that an adapter adapts; nothing else has one.
     #[prost(message, optional, tag = "4")]
     pub base: Option<ModelId>,
     /// Its files, ordered by name.
@@ -203,6 +221,10 @@ pub struct Release {
     /// SPDX expression of the model's own licence, 1 to 64 bytes.
     #[prost(string, tag = "12")]
     pub licence: String,
+    /// Where it comes from.
+    #[prost(enumeration = "Origin", tag = "13")]
+    #[serde(with = "origin_text")]
+    pub origin: i32,
 }
 
 /// Why a manifest is refused.
@@ -287,6 +309,7 @@ impl Release {
         check(is_name(&self.licence), || "the licence is an SPDX expression of 1 to 64 bytes".into())?;
         check(Task::try_from(self.task).is_ok(), || format!("task {} is not known", self.task))?;
         check(self.job.len() <= MAX_JOB_BYTES, || format!("the job is at most {MAX_JOB_BYTES} bytes long"))?;
+        self.validate_origin()?;
         self.validate_files()?;
         self.validate_labels()?;
         validate_snapshots(&self.snapshots)?;
@@ -294,6 +317,19 @@ impl Release {
         self.validate_sources()?;
         let method = self.attribution.as_ref().is_none_or(|attribution| is_name(&attribution.method));
         check(method, || "the attribution method's name is 1 to 64 bytes long".into())
+    }
+
+    fn validate_origin(&self) -> Result<(), ReleaseError> {
+        let origin = Origin::try_from(self.origin).ok();
+        check(origin.is_some(), || format!("origin {} is not known", self.origin))?;
+        let adapter = origin == Some(Origin::Adapter);
+        check(self.base.is_some() == adapter, || "an adapter has a base, and nothing else has".into())?;
+        let claims = !self.snapshots.is_empty()
+            || !self.sources.is_empty()
+            || !self.job.is_empty()
+            || self.attribution.is_some();
+        let imported = origin == Some(Origin::Imported);
+        check(!(imported && claims), || "a model put up as it is claims data or a run that it cannot have".into())
     }
 
     fn validate_files(&self) -> Result<(), ReleaseError> {
@@ -466,6 +502,10 @@ mod tests {
         refused(|r| r.sources[1].contributions[0].records = 0, "no record");
         refused(|r| r.evaluation.push(r.evaluation[0].clone()), "once");
         refused(|r| r.job = "x".repeat(MAX_JOB_BYTES + 1), "job");
+        refused(|r| r.origin = 9, "origin 9");
+        refused(|r| r.base = None, "an adapter has a base");
+        refused(|r| r.origin = Origin::Scratch as i32, "nothing else has");
+        refused(|r| (r.origin, r.base) = (Origin::Imported as i32, None), "put up as it is claims");
     }
 
     #[test]

@@ -6,12 +6,12 @@ use datanet_data::corpus::Record;
 use datanet_data::retrieval::{Ablation, Question};
 use datanet_ledger::component::contributions::Status;
 use datanet_types::receipt::{AnswerRecord, Method};
+use datanet_types::release::Origin;
 use datanet_types::{Address, ContributionId, ReceiptId};
 
 use super::Answers;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::gate::GateView;
-use crate::models::import::is_imported;
 use crate::models::release::RecordsFile;
 use crate::models::served::ServedModel;
 use crate::records::{ReadOptions, index_error};
@@ -113,7 +113,7 @@ impl Answers {
             Method::Influence => {
                 let served = self.models.in_memory(&record.receipt.model).await?;
                 shown = shown.filter(|_| served.is_attributed());
-                imported = is_imported(&served.release);
+                imported = served.release.origin() == Origin::Imported;
                 gate = served.release.attribution.clone().map(GateView::from);
                 let (helpful, harmed) = self.quoted(&served, &record).await?;
                 harmful = harmed;

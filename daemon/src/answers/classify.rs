@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datanet_inference::encoder::{Classified, EncodeRequest, ServeError};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, LabelScore, Method};
-use datanet_types::release::{Release, Task};
+use datanet_types::release::{Origin, Release, Task};
 use prost::Message as _;
 
 use super::Answers;
@@ -14,7 +14,6 @@ use crate::billing::reservation::Asked;
 use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::serve_error;
-use crate::models::import::is_imported;
 use crate::models::served::{Engine, ServedModel};
 
 /// A classification to make.
@@ -110,9 +109,9 @@ impl Answers {
 
 fn not_attributed(release: &Release) -> ServiceError {
     let (name, nothing) = (&release.name, "so nothing tells whose records moved its answers");
-    let detail = match is_imported(release) {
-        true => format!("model {name} was put up as it is, {nothing}"),
-        false => format!(
+    let detail = match release.origin() {
+        Origin::Imported => format!("model {name} was put up as it is, {nothing}"),
+        Origin::Adapter | Origin::Scratch => format!(
             "model {name} was trained without influence, {nothing}; train it with attribution.method = \"influence\" to explain them"
         ),
     };

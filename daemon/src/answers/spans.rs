@@ -40,7 +40,7 @@ impl Answers {
     async fn corpus(&self, served: &Arc<ServedModel>) -> ServiceResult<Arc<Corpus>> {
         let mut records = Vec::new();
         for snapshot in &served.release.snapshots {
-            let data = self.records.training_records(snapshot, served.job.data.max_records as u64).await?;
+            let data = self.records.training_records(snapshot, served.made.max_records()).await?;
             let at = |record: &TrainingRecord| RecordRef { contribution: record.contribution, record: record.index };
             records.extend(data.records.into_iter().map(|record| (at(&record), record.record)));
         }

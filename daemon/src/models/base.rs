@@ -6,6 +6,7 @@ use datanet_inference::graph::build::{Architecture, BuildError, ModelFolder, Sto
 use datanet_training::job::{Job, Task};
 use datanet_training::network::check_adapters;
 use datanet_types::ModelId;
+use datanet_types::release::Origin;
 
 use super::Models;
 use super::base_ids::BaseIds;
@@ -61,7 +62,7 @@ impl Models {
         let registered = datanet_ledger::component::models::get(&self.chain.reader()?, id)?;
         if registered.is_some_and(|model| model.release) {
             let (release, folder) = self.release_folder(id).await?;
-            if release.base.is_none() {
+            if release.origin() != Origin::Adapter {
                 return Ok(Base { id: *id, name: release.name, folder });
             }
             return Err(ServiceError::new(

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use datanet_inference::encoder::{EncoderConfig, EncoderService, EncoderSource};
 use datanet_inference::graph::build::{ModelFolder, ONNX_FILE, is_exported, model_files};
 use datanet_ledger::component::models::Model;
-use datanet_training::job::{Job, Task as JobTask};
 use datanet_types::ModelId;
-use datanet_types::release::{RELEASE_VERSION, Release, ReleaseFile, Task};
+use datanet_types::release::{Origin, RELEASE_VERSION, Release, ReleaseFile, Task};
 use tokio::task::spawn_blocking;
 
 use super::Models;
@@ -20,7 +19,7 @@ use crate::records::check_licence;
 
 /// Tokens of a text that a model put up as it is reads, or fewer where it knows fewer. Part of what its answers are, so
 /// the same on every node.
-const MAX_TOKENS: usize = 512;
+pub(super) const MAX_TOKENS: usize = 512;
 
 /// A licence for a model whose own is not stated.
 pub const UNSTATED_LICENCE: &str = "LicenseRef-unstated";
@@ -57,31 +56,16 @@ pub struct Imported {
 /// The files that such a model has.
 const FILES: [&str; 3] = ["config.json", ONNX_FILE, "tokenizer.json"];
 
-/// Whether a release is a model put up as it is.
-pub fn is_imported(release: &Release) -> bool {
-    release.base.is_none() && release.file(ONNX_FILE).is_some() && release.task() != Task::Generate
-}
-
-/// Such a release claims nothing but its files: no data, and so no price and no credits; no run that could be repeated.
+/// The manifest of a model put up as it is claims nothing but its files; nor may its record on the ledger, so that it has no
+/// price and no credits.
 pub(super) fn check_imported(model: &Model, release: &Release) -> ServiceResult<()> {
     let known = |file: &ReleaseFile| FILES.contains(&file.name.as_str());
-    let plain = release.snapshots.is_empty()
-        && model.snapshots.is_empty()
-        && release.sources.is_empty()
-        && release.job.is_empty()
-        && release.attribution.is_none()
-        && release.files.iter().all(known);
+    let plain = model.snapshots.is_empty() && release.task() != Task::Generate && release.files.iter().all(known);
     if plain {
         return Ok(());
     }
     let detail = "it is a model put up as it is, and claims data, a run or files that such a model does not have";
     Err(ServiceError::new(Code::BadRelease, detail))
-}
-
-/// The job that stands for one: nobody here has trained it.
-pub(super) fn job_of(release: &Release) -> Job {
-    let task = if release.task() == Task::Classify { JobTask::Classify } else { JobTask::Embed };
-    Job { max_tokens: MAX_TOKENS, ..Job::new("", task) }
 }
 
 impl Models {
@@ -113,6 +97,7 @@ impl Models {
             files,
             labels: labels.clone(),
             licence: import.licence,
+            origin: Origin::Imported as i32,
             ..Release::default()
         };
         release.validate().map_err(|error| bad(&import.folder, &error.to_string()))?;

@@ -15,7 +15,7 @@ use datanet_inference::runtime::{Device, Provider};
 use datanet_ledger::component::models::Model;
 use datanet_training::job::Job;
 use datanet_types::ModelId;
-use datanet_types::release::{Release, Task};
+use datanet_types::release::{Origin, Release, Task};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::spawn_blocking;
 
@@ -24,7 +24,7 @@ use super::base::Base;
 use super::corpus::Corpus;
 use super::errors::{generate_error, serve_error};
 use super::explainer::ExplainHandle;
-use super::import::{check_imported, is_imported, job_of};
+use super::import::{MAX_TOKENS, check_imported};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Models that are not deployed and stay in memory for those who check receipts.
@@ -39,6 +39,52 @@ pub enum Engine {
     Decoder(GenerateHandle, Option<AdapterKey>),
 }
 
+/// How a model was made, as far as it matters for serving it.
+#[derive(Debug, Clone)]
+pub enum Made {
+    /// By this job.
+    Trained(Box<Job>),
+    /// Elsewhere: it was put up as it is.
+    Imported,
+}
+
+impl Made {
+    fn of(model: &Model, release: &Release) -> ServiceResult<Self> {
+        if release.origin() == Origin::Imported {
+            check_imported(model, release)?;
+            return Ok(Self::Imported);
+        }
+        let job = serde_json::from_str(&release.job).map_err(|error| {
+            ServiceError::new(Code::BadRelease, format!("the release's job does not read: {error}"))
+        })?;
+        Ok(Self::Trained(job))
+    }
+
+    /// Tokens read of a text.
+    fn max_tokens(&self) -> usize {
+        match self {
+            Self::Trained(job) => job.max_tokens,
+            Self::Imported => MAX_TOKENS,
+        }
+    }
+
+    /// The numbers that it computes in.
+    fn precision(&self) -> Precision {
+        match self {
+            Self::Trained(job) => job.serve,
+            Self::Imported => Precision::default(),
+        }
+    }
+
+    /// Records of each of its snapshots that it was trained on at most.
+    pub fn max_records(&self) -> u64 {
+        match self {
+            Self::Trained(job) => job.data.max_records as u64,
+            Self::Imported => 0,
+        }
+    }
+}
+
 /// A model in memory.
 #[derive(Debug)]
 pub struct ServedModel {
@@ -46,8 +92,8 @@ pub struct ServedModel {
     pub model: Model,
     /// Its manifest.
     pub release: Release,
-    /// How it was trained.
-    pub job: Job,
+    /// How it was made.
+    pub made: Made,
     /// Its files.
     pub folder: PathBuf,
     /// What it adapts; a model trained from nothing is its own base.
@@ -208,28 +254,20 @@ impl Models {
             ));
         }
         let (release, folder) = self.release_folder(id).await?;
-        let job: Job = match is_imported(&release) {
-            true => {
-                check_imported(&model, &release)?;
-                job_of(&release)
-            }
-            false => serde_json::from_str(&release.job).map_err(|error| {
-                ServiceError::new(Code::BadRelease, format!("the release's job does not read: {error}"))
-            })?,
-        };
+        let made = Made::of(&model, &release)?;
         let base = match &release.base {
             Some(base) => self.base_by_id(base).await?,
             None => Base { id: *id, name: release.name.clone(), folder: folder.clone() },
         };
         let engine = match Task::try_from(release.task) {
-            Ok(Task::Classify | Task::Embed) => self.encoder(&base, &release, &job, &folder, id).await?,
-            Ok(Task::Generate) => self.decoder(&base, &release, &job, &folder, id).await?,
+            Ok(Task::Classify | Task::Embed) => self.encoder(&base, &release, &made, &folder, id).await?,
+            Ok(Task::Generate) => self.decoder(&base, &release, &made, &folder, id).await?,
             Err(_) => return Err(ServiceError::new(Code::BadRelease, "the release's task is not known here")),
         };
         Ok(ServedModel {
             model,
             release,
-            job,
+            made,
             folder,
             base,
             engine,
@@ -242,17 +280,17 @@ impl Models {
         &self,
         base: &Base,
         release: &Release,
-        job: &Job,
+        made: &Made,
         folder: &std::path::Path,
         id: &ModelId,
     ) -> ServiceResult<Engine> {
         let handle = {
             let mut engines = self.served.engines.lock().await;
-            let key = (base.id, job.serve, job.max_tokens);
+            let key = (base.id, made.precision(), made.max_tokens());
             match engines.encoders.get(&key) {
                 Some(handle) => handle.clone(),
                 None => {
-                    let (runtime, config) = (self.runtime()?.clone(), self.encoder_config(base, job));
+                    let (runtime, config) = (self.runtime()?.clone(), self.encoder_config(base, made));
                     let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
                     let started = started.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
                     let handle = started.map_err(|error| serve_error(&error))?;
@@ -261,7 +299,7 @@ impl Models {
                 }
             }
         };
-        if is_imported(release) {
+        if matches!(made, Made::Imported) {
             // What the manifest says is what the file does, so that no other node sees another model.
             let same =
                 handle.model().labels == release.labels && release.labels.is_empty() == (release.task() == Task::Embed);
@@ -282,17 +320,17 @@ impl Models {
         &self,
         base: &Base,
         release: &Release,
-        job: &Job,
+        made: &Made,
         folder: &std::path::Path,
         id: &ModelId,
     ) -> ServiceResult<Engine> {
         let handle = {
             let mut engines = self.served.engines.lock().await;
-            let key = (base.id, job.serve);
+            let key = (base.id, made.precision());
             match engines.decoders.get(&key) {
                 Some(handle) => handle.clone(),
                 None => {
-                    let (runtime, config) = (self.runtime()?.clone(), self.decoder_config(base, job));
+                    let (runtime, config) = (self.runtime()?.clone(), self.decoder_config(base, made));
                     let started = spawn_blocking(move || GenerateService::spawn(&runtime, &config)).await;
                     let started = started.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
                     let handle = started.map_err(|error| generate_error(&error))?;
@@ -301,7 +339,7 @@ impl Models {
                 }
             }
         };
-        if release.base.is_none() {
+        if release.origin() == Origin::Scratch {
             return Ok(Engine::Decoder(handle, None));
         }
         let (key, adapter) = (AdapterKey(id.0), read_adapter(folder).await?);
@@ -319,13 +357,13 @@ impl Models {
         let visitors: Vec<_> = served.visitors.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         let used = |id: &ModelId, precision: &Precision| {
             let mut models = deployed.iter().chain(&visitors);
-            models.any(|served| served.base.id == *id && served.job.serve == *precision)
+            models.any(|served| served.base.id == *id && served.made.precision() == *precision)
         };
         engines.encoders.retain(|(id, precision, _), _| used(id, precision));
         engines.decoders.retain(|(id, precision), _| used(id, precision));
     }
 
-    fn encoder_config(&self, base: &Base, job: &Job) -> EncoderConfig {
+    fn encoder_config(&self, base: &Base, made: &Made) -> EncoderConfig {
         let models = &self.settings.models;
         let mut config = EncoderConfig::new(EncoderSource::Folder(base.folder.clone()));
         if let Some(id) = self.settings.inference.cuda_device() {
@@ -336,19 +374,19 @@ impl Models {
             config.max_batch_tokens = models.max_batch_tokens as usize;
         }
         config.queue_depth = models.queue_depth as usize;
-        config.max_text_tokens = job.max_tokens;
-        config.precision = job.serve;
+        config.max_text_tokens = made.max_tokens();
+        config.precision = made.precision();
         config.bank_slots = models.bank_slots as usize;
         config
     }
 
-    fn decoder_config(&self, base: &Base, job: &Job) -> GenerateConfig {
+    fn decoder_config(&self, base: &Base, made: &Made) -> GenerateConfig {
         let models = &self.settings.models;
         let mut config = GenerateConfig::new(base.folder.clone());
         if let Some(id) = self.settings.inference.cuda_device() {
             config.device = Device::Cuda { id };
         }
-        config.precision = job.serve;
+        config.precision = made.precision();
         config.threads = self.settings.inference.threads as usize;
         config.max_sequences = models.max_streams as usize;
         config.queue_depth = models.queue_depth as usize;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use datanet_training::job::{Job, Scratch, Task};
 use datanet_training::run::parameter_bytes;
+use datanet_types::release::Origin;
 use datanet_types::schema::FieldRole;
 use datanet_types::{ContributionId, ModelId};
 
@@ -12,7 +13,6 @@ use crate::db::jobs::{EventLevel, JobEvent, JobRecord, JobState, Repetition};
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::base::check_base;
-use crate::models::import::is_imported;
 use crate::records::check_licence;
 
 /// Longest part of a model's name that a caller chooses.
@@ -111,7 +111,7 @@ impl Training {
             return Err(not_repeatable(&taint));
         }
         let release = self.models.release(model).await?;
-        if is_imported(&release) {
+        if release.origin() == Origin::Imported {
             let detail = format!("model {} was put up as it is, so there is no run to repeat", release.name);
             return Err(ServiceError::new(Code::NotTrained, detail));
         }

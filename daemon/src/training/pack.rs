@@ -3,7 +3,7 @@
 use datanet_training::attribution::Choice;
 use datanet_training::job::{Job, Task};
 use datanet_types::ModelId;
-use datanet_types::release::{Attribution, Metric, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask};
+use datanet_types::release::{Attribution, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask};
 
 use super::Training;
 use super::data::Gathered;
@@ -59,6 +59,7 @@ fn manifest(
         attribution: influence.then(|| attribution(trained)),
         job: plan.to_json(),
         licence: job.licence.clone(),
+        origin: if job.base.is_some() { Origin::Adapter } else { Origin::Scratch } as i32,
     })
 }
 
