@@ -155,7 +155,10 @@ impl Layers {
             let path = error.path().to_string();
             self.explain(&path, error.inner())
         })?;
-        check(&config).map_err(|(key, value)| self.wrong(&key, value))?;
+        check(&config).map_err(|wrong| match wrong.reason {
+            Some(reason) => self.refuse(&wrong.key, wrong.value, reason),
+            None => self.wrong(&wrong.key, wrong.value),
+        })?;
         Ok(config)
     }
 
@@ -190,8 +193,12 @@ impl Layers {
     }
 
     fn wrong(&self, key: &str, value: String) -> ConfigError {
+        self.refuse(key, value, allowed(key))
+    }
+
+    fn refuse(&self, key: &str, value: String, reason: &str) -> ConfigError {
         let origin = self.origins.get(key).unwrap_or(&self.file).clone();
-        ConfigError::Value { key: key.to_owned(), value, origin, allowed: allowed(key).to_owned() }
+        ConfigError::Value { key: key.to_owned(), value, origin, allowed: reason.to_owned() }
     }
 }
 

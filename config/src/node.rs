@@ -137,6 +137,9 @@ pub struct P2pConfig {
     pub listen: Vec<String>,
     /// Where iroh's blob endpoint listens (UDP); port 0 picks a free one. `DATANET_P2P_BLOB_BIND`.
     pub blob_bind: SocketAddr,
+    /// Hosts by which others dial this node, IP addresses or names, on the ports listened on; empty for those of its
+    /// interfaces. `DATANET_P2P_ANNOUNCE`, separated by commas.
+    pub announce: Vec<String>,
     /// Peers to join through: multiaddresses that end in `/p2p/PEER_ID`. `DATANET_P2P_BOOTSTRAP`.
     pub bootstrap: Vec<String>,
     /// How many connections are kept at most. `DATANET_P2P_MAX_CONNECTIONS`.
@@ -148,6 +151,7 @@ impl Default for P2pConfig {
         Self {
             listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned(), "/ip4/127.0.0.1/tcp/0".to_owned()],
             blob_bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            announce: Vec::new(),
             bootstrap: Vec::new(),
             max_connections: 128,
         }

@@ -1,5 +1,7 @@
 //! What a key may be, in words; and the checks that its type alone does not make.
 
+mod reach;
+
 use crate::{ApiConfig, ConsensusConfig, InferenceConfig, ModelsConfig, NodeConfig, P2pConfig, TrainingConfig};
 
 /// What would be a valid value of `key`, for an error to say.
@@ -17,6 +19,9 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "api.max_requests" | "p2p.max_connections" => "write a number from 1 to 65536",
         "p2p.listen" => {
             "write a list of at least one multiaddress with QUIC or TCP, such as [\"/ip4/127.0.0.1/udp/0/quic-v1\"]"
+        }
+        "p2p.announce" => {
+            "write a list of hosts without a port that other machines can dial, such as [\"203.0.113.7\"] or [\"node.example\"]"
         }
         "p2p.bootstrap" => "write a list of multiaddresses that end in /p2p/PEER_ID",
         "consensus.engine" => "write \"cometbft\" or \"solo\"",
@@ -52,8 +57,14 @@ pub(crate) fn allowed(key: &str) -> &'static str {
     }
 }
 
-/// A key with a value it cannot have, and the value.
-type Wrong = (String, String);
+/// A key with a value that it cannot have.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    /// Why, where [`allowed`] does not say it: what is wrong is how it goes with other keys.
+    pub(crate) reason: Option<&'static str>,
+}
 
 /// The first key, in the file's order, whose value cannot be.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
@@ -67,6 +78,7 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
     check_api(&config.api)?;
     check_p2p(&config.p2p)?;
     check_consensus(&config.consensus)?;
+    reach::check(&config.p2p, &config.consensus)?;
     check_inference(&config.inference)?;
     check_training(&config.training)?;
     check_models(&config.models)?;
@@ -91,6 +103,8 @@ fn check_p2p(p2p: &P2pConfig) -> Result<(), Wrong> {
     let address = |text: &str| text.starts_with('/') && (text.contains("/quic-v1") || text.contains("/tcp/"));
     require("p2p.listen", &"[]", !p2p.listen.is_empty())?;
     each("p2p.listen", &p2p.listen, address)?;
+    let host = |text: &str| is_host(text) || text.parse::<std::net::IpAddr>().is_ok();
+    each("p2p.announce", &p2p.announce, host)?;
     each("p2p.bootstrap", &p2p.bootstrap, |text| address(text) && text.contains("/p2p/"))?;
     require("p2p.max_connections", &p2p.max_connections, (1..=65_536).contains(&p2p.max_connections))
 }
@@ -151,7 +165,7 @@ fn is_host_port(text: &str) -> bool {
 }
 
 fn require(key: &str, value: &impl ToString, fits: bool) -> Result<(), Wrong> {
-    if fits { Ok(()) } else { Err((key.to_owned(), value.to_string())) }
+    if fits { Ok(()) } else { Err(Wrong { key: key.to_owned(), value: value.to_string(), reason: None }) }
 }
 
 fn each(key: &str, values: &[String], fits: impl Fn(&str) -> bool) -> Result<(), Wrong> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use libp2p::Multiaddr;
 
+use crate::announce::Host;
 use crate::{MAX_APP_RECORD_BYTES, NetworkError};
 
 /// Everything [`crate::Network::spawn`] needs.
@@ -21,6 +22,9 @@ pub struct NetworkConfig {
     pub listen: Vec<String>,
     /// UDP address of the blob endpoint; port 0 picks a free one.
     pub blob_bind: SocketAddr,
+    /// Hosts that others dial this node by, IP addresses or DNS names, each on the ports listened on; empty for the
+    /// addresses of its interfaces. Where a router or a container stands between, nobody else knows them.
+    pub announce: Vec<String>,
     /// Multiaddrs to keep connected to, with or without `/p2p/PEERID`. They need not be up yet.
     pub bootstrap: Vec<String>,
     /// Opaque bytes shown to neighbours in the node record, at most [`MAX_APP_RECORD_BYTES`].
@@ -41,6 +45,7 @@ impl NetworkConfig {
             network: "datanet".to_owned(),
             listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned(), "/ip4/127.0.0.1/tcp/0".to_owned()],
             blob_bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            announce: Vec::new(),
             bootstrap: Vec::new(),
             app_record: Vec::new(),
             agent: concat!("datanet/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -62,13 +67,20 @@ impl NetworkConfig {
         if self.limits.has_zeros() {
             return refuse("limits", "every size of a queue, number of slots, interval and timeout must be above zero");
         }
-        Ok(Checked { listen: parse("listen", &self.listen)?, bootstrap: parse("bootstrap", &self.bootstrap)? })
+        let host =
+            |text: &String| Host::parse(text).map_err(|reason| NetworkError::Config { field: "announce", reason });
+        Ok(Checked {
+            listen: parse("listen", &self.listen)?,
+            announce: self.announce.iter().map(host).collect::<Result<_, _>>()?,
+            bootstrap: parse("bootstrap", &self.bootstrap)?,
+        })
     }
 }
 
 /// The parsed addresses of a configuration that passed its checks.
 pub(crate) struct Checked {
     pub listen: Vec<Multiaddr>,
+    pub announce: Vec<Host>,
     pub bootstrap: Vec<Multiaddr>,
 }
 

@@ -26,6 +26,25 @@ const COMMAND_QUEUE: usize = 256;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The network service: [`Network::spawn`] starts it.
+///
+/// ```
+/// use datanet_p2p::{Network, NetworkConfig, TagKind};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let dir = tempfile::tempdir()?;
+/// let config = NetworkConfig::loopback([1; 32], dir.path());
+/// let (network, _events) = Network::spawn(config, CancellationToken::new()).await?;
+/// assert!(network.listen_addrs()[0].starts_with("/ip4/127.0.0.1/udp/"));
+///
+/// let blobs = network.blobs();
+/// let held = blobs.add_bytes("some records").await?;
+/// blobs.tags().keep(&TagKind::Contribution.tag("its id"), held.hash()).await?;
+/// network.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Network;
 
@@ -53,8 +72,7 @@ impl Network {
         let service = BlobService::open(&config, &commands, counters.clone(), shutdown.clone()).await?;
         let blobs = service.blobs();
         let blob_addrs = service.bound_addrs();
-        let (worker, outputs) =
-            swarm::Worker::new(swarm, &config, checked.bootstrap, &service, counters.clone(), command_rx);
+        let (worker, outputs) = swarm::Worker::new(swarm, &config, checked, &service, counters.clone(), command_rx);
         let token = shutdown.clone();
         tracker.spawn(async move {
             worker.run(token.clone()).await;
@@ -106,8 +124,8 @@ impl NetworkHandle {
         self.inner.node_key
     }
 
-    /// The multiaddrs this node listens on, with real ports and `/p2p/PEERID`, QUIC first: what others put in
-    /// `bootstrap`.
+    /// What others put in `bootstrap`, with real ports and `/p2p/PEERID`, the likeliest to work first: the hosts that are
+    /// announced, then the interfaces listened on; QUIC before TCP, loopback last.
     #[must_use]
     pub fn listen_addrs(&self) -> Vec<String> {
         self.inner.listen.borrow().clone()

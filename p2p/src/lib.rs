@@ -21,6 +21,7 @@
 
 #![deny(unreachable_pub)]
 
+mod announce;
 mod config;
 mod error;
 mod handle;

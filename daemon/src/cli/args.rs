@@ -141,6 +141,10 @@ pub struct InitArgs {
     /// Id of the network of its own.
     #[arg(long, default_value = "datanet-own", conflicts_with = "genesis")]
     pub chain_id: String,
+    /// Make a node that other machines can reach: it listens on all interfaces, on ports that stay, and announces HOST,
+    /// an address or a name; without one, the address by which this machine reaches others.
+    #[arg(long, value_name = "HOST", num_args = 0..=1, default_missing_value = "")]
+    pub public: Option<String>,
     /// Any configuration key: `--set api.listen=127.0.0.1:0`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,

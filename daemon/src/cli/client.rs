@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::problem::in_words;
 use crate::http::Problem;
 use crate::init::api_token;
-use crate::node::RunFile;
+use crate::node::{Join, RunFile};
 
 /// The node's no to a request.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
+    join: Option<Join>,
 }
 
 impl Client {
@@ -36,7 +37,13 @@ impl Client {
             format!("no node runs in {}; start one with `datanet start`, or pass --home", home.root().display())
         })?;
         let run: RunFile = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        Ok(Self { http: crate::loopback::client_builder()?.build()?, base: run.api, token: api_token(home)? })
+        let http = crate::loopback::client_builder()?.build()?;
+        Ok(Self { http, base: run.api, token: api_token(home)?, join: run.join })
+    }
+
+    /// How a node on another machine joins the network of this one, if it can.
+    pub fn join(&self) -> Option<&Join> {
+        self.join.as_ref()
     }
 
     /// A request to `path` with the token.

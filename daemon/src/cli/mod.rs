@@ -24,6 +24,7 @@ mod page;
 mod people;
 mod problem;
 mod progress;
+mod public;
 mod query;
 mod setup;
 mod start;

@@ -10,6 +10,7 @@ use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
 use super::client::{Client, read_text};
 use super::explain::record;
 use super::output::{Output, excerpt, fields, money, short, table, text};
+use super::start::{join_value, say_join};
 
 /// Validators drawn for a contribution, where there are so many.
 const COMMITTEE_SIZE: u32 = 3;
@@ -18,6 +19,7 @@ const STORAGE_QUORUM: u32 = 2;
 
 pub async fn status(client: &Client, output: Output) -> Result<()> {
     let mut value = client.get("/v1/status").await?;
+    value["join"] = join_value(client.join());
     if output.json {
         output.show(&value, |_| {});
         return Ok(());
@@ -52,6 +54,9 @@ pub async fn status(client: &Client, output: Output) -> Result<()> {
         for model in status["deployed"].as_array().into_iter().flatten() {
             let names = names.get(&text(&model["id"])).cloned().unwrap_or_else(|| text(&model["name"]));
             say!("serves {names} {} ({})", short(&model["id"]), text(&model["provider"]));
+        }
+        if status["engine"] == "cometbft" {
+            say_join(status);
         }
     });
     Ok(())

@@ -5,19 +5,31 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use datanet_config::{Engine, Home, LogFormat, NodeConfig, Overrides};
 use datanet_ledger::component::Params;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::args::{InitArgs, StartArgs};
 use super::client::read_text;
-use super::output::{Output, fields};
-use super::setup;
+use super::output::{Output, fields, text};
+use super::{public, setup};
 use crate::init::{self, NetworkGenesis};
-use crate::node::{self, NodeHandle, NodeOptions};
+use crate::node::{self, Join, NodeHandle, NodeOptions};
 
 pub fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
-    let flags = overrides(&args.set)?.set("node.name", &args.name);
+    let public = match &args.public {
+        Some(host) => {
+            let file = home.config();
+            anyhow::ensure!(
+                !file.exists(),
+                "{} is there and is left as it is; change p2p.listen, p2p.blob_bind, p2p.announce, consensus.p2p_listen and consensus.external_address in it, or name another --home",
+                file.display()
+            );
+            public::settings(host)?
+        }
+        None => Overrides::new(),
+    };
+    let flags = overrides_over(public, &args.set)?.set("node.name", &args.name);
     let config = datanet_config::load(None, std::iter::empty(), &flags)?;
     let outcome = init::init_home(home, &config)?;
     let genesis = match &args.genesis {
@@ -62,11 +74,38 @@ pub fn banner(node: &NodeHandle, output: Output) {
         "token": home.api_token(), "home": home.root(), "chain_id": services.chain.id(),
         "node_key": services.identity.node_key(), "account": account,
         "p2p": services.network.listen_addrs(), "engine": services.chain.engine().name(),
+        "join": join_value(node.join()),
     });
     output.show(&value, |value| {
         fields(value, &["name", "api", "docs", "token", "home", "chain_id", "engine", "node_key", "account", "p2p"]);
+        if services.chain.engine().name() == "cometbft" {
+            say_join(value);
+        }
         say!("\nrunning; Ctrl-C stops it");
     });
+}
+
+/// How another machine joins, for programs.
+pub fn join_value(join: Option<&Join>) -> Value {
+    join.map_or(Value::Null, |join| {
+        json!({
+            "genesis": join.genesis, "bootstrap": join.bootstrap, "persistent_peer": join.persistent_peer,
+            "commands": join.commands(),
+        })
+    })
+}
+
+/// The same for people: what to type there.
+pub fn say_join(value: &Value) {
+    let join = &value["join"];
+    let Some(commands) = join["commands"].as_array() else {
+        say!("\nonly this machine can reach this node; `datanet init --public` makes one that others can join");
+        return;
+    };
+    say!("\nto join from another machine, copy {} there and type", text(&join["genesis"]));
+    for command in commands {
+        say!("  {}", text(command));
+    }
 }
 
 /// Waits for Ctrl-C, SIGTERM or the node's own end, and stops it in order.
@@ -88,11 +127,12 @@ pub async fn until_stopped(node: NodeHandle) -> Result<()> {
 
 /// Configuration flags.
 pub fn overrides(set: &[String]) -> Result<Overrides> {
-    let mut overrides = Overrides::new();
-    for text in set {
-        overrides = overrides.set_text(text)?;
-    }
-    Ok(overrides)
+    overrides_over(Overrides::new(), set)
+}
+
+/// Configuration flags over others.
+fn overrides_over(base: Overrides, set: &[String]) -> Result<Overrides> {
+    set.iter().try_fold(base, |flags, text| Ok(flags.set_text(text)?))
 }
 
 /// Logs to standard error; whoever starts the node decides where that goes.

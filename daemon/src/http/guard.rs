@@ -22,7 +22,13 @@ pub struct Allowed {
 impl Allowed {
     /// As configured.
     pub fn new(api: &ApiConfig) -> Self {
-        Self { hosts: api.allowed_hosts.clone(), origins: api.allowed_origins.clone() }
+        let mut hosts = api.allowed_hosts.clone();
+        // Where it listens is where its operator means it to be reached. An address cannot be pointed elsewhere as a
+        // name can.
+        if !api.listen.ip().is_unspecified() {
+            hosts.push(api.listen.ip().to_string());
+        }
+        Self { hosts, origins: api.allowed_origins.clone() }
     }
 
     /// What tells browsers that pages of the allowed origins may call and read; nothing if there are none.
@@ -58,7 +64,8 @@ fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &Allowed) -> Result<
         return Err(ServiceError::new(
             Code::ForeignHost,
             format!(
-                "the Host header {host:?} is not this node's; use 127.0.0.1 or localhost, or add the name to api.allowed_hosts"
+                "the Host header \"{}\" is not this node's; use 127.0.0.1 or localhost, or add the name to api.allowed_hosts",
+                host.unwrap_or_default()
             ),
         ));
     };
@@ -119,6 +126,17 @@ mod tests {
         for host in ["127.0.0.1:1", "localhost", "LOCALHOST:80", "[::1]:9", "node.lan:26680"] {
             assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
         }
+    }
+
+    #[test]
+    fn the_address_that_is_listened_on_is_ours() {
+        let allowed = |listen: &str| {
+            let api = ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() };
+            Allowed::new(&api).hosts
+        };
+        assert!(is_ours("192.0.2.7:26680", &allowed("192.0.2.7:26680")));
+        assert!(is_ours("[2001:db8::7]:26680", &allowed("[2001:db8::7]:26680")));
+        assert!(!is_ours("192.0.2.7:26680", &allowed("0.0.0.0:26680")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Starting a node: stores, network, consensus, model, interface; each part only once what it needs is there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,6 +98,7 @@ fn network_config(home: &Home, config: &NodeConfig, genesis: &NetworkGenesis, se
     network.network = genesis.chain_id.clone();
     network.listen = config.p2p.listen.clone();
     network.blob_bind = config.p2p.blob_bind;
+    network.announce = config.p2p.announce.clone();
     network.bootstrap = config.p2p.bootstrap.clone();
     network.limits.max_incoming = config.p2p.max_connections;
     network
@@ -183,5 +184,27 @@ fn comet_settings(config: &NodeConfig, home: &Home) -> Result<CometSettings> {
 
 /// The address by which this machine's programs reach a listener.
 pub fn local_url(address: SocketAddr) -> String {
-    format!("http://{address}")
+    let ip = match address.ip() {
+        // Where all interfaces are listened on, nobody is reached by that.
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_listens_everywhere_is_reached_over_loopback() {
+        for (listened, reached) in [
+            ("0.0.0.0:26680", "http://127.0.0.1:26680"),
+            ("[::]:26680", "http://[::1]:26680"),
+            ("192.0.2.7:1", "http://192.0.2.7:1"),
+        ] {
+            assert_eq!(local_url(listened.parse().unwrap()), reached);
+        }
+    }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::join::{Join, comet_address};
 use super::lock::HomeLock;
 use super::services::Composed;
 use super::spawn;
@@ -69,8 +70,11 @@ pub struct RunFile {
     pub p2p: Vec<String>,
     /// Where CometBFT's RPC listens.
     pub comet_rpc: Option<String>,
-    /// Where CometBFT's peers connect.
+    /// Where CometBFT's peers connect, as `id@host:port`.
     pub comet_p2p: Option<String>,
+    /// How a node on another machine joins; `None` if only this machine can reach this node.
+    #[serde(default)]
+    pub join: Option<Join>,
     /// CometBFT's process.
     pub comet_pid: Option<i32>,
 }
@@ -128,6 +132,11 @@ impl NodeHandle {
         &self.token
     }
 
+    /// How a node on another machine joins; `None` if only this machine can reach this node.
+    pub fn join(&self) -> Option<&Join> {
+        self.run.join.as_ref()
+    }
+
     /// The node's name.
     pub fn name(&self) -> &str {
         &self.run.name
@@ -155,14 +164,20 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
         Consensus::CometBft { comet, .. } => Some(comet),
         Consensus::Solo(_) => None,
     };
+    let services = &parts.composed.services;
+    let p2p = services.network.listen_addrs();
+    let external = &parts.config.consensus.external_address;
+    let comet_p2p =
+        comet.map(|comet| format!("{}@{}", comet.node_id(), comet_address(external, comet.p2p_addr(), &p2p)));
     RunFile {
         pid: std::process::id(),
         api: spawn::local_url(api),
         name: parts.config.node.name.clone(),
-        node_key: parts.composed.services.identity.node_key(),
-        p2p: parts.composed.services.network.listen_addrs(),
+        node_key: services.identity.node_key(),
+        join: comet_p2p.as_ref().and_then(|comet| Join::new(&parts.home.genesis(), &p2p, comet)),
+        p2p,
         comet_rpc: comet.map(|comet| format!("http://{}", comet.rpc_addr())),
-        comet_p2p: comet.map(|comet| format!("{}@{}", comet.node_id(), comet.p2p_addr())),
+        comet_p2p,
         comet_pid: comet.map(CometHandle::pid),
     }
 }

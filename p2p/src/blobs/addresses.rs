@@ -8,6 +8,7 @@ use iroh::address_lookup::MemoryLookup;
 use iroh::{Endpoint, EndpointAddr, EndpointId};
 
 use crate::NodeKey;
+use crate::announce::{Host, announced_sockets};
 
 /// Nodes whose addresses are remembered; the oldest are forgotten first.
 const MAX_NODES: usize = 4096;
@@ -52,13 +53,17 @@ impl AddressBook {
 
 /// The addresses of our own blob endpoint, as they are now: interfaces come and go.
 #[derive(Clone, Debug)]
-pub(crate) struct OwnAddrs(pub(super) Endpoint);
+pub(crate) struct OwnAddrs {
+    pub(super) endpoint: Endpoint,
+}
 
 impl OwnAddrs {
-    /// Bound sockets first (perhaps with an unspecified IP, which the neighbour replaces), then discovered addresses.
-    pub(crate) fn now(&self) -> Vec<SocketAddr> {
-        let mut addrs = self.0.bound_sockets();
-        for addr in self.0.addr().ip_addrs() {
+    /// Announced ones first, then bound sockets (perhaps with an unspecified IP, which the neighbour replaces), then
+    /// discovered addresses.
+    pub(crate) fn now(&self, announce: &[Host]) -> Vec<SocketAddr> {
+        let bound = self.endpoint.bound_sockets();
+        let mut addrs = announced_sockets(announce, &bound);
+        for addr in bound.iter().chain(self.endpoint.addr().ip_addrs()) {
             if !addrs.contains(addr) {
                 addrs.push(*addr);
             }

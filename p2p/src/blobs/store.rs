@@ -69,7 +69,7 @@ impl BlobService {
     }
 
     pub(crate) fn own_addrs(&self) -> OwnAddrs {
-        OwnAddrs(self.router.endpoint().clone())
+        OwnAddrs { endpoint: self.router.endpoint().clone() }
     }
 
     pub(crate) fn bound_addrs(&self) -> Vec<SocketAddr> {

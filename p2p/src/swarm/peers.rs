@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use libp2p::PeerId;
-use libp2p::multiaddr::{Multiaddr, Protocol};
+use libp2p::{Multiaddr, PeerId};
 use tokio::sync::watch;
 
 use super::record::NodeRecord;
+use crate::announce::ip_of;
 use crate::{NodeKey, PeerInfo};
 
 /// Characters of a peer's name for itself that are kept.
@@ -47,6 +47,11 @@ impl Peers {
 
     pub(super) fn has_record(&self, peer: &PeerId) -> bool {
         self.entries.get(peer).is_some_and(|entry| entry.has_record)
+    }
+
+    /// Whether a peer is connected over loopback.
+    pub(super) fn is_on_this_machine(&self, peer: &PeerId) -> bool {
+        self.entries.get(peer).and_then(|entry| entry.remote).is_some_and(|ip| ip.is_loopback())
     }
 
     /// A connection was made, perhaps one of several with this peer.
@@ -110,12 +115,4 @@ impl Peers {
         self.count.send_if_modified(|count| std::mem::replace(count, infos.len()) != infos.len());
         self.infos.send_replace(Arc::new(infos));
     }
-}
-
-fn ip_of(addr: &Multiaddr) -> Option<IpAddr> {
-    addr.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::from(ip)),
-        Protocol::Ip6(ip) => Some(IpAddr::from(ip)),
-        _ => None,
-    })
 }

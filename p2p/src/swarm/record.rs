@@ -87,9 +87,11 @@ impl NodeRecord {
         input.0.is_empty().then_some(Self { node_key, blob_addrs, listen, app })
     }
 
-    /// The blob addresses as seen from a connection with `remote`: an unspecified IP becomes the remote's.
+    /// The blob addresses as seen from a connection with `remote`: an unspecified IP becomes the remote's, and another
+    /// machine's loopback is left out.
     pub(super) fn reachable_blob_addrs(&self, remote: Option<IpAddr>) -> Vec<SocketAddr> {
         let resolve = |addr: &SocketAddr| match (addr.ip().is_unspecified(), remote) {
+            (false, Some(ip)) if addr.ip().is_loopback() && !ip.is_loopback() => None,
             (false, _) => Some(*addr),
             (true, Some(ip)) if ip.is_ipv4() == addr.is_ipv4() => Some(SocketAddr::new(ip, addr.port())),
             (true, _) => None,
@@ -253,9 +255,11 @@ mod tests {
     #[test]
     fn an_unspecified_address_becomes_the_one_connected_from() {
         let addrs = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>();
-        let blob_addrs = addrs(&["0.0.0.0:7", "[::]:8", "10.0.0.1:9"]);
+        let blob_addrs = addrs(&["0.0.0.0:7", "[::]:8", "10.0.0.1:9", "127.0.0.1:9"]);
         let record = NodeRecord { node_key: [0; 32], blob_addrs, listen: vec![], app: vec![] };
         let seen = record.reachable_blob_addrs(Some("192.0.2.1".parse().unwrap()));
         assert_eq!(seen, addrs(&["10.0.0.1:9", "192.0.2.1:7"]));
+        let seen = record.reachable_blob_addrs(Some("127.0.0.1".parse().unwrap()));
+        assert_eq!(seen, addrs(&["10.0.0.1:9", "127.0.0.1:7", "127.0.0.1:9"]));
     }
 }

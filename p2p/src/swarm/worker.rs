@@ -23,7 +23,9 @@ use super::peers::Peers;
 use super::record::{MAX_ADDRS, NodeRecord, RecordRequest};
 use super::redial::Redial;
 use super::{Command, NodeSwarm, score};
+use crate::announce::{Host, announced, dialable, is_loopback};
 use crate::blobs::{BlobService, Blobs, OwnAddrs};
+use crate::config::Checked;
 use crate::metrics::{Counters, add};
 use crate::{
     GossipMessage, MAX_GOSSIP_BYTES, NetworkConfig, NetworkEvent, NodeKey, PeerInfo, PublishError, Verdict,
@@ -54,6 +56,8 @@ pub(crate) struct Worker {
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<NetworkEvent>,
     listen: watch::Sender<Vec<String>>,
+    /// Hosts that others dial this node by.
+    announce: Vec<Host>,
     peers: Peers,
     redial: Redial,
     /// Callers that wait until a node is connected and its record known.
@@ -70,7 +74,7 @@ impl Worker {
     pub(crate) fn new(
         swarm: NodeSwarm,
         config: &NetworkConfig,
-        bootstrap: Vec<Multiaddr>,
+        checked: Checked,
         blobs: &BlobService,
         counters: Arc<Counters>,
         commands: mpsc::Receiver<Command>,
@@ -81,13 +85,14 @@ impl Worker {
         let peers = Peers::new();
         let (peer_rx, connected) = peers.watch();
         let limits = &config.limits;
-        let redial = Redial::new(bootstrap, own, limits.redial_min, limits.redial_max, Instant::now());
-        let worker = Self {
+        let redial = Redial::new(checked.bootstrap, own, limits.redial_min, limits.redial_max, Instant::now());
+        let mut worker = Self {
             swarm,
             listeners,
             commands,
             events,
             listen: watch::Sender::default(),
+            announce: checked.announce,
             peers,
             redial,
             waiting: BTreeMap::new(),
@@ -231,13 +236,15 @@ impl Worker {
         self.counters.peers.store(self.peers.len() as u64, Ordering::Relaxed);
     }
 
-    fn publish_listen(&self) {
-        let own = self.swarm.local_peer_id();
-        let with_id = |addr: &Multiaddr| addr.clone().with_p2p(*own).unwrap_or_else(|addr| addr).to_string();
-        let mut addrs: Vec<_> = self.swarm.listeners().map(with_id).collect();
-        // QUIC first: who takes only one takes the better one.
-        addrs.sort_by_key(|addr| (!addr.contains("/quic-v1"), addr.clone()));
-        self.listen.send_replace(addrs);
+    fn publish_listen(&mut self) {
+        let listened: Vec<_> = self.swarm.listeners().cloned().collect();
+        // Peers are told of it, and tell others.
+        for addr in announced(&self.announce, &listened) {
+            self.swarm.add_external_address(addr);
+        }
+        let own = *self.swarm.local_peer_id();
+        let with_id = |addr: Multiaddr| addr.with_p2p(own).unwrap_or_else(|addr| addr).to_string();
+        self.listen.send_replace(dialable(&self.announce, &listened).into_iter().map(with_id).collect());
     }
 
     /// Looks for a node by key; the caller is answered when its record is known, and hears nothing before.
@@ -282,9 +289,12 @@ impl Worker {
             return;
         }
         self.peers.identified(&peer_id, &info.agent_version);
+        // Another machine's loopback is this one's.
+        let here = self.peers.is_on_this_machine(&peer_id);
         let kad = &mut self.swarm.behaviour_mut().kad;
         if info.protocols.iter().any(|protocol| kad.protocol_names().contains(protocol)) {
-            for addr in info.listen_addrs.into_iter().take(MAX_ADDRS) {
+            let addrs = info.listen_addrs.into_iter().filter(|addr| here || !is_loopback(addr));
+            for addr in addrs.take(MAX_ADDRS) {
                 kad.add_address(&peer_id, addr);
             }
         }
@@ -299,8 +309,8 @@ impl Worker {
     fn own_record(&self) -> NodeRecord {
         NodeRecord {
             node_key: self.node_key,
-            blob_addrs: self.own_blob_addrs.now(),
-            listen: self.swarm.listeners().cloned().collect(),
+            blob_addrs: self.own_blob_addrs.now(&self.announce),
+            listen: dialable(&self.announce, &self.swarm.listeners().cloned().collect::<Vec<_>>()),
             app: self.app.clone(),
         }
     }

@@ -108,3 +108,28 @@ async fn the_service_stops_with_its_last_handle_or_its_token() {
     assert!(matches!(handle.blobs().add_bytes("x").await, Err(BlobError::Stopped)));
     drop(blobs);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_announced_is_what_others_are_told_to_dial() {
+    // Another address of this machine, which its interfaces do not show.
+    let a = Node::start_with(1, &[], |config| {
+        config.listen = vec!["/ip4/0.0.0.0/udp/0/quic-v1".to_owned()];
+        config.blob_bind = "0.0.0.0:0".parse().unwrap();
+        config.announce = vec!["127.0.0.9".to_owned()];
+    })
+    .await;
+    let told = a.handle.listen_addrs();
+    assert!(told[0].starts_with("/ip4/127.0.0.9/udp/"), "{told:?}");
+    assert!(told.iter().all(|addr| !addr.contains("/0.0.0.0/")), "{told:?}");
+    let mut b = Node::start(2, &[&a]).await;
+    b.ready(&a).await;
+    let peers = b.handle.peers();
+    assert!(peers[0].addrs[0].starts_with("/ip4/127.0.0.9/udp/"), "{:?}", peers[0].addrs);
+    let (ip, port) = ("127.0.0.9".parse().unwrap(), a.handle.blob_addr().unwrap().port());
+    assert!(peers[0].blob_addrs.contains(&std::net::SocketAddr::new(ip, port)), "{:?}", peers[0].blob_addrs);
+    let dir = TempDir::new().unwrap();
+    let mut wrong = config(3, &dir);
+    wrong.announce = vec!["0.0.0.0".to_owned()];
+    let refused = Network::spawn(wrong, CancellationToken::new()).await;
+    assert!(matches!(refused, Err(NetworkError::Config { field: "announce", .. })));
+}

@@ -7,6 +7,7 @@ mod crash;
 mod factory;
 mod late;
 mod lone;
+mod machines;
 mod passages;
 mod repair;
 mod scene;

@@ -18,7 +18,7 @@ use crate::scene::until;
 /// Nodes: the fewest that go on without one of them.
 pub const NODES: usize = 4;
 /// The program whose processes are nodes.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_testnet");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_testnet");
 /// The longest a scenario may take; each of its waits is shorter and says more.
 const SCENARIO: Duration = Duration::from_secs(240);
 /// Lines of each node's log shown when a scenario fails.
@@ -61,6 +61,12 @@ pub fn play_alone(scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Res
         lone.network.down().await?;
         played
     })
+}
+
+/// Runs a scenario that brings its own stage.
+pub fn with_tools(scenario: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+    let late = |_| Err(anyhow!("the scenario takes longer than {} s", SCENARIO.as_secs()));
+    on_stage(async |_| tokio::time::timeout(SCENARIO, scenario()).await.unwrap_or_else(late))
 }
 
 /// Waits for the stage. Without CometBFT or the model the test is skipped, loudly; in CI that is a failure.

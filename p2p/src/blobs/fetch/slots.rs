@@ -247,7 +247,7 @@ mod tests {
         queue.enter(share(1, 2), 100);
         queue.enter(share(2, 1), 200);
         assert_eq!(served(&mut queue), [200, 100], "the group that runs none comes first");
-        assert!(queue.is_wanted(&share(2, 1)) == false, "who waits runs more");
+        assert!(!queue.is_wanted(&share(2, 1)), "who waits runs more");
         queue.enter(share(2, 2), 201);
         assert!(queue.is_wanted(&share(1, 1)), "a member of a group that runs less waits");
         queue.leave(&share(1, 1));
