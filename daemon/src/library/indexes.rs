@@ -65,26 +65,13 @@ const FRESH_BLOCKS: u64 = 5;
 const PAGE: usize = 256;
 
 impl Core {
-    /// The index of a datanet, opened or made. One of another model or damaged is made anew; the steward fills it.
+    /// The index of a datanet, opened or made. One of another model or damaged is made anew; the steward fills it. Drop it
+    /// before asking for another one: few are open at a time.
     pub async fn index(&self, datanet: &DatanetId) -> ServiceResult<DatanetIndex> {
-        let mut open = self.library.indexes.lock().await;
-        if let Some(index) = open.get(datanet) {
-            return Ok(index.clone());
-        }
         let model = self.models.info()?;
         let directory = self.library.index_dir.join(datanet.to_hex());
         let config = IndexConfig { directory, model: ModelId(model.id), dimensions: model.dimensions };
-        let opened = tokio::task::spawn_blocking(move || match DatanetIndex::open(&config) {
-            Err(error) if error.wants_rebuild() => {
-                tracing::warn!(%error, "the index is made anew");
-                DatanetIndex::rebuild(&config)
-            }
-            other => other,
-        });
-        let opened = opened.await.map_err(|error| ServiceError::internal("index", error.to_string()))?;
-        let index = opened.map_err(|error| index_error(&error))?;
-        open.insert(*datanet, index.clone());
-        Ok(index)
+        self.library.indexes.get(&config).await.map_err(|error| index_error(&error))
     }
 
     /// Puts a final contribution into its datanet's index.
@@ -154,17 +141,15 @@ impl Core {
     /// Takes a revoked contribution out of its datanet's index, texts and vectors too.
     pub async fn unindex_contribution(&self, contribution: &Contribution) -> ServiceResult<()> {
         let directory = self.library.index_dir.join(contribution.datanet.to_hex());
-        let open = self.library.indexes.lock().await.get(&contribution.datanet).cloned();
-        let index = match open {
-            Some(index) => index,
-            None if !directory.exists() => return Ok(()),
-            None if self.models.info().is_ok() => self.index(&contribution.datanet).await?,
+        if !directory.exists() {
+            return Ok(());
+        }
+        if self.models.info().is_err() {
             // Without its model an index can't be opened, only thrown away; it is made anew once the model is there.
-            None => {
-                let removed = tokio::fs::remove_dir_all(&directory).await;
-                return removed.map_err(|error| ServiceError::io("cannot remove an index", &error));
-            }
-        };
+            let removed = tokio::fs::remove_dir_all(&directory).await;
+            return removed.map_err(|error| ServiceError::io("cannot remove an index", &error));
+        }
+        let index = self.index(&contribution.datanet).await?;
         index.remove(contribution.id).await.map_err(|error| index_error(&error))?;
         Ok(())
     }

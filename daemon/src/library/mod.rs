@@ -18,8 +18,8 @@ pub use training::{TrainingData, TrainingRecord};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use datanet_inference::retrieval::DatanetIndex;
-use datanet_types::{BlobHash, DatanetId};
+use datanet_inference::retrieval::{IndexPool, PoolLimits};
+use datanet_types::BlobHash;
 use tokio::sync::{Mutex, watch};
 
 use crate::workers::steward::Holdout;
@@ -30,8 +30,8 @@ pub struct Library {
     embeddings_dir: PathBuf,
     /// Indexes on disk.
     index_dir: PathBuf,
-    /// Open indexes. The lock is held while one is opened, so that none is opened twice.
-    indexes: Mutex<BTreeMap<DatanetId, DatanetIndex>>,
+    /// The indexes in use, and few others.
+    indexes: IndexPool,
     /// Held-out sets by blob: every judgement in a datanet uses the same one.
     pub(crate) holdouts: Mutex<BTreeMap<BlobHash, Holdout>>,
     /// Contributions indexed since start: wakes those who wait for one.
@@ -44,7 +44,7 @@ impl Library {
         Self {
             embeddings_dir,
             index_dir,
-            indexes: Mutex::default(),
+            indexes: IndexPool::new(PoolLimits::default()),
             holdouts: Mutex::default(),
             indexed: watch::Sender::new(0),
         }
