@@ -19,6 +19,8 @@
 //! # Ok::<_, datanet_config::ConfigError>(())
 //! ```
 
+#![deny(unreachable_pub)]
+
 mod error;
 mod genesis;
 mod home;

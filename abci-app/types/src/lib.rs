@@ -27,6 +27,7 @@
 //! # Ok::<_, datanet_types::tx::TxError>(())
 //! ```
 
+#![deny(unreachable_pub)]
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 

@@ -32,7 +32,7 @@ pub struct PoolLimits {
 }
 
 impl Default for PoolLimits {
-    /// 64 open, idle for a minute: what people use at a time, at some 20 KB and two files each.
+    /// 64 open, idle for a minute: what people use at a time, at some 50 KB and two files each.
     fn default() -> Self {
         Self { open: 64, idle: Duration::from_secs(60) }
     }
