@@ -23,9 +23,9 @@ pub const FUNDS: u32 = 7;
 pub const NOT_READY: u32 = 8;
 /// The mempool is full: try again after the next block.
 pub const MEMPOOL_FULL: u32 = 9;
-/// The ledger itself failed and the node is stopping; the transaction is not at fault.
+/// The ledger itself failed, see the node's log; the transaction or question is not at fault.
 pub const INTERNAL: u32 = 10;
-/// A query for an unknown path, an unknown height, or with a malformed key.
+/// A query that cannot be decoded, for an unknown path or height, or with a malformed key.
 pub const QUERY: u32 = 11;
 /// The genesis file is at fault.
 pub const GENESIS: u32 = 18;

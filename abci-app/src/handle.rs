@@ -17,6 +17,19 @@ use crate::store::{Store, TxRecord};
 const EVENTS_KEPT: usize = 1024;
 
 /// One application, shared: engines drive it, everybody else watches commits and reads. Cheap to clone.
+///
+/// ```
+/// use datanet_ledger::LedgerHandle;
+/// use datanet_ledger::app::{Block, InitChain};
+///
+/// let dir = tempfile::tempdir()?;
+/// let ledger = LedgerHandle::open(&dir.path().join("ledger.redb"))?;
+/// ledger.init_chain(&InitChain { chain_id: "mine", initial_height: 1, app_state: br#"{"accounts": []}"# })?;
+/// let block = ledger.finalize_block(&Block { height: 1, time_seconds: 1_000, txs: &[] })?;
+/// ledger.commit()?;
+/// assert_eq!((ledger.reader().height(), ledger.reader().app_hash()), (1, block.app_hash));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct LedgerHandle {
     shared: Arc<Shared>,

@@ -11,6 +11,7 @@
 //! Nodes must agree to the bit, so clocks, floats, randomness and hash maps are banned here (`clippy.toml`), and a
 //! transaction can fail only by a result code: an error of the application itself is fatal and stops the node.
 
+#![deny(unreachable_pub)]
 #![deny(clippy::float_arithmetic)]
 
 pub mod abci;

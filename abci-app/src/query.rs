@@ -9,6 +9,8 @@ use crate::store::{Proof, StoreError};
 
 /// Longest key that a query may name, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
+/// Letters of an unknown path that its refusal repeats.
+const MAX_PATH_SHOWN: usize = 64;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +43,8 @@ pub struct QueryOutcome {
 }
 
 impl QueryOutcome {
-    fn refused(height: u64, log: impl Into<String>) -> Self {
-        Self { code: code::QUERY, log: log.into(), key: Vec::new(), value: Vec::new(), height, proof: None }
+    pub(crate) fn refused(code: u32, height: u64, log: impl Into<String>) -> Self {
+        Self { code, log: log.into(), key: Vec::new(), value: Vec::new(), height, proof: None }
     }
 
     fn found(height: u64, key: &[u8], value: Option<Vec<u8>>) -> Self {
@@ -56,11 +58,11 @@ impl QueryOutcome {
     }
 }
 
-/// Answers `query`. Errors are fatal; a bad question is an answer with a code.
+/// Answers `query`. A bad question is an answer with a code; an error says that the state cannot be read.
 pub fn answer(reader: &LedgerReader, query: &Query<'_>) -> Result<QueryOutcome, StateError> {
     let height = reader.height();
     if height == 0 {
-        return Ok(QueryOutcome { code: code::NOT_READY, ..QueryOutcome::refused(0, "no block is committed yet") });
+        return Ok(QueryOutcome::refused(code::NOT_READY, 0, "no block is committed yet"));
     }
     match query.path {
         "/store" | "/store/key" => store_key(reader, query),
@@ -69,7 +71,11 @@ pub fn answer(reader: &LedgerReader, query: &Query<'_>) -> Result<QueryOutcome, 
             let json = serde_json::to_vec(&params).map_err(|error| StateError::Store(error.to_string()))?;
             Ok(QueryOutcome::found(height, b"", Some(json)))
         }
-        path => Ok(QueryOutcome::refused(height, format!("unknown query path {path:?}; ask /store/key or /params"))),
+        path => {
+            let path: String = path.chars().take(MAX_PATH_SHOWN).collect();
+            let log = format!("unknown query path {path:?}; ask /store/key or /params");
+            Ok(QueryOutcome::refused(code::QUERY, height, log))
+        }
     }
 }
 
@@ -79,7 +85,7 @@ fn store_key(reader: &LedgerReader, query: &Query<'_>) -> Result<QueryOutcome, S
         Ok(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => key,
         _ => {
             let log = format!("data must be a state key: UTF-8 text of 1 to {MAX_KEY_BYTES} bytes");
-            return Ok(QueryOutcome::refused(height, log));
+            return Ok(QueryOutcome::refused(code::QUERY, height, log));
         }
     };
     if !query.prove && (query.height == 0 || query.height == height) {
@@ -87,7 +93,9 @@ fn store_key(reader: &LedgerReader, query: &Query<'_>) -> Result<QueryOutcome, S
     }
     match reader.prove(key, (query.height > 0).then_some(query.height)) {
         Ok(proof) => Ok(QueryOutcome::proved(proof, query.prove)),
-        Err(error @ StoreError::NoSuchHeight { .. }) => Ok(QueryOutcome::refused(height, error.to_string())),
+        Err(error @ StoreError::NoSuchHeight { .. }) => {
+            Ok(QueryOutcome::refused(code::QUERY, height, error.to_string()))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -7,6 +7,19 @@
 //!   what is allowed.
 //! - [`Home`]: the paths in a node's folder, in one place.
 //! - [`GenesisConfig`]: a new network's chain id, accounts and application state.
+//!
+//! ```
+//! use datanet_config::{Overrides, load};
+//!
+//! let from_environment = [("DATANET_NODE_NAME".to_owned(), "owl".to_owned())];
+//! let config = load(None, from_environment, &Overrides::new())?;
+//! assert_eq!(config.node.name, "owl");
+//! let refused = load(None, [], &Overrides::new().set("node.nmae", "owl")).unwrap_err();
+//! assert!(refused.to_string().contains("node.nmae"));
+//! # Ok::<_, datanet_config::ConfigError>(())
+//! ```
+
+#![deny(unreachable_pub)]
 
 mod error;
 mod genesis;

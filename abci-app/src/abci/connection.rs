@@ -2,14 +2,15 @@
 
 use std::io;
 
-use tendermint::v0_38::abci::{Request, Response};
+use tendermint::v0_38::abci::Response;
+use tendermint_proto::v0_38::abci::request::Value;
 use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::UnixStream;
 
-use super::frame;
 use super::service::AbciService;
+use super::{frame, request};
 
-/// Serves until the other side closes, sends what is no ABCI, or the ledger fails.
+/// Serves until the other side closes, loses its place in the stream, or the ledger fails.
 pub(super) async fn serve(stream: UnixStream, service: AbciService) {
     match run(stream, &service).await {
         Ok(()) => tracing::debug!("an abci connection was closed"),
@@ -21,10 +22,11 @@ pub(super) async fn serve(stream: UnixStream, service: AbciService) {
 async fn run(stream: UnixStream, service: &AbciService) -> io::Result<()> {
     let (reader, writer) = stream.into_split();
     let (mut reader, mut writer) = (BufReader::new(reader), BufWriter::new(writer));
-    while let Some(request) = frame::read(&mut reader).await? {
-        let request = Request::try_from(request).map_err(io::Error::other)?;
-        let flush = matches!(request, Request::Flush);
-        let Some(response) = service.answer(request) else { return Ok(()) };
+    while let Some(message) = frame::read(&mut reader).await? {
+        let request = request::decode(message);
+        let flush = matches!(request, Ok(Value::Flush(_)));
+        let answer = request.map_or_else(|refusal| Some(*refusal), |request| service.answer(request));
+        let Some(response) = answer else { return Ok(()) };
         frame::write(&mut writer, &Response::into(response)).await?;
         if flush {
             writer.flush().await?;

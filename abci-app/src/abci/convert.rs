@@ -10,7 +10,7 @@ use crate::component::Event;
 use crate::query::QueryOutcome;
 
 /// The namespace of our codes.
-const CODESPACE: &str = "datanet";
+pub(super) const CODESPACE: &str = "datanet";
 /// Type of the proof operator: an `ics23.CommitmentProof` under [`crate::store::spec`].
 const PROOF_TYPE: &str = "ics23:jmt";
 

@@ -1,13 +1,14 @@
 //! The server that CometBFT talks to: ABCI 2.0 (the 0.38 line) over a Unix socket.
 //!
 //! It runs on a small runtime of its own: calls are synchronous there, so CheckTx answers without hopping between
-//! threads, and a block under execution holds up nobody else's tasks. A ledger error is never answered (CometBFT would
-//! go on with a guess): the connection closes and the node is told to stop. A CometBFT that dies is only a closed
-//! connection.
+//! threads, and a block under execution holds up nobody else's tasks. A ledger error in what consensus depends on is
+//! never answered (CometBFT would go on with a guess): the connection closes and the node is told to stop. What strangers
+//! send through CometBFT's RPC, decodable or not, always has an answer. A CometBFT that dies is only a closed connection.
 
 mod connection;
 mod convert;
 mod frame;
+mod request;
 mod service;
 
 use std::io;

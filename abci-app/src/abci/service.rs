@@ -2,17 +2,20 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tendermint::abci::request::{
-    CheckTx, CheckTxKind, FinalizeBlock, InitChain, PrepareProposal, ProcessProposal, Query,
-};
 use tendermint::abci::response;
-use tendermint::v0_38::abci::{Request, Response};
+use tendermint::v0_38::abci::Response;
+use tendermint_proto::google::protobuf::Timestamp;
+use tendermint_proto::v0_38::abci::{
+    CheckTxType, RequestCheckTx, RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal,
+    RequestProcessProposal, RequestQuery, request::Value,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::convert;
 use crate::app::{self, AppError, Block, Verdict};
+use crate::code;
 use crate::handle::LedgerHandle;
-use crate::query;
+use crate::query::{self, QueryOutcome};
 
 /// Protocol version of the application: changes when blocks are executed differently.
 const APP_VERSION: u64 = 1;
@@ -36,7 +39,7 @@ impl AbciService {
     }
 
     /// The answer, or none if the ledger has failed: the node stops instead.
-    pub(super) fn answer(&self, request: Request) -> Option<Response> {
+    pub(super) fn answer(&self, request: Value) -> Option<Response> {
         match self.dispatch(request) {
             Ok(response) => Some(response),
             Err(error) => {
@@ -48,57 +51,57 @@ impl AbciService {
         }
     }
 
-    fn dispatch(&self, request: Request) -> Result<Response, AppError> {
+    fn dispatch(&self, request: Value) -> Result<Response, AppError> {
         Ok(match request {
-            Request::Echo(echo) => Response::Echo(response::Echo { message: echo.message }),
-            Request::Flush => Response::Flush,
-            Request::Info(_) => Response::Info(convert::info(&self.ledger.info(), APP_VERSION)),
-            Request::Query(request) => Response::Query(self.query(&request)?),
-            Request::CheckTx(request) => Response::CheckTx(self.check(&request)?),
-            Request::InitChain(request) => Response::InitChain(self.init(&request)?),
-            Request::PrepareProposal(request) => Response::PrepareProposal(self.prepare(&request)?),
-            Request::ProcessProposal(request) => Response::ProcessProposal(self.process(&request)?),
-            Request::FinalizeBlock(request) => Response::FinalizeBlock(self.finalize(&request)?),
-            Request::Commit => {
+            Value::Echo(echo) => Response::Echo(response::Echo { message: echo.message }),
+            Value::Flush(_) => Response::Flush,
+            Value::Info(_) => Response::Info(convert::info(&self.ledger.info(), APP_VERSION)),
+            Value::Query(request) => Response::Query(self.query(&request)),
+            Value::CheckTx(request) => Response::CheckTx(self.check(&request)?),
+            Value::InitChain(request) => Response::InitChain(self.init(&request)?),
+            Value::PrepareProposal(request) => Response::PrepareProposal(self.prepare(&request)?),
+            Value::ProcessProposal(request) => Response::ProcessProposal(self.process(&request)?),
+            Value::FinalizeBlock(request) => Response::FinalizeBlock(self.finalize(&request)?),
+            Value::Commit(_) => {
                 self.ledger.commit()?;
                 Response::Commit(response::Commit::default())
             }
-            Request::ExtendVote(_) => Response::ExtendVote(response::ExtendVote { vote_extension: Default::default() }),
+            Value::ExtendVote(_) => Response::ExtendVote(response::ExtendVote { vote_extension: Default::default() }),
             // We extend no vote, so only an empty extension can be honest.
-            Request::VerifyVoteExtension(request) if request.vote_extension.is_empty() => {
+            Value::VerifyVoteExtension(request) if request.vote_extension.is_empty() => {
                 Response::VerifyVoteExtension(response::VerifyVoteExtension::Accept)
             }
-            Request::VerifyVoteExtension(_) => Response::VerifyVoteExtension(response::VerifyVoteExtension::Reject),
+            Value::VerifyVoteExtension(_) => Response::VerifyVoteExtension(response::VerifyVoteExtension::Reject),
             // No snapshots are offered or taken: a node that is far behind replays blocks.
-            Request::ListSnapshots => Response::ListSnapshots(response::ListSnapshots::default()),
-            Request::OfferSnapshot(_) => Response::OfferSnapshot(response::OfferSnapshot::Abort),
-            Request::LoadSnapshotChunk(_) => Response::LoadSnapshotChunk(response::LoadSnapshotChunk::default()),
-            Request::ApplySnapshotChunk(_) => Response::ApplySnapshotChunk(response::ApplySnapshotChunk {
+            Value::ListSnapshots(_) => Response::ListSnapshots(response::ListSnapshots::default()),
+            Value::OfferSnapshot(_) => Response::OfferSnapshot(response::OfferSnapshot::Abort),
+            Value::LoadSnapshotChunk(_) => Response::LoadSnapshotChunk(response::LoadSnapshotChunk::default()),
+            Value::ApplySnapshotChunk(_) => Response::ApplySnapshotChunk(response::ApplySnapshotChunk {
                 result: response::ApplySnapshotChunkResult::Abort,
                 ..Default::default()
             }),
         })
     }
 
-    fn init(&self, request: &InitChain) -> Result<response::InitChain, AppError> {
+    fn init(&self, request: &RequestInitChain) -> Result<response::InitChain, AppError> {
         let app_hash = self.ledger.init_chain(&app::InitChain {
             chain_id: &request.chain_id,
-            initial_height: request.initial_height.value(),
+            initial_height: height(request.initial_height),
             app_state: &request.app_state_bytes,
         })?;
         Ok(response::InitChain { app_hash: convert::app_hash(&app_hash), ..Default::default() })
     }
 
-    fn prepare(&self, request: &PrepareProposal) -> Result<response::PrepareProposal, AppError> {
-        let time_seconds = request.time.unix_timestamp();
-        let block = Block { height: request.height.value(), time_seconds, txs: &request.txs };
+    fn prepare(&self, request: &RequestPrepareProposal) -> Result<response::PrepareProposal, AppError> {
+        let time_seconds = seconds(request.time.as_ref());
+        let block = Block { height: height(request.height), time_seconds, txs: &request.txs };
         let max_bytes = u64::try_from(request.max_tx_bytes).unwrap_or(0);
         Ok(response::PrepareProposal { txs: self.ledger.prepare_proposal(&block, max_bytes)? })
     }
 
-    fn process(&self, request: &ProcessProposal) -> Result<response::ProcessProposal, AppError> {
-        let time_seconds = request.time.unix_timestamp();
-        let block = Block { height: request.height.value(), time_seconds, txs: &request.txs };
+    fn process(&self, request: &RequestProcessProposal) -> Result<response::ProcessProposal, AppError> {
+        let time_seconds = seconds(request.time.as_ref());
+        let block = Block { height: height(request.height), time_seconds, txs: &request.txs };
         Ok(match self.ledger.process_proposal(&block)? {
             Verdict::Accept => response::ProcessProposal::Accept,
             Verdict::Reject(reason) => {
@@ -108,24 +111,38 @@ impl AbciService {
         })
     }
 
-    fn finalize(&self, request: &FinalizeBlock) -> Result<response::FinalizeBlock, AppError> {
-        let time_seconds = request.time.unix_timestamp();
-        let block = Block { height: request.height.value(), time_seconds, txs: &request.txs };
+    fn finalize(&self, request: &RequestFinalizeBlock) -> Result<response::FinalizeBlock, AppError> {
+        let time_seconds = seconds(request.time.as_ref());
+        let block = Block { height: height(request.height), time_seconds, txs: &request.txs };
         Ok(convert::finalized(self.ledger.finalize_block(&block)?))
     }
 
-    fn check(&self, request: &CheckTx) -> Result<response::CheckTx, AppError> {
-        let recheck = request.kind == CheckTxKind::Recheck;
+    fn check(&self, request: &RequestCheckTx) -> Result<response::CheckTx, AppError> {
+        let recheck = request.r#type == i32::from(CheckTxType::Recheck);
         Ok(convert::checked(self.ledger.check_tx(&request.tx, recheck)?))
     }
 
-    fn query(&self, request: &Query) -> Result<response::Query, AppError> {
-        let query = query::Query {
-            path: &request.path,
-            data: &request.data,
-            height: request.height.value(),
-            prove: request.prove,
+    /// Anybody may ask, and nothing is changed, so even a state that cannot be read is an answer and ends nothing.
+    fn query(&self, request: &RequestQuery) -> response::Query {
+        let RequestQuery { path, data, height, prove } = request;
+        let reader = self.ledger.reader();
+        let Ok(height) = u64::try_from(*height) else {
+            let log = format!("height is {height}; ask for 0, the latest, or a height from 1 on");
+            return convert::answered(QueryOutcome::refused(code::QUERY, reader.height(), log));
         };
-        Ok(convert::answered(query::answer(&self.ledger.reader(), &query)?))
+        let answer = query::answer(&reader, &query::Query { path, data, height, prove: *prove });
+        convert::answered(answer.unwrap_or_else(|error| {
+            tracing::error!(%error, "a query failed");
+            QueryOutcome::refused(code::INTERNAL, reader.height(), error.to_string())
+        }))
     }
+}
+
+/// A height that is below zero follows no block, and neither does 0.
+fn height(height: i64) -> u64 {
+    u64::try_from(height).unwrap_or(0)
+}
+
+fn seconds(time: Option<&Timestamp>) -> i64 {
+    time.map_or(0, |time| time.seconds)
 }

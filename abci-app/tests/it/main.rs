@@ -10,4 +10,5 @@ mod golden;
 mod queries;
 mod socket;
 mod solo;
+mod strangers;
 mod support;

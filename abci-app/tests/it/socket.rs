@@ -22,7 +22,7 @@ async fn send(stream: &mut UnixStream, value: Value) {
 }
 
 /// The next answer; `None` once the server has closed the connection.
-async fn receive(stream: &mut UnixStream) -> Option<response::Value> {
+pub async fn receive(stream: &mut UnixStream) -> Option<response::Value> {
     let mut length = 0;
     for shift in (0..).step_by(7) {
         let byte = stream.read_u8().await.ok()?;

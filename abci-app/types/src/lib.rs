@@ -13,7 +13,21 @@
 //! - [`release`]: a trained model's manifest, the data it was trained on, and how it was measured.
 //! - [`announce`]: the gossip message that says where a contribution's bytes are.
 //! - [`codec`]: canonical decoding: bytes that would not be written again the same way are refused.
+//!
+//! ```
+//! use datanet_types::action::Transfer;
+//! use datanet_types::{Action, SignedTx, SigningKey, TxBody};
+//!
+//! let key = SigningKey::from_bytes(&[1; 32]);
+//! let pay = Action::Transfer(Transfer { to: SigningKey::from_bytes(&[2; 32]).address(), amount: 5 });
+//! let body = TxBody { chain_id: "mine".into(), expiry: 100, fee: 1_000, nonce: 7, action: Some(pay) };
+//! let bytes = body.sign(&key).to_bytes();
+//! assert_eq!(SignedTx::verify(&bytes, "mine")?.signer, key.address());
+//! assert!(SignedTx::verify(&bytes, "another").is_err());
+//! # Ok::<_, datanet_types::tx::TxError>(())
+//! ```
 
+#![deny(unreachable_pub)]
 #![deny(clippy::float_arithmetic)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 

@@ -1,18 +1,19 @@
 //! One index for each datanet: final contributions go in, searches and answers come out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use datanet_config::Subscription;
-use datanet_data::retrieval::{DatanetIndex, Document, Hit, IndexConfig, RetrievalError, SearchRequest, Snapshot};
+use datanet_data::retrieval::{
+    DatanetIndex, Document, Hit, IndexConfig, IndexPool, PoolLimits, RetrievalError, SearchRequest, Snapshot,
+};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_types::receipt::MAX_MISSING;
 use datanet_types::{ContributionId, DatanetId, ModelId};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 pub use datanet_data::retrieval::Mode;
 
@@ -92,8 +93,8 @@ pub struct Indexes {
     followed: Subscription,
     /// Indexes on disk.
     folder: PathBuf,
-    /// The lock is held while one is opened, so that none is opened twice.
-    open: Arc<Mutex<BTreeMap<DatanetId, DatanetIndex>>>,
+    /// Those in use, and few others.
+    pool: IndexPool,
     /// Contributions indexed since start: wakes those who wait for one.
     indexed: watch::Sender<u64>,
 }
@@ -108,30 +109,25 @@ impl Indexes {
         followed: Subscription,
         folder: PathBuf,
     ) -> Self {
-        Self { chain, records, embedder, holes, followed, folder, open: Arc::default(), indexed: watch::Sender::new(0) }
+        Self {
+            chain,
+            records,
+            embedder,
+            holes,
+            followed,
+            folder,
+            pool: IndexPool::new(PoolLimits::default()),
+            indexed: watch::Sender::new(0),
+        }
     }
 
     /// The index of a datanet, opened or made. One of another model or damaged is made anew; the contributions worker fills
-    /// it.
+    /// it. Drop it before asking for another one: few are open at a time.
     pub async fn open(&self, datanet: &DatanetId) -> ServiceResult<DatanetIndex> {
-        let mut open = self.open.lock().await;
-        if let Some(index) = open.get(datanet) {
-            return Ok(index.clone());
-        }
         let model = self.embedder.info()?;
         let directory = self.folder.join(datanet.to_hex());
         let config = IndexConfig { directory, model: ModelId(model.id), dimensions: model.dimensions };
-        let opened = tokio::task::spawn_blocking(move || match DatanetIndex::open(&config) {
-            Err(error) if error.wants_rebuild() => {
-                tracing::warn!(%error, "the index is made anew");
-                DatanetIndex::rebuild(&config)
-            }
-            other => other,
-        });
-        let opened = opened.await.map_err(|error| ServiceError::caused(Code::Index, error))?;
-        let index = opened.map_err(|error| index_error(&error))?;
-        open.insert(*datanet, index.clone());
-        Ok(index)
+        self.pool.get(&config).await.map_err(|error| index_error(&error))
     }
 
     /// Puts a final contribution into its datanet's index.
@@ -210,17 +206,15 @@ impl Indexes {
     /// Takes a revoked contribution out of its datanet's index, texts and vectors too.
     pub async fn remove(&self, contribution: &Contribution) -> ServiceResult<()> {
         let directory = self.folder.join(contribution.datanet.to_hex());
-        let open = self.open.lock().await.get(&contribution.datanet).cloned();
-        let index = match open {
-            Some(index) => index,
-            None if !directory.exists() => return Ok(()),
-            None if self.embedder.info().is_ok() => self.open(&contribution.datanet).await?,
+        if !directory.exists() {
+            return Ok(());
+        }
+        if self.embedder.info().is_err() {
             // Without its model an index can't be opened, only thrown away; it is made anew once the model is there.
-            None => {
-                let removed = tokio::fs::remove_dir_all(&directory).await;
-                return removed.map_err(|error| ServiceError::io("cannot remove an index", &error));
-            }
-        };
+            let removed = tokio::fs::remove_dir_all(&directory).await;
+            return removed.map_err(|error| ServiceError::io("cannot remove an index", &error));
+        }
+        let index = self.open(&contribution.datanet).await?;
         index.remove(contribution.id).await.map_err(|error| index_error(&error))?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! turns. What they need beyond that, such as a datanet of their own, they make.
 
 mod crash;
+mod examples;
 mod factory;
 mod late;
 mod lone;
@@ -12,4 +13,5 @@ mod passages;
 mod repair;
 mod scene;
 mod stage;
+mod strangers;
 mod whole_path;

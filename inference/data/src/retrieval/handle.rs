@@ -9,11 +9,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ablate::{Ablation, ablate};
 use super::answer::{Answer, Question, answer};
+use super::lanes::Lanes;
+use super::pool::Lease;
 use super::recompute::{RecomputeVerdict, recompute};
 use super::search::{Hit, SearchRequest, search};
 use super::store::{Store, wipe};
 use super::view::View;
-use super::worker::{Command, Reply, Worker};
+use super::worker::{Command, Reply, Worker, serve};
 use super::{Document, RetrievalError, Snapshot};
 use crate::Embedding;
 
@@ -50,6 +52,15 @@ pub struct IndexStats {
 pub struct DatanetIndex {
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
+    lanes: Lanes,
+    /// Keeps it open, if it is out of a pool.
+    _lease: Option<Arc<Lease>>,
+}
+
+impl std::fmt::Debug for DatanetIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatanetIndex").field("stats", &self.stats()).finish_non_exhaustive()
+    }
 }
 
 pub(super) struct Shared {
@@ -71,12 +82,17 @@ impl Shared {
 }
 
 impl DatanetIndex {
-    /// Opens the index, making it where there is none. Blocks on the disk.
+    /// Opens the index, making it where there is none. Blocks on the disk; must be called within a runtime. A node that
+    /// has many opens them through an [`IndexPool`](super::IndexPool).
     ///
     /// # Errors
     /// Where [`RetrievalError::wants_rebuild`], [`DatanetIndex::rebuild`] it; [`RetrievalError::Locked`] and errors of
     /// the file system otherwise.
     pub fn open(config: &IndexConfig) -> Result<Self, RetrievalError> {
+        Self::open_on(config, Lanes::default())
+    }
+
+    pub(super) fn open_on(config: &IndexConfig, lanes: Lanes) -> Result<Self, RetrievalError> {
         let store = Store::open(config)?;
         let shared = Arc::new(Shared {
             model: config.model,
@@ -85,9 +101,8 @@ impl DatanetIndex {
             gate: RwLock::new(()),
         });
         let (commands, queue) = mpsc::channel(QUEUE);
-        let worker = Worker::new(store, shared.clone(), queue);
-        std::thread::Builder::new().name("index".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { commands, shared })
+        tokio::spawn(serve(Worker::new(store, shared.clone(), queue), lanes.clone()));
+        Ok(Self { commands, shared, lanes, _lease: None })
     }
 
     /// Throws away what is in the directory, whatever its state, and opens an empty index there. Blocks on the disk.
@@ -95,8 +110,22 @@ impl DatanetIndex {
     /// # Errors
     /// Of the file system.
     pub fn rebuild(config: &IndexConfig) -> Result<Self, RetrievalError> {
+        Self::rebuild_on(config, Lanes::default())
+    }
+
+    pub(super) fn rebuild_on(config: &IndexConfig, lanes: Lanes) -> Result<Self, RetrievalError> {
         wipe(&config.directory)?;
-        Self::open(config)
+        Self::open_on(config, lanes)
+    }
+
+    /// The same index, which stays open as long as this handle and its clones.
+    pub(super) fn leased(self, lease: Lease) -> Self {
+        Self { _lease: Some(Arc::new(lease)), ..self }
+    }
+
+    /// Whether it was closed, or has closed itself after a failure.
+    pub(super) fn is_closed(&self) -> bool {
+        self.commands.is_closed()
     }
 
     /// Adds a contribution's documents, records ascending. `false`: it was there already, nothing is changed. When
@@ -236,18 +265,15 @@ impl DatanetIndex {
         &self,
         work: impl FnOnce(&View, &Shared) -> Result<T, RetrievalError> + Send + 'static,
     ) -> Result<T, RetrievalError> {
-        let shared = self.shared.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let gate = shared.gate.read().unwrap_or_else(PoisonError::into_inner);
-            let outcome = work(&shared.view(), &shared);
+        // A read that nobody waits for any more still keeps the index open.
+        let index = self.clone();
+        let read = move || {
+            let gate = index.shared.gate.read().unwrap_or_else(PoisonError::into_inner);
+            let outcome = work(&index.shared.view(), &index.shared);
             drop(gate);
             outcome
-        });
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(RetrievalError::Closed),
-        }
+        };
+        self.lanes.run(read).await?
     }
 }
 

@@ -1,7 +1,7 @@
 //! The index of one datanet, and answers out of it that another node can recompute.
 //!
 //! ```text
-//!  Document ──► DatanetIndex ──► worker ──► tantivy (terms, texts)      one thread owns the writer
+//!  Document ──► DatanetIndex ──► worker ──► tantivy (terms, texts)      who alone writes, while there is something
 //!                    │              └─────► vectors.f32 (embeddings)    flat file, read by position
 //!                    ▼
 //!        Scope: the documents of a Snapshot, in a fixed order
@@ -41,7 +41,9 @@ mod answer;
 mod document;
 mod error;
 mod handle;
+mod lanes;
 mod lexical;
+mod pool;
 mod rank;
 mod recompute;
 mod schema;
@@ -64,5 +66,6 @@ pub use answer::{
 pub use document::{Document, Snapshot};
 pub use error::RetrievalError;
 pub use handle::{DatanetIndex, IndexConfig, IndexStats, Upload};
+pub use pool::{IndexPool, PoolLimits};
 pub use recompute::{Difference, RecomputeVerdict, TOLERANCE_PPM};
 pub use search::{Hit, MAX_HITS, Mode, SearchRequest, Snippet};

@@ -4,6 +4,7 @@
 //! index.json      format, model, dimensions; written last when an index is made
 //! terms/          tantivy
 //! vectors.f32     embeddings
+//! lock            locked while the index is open
 //! ```
 
 use std::fs;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use datanet_types::{ContributionId, ModelId};
 use serde::{Deserialize, Serialize};
 use tantivy::index::SegmentId;
+use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::{LogMergePolicy, MergePolicy, NoMergePolicy};
 use tantivy::schema::{IndexRecordOption, Value};
 use tantivy::{
@@ -30,8 +32,10 @@ use super::view::{Catalogue, Manifest, View};
 
 /// Changes with the schema, the tokenizer or the manifests.
 const FORMAT: u32 = 1;
-/// Tantivy's buffer: one thread per index, because a node has many indexes and embedding is what takes the time.
+/// Tantivy's buffer for one thread: a node has many indexes, and embedding is what takes the time.
 const WRITER_BYTES: usize = 32 * 1024 * 1024;
+/// The file whose lock says that the index is open.
+const LOCK: &str = "lock";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
@@ -41,13 +45,17 @@ struct Marker {
 }
 
 pub(super) struct Store {
-    pub(super) writer: IndexWriter,
+    /// Open only while something is written.
+    writer: Option<IndexWriter>,
+    index: Index,
     pub(super) fields: Fields,
     pub(super) vectors: Arc<VectorFile>,
     /// As of the operations so far, committed or not.
     pub(super) catalogue: Catalogue,
     pub(super) free: FreeSpace,
     reader: IndexReader,
+    /// Unlocked when it is closed.
+    _lock: fs::File,
 }
 
 impl Store {
@@ -55,6 +63,7 @@ impl Store {
     pub(super) fn open(config: &IndexConfig) -> Result<Self, RetrievalError> {
         let directory = config.directory.as_path();
         fs::create_dir_all(directory)?;
+        let lock = lock(directory)?;
         match read_marker(directory)? {
             Some(marker) => check_marker(&marker, config)?,
             None => create(config)?,
@@ -65,15 +74,11 @@ impl Store {
         if index.schema() != expected {
             return Err(corrupt(directory, "another schema"));
         }
-        let writer = index.writer_with_num_threads(1, WRITER_BYTES).map_err(|error| match error {
-            TantivyError::LockFailure(..) => RetrievalError::Locked(directory.to_owned()),
-            other => other.into(),
-        })?;
-        writer.set_merge_policy(Box::new(NoMergePolicy));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let vectors = Arc::new(VectorFile::open(&directory.join("vectors.f32"), config.dimensions)?);
         let catalogue = read_catalogue(&reader.searcher(), fields).map_err(|error| corrupt(directory, error))?;
-        let mut store = Self { writer, fields, vectors, catalogue, free: FreeSpace::default(), reader };
+        let free = FreeSpace::default();
+        let mut store = Self { writer: None, index, fields, vectors, catalogue, free, reader, _lock: lock };
         store.purge_orphans()?;
         store.tidy()?;
         store.free = store.check_rows().map_err(|reason| corrupt(directory, reason))?;
@@ -81,20 +86,44 @@ impl Store {
             store.vectors.erase(hole)?;
         }
         store.vectors.truncate(store.free.end())?;
+        store.rest();
         Ok(store)
+    }
+
+    /// The writer, started where there is none: three threads and a buffer.
+    pub(super) fn writer(&mut self) -> Result<&mut IndexWriter, RetrievalError> {
+        match &mut self.writer {
+            Some(writer) => Ok(writer),
+            empty => {
+                // Merges are waited for, so one thread does them all.
+                let options = IndexWriterOptions::builder()
+                    .num_worker_threads(1)
+                    .memory_budget_per_thread(WRITER_BYTES)
+                    .num_merge_threads(1)
+                    .build();
+                let writer = self.index.writer_with_options(options)?;
+                writer.set_merge_policy(Box::new(NoMergePolicy));
+                Ok(empty.insert(writer))
+            }
+        }
+    }
+
+    /// Stops the writer; what is not committed is lost with it.
+    pub(super) fn rest(&mut self) {
+        self.writer = None;
     }
 
     /// Makes all operations so far durable and visible to the next [`Store::view`].
     pub(super) fn commit(&mut self) -> Result<(), RetrievalError> {
         // Vectors first: a committed record must never point at rows that a power cut can still take away.
         self.vectors.sync()?;
-        self.writer.commit()?;
+        self.writer()?.commit()?;
         Ok(self.reader.reload()?)
     }
 
     /// Forgets all operations since the last commit.
     pub(super) fn rollback(&mut self) -> Result<(), RetrievalError> {
-        self.writer.rollback()?;
+        self.rest();
         self.reader.reload()?;
         self.catalogue = read_catalogue(&self.reader.searcher(), self.fields)?;
         self.purge_orphans()?;
@@ -115,10 +144,10 @@ impl Store {
     /// Merges small segments, and rewrites those that still hold deleted records, so that their texts leave the disk.
     /// Done here and not by tantivy's background threads, which would refuse a segment that they are merging already.
     pub(super) fn tidy(&mut self) -> Result<(), RetrievalError> {
-        let segments = self.writer.index().searchable_segment_metas()?;
+        let segments = self.index.searchable_segment_metas()?;
         let stale = segments.iter().filter(|segment| segment.has_deletes()).map(SegmentMeta::id).collect();
         self.merge(stale)?;
-        let segments = self.writer.index().searchable_segment_metas()?;
+        let segments = self.index.searchable_segment_metas()?;
         for candidate in LogMergePolicy::default().compute_merge_candidates(&segments) {
             self.merge(candidate.0)?;
         }
@@ -127,7 +156,7 @@ impl Store {
 
     fn merge(&mut self, segments: Vec<SegmentId>) -> Result<(), RetrievalError> {
         if !segments.is_empty() {
-            self.writer.merge(&segments).wait()?;
+            self.writer()?.merge(&segments).wait()?;
         }
         Ok(())
     }
@@ -141,7 +170,8 @@ impl Store {
             while terms.advance() {
                 let known = ContributionId::from_slice(terms.key()).is_ok_and(|id| self.catalogue.contains_key(&id));
                 if !known {
-                    self.writer.delete_term(Term::from_field_bytes(self.fields.contribution, terms.key()));
+                    let term = Term::from_field_bytes(self.fields.contribution, terms.key());
+                    self.writer()?.delete_term(term);
                     orphans = true;
                 }
             }
@@ -158,6 +188,16 @@ impl Store {
             Ok(_) => Err("the vector file is cut short"),
             Err(_) => Err("the vector file cannot be read"),
         }
+    }
+}
+
+/// Keeps everybody else out until the file is closed.
+fn lock(directory: &Path) -> Result<fs::File, RetrievalError> {
+    let file = fs::File::options().create(true).truncate(false).write(true).open(directory.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(RetrievalError::Locked(directory.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(error.into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod durability;
+mod pool;
 mod searching;
 mod speed;
 

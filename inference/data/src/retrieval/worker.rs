@@ -1,4 +1,5 @@
-//! The thread that owns the writer. Commits are grouped: it takes whatever is queued, then commits once for all.
+//! Who writes. Commits are grouped: it takes whatever is queued, then commits once for all. It has a thread only while
+//! there is something to do, and tantivy's writer, which has three, only while a contribution is on its way in or out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -9,6 +10,7 @@ use tantivy::{TantivyDocument, Term};
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Shared;
+use super::lanes::Lanes;
 use super::schema::{count_terms, tokenizer};
 use super::space::Extent;
 use super::store::Store;
@@ -63,6 +65,8 @@ struct Uploading {
 #[derive(Default)]
 struct Pending {
     documents: u64,
+    /// Whether records are to be deleted: of what is removed, or of an upload that was withdrawn.
+    deletes: bool,
     sealed: Vec<Reply<()>>,
     removed: Vec<Reply<bool>>,
     /// Rows that become free once no reader can see them.
@@ -77,37 +81,60 @@ pub(super) struct Worker {
     sessions: u64,
     pending: Pending,
     analyzer: TextAnalyzer,
+    closing: Option<Reply<()>>,
+}
+
+/// Serves commands until the last handle is gone or one says close.
+pub(super) async fn serve(mut worker: Worker, lanes: Lanes) {
+    while let Some(first) = worker.commands.recv().await {
+        let turn = lanes.run(move || {
+            let goes_on = worker.turn(first);
+            (worker, goes_on)
+        });
+        let Ok((back, goes_on)) = turn.await else { return };
+        worker = back;
+        if !goes_on {
+            break;
+        }
+    }
+    let _ = lanes.run(move || worker.end()).await;
 }
 
 impl Worker {
     pub(super) fn new(store: Store, shared: Arc<Shared>, commands: mpsc::Receiver<Command>) -> Self {
         let (uploads, pending) = (HashMap::new(), Pending::default());
-        Self { store, shared, commands, uploads, sessions: 0, pending, analyzer: tokenizer() }
+        Self { store, shared, commands, uploads, sessions: 0, pending, analyzer: tokenizer(), closing: None }
     }
 
-    /// Serves commands until the last handle is gone or one says close.
-    pub(super) fn run(mut self) {
-        let mut closing = None;
-        while closing.is_none() {
-            let Some(first) = self.commands.blocking_recv() else { break };
-            let mut next = Some(first);
-            let mut outcome = Ok(());
-            while let (Some(command), None, Ok(())) = (next.take(), &closing, &outcome) {
-                match command {
-                    Command::Close { reply } => closing = Some(reply),
-                    command => outcome = self.on_command(command),
-                }
-                if outcome.is_ok() && self.pending.documents >= COMMIT_DOCUMENTS {
-                    outcome = self.commit();
-                }
-                next = if closing.is_none() && outcome.is_ok() { self.commands.try_recv().ok() } else { None };
+    /// Does `first` and all that is queued behind it, and commits. `false`: this was the last turn.
+    fn turn(&mut self, first: Command) -> bool {
+        let mut next = Some(first);
+        let mut outcome = Ok(());
+        while let (Some(command), Ok(())) = (next.take(), &outcome) {
+            match command {
+                Command::Close { reply } => self.closing = Some(reply),
+                command => outcome = self.on_command(command),
             }
-            if let Err(error) = outcome.and_then(|()| self.commit()).or_else(|error| self.recover(&error)) {
+            if outcome.is_ok() && self.pending.documents >= COMMIT_DOCUMENTS {
+                outcome = self.commit();
+            }
+            next = if self.closing.is_none() && outcome.is_ok() { self.commands.try_recv().ok() } else { None };
+        }
+        let settled = outcome.and_then(|()| self.commit()).and_then(|()| self.rest());
+        match settled.or_else(|error| self.recover(&error)) {
+            Ok(()) => self.closing.is_none(),
+            Err(error) => {
                 tracing::error!(%error, "the index could not be brought back and is closed");
-                break;
+                false
             }
         }
-        drop(self.store);
+    }
+
+    /// Lets go of the files, and tells who asked for it.
+    fn end(self) {
+        let Self { store, shared, closing, .. } = self;
+        // The view holds files too.
+        drop((store, shared));
         if let Some(reply) = closing {
             let _ = reply.send(Ok(()));
         }
@@ -119,23 +146,19 @@ impl Worker {
             Command::Begin { contribution, reply } => self.on_begin(contribution, reply),
             Command::Push { contribution, session, documents, reply } => {
                 let outcome = self.on_push(contribution, session, documents);
-                if outcome.is_err() && self.is_open(contribution, session) {
-                    self.abort(contribution);
-                }
+                let failed = outcome.is_err();
                 let _ = reply.send(outcome);
-                Ok(())
+                if failed && self.is_open(contribution, session) { self.abort(contribution) } else { Ok(()) }
             }
             Command::Finish { contribution, session, reply } => self.on_finish(contribution, session, reply),
             Command::Abort { contribution, session } => {
                 if self.is_open(contribution, session) {
-                    self.abort(contribution);
+                    self.abort(contribution)
+                } else {
+                    Ok(())
                 }
-                Ok(())
             }
-            Command::Remove { contribution, reply } => {
-                self.on_remove(contribution, reply);
-                Ok(())
-            }
+            Command::Remove { contribution, reply } => self.on_remove(contribution, reply),
             Command::Close { .. } => Ok(()),
         }
     }
@@ -148,7 +171,7 @@ impl Worker {
             let _ = reply.send(answer);
             return committed;
         }
-        self.abort(contribution);
+        self.abort(contribution)?;
         self.sessions += 1;
         let upload = Uploading { session: self.sessions, next_record: 0, manifest: Manifest::default() };
         self.uploads.insert(contribution, upload);
@@ -196,7 +219,7 @@ impl Worker {
             if let Some(label) = &document.label {
                 record.add_text(fields.label, label);
             }
-            self.store.writer.add_document(record)?;
+            self.store.writer()?.add_document(record)?;
         }
         self.pending.documents += count;
         Ok(())
@@ -219,43 +242,41 @@ impl Worker {
         manifest.add_u64(fields.sealed, 1);
         manifest.add_bytes(fields.manifest, &serde_json::to_vec(&upload.manifest).map_err(std::io::Error::other)?);
         self.pending.sealed.push(reply);
-        self.store.writer.add_document(manifest)?;
+        self.store.writer()?.add_document(manifest)?;
         self.store.catalogue.insert(contribution, upload.manifest);
         Ok(())
     }
 
-    fn on_remove(&mut self, contribution: ContributionId, reply: Reply<bool>) {
-        self.abort(contribution);
+    fn on_remove(&mut self, contribution: ContributionId, reply: Reply<bool>) -> Result<(), RetrievalError> {
+        self.abort(contribution)?;
         let Some(manifest) = self.store.catalogue.remove(&contribution) else {
             let _ = reply.send(Ok(false));
-            return;
+            return Ok(());
         };
-        self.delete(contribution);
         self.pending.freed.extend(manifest.extents);
         self.pending.removed.push(reply);
+        self.delete(contribution)
     }
 
     /// Withdraws an upload. Its rows are free at once: no reader has ever seen them.
-    fn abort(&mut self, contribution: ContributionId) {
-        if let Some(upload) = self.uploads.remove(&contribution) {
-            self.delete(contribution);
-            for extent in upload.manifest.extents {
-                self.store.free.give(extent);
-            }
+    fn abort(&mut self, contribution: ContributionId) -> Result<(), RetrievalError> {
+        let Some(upload) = self.uploads.remove(&contribution) else { return Ok(()) };
+        for extent in upload.manifest.extents {
+            self.store.free.give(extent);
         }
+        self.delete(contribution)
     }
 
-    fn delete(&self, contribution: ContributionId) {
-        self.store.writer.delete_term(Term::from_field_bytes(self.store.fields.contribution, contribution.as_bytes()));
+    fn delete(&mut self, contribution: ContributionId) -> Result<(), RetrievalError> {
+        self.pending.deletes = true;
+        let term = Term::from_field_bytes(self.store.fields.contribution, contribution.as_bytes());
+        self.store.writer()?.delete_term(term);
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), RetrievalError> {
         if self.pending.sealed.is_empty() && self.pending.removed.is_empty() {
-            if self.pending.documents >= COMMIT_DOCUMENTS {
-                self.store.commit()?;
-                self.pending.documents = 0;
-            }
-            return Ok(());
+            return if self.pending.documents >= COMMIT_DOCUMENTS { self.commit_unseen() } else { Ok(()) };
         }
         self.store.commit()?;
         self.shared.publish(self.store.view());
@@ -275,6 +296,26 @@ impl Worker {
         settled.removed.into_iter().for_each(|reply| drop(reply.send(Ok(true))));
         self.store.tidy()?;
         self.shared.publish(self.store.view());
+        Ok(())
+    }
+
+    /// Commits records and deletions of records, none of which anybody sees.
+    fn commit_unseen(&mut self) -> Result<(), RetrievalError> {
+        self.store.commit()?;
+        self.pending = Pending::default();
+        Ok(())
+    }
+
+    /// Without uploads the writer goes, and its threads with it. What an upload that was withdrawn has left goes first:
+    /// an earlier commit may have taken its records along, so their deletion must be committed too.
+    fn rest(&mut self) -> Result<(), RetrievalError> {
+        if !self.uploads.is_empty() {
+            return Ok(());
+        }
+        if self.pending.documents > 0 || self.pending.deletes {
+            self.commit_unseen()?;
+        }
+        self.store.rest();
         Ok(())
     }
 

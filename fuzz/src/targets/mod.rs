@@ -1,0 +1,16 @@
+//! The entries, one a file.
+
+mod model;
+mod receipt;
+mod release;
+mod stream;
+mod transaction;
+
+pub(crate) use model::MODEL;
+pub(crate) use receipt::RECEIPT;
+pub(crate) use release::RELEASE;
+pub(crate) use stream::STREAM;
+pub(crate) use transaction::TRANSACTION;
+
+/// The chain of all inputs.
+const CHAIN: &str = "fuzz";

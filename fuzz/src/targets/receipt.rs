@@ -1,0 +1,70 @@
+//! A signed answer with all that it rests on, as any serving node hands it out.
+
+use datanet_types::epoch::FeeShares;
+use datanet_types::receipt::{
+    AnswerRecord, AskInput, AskOutput, Credit, Influence, Method, Passage, Receipt, SpanMatch, influence_weights,
+    span_weights,
+};
+use datanet_types::{ContributionId, SigningKey};
+use prost::Message as _;
+
+use super::CHAIN;
+use crate::Target;
+
+pub(crate) const RECEIPT: Target = Target { name: "receipt", seeds, run };
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[5; 32])
+}
+
+fn signed(method: Method, weights: Vec<(ContributionId, u64)>, output: AskOutput) -> Vec<u8> {
+    let credit = |(contribution, weight)| Credit { contribution, weight, ..Credit::default() };
+    let receipt = Receipt {
+        chain_id: CHAIN.into(),
+        node: key().node_key(),
+        method: method as i32,
+        fee: 10,
+        split: FeeShares::STANDARD.split(10),
+        credits: weights.into_iter().map(credit).collect(),
+        ..Receipt::default()
+    };
+    let input = AskInput { text: "who calls at night?".into(), classify: true, neighbours: 10, sampling: None };
+    AnswerRecord::sign(receipt, input, output, &key()).to_bytes()
+}
+
+/// One of each method.
+fn seeds() -> Vec<Vec<u8>> {
+    let contribution = ContributionId([1; 32]);
+    let other = ContributionId([2; 32]);
+    let passage = Passage { contribution, record: 3, weight: 1_000_000, label: None, text: "an owl".into() };
+    let retrieval = AskOutput { answer: "an owl".into(), passages: vec![passage], ..AskOutput::default() };
+    let influence = vec![
+        Influence { contribution, value: 40, earned: 30 },
+        Influence { contribution: other, value: -9, earned: 5 },
+    ];
+    let spans = vec![SpanMatch { start: 0, end: 6, contribution, record: 1, weight: 6 }];
+    let (influenced, matched) = (influence_weights(&influence), span_weights(&spans));
+    vec![
+        signed(Method::Retrieval, vec![(contribution, 1_000_000)], retrieval),
+        signed(Method::Influence, influenced, AskOutput { influence, ..AskOutput::default() }),
+        signed(Method::Span, matched, AskOutput { answer: "an owl".into(), spans, ..AskOutput::default() }),
+    ]
+}
+
+fn run(input: &[u8]) {
+    enter(input);
+    // Behind signature and hashes.
+    if let Ok(AnswerRecord { receipt, input, output, .. }) = AnswerRecord::decode(input) {
+        let receipt = Receipt { chain_id: CHAIN.into(), node: key().node_key(), ..receipt };
+        enter(&AnswerRecord::sign(receipt, input, output, &key()).to_bytes());
+    }
+}
+
+fn enter(bytes: &[u8]) {
+    let Ok(record) = AnswerRecord::verify(bytes, CHAIN) else { return };
+    assert_eq!(record.to_bytes(), bytes, "two forms of one receipt");
+    let paid: u128 = record.receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
+    assert_eq!(paid, u128::from(record.receipt.fee), "a split that makes money");
+    let weights: u128 = record.receipt.credits.iter().map(|credit| u128::from(credit.weight)).sum();
+    assert!(weights == 0 || weights == 1_000_000, "credits that are no whole");
+}

@@ -1,0 +1,71 @@
+//! A signed transaction, as anybody can broadcast it.
+
+use datanet_ledger::component::check_stateless;
+use datanet_types::action::{
+    AttestStorage, Claim, CloseChannel, CommitScores, Contribute, CreateDatanet, OpenChannel, RegisterModel,
+    RegisterNode, RevealScores, Revoke, SettleEpoch, Transfer,
+};
+use datanet_types::schema::Schema;
+use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
+use prost::Message as _;
+
+use super::CHAIN;
+use crate::Target;
+
+pub(crate) const TRANSACTION: Target = Target { name: "transaction", seeds, run };
+
+fn body(action: Action) -> TxBody {
+    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 1_000, nonce: 7, action: Some(action) }
+}
+
+/// Signed ones, and bare bodies: what is signed again below.
+fn seeds() -> Vec<Vec<u8>> {
+    let schema = Schema::text_and_label(&["a", "b"]);
+    let datanet = CreateDatanet { name: "birds".into(), licence: "CC0-1.0".into(), schema, ..Default::default() };
+    let model = RegisterModel {
+        name: "owls".into(),
+        parents: vec![ModelId([1; 32])],
+        datanets: vec![DatanetId([2; 32])],
+        ..Default::default()
+    };
+    let actions = [
+        Action::Transfer(Transfer { to: Address([2; 20]), amount: 5 }),
+        Action::RegisterNode(RegisterNode { roles: 7, name: "node".into(), ..Default::default() }),
+        Action::CreateDatanet(datanet),
+        Action::Contribute(Contribute { size: 9, records: 2, bond: 7, ..Default::default() }),
+        Action::AttestStorage(AttestStorage::default()),
+        Action::CommitScores(CommitScores::default()),
+        Action::RevealScores(RevealScores::default()),
+        Action::RegisterModel(model),
+        Action::OpenChannel(OpenChannel { deposit: 10, expiry: 99, ..Default::default() }),
+        Action::CloseChannel(CloseChannel::default()),
+        Action::SettleEpoch(SettleEpoch { epoch: 1, vouchers: vec![Default::default()], ..Default::default() }),
+        Action::Claim(Claim { cumulative: 3, ..Default::default() }),
+        Action::Revoke(Revoke::default()),
+    ];
+    actions
+        .into_iter()
+        .flat_map(|action| [body(action.clone()).sign(&key()).to_bytes(), body(action).encode_to_vec()])
+        .collect()
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[3; 32])
+}
+
+fn run(input: &[u8]) {
+    enter(input);
+    // Behind the signature.
+    let body = input.to_vec();
+    let signature = key().sign(&TxBody::sign_bytes(&body));
+    enter(&SignedTx { body, public_key: key().public_key(), signature }.to_bytes());
+}
+
+fn enter(bytes: &[u8]) {
+    let Ok(tx) = SignedTx::verify(bytes, CHAIN) else { return };
+    // One transaction has one form: another one of the same content would have another hash.
+    let again = SignedTx::decode(bytes).map(|tx| tx.to_bytes());
+    assert_eq!(again.as_deref(), Ok(bytes), "two forms of one transaction");
+    assert_eq!(tx.body.chain_id, CHAIN);
+    let _ = check_stateless(&tx);
+}
