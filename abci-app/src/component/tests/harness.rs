@@ -20,12 +20,12 @@ use crate::component::{
 };
 use crate::state::{MemoryState, Overlay, StateWrite};
 
-pub const CHAIN: &str = "test";
-pub const BALANCE: u64 = 1_000 * DNT;
-pub const STAKE: u64 = 100 * DNT;
-pub const BOND: u64 = 10 * DNT;
+pub(crate) const CHAIN: &str = "test";
+pub(crate) const BALANCE: u64 = 1_000 * DNT;
+pub(crate) const STAKE: u64 = 100 * DNT;
+pub(crate) const BOND: u64 = 10 * DNT;
 
-pub struct Chain {
+pub(crate) struct Chain {
     pub state: MemoryState,
     pub block: BlockContext,
     /// Everything that happened in the present block.
@@ -33,39 +33,39 @@ pub struct Chain {
 }
 
 /// The account key of person `n`.
-pub fn key(n: u8) -> SigningKey {
+pub(crate) fn key(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n.wrapping_add(1); 32])
 }
 
 /// The node key of person `n`.
-pub fn node_key(n: u8) -> SigningKey {
+pub(crate) fn node_key(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n.wrapping_add(101); 32])
 }
 
-pub fn address(n: u8) -> Address {
+pub(crate) fn address(n: u8) -> Address {
     key(n).address()
 }
 
-pub fn node(n: u8) -> NodeKey {
+pub(crate) fn node(n: u8) -> NodeKey {
     node_key(n).node_key()
 }
 
-pub fn all(score: u32) -> Scores {
+pub(crate) fn all(score: u32) -> Scores {
     Scores::from_array([score; 4])
 }
 
 /// Twenty people with money each.
-pub fn genesis(params: Params) -> Genesis {
+pub(crate) fn genesis(params: Params) -> Genesis {
     let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
     Genesis { params, accounts: (0..20).map(person).collect() }
 }
 
 impl Chain {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Params::default())
     }
 
-    pub fn with(params: Params) -> Self {
+    pub(crate) fn with(params: Params) -> Self {
         let mut state = MemoryState::default();
         init_genesis(&mut state, &genesis(params), CHAIN).unwrap();
         let block = BlockContext { chain_id: CHAIN.into(), height: 1, time_seconds: 1_700_000_000, app_hash: [1; 32] };
@@ -75,19 +75,19 @@ impl Chain {
     }
 
     /// Signs a transaction of person `n`.
-    pub fn tx(&self, n: u8, action: impl IntoAction) -> VerifiedTx {
+    pub(crate) fn tx(&self, n: u8, action: impl IntoAction) -> VerifiedTx {
         static NONCE: AtomicU64 = AtomicU64::new(0);
         self.tx_body(n, |body| body, action.into_action(), NONCE.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn tx_body(&self, n: u8, change: impl Fn(TxBody) -> TxBody, action: Action, nonce: u64) -> VerifiedTx {
+    pub(crate) fn tx_body(&self, n: u8, change: impl Fn(TxBody) -> TxBody, action: Action, nonce: u64) -> VerifiedTx {
         let body =
             TxBody { chain_id: CHAIN.into(), expiry: self.block.height + 100, fee: 1_000, nonce, action: Some(action) };
         SignedTx::verify(&change(body).sign(&key(n)).to_bytes(), CHAIN).unwrap()
     }
 
     /// Runs a transaction as the application does: the fee stays when the action is refused.
-    pub fn run(&mut self, tx: &VerifiedTx) -> Result<Vec<Event>, ActionError> {
+    pub(crate) fn run(&mut self, tx: &VerifiedTx) -> Result<Vec<Event>, ActionError> {
         check_stateless(tx)?;
         let ctx = TxContext { block: &self.block, tx };
         self.state = forked(&self.state, |state| charge_fee_and_record(state, &ctx))?.0;
@@ -98,14 +98,14 @@ impl Chain {
     }
 
     /// Person `n` does something, which must work.
-    pub fn act(&mut self, n: u8, action: impl IntoAction) -> Vec<Event> {
+    pub(crate) fn act(&mut self, n: u8, action: impl IntoAction) -> Vec<Event> {
         let tx = self.tx(n, action);
         self.run(&tx).unwrap()
     }
 
     /// Person `n` tries something that must be refused with `code`, for a reason that says `words`, and that changes
     /// nothing but the fee.
-    pub fn refused(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
+    pub(crate) fn refused(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
         let tx = self.tx(n, action);
         let before = self.state.clone();
         match self.run(&tx) {
@@ -122,7 +122,7 @@ impl Chain {
     }
 
     /// Ends the block and begins the next one. Returns what happened in the whole block.
-    pub fn next(&mut self) -> Vec<Event> {
+    pub(crate) fn next(&mut self) -> Vec<Event> {
         let closed = end_block(&mut self.state, &self.block).unwrap();
         self.events.extend(closed);
         self.check_supply();
@@ -132,52 +132,52 @@ impl Chain {
         std::mem::take(&mut self.events)
     }
 
-    pub fn skip_to(&mut self, height: u64) {
+    pub(crate) fn skip_to(&mut self, height: u64) {
         while self.block.height < height {
             self.next();
         }
     }
 
-    pub fn check_supply(&self) {
+    pub(crate) fn check_supply(&self) {
         let supply = accounts::supply(&self.state).unwrap();
         assert_eq!(accounts::count_supply(&self.state).unwrap(), u128::from(supply));
     }
 
-    pub fn balance(&self, address: &Address) -> u64 {
+    pub(crate) fn balance(&self, address: &Address) -> u64 {
         accounts::balance(&self.state, address).unwrap()
     }
 
     /// Persons `0..count` run nodes with all roles.
-    pub fn validators(&mut self, count: u8) {
+    pub(crate) fn validators(&mut self, count: u8) {
         for n in 0..count {
             self.act(n, register(n, role::ALL, STAKE));
         }
     }
 
     /// A datanet of person 10's, with a committee of three and a quorum of two.
-    pub fn datanet(&mut self) -> DatanetId {
+    pub(crate) fn datanet(&mut self) -> DatanetId {
         self.act(10, create_datanet("docs"));
         DatanetId::derive(CHAIN, &address(10), "docs")
     }
 
-    pub fn contribution(&self, id: &ContributionId) -> Contribution {
+    pub(crate) fn contribution(&self, id: &ContributionId) -> Contribution {
         contributions::get(&self.state, id).unwrap().unwrap()
     }
 
     /// Person `n` gives a batch whose bytes hash to `blob`.
-    pub fn give(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
+    pub(crate) fn give(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
         self.act(n, contribute(datanet, blob));
         ContributionId::derive(CHAIN, &datanet, &address(n), &BlobHash([blob; 32]))
     }
 
     /// The persons on the committee of the present round, in the order drawn.
-    pub fn committee(&self, id: &ContributionId) -> Vec<u8> {
+    pub(crate) fn committee(&self, id: &ContributionId) -> Vec<u8> {
         let round = validation::current_round(&self.state, &self.contribution(id)).unwrap();
         let person = |member: &validation::Member| (0..20).find(|n| address(*n) == member.account).unwrap();
         round.committee.iter().map(person).collect()
     }
 
-    pub fn commit(&self, n: u8, id: &ContributionId, scores: Scores) -> CommitScores {
+    pub(crate) fn commit(&self, n: u8, id: &ContributionId, scores: Scores) -> CommitScores {
         let contribution = self.contribution(id);
         let commitment = Commitment {
             chain_id: CHAIN,
@@ -193,7 +193,7 @@ impl Chain {
     }
 
     /// The whole committee of the present round scores, and the block ends.
-    pub fn judge(&mut self, id: &ContributionId, scores: Scores) -> Vec<Event> {
+    pub(crate) fn judge(&mut self, id: &ContributionId, scores: Scores) -> Vec<Event> {
         let committee = self.committee(id);
         for n in &committee {
             self.act(*n, self.commit(*n, id, scores));
@@ -220,13 +220,13 @@ fn forked<T>(
     Ok((state, result))
 }
 
-pub fn register(n: u8, roles: u32, stake: u64) -> RegisterNode {
+pub(crate) fn register(n: u8, roles: u32, stake: u64) -> RegisterNode {
     let (node, account) = (node(n), address(n));
     let proof = node_key(n).sign(&RegisterNode::sign_bytes(CHAIN, &account, &node));
     RegisterNode { node, proof, roles, stake, name: format!("node {n}") }
 }
 
-pub fn create_datanet(name: &str) -> CreateDatanet {
+pub(crate) fn create_datanet(name: &str) -> CreateDatanet {
     CreateDatanet {
         name: name.into(),
         description: "what crates say about themselves".into(),
@@ -242,7 +242,7 @@ pub fn create_datanet(name: &str) -> CreateDatanet {
     }
 }
 
-pub fn contribute(datanet: DatanetId, blob: u8) -> Contribute {
+pub(crate) fn contribute(datanet: DatanetId, blob: u8) -> Contribute {
     Contribute {
         datanet,
         blob: BlobHash([blob; 32]),
@@ -255,20 +255,20 @@ pub fn contribute(datanet: DatanetId, blob: u8) -> Contribute {
     }
 }
 
-pub fn attest(n: u8, id: &ContributionId) -> AttestStorage {
+pub(crate) fn attest(n: u8, id: &ContributionId) -> AttestStorage {
     AttestStorage { contribution: *id, node: node(n) }
 }
 
-pub fn reveal(n: u8, id: &ContributionId, scores: Scores) -> RevealScores {
+pub(crate) fn reveal(n: u8, id: &ContributionId, scores: Scores) -> RevealScores {
     RevealScores { contribution: *id, scores, report: BlobHash([n; 32]), salt: Digest([n; 32]) }
 }
 
-pub fn open_channel(n: u8, deposit: u64, expiry: u64) -> OpenChannel {
+pub(crate) fn open_channel(n: u8, deposit: u64, expiry: u64) -> OpenChannel {
     OpenChannel { node: node(n), deposit, expiry }
 }
 
 /// Lets tests write `chain.act(1, transfer)` instead of `chain.act(1, Action::Transfer(transfer))`.
-pub trait IntoAction {
+pub(crate) trait IntoAction {
     fn into_action(self) -> Action;
 }
 

@@ -14,36 +14,36 @@ use crate::component::channels::{self, deposit_account};
 use crate::component::settlement::{self, pool_account};
 use crate::component::{Event, accounts};
 
-pub const DEPOSIT: u64 = 10 * DNT;
+pub(crate) const DEPOSIT: u64 = 10 * DNT;
 
 /// Person `n` opens a channel to node 0.
-pub fn open(chain: &mut Chain, n: u8) -> ChannelId {
+pub(crate) fn open(chain: &mut Chain, n: u8) -> ChannelId {
     let tx = chain.tx(n, open_channel(0, DEPOSIT, chain.block.height + 600));
     chain.run(&tx).unwrap();
     tx.channel_id()
 }
 
-pub fn voucher(n: u8, channel: ChannelId, cumulative: u64) -> SignedVoucher {
+pub(crate) fn voucher(n: u8, channel: ChannelId, cumulative: u64) -> SignedVoucher {
     SignedVoucher::sign(CHAIN, channel, cumulative, &key(n))
 }
 
 /// Cumulative earnings with node 0, ordered as given.
-pub fn leaves(earned: &[(u8, u64)]) -> Vec<EpochLeaf> {
+pub(crate) fn leaves(earned: &[(u8, u64)]) -> Vec<EpochLeaf> {
     earned.iter().map(|(n, cumulative)| EpochLeaf { account: address(*n), cumulative: *cumulative }).collect()
 }
 
-pub fn hashes(leaves: &[EpochLeaf]) -> Vec<datanet_types::Digest> {
+pub(crate) fn hashes(leaves: &[EpochLeaf]) -> Vec<datanet_types::Digest> {
     leaves.iter().map(|leaf| leaf.hash(CHAIN, &node(0))).collect()
 }
 
-pub fn settle(epoch: u64, fees: u64, leaves: &[EpochLeaf], mut vouchers: Vec<SignedVoucher>) -> SettleEpoch {
+pub(crate) fn settle(epoch: u64, fees: u64, leaves: &[EpochLeaf], mut vouchers: Vec<SignedVoucher>) -> SettleEpoch {
     vouchers.sort_by_key(|voucher| voucher.channel);
     let totals = EpochTotals { answers: 3, fees, split: FeeShares::STANDARD.split(fees) };
     let root = root(&hashes(leaves));
     SettleEpoch { node: node(0), epoch, root, totals, vouchers, statement: BlobHash([8; 32]) }
 }
 
-pub fn claim(leaves: &[EpochLeaf], index: usize) -> Claim {
+pub(crate) fn claim(leaves: &[EpochLeaf], index: usize) -> Claim {
     let leaf = leaves[index];
     let proof = prove(&hashes(leaves), index).unwrap();
     Claim { node: node(0), account: leaf.account, cumulative: leaf.cumulative, proof }

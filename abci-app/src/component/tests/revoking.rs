@@ -12,12 +12,12 @@ use crate::component::contributions::{self, Status, bond_account};
 use crate::component::datanets::history;
 use crate::component::{datanets, validation};
 
-pub fn revoke(id: &ContributionId) -> Revoke {
+pub(crate) fn revoke(id: &ContributionId) -> Revoke {
     Revoke { contribution: *id }
 }
 
 /// Person `n` gives a batch that becomes final in this block.
-pub fn give_final(chain: &mut Chain, n: u8, datanet: datanet_types::DatanetId, blob: u8) -> ContributionId {
+pub(crate) fn give_final(chain: &mut Chain, n: u8, datanet: datanet_types::DatanetId, blob: u8) -> ContributionId {
     let id = chain.give(n, datanet, blob);
     chain.judge(&id, all(8_000));
     chain.act(0, attest(0, &id));
