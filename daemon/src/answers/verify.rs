@@ -57,7 +57,7 @@ impl Answers {
     /// A receipt's record, from here or from whoever has it.
     pub async fn answer_record_bytes(&self, id: &ReceiptId) -> ServiceResult<Vec<u8>> {
         let (blob, limit) = (BlobHash(id.0), MAX_ANSWER_RECORD_BYTES as u64);
-        self.blobs.bring(&blob, None, limit, &[]).await.map_err(|_| {
+        let _held = self.blobs.bring(&blob, None, limit, &[]).await.map_err(|_| {
             let detail = format!(
                 "no node that this one is connected to has receipt {id}; receipts are fetched from the node that answered, which must be reachable"
             );

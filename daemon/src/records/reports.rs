@@ -45,7 +45,8 @@ impl Records {
         const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
         let from = [*node];
         let brought = self.blobs.bring(report, None, MAX_REPORT_BYTES, &from);
-        tokio::time::timeout(PATIENCE, brought).await.ok()?.ok()?;
+        // Held until read, so that the collector leaves it alone.
+        let _held = tokio::time::timeout(PATIENCE, brought).await.ok()?.ok()?;
         let bytes = self.blobs.read(report, MAX_REPORT_BYTES).await.ok()?;
         RawValue::from_string(String::from_utf8(bytes).ok()?).ok()
     }

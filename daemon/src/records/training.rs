@@ -4,6 +4,7 @@ use datanet_data::corpus::Record;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
 use datanet_ledger::component::datanets::history;
+use datanet_p2p::Share;
 use datanet_types::release::DataSnapshot;
 use datanet_types::{Address, ContributionId, DatanetId};
 
@@ -83,7 +84,9 @@ impl Records {
             }
             let from = self.providers_of(contribution)?;
             // Held until read, so that the collector leaves it alone.
-            let _held = self.blobs.bring(&contribution.blob, Some(contribution.size), contribution.size, &from).await?;
+            let share = Share::new(contribution.datanet.0, contribution.contributor.0);
+            let size = contribution.size;
+            let _held = self.blobs.bring_for(share, &contribution.blob, Some(size), size, &from).await?;
             let page = ReadOptions::Page { offset: 0, limit: left };
             let batch = self.read(contribution, &datanet, page).await?;
             records.extend(batch.records.into_iter().map(|(index, record)| TrainingRecord {

@@ -36,8 +36,9 @@ fn signed(method: Method, weights: Vec<(ContributionId, u64)>, output: AskOutput
 fn seeds() -> Vec<Vec<u8>> {
     let contribution = ContributionId([1; 32]);
     let other = ContributionId([2; 32]);
-    let passage = Passage { contribution, record: 3, weight: 1_000_000, label: None, text: "an owl".into() };
-    let retrieval = AskOutput { answer: "an owl".into(), passages: vec![passage], ..AskOutput::default() };
+    let text_hash = Passage::hash_of("an owl");
+    let passage = Passage { contribution, record: 3, weight: 1_000_000, label: None, text_hash };
+    let retrieval = AskOutput { passages: vec![passage], ..AskOutput::default() };
     let influence = vec![
         Influence { contribution, value: 40, earned: 30 },
         Influence { contribution: other, value: -9, earned: 5 },

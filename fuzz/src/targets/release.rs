@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use datanet_types::release::{
-    Attribution, DataSnapshot, Metric, RELEASE_VERSION, Release, ReleaseFile, Source, SourcePart,
+    Attribution, DataSnapshot, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Source, SourcePart,
 };
 use datanet_types::{Address, BlobHash, ContributionId, DatanetId, ModelId};
 
@@ -31,9 +31,17 @@ fn seeds() -> Vec<Vec<u8>> {
         job: "{}".into(),
         ..Release::default()
     };
-    let plain =
-        Release { base: None, sources: Vec::new(), snapshots: Vec::new(), attribution: None, ..adapter.clone() };
-    vec![adapter.to_bytes(), plain.to_bytes()]
+    let scratch = Release { origin: Origin::Scratch as i32, base: None, ..adapter.clone() };
+    let imported = Release {
+        origin: Origin::Imported as i32,
+        base: None,
+        sources: Vec::new(),
+        snapshots: Vec::new(),
+        attribution: None,
+        job: String::new(),
+        ..adapter.clone()
+    };
+    vec![adapter.to_bytes(), scratch.to_bytes(), imported.to_bytes()]
 }
 
 fn run(input: &[u8]) {
