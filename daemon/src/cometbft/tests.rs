@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::setup::{Part, SetupOptions, SilentProgress, ensure_part};
+use datanet_setup::{Part, SetupOptions, SilentProgress, ensure_part};
 
 /// The real program, or `None` with a loud word. In CI its absence is a failure.
 async fn program() -> Option<PathBuf> {

@@ -29,14 +29,13 @@ mod search;
 mod status;
 mod transactions;
 
-pub use problem::Problem;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
+use datanet_api::Problem;
 use datanet_config::ApiConfig;
 use datanet_p2p::NetworkHandle;
 use tokio::net::TcpListener;

@@ -8,4 +8,4 @@ mod spawn;
 mod supervise;
 
 pub use spawn::{NodeOptions, Tools, spawn};
-pub use supervise::{NodeHandle, RunFile};
+pub use supervise::NodeHandle;

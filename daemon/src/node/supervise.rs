@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use datanet_api::RunFile;
 use datanet_config::{Home, NodeConfig};
 use datanet_ledger::abci::AbciServer;
 use datanet_ledger::solo::SoloEngine;
@@ -28,7 +29,7 @@ use crate::workers::registrar::Registrar;
 use crate::workers::settler;
 
 /// What orders transactions, as something that runs.
-pub enum Consensus {
+pub(super) enum Consensus {
     /// The application's socket and the process behind it.
     CometBft {
         /// The socket.
@@ -51,27 +52,6 @@ pub(super) struct Parts {
     pub events: mpsc::Receiver<NetworkEvent>,
     pub consensus: Consensus,
     pub consensus_stop: CancellationToken,
-}
-
-/// What programs on this machine need to know of a running node; in its home as `run.json`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RunFile {
-    /// Its process.
-    pub pid: u32,
-    /// Where its interface is.
-    pub api: String,
-    /// Its name.
-    pub name: String,
-    /// Its key.
-    pub node_key: datanet_types::NodeKey,
-    /// Where the data network listens.
-    pub p2p: Vec<String>,
-    /// Where CometBFT's RPC listens.
-    pub comet_rpc: Option<String>,
-    /// Where CometBFT's peers connect.
-    pub comet_p2p: Option<String>,
-    /// CometBFT's process.
-    pub comet_pid: Option<i32>,
 }
 
 /// A running node. Clones are handles of the same one.

@@ -13,7 +13,7 @@ use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_types::{DatanetId, ModelId};
 use tokio::sync::{Mutex, watch};
 
-pub use datanet_inference::retrieval::Mode;
+pub(super) use datanet_inference::retrieval::Mode;
 
 use super::{ReadOptions, Records};
 use crate::chain::Chain;

@@ -6,7 +6,7 @@ use datanet_types::ContributionId;
 
 /// Something to do for a contribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub(super) enum Step {
     /// Get its bytes from somebody who has them, and check them.
     Fetch,
     /// Tell the ledger that they are here.
@@ -23,7 +23,7 @@ pub enum Step {
 
 /// What the ledger says that matters for the decision.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LedgerSide {
+pub(super) struct LedgerSide {
     /// It was refused.
     pub refused: bool,
     /// Its giver took it back.
@@ -40,7 +40,7 @@ pub struct LedgerSide {
 
 /// What this node is and wants.
 #[derive(Debug, Clone, Copy)]
-pub struct Duties {
+pub(super) struct Duties {
     /// Attests storage.
     pub storage: bool,
     /// Judges automatically.
@@ -51,7 +51,7 @@ pub struct Duties {
 
 /// What a contribution still needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(super) enum Need {
     /// Nothing, ever: it can be forgotten.
     Settled,
     /// Nothing until the ledger moves on.
@@ -62,7 +62,7 @@ pub enum Need {
 
 /// A contribution being followed.
 #[derive(Debug, Clone)]
-pub struct Track {
+pub(super) struct Track {
     /// Which one.
     pub id: ContributionId,
     /// Its bytes are here and are what the ledger says.
@@ -85,7 +85,7 @@ pub struct Track {
 
 impl Track {
     /// A contribution just seen on the ledger.
-    pub fn new(id: ContributionId) -> Self {
+    pub(super) fn new(id: ContributionId) -> Self {
         Self {
             id,
             held: false,
@@ -100,7 +100,7 @@ impl Track {
     }
 
     /// The decision.
-    pub fn need(&self, ledger: &LedgerSide, duties: &Duties) -> Need {
+    pub(super) fn need(&self, ledger: &LedgerSide, duties: &Duties) -> Need {
         if ledger.refused {
             return Need::Settled;
         }
@@ -128,12 +128,12 @@ impl Track {
     }
 
     /// Whether a step may start now.
-    pub fn ready(&self, now: Instant) -> bool {
+    pub(super) fn ready(&self, now: Instant) -> bool {
         self.busy.is_none() && self.retry_at.is_none_or(|at| now >= at)
     }
 
     /// A step has ended well.
-    pub fn succeeded(&mut self, step: Step) {
+    pub(super) fn succeeded(&mut self, step: Step) {
         self.busy = None;
         self.failures = 0;
         self.retry_at = None;
@@ -146,7 +146,7 @@ impl Track {
     }
 
     /// A step has failed: it is tried again, each time after a longer pause, up to a minute.
-    pub fn failed(&mut self, now: Instant) -> Duration {
+    pub(super) fn failed(&mut self, now: Instant) -> Duration {
         self.busy = None;
         self.failures = self.failures.saturating_add(1);
         let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(7)).min(Duration::from_secs(60));
@@ -155,7 +155,7 @@ impl Track {
     }
 
     /// A new provider: worth a try at once, if it is bytes that are missing.
-    pub fn nudge(&mut self) {
+    pub(super) fn nudge(&mut self) {
         if !self.held {
             self.retry_at = None;
         }
