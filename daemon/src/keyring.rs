@@ -9,6 +9,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use datanet_api::keys::KeyInfo;
 use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -26,19 +27,6 @@ struct KeyFile {
     address: Address,
     public_key: PublicKey,
     secret_key: String,
-}
-
-/// What is public about a key.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct KeyInfo {
-    /// The name it is called by in the API and the CLI.
-    pub name: String,
-    /// The account's address.
-    #[schema(value_type = String)]
-    pub address: Address,
-    /// The account's public key, hex.
-    #[schema(value_type = String)]
-    pub public_key: PublicKey,
 }
 
 /// All keys of a home; clones share them.

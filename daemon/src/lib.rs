@@ -17,7 +17,11 @@
 //! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
-//! - [`init`]: a node's home; [`setup`], [`cometbft`]: what it needs beside itself; [`status`]: a node at a glance.
+//! - [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
+//!
+//! What is sent over the interface, and a client of it, is the crate `datanet-api`; what brings a node's tools,
+//! `datanet-setup`.
+#![deny(unreachable_pub)]
 
 pub mod answers;
 pub mod billing;
@@ -32,11 +36,9 @@ pub mod http;
 pub mod init;
 pub mod intake;
 pub mod keyring;
-pub mod loopback;
 pub mod models;
 pub mod node;
 pub mod records;
-pub mod setup;
 pub mod status;
 pub mod training;
 pub mod workers;

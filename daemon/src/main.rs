@@ -1,4 +1,5 @@
 //! The `datanet` program: see [`datanet::cli`].
+#![deny(unreachable_pub)]
 
 use std::process::ExitCode;
 

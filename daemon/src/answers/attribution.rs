@@ -2,82 +2,23 @@
 
 use std::sync::Arc;
 
+use datanet_api::attributions::{Ablation, Attributed, Part, Quote};
 use datanet_data::corpus::Record;
-use datanet_data::retrieval::{Ablation, Question};
+use datanet_data::retrieval::{self, Question};
 use datanet_ledger::component::contributions::Status;
 use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::release::Origin;
-use datanet_types::{Address, ContributionId, ReceiptId};
+use datanet_types::{ContributionId, ReceiptId};
 
 use super::Answers;
 use crate::error::{Code, ServiceError, ServiceResult};
-use crate::models::gate::GateView;
+use crate::models::gate::judged;
 use crate::models::release::RecordsFile;
 use crate::models::served::ServedModel;
 use crate::records::{ReadOptions, index_error};
 
 /// Records quoted of each kind at most.
 const QUOTED: usize = 5;
-
-/// A contribution's part in an answer.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct Part {
-    /// The contribution.
-    #[schema(value_type = String)]
-    pub contribution: ContributionId,
-    /// Who gave it.
-    #[schema(value_type = Option<String>)]
-    pub contributor: Option<Address>,
-    /// By how much the answer's loss would rise without it, in parts per billion; negative harmed. Method influence only.
-    pub value: Option<i64>,
-    /// Its share of the contributors' pay, in parts per million.
-    pub weight: u64,
-}
-
-/// A record, quoted.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct Quote {
-    /// Its contribution.
-    #[schema(value_type = String)]
-    pub contribution: ContributionId,
-    /// Its position there, from 0.
-    pub record: u64,
-    /// What it did, in the method's own measure: parts per billion of the loss, or parts per million of the weight.
-    pub value: i64,
-    /// Its label.
-    pub label: Option<String>,
-    /// Its text.
-    pub text: String,
-}
-
-/// An answer explained.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct Attributed {
-    /// The receipt.
-    #[schema(value_type = String)]
-    pub receipt: ReceiptId,
-    /// `retrieval`, `influence`, `span`, or `none`: the model was trained without influence, or put up as it is.
-    pub method: &'static str,
-    /// What this method proves, and what it does not.
-    pub proves: &'static str,
-    /// What was asked.
-    pub input: String,
-    /// What was answered.
-    pub answer: String,
-    /// How faithful the method was found for this model by real retraining, as its release says.
-    #[schema(value_type = Option<Object>)]
-    pub gate: Option<GateView>,
-    /// All contributions with a part in it, the most helpful first.
-    pub contributions: Vec<Part>,
-    /// Method retrieval: what the answer would have been without each contribution that it credits, asked again. Empty where
-    /// that cannot be asked here any more, because something was revoked since for example.
-    #[schema(value_type = Vec<Object>)]
-    pub without: Vec<Ablation>,
-    /// The records that helped most.
-    pub helpful: Vec<Quote>,
-    /// The records that harmed most.
-    pub harmful: Vec<Quote>,
-}
 
 impl Answers {
     /// Answers again without each contribution that the answer credits.
@@ -92,7 +33,8 @@ impl Answers {
         let embedding = self.embedder.embed_one(&record.input.text).await?;
         let index = self.indexes.open(&receipt.datanet).await?;
         let question = Question { input: record.input.clone(), embedding, snapshot };
-        index.ablate(question).await.map_err(|error| index_error(&error))
+        let without = index.ablate(question).await.map_err(|error| index_error(&error))?;
+        Ok(without.into_iter().map(ablation).collect())
     }
 
     /// Explains the answer that a receipt is of.
@@ -114,7 +56,7 @@ impl Answers {
                 let served = self.models.in_memory(&record.receipt.model).await?;
                 shown = shown.filter(|_| served.is_attributed());
                 imported = served.release.origin() == Origin::Imported;
-                gate = served.release.attribution.clone().map(GateView::from);
+                gate = served.release.attribution.clone().map(judged);
                 let (helpful, harmed) = self.quoted(&served, &record).await?;
                 harmful = harmed;
                 helpful
@@ -125,8 +67,8 @@ impl Answers {
         let proves = if imported { IMPORTED } else { proves };
         Ok(Attributed {
             receipt: *id,
-            method,
-            proves,
+            method: method.to_owned(),
+            proves: proves.to_owned(),
             gate,
             contributions: parts(&record),
             without,
@@ -213,6 +155,11 @@ impl Answers {
     }
 }
 
+fn ablation(found: retrieval::Ablation) -> Ablation {
+    let retrieval::Ablation { contribution, weight, effect, label, answer_changed } = found;
+    Ablation { contribution, weight, effect, label, answer_changed }
+}
+
 /// The answer in words: its own, or those of the best passage where they are still there.
 fn words_of(record: &AnswerRecord, passages: &[Quote]) -> String {
     match record.output.answer.as_str() {
@@ -281,6 +228,7 @@ pub fn name(method: Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use datanet_types::Address;
     use datanet_types::receipt::{AskOutput, Credit, Influence, Receipt};
 
     use super::*;

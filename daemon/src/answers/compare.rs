@@ -14,7 +14,7 @@ const PROBABILITY_TOLERANCE: u64 = 10_000;
 
 /// How an answer compares with the same computed again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Comparison {
+pub(super) enum Comparison {
     /// Equal to the bit.
     Same,
     /// The same answer; so many parts per million of the weight lie elsewhere.
@@ -25,7 +25,7 @@ pub enum Comparison {
 
 /// Compares what was `claimed` with what was `found` here. `is_revoked` says which contributions were taken back, since
 /// they may be missing on either side.
-pub fn compare(
+pub(super) fn compare(
     claimed: &AskOutput,
     found: &AskOutput,
     is_revoked: impl Fn(&ContributionId) -> ServiceResult<bool>,

@@ -15,7 +15,7 @@ use crate::models::served::ServedModel;
 
 /// What moved an answer.
 #[derive(Debug, Clone, Default)]
-pub struct Moved {
+pub(super) struct Moved {
     /// What each contribution did, revoked ones left out.
     pub influence: Vec<Influence>,
     /// What each training record did, where the release tells.

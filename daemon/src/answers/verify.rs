@@ -4,6 +4,7 @@
 //! What was revoked since the answer was given can't be computed again, and must not be: the bytes are gone. Then the
 //! verdict is `unverifiable`, which says nothing against the node.
 
+use datanet_api::receipts::{Check, Verification};
 use datanet_data::retrieval::{RecomputeVerdict, TOLERANCE_PPM};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
@@ -18,39 +19,10 @@ use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::index_error;
 
-/// What checking found.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct Verification {
-    /// `match` (equal to the bit), `within` (the tolerance), `mismatch`, `incomplete`: right for what it rests on, but it
-    /// leaves out contributions that this node has, or `unverifiable`: everything that can still be
-    /// checked holds, but what the answer rests on was revoked since.
-    pub verdict: &'static str,
-    /// Weight that lies elsewhere, in parts per million.
-    pub difference_ppm: u64,
-    /// How much may.
-    pub tolerance_ppm: u64,
-    /// What does not hold; empty if everything does.
-    pub details: String,
-    /// Each check.
-    pub checks: Vec<Check>,
-}
-
-/// One check.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct Check {
-    /// What was checked.
-    pub name: &'static str,
-    /// Whether it holds.
-    pub ok: bool,
-    /// In words.
-    pub detail: String,
-}
-
-impl Check {
-    fn of(name: &'static str, result: Result<String, String>) -> Self {
-        let ok = result.is_ok();
-        Self { name, ok, detail: result.unwrap_or_else(|error| error) }
-    }
+/// What a check by this name found: in words, why it holds or why not.
+fn check(name: &str, result: Result<String, String>) -> Check {
+    let ok = result.is_ok();
+    Check { name: name.to_owned(), ok, detail: result.unwrap_or_else(|error| error) }
 }
 
 impl Answers {
@@ -77,10 +49,10 @@ impl Answers {
     pub async fn verify_record(&self, bytes: &[u8]) -> ServiceResult<Verification> {
         let record = match AnswerRecord::verify(bytes, self.chain.id()) {
             Ok(record) => record,
-            Err(error) => return Ok(conclude(vec![Check::of("signature and sums", Err(error.to_string()))], 0)),
+            Err(error) => return Ok(conclude(vec![check("signature and sums", Err(error.to_string()))], 0)),
         };
         let said = "signature, hashes, weights and split are good".to_owned();
-        let mut checks = vec![Check::of("signature and sums", Ok(said))];
+        let mut checks = vec![check("signature and sums", Ok(said))];
         checks.extend(self.ledger_checks(&record.receipt)?);
         if checks.iter().any(|check| !check.ok) {
             return Ok(conclude(checks, 0));
@@ -99,16 +71,17 @@ impl Answers {
             }
             Recomputed::Other(what) => (Err(what), 0),
             Recomputed::Gone(what) => {
-                checks.push(Check::of("answer", Ok(what.clone())));
-                return Ok(Verification { verdict: "unverifiable", details: what, ..conclude(checks, 0) });
+                checks.push(check("answer", Ok(what.clone())));
+                return Ok(Verification { verdict: "unverifiable".to_owned(), details: what, ..conclude(checks, 0) });
             }
         };
-        checks.push(Check::of("answer", result));
+        checks.push(check("answer", result));
         if checks.iter().all(|check| check.ok)
             && let Some(what) = self.left_out_but_here(&receipt).await?
         {
-            checks.push(Check::of("nothing left out", Ok(what.clone())));
-            return Ok(Verification { verdict: "incomplete", details: what, ..conclude(checks, difference) });
+            checks.push(check("nothing left out", Ok(what.clone())));
+            let concluded = conclude(checks, difference);
+            return Ok(Verification { verdict: "incomplete".to_owned(), details: what, ..concluded });
         }
         Ok(conclude(checks, difference))
     }
@@ -151,11 +124,11 @@ impl Answers {
             ));
         };
         Ok(vec![
-            Check::of("serving node", node),
-            Check::of("fee", fee),
-            Check::of("split", split),
-            Check::of("contributors", paid),
-            Check::of("height", known),
+            check("serving node", node),
+            check("fee", fee),
+            check("split", split),
+            check("contributors", paid),
+            check("height", known),
         ])
     }
 
@@ -257,10 +230,11 @@ fn contributors_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult
 
 fn conclude(checks: Vec<Check>, difference_ppm: u64) -> Verification {
     let failed: Vec<&str> = checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
+    let details = failed.join("; ");
     let verdict = match (failed.is_empty(), difference_ppm) {
         (false, _) => "mismatch",
         (true, 0) => "match",
         (true, _) => "within",
     };
-    Verification { verdict, difference_ppm, tolerance_ppm: TOLERANCE_PPM, details: failed.join("; "), checks }
+    Verification { verdict: verdict.to_owned(), difference_ppm, tolerance_ppm: TOLERANCE_PPM, details, checks }
 }

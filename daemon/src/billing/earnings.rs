@@ -7,7 +7,7 @@ use datanet_types::{Action, Address, Amount, ContributionId, DatanetId, NodeKey,
 
 use super::Billing;
 use super::statement::{MAX_STATEMENT_BYTES, Statement};
-use crate::db::accruals::EarningRole;
+pub use crate::db::accruals::EarningRole;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Epochs read for one node at most, the latest.

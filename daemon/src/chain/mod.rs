@@ -9,7 +9,7 @@ mod views;
 
 pub use models::RegisteredModel;
 pub use submit::{Committed, TTL_BLOCKS, TxStatus};
-pub use views::{ContributionView, MemberView, unknown_datanet};
+pub use views::unknown_datanet;
 
 use std::sync::Arc;
 

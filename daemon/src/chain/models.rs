@@ -13,17 +13,13 @@ const MAX_TAINT: usize = 100;
 const PAGE: usize = 256;
 
 /// A model on the ledger, flagged if something behind it was revoked.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone)]
 pub struct RegisteredModel {
     /// Its record: owner, parents, datanets and snapshots, licence, evaluation, height.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
     pub record: Model,
     /// Whether it, or a model behind it, was trained on contributions that were revoked since.
     pub tainted: bool,
     /// Which, up to 100.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
     pub taint: Vec<Taint>,
 }
 

@@ -2,97 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use datanet_api::contributions::{ContributionView, MemberView};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::validation;
-use datanet_types::record::Format;
 use datanet_types::release::Release;
-use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
-use serde_json::value::RawValue;
+use datanet_types::{ContributionId, DatanetId};
 
 use super::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
-
-/// A contribution with its committee.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct ContributionView {
-    /// Its id.
-    #[schema(value_type = String)]
-    pub id: ContributionId,
-    /// The datanet it was given to.
-    #[schema(value_type = String)]
-    pub datanet: DatanetId,
-    /// Who gave it.
-    #[schema(value_type = String)]
-    pub contributor: Address,
-    /// BLAKE3 of its bytes.
-    #[schema(value_type = String)]
-    pub blob: BlobHash,
-    /// Bytes.
-    pub size: u64,
-    /// `jsonl`, `csv`, `parquet`, `markdown` or `text`.
-    #[schema(value_type = String)]
-    pub format: Format,
-    /// Records.
-    pub records: u64,
-    /// Merkle root over the records.
-    #[schema(value_type = String)]
-    pub record_root: Digest,
-    /// Base units locked.
-    pub bond: Amount,
-    /// Its number in the datanet.
-    pub seq: u64,
-    /// `judging`, `accepted`, `final`, `refused` or `revoked`.
-    pub state: String,
-    /// Height at which it was given.
-    pub height: u64,
-    /// Height from which it is final.
-    pub final_height: Option<u64>,
-    /// Height at which its giver took it back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revoked_height: Option<u64>,
-    /// Storage nodes that keep it.
-    pub attestations: u32,
-    /// The committee's scores in basis points, once tallied.
-    #[schema(value_type = Option<Object>)]
-    pub scores: Option<Scores>,
-    /// The lowest of the scores.
-    pub combined: Option<u32>,
-    /// What it must reach.
-    pub threshold: u32,
-    /// Why the verdict is what it is.
-    pub reason: String,
-    /// Who judges.
-    pub committee: Vec<MemberView>,
-    /// The judges' reports, as far as they can be read here.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
-    pub reports: Vec<Box<RawValue>>,
-}
-
-/// A committee member and what it did.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct MemberView {
-    /// Its account.
-    #[schema(value_type = String)]
-    pub validator: Address,
-    /// Its node.
-    #[schema(value_type = String)]
-    pub node: NodeKey,
-    /// Stake x reputation, as share of the committee's, in basis points.
-    pub weight_bps: u64,
-    /// Whether it has committed.
-    pub committed: bool,
-    /// Whether it has revealed.
-    pub revealed: bool,
-    /// Its scores.
-    #[schema(value_type = Option<Object>)]
-    pub scores: Option<Scores>,
-    /// The blob with its reasons.
-    #[schema(value_type = Option<String>)]
-    pub report: Option<BlobHash>,
-}
 
 impl Chain {
     /// The contribution and its datanet, or an error that says that there is none.

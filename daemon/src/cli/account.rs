@@ -7,7 +7,7 @@ use super::args::{KeysCommand, TransferArgs};
 use super::client::Client;
 use super::output::{Output, fields, money, short, table, text};
 
-pub async fn keys(client: &Client, command: KeysCommand, output: Output) -> Result<()> {
+pub(super) async fn keys(client: &Client, command: KeysCommand, output: Output) -> Result<()> {
     match command {
         KeysCommand::List => {
             let value = client.get("/v1/keys").await?;
@@ -26,7 +26,7 @@ pub async fn keys(client: &Client, command: KeysCommand, output: Output) -> Resu
     Ok(())
 }
 
-pub async fn show(client: &Client, account: &str, output: Output) -> Result<()> {
+pub(super) async fn show(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;
     let value = client.get(&format!("/v1/accounts/{address}")).await?;
     output.show(&value, |value| {
@@ -36,14 +36,14 @@ pub async fn show(client: &Client, account: &str, output: Output) -> Result<()> 
     Ok(())
 }
 
-pub async fn transfer(client: &Client, args: TransferArgs, output: Output) -> Result<()> {
+pub(super) async fn transfer(client: &Client, args: TransferArgs, output: Output) -> Result<()> {
     let to = client.address(&args.to).await?;
     let value = client.post("/v1/transfers", &json!({ "from": args.from, "to": to, "amount": args.amount })).await?;
     output.show(&value, |value| fields(value, &["tx", "height"]));
     Ok(())
 }
 
-pub async fn earnings(client: &Client, account: &str, output: Output) -> Result<()> {
+pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;
     let value = client.get(&format!("/v1/accounts/{address}/earnings")).await?;
     output.show(&value, |value| {
@@ -70,7 +70,7 @@ pub async fn earnings(client: &Client, account: &str, output: Output) -> Result<
     Ok(())
 }
 
-pub async fn claim(client: &Client, account: &str, output: Output) -> Result<()> {
+pub(super) async fn claim(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;
     let value = client.post(&format!("/v1/accounts/{address}/claim"), &json!({})).await?;
     output.show(&value, |value| {

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 /// Wherever an id is asked for, its first six characters or more are enough if no other id begins so.
 #[derive(Debug, Parser)]
 #[command(name = "datanet", version, propagate_version = true)]
-pub struct Cli {
+pub(super) struct Cli {
     /// The node's folder.
     #[arg(long, global = true, env = "DATANET_HOME", value_name = "DIR")]
     pub home: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub struct Cli {
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Bring CometBFT, ONNX Runtime and the embedding model into the per-user cache.
     Setup(SetupArgs),
     /// Make a node's home: keys, token, configuration, genesis.
@@ -123,7 +123,7 @@ pub enum Command {
 
 /// `setup`.
 #[derive(Debug, Args)]
-pub struct SetupArgs {
+pub(super) struct SetupArgs {
     /// Read and compare every byte of what is cached.
     #[arg(long)]
     pub verify: bool,
@@ -131,7 +131,7 @@ pub struct SetupArgs {
 
 /// `init`.
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// A name for people.
     #[arg(long, default_value = "node")]
     pub name: String,
@@ -152,7 +152,7 @@ pub struct InitArgs {
 
 /// `start`.
 #[derive(Debug, Args)]
-pub struct StartArgs {
+pub(super) struct StartArgs {
     /// Any configuration key: `--set api.listen=127.0.0.1:0`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -160,7 +160,7 @@ pub struct StartArgs {
 
 /// `dev`.
 #[derive(Debug, Args)]
-pub struct DevArgs {
+pub(super) struct DevArgs {
     /// Any configuration key.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -168,7 +168,7 @@ pub struct DevArgs {
 
 /// `datanet`.
 #[derive(Debug, Subcommand)]
-pub enum DatanetCommand {
+pub(super) enum DatanetCommand {
     /// Open a datanet.
     Create(CreateDatanetArgs),
     /// List all datanets.
@@ -182,7 +182,7 @@ pub enum DatanetCommand {
 
 /// `datanet create`.
 #[derive(Debug, Args)]
-pub struct CreateDatanetArgs {
+pub(super) struct CreateDatanetArgs {
     /// 1 to 64 of `a-z 0-9 -`.
     pub name: String,
     /// The held-out set, JSONL: what usefulness is measured on.
@@ -222,7 +222,7 @@ pub struct CreateDatanetArgs {
 
 /// `contribute`.
 #[derive(Debug, Args)]
-pub struct ContributeArgs {
+pub(super) struct ContributeArgs {
     /// The datanet's id or name.
     pub datanet: String,
     /// A .jsonl, .csv, .parquet, .md or .txt file.
@@ -240,7 +240,7 @@ pub struct ContributeArgs {
 
 /// `contributions`.
 #[derive(Debug, Args)]
-pub struct ContributionsArgs {
+pub(super) struct ContributionsArgs {
     /// A datanet's id or name, or a contribution's id.
     pub id: String,
     /// `judging`, `accepted`, `refused`, `final` or `revoked`.
@@ -250,7 +250,7 @@ pub struct ContributionsArgs {
 
 /// `contribution`.
 #[derive(Debug, Subcommand)]
-pub enum ContributionCommand {
+pub(super) enum ContributionCommand {
     /// Show it with its judges' reasons.
     Show {
         /// Its id.
@@ -269,7 +269,7 @@ pub enum ContributionCommand {
 
 /// `search`.
 #[derive(Debug, Args)]
-pub struct SearchArgs {
+pub(super) struct SearchArgs {
     /// Words or a sentence.
     pub query: String,
     /// Id or name; all if not given.
@@ -285,7 +285,7 @@ pub struct SearchArgs {
 
 /// `ask`.
 #[derive(Debug, Args)]
-pub struct AskArgs {
+pub(super) struct AskArgs {
     /// The datanet's id or name.
     pub datanet: String,
     /// The question, or with --classify the passage.
@@ -303,7 +303,7 @@ pub struct AskArgs {
 
 /// `receipt`.
 #[derive(Debug, Subcommand)]
-pub enum ReceiptCommand {
+pub(super) enum ReceiptCommand {
     /// The latest receipts of this node.
     List,
     /// Show one, fetched from whoever has it.
@@ -320,7 +320,7 @@ pub enum ReceiptCommand {
 
 /// `channel`.
 #[derive(Debug, Subcommand)]
-pub enum ChannelCommand {
+pub(super) enum ChannelCommand {
     /// Lock a deposit from which a node is paid.
     Open {
         /// The paying account.
@@ -351,7 +351,7 @@ pub enum ChannelCommand {
 
 /// `keys`.
 #[derive(Debug, Subcommand)]
-pub enum KeysCommand {
+pub(super) enum KeysCommand {
     /// List the accounts whose keys are on the node.
     List,
     /// Make a new one.
@@ -363,7 +363,7 @@ pub enum KeysCommand {
 
 /// `transfer`.
 #[derive(Debug, Args)]
-pub struct TransferArgs {
+pub(super) struct TransferArgs {
     /// Who receives: an address, or a name on the node.
     pub to: String,
     /// Base units.
@@ -376,7 +376,7 @@ pub struct TransferArgs {
 /// `train`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct TrainArgs {
+pub(super) struct TrainArgs {
     /// Check what others have trained.
     #[command(subcommand)]
     pub command: Option<TrainCommand>,
@@ -402,7 +402,7 @@ pub struct TrainArgs {
 
 /// `train verify`.
 #[derive(Debug, Subcommand)]
-pub enum TrainCommand {
+pub(super) enum TrainCommand {
     /// Train a released model again from its data, or a part of it, and compare.
     Verify {
         /// A model's id or name, or a job's id.
@@ -415,7 +415,7 @@ pub enum TrainCommand {
 
 /// `jobs`.
 #[derive(Debug, Subcommand)]
-pub enum JobsCommand {
+pub(super) enum JobsCommand {
     /// List all, newest first.
     List,
     /// Show one.
@@ -437,7 +437,7 @@ pub enum JobsCommand {
 
 /// `model`.
 #[derive(Debug, Subcommand)]
-pub enum ModelCommand {
+pub(super) enum ModelCommand {
     /// List the models on the ledger and those deployed here.
     List {
         /// Only those deployed here.
@@ -485,7 +485,7 @@ pub enum ModelCommand {
 
 /// `classify`.
 #[derive(Debug, Args)]
-pub struct ClassifyArgs {
+pub(super) struct ClassifyArgs {
     /// The model's name or id.
     pub model: String,
     /// The passages.
@@ -504,7 +504,7 @@ pub struct ClassifyArgs {
 
 /// `complete` and `chat`.
 #[derive(Debug, Args)]
-pub struct CompleteArgs {
+pub(super) struct CompleteArgs {
     /// The model's name or id.
     pub model: String,
     /// The text to continue, or what to say.

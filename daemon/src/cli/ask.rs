@@ -10,7 +10,7 @@ use super::explain::{fee, record};
 use super::output::{Output, excerpt, fields, money, percent, table, table_if_any, text};
 use super::people::People;
 
-pub async fn ask(client: &Client, args: AskArgs, output: Output) -> Result<()> {
+pub(super) async fn ask(client: &Client, args: AskArgs, output: Output) -> Result<()> {
     let what = if args.classify { "text" } else { "question" };
     let mut body = json!({ "datanet": client.datanet(&args.datanet).await?, what: args.text });
     if let Some(neighbours) = args.neighbours {
@@ -40,7 +40,7 @@ fn passages(passages: &Value) {
     );
 }
 
-pub async fn receipt(client: &Client, command: ReceiptCommand, output: Output) -> Result<()> {
+pub(super) async fn receipt(client: &Client, command: ReceiptCommand, output: Output) -> Result<()> {
     match command {
         ReceiptCommand::List => {
             let value = client.get("/v1/receipts").await?;
@@ -97,7 +97,7 @@ fn print_record(value: &Value, people: &People) {
     fee(receipt);
 }
 
-pub async fn channel(client: &Client, command: ChannelCommand, output: Output) -> Result<()> {
+pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Output) -> Result<()> {
     match command {
         ChannelCommand::Open { account, deposit, node, blocks } => {
             let mut body = json!({ "account": account, "deposit": deposit });
@@ -136,7 +136,7 @@ pub async fn channel(client: &Client, command: ChannelCommand, output: Output) -
     Ok(())
 }
 
-pub async fn settle(client: &Client, output: Output) -> Result<()> {
+pub(super) async fn settle(client: &Client, output: Output) -> Result<()> {
     let value = client.post("/v1/epochs/settle", &json!({})).await?;
     output.show(&value, |value| {
         fields(value, &["epoch", "root", "statement", "tx"]);

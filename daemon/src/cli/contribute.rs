@@ -4,19 +4,20 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use datanet_api::contributions::{ContributeParams, ContributionView, MemberView};
+use datanet_types::ContributionId;
 use datanet_types::record::Format;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::Method;
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
-use super::client::Client;
+use super::client::{Client, told};
 use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
 use super::people::People;
 
-pub async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
+pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
     let extension = args.file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let format = Format::from_extension(extension).with_context(|| {
         format!("{}: the name must end in .jsonl, .csv, .parquet, .md or .txt", args.file.display())
@@ -32,28 +33,21 @@ pub async fn run(client: &Client, args: ContributeArgs, output: Output) -> Resul
             counted.inc(chunk.len() as u64);
         }
     });
-    let mut query: Vec<(&str, String)> = Vec::new();
-    query.extend(args.account.map(|account| ("account", account)));
-    query.extend(args.bond.map(|bond| ("bond", bond.to_string())));
-    let request = client
-        .request(Method::POST, &format!("/v1/datanets/{datanet}/contributions"))
-        .query(&query)
-        .header("content-type", format.media_type())
-        .header("idempotency-key", idempotency_key()?)
-        .body(reqwest::Body::wrap_stream(body));
-    let accepted = client.json(request).await;
+    let params = ContributeParams { account: args.account, bond: args.bond };
+    let (key, body) = (idempotency_key()?, reqwest::Body::wrap_stream(body));
+    let accepted = client.node.contribute(&datanet, &params, format.media_type(), &key, body).await;
     bar.finish_and_clear();
-    let accepted = accepted?;
-    let id = accepted["id"].as_str().context("the node's answer has no id")?.to_owned();
+    let accepted = accepted.map_err(told)?;
     if args.no_wait {
-        output.show(&accepted, |accepted| fields(accepted, &["id", "records", "size", "blob", "record_root", "tx"]));
+        let value = serde_json::to_value(&accepted)?;
+        output.show(&value, |accepted| fields(accepted, &["id", "records", "size", "blob", "record_root", "tx"]));
         return Ok(());
     }
-    let quorum = client.get(&format!("/v1/datanets/{datanet}")).await?["storage_quorum"].clone();
-    let verdict = follow(client, &id, &quorum, output).await?;
-    show(client, &verdict, output).await;
-    if verdict["state"] == "refused" {
-        bail!("the contribution was refused: {}", text(&verdict["reason"]));
+    let quorum = client.node.datanet(&datanet).await.map_err(told)?.record.storage_quorum;
+    let verdict = follow(client, &accepted.id, quorum, output).await?;
+    show(client, &serde_json::to_value(&verdict)?, output).await;
+    if verdict.state == "refused" {
+        bail!("the contribution was refused: {}", text(&verdict.reason.into()));
     }
     Ok(())
 }
@@ -74,43 +68,33 @@ fn upload_bar(size: u64, output: Output) -> ProgressBar {
 }
 
 /// Follows a contribution's events until its verdict.
-async fn follow(client: &Client, id: &str, quorum: &Value, output: Output) -> Result<Value> {
+async fn follow(client: &Client, id: &ContributionId, quorum: u32, output: Output) -> Result<ContributionView> {
     let spinner = if output.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     spinner.enable_steady_tick(Duration::from_millis(120));
-    let response = client.send(client.request(Method::GET, &format!("/v1/contributions/{id}/events"))).await?;
-    let mut stream = response.bytes_stream();
-    let (mut buffer, mut last) = (Vec::new(), Value::Null);
-    while let Some(chunk) = stream.next().await {
-        buffer.extend_from_slice(&chunk.context("the node's events broke off")?);
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            let Some(data) = line.strip_prefix(b"data: ") else { continue };
-            last = serde_json::from_slice(data).context("the node sent a damaged event")?;
-            spinner.set_message(progress(&last, quorum));
-        }
+    let events = client.node.contribution_events(id).await.map_err(told)?;
+    let (mut events, mut last) = (std::pin::pin!(events), None);
+    while let Some(view) = events.next().await {
+        let view = view.context("the node's events broke off")?;
+        spinner.set_message(progress(&view, quorum));
+        last = Some(view);
     }
     spinner.finish_and_clear();
-    if last.is_null() {
-        bail!("the node sent no event; try `datanet contributions {id}`")
-    }
-    Ok(last)
+    last.with_context(|| format!("the node sent no event; try `datanet contributions {id}`"))
 }
 
-fn progress(view: &Value, quorum: &Value) -> String {
-    let members = view["committee"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let count = |what: &str| members.iter().filter(|member| member[what] == true).count();
+fn progress(view: &ContributionView, quorum: u32) -> String {
+    let count = |done: fn(&MemberView) -> bool| view.committee.iter().filter(|member| done(member)).count();
     format!(
-        "{}: {} of {} judges committed, {} revealed; {} of {} nodes keep it",
-        text(&view["state"]),
-        count("committed"),
-        members.len(),
-        count("revealed"),
-        text(&view["attestations"]),
-        text(quorum)
+        "{}: {} of {} judges committed, {} revealed; {} of {quorum} nodes keep it",
+        view.state,
+        count(|member| member.committed),
+        view.committee.len(),
+        count(|member| member.revealed),
+        view.attestations,
     )
 }
 
-pub async fn list(client: &Client, args: ContributionsArgs, output: Output) -> Result<()> {
+pub(super) async fn list(client: &Client, args: ContributionsArgs, output: Output) -> Result<()> {
     // A datanet's name or id, or a contribution's: what begins no contribution's id is the node's to find.
     if let Ok(id) = client.contribution(&args.id).await
         && id.parse::<datanet_types::ContributionId>().is_ok()
@@ -141,7 +125,7 @@ pub async fn list(client: &Client, args: ContributionsArgs, output: Output) -> R
     Ok(())
 }
 
-pub async fn one(client: &Client, command: ContributionCommand, output: Output) -> Result<()> {
+pub(super) async fn one(client: &Client, command: ContributionCommand, output: Output) -> Result<()> {
     match command {
         ContributionCommand::Show { id } => {
             let id = client.contribution(&id).await?;

@@ -10,7 +10,7 @@ use super::{setup, start};
 use crate::init;
 use crate::node::{self, NodeOptions};
 
-pub async fn run(home: Option<Home>, args: DevArgs, output: Output) -> Result<()> {
+pub(super) async fn run(home: Option<Home>, args: DevArgs, output: Output) -> Result<()> {
     // Without a home it is for a look only, and leaves nothing behind.
     let temporary =
         if home.is_none() { Some(tempfile::tempdir().context("cannot make a folder for the node")?) } else { None };

@@ -12,7 +12,7 @@ use super::people::People;
 const PPB: f64 = 1e9;
 
 /// An answer's receipt, what explains it, and who is behind it.
-pub struct Explained {
+pub(super) struct Explained {
     /// As the node tells it, the same as for programs.
     pub attribution: Value,
     record: Value,
@@ -21,7 +21,7 @@ pub struct Explained {
 
 impl Explained {
     /// Asks for everything that is known of the answer with this receipt.
-    pub async fn of(client: &Client, receipt: &str) -> Result<Self> {
+    pub(super) async fn of(client: &Client, receipt: &str) -> Result<Self> {
         let attribution = client.get(&format!("/v1/attributions/{receipt}")).await?;
         let record = client.get(&format!("/v1/receipts/{receipt}")).await?;
         let mut people = People::here(client).await;
@@ -35,7 +35,7 @@ impl Explained {
     }
 
     /// Prints it all.
-    pub fn print(&self) {
+    pub(super) fn print(&self) {
         let said = &self.attribution;
         say!("asked     {}\nanswered  {}", excerpt(&said["input"], 200), excerpt(&said["answer"], 200));
         self.print_parts();
@@ -43,7 +43,7 @@ impl Explained {
     }
 
     /// Prints who and what moved the answer, and how far that is to be trusted.
-    pub fn print_parts(&self) {
+    pub(super) fn print_parts(&self) {
         let said = &self.attribution;
         say!("method    {}: {}", text(&said["method"]), text(&said["proves"]));
         if said["gate"].is_object() {
@@ -105,7 +105,7 @@ impl Explained {
 }
 
 /// A record as it is called everywhere.
-pub fn record(value: &Value) -> String {
+pub(super) fn record(value: &Value) -> String {
     format!("{} #{}", short(&value["contribution"]), text(&value["record"]))
 }
 
@@ -123,7 +123,7 @@ fn quotes(heading: &str, quotes: &Value, value: &dyn Fn(&Value) -> String) {
 
 /// Prints where an answer's fee goes. A part that nobody is there to earn is the treasury's: without a credit there is
 /// no contributor, and no judge of what was credited.
-pub fn fee(receipt: &Value) {
+pub(super) fn fee(receipt: &Value) {
     if receipt["fee"] == 0 {
         say!("fee free");
         return;

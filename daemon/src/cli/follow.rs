@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use futures::StreamExt;
-use reqwest::Method;
-use serde_json::Value;
+use datanet_api::fine_tuning::{FineTuningEvent, FineTuningJob, JobState, JobUpdate, PageParams};
+use datanet_api::{ClientError, ClientResult};
+use futures::{Stream, StreamExt};
 
-use super::client::Client;
+use super::client::{Client, told};
 use super::output::{Output, text};
 use super::progress::{EVERY, Progress};
 
@@ -15,15 +15,8 @@ use super::progress::{EVERY, Progress};
 const RETRIES: usize = 30;
 
 /// Follows a job until it is over: the job as it is then. `None` if Ctrl-C left it to the node.
-pub async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<Value>> {
-    let mut follower = Follower {
-        client,
-        id,
-        progress: Progress::new(output),
-        last: Value::Null,
-        after: String::new(),
-        counted: None,
-    };
+pub(super) async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<FineTuningJob>> {
+    let mut follower = Follower { client, id, progress: Progress::new(output), last: None, after: None, counted: None };
     tokio::select! {
         job = follower.run() => job.map(Some),
         _ = tokio::signal::ctrl_c() => {
@@ -33,86 +26,78 @@ pub async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<V
     }
 }
 
-fn is_over(job: &Value) -> bool {
-    matches!(job["status"].as_str(), Some("succeeded" | "failed" | "cancelled"))
-}
-
 struct Follower<'a> {
     client: &'a Client,
     id: &'a str,
     progress: Progress,
     /// The job as it was seen last.
-    last: Value,
+    last: Option<FineTuningJob>,
     /// The last event's id.
-    after: String,
+    after: Option<String>,
     /// When the jobs before this one were counted last.
     counted: Option<Instant>,
 }
 
 impl Follower<'_> {
-    async fn run(&mut self) -> Result<Value> {
-        let path = format!("/v1/fine_tuning/jobs/{}/events", self.id);
+    async fn run(&mut self) -> Result<FineTuningJob> {
         // A stream that breaks off, because the node is started again, is taken up where it was.
         for attempt in 0..=RETRIES {
-            let mut query = vec![("stream", "true".to_owned())];
-            query.extend((!self.after.is_empty()).then(|| ("after", self.after.clone())));
-            match self.client.send(self.client.request(Method::GET, &path).query(&query)).await {
-                Ok(response) => self.read(response).await?,
-                Err(error) if attempt == RETRIES || self.last.is_null() => return Err(error),
+            match self.client.node.job_updates(self.id, self.after.as_deref()).await {
+                Ok(updates) => self.read(updates).await?,
+                Err(error) if attempt == RETRIES || self.last.is_none() => return Err(told(error)),
                 Err(_) => {}
             }
-            if is_over(&self.last) {
+            if let Some(job) = self.last.take_if(|job| job.status.is_over()) {
                 self.progress.end();
-                return Ok(self.last.take());
+                return Ok(job);
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         bail!("the node's events broke off; `datanet jobs follow {}` takes them up", self.id)
     }
 
-    async fn read(&mut self, response: reqwest::Response) -> Result<()> {
-        let (mut stream, mut buffer) = (response.bytes_stream(), Vec::new());
+    async fn read(&mut self, updates: impl Stream<Item = ClientResult<JobUpdate>>) -> Result<()> {
+        let mut updates = std::pin::pin!(updates);
         loop {
-            let Ok(chunk) = tokio::time::timeout(EVERY, stream.next()).await else {
+            let Ok(update) = tokio::time::timeout(EVERY, updates.next()).await else {
                 self.progress.still();
                 continue;
             };
-            let Some(Ok(chunk)) = chunk else { return Ok(()) };
-            buffer.extend_from_slice(&chunk);
-            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = buffer.drain(..=end).collect();
-                let Some(data) = line.strip_prefix(b"data: ") else { continue };
-                self.take(serde_json::from_slice(data).context("the node sent a damaged event")?).await?;
+            match update {
+                Some(Ok(JobUpdate::Job(job))) => self.stands(*job).await?,
+                Some(Ok(JobUpdate::Event(event))) => self.happened(event),
+                Some(Err(error @ ClientError::Answer { .. })) => return Err(error).context("a damaged event"),
+                Some(Err(_)) | None => return Ok(()),
             }
         }
     }
 
-    async fn take(&mut self, value: Value) -> Result<()> {
-        if value["object"] != "fine_tuning.job" {
-            self.after = text(&value["id"]);
-            // Steps and retrainings are what the bar shows.
-            if !matches!(value["data"]["kind"].as_str(), Some("step" | "attribution")) {
-                self.progress.tell(&text(&value["message"]));
-            }
-            return Ok(());
+    fn happened(&mut self, event: FineTuningEvent) {
+        // Steps and retrainings are what the bar shows.
+        if !matches!(event.data["kind"].as_str(), Some("step" | "attribution")) {
+            self.progress.tell(&text(&event.message.into()));
         }
+        self.after = Some(event.id);
+    }
+
+    async fn stands(&mut self, job: FineTuningJob) -> Result<()> {
         let counted = self.counted.is_some_and(|moment| moment.elapsed() < EVERY);
-        if value["status"] == "queued" && !counted {
-            self.progress.before = Some(self.before(&value).await?);
+        if job.status == JobState::Queued && !counted {
+            self.progress.before = Some(self.before(&job).await?);
             self.counted = Some(Instant::now());
         }
-        if !is_over(&value) {
-            self.progress.show(&value);
+        if !job.status.is_over() {
+            self.progress.show(job.status, &job.progress);
         }
-        self.last = value;
+        self.last = Some(job);
         Ok(())
     }
 
     /// How many jobs the node does first.
-    async fn before(&self, job: &Value) -> Result<usize> {
-        let jobs = self.client.get_with("/v1/fine_tuning/jobs", &[("limit", "1000".to_owned())]).await?;
-        let newest_first = jobs["data"].as_array().into_iter().flatten();
-        let older = newest_first.skip_while(|other| other["id"] != job["id"]).skip(1);
-        Ok(older.filter(|other| matches!(other["status"].as_str(), Some("queued" | "running"))).count())
+    async fn before(&self, job: &FineTuningJob) -> Result<usize> {
+        let all = PageParams { limit: Some(1_000), ..PageParams::default() };
+        let newest_first = self.client.node.jobs(&all).await.map_err(told)?.data.into_iter();
+        let older = newest_first.skip_while(|other| other.id != job.id).skip(1);
+        Ok(older.filter(|other| !other.status.is_over()).count())
     }
 }

@@ -22,7 +22,7 @@ struct Known {
 
 impl Client {
     /// The id of a model, from the beginning of one. A name is left to the node.
-    pub async fn model(&self, typed: &str) -> Result<String> {
+    pub(super) async fn model(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {
             return Ok(typed.to_owned());
         }
@@ -37,7 +37,7 @@ impl Client {
     }
 
     /// The id of a job, from the beginning of one or from the name of the only job that has it.
-    pub async fn job(&self, typed: &str) -> Result<String> {
+    pub(super) async fn job(&self, typed: &str) -> Result<String> {
         let jobs = self.get_with("/v1/fine_tuning/jobs", &[("limit", "1000".to_owned())]).await?;
         let known: Vec<Known> =
             entries(&jobs["data"]).map(|job| Known { id: text(&job["id"]), names: vec![text(&job["name"])] }).collect();
@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// The id of a contribution, from the beginning of one.
-    pub async fn contribution(&self, typed: &str) -> Result<String> {
+    pub(super) async fn contribution(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {
             return Ok(typed.to_owned());
         }
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// The id of a receipt, from the beginning of one that this node has issued lately.
-    pub async fn receipt(&self, typed: &str) -> Result<String> {
+    pub(super) async fn receipt(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {
             return Ok(typed.to_owned());
         }
@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// The id of a datanet, from the beginning of one. A name is left to the node.
-    pub async fn datanet(&self, typed: &str) -> Result<String> {
+    pub(super) async fn datanet(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {
             return Ok(typed.to_owned());
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::output::text;
 
 /// One, in the parts per million of a release's manifest.
-pub const PPM: f64 = 1e6;
+pub(super) const PPM: f64 = 1e6;
 
 /// Numbers that are counts, or that nothing is to be read from.
 const WHOLE: [&str; 2] = ["held_out", "records"];
@@ -20,17 +20,17 @@ const COMPARED: [(&str, &str, bool); 4] = [
 ];
 
 /// Names and values, in the order in which they are shown.
-pub struct Measures(Vec<(String, f64)>);
+pub(super) struct Measures(Vec<(String, f64)>);
 
 impl Measures {
     /// A job's: one object, with the number of seconds and the gate among them.
-    pub fn of_job(evaluation: &Value) -> Self {
+    pub(super) fn of_job(evaluation: &Value) -> Self {
         let entries = evaluation.as_object().into_iter().flatten();
         Self(entries.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect())
     }
 
     /// A manifest's or a ledger record's: a list, in parts per million.
-    pub fn of_manifest(evaluation: &Value) -> Self {
+    pub(super) fn of_manifest(evaluation: &Value) -> Self {
         let entries = evaluation.as_array().into_iter().flatten();
         Self(
             entries.map(|metric| (text(&metric["name"]), metric["value"].as_f64().unwrap_or_default() / PPM)).collect(),
@@ -38,12 +38,12 @@ impl Measures {
     }
 
     /// A few of them on one line.
-    pub fn brief(&self) -> String {
+    pub(super) fn brief(&self) -> String {
         self.0.iter().take(3).map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join(", ")
     }
 
     /// Prints all, with what their names mean where those don't say it.
-    pub fn print(&self) {
+    pub(super) fn print(&self) {
         for (name, value) in &self.0 {
             let number = match name.as_str() {
                 whole if WHOLE.contains(&whole) => format!("{value:.0}"),
@@ -84,7 +84,7 @@ fn meaning(name: &str) -> Option<&'static str> {
 }
 
 /// The gate of a release in one sentence; `one` is what its numbers count as one.
-pub fn gate(gate: &Value, one: f64) -> String {
+pub(super) fn gate(gate: &Value, one: f64) -> String {
     let (subsets, left_out) = (count(gate, "subsets"), count(gate, "contributors"));
     if subsets == 0 && left_out == 0 {
         return "not audited by retraining".to_owned();

@@ -19,7 +19,7 @@ use super::people::People;
 const MAX_TOKENS: u32 = 128;
 
 /// `model …`.
-pub async fn run(client: &Client, command: ModelCommand, output: Output) -> Result<()> {
+pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) -> Result<()> {
     match command {
         ModelCommand::List { deployed } => {
             let query = deployed.then(|| ("deployed", "true".to_owned()));
@@ -84,7 +84,7 @@ fn deployed_as(model: &Value) -> String {
 }
 
 /// `classify`.
-pub async fn classify(client: &Client, args: ClassifyArgs, output: Output) -> Result<()> {
+pub(super) async fn classify(client: &Client, args: ClassifyArgs, output: Output) -> Result<()> {
     let mut body = json!({
         "model": client.model(&args.model).await?, "input": args.texts,
         "explain": args.explain, "counterfactual": args.counterfactual,
@@ -133,7 +133,7 @@ fn is_too_long(error: &anyhow::Error) -> bool {
 }
 
 /// `complete` and `chat`: the text as it comes.
-pub async fn complete(client: &Client, args: CompleteArgs, chat: bool, output: Output) -> Result<()> {
+pub(super) async fn complete(client: &Client, args: CompleteArgs, chat: bool, output: Output) -> Result<()> {
     let (path, what, prompt) = match chat {
         true => ("/v1/chat/completions", "messages", json!([{ "role": "user", "content": args.prompt }])),
         false => ("/v1/completions", "prompt", args.prompt.into()),
@@ -191,7 +191,7 @@ async fn print_stream(response: reqwest::Response) -> Result<Value> {
 }
 
 /// `attribute`.
-pub async fn attribute(client: &Client, receipt: &str, output: Output) -> Result<()> {
+pub(super) async fn attribute(client: &Client, receipt: &str, output: Output) -> Result<()> {
     let receipt = client.receipt(receipt).await?;
     let explained = Explained::of(client, &receipt).await?;
     output.show(&explained.attribution, |_| explained.print());

@@ -14,7 +14,7 @@ use serde_json::Value;
 const LONGEST_WORD: usize = 64;
 
 /// Prints a line; see `say!`.
-pub fn line(text: std::fmt::Arguments<'_>) {
+pub(super) fn line(text: std::fmt::Arguments<'_>) {
     if let Err(error) = writeln!(std::io::stdout(), "{text}") {
         let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
         std::process::exit(i32::from(!quiet));
@@ -23,14 +23,14 @@ pub fn line(text: std::fmt::Arguments<'_>) {
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(super) struct Output {
     /// JSON instead of tables.
     pub json: bool,
 }
 
 impl Output {
     /// Prints `value` as JSON, or what `people` makes of it.
-    pub fn show(self, value: &Value, people: impl FnOnce(&Value)) {
+    pub(super) fn show(self, value: &Value, people: impl FnOnce(&Value)) {
         if self.json {
             say!("{value}");
         } else {
@@ -39,7 +39,7 @@ impl Output {
     }
 
     /// Prints an error to standard error.
-    pub fn fail(self, error: &anyhow::Error) -> ExitCode {
+    pub(super) fn fail(self, error: &anyhow::Error) -> ExitCode {
         if self.json {
             eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
         } else {
@@ -50,16 +50,16 @@ impl Output {
 }
 
 /// A column: its heading, and what it shows of a row.
-pub type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> String);
+pub(super) type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> String);
 
 /// Prints a table of the entries of `rows`: for each column its heading and how to get its text. A column that has
 /// nothing to say of any row is left out, and no word is broken: an id that stands on two lines can't be copied.
-pub fn table(rows: &Value, columns: &[Column<'_>]) {
+pub(super) fn table(rows: &Value, columns: &[Column<'_>]) {
     say!("{}", table_of(rows, columns));
 }
 
 /// The same; nothing at all where there are no rows.
-pub fn table_if_any(rows: &Value, columns: &[Column<'_>]) {
+pub(super) fn table_if_any(rows: &Value, columns: &[Column<'_>]) {
     if rows.as_array().is_some_and(|rows| !rows.is_empty()) {
         table(rows, columns);
     }
@@ -88,12 +88,12 @@ fn table_of(rows: &Value, columns: &[Column<'_>]) -> Table {
 }
 
 /// Prints the fields of an object, one a line, those that matter first.
-pub fn fields(value: &Value, names: &[&str]) {
+pub(super) fn fields(value: &Value, names: &[&str]) {
     lines(&names.iter().map(|name| (*name, text(&value[*name]))).collect::<Vec<_>>());
 }
 
 /// Prints what is known of something, one a line: what it is called, and what it is.
-pub fn lines(parts: &[(&str, String)]) {
+pub(super) fn lines(parts: &[(&str, String)]) {
     let width = parts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, said) in parts {
         say!("{name:width$}  {said}");
@@ -101,7 +101,7 @@ pub fn lines(parts: &[(&str, String)]) {
 }
 
 /// A value as people write it.
-pub fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
@@ -117,29 +117,29 @@ fn harmless(c: char) -> char {
 }
 
 /// Base units as money.
-pub fn money(value: &Value) -> String {
+pub(super) fn money(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), amount::display)
 }
 
 /// Parts per million as a percentage.
-pub fn percent(value: &Value) -> String {
+pub(super) fn percent(value: &Value) -> String {
     format!("{:.1} %", value.as_f64().unwrap_or_default() / 10_000.0)
 }
 
 /// How long ago a moment in seconds since 1970 was.
-pub fn ago(value: &Value) -> String {
+pub(super) fn ago(value: &Value) -> String {
     let Some(moment) = value.as_u64() else { return "-".to_owned() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{} ago", HumanDuration(now.saturating_sub(Duration::from_secs(moment))))
 }
 
 /// The first eight characters of an id: enough to tell them apart, and every command takes them for the whole.
-pub fn short(value: &Value) -> String {
+pub(super) fn short(value: &Value) -> String {
     text(value).chars().take(8).collect()
 }
 
 /// One line of at most `limit` characters.
-pub fn excerpt(value: &Value, limit: usize) -> String {
+pub(super) fn excerpt(value: &Value, limit: usize) -> String {
     let line = text(value).split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= limit {
         return line;

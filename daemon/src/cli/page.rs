@@ -11,7 +11,7 @@ use super::output::{lines, short, table_if_any, text};
 use super::people::People;
 
 /// Prints a model as `GET /v1/models/{id}` tells it, with the names of whoever and whatever is behind it.
-pub async fn print(client: &Client, model: &Value) -> Result<()> {
+pub(super) async fn print(client: &Client, model: &Value) -> Result<()> {
     let manifest = &model["manifest"];
     let mut people = People::here(client).await;
     people.behind(manifest);

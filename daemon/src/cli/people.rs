@@ -12,7 +12,7 @@ const SHORT: usize = 12;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct People {
+pub(super) struct People {
     /// Addresses whose keys are on this node, and what they are called.
     names: BTreeMap<String, String>,
     /// Contributions, and the addresses of those who gave them.
@@ -21,7 +21,7 @@ pub struct People {
 
 impl People {
     /// Those whose keys are on the node.
-    pub async fn here(client: &Client) -> Self {
+    pub(super) async fn here(client: &Client) -> Self {
         // Names are a courtesy: an answer is shown without them too.
         let keys = client.get("/v1/keys").await.unwrap_or_default();
         let keys = keys["keys"].as_array().into_iter().flatten();
@@ -30,7 +30,7 @@ impl People {
     }
 
     /// Learns from a release's manifest who gave what it was trained on.
-    pub fn behind(&mut self, manifest: &Value) {
+    pub(super) fn behind(&mut self, manifest: &Value) {
         for source in manifest["sources"].as_array().into_iter().flatten() {
             for part in source["contributions"].as_array().into_iter().flatten() {
                 self.givers.insert(text(&part["contribution"]), text(&source["contributor"]));
@@ -39,13 +39,13 @@ impl People {
     }
 
     /// The address, behind the name it has here.
-    pub fn full(&self, address: &Value) -> String {
+    pub(super) fn full(&self, address: &Value) -> String {
         let address = text(address);
         self.names.get(&address).map_or_else(|| address.clone(), |name| format!("{name} {address}"))
     }
 
     /// The name it has here, or enough of the address to tell it from others.
-    pub fn short(&self, address: &Value) -> String {
+    pub(super) fn short(&self, address: &Value) -> String {
         let address = text(address);
         let shortened = || match address.chars().count() > SHORT {
             true => address.chars().take(SHORT).chain(['…']).collect(),
@@ -55,7 +55,7 @@ impl People {
     }
 
     /// Who gave a contribution: as it is said beside it, or as the manifest says.
-    pub fn giver(&self, part: &Value) -> String {
+    pub(super) fn giver(&self, part: &Value) -> String {
         match part["contributor"].is_null() {
             false => self.full(&part["contributor"]),
             true => self

@@ -1,7 +1,7 @@
 //! A problem that the node reports, in the words of the command line: the node speaks to programs, of routes and
 //! fields, and here sits somebody who types commands and options.
 
-use crate::http::Problem;
+use datanet_api::Problem;
 
 /// What the node says, and what the same is called here.
 const WORDS: [(&str, &str); 8] = [
@@ -16,7 +16,7 @@ const WORDS: [(&str, &str); 8] = [
 ];
 
 /// What a problem says to whoever typed a command.
-pub fn in_words(problem: &Problem) -> String {
+pub(super) fn in_words(problem: &Problem) -> String {
     let detail = WORDS.iter().fold(problem.detail.clone(), |detail, (node, here)| detail.replace(node, here));
     match problem.code.as_str() {
         "no-channel" | "payment-required" => {

@@ -4,16 +4,16 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use datanet_api::fine_tuning::{self, JobState};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
 
-use super::output::{Output, text};
+use super::output::Output;
 
 /// How often a line is printed where there is no terminal.
-pub const EVERY: Duration = Duration::from_secs(10);
+pub(super) const EVERY: Duration = Duration::from_secs(10);
 
 /// See the module.
-pub struct Progress {
+pub(super) struct Progress {
     shown: Shown,
     phase: Phase,
     /// What was shown last.
@@ -39,12 +39,12 @@ enum Phase {
 }
 
 impl Phase {
-    fn of(job: &Value) -> Self {
-        if job["status"] == "queued" {
+    fn of(status: JobState, at: &fine_tuning::Progress) -> Self {
+        if status == JobState::Queued {
             return Self::Waiting;
         }
-        let counted = job["progress"]["steps"].as_u64() > Some(0);
-        match text(&job["progress"]["phase"]).as_str() {
+        let counted = at.steps > 0;
+        match at.phase.as_str() {
             "training" => Self::Named("training".to_owned(), counted),
             "attribution" => Self::Named("audit by retraining".to_owned(), counted),
             // What is left of an earlier phase's steps says nothing of these.
@@ -57,7 +57,7 @@ impl Phase {
 
 impl Progress {
     /// Nothing for programs.
-    pub fn new(output: Output) -> Self {
+    pub(super) fn new(output: Output) -> Self {
         let shown = match (output.json, std::io::stderr().is_terminal()) {
             (true, _) => Shown::Nothing,
             (false, true) => Shown::Bar(ProgressBar::hidden()),
@@ -66,12 +66,12 @@ impl Progress {
         Self { shown, phase: Phase::Unknown, said: String::new(), told: Instant::now(), before: None }
     }
 
-    /// Shows how far the job is.
-    pub fn show(&mut self, job: &Value) {
-        let phase = Phase::of(job);
+    /// Shows how far a job is.
+    pub(super) fn show(&mut self, status: JobState, at: &fine_tuning::Progress) {
+        let phase = Phase::of(status, at);
         let changed = phase != self.phase;
         self.phase = phase;
-        self.said = self.words(job);
+        self.said = self.words(at);
         match &mut self.shown {
             Shown::Nothing => {}
             Shown::Lines if changed || self.told.elapsed() >= EVERY => self.line(),
@@ -81,22 +81,22 @@ impl Progress {
                     bar.finish_and_clear();
                     *bar = new_bar(&self.phase);
                 }
-                bar.set_length(job["progress"]["steps"].as_u64().unwrap_or_default());
-                bar.set_position(job["progress"]["step"].as_u64().unwrap_or_default());
+                bar.set_length(at.steps);
+                bar.set_position(at.step);
                 bar.set_message(self.said.clone());
             }
         }
     }
 
     /// Shows that the job still goes on, if nothing was said for long.
-    pub fn still(&mut self) {
+    pub(super) fn still(&mut self) {
         if matches!(self.shown, Shown::Lines) && self.told.elapsed() >= EVERY {
             self.line();
         }
     }
 
     /// Says something that stays.
-    pub fn tell(&self, message: &str) {
+    pub(super) fn tell(&self, message: &str) {
         match &self.shown {
             Shown::Nothing => {}
             Shown::Lines => eprintln!("{message}"),
@@ -106,7 +106,7 @@ impl Progress {
     }
 
     /// Leaves the screen as it was.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
@@ -118,8 +118,7 @@ impl Progress {
     }
 
     /// Phase, steps and what else is true of this phase; a bar shows the steps itself.
-    fn words(&self, job: &Value) -> String {
-        let progress = &job["progress"];
+    fn words(&self, at: &fine_tuning::Progress) -> String {
         let (name, counted) = match &self.phase {
             Phase::Unknown => return String::new(),
             Phase::Waiting => return waiting(self.before),
@@ -127,17 +126,17 @@ impl Progress {
         };
         let mut parts = Vec::new();
         if !matches!(self.shown, Shown::Bar(_)) {
-            let steps = format!(" {}/{}", text(&progress["step"]), text(&progress["steps"]));
+            let steps = format!(" {}/{}", at.step, at.steps);
             parts.push(format!("{name}{}", if counted { steps.as_str() } else { "" }));
         } else if !counted {
             parts.push(name.clone());
         }
         // The loss and the time are those of training's last step.
         if name == "training" {
-            parts.extend(progress["loss"].as_f64().map(|loss| format!("loss {loss:.4}")));
-            let left = progress["seconds_left"].as_f64().filter(|_| progress["step"] != progress["steps"]);
+            parts.extend(at.loss.map(|loss| format!("loss {loss:.4}")));
+            let left = at.seconds_left.filter(|_| at.step != at.steps);
             parts.extend(left.map(|left| format!("{left:.0} s left")));
-            parts.extend(progress["memory_bytes"].as_u64().map(|bytes| format!("{} MiB", bytes >> 20)));
+            parts.extend(at.memory_bytes.map(|bytes| format!("{} MiB", bytes >> 20)));
         }
         parts.join("   ")
     }
@@ -168,26 +167,24 @@ fn new_bar(phase: &Phase) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn words(job: &Value) -> String {
+    fn words(status: JobState, at: &fine_tuning::Progress) -> String {
         let mut progress = Progress { shown: Shown::Nothing, before: Some(1), ..Progress::new(Output { json: true }) };
-        progress.show(job);
+        progress.show(status, at);
         progress.said
     }
 
     #[test]
     fn each_phase_shows_what_is_true_of_it() {
-        let job = |status: &str, phase: &str, step: u64, steps: u64| {
-            let progress = json!({ "phase": phase, "step": step, "steps": steps, "loss": 1.0, "seconds_left": 2.0 });
-            words(&json!({ "status": status, "progress": progress }))
+        let job = |status: JobState, phase: &str, step: u64, steps: u64| {
+            let (phase, loss, seconds_left) = (phase.to_owned(), Some(1.0), Some(2.0));
+            words(status, &fine_tuning::Progress { phase, step, steps, loss, seconds_left, memory_bytes: None })
         };
-        assert_eq!(job("queued", "", 0, 0), "waiting, 1 job before yours");
-        assert_eq!(job("running", "data", 0, 0), "reading the data");
-        assert_eq!(job("running", "training", 3, 9), "training 3/9   loss 1.0000   2 s left");
-        assert_eq!(job("running", "attribution", 1, 5), "audit by retraining 1/5");
-        assert_eq!(job("running", "release", 5, 5), "releasing");
+        assert_eq!(job(JobState::Queued, "", 0, 0), "waiting, 1 job before yours");
+        assert_eq!(job(JobState::Running, "data", 0, 0), "reading the data");
+        assert_eq!(job(JobState::Running, "training", 3, 9), "training 3/9   loss 1.0000   2 s left");
+        assert_eq!(job(JobState::Running, "attribution", 1, 5), "audit by retraining 1/5");
+        assert_eq!(job(JobState::Running, "release", 5, 5), "releasing");
     }
 }

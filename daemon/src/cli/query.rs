@@ -17,7 +17,7 @@ const COMMITTEE_SIZE: u32 = 3;
 /// Storage attestations that make a contribution final, where there are so many nodes.
 const STORAGE_QUORUM: u32 = 2;
 
-pub async fn status(client: &Client, output: Output) -> Result<()> {
+pub(super) async fn status(client: &Client, output: Output) -> Result<()> {
     let mut value = client.get("/v1/status").await?;
     value["join"] = join_value(client.join());
     if output.json {
@@ -71,7 +71,7 @@ async fn names_that_lead(client: &Client) -> Result<BTreeMap<String, String>> {
     Ok(named.map(|model| (text(&model["model_id"]), joined(&model["names"]))).collect())
 }
 
-pub async fn peers(client: &Client, output: Output) -> Result<()> {
+pub(super) async fn peers(client: &Client, output: Output) -> Result<()> {
     let value = client.get("/v1/peers").await?;
     output.show(&value, |value| {
         table(
@@ -87,7 +87,7 @@ pub async fn peers(client: &Client, output: Output) -> Result<()> {
     Ok(())
 }
 
-pub async fn tx(client: &Client, hash: &str, output: Output) -> Result<()> {
+pub(super) async fn tx(client: &Client, hash: &str, output: Output) -> Result<()> {
     let value = client.get(&format!("/v1/tx/{hash}")).await?;
     output.show(&value, |tx| {
         fields(tx, &["hash", "height", "code", "log"]);
@@ -98,7 +98,7 @@ pub async fn tx(client: &Client, hash: &str, output: Output) -> Result<()> {
     Ok(())
 }
 
-pub async fn datanet(client: &Client, command: DatanetCommand, output: Output) -> Result<()> {
+pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Output) -> Result<()> {
     match command {
         DatanetCommand::List => {
             let value = client.get("/v1/datanets").await?;
@@ -211,7 +211,7 @@ fn new_datanet(args: CreateDatanetArgs, quorums: &Quorums) -> Result<Value> {
     }))
 }
 
-pub async fn search(client: &Client, args: SearchArgs, output: Output) -> Result<()> {
+pub(super) async fn search(client: &Client, args: SearchArgs, output: Output) -> Result<()> {
     let mut query = vec![("q", args.query), ("mode", args.mode), ("limit", args.limit.to_string())];
     if let Some(datanet) = args.datanet {
         query.push(("datanet", client.datanet(&datanet).await?));
@@ -231,7 +231,7 @@ pub async fn search(client: &Client, args: SearchArgs, output: Output) -> Result
     Ok(())
 }
 
-pub async fn embed(client: &Client, texts: Vec<String>, model: Option<String>, output: Output) -> Result<()> {
+pub(super) async fn embed(client: &Client, texts: Vec<String>, model: Option<String>, output: Output) -> Result<()> {
     let mut body = json!({ "input": texts });
     if let Some(model) = model {
         body["model"] = client.model(&model).await?.into();

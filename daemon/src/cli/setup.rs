@@ -1,13 +1,13 @@
 //! `datanet setup`, and what `start` and `dev` need of it.
 
 use anyhow::Result;
+use datanet_setup::{self as setup, Part, SetupOptions};
 
 use super::args::SetupArgs;
 use super::output::{Output, fields};
 use crate::node::Tools;
-use crate::setup::{self, Part, SetupOptions};
 
-pub async fn run(args: SetupArgs, output: Output) -> Result<()> {
+pub(super) async fn run(args: SetupArgs, output: Output) -> Result<()> {
     let options = SetupOptions { verify: args.verify, ..SetupOptions::from_env()? };
     let toolbox = setup::ensure(&options, setup::progress_for(output.json)).await?;
     let value = serde_json::to_value(&toolbox)?;
@@ -16,7 +16,7 @@ pub async fn run(args: SetupArgs, output: Output) -> Result<()> {
 }
 
 /// Brings what a node needs. A missing model is no reason not to start; a missing CometBFT is, where it is needed.
-pub async fn tools(consensus: bool, output: Output) -> Result<Tools> {
+pub(super) async fn tools(consensus: bool, output: Output) -> Result<Tools> {
     let options = SetupOptions::from_env()?;
     let part = async |part: Part| {
         setup::ensure_part(part, &options, setup::progress_for(output.json)).await.map_err(|error| error.to_string())

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use datanet_api::Join;
 use datanet_config::{Engine, Home, LogFormat, NodeConfig, Overrides};
 use datanet_ledger::component::Params;
 use serde_json::{Value, json};
@@ -14,9 +15,9 @@ use super::client::read_text;
 use super::output::{Output, fields, text};
 use super::{public, setup};
 use crate::init::{self, NetworkGenesis};
-use crate::node::{self, Join, NodeHandle, NodeOptions};
+use crate::node::{self, NodeHandle, NodeOptions};
 
-pub fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
+pub(super) fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
     let public = match &args.public {
         Some(host) => {
             let file = home.config();
@@ -54,7 +55,7 @@ pub fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
     Ok(())
 }
 
-pub async fn start(home: Home, args: StartArgs, output: Output) -> Result<()> {
+pub(super) async fn start(home: Home, args: StartArgs, output: Output) -> Result<()> {
     let file = home.config();
     anyhow::ensure!(file.exists(), "{} has no config.toml; run `datanet init` first", home.root().display());
     let config = datanet_config::load(Some(&file), std::env::vars(), &overrides(&args.set)?)?;
@@ -66,7 +67,7 @@ pub async fn start(home: Home, args: StartArgs, output: Output) -> Result<()> {
 }
 
 /// What a person needs to know of a node that has started.
-pub fn banner(node: &NodeHandle, output: Output) {
+pub(super) fn banner(node: &NodeHandle, output: Output) {
     let (services, home) = (node.services(), node.home());
     let account = services.identity.account().map(|account| account.to_string()).unwrap_or_default();
     let value = json!({
@@ -109,7 +110,7 @@ pub fn say_join(value: &Value) {
 }
 
 /// Waits for Ctrl-C, SIGTERM or the node's own end, and stops it in order.
-pub async fn until_stopped(node: NodeHandle) -> Result<()> {
+pub(super) async fn until_stopped(node: NodeHandle) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     tokio::select! {
@@ -126,7 +127,7 @@ pub async fn until_stopped(node: NodeHandle) -> Result<()> {
 }
 
 /// Configuration flags.
-pub fn overrides(set: &[String]) -> Result<Overrides> {
+pub(super) fn overrides(set: &[String]) -> Result<Overrides> {
     overrides_over(Overrides::new(), set)
 }
 
@@ -136,7 +137,7 @@ fn overrides_over(base: Overrides, set: &[String]) -> Result<Overrides> {
 }
 
 /// Logs to standard error; whoever starts the node decides where that goes.
-pub fn log_to_stderr(config: &NodeConfig) -> Result<()> {
+pub(super) fn log_to_stderr(config: &NodeConfig) -> Result<()> {
     let filter = EnvFilter::try_new(&config.log.filter).context("log.filter is no filter")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let set = match config.log.format {
@@ -147,6 +148,6 @@ pub fn log_to_stderr(config: &NodeConfig) -> Result<()> {
 }
 
 /// Seconds since 1970, for a genesis.
-pub fn now() -> Result<u64> {
+pub(super) fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?.as_secs())
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use datanet_api::fine_tuning::{JobFailure, JobState};
 use datanet_training::job::Job;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use super::measures::{Measures, gate};
 use super::output::{Output, ago, excerpt, fields, lines, short, table, table_if_any, text};
 
 /// Gives the node a job and follows it.
-pub async fn run(client: &Client, args: TrainArgs, output: Output) -> Result<()> {
+pub(super) async fn run(client: &Client, args: TrainArgs, output: Output) -> Result<()> {
     if let Some(TrainCommand::Verify { what, stretches }) = args.command {
         return verify(client, &what, stretches, output).await;
     }
@@ -77,22 +78,28 @@ async fn verify(client: &Client, what: &str, stretches: Option<usize>, output: O
     let job = client.post(&format!("/v1/models/{model}/verify"), &json!({ "stretches": stretches })).await?;
     let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
     let Some(job) = watch(client, &id, output).await? else { return Ok(()) };
-    output.show(&job, |job| print_verdict(&job["verdict"]));
-    match (job["status"].as_str(), job["verdict"]["passed"].as_bool()) {
-        (Some("succeeded"), Some(true)) => Ok(()),
-        (Some("succeeded"), _) => bail!("the run is NOT as claimed"),
-        _ => bail!("the run could not be repeated: {}", text(&job["error"]["message"])),
+    output.show(&serde_json::to_value(&job)?, |job| print_verdict(&job["verdict"]));
+    let passed = job.verdict.is_some_and(|verdict| verdict["passed"] == true);
+    match (job.status, passed) {
+        (JobState::Succeeded, true) => Ok(()),
+        (JobState::Succeeded, false) => bail!("the run is NOT as claimed"),
+        _ => bail!("the run could not be repeated: {}", why(job.error)),
     }
 }
 
 async fn finish(client: &Client, id: &str, output: Output) -> Result<()> {
     let Some(job) = watch(client, id, output).await? else { return Ok(()) };
-    show(client, &job, output).await?;
-    match job["status"].as_str() {
-        Some("succeeded") => Ok(()),
-        Some("failed") => bail!("the job failed: {}", text(&job["error"]["message"])),
+    show(client, &serde_json::to_value(&job)?, output).await?;
+    match job.status {
+        JobState::Succeeded => Ok(()),
+        JobState::Failed => bail!("the job failed: {}", why(job.error)),
         _ => bail!("the job was cancelled"),
     }
+}
+
+/// Why a job failed, if that is known.
+fn why(failure: Option<JobFailure>) -> String {
+    text(&failure.map(|failure| failure.message).into())
 }
 
 fn short_job(job: &Value) -> String {
@@ -108,7 +115,7 @@ async fn show(client: &Client, job: &Value, output: Output) -> Result<()> {
 }
 
 /// Lists, shows, follows and cancels jobs.
-pub async fn jobs(client: &Client, command: JobsCommand, output: Output) -> Result<()> {
+pub(super) async fn jobs(client: &Client, command: JobsCommand, output: Output) -> Result<()> {
     match command {
         JobsCommand::List => {
             let value = client.get_with("/v1/fine_tuning/jobs", &[("limit", "1000".to_owned())]).await?;

@@ -25,7 +25,7 @@ pub(super) struct CometLog {
 
 impl CometLog {
     /// Opens the file for appending.
-    pub async fn open(path: &Path) -> std::io::Result<Self> {
+    pub(super) async fn open(path: &Path) -> std::io::Result<Self> {
         let mut log = Self {
             path: path.to_path_buf(),
             rotate_bytes: ROTATE_BYTES,
@@ -46,7 +46,7 @@ impl CometLog {
 
     /// Copies `pipe` to the end and returns the last lines. A log that cannot be written (a full disk) is dropped:
     /// a reader that stopped would stop CometBFT too.
-    pub async fn copy(mut self, mut pipe: impl AsyncRead + Unpin) -> Vec<String> {
+    pub(super) async fn copy(mut self, mut pipe: impl AsyncRead + Unpin) -> Vec<String> {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
             self.remember(&buffer[..read]);

@@ -112,7 +112,7 @@ impl RpcClient {
     /// # Errors
     /// When the HTTP client cannot be set up.
     pub fn new(address: SocketAddr) -> Result<Self, RpcError> {
-        let http = crate::loopback::client_builder()
+        let http = datanet_api::loopback::client_builder()
             .map_err(|error| RpcError::Client(error.to_string()))?
             .timeout(CALL_TIMEOUT)
             .build()

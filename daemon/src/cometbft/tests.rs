@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use datanet_setup::{Part, SetupOptions, SilentProgress, ensure_part};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::setup::{Part, SetupOptions, SilentProgress, ensure_part};
 
 /// The real program, or `None` with a loud word. In CI its absence is a failure.
 async fn program() -> Option<PathBuf> {

@@ -44,12 +44,11 @@ pub enum Undeploy<'a> {
 }
 
 /// What is served no more.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Undeployed {
     /// Names that lead to nothing now.
     pub names: Vec<String>,
     /// Models that answer no more, those included that only these names could be rolled back to.
-    #[schema(value_type = Vec<String>)]
     pub models: Vec<ModelId>,
 }
 

@@ -17,7 +17,7 @@ const NUMBERS: table::Table = redb::TableDefinition::new("job-numbers");
 const EVENTS: table::Table = redb::TableDefinition::new("job-events");
 
 /// What a job is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// It waits for those before it.
@@ -40,7 +40,7 @@ impl JobState {
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct JobFailure {
     /// Stable and machine-readable.
     pub code: String,
@@ -51,7 +51,7 @@ pub struct JobFailure {
 }
 
 /// How far a job is.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Progress {
     /// What it does, in a word or two.
     pub phase: String,
@@ -177,7 +177,7 @@ impl JobRecord {
 }
 
 /// How loud an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventLevel {
     /// Worth knowing.

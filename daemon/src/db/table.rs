@@ -7,47 +7,47 @@ use super::failed;
 use crate::error::ServiceResult;
 
 /// A table by name.
-pub type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// Makes the table, so that later reads find it.
-pub fn create(tx: &WriteTransaction, table: Table) -> ServiceResult<()> {
+pub(super) fn create(tx: &WriteTransaction, table: Table) -> ServiceResult<()> {
     tx.open_table(table).map(|_| ()).map_err(failed)
 }
 
 /// Stores `value` under `key`.
-pub fn put<V: Serialize>(tx: &WriteTransaction, table: Table, key: &[u8], value: &V) -> ServiceResult<()> {
+pub(super) fn put<V: Serialize>(tx: &WriteTransaction, table: Table, key: &[u8], value: &V) -> ServiceResult<()> {
     let bytes = serde_json::to_vec(value).map_err(failed)?;
     tx.open_table(table).map_err(failed)?.insert(key, bytes.as_slice()).map_err(failed)?;
     Ok(())
 }
 
 /// Removes `key`.
-pub fn remove(tx: &WriteTransaction, table: Table, key: &[u8]) -> ServiceResult<()> {
+pub(super) fn remove(tx: &WriteTransaction, table: Table, key: &[u8]) -> ServiceResult<()> {
     tx.open_table(table).map_err(failed)?.remove(key).map_err(failed)?;
     Ok(())
 }
 
 /// The value under `key`, as this write transaction sees it.
-pub fn get_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table, key: &[u8]) -> ServiceResult<Option<V>> {
+pub(super) fn get_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table, key: &[u8]) -> ServiceResult<Option<V>> {
     let table = tx.open_table(table).map_err(failed)?;
     let found = table.get(key).map_err(failed)?;
     found.map(|guard| serde_json::from_slice(guard.value()).map_err(failed)).transpose()
 }
 
 /// The value under `key`.
-pub fn get<V: DeserializeOwned>(tx: &ReadTransaction, table: Table, key: &[u8]) -> ServiceResult<Option<V>> {
+pub(super) fn get<V: DeserializeOwned>(tx: &ReadTransaction, table: Table, key: &[u8]) -> ServiceResult<Option<V>> {
     let table = tx.open_table(table).map_err(failed)?;
     let found = table.get(key).map_err(failed)?;
     found.map(|guard| serde_json::from_slice(guard.value()).map_err(failed)).transpose()
 }
 
 /// All entries, in key order, as this write transaction sees them.
-pub fn all_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
+pub(super) fn all_in<V: DeserializeOwned>(tx: &WriteTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
     collect(&tx.open_table(table).map_err(failed)?)
 }
 
 /// The last entries, in reverse key order.
-pub fn latest<V: DeserializeOwned>(
+pub(super) fn latest<V: DeserializeOwned>(
     tx: &ReadTransaction,
     table: Table,
     limit: usize,
@@ -58,7 +58,7 @@ pub fn latest<V: DeserializeOwned>(
 }
 
 /// Up to `limit` entries whose key starts with `prefix`, in key order, as this write transaction sees them.
-pub fn first_in<V: DeserializeOwned>(
+pub(super) fn first_in<V: DeserializeOwned>(
     tx: &WriteTransaction,
     table: Table,
     prefix: &[u8],
@@ -77,7 +77,7 @@ pub fn first_in<V: DeserializeOwned>(
 }
 
 /// Up to `limit` values of the keys from `from` to `to`, both included, in key order.
-pub fn between<V: DeserializeOwned>(
+pub(super) fn between<V: DeserializeOwned>(
     tx: &ReadTransaction,
     table: Table,
     from: &[u8],
@@ -90,7 +90,7 @@ pub fn between<V: DeserializeOwned>(
 }
 
 /// All entries, in key order.
-pub fn all<V: DeserializeOwned>(tx: &ReadTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
+pub(super) fn all<V: DeserializeOwned>(tx: &ReadTransaction, table: Table) -> ServiceResult<Vec<(Vec<u8>, V)>> {
     collect(&tx.open_table(table).map_err(failed)?)
 }
 

@@ -2,55 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_api::accounts::{AccountView, Claimed, Claims, EarningRole, EarningView, Earnings, Supply};
 use datanet_ledger::component::{accounts, nodes};
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Address, Amount};
 
 use super::extract::Segment;
 use crate::billing::Billing;
-use crate::billing::earnings::{Claimed, Earnings};
+use crate::billing::earnings;
 use crate::chain::Chain;
 use crate::error::ServiceResult;
 
-/// An account.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct AccountView {
-    #[schema(value_type = String)]
-    address: Address,
-    /// Base units.
-    balance: Amount,
-    /// Its name at genesis.
-    name: Option<String>,
-    /// Its node.
-    #[schema(value_type = Option<String>)]
-    node: Option<NodeKey>,
-    /// Base units locked as its node's stake.
-    stake: Amount,
-    /// How well it judges, in basis points.
-    reputation: Option<u32>,
-}
-
-/// Claims paid.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Claims {
-    #[schema(value_type = Vec<Object>)]
-    claims: Vec<Claimed>,
-    /// Base units in all.
-    total: Amount,
-}
-
-/// All money there is.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Supply {
-    /// Base units over all accounts, counted one by one.
-    supply: Amount,
-    /// Base units made at genesis: the same, or the ledger is wrong.
-    minted: Amount,
-    height: u64,
-}
-
 /// An account's balance, node and reputation. Accounts that nobody has heard of own nothing.
 #[utoipa::path(get, path = "/v1/accounts/{address}", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = AccountView), (status = 400, body = super::Problem)))]
-pub async fn show(State(chain): State<Chain>, Segment(address): Segment<Address>) -> ServiceResult<Json<AccountView>> {
+pub(super) async fn show(
+    State(chain): State<Chain>,
+    Segment(address): Segment<Address>,
+) -> ServiceResult<Json<AccountView>> {
     let reader = chain.reader()?;
     let node = nodes::of_account(&reader, &address)?;
     Ok(Json(AccountView {
@@ -65,24 +32,63 @@ pub async fn show(State(chain): State<Chain>, Segment(address): Segment<Address>
 
 /// What an account earned, and why: this contribution, these answers, this share.
 #[utoipa::path(get, path = "/v1/accounts/{address}/earnings", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Earnings)))]
-pub async fn earnings(
+pub(super) async fn earnings(
     State(billing): State<Billing>,
     Segment(address): Segment<Address>,
 ) -> ServiceResult<Json<Earnings>> {
-    Ok(Json(billing.earnings(&address).await?))
+    Ok(Json(billing.earnings(&address).await?.into()))
+}
+
+impl From<earnings::Earnings> for Earnings {
+    fn from(sum: earnings::Earnings) -> Self {
+        let earnings::Earnings { earned, claimed, claimable, lines, missing } = sum;
+        Self { earned, claimed, claimable, lines: lines.into_iter().map(EarningView::from).collect(), missing }
+    }
+}
+
+impl From<earnings::EarningView> for EarningView {
+    fn from(line: earnings::EarningView) -> Self {
+        Self {
+            node: line.node,
+            epoch: line.epoch,
+            role: line.role.into(),
+            datanet: line.datanet,
+            contribution: line.contribution,
+            answers: line.answers,
+            weight_ppm_sum: line.weight_ppm_sum,
+            amount: line.amount,
+            why: line.why,
+        }
+    }
+}
+
+impl From<earnings::EarningRole> for EarningRole {
+    fn from(role: earnings::EarningRole) -> Self {
+        match role {
+            earnings::EarningRole::Contributor => Self::Contributor,
+            earnings::EarningRole::Owner => Self::Owner,
+            earnings::EarningRole::Lineage => Self::Lineage,
+            earnings::EarningRole::Validator => Self::Validator,
+            earnings::EarningRole::Treasury => Self::Treasury,
+        }
+    }
 }
 
 /// Pays an account what every serving node owes it, with a proof for each.
 #[utoipa::path(post, path = "/v1/accounts/{address}/claim", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Claims)))]
-pub async fn claim(State(billing): State<Billing>, Segment(address): Segment<Address>) -> ServiceResult<Json<Claims>> {
+pub(super) async fn claim(
+    State(billing): State<Billing>,
+    Segment(address): Segment<Address>,
+) -> ServiceResult<Json<Claims>> {
     let claims = billing.claim(&address).await?;
     let total = claims.iter().map(|claim| claim.amount).fold(0, Amount::saturating_add);
-    Ok(Json(Claims { claims, total }))
+    let claims = claims.into_iter().map(|earnings::Claimed { node, amount, tx }| Claimed { node, amount, tx });
+    Ok(Json(Claims { claims: claims.collect(), total }))
 }
 
 /// All money there is: conserved since genesis.
 #[utoipa::path(get, path = "/v1/supply", tag = "accounts", responses((status = 200, body = Supply)))]
-pub async fn supply(State(chain): State<Chain>) -> ServiceResult<Json<Supply>> {
+pub(super) async fn supply(State(chain): State<Chain>) -> ServiceResult<Json<Supply>> {
     let reader = chain.reader()?;
     let counted = accounts::count_supply(&reader)?;
     Ok(Json(Supply {

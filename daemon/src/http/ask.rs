@@ -2,92 +2,40 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_api::ask::{Answer, AskRequest, PassageView};
 use datanet_data::retrieval::MAX_NEIGHBOURS;
 use datanet_types::receipt::AskInput;
-use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ContributionId};
 
 use super::extract::Body;
-use super::receipts::ReceiptView;
 use crate::answers::Answers;
 use crate::answers::ask::Answered;
 use crate::billing::Billing;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 
-/// A question, or a passage to classify.
-#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AskRequest {
-    /// Id or name.
-    datanet: String,
-    /// A question: answered with passages. Either this or `text`.
-    question: Option<String>,
-    /// A passage: answered with a label. Either this or `question`.
-    text: Option<String>,
-    /// Passages the answer rests on, at most 100. 0 or not given: what measured best (30 for a label, 5 for a question).
-    neighbours: Option<u32>,
-    /// Pays: `{"channel", "cumulative", "signature"}`.
-    #[schema(value_type = Option<Object>)]
-    voucher: Option<SignedVoucher>,
-    /// Pays instead of a voucher: an account of this node with an open channel to it.
-    account: Option<String>,
-}
-
-/// An answer with its proof.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Answer {
-    /// The answer in words.
-    answer: String,
-    /// The label, for a passage.
-    label: Option<String>,
-    /// What it rests on, best first.
-    passages: Vec<PassageView>,
-    /// Base units charged.
-    fee: Amount,
-    /// The proof.
-    receipt: ReceiptView,
-}
-
-/// A quoted record.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct PassageView {
-    #[schema(value_type = String)]
-    contribution: ContributionId,
-    /// Its position in the contribution, from 0.
-    record: u64,
-    /// Its weight among the passages, in parts per million.
-    weight: u64,
-    label: Option<String>,
-    /// Its words; `null` where they were taken back since, or cannot be had now.
-    text: Option<String>,
-}
-
-impl From<Answered> for Answer {
-    fn from(answered: Answered) -> Self {
-        let Answered { record, quotes } = answered;
-        let own = record.output.answer.clone();
-        let best = quotes.first().cloned().flatten();
-        let passages = record.output.passages.iter().zip(quotes).map(|(passage, text)| PassageView {
-            contribution: passage.contribution,
-            record: passage.record,
-            weight: passage.weight,
-            label: passage.label.clone(),
-            text,
-        });
-        Self {
-            answer: if own.is_empty() { best.unwrap_or_default() } else { own },
-            label: record.output.label.clone(),
-            passages: passages.collect(),
-            fee: record.receipt.fee,
-            receipt: record.into(),
-        }
+fn answered(answered: Answered) -> Answer {
+    let Answered { record, quotes } = answered;
+    let own = record.output.answer.clone();
+    let best = quotes.first().cloned().flatten();
+    let passages = record.output.passages.iter().zip(quotes).map(|(passage, text)| PassageView {
+        contribution: passage.contribution,
+        record: passage.record,
+        weight: passage.weight,
+        label: passage.label.clone(),
+        text,
+    });
+    Answer {
+        answer: if own.is_empty() { best.unwrap_or_default() } else { own },
+        label: record.output.label.clone(),
+        passages: passages.collect(),
+        fee: record.receipt.fee,
+        receipt: record.into(),
     }
 }
 
 /// Answers from the final contributions of a datanet, for its price, with a signed receipt.
 #[utoipa::path(post, path = "/v1/ask", tag = "answers", request_body = AskRequest, responses((status = 200, body = Answer), (status = 402, body = super::Problem), (status = 404, body = super::Problem)))]
-pub async fn ask(
+pub(super) async fn ask(
     State(chain): State<Chain>,
     State(billing): State<Billing>,
     State(answers): State<Answers>,
@@ -96,7 +44,7 @@ pub async fn ask(
     let (_, datanet) = chain.datanet_in_view(&request.datanet)?;
     let input = input(&request)?;
     let payment = billing.payment(request.voucher, request.account)?;
-    Ok(Json(answers.ask(&datanet, input, payment).await?.into()))
+    Ok(Json(answered(answers.ask(&datanet, input, payment).await?)))
 }
 
 fn input(request: &AskRequest) -> ServiceResult<AskInput> {

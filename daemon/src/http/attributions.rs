@@ -2,17 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_api::attributions::Attributed;
 use datanet_types::ReceiptId;
 
 use super::extract::Segment;
 use crate::answers::Answers;
-use crate::answers::attribution::Attributed;
 use crate::error::ServiceResult;
 
 /// An answer explained: every contribution's part in it, the records that helped and harmed most, and what the method
 /// proves. Works for receipts of any node, if their records and models can be fetched.
 #[utoipa::path(get, path = "/v1/attributions/{receipt}", tag = "answers", params(("receipt" = String, Path)), responses((status = 200, body = Attributed), (status = 404, body = super::Problem)))]
-pub async fn show(
+pub(super) async fn show(
     State(answers): State<Answers>,
     Segment(receipt): Segment<ReceiptId>,
 ) -> ServiceResult<Json<Attributed>> {

@@ -3,9 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use datanet_api::channels::{
+    ChannelParams, ChannelRecord, ChannelView, Channels, ClosedChannel, NewChannel, OpenedChannel,
+};
 use datanet_ledger::component::channels::{self, Channel};
 use datanet_types::action::{CloseChannel, OpenChannel};
-use datanet_types::{Action, Address, Amount, ChannelId, NodeKey, TxHash};
+use datanet_types::{Action, Address, ChannelId};
 
 use super::extract::{Body, Query, Segment};
 use crate::billing::Billing;
@@ -15,64 +18,9 @@ use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Identity;
 use crate::keyring::Keyring;
 
-/// A channel to open.
-#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewChannel {
-    /// Name of the paying account on this node.
-    account: String,
-    /// Key of the serving node; this node if not given.
-    #[schema(value_type = Option<String>)]
-    node: Option<NodeKey>,
-    /// Base units to lock.
-    deposit: Amount,
-    /// Blocks until the payer may take back what is left; ten times the least if not given.
-    blocks: Option<u64>,
-}
-
-/// A channel opened.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct OpenedChannel {
-    #[schema(value_type = String)]
-    channel: ChannelId,
-    #[schema(value_type = String)]
-    tx: TxHash,
-}
-
-/// Which channels.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ChannelParams {
-    /// The paying account: its name on this node or its address. All that pay this node if not given.
-    account: Option<String>,
-}
-
-/// A channel and what has been promised on it.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct ChannelView {
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    channel: Channel,
-    /// Base units promised to this node so far, settled or not.
-    promised: Amount,
-}
-
-/// Channels.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Channels {
-    channels: Vec<ChannelView>,
-}
-
-/// A channel closed.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct ClosedChannel {
-    #[schema(value_type = String)]
-    tx: TxHash,
-}
-
 /// Channels of a payer, or those that pay this node.
 #[utoipa::path(get, path = "/v1/channels", tag = "answers", params(ChannelParams), responses((status = 200, body = Channels)))]
-pub async fn list(
+pub(super) async fn list(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     State(billing): State<Billing>,
@@ -90,14 +38,20 @@ pub async fn list(
         }
         None => channels::of_node(&reader, &identity.node_key(), None, usize::MAX)?,
     };
-    let view = |channel: Channel| Ok(ChannelView { promised: billing.last_amount(&channel.id)?, channel });
+    let view =
+        |channel: Channel| Ok(ChannelView { promised: billing.last_amount(&channel.id)?, channel: recorded(channel) });
     let views: ServiceResult<Vec<_>> = found.into_iter().map(view).collect();
     Ok(Json(Channels { channels: views? }))
 }
 
+fn recorded(channel: Channel) -> ChannelRecord {
+    let Channel { id, payer, payer_key, node, deposit, charged, expiry, opened_height, closed_height } = channel;
+    ChannelRecord { id, payer, payer_key, node, deposit, charged, expiry, opened_height, closed_height }
+}
+
 /// Locks a deposit from which a serving node is paid; answers once it is on the ledger.
 #[utoipa::path(post, path = "/v1/channels", tag = "answers", request_body = NewChannel, responses((status = 201, body = OpenedChannel), (status = 402, body = super::Problem)))]
-pub async fn open(
+pub(super) async fn open(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     State(identity): State<Identity>,
@@ -118,7 +72,7 @@ pub async fn open(
 
 /// Takes back what is left in an expired channel; the payer's key must be on this node.
 #[utoipa::path(delete, path = "/v1/channels/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = ClosedChannel), (status = 404, body = super::Problem)))]
-pub async fn close(
+pub(super) async fn close(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     Segment(id): Segment<ChannelId>,

@@ -2,14 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use datanet_types::receipt::{AnswerRecord, Influence, LabelScore};
+use datanet_api::classify::{ClassificationView, Classifications, ClassifyRequest, Probability, Without};
+use datanet_api::embeddings::UsageView;
+use datanet_types::ModelId;
+use datanet_types::receipt::{AnswerRecord, LabelScore};
 use datanet_types::release::Source;
-use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Address, Amount, ContributionId, ModelId};
 
 use super::extract::Body;
-use super::generate::OneOrMany;
-use super::receipts::ReceiptView;
 use crate::answers::Answers;
 use crate::answers::classify::{ClassifyAnswer, ClassifyAsk};
 use crate::billing::Billing;
@@ -20,86 +19,9 @@ const MAX_TEXT: usize = 64 * 1024;
 /// Most passages of one request: each is an answer with a receipt.
 const MAX_INPUTS: usize = 256;
 
-/// Passages to classify.
-#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClassifyRequest {
-    /// A deployed model: its id, or a name that leads to it.
-    model: String,
-    /// A passage or a list of up to 256. Each is an answer of its own, with its own price and receipt.
-    #[schema(value_type = Object)]
-    input: OneOrMany,
-    /// Whether to tell what each contributor did to the answer, and the most helpful and harmful training records.
-    #[serde(default)]
-    explain: bool,
-    /// Whether to tell what the answer would have been without each contributor.
-    #[serde(default)]
-    counterfactual: bool,
-    /// Pays for one passage: `{"channel", "cumulative", "signature"}`.
-    #[schema(value_type = Option<Object>)]
-    voucher: Option<SignedVoucher>,
-    /// Pays instead of a voucher: an account of this node with an open channel to it.
-    account: Option<String>,
-}
-
-/// All answers, in the order of the passages.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Classifications {
-    object: &'static str,
-    model: String,
-    #[schema(value_type = String)]
-    model_id: ModelId,
-    data: Vec<ClassificationView>,
-    #[schema(value_type = Object)]
-    usage: serde_json::Value,
-}
-
-/// One answer.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct ClassificationView {
-    object: &'static str,
-    index: usize,
-    label: String,
-    /// Every label with its probability.
-    probabilities: Vec<Probability>,
-    /// Base units charged.
-    fee: Amount,
-    /// The proof.
-    receipt: ReceiptView,
-    /// `influence`, or `none` where the model was trained without it or put up as it is.
-    attribution: &'static str,
-    /// Whether something that the model was trained on was revoked since.
-    tainted: bool,
-    /// What each contribution did: parts per billion of the answer's loss, harm included.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>)]
-    influence: Option<Vec<Influence>>,
-    /// The answer without each contributor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    counterfactual: Option<Vec<Without>>,
-}
-
-/// A label's probability.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct Probability {
-    label: String,
-    probability: f64,
-}
-
-/// What the model would have said without a contributor.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Without {
-    #[schema(value_type = String)]
-    contributor: Address,
-    #[schema(value_type = Vec<String>)]
-    contributions: Vec<ContributionId>,
-    label: String,
-    probabilities: Vec<Probability>,
-}
-
 /// Classifies passages by a deployed model; each answer is charged, attributed, and proven by a signed receipt.
 #[utoipa::path(post, path = "/v1/classify", tag = "models", request_body = ClassifyRequest, responses((status = 200, body = Classifications), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
-pub async fn classify(
+pub(super) async fn classify(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
     Body(request): Body<ClassifyRequest>,
@@ -124,8 +46,8 @@ pub async fn classify(
         tokens = tokens.saturating_add(answer.tokens);
         data.push(view(index, answer, request.explain));
     }
-    let usage = serde_json::json!({ "prompt_tokens": tokens, "total_tokens": tokens });
-    Ok(Json(Classifications { object: "list", model: request.model, model_id, data, usage }))
+    let usage = UsageView { prompt_tokens: tokens, total_tokens: tokens };
+    Ok(Json(Classifications { object: "list".to_owned(), model: request.model, model_id, data, usage }))
 }
 
 fn check(texts: &[String]) -> ServiceResult<()> {
@@ -149,14 +71,14 @@ fn view(index: usize, answer: ClassifyAnswer, explain: bool) -> ClassificationVi
         columns.map(|(source, probabilities)| without(source, &labels, probabilities)).collect()
     });
     ClassificationView {
-        object: "classification",
+        object: "classification".to_owned(),
         index,
         label: output.label.clone().unwrap_or_default(),
         probabilities: output.scores.iter().map(probability).collect(),
         fee: receipt.fee,
         influence: explain.then(|| output.influence.clone()),
         counterfactual: without,
-        attribution: if answer.served.is_attributed() { "influence" } else { "none" },
+        attribution: if answer.served.is_attributed() { "influence" } else { "none" }.to_owned(),
         tainted: answer.tainted,
         receipt: answer.record.into(),
     }

@@ -8,10 +8,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Extension, Json};
+use datanet_api::contributions::{
+    Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
+};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_types::action::Revoke;
 use datanet_types::record::Format;
-use datanet_types::{Action, Amount, ContributionId, TxHash};
+use datanet_types::{Action, ContributionId};
 use futures::{Stream, StreamExt};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
@@ -20,79 +23,13 @@ use super::extract::{Query, Segment};
 use super::limits::Place;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
-use crate::chain::ContributionView;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::intake::Intake;
-use crate::intake::{Accepted, IntakeRequest, Upload};
+use crate::intake::{self, IntakeRequest, Upload};
 use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
 use crate::records::ReadOptions;
 use crate::records::Records;
-
-/// How to contribute.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ContributeParams {
-    /// Name of the account on this node that contributes and is paid; the node's own if not given.
-    account: Option<String>,
-    /// Base units to lock until the verdict; the datanet's minimum if not given.
-    bond: Option<Amount>,
-}
-
-/// Which contributions.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ListParams {
-    /// `judging`, `accepted`, `refused`, `final` or `revoked`.
-    state: Option<String>,
-    /// At most this many, up to 1,000.
-    limit: Option<usize>,
-    /// From behind this number in the datanet.
-    after: Option<u64>,
-}
-
-/// A page of contributions.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Contributions {
-    contributions: Vec<ContributionView>,
-    /// Send as `after` for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
-}
-
-/// A contribution taken back.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Revoked {
-    #[schema(value_type = String)]
-    id: ContributionId,
-    /// `revoked`.
-    #[schema(value_type = String)]
-    state: Status,
-    /// Height from which it is neither served, trained on nor paid.
-    height: u64,
-    #[schema(value_type = String)]
-    tx: TxHash,
-}
-
-/// Which records.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct PageParams {
-    /// First record, from 0.
-    offset: Option<u64>,
-    /// At most this many, up to 1,000.
-    limit: Option<u64>,
-}
-
-/// A page of records.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct RecordsPage {
-    /// Records in the contribution.
-    total: u64,
-    /// This page's, in canonical form.
-    #[schema(value_type = Vec<Object>)]
-    records: Vec<Box<RawValue>>,
-}
 
 /// Most entries of a page.
 const MAX_PAGE: usize = 1_000;
@@ -105,7 +42,7 @@ const MAX_PAGE: usize = 1_000;
     request_body(content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain)"),
     responses((status = 202, body = Accepted), (status = 413, body = super::Problem), (status = 415, body = super::Problem), (status = 422, body = super::Problem))
 )]
-pub async fn contribute(
+pub(super) async fn contribute(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     State(intake): State<Intake>,
@@ -148,7 +85,14 @@ async fn upload(
 ) -> ServiceResult<Accepted> {
     let mut upload = intake.begin(request?).await?;
     receive(&mut upload, chunks).await?;
-    intake.finish(upload.finish().await?).await
+    Ok(intake.finish(upload.finish().await?).await?.into())
+}
+
+impl From<intake::Accepted> for Accepted {
+    fn from(accepted: intake::Accepted) -> Self {
+        let intake::Accepted { id, blob, size, records, record_root, tx, state } = accepted;
+        Self { id, blob, size, records, record_root, tx, state }
+    }
 }
 
 async fn receive(upload: &mut Upload, chunks: &mut BodyDataStream) -> ServiceResult<()> {
@@ -187,7 +131,7 @@ fn text_header(headers: &HeaderMap, name: &str) -> ServiceResult<Option<String>>
 
 /// Contributions to a datanet, first come first.
 #[utoipa::path(get, path = "/v1/datanets/{id}/contributions", tag = "contributions", params(("id" = String, Path, description = "datanet id or name"), ListParams), responses((status = 200, body = Contributions)))]
-pub async fn list(
+pub(super) async fn list(
     State(chain): State<Chain>,
     Segment(id): Segment<String>,
     Query(params): Query<ListParams>,
@@ -208,7 +152,7 @@ pub async fn list(
 
 /// One contribution: state, scores, and the judges' reasons.
 #[utoipa::path(get, path = "/v1/contributions/{id}", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = ContributionView), (status = 404, body = super::Problem)))]
-pub async fn show(
+pub(super) async fn show(
     State(records): State<Records>,
     Segment(id): Segment<ContributionId>,
 ) -> ServiceResult<Json<ContributionView>> {
@@ -217,7 +161,7 @@ pub async fn show(
 
 /// The contribution whenever its state changes, as server-sent events, until it is final, refused or revoked.
 #[utoipa::path(get, path = "/v1/contributions/{id}/events", tag = "contributions", params(("id" = String, Path)), responses((status = 200, content_type = "text/event-stream", body = String)))]
-pub async fn events(
+pub(super) async fn events(
     State(chain): State<Chain>,
     State(records): State<Records>,
     State(shutdown): State<CancellationToken>,
@@ -252,7 +196,7 @@ async fn follow(chain: &Chain, records: &Records, id: &ContributionId, sender: t
         if text != last {
             let Ok(full) = records.with_reports(view).await else { return };
             let Ok(event) = Event::default().event("state").json_data(&full) else { return };
-            if sender.send(event).await.is_err() || matches!(full.state.as_str(), "final" | "refused" | "revoked") {
+            if sender.send(event).await.is_err() || full.is_settled() {
                 return;
             }
             last = text;
@@ -265,7 +209,7 @@ async fn follow(chain: &Chain, records: &Records, id: &ContributionId, sender: t
 
 /// A contribution's records, in canonical form.
 #[utoipa::path(get, path = "/v1/contributions/{id}/records", tag = "contributions", params(("id" = String, Path), PageParams), responses((status = 200, body = RecordsPage)))]
-pub async fn records(
+pub(super) async fn records(
     State(chain): State<Chain>,
     State(blobs): State<BlobStore>,
     State(records): State<Records>,
@@ -306,7 +250,7 @@ fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
 /// Takes a contribution back, with the key of the account that gave it, which must be on this node: from now on it is neither
 /// served, trained on nor paid; nodes drop its bytes, and models trained on it are flagged. What it has earned stays.
 #[utoipa::path(post, path = "/v1/contributions/{id}/revoke", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = Revoked), (status = 403, body = super::Problem), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
-pub async fn revoke(
+pub(super) async fn revoke(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     Segment(id): Segment<ContributionId>,
@@ -322,5 +266,5 @@ pub async fn revoke(
         )
     })?;
     let committed = chain.execute(&key, Action::Revoke(Revoke { contribution: id })).await?;
-    Ok(Json(Revoked { id, state: Status::Revoked, height: committed.height, tx: committed.hash }))
+    Ok(Json(Revoked { id, state: "revoked".to_owned(), height: committed.height, tx: committed.hash }))
 }

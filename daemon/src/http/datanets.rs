@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use datanet_api::datanets::{
+    CreatedDatanet, DatanetCounts, DatanetRecord, DatanetView, Datanets, History, HistoryEntry, HistoryParams,
+    NewDatanet,
+};
 use datanet_ledger::LedgerReader;
-use datanet_ledger::component::datanets::history::{self, Entry};
+use datanet_ledger::component::datanets::history::{self, Change, Entry};
 use datanet_ledger::component::datanets::{self, Counts, Datanet};
-use datanet_types::release::DataSnapshot;
-use datanet_types::schema::Schema;
-use datanet_types::{Amount, DatanetId, TxHash};
 
 use super::extract::{Body, Query, Segment};
 use crate::chain::Chain;
@@ -17,116 +18,47 @@ use crate::intake::{DatanetProposal, Intake};
 use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
 
-/// A datanet and what it holds.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct DatanetView {
-    /// Its record on the ledger.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    record: Datanet,
-    /// What it holds, counted.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    counts: Counts,
-}
-
-/// All datanets.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Datanets {
-    datanets: Vec<DatanetView>,
-}
-
-/// A datanet to open.
-#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewDatanet {
-    /// 1 to 64 of `a-z 0-9 -`.
-    name: String,
-    /// For people.
-    #[serde(default)]
-    description: String,
-    /// `{"fields": [{"name", "kind", "role", "required", "max_bytes", "allowed"}]}`; exactly one field has role `text`.
-    #[schema(value_type = Object)]
-    schema: Schema,
-    /// SPDX expression, such as `CC-BY-4.0` or `LicenseRef-ours`; its form is checked.
-    licence: String,
-    /// Base units an answer costs; 1,000 if not given.
-    #[serde(default = "defaults::price")]
-    price: Amount,
-    /// Lowest combined score accepted, in basis points.
-    #[serde(default = "defaults::accept_threshold")]
-    accept_threshold: u32,
-    /// Validators drawn for each contribution.
-    #[serde(default = "defaults::committee_size")]
-    committee_size: u32,
-    /// Storage attestations that make an accepted contribution final.
-    #[serde(default = "defaults::storage_quorum")]
-    storage_quorum: u32,
-    /// Smallest bond of a contribution, in base units.
-    #[serde(default)]
-    min_bond: Amount,
-    /// The held-out set: JSONL in this schema, on which usefulness is measured.
-    holdout: String,
-    /// The account that opens and owns it; the node's own if not given.
-    account: Option<String>,
-}
-
-mod defaults {
-    pub fn price() -> u64 {
-        1_000
-    }
-    pub fn accept_threshold() -> u32 {
-        5_000
-    }
-    pub fn committee_size() -> u32 {
-        3
-    }
-    pub fn storage_quorum() -> u32 {
-        2
-    }
-}
-
-/// A datanet opened.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct CreatedDatanet {
-    #[schema(value_type = String)]
-    id: DatanetId,
-    name: String,
-    #[schema(value_type = String)]
-    tx: TxHash,
-}
-
-/// Which part of a history.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryParams {
-    /// From behind this place; from the beginning if not given.
-    after: Option<u64>,
-    /// At most this many entries, up to 1,000.
-    limit: Option<usize>,
-}
-
-/// What became final in a datanet and what was revoked, in order: what models' data snapshots are places in.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct History {
-    /// The history as it is now: what a model trained on everything names.
-    #[schema(value_type = Object)]
-    latest: DataSnapshot,
-    /// `{contribution, change: "final" or "revoked", digest, height}`, from place `after` + 1 on.
-    #[schema(value_type = Vec<Object>)]
-    entries: Vec<Entry>,
-    /// Send as `after` for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
-}
-
 fn view(reader: &LedgerReader, record: Datanet) -> ServiceResult<DatanetView> {
-    Ok(DatanetView { counts: datanets::counts(reader, &record.id)?, record })
+    let counts = counted(datanets::counts(reader, &record.id)?);
+    Ok(DatanetView { record: recorded(record), counts })
+}
+
+fn recorded(datanet: Datanet) -> DatanetRecord {
+    DatanetRecord {
+        id: datanet.id,
+        name: datanet.name,
+        description: datanet.description,
+        schema: datanet.schema,
+        licence: datanet.licence,
+        price: datanet.price,
+        accept_threshold: datanet.accept_threshold,
+        committee_size: datanet.committee_size,
+        storage_quorum: datanet.storage_quorum,
+        holdout: datanet.holdout,
+        holdout_size: datanet.holdout_size,
+        min_bond: datanet.min_bond,
+        creator: datanet.creator,
+        created_height: datanet.created_height,
+    }
+}
+
+fn counted(counts: Counts) -> DatanetCounts {
+    let Counts { contributions, final_contributions, refused, records, bytes, revoked, history } = counts;
+    DatanetCounts { contributions, final_contributions, refused, records, bytes, revoked, history }
+}
+
+fn entered(entry: Entry) -> HistoryEntry {
+    let change = match entry.change() {
+        Change::Final => "final",
+        Change::Revoked => "revoked",
+    };
+    let Entry { contribution, digest, height, .. } = entry;
+    HistoryEntry { contribution, change: change.to_owned(), digest, height }
 }
 
 /// All datanets on the ledger.
 #[utoipa::path(get, path = "/v1/datanets", tag = "datanets", responses((status = 200, body = Datanets)))]
-pub async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Datanets>> {
+pub(super) async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Datanets>> {
     let reader = chain.reader()?;
     let all = datanets::list(&reader, None, usize::MAX)?;
     let views: ServiceResult<Vec<_>> = all.into_iter().map(|record| view(&reader, record)).collect();
@@ -135,14 +67,14 @@ pub async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Datanets>> {
 
 /// One datanet, by id or name.
 #[utoipa::path(get, path = "/v1/datanets/{id}", tag = "datanets", params(("id" = String, Path, description = "id or name")), responses((status = 200, body = DatanetView), (status = 404, body = super::Problem)))]
-pub async fn show(State(chain): State<Chain>, Segment(id): Segment<String>) -> ServiceResult<Json<DatanetView>> {
+pub(super) async fn show(State(chain): State<Chain>, Segment(id): Segment<String>) -> ServiceResult<Json<DatanetView>> {
     let (reader, datanet) = chain.datanet_in_view(&id)?;
     Ok(Json(view(&reader, datanet)?))
 }
 
 /// A datanet's history as a chain of digests, from which anybody can tell what a model was trained on.
 #[utoipa::path(get, path = "/v1/datanets/{id}/history", tag = "datanets", params(("id" = String, Path, description = "id or name"), HistoryParams), responses((status = 200, body = History), (status = 404, body = super::Problem)))]
-pub async fn history(
+pub(super) async fn history(
     State(chain): State<Chain>,
     Segment(id): Segment<String>,
     Query(params): Query<HistoryParams>,
@@ -151,12 +83,13 @@ pub async fn history(
     let (after, limit) = (params.after.unwrap_or(0), params.limit.unwrap_or(100).clamp(1, 1_000));
     let entries = history::entries(&reader, &datanet.id, after, limit)?;
     let next = (entries.len() == limit).then(|| after.saturating_add(limit as u64));
+    let entries = entries.into_iter().map(entered).collect();
     Ok(Json(History { latest: history::latest(&reader, &datanet.id)?, entries, next }))
 }
 
 /// Opens a datanet; answers once it is on the ledger.
 #[utoipa::path(post, path = "/v1/datanets", tag = "datanets", request_body = NewDatanet, responses((status = 201, body = CreatedDatanet), (status = 422, body = super::Problem)))]
-pub async fn create(
+pub(super) async fn create(
     State(keyring): State<Keyring>,
     State(intake): State<Intake>,
     Body(new): Body<NewDatanet>,

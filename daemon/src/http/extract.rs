@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Code, ServiceError};
 
 /// A JSON body.
-pub struct Body<T>(pub T);
+pub(super) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ServiceError;
@@ -47,7 +47,7 @@ fn does_not_read(error: &dyn std::error::Error) -> String {
 }
 
 /// A body as bytes, up to the general limit.
-pub struct Raw(pub Bytes);
+pub(super) struct Raw(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = ServiceError;
@@ -61,7 +61,7 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 }
 
 /// A query string.
-pub struct Query<T>(pub T);
+pub(super) struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ServiceError;
@@ -75,7 +75,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 }
 
 /// A path segment that parses.
-pub struct Segment<T>(pub T);
+pub(super) struct Segment<T>(pub T);
 
 impl<T, S> FromRequestParts<S> for Segment<T>
 where

@@ -14,14 +14,14 @@ use super::Guards;
 use crate::error::{Code, ServiceError};
 
 /// Whom the operator lets in besides this machine and the node's own pages.
-pub struct Allowed {
+pub(super) struct Allowed {
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
 impl Allowed {
     /// As configured.
-    pub fn new(api: &ApiConfig) -> Self {
+    pub(super) fn new(api: &ApiConfig) -> Self {
         let mut hosts = api.allowed_hosts.clone();
         // Where it listens is where its operator means it to be reached. An address cannot be pointed elsewhere as a
         // name can.
@@ -32,7 +32,7 @@ impl Allowed {
     }
 
     /// What tells browsers that pages of the allowed origins may call and read; nothing if there are none.
-    pub fn cors(&self) -> Option<CorsLayer> {
+    pub(super) fn cors(&self) -> Option<CorsLayer> {
         let origins: Vec<HeaderValue> = self.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
         let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")];
         let layer = CorsLayer::new().allow_methods([Method::GET, Method::POST, Method::DELETE]).allow_headers(headers);
@@ -41,7 +41,7 @@ impl Allowed {
 }
 
 /// Refuses foreign hosts and origins, for every route.
-pub async fn check_host_and_origin(State(guards): State<Guards>, request: Request, next: Next) -> Response {
+pub(super) async fn check_host_and_origin(State(guards): State<Guards>, request: Request, next: Next) -> Response {
     match host_and_origin(request.headers(), request.uri(), &guards.allowed) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -49,7 +49,7 @@ pub async fn check_host_and_origin(State(guards): State<Guards>, request: Reques
 }
 
 /// Refuses requests without the node's token.
-pub async fn check_token(State(guards): State<Guards>, request: Request, next: Next) -> Response {
+pub(super) async fn check_token(State(guards): State<Guards>, request: Request, next: Next) -> Response {
     match token(request.headers(), &guards.token) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),

@@ -12,20 +12,20 @@ use super::Guards;
 use crate::error::{Code, ServiceError};
 
 /// How long a body may stand still before its request is given up.
-pub const BODY_STALL: Duration = Duration::from_secs(60);
+pub(super) const BODY_STALL: Duration = Duration::from_secs(60);
 
 /// How long requests may go on once the node is to stop: enough for a block.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How long connections may take to end then, with what is left to send.
-pub const LAST_WORDS: Duration = Duration::from_secs(5);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A request's place among those served at once, free again when all clones are gone.
 #[derive(Clone)]
-pub struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
 /// Refuses requests beyond `api.max_requests`.
-pub async fn count_in(State(guards): State<Guards>, mut request: Request, next: Next) -> Response {
+pub(super) async fn count_in(State(guards): State<Guards>, mut request: Request, next: Next) -> Response {
     let Ok(place) = guards.places.clone().try_acquire_owned() else {
         let detail = "the node serves as many requests as api.max_requests allows; try again in a moment";
         return ServiceError::new(Code::TooManyRequests, detail).into_response();
@@ -38,7 +38,7 @@ pub async fn count_in(State(guards): State<Guards>, mut request: Request, next: 
 }
 
 /// Gives a request up that is still under way a while after the node was to stop.
-pub async fn end_with_the_node(State(guards): State<Guards>, request: Request, next: Next) -> Response {
+pub(super) async fn end_with_the_node(State(guards): State<Guards>, request: Request, next: Next) -> Response {
     let stopped = async {
         guards.shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -29,7 +29,7 @@ struct RequestLabels {
 }
 
 /// All metrics of a node.
-pub struct Metrics {
+pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     seconds: Histogram,
@@ -47,7 +47,7 @@ struct VerdictLabels {
 
 impl Metrics {
     /// Registers everything.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -76,7 +76,10 @@ impl Metrics {
 
 /// All metrics in Prometheus' text form.
 #[utoipa::path(get, path = "/metrics", tag = "node", security(()), responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn metrics(State(status): State<StatusService>, Extension(metrics): Extension<Arc<Metrics>>) -> Response {
+pub(super) async fn metrics(
+    State(status): State<StatusService>,
+    Extension(metrics): Extension<Arc<Metrics>>,
+) -> Response {
     let as_i64 = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.height.set(as_i64(status.chain.height()));
     metrics.peers.set(as_i64(status.network.peers().len() as u64));
@@ -105,7 +108,7 @@ fn known_method(method: &Method) -> &'static str {
 }
 
 /// Counts a request and how long it took.
-pub async fn count(State(guards): State<Guards>, request: Request, next: Next) -> Response {
+pub(super) async fn count(State(guards): State<Guards>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let method = known_method(request.method()).to_owned();
     let started = Instant::now();

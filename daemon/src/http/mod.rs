@@ -24,11 +24,10 @@ mod metrics;
 mod models;
 mod problem;
 mod receipts;
+mod routes;
 mod search;
 mod status;
 mod transactions;
-
-pub use problem::Problem;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +35,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
+use datanet_api::Problem;
 use datanet_config::ApiConfig;
 use datanet_p2p::NetworkHandle;
 use tokio::net::TcpListener;
@@ -43,10 +43,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::answers::Answers;
@@ -107,74 +103,6 @@ struct Guards {
     metrics: Arc<metrics::Metrics>,
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Datanet node",
-        description = "Contribute data, have it judged, search it, ask it, and be paid for it. Amounts are integers in base units (1 DNT is 1,000,000); ids are hexadecimal; addresses start with dn1. Send the token of the node's api-token file as a bearer token.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0")
-    ),
-    security(("token" = [])),
-    modifiers(&TokenScheme),
-)]
-struct ApiDoc;
-
-struct TokenScheme;
-
-impl utoipa::Modify for TokenScheme {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let components = openapi.components.get_or_insert_with(Default::default);
-        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    }
-}
-
-fn protected() -> OpenApiRouter<Services> {
-    OpenApiRouter::new()
-        .routes(routes!(status::status))
-        .routes(routes!(status::peers))
-        .routes(routes!(keys::list, keys::add))
-        .routes(routes!(datanets::list, datanets::create))
-        .routes(routes!(datanets::show))
-        .routes(routes!(datanets::history))
-        .routes(routes!(contributions::list))
-        .routes(routes!(contributions::show))
-        .routes(routes!(contributions::events))
-        .routes(routes!(contributions::records))
-        .routes(routes!(contributions::revoke))
-        .routes(routes!(search::search))
-        .routes(routes!(embeddings::create))
-        .routes(routes!(models::list, models::register))
-        .routes(routes!(models::import))
-        .routes(routes!(models::show, models::delete))
-        .routes(routes!(models::deploy, models::undeploy))
-        .routes(routes!(models::rollback))
-        .routes(routes!(models::verify))
-        .routes(routes!(classify::classify))
-        .routes(routes!(generate::chat))
-        .routes(routes!(generate::complete))
-        .routes(routes!(attributions::show))
-        .routes(routes!(fine_tuning::list, fine_tuning::create))
-        .routes(routes!(fine_tuning::show))
-        .routes(routes!(fine_tuning::cancel))
-        .routes(routes!(fine_tuning::events))
-        .routes(routes!(fine_tuning::checkpoints))
-        .routes(routes!(ask::ask))
-        .routes(routes!(receipts::latest))
-        .routes(routes!(receipts::show))
-        .routes(routes!(receipts::verify))
-        .routes(routes!(receipts::check))
-        .routes(routes!(channels::list, channels::open))
-        .routes(routes!(channels::close))
-        .routes(routes!(epochs::settle))
-        .routes(routes!(accounts::show))
-        .routes(routes!(accounts::earnings))
-        .routes(routes!(accounts::claim))
-        .routes(routes!(accounts::supply))
-        .routes(routes!(transactions::transfer))
-        .routes(routes!(transactions::submit))
-        .routes(routes!(transactions::show))
-}
-
 /// The whole interface over `services`, guarded as `config` says, for those who know `token`.
 pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Router {
     let metrics = Arc::new(metrics::Metrics::new());
@@ -187,18 +115,13 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
     };
     let body_limit = usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX);
     // Uploads are limited while they stream, by the ledger's and the node's limits, so they bypass the general one.
-    let uploads = OpenApiRouter::new().routes(routes!(contributions::contribute)).layer(DefaultBodyLimit::disable());
-    let v1 = protected().layer(DefaultBodyLimit::max(body_limit)).merge(uploads);
+    let uploads = routes::uploads().layer(DefaultBodyLimit::disable());
+    let v1 = routes::protected().layer(DefaultBodyLimit::max(body_limit)).merge(uploads);
     // Strangers are turned away before they take a place.
     let v1 = v1
         .layer(middleware::from_fn_with_state(guards.clone(), limits::count_in))
         .layer(middleware::from_fn_with_state(guards.clone(), guard::check_token));
-    let (router, openapi) = OpenApiRouter::with_openapi(ApiDoc::openapi())
-        .merge(v1)
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
-        .routes(routes!(metrics::metrics))
-        .split_for_parts();
+    let (router, openapi) = routes::described().merge(v1).merge(routes::open()).split_for_parts();
     let router = router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(unknown_route)

@@ -3,148 +3,29 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use datanet_api::fine_tuning::FineTuningJob;
+use datanet_api::models::{
+    AncestorView, Deleted, Deploy, Deployed, Imported, ModelDetails, ModelList, ModelRecord, ModelView, ModelsParams,
+    NewImport, NewModel, Registered, RegisteredModel, Taint, Undeployed, Verify,
+};
 use datanet_ledger::component::models;
 use datanet_types::action::RegisterModel;
-use datanet_types::release::Release;
-use datanet_types::{Action, Address, ModelId, TxHash};
+use datanet_types::{Action, ModelId};
 
 use super::extract::{Body, Query, Segment};
-use super::fine_tuning::FineTuningJob;
+use crate::chain;
 use crate::chain::Chain;
-use crate::chain::RegisteredModel;
-use crate::db::deployments::{Deployment, NamedModel, Undeployed};
+use crate::db::deployments::{Deployment, NamedModel};
 use crate::db::jobs::JobRecord;
 use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
 use crate::models::Models;
-use crate::models::gate::GateView;
-use crate::models::import::{Import, Imported, UNSTATED_LICENCE};
+use crate::models::gate::judged;
+use crate::models::import::{Import, UNSTATED_LICENCE};
 use crate::records::check_licence;
 use crate::training::Training;
-
-/// A model in OpenAI's shape, with our fields.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct ModelView {
-    /// What `model` in requests takes: a name that leads to it here, else its id.
-    id: String,
-    object: &'static str,
-    /// Seconds since 1970: when it was made here, else deployed here; the node's own, when its files came. 0 where neither
-    /// is known.
-    created: u64,
-    owned_by: String,
-    /// Its id on the ledger: the hash over its files or of its manifest.
-    #[schema(value_type = String)]
-    model_id: ModelId,
-    /// Its name on the ledger.
-    name: String,
-    /// Who is paid when it answers, if it is on the ledger.
-    #[schema(value_type = Option<String>)]
-    owner: Option<Address>,
-    /// Whether this node answers with it.
-    deployed: bool,
-    /// Names that lead to it here.
-    names: Vec<String>,
-    /// Numbers in a vector; the node's embedding model only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dimensions: Option<usize>,
-    /// Tokens read of a text at most; the node's embedding model only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<usize>,
-    /// Its record on the ledger: parents, datanets and snapshots, evaluation, licence, and whether it is tainted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    ledger: Option<RegisteredModel>,
-    /// Whether something that it was trained on was revoked since.
-    tainted: bool,
-}
-
-/// All models.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct ModelList {
-    object: &'static str,
-    data: Vec<ModelView>,
-}
-
-/// Which models.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ModelsParams {
-    /// Only those that this node answers with.
-    #[serde(default)]
-    deployed: bool,
-}
-
-/// A model with its manifest and those it was made from.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct ModelDetails {
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    model: ModelView,
-    /// Files, data, columns, evaluation, attribution and its gate, the job; released models only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    manifest: Option<Release>,
-    /// How faithful its attribution was found by real retraining: the manifest's figures with a verdict and its reason;
-    /// attributed models only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gate: Option<GateView>,
-    /// The models behind it that are on the ledger.
-    lineage: Vec<AncestorView>,
-}
-
-/// A model behind another.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct AncestorView {
-    #[schema(value_type = String)]
-    model_id: ModelId,
-    name: String,
-    #[schema(value_type = String)]
-    owner: Address,
-    licence: String,
-}
-
-/// How to put the node's model on the ledger.
-#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewModel {
-    /// A name for people.
-    name: String,
-    /// SPDX expression; its form is checked.
-    licence: String,
-    /// The account that owns it and is paid; the node's own if not given.
-    account: Option<String>,
-}
-
-/// A model put on the ledger.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Registered {
-    #[schema(value_type = String)]
-    model: ModelId,
-    #[schema(value_type = String)]
-    tx: TxHash,
-}
-
-/// How to deploy.
-#[derive(Debug, Default, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Deploy {
-    /// The name that leads to the model from now on; the release's own if not given.
-    name: Option<String>,
-}
-
-/// A model deployed, or rolled back to.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Deployed {
-    name: String,
-    /// What answers to it now.
-    #[schema(value_type = String)]
-    model: ModelId,
-    /// What answered before, the latest last.
-    #[schema(value_type = Vec<String>)]
-    before: Vec<ModelId>,
-}
 
 impl From<NamedModel> for Deployed {
     fn from(named: NamedModel) -> Self {
@@ -152,21 +33,9 @@ impl From<NamedModel> for Deployed {
     }
 }
 
-/// What is served no more, in OpenAI's shape.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Deleted {
-    /// The model that was meant.
-    id: String,
-    object: &'static str,
-    deleted: bool,
-    /// Extension: the names and models that are gone.
-    #[serde(flatten)]
-    gone: Undeployed,
-}
-
 /// The node's embedding model and all models on the ledger, with what is deployed here.
 #[utoipa::path(get, path = "/v1/models", tag = "models", params(ModelsParams), responses((status = 200, body = ModelList)))]
-pub async fn list(
+pub(super) async fn list(
     State(chain): State<Chain>,
     State(embedder): State<Embedder>,
     State(models): State<Models>,
@@ -181,12 +50,12 @@ pub async fn list(
     data.retain(|view| view.deployed || !params.deployed);
     // What answers here comes first.
     data.sort_by_key(|view| !view.deployed);
-    Ok(Json(ModelList { object: "list", data }))
+    Ok(Json(ModelList { object: "list".to_owned(), data }))
 }
 
 /// One model, by id or name, with its manifest and lineage.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = ModelDetails), (status = 404, body = super::Problem)))]
-pub async fn show(
+pub(super) async fn show(
     State(chain): State<Chain>,
     State(embedder): State<Embedder>,
     State(models): State<Models>,
@@ -213,7 +82,7 @@ pub async fn show(
         owner: ancestor.model.owner,
         licence: ancestor.model.licence,
     });
-    let gate = manifest.as_ref().and_then(|release| release.attribution.clone()).map(GateView::from);
+    let gate = manifest.as_ref().and_then(|release| release.attribution.clone()).map(judged);
     let model = Here::of(&models, &training)?.view(&models, model);
     Ok(Json(ModelDetails { lineage: lineage.collect(), model, manifest, gate }))
 }
@@ -226,7 +95,7 @@ fn own(chain: &Chain, embedder: &Embedder) -> ServiceResult<Option<ModelView>> {
     let owner = ledger.as_ref().map(|model| model.record.owner);
     Ok(Some(ModelView {
         id: info.name.clone(),
-        object: "model",
+        object: "model".to_owned(),
         created: embedder.folder().map_or(0, changed_at),
         owned_by: owner.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
         model_id,
@@ -237,7 +106,7 @@ fn own(chain: &Chain, embedder: &Embedder) -> ServiceResult<Option<ModelView>> {
         dimensions: Some(info.dimensions),
         max_tokens: Some(info.max_tokens),
         tainted: ledger.as_ref().is_some_and(|model| model.tainted),
-        ledger,
+        ledger: ledger.map(Into::into),
     }))
 }
 
@@ -261,13 +130,13 @@ impl Here {
         deployed.chain(made).min().unwrap_or(0)
     }
 
-    fn view(&self, models: &Models, model: RegisteredModel) -> ModelView {
+    fn view(&self, models: &Models, model: chain::RegisteredModel) -> ModelView {
         let record = &model.record;
         let leading = self.names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
         let names: Vec<String> = leading.collect();
         ModelView {
             id: names.first().cloned().unwrap_or_else(|| record.id.to_hex()),
-            object: "model",
+            object: "model".to_owned(),
             created: self.created(&record.id),
             owned_by: record.owner.to_string(),
             model_id: record.id,
@@ -278,8 +147,31 @@ impl Here {
             dimensions: None,
             max_tokens: None,
             tainted: model.tainted,
-            ledger: Some(model),
+            ledger: Some(model.into()),
         }
+    }
+}
+
+impl From<chain::RegisteredModel> for RegisteredModel {
+    fn from(model: chain::RegisteredModel) -> Self {
+        let taint = model.taint.into_iter();
+        let taint = taint.map(|models::Taint { model, contribution, height }| Taint { model, contribution, height });
+        Self { record: recorded(model.record), tainted: model.tainted, taint: taint.collect() }
+    }
+}
+
+fn recorded(model: models::Model) -> ModelRecord {
+    ModelRecord {
+        id: model.id,
+        owner: model.owner,
+        name: model.name,
+        parents: model.parents,
+        datanets: model.datanets,
+        licence: model.licence,
+        registered_height: model.registered_height,
+        snapshots: model.snapshots,
+        evaluation: model.evaluation,
+        release: model.release,
     }
 }
 
@@ -291,7 +183,7 @@ fn changed_at(folder: &std::path::Path) -> u64 {
 
 /// Puts the node's embedding model on the ledger, so that its owner is paid when it answers.
 #[utoipa::path(post, path = "/v1/models", tag = "models", request_body = NewModel, responses((status = 201, body = Registered), (status = 422, body = super::Problem)))]
-pub async fn register(
+pub(super) async fn register(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     State(embedder): State<Embedder>,
@@ -305,24 +197,10 @@ pub async fn register(
     Ok((StatusCode::CREATED, Json(Registered { model, tx: committed.hash })))
 }
 
-/// An exported model to put up as it is.
-#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewImport {
-    /// The name of a folder in the node's models folder, with `model.onnx` and `tokenizer.json`.
-    folder: String,
-    /// The model's name.
-    name: String,
-    /// SPDX expression; `LicenseRef-unstated` if not given.
-    licence: Option<String>,
-    /// The account that owns it; the node's own if not given.
-    account: Option<String>,
-}
-
 /// Puts a classifier or embedding model that was exported to ONNX on the ledger as it is, so that any node can deploy it.
 /// The file is checked and run once. Its answers are free and credited to nobody: nothing says what it was trained on.
 #[utoipa::path(post, path = "/v1/models/import", tag = "models", request_body = NewImport, responses((status = 201, body = Imported), (status = 404, body = super::Problem), (status = 409, body = super::Problem), (status = 422, body = super::Problem)))]
-pub async fn import(
+pub(super) async fn import(
     State(models): State<Models>,
     Body(new): Body<NewImport>,
 ) -> ServiceResult<(StatusCode, Json<Imported>)> {
@@ -338,7 +216,7 @@ pub async fn import(
 /// Fetches a released model from whoever has it, checks every byte and the base model it needs, and serves it from now on,
 /// also after a restart.
 #[utoipa::path(post, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), request_body = Deploy, responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
-pub async fn deploy(
+pub(super) async fn deploy(
     State(models): State<Models>,
     Segment(id): Segment<String>,
     Body(how): Body<Deploy>,
@@ -349,28 +227,24 @@ pub async fn deploy(
 
 /// Takes a name away, and its model with its last name; by a model's id, the model with all its names.
 #[utoipa::path(delete, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
-pub async fn undeploy(State(models): State<Models>, Segment(id): Segment<String>) -> ServiceResult<Json<Deleted>> {
+pub(super) async fn undeploy(
+    State(models): State<Models>,
+    Segment(id): Segment<String>,
+) -> ServiceResult<Json<Deleted>> {
     let (model, gone) = models.undeploy(&id).await?;
-    Ok(Json(Deleted { id: model.to_hex(), object: "model", deleted: true, gone }))
+    let gone = Undeployed { names: gone.names, models: gone.models };
+    Ok(Json(Deleted { id: model.to_hex(), object: "model".to_owned(), deleted: true, gone }))
 }
 
 /// The same, as OpenAI's clients ask for it. The release itself stays on the ledger.
 #[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
-pub async fn delete(models: State<Models>, id: Segment<String>) -> ServiceResult<Json<Deleted>> {
+pub(super) async fn delete(models: State<Models>, id: Segment<String>) -> ServiceResult<Json<Deleted>> {
     undeploy(models, id).await
-}
-
-/// How much of a run to repeat.
-#[derive(Debug, Default, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Verify {
-    /// So many stretches between checkpoints, drawn at random now; the whole run if not given.
-    stretches: Option<usize>,
 }
 
 /// Trains a released model again from its data, or a part of it, and compares: a job, whose `verdict` says what was found.
 #[utoipa::path(post, path = "/v1/models/{id}/verify", tag = "fine-tuning", params(("id" = String, Path)), request_body = Verify, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
-pub async fn verify(
+pub(super) async fn verify(
     State(models): State<Models>,
     State(training): State<Training>,
     Segment(id): Segment<String>,
@@ -382,6 +256,9 @@ pub async fn verify(
 
 /// The model that answered to this name before answers again.
 #[utoipa::path(post, path = "/v1/models/{id}/rollback", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 409, body = super::Problem)))]
-pub async fn rollback(State(models): State<Models>, Segment(id): Segment<String>) -> ServiceResult<Json<Deployed>> {
+pub(super) async fn rollback(
+    State(models): State<Models>,
+    Segment(id): Segment<String>,
+) -> ServiceResult<Json<Deployed>> {
     Ok(Json(models.roll_back(&id).await?.into()))
 }

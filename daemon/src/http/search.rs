@@ -2,39 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_api::search::{Hit, Hits, SearchHit, SearchMode, SearchParams, Snippet};
+use datanet_data::retrieval;
 
 use super::extract::Query;
 use crate::chain::Chain;
 use crate::error::ServiceResult;
+use crate::records;
 use crate::records::Indexes;
-use crate::records::{SearchHit, SearchMode};
-
-/// What to look for.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct SearchParams {
-    /// Words or a sentence.
-    q: String,
-    /// Id or name; all datanets this node follows if not given.
-    datanet: Option<String>,
-    /// `text` (BM25), `semantic` (embeddings) or `hybrid` (both, fused by rank).
-    #[serde(default)]
-    #[param(inline)]
-    mode: SearchMode,
-    /// At most this many, up to 100.
-    limit: Option<usize>,
-}
-
-/// What was found.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Hits {
-    /// Best first.
-    hits: Vec<SearchHit>,
-}
 
 /// Searches the final contributions of one datanet or of all.
 #[utoipa::path(get, path = "/v1/search", tag = "search", params(SearchParams), responses((status = 200, body = Hits), (status = 404, body = super::Problem)))]
-pub async fn search(
+pub(super) async fn search(
     State(chain): State<Chain>,
     State(indexes): State<Indexes>,
     Query(params): Query<SearchParams>,
@@ -44,5 +23,24 @@ pub async fn search(
         None => None,
     };
     let limit = params.limit.unwrap_or(10).clamp(1, 100);
-    Ok(Json(Hits { hits: indexes.search(&params.q, datanet, params.mode, limit).await? }))
+    let found = indexes.search(&params.q, datanet, params.mode.into(), limit).await?;
+    Ok(Json(Hits { hits: found.into_iter().map(SearchHit::from).collect() }))
+}
+
+impl From<SearchMode> for records::SearchMode {
+    fn from(mode: SearchMode) -> Self {
+        match mode {
+            SearchMode::Text => Self::Text,
+            SearchMode::Semantic => Self::Semantic,
+            SearchMode::Hybrid => Self::Hybrid,
+        }
+    }
+}
+
+impl From<records::SearchHit> for SearchHit {
+    fn from(found: records::SearchHit) -> Self {
+        let retrieval::Hit { contribution, record, score, text, label, snippet } = found.hit;
+        let snippet = snippet.map(|snippet| Snippet { text: snippet.text, highlights: snippet.highlights });
+        Self { datanet: found.datanet, hit: Hit { contribution, record, score, text, label, snippet } }
+    }
 }

@@ -2,46 +2,55 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_api::status::{DeployedStatus, ModelStatus, NodeStatus, PeerView, Peers};
 use datanet_p2p::NetworkHandle;
-use datanet_types::{Address, NodeKey};
+use datanet_types::NodeKey;
 
 use crate::chain::Chain;
 use crate::error::ServiceResult;
-use crate::status::NodeStatus;
-use crate::status::StatusService;
-
-/// A connected peer.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct PeerView {
-    /// Its node key.
-    #[schema(value_type = String)]
-    node_key: NodeKey,
-    /// Where it listens.
-    addrs: Vec<String>,
-    /// What it runs.
-    agent: String,
-    /// Its name on the ledger.
-    name: Option<String>,
-    /// Its account on the ledger.
-    #[schema(value_type = Option<String>)]
-    account: Option<Address>,
-}
-
-/// All connected peers.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Peers {
-    peers: Vec<PeerView>,
-}
+use crate::status::{self, StatusService};
 
 /// This node at a glance.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses((status = 200, body = NodeStatus)))]
-pub async fn status(State(status): State<StatusService>) -> ServiceResult<Json<NodeStatus>> {
-    Ok(Json(status.now().await?))
+pub(super) async fn status(State(status): State<StatusService>) -> ServiceResult<Json<NodeStatus>> {
+    Ok(Json(status.now().await?.into()))
+}
+
+impl From<status::NodeStatus> for NodeStatus {
+    fn from(now: status::NodeStatus) -> Self {
+        let deployed = now.deployed.into_iter();
+        let deployed =
+            deployed.map(|status::DeployedStatus { id, name, provider }| DeployedStatus { id, name, provider });
+        let status::ModelStatus { id, name, dimensions, provider } = now.model;
+        Self {
+            name: now.name,
+            version: now.version.to_owned(),
+            chain_id: now.chain_id,
+            height: now.height,
+            app_hash: now.app_hash,
+            catching_up: now.catching_up,
+            engine: now.engine.to_owned(),
+            node_key: now.node_key,
+            account: now.account,
+            roles: now.roles.into_iter().map(str::to_owned).collect(),
+            peers: now.peers,
+            consensus_peers: now.consensus_peers,
+            p2p: now.p2p,
+            contributions_held: now.contributions_held,
+            model: ModelStatus { id, name, dimensions, provider },
+            deployed: deployed.collect(),
+            jobs: now.jobs,
+            uptime_seconds: now.uptime_seconds,
+        }
+    }
 }
 
 /// The peers connected now.
 #[utoipa::path(get, path = "/v1/peers", tag = "node", responses((status = 200, body = Peers)))]
-pub async fn peers(State(chain): State<Chain>, State(network): State<NetworkHandle>) -> ServiceResult<Json<Peers>> {
+pub(super) async fn peers(
+    State(chain): State<Chain>,
+    State(network): State<NetworkHandle>,
+) -> ServiceResult<Json<Peers>> {
     let reader = chain.reader()?;
     let mut peers = Vec::new();
     for peer in network.peers().iter() {

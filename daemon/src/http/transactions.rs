@@ -4,66 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
+use datanet_api::transactions::{Encoded, NewTransfer, Sent, Submitted, TxView};
 use datanet_types::action::Transfer;
-use datanet_types::{Action, Address, Amount, SignedTx, TxHash};
+use datanet_types::{Action, SignedTx, TxHash};
 
 use super::extract::{Body, Raw, Segment};
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
 
-/// A transfer.
-#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewTransfer {
-    /// Name of the paying account on this node.
-    from: String,
-    /// Who receives.
-    #[schema(value_type = String)]
-    to: Address,
-    /// Base units.
-    amount: Amount,
-}
-
-/// A transaction sent.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Sent {
-    #[schema(value_type = String)]
-    tx: TxHash,
-    height: u64,
-}
-
-/// A transaction taken.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Submitted {
-    #[schema(value_type = String)]
-    hash: TxHash,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Encoded {
-    tx: String,
-}
-
-/// A transaction in a block.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct TxView {
-    #[schema(value_type = String)]
-    hash: TxHash,
-    height: u64,
-    /// Zero if it did what it said.
-    code: u32,
-    /// Why not.
-    log: String,
-    /// What happened.
-    #[schema(value_type = Vec<Object>)]
-    events: serde_json::Value,
-}
-
 /// Moves money; answers once it is on the ledger.
 #[utoipa::path(post, path = "/v1/transfers", tag = "accounts", request_body = NewTransfer, responses((status = 200, body = Sent), (status = 402, body = super::Problem)))]
-pub async fn transfer(
+pub(super) async fn transfer(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     Body(new): Body<NewTransfer>,
@@ -76,7 +28,7 @@ pub async fn transfer(
 
 /// Takes a signed transaction: as bytes, or as JSON `{"tx": base64}`. It is in the mempool when this answers.
 #[utoipa::path(post, path = "/v1/tx", tag = "ledger", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 202, body = Submitted), (status = 422, body = super::Problem)))]
-pub async fn submit(
+pub(super) async fn submit(
     State(chain): State<Chain>,
     headers: HeaderMap,
     Raw(body): Raw,
@@ -97,7 +49,7 @@ fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
 
 /// What became of a transaction; 404 as long as it is in no block.
 #[utoipa::path(get, path = "/v1/tx/{hash}", tag = "ledger", params(("hash" = String, Path)), responses((status = 200, body = TxView), (status = 404, body = super::Problem)))]
-pub async fn show(State(chain): State<Chain>, Segment(hash): Segment<TxHash>) -> ServiceResult<Json<TxView>> {
+pub(super) async fn show(State(chain): State<Chain>, Segment(hash): Segment<TxHash>) -> ServiceResult<Json<TxView>> {
     let status = chain.tx_status(&hash)?.ok_or_else(|| {
         ServiceError::new(
             Code::UnknownTransaction,

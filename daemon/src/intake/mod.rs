@@ -46,23 +46,19 @@ pub struct IntakeRequest {
 }
 
 /// What a contributor gets.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Accepted {
     /// The contribution.
-    #[schema(value_type = String)]
     pub id: ContributionId,
     /// BLAKE3 of the bytes.
-    #[schema(value_type = String)]
     pub blob: BlobHash,
     /// Bytes.
     pub size: u64,
     /// Records found.
     pub records: u64,
     /// Merkle root over the records.
-    #[schema(value_type = String)]
     pub record_root: Digest,
     /// The transaction that put it on the ledger.
-    #[schema(value_type = String)]
     pub tx: TxHash,
     /// Always `judging`.
     pub state: String,

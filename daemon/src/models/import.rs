@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use datanet_api::models::Imported;
 use datanet_inference::encoder::{EncoderConfig, EncoderService, EncoderSource};
 use datanet_inference::graph::build::{ModelFolder, ONNX_FILE, is_exported, model_files};
 use datanet_ledger::component::models::Model;
-use datanet_types::ModelId;
 use datanet_types::release::{Origin, RELEASE_VERSION, Release, ReleaseFile, Task};
 use tokio::task::spawn_blocking;
 
@@ -35,22 +35,6 @@ pub struct Import {
     pub licence: String,
     /// Name of the account on this node that will own it.
     pub account: String,
-}
-
-/// A model put up as it is.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
-pub struct Imported {
-    /// Its id on the ledger.
-    #[schema(value_type = String)]
-    pub model: ModelId,
-    /// Its name.
-    pub name: String,
-    /// `classify` where it gives logits, else `embed`.
-    pub task: &'static str,
-    /// Names of its classes; empty where it gives vectors.
-    pub labels: Vec<String>,
-    /// Numbers in what it says of a text.
-    pub dimensions: usize,
 }
 
 /// The files that such a model has.
@@ -104,7 +88,7 @@ impl Models {
         let model = self.keep_release(&release).await?;
         self.register_release(&model, &import.account).await?;
         let task = if task == Task::Classify { "classify" } else { "embed" };
-        Ok(Imported { model, name: import.name, task, labels, dimensions })
+        Ok(Imported { model, name: import.name, task: task.to_owned(), labels, dimensions })
     }
 
     /// A folder of the models folder by its name alone: nothing outside it can be named.

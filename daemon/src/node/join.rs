@@ -1,44 +1,22 @@
 //! What to type on another machine so that a node there joins the network of this one.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// How another machine joins.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Join {
-    /// The network's genesis, to be copied there.
-    pub genesis: PathBuf,
-    /// For its `p2p.bootstrap`.
-    pub bootstrap: String,
-    /// For its `consensus.persistent_peers`.
-    pub persistent_peer: String,
-}
+use datanet_api::Join;
 
-impl Join {
-    /// How to join by way of this node: `p2p` is what it can be dialled by, the likeliest first, and `comet` its CometBFT's
-    /// peer address. `None` if only this machine can dial it.
-    pub fn new(genesis: &Path, p2p: &[String], comet: &str) -> Option<Self> {
-        let bootstrap = p2p.iter().find(|addr| !is_loopback(host_of(addr)))?.clone();
-        let (_, address) = comet.split_once('@')?;
-        let host = address.rsplit_once(':').map(|(host, _)| host)?;
-        (!is_loopback(host)).then(|| Self { genesis: genesis.to_owned(), bootstrap, persistent_peer: comet.to_owned() })
-    }
-
-    /// What to type there, one command a line, once the genesis is in the folder.
-    pub fn commands(&self) -> [String; 2] {
-        let Self { bootstrap, persistent_peer, .. } = self;
-        [
-            format!(
-                "datanet init --public --name NAME --genesis genesis.json --set p2p.bootstrap={bootstrap} --set consensus.persistent_peers={persistent_peer}"
-            ),
-            "datanet start".to_owned(),
-        ]
-    }
+/// How to join by way of this node: `p2p` is what it can be dialled by, the likeliest first, and `comet` its CometBFT's
+/// peer address. `None` if only this machine can dial it.
+pub(super) fn join_by(genesis: &Path, p2p: &[String], comet: &str) -> Option<Join> {
+    let bootstrap = p2p.iter().find(|addr| !is_loopback(host_of(addr)))?.clone();
+    let (_, address) = comet.split_once('@')?;
+    let host = address.rsplit_once(':').map(|(host, _)| host)?;
+    (!is_loopback(host)).then(|| Join { genesis: genesis.to_owned(), bootstrap, persistent_peer: comet.to_owned() })
 }
 
 /// Where CometBFT's peers dial it: what is told to them, else where it listens; if that is everywhere, then on the host
 /// that the data network is dialled by.
-pub fn comet_address(external: &str, listened: SocketAddr, p2p: &[String]) -> String {
+pub(super) fn comet_address(external: &str, listened: SocketAddr, p2p: &[String]) -> String {
     if !external.is_empty() {
         return external.to_owned();
     }
@@ -78,7 +56,7 @@ mod tests {
         let v6 = strings(&["/ip6/2001:db8::7/udp/1/quic-v1/p2p/P"]);
         assert_eq!(comet_address("", "[::]:26656".parse().unwrap(), &v6), "[2001:db8::7]:26656");
 
-        let join = Join::new(Path::new("genesis.json"), &p2p, "ID@203.0.113.7:26656").unwrap();
+        let join = join_by(Path::new("genesis.json"), &p2p, "ID@203.0.113.7:26656").unwrap();
         let typed = join.commands()[0].clone();
         assert!(typed.contains("p2p.bootstrap=/ip4/203.0.113.7/"), "{typed}");
         assert!(typed.contains("consensus.persistent_peers=ID@203.0.113.7:26656"), "{typed}");
@@ -87,8 +65,8 @@ mod tests {
     #[test]
     fn a_node_on_loopback_cannot_be_joined_from_elsewhere() {
         let (open, closed) = (strings(&["/ip4/203.0.113.7/tcp/1/p2p/P"]), strings(&["/ip4/127.0.0.1/tcp/1/p2p/P"]));
-        assert_eq!(Join::new(Path::new("g"), &closed, "ID@203.0.113.7:1"), None);
-        assert_eq!(Join::new(Path::new("g"), &open, "ID@127.0.0.1:1"), None);
-        assert_eq!(Join::new(Path::new("g"), &open, "ID@[::1]:1"), None);
+        assert_eq!(join_by(Path::new("g"), &closed, "ID@203.0.113.7:1"), None);
+        assert_eq!(join_by(Path::new("g"), &open, "ID@127.0.0.1:1"), None);
+        assert_eq!(join_by(Path::new("g"), &open, "ID@[::1]:1"), None);
     }
 }

@@ -8,13 +8,13 @@ use fs4::FileExt;
 
 /// Held as long as the node runs; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct HomeLock {
+pub(super) struct HomeLock {
     _file: File,
 }
 
 impl HomeLock {
     /// Takes the lock, or says that somebody has it.
-    pub fn take(home: &Home) -> anyhow::Result<Self> {
+    pub(super) fn take(home: &Home) -> anyhow::Result<Self> {
         let path = home.lock();
         let file = File::options()
             .create(true)

@@ -8,6 +8,5 @@ mod services;
 mod spawn;
 mod supervise;
 
-pub use join::Join;
 pub use spawn::{NodeOptions, Tools, spawn};
-pub use supervise::{NodeHandle, RunFile};
+pub use supervise::NodeHandle;

@@ -22,6 +22,18 @@ use crate::embedder::Embedder;
 use crate::init::{self, NetworkGenesis};
 
 /// What to start.
+///
+/// ```no_run
+/// # async fn example(tools: datanet::Tools) -> anyhow::Result<()> {
+/// use datanet::NodeOptions;
+/// use datanet_config::{Home, NodeConfig};
+///
+/// let options = NodeOptions { home: Home::new("my-node"), config: NodeConfig::default(), tools };
+/// let node = datanet::spawn(options).await?;
+/// println!("the interface is at {}", node.api_url());
+/// node.stop().await
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
     /// A home that `init` has made.
@@ -183,7 +195,7 @@ fn comet_settings(config: &NodeConfig, home: &Home) -> Result<CometSettings> {
 }
 
 /// The address by which this machine's programs reach a listener.
-pub fn local_url(address: SocketAddr) -> String {
+pub(super) fn local_url(address: SocketAddr) -> String {
     let ip = match address.ip() {
         // Where all interfaces are listened on, nobody is reached by that.
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use datanet_api::{Join, RunFile};
 use datanet_config::{Home, NodeConfig};
 use datanet_ledger::abci::AbciServer;
 use datanet_ledger::solo::SoloEngine;
@@ -16,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::join::{Join, comet_address};
+use super::join::{comet_address, join_by};
 use super::lock::HomeLock;
 use super::services::Composed;
 use super::spawn;
@@ -30,7 +31,7 @@ use crate::workers::registrar::Registrar;
 use crate::workers::settler;
 
 /// What orders transactions, as something that runs.
-pub enum Consensus {
+pub(super) enum Consensus {
     /// The application's socket and the process behind it.
     CometBft {
         /// The socket.
@@ -53,30 +54,6 @@ pub(super) struct Parts {
     pub events: mpsc::Receiver<NetworkEvent>,
     pub consensus: Consensus,
     pub consensus_stop: CancellationToken,
-}
-
-/// What programs on this machine need to know of a running node; in its home as `run.json`.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RunFile {
-    /// Its process.
-    pub pid: u32,
-    /// Where its interface is.
-    pub api: String,
-    /// Its name.
-    pub name: String,
-    /// Its key.
-    pub node_key: datanet_types::NodeKey,
-    /// Where the data network listens.
-    pub p2p: Vec<String>,
-    /// Where CometBFT's RPC listens.
-    pub comet_rpc: Option<String>,
-    /// Where CometBFT's peers connect, as `id@host:port`.
-    pub comet_p2p: Option<String>,
-    /// How a node on another machine joins; `None` if only this machine can reach this node.
-    #[serde(default)]
-    pub join: Option<Join>,
-    /// CometBFT's process.
-    pub comet_pid: Option<i32>,
 }
 
 /// A running node. Clones are handles of the same one.
@@ -174,7 +151,7 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
         api: spawn::local_url(api),
         name: parts.config.node.name.clone(),
         node_key: services.identity.node_key(),
-        join: comet_p2p.as_ref().and_then(|comet| Join::new(&parts.home.genesis(), &p2p, comet)),
+        join: comet_p2p.as_ref().and_then(|comet| join_by(&parts.home.genesis(), &p2p, comet)),
         p2p,
         comet_rpc: comet.map(|comet| format!("http://{}", comet.rpc_addr())),
         comet_p2p,

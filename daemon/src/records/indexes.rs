@@ -15,7 +15,7 @@ use datanet_types::receipt::MAX_MISSING;
 use datanet_types::{ContributionId, DatanetId, ModelId};
 use tokio::sync::watch;
 
-pub use datanet_data::retrieval::Mode;
+pub(super) use datanet_data::retrieval::Mode;
 
 use super::{Holes, ReadOptions, Records};
 use crate::chain::Chain;

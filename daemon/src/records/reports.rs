@@ -1,11 +1,11 @@
 //! The judges' reports behind a contribution's verdict, fetched from whoever has them.
 
+use datanet_api::contributions::ContributionView;
 use datanet_types::{BlobHash, ContributionId, NodeKey, Scores};
 use futures::future::join_all;
 use serde_json::value::RawValue;
 
 use super::Records;
-use crate::chain::ContributionView;
 use crate::error::ServiceResult;
 
 /// Longest report read, in bytes.

@@ -81,7 +81,7 @@ pub(super) enum Report {
 
 impl Report {
     /// Applies the report to a job's progress; the event that it makes, if it is worth one.
-    pub fn apply(&self, job: &mut JobRecord) -> Option<JobEvent> {
+    pub(super) fn apply(&self, job: &mut JobRecord) -> Option<JobEvent> {
         match self {
             Self::Started { step, steps, columns } => {
                 job.progress.phase = "training".to_owned();

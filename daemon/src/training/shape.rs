@@ -20,7 +20,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// The fields that `job` names; those that are the schema's own anyway need no second look.
-    pub fn of(job: &Job, schema: &Schema) -> Self {
+    pub(super) fn of(job: &Job, schema: &Schema) -> Self {
         use datanet_types::schema::FieldRole::{Label, Text};
         let own = |role| schema.fields.iter().find(|field| field.field_role() == Some(role)).map(|field| &field.name);
         let other = |named: &Option<String>, role| named.clone().filter(|name| own(role) != Some(name));
@@ -34,7 +34,7 @@ impl Shape {
     }
 
     /// The parts of a record; `None` where one that the task needs is missing.
-    pub fn piece(&self, record: &Record) -> Option<Piece> {
+    pub(super) fn piece(&self, record: &Record) -> Option<Piece> {
         let parsed = match (&self.text, &self.label, &self.pair) {
             (None, None, None) => Value::Null,
             _ => serde_json::from_str(record.canonical()).ok()?,

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use datanet::http::Services;
 use datanet::init::{init_home, own_genesis, write_genesis};
-use datanet::setup::{self, Part, SetupOptions};
 use datanet::{NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig};
 use datanet_ledger::component::Params;
+use datanet_setup::{self as setup, Part, SetupOptions};
 use datanet_types::schema::Schema;
 use datanet_types::tx::TxBody;
 use datanet_types::{Action, SignedTx, SigningKey};
@@ -45,7 +45,7 @@ impl Api {
     /// The node at `base`.
     pub fn new(base: String, token: String) -> Self {
         // Tests have a runtime each and may share a node: a connection that one of them left idle ends with its runtime.
-        let http = datanet::loopback::client_builder().unwrap().pool_max_idle_per_host(0);
+        let http = datanet_api::loopback::client_builder().unwrap().pool_max_idle_per_host(0);
         Self { base, token, http: http.build().unwrap() }
     }
 

@@ -42,7 +42,7 @@ impl Client {
     /// When the HTTP client cannot be set up.
     pub fn new(base: &str, token: &str) -> ApiResult<Self> {
         let base = base.trim_end_matches('/').to_owned();
-        let http = datanet::loopback::client_builder()
+        let http = datanet_api::loopback::client_builder()
             .map_err(|error| ApiError::Client(error.to_string()))?
             .connect_timeout(Duration::from_secs(5))
             .build()

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use datanet::setup::Toolbox;
+use datanet_setup::Toolbox;
 
 use super::classify::Tuned;
 use super::parties::Party;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::api::{Client, FineTuningJob, JobUpdate};
 use crate::data::{Contributor, Dataset, Record};
 use crate::ui::{Step, Ui};
-use datanet::setup::Toolbox;
+use datanet_setup::Toolbox;
 
 /// The longest wait for a model.
 const PATIENCE: Duration = Duration::from_secs(900);

@@ -8,9 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use datanet::init::{GenesisValidator, InitOutcome, NetworkGenesis, describe, init_home, read_genesis, write_genesis};
-use datanet::setup::{LineProgress, Progress, SetupOptions, Toolbox, ensure, progress_for};
 use datanet_config::{Engine as OrderedBy, Home, NodeConfig, Overrides, Profile, Role};
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};
+use datanet_setup::{LineProgress, Progress, SetupOptions, Toolbox, ensure, progress_for};
 use datanet_types::amount::DNT;
 use libp2p::identity;
 

@@ -34,7 +34,7 @@ impl NodePackages {
     }
 
     async fn ready(&self) -> Result<PathBuf> {
-        let folder = datanet::setup::default_cache()?.join("bench").join(self.name);
+        let folder = datanet_setup::default_cache()?.join("bench").join(self.name);
         let (stamp, wanted) = (folder.join("requirements"), self.packages.join("\n"));
         if !std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
             tokio::fs::create_dir_all(&folder).await?;

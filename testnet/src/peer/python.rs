@@ -36,7 +36,7 @@ impl PythonPackages {
     /// # Errors
     /// When Python or PyPI cannot be had: in words that say which command failed.
     pub async fn ready(&self) -> Result<Python> {
-        let folder = datanet::setup::default_cache()?.join("bench").join(self.name);
+        let folder = datanet_setup::default_cache()?.join("bench").join(self.name);
         let (program, stamp) = (folder.join("bin").join("python"), folder.join("requirements"));
         let wanted = self.packages.join("\n");
         if !std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {

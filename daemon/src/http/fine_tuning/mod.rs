@@ -3,15 +3,15 @@
 mod request;
 mod view;
 
-pub use request::NewFineTuningJob;
-pub use view::{FineTuningCheckpoint, FineTuningEvent, FineTuningJob, Page};
-
 use std::convert::Infallible;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use datanet_api::fine_tuning::{
+    FineTuningCheckpoint, FineTuningEvent, FineTuningJob, NewFineTuningJob, Page, PageParams,
+};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,51 +20,37 @@ use super::extract::{Body, Query, Segment};
 use super::limits::Place;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::training::Training;
-use view::event_number;
+use view::{checkpoint_of, event_number, event_of, page};
 
 /// Most entries of a page.
 const MAX_PAGE: usize = 1_000;
 
-/// A page of a list.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-pub struct PageParams {
-    /// From behind the entry with this id.
-    after: Option<String>,
-    /// At most this many, 20 if not given.
-    limit: Option<usize>,
-    /// Events only: send them as they happen, as server-sent events, until the job is over.
-    #[serde(default)]
-    stream: bool,
-}
-
-impl PageParams {
-    fn limit(&self) -> usize {
-        self.limit.unwrap_or(20).clamp(1, MAX_PAGE)
-    }
+fn limit(params: &PageParams) -> usize {
+    params.limit.unwrap_or(20).clamp(1, MAX_PAGE)
 }
 
 /// Takes a fine-tuning job. It is durable when this answers, waits for those before it, and goes on after a restart.
 #[utoipa::path(post, path = "/v1/fine_tuning/jobs", tag = "fine-tuning", request_body = NewFineTuningJob, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem), (status = 422, body = super::Problem), (status = 429, body = super::Problem)))]
-pub async fn create(
+pub(super) async fn create(
     State(training): State<Training>,
     Body(new): Body<NewFineTuningJob>,
 ) -> ServiceResult<Json<FineTuningJob>> {
-    Ok(Json(training.create_job(new.into_job()?).await?.into()))
+    Ok(Json(training.create_job(new.try_into()?).await?.into()))
 }
 
 /// All jobs of this node, newest first.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs", tag = "fine-tuning", params(PageParams), responses((status = 200, body = Page<FineTuningJob>)))]
-pub async fn list(
+pub(super) async fn list(
     State(training): State<Training>,
     Query(params): Query<PageParams>,
 ) -> ServiceResult<Json<Page<FineTuningJob>>> {
     let jobs = training.jobs()?.into_iter().map(FineTuningJob::from).collect();
-    Ok(Json(Page::of(jobs, params.limit(), FineTuningJob::id, params.after.as_deref())?))
+    Ok(Json(page(jobs, limit(&params), |job| job.id.clone(), params.after.as_deref())?))
 }
 
 /// One job.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
-pub async fn show(
+pub(super) async fn show(
     State(training): State<Training>,
     Segment(id): Segment<String>,
 ) -> ServiceResult<Json<FineTuningJob>> {
@@ -73,7 +59,7 @@ pub async fn show(
 
 /// Ends a job; its last checkpoint stays on disk for a while.
 #[utoipa::path(post, path = "/v1/fine_tuning/jobs/{id}/cancel", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 409, body = super::Problem)))]
-pub async fn cancel(
+pub(super) async fn cancel(
     State(training): State<Training>,
     Segment(id): Segment<String>,
 ) -> ServiceResult<Json<FineTuningJob>> {
@@ -82,7 +68,7 @@ pub async fn cancel(
 
 /// What happened in a job, newest first; with `stream`, as it happens, oldest first.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}/events", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningEvent>)))]
-pub async fn events(
+pub(super) async fn events(
     State(training): State<Training>,
     State(shutdown): State<CancellationToken>,
     Segment(id): Segment<String>,
@@ -100,21 +86,22 @@ pub async fn events(
     }
     let mut events = training.job_events(job.number, 0, usize::MAX)?;
     events.reverse();
-    let events = events.into_iter().map(|event| FineTuningEvent::of(&job.id, event)).collect();
-    Ok(Json(Page::of(events, params.limit(), FineTuningEvent::id, params.after.as_deref())?).into_response())
+    let events = events.into_iter().map(|event| event_of(&job.id, event)).collect();
+    Ok(Json(page(events, limit(&params), |event: &FineTuningEvent| event.id.clone(), params.after.as_deref())?)
+        .into_response())
 }
 
 /// States of a job from which it can go on, newest first.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}/checkpoints", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningCheckpoint>)))]
-pub async fn checkpoints(
+pub(super) async fn checkpoints(
     State(training): State<Training>,
     Segment(id): Segment<String>,
     Query(params): Query<PageParams>,
 ) -> ServiceResult<Json<Page<FineTuningCheckpoint>>> {
     let job = training.job(&id)?;
     let events = training.job_events(job.number, 0, usize::MAX)?;
-    let found = events.iter().rev().filter_map(|event| FineTuningCheckpoint::of(&job.id, event)).collect();
-    Ok(Json(Page::of(found, params.limit(), FineTuningCheckpoint::id, params.after.as_deref())?))
+    let found = events.iter().rev().filter_map(|event| checkpoint_of(&job.id, event)).collect();
+    Ok(Json(page(found, limit(&params), |checkpoint| checkpoint.id.clone(), params.after.as_deref())?))
 }
 
 fn stream(
@@ -149,7 +136,7 @@ async fn follow(training: &Training, id: &str, mut after: u64, sender: mpsc::Sen
         let full = events.len() == MAX_PAGE;
         for event in events {
             after = event.number;
-            let Ok(event) = Event::default().event("event").json_data(FineTuningEvent::of(id, event)) else { return };
+            let Ok(event) = Event::default().event("event").json_data(event_of(id, event)) else { return };
             if sender.send(event).await.is_err() {
                 return;
             }

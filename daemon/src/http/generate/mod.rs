@@ -3,21 +3,20 @@
 mod request;
 mod view;
 
-pub use request::{ChatRequest, CompletionRequest, OneOrMany};
-
 use std::convert::Infallible;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use datanet_api::Problem;
+use datanet_api::generate::{ChatRequest, CompletionRequest};
 use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::extract::Body;
 use super::limits::Place;
-use super::problem::Problem;
 use crate::answers::Answers;
 use crate::answers::complete::{Completing, CompletionAsk, Piece};
 use crate::billing::Billing;
@@ -26,26 +25,26 @@ use view::{Envelope, Shape};
 
 /// Continues a chat. With `stream`, as server-sent events that end with `[DONE]`.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
-pub async fn chat(
+pub(super) async fn chat(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
     Extension(place): Extension<Place>,
     Body(request): Body<ChatRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Chat, stream: request.shared.stream, usage: request.shared.wants_usage() };
-    answer(&answers, request.into_ask(&billing)?, how, place).await
+    answer(&answers, request::chat(request, &billing)?, how, place).await
 }
 
 /// Continues a text. With `stream`, as server-sent events that end with `[DONE]`.
 #[utoipa::path(post, path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
-pub async fn complete(
+pub(super) async fn complete(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
     Extension(place): Extension<Place>,
     Body(request): Body<CompletionRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Text, stream: request.shared.stream, usage: request.shared.wants_usage() };
-    answer(&answers, request.into_ask(&billing)?, how, place).await
+    answer(&answers, request::completion(request, &billing)?, how, place).await
 }
 
 /// How an answer is sent.

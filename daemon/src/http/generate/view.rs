@@ -1,14 +1,14 @@
 //! Completions as OpenAI's clients read them: whole, or piece by piece.
 
+use datanet_api::receipts::ReceiptView;
 use datanet_inference::generate::TokenLogprobs;
 use serde_json::{Value, json};
 
 use crate::answers::complete::{Finished, Token};
-use crate::http::receipts::ReceiptView;
 
 /// Which of OpenAI's two shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     /// `chat.completion`.
     Chat,
     /// `text_completion`.
@@ -17,7 +17,7 @@ pub enum Shape {
 
 /// What all parts of one answer share.
 #[derive(Debug, Clone)]
-pub struct Envelope {
+pub(super) struct Envelope {
     shape: Shape,
     id: String,
     created: u64,
@@ -26,7 +26,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// The envelope of an answer of the model called `model`.
-    pub fn new(shape: Shape, number: &str, model: String) -> Self {
+    pub(super) fn new(shape: Shape, number: &str, model: String) -> Self {
         let prefix = if shape == Shape::Chat { "chatcmpl" } else { "cmpl" };
         Self { shape, id: format!("{prefix}-{number}"), created: crate::db::now(), model }
     }
@@ -40,7 +40,7 @@ impl Envelope {
     }
 
     /// The whole answer.
-    pub fn whole(&self, text: &str, tokens: Option<&[Token]>, finished: &Finished) -> Value {
+    pub(super) fn whole(&self, text: &str, tokens: Option<&[Token]>, finished: &Finished) -> Value {
         let (kind, mut choice) = match self.shape {
             Shape::Chat => {
                 let message = json!({ "role": "assistant", "content": text, "refusal": null });
@@ -57,14 +57,14 @@ impl Envelope {
     }
 
     /// The first part of a stream: who speaks. Plain completions have none.
-    pub fn opening(&self) -> Option<Value> {
+    pub(super) fn opening(&self) -> Option<Value> {
         let delta = json!({ "role": "assistant", "content": "", "refusal": null });
         let choice = json!({ "index": 0, "delta": delta, "logprobs": null, "finish_reason": null });
         (self.shape == Shape::Chat).then(|| self.chunk(json!([choice])))
     }
 
     /// One token of a stream.
-    pub fn piece(&self, token: &Token, with_logprobs: bool) -> Value {
+    pub(super) fn piece(&self, token: &Token, with_logprobs: bool) -> Value {
         let logprobs = if with_logprobs { self.logprobs(std::slice::from_ref(token)) } else { Value::Null };
         let choice = match self.shape {
             Shape::Chat => {
@@ -76,7 +76,7 @@ impl Envelope {
     }
 
     /// The end of a stream: why it ended; then, if asked for, the count of tokens. The last part carries the receipt.
-    pub fn closing(&self, finished: &Finished, with_usage: bool) -> Vec<Value> {
+    pub(super) fn closing(&self, finished: &Finished, with_usage: bool) -> Vec<Value> {
         let choice = match self.shape {
             Shape::Chat => json!({ "index": 0, "delta": {}, "logprobs": null, "finish_reason": finished.reason }),
             Shape::Text => json!({ "index": 0, "text": "", "logprobs": null, "finish_reason": finished.reason }),

@@ -13,7 +13,7 @@ const HOPELESS_AFTER: Duration = Duration::from_secs(60);
 
 /// Something to do for a contribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub(super) enum Step {
     /// Get its bytes from somebody who has them, and check them.
     Fetch,
     /// Tell the ledger that they are here.
@@ -30,7 +30,7 @@ pub enum Step {
 
 /// What the ledger says that matters for the decision.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LedgerSide {
+pub(super) struct LedgerSide {
     /// It was refused.
     pub refused: bool,
     /// Its giver took it back.
@@ -47,7 +47,7 @@ pub struct LedgerSide {
 
 /// What this node is and wants.
 #[derive(Debug, Clone, Copy)]
-pub struct Duties {
+pub(super) struct Duties {
     /// Attests storage.
     pub storage: bool,
     /// Judges automatically.
@@ -58,7 +58,7 @@ pub struct Duties {
 
 /// What a contribution still needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(super) enum Need {
     /// Nothing, ever: it can be forgotten.
     Settled,
     /// Nothing until the ledger moves on.
@@ -69,7 +69,7 @@ pub enum Need {
 
 /// A contribution being followed.
 #[derive(Debug, Clone)]
-pub struct Track {
+pub(super) struct Track {
     /// Which one.
     pub id: ContributionId,
     /// Who gave it.
@@ -96,7 +96,7 @@ pub struct Track {
 
 impl Track {
     /// A contribution just seen on the ledger.
-    pub fn new(id: ContributionId, contributor: Address) -> Self {
+    pub(super) fn new(id: ContributionId, contributor: Address) -> Self {
         Self {
             id,
             contributor,
@@ -124,7 +124,7 @@ impl Track {
     }
 
     /// The decision.
-    pub fn need(&self, ledger: &LedgerSide, duties: &Duties) -> Need {
+    pub(super) fn need(&self, ledger: &LedgerSide, duties: &Duties) -> Need {
         if ledger.refused {
             return Need::Settled;
         }
@@ -152,12 +152,12 @@ impl Track {
     }
 
     /// Whether a step may start now.
-    pub fn ready(&self, now: Instant) -> bool {
+    pub(super) fn ready(&self, now: Instant) -> bool {
         self.busy.is_none() && self.retry_at.is_none_or(|at| now >= at)
     }
 
     /// A step has ended well.
-    pub fn succeeded(&mut self, step: Step) {
+    pub(super) fn succeeded(&mut self, step: Step) {
         self.busy = None;
         self.failures = 0;
         self.failing_since = None;
@@ -171,7 +171,7 @@ impl Track {
     }
 
     /// A step has failed: it is tried again, each time after a longer pause, up to a minute.
-    pub fn failed(&mut self, now: Instant) -> Duration {
+    pub(super) fn failed(&mut self, now: Instant) -> Duration {
         self.busy = None;
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
@@ -181,7 +181,7 @@ impl Track {
     }
 
     /// A new provider: worth a try at once, if it is bytes that are missing.
-    pub fn nudge(&mut self) {
+    pub(super) fn nudge(&mut self) {
         if !self.held {
             self.retry_at = None;
         }

@@ -13,6 +13,14 @@
 //!
 //! A part is a folder with a `stamp.json` written last ([`stamp`]): a part without a matching stamp is made again,
 //! one with a matching stamp costs a few `stat` calls. What an environment variable names wins over the cache.
+//!
+//! ```
+//! use datanet_setup::Part;
+//!
+//! // Who has a part already says where.
+//! assert_eq!(Part::ALL.map(Part::env), ["DATANET_COMETBFT", "ORT_DYLIB_PATH", "DATANET_MODEL"]);
+//! ```
+#![deny(unreachable_pub)]
 
 mod cache;
 mod cometbft;

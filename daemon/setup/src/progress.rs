@@ -191,7 +191,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub fn new(part: Part, progress: Arc<dyn Progress>) -> Self {
+    pub(crate) fn new(part: Part, progress: Arc<dyn Progress>) -> Self {
         Self { part, progress }
     }
 
@@ -199,28 +199,28 @@ impl Reporter {
         self.progress.on(self.part, event);
     }
 
-    pub fn waiting(&self) {
+    pub(crate) fn waiting(&self) {
         self.send(&SetupEvent::Waiting);
     }
 
-    pub fn step(&self, text: impl Into<String>) {
+    pub(crate) fn step(&self, text: impl Into<String>) {
         self.send(&SetupEvent::Step { text: text.into() });
     }
 
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         self.send(&SetupEvent::Line { text: text.to_owned() });
     }
 
-    pub fn bytes(&self, done: u64, total: u64) {
+    pub(crate) fn bytes(&self, done: u64, total: u64) {
         self.send(&SetupEvent::Bytes { done, total });
     }
 
-    pub fn done(&self, path: &Path, cached: bool, took: Duration) {
+    pub(crate) fn done(&self, path: &Path, cached: bool, took: Duration) {
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.send(&SetupEvent::Done { path: path.to_path_buf(), cached, millis });
     }
 
-    pub fn failed(&self, error: &SetupError) {
+    pub(crate) fn failed(&self, error: &SetupError) {
         self.send(&SetupEvent::Failed { error: error.to_string() });
     }
 }

@@ -32,17 +32,17 @@ pub(super) struct Lock {
 }
 
 impl Cache {
-    pub fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_path_buf() }
     }
 
     /// A folder of the cache, given its path below the root.
-    pub fn dir(&self, below: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn dir(&self, below: impl AsRef<Path>) -> PathBuf {
         self.root.join(below)
     }
 
     /// Where a part is put together. Only the holder of the part's lock may touch it.
-    pub fn partial(&self, part: Part) -> PathBuf {
+    pub(crate) fn partial(&self, part: Part) -> PathBuf {
         self.root.join("partial").join(part.slug())
     }
 
@@ -50,7 +50,7 @@ impl Cache {
     ///
     /// # Errors
     /// When the lock file cannot be written.
-    pub async fn lock(&self, part: Part, report: &Reporter) -> Result<Lock, SetupError> {
+    pub(crate) async fn lock(&self, part: Part, report: &Reporter) -> Result<Lock, SetupError> {
         let dir = self.root.join("locks");
         let path = dir.join(format!("{}.lock", part.slug()));
         std::fs::create_dir_all(&dir).map_err(SetupError::io("create", &dir))?;

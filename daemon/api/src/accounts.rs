@@ -1,0 +1,113 @@
+//! Accounts: what they own, what they earned and why.
+
+use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, TxHash};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccountView {
+    /// Where money is sent.
+    #[schema(value_type = String)]
+    pub address: Address,
+    /// Base units.
+    pub balance: Amount,
+    /// Its name at genesis.
+    pub name: Option<String>,
+    /// Its node.
+    #[schema(value_type = Option<String>)]
+    pub node: Option<NodeKey>,
+    /// Base units locked as its node's stake.
+    pub stake: Amount,
+    /// How well it judges, in basis points.
+    pub reputation: Option<u32>,
+}
+
+/// What an account earned in all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Earnings {
+    /// Base units earned in settled epochs.
+    pub earned: Amount,
+    /// Base units claimed of it.
+    pub claimed: Amount,
+    /// Base units that a claim would pay now.
+    pub claimable: Amount,
+    /// Why.
+    pub lines: Vec<EarningView>,
+    /// Statements that could not be read now, so that lines may be missing.
+    pub missing: Vec<String>,
+}
+
+/// One reason for pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EarningView {
+    /// The serving node.
+    #[schema(value_type = String)]
+    pub node: NodeKey,
+    /// Its epoch.
+    pub epoch: u64,
+    /// As what.
+    pub role: EarningRole,
+    /// The datanet asked.
+    #[schema(value_type = String)]
+    pub datanet: DatanetId,
+    /// The contribution.
+    #[schema(value_type = Option<String>)]
+    pub contribution: Option<ContributionId>,
+    /// Answers that rest on it.
+    pub answers: u64,
+    /// Sum of its weights in those answers, in parts per million.
+    pub weight_ppm_sum: u64,
+    /// Base units.
+    pub amount: Amount,
+    /// All of it in words.
+    pub why: String,
+}
+
+/// Why an account earns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EarningRole {
+    /// Its records carried the answer.
+    Contributor,
+    /// It owns the model that answered.
+    Owner,
+    /// It owns a model that the one that answered was made from.
+    Lineage,
+    /// It judged the contributions that carried the answer.
+    Validator,
+    /// What nobody else is there to earn, for example the share of a model without an owner.
+    Treasury,
+}
+
+/// Claims paid.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Claims {
+    /// One for each serving node that paid: `{node, amount, tx}`.
+    #[schema(value_type = Vec<Object>)]
+    pub claims: Vec<Claimed>,
+    /// Base units in all.
+    pub total: Amount,
+}
+
+/// A claim paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The serving node.
+    pub node: NodeKey,
+    /// Base units paid.
+    pub amount: Amount,
+    /// The transaction.
+    pub tx: TxHash,
+}
+
+/// All money there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Supply {
+    /// Base units over all accounts, counted one by one.
+    pub supply: Amount,
+    /// Base units made at genesis: the same, or the ledger is wrong.
+    pub minted: Amount,
+    /// The ledger's height when they were counted.
+    pub height: u64,
+}

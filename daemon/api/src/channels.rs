@@ -1,0 +1,88 @@
+//! Channels: deposits from which answers are paid by vouchers.
+
+use datanet_types::{Address, Amount, ChannelId, NodeKey, PublicKey, TxHash};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A channel to open.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewChannel {
+    /// Name of the paying account on this node.
+    pub account: String,
+    /// Key of the serving node; this node if not given.
+    #[schema(value_type = Option<String>)]
+    pub node: Option<NodeKey>,
+    /// Base units to lock.
+    pub deposit: Amount,
+    /// Blocks until the payer may take back what is left; ten times the least if not given.
+    pub blocks: Option<u64>,
+}
+
+/// A channel opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenedChannel {
+    /// Its id: what vouchers name.
+    #[schema(value_type = String)]
+    pub channel: ChannelId,
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+}
+
+/// Which channels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelParams {
+    /// The paying account: its name on this node or its address. All that pay this node if not given.
+    pub account: Option<String>,
+}
+
+/// A channel as it is on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelRecord {
+    /// Its id.
+    pub id: ChannelId,
+    /// Who pays.
+    pub payer: Address,
+    /// The payer's key: what vouchers are signed with.
+    pub payer_key: PublicKey,
+    /// The serving node.
+    pub node: NodeKey,
+    /// Base units locked at the start.
+    pub deposit: Amount,
+    /// Base units settled so far.
+    pub charged: Amount,
+    /// Height from which the payer may close it.
+    pub expiry: u64,
+    /// Height at which it was opened.
+    pub opened_height: u64,
+    /// Height at which it was closed; 0 while it is open.
+    pub closed_height: u64,
+}
+
+/// A channel and what has been promised on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChannelView {
+    /// What the ledger says of it.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub channel: ChannelRecord,
+    /// Base units promised to this node so far, settled or not.
+    pub promised: Amount,
+}
+
+/// Channels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Channels {
+    /// By id.
+    pub channels: Vec<ChannelView>,
+}
+
+/// A channel closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClosedChannel {
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+}

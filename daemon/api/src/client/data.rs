@@ -1,0 +1,109 @@
+//! Datanets and contributions.
+
+use datanet_types::ContributionId;
+use futures::Stream;
+use reqwest::Method;
+
+use super::{Client, ClientResult, UPLOAD, events};
+use crate::contributions::{
+    Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
+};
+use crate::datanets::{CreatedDatanet, DatanetView, Datanets, NewDatanet};
+use crate::search::{Hits, SearchParams};
+
+impl Client {
+    /// All datanets.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError); so for all calls here.
+    pub async fn datanets(&self) -> ClientResult<Vec<DatanetView>> {
+        Ok(self.get::<Datanets>("/v1/datanets").await?.datanets)
+    }
+
+    /// One datanet, by id or name.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn datanet(&self, id_or_name: &str) -> ClientResult<DatanetView> {
+        self.get(&format!("/v1/datanets/{id_or_name}")).await
+    }
+
+    /// Opens a datanet; returns once it is on the ledger.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn create_datanet(&self, new: &NewDatanet) -> ClientResult<CreatedDatanet> {
+        self.post("/v1/datanets", new).await
+    }
+
+    /// Gives a datanet a batch of records. With an idempotency key, sending them again is harmless.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn contribute(
+        &self,
+        datanet: &str,
+        params: &ContributeParams,
+        media_type: &str,
+        idempotency_key: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> ClientResult<Accepted> {
+        let path = format!("/v1/datanets/{datanet}/contributions");
+        let request = self.request(Method::POST, &path).query(params);
+        let request = request.header("content-type", media_type).header("idempotency-key", idempotency_key).body(body);
+        self.call_within(request, &path, self.patience.map(|patience| patience.saturating_mul(UPLOAD))).await
+    }
+
+    /// A page of a datanet's contributions, first come first.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn contributions(&self, datanet: &str, params: &ListParams) -> ClientResult<Contributions> {
+        self.get_with(&format!("/v1/datanets/{datanet}/contributions"), params).await
+    }
+
+    /// One contribution, with its judges' reports.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn contribution(&self, id: &ContributionId) -> ClientResult<ContributionView> {
+        self.get(&format!("/v1/contributions/{id}")).await
+    }
+
+    /// A contribution as it stands, and again whenever that changes, until it is settled or the node goes away.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn contribution_events(
+        &self,
+        id: &ContributionId,
+    ) -> ClientResult<impl Stream<Item = ClientResult<ContributionView>> + use<>> {
+        let path = format!("/v1/contributions/{id}/events");
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        Ok(events::events(response, path))
+    }
+
+    /// A page of a contribution's records.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn records(&self, id: &ContributionId, params: &PageParams) -> ClientResult<RecordsPage> {
+        self.get_with(&format!("/v1/contributions/{id}/records"), params).await
+    }
+
+    /// Takes a contribution back.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn revoke(&self, id: &ContributionId) -> ClientResult<Revoked> {
+        self.post_nothing(&format!("/v1/contributions/{id}/revoke")).await
+    }
+
+    /// Searches one datanet or all.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn search(&self, params: &SearchParams) -> ClientResult<Hits> {
+        self.get_with("/v1/search", params).await
+    }
+}

@@ -1,0 +1,184 @@
+//! Contributions: upload, follow, read, revoke.
+
+use datanet_types::record::Format;
+use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores, TxHash};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+
+/// How to contribute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ContributeParams {
+    /// Name of the account on this node that contributes and is paid; the node's own if not given.
+    pub account: Option<String>,
+    /// Base units to lock until the verdict; the datanet's minimum if not given.
+    pub bond: Option<Amount>,
+}
+
+/// What a contributor gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// The contribution.
+    #[schema(value_type = String)]
+    pub id: ContributionId,
+    /// BLAKE3 of the bytes.
+    #[schema(value_type = String)]
+    pub blob: BlobHash,
+    /// Bytes.
+    pub size: u64,
+    /// Records found.
+    pub records: u64,
+    /// Merkle root over the records.
+    #[schema(value_type = String)]
+    pub record_root: Digest,
+    /// The transaction that put it on the ledger.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+    /// Always `judging`.
+    pub state: String,
+}
+
+/// Which contributions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListParams {
+    /// `judging`, `accepted`, `refused`, `final` or `revoked`.
+    pub state: Option<String>,
+    /// At most this many, up to 1,000.
+    pub limit: Option<usize>,
+    /// From behind this number in the datanet.
+    pub after: Option<u64>,
+}
+
+/// A page of contributions.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Contributions {
+    /// First come first.
+    pub contributions: Vec<ContributionView>,
+    /// Send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// A contribution with its committee.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ContributionView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: ContributionId,
+    /// The datanet it was given to.
+    #[schema(value_type = String)]
+    pub datanet: DatanetId,
+    /// Who gave it.
+    #[schema(value_type = String)]
+    pub contributor: Address,
+    /// BLAKE3 of its bytes.
+    #[schema(value_type = String)]
+    pub blob: BlobHash,
+    /// Bytes.
+    pub size: u64,
+    /// `jsonl`, `csv`, `parquet`, `markdown` or `text`.
+    #[schema(value_type = String)]
+    pub format: Format,
+    /// Records.
+    pub records: u64,
+    /// Merkle root over the records.
+    #[schema(value_type = String)]
+    pub record_root: Digest,
+    /// Base units locked.
+    pub bond: Amount,
+    /// Its number in the datanet.
+    pub seq: u64,
+    /// `judging`, `accepted`, `final`, `refused` or `revoked`.
+    pub state: String,
+    /// Height at which it was given.
+    pub height: u64,
+    /// Height from which it is final.
+    pub final_height: Option<u64>,
+    /// Height at which its giver took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_height: Option<u64>,
+    /// Storage nodes that keep it.
+    pub attestations: u32,
+    /// The committee's scores in basis points, once tallied.
+    #[schema(value_type = Option<Object>)]
+    pub scores: Option<Scores>,
+    /// The lowest of the scores.
+    pub combined: Option<u32>,
+    /// What it must reach.
+    pub threshold: u32,
+    /// Why the verdict is what it is.
+    pub reason: String,
+    /// Who judges.
+    pub committee: Vec<MemberView>,
+    /// The judges' reports, as far as they can be read here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub reports: Vec<Box<RawValue>>,
+}
+
+impl ContributionView {
+    /// Whether its events end with this one: it is final, refused or revoked.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state.as_str(), "final" | "refused" | "revoked")
+    }
+}
+
+/// A committee member and what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemberView {
+    /// Its account.
+    #[schema(value_type = String)]
+    pub validator: Address,
+    /// Its node.
+    #[schema(value_type = String)]
+    pub node: NodeKey,
+    /// Stake x reputation, as share of the committee's, in basis points.
+    pub weight_bps: u64,
+    /// Whether it has committed.
+    pub committed: bool,
+    /// Whether it has revealed.
+    pub revealed: bool,
+    /// Its scores.
+    #[schema(value_type = Option<Object>)]
+    pub scores: Option<Scores>,
+    /// The blob with its reasons.
+    #[schema(value_type = Option<String>)]
+    pub report: Option<BlobHash>,
+}
+
+/// A contribution taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Revoked {
+    /// The contribution.
+    #[schema(value_type = String)]
+    pub id: ContributionId,
+    /// `revoked`.
+    pub state: String,
+    /// Height from which it is neither served, trained on nor paid.
+    pub height: u64,
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+}
+
+/// Which records.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PageParams {
+    /// First record, from 0.
+    pub offset: Option<u64>,
+    /// At most this many, up to 1,000.
+    pub limit: Option<u64>,
+}
+
+/// A page of records.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RecordsPage {
+    /// Records in the contribution.
+    pub total: u64,
+    /// This page's, in canonical form.
+    #[schema(value_type = Vec<Object>)]
+    pub records: Vec<Box<RawValue>>,
+}

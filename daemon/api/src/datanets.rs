@@ -1,0 +1,179 @@
+//! Datanets: list, show, create, history.
+
+use datanet_types::release::DataSnapshot;
+use datanet_types::schema::Schema;
+use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, TxHash};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A datanet as it is on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatanetRecord {
+    /// Its id.
+    pub id: DatanetId,
+    /// Its name, unique on the chain.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// What records look like.
+    pub schema: Schema,
+    /// SPDX expression of the records' licence.
+    pub licence: String,
+    /// Base units an answer costs.
+    pub price: Amount,
+    /// Lowest combined score accepted, in basis points.
+    pub accept_threshold: u32,
+    /// Validators drawn for each contribution.
+    pub committee_size: u32,
+    /// Storage attestations that make an accepted contribution final.
+    pub storage_quorum: u32,
+    /// Blob of the held-out set.
+    pub holdout: BlobHash,
+    /// Its size in bytes.
+    pub holdout_size: u64,
+    /// Smallest bond of a contribution, in base units.
+    pub min_bond: Amount,
+    /// Who opened it.
+    pub creator: Address,
+    /// When.
+    pub created_height: u64,
+}
+
+/// What a datanet holds, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatanetCounts {
+    /// Contributions ever given: the next one's number in the datanet's order.
+    pub contributions: u64,
+    /// Contributions that are final.
+    pub final_contributions: u64,
+    /// Contributions refused.
+    pub refused: u64,
+    /// Records of final contributions.
+    pub records: u64,
+    /// Bytes of final contributions.
+    pub bytes: u64,
+    /// Contributions revoked.
+    pub revoked: u64,
+    /// Entries in the datanet's history.
+    pub history: u64,
+}
+
+/// A datanet and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatanetView {
+    /// Its record on the ledger.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub record: DatanetRecord,
+    /// What it holds, counted.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub counts: DatanetCounts,
+}
+
+/// All datanets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Datanets {
+    /// By id.
+    pub datanets: Vec<DatanetView>,
+}
+
+/// A datanet to open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDatanet {
+    /// 1 to 64 of `a-z 0-9 -`.
+    pub name: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+    /// `{"fields": [{"name", "kind", "role", "required", "max_bytes", "allowed"}]}`; exactly one field has role `text`.
+    #[schema(value_type = Object)]
+    pub schema: Schema,
+    /// SPDX expression, such as `CC-BY-4.0` or `LicenseRef-ours`; its form is checked.
+    pub licence: String,
+    /// Base units an answer costs; 1,000 if not given.
+    #[serde(default = "defaults::price")]
+    pub price: Amount,
+    /// Lowest combined score accepted, in basis points.
+    #[serde(default = "defaults::accept_threshold")]
+    pub accept_threshold: u32,
+    /// Validators drawn for each contribution.
+    #[serde(default = "defaults::committee_size")]
+    pub committee_size: u32,
+    /// Storage attestations that make an accepted contribution final.
+    #[serde(default = "defaults::storage_quorum")]
+    pub storage_quorum: u32,
+    /// Smallest bond of a contribution, in base units.
+    #[serde(default)]
+    pub min_bond: Amount,
+    /// The held-out set: JSONL in this schema, on which usefulness is measured.
+    pub holdout: String,
+    /// The account that opens and owns it; the node's own if not given.
+    pub account: Option<String>,
+}
+
+mod defaults {
+    pub(super) fn price() -> u64 {
+        1_000
+    }
+    pub(super) fn accept_threshold() -> u32 {
+        5_000
+    }
+    pub(super) fn committee_size() -> u32 {
+        3
+    }
+    pub(super) fn storage_quorum() -> u32 {
+        2
+    }
+}
+
+/// A datanet opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedDatanet {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: DatanetId,
+    /// Its name.
+    pub name: String,
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+}
+
+/// Which part of a history.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryParams {
+    /// From behind this place; from the beginning if not given.
+    pub after: Option<u64>,
+    /// At most this many entries, up to 1,000.
+    pub limit: Option<usize>,
+}
+
+/// What became final in a datanet and what was revoked, in order: what models' data snapshots are places in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct History {
+    /// The history as it is now: what a model trained on everything names.
+    #[schema(value_type = Object)]
+    pub latest: DataSnapshot,
+    /// `{contribution, change: "final" or "revoked", digest, height}`, from place `after` + 1 on.
+    #[schema(value_type = Vec<Object>)]
+    pub entries: Vec<HistoryEntry>,
+    /// Send as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// One entry of a datanet's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Which contribution.
+    pub contribution: ContributionId,
+    /// `final` or `revoked`.
+    pub change: String,
+    /// The history's digest with this entry.
+    pub digest: Digest,
+    /// When.
+    pub height: u64,
+}

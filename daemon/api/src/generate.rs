@@ -1,0 +1,163 @@
+//! Text that a model writes: requests in OpenAI's shapes.
+//!
+//! Answers have OpenAI's shapes too, whole or as a stream of parts, with our extension `datanet` beside theirs: `fee`,
+//! `attribution`, `tainted`, `seed` and `receipt`. They are written and read as JSON values.
+
+use datanet_types::voucher::SignedVoucher;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// What both kinds of completions take.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Shared {
+    /// A deployed model: its id, or a name that leads to it.
+    pub model: String,
+    /// Most tokens to write; what the model has room for, up to 256, if not given.
+    pub max_tokens: Option<i64>,
+    /// 0 to 2; 0 always takes the likeliest token. 1 if not given.
+    pub temperature: Option<f64>,
+    /// Draw from the likeliest tokens that make up this share; above 0, at most 1.
+    pub top_p: Option<f64>,
+    /// The same seed draws the same text.
+    pub seed: Option<i64>,
+    /// A text, or up to 16, at which the answer ends.
+    #[schema(value_type = Option<Object>)]
+    pub stop: Option<OneOrMany>,
+    /// Send the answer piece by piece, as server-sent events.
+    #[serde(default)]
+    pub stream: bool,
+    /// `{"include_usage": true}` counts tokens at the end of a stream.
+    #[schema(value_type = Option<Object>)]
+    pub stream_options: Option<StreamOptions>,
+    /// Only 1.
+    pub n: Option<u32>,
+    /// Not supported; 0.
+    pub presence_penalty: Option<f64>,
+    /// Not supported; 0.
+    pub frequency_penalty: Option<f64>,
+    /// Not supported.
+    #[schema(value_type = Option<Object>)]
+    pub logit_bias: Option<Value>,
+    /// Extension: pays; `{"channel", "cumulative", "signature"}`.
+    #[schema(value_type = Option<Object>)]
+    pub voucher: Option<SignedVoucher>,
+    /// Extension: pays instead of a voucher; an account of this node with an open channel to it.
+    pub account: Option<String>,
+    /// OpenAI's name for who asks. Where it is the name of an account of this node, that account pays, so that clients
+    /// which know no extension can pay too.
+    pub user: Option<String>,
+}
+
+impl Shared {
+    /// Whether a stream ends with the count of tokens.
+    pub fn wants_usage(&self) -> bool {
+        self.stream_options.as_ref().is_some_and(|options| options.include_usage)
+    }
+}
+
+/// What a stream carries beside the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamOptions {
+    /// The count of tokens, at the end.
+    #[serde(default)]
+    pub include_usage: bool,
+}
+
+/// One text or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a text or a list of texts")]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Default for OneOrMany {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl OneOrMany {
+    /// As a list.
+    pub fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+/// A chat to continue.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChatRequest {
+    /// What both kinds of completions take.
+    #[serde(flatten)]
+    pub shared: Shared,
+    /// What was said so far, oldest first.
+    pub messages: Vec<Message>,
+    /// OpenAI's newer name of `max_tokens`.
+    pub max_completion_tokens: Option<i64>,
+    /// Whether to send the tokens' logarithmic probabilities.
+    pub logprobs: Option<bool>,
+    /// For each token so many of the likeliest, 0 to 20.
+    pub top_logprobs: Option<u32>,
+    /// Not supported.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub tools: Option<Vec<Value>>,
+    /// Only `{"type": "text"}`.
+    #[schema(value_type = Option<Object>)]
+    pub response_format: Option<Value>,
+}
+
+/// One turn.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    /// `system`, `developer`, `user` or `assistant`.
+    pub role: String,
+    /// A text, or a list of `{"type": "text", "text": …}`.
+    #[schema(value_type = Object)]
+    pub content: Option<Content>,
+}
+
+/// What is said in a turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a text or a list of text parts")]
+pub enum Content {
+    /// As one text.
+    Text(String),
+    /// In parts.
+    Parts(Vec<Part>),
+}
+
+/// A part of what is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Only `text`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The text.
+    pub text: Option<String>,
+}
+
+/// A text to continue.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CompletionRequest {
+    /// What both kinds of completions take.
+    #[serde(flatten)]
+    pub shared: Shared,
+    /// The text.
+    #[schema(value_type = Object)]
+    pub prompt: OneOrMany,
+    /// For each token so many of the likeliest with their logarithmic probabilities, 0 to 20.
+    pub logprobs: Option<u32>,
+    /// Not supported.
+    #[serde(default)]
+    pub echo: bool,
+    /// Not supported.
+    pub suffix: Option<String>,
+    /// Only 1.
+    pub best_of: Option<u32>,
+}

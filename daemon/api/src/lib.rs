@@ -1,0 +1,48 @@
+//! The node's HTTP interface from both sides: what is sent, and a client that sends it.
+//!
+//! One module a subject holds what is sent and answered there, in both directions: the node reads requests and writes
+//! answers, programs the other way round. Ids, amounts and what is signed come from `datanet-types`; what the ledger keeps
+//! has a shape of its own here, so that a program needs no ledger to talk to a node.
+//!
+//! - the node: [`status`], [`health`], [`keys`], [`accounts`], [`transactions`];
+//! - data: [`datanets`], [`contributions`], [`search`];
+//! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
+//! - answers: [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
+//! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`].
+//!
+//! ```
+//! use datanet_api::ask::AskRequest;
+//!
+//! // The node fills in what is left out.
+//! let request: AskRequest = serde_json::from_str(r#"{"datanet": "birds", "question": "what do owls eat?"}"#)?;
+//! assert_eq!(request.neighbours, None);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+#![deny(unreachable_pub)]
+
+pub mod accounts;
+pub mod ask;
+pub mod attributions;
+pub mod channels;
+pub mod classify;
+mod client;
+pub mod contributions;
+pub mod datanets;
+pub mod embeddings;
+pub mod epochs;
+pub mod fine_tuning;
+pub mod generate;
+pub mod health;
+pub mod keys;
+pub mod loopback;
+pub mod models;
+mod problem;
+pub mod receipts;
+mod run_file;
+pub mod search;
+pub mod status;
+pub mod transactions;
+
+pub use client::{Client, ClientError, ClientResult};
+pub use problem::{OpenAiError, Problem};
+pub use run_file::{Join, RunFile};

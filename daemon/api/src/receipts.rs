@@ -1,0 +1,98 @@
+//! Receipts: read, verify, recompute.
+
+use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
+use datanet_types::{ReceiptId, Signature};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A receipt with its id and signature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptView {
+    /// Its id: the hash of the answer record.
+    #[schema(value_type = String)]
+    pub id: ReceiptId,
+    /// What the node claims.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub receipt: Receipt,
+    /// The node's signature.
+    #[schema(value_type = String)]
+    pub signature: Signature,
+}
+
+impl From<AnswerRecord> for ReceiptView {
+    fn from(record: AnswerRecord) -> Self {
+        Self { id: record.id(), receipt: record.receipt, signature: record.signature }
+    }
+}
+
+/// A receipt with the question and answer it speaks of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AnswerRecordView {
+    /// The receipt.
+    pub receipt: ReceiptView,
+    /// What was asked.
+    #[schema(value_type = Object)]
+    pub input: AskInput,
+    /// What was answered.
+    #[schema(value_type = Object)]
+    pub output: AskOutput,
+    /// The words of the output's passages, in their order, read where they lie: a receipt holds their hashes alone. `null` where
+    /// they were taken back since, or cannot be had now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotes: Vec<Option<String>>,
+    /// The whole record as stored, hexadecimal: what `POST /v1/receipts/check` takes (as bytes).
+    pub record: String,
+}
+
+/// A receipt issued here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedReceipt {
+    /// Its number on this node.
+    pub sequence: u64,
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: ReceiptId,
+}
+
+/// Receipts issued here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedReceipts {
+    /// Newest first.
+    pub receipts: Vec<IssuedReceipt>,
+}
+
+/// What checking found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Verification {
+    /// `match` (equal to the bit), `within` (the tolerance), `mismatch`, `incomplete`: right for what it rests on, but it
+    /// leaves out contributions that this node has, or `unverifiable`: everything that can still be checked holds, but what
+    /// the answer rests on was revoked since.
+    pub verdict: String,
+    /// Weight that lies elsewhere, in parts per million.
+    pub difference_ppm: u64,
+    /// How much may.
+    pub tolerance_ppm: u64,
+    /// What does not hold; empty if everything does.
+    pub details: String,
+    /// Each check.
+    pub checks: Vec<Check>,
+}
+
+impl Verification {
+    /// Whether the receipt stands: computed again it is equal, or within the tolerance.
+    pub fn stands(&self) -> bool {
+        matches!(self.verdict.as_str(), "match" | "within")
+    }
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// In words.
+    pub detail: String,
+}

@@ -1,0 +1,96 @@
+//! What this node is and how it does.
+
+use datanet_types::{Address, NodeKey};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A node at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeStatus {
+    /// The node's name.
+    pub name: String,
+    /// The software's version.
+    pub version: String,
+    /// The chain.
+    pub chain_id: String,
+    /// Last committed height.
+    pub height: u64,
+    /// Root of the ledger's state after it, hex.
+    pub app_hash: String,
+    /// Whether it is still fetching old blocks.
+    pub catching_up: bool,
+    /// `cometbft` or `solo`.
+    pub engine: String,
+    /// The node's key.
+    #[schema(value_type = String)]
+    pub node_key: NodeKey,
+    /// The node's account.
+    #[schema(value_type = String)]
+    pub account: Address,
+    /// Roles on the ledger; empty as long as the node is not registered.
+    pub roles: Vec<String>,
+    /// Peers connected on the data network.
+    pub peers: usize,
+    /// Peers connected to CometBFT.
+    pub consensus_peers: usize,
+    /// Where the data network listens.
+    pub p2p: Vec<String>,
+    /// Contributions whose bytes are here.
+    pub contributions_held: u64,
+    /// The embedding model.
+    pub model: ModelStatus,
+    /// Released models that answer here, and what runs them.
+    pub deployed: Vec<DeployedStatus>,
+    /// Jobs that wait or run.
+    pub jobs: usize,
+    /// Seconds since start.
+    pub uptime_seconds: u64,
+}
+
+/// A released model that answers here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeployedStatus {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What runs it, and why that.
+    pub provider: String,
+}
+
+/// The embedding model, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelStatus {
+    /// Its id.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Numbers in a vector.
+    pub dimensions: Option<usize>,
+    /// What runs it, and why that.
+    pub provider: String,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerView {
+    /// Its node key.
+    #[schema(value_type = String)]
+    pub node_key: NodeKey,
+    /// Where it listens.
+    pub addrs: Vec<String>,
+    /// What it runs.
+    pub agent: String,
+    /// Its name on the ledger.
+    pub name: Option<String>,
+    /// Its account on the ledger.
+    #[schema(value_type = Option<String>)]
+    pub account: Option<Address>,
+}
+
+/// All connected peers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Peers {
+    /// By node key.
+    pub peers: Vec<PeerView>,
+}

@@ -1,0 +1,61 @@
+//! Transactions: submit signed bytes, follow them; and the everyday one, a transfer.
+
+use datanet_types::{Address, Amount, TxHash};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTransfer {
+    /// Name of the paying account on this node.
+    pub from: String,
+    /// Who receives.
+    #[schema(value_type = String)]
+    pub to: Address,
+    /// Base units.
+    pub amount: Amount,
+}
+
+/// A transaction sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sent {
+    /// Its hash.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+    /// The block it is in.
+    pub height: u64,
+}
+
+/// A transaction taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Submitted {
+    /// Its hash, by which it is followed.
+    #[schema(value_type = String)]
+    pub hash: TxHash,
+}
+
+/// A signed transaction in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encoded {
+    /// Its bytes in base64.
+    pub tx: String,
+}
+
+/// A transaction in a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TxView {
+    /// Its hash.
+    #[schema(value_type = String)]
+    pub hash: TxHash,
+    /// The block.
+    pub height: u64,
+    /// Zero if it did what it said.
+    pub code: u32,
+    /// Why not.
+    pub log: String,
+    /// What happened.
+    #[schema(value_type = Vec<Object>)]
+    pub events: serde_json::Value,
+}

@@ -1,0 +1,3 @@
+//! What a program that talks to a node relies on.
+
+mod round_trip;

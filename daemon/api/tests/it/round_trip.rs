@@ -1,0 +1,268 @@
+//! Every wire type is read from what the other side writes, and written the same again, byte by byte.
+
+use datanet_api::accounts::{AccountView, Claims, Earnings, Supply};
+use datanet_api::ask::{Answer, AskRequest};
+use datanet_api::attributions::Attributed;
+use datanet_api::channels::{ChannelParams, Channels, ClosedChannel, NewChannel, OpenedChannel};
+use datanet_api::classify::{Classifications, ClassifyRequest};
+use datanet_api::contributions::{self, Accepted, ContributeParams, Contributions, ListParams, RecordsPage, Revoked};
+use datanet_api::datanets::{CreatedDatanet, Datanets, History, HistoryParams, NewDatanet};
+use datanet_api::embeddings::{EmbeddingsReply, EmbeddingsRequest};
+use datanet_api::epochs::SettledEpoch;
+use datanet_api::fine_tuning::{self, FineTuningCheckpoint, FineTuningJob, JobUpdate, NewFineTuningJob, Page};
+use datanet_api::generate::{ChatRequest, CompletionRequest};
+use datanet_api::health::Health;
+use datanet_api::keys::{KeyInfo, Keys, NewKey};
+use datanet_api::models::{
+    Deleted, Deploy, Deployed, Imported, ModelDetails, ModelList, ModelsParams, NewImport, NewModel, Registered, Verify,
+};
+use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
+use datanet_api::search::{Hits, SearchParams};
+use datanet_api::status::{NodeStatus, Peers};
+use datanet_api::transactions::{Encoded, NewTransfer, Sent, Submitted, TxView};
+use datanet_api::{Problem, RunFile};
+use datanet_types::Address;
+use datanet_types::receipt::AnswerRecord;
+use datanet_types::release::Release;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// `text`, in which `$ID` stands for 32 bytes, `$SIG` for 64 and `$ADDR` for an account, is read and written again.
+fn wire<T: Serialize + DeserializeOwned>(text: &str) {
+    let text = text.replace("$ID", &"5e".repeat(32)).replace("$SIG", &"a7".repeat(64));
+    let text = text.replace("$ADDR", &Address::ZERO.to_string());
+    let compact: String = text.lines().map(str::trim).collect();
+    let name = std::any::type_name::<T>();
+    let value: T = serde_json::from_str(&compact).unwrap_or_else(|error| panic!("{name}: {error} in {compact}"));
+    assert_eq!(serde_json::to_string(&value).unwrap(), compact, "{name}");
+}
+
+/// The JSON of something that has much in it.
+fn json_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+#[test]
+fn the_node_keys_and_accounts() {
+    wire::<Health>(r#"{"status":"ok"}"#);
+    wire::<NodeStatus>(
+        r#"{"name":"n","version":"0.1.0","chain_id":"c","height":7,"app_hash":"00","catching_up":false,"engine":"solo",
+        "node_key":"$ID","account":"$ADDR","roles":["judge"],"peers":1,"consensus_peers":2,"p2p":["/ip4/127.0.0.1"],
+        "contributions_held":3,"model":{"id":null,"name":null,"dimensions":null,"provider":"there is none"},
+        "deployed":[{"id":"$ID","name":"m","provider":"cpu"}],"jobs":0,"uptime_seconds":5}"#,
+    );
+    wire::<Peers>(
+        r#"{"peers":[{"node_key":"$ID","addrs":["a"],"agent":"datanet","name":null,"account":null},
+        {"node_key":"$ID","addrs":[],"agent":"datanet","name":"n","account":"$ADDR"}]}"#,
+    );
+    wire::<Keys>(r#"{"keys":[{"name":"node","address":"$ADDR","public_key":"$ID"}]}"#);
+    wire::<KeyInfo>(r#"{"name":"node","address":"$ADDR","public_key":"$ID"}"#);
+    wire::<NewKey>(r#"{"name":"alice"}"#);
+    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"reputation":10000}"#);
+    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"reputation":null}"#);
+    for role in ["contributor", "owner", "lineage", "validator", "treasury"] {
+        wire::<Earnings>(&format!(
+            r#"{{"earned":9,"claimed":4,"claimable":5,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
+            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"amount":4,"why":"w"}}],"missing":["epoch 2"]}}"#
+        ));
+    }
+    wire::<Claims>(r#"{"claims":[{"node":"$ID","amount":4,"tx":"$ID"}],"total":4}"#);
+    wire::<Supply>(r#"{"supply":1,"minted":1,"height":2}"#);
+    wire::<NewTransfer>(r#"{"from":"node","to":"$ADDR","amount":3}"#);
+    wire::<Sent>(r#"{"tx":"$ID","height":3}"#);
+    wire::<Submitted>(r#"{"hash":"$ID"}"#);
+    wire::<Encoded>(r#"{"tx":"AAAA"}"#);
+    wire::<TxView>(r#"{"hash":"$ID","height":3,"code":0,"log":"","events":[{"kind":"transfer"}]}"#);
+    wire::<RunFile>(
+        r#"{"pid":1,"api":"http://127.0.0.1:1","name":"n","node_key":"$ID","p2p":[],"comet_rpc":null,"comet_p2p":null,
+        "comet_pid":null}"#,
+    );
+    wire::<Problem>(
+        r#"{"type":"urn:datanet:problem:x","title":"Conflict","status":409,"code":"x","detail":"d","error":{"message":"d",
+        "type":"invalid_request_error","code":"x","param":null}}"#,
+    );
+}
+
+#[test]
+fn datanets_contributions_and_search() {
+    let schema =
+        r#"{"fields":[{"name":"t","kind":"string","role":"text","required":true,"max_bytes":0,"allowed":[]}]}"#;
+    wire::<Datanets>(&format!(
+        r#"{{"datanets":[{{"id":"$ID","name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,
+        "accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"min_bond":6,
+        "creator":"$ADDR","created_height":7,"contributions":8,"final_contributions":9,"refused":10,"records":11,"bytes":12,
+        "revoked":13,"history":14}}]}}"#
+    ));
+    wire::<NewDatanet>(&format!(
+        r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"accept_threshold":2,
+        "committee_size":3,"storage_quorum":4,"min_bond":5,"holdout":"{{}}","account":null}}"#
+    ));
+    wire::<CreatedDatanet>(r#"{"id":"$ID","name":"birds","tx":"$ID"}"#);
+    wire::<HistoryParams>(r#"{"after":1,"limit":null}"#);
+    wire::<History>(
+        r#"{"latest":{"datanet":"$ID","count":1,"digest":"$ID"},"entries":[{"contribution":"$ID","change":"final",
+        "digest":"$ID","height":2}],"next":3}"#,
+    );
+    wire::<ContributeParams>(r#"{"account":"alice","bond":7}"#);
+    wire::<Accepted>(
+        r#"{"id":"$ID","blob":"$ID","size":1,"records":2,"record_root":"$ID","tx":"$ID","state":"judging"}"#,
+    );
+    wire::<ListParams>(r#"{"state":"final","limit":1,"after":2}"#);
+    let scores = r#"{"validity":1,"quality":2,"uniqueness":3,"usefulness":4}"#;
+    let view = |rest: &str, reports: &str| {
+        format!(
+            r#"{{"id":"$ID","datanet":"$ID","contributor":"$ADDR","blob":"$ID","size":1,"format":"jsonl","records":2,
+            "record_root":"$ID","bond":3,"seq":4,"state":"final","height":5,"final_height":null,{rest}"attestations":6,
+            "scores":{scores},"combined":7,"threshold":8,"reason":"r","committee":[{{"validator":"$ADDR","node":"$ID",
+            "weight_bps":9,"committed":true,"revealed":true,"scores":{scores},"report":"$ID"}}]{reports}}}"#
+        )
+    };
+    let (taken_back, reported) = (view(r#""revoked_height":9,"#, ""), view("", r#","reports":[{"b": 1, "a":2}]"#));
+    wire::<Contributions>(&format!(r#"{{"contributions":[{taken_back},{reported}],"next":4}}"#));
+    wire::<Revoked>(r#"{"id":"$ID","state":"revoked","height":1,"tx":"$ID"}"#);
+    wire::<contributions::PageParams>(r#"{"offset":1,"limit":2}"#);
+    wire::<RecordsPage>(r#"{"total":2,"records":[{"t": "x"},{"t":1.50}]}"#);
+    wire::<SearchParams>(r#"{"q":"owl","datanet":null,"mode":"semantic","limit":3}"#);
+    wire::<Hits>(
+        r#"{"hits":[{"datanet":"$ID","contribution":"$ID","record":1,"score":0.25,"text":"t","label":null,
+        "snippet":{"text":"t","highlights":[{"start":0,"end":1}]}}]}"#,
+    );
+}
+
+#[test]
+fn models_and_the_jobs_that_make_them() {
+    let model = |more: &str| {
+        format!(
+            r#"{{"id":"birds","object":"model","created":1,"owned_by":"nobody","model_id":"$ID","name":"birds","owner":null,
+            "deployed":true,"names":["birds"],{more}"ledger":{{"id":"$ID","owner":"$ADDR","name":"birds","parents":["$ID"],
+            "datanets":["$ID"],"licence":"MIT","registered_height":1,"snapshots":[{{"datanet":"$ID","count":1,
+            "digest":"$ID"}}],"evaluation":[{{"name":"accuracy","value":2}}],"release":true,"tainted":true,
+            "taint":[{{"model":"$ID","contribution":"$ID","height":3}}]}},"tainted":true"#
+        )
+    };
+    let (own, other) = (model(r#""dimensions":384,"max_tokens":256,"#), model(""));
+    wire::<ModelList>(&format!(r#"{{"object":"list","data":[{own}}},{other}}}]}}"#));
+    let manifest = json_of(&Release { name: "birds".into(), ..Release::default() });
+    wire::<ModelDetails>(&format!(
+        r#"{other},"manifest":{manifest},"gate":{{"method":"influence","lds":1,"who":2,"pay":3,"subsets":4,"contributors":5,
+        "passed":true,"verdict":"passed","reason":"r"}},"lineage":[{{"model_id":"$ID","name":"m","owner":"$ADDR",
+        "licence":"MIT"}}]}}"#
+    ));
+    wire::<ModelsParams>(r#"{"deployed":true}"#);
+    wire::<NewModel>(r#"{"name":"m","licence":"MIT","account":null}"#);
+    wire::<NewImport>(r#"{"folder":"f","name":"m","licence":null,"account":"alice"}"#);
+    wire::<Imported>(r#"{"model":"$ID","name":"m","task":"classify","labels":["a"],"dimensions":2}"#);
+    wire::<Registered>(r#"{"model":"$ID","tx":"$ID"}"#);
+    wire::<Deploy>(r#"{"name":"m"}"#);
+    wire::<Deployed>(r#"{"name":"m","model":"$ID","before":["$ID"]}"#);
+    wire::<Deleted>(r#"{"id":"$ID","object":"model","deleted":true,"names":["m"],"models":["$ID"]}"#);
+    wire::<Verify>(r#"{"stretches":2}"#);
+    wire::<NewFineTuningJob>(
+        r#"{"model":"m","training_file":null,"validation_file":null,"hyperparameters":{"n_epochs":2.0,"batch_size":"auto",
+        "learning_rate_multiplier":null},"method":{"type":"supervised","supervised":{"hyperparameters":null}},"suffix":"s",
+        "seed":1,"metadata":{"a":"b"},"integrations":[],"datanets":["birds",{"datanet":"fish","count":3}],
+        "job":{"task":"classify"},"account":null,"licence":"MIT"}"#,
+    );
+    wire::<fine_tuning::PageParams>(r#"{"after":"a","limit":1,"stream":true}"#);
+    for state in ["queued", "running", "succeeded", "failed", "cancelled"] {
+        let job = format!(
+            r#"{{"object":"fine_tuning.job","id":"ftjob-1","model":"m","created_at":1,"finished_at":2,"estimated_finish":null,
+            "fine_tuned_model":"$ID","organization_id":"datanet","result_files":[],"status":"{state}","training_file":"birds",
+            "validation_file":null,"hyperparameters":{{"n_epochs":2}},"method":{{"type":"supervised"}},"trained_tokens":3,
+            "integrations":[],"seed":4,"error":{{"code":"c","message":"m","param":null}},"metadata":{{"a":"b"}},
+            "release":"$ID","name":"n","snapshots":[{{"datanet":"$ID","count":1,"digest":"$ID"}}],"job":{{"task":"embed"}},
+            "progress":{{"phase":"training","step":1,"steps":2,"loss":0.5,"seconds_left":1.5,"memory_bytes":null}},
+            "evaluation":{{"accuracy":0.5}},"verifies":"$ID","verdict":{{"passed":true}},"account":"node"}}"#
+        );
+        wire::<JobUpdate>(&job);
+        let ends = r#""first_id":"ftjob-1","last_id":"ftjob-1","has_more":false"#;
+        wire::<Page<FineTuningJob>>(&format!(r#"{{"object":"list","data":[{job}],{ends}}}"#));
+    }
+    for level in ["info", "warn", "error"] {
+        wire::<JobUpdate>(&format!(
+            r#"{{"object":"fine_tuning.job.event","id":"e","created_at":1,"level":"{level}","message":"m","type":"metrics",
+            "data":{{"kind":"step","loss":0.5}}}}"#
+        ));
+    }
+    wire::<FineTuningCheckpoint>(
+        r#"{"object":"fine_tuning.job.checkpoint","id":"c","created_at":1,"fine_tuning_job_id":"ftjob-1",
+        "fine_tuned_model_checkpoint":"ftjob-1:step-2","step_number":2,"metrics":{"step":2}}"#,
+    );
+}
+
+#[test]
+fn answers_and_what_proves_and_pays_them() {
+    let voucher = r#"{"channel":"$ID","cumulative":1,"signature":"$SIG"}"#;
+    let record = AnswerRecord::default();
+    let receipt = json_of(&ReceiptView::from(record.clone()));
+    wire::<AskRequest>(&format!(
+        r#"{{"datanet":"birds","question":"q","text":null,"neighbours":3,"voucher":{voucher},"account":null}}"#
+    ));
+    wire::<Answer>(&format!(
+        r#"{{"answer":"a","label":"owl","passages":[{{"contribution":"$ID","record":1,"weight":2,"label":null,"text":"t"}}],
+        "fee":3,"receipt":{receipt}}}"#
+    ));
+    wire::<ReceiptView>(&receipt);
+    let (input, output) = (json_of(&record.input), json_of(&record.output));
+    wire::<AnswerRecordView>(&format!(r#"{{"receipt":{receipt},"input":{input},"output":{output},"record":"00"}}"#));
+    wire::<IssuedReceipts>(r#"{"receipts":[{"sequence":1,"id":"$ID"}]}"#);
+    wire::<Verification>(
+        r#"{"verdict":"match","difference_ppm":0,"tolerance_ppm":1,"details":"","checks":[{"name":"signature","ok":true,
+        "detail":"d"}]}"#,
+    );
+    wire::<Attributed>(
+        r#"{"receipt":"$ID","method":"span","proves":"p","input":"i","answer":"a","gate":null,"contributions":[
+        {"contribution":"$ID","contributor":"$ADDR","value":-1,"weight":2}],"without":[{"contribution":"$ID","weight":1,
+        "effect":2,"label":null,"answer_changed":true}],"helpful":[{"contribution":"$ID","record":1,"value":2,"label":null,
+        "text":"t"}],"harmful":[]}"#,
+    );
+    for input in [r#""one""#, r#"["one","two"]"#] {
+        wire::<ClassifyRequest>(&format!(
+            r#"{{"model":"m","input":{input},"explain":true,"counterfactual":false,"voucher":{voucher},"account":null}}"#
+        ));
+        wire::<EmbeddingsRequest>(&format!(
+            r#"{{"input":{input},"model":null,"encoding_format":"base64","dimensions":384}}"#
+        ));
+    }
+    wire::<Classifications>(&format!(
+        r#"{{"object":"list","model":"m","model_id":"$ID","data":[{{"object":"classification","index":0,"label":"owl",
+        "probabilities":[{{"label":"owl","probability":0.75}}],"fee":1,"receipt":{receipt},"attribution":"influence",
+        "tainted":false,"influence":[{{"contribution":"$ID","value":-1,"earned":2}}],"counterfactual":[
+        {{"contributor":"$ADDR","contributions":["$ID"],"label":"owl","probabilities":[]}}]}}],"usage":{{"prompt_tokens":1,
+        "total_tokens":1}}}}"#
+    ));
+    wire::<EmbeddingsReply>(
+        r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1.0]}],"model":"m",
+        "usage":{"prompt_tokens":1,"total_tokens":1}}"#,
+    );
+    wire::<NewChannel>(r#"{"account":"alice","node":"$ID","deposit":5,"blocks":null}"#);
+    wire::<OpenedChannel>(r#"{"channel":"$ID","tx":"$ID"}"#);
+    wire::<ChannelParams>(r#"{"account":"alice"}"#);
+    wire::<Channels>(
+        r#"{"channels":[{"id":"$ID","payer":"$ADDR","payer_key":"$ID","node":"$ID","deposit":1,"charged":2,"expiry":3,
+        "opened_height":4,"closed_height":5,"promised":6}]}"#,
+    );
+    wire::<ClosedChannel>(r#"{"tx":"$ID"}"#);
+    wire::<SettledEpoch>(&format!(
+        r#"{{"epoch":1,"root":"$ID","totals":{},"statement":"$ID","tx":null}}"#,
+        json_of(&datanet_types::epoch::EpochTotals::default())
+    ));
+}
+
+#[test]
+fn requests_for_text() {
+    let shared = r#""model":"m","max_tokens":1,"temperature":0.5,"top_p":null,"seed":2,"stop":"\n","stream":true,
+        "stream_options":{"include_usage":true},"n":1,"presence_penalty":null,"frequency_penalty":null,"logit_bias":null,
+        "voucher":null,"account":null,"user":"alice""#;
+    let text = json!("What eats an owl?");
+    for content in ["null".to_owned(), text.to_string(), format!(r#"[{{"type":"text","text":{text}}}]"#)] {
+        wire::<ChatRequest>(&format!(
+            r#"{{{shared},"messages":[{{"role":"user","content":{content}}}],"max_completion_tokens":null,"logprobs":true,
+            "top_logprobs":2,"tools":null,"response_format":{{"type":"text"}}}}"#
+        ));
+    }
+    wire::<CompletionRequest>(&format!(
+        r#"{{{shared},"prompt":{text},"logprobs":null,"echo":false,"suffix":null,"best_of":1}}"#
+    ));
+}
