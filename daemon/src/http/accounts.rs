@@ -7,7 +7,8 @@ use datanet_types::{Address, Amount, NodeKey};
 
 use super::extract::Segment;
 use crate::billing::Billing;
-use crate::billing::earnings::{Claimed, Earnings};
+use crate::billing::claim::Claims;
+use crate::billing::earnings::Earnings;
 use crate::chain::Chain;
 use crate::error::ServiceResult;
 
@@ -27,15 +28,6 @@ pub struct AccountView {
     stake: Amount,
     /// How well it judges, in basis points.
     reputation: Option<u32>,
-}
-
-/// Claims paid.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct Claims {
-    #[schema(value_type = Vec<Object>)]
-    claims: Vec<Claimed>,
-    /// Base units in all.
-    total: Amount,
 }
 
 /// All money there is.
@@ -72,12 +64,10 @@ pub async fn earnings(
     Ok(Json(billing.earnings(&address).await?))
 }
 
-/// Pays an account what every serving node owes it, with a proof for each.
+/// Pays an account what every serving node owes it, with a proof for each. Who did not pay is named with the reason.
 #[utoipa::path(post, path = "/v1/accounts/{address}/claim", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Claims)))]
 pub async fn claim(State(billing): State<Billing>, Segment(address): Segment<Address>) -> ServiceResult<Json<Claims>> {
-    let claims = billing.claim(&address).await?;
-    let total = claims.iter().map(|claim| claim.amount).fold(0, Amount::saturating_add);
-    Ok(Json(Claims { claims, total }))
+    Ok(Json(billing.claim(&address).await?))
 }
 
 /// All money there is: conserved since genesis.

@@ -3,6 +3,7 @@
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
 //! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`: what a node is for. These need the model; without it they say so and pass, except in CI.
+//! - `claims`: pay beside strangers who made up what they settle.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
 
 #![expect(
@@ -15,6 +16,7 @@ mod bad_payments;
 mod bad_requests;
 mod bad_transactions;
 mod bad_uploads;
+mod claims;
 mod cli;
 mod concurrent;
 mod corpus;
