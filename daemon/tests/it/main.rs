@@ -2,7 +2,7 @@
 //!
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
-//! - `ready`: when it is ready. `search`: over all datanets.
+//! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
 //! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `claims`: pay beside strangers who made up what they settle.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
@@ -34,3 +34,4 @@ mod ready;
 mod released;
 mod revoked;
 mod search;
+mod settling;
