@@ -33,9 +33,9 @@ pub use genesis::{GenesisAccount, GenesisConfig};
 pub use home::Home;
 pub use load::{Overrides, env_name, load};
 pub use node::{
-    ApiConfig, ConsensusConfig, DatanetsConfig, Engine, InferenceConfig, JudgingConfig, LogConfig, LogFormat,
-    ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, Role, ServingConfig, Subscription, TrainingConfig,
-    VERSION,
+    ApiConfig, ConsensusConfig, DatanetsConfig, Engine, HealthConfig, InferenceConfig, JudgingConfig, LogConfig,
+    LogFormat, ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, Role, ServingConfig, Subscription,
+    TrainingConfig, VERSION,
 };
 
 /// The shipped sample with a comment for every key: the defaults, written out.

@@ -45,6 +45,9 @@ pub struct NodeConfig {
     /// Serving models.
     #[serde(default)]
     pub models: ModelsConfig,
+    /// When this node is ready.
+    #[serde(default)]
+    pub health: HealthConfig,
     /// What is logged, and how.
     #[serde(default)]
     pub log: LogConfig,
@@ -64,6 +67,7 @@ impl Default for NodeConfig {
             serving: ServingConfig::default(),
             training: TrainingConfig::default(),
             models: ModelsConfig::default(),
+            health: HealthConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -311,7 +315,8 @@ impl Default for JudgingConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServingConfig {
-    /// What answers have earned is settled on the ledger after so many seconds; 0 for only on request.
+    /// What answers have earned is settled on the ledger after so many seconds; 0 for only on request. What would be
+    /// lost otherwise, because its channel is about to expire, is settled at once either way.
     /// `DATANET_SERVING_SETTLE_EVERY_SECONDS`.
     pub settle_every_seconds: u64,
 }
@@ -363,6 +368,20 @@ pub struct ModelsConfig {
 impl Default for ModelsConfig {
     fn default() -> Self {
         Self { folder: PathBuf::new(), bank_slots: 32, max_batch_tokens: 0, queue_depth: 1024, max_streams: 16 }
+    }
+}
+
+/// `[health]`: when this node is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthConfig {
+    /// MiB that must be free on the disk of the node's data; 0 for no bound. `DATANET_HEALTH_MIN_FREE_MB`.
+    pub min_free_mb: u64,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self { min_free_mb: 512 }
     }
 }
 

@@ -39,7 +39,9 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "inference.model_dir" => "write the path of a folder, or \"\" for the model that setup brings",
         "datanets.subscribe" => "write \"all\" or a list of datanet ids",
         "judging.automatic" => "write true or false",
-        "serving.settle_every_seconds" => "write a number of seconds; 0 settles only on request",
+        "serving.settle_every_seconds" => {
+            "write a number of seconds; 0 settles only on request, and what is about to be lost"
+        }
         "training.enabled" => "write true or false",
         "training.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
         "training.max_memory_mb" => "write a number of MiB from 256 to 16777216, or 0 for no bound",
@@ -51,6 +53,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "models.queue_depth" => "write a number from 1 to 65536",
         "models.max_streams" => "write a number from 1 to 256",
         "judging.concurrency" => "write a number from 1 to 64",
+        "health.min_free_mb" => "write a number of MiB from 0 to 16777216; 0 is no bound",
         "log.filter" => "write a level (error, warn, info, debug, trace) or a filter such as \"warn,datanet=debug\"",
         "log.format" => "write \"text\" or \"json\"",
         _ => "see the sample configuration for what it means",
@@ -84,6 +87,8 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
     check_models(&config.models)?;
     let concurrency = config.judging.concurrency;
     require("judging.concurrency", &concurrency, (1..=64).contains(&concurrency))?;
+    let free = config.health.min_free_mb;
+    require("health.min_free_mb", &free, free <= 16_777_216)?;
     require("log.filter", &config.log.filter, !config.log.filter.trim().is_empty())
 }
 

@@ -1,5 +1,6 @@
 //! The node's blob store as its services use it: bytes in, bytes out, fetched from whoever has them, kept by tags.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -66,6 +67,11 @@ impl BlobStore {
             };
             ServiceError::new(Code::BlobUnavailable, detail)
         })
+    }
+
+    /// The nodes that are connected now.
+    pub fn connected(&self) -> BTreeSet<NodeKey> {
+        self.network.peers().iter().map(|peer| NodeKey(peer.node_key)).collect()
     }
 
     /// Whether all of a blob is here.

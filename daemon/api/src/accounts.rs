@@ -34,8 +34,20 @@ pub struct Earnings {
     pub claimable: Amount,
     /// Why.
     pub lines: Vec<EarningView>,
-    /// Statements that could not be read now, so that lines may be missing.
-    pub missing: Vec<String>,
+    /// Nodes whose statements could not be read now, so that sums are too small or lines are missing.
+    pub missing: Vec<Missing>,
+}
+
+/// What is missing of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Missing {
+    /// The serving node.
+    #[schema(value_type = String)]
+    pub node: NodeKey,
+    /// Epochs that could not be read.
+    pub epochs: u64,
+    /// Why the latest of them could not.
+    pub reason: String,
 }
 
 /// One reason for pay.
@@ -88,6 +100,18 @@ pub struct Claims {
     pub claims: Vec<Claimed>,
     /// Base units in all.
     pub total: Amount,
+    /// Nodes that may owe something and did not pay now, each with the reason.
+    pub failed: Vec<NotClaimed>,
+}
+
+/// A node that did not pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotClaimed {
+    /// The serving node.
+    #[schema(value_type = String)]
+    pub node: NodeKey,
+    /// Why not, and what to do.
+    pub reason: String,
 }
 
 /// A claim paid.

@@ -3,15 +3,19 @@
 //! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`].
-//! - [`earnings`]: what an account earned, why, and how it gets it.
+//! - [`earnings`]: what an account earned, and why; [`claim`]: how it gets it. Both read what other nodes state:
+//!   `sources`, whom to ask, and `statements`, what they say.
 
 mod charge;
+pub mod claim;
 pub mod earnings;
 pub mod owed;
 pub mod payment;
 pub mod reservation;
 pub mod settle;
+mod sources;
 pub mod statement;
+mod statements;
 pub mod terms;
 
 use std::sync::Arc;
@@ -25,6 +29,7 @@ use crate::db::LocalStore;
 use crate::error::ServiceResult;
 use crate::keyring::{Identity, Keyring};
 use reservation::Reservations;
+use statements::Statements;
 
 /// Enough that different channels seldom wait for one another.
 const LANES: usize = 256;
@@ -37,6 +42,7 @@ pub struct Billing {
     db: LocalStore,
     identity: Identity,
     keyring: Keyring,
+    statements: Statements,
     /// What of each channel is spoken for.
     reservations: Reservations,
     /// Held for a channel while an answer is charged on it: each voucher follows the one before.
@@ -62,8 +68,21 @@ impl Billing {
         keyring: Keyring,
     ) -> ServiceResult<Self> {
         let sequence = Arc::new(AtomicU64::new(db.last_sequence()?));
+        let statements = Statements::new(chain.clone(), blobs.clone());
         let (reservations, charging, settling) = (Reservations::default(), Arc::default(), Arc::default());
         let channels = std::iter::repeat_with(Mutex::default).take(LANES).collect();
-        Ok(Self { chain, blobs, db, identity, keyring, reservations, channels, charging, sequence, settling })
+        Ok(Self {
+            chain,
+            blobs,
+            db,
+            identity,
+            keyring,
+            statements,
+            reservations,
+            channels,
+            charging,
+            sequence,
+            settling,
+        })
     }
 }

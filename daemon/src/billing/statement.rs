@@ -81,10 +81,19 @@ impl Statement {
         merkle::root(&self.hashes())
     }
 
+    /// An account's cumulative earnings.
+    pub fn cumulative(&self, account: &Address) -> Amount {
+        self.place(account).and_then(|index| self.leaves.get(index)).map_or(0, |leaf| leaf.cumulative)
+    }
+
     /// An account's cumulative earnings with their proof.
     pub fn prove(&self, account: &Address) -> Option<(Amount, MerkleProof)> {
-        let index = self.leaves.binary_search_by(|leaf| leaf.account.cmp(account)).ok()?;
+        let index = self.place(account)?;
         Some((self.leaves.get(index)?.cumulative, merkle::prove(&self.hashes(), index)?))
+    }
+
+    fn place(&self, account: &Address) -> Option<usize> {
+        self.leaves.binary_search_by(|leaf| leaf.account.cmp(account)).ok()
     }
 }
 

@@ -5,6 +5,7 @@ use datanet_types::tx::{TxBody, tx_hash};
 use datanet_types::{Action, SigningKey, TxHash};
 
 use super::{Chain, Engine};
+use crate::cometbft::RpcError;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Blocks a transaction of this node may wait before it expires.
@@ -53,19 +54,16 @@ impl Chain {
         Ok(body.sign(key).to_bytes())
     }
 
-    /// Hands signed bytes to the mempool; the answer says only that they may enter a block.
+    /// Hands signed bytes to the mempool; the answer says only that they may enter a block. Bytes that wait there already,
+    /// or that were in a block a short while ago, are taken as they were the first time.
     pub async fn submit(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
         let hash = tx_hash(&bytes);
         let (code, log) = match self.engine() {
-            Engine::CometBft(rpc) => {
-                let reply = rpc.broadcast_tx_sync(&bytes).await.map_err(|error| {
-                    ServiceError::new(
-                        Code::ConsensusUnreachable,
-                        format!("CometBFT did not take the transaction: {error}"),
-                    )
-                })?;
-                (reply.code, reply.log)
-            }
+            Engine::CometBft(rpc) => match rpc.broadcast_tx_sync(&bytes).await {
+                Ok(reply) => (reply.code, reply.log),
+                Err(RpcError::AlreadySubmitted) => return Ok(hash),
+                Err(error) => return Err(not_taken(&error)),
+            },
             Engine::Solo(solo) => {
                 let outcome = solo.submit(bytes).await.map_err(|error| {
                     ServiceError::new(
@@ -89,7 +87,13 @@ impl Chain {
     pub async fn execute_bytes(&self, bytes: Vec<u8>) -> ServiceResult<Committed> {
         let verified = datanet_types::SignedTx::verify(&bytes, self.id())
             .map_err(|error| ServiceError::caused(Code::BadTransaction, error))?;
-        let hash = self.submit(bytes).await?;
+        let hash = tx_hash(&bytes);
+        match self.submit(bytes).await {
+            Ok(_) => {}
+            // These very bytes were in a block: what became of them is what is asked for.
+            Err(error) if error.code == Code::TransactionReplayed && self.tx_status(&hash)?.is_some() => {}
+            Err(error) => return Err(error),
+        }
         let status = self.wait(&hash, verified.body.expiry).await?;
         if status.code != 0 {
             return Err(refused(status.code, &status.log));
@@ -136,12 +140,26 @@ fn event(record: &datanet_ledger::store::EventRecord) -> Event {
     Event { kind: record.kind.clone(), attributes: attributes.collect() }
 }
 
+/// Why CometBFT did not take a transaction, with what can be mended told apart.
+fn not_taken(error: &RpcError) -> ServiceError {
+    match error {
+        RpcError::MempoolFull => ServiceError::new(Code::MempoolFull, error.to_string()),
+        RpcError::TooLarge { .. } => ServiceError::new(Code::TransactionTooLarge, error.to_string()),
+        other => {
+            let detail = format!("CometBFT did not take the transaction: {other}");
+            ServiceError::new(Code::ConsensusUnreachable, detail)
+        }
+    }
+}
+
 /// The ledger's refusal as an error of the request.
 fn refused(code: u32, log: &str) -> ServiceError {
     use datanet_ledger::code;
     let why = match code {
         code::FUNDS | code::FEE => Code::InsufficientFunds,
         code::REPLAYED => Code::TransactionReplayed,
+        code::MEMPOOL_FULL => Code::MempoolFull,
+        code::NOT_READY => Code::NoBlocks,
         _ => Code::TransactionRefused,
     };
     ServiceError::new(why, format!("{log} (code {code})"))

@@ -64,7 +64,8 @@ pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> 
             ],
         );
         for missing in value["missing"].as_array().into_iter().flatten() {
-            say!("missing: {}", text(missing));
+            let (node, epochs) = (short(&missing["node"]), text(&missing["epochs"]));
+            say!("missing: {epochs} epochs of node {node}: {}", text(&missing["reason"]));
         }
     });
     Ok(())
@@ -83,6 +84,9 @@ pub(super) async fn claim(client: &Client, account: &str, output: Output) -> Res
             ],
         );
         say!("paid {}", money(&value["total"]));
+        for failed in value["failed"].as_array().into_iter().flatten() {
+            say!("not paid by node {}: {}", short(&failed["node"]), text(&failed["reason"]));
+        }
     });
     Ok(())
 }

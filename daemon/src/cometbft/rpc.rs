@@ -151,6 +151,22 @@ impl RpcClient {
         ids.collect::<Result<_, _>>().map_err(|detail| RpcError::Malformed { method: "net_info", detail })
     }
 
+    /// How many transactions wait for a block.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn waiting_txs(&self) -> Result<u64, RpcError> {
+        Ok(self.call::<Waiting>("num_unconfirmed_txs", json!({})).await?.total)
+    }
+
+    /// How many validators there are, once there is a block.
+    ///
+    /// # Errors
+    /// See [`RpcError`].
+    pub async fn validators(&self) -> Result<u64, RpcError> {
+        Ok(self.call::<Validators>("validators", json!({ "per_page": "1" })).await?.total)
+    }
+
     /// Submits a transaction and waits for CheckTx, not for a block.
     ///
     /// # Errors
@@ -244,6 +260,18 @@ struct ValidatorInfo {
 #[derive(Deserialize)]
 struct NetInfo {
     peers: Vec<Peer>,
+}
+
+#[derive(Deserialize)]
+struct Waiting {
+    #[serde(deserialize_with = "from_text")]
+    total: u64,
+}
+
+#[derive(Deserialize)]
+struct Validators {
+    #[serde(deserialize_with = "from_text")]
+    total: u64,
 }
 
 #[derive(Deserialize)]

@@ -116,7 +116,7 @@ pub struct CometSettings {
     pub external_address: Option<String>,
     /// Peers to stay connected to.
     pub persistent_peers: Vec<CometPeer>,
-    /// Peers share an address and addresses need not be public: true where all nodes are on one machine or network.
+    /// Addresses need not be public: true where all nodes are on one machine or network.
     pub local_network: bool,
     /// The pace.
     pub timing: CometTiming,

@@ -8,7 +8,9 @@ use super::CometSettings;
 /// The file's text, with the ports that this start uses.
 pub(super) fn render(settings: &CometSettings, rpc_port: u16, p2p: SocketAddr) -> String {
     let CometSettings { timing, local_network, .. } = settings;
-    let peers = settings.persistent_peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let listed = |peers: Vec<String>| quoted(&peers.join(","));
+    let peers = listed(settings.persistent_peers.iter().map(ToString::to_string).collect());
+    let peer_ids = listed(settings.persistent_peers.iter().map(|peer| peer.id.to_string()).collect());
     format!(
         r#"# Written by datanet at every start. Edit datanet's own configuration instead.
 proxy_app = {proxy_app}
@@ -35,9 +37,12 @@ external_address = {external_address}
 persistent_peers = {peers}
 # A peer that comes back is dialled within seconds, however long it was away.
 persistent_peers_max_dial_period = "5s"
-# The book of addresses takes private ones, and peers may share an address, where all nodes are on one network.
+# They get in even where strangers take up all other places.
+unconditional_peer_ids = {peer_ids}
+# The book of addresses takes private ones where all nodes are on one network.
 addr_book_strict = {addr_book_strict}
-allow_duplicate_ip = {local_network}
+# Nodes behind one router share an address. Refusing that would keep out no stranger who has many addresses.
+allow_duplicate_ip = true
 max_num_inbound_peers = 100
 max_num_outbound_peers = 20
 # Small packets are grouped for at most this long: with the default of 100 ms a vote waits for it.
@@ -91,7 +96,6 @@ prometheus = false
         log_level = quoted(&settings.log_level),
         max_body_bytes = settings.max_tx_bytes.saturating_mul(4) / 3 + 64 * 1024,
         external_address = quoted(settings.external_address.as_deref().unwrap_or_default()),
-        peers = quoted(&peers),
         addr_book_strict = !local_network,
         mempool_size = settings.mempool_size,
         mempool_bytes = settings.mempool_bytes,
@@ -145,6 +149,20 @@ mod tests {
         assert_eq!(local["consensus"]["timeout_commit"].as_str(), Some("200ms"));
         assert_eq!(production["consensus"]["timeout_commit"].as_str(), Some("1000ms"));
         assert_eq!(local["p2p"]["addr_book_strict"].as_bool(), Some(false));
-        assert_eq!(production["p2p"]["allow_duplicate_ip"].as_bool(), Some(false));
+        assert_eq!(production["p2p"]["addr_book_strict"].as_bool(), Some(true));
+    }
+
+    #[test]
+    fn nodes_may_share_an_address_and_named_peers_have_places_of_their_own() {
+        let mut settings = CometSettings::production("n", ProxyApp::Kvstore);
+        let id = "0102030405060708090a0b0c0d0e0f1011121314";
+        settings.persistent_peers = vec![format!("{id}@10.0.0.1:26656").parse().unwrap()];
+        let table = parsed(&settings);
+        assert_eq!(table["p2p"]["allow_duplicate_ip"].as_bool(), Some(true));
+        assert_eq!(table["p2p"]["unconditional_peer_ids"].as_str(), Some(id));
+        assert_eq!(
+            table["p2p"]["persistent_peers"].as_str(),
+            Some("0102030405060708090a0b0c0d0e0f1011121314@10.0.0.1:26656")
+        );
     }
 }

@@ -169,3 +169,34 @@ async fn it_ends_by_itself_when_its_application_is_gone() {
     assert!(matches!(error, CometError::Died(_)), "{error}");
     assert!(hung_up.elapsed() < Duration::from_secs(10));
 }
+
+#[tokio::test]
+async fn nodes_of_a_production_network_may_share_an_address() {
+    let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let Some(program) = program().await else { return };
+    let homes = dirs.each_ref().map(|dir| CometHome::open(dir.path()).unwrap());
+    let validator = CometValidator { public_key: homes[0].validator_public_key(), power: 10, name: "first".into() };
+    let genesis = CometGenesis::new("test", now(), vec![validator], serde_json::json!({}));
+    let mut nodes: Vec<CometHandle> = Vec::new();
+    for home in homes {
+        home.write_genesis(&genesis).unwrap();
+        let mut settings = CometSettings::production("one", ProxyApp::Kvstore);
+        (settings.rpc_port, settings.p2p_listen) = (0, ([127, 0, 0, 1], 0).into());
+        // Both others come to the first one, from the same address.
+        let first = nodes.first().map(|first| format!("{}@{}", first.node_id(), first.p2p_addr()).parse().unwrap());
+        settings.persistent_peers.extend(first);
+        let spec = CometSpec { program: program.clone(), home, settings, start_timeout: Duration::from_secs(30) };
+        nodes.push(CometBft::start(spec, CancellationToken::new()).await.unwrap());
+    }
+    let both = async {
+        while nodes[0].rpc().peers().await.unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), both).await.expect("both are connected");
+    reach(nodes[2].rpc(), 1).await;
+    assert_eq!(nodes[2].rpc().validators().await.unwrap(), 1);
+    for node in nodes {
+        node.stop().await.unwrap();
+    }
+}

@@ -109,6 +109,7 @@ codes! {
         PromptTooLong = "prompt-too-long",
         TextTooLong = "text-too-long",
         TooManyTexts = "too-many-texts",
+        TransactionTooLarge = "transaction-too-large",
     }
     Unsupported {
         UnknownFormat = "unknown-format",
@@ -156,6 +157,7 @@ codes! {
         UnknownSnapshot = "unknown-snapshot",
     }
     Overloaded {
+        MempoolFull = "mempool-full",
         ModelBusy = "model-busy",
         TooManyJobs = "too-many-jobs",
         TooManyRequests = "too-many-requests",
@@ -216,6 +218,7 @@ codes! {
         NoModel = "no-model",
         NoRuntime = "no-runtime",
         NotIndexed = "not-indexed",
+        NotReady = "not-ready",
         ShuttingDown = "shutting-down",
     }
     TimedOut {

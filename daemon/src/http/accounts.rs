@@ -2,13 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use datanet_api::accounts::{AccountView, Claimed, Claims, EarningRole, EarningView, Earnings, Supply};
+use datanet_api::accounts::{
+    AccountView, Claimed, Claims, EarningRole, EarningView, Earnings, Missing, NotClaimed, Supply,
+};
 use datanet_ledger::component::{accounts, nodes};
 use datanet_types::{Address, Amount};
 
 use super::extract::Segment;
 use crate::billing::Billing;
-use crate::billing::earnings;
+use crate::billing::{claim as claiming, earnings};
 use crate::chain::Chain;
 use crate::error::ServiceResult;
 
@@ -42,7 +44,19 @@ pub(super) async fn earnings(
 impl From<earnings::Earnings> for Earnings {
     fn from(sum: earnings::Earnings) -> Self {
         let earnings::Earnings { earned, claimed, claimable, lines, missing } = sum;
-        Self { earned, claimed, claimable, lines: lines.into_iter().map(EarningView::from).collect(), missing }
+        let missing =
+            missing.into_iter().map(|earnings::Missing { node, epochs, reason }| Missing { node, epochs, reason });
+        let lines = lines.into_iter().map(EarningView::from);
+        Self { earned, claimed, claimable, lines: lines.collect(), missing: missing.collect() }
+    }
+}
+
+impl From<claiming::Claims> for Claims {
+    fn from(claims: claiming::Claims) -> Self {
+        let claiming::Claims { claims, total, failed } = claims;
+        let claims = claims.into_iter().map(|claiming::Claimed { node, amount, tx }| Claimed { node, amount, tx });
+        let failed = failed.into_iter().map(|claiming::NotClaimed { node, reason }| NotClaimed { node, reason });
+        Self { claims: claims.collect(), total, failed: failed.collect() }
     }
 }
 
@@ -74,16 +88,13 @@ impl From<earnings::EarningRole> for EarningRole {
     }
 }
 
-/// Pays an account what every serving node owes it, with a proof for each.
+/// Pays an account what every serving node owes it, with a proof for each. Who did not pay is named with the reason.
 #[utoipa::path(post, path = "/v1/accounts/{address}/claim", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Claims)))]
 pub(super) async fn claim(
     State(billing): State<Billing>,
     Segment(address): Segment<Address>,
 ) -> ServiceResult<Json<Claims>> {
-    let claims = billing.claim(&address).await?;
-    let total = claims.iter().map(|claim| claim.amount).fold(0, Amount::saturating_add);
-    let claims = claims.into_iter().map(|earnings::Claimed { node, amount, tx }| Claimed { node, amount, tx });
-    Ok(Json(Claims { claims: claims.collect(), total }))
+    Ok(Json(billing.claim(&address).await?.into()))
 }
 
 /// All money there is: conserved since genesis.

@@ -1,11 +1,15 @@
 //! Whether the node lives and whether it is of use: for supervisors and load balancers, without a token.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use datanet_api::health::Health;
+use axum::response::{IntoResponse, Response};
+use datanet_api::health::{Health, NotReady, Ready, ReadyCheck};
 
-use crate::chain::Chain;
-use crate::error::{Code, ServiceError};
+use super::Problem;
+use crate::error::{Code, ServiceError, ServiceResult};
+use crate::status::StatusService;
+use crate::status::readiness::{Check, is_ready};
 
 /// The process answers.
 #[utoipa::path(get, path = "/health/live", tag = "node", security(()), responses((status = 200, body = Health)))]
@@ -13,14 +17,25 @@ pub(super) async fn live() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
 }
 
-/// The ledger has state and is not catching up.
-#[utoipa::path(get, path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Health), (status = 503, body = super::Problem)))]
-pub(super) async fn ready(State(chain): State<Chain>) -> Result<Json<Health>, ServiceError> {
-    if chain.height() == 0 {
-        return Err(ServiceError::new(Code::NoBlocks, "the ledger has no block yet; wait a moment"));
+/// The node is of use: consensus moves or has nothing to do, peers, index, model, disk and tasks are as they must be. Looked
+/// at once a second at most.
+#[utoipa::path(get, path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Ready), (status = 503, body = NotReady)))]
+pub(super) async fn ready(State(status): State<StatusService>) -> ServiceResult<Response> {
+    let checks = status.readiness.checks().await.to_vec();
+    let ready = is_ready(&checks);
+    let checks: Vec<ReadyCheck> = checks.into_iter().map(wire).collect();
+    if ready {
+        return Ok(Json(Ready { status: "ok".to_owned(), checks }).into_response());
     }
-    if chain.catching_up().await {
-        return Err(ServiceError::new(Code::CatchingUp, "the ledger is catching up with its peers; wait a moment"));
-    }
-    Ok(Json(Health { status: "ok".to_owned() }))
+    let bad = checks.iter().filter(|check| !check.ok);
+    let reasons: Vec<String> = bad.map(|check| format!("{}: {}", check.name, check.reason)).collect();
+    let error = ServiceError::new(Code::NotReady, reasons.join("; "));
+    let body = serde_json::to_vec(&NotReady { problem: Problem::from(&error), checks });
+    let mut response = error.into_response();
+    *response.body_mut() = Body::from(body.map_err(|error| ServiceError::caused(Code::Json, error))?);
+    Ok(response)
+}
+
+fn wire(check: Check) -> ReadyCheck {
+    ReadyCheck { name: check.name.to_owned(), ok: check.ok, reason: check.reason }
 }

@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 use super::Guards;
 use crate::error::{Code, ServiceError};
 use crate::status::StatusService;
+use crate::status::readiness::is_ready;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -38,11 +39,18 @@ pub(super) struct Metrics {
     held: Gauge,
     gossip: Family<VerdictLabels, Gauge>,
     uptime: Gauge,
+    ready: Gauge,
+    checks: Family<CheckLabels, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct VerdictLabels {
     verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CheckLabels {
+    check: &'static str,
 }
 
 impl Metrics {
@@ -57,6 +65,8 @@ impl Metrics {
             held: Gauge::default(),
             gossip: Family::default(),
             uptime: Gauge::default(),
+            ready: Gauge::default(),
+            checks: Family::default(),
         };
         metrics.register()
     }
@@ -70,6 +80,8 @@ impl Metrics {
         registry.register("datanet_contributions_held", "Contributions whose bytes are here", self.held.clone());
         registry.register("datanet_gossip_messages", "Gossip messages by verdict", self.gossip.clone());
         registry.register("datanet_uptime_seconds", "Seconds since start", self.uptime.clone());
+        registry.register("datanet_ready", "1 if /health/ready says so, else 0", self.ready.clone());
+        registry.register("datanet_ready_check", "1 if this check of it is good, else 0", self.checks.clone());
         self
     }
 }
@@ -85,6 +97,11 @@ pub(super) async fn metrics(
     metrics.peers.set(as_i64(status.network.peers().len() as u64));
     metrics.held.set(as_i64(status.blobs.held_contributions().await));
     metrics.uptime.set(as_i64(status.started.elapsed().as_secs()));
+    let checks = status.readiness.checks().await;
+    metrics.ready.set(i64::from(is_ready(&checks)));
+    for check in checks.iter() {
+        metrics.checks.get_or_create(&CheckLabels { check: check.name }).set(i64::from(check.ok));
+    }
     let network = status.network.metrics();
     let verdicts = [
         ("accepted", network.gossip_accepted),

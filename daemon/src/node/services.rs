@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use datanet_config::{Home, NodeConfig};
+use datanet_config::{Home, NodeConfig, Role};
 use datanet_inference::runtime::Runtime;
 use datanet_p2p::NetworkHandle;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
@@ -21,8 +22,9 @@ use crate::keyring::{Identity, Keyring};
 use crate::models::{Models, ModelsSettings};
 use crate::records::{Holes, Indexes, Providers, Records};
 use crate::status::StatusService;
+use crate::status::readiness::{Readiness, ReadinessParts};
 use crate::training::{Training, TrainingParts};
-use crate::workers::contributions::{SeenRecords, Steps};
+use crate::workers::contributions::{Progress, SeenRecords, Steps};
 
 /// What is there before the services.
 pub(super) struct Ground {
@@ -41,6 +43,7 @@ pub(super) struct Composed {
     pub services: Services,
     pub steps: Steps,
     pub providers: Providers,
+    pub progress: watch::Sender<Progress>,
 }
 
 /// Composes the services over `ground`.
@@ -88,6 +91,20 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         billing: billing.clone(),
         identity: identity.clone(),
     };
+    let (progress, progress_receiver) = watch::channel(Progress::default());
+    let roles = &config.node.roles;
+    let readiness = Readiness::new(ReadinessParts {
+        chain: chain.clone(),
+        network: network.clone(),
+        node,
+        embedder: embedder.clone(),
+        needs_model: roles.contains(&Role::Serving) || (roles.contains(&Role::Validator) && config.judging.automatic),
+        progress: progress_receiver,
+        empty_block_interval: super::spawn::empty_block_interval(&config.consensus),
+        data: home.data(),
+        min_free: config.health.min_free_mb.saturating_mul(1024 * 1024),
+        shutdown: shutdown.clone(),
+    });
     let status = StatusService {
         name: config.node.name.clone(),
         chain: chain.clone(),
@@ -97,6 +114,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         embedder: embedder.clone(),
         models: models.clone(),
         training: training.clone(),
+        readiness,
         started: Instant::now(),
     };
     let steps = Steps {
@@ -127,5 +145,5 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         status,
         shutdown,
     };
-    Ok(Composed { services, steps, providers })
+    Ok(Composed { services, steps, providers, progress })
 }

@@ -17,7 +17,7 @@ use super::lock::HomeLock;
 use super::services::{Ground, compose};
 use super::supervise::{Consensus, NodeHandle, Parts};
 use crate::chain::{Chain, Engine};
-use crate::cometbft::{CometBft, CometHome, CometPeer, CometSettings, CometSpec, ProxyApp};
+use crate::cometbft::{CometBft, CometHome, CometPeer, CometSettings, CometSpec, CometTiming, ProxyApp};
 use crate::embedder::Embedder;
 use crate::init::{self, NetworkGenesis};
 
@@ -158,6 +158,17 @@ async fn start_consensus(
             let comet = CometBft::start(spec, CancellationToken::new()).await?;
             Ok((Engine::CometBft(comet.rpc().clone()), Consensus::CometBft { abci, comet }))
         }
+    }
+}
+
+/// How often an idle chain makes a block.
+pub(super) fn empty_block_interval(consensus: &ConsensusConfig) -> Duration {
+    let millis = consensus.empty_block_interval_ms;
+    match (millis, consensus.engine, consensus.profile) {
+        (1.., ..) => Duration::from_millis(millis),
+        (0, EngineKind::Solo, _) => Duration::from_secs(1),
+        (0, EngineKind::Cometbft, Profile::Local) => CometTiming::local().empty_blocks_interval,
+        (0, EngineKind::Cometbft, Profile::Production) => CometTiming::production().empty_blocks_interval,
     }
 }
 

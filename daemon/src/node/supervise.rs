@@ -162,7 +162,7 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
 /// Runs the tasks until one ends, then stops everything in order.
 async fn supervise(parts: Parts) -> Result<()> {
     let Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop } = parts;
-    let Composed { services, steps, providers } = composed;
+    let Composed { services, steps, providers, progress } = composed;
     let (shutdown, chain, followed) =
         (services.shutdown.clone(), services.chain.clone(), config.datanets.subscribe.clone());
     let (hints, hints_receiver) = mpsc::channel(HINTS);
@@ -182,7 +182,8 @@ async fn supervise(parts: Parts) -> Result<()> {
         models: services.models.clone(),
         shutdown: shutdown.clone(),
     };
-    let contributions = ContributionsWorker::new(steps, followed, config.judging, hints_receiver, shutdown.clone());
+    let contributions =
+        ContributionsWorker::new(steps, followed, config.judging, hints_receiver, progress, shutdown.clone());
     let registrar = Registrar {
         chain: chain.clone(),
         identity: services.identity.clone(),
@@ -200,6 +201,7 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("reconciler", tokio::spawn(until_stopped(&shutdown, reconciler.run()))));
     tasks.spawn(name("registrar", tokio::spawn(until_stopped(&shutdown, registrar.run()))));
     tasks.spawn(name("trainer", tokio::spawn(training.run())));
+    tasks.spawn(name("readiness", tokio::spawn(services.status.readiness.clone().follow())));
     tasks.spawn(name("settler", tokio::spawn(until_stopped(&shutdown, settling))));
 
     let reason = tokio::select! {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use datanet_config::Subscription;
+use datanet_data::Embedding;
 use datanet_data::retrieval::{
     DatanetIndex, Document, Hit, IndexConfig, IndexPool, PoolLimits, RetrievalError, SearchRequest, Snapshot,
 };
@@ -239,21 +240,36 @@ impl Indexes {
                 .filter(|id| self.followed.includes(id))
                 .collect(),
         };
-        let mut hits = Vec::new();
-        for datanet in wanted {
-            let request = SearchRequest {
-                text: text.to_owned(),
-                embedding: embedding.clone(),
-                mode: mode.into(),
-                limit,
-                snapshot: Some(self.snapshot(&datanet).await?.snapshot),
-            };
-            let found = self.open(&datanet).await?.search(request).await.map_err(|error| index_error(&error))?;
-            hits.extend(found.into_iter().map(|hit| SearchHit { datanet, hit }));
+        let (mut hits, mut failed) = (Vec::new(), Vec::new());
+        for datanet in &wanted {
+            match self.search_one(text, datanet, embedding.clone(), mode, limit).await {
+                Ok(found) => hits.extend(found.into_iter().map(|hit| SearchHit { datanet: *datanet, hit })),
+                // One that can't be searched now, whatever was given to it, takes nothing from the others.
+                Err(error) => {
+                    tracing::debug!(%datanet, %error, "a datanet can't be searched");
+                    failed.push(error);
+                }
+            }
+        }
+        if failed.len() == wanted.len() {
+            failed.pop().map_or(Ok(()), Err)?;
         }
         hits.sort_by(|a, b| b.hit.score.total_cmp(&a.hit.score));
         hits.truncate(limit);
         Ok(hits)
+    }
+
+    async fn search_one(
+        &self,
+        text: &str,
+        datanet: &DatanetId,
+        embedding: Option<Embedding>,
+        mode: SearchMode,
+        limit: usize,
+    ) -> ServiceResult<Vec<Hit>> {
+        let snapshot = Some(self.snapshot(datanet).await?);
+        let request = SearchRequest { text: text.to_owned(), embedding, mode: mode.into(), limit, snapshot };
+        self.open(datanet).await?.search(request).await.map_err(|error| index_error(&error))
     }
 }
 

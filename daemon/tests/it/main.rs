@@ -2,8 +2,10 @@
 //!
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
+//! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
 //! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
-//! - `concurrent`: callers who do not wait for one another; `one_payment`: one payment, one answer; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
+//! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
+//! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +17,7 @@ mod bad_payments;
 mod bad_requests;
 mod bad_transactions;
 mod bad_uploads;
+mod claims;
 mod cli;
 mod concurrent;
 mod corpus;
@@ -29,5 +32,8 @@ mod life;
 mod no_model;
 mod one_payment;
 mod payer;
+mod ready;
 mod released;
 mod revoked;
+mod search;
+mod settling;

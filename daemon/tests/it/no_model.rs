@@ -19,7 +19,8 @@ async fn without_a_model_only_what_needs_it_is_refused() {
     assert_eq!(status["model"]["id"], json!(null));
     assert!(status["model"]["provider"].as_str().unwrap().contains("left out of this test"), "{status:#}");
     assert_eq!(node.get("/v1/models").await["data"], json!([]));
-    assert_eq!(node.get("/health/ready").await["status"], "ok");
+    let ready = node.bare(Method::GET, "/health/ready");
+    refused("ready, with roles that need a model", ready, 503, "not-ready", "model: this node has no embedding").await;
 
     let body = "{\"text\":\"it rains on the just and the unjust\"}\n";
     let given = read("an upload", node.upload("notes", "alice", "application/x-ndjson", body)).await;

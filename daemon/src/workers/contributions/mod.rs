@@ -7,6 +7,7 @@
 
 mod fair;
 mod judge;
+mod progress;
 mod steps;
 mod track;
 
@@ -22,7 +23,7 @@ use datanet_ledger::component::{datanets, nodes};
 use datanet_types::action::role;
 use datanet_types::{Address, ContributionId, DatanetId};
 use futures::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,7 @@ use crate::blobs::contribution_tag;
 use crate::error::{Code, ServiceError, ServiceResult};
 use fair::fair_order;
 pub use judge::SeenRecords;
+pub use progress::Progress;
 use steps::StepEnd;
 pub use steps::Steps;
 use track::{Duties, LedgerSide, Need, Step, Track};
@@ -67,6 +69,10 @@ pub struct ContributionsWorker {
     /// Ends when the node stops.
     shutdown: CancellationToken,
     hints: mpsc::Receiver<Hint>,
+    /// Says how far this is.
+    progress: watch::Sender<Progress>,
+    /// Final contributions that are done with.
+    indexed: usize,
     /// For each datanet the number of the last contribution seen.
     seen: BTreeMap<DatanetId, u64>,
     /// For each datanet the place in its history of the last revocation seen.
@@ -83,10 +89,12 @@ impl ContributionsWorker {
         followed: Subscription,
         judging: JudgingConfig,
         hints: mpsc::Receiver<Hint>,
+        progress: watch::Sender<Progress>,
         shutdown: CancellationToken,
     ) -> Self {
         let (seen, revoked, tracks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { steps, followed, judging, shutdown, hints, seen, revoked, tracks, running: JoinSet::new() }
+        let running = JoinSet::new();
+        Self { steps, followed, judging, shutdown, hints, progress, indexed: 0, seen, revoked, tracks, running }
     }
 
     /// Runs until the node stops.
@@ -193,10 +201,12 @@ impl ContributionsWorker {
         }
         for key in settled {
             let Some(track) = self.tracks.remove(&key) else { continue };
+            self.indexed = self.indexed.saturating_add(usize::from(track.side.is_some_and(|(_, side)| side.is_final)));
             if let Some(contribution) = contributions::get(&reader, &track.id)? {
                 self.let_go(&contribution);
             }
         }
+        self.progress.send_replace(Progress::of(reader.height(), self.indexed, self.tracks.values()));
         Ok(())
     }
 

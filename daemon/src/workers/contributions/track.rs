@@ -180,6 +180,11 @@ impl Track {
         pause
     }
 
+    /// Whether the last step failed.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// A new provider: worth a try at once, if it is bytes that are missing.
     pub(super) fn nudge(&mut self) {
         if !self.held {

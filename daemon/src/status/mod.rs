@@ -1,4 +1,6 @@
-//! A node at a glance.
+//! A node at a glance; [`readiness`]: whether it is of use now.
+
+pub mod readiness;
 
 use std::time::Instant;
 
@@ -13,6 +15,7 @@ use crate::error::ServiceResult;
 use crate::keyring::Identity;
 use crate::models::Models;
 use crate::training::Training;
+use readiness::Readiness;
 
 /// See the module.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -100,6 +103,8 @@ pub struct StatusService {
     pub models: Models,
     /// Jobs.
     pub training: Training,
+    /// Whether it is ready.
+    pub readiness: Readiness,
     /// Start of this process.
     pub started: Instant,
 }

@@ -1,0 +1,125 @@
+//! Other nodes' statements: read within bounds, remembered, and what is wrong with one is its node's affair alone.
+//!
+//! Whoever settles names a blob and a root, and may have made up both. So a statement that does not give the root on the
+//! ledger is remembered as bad for good, one that could not be had is asked for again later and ever more seldom, and few
+//! are fetched at once, however many callers wait.
+
+mod memory;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use datanet_ledger::component::settlement::Epoch;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::statement::{MAX_STATEMENT_BYTES, Statement};
+use crate::blobs::BlobStore;
+use crate::chain::Chain;
+use crate::error::{Code, ServiceError, ServiceResult};
+use memory::{Known, Memory};
+
+/// Statements fetched at once, over all callers: those who ask for contributions' bytes need places too.
+pub(super) const SIDE_BY_SIDE: usize = 8;
+/// How long one may take to come. The largest takes that long at 6 MiB a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a statement is not there to read.
+#[derive(Debug, Clone)]
+pub(super) struct Unread {
+    /// In words.
+    pub reason: String,
+    /// Nobody was asked now: it is known to be bad, or was asked for a moment ago.
+    pub remembered: bool,
+}
+
+/// Reads statements; clones share what is known.
+#[derive(Clone)]
+pub(super) struct Statements {
+    chain: Chain,
+    blobs: BlobStore,
+    memory: Arc<Mutex<Memory>>,
+    fetching: Arc<Semaphore>,
+    /// A statement takes some hundred MiB while it is parsed: one after the other.
+    parsing: Arc<Semaphore>,
+}
+
+impl Statements {
+    pub fn new(chain: Chain, blobs: BlobStore) -> Self {
+        let (fetching, parsing) = (Arc::new(Semaphore::new(SIDE_BY_SIDE)), Arc::new(Semaphore::new(1)));
+        Self { chain, blobs, memory: Arc::default(), fetching, parsing }
+    }
+
+    /// Whether reading it takes nobody else.
+    pub async fn is_here(&self, epoch: &Epoch) -> bool {
+        self.known(epoch).is_some() || self.blobs.has(&epoch.statement).await.unwrap_or(false)
+    }
+
+    /// The statement of an epoch, from here or from the node that wrote it.
+    pub async fn read(&self, epoch: &Epoch) -> Result<Arc<Statement>, Unread> {
+        if let Some(known) = self.known(epoch) {
+            return known;
+        }
+        let _place = self.fetching.acquire().await.map_err(|error| unread(&error))?;
+        // Another caller may have asked meanwhile.
+        if let Some(known) = self.known(epoch) {
+            return known;
+        }
+        let limit = MAX_STATEMENT_BYTES;
+        let fetched = timeout(PATIENCE, self.blobs.bring(&epoch.statement, None, limit, &[epoch.node])).await;
+        let late =
+            |_| ServiceError::new(Code::BlobUnavailable, format!("it did not come within {} s", PATIENCE.as_secs()));
+        // Held until read, so that the collector leaves it alone.
+        let read = match fetched.map_err(late).flatten() {
+            Ok(_held) => self.parse(epoch).await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(Ok((statement, size))) => {
+                let statement = Arc::new(statement);
+                self.remember(|memory| memory.good(epoch, statement.clone(), size));
+                Ok(statement)
+            }
+            Ok(Err(reason)) => {
+                self.remember(|memory| memory.bad(epoch, &reason));
+                Err(Unread { reason, remembered: false })
+            }
+            Err(error) => {
+                self.remember(|memory| memory.unreachable(epoch, &error.detail, Instant::now()));
+                Err(unread(&error))
+            }
+        }
+    }
+
+    /// Parses what is here, with its size in bytes; the inner error is the statement's fault.
+    async fn parse(&self, epoch: &Epoch) -> ServiceResult<Result<(Statement, usize), String>> {
+        let _turn = self.parsing.acquire().await.map_err(|error| ServiceError::caused(Code::Statement, error))?;
+        let bytes = self.blobs.read(&epoch.statement, MAX_STATEMENT_BYTES).await?;
+        let (chain_id, node, root) = (self.chain.id().to_owned(), epoch.node, epoch.root);
+        let parsed = tokio::task::spawn_blocking(move || {
+            Statement::parse(&bytes, &chain_id, &node, &root).map(|statement| (statement, bytes.len()))
+        });
+        parsed.await.map_err(|error| ServiceError::caused(Code::Statement, error))
+    }
+
+    fn known(&self, epoch: &Epoch) -> Option<Result<Arc<Statement>, Unread>> {
+        let remembered = |reason| Unread { reason, remembered: true };
+        match self.remember(|memory| memory.known(epoch, Instant::now())) {
+            Known::Good(statement) => Some(Ok(statement)),
+            Known::Bad(reason) => Some(Err(remembered(reason))),
+            Known::Unreachable { reason, again } => {
+                let again = again.as_secs().saturating_add(1);
+                Some(Err(remembered(format!("{reason}; it is asked again in {again} s at the earliest"))))
+            }
+            Known::Nothing => None,
+        }
+    }
+
+    fn remember<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
+        change(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn unread(error: &impl ToString) -> Unread {
+    Unread { reason: error.to_string(), remembered: false }
+}

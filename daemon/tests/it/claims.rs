@@ -1,0 +1,127 @@
+//! Strangers who register nodes and settle what they made up: everybody else is paid all the same, and soon.
+
+use datanet::billing::statement::Statement;
+use datanet::chain::Chain;
+use datanet::http::Services;
+use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, Transfer, role};
+use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Action, Address, BlobHash, ChannelId, Digest, SigningKey};
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::kit::{self, CHAIN, TestNode};
+
+/// What each of these nodes settles: one answer.
+const FEES: u64 = 100_000;
+/// Nodes of strangers: more than the node holds in its hands at a time, and more than it waits for.
+const STRANGERS: usize = 1_000;
+/// Nodes that one claim may wait for, those in flight included.
+const MAX_ASKED: u64 = 32;
+
+#[tokio::test]
+async fn a_thousand_nodes_with_made_up_statements_keep_nobody_from_being_paid() {
+    let node = TestNode::spawn(kit::tools_without_model()).await;
+    let services = node.services();
+    let alice: Address = node.account("alice", 10_000_000).await.parse().unwrap();
+    let servers = servers(&services, STRANGERS + 3).await;
+    let [honest, liar, boaster, silent @ ..] = servers.as_slice() else { panic!("too few") };
+
+    let owed = FeeShares::STANDARD.split(FEES).claimable();
+    honest.settle(&services, &[(alice, owed)], None).await;
+    liar.settle(&services, &[(alice, owed)], Some(Digest([7; 32]))).await;
+    boaster.settle(&services, &[(alice, owed + 1)], None).await;
+    let settle = async |server: &Server| server.settle_nothing(&services.chain).await;
+    stream::iter(silent).for_each_concurrent(100, settle).await;
+
+    let (claim, before) = (format!("/v1/accounts/{alice}/claim"), services.network.metrics().provider_failures);
+    let balance = node.balance(&alice.to_string()).await;
+    let paid = node.post(&claim, json!({})).await;
+    assert_eq!((&paid["total"], &paid["claims"][0]["amount"]), (&json!(owed), &json!(owed)));
+    assert_eq!(paid["claims"][0]["node"], json!(honest.node.node_key()));
+    assert_eq!(node.balance(&alice.to_string()).await, balance + owed - 1_000, "one fee, for the one that pays");
+    assert_eq!(paid["failed"].as_array().unwrap().len(), STRANGERS + 2);
+    assert!(why(&paid, liar).contains("root"), "{}", why(&paid, liar));
+    assert!(why(&paid, boaster).contains("promised more than it settled"), "{}", why(&paid, boaster));
+    assert!(services.network.metrics().provider_failures - before <= MAX_ASKED);
+
+    let earnings = node.get(&format!("/v1/accounts/{alice}/earnings")).await;
+    assert_eq!((&earnings["earned"], &earnings["claimed"]), (&json!(2 * owed + 1), &json!(owed)), "what is readable");
+    assert_eq!(earnings["claimable"], owed, "no more than the boaster holds");
+    assert_eq!(earnings["missing"].as_array().unwrap().len(), STRANGERS + 1);
+    let again = node.post(&claim, json!({})).await;
+    assert_eq!((&again["total"], why(&again, liar)), (&json!(0), why(&paid, liar)), "bad for good");
+}
+
+/// Why a server did not pay.
+fn why(claims: &Value, server: &Server) -> String {
+    let node = json!(server.node.node_key());
+    let failed = claims["failed"].as_array().unwrap().iter().find(|failed| failed["node"] == node);
+    failed.map(|failed| failed["reason"].as_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+/// A registered serving node that runs nowhere, and a channel of its own that it may charge.
+struct Server {
+    node: SigningKey,
+    account: SigningKey,
+    channel: ChannelId,
+}
+
+/// So many of them.
+async fn servers(services: &Services, count: usize) -> Vec<Server> {
+    let funds = services.keyring.get("node").unwrap();
+    let make = |_| {
+        let (chain, funds) = (services.chain.clone(), funds.clone());
+        async move { Server::register(&chain, &funds).await }
+    };
+    stream::iter(0..count).map(make).buffer_unordered(100).collect().await
+}
+
+impl Server {
+    async fn register(chain: &Chain, funds: &SigningKey) -> Self {
+        let (node, account) = (SigningKey::from_bytes(&kit::random()), SigningKey::from_bytes(&kit::random()));
+        let execute = async |key: &SigningKey, action| chain.execute(key, action).await.unwrap().id;
+        execute(funds, Action::Transfer(Transfer { to: account.address(), amount: 10 * FEES })).await;
+        let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &account.address(), &node.node_key()));
+        let (roles, name) = (role::SERVING, "stranger".to_owned());
+        let register = RegisterNode { node: node.node_key(), proof, roles, stake: 0, name };
+        execute(&account, Action::RegisterNode(register)).await;
+        let open = OpenChannel { node: node.node_key(), deposit: FEES, expiry: chain.height() + 100_000 };
+        let channel = ChannelId(execute(&account, Action::OpenChannel(open)).await);
+        Self { node, account, channel }
+    }
+
+    /// Settles one answer for `leaves`, with a statement that is at the node under test; `root` if not the true one.
+    async fn settle(&self, services: &Services, leaves: &[(Address, u64)], root: Option<Digest>) {
+        let leaves =
+            leaves.iter().map(|(account, cumulative)| EpochLeaf { account: *account, cumulative: *cumulative });
+        let statement = Statement {
+            version: 1,
+            chain_id: CHAIN.into(),
+            node: self.node.node_key(),
+            epoch: 1,
+            totals: totals(),
+            leaves: leaves.collect(),
+            lines: Vec::new(),
+        };
+        let tag = format!("statement-of/{}", self.node.node_key());
+        let blob = services.blobs.keep_bytes(&tag, statement.to_bytes().unwrap()).await.unwrap();
+        self.send(&services.chain, root.unwrap_or_else(|| statement.root()), blob).await;
+    }
+
+    /// Settles one answer with a statement that nobody has.
+    async fn settle_nothing(&self, chain: &Chain) {
+        self.send(chain, Digest(kit::random()), BlobHash(kit::random())).await;
+    }
+
+    async fn send(&self, chain: &Chain, root: Digest, statement: BlobHash) {
+        let vouchers = vec![SignedVoucher::sign(CHAIN, self.channel, FEES, &self.account)];
+        let node = self.node.node_key();
+        let settle = SettleEpoch { node, epoch: 1, root, totals: totals(), vouchers, statement };
+        chain.execute(&self.account, Action::SettleEpoch(settle)).await.unwrap();
+    }
+}
+
+fn totals() -> EpochTotals {
+    EpochTotals { answers: 1, fees: FEES, split: FeeShares::STANDARD.split(FEES) }
+}
