@@ -45,18 +45,18 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub fn new(chain: Chain, blobs: BlobStore) -> Self {
+    pub(super) fn new(chain: Chain, blobs: BlobStore) -> Self {
         let (fetching, parsing) = (Arc::new(Semaphore::new(SIDE_BY_SIDE)), Arc::new(Semaphore::new(1)));
         Self { chain, blobs, memory: Arc::default(), fetching, parsing }
     }
 
     /// Whether reading it takes nobody else.
-    pub async fn is_here(&self, epoch: &Epoch) -> bool {
+    pub(super) async fn is_here(&self, epoch: &Epoch) -> bool {
         self.known(epoch).is_some() || self.blobs.has(&epoch.statement).await.unwrap_or(false)
     }
 
     /// The statement of an epoch, from here or from the node that wrote it.
-    pub async fn read(&self, epoch: &Epoch) -> Result<Arc<Statement>, Unread> {
+    pub(super) async fn read(&self, epoch: &Epoch) -> Result<Arc<Statement>, Unread> {
         if let Some(known) = self.known(epoch) {
             return known;
         }

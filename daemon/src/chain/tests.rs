@@ -7,6 +7,7 @@ use datanet_config::{Home, NodeConfig};
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::abci::AbciServer;
 use datanet_ledger::component::Params;
+use datanet_setup::{Part, SetupOptions, SilentProgress, ensure_part};
 use datanet_types::action::Transfer;
 use datanet_types::tx::tx_hash;
 use datanet_types::{Action, Address};
@@ -17,7 +18,6 @@ use crate::cometbft::{CometBft, CometHome, CometSettings, CometSpec, ProxyApp};
 use crate::error::ErrorKind;
 use crate::init::{init_home, own_genesis};
 use crate::keyring::Keyring;
-use crate::setup::{Part, SetupOptions, SilentProgress, ensure_part};
 
 /// The rest after a block, in which what is submitted waits.
 const REST: Duration = Duration::from_secs(6);

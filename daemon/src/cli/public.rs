@@ -13,7 +13,7 @@ const BLOBS: u16 = 26_682;
 const COMET: u16 = 26_656;
 
 /// What to set for a node that is dialled by `host`; by this machine's own address if that is empty.
-pub fn settings(host: &str) -> Result<Overrides> {
+pub(super) fn settings(host: &str) -> Result<Overrides> {
     let host = if host.is_empty() { own_address()?.to_string() } else { host.to_owned() };
     let ip = host.parse::<IpAddr>();
     let here = host.eq_ignore_ascii_case("localhost") || ip.as_ref().is_ok_and(IpAddr::is_loopback);

@@ -87,7 +87,7 @@ pub(super) fn banner(node: &NodeHandle, output: Output) {
 }
 
 /// How another machine joins, for programs.
-pub fn join_value(join: Option<&Join>) -> Value {
+pub(super) fn join_value(join: Option<&Join>) -> Value {
     join.map_or(Value::Null, |join| {
         json!({
             "genesis": join.genesis, "bootstrap": join.bootstrap, "persistent_peer": join.persistent_peer,
@@ -97,7 +97,7 @@ pub fn join_value(join: Option<&Join>) -> Value {
 }
 
 /// The same for people: what to type there.
-pub fn say_join(value: &Value) {
+pub(super) fn say_join(value: &Value) {
     let join = &value["join"];
     let Some(commands) = join["commands"].as_array() else {
         say!("\nonly this machine can reach this node; `datanet init --public` makes one that others can join");

@@ -267,7 +267,7 @@ impl Indexes {
         mode: SearchMode,
         limit: usize,
     ) -> ServiceResult<Vec<Hit>> {
-        let snapshot = Some(self.snapshot(datanet).await?);
+        let snapshot = Some(self.snapshot(datanet).await?.snapshot);
         let request = SearchRequest { text: text.to_owned(), embedding, mode: mode.into(), limit, snapshot };
         self.open(datanet).await?.search(request).await.map_err(|error| index_error(&error))
     }

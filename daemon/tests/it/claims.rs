@@ -104,7 +104,7 @@ impl Server {
             leaves: leaves.collect(),
             lines: Vec::new(),
         };
-        let tag = format!("statement-of/{}", self.node.node_key());
+        let tag = datanet_p2p::TagKind::Statement.tag(self.node.node_key());
         let blob = services.blobs.keep_bytes(&tag, statement.to_bytes().unwrap()).await.unwrap();
         self.send(&services.chain, root.unwrap_or_else(|| statement.root()), blob).await;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use datanet::init::{GenesisValidator, init_home, own_genesis, write_genesis};
-use datanet::setup::{self, Part, SetupOptions};
+use datanet_setup::{self, Part, SetupOptions};
 use datanet::{NodeHandle, NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig, Profile, Role};
 use datanet_ledger::component::Params;

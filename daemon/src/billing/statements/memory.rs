@@ -26,7 +26,7 @@ type Key = (NodeKey, u64);
 
 /// What is known of one.
 #[derive(Debug)]
-pub enum Known {
+pub(super) enum Known {
     /// It can be read.
     Good(Arc<Statement>),
     /// It is not what the ledger says, and never will be.
@@ -44,7 +44,7 @@ pub enum Known {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(super) struct Memory {
     /// Used last last.
     good: VecDeque<(Key, Arc<Statement>, usize)>,
     bad: BTreeMap<Key, String>,
@@ -61,7 +61,7 @@ struct Failure {
 
 impl Memory {
     /// What is known of an epoch's statement.
-    pub fn known(&mut self, epoch: &Epoch, now: Instant) -> Known {
+    pub(super) fn known(&mut self, epoch: &Epoch, now: Instant) -> Known {
         let key = key(epoch);
         if let Some(found) = self.good.iter().position(|(other, ..)| *other == key).and_then(|at| self.good.remove(at))
         {
@@ -79,7 +79,7 @@ impl Memory {
     }
 
     /// It was read; `size` is in bytes.
-    pub fn good(&mut self, epoch: &Epoch, statement: Arc<Statement>, size: usize) {
+    pub(super) fn good(&mut self, epoch: &Epoch, statement: Arc<Statement>, size: usize) {
         self.unreachable.remove(&epoch.node);
         self.good.retain(|(other, ..)| *other != key(epoch));
         self.good.push_back((key(epoch), statement, size));
@@ -91,7 +91,7 @@ impl Memory {
     }
 
     /// It is not what the ledger says: hash and root are there for good, so it never will be.
-    pub fn bad(&mut self, epoch: &Epoch, reason: &str) {
+    pub(super) fn bad(&mut self, epoch: &Epoch, reason: &str) {
         self.unreachable.remove(&epoch.node);
         // Which one is forgotten does not matter: it is found to be bad again.
         while self.bad.len() >= MAX_FAILURES {
@@ -101,7 +101,7 @@ impl Memory {
     }
 
     /// It could not be had.
-    pub fn unreachable(&mut self, epoch: &Epoch, reason: &str, now: Instant) {
+    pub(super) fn unreachable(&mut self, epoch: &Epoch, reason: &str, now: Instant) {
         let last = self.unreachable.get(&epoch.node).map_or(Duration::ZERO, |failure| failure.pause);
         let pause = last.saturating_mul(2).clamp(FIRST_PAUSE, LAST_PAUSE);
         if self.unreachable.len() >= MAX_FAILURES && !self.unreachable.contains_key(&epoch.node) {

@@ -17,7 +17,7 @@ type Said = Result<String, String>;
 
 /// What is known of consensus.
 #[derive(Debug, Clone, Default)]
-pub struct Consensus {
+pub(super) struct Consensus {
     /// Of the last block executed here.
     pub height: u64,
     /// How long ago that was.
@@ -33,7 +33,7 @@ pub struct Consensus {
 }
 
 /// Consensus moves, or has nothing to do.
-pub fn consensus(facts: &Consensus) -> Said {
+pub(super) fn consensus(facts: &Consensus) -> Said {
     let since = facts.since_block.as_secs();
     if let Some(reason) = &facts.silent {
         return Err(reason.clone());
@@ -59,13 +59,13 @@ pub fn consensus(facts: &Consensus) -> Said {
 
 /// Since when transactions wait for one and the same block.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub(super) struct Waiting {
     since: Option<(u64, Instant)>,
 }
 
 impl Waiting {
     /// So many wait after the block at `height`: how long some have been seen to.
-    pub fn seen(&mut self, count: u64, height: u64, now: Instant) -> Option<(u64, Duration)> {
+    pub(super) fn seen(&mut self, count: u64, height: u64, now: Instant) -> Option<(u64, Duration)> {
         let since = match self.since {
             _ if count == 0 => None,
             Some((at, since)) if at == height => Some(since),
@@ -77,7 +77,7 @@ impl Waiting {
 }
 
 /// Data can be had from others, unless there are none.
-pub fn peers(connected: usize, others: bool) -> Said {
+pub(super) fn peers(connected: usize, others: bool) -> Said {
     match (connected, others) {
         (0, false) => Ok("this node is alone".to_owned()),
         (0, true) => Err("no peer of the data network is connected, so nobody's bytes can be had; see p2p.bootstrap, \
@@ -89,12 +89,12 @@ pub fn peers(connected: usize, others: bool) -> Said {
 
 /// Whether a node that has looked at all blocks has what was final when it started: all but a fifth that still waits,
 /// and something of it. What nobody gives is not waited for, if others give theirs.
-pub fn has_caught_up(progress: &Progress) -> bool {
+pub(super) fn has_caught_up(progress: &Progress) -> bool {
     progress.waiting <= progress.indexed / 4 && (progress.indexed > 0 || progress.failing == 0)
 }
 
 /// What is final can be searched.
-pub fn index(progress: &Progress, indexes: bool, caught_up: bool) -> Said {
+pub(super) fn index(progress: &Progress, indexes: bool, caught_up: bool) -> Said {
     let Progress { indexed, waiting, failing, .. } = *progress;
     if !indexes {
         return Ok("without an embedding model nothing is indexed; see the model".to_owned());
@@ -110,7 +110,7 @@ pub fn index(progress: &Progress, indexes: bool, caught_up: bool) -> Said {
 }
 
 /// The worker looks at every block.
-pub fn tasks(progress: &Progress, height: u64, since_block: Duration, stopping: bool) -> Said {
+pub(super) fn tasks(progress: &Progress, height: u64, since_block: Duration, stopping: bool) -> Said {
     if stopping {
         return Err("the node is shutting down".to_owned());
     }
@@ -125,7 +125,7 @@ pub fn tasks(progress: &Progress, height: u64, since_block: Duration, stopping: 
 }
 
 /// There is room; both in bytes.
-pub fn disk(free: u64, min_free: u64) -> Said {
+pub(super) fn disk(free: u64, min_free: u64) -> Said {
     let mib = |bytes: u64| bytes / (1024 * 1024);
     if free < min_free {
         let (free, least) = (mib(free), mib(min_free));

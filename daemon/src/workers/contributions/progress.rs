@@ -31,21 +31,21 @@ impl Progress {
 mod tests {
     use std::time::Instant;
 
-    use datanet_types::ContributionId;
+    use datanet_types::{Address, ContributionId};
 
     use super::super::track::{LedgerSide, Step};
     use super::*;
 
     fn track(is_final: bool) -> Track {
         let side = LedgerSide { is_final, ..LedgerSide::default() };
-        let mut track = Track::new(ContributionId::ZERO);
+        let mut track = Track::new(ContributionId::ZERO, Address([0; 20]));
         track.side = Some((5, side));
         track
     }
 
     #[test]
     fn only_what_is_final_counts_and_a_failed_try_is_told_apart_until_one_succeeds() {
-        let mut tracks = [track(true), track(true), track(false), Track::new(ContributionId::ZERO)];
+        let mut tracks = [track(true), track(true), track(false), Track::new(ContributionId::ZERO, Address([0; 20]))];
         tracks[0].failed(Instant::now());
         let progress = |tracks: &[Track]| Progress::of(5, 3, tracks.iter());
         assert_eq!(progress(&tracks), Progress { height: 5, indexed: 3, waiting: 1, failing: 1 });

@@ -113,12 +113,12 @@ impl Track {
     }
 
     /// Whether others need not wait for its bytes: they are here, or were asked for in vain.
-    pub fn was_tried(&self) -> bool {
+    pub(super) fn was_tried(&self) -> bool {
         self.held || self.failures >= VAIN_FAILURES
     }
 
     /// Whether it has been tried in vain for so long that nothing waits for it any more.
-    pub fn is_hopeless(&self, now: Instant) -> bool {
+    pub(super) fn is_hopeless(&self, now: Instant) -> bool {
         let since = self.failing_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.failures >= HOPELESS_FAILURES && since >= HOPELESS_AFTER
     }
@@ -181,7 +181,7 @@ impl Track {
     }
 
     /// Whether the last step failed.
-    pub fn is_failing(&self) -> bool {
+    pub(super) fn is_failing(&self) -> bool {
         self.failures > 0
     }
 
