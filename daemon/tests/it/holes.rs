@@ -38,7 +38,7 @@ async fn a_final_contribution_that_nobody_has_freezes_neither_answers_nor_pay() 
         node.account(name, 10_000_000).await;
     }
     let holdout = corpus::jsonl(&corpus::samples(300, 45));
-    node.datanet("topics", &corpus::labelled(), holdout.clone()).await;
+    let datanet = node.datanet("topics", &corpus::labelled(), holdout.clone()).await.parse().unwrap();
     let lost = give_final(&node, "carol", 30, 30).await;
     let kept = give_final(&node, "alice", 0, 30).await;
     let taken_back = give_final(&node, "alice", 60, 30).await;
@@ -70,11 +70,15 @@ async fn a_final_contribution_that_nobody_has_freezes_neither_answers_nor_pay() 
 
     bring_back(&node, &TagKind::Contribution.tag(&lost), corpus::jsonl(&corpus::samples(30, 30))).await;
     let id: ContributionId = lost.parse().unwrap();
-    let whole = kit::until("the hole closes", async || {
-        let answer = ask(&node).await?;
-        answer["receipt"]["missing"].is_null().then_some(answer)
+    let indexes = node.services().indexes;
+    kit::until("the bytes are found and indexed", async || {
+        indexes.open(&datanet).await.unwrap().contains(&id).then_some(())
     })
     .await;
+    kit::until("the hole closes", async || indexes.snapshot(&datanet).await.unwrap().missing.is_empty().then_some(()))
+        .await;
+    let whole = ask(&node).await.unwrap();
+    assert!(whole["receipt"]["missing"].is_null(), "{whole:#}");
     assert_eq!(verdict(&node, &whole).await["verdict"], "match");
     let old = verdict(&node, &answer).await;
     assert_eq!(old["verdict"], "incomplete", "{old:#}");

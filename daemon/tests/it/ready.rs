@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use datanet::init::{GenesisValidator, init_home, own_genesis, write_genesis};
-use datanet_setup::{self, Part, SetupOptions};
+
 use datanet::{NodeHandle, NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig, Profile, Role};
 use datanet_ledger::component::Params;
+use datanet_setup::{Part, SetupOptions, SilentProgress, ensure_part};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -67,7 +68,7 @@ async fn gauges(node: &Api) -> (u64, usize) {
 /// The real program, or `None` with a loud word. In CI its absence is a failure.
 async fn cometbft() -> Option<PathBuf> {
     let options = SetupOptions::from_env().unwrap();
-    match setup::ensure_part(Part::Cometbft, &options, Arc::new(setup::SilentProgress)).await {
+    match ensure_part(Part::Cometbft, &options, Arc::new(SilentProgress)).await {
         Ok(program) => Some(program),
         Err(error) => {
             assert!(std::env::var_os("CI").is_none(), "in CI CometBFT is required: {error}");
