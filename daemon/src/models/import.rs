@@ -94,7 +94,7 @@ impl Models {
     /// A folder of the models folder by its name alone: nothing outside it can be named.
     pub(super) fn model_folder(&self, name: &str) -> ServiceResult<PathBuf> {
         let models = self.folder();
-        let entries = std::fs::read_dir(&models).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(models).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries
             .filter(|entry| entry.path().is_dir())
             .filter_map(|entry| entry.file_name().into_string().ok())

@@ -28,10 +28,13 @@ pub struct HeldOutSet {
     pub embeddings: Vec<Embedding>,
 }
 
+/// Sets by datanet, used last last.
+type Recent = VecDeque<(DatanetId, Arc<HeldOutSet>)>;
+
 /// Sets by datanet, used last last. A datanet's blob and schema never change; two datanets that name the same blob may read
 /// other texts in it, so a set is never shared between them.
 #[derive(Clone, Default)]
-pub(super) struct HeldOutSets(Arc<Mutex<VecDeque<(DatanetId, Arc<HeldOutSet>)>>>);
+pub(super) struct HeldOutSets(Arc<Mutex<Recent>>);
 
 impl Records {
     /// The held-out set of a datanet, whose blob is here.

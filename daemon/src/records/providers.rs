@@ -16,11 +16,14 @@ const MAX_ANNOUNCERS: usize = 16;
 /// Providers tried at most.
 const MAX_TRIED: usize = 32;
 
+/// Who offers what, heard last last.
+type Heard = VecDeque<(ContributionId, Vec<NodeKey>)>;
+
 /// Who announced what: bounded, oldest forgotten first. Only a hint; the ledger's origin and attesters are the fallback.
 /// Clones share what they know.
 #[derive(Debug, Clone, Default)]
 pub struct Providers {
-    seen: Arc<Mutex<VecDeque<(ContributionId, Vec<NodeKey>)>>>,
+    seen: Arc<Mutex<Heard>>,
 }
 
 impl Providers {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use datanet_api::{Problem, accounts, channels, contributions, datanets, fine_tuning, keys, models, receipts, status};
 use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::kit::{plain_node, read};
+use crate::kit::{Api, plain_node, read};
 
 /// What clients rely on.
 const CONTRACT: &[&str] = &[
@@ -98,6 +101,34 @@ fn dangling(value: &Value, root: &Value) {
         Value::Array(items) => items.iter().for_each(|inner| dangling(inner, root)),
         _ => {}
     }
+}
+
+/// What the node writes at `path` is read as a `T`, which is written the same again.
+async fn same<T: Serialize + DeserializeOwned>(node: &Api, path: &str) {
+    let text = node.raw(Method::GET, path).send().await.unwrap().text().await.unwrap();
+    let value: T = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error} in {text}"));
+    assert_eq!(serde_json::to_string(&value).unwrap(), text, "{path}");
+}
+
+#[tokio::test]
+async fn the_wires_types_are_what_the_node_writes() {
+    let node = plain_node().await;
+    same::<status::NodeStatus>(&node, "/v1/status").await;
+    same::<status::Peers>(&node, "/v1/peers").await;
+    same::<keys::Keys>(&node, "/v1/keys").await;
+    same::<accounts::Supply>(&node, "/v1/supply").await;
+    same::<datanets::Datanets>(&node, "/v1/datanets").await;
+    same::<datanets::DatanetView>(&node, "/v1/datanets/topics").await;
+    same::<datanets::History>(&node, "/v1/datanets/topics/history").await;
+    same::<contributions::Contributions>(&node, "/v1/datanets/topics/contributions").await;
+    same::<models::ModelList>(&node, "/v1/models").await;
+    same::<fine_tuning::Page<fine_tuning::FineTuningJob>>(&node, "/v1/fine_tuning/jobs").await;
+    same::<receipts::IssuedReceipts>(&node, "/v1/receipts").await;
+    same::<channels::Channels>(&node, "/v1/channels").await;
+    same::<Problem>(&node, "/v1/datanets/nowhere").await;
+    let account = node.get("/v1/status").await["account"].as_str().unwrap().to_owned();
+    same::<accounts::AccountView>(&node, &format!("/v1/accounts/{account}")).await;
+    same::<accounts::Earnings>(&node, &format!("/v1/accounts/{account}/earnings")).await;
 }
 
 #[tokio::test]

@@ -118,6 +118,9 @@ async fn a_node_whose_chain_stands_still_and_that_has_no_peer_is_not_ready() {
     })
     .await;
     let detail = answer["detail"].as_str().unwrap();
-    assert!(detail.contains("no block for") && detail.contains("no peer of the data network"), "{detail}");
+    assert!(
+        detail.contains("two thirds of the validators") && detail.contains("no peer of the data network"),
+        "{detail}"
+    );
     first.stop().await.unwrap();
 }
