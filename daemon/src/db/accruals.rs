@@ -23,9 +23,7 @@ pub(super) const META: table::Table = redb::TableDefinition::new("serving");
 const SEQUENCE: &[u8] = b"sequence";
 
 /// Why an account earns.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EarningRole {
     /// Its records carried the answer.

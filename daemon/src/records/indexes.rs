@@ -24,8 +24,7 @@ use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// How to search: by words, by meaning, or both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SearchMode {
     /// By words: BM25.
     Text,
@@ -47,14 +46,11 @@ impl From<SearchMode> for Mode {
 }
 
 /// A record found.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone)]
 pub struct SearchHit {
     /// Its datanet.
-    #[schema(value_type = String)]
     pub datanet: DatanetId,
     /// Contribution, record, score, text, label, snippet.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
     pub hit: Hit,
 }
 

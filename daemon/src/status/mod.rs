@@ -18,7 +18,7 @@ use crate::training::Training;
 use readiness::Readiness;
 
 /// See the module.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone)]
 pub struct NodeStatus {
     /// The node's name.
     pub name: String,
@@ -35,10 +35,8 @@ pub struct NodeStatus {
     /// `cometbft` or `solo`.
     pub engine: &'static str,
     /// The node's key.
-    #[schema(value_type = String)]
     pub node_key: NodeKey,
     /// The node's account.
-    #[schema(value_type = String)]
     pub account: Address,
     /// Roles on the ledger; empty as long as the node is not registered.
     pub roles: Vec<&'static str>,
@@ -61,7 +59,7 @@ pub struct NodeStatus {
 }
 
 /// A released model that answers here.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone)]
 pub struct DeployedStatus {
     /// Its id.
     pub id: String,
@@ -72,7 +70,7 @@ pub struct DeployedStatus {
 }
 
 /// The embedding model, or why there is none.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone)]
 pub struct ModelStatus {
     /// Its id.
     pub id: Option<String>,
