@@ -129,6 +129,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (mine, other) = (root.path().join("node1"), root.path().join("node10"));
         let (mut a, mut b) = (sleeper(&mine), sleeper(&other));
+        // Under load a process is a moment old before the system shows its command line.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while processes_of(&mine).is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(LOOK).await;
+        }
         assert_eq!(processes_of(&mine), [Pid::from_raw(a.id().cast_signed())]);
         kill_now(&mine).await.unwrap();
         assert!(!a.wait().unwrap().success());

@@ -64,10 +64,12 @@ fn the_node_keys_and_accounts() {
     for role in ["contributor", "owner", "lineage", "validator", "treasury"] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
-            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"amount":4,"why":"w"}}],"missing":["epoch 2"]}}"#
+            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
         ));
     }
-    wire::<Claims>(r#"{"claims":[{"node":"$ID","amount":4,"tx":"$ID"}],"total":4}"#);
+    wire::<Claims>(
+        r#"{"claims":[{"node":"$ID","amount":4,"tx":"$ID"}],"total":4,"failed":[{"node":"$ID","reason":"r"}]}"#,
+    );
     wire::<Supply>(r#"{"supply":1,"minted":1,"height":2}"#);
     wire::<NewTransfer>(r#"{"from":"node","to":"$ADDR","amount":3}"#);
     wire::<Sent>(r#"{"tx":"$ID","height":3}"#);
@@ -75,7 +77,7 @@ fn the_node_keys_and_accounts() {
     wire::<Encoded>(r#"{"tx":"AAAA"}"#);
     wire::<TxView>(r#"{"hash":"$ID","height":3,"code":0,"log":"","events":[{"kind":"transfer"}]}"#);
     wire::<RunFile>(
-        r#"{"pid":1,"api":"http://127.0.0.1:1","name":"n","node_key":"$ID","p2p":[],"comet_rpc":null,"comet_p2p":null,
+        r#"{"pid":1,"api":"http://127.0.0.1:1","name":"n","node_key":"$ID","p2p":[],"comet_rpc":null,"comet_p2p":null,"join":null,
         "comet_pid":null}"#,
     );
     wire::<Problem>(
@@ -145,7 +147,7 @@ fn models_and_the_jobs_that_make_them() {
     wire::<ModelList>(&format!(r#"{{"object":"list","data":[{own}}},{other}}}]}}"#));
     let manifest = json_of(&Release { name: "birds".into(), ..Release::default() });
     wire::<ModelDetails>(&format!(
-        r#"{other},"manifest":{manifest},"gate":{{"method":"influence","lds":1,"who":2,"pay":3,"subsets":4,"contributors":5,
+        r#"{other},"manifest":{manifest},"gate":{{"method":"influence","lds":1,"leave_one_out":2,"pay":3,"subsets":4,"contributors":5,
         "passed":true,"verdict":"passed","reason":"r"}},"lineage":[{{"model_id":"$ID","name":"m","owner":"$ADDR",
         "licence":"MIT"}}]}}"#
     ));
