@@ -15,8 +15,7 @@ use crate::blobs::{BlobService, Blobs};
 use crate::metrics::{Counters, NetworkMetrics};
 use crate::swarm::{self, Command};
 use crate::{
-    CollectorHealth, MAX_APP_RECORD_BYTES, MAX_GOSSIP_BYTES, NetworkConfig, NetworkError, NodeKey, PublishError,
-    node_key_of_secret,
+    CollectorHealth, MAX_GOSSIP_BYTES, NetworkConfig, NetworkError, NodeKey, PublishError, node_key_of_secret,
 };
 
 /// Commands that may wait for the swarm task.
@@ -216,19 +215,6 @@ impl NetworkHandle {
             Ok(Err(_)) if self.inner.shutdown.is_cancelled() => Err(NetworkError::Stopped),
             Ok(Err(_)) | Err(_) => Err(NetworkError::Unreachable(hex::encode(node))),
         }
-    }
-
-    /// Replaces the opaque bytes in this node's record, at most [`MAX_APP_RECORD_BYTES`]; neighbours see them at the
-    /// next connection.
-    ///
-    /// # Errors
-    /// Too many bytes, or the service has stopped.
-    pub async fn set_app_record(&self, app: Vec<u8>) -> Result<(), NetworkError> {
-        if app.len() > MAX_APP_RECORD_BYTES {
-            let reason = "at most 1024 bytes fit a node record".to_owned();
-            return Err(NetworkError::Config { field: "app_record", reason });
-        }
-        self.ask(|reply| Command::SetAppRecord { app, reply }).await
     }
 
     /// The blob store and its downloads.

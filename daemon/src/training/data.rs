@@ -33,7 +33,7 @@ pub struct Gathered {
 }
 
 /// The records of one contribution, with vectors to find paraphrases by.
-struct Shelf {
+struct ContributionRecords {
     contribution: Contribution,
     shape: Shape,
     records: Vec<(u64, Record)>,
@@ -44,7 +44,7 @@ impl Training {
     /// Gathers the records of these snapshots for `job`. Brings what is not here. What was taken back since makes a
     /// snapshot unusable: the model would be flagged from its first day.
     pub async fn gather(&self, snapshots: &[DataSnapshot], job: &Job) -> ServiceResult<Gathered> {
-        let (mut shelves, mut held_out) = (Vec::new(), Vec::new());
+        let (mut contributions, mut held_out) = (Vec::new(), Vec::new());
         for snapshot in snapshots {
             let data = self.records.training_records(snapshot, job.data.max_records as u64).await?;
             if let Some(id) = data.revoked.first() {
@@ -62,29 +62,34 @@ impl Training {
             }
             for contribution in data.contributions {
                 let records = records.remove(&contribution.id).unwrap_or_default();
-                shelves.push(Shelf { contribution, shape: shape.clone(), records, embeddings: Vec::new() });
+                contributions.push(ContributionRecords {
+                    contribution,
+                    shape: shape.clone(),
+                    records,
+                    embeddings: Vec::new(),
+                });
             }
         }
         // Whoever was first, over all datanets.
-        shelves
-            .sort_by_key(|shelf| (shelf.contribution.final_height, shelf.contribution.datanet, shelf.contribution.seq));
-        self.add_embeddings(&mut shelves).await?;
+        contributions
+            .sort_by_key(|given| (given.contribution.final_height, given.contribution.datanet, given.contribution.seq));
+        self.add_embeddings(&mut contributions).await?;
         let job = job.clone();
-        let made = tokio::task::spawn_blocking(move || assemble(shelves, held_out, &job)).await;
+        let made = tokio::task::spawn_blocking(move || assemble(contributions, held_out, &job)).await;
         made.map_err(|error| ServiceError::caused(Code::Gather, error))?
     }
 
     /// Vectors for finding paraphrases, where there are few enough records and there is a model. Words are compared anyway.
-    async fn add_embeddings(&self, shelves: &mut [Shelf]) -> ServiceResult<()> {
-        let total = shelves.iter().map(|shelf| shelf.records.len()).fold(0, usize::saturating_add);
+    async fn add_embeddings(&self, contributions: &mut [ContributionRecords]) -> ServiceResult<()> {
+        let total = contributions.iter().map(|given| given.records.len()).fold(0, usize::saturating_add);
         let wanted = total <= MAX_PARAPHRASED && self.embedder.engine().is_ok();
-        for shelf in shelves {
-            shelf.embeddings = vec![Vec::new(); shelf.records.len()];
+        for given in contributions {
+            given.embeddings = vec![Vec::new(); given.records.len()];
             if wanted {
-                let (count, records) = (shelf.records.len() as u64, shelf.records.clone());
-                let batch = crate::records::Batch { total: count, root: shelf.contribution.record_root, records };
-                let embeddings = self.records.embeddings(&shelf.contribution.blob, &batch).await?;
-                shelf.embeddings = embeddings.iter().map(|embedding| embedding.as_slice().to_vec()).collect();
+                let (count, records) = (given.records.len() as u64, given.records.clone());
+                let batch = crate::records::Batch { total: count, root: given.contribution.record_root, records };
+                let embeddings = self.records.embeddings(&given.contribution.blob, &batch).await?;
+                given.embeddings = embeddings.iter().map(|embedding| embedding.as_slice().to_vec()).collect();
             }
         }
         Ok(())
@@ -100,21 +105,21 @@ pub(super) struct Piece {
 }
 
 /// Makes examples, columns and labels of what was read.
-fn assemble(shelves: Vec<Shelf>, mut held_out: Vec<Piece>, job: &Job) -> ServiceResult<Gathered> {
+fn assemble(contributions: Vec<ContributionRecords>, mut held_out: Vec<Piece>, job: &Job) -> ServiceResult<Gathered> {
     let mut duplicates = DuplicateIndex::new();
-    for shelf in &shelves {
-        duplicates.add(shelf.contribution.id, &shelf.records, &shelf.embeddings);
+    for given in &contributions {
+        duplicates.add(given.contribution.id, &given.records, &given.embeddings);
     }
     let mut columns = Columns::default();
     let (mut pieces, mut places, mut records) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = held_out.is_empty() && job.data.held_out > 0.0;
-    for shelf in &shelves {
-        for (position, record) in &shelf.records {
+    for given in &contributions {
+        for (position, record) in &given.records {
             if pieces.len() == job.data.max_records {
                 break;
             }
-            let Some(piece) = shelf.shape.piece(record) else { continue };
-            let at = RecordRef { contribution: shelf.contribution.id, record: *position };
+            let Some(piece) = given.shape.piece(record) else { continue };
+            let at = RecordRef { contribution: given.contribution.id, record: *position };
             if duplicates.owner(&at).is_some_and(|first| first != at) {
                 continue;
             }
@@ -122,7 +127,7 @@ fn assemble(shelves: Vec<Shelf>, mut held_out: Vec<Piece>, job: &Job) -> Service
                 held_out.push(piece);
                 continue;
             }
-            places.push(columns.place(shelf.contribution.contributor, at.contribution));
+            places.push(columns.place(given.contribution.contributor, at.contribution));
             pieces.push(piece);
             records.push(at);
         }
@@ -236,7 +241,7 @@ impl Columns {
 mod tests {
     use super::*;
 
-    fn shelf(n: u8, giver: u8, lines: &[(&str, &str)]) -> Shelf {
+    fn given(n: u8, giver: u8, lines: &[(&str, &str)]) -> ContributionRecords {
         let schema = datanet_types::schema::Schema::text_and_label(&["a", "b"]);
         let record = |(text, label): &(&str, &str)| {
             let json = serde_json::json!({ "text": text, "label": label }).to_string();
@@ -250,21 +255,26 @@ mod tests {
         };
         let records: Vec<_> = (0..).zip(lines.iter().map(record)).collect();
         let job = Job::new("m", Task::Classify);
-        Shelf { contribution, shape: Shape::of(&job, &schema), embeddings: vec![Vec::new(); records.len()], records }
+        ContributionRecords {
+            contribution,
+            shape: Shape::of(&job, &schema),
+            embeddings: vec![Vec::new(); records.len()],
+            records,
+        }
     }
 
     const LONG: &str = "the quick brown fox jumps over the lazy dog and runs far away from here";
 
     #[test]
     fn what_was_said_before_is_not_learnt_from_again() {
-        let shelves = vec![
-            shelf(1, 1, &[(LONG, "a"), ("an entirely different sentence about owls", "b")]),
-            shelf(2, 2, &[(LONG, "a"), ("something new about rivers and lakes in spring", "b")]),
-            shelf(3, 1, &[("a second contribution of the first contributor", "a")]),
-            shelf(4, 4, &[(LONG, "a")]),
+        let contributions = vec![
+            given(1, 1, &[(LONG, "a"), ("an entirely different sentence about owls", "b")]),
+            given(2, 2, &[(LONG, "a"), ("something new about rivers and lakes in spring", "b")]),
+            given(3, 1, &[("a second contribution of the first contributor", "a")]),
+            given(4, 4, &[(LONG, "a")]),
         ];
         let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
-        let gathered = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap();
+        let gathered = assemble(contributions, held_out, &Job::new("m", Task::Classify)).unwrap();
         let sources: Vec<usize> = gathered.dataset.train.iter().map(|example| example.source).collect();
         assert_eq!(sources, [0, 0, 1, 0]);
         let part = |n, records| SourcePart { contribution: ContributionId([n; 32]), records };
@@ -282,7 +292,7 @@ mod tests {
             (0..200).map(|n| format!("passage number {n} about {}", "abcdef".repeat(n % 7))).collect();
         let lines: Vec<(&str, &str)> = texts.iter().map(|text| (text.as_str(), ["a", "b"][text.len() % 2])).collect();
         let gathered =
-            |held_out| assemble(vec![shelf(1, 1, &lines)], held_out, &Job::new("m", Task::Classify)).unwrap();
+            |held_out| assemble(vec![given(1, 1, &lines)], held_out, &Job::new("m", Task::Classify)).unwrap();
         let cut = gathered(Vec::new());
         let (learnt, kept_out) = (cut.dataset.train.len(), cut.dataset.held_out.len());
         assert!((8..35).contains(&kept_out) && learnt + kept_out == 200 && cut.records.len() == learnt, "{kept_out}");
@@ -294,22 +304,23 @@ mod tests {
     fn embeddings_are_not_learnt_from_records_without_a_pair() {
         let lines = [("the first text of all", "a"), ("some other words here", "b")];
         let job = Job::new("m", Task::Embed);
-        let error = assemble(vec![shelf(1, 1, &lines)], Vec::new(), &job).unwrap_err();
+        let error = assemble(vec![given(1, 1, &lines)], Vec::new(), &job).unwrap_err();
         assert!(error.detail.contains("data.pair = FIELD") && error.detail.contains("same label"), "{error}");
         let lines: Vec<(&str, &str)> = lines.iter().map(|(text, _)| (*text, "a")).collect();
-        let error = assemble(vec![shelf(1, 1, &lines)], Vec::new(), &job).unwrap_err();
+        let error = assemble(vec![given(1, 1, &lines)], Vec::new(), &job).unwrap_err();
         assert!(error.detail.contains("the same one"), "{error}");
     }
 
     #[test]
     fn one_class_is_a_clear_error() {
-        let shelves = vec![shelf(1, 1, &[("one", "a"), ("two", "a"), ("three", "a"), ("four", "a"), ("five", "a")])];
+        let contributions =
+            vec![given(1, 1, &[("one", "a"), ("two", "a"), ("three", "a"), ("four", "a"), ("five", "a")])];
         let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
-        let error = assemble(shelves, held_out, &Job::new("m", Task::Classify)).unwrap_err();
+        let error = assemble(contributions, held_out, &Job::new("m", Task::Classify)).unwrap_err();
         assert!(error.code == Code::BadData && error.detail.contains("at least two"), "{error}");
         let mut all = Job::new("m", Task::Classify);
         all.data.held_out = 0.0;
-        let few = assemble(vec![shelf(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &all);
+        let few = assemble(vec![given(1, 1, &[("one", "a"), ("two", "b")])], Vec::new(), &all);
         assert!(few.unwrap_err().detail.contains("2 records"));
     }
 }

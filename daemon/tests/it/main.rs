@@ -4,6 +4,7 @@
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
 //! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
 //! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
+//! - `services`: each built from handles, without a node.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
 
@@ -36,4 +37,5 @@ mod ready;
 mod released;
 mod revoked;
 mod search;
+mod services;
 mod settling;

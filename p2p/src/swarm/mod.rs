@@ -31,7 +31,6 @@ pub(crate) enum Command {
     Publish { topic: String, data: Bytes, reply: oneshot::Sender<Result<(), PublishError>> },
     Report { token: VerdictToken, verdict: Verdict },
     Connect { node: NodeKey, reply: oneshot::Sender<()> },
-    SetAppRecord { app: Vec<u8>, reply: oneshot::Sender<()> },
 }
 
 /// A swarm over QUIC and TCP, not listening yet.

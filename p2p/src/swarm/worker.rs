@@ -160,10 +160,6 @@ impl Worker {
             }
             Command::Report { token, verdict } => self.report(&token, verdict),
             Command::Connect { node, reply } => self.connect(&node, reply),
-            Command::SetAppRecord { app, reply } => {
-                self.app = app;
-                let _ = reply.send(());
-            }
         }
     }
 

@@ -45,11 +45,6 @@ impl Evaluation {
         self.measures.iter().find(|measure| measure.name == name).map(|measure| measure.value)
     }
 
-    /// Every measure in millionths, as a ledger takes them.
-    pub fn parts_per_million(&self) -> impl Iterator<Item = (&str, i64)> {
-        self.measures.iter().map(|measure| (measure.name.as_str(), (measure.value * 1e6).round() as i64))
-    }
-
     fn add(&mut self, name: &str, value: f64) {
         self.measures.push(Measure { name: name.to_owned(), value });
     }

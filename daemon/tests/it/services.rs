@@ -1,0 +1,319 @@
+//! Services without a node: each is built from handles on ledger, network and store, and does what it is for; nobody
+//! spawned a node, serves HTTP or works in the background.
+
+use bytes::Bytes;
+use datanet::answers::Answers;
+use datanet::billing::Billing;
+use datanet::billing::payment::{Admission, Checked, Payment};
+use datanet::billing::reservation::Asked;
+use datanet::blobs::BlobStore;
+use datanet::chain::{Chain, Engine};
+use datanet::db::LocalStore;
+use datanet::embedder::Embedder;
+use datanet::error::Code;
+use datanet::init::{init_home, models_folder, node_secret, own_genesis};
+use datanet::intake::{Accepted, Announcer, DatanetProposal, Intake, IntakeRequest};
+use datanet::keyring::{Identity, Keyring};
+use datanet::models::{Models, ModelsSettings};
+use datanet::records::{Holes, Indexes, Providers, ReadOptions, Records, SearchMode};
+use datanet::training::{DataChoice, NewJob, Training, TrainingParts};
+use datanet_config::{Home, NodeConfig, Subscription, TrainingConfig};
+use datanet_inference::runtime::Runtime;
+use datanet_ledger::LedgerHandle;
+use datanet_ledger::component::Params;
+use datanet_ledger::component::datanets::Datanet;
+use datanet_ledger::solo::{SoloConfig, SoloEngine};
+use datanet_p2p::{Network, NetworkConfig, NetworkEvent, NetworkHandle};
+use datanet_training::job::{Job, Task};
+use datanet_types::action::{OpenChannel, RegisterNode, role};
+use datanet_types::receipt::AskInput;
+use datanet_types::record::Format;
+use datanet_types::{Action, SigningKey};
+use tempfile::TempDir;
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::corpus::{jsonl, labelled, samples};
+use crate::kit::{CHAIN, config, tools_with_model};
+
+/// Base units that an answer costs.
+const PRICE: u64 = 1_000;
+
+/// The three handles, and whose they are.
+struct Handles {
+    chain: Chain,
+    network: NetworkHandle,
+    db: LocalStore,
+    identity: Identity,
+    keyring: Keyring,
+    home: Home,
+    _events: Receiver<NetworkEvent>,
+    _stop: DropGuard,
+    _dir: TempDir,
+}
+
+impl Handles {
+    async fn open() -> Self {
+        let (dir, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+        let home = Home::new(dir.path());
+        let outcome = init_home(&home, &NodeConfig::default()).unwrap();
+        let genesis = own_genesis(CHAIN, &outcome, "only", Params::default(), 1_800_000_000);
+        let ledger = LedgerHandle::open(&home.ledger()).unwrap();
+        let solo = SoloConfig::new(CHAIN.to_owned(), serde_json::to_vec(&genesis.app_state).unwrap());
+        let engine = SoloEngine::spawn(ledger.clone(), solo, stop.clone()).await.unwrap();
+        let secret = node_secret(&home).unwrap();
+        let loopback = NetworkConfig::loopback(secret.to_bytes(), home.blobs());
+        let (network, events) = Network::spawn(loopback, stop.clone()).await.unwrap();
+        let keyring = Keyring::open(&home.keys()).unwrap();
+        Self {
+            chain: Chain::new(CHAIN.to_owned(), ledger, Engine::Solo(engine.handle())),
+            network,
+            db: LocalStore::open(&home.local()).unwrap(),
+            identity: Identity::new(secret, keyring.clone()),
+            keyring,
+            home,
+            _events: events,
+            _stop: stop.drop_guard(),
+            _dir: dir,
+        }
+    }
+
+    fn account(&self) -> SigningKey {
+        self.identity.account_key().unwrap()
+    }
+
+    fn blobs(&self) -> BlobStore {
+        BlobStore::new(self.network.clone(), datanet::init::spool_dir(&self.home))
+    }
+
+    fn intake(&self) -> Intake {
+        let announcer = Announcer::new(CHAIN.to_owned(), self.network.clone(), self.identity.clone());
+        Intake::new(self.chain.clone(), self.blobs(), self.db.clone(), announcer, self.identity.node_key(), 1 << 20)
+    }
+
+    fn records(&self, embedder: &Embedder) -> Records {
+        let (node, embeddings) = (self.identity.node_key(), datanet::init::embeddings_dir(&self.home));
+        Records::new(self.chain.clone(), self.blobs(), embedder.clone(), Providers::default(), node, embeddings)
+    }
+
+    fn indexes(&self, embedder: &Embedder) -> Indexes {
+        let (records, all) = (self.records(embedder), Subscription::ALL);
+        Indexes::new(self.chain.clone(), records, embedder.clone(), Holes::default(), all, self.home.index())
+    }
+
+    fn billing(&self) -> Billing {
+        let (identity, keyring) = (self.identity.clone(), self.keyring.clone());
+        Billing::new(self.chain.clone(), self.blobs(), self.db.clone(), identity, keyring).unwrap()
+    }
+
+    fn models(&self, embedder: &Embedder, runtime: Result<Runtime, String>) -> Models {
+        let config = config();
+        let settings = ModelsSettings {
+            folder: models_folder(&self.home, &config.models),
+            released: self.home.released(),
+            models: config.models,
+            inference: config.inference,
+            runtime,
+        };
+        let (db, keyring) = (self.db.clone(), self.keyring.clone());
+        Models::new(self.chain.clone(), self.blobs(), db, embedder.clone(), keyring, settings)
+    }
+
+    fn training(&self, embedder: &Embedder, runtime: Result<Runtime, String>) -> Training {
+        Training::new(TrainingParts {
+            chain: self.chain.clone(),
+            db: self.db.clone(),
+            records: self.records(embedder),
+            embedder: embedder.clone(),
+            models: self.models(embedder, runtime),
+            keyring: self.keyring.clone(),
+            config: TrainingConfig::default(),
+            runs: self.home.runs(),
+        })
+    }
+
+    fn answers(&self, embedder: &Embedder) -> Answers {
+        Answers {
+            chain: self.chain.clone(),
+            blobs: self.blobs(),
+            records: self.records(embedder),
+            indexes: self.indexes(embedder),
+            embedder: embedder.clone(),
+            models: self.models(embedder, absent_runtime()),
+            billing: self.billing(),
+            identity: self.identity.clone(),
+        }
+    }
+
+    /// What a contribution names as its origin must be registered.
+    async fn register(&self) {
+        let (key, node, params) = (self.account(), self.identity.node_key(), self.chain.params().unwrap());
+        let proof = self.identity.secret().sign(&RegisterNode::sign_bytes(CHAIN, &key.address(), &node));
+        let roles = role::STORAGE | role::VALIDATOR | role::SERVING;
+        let action = RegisterNode { node, proof, roles, stake: params.min_stake, name: "only".into() };
+        self.chain.execute(&key, Action::RegisterNode(action)).await.unwrap();
+    }
+
+    /// A datanet on the ledger, opened through an intake of its own.
+    async fn datanet(&self) -> Datanet {
+        let proposal = DatanetProposal {
+            name: "topics".into(),
+            description: "for tests".into(),
+            schema: labelled(),
+            licence: "CC0-1.0".into(),
+            price: PRICE,
+            accept_threshold: 3_000,
+            committee_size: 1,
+            storage_quorum: 1,
+            min_bond: 100,
+            holdout: jsonl(&samples(0, 9)),
+        };
+        let opened = self.intake().open_datanet(&self.account(), proposal).await.unwrap();
+        self.chain.datanet(&opened.id).unwrap()
+    }
+
+    /// A channel on which the account pays its own node.
+    async fn open_channel(&self) {
+        let expiry = self.chain.height() + self.chain.params().unwrap().channel_min_blocks + 10;
+        let open = OpenChannel { node: self.identity.node_key(), deposit: 10 * PRICE, expiry };
+        self.chain.execute(&self.account(), Action::OpenChannel(open)).await.unwrap();
+    }
+
+    /// Records on the ledger, waiting to be judged.
+    async fn contribute(&self, datanet: &Datanet) -> Accepted {
+        self.register().await;
+        let intake = self.intake();
+        let (key, bond) = (self.account(), None);
+        let request = IntakeRequest {
+            datanet: datanet.id,
+            format: Format::Jsonl,
+            key,
+            bond,
+            idempotency_key: Some("one".into()),
+        };
+        let mut upload = intake.begin(request).await.unwrap();
+        upload.push(Bytes::from(jsonl(&samples(9, 6)))).await.unwrap();
+        intake.finish(upload.finish().await.unwrap()).await.unwrap()
+    }
+}
+
+fn no_model() -> Embedder {
+    Embedder::absent("left out of this test".into())
+}
+
+fn absent_runtime() -> Result<Runtime, String> {
+    Err("left out of this test".into())
+}
+
+#[tokio::test]
+async fn what_intake_takes_in_records_read() {
+    let handles = Handles::open().await;
+    let datanet = handles.datanet().await;
+    let accepted = handles.contribute(&datanet).await;
+    let (contribution, _) = handles.chain.contribution_and_datanet(&accepted.id).unwrap();
+    let records = handles.records(&no_model());
+    let page = ReadOptions::Page { offset: 0, limit: 10 };
+    let batch = records.read(&contribution, &datanet, page).await.map_err(datanet::error::ServiceError::from).unwrap();
+    let given: Vec<String> = samples(9, 6).into_iter().map(|(text, _)| text).collect();
+    assert_eq!(batch.texts(), given);
+    assert_eq!(records.held_out_records(&datanet).await.unwrap().len(), 9);
+    assert!(records.providers_of(&contribution).unwrap().is_empty(), "this node is nobody to fetch from");
+}
+
+#[tokio::test]
+async fn billing_admits_what_is_free_and_refuses_what_is_not_paid_for() {
+    let handles = Handles::open().await;
+    let (billing, account) = (handles.billing(), handles.account());
+    let asked = || Asked::of("ask", &[1; 32], b"how long do lentils take?");
+    let free = billing.admit(Payment::None, 0, asked()).await.unwrap();
+    assert!(matches!(free, Admission::Charge(Checked::Free)));
+    let unpaid = billing.admit(Payment::None, PRICE, asked()).await.err().unwrap();
+    assert_eq!(unpaid.code, Code::PaymentRequired);
+    let by_account = || billing.payment(None, Some("node".into())).unwrap();
+    let no_channel = billing.admit(by_account(), PRICE, asked()).await.err().unwrap();
+    assert_eq!(no_channel.code, Code::NoChannel);
+    handles.register().await;
+    handles.open_channel().await;
+    let admitted = billing.admit(by_account(), PRICE, asked()).await.unwrap();
+    assert!(matches!(admitted, Admission::Charge(Checked::Sign(..))));
+    let too_much = billing.admit(by_account(), 10 * PRICE, asked()).await.err().unwrap();
+    assert_eq!(too_much.code, Code::ChannelExhausted, "a price is spoken for until it is charged or dropped");
+    drop(admitted);
+    billing.admit(by_account(), 10 * PRICE, asked()).await.unwrap();
+    let earnings = billing.earnings(&account.address()).await.unwrap();
+    assert_eq!((earnings.earned, earnings.claimable, earnings.missing.len()), (0, 0, 0));
+    assert!(billing.settle().await.unwrap().is_none(), "nothing has accrued");
+}
+
+#[tokio::test]
+async fn without_a_model_services_are_built_and_say_what_they_lack() {
+    let handles = Handles::open().await;
+    let datanet = handles.datanet().await;
+    let models = handles.models(&no_model(), absent_runtime());
+    assert!(models.bases().await.unwrap().is_empty());
+    assert_eq!(models.runtime().unwrap_err().code, Code::NoRuntime);
+    let training = handles.training(&no_model(), absent_runtime());
+    assert_eq!(training.create_job(job("minilm", &datanet)).await.unwrap_err().code, Code::NoRuntime);
+    assert!(training.jobs().unwrap().is_empty(), "what was refused is not kept");
+    assert_eq!(handles.indexes(&no_model()).open(&datanet.id).await.err().unwrap().code, Code::NoModel);
+    let answers = handles.answers(&no_model());
+    let unpaid = answers.ask(&datanet, question(), Payment::None).await.unwrap_err();
+    assert_eq!(unpaid.code, Code::PaymentRequired);
+    handles.register().await;
+    handles.open_channel().await;
+    let by_account = answers.billing.payment(None, Some("node".into())).unwrap();
+    assert_eq!(answers.ask(&datanet, question(), by_account).await.unwrap_err().code, Code::NoModel);
+}
+
+#[tokio::test]
+async fn with_a_model_indexes_fill_answers_are_receipted_and_jobs_are_checked() {
+    let Some(tools) = tools_with_model().await else { return };
+    let (dylib, folder) = tools.model.unwrap();
+    let inference = config().inference;
+    let loaded = {
+        let dylib = dylib.clone();
+        tokio::task::spawn_blocking(move || Embedder::load(&inference, folder, dylib)).await.unwrap()
+    };
+    let handles = Handles::open().await;
+    let datanet = handles.datanet().await;
+    let accepted = handles.contribute(&datanet).await;
+    let (contribution, _) = handles.chain.contribution_and_datanet(&accepted.id).unwrap();
+
+    let indexes = handles.indexes(&loaded);
+    indexes.add(&contribution, &datanet).await.unwrap();
+    assert!(indexes.open(&datanet.id).await.unwrap().contains(&accepted.id));
+    let found = indexes.search("lentils", Some(datanet.id), SearchMode::Hybrid, 3).await.unwrap();
+    assert!(found.is_empty(), "what nobody has judged is not found");
+    drop(indexes);
+
+    let answers = handles.answers(&loaded);
+    handles.open_channel().await;
+    let by_account = answers.billing.payment(None, Some("node".into())).unwrap();
+    let answered = answers.ask(&datanet, question(), by_account).await.unwrap();
+    assert!(answered.quotes.is_empty(), "nothing is final, so nothing is quoted");
+    assert_eq!(answered.record.receipt.fee, 0, "what finds nothing costs nothing");
+    let receipt = answered.record.id();
+    assert_eq!(answers.answer_record(&receipt).await.unwrap(), answered.record);
+
+    let runtime = Runtime::init(&dylib).map_err(|error| error.to_string());
+    let training = handles.training(&loaded, runtime.clone());
+    let models = handles.models(&loaded, runtime);
+    let base = models.bases().await.unwrap().into_iter().next().expect("the embedding model");
+    let nothing_final = training.create_job(job(&base.name, &datanet)).await.unwrap_err();
+    assert_eq!(nothing_final.code, Code::NoData, "{nothing_final}");
+}
+
+fn question() -> AskInput {
+    AskInput { text: "how long do lentils take?".into(), ..AskInput::default() }
+}
+
+fn job(base: &str, datanet: &Datanet) -> NewJob {
+    NewJob {
+        job: Job::new(base, Task::Classify),
+        datanets: vec![DataChoice { datanet: datanet.name.clone(), count: None }],
+        suffix: None,
+        metadata: Default::default(),
+        account: "node".into(),
+        licence: None,
+    }
+}
