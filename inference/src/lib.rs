@@ -29,6 +29,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![deny(unreachable_pub)]
 
 pub mod encoder;
 mod error;

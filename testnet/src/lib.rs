@@ -7,6 +7,7 @@
 //! - [`mod@bench`]: each interface against the bare library underneath it;
 //! - [`peer`]: other people's software to compare with and to be used by;
 //! - [`cli`]: `cargo testnet up|down|logs|status|demo|bench`.
+#![deny(unreachable_pub)]
 
 pub mod api;
 pub mod bench;

@@ -1,4 +1,5 @@
 //! `cargo testnet`: see [`datanet_testnet::cli`].
+#![deny(unreachable_pub)]
 
 use std::process::ExitCode;
 

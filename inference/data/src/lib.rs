@@ -28,6 +28,7 @@
 //! let vector = Embedding::normalised(&[3.0, 4.0]).unwrap();
 //! assert_eq!(vector.as_slice(), [0.6, 0.8]);
 //! ```
+#![deny(unreachable_pub)]
 
 pub mod corpus;
 mod embedding;

@@ -26,6 +26,7 @@
 //! let model = graph.finish();
 //! assert!(model.graph.unwrap().node.iter().any(|node| node.op_type == "Add"));
 //! ```
+#![deny(unreachable_pub)]
 
 pub mod adapt;
 pub mod adapter;

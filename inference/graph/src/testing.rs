@@ -13,7 +13,7 @@ use crate::build::{ModelFolder, Storage};
 use crate::onnx::ModelProto;
 
 /// The library, loaded once: what `ORT_DYLIB_PATH` names, or the one in the per-user cache that `datanet setup` fills.
-pub fn environment() -> &'static Environment {
+pub(crate) fn environment() -> &'static Environment {
     static LOADED: OnceLock<Environment> = OnceLock::new();
     LOADED.get_or_init(|| {
         let environment = ort::init_from(dylib()).unwrap();
@@ -22,7 +22,7 @@ pub fn environment() -> &'static Environment {
 }
 
 /// The per-user cache.
-pub fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("DATANET_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("datanet")))
@@ -36,7 +36,7 @@ fn dylib() -> PathBuf {
 }
 
 /// A session over `model`, or the runtime's complaint.
-pub fn session(model: &ModelProto) -> Result<Session, String> {
+pub(crate) fn session(model: &ModelProto) -> Result<Session, String> {
     SessionBuilder::new(environment())
         .and_then(|builder| Ok(builder.with_optimization_level(GraphOptimizationLevel::Level1)?))
         .and_then(|builder| Ok(builder.with_intra_threads(1)?))
@@ -45,20 +45,20 @@ pub fn session(model: &ModelProto) -> Result<Session, String> {
 }
 
 /// A float input.
-pub fn floats(shape: &[usize], data: &[f32]) -> DynValue {
+pub(crate) fn floats(shape: &[usize], data: &[f32]) -> DynValue {
     // Values are made by the library too, so it is loaded first.
     environment();
     Tensor::from_array((shape.to_vec(), data.to_vec())).unwrap().into_dyn()
 }
 
 /// An integer input.
-pub fn ints(shape: &[usize], data: &[i64]) -> DynValue {
+pub(crate) fn ints(shape: &[usize], data: &[i64]) -> DynValue {
     environment();
     Tensor::from_array((shape.to_vec(), data.to_vec())).unwrap().into_dyn()
 }
 
 /// Runs a float output of the session: its shape and numbers.
-pub fn run(session: &mut Session, inputs: &[(&str, DynValue)], output: &str) -> (Vec<i64>, Vec<f32>) {
+pub(crate) fn run(session: &mut Session, inputs: &[(&str, DynValue)], output: &str) -> (Vec<i64>, Vec<f32>) {
     let inputs: Vec<(&str, ort::session::SessionInputValue<'_>)> =
         inputs.iter().map(|(name, value)| (*name, value.into())).collect();
     let outputs = session.run(inputs).unwrap();
@@ -67,7 +67,7 @@ pub fn run(session: &mut Session, inputs: &[(&str, DynValue)], output: &str) -> 
 }
 
 /// The graph of the small encoder in the per-user cache, weights included.
-pub fn minilm() -> ModelProto {
+pub(crate) fn minilm() -> ModelProto {
     let folder = ModelFolder::open(&cache().join("models/minilm-l6")).unwrap();
     folder.encoder(Storage::Inline).unwrap()
 }

@@ -25,6 +25,7 @@
 //! let distinct = |corpus: &PointCorpus| corpus.clusters().representatives().len();
 //! assert_eq!(distinct(&attacked.corpus), distinct(&corpus), "copies are near-duplicates of what they copy");
 //! ```
+#![deny(unreachable_pub)]
 
 pub mod attacked;
 pub mod attacked_text;

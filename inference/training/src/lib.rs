@@ -25,6 +25,7 @@
 //! job.recipe.batch = 0;
 //! assert!(job.check().unwrap_err().to_string().contains("recipe.batch"));
 //! ```
+#![deny(unreachable_pub)]
 
 pub mod attribution;
 pub mod data;

@@ -7,15 +7,15 @@ use datanet_inference::runtime::{Locations, Runtime, SessionConfig};
 use crate::data::{Dataset, Example, Source, Task};
 use crate::random::Stream;
 
-pub fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Runtime::init(&Locations::from_env().unwrap().dylib).unwrap()
 }
 
-pub fn base() -> PathBuf {
+pub(crate) fn base() -> PathBuf {
     Locations::from_env().unwrap().model
 }
 
-pub fn session() -> SessionConfig {
+pub(crate) fn session() -> SessionConfig {
     SessionConfig::default()
 }
 
@@ -76,7 +76,7 @@ const TOPICS: [(&str, [&str; 8], [&str; 6], [&str; 6]); 3] = [
 ];
 
 /// Records of three topics from four sources; the last source's labels are shuffled where `noisy`.
-pub fn topics(train: usize, held_out: usize, noisy: bool) -> Dataset {
+pub(crate) fn topics(train: usize, held_out: usize, noisy: bool) -> Dataset {
     let mut stream = Stream::new("test topics", 1, 0);
     let mut draw = |at: usize, held_out: bool| {
         let topic = at % 3;
@@ -99,7 +99,7 @@ pub fn topics(train: usize, held_out: usize, noisy: bool) -> Dataset {
 }
 
 /// The same sentences as texts to be continued.
-pub fn prose(train: usize, held_out: usize) -> Dataset {
+pub(crate) fn prose(train: usize, held_out: usize) -> Dataset {
     let mut data = topics(train, held_out, false);
     data.task = Task::Generate;
     data.labels.clear();
@@ -108,7 +108,7 @@ pub fn prose(train: usize, held_out: usize) -> Dataset {
 }
 
 /// Sentences whose subject alone is the pair.
-pub fn pairs(train: usize, held_out: usize) -> Dataset {
+pub(crate) fn pairs(train: usize, held_out: usize) -> Dataset {
     let mut data = prose(train, held_out);
     data.task = Task::Embed;
     for example in data.train.iter_mut().chain(&mut data.held_out) {

@@ -2,13 +2,13 @@
 //! whatever version of a random number library a build uses.
 
 /// A deterministic stream of choices for one purpose.
-pub struct Dice {
+pub(super) struct Dice {
     stream: blake3::OutputReader,
 }
 
 impl Dice {
     /// The stream of `seed` for `purpose`; two purposes share nothing.
-    pub fn new(seed: u64, purpose: &str) -> Self {
+    pub(super) fn new(seed: u64, purpose: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("datanet testnet demo data v1");
         hasher.update(&seed.to_le_bytes());
         hasher.update(purpose.as_bytes());
@@ -16,19 +16,19 @@ impl Dice {
     }
 
     /// A number below `bound`, which must not be 0. (64 bits against a small bound: the bias is below 2^-40.)
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         let mut bytes = [0; 8];
         self.stream.fill(&mut bytes);
         (u64::from_le_bytes(bytes) % bound.max(1) as u64) as usize
     }
 
     /// One of `items`, or nothing when there are none.
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+    pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         if items.is_empty() { None } else { items.get(self.below(items.len())) }
     }
 
     /// Fisher and Yates.
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
         }

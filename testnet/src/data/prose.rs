@@ -3,9 +3,9 @@
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// Fewest words of a passage.
-pub const MIN_WORDS: usize = 15;
+pub(super) const MIN_WORDS: usize = 15;
 /// Most words of a passage; a longer paragraph ends at its last full sentence before that.
-pub const MAX_WORDS: usize = 48;
+pub(super) const MAX_WORDS: usize = 48;
 
 /// Phrases of housekeeping paragraphs: true of every crate, so they say nothing of a topic.
 const HOUSEKEEPING: [&str; 23] = [
@@ -35,7 +35,7 @@ const HOUSEKEEPING: [&str; 23] = [
 ];
 
 /// The plain text of every paragraph and list item, in order, whatever its length.
-pub fn paragraphs(markdown: &str) -> Vec<String> {
+pub(super) fn paragraphs(markdown: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut text = String::new();
     // What is inside any of these is not prose.
@@ -101,14 +101,14 @@ fn clean(text: &str) -> String {
 }
 
 /// Whether a paragraph is about housekeeping (licence, contributing, badges) rather than about what the crate does.
-pub fn is_housekeeping(paragraph: &str) -> bool {
+pub(super) fn is_housekeeping(paragraph: &str) -> bool {
     let lower = paragraph.to_lowercase();
     HOUSEKEEPING.iter().any(|phrase| lower.contains(phrase))
 }
 
 /// The passage that a paragraph gives: 15 to 48 words of mostly letters. Nothing when it is too short, about
 /// housekeeping, or more signs than words.
-pub fn passage(paragraph: &str) -> Option<String> {
+pub(super) fn passage(paragraph: &str) -> Option<String> {
     let words: Vec<&str> = paragraph.split_whitespace().collect();
     if words.len() < MIN_WORDS || is_housekeeping(paragraph) {
         return None;
@@ -127,7 +127,7 @@ fn end_of_passage(words: &[&str]) -> usize {
 }
 
 /// The `//!` documentation of a source file as Markdown.
-pub fn module_docs(source: &str) -> String {
+pub(super) fn module_docs(source: &str) -> String {
     let lines = source.lines().filter_map(|line| line.trim_start().strip_prefix("//!"));
     lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }

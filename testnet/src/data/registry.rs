@@ -71,7 +71,7 @@ struct Package {
 ///
 /// # Errors
 /// When cargo's home cannot be found, holds none of the crates, or a file cannot be read.
-pub fn harvest() -> Result<Harvest> {
+pub(super) fn harvest() -> Result<Harvest> {
     harvest_in(&registry_sources()?)
 }
 

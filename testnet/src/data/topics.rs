@@ -37,7 +37,7 @@ fn topic_of_category(category: &str) -> Option<usize> {
 /// The topic of a crate's `categories` as an index into [`TOPICS`]. Earlier categories count a little more; the two
 /// that say little about the subject (`embedded`, `rust-patterns`) count a third. A crate that names two topics about
 /// equally (TLS is networking and cryptography) has none: its passages would be right under either label.
-pub fn topic_of(categories: &[String]) -> Option<usize> {
+pub(super) fn topic_of(categories: &[String]) -> Option<usize> {
     let mut votes = [0_i32; TOPICS.len()];
     for (place, category) in categories.iter().enumerate() {
         let Some(topic) = topic_of_category(category) else { continue };

@@ -36,7 +36,7 @@ pub(crate) struct Canonical<'a> {
 }
 
 impl RecordBuilder {
-    pub fn new(shape: Arc<Shape>) -> Self {
+    pub(super) fn new(shape: Arc<Shape>) -> Self {
         let spans = vec![0..0; shape.fields.len()];
         let mut builder = Self {
             shape,
@@ -52,19 +52,19 @@ impl RecordBuilder {
         builder
     }
 
-    pub fn shape(&self) -> &Arc<Shape> {
+    pub(super) fn shape(&self) -> &Arc<Shape> {
         &self.shape
     }
 
     /// Forgets the record under way.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         (self.seen, self.filled, self.last, self.in_order) = (0, 0, None, true);
         self.body.clear();
         self.body.push('{');
     }
 
     /// Refuses a second value of one field.
-    pub fn claim(&mut self, index: usize) -> Result<(), Fault> {
+    pub(super) fn claim(&mut self, index: usize) -> Result<(), Fault> {
         if self.seen & (1 << index) != 0 {
             return Err(Fault::Duplicate { field: self.field(index).name.clone() });
         }
@@ -72,12 +72,12 @@ impl RecordBuilder {
         Ok(())
     }
 
-    pub fn field(&self, index: usize) -> &ShapeField {
+    pub(super) fn field(&self, index: usize) -> &ShapeField {
         &self.shape.fields[index]
     }
 
     /// A text value, decoded.
-    pub fn text(&mut self, index: usize, text: &str) -> Result<(), Fault> {
+    pub(super) fn text(&mut self, index: usize, text: &str) -> Result<(), Fault> {
         let text = nfc(text);
         check_text(self.field(index), &text)?;
         self.value(index, |body| escape_into(body, &text));
@@ -86,7 +86,7 @@ impl RecordBuilder {
 
     /// A text value as it stands in JSON between its quotes, if that is already the canonical spelling of it:
     /// `escapes` two-byte escapes, no other. Hands back `false` if the value needs the long way through [`Self::text`].
-    pub fn escaped_text(&mut self, index: usize, raw: &str, escapes: usize) -> Result<bool, Fault> {
+    pub(super) fn escaped_text(&mut self, index: usize, raw: &str, escapes: usize) -> Result<bool, Fault> {
         let field = self.field(index);
         let plain = escapes == 0 || (field.allowed.is_empty() && starts_visibly(raw));
         if field.kind != FieldKind::String || !plain || !is_surely_nfc(raw) {
@@ -106,7 +106,7 @@ impl RecordBuilder {
     }
 
     /// A number as JSON spells it; `is_whole` says that it has neither fraction nor exponent.
-    pub fn number(&mut self, index: usize, literal: &str, is_whole: bool) -> Result<(), Fault> {
+    pub(super) fn number(&mut self, index: usize, literal: &str, is_whole: bool) -> Result<(), Fault> {
         let field = self.field(index);
         match field.kind {
             FieldKind::Integer => match literal.parse::<i64>() {
@@ -122,7 +122,7 @@ impl RecordBuilder {
     }
 
     /// A whole number, for a field of either kind of number.
-    pub fn integer(&mut self, index: usize, value: i64) -> Result<(), Fault> {
+    pub(super) fn integer(&mut self, index: usize, value: i64) -> Result<(), Fault> {
         match self.field(index).kind {
             FieldKind::Integer => {
                 self.value(index, |body| body.push_str(&value.to_string()));
@@ -134,7 +134,7 @@ impl RecordBuilder {
     }
 
     /// A floating-point number.
-    pub fn float(&mut self, index: usize, value: f64) -> Result<(), Fault> {
+    pub(super) fn float(&mut self, index: usize, value: f64) -> Result<(), Fault> {
         let field = self.field(index);
         if field.kind != FieldKind::Number {
             return Err(field.wrong_kind("a floating-point number"));
@@ -147,7 +147,7 @@ impl RecordBuilder {
     }
 
     /// `true` or `false`.
-    pub fn boolean(&mut self, index: usize, value: bool) -> Result<(), Fault> {
+    pub(super) fn boolean(&mut self, index: usize, value: bool) -> Result<(), Fault> {
         let field = self.field(index);
         if field.kind != FieldKind::Boolean {
             return Err(field.wrong_kind("true or false"));
@@ -157,7 +157,7 @@ impl RecordBuilder {
     }
 
     /// The cell of a format that knows nothing but text. An empty cell is an absent value.
-    pub fn cell(&mut self, index: usize, cell: &str) -> Result<(), Fault> {
+    pub(super) fn cell(&mut self, index: usize, cell: &str) -> Result<(), Fault> {
         let kind = self.field(index).kind;
         let trimmed = cell.trim();
         match kind {
@@ -175,7 +175,7 @@ impl RecordBuilder {
     }
 
     /// Checks that nothing is missing and hands out the canonical form, valid until the next [`Self::begin`].
-    pub fn finish(&mut self) -> Result<Canonical<'_>, Fault> {
+    pub(super) fn finish(&mut self) -> Result<Canonical<'_>, Fault> {
         let missing = self.shape.required & !self.filled;
         if missing != 0 {
             let field = &self.shape.fields[missing.trailing_zeros() as usize];
@@ -219,12 +219,12 @@ impl RecordBuilder {
 
 impl Canonical<'_> {
     /// Where the text of the passage stands in [`Self::json`], without its quotes.
-    pub fn text_span(&self) -> Option<Range<usize>> {
+    pub(crate) fn text_span(&self) -> Option<Range<usize>> {
         self.inner_span(self.builder.shape.text)
     }
 
     /// Where the text of the label stands.
-    pub fn label_span(&self) -> Option<Range<usize>> {
+    pub(crate) fn label_span(&self) -> Option<Range<usize>> {
         self.builder.shape.label.and_then(|index| self.inner_span(index))
     }
 

@@ -55,7 +55,7 @@ pub(crate) enum Decoder {
 }
 
 impl Decoder {
-    pub fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
+    pub(super) fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
         let rules = Rules { shape: Arc::new(Shape::compile(schema)?), limits };
         Ok(match format {
             Format::Jsonl => Self::Jsonl(JsonlDecoder::new(rules)),
@@ -68,7 +68,7 @@ impl Decoder {
         })
     }
 
-    pub fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
+    pub(super) fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
         match self {
             Self::Jsonl(decoder) => decoder.push(chunk, sink),
             Self::Csv(decoder) => decoder.push(chunk, sink),
@@ -77,7 +77,7 @@ impl Decoder {
     }
 
     /// Decodes what is left. An input without records is refused.
-    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<u64, CorpusError> {
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<u64, CorpusError> {
         let records = match self {
             Self::Jsonl(decoder) => decoder.finish(sink).map(|()| decoder.records()),
             Self::Csv(decoder) => decoder.finish(sink).map(|()| decoder.records()),

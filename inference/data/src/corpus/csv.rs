@@ -37,7 +37,7 @@ impl std::fmt::Debug for CsvDecoder {
 }
 
 impl CsvDecoder {
-    pub fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: Rules) -> Self {
         Self {
             builder: RecordBuilder::new(rules.shape.clone()),
             rules,
@@ -54,7 +54,7 @@ impl CsvDecoder {
         }
     }
 
-    pub fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
+    pub(super) fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
         self.utf8.check(chunk)?;
         let Some(mut head) = self.head.take() else { return self.feed(chunk, sink) };
         head.extend_from_slice(chunk);
@@ -65,7 +65,7 @@ impl CsvDecoder {
         self.feed(without_mark(&head), sink)
     }
 
-    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
         self.utf8.finish()?;
         if let Some(head) = self.head.take().filter(|head| !head.is_empty()) {
             self.feed(without_mark(&head), sink)?;
@@ -75,7 +75,7 @@ impl CsvDecoder {
         Ok(())
     }
 
-    pub fn records(&self) -> u64 {
+    pub(super) fn records(&self) -> u64 {
         self.records
     }
 

@@ -26,22 +26,22 @@ pub(crate) struct Rules {
 }
 
 impl JsonlDecoder {
-    pub fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: Rules) -> Self {
         Self { buffer: LineBuffer::new(rules.limits.record_bytes), rules, at: Position::default() }
     }
 
-    pub fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
+    pub(super) fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
         let Self { rules, buffer, at } = self;
         buffer.push(chunk, |block| decode(rules, at, block, sink))?;
         buffer.check_length().map_err(|error| at.place(error))
     }
 
-    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
         let rest = self.buffer.finish();
         decode(&self.rules, &mut self.at, &rest, sink)
     }
 
-    pub fn records(&self) -> u64 {
+    pub(super) fn records(&self) -> u64 {
         self.at.records
     }
 }

@@ -15,11 +15,11 @@ pub(crate) struct Position {
 
 impl Position {
     /// An error of the block at hand, with its numbers counted from the start of the input.
-    pub fn place(&self, error: CorpusError) -> CorpusError {
+    pub(super) fn place(&self, error: CorpusError) -> CorpusError {
         error.shifted(self.records, self.lines, self.bytes)
     }
 
-    pub fn advance(&mut self, by: Self) {
+    pub(super) fn advance(&mut self, by: Self) {
         self.records += by.records;
         self.lines += by.lines;
         self.bytes += by.bytes;
@@ -35,12 +35,12 @@ pub(crate) struct LineBuffer {
 }
 
 impl LineBuffer {
-    pub fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self { pending: Vec::new(), limit }
     }
 
     /// Takes a chunk and calls `block` with every full block of whole lines.
-    pub fn push(
+    pub(super) fn push(
         &mut self,
         chunk: &[u8],
         mut block: impl FnMut(&[u8]) -> Result<(), CorpusError>,
@@ -64,13 +64,13 @@ impl LineBuffer {
     }
 
     /// Refuses a line that is too long already, before its end is seen. Its number in the error is relative.
-    pub fn check_length(&self) -> Result<(), CorpusError> {
+    pub(super) fn check_length(&self) -> Result<(), CorpusError> {
         let line_is_whole = self.pending.len() <= self.limit || memchr::memchr(b'\n', &self.pending).is_some();
         if line_is_whole { Ok(()) } else { Err(self.too_long()) }
     }
 
     /// The last lines, the very last of them without an end.
-    pub fn finish(&mut self) -> Vec<u8> {
+    pub(super) fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.pending)
     }
 

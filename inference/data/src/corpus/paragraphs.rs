@@ -40,7 +40,7 @@ struct State {
 }
 
 impl ParagraphDecoder {
-    pub fn new(rules: Rules, format: Format) -> Self {
+    pub(super) fn new(rules: Rules, format: Format) -> Self {
         let state = State {
             builder: RecordBuilder::new(rules.shape.clone()),
             is_markdown: format == Format::Markdown,
@@ -54,19 +54,19 @@ impl ParagraphDecoder {
         Self { buffer, at: Position::default(), state }
     }
 
-    pub fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
+    pub(super) fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
         let Self { buffer, at, state } = self;
         buffer.push(chunk, |block| state.block(at, block, sink))?;
         buffer.check_length().map_err(|error| Position { records: state.records, ..*at }.place(error))
     }
 
-    pub fn finish(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
         let rest = self.buffer.finish();
         self.state.block(&mut self.at, &rest, sink)?;
         self.state.close(sink)
     }
 
-    pub fn records(&self) -> u64 {
+    pub(super) fn records(&self) -> u64 {
         self.state.records
     }
 }

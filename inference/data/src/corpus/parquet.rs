@@ -33,7 +33,7 @@ pub(crate) struct ParquetRecords {
 }
 
 impl ParquetRecords {
-    pub fn open(source: impl Source, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
+    pub(super) fn open(source: impl Source, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
         let shape = Arc::new(Shape::compile(schema)?);
         let chunks = SharedSource::new(source)?;
         let bytes = chunks.length;
@@ -48,7 +48,7 @@ impl ParquetRecords {
     }
 
     /// Sends the next row to `sink`; `false` after the last.
-    pub fn advance(&mut self, sink: &mut impl Sink) -> Result<bool, CorpusError> {
+    pub(super) fn advance(&mut self, sink: &mut impl Sink) -> Result<bool, CorpusError> {
         let Some(row) = guarded(|| self.rows.next().transpose())? else { return Ok(false) };
         if self.records == self.limits.records {
             return Err(CorpusError::TooManyRecords { limit: self.limits.records });
@@ -63,12 +63,12 @@ impl ParquetRecords {
     }
 
     /// Bytes of the file.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// How many there were; none is an error.
-    pub fn finish(&self) -> Result<u64, CorpusError> {
+    pub(super) fn finish(&self) -> Result<u64, CorpusError> {
         if self.records == 0 { Err(CorpusError::NoRecords) } else { Ok(self.records) }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Validates and compiles `schema`.
-    pub fn compile(schema: &Schema) -> Result<Self, CorpusError> {
+    pub(super) fn compile(schema: &Schema) -> Result<Self, CorpusError> {
         schema.validate()?;
         let mut fields: Vec<ShapeField> = schema.fields.iter().map(compile_field).collect();
         fields.sort_by(|a, b| a.name.cmp(&b.name));
@@ -47,7 +47,7 @@ impl Shape {
     }
 
     /// The field called `name`; `hint` is tried first (records of one batch repeat their order).
-    pub fn index_of(&self, name: &str, hint: usize) -> Option<usize> {
+    pub(super) fn index_of(&self, name: &str, hint: usize) -> Option<usize> {
         if self.fields.get(hint).is_some_and(|field| field.name == name) {
             return Some(hint);
         }
@@ -55,25 +55,25 @@ impl Shape {
     }
 
     /// Refuses schemas that `format`, which carries passages alone, cannot satisfy.
-    pub fn must_be_text_only(&self, format: Format) -> Result<(), CorpusError> {
+    pub(super) fn must_be_text_only(&self, format: Format) -> Result<(), CorpusError> {
         let other = self.fields.iter().find(|field| field.required && field.role != FieldRole::Text);
         other.map_or(Ok(()), |field| Err(CorpusError::TextOnly { format, field: field.name.clone() }))
     }
 
     /// The fault of a field that does not exist.
-    pub fn unknown(&self, name: &str) -> Fault {
+    pub(super) fn unknown(&self, name: &str) -> Fault {
         Fault::Unknown { field: cut(name, 64), known: self.names() }
     }
 
     /// All names, comma-separated.
-    pub fn names(&self) -> String {
+    pub(super) fn names(&self) -> String {
         list(self.fields.iter().map(|field| field.name.as_str()))
     }
 }
 
 impl ShapeField {
     /// What the field takes, in words.
-    pub fn expected(&self) -> &'static str {
+    pub(super) fn expected(&self) -> &'static str {
         match self.kind {
             FieldKind::String => "a text",
             FieldKind::Integer => "a whole number of at most 64 bits",
@@ -83,12 +83,12 @@ impl ShapeField {
     }
 
     /// The fault of a value of the wrong kind.
-    pub fn wrong_kind(&self, found: &'static str) -> Fault {
+    pub(super) fn wrong_kind(&self, found: &'static str) -> Fault {
         Fault::Kind { field: self.name.clone(), expected: self.expected(), found }
     }
 
     /// The first allowed texts, comma-separated.
-    pub fn allowed_list(&self) -> String {
+    pub(super) fn allowed_list(&self) -> String {
         list(self.allowed.iter().map(String::as_str))
     }
 }

@@ -9,18 +9,18 @@ pub(crate) struct Clusters {
 impl Clusters {
     /// `n` sets of one member each.
     #[cfg(test)]
-    pub fn new(n: usize) -> Self {
+    pub(crate) fn new(n: usize) -> Self {
         Self { parents: (0..n).collect() }
     }
 
     /// Adds a member of its own set and hands back its number.
-    pub fn grow(&mut self) -> usize {
+    pub(super) fn grow(&mut self) -> usize {
         self.parents.push(self.parents.len());
         self.parents.len() - 1
     }
 
     /// The smallest member of the set that `member` is in.
-    pub fn leader(&self, mut member: usize) -> usize {
+    pub(super) fn leader(&self, mut member: usize) -> usize {
         while self.parents[member] != member {
             member = self.parents[member];
         }
@@ -28,7 +28,7 @@ impl Clusters {
     }
 
     /// Makes one set of two.
-    pub fn join(&mut self, a: usize, b: usize) {
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let leader = self.leader(a).min(self.leader(b));
         for mut member in [a, b] {
             // Every member passed on the way points at the leader from now on.

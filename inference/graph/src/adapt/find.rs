@@ -24,7 +24,7 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub fn slot(&self) -> LoraSlot {
+    pub(super) fn slot(&self) -> LoraSlot {
         let [a, b] = input_names(&self.module);
         let (in_features, out_features) = (self.in_features, self.out_features);
         LoraSlot { module: self.module.clone(), a, b, in_features, out_features }

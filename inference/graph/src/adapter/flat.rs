@@ -25,7 +25,7 @@ fn follow(bytes: &[u8], at: usize) -> Option<usize> {
 
 impl<'a> Table<'a> {
     /// The table that the file begins with; `None` if there is none, or the file is of another kind.
-    pub fn root(bytes: &'a [u8], identifier: [u8; 4]) -> Option<Self> {
+    pub(super) fn root(bytes: &'a [u8], identifier: [u8; 4]) -> Option<Self> {
         if take(bytes, 4)? != identifier {
             return None;
         }
@@ -48,7 +48,7 @@ impl<'a> Table<'a> {
     }
 
     /// An integer field; 0 where it is left out.
-    pub fn int(&self, number: usize) -> Option<i32> {
+    pub(super) fn int(&self, number: usize) -> Option<i32> {
         self.field(number).map_or(Some(0), |at| take(self.bytes, at).map(i32::from_le_bytes))
     }
 
@@ -61,19 +61,19 @@ impl<'a> Table<'a> {
     }
 
     /// A text or list of bytes.
-    pub fn slice(&self, number: usize) -> Option<&'a [u8]> {
+    pub(super) fn slice(&self, number: usize) -> Option<&'a [u8]> {
         let (start, count) = self.entries(number, 1)?;
         self.bytes.get(start..start + count)
     }
 
     /// A list of at most `limit` 64-bit integers.
-    pub fn longs(&self, number: usize, limit: usize) -> Option<Vec<i64>> {
+    pub(super) fn longs(&self, number: usize, limit: usize) -> Option<Vec<i64>> {
         let (start, count) = self.entries(number, 8).filter(|(_, count)| *count <= limit)?;
         (0..count).map(|i| take(self.bytes, start + 8 * i).map(i64::from_le_bytes)).collect()
     }
 
     /// A list of at most `limit` tables.
-    pub fn tables(&self, number: usize, limit: usize) -> Option<Vec<Table<'a>>> {
+    pub(super) fn tables(&self, number: usize, limit: usize) -> Option<Vec<Table<'a>>> {
         let (start, count) = self.entries(number, 4).filter(|(_, count)| *count <= limit)?;
         (0..count).map(|i| Table::at(self.bytes, follow(self.bytes, start + 4 * i)?)).collect()
     }
@@ -86,16 +86,16 @@ pub(super) struct Writer {
 
 impl Writer {
     /// The offset of the root table, which is to be set, and the kind of file.
-    pub fn new(identifier: [u8; 4]) -> Self {
+    pub(super) fn new(identifier: [u8; 4]) -> Self {
         Self { bytes: [[0; 4], identifier].concat() }
     }
 
-    pub fn finish(self) -> Vec<u8> {
+    pub(super) fn finish(self) -> Vec<u8> {
         self.bytes
     }
 
     /// The present end, after so much padding that `ahead` bytes further on is a multiple of `align`.
-    pub fn aligned(&mut self, align: usize, ahead: usize) -> usize {
+    pub(super) fn aligned(&mut self, align: usize, ahead: usize) -> usize {
         while !(self.bytes.len() + ahead).is_multiple_of(align) {
             self.bytes.push(0);
         }
@@ -103,7 +103,7 @@ impl Writer {
     }
 
     /// Lets the offset at `from` lead to `to`, which comes later.
-    pub fn link(&mut self, from: usize, to: usize) {
+    pub(super) fn link(&mut self, from: usize, to: usize) {
         self.set(from, (to - from) as u32);
     }
 
@@ -111,12 +111,12 @@ impl Writer {
         self.bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
     }
 
-    pub fn number(&mut self, number: i32) {
+    pub(super) fn number(&mut self, number: i32) {
         self.bytes.extend(number.to_le_bytes());
     }
 
     /// The list of offsets of a table of `fields` fields of 4 bytes.
-    pub fn offsets(&mut self, fields: u16) -> usize {
+    pub(super) fn offsets(&mut self, fields: u16) -> usize {
         let place = self.aligned(4, 0);
         self.bytes.extend((4 + 2 * fields).to_le_bytes());
         self.bytes.extend((4 + 4 * fields).to_le_bytes());
@@ -125,14 +125,14 @@ impl Writer {
     }
 
     /// Begins a table whose fields are to follow.
-    pub fn table(&mut self, offsets: usize) -> usize {
+    pub(super) fn table(&mut self, offsets: usize) -> usize {
         let place = self.aligned(4, 0);
         self.number((place - offsets) as i32);
         place
     }
 
     /// A vector of `count` entries in `bytes`, its first entry at a multiple of `align`.
-    pub fn vector(&mut self, count: usize, bytes: &[u8], align: usize) -> usize {
+    pub(super) fn vector(&mut self, count: usize, bytes: &[u8], align: usize) -> usize {
         let place = self.aligned(align.max(4), 4);
         self.number(count as i32);
         self.bytes.extend(bytes);

@@ -11,12 +11,12 @@ pub(super) enum Float {
 }
 
 impl Float {
-    pub fn bytes(self) -> usize {
+    pub(super) fn bytes(self) -> usize {
         if self == Self::Single { 4 } else { 2 }
     }
 
     /// The little-endian numbers; bytes left over are ignored.
-    pub fn read(self, bytes: &[u8]) -> Vec<f32> {
+    pub(super) fn read(self, bytes: &[u8]) -> Vec<f32> {
         let pairs = || bytes.as_chunks::<2>().0.iter().copied();
         match self {
             Self::Single => bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect(),

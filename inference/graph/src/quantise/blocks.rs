@@ -51,14 +51,14 @@ pub(super) struct Packed {
 
 impl Packed {
     /// `||W - Q|| / ||W||`.
-    pub fn relative_error(&self) -> f64 {
+    pub(super) fn relative_error(&self) -> f64 {
         if self.norm > 0.0 { (self.error / self.norm).sqrt() } else { 0.0 }
     }
 }
 
 impl Code {
     /// Packs `values` in blocks of `block`, which divides their number and is even.
-    pub fn pack(&self, values: &[f32], block: usize) -> Packed {
+    pub(super) fn pack(&self, values: &[f32], block: usize) -> Packed {
         let blocks: Vec<(Vec<u8>, f32, f64, f64)> =
             values.par_chunks(block).with_min_len(64).map(|block| self.pack_block(block)).collect();
         let mut packed = Packed { bytes: Vec::new(), scales: Vec::new(), error: 0.0, norm: 0.0 };
@@ -105,7 +105,7 @@ impl Code {
     }
 
     /// The two numbers of each of the 256 bytes, `[256, 2]`.
-    pub fn table(&self) -> Vec<f32> {
+    pub(super) fn table(&self) -> Vec<f32> {
         let level = |nibble: usize| self.levels[nibble & 15];
         let pair = |byte: usize| if self.high_first { [byte >> 4, byte] } else { [byte, byte >> 4] };
         (0..256).flat_map(pair).map(level).collect()

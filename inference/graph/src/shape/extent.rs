@@ -17,23 +17,23 @@ pub(crate) struct Extent(BTreeMap<Monomial, i64>);
 
 impl Extent {
     /// A number.
-    pub fn known(number: i64) -> Self {
+    pub(super) fn known(number: i64) -> Self {
         Self((number != 0).then_some((Vec::new(), number)).into_iter().collect())
     }
 
     /// One symbol, whatever characters it has.
-    pub fn atom(symbol: &str) -> Self {
+    pub(super) fn atom(symbol: &str) -> Self {
         Self(BTreeMap::from([(vec![symbol.into()], 1)]))
     }
 
     /// A symbolic size as models declare it: sums and products of symbols and numbers are understood
     /// (`past_length + length`), anything else is one symbol.
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         Self::parse_sum(text).unwrap_or_else(|| Self::atom(text))
     }
 
     /// The number, if no symbol is left.
-    pub fn number(&self) -> Option<i64> {
+    pub(super) fn number(&self) -> Option<i64> {
         match self.0.len() {
             0 => Some(0),
             1 => self.0.get(&Vec::new()).copied(),
@@ -42,13 +42,13 @@ impl Extent {
     }
 
     /// Whether it is at least 0 for all sizes that symbols can stand for.
-    pub fn is_size(&self) -> bool {
+    pub(super) fn is_size(&self) -> bool {
         self.0.values().all(|&coefficient| coefficient > 0)
     }
 
     /// Itself where it can't fall below 0, given that declared symbols are 1 or more: a range clamps to what is there,
     /// so that `a-3` is only the size of a range over `a` where `a` is known to reach 3.
-    pub fn if_size(self) -> Option<Self> {
+    pub(super) fn if_size(self) -> Option<Self> {
         let mut above = Self::known(0);
         for (monomial, &coefficient) in &self.0 {
             let mut term = Self::known(coefficient);
@@ -61,7 +61,7 @@ impl Extent {
         above.is_size().then_some(self)
     }
 
-    pub fn add(&self, other: &Self) -> Option<Self> {
+    pub(super) fn add(&self, other: &Self) -> Option<Self> {
         let mut sum = self.0.clone();
         for (monomial, coefficient) in &other.0 {
             let entry = sum.entry(monomial.clone()).or_insert(0);
@@ -70,15 +70,15 @@ impl Extent {
         Self::bounded(sum)
     }
 
-    pub fn neg(&self) -> Option<Self> {
+    pub(super) fn neg(&self) -> Option<Self> {
         self.mul(&Self::known(-1))
     }
 
-    pub fn sub(&self, other: &Self) -> Option<Self> {
+    pub(super) fn sub(&self, other: &Self) -> Option<Self> {
         self.add(&other.neg()?)
     }
 
-    pub fn mul(&self, other: &Self) -> Option<Self> {
+    pub(super) fn mul(&self, other: &Self) -> Option<Self> {
         let mut product = BTreeMap::new();
         for (left, a) in &self.0 {
             for (right, b) in &other.0 {
@@ -92,7 +92,7 @@ impl Extent {
     }
 
     /// The quotient where nothing is left over; `None` otherwise, also for a divisor of 0.
-    pub fn div(&self, divisor: &Self) -> Option<Self> {
+    pub(super) fn div(&self, divisor: &Self) -> Option<Self> {
         let (lead, by) = divisor.leading()?;
         let (mut rest, mut quotient) = (self.clone(), Self::known(0));
         for _ in 0..=MAX_TERMS {
@@ -108,12 +108,12 @@ impl Extent {
     }
 
     /// The product of sizes.
-    pub fn product<'a>(sizes: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+    pub(super) fn product<'a>(sizes: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
         sizes.into_iter().try_fold(Self::known(1), |product, size| product.mul(size))
     }
 
     /// Whether two integers are equal, where that can be told for all sizes.
-    pub fn equals(&self, other: &Self) -> Option<bool> {
+    pub(super) fn equals(&self, other: &Self) -> Option<bool> {
         let difference = self.sub(other)?;
         match difference.number() {
             Some(number) => Some(number == 0),

@@ -21,29 +21,29 @@ pub(super) struct Fact {
 }
 
 impl Fact {
-    pub fn new(element: Option<DataType>, shape: Option<Vec<Extent>>) -> Self {
+    pub(super) fn new(element: Option<DataType>, shape: Option<Vec<Extent>>) -> Self {
         Self { element, shape, entries: None }
     }
 
-    pub fn of(element: DataType, shape: Vec<Extent>) -> Self {
+    pub(super) fn of(element: DataType, shape: Vec<Extent>) -> Self {
         Self::new(Some(element), Some(shape))
     }
 
     /// A list of integers, `[entries.len()]`.
-    pub fn list(entries: Vec<Option<Extent>>) -> Self {
+    pub(super) fn list(entries: Vec<Option<Extent>>) -> Self {
         let shape = vec![size(entries.len())];
         Self::of(DataType::Int64, shape).with(Some(entries))
     }
 
     /// The same value with these entries, if there are not too many and as many as the shape calls for.
-    pub fn with(mut self, entries: Option<Vec<Option<Extent>>>) -> Self {
+    pub(super) fn with(mut self, entries: Option<Vec<Option<Extent>>>) -> Self {
         let fits = |entries: &Vec<_>| entries.len() <= MAX_ENTRIES && self.count() == Some(entries.len());
         self.entries = entries.filter(fits).map(Arc::from);
         self
     }
 
     /// A constant.
-    pub fn constant(tensor: &TensorProto) -> Self {
+    pub(super) fn constant(tensor: &TensorProto) -> Self {
         let element = DataType::try_from(tensor.data_type).ok();
         let shape = tensor.dims.iter().map(|&dim| Extent::known(dim)).collect();
         let small = tensor.elements().is_some_and(|elements| elements <= MAX_ENTRIES as u64);
@@ -53,18 +53,18 @@ impl Fact {
     }
 
     /// Number of elements, where all sizes are known.
-    pub fn count(&self) -> Option<usize> {
+    pub(super) fn count(&self) -> Option<usize> {
         let product = Extent::product(self.shape.as_ref()?)?;
         usize::try_from(product.number()?).ok()
     }
 
     /// The sizes, where all are known.
-    pub fn sizes(&self) -> Option<Vec<usize>> {
+    pub(super) fn sizes(&self) -> Option<Vec<usize>> {
         self.shape.as_ref()?.iter().map(|extent| usize::try_from(extent.number()?).ok()).collect()
     }
 
     /// The entries as numbers, where all are known.
-    pub fn numbers(&self) -> Option<Vec<i64>> {
+    pub(super) fn numbers(&self) -> Option<Vec<i64>> {
         self.entries.as_ref()?.iter().map(|entry| entry.as_ref()?.number()).collect()
     }
 }
@@ -85,34 +85,34 @@ pub(super) type Outcome = Result<Vec<Fact>, String>;
 
 impl<'a> Call<'a> {
     /// What is known of an input; `None` also where it is left out.
-    pub fn fact(&self, input: usize) -> Option<&'a Fact> {
+    pub(super) fn fact(&self, input: usize) -> Option<&'a Fact> {
         self.inputs.get(input).copied().flatten()
     }
 
-    pub fn element(&self, input: usize) -> Option<DataType> {
+    pub(super) fn element(&self, input: usize) -> Option<DataType> {
         self.fact(input)?.element
     }
 
-    pub fn shape(&self, input: usize) -> Option<&'a [Extent]> {
+    pub(super) fn shape(&self, input: usize) -> Option<&'a [Extent]> {
         self.fact(input)?.shape.as_deref()
     }
 
-    pub fn entries(&self, input: usize) -> Option<&'a [Option<Extent>]> {
+    pub(super) fn entries(&self, input: usize) -> Option<&'a [Option<Extent>]> {
         self.fact(input)?.entries.as_deref()
     }
 
     /// Whether the node names an input there.
-    pub fn has(&self, input: usize) -> bool {
+    pub(super) fn has(&self, input: usize) -> bool {
         self.node.input.get(input).is_some_and(|name| !name.is_empty())
     }
 
-    pub fn int(&self, name: &str, default: i64) -> i64 {
+    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
         self.node.int(name).unwrap_or(default)
     }
 
     /// Integers that newer operator sets take from an input and older ones from an attribute. The outer `None` says
     /// that they are given and not known, the inner one that they are not given.
-    pub fn numbers(&self, input: usize, attribute: &str) -> Option<Option<Vec<i64>>> {
+    pub(super) fn numbers(&self, input: usize, attribute: &str) -> Option<Option<Vec<i64>>> {
         if self.has(input) {
             return self.fact(input)?.numbers().map(Some);
         }
@@ -120,7 +120,7 @@ impl<'a> Call<'a> {
     }
 
     /// The position of an axis that may count from the end.
-    pub fn axis(axis: i64, rank: usize) -> Result<usize, String> {
+    pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, String> {
         let signed = i64::try_from(rank).unwrap_or(i64::MAX);
         let counted = if axis < 0 { axis.saturating_add(signed) } else { axis };
         let fits = usize::try_from(counted).ok().filter(|&position| position < rank);
@@ -128,13 +128,13 @@ impl<'a> Call<'a> {
     }
 
     /// A size that nothing is known of: a symbol of its own, which whatever has the same size then shares.
-    pub fn fresh(&self, output: usize, axis: usize) -> Extent {
+    pub(super) fn fresh(&self, output: usize, axis: usize) -> Extent {
         let name = self.node.output.get(output).map_or("", String::as_str);
         fresh(name, axis)
     }
 
     /// A shape of which only the rank is known.
-    pub fn fresh_shape(&self, output: usize, rank: usize) -> Vec<Extent> {
+    pub(super) fn fresh_shape(&self, output: usize, rank: usize) -> Vec<Extent> {
         (0..rank).map(|axis| self.fresh(output, axis)).collect()
     }
 }

@@ -15,7 +15,7 @@ fn key(domain: &str, name: &str, overload: &str) -> String {
 
 impl<'a> Functions<'a> {
     /// Collects the model's functions.
-    pub fn of(model: &'a ModelProto, limits: &Limits) -> Result<Self, ValidateError> {
+    pub(super) fn of(model: &'a ModelProto, limits: &Limits) -> Result<Self, ValidateError> {
         limits.check(model.functions.len() as u64, limits.functions, || "the number of functions".to_owned())?;
         let mut functions = HashMap::new();
         for function in &model.functions {
@@ -32,7 +32,7 @@ impl<'a> Functions<'a> {
     }
 
     /// Whether the node calls one of them.
-    pub fn contains(&self, node: &NodeProto) -> bool {
+    pub(super) fn contains(&self, node: &NodeProto) -> bool {
         self.get(node).is_some()
     }
 
@@ -47,7 +47,7 @@ impl<'a> Functions<'a> {
     }
 
     /// Checks the bodies.
-    pub fn walk(&'a self, walk: &mut Walk<'a>) -> Result<(), ValidateError> {
+    pub(super) fn walk(&'a self, walk: &mut Walk<'a>) -> Result<(), ValidateError> {
         for function in self.0.values() {
             let mut visible: HashSet<&str> = HashSet::new();
             for name in function.input.iter().chain(&function.output).chain(&function.attribute) {
@@ -77,7 +77,7 @@ impl<'a> Functions<'a> {
     }
 
     /// Nodes of the graph once every call is written out; a few small functions can make very many.
-    pub fn expanded(&self, graph: &GraphProto) -> Result<u64, ValidateError> {
+    pub(super) fn expanded(&self, graph: &GraphProto) -> Result<u64, ValidateError> {
         self.sum(&graph.node, &mut HashMap::new())
     }
 

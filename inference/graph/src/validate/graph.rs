@@ -18,7 +18,12 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Checks a graph and all that is in it. `depth` is 0 for the model's own; `outer` are the names that it may read
     /// from around it.
-    pub fn graph(&mut self, graph: &'a GraphProto, depth: u64, outer: &HashSet<&'a str>) -> Result<(), ValidateError> {
+    pub(super) fn graph(
+        &mut self,
+        graph: &'a GraphProto,
+        depth: u64,
+        outer: &HashSet<&'a str>,
+    ) -> Result<(), ValidateError> {
         self.limits
             .check(depth, self.limits.depth, || format!("the depth at which graph {:?} is nested", graph.name))?;
         self.constants(graph)?;
@@ -71,7 +76,7 @@ impl<'a> Walk<'a> {
 
     /// Checks one node, which may read what is `visible`, and makes its outputs visible. In a function (`body`) all
     /// values are checked so, in subgraphs too; in the outermost graph the order is another check's business.
-    pub fn node(
+    pub(super) fn node(
         &mut self,
         node: &'a NodeProto,
         depth: u64,
@@ -153,7 +158,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    pub fn name(&self, name: &str) -> Result<(), ValidateError> {
+    pub(super) fn name(&self, name: &str) -> Result<(), ValidateError> {
         let start = || name.chars().take(40).collect::<String>();
         self.limits
             .check(name.len() as u64, self.limits.name_bytes, || format!("the length of the name {:?}..", start()))

@@ -6,7 +6,7 @@ use super::onnx::{DataType, Dim, ModelProto, NodeProto, TensorProto, ValueInfoPr
 
 /// The graph with token types as an input, one vector a token as its output, weights without their names and turned, and
 /// the modules' paths in the names of nodes only.
-pub fn exported(mut model: ModelProto) -> ModelProto {
+pub(crate) fn exported(mut model: ModelProto) -> ModelProto {
     let graph = model.graph.as_mut().unwrap();
     let tensors: HashMap<String, TensorProto> =
         graph.initializer.iter().map(|tensor| (tensor.name.clone(), tensor.clone())).collect();

@@ -59,7 +59,7 @@ pub(super) enum Kind {
 
 impl Blueprint {
     /// Adapters on a frozen base.
-    pub fn adapted(
+    pub(super) fn adapted(
         job: &Job,
         base: &Path,
         classes: usize,
@@ -107,7 +107,7 @@ impl Blueprint {
 
     /// The same as it is served: over the float base, its fixed weights made smaller where the job says so. For forward
     /// passes alone.
-    pub fn served(
+    pub(super) fn served(
         job: &Job,
         base: &Path,
         classes: usize,
@@ -119,7 +119,11 @@ impl Blueprint {
     }
 
     /// A decoder all of whose parameters are trained.
-    pub fn scratch(config: &LlamaConfig, runtime: &Runtime, session: &SessionConfig) -> Result<Self, NetworkError> {
+    pub(super) fn scratch(
+        config: &LlamaConfig,
+        runtime: &Runtime,
+        session: &SessionConfig,
+    ) -> Result<Self, NetworkError> {
         Ok(Self {
             task: Task::Generate,
             prefix: None,
@@ -141,17 +145,17 @@ impl Blueprint {
     }
 
     /// Number of labels; 0 where the task has none.
-    pub fn classes(&self) -> usize {
+    pub(super) fn classes(&self) -> usize {
         self.classes
     }
 
     /// The modules adapted.
-    pub fn targets(&self) -> &[String] {
+    pub(super) fn targets(&self) -> &[String] {
         self.spec.as_ref().map_or(&[], |spec| &spec.targets)
     }
 
     /// Loads a session of this kind.
-    pub fn compile(&self, kind: Kind) -> Result<Session, NetworkError> {
+    pub(super) fn compile(&self, kind: Kind) -> Result<Session, NetworkError> {
         self.session(&self.model(kind)?)
     }
 
@@ -165,7 +169,7 @@ impl Blueprint {
     }
 
     /// The graph of this kind.
-    pub fn model(&self, kind: Kind) -> Result<ModelProto, NetworkError> {
+    pub(super) fn model(&self, kind: Kind) -> Result<ModelProto, NetworkError> {
         let per_row = matches!(kind, Kind::PerRow | Kind::TokenSigns);
         let model = match &self.spec {
             Some(spec) => {
@@ -191,7 +195,7 @@ impl Blueprint {
     }
 
     /// Loads the frozen layers.
-    pub fn compile_prefix(&self) -> Result<Option<(Session, String)>, NetworkError> {
+    pub(super) fn compile_prefix(&self) -> Result<Option<(Session, String)>, NetworkError> {
         let Some((model, end)) = &self.prefix else { return Ok(None) };
         Ok(Some((self.session(model)?, end.clone())))
     }

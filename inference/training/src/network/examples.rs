@@ -36,7 +36,7 @@ pub(super) struct Block {
 
 impl Examples {
     /// Tokenises records; texts for a language model end with `end` where they are short enough.
-    pub fn load(
+    pub(super) fn load(
         task: Task,
         examples: &[&Example],
         tokens: &TextTokens,
@@ -68,14 +68,14 @@ impl Examples {
     }
 
     /// What a sample means, for sentence embeddings: samples of the same number are no contrast to each other.
-    pub fn meaning(&self, sample: usize) -> usize {
+    pub(super) fn meaning(&self, sample: usize) -> usize {
         self.meanings.get(sample).copied().unwrap_or(sample)
     }
 
     /// `[samples, samples]`, what is added to the score of sample i with the pair of sample j: nothing, but where the two
     /// mean the same and the pair is not its own. A text must not be taught to flee what means the same, least of all
     /// itself as the pair of another.
-    pub fn apart(&self, samples: &[usize]) -> Vec<f32> {
+    pub(super) fn apart(&self, samples: &[usize]) -> Vec<f32> {
         let score = |i: usize, j: usize| {
             let same = self.meaning(samples[i]) == self.meaning(samples[j]);
             if i != j && same { OUT } else { 0.0 }
@@ -84,22 +84,22 @@ impl Examples {
     }
 
     /// Number of samples.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.labels.len()
     }
 
     /// Number of rows: twice the samples for sentence embeddings.
-    pub fn row_count(&self) -> usize {
+    pub(super) fn row_count(&self) -> usize {
         self.rows.len()
     }
 
     /// The label of a sample.
-    pub fn label(&self, sample: usize) -> Option<usize> {
+    pub(super) fn label(&self, sample: usize) -> Option<usize> {
         self.labels.get(sample).copied().flatten()
     }
 
     /// The rows of samples: their own, then those of their pairs.
-    pub fn rows_of(&self, samples: &[usize]) -> Result<Vec<usize>, NetworkError> {
+    pub(super) fn rows_of(&self, samples: &[usize]) -> Result<Vec<usize>, NetworkError> {
         if let Some(&bad) = samples.iter().find(|sample| **sample >= self.len()) {
             return Err(NetworkError::Sample { sample: bad, samples: self.len() });
         }
@@ -111,18 +111,18 @@ impl Examples {
     }
 
     /// Tokens that go into the network: a language model is not fed the last one.
-    pub fn input(&self, row: usize) -> &[u32] {
+    pub(super) fn input(&self, row: usize) -> &[u32] {
         let tokens = &self.rows[row];
         if self.task == Task::Generate { &tokens[..tokens.len() - 1] } else { tokens }
     }
 
     /// Tokens that a language model should predict at each place of [`Examples::input`].
-    pub fn targets(&self, row: usize) -> &[u32] {
+    pub(super) fn targets(&self, row: usize) -> &[u32] {
         &self.rows[row][1..]
     }
 
     /// A batch, padded to its longest row.
-    pub fn block(&self, rows: Vec<usize>) -> Block {
+    pub(super) fn block(&self, rows: Vec<usize>) -> Block {
         let longest = rows.iter().map(|&row| self.input(row).len()).max().unwrap_or(1);
         let length = longest.next_multiple_of(ROUND);
         let (mut ids, mut mask) = (vec![0; rows.len() * length], vec![0; rows.len() * length]);

@@ -33,7 +33,7 @@ enum Store {
 
 impl Prefix {
     /// Runs the frozen layers over all rows. States too large for memory lie in a nameless file in `folder`.
-    pub fn compute(
+    pub(super) fn compute(
         session: &mut Session,
         output: &str,
         hidden: usize,
@@ -68,7 +68,7 @@ impl Prefix {
     }
 
     /// The states of a batch, `[rows, length, hidden]`, zero at padding.
-    pub fn gather(&self, block: &Block) -> Result<Tensor, NetworkError> {
+    pub(super) fn gather(&self, block: &Block) -> Result<Tensor, NetworkError> {
         let mut states = vec![0.0; block.rows.len() * block.length * self.hidden];
         for (at, &row) in block.rows.iter().enumerate() {
             let (from, to) = (self.starts[row] * self.hidden, self.starts[row + 1] * self.hidden);

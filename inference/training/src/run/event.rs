@@ -80,12 +80,12 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { begun: std::time::Instant::now(), done: 0 }
     }
 
     /// The event of a step just done.
-    pub fn step(&mut self, step: usize, steps: usize, loss: f32, rate: f32) -> Event {
+    pub(super) fn step(&mut self, step: usize, steps: usize, loss: f32, rate: f32) -> Event {
         self.done += 1;
         let each = self.begun.elapsed().as_secs_f64() / self.done as f64;
         let seconds_left = each * (steps - step) as f64;

@@ -40,7 +40,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Checks everything, compiles the network and loads the records.
-    pub fn new(setup: &Setup<'_>) -> Result<Self, TrainError> {
+    pub(crate) fn new(setup: &Setup<'_>) -> Result<Self, TrainError> {
         let (job, data) = (setup.job, setup.data);
         job.check()?;
         data.check()?;
@@ -64,7 +64,7 @@ impl Prepared {
     }
 
     /// What decides every step: of the run, of whoever takes it up or repeats it, and of the retrainings of its audit.
-    pub fn course(&self, setup: &Setup<'_>) -> Course {
+    pub(crate) fn course(&self, setup: &Setup<'_>) -> Course {
         let job = setup.job;
         let gradient = match &self.following {
             Some(_) => Gradient::ByRecord { bound: job.attribution.bound() },
@@ -75,7 +75,7 @@ impl Prepared {
     }
 
     /// What tells this run from any other.
-    pub fn fingerprint(&self, setup: &Setup<'_>) -> String {
+    pub(crate) fn fingerprint(&self, setup: &Setup<'_>) -> String {
         let mut hasher = blake3::Hasher::new_derive_key("datanet training 2026 run");
         for part in [setup.job.to_json().as_bytes(), &setup.data.digest(), self.base.as_bytes()] {
             hasher.update(&(part.len() as u64).to_le_bytes());

@@ -68,7 +68,7 @@ const MUST_BE_UNSET: [&str; 16] = [
 const CHANGES_BASE: [&str; 5] = ["pissa", "olora", "corda", "loftq", "lora_ga"];
 
 impl Config {
-    pub fn parse(json: &[u8]) -> Result<Self, AdapterError> {
+    pub(super) fn parse(json: &[u8]) -> Result<Self, AdapterError> {
         let raw: RawConfig = serde_json::from_slice(json).map_err(|error| AdapterError::Config(error.to_string()))?;
         let unsupported = |what: String| Err(AdapterError::Unsupported(what));
         if raw.peft_type.as_deref() != Some("LORA") {

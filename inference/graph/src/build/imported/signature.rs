@@ -23,7 +23,7 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    pub fn output(&self) -> &str {
+    pub(super) fn output(&self) -> &str {
         match self {
             Self::Logits(name) | Self::Vector(name) | Self::Tokens(name) => name,
         }
@@ -55,7 +55,7 @@ pub(super) struct Signature {
 }
 
 impl Signature {
-    pub fn of(model: &ModelProto, shapes: &Shapes) -> Result<Self, BuildError> {
+    pub(super) fn of(model: &ModelProto, shapes: &Shapes) -> Result<Self, BuildError> {
         let graph = model.graph.as_ref().ok_or(crate::GraphError::NoGraph)?;
         let inputs = inputs(graph, shapes)?;
         if let Some(node) = graph.node.iter().find(|node| is_random(node, shapes)) {

@@ -30,7 +30,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    pub fn of(
+    pub(super) fn of(
         model: &ModelProto,
         shapes: &Shapes,
         signature: &Signature,
