@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(error.to_string(), "the gossip task ended by itself");
         shutdown.cancel();
         assert!(unasked(Ok(("gossip", Ok(Ok(())))), &shutdown).is_ok());
-        let failed = Ok(("steward", Ok(Err(anyhow!("no disk")))));
-        assert_eq!(format!("{:#}", unasked(failed, &shutdown).unwrap_err()), "the steward task failed: no disk");
+        let failed = Ok(("reconciler", Ok(Err(anyhow!("no disk")))));
+        assert_eq!(format!("{:#}", unasked(failed, &shutdown).unwrap_err()), "the reconciler task failed: no disk");
     }
 }
