@@ -130,7 +130,22 @@ async fn silent_origins_of_one_contributor_hold_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silent_origins_of_many_contributors_cost_others_one_deadline_at_most() {
+async fn silent_origins_of_many_contributors_take_probes_and_no_fetches() {
+    let limits = |config: &mut NetworkConfig| {
+        // Fewer fetches at a time than there are silent ones, as by default.
+        (config.limits.max_probes, config.limits.max_fetches) = (SILENT + 1, 2);
+        (config.limits.first_byte_timeout, config.limits.connect_timeout) = (NEVER, NEVER);
+    };
+    let (node, honest, blob) = with_honest(limits, noise(100_000, 1)).await;
+    let (_silent, mut asked) = ask_silent(&node, SILENT, |n| Share::new([n as u8], "contributor")).await;
+    let (blobs, providers) = (node.handle.blobs(), [honest.key()]);
+    let request = FetchRequest::new(blob.hash(), MAX, &providers, Share::new("honest", "honest"));
+    tokio::time::timeout(DEADLINE, blobs.fetch(request)).await.expect("held up").unwrap();
+    assert!(asked.try_join_next().is_none(), "nothing came of the others meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_origins_give_their_probes_back_at_their_deadline() {
     let limits = |config: &mut NetworkConfig| {
         config.limits.max_probes = 2;
         config.limits.first_byte_timeout = Duration::from_millis(500);
@@ -140,11 +155,10 @@ async fn silent_origins_of_many_contributors_cost_others_one_deadline_at_most() 
     let (blobs, providers) = (node.handle.blobs(), [honest.key()]);
     let request = FetchRequest::new(blob.hash(), MAX, &providers, Share::new("honest", "honest"));
     tokio::time::timeout(DEADLINE, blobs.fetch(request)).await.expect("held up").unwrap();
-    let mut before = 0;
-    while asked.try_join_next().is_some() {
-        before += 1;
+    while let Some(error) = tokio::time::timeout(DEADLINE, asked.join_next()).await.expect("held up") {
+        let FetchError::AllFailed(failures) = error.unwrap() else { panic!("they have nothing") };
+        assert!(matches!(failures[0].1, ProviderError::Stalled(_) | ProviderError::Unreachable(_)), "{failures:?}");
     }
-    assert!(before < SILENT, "it came last");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -164,7 +178,7 @@ async fn a_caller_that_gives_up_gives_its_slot_to_the_next() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_failed_is_asked_last_and_not_at_once_again() {
-    let limits = |config: &mut NetworkConfig| config.limits.first_byte_timeout = Duration::from_millis(200);
+    let limits = |config: &mut NetworkConfig| config.limits.first_byte_timeout = Duration::from_millis(500);
     let (node, honest, blob) = with_honest(limits, noise(100_000, 1)).await;
     let silent = Provider::start(100, &node, Silent).await;
     assert_eq!(node.handle.data_peers(), 2);
