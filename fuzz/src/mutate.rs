@@ -54,7 +54,9 @@ impl Mutator {
             4 => input.truncate(at),
             5 => {
                 let number = EXTREMES[self.below(EXTREMES.len())];
-                input.splice(at..at, varint(number));
+                let mut varint = Vec::new();
+                prost::encoding::encode_varint(number, &mut varint);
+                input.splice(at..at, varint);
             }
             6 => {
                 let number = EXTREMES[self.below(EXTREMES.len())].to_le_bytes();
@@ -74,17 +76,6 @@ impl Mutator {
         let to = (from + 1 + self.below(PIECE)).min(other.len());
         input.splice(at..at, other[from.min(to)..to].iter().copied());
     }
-}
-
-/// As protobuf writes numbers.
-fn varint(mut number: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! - data: [`datanets`], [`contributions`], [`search`];
 //! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
 //! - answers: [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
-//! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`].
+//! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`], [`server_sent`].
 //!
 //! ```
 //! use datanet_api::ask::AskRequest;
@@ -40,6 +40,7 @@ mod problem;
 pub mod receipts;
 mod run_file;
 pub mod search;
+pub mod server_sent;
 pub mod status;
 pub mod transactions;
 

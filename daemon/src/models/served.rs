@@ -286,18 +286,9 @@ impl Models {
     ) -> ServiceResult<Engine> {
         let handle = {
             let mut engines = self.served.engines.lock().await;
-            let key = (base.id, made.precision(), made.max_tokens());
-            match engines.encoders.get(&key) {
-                Some(handle) => handle.clone(),
-                None => {
-                    let (runtime, config) = (self.runtime()?.clone(), self.encoder_config(base, made));
-                    let started = spawn_blocking(move || EncoderService::spawn(&runtime, config)).await;
-                    let started = started.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
-                    let handle = started.map_err(|error| serve_error(&error))?;
-                    engines.encoders.insert(key, handle.clone());
-                    handle
-                }
-            }
+            let (runtime, config) = (self.runtime()?.clone(), self.encoder_config(base, made));
+            let start = move || EncoderService::spawn(&runtime, config).map_err(|error| serve_error(&error));
+            running(&mut engines.encoders, (base.id, made.precision(), made.max_tokens()), start).await?
         };
         if matches!(made, Made::Imported) {
             // What the manifest says is what the file does, so that no other node sees another model.
@@ -326,18 +317,9 @@ impl Models {
     ) -> ServiceResult<Engine> {
         let handle = {
             let mut engines = self.served.engines.lock().await;
-            let key = (base.id, made.precision());
-            match engines.decoders.get(&key) {
-                Some(handle) => handle.clone(),
-                None => {
-                    let (runtime, config) = (self.runtime()?.clone(), self.decoder_config(base, made));
-                    let started = spawn_blocking(move || GenerateService::spawn(&runtime, &config)).await;
-                    let started = started.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
-                    let handle = started.map_err(|error| generate_error(&error))?;
-                    engines.decoders.insert(key, handle.clone());
-                    handle
-                }
-            }
+            let (runtime, config) = (self.runtime()?.clone(), self.decoder_config(base, made));
+            let start = move || GenerateService::spawn(&runtime, &config).map_err(|error| generate_error(&error));
+            running(&mut engines.decoders, (base.id, made.precision()), start).await?
         };
         if release.origin() == Origin::Scratch {
             return Ok(Engine::Decoder(handle, None));
@@ -393,6 +375,21 @@ impl Models {
         config.bank_slots = models.bank_slots as usize;
         config
     }
+}
+
+/// The engine that runs under `key`; started, which takes a while, where there is none.
+async fn running<K: Ord, H: Clone + Send + 'static>(
+    engines: &mut BTreeMap<K, H>,
+    key: K,
+    start: impl FnOnce() -> ServiceResult<H> + Send + 'static,
+) -> ServiceResult<H> {
+    if let Some(handle) = engines.get(&key) {
+        return Ok(handle.clone());
+    }
+    let started = spawn_blocking(start).await.map_err(|error| ServiceError::caused(Code::ModelFailed, error))?;
+    let handle = started?;
+    engines.insert(key, handle.clone());
+    Ok(handle)
 }
 
 async fn read_adapter(folder: &std::path::Path) -> ServiceResult<Arc<datanet_inference::graph::adapter::Adapter>> {

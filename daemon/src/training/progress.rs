@@ -1,14 +1,15 @@
 //! What is told of a job while it runs: events that stay, and how far it is.
 
+use datanet_training::run::Event;
 use serde_json::{Value, json};
 
-use super::Training;
+use super::{Training, as_json, short};
 use crate::db::jobs::{EventLevel, JobEvent, JobRecord};
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Steps of a run that become events; all of them would be a long list of nothing new.
-pub(super) const STEPS_TOLD: usize = 200;
+const STEPS_TOLD: usize = 200;
 
 /// An event without numbers.
 pub(super) fn event(level: EventLevel, kind: &str, message: &str) -> JobEvent {
@@ -48,79 +49,62 @@ impl Training {
     }
 }
 
-/// What a training run says, in the daemon's own terms.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Report {
-    /// It has begun, or goes on.
-    Started {
-        /// The step it goes on from; 0 at the beginning.
-        step: usize,
-        /// Steps in all.
-        steps: usize,
-        /// Columns whose influence is followed.
-        columns: usize,
-    },
-    /// A step is done.
-    Step {
-        /// Its number, from 1.
-        step: usize,
-        /// Steps in all.
-        steps: usize,
-        /// Mean loss over its records.
-        loss: f32,
-        /// Its learning rate.
-        rate: f32,
-        /// Until the last step, as it looks.
-        seconds_left: f64,
-        /// What the process holds.
-        memory_bytes: u64,
-    },
-    /// Something else: what kind, in words, in numbers.
-    Other(&'static str, String, Value),
+/// Whether a step of a run is worth an event that stays.
+pub(super) fn is_told(step: usize, steps: usize) -> bool {
+    step == steps || step.is_multiple_of(steps.div_ceil(STEPS_TOLD).max(1))
 }
 
-impl Report {
-    /// Applies the report to a job's progress; the event that it makes, if it is worth one.
-    pub(super) fn apply(&self, job: &mut JobRecord) -> Option<JobEvent> {
-        match self {
-            Self::Started { step, steps, columns } => {
-                job.progress.phase = "training".to_owned();
-                (job.progress.step, job.progress.steps) = (*step as u64, *steps as u64);
-                let mut message = match step {
-                    0 => format!("training begins: {steps} steps"),
-                    step => format!("training goes on at step {step} of {steps}"),
-                };
-                if *columns > 0 {
-                    message.push_str(&format!(", the influence of {columns} columns is followed"));
-                }
-                Some(event(EventLevel::Info, "message", &message))
+/// Applies what a run says to a job's progress; the event that it makes, if it is worth one.
+pub(super) fn apply(said: &Event, job: &mut JobRecord) -> Option<JobEvent> {
+    let told =
+        |kind: &str, message: &str, data: Value| Some(JobEvent { data, ..event(EventLevel::Info, kind, message) });
+    let progress = &mut job.progress;
+    match said {
+        Event::Started { steps, done, columns, .. } => {
+            progress.phase = "training".to_owned();
+            (progress.step, progress.steps) = (*done as u64, *steps as u64);
+            let mut message = match done {
+                0 => format!("training begins: {steps} steps"),
+                done => format!("training goes on at step {done} of {steps}"),
+            };
+            if *columns > 0 {
+                message.push_str(&format!(", the influence of {columns} columns is followed"));
             }
-            Self::Step { step, steps, loss, rate, seconds_left, memory_bytes } => {
-                let progress = &mut job.progress;
-                (progress.step, progress.steps) = (*step as u64, *steps as u64);
-                progress.loss = Some(super::short(*loss));
-                progress.seconds_left = Some(*seconds_left);
-                progress.memory_bytes = Some(*memory_bytes);
-                let every = steps.div_ceil(STEPS_TOLD).max(1);
-                if !step.is_multiple_of(every) && step != steps {
-                    return None;
-                }
-                let data = json!({
-                    "step": step, "total_steps": steps, "train_loss": super::short(*loss), "learning_rate": super::short(*rate),
-                    "seconds_left": seconds_left, "memory_bytes": memory_bytes,
-                });
-                let message = format!("step {step}/{steps}: training loss={loss:.4}");
-                Some(JobEvent { data, ..event(EventLevel::Info, "step", &message) })
-            }
-            Self::Other(kind, message, data) => {
-                if *kind == "attribution" {
-                    job.progress.phase = "attribution".to_owned();
-                    let count = |name: &str| data[name].as_u64().unwrap_or_default();
-                    (job.progress.step, job.progress.steps) = (count("done"), count("of"));
-                }
-                Some(JobEvent { data: data.clone(), ..event(EventLevel::Info, kind, message) })
-            }
+            told("message", &message, Value::Null)
         }
+        Event::Step { step, steps, loss, rate, seconds_left, memory_bytes } => {
+            (progress.step, progress.steps) = (*step as u64, *steps as u64);
+            progress.loss = Some(short(*loss));
+            progress.seconds_left = Some(*seconds_left);
+            progress.memory_bytes = Some(*memory_bytes);
+            if !is_told(*step, *steps) {
+                return None;
+            }
+            let data = json!({
+                "step": step, "total_steps": steps, "train_loss": short(*loss), "learning_rate": short(*rate),
+                "seconds_left": seconds_left, "memory_bytes": memory_bytes,
+            });
+            told("step", &format!("step {step}/{steps}: training loss={loss:.4}"), data)
+        }
+        Event::Evaluated { step, loss } => {
+            let message = format!("step {step}: validation loss={loss:.4}");
+            told("evaluation", &message, json!({ "step": step, "valid_loss": loss }))
+        }
+        Event::Checkpoint { step, hash } => {
+            let data = json!({ "step": step, "hash": hex::encode(hash) });
+            told("checkpoint", &format!("checkpoint after step {step}"), data)
+        }
+        Event::Attribution { done, total } => {
+            progress.phase = "attribution".to_owned();
+            (progress.step, progress.steps) = (*done as u64, *total as u64);
+            let message = format!("attribution is checked by retraining: {done} of {total}");
+            told("attribution", &message, json!({ "done": done, "of": total }))
+        }
+        Event::Finished { evaluation } => {
+            told("evaluation", "training is done", as_json(evaluation).unwrap_or_default())
+        }
+        // Later versions may say more; what is not known here is not shown.
+        _ => told("message", "training goes on", Value::Null),
     }
 }
 
@@ -133,8 +117,8 @@ mod tests {
         let mut job = crate::db::jobs::tests::job("ftjob-a");
         let mut told = Vec::new();
         for step in 1..=1_001 {
-            let report = Report::Step { step, steps: 1_001, loss: 1.0, rate: 0.1, seconds_left: 1.0, memory_bytes: 1 };
-            told.extend(report.apply(&mut job).map(|_| step));
+            let said = Event::Step { step, steps: 1_001, loss: 1.0, rate: 0.1, seconds_left: 1.0, memory_bytes: 1 };
+            told.extend(apply(&said, &mut job).map(|_| step));
         }
         assert!(told.len() <= STEPS_TOLD + 1 && told.last() == Some(&1_001), "{}", told.len());
         assert_eq!((job.progress.step, job.progress.loss), (1_001, Some(1.0)));

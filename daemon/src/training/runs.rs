@@ -10,16 +10,15 @@ use datanet_training::job::Job;
 use datanet_training::run::{self, Control, Event, LeftOut, RunOutcome, Setup, TrainError};
 use datanet_training::transcript::Transcript;
 use datanet_training::verify::{self, Claim, Extent, RunVerdict, Tolerance, VerifyError};
-use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::as_json;
-use super::progress::{Report, STEPS_TOLD};
+use super::progress::is_told;
 use crate::error::{Code, ServiceError, ServiceResult};
 
-/// Reports that may wait to be written down.
-const REPORTS: usize = 64;
+/// Events that may wait to be written down.
+const EVENTS: usize = 64;
 /// Steps that nobody will read of later are told as often as this.
 const BREATH: Duration = Duration::from_millis(500);
 
@@ -62,7 +61,7 @@ pub(super) struct Claimed {
 /// A run under way.
 pub(super) struct Running {
     /// What it says, in order; ends with the run.
-    pub reports: mpsc::Receiver<Report>,
+    pub events: mpsc::Receiver<Event>,
     /// How it ended.
     pub end: oneshot::Receiver<RunEnd>,
 }
@@ -96,7 +95,7 @@ pub struct Trained {
 
 /// Starts a run.
 pub(super) fn start(run: Run) -> ServiceResult<Running> {
-    let (sender, reports) = mpsc::channel(REPORTS);
+    let (sender, events) = mpsc::channel(EVENTS);
     let (done, end) = oneshot::channel();
     let body = move || {
         lower_priority();
@@ -108,7 +107,7 @@ pub(super) fn start(run: Run) -> ServiceResult<Running> {
         .name("train".to_owned())
         .spawn(body)
         .map_err(|error| ServiceError::new(Code::NoThread, format!("the system gives no thread: {error}")))?;
-    Ok(Running { reports, end })
+    Ok(Running { events, end })
 }
 
 /// Those who ask come before those who train. The threads that the runtime makes for the run inherit it. Linux alone
@@ -122,7 +121,7 @@ fn lower_priority() {
     }
 }
 
-fn execute(run: Run, sender: &mpsc::Sender<Report>) -> RunEnd {
+fn execute(run: Run, sender: &mpsc::Sender<Event>) -> RunEnd {
     let mut over = None;
     // What the node holds for other purposes is not the job's.
     let before = run::resident();
@@ -138,11 +137,10 @@ fn execute(run: Run, sender: &mpsc::Sender<Report>) -> RunEnd {
             over = Some(memory_bytes - before);
             return Control::Stop;
         }
-        let report = report(event);
-        let step = matches!(&report, Report::Step { step, steps, .. } if !is_told(*step, *steps));
-        if !step || told.elapsed() >= BREATH {
+        let passing = matches!(&event, Event::Step { step, steps, .. } if !is_told(*step, *steps));
+        if !passing || told.elapsed() >= BREATH {
             told = Instant::now();
-            if sender.blocking_send(report).is_err() {
+            if sender.blocking_send(event).is_err() {
                 return Control::Stop;
             }
         }
@@ -243,38 +241,6 @@ fn checkpoints(folder: &Path) -> Vec<(String, PathBuf)> {
     }
     files.sort();
     files.into_iter().map(|(name, path, _)| (name, path)).collect()
-}
-
-fn is_told(step: usize, steps: usize) -> bool {
-    step == steps || step.is_multiple_of(steps.div_ceil(STEPS_TOLD).max(1))
-}
-
-/// An event in the daemon's own terms.
-fn report(event: Event) -> Report {
-    match event {
-        Event::Started { steps, done, columns, .. } => Report::Started { step: done, steps, columns },
-        Event::Step { step, steps, loss, rate, seconds_left, memory_bytes } => {
-            Report::Step { step, steps, loss, rate, seconds_left, memory_bytes }
-        }
-        Event::Evaluated { step, loss } => {
-            let said = format!("step {step}: validation loss={loss:.4}");
-            Report::Other("evaluation", said, json!({ "step": step, "valid_loss": loss }))
-        }
-        Event::Checkpoint { step, hash } => {
-            let hash = hex::encode(hash);
-            Report::Other("checkpoint", format!("checkpoint after step {step}"), json!({ "step": step, "hash": hash }))
-        }
-        Event::Attribution { done, total } => {
-            let said = format!("attribution is checked by retraining: {done} of {total}");
-            Report::Other("attribution", said, json!({ "done": done, "of": total }))
-        }
-        Event::Finished { evaluation } => {
-            let data = as_json(&evaluation).unwrap_or_default();
-            Report::Other("evaluation", "training is done".to_owned(), data)
-        }
-        // Later versions may say more; what is not known here is not shown.
-        _ => Report::Other("message", "training goes on".to_owned(), serde_json::Value::Null),
-    }
 }
 
 /// A failure of a run. What the data or the job can mend is told apart from what this node must.

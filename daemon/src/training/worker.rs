@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use datanet_training::job::Job;
+use datanet_training::run::Event;
 use datanet_training::verify::{Check, RunVerdict};
 use datanet_types::ModelId;
 use datanet_types::release::DataSnapshot;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Training;
 use super::data::Gathered;
 use super::jobs::not_repeatable;
-use super::progress::event;
+use super::progress::{apply, event};
 use super::runs::{self, CHECKPOINT_PREFIX, Claimed, Run, RunEnd};
 use crate::db::jobs::{EventLevel, JobFailure, JobRecord, JobState, Repetition};
 use crate::db::now;
@@ -252,14 +253,14 @@ impl TrainingWorker {
         };
         tokio::pin!(too_late);
         loop {
-            let report = tokio::select! {
-                report = running.reports.recv() => report,
+            let said = tokio::select! {
+                said = running.events.recv() => said,
                 () = &mut too_late => return Err(End::NodeStops),
             };
-            let Some(report) = report else { break };
+            let Some(said) = said else { break };
             let mut copy = self.training.job(&job.id)?;
-            let event = report.apply(&mut copy);
-            let checkpoint = event.as_ref().is_some_and(|event| event.kind == "checkpoint" && copy.progress.step > 0);
+            let event = apply(&said, &mut copy);
+            let checkpoint = matches!(said, Event::Checkpoint { .. }) && copy.progress.step > 0;
             self.training.change_and_tell(job.number, event, |job| {
                 job.progress = copy.progress;
                 job.attempts = if checkpoint { 1 } else { job.attempts };

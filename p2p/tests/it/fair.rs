@@ -2,60 +2,22 @@
 
 use std::time::Duration;
 
-use datanet_p2p::{FetchError, FetchRequest, NetworkConfig, NodeKey, ProviderError, Share, node_key_of_secret};
-use iroh::endpoint::{Connection, presets};
-use iroh::protocol::{AcceptError, ProtocolHandler, Router};
+use datanet_p2p::{FetchError, FetchRequest, NetworkConfig, ProviderError, Share};
+use iroh::endpoint::Connection;
+use iroh::protocol::{AcceptError, ProtocolHandler};
 use iroh_blobs::BlobsProtocol;
 use iroh_blobs::provider::events::{EventMask, EventSender, ProviderMessage, ThrottleMode};
 use iroh_blobs::store::mem::MemStore;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::hostile::{answer, dial, raw};
 use crate::node::{DEADLINE, Node, noise};
+use crate::provider::Provider;
 
 const MAX: u64 = 1 << 30;
 /// Longer than a test may take: who waits for this one waits in vain.
 const NEVER: Duration = Duration::from_secs(600);
 const SILENT: usize = 24;
-
-/// A peer that is no node of ours: its record is right, what it serves is up to the test.
-struct Provider {
-    key: NodeKey,
-    _router: Router,
-    swarm: tokio::task::JoinHandle<()>,
-}
-
-impl Provider {
-    /// Serves with `handler`, and is known to `node`.
-    async fn start(n: u8, node: &Node, handler: impl ProtocolHandler) -> Self {
-        let secret = [n; 32];
-        let endpoint = iroh::Endpoint::builder(presets::Minimal)
-            .secret_key(iroh::SecretKey::from_bytes(&secret))
-            .relay_mode(iroh::RelayMode::Disabled)
-            .clear_ip_transports()
-            .bind_addr("127.0.0.1:0")
-            .unwrap()
-            .bind()
-            .await
-            .unwrap();
-        let (key, addrs) = (node_key_of_secret(&secret), endpoint.bound_sockets());
-        let router = Router::builder(endpoint).accept(iroh_blobs::ALPN, handler).spawn();
-        let mut swarm = raw(secret);
-        dial(&mut swarm, node);
-        let swarm = tokio::spawn(async move { answer(&mut swarm, key, addrs).await });
-        let mut peers = node.handle.watch_peers();
-        let known = peers.wait_for(|all| all.iter().any(|peer| peer.node_key == key && !peer.blob_addrs.is_empty()));
-        tokio::time::timeout(DEADLINE, known).await.expect("no record").unwrap();
-        Self { key, _router: router, swarm }
-    }
-}
-
-impl Drop for Provider {
-    fn drop(&mut self) {
-        self.swarm.abort();
-    }
-}
 
 /// Takes every connection and every question, and never says a word.
 #[derive(Debug, Clone)]

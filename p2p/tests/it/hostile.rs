@@ -8,8 +8,8 @@ use datanet_p2p::{
     FetchError, FetchRequest, MAX_GOSSIP_BYTES, NodeKey, ProviderError, Share, Verdict, node_key_of_secret,
 };
 use futures::StreamExt;
-use iroh::endpoint::{Connection, presets};
-use iroh::protocol::{AcceptError, ProtocolHandler, Router};
+use iroh::endpoint::Connection;
+use iroh::protocol::{AcceptError, ProtocolHandler};
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, Message, ProtocolSupport};
@@ -17,6 +17,7 @@ use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, StreamProtocol, Swarm, SwarmBuilder};
 
 use crate::node::{DEADLINE, Node, noise};
+use crate::provider::Provider;
 
 #[derive(NetworkBehaviour)]
 pub struct Raw {
@@ -137,35 +138,14 @@ async fn a_provider_that_serves_garbage_is_caught_and_the_next_one_serves() {
     node.ready(&honest).await;
     // True size and false bytes; a monstrous size; an empty blob.
     for (n, size) in [(66, data.len() as u64), (67, u64::MAX / 2), (68, 0)] {
-        let secret = [n; 32];
-        let endpoint = iroh::Endpoint::builder(presets::Minimal)
-            .secret_key(iroh::SecretKey::from_bytes(&secret))
-            .relay_mode(iroh::RelayMode::Disabled)
-            .clear_ip_transports()
-            .bind_addr("127.0.0.1:0")
-            .unwrap()
-            .bind()
-            .await
-            .unwrap();
-        let addrs = endpoint.bound_sockets();
-        let router = Router::builder(endpoint).accept(iroh_blobs::ALPN, Garbage { size }).spawn();
-        let liar_key = node_key_of_secret(&secret);
-        let mut liar = raw(secret);
-        dial(&mut liar, &node);
-        let liar = tokio::spawn(async move { answer(&mut liar, liar_key, addrs).await });
-        let mut peers = node.handle.watch_peers();
-        let known = peers.wait_for(|all| all.iter().any(|p| p.node_key == liar_key && !p.blob_addrs.is_empty()));
-        tokio::time::timeout(DEADLINE, known).await.expect("no record").unwrap();
-
+        let liar = Provider::start(n, &node, Garbage { size }).await;
         let blobs = node.handle.blobs();
-        let providers = [liar_key];
+        let providers = [liar.key];
         let fetch = blobs.fetch(FetchRequest::new(blob.hash(), 1 << 30, &providers, Share::OWN));
         let error = tokio::time::timeout(Duration::from_secs(30), fetch).await.unwrap().unwrap_err();
         let FetchError::AllFailed(failures) = error else { panic!("{error}") };
         assert!(matches!(failures[0].1, ProviderError::BadBytes), "size {size}: {failures:?}");
         assert!(!blobs.has(blob.hash()).await.unwrap());
-        liar.abort();
-        router.shutdown().await.unwrap();
     }
     let providers = [node_key_of_secret(&[66; 32]), honest.key()];
     let held = node

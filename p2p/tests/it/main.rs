@@ -9,3 +9,4 @@ mod fetch;
 mod gossip;
 mod hostile;
 mod node;
+mod provider;

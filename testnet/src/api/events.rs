@@ -1,91 +1,21 @@
-//! Server-sent events.
+//! Events of a node, decoded.
 
+use datanet_api::server_sent::{self, EventError};
 use futures::{Stream, StreamExt as _};
 use reqwest::Response;
 use serde::de::DeserializeOwned;
 
 use super::{ApiError, ApiResult};
 
-/// The longest event that is read; a report of every record stays far below.
-const MAX_EVENT: usize = 8 * 1024 * 1024;
-
-/// The events in `response`, decoded.
+/// The events in `response`.
 pub(super) fn events<T: DeserializeOwned>(response: Response, path: String) -> impl Stream<Item = ApiResult<T>> {
     let base = response.url().to_string();
-    let chunks = response.bytes_stream();
-    let state = (Box::pin(chunks), Decoder::default(), path, base, false);
-    futures::stream::unfold(state, |(mut chunks, mut decoder, path, base, over)| async move {
-        if over {
-            return None;
-        }
-        loop {
-            if let Some(data) = decoder.next_event() {
-                let event = serde_json::from_str(&data)
-                    .map_err(|error| ApiError::Answer { path: path.clone(), detail: error.to_string() });
-                return Some((event, (chunks, decoder, path, base, false)));
-            }
-            let error = match chunks.next().await {
-                None => return None,
-                Some(Ok(chunk)) if decoder.buffer.len() + chunk.len() <= MAX_EVENT => {
-                    decoder.buffer.extend_from_slice(&chunk);
-                    continue;
-                }
-                Some(Ok(_)) => ApiError::Answer { path: path.clone(), detail: "an event of over 8 MiB".to_owned() },
-                Some(Err(source)) => ApiError::Transport { base: base.clone(), source },
-            };
-            return Some((Err(error), (chunks, decoder, path, base, true)));
+    server_sent::events(response).map(move |event| {
+        let misunderstood = |detail: String| ApiError::Answer { path: path.clone(), detail };
+        match event {
+            Ok(data) => serde_json::from_str(&data).map_err(|error| misunderstood(error.to_string())),
+            Err(error @ EventError::TooLong) => Err(misunderstood(error.to_string())),
+            Err(EventError::Broken(source)) => Err(ApiError::Transport { base: base.clone(), source }),
         }
     })
-}
-
-/// Splits a byte stream into events at empty lines; comments and empty events (keep-alives) are passed over.
-#[derive(Default)]
-struct Decoder {
-    buffer: Vec<u8>,
-}
-
-impl Decoder {
-    /// The data of the next complete event with data.
-    fn next_event(&mut self) -> Option<String> {
-        loop {
-            let (end, gap) = self.blank_line()?;
-            let event: Vec<u8> = self.buffer.drain(..end + gap).collect();
-            let text = String::from_utf8_lossy(&event[..end]);
-            let data =
-                text.lines().filter_map(|line| line.strip_prefix("data:")).map(|d| d.strip_prefix(' ').unwrap_or(d));
-            let data = data.collect::<Vec<_>>().join("\n");
-            if !data.is_empty() {
-                return Some(data);
-            }
-        }
-    }
-
-    /// Where an event ends, and how long the blank line behind it is.
-    fn blank_line(&self) -> Option<(usize, usize)> {
-        let find =
-            |needle: &[u8]| self.buffer.windows(needle.len()).position(|w| w == needle).map(|at| (at, needle.len()));
-        match (find(b"\n\n"), find(b"\r\n\r\n")) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_split_wherever_the_bytes_were_cut() {
-        let stream =
-            b": hello\n\nevent: state\ndata: {\"a\":1}\n\nevent: state\r\ndata: {\"b\":\r\ndata: 2}\r\n\r\ndata: half";
-        for step in 1..stream.len() {
-            let (mut decoder, mut seen) = (Decoder::default(), Vec::new());
-            for chunk in stream.chunks(step) {
-                decoder.buffer.extend_from_slice(chunk);
-                seen.extend(std::iter::from_fn(|| decoder.next_event()));
-            }
-            assert_eq!(seen, ["{\"a\":1}", "{\"b\":\n2}"], "chunks of {step}");
-        }
-    }
 }
