@@ -8,8 +8,7 @@ use datanet_data::retrieval;
 use super::extract::Query;
 use crate::chain::Chain;
 use crate::error::ServiceResult;
-use crate::records;
-use crate::records::Indexes;
+use crate::records::{self, Indexes};
 
 /// Searches the final contributions of one datanet or of all.
 #[utoipa::path(get, path = "/v1/search", tag = "search", params(SearchParams), responses((status = 200, body = Hits), (status = 404, body = super::Problem)))]
@@ -23,17 +22,15 @@ pub(super) async fn search(
         None => None,
     };
     let limit = params.limit.unwrap_or(10).clamp(1, 100);
-    let found = indexes.search(&params.q, datanet, params.mode.into(), limit).await?;
+    let found = indexes.search(&params.q, datanet, mode(params.mode), limit).await?;
     Ok(Json(Hits { hits: found.into_iter().map(SearchHit::from).collect() }))
 }
 
-impl From<SearchMode> for records::SearchMode {
-    fn from(mode: SearchMode) -> Self {
-        match mode {
-            SearchMode::Text => Self::Text,
-            SearchMode::Semantic => Self::Semantic,
-            SearchMode::Hybrid => Self::Hybrid,
-        }
+fn mode(asked: SearchMode) -> retrieval::Mode {
+    match asked {
+        SearchMode::Text => retrieval::Mode::Text,
+        SearchMode::Semantic => retrieval::Mode::Semantic,
+        SearchMode::Hybrid => retrieval::Mode::Hybrid,
     }
 }
 

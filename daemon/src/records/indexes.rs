@@ -7,7 +7,7 @@ use std::time::Duration;
 use datanet_config::Subscription;
 use datanet_data::Embedding;
 use datanet_data::retrieval::{
-    DatanetIndex, Document, Hit, IndexConfig, IndexPool, PoolLimits, RetrievalError, SearchRequest, Snapshot,
+    DatanetIndex, Document, Hit, IndexConfig, IndexPool, Mode, PoolLimits, RetrievalError, SearchRequest, Snapshot,
 };
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution};
@@ -16,34 +16,10 @@ use datanet_types::receipt::MAX_MISSING;
 use datanet_types::{ContributionId, DatanetId, ModelId};
 use tokio::sync::watch;
 
-pub(super) use datanet_data::retrieval::Mode;
-
 use super::{Holes, ReadOptions, Records};
 use crate::chain::Chain;
 use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
-
-/// How to search: by words, by meaning, or both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SearchMode {
-    /// By words: BM25.
-    Text,
-    /// By meaning: embeddings.
-    Semantic,
-    /// Both, fused by rank.
-    #[default]
-    Hybrid,
-}
-
-impl From<SearchMode> for Mode {
-    fn from(mode: SearchMode) -> Self {
-        match mode {
-            SearchMode::Text => Self::Text,
-            SearchMode::Semantic => Self::Semantic,
-            SearchMode::Hybrid => Self::Hybrid,
-        }
-    }
-}
 
 /// A record found.
 #[derive(Debug, Clone)]
@@ -221,12 +197,12 @@ impl Indexes {
         &self,
         text: &str,
         datanet: Option<DatanetId>,
-        mode: SearchMode,
+        mode: Mode,
         limit: usize,
     ) -> ServiceResult<Vec<SearchHit>> {
         let embedding = match mode {
-            SearchMode::Text => None,
-            SearchMode::Semantic | SearchMode::Hybrid => Some(self.embedder.embed_one(text).await?),
+            Mode::Text => None,
+            Mode::Semantic | Mode::Hybrid => Some(self.embedder.embed_one(text).await?),
         };
         let wanted = match datanet {
             Some(datanet) => vec![datanet],
@@ -260,11 +236,11 @@ impl Indexes {
         text: &str,
         datanet: &DatanetId,
         embedding: Option<Embedding>,
-        mode: SearchMode,
+        mode: Mode,
         limit: usize,
     ) -> ServiceResult<Vec<Hit>> {
         let snapshot = Some(self.snapshot(datanet).await?.snapshot);
-        let request = SearchRequest { text: text.to_owned(), embedding, mode: mode.into(), limit, snapshot };
+        let request = SearchRequest { text: text.to_owned(), embedding, mode, limit, snapshot };
         self.open(datanet).await?.search(request).await.map_err(|error| index_error(&error))
     }
 }

@@ -17,7 +17,7 @@ mod training;
 
 pub use held_out::HeldOutSet;
 pub use holes::Holes;
-pub use indexes::{Ground, Indexes, MAX_INDEXED_RECORDS, SearchHit, SearchMode, index_error};
+pub use indexes::{Ground, Indexes, MAX_INDEXED_RECORDS, SearchHit, index_error};
 pub use licence::check_licence;
 pub use providers::Providers;
 pub use read::{Batch, ReadError, ReadOptions};

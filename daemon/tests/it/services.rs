@@ -15,9 +15,10 @@ use datanet::init::{init_home, models_folder, node_secret, own_genesis};
 use datanet::intake::{Accepted, Announcer, DatanetProposal, Intake, IntakeRequest};
 use datanet::keyring::{Identity, Keyring};
 use datanet::models::{Models, ModelsSettings};
-use datanet::records::{Holes, Indexes, Providers, ReadOptions, Records, SearchMode};
+use datanet::records::{Holes, Indexes, Providers, ReadOptions, Records};
 use datanet::training::{DataChoice, NewJob, Training, TrainingParts};
 use datanet_config::{Home, NodeConfig, Subscription, TrainingConfig};
+use datanet_data::retrieval::Mode;
 use datanet_inference::runtime::Runtime;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::component::Params;
@@ -282,7 +283,7 @@ async fn with_a_model_indexes_fill_answers_are_receipted_and_jobs_are_checked() 
     let indexes = handles.indexes(&loaded);
     indexes.add(&contribution, &datanet).await.unwrap();
     assert!(indexes.open(&datanet.id).await.unwrap().contains(&accepted.id));
-    let found = indexes.search("lentils", Some(datanet.id), SearchMode::Hybrid, 3).await.unwrap();
+    let found = indexes.search("lentils", Some(datanet.id), Mode::Hybrid, 3).await.unwrap();
     assert!(found.is_empty(), "what nobody has judged is not found");
     drop(indexes);
 

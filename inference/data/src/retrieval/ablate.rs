@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::view::View;
 
 /// The answer without one contribution.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ablation {
     /// The contribution that was left out.
     pub contribution: ContributionId,

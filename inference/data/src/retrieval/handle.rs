@@ -36,7 +36,7 @@ pub struct IndexConfig {
 }
 
 /// How much is in an index.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IndexStats {
     /// Contributions.
     pub contributions: u64,

@@ -22,8 +22,7 @@ use crate::Embedding;
 pub const TOLERANCE_PPM: u64 = 20_000;
 
 /// What a second computation says of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecomputeVerdict {
     /// Equal to the bit.
     Match,
@@ -40,8 +39,7 @@ pub enum RecomputeVerdict {
 }
 
 /// In what an answer is not the one that its snapshot gives.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
     /// The receipt names another set of contributions than the ledger had at that height.
     #[error("the receipt's snapshot is not the ledger's at height {height}")]

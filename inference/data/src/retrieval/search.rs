@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use datanet_types::ContributionId;
-use serde::{Deserialize, Serialize};
 use tantivy::snippet::SnippetGenerator;
 
 use super::lexical::{FRACTION_BITS, bm25};
@@ -23,8 +22,7 @@ const FUSED_HITS: usize = 200;
 const SNIPPET_CHARS: usize = 240;
 
 /// How to search.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
     /// By words: BM25. The score is in bits.
     Text,
@@ -51,7 +49,7 @@ pub struct SearchRequest {
 }
 
 /// A part of a text around the words that were found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
     /// The part.
     pub text: String,
@@ -60,7 +58,7 @@ pub struct Snippet {
 }
 
 /// A record that was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// Its contribution.
     pub contribution: ContributionId,
