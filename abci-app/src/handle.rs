@@ -44,6 +44,9 @@ struct Shared {
 
 impl LedgerHandle {
     /// Opens the ledger whose database is the file `path`, making it if it is not there.
+    ///
+    /// # Errors
+    /// When the database cannot be opened or made (another process may hold it), or cannot be read.
     pub fn open(path: &Path) -> Result<Self, AppError> {
         let app = Application::new(Store::open(path)?)?;
         let (commits, _) = watch::channel(app.info());
@@ -73,6 +76,9 @@ impl LedgerHandle {
     }
 
     /// The result of an executed transaction, if this node executed it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, AppError> {
         self.shared.app.tx_result(hash)
     }
@@ -83,31 +89,49 @@ impl LedgerHandle {
     }
 
     /// See [`Application::init_chain`].
+    ///
+    /// # Errors
+    /// As [`Application::init_chain`].
     pub fn init_chain(&self, init: &InitChain<'_>) -> Result<[u8; 32], AppError> {
         self.shared.app.init_chain(init)
     }
 
     /// See [`Application::check_tx`].
+    ///
+    /// # Errors
+    /// As [`Application::check_tx`].
     pub fn check_tx(&self, bytes: &[u8], recheck: bool) -> Result<TxOutcome, AppError> {
         self.shared.app.check_tx(bytes, recheck)
     }
 
     /// See [`Application::prepare_proposal`].
+    ///
+    /// # Errors
+    /// As [`Application::prepare_proposal`].
     pub fn prepare_proposal(&self, block: &Block<'_>, max_bytes: u64) -> Result<Vec<Bytes>, AppError> {
         self.shared.app.prepare_proposal(block, max_bytes)
     }
 
     /// See [`Application::process_proposal`].
+    ///
+    /// # Errors
+    /// As [`Application::process_proposal`].
     pub fn process_proposal(&self, block: &Block<'_>) -> Result<Verdict, AppError> {
         self.shared.app.process_proposal(block)
     }
 
     /// See [`Application::finalize_block`].
+    ///
+    /// # Errors
+    /// As [`Application::finalize_block`].
     pub fn finalize_block(&self, block: &Block<'_>) -> Result<FinalizedBlock, AppError> {
         self.shared.app.finalize_block(block)
     }
 
     /// See [`Application::commit`]; afterwards tells everybody who watches.
+    ///
+    /// # Errors
+    /// As [`Application::commit`].
     pub fn commit(&self) -> Result<CommitInfo, AppError> {
         let committed = self.shared.app.commit()?;
         let info = committed.info();

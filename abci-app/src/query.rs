@@ -58,7 +58,10 @@ impl QueryOutcome {
     }
 }
 
-/// Answers `query`. A bad question is an answer with a code; an error says that the state cannot be read.
+/// Answers `query`. A bad question is an answer with a code.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn answer(reader: &LedgerReader, query: &Query<'_>) -> Result<QueryOutcome, StateError> {
     let height = reader.height();
     if height == 0 {

@@ -41,11 +41,18 @@ impl LedgerReader {
 
     /// The value of `key` at `height` (`None`: the height read) with an ICS23 proof of it or of its absence. The last
     /// [`crate::store::KEPT_VERSIONS`] blocks that changed something can be proved.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchHeight`] when the state of `height` is not kept any more or not there yet, or when the store
+    /// cannot be read.
     pub fn prove(&self, key: &str, height: Option<u64>) -> Result<Proof, StoreError> {
         self.snapshot.prove(key, height)
     }
 
     /// The result of an executed transaction, if this node executed it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, StoreError> {
         self.snapshot.tx_result(&hash.0)
     }

@@ -27,17 +27,29 @@ pub enum StateError {
 /// Read access.
 pub trait StateRead {
     /// The raw value under `key`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError>;
 
     /// Up to `limit` entries whose key starts with `prefix` and is greater than `after` (if given), in key order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError>;
 
     /// The message under `key`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the value is no `M`.
     fn get<M: Message + Default>(&self, key: &str) -> Result<Option<M>, StateError> {
         self.get_raw(key)?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
     /// Up to `limit` messages under `prefix`, in key order, from behind `after`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a value is no `M`.
     fn list<M: Message + Default>(
         &self,
         prefix: &str,

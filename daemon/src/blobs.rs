@@ -30,6 +30,10 @@ impl BlobStore {
     /// Has a blob here: at once if it is, else from the first of `providers`, or of the peers connected now, that gives
     /// it. `size` is refused if it is known and differs; more than `limit` bytes are never taken. As long as the result
     /// lives, the collector leaves the blob alone.
+    ///
+    /// # Errors
+    /// When it is not here and nobody gives it, of that size and within the limit ([`Code::BlobUnavailable`]), or the
+    /// blob store fails.
     pub async fn bring(
         &self,
         blob: &BlobHash,
@@ -41,6 +45,9 @@ impl BlobStore {
     }
 
     /// The same on behalf of somebody with whom others share what can be fetched at a time.
+    ///
+    /// # Errors
+    /// As [`BlobStore::bring`].
     pub async fn bring_for(
         &self,
         share: Share,
@@ -50,7 +57,8 @@ impl BlobStore {
         providers: &[NodeKey],
     ) -> ServiceResult<HeldBlob> {
         if self.has(blob).await? {
-            return self.hold(blob).await;
+            let held = self.hold(blob).await?;
+            return self.fitting(blob, size, limit).await.map(|()| held);
         }
         let peers: Vec<[u8; 32]> = self.network.peers().iter().map(|peer| peer.node_key).collect();
         let mut from: Vec<[u8; 32]> = providers.iter().map(|node| node.0).collect();
@@ -63,10 +71,23 @@ impl BlobStore {
         self.blobs.fetch(request).await.map_err(|error| {
             let detail = match error {
                 FetchError::NoProviders => format!("blob {blob} is not here, and no other node is known to hold it"),
+                // This node's own trouble: others may well have it, and so will this node.
+                FetchError::Store(_) | FetchError::Stopped => return blob_error(&error),
                 error => format!("blob {blob} could not be fetched from {} nodes: {error}", from.len()),
             };
             ServiceError::new(Code::BlobUnavailable, detail)
         })
+    }
+
+    /// Refuses a blob that is here for what would keep it from being fetched, so that holders judge as others do.
+    async fn fitting(&self, blob: &BlobHash, expected: Option<u64>, limit: u64) -> ServiceResult<()> {
+        let Some(size) = self.blobs.size(blob.0).await.map_err(|error| blob_error(&error))? else { return Ok(()) };
+        let refused = match expected {
+            Some(expected) if expected != size => FetchError::SizeMismatch { expected, actual: size },
+            _ if size > limit => FetchError::TooLarge { size, max: limit },
+            _ => return Ok(()),
+        };
+        Err(ServiceError::new(Code::BlobUnavailable, format!("blob {blob}: {refused}")))
     }
 
     /// The nodes that are connected now.
@@ -75,16 +96,25 @@ impl BlobStore {
     }
 
     /// Whether all of a blob is here.
+    ///
+    /// # Errors
+    /// When the blob store fails.
     pub async fn has(&self, blob: &BlobHash) -> ServiceResult<bool> {
         self.blobs.has(blob.0).await.map_err(|error| blob_error(&error))
     }
 
     /// Keeps the collector off a blob that is here for as long as the result lives.
+    ///
+    /// # Errors
+    /// When it is not here, or the blob store fails.
     pub async fn hold(&self, blob: &BlobHash) -> ServiceResult<HeldBlob> {
         self.blobs.hold(blob.0).await.map_err(|error| blob_error(&error))
     }
 
     /// All bytes of a local blob, up to `limit`.
+    ///
+    /// # Errors
+    /// When it is not here or longer than `limit`, or the blob store fails.
     pub async fn read(&self, blob: &BlobHash, limit: u64) -> ServiceResult<Vec<u8>> {
         Ok(self.blobs.read_all(blob.0, limit).await.map_err(|error| blob_error(&error))?.to_vec())
     }
@@ -95,11 +125,17 @@ impl BlobStore {
     }
 
     /// Writes a local blob to a file.
+    ///
+    /// # Errors
+    /// When it is not here, the file cannot be written, or the blob store fails.
     pub async fn export(&self, blob: &BlobHash, path: &Path) -> ServiceResult<()> {
         self.blobs.export(blob.0, path).await.map(|_| ()).map_err(|error| blob_error(&error))
     }
 
     /// A local blob as a file of our own, which disappears when it is closed.
+    ///
+    /// # Errors
+    /// When it is not here, the file cannot be written, or the blob store fails.
     pub async fn export_file(&self, blob: &BlobHash) -> ServiceResult<std::fs::File> {
         let io = |error: std::io::Error| ServiceError::io("cannot read the blob", &error);
         let file = tempfile::NamedTempFile::new_in(&self.spool).map_err(io)?;
@@ -108,11 +144,17 @@ impl BlobStore {
     }
 
     /// Stores bytes; they are held until they have a tag.
+    ///
+    /// # Errors
+    /// When the blob store fails, or the disk is full ([`Code::DiskFull`]).
     pub async fn add_bytes(&self, bytes: Vec<u8>) -> ServiceResult<HeldBlob> {
         self.blobs.add_bytes(bytes).await.map_err(|error| blob_error(&error))
     }
 
     /// Stores a file's bytes; they are held until they have a tag.
+    ///
+    /// # Errors
+    /// When the file cannot be read, the blob store fails, or the disk is full ([`Code::DiskFull`]).
     pub async fn add_path(&self, path: &Path) -> ServiceResult<HeldBlob> {
         self.blobs.add_path(path).await.map_err(|error| blob_error(&error))
     }
@@ -129,11 +171,17 @@ impl BlobStore {
     }
 
     /// Keeps a blob that is here under `tag`.
+    ///
+    /// # Errors
+    /// When it is not here, or the blob store fails.
     pub async fn keep(&self, tag: &Tag, blob: &BlobHash) -> ServiceResult<()> {
         self.blobs.tags().keep(tag, blob.0).await.map_err(|error| blob_error(&error))
     }
 
     /// The same, unless it was kept before: keeping waits for the disk.
+    ///
+    /// # Errors
+    /// As [`BlobStore::keep`].
     pub async fn keep_once(&self, tag: &Tag, blob: &BlobHash) -> ServiceResult<()> {
         if self.kept(tag).await? == Some(*blob) {
             return Ok(());
@@ -142,6 +190,9 @@ impl BlobStore {
     }
 
     /// Stores bytes as a blob and keeps it under `tag`; its hash.
+    ///
+    /// # Errors
+    /// When the blob store fails, or the disk is full ([`Code::DiskFull`]).
     pub async fn keep_bytes(&self, tag: &Tag, bytes: Vec<u8>) -> ServiceResult<BlobHash> {
         let held = self.add_bytes(bytes).await?;
         let blob = BlobHash(held.hash());
@@ -150,22 +201,34 @@ impl BlobStore {
     }
 
     /// What is kept under `tag`.
+    ///
+    /// # Errors
+    /// When the blob store fails.
     pub async fn kept(&self, tag: &Tag) -> ServiceResult<Option<BlobHash>> {
         Ok(self.blobs.tags().get(tag).await.map_err(|error| blob_error(&error))?.map(BlobHash))
     }
 
     /// Lets go of what is kept under `tag`; its bytes leave with the next collection, unless another tag keeps them.
+    ///
+    /// # Errors
+    /// When the blob store fails.
     pub async fn release(&self, tag: &Tag) -> ServiceResult<()> {
         self.blobs.tags().drop(tag).await.map(|_| ()).map_err(|error| blob_error(&error))
     }
 
     /// What is kept under the tags of a kind.
+    ///
+    /// # Errors
+    /// When the blob store fails.
     pub async fn list_kept(&self, kind: TagKind) -> ServiceResult<Vec<(Tag, BlobHash)>> {
         let kept = self.blobs.tags().list(kind).await.map_err(|error| blob_error(&error))?;
         Ok(kept.into_iter().map(|(tag, hash)| (tag, BlobHash(hash))).collect())
     }
 
     /// Lets go of what `keep` has no reason for among the tags of a kind; how many that were.
+    ///
+    /// # Errors
+    /// When the blob store fails; some may be let go of then, and the next call lets go of the rest.
     pub async fn retain(&self, kind: TagKind, mut keep: impl FnMut(&Tag, &BlobHash) -> bool) -> ServiceResult<usize> {
         let dropped = self.blobs.tags().retain(kind, |tag, hash| keep(tag, &BlobHash(*hash))).await;
         Ok(dropped.map_err(|error| blob_error(&error))?.len())

@@ -41,7 +41,10 @@ impl Embedder {
         self.folder.as_deref()
     }
 
-    /// The engine, or an error that says how to get one.
+    /// The engine.
+    ///
+    /// # Errors
+    /// When there is none ([`Code::NoModel`]), or its thread has ended ([`Code::ModelStopped`]).
     pub fn engine(&self) -> ServiceResult<&EncoderHandle> {
         let engine = self.engine.as_ref().map_err(|reason| {
             ServiceError::new(
@@ -57,32 +60,52 @@ impl Embedder {
     }
 
     /// What is loaded.
+    ///
+    /// # Errors
+    /// As [`Embedder::engine`].
     pub fn info(&self) -> ServiceResult<EncoderInfo> {
         Ok(self.engine()?.model().clone())
     }
 
     /// What runs it now.
+    ///
+    /// # Errors
+    /// As [`Embedder::engine`].
     pub fn provider(&self) -> ServiceResult<Provider> {
         Ok(self.engine()?.provider())
     }
 
     /// Embeds texts for a caller who waits: a full queue is the caller's to retry.
+    ///
+    /// # Errors
+    /// As [`Embedder::engine`]; when the queue is full ([`Code::ModelBusy`]) or could never hold so many texts
+    /// ([`Code::TooManyTexts`]), a text has no tokens ([`Code::EmptyText`]), or the model fails
+    /// ([`Code::ModelFailed`]).
     pub async fn embed(&self, texts: Vec<String>) -> ServiceResult<Vec<Embedding>> {
         Ok(self.embed_with_usage(texts).await?.0)
     }
 
     /// The embedding of one text of a caller who waits.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
     pub async fn embed_one(&self, text: &str) -> ServiceResult<Embedding> {
         let mut embeddings = self.embed(vec![text.to_owned()]).await?;
         embeddings.pop().ok_or_else(|| ServiceError::new(Code::ModelFailed, "the model gave no embedding"))
     }
 
     /// Embeds texts for a caller who is charged by tokens.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
     pub async fn embed_with_usage(&self, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
         self.engine()?.embed(texts).await.map_err(|error| engine_error(&error))
     }
 
     /// Embeds any number of texts in the background: people who wait come first.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`], less what is about the queue.
     pub async fn embed_all(&self, texts: Vec<String>) -> ServiceResult<Vec<Embedding>> {
         self.engine()?.embed_all(texts).await.map_err(|error| engine_error(&error))
     }

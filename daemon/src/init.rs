@@ -61,6 +61,10 @@ fn as_text<S: serde::Serializer>(value: &NodeId, serializer: S) -> Result<S::Ok,
 const OWN_SUPPLY: u64 = 1_000_000 * DNT;
 
 /// Makes what is missing in `home`: folders, keys, token, and `config.toml` from `config`.
+///
+/// # Errors
+/// When a folder or file cannot be made, what is there already is unusable, or the system gives no randomness
+/// ([`Code::NoRandomness`]).
 pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome> {
     home.create().map_err(|error| ServiceError::caused(Code::Home, error))?;
     for dir in [spool_dir(home), embeddings_dir(home), home.index(), home.blobs()] {
@@ -78,6 +82,10 @@ pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome>
 }
 
 /// What an existing home holds.
+///
+/// # Errors
+/// When CometBFT's home is unusable ([`Code::CometbftHome`]), or the node's account or key is missing or unusable
+/// ([`Code::UnknownKey`], [`Code::BadKeyFile`], [`Code::NodeKey`]).
 pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
     let comet = CometHome::open(home.cometbft()).map_err(|error| ServiceError::caused(Code::CometbftHome, error))?;
     Ok(InitOutcome {
@@ -99,7 +107,10 @@ pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Pa
     }
 }
 
-/// Puts a network's genesis into a home. Another genesis that is there already is an error.
+/// Puts a network's genesis into a home.
+///
+/// # Errors
+/// When another network's is there already ([`Code::OtherGenesis`]), or the file cannot be read or written.
 pub fn write_genesis(home: &Home, genesis: &NetworkGenesis) -> ServiceResult<()> {
     if home.genesis().exists() {
         if read_genesis(home)? == *genesis {
@@ -115,6 +126,9 @@ pub fn write_genesis(home: &Home, genesis: &NetworkGenesis) -> ServiceResult<()>
 }
 
 /// The network a home belongs to.
+///
+/// # Errors
+/// When the file cannot be read ([`Code::NoGenesis`]), or is no good genesis ([`Code::BadGenesis`]).
 pub fn read_genesis(home: &Home) -> ServiceResult<NetworkGenesis> {
     let path = home.genesis();
     let text = std::fs::read_to_string(&path).map_err(|error| {
@@ -131,6 +145,9 @@ pub fn read_genesis(home: &Home) -> ServiceResult<NetworkGenesis> {
 
 impl NetworkGenesis {
     /// The same in CometBFT's words.
+    ///
+    /// # Errors
+    /// When what the ledger starts from cannot be written as JSON ([`Code::Genesis`]).
     pub fn to_comet(&self) -> ServiceResult<CometGenesis> {
         let validators = self.validators.iter().map(|validator| CometValidator {
             public_key: validator.public_key,
@@ -144,6 +161,9 @@ impl NetworkGenesis {
 }
 
 /// The node's secret key.
+///
+/// # Errors
+/// When the file cannot be read or is no key ([`Code::NodeKey`]).
 pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
     let path = node_key_file(home);
     let bad = |reason: String| {
@@ -159,6 +179,9 @@ pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
 }
 
 /// The API's token.
+///
+/// # Errors
+/// When the file cannot be read ([`Code::NoToken`]).
 pub fn api_token(home: &Home) -> ServiceResult<String> {
     let path = home.api_token();
     let text = std::fs::read_to_string(&path).map_err(|error| {

@@ -38,6 +38,9 @@ pub struct Keyring {
 
 impl Keyring {
     /// Reads all keys under `dir`, which is made if absent.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or read, or a key file is unusable ([`Code::BadKeyFile`]).
     pub fn open(dir: &Path) -> ServiceResult<Self> {
         let context = format!("cannot read keys in {}", dir.display());
         std::fs::create_dir_all(dir).map_err(|error| ServiceError::io(&context, &error))?;
@@ -55,6 +58,9 @@ impl Keyring {
     }
 
     /// The key called `name`.
+    ///
+    /// # Errors
+    /// When there is none of that name ([`Code::UnknownKey`]).
     pub fn get(&self, name: &str) -> ServiceResult<SigningKey> {
         self.read(|keys| keys.get(name).cloned()).ok_or_else(|| {
             ServiceError::new(
@@ -74,7 +80,10 @@ impl Keyring {
         self.read(|keys| keys.iter().map(|(name, key)| info(name, key)).collect())
     }
 
-    /// Makes a new key; a name in use or with odd characters is refused.
+    /// Makes a new key.
+    ///
+    /// # Errors
+    /// As [`Keyring::import`], and when the system gives no randomness ([`Code::NoRandomness`]).
     pub fn add(&self, name: &str) -> ServiceResult<KeyInfo> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| {
@@ -84,6 +93,10 @@ impl Keyring {
     }
 
     /// Stores an existing key under a new name.
+    ///
+    /// # Errors
+    /// When the name has odd characters ([`Code::BadKeyName`]) or is in use ([`Code::KeyExists`]), the keyring is full
+    /// ([`Code::KeyringFull`]), or the file cannot be written.
     pub fn import(&self, name: &str, key: &SigningKey) -> ServiceResult<KeyInfo> {
         let name_ok = (1..=64).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
@@ -138,11 +151,17 @@ impl Identity {
     }
 
     /// The key of the node's own account.
+    ///
+    /// # Errors
+    /// When it is not here ([`Code::UnknownKey`]).
     pub fn account_key(&self) -> ServiceResult<SigningKey> {
         self.keyring.get(NODE_ACCOUNT)
     }
 
     /// The node's own account.
+    ///
+    /// # Errors
+    /// When its key is not here ([`Code::UnknownKey`]).
     pub fn account(&self) -> ServiceResult<Address> {
         Ok(self.account_key()?.address())
     }
@@ -181,6 +200,9 @@ fn write_key(path: &Path, name: &str, key: &SigningKey) -> ServiceResult<()> {
 }
 
 /// Writes a file that only its owner can read, atomically and durably.
+///
+/// # Errors
+/// When the file cannot be made, written or renamed.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;

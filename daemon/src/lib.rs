@@ -38,6 +38,7 @@ pub mod intake;
 pub mod keyring;
 pub mod models;
 pub mod node;
+mod ppm;
 pub mod records;
 pub mod status;
 pub mod training;

@@ -15,6 +15,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
@@ -26,6 +27,8 @@ use service::AbciService;
 
 /// CometBFT holds four connections; each may block its worker while it waits for a lock.
 const WORKERS: usize = 4;
+/// How long a connection that could not be accepted is waited for, before the next try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why the server could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,9 @@ pub struct AbciServer {
 impl AbciServer {
     /// Serves `ledger` on the Unix socket `socket`, whose folder is made private to the user. Cancelling `shutdown`
     /// stops it; a fatal ledger error cancels `shutdown`.
+    ///
+    /// # Errors
+    /// When the folder, the socket or the thread that serves it cannot be made.
     pub async fn spawn(ledger: LedgerHandle, socket: &Path, shutdown: CancellationToken) -> Result<Self, AbciError> {
         prepare(socket).map_err(|source| AbciError::Socket { path: socket.to_owned(), source })?;
         let (ready, started) = oneshot::channel();
@@ -82,6 +88,10 @@ impl AbciServer {
     }
 
     /// Waits until the server has stopped and its connections are closed.
+    ///
+    /// # Errors
+    /// [`AbciError::Ledger`] when the ledger failed, [`AbciError::Socket`] when the socket did, [`AbciError::Gone`]
+    /// when the server panicked.
     pub async fn join(self) -> Result<(), AbciError> {
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
         joined.map_err(|_| AbciError::Gone)?.map_err(|_| AbciError::Gone)?
@@ -110,7 +120,7 @@ fn run(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("abci-worker")
-        .enable_io()
+        .enable_all()
         .build()
         .map_err(socket_error)?;
     let service = AbciService::new(ledger, shutdown.clone());
@@ -138,7 +148,16 @@ async fn serve(
         tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => {
-                connections.spawn(connection::serve(accepted?.0, service.clone()));
+                match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(connection::serve(stream, service.clone()));
+                    }
+                    // Such as too many open files, which passes: the node is not worth ending for it.
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection of CometBFT's was not accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
             }
             Some(_) = connections.join_next() => {}
         }

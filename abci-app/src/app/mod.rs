@@ -60,6 +60,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Application {
     /// An application over what the store has committed.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn new(store: Store) -> Result<Self, AppError> {
         let tip = Tip::committed(store.snapshot()?);
         Ok(Self {
@@ -89,6 +92,10 @@ impl Application {
 
     /// Starts a chain from its genesis and returns the app hash before the first block. Kept in memory until the
     /// first commit, so it may be called again until then.
+    ///
+    /// # Errors
+    /// [`AppError::AlreadyStarted`] after the first commit, [`AppError::Genesis`] when `app_state` is not a genesis or
+    /// contradicts itself, or when the store cannot be read.
     pub fn init_chain(&self, init: &InitChain<'_>) -> Result<[u8; 32], AppError> {
         let snapshot = self.tip().snapshot.clone();
         if snapshot.head().height > 0 {
@@ -108,7 +115,10 @@ impl Application {
 
     /// Whether a transaction may enter the mempool: it is verified and executed on a fork that the next commit drops.
     /// A refused transaction leaves no trace, an accepted one has paid there: nobody floods beyond their balance.
-    /// `recheck` says that this mempool has accepted it before. Errors are fatal.
+    /// `recheck` says that this mempool has accepted it before.
+    ///
+    /// # Errors
+    /// When the store cannot be read: fatal, and no verdict on the transaction.
     pub fn check_tx(&self, bytes: &[u8], recheck: bool) -> Result<TxOutcome, AppError> {
         let tip = self.tip();
         let Some(chain_id) = &tip.chain_id else {
@@ -131,6 +141,10 @@ impl Application {
 
     /// The block we propose: `txs` in their order, less what does not verify, cannot pay, was executed before, or does
     /// not fit into `max_bytes` (as CometBFT counts a block's data).
+    ///
+    /// # Errors
+    /// [`AppError::WrongHeight`] when the block is not the next one, [`AppError::NotStarted`] before the genesis, or
+    /// when the store cannot be read.
     pub fn prepare_proposal(&self, block: &Block<'_>, max_bytes: u64) -> Result<Vec<Bytes>, AppError> {
         let mut blocks = lock(&self.blocks);
         let tip = self.tip();
@@ -143,6 +157,9 @@ impl Application {
     }
 
     /// Whether we vote for a proposed block: every transaction in it must verify. It is executed and remembered.
+    ///
+    /// # Errors
+    /// When the store cannot be read. A block that is not the next one is rejected instead.
     pub fn process_proposal(&self, block: &Block<'_>) -> Result<Verdict, AppError> {
         let mut blocks = lock(&self.blocks);
         let tip = self.tip();
@@ -164,6 +181,10 @@ impl Application {
     }
 
     /// Executes the decided block, unless a proposal did already. Nothing is written yet.
+    ///
+    /// # Errors
+    /// [`AppError::WrongHeight`] when the block is not the next one, [`AppError::NotStarted`] before the genesis, or
+    /// when the store cannot be read.
     pub fn finalize_block(&self, block: &Block<'_>) -> Result<FinalizedBlock, AppError> {
         let mut blocks = lock(&self.blocks);
         let tip = self.tip();
@@ -181,6 +202,10 @@ impl Application {
     }
 
     /// Makes the decided block durable: state, tree, height and results in one write.
+    ///
+    /// # Errors
+    /// [`AppError::NothingDecided`] when no block was finalised since the last commit, or when the store cannot be
+    /// written or read back.
     pub fn commit(&self) -> Result<CommittedBlock, AppError> {
         let mut blocks = lock(&self.blocks);
         let executed = blocks.decided.take().ok_or(AppError::NothingDecided)?;
@@ -213,6 +238,9 @@ impl Application {
     }
 
     /// The result of an executed transaction, if this node executed it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, AppError> {
         Ok(self.tip().snapshot.tx_result(&hash.0)?)
     }

@@ -34,7 +34,11 @@ pub struct GenesisAccount {
 }
 
 impl Genesis {
-    /// Checks parameters, duplicates, and that the supply fits.
+    /// Checks parameters and accounts.
+    ///
+    /// # Errors
+    /// Refused with [`code::GENESIS`] when the parameters do not make sense ([`Params::validate`]), an account is given
+    /// twice or has a name over 64 bytes, or the balances sum to more than 64 bits hold.
     pub fn validate(&self) -> Result<(), ActionError> {
         self.params.validate()?;
         let mut seen = BTreeSet::new();

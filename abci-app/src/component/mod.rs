@@ -92,17 +92,27 @@ macro_rules! dispatch {
     };
 }
 
-/// Writes the first state of a chain. Refuses a genesis that contradicts itself.
+/// Writes the first state of a chain.
+///
+/// # Errors
+/// Refused with [`code::GENESIS`](crate::code::GENESIS) when the genesis contradicts itself ([`Genesis::validate`]), or
+/// when the store cannot be read.
 pub fn init_genesis<S: StateWrite>(state: &mut S, genesis: &Genesis, chain_id: &str) -> Result<(), ActionError> {
     genesis::init(state, genesis, chain_id)
 }
 
 /// Checks everything about a transaction that needs no state.
+///
+/// # Errors
+/// Refused with the action's own code when one of its fields is out of bounds or a signature in it does not match.
 pub fn check_stateless(tx: &VerifiedTx) -> Result<(), ActionError> {
     dispatch!(&tx.action, action => action.check_stateless(tx))
 }
 
 /// What happens before the transactions of a block.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     admission::forget_expired(state, block.height)?;
     Ok(Vec::new())
@@ -110,16 +120,28 @@ pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result
 
 /// Checks expiry, replay and fee; takes the fee and remembers the transaction. Keep these changes even when the
 /// action is refused afterwards: otherwise a failing transaction costs nothing and can be sent again and again.
+///
+/// # Errors
+/// Refused with `EXPIRED`, `REPLAYED`, `FEE` or `FUNDS` of [`crate::code`]: the first that applies. Or when the store
+/// cannot be read, or holds no parameters.
 pub fn charge_fee_and_record<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
     admission::charge(state, ctx)
 }
 
 /// Checks the transaction's action against state and executes it. Drop the changes when it is refused.
+///
+/// # Errors
+/// Refused with the action's own code when the state does not allow it, or [`code::FUNDS`](crate::code::FUNDS) when the
+/// account has too little; [`ActionError::State`] when the store cannot be read or contradicts itself.
 pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
     dispatch!(&ctx.tx.action, action => action.check_and_execute(state, ctx))
 }
 
 /// What happens after the transactions of a block: deadlines.
+///
+/// # Errors
+/// When the store cannot be read or contradicts itself: a record is missing that another names, or an escrow falls
+/// short.
 pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     validation::close_due(state, block)
 }

@@ -56,7 +56,7 @@ impl Worker {
                     self.produce().await?;
                 }
                 command = self.inbox.recv() => match command {
-                    Some(command) => self.on_command(command).await?,
+                    Some(command) => self.on_command(command, shutdown).await?,
                     None => return Ok(()),
                 },
             }
@@ -70,7 +70,7 @@ impl Worker {
         after.map(|after| self.last_block + after)
     }
 
-    async fn on_command(&mut self, command: Command) -> Result<(), SoloError> {
+    async fn on_command(&mut self, command: Command, shutdown: &CancellationToken) -> Result<(), SoloError> {
         match command {
             Command::Submit { tx, reply } => {
                 let outcome = self.submit(tx)?;
@@ -80,6 +80,9 @@ impl Worker {
             Command::Advance { blocks, reply } => {
                 let mut info = self.ledger.info();
                 for _ in 0..blocks {
+                    if shutdown.is_cancelled() {
+                        return Ok(());
+                    }
                     info = self.produce().await?;
                 }
                 let _ = reply.send(info);

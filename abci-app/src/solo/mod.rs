@@ -114,6 +114,9 @@ pub struct SoloHandle {
 impl SoloHandle {
     /// Offers a transaction. The outcome says whether it entered the mempool, not yet that it was executed: for that,
     /// watch the ledger's events, or its result by hash.
+    ///
+    /// # Errors
+    /// [`SoloError::Stopped`] when the engine has stopped, or stops before it answers.
     pub async fn submit(&self, tx: impl Into<Bytes>) -> Result<TxOutcome, SoloError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Submit { tx: tx.into(), reply }).await?;
@@ -121,6 +124,9 @@ impl SoloHandle {
     }
 
     /// Makes `blocks` blocks now, one after the other, with whatever waits; returns after the last commit.
+    ///
+    /// # Errors
+    /// [`SoloError::Stopped`] when the engine has stopped, or stops before the last commit.
     pub async fn advance(&self, blocks: u64) -> Result<CommitInfo, SoloError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Advance { blocks, reply }).await?;
@@ -142,6 +148,10 @@ pub struct SoloEngine {
 impl SoloEngine {
     /// Starts the chain if the ledger is empty (its first block is committed when this returns), then makes blocks until
     /// `shutdown`. A fatal ledger error cancels `shutdown`.
+    ///
+    /// # Errors
+    /// [`SoloError::OtherChain`] when the ledger is of another chain. For an empty ledger: when the genesis is refused,
+    /// or the first block cannot be made.
     pub async fn spawn(
         ledger: LedgerHandle,
         config: SoloConfig,
@@ -166,6 +176,10 @@ impl SoloEngine {
     }
 
     /// Waits until the engine has stopped.
+    ///
+    /// # Errors
+    /// What stopped the engine, unless it was `shutdown` or the last handle: [`SoloError::Ledger`],
+    /// [`SoloError::OwnProposal`], or [`SoloError::Stopped`] when a task of it panicked.
     pub async fn join(self) -> Result<(), SoloError> {
         drop(self.handle);
         self.task.await.map_err(|_| SoloError::Stopped)?

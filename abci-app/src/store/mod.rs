@@ -106,6 +106,10 @@ pub struct Store {
 
 impl Store {
     /// Opens the database at `path`, or makes an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when the file cannot be made, is no such database, or another process holds it; or when its
+    /// tables cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open_error = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
         let database = Database::builder()
@@ -117,11 +121,17 @@ impl Store {
     }
 
     /// The committed state, as it is now and stays in this value.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Snapshot::open(&self.database)
     }
 
     /// Writes a block over `before` in one durable transaction and returns the state after it.
+    ///
+    /// # Errors
+    /// When the store cannot be written or read back.
     pub fn commit(&self, before: &Snapshot, block: BlockWrite) -> Result<Snapshot, StoreError> {
         write::commit(&self.database, before, block)?;
         self.snapshot()

@@ -57,6 +57,9 @@ impl Snapshot {
     }
 
     /// The result of an executed transaction.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn tx_result(&self, hash: &[u8; 32]) -> Result<Option<TxRecord>, StoreError> {
         let Some(bytes) = self.tables.results.get(hash)? else { return Ok(None) };
         let record = TxRecord::decode(bytes.value());
@@ -64,6 +67,9 @@ impl Snapshot {
     }
 
     /// What of `changes` differs from this state.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn net(&self, changes: Changes) -> Result<Changes, StateError> {
         let mut net = Changes::new();
         for (key, value) in changes {
@@ -75,6 +81,9 @@ impl Snapshot {
     }
 
     /// The tree after `changes` (as of [`Snapshot::net`]); `None` if there are none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub fn tree_update(&self, changes: &Changes) -> Result<Option<TreeUpdate>, StoreError> {
         if changes.is_empty() {
             return Ok(None);
@@ -85,6 +94,10 @@ impl Snapshot {
     }
 
     /// The value of `key` at `height` (`None`: this one) with an ICS23 proof of it, or of its absence.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchHeight`] when the state of `height` is not kept any more or not there yet, or when the store
+    /// cannot be read.
     pub fn prove(&self, key: &str, height: Option<u64>) -> Result<merkle::Proof, StoreError> {
         let height = height.unwrap_or(self.head.height);
         let version = self.version_at(height)?;

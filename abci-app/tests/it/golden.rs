@@ -16,7 +16,7 @@ use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{
-    Action, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores, SignedTx,
+    Action, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores, SignedPpm, SignedTx,
 };
 
 use crate::support::{BALANCE, CHAIN, address, body, key, signed};
@@ -210,7 +210,7 @@ fn register_release() -> Action {
         datanets: vec![datanet()],
         licence: "Apache-2.0".into(),
         snapshots: vec![DataSnapshot::start(datanet()).then(&contribution(CONTRIBUTOR), false)],
-        evaluation: vec![Metric { name: "accuracy".into(), value: 611_000 }],
+        evaluation: vec![Metric { name: "accuracy".into(), value: SignedPpm(611_000) }],
         release: true,
     })
 }

@@ -39,6 +39,18 @@ async fn blocks_are_executed_once_and_advance_on_demand() {
 }
 
 #[tokio::test]
+async fn an_engine_that_is_told_to_stop_does_not_make_the_blocks_that_were_asked_for_first() {
+    let chain = Chain::empty();
+    let (engine, shutdown) = spawn(&chain, SoloConfig::on_demand(CHAIN, genesis())).await;
+    let handle = engine.handle().clone();
+    let asked = tokio::spawn(async move { handle.advance(u64::MAX).await });
+    chain.ledger.commits().wait_for(|info| info.height >= 3).await.unwrap();
+    shutdown.cancel();
+    engine.join().await.unwrap();
+    assert!(matches!(asked.await.unwrap(), Err(SoloError::Stopped)));
+}
+
+#[tokio::test]
 async fn empty_blocks_come_at_their_interval() {
     let chain = Chain::empty();
     let config =

@@ -6,9 +6,6 @@ pub type Amount = u64;
 /// Base units in one `DNT`.
 pub const DNT: Amount = 1_000_000;
 
-/// Parts per million: weights of a receipt sum to exactly this.
-pub const PPM: u64 = 1_000_000;
-
 /// Basis points in the whole: scores, reputations and shares are given in these.
 pub const BPS: u64 = 10_000;
 

@@ -68,6 +68,10 @@ impl Announcement {
     }
 
     /// Decodes what came on `topic` of `chain_id` and checks it.
+    ///
+    /// # Errors
+    /// When the bytes are not a canonical announcement of at most [`MAX_ANNOUNCEMENT_BYTES`], it belongs to another
+    /// chain or topic, or its provider did not sign it.
     pub fn verify(bytes: &[u8], chain_id: &str, on_topic: &str) -> Result<Self, AnnouncementError> {
         let announcement: Self = decode_canonical(bytes, MAX_ANNOUNCEMENT_BYTES)?;
         if announcement.chain_id != chain_id || topic(chain_id, &announcement.datanet) != on_topic {

@@ -21,7 +21,10 @@ pub enum CodecError {
     NotCanonical,
 }
 
-/// Decodes `bytes` and refuses any encoding but the canonical one, so that a signed value has exactly one hash.
+/// Decodes `bytes` from the canonical encoding and no other, so that a signed value has exactly one hash.
+///
+/// # Errors
+/// When there are more than `limit` bytes, or they are not the one canonical encoding of an `M`.
 pub fn decode_canonical<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, CodecError> {
     if bytes.len() > limit {
         return Err(CodecError::TooLong { limit, actual: bytes.len() });

@@ -22,6 +22,9 @@ macro_rules! fixed_bytes {
             }
 
             /// Reads exactly `LEN` bytes.
+            ///
+            /// # Errors
+            /// When there are fewer bytes or more: `IdError::Length`.
             pub fn from_slice(bytes: &[u8]) -> Result<Self, $crate::id::IdError> {
                 <[u8; $len]>::try_from(bytes).map(Self).map_err(|_| $crate::id::IdError::Length {
                     what: stringify!($name),

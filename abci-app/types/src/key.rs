@@ -43,6 +43,9 @@ fn verify(key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<(), B
 
 impl PublicKey {
     /// Checks `signature` over `message`.
+    ///
+    /// # Errors
+    /// When this is no valid key, or `signature` is not its own over `message`.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
         verify(&self.0, message, signature)
     }
@@ -50,6 +53,9 @@ impl PublicKey {
 
 impl NodeKey {
     /// Checks `signature` over `message`.
+    ///
+    /// # Errors
+    /// When this is no valid key, or `signature` is not its own over `message`.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
         verify(&self.0, message, signature)
     }

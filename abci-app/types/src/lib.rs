@@ -8,7 +8,7 @@
 //! - [`tx`], [`action`]: signed transactions and what they can do.
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
 //! - [`scores`]: a validator's judgement and its commitment.
-//! - [`merkle`], [`split`], [`amount`]: trees, fair integer splits, money.
+//! - [`merkle`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
 //! - [`voucher`], [`receipt`], [`epoch`]: pay-per-answer: what a caller signs, what a node proves, what is settled.
 //! - [`release`]: a trained model's manifest, the data it was trained on, and how it was measured.
 //! - [`announce`]: the gossip message that says where a contribution's bytes are.
@@ -40,6 +40,7 @@ pub mod epoch;
 pub mod id;
 pub mod key;
 pub mod merkle;
+pub mod ppm;
 pub mod receipt;
 pub mod record;
 pub mod release;
@@ -52,8 +53,9 @@ pub mod voucher;
 
 pub use action::Action;
 pub use address::Address;
-pub use amount::{Amount, PPM};
+pub use amount::Amount;
 pub use id::{BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, ReceiptId};
 pub use key::{NodeKey, PublicKey, Signature, SigningKey};
+pub use ppm::{Ppm, SignedPpm};
 pub use scores::Scores;
 pub use tx::{SignedTx, TxBody, TxHash};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
-use crate::amount::{Amount, PPM};
+use crate::amount::Amount;
 use crate::codec::{CodecError, decode_canonical};
 use crate::epoch::FeeSplit;
 use crate::key::{BadSignature, Signature, SigningKey, sign_bytes};
-use crate::split::split;
+use crate::ppm::Ppm;
 use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, ReceiptId};
 
 /// Longest answer record in bytes.
@@ -39,12 +39,12 @@ pub struct Sampling {
     /// Most tokens generated.
     #[prost(uint32, tag = "1")]
     pub max_tokens: u32,
-    /// Temperature in parts per million; 0 takes the likeliest token.
-    #[prost(uint32, tag = "2")]
-    pub temperature: u32,
-    /// Share of the probability that is drawn from, in parts per million.
-    #[prost(uint32, tag = "3")]
-    pub top_p: u32,
+    /// Temperature; 0 takes the likeliest token.
+    #[prost(message, required, tag = "2")]
+    pub temperature: Ppm,
+    /// Share of the probability that is drawn from.
+    #[prost(message, required, tag = "3")]
+    pub top_p: Ppm,
     /// Seed of the draws.
     #[prost(uint64, tag = "4")]
     pub seed: u64,
@@ -81,9 +81,9 @@ pub struct Passage {
     /// Its position in the contribution, from 0.
     #[prost(uint64, tag = "2")]
     pub record: u64,
-    /// Its weight among the passages, in parts per million.
-    #[prost(uint64, tag = "3")]
-    pub weight: u64,
+    /// Its weight among the passages.
+    #[prost(message, required, tag = "3")]
+    pub weight: Ppm,
     /// Its label, if records have one.
     #[prost(string, optional, tag = "4")]
     pub label: Option<String>,
@@ -106,9 +106,9 @@ pub struct LabelScore {
     /// The label.
     #[prost(string, tag = "1")]
     pub label: String,
-    /// Probability in parts per million.
-    #[prost(uint64, tag = "2")]
-    pub probability: u64,
+    /// Its probability.
+    #[prost(message, required, tag = "2")]
+    pub probability: Ppm,
 }
 
 /// How much a contribution moved an answer.
@@ -141,9 +141,9 @@ pub struct SpanMatch {
     /// The record in the contribution, from 0.
     #[prost(uint64, tag = "4")]
     pub record: u64,
-    /// Its weight among the matches, in parts per million; they sum to a million.
-    #[prost(uint64, tag = "5")]
-    pub weight: u64,
+    /// Its weight among the matches; they sum to the whole.
+    #[prost(message, required, tag = "5")]
+    pub weight: Ppm,
 }
 
 /// How a completion came to its end.
@@ -201,9 +201,9 @@ pub struct Credit {
     /// Who gave it and is paid.
     #[prost(message, required, tag = "2")]
     pub contributor: Address,
-    /// Weight in parts per million.
-    #[prost(uint64, tag = "3")]
-    pub weight: u64,
+    /// Its weight.
+    #[prost(message, required, tag = "3")]
+    pub weight: Ppm,
 }
 
 /// The claims a serving node signs for one answer.
@@ -351,7 +351,12 @@ impl AnswerRecord {
         ReceiptId(*blake3::hash(&self.to_bytes()).as_bytes())
     }
 
-    /// Decodes and checks everything that needs neither ledger nor blobs: signature, hashes, weights, split.
+    /// Decodes and checks everything that needs neither ledger nor blobs.
+    ///
+    /// # Errors
+    /// When the bytes are not a canonical record of at most [`MAX_ANSWER_RECORD_BYTES`] and of this chain, or its
+    /// signature, hashes, weights, split or list of what was left out do not hold; [`ReceiptError::Method`] when this
+    /// version does not know its method.
     pub fn verify(bytes: &[u8], chain_id: &str) -> Result<Self, ReceiptError> {
         let record: Self = decode_canonical(bytes, MAX_ANSWER_RECORD_BYTES)?;
         let receipt = &record.receipt;
@@ -380,9 +385,9 @@ fn check_weights(credits: &[Credit]) -> Result<(), ReceiptError> {
     if credits.is_empty() {
         return Ok(());
     }
-    let sum: u128 = credits.iter().map(|credit| u128::from(credit.weight)).sum();
+    let sum: u128 = credits.iter().map(|credit| u128::from(credit.weight.0)).sum();
     let ordered = credits.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
-    if ordered && sum == u128::from(PPM) { Ok(()) } else { Err(ReceiptError::Weights) }
+    if ordered && sum == u128::from(Ppm::ONE.0) { Ok(()) } else { Err(ReceiptError::Weights) }
 }
 
 fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {
@@ -392,26 +397,26 @@ fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {
     if ordered && may && missing.len() <= MAX_MISSING { Ok(()) } else { Err(ReceiptError::Missing) }
 }
 
-/// The weights that follow from influences: what was earned shares a million in proportion, by largest remainder;
+/// The weights that follow from influences: what was earned shares the whole in proportion, by largest remainder;
 /// ordered by contribution. Empty if nothing earned.
-pub fn influence_weights(influence: &[Influence]) -> Vec<(ContributionId, u64)> {
+pub fn influence_weights(influence: &[Influence]) -> Vec<(ContributionId, Ppm)> {
     weights_of(influence.iter().map(|influence| (influence.contribution, influence.earned)))
 }
 
 /// The weights that follow from matches: each contribution has the sum of its matches' weights.
-pub fn span_weights(spans: &[SpanMatch]) -> Vec<(ContributionId, u64)> {
-    weights_of(spans.iter().map(|span| (span.contribution, span.weight)))
+pub fn span_weights(spans: &[SpanMatch]) -> Vec<(ContributionId, Ppm)> {
+    weights_of(spans.iter().map(|span| (span.contribution, span.weight.0)))
 }
 
-fn weights_of(parts: impl Iterator<Item = (ContributionId, u64)>) -> Vec<(ContributionId, u64)> {
+fn weights_of(parts: impl Iterator<Item = (ContributionId, u64)>) -> Vec<(ContributionId, Ppm)> {
     let mut sums: BTreeMap<ContributionId, u64> = BTreeMap::new();
     for (contribution, part) in parts {
         let sum = sums.entry(contribution).or_default();
         *sum = sum.saturating_add(part);
     }
     let parts: Vec<u64> = sums.values().copied().collect();
-    let weights = sums.into_keys().zip(split(PPM, &parts));
-    weights.filter(|(_, weight)| *weight > 0).collect()
+    let weights = sums.into_keys().zip(Ppm::split(&parts));
+    weights.filter(|(_, weight)| *weight > Ppm::ZERO).collect()
 }
 
 /// Whether the credits are those that the output gives. What a retrieval answer rests on is recomputed instead.
@@ -457,8 +462,8 @@ mod tests {
             fee: 10,
             split: crate::epoch::FeeShares::STANDARD.split(10),
             credits: vec![
-                Credit { contribution: ContributionId([1; 32]), weight: 400_000, ..Credit::default() },
-                Credit { contribution: ContributionId([2; 32]), weight: 600_000, ..Credit::default() },
+                Credit { contribution: ContributionId([1; 32]), weight: Ppm(400_000), ..Credit::default() },
+                Credit { contribution: ContributionId([2; 32]), weight: Ppm(600_000), ..Credit::default() },
             ],
             ..Receipt::default()
         };
@@ -479,7 +484,7 @@ mod tests {
         changed.output.answer = "other".into();
         assert_eq!(AnswerRecord::verify(&changed.to_bytes(), "c"), Err(ReceiptError::Hash("output")));
         let mut changed = honest.clone();
-        changed.receipt.credits[0].weight = 399_999;
+        changed.receipt.credits[0].weight = Ppm(399_999);
         assert_eq!(AnswerRecord::verify(&changed.to_bytes(), "c"), Err(ReceiptError::Signature));
         let resigned = AnswerRecord::sign(changed.receipt, changed.input, changed.output, &key);
         assert_eq!(AnswerRecord::verify(&resigned.to_bytes(), "c"), Err(ReceiptError::Weights));
@@ -517,8 +522,13 @@ mod tests {
     fn weights_must_follow_from_the_matches_beside_them() {
         let (honest, key) = record();
         let receipt = Receipt { method: Method::Span as i32, ..honest.receipt };
-        let span =
-            |start, end, n, weight| SpanMatch { start, end, contribution: ContributionId([n; 32]), record: 0, weight };
+        let span = |start, end, n, weight| SpanMatch {
+            start,
+            end,
+            contribution: ContributionId([n; 32]),
+            record: 0,
+            weight: Ppm(weight),
+        };
         let sign = |spans: Vec<SpanMatch>| {
             let output = AskOutput { answer: "aé b".into(), spans, ..AskOutput::default() };
             AnswerRecord::verify(

@@ -10,6 +10,7 @@ use prost::Message;
 
 use crate::codec::{CodecError, decode_canonical};
 use crate::id::tagged_hash;
+use crate::ppm::{Ppm, SignedPpm};
 use crate::receipt::{Credit, Influence, MAX_INFLUENCES, influence_weights};
 use crate::split::split;
 use crate::{Address, BlobHash, ContributionId, DatanetId, Digest, ModelId};
@@ -79,9 +80,9 @@ pub struct Metric {
     /// What was measured, such as `accuracy`; 1 to 64 bytes.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// The value in parts per million.
-    #[prost(sint64, tag = "2")]
-    pub value: i64,
+    /// The value.
+    #[prost(message, required, tag = "2")]
+    pub value: SignedPpm,
 }
 
 /// What a model does.
@@ -161,15 +162,15 @@ pub struct Attribution {
     /// The method, such as `forward-replay` or `gauss-newton`; 1 to 64 bytes.
     #[prost(string, tag = "1")]
     pub method: String,
-    /// Linear datamodelling score, in parts per million.
-    #[prost(sint64, tag = "2")]
-    pub lds: i64,
-    /// Leave-one-out rank by answer: agreement over contributors left out, answer by answer, in parts per million.
-    #[prost(sint64, tag = "3")]
-    pub leave_one_out: i64,
-    /// Agreement of the pay over contributors, in parts per million.
-    #[prost(sint64, tag = "4")]
-    pub pay: i64,
+    /// Linear datamodelling score.
+    #[prost(message, required, tag = "2")]
+    pub lds: SignedPpm,
+    /// Leave-one-out rank by answer: agreement over contributors left out, answer by answer.
+    #[prost(message, required, tag = "3")]
+    pub leave_one_out: SignedPpm,
+    /// Agreement of the pay over contributors.
+    #[prost(message, required, tag = "4")]
+    pub pay: SignedPpm,
     /// Retrainings on random parts of the data that the score rests on.
     #[prost(uint32, tag = "5")]
     pub subsets: u32,
@@ -284,13 +285,19 @@ impl Release {
     }
 
     /// Decodes a manifest and checks its bounds.
+    ///
+    /// # Errors
+    /// When the bytes are not a canonical manifest of at most [`MAX_RELEASE_BYTES`]; else as [`Release::validate`].
     pub fn decode_bytes(bytes: &[u8]) -> Result<Self, ReleaseError> {
         let release: Self = decode_canonical(bytes, MAX_RELEASE_BYTES)?;
         release.validate()?;
         Ok(release)
     }
 
-    /// Decodes the manifest of `model`: bytes with another hash, or out of bounds, are refused.
+    /// Decodes the manifest of `model`.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Hash`] when the bytes have another hash; else as [`Release::decode_bytes`].
     pub fn verify(bytes: &[u8], model: &ModelId) -> Result<Self, ReleaseError> {
         let actual = ModelId(*blake3::hash(bytes).as_bytes());
         if actual != *model {
@@ -300,6 +307,10 @@ impl Release {
     }
 
     /// Checks every bound. A manifest that passes is decoded by every node.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Version`] when the manifest is of another version, [`ReleaseError::Invalid`] with the first
+    /// bound that it does not keep.
     pub fn validate(&self) -> Result<(), ReleaseError> {
         if self.version != RELEASE_VERSION {
             return Err(ReleaseError::Version(self.version));
@@ -408,21 +419,24 @@ impl Release {
         spread
     }
 
-    /// The credits of an answer with these influences: what they earned shares a million, see [`influence_weights`].
+    /// The credits of an answer with these influences: what they earned shares the whole, see [`influence_weights`].
     pub fn credits(&self, influence: &[Influence]) -> Vec<Credit> {
         let parts = |source: &Source| {
             let contributor = source.contributor;
             source.contributions.iter().map(move |part| (part.contribution, contributor)).collect::<Vec<_>>()
         };
         let givers: BTreeMap<ContributionId, Address> = self.sources.iter().flat_map(parts).collect();
-        let credit = |(contribution, weight): (ContributionId, u64)| {
+        let credit = |(contribution, weight): (ContributionId, Ppm)| {
             Some(Credit { contribution, contributor: *givers.get(&contribution)?, weight })
         };
         influence_weights(influence).into_iter().filter_map(credit).collect()
     }
 }
 
-/// Checks the data behind a model: at most [`MAX_SNAPSHOTS`], one for each datanet, ordered by datanet, none empty.
+/// Checks the data behind a model.
+///
+/// # Errors
+/// When there are more than [`MAX_SNAPSHOTS`], they are not ordered by datanet with one for each, or one is empty.
 pub fn validate_snapshots(snapshots: &[DataSnapshot]) -> Result<(), ReleaseError> {
     check(snapshots.len() <= MAX_SNAPSHOTS, || format!("a model is trained on at most {MAX_SNAPSHOTS} datanets"))?;
     let ordered = ascending(snapshots.iter().map(|snapshot| snapshot.datanet));
@@ -430,7 +444,10 @@ pub fn validate_snapshots(snapshots: &[DataSnapshot]) -> Result<(), ReleaseError
     check(snapshots.iter().all(|snapshot| snapshot.count > 0), || "a snapshot of nothing: leave it out".into())
 }
 
-/// Checks an evaluation: at most [`MAX_METRICS`] different names.
+/// Checks an evaluation.
+///
+/// # Errors
+/// When there are more than [`MAX_METRICS`] numbers, or a name is empty, longer than [`MAX_NAME_BYTES`] or given twice.
 pub fn validate_evaluation(evaluation: &[Metric]) -> Result<(), ReleaseError> {
     check(evaluation.len() <= MAX_METRICS, || format!("an evaluation has at most {MAX_METRICS} numbers"))?;
     check(evaluation.iter().all(|metric| is_name(&metric.name)), || "a metric's name is 1 to 64 bytes long".into())?;
@@ -459,7 +476,7 @@ mod tests {
                 Source { contributor: Address([1; 20]), contributions: vec![part(1, 30), part(3, 10)] },
                 Source { contributor: Address([2; 20]), contributions: vec![part(2, 5)] },
             ],
-            evaluation: vec![Metric { name: "accuracy".into(), value: 611_000 }],
+            evaluation: vec![Metric { name: "accuracy".into(), value: SignedPpm(611_000) }],
             licence: "Apache-2.0".into(),
             job: "{}".into(),
             ..Release::default()
@@ -525,7 +542,7 @@ mod tests {
         let values: Vec<(u8, i64)> = spread.iter().map(|i| (i.contribution.0[0], i.value)).collect();
         assert_eq!(values, [(1, -76), (2, 50), (3, -25)]);
         let credits = release.credits(&spread);
-        assert_eq!((credits.len(), credits[0].weight, credits[0].contributor), (1, 1_000_000, Address([2; 20])));
+        assert_eq!((credits.len(), credits[0].weight, credits[0].contributor), (1, Ppm::ONE, Address([2; 20])));
         let rest = release.spread(&[-101, 50], &earned, |id| id.0[0] == 2);
         assert!(rest.len() == 2 && release.credits(&rest).is_empty());
     }
@@ -558,8 +575,8 @@ mod tests {
             let spread = release.spread(&values, &earned, |_| false);
             prop_assert_eq!(spread.iter().map(|i| i.value).sum::<i64>(), values.iter().sum::<i64>());
             let credits = release.credits(&spread);
-            let weight: u64 = credits.iter().map(|credit| credit.weight).sum();
-            prop_assert_eq!(weight, if earned.values().any(|earned| *earned > 0) { 1_000_000 } else { 0 });
+            let weight: Ppm = credits.iter().map(|credit| credit.weight).sum();
+            prop_assert_eq!(weight, if earned.values().any(|earned| *earned > 0) { Ppm::ONE } else { Ppm::ZERO });
         }
 
         #[test]

@@ -150,6 +150,11 @@ impl Schema {
     }
 
     /// Checks names, roles, limits.
+    ///
+    /// # Errors
+    /// When there are no fields or more than [`MAX_FIELDS`], a name is malformed or given twice, a kind, role, limit or
+    /// list of allowed texts is out of bounds, not exactly one field is the text (a required string), or there is a
+    /// second label or one that is no string.
     pub fn validate(&self) -> Result<(), SchemaError> {
         if self.fields.is_empty() || self.fields.len() > MAX_FIELDS {
             return Err(SchemaError::FieldCount(self.fields.len()));

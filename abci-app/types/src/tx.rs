@@ -122,6 +122,10 @@ impl SignedTx {
     }
 
     /// Decodes canonical bytes and checks chain and signature: everything that needs no state.
+    ///
+    /// # Errors
+    /// When the bytes are not a canonical transaction of at most [`MAX_TX_BYTES`], it is for another chain, has no
+    /// action, or its signature does not match.
     pub fn verify(bytes: &[u8], chain_id: &str) -> Result<VerifiedTx, TxError> {
         let tx: Self = decode_canonical(bytes, MAX_TX_BYTES)?;
         let body: TxBody = decode_canonical(&tx.body, MAX_TX_BYTES)?;

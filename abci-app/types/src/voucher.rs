@@ -30,6 +30,9 @@ impl SignedVoucher {
     }
 
     /// Checks the payer's signature.
+    ///
+    /// # Errors
+    /// When the signature is not the payer's over this chain, channel and amount.
     pub fn verify(&self, chain_id: &str, payer: &PublicKey) -> Result<(), BadSignature> {
         payer.verify(&Self::sign_bytes(chain_id, &self.channel, self.cumulative), &self.signature)
     }

@@ -1,6 +1,6 @@
 //! Accounts: what they own, what they earned and why.
 
-use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, TxHash};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, Ppm, TxHash};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -69,7 +69,8 @@ pub struct EarningView {
     /// Answers that rest on it.
     pub answers: u64,
     /// Sum of its weights in those answers, in parts per million.
-    pub weight_ppm_sum: u64,
+    #[schema(value_type = u64)]
+    pub weight_ppm_sum: Ppm,
     /// Base units.
     pub amount: Amount,
     /// All of it in words.

@@ -1,7 +1,7 @@
 //! Asking a datanet.
 
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ContributionId};
+use datanet_types::{Amount, ContributionId, Ppm};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -50,7 +50,8 @@ pub struct PassageView {
     /// Its position in the contribution, from 0.
     pub record: u64,
     /// Its weight among the passages, in parts per million.
-    pub weight: u64,
+    #[schema(value_type = u64)]
+    pub weight: Ppm,
     /// Its label, if records have one.
     pub label: Option<String>,
     /// Its words; `null` where they were taken back since, or cannot be had now.

@@ -1,6 +1,6 @@
 //! Whose records moved an answer.
 
-use datanet_types::{Address, ContributionId, ReceiptId};
+use datanet_types::{Address, ContributionId, Ppm, ReceiptId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,7 +18,8 @@ pub struct Part {
     /// By how much the answer's loss would rise without it, in parts per billion; negative harmed. Method influence only.
     pub value: Option<i64>,
     /// Its share of the contributors' pay, in parts per million.
-    pub weight: u64,
+    #[schema(value_type = u64)]
+    pub weight: Ppm,
 }
 
 /// A record, quoted.
@@ -43,9 +44,9 @@ pub struct Ablation {
     /// The contribution that was left out.
     pub contribution: ContributionId,
     /// Its credit in the full answer, in parts per million.
-    pub weight: u64,
+    pub weight: Ppm,
     /// What its absence costs, in parts per million: of the votes for a label, of the scores of what is quoted for a question.
-    pub effect: u64,
+    pub effect: Ppm,
     /// The label without it.
     pub label: Option<String>,
     /// Whether the answer in words is another without it.

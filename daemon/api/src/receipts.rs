@@ -1,7 +1,7 @@
 //! Receipts: read, verify, recompute.
 
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
-use datanet_types::{ReceiptId, Signature};
+use datanet_types::{Ppm, ReceiptId, Signature};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -70,9 +70,11 @@ pub struct Verification {
     /// the answer rests on was revoked since.
     pub verdict: String,
     /// Weight that lies elsewhere, in parts per million.
-    pub difference_ppm: u64,
+    #[schema(value_type = u64)]
+    pub difference_ppm: Ppm,
     /// How much may.
-    pub tolerance_ppm: u64,
+    #[schema(value_type = u64)]
+    pub tolerance_ppm: Ppm,
     /// What does not hold; empty if everything does.
     pub details: String,
     /// Each check.

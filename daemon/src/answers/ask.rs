@@ -4,7 +4,7 @@ use datanet_data::retrieval::{Question, quotation};
 use datanet_ledger::component::contributions;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_types::receipt::{AnswerRecord, AskInput, Credit, Method, Passage, Receipt};
-use datanet_types::{ContributionId, ModelId};
+use datanet_types::{ContributionId, ModelId, Ppm};
 use prost::Message as _;
 
 use super::Answers;
@@ -24,6 +24,10 @@ pub struct Answered {
 
 impl Answers {
     /// Answers from the final contributions of `datanet`. What finds nothing costs nothing.
+    ///
+    /// # Errors
+    /// When the payment will not do, there is no embedding model ([`Code::NoModel`]), the datanet cannot be answered
+    /// from now ([`Code::NotIndexed`]), or the answer cannot be charged. Nothing is paid then.
     pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<Answered> {
         let asked = Asked::of("ask", &datanet.id.0, &input.encode_to_vec());
         let checked = match self.billing.admit(payment, datanet.price, asked).await? {
@@ -56,6 +60,9 @@ impl Answers {
     }
 
     /// A recorded answer with the words of what it quotes, read where they lie: a receipt holds their hashes alone.
+    ///
+    /// # Errors
+    /// None: what cannot be had now has no words in [`Answered::quotes`].
     pub async fn with_quotes(&self, record: AnswerRecord) -> ServiceResult<Answered> {
         let mut quotes = Vec::new();
         for passage in &record.output.passages {
@@ -74,9 +81,9 @@ impl Answers {
         Ok((Passage::hash_of(words) == passage.text_hash).then(|| words.to_owned()))
     }
 
-    fn credits(&self, weights: &[(ContributionId, u64)]) -> ServiceResult<Vec<Credit>> {
+    fn credits(&self, weights: &[(ContributionId, Ppm)]) -> ServiceResult<Vec<Credit>> {
         let reader = self.chain.reader()?;
-        let credit = |(id, weight): &(ContributionId, u64)| {
+        let credit = |(id, weight): &(ContributionId, Ppm)| {
             let contribution = contributions::get(&reader, id)?.ok_or_else(|| {
                 ServiceError::new(Code::LedgerState, format!("indexed contribution {id} is not on the ledger"))
             })?;

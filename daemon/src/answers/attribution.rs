@@ -8,7 +8,7 @@ use datanet_data::retrieval::{self, Question};
 use datanet_ledger::component::contributions::Status;
 use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::release::Origin;
-use datanet_types::{ContributionId, ReceiptId};
+use datanet_types::{ContributionId, Ppm, ReceiptId};
 
 use super::Answers;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -38,6 +38,10 @@ impl Answers {
     }
 
     /// Explains the answer that a receipt is of.
+    ///
+    /// # Errors
+    /// When no node that is connected has the receipt ([`Code::UnknownReceipt`]), it is no good one
+    /// ([`Code::BadReceipt`]), or its model or a record that it rests on cannot be brought or read.
     pub async fn attribution(&self, id: &ReceiptId) -> ServiceResult<Attributed> {
         let record = self.answer_record(id).await?;
         let method = record.receipt.method();
@@ -138,7 +142,7 @@ impl Answers {
     async fn passages(&self, record: &AnswerRecord) -> ServiceResult<Vec<Quote>> {
         let mut quotes = Vec::new();
         for passage in record.output.passages.iter().take(QUOTED) {
-            let weight = i64::try_from(passage.weight).unwrap_or(i64::MAX);
+            let weight = i64::try_from(passage.weight.0).unwrap_or(i64::MAX);
             quotes.extend(self.quote(&passage.contribution, passage.record, weight).await?);
         }
         Ok(quotes)
@@ -148,7 +152,7 @@ impl Answers {
     async fn matches(&self, record: &AnswerRecord) -> ServiceResult<Vec<Quote>> {
         let mut quotes = Vec::new();
         for span in &record.output.spans {
-            let value = i64::try_from(span.weight).unwrap_or(i64::MAX);
+            let value = i64::try_from(span.weight.0).unwrap_or(i64::MAX);
             quotes.extend(self.quote(&span.contribution, span.record, value).await?);
         }
         Ok(quotes)
@@ -179,7 +183,7 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
                 contribution: influence.contribution,
                 contributor: credit(&influence.contribution).map(|credit| credit.contributor),
                 value: Some(influence.value),
-                weight: credit(&influence.contribution).map_or(0, |credit| credit.weight),
+                weight: credit(&influence.contribution).map_or(Ppm::ZERO, |credit| credit.weight),
             });
             part.collect()
         }
@@ -236,7 +240,7 @@ mod tests {
     #[test]
     fn what_harmed_is_shown_without_pay_and_last() {
         let id = |n| ContributionId([n; 32]);
-        let credit = Credit { contribution: id(1), contributor: Address([1; 20]), weight: 1_000_000 };
+        let credit = Credit { contribution: id(1), contributor: Address([1; 20]), weight: Ppm::ONE };
         let influence = vec![
             Influence { contribution: id(1), value: 5, earned: 5 },
             Influence { contribution: id(2), value: -7, earned: 0 },
@@ -247,6 +251,6 @@ mod tests {
             ..AnswerRecord::default()
         };
         let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.weight)).collect();
-        assert_eq!(shown, [(Some(5), 1_000_000), (Some(-7), 0)]);
+        assert_eq!(shown, [(Some(5), Ppm::ONE), (Some(-7), Ppm::ZERO)]);
     }
 }

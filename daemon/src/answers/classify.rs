@@ -15,6 +15,7 @@ use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::serve_error;
 use crate::models::served::{Engine, ServedModel};
+use crate::ppm;
 
 /// A classification to make.
 #[derive(Debug, Clone)]
@@ -50,6 +51,11 @@ pub struct ClassifyAnswer {
 
 impl Answers {
     /// Classifies a passage by a deployed model, for its price.
+    ///
+    /// # Errors
+    /// When no such classifier answers here ([`Code::UnknownModel`], [`Code::NotDeployed`], [`Code::NoClassifier`]), it
+    /// cannot give the explanation asked for ([`Code::NotAttributed`]), the payment will not do, the model is busy
+    /// ([`Code::ModelBusy`]) or fails, or the answer cannot be charged. Nothing is charged for what fails.
     pub async fn classify(&self, ask: ClassifyAsk) -> ServiceResult<ClassifyAnswer> {
         let served = self.models.served_model(&ask.model, Task::Classify)?;
         if (ask.explain || ask.counterfactual) && !served.is_attributed() {
@@ -58,24 +64,30 @@ impl Answers {
         let terms = terms(&self.chain.reader()?, &served.model)?;
         let input = AskInput { text: ask.text, classify: true, neighbours: 0, sampling: None };
         let asked = Asked::of("classify", &served.model.id.0, &input.encode_to_vec());
-        let (record, records, tokens) = match self.billing.admit(ask.payment, terms.price, asked).await? {
+        let without = async |text: &str| match ask.counterfactual {
+            true => self.without_each(&served, text).await,
+            false => Ok(None),
+        };
+        let (record, records, without, tokens) = match self.billing.admit(ask.payment, terms.price, asked).await? {
             Admission::Charge(checked) => {
                 let (output, moved, tokens) = self.classified(&served, &input.text).await?;
+                // Before the charge: what fails costs nothing.
+                let without = without(&input.text).await?;
                 let credits = served.release.credits(&output.influence);
                 let receipt = self.billing.model_receipt(&served.model, &terms, Method::Influence, credits)?;
                 let record = self.billing.charge(receipt, input, output, checked).await?;
-                (record, moved.records, tokens)
+                (record, moved.records, without, tokens)
             }
             // What is not in the record is computed again only where it is asked for.
-            Admission::Again(record) if ask.explain => {
-                let (_, moved, tokens) = self.classified(&served, &record.input.text).await?;
-                (*record, moved.records, tokens)
+            Admission::Again(record) => {
+                let text = &record.input.text;
+                let (records, tokens) = match ask.explain {
+                    true => self.classified(&served, text).await.map(|(_, moved, tokens)| (moved.records, tokens))?,
+                    false => (None, 0),
+                };
+                let without = without(text).await?;
+                (*record, records, without, tokens)
             }
-            Admission::Again(record) => (*record, None, 0),
-        };
-        let without = match ask.counterfactual {
-            true => self.without_each(&served, &record.input.text).await?,
-            false => None,
         };
         let tainted = self.chain.is_tainted(&served.model)?;
         Ok(ClassifyAnswer { record, records: records.filter(|_| ask.explain), without, served, tokens, tainted })
@@ -94,7 +106,7 @@ impl Answers {
         let label = said.labels.get(answer.label).cloned().unwrap_or_default();
         let score = |(label, probability): (&String, &f32)| LabelScore {
             label: label.clone(),
-            probability: (f64::from(*probability) * 1e6).round() as u64,
+            probability: ppm::share(f64::from(*probability)),
         };
         let output = AskOutput {
             label: Some(label.clone()),

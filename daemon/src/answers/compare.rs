@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use datanet_data::retrieval::TOLERANCE_PPM;
-use datanet_types::ContributionId;
-use datanet_types::amount::PPM;
+use datanet_data::retrieval::TOLERANCE;
 use datanet_types::receipt::{AskOutput, influence_weights, span_weights};
+use datanet_types::{ContributionId, Ppm};
 
 use crate::error::ServiceResult;
 
-/// How far the probabilities of two nodes may lie apart, all together, in parts per million.
-const PROBABILITY_TOLERANCE: u64 = 10_000;
+/// How far the probabilities of two nodes may lie apart, all together.
+const PROBABILITY_TOLERANCE: Ppm = Ppm(10_000);
 
 /// How an answer compares with the same computed again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Comparison {
     /// Equal to the bit.
     Same,
-    /// The same answer; so many parts per million of the weight lie elsewhere.
-    Within(u64),
+    /// The same answer; so much of the weight lies elsewhere.
+    Within(Ppm),
     /// Something else, in words.
     Other(String),
 }
@@ -48,8 +47,8 @@ pub(super) fn compare(
         }
     }
     let difference = distance(&theirs, &ours);
-    if difference > TOLERANCE_PPM {
-        return Ok(Comparison::Other(format!("{difference} parts per million of the weight lie elsewhere")));
+    if difference > TOLERANCE {
+        return Ok(Comparison::Other(format!("{difference} of the weight lie elsewhere")));
     }
     let other = other_values(claimed, found, &is_revoked)?;
     Ok(other.map_or(Comparison::Within(difference), Comparison::Other))
@@ -75,9 +74,8 @@ fn other_values(
         all = all.saturating_add(of(&ours).unsigned_abs());
     }
     // A billionth a contribution is rounding.
-    let allowed = (all / PPM).saturating_mul(TOLERANCE_PPM).saturating_add(all % PPM * TOLERANCE_PPM / PPM);
     let rounding = theirs.len().max(ours.len()) as u64;
-    let other = apart > allowed.saturating_add(rounding);
+    let other = apart > TOLERANCE.of(all).saturating_add(rounding);
     Ok(other.then(|| "the contributions did not do what the answer says of them".to_owned()))
 }
 
@@ -91,27 +89,27 @@ fn other_scores(claimed: &AskOutput, found: &AskOutput) -> Option<String> {
         return Some("the labels are not the model's".to_owned());
     }
     let pairs = claimed.scores.iter().zip(&found.scores);
-    let apart = pairs.map(|(a, b)| a.probability.abs_diff(b.probability)).fold(0, u64::saturating_add);
-    (apart > PROBABILITY_TOLERANCE).then(|| format!("the probabilities lie {apart} parts per million apart"))
+    let apart = pairs.map(|(a, b)| a.probability.abs_diff(b.probability)).sum::<Ppm>();
+    (apart > PROBABILITY_TOLERANCE).then(|| format!("the probabilities lie {apart} apart"))
 }
 
-fn weights(output: &AskOutput) -> BTreeMap<ContributionId, u64> {
+fn weights(output: &AskOutput) -> BTreeMap<ContributionId, Ppm> {
     let weights =
         if output.spans.is_empty() { influence_weights(&output.influence) } else { span_weights(&output.spans) };
     weights.into_iter().collect()
 }
 
-/// How much of the weight lies elsewhere, in parts per million, after what is left is scaled to a million on both sides.
-fn distance(a: &BTreeMap<ContributionId, u64>, b: &BTreeMap<ContributionId, u64>) -> u64 {
-    let sum = |weights: &BTreeMap<ContributionId, u64>| weights.values().fold(0, |sum: u64, w| sum.saturating_add(*w));
+/// How much of the weight lies elsewhere, after what is left is scaled to the whole on both sides.
+fn distance(a: &BTreeMap<ContributionId, Ppm>, b: &BTreeMap<ContributionId, Ppm>) -> Ppm {
+    let sum = |weights: &BTreeMap<ContributionId, Ppm>| weights.values().copied().sum::<Ppm>();
     let (of_a, of_b) = (sum(a), sum(b));
-    if of_a == 0 || of_b == 0 {
-        return if of_a == of_b { 0 } else { PPM };
+    if of_a == Ppm::ZERO || of_b == Ppm::ZERO {
+        return if of_a == of_b { Ppm::ZERO } else { Ppm::ONE };
     }
-    let scaled = |weight: Option<&u64>, of: u64| weight.copied().unwrap_or(0).saturating_mul(PPM) / of;
+    let scaled = |weight: Option<&Ppm>, of: Ppm| Ppm::ratio(weight.map_or(0, |weight| weight.0), of.0);
     let ids: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
     let apart = ids.into_iter().map(|id| scaled(a.get(id), of_a).abs_diff(scaled(b.get(id), of_b)));
-    apart.fold(0, u64::saturating_add) / 2
+    Ppm(apart.sum::<Ppm>().0 / 2)
 }
 
 #[cfg(test)]
@@ -129,7 +127,7 @@ mod tests {
         AskOutput {
             label: Some("a".into()),
             answer: "a".into(),
-            scores: vec![LabelScore { label: "a".into(), probability }],
+            scores: vec![LabelScore { label: "a".into(), probability: Ppm(probability) }],
             influence: values.iter().map(influence).collect(),
             ..AskOutput::default()
         }
@@ -143,7 +141,7 @@ mod tests {
     fn small_differences_are_within_and_large_ones_are_not() {
         let claimed = output(&[(1, 500), (2, 500)], 900_000);
         assert_eq!(verdict(&claimed, &claimed), Comparison::Same);
-        assert_eq!(verdict(&claimed, &output(&[(1, 505), (2, 495)], 900_010)), Comparison::Within(5_000));
+        assert_eq!(verdict(&claimed, &output(&[(1, 505), (2, 495)], 900_010)), Comparison::Within(Ppm(5_000)));
         let shifted = verdict(&claimed, &output(&[(1, 600), (2, 400)], 900_000));
         assert!(matches!(shifted, Comparison::Other(what) if what.contains("100000 parts")));
         let bolder = verdict(&claimed, &output(&[(1, 500), (2, 500)], 800_000));
@@ -156,7 +154,7 @@ mod tests {
     fn what_was_revoked_meanwhile_may_be_missing() {
         let claimed = output(&[(1, 500), (2, 500), (9, 800)], 900_000);
         let found = output(&[(1, 500), (2, 500)], 900_000);
-        assert_eq!(verdict(&claimed, &found), Comparison::Within(0));
+        assert_eq!(verdict(&claimed, &found), Comparison::Within(Ppm::ZERO));
         let hidden = output(&[(1, 500)], 900_000);
         assert!(
             matches!(verdict(&hidden, &found), Comparison::Other(_)),
@@ -169,7 +167,7 @@ mod tests {
         let claimed = output(&[(1, 500), (2, -500)], 900_000);
         let mut found = claimed.clone();
         found.influence[1].value = -510;
-        assert_eq!(verdict(&claimed, &found), Comparison::Within(0));
+        assert_eq!(verdict(&claimed, &found), Comparison::Within(Ppm::ZERO));
         found.influence[1].value = -50_000;
         assert!(matches!(verdict(&claimed, &found), Comparison::Other(what) if what.contains("did not do")));
     }
@@ -177,7 +175,7 @@ mod tests {
     #[test]
     fn nothing_helped_is_an_answer_too() {
         let harmed = output(&[(1, -5)], 900_000);
-        assert_eq!(verdict(&harmed, &output(&[(1, -6)], 900_000)), Comparison::Within(0));
+        assert_eq!(verdict(&harmed, &output(&[(1, -6)], 900_000)), Comparison::Within(Ppm::ZERO));
         assert!(matches!(verdict(&harmed, &output(&[(1, 6)], 900_000)), Comparison::Other(_)));
     }
 }

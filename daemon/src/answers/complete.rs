@@ -22,11 +22,10 @@ use crate::billing::terms::{Terms, terms};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
 use crate::models::served::{Engine, ServedModel};
+use crate::ppm;
 
 /// Pieces that may wait for a slow reader.
 const PIECES: usize = 64;
-/// One in parts per million.
-const MILLION: f64 = 1e6;
 
 /// One turn of a chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +116,12 @@ struct Bill {
 
 impl Answers {
     /// Starts a completion by a deployed model, for its price.
+    ///
+    /// # Errors
+    /// When no such decoder answers here ([`Code::UnknownModel`], [`Code::NotDeployed`], [`Code::NoDecoder`]), it
+    /// cannot take the prompt or the sampling ([`Code::Prompt`], [`Code::ContextTooLong`], [`Code::Sampling`]), the
+    /// payment will not do, or the model is busy ([`Code::ModelBusy`]). What fails later is the last piece,
+    /// [`Piece::Failed`].
     pub async fn complete(&self, ask: CompletionAsk) -> ServiceResult<Completing> {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
         let (handle, _) = decoder(&served)?;
@@ -310,11 +315,10 @@ fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(String, V
 async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32>) -> ServiceResult<GenerateStream> {
     let (handle, adapter) = decoder(served)?;
     let sampling = input.sampling.clone().unwrap_or_default();
-    let real = |ppm: u32| (f64::from(ppm) / MILLION) as f32;
     let params = SamplingParams {
         max_tokens: (sampling.max_tokens > 0).then_some(sampling.max_tokens as usize),
-        temperature: real(sampling.temperature),
-        top_p: real(sampling.top_p),
+        temperature: ppm::real(sampling.temperature) as f32,
+        top_p: ppm::real(sampling.top_p) as f32,
         seed: Some(sampling.seed),
         stop: sampling.stop,
         logprobs: logprobs.map(|top| top as usize),

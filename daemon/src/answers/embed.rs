@@ -12,6 +12,11 @@ use crate::models::served::Engine;
 
 impl Answers {
     /// Unit vectors of texts by a deployed model, by name or id.
+    ///
+    /// # Errors
+    /// When no such model answers here ([`Code::UnknownModel`], [`Code::NotDeployed`]), it gives no vectors
+    /// ([`Code::NoEmbeddings`]), it is busy ([`Code::ModelBusy`]), or it takes no such texts ([`Code::TooManyTexts`],
+    /// [`Code::EmptyText`]).
     pub async fn embed_with(&self, model: &str, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
         let served = self.models.served_model(model, Task::Embed)?;
         let Engine::Encoder(handle, key) = &served.engine else {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use datanet_data::judge::RecordRef;
-use datanet_types::amount::PPM;
+use datanet_types::Ppm;
 use datanet_types::receipt::{AskOutput, Credit, SpanMatch, span_weights};
-use datanet_types::split::split;
 
 use super::Answers;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -14,7 +13,7 @@ use crate::models::served::ServedModel;
 use crate::records::TrainingRecord;
 
 impl Answers {
-    /// The stretches that an answer has word for word from the data behind the model, with weights that sum to a million.
+    /// The stretches that an answer has word for word from the data behind the model, with weights that sum to the whole.
     /// What was taken back is not named.
     pub(super) async fn spans(&self, served: &Arc<ServedModel>, answer: &str) -> ServiceResult<Vec<SpanMatch>> {
         let corpus = served.corpus.get_or_try_init(async || self.corpus(served).await).await?.clone();
@@ -24,7 +23,7 @@ impl Answers {
         let revoked = self.chain.revoked_of(&served.release)?;
         found.retain(|(span, _)| !revoked.contains(&span.contribution));
         let parts: Vec<u64> = found.iter().map(|(_, credit)| (credit * 1e6).round() as u64).collect();
-        let weights = split(PPM, &parts);
+        let weights = Ppm::split(&parts);
         Ok(found.into_iter().zip(weights).map(|((span, _), weight)| SpanMatch { weight, ..span }).collect())
     }
 

@@ -5,13 +5,13 @@
 //! verdict is `unverifiable`, which says nothing against the node.
 
 use datanet_api::receipts::{Check, Verification};
-use datanet_data::retrieval::{RecomputeVerdict, TOLERANCE_PPM};
+use datanet_data::retrieval::{RecomputeVerdict, TOLERANCE};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::{contributions, datanets, models, nodes};
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
 use datanet_types::release::DataSnapshot;
-use datanet_types::{BlobHash, DatanetId, ReceiptId};
+use datanet_types::{BlobHash, DatanetId, Ppm, ReceiptId};
 
 use super::Answers;
 use super::compare::{Comparison, compare};
@@ -27,6 +27,9 @@ fn check(name: &str, result: Result<String, String>) -> Check {
 
 impl Answers {
     /// A receipt's record, from here or from whoever has it.
+    ///
+    /// # Errors
+    /// When no node that is connected has it ([`Code::UnknownReceipt`]), or the blob store fails.
     pub async fn answer_record_bytes(&self, id: &ReceiptId) -> ServiceResult<Vec<u8>> {
         let (blob, limit) = (BlobHash(id.0), MAX_ANSWER_RECORD_BYTES as u64);
         let _held = self.blobs.bring(&blob, None, limit, &[]).await.map_err(|_| {
@@ -38,24 +41,31 @@ impl Answers {
         self.blobs.read(&blob, limit).await
     }
 
-    /// The same, decoded; a blob that is no good receipt is an error.
+    /// The same, decoded.
+    ///
+    /// # Errors
+    /// As [`Answers::answer_record_bytes`], and when the blob is no good receipt ([`Code::BadReceipt`]).
     pub async fn answer_record(&self, id: &ReceiptId) -> ServiceResult<AnswerRecord> {
         let bytes = self.answer_record_bytes(id).await?;
         AnswerRecord::verify(&bytes, self.chain.id())
             .map_err(|error| ServiceError::new(Code::BadReceipt, format!("{id} is no good receipt: {error}")))
     }
 
-    /// Checks a record in full. An error means that nothing can be said, for example because blobs are missing here.
+    /// Checks a record in full.
+    ///
+    /// # Errors
+    /// When nothing can be said: this node is behind the receipt's height ([`Code::Behind`]), or what the answer rests
+    /// on cannot be had here.
     pub async fn verify_record(&self, bytes: &[u8]) -> ServiceResult<Verification> {
         let record = match AnswerRecord::verify(bytes, self.chain.id()) {
             Ok(record) => record,
-            Err(error) => return Ok(conclude(vec![check("signature and sums", Err(error.to_string()))], 0)),
+            Err(error) => return Ok(conclude(vec![check("signature and sums", Err(error.to_string()))], Ppm::ZERO)),
         };
         let said = "signature, hashes, weights and split are good".to_owned();
         let mut checks = vec![check("signature and sums", Ok(said))];
         checks.extend(self.ledger_checks(&record.receipt)?);
         if checks.iter().any(|check| !check.ok) {
-            return Ok(conclude(checks, 0));
+            return Ok(conclude(checks, Ppm::ZERO));
         }
         let receipt = record.receipt.clone();
         let recomputed = match receipt.method() {
@@ -63,16 +73,20 @@ impl Answers {
             Method::Influence | Method::Span => self.recompute_model(&record).await?,
         };
         let (result, difference) = match recomputed {
-            Recomputed::Same => (Ok("the same answer and weights, to the bit".to_owned()), 0),
-            Recomputed::Within(0) => (Ok("the same answer and weights, to rounding".to_owned()), 1),
+            Recomputed::Same => (Ok("the same answer and weights, to the bit".to_owned()), Ppm::ZERO),
+            Recomputed::Within(Ppm::ZERO) => (Ok("the same answer and weights, to rounding".to_owned()), Ppm(1)),
             Recomputed::Within(difference) => {
-                let said = format!("the same answer; {difference} parts per million of the weight lie elsewhere");
+                let said = format!("the same answer; {difference} of the weight lie elsewhere");
                 (Ok(said), difference)
             }
-            Recomputed::Other(what) => (Err(what), 0),
+            Recomputed::Other(what) => (Err(what), Ppm::ZERO),
             Recomputed::Gone(what) => {
                 checks.push(check("answer", Ok(what.clone())));
-                return Ok(Verification { verdict: "unverifiable".to_owned(), details: what, ..conclude(checks, 0) });
+                return Ok(Verification {
+                    verdict: "unverifiable".to_owned(),
+                    details: what,
+                    ..conclude(checks, Ppm::ZERO)
+                });
             }
         };
         checks.push(check("answer", result));
@@ -153,7 +167,7 @@ impl Answers {
         let verdict = index.recompute(record, snapshot, embedding).await.map_err(|error| index_error(&error))?;
         Ok(match verdict {
             RecomputeVerdict::Match => Recomputed::Same,
-            RecomputeVerdict::Within { difference_ppm } => Recomputed::Within(difference_ppm),
+            RecomputeVerdict::Within { difference } => Recomputed::Within(difference),
             RecomputeVerdict::Mismatch { what } => Recomputed::Other(what.to_string()),
         })
     }
@@ -178,8 +192,8 @@ impl Answers {
 /// What computing an answer again has given.
 enum Recomputed {
     Same,
-    /// Parts per million of the weight that lie elsewhere, within the tolerance.
-    Within(u64),
+    /// So much of the weight lies elsewhere, within the tolerance.
+    Within(Ppm),
     /// Something else, in words.
     Other(String),
     /// It can't be computed any more, for this reason.
@@ -228,13 +242,13 @@ fn contributors_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult
     Ok(Ok(format!("{} contributions, each paid to who gave it", receipt.credits.len())))
 }
 
-fn conclude(checks: Vec<Check>, difference_ppm: u64) -> Verification {
+fn conclude(checks: Vec<Check>, difference_ppm: Ppm) -> Verification {
     let failed: Vec<&str> = checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
     let details = failed.join("; ");
     let verdict = match (failed.is_empty(), difference_ppm) {
         (false, _) => "mismatch",
-        (true, 0) => "match",
+        (true, Ppm::ZERO) => "match",
         (true, _) => "within",
     };
-    Verification { verdict: verdict.to_owned(), difference_ppm, tolerance_ppm: TOLERANCE_PPM, details, checks }
+    Verification { verdict: verdict.to_owned(), difference_ppm, tolerance_ppm: TOLERANCE, details, checks }
 }

@@ -15,12 +15,21 @@ use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Billing {
     /// The latest receipts issued here, newest first: number and id.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn latest_receipts(&self, limit: usize) -> ServiceResult<Vec<(u64, ReceiptId)>> {
         self.db.latest_receipts(limit)
     }
 
     /// Numbers, signs, stores and records an answer, however it was found: after this it is paid for, and only then the
     /// caller may see it. `receipt` says everything but hashes, channel, amount and number; `checked` covers its fee.
+    ///
+    /// # Errors
+    /// When the payment will do no more, because another answer was charged first ([`Code::WrongVoucherAmount`],
+    /// [`Code::StaleVoucher`]) or the channel is closed or used up ([`Code::ChannelExpired`],
+    /// [`Code::ChannelExhausted`]); when question and answer are too long for a receipt ([`Code::AnswerTooLong`]); when
+    /// the ledger, the blob store or the private store fails. Nothing is paid then.
     pub async fn charge(
         &self,
         mut receipt: Receipt,

@@ -57,6 +57,10 @@ struct Due {
 impl Billing {
     /// Pays `account` what every serving node owes it. The fee is paid by the account's own key if it is here, else by the
     /// node's.
+    ///
+    /// # Errors
+    /// When neither the account nor the node has a key here ([`Code::UnknownKey`]), or the ledger has no block yet or
+    /// cannot be read. A node that does not pay is no error: [`Claims::failed`] says why.
     pub async fn claim(&self, account: &Address) -> ServiceResult<Claims> {
         let payer = match self.keyring.by_address(account) {
             Some(key) => key,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use datanet_ledger::component::settlement;
-use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, Ppm};
 use tokio::time::Instant;
 
 use super::Billing;
@@ -60,8 +60,8 @@ pub struct EarningView {
     pub contribution: Option<ContributionId>,
     /// Answers that rest on it.
     pub answers: u64,
-    /// Sum of its weights in those answers, in parts per million.
-    pub weight_ppm_sum: u64,
+    /// Sum of its weights in those answers.
+    pub weight_ppm_sum: Ppm,
     /// Base units.
     pub amount: Amount,
     /// All of it in words.
@@ -70,6 +70,10 @@ pub struct EarningView {
 
 impl Billing {
     /// What `account` earned.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read. A statement that cannot be read is no error:
+    /// [`Earnings::missing`] says why.
     pub async fn earnings(&self, account: &Address) -> ServiceResult<Earnings> {
         let deadline = Instant::now() + IN_ALL;
         let (sources, mut earnings) = (self.sources().await?, Earnings::default());
@@ -172,10 +176,10 @@ fn lines_of(statement: &Statement, account: &Address) -> Vec<EarningView> {
     view.collect()
 }
 
-fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, weight: u64) -> String {
+fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, weight: Ppm) -> String {
     let short = contribution.map(|id| id.to_hex().chars().take(8).collect::<String>()).unwrap_or_default();
     let plural = if answers == 1 { "answer" } else { "answers" };
-    let percent = weight.checked_div(answers).unwrap_or(0) / 10_000;
+    let percent = weight.0.checked_div(answers).unwrap_or(0) / 10_000;
     match role {
         EarningRole::Contributor => {
             format!("contribution {short} carried {answers} {plural}, {percent} % of each on average")

@@ -8,7 +8,7 @@ use datanet_ledger::state::StateRead;
 use datanet_types::epoch::FeeSplit;
 use datanet_types::receipt::Credit;
 use datanet_types::split::split;
-use datanet_types::{Address, Amount, DatanetId, ModelId};
+use datanet_types::{Address, Amount, DatanetId, ModelId, Ppm};
 
 use crate::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 use crate::error::ServiceResult;
@@ -16,6 +16,9 @@ use crate::error::ServiceResult;
 /// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges of the
 /// contributions. The lines sum to the claimable parts of `fee` exactly; what has no taker goes to the treasury, and so
 /// does the part of a contribution that was revoked while the answer was computed.
+///
+/// # Errors
+/// When the ledger cannot be read.
 pub fn lines<S: StateRead>(
     state: &S,
     datanet: &DatanetId,
@@ -24,7 +27,7 @@ pub fn lines<S: StateRead>(
     fee: &FeeSplit,
 ) -> ServiceResult<Vec<EarningLine>> {
     let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
-    let weights: Vec<u64> = credits.iter().map(|credit| credit.weight).collect();
+    let weights: Vec<u64> = credits.iter().map(|credit| credit.weight.0).collect();
     for (credit, amount) in credits.iter().zip(split(fee.contributors, &weights)) {
         let contribution = contributions::get(state, &credit.contribution)?;
         if contribution.is_some_and(|contribution| contribution.status() != Status::Revoked) {
@@ -57,7 +60,7 @@ fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit]
         let Some(contribution) = contributions::get(state, &credit.contribution)? else { continue };
         let reveals = validation::reveals(state, &validation::current_round(state, &contribution)?)?;
         let revealed: Vec<Address> = reveals.iter().map(|reveal| reveal.account).collect();
-        let share = credit.weight.checked_div(revealed.len() as u64).unwrap_or(0);
+        let share = credit.weight.0.checked_div(revealed.len() as u64).unwrap_or(0);
         judges.extend(revealed.into_iter().map(|judge| (judge, credit, share)));
     }
     let weights: Vec<u64> = judges.iter().map(|(_, _, share)| *share).collect();
@@ -81,7 +84,7 @@ impl Lines {
         let key = EarningKey { account, role, datanet: self.datanet, contribution };
         let sum = self.sums.entry(key).or_insert(Earning { answers: 1, ..Earning::default() });
         sum.amount = sum.amount.saturating_add(amount);
-        sum.weight = sum.weight.saturating_add(credit.map_or(0, |credit| credit.weight));
+        sum.weight = sum.weight.saturating_add(credit.map_or(Ppm::ZERO, |credit| credit.weight));
     }
 
     fn sum(&self) -> Amount {
@@ -101,8 +104,8 @@ mod tests {
     use datanet_ledger::component::validation::{Member, Reveal, Round};
     use datanet_ledger::component::{Genesis, init_genesis};
     use datanet_ledger::state::{MemoryState, StateWrite};
+    use datanet_types::ContributionId;
     use datanet_types::epoch::FeeShares;
-    use datanet_types::{ContributionId, PPM};
     use proptest::prelude::*;
 
     const DATANET: DatanetId = DatanetId([1; 32]);
@@ -129,10 +132,10 @@ mod tests {
     }
 
     fn credits(weights: &[u64]) -> Vec<Credit> {
-        let parts = split(PPM, weights);
+        let parts = Ppm::split(weights);
         let credit =
             |(n, weight)| Credit { contribution: ContributionId([n; 32]), contributor: Address([n + 100; 20]), weight };
-        (1..).zip(parts).map(credit).filter(|credit| credit.weight > 0).collect()
+        (1..).zip(parts).map(credit).filter(|credit| credit.weight > Ppm::ZERO).collect()
     }
 
     fn earned(lines: &[EarningLine], account: Address, role: EarningRole) -> Amount {

@@ -72,6 +72,9 @@ impl Drop for VoucherHold {
 
 impl Billing {
     /// How a caller pays: by a voucher, by an account of this node, or not at all.
+    ///
+    /// # Errors
+    /// When both are given ([`Code::TwoPayments`]), or no key of that name is here ([`Code::UnknownKey`]).
     pub fn payment(&self, voucher: Option<SignedVoucher>, account: Option<String>) -> ServiceResult<Payment> {
         match (voucher, account) {
             (Some(_), Some(_)) => Err(ServiceError::new(Code::TwoPayments, "send a voucher or an account, not both")),
@@ -88,6 +91,14 @@ impl Billing {
 
     /// Checks that `payment` covers `price` and reserves it for what is `asked`, so that nobody makes this node work for
     /// nothing, and no payment buys two answers.
+    ///
+    /// # Errors
+    /// When nothing is paid ([`Code::PaymentRequired`]); when the channel is not there, another node's, closed or about
+    /// to expire, or used up ([`Code::NoChannel`], [`Code::ForeignChannel`], [`Code::ChannelExpired`],
+    /// [`Code::ChannelExhausted`]); when another answer is under way on it ([`Code::AnswerUnderWay`]); when the voucher
+    /// is not its payer's, has paid for another question, or is for another amount ([`Code::BadVoucher`],
+    /// [`Code::VoucherSpent`], [`Code::WrongVoucherAmount`]); when the ledger, the blob store or the private store
+    /// fails.
     pub async fn admit(&self, payment: Payment, price: Amount, asked: Asked) -> ServiceResult<Admission> {
         if price == 0 {
             return Ok(Admission::Charge(Checked::Free));
@@ -182,6 +193,9 @@ impl Billing {
     }
 
     /// What has been promised on a channel so far.
+    ///
+    /// # Errors
+    /// When the private store or the ledger cannot be read, or the ledger has no block yet.
     pub fn last_amount(&self, channel: &ChannelId) -> ServiceResult<Amount> {
         let local = self.db.voucher(channel)?.map_or(0, |voucher| voucher.cumulative);
         let settled = channels::get(&self.chain.reader()?, channel)?.map_or(0, |channel| channel.charged);

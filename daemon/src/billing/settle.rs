@@ -45,6 +45,11 @@ enum Next {
 
 impl Billing {
     /// Settles what has accrued, as much as one transaction takes; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// When the ledger refuses the transaction or it is in no block in time, the node's account has no key here
+    /// ([`Code::UnknownKey`]), or the ledger, the blob store or the private store fails. What is frozen by then is sent
+    /// again by the next call.
     pub async fn settle(&self) -> ServiceResult<Option<Settled>> {
         let _one_at_a_time = self.settling.lock().await;
         let settled = match self.freeze().await? {
@@ -57,6 +62,9 @@ impl Billing {
     }
 
     /// Whether something has accrued on a channel that its payer may close soon, and that takes no more questions.
+    ///
+    /// # Errors
+    /// When the private store or the ledger cannot be read, or the ledger has no block yet.
     pub fn settling_is_urgent(&self) -> ServiceResult<bool> {
         let mut owing = self.db.accruing()?;
         if let Some(settling) = self.db.settling()? {
@@ -117,7 +125,10 @@ impl Billing {
         })
     }
 
-    /// Like [`Billing::settle`], but nothing to settle is an error.
+    /// Like [`Billing::settle`], when somebody asks for it.
+    ///
+    /// # Errors
+    /// As [`Billing::settle`], and when there is nothing to settle ([`Code::NothingToSettle`]).
     pub async fn settle_now(&self) -> ServiceResult<Settled> {
         self.settle()
             .await?

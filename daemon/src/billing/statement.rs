@@ -50,11 +50,18 @@ impl Statement {
     }
 
     /// The bytes stored as a blob.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON ([`Code::Statement`]).
     pub fn to_bytes(&self) -> ServiceResult<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| ServiceError::caused(Code::Statement, error))
     }
 
     /// Reads a statement and checks that it is the one meant: chain, node, and the root that the ledger holds.
+    ///
+    /// # Errors
+    /// When the bytes are no statement of a known version, or it is another chain's or node's, its leaves are out of
+    /// order, or they do not give `root`: which of it, in words.
     pub fn parse(bytes: &[u8], chain_id: &str, node: &NodeKey, root: &Digest) -> Result<Self, String> {
         let statement: Self = serde_json::from_slice(bytes).map_err(|error| format!("not a statement: {error}"))?;
         if statement.version != 1 {

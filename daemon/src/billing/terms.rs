@@ -20,6 +20,9 @@ pub struct Terms {
 }
 
 /// The terms of a model on the ledger.
+///
+/// # Errors
+/// When the ledger cannot be read.
 pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
     let mut dearest: Option<Datanet> = None;
     for snapshot in &model.snapshots {
@@ -36,6 +39,9 @@ pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
 impl Billing {
     /// The claims of an answer of `model`, with `credits` found by `method`; to be charged with [`Billing::charge`] for
     /// the price that [`terms`] says.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn model_receipt(
         &self,
         model: &Model,

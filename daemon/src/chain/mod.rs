@@ -74,6 +74,9 @@ impl Chain {
     }
 
     /// A consistent view of the last committed state.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet ([`Code::NoBlocks`]).
     pub fn reader(&self) -> ServiceResult<LedgerReader> {
         let reader = self.inner.ledger.reader();
         if reader.height() == 0 {
@@ -93,6 +96,9 @@ impl Chain {
     }
 
     /// The ledger's parameters.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn params(&self) -> ServiceResult<Params> {
         Ok(params::get(&self.reader()?)?)
     }

@@ -25,6 +25,9 @@ pub struct RegisteredModel {
 
 impl RegisteredModel {
     /// A model with what the ledger says of its data now.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
     pub fn of(reader: &LedgerReader, record: Model) -> ServiceResult<Self> {
         let taint = models::taint(reader, &record, MAX_TAINT)?;
         Ok(Self { tainted: !taint.is_empty(), taint, record })
@@ -33,6 +36,9 @@ impl RegisteredModel {
 
 impl Chain {
     /// A model on the ledger, if it is there.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn model_on_ledger(&self, id: &ModelId) -> ServiceResult<Option<RegisteredModel>> {
         let reader = self.reader()?;
         let model = models::get(&reader, id)?;
@@ -40,17 +46,26 @@ impl Chain {
     }
 
     /// All models on the ledger, by id, with what it says of their data.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn models_on_ledger(&self) -> ServiceResult<Vec<RegisteredModel>> {
         let reader = self.reader()?;
         all(&reader)?.into_iter().map(|model| RegisteredModel::of(&reader, model)).collect()
     }
 
     /// All models on the ledger, by id.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn ledger_models(&self) -> ServiceResult<Vec<Model>> {
         all(&self.reader()?)
     }
 
-    /// A model on the ledger, or an error that says that there is none.
+    /// A model on the ledger.
+    ///
+    /// # Errors
+    /// When it is not there ([`Code::UnknownModel`]), or the ledger has no block yet or cannot be read.
     pub fn registered_model(&self, id: &ModelId) -> ServiceResult<Model> {
         models::get(&self.reader()?, id)?.ok_or_else(|| {
             ServiceError::new(
@@ -61,6 +76,9 @@ impl Chain {
     }
 
     /// A contribution that a model itself was trained on and that was revoked since, if there is one.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn revoked_since(&self, model: &Model) -> ServiceResult<Option<ContributionId>> {
         // Models behind it do not matter here: their files are what they were.
         let own = Model { parents: Vec::new(), ..model.clone() };
@@ -68,6 +86,9 @@ impl Chain {
     }
 
     /// Whether something behind a model was revoked.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn is_tainted(&self, model: &Model) -> ServiceResult<bool> {
         Ok(models::is_tainted(&self.reader()?, model)?)
     }

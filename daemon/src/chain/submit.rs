@@ -39,6 +39,9 @@ pub struct TxStatus {
 
 impl Chain {
     /// Signs `action` with `key`, at the lowest fee and with a fresh nonce.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read, or the system gives no randomness ([`Code::NoRandomness`]).
     pub fn sign(&self, key: &SigningKey, action: Action) -> ServiceResult<Vec<u8>> {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|error| {
@@ -56,6 +59,12 @@ impl Chain {
 
     /// Hands signed bytes to the mempool; the answer says only that they may enter a block. Bytes that wait there already,
     /// or that were in a block a short while ago, are taken as they were the first time.
+    ///
+    /// # Errors
+    /// When the ledger refuses it ([`Code::TransactionRefused`], [`Code::InsufficientFunds`],
+    /// [`Code::TransactionReplayed`]) or has no block yet ([`Code::NoBlocks`]), the mempool has no room for it
+    /// ([`Code::MempoolFull`], [`Code::TransactionTooLarge`]), or the engine does not answer
+    /// ([`Code::ConsensusUnreachable`]).
     pub async fn submit(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
         let hash = tx_hash(&bytes);
         let (code, log) = match self.engine() {
@@ -77,13 +86,20 @@ impl Chain {
         if code == 0 { Ok(hash) } else { Err(refused(code, &log)) }
     }
 
-    /// Signs, submits and waits until the transaction is in a block; an error if it was refused there.
+    /// Signs, submits and waits until the transaction is in a block.
+    ///
+    /// # Errors
+    /// As [`Chain::sign`] and [`Chain::execute_bytes`].
     pub async fn execute(&self, key: &SigningKey, action: Action) -> ServiceResult<Committed> {
         let bytes = self.sign(key, action)?;
         self.execute_bytes(bytes).await
     }
 
     /// Like [`Chain::execute`], for bytes already signed.
+    ///
+    /// # Errors
+    /// When they are no transaction of this chain ([`Code::BadTransaction`]), as [`Chain::submit`] and [`Chain::wait`],
+    /// and when it was refused in its block, with the codes of a refusal there.
     pub async fn execute_bytes(&self, bytes: Vec<u8>) -> ServiceResult<Committed> {
         let verified = datanet_types::SignedTx::verify(&bytes, self.id())
             .map_err(|error| ServiceError::caused(Code::BadTransaction, error))?;
@@ -102,6 +118,9 @@ impl Chain {
     }
 
     /// The transaction's fate, once it is in a block.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
     pub fn tx_status(&self, hash: &TxHash) -> ServiceResult<Option<TxStatus>> {
         let found = self.ledger().tx_result(hash)?;
         Ok(found.map(|result| TxStatus {
@@ -114,6 +133,10 @@ impl Chain {
     }
 
     /// Waits until `hash` is in a block, or can't be any more because `expiry` has passed.
+    ///
+    /// # Errors
+    /// When `expiry` passes first ([`Code::TransactionExpired`]), the node stops ([`Code::ShuttingDown`]), or the
+    /// ledger cannot be read.
     pub async fn wait(&self, hash: &TxHash, expiry: u64) -> ServiceResult<TxStatus> {
         let mut commits = self.commits();
         loop {

@@ -14,7 +14,11 @@ use super::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Chain {
-    /// The contribution and its datanet, or an error that says that there is none.
+    /// The contribution and its datanet.
+    ///
+    /// # Errors
+    /// When there is no such contribution ([`Code::UnknownContribution`]), or the ledger has no block yet or cannot be
+    /// read.
     pub fn contribution_and_datanet(&self, id: &ContributionId) -> ServiceResult<(Contribution, Datanet)> {
         let reader = self.reader()?;
         let contribution = contributions::get(&reader, id)?
@@ -25,11 +29,17 @@ impl Chain {
     }
 
     /// The datanet of this name or id.
+    ///
+    /// # Errors
+    /// When there is no such datanet ([`Code::UnknownDatanet`]), or the ledger has no block yet or cannot be read.
     pub fn datanet_named(&self, name_or_id: &str) -> ServiceResult<Datanet> {
         Ok(self.datanet_in_view(name_or_id)?.1)
     }
 
     /// The same, with the consistent view of the ledger that it was found in.
+    ///
+    /// # Errors
+    /// When there is no such datanet ([`Code::UnknownDatanet`]), or the ledger has no block yet or cannot be read.
     pub fn datanet_in_view(&self, name_or_id: &str) -> ServiceResult<(LedgerReader, Datanet)> {
         let reader = self.reader()?;
         let by_id = match name_or_id.parse::<DatanetId>() {
@@ -43,18 +53,27 @@ impl Chain {
         Ok((reader, datanet))
     }
 
-    /// A datanet, or an error that says that there is none.
+    /// A datanet.
+    ///
+    /// # Errors
+    /// When there is no such datanet ([`Code::UnknownDatanet`]), or the ledger has no block yet or cannot be read.
     pub fn datanet(&self, id: &DatanetId) -> ServiceResult<Datanet> {
         datanets::get(&self.reader()?, id)?.ok_or_else(|| unknown_datanet(id))
     }
 
     /// Whether a contribution was taken back: then it is neither named in an answer nor paid.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn is_revoked(&self, id: &ContributionId) -> ServiceResult<bool> {
         let contribution = contributions::get(&self.reader()?, id)?;
         Ok(contribution.is_none_or(|contribution| contribution.status() == Status::Revoked))
     }
 
     /// Which of a release's contributions were taken back: what [`Release::spread`] leaves out.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn revoked_of(&self, release: &Release) -> ServiceResult<BTreeSet<ContributionId>> {
         let mut revoked = BTreeSet::new();
         for id in release.contributions() {
@@ -66,6 +85,9 @@ impl Chain {
     }
 
     /// A contribution without its reports.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
     pub fn contribution_view(
         &self,
         reader: &LedgerReader,
@@ -115,6 +137,10 @@ impl Chain {
     }
 
     /// A contribution with its committee alone.
+    ///
+    /// # Errors
+    /// When there is no such contribution ([`Code::UnknownContribution`]), or the ledger has no block yet or cannot be
+    /// read.
     pub fn contribution_without_reports(&self, id: &ContributionId) -> ServiceResult<ContributionView> {
         let (contribution, _) = self.contribution_and_datanet(id)?;
         self.contribution_view(&self.reader()?, contribution)

@@ -5,7 +5,7 @@
 
 use datanet_types::epoch::EpochTotals;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, Digest, ReceiptId};
+use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, Digest, Ppm, ReceiptId};
 use redb::WriteTransaction;
 
 use super::reservations::{self, PaidAnswer};
@@ -58,8 +58,8 @@ pub struct Earning {
     pub amount: Amount,
     /// Answers counted.
     pub answers: u64,
-    /// Sum of the weights in those answers, in parts per million.
-    pub weight: u64,
+    /// Sum of the weights in those answers.
+    pub weight: Ppm,
 }
 
 /// A line with its key.
@@ -103,17 +103,26 @@ fn line_key(channel: &ChannelId, key: &EarningKey) -> ServiceResult<Vec<u8>> {
 
 impl LocalStore {
     /// The latest voucher of `channel`.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn voucher(&self, channel: &ChannelId) -> ServiceResult<Option<SignedVoucher>> {
         self.read(|tx| table::get(tx, VOUCHERS, &channel.0))
     }
 
     /// The highest number of a receipt so far; 0 if there is none.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn last_sequence(&self) -> ServiceResult<u64> {
         Ok(self.read(|tx| table::get::<u64>(tx, META, SEQUENCE))?.unwrap_or_default())
     }
 
-    /// Records an answer. Refused, with nothing changed, if the voucher does not follow the last one. Numbers may be left out:
-    /// an answer that fails takes its own along.
+    /// Records an answer. Numbers may be left out: an answer that fails takes its own along.
+    ///
+    /// # Errors
+    /// When the voucher does not follow the last one ([`Code::StaleVoucher`]), or the private store cannot be read or
+    /// written; then nothing has changed.
     pub fn record_answer(&self, sequence: u64, receipt: &ReceiptId, charge: &Charge) -> ServiceResult<()> {
         self.write(|tx| {
             let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
@@ -134,6 +143,9 @@ impl LocalStore {
     }
 
     /// The channels on which something has accrued.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn accruing(&self) -> ServiceResult<Vec<ChannelId>> {
         let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
         all.iter().map(|(channel, _)| Ok(ChannelId::from_slice(channel)?)).collect()
@@ -219,7 +231,7 @@ pub(super) mod tests {
             expected: cumulative,
             asked: Some(Digest([7; 32])),
             totals: EpochTotals { answers: 1, fees: fee, split },
-            lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: 1_000_000 })],
+            lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE })],
         }
     }
 

@@ -59,12 +59,18 @@ pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
 
 impl LocalStore {
     /// All models served here, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn deployments(&self) -> ServiceResult<Vec<Deployment>> {
         let all: Vec<(Vec<u8>, Deployment)> = self.read(|tx| table::all(tx, DEPLOYED))?;
         Ok(all.into_iter().map(|(_, deployment)| deployment).collect())
     }
 
     /// Serves `deployment` from now on, under `name`: the model that answered to it becomes its last before.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn deploy(&self, deployment: &Deployment, name: &str) -> ServiceResult<NamedModel> {
         self.write(|tx| {
             table::put(tx, DEPLOYED, &deployment.model.0, deployment)?;
@@ -84,6 +90,9 @@ impl LocalStore {
     }
 
     /// Takes names away, and serves the models no more that no other name leads or could be rolled back to.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn undeploy(&self, which: Undeploy<'_>) -> ServiceResult<Undeployed> {
         self.write(|tx| {
             let (mut left, mut gone) = (BTreeSet::new(), BTreeSet::new());
@@ -120,12 +129,18 @@ impl LocalStore {
     }
 
     /// All names.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn model_names(&self) -> ServiceResult<Vec<NamedModel>> {
         let all: Vec<(Vec<u8>, NamedModel)> = self.read(|tx| table::all(tx, NAMES))?;
         Ok(all.into_iter().map(|(_, named)| named).collect())
     }
 
     /// The model before the one that answers to `name` answers again; `None` if there is no such name or none before.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn roll_back(&self, name: &str) -> ServiceResult<Option<NamedModel>> {
         self.write(|tx| {
             let Some(mut named) = table::get_in::<NamedModel>(tx, NAMES, name.as_bytes())? else { return Ok(None) };

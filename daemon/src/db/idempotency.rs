@@ -22,11 +22,17 @@ pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
 
 impl LocalStore {
     /// Remembers the answer to the request with `key`.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn put_reply(&self, key: &str, reply: &StoredReply) -> ServiceResult<()> {
         self.write(|tx| table::put(tx, TABLE, key.as_bytes(), reply))
     }
 
     /// The answer given to `key` before.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn reply(&self, key: &str) -> ServiceResult<Option<StoredReply>> {
         self.read(|tx| table::get(tx, TABLE, key.as_bytes()))
     }

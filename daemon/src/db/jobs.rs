@@ -220,6 +220,9 @@ fn event_key(job: u64, event: u64) -> [u8; 16] {
 
 impl LocalStore {
     /// Remembers a new job and numbers it.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn add_job(&self, mut job: JobRecord) -> ServiceResult<JobRecord> {
         self.write(|tx| {
             let last = {
@@ -235,6 +238,9 @@ impl LocalStore {
     }
 
     /// A job by its id.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn job(&self, id: &str) -> ServiceResult<Option<JobRecord>> {
         self.read(|tx| match table::get::<u64>(tx, NUMBERS, id.as_bytes())? {
             Some(number) => table::get(tx, JOBS, &number.to_be_bytes()),
@@ -243,12 +249,18 @@ impl LocalStore {
     }
 
     /// All jobs, newest first.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn jobs(&self) -> ServiceResult<Vec<JobRecord>> {
         let latest: Vec<(Vec<u8>, JobRecord)> = self.read(|tx| table::latest(tx, JOBS, usize::MAX))?;
         Ok(latest.into_iter().map(|(_, job)| job).collect())
     }
 
     /// Changes a job by `change`, in one durable step, and appends `event` if there is one; the job as it is then.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn change_job(
         &self,
         number: u64,
@@ -270,6 +282,9 @@ impl LocalStore {
     }
 
     /// Up to `limit` events of a job behind number `after`, oldest first.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn job_events(&self, job: u64, after: u64, limit: usize) -> ServiceResult<Vec<JobEvent>> {
         let (from, to) = (event_key(job, after.saturating_add(1)), event_key(job, u64::MAX));
         self.read(|tx| table::between(tx, EVENTS, &from, &to, limit))

@@ -28,16 +28,25 @@ pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
 
 impl LocalStore {
     /// Remembers a judgement; call before its commitment is sent.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn put_judgement(&self, id: &ContributionId, judgement: &StoredJudgement) -> ServiceResult<()> {
         self.write(|tx| table::put(tx, TABLE, &id.0, judgement))
     }
 
     /// The judgement of `id`, if this node made one.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn judgement(&self, id: &ContributionId) -> ServiceResult<Option<StoredJudgement>> {
         self.read(|tx| table::get(tx, TABLE, &id.0))
     }
 
     /// Forgets the judgement of `id`, once the verdict is on the ledger.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn forget_judgement(&self, id: &ContributionId) -> ServiceResult<()> {
         // Most contributions were judged by others, and a write waits for the disk.
         if self.judgement(id)?.is_none() {

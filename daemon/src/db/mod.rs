@@ -58,6 +58,10 @@ fn may_block<T>(f: impl FnOnce() -> T) -> T {
 
 impl LocalStore {
     /// Opens or makes the store at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be made, is damaged or open elsewhere ([`Code::LocalStore`]), or the disk is full
+    /// ([`Code::DiskFull`]).
     pub fn open(path: &Path) -> ServiceResult<Self> {
         let db = redb::Database::builder().set_cache_size(8 * 1024 * 1024).create(path).map_err(failed)?;
         let store = Self { db: Arc::new(db) };

@@ -58,6 +58,9 @@ pub(super) fn put_paid(
 impl LocalStore {
     /// Binds the voucher of `cumulative` on `channel` to what was `asked`; gives what it is bound to already, if that is
     /// something else and not given up yet.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn bind_voucher(
         &self,
         channel: &ChannelId,
@@ -78,11 +81,17 @@ impl LocalStore {
     }
 
     /// The voucher is good for any question again: its answer has failed.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn unbind_voucher(&self, channel: &ChannelId) -> ServiceResult<()> {
         self.write(|tx| table::remove(tx, BOUND, &channel.0))
     }
 
     /// The answer that the voucher of `cumulative` on `channel` has paid.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn paid_answer(&self, channel: &ChannelId, cumulative: Amount) -> ServiceResult<Option<PaidAnswer>> {
         self.read(|tx| table::get(tx, PAID, &place(channel, cumulative)))
     }

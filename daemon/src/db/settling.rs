@@ -60,6 +60,9 @@ pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
 
 impl LocalStore {
     /// The settlement under way.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn settling(&self) -> ServiceResult<Option<Settling>> {
         self.read(|tx| table::get(tx, META, SETTLING))
     }
@@ -69,6 +72,9 @@ impl LocalStore {
     ///
     /// A settlement already under way is taken up again. Call this only if the ledger that `charged` was read from
     /// does not have it.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn begin_settlement(
         &self,
         epoch: u64,
@@ -96,6 +102,9 @@ impl LocalStore {
     }
 
     /// The settlement is on the ledger: its leaves are now what accounts have earned.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
     pub fn finish_settlement(&self, epoch: u64) -> ServiceResult<()> {
         self.write(|tx| {
             let Some(settling) = table::get_in::<Settling>(tx, META, SETTLING)? else { return Ok(()) };

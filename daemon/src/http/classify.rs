@@ -13,6 +13,7 @@ use crate::answers::Answers;
 use crate::answers::classify::{ClassifyAnswer, ClassifyAsk};
 use crate::billing::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::ppm;
 
 /// Longest passage in bytes.
 const MAX_TEXT: usize = 64 * 1024;
@@ -85,7 +86,7 @@ fn view(index: usize, answer: ClassifyAnswer, explain: bool) -> ClassificationVi
 }
 
 fn probability(score: &LabelScore) -> Probability {
-    Probability { label: score.label.clone(), probability: score.probability as f64 / 1e6 }
+    Probability { label: score.label.clone(), probability: ppm::real(score.probability) }
 }
 
 fn without(source: &Source, labels: &[&String], probabilities: &[f32]) -> Without {

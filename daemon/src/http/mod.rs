@@ -162,6 +162,9 @@ fn on_panic(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
 
 /// Serves until the node stops. Requests under way may finish within [`limits::LAST_WORDS`]; connections that are still
 /// open then, because nobody reads or writes on them, are left to end with the process.
+///
+/// # Errors
+/// When the listener fails.
 pub async fn serve(listener: TcpListener, services: Services, config: ApiConfig, token: String) -> anyhow::Result<()> {
     let shutdown = services.shutdown.clone();
     let app = router(services, &config, token).into_make_service_with_connect_info::<SocketAddr>();

@@ -50,6 +50,11 @@ pub struct OpenedDatanet {
 
 impl Intake {
     /// Opens a datanet that `key` owns; answers once it is on the ledger.
+    ///
+    /// # Errors
+    /// When schema, licence or held-out set are not good ([`Code::BadSchema`], [`Code::BadLicence`],
+    /// [`Code::BadHoldout`]), the name is taken ([`Code::NameTaken`]), the ledger refuses the transaction or it is in
+    /// no block in time, or the ledger or the blob store fails.
     pub async fn open_datanet(&self, key: &SigningKey, new: DatanetProposal) -> ServiceResult<OpenedDatanet> {
         new.schema.validate().map_err(|error| ServiceError::caused(Code::BadSchema, error))?;
         check_licence(&new.licence)?;

@@ -105,6 +105,11 @@ impl Intake {
     }
 
     /// Starts an upload: checks everything that can be checked before the first byte, and waits for its turn.
+    ///
+    /// # Errors
+    /// When the idempotency key is empty or too long ([`Code::BadIdempotencyKey`]), there is no such datanet
+    /// ([`Code::UnknownDatanet`]), the bond is below its smallest ([`Code::BondTooSmall`]), the ledger has no block yet
+    /// or cannot be read, or the node stops ([`Code::ShuttingDown`]).
     pub async fn begin(&self, request: IntakeRequest) -> ServiceResult<Upload> {
         if request.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_BYTES) {
             return Err(ServiceError::new(
@@ -129,6 +134,11 @@ impl Intake {
     }
 
     /// Puts a checked and stored upload on the ledger and announces it.
+    ///
+    /// # Errors
+    /// When the account has given these bytes before ([`Code::AlreadyContributed`]), the idempotency key was used for
+    /// another upload ([`Code::IdempotencyKeyReused`]), the ledger refuses the transaction or it is in no block in
+    /// time, or the ledger, the blob store or the private store fails. What the ledger has refused is let go of.
     pub async fn finish(&self, upload: StoredUpload) -> ServiceResult<Accepted> {
         let StoredUpload { request, bond, held, summary } = upload;
         let blob = BlobHash(held.hash());

@@ -78,7 +78,11 @@ impl Upload {
         Self { blobs, request, bond, schema, limit, received: 0, checker, store, turn }
     }
 
-    /// Takes the next bytes. The first error, of size or of content, ends the upload.
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When they are more than allowed ([`Code::BodyTooLarge`]), a record is not good ([`Code::BadRecords`]), or they
+    /// cannot be stored. The first error ends the upload.
     pub async fn push(&mut self, chunk: Bytes) -> ServiceResult<()> {
         self.received = self.received.saturating_add(chunk.len() as u64);
         if self.received > self.limit {
@@ -99,6 +103,9 @@ impl Upload {
     }
 
     /// The body is complete: what [`super::Intake::finish`] puts on the ledger.
+    ///
+    /// # Errors
+    /// When a record is not good or there is none ([`Code::BadRecords`]), or the bytes cannot be stored or read back.
     pub async fn finish(self) -> ServiceResult<StoredUpload> {
         let Self { blobs, request, bond, schema, checker, mut store, turn, .. } = self;
         let broke_off = |error: tokio::task::JoinError| ServiceError::new(Code::Upload, error.to_string());

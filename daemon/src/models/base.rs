@@ -25,6 +25,10 @@ pub struct Base {
 
 impl Models {
     /// All base models of this node, the embedding model first.
+    ///
+    /// # Errors
+    /// When looking through the models folder breaks off ([`Code::ModelsFolder`]); what is no model there is passed
+    /// over.
     pub async fn bases(&self) -> ServiceResult<Vec<Base>> {
         let mut bases = Vec::new();
         if let (Ok(info), Some(folder)) = (self.embedder.info(), self.embedder.folder()) {
@@ -37,6 +41,10 @@ impl Models {
     }
 
     /// The base model of this name or id: one that lies here, or a released model that is a base by itself.
+    ///
+    /// # Errors
+    /// As [`Models::base_by_id`]; when several owners have a model of that name ([`Code::AmbiguousName`]), or its
+    /// folder is no base model ([`Code::BadBaseModel`]).
     pub async fn base(&self, name_or_id: &str) -> ServiceResult<Base> {
         let bases = self.bases().await?;
         let names = bases.iter().map(|base| format!("{:?}", base.name)).collect::<Vec<_>>().join(", ");
@@ -55,6 +63,10 @@ impl Models {
     }
 
     /// The base model of this id: a folder of this node, or a released model that was trained from nothing.
+    ///
+    /// # Errors
+    /// When there is none ([`Code::UnknownModel`]), it is an adapter ([`Code::BaseIsAnAdapter`]), its files cannot be
+    /// had, or the ledger has no block yet or cannot be read.
     pub async fn base_by_id(&self, id: &ModelId) -> ServiceResult<Base> {
         if let Some(base) = self.bases().await?.into_iter().find(|base| base.id == *id) {
             return Ok(base);
@@ -107,6 +119,10 @@ fn list(folder: &Path, ids: &BaseIds) -> Vec<Base> {
 }
 
 /// Whether a model can be made into what a job asks for: its family, and the modules and layers that are adapted.
+///
+/// # Errors
+/// When its folder is no base model ([`Code::BadBaseModel`]), or it cannot be made into that
+/// ([`Code::BaseDoesNotFit`]).
 pub async fn check_base(base: &Base, job: &Job) -> ServiceResult<()> {
     check_task(base, job.task)?;
     let (folder, job) = (base.folder.clone(), job.clone());

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use datanet_data::corpus::Record;
 use datanet_data::judge::{DuplicateIndex, RecordRef};
 use datanet_training::span::{Document, Index, IndexBuilder, MAX_VOCABULARY, Rules, Span};
+use datanet_types::Ppm;
 use datanet_types::receipt::SpanMatch;
 
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -23,6 +24,9 @@ pub struct Corpus {
 
 impl Corpus {
     /// Over records in the order in which they became final.
+    ///
+    /// # Errors
+    /// When there are more words than an index holds ([`Code::BadCorpus`]).
     pub fn build(records: Vec<(RecordRef, Record)>) -> ServiceResult<Self> {
         let failed = |error: datanet_training::span::IndexError| ServiceError::new(Code::BadCorpus, error.to_string());
         let mut numbers: HashMap<String, u32> = HashMap::new();
@@ -66,7 +70,7 @@ impl Corpus {
             let record = self.documents.get(found.document as usize)?;
             let (start, end) = (place(start?)?, place(end?)?);
             let (contribution, record) = (record.contribution, record.record);
-            Some((SpanMatch { start, end, contribution, record, weight: 0 }, span.credit))
+            Some((SpanMatch { start, end, contribution, record, weight: Ppm::ZERO }, span.credit))
         })
     }
 }

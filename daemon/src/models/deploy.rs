@@ -13,6 +13,10 @@ use crate::error::{Code, ServiceError, ServiceResult};
 impl Models {
     /// Fetches a released model, checks it and serves it from now on, also after a restart. `name` leads to it from now on;
     /// the release's own if not given.
+    ///
+    /// # Errors
+    /// As [`Models::in_memory`]; when the name is no good one ([`Code::BadName`]) or a base model's
+    /// ([`Code::NameTaken`]), or the blob store or the private store fails.
     pub async fn deploy(&self, id: &ModelId, name: Option<String>) -> ServiceResult<NamedModel> {
         let _one_at_a_time = self.deploying.lock().await;
         let served = self.load_deployed(id).await?;
@@ -28,6 +32,10 @@ impl Models {
 
     /// Takes a name away, and its model with its last name; or, by its id, a model with all its names. Its files stay blobs
     /// of this node, so that others can fetch them. Also gives the model that was meant.
+    ///
+    /// # Errors
+    /// When nothing of that name or id is deployed here ([`Code::UnknownModel`]), or the private store cannot be read
+    /// or written; then nothing has changed.
     pub async fn undeploy(&self, name_or_id: &str) -> ServiceResult<(ModelId, Undeployed)> {
         let _one_at_a_time = self.deploying.lock().await;
         let names = self.db.model_names()?;
@@ -51,11 +59,17 @@ impl Models {
     }
 
     /// Names that lead to models here.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn names(&self) -> ServiceResult<Vec<NamedModel>> {
         self.db.model_names()
     }
 
     /// Models served after a restart too.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn deployments(&self) -> ServiceResult<Vec<Deployment>> {
         self.db.deployments()
     }
@@ -66,6 +80,11 @@ impl Models {
     }
 
     /// The model before the one that answers to `name` answers again; it is loaded if it must be.
+    ///
+    /// # Errors
+    /// As [`Models::in_memory`]; when nothing is deployed under the name ([`Code::UnknownModel`]), it has led to no
+    /// other model before ([`Code::NothingBefore`]), or the private store cannot be read or written. Then the name
+    /// leads where it led.
     pub async fn roll_back(&self, name: &str) -> ServiceResult<NamedModel> {
         let _one_at_a_time = self.deploying.lock().await;
         let names = self.db.model_names()?;

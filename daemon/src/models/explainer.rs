@@ -42,6 +42,10 @@ pub struct ExplainHandle {
 
 impl Models {
     /// The explainer of a model in memory, started if it must be; `None` if its release has no table.
+    ///
+    /// # Errors
+    /// When there is no ONNX Runtime ([`Code::NoRuntime`]), what explains is damaged or does not fit the model
+    /// ([`Code::Explainer`], [`Code::BadRelease`]), or the system gives no thread ([`Code::NoThread`]).
     pub async fn explainer(&self, served: &Arc<ServedModel>) -> ServiceResult<Option<ExplainHandle>> {
         if !served.is_attributed() {
             return Ok(None);
@@ -84,16 +88,26 @@ impl ExplainHandle {
     }
 
     /// What moved the answer `label` to `text`.
+    ///
+    /// # Errors
+    /// When too many answers wait already ([`Code::ModelBusy`]), the explainer has stopped ([`Code::ModelStopped`]), or
+    /// it cannot attribute this one ([`Code::Explainer`]).
     pub async fn label(&self, text: &str, label: usize) -> ServiceResult<Explanation> {
         self.ask(|reply| ExplainCmd::Label(text.to_owned(), label, reply)).await
     }
 
     /// What moved what was `written` after `prompt`.
+    ///
+    /// # Errors
+    /// As [`ExplainHandle::label`].
     pub async fn written(&self, prompt: &str, written: &str) -> ServiceResult<Explanation> {
         self.ask(|reply| ExplainCmd::Written(prompt.to_owned(), written.to_owned(), reply)).await
     }
 
     /// The probabilities of all labels without each column.
+    ///
+    /// # Errors
+    /// As [`ExplainHandle::label`].
     pub async fn without(&self, text: &str) -> ServiceResult<Vec<Vec<f32>>> {
         self.ask(|reply| ExplainCmd::Without(text.to_owned(), reply)).await
     }

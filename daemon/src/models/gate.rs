@@ -2,12 +2,14 @@
 
 use datanet_api::models::GateView;
 use datanet_training::attribution::{Gate, GateVerdict, Thresholds};
+use datanet_types::SignedPpm;
 use datanet_types::release::Attribution;
+
+use crate::ppm;
 
 /// What the figures of a manifest say.
 pub fn judged(figures: Attribution) -> GateView {
-    let real = |ppm: i64| (ppm as f64 / 1e6) as f32;
-    let known = |count: u32, ppm: i64| (count > 0).then(|| real(ppm));
+    let known = |count: u32, figure: SignedPpm| (count > 0).then(|| ppm::real_measure(figure) as f32);
     let gate = Gate {
         lds: known(figures.subsets, figures.lds),
         leave_one_out: known(figures.contributors, figures.leave_one_out),
@@ -31,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_manifests_figures_are_put_into_words() {
-        let figures = Attribution { lds: 1_000_000, subsets: 2, contributors: 2, ..Attribution::default() };
+        let figures = Attribution { lds: SignedPpm(1_000_000), subsets: 2, contributors: 2, ..Attribution::default() };
         let json = serde_json::to_value(judged(figures)).unwrap();
         assert_eq!((&json["verdict"], &json["lds"]), (&"unjudged".into(), &1_000_000.into()));
         assert!(json["reason"].as_str().unwrap().ends_with("there were 2 and 2"), "{json}");

@@ -54,6 +54,13 @@ pub(super) fn check_imported(model: &Model, release: &Release) -> ServiceResult<
 
 impl Models {
     /// Checks an exported model, runs it once, keeps its files as blobs, and puts it on the ledger.
+    ///
+    /// # Errors
+    /// When the name or licence is no good one ([`Code::BadName`], [`Code::BadLicence`]), the account or folder is not
+    /// here ([`Code::UnknownKey`], [`Code::UnknownFolder`]), the folder is no exported model that runs here
+    /// ([`Code::NotExported`], [`Code::BadModel`], [`Code::NoRuntime`]), the name is taken ([`Code::NameTaken`]), the
+    /// ledger refuses the transaction or it is in no block in time, or the ledger, the blob store or the private store
+    /// fails.
     pub async fn import_model(&self, import: Import) -> ServiceResult<Imported> {
         check_name(&import.name)?;
         check_licence(&import.licence)?;

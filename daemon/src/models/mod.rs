@@ -62,6 +62,8 @@ pub struct Models {
     base_ids: Arc<base_ids::BaseIds>,
     /// Held while a model is deployed or taken down: one at a time.
     deploying: Arc<Mutex<()>>,
+    /// Held while a release's files are put into their folder.
+    unpacking: Arc<Mutex<()>>,
 }
 
 impl Models {
@@ -75,11 +77,24 @@ impl Models {
         settings: ModelsSettings,
     ) -> Self {
         let settings = Arc::new(settings);
-        let (served, base_ids, deploying) = (Arc::default(), Arc::default(), Arc::default());
-        Self { chain, blobs, db, embedder, keyring, settings, served, base_ids, deploying }
+        Self {
+            chain,
+            blobs,
+            db,
+            embedder,
+            keyring,
+            settings,
+            served: Arc::default(),
+            base_ids: Arc::default(),
+            deploying: Arc::default(),
+            unpacking: Arc::default(),
+        }
     }
 
-    /// ONNX Runtime, or an error that says how to get it.
+    /// ONNX Runtime.
+    ///
+    /// # Errors
+    /// When there is none ([`Code::NoRuntime`]).
     pub fn runtime(&self) -> ServiceResult<&Runtime> {
         self.settings.runtime.as_ref().map_err(|reason| {
             ServiceError::new(Code::NoRuntime, format!("this node cannot run models: {reason}; run `datanet setup`"))

@@ -19,6 +19,11 @@ const SHOWN: usize = 16;
 
 impl Models {
     /// The model that `name_or_id` means; one that is given by its id need not exist.
+    ///
+    /// # Errors
+    /// When nothing is called so here or on the ledger ([`Code::UnknownModel`]), several owners have one of that name
+    /// there ([`Code::AmbiguousName`]), the private store cannot be read, or the ledger has no block yet or cannot be
+    /// read.
     pub fn model_named(&self, name_or_id: &str) -> ServiceResult<ModelId> {
         let names = self.db.model_names()?;
         if let Some(named) = names.into_iter().find(|named| named.name == name_or_id) {
@@ -36,6 +41,12 @@ impl Models {
     }
 
     /// The deployed model that a caller asks to do `task`.
+    ///
+    /// # Errors
+    /// When nothing answers to it here ([`Code::UnknownModel`], [`Code::NotDeployed`], [`Code::AmbiguousName`]), it is
+    /// still being loaded ([`Code::ModelLoading`]), it does something else ([`Code::NoClassifier`],
+    /// [`Code::NoEmbeddings`], [`Code::NoDecoder`]), the private store cannot be read, or the ledger has no block yet
+    /// or cannot be read.
     pub fn served_model(&self, name_or_id: &str, task: Task) -> ServiceResult<Arc<ServedModel>> {
         let own = self.embedder.info().ok();
         if own.is_some_and(|own| own.name == name_or_id || hex::encode(own.id) == name_or_id) {

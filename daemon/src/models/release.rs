@@ -33,6 +33,9 @@ pub struct RecordsFile {
 
 impl RecordsFile {
     /// That of a release's folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is too long or not of that form ([`Code::BadRelease`]).
     pub fn read(release: &Path) -> ServiceResult<Self> {
         let (path, io) =
             (release.join(RECORDS_FILE), |error| ServiceError::io("cannot read the model's records", &error));
@@ -68,6 +71,9 @@ impl RecordsFile {
 
 impl Models {
     /// Keeps a file of a release as a blob.
+    ///
+    /// # Errors
+    /// When the file cannot be read, the blob store fails, or the disk is full ([`Code::DiskFull`]).
     pub async fn keep_file(&self, name: String, path: &Path) -> ServiceResult<ReleaseFile> {
         let held = self.blobs.add_path(path).await?;
         let blob = BlobHash(held.hash());
@@ -76,6 +82,9 @@ impl Models {
     }
 
     /// Keeps a file of a release that is not on disk.
+    ///
+    /// # Errors
+    /// When the blob store fails, or the disk is full ([`Code::DiskFull`]).
     pub async fn keep_file_bytes(&self, name: String, bytes: Vec<u8>) -> ServiceResult<ReleaseFile> {
         let (size, blob) = (bytes.len() as u64, BlobHash(*blake3::hash(&bytes).as_bytes()));
         self.blobs.keep_bytes(&file_tag(&blob), bytes).await?;
@@ -83,6 +92,9 @@ impl Models {
     }
 
     /// Keeps a manifest as a blob; gives its id.
+    ///
+    /// # Errors
+    /// When the blob store fails, or the disk is full ([`Code::DiskFull`]).
     pub async fn keep_release(&self, release: &Release) -> ServiceResult<ModelId> {
         let id = release.id();
         self.blobs.keep_bytes(&manifest_tag(&id), release.to_bytes()).await?;
@@ -90,6 +102,10 @@ impl Models {
     }
 
     /// Puts a packed release on the ledger for an account of this node; one that is there already is left as it is.
+    ///
+    /// # Errors
+    /// As [`Models::release`]; when the account has no key here ([`Code::UnknownKey`]), the ledger refuses the
+    /// transaction or it is in no block in time, or the ledger has no block yet or cannot be read.
     pub async fn register_release(&self, id: &ModelId, account: &str) -> ServiceResult<()> {
         if models::get(&self.chain.reader()?, id)?.is_some() {
             return Ok(());
@@ -115,6 +131,10 @@ impl Models {
     }
 
     /// The manifest of a release, from here or from whoever has it.
+    ///
+    /// # Errors
+    /// When no node that is connected has it ([`Code::UnknownModel`]), what has that hash is no manifest
+    /// ([`Code::BadRelease`]), or the blob store fails.
     pub async fn release(&self, id: &ModelId) -> ServiceResult<Release> {
         let (blob, limit) = (Release::blob_of(id), MAX_RELEASE_BYTES as u64);
         let _held = self.blobs.bring(&blob, None, limit, &[]).await.map_err(|error| {
@@ -147,6 +167,10 @@ impl Models {
     }
 
     /// A release's files in a folder of this node, fetched from whoever has them. The blob store checks every byte.
+    ///
+    /// # Errors
+    /// As [`Models::release`]; when nobody gives one of the files ([`Code::BlobUnavailable`]), or the folder cannot be
+    /// written.
     pub async fn release_folder(&self, id: &ModelId) -> ServiceResult<(Release, PathBuf)> {
         let release = self.release(id).await?;
         let folder = self.settings.released.join(id.to_hex());
@@ -154,6 +178,11 @@ impl Models {
             return Ok((release, folder));
         }
         let held = self.bring_files(&release).await?;
+        let _one_at_a_time = self.unpacking.lock().await;
+        // Others may have wanted the same meanwhile.
+        if folder.is_dir() {
+            return Ok((release, folder));
+        }
         let io = |error: std::io::Error| ServiceError::io("cannot write the model's files", &error);
         let parts = self.settings.released.join(format!("{id}.part"));
         match std::fs::remove_dir_all(&parts) {
@@ -176,11 +205,7 @@ fn finish_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         std::fs::File::open(entry?.path())?.sync_all()?;
     }
-    match std::fs::rename(from, to) {
-        // Somebody else was faster, with the same bytes.
-        Err(_) if to.is_dir() => std::fs::remove_dir_all(from),
-        other => other,
-    }
+    std::fs::rename(from, to)
 }
 
 /// Files are shared by releases, so their tag is their hash.

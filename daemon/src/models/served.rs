@@ -143,6 +143,10 @@ impl ServedModel {
     }
 
     /// Puts the adapter back into its service, which forgets those used longest ago.
+    ///
+    /// # Errors
+    /// When the adapter's files cannot be read or do not fit ([`Code::BadAdapter`]), all places for adapters are in use
+    /// ([`Code::ModelBusy`]), or the service has stopped ([`Code::ModelStopped`]).
     pub async fn reload(&self) -> ServiceResult<()> {
         match &self.engine {
             Engine::Encoder(handle, Some(key)) => {
@@ -232,6 +236,11 @@ impl Served {
 
 impl Models {
     /// A model to compute with, deployed or not: loaded if it must be.
+    ///
+    /// # Errors
+    /// When it is not on the ledger ([`Code::UnknownModel`]) or has no files there ([`Code::NoRelease`]), its release
+    /// is not good ([`Code::BadRelease`], [`Code::BadAdapter`]), its files or its base cannot be had, there is no ONNX
+    /// Runtime ([`Code::NoRuntime`]), or it does not load.
     pub async fn in_memory(&self, id: &ModelId) -> ServiceResult<Arc<ServedModel>> {
         let served = &self.served;
         if let Some(found) = served.get(id).or_else(|| served.visitor(id)) {

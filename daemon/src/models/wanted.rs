@@ -10,6 +10,9 @@ use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Models {
     /// The releases that are wanted here, with all their files.
+    ///
+    /// # Errors
+    /// When the private store or the ledger cannot be read, or the ledger has no block yet.
     pub async fn wanted_releases(&self) -> ServiceResult<(BTreeSet<ModelId>, BTreeSet<BlobHash>)> {
         let mut wanted: BTreeSet<ModelId> =
             self.db.deployments()?.into_iter().map(|deployment| deployment.model).collect();
@@ -30,6 +33,9 @@ impl Models {
 
     /// Removes the unpacked files of releases that nobody wants and that no model in memory uses: receipts were checked
     /// with them. They are fetched again when they are wanted again.
+    ///
+    /// # Errors
+    /// As [`Models::wanted_releases`]; a folder that cannot be removed is no error, only told.
     pub async fn forget_folders(&self) -> ServiceResult<()> {
         let (mut wanted, _) = self.wanted_releases().await?;
         let bases: Vec<ModelId> = {

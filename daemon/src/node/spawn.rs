@@ -57,6 +57,10 @@ pub struct Tools {
 const COMET_START: Duration = Duration::from_secs(120);
 
 /// Starts a node and returns once its interface listens. Every port may be 0 and is read back from the handle.
+///
+/// # Errors
+/// When another node runs in the home, `init` has not made it, an address is in use, or a store, the network or
+/// consensus does not start. A missing model is no error: what needs it says so.
 pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
     let NodeOptions { home, config, tools } = options;
     let lock = HomeLock::take(&home)?;

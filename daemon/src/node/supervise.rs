@@ -119,7 +119,10 @@ impl NodeHandle {
         &self.run.name
     }
 
-    /// Waits until the node has ended, and says why if it was not asked to.
+    /// Waits until the node has ended.
+    ///
+    /// # Errors
+    /// When it ended without being asked to: why.
     pub async fn wait(&self) -> Result<()> {
         let mut ended = self.ended.clone();
         let result = ended.wait_for(Option::is_some).await.context("the node's supervisor is gone")?;
@@ -130,6 +133,9 @@ impl NodeHandle {
     }
 
     /// Stops the node in order and waits for its end.
+    ///
+    /// # Errors
+    /// As [`NodeHandle::wait`].
     pub async fn stop(&self) -> Result<()> {
         self.services.shutdown.cancel();
         self.wait().await

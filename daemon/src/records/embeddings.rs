@@ -16,6 +16,10 @@ const HASH_BYTES: usize = 32;
 
 impl Records {
     /// The embeddings of `batch`, in its order, out of the blob `blob`.
+    ///
+    /// # Errors
+    /// When there is no embedding model (`Code::NoModel`), it fails on a text, or the embeddings cannot be written to
+    /// disk.
     pub async fn embeddings(&self, blob: &BlobHash, batch: &Batch) -> ServiceResult<Vec<Embedding>> {
         let (model, texts) = (self.embedder.info()?, batch.texts());
         let path = self.embeddings_dir.join(file_name(blob, &model.id, &texts));

@@ -38,6 +38,9 @@ pub(super) struct HeldOutSets(Arc<Mutex<Recent>>);
 
 impl Records {
     /// The held-out set of a datanet, whose blob is here.
+    ///
+    /// # Errors
+    /// When the blob is not here, its records are not good (`Code::BadRecords`), or they cannot be embedded.
     pub async fn held_out_set(&self, datanet: &Datanet) -> ServiceResult<Arc<HeldOutSet>> {
         let mut known = self.held_out.0.lock().await;
         let found = known.iter().position(|(id, _)| *id == datanet.id).and_then(|place| known.remove(place));
@@ -57,6 +60,10 @@ impl Records {
     }
 
     /// The records of a datanet's held-out set, at most as many as judges use; its blob is fetched if it is not here.
+    ///
+    /// # Errors
+    /// When nobody gives the blob (`Code::BlobUnavailable`), its records are not good (`Code::BadRecords`), or the blob
+    /// store fails.
     pub async fn held_out_records(&self, datanet: &Datanet) -> ServiceResult<Vec<Record>> {
         let _held = self.blobs.bring(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &[]).await?;
         Ok(self.read_held_out(datanet).await?.records.into_iter().map(|(_, record)| record).collect())

@@ -96,6 +96,9 @@ impl Indexes {
 
     /// The index of a datanet, opened or made. One of another model or damaged is made anew; the contributions worker fills
     /// it. Drop it before asking for another one: few are open at a time.
+    ///
+    /// # Errors
+    /// When there is no embedding model ([`Code::NoModel`]), or the disk fails ([`Code::Index`]).
     pub async fn open(&self, datanet: &DatanetId) -> ServiceResult<DatanetIndex> {
         let model = self.embedder.info()?;
         let directory = self.folder.join(datanet.to_hex());
@@ -104,6 +107,10 @@ impl Indexes {
     }
 
     /// Puts a final contribution into its datanet's index.
+    ///
+    /// # Errors
+    /// As [`Indexes::open`]; when the bytes are not here, its records are not good ([`Code::BadRecords`]), or they
+    /// cannot be embedded.
     pub async fn add(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
         let index = self.open(&contribution.datanet).await?;
         if index.contains(&contribution.id) {
@@ -132,6 +139,9 @@ impl Indexes {
     }
 
     /// The contributions final at `height`, in ledger order, those revoked later included.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn snapshot_at(&self, datanet: &DatanetId, height: u64) -> ServiceResult<Snapshot> {
         let finals = contributions::final_at(&self.chain.reader()?, datanet, height)?;
         Ok(Snapshot { height, contributions: finals.iter().map(|contribution| contribution.id).collect() })
@@ -142,6 +152,10 @@ impl Indexes {
     ///
     /// What has become final just now is waited for, a moment at most: whoever sees a contribution final may ask for it at
     /// once. A node that has much to catch up with answers from what it has.
+    ///
+    /// # Errors
+    /// As [`Indexes::open`]; when an answer from now would have to rest on what was revoked since
+    /// ([`Code::NotIndexed`]), or the ledger has no block yet or cannot be read.
     pub async fn snapshot(&self, datanet: &DatanetId) -> ServiceResult<Ground> {
         let index = self.open(datanet).await?;
         let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -177,6 +191,9 @@ impl Indexes {
     }
 
     /// Takes a revoked contribution out of its datanet's index, texts and vectors too.
+    ///
+    /// # Errors
+    /// When the index cannot be opened, changed or thrown away.
     pub async fn remove(&self, contribution: &Contribution) -> ServiceResult<()> {
         let directory = self.folder.join(contribution.datanet.to_hex());
         if !directory.exists() {
@@ -193,6 +210,10 @@ impl Indexes {
     }
 
     /// Searches one datanet, or all this node follows: then the best of each, by score.
+    ///
+    /// # Errors
+    /// When an embedding is needed and there is no model ([`Code::NoModel`]), none of the datanets can be searched, or
+    /// the ledger has no block yet or cannot be read.
     pub async fn search(
         &self,
         text: &str,

@@ -10,10 +10,11 @@ const MAX_DEPTH: usize = 8;
 
 /// Refuses what is no SPDX licence expression: identifiers, with `+` and `WITH` an exception, joined by `AND` and `OR`, in
 /// brackets. The form is checked, not whether SPDX lists the identifier: that list grows without us.
+///
+/// # Errors
+/// When it is none ([`Code::BadLicence`]).
 pub fn check_licence(licence: &str) -> ServiceResult<()> {
-    let spaced = licence.replace('(', " ( ").replace(')', " ) ");
-    let mut words = spaced.split_whitespace().peekable();
-    let good = !licence.is_empty() && licence.len() <= MAX_BYTES && expression(&mut words, 0) && words.next().is_none();
+    let good = !licence.is_empty() && licence.len() <= MAX_BYTES && forbidden(licence).is_some();
     if good {
         return Ok(());
     }
@@ -25,28 +26,67 @@ pub fn check_licence(licence: &str) -> ServiceResult<()> {
     ))
 }
 
-type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
-
-fn expression(words: &mut Words<'_>, depth: usize) -> bool {
-    if !term(words, depth) {
-        return false;
-    }
-    while words.next_if(|word| matches!(*word, "AND" | "OR")).is_some() {
-        if !term(words, depth) {
-            return false;
+/// Whether a model may be trained on records under `licence`, an SPDX expression.
+///
+/// A model is an adaptation of what it was trained on. So a licence that allows no derivatives allows no training, and
+/// neither does "all rights reserved". Of alternatives (`OR`) one is enough, of what holds together (`AND`) all must allow it.
+///
+/// # Errors
+/// When it may not: why, in words.
+pub fn permits_training(licence: &str) -> Result<(), String> {
+    match forbidden(licence) {
+        Some(None) => Ok(()),
+        Some(Some(part)) => {
+            Err(format!("licence {part} allows no derivatives, and a model trained on the records would be one"))
         }
+        None => Err(format!("{licence:?} is no SPDX licence expression, so nothing is known of what it allows")),
     }
-    true
 }
 
-fn term(words: &mut Words<'_>, depth: usize) -> bool {
-    match words.next() {
-        Some("(") => depth < MAX_DEPTH && expression(words, depth.saturating_add(1)) && words.next() == Some(")"),
-        Some(word) => {
-            is_id(word.strip_suffix('+').unwrap_or(word))
-                && (words.next_if(|word| *word == "WITH").is_none() || words.next().is_some_and(is_id))
+type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
+/// The part of an expression that forbids adaptations, if it does as a whole.
+type Forbidding<'a> = Option<&'a str>;
+
+/// Reads an expression; `None` if it is none.
+fn forbidden(licence: &str) -> Option<Option<String>> {
+    let spaced = licence.replace('(', " ( ").replace(')', " ) ");
+    let mut words = spaced.split_whitespace().peekable();
+    let found = alternatives(&mut words, 0)?;
+    words.next().is_none().then(|| found.map(str::to_owned))
+}
+
+/// `OR` binds less than `AND`.
+fn alternatives<'a>(words: &mut Words<'a>, depth: usize) -> Option<Forbidding<'a>> {
+    let mut found = all(words, depth)?;
+    while words.next_if_eq(&"OR").is_some() {
+        let other = all(words, depth)?;
+        found = found.and_then(|found| other.and(Some(found)));
+    }
+    Some(found)
+}
+
+fn all<'a>(words: &mut Words<'a>, depth: usize) -> Option<Forbidding<'a>> {
+    let mut found = term(words, depth)?;
+    while words.next_if_eq(&"AND").is_some() {
+        let other = term(words, depth)?;
+        found = found.or(other);
+    }
+    Some(found)
+}
+
+fn term<'a>(words: &mut Words<'a>, depth: usize) -> Option<Forbidding<'a>> {
+    match words.next()? {
+        "(" if depth < MAX_DEPTH => {
+            let found = alternatives(words, depth.saturating_add(1))?;
+            words.next_if_eq(&")").map(|_| found)
         }
-        None => false,
+        word if is_id(word.strip_suffix('+').unwrap_or(word)) => {
+            if words.next_if_eq(&"WITH").is_some() {
+                words.next().filter(|exception| is_id(exception))?;
+            }
+            Some(Some(word).filter(|word| forbids_adaptation(word)))
+        }
+        _ => None,
     }
 }
 
@@ -62,23 +102,6 @@ fn is_id(word: &str) -> bool {
 
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
-}
-
-/// Whether a model may be trained on records under `licence`, an SPDX expression; the reason if not.
-///
-/// A model is an adaptation of what it was trained on. So a licence that allows no derivatives allows no training,
-/// and neither does "all rights reserved". Of alternatives (`OR`) one is enough.
-pub fn permits_training(licence: &str) -> Result<(), String> {
-    let words = licence.replace(['(', ')'], " ");
-    let mut refused = None;
-    for alternative in words.split(" OR ") {
-        match alternative.split(" AND ").map(str::trim).find(|part| forbids_adaptation(part)) {
-            None => return Ok(()),
-            Some(part) => refused = refused.or(Some(part.to_owned())),
-        }
-    }
-    let part = refused.unwrap_or_default();
-    Err(format!("licence {part} allows no derivatives, and a model trained on the records would be one"))
 }
 
 fn forbids_adaptation(part: &str) -> bool {
@@ -125,14 +148,30 @@ mod tests {
 
     #[test]
     fn licences_that_allow_adaptations_allow_training() {
-        for licence in ["CC-BY-4.0", "CC0-1.0", "MIT OR CC-BY-ND-4.0", "(CC-BY-SA-4.0)", "CC-BY-NC-4.0"] {
+        for licence in [
+            "CC-BY-4.0",
+            "CC0-1.0",
+            "MIT OR CC-BY-ND-4.0",
+            "(CC-BY-SA-4.0)",
+            "CC-BY-NC-4.0",
+            "(MIT OR CC-BY-ND-4.0) AND MIT",
+        ] {
             assert_eq!(permits_training(licence), Ok(()), "{licence}");
         }
     }
 
     #[test]
     fn licences_without_derivatives_do_not() {
-        for licence in ["CC-BY-ND-4.0", "CC-BY-NC-ND-4.0", "MIT AND CC-BY-ND-4.0", "NONE"] {
+        for licence in [
+            "CC-BY-ND-4.0",
+            "CC-BY-NC-ND-4.0",
+            "MIT AND CC-BY-ND-4.0",
+            "NONE",
+            "(MIT OR Apache-2.0) AND CC-BY-ND-4.0",
+            "CC-BY-ND-4.0 AND (MIT OR NONE)",
+            "CC-BY-ND-4.0 OR NONE",
+            "CC-BY-ND-4.0+",
+        ] {
             assert!(permits_training(licence).unwrap_err().contains("no derivatives"), "{licence}");
         }
     }

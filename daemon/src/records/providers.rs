@@ -53,6 +53,9 @@ impl Providers {
 
 impl Records {
     /// Who may have a contribution's bytes, this node left out: whoever announced it, the origin, whoever attested it.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
     pub fn providers_of(&self, contribution: &Contribution) -> ServiceResult<Vec<NodeKey>> {
         let mut providers = self.providers.of(&contribution.id);
         providers.push(contribution.origin);

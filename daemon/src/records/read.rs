@@ -78,6 +78,9 @@ impl From<ReadError> for ServiceError {
 
 impl Records {
     /// Reads a contribution's records from the local blob.
+    ///
+    /// # Errors
+    /// As [`Records::read_blob`].
     pub async fn read(
         &self,
         contribution: &Contribution,
@@ -89,6 +92,10 @@ impl Records {
     }
 
     /// Reads the records of a local blob.
+    ///
+    /// # Errors
+    /// [`ReadError::Content`] when the bytes are no records of that format and schema, [`ReadError::Node`] when they
+    /// are not here or cannot be read.
     pub async fn read_blob(
         &self,
         blob: BlobHash,

@@ -14,11 +14,18 @@ const MAX_REPORT_BYTES: u64 = 4 * 1024 * 1024;
 impl Records {
     /// A contribution with those of its reports that are here or can be fetched soon. Once judged, the reason in
     /// words is that of the report closest to the tally.
+    ///
+    /// # Errors
+    /// When there is no such contribution (`Code::UnknownContribution`), or the ledger has no block yet or cannot be
+    /// read.
     pub async fn contribution_with_reports(&self, id: &ContributionId) -> ServiceResult<ContributionView> {
         self.with_reports(self.chain.contribution_without_reports(id)?).await
     }
 
     /// Adds the reports to a view. All are asked for at once: a judge that is gone costs its patience only once.
+    ///
+    /// # Errors
+    /// None: a report that cannot be had now is left out.
     pub async fn with_reports(&self, mut view: ContributionView) -> ServiceResult<ContributionView> {
         let sources: Vec<_> = view.committee.iter().filter_map(|m| Some((m.report?, m.node, m.scores?))).collect();
         let texts = join_all(sources.iter().map(|(report, node, _)| self.report(report, node))).await;

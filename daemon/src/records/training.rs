@@ -44,6 +44,9 @@ pub struct TrainingData {
 
 impl Records {
     /// A datanet's history when it had `count` entries, or now: what a model is registered with.
+    ///
+    /// # Errors
+    /// When it never had so many ([`Code::UnknownSnapshot`]), or the ledger has no block yet or cannot be read.
     pub fn data_snapshot(&self, datanet: &DatanetId, count: Option<u64>) -> ServiceResult<DataSnapshot> {
         let reader = self.chain.reader()?;
         let latest = history::latest(&reader, datanet)?;
@@ -60,6 +63,9 @@ impl Records {
     }
 
     /// A datanet's history as it was after the block at `height`.
+    ///
+    /// # Errors
+    /// When that height is not reached ([`Code::UnknownSnapshot`]), or the ledger has no block yet or cannot be read.
     pub fn data_snapshot_at(&self, datanet: &DatanetId, height: u64) -> ServiceResult<DataSnapshot> {
         let reader = self.chain.reader()?;
         let now = self.chain.height();
@@ -71,7 +77,12 @@ impl Records {
     }
 
     /// The records behind `snapshot`, the first `limit` of them: the same on every node. Bytes that are not here are
-    /// fetched. What was revoked since is left out; a licence that allows no training is an error.
+    /// fetched. What was revoked since is left out.
+    ///
+    /// # Errors
+    /// When there is no such datanet or place in its history ([`Code::UnknownDatanet`], [`Code::UnknownSnapshot`]), its
+    /// licence allows no training ([`Code::LicenceForbids`]), nobody gives a contribution's bytes
+    /// ([`Code::BlobUnavailable`]), or they are no records ([`Code::BadRecords`]).
     pub async fn training_records(&self, snapshot: &DataSnapshot, limit: u64) -> ServiceResult<TrainingData> {
         let datanet = self.licensed(&snapshot.datanet)?;
         let (contributions, revoked) = self.members(snapshot)?;

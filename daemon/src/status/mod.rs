@@ -109,6 +109,10 @@ pub struct StatusService {
 
 impl StatusService {
     /// The node at a glance, now.
+    ///
+    /// # Errors
+    /// When the node's account has no key here, the private store cannot be read, or the ledger has no block yet or
+    /// cannot be read.
     pub async fn now(&self) -> ServiceResult<NodeStatus> {
         let commit = self.chain.commits().borrow().clone();
         let registered = datanet_ledger::component::nodes::get(&self.chain.reader()?, &self.identity.node_key())?;

@@ -105,6 +105,9 @@ impl Readiness {
     }
 
     /// Notes when blocks come, until the node stops.
+    ///
+    /// # Errors
+    /// None: that no blocks come is for [`Readiness::checks`] to say.
     pub async fn follow(self) -> anyhow::Result<()> {
         let (mut commits, shutdown) = (self.inner.parts.chain.commits(), &self.inner.parts.shutdown);
         while let Some(Ok(())) = shutdown.run_until_cancelled(commits.changed()).await {

@@ -43,6 +43,11 @@ struct ContributionRecords {
 impl Training {
     /// Gathers the records of these snapshots for `job`. Brings what is not here. What was taken back since makes a
     /// snapshot unusable: the model would be flagged from its first day.
+    ///
+    /// # Errors
+    /// When a contribution was taken back since ([`Code::ContributionRevoked`]), a licence allows no training
+    /// ([`Code::LicenceForbids`]), records cannot be had, there is nothing in them that the task can learn from
+    /// ([`Code::BadData`]), or too many contributors are behind them ([`Code::TooManyContributors`]).
     pub async fn gather(&self, snapshots: &[DataSnapshot], job: &Job) -> ServiceResult<Gathered> {
         let (mut contributions, mut held_out) = (Vec::new(), Vec::new());
         for snapshot in snapshots {

@@ -46,6 +46,13 @@ pub struct NewJob {
 
 impl Training {
     /// Takes a job: durable when this returns. Everything that can be said without reading the data is said here.
+    ///
+    /// # Errors
+    /// When this node takes no jobs ([`Code::TrainingDisabled`]), has no ONNX Runtime ([`Code::NoRuntime`]), or too
+    /// many wait already ([`Code::TooManyJobs`]); when the job is not good or too large ([`Code::BadJob`],
+    /// [`Code::BadLicence`], [`Code::JobTooLarge`]); when the account, the base or a datanet is not there, the base
+    /// does not fit ([`Code::BaseDoesNotFit`]), or a datanet has no data, lacks a field, or has a licence that the job
+    /// does not name ([`Code::NoData`], [`Code::MissingField`], [`Code::LicenceNotAccepted`]).
     pub async fn create_job(&self, mut new: NewJob) -> ServiceResult<JobRecord> {
         if !self.config.enabled {
             return Err(ServiceError::new(Code::TrainingDisabled, "this node takes no jobs; see training.enabled"));
@@ -101,6 +108,12 @@ impl Training {
     }
 
     /// Takes a job that repeats what a release claims: the whole run, or `stretches` of it between checkpoints.
+    ///
+    /// # Errors
+    /// When this node takes no jobs ([`Code::TrainingDisabled`]), has no ONNX Runtime ([`Code::NoRuntime`]), or too
+    /// many wait already ([`Code::TooManyJobs`]); when the model is not on the ledger or nobody gives its manifest
+    /// ([`Code::UnknownModel`]), it was put up as it is ([`Code::NotTrained`]), or what it was trained on was taken
+    /// back ([`Code::ContributionRevoked`]).
     pub async fn create_verification(&self, model: &ModelId, stretches: Option<usize>) -> ServiceResult<JobRecord> {
         if !self.config.enabled {
             return Err(ServiceError::new(Code::TrainingDisabled, "this node takes no jobs; see training.enabled"));
@@ -173,16 +186,25 @@ impl Training {
     }
 
     /// All jobs, newest first.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn jobs(&self) -> ServiceResult<Vec<JobRecord>> {
         self.db.jobs()
     }
 
     /// Events of a job behind the one numbered `after`, `limit` at most, oldest first.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
     pub fn job_events(&self, job: u64, after: u64, limit: usize) -> ServiceResult<Vec<JobEvent>> {
         self.db.job_events(job, after, limit)
     }
 
-    /// A job, or an error that says that there is none.
+    /// A job.
+    ///
+    /// # Errors
+    /// When there is none ([`Code::UnknownJob`]), or the private store cannot be read.
     pub fn job(&self, id: &str) -> ServiceResult<JobRecord> {
         self.db
             .job(id)?
@@ -190,6 +212,10 @@ impl Training {
     }
 
     /// Ends a job. One that runs is over once it has left the step it is in.
+    ///
+    /// # Errors
+    /// When there is none ([`Code::UnknownJob`]), it is over already ([`Code::JobOver`]), or the private store cannot
+    /// be read or written.
     pub async fn cancel_job(&self, id: &str) -> ServiceResult<JobRecord> {
         let job = self.job(id)?;
         if job.state.is_over() {

@@ -11,9 +11,14 @@ use super::runs::Trained;
 use crate::db::jobs::JobRecord;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::release::{RECORDS_FILE, RecordsFile};
+use crate::ppm;
 
 impl Training {
     /// Stores a run's files and their manifest as blobs; the manifest's hash is the model's id.
+    ///
+    /// # Errors
+    /// When a file cannot be read or stored, the stored job does not read ([`Code::Job`]), or the manifest would not be
+    /// good ([`Code::Release`]).
     pub async fn pack(&self, job: &JobRecord, gathered: &Gathered, trained: &Trained) -> ServiceResult<ModelId> {
         let mut files = Vec::new();
         for (name, path) in &trained.files {
@@ -37,12 +42,11 @@ fn manifest(
 ) -> ServiceResult<Release> {
     let plan: Job = serde_json::from_value(job.job.clone())
         .map_err(|error| ServiceError::new(Code::Job, format!("the stored job does not read: {error}")))?;
-    let ppm = |value: f64| (value * 1e6).round() as i64;
     let mut evaluation: Vec<Metric> = trained
         .metrics
         .iter()
         .filter(|(name, value)| value.is_finite() && (1..=64).contains(&name.len()))
-        .map(|(name, value)| Metric { name: name.clone(), value: ppm(*value) })
+        .map(|(name, value)| Metric { name: name.clone(), value: ppm::measure(*value) })
         .collect();
     evaluation.truncate(datanet_types::release::MAX_METRICS);
     let influence = files.iter().any(|file| file.name == "influence.safetensors");
@@ -65,14 +69,14 @@ fn manifest(
 
 fn attribution(trained: &Trained) -> Attribution {
     let gate = trained.gate.as_ref();
-    let ppm = |value: Option<f32>| (f64::from(value.unwrap_or(0.0)) * 1e6).round() as i64;
+    let measure = |value: Option<f32>| ppm::measure(f64::from(value.unwrap_or(0.0)));
     let count = |value: Option<usize>| u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX);
     let fallback = matches!(trained.choice, Some(Choice::GaussNewton { .. }));
     Attribution {
         method: if fallback { "gauss-newton" } else { "forward-replay" }.to_owned(),
-        lds: ppm(gate.and_then(|gate| gate.lds)),
-        leave_one_out: ppm(gate.and_then(|gate| gate.leave_one_out)),
-        pay: ppm(gate.and_then(|gate| gate.pay)),
+        lds: measure(gate.and_then(|gate| gate.lds)),
+        leave_one_out: measure(gate.and_then(|gate| gate.leave_one_out)),
+        pay: measure(gate.and_then(|gate| gate.pay)),
         subsets: count(gate.map(|gate| gate.subsets)),
         contributors: count(gate.map(|gate| gate.contributors)),
         passed: gate.is_some_and(|gate| gate.passed),

@@ -64,6 +64,9 @@ impl TrainingWorker {
     }
 
     /// Runs until the node stops.
+    ///
+    /// # Errors
+    /// When the private store fails, so that what becomes of a job cannot be kept. A job that fails is no error.
     pub async fn run(self) -> anyhow::Result<()> {
         self.training.models.redeploy().await;
         while !self.shutdown.is_cancelled() {

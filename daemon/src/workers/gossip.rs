@@ -32,6 +32,9 @@ pub struct GossipWorker {
 
 impl GossipWorker {
     /// Judges messages and keeps subscriptions up to date until the node stops.
+    ///
+    /// # Errors
+    /// When the ledger is gone.
     pub async fn run(self, mut events: mpsc::Receiver<NetworkEvent>) -> anyhow::Result<()> {
         let mut subscribed = BTreeSet::new();
         let mut commits = self.chain.commits();

@@ -24,6 +24,9 @@ pub struct Registrar {
 
 impl Registrar {
     /// Runs until the node is registered as configured, or stops.
+    ///
+    /// # Errors
+    /// When the node's account has no key here. What the ledger refuses is told, and tried again after the next block.
     pub async fn run(self) -> anyhow::Result<()> {
         let mut commits = self.chain.commits();
         let mut told = false;

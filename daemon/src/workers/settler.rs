@@ -12,6 +12,9 @@ use crate::error::ErrorKind;
 
 /// Runs until the node stops. `serving.settle_every_seconds` of zero means only on request; what would be lost soon is
 /// settled all the same.
+///
+/// # Errors
+/// None: what cannot be settled now is told, and tried again later.
 pub async fn run(billing: Billing, chain: Chain, every: Duration, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut ticks = (!every.is_zero()).then(|| tokio::time::interval(every));
     if let Some(ticks) = &mut ticks {

@@ -1,6 +1,6 @@
 //! Answers of a released model: charged, signed, settled and checked like any other, and forged ones caught.
 
-use datanet_types::amount::PPM;
+use datanet_types::Ppm;
 use datanet_types::receipt::AnswerRecord;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -37,8 +37,8 @@ async fn a_models_answers_are_paid_by_influence_and_checked_by_anyone() {
 
     let first = answer(&node).await;
     assert_eq!((first.receipt.fee, first.output.influence.len()), (1_000, 2));
-    let weights: u64 = first.receipt.credits.iter().map(|credit| credit.weight).sum();
-    assert_eq!(weights, PPM);
+    let weights: Ppm = first.receipt.credits.iter().map(|credit| credit.weight).sum();
+    assert_eq!(weights, Ppm::ONE);
     let checked = verdict(&node, &first).await;
     assert!(matches!(checked["verdict"].as_str(), Some("match" | "within")), "{checked:#}");
 
@@ -77,8 +77,8 @@ async fn dishonest(node: &TestNode, honest: &AnswerRecord) {
             },
             "the answer says",
         ),
-        (|r| r.output.scores[0].probability += 20_000, "probabilities"),
-        (|r| r.receipt.credits[0].weight -= 1, "sum to one million"),
+        (|r| r.output.scores[0].probability.0 += 20_000, "probabilities"),
+        (|r| r.receipt.credits[0].weight.0 -= 1, "sum to one million"),
         (|r| r.receipt.height -= 1, "those of the model on the ledger"),
         (
             |r| {
@@ -92,8 +92,8 @@ async fn dishonest(node: &TestNode, honest: &AnswerRecord) {
                     datanet_types::receipt::influence_weights(&r.output.influence).into_iter().collect();
                 let contributors: Vec<_> = r.receipt.credits.clone();
                 r.receipt.credits.retain_mut(|credit| {
-                    credit.weight = weights.get(&credit.contribution).copied().unwrap_or(0);
-                    credit.weight > 0
+                    credit.weight = weights.get(&credit.contribution).copied().unwrap_or(Ppm::ZERO);
+                    credit.weight > Ppm::ZERO
                 });
                 if r.receipt.credits.is_empty() {
                     r.receipt.credits = contributors;

@@ -222,6 +222,21 @@ async fn what_intake_takes_in_records_read() {
 }
 
 #[tokio::test]
+async fn a_holder_refuses_what_nobody_else_could_fetch() {
+    let handles = Handles::open().await;
+    let datanet = handles.datanet().await;
+    let accepted = handles.contribute(&datanet).await;
+    let (contribution, _) = handles.chain.contribution_and_datanet(&accepted.id).unwrap();
+    let (blobs, blob, size) = (handles.blobs(), contribution.blob, contribution.size);
+    blobs.bring(&blob, Some(size), size, &[]).await.unwrap();
+    for (expected, limit, why) in [(Some(size + 1), size + 1, "announced"), (None, size - 1, "limit")] {
+        let refused = blobs.bring(&blob, expected, limit, &[]).await.err().unwrap();
+        assert_eq!(refused.code, Code::BlobUnavailable);
+        assert!(refused.detail.contains(why), "{}", refused.detail);
+    }
+}
+
+#[tokio::test]
 async fn billing_admits_what_is_free_and_refuses_what_is_not_paid_for() {
     let handles = Handles::open().await;
     let (billing, account) = (handles.billing(), handles.account());

@@ -5,7 +5,7 @@ use datanet_types::receipt::{
     AnswerRecord, AskInput, AskOutput, Credit, Influence, Method, Passage, Receipt, SpanMatch, influence_weights,
     span_weights,
 };
-use datanet_types::{ContributionId, SigningKey};
+use datanet_types::{ContributionId, Ppm, SigningKey};
 use prost::Message as _;
 
 use super::CHAIN;
@@ -17,7 +17,7 @@ fn key() -> SigningKey {
     SigningKey::from_bytes(&[5; 32])
 }
 
-fn signed(method: Method, weights: Vec<(ContributionId, u64)>, output: AskOutput) -> Vec<u8> {
+fn signed(method: Method, weights: Vec<(ContributionId, Ppm)>, output: AskOutput) -> Vec<u8> {
     let credit = |(contribution, weight)| Credit { contribution, weight, ..Credit::default() };
     let receipt = Receipt {
         chain_id: CHAIN.into(),
@@ -37,16 +37,16 @@ fn seeds() -> Vec<Vec<u8>> {
     let contribution = ContributionId([1; 32]);
     let other = ContributionId([2; 32]);
     let text_hash = Passage::hash_of("an owl");
-    let passage = Passage { contribution, record: 3, weight: 1_000_000, label: None, text_hash };
+    let passage = Passage { contribution, record: 3, weight: Ppm::ONE, label: None, text_hash };
     let retrieval = AskOutput { passages: vec![passage], ..AskOutput::default() };
     let influence = vec![
         Influence { contribution, value: 40, earned: 30 },
         Influence { contribution: other, value: -9, earned: 5 },
     ];
-    let spans = vec![SpanMatch { start: 0, end: 6, contribution, record: 1, weight: 6 }];
+    let spans = vec![SpanMatch { start: 0, end: 6, contribution, record: 1, weight: Ppm(6) }];
     let (influenced, matched) = (influence_weights(&influence), span_weights(&spans));
     vec![
-        signed(Method::Retrieval, vec![(contribution, 1_000_000)], retrieval),
+        signed(Method::Retrieval, vec![(contribution, Ppm::ONE)], retrieval),
         signed(Method::Influence, influenced, AskOutput { influence, ..AskOutput::default() }),
         signed(Method::Span, matched, AskOutput { answer: "an owl".into(), spans, ..AskOutput::default() }),
     ]
@@ -66,6 +66,6 @@ fn enter(bytes: &[u8]) {
     assert_eq!(record.to_bytes(), bytes, "two forms of one receipt");
     let paid: u128 = record.receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
     assert_eq!(paid, u128::from(record.receipt.fee), "a split that makes money");
-    let weights: u128 = record.receipt.credits.iter().map(|credit| u128::from(credit.weight)).sum();
+    let weights: u128 = record.receipt.credits.iter().map(|credit| u128::from(credit.weight.0)).sum();
     assert!(weights == 0 || weights == 1_000_000, "credits that are no whole");
 }

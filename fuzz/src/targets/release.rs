@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datanet_types::release::{
     Attribution, DataSnapshot, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Source, SourcePart,
 };
-use datanet_types::{Address, BlobHash, ContributionId, DatanetId, ModelId};
+use datanet_types::{Address, BlobHash, ContributionId, DatanetId, ModelId, SignedPpm};
 
 use crate::Target;
 
@@ -25,7 +25,7 @@ fn seeds() -> Vec<Vec<u8>> {
             Source { contributor: Address([1; 20]), contributions: vec![part(1, 30), part(3, 10)] },
             Source { contributor: Address([2; 20]), contributions: vec![part(2, 5)] },
         ],
-        evaluation: vec![Metric { name: "accuracy".into(), value: 611_000 }],
+        evaluation: vec![Metric { name: "accuracy".into(), value: SignedPpm(611_000) }],
         attribution: Some(Attribution { method: "replay".into(), passed: true, ..Attribution::default() }),
         licence: "Apache-2.0".into(),
         job: "{}".into(),
@@ -53,7 +53,7 @@ fn run(input: &[u8]) {
         release.sources.iter().zip([i64::MAX, i64::MIN, 7].into_iter().cycle()).map(|(_, v)| v).collect();
     let earned: BTreeMap<_, _> = release.contributions().map(|id| (*id, u64::MAX)).collect();
     let spread = release.spread(&values, &earned, |_| false);
-    let weights: u128 = release.credits(&spread).iter().map(|credit| u128::from(credit.weight)).sum();
+    let weights: u128 = release.credits(&spread).iter().map(|credit| u128::from(credit.weight.0)).sum();
     assert!(weights <= 1_000_000, "credits beyond the whole");
     for file in &release.files {
         let name = std::path::Path::new(&file.name);

@@ -58,16 +58,25 @@ pub struct Classified {
 
 impl Client {
     /// Gives the node a fine-tuning job.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn create_job(&self, job: &Value) -> ApiResult<FineTuningJob> {
         self.post("/v1/fine_tuning/jobs", job).await
     }
 
     /// A job as it stands.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn job(&self, id: &str) -> ApiResult<FineTuningJob> {
         self.get(&format!("/v1/fine_tuning/jobs/{id}")).await
     }
 
     /// What happens in a job until it is over.
+    ///
+    /// # Errors
+    /// When the node does not answer, or answers with a problem; what goes wrong later is in the stream.
     pub async fn job_updates(&self, id: &str) -> ApiResult<impl Stream<Item = ApiResult<JobUpdate>> + use<>> {
         let path = format!("/v1/fine_tuning/jobs/{id}/events?stream=true");
         let response = self.send(self.request(Method::GET, &path).header("accept", "text/event-stream")).await?;
@@ -75,11 +84,17 @@ impl Client {
     }
 
     /// Has the node fetch, check and load a released model.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn deploy(&self, model: &str) -> ApiResult<Value> {
         self.post(&format!("/v1/models/{model}/deploy"), &json!({})).await
     }
 
     /// Classifies a text by a deployed model, paid from `account`'s channel with this node.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn classify(&self, model: &str, text: &str, account: &str) -> ApiResult<Classified> {
         let path = "/v1/classify";
         let body = json!({ "model": model, "input": text, "account": account });

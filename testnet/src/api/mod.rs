@@ -95,6 +95,9 @@ impl Client {
     }
 
     /// `POST path` with a JSON body.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> ApiResult<T> {
         self.call(self.request(Method::POST, path).json(body), path).await
     }
@@ -106,11 +109,17 @@ impl Client {
     }
 
     /// Where the node stands.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn status(&self) -> ApiResult<Status> {
         self.get("/v1/status").await
     }
 
     /// The key of that name, made if need be.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn key(&self, name: &str) -> ApiResult<Key> {
         #[derive(serde::Deserialize)]
         struct Keys {
@@ -124,11 +133,17 @@ impl Client {
     }
 
     /// Sends base units from a key of this node; returns once that is in a block.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn transfer(&self, from: &str, to: &str, amount: u64) -> ApiResult<Value> {
         self.post("/v1/transfers", &json!({ "from": from, "to": to, "amount": amount })).await
     }
 
     /// Makes a datanet; returns its id.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn create_datanet(&self, datanet: &Value) -> ApiResult<String> {
         let path = "/v1/datanets";
         let made: Value = self.post(path, datanet).await?;
@@ -136,6 +151,9 @@ impl Client {
     }
 
     /// Registers the node's embedding model on the ledger; returns the model's id.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn register_model(&self, name: &str, licence: &str) -> ApiResult<String> {
         let path = "/v1/models";
         let made: Value = self.post(path, &json!({ "name": name, "licence": licence })).await?;
@@ -143,6 +161,9 @@ impl Client {
     }
 
     /// Uploads a contribution for a key of this node.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn contribute(
         &self,
         datanet: &str,
@@ -162,12 +183,18 @@ impl Client {
     }
 
     /// One contribution.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn contribution(&self, id: &str) -> ApiResult<Contribution> {
         self.get(&format!("/v1/contributions/{id}")).await
     }
 
     /// Every change of a contribution from now on, beginning with how it stands; ends when it is settled or the node
     /// goes away.
+    ///
+    /// # Errors
+    /// When the node does not answer, or answers with a problem; what goes wrong later is in the stream.
     pub async fn contribution_events(
         &self,
         id: &str,
@@ -178,6 +205,9 @@ impl Client {
     }
 
     /// Opens a channel from a key of this node to `node` (hex key; none: this node); returns the channel's id.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn open_channel(&self, account: &str, node: Option<&str>, deposit: u64) -> ApiResult<String> {
         let mut body = json!({ "account": account, "deposit": deposit });
         if let Some(node) = node {
@@ -192,21 +222,33 @@ impl Client {
     }
 
     /// Classifies a text over a datanet, paid from `account`'s channel with this node.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn ask(&self, datanet: &str, text: &str, account: &str) -> ApiResult<Answer> {
         self.post("/v1/ask", &json!({ "datanet": datanet, "text": text, "account": account })).await
     }
 
     /// The record behind a receipt.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn receipt(&self, id: &str) -> ApiResult<Value> {
         self.get(&format!("/v1/receipts/{id}")).await
     }
 
     /// Has this node recompute an answer.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn verify_receipt(&self, id: &str) -> ApiResult<Verdict> {
         self.post(&format!("/v1/receipts/{id}/verify"), &json!({})).await
     }
 
     /// Has this node check an answer record that the caller brings, as bytes.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn check_record(&self, record: Vec<u8>) -> ApiResult<Verdict> {
         let path = "/v1/receipts/check";
         let request = self.request(Method::POST, path).header("content-type", "application/octet-stream").body(record);
@@ -214,6 +256,9 @@ impl Client {
     }
 
     /// Settles what this node served; `None` when there is nothing to settle.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn settle(&self) -> ApiResult<Option<Value>> {
         match self.post("/v1/epochs/settle", &json!({})).await {
             Ok(settled) => Ok(Some(settled)),
@@ -223,6 +268,9 @@ impl Client {
     }
 
     /// What an account owns, in base units.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn balance(&self, address: &str) -> ApiResult<u64> {
         let path = format!("/v1/accounts/{address}");
         let account: Value = self.get(&path).await?;
@@ -230,16 +278,25 @@ impl Client {
     }
 
     /// What an account earned, and for what.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn earnings(&self, address: &str) -> ApiResult<Earnings> {
         self.get(&format!("/v1/accounts/{address}/earnings")).await
     }
 
     /// Claims everything an account of this node can claim.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn claim(&self, address: &str) -> ApiResult<Claimed> {
         self.post(&format!("/v1/accounts/{address}/claim"), &json!({})).await
     }
 
     /// The sum of all accounts, in base units.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn supply(&self) -> ApiResult<u64> {
         let path = "/v1/supply";
         let answer: Value = self.get(path).await?;
@@ -249,6 +306,9 @@ impl Client {
     }
 
     /// Embeds texts; returns the raw answer body in OpenAI's shape (vectors as base64, as the official clients ask).
+    ///
+    /// # Errors
+    /// When the node does not answer, or answers with a problem.
     pub async fn embeddings(&self, model: &str, texts: &[String]) -> ApiResult<Bytes> {
         let body = json!({ "model": model, "input": texts, "encoding_format": "base64" });
         let response = self.send(self.request(Method::POST, "/v1/embeddings").json(&body).timeout(PATIENCE)).await?;

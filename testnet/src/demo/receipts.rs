@@ -91,13 +91,13 @@ async fn forgery_is_caught(clients: &[Client], asked: &Asked) -> Result<bool> {
 fn forged(record: &[u8]) -> Result<Vec<u8>> {
     let mut record = AnswerRecord::decode(record)?;
     ensure!(record.output.passages.len() > 1, "an answer from one passage has no weight to move");
-    let moved = 1_000.min(record.output.passages[0].weight);
-    record.output.passages[0].weight -= moved;
-    record.output.passages[1].weight += moved;
+    let moved = 1_000.min(record.output.passages[0].weight.0);
+    record.output.passages[0].weight.0 -= moved;
+    record.output.passages[1].weight.0 += moved;
     if let [first, second, ..] = record.receipt.credits.as_mut_slice() {
-        let moved = 1_000.min(first.weight);
-        first.weight -= moved;
-        second.weight += moved;
+        let moved = 1_000.min(first.weight.0);
+        first.weight.0 -= moved;
+        second.weight.0 += moved;
     }
     Ok(record.encode_to_vec())
 }

@@ -33,21 +33,33 @@ pub fn treasury() -> Address {
 }
 
 /// What an account owns, in base units; zero for one that nobody has heard of.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn balance<S: StateRead>(state: &S, address: &Address) -> Result<Amount, StateError> {
     Ok(state.get::<Balance>(&state_key::balance(address))?.unwrap_or_default().amount)
 }
 
 /// The name an account was given at genesis.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn name<S: StateRead>(state: &S, address: &Address) -> Result<Option<String>, StateError> {
     Ok(state.get::<Name>(&state_key::name(address))?.map(|record| record.name))
 }
 
 /// All the money there is, in base units, as minted at genesis.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn supply<S: StateRead>(state: &S) -> Result<Amount, StateError> {
     Ok(state.get::<Balance>(&state_key::supply())?.unwrap_or_default().amount)
 }
 
 /// Up to `limit` accounts that own something, by address text, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn list<S: StateRead>(
     state: &S,
     after: Option<&Address>,
@@ -59,6 +71,9 @@ pub fn list<S: StateRead>(
 }
 
 /// The sum of all balances, counted one by one: equal to [`supply`], or the ledger is wrong. Reads every account.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn count_supply<S: StateRead>(state: &S) -> Result<u128, StateError> {
     let (mut sum, mut after) = (0u128, None);
     loop {

@@ -21,6 +21,9 @@ struct Executed {
 }
 
 /// Whether the transaction with this id and expiry was executed and has not expired since.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn is_recorded<S: StateRead>(state: &S, expiry: u64, id: &[u8; 32]) -> Result<bool, StateError> {
     Ok(state.get_raw(&state_key::executed(expiry, id))?.is_some())
 }

@@ -55,11 +55,17 @@ impl Channel {
 }
 
 /// A channel by id, open or closed.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn get<S: StateRead>(state: &S, id: &ChannelId) -> Result<Option<Channel>, StateError> {
     state.get(&state_key::channel(id))
 }
 
 /// Up to `limit` open channels to a node by id, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn of_node<S: StateRead>(
     state: &S,
     node: &NodeKey,
@@ -71,6 +77,9 @@ pub fn of_node<S: StateRead>(
 }
 
 /// Up to `limit` open channels of a payer by id, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn of_payer<S: StateRead>(
     state: &S,
     payer: &Address,

@@ -19,11 +19,17 @@ pub(super) use verdict::{accept, refuse_judged, refuse_unjudged};
 const PAGE: usize = 256;
 
 /// A contribution by id.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn get<S: StateRead>(state: &S, id: &ContributionId) -> Result<Option<Contribution>, StateError> {
     state.get(&state_key::contribution(id))
 }
 
 /// Up to `limit` contributions that are neither final nor refused, oldest first, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read, or its index names a contribution that is not there.
 pub fn open_after<S: StateRead>(
     state: &S,
     after: Option<&Contribution>,
@@ -34,6 +40,9 @@ pub fn open_after<S: StateRead>(
 }
 
 /// All contributions that are neither final nor refused, oldest first.
+///
+/// # Errors
+/// When the store cannot be read, or its index names a contribution that is not there.
 pub fn list_open<S: StateRead>(state: &S) -> Result<Vec<Contribution>, StateError> {
     let mut all: Vec<Contribution> = Vec::new();
     loop {
@@ -46,6 +55,9 @@ pub fn list_open<S: StateRead>(state: &S) -> Result<Vec<Contribution>, StateErro
 }
 
 /// Up to `limit` contributions to a datanet in the order given, from behind number `after`.
+///
+/// # Errors
+/// When the store cannot be read, or its index names a contribution that is not there.
 pub fn in_datanet<S: StateRead>(
     state: &S,
     datanet: &DatanetId,
@@ -58,6 +70,9 @@ pub fn in_datanet<S: StateRead>(
 
 /// Up to `limit` contributions to a datanet that were final at `up_to_height`, in the order in which they became so,
 /// from behind `after` (final height and number of the last one seen).
+///
+/// # Errors
+/// When the store cannot be read, or its index names a contribution that is not there.
 pub fn final_in<S: StateRead>(
     state: &S,
     datanet: &DatanetId,
@@ -72,6 +87,9 @@ pub fn final_in<S: StateRead>(
 
 /// Up to `limit` contributions that were final and are revoked, in the order of their revocations, from behind `after`
 /// (the place of a revocation in the datanet's history).
+///
+/// # Errors
+/// When the store cannot be read, or its index names a contribution that is not there.
 pub fn revoked_in<S: StateRead>(
     state: &S,
     datanet: &DatanetId,
@@ -84,6 +102,9 @@ pub fn revoked_in<S: StateRead>(
 
 /// All contributions that were final at `height`, revoked ones too if that came later, in the order in which they became
 /// final: what an answer of that height rests on.
+///
+/// # Errors
+/// When the store cannot be read, or its index names a contribution that is not there.
 pub fn final_at<S: StateRead>(state: &S, datanet: &DatanetId, height: u64) -> Result<Vec<Contribution>, StateError> {
     let mut all: Vec<Contribution> = Vec::new();
     loop {
@@ -106,6 +127,9 @@ pub fn final_at<S: StateRead>(state: &S, datanet: &DatanetId, height: u64) -> Re
 }
 
 /// Up to `limit` attestations of a contribution by node, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn attestations<S: StateRead>(
     state: &S,
     id: &ContributionId,
@@ -118,6 +142,9 @@ pub fn attestations<S: StateRead>(
 }
 
 /// Whether a node has attested a contribution.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn has_attested<S: StateRead>(state: &S, id: &ContributionId, node: &NodeKey) -> Result<bool, StateError> {
     Ok(state.get_raw(&state_key::attestation(id, node))?.is_some())
 }

@@ -48,11 +48,17 @@ pub struct Entry {
 }
 
 /// The entry at a place, from 1.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn entry<S: StateRead>(state: &S, datanet: &DatanetId, position: u64) -> Result<Option<Entry>, StateError> {
     state.get(&state_key::history(datanet, position))
 }
 
 /// Up to `limit` entries in order, from behind place `after` (0: from the beginning).
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn entries<S: StateRead>(
     state: &S,
     datanet: &DatanetId,
@@ -65,12 +71,18 @@ pub fn entries<S: StateRead>(
 }
 
 /// The history as it is now.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn latest<S: StateRead>(state: &S, datanet: &DatanetId) -> Result<DataSnapshot, StateError> {
     let count = counts(state, datanet)?.history;
     Ok(at(state, datanet, count)?.unwrap_or_else(|| DataSnapshot::start(*datanet)))
 }
 
 /// The history when it had `count` entries; `None` if it never had so many.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn at<S: StateRead>(state: &S, datanet: &DatanetId, count: u64) -> Result<Option<DataSnapshot>, StateError> {
     if count == 0 {
         return Ok(Some(DataSnapshot::start(*datanet)));
@@ -80,6 +92,9 @@ pub fn at<S: StateRead>(state: &S, datanet: &DatanetId, count: u64) -> Result<Op
 }
 
 /// The history as it was after the block at `height`. Reads as many entries as its length has bits.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn at_height<S: StateRead>(state: &S, datanet: &DatanetId, height: u64) -> Result<DataSnapshot, StateError> {
     let (mut known, mut beyond) = (0u64, counts(state, datanet)?.history.saturating_add(1));
     while beyond.saturating_sub(known) > 1 {
@@ -94,6 +109,9 @@ pub fn at_height<S: StateRead>(state: &S, datanet: &DatanetId, height: u64) -> R
 
 /// The contributions that were final, and not revoked, when the history had `count` entries, in the order in which they
 /// became final. `None` if it never had so many. Reads them all.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn members<S: StateRead>(
     state: &S,
     datanet: &DatanetId,

@@ -88,11 +88,17 @@ pub struct Counts {
 }
 
 /// A datanet by id.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn get<S: StateRead>(state: &S, id: &DatanetId) -> Result<Option<Datanet>, StateError> {
     state.get(&state_key::datanet(id))
 }
 
 /// A datanet by name.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn by_name<S: StateRead>(state: &S, name: &str) -> Result<Option<Datanet>, StateError> {
     match state.get::<DatanetId>(&state_key::by_name(name))? {
         Some(id) => get(state, &id),
@@ -101,6 +107,9 @@ pub fn by_name<S: StateRead>(state: &S, name: &str) -> Result<Option<Datanet>, S
 }
 
 /// Up to `limit` datanets by id, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn list<S: StateRead>(state: &S, after: Option<&DatanetId>, limit: usize) -> Result<Vec<Datanet>, StateError> {
     let after = after.map(state_key::datanet);
     let entries = state.list(&state_key::datanets(), after.as_deref(), limit)?;
@@ -108,6 +117,9 @@ pub fn list<S: StateRead>(state: &S, after: Option<&DatanetId>, limit: usize) ->
 }
 
 /// What a datanet holds.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn counts<S: StateRead>(state: &S, id: &DatanetId) -> Result<Counts, StateError> {
     Ok(state.get(&state_key::counts(id))?.unwrap_or_default())
 }

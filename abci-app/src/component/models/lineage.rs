@@ -36,6 +36,9 @@ pub struct LineageShare {
 
 /// All models behind `parents`, they themselves included, ordered by id; `None` if there are more than
 /// [`MAX_ANCESTORS`]. Reads each once.
+///
+/// # Errors
+/// When the store cannot be read, or one of the models is not there.
 pub fn ancestors<S: StateRead>(state: &S, parents: &[ModelId]) -> Result<Option<Vec<Ancestor>>, StateError> {
     let mut edges: BTreeMap<ModelId, u64> = BTreeMap::new();
     let mut models: BTreeMap<ModelId, Model> = BTreeMap::new();
@@ -72,6 +75,9 @@ pub fn ancestors<S: StateRead>(state: &S, parents: &[ModelId]) -> Result<Option<
 /// Divides the lineage's part of a fee. Every parent link behind `model` earns its parent's owner `floor_bps` of it; were
 /// that more than all, the links share all of it equally. What is left is the model's own. Largest remainder; the
 /// parts sum to `amount` exactly; the model itself comes first, then its ancestors by id.
+///
+/// # Errors
+/// As [`ancestors`].
 pub fn lineage_shares<S: StateRead>(
     state: &S,
     model: &Model,

@@ -49,11 +49,17 @@ pub struct Model {
 }
 
 /// A model by id.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn get<S: StateRead>(state: &S, id: &ModelId) -> Result<Option<Model>, StateError> {
     state.get(&state_key::model(id))
 }
 
 /// Up to `limit` models by id, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn list<S: StateRead>(state: &S, after: Option<&ModelId>, limit: usize) -> Result<Vec<Model>, StateError> {
     let after = after.map(state_key::model);
     let entries = state.list(&state_key::models(), after.as_deref(), limit)?;

@@ -22,6 +22,9 @@ pub struct Taint {
 
 /// Up to `limit` contributions that were in what `model`, or a model behind it, was trained on, and that were revoked since;
 /// the model's own first. A contribution revoked before the snapshot was taken is not in it.
+///
+/// # Errors
+/// When the store cannot be read, or a model behind this one or a revoked contribution is not there.
 pub fn taint<S: StateRead>(state: &S, model: &Model, limit: usize) -> Result<Vec<Taint>, StateError> {
     let mut found = Vec::new();
     own_taint(state, model, limit, &mut found)?;
@@ -32,6 +35,9 @@ pub fn taint<S: StateRead>(state: &S, model: &Model, limit: usize) -> Result<Vec
 }
 
 /// Whether there is any.
+///
+/// # Errors
+/// As [`taint`].
 pub fn is_tainted<S: StateRead>(state: &S, model: &Model) -> Result<bool, StateError> {
     Ok(!taint(state, model, 1)?.is_empty())
 }

@@ -85,11 +85,17 @@ pub struct Validator {
 }
 
 /// A node by key.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn get<S: StateRead>(state: &S, node: &NodeKey) -> Result<Option<Node>, StateError> {
     state.get(&state_key::node(node))
 }
 
 /// An account's node.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn of_account<S: StateRead>(state: &S, account: &Address) -> Result<Option<Node>, StateError> {
     match state.get::<NodeKey>(&state_key::by_account(account))? {
         Some(node) => get(state, &node),
@@ -98,6 +104,9 @@ pub fn of_account<S: StateRead>(state: &S, account: &Address) -> Result<Option<N
 }
 
 /// Up to `limit` nodes by key, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn list<S: StateRead>(state: &S, after: Option<&NodeKey>, limit: usize) -> Result<Vec<Node>, StateError> {
     let after = after.map(state_key::node);
     let entries = state.list(&state_key::nodes(), after.as_deref(), limit)?;
@@ -105,11 +114,17 @@ pub fn list<S: StateRead>(state: &S, after: Option<&NodeKey>, limit: usize) -> R
 }
 
 /// An account's reputation; `None` before its first registration.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn reputation<S: StateRead>(state: &S, account: &Address) -> Result<Option<Reputation>, StateError> {
     state.get(&state_key::reputation(account))
 }
 
 /// All nodes that judge, by key; at most [`MAX_VALIDATORS`].
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn validators<S: StateRead>(state: &S) -> Result<Vec<Validator>, StateError> {
     let mut validators = Vec::new();
     for (_, key) in state.list::<NodeKey>(&state_key::validators(), None, MAX_VALIDATORS)? {

@@ -87,6 +87,10 @@ impl Default for Params {
 
 impl Params {
     /// Checks that the numbers make sense together.
+    ///
+    /// # Errors
+    /// Refused with [`code::GENESIS`] when the fee shares do not sum to 10,000, another number in basis points is above
+    /// that, a number is 0 that must be at least 1, or the floor of reputation lies above its start.
     pub fn validate(&self) -> Result<(), ActionError> {
         let within = |bps: u32| u64::from(bps) <= BPS;
         let check = |good: bool, what: &str| ensure(good, code::GENESIS, || format!("genesis params: {what}"));
@@ -173,13 +177,19 @@ macro_rules! convert {
     };
 }
 
-/// The chain's parameters. State without genesis is a broken store.
+/// The chain's parameters.
+///
+/// # Errors
+/// When the store cannot be read, or holds no parameters: genesis was not executed.
 pub fn get<S: StateRead>(state: &S) -> Result<Params, StateError> {
     let record = read(state)?;
     Ok(convert!(record => Params,))
 }
 
 /// The chain's id, as at genesis.
+///
+/// # Errors
+/// When the store cannot be read, or holds no parameters: genesis was not executed.
 pub fn chain_id<S: StateRead>(state: &S) -> Result<String, StateError> {
     Ok(read(state)?.chain_id)
 }

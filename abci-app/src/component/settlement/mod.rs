@@ -57,16 +57,25 @@ pub struct Settlement {
 }
 
 /// A serving node's settlement so far; `None` before its first epoch.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn get<S: StateRead>(state: &S, node: &NodeKey) -> Result<Option<Settlement>, StateError> {
     state.get(&state_key::settlement(node))
 }
 
 /// One epoch of a node.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn epoch<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Result<Option<Epoch>, StateError> {
     state.get(&state_key::epoch(node, number))
 }
 
 /// Up to `limit` epochs of a node in order, from behind `after`.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn epochs<S: StateRead>(
     state: &S,
     node: &NodeKey,
@@ -79,6 +88,9 @@ pub fn epochs<S: StateRead>(
 }
 
 /// What an account has been paid out of a node's pool, in base units.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn claimed<S: StateRead>(state: &S, node: &NodeKey, account: &Address) -> Result<Amount, StateError> {
     Ok(state.get::<Balance>(&state_key::claimed(node, account))?.unwrap_or_default().amount)
 }

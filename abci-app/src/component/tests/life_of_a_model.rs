@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datanet_types::action::RegisterModel;
 use datanet_types::release::{DataSnapshot, Metric};
-use datanet_types::{Address, DatanetId, ModelId};
+use datanet_types::{Address, DatanetId, ModelId, SignedPpm};
 use proptest::prelude::*;
 
 use super::Chain;
@@ -31,7 +31,7 @@ fn model(n: u16, parents: &[u16]) -> RegisterModel {
 }
 
 fn trained(n: u16, parents: &[u16], snapshot: DataSnapshot) -> RegisterModel {
-    let evaluation = vec![Metric { name: "accuracy".into(), value: 611_000 }];
+    let evaluation = vec![Metric { name: "accuracy".into(), value: SignedPpm(611_000) }];
     let (datanets, snapshots) = (vec![snapshot.datanet], vec![snapshot]);
     RegisterModel { datanets, snapshots, evaluation, release: true, ..model(n, parents) }
 }
@@ -65,7 +65,7 @@ fn a_release_names_a_place_in_the_history_that_was_really_there() {
     assert_eq!(events[0].get("release"), Some("true"));
     let released = get(&chain, 2);
     assert_eq!((released.snapshots.as_slice(), released.release), ([early].as_slice(), true));
-    assert_eq!(released.evaluation[0].value, 611_000);
+    assert_eq!(released.evaluation[0].value, SignedPpm(611_000));
 
     let forged = DataSnapshot { digest: datanet_types::Digest([1; 32]), ..early };
     chain.refused(6, trained(3, &[], forged), code::MODEL_SNAPSHOT, "another digest");
@@ -77,7 +77,7 @@ fn a_release_names_a_place_in_the_history_that_was_really_there() {
     chain.refused(6, elsewhere, code::MODEL_INVALID, "among the model's datanets");
     let twice = RegisterModel { snapshots: vec![early; 2], ..trained(3, &[], early) };
     chain.refused(6, twice, code::MODEL_INVALID, "one for each");
-    let metric = |name: String| Metric { name, value: -5 };
+    let metric = |name: String| Metric { name, value: SignedPpm(-5) };
     let evaluation: Vec<Metric> = (0..65).map(|n| metric(n.to_string())).collect();
     chain.refused(6, RegisterModel { evaluation, ..trained(3, &[], early) }, code::MODEL_INVALID, "64 numbers");
     let evaluation = vec![metric(String::new())];

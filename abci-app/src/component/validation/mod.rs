@@ -22,17 +22,26 @@ pub(super) use deadline::close_due;
 pub use record::{Committed, Member, Phase, Reveal, Round};
 
 /// A round of judging by number.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn round<S: StateRead>(state: &S, contribution: &ContributionId, number: u32) -> Result<Option<Round>, StateError> {
     state.get(&state_key::round(contribution, number))
 }
 
 /// A contribution's present (or last) round.
+///
+/// # Errors
+/// When the store cannot be read, or the round is not there.
 pub fn current_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Round, StateError> {
     let key = state_key::round(&contribution.id, contribution.round);
     state.get(&key)?.ok_or_else(|| StateError::Corrupt { key, reason: "a contribution without a round".to_owned() })
 }
 
 /// A member's commitment in a round.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn commitment<S: StateRead>(
     state: &S,
     contribution: &ContributionId,
@@ -43,6 +52,9 @@ pub fn commitment<S: StateRead>(
 }
 
 /// A member's judgement in a round.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn reveal<S: StateRead>(
     state: &S,
     contribution: &ContributionId,
@@ -53,6 +65,9 @@ pub fn reveal<S: StateRead>(
 }
 
 /// All judgements of a round, in the order of its committee.
+///
+/// # Errors
+/// When the store cannot be read.
 pub fn reveals<S: StateRead>(state: &S, round: &Round) -> Result<Vec<Reveal>, StateError> {
     let all = round.committee.iter().map(|member| reveal(state, &round.contribution, round.number, &member.account));
     all.filter_map(Result::transpose).collect()

@@ -3,19 +3,19 @@
 //! Fields that would change the answer and are not supported are refused; those that would not are passed over.
 
 use datanet_api::generate::{ChatRequest, CompletionRequest, Content, Message, OneOrMany, Shared};
+use datanet_types::Ppm;
 use datanet_types::receipt::Sampling;
 
 use crate::answers::complete::{ChatMessage, CompletionAsk, Prompt};
 use crate::billing::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::ppm;
 
 /// Most stop texts, and the longest of them in bytes.
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
 /// Longest prompt in bytes.
 const MAX_PROMPT: usize = 1024 * 1024;
-/// One in parts per million.
-const MILLION: f64 = 1e6;
 
 fn bad(param: &'static str, detail: impl Into<String>) -> ServiceError {
     ServiceError::new(Code::BadParameter, detail).about(param)
@@ -150,8 +150,8 @@ fn sampling(shared: &Shared, newer_limit: Option<i64>) -> ServiceResult<Sampling
         None => random_seed()?,
     };
     // Rounded to what a receipt holds, so that another node draws the same.
-    let ppm = |value: f64| (value * MILLION).round() as u32;
-    Ok(Sampling { max_tokens, temperature: ppm(temperature), top_p: ppm(top_p).max(1), seed, stop })
+    let (temperature, top_p) = (ppm::share(temperature), ppm::share(top_p).max(Ppm(1)));
+    Ok(Sampling { max_tokens, temperature, top_p, seed, stop })
 }
 
 /// A seed below 2^53, so that JSON's numbers hold it.
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_not_said_has_openais_defaults() {
         let asked = read(r#"{"model": "m", "seed": 7}"#).unwrap();
-        assert_eq!((asked.max_tokens, asked.temperature, asked.top_p, asked.seed), (0, 1_000_000, 1_000_000, 7));
+        assert_eq!((asked.max_tokens, asked.temperature, asked.top_p, asked.seed), (0, Ppm::ONE, Ppm::ONE, 7));
         assert!(read(r#"{"model": "m"}"#).unwrap().seed < 1 << 53);
     }
 

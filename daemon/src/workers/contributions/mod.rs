@@ -98,6 +98,9 @@ impl ContributionsWorker {
     }
 
     /// Runs until the node stops.
+    ///
+    /// # Errors
+    /// None: what fails is told, and tried again.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let mut commits = self.steps.chain.commits();
         let mut hints_open = true;

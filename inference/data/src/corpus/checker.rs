@@ -139,14 +139,21 @@ pub struct StreamChecker {
 }
 
 impl StreamChecker {
-    /// A checker for one upload. Refuses a schema that `format` cannot satisfy, and Parquet
-    /// ([`CorpusError::NeedsFile`]): that one is checked with [`check_parquet`] once it is stored.
+    /// A checker for one upload.
+    ///
+    /// # Errors
+    /// [`CorpusError::Schema`] if the schema is not valid, [`CorpusError::TextOnly`] if `format` cannot satisfy it, and
+    /// [`CorpusError::NeedsFile`] for Parquet: that one is checked with [`check_parquet`] once it is stored.
     pub fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
         let decoder = Decoder::new(format, schema, limits)?;
         Ok(Self { decoder, sink: RootSink::default(), limits, bytes: 0 })
     }
 
-    /// The next bytes, cut anywhere. After an error the checker is of no more use.
+    /// The next bytes, cut anywhere.
+    ///
+    /// # Errors
+    /// [`CorpusError::TooManyBytes`] and [`CorpusError::TooManyRecords`] beyond the limits, and what is wrong with the
+    /// bytes as far as they are decoded. The checker is of no more use then.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), CorpusError> {
         self.bytes += chunk.len() as u64;
         if self.bytes > self.limits.bytes {
@@ -166,6 +173,9 @@ impl StreamChecker {
     }
 
     /// The end of the input.
+    ///
+    /// # Errors
+    /// [`CorpusError::NoRecords`] if there were none, and what is wrong with the bytes that were not decoded yet.
     pub fn finish(mut self) -> Result<Summary, CorpusError> {
         let records = self.decoder.finish(&mut self.sink)?;
         Ok(Summary { records, root: self.sink.0.root(), bytes: self.bytes })
@@ -173,6 +183,9 @@ impl StreamChecker {
 }
 
 /// Checks a stored input of any format.
+///
+/// # Errors
+/// [`CorpusError::Io`] if it cannot be read, else as [`StreamChecker`] or, for Parquet, [`check_parquet`].
 pub fn check(format: Format, source: impl Source, schema: &Schema, limits: Limits) -> Result<Summary, CorpusError> {
     if format == Format::Parquet {
         return check_parquet(source, schema, limits);
@@ -189,6 +202,11 @@ pub fn check(format: Format, source: impl Source, schema: &Schema, limits: Limit
 }
 
 /// Checks a Parquet file, row group by row group.
+///
+/// # Errors
+/// [`CorpusError::Parquet`] if it is broken or a row group is too large, [`CorpusError::Column`] if its columns are not
+/// the schema's, [`CorpusError::Record`] for the first row that does not fit, [`CorpusError::NoRecords`],
+/// [`CorpusError::TooManyBytes`], [`CorpusError::TooManyRecords`], [`CorpusError::Schema`], and [`CorpusError::Io`].
 pub fn check_parquet(source: impl Source, schema: &Schema, limits: Limits) -> Result<Summary, CorpusError> {
     let mut records = ParquetRecords::open(source, schema, limits)?;
     let bytes = records.bytes();

@@ -30,6 +30,7 @@ pub(crate) struct ParquetRecords {
     columns: Vec<usize>,
     records: u64,
     bytes: u64,
+    failed: Failed,
 }
 
 impl ParquetRecords {
@@ -40,16 +41,17 @@ impl ParquetRecords {
         if bytes > limits.bytes {
             return Err(CorpusError::TooManyBytes { limit: limits.bytes });
         }
-        let file: Box<dyn FileReader> = Box::new(guarded(|| SerializedFileReader::new(chunks))?);
+        let failed = chunks.failed.clone();
+        let file: Box<dyn FileReader> = Box::new(guarded(&failed, || SerializedFileReader::new(chunks))?);
         let columns = read_columns(&shape, file.as_ref())?;
         check_sizes(file.as_ref(), limits)?;
-        let rows = guarded(|| Ok(RowIter::from_file_into(file)))?;
-        Ok(Self { builder: RecordBuilder::new(shape), limits, rows, columns, records: 0, bytes })
+        let rows = guarded(&failed, || Ok(RowIter::from_file_into(file)))?;
+        Ok(Self { builder: RecordBuilder::new(shape), limits, rows, columns, records: 0, bytes, failed })
     }
 
     /// Sends the next row to `sink`; `false` after the last.
     pub(super) fn advance(&mut self, sink: &mut impl Sink) -> Result<bool, CorpusError> {
-        let Some(row) = guarded(|| self.rows.next().transpose())? else { return Ok(false) };
+        let Some(row) = guarded(&self.failed, || self.rows.next().transpose())? else { return Ok(false) };
         if self.records == self.limits.records {
             return Err(CorpusError::TooManyRecords { limit: self.limits.records });
         }
@@ -74,8 +76,13 @@ impl ParquetRecords {
 }
 
 /// Runs the Parquet library over bytes from strangers. It reports most damage as an error, but asserts here and there.
-fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, CorpusError> {
-    match catch_unwind(AssertUnwindSafe(read)) {
+/// A disk that cannot be read is told from bytes that are no good: who gave them is not to blame for it.
+fn guarded<T>(failed: &Failed, read: impl FnOnce() -> ParquetResult<T>) -> Result<T, CorpusError> {
+    let result = catch_unwind(AssertUnwindSafe(read));
+    if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error.into());
+    }
+    match result {
         Ok(result) => result.map_err(|error| CorpusError::Parquet(cut(&error.to_string(), 200))),
         Err(_) => Err(CorpusError::Parquet("its pages contradict each other".to_owned())),
     }
@@ -154,18 +161,27 @@ fn write_cell(builder: &mut RecordBuilder, index: usize, cell: &Cell) -> Result<
 struct SharedSource {
     source: Arc<Mutex<dyn Source>>,
     length: u64,
+    failed: Failed,
 }
+
+/// What reading the source has failed with, if it has: the Parquet library tells it as it tells damage.
+type Failed = Arc<Mutex<Option<std::io::Error>>>;
 
 /// One position of it.
 struct Window {
     source: Arc<Mutex<dyn Source>>,
     at: u64,
+    failed: Failed,
 }
 
 impl SharedSource {
     fn new(mut source: impl Source) -> Result<Self, CorpusError> {
         let length = source.seek(SeekFrom::End(0))?;
-        Ok(Self { source: Arc::new(Mutex::new(source)), length })
+        Ok(Self { source: Arc::new(Mutex::new(source)), length, failed: Failed::default() })
+    }
+
+    fn window(&self, at: u64) -> Window {
+        Window { source: self.source.clone(), at, failed: self.failed.clone() }
     }
 }
 
@@ -179,7 +195,7 @@ impl ChunkReader for SharedSource {
     type T = BufReader<Window>;
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(BufReader::with_capacity(64 << 10, Window { source: self.source.clone(), at: start }))
+        Ok(BufReader::with_capacity(64 << 10, self.window(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
@@ -188,7 +204,7 @@ impl ChunkReader for SharedSource {
             return Err(ParquetError::EOF(format!("{length} bytes from {start} on are not there")));
         }
         let mut bytes = vec![0; length];
-        Window { source: self.source.clone(), at: start }.read_exact(&mut bytes)?;
+        self.window(start).read_exact(&mut bytes)?;
         Ok(bytes.into())
     }
 }
@@ -197,8 +213,11 @@ impl Read for Window {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         // A reader that panicked leaves nothing behind that the next seek does not set right.
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-        source.seek(SeekFrom::Start(self.at))?;
-        let read = source.read(buffer)?;
+        let read = source.seek(SeekFrom::Start(self.at)).and_then(|_| source.read(buffer));
+        let read = read.inspect_err(|error| {
+            let same = std::io::Error::new(error.kind(), error.to_string());
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(same);
+        })?;
         self.at += read as u64;
         Ok(read)
     }

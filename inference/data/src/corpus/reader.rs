@@ -39,8 +39,11 @@ impl Sink for Ready {
     }
 }
 
-/// Opens a stored input of any format: the same decoders, in the same order, as the checkers'. Fails at once on an
-/// unusable schema, a schema the format cannot satisfy, and an unreadable Parquet footer.
+/// Opens a stored input of any format: the same decoders, in the same order, as the checkers'.
+///
+/// # Errors
+/// At once for an unusable schema, a schema that the format cannot satisfy, and an unreadable Parquet footer; what is
+/// wrong with a record is told where the iterator comes to it.
 pub fn read_records(
     format: Format,
     source: impl Source,

@@ -29,7 +29,11 @@ struct Piece {
 }
 
 impl Record {
-    /// Reads one JSON object and checks it against `schema`. An error names the record as number 0.
+    /// Reads one JSON object and checks it against `schema`.
+    ///
+    /// # Errors
+    /// [`CorpusError::Schema`] if the schema is not valid, and [`CorpusError::Record`], which names the record as
+    /// number 0, if the object does not fit it.
     pub fn from_json(json: &str, schema: &Schema) -> Result<Self, CorpusError> {
         let mut builder = RecordBuilder::new(Arc::new(Shape::compile(schema)?));
         let canonical = read_object(json, &mut builder).and_then(|()| builder.finish());

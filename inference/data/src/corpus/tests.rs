@@ -176,6 +176,34 @@ fn an_empty_body_is_refused_in_every_format() {
     ));
 }
 
+/// A file on a disk that reads its end, where the footer stands, and nothing before it.
+struct BadSector(Cursor<Vec<u8>>, u64);
+
+impl std::io::Read for BadSector {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.0.position() < self.1 {
+            return Err(std::io::Error::other("a bad sector"));
+        }
+        self.0.read(buffer)
+    }
+}
+
+impl std::io::Seek for BadSector {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn a_disk_that_fails_is_not_a_contributors_bad_file() {
+    let file = parquet_file(3);
+    for good_from in [5, file.len() as u64] {
+        let source = BadSector(Cursor::new(file.clone()), good_from);
+        let error = check(Format::Parquet, source, &rich(), Limits::default()).unwrap_err();
+        assert!(matches!(error, CorpusError::Io(_)), "{error}");
+    }
+}
+
 #[test]
 fn limits_hold_while_the_input_streams() {
     let limits = Limits { records: 3, bytes: 200_000, record_bytes: 1_000 };

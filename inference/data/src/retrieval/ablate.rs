@@ -1,7 +1,6 @@
 //! What an answer would have been without each contribution that it credits: the check on `retrieval` receipts.
 
-use datanet_types::ContributionId;
-use datanet_types::amount::PPM;
+use datanet_types::{ContributionId, Ppm};
 
 use super::RetrievalError;
 use super::answer::{Answer, Neighbour, Question, compose, neighbours_wanted, retrieve, votes_for};
@@ -13,12 +12,12 @@ use super::view::View;
 pub struct Ablation {
     /// The contribution that was left out.
     pub contribution: ContributionId,
-    /// Its credit in the full answer, in parts per million.
-    pub weight: u64,
-    /// What its absence costs, in parts per million: for a label, what the full answer's label loses of the votes; for
+    /// Its credit in the full answer.
+    pub weight: Ppm,
+    /// What its absence costs: for a label, what the full answer's label loses of the votes; for
     /// a question, what the quoted passages lose of their summed scores. Never negative. Others step in for what is
     /// left out, so this is mostly less than `weight`; an audit pays the lower of the two.
-    pub effect: u64,
+    pub effect: Ppm,
     /// The label without it.
     pub label: Option<String>,
     /// Whether the answer in words is another without it.
@@ -67,9 +66,9 @@ impl Run {
     }
 }
 
-fn effect(full: &Run, run: &Run) -> u64 {
+fn effect(full: &Run, run: &Run) -> Ppm {
     match &full.answer.output.label {
         Some(label) => full.answer.support.saturating_sub(votes_for(&run.answer.output.passages, label)),
-        None => full.scores.saturating_sub(run.scores).saturating_mul(PPM).checked_div(full.scores).unwrap_or(0),
+        None => Ppm::ratio(full.scores.saturating_sub(run.scores), full.scores),
     }
 }

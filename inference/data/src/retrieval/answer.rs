@@ -18,10 +18,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use datanet_types::ContributionId;
-use datanet_types::amount::PPM;
 use datanet_types::receipt::{AskInput, AskOutput, Passage};
-use datanet_types::split::split;
+use datanet_types::{ContributionId, Ppm};
 
 use super::lexical::bm25;
 use super::rank::top;
@@ -70,9 +68,9 @@ pub struct Answer {
     pub output: AskOutput,
     /// Each supporting contribution's weight, by id, summing to exactly one million; empty if nothing supports an
     /// answer. A label is supported by the passages that voted for it, a question's answer by all quoted.
-    pub credits: Vec<(ContributionId, u64)>,
-    /// The winning label's part of all votes, in parts per million; one million for a question that found something.
-    pub support: u64,
+    pub credits: Vec<(ContributionId, Ppm)>,
+    /// The winning label's part of all votes; the whole for a question that found something.
+    pub support: Ppm,
 }
 
 /// A document near the question.
@@ -126,15 +124,15 @@ pub(super) fn compose(input: &AskInput, neighbours: &[Neighbour]) -> Answer {
     let (passages, quotes) = quote(neighbours, neighbours_wanted(input));
     if passages.is_empty() {
         let output = AskOutput { answer: NOTHING_FOUND.to_owned(), passages, ..AskOutput::default() };
-        return Answer { quotes, output, credits: Vec::new(), support: 0 };
+        return Answer { quotes, output, credits: Vec::new(), support: Ppm::ZERO };
     }
     if !input.classify {
         let credits = credits(passages.iter());
-        return Answer { quotes, output: AskOutput { passages, ..AskOutput::default() }, credits, support: PPM };
+        return Answer { quotes, output: AskOutput { passages, ..AskOutput::default() }, credits, support: Ppm::ONE };
     }
     let Some((label, support)) = vote(&passages) else {
         let output = AskOutput { answer: NO_LABEL_FOUND.to_owned(), passages, ..AskOutput::default() };
-        return Answer { quotes, output, credits: Vec::new(), support: 0 };
+        return Answer { quotes, output, credits: Vec::new(), support: Ppm::ZERO };
     };
     let credits = credits(voters(&passages, &label));
     Answer {
@@ -150,7 +148,7 @@ fn quote(neighbours: &[Neighbour], taken: usize) -> (Vec<Passage>, Vec<String>) 
     let reference = neighbours.get(taken).map_or(0, |next| next.score);
     let quoted = &neighbours[..taken.min(neighbours.len())];
     let leads: Vec<u64> = quoted.iter().map(|one| (one.score - reference).max(0).unsigned_abs() + 1).collect();
-    let weights = split(PPM, &leads);
+    let weights = Ppm::split(&leads);
     let passages = quoted.iter().zip(weights).map(|(neighbour, weight)| passage(&neighbour.document, weight));
     (passages.collect(), quoted.iter().map(|neighbour| quotation(&neighbour.document.text).to_owned()).collect())
 }
@@ -161,7 +159,7 @@ pub fn quotation(text: &str) -> &str {
 }
 
 /// A document as it is quoted.
-pub(super) fn passage(document: &Stored, weight: u64) -> Passage {
+pub(super) fn passage(document: &Stored, weight: Ppm) -> Passage {
     Passage {
         contribution: document.contribution,
         record: document.record,
@@ -172,17 +170,18 @@ pub(super) fn passage(document: &Stored, weight: u64) -> Passage {
 }
 
 /// The label with most weight and its weight; of equals the one whose first passage is better.
-fn vote(passages: &[Passage]) -> Option<(String, u64)> {
-    let mut votes: BTreeMap<&str, (u64, Reverse<usize>)> = BTreeMap::new();
+fn vote(passages: &[Passage]) -> Option<(String, Ppm)> {
+    let mut votes: BTreeMap<&str, (Ppm, Reverse<usize>)> = BTreeMap::new();
     for (rank, passage) in passages.iter().enumerate() {
         let Some(label) = passage.label.as_deref() else { continue };
-        votes.entry(label).or_insert((0, Reverse(rank))).0 += passage.weight;
+        let votes = votes.entry(label).or_insert((Ppm::ZERO, Reverse(rank)));
+        votes.0 = votes.0.saturating_add(passage.weight);
     }
     votes.into_iter().max_by_key(|(_, standing)| *standing).map(|(label, (weight, _))| (label.to_owned(), weight))
 }
 
-/// What `label` got of the votes, in parts per million.
-pub(super) fn votes_for(passages: &[Passage], label: &str) -> u64 {
+/// What `label` got of the votes.
+pub(super) fn votes_for(passages: &[Passage], label: &str) -> Ppm {
     voters(passages, label).map(|passage| passage.weight).sum()
 }
 
@@ -192,13 +191,13 @@ pub(super) fn voters<'a>(passages: &'a [Passage], label: &'a str) -> impl Iterat
 }
 
 /// The weights of passages by contribution, scaled to sum to one million. Whoever rounds to nothing is left out.
-pub(super) fn credits<'a>(passages: impl Iterator<Item = &'a Passage>) -> Vec<(ContributionId, u64)> {
+pub(super) fn credits<'a>(passages: impl Iterator<Item = &'a Passage>) -> Vec<(ContributionId, Ppm)> {
     let mut sums: BTreeMap<ContributionId, u64> = BTreeMap::new();
     for passage in passages {
-        *sums.entry(passage.contribution).or_default() += passage.weight;
+        *sums.entry(passage.contribution).or_default() += passage.weight.0;
     }
     let weights: Vec<u64> = sums.values().copied().collect();
-    sums.into_keys().zip(split(PPM, &weights)).filter(|(_, weight)| *weight > 0).collect()
+    sums.into_keys().zip(Ppm::split(&weights)).filter(|(_, weight)| *weight > Ppm::ZERO).collect()
 }
 
 #[cfg(test)]
@@ -222,7 +221,7 @@ mod tests {
         let near = [neighbour(1, 9000, Some("a")), neighbour(2, 4100, Some("b")), neighbour(3, 4050, Some("b"))];
         let answer = compose(&input(true, 3), &[&near[..], &[neighbour(4, 4000, Some("b"))]].concat());
         assert_eq!(answer.output.label.as_deref(), Some("a"));
-        assert_eq!(answer.credits, [(ContributionId([1; 32]), PPM)]);
+        assert_eq!(answer.credits, [(ContributionId([1; 32]), Ppm::ONE)]);
     }
 
     #[test]
@@ -253,12 +252,12 @@ mod tests {
             compose(&input(false, 10), &all).credits
         };
         let (before, after) = (row([7000, 6999]), row([6999, 7000]));
-        let weight = |credits: &[(ContributionId, u64)], n| {
-            credits.iter().find(|credit| credit.0 == ContributionId([n; 32])).map_or(0, |credit| credit.1)
+        let weight = |credits: &[(ContributionId, Ppm)], n| {
+            credits.iter().find(|credit| credit.0 == ContributionId([n; 32])).map_or(Ppm::ZERO, |credit| credit.1)
         };
         let ids = (0..9).chain([20, 21]);
-        let moved: u64 = ids.map(|n| weight(&before, n).abs_diff(weight(&after, n))).sum();
-        assert!(weight(&before, 20) > 0 && weight(&after, 20) == 0 && moved < 1000, "{moved}");
+        let moved: Ppm = ids.map(|n| weight(&before, n).abs_diff(weight(&after, n))).sum();
+        assert!(weight(&before, 20) > Ppm::ZERO && weight(&after, 20) == Ppm::ZERO && moved < Ppm(1000), "{moved}");
     }
 
     proptest! {
@@ -273,11 +272,11 @@ mod tests {
             let all: Vec<_> = scores.iter().map(|(id, score, label)| neighbour(*id, *score, labels[*label])).collect();
             let answer = compose(&input(classify, taken), &all);
             let passages = &answer.output.passages;
-            prop_assert_eq!(passages.iter().map(|passage| passage.weight).sum::<u64>(), PPM);
-            prop_assert!(passages.windows(2).all(|pair| pair[0].weight + 1 >= pair[1].weight));
+            prop_assert_eq!(passages.iter().map(|passage| passage.weight).sum::<Ppm>(), Ppm::ONE);
+            prop_assert!(passages.windows(2).all(|pair| pair[0].weight.saturating_add(Ppm(1)) >= pair[1].weight));
             prop_assert!(answer.credits.windows(2).all(|pair| pair[0].0 < pair[1].0));
             if !answer.credits.is_empty() {
-                prop_assert_eq!(answer.credits.iter().map(|credit| credit.1).sum::<u64>(), PPM);
+                prop_assert_eq!(answer.credits.iter().map(|credit| credit.1).sum::<Ppm>(), Ppm::ONE);
             }
         }
     }

@@ -23,7 +23,7 @@
 //! such a difference into a jump, so answers fuse *scores* (`answer`): cosine plus a fifth of the normalised BM25, in
 //! units of 1e-4, which hides nearly all of it; and the weight of a neighbour is its lead over the first one that was
 //! not taken, which is nothing at the edge, so that two neighbours that change places there change nothing else.
-//! What remains is [`TOLERANCE_PPM`], see `recompute`.
+//! What remains is [`TOLERANCE`], see `recompute`.
 //!
 //! # Measured
 //!
@@ -67,5 +67,5 @@ pub use document::{Document, Snapshot};
 pub use error::RetrievalError;
 pub use handle::{DatanetIndex, IndexConfig, IndexStats, Upload};
 pub use pool::{IndexPool, PoolLimits};
-pub use recompute::{Difference, RecomputeVerdict, TOLERANCE_PPM};
+pub use recompute::{Difference, RecomputeVerdict, TOLERANCE};
 pub use search::{Hit, MAX_HITS, Mode, SearchRequest, Snippet};

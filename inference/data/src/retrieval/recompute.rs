@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use datanet_types::amount::PPM;
 use datanet_types::receipt::{AnswerRecord, AskOutput, Method, Passage};
-use datanet_types::{ContributionId, ModelId};
+use datanet_types::{ContributionId, ModelId, Ppm};
 
 use super::answer::{Neighbour, Question, compose, credits, neighbours_wanted, passage, retrieve, voters, votes_for};
 use super::scope::Scope;
@@ -19,17 +18,17 @@ use crate::Embedding;
 /// noise of up to 5e-7 on every number of every vector and 5 to 40 neighbours: 1,462 of 1,570 answers equal to the bit,
 /// the others at most 955 parts per million away. Two percent leaves room for questions whose neighbours are all nearly
 /// equally near, and is still too little to be worth lying for.
-pub const TOLERANCE_PPM: u64 = 20_000;
+pub const TOLERANCE: Ppm = Ppm(20_000);
 
 /// What a second computation says of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecomputeVerdict {
     /// Equal to the bit.
     Match,
-    /// The same answer; so much of the weight, at most [`TOLERANCE_PPM`], lies elsewhere.
+    /// The same answer; so much of the weight, at most [`TOLERANCE`], lies elsewhere.
     Within {
-        /// Parts per million.
-        difference_ppm: u64,
+        /// How much.
+        difference: Ppm,
     },
     /// Not an answer that an honest node gives.
     Mismatch {
@@ -78,10 +77,10 @@ pub enum Difference {
     #[error("the answer's words do not follow from its label and passages")]
     Words,
     /// The weights are others.
-    #[error("{difference_ppm} parts per million of the weight lie elsewhere, {TOLERANCE_PPM} may")]
+    #[error("{difference} of the weight lie elsewhere, {TOLERANCE} may")]
     Weights {
-        /// Parts per million.
-        difference_ppm: u64,
+        /// How much.
+        difference: Ppm,
     },
 }
 
@@ -137,11 +136,11 @@ fn compare(record: &AnswerRecord, near: &[Neighbour]) -> RecomputeVerdict {
         passages.iter().map(|passage| ((passage.contribution, passage.record), passage.weight)).collect()
     };
     let passages = distance(by_passage(&ours.output.passages), by_passage(&theirs.passages));
-    let difference_ppm = passages.max(distance(expected, claimed));
-    if difference_ppm <= TOLERANCE_PPM {
-        RecomputeVerdict::Within { difference_ppm }
+    let difference = passages.max(distance(expected, claimed));
+    if difference <= TOLERANCE {
+        RecomputeVerdict::Within { difference }
     } else {
-        mismatch(Difference::Weights { difference_ppm })
+        mismatch(Difference::Weights { difference })
     }
 }
 
@@ -150,12 +149,12 @@ fn foreign_passage<'p>(passages: &'p [Passage], near: &[Neighbour]) -> Option<&'
     let mut known: BTreeMap<_, _> =
         near.iter().map(|one| ((one.document.contribution, one.document.record), &one.document)).collect();
     // Rounding to whole parts may lift a lower passage by one.
-    let mut ceiling = PPM;
+    let mut ceiling = Ppm::ONE;
     passages.iter().find(|quoted| {
         let document = known.remove(&(quoted.contribution, quoted.record));
         let sound = document.is_some_and(|document| passage(document, quoted.weight) == **quoted);
         let falls = quoted.weight <= ceiling;
-        ceiling = quoted.weight.saturating_add(1);
+        ceiling = quoted.weight.saturating_add(Ppm(1));
         !(sound && falls)
     })
 }
@@ -165,15 +164,15 @@ fn foreign_passage<'p>(passages: &'p [Passage], near: &[Neighbour]) -> Option<&'
 fn expected_credits(
     record: &AnswerRecord,
     ours: &AskOutput,
-    credited: Vec<(ContributionId, u64)>,
-) -> Result<Vec<(ContributionId, u64)>, Difference> {
+    credited: Vec<(ContributionId, Ppm)>,
+) -> Result<Vec<(ContributionId, Ppm)>, Difference> {
     let (claimed, computed) = (&record.output.label, &ours.label);
     if claimed == computed {
         return Ok(credited);
     }
     if let (Some(claimed), Some(computed)) = (claimed, computed) {
         let behind = votes_for(&ours.passages, computed).saturating_sub(votes_for(&ours.passages, claimed));
-        if behind <= 2 * TOLERANCE_PPM {
+        if behind <= TOLERANCE.saturating_add(TOLERANCE) {
             return Ok(credits(voters(&ours.passages, claimed)));
         }
     }
@@ -188,13 +187,13 @@ fn words_follow(theirs: &AskOutput, classify: bool, ours: &AskOutput) -> bool {
     }
 }
 
-/// Total variation distance of two weightings, in their unit.
-fn distance<K: Ord>(a: Vec<(K, u64)>, b: Vec<(K, u64)>) -> u64 {
+/// Total variation distance of two weightings.
+fn distance<K: Ord>(a: Vec<(K, Ppm)>, b: Vec<(K, Ppm)>) -> Ppm {
     let mut differences: BTreeMap<K, i128> = BTreeMap::new();
-    let signed = a.into_iter().map(|(key, weight)| (key, i128::from(weight)));
-    for (key, weight) in signed.chain(b.into_iter().map(|(key, weight)| (key, -i128::from(weight)))) {
+    let signed = a.into_iter().map(|(key, weight)| (key, i128::from(weight.0)));
+    for (key, weight) in signed.chain(b.into_iter().map(|(key, weight)| (key, -i128::from(weight.0)))) {
         *differences.entry(key).or_default() += weight;
     }
     let sum: u128 = differences.values().map(|difference| difference.unsigned_abs()).sum();
-    u64::try_from(sum.div_ceil(2)).unwrap_or(u64::MAX)
+    Ppm(u64::try_from(sum.div_ceil(2)).unwrap_or(u64::MAX))
 }

@@ -1,7 +1,6 @@
-use datanet_types::Digest;
-use datanet_types::amount::PPM;
 use datanet_types::key::SigningKey;
 use datanet_types::receipt::{AnswerRecord, AskInput, Credit, Receipt};
+use datanet_types::{Digest, Ppm};
 use proptest::prelude::*;
 
 use super::*;
@@ -29,7 +28,7 @@ fn signed(question: &Question, answer: &Answer, index: &DatanetIndex) -> AnswerR
 }
 
 fn credits(answer: &Answer) -> Vec<Credit> {
-    let credit = |(contribution, weight): &(ContributionId, u64)| Credit {
+    let credit = |(contribution, weight): &(ContributionId, Ppm)| Credit {
         contribution: *contribution,
         weight: *weight,
         ..Credit::default()
@@ -98,19 +97,19 @@ async fn the_noise_of_another_processor_stays_within_the_tolerance() {
         }
         other.add(id(n), noisy).await.unwrap();
     }
-    let (mut exact, mut worst) = (0, 0);
+    let (mut exact, mut worst) = (0, Ppm::ZERO);
     for seed in 0..60 {
         let mut asked = question(&draw.text(8), seed % 2 == 0, 10 + seed % 20, &[1, 2, 3, 4, 5, 6]);
         asked.embedding = draw.unit(DIMENSIONS);
         let answer = index.answer(asked.clone()).await.unwrap();
         match verdict(&other, signed(&asked, &answer, &index), &asked).await {
             RecomputeVerdict::Match => exact += 1,
-            RecomputeVerdict::Within { difference_ppm } => worst = worst.max(difference_ppm),
+            RecomputeVerdict::Within { difference } => worst = worst.max(difference),
             RecomputeVerdict::Mismatch { what } => panic!("{what}"),
         }
     }
-    println!("{exact} of 60 equal to the bit, the worst {worst} ppm away");
-    assert!(exact > 30 && worst < TOLERANCE_PPM / 4);
+    println!("{exact} of 60 equal to the bit, the worst {worst} away");
+    assert!(exact > 30 && worst < Ppm(TOLERANCE.0 / 4));
 }
 
 #[tokio::test]
@@ -140,7 +139,7 @@ async fn a_false_answer_is_caught() {
             }),
             |what| matches!(what, Difference::Label { .. }),
         ),
-        (forge(&|a| a.credits = vec![(id(5), PPM)]), |what| matches!(what, Difference::Weights { .. })),
+        (forge(&|a| a.credits = vec![(id(5), Ppm::ONE)]), |what| matches!(what, Difference::Weights { .. })),
     ];
     for (number, (record, expected)) in cases.into_iter().enumerate() {
         let RecomputeVerdict::Mismatch { what } = verdict(&index, record, &asked).await else {
@@ -175,11 +174,11 @@ async fn leaving_out_the_only_supporter_changes_the_answer_and_leaving_out_a_cop
     }
     let ablations = index.ablate(asked.clone()).await.unwrap();
     assert_eq!(ablations.len(), 1);
-    assert_eq!((ablations[0].contribution, ablations[0].weight, ablations[0].effect), (id(2), PPM, 0));
+    assert_eq!((ablations[0].contribution, ablations[0].weight, ablations[0].effect), (id(2), Ppm::ONE, Ppm::ZERO));
     assert!(!ablations[0].answer_changed, "the copy steps in");
     let alone = Question { snapshot: Snapshot { height: 9, contributions: vec![id(1), id(2)] }, ..asked };
     let ablations = index.ablate(alone).await.unwrap();
-    assert!(ablations[0].answer_changed && ablations[0].effect > PPM / 2);
+    assert!(ablations[0].answer_changed && ablations[0].effect > Ppm(500_000));
 }
 
 #[tokio::test]
@@ -191,7 +190,7 @@ async fn without_all_that_voted_for_it_a_label_loses_votes() {
     let ablations = index.ablate(asked).await.unwrap();
     assert_eq!(ablations.len(), answer.credits.len());
     assert!(ablations.iter().all(|ablation| ablation.effect <= answer.support));
-    assert!(ablations.iter().any(|ablation| ablation.effect > 0));
+    assert!(ablations.iter().any(|ablation| ablation.effect > Ppm::ZERO));
 }
 
 proptest! {
