@@ -1,4 +1,5 @@
-//! The text task: the demo's honest contributors teach a transformer topics, and the held-out passages ask.
+//! The text task: the demo's honest contributors teach a transformer which part of an API's contract a sentence states, and the
+//! held-out sentences ask.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ pub(super) fn job() -> Job {
 fn training(data: &Dataset) -> Result<TrainingData> {
     let example = |record: &Record, source: usize| {
         let label = record.label.as_ref()?;
-        let label = data.topics.iter().position(|topic| topic == label)?;
+        let label = data.labels.iter().position(|known| known == label)?;
         Some(Example { text: record.text.clone(), label: Some(label), pair: None, source })
     };
     let good: Vec<_> = data.contributors.iter().filter(|one| !matches!(one.kind, Kind::Bad(_))).collect();
@@ -70,7 +71,7 @@ fn training(data: &Dataset) -> Result<TrainingData> {
     let train = good.iter().enumerate().flat_map(|(at, one)| one.records.iter().filter_map(move |r| example(r, at)));
     let training = TrainingData {
         task: Task::Classify,
-        labels: data.topics.clone(),
+        labels: data.labels.clone(),
         train: train.collect(),
         held_out: data.holdout.iter().filter_map(|record| example(record, 0)).collect(),
         sources: good.iter().map(|one| Source { name: one.name.clone() }).collect(),

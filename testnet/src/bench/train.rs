@@ -98,7 +98,7 @@ pub async fn run(bench: &TrainBench, json: bool) -> Result<Vec<Measure>> {
     ])
 }
 
-/// Enough records of exactly [`TOKENS`] tokens or more, each with its topic.
+/// Enough records of exactly [`TOKENS`] tokens or more, each with its label.
 fn records(model: &Path, bench: &TrainBench) -> Result<(Vec<Example>, usize)> {
     let data = match &bench.data {
         Some(folder) => Dataset::from_folder(folder, 1)?,
@@ -107,13 +107,13 @@ fn records(model: &Path, bench: &TrainBench) -> Result<(Vec<Example>, usize)> {
     let tokenizer = tokenizer(model)?;
     let label = |record: &crate::data::Record| {
         let label = record.label.as_ref()?;
-        data.topics.iter().position(|topic| topic == label)
+        data.labels.iter().position(|known| known == label)
     };
     let mut records = Vec::new();
-    for (at, topic) in data.topics.iter().enumerate() {
+    for (at, name) in data.labels.iter().enumerate() {
         let mut text = String::new();
-        let of_topic = data.contributors.iter().flat_map(|c| &c.records).filter(|r| label(r) == Some(at));
-        for record in of_topic {
+        let of_label = data.contributors.iter().flat_map(|c| &c.records).filter(|r| label(r) == Some(at));
+        for record in of_label {
             text.push_str(&record.text);
             text.push(' ');
             let encoded = tokenizer.encode(text.as_str(), true).map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -122,10 +122,10 @@ fn records(model: &Path, bench: &TrainBench) -> Result<(Vec<Example>, usize)> {
                 records.push(Example { text, label: Some(at), pair: None, source: 0 });
             }
         }
-        ensure!(!records.is_empty(), "the topic {topic} has too little text");
+        ensure!(!records.is_empty(), "the label {name} has too little text");
     }
     ensure!(records.len() >= BATCH, "{} long records are too few for a batch of {BATCH}", records.len());
-    Ok((records, data.topics.len()))
+    Ok((records, data.labels.len()))
 }
 
 fn tokenizer(model: &Path) -> Result<Tokenizer> {

@@ -1,9 +1,7 @@
 //! The three contributors that ought to be refused, made from the same real text.
 
-use super::deal::record;
+use super::contract::PARTS;
 use super::dice::Dice;
-use super::registry::Passage;
-use super::topics::TOPICS;
 use super::{BadKind, Contributor, Kind, Record};
 
 /// Phrases that the boilerplate contributor repeats, and how often each.
@@ -42,7 +40,7 @@ const SYNONYMS: [(&str, &str); 24] = [
 pub(super) fn shuffled_labels(mut records: Vec<Record>, seed: u64) -> Contributor {
     let mut dice = Dice::new(seed, "shuffled labels");
     for record in &mut records {
-        record.label = dice.pick(&TOPICS).map(|t| (*t).to_owned());
+        record.label = dice.pick(&PARTS).map(|t| (*t).to_owned());
     }
     Contributor { name: "shuffled-labels".to_owned(), records, kind: Kind::Bad(BadKind::ShuffledLabels) }
 }
@@ -70,24 +68,23 @@ fn edited(text: &str, dice: &mut Dice) -> String {
         }
         None => words.push("indeed".to_owned()),
     }
-    // Not the first word: it names the crate.
     if words.len() > 4 {
-        let at = 1 + dice.below(words.len() - 3);
+        let at = dice.below(words.len() - 1);
         words.swap(at, at + 1);
     }
     words.join(" ")
 }
 
-/// A dozen housekeeping phrases, five times each with small variations.
-pub(super) fn boilerplate(phrases: &[Passage], seed: u64) -> Contributor {
+/// A dozen housekeeping phrases, five times each with small variations, under whatever label.
+pub(super) fn boilerplate(phrases: &[String], seed: u64) -> Contributor {
     let mut dice = Dice::new(seed, "boilerplate");
-    let mut phrases: Vec<&Passage> = phrases.iter().collect();
+    let mut phrases: Vec<&String> = phrases.iter().collect();
     dice.shuffle(&mut phrases);
     let mut records = Vec::new();
     for phrase in phrases.into_iter().take(PHRASES) {
-        let original = record(phrase);
+        let label = dice.pick(&PARTS).map(|part| (*part).to_owned());
         for version in 0..REPEATS {
-            records.push(Record { text: varied(&original.text, version, &mut dice), label: original.label.clone() });
+            records.push(Record { text: varied(phrase, version, &mut dice), label: label.clone() });
         }
     }
     dice.shuffle(&mut records);

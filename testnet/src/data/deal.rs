@@ -1,50 +1,45 @@
-//! Dealing the harvested passages. Crates are split first: a third of them, chosen by the seed, is kept for judging; the
-//! others are what their owners contribute. Held-out set, questions and the spare slice come from the crates kept back and from
-//! everybody who does not contribute.
+//! Dealing the harvested sentences. Large projects contribute, each by itself. Of the small ones two thirds, chosen by the seed, are
+//! kept for judging, and the others contribute together. Held-out set, questions and the spare slice come from projects that
+//! do not contribute.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
+use super::contract::PARTS;
 use super::dice::Dice;
 use super::registry::{Harvest, Passage};
-use super::topics::TOPICS;
 use super::{Contributor, Dataset, Kind, Record, bad};
 
 /// Honest contributors.
 const CONTRIBUTORS: usize = 13;
 /// Passages of one contributor: enough to be judged, not enough to dominate.
-const CONTRIBUTION: std::ops::RangeInclusive<usize> = 50..=74;
-/// Passages a topic of the held-out set, of the questions, and of the slice that gets wrong labels.
-const NEEDS: [usize; 3] = [51, 20, 11];
-/// Share of the crates that is kept for judging, in percent.
-const KEPT_BACK: usize = 33;
-/// Most passages of one crate in any of these three: many crates judge, not one.
-const PER_CRATE: usize = 12;
+const CONTRIBUTION: std::ops::RangeInclusive<usize> = 50..=100;
+/// Passages a label of the held-out set, of the questions, and of the slice that gets wrong labels.
+const NEEDS: [usize; 3] = [60, 24, 12];
+/// Share of the small projects that is kept for judging, in percent.
+const KEPT_BACK: usize = 65;
+/// Most passages of one project and label in any of these three: many projects judge, not one.
+const PER_PROJECT: usize = 20;
 
 /// Deals everything.
 ///
 /// # Errors
 /// When the registry holds too few passages for a fair demo.
 pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
-    let kept_back = |passage: &Passage| is_kept_back(passage, seed);
-    let owners = by_owner(harvest.passages.iter().filter(|passage| !kept_back(passage)));
-    let chosen = choose(&owners, &harvest.passages);
+    let mut projects = BTreeMap::<&str, Vec<&Passage>>::new();
+    for passage in &harvest.passages {
+        projects.entry(&passage.owner).or_default().push(passage);
+    }
+    let (judging, giving): (Vec<_>, Vec<_>) = projects.into_iter().partition(|project| is_kept_back(project, seed));
+    let mut contributors = contributors(giving, seed);
     ensure!(
-        chosen.len() >= 8,
-        "cargo's registry holds only {} owners with {} passages: build the whole workspace first, or give your own data with --data",
-        chosen.len(),
+        contributors.len() >= 8,
+        "cargo's registry holds only enough for {} contributors with {} passages: build the whole workspace first, or give your own data with --data",
+        contributors.len(),
         CONTRIBUTION.start()
     );
-    let mut contributors: Vec<Contributor> = chosen
-        .iter()
-        .map(|owner| Contributor {
-            name: (*owner).to_owned(),
-            records: owners[owner].iter().map(|p| record(p)).collect(),
-            kind: Kind::Honest,
-        })
-        .collect();
-    let [holdout, questions, spare] = deal_rest(&harvest.passages, &chosen, seed);
+    let [holdout, questions, spare] = deal_rest(judging, seed);
     ensure!(
         questions.len() >= 100 && holdout.len() >= 200,
         "cargo's registry holds too few other crates to judge with: build the whole workspace first"
@@ -52,109 +47,111 @@ pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
     contributors.push(bad::shuffled_labels(spare, seed));
     contributors.push(bad::light_edits(&contributors[0], seed));
     contributors.push(bad::boilerplate(&harvest.boilerplate, seed));
-    Ok(Dataset { contributors, holdout, questions, topics: TOPICS.iter().map(|t| (*t).to_owned()).collect() })
+    Ok(Dataset { contributors, holdout, questions, labels: PARTS.map(str::to_owned).to_vec() })
 }
 
 /// A passage as a record.
-pub(super) fn record(passage: &Passage) -> Record {
-    Record { text: passage.text.clone(), label: Some(TOPICS[passage.topic].to_owned()) }
+fn record(passage: &Passage) -> Record {
+    Record { text: passage.text.clone(), label: Some(PARTS[passage.part].to_owned()) }
 }
 
-/// Whether the passage's crate is kept for judging.
-fn is_kept_back(passage: &Passage, seed: u64) -> bool {
-    Dice::new(seed, &passage.krate).below(100) < KEPT_BACK
+/// Whether a project is kept for judging: what large ones give is worth more to learn from.
+fn is_kept_back((owner, passages): &(&str, Vec<&Passage>), seed: u64) -> bool {
+    passages.len() < *CONTRIBUTION.start() && Dice::new(seed, owner).below(100) < KEPT_BACK
 }
 
-/// What each owner would contribute: its crates in turn, one passage each, until the cap.
-fn by_owner<'a>(passages: impl Iterator<Item = &'a Passage>) -> BTreeMap<&'a str, Vec<&'a Passage>> {
-    let mut crates = BTreeMap::<&str, BTreeMap<&str, Vec<&Passage>>>::new();
-    for passage in passages {
-        crates.entry(&passage.owner).or_default().entry(&passage.krate).or_default().push(passage);
+/// The large projects, one contributor each, and the small ones in groups.
+fn contributors(giving: Vec<(&str, Vec<&Passage>)>, seed: u64) -> Vec<Contributor> {
+    // Those with most of what is rarest among all first.
+    let all = giving.iter().flat_map(|(_, passages)| passages);
+    let mut counts = [0; PARTS.len()];
+    all.for_each(|passage| counts[passage.part] += 1);
+    let mut rare: Vec<usize> = (0..PARTS.len()).collect();
+    rare.sort_by_key(|part| counts[*part]);
+    let rarest = |passages: &[&Passage]| passages.iter().filter(|passage| rare[..2].contains(&passage.part)).count();
+
+    let mut givers: Vec<(String, Vec<&Passage>)> = Vec::new();
+    let mut small: Vec<Vec<&Passage>> = Vec::new();
+    for (owner, passages) in giving {
+        let balanced = balanced(&passages, *CONTRIBUTION.end());
+        if balanced.len() >= *CONTRIBUTION.start() {
+            givers.push((owner.to_owned(), balanced));
+        } else {
+            small.push(balanced);
+        }
     }
-    crates
-        .into_iter()
-        .map(|(owner, crates)| (owner, in_turn(crates.into_values().collect(), *CONTRIBUTION.end())))
-        .collect()
+    Dice::new(seed, "groups of small projects").shuffle(&mut small);
+    givers.extend(groups(small));
+    givers.sort_by_key(|(name, passages)| (std::cmp::Reverse(rarest(passages)), name.clone()));
+    givers.truncate(CONTRIBUTORS);
+    let contributor = |(name, passages): (String, Vec<&Passage>)| Contributor {
+        name,
+        records: passages.into_iter().map(record).collect(),
+        kind: Kind::Honest,
+    };
+    givers.into_iter().map(contributor).collect()
 }
 
-/// One of each list in turn, up to `most`.
-fn in_turn(lists: Vec<Vec<&Passage>>, most: usize) -> Vec<&Passage> {
+/// Small projects together, as whoever collects for several of them would give it.
+fn groups(small: Vec<Vec<&Passage>>) -> Vec<(String, Vec<&Passage>)> {
+    let mut groups: Vec<(usize, Vec<&Passage>)> = Vec::new();
+    for passages in small {
+        match groups.last_mut() {
+            Some((projects, group)) if group.len() + passages.len() <= *CONTRIBUTION.end() => {
+                *projects += 1;
+                group.extend(passages);
+            }
+            _ => groups.push((1, passages)),
+        }
+    }
+    groups.retain(|(_, group)| group.len() >= *CONTRIBUTION.start());
+    let named = |(at, (projects, group)): (usize, (usize, Vec<_>))| {
+        let letter = char::from(b'a' + u8::try_from(at % 26).unwrap_or_default());
+        (format!("collection-{letter}-{projects}-projects"), group)
+    };
+    groups.into_iter().enumerate().map(named).collect()
+}
+
+/// One passage of each label in turn, of each crate in turn, up to `most`.
+fn balanced<'a>(passages: &[&'a Passage], most: usize) -> Vec<&'a Passage> {
+    let mut kinds = BTreeMap::<usize, BTreeMap<&str, Vec<&Passage>>>::new();
+    for passage in passages {
+        kinds.entry(passage.part).or_default().entry(&passage.krate).or_default().push(passage);
+    }
+    let kinds = kinds.into_values().map(|crates| in_turn(crates.into_values().collect())).collect();
+    let mut all = in_turn(kinds);
+    all.truncate(most);
+    all
+}
+
+/// One of each list in turn.
+fn in_turn(lists: Vec<Vec<&Passage>>) -> Vec<&Passage> {
     let longest = lists.iter().map(Vec::len).max().unwrap_or_default();
-    (0..longest).flat_map(|i| lists.iter().filter_map(move |list| list.get(i).copied())).take(most).collect()
+    (0..longest).flat_map(|i| lists.iter().filter_map(move |list| list.get(i).copied())).collect()
 }
 
-/// The contributors: again and again the owner that gives most to the topic that has least so far, unless that would
-/// leave too little of a topic for judging.
-fn choose<'a>(owners: &BTreeMap<&'a str, Vec<&'a Passage>>, all: &[Passage]) -> Vec<&'a str> {
-    let mut chosen = Vec::new();
-    let mut counts = [0_usize; TOPICS.len()];
-    let mut left = judging_share(all);
-    let mut closed = BTreeSet::new();
-    while chosen.len() < CONTRIBUTORS && closed.len() < TOPICS.len() {
-        let Some(topic) = (0..TOPICS.len()).filter(|t| !closed.contains(t)).min_by_key(|t| counts[*t]) else { break };
-        let candidate = owners
-            .iter()
-            .filter(|(owner, passages)| passages.len() >= *CONTRIBUTION.start() && !chosen.contains(*owner))
-            .filter(|(_, passages)| leaves_enough(&left, passages))
-            .map(|(owner, passages)| (passages.iter().filter(|p| p.topic == topic).count(), *owner))
-            .filter(|(count, _)| *count > 0)
-            .max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(a.1)));
-        let Some((_, owner)) = candidate else {
-            closed.insert(topic);
-            continue;
-        };
-        for passage in &owners[owner] {
-            counts[passage.topic] += 1;
-        }
-        for (left, taken) in left.iter_mut().zip(judging_share(owners[owner].iter().copied())) {
-            *left -= taken;
-        }
-        chosen.push(owner);
-    }
-    chosen
-}
-
-/// How many passages of each topic these would give to judging.
-fn judging_share<'a>(passages: impl IntoIterator<Item = &'a Passage>) -> [usize; TOPICS.len()] {
-    let mut per_crate = BTreeMap::<(&str, usize), usize>::new();
-    for passage in passages {
-        *per_crate.entry((&passage.krate, passage.topic)).or_default() += 1;
-    }
-    let mut share = [0; TOPICS.len()];
-    for ((_, topic), count) in per_crate {
-        share[topic] += count.min(PER_CRATE);
-    }
-    share
-}
-
-fn leaves_enough(left: &[usize; TOPICS.len()], passages: &[&Passage]) -> bool {
-    // A crate goes wholly to one of the three sets, so more than the bare sum must be left.
-    let need = NEEDS.iter().sum::<usize>() + PER_CRATE;
-    left.iter()
-        .zip(judging_share(passages.iter().copied()))
-        .all(|(left, taken)| taken == 0 || left.saturating_sub(taken) >= need)
-}
-
-/// Gives each crate that nobody contributes to the set that lacks most of its topic.
-fn deal_rest(passages: &[Passage], chosen: &[&str], seed: u64) -> [Vec<Record>; 3] {
-    let mut crates = BTreeMap::<(usize, &str), Vec<&Passage>>::new();
-    let is_free = |p: &&Passage| is_kept_back(p, seed) || !chosen.contains(&p.owner.as_str());
-    for passage in passages.iter().filter(is_free) {
-        crates.entry((passage.topic, &passage.krate)).or_default().push(passage);
-    }
-    let mut order: Vec<(usize, Vec<&Passage>)> = crates.into_iter().map(|((topic, _), p)| (topic, p)).collect();
-    Dice::new(seed, "crates for judging").shuffle(&mut order);
+/// Gives each project that is kept back to the set that lacks most of what it has.
+fn deal_rest(projects: Vec<(&str, Vec<&Passage>)>, seed: u64) -> [Vec<Record>; 3] {
+    let mut projects: Vec<Vec<&Passage>> = projects.into_iter().map(|(_, passages)| passages).collect();
+    Dice::new(seed, "projects for judging").shuffle(&mut projects);
     let mut sets: [Vec<Record>; 3] = Default::default();
-    let mut missing = [NEEDS; TOPICS.len()];
-    for (topic, passages) in order {
-        let missing = &mut missing[topic];
-        // By share, so that a topic that runs short runs short everywhere alike.
-        let Some(set) = (0..3).filter(|s| missing[*s] > 0).max_by_key(|s| missing[*s] * 1000 / NEEDS[*s]) else {
-            continue;
+    let mut missing = NEEDS.map(|need| [need; PARTS.len()]);
+    for passages in projects {
+        let useful = |missing: &[usize; PARTS.len()]| {
+            let of = |part: usize| passages.iter().filter(|passage| passage.part == part).count().min(PER_PROJECT);
+            (0..PARTS.len()).map(|part| of(part).min(missing[part])).sum::<usize>()
         };
-        let take = passages.len().min(PER_CRATE).min(missing[set]);
-        sets[set].extend(passages[..take].iter().map(|p| record(p)));
-        missing[set] -= take;
+        // By share, so that what runs short runs short everywhere alike.
+        let share = |set: &usize| useful(&missing[*set]) * 1000 / NEEDS[*set];
+        let Some(set) = (0..sets.len()).filter(|set| share(set) > 0).max_by_key(share) else { continue };
+        let mut taken = [0; PARTS.len()];
+        for passage in passages {
+            let part = passage.part;
+            if missing[set][part] > 0 && taken[part] < PER_PROJECT {
+                (missing[set][part], taken[part]) = (missing[set][part] - 1, taken[part] + 1);
+                sets[set].push(record(passage));
+            }
+        }
     }
     for (set, name) in sets.iter_mut().zip(["held out", "questions", "spare"]) {
         Dice::new(seed, name).shuffle(set);

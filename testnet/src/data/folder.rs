@@ -37,8 +37,8 @@ pub(super) fn load(folder: &Path, seed: u64) -> Result<Dataset> {
     Dice::new(seed, "questions of a folder").shuffle(&mut holdout);
     let questions = holdout.split_off(holdout.len() - (holdout.len() / 4).min(MAX_QUESTIONS));
     let labels = contributors.iter().flat_map(|c| &c.records).chain(&holdout).chain(&questions);
-    let topics: BTreeSet<String> = labels.filter_map(|r| r.label.clone()).collect();
-    Ok(Dataset { contributors, holdout, questions, topics: topics.into_iter().collect() })
+    let labels: BTreeSet<String> = labels.filter_map(|r| r.label.clone()).collect();
+    Ok(Dataset { contributors, holdout, questions, labels: labels.into_iter().collect() })
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -108,7 +108,7 @@ mod tests {
         let sizes: Vec<(&str, usize)> = data.contributors.iter().map(|c| (c.name.as_str(), c.records.len())).collect();
         assert_eq!(sizes, [("ann", 2), ("bob", 1), ("eve", 2)]);
         assert_eq!((data.holdout.len(), data.questions.len()), (30, 10));
-        assert_eq!(data.topics, ["a", "b", "c"]);
+        assert_eq!(data.labels, ["a", "b", "c"]);
     }
 
     #[test]

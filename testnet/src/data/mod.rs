@@ -1,24 +1,24 @@
 //! The demo's data: who contributes what, what judges it, and what is asked afterwards.
 //!
-//! By default these are real documentation passages of the crates this build was made from, labelled with the topic
-//! in each crate's own categories ([`Dataset::from_registry`]); `--data DIR` gives the same structure from files
+//! By default these are sentences from the documentation of the crates this build was made from, labelled with the part of
+//! an API's contract that they state, which is the heading they stand under ([`Dataset::from_registry`]); `--data DIR` gives the same structure from files
 //! ([`Dataset::from_folder`]). Everything is seeded: one seed, one data set.
 
 mod bad;
+mod contract;
 mod deal;
 mod dice;
 mod folder;
 mod prose;
 mod registry;
-mod topics;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+pub use contract::PARTS;
 pub use registry::{Harvest, Passage};
-pub use topics::TOPICS;
 
 /// One labelled passage, as it is uploaded (`{"text":…,"label":…}`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ pub struct Dataset {
     /// Asked once the data is in; of yet other crates.
     pub questions: Vec<Record>,
     /// Every label, in order.
-    pub topics: Vec<String>,
+    pub labels: Vec<String>,
 }
 
 impl Dataset {
@@ -107,7 +107,7 @@ impl Dataset {
     /// Whether every record to learn from and every question has a label, of at least two.
     pub fn is_labelled(&self) -> bool {
         let given = self.contributors.iter().flat_map(|contributor| &contributor.records);
-        self.topics.len() > 1 && given.chain(&self.questions).all(|record| record.label.is_some())
+        self.labels.len() > 1 && given.chain(&self.questions).all(|record| record.label.is_some())
     }
 
     /// How many questions the most frequent label of the held-out set would answer rightly: the baseline to beat.

@@ -1,13 +1,8 @@
-//! Markdown into passages: paragraphs and list items as plain sentences, with code, tables, headings and images left out.
+//! Markdown as plain paragraphs, with code, tables, headings and images left out; doc comments as Markdown.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-/// Fewest words of a passage.
-pub(super) const MIN_WORDS: usize = 15;
-/// Most words of a passage; a longer paragraph ends at its last full sentence before that.
-pub(super) const MAX_WORDS: usize = 48;
-
-/// Phrases of housekeeping paragraphs: true of every crate, so they say nothing of a topic.
+/// Phrases of housekeeping paragraphs: true of every crate, so they say nothing of the crate.
 const HOUSEKEEPING: [&str; 23] = [
     "licensed ",
     "licenced ",
@@ -57,7 +52,7 @@ pub(super) fn paragraphs(markdown: &str) -> Vec<String> {
     out
 }
 
-fn is_skipped(tag: &Tag<'_>) -> bool {
+pub(super) fn is_skipped(tag: &Tag<'_>) -> bool {
     matches!(
         tag,
         Tag::CodeBlock(_)
@@ -69,7 +64,7 @@ fn is_skipped(tag: &Tag<'_>) -> bool {
     )
 }
 
-fn is_skipped_end(tag: TagEnd) -> bool {
+pub(super) fn is_skipped_end(tag: TagEnd) -> bool {
     matches!(
         tag,
         TagEnd::CodeBlock
@@ -90,7 +85,7 @@ fn flush(text: &mut String, out: &mut Vec<String>) {
 }
 
 /// One line of words: no addresses, no left-over marks, single spaces.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.replace(['`', '*', '#', '|', '[', ']', '<', '>', '\u{200b}'], " ")
         .split_whitespace()
         .filter(|word| !word.contains("://"))
@@ -106,30 +101,28 @@ pub(super) fn is_housekeeping(paragraph: &str) -> bool {
     HOUSEKEEPING.iter().any(|phrase| lower.contains(phrase))
 }
 
-/// The passage that a paragraph gives: 15 to 48 words of mostly letters. Nothing when it is too short, about
-/// housekeeping, or more signs than words.
-pub(super) fn passage(paragraph: &str) -> Option<String> {
-    let words: Vec<&str> = paragraph.split_whitespace().collect();
-    if words.len() < MIN_WORDS || is_housekeeping(paragraph) {
-        return None;
+/// The doc comments of a source file as Markdown, one for each item.
+pub(super) fn doc_comments(source: &str) -> Vec<String> {
+    let (mut comments, mut open) = (Vec::new(), false);
+    for line in source.lines() {
+        let line = line.trim_start();
+        match line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) {
+            // Four slashes are a rule, not documentation.
+            Some(rest) if !rest.starts_with('/') => {
+                if !open {
+                    comments.push(String::new());
+                }
+                open = true;
+                let text = rest.strip_prefix(' ').unwrap_or(rest);
+                comments.last_mut().into_iter().for_each(|comment| {
+                    comment.push_str(text);
+                    comment.push('\n');
+                });
+            }
+            _ => open = false,
+        }
     }
-    let passage = words[..end_of_passage(&words)].join(" ");
-    let letters = passage.chars().filter(|c| c.is_ascii_alphabetic() || *c == ' ').count();
-    (letters * 100 >= passage.chars().count() * 85).then_some(passage)
-}
-
-/// How many words to keep: all, or up to the last sentence end within the limit, or just the limit.
-fn end_of_passage(words: &[&str]) -> usize {
-    if words.len() <= MAX_WORDS {
-        return words.len();
-    }
-    (MIN_WORDS..=MAX_WORDS).rev().find(|n| words[n - 1].ends_with(['.', '!', '?'])).unwrap_or(MAX_WORDS)
-}
-
-/// The `//!` documentation of a source file as Markdown.
-pub(super) fn module_docs(source: &str) -> String {
-    let lines = source.lines().filter_map(|line| line.trim_start().strip_prefix("//!"));
-    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    comments
 }
 
 #[cfg(test)]
@@ -148,24 +141,11 @@ mod tests {
         let text = "This project is licensed under either of two well known licences at your option, and that is that \
                     for all of the users of it.";
         assert!(is_housekeeping(text));
-        assert_eq!(passage(text), None);
     }
 
     #[test]
-    fn a_long_paragraph_ends_at_a_sentence() {
-        let sentence = "this sentence has exactly ten words in it right now. ";
-        let passage = passage(&sentence.repeat(9)).unwrap();
-        assert_eq!(passage.split_whitespace().count(), 40);
-        assert!(passage.ends_with('.'));
-    }
-
-    #[test]
-    fn signs_are_not_prose() {
-        assert_eq!(passage(&"a+b=c; {x} => [y]; 0x1f ".repeat(10)), None);
-    }
-
-    #[test]
-    fn module_docs_are_the_lines_with_a_bang() {
-        assert_eq!(module_docs("//! One\n//!\n//! Two\n/// not this\nuse x;\n"), "One\n\nTwo");
+    fn doc_comments_are_told_apart_by_what_stands_between() {
+        let source = "//! One\n//!\n//! Two\nuse x;\n  /// Three\nfn f() {}\n//// a rule\n/// Four\n";
+        assert_eq!(doc_comments(source), ["One\n\nTwo\n", "Three\n", "Four\n"]);
     }
 }

@@ -10,35 +10,58 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use walkdir::WalkDir;
 
-use super::{prose, topics};
+use super::{contract, prose};
 
 /// The lock file of this build.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 /// Most source files of a crate that are read, the crate root first.
-const MAX_SOURCES: usize = 60;
-/// Most passages taken from one crate: a manual-sized crate must not stand for its whole topic.
-const MAX_PASSAGES: usize = 30;
+const MAX_SOURCES: usize = 400;
+/// Most sentences of one label taken from one crate: a manual-sized crate must not stand for all.
+const MAX_OF_A_PART: usize = 40;
+/// Crates for one operating system or the web alone: cargo fetches them there, or not, and everybody shall get the same data.
+const PLATFORMS: [&str; 20] = [
+    "android",
+    "apple",
+    "block2",
+    "core-foundation",
+    "dispatch",
+    "fsevent",
+    "hermit",
+    "inotify",
+    "ios",
+    "jni",
+    "js-sys",
+    "mach",
+    "ndk",
+    "objc",
+    "redox",
+    "security-framework",
+    "system-configuration",
+    "wasi",
+    "wasm",
+    "win",
+];
 
-/// One paragraph of a crate's documentation.
+/// One sentence of a crate's documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
     /// Name of the crate.
     pub krate: String,
     /// Who publishes it: the account in its repository's URL, lower case.
     pub owner: String,
-    /// Index into [`topics::TOPICS`].
-    pub topic: usize,
-    /// `crate: paragraph`.
+    /// Index into [`contract::PARTS`].
+    pub part: usize,
+    /// The sentence.
     pub text: String,
 }
 
 /// What the registry gives.
 #[derive(Debug, Default)]
 pub struct Harvest {
-    /// Passages in the order of crate names; each text once.
+    /// Sentences in the order of crate names; each once.
     pub passages: Vec<Passage>,
-    /// Housekeeping paragraphs (licence, contributing, badges) of the same crates, with the crate's topic.
-    pub boilerplate: Vec<Passage>,
+    /// Housekeeping paragraphs (licence, contributing, badges) of the same crates.
+    pub boilerplate: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -61,8 +84,6 @@ struct Manifest {
 #[derive(Deserialize)]
 struct Package {
     name: String,
-    #[serde(default)]
-    categories: Vec<String>,
     repository: Option<String>,
     homepage: Option<String>,
 }
@@ -124,42 +145,44 @@ fn harvest_in(registries: &[PathBuf]) -> Result<Harvest> {
 fn read_crate(path: &Path, seen: &mut BTreeSet<String>, harvest: &mut Harvest) -> Result<()> {
     let manifest: Manifest = toml::from_str(&std::fs::read_to_string(path.join("Cargo.toml"))?)?;
     let package = manifest.package;
-    let Some(topic) = topics::topic_of(&package.categories) else { return Ok(()) };
+    if PLATFORMS.iter().any(|platform| package.name.starts_with(platform)) {
+        return Ok(());
+    }
+    for readme in read(readmes(path)?)? {
+        let paragraphs = prose::paragraphs(&readme).into_iter();
+        let housekeeping = paragraphs.filter(|paragraph| paragraph.split_whitespace().count() >= 6);
+        harvest.boilerplate.extend(
+            housekeeping.filter(|paragraph| prose::is_housekeeping(paragraph) && seen.insert(letters(paragraph))),
+        );
+    }
     let owner = owner_of(package.repository.as_deref().or(package.homepage.as_deref()), &package.name);
-    let passage = |text: &str| Passage {
-        krate: package.name.clone(),
-        owner: owner.clone(),
-        topic,
-        text: format!("{}: {text}", package.name),
-    };
-    let mut taken = 0;
-    for document in documents(path)? {
-        for paragraph in prose::paragraphs(&document) {
-            if prose::is_housekeeping(&paragraph) {
-                if paragraph.split_whitespace().count() >= 6 && seen.insert(fingerprint(&paragraph)) {
-                    harvest.boilerplate.push(passage(&paragraph));
-                }
-            } else if taken < MAX_PASSAGES
-                && let Some(text) = prose::passage(&paragraph)
-                && seen.insert(fingerprint(&text))
-            {
-                harvest.passages.push(passage(&text));
-                taken += 1;
-            }
+    let mut taken = [0_usize; contract::PARTS.len()];
+    let comments = read(sources(path))?.into_iter().flat_map(|source| prose::doc_comments(&source));
+    // Most comments have no heading, and parsing is what takes time.
+    for statement in
+        comments.filter(|comment| comment.contains("# ")).flat_map(|comment| contract::statements(&comment))
+    {
+        if taken[statement.part] < MAX_OF_A_PART && seen.insert(statement.fingerprint) {
+            taken[statement.part] += 1;
+            let (krate, owner) = (package.name.clone(), owner.clone());
+            harvest.passages.push(Passage { krate, owner, part: statement.part, text: statement.text });
         }
     }
     Ok(())
 }
 
-/// READMEs, then the module docs of the sources, the crate root first.
-fn documents(path: &Path) -> Result<Vec<String>> {
-    let mut readmes: Vec<PathBuf> = std::fs::read_dir(path)?
-        .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| {
-            p.is_file() && p.file_name().is_some_and(|n| n.to_string_lossy().to_lowercase().starts_with("readme"))
-        })
-        .collect();
+fn readmes(path: &Path) -> Result<Vec<PathBuf>> {
+    let is_readme = |p: &PathBuf| {
+        p.is_file() && p.file_name().is_some_and(|n| n.to_string_lossy().to_lowercase().starts_with("readme"))
+    };
+    let mut readmes: Vec<PathBuf> =
+        std::fs::read_dir(path)?.filter_map(|e| Some(e.ok()?.path())).filter(is_readme).collect();
     readmes.sort();
+    Ok(readmes)
+}
+
+/// Source files, the crate root first.
+fn sources(path: &Path) -> Vec<PathBuf> {
     let mut sources: Vec<PathBuf> = WalkDir::new(path.join("src"))
         .into_iter()
         .filter_map(|e| Some(e.ok()?.into_path()))
@@ -167,16 +190,16 @@ fn documents(path: &Path) -> Result<Vec<String>> {
         .collect();
     sources.sort_by_key(|p| (!p.ends_with("src/lib.rs"), p.clone()));
     sources.truncate(MAX_SOURCES);
-    let read = |p: &PathBuf| Ok::<_, std::io::Error>(String::from_utf8_lossy(&std::fs::read(p)?).into_owned());
-    let mut out = readmes.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    for source in &sources {
-        out.push(prose::module_docs(&read(source)?));
-    }
-    Ok(out)
+    sources
 }
 
-/// Two paragraphs with the same first letters are the same paragraph (READMEs are repeated in crate docs).
-fn fingerprint(text: &str) -> String {
+fn read(paths: Vec<PathBuf>) -> Result<Vec<String>> {
+    let read = |path| Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned());
+    paths.into_iter().map(read).collect()
+}
+
+/// Two paragraphs with the same first letters are the same paragraph.
+fn letters(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).take(80).collect()
 }
 

@@ -12,20 +12,16 @@ fn dataset() -> &'static Dataset {
     &DATASET
 }
 
-fn krate(record: &Record) -> &str {
-    record.text.split(':').next().unwrap()
-}
-
 #[test]
 fn the_registry_gives_enough_of_everything() {
     let data = dataset();
     let honest: Vec<&Contributor> = data.contributors.iter().filter(|c| c.kind == Kind::Honest).collect();
     for contributor in &data.contributors {
-        let mut topics = BTreeMap::<&str, usize>::new();
+        let mut labels = BTreeMap::<&str, usize>::new();
         for record in &contributor.records {
-            *topics.entry(record.label.as_deref().unwrap()).or_default() += 1;
+            *labels.entry(record.label.as_deref().unwrap()).or_default() += 1;
         }
-        println!("{:<24} {:>4} {topics:?}", contributor.name, contributor.records.len());
+        println!("{:<24} {:>4} {labels:?}", contributor.name, contributor.records.len());
     }
     println!(
         "held out {}, questions {}, majority {}",
@@ -35,12 +31,12 @@ fn the_registry_gives_enough_of_everything() {
     );
     assert!((12..=14).contains(&honest.len()), "{}", honest.len());
     assert!(honest.iter().all(|c| (50..=100).contains(&c.records.len())));
-    assert!(honest.iter().map(|c| c.records.len()).sum::<usize>() >= 800);
-    assert!(data.holdout.len() >= 300, "{}", data.holdout.len());
+    assert!(honest.iter().map(|c| c.records.len()).sum::<usize>() >= 900);
+    assert!(data.holdout.len() >= 250, "{}", data.holdout.len());
     assert!(data.questions.len() >= 100, "{}", data.questions.len());
     assert_eq!(data.contributors.len() - honest.len(), 3);
     assert!(data.contributors.iter().all(|c| c.records.len() >= 40));
-    assert!(data.majority_correct() * 4 < data.questions.len(), "the topics are not balanced");
+    assert!(data.majority_correct() * 3 < data.questions.len(), "the labels are not balanced");
 }
 
 #[test]
@@ -49,15 +45,18 @@ fn the_same_seed_deals_the_same_data() {
 }
 
 #[test]
-fn contributors_judges_and_questions_share_no_crate() {
+fn contributors_judges_and_questions_share_no_project() {
+    let owners: BTreeMap<String, String> =
+        registry::harvest().unwrap().passages.into_iter().map(|passage| (passage.text, passage.owner)).collect();
     let data = dataset();
-    let crates = |records: &[Record]| records.iter().map(|r| krate(r).to_owned()).collect::<BTreeSet<_>>();
+    let of = |records: &[Record]| records.iter().map(|r| owners[&r.text].clone()).collect::<BTreeSet<_>>();
     let honest: BTreeSet<String> =
-        data.contributors.iter().filter(|c| c.kind == Kind::Honest).flat_map(|c| crates(&c.records)).collect();
-    let (holdout, questions) = (crates(&data.holdout), crates(&data.questions));
-    assert!(honest.is_disjoint(&holdout) && honest.is_disjoint(&questions) && holdout.is_disjoint(&questions));
+        data.contributors.iter().filter(|c| c.kind == Kind::Honest).flat_map(|c| of(&c.records)).collect();
+    let (holdout, questions) = (of(&data.holdout), of(&data.questions));
     let shuffled = data.contributors.iter().find(|c| c.kind == Kind::Bad(BadKind::ShuffledLabels)).unwrap();
-    let spare = crates(&shuffled.records);
+    let spare = of(&shuffled.records);
+    println!("{} projects give, {} judge, {} ask", honest.len(), holdout.len(), questions.len());
+    assert!(honest.is_disjoint(&holdout) && honest.is_disjoint(&questions) && holdout.is_disjoint(&questions));
     assert!(spare.is_disjoint(&honest) && spare.is_disjoint(&holdout) && spare.is_disjoint(&questions));
 }
 

@@ -41,10 +41,10 @@ fn datanet(data: &Dataset, nodes: usize) -> Value {
     let labelled = data.contributors.iter().all(|c| c.records.iter().all(|r| r.label.is_some()));
     json!({
         "name": DATANET,
-        "description": "Documentation passages with the topic they are about",
+        "description": "Sentences of API documentation, with the part of the contract that they state",
         "schema": { "fields": [
             { "name": "text", "kind": "string", "role": "text", "required": true },
-            { "name": "label", "kind": "string", "role": "label", "required": labelled, "allowed": data.topics },
+            { "name": "label", "kind": "string", "role": "label", "required": labelled, "allowed": data.labels },
         ]},
         "licence": "Apache-2.0 OR MIT",
         "price": PRICE,

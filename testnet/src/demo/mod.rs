@@ -78,9 +78,9 @@ fn load(options: &DemoOptions, ui: &Ui) -> Result<Dataset> {
     };
     let records: usize = data.contributors.iter().map(|c| c.records.len()).sum();
     step.done(format!(
-        "{records} records of {} contributors, {} topics; {} held out, {} questions",
+        "{records} records of {} contributors, {} labels; {} held out, {} questions",
         data.contributors.len(),
-        data.topics.len(),
+        data.labels.len(),
         data.holdout.len(),
         data.questions.len()
     ));

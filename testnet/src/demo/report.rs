@@ -179,7 +179,7 @@ impl Report {
         ui.line(format!("\n{}", self.pay()));
         let Answers { asked, correct, majority_correct } = self.answers;
         ui.line(format!(
-            "\nAnswers   {correct} of {asked} right ({}); always saying the most frequent topic: {majority_correct} ({})",
+            "\nAnswers   {correct} of {asked} right ({}); always saying the most frequent label: {majority_correct} ({})",
             percent(correct, asked),
             percent(majority_correct, asked),
         ));

@@ -52,7 +52,7 @@ pub(super) async fn fine_tune(client: &Client, datanet: &str, ui: &Ui) -> Result
     let mut plan = job();
     plan["attribution"] =
         json!({ "method": "influence", "curvature": "signs-2", "audit_subsets": 8, "audit_contributors": 4 });
-    let body = json!({ "model": "minilm-l6", "training_file": datanet, "suffix": "topics", "seed": 0, "job": plan });
+    let body = json!({ "model": "minilm-l6", "training_file": datanet, "suffix": "contracts", "seed": 0, "job": plan });
     let job = client.create_job(&body).await.context("the node takes no fine-tuning job")?;
     let done = tokio::time::timeout(PATIENCE, follow(client, &job.id, &step)).await;
     let (job, steps) = done.with_context(|| format!("{} is not done after {} s", job.id, PATIENCE.as_secs()))??;
@@ -133,7 +133,7 @@ fn accuracy(model: &Path, library: &Path, data: TrainingData) -> Result<f64> {
 /// All contributors' records to learn from, the questions held out.
 fn everything(data: &Dataset) -> Result<TrainingData> {
     let example = |record: &Record, source: usize| {
-        let label = record.label.as_ref().and_then(|label| data.topics.iter().position(|topic| topic == label));
+        let label = record.label.as_ref().and_then(|label| data.labels.iter().position(|known| known == label));
         Example { text: record.text.clone(), label, pair: None, source }
     };
     let records = |(source, contributor): (usize, &Contributor)| {
@@ -141,7 +141,7 @@ fn everything(data: &Dataset) -> Result<TrainingData> {
     };
     let training = TrainingData {
         task: Task::Classify,
-        labels: data.topics.clone(),
+        labels: data.labels.clone(),
         train: data.contributors.iter().enumerate().flat_map(records).collect(),
         held_out: data.questions.iter().map(|record| example(record, 0)).collect(),
         sources: data.contributors.iter().map(|contributor| Source { name: contributor.name.clone() }).collect(),

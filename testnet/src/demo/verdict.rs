@@ -24,14 +24,14 @@ pub(super) fn problems(report: &Report, data: &Dataset) -> Vec<String> {
     let answers = &report.answers;
     if answers.asked > 0 && answers.correct <= answers.majority_correct {
         problems.push(format!(
-            "{} of {} answers are right, which is no better than always saying the most frequent topic ({})",
+            "{} of {} answers are right, which is no better than always saying the most frequent label ({})",
             answers.correct, answers.asked, answers.majority_correct
         ));
     }
     let majority = answers.majority_correct as f64 / answers.asked.max(1) as f64;
     if let Some(training) = report.training.as_ref().filter(|training| training.accuracy <= majority) {
         problems.push(format!(
-            "the fine-tuned model has {:.1} % right, no better than always saying the most frequent topic",
+            "the fine-tuned model has {:.1} % right, no better than always saying the most frequent label",
             training.accuracy * 100.0
         ));
     }

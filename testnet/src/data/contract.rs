@@ -1,0 +1,145 @@
+//! Which part of an API's contract a sentence states: the heading under which its author wrote it is its label.
+//!
+//! Rust's own guidelines ask for the headings (`# Errors`, `# Panics`, `# Safety`), so the labels are right by
+//! construction, whoever wrote the sentence.
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use super::prose;
+
+/// The labels of the demo's records, in the order used for tables.
+pub const PARTS: [&str; 5] = ["arguments", "returns", "errors", "panics", "safety"];
+
+/// Fewest and most words of a sentence that says something by itself.
+const WORDS: std::ops::RangeInclusive<usize> = 7..=48;
+/// What a code span is between while sentences are cut out, so that it is told from words. In no text of people's.
+const CODE: [char; 2] = ['\u{e000}', '\u{e001}'];
+
+/// One sentence of a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Statement {
+    /// Index into [`PARTS`].
+    pub(super) part: usize,
+    /// The sentence.
+    pub(super) text: String,
+    /// Its letters without those of code: sentences that differ in a name alone have the same.
+    pub(super) fingerprint: String,
+}
+
+/// The part that a heading announces.
+fn part_of(heading: &str) -> Option<usize> {
+    let heading = heading.trim().trim_end_matches(':').to_lowercase();
+    let part = match heading.as_str() {
+        "arguments" | "parameters" | "argument" | "args" => "arguments",
+        "returns" | "return" | "return value" | "return values" => "returns",
+        "errors" | "error" => "errors",
+        "panics" | "panic" => "panics",
+        "safety" => "safety",
+        _ => return None,
+    };
+    PARTS.iter().position(|known| *known == part)
+}
+
+/// The sentences of one doc comment that stand under such a heading, in order.
+pub(super) fn statements(markdown: &str) -> Vec<Statement> {
+    let mut found = Vec::new();
+    let (mut part, mut heading, mut text) = (None, None::<String>, String::new());
+    let mut skipped = 0_usize;
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => {
+                flush(&mut text, part, &mut found);
+                heading = Some(String::new());
+            }
+            Event::End(TagEnd::Heading(_)) => part = heading.take().and_then(|heading| part_of(&heading)),
+            Event::Start(tag) if prose::is_skipped(&tag) => skipped += 1,
+            Event::End(tag) if prose::is_skipped_end(tag) => skipped = skipped.saturating_sub(1),
+            Event::Start(Tag::Paragraph | Tag::Item | Tag::List(_) | Tag::BlockQuote(_))
+            | Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_)) => {
+                flush(&mut text, part, &mut found);
+            }
+            Event::Text(words) | Event::Code(words) if heading.is_some() => {
+                heading.as_mut().into_iter().for_each(|heading| heading.push_str(&words));
+            }
+            Event::Text(words) if skipped == 0 => text.push_str(&words),
+            Event::Code(code) if skipped == 0 => text.extend([&CODE[0].to_string(), &*code, &CODE[1].to_string()]),
+            Event::SoftBreak | Event::HardBreak if skipped == 0 => text.push(' '),
+            _ => {}
+        }
+    }
+    flush(&mut text, part, &mut found);
+    found
+}
+
+fn flush(text: &mut String, part: Option<usize>, found: &mut Vec<Statement>) {
+    let paragraph = std::mem::take(text);
+    let Some(part) = part else { return };
+    found.extend(sentences(&paragraph).filter_map(|sentence| statement(part, sentence)));
+}
+
+/// A paragraph cut behind every full stop that a capital or code follows.
+fn sentences(paragraph: &str) -> impl Iterator<Item = &str> {
+    let mut ends: Vec<usize> = paragraph
+        .match_indices(". ")
+        .map(|(at, _)| at + 1)
+        .filter(|at| paragraph[*at..].trim_start().starts_with(|c: char| c.is_uppercase() || c == CODE[0]))
+        .collect();
+    ends.push(paragraph.len());
+    let mut from = 0;
+    ends.into_iter().map(move |end| &paragraph[std::mem::replace(&mut from, end)..end])
+}
+
+/// A sentence of letters mostly, that does not merely point elsewhere.
+fn statement(part: usize, marked: &str) -> Option<Statement> {
+    let text = prose::clean(&marked.replace(CODE, ""));
+    let words = text.split_whitespace().count();
+    let letters = text.chars().filter(|c| c.is_ascii_alphabetic() || *c == ' ').count();
+    let good = WORDS.contains(&words) && letters * 100 >= text.chars().count() * 85 && !text.starts_with("See ");
+    let mut code = false;
+    let mut fingerprint = String::new();
+    for c in marked.chars() {
+        match c {
+            c if CODE.contains(&c) => code = c == CODE[0],
+            c if !code && c.is_ascii_alphabetic() => fingerprint.push(c.to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    // A name and hardly a word beside it.
+    let says = fingerprint.len() >= 24;
+    (good && says).then_some(Statement { part, text, fingerprint })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_the_heading_it_stands_under() {
+        let docs = "Opens a file, whatever it is called by anybody.\n\n# Errors\n\nThis function returns an error when the \
+                    file is not there. `Other` errors are returned for a folder that is closed.\n\n# Panics\n\n- if called \
+                    outside of a runtime that has timers\n\n# Examples\n\nThis is how it is used by most people today.\n";
+        let found: Vec<_> = statements(docs).into_iter().map(|one| (PARTS[one.part], one.text)).collect();
+        let expected = [
+            ("errors", "This function returns an error when the file is not there."),
+            ("errors", "Other errors are returned for a folder that is closed."),
+            ("panics", "if called outside of a runtime that has timers"),
+        ];
+        assert_eq!(found, expected.map(|(part, text)| (part, text.to_owned())));
+    }
+
+    #[test]
+    fn sentences_that_differ_in_a_name_are_one() {
+        let of = |name: &str| {
+            statements(&format!("# Safety\n\nThe pointer `{name}` must be valid for reads by the caller."))
+        };
+        assert_eq!(of("left")[0].fingerprint, of("right")[0].fingerprint);
+        assert_ne!(of("left")[0].text, of("right")[0].text);
+    }
+
+    #[test]
+    fn what_says_nothing_by_itself_is_left_out() {
+        let docs = "# Returns\n\nNothing.\n\nSee the documentation of the trait for what this returns.\n\n`a_b::c_d(e, f)` is \
+                    `x::y::<Z>()` or `u[v..w]`, `p->q` (`0x1f`).\n";
+        assert_eq!(statements(docs), []);
+    }
+}
