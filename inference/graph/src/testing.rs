@@ -1,4 +1,4 @@
-//! Running graphs in tests, on the runtime that serves them.
+//! Running graphs in tests and benches, on the runtime that serves them.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -42,6 +42,21 @@ pub(crate) fn session(model: &ModelProto) -> Result<Session, String> {
         .and_then(|builder| Ok(builder.with_intra_threads(1)?))
         .and_then(|mut builder| builder.commit_from_memory(&model.encode_to_vec()))
         .map_err(|error| error.to_string())
+}
+
+/// A session as they are served: with all of the runtime's rewriting.
+pub(crate) fn served(model: &ModelProto, threads: usize) -> Session {
+    SessionBuilder::new(environment())
+        .unwrap()
+        .with_optimization_level(GraphOptimizationLevel::All)
+        .unwrap()
+        .with_intra_threads(threads)
+        .unwrap()
+        .with_deterministic_compute(true)
+        .unwrap()
+        .commit_from_memory(&model.encode_to_vec())
+        .map_err(|error| error.to_string())
+        .unwrap()
 }
 
 /// A float input.

@@ -368,8 +368,6 @@ fn settings_without_sense_are_refused() {
     }
 }
 
-mod speed;
-
 #[tokio::test]
 async fn eight_bits_say_nearly_what_floats_say_with_adapters_too() {
     let (Some(float), Some((config, runtime))) = (service(), config()) else { return };

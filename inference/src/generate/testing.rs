@@ -19,7 +19,6 @@ const PARAGRAPH: &str = "A datanet is a network on which people pool specialised
     contributions, keeps blobs, indexes them, runs and trains models, and executes a ledger.";
 
 /// Sizes of a decoder.
-#[derive(Clone, Copy)]
 pub(super) struct Size {
     pub(super) vocabulary: usize,
     pub(super) hidden: usize,
@@ -52,12 +51,12 @@ pub(super) fn tokenizer() -> Tokenizer {
 }
 
 /// A model folder with `config.json`, `model.safetensors` and `tokenizer.json`.
-pub(super) fn decoder_folder(size: Size, eos: Option<u32>) -> TempDir {
+pub(super) fn decoder_folder(eos: Option<u32>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let config = json!({
-        "model_type": "llama", "vocab_size": size.vocabulary, "hidden_size": size.hidden,
-        "intermediate_size": size.inner, "num_hidden_layers": size.layers, "num_attention_heads": size.heads,
-        "num_key_value_heads": size.shared_heads, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
+        "model_type": "llama", "vocab_size": SMALL.vocabulary, "hidden_size": SMALL.hidden,
+        "intermediate_size": SMALL.inner, "num_hidden_layers": SMALL.layers, "num_attention_heads": SMALL.heads,
+        "num_key_value_heads": SMALL.shared_heads, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
         "rope_theta": 10_000.0, "tie_word_embeddings": false, "eos_token_id": eos
     });
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();

@@ -22,7 +22,7 @@ fn runtime() -> Runtime {
 }
 
 fn small() -> TempDir {
-    decoder_folder(SMALL, None)
+    decoder_folder(None)
 }
 
 fn config(folder: &TempDir) -> GenerateConfig {
@@ -175,7 +175,7 @@ async fn an_answer_ends_at_a_stop_string_or_at_the_models_end() {
 
     let end = whole.ids[10];
     let first = whole.ids.iter().position(|id| *id == end).unwrap();
-    let ending = decoder_folder(SMALL, Some(end));
+    let ending = decoder_folder(Some(end));
     let ended = start(&config(&ending)).complete(greedy(3, 60)).await.unwrap();
     assert_eq!((ended.ids.as_slice(), ended.reason), (&whole.ids[..first], FinishReason::Stop));
     assert_eq!(ended.usage.completion_tokens, first);
@@ -369,5 +369,3 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
     }
     assert_eq!(room.available_permits(), 8);
 }
-
-mod speed;

@@ -144,7 +144,7 @@ mod tests {
     use datanet_training::network::NetworkConfig;
 
     use super::*;
-    use crate::attacks::{ALL, Attack, gain};
+    use crate::attacks::{Attack, gain};
     use crate::testing::{base, runtime, session, topics};
 
     fn network(job: &Job, classes: usize, cache: &std::path::Path) -> Network {
@@ -167,32 +167,6 @@ mod tests {
         for attack in [Attack::Split { names: 3 }, Attack::Copy { times: 2 }] {
             let gained = gain(&corpus, &before, 1, attack, 0, &mut measure).unwrap();
             assert!(gained.gain <= 1.0 + 1e-6, "{gained:?}");
-        }
-    }
-
-    #[test]
-    #[ignore = "minutes, and DATANET_STUDY must name a data set for classification as JSON"]
-    fn attacks_on_texts_of_ones_own() {
-        let path = std::env::var("DATANET_STUDY").expect("DATANET_STUDY names a data set");
-        let data: Dataset = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let mut job = Job::new("base", Task::Classify);
-        (job.lora.rank, job.lora.alpha, job.max_tokens, job.lora.layers) = (4, 8.0, 48, Some(vec![4, 5]));
-        let cache = tempfile::tempdir().unwrap();
-        let mut network = network(&job, data.labels.len(), cache.path());
-        let corpus = TextCorpus::new(data);
-        for clusters in [true, false] {
-            let defence = Defence { clusters, ..Defence::default() };
-            let mut measure =
-                |corpus: &TextCorpus| corpus.pay(&mut network, &job.recipe, Curvature::TrueLabel, defence);
-            let before = measure(&corpus).unwrap();
-            for attack in ALL {
-                for attacker in [0, 12] {
-                    println!(
-                        "{clusters} {attacker} {:?}",
-                        gain(&corpus, &before, attacker, attack, 0, &mut measure).unwrap()
-                    );
-                }
-            }
         }
     }
 }

@@ -127,10 +127,7 @@ impl DigitsTask {
 
 #[cfg(test)]
 mod tests {
-    use datanet_training::run::Gradient;
-
     use super::*;
-    use crate::{Logistic, convex};
 
     #[test]
     fn points_are_dealt_out() {
@@ -145,65 +142,5 @@ mod tests {
             own.filter(|record| task.model.points.labels[*record] != noisy.model.points.labels[*record]).count()
         };
         assert!(changed(7) > 10 && changed(8) == 0);
-    }
-
-    fn print(title: &str, report: &Report) {
-        println!(
-            "{title}: accuracy {:?}, loss {:.3}, P {}, {} steps, a training {:.2} s, pay agrees with itself {:?}",
-            report.accuracy,
-            report.loss,
-            report.parameters,
-            report.steps,
-            report.training_seconds,
-            report.pay_agreement
-        );
-        for row in &report.rows {
-            let [lds, rank, pay] = [row.faithfulness.lds, row.faithfulness.leave_one_out, row.faithfulness.pay]
-                .map(|x| x.map_or("-".into(), |x| format!("{x:.3}")));
-            println!("  {:<42} {lds:>7} {rank:>7} {pay:>7} {:>7.2} s", row.method, row.seconds);
-        }
-    }
-
-    #[test]
-    #[ignore = "DATANET_DIGITS must name scikit-learn's digits.csv, unpacked"]
-    fn what_clipping_costs() {
-        let path = std::env::var("DATANET_DIGITS").expect("DATANET_DIGITS names digits.csv");
-        let points = Points::digits(&std::fs::read(path).unwrap()).unwrap();
-        for noisy in [false, true] {
-            for clip in [None, Some(2.0), Some(3.0), Some(4.0)] {
-                let (mut accuracy, mut loss) = (Vec::new(), 0.0);
-                for seed in 0..10 {
-                    let mut task = DigitsTask::new(&points, noisy, seed).unwrap();
-                    task.course.gradient = Gradient::ByRecord { bound: clip };
-                    let theta = task.course.train(&mut task.model, &[]).unwrap();
-                    accuracy.extend(task.model.accuracy(&theta, &task.queries).unwrap());
-                    let losses = task.model.losses(&theta, &task.queries).unwrap();
-                    loss += losses.iter().sum::<f32>() / losses.len() as f32 / 10.0;
-                }
-                let mean = accuracy.iter().sum::<f32>() / accuracy.len() as f32;
-                println!("noisy {noisy}, clip {clip:?}: accuracy {mean:.4}, loss {loss:.4}, each {accuracy:.3?}");
-            }
-        }
-    }
-
-    #[test]
-    #[ignore = "minutes, and DATANET_DIGITS must name scikit-learn's digits.csv, unpacked"]
-    fn the_real_digits() {
-        let path = std::env::var("DATANET_DIGITS").expect("DATANET_DIGITS names digits.csv");
-        let points = Points::digits(&std::fs::read(path).unwrap()).unwrap();
-        let mut logistic = Plain { network: Logistic { features: 64, classes: 10 }, points: points.shuffled(0) };
-        let samples: Vec<usize> = (0..1400).collect();
-        let subsets = AuditPlan { subsets: 20, ..AuditPlan::default() }.draw_subsets(1400);
-        let queries: Vec<usize> = (1400..1500).collect();
-        let lds = convex::check(&mut logistic, &samples, &queries, 1e-2, &subsets).unwrap();
-        println!("convex check: LDS {lds:.4}");
-        for noisy in [false, true] {
-            for removed in [0.01, 0.1, 0.5] {
-                let mut task = DigitsTask::new(&points, noisy, 0).unwrap();
-                let plan = AuditPlan { subsets: 30, removed, contributors: 20, seed: 0 };
-                let report = task.run(&plan, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
-                print(&format!("{} digits, {removed} removed", if noisy { "noisy" } else { "clean" }), &report);
-            }
-        }
     }
 }

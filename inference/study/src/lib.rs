@@ -43,8 +43,6 @@ pub mod small;
 pub mod text;
 
 #[cfg(test)]
-mod names_tests;
-#[cfg(test)]
 #[expect(dead_code, reason = "the tests of datanet-training use more of it")]
 #[path = "../../training/src/testing.rs"]
 mod testing;

@@ -1,4 +1,4 @@
-//! What the tests share: the runtime, the real base model, and small data sets of real sentences.
+//! What tests and a bench share: the runtime, the real base model, and small data sets of real sentences.
 
 use std::path::PathBuf;
 

@@ -78,22 +78,3 @@ fn any_text_at_all_has_a_score_between_0_and_1() {
         prop_assert!(all.iter().all(|quality| (0.0..=1.0).contains(&quality.score)));
     });
 }
-
-/// Scores real texts, one a line, in the file that `DATANET_TEXTS` names.
-#[test]
-#[ignore = "a measurement"]
-fn quality_of_given_texts() {
-    let Ok(path) = std::env::var("DATANET_TEXTS") else { return };
-    let texts = std::fs::read_to_string(path).unwrap();
-    let texts: Vec<&str> = texts.lines().collect();
-    let mut all: Vec<(Quality, &str)> =
-        texts.chunks(60).flat_map(|batch| assess(batch).into_iter().zip(batch.iter().copied())).collect();
-    all.sort_by(|a, b| a.0.score.total_cmp(&b.0.score));
-    let mean = all.iter().map(|(quality, _)| quality.score).sum::<f64>() / all.len().max(1) as f64;
-    let low = all.iter().filter(|(quality, _)| quality.score < 0.5).count();
-    println!("{} texts, mean {mean:.3}, {low} below .5", all.len());
-    let step = if std::env::var("DATANET_BEST").is_ok() { all.len().saturating_sub(25) } else { 0 };
-    for (quality, text) in all.iter().skip(step).take(25) {
-        println!("{:.2} {:?} {}", quality.score, quality.flaws, text.chars().take(150).collect::<String>());
-    }
-}

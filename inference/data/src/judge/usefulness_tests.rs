@@ -132,26 +132,6 @@ fn unlabelled_records_are_useful_if_they_lie_near_the_held_out_passages() {
     assert!(score(9) < 1_000, "{}", score(9));
 }
 
-/// `cargo test -p datanet-inference speed_of_valuing -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn speed_of_valuing() {
-    let (corpus, batch, held_out) =
-        (Set::new(1_000, 1, |i| i % 6), Set::new(100, 5_000, |i| i % 6), Set::new(300, 9_000, |i| i % 6));
-    let widen = |set: &Set| {
-        Set(set
-            .0
-            .iter()
-            .map(|(v, l, d)| (v.iter().copied().cycle().take(384).map(|x| x / 4.9).collect(), *l, *d))
-            .collect())
-    };
-    let (corpus, batch, held_out) = (widen(&corpus), widen(&batch), widen(&held_out));
-    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let start = std::time::Instant::now();
-    one.install(|| value_labels(&corpus.all(), &batch.all(), &held_out.all()));
-    println!("1,000 + 100 records, 300 held out, 384 dimensions, one core: {:?}", start.elapsed());
-}
-
 #[test]
 fn right_labels_of_a_single_class_are_told_from_random_ones_even_with_nothing_accepted() {
     let held_out = Set::new(150, 20_000, |i| i % 6);

@@ -1,17 +1,17 @@
 //! The index as its callers see it.
 
 mod answers;
+mod draw;
 mod durability;
 mod pool;
 mod searching;
-mod speed;
 
 use std::path::Path;
 
 use datanet_types::{ContributionId, ModelId};
 
+use self::draw::Draw;
 use super::*;
-use crate::Embedding;
 
 const DIMENSIONS: usize = 24;
 const WORDS: [&str; 24] = [
@@ -41,27 +41,7 @@ const WORDS: [&str; 24] = [
     "violin",
 ];
 
-/// A small generator (SplitMix64), so that tests say what they draw.
-struct Draw(u64);
-
 impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn unit(&mut self, dimensions: usize) -> Embedding {
-        let numbers: Vec<f32> = (0..dimensions).map(|_| (self.next() as u32 as f32 / u32::MAX as f32) - 0.5).collect();
-        Embedding::normalised(&numbers).unwrap()
-    }
-
     /// Words, the first ones more often, as in language.
     fn text(&mut self, words: usize) -> String {
         let words: Vec<_> = (0..words).map(|_| WORDS[self.below(WORDS.len()).min(self.below(WORDS.len()))]).collect();

@@ -1,48 +1,10 @@
+#[path = "replay_numbers.rs"]
+mod numbers;
+
 use proptest::prelude::*;
 
+use self::numbers::{Numbers, numbers};
 use super::*;
-use crate::random::Stream;
-
-/// A step of random numbers, small enough to stay finite.
-struct Numbers {
-    gradients: Rows,
-    columns: Vec<Option<usize>>,
-    curvature: Rows,
-    mean: Vec<f32>,
-    m: Vec<f32>,
-    v: Vec<f32>,
-}
-
-fn numbers(seed: u64, parameters: usize, columns: usize, records: usize, rows: usize) -> Numbers {
-    let mut dice = Stream::new("replay test", seed, 0);
-    let mut draw = |count: usize| -> Vec<f32> { (0..count).map(|_| dice.normal()).collect() };
-    let mut curvature = draw(rows * parameters);
-    curvature.iter_mut().for_each(|x| *x *= 0.1);
-    Numbers {
-        gradients: Rows { rows: records, columns: parameters, data: draw(records * parameters) },
-        columns: (0..records).map(|record| (record % 5 != 4).then_some((record + seed as usize) % columns)).collect(),
-        curvature: Rows { rows, columns: parameters, data: curvature },
-        mean: draw(parameters),
-        m: draw(parameters),
-        v: draw(parameters).iter().map(|x| x * x + 0.1).collect(),
-    }
-}
-
-impl Numbers {
-    fn step<'a>(&'a self, recipe: &'a Recipe, t: usize) -> ReplayStep<'a> {
-        ReplayStep {
-            gradients: &self.gradients,
-            columns: &self.columns,
-            curvature: &self.curvature,
-            batch: self.gradients.rows,
-            mean: &self.mean,
-            m: &self.m,
-            v: &self.v,
-            update: Update::of(recipe, t, 20),
-            recipe,
-        }
-    }
-}
 
 /// The formulas one column and one number at a time, in f64.
 fn naive(recipe: &Recipe, steps: &[Numbers], parameters: usize, columns: usize) -> Vec<Vec<f64>> {
@@ -174,20 +136,5 @@ proptest! {
         let bytes = replayed(&Recipe::default(), &[numbers(0, 20, 2, 4, 2)], 20, 2).to_bytes();
         prop_assume!(cut < bytes.len());
         prop_assert!(Replay::from_bytes(&bytes[..cut]).is_err());
-    }
-}
-
-#[test]
-#[ignore = "a timing: run it alone"]
-fn eight_hundred_columns_take_a_fraction_of_a_second() {
-    let recipe = Recipe::default();
-    for (columns, rows) in [(13, 192), (800, 0), (800, 32), (800, 64), (800, 192), (2000, 192)] {
-        let mut step = numbers(1, 14_598, columns, 32, rows);
-        step.curvature.data.iter_mut().for_each(|x| *x *= 0.05);
-        let mut replay = Replay::new(14_598, columns).unwrap();
-        replay.step(step.step(&recipe, 0)).unwrap();
-        let start = std::time::Instant::now();
-        (1..6).for_each(|t| replay.step(step.step(&recipe, t)).unwrap());
-        println!("{columns} columns, {rows} rows: {:?} a step", start.elapsed() / 5);
     }
 }

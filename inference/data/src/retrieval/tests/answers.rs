@@ -4,6 +4,7 @@ use datanet_types::{Digest, Ppm};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Embedding;
 
 type Expected = fn(&Difference) -> bool;
 

@@ -45,7 +45,7 @@ fn the_gelu_of_a_very_large_number_has_slope_one_or_zero() {
     let data = vec![vec![-300.0, -20.0, 0.0, 20.0, 300.0]];
     let model = super::graph(&[&[5]], super::Shapes::Known, &|graph, x| graph.gelu(&x[0]));
     let gradient = super::differentiate(&model, "Gelu", &["x0"]).unwrap();
-    let (_, found) = super::evaluate(&mut super::session(&gradient, 1), &[&[5]], &data, "grad.x0");
+    let (_, found) = super::evaluate(&mut super::served(&gradient, 1), &[&[5]], &data, "grad.x0");
     assert_eq!(found, [0.0, 0.0, 0.5, 1.0, 1.0]);
 }
 
@@ -122,7 +122,7 @@ fn a_choice_passes_the_gradient_to_what_was_chosen() {
 fn ties_share_or_choose_but_lose_nothing() {
     let model = super::graph(&[&[3], &[3]], super::Shapes::Known, &|graph, x| graph.max(&x[0], &x[1]));
     let gradient = super::differentiate(&model, "Max", &["x0", "x1"]).unwrap();
-    let mut session = super::session(&gradient, 1);
+    let mut session = super::served(&gradient, 1);
     let data = vec![vec![1.0, 2.0, 3.0], vec![1.0, 0.0, 5.0]];
     let mut of = |name: &str| super::evaluate(&mut session, &[&[3], &[3]], &data, name).1;
     assert_eq!((of("grad.x0"), of("grad.x1")), (vec![1.0, 1.0, 0.0], vec![0.0, 0.0, 1.0]));

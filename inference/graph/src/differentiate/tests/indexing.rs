@@ -36,7 +36,7 @@ fn many_equal_indices_on_several_threads_lose_nothing() {
         graph.gather(&x[0], &indices, 0)
     });
     let gradient = super::differentiate(&model, "Gather", &["x0"]).unwrap();
-    let (_, found) = super::evaluate(&mut super::session(&gradient, 4), &[&[4, 8]], &[vec![0.5; 32]], "grad.x0");
+    let (_, found) = super::evaluate(&mut super::served(&gradient, 4), &[&[4, 8]], &[vec![0.5; 32]], "grad.x0");
     assert!(found.iter().enumerate().all(|(at, &sum)| sum == if at < 16 { 10_000.0 } else { 0.0 }));
 }
 

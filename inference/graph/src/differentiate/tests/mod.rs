@@ -9,17 +9,14 @@ mod network;
 mod path;
 mod random;
 mod reduce;
-mod speed;
 
 use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::DynValue;
-use prost::Message;
 
 use super::{differentiate, gradient_name};
 use crate::onnx::types::type_proto;
 use crate::onnx::{DataType, Dim, ModelProto};
-use crate::testing::{environment, floats, run};
+use crate::testing::{floats, run, served};
 use crate::{GraphBuilder, Value};
 
 /// What the graph says of its inputs' shapes.
@@ -39,21 +36,6 @@ enum Shapes {
 const ANY: &[Shapes] = &[Shapes::Known, Shapes::Symbols, Shapes::Ranks, Shapes::Nothing];
 /// For rules that must know ranks.
 const RANKED: &[Shapes] = &[Shapes::Known, Shapes::Symbols, Shapes::Ranks];
-
-/// A session as they are served: with all of the runtime's rewriting.
-fn session(model: &ModelProto, threads: usize) -> Session {
-    SessionBuilder::new(environment())
-        .unwrap()
-        .with_optimization_level(GraphOptimizationLevel::All)
-        .unwrap()
-        .with_intra_threads(threads)
-        .unwrap()
-        .with_deterministic_compute(true)
-        .unwrap()
-        .commit_from_memory(&model.encode_to_vec())
-        .map_err(|error| error.to_string())
-        .unwrap()
-}
 
 /// Numbers between `low` and `high` in an order without pattern, no two closer than a small gap, so that a difference
 /// quotient crosses no kink between them.
@@ -150,7 +132,7 @@ fn check_at(
     let wrt: Vec<&str> = names.iter().map(String::as_str).collect();
     let model = graph(shapes, known, body);
     let gradient = differentiate(&model, "y", &wrt).unwrap();
-    let (mut forward, mut backward) = (session(&model, 1), session(&gradient, 1));
+    let (mut forward, mut backward) = (served(&model, 1), served(&gradient, 1));
     let mut total = |data: &[Vec<f32>]| -> f64 {
         evaluate(&mut forward, shapes, data, "y").1.iter().map(|&number| f64::from(number)).sum()
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ort::value::DynValue;
 
-use super::{numbers, session};
+use super::{numbers, served};
 use crate::GraphBuilder;
 use crate::adapt::{AdaptSpec, Adapted, Binding, adapt};
 use crate::build::{DecoderForm, ModelFolder, Storage};
@@ -53,7 +53,7 @@ fn texts(vocabulary: usize) -> Vec<(&'static str, DynValue)> {
 }
 
 fn total(model: &ModelProto, inputs: &[(&str, DynValue)], output: &str) -> f64 {
-    run(&mut session(model, 1), inputs, output).1.iter().map(|&number| f64::from(number)).sum()
+    run(&mut served(model, 1), inputs, output).1.iter().map(|&number| f64::from(number)).sum()
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
@@ -91,7 +91,7 @@ fn check_adapters(model: &ModelProto, vocabulary: usize, binding: Binding, finis
         inputs
     };
     let expected = (total(&model, &at(1e-2), "loss") - total(&model, &at(-1e-2), "loss")) / 2e-2;
-    let mut backward = session(&gradient, 2);
+    let mut backward = served(&gradient, 2);
     let found: f64 = sizes
         .iter()
         .enumerate()
@@ -157,7 +157,7 @@ fn all_weights_of_a_decoder_can_be_trained() {
         total(&model, &texts(folder.vocab_size()), "loss")
     };
     let expected = (moved(1e-3) - moved(-1e-3)) / 2e-3;
-    let mut backward = session(&gradient, 2);
+    let mut backward = served(&gradient, 2);
     let inputs = texts(folder.vocab_size());
     let slope = |(seed, tensor): (usize, &TensorProto)| {
         dot(&run(&mut backward, &inputs, &gradient_name(&tensor.name)).1, &direction(seed, &shape(tensor)))

@@ -1,6 +1,6 @@
 //! Whole layers, with adapters for all samples together and for each apart.
 
-use super::{RANKED, Shapes, check_between, evaluate, numbers, session};
+use super::{RANKED, Shapes, check_between, evaluate, numbers, served};
 use crate::differentiate::differentiate;
 use crate::onnx::{DataType, Dim, ModelProto, TensorProto};
 use crate::{GraphBuilder, Value};
@@ -102,8 +102,8 @@ fn gradients_by_sample_are_those_of_each_sample_alone_and_add_up_to_the_batch() 
     let apart = network(|left| [vec![Dim::Symbol("batch")], pair(left)].concat());
     let names: Vec<String> = (1..9).map(|at| format!("x{at}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut shared = session(&differentiate(&shared, "loss", &names).unwrap(), 2);
-    let mut apart = session(&differentiate(&apart, "loss", &names).unwrap(), 2);
+    let mut shared = served(&differentiate(&shared, "loss", &names).unwrap(), 2);
+    let mut apart = served(&differentiate(&apart, "loss", &names).unwrap(), 2);
 
     let x = numbers(20, BATCH * 3 * WIDTH, -1.0, 1.0);
     let adapters: Vec<Vec<f32>> = (1..9).map(|at| numbers(at, WIDTH * RANK, -0.7, 0.7)).collect();

@@ -64,7 +64,7 @@ fn integers_and_truth_values_carry_no_gradient() {
     });
     let gradient = differentiate(&model, "Mul", &["x0"]).unwrap();
     let data = vec![vec![-1.6, 0.3, 1.4, 2.7]];
-    let (_, found) = super::evaluate(&mut super::session(&gradient, 1), &[&[4]], &data, "grad.x0");
+    let (_, found) = super::evaluate(&mut super::served(&gradient, 1), &[&[4]], &data, "grad.x0");
     assert_eq!(found, [-3.0, 1.0, 3.0, 6.0]);
     assert!(
         matches!(differentiate(&model, "Cast", &["x0"]), Err(DifferentiateError::NotFloat(name)) if name == "Cast")
@@ -116,7 +116,7 @@ fn values_on_the_way_weights_and_the_objective_itself_have_gradients() {
         graph.mul(&named, &named)
     });
     let names = ["x0", "w", "middle", "Mul.1"];
-    let mut session = super::session(&differentiate(&model, "Mul.1", &names).unwrap(), 1);
+    let mut session = super::served(&differentiate(&model, "Mul.1", &names).unwrap(), 1);
     let data = vec![vec![1.0, 1.0, 1.0, 2.0, 2.0, 2.0]];
     let mut of = |name: &str| super::evaluate(&mut session, &[&[2, 3]], &data, &gradient_name(name)).1;
     assert_eq!(of("Mul.1"), [1.0; 6]);

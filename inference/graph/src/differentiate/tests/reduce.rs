@@ -40,7 +40,7 @@ fn the_norm_of_nothing_has_no_slope_and_no_nan() {
     let model = super::graph(&[&[2, 2]], super::Shapes::Known, &|graph, x| graph.reduce_l2(&x[0], &[-1], false));
     let gradient = super::differentiate(&model, "ReduceL2", &["x0"]).unwrap();
     let data = vec![vec![0.0, 0.0, 3.0, 4.0]];
-    let (_, found) = super::evaluate(&mut super::session(&gradient, 1), &[&[2, 2]], &data, "grad.x0");
+    let (_, found) = super::evaluate(&mut super::served(&gradient, 1), &[&[2, 2]], &data, "grad.x0");
     assert_eq!(found, [0.0, 0.0, 0.6, 0.8]);
 }
 
@@ -49,7 +49,7 @@ fn equal_largest_elements_share_the_gradient() {
     let model = super::graph(&[&[4]], super::Shapes::Known, &|graph, x| graph.op("ReduceMax", &[&x[0]], Vec::new()));
     let gradient = super::differentiate(&model, "ReduceMax", &["x0"]).unwrap();
     let data = vec![vec![2.0, 5.0, 5.0, 1.0]];
-    let (_, found) = super::evaluate(&mut super::session(&gradient, 1), &[&[4]], &data, "grad.x0");
+    let (_, found) = super::evaluate(&mut super::served(&gradient, 1), &[&[4]], &data, "grad.x0");
     assert_eq!(found, [0.0, 0.5, 0.5, 0.0]);
 }
 
