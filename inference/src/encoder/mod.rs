@@ -44,8 +44,6 @@ mod adapted;
 mod bank;
 mod batch;
 mod config;
-#[cfg(test)]
-mod embedding_tests;
 mod handle;
 mod head;
 mod model_id;

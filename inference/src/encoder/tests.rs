@@ -1,5 +1,7 @@
 //! The service with the real library and the real model.
 
+mod embedding;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 

@@ -260,5 +260,4 @@ fn by_vectors(study: &Study<'_>) -> Vec<Valued> {
 }
 
 #[cfg(test)]
-#[path = "compare_tests.rs"]
 mod tests;

@@ -112,5 +112,4 @@ impl TextTask {
 }
 
 #[cfg(test)]
-#[path = "text_tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use datanet_training::attribution::Replay;
 use datanet_training::recipe::Recipe;
 use datanet_training::{attribution, optimiser, random, recipe};
 
-#[path = "../src/attribution/replay_numbers.rs"]
+#[path = "../src/attribution/replay/tests/numbers.rs"]
 mod numbers;
 
 /// Of rank 4 on query and value of two layers of the small encoder, with a head.

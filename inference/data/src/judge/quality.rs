@@ -228,5 +228,4 @@ fn distinct<T: std::hash::Hash + Eq>(items: &[T]) -> f64 {
 }
 
 #[cfg(test)]
-#[path = "quality_tests.rs"]
 mod tests;

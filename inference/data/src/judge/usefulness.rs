@@ -245,5 +245,4 @@ pub fn cover<E: AsRef<[f32]> + Sync>(batch: &[&[f32]], held_out: &[E]) -> Option
 }
 
 #[cfg(test)]
-#[path = "usefulness_tests.rs"]
 mod tests;

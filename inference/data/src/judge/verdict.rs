@@ -318,5 +318,4 @@ fn severity(flagged: &Flagged) -> u8 {
 }
 
 #[cfg(test)]
-#[path = "verdict_tests.rs"]
 mod tests;

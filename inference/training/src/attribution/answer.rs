@@ -252,5 +252,4 @@ fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, AnswerError> {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

@@ -221,5 +221,4 @@ fn agreement(predicted: &Rows, actual: &Rows) -> Option<f32> {
 }
 
 #[cfg(test)]
-#[path = "audit_tests.rs"]
 mod tests;

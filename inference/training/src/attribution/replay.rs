@@ -401,5 +401,4 @@ impl Coefficients {
 }
 
 #[cfg(test)]
-#[path = "replay_tests.rs"]
 mod tests;

@@ -236,5 +236,4 @@ fn corrupt(error: impl ToString) -> TableError {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
 mod tests;

@@ -23,8 +23,6 @@ mod prefix;
 mod target;
 
 #[cfg(test)]
-mod exported_tests;
-#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};

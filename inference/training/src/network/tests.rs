@@ -1,3 +1,5 @@
+mod exported;
+
 use super::*;
 use crate::attribution::{Curvature, Model, Rows};
 use crate::job::Scratch;

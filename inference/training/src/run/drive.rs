@@ -91,5 +91,4 @@ fn stricter(a: Control, b: Control) -> Control {
 }
 
 #[cfg(test)]
-#[path = "drive_tests.rs"]
 mod tests;

@@ -1,4 +1,3 @@
-#[path = "replay_numbers.rs"]
 mod numbers;
 
 use proptest::prelude::*;

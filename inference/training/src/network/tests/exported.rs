@@ -13,7 +13,7 @@ use crate::recipe::Recipe;
 use crate::run::{Control, Setup, train};
 use crate::testing::{base, pairs, runtime, session, topics};
 
-#[path = "../../../graph/tests/support/exported.rs"]
+#[path = "../../../../graph/tests/support/exported.rs"]
 mod support;
 
 /// The real base as PyTorch would export it, or the folder that `DATANET_TEST_EXPORT` names.

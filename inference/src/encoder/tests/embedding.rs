@@ -22,7 +22,7 @@ struct Reference {
 }
 
 fn references() -> Vec<Reference> {
-    serde_json::from_str(include_str!("../../tests/data/minilm.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/data/minilm.json")).unwrap()
 }
 
 /// The model and the library, or `None` after saying loudly that a test is skipped; where they are required, a failure.
