@@ -66,7 +66,10 @@ impl Billing {
         let tag = TagKind::Receipt.tag(sequence);
         self.blobs.keep_bytes(&tag, bytes).await?;
         if let Err(error) = self.db.record_answer(sequence, &record.id(), &charge) {
-            self.blobs.release(&tag).await?;
+            // What cannot be let go of now is after the next start; why the answer failed matters more.
+            if let Err(kept) = self.blobs.release(&tag).await {
+                tracing::warn!(error = %kept, "the record of an answer that failed is not let go of");
+            }
             return Err(error);
         }
         if let Checked::Voucher(hold) = &mut checked

@@ -19,14 +19,17 @@ impl Models {
     /// ([`Code::NameTaken`]), or the blob store or the private store fails.
     pub async fn deploy(&self, id: &ModelId, name: Option<String>) -> ServiceResult<NamedModel> {
         let _one_at_a_time = self.deploying.lock().await;
-        let served = self.load_deployed(id).await?;
-        self.keep_for_others(id).await?;
-        let name = name.unwrap_or_else(|| served.release.name.clone());
+        let name = match name {
+            Some(name) => name,
+            None => self.release(id).await?.name,
+        };
         check_name(&name)?;
         if self.bases().await?.iter().any(|base| base.name == name) {
             let detail = format!("{name:?} is a base model of this node; deploy under another name");
             return Err(ServiceError::new(Code::NameTaken, detail));
         }
+        self.load_deployed(id).await?;
+        self.keep_for_others(id).await?;
         self.db.deploy(&Deployment { model: *id, deployed_at: now() }, &name)
     }
 

@@ -68,7 +68,8 @@ impl Records {
     /// When that height is not reached ([`Code::UnknownSnapshot`]), or the ledger has no block yet or cannot be read.
     pub fn data_snapshot_at(&self, datanet: &DatanetId, height: u64) -> ServiceResult<DataSnapshot> {
         let reader = self.chain.reader()?;
-        let now = self.chain.height();
+        // Of the view that is read: a block in between would be left out of it.
+        let now = reader.height();
         if height > now {
             let detail = format!("height {height} is not reached, this node is at {now}; name an earlier data.height");
             return Err(ServiceError::new(Code::UnknownSnapshot, detail));

@@ -293,7 +293,8 @@ impl TrainingWorker {
             End::Cancelled => (JobState::Cancelled, event(EventLevel::Warn, "message", "the job was cancelled"), None),
             End::Failed(error) => {
                 tracing::warn!(job = %job.id, %error, "a fine-tuning job failed");
-                let failure = JobFailure { code: error.code.to_string(), message: error.detail.clone(), param: None };
+                let (code, message) = (error.code.to_string(), error.detail.clone());
+                let failure = JobFailure { code, message, param: error.param.map(str::to_owned) };
                 (JobState::Failed, event(EventLevel::Error, "message", &error.detail), Some(failure))
             }
         };

@@ -53,12 +53,14 @@ pub enum State {
     Final,
     /// Refused.
     Refused,
+    /// Taken back by its contributor.
+    Revoked,
 }
 
 impl State {
     /// Whether nothing more happens to it.
     pub fn is_settled(self) -> bool {
-        matches!(self, Self::Final | Self::Refused)
+        matches!(self, Self::Final | Self::Refused | Self::Revoked)
     }
 
     /// As it is written in tables and JSON.
@@ -68,6 +70,7 @@ impl State {
             Self::Accepted => "accepted",
             Self::Final => "final",
             Self::Refused => "refused",
+            Self::Revoked => "revoked",
         }
     }
 }
