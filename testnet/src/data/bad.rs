@@ -1,4 +1,4 @@
-//! The three contributors that ought to be refused, made from the same real text.
+//! The contributors that ought to be refused, made from the same real text.
 
 use super::contract::PARTS;
 use super::dice::Dice;
@@ -7,6 +7,8 @@ use super::{BadKind, Contributor, Kind, Record};
 /// Phrases that the boilerplate contributor repeats, and how often each.
 const PHRASES: usize = 12;
 const REPEATS: usize = 5;
+/// The parts that are taken for each other.
+pub(super) const SWAPPED: [&str; 2] = ["errors", "panics"];
 
 /// Words an editor in a hurry swaps for others: (from, to).
 const SYNONYMS: [(&str, &str); 24] = [
@@ -43,6 +45,16 @@ pub(super) fn shuffled_labels(mut records: Vec<Record>, seed: u64) -> Contributo
         record.label = dice.pick(&PARTS).map(|t| (*t).to_owned());
     }
     Contributor { name: "shuffled-labels".to_owned(), records, kind: Kind::Bad(BadKind::ShuffledLabels) }
+}
+
+/// Real passages that nobody else gives, by somebody who takes two parts of a contract for each other.
+pub(super) fn swapped_labels(mut records: Vec<Record>) -> Contributor {
+    let [first, second] = SWAPPED;
+    for record in &mut records {
+        let is_first = record.label.as_deref() == Some(first);
+        record.label = Some(if is_first { second } else { first }.to_owned());
+    }
+    Contributor { name: "swapped-labels".to_owned(), records, kind: Kind::Bad(BadKind::SwappedLabels) }
 }
 
 /// The victim's passages, two or three words of each changed.

@@ -1,8 +1,8 @@
 //! Dealing the harvested sentences. Large projects contribute, each by itself. Of the small ones two thirds, chosen by the seed, are
-//! kept for judging, and the others contribute together. Held-out set, questions and the spare slice come from projects that
-//! do not contribute.
+//! kept for judging, and the others contribute together. Held-out set and questions come from projects that do not contribute;
+//! what gets wrong labels is what large projects have beyond what they give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 
@@ -15,11 +15,13 @@ use super::{Contributor, Dataset, Kind, Record, bad};
 const CONTRIBUTORS: usize = 13;
 /// Passages of one contributor: enough to be judged, not enough to dominate.
 const CONTRIBUTION: std::ops::RangeInclusive<usize> = 50..=100;
-/// Passages a label of the held-out set, of the questions, and of the slice that gets wrong labels.
-const NEEDS: [usize; 3] = [60, 24, 12];
+/// Passages a label of the held-out set and of the questions.
+const NEEDS: [usize; 2] = [60, 24];
+/// Passages of each contributor with wrong labels.
+const WRONG: usize = 100;
 /// Share of the small projects that is kept for judging, in percent.
 const KEPT_BACK: usize = 65;
-/// Most passages of one project and label in any of these three: many projects judge, not one.
+/// Most passages of one project and label in either of these: many projects judge, not one.
 const PER_PROJECT: usize = 20;
 
 /// Deals everything.
@@ -32,6 +34,8 @@ pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
         projects.entry(&passage.owner).or_default().push(passage);
     }
     let (judging, giving): (Vec<_>, Vec<_>) = projects.into_iter().partition(|project| is_kept_back(project, seed));
+    let is_large = |(_, passages): &&(&str, Vec<&Passage>)| passages.len() >= *CONTRIBUTION.start();
+    let large: Vec<&Passage> = giving.iter().filter(is_large).flat_map(|(_, passages)| passages.clone()).collect();
     let mut contributors = contributors(giving, seed);
     ensure!(
         contributors.len() >= 8,
@@ -39,12 +43,26 @@ pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
         contributors.len(),
         CONTRIBUTION.start()
     );
-    let [holdout, questions, spare] = deal_rest(judging, seed);
+    let [holdout, questions] = deal_rest(judging, seed);
     ensure!(
         questions.len() >= 100 && holdout.len() >= 200,
         "cargo's registry holds too few other crates to judge with: build the whole workspace first"
     );
-    contributors.push(bad::shuffled_labels(spare, seed));
+    let given: BTreeSet<&str> = contributors.iter().flat_map(|one| &one.records).map(|r| r.text.as_str()).collect();
+    let mut spare: Vec<Record> =
+        large.iter().map(|passage| record(passage)).filter(|record| !given.contains(record.text.as_str())).collect();
+    Dice::new(seed, "spare").shuffle(&mut spare);
+    let is_swapped = |record: &Record| record.label.as_deref().is_some_and(|label| bad::SWAPPED.contains(&label));
+    let (swapped, shuffled): (Vec<_>, Vec<_>) = {
+        let mut most = WRONG;
+        spare.into_iter().partition(|record| {
+            let taken = is_swapped(record) && most > 0;
+            most -= usize::from(taken);
+            taken
+        })
+    };
+    contributors.push(bad::shuffled_labels(shuffled.into_iter().take(WRONG).collect(), seed));
+    contributors.push(bad::swapped_labels(swapped));
     contributors.push(bad::light_edits(&contributors[0], seed));
     contributors.push(bad::boilerplate(&harvest.boilerplate, seed));
     Ok(Dataset { contributors, holdout, questions, labels: PARTS.map(str::to_owned).to_vec() })
@@ -131,10 +149,10 @@ fn in_turn(lists: Vec<Vec<&Passage>>) -> Vec<&Passage> {
 }
 
 /// Gives each project that is kept back to the set that lacks most of what it has.
-fn deal_rest(projects: Vec<(&str, Vec<&Passage>)>, seed: u64) -> [Vec<Record>; 3] {
+fn deal_rest(projects: Vec<(&str, Vec<&Passage>)>, seed: u64) -> [Vec<Record>; 2] {
     let mut projects: Vec<Vec<&Passage>> = projects.into_iter().map(|(_, passages)| passages).collect();
     Dice::new(seed, "projects for judging").shuffle(&mut projects);
-    let mut sets: [Vec<Record>; 3] = Default::default();
+    let mut sets: [Vec<Record>; 2] = Default::default();
     let mut missing = NEEDS.map(|need| [need; PARTS.len()]);
     for passages in projects {
         let useful = |missing: &[usize; PARTS.len()]| {
@@ -153,7 +171,7 @@ fn deal_rest(projects: Vec<(&str, Vec<&Passage>)>, seed: u64) -> [Vec<Record>; 3
             }
         }
     }
-    for (set, name) in sets.iter_mut().zip(["held out", "questions", "spare"]) {
+    for (set, name) in sets.iter_mut().zip(["held out", "questions"]) {
         Dice::new(seed, name).shuffle(set);
     }
     sets

@@ -46,6 +46,8 @@ pub enum Kind {
 pub enum BadKind {
     /// Real passages that nobody else gives, with labels drawn at random.
     ShuffledLabels,
+    /// Real passages that nobody else gives, with the labels of two parts exchanged: wrong in the same way throughout.
+    SwappedLabels,
     /// The passages of the named contributor with a few words changed.
     LightEdits {
         /// Whose passages they are.

@@ -34,7 +34,7 @@ fn the_registry_gives_enough_of_everything() {
     assert!(honest.iter().map(|c| c.records.len()).sum::<usize>() >= 900);
     assert!(data.holdout.len() >= 250, "{}", data.holdout.len());
     assert!(data.questions.len() >= 100, "{}", data.questions.len());
-    assert_eq!(data.contributors.len() - honest.len(), 3);
+    assert_eq!(data.contributors.len() - honest.len(), 4);
     assert!(data.contributors.iter().all(|c| c.records.len() >= 40));
     assert!(data.majority_correct() * 3 < data.questions.len(), "the labels are not balanced");
 }
@@ -53,11 +53,21 @@ fn contributors_judges_and_questions_share_no_project() {
     let honest: BTreeSet<String> =
         data.contributors.iter().filter(|c| c.kind == Kind::Honest).flat_map(|c| of(&c.records)).collect();
     let (holdout, questions) = (of(&data.holdout), of(&data.questions));
-    let shuffled = data.contributors.iter().find(|c| c.kind == Kind::Bad(BadKind::ShuffledLabels)).unwrap();
-    let spare = of(&shuffled.records);
     println!("{} projects give, {} judge, {} ask", honest.len(), holdout.len(), questions.len());
     assert!(honest.is_disjoint(&holdout) && honest.is_disjoint(&questions) && holdout.is_disjoint(&questions));
-    assert!(spare.is_disjoint(&honest) && spare.is_disjoint(&holdout) && spare.is_disjoint(&questions));
+}
+
+#[test]
+fn what_gets_wrong_labels_is_given_by_nobody_else_and_judges_nothing() {
+    let data = dataset();
+    let others = data.contributors.iter().filter(|c| c.kind == Kind::Honest).flat_map(|c| &c.records);
+    let others: BTreeSet<&str> =
+        others.chain(&data.holdout).chain(&data.questions).map(|record| record.text.as_str()).collect();
+    for kind in [BadKind::ShuffledLabels, BadKind::SwappedLabels] {
+        let wrong = data.contributors.iter().find(|c| c.kind == Kind::Bad(kind.clone())).unwrap();
+        assert_eq!(wrong.records.len(), 100);
+        assert!(wrong.records.iter().all(|record| !others.contains(record.text.as_str())), "{kind:?}");
+    }
 }
 
 #[test]

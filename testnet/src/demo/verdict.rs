@@ -59,6 +59,7 @@ pub(super) fn problems(report: &Report, data: &Dataset) -> Vec<String> {
 fn describe(kind: &BadKind) -> String {
     match kind {
         BadKind::ShuffledLabels => "its labels are drawn at random".to_owned(),
+        BadKind::SwappedLabels => "the labels of two parts are exchanged".to_owned(),
         BadKind::LightEdits { of } => format!("it is the data of {of} with a few words changed"),
         BadKind::Boilerplate => "it is a dozen boilerplate phrases again and again".to_owned(),
     }
