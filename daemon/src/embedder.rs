@@ -1,12 +1,14 @@
 //! The node's embedding model. A missing or broken model stops what needs it, never the node.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use datanet_config::InferenceConfig;
-use datanet_data::Embedding;
+use datanet_data::{Embedding, Scripts};
 use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderInfo, EncoderService, ServeError, Usage};
 use datanet_inference::runtime::{Provider, Runtime};
 use futures::FutureExt;
+use serde::Deserialize;
 
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -16,29 +18,36 @@ pub struct Embedder {
     engine: Result<EncoderHandle, String>,
     /// Where the model lies.
     folder: Option<PathBuf>,
+    /// Scripts that the model knows.
+    scripts: Scripts,
 }
 
 impl Embedder {
     /// Loads the model; blocks for about a second.
     pub fn load(config: &InferenceConfig, model_dir: PathBuf, dylib: PathBuf) -> Self {
-        let folder = Some(model_dir.clone());
+        let (folder, scripts) = (Some(model_dir.clone()), scripts_of(&model_dir));
         let runtime = Runtime::init(&dylib).map_err(ServeError::from);
         let engine = runtime.and_then(|runtime| EncoderService::spawn(&runtime, encoder_config(config, model_dir)));
         let engine = engine.map_err(|error| error.to_string());
         if let Err(reason) = &engine {
             tracing::warn!(%reason, "no embedding model: judging, semantic search and answers are off");
         }
-        Self { engine, folder }
+        Self { engine, folder, scripts }
     }
 
     /// No model, with the reason.
     pub fn absent(reason: String) -> Self {
-        Self { engine: Err(reason), folder: None }
+        Self { engine: Err(reason), folder: None, scripts: Scripts::all() }
     }
 
     /// The model's folder: what others are made from.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+
+    /// The scripts whose texts the model can tell apart; its vectors of others are no evidence of anything.
+    pub fn scripts(&self) -> &Scripts {
+        &self.scripts
     }
 
     /// The engine.
@@ -111,6 +120,36 @@ impl Embedder {
     }
 }
 
+/// A tokenizer, as far as its pieces go: by piece, or as a list of pieces with their scores.
+#[derive(Deserialize)]
+struct Tokenizer {
+    model: Pieces,
+}
+
+#[derive(Deserialize)]
+struct Pieces {
+    vocab: Vocabulary,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Vocabulary {
+    Numbered(HashMap<String, u32>),
+    Scored(Vec<(String, f64)>),
+}
+
+/// The scripts that the model in a folder knows, by its tokenizer. One that does not read is no ground to call its
+/// vectors worthless; the engine says what is wrong with it.
+fn scripts_of(folder: &Path) -> Scripts {
+    let read = std::fs::read(folder.join("tokenizer.json")).ok();
+    match read.and_then(|bytes| serde_json::from_slice::<Tokenizer>(&bytes).ok()).map(|tokenizer| tokenizer.model.vocab)
+    {
+        Some(Vocabulary::Numbered(pieces)) => Scripts::of_vocabulary(pieces.keys().map(String::as_str)),
+        Some(Vocabulary::Scored(pieces)) => Scripts::of_vocabulary(pieces.iter().map(|(piece, _)| piece.as_str())),
+        None => Scripts::all(),
+    }
+}
+
 fn encoder_config(config: &InferenceConfig, model_dir: PathBuf) -> EncoderConfig {
     let base = match config.cuda_device() {
         Some(id) => EncoderConfig::embedder(model_dir).on_cuda(id),
@@ -135,5 +174,27 @@ fn engine_error(error: &ServeError) -> ServiceError {
         ServeError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
         ServeError::NoTokens => ServiceError::new(Code::EmptyText, error.to_string()),
         other => ServiceError::new(Code::ModelFailed, other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tokenizer_says_which_scripts_its_model_knows_whatever_kind_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let words =
+            |i: usize| format!("owl{}", "abcdefghij".chars().nth(i % 10).unwrap().to_string().repeat(i / 10 + 1));
+        let numbered: HashMap<String, usize> = (0..400).map(|i| (words(i), i)).collect();
+        let scored: Vec<(String, f64)> = (0..400).map(|i| (words(i), -1.5)).collect();
+        for vocab in [serde_json::json!(numbered), serde_json::json!(scored)] {
+            let tokenizer = serde_json::json!({ "model": { "type": "Unigram", "vocab": vocab } });
+            std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+            let scripts = scripts_of(folder.path());
+            assert!(scripts.read("An owl glides.") && !scripts.read("Сова летит."));
+        }
+        std::fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+        assert_eq!(scripts_of(folder.path()), Scripts::all());
     }
 }

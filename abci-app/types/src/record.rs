@@ -12,7 +12,7 @@ use crate::merkle::leaf_hash;
 pub enum Format {
     /// One JSON object a line (`application/x-ndjson`).
     Jsonl = 0,
-    /// Comma-separated values with a header line (`text/csv`).
+    /// Values separated by commas, or by tabs, semicolons or bars, with a header line (`text/csv`).
     Csv = 1,
     /// Apache Parquet (`application/vnd.apache.parquet`).
     Parquet = 2,
@@ -23,7 +23,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The media type an upload of this format carries.
+    /// The media type an upload of this format carries, of the spellings that are read (`datanet_data::corpus::media`).
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Jsonl => "application/x-ndjson",
@@ -34,27 +34,12 @@ impl Format {
         }
     }
 
-    /// The format of a media type (parameters such as `charset` are ignored).
-    pub fn from_media_type(media_type: &str) -> Option<Self> {
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines" | "application/json-lines" => {
-                Some(Self::Jsonl)
-            }
-            "text/csv" => Some(Self::Csv),
-            "application/vnd.apache.parquet" | "application/x-parquet" | "application/parquet" => Some(Self::Parquet),
-            "text/markdown" => Some(Self::Markdown),
-            "text/plain" => Some(Self::Text),
-            _ => None,
-        }
-    }
-
     /// The format of a file by its ending.
     pub fn from_extension(extension: &str) -> Option<Self> {
         match extension.to_ascii_lowercase().as_str() {
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            "parquet" => Some(Self::Parquet),
+            "jsonl" | "ndjson" | "jsonlines" => Some(Self::Jsonl),
+            "csv" | "tsv" | "tab" => Some(Self::Csv),
+            "parquet" | "pq" => Some(Self::Parquet),
             "md" | "markdown" => Some(Self::Markdown),
             "txt" | "text" => Some(Self::Text),
             _ => None,
@@ -72,11 +57,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_types_round_trip_and_ignore_parameters() {
-        for format in [Format::Jsonl, Format::Csv, Format::Parquet, Format::Markdown, Format::Text] {
-            assert_eq!(Format::from_media_type(format.media_type()), Some(format));
+    fn files_are_known_by_their_ending_in_any_case() {
+        for (ending, format) in [("NDJSON", Format::Jsonl), ("tsv", Format::Csv), ("pq", Format::Parquet)] {
+            assert_eq!(Format::from_extension(ending), Some(format));
         }
-        assert_eq!(Format::from_media_type("Text/CSV; charset=utf-8"), Some(Format::Csv));
-        assert_eq!(Format::from_media_type("image/png"), None);
+        assert_eq!(Format::from_extension("xlsx"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Contributing a file, with progress, and following it to its verdict.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +11,7 @@ use datanet_types::record::Format;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
@@ -18,13 +20,7 @@ use super::output::{Output, fields, lines, money, short, table, table_if_any, te
 use super::people::People;
 
 pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
-    let extension = args.file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let format = Format::from_extension(extension).with_context(|| {
-        format!("{}: the name must end in .jsonl, .csv, .parquet, .md or .txt", args.file.display())
-    })?;
-    let file =
-        tokio::fs::File::open(&args.file).await.with_context(|| format!("cannot open {}", args.file.display()))?;
-    let size = file.metadata().await?.len();
+    let (file, format, size) = open(&args.file).await?;
     let datanet = client.datanet(&args.datanet).await?;
     let bar = upload_bar(size, output);
     let counted = bar.clone();
@@ -50,6 +46,24 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
         bail!("the contribution was refused: {}", text(&verdict.reason.into()));
     }
     Ok(())
+}
+
+/// Opens a file to give; what it certainly is not is told before anything is sent.
+async fn open(path: &Path) -> Result<(File, Format, u64)> {
+    let shown = path.display();
+    let file = File::open(path).await.with_context(|| format!("cannot open {shown}"))?;
+    let metadata = file.metadata().await.with_context(|| format!("cannot open {shown}"))?;
+    if metadata.is_dir() {
+        bail!("{shown} is a folder; name a file in it, one contribution each");
+    }
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let format = Format::from_extension(extension).with_context(|| match extension.to_ascii_lowercase().as_str() {
+        "xlsx" | "xls" | "ods" => format!("{shown} is a spreadsheet; save the sheet as CSV UTF-8 and give that"),
+        "gz" | "zip" | "zst" | "bz2" | "xz" => format!("{shown} is compressed; unpack it and give what is in it"),
+        "json" => format!("{shown}: write one object a line (jq -c '.[]' does it) and end the name in .jsonl"),
+        _ => format!("{shown}: the name must end in .jsonl, .csv, .tsv, .parquet, .md or .txt"),
+    })?;
+    Ok((file, format, metadata.len()))
 }
 
 fn idempotency_key() -> Result<String> {

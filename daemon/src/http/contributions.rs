@@ -8,9 +8,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Extension, Json};
+use bytes::Bytes;
 use datanet_api::contributions::{
     Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
 };
+use datanet_data::corpus::media;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_types::action::Revoke;
 use datanet_types::record::Format;
@@ -19,6 +21,7 @@ use futures::{Stream, StreamExt};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
+use super::encoding::BodyDecoder;
 use super::extract::{Query, Segment};
 use super::limits::Place;
 use crate::blobs::BlobStore;
@@ -39,7 +42,7 @@ const MAX_PAGE: usize = 1_000;
 #[utoipa::path(
     post, path = "/v1/datanets/{id}/contributions", tag = "contributions",
     params(("id" = String, Path, description = "datanet id or name"), ContributeParams, ("Idempotency-Key" = Option<String>, Header, description = "makes a repeated upload harmless")),
-    request_body(content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain)"),
+    request_body(content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain); as it is or with Content-Encoding: gzip"),
     responses((status = 202, body = Accepted), (status = 413, body = super::Problem), (status = 415, body = super::Problem), (status = 422, body = super::Problem))
 )]
 pub(super) async fn contribute(
@@ -53,7 +56,7 @@ pub(super) async fn contribute(
 ) -> ServiceResult<(StatusCode, Json<Accepted>)> {
     let mut chunks = body.into_data_stream();
     let request = request(&chain, &keyring, &id, params, &headers);
-    match upload(&intake, request, &mut chunks).await {
+    match upload(&intake, request, BodyDecoder::of(&headers), &mut chunks).await {
         Ok(accepted) => Ok((StatusCode::ACCEPTED, Json(accepted))),
         Err(error) => {
             linger(chunks);
@@ -81,10 +84,12 @@ fn request(
 async fn upload(
     intake: &Intake,
     request: ServiceResult<IntakeRequest>,
+    decoder: ServiceResult<BodyDecoder>,
     chunks: &mut BodyDataStream,
 ) -> ServiceResult<Accepted> {
-    let mut upload = intake.begin(request?).await?;
-    receive(&mut upload, chunks).await?;
+    let (request, decoder) = (request?, decoder?);
+    let mut upload = intake.begin(request).await?;
+    receive(&mut upload, decoder, chunks).await?;
     Ok(intake.finish(upload.finish().await?).await?.into())
 }
 
@@ -95,14 +100,21 @@ impl From<intake::Accepted> for Accepted {
     }
 }
 
-async fn receive(upload: &mut Upload, chunks: &mut BodyDataStream) -> ServiceResult<()> {
+async fn receive(upload: &mut Upload, mut decoder: BodyDecoder, chunks: &mut BodyDataStream) -> ServiceResult<()> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
             ServiceError::new(Code::BodyBrokeOff, format!("the body broke off: {error}; send it again"))
         })?;
-        upload.push(chunk).await?;
+        for piece in decoder.pieces(chunk) {
+            push(upload, decoder.decode(piece)?).await?;
+        }
     }
-    Ok(())
+    push(upload, decoder.finish()?).await
+}
+
+async fn push(upload: &mut Upload, bytes: Bytes) -> ServiceResult<()> {
+    // A piece of a compressed body may hold nothing yet.
+    if bytes.is_empty() { Ok(()) } else { upload.push(bytes).await }
 }
 
 /// Reads on for a moment after a refusal. A connection closed at once would break under a client that is still sending,
@@ -114,13 +126,7 @@ fn linger(mut chunks: BodyDataStream) {
 
 fn format_of(headers: &HeaderMap) -> ServiceResult<Format> {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Format::from_media_type(media_type).ok_or_else(|| {
-        ServiceError::new(Code::UnknownFormat,
-            format!(
-                "Content-Type {media_type:?} is not read; send application/x-ndjson, text/csv, application/vnd.apache.parquet, text/markdown or text/plain"
-            ),
-        )
-    })
+    media::format_of(media_type).map_err(|error| ServiceError::new(Code::UnknownFormat, error.to_string()))
 }
 
 fn text_header(headers: &HeaderMap, name: &str) -> ServiceResult<Option<String>> {

@@ -12,6 +12,7 @@ mod classify;
 mod contributions;
 mod datanets;
 mod embeddings;
+mod encoding;
 mod epochs;
 mod extract;
 mod fine_tuning;

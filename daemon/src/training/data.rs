@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use datanet_data::Embedding;
 use datanet_data::corpus::Record;
 use datanet_data::judge::{DuplicateIndex, RecordRef};
 use datanet_ledger::component::contributions::Contribution;
@@ -94,7 +95,12 @@ impl Training {
                 let (count, records) = (given.records.len() as u64, given.records.clone());
                 let batch = crate::records::Batch { total: count, root: given.contribution.record_root, records };
                 let embeddings = self.records.embeddings(&given.contribution.blob, &batch).await?;
-                given.embeddings = embeddings.iter().map(|embedding| embedding.as_slice().to_vec()).collect();
+                // A vector of a text in a script that the model does not know says nothing: its words alone count.
+                let vector = |(embedding, (_, record)): (&Embedding, &(u64, Record))| {
+                    let is_read = self.embedder.scripts().read(record.text());
+                    if is_read { embedding.as_slice().to_vec() } else { Vec::new() }
+                };
+                given.embeddings = embeddings.iter().zip(&given.records).map(vector).collect();
             }
         }
         Ok(())

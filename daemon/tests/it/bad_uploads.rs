@@ -71,6 +71,11 @@ fn wrong_records() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>, &'
             good.iter().enumerate().map(|(at, byte)| if (8..60).contains(&at) { !byte } else { *byte }).collect(),
             "Parquet",
         ),
+        ("an unclosed quote", "topics", "text/csv", text("text,label\n\"a b,cooking\nc d,cooking\n"), "(line 2)"),
+        ("an array", "notes", JSONL, text("[{\"text\":\"a\"}]"), "without brackets around them"),
+        ("a workbook", "topics", "text/csv", b"PK\x03\x04\x14\0\x06\0..[Content_Types].xml".to_vec(), "as CSV UTF-8"),
+        ("a packed file", "notes", JSONL, b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), "Content-Encoding: gzip"),
+        ("UTF-16", "topics", "text/csv", b"\xff\xfet\0e\0x\0t\0".to_vec(), "save it as UTF-8"),
         ("no Parquet at all", "topics", "application/vnd.apache.parquet", text("PAR1PAR1"), "Parquet"),
     ]
 }
@@ -99,6 +104,12 @@ async fn uploads_of_the_wrong_kind_are_refused_and_change_nothing() {
         .await;
     refused("a picture", upload("notes", "alice", "image/png"), 415, "unknown-format", "send application/x-ndjson")
         .await;
+    let latin = upload("notes", "alice", "text/csv; charset=latin1");
+    refused("another charset", latin, 415, "unknown-format", "save the file as UTF-8").await;
+    let brotli = upload("notes", "alice", JSONL).header("content-encoding", "br");
+    refused("another coding", brotli, 415, "unknown-format", "send gzip").await;
+    let plain = upload("notes", "alice", JSONL).header("content-encoding", "gzip");
+    refused("no gzip at all", plain, 422, "bad-records", "not whole gzip data").await;
     let path = "/v1/datanets/notes/contributions?account=alice";
     let untyped = node.raw(Method::POST, path).body(line);
     refused("no content type", untyped, 415, "unknown-format", "send application/x-ndjson").await;
@@ -155,6 +166,17 @@ async fn an_ordinary_client_reads_the_refusal_of_a_body_that_is_too_large() {
     let chunks = stream::iter((0..400).map(move |_| Ok::<_, Infallible>(chunk.clone())));
     let request = node.upload("notes", "alice", JSONL, Body::wrap_stream(chunks));
     refused("a large body", request, 413, "body-too-large", "split it").await;
+}
+
+#[tokio::test]
+async fn a_small_body_that_unpacks_to_a_large_one_is_refused() {
+    let node = plain_node().await;
+    let line = b"{\"text\":\"one more passage of a large file\"}\n";
+    let bomb = kit::gzip(&line.repeat(usize::try_from(MAX_UPLOAD).unwrap() / line.len() + 1));
+    assert!(bomb.len() < 1 << 20);
+    let request = node.upload("notes", "alice", JSONL, bomb).header("content-encoding", "gzip");
+    refused("a bomb", request, 413, "body-too-large", "split it").await;
+    assert_eq!(spooled(node.home()), 0);
 }
 
 #[tokio::test]

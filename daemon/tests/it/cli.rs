@@ -149,6 +149,12 @@ async fn a_file_is_contributed_by_its_ending() {
     let odd = dir.path().join("notes.docx");
     std::fs::write(&odd, "x").unwrap();
     fails(node.home(), &["contribute", "notes", odd.to_str().unwrap()], "jsonl");
+    let folder = dir.path().join("many.jsonl");
+    std::fs::create_dir(&folder).unwrap();
+    fails(node.home(), &["contribute", "notes", folder.to_str().unwrap()], "is a folder; name a file in it");
+    let sheet = dir.path().join("sheet.xlsx");
+    std::fs::write(&sheet, "PK").unwrap();
+    fails(node.home(), &["contribute", "notes", sheet.to_str().unwrap()], "save the sheet as CSV UTF-8");
     let bad = dir.path().join("bad.csv");
     std::fs::write(&bad, "text,label\nonly one column\n").unwrap();
     fails(node.home(), &["contribute", "topics", bad.to_str().unwrap()], "line 2");

@@ -437,3 +437,10 @@ async fn populate(api: &Api) {
     api.datanet("notes", &crate::corpus::text_only(), notes).await;
     api.account("alice", 100_000_000).await;
 }
+
+/// Bytes as `gzip` packs them.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}

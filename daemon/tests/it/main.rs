@@ -39,3 +39,4 @@ mod revoked;
 mod search;
 mod services;
 mod settling;
+mod spelled;

@@ -10,6 +10,7 @@
 //!
 //! - [`corpus`] turns bytes of any format into checked, canonical records.
 //! - [`judge`] scores a contribution and says why.
+//! - `words` says what the words of a text are, for judging and for finding alike.
 //! - [`retrieval`] indexes datanets and answers from them, so that another node can recompute the answer.
 //!
 //! Nothing here runs a model: vectors come in as [`Embedding`]s. Nothing here knows the network or the ledger; scores
@@ -34,5 +35,7 @@ pub mod corpus;
 mod embedding;
 pub mod judge;
 pub mod retrieval;
+mod words;
 
 pub use embedding::{Embedding, NotAVector, dot};
+pub use words::Scripts;

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use datanet_data::Scripts;
 use datanet_data::corpus::CorpusError;
 use datanet_data::judge::{DuplicateIndex, JudgeInput, Judgement, judge, judge_unreadable};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
@@ -32,10 +33,16 @@ const PAGE: usize = 256;
 pub struct SeenRecords(Arc<Mutex<BTreeMap<DatanetId, Seen>>>);
 
 /// One datanet's part of what was seen.
-#[derive(Default)]
 struct Seen {
     index: DuplicateIndex,
     holds: BTreeSet<ContributionId>,
+}
+
+impl Seen {
+    /// Nothing yet, for embeddings of a model that knows these scripts.
+    fn reading(scripts: Scripts) -> Self {
+        Self { index: DuplicateIndex::reading(scripts), holds: BTreeSet::new() }
+    }
 }
 
 impl Steps {
@@ -100,8 +107,9 @@ impl Steps {
         let mut seen = self.seen.0.clone().lock_owned().await;
         self.bring_up_to_date(&mut seen, contribution, datanet).await?;
         let (id, datanet, schema) = (contribution.id, datanet.id, datanet.schema.clone());
+        let scripts = self.embedder.scripts().clone();
         let judged = tokio::task::spawn_blocking(move || {
-            let seen = seen.entry(datanet).or_default();
+            let seen = seen.entry(datanet).or_insert_with(|| Seen::reading(scripts));
             judge(&JudgeInput {
                 contribution: id,
                 schema: &schema,
@@ -138,7 +146,7 @@ impl Steps {
         contribution: &Contribution,
         datanet: &Datanet,
     ) -> ServiceResult<()> {
-        let seen = seen.entry(datanet.id).or_default();
+        let seen = seen.entry(datanet.id).or_insert_with(|| Seen::reading(self.embedder.scripts().clone()));
         let mut wanted = BTreeSet::new();
         for earlier in self.earlier_than(contribution)? {
             if matches!(earlier.status(), Status::Refused | Status::Revoked) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datanet_types::schema::{FieldKind, FieldRole};
 
 use super::error::{Fault, cut};
-use super::number::{scan_number, write_number};
+use super::number::{NotWhole, scan_number, whole_double, whole_value, write_number};
 use super::shape::{Shape, ShapeField};
 use super::unicode::{is_surely_nfc, nfc};
 
@@ -109,15 +109,19 @@ impl RecordBuilder {
     pub(super) fn number(&mut self, index: usize, literal: &str, is_whole: bool) -> Result<(), Fault> {
         let field = self.field(index);
         match field.kind {
-            FieldKind::Integer => match literal.parse::<i64>() {
-                Ok(value) if is_whole => self.integer(index, value),
-                _ => Err(field.wrong_kind(if is_whole { "a larger number" } else { "a fraction or an exponent" })),
+            FieldKind::Integer if is_whole => match literal.parse::<i64>() {
+                Ok(value) => self.integer(index, value),
+                Err(_) => Err(field.wrong_kind("a larger number")),
+            },
+            FieldKind::Integer => match whole_value(literal) {
+                Ok(value) => self.integer(index, value),
+                Err(not_whole) => Err(self.not_whole(index, not_whole)),
             },
             FieldKind::Number => match literal.parse::<f64>() {
                 Ok(value) => self.float(index, value),
                 Err(_) => Err(field.wrong_kind("an unreadable number")),
             },
-            FieldKind::String | FieldKind::Boolean => Err(field.wrong_kind("a number")),
+            FieldKind::String | FieldKind::Boolean => Err(field.no_number()),
         }
     }
 
@@ -129,21 +133,40 @@ impl RecordBuilder {
                 Ok(())
             }
             FieldKind::Number => self.float(index, value as f64),
-            FieldKind::String | FieldKind::Boolean => Err(self.field(index).wrong_kind("a number")),
+            FieldKind::String | FieldKind::Boolean => Err(self.field(index).no_number()),
         }
     }
 
-    /// A floating-point number.
+    /// A floating-point number: for a whole-number field too where it is one, as tables with holes have them.
     pub(super) fn float(&mut self, index: usize, value: f64) -> Result<(), Fault> {
         let field = self.field(index);
-        if field.kind != FieldKind::Number {
-            return Err(field.wrong_kind("a floating-point number"));
-        }
-        if !value.is_finite() {
-            return Err(field.wrong_kind("infinity or no number (NaN)"));
+        match field.kind {
+            FieldKind::String | FieldKind::Boolean => return Err(field.no_number()),
+            _ if !value.is_finite() => {
+                let fix = ": leave it out, or write null or an empty cell, where there is no value";
+                return Err(field.wrong_kind_but("infinity or no number (NaN)", fix));
+            }
+            FieldKind::Integer => {
+                return match whole_double(value) {
+                    Ok(value) => self.integer(index, value),
+                    Err(not_whole) => Err(self.not_whole(index, not_whole)),
+                };
+            }
+            FieldKind::Number => {}
         }
         self.value(index, |body| write_number(body, value));
         Ok(())
+    }
+
+    fn not_whole(&self, index: usize, reason: NotWhole) -> Fault {
+        let (found, fix) = match reason {
+            NotWhole::Fraction => ("a number with a fraction", ": round it (5.0 is read as 5)"),
+            NotWhole::Inexact => (
+                "a number that a floating-point column may have rounded",
+                ": from 2^53 on write it without a fraction or an exponent, from a column of integers",
+            ),
+        };
+        self.field(index).wrong_kind_but(found, fix)
     }
 
     /// `true` or `false`.
@@ -169,7 +192,7 @@ impl RecordBuilder {
             FieldKind::Boolean => Err(self.field(index).wrong_kind("a text")),
             FieldKind::Integer | FieldKind::Number => match scan_number(trimmed.as_bytes()) {
                 Some((end, is_whole)) if end == trimmed.len() => self.number(index, trimmed, is_whole),
-                _ => Err(self.field(index).wrong_kind("a text")),
+                _ => Err(self.field(index).wrong_kind_but("a text", number_fix(trimmed))),
             },
         }
     }
@@ -234,6 +257,17 @@ impl Canonical<'_> {
             let span = builder.spans[index].clone();
             span.start + builder.shape.fields[index].key.len() + 1..span.end - 1
         })
+    }
+}
+
+/// How to write what looks like a number to people.
+fn number_fix(cell: &str) -> &'static str {
+    if cell.eq_ignore_ascii_case("nan") || cell.eq_ignore_ascii_case("na") || cell.eq_ignore_ascii_case("null") {
+        ": leave the cell empty where there is no value"
+    } else if cell.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | ',')) {
+        ", such as 1234.5: a point before the fraction, a digit before the point, no separators or units"
+    } else {
+        ""
     }
 }
 

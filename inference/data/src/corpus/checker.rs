@@ -12,6 +12,7 @@ use super::Limits;
 use super::builder::Canonical;
 use super::csv::CsvDecoder;
 use super::error::CorpusError;
+use super::foreign::{HEAD, refuse_foreign};
 use super::jsonl::{JsonlDecoder, Rules, decode_lines};
 use super::lines::Position;
 use super::paragraphs::ParagraphDecoder;
@@ -46,9 +47,18 @@ pub(crate) trait Sink {
     }
 }
 
+/// What reads the formats that are read from their start to their end.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    format: Format,
+    /// The first bytes, until there are enough to see that they are of no other kind of file.
+    head: Option<Vec<u8>>,
+    kind: Kind,
+}
+
 /// One decoder a format.
 #[derive(Debug)]
-pub(crate) enum Decoder {
+enum Kind {
     Jsonl(JsonlDecoder),
     Csv(Box<CsvDecoder>),
     Paragraphs(Box<ParagraphDecoder>),
@@ -57,18 +67,40 @@ pub(crate) enum Decoder {
 impl Decoder {
     pub(super) fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
         let rules = Rules { shape: Arc::new(Shape::compile(schema)?), limits };
-        Ok(match format {
-            Format::Jsonl => Self::Jsonl(JsonlDecoder::new(rules)),
-            Format::Csv => Self::Csv(Box::new(CsvDecoder::new(rules))),
+        let kind = match format {
+            Format::Jsonl => Kind::Jsonl(JsonlDecoder::new(rules)),
+            Format::Csv => Kind::Csv(Box::new(CsvDecoder::new(rules))),
             Format::Markdown | Format::Text => {
                 rules.shape.must_be_text_only(format)?;
-                Self::Paragraphs(Box::new(ParagraphDecoder::new(rules, format)))
+                Kind::Paragraphs(Box::new(ParagraphDecoder::new(rules, format)))
             }
             Format::Parquet => return Err(CorpusError::NeedsFile),
-        })
+        };
+        Ok(Self { format, head: Some(Vec::new()), kind })
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
+        let Some(head) = &mut self.head else { return self.kind.push(chunk, sink) };
+        head.extend_from_slice(chunk);
+        if head.len() < HEAD { Ok(()) } else { self.begin(sink) }
+    }
+
+    /// Decodes what is left. An input without records is refused.
+    pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<u64, CorpusError> {
+        self.begin(sink)?;
+        let records = self.kind.finish(sink)?;
+        if records == 0 { Err(CorpusError::NoRecords) } else { Ok(records) }
+    }
+
+    fn begin(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
+        let Some(head) = self.head.take() else { return Ok(()) };
+        refuse_foreign(self.format, &head[..head.len().min(HEAD)])?;
+        self.kind.push(&head, sink)
+    }
+}
+
+impl Kind {
+    fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
         match self {
             Self::Jsonl(decoder) => decoder.push(chunk, sink),
             Self::Csv(decoder) => decoder.push(chunk, sink),
@@ -76,14 +108,12 @@ impl Decoder {
         }
     }
 
-    /// Decodes what is left. An input without records is refused.
-    pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<u64, CorpusError> {
-        let records = match self {
+    fn finish(&mut self, sink: &mut impl Sink) -> Result<u64, CorpusError> {
+        match self {
             Self::Jsonl(decoder) => decoder.finish(sink).map(|()| decoder.records()),
             Self::Csv(decoder) => decoder.finish(sink).map(|()| decoder.records()),
             Self::Paragraphs(decoder) => decoder.finish(sink).map(|()| decoder.records()),
-        }?;
-        if records == 0 { Err(CorpusError::NoRecords) } else { Ok(records) }
+        }
     }
 }
 

@@ -58,9 +58,19 @@ pub enum CorpusError {
     /// Parquet needs its footer first, so it cannot be checked while it streams by.
     #[error("a Parquet file is read from its end; store it first, then check the file")]
     NeedsFile,
-    /// Not a Parquet file, or a broken one.
-    #[error("the Parquet file cannot be read ({0}); it may be truncated: write it again and send all of it")]
+    /// Not a Parquet file, or one that cannot be read: why, and the fix.
+    #[error("the Parquet file cannot be read: {0}")]
     Parquet(String),
+    /// Bytes of another kind than they were sent as.
+    #[error("the input is {kind}, not {format:?}: {fix}")]
+    Foreign {
+        /// The format that it was sent as.
+        format: Format,
+        /// What it is.
+        kind: &'static str,
+        /// What to do instead.
+        fix: &'static str,
+    },
     /// The datanet's schema itself is unusable.
     #[error("the schema is not valid: {0}")]
     Schema(#[from] SchemaError),
@@ -75,6 +85,11 @@ pub enum Fault {
     /// A line that is no object.
     #[error("is not a JSON object; write one object a line, such as {{\"text\": \"…\"}}")]
     NotAnObject,
+    /// A whole array where a line is wanted.
+    #[error(
+        "is a JSON array; write one object a line, without brackets around them or commas between (jq -c '.[]' does it)"
+    )]
+    Array,
     /// Broken JSON.
     #[error("is not valid JSON at byte {at} of the line: {problem}")]
     Json {
@@ -104,7 +119,7 @@ pub enum Fault {
         field: String,
     },
     /// A value of another kind.
-    #[error("has {found} in the field {field:?}; it takes {expected}")]
+    #[error("has {found} in the field {field:?}; it takes {expected}{fix}")]
     Kind {
         /// The field.
         field: String,
@@ -112,9 +127,11 @@ pub enum Fault {
         expected: &'static str,
         /// What was there.
         found: &'static str,
+        /// How to write it, behind a colon; empty where there is nothing to add.
+        fix: &'static str,
     },
     /// A text that is not one of those allowed.
-    #[error("has {value:?} in the field {field:?}; it takes one of {allowed}")]
+    #[error("has {value:?} in the field {field:?}; it takes one of {allowed}{}", names_instead(value))]
     NotAllowed {
         /// The field.
         field: String,
@@ -146,12 +163,32 @@ pub enum Fault {
         limit: usize,
     },
     /// A CSV row with more or fewer cells than the header.
-    #[error("has {found} cells, but the header has {expected}; check for missing or unquoted commas")]
+    #[error(
+        "has {found} cells, but the header has {expected}; they are separated by {delimiter}: quote cells that hold one"
+    )]
     Uneven {
         /// Cells in the row.
         found: usize,
         /// Cells in the header.
         expected: usize,
+        /// What separates cells, in words.
+        delimiter: &'static str,
+    },
+    /// A CSV cell that begins with a quote and has no end.
+    #[error("has a cell that opens with a quote which is never closed; close it, or write quotes inside it twice (\"\"){}", no_escape(*backslash))]
+    OpenQuote {
+        /// Line of the quote, from 1.
+        line: u64,
+        /// Whether a quote in the cell has a backslash before it.
+        backslash: bool,
+    },
+    /// A CSV cell that goes on behind its closing quote.
+    #[error("has text behind the closing quote of a cell; put the whole cell in quotes and write quotes inside it twice (\"\"){}", no_escape(*backslash))]
+    AfterQuote {
+        /// Line where the cell opens, from 1.
+        line: u64,
+        /// Whether a quote in the cell has a backslash before it.
+        backslash: bool,
     },
 }
 
@@ -166,6 +203,17 @@ impl CorpusError {
             other => other,
         }
     }
+}
+
+/// Classes given by number: what exporters of data sets do to labels.
+fn names_instead(value: &str) -> &'static str {
+    let is_number =
+        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    if is_number { ": write the names of the classes instead of their numbers" } else { "" }
+}
+
+fn no_escape(backslash: bool) -> &'static str {
+    if backslash { "; a backslash escapes nothing in CSV" } else { "" }
 }
 
 /// The first characters of a value, for a message of bounded size.

@@ -12,7 +12,7 @@ pub(crate) fn read_object(line: &str, builder: &mut RecordBuilder) -> Result<(),
     let mut cursor = Cursor { line, at: 0 };
     cursor.skip_blanks();
     if !cursor.eat(b'{') {
-        return Err(Fault::NotAnObject);
+        return Err(if cursor.peek() == Some(b'[') { Fault::Array } else { Fault::NotAnObject });
     }
     cursor.skip_blanks();
     if !cursor.eat(b'}') {
@@ -57,7 +57,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn expect(&mut self, byte: u8, problem: &'static str) -> Result<(), Fault> {
-        if self.eat(byte) { Ok(()) } else { Err(self.fault(problem)) }
+        if self.eat(byte) { Ok(()) } else { Err(self.here(problem)) }
+    }
+
+    /// The fault of what stands here, or of a line that ends too early: JSON written over many lines, mostly.
+    fn here(&self, problem: &'static str) -> Fault {
+        match self.line[self.at..].trim_ascii().is_empty() {
+            true => self.fault("the line ends before its object does; write each object on one line (jq -c . does it)"),
+            false => self.fault(problem),
+        }
     }
 
     fn skip_blanks(&mut self) {
@@ -107,14 +115,23 @@ impl<'a> Cursor<'a> {
             Some(b'n') if self.word("null") => Ok(()),
             Some(b'[') => Err(builder.field(index).wrong_kind("a list")),
             Some(b'{') => Err(builder.field(index).wrong_kind("an object")),
+            Some(b'N' | b'I' | b'-') if self.is_no_number() => {
+                Err(self.fault("NaN and Infinity are not JSON; write null or leave the field out"))
+            }
             _ => {
                 let rest = &self.line[self.at..];
                 let (end, is_whole) =
-                    scan_number(rest.as_bytes()).ok_or_else(|| self.fault("a JSON value must stand here"))?;
+                    scan_number(rest.as_bytes()).ok_or_else(|| self.here("a JSON value must stand here"))?;
                 self.at += end;
                 builder.number(index, &rest[..end], is_whole)
             }
         }
+    }
+
+    /// Whether Python's spelling of what is no number stands here.
+    fn is_no_number(&self) -> bool {
+        let rest = &self.line[self.at..];
+        ["NaN", "Infinity", "-Infinity"].iter().any(|word| rest.starts_with(word))
     }
 
     fn word(&mut self, word: &str) -> bool {

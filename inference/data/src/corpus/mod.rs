@@ -18,9 +18,11 @@ mod builder;
 mod checker;
 mod csv;
 mod error;
+mod foreign;
 mod json;
 mod jsonl;
 mod lines;
+pub mod media;
 mod number;
 mod paragraphs;
 mod parquet;
@@ -28,6 +30,7 @@ mod reader;
 mod record;
 mod shape;
 mod unicode;
+mod utf8;
 
 pub use checker::{StreamChecker, Summary, check, check_parquet};
 pub(crate) use error::cut;
@@ -53,5 +56,7 @@ impl Default for Limits {
     }
 }
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

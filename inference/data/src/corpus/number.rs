@@ -20,6 +20,52 @@ pub(crate) fn write_number(out: &mut String, value: f64) {
     let _ = written;
 }
 
+/// Why a number is not taken for a whole one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotWhole {
+    /// It has a fraction.
+    Fraction,
+    /// From here on doubles skip whole numbers: what was meant is not known.
+    Inexact,
+}
+
+/// The whole number that a double is exactly.
+pub(crate) fn whole_double(value: f64) -> Result<i64, NotWhole> {
+    match (value.fract() == 0.0, value.abs() <= EXACT) {
+        (false, _) => Err(NotWhole::Fraction),
+        (_, false) => Err(NotWhole::Inexact),
+        // In range by the test above.
+        _ => Ok(value as i64),
+    }
+}
+
+/// The whole number that a JSON number with a fraction or an exponent is exactly, by its digits: 5.0, 5e0, 50e-1. The
+/// bound is that of doubles, so that one value is read alike from every format.
+pub(crate) fn whole_value(literal: &str) -> Result<i64, NotWhole> {
+    let (mantissa, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_negative = whole.starts_with('-');
+    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    // An exponent beyond 64 bits is far out of range on its side of zero.
+    let exponent = exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+    let dropped = (digits.len() - significant.len()) as i64 - fraction.len() as i64;
+    let scale = exponent.saturating_add(dropped);
+    if scale < 0 {
+        return Err(NotWhole::Fraction);
+    }
+    let significant = significant.trim_start_matches('0');
+    let power = u32::try_from(scale).ok().and_then(|scale| 10_i64.checked_pow(scale)).ok_or(NotWhole::Inexact)?;
+    let value = significant.parse::<i64>().ok().and_then(|value| value.checked_mul(power)).ok_or(NotWhole::Inexact)?;
+    if value as f64 > EXACT || value > EXACT as i64 {
+        return Err(NotWhole::Inexact);
+    }
+    Ok(if is_negative { -value } else { value })
+}
+
 /// Length of the JSON number at the start of `bytes`, and whether it has neither fraction nor exponent.
 pub(crate) fn scan_number(bytes: &[u8]) -> Option<(usize, bool)> {
     let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -69,6 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_are_told_by_their_digits() {
+        for (literal, value) in
+            [("5.0", 5), ("-5.00", -5), ("0.0", 0), ("-0e9", 0), ("1.5e1", 15), ("50e-1", 5), ("1E3", 1000)]
+        {
+            assert_eq!(whole_value(literal), Ok(value), "{literal}");
+        }
+        assert_eq!(whole_value("9007199254740992.0"), Ok(1 << 53));
+        for literal in ["4.5", "1e-1", "4.00000000000000000001", "5e-99999999999999999999"] {
+            assert_eq!(whole_value(literal), Err(NotWhole::Fraction), "{literal}");
+        }
+        for literal in ["9007199254740993.0", "1e30", "1e99999999999999999999", "-9007199254740993e0"] {
+            assert_eq!(whole_value(literal), Err(NotWhole::Inexact), "{literal}");
+        }
+    }
+
+    #[test]
     fn only_json_numbers_are_numbers() {
         for bad in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "NaN", "inf"] {
             assert!(scan_number(bad.as_bytes()).is_none_or(|(end, _)| end != bad.len()), "{bad}");
@@ -78,6 +140,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn digits_and_doubles_agree_on_what_is_whole(value in prop_oneof![-1e16f64..1e16, (-1i64 << 54..1i64 << 54).prop_map(|n| n as f64)]) {
+            prop_assert_eq!(whole_value(&format!("{value:?}")), whole_double(value));
+        }
+
         #[test]
         fn a_written_number_reads_back(value in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL) {
             let text = written(value);

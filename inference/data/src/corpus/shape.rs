@@ -84,7 +84,22 @@ impl ShapeField {
 
     /// The fault of a value of the wrong kind.
     pub(super) fn wrong_kind(&self, found: &'static str) -> Fault {
-        Fault::Kind { field: self.name.clone(), expected: self.expected(), found }
+        self.wrong_kind_but(found, "")
+    }
+
+    /// The same, with how to write it instead.
+    pub(super) fn wrong_kind_but(&self, found: &'static str, fix: &'static str) -> Fault {
+        Fault::Kind { field: self.name.clone(), expected: self.expected(), found, fix }
+    }
+
+    /// The fault of a number where none is wanted.
+    pub(super) fn no_number(&self) -> Fault {
+        let fix = match (self.kind, self.role) {
+            (FieldKind::Boolean, _) => "",
+            (_, FieldRole::Label) => ": write the names of the classes instead of their numbers",
+            _ => ": write it as a text, in quotes where the format has them",
+        };
+        self.wrong_kind_but("a number", fix)
     }
 
     /// The first allowed texts, comma-separated.

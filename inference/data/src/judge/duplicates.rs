@@ -7,10 +7,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::clusters::Clusters;
-use super::minhash::band_keys;
+use super::minhash::{self, band_keys};
 use super::usefulness::Labelled;
 use super::vector::cosine;
-use super::words::{SHINGLE, jaccard, shingles, word_set};
+use super::words::{SHINGLE, jaccard, pairs_per_word, shingles, word_hashes, word_set};
+use crate::Scripts;
 use crate::corpus::Record;
 
 /// Near duplicates share at least this part of their shingles.
@@ -22,6 +23,10 @@ pub const PARAPHRASE: f32 = 0.95;
 const CLOSE: f32 = 0.85;
 /// The share of common words, in any order, that makes them the same words.
 const SAME_WORDS: f64 = 0.9;
+/// Texts that their embeddings say nothing about, and texts without blanks, whose edits break many pairs of characters,
+/// are near duplicates from this share of common words (there: of pairs) on. Lightly edited ones have half and more in
+/// common, different ones a tenth at most (docs/adr/0026).
+const LOOSELY_NEAR: f64 = 0.45;
 /// Most members of one bucket that are compared: a flood of copies must not cost the square of its size. The earliest
 /// are kept, and they are the ones that own.
 const BUCKET: usize = 64;
@@ -43,7 +48,8 @@ pub enum DuplicateKind {
     Exact,
     /// Nearly the same words.
     Near {
-        /// Share of common 5-word shingles, [`NEAR`] to 1; or of common words where their order was changed.
+        /// Share of common 5-word shingles, [`NEAR`] to 1; or of common words where their order was changed, and where
+        /// embeddings say nothing.
         jaccard: f64,
     },
     /// The same said otherwise.
@@ -73,6 +79,8 @@ pub struct DuplicateIndex {
     leaves: HashMap<Digest, usize>,
     buckets: HashMap<u64, Vec<usize>>,
     clusters: Clusters,
+    /// Scripts that the model of the embeddings knows.
+    scripts: Scripts,
 }
 
 /// An accepted record.
@@ -84,6 +92,7 @@ struct Entry {
     embedding: Box<[f32]>,
     shingles: Box<[u64]>,
     words: Box<[u64]>,
+    is_loose: bool,
     keys: Vec<u64>,
     /// The entry that it repeats, if any: what the clusters are made of.
     repeats: Option<usize>,
@@ -94,15 +103,36 @@ struct Probe<'a> {
     leaf: Digest,
     shingles: Vec<u64>,
     words: Vec<u64>,
+    /// Whether [`LOOSELY_NEAR`] is near enough.
+    is_loose: bool,
     keys: Vec<u64>,
+    /// Empty where the model does not know the text's script.
     embedding: &'a [f32],
 }
 
 impl<'a> Probe<'a> {
-    fn new(record: &Record, embedding: &'a [f32]) -> Self {
-        let shingles = shingles(record.text(), SHINGLE);
-        let (keys, words) = (band_keys(&shingles).to_vec(), word_set(record.text()));
-        Self { leaf: record.leaf(), keys, shingles, words, embedding }
+    fn new(record: &Record, embedding: &'a [f32], scripts: &Scripts) -> Self {
+        let text = record.text();
+        let hashes = word_hashes(text);
+        let (shingles, words) = (shingles(text, &hashes, SHINGLE), word_set(&hashes));
+        let is_read = scripts.read(text);
+        let is_loose = !is_read || pairs_per_word(text) > 1;
+        let mut keys = band_keys(&shingles, minhash::CLOSE);
+        if is_loose {
+            keys.extend(band_keys(&words, minhash::LOOSE));
+        }
+        let embedding = if is_read { embedding } else { &[] };
+        Self { leaf: record.leaf(), keys, shingles, words, is_loose, embedding }
+    }
+
+    /// Whether another text is of nearly the same words.
+    fn near(&self, shingles: &[u64], words: &[u64], is_loose: bool) -> Option<DuplicateKind> {
+        let by_shingles = jaccard(&self.shingles, shingles);
+        if by_shingles >= NEAR {
+            return Some(DuplicateKind::Near { jaccard: by_shingles });
+        }
+        let by_words = if self.is_loose && is_loose { jaccard(&self.words, words) } else { 0.0 };
+        (by_words >= LOOSELY_NEAR).then_some(DuplicateKind::Near { jaccard: by_words })
     }
 }
 
@@ -110,6 +140,16 @@ impl DuplicateIndex {
     /// Nothing accepted yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing accepted yet, and embeddings of a model that knows these scripts: about texts in others they say nothing.
+    pub fn reading(scripts: Scripts) -> Self {
+        Self { scripts, ..Self::default() }
+    }
+
+    /// The scripts that the model of the embeddings knows.
+    pub fn scripts(&self) -> &Scripts {
+        &self.scripts
     }
 
     /// Records in it.
@@ -122,9 +162,9 @@ impl DuplicateIndex {
         self.entries.is_empty()
     }
 
-    /// The accepted records that have a label, in order of acceptance.
+    /// The accepted records that have a label and an embedding that says something, in order of acceptance.
     pub(crate) fn labelled(&self) -> impl Iterator<Item = Labelled<'_>> {
-        self.entries.iter().filter_map(|entry| {
+        self.entries.iter().filter(|entry| !entry.embedding.is_empty()).filter_map(|entry| {
             Some(Labelled { embedding: &entry.embedding, label: entry.label.as_deref()?, leaf: entry.leaf })
         })
     }
@@ -142,7 +182,7 @@ impl DuplicateIndex {
         let places: HashMap<u64, usize> =
             records.iter().enumerate().map(|(i, (position, _))| (*position, self.entries.len() + i)).collect();
         for (((position, record), embedding), found) in records.iter().zip(embeddings).zip(found) {
-            let probe = Probe::new(record, embedding.as_ref());
+            let probe = Probe::new(record, embedding.as_ref(), &self.scripts);
             let repeats = found.and_then(|found| match found {
                 Found::Earlier(entry, _) => Some(entry),
                 Found::Batch(position, _) => places.get(&position).copied(),
@@ -154,6 +194,7 @@ impl DuplicateIndex {
                 embedding: probe.embedding.into(),
                 shingles: probe.shingles.into(),
                 words: probe.words.into(),
+                is_loose: probe.is_loose,
                 keys: probe.keys,
                 repeats,
             });
@@ -165,7 +206,8 @@ impl DuplicateIndex {
         if !self.entries.iter().any(|entry| entry.at.contribution == *contribution) {
             return;
         }
-        let old = std::mem::take(self);
+        let empty = Self::reading(self.scripts.clone());
+        let old = std::mem::replace(self, empty);
         // Members of a cluster whose leader goes are tied to the first of them that stays.
         let mut heirs: HashMap<usize, usize> = HashMap::new();
         for (place, mut entry) in old.entries.into_iter().enumerate() {
@@ -220,7 +262,7 @@ impl DuplicateIndex {
 
     fn search<E: AsRef<[f32]> + Sync>(&self, records: &[(u64, Record)], embeddings: &[E]) -> Vec<Option<Found>> {
         let probes: Vec<Probe<'_>> =
-            records.par_iter().zip(embeddings).map(|((_, record), e)| Probe::new(record, e.as_ref())).collect();
+            records.par_iter().zip(embeddings).map(|((_, r), e)| Probe::new(r, e.as_ref(), &self.scripts)).collect();
         let batch = BatchTables::new(&probes);
         let found: Vec<Option<Match>> =
             (0..probes.len()).into_par_iter().map(|i| self.find(&probes, i, &batch)).collect();
@@ -236,17 +278,19 @@ impl DuplicateIndex {
         if let Some(first) = batch.leaves.get(&probe.leaf).filter(|first| **first < i) {
             return Some(Match { place: Place::Probe(*first), kind: DuplicateKind::Exact });
         }
-        let near = |place: Place, shingles: &[u64]| {
-            let jaccard = jaccard(&probe.shingles, shingles);
-            (jaccard >= NEAR).then_some(Match { place, kind: DuplicateKind::Near { jaccard } })
-        };
         let entries = candidates(&self.buckets, &probe.keys, usize::MAX);
-        let by_words = entries.into_iter().find_map(|entry| near(Place::Entry(entry), &self.entries[entry].shingles));
+        let by_words = entries.into_iter().find_map(|at| {
+            let Entry { shingles, words, is_loose, .. } = &self.entries[at];
+            Some(Match { place: Place::Entry(at), kind: probe.near(shingles, words, *is_loose)? })
+        });
         if by_words.is_some() {
             return by_words;
         }
         let earlier = candidates(&batch.buckets, &probe.keys, i);
-        let by_words = earlier.into_iter().find_map(|other| near(Place::Probe(other), &probes[other].shingles));
+        let by_words = earlier.into_iter().find_map(|at| {
+            let Probe { shingles, words, is_loose, .. } = &probes[at];
+            Some(Match { place: Place::Probe(at), kind: probe.near(shingles, words, *is_loose)? })
+        });
         by_words.or_else(|| self.paraphrased(probes, i))
     }
 

@@ -14,9 +14,12 @@
 mod boilerplate;
 mod clusters;
 mod duplicates;
+mod evidence;
 mod minhash;
 mod quality;
 mod report;
+#[cfg(test)]
+mod scripts_tests;
 mod usefulness;
 mod vector;
 mod verdict;

@@ -1,4 +1,5 @@
-//! How well written and informative each record is, by measurements that need no model and no language.
+//! How well written and informative each record is, by measurements that need no model and no language. Words are those
+//! of the text's script, whether it parts them by blanks or not.
 //!
 //! Each measurement gives a factor of 0 to 1; a record's quality is their product, so that one serious fault is enough.
 //! The limits were set on 3,000 README and module-doc paragraphs (mean above .95) against licence, badge and
@@ -7,9 +8,11 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::char::is_combining_mark;
 
 use super::boilerplate::known_share;
-use super::words::{shingles, word_hashes};
+use super::words::{pairs_per_word, shingles, word_hashes};
+use crate::words::{Kind, each_word, letters_per_word};
 
 /// What lowers a record's quality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,23 +67,26 @@ const SHARED_BY: usize = 3;
 
 /// The quality of each text of a batch.
 pub fn assess(texts: &[&str]) -> Vec<Quality> {
-    let phrases: Vec<Vec<u64>> = texts.iter().map(|text| shingles(text, PHRASE)).collect();
+    let words: Vec<Vec<u64>> = texts.iter().map(|text| word_hashes(text)).collect();
+    let of = |(text, words): (&&str, &Vec<u64>)| shingles(text, words, PHRASE * pairs_per_word(text));
+    let phrases: Vec<Vec<u64>> = texts.iter().zip(&words).map(of).collect();
     let mut spread = HashMap::<u64, usize>::new();
     phrases.iter().flatten().for_each(|phrase| *spread.entry(*phrase).or_default() += 1);
     let shared = |own: &[u64]| {
         let repeated = own.iter().filter(|phrase| spread.get(*phrase).is_some_and(|count| *count >= SHARED_BY));
         repeated.count() as f64 / own.len().max(1) as f64
     };
-    texts.iter().zip(&phrases).map(|(text, own)| assess_one(text, shared(own))).collect()
+    let all = texts.iter().zip(&words).zip(&phrases);
+    all.map(|((text, words), own)| assess_one(text, words, shared(own))).collect()
 }
 
-fn assess_one(text: &str, shared: f64) -> Quality {
+fn assess_one(text: &str, words: &[u64], shared: f64) -> Quality {
     let shape = Shape::of(text);
     let boilerplate = falling(shared, 0.35, 0.8).min(falling(known_share(text), 0.15, 0.6));
     let mut factors = [
         (Flaw::TooShort, length_factor(&shape)),
         (Flaw::FewLetters, falling(1.0 - shape.letters, 0.35, 0.65)),
-        (Flaw::Repetitive, repetition_factor(text)),
+        (Flaw::Repetitive, repetition_factor(text, words)),
         (Flaw::Shouting, falling(shape.capitals, 0.35, 0.7).min(falling(shape.exclamations, 0.1, 0.4))),
         (Flaw::Gibberish, falling(shape.odd_words, 0.25, 0.6)),
         (Flaw::Markup, falling(shape.markup, 0.25, 0.6)),
@@ -100,7 +106,7 @@ fn falling(value: f64, good: f64, bad: f64) -> f64 {
 /// What the characters and words of a text look like. Shares are 0 to 1.
 struct Shape {
     words: usize,
-    /// Characters, blanks aside. Scripts without blanks between words have few words but many of these.
+    /// Characters, blanks aside.
     visible: usize,
     /// Letters among what is visible.
     letters: f64,
@@ -119,40 +125,53 @@ impl Shape {
         let (mut visible, mut letters, mut upper, mut lower, mut marks) = (0usize, 0usize, 0usize, 0usize, 0usize);
         for c in text.chars().filter(|c| !c.is_whitespace()) {
             visible += 1;
-            letters += usize::from(c.is_alphabetic());
+            // Vowel signs and the like are parts of letters.
+            letters += usize::from(c.is_alphabetic() || is_combining_mark(c));
             upper += usize::from(c.is_uppercase());
             lower += usize::from(c.is_lowercase());
-            marks += usize::from(c == '!');
+            marks += usize::from(matches!(c, '!' | '！'));
         }
-        let (mut words, mut odd, mut all, mut markup) = (0usize, 0usize, 0usize, 0usize);
+        let (mut count, mut odd, mut all, mut markup) = (0usize, 0usize, 0usize, 0usize);
         for token in text.split_whitespace() {
-            let length = token.chars().count();
-            words += usize::from(token.chars().any(char::is_alphanumeric));
+            count += words_in(token);
             if is_markup(token) {
-                markup += length;
+                markup += token.chars().count();
                 continue;
             }
-            for word in token.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-                let length = word.chars().count();
-                all += length;
-                odd += if is_odd(word) { length } else { 0 };
-            }
+            each_word(token, |word| {
+                if word.kind != Kind::Pair {
+                    let word = &token[word.range];
+                    let length = word.chars().count();
+                    all += length;
+                    odd += if is_odd(word) { length } else { 0 };
+                }
+            });
         }
         let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
         Self {
-            words,
+            words: count,
             visible,
             letters: share(letters, visible),
             capitals: if upper + lower < 20 { 0.0 } else { share(upper, upper + lower) },
-            exclamations: share(marks, words),
+            exclamations: share(marks, count),
             odd_words: share(odd, all),
             markup: share(markup, visible),
         }
     }
 }
 
+/// Words of what stands between two blanks: one, or as many as its letters make in scripts without blanks.
+fn words_in(token: &str) -> usize {
+    let mut eighths = 0;
+    token
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .for_each(|c| eighths += letters_per_word(c).map_or(0, |length| 8 / length));
+    if token.chars().any(char::is_alphanumeric) { (eighths / 8).max(1) } else { 0 }
+}
+
 fn length_factor(shape: &Shape) -> f64 {
-    // In a script without blanks between words, characters say how long a text is.
+    // Long words count for several.
     match shape.words.max(shape.visible / 6) {
         0 => 0.0,
         1 => 0.2,
@@ -208,10 +227,9 @@ fn longest_run(flags: impl Iterator<Item = bool>) -> usize {
 }
 
 /// Texts that repeat their words or their lines.
-fn repetition_factor(text: &str) -> f64 {
+fn repetition_factor(text: &str, words: &[u64]) -> f64 {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let by_lines = if lines.len() < 4 { 1.0 } else { falling(1.0 - distinct(&lines), 0.2, 0.7) };
-    let words = word_hashes(text);
     if words.len() < 8 {
         return by_lines;
     }

@@ -1,15 +1,15 @@
 //! The four measurements, put together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use datanet_types::id::ContributionId;
 use datanet_types::schema::Schema;
 use datanet_types::scores::Scores;
 
 use super::duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf};
+use super::evidence::{Evidence, Usefulness};
 use super::quality::{Flaw, Quality, assess};
-use super::report::{Counts, Dimension, Flagged, LabelReport, MAX_FLAGGED, REPORT_VERSION, Report};
-use super::usefulness::{Coverage, LabelValue, Labelled, NEIGHBOURS, cover, value_labels};
+use super::report::{Counts, Dimension, Flagged, MAX_FLAGGED, REPORT_VERSION, Report};
 use crate::corpus::{CorpusError, Record, cut, recheck};
 
 /// Characters of an excerpt, the ellipsis included.
@@ -55,12 +55,13 @@ pub fn judge<E: AsRef<[f32]> + Sync>(input: &JudgeInput<'_, E>) -> Judgement {
     let texts: Vec<&str> = input.records.iter().map(|(_, record)| record.text()).collect();
     let quality = assess(&texts);
     let duplicates = input.corpus.check(input.contribution, input.records, input.embeddings);
-    let usefulness = Usefulness::measure(input);
+    let evidence = Evidence::of(input);
+    let usefulness = Usefulness::measure(&evidence, input);
     let counts = count(input, &faults, &quality, &duplicates);
     let dimensions = [
         validity(&counts, &faults, input.records),
         quality_of(&quality),
-        uniqueness(&duplicates, input.records, input.contribution),
+        uniqueness(&duplicates, input.records, input.contribution, &evidence),
         usefulness.dimension(),
     ];
     let scores = Scores::from_array(dimensions.each_ref().map(|(score, _)| *score));
@@ -105,7 +106,7 @@ fn bps(part: u64, whole: u64) -> u32 {
 }
 
 /// A share as a reader wants it.
-fn percent(part: u64, whole: u64) -> String {
+pub(super) fn percent(part: u64, whole: u64) -> String {
     format!("{:.0} %", part as f64 * 100.0 / whole.max(1) as f64)
 }
 
@@ -160,7 +161,12 @@ fn quality_of(quality: &[Quality]) -> (u32, String) {
     ((mean * 10_000.0).round() as u32, why)
 }
 
-fn uniqueness(duplicates: &[Option<DuplicateOf>], records: &[(u64, Record)], own: ContributionId) -> (u32, String) {
+fn uniqueness<E>(
+    duplicates: &[Option<DuplicateOf>],
+    records: &[(u64, Record)],
+    own: ContributionId,
+    evidence: &Evidence<'_, E>,
+) -> (u32, String) {
     let (all, repeated) = (records.len() as u64, duplicates.iter().flatten().count() as u64);
     let score = bps(all - repeated, all);
     // By source, with its first pair: who is copied most is the reason.
@@ -171,7 +177,7 @@ fn uniqueness(duplicates: &[Option<DuplicateOf>], records: &[(u64, Record)], own
         }
     }
     let Some((source, (count, position, first))) = sources.into_iter().max_by_key(|(_, (count, ..))| *count) else {
-        return (score, "no record repeats an earlier one".to_owned());
+        return (score, format!("no record repeats an earlier one{}", evidence.words_alone()));
     };
     let kind = match first.kind {
         DuplicateKind::Exact => "copies",
@@ -196,84 +202,6 @@ fn uniqueness(duplicates: &[Option<DuplicateOf>], records: &[(u64, Record)], own
         score,
         if count == repeated { why } else { format!("{why}; {} repeat an earlier one in all", percent(repeated, all)) },
     )
-}
-
-/// What the held-out set says.
-struct Usefulness {
-    labels: Option<LabelValue>,
-    /// Value of each labelled record, by its place in the input.
-    values: HashMap<usize, f64>,
-    coverage: Option<Coverage>,
-    held_out: usize,
-}
-
-impl Usefulness {
-    fn measure<E: AsRef<[f32]> + Sync>(input: &JudgeInput<'_, E>) -> Self {
-        let batch = labelled(input.records, input.embeddings);
-        let held_out = labelled(input.holdout, input.holdout_embeddings);
-        let mut measured = Self { labels: None, values: HashMap::new(), coverage: None, held_out: input.holdout.len() };
-        if batch.is_empty() || held_out.is_empty() {
-            let embeddings: Vec<&[f32]> = input.embeddings.iter().map(AsRef::as_ref).collect();
-            measured.coverage = cover(&embeddings, input.holdout_embeddings);
-            return measured;
-        }
-        let corpus: Vec<Labelled<'_>> = input.corpus.labelled().collect();
-        let (places, batch): (Vec<usize>, Vec<Labelled<'_>>) = batch.into_iter().unzip();
-        let (_, held_out): (Vec<usize>, Vec<Labelled<'_>>) = held_out.into_iter().unzip();
-        let value = value_labels(&corpus, &batch, &held_out);
-        measured.values = places.into_iter().zip(value.values.iter().copied()).collect();
-        measured.labels = Some(value);
-        measured
-    }
-
-    /// Where nothing can be measured, the score does not stand in the way: the other three decide.
-    fn dimension(&self) -> (u32, String) {
-        match (&self.labels, self.coverage) {
-            (Some(value), _) => match (value.z(), value.score()) {
-                (Some(z), Some(score)) => (score, label_sentence(value, z, self.held_out)),
-                _ => (10_000, "not measured: there is only one class, so that labels tell nothing".to_owned()),
-            },
-            (None, Some(coverage)) => {
-                let share = percent((coverage.near * 1e6) as u64, 1_000_000);
-                (
-                    coverage.score(),
-                    format!(
-                        "{share} of the records lie as near to the held-out set as most of it to itself (75 % is full marks)"
-                    ),
-                )
-            }
-            (None, None) => (10_000, "not measured: the datanet has no held-out set to measure with".to_owned()),
-        }
-    }
-
-    fn label_report(&self) -> Option<LabelReport> {
-        self.labels.as_ref().map(|value| LabelReport {
-            value: value.total * 1e3,
-            random_mean: value.random_mean * 1e3,
-            random_sd: value.random_sd * 1e3,
-            z: value.z(),
-            neighbours: NEIGHBOURS,
-        })
-    }
-}
-
-fn label_sentence(value: &LabelValue, z: f64, held_out: usize) -> String {
-    let (total, random) = (value.total * 1e3, value.random_mean * 1e3);
-    let figures = format!("(z = {z:.1}, value {total:.1} against {random:.1} at random)");
-    if z < 2.0 {
-        format!("labels agree with the held-out set no better than chance {figures}")
-    } else {
-        format!("labels help to classify the {held_out} held-out records {figures}")
-    }
-}
-
-/// The records that have a label, with their places.
-fn labelled<'a, E: AsRef<[f32]>>(records: &'a [(u64, Record)], embeddings: &'a [E]) -> Vec<(usize, Labelled<'a>)> {
-    let pairs = records.iter().zip(embeddings).enumerate();
-    let with_label = pairs.filter_map(|(place, ((_, record), embedding))| {
-        Some((place, Labelled { embedding: embedding.as_ref(), label: record.label()?, leaf: record.leaf() }))
-    });
-    with_label.collect()
 }
 
 /// The records with something against them, and whether that list was cut.

@@ -1,5 +1,7 @@
 //! Texts as sets of word shingles.
 
+use crate::words::{each_compared, letters_per_word};
+
 /// Words of a shingle when texts are compared.
 pub(crate) const SHINGLE: usize = 5;
 
@@ -16,32 +18,49 @@ fn hash_characters(characters: impl Iterator<Item = char>) -> u64 {
     characters.fold(0xCBF2_9CE4_8422_2325, |hash, c| (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01B3))
 }
 
-/// Hashes of the lower-case words of `text`, in order; punctuation separates and is dropped.
+/// Hashes of the words that `text` is compared by, in order; punctuation separates and is dropped.
 pub(crate) fn word_hashes(text: &str) -> Vec<u64> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(|word| hash_characters(word.chars().flat_map(char::to_lowercase))).collect()
+    let mut hashes = Vec::new();
+    each_compared(text, |word| hashes.push(hash_characters(word.chars())));
+    hashes
 }
 
-/// Sorted, distinct hashes of the words of `text`.
-pub(crate) fn word_set(text: &str) -> Vec<u64> {
-    let mut words = word_hashes(text);
-    words.sort_unstable();
-    words.dedup();
-    words
+/// Sorted, distinct hashes of the words of a text.
+pub(crate) fn word_set(hashes: &[u64]) -> Vec<u64> {
+    distinct(hashes.to_vec())
 }
 
-/// Sorted, distinct hashes of every `length` words in a row; of all words together where there are fewer; of the bare
-/// characters where there is no word at all.
-pub(crate) fn shingles(text: &str, length: usize) -> Vec<u64> {
-    let words = word_hashes(text);
-    if words.is_empty() {
+/// Sorted, distinct hashes of every `length` words in a row, by the hashes of the words of `text`; of all words together
+/// where there are fewer; of the bare characters where there is no word at all.
+pub(crate) fn shingles(text: &str, hashes: &[u64], length: usize) -> Vec<u64> {
+    if hashes.is_empty() {
         return vec![hash_characters(text.trim().chars())];
     }
     let combine = |window: &[u64]| window.iter().fold(window.len() as u64, |hash, word| mix(hash ^ *word));
-    let mut shingles: Vec<u64> = words.windows(length.min(words.len())).map(combine).collect();
-    shingles.sort_unstable();
-    shingles.dedup();
-    shingles
+    distinct(hashes.windows(length.min(hashes.len())).map(combine).collect())
+}
+
+fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+/// How many of the words that a text is compared by make about one word of its language, by the script of most of it: one
+/// where blanks part words.
+pub(crate) fn pairs_per_word(text: &str) -> usize {
+    if text.is_ascii() {
+        return 1;
+    }
+    let (mut letters, mut without_blanks, mut longest) = (0usize, 0usize, 1);
+    for c in text.chars().filter(|c| c.is_alphabetic()) {
+        letters += 1;
+        if let Some(length) = letters_per_word(c) {
+            without_blanks += 1;
+            longest = longest.max(length);
+        }
+    }
+    if without_blanks * 2 > letters { longest } else { 1 }
 }
 
 /// Share of common members of two sorted sets, 0 to 1.
@@ -66,8 +85,9 @@ mod tests {
 
     #[test]
     fn case_and_punctuation_do_not_count() {
-        assert_eq!(shingles("Read from the socket, then stop!", 5), shingles("read FROM the socket then: stop", 5));
-        assert_ne!(shingles("!!", 5), shingles("??", 5));
+        let of = |text| shingles(text, &word_hashes(text), 5);
+        assert_eq!(of("Read from the socket, then stop!"), of("read FROM the socket then: stop"));
+        assert_ne!(of("!!"), of("??"));
     }
 
     proptest! {

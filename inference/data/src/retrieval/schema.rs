@@ -1,16 +1,14 @@
 //! How documents look to tantivy.
 
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions};
-use tantivy::tokenizer::{
-    AsciiFoldingFilter, LowerCaser, RemoveLongFilter, SimpleTokenizer, TextAnalyzer, TokenStream,
-};
+use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer};
+
+use crate::words::{each_compared, each_word};
 
 /// The name under which the tokenizer is registered with tantivy.
 pub(super) const TOKENIZER: &str = "datanet";
-/// Longer runs of letters and digits are no words: hashes, encoded data.
-const LONGEST_TERM_BYTES: usize = 64;
-/// Terms of a query beyond this many different ones are not looked up.
-const QUERY_TERMS: usize = 256;
+/// Terms of a query beyond this many different ones are not looked up: a page of text, in any script.
+const QUERY_TERMS: usize = 1024;
 
 /// Names of the columns.
 pub(super) const ROW: &str = "row";
@@ -58,14 +56,55 @@ pub(super) fn schema() -> (Schema, Fields) {
     (builder.build(), fields)
 }
 
-/// Words of any language: runs of letters and digits, lower case, without accents. No stemming, because a datanet's
-/// language is not known here; the semantic leg covers inflection.
+/// Words of any language and script (`crate::words`). No stemming, because a datanet's language is not known here; the
+/// semantic leg covers inflection.
 pub(super) fn tokenizer() -> TextAnalyzer {
-    TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(RemoveLongFilter::limit(LONGEST_TERM_BYTES))
-        .filter(LowerCaser)
-        .filter(AsciiFoldingFilter)
-        .build()
+    TextAnalyzer::from(WordTokenizer::default())
+}
+
+/// Our words, as tantivy takes them.
+#[derive(Clone, Default)]
+pub(super) struct WordTokenizer {
+    tokens: Vec<Token>,
+}
+
+impl Tokenizer for WordTokenizer {
+    type TokenStream<'a> = WordStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
+        self.tokens.clear();
+        each_word(text, |word| {
+            self.tokens.push(Token {
+                offset_from: word.range.start,
+                offset_to: word.range.end,
+                position: self.tokens.len(),
+                text: word.text.to_owned(),
+                position_length: 1,
+            });
+        });
+        WordStream { tokens: &mut self.tokens, next: 0 }
+    }
+}
+
+/// The words of one text.
+pub(super) struct WordStream<'a> {
+    tokens: &'a mut Vec<Token>,
+    next: usize,
+}
+
+impl TokenStream for WordStream<'_> {
+    fn advance(&mut self) -> bool {
+        self.next += 1;
+        self.next <= self.tokens.len()
+    }
+
+    fn token(&self) -> &Token {
+        &self.tokens[self.next - 1]
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.tokens[self.next - 1]
+    }
 }
 
 /// How many terms `text` has.
@@ -75,17 +114,16 @@ pub(super) fn count_terms(analyzer: &mut TextAnalyzer, text: &str) -> u64 {
     terms
 }
 
-/// The different terms of a query, in order. There is no query syntax, so there is no text that fails to parse.
+/// The different terms of a query, in order. There is no query syntax, so there is no text that fails to parse. Of words
+/// without blanks the pairs are looked up, which say more than their single characters.
 pub(super) fn query_terms(text: &str) -> Vec<String> {
-    let mut analyzer = tokenizer();
-    let mut stream = analyzer.token_stream(text);
-    let mut terms: Vec<String> = Vec::new();
     let mut seen = std::collections::HashSet::new();
-    while terms.len() < QUERY_TERMS && stream.advance() {
-        let term = &stream.token().text;
-        if seen.insert(term.clone()) {
-            terms.push(term.clone());
+    let mut terms: Vec<String> = Vec::new();
+    each_compared(text, |term| {
+        if terms.len() < QUERY_TERMS && !seen.contains(term) {
+            seen.insert(term.to_owned());
+            terms.push(term.to_owned());
         }
-    }
+    });
     terms
 }

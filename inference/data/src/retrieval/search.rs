@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use datanet_types::ContributionId;
-use tantivy::snippet::SnippetGenerator;
+use tantivy::snippet::{SnippetGenerator, collapse_overlapped_ranges};
 
 use super::lexical::{FRACTION_BITS, bm25};
 use super::rank::{fuse_ranks, top};
@@ -148,7 +148,8 @@ impl Highlighter {
 
     fn snippet(&self, text: &str) -> Option<Snippet> {
         let found = self.0.snippet(text);
-        (!found.is_empty())
-            .then(|| Snippet { text: found.fragment().to_owned(), highlights: found.highlighted().to_vec() })
+        // Pairs of characters overlap.
+        let highlights = collapse_overlapped_ranges(found.highlighted());
+        (!found.is_empty()).then(|| Snippet { text: found.fragment().to_owned(), highlights })
     }
 }

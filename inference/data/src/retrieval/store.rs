@@ -31,7 +31,7 @@ use super::vectors::VectorFile;
 use super::view::{Catalogue, Manifest, View};
 
 /// Changes with the schema, the tokenizer or the manifests.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Tantivy's buffer for one thread: a node has many indexes, and embedding is what takes the time.
 const WRITER_BYTES: usize = 32 * 1024 * 1024;
 /// The file whose lock says that the index is open.

@@ -68,6 +68,50 @@ async fn words_of_any_script_are_found_whatever_their_case_and_accents() {
 }
 
 #[tokio::test]
+async fn words_are_found_where_no_blanks_part_them_and_pictures_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = open(dir.path());
+    let texts = [
+        "海边的灯塔已经没有人看守，灯由一台旧机器自动点亮。",
+        "駅前の小さな本屋では店主が自分で読んだ本にだけ短い紹介文を書いて棚に貼っている",
+        "รถไฟขบวนสุดท้ายออกจากสถานีตอนห้าทุ่มและวิ่งผ่านทุ่งนาจนถึงเช้า",
+        "نُشِرَ الكتاب في القاهرة",
+        "हिन्दी में लिखी पुस्तक",
+    ];
+    let mut all = documents(1, 5);
+    for (document, text) in all.iter_mut().zip(texts) {
+        document.text = text.to_owned();
+    }
+    let long = format!("sha {}", "0123456789abcdef".repeat(40));
+    all[4].text = format!("{} {long}", texts[4]);
+    index.add(id(1), all).await.unwrap();
+    let queries = [
+        ("灯塔", 0),
+        ("机器", 0),
+        ("海", 0),
+        ("本屋", 2),
+        ("ﾐ小さな", 2),
+        ("紹介文", 2),
+        ("สถานี", 4),
+        ("ทุ่งนา", 4),
+        ("نشر", 6),
+        ("हिन्दी", 8),
+        (&long[4..], 8),
+    ];
+    for (query, record) in queries {
+        let hits = index.search(by_text(query)).await.unwrap();
+        assert_eq!(hits.first().map(|hit| hit.record), Some(record), "{query}");
+        let snippet = hits[0].snippet.clone().unwrap();
+        let highlights = &snippet.highlights;
+        assert!(highlights.iter().all(|range| snippet.text.get(range.clone()).is_some()), "{snippet:?}");
+        assert!(highlights.windows(2).all(|pair| pair[0].end <= pair[1].start), "{snippet:?}");
+    }
+    for query in ["🦉", "👩‍🚀🇩🇪", "猫头鹰"] {
+        assert_eq!(index.search(by_text(query)).await.unwrap(), [], "{query}");
+    }
+}
+
+#[tokio::test]
 async fn meaning_finds_the_nearest_and_a_text_search_needs_no_vector() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(dir.path());

@@ -1,0 +1,104 @@
+//! Which field each column stands for, and the columns that cannot be read, refused by name before any row.
+
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::Type;
+
+use crate::corpus::Limits;
+use crate::corpus::csv::is_row_number;
+use crate::corpus::error::{CorpusError, cut};
+use crate::corpus::shape::Shape;
+
+/// Largest column of one row group, uncompressed, in bytes: what a reader may have to hold at once.
+const MAX_COLUMN_BYTES: i64 = 256 << 20;
+
+/// The field of each column; `None` for a column that is left out because it only numbers rows.
+pub(super) fn read_columns(shape: &Shape, metadata: &ParquetMetaData) -> Result<Vec<Option<usize>>, CorpusError> {
+    let mut columns = Vec::new();
+    for column in metadata.file_metadata().schema().get_fields() {
+        let name = column.name();
+        let index = shape.index_of(name, columns.len());
+        if index.is_none() && numbers_rows(column) {
+            columns.push(None);
+            continue;
+        }
+        if !column.is_primitive() || column.get_basic_info().repetition() == Repetition::REPEATED {
+            return Err(problem(name, "is nested; records are flat: write it as one value a row".to_owned()));
+        }
+        if index.is_none() {
+            let known = shape.names();
+            return Err(problem(name, format!("is not in the schema; drop it, the fields are {known}")));
+        }
+        if let Some(advice) = unread(column) {
+            return Err(problem(name, advice.to_owned()));
+        }
+        if columns.contains(&index) {
+            return Err(problem(name, "is there twice; keep one".to_owned()));
+        }
+        columns.push(index);
+    }
+    let missing = shape.fields.iter().enumerate().find(|(i, field)| field.required && !columns.contains(&Some(*i)));
+    match missing {
+        Some((_, field)) => Err(problem(&field.name, "is missing; every record needs it".to_owned())),
+        None => Ok(columns),
+    }
+}
+
+/// Columns that pandas writes for an index that counts rows: `__index_level_0__`, or a CSV's read and written again.
+fn numbers_rows(column: &Type) -> bool {
+    use parquet::basic::Type::{INT32, INT64};
+    let name = column.name();
+    let is_index = name.starts_with("__index_level_") && name.ends_with("__");
+    column.is_primitive() && (is_index || is_row_number(name)) && matches!(column.get_physical_type(), INT32 | INT64)
+}
+
+/// What to write instead of a kind of value that no field takes.
+fn unread(column: &Type) -> Option<&'static str> {
+    const DATE: &str = "holds dates; write them as text, such as 2026-01-31 (in pandas: astype(str))";
+    const TIME: &str = "holds times of day; write them as text, such as 12:30:00";
+    const INSTANT: &str = "holds timestamps; write them as text, such as 2026-01-31T12:30:00Z (in pandas: astype(str)), or as whole \
+                           seconds";
+    let info = column.get_basic_info();
+    if column.get_physical_type() == parquet::basic::Type::INT96 {
+        return Some(INSTANT);
+    }
+    match info.logical_type_ref() {
+        Some(LogicalType::Date) => return Some(DATE),
+        Some(LogicalType::Time(_)) => return Some(TIME),
+        Some(LogicalType::Timestamp(_)) => return Some(INSTANT),
+        Some(LogicalType::Uuid) => return Some("holds UUIDs as bytes; write them as text"),
+        Some(LogicalType::Bson) => return Some("holds BSON; write one column a value"),
+        _ => {}
+    }
+    match info.converted_type() {
+        ConvertedType::DATE => Some(DATE),
+        ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS => Some(TIME),
+        ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS => Some(INSTANT),
+        ConvertedType::INTERVAL => Some("holds durations; write them as a number of seconds"),
+        ConvertedType::BSON => Some("holds BSON; write one column a value"),
+        _ => None,
+    }
+}
+
+/// Refuses files that would take too much, and codecs that nothing here reads.
+pub(super) fn check_row_groups(metadata: &ParquetMetaData, limits: Limits) -> Result<(), CorpusError> {
+    let mut rows = 0u64;
+    for group in metadata.row_groups() {
+        rows = rows.saturating_add(u64::try_from(group.num_rows()).unwrap_or(u64::MAX));
+        if group.columns().iter().any(|column| column.uncompressed_size() > MAX_COLUMN_BYTES) {
+            let limit = MAX_COLUMN_BYTES >> 20;
+            return Err(CorpusError::Parquet(format!(
+                "a row group has a column over {limit} MiB; write smaller row groups"
+            )));
+        }
+        if group.columns().iter().any(|column| matches!(column.compression(), Compression::LZO)) {
+            let reason = "it is compressed with LZO; write it with snappy, gzip, brotli, lz4, zstd or no compression";
+            return Err(CorpusError::Parquet(reason.to_owned()));
+        }
+    }
+    if rows > limits.records { Err(CorpusError::TooManyRecords { limit: limits.records }) } else { Ok(()) }
+}
+
+fn problem(column: &str, problem: String) -> CorpusError {
+    CorpusError::Column { column: cut(column, 64), problem }
+}

@@ -1,0 +1,122 @@
+//! Parquet, read row by row from its row groups: flat columns, by name.
+
+mod cell;
+mod columns;
+mod source;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+
+use datanet_types::record::Format;
+use datanet_types::schema::Schema;
+use parquet::errors::Result as ParquetResult;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Row;
+use parquet::record::reader::RowIter;
+
+use super::Limits;
+use super::builder::RecordBuilder;
+use super::checker::Sink;
+use super::error::{CorpusError, Fault, cut};
+use super::foreign::{HEAD, refuse_foreign};
+use super::reader::Source;
+use super::shape::Shape;
+use cell::write_cell;
+use columns::{check_row_groups, read_columns};
+use source::{Failed, SharedSource};
+
+/// What a file begins and ends with.
+const MAGIC: &[u8] = b"PAR1";
+
+/// The rows of a Parquet file, one after the other.
+pub(crate) struct ParquetRecords {
+    builder: RecordBuilder,
+    limits: Limits,
+    rows: RowIter<'static>,
+    /// Field of each column; `None`: left out.
+    columns: Vec<Option<usize>>,
+    records: u64,
+    bytes: u64,
+    failed: Failed,
+}
+
+impl ParquetRecords {
+    pub(super) fn open(mut source: impl Source, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
+        let shape = Arc::new(Shape::compile(schema)?);
+        check_ends(&mut source)?;
+        let chunks = SharedSource::new(source)?;
+        let bytes = chunks.length;
+        if bytes > limits.bytes {
+            return Err(CorpusError::TooManyBytes { limit: limits.bytes });
+        }
+        let failed = chunks.failed.clone();
+        let file: Box<dyn FileReader> = Box::new(guarded(&failed, || SerializedFileReader::new(chunks))?);
+        let columns = read_columns(&shape, file.metadata())?;
+        check_row_groups(file.metadata(), limits)?;
+        let rows = guarded(&failed, || Ok(RowIter::from_file_into(file)))?;
+        Ok(Self { builder: RecordBuilder::new(shape), limits, rows, columns, records: 0, bytes, failed })
+    }
+
+    /// Sends the next row to `sink`; `false` after the last.
+    pub(super) fn advance(&mut self, sink: &mut impl Sink) -> Result<bool, CorpusError> {
+        let Some(row) = guarded(&self.failed, || self.rows.next().transpose())? else { return Ok(false) };
+        if self.records == self.limits.records {
+            return Err(CorpusError::TooManyRecords { limit: self.limits.records });
+        }
+        self.builder.begin();
+        let written = write_row(&mut self.builder, &self.columns, &row);
+        let record = self.records;
+        let finished = written.and_then(|()| self.builder.finish());
+        sink.record(&finished.map_err(|fault| CorpusError::Record { record, line: record + 1, fault })?);
+        self.records += 1;
+        Ok(true)
+    }
+
+    /// Bytes of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How many there were; none is an error.
+    pub(super) fn finish(&self) -> Result<u64, CorpusError> {
+        if self.records == 0 { Err(CorpusError::NoRecords) } else { Ok(self.records) }
+    }
+}
+
+/// Tells a file that is none, or not whole, by its first and last bytes: each has a remedy of its own.
+fn check_ends(source: &mut impl Source) -> Result<(), CorpusError> {
+    let (head, tail) = source::ends(source, HEAD, MAGIC.len())?;
+    refuse_foreign(Format::Parquet, &head)?;
+    let reason = if head.starts_with(b"PARE") || tail == b"PARE" {
+        "it is encrypted; write it without encryption"
+    } else if !head.starts_with(MAGIC) {
+        "it does not begin as a Parquet file does; send what a Parquet writer wrote, or name the format that it has"
+    } else if tail != MAGIC {
+        "it is cut short; write it again and send all of it"
+    } else {
+        return Ok(());
+    };
+    Err(CorpusError::Parquet(reason.to_owned()))
+}
+
+/// Runs the Parquet library over bytes from strangers. It reports most damage as an error, but asserts here and there.
+/// A disk that cannot be read is told from bytes that are no good: who gave them is not to blame for it.
+fn guarded<T>(failed: &Failed, read: impl FnOnce() -> ParquetResult<T>) -> Result<T, CorpusError> {
+    let result = catch_unwind(AssertUnwindSafe(read));
+    if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error.into());
+    }
+    let reason = match result {
+        Ok(Ok(read)) => return Ok(read),
+        Ok(Err(error)) => cut(&error.to_string(), 200),
+        Err(_) => "its pages contradict each other".to_owned(),
+    };
+    Err(CorpusError::Parquet(format!("{reason}; it is damaged: write it again and send all of it")))
+}
+
+fn write_row(builder: &mut RecordBuilder, columns: &[Option<usize>], row: &Row) -> Result<(), Fault> {
+    let cells = columns.iter().zip(row.get_column_iter());
+    cells
+        .filter_map(|(index, (_, cell))| Some(((*index)?, cell)))
+        .try_for_each(|(index, cell)| write_cell(builder, index, cell))
+}
