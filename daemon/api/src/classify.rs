@@ -12,7 +12,6 @@ use crate::receipts::ReceiptView;
 
 /// Passages to classify.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ClassifyRequest {
     /// A deployed model: its id, or a name that leads to it.
     pub model: String,

@@ -10,13 +10,15 @@ use utoipa::{IntoParams, ToSchema};
 
 /// A page of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageParams {
     /// From behind the entry with this id.
     pub after: Option<String>,
     /// At most this many, 20 if not given.
     pub limit: Option<usize>,
     /// Events only: send them as they happen, as server-sent events, until the job is over.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::flag::flag")]
     pub stream: bool,
 }
 
@@ -58,9 +60,6 @@ pub struct NewFineTuningJob {
     pub seed: Option<u64>,
     /// Up to 16 pairs to find the job again by.
     pub metadata: Option<BTreeMap<String, String>>,
-    /// Not supported.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub integrations: Option<Vec<Value>>,
     /// Extension: the datanets, each perhaps at an earlier state of its data.
     pub datanets: Option<Vec<DatanetChoice>>,
     /// Extension: the whole job as in a job file: `task`, `lora`, `recipe`, `data`, `attribution`, `evaluation`,

@@ -1,11 +1,12 @@
 //! Text that a model writes: requests in OpenAI's shapes.
 //!
+//! What the node does not do has no field here: it is refused by name where it would change the answer.
+//!
 //! Answers have OpenAI's shapes too, whole or as a stream of parts, with our extension `datanet` beside theirs: `fee`,
 //! `attribution`, `tainted`, `seed` and `receipt`. They are written and read as JSON values.
 
 use datanet_types::voucher::SignedVoucher;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What both kinds of completions take.
@@ -30,15 +31,6 @@ pub struct Shared {
     /// `{"include_usage": true}` counts tokens at the end of a stream.
     #[schema(value_type = Option<Object>)]
     pub stream_options: Option<StreamOptions>,
-    /// Only 1.
-    pub n: Option<u32>,
-    /// Not supported; 0.
-    pub presence_penalty: Option<f64>,
-    /// Not supported; 0.
-    pub frequency_penalty: Option<f64>,
-    /// Not supported.
-    #[schema(value_type = Option<Object>)]
-    pub logit_bias: Option<Value>,
     /// Extension: pays; `{"channel", "cumulative", "signature"}`.
     #[schema(value_type = Option<Object>)]
     pub voucher: Option<SignedVoucher>,
@@ -104,12 +96,6 @@ pub struct ChatRequest {
     pub logprobs: Option<bool>,
     /// For each token so many of the likeliest, 0 to 20.
     pub top_logprobs: Option<u32>,
-    /// Not supported.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub tools: Option<Vec<Value>>,
-    /// Only `{"type": "text"}`.
-    #[schema(value_type = Option<Object>)]
-    pub response_format: Option<Value>,
 }
 
 /// One turn.
@@ -153,11 +139,4 @@ pub struct CompletionRequest {
     pub prompt: OneOrMany,
     /// For each token so many of the likeliest with their logarithmic probabilities, 0 to 20.
     pub logprobs: Option<u32>,
-    /// Not supported.
-    #[serde(default)]
-    pub echo: bool,
-    /// Not supported.
-    pub suffix: Option<String>,
-    /// Only 1.
-    pub best_of: Option<u32>,
 }
