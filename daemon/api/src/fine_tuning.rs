@@ -49,10 +49,8 @@ pub struct NewFineTuningJob {
     /// Not needed: the model is asked the datanet's held-out set. If given it must be one of the datanets.
     pub validation_file: Option<String>,
     /// Epochs, batch size, learning rate; `job.recipe` has more.
-    #[schema(value_type = Option<Object>)]
     pub hyperparameters: Option<Hyperparameters>,
     /// OpenAI's newer place for the same; only `supervised`.
-    #[schema(value_type = Option<Object>)]
     pub method: Option<TrainingMethod>,
     /// Up to 64 of `a-z A-Z 0-9 - _ .`, a part of the model's name.
     pub suffix: Option<String>,
@@ -88,7 +86,7 @@ pub enum DatanetChoice {
 }
 
 /// The numbers that OpenAI's clients know.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hyperparameters {
     /// Times that the data is gone through.
     #[serde(default)]
@@ -102,7 +100,7 @@ pub struct Hyperparameters {
 }
 
 /// How to train, as newer clients say it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrainingMethod {
     /// Only `supervised`.
     #[serde(rename = "type")]
@@ -112,14 +110,14 @@ pub struct TrainingMethod {
 }
 
 /// What goes with the supervised method.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Supervised {
     /// The same as in a job itself.
     pub hyperparameters: Option<Hyperparameters>,
 }
 
 /// A number, or "auto".
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a number or \"auto\"")]
 pub enum Auto {
     /// This number.

@@ -23,13 +23,11 @@ pub struct Shared {
     /// The same seed draws the same text.
     pub seed: Option<i64>,
     /// A text, or up to 16, at which the answer ends.
-    #[schema(value_type = Option<Object>)]
     pub stop: Option<OneOrMany>,
     /// Send the answer piece by piece, as server-sent events.
     #[serde(default)]
     pub stream: bool,
     /// `{"include_usage": true}` counts tokens at the end of a stream.
-    #[schema(value_type = Option<Object>)]
     pub stream_options: Option<StreamOptions>,
     /// Extension: pays; `{"channel", "cumulative", "signature"}`.
     #[schema(value_type = Option<Object>)]
@@ -49,7 +47,7 @@ impl Shared {
 }
 
 /// What a stream carries beside the answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamOptions {
     /// The count of tokens, at the end.
     #[serde(default)]
@@ -57,7 +55,7 @@ pub struct StreamOptions {
 }
 
 /// One text or several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a text or a list of texts")]
 pub enum OneOrMany {
     /// One.
@@ -104,12 +102,11 @@ pub struct Message {
     /// `system`, `developer`, `user` or `assistant`.
     pub role: String,
     /// A text, or a list of `{"type": "text", "text": …}`.
-    #[schema(value_type = Object)]
     pub content: Option<Content>,
 }
 
 /// What is said in a turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a text or a list of text parts")]
 pub enum Content {
     /// As one text.
@@ -119,7 +116,7 @@ pub enum Content {
 }
 
 /// A part of what is said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Part {
     /// Only `text`.
     #[serde(rename = "type")]
@@ -135,7 +132,6 @@ pub struct CompletionRequest {
     #[serde(flatten)]
     pub shared: Shared,
     /// The text.
-    #[schema(value_type = Object)]
     pub prompt: OneOrMany,
     /// For each token so many of the likeliest with their logarithmic probabilities, 0 to 20.
     pub logprobs: Option<u32>,

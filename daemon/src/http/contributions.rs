@@ -39,7 +39,7 @@ const MAX_PAGE: usize = 1_000;
 #[utoipa::path(
     post, operation_id = "contribute", path = "/v1/datanets/{id}/contributions", tag = "contributions",
     params(("id" = String, Path, description = "datanet id or name"), ContributeParams, ("Idempotency-Key" = Option<String>, Header, description = "makes a repeated upload harmless")),
-    request_body(content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain)"),
+    request_body(content = super::routes::Bytes, content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain)"),
     responses((status = 202, body = Accepted), (status = 413, response = super::problem::Refusal), (status = 415, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal))
 )]
 pub(super) async fn contribute(

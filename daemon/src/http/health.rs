@@ -19,7 +19,7 @@ pub(super) async fn live() -> Json<Health> {
 
 /// The node is of use: consensus moves or has nothing to do, peers, index, model, disk and tasks are as they must be. Looked
 /// at once a second at most.
-#[utoipa::path(get, operation_id = "get_readiness", path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Ready), (status = 503, body = NotReady)))]
+#[utoipa::path(get, operation_id = "get_readiness", path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Ready), (status = 503, body = NotReady, content_type = "application/problem+json")))]
 pub(super) async fn ready(State(status): State<StatusService>) -> ServiceResult<Response> {
     let checks = status.readiness.checks().await.to_vec();
     let ready = is_ready(&checks);

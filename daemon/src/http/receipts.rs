@@ -46,7 +46,7 @@ pub(super) async fn verify(
 }
 
 /// The same for a record that the caller brings, as bytes.
-#[utoipa::path(post, operation_id = "check_record", path = "/v1/receipts/check", tag = "answers", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
+#[utoipa::path(post, operation_id = "check_record", path = "/v1/receipts/check", tag = "answers", request_body(content = super::routes::Bytes, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
 pub(super) async fn check(State(answers): State<Answers>, Raw(bytes): Raw) -> ServiceResult<Json<Verification>> {
     Ok(Json(answers.verify_record(&bytes).await?))
 }

@@ -27,7 +27,7 @@ pub(super) async fn transfer(
 }
 
 /// Takes a signed transaction: as bytes, or as JSON `{"tx": base64}`. It is in the mempool when this answers.
-#[utoipa::path(post, operation_id = "submit_transaction", path = "/v1/tx", tag = "ledger", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 202, body = Submitted), (status = 422, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "submit_transaction", path = "/v1/tx", tag = "ledger", request_body(content((super::routes::Bytes = "application/octet-stream"), (Encoded = "application/json"))), responses((status = 202, body = Submitted), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn submit(
     State(chain): State<Chain>,
     headers: HeaderMap,

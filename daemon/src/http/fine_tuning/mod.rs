@@ -68,7 +68,7 @@ pub(super) async fn cancel(
 }
 
 /// What happened in a job, newest first; with `stream`, as it happens, oldest first.
-#[utoipa::path(get, operation_id = "list_fine_tuning_events", path = "/v1/fine_tuning/jobs/{id}/events", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningEvent>)))]
+#[utoipa::path(get, operation_id = "list_fine_tuning_events", path = "/v1/fine_tuning/jobs/{id}/events", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, content((Page<FineTuningEvent> = "application/json"), (String = "text/event-stream")))))]
 pub(super) async fn events(
     State(training): State<Training>,
     State(shutdown): State<CancellationToken>,

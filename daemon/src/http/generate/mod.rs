@@ -25,7 +25,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 use view::{Envelope, Shape};
 
 /// Continues a chat. With `stream`, as server-sent events that end with `[DONE]`.
-#[utoipa::path(post, operation_id = "create_chat_completion", path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, body = Object), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "create_chat_completion", path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn chat(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
@@ -37,7 +37,7 @@ pub(super) async fn chat(
 }
 
 /// Continues a text. With `stream`, as server-sent events that end with `[DONE]`.
-#[utoipa::path(post, operation_id = "create_completion", path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, body = Object), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "create_completion", path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn complete(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
