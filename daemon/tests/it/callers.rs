@@ -88,7 +88,7 @@ async fn slashes_at_the_seams_of_an_address_say_nothing() {
         assert_eq!(read(path, node.raw(Method::GET, path)).await["object"], "list", "{path}");
     }
     refused("no token", node.bare(Method::GET, "//v1//models/"), 401, "token", "missing").await;
-    refused("no id", node.raw(Method::DELETE, "/v1/models//deploy"), 404, "unknown-route", "/v1/models//deploy").await;
+    refused("no id", node.raw(Method::DELETE, "/v1/models//deploy"), 400, "bad-path", "an id").await;
     refused("twice", node.raw(Method::GET, "/v1/v1/models"), 404, "unknown-route", "twice").await;
     refused("left out", node.raw(Method::GET, "/models"), 404, "unknown-route", "ends in /v1").await;
 }

@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 
 pub(super) use body::{Body, BodyLimit, Raw, Shape, Shaped};
 pub(super) use query::Query;
-pub(super) use words::{cut, field_at, read};
+pub(super) use words::{cut, read, read_at};
 
 use crate::error::{Code, ServiceError};
 
@@ -33,6 +33,9 @@ where
         let axum::extract::Path(text) = axum::extract::Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|rejection| bad(rejection.body_text()))?;
+        if text.is_empty() {
+            return Err(bad("the path has nothing where an id belongs; write it between the slashes".to_owned()));
+        }
         text.parse().map(Self).map_err(|error: T::Err| bad(error.to_string()))
     }
 }

@@ -15,8 +15,19 @@ where
     D: Deserializer<'de>,
     D::Error: std::fmt::Display,
 {
+    read_at("", from, code)
+}
+
+/// The same for what stands at `place` of the request.
+pub(in crate::http) fn read_at<'de, T, D>(place: &str, from: D, code: Code) -> ServiceResult<T>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+    D::Error: std::fmt::Display,
+{
     serde_path_to_error::deserialize(from).map_err(|error| {
         let (field, words) = in_words(&error.path().to_string(), &error.inner().to_string());
+        let field = field_at(place, &field);
         let named = if field.is_empty() { "the request".to_owned() } else { format!("{field:?}") };
         let error = ServiceError::new(code, format!("{named} {words}"));
         if field.is_empty() { error } else { error.about(field) }

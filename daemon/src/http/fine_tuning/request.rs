@@ -5,7 +5,7 @@ use datanet_training::job::{Job, Method, Scratch, Task};
 use serde_json::Value;
 
 use crate::error::{Code, ServiceError, ServiceResult};
-use crate::http::extract::{cut, field_at, read};
+use crate::http::extract::{cut, read_at};
 use crate::keyring::NODE_ACCOUNT;
 use crate::training::{DataChoice, NewJob};
 
@@ -100,10 +100,7 @@ fn base_job(new: &NewFineTuningJob) -> ServiceResult<Job> {
     }
     table.entry("task").or_insert_with(|| if from_nothing { "generate" } else { "classify" }.into());
     let attributed = table.contains_key("attribution");
-    let mut job: Job = read(Value::Object(table), Code::BadJob).map_err(|error| {
-        let place = field_at("job", error.param.as_deref().unwrap_or_default());
-        ServiceError::new(error.code, format!("the job does not read: {}", error.detail)).about(place)
-    })?;
+    let mut job: Job = read_at("job", Value::Object(table), Code::BadJob)?;
     // Whoever trains on other people's data shows whose it was, unless told otherwise.
     if !attributed && job.scratch.is_none() && job.task != Task::Embed {
         job.attribution.method = Method::Influence;
