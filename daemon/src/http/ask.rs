@@ -59,7 +59,7 @@ fn input(request: &AskRequest) -> ServiceResult<AskInput> {
     /// Longest question or passage in bytes.
     const MAX_TEXT: usize = 64 * 1024;
     if text.len() > MAX_TEXT {
-        let detail = format!("the question or passage has {} bytes; at most {MAX_TEXT} are read", text.len());
+        let detail = format!("the question or passage has {} bytes; at most {MAX_TEXT} bytes are read", text.len());
         return Err(ServiceError::new(Code::TextTooLong, detail));
     }
     let neighbours = request.neighbours.unwrap_or(0);

@@ -78,7 +78,7 @@ fn check(texts: &[String]) -> ServiceResult<()> {
             return Err(ServiceError::new(Code::EmptyText, format!("{place:?} is empty; send words")).about(place));
         }
         if text.len() > MAX_TEXT {
-            let detail = format!("{place:?} has {} bytes; at most {MAX_TEXT} are read", text.len());
+            let detail = format!("{place:?} has {} bytes; at most {MAX_TEXT} bytes are read", text.len());
             return Err(ServiceError::new(Code::TextTooLong, detail).about(place));
         }
     }

@@ -85,7 +85,7 @@ async fn the_description_lists_the_whole_contract() {
         }
     }
     for (path, methods) in paths {
-        let somewhere = path.replace('{', "").replace('}', "");
+        let somewhere = path.replace(['{', '}'], "");
         for method in methods.as_object().unwrap().keys() {
             let method: Method = method.to_uppercase().parse().unwrap();
             let status = node.bare(method.clone(), &somewhere).send().await.unwrap().status().as_u16();

@@ -46,7 +46,7 @@ impl<T: Shape, S: Send + Sync> FromRequest<S> for Shaped<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
         let body = object(request, state).await?;
-        check(&T::FIELDS, &body, "")?;
+        check(&T::FIELDS, &body)?;
         T::shaped(body).map(Self)
     }
 }

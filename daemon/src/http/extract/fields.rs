@@ -41,38 +41,56 @@ impl Fields {
     }
 }
 
-/// Refuses what would not be heeded in `object`, which stands at `path` of the request.
-pub(in crate::http) fn check(fields: &Fields, object: &Map<String, Value>, path: &str) -> ServiceResult<()> {
+/// So many refused fields are looked for and named: a request may have any number.
+const NAMED: usize = 8;
+
+/// Refuses what would not be heeded in a request: says of the first such field why, and names the others.
+pub(in crate::http) fn check(fields: &Fields, request: &Map<String, Value>) -> ServiceResult<()> {
+    let mut refused = Vec::new();
+    look(fields, request, "", &mut refused);
+    let mut refused = refused.into_iter();
+    let Some((place, why)) = refused.next() else { return Ok(()) };
+    let others: Vec<String> = refused.map(|(place, _)| format!("{place:?}")).collect();
+    let more = if others.is_empty() { String::new() } else { format!(" (refused likewise: {})", others.join(", ")) };
+    Err(ServiceError::new(Code::BadParameter, format!("{place:?} {why}{more}")).about(place))
+}
+
+/// Collects what is refused in `object`, which stands at `path` of the request, with the reasons.
+fn look(fields: &Fields, object: &Map<String, Value>, path: &str, refused: &mut Vec<(String, String)>) {
     for (name, value) in object {
-        let place = || field_at(path, &cut(name));
-        let refused = |why: String| Err(ServiceError::new(Code::BadParameter, why).about(place()));
+        if refused.len() >= NAMED {
+            return;
+        }
+        let place = field_at(path, &cut(name));
         match fields.all().find(|(known, _)| known == name).map(|(_, fate)| fate) {
             Some(Fate::Taken | Fate::Ignored) => {}
             Some(Fate::Sound(fine, _) | Fate::Unless(fine, _)) if fine(value) => {}
-            Some(Fate::Sound(_, why) | Fate::Unless(_, why)) => return refused(format!("{:?} {why}", place())),
-            Some(Fate::Holds(inner)) => check_inside(inner, value, &field_at(path, name))?,
-            None => return refused(unknown(fields, name, &place())),
+            Some(Fate::Sound(_, why) | Fate::Unless(_, why)) => refused.push((place, (*why).to_owned())),
+            Some(Fate::Holds(inner)) => look_inside(inner, value, &place, refused),
+            None => refused.push((place, unknown(fields, name))),
         }
     }
-    Ok(())
 }
 
 /// Looks into an object or a list of them; anything else is told its type where it is read.
-fn check_inside(fields: &Fields, value: &Value, path: &str) -> ServiceResult<()> {
+fn look_inside(fields: &Fields, value: &Value, path: &str, refused: &mut Vec<(String, String)>) {
     match value {
-        Value::Object(object) => check(fields, object, path),
+        Value::Object(object) => look(fields, object, path, refused),
         Value::Array(items) => {
-            let objects = items.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_object()?)));
-            objects.into_iter().try_for_each(|(index, item)| check(fields, item, &format!("{path}[{index}]")))
+            for (index, item) in items.iter().enumerate() {
+                if let Value::Object(object) = item {
+                    look(fields, object, &format!("{path}[{index}]"), refused);
+                }
+            }
         }
-        _ => Ok(()),
+        _ => {}
     }
 }
 
-fn unknown(fields: &Fields, name: &str, place: &str) -> String {
+fn unknown(fields: &Fields, name: &str) -> String {
     match near(name, fields.taken()) {
-        Some(known) => format!("{place:?} is not known; did you mean {known:?}?"),
-        None => format!("{place:?} is not known; leave it out, or see /docs for what there is"),
+        Some(known) => format!("is not known; did you mean {known:?}?"),
+        None => "is not known; leave it out, or see /docs for what there is".to_owned(),
     }
 }
 
@@ -150,7 +168,7 @@ mod tests {
     ]);
 
     fn refused(body: Value) -> Option<(String, String)> {
-        let error = check(&WHOLE, body.as_object().unwrap(), "").err()?;
+        let error = check(&WHOLE, body.as_object().unwrap()).err()?;
         assert_eq!(error.code, Code::BadParameter);
         Some((error.param.unwrap().into_owned(), error.detail))
     }
@@ -169,6 +187,7 @@ mod tests {
             (json!({ "n": 2 }), "n", "\"n\" is 1"),
             (json!({ "parts": [{}, { "rolle": 1 }] }), "parts[1].rolle", "did you mean \"role\"?"),
             (json!({ "parts": { "x": 1 } }), "parts.x", "/docs"),
+            (json!({ "n": 2, "tempo": 1, "zeal": 1 }), "n", "(refused likewise: \"tempo\", \"zeal\")"),
         ] {
             let (named, detail) = refused(body).unwrap();
             assert!(named == param && detail.contains(says), "{named}: {detail}");

@@ -78,7 +78,7 @@ mod tests {
             (json!({ "datanets": ["birds", { "datanet": "fish", "cuont": 3 }] }), "datanets[1].cuont", "count"),
             (json!({ "trainingFile": "birds" }), "trainingFile", "training_file"),
         ] {
-            let error = check(&NewFineTuningJob::FIELDS, body.as_object().unwrap(), "").unwrap_err();
+            let error = check(&NewFineTuningJob::FIELDS, body.as_object().unwrap()).unwrap_err();
             assert!(error.param.as_deref() == Some(param) && error.detail.contains(says), "{body}: {error}");
         }
     }

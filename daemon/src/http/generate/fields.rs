@@ -223,7 +223,7 @@ mod tests {
 
     fn read_as<T: Shape>(body: Value) -> Result<T, ServiceError> {
         let Value::Object(body) = body else { unreachable!("tests send objects") };
-        check(&T::FIELDS, &body, "")?;
+        check(&T::FIELDS, &body)?;
         T::shaped(body)
     }
 

@@ -94,7 +94,7 @@ fn check_length(bytes: usize) -> ServiceResult<()> {
     if bytes > MAX_PROMPT {
         return Err(ServiceError::new(
             Code::PromptTooLong,
-            format!("the prompt has {bytes} bytes; at most {MAX_PROMPT} are read"),
+            format!("the prompt has {bytes} bytes; at most {MAX_PROMPT} bytes are read"),
         ));
     }
     Ok(())
