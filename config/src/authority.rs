@@ -81,7 +81,7 @@ impl FromStr for Authority {
     fn from_str(text: &str) -> Result<Self, NotAHost> {
         let parsed: http::uri::Authority = text.parse().map_err(|_| NotAHost)?;
         let (host, port) = (parsed.host(), parsed.port());
-        // The parser passes over what stands before a host (a user) and behind it: what it understood must be all there is.
+        // The parser passes over what stands before a host (a user) and behind it: what it understood must be all.
         let understood = port.as_ref().map_or_else(|| host.to_owned(), |port| format!("{host}:{}", port.as_str()));
         if understood != text {
             return Err(NotAHost);

@@ -63,8 +63,8 @@ impl Allowed {
         self.origins.iter().any(|other| other.is(origin))
     }
 
-    /// Whether `host` is this machine's by definition, by configuration, or the address by which the caller came. An address
-    /// cannot be pointed elsewhere as a name can.
+    /// Whether `host` is this machine's by definition, by configuration, or the address by which the caller came. An
+    /// address cannot be pointed elsewhere as a name can.
     fn has_host(&self, host: &Host, reached: Option<IpAddr>) -> bool {
         host.is_loopback() || self.hosts.contains(host) || reached.is_some_and(|reached| host.is(reached))
     }
@@ -110,7 +110,8 @@ fn host_and_origin(
     ))
 }
 
-/// Where the caller believes to be: in the header, in the request's line (HTTP/2, proxies), or in both; all must be ours.
+/// Where the caller believes to be: in the header, in the request's line (HTTP/2, proxies), or in both; all must be
+/// ours.
 fn called(
     headers: &HeaderMap,
     uri: &Uri,
@@ -132,7 +133,8 @@ fn foreign(host: &str) -> ServiceError {
     ServiceError::new(
         Code::ForeignHost,
         format!(
-            "the Host header {host:?} is not this node's; use 127.0.0.1 or localhost, or add the name to api.allowed_hosts"
+            "the Host header {host:?} is not this node's; \
+             use 127.0.0.1 or localhost, or add the name to api.allowed_hosts"
         ),
     )
 }

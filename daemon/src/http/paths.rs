@@ -17,8 +17,8 @@ pub(super) async fn tidy(mut request: Request) -> Request {
     request
 }
 
-/// The same address with single slashes at its beginning and behind `v1`, and none at its end; `None` if it is so already.
-/// Others stay: between them an id was forgotten, and what is meant is not known.
+/// The same address with single slashes at its beginning and behind `v1`, and none at its end; `None` if it is so
+/// already. Others stay: between them an id was forgotten, and what is meant is not known.
 fn tidied(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let inner = path.trim_start_matches('/');

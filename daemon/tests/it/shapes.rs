@@ -1,4 +1,5 @@
-//! Requests in OpenAI's shapes, as clients of dynamic languages write them: what is read, and what is refused in which words.
+//! Requests in OpenAI's shapes, as clients of dynamic languages write them: what is read, what is refused, in which
+//! words.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -88,7 +89,7 @@ async fn a_query_may_have_empty_parameters_and_switches_of_either_kind() {
         ("limit=many", "limit", "a whole number"),
         ("limit=-1", "limit", "a whole number"),
         ("stream=maybe", "stream", "true or false"),
-        ("limt=5", "limt", "there are: after, limit, stream"),
+        ("limits=5", "limits", "there are: after, limit, stream"),
     ] {
         names(node.raw(Method::GET, &format!("/v1/fine_tuning/jobs?{query}")), 400, param, says).await;
     }

@@ -14,8 +14,8 @@ use crate::error::{Code, ServiceError, ServiceResult};
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct BodyLimit(pub u64);
 
-/// A JSON body. A field that is null is as good as absent, and a whole number may be written as one with a point (64.0):
-/// clients of dynamic languages do both without their users' doing.
+/// A JSON body. A field that is null is as good as absent, and a whole number may be written as one with a point
+/// (64.0): clients of dynamic languages do both without their users' doing.
 pub(in crate::http) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -26,8 +26,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// A request in one of OpenAI's shapes: many a client sends fields that this node has never heard of, so each field has a
-/// fate of its own.
+/// A request in one of OpenAI's shapes: many a client sends fields that this node has never heard of, so each field has
+/// a fate of its own.
 pub(in crate::http) trait Shape: DeserializeOwned {
     /// All fields and what becomes of them.
     const FIELDS: Fields;

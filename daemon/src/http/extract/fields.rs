@@ -94,7 +94,7 @@ fn unknown(fields: &Fields, name: &str) -> String {
     }
 }
 
-/// The one of `known` that `name` is most likely meant to be: so many slips as a third of its letters, whatever its case.
+/// The one of `known` that `name` is most likely meant to be: up to a slip in three letters, whatever the case.
 fn near(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     /// No field is as long as this; comparing takes the product of both lengths.
     const LONGEST: usize = 64;

@@ -1,4 +1,4 @@
-//! Reading requests so that every refusal is a problem in our form, in the caller's words, and names the field at fault.
+//! Reading requests so that every refusal is a problem in our form, in the caller's words, and names the field.
 //!
 //! - [`Body`]: JSON. [`Shaped`]: JSON in OpenAI's shapes, every field of which has a fate ([`fields`]). [`Raw`]: bytes.
 //! - [`Query`]: a query string. [`Segment`]: a part of the path.

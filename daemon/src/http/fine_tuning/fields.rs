@@ -75,7 +75,7 @@ mod tests {
                 "method.supervised.hyperparameters.batchsize",
                 "batch_size",
             ),
-            (json!({ "datanets": ["birds", { "datanet": "fish", "cuont": 3 }] }), "datanets[1].cuont", "count"),
+            (json!({ "datanets": ["birds", { "datanet": "fish", "counts": 3 }] }), "datanets[1].counts", "count"),
             (json!({ "trainingFile": "birds" }), "trainingFile", "training_file"),
         ] {
             let error = check(&NewFineTuningJob::FIELDS, body.as_object().unwrap()).unwrap_err();

@@ -9,11 +9,13 @@ use crate::http::extract::fields::harmless::{empty, none, not_token_ids, off, on
 use crate::http::extract::fields::{Fate, Field, Fields};
 use crate::http::extract::{Shape, read};
 
-const SAMPLING: &str = "is not supported: tokens are drawn by temperature, top_p and seed alone, so that others can draw them again; leave it out";
+const SAMPLING: &str = "is not supported: tokens are drawn by temperature, top_p and seed alone, so that others \
+    can draw them again; leave it out";
 const TOOLS: &str = "is not supported: models here call no tools; leave it out, or describe the tools in a message";
-const FORM: &str = "is not supported: the form of an answer is not enforced; leave it out, ask for the form in the prompt and check what comes";
-const LENGTH: &str =
-    "is not supported: an answer ends at max_tokens, at a text of stop, or where the model ends it; leave it out";
+const FORM: &str = "is not supported: the form of an answer is not enforced; leave it out, ask for the form in the \
+    prompt and check what comes";
+const LENGTH: &str = "is not supported: an answer ends at max_tokens, at a text of stop, or where the model ends it; \
+    leave it out";
 const TEMPLATE: &str = "is not supported: a chat is written in the model's own form; leave it out";
 const THINKING: &str = "is not supported: models here do not reason before they answer; leave it out";
 const SEVERAL: &str = "is not supported: one answer a request; leave it out and ask again for another";
@@ -36,7 +38,7 @@ impl Shape for CompletionRequest {
     }
 }
 
-/// The shared part is flattened into the rest, where serde loses the paths of what is wrong in it: so it is read before.
+/// The shared part is flattened into the rest, where serde loses the paths of what is wrong: so it is read first.
 fn shaped<T: serde::de::DeserializeOwned>(body: Value) -> ServiceResult<T> {
     read::<Shared, _>(&body, Code::BadField)?;
     read(body, Code::BadField)
