@@ -6,6 +6,7 @@
 //! - [`load`], [`Overrides`]: flag > environment > file > default, and one error that names key, value, source and
 //!   what is allowed.
 //! - [`Home`]: the paths in a node's folder, in one place.
+//! - [`Host`], [`Authority`], [`Origin`]: who may call a node, as parts that are compared.
 //! - [`GenesisConfig`]: a new network's chain id, accounts and application state.
 //!
 //! ```
@@ -21,6 +22,7 @@
 
 #![deny(unreachable_pub)]
 
+mod authority;
 mod error;
 mod genesis;
 mod home;
@@ -28,6 +30,7 @@ mod load;
 mod node;
 mod validate;
 
+pub use authority::{Authority, Host, NotAHost, Origin};
 pub use error::ConfigError;
 pub use genesis::{GenesisAccount, GenesisConfig};
 pub use home::Home;

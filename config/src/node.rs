@@ -107,9 +107,10 @@ impl Default for NodeSection {
 pub struct ApiConfig {
     /// Where it listens; port 0 picks a free one. `DATANET_API_LISTEN`.
     pub listen: SocketAddr,
-    /// Host names, besides this machine's loopback, by which callers may address it. `DATANET_API_ALLOWED_HOSTS`.
+    /// Host names and addresses, besides loopback and those listened on, by which callers may address it.
+    /// `DATANET_API_ALLOWED_HOSTS`.
     pub allowed_hosts: Vec<String>,
-    /// Origins of web pages, besides the node's own, that may call it: `https://host[:port]`.
+    /// Origins of pages, besides the node's own, that may call it: `scheme://host[:port]`.
     /// `DATANET_API_ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<String>,
     /// The largest contribution in bytes. `DATANET_API_MAX_UPLOAD_BYTES`.

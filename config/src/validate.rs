@@ -2,7 +2,9 @@
 
 mod reach;
 
-use crate::{ApiConfig, ConsensusConfig, InferenceConfig, ModelsConfig, NodeConfig, P2pConfig, TrainingConfig};
+use crate::{
+    ApiConfig, ConsensusConfig, Host, InferenceConfig, ModelsConfig, NodeConfig, Origin, P2pConfig, TrainingConfig,
+};
 
 /// What would be a valid value of `key`, for an error to say.
 pub(crate) fn allowed(key: &str) -> &'static str {
@@ -13,8 +15,12 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "api.listen" | "p2p.blob_bind" | "consensus.p2p_listen" => {
             "write an IP address and a port, such as \"127.0.0.1:26680\"; port 0 picks a free one"
         }
-        "api.allowed_hosts" => "write a list of host names without a port, such as [\"node.example\"]",
-        "api.allowed_origins" => "write a list of origins, such as [\"https://app.example\"]",
+        "api.allowed_hosts" => {
+            "write a list of host names or addresses without a port, such as [\"node.example\", \"2001:db8::7\"]"
+        }
+        "api.allowed_origins" => {
+            "write a list of origins, scheme://host or scheme://host:port without a path, such as [\"https://app.example\", \"app://obsidian.md\"]"
+        }
         "api.max_upload_bytes" | "api.max_body_bytes" => "write a number of bytes from 1024 to 1099511627776",
         "api.max_requests" | "p2p.max_connections" => "write a number from 1 to 65536",
         "p2p.listen" => {
@@ -94,11 +100,8 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
 
 fn check_api(api: &ApiConfig) -> Result<(), Wrong> {
     let bytes = 1024..=1_099_511_627_776;
-    each("api.allowed_hosts", &api.allowed_hosts, is_host)?;
-    each("api.allowed_origins", &api.allowed_origins, |origin| {
-        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        rest.is_some_and(|rest| is_host(rest) || is_host_port(rest))
-    })?;
+    each("api.allowed_hosts", &api.allowed_hosts, |host| host.parse::<Host>().is_ok())?;
+    each("api.allowed_origins", &api.allowed_origins, |origin| origin.parse::<Origin>().is_ok())?;
     require("api.max_upload_bytes", &api.max_upload_bytes, bytes.contains(&api.max_upload_bytes))?;
     require("api.max_body_bytes", &api.max_body_bytes, bytes.contains(&api.max_body_bytes))?;
     require("api.max_requests", &api.max_requests, (1..=65_536).contains(&api.max_requests))
@@ -191,6 +194,26 @@ mod tests {
     #[test]
     fn the_defaults_are_valid() {
         assert_eq!(check(&NodeConfig::default()), Ok(()));
+    }
+
+    #[test]
+    fn who_may_call_is_a_host_or_an_origin() {
+        let api = |hosts: &[&str], origins: &[&str]| {
+            let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+            check_api(&ApiConfig {
+                allowed_hosts: strings(hosts),
+                allowed_origins: strings(origins),
+                ..ApiConfig::default()
+            })
+        };
+        let origins = ["https://app.example", "app://obsidian.md", "chrome-extension://abcdef", "http://[::1]:5173"];
+        assert_eq!(api(&["node.example", "192.0.2.7", "2001:db8::7", "[2001:db8::7]"], &origins), Ok(()));
+        for host in ["", "node.example:80", "[2001:db8::7]:80", "[node]", "http://node", "a b", "*"] {
+            assert_eq!(api(&[host], &[]).unwrap_err().key, "api.allowed_hosts", "{host}");
+        }
+        for origin in ["", "app", "null", "*", "https://", "https://app.example/", "https://*.example", "file:///x"] {
+            assert_eq!(api(&[], &[origin]).unwrap_err().key, "api.allowed_origins", "{origin}");
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct OpenedChannel {
 /// Which channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ChannelParams {
     /// The paying account: its name on this node or its address. All that pay this node if not given.
     pub account: Option<String>,

@@ -12,12 +12,10 @@ use crate::receipts::ReceiptView;
 
 /// Passages to classify.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ClassifyRequest {
     /// A deployed model: its id, or a name that leads to it.
     pub model: String,
     /// A passage or a list of up to 256. Each is an answer of its own, with its own price and receipt.
-    #[schema(value_type = Object)]
     pub input: OneOrMany,
     /// Whether to tell what each contributor did to the answer, and the most helpful and harmful training records.
     #[serde(default)]
@@ -45,7 +43,6 @@ pub struct Classifications {
     /// One for each passage.
     pub data: Vec<ClassificationView>,
     /// Tokens read.
-    #[schema(value_type = Object)]
     pub usage: UsageView,
 }
 

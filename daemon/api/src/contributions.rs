@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 /// How to contribute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ContributeParams {
     /// Name of the account on this node that contributes and is paid; the node's own if not given.
     pub account: Option<String>,
@@ -42,6 +43,7 @@ pub struct Accepted {
 /// Which contributions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// `judging`, `accepted`, `refused`, `final` or `revoked`.
     pub state: Option<String>,
@@ -166,6 +168,7 @@ pub struct Revoked {
 /// Which records.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageParams {
     /// First record, from 0.
     pub offset: Option<u64>,

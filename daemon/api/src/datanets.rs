@@ -144,6 +144,7 @@ pub struct CreatedDatanet {
 /// Which part of a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct HistoryParams {
     /// From behind this place; from the beginning if not given.
     pub after: Option<u64>,

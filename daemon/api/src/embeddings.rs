@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EmbeddingsRequest {
     /// A text or a list of texts.
-    #[schema(value_type = Object)]
     pub input: Input,
     /// The model's name or id: the node's own or a deployed one; the node's own if not given.
     pub model: Option<String>,
@@ -19,8 +18,8 @@ pub struct EmbeddingsRequest {
 }
 
 /// One text or several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "input must be a text or a list of texts")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "a text or a list of texts")]
 pub enum Input {
     /// One.
     One(String),

@@ -10,13 +10,15 @@ use utoipa::{IntoParams, ToSchema};
 
 /// A page of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageParams {
     /// From behind the entry with this id.
     pub after: Option<String>,
     /// At most this many, 20 if not given.
     pub limit: Option<usize>,
     /// Events only: send them as they happen, as server-sent events, until the job is over.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::flag::flag")]
     pub stream: bool,
 }
 
@@ -47,10 +49,8 @@ pub struct NewFineTuningJob {
     /// Not needed: the model is asked the datanet's held-out set. If given it must be one of the datanets.
     pub validation_file: Option<String>,
     /// Epochs, batch size, learning rate; `job.recipe` has more.
-    #[schema(value_type = Option<Object>)]
     pub hyperparameters: Option<Hyperparameters>,
     /// OpenAI's newer place for the same; only `supervised`.
-    #[schema(value_type = Option<Object>)]
     pub method: Option<TrainingMethod>,
     /// Up to 64 of `a-z A-Z 0-9 - _ .`, a part of the model's name.
     pub suffix: Option<String>,
@@ -58,9 +58,6 @@ pub struct NewFineTuningJob {
     pub seed: Option<u64>,
     /// Up to 16 pairs to find the job again by.
     pub metadata: Option<BTreeMap<String, String>>,
-    /// Not supported.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub integrations: Option<Vec<Value>>,
     /// Extension: the datanets, each perhaps at an earlier state of its data.
     pub datanets: Option<Vec<DatanetChoice>>,
     /// Extension: the whole job as in a job file: `task`, `lora`, `recipe`, `data`, `attribution`, `evaluation`,
@@ -89,7 +86,7 @@ pub enum DatanetChoice {
 }
 
 /// The numbers that OpenAI's clients know.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hyperparameters {
     /// Times that the data is gone through.
     #[serde(default)]
@@ -103,7 +100,7 @@ pub struct Hyperparameters {
 }
 
 /// How to train, as newer clients say it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrainingMethod {
     /// Only `supervised`.
     #[serde(rename = "type")]
@@ -113,14 +110,14 @@ pub struct TrainingMethod {
 }
 
 /// What goes with the supervised method.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Supervised {
     /// The same as in a job itself.
     pub hyperparameters: Option<Hyperparameters>,
 }
 
 /// A number, or "auto".
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a number or \"auto\"")]
 pub enum Auto {
     /// This number.

@@ -1,11 +1,12 @@
 //! Text that a model writes: requests in OpenAI's shapes.
 //!
+//! What the node does not do has no field here: it is refused by name where it would change the answer.
+//!
 //! Answers have OpenAI's shapes too, whole or as a stream of parts, with our extension `datanet` beside theirs: `fee`,
 //! `attribution`, `tainted`, `seed` and `receipt`. They are written and read as JSON values.
 
 use datanet_types::voucher::SignedVoucher;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What both kinds of completions take.
@@ -22,23 +23,12 @@ pub struct Shared {
     /// The same seed draws the same text.
     pub seed: Option<i64>,
     /// A text, or up to 16, at which the answer ends.
-    #[schema(value_type = Option<Object>)]
     pub stop: Option<OneOrMany>,
     /// Send the answer piece by piece, as server-sent events.
     #[serde(default)]
     pub stream: bool,
     /// `{"include_usage": true}` counts tokens at the end of a stream.
-    #[schema(value_type = Option<Object>)]
     pub stream_options: Option<StreamOptions>,
-    /// Only 1.
-    pub n: Option<u32>,
-    /// Not supported; 0.
-    pub presence_penalty: Option<f64>,
-    /// Not supported; 0.
-    pub frequency_penalty: Option<f64>,
-    /// Not supported.
-    #[schema(value_type = Option<Object>)]
-    pub logit_bias: Option<Value>,
     /// Extension: pays; `{"channel", "cumulative", "signature"}`.
     #[schema(value_type = Option<Object>)]
     pub voucher: Option<SignedVoucher>,
@@ -57,7 +47,7 @@ impl Shared {
 }
 
 /// What a stream carries beside the answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamOptions {
     /// The count of tokens, at the end.
     #[serde(default)]
@@ -65,7 +55,7 @@ pub struct StreamOptions {
 }
 
 /// One text or several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a text or a list of texts")]
 pub enum OneOrMany {
     /// One.
@@ -104,12 +94,6 @@ pub struct ChatRequest {
     pub logprobs: Option<bool>,
     /// For each token so many of the likeliest, 0 to 20.
     pub top_logprobs: Option<u32>,
-    /// Not supported.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub tools: Option<Vec<Value>>,
-    /// Only `{"type": "text"}`.
-    #[schema(value_type = Option<Object>)]
-    pub response_format: Option<Value>,
 }
 
 /// One turn.
@@ -118,12 +102,11 @@ pub struct Message {
     /// `system`, `developer`, `user` or `assistant`.
     pub role: String,
     /// A text, or a list of `{"type": "text", "text": …}`.
-    #[schema(value_type = Object)]
     pub content: Option<Content>,
 }
 
 /// What is said in a turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a text or a list of text parts")]
 pub enum Content {
     /// As one text.
@@ -133,7 +116,7 @@ pub enum Content {
 }
 
 /// A part of what is said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Part {
     /// Only `text`.
     #[serde(rename = "type")]
@@ -149,15 +132,7 @@ pub struct CompletionRequest {
     #[serde(flatten)]
     pub shared: Shared,
     /// The text.
-    #[schema(value_type = Object)]
     pub prompt: OneOrMany,
     /// For each token so many of the likeliest with their logarithmic probabilities, 0 to 20.
     pub logprobs: Option<u32>,
-    /// Not supported.
-    #[serde(default)]
-    pub echo: bool,
-    /// Not supported.
-    pub suffix: Option<String>,
-    /// Only 1.
-    pub best_of: Option<u32>,
 }

@@ -31,6 +31,7 @@ pub mod datanets;
 pub mod embeddings;
 pub mod epochs;
 pub mod fine_tuning;
+mod flag;
 pub mod generate;
 pub mod health;
 pub mod keys;

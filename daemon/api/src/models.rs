@@ -106,9 +106,10 @@ pub struct ModelList {
 /// Which models.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ModelsParams {
     /// Only those that this node answers with.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::flag::flag")]
     pub deployed: bool,
 }
 

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 /// What to look for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct SearchParams {
     /// Words or a sentence.
     pub q: String,

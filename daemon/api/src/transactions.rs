@@ -36,7 +36,7 @@ pub struct Submitted {
 }
 
 /// A signed transaction in JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Encoded {
     /// Its bytes in base64.

@@ -7,6 +7,7 @@ mod code;
 
 pub use code::Code;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 type Source = Arc<dyn std::error::Error + Send + Sync + 'static>;
@@ -53,8 +54,8 @@ pub struct ServiceError {
     pub code: Code,
     /// For people: what is wrong and what to do.
     pub detail: String,
-    /// The parameter of the request that is at fault, where one is.
-    pub param: Option<&'static str>,
+    /// The path of the request's field that is at fault, where one is: `messages[0].role`.
+    pub param: Option<Cow<'static, str>>,
     source: Option<Source>,
 }
 
@@ -89,9 +90,9 @@ impl ServiceError {
         self
     }
 
-    /// Names the parameter at fault.
-    pub fn about(self, param: &'static str) -> Self {
-        Self { param: Some(param), ..self }
+    /// Names the field at fault, by its path in the request.
+    pub fn about(self, param: impl Into<Cow<'static, str>>) -> Self {
+        Self { param: Some(param.into()), ..self }
     }
 
     /// What kind of refusal or failure it is.

@@ -15,7 +15,7 @@ use crate::chain::Chain;
 use crate::error::ServiceResult;
 
 /// An account's balance, node and reputation. Accounts that nobody has heard of own nothing.
-#[utoipa::path(get, path = "/v1/accounts/{address}", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = AccountView), (status = 400, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_account", path = "/v1/accounts/{address}", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = AccountView), (status = 400, response = super::problem::Refusal)))]
 pub(super) async fn show(
     State(chain): State<Chain>,
     Segment(address): Segment<Address>,
@@ -33,7 +33,7 @@ pub(super) async fn show(
 }
 
 /// What an account earned, and why: this contribution, these answers, this share.
-#[utoipa::path(get, path = "/v1/accounts/{address}/earnings", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Earnings)))]
+#[utoipa::path(get, operation_id = "get_earnings", path = "/v1/accounts/{address}/earnings", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Earnings)))]
 pub(super) async fn earnings(
     State(billing): State<Billing>,
     Segment(address): Segment<Address>,
@@ -89,7 +89,7 @@ impl From<earnings::EarningRole> for EarningRole {
 }
 
 /// Pays an account what every serving node owes it, with a proof for each. Who did not pay is named with the reason.
-#[utoipa::path(post, path = "/v1/accounts/{address}/claim", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Claims)))]
+#[utoipa::path(post, operation_id = "claim_earnings", path = "/v1/accounts/{address}/claim", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Claims)))]
 pub(super) async fn claim(
     State(billing): State<Billing>,
     Segment(address): Segment<Address>,
@@ -98,7 +98,7 @@ pub(super) async fn claim(
 }
 
 /// All money there is: conserved since genesis.
-#[utoipa::path(get, path = "/v1/supply", tag = "accounts", responses((status = 200, body = Supply)))]
+#[utoipa::path(get, operation_id = "get_supply", path = "/v1/supply", tag = "accounts", responses((status = 200, body = Supply)))]
 pub(super) async fn supply(State(chain): State<Chain>) -> ServiceResult<Json<Supply>> {
     let reader = chain.reader()?;
     let counted = accounts::count_supply(&reader)?;

@@ -34,7 +34,7 @@ fn answered(answered: Answered) -> Answer {
 }
 
 /// Answers from the final contributions of a datanet, for its price, with a signed receipt.
-#[utoipa::path(post, path = "/v1/ask", tag = "answers", request_body = AskRequest, responses((status = 200, body = Answer), (status = 402, body = super::Problem), (status = 404, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "ask", path = "/v1/ask", tag = "answers", request_body = AskRequest, responses((status = 200, body = Answer), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn ask(
     State(chain): State<Chain>,
     State(billing): State<Billing>,
@@ -59,7 +59,8 @@ fn input(request: &AskRequest) -> ServiceResult<AskInput> {
     /// Longest question or passage in bytes.
     const MAX_TEXT: usize = 64 * 1024;
     if text.len() > MAX_TEXT {
-        return Err(ServiceError::new(Code::TextTooLong, format!("a question or passage is at most {MAX_TEXT} bytes")));
+        let detail = format!("the question or passage has {} bytes; at most {MAX_TEXT} bytes are read", text.len());
+        return Err(ServiceError::new(Code::TextTooLong, detail));
     }
     let neighbours = request.neighbours.unwrap_or(0);
     if neighbours > MAX_NEIGHBOURS {

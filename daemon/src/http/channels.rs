@@ -19,7 +19,7 @@ use crate::keyring::Identity;
 use crate::keyring::Keyring;
 
 /// Channels of a payer, or those that pay this node.
-#[utoipa::path(get, path = "/v1/channels", tag = "answers", params(ChannelParams), responses((status = 200, body = Channels)))]
+#[utoipa::path(get, operation_id = "list_channels", path = "/v1/channels", tag = "answers", params(ChannelParams), responses((status = 200, body = Channels)))]
 pub(super) async fn list(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
@@ -50,7 +50,7 @@ fn recorded(channel: Channel) -> ChannelRecord {
 }
 
 /// Locks a deposit from which a serving node is paid; answers once it is on the ledger.
-#[utoipa::path(post, path = "/v1/channels", tag = "answers", request_body = NewChannel, responses((status = 201, body = OpenedChannel), (status = 402, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "open_channel", path = "/v1/channels", tag = "answers", request_body = NewChannel, responses((status = 201, body = OpenedChannel), (status = 402, response = super::problem::Refusal)))]
 pub(super) async fn open(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
@@ -71,7 +71,7 @@ pub(super) async fn open(
 }
 
 /// Takes back what is left in an expired channel; the payer's key must be on this node.
-#[utoipa::path(delete, path = "/v1/channels/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = ClosedChannel), (status = 404, body = super::Problem)))]
+#[utoipa::path(delete, operation_id = "close_channel", path = "/v1/channels/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = ClosedChannel), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn close(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,

@@ -8,7 +8,9 @@ use datanet_types::ModelId;
 use datanet_types::receipt::{AnswerRecord, LabelScore};
 use datanet_types::release::Source;
 
-use super::extract::Body;
+use super::extract::fields::harmless::not_token_ids;
+use super::extract::fields::{Fate, Fields};
+use super::extract::{Shape, Shaped};
 use crate::answers::Answers;
 use crate::answers::classify::{ClassifyAnswer, ClassifyAsk};
 use crate::billing::Billing;
@@ -20,12 +22,26 @@ const MAX_TEXT: usize = 64 * 1024;
 /// Most passages of one request: each is an answer with a receipt.
 const MAX_INPUTS: usize = 256;
 
+impl Shape for ClassifyRequest {
+    const FIELDS: Fields = Fields(&[&[
+        ("model", Fate::Taken),
+        ("input", Fate::Sound(not_token_ids, "holds ids of tokens, and each model counts its own; send the text")),
+        ("explain", Fate::Taken),
+        ("counterfactual", Fate::Taken),
+        ("voucher", Fate::Taken),
+        ("account", Fate::Taken),
+        ("user", Fate::Ignored),
+        ("metadata", Fate::Ignored),
+        ("priority", Fate::Ignored),
+    ]]);
+}
+
 /// Classifies passages by a deployed model; each answer is charged, attributed, and proven by a signed receipt.
-#[utoipa::path(post, path = "/v1/classify", tag = "models", request_body = ClassifyRequest, responses((status = 200, body = Classifications), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "classify", path = "/v1/classify", tag = "models", request_body = ClassifyRequest, responses((status = 200, body = Classifications), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn classify(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
-    Body(request): Body<ClassifyRequest>,
+    Shaped(request): Shaped<ClassifyRequest>,
 ) -> ServiceResult<Json<Classifications>> {
     let texts = request.input.into_vec();
     check(&texts)?;
@@ -53,13 +69,18 @@ pub(super) async fn classify(
 
 fn check(texts: &[String]) -> ServiceResult<()> {
     if texts.is_empty() || texts.len() > MAX_INPUTS {
-        return Err(ServiceError::new(Code::BadParameter, format!("send 1 to {MAX_INPUTS} passages")).about("input"));
+        let detail = format!("there are {} passages; send 1 to {MAX_INPUTS}", texts.len());
+        return Err(ServiceError::new(Code::BadParameter, detail).about("input"));
     }
-    if texts.iter().any(|text| text.trim().is_empty()) {
-        return Err(ServiceError::new(Code::EmptyText, "a passage is empty"));
-    }
-    if texts.iter().any(|text| text.len() > MAX_TEXT) {
-        return Err(ServiceError::new(Code::TextTooLong, format!("a passage is at most {MAX_TEXT} bytes")));
+    for (index, text) in texts.iter().enumerate() {
+        let place = format!("input[{index}]");
+        if text.trim().is_empty() {
+            return Err(ServiceError::new(Code::EmptyText, format!("{place:?} is empty; send words")).about(place));
+        }
+        if text.len() > MAX_TEXT {
+            let detail = format!("{place:?} has {} bytes; at most {MAX_TEXT} bytes are read", text.len());
+            return Err(ServiceError::new(Code::TextTooLong, detail).about(place));
+        }
     }
     Ok(())
 }

@@ -40,10 +40,10 @@ const MAX_PAGE: usize = 1_000;
 /// Gives a batch of records. The body streams; a bad record, or one byte over the limit, ends it at that point. Answers
 /// once the contribution is on the ledger.
 #[utoipa::path(
-    post, path = "/v1/datanets/{id}/contributions", tag = "contributions",
+    post, operation_id = "contribute", path = "/v1/datanets/{id}/contributions", tag = "contributions",
     params(("id" = String, Path, description = "datanet id or name"), ContributeParams, ("Idempotency-Key" = Option<String>, Header, description = "makes a repeated upload harmless")),
-    request_body(content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain); as it is or with Content-Encoding: gzip"),
-    responses((status = 202, body = Accepted), (status = 413, body = super::Problem), (status = 415, body = super::Problem), (status = 422, body = super::Problem))
+    request_body(content = super::routes::Bytes, content_type = "application/x-ndjson", description = "JSONL, CSV (text/csv), Parquet (application/vnd.apache.parquet), Markdown (text/markdown) or plain text (text/plain); as it is or with Content-Encoding: gzip"),
+    responses((status = 202, body = Accepted), (status = 413, response = super::problem::Refusal), (status = 415, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal))
 )]
 pub(super) async fn contribute(
     State(chain): State<Chain>,
@@ -136,7 +136,7 @@ fn text_header(headers: &HeaderMap, name: &str) -> ServiceResult<Option<String>>
 }
 
 /// Contributions to a datanet, first come first.
-#[utoipa::path(get, path = "/v1/datanets/{id}/contributions", tag = "contributions", params(("id" = String, Path, description = "datanet id or name"), ListParams), responses((status = 200, body = Contributions)))]
+#[utoipa::path(get, operation_id = "list_contributions", path = "/v1/datanets/{id}/contributions", tag = "contributions", params(("id" = String, Path, description = "datanet id or name"), ListParams), responses((status = 200, body = Contributions)))]
 pub(super) async fn list(
     State(chain): State<Chain>,
     Segment(id): Segment<String>,
@@ -157,7 +157,7 @@ pub(super) async fn list(
 }
 
 /// One contribution: state, scores, and the judges' reasons.
-#[utoipa::path(get, path = "/v1/contributions/{id}", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = ContributionView), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_contribution", path = "/v1/contributions/{id}", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = ContributionView), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn show(
     State(records): State<Records>,
     Segment(id): Segment<ContributionId>,
@@ -166,7 +166,7 @@ pub(super) async fn show(
 }
 
 /// The contribution whenever its state changes, as server-sent events, until it is final, refused or revoked.
-#[utoipa::path(get, path = "/v1/contributions/{id}/events", tag = "contributions", params(("id" = String, Path)), responses((status = 200, content_type = "text/event-stream", body = String)))]
+#[utoipa::path(get, operation_id = "follow_contribution", path = "/v1/contributions/{id}/events", tag = "contributions", params(("id" = String, Path)), responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub(super) async fn events(
     State(chain): State<Chain>,
     State(records): State<Records>,
@@ -214,7 +214,7 @@ async fn follow(chain: &Chain, records: &Records, id: &ContributionId, sender: t
 }
 
 /// A contribution's records, in canonical form.
-#[utoipa::path(get, path = "/v1/contributions/{id}/records", tag = "contributions", params(("id" = String, Path), PageParams), responses((status = 200, body = RecordsPage)))]
+#[utoipa::path(get, operation_id = "list_records", path = "/v1/contributions/{id}/records", tag = "contributions", params(("id" = String, Path), PageParams), responses((status = 200, body = RecordsPage)))]
 pub(super) async fn records(
     State(chain): State<Chain>,
     State(blobs): State<BlobStore>,
@@ -255,7 +255,7 @@ fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
 
 /// Takes a contribution back, with the key of the account that gave it, which must be on this node: from now on it is neither
 /// served, trained on nor paid; nodes drop its bytes, and models trained on it are flagged. What it has earned stays.
-#[utoipa::path(post, path = "/v1/contributions/{id}/revoke", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = Revoked), (status = 403, body = super::Problem), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "revoke_contribution", path = "/v1/contributions/{id}/revoke", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = Revoked), (status = 403, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn revoke(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,

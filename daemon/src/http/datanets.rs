@@ -57,7 +57,7 @@ fn entered(entry: Entry) -> HistoryEntry {
 }
 
 /// All datanets on the ledger.
-#[utoipa::path(get, path = "/v1/datanets", tag = "datanets", responses((status = 200, body = Datanets)))]
+#[utoipa::path(get, operation_id = "list_datanets", path = "/v1/datanets", tag = "datanets", responses((status = 200, body = Datanets)))]
 pub(super) async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Datanets>> {
     let reader = chain.reader()?;
     let all = datanets::list(&reader, None, usize::MAX)?;
@@ -66,14 +66,14 @@ pub(super) async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Datan
 }
 
 /// One datanet, by id or name.
-#[utoipa::path(get, path = "/v1/datanets/{id}", tag = "datanets", params(("id" = String, Path, description = "id or name")), responses((status = 200, body = DatanetView), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_datanet", path = "/v1/datanets/{id}", tag = "datanets", params(("id" = String, Path, description = "id or name")), responses((status = 200, body = DatanetView), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn show(State(chain): State<Chain>, Segment(id): Segment<String>) -> ServiceResult<Json<DatanetView>> {
     let (reader, datanet) = chain.datanet_in_view(&id)?;
     Ok(Json(view(&reader, datanet)?))
 }
 
 /// A datanet's history as a chain of digests, from which anybody can tell what a model was trained on.
-#[utoipa::path(get, path = "/v1/datanets/{id}/history", tag = "datanets", params(("id" = String, Path, description = "id or name"), HistoryParams), responses((status = 200, body = History), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_datanet_history", path = "/v1/datanets/{id}/history", tag = "datanets", params(("id" = String, Path, description = "id or name"), HistoryParams), responses((status = 200, body = History), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn history(
     State(chain): State<Chain>,
     Segment(id): Segment<String>,
@@ -88,7 +88,7 @@ pub(super) async fn history(
 }
 
 /// Opens a datanet; answers once it is on the ledger.
-#[utoipa::path(post, path = "/v1/datanets", tag = "datanets", request_body = NewDatanet, responses((status = 201, body = CreatedDatanet), (status = 422, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "create_datanet", path = "/v1/datanets", tag = "datanets", request_body = NewDatanet, responses((status = 201, body = CreatedDatanet), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn create(
     State(keyring): State<Keyring>,
     State(intake): State<Intake>,

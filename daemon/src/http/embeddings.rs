@@ -6,24 +6,58 @@ use base64::Engine;
 use datanet_api::embeddings::{EmbeddingView, EmbeddingsReply, EmbeddingsRequest, EncodingFormat, Input, UsageView};
 use datanet_data::Embedding;
 
-use super::extract::Body;
+use super::extract::fields::harmless::{none, not_token_ids, off, on};
+use super::extract::fields::{Fate, Fields};
+use super::extract::{Shape, Shaped};
 use crate::answers::Answers;
 use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
 
+const TOKEN_IDS: &str = "holds ids of tokens, and each model counts its own; send the text: LangChain does with OpenAIEmbeddings(check_embedding_ctx_length=False)";
+const READING: &str =
+    "is not supported: a text is read as it is; leave it out, and write into the text what the model wants before it";
+
+impl Shape for EmbeddingsRequest {
+    const FIELDS: Fields = Fields(&[&[
+        ("input", Fate::Sound(not_token_ids, TOKEN_IDS)),
+        ("model", Fate::Taken),
+        ("encoding_format", Fate::Taken),
+        ("dimensions", Fate::Taken),
+        ("user", Fate::Ignored),
+        ("metadata", Fate::Ignored),
+        ("priority", Fate::Ignored),
+        ("input_type", Fate::Unless(none, READING)),
+        ("task", Fate::Unless(none, READING)),
+        ("prompt_name", Fate::Unless(none, READING)),
+        ("instruction", Fate::Unless(none, READING)),
+        ("truncate", Fate::Unless(none, READING)),
+        ("truncation", Fate::Unless(none, READING)),
+        ("truncate_prompt_tokens", Fate::Unless(none, READING)),
+        ("add_special_tokens", Fate::Unless(on, READING)),
+        ("late_chunking", Fate::Unless(off, READING)),
+        ("normalize", Fate::Unless(on, "is not supported: vectors have length 1; leave it out")),
+        (
+            "output_dtype",
+            Fate::Unless(|kind| kind == "float", "is not supported: vectors are of 32-bit floats; leave it out"),
+        ),
+        ("texts", Fate::Unless(none, "is not known here; send input instead")),
+    ]]);
+}
+
 /// Embeds texts: unit vectors, whose dot product is their similarity.
-#[utoipa::path(post, path = "/v1/embeddings", tag = "models", request_body = EmbeddingsRequest, responses((status = 200, body = EmbeddingsReply), (status = 429, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "create_embeddings", path = "/v1/embeddings", tag = "models", request_body = EmbeddingsRequest, responses((status = 200, body = EmbeddingsReply), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn create(
     State(embedder): State<Embedder>,
     State(answers): State<Answers>,
-    Body(request): Body<EmbeddingsRequest>,
+    Shaped(request): Shaped<EmbeddingsRequest>,
 ) -> ServiceResult<Json<EmbeddingsReply>> {
     let texts = match request.input {
         Input::One(text) => vec![text],
         Input::Many(texts) => texts,
     };
     if texts.is_empty() || texts.iter().any(String::is_empty) {
-        return Err(ServiceError::new(Code::EmptyInput, "input must hold at least one text, and none may be empty"));
+        return Err(ServiceError::new(Code::EmptyInput, "input must hold at least one text, and none may be empty")
+            .about("input"));
     }
     let own = embedder.info();
     let wanted = request.model.filter(|model| {
@@ -77,6 +111,12 @@ fn encode(vector: &[f32], format: EncodingFormat) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_field_has_a_fate() {
+        let taken: Vec<&str> = EmbeddingsRequest::FIELDS.taken().collect();
+        assert_eq!(taken, ["input", "model", "encoding_format", "dimensions"]);
+    }
 
     #[test]
     fn base64_is_little_endian_floats() {

@@ -3,46 +3,77 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use datanet_config::ApiConfig;
-use tower_http::cors::CorsLayer;
+use axum::serve::IncomingStream;
+use datanet_config::{ApiConfig, Authority, Host, Origin};
+use tokio::net::TcpListener;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::Guards;
+use super::extract::cut;
 use crate::error::{Code, ServiceError};
 
+/// The longest list of headers that a browser may ask for, in bytes: what is allowed repeats it.
+const MAX_ASKED_HEADERS: usize = 4096;
+
 /// Whom the operator lets in besides this machine and the node's own pages.
+#[derive(Clone)]
 pub(super) struct Allowed {
-    hosts: Vec<String>,
-    origins: Vec<String>,
+    hosts: Vec<Host>,
+    origins: Vec<Origin>,
+}
+
+/// The address of this machine that a connection came in by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reached(Option<IpAddr>);
+
+impl Connected<IncomingStream<'_, TcpListener>> for Reached {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self(stream.io().local_addr().ok().map(|address| address.ip()))
+    }
 }
 
 impl Allowed {
-    /// As configured.
+    /// As configured; the configuration has been checked.
     pub(super) fn new(api: &ApiConfig) -> Self {
-        let mut hosts = api.allowed_hosts.clone();
-        // Where it listens is where its operator means it to be reached. An address cannot be pointed elsewhere as a
-        // name can.
-        if !api.listen.ip().is_unspecified() {
-            hosts.push(api.listen.ip().to_string());
-        }
-        Self { hosts, origins: api.allowed_origins.clone() }
+        let hosts = api.allowed_hosts.iter().filter_map(|host| host.parse().ok());
+        let origins = api.allowed_origins.iter().filter_map(|origin| origin.parse().ok());
+        Self { hosts: hosts.collect(), origins: origins.collect() }
     }
 
     /// What tells browsers that pages of the allowed origins may call and read; nothing if there are none.
     pub(super) fn cors(&self) -> Option<CorsLayer> {
-        let origins: Vec<HeaderValue> = self.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-        let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")];
-        let layer = CorsLayer::new().allow_methods([Method::GET, Method::POST, Method::DELETE]).allow_headers(headers);
-        (!origins.is_empty()).then(|| layer.allow_origin(origins))
+        if self.origins.is_empty() {
+            return None;
+        }
+        let allowed = self.clone();
+        let origin = AllowOrigin::predicate(move |origin: &HeaderValue, _| {
+            origin.to_str().is_ok_and(|origin| origin.parse().is_ok_and(|origin| allowed.has_origin(&origin)))
+        });
+        // Clients send headers of their own (x-stainless-…), which no list can know; what counts is whose page it is.
+        let layer = CorsLayer::new().allow_methods([Method::GET, Method::POST, Method::DELETE]);
+        Some(layer.allow_headers(AllowHeaders::mirror_request()).allow_origin(origin))
+    }
+
+    fn has_origin(&self, origin: &Origin) -> bool {
+        self.origins.iter().any(|other| other.is(origin))
+    }
+
+    /// Whether `host` is this machine's by definition, by configuration, or the address by which the caller came. An
+    /// address cannot be pointed elsewhere as a name can.
+    fn has_host(&self, host: &Host, reached: Option<IpAddr>) -> bool {
+        host.is_loopback() || self.hosts.contains(host) || reached.is_some_and(|reached| host.is(reached))
     }
 }
 
 /// Refuses foreign hosts and origins, for every route.
 pub(super) async fn check_host_and_origin(State(guards): State<Guards>, request: Request, next: Next) -> Response {
-    match host_and_origin(request.headers(), request.uri(), &guards.allowed) {
+    let reached = request.extensions().get::<ConnectInfo<Reached>>().and_then(|ConnectInfo(Reached(address))| *address);
+    match host_and_origin(request.headers(), request.uri(), &guards.allowed, reached) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
@@ -56,24 +87,21 @@ pub(super) async fn check_token(State(guards): State<Guards>, request: Request, 
     }
 }
 
-fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &Allowed) -> Result<(), ServiceError> {
-    // HTTP/2 puts the host in the URI's authority instead of the header.
-    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
-    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
-    let Some(host) = host.filter(|host| is_ours(host, &allowed.hosts)) else {
-        return Err(ServiceError::new(
-            Code::ForeignHost,
-            format!(
-                "the Host header \"{}\" is not this node's; use 127.0.0.1 or localhost, or add the name to api.allowed_hosts",
-                host.unwrap_or_default()
-            ),
-        ));
-    };
+fn host_and_origin(
+    headers: &HeaderMap,
+    uri: &Uri,
+    allowed: &Allowed,
+    reached: Option<IpAddr>,
+) -> Result<(), ServiceError> {
+    let called = called(headers, uri, allowed, reached)?;
+    if headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).is_some_and(|asked| asked.len() > MAX_ASKED_HEADERS) {
+        let detail = format!("Access-Control-Request-Headers has more than {MAX_ASKED_HEADERS} bytes; ask for fewer");
+        return Err(ServiceError::new(Code::BadHeader, detail));
+    }
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
+    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok());
     // Our own pages come from where they call. Other servers of this machine are strangers.
-    let ours = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-    if ours || allowed.origins.iter().any(|other| other.eq_ignore_ascii_case(origin)) {
+    if origin.is_some_and(|origin| origin.is_served_by(&called) || allowed.has_origin(&origin)) {
         return Ok(());
     }
     Err(ServiceError::new(
@@ -82,23 +110,40 @@ fn host_and_origin(headers: &HeaderMap, uri: &Uri, allowed: &Allowed) -> Result<
     ))
 }
 
-/// Whether `host` (perhaps with a port) is loopback, `localhost` or one of `allowed`.
-fn is_ours(host: &str, allowed: &[String]) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(rest, |(name, _)| name),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        || allowed.iter().any(|other| other.eq_ignore_ascii_case(name))
+/// Where the caller believes to be: in the header, in the request's line (HTTP/2, proxies), or in both; all must be
+/// ours.
+fn called(
+    headers: &HeaderMap,
+    uri: &Uri,
+    allowed: &Allowed,
+    reached: Option<IpAddr>,
+) -> Result<Authority, ServiceError> {
+    let headers = headers.get_all(header::HOST).iter().map(|value| value.to_str().unwrap_or_default());
+    let said = headers.chain(uri.authority().map(|authority| authority.as_str()));
+    let mut called = None;
+    for said in said {
+        let ours = said.parse::<Authority>().ok().filter(|authority| allowed.has_host(&authority.host, reached));
+        called = Some(ours.ok_or_else(|| foreign(said))?);
+    }
+    called.ok_or_else(|| foreign(""))
+}
+
+fn foreign(host: &str) -> ServiceError {
+    let host = cut(host);
+    ServiceError::new(
+        Code::ForeignHost,
+        format!(
+            "the Host header {host:?} is not this node's; \
+             use 127.0.0.1 or localhost, or add the name to api.allowed_hosts"
+        ),
+    )
 }
 
 fn token(headers: &HeaderMap, expected: &str) -> Result<(), ServiceError> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     // Hashes are compared, not texts: the time that takes says nothing about the token.
     let same = |token: &str| blake3::hash(token.as_bytes()) == blake3::hash(expected.as_bytes());
-    if given.is_some_and(same) {
+    if given.is_some_and(|token| !token.is_empty() && same(token)) {
         return Ok(());
     }
     let what = if given.is_some() { "wrong" } else { "missing" };
@@ -108,40 +153,86 @@ fn token(headers: &HeaderMap, expected: &str) -> Result<(), ServiceError> {
     ))
 }
 
+/// What stands behind `Bearer`, a word that may be written in any case.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (axum::http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn allowed() -> Allowed {
+        let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        Allowed::new(&ApiConfig {
+            allowed_hosts: strings(&["node.lan", "2001:db8::5", "[2001:db8::6]"]),
+            allowed_origins: strings(&["https://app.example", "app://obsidian.md"]),
+            ..ApiConfig::default()
+        })
     }
 
     fn check(pairs: &[(&'static str, &str)]) -> Result<(), &'static str> {
-        let allowed = Allowed { hosts: vec!["node.lan".into()], origins: vec!["https://app.example".into()] };
-        host_and_origin(&headers(pairs), &Uri::from_static("/v1/status"), &allowed).map_err(|error| error.code.as_str())
+        checked(pairs, "/v1/status", None)
+    }
+
+    fn checked(pairs: &[(&'static str, &str)], uri: &str, reached: Option<&str>) -> Result<(), &'static str> {
+        let reached = reached.map(|address| address.parse().unwrap());
+        host_and_origin(&headers(pairs), &uri.parse().unwrap(), &allowed(), reached)
+            .map_err(|error| error.code.as_str())
     }
 
     #[test]
     fn loopback_names_and_allowed_names_pass() {
-        for host in ["127.0.0.1:1", "localhost", "LOCALHOST:80", "[::1]:9", "node.lan:26680"] {
+        for host in [
+            "127.0.0.1:1",
+            "localhost",
+            "LOCALHOST:80",
+            "[::1]:9",
+            "node.lan:26680",
+            "[2001:db8::5]:1",
+            "[2001:db8:0::6]",
+        ] {
             assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
         }
     }
 
     #[test]
-    fn the_address_that_is_listened_on_is_ours() {
-        let allowed = |listen: &str| {
-            let api = ApiConfig { listen: listen.parse().unwrap(), ..ApiConfig::default() };
-            Allowed::new(&api).hosts
-        };
-        assert!(is_ours("192.0.2.7:26680", &allowed("192.0.2.7:26680")));
-        assert!(is_ours("[2001:db8::7]:26680", &allowed("[2001:db8::7]:26680")));
-        assert!(!is_ours("192.0.2.7:26680", &allowed("0.0.0.0:26680")));
+    fn the_address_that_the_caller_came_by_is_ours() {
+        let by = |host: &str, reached| checked(&[("host", host)], "/", Some(reached));
+        assert_eq!(by("192.0.2.7:26680", "192.0.2.7"), Ok(()));
+        assert_eq!(by("192.0.2.7:26680", "::ffff:192.0.2.7"), Ok(()));
+        assert_eq!(by("[2001:db8::7]:26680", "2001:db8::7"), Ok(()));
+        assert_eq!(by("192.0.2.8:26680", "192.0.2.7"), Err("foreign-host"));
+        assert_eq!(by("evil.example", "192.0.2.7"), Err("foreign-host"));
+    }
+
+    #[test]
+    fn whoever_is_called_in_two_ways_must_be_ours_in_both() {
+        assert_eq!(checked(&[], "http://127.0.0.1:1/v1/status", None), Ok(()));
+        assert_eq!(checked(&[("host", "127.0.0.1")], "http://evil.example/", None), Err("foreign-host"));
+        assert_eq!(check(&[("host", "127.0.0.1"), ("host", "evil.example")]), Err("foreign-host"));
     }
 
     #[test]
     fn a_rebound_name_is_refused() {
-        for host in ["evil.example", "evil.example:26680", "127.0.0.1.evil.example", "10.0.0.1", ""] {
+        for host in [
+            "evil.example",
+            "evil.example:26680",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "",
+            "[::1]evil.example",
+            "a@localhost",
+        ] {
             assert_eq!(check(&[("host", host)]), Err("foreign-host"), "{host}");
         }
         assert_eq!(check(&[]), Err("foreign-host"));
@@ -155,12 +246,32 @@ mod tests {
         assert_eq!(check(&[ours, ("origin", "http://127.0.0.1:2")]), Err("foreign-origin"));
         assert_eq!(check(&[ours, ("origin", "http://127.0.0.1:1")]), Ok(()));
         assert_eq!(check(&[ours, ("origin", "https://app.example")]), Ok(()));
+        assert_eq!(check(&[ours, ("origin", "app://obsidian.md")]), Ok(()));
+        assert_eq!(check(&[ours, ("origin", "app://obsidian.md.evil")]), Err("foreign-origin"));
         assert_eq!(check(&[("host", "node.lan"), ("origin", "https://node.lan")]), Ok(()));
     }
 
     #[test]
+    fn a_list_of_headers_without_end_is_not_repeated() {
+        let asked = |length: usize| {
+            let long = "x".repeat(length);
+            let pairs = [("host", "localhost"), ("access-control-request-headers", long.as_str())];
+            check(&pairs)
+        };
+        assert_eq!((asked(MAX_ASKED_HEADERS), asked(MAX_ASKED_HEADERS + 1)), (Ok(()), Err("bad-header")));
+    }
+
+    #[test]
     fn only_the_right_token_passes() {
-        assert!(token(&headers(&[("authorization", "Bearer secret")]), "secret").is_ok());
+        for right in ["Bearer secret", "bearer secret", "BEARER  secret "] {
+            assert!(token(&headers(&[("authorization", right)]), "secret").is_ok(), "{right}");
+        }
+        for wrong in
+            ["Bearer Secret", "Bearer secrets", "Bearer", "Bearer ", "Basic secret", "Bearersecret", "secret", ""]
+        {
+            assert!(token(&headers(&[("authorization", wrong)]), "secret").is_err(), "{wrong}");
+            assert!(token(&headers(&[("authorization", wrong)]), "").is_err(), "{wrong}");
+        }
         assert_eq!(token(&headers(&[("authorization", "Bearer other")]), "secret").unwrap_err().code, Code::Token);
         assert!(token(&headers(&[]), "secret").unwrap_err().detail.contains("missing"));
     }

@@ -12,14 +12,14 @@ use crate::status::StatusService;
 use crate::status::readiness::{Check, is_ready};
 
 /// The process answers.
-#[utoipa::path(get, path = "/health/live", tag = "node", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(get, operation_id = "get_health", path = "/health/live", tag = "node", security(()), responses((status = 200, body = Health)))]
 pub(super) async fn live() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
 }
 
 /// The node is of use: consensus moves or has nothing to do, peers, index, model, disk and tasks are as they must be. Looked
 /// at once a second at most.
-#[utoipa::path(get, path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Ready), (status = 503, body = NotReady)))]
+#[utoipa::path(get, operation_id = "get_readiness", path = "/health/ready", tag = "node", security(()), responses((status = 200, body = Ready), (status = 503, body = NotReady, content_type = "application/problem+json")))]
 pub(super) async fn ready(State(status): State<StatusService>) -> ServiceResult<Response> {
     let checks = status.readiness.checks().await.to_vec();
     let ready = is_ready(&checks);

@@ -87,7 +87,7 @@ impl Metrics {
 }
 
 /// All metrics in Prometheus' text form.
-#[utoipa::path(get, path = "/metrics", tag = "node", security(()), responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(get, operation_id = "get_metrics", path = "/metrics", tag = "node", security(()), responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(
     State(status): State<StatusService>,
     Extension(metrics): Extension<Arc<Metrics>>,

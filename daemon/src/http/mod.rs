@@ -23,6 +23,7 @@ mod keys;
 mod limits;
 mod metrics;
 mod models;
+mod paths;
 mod problem;
 mod receipts;
 mod routes;
@@ -30,7 +31,6 @@ mod search;
 mod status;
 mod transactions;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -117,15 +117,16 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
     let body_limit = usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX);
     // Uploads are limited while they stream, by the ledger's and the node's limits, so they bypass the general one.
     let uploads = routes::uploads().layer(DefaultBodyLimit::disable());
-    let v1 = routes::protected().layer(DefaultBodyLimit::max(body_limit)).merge(uploads);
+    let limited = routes::protected().layer(DefaultBodyLimit::max(body_limit));
+    let v1 = limited.layer(Extension(extract::BodyLimit(config.max_body_bytes))).merge(uploads);
     // Strangers are turned away before they take a place.
     let v1 = v1
         .layer(middleware::from_fn_with_state(guards.clone(), limits::count_in))
         .layer(middleware::from_fn_with_state(guards.clone(), guard::check_token));
     let (router, openapi) = routes::described().merge(v1).merge(routes::open()).split_for_parts();
     let router = router
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
-        .fallback(unknown_route)
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", routes::finished(openapi)))
+        .fallback(paths::unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(Extension(metrics))
         .layer(RequestBodyTimeoutLayer::new(limits::BODY_STALL))
@@ -135,15 +136,13 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
         Some(cors) => router.layer(cors),
         None => router,
     };
-    router
+    let router = router
         .layer(middleware::from_fn_with_state(guards.clone(), guard::check_host_and_origin))
         .layer(middleware::from_fn_with_state(guards, metrics::count))
         .layer(CatchPanicLayer::custom(on_panic))
-        .with_state(services)
-}
-
-async fn unknown_route(uri: axum::http::Uri) -> ServiceError {
-    ServiceError::new(Code::UnknownRoute, format!("there is nothing at {}; /docs shows what there is", uri.path()))
+        .with_state(services);
+    // A router's layers see requests that have found their route: paths are mended before, in one around it.
+    axum::Router::new().fallback_service(router).layer(middleware::map_request(paths::tidy))
 }
 
 async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> ServiceError {
@@ -168,7 +167,7 @@ fn on_panic(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, services: Services, config: ApiConfig, token: String) -> anyhow::Result<()> {
     let shutdown = services.shutdown.clone();
-    let app = router(services, &config, token).into_make_service_with_connect_info::<SocketAddr>();
+    let app = router(services, &config, token).into_make_service_with_connect_info::<guard::Reached>();
     let asked = shutdown.clone();
     let served = axum::serve(listener, app).with_graceful_shutdown(async move { asked.cancelled().await });
     let late = async {

@@ -34,7 +34,7 @@ impl From<NamedModel> for Deployed {
 }
 
 /// The node's embedding model and all models on the ledger, with what is deployed here.
-#[utoipa::path(get, path = "/v1/models", tag = "models", params(ModelsParams), responses((status = 200, body = ModelList)))]
+#[utoipa::path(get, operation_id = "list_models", path = "/v1/models", tag = "models", params(ModelsParams), responses((status = 200, body = ModelList)))]
 pub(super) async fn list(
     State(chain): State<Chain>,
     State(embedder): State<Embedder>,
@@ -54,7 +54,7 @@ pub(super) async fn list(
 }
 
 /// One model, by id or name, with its manifest and lineage.
-#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = ModelDetails), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_model", path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = ModelDetails), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn show(
     State(chain): State<Chain>,
     State(embedder): State<Embedder>,
@@ -182,7 +182,7 @@ fn changed_at(folder: &std::path::Path) -> u64 {
 }
 
 /// Puts the node's embedding model on the ledger, so that its owner is paid when it answers.
-#[utoipa::path(post, path = "/v1/models", tag = "models", request_body = NewModel, responses((status = 201, body = Registered), (status = 422, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "register_model", path = "/v1/models", tag = "models", request_body = NewModel, responses((status = 201, body = Registered), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn register(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
@@ -199,7 +199,7 @@ pub(super) async fn register(
 
 /// Puts a classifier or embedding model that was exported to ONNX on the ledger as it is, so that any node can deploy it.
 /// The file is checked and run once. Its answers are free and credited to nobody: nothing says what it was trained on.
-#[utoipa::path(post, path = "/v1/models/import", tag = "models", request_body = NewImport, responses((status = 201, body = Imported), (status = 404, body = super::Problem), (status = 409, body = super::Problem), (status = 422, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "import_model", path = "/v1/models/import", tag = "models", request_body = NewImport, responses((status = 201, body = Imported), (status = 404, response = super::problem::Refusal), (status = 409, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn import(
     State(models): State<Models>,
     Body(new): Body<NewImport>,
@@ -215,7 +215,7 @@ pub(super) async fn import(
 
 /// Fetches a released model from whoever has it, checks every byte and the base model it needs, and serves it from now on,
 /// also after a restart.
-#[utoipa::path(post, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), request_body = Deploy, responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 422, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "deploy_model", path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), request_body = Deploy, responses((status = 200, body = Deployed), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn deploy(
     State(models): State<Models>,
     Segment(id): Segment<String>,
@@ -226,7 +226,7 @@ pub(super) async fn deploy(
 }
 
 /// Takes a name away, and its model with its last name; by a model's id, the model with all its names.
-#[utoipa::path(delete, path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
+#[utoipa::path(delete, operation_id = "undeploy_model", path = "/v1/models/{id}/deploy", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn undeploy(
     State(models): State<Models>,
     Segment(id): Segment<String>,
@@ -237,13 +237,13 @@ pub(super) async fn undeploy(
 }
 
 /// The same, as OpenAI's clients ask for it. The release itself stays on the ledger.
-#[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, body = super::Problem)))]
+#[utoipa::path(delete, operation_id = "delete_model", path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deleted), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn delete(models: State<Models>, id: Segment<String>) -> ServiceResult<Json<Deleted>> {
     undeploy(models, id).await
 }
 
 /// Trains a released model again from its data, or a part of it, and compares: a job, whose `verdict` says what was found.
-#[utoipa::path(post, path = "/v1/models/{id}/verify", tag = "fine-tuning", params(("id" = String, Path)), request_body = Verify, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "verify_model", path = "/v1/models/{id}/verify", tag = "fine-tuning", params(("id" = String, Path)), request_body = Verify, responses((status = 200, body = FineTuningJob), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn verify(
     State(models): State<Models>,
     State(training): State<Training>,
@@ -255,7 +255,7 @@ pub(super) async fn verify(
 }
 
 /// The model that answered to this name before answers again.
-#[utoipa::path(post, path = "/v1/models/{id}/rollback", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deployed), (status = 404, body = super::Problem), (status = 409, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "roll_back_model", path = "/v1/models/{id}/rollback", tag = "models", params(("id" = String, Path)), responses((status = 200, body = Deployed), (status = 404, response = super::problem::Refusal), (status = 409, response = super::problem::Refusal)))]
 pub(super) async fn rollback(
     State(models): State<Models>,
     Segment(id): Segment<String>,

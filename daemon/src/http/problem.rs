@@ -4,8 +4,25 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use datanet_api::{OpenAiError, Problem};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
 use crate::error::{Code, ErrorKind, ServiceError};
+
+/// A [`Problem`] as the description of the interface shows it.
+pub(super) struct Refusal;
+
+impl Refusal {
+    /// Its name there.
+    pub(super) const NAME: &str = "Problem";
+}
+
+impl<'r> utoipa::ToResponse<'r> for Refusal {
+    fn response() -> (&'r str, RefOr<utoipa::openapi::Response>) {
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response = ResponseBuilder::new().description("It is refused or failed: why, and what to do.");
+        (Self::NAME, response.content("application/problem+json", problem).build().into())
+    }
+}
 
 impl From<&ServiceError> for OpenAiError {
     fn from(error: &ServiceError) -> Self {
@@ -22,7 +39,7 @@ impl From<&ServiceError> for OpenAiError {
             Code::Token => "invalid_api_key",
             code => code.as_str(),
         };
-        let param = error.param.map(str::to_owned);
+        let param = error.param.as_deref().map(str::to_owned);
         Self { message: error.detail.clone(), kind: kind.to_owned(), code: code.to_owned(), param }
     }
 }

@@ -12,7 +12,7 @@ use crate::billing::Billing;
 use crate::error::ServiceResult;
 
 /// The latest receipts this node issued, newest first.
-#[utoipa::path(get, path = "/v1/receipts", tag = "answers", responses((status = 200, body = IssuedReceipts)))]
+#[utoipa::path(get, operation_id = "list_receipts", path = "/v1/receipts", tag = "answers", responses((status = 200, body = IssuedReceipts)))]
 pub(super) async fn latest(State(billing): State<Billing>) -> ServiceResult<Json<IssuedReceipts>> {
     let latest = billing.latest_receipts(100)?;
     let receipts = latest.into_iter().map(|(sequence, id)| IssuedReceipt { sequence, id }).collect();
@@ -20,7 +20,7 @@ pub(super) async fn latest(State(billing): State<Billing>) -> ServiceResult<Json
 }
 
 /// A receipt with its question and answer, fetched from whoever has it.
-#[utoipa::path(get, path = "/v1/receipts/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = AnswerRecordView), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_receipt", path = "/v1/receipts/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = AnswerRecordView), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn show(
     State(answers): State<Answers>,
     Segment(id): Segment<ReceiptId>,
@@ -36,7 +36,7 @@ pub(super) async fn show(
 }
 
 /// Checks a receipt's signature, sums and place on the ledger, and recomputes the answer from this node's own blobs.
-#[utoipa::path(post, path = "/v1/receipts/{id}/verify", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = Verification), (status = 404, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "verify_receipt", path = "/v1/receipts/{id}/verify", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = Verification), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn verify(
     State(answers): State<Answers>,
     Segment(id): Segment<ReceiptId>,
@@ -46,7 +46,7 @@ pub(super) async fn verify(
 }
 
 /// The same for a record that the caller brings, as bytes.
-#[utoipa::path(post, path = "/v1/receipts/check", tag = "answers", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
+#[utoipa::path(post, operation_id = "check_record", path = "/v1/receipts/check", tag = "answers", request_body(content = super::routes::Bytes, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
 pub(super) async fn check(State(answers): State<Answers>, Raw(bytes): Raw) -> ServiceResult<Json<Verification>> {
     Ok(Json(answers.verify_record(&bytes).await?))
 }

@@ -1,10 +1,14 @@
 //! Every route, and the description of them all at `/openapi.json`.
 
+use axum::http::StatusCode;
+use datanet_api::Problem;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Ref, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs,
     fine_tuning, generate, health, keys, metrics, models, receipts, search, status, transactions,
@@ -18,9 +22,15 @@ use super::{
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     security(("token" = [])),
+    components(schemas(Problem), responses(Refusal)),
     modifiers(&TokenScheme),
 )]
 struct ApiDoc;
+
+/// A body that is no JSON.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(super) struct Bytes(#[expect(dead_code, reason = "it is only described")] Vec<u8>);
 
 struct TokenScheme;
 
@@ -94,13 +104,121 @@ pub(super) fn described() -> OpenApiRouter<Services> {
     OpenApiRouter::with_openapi(ApiDoc::openapi())
 }
 
+/// The description with what every route may answer beside its own.
+pub(super) fn finished(mut description: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let refusal = || Ref::from_response_name(Refusal::NAME).into();
+    for (path, item) in &mut description.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let answers = &mut operation.responses.responses;
+            answers.iter_mut().for_each(|(status, answer)| describe(status, answer));
+            answers.entry("default".to_owned()).or_insert_with(refusal);
+            if path.starts_with("/v1/") {
+                answers.entry("401".to_owned()).or_insert_with(refusal);
+            }
+        }
+    }
+    description
+}
+
+/// Says of an answer what its status means, if nothing is said yet: a description without is not valid.
+fn describe(status: &str, answer: &mut RefOr<utoipa::openapi::Response>) {
+    let RefOr::T(answer) = answer else { return };
+    if answer.description.is_empty() {
+        let reason = StatusCode::from_bytes(status.as_bytes()).ok().and_then(|status| status.canonical_reason());
+        answer.description = reason.unwrap_or("An answer.").to_owned();
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::*;
+
+    fn whole() -> utoipa::openapi::OpenApi {
+        finished(described().merge(protected()).merge(uploads()).merge(open()).split_for_parts().1)
+    }
+
+    fn description() -> Value {
+        serde_json::to_value(whole()).unwrap()
+    }
+
+    /// Every operation with its path.
+    fn operations(description: &Value) -> Vec<(&String, &Value)> {
+        let paths = description["paths"].as_object().unwrap();
+        paths.iter().flat_map(|(path, item)| item.as_object().unwrap().values().map(move |one| (path, one))).collect()
+    }
 
     #[test]
     fn the_description_of_the_interface_does_not_drift() {
-        let (_, description) = described().merge(protected()).merge(uploads()).merge(open()).split_for_parts();
-        insta::assert_snapshot!(description.to_pretty_json().unwrap());
+        insta::assert_snapshot!(whole().to_pretty_json().unwrap());
+    }
+
+    #[test]
+    fn parameters_are_where_they_are_said_to_be() {
+        for (path, operation) in operations(&description()) {
+            let in_path: BTreeSet<&str> = path.split('{').skip(1).filter_map(|part| part.split('}').next()).collect();
+            let mut described = BTreeSet::new();
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                match parameter["in"].as_str().unwrap() {
+                    "path" => {
+                        assert_eq!(parameter["required"], true, "{path} {name}");
+                        described.insert(name);
+                    }
+                    "header" => assert_eq!(name, "Idempotency-Key", "{path}"),
+                    place => assert!(place == "query" && !in_path.contains(name), "{path} {name} in {place}"),
+                }
+                assert!(parameter["schema"].is_object(), "{path} {name}");
+            }
+            assert_eq!(described, in_path, "{path}");
+        }
+    }
+
+    #[test]
+    fn operations_have_names_of_their_own_and_say_how_they_fail() {
+        let description = description();
+        let mut names = BTreeSet::new();
+        for (path, operation) in operations(&description) {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{name} of {path} is taken");
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.contains_key("default") && answers.keys().any(|status| status.starts_with('2')), "{path}");
+            assert_eq!(answers.contains_key("401"), path.starts_with("/v1/"), "{path}");
+            let is_open = operation["security"] == serde_json::json!([{}]);
+            assert_eq!(is_open, !path.starts_with("/v1/"), "{path}: {}", operation["security"]);
+        }
+        assert_eq!(description["security"], serde_json::json!([{ "token": [] }]));
+        assert_eq!(description["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn follow(value: &Value, root: &Value) {
+            if let Some(target) = value["$ref"].as_str() {
+                assert!(root.pointer(&target[1..]).is_some(), "{target}");
+            }
+            match value {
+                Value::Object(fields) => fields.values().for_each(|inner| follow(inner, root)),
+                Value::Array(items) => items.iter().for_each(|inner| follow(inner, root)),
+                _ => {}
+            }
+        }
+        follow(&description(), &description());
+    }
+
+    #[test]
+    fn what_is_routed_is_described_and_what_is_described_is_routed() {
+        let (router, description) = described().merge(protected()).merge(uploads()).merge(open()).split_for_parts();
+        // A router has no list of its routes but in what it prints for people who debug.
+        let printed = format!("{router:?}");
+        let is_route = |text: &&str| text.starts_with('/') && text.len() > 1 && !text.contains("fallback");
+        let routed: BTreeSet<&str> = printed.split('"').filter(is_route).collect();
+        let described: BTreeSet<&str> = description.paths.paths.keys().map(String::as_str).collect();
+        assert_eq!(routed, described);
     }
 }

@@ -11,7 +11,7 @@ use crate::error::ServiceResult;
 use crate::records::{self, Indexes};
 
 /// Searches the final contributions of one datanet or of all.
-#[utoipa::path(get, path = "/v1/search", tag = "search", params(SearchParams), responses((status = 200, body = Hits), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "search", path = "/v1/search", tag = "search", params(SearchParams), responses((status = 200, body = Hits), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn search(
     State(chain): State<Chain>,
     State(indexes): State<Indexes>,

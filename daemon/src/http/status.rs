@@ -11,7 +11,7 @@ use crate::error::ServiceResult;
 use crate::status::{self, StatusService};
 
 /// This node at a glance.
-#[utoipa::path(get, path = "/v1/status", tag = "node", responses((status = 200, body = NodeStatus)))]
+#[utoipa::path(get, operation_id = "get_status", path = "/v1/status", tag = "node", responses((status = 200, body = NodeStatus)))]
 pub(super) async fn status(State(status): State<StatusService>) -> ServiceResult<Json<NodeStatus>> {
     Ok(Json(status.now().await?.into()))
 }
@@ -46,7 +46,7 @@ impl From<status::NodeStatus> for NodeStatus {
 }
 
 /// The peers connected now.
-#[utoipa::path(get, path = "/v1/peers", tag = "node", responses((status = 200, body = Peers)))]
+#[utoipa::path(get, operation_id = "list_peers", path = "/v1/peers", tag = "node", responses((status = 200, body = Peers)))]
 pub(super) async fn peers(
     State(chain): State<Chain>,
     State(network): State<NetworkHandle>,

@@ -14,7 +14,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
 
 /// Moves money; answers once it is on the ledger.
-#[utoipa::path(post, path = "/v1/transfers", tag = "accounts", request_body = NewTransfer, responses((status = 200, body = Sent), (status = 402, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "transfer", path = "/v1/transfers", tag = "accounts", request_body = NewTransfer, responses((status = 200, body = Sent), (status = 402, response = super::problem::Refusal)))]
 pub(super) async fn transfer(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
@@ -27,7 +27,7 @@ pub(super) async fn transfer(
 }
 
 /// Takes a signed transaction: as bytes, or as JSON `{"tx": base64}`. It is in the mempool when this answers.
-#[utoipa::path(post, path = "/v1/tx", tag = "ledger", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 202, body = Submitted), (status = 422, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "submit_transaction", path = "/v1/tx", tag = "ledger", request_body(content((super::routes::Bytes = "application/octet-stream"), (Encoded = "application/json"))), responses((status = 202, body = Submitted), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn submit(
     State(chain): State<Chain>,
     headers: HeaderMap,
@@ -48,7 +48,7 @@ fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
 }
 
 /// What became of a transaction; 404 as long as it is in no block.
-#[utoipa::path(get, path = "/v1/tx/{hash}", tag = "ledger", params(("hash" = String, Path)), responses((status = 200, body = TxView), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_transaction", path = "/v1/tx/{hash}", tag = "ledger", params(("hash" = String, Path)), responses((status = 200, body = TxView), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn show(State(chain): State<Chain>, Segment(hash): Segment<TxHash>) -> ServiceResult<Json<TxView>> {
     let status = chain.tx_status(&hash)?.ok_or_else(|| {
         ServiceError::new(

@@ -96,7 +96,8 @@ async fn embeddings_come_as_openai_clients_want_them() {
     .await;
     refused("no text", ask(json!({ "input": [] })), 400, "empty-input", "at least one").await;
     refused("an empty text", ask(json!({ "input": ["a", ""] })), 400, "empty-input", "none may be empty").await;
-    refused("numbers", ask(json!({ "input": [1, 2] })), 422, "bad-field", "a text or a list of texts").await;
+    refused("numbers", ask(json!({ "input": [1, 2] })), 400, "bad-parameter", "send the text").await;
+    refused("an object", ask(json!({ "input": {} })), 422, "bad-field", "a text or a list of texts").await;
     let short = ask(json!({ "input": "a", "dimensions": 2 }));
     refused("fewer dimensions", short, 400, "bad-parameter", "dimensions").await;
     let many = vec!["a"; 5_000];

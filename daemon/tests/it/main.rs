@@ -2,6 +2,7 @@
 //!
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
+//! - `callers`: who may call. `shapes`: requests as OpenAI's clients write them.
 //! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
 //! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `services`: each built from handles, without a node.
@@ -18,6 +19,7 @@ mod bad_payments;
 mod bad_requests;
 mod bad_transactions;
 mod bad_uploads;
+mod callers;
 mod claims;
 mod cli;
 mod concurrent;
@@ -40,3 +42,4 @@ mod search;
 mod services;
 mod settling;
 mod spelled;
+mod shapes;

@@ -1,5 +1,6 @@
 //! Fine-tuning in OpenAI's shape: jobs, their events and their checkpoints.
 
+mod fields;
 mod request;
 mod view;
 
@@ -16,7 +17,7 @@ use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::extract::{Body, Query, Segment};
+use super::extract::{Query, Segment, Shaped};
 use super::limits::Place;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::training::Training;
@@ -30,16 +31,16 @@ fn limit(params: &PageParams) -> usize {
 }
 
 /// Takes a fine-tuning job. It is durable when this answers, waits for those before it, and goes on after a restart.
-#[utoipa::path(post, path = "/v1/fine_tuning/jobs", tag = "fine-tuning", request_body = NewFineTuningJob, responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem), (status = 422, body = super::Problem), (status = 429, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "create_fine_tuning_job", path = "/v1/fine_tuning/jobs", tag = "fine-tuning", request_body = NewFineTuningJob, responses((status = 200, body = FineTuningJob), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn create(
     State(training): State<Training>,
-    Body(new): Body<NewFineTuningJob>,
+    Shaped(new): Shaped<NewFineTuningJob>,
 ) -> ServiceResult<Json<FineTuningJob>> {
     Ok(Json(training.create_job(new.try_into()?).await?.into()))
 }
 
 /// All jobs of this node, newest first.
-#[utoipa::path(get, path = "/v1/fine_tuning/jobs", tag = "fine-tuning", params(PageParams), responses((status = 200, body = Page<FineTuningJob>)))]
+#[utoipa::path(get, operation_id = "list_fine_tuning_jobs", path = "/v1/fine_tuning/jobs", tag = "fine-tuning", params(PageParams), responses((status = 200, body = Page<FineTuningJob>)))]
 pub(super) async fn list(
     State(training): State<Training>,
     Query(params): Query<PageParams>,
@@ -49,7 +50,7 @@ pub(super) async fn list(
 }
 
 /// One job.
-#[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 404, body = super::Problem)))]
+#[utoipa::path(get, operation_id = "get_fine_tuning_job", path = "/v1/fine_tuning/jobs/{id}", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn show(
     State(training): State<Training>,
     Segment(id): Segment<String>,
@@ -58,7 +59,7 @@ pub(super) async fn show(
 }
 
 /// Ends a job; its last checkpoint stays on disk for a while.
-#[utoipa::path(post, path = "/v1/fine_tuning/jobs/{id}/cancel", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 409, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "cancel_fine_tuning_job", path = "/v1/fine_tuning/jobs/{id}/cancel", tag = "fine-tuning", params(("id" = String, Path)), responses((status = 200, body = FineTuningJob), (status = 409, response = super::problem::Refusal)))]
 pub(super) async fn cancel(
     State(training): State<Training>,
     Segment(id): Segment<String>,
@@ -67,7 +68,7 @@ pub(super) async fn cancel(
 }
 
 /// What happened in a job, newest first; with `stream`, as it happens, oldest first.
-#[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}/events", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningEvent>)))]
+#[utoipa::path(get, operation_id = "list_fine_tuning_events", path = "/v1/fine_tuning/jobs/{id}/events", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, content((Page<FineTuningEvent> = "application/json"), (String = "text/event-stream")))))]
 pub(super) async fn events(
     State(training): State<Training>,
     State(shutdown): State<CancellationToken>,
@@ -92,7 +93,7 @@ pub(super) async fn events(
 }
 
 /// States of a job from which it can go on, newest first.
-#[utoipa::path(get, path = "/v1/fine_tuning/jobs/{id}/checkpoints", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningCheckpoint>)))]
+#[utoipa::path(get, operation_id = "list_fine_tuning_checkpoints", path = "/v1/fine_tuning/jobs/{id}/checkpoints", tag = "fine-tuning", params(("id" = String, Path), PageParams), responses((status = 200, body = Page<FineTuningCheckpoint>)))]
 pub(super) async fn checkpoints(
     State(training): State<Training>,
     Segment(id): Segment<String>,

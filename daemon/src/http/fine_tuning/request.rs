@@ -5,6 +5,7 @@ use datanet_training::job::{Job, Method, Scratch, Task};
 use serde_json::Value;
 
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::http::extract::{cut, read_at};
 use crate::keyring::NODE_ACCOUNT;
 use crate::training::{DataChoice, NewJob};
 
@@ -12,20 +13,20 @@ use crate::training::{DataChoice, NewJob};
 const FROM_NOTHING: [&str; 2] = ["", "scratch"];
 
 /// A number; `None` where it is left to the node.
-fn number(given: &Auto, name: &str) -> ServiceResult<Option<f64>> {
+fn number(given: &Auto, name: &'static str) -> ServiceResult<Option<f64>> {
     match given {
         Auto::Number(number) => Ok(Some(*number)),
         Auto::Missing => Ok(None),
         Auto::Word(word) if word == "auto" => Ok(None),
-        Auto::Word(word) => Err(bad(format!("{name} is {word:?}; write a number or \"auto\""))),
+        Auto::Word(word) => Err(bad(format!("{name} is {:?}; write a number or \"auto\"", cut(word))).about(name)),
     }
 }
 
 /// A whole number.
-fn count(given: &Auto, name: &str) -> ServiceResult<Option<usize>> {
+fn count(given: &Auto, name: &'static str) -> ServiceResult<Option<usize>> {
     let Some(number) = number(given, name)? else { return Ok(None) };
     if number.fract() != 0.0 || !(1.0..=1e6).contains(&number) {
-        return Err(bad(format!("{name} is {number}; write a whole number from 1")));
+        return Err(bad(format!("{name} is {number}; write a whole number from 1")).about(name));
     }
     Ok(Some(number as usize))
 }
@@ -39,15 +40,12 @@ impl TryFrom<NewFineTuningJob> for NewJob {
     type Error = ServiceError;
 
     fn try_from(new: NewFineTuningJob) -> ServiceResult<Self> {
-        if new.integrations.as_ref().is_some_and(|list| !list.is_empty()) {
-            return Err(bad("integrations are not supported; leave them out".to_owned()));
-        }
         let datanets = data(&new)?;
         if let Some(validation) = &new.validation_file
             && !datanets.iter().any(|choice| choice.datanet == *validation)
         {
             let detail = "validation_file must be one of the datanets: models are asked their held-out sets";
-            return Err(bad(detail.to_owned()));
+            return Err(bad(detail.to_owned()).about("validation_file"));
         }
         let mut job = base_job(&new)?;
         apply_hyperparameters(&new, &mut job)?;
@@ -73,14 +71,16 @@ fn data(new: &NewFineTuningJob) -> ServiceResult<Vec<DataChoice>> {
     };
     let in_job = new.job.as_ref().and_then(|job| job.get("data")?.get("datanets")?.as_array());
     let chosen = match (&new.training_file, &new.datanets, in_job) {
-        (Some(_), Some(_), _) => return Err(bad("send training_file or datanets, not both".to_owned())),
+        (Some(_), Some(_), _) => {
+            return Err(bad("send training_file or datanets, not both".to_owned()).about("datanets"));
+        }
         (None, Some(choices), _) => choices.iter().map(DataChoice::from).collect(),
         (Some(names), None, _) => listed(&mut names.trim_start_matches("datanet:").split(',')),
         (None, None, Some(names)) => listed(&mut names.iter().filter_map(Value::as_str)),
         (None, None, None) => Vec::new(),
     };
     if chosen.is_empty() {
-        return Err(bad("no data: write a datanet's name as training_file".to_owned()));
+        return Err(bad("no data: write a datanet's name as training_file".to_owned()).about("training_file"));
     }
     Ok(chosen)
 }
@@ -95,13 +95,12 @@ fn base_job(new: &NewFineTuningJob) -> ServiceResult<Job> {
     if !from_nothing {
         let named = table.insert("base".to_owned(), new.model.clone().into());
         if named.is_some_and(|base| base != new.model.as_str()) {
-            return Err(bad("model and job.base name different models; leave one out".to_owned()));
+            return Err(bad("model and job.base name different models; leave one out".to_owned()).about("job.base"));
         }
     }
     table.entry("task").or_insert_with(|| if from_nothing { "generate" } else { "classify" }.into());
     let attributed = table.contains_key("attribution");
-    let mut job: Job = serde_path_to_error::deserialize(Value::Object(table))
-        .map_err(|error| bad(format!("the job does not read: {error}")))?;
+    let mut job: Job = read_at("job", Value::Object(table), Code::BadJob)?;
     // Whoever trains on other people's data shows whose it was, unless told otherwise.
     if !attributed && job.scratch.is_none() && job.task != Task::Embed {
         job.attribution.method = Method::Influence;
@@ -112,7 +111,7 @@ fn base_job(new: &NewFineTuningJob) -> ServiceResult<Job> {
 fn apply_hyperparameters(new: &NewFineTuningJob, job: &mut Job) -> ServiceResult<()> {
     let method = new.method.as_ref();
     if let Some(kind) = method.and_then(|method| method.kind.as_deref()).filter(|kind| *kind != "supervised") {
-        return Err(bad(format!("method {kind:?} is not supported; use \"supervised\"")));
+        return Err(bad(format!("method {:?} is not supported; use \"supervised\"", cut(kind))).about("method.type"));
     }
     let newer = method.and_then(|method| method.supervised.as_ref()?.hyperparameters.as_ref());
     let Some(given) = newer.or(new.hyperparameters.as_ref()) else { return Ok(()) };
@@ -185,7 +184,6 @@ mod tests {
             (r#"{"model": "m", "training_file": "a", "job": {"rank": 4}}"#, "rank"),
             (r#"{"model": "m", "training_file": "a", "job": {"base": "n"}}"#, "different models"),
             (r#"{"model": "m", "training_file": "a", "validation_file": "b"}"#, "held-out"),
-            (r#"{"model": "m", "training_file": "a", "integrations": [{}]}"#, "integrations"),
         ] {
             let error = read(text).unwrap_err();
             assert!(

@@ -1,5 +1,6 @@
 //! Text that a model writes, in OpenAI's shapes: `/v1/chat/completions` and `/v1/completions`.
 
+mod fields;
 mod request;
 mod view;
 
@@ -15,7 +16,7 @@ use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::extract::Body;
+use super::extract::Shaped;
 use super::limits::Place;
 use crate::answers::Answers;
 use crate::answers::complete::{Completing, CompletionAsk, Piece};
@@ -24,24 +25,24 @@ use crate::error::{Code, ServiceError, ServiceResult};
 use view::{Envelope, Shape};
 
 /// Continues a chat. With `stream`, as server-sent events that end with `[DONE]`.
-#[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "create_chat_completion", path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn chat(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
     Extension(place): Extension<Place>,
-    Body(request): Body<ChatRequest>,
+    Shaped(request): Shaped<ChatRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Chat, stream: request.shared.stream, usage: request.shared.wants_usage() };
     answer(&answers, request::chat(request, &billing)?, how, place).await
 }
 
 /// Continues a text. With `stream`, as server-sent events that end with `[DONE]`.
-#[utoipa::path(post, path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, body = Object), (status = 402, body = super::Problem), (status = 404, body = super::Problem), (status = 429, body = super::Problem)))]
+#[utoipa::path(post, operation_id = "create_completion", path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn complete(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
     Extension(place): Extension<Place>,
-    Body(request): Body<CompletionRequest>,
+    Shaped(request): Shaped<CompletionRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Text, stream: request.shared.stream, usage: request.shared.wants_usage() };
     answer(&answers, request::completion(request, &billing)?, how, place).await

@@ -1,14 +1,17 @@
 //! Completions as OpenAI's clients ask for them, checked and in the node's own terms.
 //!
-//! Fields that would change the answer and are not supported are refused; those that would not are passed over.
+//! Whether a field is known at all is said in [`fields`](super::fields).
 
-use datanet_api::generate::{ChatRequest, CompletionRequest, Content, Message, OneOrMany, Shared};
+use std::borrow::Cow;
+
+use datanet_api::generate::{ChatRequest, CompletionRequest, Content, Message, OneOrMany, Part, Shared};
 use datanet_types::Ppm;
 use datanet_types::receipt::Sampling;
 
 use crate::answers::complete::{ChatMessage, CompletionAsk, Prompt};
 use crate::billing::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::http::extract::cut;
 use crate::ppm;
 
 /// Most stop texts, and the longest of them in bytes.
@@ -17,22 +20,17 @@ const MAX_STOP_BYTES: usize = 256;
 /// Longest prompt in bytes.
 const MAX_PROMPT: usize = 1024 * 1024;
 
-fn bad(param: &'static str, detail: impl Into<String>) -> ServiceError {
+fn bad(param: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> ServiceError {
     ServiceError::new(Code::BadParameter, detail).about(param)
 }
 
 /// A chat in the node's own terms.
 pub(super) fn chat(request: ChatRequest, billing: &Billing) -> ServiceResult<CompletionAsk> {
-    if request.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
-        return Err(bad("tools", "tools are not supported; leave them out"));
-    }
-    if request.response_format.as_ref().is_some_and(|format| format["type"] != "text") {
-        return Err(bad("response_format", "only text is answered; leave response_format out"));
-    }
     if request.messages.is_empty() {
         return Err(bad("messages", "send at least one message"));
     }
-    let messages: ServiceResult<Vec<_>> = request.messages.into_iter().map(said).collect();
+    let messages: ServiceResult<Vec<_>> =
+        request.messages.into_iter().enumerate().map(|(index, message)| said(index, message)).collect();
     let messages = messages?;
     let length = messages.iter().map(|message| message.content.len()).fold(0, usize::saturating_add);
     check_length(length)?;
@@ -47,32 +45,34 @@ pub(super) fn chat(request: ChatRequest, billing: &Billing) -> ServiceResult<Com
     asked(request.shared, billing, Prompt::Chat(messages), request.max_completion_tokens, top)
 }
 
-fn said(message: Message) -> ServiceResult<ChatMessage> {
+fn said(index: usize, message: Message) -> ServiceResult<ChatMessage> {
     if !matches!(message.role.as_str(), "system" | "developer" | "user" | "assistant") {
-        let detail = format!("role {:?} is not one of system, developer, user, assistant", message.role);
-        return Err(bad("messages", detail));
+        let place = format!("messages[{index}].role");
+        let detail = format!("{place:?} is {:?}; it takes system, developer, user or assistant", cut(&message.role));
+        return Err(bad(place, detail));
     }
     let content = match message.content {
         None => String::new(),
         Some(Content::Text(text)) => text,
         Some(Content::Parts(parts)) => {
-            if let Some(other) = parts.iter().find(|part| part.kind != "text") {
-                return Err(bad("messages", format!("content of type {:?} is not read; send text", other.kind)));
-            }
-            parts.into_iter().filter_map(|part| part.text).collect()
+            let place = |part: usize| format!("messages[{index}].content[{part}]");
+            let texts = parts.into_iter().enumerate().map(|(number, part)| text_of(part, place(number)));
+            texts.collect::<ServiceResult<String>>()?
         }
     };
     Ok(ChatMessage { role: message.role, content })
 }
 
+fn text_of(part: Part, place: String) -> ServiceResult<String> {
+    if part.kind != "text" {
+        let detail = format!("{place:?} is of type {:?}, which is not read; send text", cut(&part.kind));
+        return Err(bad(format!("{place}.type"), detail));
+    }
+    part.text.ok_or_else(|| bad(format!("{place}.text"), format!("{place:?} has no text; send some, or leave it out")))
+}
+
 /// A completion in the node's own terms.
 pub(super) fn completion(request: CompletionRequest, billing: &Billing) -> ServiceResult<CompletionAsk> {
-    if request.echo || request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
-        return Err(bad("echo", "echo and suffix are not supported; leave them out"));
-    }
-    if request.best_of.is_some_and(|best| best != 1) {
-        return Err(bad("best_of", "best_of is 1"));
-    }
     let mut prompts = request.prompt.into_vec();
     let prompt = match (prompts.pop(), prompts.is_empty()) {
         (Some(prompt), true) => prompt,
@@ -92,7 +92,10 @@ fn check_prompt(prompt: &str) -> ServiceResult<()> {
 
 fn check_length(bytes: usize) -> ServiceResult<()> {
     if bytes > MAX_PROMPT {
-        return Err(ServiceError::new(Code::PromptTooLong, format!("a prompt is at most {MAX_PROMPT} bytes")));
+        return Err(ServiceError::new(
+            Code::PromptTooLong,
+            format!("the prompt has {bytes} bytes; at most {MAX_PROMPT} bytes are read"),
+        ));
     }
     Ok(())
 }
@@ -104,16 +107,9 @@ fn asked(
     newer_limit: Option<i64>,
     logprobs: Option<u32>,
 ) -> ServiceResult<CompletionAsk> {
-    if shared.n.is_some_and(|n| n != 1) {
-        return Err(bad("n", "n is 1: ask again for another answer"));
-    }
-    let penalty = |value: Option<f64>| value.is_some_and(|value| value != 0.0);
-    let biased = shared.logit_bias.as_ref().is_some_and(|bias| bias.as_object().is_none_or(|map| !map.is_empty()));
-    if penalty(shared.presence_penalty) || penalty(shared.frequency_penalty) || biased {
-        return Err(bad("presence_penalty", "penalties and logit_bias are not supported; leave them out"));
-    }
     if logprobs.is_some_and(|top| top > 20) {
-        return Err(bad("logprobs", "at most the 20 likeliest tokens are sent"));
+        let param = if matches!(prompt, Prompt::Chat(_)) { "top_logprobs" } else { "logprobs" };
+        return Err(bad(param, format!("{param:?} is at most 20")));
     }
     let (sampling, seeded) = (sampling(&shared, newer_limit)?, shared.seed.is_some());
     let user = shared.user.filter(|name| shared.voucher.is_none() && billing.has_account(name));
@@ -122,19 +118,22 @@ fn asked(
 }
 
 fn sampling(shared: &Shared, newer_limit: Option<i64>) -> ServiceResult<Sampling> {
-    let limit = newer_limit.or(shared.max_tokens);
-    let max_tokens = match limit.map(u32::try_from) {
+    let (param, limit) = match newer_limit {
+        Some(limit) => ("max_completion_tokens", Some(limit)),
+        None => ("max_tokens", shared.max_tokens),
+    };
+    let max_tokens = match limit.map(|limit| (limit, u32::try_from(limit))) {
         None => 0,
-        Some(Ok(limit)) if limit >= 1 => limit,
-        Some(_) => return Err(bad("max_tokens", "max_tokens is a whole number from 1")),
+        Some((_, Ok(limit))) if limit >= 1 => limit,
+        Some((limit, _)) => return Err(bad(param, format!("{param:?} is {limit}; it takes a whole number from 1"))),
     };
     let temperature = shared.temperature.unwrap_or(1.0);
     if !(0.0..=2.0).contains(&temperature) {
-        return Err(bad("temperature", format!("temperature is {temperature}; it is a number from 0 to 2")));
+        return Err(bad("temperature", format!("\"temperature\" is {temperature}; it takes a number from 0 to 2")));
     }
     let top_p = shared.top_p.unwrap_or(1.0);
     if !(top_p > 0.0 && top_p <= 1.0) {
-        return Err(bad("top_p", format!("top_p is {top_p}; it is a number above 0 and at most 1")));
+        return Err(bad("top_p", format!("\"top_p\" is {top_p}; it takes a number above 0 and at most 1")));
     }
     let stop = match &shared.stop {
         None => Vec::new(),
@@ -143,7 +142,7 @@ fn sampling(shared: &Shared, newer_limit: Option<i64>) -> ServiceResult<Sampling
     };
     let fits = |text: &String| (1..=MAX_STOP_BYTES).contains(&text.len());
     if stop.len() > MAX_STOPS || !stop.iter().all(fits) {
-        return Err(bad("stop", format!("stop is up to {MAX_STOPS} texts of 1 to {MAX_STOP_BYTES} bytes")));
+        return Err(bad("stop", format!("\"stop\" takes up to {MAX_STOPS} texts of 1 to {MAX_STOP_BYTES} bytes")));
     }
     let seed = match shared.seed {
         Some(seed) => seed.cast_unsigned(),
@@ -189,17 +188,22 @@ mod tests {
             (r#"{"model": "m", "stop": ["a", ""]}"#, "stop"),
         ] {
             let error = read(text).unwrap_err();
-            assert_eq!((error.code, error.param), (Code::BadParameter, Some(param)), "{text}");
+            assert_eq!((error.code, error.param.as_deref()), (Code::BadParameter, Some(param)), "{text}");
         }
     }
 
     #[test]
     fn chats_of_text_parts_are_read_and_images_are_not() {
-        let read = |text: &str| said(serde_json::from_str(text).unwrap());
+        let read = |text: &str| said(1, serde_json::from_str(text).unwrap());
         let message =
             read(r#"{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}"#);
         assert_eq!(message.unwrap().content, "ab");
-        assert!(read(r#"{"role": "user", "content": [{"type": "image_url"}]}"#).is_err());
-        assert!(read(r#"{"role": "wizard", "content": "a"}"#).is_err());
+        for (text, param) in [
+            (r#"{"role": "user", "content": [{"type": "image_url"}]}"#, "messages[1].content[0].type"),
+            (r#"{"role": "user", "content": [{"type": "text"}]}"#, "messages[1].content[0].text"),
+            (r#"{"role": "wizard", "content": "a"}"#, "messages[1].role"),
+        ] {
+            assert_eq!(read(text).unwrap_err().param.as_deref(), Some(param));
+        }
     }
 }

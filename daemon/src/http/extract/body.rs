@@ -1,0 +1,209 @@
+//! Bodies of requests.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::fields::{Fields, check};
+use super::words::{cut, read};
+use crate::error::{Code, ServiceError, ServiceResult};
+
+/// The largest body, in bytes: `api.max_body_bytes`. Rides with each request, for the refusal to name.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct BodyLimit(pub u64);
+
+/// A JSON body. A field that is null is as good as absent, and a whole number may be written as one with a point
+/// (64.0): clients of dynamic languages do both without their users' doing.
+pub(in crate::http) struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ServiceError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
+        read(Value::Object(object(request, state).await?), Code::BadField).map(Self)
+    }
+}
+
+/// A request in one of OpenAI's shapes: many a client sends fields that this node has never heard of, so each field has
+/// a fate of its own.
+pub(in crate::http) trait Shape: DeserializeOwned {
+    /// All fields and what becomes of them.
+    const FIELDS: Fields;
+
+    /// Reads the request once its fields are known to be taken.
+    fn shaped(body: Map<String, Value>) -> ServiceResult<Self> {
+        read(Value::Object(body), Code::BadField)
+    }
+}
+
+/// A JSON body in one of OpenAI's shapes.
+pub(in crate::http) struct Shaped<T>(pub T);
+
+impl<T: Shape, S: Send + Sync> FromRequest<S> for Shaped<T> {
+    type Rejection = ServiceError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
+        let body = object(request, state).await?;
+        check(&T::FIELDS, &body)?;
+        T::shaped(body).map(Self)
+    }
+}
+
+/// A body as bytes, up to the general limit.
+pub(in crate::http) struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ServiceError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
+        let limit = request.extensions().get::<BodyLimit>().copied();
+        let size =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large(size, limit)),
+            Err(rejection) => {
+                let detail = format!("the body broke off: {}; send it again", rejection.body_text());
+                Err(ServiceError::new(Code::BodyBrokeOff, detail))
+            }
+        }
+    }
+}
+
+fn too_large(size: Option<String>, limit: Option<BodyLimit>) -> ServiceError {
+    let size = size.map_or_else(|| "more bytes".to_owned(), |size| format!("{size} bytes, more"));
+    let limit = limit.map_or_else(String::new, |BodyLimit(limit)| format!("the {limit} of "));
+    let detail = format!("the body has {size} than {limit}api.max_body_bytes; send less at a time, or raise that key");
+    ServiceError::new(Code::BodyTooLarge, detail)
+}
+
+async fn object<S: Send + Sync>(request: Request, state: &S) -> ServiceResult<Map<String, Value>> {
+    check_media_type(request.headers())?;
+    let Raw(bytes) = Raw::from_request(request, state).await?;
+    // Some editors and shells write a byte order mark before the text.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    if text.trim_ascii().is_empty() {
+        return Err(ServiceError::new(Code::BadBody, "the body is empty; send a JSON object"));
+    }
+    let value = serde_json::from_slice(text)
+        .map_err(|error| ServiceError::new(Code::BadBody, format!("the body is not JSON: {error}")))?;
+    match normalised(value) {
+        Value::Object(fields) => Ok(fields),
+        Value::Array(_) => Err(ServiceError::new(Code::BadField, "the body is a list; send an object")),
+        other => {
+            let detail = format!("the body is {}; send an object", cut(&other.to_string()));
+            Err(ServiceError::new(Code::BadField, detail))
+        }
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> ServiceResult<()> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let given = if given.is_empty() { "no Content-Type".to_owned() } else { format!("Content-Type {:?}", cut(given)) };
+    let detail = format!("the body comes with {given}; send JSON, with `Content-Type: application/json`");
+    Err(ServiceError::new(Code::UnsupportedMediaType, detail))
+}
+
+/// The same without members that are null, and with 64.0 as 64.
+fn normalised(value: Value) -> Value {
+    /// From here on not every whole number is one of JSON's, so that a number with a point may have been another.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Object(fields) => {
+            let set = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(set.map(|(name, value)| (name, normalised(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(normalised).collect()),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT => (float as i64).into(),
+            _ => Value::Number(number),
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Chat {
+        messages: Vec<u32>,
+        share: Option<f64>,
+        inner: Option<Map<String, Value>>,
+    }
+
+    async fn sent(media_type: &str, body: &str) -> ServiceResult<Chat> {
+        let request = Request::builder().header("content-type", media_type).body(body.to_owned().into()).unwrap();
+        Body::<Chat>::from_request(request, &()).await.map(|Body(chat)| chat)
+    }
+
+    async fn refused(body: &str) -> ServiceError {
+        sent("application/json", body).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_read_is_told_why_and_where() {
+        let missing = refused(r#"{"share": 1}"#).await;
+        assert_eq!((missing.code, missing.param.as_deref()), (Code::BadField, Some("messages")));
+        let broken = refused(r#"{"share": "#).await;
+        assert!(broken.code == Code::BadBody && broken.detail.contains("EOF while parsing"), "{broken}");
+        let deep = refused(r#"{"messages": [1, "x"]}"#).await;
+        assert_eq!(deep.detail, "\"messages[1]\" is the text \"x\"; it takes a whole number from 0");
+        assert!(refused(" \n").await.detail.contains("empty"));
+        assert!(refused("[1]").await.detail.contains("a list"));
+        assert!(refused("\"hi\"").await.detail.contains("send an object"));
+        let null = refused(r#"{"messages": null}"#).await;
+        assert_eq!(null.detail, "\"messages\" is missing");
+    }
+
+    #[tokio::test]
+    async fn null_is_absent_and_a_whole_number_may_have_a_point() {
+        let read =
+            sent("application/json", r#"{"messages": [64.0, 1e2], "share": null, "inner": {"a": null, "b": 2.0}}"#);
+        let read = read.await.unwrap();
+        assert_eq!((read.messages, read.share), (vec![64, 100], None));
+        assert_eq!(Value::Object(read.inner.unwrap()), json!({ "b": 2 }));
+        let fraction = refused(r#"{"messages": [64.5]}"#).await;
+        assert!(fraction.detail.contains("is 64.5; it takes a whole number"), "{fraction}");
+    }
+
+    #[tokio::test]
+    async fn json_is_taken_by_any_of_its_names() {
+        let body = "\u{feff}{\"messages\": []}";
+        for media_type in ["application/json", "APPLICATION/JSON; charset=utf-8", "application/vnd.api+json"] {
+            assert!(sent(media_type, body).await.is_ok(), "{media_type}");
+        }
+        for media_type in ["text/plain", "application/jsonp", "image/x+json", ""] {
+            let error = sent(media_type, body).await.unwrap_err();
+            assert_eq!(error.code, Code::UnsupportedMediaType, "{media_type}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_says_how_large_it_may_be_and_where_that_stands() {
+        let request = Request::builder().header("content-length", "3000000").extension(BodyLimit(2_097_152));
+        let error = Raw::from_request(request.body(vec![b' '; 3_000_000].into()).unwrap(), &()).await.err().unwrap();
+        assert_eq!(error.code, Code::BodyTooLarge);
+        for part in ["3000000 bytes", "2097152", "api.max_body_bytes"] {
+            assert!(error.detail.contains(part), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_keep_their_value(number in any::<f64>().prop_filter("JSON has it", |number| number.is_finite())) {
+            let read = normalised(json!(number)).as_f64().unwrap();
+            prop_assert!(read == number);
+        }
+    }
+}
