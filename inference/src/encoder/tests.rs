@@ -66,7 +66,7 @@ fn text(number: usize) -> String {
 }
 
 fn request(text: &str, adapter: Option<AdapterKey>) -> EncodeRequest {
-    EncodeRequest { texts: vec![text.to_owned()], adapter }
+    EncodeRequest { adapter, ..vec![text.to_owned()].into() }
 }
 
 fn unit(vector: &[f32]) -> Embedding {
@@ -86,7 +86,7 @@ async fn means_at_unit_length_are_the_unit_vectors_of_the_graph() {
     let (Some(service), Some((locations, runtime))) = (service(), installed()) else { return };
     let embedder = EncoderService::spawn(&runtime, EncoderConfig::embedder(locations.model)).unwrap();
     let texts: Vec<String> = (0..20).map(text).collect();
-    let (ours, usage) = service.embed(EncodeRequest { texts: texts.clone(), adapter: None }).await.unwrap();
+    let (ours, usage) = service.embed(texts.clone()).await.unwrap();
     let (theirs, expected) = embedder.embed(texts).await.unwrap();
     assert_eq!(usage, expected);
     for (a, b) in ours.iter().zip(&theirs) {
@@ -243,7 +243,7 @@ async fn an_adapter_that_explodes_fails_its_own_texts_only() {
 async fn a_full_queue_is_an_overload_and_callers_who_leave_give_their_room_back() {
     let Some((config, runtime)) = config() else { return };
     let service = EncoderService::spawn(&runtime, EncoderConfig { queue_depth: 8, ..config }).unwrap();
-    let many = |count: usize| EncodeRequest { texts: vec!["word ".repeat(300); count], adapter: None };
+    let many = |count: usize| EncodeRequest { long: Long::Cut, ..vec!["word ".repeat(300); count].into() };
     assert!(matches!(service.run(many(9)).await, Err(ServeError::TooManyTexts { texts: 9, limit: 8 })));
     let busy = tokio::spawn({
         let (service, request) = (service.clone(), many(8));

@@ -52,7 +52,12 @@ async fn measure(index: &DatanetIndex, snapshot: &Snapshot, vocabulary: &[String
         }
         println!("{mode:?}: {:.2} ms", start.elapsed().as_secs_f64() * 50.0);
     }
-    let input = datanet_types::receipt::AskInput { text, classify: true, neighbours: 0, sampling: None };
+    let input = datanet_types::receipt::AskInput {
+        text,
+        classify: true,
+        neighbours: 0,
+        ..datanet_types::receipt::AskInput::default()
+    };
     let question = Question { input, embedding, snapshot: snapshot.clone() };
     let start = Instant::now();
     for _ in 0..20 {

@@ -287,7 +287,7 @@ fn each_hostile_file_is_refused_for_its_own_reason() {
 #[test]
 fn the_files_of_an_exported_model_are_those_that_are_there() {
     let names = |folder: &Path| -> Vec<String> {
-        let files = model_files(folder).unwrap();
+        let files = model_files(folder).unwrap().model;
         files.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     };
     let tiny = Tiny::default().build();
