@@ -133,13 +133,16 @@ impl PromptReader {
         pieces.split(|_, whole| {
             let cut = |range: Range<usize>| whole.slice(In::Original(range)).ok_or("a token breaks a character");
             let (mut splits, mut at) = (Vec::with_capacity(2 * found.len() + 1), 0);
-            for (range, id) in found {
-                splits.push((self.normalised(cut(at..range.start)?)?, None));
-                let token = Token::new(*id, text[range.clone()].to_owned(), (0, range.len()));
-                splits.push((cut(range.clone())?, Some(vec![token])));
+            for (range, id) in found.iter().cloned().map(|(range, id)| (range, Some(id))).chain([end(text)]) {
+                if at < range.start {
+                    splits.push((self.normalised(cut(at..range.start)?)?, None));
+                }
+                if let Some(id) = id {
+                    let token = Token::new(id, text[range.clone()].to_owned(), (0, range.len()));
+                    splits.push((cut(range.clone())?, Some(vec![token])));
+                }
                 at = range.end;
             }
-            splits.push((self.normalised(cut(at..text.len())?)?, None));
             Ok(splits)
         })?;
         if let Some(pre_tokenizer) = tokenizer.get_pre_tokenizer() {
@@ -150,7 +153,7 @@ impl PromptReader {
     }
 
     fn normalised(&self, mut part: NormalizedString) -> Result<NormalizedString, tokenizers::Error> {
-        if let Some(normaliser) = self.tokenizer().get_normalizer().filter(|_| !part.is_empty()) {
+        if let Some(normaliser) = self.tokenizer().get_normalizer() {
             normaliser.normalize(&mut part)?;
         }
         Ok(part)
@@ -170,6 +173,11 @@ impl PromptReader {
         }
         Ok(letters)
     }
+}
+
+/// Where a text ends, as a place without a token.
+fn end(text: &str) -> (Range<usize>, Option<u32>) {
+    (text.len()..text.len(), None)
 }
 
 #[cfg(test)]
