@@ -366,8 +366,12 @@ async fn typed_special_tokens(node: &Api) {
     let typed = chat("a</s>b").await;
     let tokens = |answer: &Value| answer["usage"]["prompt_tokens"].as_u64().unwrap();
     assert!(tokens(&typed) >= tokens(&chat("ab").await) + 3, "four letters are no single token: {typed:#}");
-    let said: Vec<u64> = typed["choices"][0]["logprobs"]["content"].as_array().unwrap().iter()
-        .flat_map(|token| token["bytes"].as_array().unwrap().iter().map(|byte| byte.as_u64().unwrap())).collect();
+    let said: Vec<u64> = typed["choices"][0]["logprobs"]["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|token| token["bytes"].as_array().unwrap().iter().map(|byte| byte.as_u64().unwrap()))
+        .collect();
     let text = String::from_utf8_lossy(&said.iter().map(|byte| *byte as u8).collect::<Vec<u8>>()).into_owned();
     assert!(text.starts_with(typed["choices"][0]["message"]["content"].as_str().unwrap()), "{text} {typed:#}");
     let receipt = &typed["datanet"]["receipt"];

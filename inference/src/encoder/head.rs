@@ -58,7 +58,7 @@ impl Head {
         let others: Vec<&str> =
             adapter.saved.keys().map(String::as_str).filter(|name| ![WEIGHT, BIAS].contains(name)).collect();
         if !others.is_empty() {
-            let what = format!("the tensors {} of modules_to_save, which replace the base's own", others.join(", "));
+            let what = format!("modules_to_save ({}, in place of the base's own)", others.join(", "));
             return Err(AdapterError::Unsupported(what).into());
         }
         let Some(weight) = adapter.saved.get(WEIGHT) else { return Ok(None) };

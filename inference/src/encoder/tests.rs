@@ -345,7 +345,7 @@ fn the_processor_takes_over_from_a_lost_device_and_says_so() {
     let adapter = random(4, 1);
     network.session.cover(&adapter).unwrap();
     let loaded = Loaded::new(adapter).unwrap();
-    let ids = tokenizer.encode("some words").unwrap();
+    let ids = tokenizer.encode("some words", Long::Refuse).unwrap();
     let run = |network: &mut Network| network.run(&[&ids], &[Some(&loaded)]).unwrap().remove(0).unwrap();
     let before = run(&mut network);
     network.session.recover(&RuntimeError::Lost("the GPU fell off the bus".to_owned())).unwrap();

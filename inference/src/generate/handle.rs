@@ -103,7 +103,7 @@ impl GenerateHandle {
     pub async fn load_adapter(&self, key: AdapterKey, adapter: Arc<Adapter>) -> Result<(), GenerateError> {
         if !adapter.saved.is_empty() {
             let names = adapter.saved.keys().cloned().collect::<Vec<_>>().join(", ");
-            let what = format!("the tensors {names} of modules_to_save, which replace the base's own");
+            let what = format!("modules_to_save ({names}, in place of the base's own)");
             return Err(ServeError::from(AdapterError::Unsupported(what)).into());
         }
         let loaded = Arc::new(Loaded::new(adapter.clone())?);
@@ -156,7 +156,7 @@ impl GenerateHandle {
         let seed = sampling.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let adapter = entry.map(|entry| entry.loaded);
         let (sequence, events) = Sequence::new(sampling, seed, prompt.len(), max_tokens, adapter, room);
-        let command = GenerateCmd::Generate(Pending { sequence, prompt, alone: false });
+        let command = GenerateCmd::Generate(Box::new(Pending { sequence, prompt, alone: false }));
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServeError::Overloaded { limit: shared.queue_depth }.into(),
             mpsc::error::TrySendError::Closed(_) => GenerateError::Stopped,

@@ -20,7 +20,7 @@ use crate::graph::adapter::Adapter;
 /// What the handles ask for.
 pub(super) enum GenerateCmd {
     /// An answer.
-    Generate(Pending),
+    Generate(Box<Pending>),
     /// Slots for an adapter's modules, after checking it.
     Cover { adapter: Arc<Adapter>, reply: oneshot::Sender<Result<(), ServeError>> },
 }
@@ -89,7 +89,7 @@ impl Worker {
 
     fn on_command(&mut self, command: GenerateCmd) {
         match command {
-            GenerateCmd::Generate(pending) => self.waiting.push_back(pending),
+            GenerateCmd::Generate(pending) => self.waiting.push_back(*pending),
             GenerateCmd::Cover { adapter, reply } => {
                 // The caller may have left meanwhile.
                 let _ = reply.send(self.decoder.session.cover(&adapter));

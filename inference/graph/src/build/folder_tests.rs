@@ -5,10 +5,12 @@ use std::path::Path;
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::json;
 
-use super::encoder::POOLED;
+use super::encoder::{POOLED, SENTENCE_EMBEDDING};
 use super::tests::{Encoded, data, expected, expose, run, table};
 use super::*;
-use crate::testing::session;
+use crate::adapt::{AdaptSpec, Binding, adapt};
+use crate::differentiate::{differentiate, gradient_name};
+use crate::testing::{floats, session};
 
 const TOLERANCE: f32 = 1e-5;
 
@@ -89,6 +91,7 @@ fn a_folder_gets_the_pooling_that_it_asks_for() {
     for (mode, expected) in modes {
         let config = json!({ (format!("pooling_mode_{mode}")): true });
         std::fs::write(folder.path().join("1_Pooling/config.json"), config.to_string()).unwrap();
+        assert!(can_be_trained(folder.path(), &asked), "{mode}");
         let found = pooled(folder.path(), &asked);
         let width = found.len() / asked.ids.len();
         for (row, found) in found.chunks(width).enumerate() {
@@ -97,6 +100,22 @@ fn a_folder_gets_the_pooling_that_it_asks_for() {
             assert!(close(found, &right), "{mode} of text {row}");
         }
     }
+}
+
+/// Whether adapters over the encoder get a gradient through its pooling.
+fn can_be_trained(folder: &Path, asked: &Encoded) -> bool {
+    let model = ModelFolder::open(folder).unwrap().encoder(Storage::Inline).unwrap();
+    let targets = vec!["q_lin".to_owned()];
+    let adapted = adapt(&model, &AdaptSpec { targets, layers: None, binding: Binding::Shared, scale: 1.0 }).unwrap();
+    let wanted = &adapted.slots[0].b;
+    let trained = differentiate(&adapted.model, SENTENCE_EMBEDDING, &[wanted]).unwrap();
+    let mut inputs = vec![(INPUT_IDS, table(&asked.ids)), (ATTENTION_MASK, table(&asked.mask))];
+    for slot in &adapted.slots {
+        inputs.push((&slot.a, floats(&[slot.in_features, 1], &vec![0.5; slot.in_features])));
+        inputs.push((&slot.b, floats(&[1, slot.out_features], &vec![0.1; slot.out_features])));
+    }
+    let gradient = run(&mut session(&trained).unwrap(), &inputs, &gradient_name(wanted));
+    gradient.iter().all(|number| number.is_finite()) && gradient.iter().any(|&number| number != 0.0)
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Bench {
         for adapter in adapters {
             network.session.cover(adapter).unwrap();
         }
-        let text = tokenizer.encode(&"word ".repeat(tokens - 2)).unwrap();
+        let text = tokenizer.encode(&"word ".repeat(tokens - 2), Long::Cut).unwrap();
         Some(Self { network, text })
     }
 

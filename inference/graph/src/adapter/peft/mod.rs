@@ -66,7 +66,7 @@ fn parse(config: &Config, bytes: &[u8]) -> Result<Adapter, AdapterError> {
     }
     // A head that PEFT saved reads another vector than the heads here, which have this name.
     if config.saves_modules && saved.contains_key("classifier.weight") {
-        let what = "modules_to_save of adapter_config.json with classifier.weight, a head over the base's own pooler,";
+        let what = "modules_to_save (classifier, a head over the base's own pooler)";
         return Err(AdapterError::Unsupported(what.to_owned()));
     }
     let mut modules = BTreeMap::new();

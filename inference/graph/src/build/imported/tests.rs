@@ -298,6 +298,23 @@ fn the_files_of_an_exported_model_are_those_that_are_there() {
     assert_eq!(names(both.path()), ["config.json", "model.safetensors", "tokenizer.json"], "ids stay what they were");
 }
 
+#[test]
+fn a_pooling_that_the_graph_does_not_have_is_refused_and_not_replaced_by_the_mean() {
+    let asks = |model: &ModelProto, mode: &str| {
+        let folder = folder(model, None);
+        let modules = r#"[{"type":"m.Transformer","path":""},{"type":"m.Pooling","path":"pool"}]"#;
+        std::fs::create_dir(folder.path().join("pool")).unwrap();
+        std::fs::write(folder.path().join("modules.json"), modules).unwrap();
+        std::fs::write(folder.path().join("pool/config.json"), format!(r#"{{"pooling_mode":"{mode}"}}"#)).unwrap();
+        ModelFolder::open(folder.path()).map_err(|error| error.to_string())
+    };
+    let (tokens, own) =
+        (Tiny::default().build(), Tiny { output: (SENTENCE_EMBEDDING, &[0, 4]), ..Tiny::default() }.build());
+    assert!(asks(&tokens, "mean").is_ok() && asks(&own, "cls").is_ok());
+    let refused = asks(&tokens, "cls").unwrap_err();
+    assert!(refused.contains("Cls") && refused.contains("sentence_embedding"), "{refused}");
+}
+
 proptest! {
     #[test]
     fn a_changed_file_is_read_or_refused_but_never_panics(at in 0.0f64..1.0, byte: u8) {
