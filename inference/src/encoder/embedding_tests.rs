@@ -154,7 +154,7 @@ async fn a_full_queue_says_so_and_a_call_over_its_size_is_refused() {
     let embedder = spawn(EncoderConfig { queue_depth: 8, ..config }).unwrap();
     let too_many = embedder.embed(texts(9)).await;
     assert!(matches!(too_many, Err(ServeError::TooManyTexts { texts: 9, limit: 8 })));
-    let long = vec!["word ".repeat(300); 8];
+    let long = vec!["word ".repeat(250); 8];
     let (full, refused) = tokio::join!(biased; embedder.embed(long), embedder.embed(texts(1)));
     assert_eq!(full.unwrap().0.len(), 8);
     assert!(matches!(refused, Err(ServeError::Overloaded { limit: 8 })), "{refused:?}");
