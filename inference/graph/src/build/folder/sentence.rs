@@ -261,7 +261,7 @@ mod tests {
     fn the_limit_of_sentences_comes_before_that_of_the_tokenizer() {
         let of = |files: &[(&str, Value)]| read(files).unwrap().max_tokens;
         let tokenizer = (TOKENIZER_CONFIG, json!({ "model_max_length": 48 }));
-        assert_eq!(of(&[tokenizer.clone()]), Some(48));
+        assert_eq!(of(std::slice::from_ref(&tokenizer)), Some(48));
         let settings = |json| (SENTENCE_CONFIGS[1], json);
         assert_eq!(of(&[tokenizer.clone(), settings(json!({ "max_seq_length": 32 }))]), Some(32));
         assert_eq!(of(&[tokenizer, settings(json!({ "max_seq_length": null }))]), Some(48));
