@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use datanet_config::InferenceConfig;
 use datanet_data::{Embedding, Scripts};
-use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderInfo, EncoderService, ServeError, Usage};
+use datanet_inference::encoder::{
+    EncodeRequest, EncoderConfig, EncoderHandle, EncoderInfo, EncoderService, Long, ServeError, Usage,
+};
 use datanet_inference::runtime::{Provider, Runtime};
 use futures::FutureExt;
 use serde::Deserialize;
@@ -58,7 +60,7 @@ impl Embedder {
         let engine = self.engine.as_ref().map_err(|reason| {
             ServiceError::new(
                 Code::NoModel,
-                format!("this node has no embedding model: {reason}; run `datanet setup` and start again"),
+                format!("this node has no embedding model: {reason}; mend that, or run `datanet setup` for the default model, and start again"),
             )
         })?;
         // Its thread lives as long as its handles do; a dead one must not look like a model.
@@ -88,8 +90,8 @@ impl Embedder {
     ///
     /// # Errors
     /// As [`Embedder::engine`]; when the queue is full ([`Code::ModelBusy`]) or could never hold so many texts
-    /// ([`Code::TooManyTexts`]), a text has no tokens ([`Code::EmptyText`]), or the model fails
-    /// ([`Code::ModelFailed`]).
+    /// ([`Code::TooManyTexts`]), a text has no tokens ([`Code::EmptyText`]) or more than the model reads
+    /// ([`Code::ContextTooLong`]), or the model fails ([`Code::ModelFailed`]).
     pub async fn embed(&self, texts: Vec<String>) -> ServiceResult<Vec<Embedding>> {
         Ok(self.embed_with_usage(texts).await?.0)
     }
@@ -103,6 +105,16 @@ impl Embedder {
         embeddings.pop().ok_or_else(|| ServiceError::new(Code::ModelFailed, "the model gave no embedding"))
     }
 
+    /// The embedding of the text of an answer that was given: what an earlier version gave may rest on its beginning alone.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`], less what is about the text's length.
+    pub async fn embed_answered(&self, text: &str) -> ServiceResult<Embedding> {
+        let request = EncodeRequest { long: Long::Cut, ..vec![text.to_owned()].into() };
+        let (mut embeddings, _) = self.engine()?.embed(request).await.map_err(|error| engine_error(&error))?;
+        embeddings.pop().ok_or_else(|| ServiceError::new(Code::ModelFailed, "the model gave no embedding"))
+    }
+
     /// Embeds texts for a caller who is charged by tokens.
     ///
     /// # Errors
@@ -111,7 +123,8 @@ impl Embedder {
         self.engine()?.embed(texts).await.map_err(|error| engine_error(&error))
     }
 
-    /// Embeds any number of texts in the background: people who wait come first.
+    /// Embeds any number of records in the background: people who wait come first. A record that is longer than the model
+    /// reads is embedded by its beginning.
     ///
     /// # Errors
     /// As [`Embedder::embed`], less what is about the queue.
@@ -170,6 +183,7 @@ fn encoder_config(config: &InferenceConfig, model_dir: PathBuf) -> EncoderConfig
 fn engine_error(error: &ServeError) -> ServiceError {
     match error {
         ServeError::Overloaded { .. } => ServiceError::new(Code::ModelBusy, error.to_string()),
+        ServeError::TooLong { .. } => ServiceError::new(Code::ContextTooLong, error.to_string()),
         ServeError::TooManyTexts { .. } => ServiceError::new(Code::TooManyTexts, error.to_string()),
         ServeError::Stopped => ServiceError::new(Code::ModelStopped, error.to_string()),
         ServeError::NoTokens => ServiceError::new(Code::EmptyText, error.to_string()),

@@ -27,11 +27,27 @@ pub enum ServeError {
     #[error("the ONNX model is not usable: {0}")]
     Onnx(String),
     /// The tokenizer cannot be used.
-    #[error("tokenizer.json is not usable: {0}; fetch the model again")]
+    #[error("tokenizer.json is not usable: {0}")]
     Tokenizer(String),
     /// The text has no tokens and the tokenizer adds none.
     #[error("a text without any token has no embedding; send some words")]
     NoTokens,
+    /// The text has more tokens than the model reads.
+    #[error(
+        "text {} has {}{tokens} tokens, and the model reads {limit}; shorten it or send it in parts",
+        text + 1,
+        if *more { "more than " } else { "" }
+    )]
+    TooLong {
+        /// Its place among the texts that were sent, from 0 on.
+        text: usize,
+        /// Its tokens, special tokens included.
+        tokens: usize,
+        /// Whether there are more that were not counted.
+        more: bool,
+        /// Tokens that the model reads.
+        limit: usize,
+    },
     /// The adapter is damaged, or not one for this model.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
@@ -90,6 +106,14 @@ pub enum ServeError {
 }
 
 impl ServeError {
+    /// The same of the text at another place among those that were sent.
+    pub(crate) fn of_text(self, place: usize) -> Self {
+        match self {
+            Self::TooLong { tokens, more, limit, .. } => Self::TooLong { text: place, tokens, more, limit },
+            other => other,
+        }
+    }
+
     /// Whether nothing can be asked any more.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Stopped | Self::Thread(_))

@@ -70,6 +70,11 @@ pub struct AskInput {
     #[prost(message, optional, tag = "4")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
+    /// Of a chat, the bytes of `text` that people wrote, in which nothing is a special token: where each part begins and
+    /// ends, in turn.
+    #[prost(uint32, repeated, tag = "5")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plain: Vec<u32>,
 }
 
 /// One quoted record, without its words.
@@ -467,7 +472,7 @@ mod tests {
             ],
             ..Receipt::default()
         };
-        let input = AskInput { text: "q".into(), classify: true, neighbours: 10, sampling: None };
+        let input = AskInput { text: "q".into(), classify: true, neighbours: 10, ..AskInput::default() };
         (AnswerRecord::sign(receipt, input, AskOutput::default(), &key), key)
     }
 
@@ -493,7 +498,7 @@ mod tests {
 
     #[test]
     fn an_answer_by_retrieval_has_the_bytes_it_always_had() {
-        let input = AskInput { text: "q".into(), classify: true, neighbours: 10, sampling: None };
+        let input = AskInput { text: "q".into(), classify: true, neighbours: 10, ..AskInput::default() };
         assert_eq!(hex::encode(input.encode_to_vec()), "0a01711001180a");
         let output = AskOutput { label: Some("a".into()), answer: "a".into(), ..AskOutput::default() };
         assert_eq!(hex::encode(output.encode_to_vec()), "0a0161120161");

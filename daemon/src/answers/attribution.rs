@@ -30,7 +30,7 @@ impl Answers {
             let detail = format!("another snapshot than that of height {}", receipt.height);
             return Err(ServiceError::new(Code::OtherSnapshot, detail));
         }
-        let embedding = self.embedder.embed_one(&record.input.text).await?;
+        let embedding = self.embedder.embed_answered(&record.input.text).await?;
         let index = self.indexes.open(&receipt.datanet).await?;
         let question = Question { input: record.input.clone(), embedding, snapshot };
         let without = index.ablate(question).await.map_err(|error| index_error(&error))?;

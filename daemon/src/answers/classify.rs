@@ -54,7 +54,8 @@ impl Answers {
     ///
     /// # Errors
     /// When no such classifier answers here ([`Code::UnknownModel`], [`Code::NotDeployed`], [`Code::NoClassifier`]), it
-    /// cannot give the explanation asked for ([`Code::NotAttributed`]), the payment will not do, the model is busy
+    /// cannot give the explanation asked for ([`Code::NotAttributed`]), the text is longer than it reads
+    /// ([`Code::ContextTooLong`]), the payment will not do, the model is busy
     /// ([`Code::ModelBusy`]) or fails, or the answer cannot be charged. Nothing is charged for what fails.
     pub async fn classify(&self, ask: ClassifyAsk) -> ServiceResult<ClassifyAnswer> {
         let served = self.models.served_model(&ask.model, Task::Classify)?;
@@ -62,7 +63,7 @@ impl Answers {
             return Err(not_attributed(&served.release));
         }
         let terms = terms(&self.chain.reader()?, &served.model)?;
-        let input = AskInput { text: ask.text, classify: true, neighbours: 0, sampling: None };
+        let input = AskInput { text: ask.text, classify: true, neighbours: 0, ..AskInput::default() };
         let asked = Asked::of("classify", &served.model.id.0, &input.encode_to_vec());
         let without = async |text: &str| match ask.counterfactual {
             true => self.without_each(&served, text).await,
@@ -135,7 +136,7 @@ async fn run(served: &Arc<ServedModel>, text: &str) -> ServiceResult<Classified>
         let detail = format!("model {} writes text; ask it at /v1/completions", served.release.name);
         return Err(ServiceError::new(Code::NoClassifier, detail));
     };
-    let request = EncodeRequest { texts: vec![text.to_owned()], adapter: *key };
+    let request = EncodeRequest { adapter: *key, ..vec![text.to_owned()].into() };
     match handle.classify(request.clone()).await {
         // The service forgets the adapters used longest ago; this one is wanted again.
         Err(ServeError::UnknownAdapter(_)) => {

@@ -3,12 +3,13 @@
 //! A caller that leaves frees its place in the batch. It pays for what was written until then: its receipt says that it
 //! asked for so many tokens, which is what another node draws again.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datanet_inference::encoder::{AdapterKey, ServeError};
 use datanet_inference::generate::{
     FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
-    Prompt as Given, Role, SamplingParams, TokenLogprobs,
+    Prompt as Given, PromptText, Role, SamplingParams, TokenLogprobs,
 };
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::release::Task;
@@ -126,10 +127,11 @@ impl Answers {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
         let (handle, _) = decoder(&served)?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
-        let (text, stops) = rendered(handle, ask.prompt)?;
+        let (prompt, stops) = rendered(handle, ask.prompt)?;
         let mut sampling = ask.sampling;
         sampling.stop.extend(stops);
-        let input = AskInput { text, classify: false, neighbours: 0, sampling: Some(sampling) };
+        let plain = bounds(&prompt.plain);
+        let input = AskInput { text: prompt.text, sampling: Some(sampling), plain, ..AskInput::default() };
         let asked = asked(&served, &input, ask.seeded);
         let checked = match self.billing.admit(ask.payment, terms.price, asked).await? {
             Admission::Charge(checked) => checked,
@@ -295,9 +297,9 @@ fn decoder(served: &ServedModel) -> ServiceResult<(&GenerateHandle, Option<Adapt
 }
 
 /// The prompt as the model reads it, and the texts at which its form ends a turn.
-fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(String, Vec<String>)> {
+fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(PromptText, Vec<String>)> {
     let messages = match prompt {
-        Prompt::Text(text) => return Ok((text, Vec::new())),
+        Prompt::Text(text) => return Ok((PromptText { text, plain: Vec::new() }, Vec::new())),
         Prompt::Chat(messages) => messages,
     };
     let role = |name: &str| match name {
@@ -307,9 +309,23 @@ fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(String, V
     };
     let messages: Vec<Message> =
         messages.into_iter().map(|message| Message { role: role(&message.role), content: message.content }).collect();
-    let form = handle.model().chat;
-    let text = form.render(&messages).map_err(|error| generate_error(&error))?;
-    Ok((text, form.stops()))
+    let prompt = handle.render(&messages).map_err(|error| generate_error(&error))?;
+    Ok((prompt, handle.model().chat.stops()))
+}
+
+/// Where each part begins and ends, in turn.
+fn bounds(parts: &[Range<usize>]) -> Vec<u32> {
+    let bound = |bound| u32::try_from(bound).unwrap_or(u32::MAX);
+    parts.iter().flat_map(|part| [bound(part.start), bound(part.end)]).collect()
+}
+
+/// The parts with these bounds; a stranger's receipt may have any.
+fn parts(bounds: &[u32]) -> ServiceResult<Vec<Range<usize>>> {
+    let (pairs, rest) = bounds.as_chunks::<2>();
+    if rest.is_empty() {
+        return Ok(pairs.iter().map(|&[start, end]| start as usize..end as usize).collect());
+    }
+    Err(ServiceError::new(Code::Prompt, "the parts of the prompt have a start without an end"))
 }
 
 async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32>) -> ServiceResult<GenerateStream> {
@@ -323,7 +339,8 @@ async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32
         stop: sampling.stop,
         logprobs: logprobs.map(|top| top as usize),
     };
-    let request = GenerateRequest { prompt: Given::Text(input.text.clone()), adapter, sampling: params };
+    let prompt = PromptText { text: input.text.clone(), plain: parts(&input.plain)? };
+    let request = GenerateRequest { prompt: Given::Parts(prompt), adapter, sampling: params };
     match handle.submit(request.clone()).await {
         // The service forgets the adapters used longest ago; this one is wanted again.
         Err(GenerateError::Serve(ServeError::UnknownAdapter(_))) => {
@@ -331,5 +348,17 @@ async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32
             handle.submit(request).await.map_err(|error| generate_error(&error))
         }
         other => other.map_err(|error| generate_error(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_prompt_survive_a_receipt_and_half_a_part_is_refused() {
+        let plain = vec![3..7, 9..9, 20..41];
+        assert_eq!(parts(&bounds(&plain)).unwrap(), plain);
+        assert_eq!(parts(&[1, 2, 3]).unwrap_err().code, Code::Prompt);
     }
 }

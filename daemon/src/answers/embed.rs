@@ -16,14 +16,14 @@ impl Answers {
     /// # Errors
     /// When no such model answers here ([`Code::UnknownModel`], [`Code::NotDeployed`]), it gives no vectors
     /// ([`Code::NoEmbeddings`]), it is busy ([`Code::ModelBusy`]), or it takes no such texts ([`Code::TooManyTexts`],
-    /// [`Code::EmptyText`]).
+    /// [`Code::EmptyText`], [`Code::ContextTooLong`]).
     pub async fn embed_with(&self, model: &str, texts: Vec<String>) -> ServiceResult<(Vec<Embedding>, Usage)> {
         let served = self.models.served_model(model, Task::Embed)?;
         let Engine::Encoder(handle, key) = &served.engine else {
             let detail = format!("model {model} writes text; ask it at /v1/completions");
             return Err(ServiceError::new(Code::NoEmbeddings, detail));
         };
-        let request = EncodeRequest { texts, adapter: *key };
+        let request = EncodeRequest { adapter: *key, ..texts.into() };
         match handle.embed(request.clone()).await {
             // The service forgets the adapters used longest ago; this one is wanted again.
             Err(ServeError::UnknownAdapter(_)) => {

@@ -162,7 +162,7 @@ impl Answers {
                 Recomputed::Other(format!("another snapshot than that of height {}", receipt.height))
             });
         }
-        let embedding = self.embedder.embed_one(&record.input.text).await?;
+        let embedding = self.embedder.embed_answered(&record.input.text).await?;
         let index = self.indexes.open(&record.receipt.datanet).await?;
         let verdict = index.recompute(record, snapshot, embedding).await.map_err(|error| index_error(&error))?;
         Ok(match verdict {

@@ -67,5 +67,5 @@ fn input(request: &AskRequest) -> ServiceResult<AskInput> {
         return Err(ServiceError::new(Code::BadParameter, format!("\"neighbours\" is at most {MAX_NEIGHBOURS}"))
             .about("neighbours"));
     }
-    Ok(AskInput { text: text.clone(), classify, neighbours, sampling: None })
+    Ok(AskInput { text: text.clone(), classify, neighbours, ..AskInput::default() })
 }

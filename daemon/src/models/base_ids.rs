@@ -8,8 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use datanet_inference::encoder::folder_id;
-use datanet_inference::graph::build::BuildError;
-use datanet_inference::graph::build::model_files;
+use datanet_inference::graph::build::{BuildError, ModelFiles, model_files};
 
 use super::import::can_be_base;
 
@@ -95,7 +94,8 @@ fn looks(folder: &Path) -> Option<Vec<Look>> {
             changed: (found.ctime(), found.ctime_nsec()),
         })
     };
-    model_files(folder).ok()?.into_iter().map(look).collect()
+    let ModelFiles { model, further } = model_files(folder).ok()?;
+    model.into_iter().chain(further.into_iter().map(|file| folder.join(file))).map(look).collect()
 }
 
 fn settled(looks: &[Look], now: i64) -> bool {
@@ -147,6 +147,21 @@ mod tests {
         std::fs::rename(&other, &weights).unwrap();
         let (third, read) = ask(&ids, folder.path(), 10);
         assert!(read && third != second);
+    }
+
+    #[test]
+    fn a_file_that_changes_answers_changes_the_id_when_it_comes_changes_and_goes() {
+        let (ids, folder) = (BaseIds::default(), model());
+        let (plain, _) = ask(&ids, folder.path(), 10);
+        let template = folder.path().join("chat_template.jinja");
+        std::fs::write(&template, "one").unwrap();
+        let (one, read) = ask(&ids, folder.path(), 10);
+        assert!(read && one != plain);
+        std::fs::write(&template, "another").unwrap();
+        let (another, _) = ask(&ids, folder.path(), 10);
+        assert!(another != one && another != plain);
+        std::fs::remove_file(&template).unwrap();
+        assert_eq!(ask(&ids, folder.path(), 10).0, plain);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::error::{Code, ServiceError};
 pub fn serve_error(error: &ServeError) -> ServiceError {
     match error {
         error if error.is_overload() => ServiceError::new(Code::ModelBusy, error.to_string()),
+        ServeError::TooLong { .. } => ServiceError::new(Code::ContextTooLong, error.to_string()),
         ServeError::TooManyTexts { .. } => ServiceError::new(Code::TooManyTexts, error.to_string()),
         ServeError::Adapter(_) | ServeError::Rank { .. } => ServiceError::new(Code::BadAdapter, error.to_string()),
         ServeError::NoTokens => ServiceError::new(Code::EmptyText, error.to_string()),

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use datanet_api::models::Imported;
 use datanet_inference::encoder::{EncoderConfig, EncoderService, EncoderSource};
-use datanet_inference::graph::build::{ModelFolder, ONNX_FILE, is_exported, model_files};
+use datanet_inference::graph::build::{
+    BuildError, ModelFiles, ModelFolder, ONNX_FILE, TEXT_FILES, is_exported, model_files,
+};
 use datanet_ledger::component::models::Model;
 use datanet_types::release::{Origin, RELEASE_VERSION, Release, ReleaseFile, Task};
 use tokio::task::spawn_blocking;
@@ -37,13 +39,13 @@ pub struct Import {
     pub account: String,
 }
 
-/// The files that such a model has.
+/// The files that such a model has, beside those that say how texts are read.
 const FILES: [&str; 3] = ["config.json", ONNX_FILE, "tokenizer.json"];
 
 /// The manifest of a model put up as it is claims nothing but its files; nor may its record on the ledger, so that it has no
 /// price and no credits.
 pub(super) fn check_imported(model: &Model, release: &Release) -> ServiceResult<()> {
-    let known = |file: &ReleaseFile| FILES.contains(&file.name.as_str());
+    let known = |file: &ReleaseFile| FILES.iter().chain(&TEXT_FILES).any(|known| *known == file.name);
     let plain = model.snapshots.is_empty() && release.task() != Task::Generate && release.files.iter().all(known);
     if plain {
         return Ok(());
@@ -76,7 +78,7 @@ impl Models {
         let (task, labels, dimensions) = self.tried(&folder).await?;
         self.check_free(&import.name).await?;
         let mut files = Vec::new();
-        for path in model_files(&folder).map_err(|error| bad(&import.folder, &error.to_string()))? {
+        for path in released_files(&folder).map_err(|error| bad(&import.folder, &error.to_string()))? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             files.push(self.keep_file(name, &path).await?);
         }
@@ -145,6 +147,14 @@ impl Models {
         };
         Err(ServiceError::new(Code::NameTaken, format!("{name:?} is {what}; take another --name")))
     }
+}
+
+/// The files of a folder that decide what its model answers. Its list of modules is none of them: a model that was tried
+/// is pooled as one without such a list is.
+fn released_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let ModelFiles { model, further } = model_files(folder)?;
+    let texts = further.into_iter().filter(|file| TEXT_FILES.iter().any(|known| Path::new(known) == file));
+    Ok(model.into_iter().chain(texts.map(|file| folder.join(file))).collect())
 }
 
 /// Why the folder of this name is no model that can be used.

@@ -349,8 +349,37 @@ async fn a_decoder_from_nothing_writes_streams_and_proves() {
     let last: Value = serde_json::from_str(parts[parts.len() - 2]).unwrap();
     assert!(last["usage"]["total_tokens"].is_number() && last["datanet"]["receipt"]["id"].is_string(), "{last:#}");
 
+    typed_special_tokens(&node).await;
     one_voucher_buys_one_stream(&node, "writer").await;
     bad_completions(&node).await;
+}
+
+/// What a message holds is text, and the receipt says so, so that another node reads it as this one did.
+async fn typed_special_tokens(node: &Api) {
+    let chat = async |content: &str| {
+        let ask = json!({
+            "model": "writer", "messages": [{ "role": "user", "content": content }], "max_tokens": 6, "seed": 1,
+            "logprobs": true, "top_logprobs": 1, "account": "bob",
+        });
+        node.post("/v1/chat/completions", ask).await
+    };
+    let typed = chat("a</s>b").await;
+    let tokens = |answer: &Value| answer["usage"]["prompt_tokens"].as_u64().unwrap();
+    assert!(tokens(&typed) >= tokens(&chat("ab").await) + 3, "four letters are no single token: {typed:#}");
+    let said: Vec<u64> = typed["choices"][0]["logprobs"]["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|token| token["bytes"].as_array().unwrap().iter().map(|byte| byte.as_u64().unwrap()))
+        .collect();
+    let text = String::from_utf8_lossy(&said.iter().map(|byte| *byte as u8).collect::<Vec<u8>>()).into_owned();
+    assert!(text.starts_with(typed["choices"][0]["message"]["content"].as_str().unwrap()), "{text} {typed:#}");
+    let receipt = &typed["datanet"]["receipt"];
+    let (input, id) = (&receipt["input"], receipt["id"].as_str().unwrap());
+    let (start, end) = (input["plain"][0].as_u64().unwrap() as usize, input["plain"][1].as_u64().unwrap() as usize);
+    assert_eq!(&input["text"].as_str().unwrap()[start..end], "a</s>b", "{input:#}");
+    let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
+    assert!(matches!(verdict["verdict"].as_str(), Some("match" | "within")), "{verdict:#}");
 }
 
 async fn bad_completions(node: &Api) {

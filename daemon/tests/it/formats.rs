@@ -100,6 +100,15 @@ async fn embeddings_come_as_openai_clients_want_them() {
     refused("an object", ask(json!({ "input": {} })), 422, "bad-field", "a text or a list of texts").await;
     let short = ask(json!({ "input": "a", "dimensions": 2 }));
     refused("fewer dimensions", short, 400, "bad-parameter", "dimensions").await;
+    let long = ask(json!({ "input": ["short", "soup ".repeat(400)] }));
+    refused(
+        "one longer than the model reads",
+        long,
+        400,
+        "context-too-long",
+        "text 2 has 402 tokens, and the model reads 256",
+    )
+    .await;
     let many = vec!["a"; 5_000];
     refused("too many", ask(json!({ "input": many })), 413, "too-many-texts", "").await;
 }

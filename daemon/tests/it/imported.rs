@@ -20,23 +20,27 @@ mod support;
 /// Tokens that the embedding model's tokenizer knows.
 const TOKENS: i64 = 30_522;
 
-/// A model of one row of three numbers for each token, which gives their mean as `logits` or each as vectors.
+/// A model of one row of three numbers for each token, which gives their sum as `logits` or each as vectors.
 fn tiny(output: &str) -> ModelProto {
+    sized(output, 3)
+}
+
+fn sized(output: &str, width: i64) -> ModelProto {
     let mut graph = GraphBuilder::new("tiny", 17);
     let tokens = [Dim::Symbol("n"), Dim::Symbol("s")];
     let [ids, mask, _] =
         ["input_ids", "attention_mask", "token_type_ids"].map(|name| graph.input(name, DataType::Int64, &tokens));
-    let numbers: Vec<f32> = (0..TOKENS * 3).map(|at| ((at * 7_919) % 2_003) as f32 / 1_001.5 - 1.0).collect();
-    let table = graph.initializer(TensorProto::from_f32("words", &[TOKENS, 3], &numbers));
+    let numbers: Vec<f32> = (0..TOKENS * width).map(|at| ((at * 7_919) % 2_003) as f32 / 1_001.5 - 1.0).collect();
+    let table = graph.initializer(TensorProto::from_f32("words", &[TOKENS, width], &numbers));
     let rows = graph.gather(&table, &ids, 0);
     if output == "logits" {
         let mask = graph.cast(&mask, DataType::Float);
         let mask = graph.unsqueeze(&mask, &[-1]);
         let rows = graph.mul(&rows, &mask);
         let sum = graph.reduce_sum(&rows, &[1], false);
-        graph.output(&sum, output, DataType::Float, &[Dim::Symbol("n"), Dim::Size(3)]);
+        graph.output(&sum, output, DataType::Float, &[Dim::Symbol("n"), Dim::Size(width)]);
     } else {
-        graph.output(&rows, output, DataType::Float, &[tokens[0].clone(), tokens[1].clone(), Dim::Size(3)]);
+        graph.output(&rows, output, DataType::Float, &[tokens[0].clone(), tokens[1].clone(), Dim::Size(width)]);
     }
     graph.finish()
 }
@@ -95,6 +99,31 @@ async fn an_exported_model_is_put_up_deployed_asked_and_proven() {
     refused("logits are no vectors", vectors, 422, "no-embeddings", "is a classifier").await;
     let again = node.raw(Method::POST, "/v1/models/moods/verify").json(&json!({}));
     refused("no run", again, 422, "not-trained", "no run to repeat").await;
+}
+
+#[tokio::test]
+async fn logits_that_are_no_choice_of_one_class_give_the_sigmoid_of_each() {
+    let Some(node) = prepared().await else { return };
+    let three = sized("logits", 3).encode_to_vec();
+    put(&node, "relevance", &sized("logits", 1).encode_to_vec(), None);
+    put(&node, "tags", &three, Some(json!({ "problem_type": "multi_label_classification" })));
+    put(&node, "stars", &three, Some(json!({ "problem_type": "regression" })));
+    refused("regression", import(&node, "stars", "stars"), 422, "bad-model", "problem_type \"regression\"").await;
+    let mut asked = Vec::new();
+    for name in ["relevance", "tags"] {
+        read("import", import(&node, name, name)).await;
+        node.post(&format!("/v1/models/{name}/deploy"), json!({})).await;
+        for text in ["a rare day", "soup"] {
+            let answer = node.post("/v1/classify", json!({ "model": name, "input": text })).await["data"][0].clone();
+            let probabilities = answer["probabilities"].as_array().unwrap().iter();
+            asked.push(probabilities.map(|one| one["probability"].as_f64().unwrap()).collect::<Vec<_>>());
+            let receipt = answer["receipt"]["id"].as_str().unwrap().to_owned();
+            let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{receipt}/verify"))).await;
+            assert_eq!(verdict["verdict"], "match", "{verdict:#}");
+        }
+    }
+    assert_ne!(asked[0], asked[1], "one logit says something: {asked:?}");
+    assert!((asked[2].iter().sum::<f64>() - 1.0).abs() > 1e-3, "classes are right or not by themselves: {asked:?}");
 }
 
 fn released(node: &TestNode, model: &str) -> PathBuf {

@@ -9,7 +9,7 @@ use crate::kit::{plain_node, read, refused};
 async fn without_a_model_only_what_needs_it_is_refused() {
     let node = plain_node().await;
     let embed = node.raw(Method::POST, "/v1/embeddings").json(&json!({ "input": "a" }));
-    refused("embeddings", embed, 503, "no-model", "run `datanet setup` and start again").await;
+    refused("embeddings", embed, 503, "no-model", "run `datanet setup`").await;
     let search = node.raw(Method::GET, "/v1/search?q=soup&datanet=topics&mode=semantic");
     refused("semantic search", search, 503, "no-model", "datanet setup").await;
     let register = node.raw(Method::POST, "/v1/models").json(&json!({ "name": "m", "licence": "MIT" }));

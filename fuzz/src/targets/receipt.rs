@@ -28,7 +28,7 @@ fn signed(method: Method, weights: Vec<(ContributionId, Ppm)>, output: AskOutput
         credits: weights.into_iter().map(credit).collect(),
         ..Receipt::default()
     };
-    let input = AskInput { text: "who calls at night?".into(), classify: true, neighbours: 10, sampling: None };
+    let input = AskInput { text: "who calls at night?".into(), classify: true, neighbours: 10, ..AskInput::default() };
     AnswerRecord::sign(receipt, input, output, &key()).to_bytes()
 }
 

@@ -10,7 +10,8 @@ use crate::runtime::Device;
 /// Where an encoder or classifier comes from.
 #[derive(Clone, Debug)]
 pub enum EncoderSource {
-    /// A Hugging Face folder with `tokenizer.json` and either `config.json` and safetensors, or a `model.onnx`.
+    /// A Hugging Face folder with `tokenizer.json` and either `config.json` and safetensors, or a `model.onnx`, and what
+    /// else [`crate::graph::build::model_files`] lists.
     Folder(PathBuf),
     /// An ONNX file as [`crate::graph::build::Export`] reads it, whose tokenizer lies elsewhere.
     Onnx {
@@ -28,8 +29,8 @@ pub enum EncoderSource {
 pub struct EncoderConfig {
     /// The model.
     pub source: EncoderSource,
-    /// Whether vectors leave the graph at unit length, as embeddings that are compared, instead of as the means that
-    /// heads classify.
+    /// Whether vectors leave the graph at unit length, as embeddings that are compared, instead of as the pooled ones
+    /// that heads classify.
     pub unit: bool,
     /// The numbers that products with the base's weights are computed in.
     pub precision: Precision,
@@ -43,7 +44,7 @@ pub struct EncoderConfig {
     pub max_batch_texts: usize,
     /// Texts that may wait before callers are told [`ServeError::Overloaded`]; also the most in one call.
     pub queue_depth: usize,
-    /// Tokens of a text that are read; the rest is cut off.
+    /// Tokens of a text that are read, or fewer where the model's folder says so; see [`super::Long`] for what is longer.
     pub max_text_tokens: usize,
     /// Texts are padded to a multiple of this many tokens: a larger step means fuller batches and more padding. On a
     /// processor 4 to 8 was fastest for texts of mixed lengths; a GPU wants more. Vectors under different steps agree

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
 use super::source::Reading;
-use super::tokenize::TextTokenizer;
+use super::tokenize::{Long, TextTokenizer};
 use super::worker::{EncoderCmd, Job, Worker};
 use super::{AdapterKey, Classification, EncoderConfig, EncoderInfo, Entry, Head, Loaded, Registry, ServeError};
 use crate::graph::adapter::Adapter;
@@ -20,7 +20,7 @@ const BACKGROUND_TEXTS: usize = 256;
 /// What a call consumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens read, special tokens included, after truncation.
+    /// Tokens read, special tokens included, and without what was cut off.
     pub tokens: usize,
 }
 
@@ -31,19 +31,21 @@ pub struct EncodeRequest {
     pub texts: Vec<String>,
     /// The adapter, or none for the base model.
     pub adapter: Option<AdapterKey>,
+    /// What happens to texts that are longer than the model reads.
+    pub long: Long,
 }
 
-/// Texts under the base model.
+/// Texts under the base model, none of which may be longer than it reads.
 impl From<Vec<String>> for EncodeRequest {
     fn from(texts: Vec<String>) -> Self {
-        Self { texts, adapter: None }
+        Self { texts, adapter: None, long: Long::Refuse }
     }
 }
 
 /// The vectors of texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    /// One a text: the mean over its tokens, scaled only where the service gives unit vectors; the logits where the
+    /// One a text: its tokens pooled, scaled only where the service gives unit vectors; the logits where the
     /// model is a classifier.
     pub vectors: Vec<Vec<f32>>,
     /// Tokens read.
@@ -155,10 +157,11 @@ impl EncoderHandle {
     ///
     /// # Errors
     /// [`ServeError::Overloaded`] at once where the queue has no room, [`ServeError::TooManyTexts`] for more than it
-    /// could ever hold, [`ServeError::UnknownAdapter`], and the error of the first text that has no vector.
+    /// could ever hold, [`ServeError::UnknownAdapter`], [`ServeError::TooLong`] for a text that may not be cut, and the
+    /// error of the first text that has no vector.
     pub async fn run(&self, request: EncodeRequest) -> Result<Encoded, ServeError> {
         let entry = request.adapter.map(|key| self.shared.registry.get(&key)).transpose()?;
-        self.encode(request.texts, entry.map(|entry| entry.loaded)).await
+        self.encode(request.texts, entry.map(|entry| entry.loaded), request.long).await
     }
 
     /// The vectors of the texts at unit length.
@@ -171,7 +174,8 @@ impl EncoderHandle {
     }
 
     /// The vectors of any number of texts under the base model at unit length, in the background: waits for room instead
-    /// of failing, and lets those who wait overtake. For indexing and judging.
+    /// of failing, and lets those who wait overtake. For indexing and judging, whose records are cut where they are
+    /// longer than the model reads.
     ///
     /// # Errors
     /// As [`EncoderHandle::embed`], less those about the queue.
@@ -185,7 +189,8 @@ impl EncoderHandle {
             }
             let room = self.shared.room[1].clone().acquire_many_owned(permits(part.len())).await;
             let room = room.map_err(|_| ServeError::Stopped)?;
-            let Encoded { vectors, .. } = self.answered(part, None, room, false).await?;
+            let encoded = self.tokenise(part, Long::Cut).await?;
+            let Encoded { vectors, .. } = self.answered(encoded, None, room, false).await?;
             embeddings.extend(self.units(vectors)?);
         }
     }
@@ -200,9 +205,13 @@ impl EncoderHandle {
         if head.is_none() && self.shared.info.labels.is_empty() {
             return Err(ServeError::NoHead);
         }
-        let Encoded { vectors, usage } = self.encode(request.texts, loaded).await?;
+        let Encoded { vectors, usage } = self.encode(request.texts, loaded, request.long).await?;
         let Some(head) = head else {
-            let answers = vectors.into_iter().map(Classification::of).collect();
+            let scores = match self.shared.reading {
+                Reading::Logits(scores) => scores,
+                Reading::Pooled | Reading::Unit => return Err(ServeError::NoHead),
+            };
+            let answers = vectors.into_iter().map(|logits| Classification::of(logits, scores)).collect();
             return Ok(Classified { answers, labels: self.shared.info.labels.clone(), usage });
         };
         let answers = vectors.iter().map(|vector| head.classify(vector)).collect();
@@ -225,7 +234,7 @@ impl EncoderHandle {
     fn units(&self, vectors: Vec<Vec<f32>>) -> Result<Vec<Embedding>, ServeError> {
         let unit = |vector: Vec<f32>| match self.shared.reading {
             Reading::Unit => Embedding::from_unit(vector),
-            Reading::Mean | Reading::Logits => Embedding::normalised(&vector),
+            Reading::Pooled | Reading::Logits(_) => Embedding::normalised(&vector),
         };
         let embeddings: Result<_, _> = vectors.into_iter().map(unit).collect();
         embeddings.map_err(|error| ServeError::Output(error.to_string()))
@@ -233,7 +242,7 @@ impl EncoderHandle {
 
     fn check_head(&self, head: &Head) -> Result<(), ServeError> {
         if self.shared.reading == Reading::Unit {
-            let why = "this service gives unit vectors, and heads classify means; serve its base without them";
+            let why = "this service gives unit vectors, and heads classify pooled ones; serve its base without them";
             return Err(ServeError::Head(why.to_owned()));
         }
         let dimensions = self.shared.info.dimensions;
@@ -255,29 +264,34 @@ impl EncoderHandle {
         })
     }
 
-    async fn tokenise(&self, texts: Vec<String>) -> Result<Vec<Vec<u32>>, ServeError> {
+    async fn tokenise(&self, texts: Vec<String>, long: Long) -> Result<Vec<Vec<u32>>, ServeError> {
         let shared = self.shared.clone();
-        let encoded = tokio::task::spawn_blocking(move || shared.tokenizer.encode_all(&texts)).await;
+        let encoded = tokio::task::spawn_blocking(move || shared.tokenizer.encode_all(&texts, long)).await;
         encoded.map_err(|error| ServeError::Output(format!("tokenising failed: {error}")))?
     }
 
-    async fn encode(&self, texts: Vec<String>, adapter: Option<Arc<Loaded>>) -> Result<Encoded, ServeError> {
+    async fn encode(
+        &self,
+        texts: Vec<String>,
+        adapter: Option<Arc<Loaded>>,
+        long: Long,
+    ) -> Result<Encoded, ServeError> {
         if texts.is_empty() {
             return Ok(Encoded { vectors: Vec::new(), usage: Usage::default() });
         }
         let room = self.room_for(texts.len())?;
-        self.answered(texts, adapter, room, true).await
+        let encoded = self.tokenise(texts, long).await?;
+        self.answered(encoded, adapter, room, true).await
     }
 
     /// The vectors of texts that have found `room`.
     async fn answered(
         &self,
-        texts: Vec<String>,
+        encoded: Vec<Vec<u32>>,
         adapter: Option<Arc<Loaded>>,
         room: OwnedSemaphorePermit,
         urgent: bool,
     ) -> Result<Encoded, ServeError> {
-        let encoded = self.tokenise(texts).await?;
         let tokens = encoded.iter().map(Vec::len).sum();
         let replies = self.submit(encoded, adapter, room, urgent)?;
         let mut vectors = Vec::with_capacity(replies.len());
@@ -330,7 +344,7 @@ impl EncoderHandle {
         for (text, key) in texts {
             let adapter = key.map(|key| self.shared.registry.get(&key)).transpose()?.map(|entry| entry.loaded);
             let (reply, receiver) = oneshot::channel();
-            let (ids, room) = (self.shared.tokenizer.encode(&text)?, self.room_for(1)?);
+            let (ids, room) = (self.shared.tokenizer.encode(&text, Long::Cut)?, self.room_for(1)?);
             jobs.push(Job { ids, adapter, urgent: true, reply, _room: room });
             replies.push(receiver);
         }

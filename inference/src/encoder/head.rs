@@ -3,7 +3,8 @@
 use datanet_data::dot;
 
 use super::ServeError;
-use crate::graph::adapter::Adapter;
+use crate::graph::adapter::{Adapter, AdapterError};
+use crate::graph::build::Scores;
 
 /// Names under which an adapter file carries its head.
 const WEIGHT: &str = "classifier.weight";
@@ -24,7 +25,7 @@ pub struct Head {
 pub struct Classification {
     /// One number a class.
     pub logits: Vec<f32>,
-    /// Their softmax.
+    /// How probable each class is: their softmax, or the sigmoid of each where classes are right or not by themselves.
     pub probabilities: Vec<f32>,
     /// The most probable class, the first of several.
     pub label: usize,
@@ -51,8 +52,15 @@ impl Head {
     /// as Hugging Face does.
     ///
     /// # Errors
-    /// As [`Head::new`], and if the number of labels is another than that of classes.
+    /// As [`Head::new`], if the number of labels is another than that of classes, and for an adapter with other tensors
+    /// that were trained as a whole, without which it would be another model.
     pub fn of(adapter: &Adapter, labels: Vec<String>) -> Result<Option<Self>, ServeError> {
+        let others: Vec<&str> =
+            adapter.saved.keys().map(String::as_str).filter(|name| ![WEIGHT, BIAS].contains(name)).collect();
+        if !others.is_empty() {
+            let what = format!("modules_to_save ({}, in place of the base's own)", others.join(", "));
+            return Err(AdapterError::Unsupported(what).into());
+        }
         let Some(weight) = adapter.saved.get(WEIGHT) else { return Ok(None) };
         let &[classes, hidden] = weight.shape.as_slice() else {
             return Err(ServeError::Head(format!("{WEIGHT} has the shape {:?}, not two axes", weight.shape)));
@@ -84,20 +92,28 @@ impl Head {
     /// Classifies a pooled vector of [`Head::hidden`] numbers.
     pub fn classify(&self, vector: &[f32]) -> Classification {
         let rows = self.weight.chunks_exact(self.hidden());
-        Classification::of(rows.zip(&self.bias).map(|(row, bias)| dot(row, vector) + bias).collect())
+        let logits = rows.zip(&self.bias).map(|(row, bias)| dot(row, vector) + bias).collect();
+        Classification::of(logits, Scores::Softmax)
     }
 }
 
 impl Classification {
-    /// What logits say; the softmax is stable for any finite logits.
-    pub fn of(logits: Vec<f32>) -> Self {
+    /// What logits say that mean this; stable for any finite logits.
+    pub fn of(logits: Vec<f32>, scores: Scores) -> Self {
         let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let shares: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) - f64::from(highest)).exp()).collect();
-        let sum: f64 = shares.iter().sum();
-        let probabilities = shares.iter().map(|share| (share / sum) as f32).collect();
         let label = logits.iter().position(|&logit| logit == highest).unwrap_or(0);
+        let probabilities = match scores {
+            Scores::Softmax => softmax(&logits, highest),
+            Scores::Sigmoid => logits.iter().map(|&logit| (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32).collect(),
+        };
         Self { logits, probabilities, label }
     }
+}
+
+fn softmax(logits: &[f32], highest: f32) -> Vec<f32> {
+    let shares: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) - f64::from(highest)).exp()).collect();
+    let sum: f64 = shares.iter().sum();
+    shares.iter().map(|share| (share / sum) as f32).collect()
 }
 
 #[cfg(test)]
@@ -133,14 +149,24 @@ mod tests {
         assert!(Head::of(&carrier, Vec::new()).is_err());
         carrier.saved.insert(BIAS.to_owned(), tensor(&[2], &[1.0, f32::NAN]));
         assert!(Head::of(&carrier, Vec::new()).is_err());
+        let mut other = carrier.clone();
+        other.saved.insert("pooler.dense.weight".to_owned(), tensor(&[1], &[1.0]));
+        assert!(Head::of(&other, Vec::new()).unwrap_err().to_string().contains("pooler.dense.weight"));
         carrier.saved.insert(WEIGHT.to_owned(), tensor(&[6], &[1.0; 6]));
         assert!(Head::of(&carrier, Vec::new()).is_err());
+    }
+
+    #[test]
+    fn classes_that_are_right_by_themselves_get_the_sigmoid_of_their_logit() {
+        let said = Classification::of(vec![0.0, 3.0f32.ln(), f32::MAX, f32::MIN], Scores::Sigmoid);
+        assert_eq!((said.label, &said.probabilities[2..]), (2, &[1.0, 0.0][..]));
+        assert!((said.probabilities[0] - 0.5).abs() < 1e-6 && (said.probabilities[1] - 0.75).abs() < 1e-6);
     }
 
     proptest! {
         #[test]
         fn probabilities_sum_to_one_for_any_finite_logits(logits in proptest::collection::vec(-3e38f32..3e38, 1..20)) {
-            let said = Classification::of(logits);
+            let said = Classification::of(logits, Scores::Softmax);
             prop_assert!((said.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             prop_assert!(said.probabilities.iter().all(|share| *share <= said.probabilities[said.label]));
         }

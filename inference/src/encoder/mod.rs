@@ -17,6 +17,9 @@
 //! somebody waits for come before those of the background ([`EncoderHandle::embed_all`]), and entries whose caller has
 //! left are dropped.
 //!
+//! A text longer than the model reads is refused, or cut where the caller says so ([`Long`]): records are judged and
+//! found by how they begin, and nobody else's text is cut.
+//!
 //! # Adapters
 //! Two places hold adapters. The registry holds those that requests can name, up to a number; the bank holds those that
 //! a batch can use at once, in stacked tensors that the runtime reads where they lie. Both make room by forgetting what
@@ -69,6 +72,7 @@ pub use model_id::folder_id;
 pub use network::EncoderInfo;
 pub use registry::AdapterKey;
 pub(crate) use registry::{Entry, Registry};
+pub use tokenize::{Long, check_vocabulary};
 
 pub use crate::error::ServeError;
 

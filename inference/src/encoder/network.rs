@@ -2,7 +2,7 @@
 
 use super::padding::Padding;
 use super::source::{Opened, Reading};
-use super::tokenize::TextTokenizer;
+use super::tokenize::{Long, TextTokenizer};
 use super::{AdaptedSession, EncoderConfig, Loaded, ServeError};
 use crate::runtime::{Runtime, SessionConfig, Tensor};
 
@@ -46,9 +46,9 @@ impl Network {
             AdaptedSession::load(runtime, graph, config.precision, session, &config.targets, config.bank_slots)?;
         let padding = Padding { step: config.length_step, max: max_tokens };
         let mut network = Self { session, padding, reading, dimensions: 0 };
-        let first = tokenizer.encode("first words")?;
+        let first = tokenizer.encode("first words", Long::Cut)?;
         network.dimensions = network.dimensions_of(&first)?;
-        let classifies = network.reading == Reading::Logits;
+        let classifies = matches!(network.reading, Reading::Logits(_));
         if classifies && labels.is_empty() {
             labels = (0..network.dimensions).map(|class| format!("LABEL_{class}")).collect();
         }

@@ -3,30 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use super::model_id::{folder_id, model_id};
-use super::tokenize::TextTokenizer;
+use super::tokenize::{self, TextTokenizer};
 use super::{EncoderConfig, EncoderSource, ServeError};
 use crate::graph::build::decoder::LOGITS;
 use crate::graph::build::encoder::{POOLED, SENTENCE_EMBEDDING};
-use crate::graph::build::{Export, ModelFolder, Storage};
+use crate::graph::build::{Export, ModelFolder, Scores, Storage};
 use crate::onnx::{DataType, Dim, ModelProto, ValueInfoProto};
 
 /// What is read off the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// `[batch, hidden]`: the mean over a text's tokens, before it is scaled to unit length.
-    Mean,
-    /// `[batch, hidden]`: the mean at unit length.
+    /// `[batch, hidden]`: a text's tokens pooled, before the vector is scaled to unit length.
+    Pooled,
+    /// `[batch, hidden]`: the same at unit length.
     Unit,
-    /// `[batch, classes]`: the model is a classifier.
-    Logits,
+    /// `[batch, classes]`: the model is a classifier, whose logits mean this.
+    Logits(Scores),
 }
 
 impl Reading {
     pub(crate) fn output(self) -> &'static str {
         match self {
-            Self::Mean => POOLED,
+            Self::Pooled => POOLED,
             Self::Unit => SENTENCE_EMBEDDING,
-            Self::Logits => LOGITS,
+            Self::Logits(_) => LOGITS,
         }
     }
 }
@@ -56,11 +56,16 @@ pub(crate) fn open(config: &EncoderConfig) -> Result<Opened, ServeError> {
 fn open_folder(path: &Path, config: &EncoderConfig) -> Result<Opened, ServeError> {
     let folder = ModelFolder::open(path)?;
     let max_tokens = config.max_text_tokens.min(folder.max_positions());
-    let tokenizer = TextTokenizer::read(&path.join("tokenizer.json"), max_tokens, folder.vocab_size())?;
+    let vocabulary = folder.vocab_size();
+    let reading = tokenize::Reading { max_tokens, vocabulary, lowercase: folder.sentence().lowercase };
+    let tokenizer = TextTokenizer::read(&path.join("tokenizer.json"), reading)?;
     let (graph, reading) = match folder.is_classifier() {
-        true => (folder.classifier()?, Reading::Logits),
+        true => (folder.classifier()?, Reading::Logits(folder.scores())),
         false => read(folder.encoder(Storage::Mapped)?, folder.hidden_size(), config),
     };
+    if !matches!(reading, Reading::Logits(_)) && !folder.sentence().pooling_stated {
+        tracing::info!(folder = %path.display(), "the folder has no modules.json: the mean over a text's tokens is its vector");
+    }
     Ok(Opened {
         id: folder_id(path)?,
         graph,
@@ -77,9 +82,10 @@ fn open_onnx(model: &Path, tokenizer: &Path, labels: &[String], config: &Encoder
     let export = Export::read(model)?;
     let max_tokens = config.max_text_tokens.min(export.max_positions());
     let id = model_id(&[model, tokenizer])?;
-    let tokenizer = TextTokenizer::read(tokenizer, max_tokens, export.vocab_size())?;
+    let reading = tokenize::Reading { max_tokens, vocabulary: export.vocab_size(), lowercase: false };
+    let tokenizer = TextTokenizer::read(tokenizer, reading)?;
     let (graph, reading) = match export.is_classifier() {
-        true => (export.classifier()?, Reading::Logits),
+        true => (export.classifier()?, Reading::Logits(export.scores())),
         false => read(export.encoder()?, export.width(), config),
     };
     let labels = if labels.is_empty() { export.labels() } else { labels };
@@ -89,10 +95,10 @@ fn open_onnx(model: &Path, tokenizer: &Path, labels: &[String], config: &Encoder
 
 /// What is read of an encoder, and the graph that gives it.
 fn read(model: ModelProto, width: usize, config: &EncoderConfig) -> (ModelProto, Reading) {
-    if config.unit { (model, Reading::Unit) } else { (pooled(model, width), Reading::Mean) }
+    if config.unit { (model, Reading::Unit) } else { (pooled(model, width), Reading::Pooled) }
 }
 
-/// Makes the mean, an inner value of the graph, an output as well.
+/// Makes the pooled vector, an inner value of the graph, an output as well.
 fn pooled(mut model: ModelProto, width: usize) -> ModelProto {
     if let Some(graph) = model.graph.as_mut() {
         let shape = [Dim::Symbol("batch"), Dim::Size(width as i64)];

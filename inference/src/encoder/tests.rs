@@ -68,7 +68,7 @@ fn text(number: usize) -> String {
 }
 
 fn request(text: &str, adapter: Option<AdapterKey>) -> EncodeRequest {
-    EncodeRequest { texts: vec![text.to_owned()], adapter }
+    EncodeRequest { adapter, ..vec![text.to_owned()].into() }
 }
 
 fn unit(vector: &[f32]) -> Embedding {
@@ -88,7 +88,7 @@ async fn means_at_unit_length_are_the_unit_vectors_of_the_graph() {
     let (Some(service), Some((locations, runtime))) = (service(), installed()) else { return };
     let embedder = EncoderService::spawn(&runtime, EncoderConfig::embedder(locations.model)).unwrap();
     let texts: Vec<String> = (0..20).map(text).collect();
-    let (ours, usage) = service.embed(EncodeRequest { texts: texts.clone(), adapter: None }).await.unwrap();
+    let (ours, usage) = service.embed(texts.clone()).await.unwrap();
     let (theirs, expected) = embedder.embed(texts).await.unwrap();
     assert_eq!(usage, expected);
     for (a, b) in ours.iter().zip(&theirs) {
@@ -245,7 +245,7 @@ async fn an_adapter_that_explodes_fails_its_own_texts_only() {
 async fn a_full_queue_is_an_overload_and_callers_who_leave_give_their_room_back() {
     let Some((config, runtime)) = config() else { return };
     let service = EncoderService::spawn(&runtime, EncoderConfig { queue_depth: 8, ..config }).unwrap();
-    let many = |count: usize| EncodeRequest { texts: vec!["word ".repeat(300); count], adapter: None };
+    let many = |count: usize| EncodeRequest { long: Long::Cut, ..vec!["word ".repeat(300); count].into() };
     assert!(matches!(service.run(many(9)).await, Err(ServeError::TooManyTexts { texts: 9, limit: 8 })));
     let busy = tokio::spawn({
         let (service, request) = (service.clone(), many(8));
@@ -347,7 +347,7 @@ fn the_processor_takes_over_from_a_lost_device_and_says_so() {
     let adapter = random(4, 1);
     network.session.cover(&adapter).unwrap();
     let loaded = Loaded::new(adapter).unwrap();
-    let ids = tokenizer.encode("some words").unwrap();
+    let ids = tokenizer.encode("some words", Long::Refuse).unwrap();
     let run = |network: &mut Network| network.run(&[&ids], &[Some(&loaded)]).unwrap().remove(0).unwrap();
     let before = run(&mut network);
     network.session.recover(&RuntimeError::Lost("the GPU fell off the bus".to_owned())).unwrap();

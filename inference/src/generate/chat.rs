@@ -1,8 +1,7 @@
 //! From a conversation to a prompt.
 //!
-//! A model folder may name a template in `tokenizer_config.json`, a program in Jinja. Programs of strangers are not run
-//! here: the few forms that most models use are recognised by their markers and written in Rust, and any other
-//! model gets the built-in form:
+//! A model folder may hold a template, a program in Jinja. Programs of strangers are not run here: the few forms that most
+//! models use are recognised by their markers and written in Rust, and any other model gets the built-in form:
 //!
 //! ```text
 //! <|system|>
@@ -14,14 +13,9 @@
 //!
 //! after which the model writes, until it ends or begins another line of this kind.
 
-use std::path::Path;
-
 use serde::Deserialize;
 
-use super::GenerateError;
-
-/// Far above any real `tokenizer_config.json`.
-const MAX_CONFIG_BYTES: u64 = 8 << 20;
+use super::{GenerateError, PromptText};
 
 /// Most messages of a conversation.
 const MAX_MESSAGES: usize = 4_096;
@@ -72,27 +66,9 @@ pub enum ChatTemplate {
     Llama3,
 }
 
-#[derive(Deserialize)]
-struct TokenizerConfig {
-    chat_template: Option<String>,
-}
-
 impl ChatTemplate {
-    /// The form that the model in `folder` was trained on, or the built-in one where it names none or one that is not
-    /// known, which is logged.
-    pub fn of_folder(folder: &Path) -> Self {
-        let path = folder.join("tokenizer_config.json");
-        let small = std::fs::metadata(&path).is_ok_and(|file| file.len() <= MAX_CONFIG_BYTES);
-        let bytes = if small { std::fs::read(&path).ok() } else { None };
-        let template = bytes.and_then(|bytes| serde_json::from_slice::<TokenizerConfig>(&bytes).ok()?.chat_template);
-        let Some(template) = template else { return Self::default() };
-        Self::recognise(&template).unwrap_or_else(|| {
-            tracing::warn!(folder = %folder.display(), "unknown chat template: the built-in one is used");
-            Self::default()
-        })
-    }
-
-    fn recognise(template: &str) -> Option<Self> {
+    /// The form of a model's template; none for one that is not known.
+    pub(super) fn of(template: &str) -> Option<Self> {
         let has = |marker: &str| template.contains(marker);
         if has("<|im_start|>") && has("<|im_end|>") {
             Some(Self::ChatMl)
@@ -105,24 +81,30 @@ impl ChatTemplate {
         }
     }
 
-    /// The prompt for the model's next turn. What looks like one of the form's markers in a content gets a space put
-    /// in, so that nobody can speak in another's name.
+    /// The prompt for the model's next turn. What people have written is plain, so that nobody can speak in another's name
+    /// with a special token; a marker that `is_token` says is none gets a space put in there.
     ///
     /// # Errors
     /// [`GenerateError::Prompt`] for a conversation without messages or with too many.
-    pub fn render(self, messages: &[Message]) -> Result<String, GenerateError> {
+    pub(super) fn render(
+        self,
+        messages: &[Message],
+        is_token: impl Fn(&str) -> bool,
+    ) -> Result<PromptText, GenerateError> {
         if messages.is_empty() || messages.len() > MAX_MESSAGES {
             let count = messages.len();
             return Err(GenerateError::Prompt(format!("has {count} messages; send 1 to {MAX_MESSAGES}")));
         }
-        let mut prompt = String::new();
+        let mut prompt = PromptText::default();
         for message in messages {
             let (before, after) = self.frame(message.role.name());
-            prompt.push_str(&before);
-            prompt.push_str(self.harmless(&message.content).trim());
-            prompt.push_str(after);
+            prompt.text.push_str(&before);
+            let start = prompt.text.len();
+            prompt.text.push_str(self.harmless(&message.content, &is_token).trim());
+            prompt.plain.push(start..prompt.text.len());
+            prompt.text.push_str(after);
         }
-        prompt.push_str(&self.frame(Role::Assistant.name()).0);
+        prompt.text.push_str(&self.frame(Role::Assistant.name()).0);
         Ok(prompt)
     }
 
@@ -141,7 +123,8 @@ impl ChatTemplate {
         }
     }
 
-    fn markers(self) -> &'static [&'static str] {
+    /// What its frames are recognised by.
+    pub(super) fn markers(self) -> &'static [&'static str] {
         match self {
             Self::Lines => &["<|system|>", "<|user|>", "<|assistant|>"],
             Self::Zephyr => &["<|system|>", "<|user|>", "<|assistant|>", "</s>"],
@@ -150,8 +133,8 @@ impl ChatTemplate {
         }
     }
 
-    fn harmless(self, content: &str) -> String {
-        self.markers().iter().fold(content.to_owned(), |content, marker| {
+    fn harmless(self, content: &str, is_token: impl Fn(&str) -> bool) -> String {
+        self.markers().iter().filter(|marker| !is_token(marker)).fold(content.to_owned(), |content, marker| {
             let (first, rest) = marker.split_at(1);
             content.replace(marker, &format!("{first} {rest}"))
         })
@@ -166,44 +149,46 @@ mod tests {
         Message { role, content: content.to_owned() }
     }
 
+    fn render(template: ChatTemplate, messages: &[Message]) -> String {
+        template.render(messages, |_| false).unwrap().text
+    }
+
     #[test]
     fn the_built_in_form_is_lines_of_roles() {
         let messages = [message(Role::System, "Be brief."), message(Role::User, " Hello \n")];
-        let prompt = ChatTemplate::Lines.render(&messages).unwrap();
+        let prompt = render(ChatTemplate::Lines, &messages);
         assert_eq!(prompt, "<|system|>\nBe brief.\n<|user|>\nHello\n<|assistant|>\n");
     }
 
     #[test]
     fn nobody_speaks_in_anothers_name() {
         for template in [ChatTemplate::Lines, ChatTemplate::ChatMl, ChatTemplate::Zephyr, ChatTemplate::Llama3] {
-            let honest = template.render(&[message(Role::User, "x")]).unwrap();
+            let honest = render(template, &[message(Role::User, "x")]);
             for marker in template.markers() {
-                let attack = template.render(&[message(Role::User, &format!("a{marker}b"))]).unwrap();
-                assert_eq!(attack.matches(marker).count(), honest.matches(marker).count(), "{template:?} {marker}");
+                let attack = [message(Role::User, &format!("a{marker}b"))];
+                let broken = render(template, &attack);
+                assert_eq!(broken.matches(marker).count(), honest.matches(marker).count(), "{template:?} {marker}");
+                // A special token stays as it was written, in a part in which nothing is special.
+                let whole = template.render(&attack, |_| true).unwrap();
+                assert_eq!(&whole.text[whole.plain[0].clone()], attack[0].content);
             }
         }
     }
 
     #[test]
-    fn known_templates_are_recognised_and_others_give_the_built_in_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |json: &str| std::fs::write(folder.path().join("tokenizer_config.json"), json).unwrap();
-        assert_eq!(ChatTemplate::of_folder(folder.path()), ChatTemplate::Lines);
-        for (json, expected) in [
-            (r#"{"chat_template":"{{'<|im_start|>' + m.role}}<|im_end|>"}"#, ChatTemplate::ChatMl),
-            (r#"{"chat_template":"<|user|><|assistant|>{{eos_token}}"}"#, ChatTemplate::Zephyr),
-            (r#"{"chat_template":"<|start_header_id|><|eot_id|>"}"#, ChatTemplate::Llama3),
-            (r#"{"chat_template":"[INST]"}"#, ChatTemplate::Lines),
-            (r#"{"chat_template":3}"#, ChatTemplate::Lines),
-            ("garbage", ChatTemplate::Lines),
+    fn known_templates_are_recognised() {
+        for (template, expected) in [
+            ("{{'<|im_start|>' + m.role}}<|im_end|>", Some(ChatTemplate::ChatMl)),
+            ("<|user|><|assistant|>{{eos_token}}", Some(ChatTemplate::Zephyr)),
+            ("<|start_header_id|><|eot_id|>", Some(ChatTemplate::Llama3)),
+            ("[INST]", None),
         ] {
-            write(json);
-            assert_eq!(ChatTemplate::of_folder(folder.path()), expected, "{json}");
+            assert_eq!(ChatTemplate::of(template), expected, "{template}");
         }
     }
 
     #[test]
     fn a_conversation_without_messages_is_refused() {
-        assert!(matches!(ChatTemplate::Lines.render(&[]), Err(GenerateError::Prompt(_))));
+        assert!(matches!(ChatTemplate::Lines.render(&[], |_| false), Err(GenerateError::Prompt(_))));
     }
 }

@@ -1,10 +1,9 @@
 //! The model as a function from tokens and a cache to logits and a longer cache.
 
-use serde::Deserialize;
-
 use super::cache::{Cache, CacheShape};
+use super::prompt::PromptReader;
 use super::{ChatTemplate, GenerateConfig, GenerateError};
-use crate::encoder::tokenize::TextTokenizer;
+use crate::encoder::tokenize::{Reading, TextTokenizer};
 use crate::encoder::{AdaptedSession, Loaded, ServeError};
 use crate::graph::build::decoder::{LOGITS, POSITION_IDS, past, present};
 use crate::graph::build::{ATTENTION_MASK, BuildError, DecoderForm, INPUT_IDS, ModelFolder, Storage};
@@ -37,7 +36,7 @@ pub(super) struct Decoder {
 /// A model that is loaded and ready.
 pub(super) struct Opened {
     pub(super) decoder: Decoder,
-    pub(super) tokenizer: TextTokenizer,
+    pub(super) prompts: PromptReader,
     pub(super) info: DecoderInfo,
     /// Tokens that end an answer.
     pub(super) ends: Vec<u32>,
@@ -61,9 +60,8 @@ impl Decoder {
         let wrong = || BuildError::WrongKind { found: folder.architecture().name(), wanted: "decoder" };
         let llama = folder.decoder_config().ok_or_else(wrong).map_err(ServeError::from)?;
         let context = config.max_context.min(llama.max_position_embeddings);
-        // One more than fits, so that a longer prompt is seen to be longer.
-        let tokenizer = TextTokenizer::read(&path.join("tokenizer.json"), context + 1, folder.vocab_size());
-        let tokenizer = tokenizer?;
+        let reading = Reading { max_tokens: context, vocabulary: folder.vocab_size(), lowercase: false };
+        let tokenizer = TextTokenizer::read(&path.join("tokenizer.json"), reading)?;
         let mut graph = folder.decoder(Storage::Mapped, DecoderForm::Cached).map_err(ServeError::from)?;
         last_logits_only(&mut graph);
         let (heads, head_size) = (llama.num_key_value_heads, llama.head_dim);
@@ -76,9 +74,10 @@ impl Decoder {
         let outputs = std::iter::once(LOGITS.to_owned()).chain((0..shape.layers).flat_map(present)).collect();
         let decoder = Self { session, shape, vocabulary: folder.vocab_size(), past, outputs };
         let name = path.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
-        let chat = ChatTemplate::of_folder(path);
+        let chat = chat_form(&folder);
+        let prompts = PromptReader::new(tokenizer, chat.markers());
         let info = DecoderInfo { name, vocabulary: folder.vocab_size(), context, chat };
-        Ok(Opened { decoder, tokenizer, info, ends: ends(&folder) })
+        Ok(Opened { decoder, prompts, info, ends: folder.ends().to_vec() })
     }
 
     /// Reads the tokens of `feed` after those in `cache`; gives each row's logits after its last token, and the longer
@@ -161,30 +160,19 @@ fn last_logits_only(model: &mut ModelProto) {
     }
 }
 
-/// Far above any real configuration.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
-
-#[derive(Deserialize)]
-struct Ends {
-    eos_token_id: Option<OneOrMore>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(u32),
-    More(Vec<u32>),
-}
-
-/// The tokens that end an answer: those of `generation_config.json`, which chat models often add some to, or else of
-/// `config.json`.
-fn ends(folder: &ModelFolder) -> Vec<u32> {
-    let path = folder.folder().join("generation_config.json");
-    let small = std::fs::metadata(&path).is_ok_and(|file| file.len() <= MAX_CONFIG_BYTES);
-    let bytes = if small { std::fs::read(path).ok() } else { None };
-    match bytes.and_then(|bytes| serde_json::from_slice::<Ends>(&bytes).ok()?.eos_token_id) {
-        Some(OneOrMore::One(id)) => vec![id],
-        Some(OneOrMore::More(ids)) => ids,
-        None => folder.decoder_config().map(|config| config.eos_token_ids.clone()).unwrap_or_default(),
+/// The form of a folder's chats, and in the log what of the folder is passed over.
+fn chat_form(folder: &ModelFolder) -> ChatTemplate {
+    let (path, dialogue) = (folder.folder().display(), folder.dialogue());
+    if !dialogue.not_applied.is_empty() {
+        let keys = dialogue.not_applied.join(", ");
+        tracing::info!(folder = %path, keys, "generation_config.json is not applied here: each request says how it is drawn");
     }
+    let Some(template) = &dialogue.chat_template else {
+        tracing::warn!(folder = %path, "the folder has no chat template: the built-in form is used");
+        return ChatTemplate::default();
+    };
+    ChatTemplate::of(template).unwrap_or_else(|| {
+        tracing::warn!(folder = %path, "the chat template is of no known form: the built-in form is used");
+        ChatTemplate::default()
+    })
 }

@@ -32,8 +32,8 @@ pub enum GenerateEvent {
 /// How probable a token was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenLogprobs {
-    /// The token by itself.
-    pub text: String,
+    /// The bytes that it stands for, which may be a part of a character.
+    pub bytes: Vec<u8>,
     /// Its log probability under the model's own distribution, whatever the temperature.
     pub logprob: f32,
     /// The most probable tokens, most probable first.
@@ -45,8 +45,8 @@ pub struct TokenLogprobs {
 pub struct Alternative {
     /// The token.
     pub id: u32,
-    /// The token by itself.
-    pub text: String,
+    /// The bytes that it stands for.
+    pub bytes: Vec<u8>,
     /// Its log probability.
     pub logprob: f32,
 }

@@ -8,19 +8,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::decoder::Opened;
 use super::prefill::Pending;
+use super::prompt::{PromptReader, PromptText};
 use super::sequence::Sequence;
 use super::worker::{GenerateCmd, Worker};
 use super::{Completion, DecoderInfo, GenerateConfig, GenerateError, GenerateStream, Message, SamplingParams};
-use crate::encoder::tokenize::TextTokenizer;
 use crate::encoder::{AdapterKey, Entry, Loaded, Registry, ServeError};
-use crate::graph::adapter::Adapter;
+use crate::graph::adapter::{Adapter, AdapterError};
 use crate::runtime::Provider;
 
 /// What an answer follows on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// A text, to be continued.
+    /// A text, to be continued; special tokens in it are that.
     Text(String),
+    /// A text of which parts are plain, to be continued: a conversation as [`GenerateHandle::render`] gives it.
+    Parts(PromptText),
     /// Token ids, to be continued.
     Tokens(Vec<u32>),
     /// A conversation, to be answered.
@@ -47,7 +49,7 @@ pub struct GenerateHandle {
 
 #[derive(Debug)]
 struct Shared {
-    tokenizer: Arc<TextTokenizer>,
+    prompts: Arc<PromptReader>,
     info: DecoderInfo,
     registry: Registry,
     room: Arc<Semaphore>,
@@ -59,18 +61,18 @@ struct Shared {
 
 /// Starts the thread that serves the model.
 pub(super) fn spawn(opened: Opened, config: &GenerateConfig) -> Result<GenerateHandle, GenerateError> {
-    let Opened { decoder, tokenizer, info, ends } = opened;
+    let Opened { decoder, prompts, info, ends } = opened;
     // Those under way have left the queue.
     let queue_depth = config.queue_depth + config.max_sequences;
     let (sender, commands) = mpsc::channel(queue_depth + 16);
-    let (stopped, tokenizer) = (CancellationToken::new(), Arc::new(tokenizer));
+    let (stopped, prompts) = (CancellationToken::new(), Arc::new(prompts));
     let provider = decoder.session.provider();
     let guard = stopped.clone().drop_guard();
-    let worker = Worker::new(decoder, tokenizer.clone(), ends, config.into(), commands, guard);
+    let worker = Worker::new(decoder, prompts.clone(), ends, config.into(), commands, guard);
     let thread = std::thread::Builder::new().name("generate".to_owned());
     thread.spawn(move || worker.run()).map_err(ServeError::Thread)?;
     let shared = Shared {
-        tokenizer,
+        prompts,
         info,
         registry: Registry::new(config.max_adapters),
         room: Arc::new(Semaphore::new(queue_depth)),
@@ -96,8 +98,14 @@ impl GenerateHandle {
     /// As [`crate::encoder::EncoderHandle::load_adapter`], without a head.
     ///
     /// # Errors
-    /// As there.
+    /// As there, and [`crate::graph::adapter::AdapterError::Unsupported`] for one with tensors that were trained as a
+    /// whole, without which it would be another model.
     pub async fn load_adapter(&self, key: AdapterKey, adapter: Arc<Adapter>) -> Result<(), GenerateError> {
+        if !adapter.saved.is_empty() {
+            let names = adapter.saved.keys().cloned().collect::<Vec<_>>().join(", ");
+            let what = format!("modules_to_save ({names}, in place of the base's own)");
+            return Err(ServeError::from(AdapterError::Unsupported(what)).into());
+        }
         let loaded = Arc::new(Loaded::new(adapter.clone())?);
         let (reply, covered) = oneshot::channel();
         let command = GenerateCmd::Cover { adapter, reply };
@@ -114,6 +122,14 @@ impl GenerateHandle {
     /// The adapters that can be named, in order.
     pub fn adapters(&self) -> Vec<AdapterKey> {
         self.shared.registry.keys()
+    }
+
+    /// A conversation in the model's own form, ready for its next turn.
+    ///
+    /// # Errors
+    /// [`GenerateError::Prompt`] for a conversation without messages or with too many.
+    pub fn render(&self, messages: &[Message]) -> Result<PromptText, GenerateError> {
+        self.shared.info.chat.render(messages, |marker| self.shared.prompts.is_control(marker))
     }
 
     /// Starts an answer, which comes token by token.
@@ -140,7 +156,7 @@ impl GenerateHandle {
         let seed = sampling.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let adapter = entry.map(|entry| entry.loaded);
         let (sequence, events) = Sequence::new(sampling, seed, prompt.len(), max_tokens, adapter, room);
-        let command = GenerateCmd::Generate(Pending { sequence, prompt, alone: false });
+        let command = GenerateCmd::Generate(Box::new(Pending { sequence, prompt, alone: false }));
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServeError::Overloaded { limit: shared.queue_depth }.into(),
             mpsc::error::TrySendError::Closed(_) => GenerateError::Stopped,
@@ -171,19 +187,20 @@ impl GenerateHandle {
 
     /// Token ids of a prompt that fits the context.
     async fn tokenise(&self, prompt: Prompt) -> Result<Vec<u32>, GenerateError> {
-        let DecoderInfo { vocabulary, context, chat, .. } = self.shared.info;
-        let text = match prompt {
+        let DecoderInfo { vocabulary, context, .. } = self.shared.info;
+        let prompt = match prompt {
             Prompt::Tokens(ids) => {
                 if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
                     return Err(GenerateError::Prompt(format!("has token {id}; the model knows {vocabulary}")));
                 }
                 return fitting(ids, context);
             }
-            Prompt::Text(text) => text,
-            Prompt::Chat(messages) => chat.render(&messages)?,
+            Prompt::Text(text) => PromptText { text, plain: Vec::new() },
+            Prompt::Parts(prompt) => prompt,
+            Prompt::Chat(messages) => self.render(&messages)?,
         };
-        let tokenizer = self.shared.tokenizer.clone();
-        let encoded = tokio::task::spawn_blocking(move || tokenizer.encode(&text)).await;
+        let prompts = self.shared.prompts.clone();
+        let encoded = tokio::task::spawn_blocking(move || prompts.read(&prompt)).await;
         let ids = encoded.map_err(|error| GenerateError::Text(error.to_string()))??;
         fitting(ids, context)
     }

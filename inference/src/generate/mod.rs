@@ -13,6 +13,10 @@
 //! a wider cache, or when much of it is padding. Prompts are read beside that, a bounded number of tokens between two
 //! steps. A sequence is let in only if the cache cannot outgrow its bound before the sequence ends.
 //!
+//! # Special tokens
+//! What the form of a chat writes may be special tokens, what people write in a message is not ([`PromptText`]). They are
+//! no part of an answer's text, and a stop string finds them all the same.
+//!
 //! # How reproducible a text is
 //! Sampling is a pure function of the logits and the seed. The logits of a sequence differ by rounding with what else is
 //! in the batch (a test bounds it by 1e-5 of the largest logit), so the same seed gives the same text unless two tokens are
@@ -22,6 +26,7 @@
 //! A step that fails is repeated sequence by sequence, and prompts likewise, so that one fails alone. A lost GPU is
 //! replaced by the processor; the cache lies in the host's memory and survives.
 
+mod bytes;
 mod cache;
 mod chat;
 mod config;
@@ -30,6 +35,7 @@ mod event;
 mod group;
 mod handle;
 mod prefill;
+mod prompt;
 mod sampling;
 mod sequence;
 #[cfg(test)]
@@ -44,6 +50,7 @@ pub use config::GenerateConfig;
 pub use decoder::DecoderInfo;
 pub use event::{Alternative, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs};
 pub use handle::{GenerateHandle, GenerateRequest, Prompt};
+pub use prompt::PromptText;
 pub use sampling::{MAX_STOP_BYTES, MAX_STOPS, MAX_TOP_LOGPROBS, SamplingParams};
 
 use crate::encoder::ServeError;
@@ -55,7 +62,7 @@ use crate::runtime::Runtime;
 pub enum GenerateError {
     /// What can happen to any service: loading, adapters, overload, a failing model.
     #[error(transparent)]
-    Serve(#[from] ServeError),
+    Serve(ServeError),
     /// A sampling value makes no sense.
     #[error("{0}")]
     Sampling(String),
@@ -84,6 +91,15 @@ pub enum GenerateError {
     /// The thread has ended.
     #[error("generation has stopped; see the log for the reason and restart the node")]
     Stopped,
+}
+
+impl From<ServeError> for GenerateError {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::TooLong { limit, .. } => Self::PromptTooLong { context: limit },
+            other => Self::Serve(other),
+        }
+    }
 }
 
 impl GenerateError {

@@ -6,6 +6,7 @@ use tokenizers::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::GenerateError;
+use super::bytes::token_bytes;
 use super::event::{Alternative, FinishReason, GenerateEvent, GenerateUsage, TokenLogprobs};
 use super::sampling::{Sampler, SamplingParams, logprobs};
 use super::text::{Detokeniser, Stops};
@@ -73,16 +74,22 @@ impl Sequence {
             self.finish(FinishReason::Stop, false, tokenizer);
             return None;
         }
-        self.usage.completion_tokens += 1;
-        let text = match self.detokeniser.push(id, tokenizer) {
-            Ok(text) => text,
+        let (text, stopped) = match self.read(id, tokenizer) {
+            // A special token that ends the answer is no part of it, just as the model's own end is none.
+            Ok(Read::Ended(text)) => {
+                let _ =
+                    self.events.try_send(GenerateEvent::Done { text, reason: FinishReason::Stop, usage: self.usage });
+                return None;
+            }
+            Ok(Read::Text(text, stopped)) => (text, stopped),
             Err(error) => {
                 self.fail(error);
                 return None;
             }
         };
-        let (text, stopped) = self.stops.push(&text);
-        let logprobs = self.top.map(|top| token_logprobs(logits, id, top, tokenizer));
+        let start = self.usage.completion_tokens == 0;
+        self.usage.completion_tokens += 1;
+        let logprobs = self.top.map(|top| token_logprobs(logits, id, top, start, tokenizer));
         let _ = self.events.try_send(GenerateEvent::Token { text, id, logprobs });
         if stopped || self.remaining() == 0 {
             let reason = if stopped { FinishReason::Stop } else { FinishReason::Length };
@@ -90,6 +97,25 @@ impl Sequence {
             return None;
         }
         Some(id)
+    }
+
+    /// What a token adds to the text.
+    fn read(&mut self, id: u32, tokenizer: &Tokenizer) -> Result<Read, GenerateError> {
+        let added = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
+        let Some(token) = added.get(&id).filter(|token| token.special) else {
+            let text = self.detokeniser.push(id, tokenizer)?;
+            let (text, stopped) = self.stops.push(&text);
+            return Ok(Read::Text(text, stopped));
+        };
+        // Nothing after it can complete a character before it.
+        let before = self.detokeniser.finish(tokenizer)?;
+        let (mut text, stopped) = self.stops.push(&before);
+        if stopped {
+            return Ok(Read::Text(text, true));
+        }
+        let (more, stopped) = self.stops.push_hidden(&token.content);
+        text.push_str(&more);
+        Ok(if stopped { Read::Ended(text) } else { Read::Text(text, false) })
     }
 
     /// Ends with an error.
@@ -114,9 +140,18 @@ impl Sequence {
     }
 }
 
-fn token_logprobs(logits: &[f32], id: u32, top: usize, tokenizer: &Tokenizer) -> TokenLogprobs {
-    let text = |id: u32| tokenizer.decode(&[id], false).unwrap_or_default();
+/// What a token adds to the text.
+enum Read {
+    /// Text, after which a stop string may have come.
+    Text(String, bool),
+    /// The rest of the text: it is a special token at which the answer ends.
+    Ended(String),
+}
+
+/// `start` says whether the token is the first of its text.
+fn token_logprobs(logits: &[f32], id: u32, top: usize, start: bool, tokenizer: &Tokenizer) -> TokenLogprobs {
+    let bytes = |id: u32| token_bytes(tokenizer, id, start);
     let (logprob, alternatives) = logprobs(logits, id, top);
-    let top = alternatives.into_iter().map(|(id, logprob)| Alternative { id, text: text(id), logprob }).collect();
-    TokenLogprobs { text: text(id), logprob, top }
+    let top = alternatives.into_iter().map(|(id, logprob)| Alternative { id, bytes: bytes(id), logprob }).collect();
+    TokenLogprobs { bytes: bytes(id), logprob, top }
 }

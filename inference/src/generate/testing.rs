@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{
-    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer, TokenizerBuilder,
+    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer,
+    TokenizerBuilder,
 };
 
 use crate::encoder::testing::numbers;
@@ -65,16 +66,55 @@ pub(super) fn decoder_folder(eos: Option<u32>) -> TempDir {
     folder
 }
 
+/// The same tokenizer with these special tokens.
+pub(super) fn with_special(special: &[&str]) -> Tokenizer {
+    let mut tokenizer = tokenizer();
+    tokenizer.add_special_tokens(&special.iter().map(|text| AddedToken::from(*text, true)).collect::<Vec<_>>());
+    tokenizer
+}
+
+/// A model that says the second token of each pair after the first, whatever came before.
+pub(super) fn chain_folder(tokenizer: &Tokenizer, next: &[(u32, u32)], further: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let vocabulary = tokenizer.get_vocab_size(true);
+    let config = json!({
+        "model_type": "llama", "vocab_size": vocabulary, "hidden_size": vocabulary, "intermediate_size": 2,
+        "num_hidden_layers": 1, "num_attention_heads": 1, "head_dim": 2, "max_position_embeddings": 256
+    });
+    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    tokenizer.save(folder.path().join("tokenizer.json"), false).unwrap();
+    for (name, text) in further {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let numbers = |_: usize, name: &str, shape: &[usize]| {
+        let mut numbers = vec![if shape.len() == 1 { 1.0 } else { 0.0 }; shape.iter().product()];
+        let row = |at: usize| at * vocabulary;
+        match name {
+            "model.embed_tokens.weight" => (0..vocabulary).for_each(|token| numbers[row(token) + token] = 1.0),
+            "lm_head.weight" => next.iter().for_each(|&(last, next)| numbers[row(next as usize) + last as usize] = 1.0),
+            _ => {}
+        }
+        numbers
+    };
+    write_tensors(&LlamaConfig::parse(config.to_string().as_bytes()).unwrap(), folder.path(), numbers);
+    folder
+}
+
 fn write_weights(config: &LlamaConfig, folder: &Path) {
-    let tensor = |(index, (name, shape)): (usize, (String, Vec<usize>))| {
+    write_tensors(config, folder, |index, _, shape| {
         let count = shape.iter().product();
         // Norms are one; matrices keep the variance, and a little more, so that logits differ clearly.
         let scale = (6.0 / *shape.last().unwrap() as f32).sqrt();
-        let numbers = if shape.len() == 1 {
-            vec![1.0; count]
-        } else {
-            numbers(index as u64 + 1, count).into_iter().map(|number| number * scale).collect()
-        };
+        if shape.len() == 1 {
+            return vec![1.0; count];
+        }
+        numbers(index as u64 + 1, count).into_iter().map(|number| number * scale).collect()
+    });
+}
+
+fn write_tensors(config: &LlamaConfig, folder: &Path, numbers: impl Fn(usize, &str, &[usize]) -> Vec<f32>) {
+    let tensor = |(index, (name, shape)): (usize, (String, Vec<usize>))| {
+        let numbers = numbers(index, &name, &shape);
         (name, shape, numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())
     };
     let tensors: Vec<_> = config.tensors().into_iter().enumerate().map(tensor).collect();

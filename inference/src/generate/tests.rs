@@ -345,7 +345,7 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
     let opened = decoder::Decoder::open(&runtime(), &config(&folder)).unwrap();
     let (sender, commands) = tokio::sync::mpsc::channel(8);
     let room = Arc::new(tokio::sync::Semaphore::new(8));
-    let tokenizer = Arc::new(opened.tokenizer);
+    let prompts = Arc::new(opened.prompts);
     let mut receivers = BTreeMap::new();
     for at in 0..4 {
         let ids = if at == 2 { vec![1, 70_000, 2] } else { prompt(at) };
@@ -353,13 +353,13 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
         let params = SamplingParams::greedy(8);
         let (sequence, events) = sequence::Sequence::new(params, 0, ids.len(), 8, None, permit);
         let pending = prefill::Pending { sequence, prompt: ids, alone: false };
-        sender.try_send(worker::GenerateCmd::Generate(pending)).map_err(|_| "full").unwrap();
+        sender.try_send(worker::GenerateCmd::Generate(Box::new(pending))).map_err(|_| "full").unwrap();
         receivers.insert(at, GenerateStream::new(events));
     }
     drop(sender);
     let guard = tokio_util::sync::CancellationToken::new().drop_guard();
     let limits = (&config(&folder)).into();
-    worker::Worker::new(opened.decoder, tokenizer, Vec::new(), limits, commands, guard).run();
+    worker::Worker::new(opened.decoder, prompts, Vec::new(), limits, commands, guard).run();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for (at, stream) in receivers {
         match runtime.block_on(stream.complete()) {
@@ -369,3 +369,5 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
     }
     assert_eq!(room.available_permits(), 8);
 }
+
+mod special;

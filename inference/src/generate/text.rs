@@ -1,5 +1,7 @@
 //! From token ids to text, piece by piece.
 
+use std::ops::Range;
+
 use tokenizers::Tokenizer;
 
 use super::GenerateError;
@@ -69,16 +71,19 @@ fn decode(ids: &[u32], tokenizer: &Tokenizer) -> Result<String, GenerateError> {
     tokenizer.decode(ids, true).map_err(|error| GenerateError::Text(error.to_string()))
 }
 
-/// Holds text back while it may be the beginning of a stop string.
+/// Holds text back while it may be the beginning of a stop string. Special tokens are no part of the text that is given
+/// out, and are found by stop strings all the same.
 #[derive(Debug)]
 pub(super) struct Stops {
     strings: Vec<String>,
     held: String,
+    /// The bytes of `held` that are not given out, in order.
+    hidden: Vec<Range<usize>>,
 }
 
 impl Stops {
     pub(super) fn new(strings: Vec<String>) -> Self {
-        Self { strings, held: String::new() }
+        Self { strings, held: String::new(), hidden: Vec::new() }
     }
 
     /// The text that can be given out, and whether a stop string has come, before which it then ends.
@@ -88,16 +93,44 @@ impl Stops {
         }
         self.held.push_str(text);
         if let Some(at) = self.strings.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {
-            self.held.truncate(at);
-            return (std::mem::take(&mut self.held), true);
+            let before = self.release(at);
+            self.held.clear();
+            self.hidden.clear();
+            return (before, true);
         }
-        let rest = self.held.split_off(self.held.len() - self.suspicious());
-        (std::mem::replace(&mut self.held, rest), false)
+        (self.release(self.held.len() - self.suspicious()), false)
+    }
+
+    /// As [`Stops::push`], of a special token.
+    pub(super) fn push_hidden(&mut self, token: &str) -> (String, bool) {
+        if self.strings.is_empty() {
+            return (String::new(), false);
+        }
+        let start = self.held.len();
+        self.hidden.push(start..start + token.len());
+        self.push(token)
     }
 
     /// What has been held back, at the end.
     pub(super) fn finish(&mut self) -> String {
-        std::mem::take(&mut self.held)
+        self.release(self.held.len())
+    }
+
+    /// Takes so many bytes out; gives what of them may be seen.
+    fn release(&mut self, bytes: usize) -> String {
+        let rest = self.held.split_off(bytes);
+        let taken = std::mem::replace(&mut self.held, rest);
+        let (mut shown, mut at) = (String::with_capacity(bytes), 0);
+        for hidden in &self.hidden {
+            shown.push_str(&taken[at.min(bytes)..hidden.start.min(bytes)]);
+            at = hidden.end;
+        }
+        shown.push_str(&taken[at.min(bytes)..]);
+        self.hidden.retain(|hidden| hidden.end > bytes);
+        for hidden in &mut self.hidden {
+            *hidden = hidden.start.saturating_sub(bytes)..hidden.end - bytes;
+        }
+        shown
     }
 
     /// Bytes at the end that a stop string begins with, as many as possible.
@@ -156,7 +189,45 @@ mod tests {
         assert_eq!(stops.finish(), "");
     }
 
+    #[test]
+    fn a_stop_string_finds_special_tokens_that_nobody_sees() {
+        let mut stops = Stops::new(vec!["<|end|>".to_owned(), "b<|x|>\n".to_owned()]);
+        assert_eq!(stops.push("one"), ("one".to_owned(), false));
+        assert_eq!(stops.push_hidden("<|pad|>"), (String::new(), false));
+        assert_eq!(stops.push("two <|"), ("two ".to_owned(), false));
+        assert_eq!(stops.push("pad|> b"), ("<|pad|> ".to_owned(), false));
+        assert_eq!(stops.push_hidden("<|x|>"), (String::new(), false));
+        assert_eq!(stops.push("c"), ("bc".to_owned(), false));
+        assert_eq!(stops.push_hidden("<|end|>"), (String::new(), true));
+        let mut stops = Stops::new(vec!["b<|x|>\n".to_owned()]);
+        assert_eq!((stops.push("ab"), stops.push_hidden("<|x|>")), (("a".to_owned(), false), (String::new(), false)));
+        assert_eq!(stops.push("\nmore"), (String::new(), true));
+        let mut stops = Stops::new(vec!["<|x|>y".to_owned()]);
+        assert_eq!((stops.push_hidden("<|x|>"), stops.finish()), ((String::new(), false), String::new()));
+    }
+
     proptest! {
+        #[test]
+        fn hidden_or_not_what_is_seen_is_the_text(pieces in proptest::collection::vec(("[ab<]{0,3}", any::<bool>()), 0..12)) {
+            let mut stops = Stops::new(vec!["<bb".to_owned(), "never".to_owned()]);
+            let (mut all, mut seen, mut given) = (String::new(), String::new(), String::new());
+            for (piece, hidden) in &pieces {
+                all.push_str(piece);
+                let (text, now) = if *hidden { stops.push_hidden(piece) } else { stops.push(piece) };
+                given.push_str(&text);
+                prop_assert_eq!(now, all.contains("<bb"));
+                if now {
+                    prop_assert!(seen.starts_with(&given) || given.starts_with(&seen));
+                    return Ok(());
+                }
+                if !hidden {
+                    seen.push_str(piece);
+                }
+            }
+            given.push_str(&stops.finish());
+            prop_assert_eq!(given, seen);
+        }
+
         #[test]
         fn the_pieces_are_the_text(text in "\\PC{0,40}") {
             let tokenizer = tokenizer();

@@ -13,14 +13,14 @@ use super::GenerateConfig;
 use super::decoder::Decoder;
 use super::group::{Group, Row};
 use super::prefill::{Pending, Prefill};
-use crate::encoder::tokenize::TextTokenizer;
+use super::prompt::PromptReader;
 use crate::encoder::{Loaded, ServeError};
 use crate::graph::adapter::Adapter;
 
 /// What the handles ask for.
 pub(super) enum GenerateCmd {
     /// An answer.
-    Generate(Pending),
+    Generate(Box<Pending>),
     /// Slots for an adapter's modules, after checking it.
     Cover { adapter: Arc<Adapter>, reply: oneshot::Sender<Result<(), ServeError>> },
 }
@@ -46,7 +46,7 @@ impl From<&GenerateConfig> for Limits {
 /// Generates until every handle is gone and everything queued is answered.
 pub(super) struct Worker {
     decoder: Decoder,
-    tokenizer: Arc<TextTokenizer>,
+    prompts: Arc<PromptReader>,
     ends: Vec<u32>,
     limits: Limits,
     commands: mpsc::Receiver<GenerateCmd>,
@@ -60,7 +60,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         decoder: Decoder,
-        tokenizer: Arc<TextTokenizer>,
+        prompts: Arc<PromptReader>,
         ends: Vec<u32>,
         limits: Limits,
         commands: mpsc::Receiver<GenerateCmd>,
@@ -68,7 +68,7 @@ impl Worker {
     ) -> Self {
         let group = Group::empty(decoder.shape);
         let (waiting, prefill) = (VecDeque::new(), None);
-        Self { decoder, tokenizer, ends, limits, commands, waiting, prefill, group, _stopped: stopped }
+        Self { decoder, prompts, ends, limits, commands, waiting, prefill, group, _stopped: stopped }
     }
 
     pub(super) fn run(mut self) {
@@ -89,7 +89,7 @@ impl Worker {
 
     fn on_command(&mut self, command: GenerateCmd) {
         match command {
-            GenerateCmd::Generate(pending) => self.waiting.push_back(pending),
+            GenerateCmd::Generate(pending) => self.waiting.push_back(*pending),
             GenerateCmd::Cover { adapter, reply } => {
                 // The caller may have left meanwhile.
                 let _ = reply.send(self.decoder.session.cover(&adapter));
@@ -188,7 +188,7 @@ impl Worker {
         let vocabulary = logits.len() / rows.len().max(1);
         let mut started = Vec::with_capacity(rows.len());
         for (mut pending, logits) in rows.into_iter().zip(logits.chunks_exact(vocabulary.max(1))) {
-            let next = pending.sequence.advance(logits, &self.ends, self.tokenizer.inner());
+            let next = pending.sequence.advance(logits, &self.ends, self.prompts.tokenizer());
             let length = pending.prompt.len();
             started.push(next.map(|next| Row { sequence: pending.sequence, length, next }));
         }
@@ -222,7 +222,7 @@ impl Worker {
                 let vocabulary = (logits.len() / group.rows.len().max(1)).max(1);
                 for (place, logits) in group.rows.iter_mut().zip(logits.chunks_exact(vocabulary)) {
                     let Some(mut row) = place.take() else { continue };
-                    if let Some(next) = row.sequence.advance(logits, &self.ends, self.tokenizer.inner()) {
+                    if let Some(next) = row.sequence.advance(logits, &self.ends, self.prompts.tokenizer()) {
                         *place = Some(Row { length: row.length + 1, next, ..row });
                     }
                 }

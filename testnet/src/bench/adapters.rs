@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use datanet_inference::encoder::{AdapterKey, EncodeRequest, EncoderHandle};
+use datanet_inference::encoder::{AdapterKey, EncodeRequest, EncoderHandle, Long};
 use datanet_inference::graph::adapt::{AdaptSpec, Binding, LoraSlot, adapt};
 use datanet_inference::graph::adapter::{Adapter, LoraPair};
 use datanet_inference::graph::build::Storage;
@@ -109,7 +109,7 @@ async fn rate(service: &EncoderHandle, texts: &[String], keys: &[AdapterKey], at
     let began = Instant::now();
     let counts: Vec<usize> = stream::iter(requests)
         .map(|(text, key)| async move {
-            let request = EncodeRequest { texts: vec![text.clone()], adapter: Some(*key) };
+            let request = EncodeRequest { texts: vec![text.clone()], adapter: Some(*key), long: Long::Cut };
             Ok::<_, anyhow::Error>(service.run(request).await?.vectors.len())
         })
         .buffer_unordered(at_once)

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use datanet_data::Embedding;
-use datanet_inference::encoder::{EncodeRequest, EncoderHandle, EncoderSource};
+use datanet_inference::encoder::{EncodeRequest, EncoderHandle, EncoderSource, Long};
 use datanet_inference::graph::build::Storage;
 use datanet_inference::graph::build::encoder::SENTENCE_EMBEDDING;
 use datanet_inference::graph::quantise::{Quantised, Scheme, quantise};
@@ -120,7 +120,7 @@ async fn rate(service: &EncoderHandle, texts: &[String]) -> Result<f64> {
 async fn embed(service: &EncoderHandle, texts: &[String]) -> Result<Vec<Embedding>> {
     let parts: Vec<Vec<Embedding>> = stream::iter(texts.chunks(BATCH))
         .map(|texts| async move {
-            let request = EncodeRequest { texts: texts.to_vec(), adapter: None };
+            let request = EncodeRequest { texts: texts.to_vec(), adapter: None, long: Long::Cut };
             Ok::<_, anyhow::Error>(service.embed(request).await?.0)
         })
         .buffered(IN_FLIGHT)

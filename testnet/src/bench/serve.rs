@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use datanet_inference::encoder::{AdapterKey, EncodeRequest, EncoderHandle};
+use datanet_inference::encoder::{AdapterKey, EncodeRequest, EncoderHandle, Long};
 use datanet_inference::graph::adapter::{Adapter, DenseTensor};
 use datanet_inference::graph::build::Storage;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -99,7 +99,7 @@ async fn embed(service: &EncoderHandle, texts: &[String]) -> Result<f64> {
     let began = Instant::now();
     let counts: Vec<usize> = stream::iter(texts.chunks(BATCH))
         .map(|texts| async move {
-            let request = EncodeRequest { texts: texts.to_vec(), adapter: None };
+            let request = EncodeRequest { texts: texts.to_vec(), adapter: None, long: Long::Cut };
             Ok::<_, anyhow::Error>(service.embed(request).await?.0.len())
         })
         .buffer_unordered(IN_FLIGHT)
@@ -114,7 +114,7 @@ async fn classify(service: &EncoderHandle, texts: &[String], head: AdapterKey) -
     let began = Instant::now();
     let counts: Vec<usize> = stream::iter(texts.chunks(BATCH))
         .map(|texts| async move {
-            let request = EncodeRequest { texts: texts.to_vec(), adapter: Some(head) };
+            let request = EncodeRequest { texts: texts.to_vec(), adapter: Some(head), long: Long::Cut };
             Ok::<_, anyhow::Error>(service.classify(request).await?.answers.len())
         })
         .buffer_unordered(IN_FLIGHT)
@@ -153,7 +153,7 @@ async fn wait(service: &EncoderHandle, texts: &[String], clients: usize, request
     let mut waits: Vec<f64> = stream::iter(texts.iter().cycle().take(requests))
         .map(|text| async move {
             let began = Instant::now();
-            service.embed(EncodeRequest { texts: vec![text.clone()], adapter: None }).await?;
+            service.embed(EncodeRequest { texts: vec![text.clone()], adapter: None, long: Long::Cut }).await?;
             Ok::<_, anyhow::Error>(began.elapsed().as_secs_f64() * 1e3)
         })
         .buffer_unordered(clients)

@@ -1,6 +1,7 @@
 //! Text that a model writes, in OpenAI's shapes: `/v1/chat/completions` and `/v1/completions`.
 
 mod fields;
+mod logprobs;
 mod request;
 mod view;
 
@@ -95,6 +96,7 @@ fn stream(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
+        let mut next = logprobs.then(logprobs::Place::default);
         if let Some(opening) = envelope.opening()
             && sender.send(data(&opening)).await.is_err()
         {
@@ -104,7 +106,7 @@ fn stream(
             let parts = match piece {
                 // Half a character: the rest comes with the next token.
                 Piece::Token(token) if token.text.is_empty() && !logprobs => Vec::new(),
-                Piece::Token(token) => vec![envelope.piece(&token, logprobs)],
+                Piece::Token(token) => vec![envelope.piece(&token, next.as_mut())],
                 Piece::Finished(finished) => envelope.closing(&finished, usage),
                 Piece::Failed(error) => vec![failure(&error)],
             };

@@ -1,9 +1,9 @@
 //! Completions as OpenAI's clients read them: whole, or piece by piece.
 
 use datanet_api::receipts::ReceiptView;
-use datanet_inference::generate::TokenLogprobs;
 use serde_json::{Value, json};
 
+use super::logprobs::{self, Place};
 use crate::answers::complete::{Finished, Token};
 
 /// Which of OpenAI's two shapes.
@@ -48,7 +48,7 @@ impl Envelope {
             }
             Shape::Text => ("text_completion", json!({ "index": 0, "text": text })),
         };
-        choice["logprobs"] = tokens.map_or(Value::Null, |tokens| self.logprobs(tokens));
+        choice["logprobs"] = tokens.map_or(Value::Null, |tokens| self.logprobs(tokens, &mut Place::default()));
         choice["finish_reason"] = finished.reason.into();
         let mut whole = self.object(kind, json!([choice]));
         whole["usage"] = usage(finished);
@@ -63,9 +63,9 @@ impl Envelope {
         (self.shape == Shape::Chat).then(|| self.chunk(json!([choice])))
     }
 
-    /// One token of a stream.
-    pub(super) fn piece(&self, token: &Token, with_logprobs: bool) -> Value {
-        let logprobs = if with_logprobs { self.logprobs(std::slice::from_ref(token)) } else { Value::Null };
+    /// One token of a stream; `place` is that of the next one where log probabilities are wanted.
+    pub(super) fn piece(&self, token: &Token, place: Option<&mut Place>) -> Value {
+        let logprobs = place.map_or(Value::Null, |place| self.logprobs(std::slice::from_ref(token), place));
         let choice = match self.shape {
             Shape::Chat => {
                 json!({ "index": 0, "delta": { "content": token.text }, "logprobs": logprobs, "finish_reason": null })
@@ -93,34 +93,12 @@ impl Envelope {
         parts
     }
 
-    fn logprobs(&self, tokens: &[Token]) -> Value {
-        let known: Vec<&TokenLogprobs> = tokens.iter().filter_map(|token| token.logprobs.as_ref()).collect();
-        if self.shape == Shape::Chat {
-            let content: Vec<Value> = known.into_iter().map(chat_token).collect();
-            return json!({ "content": content, "refusal": null });
+    fn logprobs(&self, tokens: &[Token], place: &mut Place) -> Value {
+        match self.shape {
+            Shape::Chat => logprobs::of_chat(tokens),
+            Shape::Text => logprobs::of_text(tokens, place),
         }
-        let (mut offset, mut offsets) = (0_usize, Vec::new());
-        for token in &known {
-            offsets.push(offset);
-            offset = offset.saturating_add(token.text.chars().count());
-        }
-        let top = |token: &&TokenLogprobs| -> Value {
-            token.top.iter().map(|other| (other.text.clone(), Value::from(other.logprob))).collect()
-        };
-        json!({
-            "tokens": known.iter().map(|token| &token.text).collect::<Vec<_>>(),
-            "token_logprobs": known.iter().map(|token| token.logprob).collect::<Vec<_>>(),
-            "top_logprobs": known.iter().map(top).collect::<Vec<_>>(),
-            "text_offset": offsets,
-        })
     }
-}
-
-fn chat_token(token: &TokenLogprobs) -> Value {
-    let one = |text: &str, logprob: f32| json!({ "token": text, "logprob": logprob, "bytes": text.as_bytes() });
-    let mut shown = one(&token.text, token.logprob);
-    shown["top_logprobs"] = token.top.iter().map(|other| one(&other.text, other.logprob)).collect();
-    shown
 }
 
 fn usage(finished: &Finished) -> Value {
@@ -143,7 +121,7 @@ fn extension(finished: &Finished) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use datanet_inference::generate::Alternative;
+    use datanet_inference::generate::{Alternative, TokenLogprobs};
     use datanet_types::receipt::AnswerRecord;
 
     use super::*;
@@ -159,9 +137,9 @@ mod tests {
     }
 
     fn token() -> Token {
-        let top = |id, text: &str, logprob| Alternative { id, text: text.into(), logprob };
+        let top = |id, text: &str, logprob| Alternative { id, bytes: text.into(), logprob };
         let logprobs =
-            TokenLogprobs { text: "é".into(), logprob: -0.5, top: vec![top(1, "é", -0.5), top(2, "e", -1.5)] };
+            TokenLogprobs { bytes: "é".into(), logprob: -0.5, top: vec![top(1, "é", -0.5), top(2, "e", -1.5)] };
         Token { text: "é".into(), logprobs: Some(logprobs) }
     }
 
@@ -185,7 +163,8 @@ mod tests {
         assert!(parts[1]["datanet"].is_object() && parts[1]["choices"] == json!([]));
         assert!(envelope.closing(&finished(), false)[0]["datanet"].is_object());
         let plain = Envelope::new(Shape::Text, "1", "birds".into());
-        assert_eq!((plain.opening(), plain.piece(&token(), true)["choices"][0]["text"].clone()), (None, json!("é")));
-        assert_eq!(plain.piece(&token(), true)["choices"][0]["logprobs"]["top_logprobs"][0]["e"], -1.5);
+        assert_eq!((plain.opening(), plain.piece(&token(), None)["choices"][0]["text"].clone()), (None, json!("é")));
+        let piece = plain.piece(&token(), Some(&mut Place::default()));
+        assert_eq!(piece["choices"][0]["logprobs"]["top_logprobs"][0]["e"], -1.5);
     }
 }

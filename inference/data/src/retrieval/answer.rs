@@ -213,7 +213,7 @@ mod tests {
     }
 
     fn input(classify: bool, neighbours: u32) -> AskInput {
-        AskInput { text: "q".into(), classify, neighbours, sampling: None }
+        AskInput { text: "q".into(), classify, neighbours, ..AskInput::default() }
     }
 
     #[test]

@@ -20,6 +20,14 @@ pub enum BuildError {
     /// `config.json` is not what it should be.
     #[error("config.json is not usable: {0}; fetch the model again")]
     Config(String),
+    /// Another file of the folder is damaged, or asks for something that is not known here.
+    #[error("{file}: {what}")]
+    File {
+        /// Its path within the folder.
+        file: String,
+        /// What is wrong, and what helps.
+        what: String,
+    },
     /// The architecture is one that no graph is known for.
     #[error(
         "model type {0:?} is not supported; bert, distilbert, roberta, xlm-roberta, llama, mistral and qwen2 are, and \
@@ -82,4 +90,10 @@ pub enum BuildError {
         /// Bytes of all weights.
         bytes: u64,
     },
+}
+
+impl BuildError {
+    pub(super) fn file(file: &str, what: impl Into<String>) -> Self {
+        Self::File { file: file.to_owned(), what: what.into() }
+    }
 }

@@ -4,6 +4,7 @@
 //!  ModelFolder ── config.json ──► EncoderConfig | LlamaConfig     sizes, each within bounds
 //!       │
 //!       ├──────── safetensors ──► Weights                         headers, checked against the files' real lengths
+//!       ├──────── modules.json, tokenizer_config.json … ──► Sentence, Dialogue    what else changes answers
 //!       ├► encoder, decoder  ───► ModelProto                      the graph, its names the folder's own module paths
 //!       └► classifier             ▲
 //!              model.onnx ──► Export                              what somebody else exported, brought into the same form
@@ -22,8 +23,11 @@
 mod architecture;
 mod error;
 mod folder;
+#[cfg(test)]
+mod folder_tests;
 mod imported;
 mod model_folder;
+mod pooling;
 #[cfg(test)]
 mod tests;
 
@@ -33,9 +37,12 @@ pub use architecture::{
 };
 pub use error::BuildError;
 pub(crate) use folder::MAX_INLINE_BYTES;
-pub use folder::{ONNX_FILE, Storage, Weights, inline, is_exported, model_files};
-pub use imported::Export;
+pub use folder::{
+    Dialogue, ModelFiles, ONNX_FILE, Sentence, Storage, TEXT_FILES, Weights, inline, is_exported, model_files,
+};
+pub use imported::{Export, Scores};
 pub use model_folder::ModelFolder;
+pub use pooling::Pooling;
 
 /// The operator set that the graphs are written in: the first with `Gelu`.
 pub const OPSET: i64 = 20;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::architecture::{Architecture, DecoderForm, EncoderConfig, LlamaConfig, decoder, encoder};
-use super::folder::{ONNX_FILE, Storage, Weights, is_exported, json};
-use super::{BuildError, Export};
+use super::folder::{Dialogue, ONNX_FILE, Sentence, Storage, Weights, is_exported, json};
+use super::{BuildError, Export, Scores};
 use crate::onnx::ModelProto;
 
 #[derive(Debug)]
@@ -21,6 +21,8 @@ enum Config {
 pub struct ModelFolder {
     folder: PathBuf,
     config: Config,
+    sentence: Sentence,
+    dialogue: Dialogue,
 }
 
 #[derive(Deserialize)]
@@ -28,27 +30,72 @@ struct Kind {
     model_type: String,
 }
 
-impl ModelFolder {
-    /// Reads `config.json` and the headers of `model.safetensors`, or of the files that `model.safetensors.index.json`
-    /// names. Where there is neither, a `model.onnx` is read and checked as [`Export::read`] does.
-    ///
-    /// # Errors
-    /// [`BuildError`] if one of them cannot be read, is damaged, or is of a model that no graph is known for.
-    pub fn open(folder: &Path) -> Result<Self, BuildError> {
-        let opened = |config| Self { folder: folder.to_owned(), config };
+impl Config {
+    fn open(folder: &Path) -> Result<Self, BuildError> {
         if is_exported(folder) {
             let export = Export::read(&folder.join(ONNX_FILE))?;
-            return Ok(opened(Config::Export(Box::new(export))));
+            return Ok(Self::Export(Box::new(export)));
         }
         let bytes = json::read(&folder.join("config.json"))?;
         let kind: Kind = json::parse(&bytes)?;
         let weights = || Weights::open_folder(folder);
-        Ok(opened(match kind.model_type.as_str() {
+        Ok(match kind.model_type.as_str() {
             "bert" | "distilbert" | "roberta" | "xlm-roberta" => {
-                Config::Encoder(EncoderConfig::parse(&bytes)?, weights()?)
+                Self::Encoder(EncoderConfig::parse(&bytes)?, weights()?)
             }
-            _ => Config::Decoder(LlamaConfig::parse(&bytes)?, weights()?),
-        }))
+            _ => Self::Decoder(LlamaConfig::parse(&bytes)?, weights()?),
+        })
+    }
+}
+
+impl ModelFolder {
+    /// Reads `config.json` and the headers of `model.safetensors`, or of the files that `model.safetensors.index.json`
+    /// names, and what else [`super::model_files`] lists. Where there are no safetensors, a `model.onnx` is read and
+    /// checked as [`Export::read`] does.
+    ///
+    /// # Errors
+    /// [`BuildError`] if one of them cannot be read, is damaged, or is of a model that no graph is known for.
+    pub fn open(folder: &Path) -> Result<Self, BuildError> {
+        let mut opened = Self {
+            folder: folder.to_owned(),
+            config: Config::open(folder)?,
+            sentence: Sentence::default(),
+            dialogue: Dialogue::default(),
+        };
+        match &opened.config {
+            Config::Encoder(..) => opened.sentence = Sentence::read(folder)?,
+            Config::Export(export) => {
+                opened.sentence = Sentence::read(folder)?;
+                export.check_pooling(&opened.sentence)?;
+            }
+            Config::Decoder(config, _) => opened.dialogue = Dialogue::read(folder, config.vocab_size)?,
+        }
+        Ok(opened)
+    }
+
+    /// How an encoder reads texts and makes vectors of them.
+    pub fn sentence(&self) -> &Sentence {
+        &self.sentence
+    }
+
+    /// What the folder says of writing.
+    pub fn dialogue(&self) -> &Dialogue {
+        &self.dialogue
+    }
+
+    /// The tokens that end an answer of a decoder: those of `generation_config.json`, to which chat models often add
+    /// some, or else those of `config.json`.
+    pub fn ends(&self) -> &[u32] {
+        let stated = self.decoder_config().map_or(&[][..], |config| &config.eos_token_ids);
+        self.dialogue.ends.as_deref().unwrap_or(stated)
+    }
+
+    /// What the logits of a classifier mean.
+    pub fn scores(&self) -> Scores {
+        match &self.config {
+            Config::Export(export) => export.scores(),
+            Config::Encoder(..) | Config::Decoder(..) => Scores::default(),
+        }
     }
 
     /// What kind of model it is.
@@ -87,13 +134,15 @@ impl ModelFolder {
         }
     }
 
-    /// Longest input in tokens; of an ONNX file as [`Export::max_positions`] says.
+    /// Longest input in tokens: what the model has positions for (of an ONNX file as [`Export::max_positions`] says), or
+    /// what [`Sentence::max_tokens`] says if that is less.
     pub fn max_positions(&self) -> usize {
-        match &self.config {
+        let positions = match &self.config {
             Config::Encoder(config, _) => config.max_positions(),
             Config::Decoder(config, _) => config.max_position_embeddings,
             Config::Export(export) => export.max_positions(),
-        }
+        };
+        self.sentence.max_tokens.map_or(positions, |said| said.min(positions))
     }
 
     /// Whether it classifies by itself: then it is served as it is, and has no [`ModelFolder::encoder`].
@@ -147,7 +196,7 @@ impl ModelFolder {
     /// the configuration calls for.
     pub fn encoder(&self, storage: Storage) -> Result<ModelProto, BuildError> {
         match &self.config {
-            Config::Encoder(config, weights) => encoder::build(config, weights, storage),
+            Config::Encoder(config, weights) => encoder::build(config, weights, storage, self.sentence.pooling),
             Config::Export(export) => export.encoder(),
             Config::Decoder(..) => Err(self.wrong("encoder")),
         }

@@ -15,10 +15,10 @@ use crate::testing::{floats, ints, session};
 const TOLERANCE: f32 = 1e-5;
 
 #[derive(Deserialize)]
-struct Encoded {
-    ids: Vec<Vec<i64>>,
-    mask: Vec<Vec<i64>>,
-    states: Vec<f32>,
+pub(super) struct Encoded {
+    pub(super) ids: Vec<Vec<i64>>,
+    pub(super) mask: Vec<Vec<i64>>,
+    pub(super) states: Vec<f32>,
     first: Vec<f32>,
 }
 
@@ -34,24 +34,24 @@ struct Case {
     logits: Vec<f32>,
 }
 
-fn data(name: &str) -> PathBuf {
+pub(super) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-fn expected<T: serde::de::DeserializeOwned>(name: &str) -> T {
+pub(super) fn expected<T: serde::de::DeserializeOwned>(name: &str) -> T {
     serde_json::from_slice(&std::fs::read(data(name).join("expected.json")).unwrap()).unwrap()
 }
 
-fn table(rows: &[Vec<i64>]) -> DynValue {
+pub(super) fn table(rows: &[Vec<i64>]) -> DynValue {
     ints(&[rows.len(), rows[0].len()], &rows.concat())
 }
 
-fn run(session: &mut Session, inputs: &[(&str, DynValue)], output: &str) -> Vec<f32> {
+pub(super) fn run(session: &mut Session, inputs: &[(&str, DynValue)], output: &str) -> Vec<f32> {
     crate::testing::run(session, inputs, output).1
 }
 
 /// Makes a value in between an output.
-fn expose(model: &mut ModelProto, name: &str, rank: &'static [&'static str]) {
+pub(super) fn expose(model: &mut ModelProto, name: &str, rank: &'static [&'static str]) {
     let dims: Vec<Dim> = rank.iter().map(|symbol| Dim::Symbol(symbol)).collect();
     model.graph.as_mut().unwrap().output.push(ValueInfoProto::tensor(name, DataType::Float, &dims));
 }

@@ -53,8 +53,9 @@ fn embedder() -> Option<EncoderHandle> {
     EMBEDDER.get_or_init(|| config().map(|config| spawn(config).unwrap())).clone()
 }
 
+/// As records are embedded; what the references were made with cuts texts as well.
 async fn embed(embedder: &EncoderHandle, texts: Vec<String>) -> Vec<Embedding> {
-    embedder.embed(texts).await.unwrap().0
+    embedder.embed(EncodeRequest { long: Long::Cut, ..texts.into() }).await.unwrap().0
 }
 
 async fn embed_one(embedder: &EncoderHandle, text: &str) -> Embedding {
@@ -83,9 +84,10 @@ async fn vectors_match_the_reference() {
 #[test]
 fn token_ids_match_the_reference() {
     let Some(locations) = installed() else { return };
-    let tokenizer = tokenize::TextTokenizer::read(&locations.model.join("tokenizer.json"), 256, 30_522).unwrap();
+    let reading = tokenize::Reading { max_tokens: 256, vocabulary: 30_522, lowercase: false };
+    let tokenizer = tokenize::TextTokenizer::read(&locations.model.join("tokenizer.json"), reading).unwrap();
     for reference in references() {
-        assert_eq!(tokenizer.encode_all(std::slice::from_ref(&reference.text)).unwrap(), [reference.ids]);
+        assert_eq!(tokenizer.encode_all(std::slice::from_ref(&reference.text), Long::Cut).unwrap(), [reference.ids]);
     }
 }
 
@@ -123,8 +125,12 @@ async fn empty_and_endless_texts_have_vectors() {
     let Some(embedder) = embedder() else { return };
     let (vectors, usage) = embedder.embed(vec![String::new()]).await.unwrap();
     assert_eq!((vectors[0].dimensions(), usage.tokens), (384, 2));
-    let (_, usage) = embedder.embed(vec!["word ".repeat(10_000)]).await.unwrap();
-    assert_eq!(usage.tokens, 256);
+    let endless = || vec!["word ".repeat(10_000)];
+    let cut = EncodeRequest { long: Long::Cut, ..endless().into() };
+    assert_eq!(embedder.embed(cut).await.unwrap().1.tokens, 256);
+    assert_eq!(embedder.embed_all(endless()).await.unwrap().len(), 1);
+    let refused = embedder.embed(endless()).await.unwrap_err();
+    assert!(matches!(refused, ServeError::TooLong { text: 0, tokens: 10_002, more: false, limit: 256 }), "{refused:?}");
     let (vectors, usage) = embedder.embed(Vec::<String>::new()).await.unwrap();
     assert_eq!((vectors.len(), usage.tokens), (0, 0));
 }
@@ -148,7 +154,7 @@ async fn a_full_queue_says_so_and_a_call_over_its_size_is_refused() {
     let embedder = spawn(EncoderConfig { queue_depth: 8, ..config }).unwrap();
     let too_many = embedder.embed(texts(9)).await;
     assert!(matches!(too_many, Err(ServeError::TooManyTexts { texts: 9, limit: 8 })));
-    let long = vec!["word ".repeat(300); 8];
+    let long = vec!["word ".repeat(250); 8];
     let (full, refused) = tokio::join!(biased; embedder.embed(long), embedder.embed(texts(1)));
     assert_eq!(full.unwrap().0.len(), 8);
     assert!(matches!(refused, Err(ServeError::Overloaded { limit: 8 })), "{refused:?}");

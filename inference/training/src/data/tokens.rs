@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use datanet_inference::encoder::check_vocabulary;
 use rayon::prelude::*;
 use tokenizers::{PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
@@ -31,14 +32,16 @@ pub type Tokenised = Vec<u32>;
 pub struct TextTokens {
     inner: Tokenizer,
     max_tokens: usize,
+    lowercase: bool,
 }
 
 impl TextTokens {
-    /// Reads the `tokenizer.json` of a model folder; every id must be below `vocabulary`.
+    /// Reads the `tokenizer.json` of a model folder; every id must be below `vocabulary`. Texts are made lower case first
+    /// where the folder says so.
     ///
     /// # Errors
     /// [`TokenError::Tokenizer`].
-    pub fn read(folder: &Path, max_tokens: usize, vocabulary: usize) -> Result<Self, TokenError> {
+    pub fn read(folder: &Path, max_tokens: usize, vocabulary: usize, lowercase: bool) -> Result<Self, TokenError> {
         let path = folder.join("tokenizer.json");
         let fail = |error: std::io::Error| TokenError::Tokenizer(format!("{}: {error}", path.display()));
         let bytes = std::fs::metadata(&path).map_err(fail)?.len();
@@ -47,7 +50,7 @@ impl TextTokens {
         }
         let bytes = std::fs::read(&path).map_err(fail)?;
         let inner = Tokenizer::from_bytes(bytes).map_err(|error| TokenError::Tokenizer(error.to_string()))?;
-        Self::new(inner, max_tokens, vocabulary)
+        Ok(Self { lowercase, ..Self::new(inner, max_tokens, vocabulary)? })
     }
 
     /// Limits a tokenizer, whose own truncation and padding are replaced.
@@ -55,11 +58,7 @@ impl TextTokens {
     /// # Errors
     /// [`TokenError::Tokenizer`] where it knows ids that the model does not, or `max_tokens` leaves no room.
     pub fn new(mut inner: Tokenizer, max_tokens: usize, vocabulary: usize) -> Result<Self, TokenError> {
-        let highest = inner.get_vocab(true).into_values().max().unwrap_or(0);
-        if highest as usize >= vocabulary {
-            let reason = format!("it knows token {highest}, the model only {vocabulary} tokens");
-            return Err(TokenError::Tokenizer(reason));
-        }
+        check_vocabulary(&inner, vocabulary).map_err(TokenError::Tokenizer)?;
         // The crate subtracts the special tokens from the limit without a check.
         let special = inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         if max_tokens <= special {
@@ -74,7 +73,7 @@ impl TextTokens {
         };
         inner.with_truncation(Some(truncation)).map_err(|error| TokenError::Tokenizer(error.to_string()))?;
         inner.with_padding(None);
-        Ok(Self { inner, max_tokens })
+        Ok(Self { inner, max_tokens, lowercase: false })
     }
 
     /// The token ids of each text.
@@ -87,6 +86,8 @@ impl TextTokens {
 
     fn encode(&self, index: usize, text: &str) -> Result<Tokenised, TokenError> {
         let text = &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))];
+        let lower = self.lowercase.then(|| text.to_lowercase());
+        let text = lower.as_deref().unwrap_or(text);
         let encoding = self.inner.encode_fast(text, true).map_err(|error| TokenError::Tokenizer(error.to_string()))?;
         if encoding.is_empty() {
             return Err(TokenError::Empty(index));

@@ -13,6 +13,7 @@ use datanet_inference::runtime::{Runtime, Session, SessionConfig};
 
 use super::layout::Layout;
 use super::{NetworkError, QuantisedBase, objective};
+use crate::data::TextTokens;
 use crate::job::{Job, Quantise, Task};
 
 /// Neighbours that share a scale where the base is held in 4 bits: as QLoRA has it.
@@ -32,6 +33,8 @@ pub(super) struct Blueprint {
     pub hidden: usize,
     pub vocabulary: usize,
     pub max_positions: usize,
+    /// Whether texts are made lower case before they are read.
+    pub lowercase: bool,
     /// What a text for a language model ends with.
     pub end_token: Option<u32>,
     classes: usize,
@@ -84,7 +87,6 @@ impl Blueprint {
         let (prefix, tail) = cut(&graph, first, job.task)?;
         let slots = adapt(&tail, &spec)?.slots;
         let hidden = folder.hidden_size();
-        let end = folder.decoder_config().and_then(|config| config.eos_token_ids.first().copied());
         Ok(Self {
             task: job.task,
             prefix,
@@ -95,7 +97,8 @@ impl Blueprint {
             hidden,
             vocabulary: folder.vocab_size(),
             max_positions: folder.max_positions(),
-            end_token: end,
+            lowercase: folder.sentence().lowercase,
+            end_token: folder.ends().first().copied(),
             classes,
             temperature: job.temperature,
             quantised,
@@ -134,6 +137,7 @@ impl Blueprint {
             hidden: config.hidden_size,
             vocabulary: config.vocab_size,
             max_positions: config.max_position_embeddings,
+            lowercase: false,
             end_token: config.eos_token_ids.first().copied(),
             classes: 0,
             temperature: 1.0,
@@ -235,12 +239,19 @@ fn plain_graph(task: Task, folder: &ModelFolder, storage: Storage) -> Result<Mod
     }
 }
 
-/// Whether the base has the modules and layers that the job adapts; no weight is read for it.
+/// Whether the base has the modules and layers that the job adapts, and knows every token of its tokenizer; no weight is
+/// read for it.
 ///
 /// # Errors
 /// [`NetworkError`]; one about `lora.targets` or `lora.layers` lists what there is.
 pub fn check_adapters(job: &Job, base: &Path) -> Result<(), NetworkError> {
     let folder = ModelFolder::open(base)?;
+    TextTokens::read(
+        base,
+        job.max_tokens.min(folder.max_positions()),
+        folder.vocab_size(),
+        folder.sentence().lowercase,
+    )?;
     let graph = plain_graph(job.task, &folder, Storage::Mapped)?;
     adapt(&graph, &spec(job, folder.architecture(), &graph)?)?;
     if job.serve.is_float() { Ok(()) } else { check_eight_bit(&graph) }

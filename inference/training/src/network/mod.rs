@@ -149,7 +149,7 @@ impl Network {
         let max_tokens = job.max_tokens.min(blueprint.max_positions);
         Ok(Self {
             task: job.task,
-            tokens: TextTokens::read(folder, max_tokens, blueprint.vocabulary)?,
+            tokens: TextTokens::read(folder, max_tokens, blueprint.vocabulary, blueprint.lowercase)?,
             max_tokens,
             blueprint,
             cache: cache.to_owned(),

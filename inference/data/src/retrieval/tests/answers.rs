@@ -10,7 +10,7 @@ type Expected = fn(&Difference) -> bool;
 
 fn question(text: &str, classify: bool, neighbours: u32, contributions: &[u8]) -> Question {
     Question {
-        input: AskInput { text: text.to_owned(), classify, neighbours, sampling: None },
+        input: AskInput { text: text.to_owned(), classify, neighbours, ..AskInput::default() },
         embedding: Draw(5).unit(DIMENSIONS),
         snapshot: Snapshot { height: 9, contributions: contributions.iter().map(|n| id(*n)).collect() },
     }

@@ -15,6 +15,8 @@ pub(super) struct Config {
     pub alpha: f32,
     /// `None` where a regular expression stands for them.
     pub targets: Option<Vec<String>>,
+    /// Whether whole modules of the base's own class were trained.
+    pub saves_modules: bool,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +88,7 @@ impl Config {
         }
         let alpha = if raw.use_rslora { raw.lora_alpha * (raw.r as f32).sqrt() } else { raw.lora_alpha };
         Ok(Self {
+            saves_modules: raw.rest.get("modules_to_save").is_some_and(is_set),
             base: raw.base_model_name_or_path.unwrap_or_default(),
             rank: raw.r,
             alpha,

@@ -64,6 +64,11 @@ fn parse(config: &Config, bytes: &[u8]) -> Result<Adapter, AdapterError> {
             return Err(AdapterError::Duplicate(name.to_owned()));
         }
     }
+    // A head that PEFT saved reads another vector than the heads here, which have this name.
+    if config.saves_modules && saved.contains_key("classifier.weight") {
+        let what = "modules_to_save (classifier, a head over the base's own pooler)";
+        return Err(AdapterError::Unsupported(what.to_owned()));
+    }
     let mut modules = BTreeMap::new();
     for (module, pair) in factors {
         let [Some(a), Some(b)] = pair else { return Err(AdapterError::Unpaired(module)) };

@@ -71,6 +71,8 @@ struct RawConfig {
     position_embedding_type: Option<String>,
     #[serde(default)]
     pad_token_id: Option<usize>,
+    #[serde(default)]
+    is_decoder: bool,
 }
 
 fn one() -> usize {
@@ -108,6 +110,10 @@ impl EncoderConfig {
         };
         if raw.position_embedding_type.as_deref().is_some_and(|positions| positions != "absolute") {
             return Err(BuildError::Config("only absolute position embeddings are supported".to_owned()));
+        }
+        if raw.is_decoder {
+            let what = "is_decoder true is not supported: tokens would see those before them alone";
+            return Err(BuildError::Config(what.to_owned()));
         }
         within("hidden_size", raw.hidden_size, 8_192)?;
         within("num_hidden_layers", raw.num_hidden_layers, 256)?;
@@ -224,6 +230,7 @@ mod tests {
         assert!(matches!(config(|c| c["hidden_act"] = "swish".into()), Err(BuildError::UnsupportedActivation(_))));
         let relative = config(|c| c["position_embedding_type"] = "relative_key".into());
         assert!(matches!(relative, Err(BuildError::Config(_))));
+        assert!(matches!(config(|c| c["is_decoder"] = true.into()), Err(BuildError::Config(_))));
         let padded = config(|c| {
             c["model_type"] = "roberta".into();
             c["pad_token_id"] = u64::MAX.into();

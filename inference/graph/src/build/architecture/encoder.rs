@@ -1,29 +1,37 @@
-//! The graph of a BERT-family encoder with mean pooling.
+//! The graph of a BERT-family encoder with its pooling.
 //!
 //! Inputs: `input_ids` and `attention_mask`, both int64 `[batch, seq]` (1 is a real token, 0 is padding, which follows
 //! the tokens). Token types are all 0, so their one row is added inside the graph. Outputs: `last_hidden_state`
-//! `[batch, seq, hidden]`, and `sentence_embedding` `[batch, hidden]`: the mean of the hidden states of the real tokens,
-//! which is the value `pooled`, at unit length. What the mask does to attention depends on `attention_mask` alone, so
+//! `[batch, seq, hidden]`, and `sentence_embedding` `[batch, hidden]`: the hidden states of the real tokens pooled, which
+//! is the value `pooled`, at unit length. What the mask does to attention depends on `attention_mask` alone, so
 //! that the part from `hidden.k` on is a graph of its own.
 
 use super::parameters::Parameters;
 use super::{Architecture, EncoderConfig, names};
-use crate::build::{ATTENTION_MASK, BuildError, INPUT_IDS, LAST_HIDDEN_STATE, OPSET, Storage, Weights, hidden};
+use crate::build::{
+    ATTENTION_MASK, BuildError, INPUT_IDS, LAST_HIDDEN_STATE, OPSET, Pooling, Storage, Weights, hidden,
+};
 use crate::onnx::{DataType, Dim, ModelProto};
 use crate::{GraphBuilder, Value};
 
 /// Name of the output with one vector a text, of unit length.
 pub const SENTENCE_EMBEDDING: &str = "sentence_embedding";
-/// Name of the value with the mean vector of each text, `[batch, hidden]`.
+/// Name of the value with the pooled vector of each text, `[batch, hidden]`.
 pub const POOLED: &str = "pooled";
 
 /// Builds the encoder's graph; tensors may carry the architecture's prefix (`bert.`) or none.
 ///
 /// # Errors
 /// If a tensor is missing, has another shape than `config` calls for, or an element type that cannot be used.
-pub fn build(config: &EncoderConfig, weights: &Weights, storage: Storage) -> Result<ModelProto, BuildError> {
+pub fn build(
+    config: &EncoderConfig,
+    weights: &Weights,
+    storage: Storage,
+    pooling: Pooling,
+) -> Result<ModelProto, BuildError> {
     let parameters = Parameters::File { weights, storage, prefix: config.architecture.prefix() };
-    let mut encoder = Encoder { config, parameters, graph: GraphBuilder::new(config.architecture.name(), OPSET) };
+    let graph = GraphBuilder::new(config.architecture.name(), OPSET);
+    let mut encoder = Encoder { config, parameters, pooling, graph };
     encoder.encode()?;
     let mut model = encoder.graph.finish();
     model.graph.iter_mut().for_each(names::absorb_identities);
@@ -69,6 +77,7 @@ impl Modules {
 struct Encoder<'a> {
     config: &'a EncoderConfig,
     parameters: Parameters<'a>,
+    pooling: Pooling,
     graph: GraphBuilder,
 }
 
@@ -85,7 +94,7 @@ impl Encoder<'_> {
             let next = self.layer(layer, &state, &bias)?;
             state = self.graph.named(&next, &hidden(layer + 1));
         }
-        let pooled = self.pool(&state, &mask);
+        let pooled = self.pooling.write(&mut self.graph, &state, &mask);
         let pooled = self.graph.named(&pooled, POOLED);
         let unit = self.unit_length(&pooled);
         let width = Dim::Size(self.config.hidden_size as i64);
@@ -191,19 +200,6 @@ impl Encoder<'_> {
         let bias = self.weight(&format!("{name}.bias"), &width)?;
         let epsilon = self.config.layer_norm_eps;
         Ok(self.graph.scoped(name, |graph| graph.layer_norm(x, &scale, &bias, epsilon)))
-    }
-
-    /// The mean over real tokens.
-    fn pool(&mut self, hidden: &Value, mask: &Value) -> Value {
-        self.graph.scoped("pool", |graph| {
-            let tiny = graph.scalar(1e-9);
-            let real = graph.unsqueeze(mask, &[-1]);
-            let masked = graph.mul(hidden, &real);
-            let sum = graph.reduce_sum(&masked, &[1], false);
-            let count = graph.reduce_sum(mask, &[1], true);
-            let count = graph.max(&count, &tiny);
-            graph.div(&sum, &count)
-        })
     }
 
     fn unit_length(&mut self, mean: &Value) -> Value {

@@ -75,6 +75,7 @@ struct RawConfig {
     rope_theta: Option<f64>,
     rope_scaling: Option<Value>,
     rope_parameters: Option<Value>,
+    partial_rotary_factor: Option<f64>,
     sliding_window: Option<usize>,
     use_sliding_window: Option<bool>,
     #[serde(default)]
@@ -132,7 +133,16 @@ impl LlamaConfig {
             (_, true) => AttentionBias::All,
             (_, false) => AttentionBias::None,
         };
-        let window = raw.sliding_window.filter(|_| raw.use_sliding_window != Some(false));
+        // Each family has its own rule for whether a window that is stated counts.
+        let window = raw.sliding_window.filter(|_| match raw.model_type.as_str() {
+            "mistral" => raw.use_sliding_window != Some(false),
+            "qwen2" => raw.use_sliding_window == Some(true),
+            _ => false,
+        });
+        let rotary = Rotary::of_config(raw.rope_theta, raw.rope_scaling, raw.rope_parameters)?;
+        if raw.partial_rotary_factor.is_some_and(|part| part != 1.0) {
+            return Err(BuildError::Config("partial_rotary_factor other than 1 is not supported".to_owned()));
+        }
         let config = Self {
             vocab_size: raw.vocab_size,
             hidden_size: raw.hidden_size,
@@ -143,7 +153,7 @@ impl LlamaConfig {
             head_dim: raw.head_dim.unwrap_or(raw.hidden_size / raw.num_attention_heads.max(1)),
             max_position_embeddings: window.map_or(raw.max_position_embeddings, |w| w.min(raw.max_position_embeddings)),
             rms_norm_eps: raw.rms_norm_eps,
-            rotary: Rotary::parse(raw.rope_theta, raw.rope_parameters.or(raw.rope_scaling))?,
+            rotary,
             attention_bias,
             mlp_bias: raw.mlp_bias,
             tie_word_embeddings: raw.tie_word_embeddings,
@@ -305,11 +315,21 @@ mod tests {
             c["sliding_window"] = 128.into();
         });
         assert_eq!(sliding.unwrap().max_position_embeddings, 128);
-        let unused = config(|c| {
-            c["use_sliding_window"] = false.into();
-            c["sliding_window"] = 128.into();
-        });
-        assert_eq!(unused.unwrap().max_position_embeddings, 2048);
+        for (kind, used, context) in [
+            ("qwen2", json!(true), 128),
+            ("qwen2", json!(false), 2048),
+            ("qwen2", Value::Null, 2048),
+            ("mistral", Value::Null, 128),
+            ("mistral", json!(false), 2048),
+            ("llama", Value::Null, 2048),
+        ] {
+            let read = config(|c| {
+                c["model_type"] = kind.into();
+                c["use_sliding_window"] = used.clone();
+                c["sliding_window"] = 128.into();
+            });
+            assert_eq!(read.unwrap().max_position_embeddings, context, "{kind} {used}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Where a graph under construction gets its parameters from.
 
+use std::borrow::Cow;
+
 use crate::build::{BuildError, Storage, Weights};
 use crate::onnx::{DataType, Dim};
 use crate::{GraphBuilder, Value};
@@ -21,9 +23,8 @@ impl Parameters<'_> {
                 Ok(graph.input(&full(name), DataType::Float, &dims))
             }
             Self::File { weights, storage, prefix } => {
-                let full = format!("{prefix}{name}");
-                let stored = if weights.contains(&full) { full.as_str() } else { name };
-                let mut tensor = weights.tensor(stored, shape, *storage)?;
+                let stored = stored_name(weights, prefix, name);
+                let mut tensor = weights.tensor(&stored, shape, *storage)?;
                 name.clone_into(&mut tensor.name);
                 let float = tensor.data_type == i32::from(DataType::Float);
                 let value = graph.initializer(tensor);
@@ -32,4 +33,34 @@ impl Parameters<'_> {
             }
         }
     }
+}
+
+/// What some tools write before every name: Sentence Transformers, and those that keep a model as a part of theirs.
+const WRAPPERS: [&str; 4] = ["", "0.auto_model.", "auto_model.", "model."];
+
+/// The name under which a file has a parameter; the parameter's own where it has none.
+fn stored_name<'a>(weights: &Weights, prefix: &str, name: &'a str) -> Cow<'a, str> {
+    let spellings = std::iter::once(Cow::Borrowed(name)).chain(old_spelling(name).map(Cow::Owned));
+    for spelling in spellings {
+        for wrapper in WRAPPERS {
+            for inner in [prefix, ""] {
+                let full = format!("{wrapper}{inner}{spelling}");
+                if weights.contains(&full) {
+                    return Cow::Owned(full);
+                }
+            }
+        }
+    }
+    Cow::Borrowed(name)
+}
+
+/// Files from TensorFlow call the two tensors of a normalisation gamma and beta.
+fn old_spelling(name: &str) -> Option<String> {
+    let (module, tensor) = name.rsplit_once('.')?;
+    let old = match tensor {
+        "weight" => "gamma",
+        "bias" => "beta",
+        _ => return None,
+    };
+    module.to_ascii_lowercase().ends_with("norm").then(|| format!("{module}.{old}"))
 }

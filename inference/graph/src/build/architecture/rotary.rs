@@ -1,6 +1,6 @@
 //! Rotary positions: the angle by which each pair of a head's numbers turns from one token to the next.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::build::BuildError;
@@ -37,26 +37,29 @@ pub enum RotaryScaling {
     },
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct RawScaling {
-    #[serde(alias = "type", default = "default_kind")]
-    rope_type: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    rope_type: Option<String>,
+    /// The older name of `rope_type`; many files have both.
+    r#type: Option<String>,
     rope_theta: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     factor: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     low_freq_factor: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     high_freq_factor: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     original_max_position_embeddings: Option<f64>,
-    #[serde(skip_serializing)]
     partial_rotary_factor: Option<f64>,
 }
 
-fn default_kind() -> String {
-    "default".to_owned()
+impl RawScaling {
+    fn kind(&self) -> Result<&str, BuildError> {
+        match (self.rope_type.as_deref(), self.r#type.as_deref()) {
+            (Some(new), Some(old)) if new != old => {
+                Err(refused(&format!("rope_type is {new:?} and type is {old:?}; remove the one that is wrong")))
+            }
+            (Some(kind), _) | (None, Some(kind)) => Ok(kind),
+            (None, None) => Ok("default"),
+        }
+    }
 }
 
 impl Default for Rotary {
@@ -66,16 +69,39 @@ impl Default for Rotary {
 }
 
 impl Rotary {
-    /// From the values of `rope_theta` and of `rope_scaling` or, as newer files have it, `rope_parameters`.
-    pub(super) fn parse(theta: Option<f64>, scaling: Option<Value>) -> Result<Self, BuildError> {
+    /// From the values of `rope_theta`, of `rope_scaling` and, as newer files have it, `rope_parameters`; where a file has
+    /// both generations they must say the same.
+    pub(super) fn of_config(
+        theta: Option<f64>,
+        scaling: Option<Value>,
+        parameters: Option<Value>,
+    ) -> Result<Self, BuildError> {
+        let (Some(old), Some(new)) = (&scaling, &parameters) else {
+            return Self::parse(theta, parameters.or(scaling));
+        };
+        let [old, new] = [old, new].map(|said| Self::parse(theta, Some(said.clone())));
+        let (old, new) = (old?, new?);
+        if old.scaling == new.scaling {
+            return Ok(new);
+        }
+        Err(refused("rope_scaling and rope_parameters say different things; remove the one that is wrong"))
+    }
+
+    fn parse(theta: Option<f64>, scaling: Option<Value>) -> Result<Self, BuildError> {
         let Some(scaling) = scaling else { return Self::checked(theta, RotaryScaling::Default) };
-        let mut raw = parse_scaling(scaling)?;
+        let raw = parse_scaling(scaling)?;
         if raw.partial_rotary_factor.is_some_and(|part| part != 1.0) {
             return Err(refused("partial_rotary_factor other than 1 is not supported"));
         }
-        let theta = raw.rope_theta.take().or(theta);
+        if let (Some(inner), Some(outer)) = (raw.rope_theta, theta)
+            && inner != outer
+        {
+            let what = format!("rope_theta is {outer} and {inner} within; remove the one that is wrong");
+            return Err(refused(&what));
+        }
+        let theta = raw.rope_theta.or(theta);
         let factor = || number("factor", raw.factor, 1.0);
-        let scaling = match raw.rope_type.as_str() {
+        let scaling = match raw.kind()? {
             "default" => RotaryScaling::Default,
             "linear" => RotaryScaling::Linear { factor: factor()? },
             "llama3" => RotaryScaling::Llama3 {
@@ -162,6 +188,24 @@ mod tests {
             Rotary::parse(None, Some(json!({ "rope_type": "linear", "factor": 2.0, "rope_theta": 5e5 }))).unwrap();
         assert_eq!(old, new);
         assert_eq!(old.frequencies(4)[0], 0.5);
+    }
+
+    #[test]
+    fn a_file_of_both_generations_must_say_the_same_twice() {
+        let linear = |old: &str, new: &str| json!({ "type": old, "rope_type": new, "factor": 2.0 });
+        let twice = Rotary::of_config(Some(1e4), Some(linear("linear", "linear")), None).unwrap();
+        assert_eq!(twice.scaling, RotaryScaling::Linear { factor: 2.0 });
+        let refused =
+            |theta, scaling, parameters| Rotary::of_config(theta, scaling, parameters).unwrap_err().to_string();
+        let kinds = refused(None, Some(linear("linear", "dynamic")), None);
+        assert!(kinds.contains("\"dynamic\"") && kinds.contains("\"linear\""), "{kinds}");
+        let new = json!({ "rope_type": "linear", "factor": 2.0, "rope_theta": 1e4 });
+        assert_eq!(Rotary::of_config(None, Some(linear("linear", "linear")), Some(new.clone())).unwrap(), twice);
+        assert_eq!(Rotary::of_config(Some(1e4), None, Some(new.clone())).unwrap(), twice);
+        assert!(refused(Some(5e5), None, Some(new.clone())).contains("500000"));
+        assert!(refused(None, Some(json!({ "type": "linear", "factor": 4.0 })), Some(new)).contains("rope_parameters"));
+        let plain = json!({ "rope_type": "default", "rope_theta": 1e6 });
+        assert_eq!(Rotary::of_config(None, None, Some(plain)).unwrap().theta, 1e6);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
-use super::{ONNX_FILE, is_exported};
 use crate::build::BuildError;
 use crate::onnx::{DataType, TensorProto};
 
@@ -61,29 +60,14 @@ struct ShardIndex {
     weight_map: HashMap<String, String>,
 }
 
-/// The files that a model's folder consists of, in a fixed order: `config.json`, the weights (with their index where
-/// there are several), `tokenizer.json`. Of a folder with an ONNX file: `config.json` where it is there, `model.onnx`,
-/// `tokenizer.json`. Whether they exist and are what they should be is not looked at.
-///
-/// # Errors
-/// [`BuildError::Read`] and [`BuildError::Damaged`], for the index.
-pub fn model_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
-    let [config, single, index, tokenizer] =
-        ["config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json"]
-            .map(|file| folder.join(file));
-    if is_exported(folder) {
-        let config = Some(config).filter(|config| config.exists());
-        return Ok(config.into_iter().chain([folder.join(ONNX_FILE), tokenizer]).collect());
-    }
-    let mut files = vec![config];
+/// The files of a folder's weights, their index first where there are several. Whether they exist is not looked at.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
+    let [single, index] = ["model.safetensors", "model.safetensors.index.json"].map(|file| folder.join(file));
     if single.exists() || !index.exists() {
-        files.push(single);
-    } else {
-        files.push(index.clone());
-        files.extend(shard_files(folder, &index)?);
+        return Ok(vec![single]);
     }
-    files.push(tokenizer);
-    Ok(files)
+    let shards = shard_files(folder, &index)?;
+    Ok(std::iter::once(index).chain(shards).collect())
 }
 
 impl Weights {

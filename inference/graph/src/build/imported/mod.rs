@@ -13,6 +13,7 @@
 
 mod canonical;
 mod opset;
+mod scores;
 mod signature;
 mod sizes;
 #[cfg(test)]
@@ -23,11 +24,12 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::build::BuildError;
-use crate::build::folder::json;
+use crate::build::folder::{Sentence, json};
+use crate::build::{BuildError, Pooling};
 use crate::onnx::ModelProto;
 use crate::shape;
 use crate::validate::{Limits, validate};
+pub use scores::Scores;
 use signature::{Reading, Signature};
 use sizes::Sizes;
 
@@ -47,6 +49,16 @@ struct ExportConfig {
     pad_token_id: Option<usize>,
     #[serde(default)]
     id2label: BTreeMap<String, String>,
+    problem_type: Option<String>,
+    function_to_apply: Option<String>,
+    sentence_transformers: Option<CrossEncoderConfig>,
+    sbert_ce_default_activation_function: Option<String>,
+}
+
+/// What Sentence Transformers writes into the `config.json` of a classifier.
+#[derive(Debug, Default, Deserialize)]
+struct CrossEncoderConfig {
+    activation_fn: Option<String>,
 }
 
 impl ExportConfig {
@@ -84,6 +96,7 @@ pub struct Export {
     sizes: Sizes,
     layers: usize,
     labels: Vec<String>,
+    scores: Scores,
 }
 
 impl Export {
@@ -118,11 +131,11 @@ impl Export {
         let shapes = shape::infer(&model).map_err(crate::GraphError::from)?;
         let signature = Signature::of(&model, &shapes)?;
         let sizes = Sizes::of(&model, &shapes, &signature, config)?;
-        let labels = match &signature.reading {
-            Reading::Logits(_) => labels(config, sizes.width)?,
-            Reading::Vector(_) | Reading::Tokens(_) => Vec::new(),
+        let (labels, scores) = match &signature.reading {
+            Reading::Logits(_) => (labels(config, sizes.width)?, Scores::of(config, sizes.width)?),
+            Reading::Vector(_) | Reading::Tokens(_) => (Vec::new(), Scores::default()),
         };
-        Ok(Self { model, signature, sizes, layers: config.num_hidden_layers.unwrap_or(0), labels })
+        Ok(Self { model, signature, sizes, layers: config.num_hidden_layers.unwrap_or(0), labels, scores })
     }
 
     /// Whether it gives logits: then it is served as it is, and no adapter goes over it.
@@ -155,6 +168,23 @@ impl Export {
     /// for an encoder.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// What its logits mean; without meaning for an encoder.
+    pub fn scores(&self) -> Scores {
+        self.scores
+    }
+
+    /// Whether texts' vectors are made as `sentence` says: the mean is taken here, any other way must be in the graph.
+    pub(super) fn check_pooling(&self, sentence: &Sentence) -> Result<(), BuildError> {
+        if !matches!(self.signature.reading, Reading::Tokens(_)) || sentence.pooling == Pooling::Mean {
+            return Ok(());
+        }
+        let what = format!(
+            "it gives a vector a token, and its folder asks for the pooling {:?}; export it with the output sentence_embedding",
+            sentence.pooling
+        );
+        Err(BuildError::Export(what))
     }
 
     /// The encoder's graph, in the form of those built here.

@@ -287,7 +287,7 @@ fn each_hostile_file_is_refused_for_its_own_reason() {
 #[test]
 fn the_files_of_an_exported_model_are_those_that_are_there() {
     let names = |folder: &Path| -> Vec<String> {
-        let files = model_files(folder).unwrap();
+        let files = model_files(folder).unwrap().model;
         files.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     };
     let tiny = Tiny::default().build();
@@ -296,6 +296,23 @@ fn the_files_of_an_exported_model_are_those_that_are_there() {
     assert_eq!(names(both.path()), ["config.json", "model.onnx", "tokenizer.json"]);
     std::fs::write(both.path().join("model.safetensors"), b"").unwrap();
     assert_eq!(names(both.path()), ["config.json", "model.safetensors", "tokenizer.json"], "ids stay what they were");
+}
+
+#[test]
+fn a_pooling_that_the_graph_does_not_have_is_refused_and_not_replaced_by_the_mean() {
+    let asks = |model: &ModelProto, mode: &str| {
+        let folder = folder(model, None);
+        let modules = r#"[{"type":"m.Transformer","path":""},{"type":"m.Pooling","path":"pool"}]"#;
+        std::fs::create_dir(folder.path().join("pool")).unwrap();
+        std::fs::write(folder.path().join("modules.json"), modules).unwrap();
+        std::fs::write(folder.path().join("pool/config.json"), format!(r#"{{"pooling_mode":"{mode}"}}"#)).unwrap();
+        ModelFolder::open(folder.path()).map_err(|error| error.to_string())
+    };
+    let (tokens, own) =
+        (Tiny::default().build(), Tiny { output: (SENTENCE_EMBEDDING, &[0, 4]), ..Tiny::default() }.build());
+    assert!(asks(&tokens, "mean").is_ok() && asks(&own, "cls").is_ok());
+    let refused = asks(&tokens, "cls").unwrap_err();
+    assert!(refused.contains("Cls") && refused.contains("sentence_embedding"), "{refused}");
 }
 
 proptest! {
