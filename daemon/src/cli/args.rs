@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::files::path;
+
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
 ///
 /// Wherever an id is asked for, its first six characters or more are enough if no other id begins so.
 #[derive(Debug, Parser)]
 #[command(name = "datanet", version, propagate_version = true)]
 pub(super) struct Cli {
-    /// The node's folder.
-    #[arg(long, global = true, env = "DATANET_HOME", value_name = "DIR")]
+    /// The node's folder; if not given, what DATANET_HOME says, else `~/.datanet`.
+    #[arg(long, global = true, value_name = "DIR", value_parser = path())]
     pub home: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
@@ -136,7 +138,7 @@ pub(super) struct InitArgs {
     #[arg(long, default_value = "node")]
     pub name: String,
     /// The genesis file of the network to join; without one the node starts a network of its own.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub genesis: Option<PathBuf>,
     /// Id of the network of its own.
     #[arg(long, default_value = "datanet-own", conflicts_with = "genesis")]
@@ -186,13 +188,13 @@ pub(super) struct CreateDatanetArgs {
     /// 1 to 64 of `a-z 0-9 -`.
     pub name: String,
     /// The held-out set, JSONL: what usefulness is measured on.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub holdout: PathBuf,
     /// The labels records may have; without any, and without --schema, records have text only.
     #[arg(long, value_delimiter = ',')]
     pub labels: Vec<String>,
     /// The whole schema as JSON, instead of --labels.
-    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with = "labels")]
     pub schema: Option<PathBuf>,
     /// For people.
     #[arg(long, default_value = "")]
@@ -226,6 +228,7 @@ pub(super) struct ContributeArgs {
     /// The datanet's id or name.
     pub datanet: String,
     /// A .jsonl, .csv, .parquet, .md or .txt file.
+    #[arg(value_parser = path())]
     pub file: PathBuf,
     /// The account that contributes and is paid.
     #[arg(long)]
@@ -381,7 +384,7 @@ pub(super) struct TrainArgs {
     #[command(subcommand)]
     pub command: Option<TrainCommand>,
     /// The job: a TOML or JSON file with `base`, `task`, `[lora]`, `[recipe]`, `[data]`, `[attribution]`.
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = path())]
     pub file: Option<PathBuf>,
     /// Names or ids of the datanets, instead of the file's `data.datanets`.
     #[arg(long = "datanet", value_name = "DATANET")]

@@ -1,7 +1,5 @@
 //! Talking to a running node: the client of `datanet-api`, whose errors are put into the words of the command line.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use datanet_api::{ClientError, Join, RunFile};
 use datanet_config::Home;
@@ -30,8 +28,7 @@ impl Client {
     /// Finds the node that runs in `home`.
     pub(super) fn of(home: &Home) -> Result<Self> {
         let node = datanet_api::Client::of(home)?;
-        let run: RunFile = serde_json::from_str(&read_text(&home.run_file())?)?;
-        Ok(Self { node, join: run.join })
+        Ok(Self { node, join: RunFile::read(home)?.join })
     }
 
     /// How a node on another machine joins the network of this one, if it can.
@@ -89,9 +86,4 @@ pub(super) fn told(error: ClientError) -> anyhow::Error {
         ClientError::Refused(problem) => Refused { words: in_words(&problem), code: problem.code }.into(),
         other => other.into(),
     }
-}
-
-/// Reads a file for sending, with an error that names it.
-pub(super) fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

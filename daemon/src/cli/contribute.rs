@@ -1,6 +1,7 @@
 //! Contributing a file, with progress, and following it to its verdict.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,29 +15,37 @@ use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::{Client, told};
+use super::files;
 use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
 use super::people::People;
 
 pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
+    let file = files::open(&args.file)?;
     let extension = args.file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let format = Format::from_extension(extension).with_context(|| {
         format!("{}: the name must end in .jsonl, .csv, .parquet, .md or .txt", args.file.display())
     })?;
-    let file =
-        tokio::fs::File::open(&args.file).await.with_context(|| format!("cannot open {}", args.file.display()))?;
-    let size = file.metadata().await?.len();
+    let size = file.metadata().map_err(|error| files::unreadable(&args.file, error))?.len();
     let datanet = client.datanet(&args.datanet).await?;
     let bar = upload_bar(size, output);
-    let counted = bar.clone();
-    let body = ReaderStream::with_capacity(file, 256 * 1024).inspect(move |chunk| {
-        if let Ok(chunk) = chunk {
-            counted.inc(chunk.len() as u64);
-        }
+    let (counted, broken) = (bar.clone(), Arc::new(OnceLock::new()));
+    let (path, reading) = (args.file.clone(), broken.clone());
+    let file = tokio::fs::File::from_std(file);
+    let body = ReaderStream::with_capacity(file, 256 * 1024).map(move |chunk| {
+        chunk.inspect(|chunk| counted.inc(chunk.len() as u64)).map_err(|error| {
+            let kind = error.kind();
+            let _ = reading.set(files::unreadable(&path, error).to_string());
+            std::io::Error::from(kind)
+        })
     });
     let params = ContributeParams { account: args.account, bond: args.bond };
     let (key, body) = (idempotency_key()?, reqwest::Body::wrap_stream(body));
     let accepted = client.node.contribute(&datanet, &params, format.media_type(), &key, body).await;
     bar.finish_and_clear();
+    // What broke off is then not the node's doing.
+    if let Some(reason) = broken.get() {
+        bail!("{reason}; nothing was contributed");
+    }
     let accepted = accepted.map_err(told)?;
     if args.no_wait {
         let value = serde_json::to_value(&accepted)?;
@@ -155,18 +164,17 @@ async fn confirm(client: &Client, id: &str) -> Result<()> {
     let contribution = client.get(&format!("/v1/contributions/{id}")).await?;
     let models = client.get("/v1/models").await?;
     let learnt = trained_on(&models, &contribution["datanet"]);
-    eprintln!(
+    note!(
         "{} records of contribution {id} are served, trained on and paid no more.",
         text(&contribution["records"])
     );
     if !learnt.is_empty() {
-        eprintln!("Models that have learnt from its datanet are marked tainted where it was among their data:");
+        note!("Models that have learnt from its datanet are marked tainted where it was among their data:");
     }
     for model in learnt {
-        eprintln!("  {} {}", text(&model["name"]), text(&model["model_id"]));
+        note!("  {} {}", text(&model["name"]), text(&model["model_id"]));
     }
-    eprint!("This can't be undone. Take it back? [y/N] ");
-    std::io::stderr().flush()?;
+    let _ = write!(std::io::stderr(), "This can't be undone. Take it back? [y/N] ");
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).map(|_| line)

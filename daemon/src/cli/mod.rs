@@ -8,6 +8,13 @@ macro_rules! say {
     };
 }
 
+/// `eprintln!` that does not mind when nobody reads on.
+macro_rules! note {
+    ($($part:tt)*) => {
+        $crate::cli::output::note(format_args!($($part)*))
+    };
+}
+
 mod account;
 mod args;
 mod ask;
@@ -15,6 +22,7 @@ mod client;
 mod contribute;
 mod dev;
 mod explain;
+mod files;
 mod follow;
 mod ids;
 mod measures;
@@ -28,18 +36,22 @@ mod public;
 mod query;
 mod setup;
 mod start;
+mod stop;
 mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use datanet_config::Home;
 
 use args::{Cli, Command};
 use client::Client;
 use output::Output;
+use stop::StopSignals;
+
+use crate::preflight;
 
 /// Runs the command line `args` (the first is the program's name) and returns how it went.
 pub fn run<I>(args: I) -> ExitCode
@@ -63,16 +75,33 @@ where
 }
 
 async fn execute(cli: Cli, output: Output) -> Result<()> {
-    let home = || -> Result<Home> {
-        let root = cli.home.clone().or_else(Home::default_root);
-        Ok(Home::new(root.context("no home: set HOME or DATANET_HOME, or pass --home")?))
+    let asked = match &cli.command {
+        Command::Start(_) | Command::Dev(_) => Some(StopSignals::listen()?),
+        _ => None,
     };
+    preflight::environment()?;
+    let home = || -> Result<Home> {
+        let home = Home::new(cli.home.clone().map_or_else(Home::default_root, Ok)?);
+        preflight::home::is_readable(&home)?;
+        Ok(home)
+    };
+    match (cli.command, asked) {
+        (Command::Start(args), Some(asked)) => start::start(home()?, args, asked, output).await,
+        (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, asked, output).await,
+        (command, _) => {
+            stop::end_as_process_one()?;
+            talk(command, &home, output).await
+        }
+    }
+}
+
+/// Everything that runs no node.
+async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output) -> Result<()> {
     let client = || Client::of(&home()?);
-    match cli.command {
+    match command {
+        Command::Start(_) | Command::Dev(_) => Ok(()),
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
-        Command::Start(args) => start::start(home()?, args, output).await,
-        Command::Dev(args) => dev::run(cli.home.map(Home::new), args, output).await,
         Command::Status => query::status(&client()?, output).await,
         Command::Peers => query::peers(&client()?, output).await,
         Command::Tx { hash } => query::tx(&client()?, &hash, output).await,
@@ -99,7 +128,9 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
         Command::Earnings { account } => account::earnings(&client()?, &account, output).await,
         Command::Claim { account } => account::claim(&client()?, &account, output).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut script);
+            output::piece(&script);
             Ok(())
         }
     }

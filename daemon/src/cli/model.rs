@@ -1,7 +1,5 @@
 //! Models: which there are, which serve here, and asking them.
 
-use std::io::Write;
-
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use reqwest::Method;
@@ -11,7 +9,7 @@ use super::args::{ClassifyArgs, CompleteArgs, ModelCommand};
 use super::client::{Client, Refused};
 use super::explain::Explained;
 use super::measures::Measures;
-use super::output::{Output, fields, money, short, table, table_if_any, text};
+use super::output::{self, Output, fields, money, short, table, table_if_any, text};
 use super::page;
 use super::people::People;
 
@@ -180,8 +178,7 @@ async fn print_stream(response: reqwest::Response) -> Result<Value> {
             anyhow::ensure!(!part["error"].is_object(), "{}", text(&part["error"]["message"]));
             let choice = &part["choices"][0];
             let piece = choice["delta"]["content"].as_str().or_else(|| choice["text"].as_str()).unwrap_or_default();
-            let mut out = std::io::stdout();
-            write!(out, "{}", text(&piece.into())).and_then(|()| out.flush()).context("cannot print")?;
+            output::piece(text(&piece.into()).as_bytes());
             if part["datanet"].is_object() {
                 last = part["datanet"].clone();
             }

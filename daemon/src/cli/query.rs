@@ -7,8 +7,9 @@ use datanet_types::schema::Schema;
 use serde_json::{Value, json};
 
 use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
-use super::client::{Client, read_text};
+use super::client::Client;
 use super::explain::record;
+use super::files::read_text;
 use super::output::{Output, excerpt, fields, money, short, table, text};
 use super::start::{join_value, say_join};
 

@@ -8,7 +8,8 @@ use datanet_training::job::Job;
 use serde_json::{Value, json};
 
 use super::args::{JobsCommand, TrainArgs, TrainCommand};
-use super::client::{Client, read_text};
+use super::client::Client;
+use super::files::read_text;
 use super::follow::watch;
 use super::measures::{Measures, gate};
 use super::output::{Output, ago, excerpt, fields, lines, short, table, table_if_any, text};

@@ -23,6 +23,7 @@ mod template;
 
 pub use child::{CometBft, CometExit, CometHandle, CometSpec};
 pub use error::CometError;
+pub(crate) use genesis::rfc3339;
 pub use genesis::{CometGenesis, CometValidator};
 pub use home::CometHome;
 pub use keys::{CometKey, NodeId};

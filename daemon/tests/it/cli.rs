@@ -10,7 +10,7 @@ use crate::kit::plain_node;
 /// Runs `datanet` with nothing of this process' own settings.
 fn datanet(home: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DATANET_")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DATANET_")) {
         command.env_remove(name);
     }
     command.arg("--home").arg(home).args(args).output().unwrap()
