@@ -98,7 +98,10 @@ impl fmt::Display for Denied {
         match self.owner {
             Some(owner) if owner != me => {
                 let owner = user_name(owner);
-                write!(f, ", since {barrier} belongs to {owner}; run the command as {owner}, or have {owner} let you use it")
+                write!(
+                    f,
+                    ", since {barrier} belongs to {owner}; run the command as {owner}, or have {owner} let you use it"
+                )
             }
             _ => write!(f, "; look at the permissions of {barrier}"),
         }
@@ -154,6 +157,9 @@ mod tests {
         assert_eq!(denied.barrier, dir.path());
         assert!(denied.to_string().starts_with("permission denied: this user ("), "{denied}");
         let another = Denied { owner: Some(u32::MAX - 7), ..denied };
-        assert!(another.to_string().contains("belongs to user id 4294967288; run the command as user id 4294967288"), "{another}");
+        assert!(
+            another.to_string().contains("belongs to user id 4294967288; run the command as user id 4294967288"),
+            "{another}"
+        );
     }
 }

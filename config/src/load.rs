@@ -10,7 +10,8 @@ use crate::validate::{allowed, check};
 use crate::{ConfigError, NodeConfig, VERSION, expand, read_text};
 
 /// What to do with a file that is cut short or mistyped.
-const MEND: &str = "correct it, or move it away and run `datanet init`, which writes a new one and leaves all else as it is";
+const MEND: &str =
+    "correct it, or move it away and run `datanet init`, which writes a new one and leaves all else as it is";
 
 /// What flags say: pairs of a key (`api.listen`) and its value as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -156,10 +157,11 @@ impl Layers {
 
     fn finish(self) -> Result<NodeConfig, ConfigError> {
         self.check_version()?;
-        let mut config: NodeConfig = serde_path_to_error::deserialize(Value::Table(self.table.clone())).map_err(|error| {
-            let path = error.path().to_string();
-            self.explain(&path, error.inner())
-        })?;
+        let mut config: NodeConfig =
+            serde_path_to_error::deserialize(Value::Table(self.table.clone())).map_err(|error| {
+                let path = error.path().to_string();
+                self.explain(&path, error.inner())
+            })?;
         check(&config).map_err(|wrong| match wrong.reason {
             Some(reason) => self.refuse(&wrong.key, wrong.value, reason),
             None => self.wrong(&wrong.key, wrong.value),

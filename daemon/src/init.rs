@@ -150,7 +150,8 @@ pub fn parse_genesis(path: &Path, text: &str) -> ServiceResult<NetworkGenesis> {
     Ok(genesis)
 }
 
-const FETCH_GENESIS: &str = "copy it from another node of the network or from a backup; a new home gets one of `datanet init`";
+const FETCH_GENESIS: &str =
+    "copy it from another node of the network or from a backup; a new home gets one of `datanet init`";
 
 /// A file of the home that is not to be used, and what mends it; what is another user's has nothing to be mended here.
 fn no(code: Code, error: &FileError, mend: &str) -> ServiceError {

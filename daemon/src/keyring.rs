@@ -313,7 +313,9 @@ mod tests {
         let keyring = Keyring::open(dir.path()).unwrap();
         let alice = keyring.add("alice").unwrap();
         let at = |name: &str| dir.path().join(name);
-        for copy in ["alice.json~", ".alice.json", "._alice.json", "alice (copy).json", "alice-old.json", "alice.json.bak"] {
+        for copy in
+            ["alice.json~", ".alice.json", "._alice.json", "alice (copy).json", "alice-old.json", "alice.json.bak"]
+        {
             std::fs::copy(at("alice.json"), at(copy)).unwrap();
         }
         std::fs::write(at(".DS_Store"), [0, 0xff]).unwrap();

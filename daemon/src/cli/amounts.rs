@@ -31,7 +31,7 @@ fn whole_and_fraction(number: &str) -> Option<(u64, u64)> {
     let (units, fraction) = number.split_once('.')?;
     let fits = (1..=6).contains(&fraction.len());
     let units = if units.is_empty() { 0 } else { whole(units)? };
-    fits.then(|| Some((units, whole(&format!("{fraction:0<6}"))?)).flatten()
+    fits.then(|| Some((units, whole(&format!("{fraction:0<6}"))?))).flatten()
 }
 
 /// Digits alone: no sign, which `parse` would take.
@@ -61,7 +61,20 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_told_how_to_write_one() {
-        for typed in ["", "DNT", "-1", "+1DNT", "1.0000001DNT", "1.DNT", "1.5base", "1e6", "1,5DNT", "0x10", "5EUR", "18446744073710DNT"] {
+        for typed in [
+            "",
+            "DNT",
+            "-1",
+            "+1DNT",
+            "1.0000001DNT",
+            "1.DNT",
+            "1.5base",
+            "1e6",
+            "1,5DNT",
+            "0x10",
+            "5EUR",
+            "18446744073710DNT",
+        ] {
             assert!(amount(typed).unwrap_err().contains("1.5DNT"), "{typed}");
         }
         assert!(amount("1.5").unwrap_err().contains("write 1.5DNT if that is meant"));

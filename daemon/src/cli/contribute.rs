@@ -1,6 +1,5 @@
 //! Contributing a file, with progress, and following it to its verdict.
 
-use std::io::{IsTerminal, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::{Client, told};
+use super::confirm::confirm;
 use super::files;
 use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
 use super::people::People;
@@ -38,7 +38,7 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
             std::io::Error::from(kind)
         })
     });
-    let params = ContributeParams { account: args.account, bond: args.bond };
+    let params = ContributeParams { account: client.account(args.account, output).await, bond: args.bond };
     let (key, body) = (idempotency_key()?, reqwest::Body::wrap_stream(body));
     let accepted = client.node.contribute(&datanet, &params, format.media_type(), &key, body).await;
     bar.finish_and_clear();
@@ -143,9 +143,8 @@ pub(super) async fn one(client: &Client, command: ContributionCommand, output: O
         }
         ContributionCommand::Revoke { id, yes } => {
             let id = client.contribution(&id).await?;
-            if !yes && std::io::stdin().is_terminal() {
-                confirm(client, &id).await?;
-            }
+            let question = if yes { String::new() } else { what_goes(client, &id).await? };
+            confirm(yes, &question).await?;
             let value = client.post(&format!("/v1/contributions/{id}/revoke"), &Value::Null).await?;
             let models = if output.json { Value::Null } else { client.get("/v1/models").await? };
             output.show(&value, |revoked| {
@@ -159,29 +158,18 @@ pub(super) async fn one(client: &Client, command: ContributionCommand, output: O
     Ok(())
 }
 
-/// Asks whoever sits there; everything but yes is no.
-async fn confirm(client: &Client, id: &str) -> Result<()> {
+/// What taking a contribution back does.
+async fn what_goes(client: &Client, id: &str) -> Result<String> {
     let contribution = client.get(&format!("/v1/contributions/{id}")).await?;
     let models = client.get("/v1/models").await?;
+    let records = text(&contribution["records"]);
+    let mut said = format!("{records} records of contribution {id} are to be served, trained on and paid no more.");
     let learnt = trained_on(&models, &contribution["datanet"]);
-    note!(
-        "{} records of contribution {id} are served, trained on and paid no more.",
-        text(&contribution["records"])
-    );
     if !learnt.is_empty() {
-        note!("Models that have learnt from its datanet are marked tainted where it was among their data:");
+        said += "\nModels that have learnt from its datanet are marked tainted where it was among their data:\n";
     }
-    for model in learnt {
-        note!("  {} {}", text(&model["name"]), text(&model["model_id"]));
-    }
-    let _ = write!(std::io::stderr(), "This can't be undone. Take it back? [y/N] ");
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let answer = answer.await?.context("cannot read the answer")?;
-    anyhow::ensure!(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"), "nothing was taken back");
-    Ok(())
+    said.extend(learnt.iter().map(|model| format!("  {} {}\n", text(&model["name"]), text(&model["model_id"]))));
+    Ok(said)
 }
 
 /// The models whose record on the ledger names this datanet.

@@ -16,9 +16,11 @@ macro_rules! note {
 }
 
 mod account;
+mod amounts;
 mod args;
 mod ask;
 mod client;
+mod confirm;
 mod contribute;
 mod dev;
 mod explain;
@@ -27,6 +29,7 @@ mod follow;
 mod ids;
 mod measures;
 mod model;
+mod nearest;
 mod output;
 mod page;
 mod people;
@@ -97,41 +100,56 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
 
 /// Everything that runs no node.
 async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output) -> Result<()> {
-    let client = || Client::of(&home()?);
     match command {
         Command::Start(_) | Command::Dev(_) => Ok(()),
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
-        Command::Status => query::status(&client()?, output).await,
-        Command::Peers => query::peers(&client()?, output).await,
-        Command::Tx { hash } => query::tx(&client()?, &hash, output).await,
-        Command::Datanet(command) => query::datanet(&client()?, command, output).await,
-        Command::Contribute(args) => contribute::run(&client()?, args, output).await,
-        Command::Contributions(args) => contribute::list(&client()?, args, output).await,
-        Command::Contribution(command) => contribute::one(&client()?, command, output).await,
-        Command::Search(args) => query::search(&client()?, args, output).await,
-        Command::Embed { texts, model } => query::embed(&client()?, texts, model, output).await,
-        Command::Ask(args) => ask::ask(&client()?, args, output).await,
-        Command::Receipt(command) => ask::receipt(&client()?, command, output).await,
-        Command::Train(args) => train::run(&client()?, args, output).await,
-        Command::Jobs(command) => train::jobs(&client()?, command, output).await,
-        Command::Model(command) => model::run(&client()?, command, output).await,
-        Command::Classify(args) => model::classify(&client()?, args, output).await,
-        Command::Complete(args) => model::complete(&client()?, args, false, output).await,
-        Command::Chat(args) => model::complete(&client()?, args, true, output).await,
-        Command::Attribute { receipt } => model::attribute(&client()?, &receipt, output).await,
-        Command::Channel(command) => ask::channel(&client()?, command, output).await,
-        Command::Settle => ask::settle(&client()?, output).await,
-        Command::Keys(command) => account::keys(&client()?, command, output).await,
-        Command::Account { account } => account::show(&client()?, &account, output).await,
-        Command::Transfer(args) => account::transfer(&client()?, args, output).await,
-        Command::Earnings { account } => account::earnings(&client()?, &account, output).await,
-        Command::Claim { account } => account::claim(&client()?, &account, output).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut script);
             output::piece(&script);
             Ok(())
         }
+        command => {
+            let client = Client::of(&home()?)?;
+            let done = ask_node(&client, command, output).await;
+            match done {
+                Ok(()) => Ok(()),
+                Err(error) => Err(client.suggest(error).await),
+            }
+        }
+    }
+}
+
+/// Everything that talks to a running node.
+async fn ask_node(client: &Client, command: Command, output: Output) -> Result<()> {
+    match command {
+        Command::Status => query::status(client, output).await,
+        Command::Peers => query::peers(client, output).await,
+        Command::Tx { hash } => query::tx(client, &hash, output).await,
+        Command::Datanet(command) => query::datanet(client, command, output).await,
+        Command::Contribute(args) => contribute::run(client, args, output).await,
+        Command::Contributions(args) => contribute::list(client, args, output).await,
+        Command::Contribution(command) => contribute::one(client, command, output).await,
+        Command::Search(args) => query::search(client, args, output).await,
+        Command::Embed { texts, model } => query::embed(client, texts, model, output).await,
+        Command::Ask(args) => ask::ask(client, args, output).await,
+        Command::Receipt(command) => ask::receipt(client, command, output).await,
+        Command::Train(args) => train::run(client, args, output).await,
+        Command::Jobs(command) => train::jobs(client, command, output).await,
+        Command::Model(command) => model::run(client, command, output).await,
+        Command::Classify(args) => model::classify(client, args, output).await,
+        Command::Complete(args) => model::complete(client, args, false, output).await,
+        Command::Chat(args) => model::complete(client, args, true, output).await,
+        Command::Attribute { receipt } => model::attribute(client, &receipt, output).await,
+        Command::Channel(command) => ask::channel(client, command, output).await,
+        Command::Settle => ask::settle(client, output).await,
+        Command::Keys(command) => account::keys(client, command, output).await,
+        Command::Account { account } => account::show(client, &account, output).await,
+        Command::Transfer(args) => account::transfer(client, args, output).await,
+        Command::Earnings { account } => account::earnings(client, &account, output).await,
+        Command::Claim { account } => account::claim(client, &account, output).await,
+        // The others talk to no node.
+        _ => Ok(()),
     }
 }

@@ -45,6 +45,7 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
             }
         }
         ModelCommand::Import { folder, name, licence, account } => {
+            let account = client.account(account, output).await;
             let body = json!({ "folder": folder, "name": name, "licence": licence, "account": account });
             let value = client.post("/v1/models/import", &body).await?;
             output.show(&value, |value| {
@@ -88,7 +89,7 @@ pub(super) async fn classify(client: &Client, args: ClassifyArgs, output: Output
         "explain": args.explain, "counterfactual": args.counterfactual,
     });
     if let Some(account) = args.account {
-        body["account"] = account.into();
+        body["account"] = client.leave(&account).into();
     }
     let value = client.post("/v1/classify", &body).await?;
     if output.json {
@@ -146,7 +147,7 @@ pub(super) async fn complete(client: &Client, args: CompleteArgs, chat: bool, ou
         body["seed"] = seed.into();
     }
     if let Some(account) = args.account {
-        body["account"] = account.into();
+        body["account"] = client.leave(&account).into();
     }
     let send = |body: &Value| client.send(client.request(Method::POST, path).json(body));
     let response = match send(&body).await {

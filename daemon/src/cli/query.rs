@@ -131,8 +131,6 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                         "id",
                         "description",
                         "licence",
-                        "price",
-                        "min_bond",
                         "accept_threshold",
                         "committee_size",
                         "storage_quorum",
@@ -146,6 +144,7 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                         "creator",
                     ],
                 );
+                say!("price {}\nmin_bond {}", money(&datanet["price"]), money(&datanet["min_bond"]));
                 say!("schema");
                 table(
                     &datanet["schema"]["fields"],
@@ -161,6 +160,8 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
         }
         DatanetCommand::Create(args) => {
             let quorums = Quorums::of(client, &args).await?;
+            let account = client.account(args.account.clone(), output).await;
+            let args = CreateDatanetArgs { account, ..args };
             let mut value = client.post("/v1/datanets", &new_datanet(args, &quorums)?).await?;
             value["committee_size"] = quorums.committee_size.into();
             value["storage_quorum"] = quorums.storage_quorum.into();

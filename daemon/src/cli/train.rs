@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::{JobsCommand, TrainArgs, TrainCommand};
 use super::client::Client;
+use super::confirm::confirm;
 use super::files::read_text;
 use super::follow::watch;
 use super::measures::{Measures, gate};
@@ -19,7 +20,11 @@ pub(super) async fn run(client: &Client, args: TrainArgs, output: Output) -> Res
     if let Some(TrainCommand::Verify { what, stretches }) = args.command {
         return verify(client, &what, stretches, output).await;
     }
-    let request = request(&args)?;
+    // Read first: a file that can't be used is told before anything else.
+    let mut request = request(&args)?;
+    if let Some(account) = client.account(args.account, output).await {
+        request["account"] = account.into();
+    }
     let job = client.post("/v1/fine_tuning/jobs", &request).await?;
     let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
     if args.detach {
@@ -44,7 +49,7 @@ fn request(args: &TrainArgs) -> Result<Value> {
     if !args.datanets.is_empty() {
         request["datanets"] = json!(args.datanets);
     }
-    for (key, value) in [("suffix", &args.name), ("account", &args.account), ("licence", &args.licence)] {
+    for (key, value) in [("suffix", &args.name), ("licence", &args.licence)] {
         if let Some(value) = value {
             request[key] = value.clone().into();
         }
@@ -141,8 +146,9 @@ pub(super) async fn jobs(client: &Client, command: JobsCommand, output: Output) 
             show(client, &job, output).await?;
         }
         JobsCommand::Follow { id } => finish(client, &client.job(&id).await?, output).await?,
-        JobsCommand::Cancel { id } => {
+        JobsCommand::Cancel { id, yes } => {
             let id = client.job(&id).await?;
+            confirm(yes, &format!("Job {id} is to be ended.")).await?;
             let value = client.post(&format!("/v1/fine_tuning/jobs/{id}/cancel"), &json!({})).await?;
             output.show(&value, |value| fields(value, &["id", "status"]));
         }

@@ -29,7 +29,9 @@ pub enum CometError {
         error: FileError,
     },
     /// A key file is not what CometBFT writes.
-    #[error("{path} is cut short or no ed25519 key file of CometBFT ({detail}); restore it from a backup, or use a new home")]
+    #[error(
+        "{path} is cut short or no ed25519 key file of CometBFT ({detail}); restore it from a backup, or use a new home"
+    )]
     BadKey {
         /// The file.
         path: PathBuf,

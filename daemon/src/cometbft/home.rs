@@ -101,7 +101,9 @@ fn key(path: &Path, to_json: fn(&CometKey) -> Value) -> Result<CometKey, CometEr
 fn sign_state(data: &Path) -> Result<(), CometError> {
     let path = data.join("priv_validator_state.json");
     let state = match read_text(&path) {
-        Ok(text) if serde_json::from_str::<Value>(&text).is_ok_and(|state| state["height"].is_string()) => return Ok(()),
+        Ok(text) if serde_json::from_str::<Value>(&text).is_ok_and(|state| state["height"].is_string()) => {
+            return Ok(());
+        }
         Ok(_) => "cut short",
         Err(FileError::Missing(_)) => "missing",
         Err(FileError::Empty(_)) => "empty",

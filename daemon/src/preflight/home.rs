@@ -15,7 +15,11 @@ use nix::unistd::{AccessFlags, Uid, access};
 /// When it is not UTF-8.
 pub fn is_text(home: &Home) -> Result<()> {
     let root = home.root();
-    ensure!(root.to_str().is_some(), "the home {} is not UTF-8; name another with --home or DATANET_HOME", root.display());
+    ensure!(
+        root.to_str().is_some(),
+        "the home {} is not UTF-8; name another with --home or DATANET_HOME",
+        root.display()
+    );
     Ok(())
 }
 
@@ -46,7 +50,9 @@ pub fn is_writable(home: &Home) -> Result<Vec<String>> {
     match access(root, AccessFlags::W_OK | AccessFlags::X_OK) {
         Ok(()) => {}
         Err(nix::errno::Errno::EACCES) => return Err(FileError::Denied(Denied::at(root)).into()),
-        Err(error) => bail!("the home {} cannot be written: {}; name another with --home", root.display(), error.desc()),
+        Err(error) => {
+            bail!("the home {} cannot be written: {}; name another with --home", root.display(), error.desc())
+        }
     }
     let folders = [root.to_owned(), home.keys(), home.cometbft(), home.data()];
     Ok(folders.iter().filter_map(|folder| odd(folder, &std::fs::metadata(folder).ok()?)).collect())
@@ -87,9 +93,12 @@ fn odd(folder: &Path, found: &Metadata) -> Option<String> {
     let (folder, mode) = (folder.display(), found.mode() & 0o777);
     if found.uid() != Uid::effective().as_raw() {
         let (owner, user) = (user_name(found.uid()), user_name(Uid::effective().as_raw()));
-        return Some(format!("{folder} belongs to {owner}; what {user} makes in it {owner} may not be able to use later"));
+        return Some(format!(
+            "{folder} belongs to {owner}; what {user} makes in it {owner} may not be able to use later"
+        ));
     }
-    (mode & 0o077 != 0).then(|| format!("{folder} is open to other users (mode {mode:o}); close it with `chmod 700 {folder}`"))
+    (mode & 0o077 != 0)
+        .then(|| format!("{folder} is open to other users (mode {mode:o}); close it with `chmod 700 {folder}`"))
 }
 
 #[cfg(test)]

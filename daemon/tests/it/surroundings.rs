@@ -23,7 +23,9 @@ fn datanet(user: &Path) -> Command {
 
 fn clean(mut command: Command, user: &Path) -> Command {
     let ours = |name: &OsStr| name.as_encoded_bytes().starts_with(b"DATANET_");
-    std::env::vars_os().filter(|(name, _)| ours(name)).for_each(|(name, _)| drop(command.env_remove(name)));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
     command.env("HOME", user).current_dir(user);
     command
 }
@@ -196,7 +198,9 @@ async fn the_limit_of_open_files_is_raised_or_named() {
     let home = user.path().join("node");
     made(&datanet(user.path()).args(["init", "--home", "node"]).output().unwrap());
     for hard in [32, 64, 256] {
-        let said = refused(&limited(user.path(), &format!("ulimit -n {hard}"), &["start", "--home", "node"]).output().unwrap());
+        let said = refused(
+            &limited(user.path(), &format!("ulimit -n {hard}"), &["start", "--home", "node"]).output().unwrap(),
+        );
         for part in ["RLIMIT_NOFILE", &format!("open {hard} files"), "ulimit -Hn"] {
             assert!(said.contains(part), "{part}: {said}");
         }

@@ -100,7 +100,9 @@ pub enum ClientError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A home without a token.
-    #[error("{0}; `datanet init` writes a new one and leaves all else as it is, and then the node must be started again")]
+    #[error(
+        "{0}; `datanet init` writes a new one and leaves all else as it is, and then the node must be started again"
+    )]
     NoToken(FileError),
     /// The HTTP client cannot be set up.
     #[error("cannot set up an HTTP client")]
