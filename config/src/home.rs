@@ -209,17 +209,17 @@ mod tests {
         std::fs::metadata(dir).unwrap().permissions().mode() & 0o777
     }
 
-    fn open_folder(dir: &Path) {
+    fn folder(dir: &Path, mode: u32) {
         use std::os::unix::fs::PermissionsExt;
         std::fs::create_dir(dir).unwrap();
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     #[test]
     fn what_is_made_is_for_its_owner_alone_and_what_was_there_stays_as_it_was() {
         let dir = tempfile::tempdir().unwrap();
         let (new, old) = (Home::new(dir.path().join("new")), Home::new(dir.path().join("old")));
-        open_folder(old.root());
+        folder(old.root(), 0o755);
         new.create().unwrap();
         old.create().unwrap();
         assert_eq!((mode_of(new.root()), mode_of(old.root())), (0o700, 0o755));
@@ -233,12 +233,13 @@ mod tests {
     #[test]
     fn a_sockets_folder_that_is_open_to_others_or_no_folder_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let (open, link) = (dir.path().join("open"), dir.path().join("link"));
-        open_folder(&open);
+        let [ours, open, link] = ["ours", "open", "link"].map(|name| dir.path().join(name));
+        folder(&ours, 0o700);
+        folder(&open, 0o755);
         std::os::unix::fs::symlink(&open, &link).unwrap();
         assert!(require_ours(&open).unwrap_err().to_string().contains("open to others (mode 755)"));
         assert!(require_ours(&link).unwrap_err().to_string().contains("is no folder"));
-        assert!(require_ours(dir.path()).is_ok());
+        assert!(require_ours(&ours).is_ok());
     }
 
     #[test]

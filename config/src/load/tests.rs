@@ -125,7 +125,7 @@ fn a_wrong_value_in_the_environment_names_the_variable() {
 #[test]
 fn a_missing_file_and_broken_toml_say_where() {
     let error = load(Some(Path::new("/nowhere/config.toml")), none(), &Overrides::new()).unwrap_err();
-    assert!(error.to_string().contains("datanet init"), "{error}");
+    assert!(error.to_string().contains("/nowhere/config.toml is missing"), "{error}");
     assert!(self::error("version = 1\n[api\n").contains("line 2"), "{}", self::error("version = 1\n[api\n"));
     assert!(Overrides::new().set_text("api.listen").is_err());
 }

@@ -1,5 +1,6 @@
 //! `datanet dev`: one node alone, on the very same application, without CometBFT.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -17,8 +18,7 @@ use crate::preflight;
 pub(super) async fn run(root: Option<PathBuf>, args: DevArgs, mut asked: StopSignals, output: Output) -> Result<()> {
     let home = root.map_or_else(Home::root_of_env, |root| Ok(Some(root)))?.map(Home::new);
     // Without a home it is for a look only, and leaves nothing behind.
-    let temporary =
-        if home.is_none() { Some(tempfile::tempdir().context("cannot make a folder for the node")?) } else { None };
+    let temporary = if home.is_none() { Some(private_folder()?) } else { None };
     let home = match (&home, &temporary) {
         (Some(home), _) => home.clone(),
         (None, Some(dir)) => Home::new(dir.path()),
@@ -44,6 +44,12 @@ pub(super) async fn run(root: Option<PathBuf>, args: DevArgs, mut asked: StopSig
     };
     drop(temporary);
     ended
+}
+
+fn private_folder() -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(std::fs::Permissions::from_mode(0o700));
+    builder.tempdir().with_context(|| format!("cannot make a folder in {}", std::env::temp_dir().display()))
 }
 
 fn flags(args: &DevArgs) -> Result<Overrides> {

@@ -37,6 +37,7 @@ mod problem;
 mod progress;
 mod public;
 mod query;
+mod reap;
 mod setup;
 mod start;
 mod stop;
@@ -79,7 +80,10 @@ where
 
 async fn execute(cli: Cli, output: Output) -> Result<()> {
     let asked = match &cli.command {
-        Command::Start(_) | Command::Dev(_) => Some(StopSignals::listen()?),
+        Command::Start(_) | Command::Dev(_) => {
+            reap::orphans_of_process_one();
+            Some(StopSignals::listen()?)
+        }
         _ => None,
     };
     preflight::environment()?;

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::log::CometLog;
 use super::port::{ReservedPort, is_taken};
 use super::stale::{self, PATIENCE};
-use super::{CometError, CometHome, CometSettings, NodeId, RpcClient, template};
+use super::{CometError, CometHome, CometSettings, NodeId, RpcClient, half_made, template};
 
 /// How often we ask whether it answers yet: there is no event to wait for.
 const ASK: Duration = Duration::from_millis(25);
@@ -132,7 +132,7 @@ impl CometHandle {
 pub struct CometBft;
 
 impl CometBft {
-    /// Ends a leftover of an earlier run, writes `config.toml`, starts CometBFT and waits until it answers, unless it sleeps. The
+    /// Clears up after an earlier run, writes `config.toml`, starts CometBFT and waits until it answers, unless it sleeps. The
     /// application must listen already. It is stopped when `shutdown` is cancelled, which a node does with a token
     /// for CometBFT alone, after its API and its network have stopped.
     ///
@@ -140,6 +140,7 @@ impl CometBft {
     /// When it cannot be run, dies first (with the end of its log), or does not answer in time.
     pub async fn start(spec: CometSpec, shutdown: CancellationToken) -> Result<CometHandle, CometError> {
         stale::end(&spec.home).await?;
+        half_made::remove(&spec.home.data_path())?;
         let mut attempt = 1;
         loop {
             let error = match launch(&spec, &shutdown).await {

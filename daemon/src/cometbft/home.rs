@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use datanet_config::{FileError, read_text};
 use serde_json::Value;
 
+use super::half_made::is_half_made;
 use super::{CometError, CometGenesis, CometKey, NodeId};
 
 /// A CometBFT home with its two keys.
@@ -46,6 +47,10 @@ impl CometHome {
     /// The log file.
     pub fn log_path(&self) -> PathBuf {
         self.root.join("cometbft.log")
+    }
+
+    pub(super) fn data_path(&self) -> PathBuf {
+        self.root.join("data")
     }
 
     pub(super) fn pid_path(&self) -> PathBuf {
@@ -109,7 +114,8 @@ fn sign_state(data: &Path) -> Result<(), CometError> {
         Err(FileError::Empty(_)) => "empty",
         Err(error) => return Err(error.into()),
     };
-    if data.join("blockstore.db").exists() {
+    let blocks = data.join("blockstore.db");
+    if blocks.exists() && !is_half_made(&blocks) {
         return Err(CometError::LostSignState { path, state, data: data.to_path_buf() });
     }
     write_json(&path, &serde_json::json!({ "height": "0", "round": 0, "step": 0 }))
@@ -156,7 +162,9 @@ mod tests {
         std::fs::remove_file(&state).unwrap();
         CometHome::open(dir.path()).unwrap();
         std::fs::remove_file(&state).unwrap();
-        std::fs::create_dir(dir.path().join("data/blockstore.db")).unwrap();
+        let blocks = dir.path().join("data/blockstore.db");
+        std::fs::create_dir(&blocks).unwrap();
+        std::fs::write(blocks.join("CURRENT"), "MANIFEST-000000").unwrap();
         for (text, says) in [(None, "is missing"), (Some(""), "is empty"), (Some("{\"height\": \"1"), "is cut short")] {
             text.inspect(|text| std::fs::write(&state, text).unwrap());
             let error = CometHome::open(dir.path()).unwrap_err();

@@ -160,7 +160,7 @@ impl Inner {
         let begins = self.parts.chain.begins().told();
         let mut consensus = Consensus { height, since_block, idle, begins, ..Consensus::default() };
         if consensus.begins.is_some() {
-            return (consensus, None);
+            return (consensus, Some(false));
         }
         let Engine::CometBft(rpc) = self.parts.chain.engine() else { return (consensus, Some(false)) };
         match timeout(PATIENCE, ask(rpc)).await {

@@ -240,31 +240,52 @@ async fn a_start_is_broken_off_from_the_first_moment_and_the_next_one_works() {
     node.end().await;
 }
 
-/// The one child of a process, once there is one.
-async fn child_of(parent: Pid) -> Pid {
+/// The children of a process, those included that have ended and that nobody has collected.
+fn children(parent: Pid) -> Vec<i32> {
     let path = format!("/proc/{parent}/task/{parent}/children");
-    let child = async || std::fs::read_to_string(&path).ok()?.split_whitespace().next()?.parse().ok();
-    Pid::from_raw(until("there is a child", child).await)
+    let listed = std::fs::read_to_string(path).unwrap_or_default();
+    listed.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// `datanet dev` as process 1 of a container, behind `before`; `None`, said loudly, where there can be none.
+fn process_one(user: &Path, before: &str) -> Option<Process> {
+    let inside = |script: &str| {
+        let mut command = clean(Command::new("unshare"), user);
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script]);
+        command
+    };
+    if !inside("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED, because this user may not make a process namespace");
+        return None;
+    }
+    let mut command = inside(&format!("{before} exec \"$0\" \"$@\""));
+    command.arg(env!("CARGO_BIN_EXE_datanet")).args(["dev", "--home", "node", "--set", "api.listen=127.0.0.1:0"]);
+    without_downloads(&mut command);
+    Some(Process::start(&mut command))
 }
 
 #[tokio::test]
 async fn process_one_of_a_container_can_be_stopped_while_it_starts() {
     let user = tempfile::tempdir().unwrap();
-    let inside = |program: &OsStr| {
-        let mut command = clean(Command::new("unshare"), user.path());
-        command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(program);
-        command
-    };
-    if !inside(OsStr::new("true")).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED, because this user may not make a process namespace");
-        return;
-    }
-    let mut command = inside(OsStr::new(env!("CARGO_BIN_EXE_datanet")));
-    command.args(["dev", "--home", "node", "--set", "api.listen=127.0.0.1:0"]);
-    without_downloads(&mut command);
-    let mut outside = Process::start(&mut command);
-    let node = child_of(outside.pid()).await;
+    let Some(mut outside) = process_one(user.path(), "") else { return };
+    let node = Pid::from_raw(until("there is a child", async || children(outside.pid()).first().copied()).await);
     until("it listens", async || hears_sigterm(node).then_some(())).await;
+    kill(node, Signal::SIGTERM).unwrap();
+    let status = until("it ends", async || outside.0.try_wait().unwrap()).await;
+    assert!(status.success(), "{status}: {}", outside.errors());
+}
+
+#[tokio::test]
+async fn process_one_of_a_container_collects_what_others_left_behind() {
+    let user = tempfile::tempdir().unwrap();
+    let home = user.path().join("node");
+    // The inner shell ends at once, and its child is the node's from then on.
+    let Some(mut outside) = process_one(user.path(), "sh -c 'sleep 600 &' <&- >&- 2>&-;") else { return };
+    outside.run_file(&home).await;
+    let node = Pid::from_raw(children(outside.pid())[0]);
+    let orphan = children(node)[0];
+    kill(Pid::from_raw(orphan), Signal::SIGKILL).unwrap();
+    until("it is collected", async || children(node).is_empty().then_some(())).await;
     kill(node, Signal::SIGTERM).unwrap();
     let status = until("it ends", async || outside.0.try_wait().unwrap()).await;
     assert!(status.success(), "{status}: {}", outside.errors());
