@@ -94,17 +94,12 @@ impl Client {
         typed.to_owned()
     }
 
-    /// The account that was named; where none was, people are told whose name is taken.
-    pub(super) async fn account(&self, named: Option<String>, output: Output) -> Option<String> {
-        match &named {
-            Some(name) => drop(self.leave(name)),
-            None if output.json => {}
-            None => {
-                let own = self.address(NODE_ACCOUNT).await.unwrap_or_default();
-                note!("in the name of this node's own account {own}; --account NAME takes another");
-            }
+    /// Where no account was named, tells people in whose name something was done.
+    pub(super) async fn tell_account(&self, named: Option<&str>, output: Output) {
+        if named.is_none() && !output.json {
+            let own = self.address(NODE_ACCOUNT).await.unwrap_or_default();
+            note!("done in the name of this node's own account {own}; --account NAME takes another");
         }
-        named
     }
 
     /// The same error, with the name that may have been meant where the node knows none of a name that was typed.

@@ -38,7 +38,7 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
             std::io::Error::from(kind)
         })
     });
-    let params = ContributeParams { account: client.account(args.account, output).await, bond: args.bond };
+    let params = ContributeParams { account: args.account.map(|name| client.leave(&name)), bond: args.bond };
     let (key, body) = (idempotency_key()?, reqwest::Body::wrap_stream(body));
     let accepted = client.node.contribute(&datanet, &params, format.media_type(), &key, body).await;
     bar.finish_and_clear();
@@ -47,6 +47,7 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
         bail!("{reason}; nothing was contributed");
     }
     let accepted = accepted.map_err(told)?;
+    client.tell_account(params.account.as_deref(), output).await;
     if args.no_wait {
         let value = serde_json::to_value(&accepted)?;
         output.show(&value, |accepted| fields(accepted, &["id", "records", "size", "blob", "record_root", "tx"]));

@@ -45,9 +45,10 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
             }
         }
         ModelCommand::Import { folder, name, licence, account } => {
-            let account = client.account(account, output).await;
+            let account = account.map(|name| client.leave(&name));
             let body = json!({ "folder": folder, "name": name, "licence": licence, "account": account });
             let value = client.post("/v1/models/import", &body).await?;
+            client.tell_account(account.as_deref(), output).await;
             output.show(&value, |value| {
                 fields(value, &["model", "name", "task", "labels", "dimensions"]);
                 say!("\nnext: datanet model deploy {}", text(&value["name"]));

@@ -160,9 +160,9 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
         }
         DatanetCommand::Create(args) => {
             let quorums = Quorums::of(client, &args).await?;
-            let account = client.account(args.account.clone(), output).await;
-            let args = CreateDatanetArgs { account, ..args };
+            let account = args.account.as_ref().map(|name| client.leave(name));
             let mut value = client.post("/v1/datanets", &new_datanet(args, &quorums)?).await?;
+            client.tell_account(account.as_deref(), output).await;
             value["committee_size"] = quorums.committee_size.into();
             value["storage_quorum"] = quorums.storage_quorum.into();
             output.show(&value, |created| fields(created, &["name", "id", "tx", "committee_size", "storage_quorum"]));

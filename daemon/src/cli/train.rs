@@ -20,12 +20,10 @@ pub(super) async fn run(client: &Client, args: TrainArgs, output: Output) -> Res
     if let Some(TrainCommand::Verify { what, stretches }) = args.command {
         return verify(client, &what, stretches, output).await;
     }
-    // Read first: a file that can't be used is told before anything else.
-    let mut request = request(&args)?;
-    if let Some(account) = client.account(args.account, output).await {
-        request["account"] = account.into();
-    }
+    let request = request(&args)?;
+    let account = args.account.as_ref().map(|name| client.leave(name));
     let job = client.post("/v1/fine_tuning/jobs", &request).await?;
+    client.tell_account(account.as_deref(), output).await;
     let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
     if args.detach {
         output.show(&job, |job| fields(job, &["id", "status", "model", "training_file"]));
@@ -49,7 +47,7 @@ fn request(args: &TrainArgs) -> Result<Value> {
     if !args.datanets.is_empty() {
         request["datanets"] = json!(args.datanets);
     }
-    for (key, value) in [("suffix", &args.name), ("licence", &args.licence)] {
+    for (key, value) in [("suffix", &args.name), ("account", &args.account), ("licence", &args.licence)] {
         if let Some(value) = value {
             request[key] = value.clone().into();
         }

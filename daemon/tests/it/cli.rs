@@ -181,7 +181,7 @@ async fn a_file_is_contributed_by_its_ending() {
     std::fs::write(&other, "A heron stood in the reeds until the fog had lifted from the lake.\n").unwrap();
     let own = datanet(node.home(), &["contribute", "notes", other.to_str().unwrap(), "--no-wait"]);
     let told = text(&own.stderr);
-    assert!(own.status.success() && told.contains("in the name of this node's own account dn"), "{told}");
+    assert!(own.status.success() && told.contains("in the name of this node's own account dn1"), "{told}");
     let odd = dir.path().join("notes.docx");
     std::fs::write(&odd, "x").unwrap();
     fails(node.home(), &["contribute", "notes", odd.to_str().unwrap()], "jsonl");
