@@ -56,7 +56,7 @@ impl Keyring {
         for entry in std::fs::read_dir(dir).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             match read_entry(&path)? {
-                Entry::Key(name, key) => drop(keys.insert(name, key)),
+                Entry::Key(name, key) => drop(keys.insert(name, *key)),
                 Entry::Foreign(why) => tracing::warn!("{} is left aside: {why}", path.display()),
             }
         }
@@ -188,7 +188,7 @@ fn is_name(name: &str) -> bool {
 
 /// What lies among the keys.
 enum Entry {
-    Key(String, SigningKey),
+    Key(String, Box<SigningKey>),
     /// Nothing of ours, and how that is seen.
     Foreign(String),
 }
@@ -213,7 +213,7 @@ fn read_entry(path: &Path) -> ServiceResult<Entry> {
     }
     let (name, key) = read_key(json, &bad)?;
     match name == stem {
-        true => Ok(Entry::Key(name, key)),
+        true => Ok(Entry::Key(name, Box::new(key))),
         false => foreign(&format!("it holds the key {name:?}, whose file is called {name}.json")),
     }
 }

@@ -1,7 +1,6 @@
 //! Asking, receipts, channels, settling.
 
 use anyhow::Result;
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::args::{AskArgs, ChannelCommand, ReceiptCommand};
@@ -135,7 +134,7 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
         ChannelCommand::Close { channel, yes } => {
             let channel = client.channel(&channel).await?;
             confirm(yes, &format!("Channel {channel} is to be closed and what is left in it taken back.")).await?;
-            let value = client.json(client.request(Method::DELETE, &format!("/v1/channels/{channel}"))).await?;
+            let value = client.delete(&format!("/v1/channels/{channel}")).await?;
             output.show(&value, |value| fields(value, &["tx"]));
         }
     }

@@ -63,10 +63,9 @@ impl Client {
         self.node.post(path, body).await.map_err(told)
     }
 
-    /// Sends and reads JSON; a problem becomes an error in its own words.
-    pub(super) async fn json(&self, request: RequestBuilder) -> Result<Value> {
-        let response = self.send(request).await?;
-        response.json().await.context("the node's answer is no JSON")
+    /// DELETE, as JSON.
+    pub(super) async fn delete(&self, path: &str) -> Result<Value> {
+        self.node.delete(path).await.map_err(told)
     }
 
     /// Sends; a problem becomes an error in its own words.

@@ -61,7 +61,7 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
         }
         ModelCommand::Undeploy { model } => {
             let model = client.model(&model).await?;
-            let value = client.json(client.request(Method::DELETE, &format!("/v1/models/{model}/deploy"))).await?;
+            let value = client.delete(&format!("/v1/models/{model}/deploy")).await?;
             output.show(&value, |value| fields(value, &["id", "names", "models"]));
         }
         ModelCommand::Rollback { name } => {
@@ -160,7 +160,7 @@ pub(super) async fn complete(client: &Client, args: CompleteArgs, chat: bool, ou
         other => other?,
     };
     if output.json {
-        let value: Value = response.json().await.context("the node's answer is no JSON")?;
+        let value: Value = response.json().await.context("the node's answer broke off, or is no JSON")?;
         output.show(&value, |_| {});
         return Ok(());
     }

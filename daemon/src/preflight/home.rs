@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use datanet_config::{Denied, FileError, Home, user_name};
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, Uid, access};
 
 /// The path is text: CometBFT's configuration, `run.json` and what is printed carry it.
@@ -43,19 +44,27 @@ pub fn is_readable(home: &Home) -> Result<()> {
 /// As [`is_readable`], and when it cannot be written.
 pub fn is_writable(home: &Home) -> Result<Vec<String>> {
     is_readable(home)?;
-    let root = home.root();
-    if look(root)?.is_none() {
+    if look(home.root())?.is_none() {
         return Ok(Vec::new());
     }
-    match access(root, AccessFlags::W_OK | AccessFlags::X_OK) {
-        Ok(()) => {}
-        Err(nix::errno::Errno::EACCES) => return Err(FileError::Denied(Denied::at(root)).into()),
-        Err(error) => {
-            bail!("the home {} cannot be written: {}; name another with --home", root.display(), error.desc())
-        }
+    let folders = [home.root().to_owned(), home.keys(), home.cometbft(), home.data()];
+    // What somebody who ran the node as another user, such as root, has left in it.
+    for file in [home.lock(), home.ledger(), home.local()] {
+        require(&file, AccessFlags::R_OK | AccessFlags::W_OK)?;
     }
-    let folders = [root.to_owned(), home.keys(), home.cometbft(), home.data()];
+    for folder in &folders {
+        require(folder, AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK)?;
+    }
     Ok(folders.iter().filter_map(|folder| odd(folder, &std::fs::metadata(folder).ok()?)).collect())
+}
+
+/// What is there must be open to this user.
+fn require(path: &Path, flags: AccessFlags) -> Result<()> {
+    match access(path, flags) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(Errno::EACCES) => Err(FileError::Denied(Denied::at(path)).into()),
+        Err(error) => bail!("{} cannot be written: {}; name another --home", path.display(), error.desc()),
+    }
 }
 
 /// A home that `init` has made.

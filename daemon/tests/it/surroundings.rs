@@ -184,6 +184,33 @@ fn another_users_home_is_told_with_whose_it_is() {
     }
 }
 
+#[test]
+fn what_root_left_in_a_users_home_is_told_with_its_name() {
+    const NOBODY: u32 = 65_534;
+    if !Uid::effective().is_root() {
+        eprintln!("SKIPPED, because only root can be somebody else");
+        return;
+    }
+    let user = tempfile::tempdir().unwrap();
+    nix::unistd::chown(user.path(), Some(NOBODY.into()), Some(NOBODY.into())).unwrap();
+    let nobodys = |command: &str| {
+        let mut nobody = datanet(user.path());
+        nobody.uid(NOBODY).gid(NOBODY).args(["--home", "node", command]);
+        without_downloads(&mut nobody);
+        nobody.output().ok().filter(|output| output.status.code().is_some())
+    };
+    let Some(output) = nobodys("init") else {
+        eprintln!("SKIPPED, because others may not run the program where it lies");
+        return;
+    };
+    made(&output);
+    let ledger = Home::new(user.path().join("node")).ledger();
+    std::fs::write(&ledger, "").unwrap();
+    std::fs::set_permissions(&ledger, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let said = refused(&nobodys("start").unwrap());
+    assert!(said.contains("ledger.redb belongs to root"), "{said}");
+}
+
 /// The program under a hard and a soft limit of open files.
 fn limited(user: &Path, limits: &str, args: &[&str]) -> Command {
     let mut command = clean(Command::new("sh"), user);
