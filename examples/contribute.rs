@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 async fn main() -> Result<()> {
     let set = |name: &str| std::env::var(name).with_context(|| format!("set {name}; see examples/README.md"));
     let client = Client::new(&set("DATANET_URL")?, &set("DATANET_TOKEN")?)?;
-    let name = std::env::args().nth(1).context("name a datanet that nobody has")?;
+    let name = std::env::args_os().nth(1).and_then(|name| name.into_string().ok());
+    let name = name.context("name a datanet that nobody has")?;
     let account = format!("{name}-giver");
     let key = client.key(&account).await?;
     client.transfer("node", &key.address, 5_000_000).await?;

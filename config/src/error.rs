@@ -2,16 +2,41 @@
 
 use std::path::PathBuf;
 
+use crate::{FileError, PathError};
+
 /// Why a configuration was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}; run datanet init, or name another home with --home")]
-    Read {
-        /// The file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A path begins with a `~` that stands for nothing.
+    #[error("{key} = {value} (from {origin}) is not valid: {source}")]
+    Path {
+        /// The key, with its section.
+        key: String,
+        /// The path as it was written.
+        value: String,
+        /// Where it was written.
+        origin: String,
+        /// What is wrong with it.
+        source: PathError,
+    },
+    /// A variable of ours holds bytes that are no text.
+    #[error("the environment variable {name} is not UTF-8: {value}; set it to text, or unset it")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// Its value, as far as it can be shown.
+        value: String,
+    },
+    /// A folder that must be this user's alone is not.
+    #[error("{} {reason}; remove it, or set XDG_RUNTIME_DIR to a folder of your own", path.display())]
+    NotOurs {
+        /// The folder.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The file cannot be written.
     #[error("cannot write {path}: {source}")]

@@ -7,7 +7,7 @@ use datanet_types::Address;
 use datanet_types::amount::Amount;
 use serde::{Deserialize, Serialize};
 
-use crate::ConfigError;
+use crate::{ConfigError, read_text};
 
 /// CometBFT's limit.
 const MAX_CHAIN_ID: usize = 50;
@@ -43,9 +43,9 @@ impl GenesisConfig {
     /// # Errors
     /// When it cannot be read, is not such a file, or its values cannot be.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+        let text = read_text(path)?;
         let origin = path.display().to_string();
-        let genesis: Self = serde_json::from_slice(&bytes)
+        let genesis: Self = serde_json::from_str(&text)
             .map_err(|error| ConfigError::Syntax { origin: origin.clone(), detail: error.to_string() })?;
         genesis.check(&origin)?;
         Ok(genesis)

@@ -5,14 +5,14 @@
 //!   which every key is explained; a test keeps it equal to the defaults.
 //! - [`load`], [`Overrides`]: flag > environment > file > default, and one error that names key, value, source and
 //!   what is allowed.
-//! - [`Home`]: the paths in a node's folder, in one place.
+//! - [`Home`]: the paths in a node's folder, in one place; [`read_text`] reads its files, [`expand`] knows `~`.
 //! - [`Host`], [`Authority`], [`Origin`]: who may call a node, as parts that are compared.
 //! - [`GenesisConfig`]: a new network's chain id, accounts and application state.
 //!
 //! ```
 //! use datanet_config::{Overrides, load};
 //!
-//! let from_environment = [("DATANET_NODE_NAME".to_owned(), "owl".to_owned())];
+//! let from_environment = [("DATANET_NODE_NAME".into(), "owl".into())];
 //! let config = load(None, from_environment, &Overrides::new())?;
 //! assert_eq!(config.node.name, "owl");
 //! let refused = load(None, [], &Overrides::new().set("node.nmae", "owl")).unwrap_err();
@@ -24,22 +24,26 @@
 
 mod authority;
 mod error;
+mod file;
 mod genesis;
 mod home;
 mod load;
 mod node;
+mod tilde;
 mod validate;
 
 pub use authority::{Authority, Host, NotAHost, Origin};
 pub use error::ConfigError;
+pub use file::{Denied, FileError, holds_something, read_text, user_name};
 pub use genesis::{GenesisAccount, GenesisConfig};
 pub use home::Home;
-pub use load::{Overrides, env_name, load};
+pub use load::{Overrides, check_variables, env_name, load};
 pub use node::{
     ApiConfig, ConsensusConfig, DatanetsConfig, Engine, HealthConfig, InferenceConfig, JudgingConfig, LogConfig,
     LogFormat, ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, Role, ServingConfig, Subscription,
     TrainingConfig, VERSION,
 };
+pub use tilde::{PathError, expand};
 
 /// The shipped sample with a comment for every key: the defaults, written out.
 pub const SAMPLE: &str = include_str!("../datanet.toml");

@@ -1,12 +1,17 @@
 //! Reading a configuration: the file's table, the environment over it, the flags over that, and then one typed value.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use crate::validate::{allowed, check};
-use crate::{ConfigError, NodeConfig, VERSION};
+use crate::{ConfigError, NodeConfig, VERSION, expand, read_text};
+
+/// What to do with a file that is cut short or mistyped.
+const MEND: &str =
+    "correct it, or move it away and run `datanet init`, which writes a new one and leaves all else as it is";
 
 /// What flags say: pairs of a key (`api.listen`) and its value as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,24 +51,24 @@ pub fn env_name(key: &str) -> String {
 }
 
 /// The configuration: `file`, where one is given, else the defaults; over it what `env` has for its keys (pass
-/// `std::env::vars()`); over that `flags`.
+/// `std::env::vars_os()`: what is not ours need not be text); over that `flags`.
 ///
 /// # Errors
-/// When the file cannot be read or is not TOML, or for the first key that is unknown or has a value it cannot have.
+/// When the file cannot be read or is not TOML, for a variable of ours that is not UTF-8, or for the first key that is
+/// unknown or has a value it cannot have.
 pub fn load(
     file: Option<&Path>,
-    env: impl IntoIterator<Item = (String, String)>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &Overrides,
 ) -> Result<NodeConfig, ConfigError> {
     let (table, origin) = match file {
         None => (Table::from_iter([("version".to_owned(), Value::from(VERSION))]), "defaults".to_owned()),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+            let text = read_text(path)?;
             let origin = path.display().to_string();
             let table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
                 origin: origin.clone(),
-                detail: error.to_string().trim().to_owned(),
+                detail: format!("{}\n{MEND}", error.to_string().trim()),
             })?;
             (table, origin)
         }
@@ -106,13 +111,14 @@ struct Layers {
 }
 
 impl Layers {
-    fn add_env(&mut self, env: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
+    fn add_env(&mut self, env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), ConfigError> {
         let keys: BTreeMap<_, _> =
             NodeConfig::keys().into_iter().map(|(key, default)| (env_name(&key), (key, default))).collect();
-        for (name, text) in env {
+        for (name, value) in env {
             // Other variables of ours, such as DATANET_CACHE, are nobody's keys. An empty one counts as unset.
-            if let Some((key, default)) = keys.get(&name).filter(|_| !text.is_empty()) {
-                self.put(key, default, &text, &name)?;
+            let Some(name) = name.to_str().filter(|_| !value.is_empty()) else { continue };
+            if let Some((key, default)) = keys.get(name) {
+                self.put(key, default, &variable_text(name, &value)?, name)?;
             }
         }
         Ok(())
@@ -151,15 +157,31 @@ impl Layers {
 
     fn finish(self) -> Result<NodeConfig, ConfigError> {
         self.check_version()?;
-        let config = serde_path_to_error::deserialize(Value::Table(self.table.clone())).map_err(|error| {
-            let path = error.path().to_string();
-            self.explain(&path, error.inner())
-        })?;
+        let mut config: NodeConfig =
+            serde_path_to_error::deserialize(Value::Table(self.table.clone())).map_err(|error| {
+                let path = error.path().to_string();
+                self.explain(&path, error.inner())
+            })?;
         check(&config).map_err(|wrong| match wrong.reason {
             Some(reason) => self.refuse(&wrong.key, wrong.value, reason),
             None => self.wrong(&wrong.key, wrong.value),
         })?;
+        self.expand("inference.model_dir", &mut config.inference.model_dir)?;
+        self.expand("models.folder", &mut config.models.folder)?;
         Ok(config)
+    }
+
+    /// Puts the user's home for a `~` at the beginning of a path; an empty one is the default.
+    fn expand(&self, key: &str, path: &mut PathBuf) -> Result<(), ConfigError> {
+        if !path.as_os_str().is_empty() {
+            let (key, value, origin) = (key.to_owned(), path.display().to_string(), self.origin(key));
+            *path = expand(&*path).map_err(|source| ConfigError::Path { key, value, origin, source })?;
+        }
+        Ok(())
+    }
+
+    fn origin(&self, key: &str) -> String {
+        self.origins.get(key).unwrap_or(&self.file).clone()
     }
 
     fn check_version(&self) -> Result<(), ConfigError> {
@@ -197,9 +219,26 @@ impl Layers {
     }
 
     fn refuse(&self, key: &str, value: String, reason: &str) -> ConfigError {
-        let origin = self.origins.get(key).unwrap_or(&self.file).clone();
+        let origin = self.origin(key);
         ConfigError::Value { key: key.to_owned(), value, origin, allowed: reason.to_owned() }
     }
+}
+
+/// A variable of ours as text.
+fn variable_text(name: &str, value: &std::ffi::OsStr) -> Result<String, ConfigError> {
+    let text = value.to_str().map(ToOwned::to_owned);
+    text.ok_or_else(|| ConfigError::Variable { name: name.to_owned(), value: value.display().to_string() })
+}
+
+/// The first variable of ours that is not UTF-8 is an error; others' may be what they like.
+///
+/// # Errors
+/// [`ConfigError::Variable`].
+pub fn check_variables(env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), ConfigError> {
+    env.into_iter().try_for_each(|(name, value)| {
+        let ours = name.as_encoded_bytes().starts_with(b"DATANET_");
+        if ours { variable_text(&name.display().to_string(), &value).map(drop) } else { Ok(()) }
+    })
 }
 
 /// Text of the environment or of a flag as a value of the default's kind.

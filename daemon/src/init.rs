@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use datanet_config::{Home, ModelsConfig, NodeConfig};
+use datanet_config::{FileError, Home, ModelsConfig, NodeConfig, holds_something, read_text};
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};
 use datanet_types::amount::DNT;
 use datanet_types::{Address, NodeKey, SigningKey};
 
 use crate::cometbft::{CometGenesis, CometHome, CometValidator, NodeId};
 use crate::error::{Code, ServiceError, ServiceResult};
-use crate::keyring::{Keyring, NODE_ACCOUNT, write_private};
+use crate::keyring::{Keyring, NODE_ACCOUNT, write_private, write_public};
 
 /// What a network starts from: the file that all its nodes share.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -112,7 +112,7 @@ pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Pa
 /// # Errors
 /// When another network's is there already ([`Code::OtherGenesis`]), or the file cannot be read or written.
 pub fn write_genesis(home: &Home, genesis: &NetworkGenesis) -> ServiceResult<()> {
-    if home.genesis().exists() {
+    if holds_something(&home.genesis()) {
         if read_genesis(home)? == *genesis {
             return Ok(());
         }
@@ -122,25 +122,43 @@ pub fn write_genesis(home: &Home, genesis: &NetworkGenesis) -> ServiceResult<()>
         ));
     }
     let text = serde_json::to_string_pretty(genesis).map_err(|error| ServiceError::caused(Code::Genesis, error))?;
-    std::fs::write(home.genesis(), text).map_err(|error| ServiceError::io("cannot write genesis.json", &error))
+    write_public(&home.genesis(), text.as_bytes())
+        .map_err(|error| ServiceError::io(&format!("cannot write {}", home.genesis().display()), &error))
 }
 
 /// The network a home belongs to.
 ///
 /// # Errors
-/// When the file cannot be read ([`Code::NoGenesis`]), or is no good genesis ([`Code::BadGenesis`]).
+/// When the file is missing, empty or cannot be read ([`Code::NoGenesis`]), or is no good genesis ([`Code::BadGenesis`]).
 pub fn read_genesis(home: &Home) -> ServiceResult<NetworkGenesis> {
     let path = home.genesis();
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        ServiceError::new(Code::NoGenesis, format!("cannot read {}: {error}; run `datanet init` first", path.display()))
-    })?;
-    let genesis: NetworkGenesis = serde_json::from_str(&text)
-        .map_err(|error| ServiceError::new(Code::BadGenesis, format!("{} is no genesis: {error}", path.display())))?;
-    genesis
-        .app_state
-        .validate()
-        .map_err(|error| ServiceError::new(Code::BadGenesis, format!("{}: {error}", path.display())))?;
+    let text = read_text(&path).map_err(|error| no(Code::NoGenesis, &error, FETCH_GENESIS))?;
+    parse_genesis(&path, &text)
+}
+
+/// The network that a file tells of.
+///
+/// # Errors
+/// When it is no good genesis ([`Code::BadGenesis`]).
+pub fn parse_genesis(path: &Path, text: &str) -> ServiceResult<NetworkGenesis> {
+    let bad = |error: &dyn std::fmt::Display| {
+        let path = path.display();
+        ServiceError::new(Code::BadGenesis, format!("{path} is cut short or no genesis ({error}); {FETCH_GENESIS}"))
+    };
+    let genesis: NetworkGenesis = serde_json::from_str(text).map_err(|error| bad(&error))?;
+    genesis.app_state.validate().map_err(|error| bad(&error))?;
     Ok(genesis)
+}
+
+const FETCH_GENESIS: &str =
+    "copy it from another node of the network or from a backup; a new home gets one of `datanet init`";
+
+/// A file of the home that is not to be used, and what mends it; what is another user's has nothing to be mended here.
+fn no(code: Code, error: &FileError, mend: &str) -> ServiceError {
+    match error {
+        FileError::Denied(denied) => ServiceError::new(code, denied.to_string()),
+        error => ServiceError::new(code, format!("{error}; {mend}")),
+    }
 }
 
 impl NetworkGenesis {
@@ -165,28 +183,25 @@ impl NetworkGenesis {
 /// # Errors
 /// When the file cannot be read or is no key ([`Code::NodeKey`]).
 pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
+    const MEND: &str = "restore it from a backup, or remove it and run `datanet init`: it makes a new key, by which others \
+                        know this node as a new one";
     let path = node_key_file(home);
-    let bad = |reason: String| {
-        ServiceError::new(
-            Code::NodeKey,
-            format!("node key {} is unusable: {reason}; run `datanet init`", path.display()),
-        )
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| bad(error.to_string()))?;
+    let text = read_text(&path).map_err(|error| no(Code::NodeKey, &error, MEND))?;
     let mut secret = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut secret).map_err(|error| bad(error.to_string()))?;
+    hex::decode_to_slice(text.trim(), &mut secret).map_err(|_| {
+        let (path, found) = (path.display(), text.trim().len());
+        ServiceError::new(Code::NodeKey, format!("{path} is no key of 64 hex digits ({found} characters); {MEND}"))
+    })?;
     Ok(SigningKey::from_bytes(&secret))
 }
 
 /// The API's token.
 ///
 /// # Errors
-/// When the file cannot be read ([`Code::NoToken`]).
+/// When the file is missing, empty or cannot be read ([`Code::NoToken`]).
 pub fn api_token(home: &Home) -> ServiceResult<String> {
-    let path = home.api_token();
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        ServiceError::new(Code::NoToken, format!("cannot read {}: {error}; run `datanet init` first", path.display()))
-    })?;
+    let text = read_text(&home.api_token())
+        .map_err(|error| no(Code::NoToken, &error, "`datanet init` writes a new one and leaves all else as it is"))?;
     Ok(text.trim().to_owned())
 }
 
@@ -209,8 +224,9 @@ pub fn models_folder(home: &Home, models: &ModelsConfig) -> std::path::PathBuf {
     if models.folder.as_os_str().is_empty() { home.models() } else { models.folder.clone() }
 }
 
+/// An empty file is as good as none.
 fn write_if_absent(path: &Path, content: impl FnOnce() -> ServiceResult<String>) -> ServiceResult<()> {
-    if path.exists() {
+    if holds_something(path) {
         return Ok(());
     }
     write_private(path, content()?.as_bytes())
@@ -253,5 +269,52 @@ mod tests {
         let other = own_genesis("two", &outcome, "n", Params::default(), 1);
         assert_eq!(write_genesis(&home, &other).unwrap_err().code, Code::OtherGenesis);
         assert_eq!(read_genesis(&home).unwrap(), genesis);
+    }
+
+    /// What is said of a home one of whose files was replaced by `text`.
+    fn said(name: &str, text: Option<&str>) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        let outcome = init_home(&home, &NodeConfig::default()).unwrap();
+        write_genesis(&home, &own_genesis("one", &outcome, "n", Params::default(), 1)).unwrap();
+        match text {
+            Some(text) => std::fs::write(dir.path().join(name), text).unwrap(),
+            None => std::fs::remove_file(dir.path().join(name)).unwrap(),
+        }
+        let error = match name {
+            "genesis.json" => read_genesis(&home).map(drop),
+            "node-key" => node_secret(&home).map(drop),
+            _ => api_token(&home).map(drop),
+        };
+        error.unwrap_err().detail
+    }
+
+    #[test]
+    fn a_missing_an_empty_and_a_cut_file_are_told_alike_with_their_name_and_the_fix() {
+        for (name, cut, fix) in [
+            ("genesis.json", "{\"chain_id\": \"on", "copy it from another node of the network"),
+            ("node-key", "abcdef", "remove it and run `datanet init`"),
+            ("api-token", " \n", "`datanet init` writes a new one"),
+        ] {
+            for text in [None, Some(""), Some(cut)] {
+                let said = said(name, text);
+                assert!(said.contains(&format!("/{name} is ")) && said.contains(fix), "{text:?}: {said}");
+            }
+        }
+        assert!(said("node-key", Some("abcdef")).contains("no key of 64 hex digits (6 characters)"));
+    }
+
+    #[test]
+    fn init_fills_in_what_a_full_disk_left_empty_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        let first = init_home(&home, &NodeConfig::default()).unwrap();
+        for empty in [home.api_token(), home.config()] {
+            std::fs::write(empty, "").unwrap();
+        }
+        let second = init_home(&home, &NodeConfig::default()).unwrap();
+        assert_eq!((first.node_key, first.account), (second.node_key, second.account));
+        assert_eq!(api_token(&home).unwrap().len(), 64);
+        assert!(holds_something(&home.config()));
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! `node` is the node's own account. Node keys and validator keys live elsewhere: an account key moves money and
 //! nothing else, and can be kept on another machine altogether.
+//!
+//! What else lies in the folder (an editor's backups, what file managers leave, folders, notes) is left aside with a
+//! word. What ought to be a key and is none is an error: it may be somebody's money.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use datanet_api::keys::KeyInfo;
+use datanet_config::{FileError, holds_something};
 use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -43,15 +47,17 @@ impl Keyring {
     /// When the folder cannot be made or read, or a key file is unusable ([`Code::BadKeyFile`]).
     pub fn open(dir: &Path) -> ServiceResult<Self> {
         let context = format!("cannot read keys in {}", dir.display());
-        std::fs::create_dir_all(dir).map_err(|error| ServiceError::io(&context, &error))?;
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
-            .map_err(|error| ServiceError::io(&context, &error))?;
+        let failed = |error: std::io::Error| match FileError::of(dir, error) {
+            FileError::Io { source, .. } => ServiceError::io(&context, &source),
+            told => ServiceError::new(Code::BadKeyFile, told.to_string()),
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         let mut keys = BTreeMap::new();
-        for entry in std::fs::read_dir(dir).map_err(|error| ServiceError::io(&context, &error))? {
-            let path = entry.map_err(|error| ServiceError::io(&context, &error))?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                let (name, key) = read_key(&path)?;
-                keys.insert(name, key);
+        for entry in std::fs::read_dir(dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            match read_entry(&path)? {
+                Entry::Key(name, key) => drop(keys.insert(name, *key)),
+                Entry::Foreign(why) => tracing::warn!("{} is left aside: {why}", path.display()),
             }
         }
         Ok(Self { dir: dir.to_owned(), keys: Arc::new(RwLock::new(keys)) })
@@ -98,10 +104,7 @@ impl Keyring {
     /// When the name has odd characters ([`Code::BadKeyName`]) or is in use ([`Code::KeyExists`]), the keyring is full
     /// ([`Code::KeyringFull`]), or the file cannot be written.
     pub fn import(&self, name: &str, key: &SigningKey) -> ServiceResult<KeyInfo> {
-        let name_ok = (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-            && !name.starts_with('.');
-        if !name_ok {
+        if !is_name(name) {
             return Err(ServiceError::new(
                 Code::BadKeyName,
                 "a key name is 1 to 64 of a-z A-Z 0-9 - _ . and does not start with a dot",
@@ -117,7 +120,13 @@ impl Keyring {
         if keys.len() >= MAX_KEYS {
             return Err(ServiceError::new(Code::KeyringFull, format!("a keyring holds {MAX_KEYS} keys at most")));
         }
-        write_key(&self.dir.join(format!("{name}.json")), name, key)?;
+        let path = self.dir.join(format!("{name}.json"));
+        if holds_something(&path) {
+            let path = path.display();
+            let detail = format!("{path} is there and is not the key {name:?}; move it away, or choose another name");
+            return Err(ServiceError::new(Code::KeyExists, detail));
+        }
+        write_key(&path, name, key)?;
         keys.insert(name.to_owned(), key.clone());
         Ok(info(name, key))
     }
@@ -171,17 +180,54 @@ fn info(name: &str, key: &SigningKey) -> KeyInfo {
     KeyInfo { name: name.to_owned(), address: key.address(), public_key: key.public_key() }
 }
 
-fn read_key(path: &Path) -> ServiceResult<(String, SigningKey)> {
-    let bad = |reason: String| {
-        ServiceError::new(Code::BadKeyFile, format!("key file {} is unusable: {reason}", path.display()))
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && !name.starts_with('.')
+}
+
+/// What lies among the keys.
+enum Entry {
+    Key(String, Box<SigningKey>),
+    /// Nothing of ours, and how that is seen.
+    Foreign(String),
+}
+
+fn read_entry(path: &Path) -> ServiceResult<Entry> {
+    let foreign = |why: &str| Ok(Entry::Foreign(why.to_owned()));
+    let named = path.extension().is_some_and(|extension| extension == "json");
+    let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| named && is_name(stem)) else {
+        return foreign("a key's file is called NAME.json");
     };
-    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-    let file: KeyFile = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    if path.is_dir() {
+        return foreign("it is a folder");
+    }
+    let bad = |reason: &dyn std::fmt::Display| {
+        const MEND: &str = "restore it from a backup, or move it out of the folder to do without this key";
+        ServiceError::new(Code::BadKeyFile, format!("the key file {} is unusable: {reason}; {MEND}", path.display()))
+    };
+    let text = datanet_config::read_text(path).map_err(|error| bad(&error))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| bad(&error))?;
+    if json.get("secret_key").is_none() {
+        return foreign("it holds no secret key");
+    }
+    let (name, key) = read_key(json, &bad)?;
+    match name == stem {
+        true => Ok(Entry::Key(name, Box::new(key))),
+        false => foreign(&format!("it holds the key {name:?}, whose file is called {name}.json")),
+    }
+}
+
+fn read_key(
+    json: serde_json::Value,
+    bad: &dyn Fn(&dyn std::fmt::Display) -> ServiceError,
+) -> ServiceResult<(String, SigningKey)> {
+    let file: KeyFile = serde_json::from_value(json).map_err(|error| bad(&error))?;
     let mut secret = [0; 32];
-    hex::decode_to_slice(&file.secret_key, &mut secret).map_err(|error| bad(error.to_string()))?;
+    hex::decode_to_slice(&file.secret_key, &mut secret).map_err(|error| bad(&error))?;
     let key = SigningKey::from_bytes(&secret);
     if key.address() != file.address || key.public_key() != file.public_key {
-        return Err(bad("secret key and address do not belong together".into()));
+        return Err(bad(&"secret key and address do not belong together"));
     }
     Ok((file.name, key))
 }
@@ -204,8 +250,20 @@ fn write_key(path: &Path, name: &str, key: &SigningKey) -> ServiceResult<()> {
 /// # Errors
 /// When the file cannot be made, written or renamed.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_whole(path, bytes, 0o600)
+}
+
+/// The same for a file that everybody may read.
+///
+/// # Errors
+/// As [`write_private`].
+pub fn write_public(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_whole(path, bytes, 0o644)
+}
+
+fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)
@@ -213,6 +271,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -237,10 +297,36 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_file_is_named() {
+    fn a_damaged_key_file_is_named_with_the_way_out() {
         let dir = tempfile::tempdir().unwrap();
         Keyring::open(dir.path()).unwrap().add("alice").unwrap();
-        std::fs::write(dir.path().join("alice.json"), "{").unwrap();
-        assert!(Keyring::open(dir.path()).unwrap_err().detail.contains("alice.json"));
+        for damaged in ["", "{", r#"{"name": "alice", "secret_key": "5e"}"#] {
+            std::fs::write(dir.path().join("alice.json"), damaged).unwrap();
+            let told = Keyring::open(dir.path()).unwrap_err().detail;
+            assert!(told.contains("alice.json is") && told.contains("move it out of the folder"), "{damaged}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_left_aside_and_never_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let keyring = Keyring::open(dir.path()).unwrap();
+        let alice = keyring.add("alice").unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for copy in
+            ["alice.json~", ".alice.json", "._alice.json", "alice (copy).json", "alice-old.json", "alice.json.bak"]
+        {
+            std::fs::copy(at("alice.json"), at(copy)).unwrap();
+        }
+        std::fs::write(at(".DS_Store"), [0, 0xff]).unwrap();
+        std::fs::write(at("notes.json"), r#"["feed the owls"]"#).unwrap();
+        std::fs::create_dir(at("old.json")).unwrap();
+        std::fs::create_dir(at("old")).unwrap();
+        let keyring = Keyring::open(dir.path()).unwrap();
+        assert_eq!(keyring.list(), vec![alice]);
+        for taken in ["alice-old", "notes", "old"] {
+            let refused = keyring.add(taken).unwrap_err();
+            assert!(refused.code == Code::KeyExists && refused.detail.contains("move it away"), "{refused}");
+        }
     }
 }

@@ -17,7 +17,7 @@
 //! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
-//! - [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
+//! - [`preflight`]: what must be right around a node before it opens anything; [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
 //!
 //! What is sent over the interface, and a client of it, is the crate `datanet-api`; what brings a node's tools,
 //! `datanet-setup`.
@@ -39,6 +39,7 @@ pub mod keyring;
 pub mod models;
 pub mod node;
 mod ppm;
+pub mod preflight;
 pub mod records;
 pub mod status;
 pub mod training;

@@ -10,6 +10,17 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 /// Plain lines say again where a long step stands after this time, not at every change.
 const REPEAT: Duration = Duration::from_secs(5);
 
+/// Prints a line or a block of them. A closed pipe is the reader's wish, and no failure: the work goes on.
+pub fn print(text: impl std::fmt::Display) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{text}").and_then(|()| out.flush()).ok();
+}
+
+/// The same on standard error.
+pub fn complain(text: impl std::fmt::Display) {
+    writeln!(std::io::stderr(), "{text}").ok();
+}
+
 /// Where progress goes.
 #[derive(Clone)]
 pub struct Ui {
@@ -35,13 +46,9 @@ impl Ui {
     pub fn line(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
         match &self.live {
-            Some(live) => live.suspend(|| println!("{text}")),
-            None if self.to_stderr => eprintln!("{text}"),
-            None => {
-                println!("{text}");
-                // A closed pipe is the reader's wish; the work goes on.
-                std::io::stdout().flush().ok();
-            }
+            Some(live) => live.suspend(|| print(text)),
+            None if self.to_stderr => complain(text),
+            None => print(text),
         }
     }
 

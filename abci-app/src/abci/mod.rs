@@ -57,8 +57,8 @@ pub struct AbciServer {
 }
 
 impl AbciServer {
-    /// Serves `ledger` on the Unix socket `socket`, whose folder is made private to the user. Cancelling `shutdown`
-    /// stops it; a fatal ledger error cancels `shutdown`.
+    /// Serves `ledger` on the Unix socket `socket`, which is private to the user, as is its folder if it is made here.
+    /// Cancelling `shutdown` stops it; a fatal ledger error cancels `shutdown`.
     ///
     /// # Errors
     /// When the folder, the socket or the thread that serves it cannot be made.
@@ -98,11 +98,10 @@ impl AbciServer {
     }
 }
 
-/// Removes a socket that a killed node left behind, and keeps others out of the folder.
+/// Removes a socket that a killed node left behind; a folder that is made here keeps others out.
 fn prepare(socket: &Path) -> io::Result<()> {
     if let Some(folder) = socket.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     }
     match std::fs::remove_file(socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -142,6 +141,8 @@ async fn serve(
     ready: oneshot::Sender<()>,
 ) -> io::Result<()> {
     let listener = UnixListener::bind(socket)?;
+    // A folder that was there may be open to others.
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
     let _ = ready.send(());
     let mut connections = JoinSet::new();
     loop {

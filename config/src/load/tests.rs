@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Role, SAMPLE, Subscription};
 
-fn none() -> Vec<(String, String)> {
+fn none() -> Vec<(OsString, OsString)> {
     Vec::new()
 }
 
@@ -48,7 +48,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     std::fs::write(&path, "version = 1\n[api]\nmax_requests = 1\nmax_body_bytes = 2048\nmax_upload_bytes = 2048\n")
         .unwrap();
     let env = [("DATANET_API_MAX_REQUESTS", "2"), ("DATANET_API_MAX_BODY_BYTES", "4096"), ("DATANET_CACHE", "/c")];
-    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let env = env.map(|(name, value)| (name.into(), value.into()));
     let flags = Overrides::new().set("api.max_requests", 3);
     let api = load(Some(&path), env, &flags).unwrap().api;
     assert_eq!((api.max_requests, api.max_body_bytes, api.max_upload_bytes), (3, 4096, 2048));
@@ -114,10 +114,10 @@ fn a_wrong_value_is_one_error_with_key_value_source_and_what_is_allowed() {
 
 #[test]
 fn a_wrong_value_in_the_environment_names_the_variable() {
-    let env = [("DATANET_JUDGING_AUTOMATIC".to_owned(), "maybe".to_owned())];
+    let env = [("DATANET_JUDGING_AUTOMATIC".into(), "maybe".into())];
     let error = load(None, env, &Overrides::new()).unwrap_err().to_string();
     assert!(error.contains("DATANET_JUDGING_AUTOMATIC") && error.contains("true or false"), "{error}");
-    let env = [("DATANET_API_LISTEN".to_owned(), "here".to_owned())];
+    let env = [("DATANET_API_LISTEN".into(), "here".into())];
     let error = load(None, env, &Overrides::new()).unwrap_err().to_string();
     assert!(error.contains("from DATANET_API_LISTEN"), "{error}");
 }
@@ -125,7 +125,7 @@ fn a_wrong_value_in_the_environment_names_the_variable() {
 #[test]
 fn a_missing_file_and_broken_toml_say_where() {
     let error = load(Some(Path::new("/nowhere/config.toml")), none(), &Overrides::new()).unwrap_err();
-    assert!(error.to_string().contains("datanet init"), "{error}");
+    assert!(error.to_string().contains("/nowhere/config.toml is missing"), "{error}");
     assert!(self::error("version = 1\n[api\n").contains("line 2"), "{}", self::error("version = 1\n[api\n"));
     assert!(Overrides::new().set_text("api.listen").is_err());
 }
@@ -149,4 +149,44 @@ proptest! {
         let _ = text.parse::<NodeConfig>();
         let _ = format!("version = 1\n[api]\nlisten = {text}").parse::<NodeConfig>();
     }
+}
+
+fn not_text() -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec())
+}
+
+#[test]
+fn a_variable_of_ours_that_is_no_text_is_named_and_others_are_not_looked_at() {
+    let with = |name: OsString| load(None, [(name, not_text())], &Overrides::new());
+    assert!(with("LANG_NAME".into()).is_ok() && with(not_text()).is_ok());
+    let error = with("DATANET_NODE_NAME".into()).unwrap_err().to_string();
+    assert!(error.contains("DATANET_NODE_NAME is not UTF-8") && error.contains("unset it"), "{error}");
+    assert!(check_variables([("OTHER".into(), not_text()), ("DATANET_CACHE".into(), "/c".into())]).is_ok());
+    let error = check_variables([("DATANET_CACHE".into(), not_text())]).unwrap_err().to_string();
+    assert!(error.contains("DATANET_CACHE is not UTF-8"), "{error}");
+}
+
+#[test]
+fn a_tilde_in_a_path_of_the_configuration_is_the_users_home() {
+    let home = std::env::var_os("HOME").expect("tests run in somebody's home");
+    let config: NodeConfig = "version = 1\n[models]\nfolder = \"~/nests\"".parse().unwrap();
+    assert_eq!(config.models.folder, Path::new(&home).join("nests"));
+    let env = [("DATANET_INFERENCE_MODEL_DIR".into(), "~/owl".into())];
+    assert_eq!(load(None, env, &Overrides::new()).unwrap().inference.model_dir, Path::new(&home).join("owl"));
+    let flags = Overrides::new().set("models.folder", "~heron/x");
+    let error = load(None, none(), &flags).unwrap_err().to_string();
+    assert!(error.contains("models.folder = ~heron/x (from --set models.folder)"), "{error}");
+}
+
+#[test]
+fn an_absent_empty_or_cut_file_is_told_with_its_name_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    let told = || load(Some(&path), none(), &Overrides::new()).unwrap_err().to_string();
+    assert!(told().ends_with("config.toml is missing"));
+    std::fs::write(&path, "").unwrap();
+    assert!(told().ends_with("config.toml is empty"));
+    std::fs::write(&path, "version = 1\n[node]\nname = \"ow").unwrap();
+    let cut = told();
+    assert!(cut.contains("line 3") && cut.contains("move it away and run `datanet init`"), "{cut}");
 }

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use datanet_config::{FileError, Home, read_text};
 use datanet_types::NodeKey;
 use serde::{Deserialize, Serialize};
+
+use crate::ClientError;
 
 /// What programs on this machine need to know of a running node; in its home as `run.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,22 @@ pub struct RunFile {
     pub join: Option<Join>,
     /// CometBFT's process.
     pub comet_pid: Option<i32>,
+}
+
+impl RunFile {
+    /// That of the node which runs in `home`.
+    ///
+    /// # Errors
+    /// When none runs there, or the file is cut short or another user's.
+    pub fn read(home: &Home) -> Result<Self, ClientError> {
+        let path = home.run_file();
+        let text = read_text(&path).map_err(|error| match error {
+            FileError::Missing(_) => ClientError::NotRunning { home: home.root().to_owned() },
+            FileError::Empty(path) => ClientError::DamagedRunFile { path, state: "empty" },
+            error => error.into(),
+        })?;
+        serde_json::from_str(&text).map_err(|_| ClientError::DamagedRunFile { path, state: "cut short" })
+    }
 }
 
 /// How another machine joins.

@@ -8,15 +8,27 @@ use super::{Part, Reporter, SetupError, non_empty_env};
 /// `${DATANET_CACHE:-${XDG_CACHE_HOME:-~/.cache}/datanet}`.
 ///
 /// # Errors
-/// When none of the three variables is set.
+/// When none of the three variables is set, or the path cannot be used.
 pub fn default_cache() -> Result<PathBuf, SetupError> {
-    if let Some(path) = non_empty_env("DATANET_CACHE") {
-        return Ok(PathBuf::from(path));
+    if let Some(path) = env_path("DATANET_CACHE")? {
+        return Ok(path);
     }
     // The XDG convention says that a relative path there is to be ignored.
     let xdg = non_empty_env("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = xdg.or_else(|| Some(PathBuf::from(non_empty_env("HOME")?).join(".cache")));
-    base.map(|base| base.join("datanet")).ok_or(SetupError::NoCache)
+    as_text("DATANET_CACHE", base.ok_or(SetupError::NoCache)?.join("datanet"))
+}
+
+/// The path that an environment variable names, if it is set to one.
+pub(super) fn env_path(variable: &'static str) -> Result<Option<PathBuf>, SetupError> {
+    let Some(value) = non_empty_env(variable) else { return Ok(None) };
+    let path = datanet_config::expand(value).map_err(|source| SetupError::Path { variable, source })?;
+    as_text(variable, path).map(Some)
+}
+
+/// Tools take paths as arguments and print them: one that is no text ends in one of them, far from its cause.
+fn as_text(variable: &'static str, path: PathBuf) -> Result<PathBuf, SetupError> {
+    if path.to_str().is_some() { Ok(path) } else { Err(SetupError::NotText { path, variable }) }
 }
 
 /// The cache's layout.
@@ -83,4 +95,19 @@ where
     F: FnOnce() -> Result<T, SetupError> + Send + 'static,
 {
     tokio::task::spawn_blocking(work).await.map_err(|_| SetupError::Interrupted)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_no_text_is_named_with_what_decides_it() {
+        let path = PathBuf::from(std::ffi::OsString::from_vec(b"/caf\xe9".to_vec()));
+        let error = as_text("DATANET_CACHE", path).unwrap_err().to_string();
+        assert!(error.contains("is not UTF-8; set DATANET_CACHE"), "{error}");
+        assert!(as_text("DATANET_CACHE", "/café".into()).is_ok());
+    }
 }

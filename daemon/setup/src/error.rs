@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use datanet_config::PathError;
+
 use super::pins;
 
 /// Why setup failed. Every message says what to do.
@@ -10,6 +12,22 @@ pub enum SetupError {
     /// There is no folder to keep things in.
     #[error("no cache folder: set DATANET_CACHE=/path/to/folder (or HOME)")]
     NoCache,
+    /// An environment variable has a path that begins with a `~` that stands for nothing.
+    #[error("{variable}: {source}")]
+    Path {
+        /// The environment variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        source: PathError,
+    },
+    /// A path that the tools and libraries that use it cannot be given.
+    #[error("{} is not UTF-8; set {variable} to a path that is", path.display())]
+    NotText {
+        /// The path.
+        path: PathBuf,
+        /// The environment variable that decides it.
+        variable: &'static str,
+    },
     /// An environment variable names something that is not there.
     #[error("{variable}={path} is not usable: {missing} is not a file; correct {variable} or unset it")]
     OverrideMissing {

@@ -114,10 +114,10 @@ impl SetupOptions {
     /// The user's cache and the environment's overrides.
     ///
     /// # Errors
-    /// When neither `DATANET_CACHE`, `XDG_CACHE_HOME` nor `HOME` says where the cache is.
+    /// When neither `DATANET_CACHE`, `XDG_CACHE_HOME` nor `HOME` says where the cache is, or a path cannot be used.
     pub fn from_env() -> Result<Self, SetupError> {
-        let overrides =
-            Part::ALL.into_iter().filter_map(|part| Some((part, PathBuf::from(non_empty_env(part.env())?)))).collect();
+        let named = |part: Part| Ok(cache::env_path(part.env())?.map(|path| (part, path)));
+        let overrides = Part::ALL.into_iter().filter_map(|part| named(part).transpose()).collect::<Result<_, _>>()?;
         Ok(Self { cache: default_cache()?, verify: false, overrides })
     }
 

@@ -94,7 +94,8 @@ impl Progress for LineProgress {
             return;
         }
         if let Some(text) = describe(event) {
-            eprintln!("{}: {text}", part.label());
+            // Nobody may read on.
+            let _ = writeln!(std::io::stderr(), "{}: {text}", part.label());
         }
     }
 }

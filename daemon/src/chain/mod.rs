@@ -3,10 +3,12 @@
 //! The application runs in this process, so reads are reads of its store. Transactions go the way of everybody's:
 //! through CometBFT's mempool, or through the solo engine's.
 
+mod beginning;
 mod models;
 mod submit;
 mod views;
 
+pub use beginning::Beginning;
 pub use models::RegisteredModel;
 pub use submit::{Committed, TTL_BLOCKS, TxStatus};
 pub use views::unknown_datanet;
@@ -50,12 +52,18 @@ struct Inner {
     chain_id: String,
     ledger: LedgerHandle,
     engine: Engine,
+    begins: Beginning,
 }
 
 impl Chain {
     /// Ties the application to its engine.
-    pub fn new(chain_id: String, ledger: LedgerHandle, engine: Engine) -> Self {
-        Self { inner: Arc::new(Inner { chain_id, ledger, engine }) }
+    pub fn new(chain_id: String, ledger: LedgerHandle, engine: Engine, begins: Beginning) -> Self {
+        Self { inner: Arc::new(Inner { chain_id, ledger, engine, begins }) }
+    }
+
+    /// When the network begins.
+    pub fn begins(&self) -> Beginning {
+        self.inner.begins
     }
 
     /// The chain's id.
@@ -80,7 +88,8 @@ impl Chain {
     pub fn reader(&self) -> ServiceResult<LedgerReader> {
         let reader = self.inner.ledger.reader();
         if reader.height() == 0 {
-            return Err(ServiceError::new(Code::NoBlocks, "the ledger has no block yet; wait a moment"));
+            let why = self.begins().told().unwrap_or_else(|| "the ledger has no block yet; wait a moment".to_owned());
+            return Err(ServiceError::new(Code::NoBlocks, why));
         }
         Ok(reader)
     }

@@ -41,9 +41,9 @@ async fn a_transaction_sent_twice_and_a_full_mempool_are_told_apart_from_silence
     comet_home.write_genesis(&genesis.to_comet().unwrap()).unwrap();
     let mut settings = CometSettings::local("only", ProxyApp::Unix(home.abci_socket()));
     (settings.mempool_size, settings.timing.commit) = (2, REST);
-    let spec = CometSpec { program, home: comet_home, settings, start_timeout: Duration::from_secs(60) };
+    let spec = CometSpec { program, home: comet_home, settings, start_timeout: Duration::from_secs(60), sleeps: false };
     let comet = CometBft::start(spec, CancellationToken::new()).await.unwrap();
-    let chain = Chain::new("test".into(), ledger, Engine::CometBft(comet.rpc().clone()));
+    let chain = Chain::new("test".into(), ledger, Engine::CometBft(comet.rpc().clone()), Beginning::PAST);
     let key = Keyring::open(&home.keys()).unwrap().by_address(&outcome.account).unwrap();
 
     let mut commits = chain.commits();

@@ -38,8 +38,13 @@ pub(super) async fn show(client: &Client, account: &str, output: Output) -> Resu
 
 pub(super) async fn transfer(client: &Client, args: TransferArgs, output: Output) -> Result<()> {
     let to = client.address(&args.to).await?;
-    let value = client.post("/v1/transfers", &json!({ "from": args.from, "to": to, "amount": args.amount })).await?;
-    output.show(&value, |value| fields(value, &["tx", "height"]));
+    let value = client
+        .post("/v1/transfers", &json!({ "from": client.leave(&args.from), "to": to, "amount": args.amount }))
+        .await?;
+    output.show(&value, |value| {
+        fields(value, &["tx", "height"]);
+        say!("sent {} from {} to {to}", money(&args.amount.into()), args.from);
+    });
     Ok(())
 }
 

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::amounts::amount;
+use super::files::path;
+
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
 ///
-/// Wherever an id is asked for, its first six characters or more are enough if no other id begins so.
+/// For the id of a datanet, contribution, model, job, receipt or channel its first six characters or more are enough if
+/// no other begins so. An amount is `1.5DNT`, or a number of base units, of which a million are one DNT.
 #[derive(Debug, Parser)]
 #[command(name = "datanet", version, propagate_version = true)]
 pub(super) struct Cli {
-    /// The node's folder.
-    #[arg(long, global = true, env = "DATANET_HOME", value_name = "DIR")]
+    /// The node's folder; if not given, what DATANET_HOME says, else `~/.datanet`.
+    #[arg(long, global = true, value_name = "DIR", value_parser = path())]
     pub home: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
@@ -136,7 +140,7 @@ pub(super) struct InitArgs {
     #[arg(long, default_value = "node")]
     pub name: String,
     /// The genesis file of the network to join; without one the node starts a network of its own.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub genesis: Option<PathBuf>,
     /// Id of the network of its own.
     #[arg(long, default_value = "datanet-own", conflicts_with = "genesis")]
@@ -186,13 +190,13 @@ pub(super) struct CreateDatanetArgs {
     /// 1 to 64 of `a-z 0-9 -`.
     pub name: String,
     /// The held-out set, JSONL: what usefulness is measured on.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub holdout: PathBuf,
     /// The labels records may have; without any, and without --schema, records have text only.
     #[arg(long, value_delimiter = ',')]
     pub labels: Vec<String>,
     /// The whole schema as JSON, instead of --labels.
-    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with = "labels")]
     pub schema: Option<PathBuf>,
     /// For people.
     #[arg(long, default_value = "")]
@@ -200,8 +204,8 @@ pub(super) struct CreateDatanetArgs {
     /// SPDX expression of the records' licence.
     #[arg(long, default_value = "CC-BY-4.0")]
     pub licence: String,
-    /// Base units an answer costs.
-    #[arg(long, default_value_t = 1_000)]
+    /// What an answer costs: an amount such as `0.001DNT`, or base units.
+    #[arg(long, default_value = "0.001DNT", value_parser = amount, value_name = "AMOUNT")]
     pub price: u64,
     /// Lowest combined score accepted, in basis points.
     #[arg(long, default_value_t = 5_000)]
@@ -212,8 +216,8 @@ pub(super) struct CreateDatanetArgs {
     /// Storage attestations that make a contribution final; 2 if not given, 1 where this node is alone.
     #[arg(long)]
     pub storage_quorum: Option<u32>,
-    /// Smallest bond, in base units.
-    #[arg(long, default_value_t = 0)]
+    /// Smallest bond: an amount such as `0.5DNT`, or base units.
+    #[arg(long, default_value = "0DNT", value_parser = amount, value_name = "AMOUNT")]
     pub min_bond: u64,
     /// The account that opens it.
     #[arg(long)]
@@ -226,12 +230,13 @@ pub(super) struct ContributeArgs {
     /// The datanet's id or name.
     pub datanet: String,
     /// A .jsonl, .csv, .parquet, .md or .txt file.
+    #[arg(value_parser = path())]
     pub file: PathBuf,
     /// The account that contributes and is paid.
     #[arg(long)]
     pub account: Option<String>,
-    /// Base units to lock until the verdict; the datanet's minimum if not given.
-    #[arg(long)]
+    /// What to lock until the verdict: an amount such as `0.5DNT`, or base units; the datanet's minimum if not given.
+    #[arg(long, value_parser = amount, value_name = "AMOUNT")]
     pub bond: Option<u64>,
     /// Return once it is on the ledger, without waiting for the verdict.
     #[arg(long)]
@@ -326,8 +331,8 @@ pub(super) enum ChannelCommand {
         /// The paying account.
         #[arg(long)]
         account: String,
-        /// Base units.
-        #[arg(long)]
+        /// An amount such as `1.5DNT`, or base units.
+        #[arg(long, value_parser = amount, value_name = "AMOUNT")]
         deposit: u64,
         /// The serving node's key; this node if not given.
         #[arg(long)]
@@ -342,10 +347,13 @@ pub(super) enum ChannelCommand {
         #[arg(long)]
         account: Option<String>,
     },
-    /// Take back what is left in an expired channel.
+    /// Take back what is left in an expired channel. This can't be undone.
     Close {
         /// Its id.
         channel: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -366,7 +374,8 @@ pub(super) enum KeysCommand {
 pub(super) struct TransferArgs {
     /// Who receives: an address, or a name on the node.
     pub to: String,
-    /// Base units.
+    /// An amount such as `1.5DNT`, or base units.
+    #[arg(value_parser = amount)]
     pub amount: u64,
     /// Who pays.
     #[arg(long, default_value = "node")]
@@ -381,7 +390,7 @@ pub(super) struct TrainArgs {
     #[command(subcommand)]
     pub command: Option<TrainCommand>,
     /// The job: a TOML or JSON file with `base`, `task`, `[lora]`, `[recipe]`, `[data]`, `[attribution]`.
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = path())]
     pub file: Option<PathBuf>,
     /// Names or ids of the datanets, instead of the file's `data.datanets`.
     #[arg(long = "datanet", value_name = "DATANET")]
@@ -428,10 +437,13 @@ pub(super) enum JobsCommand {
         /// Its id, or its name if no other job has it.
         id: String,
     },
-    /// End one.
+    /// End one. This can't be undone.
     Cancel {
         /// Its id, or its name if no other job has it.
         id: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

@@ -1,11 +1,11 @@
 //! Asking, receipts, channels, settling.
 
 use anyhow::Result;
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::args::{AskArgs, ChannelCommand, ReceiptCommand};
 use super::client::Client;
+use super::confirm::confirm;
 use super::explain::{fee, record};
 use super::output::{Output, excerpt, fields, money, percent, table, table_if_any, text};
 use super::people::People;
@@ -17,7 +17,7 @@ pub(super) async fn ask(client: &Client, args: AskArgs, output: Output) -> Resul
         body["neighbours"] = neighbours.into();
     }
     if let Some(account) = args.account {
-        body["account"] = account.into();
+        body["account"] = client.leave(&account).into();
     }
     let value = client.post("/v1/ask", &body).await?;
     output.show(&value, |value| {
@@ -100,7 +100,7 @@ fn print_record(value: &Value, people: &People) {
 pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Output) -> Result<()> {
     match command {
         ChannelCommand::Open { account, deposit, node, blocks } => {
-            let mut body = json!({ "account": account, "deposit": deposit });
+            let mut body = json!({ "account": client.leave(&account), "deposit": deposit });
             if let Some(node) = node {
                 body["node"] = node.into();
             }
@@ -108,7 +108,10 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
                 body["blocks"] = blocks.into();
             }
             let value = client.post("/v1/channels", &body).await?;
-            output.show(&value, |value| fields(value, &["channel", "tx"]));
+            output.show(&value, |value| {
+                fields(value, &["channel", "tx"]);
+                say!("locked {}", money(&deposit.into()));
+            });
         }
         ChannelCommand::List { account } => {
             let query: Vec<(&str, String)> = account.map(|account| ("account", account)).into_iter().collect();
@@ -128,8 +131,10 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
                 );
             });
         }
-        ChannelCommand::Close { channel } => {
-            let value = client.json(client.request(Method::DELETE, &format!("/v1/channels/{channel}"))).await?;
+        ChannelCommand::Close { channel, yes } => {
+            let channel = client.channel(&channel).await?;
+            confirm(yes, &format!("Channel {channel} is to be closed and what is left in it taken back.")).await?;
+            let value = client.delete(&format!("/v1/channels/{channel}")).await?;
             output.show(&value, |value| fields(value, &["tx"]));
         }
     }

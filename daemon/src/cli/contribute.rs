@@ -1,7 +1,7 @@
 //! Contributing a file, with progress, and following it to its verdict.
 
-use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,29 +11,41 @@ use datanet_types::record::Format;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
-use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::{Client, told};
+use super::confirm::confirm;
+use super::files;
 use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
 use super::people::People;
 
 pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
-    let (file, format, size) = open(&args.file).await?;
+    let file = files::open(&args.file)?;
+    let format = format_of(&args.file)?;
+    let size = file.metadata().map_err(|error| files::unreadable(&args.file, error))?.len();
     let datanet = client.datanet(&args.datanet).await?;
     let bar = upload_bar(size, output);
-    let counted = bar.clone();
-    let body = ReaderStream::with_capacity(file, 256 * 1024).inspect(move |chunk| {
-        if let Ok(chunk) = chunk {
-            counted.inc(chunk.len() as u64);
-        }
+    let (counted, broken) = (bar.clone(), Arc::new(OnceLock::new()));
+    let (path, reading) = (args.file.clone(), broken.clone());
+    let file = tokio::fs::File::from_std(file);
+    let body = ReaderStream::with_capacity(file, 256 * 1024).map(move |chunk| {
+        chunk.inspect(|chunk| counted.inc(chunk.len() as u64)).map_err(|error| {
+            let kind = error.kind();
+            let _ = reading.set(files::unreadable(&path, error).to_string());
+            std::io::Error::from(kind)
+        })
     });
-    let params = ContributeParams { account: args.account, bond: args.bond };
+    let params = ContributeParams { account: args.account.map(|name| client.leave(&name)), bond: args.bond };
     let (key, body) = (idempotency_key()?, reqwest::Body::wrap_stream(body));
     let accepted = client.node.contribute(&datanet, &params, format.media_type(), &key, body).await;
     bar.finish_and_clear();
+    // What broke off is then not the node's doing.
+    if let Some(reason) = broken.get() {
+        bail!("{reason}; nothing was contributed");
+    }
     let accepted = accepted.map_err(told)?;
+    client.tell_account(params.account.as_deref(), output).await;
     if args.no_wait {
         let value = serde_json::to_value(&accepted)?;
         output.show(&value, |accepted| fields(accepted, &["id", "records", "size", "blob", "record_root", "tx"]));
@@ -48,22 +60,16 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     Ok(())
 }
 
-/// Opens a file to give; what it certainly is not is told before anything is sent.
-async fn open(path: &Path) -> Result<(File, Format, u64)> {
+/// The format that a file's name says; what it certainly is not is told before anything is sent.
+fn format_of(path: &Path) -> Result<Format> {
     let shown = path.display();
-    let file = File::open(path).await.with_context(|| format!("cannot open {shown}"))?;
-    let metadata = file.metadata().await.with_context(|| format!("cannot open {shown}"))?;
-    if metadata.is_dir() {
-        bail!("{shown} is a folder; name a file in it, one contribution each");
-    }
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let format = Format::from_extension(extension).with_context(|| match extension.to_ascii_lowercase().as_str() {
+    Format::from_extension(extension).with_context(|| match extension.to_ascii_lowercase().as_str() {
         "xlsx" | "xls" | "ods" => format!("{shown} is a spreadsheet; save the sheet as CSV UTF-8 and give that"),
         "gz" | "zip" | "zst" | "bz2" | "xz" => format!("{shown} is compressed; unpack it and give what is in it"),
         "json" => format!("{shown}: write one object a line (jq -c '.[]' does it) and end the name in .jsonl"),
         _ => format!("{shown}: the name must end in .jsonl, .csv, .tsv, .parquet, .md or .txt"),
-    })?;
-    Ok((file, format, metadata.len()))
+    })
 }
 
 fn idempotency_key() -> Result<String> {
@@ -148,9 +154,8 @@ pub(super) async fn one(client: &Client, command: ContributionCommand, output: O
         }
         ContributionCommand::Revoke { id, yes } => {
             let id = client.contribution(&id).await?;
-            if !yes && std::io::stdin().is_terminal() {
-                confirm(client, &id).await?;
-            }
+            let question = if yes { String::new() } else { what_goes(client, &id).await? };
+            confirm(yes, &question).await?;
             let value = client.post(&format!("/v1/contributions/{id}/revoke"), &Value::Null).await?;
             let models = if output.json { Value::Null } else { client.get("/v1/models").await? };
             output.show(&value, |revoked| {
@@ -164,30 +169,18 @@ pub(super) async fn one(client: &Client, command: ContributionCommand, output: O
     Ok(())
 }
 
-/// Asks whoever sits there; everything but yes is no.
-async fn confirm(client: &Client, id: &str) -> Result<()> {
+/// What taking a contribution back does.
+async fn what_goes(client: &Client, id: &str) -> Result<String> {
     let contribution = client.get(&format!("/v1/contributions/{id}")).await?;
     let models = client.get("/v1/models").await?;
+    let records = text(&contribution["records"]);
+    let mut said = format!("{records} records of contribution {id} are to be served, trained on and paid no more.");
     let learnt = trained_on(&models, &contribution["datanet"]);
-    eprintln!(
-        "{} records of contribution {id} are served, trained on and paid no more.",
-        text(&contribution["records"])
-    );
     if !learnt.is_empty() {
-        eprintln!("Models that have learnt from its datanet are marked tainted where it was among their data:");
+        said += "\nModels that have learnt from its datanet are marked tainted where it was among their data:\n";
     }
-    for model in learnt {
-        eprintln!("  {} {}", text(&model["name"]), text(&model["model_id"]));
-    }
-    eprint!("This can't be undone. Take it back? [y/N] ");
-    std::io::stderr().flush()?;
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let answer = answer.await?.context("cannot read the answer")?;
-    anyhow::ensure!(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"), "nothing was taken back");
-    Ok(())
+    said.extend(learnt.iter().map(|model| format!("  {} {}\n", text(&model["name"]), text(&model["model_id"]))));
+    Ok(said)
 }
 
 /// The models whose record on the ledger names this datanet.

@@ -1,41 +1,55 @@
 //! `datanet dev`: one node alone, on the very same application, without CometBFT.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use datanet_config::{Home, Overrides};
 use datanet_ledger::component::Params;
 
 use super::args::DevArgs;
 use super::output::Output;
+use super::stop::StopSignals;
 use super::{setup, start};
 use crate::init;
-use crate::node::{self, NodeOptions};
+use crate::node::NodeOptions;
+use crate::preflight;
 
-pub(super) async fn run(home: Option<Home>, args: DevArgs, output: Output) -> Result<()> {
+pub(super) async fn run(root: Option<PathBuf>, args: DevArgs, mut asked: StopSignals, output: Output) -> Result<()> {
+    let home = root.map_or_else(Home::root_of_env, |root| Ok(Some(root)))?.map(Home::new);
     // Without a home it is for a look only, and leaves nothing behind.
-    let temporary =
-        if home.is_none() { Some(tempfile::tempdir().context("cannot make a folder for the node")?) } else { None };
+    let temporary = if home.is_none() { Some(private_folder()?) } else { None };
     let home = match (&home, &temporary) {
         (Some(home), _) => home.clone(),
         (None, Some(dir)) => Home::new(dir.path()),
         (None, None) => anyhow::bail!("no home"),
     };
+    let warnings = preflight::home::is_writable(&home)?;
     let flags = flags(&args)?;
-    let file = home.config().exists().then(|| home.config());
-    let config = datanet_config::load(file.as_deref(), std::env::vars(), &flags)?;
+    let file = datanet_config::holds_something(&home.config()).then(|| home.config());
+    let config = datanet_config::load(file.as_deref(), std::env::vars_os(), &flags)?;
     start::log_to_stderr(&config)?;
+    start::warn(&warnings);
+    preflight::open_files::ensure(&config)?;
     let outcome = init::init_home(&home, &config)?;
-    if !home.genesis().exists() {
+    if !datanet_config::holds_something(&home.genesis()) {
         init::write_genesis(
             &home,
             &init::own_genesis("datanet-dev", &outcome, "dev", Params::default(), start::now()?),
         )?;
     }
-    let tools = setup::tools(false, output).await?;
-    let node = node::spawn(NodeOptions { home, config, tools }).await?;
-    start::banner(&node, output);
-    let ended = start::until_stopped(node).await;
+    let ended = match asked.unless(setup::tools(false, output)).await {
+        Some(tools) => start::run(NodeOptions { home, config, tools: tools? }, asked, output).await,
+        None => Ok(()),
+    };
     drop(temporary);
     ended
+}
+
+fn private_folder() -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(std::fs::Permissions::from_mode(0o700));
+    builder.tempdir().with_context(|| format!("cannot make a folder in {}", std::env::temp_dir().display()))
 }
 
 fn flags(args: &DevArgs) -> Result<Overrides> {

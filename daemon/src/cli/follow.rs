@@ -20,7 +20,7 @@ pub(super) async fn watch(client: &Client, id: &str, output: Output) -> Result<O
     tokio::select! {
         job = follower.run() => job.map(Some),
         _ = tokio::signal::ctrl_c() => {
-            eprintln!("\nthe job goes on in the node: `datanet jobs follow {id}` watches it, `datanet jobs cancel {id}` ends it");
+            note!("\nthe job goes on in the node: `datanet jobs follow {id}` watches it, `datanet jobs cancel {id}` ends it");
             Ok(None)
         }
     }

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::client::Client;
+use super::nearest::nearest;
 use super::output::text;
 
 /// Fewer characters than this are taken for a name.
@@ -24,14 +25,14 @@ impl Client {
     /// The id of a model, from the beginning of one. A name is left to the node.
     pub(super) async fn model(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {
-            return Ok(typed.to_owned());
+            return Ok(self.leave(typed));
         }
         let models = self.get("/v1/models").await?;
         let known: Vec<Known> = entries(&models["data"])
             .map(|model| Known { id: text(&model["model_id"]), names: words(&model["names"]) })
             .collect();
         if known.iter().any(|model| model.names.iter().any(|name| name == typed)) {
-            return Ok(typed.to_owned());
+            return Ok(self.leave(typed));
         }
         pick("model", "datanet model list", typed, known)
     }
@@ -86,13 +87,31 @@ impl Client {
     /// The id of a datanet, from the beginning of one. A name is left to the node.
     pub(super) async fn datanet(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {
-            return Ok(typed.to_owned());
+            return Ok(self.leave(typed));
         }
         let datanets = self.get("/v1/datanets").await?;
         let known = entries(&datanets["datanets"])
             .map(|one| Known { id: text(&one["id"]), names: vec![text(&one["name"])] })
             .collect();
         pick("datanet", "datanet datanet list", typed, known)
+    }
+
+    /// The id of a channel, from the beginning of one that pays this node or is paid by an account here.
+    pub(super) async fn channel(&self, typed: &str) -> Result<String> {
+        if !is_beginning(typed) {
+            return Ok(typed.to_owned());
+        }
+        let mut known = Vec::new();
+        let accounts = self.get("/v1/keys").await?;
+        let payers = entries(&accounts["keys"]).map(|key| vec![("account", text(&key["name"]))]);
+        for query in std::iter::once(Vec::new()).chain(payers) {
+            let channels = self.get_with("/v1/channels", &query).await?;
+            known.extend(entries(&channels["channels"]).map(|one| text(&one["id"])));
+        }
+        known.sort();
+        known.dedup();
+        let known = known.into_iter().map(|id| Known { id, names: Vec::new() }).collect();
+        pick("channel", "datanet channel list", typed, known)
     }
 }
 
@@ -125,7 +144,11 @@ fn pick(noun: &str, shown_by: &str, typed: &str, known: Vec<Known>) -> Result<St
     }
     match found.as_slice() {
         [one] => Ok((*one).to_owned()),
-        [] => bail!("no {noun} is called {typed:?} or has an id that begins so; `{shown_by}` shows them"),
+        [] => {
+            let names = known.iter().flat_map(|one| one.names.iter().map(String::as_str));
+            let meant = nearest(typed, names).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            bail!("no {noun} is called {typed:?} or has an id that begins so{meant}; `{shown_by}` shows them")
+        }
         many => {
             let some = many.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
             let count = many.len();
@@ -159,6 +182,7 @@ mod tests {
     fn what_is_ambiguous_or_unknown_is_said_so() {
         assert!(picked("abcdef").unwrap_err().contains("any of 2: ftjob-abcdef01, ftjob-abcdef02"));
         assert!(picked("owls").unwrap_err().contains("any of 2"));
+        assert!(picked("duks").unwrap_err().contains("did you mean \"ducks\"?"));
         for typed in ["77777", "ftjob-", "doves"] {
             assert!(picked(typed).unwrap_err().contains("`datanet jobs list` shows them"), "{typed}");
         }

@@ -8,17 +8,28 @@ macro_rules! say {
     };
 }
 
+/// `eprintln!` that does not mind when nobody reads on.
+macro_rules! note {
+    ($($part:tt)*) => {
+        $crate::cli::output::note(format_args!($($part)*))
+    };
+}
+
 mod account;
+mod amounts;
 mod args;
 mod ask;
 mod client;
+mod confirm;
 mod contribute;
 mod dev;
 mod explain;
+mod files;
 mod follow;
 mod ids;
 mod measures;
 mod model;
+mod nearest;
 mod output;
 mod page;
 mod people;
@@ -26,20 +37,25 @@ mod problem;
 mod progress;
 mod public;
 mod query;
+mod reap;
 mod setup;
 mod start;
+mod stop;
 mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use datanet_config::Home;
 
 use args::{Cli, Command};
 use client::Client;
 use output::Output;
+use stop::StopSignals;
+
+use crate::preflight;
 
 /// Runs the command line `args` (the first is the program's name) and returns how it went.
 pub fn run<I>(args: I) -> ExitCode
@@ -63,44 +79,81 @@ where
 }
 
 async fn execute(cli: Cli, output: Output) -> Result<()> {
-    let home = || -> Result<Home> {
-        let root = cli.home.clone().or_else(Home::default_root);
-        Ok(Home::new(root.context("no home: set HOME or DATANET_HOME, or pass --home")?))
+    let asked = match &cli.command {
+        Command::Start(_) | Command::Dev(_) => {
+            reap::orphans_of_process_one();
+            Some(StopSignals::listen()?)
+        }
+        _ => None,
     };
-    let client = || Client::of(&home()?);
-    match cli.command {
+    preflight::environment()?;
+    let home = || -> Result<Home> {
+        let home = Home::new(cli.home.clone().map_or_else(Home::default_root, Ok)?);
+        preflight::home::is_readable(&home)?;
+        Ok(home)
+    };
+    match (cli.command, asked) {
+        (Command::Start(args), Some(asked)) => start::start(home()?, args, asked, output).await,
+        (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, asked, output).await,
+        (command, _) => {
+            stop::end_as_process_one()?;
+            talk(command, &home, output).await
+        }
+    }
+}
+
+/// Everything that runs no node.
+async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output) -> Result<()> {
+    match command {
+        Command::Start(_) | Command::Dev(_) => Ok(()),
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
-        Command::Start(args) => start::start(home()?, args, output).await,
-        Command::Dev(args) => dev::run(cli.home.map(Home::new), args, output).await,
-        Command::Status => query::status(&client()?, output).await,
-        Command::Peers => query::peers(&client()?, output).await,
-        Command::Tx { hash } => query::tx(&client()?, &hash, output).await,
-        Command::Datanet(command) => query::datanet(&client()?, command, output).await,
-        Command::Contribute(args) => contribute::run(&client()?, args, output).await,
-        Command::Contributions(args) => contribute::list(&client()?, args, output).await,
-        Command::Contribution(command) => contribute::one(&client()?, command, output).await,
-        Command::Search(args) => query::search(&client()?, args, output).await,
-        Command::Embed { texts, model } => query::embed(&client()?, texts, model, output).await,
-        Command::Ask(args) => ask::ask(&client()?, args, output).await,
-        Command::Receipt(command) => ask::receipt(&client()?, command, output).await,
-        Command::Train(args) => train::run(&client()?, args, output).await,
-        Command::Jobs(command) => train::jobs(&client()?, command, output).await,
-        Command::Model(command) => model::run(&client()?, command, output).await,
-        Command::Classify(args) => model::classify(&client()?, args, output).await,
-        Command::Complete(args) => model::complete(&client()?, args, false, output).await,
-        Command::Chat(args) => model::complete(&client()?, args, true, output).await,
-        Command::Attribute { receipt } => model::attribute(&client()?, &receipt, output).await,
-        Command::Channel(command) => ask::channel(&client()?, command, output).await,
-        Command::Settle => ask::settle(&client()?, output).await,
-        Command::Keys(command) => account::keys(&client()?, command, output).await,
-        Command::Account { account } => account::show(&client()?, &account, output).await,
-        Command::Transfer(args) => account::transfer(&client()?, args, output).await,
-        Command::Earnings { account } => account::earnings(&client()?, &account, output).await,
-        Command::Claim { account } => account::claim(&client()?, &account, output).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut script);
+            output::piece(&script);
             Ok(())
         }
+        command => {
+            let client = Client::of(&home()?)?;
+            let done = ask_node(&client, command, output).await;
+            match done {
+                Ok(()) => Ok(()),
+                Err(error) => Err(client.suggest(error).await),
+            }
+        }
+    }
+}
+
+/// Everything that talks to a running node.
+async fn ask_node(client: &Client, command: Command, output: Output) -> Result<()> {
+    match command {
+        Command::Status => query::status(client, output).await,
+        Command::Peers => query::peers(client, output).await,
+        Command::Tx { hash } => query::tx(client, &hash, output).await,
+        Command::Datanet(command) => query::datanet(client, command, output).await,
+        Command::Contribute(args) => contribute::run(client, args, output).await,
+        Command::Contributions(args) => contribute::list(client, args, output).await,
+        Command::Contribution(command) => contribute::one(client, command, output).await,
+        Command::Search(args) => query::search(client, args, output).await,
+        Command::Embed { texts, model } => query::embed(client, texts, model, output).await,
+        Command::Ask(args) => ask::ask(client, args, output).await,
+        Command::Receipt(command) => ask::receipt(client, command, output).await,
+        Command::Train(args) => train::run(client, args, output).await,
+        Command::Jobs(command) => train::jobs(client, command, output).await,
+        Command::Model(command) => model::run(client, command, output).await,
+        Command::Classify(args) => model::classify(client, args, output).await,
+        Command::Complete(args) => model::complete(client, args, false, output).await,
+        Command::Chat(args) => model::complete(client, args, true, output).await,
+        Command::Attribute { receipt } => model::attribute(client, &receipt, output).await,
+        Command::Channel(command) => ask::channel(client, command, output).await,
+        Command::Settle => ask::settle(client, output).await,
+        Command::Keys(command) => account::keys(client, command, output).await,
+        Command::Account { account } => account::show(client, &account, output).await,
+        Command::Transfer(args) => account::transfer(client, args, output).await,
+        Command::Earnings { account } => account::earnings(client, &account, output).await,
+        Command::Claim { account } => account::claim(client, &account, output).await,
+        // The others talk to no node.
+        _ => Ok(()),
     }
 }

@@ -1,7 +1,5 @@
 //! Models: which there are, which serve here, and asking them.
 
-use std::io::Write;
-
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use reqwest::Method;
@@ -11,7 +9,7 @@ use super::args::{ClassifyArgs, CompleteArgs, ModelCommand};
 use super::client::{Client, Refused};
 use super::explain::Explained;
 use super::measures::Measures;
-use super::output::{Output, fields, money, short, table, table_if_any, text};
+use super::output::{self, Output, fields, money, short, table, table_if_any, text};
 use super::page;
 use super::people::People;
 
@@ -47,8 +45,10 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
             }
         }
         ModelCommand::Import { folder, name, licence, account } => {
+            let account = account.map(|name| client.leave(&name));
             let body = json!({ "folder": folder, "name": name, "licence": licence, "account": account });
             let value = client.post("/v1/models/import", &body).await?;
+            client.tell_account(account.as_deref(), output).await;
             output.show(&value, |value| {
                 fields(value, &["model", "name", "task", "labels", "dimensions"]);
                 say!("\nnext: datanet model deploy {}", text(&value["name"]));
@@ -61,7 +61,7 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
         }
         ModelCommand::Undeploy { model } => {
             let model = client.model(&model).await?;
-            let value = client.json(client.request(Method::DELETE, &format!("/v1/models/{model}/deploy"))).await?;
+            let value = client.delete(&format!("/v1/models/{model}/deploy")).await?;
             output.show(&value, |value| fields(value, &["id", "names", "models"]));
         }
         ModelCommand::Rollback { name } => {
@@ -90,7 +90,7 @@ pub(super) async fn classify(client: &Client, args: ClassifyArgs, output: Output
         "explain": args.explain, "counterfactual": args.counterfactual,
     });
     if let Some(account) = args.account {
-        body["account"] = account.into();
+        body["account"] = client.leave(&account).into();
     }
     let value = client.post("/v1/classify", &body).await?;
     if output.json {
@@ -148,7 +148,7 @@ pub(super) async fn complete(client: &Client, args: CompleteArgs, chat: bool, ou
         body["seed"] = seed.into();
     }
     if let Some(account) = args.account {
-        body["account"] = account.into();
+        body["account"] = client.leave(&account).into();
     }
     let send = |body: &Value| client.send(client.request(Method::POST, path).json(body));
     let response = match send(&body).await {
@@ -160,7 +160,7 @@ pub(super) async fn complete(client: &Client, args: CompleteArgs, chat: bool, ou
         other => other?,
     };
     if output.json {
-        let value: Value = response.json().await.context("the node's answer is no JSON")?;
+        let value: Value = response.json().await.context("the node's answer broke off, or is no JSON")?;
         output.show(&value, |_| {});
         return Ok(());
     }
@@ -180,8 +180,7 @@ async fn print_stream(response: reqwest::Response) -> Result<Value> {
             anyhow::ensure!(!part["error"].is_object(), "{}", text(&part["error"]["message"]));
             let choice = &part["choices"][0];
             let piece = choice["delta"]["content"].as_str().or_else(|| choice["text"].as_str()).unwrap_or_default();
-            let mut out = std::io::stdout();
-            write!(out, "{}", text(&piece.into())).and_then(|()| out.flush()).context("cannot print")?;
+            output::piece(text(&piece.into()).as_bytes());
             if part["datanet"].is_object() {
                 last = part["datanet"].clone();
             }

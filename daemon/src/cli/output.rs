@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
@@ -13,12 +14,39 @@ use serde_json::Value;
 /// The longest word that a table keeps in one piece: an id is 64 characters long.
 const LONGEST_WORD: usize = 64;
 
+/// Whether this process runs a node, which goes on whoever reads.
+static SERVING: AtomicBool = AtomicBool::new(false);
+
+/// From now on a reader that went away does not end this process: it runs a node.
+pub(super) fn serve() {
+    SERVING.store(true, Ordering::Relaxed);
+}
+
 /// Prints a line; see `say!`.
 pub(super) fn line(text: std::fmt::Arguments<'_>) {
-    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
-        let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
-        std::process::exit(i32::from(!quiet));
+    printed(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Prints bytes as they are, at once.
+pub(super) fn piece(bytes: &[u8]) {
+    let mut out = std::io::stdout();
+    printed(out.write_all(bytes).and_then(|()| out.flush()));
+}
+
+fn printed(result: std::io::Result<()>) {
+    match result {
+        Err(error) if !SERVING.load(Ordering::Relaxed) => {
+            let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
+            std::process::exit(i32::from(!quiet));
+        }
+        _ => {}
     }
+}
+
+/// Prints a line to standard error; see `note!`.
+pub(super) fn note(text: std::fmt::Arguments<'_>) {
+    // There is nowhere left to say that it could not be said.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// How to print.
@@ -41,9 +69,9 @@ impl Output {
     /// Prints an error to standard error.
     pub(super) fn fail(self, error: &anyhow::Error) -> ExitCode {
         if self.json {
-            eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            note!("{}", serde_json::json!({ "error": format!("{error:#}") }));
         } else {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
         }
         ExitCode::FAILURE
     }

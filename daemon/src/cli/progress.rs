@@ -99,8 +99,8 @@ impl Progress {
     pub(super) fn tell(&self, message: &str) {
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Lines => eprintln!("{message}"),
-            Shown::Bar(bar) if bar.is_hidden() => eprintln!("{message}"),
+            Shown::Lines => note!("{message}"),
+            Shown::Bar(bar) if bar.is_hidden() => note!("{message}"),
             Shown::Bar(bar) => bar.println(message),
         }
     }
@@ -114,7 +114,7 @@ impl Progress {
 
     fn line(&mut self) {
         self.told = Instant::now();
-        eprintln!("{}", self.said);
+        note!("{}", self.said);
     }
 
     /// Phase, steps and what else is true of this phase; a bar shows the steps itself.

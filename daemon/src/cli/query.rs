@@ -7,8 +7,9 @@ use datanet_types::schema::Schema;
 use serde_json::{Value, json};
 
 use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
-use super::client::{Client, read_text};
+use super::client::Client;
 use super::explain::record;
+use super::files::read_text;
 use super::output::{Output, excerpt, fields, money, short, table, text};
 use super::start::{join_value, say_join};
 
@@ -130,8 +131,6 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                         "id",
                         "description",
                         "licence",
-                        "price",
-                        "min_bond",
                         "accept_threshold",
                         "committee_size",
                         "storage_quorum",
@@ -145,6 +144,7 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                         "creator",
                     ],
                 );
+                say!("price {}\nmin_bond {}", money(&datanet["price"]), money(&datanet["min_bond"]));
                 say!("schema");
                 table(
                     &datanet["schema"]["fields"],
@@ -160,7 +160,9 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
         }
         DatanetCommand::Create(args) => {
             let quorums = Quorums::of(client, &args).await?;
+            let account = args.account.as_ref().map(|name| client.leave(name));
             let mut value = client.post("/v1/datanets", &new_datanet(args, &quorums)?).await?;
+            client.tell_account(account.as_deref(), output).await;
             value["committee_size"] = quorums.committee_size.into();
             value["storage_quorum"] = quorums.storage_quorum.into();
             output.show(&value, |created| fields(created, &["name", "id", "tx", "committee_size", "storage_quorum"]));

@@ -1,28 +1,34 @@
 //! `datanet init` and `datanet start`.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use datanet_api::Join;
-use datanet_config::{Engine, Home, LogFormat, NodeConfig, Overrides};
+use datanet_config::{Engine, Home, LogFormat, NodeConfig, Overrides, holds_something};
 use datanet_ledger::component::Params;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{InitArgs, StartArgs};
-use super::client::read_text;
-use super::output::{Output, fields, text};
+use super::files::read_text;
+use super::output::{self, Output, fields, text};
+use super::stop::StopSignals;
 use super::{public, setup};
 use crate::init::{self, NetworkGenesis};
-use crate::node::{self, NodeHandle, NodeOptions};
+use crate::node::{self, NodeHandle, NodeOptions, Stopped};
+use crate::preflight;
 
 pub(super) fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
+    for warning in preflight::home::is_writable(home)? {
+        note!("warning: {warning}");
+    }
     let public = match &args.public {
         Some(host) => {
             let file = home.config();
             anyhow::ensure!(
-                !file.exists(),
+                !holds_something(&file),
                 "{} is there and is left as it is; change p2p.listen, p2p.blob_bind, p2p.announce, consensus.p2p_listen and consensus.external_address in it, or name another --home",
                 file.display()
             );
@@ -32,11 +38,12 @@ pub(super) fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
     };
     let flags = overrides_over(public, &args.set)?.set("node.name", &args.name);
     let config = datanet_config::load(None, std::iter::empty(), &flags)?;
+    // Read before anything is made: a file that can't be used makes no home.
+    let genesis = args.genesis.as_deref().map(read_genesis).transpose()?;
     let outcome = init::init_home(home, &config)?;
-    let genesis = match &args.genesis {
-        Some(path) => serde_json::from_str::<NetworkGenesis>(&read_text(path)?)
-            .with_context(|| format!("{} is no genesis file", path.display()))?,
-        None if home.genesis().exists() => init::read_genesis(home)?,
+    let genesis = match genesis {
+        Some(genesis) => genesis,
+        None if holds_something(&home.genesis()) => init::read_genesis(home)?,
         None => init::own_genesis(&args.chain_id, &outcome, &args.name, Params::default(), now()?),
     };
     init::write_genesis(home, &genesis)?;
@@ -55,19 +62,52 @@ pub(super) fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn start(home: Home, args: StartArgs, output: Output) -> Result<()> {
-    let file = home.config();
-    anyhow::ensure!(file.exists(), "{} has no config.toml; run `datanet init` first", home.root().display());
-    let config = datanet_config::load(Some(&file), std::env::vars(), &overrides(&args.set)?)?;
+fn read_genesis(path: &Path) -> Result<NetworkGenesis> {
+    Ok(init::parse_genesis(path, &read_text(path)?)?)
+}
+
+pub(super) async fn start(home: Home, args: StartArgs, mut asked: StopSignals, output: Output) -> Result<()> {
+    preflight::home::is_made(&home)?;
+    let warnings = preflight::home::is_writable(&home)?;
+    let config = datanet_config::load(Some(&home.config()), std::env::vars_os(), &overrides(&args.set)?)?;
     log_to_stderr(&config)?;
-    let tools = setup::tools(config.consensus.engine == Engine::Cometbft, output).await?;
-    let node = node::spawn(NodeOptions { home, config, tools }).await?;
+    warn(&warnings);
+    preflight::open_files::ensure(&config)?;
+    let cometbft = config.consensus.engine == Engine::Cometbft;
+    match asked.unless(setup::tools(cometbft, output)).await {
+        Some(tools) => run(NodeOptions { home, config, tools: tools? }, asked, output).await,
+        None => Ok(()),
+    }
+}
+
+/// What is odd about a home.
+pub(super) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Runs a node until somebody asks it to stop, also while it starts.
+pub(super) async fn run(options: NodeOptions, mut asked: StopSignals, output: Output) -> Result<()> {
+    let stop = CancellationToken::new();
+    let mut starting = std::pin::pin!(node::spawn_until(options, stop.clone()));
+    let Some(started) = asked.unless(&mut starting).await else {
+        tracing::info!("stopping before the node has started");
+        stop.cancel();
+        return match asked.in_order(starting).await? {
+            Ok(node) => node.stop().await,
+            Err(error) if error.is::<Stopped>() => Ok(()),
+            Err(error) => Err(error),
+        };
+    };
+    let node = started?;
+    output::serve();
     banner(&node, output);
-    until_stopped(node).await
+    until_stopped(node, asked).await
 }
 
 /// What a person needs to know of a node that has started.
-pub(super) fn banner(node: &NodeHandle, output: Output) {
+fn banner(node: &NodeHandle, output: Output) {
     let (services, home) = (node.services(), node.home());
     let account = services.identity.account().map(|account| account.to_string()).unwrap_or_default();
     let value = json!({
@@ -75,12 +115,15 @@ pub(super) fn banner(node: &NodeHandle, output: Output) {
         "token": home.api_token(), "home": home.root(), "chain_id": services.chain.id(),
         "node_key": services.identity.node_key(), "account": account,
         "p2p": services.network.listen_addrs(), "engine": services.chain.engine().name(),
-        "join": join_value(node.join()),
+        "join": join_value(node.join()), "waits": services.chain.begins().told(),
     });
     output.show(&value, |value| {
         fields(value, &["name", "api", "docs", "token", "home", "chain_id", "engine", "node_key", "account", "p2p"]);
         if services.chain.engine().name() == "cometbft" {
             say_join(value);
+        }
+        if let Some(waits) = value["waits"].as_str() {
+            say!("\n{waits}");
         }
         say!("\nrunning; Ctrl-C stops it");
     });
@@ -110,20 +153,12 @@ pub(super) fn say_join(value: &Value) {
 }
 
 /// Waits for Ctrl-C, SIGTERM or the node's own end, and stops it in order.
-pub(super) async fn until_stopped(node: NodeHandle) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    tokio::select! {
-        ended = node.wait() => return ended,
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+async fn until_stopped(node: NodeHandle, mut asked: StopSignals) -> Result<()> {
+    if let Some(ended) = asked.unless(node.wait()).await {
+        return ended;
     }
     tracing::info!("stopping");
-    tokio::select! {
-        ended = node.stop() => ended,
-        // A second Ctrl-C: the user does not want to wait. The next start copes with whatever is left.
-        _ = interrupt.recv() => anyhow::bail!("stopped at once on a second Ctrl-C"),
-    }
+    asked.in_order(node.stop()).await?
 }
 
 /// Configuration flags.

@@ -8,7 +8,9 @@ use datanet_training::job::Job;
 use serde_json::{Value, json};
 
 use super::args::{JobsCommand, TrainArgs, TrainCommand};
-use super::client::{Client, read_text};
+use super::client::Client;
+use super::confirm::confirm;
+use super::files::read_text;
 use super::follow::watch;
 use super::measures::{Measures, gate};
 use super::output::{Output, ago, excerpt, fields, lines, short, table, table_if_any, text};
@@ -19,7 +21,9 @@ pub(super) async fn run(client: &Client, args: TrainArgs, output: Output) -> Res
         return verify(client, &what, stretches, output).await;
     }
     let request = request(&args)?;
+    let account = args.account.as_ref().map(|name| client.leave(name));
     let job = client.post("/v1/fine_tuning/jobs", &request).await?;
+    client.tell_account(account.as_deref(), output).await;
     let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
     if args.detach {
         output.show(&job, |job| fields(job, &["id", "status", "model", "training_file"]));
@@ -140,8 +144,9 @@ pub(super) async fn jobs(client: &Client, command: JobsCommand, output: Output) 
             show(client, &job, output).await?;
         }
         JobsCommand::Follow { id } => finish(client, &client.job(&id).await?, output).await?,
-        JobsCommand::Cancel { id } => {
+        JobsCommand::Cancel { id, yes } => {
             let id = client.job(&id).await?;
+            confirm(yes, &format!("Job {id} is to be ended.")).await?;
             let value = client.post(&format!("/v1/fine_tuning/jobs/{id}/cancel"), &json!({})).await?;
             output.show(&value, |value| fields(value, &["id", "status"]));
         }

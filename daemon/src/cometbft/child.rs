@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::log::CometLog;
 use super::port::{ReservedPort, is_taken};
 use super::stale::{self, PATIENCE};
-use super::{CometError, CometHome, CometSettings, NodeId, RpcClient, template};
+use super::{CometError, CometHome, CometSettings, NodeId, RpcClient, half_made, template};
 
 /// How often we ask whether it answers yet: there is no event to wait for.
 const ASK: Duration = Duration::from_millis(25);
@@ -40,6 +40,8 @@ pub struct CometSpec {
     pub settings: CometSettings,
     /// How long it may take to answer. It replays blocks to the application first.
     pub start_timeout: Duration,
+    /// Before the time of its genesis CometBFT sleeps, without RPC and peers: so long nobody waits for its answer.
+    pub sleeps: bool,
 }
 
 /// Why and how CometBFT ended.
@@ -130,7 +132,7 @@ impl CometHandle {
 pub struct CometBft;
 
 impl CometBft {
-    /// Ends a leftover of an earlier run, writes `config.toml`, starts CometBFT and waits until it answers. The
+    /// Clears up after an earlier run, writes `config.toml`, starts CometBFT and waits until it answers, unless it sleeps. The
     /// application must listen already. It is stopped when `shutdown` is cancelled, which a node does with a token
     /// for CometBFT alone, after its API and its network have stopped.
     ///
@@ -138,6 +140,7 @@ impl CometBft {
     /// When it cannot be run, dies first (with the end of its log), or does not answer in time.
     pub async fn start(spec: CometSpec, shutdown: CancellationToken) -> Result<CometHandle, CometError> {
         stale::end(&spec.home).await?;
+        half_made::remove(&spec.home.data_path())?;
         let mut attempt = 1;
         loop {
             let error = match launch(&spec, &shutdown).await {
@@ -227,7 +230,7 @@ async fn attempt(
     let worker = Worker { child, log, log_path: spec.home.log_path(), pid_path, stop: stop.clone() };
     tokio::spawn(async move { sender.send_replace(Some(worker.run().await)) });
     let handle = CometHandle { rpc: client, p2p_addr: p2p, node_id: spec.home.node_id(), pid, stop, exit };
-    wait_ready(spec, handle, shutdown).await
+    if spec.sleeps { Ok(handle) } else { wait_ready(spec, handle, shutdown).await }
 }
 
 /// Runs the program with both its streams in one pipe, whose reader copies to the log.

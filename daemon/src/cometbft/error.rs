@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use datanet_config::FileError;
+
 use super::CometExit;
 
 /// Why CometBFT could not be prepared, started or stopped.
@@ -17,8 +19,19 @@ pub enum CometError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of the home cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A key file cannot be read, or is empty.
+    #[error("{error}; restore it from a backup, or use a new home")]
+    NoKey {
+        /// Why not.
+        error: FileError,
+    },
     /// A key file is not what CometBFT writes.
-    #[error("{path} is not an ed25519 key file of CometBFT ({detail}); restore it from a backup, or use a new home")]
+    #[error(
+        "{path} is cut short or no ed25519 key file of CometBFT ({detail}); restore it from a backup, or use a new home"
+    )]
     BadKey {
         /// The file.
         path: PathBuf,
@@ -27,12 +40,14 @@ pub enum CometError {
     },
     /// The validator's memory of what it has signed is gone, but not its blocks.
     #[error(
-        "{path} is missing although this validator has blocks: signing without it could sign twice and be slashed; \
+        "{path} is {state} although this validator has blocks: signing without it could sign twice and be slashed; \
          restore it, or remove the whole folder {data} to synchronise again"
     )]
     LostSignState {
-        /// The missing file.
+        /// The file.
         path: PathBuf,
+        /// `missing`, `empty` or `cut short`.
+        state: &'static str,
         /// The data folder.
         data: PathBuf,
     },

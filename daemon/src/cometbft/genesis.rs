@@ -88,7 +88,7 @@ fn validator_json(validator: &CometValidator) -> Value {
 
 /// Seconds since 1970 as `2026-11-21T09:30:00Z`. Days to a date as in Howard Hinnant's `civil_from_days`, whose year
 /// begins in March so that leap days come last.
-fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

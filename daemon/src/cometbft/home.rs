@@ -4,8 +4,10 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use datanet_config::{FileError, read_text};
 use serde_json::Value;
 
+use super::half_made::is_half_made;
 use super::{CometError, CometGenesis, CometKey, NodeId};
 
 /// A CometBFT home with its two keys.
@@ -47,6 +49,10 @@ impl CometHome {
         self.root.join("cometbft.log")
     }
 
+    pub(super) fn data_path(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
     pub(super) fn pid_path(&self) -> PathBuf {
         self.root.join("cometbft.pid")
     }
@@ -67,17 +73,18 @@ impl CometHome {
     /// When the file cannot be written, or is of another chain.
     pub fn write_genesis(&self, genesis: &CometGenesis) -> Result<(), CometError> {
         let path = self.root.join("config/genesis.json");
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let there: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-                if there["chain_id"] == genesis.chain_id.as_str() {
-                    return Ok(());
-                }
-                let found = there["chain_id"].as_str().unwrap_or("unknown").to_owned();
-                Err(CometError::OtherChain { path, found, wanted: genesis.chain_id.clone() })
+        let there = match read_text(&path) {
+            // One that was cut short is made again from ours.
+            Ok(text) => serde_json::from_str::<Value>(&text).unwrap_or_default(),
+            Err(error) if error.is_absence() => Value::Null,
+            Err(error) => return Err(error.into()),
+        };
+        match there["chain_id"].as_str() {
+            None => write_json(&path, &genesis.to_json()),
+            Some(found) if found == genesis.chain_id => Ok(()),
+            Some(found) => {
+                Err(CometError::OtherChain { path, found: found.to_owned(), wanted: genesis.chain_id.clone() })
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => write_json(&path, &genesis.to_json()),
-            Err(error) => Err(CometError::io("read", &path)(error)),
         }
     }
 
@@ -87,7 +94,7 @@ impl CometHome {
 }
 
 fn key(path: &Path, to_json: fn(&CometKey) -> Value) -> Result<CometKey, CometError> {
-    if path.exists() {
+    if !matches!(read_text(path), Err(FileError::Missing(_))) {
         return CometKey::read(path);
     }
     let key = CometKey::generate().map_err(CometError::io("generate a key for", path))?;
@@ -98,11 +105,18 @@ fn key(path: &Path, to_json: fn(&CometKey) -> Value) -> Result<CometKey, CometEr
 /// A validator must remember what it has signed, or it may sign twice. Only a home without blocks may start at zero.
 fn sign_state(data: &Path) -> Result<(), CometError> {
     let path = data.join("priv_validator_state.json");
-    if path.exists() {
-        return Ok(());
-    }
-    if data.join("blockstore.db").exists() {
-        return Err(CometError::LostSignState { path, data: data.to_path_buf() });
+    let state = match read_text(&path) {
+        Ok(text) if serde_json::from_str::<Value>(&text).is_ok_and(|state| state["height"].is_string()) => {
+            return Ok(());
+        }
+        Ok(_) => "cut short",
+        Err(FileError::Missing(_)) => "missing",
+        Err(FileError::Empty(_)) => "empty",
+        Err(error) => return Err(error.into()),
+    };
+    let blocks = data.join("blockstore.db");
+    if blocks.exists() && !is_half_made(&blocks) {
+        return Err(CometError::LostSignState { path, state, data: data.to_path_buf() });
     }
     write_json(&path, &serde_json::json!({ "height": "0", "round": 0, "step": 0 }))
 }
@@ -148,9 +162,35 @@ mod tests {
         std::fs::remove_file(&state).unwrap();
         CometHome::open(dir.path()).unwrap();
         std::fs::remove_file(&state).unwrap();
-        std::fs::create_dir(dir.path().join("data/blockstore.db")).unwrap();
-        let error = CometHome::open(dir.path()).unwrap_err();
-        assert!(matches!(error, CometError::LostSignState { .. }), "{error}");
+        let blocks = dir.path().join("data/blockstore.db");
+        std::fs::create_dir(&blocks).unwrap();
+        std::fs::write(blocks.join("CURRENT"), "MANIFEST-000000").unwrap();
+        for (text, says) in [(None, "is missing"), (Some(""), "is empty"), (Some("{\"height\": \"1"), "is cut short")] {
+            text.inspect(|text| std::fs::write(&state, text).unwrap());
+            let error = CometHome::open(dir.path()).unwrap_err();
+            assert!(matches!(error, CometError::LostSignState { .. }) && error.to_string().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_left_empty_or_cut_is_made_again_where_nothing_can_be_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = CometHome::open(dir.path()).unwrap();
+        let genesis = CometGenesis::new("one", 0, vec![], Value::Null);
+        let (state, copy) = (dir.path().join("data/priv_validator_state.json"), dir.path().join("config/genesis.json"));
+        for left in ["", "{\"chain_id\": \"on"] {
+            std::fs::write(&state, left).unwrap();
+            std::fs::write(&copy, left).unwrap();
+            CometHome::open(dir.path()).unwrap();
+            home.write_genesis(&genesis).unwrap();
+            for file in [&state, &copy] {
+                serde_json::from_str::<Value>(&std::fs::read_to_string(file).unwrap()).unwrap();
+            }
+        }
+        let key = dir.path().join("config/node_key.json");
+        std::fs::write(&key, "").unwrap();
+        let error = CometHome::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("node_key.json is empty") && error.contains("restore it from a backup"), "{error}");
     }
 
     #[test]

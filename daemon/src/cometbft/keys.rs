@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use datanet_config::read_text;
 use datanet_types::SigningKey;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -69,8 +70,8 @@ impl CometKey {
 
     /// Reads either key file.
     pub(super) fn read(path: &Path) -> Result<Self, CometError> {
-        let text = std::fs::read(path).map_err(CometError::io("read", path))?;
-        Self::parse(&text).map_err(|detail| CometError::BadKey { path: path.to_path_buf(), detail })
+        let text = read_text(path).map_err(|error| CometError::NoKey { error })?;
+        Self::parse(text.as_bytes()).map_err(|detail| CometError::BadKey { path: path.to_path_buf(), detail })
     }
 
     fn parse(text: &[u8]) -> Result<Self, String> {

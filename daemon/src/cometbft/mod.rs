@@ -5,13 +5,15 @@
 //! what we need to know comes over its RPC, which stays on loopback and is never passed on raw.
 //!
 //! - [`home`]: the folder: keys ([`keys`]), genesis ([`genesis`]), `config.toml` ([`settings`], [`template`]).
-//! - [`child`]: start, supervision, stop; [`stale`] ends what a crashed node has left running.
+//! - [`child`]: start, supervision, stop; [`stale`] ends what a crashed node has left running, [`half_made`] removes
+//!   what it had begun.
 //! - [`log`]: its log, copied to a bounded file. [`port`]: loopback ports that are free.
 //! - [`rpc`]: the client.
 
 mod child;
 mod error;
 mod genesis;
+mod half_made;
 mod home;
 mod keys;
 mod log;
@@ -23,6 +25,7 @@ mod template;
 
 pub use child::{CometBft, CometExit, CometHandle, CometSpec};
 pub use error::CometError;
+pub(crate) use genesis::rfc3339;
 pub use genesis::{CometGenesis, CometValidator};
 pub use home::CometHome;
 pub use keys::{CometKey, NodeId};

@@ -35,7 +35,7 @@ async fn spec(dir: &Path) -> Option<CometSpec> {
     home.write_genesis(&CometGenesis::new("test", now(), vec![validator], serde_json::json!({}))).unwrap();
     let mut settings = CometSettings::local("only", ProxyApp::Kvstore);
     settings.timing.create_empty_blocks = true;
-    Some(CometSpec { program: program().await?, home, settings, start_timeout: Duration::from_secs(30) })
+    Some(CometSpec { program: program().await?, home, settings, start_timeout: Duration::from_secs(30), sleeps: false })
 }
 
 async fn reach(rpc: &RpcClient, height: u64) -> RpcStatus {
@@ -185,7 +185,13 @@ async fn nodes_of_a_production_network_may_share_an_address() {
         // Both others come to the first one, from the same address.
         let first = nodes.first().map(|first| format!("{}@{}", first.node_id(), first.p2p_addr()).parse().unwrap());
         settings.persistent_peers.extend(first);
-        let spec = CometSpec { program: program.clone(), home, settings, start_timeout: Duration::from_secs(30) };
+        let spec = CometSpec {
+            program: program.clone(),
+            home,
+            settings,
+            start_timeout: Duration::from_secs(30),
+            sleeps: false,
+        };
         nodes.push(CometBft::start(spec, CancellationToken::new()).await.unwrap());
     }
     let both = async {

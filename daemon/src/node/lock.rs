@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use anyhow::{Context, bail};
-use datanet_config::Home;
-use fs4::FileExt;
+use datanet_config::{FileError, Home};
+use fs4::{FileExt, TryLockError};
 
 /// Held as long as the node runs; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -21,10 +21,14 @@ impl HomeLock {
             .truncate(false)
             .write(true)
             .open(&path)
-            .with_context(|| format!("cannot open {}; run `datanet init` first", path.display()))?;
+            .map_err(|error| FileError::of(&path, error))?;
+        let root = home.root().display();
         match FileExt::try_lock(&file) {
             Ok(()) => Ok(Self { _file: file }),
-            Err(_) => bail!("another node runs in {}; stop it, or choose another --home", home.root().display()),
+            Err(TryLockError::WouldBlock) => bail!("another node runs in {root}; stop it, or choose another --home"),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}; is its file system made for it?", path.display()))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A node: everything put together, started and stopped in order.
 //!
-//! [`spawn`] is the one way to run a node: the CLI, the tests and the testnet all use it.
+//! [`spawn`] is the one way to run a node: the CLI, the tests and the testnet all use it. [`spawn_until`] is the same for
+//! whoever may be asked to stop before the node has started.
 
 mod join;
 mod lock;
@@ -8,5 +9,5 @@ mod services;
 mod spawn;
 mod supervise;
 
-pub use spawn::{NodeOptions, Tools, spawn};
+pub use spawn::{NodeOptions, Stopped, Tools, spawn, spawn_until};
 pub use supervise::NodeHandle;

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::lock::HomeLock;
 use super::services::{Ground, compose};
-use super::supervise::{Consensus, NodeHandle, Parts};
-use crate::chain::{Chain, Engine};
-use crate::cometbft::{CometBft, CometHome, CometPeer, CometSettings, CometSpec, CometTiming, ProxyApp};
+use super::supervise::{Consensus, NodeHandle, Parts, stop_consensus};
+use crate::chain::{Beginning, Chain, Engine};
+use crate::cometbft::{CometBft, CometHandle, CometHome, CometPeer, CometSettings, CometSpec, CometTiming, ProxyApp};
 use crate::embedder::Embedder;
 use crate::init::{self, NetworkGenesis};
 
@@ -62,6 +62,14 @@ const COMET_START: Duration = Duration::from_secs(120);
 /// When another node runs in the home, `init` has not made it, an address is in use, or a store, the network or
 /// consensus does not start. A missing model is no error: what needs it says so.
 pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
+    spawn_until(options, CancellationToken::new()).await
+}
+
+/// The same, broken off in order when `asked` is cancelled before the node runs: it leaves nothing running.
+///
+/// # Errors
+/// As [`spawn`]; with [`Stopped`] when it was broken off.
+pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Result<NodeHandle> {
     let NodeOptions { home, config, tools } = options;
     let lock = HomeLock::take(&home)?;
     let genesis = init::read_genesis(&home)?;
@@ -79,13 +87,29 @@ pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
     let (network, events) =
         Network::spawn(network_config(&home, &config, &genesis, node_secret.to_bytes()), network_stop).await?;
     let embedder = load_embedder(&config, &tools);
-    let (engine, consensus) = start_consensus(&home, &config, &genesis, &tools, &ledger, &consensus_stop).await?;
-    let embedder = embedder.await?;
+    let started = start_consensus(&home, &config, &genesis, &tools, &ledger, &consensus_stop, &asked).await;
+    let (engine, consensus) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            network.shutdown().await;
+            return Err(error);
+        }
+    };
+    let Some(embedder) = asked.run_until_cancelled(embedder).await else {
+        network.shutdown().await;
+        stop_consensus(consensus, &consensus_stop).await;
+        return Err(Stopped.into());
+    };
+    let embedder = embedder?;
 
     let runtime = tools
         .model
         .and_then(|(dylib, _)| datanet_inference::runtime::Runtime::init(&dylib).map_err(|error| error.to_string()));
-    let chain = Chain::new(genesis.chain_id, ledger, engine);
+    let begins = beginning(&config, &genesis);
+    if let Some(told) = begins.told() {
+        tracing::warn!("{told}");
+    }
+    let chain = Chain::new(genesis.chain_id, ledger, engine, begins);
     let ground = Ground {
         home: home.clone(),
         config: config.clone(),
@@ -98,6 +122,19 @@ pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
     };
     let composed = compose(ground)?;
     NodeHandle::run(Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop }).await
+}
+
+/// The start was broken off because somebody asked for it.
+#[derive(Debug, thiserror::Error)]
+#[error("the node was stopped before it had started")]
+pub struct Stopped;
+
+/// When the network begins. The engine without CometBFT makes blocks as soon as it runs.
+fn beginning(config: &NodeConfig, genesis: &NetworkGenesis) -> Beginning {
+    match config.consensus.engine {
+        EngineKind::Cometbft => Beginning(genesis.genesis_time),
+        EngineKind::Solo => Beginning::PAST,
+    }
 }
 
 fn clear_spool(home: &Home) -> Result<()> {
@@ -144,6 +181,7 @@ async fn start_consensus(
     tools: &Tools,
     ledger: &LedgerHandle,
     stop: &CancellationToken,
+    asked: &CancellationToken,
 ) -> Result<(Engine, Consensus)> {
     match config.consensus.engine {
         EngineKind::Solo => {
@@ -157,10 +195,32 @@ async fn start_consensus(
             let comet_home = CometHome::open(home.cometbft())?;
             comet_home.write_genesis(&genesis.to_comet()?)?;
             let settings = comet_settings(config, home)?;
-            let spec = CometSpec { program, home: comet_home, settings, start_timeout: COMET_START };
-            // Its own token: it must outlive the parts that use it, and end before the application does.
-            let comet = CometBft::start(spec, CancellationToken::new()).await?;
-            Ok((Engine::CometBft(comet.rpc().clone()), Consensus::CometBft { abci, comet }))
+            let sleeps = beginning(config, genesis).is_in().is_some();
+            let spec = CometSpec { program, home: comet_home, settings, start_timeout: COMET_START, sleeps };
+            match start_cometbft(spec, asked).await {
+                Ok(comet) => Ok((Engine::CometBft(comet.rpc().clone()), Consensus::CometBft { abci, comet })),
+                Err(error) => {
+                    stop.cancel();
+                    let _ = abci.join().await;
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+async fn start_cometbft(spec: CometSpec, asked: &CancellationToken) -> Result<CometHandle> {
+    // Its own token: it must outlive the parts that use it, and end before the application does.
+    let stop = CancellationToken::new();
+    let mut starting = std::pin::pin!(CometBft::start(spec, stop.clone()));
+    tokio::select! {
+        started = &mut starting => Ok(started?),
+        () = asked.cancelled() => {
+            stop.cancel();
+            if let Ok(comet) = starting.await {
+                comet.stop().await;
+            }
+            Err(Stopped.into())
         }
     }
 }

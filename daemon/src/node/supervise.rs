@@ -75,8 +75,9 @@ impl NodeHandle {
         let run = run_file(&parts, api);
         let path = parts.home.run_file();
         let temporary = path.with_extension("new");
-        std::fs::write(&temporary, serde_json::to_vec_pretty(&run)?).context("cannot write run.json")?;
-        std::fs::rename(&temporary, &path).context("cannot write run.json")?;
+        std::fs::write(&temporary, serde_json::to_vec_pretty(&run)?)
+            .and_then(|()| std::fs::rename(&temporary, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let (services, home, token) = (parts.composed.services.clone(), parts.home.clone(), parts.token.clone());
         let (ended, ended_receiver) = watch::channel(None);
         tokio::spawn(async move {
@@ -274,7 +275,7 @@ async fn consensus_ended(consensus: &Consensus, stop: &CancellationToken) -> any
     }
 }
 
-async fn stop_consensus(consensus: Consensus, stop: &CancellationToken) {
+pub(super) async fn stop_consensus(consensus: Consensus, stop: &CancellationToken) {
     let ended = match consensus {
         Consensus::CometBft { abci, comet } => {
             comet.stop().await;

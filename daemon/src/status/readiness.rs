@@ -157,7 +157,11 @@ impl Inner {
     async fn consensus(&self, since_block: Duration, waiting: &mut Waiting) -> (Consensus, Option<bool>) {
         let height = self.parts.chain.height();
         let idle = self.parts.empty_block_interval;
-        let mut consensus = Consensus { height, since_block, idle, ..Consensus::default() };
+        let begins = self.parts.chain.begins().told();
+        let mut consensus = Consensus { height, since_block, idle, begins, ..Consensus::default() };
+        if consensus.begins.is_some() {
+            return (consensus, Some(false));
+        }
         let Engine::CometBft(rpc) = self.parts.chain.engine() else { return (consensus, Some(false)) };
         match timeout(PATIENCE, ask(rpc)).await {
             Ok(Ok((status, waits, validators))) => {

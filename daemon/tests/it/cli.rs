@@ -10,10 +10,10 @@ use crate::kit::plain_node;
 /// Runs `datanet` with nothing of this process' own settings.
 fn datanet(home: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DATANET_")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DATANET_")) {
         command.env_remove(name);
     }
-    command.arg("--home").arg(home).args(args).output().unwrap()
+    command.arg("--home").arg(home).args(args).stdin(std::process::Stdio::null()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -121,6 +121,37 @@ async fn queries_print_tables_for_people_and_json_for_programs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slip_of_the_finger_is_told_what_was_meant() {
+    let node = plain_node().await;
+    let home = node.home();
+    fails(home, &["datanet", "show", "topcs"], "did you mean \"topics\"?");
+    fails(home, &["account", "alcie"], "did you mean \"alice\"?");
+    fails(home, &["transfer", "alice", "7", "--from", "nod"], "did you mean \"node\"?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn amounts_are_typed_and_told_in_dnt() {
+    let node = plain_node().await;
+    let home = node.home();
+    let alice = json(home, &["account", "alice"])["address"].as_str().unwrap().to_owned();
+    let before = node.balance(&alice).await;
+    let told = said(home, &["transfer", "alice", "0.25DNT"]);
+    assert!(told.contains("sent 0.25 DNT from node"), "{told}");
+    assert_eq!(node.balance(&alice).await, before + 250_000);
+    let refused = datanet(home, &["transfer", "alice", "1.5"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("write 1.5DNT if that is meant"), "{}", text(&refused.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_undone_wants_a_yes_where_nobody_can_be_asked() {
+    let node = plain_node().await;
+    let id = "5e".repeat(32);
+    fails(node.home(), &["channel", "close", &id], "add --yes if it is meant");
+    fails(node.home(), &["channel", "close", &id, "--yes"], "channel");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_datanet_asks_for_no_more_nodes_than_there_are() {
     let node = plain_node().await;
     let dir = tempfile::tempdir().unwrap();
@@ -146,6 +177,11 @@ async fn a_file_is_contributed_by_its_ending() {
     let path = file.to_str().unwrap();
     let given = json(node.home(), &["contribute", "notes", path, "--account", "alice", "--no-wait"]);
     assert_eq!(given["records"], 2, "{given}");
+    let other = dir.path().join("other.txt");
+    std::fs::write(&other, "A heron stood in the reeds until the fog had lifted from the lake.\n").unwrap();
+    let own = datanet(node.home(), &["contribute", "notes", other.to_str().unwrap(), "--no-wait"]);
+    let told = text(&own.stderr);
+    assert!(own.status.success() && told.contains("in the name of this node's own account dn1"), "{told}");
     let odd = dir.path().join("notes.docx");
     std::fs::write(&odd, "x").unwrap();
     fails(node.home(), &["contribute", "notes", odd.to_str().unwrap()], "jsonl");

@@ -285,7 +285,8 @@ impl TestNode {
 
     /// The same with a configuration of its own.
     pub async fn spawn_with(tools: Tools, config: NodeConfig) -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let home = tempfile::Builder::new().permissions(private).tempdir().unwrap();
         let api = Api::new(String::new(), String::new());
         prepare(home.path(), &config);
         let mut node = Self { home, config, tools, running: None, services: None, api };

@@ -7,7 +7,7 @@
 //! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `services`: each built from handles, without a node.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
-//! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `cli`, `interface`: the rest.
+//! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
 
 #![expect(
     clippy::unwrap_used,
@@ -41,5 +41,6 @@ mod revoked;
 mod search;
 mod services;
 mod settling;
-mod spelled;
 mod shapes;
+mod spelled;
+mod surroundings;

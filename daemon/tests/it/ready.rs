@@ -78,6 +78,18 @@ async fn cometbft() -> Option<PathBuf> {
     }
 }
 
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn config_with_cometbft() -> NodeConfig {
+    let mut config = config();
+    (config.consensus.engine, config.consensus.profile) = (Engine::Cometbft, Profile::Local);
+    config.consensus.block_interval_ms = 0;
+    config.consensus.p2p_listen.set_port(0);
+    config
+}
+
 /// One of two validators, which makes no block without the other.
 async fn start(home: &Home, config: NodeConfig, cometbft: PathBuf) -> NodeHandle {
     let tools = Tools { cometbft: Ok(cometbft), ..kit::tools_without_model() };
@@ -89,13 +101,9 @@ async fn a_node_whose_chain_stands_still_and_that_has_no_peer_is_not_ready() {
     let Some(program) = cometbft().await else { return };
     let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let homes = dirs.each_ref().map(|dir| Home::new(dir.path()));
-    let mut config = config();
-    (config.consensus.engine, config.consensus.profile) = (Engine::Cometbft, Profile::Local);
-    config.consensus.block_interval_ms = 0;
-    config.consensus.p2p_listen.set_port(0);
+    let mut config = config_with_cometbft();
     let outcomes = homes.each_ref().map(|home| init_home(home, &config).unwrap());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let mut genesis = own_genesis(kit::CHAIN, &outcomes[0], "it", Params::default(), now);
+    let mut genesis = own_genesis(kit::CHAIN, &outcomes[0], "it", Params::default(), now());
     genesis.validators.push(GenesisValidator { public_key: outcomes[1].validator, power: 10, name: "other".into() });
     for home in &homes {
         write_genesis(home, &genesis).unwrap();
@@ -123,4 +131,31 @@ async fn a_node_whose_chain_stands_still_and_that_has_no_peer_is_not_ready() {
         "{detail}"
     );
     first.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_waits_for_the_time_of_its_genesis_and_goes_on_by_itself() {
+    let Some(program) = cometbft().await else { return };
+    let (dir, config) = (tempfile::tempdir().unwrap(), config_with_cometbft());
+    let home = Home::new(dir.path());
+    let outcome = init_home(&home, &config).unwrap();
+    // Far enough ahead that a busy machine asks before.
+    let genesis = own_genesis(kit::CHAIN, &outcome, "it", Params::default(), now() + 20);
+    write_genesis(&home, &genesis).unwrap();
+
+    let node = start(&home, config, program).await;
+    let api = Api::new(node.api_url(), node.token().to_owned());
+    let live = api.bare(Method::GET, "/health/live").send().await.unwrap();
+    let (status, answer) = ready(&api).await;
+    assert_eq!((live.status().as_u16(), status), (200, 503), "{answer:#}");
+    let detail = answer["detail"].as_str().unwrap();
+    assert!(detail.contains("the network begins at 20") && detail.contains("goes on by itself"), "{detail}");
+    let early = api.raw(Method::GET, "/v1/status").send().await.unwrap().text().await.unwrap();
+    assert!(early.contains("the network begins at"), "{early}");
+    until("it makes blocks", async || {
+        let status: Value = api.raw(Method::GET, "/v1/status").send().await.ok()?.json().await.ok()?;
+        (status["height"].as_u64()? > 0).then_some(())
+    })
+    .await;
+    node.stop().await.unwrap();
 }

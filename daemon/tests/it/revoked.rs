@@ -62,7 +62,7 @@ async fn what_is_revoked_is_gone_and_models_trained_on_it_are_flagged() {
     let output = Command::new(env!("CARGO_BIN_EXE_datanet"))
         .args(["--json", "--home"])
         .arg(node.home())
-        .args(["contribution", "revoke", &alices])
+        .args(["contribution", "revoke", &alices, "--yes"])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

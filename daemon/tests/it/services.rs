@@ -7,7 +7,7 @@ use datanet::billing::Billing;
 use datanet::billing::payment::{Admission, Checked, Payment};
 use datanet::billing::reservation::Asked;
 use datanet::blobs::BlobStore;
-use datanet::chain::{Chain, Engine};
+use datanet::chain::{Beginning, Chain, Engine};
 use datanet::db::LocalStore;
 use datanet::embedder::Embedder;
 use datanet::error::Code;
@@ -67,7 +67,7 @@ impl Handles {
         let (network, events) = Network::spawn(loopback, stop.clone()).await.unwrap();
         let keyring = Keyring::open(&home.keys()).unwrap();
         Self {
-            chain: Chain::new(CHAIN.to_owned(), ledger, Engine::Solo(engine.handle())),
+            chain: Chain::new(CHAIN.to_owned(), ledger, Engine::Solo(engine.handle()), Beginning::PAST),
             network,
             db: LocalStore::open(&home.local()).unwrap(),
             identity: Identity::new(secret, keyring.clone()),

@@ -67,7 +67,7 @@ impl Measure {
 pub fn print(measures: &[Measure], json: bool) {
     if json {
         for measure in measures {
-            println!("{}", serde_json::json!(measure));
+            crate::ui::print(serde_json::json!(measure));
         }
         return;
     }
@@ -88,7 +88,7 @@ pub fn print(measures: &[Measure], json: bool) {
             Cell::new(&m.peer_name),
         ]);
     }
-    println!("{table}");
+    crate::ui::print(&table);
 }
 
 /// The middle of several runs, which one disturbed run does not move; of an even number, the mean of the middle two.

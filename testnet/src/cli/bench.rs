@@ -55,7 +55,7 @@ pub(super) enum Bench {
         #[arg(long)]
         qlora: bool,
         /// Data in the demo's form: one folder a contributor, and holdout.jsonl
-        #[arg(long)]
+        #[arg(long, value_parser = super::path())]
         data: Option<PathBuf>,
         /// One JSON object a measure
         #[arg(long)]
@@ -124,7 +124,7 @@ pub(super) enum Bench {
     /// Forward replay and every other method of attribution, against real retraining
     Attribution {
         /// Data in the demo's form: one folder a contributor, and holdout.jsonl
-        #[arg(long)]
+        #[arg(long, value_parser = super::path())]
         data: Option<PathBuf>,
         /// Attempts to be paid more for the same data instead
         #[arg(long)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use bench::Bench;
@@ -73,11 +74,20 @@ enum Command {
     },
 }
 
+/// A path as a shell would hand it over, `~` at its beginning put in; and text, since configurations carry it.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().try_map(|written| -> Result<PathBuf> {
+        let path = datanet_config::expand(written)?;
+        anyhow::ensure!(path.to_str().is_some(), "{} is not UTF-8; name another folder", path.display());
+        Ok(path)
+    })
+}
+
 /// Which network.
 #[derive(Args, Debug)]
 struct Place {
     /// Folder of networks [default: .testnet in the workspace]
-    #[arg(long, env = "TESTNET_DIR")]
+    #[arg(long, env = "TESTNET_DIR", value_parser = path())]
     dir: Option<PathBuf>,
     /// Its name
     #[arg(long, default_value = "local")]
@@ -105,13 +115,13 @@ struct Up {
 #[derive(Args, Debug)]
 struct Demo {
     /// Folder in which the network is made [default: .testnet in the workspace]
-    #[arg(long, env = "TESTNET_DIR")]
+    #[arg(long, env = "TESTNET_DIR", value_parser = path())]
     dir: Option<PathBuf>,
     /// Nodes, each with a validator; from four on, one is killed on the way
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
     nodes: u8,
     /// Your own data: a folder for each contributor with .jsonl, .csv or .txt files, and holdout.jsonl
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     data: Option<PathBuf>,
     /// Print one JSON object as the last line; progress goes to standard error
     #[arg(long)]
@@ -221,11 +231,11 @@ async fn down(place: &Place, delete: bool) -> Result<()> {
     let dir = network.dir().to_owned();
     if delete {
         network.delete().await?;
-        println!("stopped and removed {}", dir.display());
+        crate::ui::print(format_args!("stopped and removed {}", dir.display()));
     } else {
         network.down().await?;
         let stopped = if ran { "stopped" } else { "nothing ran" };
-        println!("{stopped}; keys and data stay in {} (--delete removes them)", dir.display());
+        crate::ui::print(format_args!("{stopped}; keys and data stay in {} (--delete removes them)", dir.display()));
     }
     Ok(())
 }
@@ -234,7 +244,7 @@ async fn status(place: &Place, json: bool) -> Result<()> {
     let network = Network::open(&place.folder())?;
     let nodes = network.status().await;
     if json {
-        println!("{}", serde_json::json!({ "nodes": nodes }));
+        crate::ui::print(serde_json::json!({ "nodes": nodes }));
         return Ok(());
     }
     let mut table = comfy_table::Table::new();
@@ -249,7 +259,7 @@ async fn status(place: &Place, json: bool) -> Result<()> {
             node.api.unwrap_or_else(|| "down".to_owned()),
         ]);
     }
-    println!("{table}");
+    crate::ui::print(&table);
     Ok(())
 }
 
@@ -291,7 +301,11 @@ fn print_from(label: &str, path: &Path, from: u64) -> Result<u64> {
     let end = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let mut out = std::io::stdout().lock();
     for line in String::from_utf8_lossy(&bytes[..end]).lines() {
-        writeln!(out, "{label}: {line}")?;
+        if let Err(error) = writeln!(out, "{label}: {line}") {
+            // `logs | head`: nobody reads on.
+            let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
+            std::process::exit(i32::from(!quiet));
+        }
     }
     Ok(from + end as u64)
 }

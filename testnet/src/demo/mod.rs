@@ -64,7 +64,7 @@ pub async fn run(options: &DemoOptions) -> Result<()> {
     let problems = verdict::problems(&report, &data);
     report.show(&ui, &problems);
     if options.json {
-        println!("{}", serde_json::json!(report));
+        crate::ui::print(serde_json::json!(report));
     }
     ensure!(problems.is_empty(), "the demo did not end as it should:\n  - {}", problems.join("\n  - "));
     Ok(())

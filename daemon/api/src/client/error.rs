@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use datanet_config::FileError;
+
 use crate::Problem;
 
 /// A call that did not succeed.
@@ -18,9 +20,33 @@ pub enum ClientError {
         /// The beginning of what it said.
         body: String,
     },
-    /// No answer, or half of one: the node is down, starting, or went away.
+    /// Nobody takes the connection: the node is down or starting.
     #[error("the node at {base} does not answer; is it running?")]
     Unreachable {
+        /// The node's address.
+        base: String,
+        /// What the HTTP client says.
+        source: reqwest::Error,
+    },
+    /// It took longer than the caller has patience.
+    #[error("the node at {base} took too long to answer; it may be busy: try again")]
+    TimedOut {
+        /// The node's address.
+        base: String,
+        /// What the HTTP client says.
+        source: reqwest::Error,
+    },
+    /// The connection was there, and the exchange broke off: the node went away, or what answers is no node.
+    #[error("the exchange with the node at {base} broke off")]
+    BrokeOff {
+        /// The node's address.
+        base: String,
+        /// What the HTTP client says.
+        source: reqwest::Error,
+    },
+    /// A request that cannot be sent as it is.
+    #[error("the request to {base} cannot be sent")]
+    Unsendable {
         /// The node's address.
         base: String,
         /// What the HTTP client says.
@@ -47,25 +73,37 @@ pub enum ClientError {
     NotRunning {
         /// The home.
         home: PathBuf,
-        /// Why its run file can't be read.
-        source: std::io::Error,
     },
-    /// A run file that is none.
-    #[error("{} is damaged", path.display())]
+    /// The node that ran in a home was killed.
+    #[error(
+        "no node runs in {} any more: its process {pid} is gone and left run.json behind; start one with `datanet start`, or pass --home",
+        home.display()
+    )]
+    Gone {
+        /// The home.
+        home: PathBuf,
+        /// The process that ran there.
+        pid: u32,
+    },
+    /// A run file that holds nothing, or half of what it should.
+    #[error(
+        "{} does not say where the node is: it is {state}; a start writes it anew: stop the node, if it runs, and start it with `datanet start`",
+        path.display()
+    )]
     DamagedRunFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
+        /// `empty` or `cut short`.
+        state: &'static str,
     },
+    /// A file of the home that cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A home without a token.
-    #[error("cannot read {}; run `datanet init` first", path.display())]
-    NoToken {
-        /// The file.
-        path: PathBuf,
-        /// Why it can't be read.
-        source: std::io::Error,
-    },
+    #[error(
+        "{0}; `datanet init` writes a new one and leaves all else as it is, and then the node must be started again"
+    )]
+    NoToken(FileError),
     /// The HTTP client cannot be set up.
     #[error("cannot set up an HTTP client")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -91,7 +129,25 @@ impl ClientError {
 
     /// Whether the same call may succeed later or on another node: no answer, or overload.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. }) || matches!(self.status(), Some(429 | 503))
+        let silent = matches!(
+            self,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::BrokeOff { .. } | Self::Gone { .. }
+        );
+        silent || matches!(self.status(), Some(429 | 503))
+    }
+}
+
+/// What the HTTP client's error means.
+pub(super) fn failure(base: &str, source: reqwest::Error) -> ClientError {
+    let base = base.to_owned();
+    if source.is_builder() {
+        ClientError::Unsendable { base, source }
+    } else if source.is_connect() {
+        ClientError::Unreachable { base, source }
+    } else if source.is_timeout() {
+        ClientError::TimedOut { base, source }
+    } else {
+        ClientError::BrokeOff { base, source }
     }
 }
 

@@ -13,6 +13,6 @@ pub(super) fn events<T: DeserializeOwned>(response: Response, path: String) -> i
     server_sent::events(response).map(move |event| match event {
         Ok(data) => serde_json::from_str(&data).map_err(|source| ClientError::Answer { path: path.clone(), source }),
         Err(EventError::TooLong) => Err(ClientError::LongEvent { path: path.clone(), limit: MAX_EVENT }),
-        Err(EventError::Broken(source)) => Err(ClientError::Unreachable { base: base.clone(), source }),
+        Err(EventError::Broken(source)) => Err(ClientError::BrokeOff { base: base.clone(), source }),
     })
 }

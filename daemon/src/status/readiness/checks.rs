@@ -28,6 +28,8 @@ pub(super) struct Consensus {
     pub catching_up: bool,
     /// Transactions that wait for the next block, and how long they have waited for it.
     pub waiting: Option<(u64, Duration)>,
+    /// When the network begins, if that is still to come.
+    pub begins: Option<String>,
     /// Why CometBFT does not say how it is, if it doesn't.
     pub silent: Option<String>,
 }
@@ -35,7 +37,7 @@ pub(super) struct Consensus {
 /// Consensus moves, or has nothing to do.
 pub(super) fn consensus(facts: &Consensus) -> Said {
     let since = facts.since_block.as_secs();
-    if let Some(reason) = &facts.silent {
+    if let Some(reason) = facts.begins.as_ref().or(facts.silent.as_ref()) {
         return Err(reason.clone());
     }
     if facts.height == 0 {
@@ -168,6 +170,7 @@ mod tests {
             (Consensus { height: 0, ..moving() }, "no block yet"),
             (Consensus { catching_up: true, ..moving() }, "catching up"),
             (Consensus { silent: Some("gone".into()), ..moving() }, "gone"),
+            (Consensus { begins: Some("at noon".into()), silent: Some("gone".into()), ..moving() }, "at noon"),
         ] {
             let said = consensus(&facts).unwrap_err();
             assert!(said.contains(says), "{said}");

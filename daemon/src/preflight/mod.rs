@@ -1,0 +1,18 @@
+//! What must be right around a node before it opens anything: each check looks, changes nothing, and says what to do.
+//!
+//! - [`environment`]: variables of ours are text.
+//! - [`home`]: the folder is this user's to read or to write, and `init` has made it.
+//! - [`open_files`]: the system lets a node open what it needs; the one check that mends, by raising its own limit.
+
+pub mod home;
+pub mod open_files;
+
+use anyhow::Result;
+
+/// Variables of ours are text; others' may be what they like.
+///
+/// # Errors
+/// When one is not UTF-8: which.
+pub fn environment() -> Result<()> {
+    Ok(datanet_config::check_variables(std::env::vars_os())?)
+}
