@@ -294,7 +294,7 @@ impl TrainingWorker {
             End::Failed(error) => {
                 tracing::warn!(job = %job.id, %error, "a fine-tuning job failed");
                 let (code, message) = (error.code.to_string(), error.detail.clone());
-                let failure = JobFailure { code, message, param: error.param.map(str::to_owned) };
+                let failure = JobFailure { code, message, param: error.param.as_deref().map(str::to_owned) };
                 (JobState::Failed, event(EventLevel::Error, "message", &error.detail), Some(failure))
             }
         };
