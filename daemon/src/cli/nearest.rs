@@ -17,7 +17,7 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_is_told_from_another_word() {
         let names = ["birds", "bird-songs", "Owls", "weather"];
-        for (typed, meant) in [("brids", "birds"), ("bird", "birds"), ("owls", "Owls"), ("wether", "weather")] {
+        for (typed, meant) in [("brids", "birds"), ("bird", "birds"), ("owls", "Owls"), ("weathers", "weather")] {
             assert_eq!(nearest(typed, names), Some(meant), "{typed}");
         }
         for typed in ["ducks", "x", "", "songs"] {
