@@ -69,10 +69,10 @@ pub struct Training {
     pub seconds: f64,
     /// Share of the questions that it answered rightly.
     pub accuracy: f64,
-    /// The same, had it also been trained on what was refused.
-    pub accuracy_with_refused: f64,
     /// Its accuracy on the datanet's held-out set.
     pub held_out: Option<f64>,
+    /// The same, had it also been trained on what was refused.
+    pub held_out_with_refused: f64,
     /// That of a vote of the nearest records by the base model's vectors.
     pub base_held_out: Option<f64>,
 }
@@ -214,7 +214,7 @@ impl Report {
             ("retrieval from the datanet", Some(self.answers.share()), None),
             ("base model: a vote of the nearest records", None, training.base_held_out),
             ("fine-tuned on what was accepted", Some(training.accuracy), training.held_out),
-            ("fine-tuned on what was refused as well", Some(training.accuracy_with_refused), None),
+            ("fine-tuned on what was refused as well", None, Some(training.held_out_with_refused)),
         ] {
             accuracy.add_row(vec![Cell::new(what), right(share(questions)), right(share(held_out))]);
         }

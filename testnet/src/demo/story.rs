@@ -87,14 +87,14 @@ async fn factory(
         return Ok(Tuned::default());
     }
     let model = train::fine_tune(&clients[0], datanet, ui).await?;
-    let accuracy_with_refused = train::with_refused(tools, data, ui).await?;
+    let held_out_with_refused = train::with_refused(tools, data, ui).await?;
     classify::deploy(clients, callers, &model, ui).await?;
     let tuned = classify::ask_all(clients, &model, data, callers, ui).await?;
     report.training = Some(Training {
         steps: model.steps,
         seconds: model.seconds,
         accuracy: tuned.correct as f64 / tuned.asked.max(1) as f64,
-        accuracy_with_refused,
+        held_out_with_refused,
         held_out: model.evaluation["accuracy"].as_f64(),
         base_held_out: model.evaluation["base_accuracy"].as_f64(),
     });

@@ -98,14 +98,14 @@ fn measure(evaluation: &Value, name: &str) -> Option<f64> {
     evaluation[name].as_f64()
 }
 
-/// What the same training would have given with what was refused: its accuracy on the questions. The network never
+/// What the same training would have given with what was refused: its accuracy on the held-out set. The network never
 /// trains on refused data, so this runs here.
 pub(super) async fn with_refused(tools: &Toolbox, data: &Dataset, ui: &Ui) -> Result<f64> {
     let step = ui.step("the same with what was refused, for comparison");
     let training = everything(data)?;
     let (model, library) = (tools.model_dir.clone(), tools.onnxruntime.clone());
     let accuracy = tokio::task::spawn_blocking(move || accuracy(&model, &library, training)).await??;
-    step.done(format!("accuracy on the questions {}", percent(Some(accuracy))));
+    step.done(format!("held-out accuracy {}", percent(Some(accuracy))));
     Ok(accuracy)
 }
 
@@ -130,7 +130,7 @@ fn accuracy(model: &Path, library: &Path, data: TrainingData) -> Result<f64> {
     outcome.evaluation.get("accuracy").context("the training says nothing of its accuracy")
 }
 
-/// All contributors' records to learn from, the questions held out.
+/// All contributors' records to learn from, and what the accepted ones' model is measured on.
 fn everything(data: &Dataset) -> Result<TrainingData> {
     let example = |record: &Record, source: usize| {
         let label = record.label.as_ref().and_then(|label| data.labels.iter().position(|known| known == label));
@@ -143,7 +143,7 @@ fn everything(data: &Dataset) -> Result<TrainingData> {
         task: Task::Classify,
         labels: data.labels.clone(),
         train: data.contributors.iter().enumerate().flat_map(records).collect(),
-        held_out: data.questions.iter().map(|record| example(record, 0)).collect(),
+        held_out: data.holdout.iter().map(|record| example(record, 0)).collect(),
         sources: data.contributors.iter().map(|contributor| Source { name: contributor.name.clone() }).collect(),
     };
     training.check()?;

@@ -1,0 +1,116 @@
+use super::*;
+
+fn record() -> (AnswerRecord, SigningKey) {
+    let key = SigningKey::from_bytes(&[5; 32]);
+    let receipt = Receipt {
+        chain_id: "c".into(),
+        node: key.node_key(),
+        fee: 10,
+        split: crate::epoch::FeeShares::STANDARD.split(10),
+        credits: vec![
+            Credit { contribution: ContributionId([1; 32]), weight: Ppm(400_000), ..Credit::default() },
+            Credit { contribution: ContributionId([2; 32]), weight: Ppm(600_000), ..Credit::default() },
+        ],
+        ..Receipt::default()
+    };
+    let input = AskInput { text: "q".into(), classify: true, neighbours: 10, ..AskInput::default() };
+    (AnswerRecord::sign(receipt, input, AskOutput::default(), &key), key)
+}
+
+#[test]
+fn an_honest_record_verifies() {
+    let (record, _) = record();
+    assert_eq!(AnswerRecord::verify(&record.to_bytes(), "c").unwrap(), record);
+}
+
+#[test]
+fn a_tampered_record_is_caught() {
+    let (honest, key) = record();
+    let mut changed = honest.clone();
+    changed.output.answer = "other".into();
+    assert_eq!(AnswerRecord::verify(&changed.to_bytes(), "c"), Err(ReceiptError::Hash("output")));
+    let mut changed = honest.clone();
+    changed.receipt.credits[0].weight = Ppm(399_999);
+    assert_eq!(AnswerRecord::verify(&changed.to_bytes(), "c"), Err(ReceiptError::Signature));
+    let resigned = AnswerRecord::sign(changed.receipt, changed.input, changed.output, &key);
+    assert_eq!(AnswerRecord::verify(&resigned.to_bytes(), "c"), Err(ReceiptError::Weights));
+    assert_eq!(AnswerRecord::verify(&honest.to_bytes(), "d"), Err(ReceiptError::Chain));
+}
+
+#[test]
+fn an_answer_by_retrieval_has_the_bytes_it_always_had() {
+    let input = AskInput { text: "q".into(), classify: true, neighbours: 10, ..AskInput::default() };
+    assert_eq!(hex::encode(input.encode_to_vec()), "0a01711001180a");
+    let output = AskOutput { label: Some("a".into()), answer: "a".into(), ..AskOutput::default() };
+    assert_eq!(hex::encode(output.encode_to_vec()), "0a0161120161");
+    assert_eq!(serde_json::to_value(&output).unwrap().as_object().unwrap().len(), 3);
+}
+
+fn influenced(earned: [u64; 3]) -> AskOutput {
+    let influence = |(n, earned)| Influence { contribution: ContributionId([n; 32]), value: -7, earned };
+    AskOutput { influence: (1..).zip(earned).map(influence).collect(), ..AskOutput::default() }
+}
+
+#[test]
+fn weights_must_follow_from_the_influences_beside_them() {
+    let (honest, key) = record();
+    let receipt = Receipt { method: Method::Influence as i32, ..honest.receipt };
+    let sign = |output| AnswerRecord::sign(receipt.clone(), AskInput::default(), output, &key).to_bytes();
+    assert!(AnswerRecord::verify(&sign(influenced([2, 3, 0])), "c").is_ok());
+    let other = AnswerRecord::verify(&sign(influenced([3, 2, 0])), "c");
+    assert_eq!(other, Err(ReceiptError::Basis("influences")));
+    let nothing = AnswerRecord::verify(&sign(influenced([0, 0, 0])), "c");
+    assert_eq!(nothing, Err(ReceiptError::Basis("influences")));
+    assert_eq!(influence_weights(&influenced([0, 0, 0]).influence), []);
+}
+
+#[test]
+fn weights_must_follow_from_the_matches_beside_them() {
+    let (honest, key) = record();
+    let receipt = Receipt { method: Method::Span as i32, ..honest.receipt };
+    let span = |start, end, n, weight| SpanMatch {
+        start,
+        end,
+        contribution: ContributionId([n; 32]),
+        record: 0,
+        weight: Ppm(weight),
+    };
+    let sign = |spans: Vec<SpanMatch>| {
+        let output = AskOutput { answer: "aé b".into(), spans, ..AskOutput::default() };
+        AnswerRecord::verify(&AnswerRecord::sign(receipt.clone(), AskInput::default(), output, &key).to_bytes(), "c")
+    };
+    assert!(sign(vec![span(0, 3, 1, 400_000), span(3, 5, 2, 350_000), span(0, 1, 2, 250_000)]).is_ok());
+    let bad = Err(ReceiptError::Basis("matches"));
+    assert_eq!(sign(vec![span(0, 3, 1, 1_000_000)]), bad);
+    assert_eq!(sign(vec![span(0, 9, 1, 400_000), span(3, 5, 2, 600_000)]), bad);
+    assert_eq!(sign(vec![span(0, 2, 1, 400_000), span(3, 5, 2, 600_000)]), bad);
+}
+
+#[test]
+fn what_is_left_out_is_ordered_bounded_and_of_a_retrieval() {
+    let (honest, key) = record();
+    let sign = |missing: Vec<ContributionId>, method| {
+        let receipt = Receipt { missing, method: method as i32, ..honest.receipt.clone() };
+        let record = AnswerRecord::sign(receipt, honest.input.clone(), honest.output.clone(), &key);
+        AnswerRecord::verify(&record.to_bytes(), "c").map(|_| ())
+    };
+    let id = |n: usize| ContributionId([u8::try_from(n % 256).unwrap(); 32]);
+    assert_eq!(sign(vec![id(1), id(2)], Method::Retrieval), Ok(()));
+    assert_eq!(sign(vec![id(2), id(1)], Method::Retrieval), Err(ReceiptError::Missing));
+    assert_eq!(sign(vec![id(1), id(1)], Method::Retrieval), Err(ReceiptError::Missing));
+    assert_eq!(sign(vec![id(1)], Method::Span), Err(ReceiptError::Missing));
+    let many = (0..=MAX_MISSING).map(|n| {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        ContributionId(id)
+    });
+    assert_eq!(sign(many.collect(), Method::Retrieval), Err(ReceiptError::Missing));
+}
+
+#[test]
+fn an_unknown_method_is_refused() {
+    let (honest, key) = record();
+    let receipt = Receipt { method: 9, ..honest.receipt };
+    let record = AnswerRecord::sign(receipt, honest.input, honest.output, &key);
+    assert_eq!(AnswerRecord::verify(&record.to_bytes(), "c"), Err(ReceiptError::Method(9)));
+}
