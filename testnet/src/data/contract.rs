@@ -11,7 +11,9 @@ use super::prose;
 pub const PARTS: [&str; 5] = ["arguments", "returns", "errors", "panics", "safety"];
 
 /// Fewest and most words of a sentence that says something by itself.
-const WORDS: std::ops::RangeInclusive<usize> = 7..=48;
+const WORDS: std::ops::RangeInclusive<usize> = 7..=40;
+/// Most characters of one: 128 tokens hold them.
+const CHARACTERS: usize = 256;
 /// What a code span is between while sentences are cut out, so that it is told from words. In no text of people's.
 const CODE: [char; 2] = ['\u{e000}', '\u{e001}'];
 
@@ -94,7 +96,8 @@ fn statement(part: usize, marked: &str) -> Option<Statement> {
     let text = prose::clean(&marked.replace(CODE, ""));
     let words = text.split_whitespace().count();
     let letters = text.chars().filter(|c| c.is_ascii_alphabetic() || *c == ' ').count();
-    let good = WORDS.contains(&words) && letters * 100 >= text.chars().count() * 85 && !text.starts_with("See ");
+    let short = WORDS.contains(&words) && text.len() <= CHARACTERS;
+    let good = short && letters * 100 >= text.chars().count() * 85 && !text.starts_with("See ");
     let mut code = false;
     let mut fingerprint = String::new();
     for c in marked.chars() {

@@ -10,6 +10,8 @@ use super::{Contributor, Dataset, Kind, Record};
 
 /// Most questions held aside.
 const MAX_QUESTIONS: usize = 200;
+/// Longest question in characters: the default model reads that much whole.
+const MAX_QUESTION: usize = 512;
 
 /// Loads `folder`; see [`Dataset::from_folder`].
 pub(super) fn load(folder: &Path, seed: u64) -> Result<Dataset> {
@@ -35,7 +37,14 @@ pub(super) fn load(folder: &Path, seed: u64) -> Result<Dataset> {
         bail!("holdout.jsonl, line {}: a held-out record needs a label", at + 1);
     }
     Dice::new(seed, "questions of a folder").shuffle(&mut holdout);
-    let questions = holdout.split_off(holdout.len() - (holdout.len() / 4).min(MAX_QUESTIONS));
+    // Those that a model reads whole come last, where the questions are taken from.
+    holdout.sort_by_key(|record| record.text.chars().count() <= MAX_QUESTION);
+    let readable = holdout.iter().filter(|record| record.text.chars().count() <= MAX_QUESTION).count();
+    let questions = holdout.split_off(holdout.len() - (holdout.len() / 4).min(MAX_QUESTIONS).min(readable));
+    ensure!(
+        !questions.is_empty(),
+        "no record of holdout.jsonl has {MAX_QUESTION} characters or fewer: a question must be short"
+    );
     let labels = contributors.iter().flat_map(|c| &c.records).chain(&holdout).chain(&questions);
     let labels: BTreeSet<String> = labels.filter_map(|r| r.label.clone()).collect();
     Ok(Dataset { contributors, holdout, questions, labels: labels.into_iter().collect() })

@@ -86,7 +86,7 @@ async fn factory(
         ui.line("  no labels, so no classifier is trained");
         return Ok(Tuned::default());
     }
-    let model = train::fine_tune(&clients[0], datanet, ui).await?;
+    let model = train::fine_tune(&clients[0], datanet, data, ui).await?;
     let held_out_with_refused = train::with_refused(tools, data, ui).await?;
     classify::deploy(clients, callers, &model, ui).await?;
     let tuned = classify::ask_all(clients, &model, data, callers, ui).await?;

@@ -37,19 +37,22 @@ pub(super) struct Model {
 /// How the demo's models are trained: adapters in the two upper layers, so that the four below run once a record;
 /// everything else as by default. Adapters on more maps answer more of the questions rightly, and their attribution is
 /// less faithful.
-fn job() -> Value {
+fn job(data: &Dataset) -> Value {
+    // A model refuses what is longer than it was made for. Tokens of prose have over two characters.
+    let texts = data.contributors.iter().flat_map(|c| &c.records).chain(&data.holdout).chain(&data.questions);
+    let longest = texts.map(|record| record.text.chars().count()).max().unwrap_or_default();
     json!({
         "task": "classify",
-        "max_tokens": 48,
+        "max_tokens": (longest / 2).clamp(32, 256),
         "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "value"], "layers": [4, 5] },
     })
 }
 
 /// Has a node train on everything final in the datanet and release the model.
-pub(super) async fn fine_tune(client: &Client, datanet: &str, ui: &Ui) -> Result<Model> {
+pub(super) async fn fine_tune(client: &Client, datanet: &str, data: &Dataset, ui: &Ui) -> Result<Model> {
     let began = Instant::now();
     let step = ui.step("fine-tuning on what was accepted");
-    let mut plan = job();
+    let mut plan = job(data);
     plan["attribution"] =
         json!({ "method": "influence", "curvature": "signs-2", "audit_subsets": 8, "audit_contributors": 4 });
     let body = json!({ "model": "minilm-l6", "training_file": datanet, "suffix": "contracts", "seed": 0, "job": plan });
@@ -102,17 +105,16 @@ fn measure(evaluation: &Value, name: &str) -> Option<f64> {
 /// trains on refused data, so this runs here.
 pub(super) async fn with_refused(tools: &Toolbox, data: &Dataset, ui: &Ui) -> Result<f64> {
     let step = ui.step("the same with what was refused, for comparison");
-    let training = everything(data)?;
+    let (training, mut plan) = (everything(data)?, job(data));
+    plan["base"] = json!("minilm-l6");
     let (model, library) = (tools.model_dir.clone(), tools.onnxruntime.clone());
-    let accuracy = tokio::task::spawn_blocking(move || accuracy(&model, &library, training)).await??;
+    let accuracy = tokio::task::spawn_blocking(move || accuracy(&model, &library, training, &plan)).await??;
     step.done(format!("held-out accuracy {}", percent(Some(accuracy))));
     Ok(accuracy)
 }
 
-fn accuracy(model: &Path, library: &Path, data: TrainingData) -> Result<f64> {
+fn accuracy(model: &Path, library: &Path, data: TrainingData, plan: &Value) -> Result<f64> {
     let runtime = Runtime::init(library)?;
-    let mut plan = job();
-    plan["base"] = json!("minilm-l6");
     let job = Job::from_json(&plan.to_string())?;
     let folder = tempfile::tempdir()?;
     let session = SessionConfig::default();
