@@ -1,8 +1,8 @@
 //! Databases that CometBFT had not finished making when it was ended. It can't read them again ("database entry point
 //! either missing or corrupted"), and they hold nothing: they are removed before a start, so that it makes them anew.
 //!
-//! What makes a database of its kind one is the file `CURRENT`, written last. Without it, a folder with nothing but what
-//! is written before it is half made; anything more in it may be somebody's blocks, and is left alone.
+//! What makes a database of its kind one is the file `CURRENT`, written last. Without it, a folder with nothing but
+//! what is written before it is half made; anything more in it may be somebody's blocks, and is left alone.
 
 use std::path::Path;
 
