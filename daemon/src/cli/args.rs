@@ -229,7 +229,7 @@ pub(super) struct CreateDatanetArgs {
 pub(super) struct ContributeArgs {
     /// The datanet's id or name.
     pub datanet: String,
-    /// A .jsonl, .csv, .parquet, .md or .txt file.
+    /// A .jsonl, .csv, .tsv, .parquet, .md or .txt file.
     #[arg(value_parser = path())]
     pub file: PathBuf,
     /// The account that contributes and is paid.
