@@ -57,6 +57,4 @@ impl Default for Limits {
 }
 
 #[cfg(test)]
-mod table_tests;
-#[cfg(test)]
 mod tests;

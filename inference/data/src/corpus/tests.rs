@@ -1,5 +1,7 @@
 //! The formats side by side.
 
+mod table;
+
 use std::io::Cursor;
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ mod minhash;
 mod quality;
 mod report;
 #[cfg(test)]
-mod scripts_tests;
+mod tests;
 mod usefulness;
 mod vector;
 mod verdict;

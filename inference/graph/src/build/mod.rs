@@ -23,8 +23,6 @@
 mod architecture;
 mod error;
 mod folder;
-#[cfg(test)]
-mod folder_tests;
 mod imported;
 mod model_folder;
 mod pooling;

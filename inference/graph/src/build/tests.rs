@@ -1,5 +1,7 @@
 //! Built graphs against Hugging Face transformers: `tests/data/generate.py` wrote the models and what they answer.
 
+mod folder;
+
 use std::path::{Path, PathBuf};
 
 use ort::session::Session;

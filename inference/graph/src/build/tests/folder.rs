@@ -5,9 +5,9 @@ use std::path::Path;
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::json;
 
-use super::encoder::{POOLED, SENTENCE_EMBEDDING};
-use super::tests::{Encoded, data, expected, expose, run, table};
-use super::*;
+use super::super::encoder::{POOLED, SENTENCE_EMBEDDING};
+use super::super::*;
+use super::{Encoded, data, expected, expose, run, table};
 use crate::adapt::{AdaptSpec, Binding, adapt};
 use crate::differentiate::{differentiate, gradient_name};
 use crate::testing::{floats, session};
