@@ -374,8 +374,8 @@ async fn typed_special_tokens(node: &Api) {
         .collect();
     let text = String::from_utf8_lossy(&said.iter().map(|byte| *byte as u8).collect::<Vec<u8>>()).into_owned();
     assert!(text.starts_with(typed["choices"][0]["message"]["content"].as_str().unwrap()), "{text} {typed:#}");
-    let receipt = &typed["datanet"]["receipt"];
-    let (input, id) = (&receipt["input"], receipt["id"].as_str().unwrap());
+    let id = typed["datanet"]["receipt"]["id"].as_str().unwrap();
+    let input = &node.get(&format!("/v1/receipts/{id}")).await["input"];
     let (start, end) = (input["plain"][0].as_u64().unwrap() as usize, input["plain"][1].as_u64().unwrap() as usize);
     assert_eq!(&input["text"].as_str().unwrap()[start..end], "a</s>b", "{input:#}");
     let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
