@@ -390,7 +390,7 @@ async fn bad_completions(node: &Api) {
     };
     refused("hot", ask(json!({ "temperature": 9 })), 400, "bad-parameter", "0 to 2").await;
     refused("no share", ask(json!({ "top_p": 0 })), 400, "bad-parameter", "above 0").await;
-    refused("many", ask(json!({ "n": 3 })), 400, "bad-parameter", "n is 1").await;
+    refused("many", ask(json!({ "n": 3 })), 400, "bad-parameter", "one answer a request").await;
     refused("too long", ask(json!({ "prompt": "a b c d e ".repeat(400) })), 400, "context-too-long", "tokens").await;
     for (what, prompt) in [("no prompt", ""), ("a blank prompt", " \n\t")] {
         refused(what, ask(json!({ "prompt": prompt })), 400, "empty-text", "empty").await;

@@ -56,7 +56,10 @@ fn a_node_killed_while_judging_loses_nothing_that_it_acknowledged() -> Result<()
         // The receipt still stands, here and elsewhere, and the voucher still counts.
         let receipt = &answer.receipt.id;
         for (who, client) in [("the node itself", &victim), ("another node", &survivor)] {
-            let verdict = client.verify_receipt(receipt).await.with_context(|| format!("{who} cannot verify"))?;
+            // The other may not have found the node that came back yet.
+            let verified =
+                until(&format!("{who} verifies the receipt"), async || Ok(Some(client.verify_receipt(receipt).await?)));
+            let verdict = verified.await?;
             ensure!(verdict.stands(), "{who} finds it wrong: {}", verdict.details);
         }
         ensure!(promised(&victim, &channel).await? == PRICE, "the voucher is forgotten");

@@ -94,6 +94,7 @@ fn an_adapter_learnt_over_an_exported_base_is_as_good() {
 #[test]
 fn a_base_without_telling_names_or_without_vectors_says_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(base().join("tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
     let write = |change: &dyn Fn(&mut onnx::GraphProto)| {
         let graph = ModelFolder::open(&base()).unwrap().encoder(Storage::Inline).unwrap();
         let mut model = support::exported(graph);
