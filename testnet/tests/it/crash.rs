@@ -57,9 +57,8 @@ fn a_node_killed_while_judging_loses_nothing_that_it_acknowledged() -> Result<()
         let receipt = &answer.receipt.id;
         for (who, client) in [("the node itself", &victim), ("another node", &survivor)] {
             // The other may not have found the node that came back yet.
-            let verified =
-                until(&format!("{who} verifies the receipt"), async || Ok(Some(client.verify_receipt(receipt).await?)));
-            let verdict = verified.await?;
+            let what = format!("{who} verifies the receipt");
+            let verdict = until(&what, async || Ok(Some(client.verify_receipt(receipt).await?))).await?;
             ensure!(verdict.stands(), "{who} finds it wrong: {}", verdict.details);
         }
         ensure!(promised(&victim, &channel).await? == PRICE, "the voucher is forgotten");
