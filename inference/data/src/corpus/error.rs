@@ -175,7 +175,10 @@ pub enum Fault {
         delimiter: &'static str,
     },
     /// A CSV cell that begins with a quote and has no end.
-    #[error("has a cell that opens with a quote which is never closed; close it, or write quotes inside it twice (\"\"){}", no_escape(*backslash))]
+    #[error(
+        "has a cell that opens with a quote which is never closed; close it, or write quotes inside it twice (\"\"){}",
+        no_escape(*backslash)
+    )]
     OpenQuote {
         /// Line of the quote, from 1.
         line: u64,
@@ -183,7 +186,11 @@ pub enum Fault {
         backslash: bool,
     },
     /// A CSV cell that goes on behind its closing quote.
-    #[error("has text behind the closing quote of a cell; put the whole cell in quotes and write quotes inside it twice (\"\"){}", no_escape(*backslash))]
+    #[error(
+        "has text behind the closing quote of a cell; put the whole cell in quotes and write quotes inside it twice \
+         (\"\"){}",
+        no_escape(*backslash)
+    )]
     AfterQuote {
         /// Line where the cell opens, from 1.
         line: u64,

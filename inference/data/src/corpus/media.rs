@@ -76,7 +76,8 @@ const OTHERS: [(&str, &str); 11] = [
 pub enum UnreadMedia {
     /// Not the type of any format.
     #[error(
-        "Content-Type {found:?} is not read; {fix}send application/x-ndjson, text/csv, application/vnd.apache.parquet, text/markdown or text/plain"
+        "Content-Type {found:?} is not read; {fix}send application/x-ndjson, text/csv, application/vnd.apache.parquet, \
+         text/markdown or text/plain"
     )]
     Type {
         /// What was sent.

@@ -56,8 +56,8 @@ fn numbers_rows(column: &Type) -> bool {
 fn unread(column: &Type) -> Option<&'static str> {
     const DATE: &str = "holds dates; write them as text, such as 2026-01-31 (in pandas: astype(str))";
     const TIME: &str = "holds times of day; write them as text, such as 12:30:00";
-    const INSTANT: &str = "holds timestamps; write them as text, such as 2026-01-31T12:30:00Z (in pandas: astype(str)), or as whole \
-                           seconds";
+    const INSTANT: &str = "holds timestamps; write them as text, such as 2026-01-31T12:30:00Z (in pandas: \
+                           astype(str)), or as whole seconds";
     let info = column.get_basic_info();
     if column.get_physical_type() == parquet::basic::Type::INT96 {
         return Some(INSTANT);
