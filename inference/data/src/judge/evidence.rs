@@ -2,7 +2,8 @@
 //!
 //! A model that was not trained on a script gives its texts vectors that lie anywhere: close together for all of Thai,
 //! apart by chance for others. Such vectors are no evidence. Texts in scripts that the model does not know are judged by
-//! their words, their usefulness is not measured, and the reasons say so.
+//! their words, their usefulness is not measured, and the reasons say so: where the held-out set is of such texts too. To a
+//! held-out set that the model does know, texts in another script are of no use, or whoever writes in one would pass.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,9 +60,22 @@ impl<'a, E> Evidence<'a, E> {
         }
     }
 
+    /// Whether the held-out set can tell what is of use to it.
+    fn held_out_is_read(&self) -> bool {
+        self.held_out.len() > self.unread_held_out
+    }
+
+    /// Records that a held-out set of other scripts has no use for.
+    fn foreign(&self) -> usize {
+        if self.held_out_is_read() { self.unread } else { 0 }
+    }
+
     /// Why nothing can be measured, if that is the model's ignorance.
     fn silence(&self) -> Option<String> {
         let (script, whose) = match (self.batch.is_empty(), self.held_out.len() < 2) {
+            (true, _) if self.foreign() > 0 => {
+                return Some(format!("the records are in the {} script, and the held-out set is not", self.script));
+            }
             (true, _) if self.unread > 0 => (self.script, "records"),
             (_, true) if self.unread_held_out > 0 => (self.held_out_script, "held-out records"),
             _ => return None,
@@ -75,8 +89,9 @@ impl<'a, E> Evidence<'a, E> {
             0 => String::new(),
             unread => {
                 let share = percent(unread as u64, (unread + self.batch.len()) as u64);
+                let counted = if self.foreign() > 0 { "of no use" } else { "not counted" };
                 format!(
-                    "; not counted are {share} of the records, whose script ({}) the embedding model does not know",
+                    "; {counted} are {share} of the records, whose script ({}) the embedding model does not know",
                     self.script
                 )
             }
@@ -94,6 +109,8 @@ pub(super) struct Usefulness {
     /// Why there is nothing else.
     silence: Option<String>,
     left_out: String,
+    /// How many of the records count, of all.
+    counted: (usize, usize),
 }
 
 impl Usefulness {
@@ -105,6 +122,10 @@ impl Usefulness {
             held_out: evidence.held_out.len(),
             silence: evidence.silence(),
             left_out: evidence.left_out(),
+            counted: {
+                let all = evidence.batch.len() + evidence.unread;
+                (all - evidence.foreign(), all)
+            },
         };
         if measured.silence.is_some() {
             return measured;
@@ -125,11 +146,15 @@ impl Usefulness {
 
     /// Where nothing can be measured, the score does not stand in the way: the other three decide.
     pub(super) fn dimension(&self) -> (u32, String) {
-        if let Some(silence) = &self.silence {
-            return (10_000, silence.clone());
-        }
-        let (score, why) = self.measured();
-        (score, format!("{why}{}", self.left_out))
+        let (score, why) = match &self.silence {
+            Some(silence) => (10_000, silence.clone()),
+            None => {
+                let (score, why) = self.measured();
+                (score, format!("{why}{}", self.left_out))
+            }
+        };
+        let (counted, all) = self.counted;
+        ((u64::from(score) * counted as u64 / all.max(1) as u64) as u32, why)
     }
 
     fn measured(&self) -> (u32, String) {

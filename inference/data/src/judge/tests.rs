@@ -93,6 +93,27 @@ fn honest_texts_in_any_script_are_accepted_and_the_reasons_say_what_was_not_meas
 }
 
 #[test]
+fn whoever_writes_in_a_script_that_the_held_out_set_is_not_in_is_of_no_use_to_it() {
+    let english_texts = ["The barn owl hears mice under the snow.", "Ducklings follow their mother across the water."];
+    let holdout = records(&english_texts);
+    let mixed = [THAI[0], THAI[1], THAI[2], "The tawny owl calls through the forest after dark."];
+    for (texts, at_most) in [(&THAI[..], 0), (&mixed[..], 2_500)] {
+        let records = records(texts);
+        let judgement = judge(&JudgeInput {
+            contribution: SECOND,
+            schema: &schema(),
+            records: &records,
+            embeddings: &vec![[0.0, 1.0]; texts.len()],
+            holdout: &holdout,
+            holdout_embeddings: &[[0.0, 1.0], [0.1, 0.99]],
+            corpus: &DuplicateIndex::reading(english()),
+        });
+        assert!(judgement.scores.usefulness <= at_most, "{:?}", judgement.report.dimensions);
+        assert!(judgement.report.dimensions[3].why.contains("Thai"), "{:?}", judgement.report.dimensions);
+    }
+}
+
+#[test]
 fn light_edits_are_near_copies_in_scripts_without_blanks_whether_the_model_knows_them_or_not() {
     for scripts in [english(), Scripts::all()] {
         let mut corpus = DuplicateIndex::reading(scripts);
