@@ -2,7 +2,8 @@
 
 use datanet_types::{Ppm, SignedPpm};
 
-const WHOLE: f64 = 1e6;
+/// The whole.
+pub(crate) const WHOLE: f64 = 1e6;
 
 /// The nearest share; not below zero, and a number that is none is zero.
 pub(crate) fn share(value: f64) -> Ppm {

@@ -4,9 +4,10 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::client::Client;
-use super::measures::{PPM, gate};
+use super::measures::gate;
 use super::output::{excerpt, money, percent, short, table_if_any, text};
 use super::people::People;
+use crate::ppm;
 
 /// One, in the parts per billion of an influence.
 const PPB: f64 = 1e9;
@@ -47,7 +48,7 @@ impl Explained {
         let said = &self.attribution;
         say!("method    {}: {}", text(&said["method"]), text(&said["proves"]));
         if said["gate"].is_object() {
-            say!("audit     {}", gate(&said["gate"], PPM));
+            say!("audit     {}", gate(&said["gate"], ppm::WHOLE));
         }
         let influence = |part: &Value| part.as_f64().map_or_else(|| "-".to_owned(), |v| format!("{:+.6}", v / PPB));
         table_if_any(

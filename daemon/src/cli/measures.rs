@@ -4,9 +4,7 @@
 use serde_json::Value;
 
 use super::output::text;
-
-/// One, in the parts per million of a release's manifest.
-pub(super) const PPM: f64 = 1e6;
+use crate::ppm;
 
 /// Numbers that are counts, or that nothing is to be read from.
 const WHOLE: [&str; 2] = ["held_out", "records"];
@@ -33,7 +31,9 @@ impl Measures {
     pub(super) fn of_manifest(evaluation: &Value) -> Self {
         let entries = evaluation.as_array().into_iter().flatten();
         Self(
-            entries.map(|metric| (text(&metric["name"]), metric["value"].as_f64().unwrap_or_default() / PPM)).collect(),
+            entries
+                .map(|metric| (text(&metric["name"]), metric["value"].as_f64().unwrap_or_default() / ppm::WHOLE))
+                .collect(),
         )
     }
 

@@ -6,9 +6,10 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::client::Client;
-use super::measures::{Measures, PPM, gate};
+use super::measures::{Measures, gate};
 use super::output::{lines, short, table_if_any, text};
 use super::people::People;
+use crate::ppm;
 
 /// Prints a model as `GET /v1/models/{id}` tells it, with the names of whoever and whatever is behind it.
 pub(super) async fn print(client: &Client, model: &Value) -> Result<()> {
@@ -121,6 +122,6 @@ fn print_measures(manifest: &Value, said: &Value) {
         Measures::of_manifest(&manifest["evaluation"]).print();
     }
     if said.is_object() {
-        say!("attribution {}, {}", text(&said["method"]), gate(said, PPM));
+        say!("attribution {}, {}", text(&said["method"]), gate(said, ppm::WHOLE));
     }
 }

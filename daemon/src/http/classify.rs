@@ -8,8 +8,7 @@ use datanet_types::ModelId;
 use datanet_types::receipt::{AnswerRecord, LabelScore};
 use datanet_types::release::Source;
 
-use super::extract::fields::harmless::not_token_ids;
-use super::extract::fields::{Fate, Fields};
+use super::extract::fields::{Fate, Fields, TEXT};
 use super::extract::{Shape, Shaped};
 use crate::answers::Answers;
 use crate::answers::classify::{ClassifyAnswer, ClassifyAsk};
@@ -25,7 +24,7 @@ const MAX_INPUTS: usize = 256;
 impl Shape for ClassifyRequest {
     const FIELDS: Fields = Fields(&[&[
         ("model", Fate::Taken),
-        ("input", Fate::Sound(not_token_ids, "holds ids of tokens, and each model counts its own; send the text")),
+        ("input", TEXT),
         ("explain", Fate::Taken),
         ("counterfactual", Fate::Taken),
         ("voucher", Fate::Taken),

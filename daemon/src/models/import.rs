@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use datanet_api::models::Imported;
 use datanet_inference::encoder::{EncoderConfig, EncoderService, EncoderSource};
 use datanet_inference::graph::build::{
-    BuildError, ModelFiles, ModelFolder, ONNX_FILE, TEXT_FILES, is_exported, model_files,
+    BuildError, ModelFiles, ModelFolder, ONNX_FILE, is_exported, is_text_file, model_files,
 };
 use datanet_ledger::component::models::Model;
 use datanet_types::release::{Origin, RELEASE_VERSION, Release, ReleaseFile, Task};
@@ -45,7 +45,7 @@ const FILES: [&str; 3] = ["config.json", ONNX_FILE, "tokenizer.json"];
 /// The manifest of a model put up as it is claims nothing but its files; nor may its record on the ledger, so that it has no
 /// price and no credits.
 pub(super) fn check_imported(model: &Model, release: &Release) -> ServiceResult<()> {
-    let known = |file: &ReleaseFile| FILES.iter().chain(&TEXT_FILES).any(|known| *known == file.name);
+    let known = |file: &ReleaseFile| FILES.contains(&file.name.as_str()) || is_text_file(&file.name);
     let plain = model.snapshots.is_empty() && release.task() != Task::Generate && release.files.iter().all(known);
     if plain {
         return Ok(());
@@ -153,7 +153,7 @@ impl Models {
 /// is pooled as one without such a list is.
 fn released_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
     let ModelFiles { model, further } = model_files(folder)?;
-    let texts = further.into_iter().filter(|file| TEXT_FILES.iter().any(|known| Path::new(known) == file));
+    let texts = further.into_iter().filter(|file| file.to_str().is_some_and(is_text_file));
     Ok(model.into_iter().chain(texts.map(|file| folder.join(file))).collect())
 }
 

@@ -158,11 +158,20 @@ fn a_tilde_is_the_users_home_and_never_a_folder() {
     assert_eq!(std::fs::read_dir(&below).unwrap().count(), 0, "nothing was made where the commands ran");
 }
 
+const NOBODY: u32 = 65_534;
+
+/// Says so where not.
+fn may_be_somebody_else() -> bool {
+    let is_root = Uid::effective().is_root();
+    if !is_root {
+        eprintln!("SKIPPED, because only root can be somebody else");
+    }
+    is_root
+}
+
 #[test]
 fn another_users_home_is_told_with_whose_it_is() {
-    const NOBODY: u32 = 65_534;
-    if !Uid::effective().is_root() {
-        eprintln!("SKIPPED, because only root can be somebody else");
+    if !may_be_somebody_else() {
         return;
     }
     let user = tempfile::tempdir().unwrap();
@@ -186,9 +195,7 @@ fn another_users_home_is_told_with_whose_it_is() {
 
 #[test]
 fn what_root_left_in_a_users_home_is_told_with_its_name() {
-    const NOBODY: u32 = 65_534;
-    if !Uid::effective().is_root() {
-        eprintln!("SKIPPED, because only root can be somebody else");
+    if !may_be_somebody_else() {
         return;
     }
     let user = tempfile::tempdir().unwrap();

@@ -94,12 +94,9 @@ impl PromptReader {
     /// The tokens of a prompt.
     pub(super) fn read(&self, prompt: &PromptText) -> Result<Vec<u32>, GenerateError> {
         prompt.check()?;
-        if prompt.plain.is_empty() {
-            return Ok(self.tokenizer.encode(&prompt.text, Long::Refuse)?);
-        }
-        // A text this long has too many tokens, whatever they are.
-        let more = self.tokenizer.start(&prompt.text).len() < prompt.text.len();
-        if more {
+        // A text that is longer than what could be read has too many tokens, whatever they are.
+        let too_long = self.tokenizer.start(&prompt.text).len() < prompt.text.len();
+        if prompt.plain.is_empty() || too_long {
             return Ok(self.tokenizer.encode(&prompt.text, Long::Refuse)?);
         }
         let failed = |error: tokenizers::Error| GenerateError::Text(error.to_string());

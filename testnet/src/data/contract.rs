@@ -3,9 +3,7 @@
 //! Rust's own guidelines ask for the headings (`# Errors`, `# Panics`, `# Safety`), so the labels are right by
 //! construction, whoever wrote the sentence.
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-
-use super::prose;
+use super::prose::{self, Block, CODE};
 
 /// The labels of the demo's records, in the order used for tables.
 pub const PARTS: [&str; 5] = ["arguments", "returns", "errors", "panics", "safety"];
@@ -14,8 +12,6 @@ pub const PARTS: [&str; 5] = ["arguments", "returns", "errors", "panics", "safet
 const WORDS: std::ops::RangeInclusive<usize> = 7..=40;
 /// Most characters of one: 128 tokens hold them.
 const CHARACTERS: usize = 256;
-/// What a code span is between while sentences are cut out, so that it is told from words. In no text of people's.
-const CODE: [char; 2] = ['\u{e000}', '\u{e001}'];
 
 /// One sentence of a contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,38 +41,11 @@ fn part_of(heading: &str) -> Option<usize> {
 /// The sentences of one doc comment that stand under such a heading, in order.
 pub(super) fn statements(markdown: &str) -> Vec<Statement> {
     let mut found = Vec::new();
-    let (mut part, mut heading, mut text) = (None, None::<String>, String::new());
-    let mut skipped = 0_usize;
-    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES) {
-        match event {
-            Event::Start(Tag::Heading { .. }) => {
-                flush(&mut text, part, &mut found);
-                heading = Some(String::new());
-            }
-            Event::End(TagEnd::Heading(_)) => part = heading.take().and_then(|heading| part_of(&heading)),
-            Event::Start(tag) if prose::is_skipped(&tag) => skipped += 1,
-            Event::End(tag) if prose::is_skipped_end(tag) => skipped = skipped.saturating_sub(1),
-            Event::Start(Tag::Paragraph | Tag::Item | Tag::List(_) | Tag::BlockQuote(_))
-            | Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_)) => {
-                flush(&mut text, part, &mut found);
-            }
-            Event::Text(words) | Event::Code(words) if heading.is_some() => {
-                heading.as_mut().into_iter().for_each(|heading| heading.push_str(&words));
-            }
-            Event::Text(words) if skipped == 0 => text.push_str(&words),
-            Event::Code(code) if skipped == 0 => text.extend([&CODE[0].to_string(), &*code, &CODE[1].to_string()]),
-            Event::SoftBreak | Event::HardBreak if skipped == 0 => text.push(' '),
-            _ => {}
-        }
+    for Block { heading, text } in prose::blocks(markdown) {
+        let Some(part) = heading.as_deref().and_then(part_of) else { continue };
+        found.extend(sentences(&text).filter_map(|sentence| statement(part, sentence)));
     }
-    flush(&mut text, part, &mut found);
     found
-}
-
-fn flush(text: &mut String, part: Option<usize>, found: &mut Vec<Statement>) {
-    let paragraph = std::mem::take(text);
-    let Some(part) = part else { return };
-    found.extend(sentences(&paragraph).filter_map(|sentence| statement(part, sentence)));
 }
 
 /// A paragraph cut behind every full stop that a capital or code follows.
@@ -93,7 +62,7 @@ fn sentences(paragraph: &str) -> impl Iterator<Item = &str> {
 
 /// A sentence of letters mostly, that does not merely point elsewhere.
 fn statement(part: usize, marked: &str) -> Option<Statement> {
-    let text = prose::clean(&marked.replace(CODE, ""));
+    let text = prose::clean(marked);
     let words = text.split_whitespace().count();
     let letters = text.chars().filter(|c| c.is_ascii_alphabetic() || *c == ' ').count();
     let short = WORDS.contains(&words) && text.len() <= CHARACTERS;

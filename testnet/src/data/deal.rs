@@ -52,16 +52,11 @@ pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
     let mut spare: Vec<Record> =
         large.iter().map(|passage| record(passage)).filter(|record| !given.contains(record.text.as_str())).collect();
     Dice::new(seed, "spare").shuffle(&mut spare);
-    let is_swapped = |record: &Record| record.label.as_deref().is_some_and(|label| bad::SWAPPED.contains(&label));
-    let (swapped, shuffled): (Vec<_>, Vec<_>) = {
-        let mut most = WRONG;
-        spare.into_iter().partition(|record| {
-            let taken = is_swapped(record) && most > 0;
-            most -= usize::from(taken);
-            taken
-        })
-    };
-    contributors.push(bad::shuffled_labels(shuffled.into_iter().take(WRONG).collect(), seed));
+    let may_be_swapped =
+        |record: &mut Record| record.label.as_deref().is_some_and(|label| bad::SWAPPED.contains(&label));
+    let swapped = spare.extract_if(.., may_be_swapped).take(WRONG).collect();
+    spare.truncate(WRONG);
+    contributors.push(bad::shuffled_labels(spare, seed));
     contributors.push(bad::swapped_labels(swapped));
     contributors.push(bad::light_edits(&contributors[0], seed));
     contributors.push(bad::boilerplate(&harvest.boilerplate, seed));

@@ -29,64 +29,70 @@ const HOUSEKEEPING: [&str; 23] = [
     "security policy",
 ];
 
-/// The plain text of every paragraph and list item, in order, whatever its length.
-pub(super) fn paragraphs(markdown: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut text = String::new();
+/// What a code span is between in a [`Block`], so that it is told from words. In no text of people's.
+pub(super) const CODE: [char; 2] = ['\u{e000}', '\u{e001}'];
+
+/// A paragraph or list item.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// The heading that it stands under, if there is one.
+    pub(super) heading: Option<String>,
+    /// Its text, with code between [`CODE`].
+    pub(super) text: String,
+}
+
+/// Every paragraph and list item, in order.
+pub(super) fn blocks(markdown: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let (mut heading, mut text) = (None, String::new());
     // What is inside any of these is not prose.
     let mut skipped = 0_usize;
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES) {
         match event {
+            Event::Start(Tag::Heading { .. }) => flush(&mut text, heading.as_ref(), &mut found),
+            // What was written since it began is the heading.
+            Event::End(TagEnd::Heading(_)) => heading = Some(std::mem::take(&mut text).replace(CODE, "")),
             Event::Start(tag) if is_skipped(&tag) => skipped += 1,
             Event::End(tag) if is_skipped_end(tag) => skipped = skipped.saturating_sub(1),
             Event::Start(Tag::Paragraph | Tag::Item | Tag::List(_) | Tag::BlockQuote(_))
             | Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_)) => {
-                flush(&mut text, &mut out);
+                flush(&mut text, heading.as_ref(), &mut found);
             }
-            Event::Text(part) | Event::Code(part) if skipped == 0 => text.push_str(&part),
+            Event::Text(words) if skipped == 0 => text.push_str(&words),
+            Event::Code(code) if skipped == 0 => text.extend([&CODE[0].to_string(), &*code, &CODE[1].to_string()]),
             Event::SoftBreak | Event::HardBreak if skipped == 0 => text.push(' '),
             _ => {}
         }
     }
-    flush(&mut text, &mut out);
-    out
+    flush(&mut text, heading.as_ref(), &mut found);
+    found
 }
 
-pub(super) fn is_skipped(tag: &Tag<'_>) -> bool {
-    matches!(
-        tag,
-        Tag::CodeBlock(_)
-            | Tag::Heading { .. }
-            | Tag::Table(_)
-            | Tag::Image { .. }
-            | Tag::HtmlBlock
-            | Tag::FootnoteDefinition(_)
-    )
+fn is_skipped(tag: &Tag<'_>) -> bool {
+    matches!(tag, Tag::CodeBlock(_) | Tag::Table(_) | Tag::Image { .. } | Tag::HtmlBlock | Tag::FootnoteDefinition(_))
 }
 
-pub(super) fn is_skipped_end(tag: TagEnd) -> bool {
-    matches!(
-        tag,
-        TagEnd::CodeBlock
-            | TagEnd::Heading(_)
-            | TagEnd::Table
-            | TagEnd::Image
-            | TagEnd::HtmlBlock
-            | TagEnd::FootnoteDefinition
-    )
+fn is_skipped_end(tag: TagEnd) -> bool {
+    matches!(tag, TagEnd::CodeBlock | TagEnd::Table | TagEnd::Image | TagEnd::HtmlBlock | TagEnd::FootnoteDefinition)
 }
 
-fn flush(text: &mut String, out: &mut Vec<String>) {
-    let clean = clean(text);
-    text.clear();
-    if !clean.is_empty() {
-        out.push(clean);
+fn flush(text: &mut String, heading: Option<&String>, found: &mut Vec<Block>) {
+    let text = std::mem::take(text);
+    if !text.trim().is_empty() {
+        found.push(Block { heading: heading.cloned(), text });
     }
 }
 
-/// One line of words: no addresses, no left-over marks, single spaces.
+/// The plain text of every paragraph and list item, in order, whatever its length.
+pub(super) fn paragraphs(markdown: &str) -> Vec<String> {
+    let texts = blocks(markdown).into_iter().map(|block| clean(&block.text));
+    texts.filter(|text| !text.is_empty()).collect()
+}
+
+/// One line of words: no addresses, no marks, single spaces.
 pub(super) fn clean(text: &str) -> String {
-    text.replace(['`', '*', '#', '|', '[', ']', '<', '>', '\u{200b}'], " ")
+    text.replace(CODE, "")
+        .replace(['`', '*', '#', '|', '[', ']', '<', '>', '\u{200b}'], " ")
         .split_whitespace()
         .filter(|word| !word.contains("://"))
         .collect::<Vec<_>>()

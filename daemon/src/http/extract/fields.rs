@@ -107,6 +107,10 @@ fn near(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'stati
     slips.filter(|(slips, known)| slips * 3 <= known.len()).min().map(|(_, known)| known)
 }
 
+/// An input that is read as text: why ids of tokens are not.
+pub(in crate::http) const TEXT: Fate =
+    Fate::Sound(harmless::not_token_ids, "holds ids of tokens, and each model counts its own; send the text");
+
 /// Values that ask for what is done anyway.
 pub(in crate::http) mod harmless {
     use serde_json::Value;

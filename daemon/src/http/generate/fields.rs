@@ -5,8 +5,8 @@ use datanet_api::generate::{ChatRequest, CompletionRequest, Shared};
 use serde_json::{Map, Value};
 
 use crate::error::{Code, ServiceResult};
-use crate::http::extract::fields::harmless::{empty, none, not_token_ids, off, on, one, zero};
-use crate::http::extract::fields::{Fate, Field, Fields};
+use crate::http::extract::fields::harmless::{empty, none, off, on, one, zero};
+use crate::http::extract::fields::{Fate, Field, Fields, TEXT};
 use crate::http::extract::{Shape, read};
 
 const SAMPLING: &str = "is not supported: tokens are drawn by temperature, top_p and seed alone, so that others \
@@ -204,7 +204,7 @@ const CHAT: &[Field] = &[
 
 /// Of plain completions.
 const COMPLETION: &[Field] = &[
-    ("prompt", Fate::Sound(not_token_ids, "holds ids of tokens, and each model counts its own; send the text")),
+    ("prompt", TEXT),
     ("logprobs", Taken),
     ("suffix", Unless(empty, "is not supported: texts are only continued; leave it out")),
     ("best_of", Unless(one, SEVERAL)),

@@ -14,7 +14,7 @@ mod weights;
 use std::path::{Path, PathBuf};
 
 pub use dialogue::Dialogue;
-pub use further::TEXT_FILES;
+pub use further::is_text_file;
 pub use inline::inline;
 pub use sentence::Sentence;
 pub(crate) use weights::MAX_INLINE_BYTES;

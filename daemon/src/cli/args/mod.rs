@@ -1,0 +1,139 @@
+//! The command line's grammar and its help.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::files::path;
+
+mod ask;
+mod data;
+mod models;
+mod money;
+mod node;
+
+pub(super) use ask::{AskArgs, ReceiptCommand};
+pub(super) use data::{
+    ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, SearchArgs,
+};
+pub(super) use models::{ClassifyArgs, CompleteArgs, JobsCommand, ModelCommand, TrainArgs, TrainCommand};
+pub(super) use money::{ChannelCommand, KeysCommand, TransferArgs};
+pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
+
+/// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
+///
+/// For the id of a datanet, contribution, model, job, receipt or channel its first six characters or more are enough if
+/// no other begins so. An amount is `1.5DNT`, or a number of base units, of which a million are one DNT.
+#[derive(Debug, Parser)]
+#[command(name = "datanet", version, propagate_version = true)]
+pub(in crate::cli) struct Cli {
+    /// The node's folder; if not given, what DATANET_HOME says, else `~/.datanet`.
+    #[arg(long, global = true, value_name = "DIR", value_parser = path())]
+    pub home: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Bring CometBFT, ONNX Runtime and the embedding model into the per-user cache.
+    Setup(SetupArgs),
+    /// Make a node's home: keys, token, configuration, genesis.
+    Init(InitArgs),
+    /// Run the node until Ctrl-C.
+    Start(StartArgs),
+    /// Run one node alone, without CometBFT, for a first look.
+    Dev(DevArgs),
+    /// The running node at a glance.
+    Status,
+    /// The peers connected now.
+    Peers,
+    /// What became of a transaction.
+    Tx {
+        /// Its hash.
+        hash: String,
+    },
+    /// Open, list and show datanets.
+    #[command(subcommand)]
+    Datanet(DatanetCommand),
+    /// Give a file of records to a datanet and follow it until its verdict.
+    Contribute(ContributeArgs),
+    /// List a datanet's contributions, or show one with its judges' reasons.
+    Contributions(ContributionsArgs),
+    /// Show or take back one contribution.
+    #[command(subcommand)]
+    Contribution(ContributionCommand),
+    /// Search records.
+    Search(SearchArgs),
+    /// Embed texts.
+    Embed {
+        /// The model's name or id: a deployed one; the node's own if not given.
+        #[arg(long)]
+        model: Option<String>,
+        /// The texts.
+        #[arg(required = true)]
+        texts: Vec<String>,
+    },
+    /// Ask a datanet, or have a passage classified.
+    Ask(AskArgs),
+    /// Show, verify and recompute receipts.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// Train a model on datanets, as a job file says, and follow it.
+    Train(TrainArgs),
+    /// List, show, follow and cancel training jobs.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// List, show, deploy and roll back models.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Have passages classified by a deployed model.
+    Classify(ClassifyArgs),
+    /// Have a deployed model continue a text.
+    Complete(CompleteArgs),
+    /// Say something to a deployed model.
+    Chat(CompleteArgs),
+    /// Whose records moved an answer, and which most.
+    Attribute {
+        /// The receipt's id.
+        receipt: String,
+    },
+    /// Open, list and close payment channels.
+    #[command(subcommand)]
+    Channel(ChannelCommand),
+    /// Settle what this node's answers have earned, now.
+    Settle,
+    /// Account keys on the node.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// An account's balance, stake and reputation.
+    Account {
+        /// Its address, or its name on the node.
+        #[arg(default_value = "node")]
+        account: String,
+    },
+    /// Send money.
+    Transfer(TransferArgs),
+    /// What an account earned, and why.
+    Earnings {
+        /// Its address, or its name on the node.
+        #[arg(default_value = "node")]
+        account: String,
+    },
+    /// Have an account paid what it earned.
+    Claim {
+        /// Its address, or its name on the node.
+        #[arg(default_value = "node")]
+        account: String,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}

@@ -1,0 +1,160 @@
+//! The commands about training, models and what they answer.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::files::path;
+
+/// `train`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(in crate::cli) struct TrainArgs {
+    /// Check what others have trained.
+    #[command(subcommand)]
+    pub command: Option<TrainCommand>,
+    /// The job: a TOML or JSON file with `base`, `task`, `[lora]`, `[recipe]`, `[data]`, `[attribution]`.
+    #[arg(required = true, value_parser = path())]
+    pub file: Option<PathBuf>,
+    /// Names or ids of the datanets, instead of the file's `data.datanets`.
+    #[arg(long = "datanet", value_name = "DATANET")]
+    pub datanets: Vec<String>,
+    /// The model's name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The account that will own the model.
+    #[arg(long)]
+    pub account: Option<String>,
+    /// SPDX expression of the model's licence; the first datanet's if not given.
+    #[arg(long)]
+    pub licence: Option<String>,
+    /// Return once the node has taken the job.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// `train verify`.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum TrainCommand {
+    /// Train a released model again from its data, or a part of it, and compare.
+    Verify {
+        /// A model's id or name, or a job's id.
+        what: String,
+        /// Only so many stretches between checkpoints, drawn at random.
+        #[arg(long, value_name = "COUNT")]
+        stretches: Option<usize>,
+    },
+}
+
+/// `jobs`.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum JobsCommand {
+    /// List all, newest first.
+    List,
+    /// Show one.
+    Show {
+        /// Its id, or its name if no other job has it.
+        id: String,
+    },
+    /// Watch one until it is over.
+    Follow {
+        /// Its id, or its name if no other job has it.
+        id: String,
+    },
+    /// End one. This can't be undone.
+    Cancel {
+        /// Its id, or its name if no other job has it.
+        id: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `model`.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ModelCommand {
+    /// List the models on the ledger and those deployed here.
+    List {
+        /// Only those deployed here.
+        #[arg(long)]
+        deployed: bool,
+    },
+    /// Show one with its files, data, evaluation and lineage.
+    Show {
+        /// Its id, or a name that leads to it.
+        model: String,
+    },
+    /// Put up a classifier or embedding model that was exported to ONNX, as it is.
+    Import {
+        /// The name of its folder in the node's models folder, with `model.onnx` and `tokenizer.json`.
+        folder: String,
+        /// The model's name.
+        #[arg(long)]
+        name: String,
+        /// SPDX expression of the model's licence; `LicenseRef-unstated` if not given.
+        #[arg(long)]
+        licence: Option<String>,
+        /// The account that will own it; the node's own if not given.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Fetch a released model, check it, and serve it.
+    Deploy {
+        /// Its id, or its name on the ledger.
+        model: String,
+        /// The name that leads to it; the release's own if not given.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Take a name away, and its model with its last name; by its id, a model with all its names.
+    Undeploy {
+        /// A name that leads to it, or its id.
+        model: String,
+    },
+    /// Let the model that answered to a name before answer again.
+    Rollback {
+        /// The name.
+        name: String,
+    },
+}
+
+/// `classify`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ClassifyArgs {
+    /// The model's name or id.
+    pub model: String,
+    /// The passages.
+    #[arg(required = true)]
+    pub texts: Vec<String>,
+    /// Tell what each contribution did to the answer.
+    #[arg(long)]
+    pub explain: bool,
+    /// Tell what the answer would have been without each contributor.
+    #[arg(long)]
+    pub counterfactual: bool,
+    /// The account that pays, through its open channel with this node.
+    #[arg(long)]
+    pub account: Option<String>,
+}
+
+/// `complete` and `chat`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CompleteArgs {
+    /// The model's name or id.
+    pub model: String,
+    /// The text to continue, or what to say.
+    pub prompt: String,
+    /// Most tokens to write; 128 if not given, fewer where the model has room for fewer.
+    #[arg(long)]
+    pub max_tokens: Option<u32>,
+    /// 0 takes the likeliest token, up to 2.
+    #[arg(long)]
+    pub temperature: Option<f64>,
+    /// The same seed draws the same text.
+    #[arg(long)]
+    pub seed: Option<i64>,
+    /// The account that pays, through its open channel with this node.
+    #[arg(long)]
+    pub account: Option<String>,
+}

@@ -1,0 +1,64 @@
+//! The commands about accounts, channels and money.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::amounts::amount;
+
+/// `channel`.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ChannelCommand {
+    /// Lock a deposit from which a node is paid.
+    Open {
+        /// The paying account.
+        #[arg(long)]
+        account: String,
+        /// An amount such as `1.5DNT`, or base units.
+        #[arg(long, value_parser = amount, value_name = "AMOUNT")]
+        deposit: u64,
+        /// The serving node's key; this node if not given.
+        #[arg(long)]
+        node: Option<String>,
+        /// Blocks until what is left may be taken back.
+        #[arg(long)]
+        blocks: Option<u64>,
+    },
+    /// List an account's channels, or those that pay this node.
+    List {
+        /// The paying account.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Take back what is left in an expired channel. This can't be undone.
+    Close {
+        /// Its id.
+        channel: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `keys`.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum KeysCommand {
+    /// List the accounts whose keys are on the node.
+    List,
+    /// Make a new one.
+    Add {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// `transfer`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TransferArgs {
+    /// Who receives: an address, or a name on the node.
+    pub to: String,
+    /// An amount such as `1.5DNT`, or base units.
+    #[arg(value_parser = amount)]
+    pub amount: u64,
+    /// Who pays.
+    #[arg(long, default_value = "node")]
+    pub from: String,
+}
