@@ -14,6 +14,7 @@ pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod demo;
+mod learning;
 pub mod network;
 pub mod node;
 pub mod peer;

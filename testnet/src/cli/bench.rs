@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::bench::{
-    self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, Measure,
-    QuantBench, ServeBench, TrainBench,
+    self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, LearningBench,
+    Measure, QuantBench, ServeBench, TrainBench,
 };
 
 /// What can be measured.
@@ -57,6 +57,15 @@ pub(super) enum Bench {
         /// Data in the demo's form: one folder a contributor, and holdout.jsonl
         #[arg(long, value_parser = super::path())]
         data: Option<PathBuf>,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// What the demo's data teaches, against the base's vote and against learning from bad data as well
+    Learning {
+        /// Seeds, each with a deal of the data and a training of its own
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -167,6 +176,7 @@ impl Bench {
             Self::Train { steps, threads, qlora, data, json } => {
                 (bench::train(&TrainBench { steps, threads, qlora, data }, json).await?, json)
             }
+            Self::Learning { seeds, json } => (bench::learning(&LearningBench { seeds }, json).await?, json),
             Self::Serve { texts, rounds, threads, json } => {
                 (bench::serve(&ServeBench { texts, rounds, threads }, json).await?, json)
             }

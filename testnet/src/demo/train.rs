@@ -1,23 +1,22 @@
 //! Fine-tuning a classifier on what was accepted, on one node; and, beside the network, on everything that was sent.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use datanet_inference::runtime::{Runtime, SessionConfig};
-use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
-use datanet_training::job::Job;
-use datanet_training::run::{self, Control, Event, Setup};
+use datanet_setup::Toolbox;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::api::{Client, FineTuningJob, JobUpdate};
-use crate::data::{Contributor, Dataset, Record};
+use crate::data::Dataset;
+use crate::learning;
 use crate::ui::{Step, Ui};
-use datanet_setup::Toolbox;
 
 /// The longest wait for a model.
 const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Seed of the training.
+const SEED: u64 = 0;
 
 /// A released model.
 #[derive(Debug, Clone)]
@@ -34,28 +33,15 @@ pub(super) struct Model {
     pub evaluation: Value,
 }
 
-/// How the demo's models are trained: adapters in the two upper layers, so that the four below run once a record;
-/// everything else as by default. Adapters on more maps answer more of the questions rightly, and their attribution is
-/// less faithful.
-fn job(data: &Dataset) -> Value {
-    // A model refuses what is longer than it was made for. Tokens of prose have over two characters.
-    let texts = data.contributors.iter().flat_map(|c| &c.records).chain(&data.holdout).chain(&data.questions);
-    let longest = texts.map(|record| record.text.chars().count()).max().unwrap_or_default();
-    json!({
-        "task": "classify",
-        "max_tokens": (longest / 2).clamp(32, 256),
-        "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "value"], "layers": [4, 5] },
-    })
-}
-
 /// Has a node train on everything final in the datanet and release the model.
 pub(super) async fn fine_tune(client: &Client, datanet: &str, data: &Dataset, ui: &Ui) -> Result<Model> {
     let began = Instant::now();
     let step = ui.step("fine-tuning on what was accepted");
-    let mut plan = job(data);
+    let mut plan = learning::job(data);
     plan["attribution"] =
         json!({ "method": "influence", "curvature": "signs-2", "audit_subsets": 8, "audit_contributors": 4 });
-    let body = json!({ "model": "minilm-l6", "training_file": datanet, "suffix": "contracts", "seed": 0, "job": plan });
+    let body =
+        json!({ "model": "minilm-l6", "training_file": datanet, "suffix": "contracts", "seed": SEED, "job": plan });
     let job = client.create_job(&body).await.context("the node takes no fine-tuning job")?;
     let done = tokio::time::timeout(PATIENCE, follow(client, &job.id, &step)).await;
     let (job, steps) = done.with_context(|| format!("{} is not done after {} s", job.id, PATIENCE.as_secs()))??;
@@ -105,51 +91,10 @@ fn measure(evaluation: &Value, name: &str) -> Option<f64> {
 /// trains on refused data, so this runs here.
 pub(super) async fn with_refused(tools: &Toolbox, data: &Dataset, ui: &Ui) -> Result<f64> {
     let step = ui.step("the same with what was refused, for comparison");
-    let (training, mut plan) = (everything(data)?, job(data));
-    plan["base"] = json!("minilm-l6");
-    let (model, library) = (tools.model_dir.clone(), tools.onnxruntime.clone());
-    let accuracy = tokio::task::spawn_blocking(move || accuracy(&model, &library, training, &plan)).await??;
+    let evaluation = learning::train(tools, data, |_| true, SEED).await?;
+    let accuracy = evaluation.get("accuracy").context("the training says nothing of its accuracy")?;
     step.done(format!("held-out accuracy {}", percent(Some(accuracy))));
     Ok(accuracy)
-}
-
-fn accuracy(model: &Path, library: &Path, data: TrainingData, plan: &Value) -> Result<f64> {
-    let runtime = Runtime::init(library)?;
-    let job = Job::from_json(&plan.to_string())?;
-    let folder = tempfile::tempdir()?;
-    let session = SessionConfig::default();
-    let setup = Setup {
-        job: &job,
-        data: &data,
-        snapshot: "",
-        memory: None,
-        base: model,
-        runtime,
-        session,
-        folder: folder.path(),
-    };
-    let outcome = run::train(&setup, &mut |_: Event| Control::Continue)?;
-    outcome.evaluation.get("accuracy").context("the training says nothing of its accuracy")
-}
-
-/// All contributors' records to learn from, and what the accepted ones' model is measured on.
-fn everything(data: &Dataset) -> Result<TrainingData> {
-    let example = |record: &Record, source: usize| {
-        let label = record.label.as_ref().and_then(|label| data.labels.iter().position(|known| known == label));
-        Example { text: record.text.clone(), label, pair: None, source }
-    };
-    let records = |(source, contributor): (usize, &Contributor)| {
-        contributor.records.iter().map(|record| example(record, source)).collect::<Vec<_>>()
-    };
-    let training = TrainingData {
-        task: Task::Classify,
-        labels: data.labels.clone(),
-        train: data.contributors.iter().enumerate().flat_map(records).collect(),
-        held_out: data.holdout.iter().map(|record| example(record, 0)).collect(),
-        sources: data.contributors.iter().map(|contributor| Source { name: contributor.name.clone() }).collect(),
-    };
-    training.check()?;
-    Ok(training)
 }
 
 fn percent(share: Option<f64>) -> String {

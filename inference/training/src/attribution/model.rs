@@ -149,6 +149,12 @@ impl Rows {
         Self { rows: range.len(), columns: self.columns, data }
     }
 
+    /// These rows, in this order.
+    pub fn picked(&self, rows: &[usize]) -> Self {
+        let data = rows.iter().flat_map(|at| self.row(*at)).copied().collect();
+        Self { rows: rows.len(), columns: self.columns, data }
+    }
+
     /// Puts the rows of `other`, which has as many columns, below these.
     pub fn append(&mut self, other: Self) {
         debug_assert_eq!(self.columns, other.columns);

@@ -121,10 +121,14 @@ impl Examples {
         &self.rows[row][1..]
     }
 
+    /// The length of a row with the padding that it has in any block.
+    pub(super) fn padded(&self, row: usize) -> usize {
+        self.input(row).len().max(1).next_multiple_of(ROUND)
+    }
+
     /// A batch, padded to its longest row.
     pub(super) fn block(&self, rows: Vec<usize>) -> Block {
-        let longest = rows.iter().map(|&row| self.input(row).len()).max().unwrap_or(1);
-        let length = longest.next_multiple_of(ROUND);
+        let length = rows.iter().map(|&row| self.padded(row)).max().unwrap_or(ROUND);
         let (mut ids, mut mask) = (vec![0; rows.len() * length], vec![0; rows.len() * length]);
         for (at, &row) in rows.iter().enumerate() {
             for (place, &token) in self.input(row).iter().enumerate() {

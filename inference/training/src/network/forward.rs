@@ -2,8 +2,10 @@
 
 use datanet_inference::runtime::Tensor;
 
+use super::buckets::Limit;
 use super::compile::Kind;
 use super::objective::{LOG_PROBABILITIES, POOLED};
+use super::part::SamplePart;
 use super::{CHUNK, Network, NetworkError, owned};
 use crate::attribution::Rows;
 use crate::data::Task;
@@ -31,27 +33,28 @@ impl Network {
     /// [`NetworkError`].
     pub fn forward(&mut self, theta: &[f32], samples: &[usize]) -> Result<Forward, NetworkError> {
         self.check(theta)?;
-        let mut all: Option<Forward> = None;
-        for samples in samples.chunks(CHUNK) {
-            let part = self.forward_chunk(theta, samples)?;
+        let (mut all, mut order) = (None::<Forward>, Vec::with_capacity(samples.len()));
+        for part in self.parts(samples, Limit::rows(CHUNK))? {
+            let found = self.forward_part(theta, &part)?;
             match &mut all {
-                None => all = Some(part),
-                Some(all) => all.append(part),
+                None => all = Some(found),
+                Some(all) => all.append(found),
             }
+            order.extend(part.places);
         }
-        Ok(all.unwrap_or_else(Forward::empty))
+        Ok(all.map_or_else(Forward::empty, |all| all.placed(&order)))
     }
 
-    fn forward_chunk(&mut self, theta: &[f32], samples: &[usize]) -> Result<Forward, NetworkError> {
-        let block = self.block(samples)?;
-        let weights = self.weights(&block, samples, &vec![0.0; samples.len()])?;
+    fn forward_part(&mut self, theta: &[f32], part: &SamplePart) -> Result<Forward, NetworkError> {
+        let SamplePart { samples, block, .. } = part;
+        let weights = self.weights(block, samples, &vec![0.0; samples.len()])?;
         let pooled = self.task != Task::Generate;
         let outputs: &[&str] = if pooled { &[LOG_PROBABILITIES, POOLED] } else { &[LOG_PROBABILITIES] };
         let theta = self.blueprint.layout.shared(theta)?;
         let theta: Vec<(String, Tensor)> = owned(theta);
-        let results = self.run(Kind::Forward, &block, &theta, &weights, outputs)?;
+        let results = self.run(Kind::Forward, block, &theta, &weights, outputs)?;
         let logs = results[0].floats()?;
-        let losses = self.losses_of(&block, samples, logs);
+        let losses = self.losses_of(block, samples, logs);
         let hidden = self.blueprint.hidden;
         let (mut own, mut pairs) = (Rows::none(hidden), Rows::none(hidden));
         if let Some(vectors) = results.get(1) {
@@ -61,7 +64,7 @@ impl Network {
         }
         let columns = logs.len() / samples.len().max(1);
         let log_probabilities = Rows { rows: samples.len(), columns, data: logs.to_vec() };
-        let predicted = self.predicted(&block);
+        let predicted = self.predicted(block);
         Ok(Forward { losses, log_probabilities, pooled: own, pairs, predicted })
     }
 
@@ -95,6 +98,20 @@ impl Forward {
     fn empty() -> Self {
         let none = Rows::default;
         Self { losses: Vec::new(), log_probabilities: none(), pooled: none(), pairs: none(), predicted: Vec::new() }
+    }
+
+    /// What was found for sample i, at place `order[i]`.
+    fn placed(self, order: &[usize]) -> Self {
+        let mut from = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(found, &place)| from[place] = found);
+        let rows = |rows: Rows| if rows.rows == from.len() { rows.picked(&from) } else { rows };
+        Self {
+            losses: from.iter().map(|at| self.losses[*at]).collect(),
+            log_probabilities: rows(self.log_probabilities),
+            pooled: rows(self.pooled),
+            pairs: rows(self.pairs),
+            predicted: from.iter().filter_map(|at| self.predicted.get(*at)).copied().collect(),
+        }
     }
 
     fn append(&mut self, other: Self) {

@@ -2,6 +2,7 @@
 
 use datanet_inference::runtime::Tensor;
 
+use super::buckets::Limit;
 use super::compile::{self, Kind};
 use super::examples::Block;
 use super::objective::{LOG_PROBABILITIES, SIGNS, WEIGHTS};
@@ -27,16 +28,13 @@ impl Network {
         weights: &[f32],
     ) -> Result<(Vec<f32>, Vec<f32>), NetworkError> {
         self.check(theta)?;
-        // A contrast is between all records of a batch; others go through in parts that bound the memory.
-        let chunk = if self.task == Task::Embed { samples.len() } else { TOKENS / self.max_tokens };
-        let (mut losses, mut sum) = (Vec::with_capacity(samples.len()), vec![0.0; theta.len()]);
-        for (samples, weights) in samples.chunks(chunk.max(1)).zip(weights.chunks(chunk.max(1))) {
-            let block = self.block(samples)?;
-            let negative: Vec<f32> = weights.iter().map(|weight| -weight).collect();
-            let inputs = self.weights(&block, samples, &negative)?;
-            let inputs_theta = owned(self.blueprint.layout.shared(theta)?);
-            let results = self.gradients(Kind::Summed, &block, &inputs_theta, &inputs)?;
-            losses.extend(self.losses_of(&block, samples, results[0].floats()?));
+        let (mut losses, mut sum) = (vec![0.0; samples.len()], vec![0.0; theta.len()]);
+        let inputs_theta = owned(self.blueprint.layout.shared(theta)?);
+        for part in self.parts(samples, Limit { rows: usize::MAX, tokens: TOKENS })? {
+            let negative: Vec<f32> = part.places.iter().map(|place| -weights[*place]).collect();
+            let inputs = self.weights(&part.block, &part.samples, &negative)?;
+            let results = self.gradients(Kind::Summed, &part.block, &inputs_theta, &inputs)?;
+            part.put(&mut losses, self.losses_of(&part.block, &part.samples, results[0].floats()?));
             let gradient = self.blueprint.layout.join(&results[1..])?;
             sum.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum += g);
         }
@@ -49,16 +47,15 @@ impl Network {
     /// [`NetworkError`].
     pub fn gradients_of(&mut self, theta: &[f32], samples: &[usize]) -> Result<(Vec<f32>, Rows), NetworkError> {
         self.check(theta)?;
-        let (mut losses, mut rows) = (Vec::with_capacity(samples.len()), Rows::none(theta.len()));
-        let chunk = if self.task == Task::Embed { samples.len().max(1) } else { CHUNK };
-        for samples in samples.chunks(chunk) {
-            let block = self.block(samples)?;
-            let weights = self.weights(&block, samples, &vec![-1.0; samples.len()])?;
-            let stacked = owned(self.blueprint.layout.stacked(&vec![theta; block.rows.len()])?);
-            let results = self.gradients(Kind::PerRow, &block, &stacked, &weights)?;
-            losses.extend(self.losses_of(&block, samples, results[0].floats()?));
-            let found = self.blueprint.layout.join_rows(&results[1..], block.rows.len())?;
-            rows.append(self.pairs_added(found, samples.len()));
+        let (mut losses, mut rows) = (vec![0.0; samples.len()], Rows::zeros(samples.len(), theta.len()));
+        let most = if self.task == Task::Embed { samples.len().max(1) } else { CHUNK };
+        for part in self.parts(samples, Limit::rows(most))? {
+            let weights = self.weights(&part.block, &part.samples, &vec![-1.0; part.samples.len()])?;
+            let stacked = owned(self.blueprint.layout.stacked(&vec![theta; part.block.rows.len()])?);
+            let results = self.gradients(Kind::PerRow, &part.block, &stacked, &weights)?;
+            part.put(&mut losses, self.losses_of(&part.block, &part.samples, results[0].floats()?));
+            let found = self.blueprint.layout.join_rows(&results[1..], part.block.rows.len())?;
+            part.put_rows(&mut rows, &self.pairs_added(found, part.samples.len()));
         }
         Ok((losses, rows))
     }
@@ -70,17 +67,18 @@ impl Network {
     pub fn class_rows(&mut self, theta: &[f32], samples: &[usize], factors: &[f32]) -> Result<Rows, NetworkError> {
         self.check(theta)?;
         let classes = self.blueprint.classes();
-        let mut rows = Rows::none(theta.len());
-        for (samples, factors) in samples.chunks(CHUNK).zip(factors.chunks(CHUNK * classes.max(1))) {
-            let block = self.block(samples)?;
-            let shape = [samples.len(), classes];
+        let mut rows = Rows::zeros(samples.len(), theta.len());
+        for part in self.parts(samples, Limit::rows(CHUNK))? {
+            let shape = [part.samples.len(), classes];
+            let factors_of = |place: &usize| &factors[place * classes..(place + 1) * classes];
+            let factors = part.places.iter().flat_map(factors_of).copied().collect::<Vec<f32>>();
             let inputs = vec![
-                (WEIGHTS.to_owned(), Tensor::new(&shape, vec![0.0f32; samples.len() * classes])?),
-                (SIGNS.to_owned(), Tensor::new(&shape, factors.to_vec())?),
+                (WEIGHTS.to_owned(), Tensor::new(&shape, vec![0.0f32; factors.len()])?),
+                (SIGNS.to_owned(), Tensor::new(&shape, factors)?),
             ];
-            let stacked = owned(self.blueprint.layout.stacked(&vec![theta; samples.len()])?);
-            let results = self.gradients(Kind::PerRow, &block, &stacked, &inputs)?;
-            rows.append(self.blueprint.layout.join_rows(&results[1..], samples.len())?);
+            let stacked = owned(self.blueprint.layout.stacked(&vec![theta; part.samples.len()])?);
+            let results = self.gradients(Kind::PerRow, &part.block, &stacked, &inputs)?;
+            part.put_rows(&mut rows, &self.blueprint.layout.join_rows(&results[1..], part.samples.len())?);
         }
         Ok(rows)
     }
@@ -99,23 +97,23 @@ impl Network {
         self.check(theta)?;
         let vocabulary = self.blueprint.vocabulary;
         let chunk = (SIGN_BYTES / (vocabulary * self.max_tokens).max(1)).clamp(1, CHUNK);
-        let mut rows = Rows::none(theta.len());
-        for samples in samples.chunks(chunk) {
-            let block = self.block(samples)?;
-            let predicted = self.predicted(&block);
+        let mut rows = Rows::zeros(samples.len(), theta.len());
+        for part in self.parts(samples, Limit::rows(chunk))? {
+            let block = &part.block;
+            let predicted = self.predicted(block);
             let mut all = vec![0i8; block.rows.len() * block.length * vocabulary];
             for (at, sample) in all.chunks_exact_mut(block.length * vocabulary).enumerate() {
-                signs(samples[at], &mut sample[..predicted[at] * vocabulary]);
+                signs(part.samples[at], &mut sample[..predicted[at] * vocabulary]);
             }
             let inputs = vec![(SIGNS.to_owned(), Tensor::new(&[block.rows.len(), block.length, vocabulary], all)?)];
-            let stacked = owned(self.blueprint.layout.stacked(&vec![theta; samples.len()])?);
-            let results = self.gradients(Kind::TokenSigns, &block, &stacked, &inputs)?;
-            let mut found = self.blueprint.layout.join_rows(&results, samples.len())?;
+            let stacked = owned(self.blueprint.layout.stacked(&vec![theta; part.samples.len()])?);
+            let results = self.gradients(Kind::TokenSigns, block, &stacked, &inputs)?;
+            let mut found = self.blueprint.layout.join_rows(&results, part.samples.len())?;
             for (at, tokens) in predicted.into_iter().enumerate() {
                 let over = 1.0 / (tokens.max(1) as f32).sqrt();
                 found.row_mut(at).iter_mut().for_each(|x| *x *= over);
             }
-            rows.append(found);
+            part.put_rows(&mut rows, &found);
         }
         Ok(rows)
     }

@@ -10,6 +10,7 @@
 //! theta as an input, differentiated twice: with one theta for the batch (the gradient's sum, fastest), and with one
 //! for each row (a gradient a record, and batches that mix adapters).
 
+mod buckets;
 mod compile;
 mod continuation;
 mod error;
@@ -19,6 +20,7 @@ mod gradients;
 mod layout;
 mod model;
 mod objective;
+mod part;
 mod prefix;
 mod target;
 

@@ -1,13 +1,13 @@
 //! Hidden states below the first adapter: they never change, so each record's are computed once.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use datanet_inference::runtime::{Session, Tensor};
 
 use super::NetworkError;
+use super::buckets::{Limit, buckets};
 use super::examples::{Block, Examples};
 
 /// Rows that go through the frozen layers at once. Part of the result's bytes: another number pads otherwise.
@@ -44,26 +44,20 @@ impl Prefix {
         for row in 0..examples.row_count() {
             starts.push(starts[row] + examples.input(row).len());
         }
-        let bytes = starts[starts.len() - 1].saturating_mul(hidden * size_of::<f32>());
-        let mut sink = if bytes <= MEMORY_LIMIT {
-            Sink::Memory(Vec::with_capacity(bytes / size_of::<f32>()))
-        } else {
-            let file = nameless(folder).map_err(|source| NetworkError::Cache { folder: folder.to_owned(), source })?;
-            Sink::File(BufWriter::with_capacity(1 << 20, file))
-        };
-        for first in (0..examples.row_count()).step_by(CHUNK) {
-            let last = (first + CHUNK).min(examples.row_count());
-            let block = examples.block((first..last).collect());
+        let unwritten = |source| NetworkError::Cache { folder: folder.to_owned(), source };
+        let mut store = Store::with_room(starts[starts.len() - 1] * hidden, folder).map_err(unwritten)?;
+        let lengths: Vec<usize> = (0..examples.row_count()).map(|row| examples.padded(row)).collect();
+        for rows in buckets(&lengths, Limit::rows(CHUNK)) {
+            let block = examples.block(rows);
             let states = states(session, &block, output)?;
             let states = states.floats()?;
             for (at, &row) in block.rows.iter().enumerate() {
                 let from = at * block.length * hidden;
                 let tokens = starts[row + 1] - starts[row];
-                let row = states.get(from..from + tokens * hidden).ok_or_else(|| short(output))?;
-                sink.write(row).map_err(|source| NetworkError::Cache { folder: folder.to_owned(), source })?;
+                let states = states.get(from..from + tokens * hidden).ok_or_else(|| short(output))?;
+                store.write(starts[row] * hidden, states).map_err(unwritten)?;
             }
         }
-        let store = sink.finish().map_err(|source| NetworkError::Cache { folder: folder.to_owned(), source })?;
         Ok(Self { hidden, starts, store })
     }
 
@@ -83,28 +77,24 @@ impl Prefix {
     }
 }
 
-enum Sink {
-    Memory(Vec<f32>),
-    File(BufWriter<File>),
-}
+impl Store {
+    /// Room for so many numbers.
+    fn with_room(numbers: usize, folder: &Path) -> std::io::Result<Self> {
+        if numbers.saturating_mul(size_of::<f32>()) <= MEMORY_LIMIT {
+            return Ok(Self::Memory(vec![0.0; numbers]));
+        }
+        nameless(folder).map(Self::File)
+    }
 
-impl Sink {
-    fn write(&mut self, numbers: &[f32]) -> std::io::Result<()> {
+    fn write(&mut self, at: usize, numbers: &[f32]) -> std::io::Result<()> {
         match self {
-            Self::Memory(all) => all.extend_from_slice(numbers),
+            Self::Memory(all) => all[at..at + numbers.len()].copy_from_slice(numbers),
             Self::File(file) => {
                 let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-                file.write_all(&bytes)?;
+                file.write_all_at(&bytes, (at * size_of::<f32>()) as u64)?;
             }
         }
         Ok(())
-    }
-
-    fn finish(self) -> std::io::Result<Store> {
-        Ok(match self {
-            Self::Memory(all) => Store::Memory(all),
-            Self::File(file) => Store::File(file.into_inner().map_err(std::io::IntoInnerError::into_error)?),
-        })
     }
 }
 
