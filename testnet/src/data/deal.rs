@@ -17,8 +17,11 @@ const CONTRIBUTORS: usize = 13;
 const CONTRIBUTION: std::ops::RangeInclusive<usize> = 50..=100;
 /// Passages a label of the held-out set and of the questions.
 const NEEDS: [usize; 2] = [60, 24];
-/// Passages of each contributor with wrong labels.
-const WRONG: usize = 100;
+/// Passages with labels drawn at random.
+const SHUFFLED: usize = 100;
+/// Passages with exchanged labels: about two thirds of what the honest have of those two parts. A third of that, or labels that are
+/// wrong each in another way, a training shrugs off (`cargo testnet bench learning`).
+const SWAPPED: usize = 300;
 /// Share of the small projects that is kept for judging, in percent.
 const KEPT_BACK: usize = 65;
 /// Most passages of one project and label in either of these: many projects judge, not one.
@@ -54,8 +57,8 @@ pub(super) fn deal(harvest: &Harvest, seed: u64) -> Result<Dataset> {
     Dice::new(seed, "spare").shuffle(&mut spare);
     let may_be_swapped =
         |record: &mut Record| record.label.as_deref().is_some_and(|label| bad::SWAPPED.contains(&label));
-    let swapped = spare.extract_if(.., may_be_swapped).take(WRONG).collect();
-    spare.truncate(WRONG);
+    let swapped = spare.extract_if(.., may_be_swapped).take(SWAPPED).collect();
+    spare.truncate(SHUFFLED);
     contributors.push(bad::shuffled_labels(spare, seed));
     contributors.push(bad::swapped_labels(swapped));
     contributors.push(bad::light_edits(&contributors[0], seed));
