@@ -104,6 +104,14 @@ impl LedgerHandle {
         self.shared.app.check_tx(bytes, recheck)
     }
 
+    /// See [`Application::simulate`].
+    ///
+    /// # Errors
+    /// As [`Application::simulate`].
+    pub fn simulate(&self, bytes: &[u8]) -> Result<TxOutcome, AppError> {
+        self.shared.app.simulate(bytes)
+    }
+
     /// See [`Application::prepare_proposal`].
     ///
     /// # Errors

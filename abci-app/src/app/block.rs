@@ -152,6 +152,8 @@ pub(super) struct Executed {
     pub(super) changes: Changes,
     pub(super) tree: Option<TreeUpdate>,
     pub(super) app_hash: [u8; 32],
+    /// The first transaction that has not paid for its place.
+    pub(super) uncharged: Option<TxHash>,
 }
 
 impl Executed {

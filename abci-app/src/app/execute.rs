@@ -1,7 +1,7 @@
 //! Executing a block: begin, each transaction on its own overlay, end, and the tree over what changed.
 
 use bytes::Bytes;
-use datanet_types::tx::VerifiedTx;
+use datanet_types::tx::{TxHash, VerifiedTx};
 
 use super::block::{BlockKey, Executed};
 use super::tip::Tip;
@@ -22,6 +22,16 @@ pub(super) struct TxRun {
 pub(super) fn apply<S: StateWrite>(state: &mut S, changes: Changes) {
     for (key, value) in changes {
         state.set_raw(key, value);
+    }
+}
+
+/// What a transaction must pass to wait for a block: its charge, and what its action looks at and spends first.
+pub(super) fn admit_tx<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<TxOutcome, StateError> {
+    let admitted = component::charge_fee_and_record(state, ctx).and_then(|()| component::admit(state, ctx));
+    match admitted {
+        Ok(()) => Ok(TxOutcome::done(ctx.tx.hash, Vec::new())),
+        Err(ActionError::Refused { code, message }) => Ok(TxOutcome::refused(ctx.tx.hash, code, message)),
+        Err(ActionError::State(error)) => Err(error),
     }
 }
 
@@ -59,13 +69,14 @@ struct Run<'a> {
     state: Overlay<'a, Snapshot>,
     events: Vec<Event>,
     outcomes: Vec<TxOutcome>,
+    uncharged: Option<TxHash>,
 }
 
 impl<'a> Run<'a> {
     fn begin(tip: &'a Tip, context: BlockContext) -> Result<Self, AppError> {
         let mut state = Overlay::with_changes(&tip.snapshot, tip.genesis.clone());
         let events = component::begin_block(&mut state, &context)?;
-        Ok(Self { tip, context, state, events, outcomes: Vec::new() })
+        Ok(Self { tip, context, state, events, outcomes: Vec::new(), uncharged: None })
     }
 
     fn tx(&mut self, tx: &VerifiedTx) -> Result<TxRun, AppError> {
@@ -79,8 +90,8 @@ impl<'a> Run<'a> {
         let app_hash = tree.as_ref().map_or(self.tip.app_hash(), |tree| tree.root);
         let hashes = self.outcomes.iter().map(|outcome| outcome.hash);
         let key = BlockKey::new(self.context.height, self.context.time_seconds, hashes);
-        let (context, outcomes, events) = (self.context, self.outcomes, self.events);
-        Ok(Executed { key, context, outcomes, events, changes, tree, app_hash })
+        let Self { context, outcomes, events, uncharged, .. } = self;
+        Ok(Executed { key, context, outcomes, events, changes, tree, app_hash, uncharged })
     }
 }
 
@@ -88,11 +99,14 @@ impl<'a> Run<'a> {
 pub(super) fn execute(tip: &Tip, context: BlockContext, txs: &[Checked]) -> Result<Executed, AppError> {
     let mut run = Run::begin(tip, context)?;
     for tx in txs {
-        let outcome = match &tx.verified {
-            Ok(verified) => run.tx(verified)?.outcome,
-            Err(refusal) => refusal.outcome(tx.hash),
+        let done = match &tx.verified {
+            Ok(verified) => run.tx(verified)?,
+            Err(refusal) => TxRun { charged: false, outcome: refusal.outcome(tx.hash) },
         };
-        run.outcomes.push(outcome);
+        if !done.charged {
+            run.uncharged.get_or_insert(tx.hash);
+        }
+        run.outcomes.push(done.outcome);
     }
     run.end()
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use datanet_types::tx::VerifiedTx;
 
-use super::execute::{apply, run_tx};
+use super::execute::{admit_tx, apply};
 use super::tip::Tip;
 use super::{AppError, TxOutcome};
 use crate::component::TxContext;
 use crate::state::{Changes, Overlay};
 
-/// What the accepted transactions of the mempool would change, over one committed state.
+/// What the accepted transactions of the mempool have paid and locked, over one committed state.
 #[derive(Debug, Default)]
 pub(super) struct Fork {
     height: u64,
@@ -18,7 +18,7 @@ pub(super) struct Fork {
 }
 
 impl Fork {
-    /// Executes `tx` on the fork; keeps its changes only if it is good.
+    /// Admits `tx` to the fork; keeps its changes only if it is good.
     pub(super) fn check(&mut self, tip: &Tip, tx: &Arc<VerifiedTx>) -> Result<TxOutcome, AppError> {
         let block = tip.context(tip.snapshot.head().time_seconds).ok_or(AppError::NotStarted)?;
         let changes = match self.changes.take() {
@@ -28,12 +28,20 @@ impl Fork {
         self.height = tip.height;
         let mut state = Overlay::with_changes(&tip.snapshot, changes);
         let mut trial = Overlay::new(&state);
-        let run = run_tx(&mut trial, &TxContext { block: &block, tx })?;
-        if run.outcome.is_ok() {
+        let outcome = admit_tx(&mut trial, &TxContext { block: &block, tx })?;
+        if outcome.is_ok() {
             let trial = trial.into_changes();
             apply(&mut state, trial);
         }
         self.changes = Some(state.into_changes());
-        Ok(run.outcome)
+        Ok(outcome)
+    }
+
+    /// What waits in the mempool, over `tip`: a copy, so that nobody waits for what is tried on it.
+    pub(super) fn changes(&self, tip: &Tip) -> Changes {
+        match &self.changes {
+            Some(changes) if self.height == tip.height => changes.clone(),
+            _ => tip.genesis.clone(),
+        }
     }
 }

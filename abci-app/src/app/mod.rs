@@ -113,9 +113,10 @@ impl Application {
         Ok(app_hash)
     }
 
-    /// Whether a transaction may enter the mempool: it is verified and executed on a fork that the next commit drops.
-    /// A refused transaction leaves no trace, an accepted one has paid there: nobody floods beyond their balance.
-    /// `recheck` says that this mempool has accepted it before.
+    /// Whether a transaction may enter the mempool: it is verified, and charged and admitted on a fork that the next commit
+    /// drops. A refused transaction leaves no trace, an accepted one has paid there: nobody floods beyond their balance.
+    /// Nobody pays for being refused, so no action is executed that takes more than a few look-ups: that is for a block, where it
+    /// is paid for, or for [`Application::simulate`]. `recheck` says that this mempool has accepted it before.
     ///
     /// # Errors
     /// When the store cannot be read: fatal, and no verdict on the transaction.
@@ -139,6 +140,27 @@ impl Application {
         Ok(outcome)
     }
 
+    /// What a transaction would do if it were next, over what waits in the mempool: for the node's own users, who are told at
+    /// once and for nothing why the ledger would refuse it. Never for strangers: it executes the action.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn simulate(&self, bytes: &[u8]) -> Result<TxOutcome, AppError> {
+        let tip = self.tip();
+        let Some(block) = tip.context(tip.snapshot.head().time_seconds) else {
+            let hash = datanet_types::tx::tx_hash(bytes);
+            return Ok(TxOutcome::refused(hash, code::NOT_READY, "the chain has not started yet; try again soon"));
+        };
+        let checked = self.verifier.check(bytes, &block.chain_id);
+        let tx = match &checked.verified {
+            Ok(tx) => tx,
+            Err(refusal) => return Ok(refusal.outcome(checked.hash)),
+        };
+        let waiting = lock(&self.fork).changes(&tip);
+        let mut state = Overlay::with_changes(&tip.snapshot, waiting);
+        Ok(execute::run_tx(&mut state, &component::TxContext { block: &block, tx })?.outcome)
+    }
+
     /// The block we propose: `txs` in their order, less what does not verify, cannot pay, was executed before, or does
     /// not fit into `max_bytes` (as CometBFT counts a block's data).
     ///
@@ -156,7 +178,8 @@ impl Application {
         Ok(kept)
     }
 
-    /// Whether we vote for a proposed block: every transaction in it must verify. It is executed and remembered.
+    /// Whether we vote for a proposed block: every transaction in it must verify and pay for its place. It is executed and
+    /// remembered.
     ///
     /// # Errors
     /// When the store cannot be read. A block that is not the next one is rejected instead.
@@ -176,7 +199,11 @@ impl Application {
                 return Ok(Verdict::Reject(format!("transaction {}: {}", tx.hash, refusal.log)));
             }
         }
-        blocks.propose(self.execute(&tip, context, &checked)?);
+        let executed = self.execute(&tip, context, &checked)?;
+        if let Some(hash) = executed.uncharged {
+            return Ok(Verdict::Reject(format!("transaction {hash} does not pay for its place")));
+        }
+        blocks.propose(executed);
         Ok(Verdict::Accept)
     }
 

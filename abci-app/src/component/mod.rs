@@ -67,6 +67,13 @@ trait ActionHandler {
     /// Checks what needs no state.
     fn check_stateless(&self, tx: &VerifiedTx) -> Result<(), ActionError>;
 
+    /// What is checked and spent before the transaction may wait for a block: all of it, where that takes a few look-ups; else
+    /// what the signer spends and the first thing that must be there. It costs nothing that is refused here, so whoever
+    /// asks must not be able to make it long.
+    fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+        self.check_and_execute(state, ctx).map(drop)
+    }
+
     /// Checks against state, then executes. After a refusal `state` may hold part of the changes: drop it.
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError>;
 }
@@ -135,6 +142,14 @@ pub fn charge_fee_and_record<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) 
 /// account has too little; [`ActionError::State`] when the store cannot be read or contradicts itself.
 pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
     dispatch!(&ctx.tx.action, action => action.check_and_execute(state, ctx))
+}
+
+/// What of the transaction's action is checked and spent before it may wait for a block; see [`execute`] for the rest.
+///
+/// # Errors
+/// As [`execute`], for what is looked at.
+pub fn admit<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+    dispatch!(&ctx.tx.action, action => action.admit(state, ctx))
 }
 
 /// What happens after the transactions of a block: deadlines.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "test support fails its test")]
 
+#[path = "../attacks/mod.rs"]
+mod attacks;
 mod blocks;
 mod checks;
 mod cometbft;

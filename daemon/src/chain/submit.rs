@@ -67,6 +67,7 @@ impl Chain {
     /// ([`Code::ConsensusUnreachable`]).
     pub async fn submit(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
         let hash = tx_hash(&bytes);
+        self.try_out(bytes.clone()).await?;
         let (code, log) = match self.engine() {
             Engine::CometBft(rpc) => match rpc.broadcast_tx_sync(&bytes).await {
                 Ok(reply) => (reply.code, reply.log),
@@ -84,6 +85,19 @@ impl Chain {
             }
         };
         if code == 0 { Ok(hash) } else { Err(refused(code, &log)) }
+    }
+
+    /// Refuses at once and for nothing what the ledger would refuse in a block for a fee.
+    async fn try_out(&self, bytes: Vec<u8>) -> ServiceResult<()> {
+        use datanet_ledger::code;
+        let ledger = self.ledger().clone();
+        let tried = tokio::task::spawn_blocking(move || ledger.simulate(&bytes)).await;
+        let outcome = tried.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))??;
+        match outcome.code {
+            // What waits for a block already, or was in one, is told apart by the engine.
+            code::OK | code::REPLAYED => Ok(()),
+            code => Err(refused(code, &outcome.log)),
+        }
     }
 
     /// Signs, submits and waits until the transaction is in a block.

@@ -23,6 +23,17 @@ impl ActionHandler for Contribute {
         check(Format::try_from(self.format).is_ok(), "format is not known; it is 0 (JSONL) to 4 (plain text)")
     }
 
+    /// A committee is drawn from all who judge: that is for a block. Bond and review fee are locked at once.
+    fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+        let params = params::get(state)?;
+        let datanet = datanets::require(state, &self.datanet)?;
+        check_limits(self, &datanet, &params)?;
+        let id = ContributionId::derive(&ctx.block.chain_id, &datanet.id, &ctx.tx.signer, &self.blob);
+        let contribution = record(self, id, 0, ctx, &params);
+        accounts::transfer(state, &ctx.tx.signer, &bond_account(&id), contribution.bond)?;
+        accounts::transfer(state, &ctx.tx.signer, &review_account(&id), contribution.review_fee)
+    }
+
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let params = params::get(state)?;
         let datanet = datanets::require(state, &self.datanet)?;

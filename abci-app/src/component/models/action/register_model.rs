@@ -34,10 +34,13 @@ impl ActionHandler for RegisterModel {
         check(named, "every snapshot's datanet must be among the model's datanets")
     }
 
+    /// Parents, datanets and snapshots can be many, and lineages long.
+    fn admit<S: StateWrite>(&self, state: &mut S, _: &TxContext<'_>) -> Result<(), ActionError> {
+        check_free(state, self)
+    }
+
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-        if let Some(there) = models::get(state, &self.model)? {
-            ensure(false, code::MODEL_TAKEN, || format!("model {} is registered by {}", there.id, there.owner))?;
-        }
+        check_free(state, self)?;
         check_parents(state, self)?;
         for datanet in &self.datanets {
             datanets::require(state, datanet)?;
@@ -62,6 +65,13 @@ impl ActionHandler for RegisterModel {
 }
 
 /// Parents are there before their children, and a model never changes: so there are no cycles.
+fn check_free<S: StateRead>(state: &S, action: &RegisterModel) -> Result<(), ActionError> {
+    match models::get(state, &action.model)? {
+        Some(there) => refuse(code::MODEL_TAKEN, format!("model {} is registered by {}", there.id, there.owner)),
+        None => Ok(()),
+    }
+}
+
 fn check_parents<S: StateRead>(state: &S, action: &RegisterModel) -> Result<(), ActionError> {
     for parent in &action.parents {
         ensure(models::get(state, parent)?.is_some(), code::MODEL_UNKNOWN, || {

@@ -26,6 +26,11 @@ impl ActionHandler for SettleEpoch {
         check(ordered, "vouchers must be ordered by channel, one for each")
     }
 
+    /// Each voucher takes a signature check.
+    fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+        nodes::require(state, &self.node, &ctx.tx.signer, role::SERVING).map(drop)
+    }
+
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let node = nodes::require(state, &self.node, &ctx.tx.signer, role::SERVING)?;
         let former = settlement::get(state, &self.node)?;
