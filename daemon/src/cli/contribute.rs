@@ -16,6 +16,7 @@ use tokio_util::io::ReaderStream;
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::{Client, told};
 use super::confirm::confirm;
+use super::costs;
 use super::files;
 use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
 use super::people::People;
@@ -25,6 +26,8 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     let format = format_of(&args.file)?;
     let size = file.metadata().map_err(|error| files::unreadable(&args.file, error))?.len();
     let datanet = client.datanet(&args.datanet).await?;
+    let shown = client.get(&format!("/v1/datanets/{datanet}")).await?;
+    costs::of_contribution(client, &shown, args.bond, output).await?;
     let bar = upload_bar(size, output);
     let (counted, broken) = (bar.clone(), Arc::new(OnceLock::new()));
     let (path, reading) = (args.file.clone(), broken.clone());

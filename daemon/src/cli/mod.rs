@@ -22,6 +22,7 @@ mod ask;
 mod client;
 mod confirm;
 mod contribute;
+mod costs;
 mod dev;
 mod explain;
 mod files;

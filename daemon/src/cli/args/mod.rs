@@ -23,7 +23,7 @@ pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
 ///
 /// For the id of a datanet, contribution, model, job, receipt or channel its first six characters or more are enough if
-/// no other begins so. An amount is `1.5DNT`, or a number of base units, of which a million are one DNT.
+/// no other begins so. An amount is `1.5DNT`, or `1500000base`: a million base units are one DNT, and JSON counts in them.
 #[derive(Debug, Parser)]
 #[command(name = "datanet", version, propagate_version = true)]
 pub(in crate::cli) struct Cli {
@@ -117,7 +117,7 @@ pub(in crate::cli) enum Command {
         #[arg(default_value = "node")]
         account: String,
     },
-    /// Send money.
+    /// Send money. This can't be undone.
     Transfer(TransferArgs),
     /// What an account earned, and why.
     Earnings {
