@@ -14,6 +14,7 @@ use super::measures::Measures;
 use super::output::{self, Output, fields, money, short, table, table_if_any, text};
 use super::page;
 use super::people::People;
+use super::waiting::Waiting;
 
 /// Tokens that are written where nobody says how many.
 const MAX_TOKENS: u32 = 128;
@@ -58,7 +59,9 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
         }
         ModelCommand::Deploy { model, name } => {
             let model = client.model(&model).await?;
-            let value = client.post(&format!("/v1/models/{model}/deploy"), &json!({ "name": name })).await?;
+            let waiting = Waiting::new(output, "fetching, checking and loading the model");
+            let (path, body) = (format!("/v1/models/{model}/deploy"), json!({ "name": name }));
+            let value = waiting.during(client.post(&path, &body)).await?;
             output.show(&value, |value| fields(value, &["name", "model", "before"]));
         }
         ModelCommand::Undeploy { model, yes } => {

@@ -34,20 +34,21 @@ async fn what_was_refused_or_taken_back_is_given_again_by_its_owner_for_a_price(
     let mut mixed = corpus::samples(0, 20);
     mixed.extend(corpus::samples(60, 4));
     let mixed = corpus::jsonl(&mixed);
-    let first = verdict(&node, upload(&node, "carol", 0, &mixed)).await;
+    let first = verdict(&node, upload(&node, "carol", 100, &mixed)).await;
     assert_eq!(first["state"], "refused", "{first:#}");
     let reason = first["reason"].as_str().unwrap();
     let copies = format!("20 of 24 records are copies of contribution {}", &alices[..8]);
     assert!(reason.contains(&copies) && reason.contains("drop what is repeated and give the rest"), "{reason}");
+    report(&node, first["id"].as_str().unwrap(), &alices).await;
     tickets_run_out(&node, &mixed, first["id"].as_str().unwrap()).await;
 
     let body = corpus::jsonl(&corpus::samples(0, 30));
-    let there = upload(&node, "alice", 0, &body);
+    let there = upload(&node, "alice", 100, &body);
     refused("there already", there, 409, "already-contributed", "all 30 records are there already").await;
     said(node.home(), &["contribution", "revoke", &alices, "--yes"]);
-    let others = upload(&node, "carol", 0, &body);
+    let others = upload(&node, "carol", 100, &body);
     refused("taken back", others, 422, "transaction-refused", "only that account may give them again").await;
-    let again = verdict(&node, upload(&node, "alice", 0, &body)).await;
+    let again = verdict(&node, upload(&node, "alice", 100, &body)).await;
     assert_eq!(again["state"], "final", "{again:#}");
     assert_ne!(again["id"], alices.as_str());
     let before = node.get(&format!("/v1/contributions/{alices}")).await;
@@ -69,4 +70,27 @@ async fn tickets_run_out(node: &TestNode, body: &str, first: &str) {
     }
     let once_more = upload(node, "carol", 5_000_000, body);
     refused("a fourth", once_more, 409, "refused-for-good", "3 committees have refused these very bytes").await;
+}
+
+/// Its giver reads which records are copies of whose, and what nobody knows.
+async fn report(node: &TestNode, id: &str, source: &str) {
+    let report = node.get(&format!("/v1/contributions/{id}/report")).await;
+    let copies = &report["copies"][0];
+    assert_eq!(
+        (&copies["contribution"], &copies["records"], &copies["exact"]),
+        (&json!(source), &json!(20), &json!(20))
+    );
+    assert!(copies["contributor"].as_str().unwrap().starts_with("dn1"));
+    let named = report["named"].as_array().unwrap();
+    assert_eq!(named.iter().filter(|one| one["copy_of"]["contribution"] == source).count(), 20, "{report:#}");
+    assert_eq!((&report["records"], &report["judged"]), (&json!(24), &json!(24)));
+    let value = &report["value"];
+    assert_eq!(value["measured"], 24, "{report:#}");
+    assert!(value["help"].as_u64().unwrap() + value["harm"].as_u64().unwrap() <= 24);
+    let unknown = report["unknown"].to_string();
+    assert!(unknown.contains("this node has given none") && unknown.contains("left its contributor out"), "{unknown}");
+    let people = said(node.home(), &["contribution", "report", &id[..8]]);
+    assert!(people.contains("copies of") && people.contains("alice") && people.contains("unknown  "), "{people}");
+    let missing = node.raw(reqwest::Method::GET, &format!("/v1/contributions/{}/report", "9".repeat(64)));
+    refused("of none", missing, 404, "unknown-contribution", "there is no contribution").await;
 }

@@ -98,6 +98,11 @@ pub(in crate::cli) enum ContributionCommand {
         /// Its id.
         id: String,
     },
+    /// What became of its records: which help, which harm, which are copies or badly written.
+    Report {
+        /// Its id.
+        id: String,
+    },
     /// Take it back: it is served, trained on and paid no more, nodes drop its bytes, and models trained on it are flagged.
     /// This can't be undone.
     Revoke {

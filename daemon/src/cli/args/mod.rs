@@ -11,6 +11,8 @@ mod data;
 mod models;
 mod money;
 mod node;
+#[cfg(test)]
+mod pasted;
 
 pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
@@ -65,7 +67,7 @@ pub(in crate::cli) enum Command {
     Contribute(ContributeArgs),
     /// List a datanet's contributions, or show one with its judges' reasons.
     Contributions(ContributionsArgs),
-    /// Show or take back one contribution.
+    /// Show, explain or take back one contribution.
     #[command(subcommand)]
     Contribution(ContributionCommand),
     /// Search records.
@@ -100,7 +102,7 @@ pub(in crate::cli) enum Command {
     Chat(CompleteArgs),
     /// Whose records moved an answer, and which most.
     Attribute {
-        /// The receipt's id.
+        /// The receipt's id, or `latest` for the last that this node has issued.
         receipt: String,
     },
     /// Open, list and close payment channels.

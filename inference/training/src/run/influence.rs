@@ -80,6 +80,7 @@ pub(super) fn influence(
     };
     let mut work = Work { setup, prepared, belonging, theta: &ended.theta, step: ended.step, names };
     let ground = work.audit(observer)?;
+    observer(Event::Phase { name: "influence" });
     let mut compared = Vec::new();
     let (table, gate, choice) = match (replayed, &ground) {
         (Some(table), None) => (table, None, Choice::Replay),
@@ -157,6 +158,7 @@ impl Work<'_, '_> {
         if attribution.audit_subsets == 0 && attribution.audit_contributors == 0 {
             return Ok(None);
         }
+        observer(Event::Phase { name: "attribution" });
         let plan = AuditPlan {
             subsets: attribution.audit_subsets,
             contributors: attribution.audit_contributors,

@@ -109,6 +109,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     let mut prepared = Prepared::new(setup)?;
     let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
+    observer(Event::Phase { name: "evaluation" });
     let mut evaluation = evaluate::evaluate(&mut prepared.network, setup.data, &ended.theta)?;
     if prepared.decoder.is_none() {
         let start = prepared.start.clone();
@@ -116,6 +117,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     }
     let served = served::served(setup, &mut prepared, &ended.theta, &mut evaluation)?;
     let influence = influence::influence(setup, &mut prepared, &ended, observer)?;
+    observer(Event::Phase { name: "writing" });
     let folder = setup.folder.join("release");
     std::fs::create_dir_all(&folder).map_err(|source| TrainError::files(&folder, source))?;
     let mut files = release::model(setup, &prepared, &ended, &folder)?;
