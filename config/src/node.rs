@@ -113,6 +113,9 @@ pub struct ApiConfig {
     /// Origins of pages, besides the node's own, that may call it: `scheme://host[:port]`.
     /// `DATANET_API_ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<String>,
+    /// The account on this node that pays for the answers of callers who name nobody; empty for none.
+    /// `DATANET_API_PAYER`.
+    pub payer: String,
     /// The largest contribution in bytes. `DATANET_API_MAX_UPLOAD_BYTES`.
     pub max_upload_bytes: u64,
     /// The largest body of any other request, in bytes. `DATANET_API_MAX_BODY_BYTES`.
@@ -127,6 +130,7 @@ impl Default for ApiConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 26680)),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            payer: String::new(),
             max_upload_bytes: 4 * 1024 * 1024 * 1024,
             max_body_bytes: 4 * 1024 * 1024,
             max_requests: 256,

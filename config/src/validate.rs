@@ -21,6 +21,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "api.allowed_origins" => {
             "write a list of origins, scheme://host or scheme://host:port without a path, such as [\"https://app.example\", \"app://obsidian.md\"]"
         }
+        "api.payer" => "write the name of an account on this node (`datanet keys list`), or \"\" for none",
         "api.max_upload_bytes" | "api.max_body_bytes" => "write a number of bytes from 1024 to 1099511627776",
         "api.max_requests" | "p2p.max_connections" => "write a number from 1 to 65536",
         "p2p.listen" => {

@@ -21,6 +21,8 @@ pub(super) struct Worker {
     inbox: mpsc::Receiver<Command>,
     mempool: VecDeque<Bytes>,
     last_block: Instant,
+    /// When the chain begins, as long as it has not.
+    begins: Option<Instant>,
 }
 
 impl Worker {
@@ -39,8 +41,10 @@ impl Worker {
             let (chain_id, app_state) = (&config.chain_id, &config.app_state);
             ledger.init_chain(&InitChain { chain_id, initial_height: 1, app_state })?;
         }
-        let mut worker = Self { ledger, config, inbox, mempool: VecDeque::new(), last_block: Instant::now() };
-        if info.height == 0 {
+        let (mempool, last_block) = (VecDeque::new(), Instant::now());
+        let begins = (info.height == 0 && !config.begins_in.is_zero()).then(|| last_block + config.begins_in);
+        let mut worker = Self { ledger, config, inbox, mempool, last_block, begins };
+        if info.height == 0 && worker.begins.is_none() {
             worker.produce().await?;
         }
         Ok(worker)
@@ -65,6 +69,9 @@ impl Worker {
 
     /// When the next block is due; never, if it takes a transaction or a call first.
     fn due(&self) -> Option<Instant> {
+        if self.begins.is_some() {
+            return self.begins;
+        }
         let after: Option<Duration> =
             if self.mempool.is_empty() { self.config.empty_block_interval } else { Some(self.config.block_interval) };
         after.map(|after| self.last_block + after)
@@ -112,6 +119,7 @@ impl Worker {
         let made = tokio::task::spawn_blocking(move || produce(&ledger, height, time_seconds, waiting, max_bytes));
         let (info, left) = made.await.map_err(|_| SoloError::Stopped)??;
         self.mempool = left;
+        self.begins = None;
         self.last_block = Instant::now();
         Ok(info)
     }

@@ -44,6 +44,8 @@ pub struct SoloConfig {
     pub max_block_bytes: u64,
     /// Where block times come from. Default the system's clock.
     pub clock: Clock,
+    /// How long it is until the chain begins: nothing is taken and no block is made before. Default none.
+    pub begins_in: Duration,
 }
 
 impl SoloConfig {
@@ -57,6 +59,7 @@ impl SoloConfig {
             max_mempool_txs: 5_000,
             max_block_bytes: 4 * 1024 * 1024,
             clock: system_clock(),
+            begins_in: Duration::ZERO,
         }
     }
 
@@ -146,8 +149,8 @@ pub struct SoloEngine {
 }
 
 impl SoloEngine {
-    /// Starts the chain if the ledger is empty (its first block is committed when this returns), then makes blocks until
-    /// `shutdown`. A fatal ledger error cancels `shutdown`.
+    /// Starts the chain if the ledger is empty (its first block is committed when this returns, or comes when the chain
+    /// begins), then makes blocks until `shutdown`. A fatal ledger error cancels `shutdown`.
     ///
     /// # Errors
     /// [`SoloError::OtherChain`] when the ledger is of another chain. For an empty ledger: when the genesis is refused,

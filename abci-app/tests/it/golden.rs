@@ -115,7 +115,7 @@ fn blob(of: u8) -> BlobHash {
 }
 
 fn contribution(of: u8) -> ContributionId {
-    ContributionId::derive(CHAIN, &datanet(), &address(of), &blob(of))
+    ContributionId::derive(CHAIN, &datanet(), &address(of), &blob(of), 0)
 }
 
 fn contribute(of: u8) -> Action {
@@ -128,6 +128,7 @@ fn contribute(of: u8) -> Action {
         record_root: leaf_hash(&[of]),
         bond: 2_000_000,
         origin: node(2),
+        attempt: 0,
     })
 }
 

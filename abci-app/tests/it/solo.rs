@@ -95,3 +95,18 @@ async fn a_restarted_engine_goes_on_and_refuses_another_chain() {
         SoloEngine::spawn(chain.ledger.clone(), SoloConfig::on_demand("other", genesis()), CancellationToken::new());
     assert!(matches!(other.await, Err(SoloError::OtherChain { .. })));
 }
+
+#[tokio::test]
+async fn a_chain_that_begins_later_takes_nothing_before_and_then_goes_on_by_itself() {
+    let chain = Chain::empty();
+    let later = SoloConfig { begins_in: Duration::from_secs(3_600), ..SoloConfig::on_demand(CHAIN, genesis()) };
+    let (engine, _shutdown) = spawn(&chain, later).await;
+    assert_eq!(engine.handle().submit(transfer(1, 2, 5, 1)).await.unwrap().code, code::NOT_READY);
+    assert_eq!(chain.ledger.info().height, 0);
+
+    let chain = Chain::empty();
+    let soon = SoloConfig { begins_in: Duration::from_millis(20), ..SoloConfig::on_demand(CHAIN, genesis()) };
+    let (engine, _shutdown) = spawn(&chain, soon).await;
+    chain.ledger.commits().wait_for(|info| info.height == 1).await.unwrap();
+    assert_eq!(engine.handle().submit(transfer(1, 2, 5, 1)).await.unwrap().code, code::OK);
+}

@@ -126,6 +126,17 @@ pub struct Contribute {
     /// The node that holds the bytes first.
     #[prost(message, required, tag = "8")]
     pub origin: NodeKey,
+    /// How often this account has given these bytes to this datanet before: 0 the first time. One more is taken once the
+    /// one before was refused or revoked.
+    #[prost(uint32, tag = "9")]
+    pub attempt: u32,
+}
+
+impl Contribute {
+    /// The id of what `contributor` gives with it, or gave with an earlier `attempt` at the same bytes.
+    pub fn id(&self, chain_id: &str, contributor: &Address, attempt: u32) -> ContributionId {
+        ContributionId::derive(chain_id, &self.datanet, contributor, &self.blob, attempt)
+    }
 }
 
 /// A storage node's word that it holds and has verified a contribution's bytes. Signed by the node's account.

@@ -214,10 +214,18 @@ impl DatanetId {
 }
 
 impl ContributionId {
-    /// The id of `contributor` giving `blob` to `datanet`: known before the transaction is on the ledger, and the
-    /// reason why the same bytes can't be given twice by the same account.
-    pub fn derive(chain_id: &str, datanet: &DatanetId, contributor: &crate::Address, blob: &BlobHash) -> Self {
-        Self(tagged_hash("datanet/contribution-id/v1", &[chain_id.as_bytes(), &datanet.0, &contributor.0, &blob.0]))
+    /// The id of `contributor` giving `blob` to `datanet`, after it has given the same `attempt` times: known before
+    /// the transaction is on the ledger, and the reason why two uploads of the same are one contribution.
+    pub fn derive(
+        chain_id: &str,
+        datanet: &DatanetId,
+        contributor: &crate::Address,
+        blob: &BlobHash,
+        attempt: u32,
+    ) -> Self {
+        let attempt = attempt.to_le_bytes();
+        let parts = [chain_id.as_bytes(), &datanet.0, &contributor.0, &blob.0, &attempt];
+        Self(tagged_hash("datanet/contribution-id/v2", &parts))
     }
 }
 

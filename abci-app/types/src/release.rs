@@ -29,6 +29,8 @@ pub const MAX_LABELS: usize = 1_024;
 pub const MAX_SNAPSHOTS: usize = 16;
 /// Most numbers of an evaluation.
 pub const MAX_METRICS: usize = 64;
+/// Most methods of attribution that a release compares.
+pub const MAX_COMPARED: usize = 8;
 /// Longest name of a model, file, metric or label, and longest licence, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
 /// Longest label in bytes.
@@ -180,6 +182,31 @@ pub struct Attribution {
     /// Whether enough retrainings were made to judge it, and the numbers were good enough.
     #[prost(bool, tag = "7")]
     pub passed: bool,
+    /// Every method that was held against the same retrainings, the one chosen among them; empty where nothing was
+    /// retrained. At most [`MAX_COMPARED`].
+    #[prost(message, repeated, tag = "8")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<Compared>,
+}
+
+/// A method of attribution, and how faithful it was found to be.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Compared {
+    /// The method, such as `forward-replay` or `gauss-newton`; 1 to 64 bytes.
+    #[prost(string, tag = "1")]
+    pub method: String,
+    /// As [`Attribution::lds`].
+    #[prost(message, required, tag = "2")]
+    pub lds: SignedPpm,
+    /// As [`Attribution::leave_one_out`].
+    #[prost(message, required, tag = "3")]
+    pub leave_one_out: SignedPpm,
+    /// As [`Attribution::pay`].
+    #[prost(message, required, tag = "4")]
+    pub pay: SignedPpm,
+    /// As [`Attribution::passed`].
+    #[prost(bool, tag = "5")]
+    pub passed: bool,
 }
 
 /// The manifest of a trained model. See the module.
@@ -326,8 +353,15 @@ impl Release {
         validate_snapshots(&self.snapshots)?;
         validate_evaluation(&self.evaluation)?;
         self.validate_sources()?;
-        let method = self.attribution.as_ref().is_none_or(|attribution| is_name(&attribution.method));
-        check(method, || "the attribution method's name is 1 to 64 bytes long".into())
+        let methods = |attribution: &Attribution| {
+            let compared = &attribution.compared;
+            is_name(&attribution.method)
+                && compared.len() <= MAX_COMPARED
+                && compared.iter().all(|one| is_name(&one.method))
+        };
+        check(self.attribution.as_ref().is_none_or(methods), || {
+            format!("an attribution method's name is 1 to 64 bytes long, and at most {MAX_COMPARED} are compared")
+        })
     }
 
     fn validate_origin(&self) -> Result<(), ReleaseError> {

@@ -63,6 +63,9 @@ pub struct Attributed {
     pub method: String,
     /// What this method proves, and what it does not.
     pub proves: String,
+    /// Whether data behind the model that answered was taken back since, as the ledger says now.
+    #[serde(default)]
+    pub tainted: bool,
     /// What was asked.
     pub input: String,
     /// What was answered.

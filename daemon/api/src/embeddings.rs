@@ -69,6 +69,16 @@ pub struct EmbeddingsReply {
     pub model: String,
     /// Tokens read.
     pub usage: UsageView,
+    /// What other clients pass over.
+    #[serde(default)]
+    pub datanet: EmbeddingsExtension,
+}
+
+/// What stands beside OpenAI's fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EmbeddingsExtension {
+    /// Whether data behind the model was revoked since it learnt from it.
+    pub tainted: bool,
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub mod loopback;
 pub mod models;
 mod problem;
 pub mod receipts;
+pub mod report;
 mod run_file;
 pub mod search;
 pub mod server_sent;

@@ -1,7 +1,7 @@
 //! Models: the node's own, those on the ledger, those deployed here; deploying and rolling back.
 
 use datanet_types::release::{Attribution, DataSnapshot, Metric, Release};
-use datanet_types::{Address, ContributionId, DatanetId, ModelId, TxHash};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, ModelId, TxHash};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -92,6 +92,9 @@ pub struct ModelView {
     pub ledger: Option<RegisteredModel>,
     /// Whether something that it was trained on was revoked since.
     pub tainted: bool,
+    /// Base units that an answer costs; vectors are free. That of the dearest datanet it was trained on.
+    #[serde(default)]
+    pub price: Amount,
 }
 
 /// All models.
@@ -144,6 +147,8 @@ pub struct GateView {
     pub verdict: String,
     /// Why.
     pub reason: String,
+    /// Why the release values by this method and not by another; `compared` has the figures of those that were tried.
+    pub why: String,
 }
 
 /// A model behind another.

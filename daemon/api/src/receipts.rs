@@ -5,6 +5,8 @@ use datanet_types::{Ppm, ReceiptId, Signature};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::models::GateView;
+
 /// A receipt with its id and signature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReceiptView {
@@ -41,6 +43,18 @@ pub struct AnswerRecordView {
     /// they were taken back since, or cannot be had now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quotes: Vec<Option<String>>,
+    /// How the credits were found: `retrieval`, `span`, `influence`, or `none` where nobody is credited because the model was
+    /// trained without influence or put up as it is.
+    #[serde(default)]
+    pub attribution: String,
+    /// Method influence: the method that the model's release ships, its figures, and why it was chosen; absent where the
+    /// release cannot be had now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub gate: Option<GateView>,
+    /// Whether data behind the model that answered was taken back since, as the ledger says now.
+    #[serde(default)]
+    pub tainted: bool,
     /// The whole record as stored, hexadecimal: what `POST /v1/receipts/check` takes (as bytes).
     pub record: String,
 }

@@ -1,6 +1,6 @@
 //! What this node is and how it does.
 
-use datanet_types::{Address, NodeKey};
+use datanet_types::{Address, Amount, NodeKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -45,6 +45,19 @@ pub struct NodeStatus {
     pub jobs: usize,
     /// Seconds since start.
     pub uptime_seconds: u64,
+    /// What this chain takes for what is done on it.
+    pub fees: Fees,
+}
+
+/// What a chain takes, in base units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fees {
+    /// For every transaction.
+    pub transaction: Amount,
+    /// With every contribution, for whoever judges it.
+    pub review: Amount,
+    /// The part of a bond that is lost when a contribution is refused, in basis points.
+    pub bond_penalty_bps: u32,
 }
 
 /// A released model that answers here.

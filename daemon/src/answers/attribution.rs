@@ -6,6 +6,7 @@ use datanet_api::attributions::{Ablation, Attributed, Part, Quote};
 use datanet_data::corpus::Record;
 use datanet_data::retrieval::{self, Question};
 use datanet_ledger::component::contributions::Status;
+use datanet_training::attribution::{GAUSS_NEWTON, REPLAY, title};
 use datanet_types::receipt::{AnswerRecord, Method};
 use datanet_types::release::Origin;
 use datanet_types::{ContributionId, Ppm, ReceiptId};
@@ -68,11 +69,18 @@ impl Answers {
         };
         let answer = words_of(&record, &helpful);
         let (method, proves) = words(shown);
-        let proves = if imported { IMPORTED } else { proves };
+        let proves = match (imported, &gate) {
+            (true, _) => IMPORTED.to_owned(),
+            (false, Some(gate)) if shown == Some(Method::Influence) => {
+                format!("{proves}, found by {}", by(&gate.figures.method))
+            }
+            (false, _) => proves.to_owned(),
+        };
         Ok(Attributed {
             receipt: *id,
+            tainted: self.chain.model_on_ledger(&record.receipt.model)?.is_some_and(|model| model.tainted),
             method: method.to_owned(),
-            proves: proves.to_owned(),
+            proves,
             gate,
             contributions: parts(&record),
             without,
@@ -203,6 +211,16 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
 
 /// What is said of the answers of a model that was put up as it is.
 const IMPORTED: &str = "not attributed: the model was put up as it is, so nothing says what it was trained on, and no contribution is paid for this answer";
+
+/// How a release found its influence.
+fn by(method: &str) -> String {
+    let how = match method {
+        REPLAY => ", which is carried along through every step of the training",
+        GAUSS_NEWTON => ", which looks at the end of the training alone",
+        _ => "",
+    };
+    format!("{}{how}", title(method))
+}
 
 /// A method's name, and what it proves; `None` where an answer is attributed to nobody.
 fn words(method: Option<Method>) -> (&'static str, &'static str) {

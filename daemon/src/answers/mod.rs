@@ -1,17 +1,21 @@
 //! Answers with their proof: found in records or given by models, charged, attributed, and checked again.
 //!
 //! - [`ask`]: from a datanet's records; [`classify`], [`complete`], `embed`: by deployed models.
-//! - `explain`, `spans`: whose records moved an answer; [`attribution`]: an answer explained to people.
+//! - `explain`, `spans`: whose records moved an answer; [`attribution`]: an answer explained to people; [`background`]: what a receipt
+//!   does not say.
+//! - `report`: what became of a contribution's records.
 //! - [`verify`]: another node's receipt; `recompute`, `compare`: the answer computed again, and whether it is the same.
 
 pub mod ask;
 pub mod attribution;
+pub mod background;
 pub mod classify;
 mod compare;
 pub mod complete;
 mod embed;
 mod explain;
 mod recompute;
+mod report;
 mod spans;
 pub mod verify;
 

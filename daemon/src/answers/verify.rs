@@ -9,6 +9,7 @@ use datanet_data::retrieval::{RecomputeVerdict, TOLERANCE};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::{contributions, datanets, models, nodes};
+use datanet_types::amount::display;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{BlobHash, DatanetId, Ppm, ReceiptId};
@@ -214,9 +215,9 @@ fn model_fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Re
     Ok(if receipt.datanet != datanet {
         Err(format!("model {} is paid through datanet {datanet}, not {}", model.name, receipt.datanet))
     } else if receipt.fee != terms.price {
-        Err(format!("{} base units were charged, the model's price is {}", receipt.fee, terms.price))
+        Err(format!("{} were charged, the model's price is {}", display(receipt.fee), display(terms.price)))
     } else {
-        Ok(format!("{} base units, the price of {}", receipt.fee, model.name))
+        Ok(format!("{}, the price of {}", display(receipt.fee), model.name))
     })
 }
 
@@ -226,9 +227,9 @@ fn fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<S
     }
     Ok(match datanets::get(reader, &receipt.datanet)? {
         None => Err(format!("there is no datanet {}", receipt.datanet)),
-        Some(datanet) if receipt.fee == datanet.price => Ok(format!("{} base units, the datanet's price", receipt.fee)),
+        Some(datanet) if receipt.fee == datanet.price => Ok(format!("{}, the datanet's price", display(receipt.fee))),
         Some(_) if receipt.fee == 0 && receipt.credits.is_empty() => Ok("free, because nothing was found".to_owned()),
-        Some(datanet) => Err(format!("{} base units were charged, the price is {}", receipt.fee, datanet.price)),
+        Some(datanet) => Err(format!("{} were charged, the price is {}", display(receipt.fee), display(datanet.price))),
     })
 }
 

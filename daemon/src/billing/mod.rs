@@ -42,6 +42,8 @@ pub struct Billing {
     db: LocalStore,
     identity: Identity,
     keyring: Keyring,
+    /// Whose name pays where a caller names nobody.
+    payer: Option<String>,
     statements: Statements,
     /// What of each channel is spoken for.
     reservations: Reservations,
@@ -77,6 +79,7 @@ impl Billing {
             db,
             identity,
             keyring,
+            payer: None,
             statements,
             reservations,
             channels,
@@ -84,5 +87,11 @@ impl Billing {
             sequence,
             settling,
         })
+    }
+
+    /// The same, with the account that pays for callers who name nobody; an empty name is none.
+    #[must_use]
+    pub fn paid_by(self, payer: &str) -> Self {
+        Self { payer: Some(payer.to_owned()).filter(|payer| !payer.is_empty()), ..self }
     }
 }

@@ -1,6 +1,7 @@
 //! How a caller pays for one answer: by a voucher it signed, or by a key that is in this node's keyring.
 
 use datanet_ledger::component::channels::{self, Channel};
+use datanet_types::amount::display;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, BlobHash, ChannelId, SigningKey};
@@ -71,7 +72,8 @@ impl Drop for VoucherHold {
 }
 
 impl Billing {
-    /// How a caller pays: by a voucher, by an account of this node, or not at all.
+    /// How a caller pays: by a voucher, by an account of this node, or not at all, which leaves it to `api.payer`. Whoever
+    /// calls has the node's token, and could name that account too.
     ///
     /// # Errors
     /// When both are given ([`Code::TwoPayments`]), or no key of that name is here ([`Code::UnknownKey`]).
@@ -80,7 +82,12 @@ impl Billing {
             (Some(_), Some(_)) => Err(ServiceError::new(Code::TwoPayments, "send a voucher or an account, not both")),
             (Some(voucher), None) => Ok(Payment::Voucher(voucher)),
             (None, Some(name)) => Ok(Payment::Account(Box::new(self.keyring.get(&name)?))),
-            (None, None) => Ok(Payment::None),
+            (None, None) => match self.payer.as_deref() {
+                Some(payer) => Ok(Payment::Account(Box::new(self.keyring.get(payer).map_err(|error| {
+                    ServiceError::new(error.code, format!("api.payer names who pays, but there is {}", error.detail))
+                })?))),
+                None => Ok(Payment::None),
+            },
         }
     }
 
@@ -107,10 +114,12 @@ impl Billing {
             Payment::None => Err(ServiceError::new(
                 Code::PaymentRequired,
                 format!(
-                    "an answer costs {price} base units: open a channel with node {} (`datanet channel open`), then send a voucher or the name of the paying account",
+                    "an answer costs {} ({price} base units) and nothing says who pays: open a channel with node {} (`datanet channel open --account NAME --deposit AMOUNT`), then send the paying account's name as \"account\" (OpenAI's clients: as \"user\", or in extra_body), or a voucher; api.payer in the node's configuration names whoever pays for callers that name nobody",
+                    display(price),
                     self.identity.node_key()
                 ),
-            )),
+            )
+            .about("account")),
             Payment::Voucher(voucher) => self.admit_voucher(voucher, price, asked).await,
             Payment::Account(key) => {
                 let channel = self.channel_of(&key)?;
@@ -159,7 +168,7 @@ impl Billing {
             return Err(ServiceError::new(
                 Code::VoucherSpent,
                 format!(
-                    "the voucher of {} has paid for another question, receipt {}; sign for {next} to ask this one",
+                    "the voucher of {} base units has paid for another question, receipt {}; sign for {next} to ask this one",
                     voucher.cumulative, paid.receipt
                 ),
             ));
@@ -209,8 +218,11 @@ impl Billing {
             return Err(ServiceError::new(
                 Code::ChannelExhausted,
                 format!(
-                    "the channel's deposit of {} does not cover {expected} ({last} spent, {price} for this answer); open another channel",
-                    channel.deposit
+                    "the channel's deposit of {} does not cover {} ({} spent, {} for this answer); open another channel with `datanet channel open --account NAME --deposit AMOUNT`",
+                    display(channel.deposit),
+                    display(expected),
+                    display(last),
+                    display(price)
                 ),
             ));
         }
@@ -219,7 +231,7 @@ impl Billing {
             return Err(ServiceError::new(
                 Code::WrongVoucherAmount,
                 format!(
-                    "the voucher of {cumulative} {how}: {last} is promised already and the answer costs {price}, so sign for {expected}"
+                    "the voucher of {cumulative} base units {how}: {last} are promised already and the answer costs {price}, so sign for {expected}"
                 ),
             ));
         }
@@ -231,7 +243,9 @@ impl Billing {
         channels::get(&self.chain.reader()?, id)?.ok_or_else(|| {
             ServiceError::new(
                 Code::NoChannel,
-                format!("there is no channel {id}; open one with `datanet channel open`"),
+                format!(
+                    "there is no channel {id}; open one with `datanet channel open --account NAME --deposit AMOUNT`"
+                ),
             )
         })
     }
@@ -275,7 +289,7 @@ impl Billing {
             ServiceError::new(
                 Code::NoChannel,
                 format!(
-                    "account {} has no open channel with node {node}; open one with `datanet channel open`",
+                    "account {} has no open channel with node {node}; open one with `datanet channel open --account NAME --deposit AMOUNT`",
                     key.address()
                 ),
             )

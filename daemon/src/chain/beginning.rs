@@ -1,4 +1,4 @@
-//! When a network begins. Before the time of its genesis CometBFT sleeps, and nobody makes blocks.
+//! When a network begins. Before the time of its genesis nobody makes blocks, with CometBFT or without.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use super::args::{KeysCommand, TransferArgs};
 use super::client::Client;
+use super::confirm::confirm;
+use super::costs;
 use super::output::{Output, fields, money, short, table, text};
 
 pub(super) async fn keys(client: &Client, command: KeysCommand, output: Output) -> Result<()> {
@@ -38,6 +40,11 @@ pub(super) async fn show(client: &Client, account: &str, output: Output) -> Resu
 
 pub(super) async fn transfer(client: &Client, args: TransferArgs, output: Output) -> Result<()> {
     let to = client.address(&args.to).await?;
+    let asked = match args.yes {
+        true => String::new(),
+        false => costs::of_transfer(&costs::Fees::of(client).await?, args.amount, &args.from, &args.to, &to),
+    };
+    confirm(args.yes, &asked).await?;
     let value = client
         .post("/v1/transfers", &json!({ "from": client.leave(&args.from), "to": to, "amount": args.amount }))
         .await?;

@@ -1,22 +1,27 @@
-//! Amounts as people type them: `1.5DNT`, or base units with `base` behind them or nothing.
+//! Amounts as people type them: `1.5DNT`, or base units with `base` behind them. A bare number could be either, and the one
+//! is a million times the other, so it is neither; nothing is nothing in both.
 
-use datanet_types::amount::DNT;
+use datanet_types::amount::{DNT, display};
 
 /// Base units in what was typed.
 ///
 /// # Errors
-/// When it is no amount, is finer than a base unit, or does not fit.
+/// When it is no amount, has no unit, is finer than a base unit, or does not fit.
 pub(super) fn amount(typed: &str) -> Result<u64, String> {
     let text = typed.trim().replace('_', "");
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = (text[..split].trim(), &text[split..]);
     let base_units = match unit.to_ascii_lowercase().as_str() {
         "dnt" => in_dnt(number),
-        "" | "base" => whole(number),
+        "base" => whole(number),
+        "" => whole(number).filter(|number| *number == 0),
         _ => None,
     };
-    base_units.ok_or_else(|| match whole_and_fraction(number) {
-        Some(_) if unit.is_empty() => format!("base units are whole; write {number}DNT if that is meant"),
+    base_units.ok_or_else(|| match (unit, whole(number), whole_and_fraction(number)) {
+        ("", Some(base), _) => {
+            format!("{number} of what? write {number}DNT, or {number}base for base units, which are {}", display(base))
+        }
+        ("", None, Some(_)) => format!("{number} of what? write {number}DNT"),
         _ => "write an amount such as 1.5DNT, of at most six decimals, or 1500000base for base units".to_owned(),
     })
 }
@@ -51,8 +56,8 @@ mod tests {
             (".000001DNT", 1),
             ("0.25 DNT", 250_000),
             ("1500base", 1_500),
-            ("1_000", 1_000),
-            ("7", 7),
+            ("1_000base", 1_000),
+            ("0", 0),
         ] {
             assert_eq!(amount(typed), Ok(base_units), "{typed}");
         }
@@ -77,6 +82,8 @@ mod tests {
         ] {
             assert!(amount(typed).unwrap_err().contains("1.5DNT"), "{typed}");
         }
-        assert!(amount("1.5").unwrap_err().contains("write 1.5DNT if that is meant"));
+        assert_eq!(amount("1.5").unwrap_err(), "1.5 of what? write 1.5DNT");
+        let bare = amount("5000000").unwrap_err();
+        assert_eq!(bare, "5000000 of what? write 5000000DNT, or 5000000base for base units, which are 5 DNT");
     }
 }

@@ -6,13 +6,18 @@ use serde_json::{Value, json};
 use super::args::{AskArgs, ChannelCommand, ReceiptCommand};
 use super::client::Client;
 use super::confirm::confirm;
-use super::explain::{fee, record};
+use super::costs;
+use super::explain::{fee, record, warn_of_taint};
+use super::measures::print_attribution;
 use super::output::{Output, excerpt, fields, money, percent, table, table_if_any, text};
 use super::people::People;
+use crate::ppm;
 
 pub(super) async fn ask(client: &Client, args: AskArgs, output: Output) -> Result<()> {
     let what = if args.classify { "text" } else { "question" };
-    let mut body = json!({ "datanet": client.datanet(&args.datanet).await?, what: args.text });
+    let datanet = client.datanet(&args.datanet).await?;
+    costs::of_answers(&client.get(&format!("/v1/datanets/{datanet}")).await?, 1, args.account.as_deref(), output);
+    let mut body = json!({ "datanet": datanet, what: args.text });
     if let Some(neighbours) = args.neighbours {
         body["neighbours"] = neighbours.into();
     }
@@ -86,6 +91,8 @@ fn print_record(value: &Value, people: &People) {
         &[("label", &|score| text(&score["label"])), ("probability", &|score| percent(&score["probability"]))],
     );
     fields(receipt, &["id", "datanet", "node", "model", "height", "snapshot", "sequence", "channel"]);
+    say!("credits by {}", text(&value["attribution"]));
+    print_attribution(&value["gate"], ppm::WHOLE);
     table_if_any(
         &receipt["credits"],
         &[
@@ -95,6 +102,7 @@ fn print_record(value: &Value, people: &People) {
         ],
     );
     fee(receipt);
+    warn_of_taint(value, &receipt["model"]);
 }
 
 pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Output) -> Result<()> {
@@ -107,6 +115,7 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
             if let Some(blocks) = blocks {
                 body["blocks"] = blocks.into();
             }
+            costs::of_channel(client, deposit, output).await?;
             let value = client.post("/v1/channels", &body).await?;
             output.show(&value, |value| {
                 fields(value, &["channel", "tx"]);

@@ -26,6 +26,8 @@ pub(super) struct Refused {
 pub(super) struct Client {
     /// For what has a type.
     pub node: datanet_api::Client,
+    /// Where it runs.
+    pub home: Home,
     join: Option<Join>,
     /// Names that were typed and left to the node to find.
     left: Mutex<Vec<String>>,
@@ -35,7 +37,7 @@ impl Client {
     /// Finds the node that runs in `home`.
     pub(super) fn of(home: &Home) -> Result<Self> {
         let node = datanet_api::Client::of(home)?;
-        Ok(Self { node, join: RunFile::read(home)?.join, left: Mutex::default() })
+        Ok(Self { node, home: home.clone(), join: RunFile::read(home)?.join, left: Mutex::default() })
     }
 
     /// How a node on another machine joins the network of this one, if it can.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use datanet_api::contributions::{ContributeParams, ContributionView, MemberView};
@@ -10,21 +9,27 @@ use datanet_types::ContributionId;
 use datanet_types::record::Format;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::{Client, told};
 use super::confirm::confirm;
+use super::costs;
 use super::files;
+use super::link::{Link, Next};
 use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
 use super::people::People;
+use super::report;
+use super::waiting::Waiting;
 
 pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
     let file = files::open(&args.file)?;
     let format = format_of(&args.file)?;
     let size = file.metadata().map_err(|error| files::unreadable(&args.file, error))?.len();
     let datanet = client.datanet(&args.datanet).await?;
+    let shown = client.get(&format!("/v1/datanets/{datanet}")).await?;
+    costs::of_contribution(client, &shown, args.bond, output).await?;
     let bar = upload_bar(size, output);
     let (counted, broken) = (bar.clone(), Arc::new(OnceLock::new()));
     let (path, reading) = (args.file.clone(), broken.clone());
@@ -55,7 +60,8 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     let verdict = follow(client, &accepted.id, quorum, output).await?;
     show(client, &serde_json::to_value(&verdict)?, output).await;
     if verdict.state == "refused" {
-        bail!("the contribution was refused: {}", text(&verdict.reason.into()));
+        let way = format!("`datanet contribution report {}` names the records", short(&json!(verdict.id)));
+        bail!("the contribution was refused: {}; {way}", text(&verdict.reason.into()));
     }
     Ok(())
 }
@@ -89,17 +95,37 @@ fn upload_bar(size: u64, output: Output) -> ProgressBar {
 
 /// Follows a contribution's events until its verdict.
 async fn follow(client: &Client, id: &ContributionId, quorum: u32, output: Output) -> Result<ContributionView> {
-    let spinner = if output.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    spinner.enable_steady_tick(Duration::from_millis(120));
-    let events = client.node.contribution_events(id).await.map_err(told)?;
-    let (mut events, mut last) = (std::pin::pin!(events), None);
-    while let Some(view) = events.next().await {
-        let view = view.context("the node's events broke off")?;
-        spinner.set_message(progress(&view, quorum));
-        last = Some(view);
+    let mut waiting = Waiting::new(output, "judging");
+    let verdict = until_settled(client, id, quorum, &mut waiting).await;
+    waiting.end();
+    verdict
+}
+
+async fn until_settled(
+    client: &Client,
+    id: &ContributionId,
+    quorum: u32,
+    waiting: &mut Waiting,
+) -> Result<ContributionView> {
+    let back = format!(
+        "the contribution is on the ledger, and is judged whether or not this node runs: `datanet contribution show {id}` says what became of it"
+    );
+    let mut link = Link::new(client, back);
+    loop {
+        let node = link.node.clone();
+        if let Some(events) = link.open(node.contribution_events(id)).await.map_err(told)? {
+            let mut events = std::pin::pin!(events);
+            loop {
+                match link.next(&mut events).await.context("a damaged event")? {
+                    Next::Event(view) if view.is_settled() => return Ok(view),
+                    Next::Event(view) => waiting.say(&progress(&view, quorum)),
+                    Next::Quiet => waiting.still(),
+                    Next::Over => break,
+                }
+            }
+        }
+        link.wait().await?;
     }
-    spinner.finish_and_clear();
-    last.with_context(|| format!("the node sent no event; try `datanet contributions {id}`"))
 }
 
 fn progress(view: &ContributionView, quorum: u32) -> String {
@@ -152,6 +178,7 @@ pub(super) async fn one(client: &Client, command: ContributionCommand, output: O
             let value = client.get(&format!("/v1/contributions/{id}")).await?;
             show(client, &value, output).await;
         }
+        ContributionCommand::Report { id } => report::show(client, &client.contribution(&id).await?, output).await?,
         ContributionCommand::Revoke { id, yes } => {
             let id = client.contribution(&id).await?;
             let question = if yes { String::new() } else { what_goes(client, &id).await? };

@@ -1,13 +1,21 @@
 //! What a receipt says, for people: whose records moved an answer, which most, and where its fee goes.
 
 use anyhow::Result;
+use datanet_types::Ppm;
+use datanet_types::amount::mul_div;
 use serde_json::Value;
 
 use super::client::Client;
-use super::measures::gate;
+use super::measures::print_attribution;
 use super::output::{excerpt, money, percent, short, table_if_any, text};
 use super::people::People;
 use crate::ppm;
+
+/// What stands beside each other in the table of an answer.
+const WHY_THEY_DIFFER: &str =
+    "effect on the loss: by how much the answer's loss (natural logarithm) would rise without the whole contribution;
++ it helped, - it harmed. share of pay: its part of what the fee leaves to contributors. They differ because pay
+adds up only the records that helped and are of use to the held-out set; harm takes nothing away from them.";
 
 /// One, in the parts per billion of an influence.
 const PPB: f64 = 1e9;
@@ -41,25 +49,28 @@ impl Explained {
         say!("asked     {}\nanswered  {}", excerpt(&said["input"], 200), excerpt(&said["answer"], 200));
         self.print_parts();
         fee(&self.record["receipt"]);
+        warn_of_taint(said, &self.record["receipt"]["model"]);
     }
 
     /// Prints who and what moved the answer, and how far that is to be trusted.
     pub(super) fn print_parts(&self) {
         let said = &self.attribution;
         say!("method    {}: {}", text(&said["method"]), text(&said["proves"]));
-        if said["gate"].is_object() {
-            say!("audit     {}", gate(&said["gate"], ppm::WHOLE));
-        }
+        print_attribution(&said["gate"], ppm::WHOLE);
         let influence = |part: &Value| part.as_f64().map_or_else(|| "-".to_owned(), |v| format!("{:+.6}", v / PPB));
         table_if_any(
             &said["contributions"],
             &[
                 ("contribution", &|part| short(&part["contribution"])),
                 ("contributor", &|part| self.people.giver(part)),
-                ("value", &|part| influence(&part["value"])),
-                ("pay", &|part| percent(&part["weight"])),
+                ("effect on the loss", &|part| influence(&part["value"])),
+                ("share of pay", &|part| percent(&part["weight"])),
+                ("pay", &|part| self.pay(part)),
             ],
         );
+        if said["method"] == "influence" && said["contributions"].as_array().is_some_and(|all| !all.is_empty()) {
+            say!("{WHY_THEY_DIFFER}");
+        }
         match text(&said["method"]).as_str() {
             "span" => self.print_spans(),
             "influence" => {
@@ -83,6 +94,13 @@ impl Explained {
         }
     }
 
+    /// What a contribution gets of the answer's fee.
+    fn pay(&self, part: &Value) -> String {
+        let whole = self.record["receipt"]["split"]["contributors"].as_u64().unwrap_or_default();
+        let share = part["weight"].as_u64().unwrap_or_default();
+        mul_div(whole, share, Ppm::ONE.0).map_or_else(|| "-".to_owned(), |amount| money(&amount.into()))
+    }
+
     /// The stretches of the answer that stand in a record too.
     fn print_spans(&self) {
         let output = &self.record["output"];
@@ -102,6 +120,14 @@ impl Explained {
                 ("share", &|span| percent(&span["weight"])),
             ],
         );
+    }
+}
+
+/// Warns where an answer's model has learnt from data that was taken back since.
+pub(super) fn warn_of_taint(answer: &Value, model: &Value) {
+    if answer["tainted"] == true {
+        let model = text(model);
+        note!("tainted: data behind this model was taken back since; `datanet model show {model}` says which");
     }
 }
 

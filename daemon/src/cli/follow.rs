@@ -1,22 +1,23 @@
 //! Following a job's events until it is over.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use datanet_api::ClientResult;
 use datanet_api::fine_tuning::{FineTuningEvent, FineTuningJob, JobState, JobUpdate, PageParams};
-use datanet_api::{ClientError, ClientResult};
-use futures::{Stream, StreamExt};
+use futures::Stream;
 
 use super::client::{Client, told};
+use super::link::{Link, Next};
 use super::output::{Output, text};
 use super::progress::{EVERY, Progress};
 
-/// Times that a broken stream is taken up, a second apart.
-const RETRIES: usize = 30;
-
 /// Follows a job until it is over: the job as it is then. `None` if Ctrl-C left it to the node.
 pub(super) async fn watch(client: &Client, id: &str, output: Output) -> Result<Option<FineTuningJob>> {
-    let mut follower = Follower { client, id, progress: Progress::new(output), last: None, after: None, counted: None };
+    let back =
+        format!("the job goes on once it is started (`datanet start`), and `datanet jobs follow {id}` watches it");
+    let link = Link::new(client, back);
+    let mut follower = Follower { link, id, progress: Progress::new(output), last: None, after: None, counted: None };
     tokio::select! {
         job = follower.run() => job.map(Some),
         _ = tokio::signal::ctrl_c() => {
@@ -27,7 +28,7 @@ pub(super) async fn watch(client: &Client, id: &str, output: Output) -> Result<O
 }
 
 struct Follower<'a> {
-    client: &'a Client,
+    link: Link<'a>,
     id: &'a str,
     progress: Progress,
     /// The job as it was seen last.
@@ -41,33 +42,31 @@ struct Follower<'a> {
 impl Follower<'_> {
     async fn run(&mut self) -> Result<FineTuningJob> {
         // A stream that breaks off, because the node is started again, is taken up where it was.
-        for attempt in 0..=RETRIES {
-            match self.client.node.job_updates(self.id, self.after.as_deref()).await {
-                Ok(updates) => self.read(updates).await?,
-                Err(error) if attempt == RETRIES || self.last.is_none() => return Err(told(error)),
-                Err(_) => {}
+        loop {
+            let node = self.link.node.clone();
+            match self.link.open(node.job_updates(self.id, self.after.as_deref())).await.map_err(told)? {
+                Some(updates) => self.read(updates).await?,
+                None => {}
             }
             if let Some(job) = self.last.take_if(|job| job.status.is_over()) {
                 self.progress.end();
                 return Ok(job);
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            if let Err(gone) = self.link.wait().await {
+                self.progress.end();
+                return Err(gone);
+            }
         }
-        bail!("the node's events broke off; `datanet jobs follow {}` takes them up", self.id)
     }
 
     async fn read(&mut self, updates: impl Stream<Item = ClientResult<JobUpdate>>) -> Result<()> {
         let mut updates = std::pin::pin!(updates);
         loop {
-            let Ok(update) = tokio::time::timeout(EVERY, updates.next()).await else {
-                self.progress.still();
-                continue;
-            };
-            match update {
-                Some(Ok(JobUpdate::Job(job))) => self.stands(*job).await?,
-                Some(Ok(JobUpdate::Event(event))) => self.happened(event),
-                Some(Err(error @ ClientError::Answer { .. })) => return Err(error).context("a damaged event"),
-                Some(Err(_)) | None => return Ok(()),
+            match self.link.next(&mut updates).await.context("a damaged event")? {
+                Next::Event(JobUpdate::Job(job)) => self.stands(*job).await?,
+                Next::Event(JobUpdate::Event(event)) => self.happened(event),
+                Next::Quiet => self.progress.still(),
+                Next::Over => return Ok(()),
             }
         }
     }
@@ -83,7 +82,8 @@ impl Follower<'_> {
     async fn stands(&mut self, job: FineTuningJob) -> Result<()> {
         let counted = self.counted.is_some_and(|moment| moment.elapsed() < EVERY);
         if job.status == JobState::Queued && !counted {
-            self.progress.before = Some(self.before(&job).await?);
+            // How many come first is a courtesy.
+            self.progress.before = self.before(&job).await.ok();
             self.counted = Some(Instant::now());
         }
         if !job.status.is_over() {
@@ -96,7 +96,7 @@ impl Follower<'_> {
     /// How many jobs the node does first.
     async fn before(&self, job: &FineTuningJob) -> Result<usize> {
         let all = PageParams { limit: Some(1_000), ..PageParams::default() };
-        let newest_first = self.client.node.jobs(&all).await.map_err(told)?.data.into_iter();
+        let newest_first = self.link.node.jobs(&all).await.map_err(told)?.data.into_iter();
         let older = newest_first.skip_while(|other| other.id != job.id).skip(1);
         Ok(older.filter(|other| !other.status.is_over()).count())
     }

@@ -73,8 +73,13 @@ impl Client {
         pick("contribution", "datanet contributions DATANET", typed, known)
     }
 
-    /// The id of a receipt, from the beginning of one that this node has issued lately.
+    /// The id of a receipt, from the beginning of one that this node has issued lately; `latest` is the last of them.
     pub(super) async fn receipt(&self, typed: &str) -> Result<String> {
+        if typed == "latest" {
+            let receipts = self.get("/v1/receipts").await?;
+            let id = receipts["receipts"][0]["id"].as_str().map(str::to_owned);
+            return id.context("this node has issued no receipt yet; ask it something first");
+        }
         if !is_beginning(typed) {
             return Ok(typed.to_owned());
         }

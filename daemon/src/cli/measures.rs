@@ -1,9 +1,10 @@
 //! What a model was measured to do, and how far its attribution is to be trusted: the same words for a job's summary, a
 //! model's page and an answer's explanation.
 
+use datanet_training::attribution::title;
 use serde_json::Value;
 
-use super::output::text;
+use super::output::{table, text};
 use crate::ppm;
 
 /// Numbers that are counts, or that nothing is to be read from.
@@ -81,6 +82,31 @@ fn meaning(name: &str) -> Option<&'static str> {
         "held_out" => "records it was asked",
         _ => return None,
     })
+}
+
+/// Prints by which method a release values, why, and how far that is to be trusted; `one` is what the numbers count as
+/// one. Nothing where it values by none.
+pub(super) fn print_attribution(said: &Value, one: f64) {
+    let Some(method) = said["method"].as_str() else { return };
+    say!("attribution by {}: {}", title(method), text(&said["why"]));
+    say!("audit {}", gate(said, one));
+    let figure = |compared: &Value, name: &str, behind: &str| match (count(said, behind), compared[name].as_f64()) {
+        (0, _) | (_, None) => "-".to_owned(),
+        (_, Some(value)) => format!("{:.3}", value / one),
+    };
+    if said["compared"].as_array().is_some_and(|all| all.len() > 1) {
+        table(
+            &said["compared"],
+            &[
+                ("method", &|compared| title(&text(&compared["method"])).to_owned()),
+                ("LDS", &|compared| figure(compared, "lds", "subsets")),
+                ("leave-one-out rank", &|compared| figure(compared, "leave_one_out", "contributors")),
+                ("pay", &|compared| figure(compared, "pay", "contributors")),
+                ("passed", &|compared| if compared["passed"] == true { "yes" } else { "no" }.to_owned()),
+                ("used", &|compared| if compared["method"] == method { "yes" } else { "-" }.to_owned()),
+            ],
+        );
+    }
 }
 
 /// The gate of a release in one sentence; `one` is what its numbers count as one.

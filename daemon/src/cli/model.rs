@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 use super::args::{ClassifyArgs, CompleteArgs, ModelCommand};
 use super::client::{Client, Refused};
-use super::explain::Explained;
+use super::confirm::confirm;
+use super::costs;
+use super::explain::{Explained, warn_of_taint};
 use super::measures::Measures;
 use super::output::{self, Output, fields, money, short, table, table_if_any, text};
 use super::page;
 use super::people::People;
+use super::waiting::Waiting;
 
 /// Tokens that are written where nobody says how many.
 const MAX_TOKENS: u32 = 128;
@@ -56,11 +59,15 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
         }
         ModelCommand::Deploy { model, name } => {
             let model = client.model(&model).await?;
-            let value = client.post(&format!("/v1/models/{model}/deploy"), &json!({ "name": name })).await?;
+            let waiting = Waiting::new(output, "fetching, checking and loading the model");
+            let (path, body) = (format!("/v1/models/{model}/deploy"), json!({ "name": name }));
+            let value = waiting.during(client.post(&path, &body)).await?;
             output.show(&value, |value| fields(value, &["name", "model", "before"]));
         }
-        ModelCommand::Undeploy { model } => {
+        ModelCommand::Undeploy { model, yes } => {
             let model = client.model(&model).await?;
+            let question = format!("Model {model} is to be taken away here, with what its name led to before.");
+            confirm(yes, &question).await?;
             let value = client.delete(&format!("/v1/models/{model}/deploy")).await?;
             output.show(&value, |value| fields(value, &["id", "names", "models"]));
         }
@@ -85,9 +92,11 @@ fn deployed_as(model: &Value) -> String {
 
 /// `classify`.
 pub(super) async fn classify(client: &Client, args: ClassifyArgs, output: Output) -> Result<()> {
+    let model = client.model(&args.model).await?;
+    let priced = client.get(&format!("/v1/models/{model}")).await?;
+    costs::of_answers(&priced, args.texts.len(), args.account.as_deref(), output);
     let mut body = json!({
-        "model": client.model(&args.model).await?, "input": args.texts,
-        "explain": args.explain, "counterfactual": args.counterfactual,
+        "model": model, "input": args.texts, "explain": args.explain, "counterfactual": args.counterfactual,
     });
     if let Some(account) = args.account {
         body["account"] = client.leave(&account).into();
@@ -105,6 +114,7 @@ pub(super) async fn classify(client: &Client, args: ClassifyArgs, output: Output
             Explained::of(client, &receipt).await?.print_parts();
         }
         say!("fee {}   receipt {receipt}", money(&answer["fee"]));
+        warn_of_taint(answer, &value["model_id"]);
     }
     Ok(())
 }
@@ -139,6 +149,7 @@ pub(super) async fn complete(client: &Client, args: CompleteArgs, chat: bool, ou
         false => ("/v1/completions", "prompt", args.prompt.into()),
     };
     let model = client.model(&args.model).await?;
+    costs::of_answers(&client.get(&format!("/v1/models/{model}")).await?, 1, args.account.as_deref(), output);
     let limit = args.max_tokens.unwrap_or(MAX_TOKENS);
     let mut body = json!({ "model": model, what: prompt, "stream": !output.json, "max_tokens": limit });
     if let Some(temperature) = args.temperature {
@@ -166,6 +177,7 @@ pub(super) async fn complete(client: &Client, args: CompleteArgs, chat: bool, ou
     }
     let last = print_stream(response).await?;
     say!("\n\nfee {}   receipt {}", money(&last["fee"]), text(&last["receipt"]["id"]));
+    warn_of_taint(&last, &body["model"]);
     Ok(())
 }
 

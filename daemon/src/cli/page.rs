@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::client::Client;
-use super::measures::{Measures, gate};
+use super::measures::{Measures, print_attribution};
 use super::output::{lines, short, table_if_any, text};
 use super::people::People;
 use crate::ppm;
@@ -121,7 +121,5 @@ fn print_measures(manifest: &Value, said: &Value) {
         say!("evaluation");
         Measures::of_manifest(&manifest["evaluation"]).print();
     }
-    if said.is_object() {
-        say!("attribution {}, {}", text(&said["method"]), gate(said, ppm::WHOLE));
-    }
+    print_attribution(said, ppm::WHOLE);
 }

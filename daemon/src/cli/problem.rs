@@ -12,18 +12,15 @@ const WORDS: [(&str, &str); 8] = [
     ("ask it at /v1/embeddings", "ask it with `datanet embed --model`"),
     ("ask it at /v1/completions", "ask it with `datanet complete` or `datanet chat`"),
     ("suffix is ", "--name is "),
-    ("then send a voucher or the name of the paying account", "then name the paying account with --account NAME"),
+    (
+        "then send the paying account's name as \"account\" (OpenAI's clients: as \"user\", or in extra_body), or a voucher",
+        "then name the paying account with --account NAME",
+    ),
 ];
 
 /// What a problem says to whoever typed a command.
 pub(super) fn in_words(problem: &Problem) -> String {
-    let detail = WORDS.iter().fold(problem.detail.clone(), |detail, (node, here)| detail.replace(node, here));
-    match problem.code.as_str() {
-        "no-channel" | "payment-required" => {
-            detail.replace("`datanet channel open`", "`datanet channel open --account NAME --deposit N`")
-        }
-        _ => detail,
-    }
+    WORDS.iter().fold(problem.detail.clone(), |detail, (node, here)| detail.replace(node, here))
 }
 
 #[cfg(test)]
@@ -36,9 +33,8 @@ mod tests {
         let said = |error: ServiceError| in_words(&Problem::from(&error));
         let unknown = ServiceError::new(Code::UnknownModel, "no model \"x\"; `GET /v1/models` lists them");
         assert_eq!(said(unknown), "no model \"x\"; `datanet model list` shows them");
-        let money = "an answer costs 7 base units: open a channel with node 5e (`datanet channel open`), then send a voucher or the name of the paying account";
+        let money = "open a channel, then send the paying account's name as \"account\" (OpenAI's clients: as \"user\", or in extra_body), or a voucher; more";
         let money = said(ServiceError::new(Code::PaymentRequired, money));
-        assert!(money.contains("`datanet channel open --account NAME --deposit N`"), "{money}");
-        assert!(money.ends_with("then name the paying account with --account NAME"), "{money}");
+        assert_eq!(money, "open a channel, then name the paying account with --account NAME; more");
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Progress {
     /// What was shown last.
     said: String,
     told: Instant,
+    /// When the phase began, as far as it was seen.
+    began: Instant,
     /// Jobs that come first, while this one waits.
     pub before: Option<usize>,
 }
@@ -47,8 +49,10 @@ impl Phase {
         match at.phase.as_str() {
             "training" => Self::Named("training".to_owned(), counted),
             "attribution" => Self::Named("audit by retraining".to_owned(), counted),
-            // What is left of an earlier phase's steps says nothing of these.
             "data" => Self::Named("reading the data".to_owned(), false),
+            "evaluation" => Self::Named("asking the held-out records".to_owned(), false),
+            "influence" => Self::Named("working out whose records helped".to_owned(), false),
+            "writing" => Self::Named("writing the model's files".to_owned(), false),
             "release" => Self::Named("releasing".to_owned(), false),
             other => Self::Named(other.to_owned(), false),
         }
@@ -63,7 +67,14 @@ impl Progress {
             (false, true) => Shown::Bar(ProgressBar::hidden()),
             (false, false) => Shown::Lines,
         };
-        Self { shown, phase: Phase::Unknown, said: String::new(), told: Instant::now(), before: None }
+        Self {
+            shown,
+            phase: Phase::Unknown,
+            said: String::new(),
+            told: Instant::now(),
+            began: Instant::now(),
+            before: None,
+        }
     }
 
     /// Shows how far a job is.
@@ -71,6 +82,9 @@ impl Progress {
         let phase = Phase::of(status, at);
         let changed = phase != self.phase;
         self.phase = phase;
+        if changed {
+            self.began = Instant::now();
+        }
         self.said = self.words(at);
         match &mut self.shown {
             Shown::Nothing => {}
@@ -114,7 +128,10 @@ impl Progress {
 
     fn line(&mut self) {
         self.told = Instant::now();
-        note!("{}", self.said);
+        match self.began.elapsed().as_secs() {
+            seconds if seconds >= EVERY.as_secs() => note!("{}   {seconds} s so far", self.said),
+            _ => note!("{}", self.said),
+        }
     }
 
     /// Phase, steps and what else is true of this phase; a bar shows the steps itself.
@@ -131,11 +148,15 @@ impl Progress {
         } else if !counted {
             parts.push(name.clone());
         }
-        // The loss and the time are those of training's last step.
+        // The loss and the memory are those of training's last step.
         if name == "training" {
             parts.extend(at.loss.map(|loss| format!("loss {loss:.4}")));
+        }
+        if counted {
             let left = at.seconds_left.filter(|_| at.step != at.steps);
             parts.extend(left.map(|left| format!("{left:.0} s left")));
+        }
+        if name == "training" {
             parts.extend(at.memory_bytes.map(|bytes| format!("{} MiB", bytes >> 20)));
         }
         parts.join("   ")
@@ -153,7 +174,7 @@ fn waiting(before: Option<usize>) -> String {
 fn new_bar(phase: &Phase) -> ProgressBar {
     let (bar, template) = match phase {
         Phase::Named(_, true) => (ProgressBar::new(0), "{prefix} {bar:30} {pos}/{len} {msg}"),
-        _ => (ProgressBar::new_spinner(), "{spinner} {msg}"),
+        _ => (ProgressBar::new_spinner(), "{spinner} {msg}   {elapsed}"),
     };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
@@ -184,7 +205,8 @@ mod tests {
         assert_eq!(job(JobState::Queued, "", 0, 0), "waiting, 1 job before yours");
         assert_eq!(job(JobState::Running, "data", 0, 0), "reading the data");
         assert_eq!(job(JobState::Running, "training", 3, 9), "training 3/9   loss 1.0000   2 s left");
-        assert_eq!(job(JobState::Running, "attribution", 1, 5), "audit by retraining 1/5");
+        assert_eq!(job(JobState::Running, "attribution", 1, 5), "audit by retraining 1/5   2 s left");
+        assert_eq!(job(JobState::Running, "influence", 0, 0), "working out whose records helped");
         assert_eq!(job(JobState::Running, "release", 5, 5), "releasing");
     }
 }

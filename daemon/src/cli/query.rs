@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
 use super::client::Client;
-use super::explain::record;
+use super::explain::{record, warn_of_taint};
 use super::files::read_text;
 use super::output::{Output, excerpt, fields, money, short, table, text};
 use super::start::{join_value, say_join};
@@ -243,6 +243,7 @@ pub(super) async fn embed(client: &Client, texts: Vec<String>, model: Option<Str
         for entry in value["data"].as_array().into_iter().flatten() {
             say!("{}", entry["embedding"]);
         }
+        warn_of_taint(&value["datanet"], &value["model"]);
     });
     Ok(())
 }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::args::{JobsCommand, TrainArgs, TrainCommand};
 use super::client::Client;
 use super::confirm::confirm;
+use super::costs;
 use super::files::read_text;
 use super::follow::watch;
-use super::measures::{Measures, gate};
+use super::measures::{Measures, print_attribution};
 use super::output::{Output, ago, excerpt, fields, lines, short, table, table_if_any, text};
 
 /// Gives the node a job and follows it.
@@ -22,6 +23,7 @@ pub(super) async fn run(client: &Client, args: TrainArgs, output: Output) -> Res
     }
     let request = request(&args)?;
     let account = args.account.as_ref().map(|name| client.leave(name));
+    costs::of_training(client, output).await?;
     let job = client.post("/v1/fine_tuning/jobs", &request).await?;
     client.tell_account(account.as_deref(), output).await;
     let id = job["id"].as_str().context("the node's answer has no id")?.to_owned();
@@ -179,9 +181,7 @@ async fn print_job(client: &Client, job: &Value) -> Result<()> {
         say!("evaluation");
         Measures::of_job(evaluation).print();
     }
-    if evaluation["attribution"].is_object() {
-        say!("attribution {}", gate(&evaluation["attribution"], 1.0));
-    }
+    print_attribution(&evaluation["attribution"], 1.0);
     if job["error"].is_object() {
         say!("error  {}", text(&job["error"]["message"]));
     }

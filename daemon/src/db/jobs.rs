@@ -65,6 +65,9 @@ pub struct Progress {
     pub seconds_left: Option<f64>,
     /// Bytes of memory that the process holds.
     pub memory_bytes: Option<u64>,
+    /// When the first step of this phase was done, in seconds since 1970: what the time left is worked out from.
+    #[serde(default)]
+    pub counted_since: Option<u64>,
 }
 
 /// A job that trains nothing new but repeats what somebody claims to have trained.

@@ -91,6 +91,7 @@ codes! {
         AnswerUnderWay = "answer-under-way",
         AmbiguousName = "ambiguous-name",
         ContributionRevoked = "contribution-revoked",
+        RefusedForGood = "refused-for-good",
         JobOver = "job-over",
         KeyExists = "key-exists",
         KeyringFull = "keyring-full",

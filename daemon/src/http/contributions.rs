@@ -12,6 +12,7 @@ use bytes::Bytes;
 use datanet_api::contributions::{
     Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
 };
+use datanet_api::report::ContributionReport;
 use datanet_data::corpus::media;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_types::action::Revoke;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::encoding::BodyDecoder;
 use super::extract::{Query, Segment};
 use super::limits::Place;
+use crate::answers::Answers;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -33,6 +35,7 @@ use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
 use crate::records::ReadOptions;
 use crate::records::Records;
+use crate::training::Training;
 
 /// Most entries of a page.
 const MAX_PAGE: usize = 1_000;
@@ -163,6 +166,17 @@ pub(super) async fn show(
     Segment(id): Segment<ContributionId>,
 ) -> ServiceResult<Json<ContributionView>> {
     Ok(Json(records.contribution_with_reports(&id).await?))
+}
+
+/// What became of its records: which help, which harm, which are copies or badly written, what they did for answers here;
+/// and what is not known, and why.
+#[utoipa::path(get, operation_id = "report_contribution", path = "/v1/contributions/{id}/report", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = ContributionReport), (status = 404, response = super::problem::Refusal)))]
+pub(super) async fn report(
+    State(answers): State<Answers>,
+    State(training): State<Training>,
+    Segment(id): Segment<ContributionId>,
+) -> ServiceResult<Json<ContributionReport>> {
+    Ok(Json(answers.contribution_report(&id, training.jobs()?).await?))
 }
 
 /// The contribution whenever its state changes, as server-sent events, until it is final, refused or revoked.

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use base64::Engine;
-use datanet_api::embeddings::{EmbeddingView, EmbeddingsReply, EmbeddingsRequest, EncodingFormat, Input, UsageView};
+use datanet_api::embeddings::{
+    EmbeddingView, EmbeddingsExtension, EmbeddingsReply, EmbeddingsRequest, EncodingFormat, Input, UsageView,
+};
 use datanet_data::Embedding;
 
 use super::extract::fields::harmless::{none, not_token_ids, off, on};
@@ -64,15 +66,15 @@ pub(super) async fn create(
         let own = own.as_ref().ok();
         own.is_none_or(|own| *model != own.name && *model != hex::encode(own.id))
     });
-    let (embeddings, usage, model) = match wanted {
+    let (embeddings, usage, model, tainted) = match wanted {
         Some(model) => {
-            let (embeddings, usage) = answers.embed_with(&model, texts).await?;
-            (embeddings, usage, model)
+            let (embeddings, usage, tainted) = answers.embed_with(&model, texts).await?;
+            (embeddings, usage, model, tainted)
         }
         None => {
             let info = own?;
             let (embeddings, usage) = embedder.embed_with_usage(texts).await?;
-            (embeddings, usage, info.name)
+            (embeddings, usage, info.name, false)
         }
     };
     check_dimensions(request.dimensions, &embeddings)?;
@@ -86,6 +88,7 @@ pub(super) async fn create(
         data: data.collect(),
         model,
         usage: UsageView { prompt_tokens: usage.tokens, total_tokens: usage.tokens },
+        datanet: EmbeddingsExtension { tainted },
     }))
 }
 

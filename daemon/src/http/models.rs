@@ -8,11 +8,13 @@ use datanet_api::models::{
     AncestorView, Deleted, Deploy, Deployed, Imported, ModelDetails, ModelList, ModelRecord, ModelView, ModelsParams,
     NewImport, NewModel, Registered, RegisteredModel, Taint, Undeployed, Verify,
 };
+use datanet_ledger::LedgerReader;
 use datanet_ledger::component::models;
 use datanet_types::action::RegisterModel;
 use datanet_types::{Action, ModelId};
 
 use super::extract::{Body, Query, Segment};
+use crate::billing::terms::terms;
 use crate::chain;
 use crate::chain::Chain;
 use crate::db::deployments::{Deployment, NamedModel};
@@ -46,7 +48,10 @@ pub(super) async fn list(
     let mut data: Vec<ModelView> = own(&chain, &embedder)?.into_iter().collect();
     let own = data.first().map(|view| view.model_id);
     let others = chain.models_on_ledger()?.into_iter().filter(|model| Some(model.record.id) != own);
-    data.extend(others.map(|model| here.view(&models, model)));
+    let reader = chain.reader()?;
+    for model in others {
+        data.push(here.view(&models, &reader, model)?);
+    }
     data.retain(|view| view.deployed || !params.deployed);
     // What answers here comes first.
     data.sort_by_key(|view| !view.deployed);
@@ -83,7 +88,7 @@ pub(super) async fn show(
         licence: ancestor.model.licence,
     });
     let gate = manifest.as_ref().and_then(|release| release.attribution.clone()).map(judged);
-    let model = Here::of(&models, &training)?.view(&models, model);
+    let model = Here::of(&models, &training)?.view(&models, &chain.reader()?, model)?;
     Ok(Json(ModelDetails { lineage: lineage.collect(), model, manifest, gate }))
 }
 
@@ -106,6 +111,7 @@ fn own(chain: &Chain, embedder: &Embedder) -> ServiceResult<Option<ModelView>> {
         dimensions: Some(info.dimensions),
         max_tokens: Some(info.max_tokens),
         tainted: ledger.as_ref().is_some_and(|model| model.tainted),
+        price: 0,
         ledger: ledger.map(Into::into),
     }))
 }
@@ -130,11 +136,11 @@ impl Here {
         deployed.chain(made).min().unwrap_or(0)
     }
 
-    fn view(&self, models: &Models, model: chain::RegisteredModel) -> ModelView {
+    fn view(&self, models: &Models, reader: &LedgerReader, model: chain::RegisteredModel) -> ServiceResult<ModelView> {
         let record = &model.record;
         let leading = self.names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
         let names: Vec<String> = leading.collect();
-        ModelView {
+        Ok(ModelView {
             id: names.first().cloned().unwrap_or_else(|| record.id.to_hex()),
             object: "model".to_owned(),
             created: self.created(&record.id),
@@ -147,8 +153,9 @@ impl Here {
             dimensions: None,
             max_tokens: None,
             tainted: model.tainted,
+            price: terms(reader, record)?.price,
             ledger: Some(model.into()),
-        }
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use datanet_types::ReceiptId;
 use super::extract::{Raw, Segment};
 use crate::answers::Answers;
 use crate::answers::ask::Answered;
+use crate::answers::background::Background;
 use crate::billing::Billing;
 use crate::error::ServiceResult;
 
@@ -26,7 +27,11 @@ pub(super) async fn show(
     Segment(id): Segment<ReceiptId>,
 ) -> ServiceResult<Json<AnswerRecordView>> {
     let Answered { record, quotes } = answers.with_quotes(answers.answer_record(&id).await?).await?;
+    let Background { attribution, gate, tainted } = answers.background(&record).await?;
     Ok(Json(AnswerRecordView {
+        attribution: attribution.to_owned(),
+        gate,
+        tainted,
         record: hex::encode(record.to_bytes()),
         input: record.input.clone(),
         output: record.output.clone(),

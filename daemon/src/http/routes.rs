@@ -52,6 +52,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(datanets::history))
         .routes(routes!(contributions::list))
         .routes(routes!(contributions::show))
+        .routes(routes!(contributions::report))
         .routes(routes!(contributions::events))
         .routes(routes!(contributions::records))
         .routes(routes!(contributions::revoke))

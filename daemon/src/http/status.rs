@@ -41,6 +41,7 @@ impl From<status::NodeStatus> for NodeStatus {
             deployed: deployed.collect(),
             jobs: now.jobs,
             uptime_seconds: now.uptime_seconds,
+            fees: now.fees,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! too many ends the upload at that point. Only a body that is good to its end is kept; only what is kept is put on the
 //! ledger; only then is it announced.
 
+mod again;
 mod announcer;
 mod datanet;
 mod upload;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use datanet_data::corpus::Summary;
 use datanet_ledger::component::{contributions, datanets};
 use datanet_types::action::Contribute;
+use datanet_types::amount::display;
 use datanet_types::record::Format;
 use datanet_types::tx::tx_hash;
 use datanet_types::{
@@ -123,7 +125,7 @@ impl Intake {
         if bond < datanet.min_bond {
             return Err(ServiceError::new(
                 Code::BondTooSmall,
-                format!("bond is {bond}, this datanet wants at least {}", datanet.min_bond),
+                format!("bond is {}, this datanet wants at least {}", display(bond), display(datanet.min_bond)),
             ));
         }
         let params = self.chain.params()?;
@@ -136,23 +138,27 @@ impl Intake {
     /// Puts a checked and stored upload on the ledger and announces it.
     ///
     /// # Errors
-    /// When the account has given these bytes before ([`Code::AlreadyContributed`]), the idempotency key was used for
-    /// another upload ([`Code::IdempotencyKeyReused`]), the ledger refuses the transaction or it is in no block in
-    /// time, or the ledger, the blob store or the private store fails. What the ledger has refused is let go of.
+    /// When the account has given these bytes before and they were neither refused nor revoked
+    /// ([`Code::AlreadyContributed`]), were refused as often as they may be ([`Code::RefusedForGood`]) or want a higher
+    /// bond now ([`Code::BondTooSmall`]), the idempotency key was used for another upload
+    /// ([`Code::IdempotencyKeyReused`]), the ledger refuses the transaction or it is in no block in time, or the ledger,
+    /// the blob store or the private store fails. What the ledger has refused is let go of.
     pub async fn finish(&self, upload: StoredUpload) -> ServiceResult<Accepted> {
         let StoredUpload { request, bond, held, summary } = upload;
         let blob = BlobHash(held.hash());
-        let id = ContributionId::derive(self.chain.id(), &request.datanet, &request.key.address(), &blob);
+        let id_of =
+            |attempt| ContributionId::derive(self.chain.id(), &request.datanet, &request.key.address(), &blob, attempt);
         // An impatient client sends again while the first is under way: the second then finds what became of it.
-        let _lane = self.lane(&id).await;
-        let fingerprint = format!("{id}/{bond}");
+        let _lane = self.lane(&id_of(0)).await;
+        let fingerprint = format!("{}/{bond}", id_of(0));
         if let Some(reply) = self.replay(&request, &fingerprint)? {
             return Ok(reply);
         }
-        self.refuse_known(&id)?;
+        let attempt = again::next_attempt(&self.chain, &request.datanet, bond, id_of)?;
+        let id = id_of(attempt);
         let tag = contribution_tag(&id);
         self.blobs.keep(&tag, &blob).await?;
-        let bytes = self.sign_contribution(&request, blob, bond, &summary)?;
+        let bytes = self.sign_contribution(&request, blob, bond, attempt, &summary)?;
         let accepted = Accepted {
             id,
             blob,
@@ -176,21 +182,12 @@ impl Intake {
         Ok(accepted)
     }
 
-    fn refuse_known(&self, id: &ContributionId) -> ServiceResult<()> {
-        if contributions::get(&self.chain.reader()?, id)?.is_none() {
-            return Ok(());
-        }
-        Err(ServiceError::new(
-            Code::AlreadyContributed,
-            format!("this account has given these bytes to this datanet before, as contribution {id}"),
-        ))
-    }
-
     fn sign_contribution(
         &self,
         request: &IntakeRequest,
         blob: BlobHash,
         bond: Amount,
+        attempt: u32,
         summary: &Summary,
     ) -> ServiceResult<Vec<u8>> {
         let action = Contribute {
@@ -202,6 +199,7 @@ impl Intake {
             record_root: summary.root,
             bond,
             origin: self.node,
+            attempt,
         };
         self.chain.sign(&request.key, Action::Contribute(action))
     }

@@ -17,7 +17,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 const QUEUE: usize = 256;
 
 /// Name of the file that an attributed release has.
-pub(super) const TABLE_FILE: &str = "influence.safetensors";
+pub(crate) const TABLE_FILE: &str = "influence.safetensors";
 
 type Reply<T> = oneshot::Sender<Result<T, String>>;
 

@@ -1,7 +1,7 @@
 //! A release's gate for people: its figures, and what they say.
 
 use datanet_api::models::GateView;
-use datanet_training::attribution::{Gate, GateVerdict, Thresholds};
+use datanet_training::attribution::{Gate, GateVerdict, Thresholds, why};
 use datanet_types::SignedPpm;
 use datanet_types::release::Attribution;
 
@@ -24,11 +24,15 @@ pub fn judged(figures: Attribution) -> GateView {
         GateVerdict::Failed => "failed",
         GateVerdict::Unjudged => "unjudged",
     };
-    GateView { figures, verdict: verdict.to_owned(), reason: finding.reason }
+    let compared: Vec<&str> = figures.compared.iter().map(|one| one.method.as_str()).collect();
+    let why = why(&figures.method, &compared, finding.verdict);
+    GateView { verdict: verdict.to_owned(), reason: finding.reason, why, figures }
 }
 
 #[cfg(test)]
 mod tests {
+    use datanet_types::release::Compared;
+
     use super::*;
 
     #[test]
@@ -37,6 +41,17 @@ mod tests {
         let json = serde_json::to_value(judged(figures)).unwrap();
         assert_eq!((&json["verdict"], &json["lds"]), (&"unjudged".into(), &1_000_000.into()));
         assert!(json["reason"].as_str().unwrap().ends_with("there were 2 and 2"), "{json}");
+        let (replay, other) = ("forward-replay".to_owned(), "gauss-newton".to_owned());
+        let of = |method: &String| Compared { method: method.clone(), ..Compared::default() };
+        let replaced = Attribution {
+            method: other.clone(),
+            compared: vec![of(&replay), of(&other)],
+            subsets: 8,
+            ..Attribution::default()
+        };
+        let json = serde_json::to_value(judged(replaced)).unwrap();
+        assert_eq!(json["compared"][0]["method"], "forward-replay");
+        assert!(json["why"].as_str().unwrap().starts_with("forward replay did not pass"), "{json}");
         let none = judged(Attribution::default());
         assert!(none.reason.starts_with("not audited"), "{none:?}");
     }

@@ -62,7 +62,8 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let indexes = Indexes::new(chain.clone(), records.clone(), embedder.clone(), holes.clone(), followed, home.index());
     let announcer = Announcer::new(chain.id().to_owned(), network.clone(), identity.clone());
     let intake = Intake::new(chain.clone(), blobs.clone(), db.clone(), announcer, node, config.api.max_upload_bytes);
-    let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone())?;
+    let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone())?
+        .paid_by(&config.api.payer);
     let settings = ModelsSettings {
         folder: init::models_folder(&home, &config.models),
         released: home.released(),

@@ -105,7 +105,7 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let runtime = tools
         .model
         .and_then(|(dylib, _)| datanet_inference::runtime::Runtime::init(&dylib).map_err(|error| error.to_string()));
-    let begins = beginning(&config, &genesis);
+    let begins = Beginning(genesis.genesis_time);
     if let Some(told) = begins.told() {
         tracing::warn!("{told}");
     }
@@ -128,14 +128,6 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
 #[derive(Debug, thiserror::Error)]
 #[error("the node was stopped before it had started")]
 pub struct Stopped;
-
-/// When the network begins. The engine without CometBFT makes blocks as soon as it runs.
-fn beginning(config: &NodeConfig, genesis: &NetworkGenesis) -> Beginning {
-    match config.consensus.engine {
-        EngineKind::Cometbft => Beginning(genesis.genesis_time),
-        EngineKind::Solo => Beginning::PAST,
-    }
-}
 
 fn clear_spool(home: &Home) -> Result<()> {
     // What a crash left half uploaded was never acknowledged.
@@ -195,7 +187,7 @@ async fn start_consensus(
             let comet_home = CometHome::open(home.cometbft())?;
             comet_home.write_genesis(&genesis.to_comet()?)?;
             let settings = comet_settings(config, home)?;
-            let sleeps = beginning(config, genesis).is_in().is_some();
+            let sleeps = Beginning(genesis.genesis_time).is_in().is_some();
             let spec = CometSpec { program, home: comet_home, settings, start_timeout: COMET_START, sleeps };
             match start_cometbft(spec, asked).await {
                 Ok(comet) => Ok((Engine::CometBft(comet.rpc().clone()), Consensus::CometBft { abci, comet })),
@@ -238,6 +230,7 @@ pub(super) fn empty_block_interval(consensus: &ConsensusConfig) -> Duration {
 
 fn solo_config(consensus: &ConsensusConfig, genesis: &NetworkGenesis) -> Result<SoloConfig> {
     let mut solo = SoloConfig::new(genesis.chain_id.clone(), serde_json::to_vec(&genesis.app_state)?);
+    solo.begins_in = Beginning(genesis.genesis_time).is_in().unwrap_or_default();
     if consensus.block_interval_ms > 0 {
         solo.block_interval = Duration::from_millis(consensus.block_interval_ms);
     }

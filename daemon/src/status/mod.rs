@@ -4,6 +4,7 @@ pub mod readiness;
 
 use std::time::Instant;
 
+use datanet_api::status::Fees;
 use datanet_inference::runtime::Device;
 use datanet_p2p::NetworkHandle;
 use datanet_types::{Address, NodeKey};
@@ -56,6 +57,8 @@ pub struct NodeStatus {
     pub jobs: usize,
     /// Seconds since start.
     pub uptime_seconds: u64,
+    /// What the chain takes.
+    pub fees: Fees,
 }
 
 /// A released model that answers here.
@@ -139,6 +142,12 @@ impl StatusService {
             deployed: self.deployed_status(),
             jobs: self.training.jobs()?.iter().filter(|job| !job.state.is_over()).count(),
             uptime_seconds: self.started.elapsed().as_secs(),
+            fees: {
+                let params = self.chain.params()?;
+                let (transaction, review, bond_penalty_bps) =
+                    (params.min_fee, params.review_fee, params.bond_penalty_bps);
+                Fees { transaction, review, bond_penalty_bps }
+            },
         })
     }
 

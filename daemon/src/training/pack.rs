@@ -3,7 +3,9 @@
 use datanet_training::attribution::Choice;
 use datanet_training::job::{Job, Task};
 use datanet_types::ModelId;
-use datanet_types::release::{Attribution, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask};
+use datanet_types::release::{
+    Attribution, Compared, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask,
+};
 
 use super::Training;
 use super::data::Gathered;
@@ -71,15 +73,22 @@ fn attribution(trained: &Trained) -> Attribution {
     let gate = trained.gate.as_ref();
     let measure = |value: Option<f32>| ppm::measure(f64::from(value.unwrap_or(0.0)));
     let count = |value: Option<usize>| u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX);
-    let fallback = matches!(trained.choice, Some(Choice::GaussNewton { .. }));
+    let compared = trained.compared.iter().map(|one| Compared {
+        method: one.method.name().to_owned(),
+        lds: measure(one.gate.lds),
+        leave_one_out: measure(one.gate.leave_one_out),
+        pay: measure(one.gate.pay),
+        passed: one.gate.passed,
+    });
     Attribution {
-        method: if fallback { "gauss-newton" } else { "forward-replay" }.to_owned(),
+        method: trained.choice.unwrap_or(Choice::Replay).name().to_owned(),
         lds: measure(gate.and_then(|gate| gate.lds)),
         leave_one_out: measure(gate.and_then(|gate| gate.leave_one_out)),
         pay: measure(gate.and_then(|gate| gate.pay)),
         subsets: count(gate.map(|gate| gate.subsets)),
         contributors: count(gate.map(|gate| gate.contributors)),
         passed: gate.is_some_and(|gate| gate.passed),
+        compared: compared.collect(),
     }
 }
 

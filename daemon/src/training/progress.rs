@@ -4,7 +4,7 @@ use datanet_training::run::Event;
 use serde_json::{Value, json};
 
 use super::{Training, as_json, short};
-use crate::db::jobs::{EventLevel, JobEvent, JobRecord};
+use crate::db::jobs::{EventLevel, JobEvent, JobRecord, Progress};
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -54,6 +54,20 @@ pub(super) fn is_told(step: usize, steps: usize) -> bool {
     step == steps || step.is_multiple_of(steps.div_ceil(STEPS_TOLD).max(1))
 }
 
+/// Another phase begins, unless it is the same: what was counted before says nothing of it.
+fn enter(progress: &mut Progress, phase: &str) {
+    if progress.phase != phase {
+        let memory_bytes = progress.memory_bytes;
+        *progress = Progress { phase: phase.to_owned(), memory_bytes, ..Progress::default() };
+    }
+}
+
+/// Seconds until `total`, where `done` is reached and the first of them was `seconds` ago; not known before the second.
+fn left(seconds: u64, done: u64, total: u64) -> Option<f64> {
+    let counted = done.checked_sub(1).filter(|counted| *counted > 0)?;
+    Some(seconds as f64 / counted as f64 * total.saturating_sub(done) as f64)
+}
+
 /// Applies what a run says to a job's progress; the event that it makes, if it is worth one.
 pub(super) fn apply(said: &Event, job: &mut JobRecord) -> Option<JobEvent> {
     let told =
@@ -95,10 +109,17 @@ pub(super) fn apply(said: &Event, job: &mut JobRecord) -> Option<JobEvent> {
             told("checkpoint", &format!("checkpoint after step {step}"), data)
         }
         Event::Attribution { done, total } => {
-            progress.phase = "attribution".to_owned();
-            (progress.step, progress.steps) = (*done as u64, *total as u64);
+            let (done, total) = (*done as u64, *total as u64);
+            enter(progress, "attribution");
+            (progress.step, progress.steps) = (done, total);
+            let since = *progress.counted_since.get_or_insert_with(now);
+            progress.seconds_left = left(now().saturating_sub(since), done, total);
             let message = format!("attribution is checked by retraining: {done} of {total}");
             told("attribution", &message, json!({ "done": done, "of": total }))
+        }
+        Event::Phase { name } => {
+            enter(progress, name);
+            None
         }
         Event::Finished { evaluation } => {
             told("evaluation", "training is done", as_json(evaluation).unwrap_or_default())
@@ -122,5 +143,20 @@ mod tests {
         }
         assert!(told.len() <= STEPS_TOLD + 1 && told.last() == Some(&1_001), "{}", told.len());
         assert_eq!((job.progress.step, job.progress.loss), (1_001, Some(1.0)));
+    }
+
+    #[test]
+    fn every_phase_counts_for_itself() {
+        let mut job = crate::db::jobs::tests::job("ftjob-a");
+        let step = Event::Step { step: 9, steps: 9, loss: 1.0, rate: 0.1, seconds_left: 7.0, memory_bytes: 1 };
+        apply(&step, &mut job);
+        assert!(apply(&Event::Phase { name: "evaluation" }, &mut job).is_none());
+        let at = job.progress.clone();
+        assert_eq!((at.phase.as_str(), at.step, at.steps, at.seconds_left), ("evaluation", 0, 0, None));
+        apply(&Event::Attribution { done: 1, total: 5 }, &mut job);
+        assert_eq!((job.progress.steps, job.progress.seconds_left), (5, None), "one says nothing of the rate");
+        apply(&Event::Attribution { done: 2, total: 5 }, &mut job);
+        assert!(job.progress.seconds_left.is_some());
+        assert_eq!(left(6, 3, 7), Some(12.0));
     }
 }

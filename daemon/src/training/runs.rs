@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use datanet_inference::runtime::{Runtime, SessionConfig};
-use datanet_training::attribution::{Choice, Finding, Gate, Thresholds};
+use datanet_training::attribution::{Choice, Compared, Finding, Gate, Thresholds, why};
 use datanet_training::data::Dataset;
 use datanet_training::job::Job;
 use datanet_training::run::{self, Control, Event, LeftOut, RunOutcome, Setup, TrainError};
@@ -91,6 +91,8 @@ pub struct Trained {
     pub choice: Option<Choice>,
     /// How far that is to be trusted, if it was audited.
     pub gate: Option<Gate>,
+    /// The same of every method that was tried.
+    pub compared: Vec<Compared>,
 }
 
 /// Starts a run.
@@ -206,7 +208,8 @@ fn trained(run: &Run, outcome: RunOutcome) -> Trained {
     }
     let mut files = outcome.files;
     files.extend(checkpoints(&run.folder.join(CHECKPOINTS)));
-    Trained { files, metrics, evaluation: evaluation.into(), choice: outcome.attribution, gate: outcome.gate }
+    let RunOutcome { attribution: choice, gate, compared, .. } = outcome;
+    Trained { files, metrics, evaluation: evaluation.into(), choice, gate, compared }
 }
 
 /// What an audit found, for people.
@@ -217,11 +220,31 @@ fn audit(gate: &Gate, outcome: &RunOutcome) -> serde_json::Value {
         gate: &'a Gate,
         #[serde(flatten)]
         finding: Finding,
-        method: Option<Choice>,
+        /// As releases call it.
+        method: Option<&'static str>,
+        /// Why this one.
+        why: Option<String>,
+        damping: Option<f32>,
+        compared: Vec<Figures<'a>>,
         left_out: &'a [LeftOut],
     }
+    #[derive(serde::Serialize)]
+    struct Figures<'a> {
+        method: &'static str,
+        #[serde(flatten)]
+        gate: &'a Gate,
+    }
     let finding = gate.finding(&Thresholds::PUBLISHED);
-    let audit = Audit { gate, finding, method: outcome.attribution, left_out: &outcome.left_out };
+    let compared: Vec<Figures<'_>> =
+        outcome.compared.iter().map(|one| Figures { method: one.method.name(), gate: &one.gate }).collect();
+    let names: Vec<&str> = compared.iter().map(|one| one.method).collect();
+    let method = outcome.attribution.as_ref().map(Choice::name);
+    let why = method.map(|method| why(method, &names, finding.verdict));
+    let damping = match outcome.attribution {
+        Some(Choice::GaussNewton { damping }) => Some(damping),
+        _ => None,
+    };
+    let audit = Audit { gate, finding, method, why, damping, compared, left_out: &outcome.left_out };
     as_json(&audit).unwrap_or_default()
 }
 

@@ -39,7 +39,8 @@ pub fn fails(home: &Path, args: &[&str], says: &str) {
     let output = datanet(home, args);
     assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stdout));
     let error = text(&output.stderr);
-    assert!(error.starts_with("error: ") && error.contains(says), "{args:?} should say {says:?}: {error}");
+    let is_told = error.lines().any(|line| line.starts_with("error: "));
+    assert!(is_told && error.contains(says), "{args:?} should say {says:?}: {error}");
 }
 
 #[test]
@@ -105,7 +106,7 @@ async fn queries_print_tables_for_people_and_json_for_programs() {
     assert_eq!(json(home, &["datanet", "show", "topics"])["name"], "topics");
     assert!(text(&datanet(home, &["datanet", "list"]).stdout).contains("notes"));
     assert_eq!(json(home, &["account", "alice"])["address"], keys["keys"][0]["address"]);
-    let moved = json(home, &["transfer", "alice", "7"]);
+    let moved = json(home, &["transfer", "alice", "7base", "--yes"]);
     assert_eq!(json(home, &["tx", moved["tx"].as_str().unwrap()])["code"], 0);
 
     fails(home, &["keys", "add", "alice"], "choose another name");
@@ -115,7 +116,7 @@ async fn queries_print_tables_for_people_and_json_for_programs() {
     assert_eq!(json(home, &["datanet", "show", &topics[..8]])["name"], "topics");
     fails(home, &["model", "show", "nothing"], "`datanet model list` shows them");
     fails(home, &["jobs", "show", "nothing"], "`datanet jobs list` shows them");
-    fails(home, &["transfer", "nobody", "7"], "`datanet keys list` shows them");
+    fails(home, &["transfer", "nobody", "7DNT", "--yes"], "`datanet keys list` shows them");
     fails(home, &["contribute", "notes", "/does/not/exist.jsonl"], "/does/not/exist.jsonl");
     fails(home, &["start", "--set", "consensus.engine=solo"], "another node runs in");
 }
@@ -126,7 +127,7 @@ async fn a_slip_of_the_finger_is_told_what_was_meant() {
     let home = node.home();
     fails(home, &["datanet", "show", "topcs"], "did you mean \"topics\"?");
     fails(home, &["account", "alcie"], "did you mean \"alice\"?");
-    fails(home, &["transfer", "alice", "7", "--from", "nod"], "did you mean \"node\"?");
+    fails(home, &["transfer", "alice", "7DNT", "--yes", "--from", "nod"], "did you mean \"node\"?");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,12 +136,18 @@ async fn amounts_are_typed_and_told_in_dnt() {
     let home = node.home();
     let alice = json(home, &["account", "alice"])["address"].as_str().unwrap().to_owned();
     let before = node.balance(&alice).await;
-    let told = said(home, &["transfer", "alice", "0.25DNT"]);
+    let told = said(home, &["transfer", "alice", "0.25DNT", "--yes"]);
     assert!(told.contains("sent 0.25 DNT from node"), "{told}");
     assert_eq!(node.balance(&alice).await, before + 250_000);
-    let refused = datanet(home, &["transfer", "alice", "1.5"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("write 1.5DNT if that is meant"), "{}", text(&refused.stderr));
+    for (typed, says) in [("1.5", "1.5 of what? write 1.5DNT"), ("7", "write 7DNT, or 7base for base units")] {
+        let refused = datanet(home, &["transfer", "alice", typed, "--yes"]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains(says), "{}", text(&refused.stderr));
+    }
+    let asked = "1 DNT are to go from node to alice (dn1";
+    fails(home, &["transfer", "alice", "1DNT"], asked);
+    fails(home, &["transfer", "alice", "1DNT"], "for a fee of 0.001 DNT. This can't be undone; add --yes");
+    assert_eq!(node.balance(&alice).await, before + 250_000, "nothing moved");
 }
 
 #[tokio::test(flavor = "multi_thread")]

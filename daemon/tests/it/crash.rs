@@ -1,6 +1,6 @@
 //! A node that is killed, not stopped: nothing it has acknowledged is lost, nothing is left locked.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -12,13 +12,18 @@ use crate::corpus;
 use crate::kit::{self, Api, SUPPLY, read};
 
 /// `datanet dev` in a process of its own; killed when dropped.
-struct Process {
+pub struct Process {
     child: Child,
     api: Api,
 }
 
 impl Process {
-    async fn start(home: &Path) -> Self {
+    /// One whose blocks come fast.
+    pub async fn start(home: &Path) -> Self {
+        Self::start_with(home, &["consensus.block_interval_ms=20"]).await
+    }
+
+    async fn start_with(home: &Path, sets: &[&str]) -> Self {
         let run_file = Home::new(home).run_file();
         let before = std::fs::read(&run_file).ok();
         let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
@@ -29,7 +34,7 @@ impl Process {
             "--set",
             "inference.threads=1",
         ]);
-        command.args(["--set", "consensus.block_interval_ms=20"]);
+        command.args(sets.iter().flat_map(|set| ["--set", set]));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         // What a killed node left behind is not the new one's.
         let run: Value = kit::until("the node is up", async || {
@@ -105,4 +110,34 @@ async fn a_killed_node_finishes_what_it_had_acknowledged() {
     assert_eq!(node.api.post("/v1/epochs/settle", json!({})).await["totals"]["fees"], 2_000);
     let supply = node.api.get("/v1/supply").await;
     assert_eq!((&supply["supply"], &supply["minted"]), (&json!(SUPPLY), &json!(SUPPLY)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_a_node_that_is_killed_is_told_so_and_how_to_come_back() {
+    if kit::tools_with_model().await.is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // Nobody judges, so that there is something to wait for.
+    let sets = ["consensus.block_interval_ms=1000", "judging.automatic=false"];
+    let node = Process::start_with(dir.path(), &sets).await;
+    node.api.account("alice", 10_000_000).await;
+    node.api.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    let file = dir.path().join("batch.jsonl");
+    std::fs::write(&file, corpus::jsonl(&corpus::samples(0, 30))).unwrap();
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_datanet"));
+    follower.arg("--home").arg(dir.path()).args(["contribute", "topics", file.to_str().unwrap(), "--account", "alice"]);
+    let mut follower = follower.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let cost = lines.next().unwrap();
+    assert!(cost.starts_with("costs 0.101 DNT (0.1 DNT to its judges"), "what it costs is said first: {cost}");
+    assert!(lines.any(|line| line.starts_with("judging: 0 of 1 judges committed")), "it follows");
+    drop(node);
+    let after: Vec<String> = lines.collect();
+    assert_eq!(follower.wait().unwrap().code(), Some(1));
+    assert!(after[0].starts_with("connection lost: the node does not answer"), "{after:?}");
+    let last = after.last().unwrap();
+    assert!(
+        last.starts_with("error: connection lost: the node is gone") && last.contains("datanet contribution show ")
+    );
 }

@@ -264,8 +264,8 @@ fn told_to_people(node: &TestNode, job: &Value, model: &str, answer: &Value) {
     says(&["receipt", "show", &receipt[..8]], &[receipt, "probability", "lineage"]);
     let text = corpus::samples(200, 1)[0].0.clone();
     says(&["classify", "topics", &text, "--account", "bob", "--explain"], &["contribution", "helped most"]);
-    cli::fails(home, &["classify", "topics", &text], "--account NAME --deposit N");
-    cli::fails(home, &["classify", "topics", &text, "--account", "carol"], "--account NAME --deposit N");
+    cli::fails(home, &["classify", "topics", &text], "--account NAME --deposit AMOUNT");
+    cli::fails(home, &["classify", "topics", &text, "--account", "carol"], "--account NAME --deposit AMOUNT");
     says(&["status"], &[&format!("serves topics {}", &model[..8])]);
 }
 

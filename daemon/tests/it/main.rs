@@ -4,10 +4,10 @@
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
 //! - `callers`: who may call. `shapes`: requests as OpenAI's clients write them.
 //! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
-//! - `life`, `formats`, `revoked`, `released`, `factory`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
+//! - `again`, `life`, `formats`, `revoked`, `released`, `factory`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `services`: each built from handles, without a node.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
-//! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
+//! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `docs`: the documentation's commands as pasted; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
     reason = "helpers of tests fail as their assertions do: by panicking"
 )]
 
+mod again;
 mod bad_payments;
 mod bad_requests;
 mod bad_transactions;
@@ -25,6 +26,7 @@ mod cli;
 mod concurrent;
 mod corpus;
 mod crash;
+mod docs;
 mod factory;
 mod formats;
 mod holes;

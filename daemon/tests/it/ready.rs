@@ -136,7 +136,16 @@ async fn a_node_whose_chain_stands_still_and_that_has_no_peer_is_not_ready() {
 #[tokio::test]
 async fn a_node_waits_for_the_time_of_its_genesis_and_goes_on_by_itself() {
     let Some(program) = cometbft().await else { return };
-    let (dir, config) = (tempfile::tempdir().unwrap(), config_with_cometbft());
+    waits_for_its_genesis(config_with_cometbft(), program).await;
+}
+
+#[tokio::test]
+async fn a_node_without_cometbft_waits_for_its_genesis_too() {
+    waits_for_its_genesis(kit::config(), PathBuf::new()).await;
+}
+
+async fn waits_for_its_genesis(config: NodeConfig, program: PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
     let home = Home::new(dir.path());
     let outcome = init_home(&home, &config).unwrap();
     // Far enough ahead that a busy machine asks before.

@@ -99,10 +99,8 @@ async fn factory(
         base_held_out: model.evaluation["base_accuracy"].as_f64(),
     });
     let gate = &model.evaluation["attribution"];
-    let method = match gate["method"].as_str() {
-        Some("replay") => "influence: forward replay".to_owned(),
-        _ => format!("influence: {}", gate["method"]),
-    };
+    let (method, why) = (gate["method"].as_str().unwrap_or("none"), gate["why"].as_str().unwrap_or_default());
+    let method = format!("influence by {} ({why})", datanet_training::attribution::title(method));
     let number = |name: &str| gate[name].as_f64();
     report.attribution =
         Some(Attribution { method, lds: number("lds"), leave_one_out: number("leave_one_out"), pay: number("pay") });

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod state_key;
 
+use datanet_types::amount::display;
 use datanet_types::{Address, Amount};
 
 use super::ActionError;
@@ -113,8 +114,10 @@ pub(super) fn transfer<S: StateWrite>(
         return refuse(
             code::FUNDS,
             format!(
-                "account {from} has {owned} base units and this takes {amount}; send it {} more",
-                amount.saturating_sub(owned)
+                "account {from} has {} and this takes {}; send it {} more",
+                display(owned),
+                display(amount),
+                display(amount.saturating_sub(owned))
             ),
         );
     };
@@ -122,7 +125,7 @@ pub(super) fn transfer<S: StateWrite>(
         return Ok(());
     }
     let Some(sum) = balance(state, to)?.checked_add(amount) else {
-        return refuse(code::FUNDS, format!("account {to} can't hold {amount} base units more"));
+        return refuse(code::FUNDS, format!("account {to} can't hold {} more", display(amount)));
     };
     set(state, from, left);
     set(state, to, sum);

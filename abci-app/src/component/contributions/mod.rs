@@ -5,10 +5,11 @@ mod record;
 pub mod state_key;
 mod verdict;
 
-use datanet_types::{Address, ContributionId, DatanetId, NodeKey};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey};
 
-use super::ActionError;
+use super::datanets::Datanet;
 use super::error::refuse;
+use super::{ActionError, Params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -17,6 +18,19 @@ pub(super) use verdict::{accept, refuse_judged, refuse_unjudged};
 
 /// How many entries are read from an index at a time.
 const PAGE: usize = 256;
+
+/// Committees that may refuse the very same bytes of the same giver; then they are refused for good. Three tell a
+/// mistake of judges from a batch that is not wanted; a fourth would only be another ticket.
+pub const MAX_REFUSALS: u32 = 3;
+
+/// The least bond with which bytes are taken that `refusals` committees have refused before: the datanet's smallest for
+/// new ones; doubled with each refusal, from the review fee on where the datanet wants less than that.
+pub fn least_bond(datanet: &Datanet, params: &Params, refusals: u32) -> Amount {
+    match refusals {
+        0 => datanet.min_bond,
+        _ => datanet.min_bond.max(params.review_fee).saturating_mul(1u64.checked_shl(refusals).unwrap_or(u64::MAX)),
+    }
+}
 
 /// A contribution by id.
 ///

@@ -76,7 +76,7 @@ pub struct Contribution {
     #[prost(enumeration = "Status", tag = "15")]
     #[serde(with = "status_text")]
     pub status: i32,
-    /// Its present (or last) round of judging: [`Contribution::first_round`], or the next one after a redraw.
+    /// Its present (or last) round of judging: 0, or 1 after a redraw.
     #[prost(uint32, tag = "16")]
     pub round: u32,
     /// Storage nodes that say they keep it.
@@ -94,9 +94,9 @@ pub struct Contribution {
     /// Height from which it is final; 0 before that.
     #[prost(uint64, tag = "21")]
     pub final_height: u64,
-    /// Its first round of judging: 0, or later for bytes that were given before and that nobody judged then.
+    /// How often its giver gave the same bytes before.
     #[prost(uint32, tag = "22")]
-    pub first_round: u32,
+    pub attempt: u32,
     /// Its place in the datanet's history where it became final, from 1; 0 before that.
     #[prost(uint64, tag = "23")]
     pub final_position: u64,
@@ -106,12 +106,21 @@ pub struct Contribution {
     /// The place in the datanet's history where it was revoked; 0 if it was not, or was never final.
     #[prost(uint64, tag = "25")]
     pub revoked_position: u64,
+    /// How many committees have refused the same bytes of the same giver before this one.
+    #[prost(uint32, tag = "26")]
+    pub refusals: u32,
 }
 
 impl Contribution {
-    /// Whether it was refused because nobody judged it, so that it may be given again.
+    /// Whether it was refused because nobody judged it, which costs nothing.
     pub fn is_unjudged(&self) -> bool {
         self.status() == Status::Refused && self.scores.is_none()
+    }
+
+    /// How many committees have refused these bytes of this giver, itself included.
+    pub fn refusals_so_far(&self) -> u32 {
+        let judged = self.status() == Status::Refused && !self.is_unjudged();
+        self.refusals.saturating_add(u32::from(judged))
     }
 
     /// Whether it was final at `height`, whatever became of it later.

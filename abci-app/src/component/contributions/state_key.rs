@@ -1,6 +1,6 @@
 //! Keys of contributions.
 
-use datanet_types::{ContributionId, DatanetId, NodeKey};
+use datanet_types::{ContributionId, DatanetId, Digest, NodeKey};
 
 /// A contribution. Example:
 /// `contributions/record/0404040404040404040404040404040404040404040404040404040404040404`
@@ -53,6 +53,12 @@ pub fn all_revoked(datanet: &DatanetId) -> String {
 /// `contributions/revoked/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000009`
 pub fn revoked_in(datanet: &DatanetId, position: u64) -> String {
     format!("{}{position:020}", all_revoked(datanet))
+}
+
+/// The contribution with these records that was final and that its giver took back last. Example:
+/// `contributions/taken_back/0303030303030303030303030303030303030303030303030303030303030303/0404040404040404040404040404040404040404040404040404040404040404`
+pub fn taken_back(datanet: &DatanetId, record_root: &Digest) -> String {
+    format!("contributions/taken_back/{datanet}/{record_root}")
 }
 
 /// Prefix of a contribution's attestations. Example:

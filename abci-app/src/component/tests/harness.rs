@@ -167,7 +167,7 @@ impl Chain {
     /// Person `n` gives a batch whose bytes hash to `blob`.
     pub(crate) fn give(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
         self.act(n, contribute(datanet, blob));
-        ContributionId::derive(CHAIN, &datanet, &address(n), &BlobHash([blob; 32]))
+        ContributionId::derive(CHAIN, &datanet, &address(n), &BlobHash([blob; 32]), 0)
     }
 
     /// The persons on the committee of the present round, in the order drawn.
@@ -252,6 +252,7 @@ pub(crate) fn contribute(datanet: DatanetId, blob: u8) -> Contribute {
         record_root: Digest([blob; 32]),
         bond: BOND,
         origin: node(0),
+        attempt: 0,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys are part of consensus: a changed one changes the app hash.
 
-use datanet_types::{Address, ChannelId, ContributionId, DatanetId, ModelId, NodeKey};
+use datanet_types::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey};
 
 use crate::component::{
     accounts, admission, channels, contributions, datanets, models, nodes, params, settlement, validation,
@@ -30,6 +30,7 @@ fn keys_should_not_change() {
         contributions::state_key::in_datanet(datanet, 7),
         contributions::state_key::final_in(datanet, 42, 7),
         contributions::state_key::revoked_in(datanet, 9),
+        contributions::state_key::taken_back(datanet, &Digest([4; 32])),
         contributions::state_key::attestation(contribution, node),
         validation::state_key::round(contribution, 0),
         validation::state_key::commitment(contribution, 0, address),

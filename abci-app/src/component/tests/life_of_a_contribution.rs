@@ -178,9 +178,11 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     assert!(refused.is_unjudged() && refused.reason.contains("unjudged"), "{}", refused.reason);
     assert_eq!(chain.balance(&address(11)), before);
     // The same bytes may be given again, and are judged this time.
-    chain.give(11, datanet, 1);
+    let again = datanet_types::action::Contribute { attempt: 1, ..contribute(datanet, 1) };
+    let id = again.id(super::harness::CHAIN, &address(11), 1);
+    chain.act(11, again);
     let listed = contributions::in_datanet(&chain.state, &datanet, None, 9).unwrap();
-    assert_eq!((listed.len(), listed[0].seq, listed[0].round), (1, 1, 2));
+    assert_eq!((listed.len(), listed[1].seq, listed[1].round, listed[1].refusals), (2, 1, 0, 0));
     chain.judge(&id, all(7_000));
     assert_eq!(chain.contribution(&id).status(), Status::Accepted);
 }

@@ -1,5 +1,6 @@
 //! Tests of the rules through the same calls that the application makes, on state in memory.
 
+mod given_again;
 mod harness;
 mod keys;
 mod life_of_a_channel;

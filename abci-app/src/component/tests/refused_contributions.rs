@@ -34,8 +34,9 @@ fn a_contribution_out_of_bounds_is_refused() {
 fn a_bond_too_small_or_not_owned_is_refused() {
     let (mut chain, datanet) = chain();
     let small = Contribute { bond: 5, ..contribute(datanet, 1) };
-    let words = format!("bond is 5, this datanet wants at least {BOND}");
-    chain.refused(11, small, code::CONTRIBUTION_BOND, &words);
+    assert_eq!(BOND, 10_000_000);
+    let words = "bond is 0.000005 DNT, this datanet wants at least 10 DNT";
+    chain.refused(11, small, code::CONTRIBUTION_BOND, words);
     let rich = Contribute { bond: BALANCE, ..contribute(datanet, 1) };
     chain.refused(11, rich, code::FUNDS, "more");
 }

@@ -36,7 +36,7 @@ fn a_transfer_of_nothing_to_oneself_or_beyond_the_balance_is_refused() {
     let mut chain = Chain::new();
     chain.refused(0, pay(1, 0), code::TRANSFER, "at least 1");
     chain.refused(0, pay(0, 1), code::TRANSFER, "another account");
-    chain.refused(0, pay(1, BALANCE), code::FUNDS, "send it 1000 more");
+    chain.refused(0, pay(1, BALANCE), code::FUNDS, "send it 0.001 DNT more");
     // The refused transfer still paid its fee.
     assert_eq!(chain.balance(&address(0)), BALANCE - 1_000);
 }

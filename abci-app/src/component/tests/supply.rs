@@ -95,8 +95,12 @@ impl World {
     }
 
     fn give(&mut self, who: u8, blob: u8) {
-        let action = contribute(self.datanet, blob.max(1));
-        let id = ContributionId::derive("test", &self.datanet, &address(who), &action.blob);
+        let mut action = contribute(self.datanet, blob.max(1));
+        let id_of = |attempt| contribute(self.datanet, blob.max(1)).id("test", &address(who), attempt);
+        let known = |attempt| contributions::get(&self.chain.state, &id_of(attempt)).unwrap().is_some();
+        action.attempt = (0..).find(|attempt| !known(*attempt)).unwrap_or_default();
+        action.bond <<= action.attempt.min(3);
+        let id = id_of(action.attempt);
         let tx = self.chain.tx(who, action);
         if self.chain.run(&tx).is_ok() {
             self.given.push(id);

@@ -121,8 +121,8 @@ impl Closing<'_> {
             .with("round", self.round.number)
             .with("revealed", self.round.revealed);
         let mut events = vec![event];
-        if self.round.number == self.contribution.first_round {
-            self.contribution.round = self.round.number.saturating_add(1);
+        if self.round.number == 0 {
+            self.contribution.round = 1;
             let datanet = expect_datanet(state, &self.contribution)?;
             if let Some(drawn) = start_round(state, self.block, &self.contribution, &datanet, self.params)? {
                 contributions::put(state, &self.contribution);

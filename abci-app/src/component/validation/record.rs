@@ -57,7 +57,7 @@ pub struct Round {
     /// What is judged.
     #[prost(message, required, tag = "1")]
     pub contribution: ContributionId,
-    /// Its number: the contribution's first round, or the one after it for the redraw.
+    /// Its number: 0, or 1 for the redraw.
     #[prost(uint32, tag = "2")]
     pub number: u32,
     /// What the committee was drawn from.

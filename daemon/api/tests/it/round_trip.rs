@@ -50,7 +50,8 @@ fn the_node_keys_and_accounts() {
         r#"{"name":"n","version":"0.1.0","chain_id":"c","height":7,"app_hash":"00","catching_up":false,"engine":"solo",
         "node_key":"$ID","account":"$ADDR","roles":["judge"],"peers":1,"consensus_peers":2,"p2p":["/ip4/127.0.0.1"],
         "contributions_held":3,"model":{"id":null,"name":null,"dimensions":null,"provider":"there is none"},
-        "deployed":[{"id":"$ID","name":"m","provider":"cpu"}],"jobs":0,"uptime_seconds":5}"#,
+        "deployed":[{"id":"$ID","name":"m","provider":"cpu"}],"jobs":0,"uptime_seconds":5,
+        "fees":{"transaction":1,"review":2,"bond_penalty_bps":3}}"#,
     );
     wire::<Peers>(
         r#"{"peers":[{"node_key":"$ID","addrs":["a"],"agent":"datanet","name":null,"account":null},
@@ -140,7 +141,7 @@ fn models_and_the_jobs_that_make_them() {
             "deployed":true,"names":["birds"],{more}"ledger":{{"id":"$ID","owner":"$ADDR","name":"birds","parents":["$ID"],
             "datanets":["$ID"],"licence":"MIT","registered_height":1,"snapshots":[{{"datanet":"$ID","count":1,
             "digest":"$ID"}}],"evaluation":[{{"name":"accuracy","value":2}}],"release":true,"tainted":true,
-            "taint":[{{"model":"$ID","contribution":"$ID","height":3}}]}},"tainted":true"#
+            "taint":[{{"model":"$ID","contribution":"$ID","height":3}}]}},"tainted":true,"price":5"#
         )
     };
     let (own, other) = (model(r#""dimensions":384,"max_tokens":256,"#), model(""));
@@ -148,7 +149,8 @@ fn models_and_the_jobs_that_make_them() {
     let manifest = json_of(&Release { name: "birds".into(), ..Release::default() });
     wire::<ModelDetails>(&format!(
         r#"{other},"manifest":{manifest},"gate":{{"method":"influence","lds":1,"leave_one_out":2,"pay":3,"subsets":4,"contributors":5,
-        "passed":true,"verdict":"passed","reason":"r"}},"lineage":[{{"model_id":"$ID","name":"m","owner":"$ADDR",
+        "passed":true,"compared":[{{"method":"forward-replay","lds":1,"leave_one_out":2,"pay":3,"passed":false}}],
+        "verdict":"passed","reason":"r","why":"w"}},"lineage":[{{"model_id":"$ID","name":"m","owner":"$ADDR",
         "licence":"MIT"}}]}}"#
     ));
     wire::<ModelsParams>(r#"{"deployed":true}"#);
@@ -207,14 +209,17 @@ fn answers_and_what_proves_and_pays_them() {
     ));
     wire::<ReceiptView>(&receipt);
     let (input, output) = (json_of(&record.input), json_of(&record.output));
-    wire::<AnswerRecordView>(&format!(r#"{{"receipt":{receipt},"input":{input},"output":{output},"record":"00"}}"#));
+    wire::<AnswerRecordView>(&format!(
+        r#"{{"receipt":{receipt},"input":{input},"output":{output},
+        "attribution":"influence","tainted":false,"record":"00"}}"#
+    ));
     wire::<IssuedReceipts>(r#"{"receipts":[{"sequence":1,"id":"$ID"}]}"#);
     wire::<Verification>(
         r#"{"verdict":"match","difference_ppm":0,"tolerance_ppm":1,"details":"","checks":[{"name":"signature","ok":true,
         "detail":"d"}]}"#,
     );
     wire::<Attributed>(
-        r#"{"receipt":"$ID","method":"span","proves":"p","input":"i","answer":"a","gate":null,"contributions":[
+        r#"{"receipt":"$ID","method":"span","proves":"p","tainted":false,"input":"i","answer":"a","gate":null,"contributions":[
         {"contribution":"$ID","contributor":"$ADDR","value":-1,"weight":2}],"without":[{"contribution":"$ID","weight":1,
         "effect":2,"label":null,"answer_changed":true}],"helpful":[{"contribution":"$ID","record":1,"value":2,"label":null,
         "text":"t"}],"harmful":[]}"#,
@@ -236,7 +241,7 @@ fn answers_and_what_proves_and_pays_them() {
     ));
     wire::<EmbeddingsReply>(
         r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1.0]}],"model":"m",
-        "usage":{"prompt_tokens":1,"total_tokens":1}}"#,
+        "usage":{"prompt_tokens":1,"total_tokens":1},"datanet":{"tainted":true}}"#,
     );
     wire::<NewChannel>(r#"{"account":"alice","node":"$ID","deposit":5,"blocks":null}"#);
     wire::<OpenedChannel>(r#"{"channel":"$ID","tx":"$ID"}"#);

@@ -27,12 +27,12 @@ pub(in crate::cli) enum ReceiptCommand {
     List,
     /// Show one, fetched from whoever has it.
     Show {
-        /// Its id.
+        /// Its id, or `latest` for the last that this node has issued.
         id: String,
     },
     /// Check one and recompute its answer from this node's own blobs.
     Verify {
-        /// Its id.
+        /// Its id, or `latest`.
         id: String,
     },
 }

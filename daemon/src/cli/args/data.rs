@@ -41,7 +41,7 @@ pub(in crate::cli) struct CreateDatanetArgs {
     /// SPDX expression of the records' licence.
     #[arg(long, default_value = "CC-BY-4.0")]
     pub licence: String,
-    /// What an answer costs: an amount such as `0.001DNT`, or base units.
+    /// What an answer costs: an amount such as `0.001DNT`.
     #[arg(long, default_value = "0.001DNT", value_parser = amount, value_name = "AMOUNT")]
     pub price: u64,
     /// Lowest combined score accepted, in basis points.
@@ -53,7 +53,7 @@ pub(in crate::cli) struct CreateDatanetArgs {
     /// Storage attestations that make a contribution final; 2 if not given, 1 where this node is alone.
     #[arg(long)]
     pub storage_quorum: Option<u32>,
-    /// Smallest bond: an amount such as `0.5DNT`, or base units.
+    /// Smallest bond: an amount such as `0.5DNT`.
     #[arg(long, default_value = "0DNT", value_parser = amount, value_name = "AMOUNT")]
     pub min_bond: u64,
     /// The account that opens it.
@@ -72,7 +72,7 @@ pub(in crate::cli) struct ContributeArgs {
     /// The account that contributes and is paid.
     #[arg(long)]
     pub account: Option<String>,
-    /// What to lock until the verdict: an amount such as `0.5DNT`, or base units; the datanet's minimum if not given.
+    /// What to lock until the verdict: an amount such as `0.5DNT`; the datanet's minimum if not given.
     #[arg(long, value_parser = amount, value_name = "AMOUNT")]
     pub bond: Option<u64>,
     /// Return once it is on the ledger, without waiting for the verdict.
@@ -95,6 +95,11 @@ pub(in crate::cli) struct ContributionsArgs {
 pub(in crate::cli) enum ContributionCommand {
     /// Show it with its judges' reasons.
     Show {
+        /// Its id.
+        id: String,
+    },
+    /// What became of its records: which help, which harm, which are copies or badly written.
+    Report {
         /// Its id.
         id: String,
     },

@@ -11,6 +11,8 @@ mod data;
 mod models;
 mod money;
 mod node;
+#[cfg(test)]
+mod pasted;
 
 pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
@@ -23,7 +25,7 @@ pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
 ///
 /// For the id of a datanet, contribution, model, job, receipt or channel its first six characters or more are enough if
-/// no other begins so. An amount is `1.5DNT`, or a number of base units, of which a million are one DNT.
+/// no other begins so. An amount is `1.5DNT`, or `1500000base`: a million base units are one DNT, and JSON counts in them.
 #[derive(Debug, Parser)]
 #[command(name = "datanet", version, propagate_version = true)]
 pub(in crate::cli) struct Cli {
@@ -65,7 +67,7 @@ pub(in crate::cli) enum Command {
     Contribute(ContributeArgs),
     /// List a datanet's contributions, or show one with its judges' reasons.
     Contributions(ContributionsArgs),
-    /// Show or take back one contribution.
+    /// Show, explain or take back one contribution.
     #[command(subcommand)]
     Contribution(ContributionCommand),
     /// Search records.
@@ -100,7 +102,7 @@ pub(in crate::cli) enum Command {
     Chat(CompleteArgs),
     /// Whose records moved an answer, and which most.
     Attribute {
-        /// The receipt's id.
+        /// The receipt's id, or `latest` for the last that this node has issued.
         receipt: String,
     },
     /// Open, list and close payment channels.
@@ -117,7 +119,7 @@ pub(in crate::cli) enum Command {
         #[arg(default_value = "node")]
         account: String,
     },
-    /// Send money.
+    /// Send money. This can't be undone.
     Transfer(TransferArgs),
     /// What an account earned, and why.
     Earnings {

@@ -111,6 +111,9 @@ pub(in crate::cli) enum ModelCommand {
     Undeploy {
         /// A name that leads to it, or its id.
         model: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
     },
     /// Let the model that answered to a name before answer again.
     Rollback {

@@ -12,7 +12,7 @@ pub(in crate::cli) enum ChannelCommand {
         /// The paying account.
         #[arg(long)]
         account: String,
-        /// An amount such as `1.5DNT`, or base units.
+        /// An amount such as `1.5DNT`.
         #[arg(long, value_parser = amount, value_name = "AMOUNT")]
         deposit: u64,
         /// The serving node's key; this node if not given.
@@ -55,10 +55,13 @@ pub(in crate::cli) enum KeysCommand {
 pub(in crate::cli) struct TransferArgs {
     /// Who receives: an address, or a name on the node.
     pub to: String,
-    /// An amount such as `1.5DNT`, or base units.
+    /// An amount such as `1.5DNT`.
     #[arg(value_parser = amount)]
     pub amount: u64,
     /// Who pays.
     #[arg(long, default_value = "node")]
     pub from: String,
+    /// Don't ask whether it is meant.
+    #[arg(long)]
+    pub yes: bool,
 }

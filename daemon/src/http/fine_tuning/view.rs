@@ -67,7 +67,7 @@ fn failure(jobs::JobFailure { code, message, param }: jobs::JobFailure) -> JobFa
 }
 
 fn progress(progress: jobs::Progress) -> Progress {
-    let jobs::Progress { phase, step, steps, loss, seconds_left, memory_bytes } = progress;
+    let jobs::Progress { phase, step, steps, loss, seconds_left, memory_bytes, .. } = progress;
     Progress { phase, step, steps, loss, seconds_left, memory_bytes }
 }
 

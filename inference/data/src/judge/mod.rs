@@ -17,6 +17,7 @@ mod duplicates;
 mod evidence;
 mod minhash;
 mod quality;
+mod repeats;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,9 @@ mod words;
 
 pub use duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf, NEAR, PARAPHRASE, RecordRef};
 pub use quality::{Flaw, Quality, assess};
-pub use report::{Counts, Dimension, Flagged, LabelReport, MAX_FLAGGED, REPORT_VERSION, Report};
+pub use repeats::{MAX_SOURCES, Repeats};
+pub use report::{
+    Counts, Dimension, Flagged, FlawCount, LabelReport, MAX_BEST, MAX_FLAGGED, REPORT_VERSION, Report, Valued, Values,
+};
 pub use usefulness::{Coverage, LabelValue, Labelled, NEIGHBOURS, cover, value_labels};
 pub use verdict::{JudgeInput, Judgement, judge, judge_unreadable};

@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::duplicates::DuplicateOf;
 use super::quality::Flaw;
+use super::repeats::Repeats;
 use super::usefulness::Coverage;
 
 /// Version of the report's shape.
 pub const REPORT_VERSION: u32 = 1;
 /// Most records that a report names: with these and its fixed parts it stays below 128 KiB.
 pub const MAX_FLAGGED: usize = 100;
+
+/// Most records that a report praises.
+pub const MAX_BEST: usize = 20;
 
 /// Why a contribution got its scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +38,15 @@ pub struct Report {
     /// How near the records lie to the held-out set, in a datanet without labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
+    /// What the records repeat, whoever is repeated most first, at most [`super::MAX_SOURCES`] sources.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Repeats>,
+    /// How many records have which flaw, the most frequent first; a record may have several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flaws: Vec<FlawCount>,
+    /// Which records help to classify the held-out set; absent where that was not measured record by record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Values>,
     /// The records with something against them, the most serious first, at most [`MAX_FLAGGED`].
     pub flagged: Vec<Flagged>,
     /// Whether more records would have been flagged.
@@ -85,6 +98,39 @@ pub struct LabelReport {
     pub z: Option<f64>,
     /// Neighbours that vote.
     pub neighbours: usize,
+}
+
+/// How many records have a flaw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlawCount {
+    /// Which.
+    pub flaw: Flaw,
+    /// How many.
+    pub records: u64,
+}
+
+/// What the held-out set says of the records one by one, by their KNN-Shapley values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Values {
+    /// Records with a value.
+    pub measured: u64,
+    /// Of these, those with a positive one.
+    pub help: u64,
+    /// Those with a negative one.
+    pub harm: u64,
+    /// Those that help most, at most [`MAX_BEST`].
+    pub best: Vec<Valued>,
+}
+
+/// A record that helps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Valued {
+    /// Its index in the contribution.
+    pub record: u64,
+    /// Its KNN-Shapley value in thousandths.
+    pub value: f64,
+    /// How it starts: at most 120 characters.
+    pub excerpt: String,
 }
 
 /// A record with something against it.

@@ -9,7 +9,10 @@ use datanet_types::scores::Scores;
 use super::duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf};
 use super::evidence::{Evidence, Usefulness};
 use super::quality::{Flaw, Quality, assess};
-use super::report::{Counts, Dimension, Flagged, MAX_FLAGGED, REPORT_VERSION, Report};
+use super::repeats::{MAX_SOURCES, Repeats, by_source, sentence};
+use super::report::{
+    Counts, Dimension, Flagged, FlawCount, MAX_BEST, MAX_FLAGGED, REPORT_VERSION, Report, Valued, Values,
+};
 use crate::corpus::{CorpusError, Record, cut, recheck};
 
 /// Characters of an excerpt, the ellipsis included.
@@ -55,13 +58,14 @@ pub fn judge<E: AsRef<[f32]> + Sync>(input: &JudgeInput<'_, E>) -> Judgement {
     let texts: Vec<&str> = input.records.iter().map(|(_, record)| record.text()).collect();
     let quality = assess(&texts);
     let duplicates = input.corpus.check(input.contribution, input.records, input.embeddings);
+    let repeats = by_source(input.records.iter().map(|(position, _)| *position), &duplicates);
     let evidence = Evidence::of(input);
     let usefulness = Usefulness::measure(&evidence, input);
     let counts = count(input, &faults, &quality, &duplicates);
     let dimensions = [
         validity(&counts, &faults, input.records),
         quality_of(&quality),
-        uniqueness(&duplicates, input.records, input.contribution, &evidence),
+        uniqueness(&repeats, &counts, input.contribution, &evidence.words_alone()),
         usefulness.dimension(),
     ];
     let scores = Scores::from_array(dimensions.each_ref().map(|(score, _)| *score));
@@ -69,6 +73,9 @@ pub fn judge<E: AsRef<[f32]> + Sync>(input: &JudgeInput<'_, E>) -> Judgement {
     let mut report = report(input.contribution, scores, dimensions);
     (report.counts, report.flagged, report.flagged_is_cut) = (counts, flagged, flagged_is_cut);
     (report.labels, report.coverage) = (usefulness.label_report(), usefulness.coverage);
+    report.repeats = repeats.into_iter().take(MAX_SOURCES).collect();
+    report.flaws = flaws(&quality);
+    report.values = values(input.records, &usefulness);
     Judgement { scores, report }
 }
 
@@ -94,6 +101,9 @@ fn report(contribution: ContributionId, scores: Scores, dimensions: [(u32, Strin
         counts: Counts::default(),
         labels: None,
         coverage: None,
+        repeats: Vec::new(),
+        flaws: Vec::new(),
+        values: None,
         flagged: Vec::new(),
         flagged_is_cut: false,
     }
@@ -161,47 +171,34 @@ fn quality_of(quality: &[Quality]) -> (u32, String) {
     ((mean * 10_000.0).round() as u32, why)
 }
 
-fn uniqueness<E>(
-    duplicates: &[Option<DuplicateOf>],
-    records: &[(u64, Record)],
-    own: ContributionId,
-    evidence: &Evidence<'_, E>,
-) -> (u32, String) {
-    let (all, repeated) = (records.len() as u64, duplicates.iter().flatten().count() as u64);
-    let score = bps(all - repeated, all);
-    // By source, with its first pair: who is copied most is the reason.
-    let mut sources = BTreeMap::<ContributionId, (u64, u64, DuplicateOf)>::new();
-    for ((position, _), found) in records.iter().zip(duplicates) {
-        if let Some(found) = found {
-            sources.entry(found.of.contribution).or_insert((0, *position, *found)).0 += 1;
-        }
+fn uniqueness(repeats: &[Repeats], counts: &Counts, own: ContributionId, words_alone: &str) -> (u32, String) {
+    let repeated = repeats.iter().map(|source| source.records).sum::<u64>();
+    (bps(counts.judged - repeated, counts.judged), sentence(repeats, counts.judged, own, words_alone))
+}
+
+/// Every flaw that a record has, the most frequent first.
+fn flaws(quality: &[Quality]) -> Vec<FlawCount> {
+    let mut counts = BTreeMap::<Flaw, u64>::new();
+    quality.iter().flat_map(|quality| &quality.flaws).for_each(|flaw| *counts.entry(*flaw).or_default() += 1);
+    let mut all: Vec<FlawCount> = counts.into_iter().map(|(flaw, records)| FlawCount { flaw, records }).collect();
+    all.sort_by_key(|count| std::cmp::Reverse(count.records));
+    all
+}
+
+/// What the held-out set says of the records one by one, if it says anything.
+fn values(records: &[(u64, Record)], usefulness: &Usefulness) -> Option<Values> {
+    let mut valued: Vec<(usize, f64)> = usefulness.values.iter().map(|(place, value)| (*place, *value)).collect();
+    if valued.is_empty() {
+        return None;
     }
-    let Some((source, (count, position, first))) = sources.into_iter().max_by_key(|(_, (count, ..))| *count) else {
-        return (score, format!("no record repeats an earlier one{}", evidence.words_alone()));
-    };
-    let kind = match first.kind {
-        DuplicateKind::Exact => "copies",
-        DuplicateKind::Near { .. } => "near copies",
-        DuplicateKind::Paraphrase { .. } => "paraphrases",
-    };
-    let share = percent(count, all);
-    let why = match source == own {
-        true => format!(
-            "{share} of the records are {kind} of others in it (first: record {position}, of record {})",
-            first.of.record
-        ),
-        false => {
-            let short = &source.to_hex()[..12];
-            format!(
-                "{share} of the records are {kind} of contribution {short}… (first: record {position}, of its record {})",
-                first.of.record
-            )
-        }
-    };
-    (
-        score,
-        if count == repeated { why } else { format!("{why}; {} repeat an earlier one in all", percent(repeated, all)) },
-    )
+    valued.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let count = |test: fn(f64) -> bool| valued.iter().filter(|(_, value)| test(*value)).count() as u64;
+    let best = valued.iter().take_while(|(_, value)| *value > 0.0).take(MAX_BEST).map(|(place, value)| {
+        let (position, record) = &records[*place];
+        Valued { record: *position, value: value * 1e3, excerpt: cut(record.text(), EXCERPT - 1) }
+    });
+    let (help, harm) = (count(|value| value > 0.0), count(|value| value < 0.0));
+    Some(Values { measured: valued.len() as u64, help, harm, best: best.collect() })
 }
 
 /// The records with something against them, and whether that list was cut.

@@ -143,6 +143,56 @@ pub enum Choice {
     },
 }
 
+/// A way of valuing, and what an audit found of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Which.
+    pub method: Choice,
+    /// Its figures, by the same retrainings as those of the others.
+    #[serde(flatten)]
+    pub gate: Gate,
+}
+
+impl Choice {
+    /// What releases call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Replay => REPLAY,
+            Self::GaussNewton { .. } => GAUSS_NEWTON,
+        }
+    }
+}
+
+/// Forward replay, as releases call it.
+pub const REPLAY: &str = "forward-replay";
+/// Damped Gauss-Newton influence, as releases call it.
+pub const GAUSS_NEWTON: &str = "gauss-newton";
+
+/// A method as people call it.
+pub fn title(method: &str) -> &str {
+    match method {
+        REPLAY => "forward replay",
+        GAUSS_NEWTON => "Gauss-Newton influence",
+        other => other,
+    }
+}
+
+/// Why a release values by `chosen`, in words: what was compared, and what its own audit says.
+pub fn why(chosen: &str, compared: &[&str], verdict: GateVerdict) -> String {
+    let other = compared.iter().find(|method| **method != chosen).map(|method| title(method));
+    match (chosen, other, verdict) {
+        (REPLAY, _, GateVerdict::Passed) => "forward replay is used wherever it passes, and it passed".to_owned(),
+        (REPLAY, Some(other), GateVerdict::Failed) => {
+            format!("forward replay did not pass, and still agrees better with the retrainings than {other}")
+        }
+        (GAUSS_NEWTON, Some(other), _) => {
+            format!("{other} did not pass, and Gauss-Newton influence agrees better with the retrainings")
+        }
+        (GAUSS_NEWTON, None, _) => "the job asked for Gauss-Newton influence".to_owned(),
+        _ => format!("{} is what a job has where too few retrainings say that another is better", title(chosen)),
+    }
+}
+
 /// Forward replay where it passes; else whichever of replay and the swept Gauss-Newton influence agrees better with
 /// what really happened. The gate that comes back is of the choice, and may still say no.
 pub fn choose(replay: Gate, swept: &[(f32, Gate)]) -> (Choice, Gate) {

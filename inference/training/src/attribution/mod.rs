@@ -30,7 +30,7 @@ pub mod replay;
 pub mod table;
 
 pub use audit::{AuditPlan, Belonging, Faithfulness, Ground};
-pub use gate::{Choice, Finding, Gate, GateVerdict, Thresholds};
+pub use gate::{Choice, Compared, Finding, GAUSS_NEWTON, Gate, GateVerdict, REPLAY, Thresholds, title, why};
 pub use groups::{Eligibility, Groups};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};

@@ -47,6 +47,11 @@ pub enum Event {
         /// BLAKE3 of its file.
         hash: [u8; 32],
     },
+    /// Another part of the work begins, whose steps are not counted.
+    Phase {
+        /// `evaluation`, `attribution`, `influence` or `writing`.
+        name: &'static str,
+    },
     /// Something long goes on, of which there is nothing to tell; whoever wants it stopped can say so.
     Working,
     /// A retraining of the influence's audit is done.

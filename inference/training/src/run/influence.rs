@@ -9,8 +9,8 @@ use super::moves::moves;
 use super::prepare::{Prepared, curvature};
 use super::{Control, Ended, Event, Setup, TrainError};
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Curvature, Eligibility, Gate, GateVerdict, Ground, Groups, Model, Rows, Table,
-    Thresholds, audit, gradients,
+    AuditPlan, Belonging, Choice, Compared, Curvature, Eligibility, Gate, GateVerdict, Ground, Groups, Model, Rows,
+    Table, Thresholds, audit, gradients,
 };
 
 /// Held-out records that an audit asks.
@@ -21,6 +21,12 @@ const THRESHOLDS: Thresholds = Thresholds::PUBLISHED;
 
 /// Dampings that Gauss-Newton influence is tried with.
 const DAMPINGS: [f32; 4] = [0.03, 0.1, 0.2, 0.3];
+
+/// The one that is taken where no audit chooses.
+const DAMPING: f32 = DAMPINGS[1];
+
+/// Numbers that Gauss-Newton influence may need where it is computed for comparison alone: half a gibibyte of them.
+const MAX_BESIDE: usize = 1 << 27;
 
 /// Curvature rows that are solved with at once; where all would be more, those of the true labels do.
 const MAX_ROWS: usize = 4_000;
@@ -38,6 +44,8 @@ pub(super) struct Influence {
     pub gate: Option<Gate>,
     /// Where the tables come from.
     pub choice: Choice,
+    /// What the audit says of every method that was tried.
+    pub compared: Vec<Compared>,
     /// What the sources that the audit left out really did, beside what the table says.
     pub left_out: Vec<LeftOut>,
 }
@@ -72,25 +80,33 @@ pub(super) fn influence(
     };
     let mut work = Work { setup, prepared, belonging, theta: &ended.theta, step: ended.step, names };
     let ground = work.audit(observer)?;
+    observer(Event::Phase { name: "influence" });
+    let mut compared = Vec::new();
     let (table, gate, choice) = match (replayed, &ground) {
         (Some(table), None) => (table, None, Choice::Replay),
         (Some(table), Some(ground)) => {
             let gate = work.gate_of(&table, ground)?;
+            compared.push(Compared { method: Choice::Replay, gate });
             // An audit too small to judge replay is too small to prefer anything else.
             match gate.finding(&THRESHOLDS).verdict {
-                GateVerdict::Passed | GateVerdict::Unjudged => (table, Some(gate), Choice::Replay),
-                GateVerdict::Failed => work.better(Some((table, gate)), ground)?,
+                GateVerdict::Unjudged => (table, Some(gate), Choice::Replay),
+                GateVerdict::Passed => {
+                    compared.extend(work.beside(ground)?);
+                    (table, Some(gate), Choice::Replay)
+                }
+                GateVerdict::Failed => work.better(Some((table, gate)), ground, &mut compared)?,
             }
         }
         (None, Some(ground)) if THRESHOLDS.judge(ground.subsets.len(), ground.left_out.len()) => {
-            work.better(None, ground)?
+            work.better(None, ground, &mut compared)?
         }
         (None, ground) => {
-            // No audit chooses the damping.
-            let damping = DAMPINGS[1];
+            let damping = DAMPING;
             let table = work.gauss_newton(damping)?;
             let gate = ground.as_ref().map(|ground| work.gate_of(&table, ground)).transpose()?;
-            (table, gate, Choice::GaussNewton { damping })
+            let method = Choice::GaussNewton { damping };
+            compared.extend(gate.map(|gate| Compared { method, gate }));
+            (table, gate, method)
         }
     };
     let owned: Vec<(String, Vec<usize>)> = setup
@@ -106,7 +122,7 @@ pub(super) fn influence(
     };
     let eligibility = groups.eligibility(&work.values(&table)?);
     let sources = table.merge(&owned).map_err(release)?;
-    Ok(Some(Influence { sources, columns: table, eligibility, gate, choice, left_out }))
+    Ok(Some(Influence { sources, columns: table, eligibility, gate, choice, compared, left_out }))
 }
 
 /// What the columns are called: records by their places, other columns by their sources.
@@ -142,6 +158,7 @@ impl Work<'_, '_> {
         if attribution.audit_subsets == 0 && attribution.audit_contributors == 0 {
             return Ok(None);
         }
+        observer(Event::Phase { name: "attribution" });
         let plan = AuditPlan {
             subsets: attribution.audit_subsets,
             contributors: attribution.audit_contributors,
@@ -214,12 +231,17 @@ impl Work<'_, '_> {
         &mut self,
         replay: Option<(Table, Gate)>,
         ground: &Ground,
+        compared: &mut Vec<Compared>,
     ) -> Result<(Table, Option<Gate>, Choice), TrainError> {
         let mut swept = Vec::with_capacity(DAMPINGS.len());
         for damping in DAMPINGS {
             let table = self.gauss_newton(damping)?;
             swept.push((damping, self.gate_of(&table, ground)?));
         }
+        let best = swept.iter().max_by(|a, b| a.1.merit().total_cmp(&b.1.merit()));
+        compared.extend(
+            best.map(|(damping, gate)| Compared { method: Choice::GaussNewton { damping: *damping }, gate: *gate }),
+        );
         let (table, gate) = match replay {
             Some((table, gate)) => (Some(table), gate),
             None => (None, Gate::default()),
@@ -230,10 +252,25 @@ impl Work<'_, '_> {
             (Choice::Replay, Some(table)) => Ok((table, Some(gate), choice)),
             (Choice::Replay, None) => {
                 let (damping, gate) = swept[1];
-                Ok((self.gauss_newton(damping)?, Some(gate), Choice::GaussNewton { damping }))
+                let method = Choice::GaussNewton { damping };
+                compared.retain(|one| one.method == Choice::Replay);
+                compared.push(Compared { method, gate });
+                Ok((self.gauss_newton(damping)?, Some(gate), method))
             }
             (Choice::GaussNewton { damping }, _) => Ok((self.gauss_newton(damping)?, Some(gate), choice)),
         }
+    }
+
+    /// What Gauss-Newton influence would have said beside a replay that passed: for whoever compares, not for the choice, so
+    /// that only one damping is tried, and none where that takes much memory.
+    fn beside(&mut self, ground: &Ground) -> Result<Option<Compared>, TrainError> {
+        let rows = (self.setup.data.train.len() + self.belonging.columns()).min(2 * MAX_ROWS);
+        if rows.saturating_mul(self.theta.len()) > MAX_BESIDE {
+            return Ok(None);
+        }
+        let table = self.gauss_newton(DAMPING)?;
+        let gate = self.gate_of(&table, ground)?;
+        Ok(Some(Compared { method: Choice::GaussNewton { damping: DAMPING }, gate }))
     }
 
     /// The table of damped Gauss-Newton influence: d_c = -(G + l I)^-1 g_c / N, with G the curvature of all records at

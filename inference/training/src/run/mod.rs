@@ -50,7 +50,7 @@ pub use served::Served;
 pub use state::{Best, Checkpoint, Checkpoints, State, write_whole};
 pub use trainer::{Following, Trainer};
 
-use crate::attribution::{Choice, Gate};
+use crate::attribution::{Choice, Compared, Gate};
 use crate::data::Dataset;
 use crate::evaluate::{self, Evaluation};
 use crate::job::Job;
@@ -89,6 +89,8 @@ pub struct RunOutcome {
     pub gate: Option<Gate>,
     /// What the influence tables come from, where there are some.
     pub attribution: Option<Choice>,
+    /// What the audit says of every method that was tried.
+    pub compared: Vec<Compared>,
     /// What the sources that the audit left out really did, beside what the tables say.
     pub left_out: Vec<LeftOut>,
     /// What happened.
@@ -107,6 +109,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     let mut prepared = Prepared::new(setup)?;
     let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
+    observer(Event::Phase { name: "evaluation" });
     let mut evaluation = evaluate::evaluate(&mut prepared.network, setup.data, &ended.theta)?;
     if prepared.decoder.is_none() {
         let start = prepared.start.clone();
@@ -114,6 +117,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     }
     let served = served::served(setup, &mut prepared, &ended.theta, &mut evaluation)?;
     let influence = influence::influence(setup, &mut prepared, &ended, observer)?;
+    observer(Event::Phase { name: "writing" });
     let folder = setup.folder.join("release");
     std::fs::create_dir_all(&folder).map_err(|source| TrainError::files(&folder, source))?;
     let mut files = release::model(setup, &prepared, &ended, &folder)?;
@@ -131,6 +135,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
         evaluation,
         gate: influence.as_ref().and_then(|influence| influence.gate),
         attribution: influence.as_ref().map(|influence| influence.choice),
+        compared: influence.as_ref().map(|influence| influence.compared.clone()).unwrap_or_default(),
         left_out: influence.map(|influence| influence.left_out).unwrap_or_default(),
         transcript: paper,
         steps,

@@ -241,6 +241,7 @@ fn an_audit_publishes_a_gate() {
     assert!((gate.subsets, gate.contributors) == (2, 2) && gate.lds.is_some() && !gate.passed, "{gate:?}");
     // Too little to judge by: replay stays, and the gate says so.
     assert_eq!(outcome.attribution, Some(Choice::Replay));
+    assert_eq!(outcome.compared, [Compared { method: Choice::Replay, gate }]);
     assert!(gate.finding(&Thresholds::default()).reason.contains("there were 2 and 2"));
 }
 

@@ -1,12 +1,15 @@
 //! Giving a batch of records.
 
 use datanet_types::action::Contribute;
+use datanet_types::amount::display;
 use datanet_types::record::Format;
 use datanet_types::tx::VerifiedTx;
-use datanet_types::{BlobHash, ContributionId, Digest, NodeKey};
+use datanet_types::{Address, Amount, BlobHash, ContributionId, Digest, NodeKey};
 
 use crate::code;
-use crate::component::contributions::{self, Contribution, Status, bond_account, review_account, state_key};
+use crate::component::contributions::{
+    self, Contribution, MAX_REFUSALS, Status, bond_account, review_account, state_key,
+};
 use crate::component::datanets::{self, Datanet};
 use crate::component::error::ensure;
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params, validation};
@@ -38,11 +41,16 @@ impl ActionHandler for Contribute {
         let params = params::get(state)?;
         let datanet = datanets::require(state, &self.datanet)?;
         check_limits(self, &datanet, &params)?;
-        let id = ContributionId::derive(&ctx.block.chain_id, &datanet.id, &ctx.tx.signer, &self.blob);
+        let id = self.id(&ctx.block.chain_id, &ctx.tx.signer, self.attempt);
+        if let Some(known) = contributions::get(state, &id)? {
+            return Err(taken(&known));
+        }
+        refuse_taken_back(state, self, &ctx.tx.signer)?;
         let mut counts = datanets::counts(state, &datanet.id)?;
         let mut contribution = record(self, id, counts.contributions, ctx, &params);
-        if let Some(former) = contributions::get(state, &id)? {
-            replace(state, &mut contribution, &former)?;
+        if let Some(before) = self.attempt.checked_sub(1) {
+            let before = self.id(&ctx.block.chain_id, &ctx.tx.signer, before);
+            contribution.refusals = again(&contributions::require(state, &before)?, self.bond, &datanet, &params)?;
         }
         counts.contributions = counts.contributions.saturating_add(1);
         accounts::transfer(state, &ctx.tx.signer, &bond_account(&id), contribution.bond)?;
@@ -68,7 +76,7 @@ fn check_limits(action: &Contribute, datanet: &Datanet, params: &Params) -> Resu
         format!("the contribution has {} records, the most is {most}; split it", action.records)
     })?;
     ensure(action.bond >= datanet.min_bond, code::CONTRIBUTION_BOND, || {
-        format!("bond is {}, this datanet wants at least {}", action.bond, datanet.min_bond)
+        format!("bond is {}, this datanet wants at least {}", display(action.bond), display(datanet.min_bond))
     })
 }
 
@@ -85,6 +93,7 @@ fn record(action: &Contribute, id: ContributionId, seq: u64, ctx: &TxContext<'_>
         bond: action.bond,
         review_fee: params.review_fee,
         origin: action.origin,
+        attempt: action.attempt,
         seq,
         submitted_height: ctx.block.height,
         submitted_time: ctx.block.time_seconds,
@@ -93,17 +102,68 @@ fn record(action: &Contribute, id: ContributionId, seq: u64, ctx: &TxContext<'_>
     }
 }
 
-/// Bytes are judged once. Only if nobody judged them may they be given again: with a new place in the order and new
-/// rounds, but the attestations still hold.
-fn replace<S: StateWrite>(state: &mut S, new: &mut Contribution, former: &Contribution) -> Result<(), ActionError> {
-    ensure(former.is_unjudged(), code::CONTRIBUTION_TAKEN, || {
-        format!("you gave these bytes to this datanet before, as contribution {}", former.id)
+/// Whether the same bytes may be given once more, and how many committees have refused them so far. A committee that is
+/// drawn anew is a ticket in a lottery: each costs the review fee and a part of the bond, the bond doubles with every
+/// refusal, and after [`MAX_REFUSALS`] there are none. Nothing is risked where nobody judged, or where it was accepted
+/// and taken back.
+fn again(former: &Contribution, bond: Amount, datanet: &Datanet, params: &Params) -> Result<u32, ActionError> {
+    let ended = matches!(former.status(), Status::Refused | Status::Revoked);
+    if !ended {
+        return Err(taken(former));
+    }
+    let refusals = former.refusals_so_far();
+    ensure(refusals < MAX_REFUSALS, code::CONTRIBUTION_REFUSED, || {
+        format!(
+            "{refusals} committees have refused these very bytes, last as contribution {}: that is final; mend what \
+             their reasons name and give that",
+            former.id
+        )
     })?;
-    new.first_round = former.round.saturating_add(1);
-    new.round = new.first_round;
-    new.attestations = former.attestations;
-    state.delete(state_key::in_datanet(&former.datanet, former.seq));
-    Ok(())
+    let least = contributions::least_bond(datanet, params, refusals);
+    ensure(bond >= least, code::CONTRIBUTION_BOND, || {
+        format!(
+            "these very bytes were refused before, as contribution {}; giving them again locks at least {}, of which \
+             a part is lost if they are refused again",
+            former.id,
+            display(least)
+        )
+    })?;
+    Ok(refusals)
+}
+
+fn taken(known: &Contribution) -> ActionError {
+    let way = match known.status() {
+        Status::Refused | Status::Revoked => {
+            format!("and that was {}; send attempt {}", word(known.status()), known.attempt.saturating_add(1))
+        }
+        status => format!("which is {}", word(status)),
+    };
+    let message = format!("you gave these bytes to this datanet before, as contribution {}, {way}", known.id);
+    ActionError::refused(code::CONTRIBUTION_TAKEN, message)
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Judging => "being judged",
+        Status::Accepted => "accepted",
+        Status::Refused => "refused",
+        Status::Final => "final",
+        Status::Revoked => "revoked",
+    }
+}
+
+/// What its giver took back, nobody else puts in again. Only what was final counts: then it was the first to say so.
+fn refuse_taken_back<S: StateWrite>(state: &S, action: &Contribute, signer: &Address) -> Result<(), ActionError> {
+    let key = state_key::taken_back(&action.datanet, &action.record_root);
+    let Some(id) = state.get::<ContributionId>(&key)? else { return Ok(()) };
+    let former = contributions::expect(state, &id)?;
+    ensure(former.contributor == *signer, code::CONTRIBUTION_FOREIGN, || {
+        format!(
+            "these records were taken back by {} at height {}, as contribution {id}; only that account may give them \
+             again",
+            former.contributor, former.revoked_height
+        )
+    })
 }
 
 fn store<S: StateWrite>(state: &mut S, contribution: &Contribution) {

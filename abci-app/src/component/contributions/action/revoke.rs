@@ -69,5 +69,6 @@ fn take_out<S: StateWrite>(state: &mut S, contribution: &mut Contribution, heigh
     contribution.revoked_position = position;
     datanets::put_counts(state, &datanet, &counts);
     state.put(state_key::revoked_in(&datanet, position), &contribution.id);
+    state.put(state_key::taken_back(&datanet, &contribution.record_root), &contribution.id);
     Ok(())
 }

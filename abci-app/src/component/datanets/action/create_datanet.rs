@@ -1,7 +1,7 @@
 //! Opening a datanet.
 
 use datanet_types::action::CreateDatanet;
-use datanet_types::amount::BPS;
+use datanet_types::amount::{BPS, display};
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{BlobHash, DatanetId};
 
@@ -28,7 +28,7 @@ impl ActionHandler for CreateDatanet {
         let params = params::get(state)?;
         let (least, most) = (params.min_price, params.max_contribution_bytes);
         ensure(self.price >= least, code::DATANET_INVALID, || {
-            format!("price is {} base units, the least on this chain is {least}", self.price)
+            format!("price is {}, the least on this chain is {}", display(self.price), display(least))
         })?;
         // Every node that judges fetches it, so a stranger must not choose how much that is.
         ensure(self.holdout_size <= most, code::DATANET_INVALID, || {

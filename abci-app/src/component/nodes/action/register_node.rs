@@ -1,6 +1,7 @@
 //! Tying a node to an account.
 
 use datanet_types::action::{RegisterNode, role};
+use datanet_types::amount::display;
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{Address, Amount};
 
@@ -76,7 +77,7 @@ fn check_validator<S: StateRead>(
         return Ok(());
     }
     ensure(action.stake >= params.min_stake, code::NODE_STAKE, || {
-        format!("stake is {}, a validator needs at least {}", action.stake, params.min_stake)
+        format!("stake is {}, a validator needs at least {}", display(action.stake), display(params.min_stake))
     })?;
     if former.is_some_and(|node| node.has(role::VALIDATOR)) {
         return Ok(());

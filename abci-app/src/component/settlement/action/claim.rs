@@ -1,6 +1,7 @@
 //! Paying what a leaf of the latest epoch says.
 
 use datanet_types::action::Claim;
+use datanet_types::amount::display;
 use datanet_types::epoch::EpochLeaf;
 use datanet_types::tx::VerifiedTx;
 
@@ -35,14 +36,20 @@ impl ActionHandler for Claim {
         let before = settlement::claimed(state, &self.node, &self.account)?;
         let amount = self.cumulative.saturating_sub(before);
         ensure(amount > 0, code::CLAIM_NOTHING, || {
-            format!("account {} has claimed {before} from this node already; there is nothing more", self.account)
+            format!(
+                "account {} has claimed {} from this node already; there is nothing more",
+                self.account,
+                display(before)
+            )
         })?;
         let pool = pool_account(&self.node);
         let there = accounts::balance(state, &pool)?;
         ensure(amount <= there, code::CLAIM_POOL, || {
             format!(
-                "the leaf adds {amount}, but node {}'s pool holds {there}: it promised more than it settled",
-                self.node
+                "the leaf adds {}, but node {}'s pool holds {}: it promised more than it settled",
+                display(amount),
+                self.node,
+                display(there)
             )
         })?;
         accounts::transfer(state, &pool, &self.account, amount)?;

@@ -1,6 +1,7 @@
 //! Charging channels for an epoch of answers.
 
 use datanet_types::action::{SettleEpoch, role};
+use datanet_types::amount::display;
 use datanet_types::tx::VerifiedTx;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, BlobHash, Digest};
@@ -44,7 +45,11 @@ impl ActionHandler for SettleEpoch {
             charged = charged.saturating_add(charge(state, self, voucher, ctx)?);
         }
         ensure(charged == self.totals.fees, code::EPOCH_INVALID, || {
-            format!("the vouchers charge {charged}, the totals say {}; they must agree", self.totals.fees)
+            format!(
+                "the vouchers charge {}, the totals say {}; they must agree",
+                display(charged),
+                display(self.totals.fees)
+            )
         })?;
         let pool = pool_account(&self.node);
         accounts::release(state, &pool, &node.account, self.totals.split.node)?;
@@ -59,7 +64,11 @@ fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<(), Act
     let (answers, fees, least) = (action.totals.answers, action.totals.fees, params.min_price);
     // The number of answers bounds how far rounding may move a share: it must not be made up.
     ensure(answers.checked_mul(least).is_some_and(|sum| sum <= fees), code::EPOCH_INVALID, || {
-        format!("{answers} answers for {fees} base units; each answer costs at least {least}, count only paid ones")
+        format!(
+            "{answers} answers for {}; each answer costs at least {}, count only paid ones",
+            display(fees),
+            display(least)
+        )
     })?;
     let shares = params.fee_shares;
     ensure(action.totals.agree_with(&shares), code::EPOCH_INVALID, || {
@@ -97,7 +106,11 @@ fn check_voucher(
         format!("channel {id} pays node {}, not node {}; leave its voucher out", channel.node, action.node)
     })?;
     ensure(voucher.cumulative <= channel.deposit, code::VOUCHER, || {
-        format!("voucher of channel {id} promises {}, its deposit is {}", voucher.cumulative, channel.deposit)
+        format!(
+            "voucher of channel {id} promises {}, its deposit is {}",
+            display(voucher.cumulative),
+            display(channel.deposit)
+        )
     })?;
     if voucher.verify(chain_id, &channel.payer_key).is_err() {
         return refuse(code::VOUCHER, format!("voucher of channel {id} is not signed by its payer {}", channel.payer));

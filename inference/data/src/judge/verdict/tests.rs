@@ -80,8 +80,43 @@ fn light_edits_of_accepted_records_fail_on_uniqueness() {
     }
     let judgement = judge_batch(&(records, embeddings));
     assert_eq!((judgement.scores.uniqueness, judgement.scores.weakest()), (0, "uniqueness"));
-    assert!(judgement.report.summary.contains("copies of contribution aaaaaaaaaaaa…"), "{}", judgement.report.summary);
+    let said = &judgement.report.summary;
+    assert!(said.starts_with("all 40 records are near copies of contribution aaaaaaaa (first: record 0, of"), "{said}");
+    assert!(said.ends_with("there is nothing new in it"), "{said}");
     assert_eq!((judgement.report.counts.exact, judgement.report.counts.near), (4, 36));
+    let source = &judgement.report.repeats[0];
+    assert_eq!((source.contribution, source.records, source.exact, source.near), (HONEST, 40, 4, 36));
+}
+
+#[test]
+fn a_batch_that_is_there_in_part_says_how_many_of_how_many_whose_and_what_to_do() {
+    let (mut records, embeddings) = batch(20, 1, |i| i);
+    let (known, _) = batch(120, 10_000, |i| i);
+    for place in 0..12 {
+        records[place].1 = known[place + 30].1.clone();
+    }
+    let report = judge_batch(&(records, embeddings)).report;
+    let said = &report.summary;
+    assert!(
+        said.starts_with("12 of 20 records are copies of contribution aaaaaaaa (first: record 0, of its"),
+        "{said}"
+    );
+    assert!(said.ends_with("drop what is repeated and give the rest: the report names the records"), "{said}");
+    let named: Vec<u64> = report.flagged.iter().filter(|f| f.duplicate_of.is_some()).map(|f| f.record).collect();
+    assert_eq!(named.len(), 12);
+    assert_eq!((report.repeats[0].records, report.repeats[0].exact, report.repeats[0].first_of), (12, 12, 30));
+}
+
+#[test]
+fn a_report_counts_what_helps_what_harms_and_every_flaw() {
+    let (mut records, embeddings) = batch(40, 1, |i| if i < 8 { i + 1 } else { i });
+    records[20].1 = record("too short", SUBJECTS[2]);
+    let report = judge_batch(&(records, embeddings)).report;
+    let values = report.values.unwrap();
+    assert_eq!((values.measured, values.best.len()), (40, MAX_BEST));
+    assert!(values.harm >= 6 && values.help >= 28, "{values:?}");
+    assert!(values.best.windows(2).all(|two| two[0].value >= two[1].value) && values.best[0].record >= 8);
+    assert_eq!(report.flaws, [FlawCount { flaw: Flaw::TooShort, records: 1 }]);
 }
 
 #[test]

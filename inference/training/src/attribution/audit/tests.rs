@@ -1,6 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
+use crate::attribution::why;
 
 /// Records whose loss contributions simply add up: leaving a record out raises answer q's loss by worth[record][q].
 fn worth() -> Rows {
@@ -108,4 +109,17 @@ fn replay_is_left_only_for_something_better() {
     assert_eq!(choose(gate(0.4, false), &swept).0, Choice::GaussNewton { damping: 0.1 });
     assert_eq!(choose(gate(0.55, false), &swept[..1]).0, Choice::Replay);
     assert!(!choose(gate(0.4, false), &[]).1.passed);
+}
+
+#[test]
+fn a_choice_says_why_it_was_made() {
+    let both = ["forward-replay", "gauss-newton"];
+    let says = |chosen, compared: &[&str], verdict| why(chosen, compared, verdict);
+    let replaced = says("gauss-newton", &both, GateVerdict::Passed);
+    assert_eq!(replaced, "forward replay did not pass, and Gauss-Newton influence agrees better with the retrainings");
+    let kept = says("forward-replay", &both, GateVerdict::Failed);
+    assert!(kept.ends_with("still agrees better with the retrainings than Gauss-Newton influence"), "{kept}");
+    assert!(says("forward-replay", &both, GateVerdict::Passed).ends_with("and it passed"));
+    assert!(says("gauss-newton", &both[1..], GateVerdict::Failed).starts_with("the job asked"));
+    assert!(says("forward-replay", &[], GateVerdict::Unjudged).contains("too few retrainings"));
 }

@@ -1,0 +1,113 @@
+//! What something costs, said in one line before it is paid. Nothing is said to programs, which read the same from
+//! `GET /v1/status`, a datanet or a model.
+
+use std::io::IsTerminal;
+
+use anyhow::Result;
+use datanet_types::amount::{BPS, display};
+use serde_json::Value;
+
+use super::client::Client;
+use super::output::{Output, money, text};
+
+/// What the chain takes, in base units.
+pub(super) struct Fees {
+    /// For a transaction.
+    pub transaction: u64,
+    review: u64,
+    penalty_bps: u64,
+}
+
+impl Fees {
+    /// Of the node's chain.
+    pub(super) async fn of(client: &Client) -> Result<Self> {
+        let status = client.get("/v1/status").await?;
+        let fee = |name: &str| status["fees"][name].as_u64().unwrap_or_default();
+        Ok(Self { transaction: fee("transaction"), review: fee("review"), penalty_bps: fee("bond_penalty_bps") })
+    }
+
+    fn contribution(&self, bond: u64) -> String {
+        let sum = display(self.review.saturating_add(self.transaction));
+        let parts =
+            format!("{} to its judges, {} for the transaction", display(self.review), display(self.transaction));
+        let locked = match bond {
+            0 => "no bond".to_owned(),
+            bond => {
+                let lost = format!("{} % of it are lost if it is refused", self.penalty_bps.saturating_mul(100) / BPS);
+                format!("locks {} as bond until the verdict; {lost}", display(bond))
+            }
+        };
+        format!("costs {sum} ({parts}); {locked}")
+    }
+}
+
+/// A contribution's, with the bond that was asked for or the datanet's least.
+pub(super) async fn of_contribution(client: &Client, datanet: &Value, bond: Option<u64>, output: Output) -> Result<()> {
+    if !output.json {
+        let bond = bond.or_else(|| datanet["min_bond"].as_u64()).unwrap_or_default();
+        note!("{}", Fees::of(client).await?.contribution(bond));
+    }
+    Ok(())
+}
+
+/// A channel's.
+pub(super) async fn of_channel(client: &Client, deposit: u64, output: Output) -> Result<()> {
+    if !output.json {
+        let fee = display(Fees::of(client).await?.transaction);
+        note!("costs {fee} for the transaction, and locks {}; what is not spent comes back", display(deposit));
+    }
+    Ok(())
+}
+
+/// A job's: computing is the node's own.
+pub(super) async fn of_training(client: &Client, output: Output) -> Result<()> {
+    if !output.json {
+        let fee = display(Fees::of(client).await?.transaction);
+        note!("costs {fee} when the model is put on the ledger; this node does the work");
+    }
+    Ok(())
+}
+
+/// Answers', before the first is charged: where somebody sits who can still press Ctrl-C. `priced` has a price.
+pub(super) fn of_answers(priced: &Value, count: usize, payer: Option<&str>, output: Output) {
+    if output.json || !std::io::stderr().is_terminal() {
+        return;
+    }
+    match priced["price"].as_u64() {
+        Some(0) => note!("answers are free here"),
+        Some(price) => {
+            let each = money(&price.into());
+            let sum = match count {
+                1 => format!("an answer costs {each}"),
+                _ => format!("{count} answers cost {each} each, {}", display(price.saturating_mul(count as u64))),
+            };
+            note!("{sum}, paid by {}", payer.unwrap_or("whom api.payer names"));
+        }
+        None => {}
+    }
+}
+
+/// What sending money takes, as a question.
+pub(super) fn of_transfer(fees: &Fees, amount: u64, from: &str, to: &str, address: &str) -> String {
+    let whom = if to == address { address.to_owned() } else { format!("{} ({address})", text(&to.into())) };
+    format!("{} are to go from {from} to {whom}, for a fee of {}.", display(amount), display(fees.transaction))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_and_what_is_locked_are_told_apart() {
+        let fees = Fees { transaction: 1_000, review: 100_000, penalty_bps: 5_000 };
+        let said = fees.contribution(2_000_000);
+        assert!(said.starts_with("costs 0.101 DNT (0.1 DNT to its judges, 0.001 DNT for the transaction)"), "{said}");
+        assert!(
+            said.ends_with("locks 2 DNT as bond until the verdict; 50 % of it are lost if it is refused"),
+            "{said}"
+        );
+        assert!(fees.contribution(0).ends_with("; no bond"));
+        let sent = of_transfer(&fees, 1_500_000, "node", "alice", "dn1a");
+        assert_eq!(sent, "1.5 DNT are to go from node to alice (dn1a), for a fee of 0.001 DNT.");
+    }
+}
