@@ -31,7 +31,10 @@ impl ActionHandler for Contribute {
         let params = params::get(state)?;
         let datanet = datanets::require(state, &self.datanet)?;
         check_limits(self, &datanet, &params)?;
-        let id = ContributionId::derive(&ctx.block.chain_id, &datanet.id, &ctx.tx.signer, &self.blob);
+        let id = self.id(&ctx.block.chain_id, &ctx.tx.signer, self.attempt);
+        if let Some(known) = contributions::get(state, &id)? {
+            return Err(taken(&known));
+        }
         let contribution = record(self, id, 0, ctx, &params);
         accounts::transfer(state, &ctx.tx.signer, &bond_account(&id), contribution.bond)?;
         accounts::transfer(state, &ctx.tx.signer, &review_account(&id), contribution.review_fee)
