@@ -27,7 +27,7 @@ pub use snapshot::Snapshot;
 pub const KEPT_VERSIONS: u64 = 256;
 
 /// Bytes of pages that redb may cache: small, because an idle node should be.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
+pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Why the store failed. Always fatal for the node.
 #[derive(Debug, thiserror::Error)]

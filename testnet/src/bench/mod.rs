@@ -14,6 +14,7 @@ mod qlora;
 mod quant;
 mod serve;
 mod solo;
+mod state;
 mod train;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -27,6 +28,7 @@ pub use generate::{GenerateBench, run as generate};
 pub use learning::{LearningBench, run as learning};
 pub use quant::{QuantBench, run as quant};
 pub use serve::{ServeBench, run as serve};
+pub use state::{StateBench, run as state};
 pub use train::{TrainBench, run as train};
 
 /// One measurement: ours beside the peer's.

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::bench::{
     self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, LearningBench,
-    Measure, QuantBench, ServeBench, TrainBench,
+    Measure, QuantBench, ServeBench, StateBench, TrainBench,
 };
 
 /// What can be measured.
@@ -66,6 +66,21 @@ pub(super) enum Bench {
         /// Seeds, each with a deal of the data and a training of its own
         #[arg(long, default_value_t = 3)]
         seeds: u64,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// The ledger alone: transfers executed and committed, against a bare tree in the same database
+    State {
+        /// Transfers a block
+        #[arg(long, default_value_t = 1000)]
+        transfers: usize,
+        /// Blocks that are measured, of each size
+        #[arg(long, default_value_t = 10)]
+        blocks: usize,
+        /// Accounts there are, smallest first
+        #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000])]
+        accounts: Vec<usize>,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -177,6 +192,9 @@ impl Bench {
                 (bench::train(&TrainBench { steps, threads, qlora, data }, json).await?, json)
             }
             Self::Learning { seeds, json } => (bench::learning(&LearningBench { seeds }, json).await?, json),
+            Self::State { transfers, blocks, accounts, json } => {
+                (bench::state(&StateBench { transfers, blocks, accounts }, json).await?, json)
+            }
             Self::Serve { texts, rounds, threads, json } => {
                 (bench::serve(&ServeBench { texts, rounds, threads }, json).await?, json)
             }
