@@ -99,6 +99,10 @@ impl Worker {
     }
 
     fn submit(&mut self, tx: Bytes) -> Result<TxOutcome, AppError> {
+        if self.begins.is_some() {
+            let log = "the chain has not begun; try again when it has";
+            return Ok(TxOutcome::refused(tx_hash(&tx), code::NOT_READY, log));
+        }
         if self.mempool.len() >= self.config.max_mempool_txs {
             let log = "the mempool is full; try again after the next block";
             return Ok(TxOutcome::refused(tx_hash(&tx), code::MEMPOOL_FULL, log));
