@@ -100,7 +100,7 @@ impl Worker {
 
     fn submit(&mut self, tx: Bytes) -> Result<TxOutcome, AppError> {
         if self.begins.is_some() {
-            let log = "the chain has not begun yet; try again once it has";
+            let log = "the chain has not begun; try again when it has";
             return Ok(TxOutcome::refused(tx_hash(&tx), code::NOT_READY, log));
         }
         if self.mempool.len() >= self.config.max_mempool_txs {

@@ -44,9 +44,9 @@ impl Follower<'_> {
         // A stream that breaks off, because the node is started again, is taken up where it was.
         loop {
             let node = self.link.node.clone();
-            match self.link.open(node.job_updates(self.id, self.after.as_deref())).await.map_err(told)? {
-                Some(updates) => self.read(updates).await?,
-                None => {}
+            let opened = self.link.open(node.job_updates(self.id, self.after.as_deref())).await;
+            if let Some(updates) = opened.map_err(told)? {
+                self.read(updates).await?;
             }
             if let Some(job) = self.last.take_if(|job| job.status.is_over()) {
                 self.progress.end();

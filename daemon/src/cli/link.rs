@@ -51,7 +51,7 @@ impl<'a> Link<'a> {
     /// Calls the node, which must answer soon.
     ///
     /// # Errors
-    /// Its refusal; any other trouble while it was reached never. `None` where it cannot be reached now.
+    /// Its refusal, and what is not understood of its answer. `None` where it cannot be reached now, or is only starting.
     pub(super) async fn open<T>(
         &mut self,
         call: impl Future<Output = Result<T, ClientError>>,
@@ -63,7 +63,7 @@ impl<'a> Link<'a> {
                 }
                 Ok(Some(opened))
             }
-            Ok(Err(refused @ (ClientError::Refused(_) | ClientError::Unexplained { .. }))) => Err(refused),
+            Ok(Err(error)) if !is_away(&error) => Err(error),
             Ok(Err(_)) | Err(_) => Ok(None),
         }
     }
@@ -111,5 +111,14 @@ impl<'a> Link<'a> {
             bail!("connection lost: the node is gone; {}", self.back);
         }
         Ok(())
+    }
+}
+
+/// Whether the node may be there again in a moment.
+fn is_away(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::TimedOut { .. } | ClientError::BrokeOff { .. } => true,
+        ClientError::Refused(problem) => matches!(problem.status, 429 | 503),
+        _ => false,
     }
 }

@@ -55,7 +55,7 @@ pub struct JobFailure {
 pub struct Progress {
     /// What it does, in a word or two.
     pub phase: String,
-    /// Steps done in this phase.
+    /// Steps done in this phase; where it counts none, those of the last that did.
     pub step: u64,
     /// Steps in all; 0 as long as that is not known.
     pub steps: u64,

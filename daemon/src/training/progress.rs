@@ -11,6 +11,9 @@ use crate::error::{Code, ServiceError, ServiceResult};
 /// Steps of a run that become events; all of them would be a long list of nothing new.
 const STEPS_TOLD: usize = 200;
 
+/// The phase of real retraining, which counts its own steps.
+const AUDIT: &str = "attribution";
+
 /// An event without numbers.
 pub(super) fn event(level: EventLevel, kind: &str, message: &str) -> JobEvent {
     JobEvent {
@@ -54,11 +57,16 @@ pub(super) fn is_told(step: usize, steps: usize) -> bool {
     step == steps || step.is_multiple_of(steps.div_ceil(STEPS_TOLD).max(1))
 }
 
-/// Another phase begins, unless it is the same: what was counted before says nothing of it.
+/// Another phase begins, unless it is the same. One that counts no steps leaves those of the last that did, which say how
+/// long the job was.
 fn enter(progress: &mut Progress, phase: &str) {
-    if progress.phase != phase {
-        let memory_bytes = progress.memory_bytes;
-        *progress = Progress { phase: phase.to_owned(), memory_bytes, ..Progress::default() };
+    if progress.phase == phase {
+        return;
+    }
+    phase.clone_into(&mut progress.phase);
+    (progress.seconds_left, progress.counted_since) = (None, None);
+    if phase == AUDIT {
+        (progress.step, progress.steps) = (0, 0);
     }
 }
 
@@ -110,7 +118,7 @@ pub(super) fn apply(said: &Event, job: &mut JobRecord) -> Option<JobEvent> {
         }
         Event::Attribution { done, total } => {
             let (done, total) = (*done as u64, *total as u64);
-            enter(progress, "attribution");
+            enter(progress, AUDIT);
             (progress.step, progress.steps) = (done, total);
             let since = *progress.counted_since.get_or_insert_with(now);
             progress.seconds_left = left(now().saturating_sub(since), done, total);
@@ -152,7 +160,9 @@ mod tests {
         apply(&step, &mut job);
         assert!(apply(&Event::Phase { name: "evaluation" }, &mut job).is_none());
         let at = job.progress.clone();
-        assert_eq!((at.phase.as_str(), at.step, at.steps, at.seconds_left), ("evaluation", 0, 0, None));
+        assert_eq!((at.phase.as_str(), at.steps, at.seconds_left), ("evaluation", 9, None));
+        apply(&Event::Phase { name: AUDIT }, &mut job);
+        assert_eq!((job.progress.step, job.progress.steps), (0, 0));
         apply(&Event::Attribution { done: 1, total: 5 }, &mut job);
         assert_eq!((job.progress.steps, job.progress.seconds_left), (5, None), "one says nothing of the rate");
         apply(&Event::Attribution { done: 2, total: 5 }, &mut job);

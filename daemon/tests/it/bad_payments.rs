@@ -6,8 +6,10 @@ use datanet_types::{Action, ChannelId, NodeKey, SigningKey};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::corpus;
 use crate::kit::{self, Api, CHAIN, plain_node, refused};
 use crate::payer::Payer;
+use crate::revoked::give_final;
 
 /// Another serving node, by name only.
 async fn another_node(api: &Api, payer: &Payer) -> NodeKey {
@@ -88,4 +90,34 @@ async fn channels_that_cannot_be_opened_are_refused_and_change_nothing() {
     let nowhere = open(json!({ "account": "alice", "deposit": 5, "node": "ab".repeat(32) }));
     refused("an unknown node", nowhere, 422, "transaction-refused", "").await;
     assert_eq!(node.world().await, before);
+}
+
+#[tokio::test]
+async fn who_names_nobody_is_paid_for_by_the_default_payer_or_told_which_field_names_one() {
+    let Some(tools) = kit::tools_with_model().await else { return };
+    let mut config = kit::config();
+    config.api.payer = "bob".to_owned();
+    let node = kit::TestNode::spawn_with(tools, config).await;
+    node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    refused("no such key", ask(&node, json!({})), 404, "unknown-key", "api.payer names who pays, but there is no key")
+        .await;
+    node.account("bob", 10_000_000).await;
+    refused("no channel", ask(&node, json!({})), 402, "no-channel", "open one with `datanet channel open --account")
+        .await;
+    give_final(&node, "bob", 0, 30).await;
+    let opened = node.post("/v1/channels", json!({ "account": "bob", "deposit": 5_000 })).await;
+    let answer = kit::until("the index is filled", async || {
+        let answer = kit::read("an answer", ask(&node, json!({}))).await;
+        (answer["fee"] == 1_000).then_some(answer)
+    })
+    .await;
+    assert_eq!(answer["receipt"]["channel"], opened["channel"], "{answer:#}");
+
+    let plain = plain_node().await;
+    let says = "OpenAI's clients: as \"user\", or in extra_body";
+    refused("nobody pays", ask(&plain, json!({})), 402, "payment-required", says).await;
+    let problem: Value = ask(&plain, json!({})).send().await.unwrap().json().await.unwrap();
+    assert_eq!(problem["error"]["param"], "account", "{problem:#}");
+    let said = problem["detail"].as_str().unwrap();
+    assert!(said.starts_with("an answer costs 0.001 DNT (1000 base units) and nothing says who pays"), "{said}");
 }

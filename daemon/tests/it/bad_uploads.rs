@@ -114,7 +114,7 @@ async fn uploads_of_the_wrong_kind_are_refused_and_change_nothing() {
     let untyped = node.raw(Method::POST, path).body(line);
     refused("no content type", untyped, 415, "unknown-format", "send application/x-ndjson").await;
     let low = node.raw(Method::POST, &format!("{path}&bond=1")).header("content-type", JSONL).body(line);
-    refused("a bond below the least", low, 422, "bond-too-small", "at least 100").await;
+    refused("a bond below the least", low, 422, "bond-too-small", "at least 0.0001 DNT").await;
     let high = node.raw(Method::POST, &format!("{path}&bond=999999999999999")).header("content-type", JSONL).body(line);
     refused("a bond nobody has", high, 402, "insufficient-funds", "").await;
     let key = "k".repeat(300);

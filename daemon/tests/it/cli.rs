@@ -27,6 +27,13 @@ pub fn said(home: &Path, args: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// Succeeds, with what is said beside it.
+pub fn told(home: &Path, args: &[&str]) -> String {
+    let output = datanet(home, args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stderr)
+}
+
 /// Succeeds, with JSON.
 fn json(home: &Path, args: &[&str]) -> Value {
     let output = datanet(home, &[args, &["--json"]].concat());

@@ -371,7 +371,7 @@ pub fn config() -> NodeConfig {
 pub fn prepare(home: &Path, config: &NodeConfig) {
     let home = Home::new(home);
     let outcome = init_home(&home, config).unwrap();
-    write_genesis(&home, &own_genesis(CHAIN, &outcome, "it", Params::default(), 1_800_000_000)).unwrap();
+    write_genesis(&home, &own_genesis(CHAIN, &outcome, "it", Params::default(), 1_700_000_000)).unwrap();
 }
 
 fn run(

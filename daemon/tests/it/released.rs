@@ -5,6 +5,7 @@ use datanet_types::receipt::AnswerRecord;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::cli::{said, told};
 use crate::corpus;
 use crate::factory::{prepared, small_job, trained};
 use crate::kit::{TestNode, read};
@@ -26,7 +27,7 @@ async fn address(node: &TestNode, name: &str) -> String {
     found["address"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_models_answers_are_paid_by_influence_and_checked_by_anyone() {
     let Some(node) = prepared().await else { return };
     node.account("builder", 10_000_000).await;
@@ -45,9 +46,11 @@ async fn a_models_answers_are_paid_by_influence_and_checked_by_anyone() {
     dishonest(&node, &first).await;
     paid(&node, &first).await;
 
+    method_shows(&node, &first).await;
     let gone = first.output.influence[0].contribution;
     node.post(&format!("/v1/contributions/{gone}/revoke"), Value::Null).await;
     let second = answer(&node).await;
+    taint_shows(&node, &second).await;
     assert!(second.output.influence.iter().all(|influence| influence.contribution != gone));
     assert!(second.receipt.credits.iter().all(|credit| credit.contribution != gone));
     assert_eq!(second.output.influence.len(), 1);
@@ -58,6 +61,41 @@ async fn a_models_answers_are_paid_by_influence_and_checked_by_anyone() {
         matches!(old["verdict"].as_str(), Some("match" | "within")),
         "what was revoked since may be missing: {old:#}"
     );
+}
+
+/// By which method the release values, and why, stands beside its receipts and in its explanations.
+async fn method_shows(node: &TestNode, answer: &AnswerRecord) {
+    let shown = node.get(&format!("/v1/receipts/{}", answer.id())).await;
+    assert_eq!((&shown["attribution"], &shown["tainted"]), (&json!("influence"), &json!(false)), "{shown:#}");
+    let gate = &shown["gate"];
+    assert_eq!(gate["method"], "forward-replay", "{gate:#}");
+    assert!(gate["why"].as_str().unwrap().starts_with("forward replay is what a job has"), "{gate:#}");
+    let explained = node.get(&format!("/v1/attributions/{}", answer.id())).await;
+    assert_eq!(&explained["gate"], gate);
+    let proves = explained["proves"].as_str().unwrap();
+    assert!(proves.ends_with("found by forward replay, which is carried along through every step of the training"));
+    let people = said(node.home(), &["attribute", "latest"]);
+    for words in ["effect on the loss", "share of pay", "They differ because", "attribution by forward replay"] {
+        assert!(people.contains(words), "{words:?}: {people}");
+    }
+}
+
+/// Data behind the model was taken back: every answer says so, old receipts too.
+async fn taint_shows(node: &TestNode, answer: &AnswerRecord) {
+    let text = corpus::samples(200, 1)[0].0.clone();
+    let shown = node.get(&format!("/v1/receipts/{}", answer.id())).await;
+    let explained = node.get(&format!("/v1/attributions/{}", answer.id())).await;
+    assert_eq!((&shown["tainted"], &explained["tainted"]), (&json!(true), &json!(true)));
+    let classified = node.post("/v1/classify", json!({ "model": "topics", "input": text, "account": "bob" })).await;
+    assert_eq!(classified["data"][0]["tainted"], true);
+    let vectors = node.post("/v1/embeddings", json!({ "model": "topics", "input": text })).await;
+    assert_eq!(vectors["datanet"]["tainted"], true, "{:#}", vectors["datanet"]);
+    let own = node.post("/v1/embeddings", json!({ "input": text })).await;
+    assert_eq!(own["datanet"]["tainted"], false);
+    for args in [&["classify", "topics", &text, "--account", "bob"][..], &["embed", "--model", "topics", &text]] {
+        let told = told(node.home(), args);
+        assert!(told.contains("tainted: data behind this model was taken back since"), "{args:?}: {told}");
+    }
 }
 
 /// The node's own key signs something else than what the model says.

@@ -231,7 +231,11 @@ impl Report {
                     right(dnt(earned.map_or(0, |payout| payout.amount))),
                 ]);
             }
-            ui.line(format!("{left_out}\n"));
+            ui.line(format!("{left_out}"));
+            ui.line("The loss is the mean over the held-out records, a natural logarithm; what was earned is DNT for the questions asked above.");
+            ui.line(
+                "They differ because pay counts only records that helped those answers, and harm takes nothing away.\n",
+            );
         }
         let number = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"));
         ui.line(format!(
