@@ -29,6 +29,7 @@ mod follow;
 mod ids;
 mod measures;
 mod model;
+mod model_files;
 mod nearest;
 mod output;
 mod page;

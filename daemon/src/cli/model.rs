@@ -9,6 +9,7 @@ use super::args::{ClassifyArgs, CompleteArgs, ModelCommand};
 use super::client::{Client, Refused};
 use super::explain::Explained;
 use super::measures::Measures;
+use super::model_files;
 use super::output::{self, Output, fields, money, short, table, table_if_any, text};
 use super::page;
 use super::people::People;
@@ -54,6 +55,9 @@ pub(super) async fn run(client: &Client, command: ModelCommand, output: Output) 
                 say!("\nnext: datanet model deploy {}", text(&value["name"]));
             });
         }
+        ModelCommand::Export(args) => model_files::export(client, args, output).await?,
+        ModelCommand::Pull { model } => model_files::pull(client, &model, output).await?,
+        ModelCommand::Rm { model, yes } => model_files::remove(client, &model, yes, output).await?,
         ModelCommand::Deploy { model, name } => {
             let model = client.model(&model).await?;
             let value = client.post(&format!("/v1/models/{model}/deploy"), &json!({ "name": name })).await?;

@@ -22,6 +22,7 @@ mod health;
 mod keys;
 mod limits;
 mod metrics;
+mod model_files;
 mod models;
 mod paths;
 mod problem;

@@ -16,7 +16,7 @@ pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
     ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, SearchArgs,
 };
-pub(super) use models::{ClassifyArgs, CompleteArgs, JobsCommand, ModelCommand, TrainArgs, TrainCommand};
+pub(super) use models::{ClassifyArgs, CompleteArgs, ExportArgs, JobsCommand, ModelCommand, TrainArgs, TrainCommand};
 pub(super) use money::{ChannelCommand, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 
@@ -89,7 +89,7 @@ pub(in crate::cli) enum Command {
     /// List, show, follow and cancel training jobs.
     #[command(subcommand)]
     Jobs(JobsCommand),
-    /// List, show, deploy and roll back models.
+    /// List, show, fetch, deploy, export and roll back models.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Have passages classified by a deployed model.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use datanet_api::models::ExportFormat;
 
 use crate::cli::files::path;
 
@@ -99,6 +100,21 @@ pub(in crate::cli) enum ModelCommand {
         #[arg(long)]
         account: Option<String>,
     },
+    /// Write a released model into a new folder, for those who have no node.
+    Export(ExportArgs),
+    /// Fetch a released model and check it, without serving it.
+    Pull {
+        /// Its id, or its name on the ledger.
+        model: String,
+    },
+    /// Let go of a model's files on this node. Refused while it is deployed or a job needs it.
+    Rm {
+        /// Its id, or its name on the ledger.
+        model: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Fetch a released model, check it, and serve it.
     Deploy {
         /// Its id, or its name on the ledger.
@@ -117,6 +133,43 @@ pub(in crate::cli) enum ModelCommand {
         /// The name.
         name: String,
     },
+}
+
+/// `model export`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// Its id, or its name on the ledger.
+    pub model: String,
+    /// The folder to make; one that is there is refused.
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub to: PathBuf,
+    /// The form.
+    #[arg(long, value_enum, default_value_t = Form::Peft)]
+    pub format: Form,
+}
+
+/// A form of a model for others.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(in crate::cli) enum Form {
+    /// An adapter's folder, as PEFT loads it.
+    Peft,
+    /// One ONNX file with the base, the adapter and the head; a node takes a classifier's or an embedding model's back.
+    Onnx,
+    /// ONNX Runtime's file of an adapter, and the graph that takes it.
+    OnnxAdapter,
+    /// A whole model's folder, as Transformers loads it: of a decoder that was trained from nothing.
+    Transformers,
+}
+
+impl From<Form> for ExportFormat {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Peft => Self::Peft,
+            Form::Onnx => Self::Onnx,
+            Form::OnnxAdapter => Self::OnnxAdapter,
+            Form::Transformers => Self::Transformers,
+        }
+    }
 }
 
 /// `classify`.
