@@ -69,10 +69,9 @@ impl Models {
         let _no_deploying = self.deploying.lock().await;
         let _no_unpacking = self.unpacking.lock().await;
         self.check_unused(id)?;
-        let manifest = Release::blob_of(id);
         let folder = self.settings.released.join(id.to_hex());
-        if !self.blobs.has(&manifest).await? {
-            let detail = format!("nothing of model {id} is here; `datanet model pull {id}` fetches it");
+        if self.blobs.kept(&manifest_tag(id)).await?.is_none() && !folder.is_dir() {
+            let detail = format!("nothing of model {id} is kept here; `datanet model pull {id}` fetches it");
             return Err(ServiceError::new(Code::UnknownModel, detail));
         }
         let release = self.release(id).await?;
@@ -85,8 +84,9 @@ impl Models {
         let needed = self.files_of(&ids).await;
         let mut blobs = 0_u64;
         for file in release.files.iter().filter(|file| !needed.contains(&file.blob)) {
-            blobs = blobs.saturating_add(if self.blobs.has(&file.blob).await? { file.size } else { 0 });
-            self.blobs.release(&file_tag(&file.blob)).await?;
+            let tag = file_tag(&file.blob);
+            blobs = blobs.saturating_add(if self.blobs.kept(&tag).await?.is_some() { file.size } else { 0 });
+            self.blobs.release(&tag).await?;
         }
         self.blobs.release(&manifest_tag(id)).await?;
         let files = release.files.len();

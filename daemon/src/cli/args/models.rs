@@ -178,8 +178,24 @@ pub(in crate::cli) struct ClassifyArgs {
     /// The model's name or id.
     pub model: String,
     /// The passages.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "file")]
     pub texts: Vec<String>,
+    /// Classify the texts of a .jsonl, .csv, .tsv or .txt file instead; `-` is standard input. A row for each is printed as
+    /// it is there, also for those that are refused.
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with_all = ["texts", "explain", "counterfactual"])]
+    pub file: Option<PathBuf>,
+    /// What the file holds, where its name does not say; `txt`, one text a line, for standard input.
+    #[arg(long, value_enum, requires = "file")]
+    pub from: Option<TextsFrom>,
+    /// The field or column with the text.
+    #[arg(long, default_value = "text", requires = "file")]
+    pub field: String,
+    /// How rows are printed.
+    #[arg(long, value_enum, default_value_t = RowsAs::Jsonl, requires = "file")]
+    pub format: RowsAs,
+    /// Texts that are asked about at the same time.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32), requires = "file")]
+    pub concurrency: u8,
     /// Tell what each contribution did to the answer.
     #[arg(long)]
     pub explain: bool,
@@ -191,13 +207,56 @@ pub(in crate::cli) struct ClassifyArgs {
     pub account: Option<String>,
 }
 
-/// `complete` and `chat`.
+/// What a file of texts holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum TextsFrom {
+    /// A JSON object or text a line.
+    Jsonl,
+    /// A table with commas, whose first line names the columns.
+    Csv,
+    /// The same with tabs.
+    Tsv,
+    /// A text a line.
+    Txt,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum RowsAs {
+    /// A JSON object a line.
+    Jsonl,
+    /// A table with commas.
+    Csv,
+}
+
+/// `complete`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CompleteArgs {
     /// The model's name or id.
     pub model: String,
-    /// The text to continue, or what to say.
+    /// The text to continue.
     pub prompt: String,
+    #[command(flatten)]
+    pub how: DrawArgs,
+}
+
+/// `chat`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ChatArgs {
+    /// The model's name or id.
+    pub model: String,
+    /// What to say; without it each line of standard input is a turn of a conversation.
+    pub prompt: Option<String>,
+    /// What the model is told before the conversation.
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    #[command(flatten)]
+    pub how: DrawArgs,
+}
+
+/// How an answer is drawn and paid.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DrawArgs {
     /// Most tokens to write; 128 if not given, fewer where the model has room for fewer.
     #[arg(long)]
     pub max_tokens: Option<u32>,
