@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use datanet_api::models::{ExportFormat, PullProgress, PullUpdate, Pulled};
@@ -17,6 +17,7 @@ use super::args::ExportArgs;
 use super::client::{Client, told};
 use super::confirm::confirm;
 use super::output::{Output, fields, text};
+use super::progress::EVERY;
 
 /// Files of an export at most; a node writes fewer than ten.
 const MAX_FILES: usize = 64;
@@ -125,10 +126,10 @@ pub(super) async fn pull(client: &Client, model: &str, output: Output) -> Result
     let bar = spinner(output, "looking for the model".to_owned());
     let updates = client.node.pull_model(&model).await.map_err(told)?;
     let mut updates = std::pin::pin!(updates);
-    let mut pulled = None;
+    let (mut pulled, mut told_at) = (None, Instant::now());
     while let Some(update) = updates.next().await {
         match update.map_err(told)? {
-            PullUpdate::Progress(at) => show(&bar, &at, output),
+            PullUpdate::Progress(at) => show(&bar, &at, &mut told_at, output),
             PullUpdate::Done(done) => pulled = Some(done),
             PullUpdate::Failed { error } => bail!("{}", text(&error.message.into())),
         }
@@ -151,15 +152,16 @@ fn print_pulled(pulled: &Pulled) {
     }
 }
 
-/// Where nobody watches, a line for each file.
-fn show(bar: &ProgressBar, at: &PullProgress, output: Output) {
+/// Where nobody watches, a line now and then.
+fn show(bar: &ProgressBar, at: &PullProgress, told_at: &mut Instant, output: Output) {
     if bar.length().is_none() {
         count_bytes(bar, at.of_bytes);
     }
     bar.set_position(at.bytes);
     let what = if at.file.is_empty() { "checking".to_owned() } else { text(&at.file.as_str().into()) };
     bar.set_message(what.clone());
-    if bar.is_hidden() && !output.json {
+    if bar.is_hidden() && !output.json && told_at.elapsed() >= EVERY {
+        *told_at = Instant::now();
         note!("{}/{} files, {} of {}: {what}", at.files, at.of_files, HumanBytes(at.bytes), HumanBytes(at.of_bytes));
     }
 }
@@ -178,7 +180,10 @@ pub(super) async fn remove(client: &Client, model: &str, yes: bool, output: Outp
             }
             false => "`datanet model pull` fetches them again, as long as another node has them.",
         };
-        let question = format!("drop this node's files of model {} ({model})? {whose}", text(&known["name"]));
+        let question = {
+            let [name, id] = [&known["name"], &known["model_id"]].map(text);
+            format!("drop this node's files of model {name} ({id})? {whose}")
+        };
         confirm(yes, &question).await?;
     }
     let removed = client.node.remove_model_files(&model).await.map_err(told)?;
