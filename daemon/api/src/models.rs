@@ -246,6 +246,7 @@ impl std::fmt::Display for ExportFormat {
 #[into_params(parameter_in = Query)]
 pub struct ExportParams {
     /// `peft`, `onnx`, `onnx-adapter` or `transformers`.
+    #[param(inline)]
     pub format: ExportFormat,
 }
 

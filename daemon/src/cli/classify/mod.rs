@@ -106,7 +106,9 @@ async fn batch(client: &Client, args: ClassifyArgs, file: &Path, output: Output)
         .with_context(|| format!("cannot read {}", file.display()))
     };
     let model = client.model(&args.model).await?;
-    let total = if file == Path::new("-") { None } else { Some(read()?.count() as u64) };
+    // What can be read but once is not counted before.
+    let again = file != Path::new("-") && std::fs::metadata(file).is_ok_and(|found| found.is_file());
+    let total = if again { Some(read()?.count() as u64) } else { None };
     tell_price(client, &model, total, output).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let asker = Asker { client, model, account: args.account };
