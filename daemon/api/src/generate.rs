@@ -24,6 +24,9 @@ pub struct Shared {
     pub seed: Option<i64>,
     /// A text, or up to 16, at which the answer ends.
     pub stop: Option<OneOrMany>,
+    /// Answers to write, 1 to 8; 1 if not given. Each is drawn with a seed of its own (that of the first, and one more for
+    /// each that follows), and is charged and receipted like any other.
+    pub n: Option<i64>,
     /// Send the answer piece by piece, as server-sent events.
     #[serde(default)]
     pub stream: bool,

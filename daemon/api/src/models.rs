@@ -219,6 +219,116 @@ pub struct Imported {
     pub dimensions: usize,
 }
 
+/// A form in which a model is given to those who have no node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExportFormat {
+    /// An adapter's folder, as PEFT loads it.
+    #[default]
+    Peft,
+    /// The base with the adapter and the head in one ONNX file.
+    Onnx,
+    /// ONNX Runtime's file of an adapter, and the graph that takes it.
+    OnnxAdapter,
+    /// A whole model's folder, as Transformers loads it.
+    Transformers,
+}
+
+impl std::fmt::Display for ExportFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Peft => "peft",
+            Self::Onnx => "onnx",
+            Self::OnnxAdapter => "onnx-adapter",
+            Self::Transformers => "transformers",
+        })
+    }
+}
+
+/// In which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportParams {
+    /// `peft`, `onnx`, `onnx-adapter` or `transformers`.
+    #[param(inline)]
+    pub format: ExportFormat,
+}
+
+/// How to fetch a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pull {
+    /// Tell how far it is, as server-sent events: progress, then what was fetched, or why not.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+/// How far a model's files have come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PullProgress {
+    /// The file that is fetched now; empty where all have come and are checked.
+    pub file: String,
+    /// Files that have come.
+    pub files: usize,
+    /// Files in all.
+    pub of_files: usize,
+    /// Bytes that have come.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub of_bytes: u64,
+}
+
+/// A model whose files are here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pulled {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub model: ModelId,
+    /// Its name.
+    pub name: String,
+    /// Its files.
+    pub files: usize,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// What it adapts.
+    #[schema(value_type = Option<String>)]
+    pub base: Option<ModelId>,
+    /// Whether that is here too; a model without base needs none.
+    pub base_here: bool,
+}
+
+/// What a pull says while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PullUpdate {
+    /// It failed; the last event.
+    Failed {
+        /// Why.
+        error: crate::problem::OpenAiError,
+    },
+    /// It is done; the last event.
+    Done(Pulled),
+    /// It goes on.
+    Progress(PullProgress),
+}
+
+/// A model whose files are let go of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Removed {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub model: ModelId,
+    /// Its name.
+    pub name: String,
+    /// Its files.
+    pub files: usize,
+    /// Bytes that come free.
+    pub bytes: u64,
+    /// Those of them that come free with the blob store's next collection; the rest is free now.
+    pub bytes_later: u64,
+}
+
 /// How to deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

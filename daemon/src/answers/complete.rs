@@ -57,6 +57,8 @@ pub struct CompletionAsk {
     pub sampling: Sampling,
     /// Whether the caller chose the seed.
     pub seeded: bool,
+    /// How many answers to write, at least 1; each has the seed of the one before it and one more.
+    pub choices: u32,
     /// Whether to tell how likely tokens were, and so many of the likeliest beside each.
     pub logprobs: Option<u32>,
     /// How it is paid.
@@ -103,8 +105,8 @@ pub enum Piece {
 pub struct Completing {
     /// A name for the answer.
     pub number: String,
-    /// Its pieces, in order.
-    pub pieces: mpsc::Receiver<Piece>,
+    /// The pieces of each answer that was asked for, in order.
+    pub choices: Vec<mpsc::Receiver<Piece>>,
 }
 
 /// Everything needed to charge an answer once it is written.
@@ -131,16 +133,33 @@ impl Answers {
         let mut sampling = ask.sampling;
         sampling.stop.extend(stops);
         let plain = bounds(&prompt.plain);
-        let input = AskInput { text: prompt.text, sampling: Some(sampling), plain, ..AskInput::default() };
-        let asked = asked(&served, &input, ask.seeded);
-        let checked = match self.billing.admit(ask.payment, terms.price, asked).await? {
-            Admission::Charge(checked) => checked,
-            Admission::Again(record) => return self.again(&served, *record),
-        };
-        let stream = start(&served, &input, ask.logprobs).await?;
+        // All are paid for, and all have their place, before the first is written: else none is, and nothing is charged.
+        let mut paid = Vec::new();
+        for choice in 0..ask.choices {
+            let sampling = Sampling { seed: sampling.seed.wrapping_add(choice.into()), ..sampling.clone() };
+            let (text, plain) = (prompt.text.clone(), plain.clone());
+            let input = AskInput { text, sampling: Some(sampling), plain, ..AskInput::default() };
+            let asked = asked(&served, &input, ask.seeded);
+            match self.billing.admit(ask.payment.clone(), terms.price, asked).await? {
+                Admission::Charge(checked) => paid.push((input, checked)),
+                // By a voucher, which pays for one.
+                Admission::Again(record) => return self.again(&served, *record),
+            }
+        }
+        let mut begun = Vec::new();
+        for (input, checked) in paid {
+            let stream = start(&served, &input, ask.logprobs).await?;
+            begun.push((stream, Bill { served: served.clone(), terms: terms.clone(), checked, input }));
+        }
         let number = random_number()?;
+        let choices = begun.into_iter().map(|(stream, bill)| self.spawn_writing(stream, bill)).collect();
+        Ok(Completing { number, choices })
+    }
+
+    /// Writes one answer beside whatever else is done; its pieces.
+    fn spawn_writing(&self, stream: GenerateStream, bill: Bill) -> mpsc::Receiver<Piece> {
         let (sender, pieces) = mpsc::channel(PIECES);
-        let (core, bill) = (self.clone(), Bill { served, terms, checked, input });
+        let core = self.clone();
         tokio::spawn(async move {
             let last = match core.write(stream, bill, &sender).await {
                 Ok(finished) => Piece::Finished(Box::new(finished)),
@@ -149,7 +168,7 @@ impl Answers {
             // Nobody may be left to be told; the answer is recorded all the same.
             let _ = sender.send(last).await;
         });
-        Ok(Completing { number, pieces })
+        pieces
     }
 
     /// An answer that was paid before, as one piece.
@@ -167,7 +186,7 @@ impl Answers {
         for piece in [Piece::Token(token), Piece::Finished(Box::new(finished))] {
             sender.try_send(piece).map_err(|error| ServiceError::new(Code::ShuttingDown, error.to_string()))?;
         }
-        Ok(Completing { number: random_number()?, pieces })
+        Ok(Completing { number: random_number()?, choices: vec![pieces] })
     }
 
     /// Passes tokens on as they come; then charges for them. What is paid is written to its end, whether or not the caller

@@ -19,7 +19,10 @@ mod account;
 mod amounts;
 mod args;
 mod ask;
+mod chat;
+mod classify;
 mod client;
+mod complete;
 mod confirm;
 mod contribute;
 mod costs;
@@ -31,6 +34,7 @@ mod ids;
 mod link;
 mod measures;
 mod model;
+mod model_files;
 mod nearest;
 mod output;
 mod page;
@@ -146,9 +150,9 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Train(args) => train::run(client, args, output).await,
         Command::Jobs(command) => train::jobs(client, command, output).await,
         Command::Model(command) => model::run(client, command, output).await,
-        Command::Classify(args) => model::classify(client, args, output).await,
-        Command::Complete(args) => model::complete(client, args, false, output).await,
-        Command::Chat(args) => model::complete(client, args, true, output).await,
+        Command::Classify(args) => classify::run(client, args, output).await,
+        Command::Complete(args) => complete::complete(client, args, output).await,
+        Command::Chat(args) => chat::run(client, args, output).await,
         Command::Attribute { receipt } => model::attribute(client, &receipt, output).await,
         Command::Channel(command) => ask::channel(client, command, output).await,
         Command::Settle => ask::settle(client, output).await,

@@ -10,6 +10,7 @@ pub mod deployments;
 pub mod idempotency;
 pub mod jobs;
 pub mod judgements;
+pub mod pulled;
 pub mod receipts;
 pub mod reservations;
 pub mod settling;
@@ -73,7 +74,8 @@ impl LocalStore {
             accruals::create(tx)?;
             settling::create(tx)?;
             jobs::create(tx)?;
-            deployments::create(tx)
+            deployments::create(tx)?;
+            pulled::create(tx)
         })?;
         Ok(store)
     }

@@ -2,7 +2,7 @@
 //!
 //! Every `/v1` route wants the node's token; every route checks `Host` and `Origin` ([`guard`]). Errors are RFC 9457
 //! problems ([`problem`]). The OpenAPI description at `/openapi.json` is made from the handlers themselves, and `/docs`
-//! shows it in a browser.
+//! shows it in a browser; `/` says what the node is ([`home`]).
 
 mod accounts;
 mod ask;
@@ -19,9 +19,11 @@ mod fine_tuning;
 mod generate;
 mod guard;
 mod health;
+mod home;
 mod keys;
 mod limits;
 mod metrics;
+mod model_files;
 mod models;
 mod paths;
 mod problem;
@@ -126,6 +128,7 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
     let (router, openapi) = routes::described().merge(v1).merge(routes::open()).split_for_parts();
     let router = router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", routes::finished(openapi)))
+        .route("/", axum::routing::get(home::home))
         .fallback(paths::unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(Extension(metrics))

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs,
-    fine_tuning, generate, health, keys, metrics, models, receipts, search, status, transactions,
+    fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, status, transactions,
 };
 
 #[derive(OpenApi)]
@@ -64,6 +64,9 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(models::deploy, models::undeploy))
         .routes(routes!(models::rollback))
         .routes(routes!(models::verify))
+        .routes(routes!(model_files::export))
+        .routes(routes!(model_files::pull))
+        .routes(routes!(model_files::remove))
         .routes(routes!(classify::classify))
         .routes(routes!(generate::chat))
         .routes(routes!(generate::complete))

@@ -1,8 +1,8 @@
 //! Models on this node: bases that others are made from, releases fetched and checked, and what answers in memory.
 //!
 //! - [`base`], `base_ids`: base models by name or id; [`import`]: exported models put up as they are.
-//! - [`release`]: kept, registered, fetched and checked; [`served`], `deploy`: models in memory, rolling back; `names`:
-//!   which model is meant; [`gate`]: what a release's audit says.
+//! - [`release`]: kept, registered, fetched and checked; `local`: pulled and let go of; [`served`], `deploy`: models in memory, rolling back; `names`:
+//!   which model is meant; [`gate`]: what a release's audit says; [`export`]: for those who have no node.
 //! - [`explainer`], [`corpus`]: what a model in memory has beside it, to say whose records moved its answers.
 
 pub mod base;
@@ -11,8 +11,10 @@ pub mod corpus;
 mod deploy;
 pub mod errors;
 pub mod explainer;
+pub mod export;
 pub mod gate;
 pub mod import;
+mod local;
 mod names;
 pub mod release;
 pub mod served;
@@ -64,6 +66,8 @@ pub struct Models {
     deploying: Arc<Mutex<()>>,
     /// Held while a release's files are put into their folder.
     unpacking: Arc<Mutex<()>>,
+    /// Held while a model is written for others.
+    exporting: Arc<Mutex<()>>,
 }
 
 impl Models {
@@ -88,6 +92,7 @@ impl Models {
             base_ids: Arc::default(),
             deploying: Arc::default(),
             unpacking: Arc::default(),
+            exporting: Arc::default(),
         }
     }
 

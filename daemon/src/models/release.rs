@@ -17,7 +17,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 pub const RECORDS_FILE: &str = "records.json";
 
 /// Largest file of a release that is fetched, in bytes.
-const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Largest `records.json`: ten million records have less.
 const MAX_RECORDS_BYTES: u64 = 1 << 28;
@@ -209,11 +209,11 @@ fn finish_folder(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Files are shared by releases, so their tag is their hash.
-fn file_tag(blob: &BlobHash) -> Tag {
+pub(super) fn file_tag(blob: &BlobHash) -> Tag {
     TagKind::ReleaseFile.tag(blob)
 }
 
-fn manifest_tag(id: &ModelId) -> Tag {
+pub(super) fn manifest_tag(id: &ModelId) -> Tag {
     TagKind::Release.tag(id)
 }
 

@@ -49,7 +49,7 @@ pub enum Made {
 }
 
 impl Made {
-    fn of(model: &Model, release: &Release) -> ServiceResult<Self> {
+    pub(super) fn of(model: &Model, release: &Release) -> ServiceResult<Self> {
         if release.origin() == Origin::Imported {
             check_imported(model, release)?;
             return Ok(Self::Imported);
@@ -61,7 +61,7 @@ impl Made {
     }
 
     /// Tokens read of a text.
-    fn max_tokens(&self) -> usize {
+    pub(super) fn max_tokens(&self) -> usize {
         match self {
             Self::Trained(job) => job.max_tokens,
             Self::Imported => MAX_TOKENS,
@@ -69,7 +69,7 @@ impl Made {
     }
 
     /// The numbers that it computes in.
-    fn precision(&self) -> Precision {
+    pub(super) fn precision(&self) -> Precision {
         match self {
             Self::Trained(job) => job.serve,
             Self::Imported => Precision::default(),
@@ -217,6 +217,16 @@ impl Served {
     pub(super) fn visitor(&self, id: &ModelId) -> Option<Arc<ServedModel>> {
         let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
         visitors.iter().find(|visitor| visitor.model.id == *id).cloned()
+    }
+
+    /// Forgets a model that receipts were checked with.
+    pub(super) fn forget_visitor(&self, id: &ModelId) {
+        let mut visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = visitors.iter().position(|visitor| visitor.model.id == *id)
+            && let Some(gone) = visitors.remove(place)
+        {
+            gone.unload();
+        }
     }
 
     /// Keeps it for others who check; says whether one had to go for it.

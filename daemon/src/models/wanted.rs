@@ -1,4 +1,5 @@
-//! Which releases this node has a reason to keep: those that answer here, those it owns, and those it is about to register.
+//! Which releases this node has a reason to keep: those that answer here, those that were pulled, those it owns, and those it
+//! is about to register.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,21 +15,23 @@ impl Models {
     /// # Errors
     /// When the private store or the ledger cannot be read, or the ledger has no block yet.
     pub async fn wanted_releases(&self) -> ServiceResult<(BTreeSet<ModelId>, BTreeSet<BlobHash>)> {
+        let wanted = self.wanted_ids()?;
+        let files = self.files_of(&wanted).await;
+        Ok((wanted, files))
+    }
+
+    /// The releases that are wanted here.
+    pub(super) fn wanted_ids(&self) -> ServiceResult<BTreeSet<ModelId>> {
         let mut wanted: BTreeSet<ModelId> =
             self.db.deployments()?.into_iter().map(|deployment| deployment.model).collect();
+        wanted.extend(self.db.pulled()?);
         wanted.extend(self.db.model_names()?.into_iter().flat_map(|named| named.before));
         wanted.extend(self.db.jobs()?.into_iter().filter(|job| !job.state.is_over()).filter_map(|job| job.packed));
         let own = |model: &datanet_ledger::component::models::Model| {
             model.release && self.keyring.by_address(&model.owner).is_some()
         };
         wanted.extend(self.chain.ledger_models()?.into_iter().filter(own).map(|model| model.id));
-        let mut files = BTreeSet::new();
-        for id in &wanted {
-            // What cannot be had now has no files here either.
-            let Ok(release) = self.release(id).await else { continue };
-            files.extend(release.files.iter().map(|file| file.blob));
-        }
-        Ok((wanted, files))
+        Ok(wanted)
     }
 
     /// Removes the unpacked files of releases that nobody wants and that no model in memory uses: receipts were checked

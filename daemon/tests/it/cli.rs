@@ -1,7 +1,8 @@
 //! The command line, as a person or a script uses it.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -14,6 +15,19 @@ fn datanet(home: &Path, args: &[&str]) -> Output {
         command.env_remove(name);
     }
     command.arg("--home").arg(home).args(args).stdin(std::process::Stdio::null()).output().unwrap()
+}
+
+/// Runs it with this typed into it: how it ended, what it said, and what it said beside that.
+pub fn typed(home: &Path, args: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
+    command.env_remove("DATANET_HOME").arg("--home").arg(home).args(args);
+    let pipes = [Stdio::piped(), Stdio::piped(), Stdio::piped()];
+    let [stdin, stdout, stderr] = pipes;
+    let mut child = command.stdin(stdin).stdout(stdout).stderr(stderr).spawn().unwrap();
+    // It may end before all is read.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -35,7 +49,7 @@ pub fn told(home: &Path, args: &[&str]) -> String {
 }
 
 /// Succeeds, with JSON.
-fn json(home: &Path, args: &[&str]) -> Value {
+pub fn json(home: &Path, args: &[&str]) -> Value {
     let output = datanet(home, &[args, &["--json"]].concat());
     assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

@@ -43,6 +43,17 @@ pub fn small_job(epochs: usize) -> Value {
     })
 }
 
+/// A decoder from nothing that is trained within seconds.
+pub fn writer_job() -> Value {
+    json!({
+        "model": "scratch", "training_file": "topics", "suffix": "writer",
+        "job": {
+            "task": "generate", "max_tokens": 32, "recipe": { "epochs": 2, "batch": 16, "warmup": 2 },
+            "scratch": { "vocabulary": 320, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 2, "intermediate": 64, "max_positions": 128 },
+        },
+    })
+}
+
 /// Follows a job until `enough` says so or it is over: the job, and all messages on the way.
 async fn follow(node: &Api, id: &str, enough: impl Fn(&Value) -> bool) -> (Value, Vec<String>) {
     let path = format!("/v1/fine_tuning/jobs/{id}/events?stream=true");
@@ -313,14 +324,7 @@ async fn a_job_goes_on_after_a_restart_and_others_wait_for_it() {
 #[tokio::test]
 async fn a_decoder_from_nothing_writes_streams_and_proves() {
     let Some(node) = prepared().await else { return };
-    let job = json!({
-        "model": "scratch", "training_file": "topics", "suffix": "writer",
-        "job": {
-            "task": "generate", "max_tokens": 32, "recipe": { "epochs": 2, "batch": 16, "warmup": 2 },
-            "scratch": { "vocabulary": 320, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 2, "intermediate": 64, "max_positions": 128 },
-        },
-    });
-    let job = trained(&node, job).await;
+    let job = trained(&node, writer_job()).await;
     let model = job["fine_tuned_model"].as_str().unwrap();
     node.post(&format!("/v1/models/{model}/deploy"), json!({ "name": "writer" })).await;
 
@@ -390,7 +394,7 @@ async fn bad_completions(node: &Api) {
     };
     refused("hot", ask(json!({ "temperature": 9 })), 400, "bad-parameter", "0 to 2").await;
     refused("no share", ask(json!({ "top_p": 0 })), 400, "bad-parameter", "above 0").await;
-    refused("many", ask(json!({ "n": 3 })), 400, "bad-parameter", "one answer a request").await;
+    refused("too many", ask(json!({ "n": 9 })), 400, "bad-parameter", "from 1 to 8").await;
     refused("too long", ask(json!({ "prompt": "a b c d e ".repeat(400) })), 400, "context-too-long", "tokens").await;
     for (what, prompt) in [("no prompt", ""), ("a blank prompt", " \n\t")] {
         refused(what, ask(json!({ "prompt": prompt })), 400, "empty-text", "empty").await;

@@ -38,6 +38,9 @@ const CONTRACT: &[&str] = &[
     "delete /v1/models/{id}/deploy",
     "post /v1/models/{id}/rollback",
     "post /v1/models/{id}/verify",
+    "get /v1/models/{id}/export",
+    "post /v1/models/{id}/pull",
+    "delete /v1/models/{id}/files",
     "post /v1/classify",
     "post /v1/chat/completions",
     "post /v1/completions",
@@ -131,6 +134,36 @@ async fn the_pages_are_there_without_a_token() {
     assert!(docs.status().is_success());
     assert!(docs.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
     assert!(docs.text().await.unwrap().contains("<html"));
+}
+
+#[tokio::test]
+async fn the_first_page_says_what_this_is_and_nothing_that_is_private() {
+    let node = plain_node().await;
+    let page = node.bare(Method::GET, "/").send().await.unwrap();
+    assert!(page.status().is_success());
+    let headers = page.headers().clone();
+    let said = |name: &str| headers[name].to_str().unwrap();
+    assert!(said("content-type").starts_with("text/html") && said("cache-control") == "no-store");
+    let policy = said("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    let page = page.text().await.unwrap();
+    for shown in [crate::kit::CHAIN, "/openapi.json", "href=\"/docs\"", "datanet --help", env!("CARGO_PKG_VERSION")] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let status = node.get("/v1/status").await;
+    let token = std::fs::read_to_string(datanet_config::Home::new(node.home()).api_token()).unwrap();
+    for hidden in [token.trim(), status["account"].as_str().unwrap(), node.home().to_str().unwrap()] {
+        assert!(!page.contains(hidden), "{hidden}");
+    }
+    let json = read("as JSON", node.bare(Method::GET, "/").header("accept", "application/json")).await;
+    assert_eq!((&json["name"], &json["chain_id"]), (&"datanet".into(), &status["chain_id"]), "{json}");
+    assert!(json["height"].as_u64().unwrap() >= status["height"].as_u64().unwrap() && json["ready"].is_boolean());
+    for (header, value) in [("host", "evil.example"), ("origin", "https://evil.example")] {
+        let refused = node.bare(Method::GET, "/").header(header, value).send().await.unwrap();
+        assert_eq!(refused.status(), 403, "{header}");
+    }
+    assert_eq!(node.bare(Method::POST, "/").send().await.unwrap().status(), 405);
+    assert_eq!(node.bare(Method::HEAD, "//").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]

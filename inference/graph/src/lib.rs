@@ -13,6 +13,7 @@
 //! - [`adapt`] gives linear layers LoRA slots; [`adapter`] reads and writes what goes into them.
 //! - [`validate`] decides what a stranger's file may hold.
 //! - [`quantise`] makes weights smaller and tells what that costs in precision.
+//! - [`export`] writes a base, an adapter and a head as one graph.
 //! - [`build`] turns a model folder (`config.json`, safetensors) into a graph.
 //!
 //! ```
@@ -33,6 +34,7 @@ pub mod adapter;
 pub mod build;
 mod builder;
 pub mod differentiate;
+pub mod export;
 pub mod model;
 pub mod onnx;
 mod ops;

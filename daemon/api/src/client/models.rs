@@ -1,11 +1,14 @@
 //! Models and the jobs that make them.
 
 use futures::Stream;
-use reqwest::Method;
+use reqwest::{Method, Response};
 
 use super::{Client, ClientResult, events};
 use crate::fine_tuning::{FineTuningJob, JobUpdate, NewFineTuningJob, Page, PageParams};
-use crate::models::{Deploy, Deployed, ModelDetails, ModelList, NewModel, Registered};
+use crate::models::{
+    Deploy, Deployed, ExportFormat, ExportParams, ModelDetails, ModelList, NewModel, Pull, PullUpdate, Registered,
+    Removed,
+};
 
 impl Client {
     /// The node's own model, all on the ledger, and what is deployed here.
@@ -38,6 +41,36 @@ impl Client {
     /// See [`ClientError`](super::ClientError).
     pub async fn deploy(&self, model: &str, how: &Deploy) -> ClientResult<Deployed> {
         self.post(&format!("/v1/models/{model}/deploy"), how).await
+    }
+
+    /// A model in a form that others read, as a tar archive that is still to be read.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn export_model(&self, id_or_name: &str, format: ExportFormat) -> ClientResult<Response> {
+        let path = format!("/v1/models/{id_or_name}/export");
+        self.send(self.request(Method::GET, &path).query(&ExportParams { format })).await
+    }
+
+    /// Has a model's files here, and tells how far they are.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn pull_model(
+        &self,
+        id_or_name: &str,
+    ) -> ClientResult<impl Stream<Item = ClientResult<PullUpdate>> + use<>> {
+        let path = format!("/v1/models/{id_or_name}/pull");
+        let response = self.send(self.request(Method::POST, &path).json(&Pull { stream: true })).await?;
+        Ok(events::events(response, path))
+    }
+
+    /// Lets go of a model's files here.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn remove_model_files(&self, id_or_name: &str) -> ClientResult<Removed> {
+        self.delete(&format!("/v1/models/{id_or_name}/files")).await
     }
 
     /// Gives the node a fine-tuning job.

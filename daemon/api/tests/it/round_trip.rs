@@ -14,7 +14,8 @@ use datanet_api::generate::{ChatRequest, CompletionRequest};
 use datanet_api::health::Health;
 use datanet_api::keys::{KeyInfo, Keys, NewKey};
 use datanet_api::models::{
-    Deleted, Deploy, Deployed, Imported, ModelDetails, ModelList, ModelsParams, NewImport, NewModel, Registered, Verify,
+    Deleted, Deploy, Deployed, ExportFormat, ExportParams, Imported, ModelDetails, ModelList, ModelsParams, NewImport,
+    NewModel, Pull, PullUpdate, Registered, Removed, Verify,
 };
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
@@ -162,6 +163,19 @@ fn models_and_the_jobs_that_make_them() {
     wire::<Deployed>(r#"{"name":"m","model":"$ID","before":["$ID"]}"#);
     wire::<Deleted>(r#"{"id":"$ID","object":"model","deleted":true,"names":["m"],"models":["$ID"]}"#);
     wire::<Verify>(r#"{"stretches":2}"#);
+    wire::<ExportParams>(r#"{"format":"onnx-adapter"}"#);
+    for format in [ExportFormat::Peft, ExportFormat::Onnx, ExportFormat::OnnxAdapter, ExportFormat::Transformers] {
+        assert_eq!(json_of(&format), format!("\"{format}\""), "it is called in words as it is on the wire");
+    }
+    wire::<Pull>(r#"{"stream":true}"#);
+    let pulled = |text: &str| serde_json::from_str::<PullUpdate>(&text.replace("$ID", &"5e".repeat(32))).unwrap();
+    let progress = r#"{"file":"f","files":1,"of_files":2,"bytes":3,"of_bytes":4}"#;
+    let done = r#"{"model":"$ID","name":"m","files":2,"bytes":4,"base":null,"base_here":true}"#;
+    let failed = r#"{"error":{"message":"m","type":"server_error","code":"io","param":null}}"#;
+    [progress, done, failed].into_iter().for_each(wire::<PullUpdate>);
+    assert!(matches!(pulled(progress), PullUpdate::Progress(_)));
+    assert!(matches!(pulled(done), PullUpdate::Done(_)) && matches!(pulled(failed), PullUpdate::Failed { .. }));
+    wire::<Removed>(r#"{"model":"$ID","name":"m","files":2,"bytes":5,"bytes_later":4}"#);
     wire::<NewFineTuningJob>(
         r#"{"model":"m","training_file":null,"validation_file":null,"hyperparameters":{"n_epochs":2.0,"batch_size":"auto",
         "learning_rate_multiplier":null},"method":{"type":"supervised","supervised":{"hyperparameters":null}},"suffix":"s",
@@ -259,7 +273,7 @@ fn answers_and_what_proves_and_pays_them() {
 
 #[test]
 fn requests_for_text() {
-    let shared = r#""model":"m","max_tokens":1,"temperature":0.5,"top_p":null,"seed":2,"stop":"\n","stream":true,
+    let shared = r#""model":"m","max_tokens":1,"temperature":0.5,"top_p":null,"seed":2,"stop":"\n","n":2,"stream":true,
         "stream_options":{"include_usage":true},"voucher":null,"account":null,"user":"alice""#;
     let text = json!("What eats an owl?");
     for content in ["null".to_owned(), text.to_string(), format!(r#"[{{"type":"text","text":{text}}}]"#)] {

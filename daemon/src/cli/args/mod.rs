@@ -18,7 +18,10 @@ pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
     ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, SearchArgs,
 };
-pub(super) use models::{ClassifyArgs, CompleteArgs, JobsCommand, ModelCommand, TrainArgs, TrainCommand};
+pub(super) use models::{
+    ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, ExportArgs, JobsCommand, ModelCommand, RowsAs, TextsFrom,
+    TrainArgs, TrainCommand,
+};
 pub(super) use money::{ChannelCommand, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 
@@ -91,15 +94,15 @@ pub(in crate::cli) enum Command {
     /// List, show, follow and cancel training jobs.
     #[command(subcommand)]
     Jobs(JobsCommand),
-    /// List, show, deploy and roll back models.
+    /// List, show, fetch, deploy, export and roll back models.
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Have passages classified by a deployed model.
+    /// Have passages, or the texts of a file, classified by a deployed model.
     Classify(ClassifyArgs),
     /// Have a deployed model continue a text.
     Complete(CompleteArgs),
-    /// Say something to a deployed model.
-    Chat(CompleteArgs),
+    /// Say something to a deployed model, or hold a conversation with it.
+    Chat(ChatArgs),
     /// Whose records moved an answer, and which most.
     Attribute {
         /// The receipt's id, or `latest` for the last that this node has issued.

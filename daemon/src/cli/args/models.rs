@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use datanet_api::models::ExportFormat;
 
 use crate::cli::files::path;
 
@@ -99,6 +100,21 @@ pub(in crate::cli) enum ModelCommand {
         #[arg(long)]
         account: Option<String>,
     },
+    /// Write a released model into a new folder, for those who have no node.
+    Export(ExportArgs),
+    /// Fetch a released model and check it, without serving it.
+    Pull {
+        /// Its id, or its name on the ledger.
+        model: String,
+    },
+    /// Let go of a model's files on this node. Refused while it is deployed or a job needs it.
+    Rm {
+        /// Its id, or its name on the ledger.
+        model: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Fetch a released model, check it, and serve it.
     Deploy {
         /// Its id, or its name on the ledger.
@@ -122,14 +138,67 @@ pub(in crate::cli) enum ModelCommand {
     },
 }
 
+/// `model export`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// Its id, or its name on the ledger.
+    pub model: String,
+    /// The folder to make; one that is there is refused.
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub to: PathBuf,
+    /// The form.
+    #[arg(long, value_enum, default_value_t = Form::Peft)]
+    pub format: Form,
+}
+
+/// A form of a model for others.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(in crate::cli) enum Form {
+    /// An adapter's folder, as PEFT loads it.
+    Peft,
+    /// One ONNX file with the base, the adapter and the head; a node takes a classifier's or an embedding model's back.
+    Onnx,
+    /// ONNX Runtime's file of an adapter, and the graph that takes it.
+    OnnxAdapter,
+    /// A whole model's folder, as Transformers loads it: of a decoder that was trained from nothing.
+    Transformers,
+}
+
+impl From<Form> for ExportFormat {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Peft => Self::Peft,
+            Form::Onnx => Self::Onnx,
+            Form::OnnxAdapter => Self::OnnxAdapter,
+            Form::Transformers => Self::Transformers,
+        }
+    }
+}
+
 /// `classify`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ClassifyArgs {
     /// The model's name or id.
     pub model: String,
     /// The passages.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "file")]
     pub texts: Vec<String>,
+    /// Classify the texts of a .jsonl, .csv, .tsv or .txt file instead; `-` is standard input. A row for each is printed as
+    /// it is there, also for those that are refused.
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with_all = ["texts", "explain", "counterfactual"])]
+    pub file: Option<PathBuf>,
+    /// What the file holds, where its name does not say; `txt`, one text a line, for standard input.
+    #[arg(long, value_enum, requires = "file")]
+    pub from: Option<TextsFrom>,
+    /// The field or column with the text.
+    #[arg(long, default_value = "text", requires = "file")]
+    pub field: String,
+    /// How rows are printed.
+    #[arg(long, value_enum, default_value_t = RowsAs::Jsonl, requires = "file")]
+    pub format: RowsAs,
+    /// Texts that are asked about at the same time.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=32), requires = "file")]
+    pub concurrency: u8,
     /// Tell what each contribution did to the answer.
     #[arg(long)]
     pub explain: bool,
@@ -141,13 +210,56 @@ pub(in crate::cli) struct ClassifyArgs {
     pub account: Option<String>,
 }
 
-/// `complete` and `chat`.
+/// What a file of texts holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum TextsFrom {
+    /// A JSON object or text a line.
+    Jsonl,
+    /// A table with commas, whose first line names the columns.
+    Csv,
+    /// The same with tabs.
+    Tsv,
+    /// A text a line.
+    Txt,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum RowsAs {
+    /// A JSON object a line.
+    Jsonl,
+    /// A table with commas.
+    Csv,
+}
+
+/// `complete`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CompleteArgs {
     /// The model's name or id.
     pub model: String,
-    /// The text to continue, or what to say.
+    /// The text to continue.
     pub prompt: String,
+    #[command(flatten)]
+    pub how: DrawArgs,
+}
+
+/// `chat`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ChatArgs {
+    /// The model's name or id.
+    pub model: String,
+    /// What to say; without it each line of standard input is a turn of a conversation.
+    pub prompt: Option<String>,
+    /// What the model is told before the conversation.
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    #[command(flatten)]
+    pub how: DrawArgs,
+}
+
+/// How an answer is drawn and paid.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DrawArgs {
     /// Most tokens to write; 128 if not given, fewer where the model has room for fewer.
     #[arg(long)]
     pub max_tokens: Option<u32>,

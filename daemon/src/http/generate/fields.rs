@@ -18,7 +18,7 @@ const LENGTH: &str = "is not supported: an answer ends at max_tokens, at a text 
     leave it out";
 const TEMPLATE: &str = "is not supported: a chat is written in the model's own form; leave it out";
 const THINKING: &str = "is not supported: models here do not reason before they answer; leave it out";
-const SEVERAL: &str = "is not supported: one answer a request; leave it out and ask again for another";
+const SEVERAL: &str = "is not supported: every answer that is written is given; leave it out, or send n for several";
 const MEDIA: &str = "is not supported: text alone is read and written; leave it out";
 const SHOWN: &str = "is not supported: only tokens of the answer are shown; leave it out";
 
@@ -58,6 +58,7 @@ const SHARED: &[Field] = &[
     ("top_p", Taken),
     ("seed", Taken),
     ("stop", Taken),
+    ("n", Taken),
     ("stream", Taken),
     ("stream_options", Holds(&STREAM_OPTIONS)),
     ("voucher", Taken),
@@ -79,7 +80,6 @@ const SHARED: &[Field] = &[
     ("id_slot", Ignored),
     ("slot_id", Ignored),
     // OpenAI's.
-    ("n", Unless(one, SEVERAL)),
     ("presence_penalty", Unless(zero, SAMPLING)),
     ("frequency_penalty", Unless(zero, SAMPLING)),
     ("logit_bias", Unless(empty, SAMPLING)),
@@ -271,7 +271,7 @@ mod tests {
             ("functions", json!([{ "name": "look" }])),
             ("function_call", json!({ "name": "look" })),
             ("response_format", json!({ "type": "json_object" })),
-            ("n", json!(2)),
+            ("best_of", json!(2)),
             ("logit_bias", json!({ "50": -100 })),
             ("presence_penalty", json!(0.5)),
             ("frequency_penalty", json!(-1)),
@@ -289,8 +289,7 @@ mod tests {
             assert_eq!((error.code, error.param.as_deref()), (Code::BadParameter, Some(field)));
             assert!(error.detail.contains(field) && error.detail.contains("leave it out"), "{error}");
         }
-        for (field, value) in [("suffix", json!("end")), ("best_of", json!(3)), ("echo", json!(true)), ("n", json!(0))]
-        {
+        for (field, value) in [("suffix", json!("end")), ("best_of", json!(3)), ("echo", json!(true))] {
             let error = read_as::<CompletionRequest>(with(text(), field, value)).unwrap_err();
             assert_eq!((error.code, error.param.as_deref()), (Code::BadParameter, Some(field)));
         }

@@ -16,16 +16,17 @@ use datanet_api::generate::{ChatRequest, CompletionRequest};
 use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::extract::Shaped;
 use super::limits::Place;
 use crate::answers::Answers;
-use crate::answers::complete::{Completing, CompletionAsk, Piece};
+use crate::answers::complete::{Completing, CompletionAsk, Finished, Piece, Token};
 use crate::billing::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
-use view::{Envelope, Shape};
+use view::{Ended, Envelope, Shape};
 
-/// Continues a chat. With `stream`, as server-sent events that end with `[DONE]`.
+/// Continues a chat, `n` times. With `stream`, as server-sent events that end with `[DONE]`.
 #[utoipa::path(post, operation_id = "create_chat_completion", path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn chat(
     State(billing): State<Billing>,
@@ -37,7 +38,7 @@ pub(super) async fn chat(
     answer(&answers, request::chat(request, &billing)?, how, place).await
 }
 
-/// Continues a text. With `stream`, as server-sent events that end with `[DONE]`.
+/// Continues a text, `n` times. With `stream`, as server-sent events that end with `[DONE]`.
 #[utoipa::path(post, operation_id = "create_completion", path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn complete(
     State(billing): State<Billing>,
@@ -67,28 +68,43 @@ async fn answer(answers: &Answers, ask: CompletionAsk, how: How, place: Place) -
     Ok(Json(whole(completing, &envelope, logprobs).await?).into_response())
 }
 
-async fn whole(mut completing: Completing, envelope: &Envelope, logprobs: bool) -> ServiceResult<Value> {
-    let (mut text, mut tokens) = (String::new(), Vec::new());
-    while let Some(piece) = completing.pieces.recv().await {
-        match piece {
-            Piece::Token(token) => {
-                text.push_str(&token.text);
-                if logprobs {
-                    tokens.push(token);
-                }
-            }
-            Piece::Finished(finished) => {
-                return Ok(envelope.whole(&text, logprobs.then_some(tokens.as_slice()), &finished));
-            }
-            Piece::Failed(error) => return Err(error),
-        }
-    }
-    Err(ServiceError::new(Code::ShuttingDown, "the node is shutting down"))
+/// The pieces of all answers as they come, each with its answer's place.
+fn merged(choices: Vec<mpsc::Receiver<Piece>>) -> impl Stream<Item = (usize, Piece)> + Unpin {
+    let numbered = |(index, pieces)| ReceiverStream::new(pieces).map(move |piece| (index, piece));
+    futures::stream::select_all(choices.into_iter().enumerate().map(numbered))
 }
 
-/// Sends pieces as they come. A client that leaves closes the channel of pieces, and its place in the batch is free.
+async fn whole(completing: Completing, envelope: &Envelope, logprobs: bool) -> ServiceResult<Value> {
+    let count = completing.choices.len();
+    let mut pieces = merged(completing.choices);
+    let mut written: Vec<(String, Vec<Token>)> = vec![Default::default(); count];
+    let mut ended = Ended::default();
+    while let Some((index, piece)) = pieces.next().await {
+        match piece {
+            Piece::Token(token) => {
+                if let Some((text, tokens)) = written.get_mut(index) {
+                    text.push_str(&token.text);
+                    tokens.extend(logprobs.then_some(token));
+                }
+            }
+            Piece::Finished(finished) => ended.finished.push((index, *finished)),
+            Piece::Failed(error) => ended.failed.push((index, error)),
+        }
+    }
+    if ended.len() < count {
+        return Err(ServiceError::new(Code::ShuttingDown, "the node is shutting down"));
+    }
+    ended.in_order()?;
+    let choice = |(index, finished): &(usize, Finished)| {
+        let (text, tokens) = written.get(*index)?;
+        Some(envelope.choice(*index, text, logprobs.then_some(tokens.as_slice()), finished))
+    };
+    Ok(envelope.whole(ended.finished.iter().filter_map(choice).collect(), &ended))
+}
+
+/// Sends pieces as they come. A client that leaves closes the channels of pieces, and its places in the batch are free.
 fn stream(
-    mut completing: Completing,
+    completing: Completing,
     envelope: Envelope,
     usage: bool,
     logprobs: bool,
@@ -96,32 +112,70 @@ fn stream(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
-        let mut next = logprobs.then(logprobs::Place::default);
-        if let Some(opening) = envelope.opening()
-            && sender.send(data(&opening)).await.is_err()
-        {
-            return;
-        }
-        while let Some(piece) = completing.pieces.recv().await {
-            let parts = match piece {
-                // Half a character: the rest comes with the next token.
-                Piece::Token(token) if token.text.is_empty() && !logprobs => Vec::new(),
-                Piece::Token(token) => vec![envelope.piece(&token, next.as_mut())],
-                Piece::Finished(finished) => envelope.closing(&finished, usage),
-                Piece::Failed(error) => vec![failure(&error)],
-            };
+        let mut sending = Sending::new(envelope, completing.choices.len(), usage, logprobs);
+        let mut pieces = merged(completing.choices);
+        let mut parts = sending.openings();
+        loop {
             for part in &parts {
                 if sender.send(data(part)).await.is_err() {
                     return;
                 }
             }
+            let Some((index, piece)) = pieces.next().await else { break };
+            parts = sending.parts(index, piece);
         }
         // Nobody is left to be told, if this fails.
         let _ = sender.send(Event::default().data("[DONE]")).await;
         // A stream counts as a request for as long as it lasts.
         drop(place);
     });
-    Sse::new(tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok)).keep_alive(KeepAlive::default())
+    Sse::new(ReceiverStream::new(receiver).map(Ok)).keep_alive(KeepAlive::default())
+}
+
+/// What has been sent of the answers of a stream.
+struct Sending {
+    envelope: Envelope,
+    usage: bool,
+    /// For each answer the place of its next token, where log probabilities are wanted.
+    places: Vec<Option<logprobs::Place>>,
+    ended: Ended,
+}
+
+impl Sending {
+    fn new(envelope: Envelope, count: usize, usage: bool, logprobs: bool) -> Self {
+        let places = vec![logprobs.then(logprobs::Place::default); count];
+        Self { envelope, usage, places, ended: Ended::default() }
+    }
+
+    fn openings(&self) -> Vec<Value> {
+        (0..self.places.len()).filter_map(|index| self.envelope.opening(index)).collect()
+    }
+
+    /// What a piece of an answer is sent as.
+    fn parts(&mut self, index: usize, piece: Piece) -> Vec<Value> {
+        let place = self.places.get_mut(index).and_then(Option::as_mut);
+        let closing = match piece {
+            // Half a character: the rest comes with the next token.
+            Piece::Token(token) if token.text.is_empty() && place.is_none() => return Vec::new(),
+            Piece::Token(token) => return vec![self.envelope.piece(index, &token, place)],
+            Piece::Finished(finished) => {
+                let closing = self.envelope.closing(index, finished.reason);
+                self.ended.finished.push((index, *finished));
+                closing
+            }
+            Piece::Failed(error) => {
+                self.ended.failed.push((index, error));
+                self.envelope.closing(index, "error")
+            }
+        };
+        if self.ended.len() < self.places.len() {
+            return vec![closing];
+        }
+        match self.ended.in_order() {
+            Ok(()) => self.envelope.last(closing, &self.ended, self.usage),
+            Err(error) => vec![failure(&error)],
+        }
+    }
 }
 
 fn data(value: &Value) -> Event {

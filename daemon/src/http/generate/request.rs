@@ -17,6 +17,8 @@ use crate::ppm;
 /// Most stop texts, and the longest of them in bytes.
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
+/// Most answers of one request.
+const MAX_CHOICES: u32 = 8;
 /// Longest prompt in bytes.
 const MAX_PROMPT: usize = 1024 * 1024;
 
@@ -112,9 +114,23 @@ fn asked(
         return Err(bad(param, format!("{param:?} is at most 20")));
     }
     let (sampling, seeded) = (sampling(&shared, newer_limit)?, shared.seed.is_some());
+    let choices = choices(&shared)?;
     let user = shared.user.filter(|name| shared.voucher.is_none() && billing.has_account(name));
     let payment = billing.payment(shared.voucher, shared.account.or(user))?;
-    Ok(CompletionAsk { model: shared.model, prompt, sampling, seeded, logprobs, payment })
+    Ok(CompletionAsk { model: shared.model, prompt, sampling, seeded, choices, logprobs, payment })
+}
+
+/// How many answers are asked for.
+fn choices(shared: &Shared) -> ServiceResult<u32> {
+    let asked = shared.n.unwrap_or(1);
+    let choices = u32::try_from(asked).ok().filter(|choices| (1..=MAX_CHOICES).contains(choices));
+    let choices = choices
+        .ok_or_else(|| bad("n", format!("\"n\" is {asked}; it takes a whole number from 1 to {MAX_CHOICES}")))?;
+    if choices > 1 && shared.voucher.is_some() {
+        let detail = "a voucher pays for one answer; send n: 1, or the name of a paying account";
+        return Err(bad("voucher", detail));
+    }
+    Ok(choices)
 }
 
 fn sampling(shared: &Shared, newer_limit: Option<i64>) -> ServiceResult<Sampling> {
@@ -163,6 +179,8 @@ fn random_seed() -> ServiceResult<u64> {
 
 #[cfg(test)]
 mod tests {
+    use datanet_types::voucher::SignedVoucher;
+
     use super::*;
 
     fn read(text: &str) -> ServiceResult<Sampling> {
@@ -185,11 +203,23 @@ mod tests {
             (r#"{"model": "m", "max_tokens": 0}"#, "max_tokens"),
             (r#"{"model": "m", "max_tokens": -4}"#, "max_tokens"),
             (r#"{"model": "m", "stop": ""}"#, "stop"),
+            (r#"{"model": "m", "n": 0}"#, "n"),
+            (r#"{"model": "m", "n": -1}"#, "n"),
+            (r#"{"model": "m", "n": 9}"#, "n"),
             (r#"{"model": "m", "stop": ["a", ""]}"#, "stop"),
         ] {
-            let error = read(text).unwrap_err();
+            let several = |shared: Shared| sampling(&shared, None).and(choices(&shared)).map(drop);
+            let error = several(serde_json::from_str(text).unwrap()).unwrap_err();
             assert_eq!((error.code, error.param.as_deref()), (Code::BadParameter, Some(param)), "{text}");
         }
+    }
+
+    #[test]
+    fn up_to_eight_answers_are_written_and_a_voucher_buys_one() {
+        let count = |n: Option<i64>| choices(&Shared { n, ..Shared::default() }).unwrap();
+        assert_eq!((count(None), count(Some(1)), count(Some(8))), (1, 1, 8));
+        let paid = Shared { n: Some(2), voucher: Some(SignedVoucher::default()), ..Shared::default() };
+        assert_eq!(choices(&paid).unwrap_err().param.as_deref(), Some("voucher"));
     }
 
     #[test]

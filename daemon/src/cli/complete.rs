@@ -1,0 +1,114 @@
+//! Having a model write: the request, and the text as it comes.
+
+use anyhow::{Context, Result};
+use datanet_api::server_sent;
+use futures::StreamExt;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use super::args::{CompleteArgs, DrawArgs};
+use super::client::{Client, Refused};
+use super::costs;
+use super::explain::warn_of_taint;
+use super::output::{self, Output, money, text};
+
+/// Tokens that are written where nobody says how many.
+const MAX_TOKENS: u32 = 128;
+
+/// `complete`.
+pub(super) async fn complete(client: &Client, args: CompleteArgs, output: Output) -> Result<()> {
+    let writer = Writer::new(client, &args.model, args.how, output).await?;
+    writer.once("/v1/completions", "prompt", args.prompt.into()).await
+}
+
+/// Asks one model to write, always in the same way.
+pub(super) struct Writer<'a> {
+    client: &'a Client,
+    /// The model's id, or a name that leads to it.
+    model: String,
+    how: DrawArgs,
+    pub output: Output,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) async fn new(client: &'a Client, model: &str, mut how: DrawArgs, output: Output) -> Result<Self> {
+        let model = client.model(model).await?;
+        costs::of_answers(&client.get(&format!("/v1/models/{model}")).await?, 1, how.account.as_deref(), output);
+        how.account = how.account.map(|account| client.leave(&account));
+        Ok(Self { client, model, how, output })
+    }
+
+    /// Asks once and prints the answer: `what` is the field that holds `said`.
+    pub(super) async fn once(&self, path: &str, what: &str, said: Value) -> Result<()> {
+        let response = self.send(path, what, said).await?;
+        if self.output.json {
+            let value: Value = whole(response).await?;
+            self.output.show(&value, |_| {});
+            return Ok(());
+        }
+        self.print_end(&print(response, &mut String::new()).await?);
+        Ok(())
+    }
+
+    /// Prints what an answer cost, and its proof.
+    pub(super) fn print_end(&self, last: &Value) {
+        say!("\n\nfee {}   receipt {}", money(&last["fee"]), text(&last["receipt"]["id"]));
+        warn_of_taint(last, &self.model.as_str().into());
+    }
+
+    /// Asks; the answer comes as a stream, unless it is for programs.
+    pub(super) async fn send(&self, path: &str, what: &str, said: Value) -> Result<Response> {
+        let limit = self.how.max_tokens.unwrap_or(MAX_TOKENS);
+        let mut body = json!({ "model": self.model, what: said, "stream": !self.output.json, "max_tokens": limit });
+        if let Some(temperature) = self.how.temperature {
+            body["temperature"] = temperature.into();
+        }
+        if let Some(seed) = self.how.seed {
+            body["seed"] = seed.into();
+        }
+        if let Some(account) = &self.how.account {
+            body["account"] = account.as_str().into();
+        }
+        let send = |body: &Value| self.client.send(self.client.request(Method::POST, path).json(body));
+        match send(&body).await {
+            // Nobody asked for so many: a model with less room writes what it has room for.
+            Err(error) if self.how.max_tokens.is_none() && is_too_long(&error) => {
+                body["max_tokens"] = Value::Null;
+                send(&body).await
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether what was said is more than the model reads.
+pub(super) fn is_too_long(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.code == "context-too-long")
+}
+
+/// An answer that comes in one piece.
+pub(super) async fn whole(response: Response) -> Result<Value> {
+    response.json().await.context("the node's answer broke off, or is no JSON")
+}
+
+/// Prints an answer as it comes and adds it to `said`; gives what the node says of it at its end.
+pub(super) async fn print(response: Response, said: &mut String) -> Result<Value> {
+    let mut events = std::pin::pin!(server_sent::events(response));
+    let mut last = Value::Null;
+    while let Some(event) = events.next().await {
+        let data = event.context("the answer broke off")?;
+        if data == "[DONE]" {
+            continue;
+        }
+        let part: Value = serde_json::from_str(&data).context("the node sent a damaged event")?;
+        anyhow::ensure!(!part["error"].is_object(), "{}", text(&part["error"]["message"]));
+        let choice = &part["choices"][0];
+        let piece = choice["delta"]["content"].as_str().or_else(|| choice["text"].as_str()).unwrap_or_default();
+        said.push_str(piece);
+        output::piece(text(&piece.into()).as_bytes());
+        if part["datanet"].is_object() {
+            last = part["datanet"].clone();
+        }
+    }
+    Ok(last)
+}
