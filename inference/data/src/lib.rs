@@ -11,6 +11,7 @@
 //! - [`corpus`] turns bytes of any format into checked, canonical records.
 //! - [`judge`] scores a contribution and says why.
 //! - `words` says what the words of a text are, for judging and for finding alike.
+//! - [`review`] says all that is wrong with an input at once, before it is given.
 //! - [`retrieval`] indexes datanets and answers from them, so that another node can recompute the answer.
 //!
 //! Nothing here runs a model: vectors come in as [`Embedding`]s. Nothing here knows the network or the ledger; scores
@@ -35,6 +36,7 @@ pub mod corpus;
 mod embedding;
 pub mod judge;
 pub mod retrieval;
+pub mod review;
 mod words;
 
 pub use embedding::{Embedding, NotAVector, dot};

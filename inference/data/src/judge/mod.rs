@@ -26,7 +26,7 @@ mod verdict;
 mod words;
 
 pub use duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf, NEAR, PARAPHRASE, RecordRef};
-pub use quality::{Flaw, Quality, assess};
+pub use quality::{Flaw, Quality, assess, is_too_short};
 pub use report::{Counts, Dimension, Flagged, LabelReport, MAX_FLAGGED, REPORT_VERSION, Report};
 pub use usefulness::{Coverage, LabelValue, Labelled, NEIGHBOURS, cover, value_labels};
 pub use verdict::{JudgeInput, Judgement, judge, judge_unreadable};
