@@ -1,6 +1,6 @@
 //! What this node is and how it does.
 
-use datanet_types::{Address, NodeKey};
+use datanet_types::{Address, Amount, NodeKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -37,6 +37,10 @@ pub struct NodeStatus {
     pub p2p: Vec<String>,
     /// Contributions whose bytes are here.
     pub contributions_held: u64,
+    /// What each contribution pays to its judges, in base units.
+    pub review_fee: Amount,
+    /// Longest contribution in bytes, as far as the ledger has it.
+    pub max_contribution_bytes: u64,
     /// The embedding model.
     pub model: ModelStatus,
     /// Released models that answer here, and what runs them.

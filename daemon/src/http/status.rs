@@ -37,6 +37,8 @@ impl From<status::NodeStatus> for NodeStatus {
             consensus_peers: now.consensus_peers,
             p2p: now.p2p,
             contributions_held: now.contributions_held,
+            review_fee: now.review_fee,
+            max_contribution_bytes: now.max_contribution_bytes,
             model: ModelStatus { id, name, dimensions, provider },
             deployed: deployed.collect(),
             jobs: now.jobs,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use datanet_inference::runtime::Device;
 use datanet_p2p::NetworkHandle;
-use datanet_types::{Address, NodeKey};
+use datanet_types::{Address, Amount, NodeKey};
 
 use crate::blobs::BlobStore;
 use crate::chain::{Chain, Engine};
@@ -48,6 +48,10 @@ pub struct NodeStatus {
     pub p2p: Vec<String>,
     /// Contributions whose bytes are here.
     pub contributions_held: u64,
+    /// What each contribution pays to its judges, in base units.
+    pub review_fee: Amount,
+    /// Longest contribution in bytes.
+    pub max_contribution_bytes: u64,
     /// The embedding model.
     pub model: ModelStatus,
     /// Released models that answer here, and what runs them.
@@ -120,6 +124,7 @@ impl StatusService {
             Engine::CometBft(rpc) => rpc.peers().await.map_or(0, |peers| peers.len()),
             Engine::Solo(_) => 0,
         };
+        let params = self.chain.params()?;
         Ok(NodeStatus {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -135,6 +140,8 @@ impl StatusService {
             consensus_peers,
             p2p: self.network.listen_addrs().iter().map(ToString::to_string).collect(),
             contributions_held: self.blobs.held_contributions().await,
+            review_fee: params.review_fee,
+            max_contribution_bytes: params.max_contribution_bytes,
             model: self.model_status(),
             deployed: self.deployed_status(),
             jobs: self.training.jobs()?.iter().filter(|job| !job.state.is_over()).count(),

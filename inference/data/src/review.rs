@@ -123,6 +123,11 @@ impl Reviews {
         self.add(kind, None, Place { file, record, line }, || example);
     }
 
+    /// Bytes of the records that fit, so far, as JSONL.
+    pub fn bytes(&self) -> u64 {
+        self.review.bytes
+    }
+
     /// What all files together are.
     pub fn finish(self) -> Review {
         self.review

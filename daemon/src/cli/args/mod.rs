@@ -14,7 +14,8 @@ mod node;
 
 pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
-    ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, SearchArgs,
+    ColumnArgs, ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, ExportArgs,
+    ExportFormat, FormatArg, SearchArgs,
 };
 pub(super) use models::{ClassifyArgs, CompleteArgs, JobsCommand, ModelCommand, TrainArgs, TrainCommand};
 pub(super) use money::{ChannelCommand, KeysCommand, TransferArgs};
@@ -61,8 +62,10 @@ pub(in crate::cli) enum Command {
     /// Open, list and show datanets.
     #[command(subcommand)]
     Datanet(DatanetCommand),
-    /// Give a file of records to a datanet and follow it until its verdict.
+    /// Give records to a datanet and follow them until their verdict.
     Contribute(ContributeArgs),
+    /// Take all final records of a datanet out, each with where it is from.
+    Export(ExportArgs),
     /// List a datanet's contributions, or show one with its judges' reasons.
     Contributions(ContributionsArgs),
     /// Show or take back one contribution.
