@@ -40,12 +40,13 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     if let Some(refusal) = licence_refusal {
         bail!("{refusal}; nothing was contributed");
     }
-    if let Some(taken) = given.taken.as_ref().filter(|_| !output.json) {
-        note!("giving {taken}");
-    }
+    let taken = given.taken.clone();
     let account = args.account.map(|name| client.leave(&name));
     let params = ContributeParams { account, bond: args.bond, ..ContributeParams::default() };
     let accepted = send(client, &id, &datanet.schema, given, &params, output).await?;
+    if let Some(taken) = taken.filter(|_| !output.json) {
+        note!("gave {taken}");
+    }
     client.tell_account(params.account.as_deref(), output).await;
     if args.no_wait {
         let value = serde_json::to_value(&accepted)?;

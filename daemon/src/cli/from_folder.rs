@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use datanet_data::corpus::Columns;
+use datanet_data::corpus::{Columns, PROVENANCE};
 use datanet_data::hub::{Config, Feature, FeatureKind, Folder, Split};
 use datanet_types::schema::{Field, FieldKind, FieldRole, Schema};
 
@@ -122,9 +122,14 @@ fn hint(split: &Split) -> String {
 
 /// A schema out of columns: one of them the text, at most one the label, the others data.
 fn schema_of(features: &[Feature], columns: &Columns) -> Result<Schema> {
-    let kept: Vec<&Feature> = features.iter().filter(|feature| !columns.leaves_out(&feature.name)).collect();
+    // What an export has added is no data of the records.
+    let is_kept = |feature: &&Feature| !columns.leaves_out(&feature.name) && !feature.name.starts_with(PROVENANCE);
+    let mut kept: Vec<&Feature> = features.iter().filter(is_kept).collect();
+    if columns.leaves_out_others() {
+        kept.retain(|feature| !matches!(feature.kind, FeatureKind::Other(_)));
+    }
     let nested = kept.iter().filter(|feature| matches!(feature.kind, FeatureKind::Other(_)));
-    let nested: Vec<String> = nested.map(|feature| format!("--ignore '{}'", feature.name)).collect();
+    let nested: Vec<String> = nested.map(|feature| format!("--ignore {}", in_shell(&feature.name))).collect();
     if !nested.is_empty() {
         bail!("some columns hold what no field takes (dates, lists, images); leave them out: {}", nested.join(" "));
     }
@@ -139,6 +144,9 @@ fn schema_of(features: &[Feature], columns: &Columns) -> Result<Schema> {
         Err(there) if there.is_empty() => None,
         Err(there) => bail!("several columns may be the label ({there}); name it: --map label=COLUMN"),
     };
+    if columns.leaves_out_others() {
+        kept.retain(|feature| feature.name == text || Some(feature.name.as_str()) == label);
+    }
     let fields = kept.iter().map(|feature| Field {
         name: field_name(feature, columns, text, label).to_owned(),
         kind: match feature.kind {
@@ -162,6 +170,11 @@ fn schema_of(features: &[Feature], columns: &Columns) -> Result<Schema> {
     let schema = Schema { fields: fields.collect() };
     schema.validate().context("the card's columns make no schema; map or leave out those that are in the way")?;
     Ok(schema)
+}
+
+/// A stranger's word as one word of a shell.
+fn in_shell(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// The column called `name`, or the only one that `fits`; else the names of those that do.
@@ -217,6 +230,9 @@ mod tests {
         let names: Vec<&str> = mapped.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["text", "label", "idx"]);
         assert_eq!(mapped[2].1, FieldRole::Data);
+        let others = [&glue[..], &[plain("_datanet_hash", FieldKind::String)]].concat();
+        assert_eq!(fields(&others, &[], &[]).unwrap().len(), 3, "what an export has added is no field");
+        assert_eq!(fields(&others, &[], &["*"]).unwrap().len(), 2);
     }
 
     #[test]
@@ -229,5 +245,6 @@ mod tests {
         assert!(said(&labels).contains("--map label=COLUMN"));
         let nested = Feature { name: "pixels".into(), kind: FeatureKind::Other("a sequence".into()) };
         assert!(said(&[plain("text", FieldKind::String), nested]).contains("--ignore 'pixels'"));
+        assert_eq!(in_shell("a'; rm b"), "'a'\\''; rm b'");
     }
 }

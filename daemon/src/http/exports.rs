@@ -29,7 +29,7 @@ const QUEUE: usize = 8;
     get, operation_id = "export_records", path = "/v1/datanets/{id}/records", tag = "datanets",
     params(("id" = String, Path, description = "id or name"), ExportParams),
     responses(
-        (status = 200, content_type = "application/x-ndjson", body = String, headers(("datanet-records" = u64, description = "records in the stream"), ("datanet-height" = u64, description = "height at which they were final"))),
+        (status = 200, content_type = "application/x-ndjson", body = super::routes::Bytes, headers(("datanet-records" = u64, description = "records in the stream"), ("datanet-height" = u64, description = "height at which they were final"))),
         (status = 404, response = super::problem::Refusal)
     )
 )]
@@ -58,7 +58,7 @@ pub(super) async fn records(
 #[utoipa::path(
     get, operation_id = "export_held_out_set", path = "/v1/datanets/{id}/holdout", tag = "datanets",
     params(("id" = String, Path, description = "id or name")),
-    responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 404, response = super::problem::Refusal))
+    responses((status = 200, content_type = "application/x-ndjson", body = super::routes::Bytes), (status = 404, response = super::problem::Refusal))
 )]
 pub(super) async fn held_out(
     State(chain): State<Chain>,

@@ -139,10 +139,10 @@ impl Records {
 /// What is said of each record of a contribution; its index and hash come behind.
 fn origin(contribution: &Contribution, datanet: &Datanet) -> String {
     let (id, by) = (contribution.id, contribution.contributor);
-    // Of a licence's characters none is escaped.
-    let licence = &datanet.licence;
+    // Whoever signs a transaction himself may write anything there.
+    let licence = serde_json::Value::from(datanet.licence.as_str());
     format!(
-        "\"{PROVENANCE}contribution\":\"{id}\",\"{PROVENANCE}contributor\":\"{by}\",\"{PROVENANCE}licence\":\"{licence}\""
+        "\"{PROVENANCE}contribution\":\"{id}\",\"{PROVENANCE}contributor\":\"{by}\",\"{PROVENANCE}licence\":{licence}"
     )
 }
 

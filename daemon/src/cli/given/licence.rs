@@ -30,7 +30,10 @@ impl Licence {
 
     /// Why data under this licence cannot be given under `datanet`'s, if so.
     pub(in crate::cli) fn refusal(&self, datanet: &str) -> Option<String> {
-        let way_on = format!("if you may give it under {datanet}, say so with --licence '{datanet}'");
+        // Nothing of a stranger's stands in what is pasted into a shell, unless it is plainly a licence.
+        let say_so =
+            if check_licence(datanet).is_ok() { format!("--licence '{datanet}'") } else { "--licence".to_owned() };
+        let way_on = format!("if you may give it under the datanet's licence, say so with {say_so}");
         match (&self.spdx, &self.written) {
             (Some(spdx), _) if spdx.eq_ignore_ascii_case(datanet) => None,
             (Some(spdx), _) => {

@@ -49,8 +49,11 @@ impl GivenFile {
     }
 
     pub(super) fn at(path: &Path, format: Option<Format>) -> Result<Self> {
-        // Told before what its name says: most who mistype a path mistype its end too.
-        files::open(path)?;
+        // Told before what its name says: most who mistype a path mistype its end too. A pipe is opened once, by whoever
+        // reads it.
+        if std::fs::metadata(path).map_err(|error| files::unreadable(path, error))?.is_file() {
+            files::open(path)?;
+        }
         let format = format.map_or_else(|| format_of(path), Ok)?;
         Ok(Self { name: path.display().to_string(), format, path: Some(path.to_owned()) })
     }

@@ -83,17 +83,15 @@ impl Columns {
         self.ignored.contains(column)
     }
 
+    /// Whether whatever is no field is left out.
+    pub fn leaves_out_others(&self) -> bool {
+        self.ignores_others
+    }
+
     /// The same, with the classes that the numbers in `column` stand for.
     #[must_use]
     pub fn with_classes(mut self, column: &str, names: Vec<String>) -> Self {
         self.classes.insert(column.to_owned(), names);
-        self
-    }
-
-    /// The same, with a column left out.
-    #[must_use]
-    pub fn without(mut self, column: &str) -> Self {
-        self.ignored.insert(column.to_owned());
         self
     }
 }

@@ -86,25 +86,25 @@ impl Shape {
         self.columns.ignores_others || column.starts_with(PROVENANCE) || self.columns.leaves_out(column)
     }
 
-    /// The fault of each column that must be among those `there` and is not.
-    pub(super) fn absent(&self, there: &[&str], given: impl Fn(usize) -> bool) -> Vec<CorpusError> {
-        let absent =
-            self.fields.iter().enumerate().filter(|(at, field)| (field.required || field.is_mapped) && !given(*at));
-        let told = absent.map(|(_, field)| {
+    /// The fault of each column that must be among those `there` and is not: of those that were named for a field, or of
+    /// the others.
+    pub(super) fn absent(&self, named: bool, there: &[&str], given: impl Fn(usize) -> bool) -> Vec<CorpusError> {
+        let is_absent =
+            |(at, field): &(usize, &ShapeField)| field.is_mapped == named && (field.required || named) && !given(*at);
+        let told = |field: &ShapeField| {
             let there = list(there.iter().copied());
-            let problem = match &field.column {
-                Some(column) if field.is_mapped => {
-                    let problem = format!("is not there to be the field {:?}; there are {there}", field.name);
-                    return CorpusError::Column { column: cut(column, 64), problem };
+            let (column, problem) = match &field.column {
+                Some(column) if named => {
+                    (column, format!("is not there to be the field {:?}; there are {there}", field.name))
                 }
-                Some(_) => {
-                    format!("is missing, and every record needs it; add it, or name the column that it is: {there}")
+                Some(column) => {
+                    (column, format!("is missing, and every record needs it; add it, or map another to it: {there}"))
                 }
-                None => "is missing: its column is mapped to another field; map one to it too".to_owned(),
+                None => (&field.name, "is missing: its column is left out or mapped to another field".to_owned()),
             };
-            CorpusError::Column { column: field.name.clone(), problem }
-        });
-        told.collect()
+            CorpusError::Column { column: cut(column, 64), problem }
+        };
+        self.fields.iter().enumerate().filter(is_absent).map(|(_, field)| told(field)).collect()
     }
 
     /// Refuses schemas that `format`, which carries passages alone, cannot satisfy.

@@ -44,13 +44,13 @@ pub const ORIGIN: [(&str, FieldKind); 5] = [
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// It cannot be written.
-    #[error("cannot write the export: {0}")]
+    #[error("cannot write the export")]
     Io(#[from] std::io::Error),
     /// Parquet cannot be written.
-    #[error("cannot write the Parquet file: {0}")]
+    #[error("cannot write the Parquet file")]
     Parquet(#[from] ::parquet::errors::ParquetError),
     /// What came is no record.
-    #[error("the node sent no record: {0}")]
+    #[error("the node sent no record")]
     Record(#[from] serde_json::Error),
     /// A field is called as what an export adds.
     #[error("the schema has a field {0:?}, and names that begin so say where a record is from; use --no-provenance")]

@@ -33,7 +33,7 @@ use pattern::Pattern;
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// A file or folder that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Io {
         /// Which.
         path: PathBuf,

@@ -197,6 +197,15 @@ mod tests {
         assert!(!fits(&pattern, &format!("{}b", "a".repeat(1_000))));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_pattern_breaks_the_reader(pattern in r"[\[\]!^*?/.a-cé木-]{0,12}", path in "[a-cé/.]{0,8}") {
+            if let Ok(pattern) = Pattern::read("", &pattern) {
+                pattern.fits(&path);
+            }
+        }
+    }
+
     #[test]
     fn what_leads_out_of_the_folder_is_refused_by_name() {
         for (text, says) in [

@@ -219,6 +219,13 @@ fn a_card_that_is_none_is_told_why() {
     assert!(refusal(&deep, &[]).contains("cannot be read"));
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_card_breaks_the_reader(yaml in r"(license|configs|dataset_info|features|data_files|- |  |: |\n|\[|\{|\}|\]|'|&a|\*a|x|---){0,30}") {
+        let _ = Card::read(&format!("---\n{yaml}\n---\nText."));
+    }
+}
+
 #[test]
 fn licences_that_say_nothing_are_kept_as_they_are_written() {
     for (yaml, spdx, written) in [

@@ -23,8 +23,12 @@ pub(super) fn delimiter_of(line: &str, shape: &Shape) -> u8 {
         let names = line.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"').trim());
         names.filter(|name| shape.index_of(name, 0).is_some()).count()
     };
+    // Where nothing is known the names are told, and are to be told apart.
+    let is_known = DELIMITERS.into_iter().any(|delimiter| known(delimiter) > 0);
+    let parts = |delimiter: u8| line.split(char::from(delimiter)).count();
+    let fits = |delimiter: &u8| if is_known { known(*delimiter) } else { parts(*delimiter) };
     // Of equals the last is taken: the preferred one must come last.
-    DELIMITERS.into_iter().rev().max_by_key(|delimiter| known(*delimiter)).unwrap_or(b',')
+    DELIMITERS.into_iter().rev().max_by_key(fits).unwrap_or(b',')
 }
 
 /// A delimiter in words.
@@ -60,8 +64,11 @@ pub(super) fn read_header<'a>(
         }
         columns.push(column);
     }
-    problems.extend(shape.absent(&names, |index| columns.contains(&Column::Field(index))));
-    (columns, problems)
+    let given = |index| columns.contains(&Column::Field(index));
+    let mut all = shape.absent(true, &names, given);
+    all.extend(problems);
+    all.extend(shape.absent(false, &names, given));
+    (columns, all)
 }
 
 /// What pandas calls the column of its index: nothing, or this once such a file was read and written again.

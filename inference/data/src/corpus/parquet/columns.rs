@@ -24,8 +24,11 @@ pub(super) fn read_columns(shape: &Shape, metadata: &ParquetMetaData) -> (Vec<Op
         problems.extend(wrong.map(|wrong| problem(name, wrong)));
         columns.push(index);
     }
-    problems.extend(shape.absent(&names, |index| columns.contains(&Some(index))));
-    (columns, problems)
+    let given = |index| columns.contains(&Some(index));
+    let mut all = shape.absent(true, &names, given);
+    all.extend(problems);
+    all.extend(shape.absent(false, &names, given));
+    (columns, all)
 }
 
 /// Why a column cannot be read as the field that it is.
