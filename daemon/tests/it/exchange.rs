@@ -180,7 +180,7 @@ async fn data_comes_from_standard_input_packed_or_mapped() {
         "--no-wait",
     ];
     assert_eq!(cli::json(home, &map)["records"], 1);
-    fails(home, &["contribute", "notes", path(&csv), "--map", "text=sentense"], "there are \"nr\", \"sentence\"");
+    fails(home, &["contribute", "notes", path(&csv), "--map", "text=phrase"], "there are \"nr\", \"sentence\"");
     fails(home, &["contribute", "notes", path(&csv), "--split", "test"], "is a file");
 }
 

@@ -170,7 +170,7 @@ fn what_a_card_names_elsewhere_is_refused_by_name_and_nothing_is_read() {
 }
 
 #[test]
-fn links_are_followed_inside_the_folder_and_into_the_librarys_cache_alone() {
+fn links_are_followed_inside_the_folder_and_into_the_cache_of_the_library_alone() {
     let secret = folder(&[("id.csv", "text\nsecret\n")]);
     let dir = folder(&[("real/b.csv", "")]);
     symlink(secret.path().join("id.csv"), dir.path().join("train.csv")).unwrap();

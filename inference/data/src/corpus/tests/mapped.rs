@@ -33,12 +33,12 @@ fn fields_are_read_from_the_columns_that_are_named_for_them() {
 
 #[test]
 fn a_column_that_is_not_there_is_told_with_those_that_are() {
-    let columns = mapped(&["text=sentense"], &[]);
+    let columns = mapped(&["text=phrase"], &[]);
     for (format, input) in
         [(Format::Jsonl, r#"{"sentence": "Bark.", "label": "oak"}"#), (Format::Csv, "sentence,label\nBark.,oak\n")]
     {
-        let said = read(format, input, &mapped(&["text=sentense"], &["sentence"])).unwrap_err().to_string();
-        assert!(said.contains("\"sentense\"") && said.contains("\"text\"") && said.contains("\"sentence\""), "{said}");
+        let said = read(format, input, &mapped(&["text=phrase"], &["sentence"])).unwrap_err().to_string();
+        assert!(said.contains("\"phrase\"") && said.contains("\"text\"") && said.contains("\"sentence\""), "{said}");
         assert!(read(format, input, &columns).is_err());
     }
     let said = read(Format::Csv, "text,label\nx,oak\n", &mapped(&["body=text"], &[])).unwrap_err().to_string();
