@@ -165,7 +165,7 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
         DatanetCommand::Create(args) => {
             let quorums = Quorums::of(client, &args).await?;
             let account = args.account.as_ref().map(|name| client.leave(name));
-            let (new, taken) = new_datanet(args, &quorums)?;
+            let (new, taken) = new_datanet(*args, &quorums)?;
             let mut value = client.post("/v1/datanets", &new).await?;
             client.tell_account(account.as_deref(), output).await;
             if !taken.is_empty() {

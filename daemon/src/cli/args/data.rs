@@ -12,7 +12,7 @@ use crate::cli::files::path;
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DatanetCommand {
     /// Open a datanet.
-    Create(CreateDatanetArgs),
+    Create(Box<CreateDatanetArgs>),
     /// List all datanets.
     List,
     /// Show one.
