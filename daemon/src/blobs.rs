@@ -143,6 +143,14 @@ impl BlobStore {
         file.reopen().map_err(io)
     }
 
+    /// A file of our own to write and read, which disappears when it is closed.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn spool_file(&self) -> ServiceResult<std::fs::File> {
+        tempfile::tempfile_in(&self.spool).map_err(|error| ServiceError::io("cannot keep the upload", &error))
+    }
+
     /// Stores bytes; they are held until they have a tag.
     ///
     /// # Errors

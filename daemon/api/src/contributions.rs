@@ -15,6 +15,11 @@ pub struct ContributeParams {
     pub account: Option<String>,
     /// Base units to lock until the verdict; the datanet's minimum if not given.
     pub bond: Option<Amount>,
+    /// Which columns are which fields where they are not called the same, `FIELD=COLUMN` with commas between:
+    /// `text=sentence,label=class`. What is kept is then JSONL with the fields alone.
+    pub map: Option<String>,
+    /// Columns that are left out, with commas between; `*` leaves out whatever is no field.
+    pub ignore: Option<String>,
 }
 
 /// What a contributor gets.

@@ -141,6 +141,23 @@ pub struct CreatedDatanet {
     pub tx: TxHash,
 }
 
+/// The header of an export that says how many records it has.
+pub const EXPORT_RECORDS: &str = "datanet-records";
+/// The header of an export that says at which height they were final.
+pub const EXPORT_HEIGHT: &str = "datanet-height";
+
+/// How records are exported.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportParams {
+    /// Whether each record has where it is from, in keys that begin with `_datanet_`: `contribution`, `contributor`,
+    /// `licence`, `index` in the contribution, and `hash`. Uploads leave such keys out.
+    #[serde(default, deserialize_with = "crate::flag::flag")]
+    #[param(required = false)]
+    pub provenance: bool,
+}
+
 /// Which part of a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -37,6 +37,8 @@ pub struct NodeStatus {
     pub p2p: Vec<String>,
     /// Contributions whose bytes are here.
     pub contributions_held: u64,
+    /// Longest contribution in bytes, as far as the ledger has it.
+    pub max_contribution_bytes: u64,
     /// The embedding model.
     pub model: ModelStatus,
     /// Released models that answer here, and what runs them.

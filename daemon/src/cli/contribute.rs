@@ -1,63 +1,61 @@
-//! Contributing a file, with progress, and following it to its verdict.
-
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+//! Contributing data, with progress, and following it to its verdict.
 
 use anyhow::{Context, Result, bail};
-use datanet_api::contributions::{ContributeParams, ContributionView, MemberView};
+use datanet_api::contributions::{Accepted, ContributeParams, ContributionView, MemberView};
 use datanet_types::ContributionId;
 use datanet_types::record::Format;
-use futures::StreamExt;
+use datanet_types::schema::Schema;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio_util::io::ReaderStream;
 
 use super::args::{ContributeArgs, ContributionCommand, ContributionsArgs};
 use super::client::{Client, told};
 use super::confirm::confirm;
 use super::costs;
-use super::files;
+use super::dry_run::{self, Terms};
+use super::given::{Given, Lines, Named, body};
 use super::link::{Link, Next};
 use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
 use super::people::People;
 use super::report;
 use super::waiting::Waiting;
 
+/// What is sent of a file at once.
+const PIECE: usize = 256 << 10;
+
 pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -> Result<()> {
-    let file = files::open(&args.file)?;
-    let format = format_of(&args.file)?;
-    let size = file.metadata().map_err(|error| files::unreadable(&args.file, error))?.len();
-    let datanet = client.datanet(&args.datanet).await?;
-    let shown = client.get(&format!("/v1/datanets/{datanet}")).await?;
-    costs::of_contribution(client, &shown, args.bond, output).await?;
-    let bar = upload_bar(size, output);
-    let (counted, broken) = (bar.clone(), Arc::new(OnceLock::new()));
-    let (path, reading) = (args.file.clone(), broken.clone());
-    let file = tokio::fs::File::from_std(file);
-    let body = ReaderStream::with_capacity(file, 256 * 1024).map(move |chunk| {
-        chunk.inspect(|chunk| counted.inc(chunk.len() as u64)).map_err(|error| {
-            let kind = error.kind();
-            let _ = reading.set(files::unreadable(&path, error).to_string());
-            std::io::Error::from(kind)
-        })
-    });
-    let params = ContributeParams { account: args.account.map(|name| client.leave(&name)), bond: args.bond };
-    let (key, body) = (idempotency_key()?, reqwest::Body::wrap_stream(body));
-    let accepted = client.node.contribute(&datanet, &params, format.media_type(), &key, body).await;
-    bar.finish_and_clear();
-    // What broke off is then not the node's doing.
-    if let Some(reason) = broken.get() {
-        bail!("{reason}; nothing was contributed");
+    let given = Given::open(&Named {
+        path: &args.file,
+        format: args.format,
+        config: args.config.as_deref(),
+        split: args.split.as_deref(),
+        columns: &args.columns,
+    })?;
+    let id = client.datanet(&args.datanet).await?;
+    let datanet = client.node.datanet(&id).await.map_err(told)?.record;
+    let licence_refusal = given.licence.clone().or_said(args.licence).refusal(&datanet.licence);
+    if args.dry_run {
+        let terms = Terms { licence_refusal, bond: args.bond };
+        return dry_run::run(client, given, terms, datanet, output).await;
     }
-    let accepted = accepted.map_err(told)?;
+    if let Some(refusal) = licence_refusal {
+        bail!("{refusal}; nothing was contributed");
+    }
+    costs::of_contribution(client, args.bond.unwrap_or(datanet.min_bond), output).await?;
+    let taken = given.taken.clone();
+    let account = args.account.map(|name| client.leave(&name));
+    let params = ContributeParams { account, bond: args.bond, ..ContributeParams::default() };
+    let accepted = send(client, &id, &datanet.schema, given, &params, output).await?;
+    if let Some(taken) = taken.filter(|_| !output.json) {
+        note!("gave {taken}");
+    }
     client.tell_account(params.account.as_deref(), output).await;
     if args.no_wait {
         let value = serde_json::to_value(&accepted)?;
         output.show(&value, |accepted| fields(accepted, &["id", "records", "size", "blob", "record_root", "tx"]));
         return Ok(());
     }
-    let quorum = client.node.datanet(&datanet).await.map_err(told)?.record.storage_quorum;
-    let verdict = follow(client, &accepted.id, quorum, output).await?;
+    let verdict = follow(client, &accepted.id, datanet.storage_quorum, output).await?;
     show(client, &serde_json::to_value(&verdict)?, output).await;
     if verdict.state == "refused" {
         let way = format!("`datanet contribution report {}` names the records", short(&json!(verdict.id)));
@@ -66,16 +64,42 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     Ok(())
 }
 
-/// The format that a file's name says; what it certainly is not is told before anything is sent.
-fn format_of(path: &Path) -> Result<Format> {
-    let shown = path.display();
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    Format::from_extension(extension).with_context(|| match extension.to_ascii_lowercase().as_str() {
-        "xlsx" | "xls" | "ods" => format!("{shown} is a spreadsheet; save the sheet as CSV UTF-8 and give that"),
-        "gz" | "zip" | "zst" | "bz2" | "xz" => format!("{shown} is compressed; unpack it and give what is in it"),
-        "json" => format!("{shown}: write one object a line (jq -c '.[]' does it) and end the name in .jsonl"),
-        _ => format!("{shown}: the name must end in .jsonl, .csv, .tsv, .parquet, .md or .txt"),
-    })
+/// Sends what is given: one file as it is, else its records as JSONL.
+async fn send(
+    client: &Client,
+    datanet: &str,
+    schema: &Schema,
+    given: Given,
+    params: &ContributeParams,
+    output: Output,
+) -> Result<Accepted> {
+    let (bar, media_type, coding, sent) = match given.as_it_is() {
+        Some(file) => {
+            let (mut raw, file) = (file.raw()?, file.clone());
+            let (bar, coding) = (upload_bar(raw.size, output), raw.is_packed.then_some("gzip"));
+            let media_type = file.format.media_type();
+            let next = move || {
+                let mut piece = vec![0; PIECE];
+                let read = raw.reader.read(&mut piece).map_err(|error| file.unreadable(error))?;
+                piece.truncate(read);
+                Ok((read > 0).then_some(piece))
+            };
+            (bar.clone(), media_type, coding, body(next, bar))
+        }
+        None => {
+            let mut lines = Lines::new(given.files, given.columns, schema.clone());
+            let bar = upload_bar(None, output);
+            (bar.clone(), Format::Jsonl.media_type(), None, body(move || lines.next_piece(), bar))
+        }
+    };
+    let ((body, broken), key) = (sent, idempotency_key()?);
+    let accepted = client.node.contribute_coded(datanet, params, media_type, coding, &key, body).await;
+    bar.finish_and_clear();
+    // What broke off is then not the node's doing.
+    if let Some(reason) = broken.get() {
+        bail!("{reason}; nothing was contributed");
+    }
+    accepted.map_err(told)
 }
 
 fn idempotency_key() -> Result<String> {
@@ -84,9 +108,17 @@ fn idempotency_key() -> Result<String> {
     Ok(hex::encode(bytes))
 }
 
-fn upload_bar(size: u64, output: Output) -> ProgressBar {
-    let bar = if output.json { ProgressBar::hidden() } else { ProgressBar::new(size) };
-    let style = ProgressStyle::with_template("uploading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+fn upload_bar(size: Option<u64>, output: Output) -> ProgressBar {
+    let bar = match size {
+        _ if output.json => ProgressBar::hidden(),
+        Some(size) => ProgressBar::new(size),
+        None => ProgressBar::no_length(),
+    };
+    let style = match size {
+        Some(_) => "uploading {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+        None => "uploading {spinner} {bytes} {bytes_per_sec}",
+    };
+    let style = ProgressStyle::with_template(style);
     if let Ok(style) = style {
         bar.set_style(style);
     }

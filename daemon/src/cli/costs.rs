@@ -21,12 +21,16 @@ pub(super) struct Fees {
 impl Fees {
     /// Of the node's chain.
     pub(super) async fn of(client: &Client) -> Result<Self> {
-        let status = client.get("/v1/status").await?;
-        let fee = |name: &str| status["fees"][name].as_u64().unwrap_or_default();
-        Ok(Self { transaction: fee("transaction"), review: fee("review"), penalty_bps: fee("bond_penalty_bps") })
+        Ok(Self::said(&client.get("/v1/status").await?))
     }
 
-    fn contribution(&self, bond: u64) -> String {
+    /// As a node's status has them.
+    pub(super) fn said(status: &Value) -> Self {
+        let fee = |name: &str| status["fees"][name].as_u64().unwrap_or_default();
+        Self { transaction: fee("transaction"), review: fee("review"), penalty_bps: fee("bond_penalty_bps") }
+    }
+
+    pub(super) fn contribution(&self, bond: u64) -> String {
         let sum = display(self.review.saturating_add(self.transaction));
         let parts =
             format!("{} to its judges, {} for the transaction", display(self.review), display(self.transaction));
@@ -41,10 +45,9 @@ impl Fees {
     }
 }
 
-/// A contribution's, with the bond that was asked for or the datanet's least.
-pub(super) async fn of_contribution(client: &Client, datanet: &Value, bond: Option<u64>, output: Output) -> Result<()> {
+/// A contribution's.
+pub(super) async fn of_contribution(client: &Client, bond: u64, output: Output) -> Result<()> {
     if !output.json {
-        let bond = bond.or_else(|| datanet["min_bond"].as_u64()).unwrap_or_default();
         note!("{}", Fees::of(client).await?.contribution(bond));
     }
     Ok(())

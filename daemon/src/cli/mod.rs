@@ -27,9 +27,13 @@ mod confirm;
 mod contribute;
 mod costs;
 mod dev;
+mod dry_run;
 mod explain;
+mod export;
 mod files;
 mod follow;
+mod from_folder;
+mod given;
 mod ids;
 mod link;
 mod measures;
@@ -141,6 +145,7 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Tx { hash } => query::tx(client, &hash, output).await,
         Command::Datanet(command) => query::datanet(client, command, output).await,
         Command::Contribute(args) => contribute::run(client, args, output).await,
+        Command::Export(args) => export::run(client, args, output).await,
         Command::Contributions(args) => contribute::list(client, args, output).await,
         Command::Contribution(command) => contribute::one(client, command, output).await,
         Command::Search(args) => query::search(client, args, output).await,

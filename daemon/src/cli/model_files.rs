@@ -13,7 +13,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
-use super::args::ExportArgs;
+use super::args::ModelExportArgs;
 use super::client::{Client, told};
 use super::confirm::confirm;
 use super::output::{Output, fields, text};
@@ -29,7 +29,7 @@ struct Written {
 }
 
 /// `model export`.
-pub(super) async fn export(client: &Client, args: ExportArgs, output: Output) -> Result<()> {
+pub(super) async fn export(client: &Client, args: ModelExportArgs, output: Output) -> Result<()> {
     let (folder, format) = (args.to, ExportFormat::from(args.format));
     let shown = folder.display();
     ensure!(!folder.exists(), "{shown} is there already; name a folder that is not, nothing is overwritten");

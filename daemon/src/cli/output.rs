@@ -68,10 +68,12 @@ impl Output {
 
     /// Prints an error to standard error.
     pub(super) fn fail(self, error: &anyhow::Error) -> ExitCode {
+        // Cards, files and answers of strangers are quoted in errors.
+        let said: String = format!("{error:#}").chars().map(harmless).collect();
         if self.json {
-            note!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            note!("{}", serde_json::json!({ "error": said }));
         } else {
-            note!("error: {error:#}");
+            note!("error: {said}");
         }
         ExitCode::FAILURE
     }

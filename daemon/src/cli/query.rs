@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use datanet_types::schema::Schema;
 use serde_json::{Value, json};
 
@@ -10,9 +10,13 @@ use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
 use super::client::Client;
 use super::explain::{record, warn_of_taint};
 use super::files::read_text;
+use super::from_folder::FromFolder;
+use super::given::columns_of;
 use super::output::{Output, excerpt, fields, money, short, table, text};
 use super::start::{join_value, say_join};
 
+/// The licence of a datanet that is not told another.
+const LICENCE: &str = "CC-BY-4.0";
 /// Validators drawn for a contribution, where there are so many.
 const COMMITTEE_SIZE: u32 = 3;
 /// Storage attestations that make a contribution final, where there are so many nodes.
@@ -161,11 +165,18 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
         DatanetCommand::Create(args) => {
             let quorums = Quorums::of(client, &args).await?;
             let account = args.account.as_ref().map(|name| client.leave(name));
-            let mut value = client.post("/v1/datanets", &new_datanet(args, &quorums)?).await?;
+            let (new, taken) = new_datanet(*args, &quorums)?;
+            let mut value = client.post("/v1/datanets", &new).await?;
             client.tell_account(account.as_deref(), output).await;
+            if !taken.is_empty() {
+                value["taken"] = json!(taken);
+            }
             value["committee_size"] = quorums.committee_size.into();
             value["storage_quorum"] = quorums.storage_quorum.into();
-            output.show(&value, |created| fields(created, &["name", "id", "tx", "committee_size", "storage_quorum"]));
+            output.show(&value, |created| {
+                fields(created, &["name", "id", "tx", "committee_size", "storage_quorum"]);
+                taken.iter().for_each(|taken| say!("took {taken}"));
+            });
         }
     }
     Ok(())
@@ -193,10 +204,22 @@ impl Quorums {
     }
 }
 
-fn new_datanet(args: CreateDatanetArgs, quorums: &Quorums) -> Result<Value> {
-    let schema = match &args.schema {
-        Some(path) => serde_json::from_str(&read_text(path)?)?,
-        None => {
+/// The datanet to open, and what of a folder was taken for it.
+fn new_datanet(args: CreateDatanetArgs, quorums: &Quorums) -> Result<(Value, Vec<String>)> {
+    let columns = columns_of(&args.columns)?;
+    if args.from.is_none() && !columns.is_plain() {
+        bail!("--map and --ignore are for the columns of a folder; name it with --from");
+    }
+    let from = args.from.as_deref().map(|folder| FromFolder::open(folder, args.config.as_deref(), columns));
+    let mut from = from.transpose()?;
+    let licence = match (args.licence, &mut from) {
+        (Some(licence), _) => licence,
+        (None, from) => from.as_mut().map_or(Ok(None), FromFolder::licence)?.unwrap_or_else(|| LICENCE.to_owned()),
+    };
+    let schema = match (&args.schema, &mut from) {
+        (Some(path), _) => serde_json::from_str(&read_text(path)?)?,
+        (None, Some(from)) if args.labels.is_empty() => from.schema()?,
+        _ => {
             let labels: Vec<&str> = args.labels.iter().map(String::as_str).collect();
             let mut schema = Schema::text_and_label(&labels);
             if labels.is_empty() {
@@ -205,12 +228,19 @@ fn new_datanet(args: CreateDatanetArgs, quorums: &Quorums) -> Result<Value> {
             schema
         }
     };
-    Ok(json!({
-        "name": args.name, "description": args.description, "schema": schema, "licence": args.licence,
+    let holdout = match (&args.holdout, &mut from) {
+        (Some(path), _) => read_text(path)?,
+        (None, Some(from)) => from.held_out(args.holdout_split.as_deref(), &schema)?,
+        (None, None) => bail!("name the held-out set: --holdout FILE"),
+    };
+    let description = args.description.or_else(|| from.as_ref().and_then(FromFolder::description)).unwrap_or_default();
+    let new = json!({
+        "name": args.name, "description": description, "schema": schema, "licence": licence,
         "price": args.price, "accept_threshold": args.accept_threshold, "committee_size": quorums.committee_size,
         "storage_quorum": quorums.storage_quorum, "min_bond": args.min_bond, "account": args.account,
-        "holdout": read_text(&args.holdout)?,
-    }))
+        "holdout": holdout,
+    });
+    Ok((new, from.map(|from| from.said).unwrap_or_default()))
 }
 
 pub(super) async fn search(client: &Client, args: SearchArgs, output: Output) -> Result<()> {

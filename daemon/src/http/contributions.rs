@@ -13,7 +13,7 @@ use datanet_api::contributions::{
     Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
 };
 use datanet_api::report::ContributionReport;
-use datanet_data::corpus::media;
+use datanet_data::corpus::{Columns, media};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_types::action::Revoke;
 use datanet_types::record::Format;
@@ -30,7 +30,7 @@ use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::intake::Intake;
-use crate::intake::{self, IntakeRequest, Upload};
+use crate::intake::{self, IntakeRequest, Spool, Upload};
 use crate::keyring::Keyring;
 use crate::keyring::NODE_ACCOUNT;
 use crate::records::ReadOptions;
@@ -41,7 +41,7 @@ use crate::training::Training;
 const MAX_PAGE: usize = 1_000;
 
 /// Gives a batch of records. The body streams; a bad record, or one byte over the limit, ends it at that point. Answers
-/// once the contribution is on the ledger.
+/// once the contribution is on the ledger. With `map` or `ignore` the body is read once it is whole.
 #[utoipa::path(
     post, operation_id = "contribute", path = "/v1/datanets/{id}/contributions", tag = "contributions",
     params(("id" = String, Path, description = "datanet id or name"), ContributeParams, ("Idempotency-Key" = Option<String>, Header, description = "makes a repeated upload harmless")),
@@ -58,8 +58,9 @@ pub(super) async fn contribute(
     body: StreamingBody,
 ) -> ServiceResult<(StatusCode, Json<Accepted>)> {
     let mut chunks = body.into_data_stream();
+    let columns = columns(&params);
     let request = request(&chain, &keyring, &id, params, &headers);
-    match upload(&intake, request, BodyDecoder::of(&headers), &mut chunks).await {
+    match upload(&intake, request, columns, BodyDecoder::of(&headers), &mut chunks).await {
         Ok(accepted) => Ok((StatusCode::ACCEPTED, Json(accepted))),
         Err(error) => {
             linger(chunks);
@@ -87,12 +88,22 @@ fn request(
 async fn upload(
     intake: &Intake,
     request: ServiceResult<IntakeRequest>,
+    columns: ServiceResult<Columns>,
     decoder: ServiceResult<BodyDecoder>,
     chunks: &mut BodyDataStream,
 ) -> ServiceResult<Accepted> {
-    let (request, decoder) = (request?, decoder?);
+    let (mut request, columns, decoder) = (request?, columns?, decoder?);
+    let sent = request.format;
+    if columns.is_plain() {
+        let mut upload = intake.begin(request).await?;
+        receive(&mut upload, decoder, chunks).await?;
+        return Ok(intake.finish(upload.finish().await?).await?.into());
+    }
+    request.format = Format::Jsonl;
     let mut upload = intake.begin(request).await?;
-    receive(&mut upload, decoder, chunks).await?;
+    let mut spool = upload.spool()?;
+    receive(&mut spool, decoder, chunks).await?;
+    spool.read_into(&mut upload, sent, columns).await?;
     Ok(intake.finish(upload.finish().await?).await?.into())
 }
 
@@ -103,21 +114,52 @@ impl From<intake::Accepted> for Accepted {
     }
 }
 
-async fn receive(upload: &mut Upload, mut decoder: BodyDecoder, chunks: &mut BodyDataStream) -> ServiceResult<()> {
+/// Which columns are which fields, as the query says.
+fn columns(params: &ContributeParams) -> ServiceResult<Columns> {
+    let parts = |text: &'_ Option<String>| -> Vec<String> {
+        text.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect()
+    };
+    let (pairs, ignored) = (parts(&params.map), parts(&params.ignore));
+    let read = Columns::read(pairs.iter().map(String::as_str), ignored.iter().map(String::as_str));
+    read.map_err(|error| ServiceError::new(Code::BadQuery, error.to_string()))
+}
+
+/// Where a body goes.
+trait Receiver {
+    async fn take(&mut self, bytes: Bytes) -> ServiceResult<()>;
+}
+
+impl Receiver for Upload {
+    async fn take(&mut self, bytes: Bytes) -> ServiceResult<()> {
+        self.push(bytes).await
+    }
+}
+
+impl Receiver for Spool {
+    async fn take(&mut self, bytes: Bytes) -> ServiceResult<()> {
+        self.push(bytes).await
+    }
+}
+
+async fn receive(
+    receiver: &mut impl Receiver,
+    mut decoder: BodyDecoder,
+    chunks: &mut BodyDataStream,
+) -> ServiceResult<()> {
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
             ServiceError::new(Code::BodyBrokeOff, format!("the body broke off: {error}; send it again"))
         })?;
         for piece in decoder.pieces(chunk) {
-            push(upload, decoder.decode(piece)?).await?;
+            push(receiver, decoder.decode(piece)?).await?;
         }
     }
-    push(upload, decoder.finish()?).await
+    push(receiver, decoder.finish()?).await
 }
 
-async fn push(upload: &mut Upload, bytes: Bytes) -> ServiceResult<()> {
+async fn push(receiver: &mut impl Receiver, bytes: Bytes) -> ServiceResult<()> {
     // A piece of a compressed body may hold nothing yet.
-    if bytes.is_empty() { Ok(()) } else { upload.push(bytes).await }
+    if bytes.is_empty() { Ok(()) } else { receiver.take(bytes).await }
 }
 
 /// Reads on for a moment after a refusal. A connection closed at once would break under a client that is still sending,

@@ -14,6 +14,7 @@ mod datanets;
 mod embeddings;
 mod encoding;
 mod epochs;
+mod exports;
 mod extract;
 mod fine_tuning;
 mod generate;

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::problem::Refusal;
 use super::{
-    Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs,
+    Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
     fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, status, transactions,
 };
 
@@ -50,6 +50,8 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(datanets::list, datanets::create))
         .routes(routes!(datanets::show))
         .routes(routes!(datanets::history))
+        .routes(routes!(exports::records))
+        .routes(routes!(exports::held_out))
         .routes(routes!(contributions::list))
         .routes(routes!(contributions::show))
         .routes(routes!(contributions::report))

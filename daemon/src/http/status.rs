@@ -37,6 +37,7 @@ impl From<status::NodeStatus> for NodeStatus {
             consensus_peers: now.consensus_peers,
             p2p: now.p2p,
             contributions_held: now.contributions_held,
+            max_contribution_bytes: now.max_contribution_bytes,
             model: ModelStatus { id, name, dimensions, provider },
             deployed: deployed.collect(),
             jobs: now.jobs,

@@ -7,10 +7,12 @@
 mod again;
 mod announcer;
 mod datanet;
+mod spool;
 mod upload;
 
 pub use announcer::Announcer;
 pub use datanet::{DatanetProposal, OpenedDatanet};
+pub use spool::Spool;
 pub use upload::{StoredUpload, Upload};
 
 use std::sync::Arc;

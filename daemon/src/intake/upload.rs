@@ -30,11 +30,11 @@ pub struct StoredUpload {
 
 /// An upload under way. Dropping it before its end removes what was stored.
 pub struct Upload {
-    blobs: BlobStore,
+    pub(super) blobs: BlobStore,
     request: IntakeRequest,
     bond: Amount,
-    schema: Schema,
-    limit: u64,
+    pub(super) schema: Schema,
+    pub(super) limit: u64,
     received: u64,
     checker: Checker,
     store: Store,
@@ -86,10 +86,7 @@ impl Upload {
     pub async fn push(&mut self, chunk: Bytes) -> ServiceResult<()> {
         self.received = self.received.saturating_add(chunk.len() as u64);
         if self.received > self.limit {
-            return Err(ServiceError::new(
-                Code::BodyTooLarge,
-                format!("a contribution is at most {} bytes; split it into several", self.limit),
-            ));
+            return Err(too_large(self.limit));
         }
         // A closed queue means that its reader has ended, so there was an error: it is told now, while streaming.
         if self.checker.chunks.send(chunk.clone()).await.is_err() {
@@ -124,6 +121,10 @@ impl Upload {
     }
 }
 
+pub(super) fn too_large(limit: u64) -> ServiceError {
+    ServiceError::new(Code::BodyTooLarge, format!("a contribution is at most {limit} bytes; split it into several"))
+}
+
 fn ended(result: Result<Option<ServiceError>, tokio::task::JoinError>) -> ServiceError {
     match result {
         Ok(Some(error)) => error,
@@ -153,7 +154,7 @@ async fn check_parquet(blobs: &BlobStore, held: &HeldBlob, schema: Schema) -> Se
 }
 
 /// A body that does not fit is the user's to mend; a disk that fails is not.
-fn corpus_error(error: CorpusError) -> ServiceError {
+pub(super) fn corpus_error(error: CorpusError) -> ServiceError {
     match error {
         CorpusError::Io(error) => ServiceError::io("cannot read the upload", &error),
         other => ServiceError::new(Code::BadRecords, other.to_string()),

@@ -6,6 +6,7 @@
 //! only, and what models are trained on is read from the same blobs.
 
 mod embeddings;
+mod export;
 mod held_out;
 mod holes;
 mod indexes;
@@ -15,6 +16,7 @@ mod read;
 mod reports;
 mod training;
 
+pub use export::{Export, Lines};
 pub use held_out::HeldOutSet;
 pub use holes::Holes;
 pub use indexes::{Ground, Indexes, MAX_INDEXED_RECORDS, SearchHit, index_error};

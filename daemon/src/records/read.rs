@@ -118,7 +118,7 @@ impl Records {
     }
 
     /// The blob's bytes to read from. Only Parquet is read out of order: its bytes go through a file.
-    async fn source(&self, blob: BlobHash, format: Format) -> ServiceResult<Source> {
+    pub(super) async fn source(&self, blob: BlobHash, format: Format) -> ServiceResult<Source> {
         let held = self.blobs.hold(&blob).await?;
         if format != Format::Parquet {
             return Ok(Source::Stream(Box::new(SyncIoBridge::new(self.blobs.reader(&blob))), held));
@@ -128,7 +128,7 @@ impl Records {
 }
 
 /// Where a blob's bytes come from.
-enum Source {
+pub(super) enum Source {
     /// The store, from beginning to end; the blob is held meanwhile.
     Stream(Box<SyncIoBridge<BlobReader>>, #[expect(dead_code, reason = "held, not read")] HeldBlob),
     /// A file of our own, which disappears when it is closed.

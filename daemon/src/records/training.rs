@@ -121,7 +121,7 @@ impl Records {
     }
 
     /// The contributions of a snapshot, and those of it that were revoked since.
-    fn members(&self, snapshot: &DataSnapshot) -> ServiceResult<(Vec<Contribution>, Vec<ContributionId>)> {
+    pub(super) fn members(&self, snapshot: &DataSnapshot) -> ServiceResult<(Vec<Contribution>, Vec<ContributionId>)> {
         let reader = self.chain.reader()?;
         if history::at(&reader, &snapshot.datanet, snapshot.count)? != Some(*snapshot) {
             return Err(ServiceError::new(

@@ -49,6 +49,8 @@ pub struct NodeStatus {
     pub p2p: Vec<String>,
     /// Contributions whose bytes are here.
     pub contributions_held: u64,
+    /// Longest contribution in bytes.
+    pub max_contribution_bytes: u64,
     /// The embedding model.
     pub model: ModelStatus,
     /// Released models that answer here, and what runs them.
@@ -123,6 +125,7 @@ impl StatusService {
             Engine::CometBft(rpc) => rpc.peers().await.map_or(0, |peers| peers.len()),
             Engine::Solo(_) => 0,
         };
+        let params = self.chain.params()?;
         Ok(NodeStatus {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -138,6 +141,7 @@ impl StatusService {
             consensus_peers,
             p2p: self.network.listen_addrs().iter().map(ToString::to_string).collect(),
             contributions_held: self.blobs.held_contributions().await,
+            max_contribution_bytes: params.max_contribution_bytes,
             model: self.model_status(),
             deployed: self.deployed_status(),
             jobs: self.training.jobs()?.iter().filter(|job| !job.state.is_over()).count(),

@@ -10,11 +10,16 @@ use crate::kit::plain_node;
 
 /// Runs `datanet` with nothing of this process' own settings.
 fn datanet(home: &Path, args: &[&str]) -> Output {
+    fed(home, args, Stdio::null())
+}
+
+/// The same with something to read.
+pub fn fed(home: &Path, args: &[&str], stdin: Stdio) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DATANET_")) {
         command.env_remove(name);
     }
-    command.arg("--home").arg(home).args(args).stdin(std::process::Stdio::null()).output().unwrap()
+    command.arg("--home").arg(home).args(args).stdin(stdin).output().unwrap()
 }
 
 /// Runs it with this typed into it: how it ended, what it said, and what it said beside that.
@@ -215,7 +220,7 @@ async fn a_file_is_contributed_by_its_ending() {
     fails(node.home(), &["contribute", "notes", odd.to_str().unwrap()], "jsonl");
     let folder = dir.path().join("many.jsonl");
     std::fs::create_dir(&folder).unwrap();
-    fails(node.home(), &["contribute", "notes", folder.to_str().unwrap()], "is a folder; name a file");
+    fails(node.home(), &["contribute", "notes", folder.to_str().unwrap()], "no data is in the folder");
     let sheet = dir.path().join("sheet.xlsx");
     std::fs::write(&sheet, "PK").unwrap();
     fails(node.home(), &["contribute", "notes", sheet.to_str().unwrap()], "save the sheet as CSV UTF-8");

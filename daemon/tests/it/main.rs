@@ -5,6 +5,7 @@
 //! - `callers`: who may call. `shapes`: requests as OpenAI's clients write them.
 //! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
 //! - `again`, `life`, `formats`, `revoked`, `released`, `factory`, `several`, `exports`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
+//! - `exchange`: records taken out and given again, and data as others lay it out.
 //! - `services`: each built from handles, without a node.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `docs`: the documentation's commands as pasted; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
@@ -27,6 +28,7 @@ mod concurrent;
 mod corpus;
 mod crash;
 mod docs;
+mod exchange;
 mod exports;
 mod factory;
 mod formats;

@@ -11,6 +11,9 @@
 //! - [`corpus`] turns bytes of any format into checked, canonical records.
 //! - [`judge`] scores a contribution and says why.
 //! - `words` says what the words of a text are, for judging and for finding alike.
+//! - [`export`] writes records out for others.
+//! - [`hub`] reads folders laid out as Hugging Face lays out data sets.
+//! - [`review`] says all that is wrong with an input at once, before it is given.
 //! - [`retrieval`] indexes datanets and answers from them, so that another node can recompute the answer.
 //!
 //! Nothing here runs a model: vectors come in as [`Embedding`]s. Nothing here knows the network or the ledger; scores
@@ -33,8 +36,11 @@
 
 pub mod corpus;
 mod embedding;
+pub mod export;
+pub mod hub;
 pub mod judge;
 pub mod retrieval;
+pub mod review;
 mod words;
 
 pub use embedding::{Embedding, NotAVector, dot};

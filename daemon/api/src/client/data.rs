@@ -1,15 +1,18 @@
 //! Datanets and contributions.
 
 use datanet_types::ContributionId;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use reqwest::Method;
 
 use super::{Client, ClientResult, UPLOAD, events};
 use crate::contributions::{
     Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
 };
-use crate::datanets::{CreatedDatanet, DatanetView, Datanets, NewDatanet};
+use crate::datanets::{CreatedDatanet, DatanetView, Datanets, EXPORT_HEIGHT, EXPORT_RECORDS, ExportParams, NewDatanet};
 use crate::search::{Hits, SearchParams};
+
+/// A piece of a stream.
+type Bytes = Vec<u8>;
 
 impl Client {
     /// All datanets.
@@ -48,10 +51,65 @@ impl Client {
         idempotency_key: &str,
         body: impl Into<reqwest::Body>,
     ) -> ClientResult<Accepted> {
+        self.contribute_coded(datanet, params, media_type, None, idempotency_key, body).await
+    }
+
+    /// The same with a body that is compressed as `coding` says, such as `gzip`.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn contribute_coded(
+        &self,
+        datanet: &str,
+        params: &ContributeParams,
+        media_type: &str,
+        coding: Option<&str>,
+        idempotency_key: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> ClientResult<Accepted> {
         let path = format!("/v1/datanets/{datanet}/contributions");
         let request = self.request(Method::POST, &path).query(params);
-        let request = request.header("content-type", media_type).header("idempotency-key", idempotency_key).body(body);
-        self.call_within(request, &path, self.patience.map(|patience| patience.saturating_mul(UPLOAD))).await
+        let mut request = request.header("content-type", media_type).header("idempotency-key", idempotency_key);
+        if let Some(coding) = coding {
+            request = request.header("content-encoding", coding);
+        }
+        let patience = self.patience.map(|patience| patience.saturating_mul(UPLOAD));
+        self.call_within(request.body(body), &path, patience).await
+    }
+
+    /// All final records of a datanet, one JSON object a line, as they come; how many there are, and at which height.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError); an item of the stream is an error where it breaks off.
+    pub async fn export(
+        &self,
+        datanet: &str,
+        params: &ExportParams,
+    ) -> ClientResult<(u64, u64, impl Stream<Item = ClientResult<Bytes>> + use<>)> {
+        let path = format!("/v1/datanets/{datanet}/records");
+        let response = self.send(self.request(Method::GET, &path).query(params)).await?;
+        let number = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.and_then(|value| value.parse::<u64>().ok()).unwrap_or_default()
+        };
+        let (records, height) = (number(EXPORT_RECORDS), number(EXPORT_HEIGHT));
+        Ok((records, height, self.pieces(response)))
+    }
+
+    /// The held-out set of a datanet, one JSON object a line, as it comes.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError); an item of the stream is an error where it breaks off.
+    pub async fn held_out_set(&self, datanet: &str) -> ClientResult<impl Stream<Item = ClientResult<Bytes>> + use<>> {
+        let path = format!("/v1/datanets/{datanet}/holdout");
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        Ok(self.pieces(response))
+    }
+
+    /// The pieces of an answer.
+    fn pieces(&self, response: reqwest::Response) -> impl Stream<Item = ClientResult<Bytes>> + use<> {
+        let client = self.clone();
+        response.bytes_stream().map(move |piece| piece.map(Into::into).map_err(|source| client.failure(source)))
     }
 
     /// A page of a datanet's contributions, first come first.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use datanet_types::record::Format;
 
 use crate::cli::amounts::amount;
 use crate::cli::files::path;
@@ -11,7 +12,7 @@ use crate::cli::files::path;
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DatanetCommand {
     /// Open a datanet.
-    Create(CreateDatanetArgs),
+    Create(Box<CreateDatanetArgs>),
     /// List all datanets.
     List,
     /// Show one.
@@ -27,8 +28,20 @@ pub(in crate::cli) struct CreateDatanetArgs {
     /// 1 to 64 of `a-z 0-9 -`.
     pub name: String,
     /// The held-out set, JSONL: what usefulness is measured on.
-    #[arg(long, value_name = "FILE", value_parser = path())]
-    pub holdout: PathBuf,
+    #[arg(long, value_name = "FILE", value_parser = path(), required_unless_present = "from")]
+    pub holdout: Option<PathBuf>,
+    /// A Hugging Face data set folder: licence, columns, classes and description are taken from its card, and its split
+    /// `test` (else `validation`) is the held-out set. Other options come before what the card says.
+    #[arg(long, value_name = "FOLDER", value_parser = path())]
+    pub from: Option<PathBuf>,
+    /// Which of the folder's configurations.
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub config: Option<String>,
+    /// Which of the folder's splits is the held-out set.
+    #[arg(long, value_name = "SPLIT", requires = "from", conflicts_with = "holdout")]
+    pub holdout_split: Option<String>,
+    #[command(flatten)]
+    pub columns: ColumnArgs,
     /// The labels records may have; without any, and without --schema, records have text only.
     #[arg(long, value_delimiter = ',')]
     pub labels: Vec<String>,
@@ -36,11 +49,11 @@ pub(in crate::cli) struct CreateDatanetArgs {
     #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with = "labels")]
     pub schema: Option<PathBuf>,
     /// For people.
-    #[arg(long, default_value = "")]
-    pub description: String,
-    /// SPDX expression of the records' licence.
-    #[arg(long, default_value = "CC-BY-4.0")]
-    pub licence: String,
+    #[arg(long)]
+    pub description: Option<String>,
+    /// SPDX expression of the records' licence; CC-BY-4.0 if neither this nor a card says.
+    #[arg(long)]
+    pub licence: Option<String>,
     /// What an answer costs: an amount such as `0.001DNT`.
     #[arg(long, default_value = "0.001DNT", value_parser = amount, value_name = "AMOUNT")]
     pub price: u64,
@@ -66,9 +79,27 @@ pub(in crate::cli) struct CreateDatanetArgs {
 pub(in crate::cli) struct ContributeArgs {
     /// The datanet's id or name.
     pub datanet: String,
-    /// A .jsonl, .csv, .tsv, .parquet, .md or .txt file.
+    /// A .jsonl, .csv, .tsv, .parquet, .md or .txt file, also with .gz; a Hugging Face data set folder; or - for standard
+    /// input.
     #[arg(value_parser = path())]
     pub file: PathBuf,
+    /// What the file or standard input is, whatever its name.
+    #[arg(long)]
+    pub format: Option<FormatArg>,
+    /// Which of a folder's configurations.
+    #[arg(long, value_name = "NAME")]
+    pub config: Option<String>,
+    /// Which of a folder's splits; `train` if not given.
+    #[arg(long, value_name = "NAME")]
+    pub split: Option<String>,
+    #[command(flatten)]
+    pub columns: ColumnArgs,
+    /// Under which licence the data is given, where its card says another than the datanet's.
+    #[arg(long, value_name = "SPDX")]
+    pub licence: Option<String>,
+    /// Contribute nothing: read everything, and say all that is wrong, what would be given, and what it would cost.
+    #[arg(long)]
+    pub dry_run: bool,
     /// The account that contributes and is paid.
     #[arg(long)]
     pub account: Option<String>,
@@ -78,6 +109,78 @@ pub(in crate::cli) struct ContributeArgs {
     /// Return once it is on the ledger, without waiting for the verdict.
     #[arg(long)]
     pub no_wait: bool,
+}
+
+/// Which columns are which fields.
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct ColumnArgs {
+    /// The column that a field is in, where they are not called the same: `--map text=sentence`. For several fields, several
+    /// times.
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    pub map: Vec<String>,
+    /// A column to leave out, or '*' for whatever is no field. For several columns, several times.
+    #[arg(long, value_name = "COLUMN")]
+    pub ignore: Vec<String>,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum FormatArg {
+    /// One JSON object a line.
+    Jsonl,
+    /// CSV with a header, also with tabs, semicolons or bars.
+    Csv,
+    /// Parquet.
+    Parquet,
+    /// Markdown, a record a paragraph.
+    Markdown,
+    /// Plain text, a record a paragraph.
+    Text,
+}
+
+impl FormatArg {
+    /// The format.
+    pub(in crate::cli) fn format(self) -> Format {
+        match self {
+            Self::Jsonl => Format::Jsonl,
+            Self::Csv => Format::Csv,
+            Self::Parquet => Format::Parquet,
+            Self::Markdown => Format::Markdown,
+            Self::Text => Format::Text,
+        }
+    }
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// The datanet's id or name.
+    pub datanet: String,
+    /// The file to write, or the folder with --format hf.
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    pub to: PathBuf,
+    /// How; told by the path's end if not given.
+    #[arg(long)]
+    pub format: Option<ExportFormat>,
+    /// Replace what is there.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Leave out where each record is from: the columns that begin with `_datanet_`.
+    #[arg(long)]
+    pub no_provenance: bool,
+}
+
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ExportFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// CSV with a header.
+    Csv,
+    /// Parquet.
+    Parquet,
+    /// A Hugging Face data set folder: Parquet, a card, Croissant, and the held-out set as the split `test`.
+    Hf,
 }
 
 /// `contributions`.

@@ -16,10 +16,11 @@ mod pasted;
 
 pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
-    ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, SearchArgs,
+    ColumnArgs, ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, ExportArgs,
+    ExportFormat, FormatArg, SearchArgs,
 };
 pub(super) use models::{
-    ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, ExportArgs, JobsCommand, ModelCommand, RowsAs, TextsFrom,
+    ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs, TextsFrom,
     TrainArgs, TrainCommand,
 };
 pub(super) use money::{ChannelCommand, KeysCommand, TransferArgs};
@@ -66,8 +67,10 @@ pub(in crate::cli) enum Command {
     /// Open, list and show datanets.
     #[command(subcommand)]
     Datanet(DatanetCommand),
-    /// Give a file of records to a datanet and follow it until its verdict.
+    /// Give records to a datanet and follow them until their verdict.
     Contribute(ContributeArgs),
+    /// Take all final records of a datanet out, each with where it is from.
+    Export(ExportArgs),
     /// List a datanet's contributions, or show one with its judges' reasons.
     Contributions(ContributionsArgs),
     /// Show, explain or take back one contribution.

@@ -101,7 +101,7 @@ pub(in crate::cli) enum ModelCommand {
         account: Option<String>,
     },
     /// Write a released model into a new folder, for those who have no node.
-    Export(ExportArgs),
+    Export(ModelExportArgs),
     /// Fetch a released model and check it, without serving it.
     Pull {
         /// Its id, or its name on the ledger.
@@ -140,7 +140,7 @@ pub(in crate::cli) enum ModelCommand {
 
 /// `model export`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ExportArgs {
+pub(in crate::cli) struct ModelExportArgs {
     /// Its id, or its name on the ledger.
     pub model: String,
     /// The folder to make; one that is there is refused.

@@ -121,6 +121,10 @@ impl RecordBuilder {
                 Ok(value) => self.float(index, value),
                 Err(_) => Err(field.wrong_kind("an unreadable number")),
             },
+            FieldKind::String if !field.classes.is_empty() => match whole_value(literal) {
+                Ok(number) => self.class(index, number),
+                Err(_) => Err(field.no_number()),
+            },
             FieldKind::String | FieldKind::Boolean => Err(field.no_number()),
         }
     }
@@ -133,6 +137,7 @@ impl RecordBuilder {
                 Ok(())
             }
             FieldKind::Number => self.float(index, value as f64),
+            FieldKind::String if !self.field(index).classes.is_empty() => self.class(index, value),
             FieldKind::String | FieldKind::Boolean => Err(self.field(index).no_number()),
         }
     }
@@ -141,6 +146,13 @@ impl RecordBuilder {
     pub(super) fn float(&mut self, index: usize, value: f64) -> Result<(), Fault> {
         let field = self.field(index);
         match field.kind {
+            // As tables with holes have the numbers of classes.
+            FieldKind::String if !field.classes.is_empty() => {
+                return match whole_double(value) {
+                    Ok(value) => self.class(index, value),
+                    Err(_) => Err(field.no_number()),
+                };
+            }
             FieldKind::String | FieldKind::Boolean => return Err(field.no_number()),
             _ if !value.is_finite() => {
                 let fix = ": leave it out, or write null or an empty cell, where there is no value";
@@ -156,6 +168,17 @@ impl RecordBuilder {
         }
         self.value(index, |body| write_number(body, value));
         Ok(())
+    }
+
+    /// The name of the class with this number; -1 is how data sets write that there is none.
+    fn class(&mut self, index: usize, value: i64) -> Result<(), Fault> {
+        let shape = self.shape.clone();
+        let ShapeField { name, classes, .. } = &shape.fields[index];
+        match usize::try_from(value).ok().and_then(|number| classes.get(number)) {
+            Some(class) => self.text(index, class),
+            None if value == -1 => Ok(()),
+            None => Err(Fault::Class { field: name.clone(), value, last: classes.len().saturating_sub(1) }),
+        }
     }
 
     fn not_whole(&self, index: usize, reason: NotWhole) -> Fault {
@@ -185,7 +208,10 @@ impl RecordBuilder {
         let trimmed = cell.trim();
         match kind {
             _ if cell.is_empty() => Ok(()),
-            FieldKind::String => self.text(index, cell),
+            FieldKind::String => match self.number_of_class(index, trimmed) {
+                Some(number) => self.class(index, number),
+                None => self.text(index, cell),
+            },
             _ if trimmed.is_empty() => Ok(()),
             FieldKind::Boolean if trimmed.eq_ignore_ascii_case("true") => self.boolean(index, true),
             FieldKind::Boolean if trimmed.eq_ignore_ascii_case("false") => self.boolean(index, false),
@@ -195,6 +221,13 @@ impl RecordBuilder {
                 _ => Err(self.field(index).wrong_kind_but("a text", number_fix(trimmed))),
             },
         }
+    }
+
+    /// The number in a cell of a column of classes, unless a class is called so.
+    fn number_of_class(&self, index: usize, cell: &str) -> Option<i64> {
+        let classes = &self.field(index).classes;
+        let is_name = || classes.iter().any(|name| name == cell);
+        if classes.is_empty() || !is_number(cell) || is_name() { None } else { whole_value(cell).ok() }
     }
 
     /// Checks that nothing is missing and hands out the canonical form, valid until the next [`Self::begin`].
@@ -258,6 +291,10 @@ impl Canonical<'_> {
             span.start + builder.shape.fields[index].key.len() + 1..span.end - 1
         })
     }
+}
+
+fn is_number(cell: &str) -> bool {
+    scan_number(cell.as_bytes()).is_some_and(|(end, _)| end == cell.len())
 }
 
 /// How to write what looks like a number to people.

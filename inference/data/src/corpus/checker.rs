@@ -41,9 +41,20 @@ pub(crate) trait Sink {
     /// Takes the next record.
     fn record(&mut self, record: &Canonical<'_>);
 
+    /// Takes a record that does not fit; an error ends the reading.
+    fn refused(&mut self, error: CorpusError) -> Result<(), CorpusError> {
+        Err(error)
+    }
+
     /// Decodes a block of JSONL; the numbers handed back, and those in an error, are relative to the block.
     fn jsonl_block(&mut self, rules: &Rules, text: &str) -> Result<Position, CorpusError> {
-        decode_lines(rules, text, |record| self.record(record))
+        decode_lines(rules, text, |read| match read {
+            Ok(record) => {
+                self.record(record);
+                Ok(())
+            }
+            Err(error) => self.refused(error),
+        })
     }
 }
 
@@ -65,8 +76,8 @@ enum Kind {
 }
 
 impl Decoder {
-    pub(super) fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
-        let rules = Rules { shape: Arc::new(Shape::compile(schema)?), limits };
+    pub(super) fn new(format: Format, shape: Arc<Shape>, limits: Limits) -> Result<Self, CorpusError> {
+        let rules = Rules { shape, limits };
         let kind = match format {
             Format::Jsonl => Kind::Jsonl(JsonlDecoder::new(rules)),
             Format::Csv => Kind::Csv(Box::new(CsvDecoder::new(rules))),
@@ -141,7 +152,10 @@ impl Sink for RootSink {
 
 fn leaves(rules: &Rules, piece: &str) -> Result<(Vec<Digest>, Position), CorpusError> {
     let mut leaves = Vec::new();
-    let read = decode_lines(rules, piece, |record| leaves.push(record_leaf(record.json.as_bytes())))?;
+    let read = decode_lines(rules, piece, |read| {
+        leaves.push(record_leaf(read?.json.as_bytes()));
+        Ok(())
+    })?;
     Ok((leaves, read))
 }
 
@@ -175,7 +189,7 @@ impl StreamChecker {
     /// [`CorpusError::Schema`] if the schema is not valid, [`CorpusError::TextOnly`] if `format` cannot satisfy it, and
     /// [`CorpusError::NeedsFile`] for Parquet: that one is checked with [`check_parquet`] once it is stored.
     pub fn new(format: Format, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
-        let decoder = Decoder::new(format, schema, limits)?;
+        let decoder = Decoder::new(format, Arc::new(Shape::compile(schema)?), limits)?;
         Ok(Self { decoder, sink: RootSink::default(), limits, bytes: 0 })
     }
 
@@ -238,7 +252,7 @@ pub fn check(format: Format, source: impl Source, schema: &Schema, limits: Limit
 /// the schema's, [`CorpusError::Record`] for the first row that does not fit, [`CorpusError::NoRecords`],
 /// [`CorpusError::TooManyBytes`], [`CorpusError::TooManyRecords`], [`CorpusError::Schema`], and [`CorpusError::Io`].
 pub fn check_parquet(source: impl Source, schema: &Schema, limits: Limits) -> Result<Summary, CorpusError> {
-    let mut records = ParquetRecords::open(source, schema, limits)?;
+    let mut records = ParquetRecords::open(source, Arc::new(Shape::compile(schema)?), limits, &mut Err)?;
     let bytes = records.bytes();
     let mut sink = RootSink::default();
     while records.advance(&mut sink)? {}

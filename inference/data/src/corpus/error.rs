@@ -47,6 +47,9 @@ pub enum CorpusError {
         /// A field it cannot carry.
         field: String,
     },
+    /// A mapping of columns that cannot be.
+    #[error("{0}")]
+    Columns(String),
     /// A header or a column set that is not the schema's.
     #[error("the column {column:?} {problem}")]
     Column {
@@ -104,8 +107,30 @@ pub enum Fault {
         /// The field.
         field: String,
     },
+    /// The column that a field is mapped to is not there.
+    #[error("has no column {column:?} for the field {field:?}; it has {there}")]
+    NoColumn {
+        /// The column.
+        column: String,
+        /// The field.
+        field: String,
+        /// The columns that are there, comma-separated, cut to a few.
+        there: String,
+    },
+    /// A number that is none of a class.
+    #[error("has the class number {value} in the field {field:?}; the classes are numbered from 0 to {last}")]
+    Class {
+        /// The field.
+        field: String,
+        /// The number.
+        value: i64,
+        /// The highest that there is.
+        last: usize,
+    },
     /// A field that the schema does not know.
-    #[error("has the unknown field {field:?}; remove it, the schema knows only {known}")]
+    #[error(
+        "has the unknown field {field:?}; remove it (or have it left out or mapped), the schema knows only {known}"
+    )]
     Unknown {
         /// The field, cut to 64 characters.
         field: String,
@@ -199,7 +224,58 @@ pub enum Fault {
     },
 }
 
+/// Takes an error and says whether reading goes on: what reads for records ends with the first, what reviews an input
+/// counts them.
+pub(crate) type Refuse<'a> = &'a mut dyn FnMut(CorpusError) -> Result<(), CorpusError>;
+
+/// Tells all that is wrong with the columns of an input, and ends its reading with the last.
+pub(super) fn refuse_all(mut problems: Vec<CorpusError>, refuse: Refuse<'_>) -> Result<(), CorpusError> {
+    let Some(last) = problems.pop() else { return Ok(()) };
+    problems.into_iter().try_for_each(refuse)?;
+    Err(last)
+}
+
+impl Fault {
+    /// What kind of fault it is, in a word, and the field that has it.
+    pub fn kind(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::NotAnObject => ("not-an-object", None),
+            Self::Array => ("array", None),
+            Self::Json { .. } => ("broken-json", None),
+            Self::Missing { field } | Self::NoColumn { field, .. } => ("missing-field", Some(field)),
+            Self::Unknown { field, .. } => ("unknown-field", Some(field)),
+            Self::Duplicate { field } => ("field-twice", Some(field)),
+            Self::Kind { field, .. } => ("wrong-kind", Some(field)),
+            Self::NotAllowed { field, .. } => ("not-allowed", Some(field)),
+            Self::Class { field, .. } => ("unknown-class", Some(field)),
+            Self::TooLong { field, .. } => ("too-long", Some(field)),
+            Self::Empty { field } => ("empty-field", Some(field)),
+            Self::RecordTooLong { .. } => ("record-too-long", None),
+            Self::Uneven { .. } => ("uneven-row", None),
+            Self::OpenQuote { .. } | Self::AfterQuote { .. } => ("broken-quotes", None),
+        }
+    }
+}
+
 impl CorpusError {
+    /// What kind of error it is, in a word, and the field or column that has it.
+    pub fn kind(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Record { fault, .. } => fault.kind(),
+            Self::Utf8 { .. } => ("not-utf-8", None),
+            Self::NoRecords => ("no-records", None),
+            Self::TooManyRecords { .. } => ("too-many-records", None),
+            Self::TooManyBytes { .. } => ("too-many-bytes", None),
+            Self::TextOnly { field, .. } => ("text-only", Some(field)),
+            Self::Columns(_) => ("mapping", None),
+            Self::Column { column, .. } => ("column", Some(column)),
+            Self::NeedsFile | Self::Parquet(_) => ("broken-parquet", None),
+            Self::Foreign { .. } => ("foreign-file", None),
+            Self::Schema(_) => ("schema", None),
+            Self::Io(_) => ("unreadable", None),
+        }
+    }
+
     /// The same error of an input whose first part held `records` records and `lines` lines.
     pub(crate) fn shifted(self, records: u64, lines: u64, bytes: u64) -> Self {
         match self {

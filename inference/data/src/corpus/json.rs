@@ -18,7 +18,7 @@ pub(crate) fn read_object(line: &str, builder: &mut RecordBuilder) -> Result<(),
     if !cursor.eat(b'}') {
         let mut hint = 0;
         loop {
-            hint = cursor.member(builder, hint)? + 1;
+            hint = cursor.member(builder, hint)?;
             cursor.skip_blanks();
             if cursor.eat(b'}') {
                 break;
@@ -29,6 +29,18 @@ pub(crate) fn read_object(line: &str, builder: &mut RecordBuilder) -> Result<(),
     }
     cursor.skip_blanks();
     if cursor.at < line.len() { Err(cursor.fault("one line holds one object and nothing after it")) } else { Ok(()) }
+}
+
+/// Deepest nesting of a value that is passed over.
+const DEPTH: usize = 32;
+
+/// The field in a column; `None` if the column is left out.
+fn field(builder: &RecordBuilder, column: &str, hint: usize) -> Result<Option<usize>, Fault> {
+    match builder.shape().index_of(column, hint) {
+        None if builder.shape().leaves_out(column) => Ok(None),
+        None => Err(builder.shape().unknown(column)),
+        found => Ok(found),
+    }
 }
 
 struct Cursor<'a> {
@@ -78,24 +90,71 @@ impl<'a> Cursor<'a> {
         Fault::Json { at: self.at, problem }
     }
 
-    /// `"key": value`; hands back the field's index.
+    /// `"key": value`; hands back which field is likely next.
     fn member(&mut self, builder: &mut RecordBuilder, hint: usize) -> Result<usize, Fault> {
         self.expect(b'"', "a key in double quotes must stand here")?;
         let key = self.string()?;
-        let found = match key.escapes {
-            0 => builder.shape().index_of(key.raw, hint).ok_or_else(|| builder.shape().unknown(key.raw)),
+        let index = match key.escapes {
+            0 => field(builder, key.raw, hint)?,
             _ => {
                 let decoded = decode(&key).ok_or_else(|| self.fault("the key has a broken escape"))?;
-                builder.shape().index_of(&decoded, hint).ok_or_else(|| builder.shape().unknown(&decoded))
+                field(builder, &decoded, hint)?
             }
         };
-        let index = found?;
-        builder.claim(index)?;
+        if let Some(index) = index {
+            builder.claim(index)?;
+        }
         self.skip_blanks();
         self.expect(b':', "a colon must follow a key")?;
         self.skip_blanks();
-        self.value(builder, index)?;
-        Ok(index)
+        match index {
+            Some(index) => self.value(builder, index).map(|()| index + 1),
+            None => self.skip(0).map(|()| hint),
+        }
+    }
+
+    /// Passes over the value of a column that is left out, whatever it is.
+    fn skip(&mut self, depth: usize) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b'"') => {
+                self.at += 1;
+                self.string().map(drop)
+            }
+            Some(b'[' | b'{') if depth == DEPTH => Err(self.fault("a value is nested too deeply")),
+            Some(open @ (b'[' | b'{')) => self.skip_items(open, depth + 1),
+            _ if self.word("true") || self.word("false") || self.word("null") => Ok(()),
+            _ => {
+                let rest = &self.line.as_bytes()[self.at..];
+                let (end, _) = scan_number(rest).ok_or_else(|| self.here("a JSON value must stand here"))?;
+                self.at += end;
+                Ok(())
+            }
+        }
+    }
+
+    fn skip_items(&mut self, open: u8, depth: usize) -> Result<(), Fault> {
+        let close = if open == b'[' { b']' } else { b'}' };
+        self.at += 1;
+        self.skip_blanks();
+        if self.eat(close) {
+            return Ok(());
+        }
+        loop {
+            if open == b'{' {
+                self.expect(b'"', "a key in double quotes must stand here")?;
+                self.string()?;
+                self.skip_blanks();
+                self.expect(b':', "a colon must follow a key")?;
+                self.skip_blanks();
+            }
+            self.skip(depth)?;
+            self.skip_blanks();
+            if self.eat(close) {
+                return Ok(());
+            }
+            self.expect(b',', "a comma or the end must follow a value")?;
+            self.skip_blanks();
+        }
     }
 
     fn value(&mut self, builder: &mut RecordBuilder, index: usize) -> Result<(), Fault> {

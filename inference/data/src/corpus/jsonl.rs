@@ -56,11 +56,11 @@ fn decode(rules: &Rules, at: &mut Position, block: &[u8], sink: &mut impl Sink) 
     Ok(())
 }
 
-/// Decodes whole lines one after the other. Counts, those in errors too, are relative to `text`.
+/// Decodes whole lines one after the other, as long as `each` takes what comes of them. Counts, those in errors too, are relative to `text`.
 pub(crate) fn decode_lines(
     rules: &Rules,
     text: &str,
-    mut each: impl FnMut(&Canonical<'_>),
+    mut each: impl FnMut(Result<&Canonical<'_>, CorpusError>) -> Result<(), CorpusError>,
 ) -> Result<Position, CorpusError> {
     let mut builder = RecordBuilder::new(rules.shape.clone());
     let mut at = Position::default();
@@ -74,8 +74,9 @@ pub(crate) fn decode_lines(
             true => read_object(line, &mut builder).and_then(|()| builder.finish()),
             false => Err(Fault::RecordTooLong { limit: rules.limits.record_bytes }),
         };
-        let record = at.records;
-        each(&read.map_err(|fault| CorpusError::Record { record, line: at.lines, fault })?);
+        let (record, line_number) = (at.records, at.lines);
+        let told = |fault| CorpusError::Record { record, line: line_number, fault: rules.shape.explain(fault, line) };
+        each(read.as_ref().map_err(|fault| told(fault.clone())))?;
         at.records += 1;
     }
     Ok(at)

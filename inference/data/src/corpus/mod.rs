@@ -16,6 +16,7 @@
 
 mod builder;
 mod checker;
+mod columns;
 mod csv;
 mod error;
 mod foreign;
@@ -28,16 +29,19 @@ mod paragraphs;
 mod parquet;
 mod reader;
 mod record;
+mod review;
 mod shape;
 mod unicode;
 mod utf8;
 
 pub use checker::{StreamChecker, Summary, check, check_parquet};
+pub use columns::{Columns, PROVENANCE};
 pub(crate) use error::cut;
 pub use error::{CorpusError, Fault};
-pub use reader::{Records, Source, read_records};
+pub use reader::{Records, Source, read_records, read_records_by};
 pub use record::Record;
 pub(crate) use record::recheck;
+pub use review::{Reviewer, review_records};
 
 /// How much input is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

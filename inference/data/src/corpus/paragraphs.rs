@@ -148,9 +148,11 @@ impl State {
         let index = self.rules.shape.text;
         let written = self.builder.claim(index).and_then(|()| self.builder.text(index, passage));
         let record = self.records;
-        let finished = written.and_then(|()| self.builder.finish());
-        sink.record(&finished.map_err(|fault| CorpusError::Record { record, line, fault })?);
         self.records += 1;
+        match written.and_then(|()| self.builder.finish()) {
+            Ok(found) => sink.record(&found),
+            Err(fault) => sink.refused(CorpusError::Record { record, line, fault })?,
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Seek};
+use std::sync::Arc;
 
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
@@ -9,9 +10,11 @@ use datanet_types::schema::Schema;
 use super::Limits;
 use super::builder::Canonical;
 use super::checker::{CHUNK, Decoder, Sink};
+use super::columns::Columns;
 use super::error::CorpusError;
 use super::parquet::ParquetRecords;
 use super::record::Record;
+use super::shape::Shape;
 
 /// Stored bytes: a file, a cursor over bytes in memory, a reader of the blob store. Read from its start to its end.
 pub trait Source: Read + Seek + Send + 'static {}
@@ -50,10 +53,25 @@ pub fn read_records(
     schema: &Schema,
     limits: Limits,
 ) -> Result<Records, CorpusError> {
+    read_records_by(format, source, schema, &Columns::default(), limits)
+}
+
+/// The same, of an input whose columns are called otherwise than the fields.
+///
+/// # Errors
+/// As [`read_records`], and when the columns named are not there.
+pub fn read_records_by(
+    format: Format,
+    source: impl Source,
+    schema: &Schema,
+    columns: &Columns,
+    limits: Limits,
+) -> Result<Records, CorpusError> {
+    let shape = Arc::new(Shape::compile_by(schema, columns)?);
     let origin = match format {
-        Format::Parquet => Origin::Parquet(Box::new(ParquetRecords::open(source, schema, limits)?)),
+        Format::Parquet => Origin::Parquet(Box::new(ParquetRecords::open(source, shape, limits, &mut Err)?)),
         _ => Origin::Stream {
-            decoder: Box::new(Decoder::new(format, schema, limits)?),
+            decoder: Box::new(Decoder::new(format, shape, limits)?),
             reader: Box::new(source),
             chunk: vec![0; CHUNK],
             bytes: 0,

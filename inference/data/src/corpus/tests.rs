@@ -1,5 +1,6 @@
 //! The formats side by side.
 
+mod mapped;
 mod table;
 
 use std::io::Cursor;

@@ -27,7 +27,7 @@ mod verdict;
 mod words;
 
 pub use duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf, NEAR, PARAPHRASE, RecordRef};
-pub use quality::{Flaw, Quality, assess};
+pub use quality::{Flaw, Quality, assess, is_too_short};
 pub use repeats::{MAX_SOURCES, Repeats};
 pub use report::{
     Counts, Dimension, Flagged, FlawCount, LabelReport, MAX_BEST, MAX_FLAGGED, REPORT_VERSION, Report, Valued, Values,

@@ -65,6 +65,11 @@ const PHRASE: usize = 4;
 /// Records of a batch that must share a phrase before it counts as boilerplate.
 const SHARED_BY: usize = 3;
 
+/// Whether a text has so few words that judges name it for that.
+pub fn is_too_short(text: &str) -> bool {
+    length_factor(&Shape::of(text)) < NOTABLE
+}
+
 /// The quality of each text of a batch.
 pub fn assess(texts: &[&str]) -> Vec<Quality> {
     let words: Vec<Vec<u64>> = texts.iter().map(|text| word_hashes(text)).collect();

@@ -13,6 +13,8 @@ pub(super) enum Column {
     Field(usize),
     /// Numbers of rows, as pandas writes them unless told not to: left out.
     RowNumber,
+    /// Left out, whatever it holds.
+    LeftOut,
 }
 
 /// The delimiter by which most names of the first line are fields of the schema.
@@ -21,8 +23,12 @@ pub(super) fn delimiter_of(line: &str, shape: &Shape) -> u8 {
         let names = line.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"').trim());
         names.filter(|name| shape.index_of(name, 0).is_some()).count()
     };
+    // Where nothing is known the names are told, and are to be told apart.
+    let is_known = DELIMITERS.into_iter().any(|delimiter| known(delimiter) > 0);
+    let parts = |delimiter: u8| line.split(char::from(delimiter)).count();
+    let fits = |delimiter: &u8| if is_known { known(*delimiter) } else { parts(*delimiter) };
     // Of equals the last is taken: the preferred one must come last.
-    DELIMITERS.into_iter().rev().max_by_key(|delimiter| known(*delimiter)).unwrap_or(b',')
+    DELIMITERS.into_iter().rev().max_by_key(fits).unwrap_or(b',')
 }
 
 /// A delimiter in words.
@@ -35,30 +41,34 @@ pub(super) fn name_of(delimiter: u8) -> &'static str {
     }
 }
 
-/// The columns: each a field of its own, no required one missing.
+/// The columns, each a field of its own or left out, and what is wrong with them.
 pub(super) fn read_header<'a>(
     shape: &Shape,
     names: impl Iterator<Item = &'a str>,
     delimiter: u8,
-) -> Result<Vec<Column>, CorpusError> {
-    let mut columns = Vec::new();
-    for (at, name) in names.map(str::trim).enumerate() {
+) -> (Vec<Column>, Vec<CorpusError>) {
+    let (mut columns, mut problems) = (Vec::new(), Vec::new());
+    let names: Vec<&str> = names.map(str::trim).collect();
+    for (at, name) in names.iter().enumerate() {
         let column = match shape.index_of(name, 0) {
             Some(index) => Column::Field(index),
+            None if shape.leaves_out(name) => Column::LeftOut,
             None if at == 0 && is_row_number(name) => Column::RowNumber,
-            None => return Err(unknown(shape, name, delimiter)),
+            None => {
+                problems.push(unknown(shape, name, delimiter));
+                continue;
+            }
         };
-        if columns.contains(&column) {
-            return Err(problem(name, "stands in the first line twice; keep one".to_owned()));
+        if column != Column::LeftOut && columns.contains(&column) {
+            problems.push(problem(name, "stands in the first line twice; keep one".to_owned()));
         }
         columns.push(column);
     }
-    let given = |index: usize| columns.contains(&Column::Field(index));
-    let missing = shape.fields.iter().enumerate().find(|(index, field)| field.required && !given(*index));
-    match missing {
-        Some((_, field)) => Err(problem(&field.name, "is missing from the first line; add it".to_owned())),
-        None => Ok(columns),
-    }
+    let given = |index| columns.contains(&Column::Field(index));
+    let mut all = shape.absent(true, &names, given);
+    all.extend(problems);
+    all.extend(shape.absent(false, &names, given));
+    (columns, all)
 }
 
 /// What pandas calls the column of its index: nothing, or this once such a file was read and written again.
@@ -73,7 +83,7 @@ fn unknown(shape: &Shape, name: &str, delimiter: u8) -> CorpusError {
         "" => "has no name: drop it, or name it in the first line (a delimiter at the end of the line makes one)"
             .to_owned(),
         _ => format!(
-            "is not in the schema; drop it, the first line must name its fields: {known} (it is read with {between} \
+            "is not in the schema; drop it (or have it left out or mapped), the first line must name its fields: {known} (it is read with {between} \
              between the names; semicolons, tabs and vertical bars do as well)"
         ),
     };

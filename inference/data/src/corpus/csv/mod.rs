@@ -7,7 +7,7 @@ pub(crate) use header::is_row_number;
 
 use super::builder::RecordBuilder;
 use super::checker::Sink;
-use super::error::{CorpusError, Fault};
+use super::error::{CorpusError, Fault, refuse_all};
 use super::jsonl::Rules;
 use super::utf8::Utf8Guard;
 use header::{Column, delimiter_of, name_of, problem, read_header};
@@ -104,29 +104,35 @@ impl CsvDecoder {
         let row = rows.row();
         let cells = row.cells()?;
         let Some(columns) = columns else {
-            *columns = Some(read_header(&self.rules.shape, cells, *delimiter)?);
+            let (found, problems) = read_header(&self.rules.shape, cells, *delimiter);
+            refuse_all(problems, &mut |error| sink.refused(error))?;
+            *columns = Some(found);
             return Ok(());
         };
         let (record, line) = (self.records, row.line);
         if columns.len() != row.ends.len() {
             let (found, expected) = (row.ends.len(), columns.len());
             let fault = Fault::Uneven { found, expected, delimiter: name_of(*delimiter) };
-            return Err(CorpusError::Record { record, line, fault });
+            self.records += 1;
+            return sink.refused(CorpusError::Record { record, line, fault });
         }
         if self.records == self.rules.limits.records {
             return Err(CorpusError::TooManyRecords { limit: self.rules.limits.records });
         }
         self.builder.begin();
+        let mut fits = Ok(());
         for (column, cell) in columns.iter().zip(cells) {
             match column {
+                Column::LeftOut => {}
                 Column::RowNumber => row_number(cell, line)?,
-                Column::Field(index) => {
-                    self.builder.cell(*index, cell).map_err(|fault| CorpusError::Record { record, line, fault })?;
-                }
+                Column::Field(index) => fits = fits.and_then(|()| self.builder.cell(*index, cell)),
             }
         }
-        sink.record(&self.builder.finish().map_err(|fault| CorpusError::Record { record, line, fault })?);
         self.records += 1;
+        match fits.and_then(|()| self.builder.finish()) {
+            Ok(found) => sink.record(&found),
+            Err(fault) => sink.refused(CorpusError::Record { record, line, fault })?,
+        }
         Ok(())
     }
 

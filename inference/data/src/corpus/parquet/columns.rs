@@ -1,7 +1,7 @@
 //! Which field each column stands for, and the columns that cannot be read, refused by name before any row.
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::schema::types::Type;
 
 use crate::corpus::Limits;
@@ -12,36 +12,47 @@ use crate::corpus::shape::Shape;
 /// Largest column of one row group, uncompressed, in bytes: what a reader may have to hold at once.
 const MAX_COLUMN_BYTES: i64 = 256 << 20;
 
-/// The field of each column; `None` for a column that is left out because it only numbers rows.
-pub(super) fn read_columns(shape: &Shape, metadata: &ParquetMetaData) -> Result<Vec<Option<usize>>, CorpusError> {
-    let mut columns = Vec::new();
+/// The field of each column, `None` for a column that is left out, and what is wrong with them.
+pub(super) fn read_columns(shape: &Shape, metadata: &ParquetMetaData) -> (Vec<Option<usize>>, Vec<CorpusError>) {
+    let (mut columns, mut problems, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for column in metadata.file_metadata().schema().get_fields() {
         let name = column.name();
+        names.push(name);
         let index = shape.index_of(name, columns.len());
-        if index.is_none() && numbers_rows(column) {
-            columns.push(None);
-            continue;
-        }
-        if !column.is_primitive() || column.get_basic_info().repetition() == Repetition::REPEATED {
-            return Err(problem(name, "is nested; records are flat: write it as one value a row".to_owned()));
-        }
-        if index.is_none() {
-            let known = shape.names();
-            return Err(problem(name, format!("is not in the schema; drop it, the fields are {known}")));
-        }
-        if let Some(advice) = unread(column) {
-            return Err(problem(name, advice.to_owned()));
-        }
-        if columns.contains(&index) {
-            return Err(problem(name, "is there twice; keep one".to_owned()));
-        }
+        let is_left_out = index.is_none() && (shape.leaves_out(name) || numbers_rows(column));
+        let wrong = if is_left_out { None } else { wrong_with(column, index, &columns, shape) };
+        problems.extend(wrong.map(|wrong| problem(name, wrong)));
         columns.push(index);
     }
-    let missing = shape.fields.iter().enumerate().find(|(i, field)| field.required && !columns.contains(&Some(*i)));
-    match missing {
-        Some((_, field)) => Err(problem(&field.name, "is missing; every record needs it".to_owned())),
-        None => Ok(columns),
+    let given = |index| columns.contains(&Some(index));
+    let mut all = shape.absent(true, &names, given);
+    all.extend(problems);
+    all.extend(shape.absent(false, &names, given));
+    (columns, all)
+}
+
+/// Why a column cannot be read as the field that it is.
+fn wrong_with(column: &Type, index: Option<usize>, before: &[Option<usize>], shape: &Shape) -> Option<String> {
+    if !column.is_primitive() || column.get_basic_info().repetition() == Repetition::REPEATED {
+        return Some("is nested; records are flat: write it as one value a row, or have it left out".to_owned());
     }
+    if index.is_none() {
+        let known = shape.names();
+        return Some(format!("is not in the schema; drop it (or have it left out or mapped), the fields are {known}"));
+    }
+    if let Some(advice) = unread(column) {
+        return Some(advice.to_owned());
+    }
+    before.contains(&index).then(|| "is there twice; keep one".to_owned())
+}
+
+/// The part of a file's schema that is read.
+pub(super) fn only(metadata: &ParquetMetaData, columns: &[Option<usize>]) -> Result<Type, CorpusError> {
+    let schema = metadata.file_metadata().schema();
+    let kept = schema.get_fields().iter().zip(columns).filter(|(_, index)| index.is_some());
+    let kept = kept.map(|(column, _)| column.clone()).collect();
+    let built = Type::group_type_builder(schema.name()).with_fields(kept).build();
+    built.map_err(|error| CorpusError::Parquet(cut(&error.to_string(), 200)))
 }
 
 /// Columns that pandas writes for an index that counts rows: `__index_level_0__`, or a CSV's read and written again.
@@ -81,17 +92,26 @@ fn unread(column: &Type) -> Option<&'static str> {
 }
 
 /// Refuses files that would take too much, and codecs that nothing here reads.
-pub(super) fn check_row_groups(metadata: &ParquetMetaData, limits: Limits) -> Result<(), CorpusError> {
+pub(super) fn check_row_groups(
+    metadata: &ParquetMetaData,
+    columns: &[Option<usize>],
+    limits: Limits,
+) -> Result<(), CorpusError> {
+    let all = metadata.file_metadata().schema().get_fields().iter().zip(columns);
+    let read: Vec<&str> = all.filter(|(_, index)| index.is_some()).map(|(column, _)| column.name()).collect();
+    let is_read = |column: &&ColumnChunkMetaData| {
+        column.column_path().parts().first().is_some_and(|name| read.contains(&name.as_str()))
+    };
     let mut rows = 0u64;
     for group in metadata.row_groups() {
         rows = rows.saturating_add(u64::try_from(group.num_rows()).unwrap_or(u64::MAX));
-        if group.columns().iter().any(|column| column.uncompressed_size() > MAX_COLUMN_BYTES) {
+        if group.columns().iter().filter(is_read).any(|column| column.uncompressed_size() > MAX_COLUMN_BYTES) {
             let limit = MAX_COLUMN_BYTES >> 20;
             return Err(CorpusError::Parquet(format!(
                 "a row group has a column over {limit} MiB; write smaller row groups"
             )));
         }
-        if group.columns().iter().any(|column| matches!(column.compression(), Compression::LZO)) {
+        if group.columns().iter().filter(is_read).any(|column| matches!(column.compression(), Compression::LZO)) {
             let reason = "it is compressed with LZO; write it with snappy, gzip, brotli, lz4, zstd or no compression";
             return Err(CorpusError::Parquet(reason.to_owned()));
         }

@@ -8,7 +8,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use datanet_types::record::Format;
-use datanet_types::schema::Schema;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Row;
@@ -17,12 +16,12 @@ use parquet::record::reader::RowIter;
 use super::Limits;
 use super::builder::RecordBuilder;
 use super::checker::Sink;
-use super::error::{CorpusError, Fault, cut};
+use super::error::{CorpusError, Fault, Refuse, cut, refuse_all};
 use super::foreign::{HEAD, refuse_foreign};
 use super::reader::Source;
 use super::shape::Shape;
 use cell::write_cell;
-use columns::{check_row_groups, read_columns};
+use columns::{check_row_groups, only, read_columns};
 use source::{Failed, SharedSource};
 
 /// What a file begins and ends with.
@@ -33,16 +32,20 @@ pub(crate) struct ParquetRecords {
     builder: RecordBuilder,
     limits: Limits,
     rows: RowIter<'static>,
-    /// Field of each column; `None`: left out.
-    columns: Vec<Option<usize>>,
+    /// Field of each column that is read.
+    columns: Vec<usize>,
     records: u64,
     bytes: u64,
     failed: Failed,
 }
 
 impl ParquetRecords {
-    pub(super) fn open(mut source: impl Source, schema: &Schema, limits: Limits) -> Result<Self, CorpusError> {
-        let shape = Arc::new(Shape::compile(schema)?);
+    pub(super) fn open(
+        mut source: impl Source,
+        shape: Arc<Shape>,
+        limits: Limits,
+        refuse: Refuse<'_>,
+    ) -> Result<Self, CorpusError> {
         check_ends(&mut source)?;
         let chunks = SharedSource::new(source)?;
         let bytes = chunks.length;
@@ -51,9 +54,12 @@ impl ParquetRecords {
         }
         let failed = chunks.failed.clone();
         let file: Box<dyn FileReader> = Box::new(guarded(&failed, || SerializedFileReader::new(chunks))?);
-        let columns = read_columns(&shape, file.metadata())?;
-        check_row_groups(file.metadata(), limits)?;
-        let rows = guarded(&failed, || Ok(RowIter::from_file_into(file)))?;
+        let (columns, problems) = read_columns(&shape, file.metadata());
+        refuse_all(problems, refuse)?;
+        check_row_groups(file.metadata(), &columns, limits)?;
+        let read = columns.iter().any(Option::is_none).then(|| only(file.metadata(), &columns)).transpose()?;
+        let rows = guarded(&failed, || RowIter::from_file_into(file).project(read))?;
+        let columns = columns.into_iter().flatten().collect();
         Ok(Self { builder: RecordBuilder::new(shape), limits, rows, columns, records: 0, bytes, failed })
     }
 
@@ -66,9 +72,11 @@ impl ParquetRecords {
         self.builder.begin();
         let written = write_row(&mut self.builder, &self.columns, &row);
         let record = self.records;
-        let finished = written.and_then(|()| self.builder.finish());
-        sink.record(&finished.map_err(|fault| CorpusError::Record { record, line: record + 1, fault })?);
         self.records += 1;
+        match written.and_then(|()| self.builder.finish()) {
+            Ok(found) => sink.record(&found),
+            Err(fault) => sink.refused(CorpusError::Record { record, line: record + 1, fault })?,
+        }
         Ok(true)
     }
 
@@ -114,9 +122,7 @@ fn guarded<T>(failed: &Failed, read: impl FnOnce() -> ParquetResult<T>) -> Resul
     Err(CorpusError::Parquet(format!("{reason}; it is damaged: write it again and send all of it")))
 }
 
-fn write_row(builder: &mut RecordBuilder, columns: &[Option<usize>], row: &Row) -> Result<(), Fault> {
-    let cells = columns.iter().zip(row.get_column_iter());
-    cells
-        .filter_map(|(index, (_, cell))| Some(((*index)?, cell)))
-        .try_for_each(|(index, cell)| write_cell(builder, index, cell))
+fn write_row(builder: &mut RecordBuilder, columns: &[usize], row: &Row) -> Result<(), Fault> {
+    let mut cells = columns.iter().zip(row.get_column_iter());
+    cells.try_for_each(|(index, (_, cell))| write_cell(builder, *index, cell))
 }
