@@ -118,6 +118,7 @@ impl<'a> Link<'a> {
 fn is_away(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } | ClientError::TimedOut { .. } | ClientError::BrokeOff { .. } => true,
+        ClientError::NotRunning { .. } | ClientError::Gone { .. } | ClientError::DamagedRunFile { .. } => true,
         ClientError::Refused(problem) => matches!(problem.status, 429 | 503),
         _ => false,
     }
