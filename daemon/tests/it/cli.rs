@@ -220,7 +220,7 @@ async fn a_file_is_contributed_by_its_ending() {
     fails(node.home(), &["contribute", "notes", odd.to_str().unwrap()], "jsonl");
     let folder = dir.path().join("many.jsonl");
     std::fs::create_dir(&folder).unwrap();
-    fails(node.home(), &["contribute", "notes", folder.to_str().unwrap()], "no data is in the folder");
+    fails(node.home(), &["contribute", "notes", folder.to_str().unwrap()], "this is a folder, and no data is in it");
     let sheet = dir.path().join("sheet.xlsx");
     std::fs::write(&sheet, "PK").unwrap();
     fails(node.home(), &["contribute", "notes", sheet.to_str().unwrap()], "save the sheet as CSV UTF-8");

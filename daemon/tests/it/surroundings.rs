@@ -422,13 +422,10 @@ async fn a_folder_given_for_a_file_is_told_before_anything_is_sent() {
     let folder = dir.path().join("records.jsonl");
     std::fs::create_dir(&folder).unwrap();
     let folder = folder.to_str().unwrap();
-    for args in [
-        vec!["contribute", "notes", folder],
-        vec!["datanet", "create", "new", "--holdout", folder],
-        vec!["train", folder],
-    ] {
+    for args in [vec!["datanet", "create", "new", "--holdout", folder], vec!["train", folder]] {
         crate::cli::fails(node.home(), &args, "is a folder; name a file");
     }
+    crate::cli::fails(node.home(), &["contribute", "notes", folder], "this is a folder, and no data is in it");
     crate::cli::fails(&dir.path().join("new"), &["init", "--genesis", folder], "is a folder; name a file");
     assert!(!dir.path().join("new").exists(), "a genesis that can't be read makes no home");
 }

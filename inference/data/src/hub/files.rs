@@ -98,7 +98,7 @@ impl Files {
         } else {
             "files of data end in .jsonl, .json, .csv, .tsv, .parquet or .txt, also with .gz"
         };
-        format!("no data is in the folder{at}; {hint}")
+        format!("this is a folder, and no data is in it{at}; {hint}")
     }
 }
 
