@@ -3,12 +3,18 @@
 use std::path::Path;
 
 use anyhow::Result;
+use datanet_data::Embedding;
+use datanet_data::corpus::Record as Parsed;
+use datanet_data::judge::{DuplicateIndex, JudgeInput, judge};
+use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderService};
 use datanet_inference::runtime::{Runtime, SessionConfig};
 use datanet_setup::Toolbox;
 use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
 use datanet_training::evaluate::Evaluation;
 use datanet_training::job::Job;
 use datanet_training::run::{self, Control, Event, Setup};
+use datanet_types::id::ContributionId;
+use datanet_types::schema::Schema;
 use serde_json::{Value, json};
 
 use crate::data::{Contributor, Dataset, Record};
@@ -43,6 +49,49 @@ pub(crate) async fn train(
     plan["recipe"] = json!({ "seed": seed });
     let (model, library) = (tools.model_dir.clone(), tools.onnxruntime.clone());
     tokio::task::spawn_blocking(move || run(&model, &library, &training, &plan)).await?
+}
+
+/// The combined score of every contributor, in basis points, as a node's judge gives it: in order, each beside those before it
+/// that reach `threshold`.
+///
+/// # Errors
+/// When the model cannot be loaded or a record is none.
+pub(crate) async fn scores(tools: &Toolbox, data: &Dataset, threshold: u32) -> Result<Vec<u32>> {
+    let runtime = Runtime::init(&tools.onnxruntime)?;
+    let encoder = EncoderService::spawn(&runtime, EncoderConfig::embedder(tools.model_dir.clone()))?;
+    let schema = Schema::text_and_label(&[]);
+    let (holdout, holdout_embeddings) = embedded(&encoder, &data.holdout, &schema).await?;
+    let (mut corpus, mut scores) = (DuplicateIndex::new(), Vec::new());
+    for (number, contributor) in (0u8..).zip(&data.contributors) {
+        let (records, embeddings) = embedded(&encoder, &contributor.records, &schema).await?;
+        let contribution = ContributionId([number; 32]);
+        let score = judge(&JudgeInput {
+            contribution,
+            schema: &schema,
+            records: &records,
+            embeddings: &embeddings,
+            holdout: &holdout,
+            holdout_embeddings: &holdout_embeddings,
+            corpus: &corpus,
+        });
+        let score = score.scores.combined();
+        if score >= threshold {
+            corpus.add(contribution, &records, &embeddings);
+        }
+        scores.push(score);
+    }
+    Ok(scores)
+}
+
+async fn embedded(
+    encoder: &EncoderHandle,
+    records: &[Record],
+    schema: &Schema,
+) -> Result<(Vec<(u64, Parsed)>, Vec<Embedding>)> {
+    let embeddings = encoder.embed_all(records.iter().map(|record| record.text.clone()).collect()).await?;
+    let parsed =
+        (0..).zip(records).map(|(at, record)| Ok((at, Parsed::from_json(&json!(record).to_string(), schema)?)));
+    Ok((parsed.collect::<Result<_>>()?, embeddings))
 }
 
 fn run(model: &Path, library: &Path, data: &TrainingData, plan: &Value) -> Result<Evaluation> {

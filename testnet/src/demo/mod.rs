@@ -22,6 +22,7 @@ use anyhow::{Result, bail, ensure};
 use crate::data::Dataset;
 use crate::network::{self, Network, NetworkOptions};
 use crate::ui::Ui;
+pub(crate) use contribute::ACCEPT_THRESHOLD;
 pub use report::Report;
 
 /// How to run the demo.
