@@ -179,12 +179,27 @@ async fn locate_or_make(part: Part, options: &SetupOptions, report: &Reporter) -
 fn check_override(part: Part, path: &std::path::Path) -> Result<PathBuf, SetupError> {
     let missing = match part {
         Part::Cometbft | Part::Onnxruntime => (!path.is_file()).then(|| path.to_path_buf()),
-        Part::Model => pins::MODEL_FILES.iter().map(|file| path.join(file.name)).find(|file| !file.is_file()),
+        Part::Model => missing_of_model(path),
     };
     match missing {
         None => Ok(path.to_path_buf()),
         Some(missing) => Err(SetupError::OverrideMissing { variable: part.env(), path: path.to_path_buf(), missing }),
     }
+}
+
+/// Weights that a model folder may have beside those of one file: an index of several, or an exported graph.
+const OTHER_WEIGHTS: [&str; 2] = ["model.safetensors.index.json", "model.onnx"];
+
+/// The first file that a model folder of somebody's own lacks: its weights may come in several files or as a graph.
+fn missing_of_model(folder: &std::path::Path) -> Option<PathBuf> {
+    let has_others = OTHER_WEIGHTS.iter().any(|name| folder.join(name).is_file());
+    let is_exported = folder.join("model.onnx").is_file();
+    let needed = pins::MODEL_FILES.iter().map(|file| file.name).filter(|name| match *name {
+        "model.safetensors" => !has_others,
+        "config.json" => !is_exported,
+        _ => true,
+    });
+    needed.map(|name| folder.join(name)).find(|file| !file.is_file())
 }
 
 #[cfg(test)]

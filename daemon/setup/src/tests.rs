@@ -36,6 +36,13 @@ async fn a_variable_that_names_nothing_is_an_error_that_names_the_variable_and_t
     std::fs::write(dir.path().join("config.json"), b"{}").unwrap();
     let error = ensure_part(Part::Model, &options, Arc::new(SilentProgress)).await.unwrap_err().to_string();
     assert!(error.contains("DATANET_MODEL=") && error.contains("model.safetensors"), "{error}");
+    // Weights in several files, or a graph, are weights too.
+    std::fs::write(dir.path().join("tokenizer.json"), b"{}").unwrap();
+    for weights in ["model.safetensors.index.json", "model.onnx"] {
+        std::fs::write(dir.path().join(weights), b"{}").unwrap();
+        assert_eq!(ensure_part(Part::Model, &options, Arc::new(SilentProgress)).await.unwrap(), dir.path());
+        std::fs::remove_file(dir.path().join(weights)).unwrap();
+    }
 }
 
 #[tokio::test]

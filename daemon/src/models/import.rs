@@ -69,10 +69,7 @@ impl Models {
         self.keyring.get(&import.account)?;
         let folder = self.model_folder(&import.folder)?;
         if !is_exported(&folder) {
-            let detail = format!(
-                "{:?} holds no {ONNX_FILE} without safetensors; a model in safetensors is a base: train an adapter over it with `datanet train`, and put that up instead",
-                import.folder
-            );
+            let detail = format!("{:?} {}", import.folder, why_not_exported(&folder));
             return Err(ServiceError::new(Code::NotExported, detail));
         }
         let (task, labels, dimensions) = self.tried(&folder).await?;
@@ -157,6 +154,29 @@ fn released_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
     Ok(model.into_iter().chain(texts.map(|file| folder.join(file))).collect())
 }
 
+/// What a folder holds that is no exported model, and what to do.
+fn why_not_exported(folder: &Path) -> String {
+    let has = |name: &str| folder.join(name).exists();
+    if has("model.safetensors") || has("model.safetensors.index.json") {
+        return "is a model in safetensors, which is a base: train an adapter over it with `datanet train`, and put that \
+                up instead"
+            .to_owned();
+    }
+    // Exporters put several into a folder of their own.
+    let graphs = ["", "onnx"].iter().flat_map(|inner| {
+        let entries = std::fs::read_dir(folder.join(inner)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| name.ends_with(".onnx")).map(|name| Path::new(inner).join(name).display().to_string())
+    });
+    let mut graphs: Vec<String> = graphs.collect();
+    graphs.sort();
+    if graphs.is_empty() {
+        return format!("holds no {ONNX_FILE}; export the model to ONNX into it, with its tokenizer.json beside");
+    }
+    let found = graphs.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+    format!("holds no {ONNX_FILE} but {found}; move the one that you want up into the folder itself as {ONNX_FILE}")
+}
+
 /// Why the folder of this name is no model that can be used.
 fn bad(folder: &str, why: &str) -> ServiceError {
     ServiceError::new(Code::BadModel, format!("model folder {folder:?}: {why}"))
@@ -166,4 +186,23 @@ fn bad(folder: &str, why: &str) -> ServiceError {
 /// and classifiers take no adapters.
 pub(super) fn can_be_base(folder: &Path) -> bool {
     !is_exported(folder) || ModelFolder::open(folder).is_ok_and(|opened| !opened.is_classifier())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_graph_is_told_what_it_holds_instead() {
+        let folder = tempfile::tempdir().unwrap();
+        let why = || why_not_exported(folder.path());
+        assert!(why().contains("export the model to ONNX"));
+        std::fs::create_dir(folder.path().join("onnx")).unwrap();
+        for graph in ["onnx/model.onnx", "model_quantized.onnx"] {
+            std::fs::write(folder.path().join(graph), b"x").unwrap();
+        }
+        assert!(why().contains("but model_quantized.onnx, onnx/model.onnx; move"), "{}", why());
+        std::fs::write(folder.path().join("model.safetensors"), b"x").unwrap();
+        assert!(why().contains("`datanet train`") && !why().contains("onnx"));
+    }
 }

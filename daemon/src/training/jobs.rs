@@ -50,7 +50,7 @@ impl Training {
     /// # Errors
     /// When this node takes no jobs ([`Code::TrainingDisabled`]), has no ONNX Runtime ([`Code::NoRuntime`]), or too
     /// many wait already ([`Code::TooManyJobs`]); when the job is not good or too large ([`Code::BadJob`],
-    /// [`Code::BadLicence`], [`Code::JobTooLarge`]); when the account, the base or a datanet is not there, the base
+    /// [`Code::BadLicence`], [`Code::JobTooLarge`]) or its model would be called as a base is ([`Code::NameTaken`]); when the account, the base or a datanet is not there, the base
     /// does not fit ([`Code::BaseDoesNotFit`]), or a datanet has no data, lacks a field, or has a licence that the job
     /// does not name ([`Code::NoData`], [`Code::MissingField`], [`Code::LicenceNotAccepted`]).
     pub async fn create_job(&self, mut new: NewJob) -> ServiceResult<JobRecord> {
@@ -104,7 +104,19 @@ impl Training {
             licence: new.licence.or(licence).unwrap_or_default(),
             ..JobRecord::new(format!("ftjob-{}", random_id()?), now(), job)
         };
+        self.check_name_of(&record).await?;
         self.queue(record).await
+    }
+
+    /// Whether the model could be deployed under the name that it will have: after a run it is too late to say.
+    async fn check_name_of(&self, record: &JobRecord) -> ServiceResult<()> {
+        let name = record.name();
+        if self.models.bases().await?.iter().all(|base| base.name != name) {
+            return Ok(());
+        }
+        let detail =
+            format!("{name:?} is a base model of this node, so no other answers to it here; take another suffix");
+        Err(ServiceError::new(Code::NameTaken, detail))
     }
 
     /// Takes a job that repeats what a release claims: the whole run, or `stretches` of it between checkpoints.

@@ -442,6 +442,7 @@ async fn jobs_that_cannot_work_are_refused_or_fail_with_the_reason() {
     refused("a decoder that no memory holds", job(giant), 422, "job-too-large", "training.max_memory_mb").await;
     refused("no licence", job(json!({ "licence": "all rights reserved" })), 422, "bad-licence", "SPDX").await;
     refused("bad suffix", job(json!({ "suffix": "a/b" })), 422, "bad-job", "suffix").await;
+    refused("a base's name", job(json!({ "suffix": "minilm-l6" })), 409, "name-taken", "another suffix").await;
     let future = json!({ "training_file": null, "datanets": [{ "datanet": "topics", "count": 999 }] });
     refused("data to come", job(future), 422, "unknown-snapshot", "entries").await;
     let unknown = node.raw(Method::GET, "/v1/fine_tuning/jobs/ftjob-0");

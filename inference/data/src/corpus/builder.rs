@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datanet_types::schema::{FieldKind, FieldRole};
 
 use super::error::{Fault, cut};
-use super::number::{NotWhole, scan_number, whole_double, whole_value, write_number};
+use super::number::{NotWhole, is_kept, scan_number, whole_double, whole_value, write_number};
 use super::shape::{Shape, ShapeField};
 use super::unicode::{is_surely_nfc, nfc};
 
@@ -118,7 +118,11 @@ impl RecordBuilder {
                 Err(not_whole) => Err(self.not_whole(index, not_whole)),
             },
             FieldKind::Number => match literal.parse::<f64>() {
-                Ok(value) => self.float(index, value),
+                Ok(value) if is_kept(literal, value) => self.float(index, value),
+                Ok(_) => Err(field.wrong_kind_but(
+                    "a whole number of so many digits that a double changes the last",
+                    ": from 2^53 on round it to what a double holds, or give the field the type integer or string",
+                )),
                 Err(_) => Err(field.wrong_kind("an unreadable number")),
             },
             FieldKind::String if !field.classes.is_empty() => match whole_value(literal) {
@@ -136,7 +140,8 @@ impl RecordBuilder {
                 self.value(index, |body| body.push_str(&value.to_string()));
                 Ok(())
             }
-            FieldKind::Number => self.float(index, value as f64),
+            FieldKind::Number if value.unsigned_abs() <= 1 << 53 => self.float(index, value as f64),
+            FieldKind::Number => self.number(index, &value.to_string(), true),
             FieldKind::String if !self.field(index).classes.is_empty() => self.class(index, value),
             FieldKind::String | FieldKind::Boolean => Err(self.field(index).no_number()),
         }

@@ -12,7 +12,7 @@ use super::Limits;
 use super::builder::Canonical;
 use super::csv::CsvDecoder;
 use super::error::CorpusError;
-use super::foreign::{HEAD, refuse_foreign};
+use super::foreign::{HEAD, LONG_HEAD, refuse_foreign, refuse_written};
 use super::jsonl::{JsonlDecoder, Rules, decode_lines};
 use super::lines::Position;
 use super::paragraphs::ParagraphDecoder;
@@ -62,6 +62,8 @@ pub(crate) trait Sink {
 #[derive(Debug)]
 pub(crate) struct Decoder {
     format: Format,
+    /// The column of the passages.
+    passage: String,
     /// The first bytes, until there are enough to see that they are of no other kind of file.
     head: Option<Vec<u8>>,
     kind: Kind,
@@ -77,6 +79,7 @@ enum Kind {
 
 impl Decoder {
     pub(super) fn new(format: Format, shape: Arc<Shape>, limits: Limits) -> Result<Self, CorpusError> {
+        let passage = shape.fields.get(shape.text).and_then(|field| field.column.clone()).unwrap_or_default();
         let rules = Rules { shape, limits };
         let kind = match format {
             Format::Jsonl => Kind::Jsonl(JsonlDecoder::new(rules)),
@@ -87,25 +90,31 @@ impl Decoder {
             }
             Format::Parquet => return Err(CorpusError::NeedsFile),
         };
-        Ok(Self { format, head: Some(Vec::new()), kind })
+        Ok(Self { format, passage, head: Some(Vec::new()), kind })
     }
 
     pub(super) fn push(&mut self, chunk: &[u8], sink: &mut impl Sink) -> Result<(), CorpusError> {
         let Some(head) = &mut self.head else { return self.kind.push(chunk, sink) };
         head.extend_from_slice(chunk);
-        if head.len() < HEAD { Ok(()) } else { self.begin(sink) }
+        if head.len() < LONG_HEAD { Ok(()) } else { self.begin(false, sink) }
     }
 
     /// Decodes what is left. An input without records is refused.
     pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<u64, CorpusError> {
-        self.begin(sink)?;
+        self.begin(true, sink)?;
         let records = self.kind.finish(sink)?;
         if records == 0 { Err(CorpusError::NoRecords) } else { Ok(records) }
     }
 
-    fn begin(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
+    fn begin(&mut self, is_whole: bool, sink: &mut impl Sink) -> Result<(), CorpusError> {
         let Some(head) = self.head.take() else { return Ok(()) };
         refuse_foreign(self.format, &head[..head.len().min(HEAD)])?;
+        refuse_written(
+            self.format,
+            &head[..head.len().min(LONG_HEAD)],
+            is_whole && head.len() <= LONG_HEAD,
+            &self.passage,
+        )?;
         self.kind.push(&head, sink)
     }
 }

@@ -25,6 +25,12 @@ pub enum CorpusError {
     /// Nothing in it.
     #[error("the input holds no records; send at least one")]
     NoRecords,
+    /// Nothing in it but what Markdown's reader leaves out.
+    #[error(
+        "the input holds no records: of Markdown, headings, code blocks, images and front matter are left out; send at \
+         least one paragraph"
+    )]
+    NoPassages,
     /// More records than a contribution may have.
     #[error("the input has more than {limit} records; split it into several contributions")]
     TooManyRecords {
@@ -93,6 +99,12 @@ pub enum Fault {
         "is a JSON array; write one object a line, without brackets around them or commas between (jq -c '.[]' does it)"
     )]
     Array,
+    /// The mark that some editors write at the start of a file, further on.
+    #[error(
+        "begins with a byte order mark, as where one file was put behind another; remove the mark, and a header behind \
+         it (files are joined without them: sed '1s/^\\xEF\\xBB\\xBF//')"
+    )]
+    Mark,
     /// Broken JSON.
     #[error("is not valid JSON at byte {at} of the line: {problem}")]
     Json {
@@ -181,6 +193,12 @@ pub enum Fault {
         /// The field.
         field: String,
     },
+    /// Something in Markdown that hides all that comes behind it.
+    #[error("opens {what} that is never closed, so that the rest of the document would be lost; close it")]
+    NeverClosed {
+        /// What is open.
+        what: &'static str,
+    },
     /// A record longer than the buffer.
     #[error("is longer than {limit} bytes; split it")]
     RecordTooLong {
@@ -241,6 +259,7 @@ impl Fault {
         match self {
             Self::NotAnObject => ("not-an-object", None),
             Self::Array => ("array", None),
+            Self::Mark => ("byte-order-mark", None),
             Self::Json { .. } => ("broken-json", None),
             Self::Missing { field } | Self::NoColumn { field, .. } => ("missing-field", Some(field)),
             Self::Unknown { field, .. } => ("unknown-field", Some(field)),
@@ -250,6 +269,7 @@ impl Fault {
             Self::Class { field, .. } => ("unknown-class", Some(field)),
             Self::TooLong { field, .. } => ("too-long", Some(field)),
             Self::Empty { field } => ("empty-field", Some(field)),
+            Self::NeverClosed { .. } => ("never-closed", None),
             Self::RecordTooLong { .. } => ("record-too-long", None),
             Self::Uneven { .. } => ("uneven-row", None),
             Self::OpenQuote { .. } | Self::AfterQuote { .. } => ("broken-quotes", None),
@@ -263,7 +283,7 @@ impl CorpusError {
         match self {
             Self::Record { fault, .. } => fault.kind(),
             Self::Utf8 { .. } => ("not-utf-8", None),
-            Self::NoRecords => ("no-records", None),
+            Self::NoRecords | Self::NoPassages => ("no-records", None),
             Self::TooManyRecords { .. } => ("too-many-records", None),
             Self::TooManyBytes { .. } => ("too-many-bytes", None),
             Self::TextOnly { field, .. } => ("text-only", Some(field)),

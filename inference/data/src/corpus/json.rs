@@ -12,7 +12,11 @@ pub(crate) fn read_object(line: &str, builder: &mut RecordBuilder) -> Result<(),
     let mut cursor = Cursor { line, at: 0 };
     cursor.skip_blanks();
     if !cursor.eat(b'{') {
-        return Err(if cursor.peek() == Some(b'[') { Fault::Array } else { Fault::NotAnObject });
+        return Err(match cursor.peek() {
+            Some(b'[') => Fault::Array,
+            _ if line[cursor.at..].starts_with('\u{feff}') => Fault::Mark,
+            _ => Fault::NotAnObject,
+        });
     }
     cursor.skip_blanks();
     if !cursor.eat(b'}') {

@@ -23,6 +23,7 @@ mod foreign;
 mod json;
 mod jsonl;
 mod lines;
+mod markup;
 pub mod media;
 mod number;
 mod paragraphs;

@@ -66,6 +66,23 @@ pub(crate) fn whole_value(literal: &str) -> Result<i64, NotWhole> {
     Ok(if is_negative { -value } else { value })
 }
 
+/// Whether a number keeps its value in a field of doubles: of whole ones without an exponent, one that is a double, or the
+/// spelling of one. People mean every digit of those (ids, amounts), and a double would change the last of them.
+pub(crate) fn is_kept(literal: &str, value: f64) -> bool {
+    let digits = literal.trim_start_matches('-');
+    let whole = match digits.split_once('.') {
+        None => digits,
+        Some((whole, fraction)) if fraction.bytes().all(|byte| byte == b'0') => whole,
+        Some(_) => return true,
+    };
+    // Fifteen digits always fit.
+    whole.len() <= 15
+        || !value.is_finite()
+        || whole.contains(['e', 'E'])
+        || format!("{:.0}", value.abs()) == whole
+        || value.abs().to_string() == whole
+}
+
 /// Length of the JSON number at the start of `bytes`, and whether it has neither fraction nor exponent.
 pub(crate) fn scan_number(bytes: &[u8]) -> Option<(usize, bool)> {
     let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -131,6 +148,28 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_that_a_double_would_change_is_told() {
+        let kept = |literal: &str| is_kept(literal, literal.parse().unwrap());
+        // The last but two are 2^63 and the double next to 2^60 as other systems print it.
+        for literal in [
+            "9007199254740992",
+            "-9007199254740994",
+            "1e300",
+            "9007199254740993e0",
+            "0.12345678901234567890",
+            "9223372036854775808",
+            "1152921504606847000",
+            "100000000000000000000.00",
+            &"9".repeat(400),
+        ] {
+            assert!(kept(literal), "{literal}");
+        }
+        for literal in ["9007199254740993", "-9007199254740993", "9007199254740993.0", "18446744073709551615"] {
+            assert!(!kept(literal), "{literal}");
+        }
+    }
+
+    #[test]
     fn only_json_numbers_are_numbers() {
         for bad in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "NaN", "inf"] {
             assert!(scan_number(bad.as_bytes()).is_none_or(|(end, _)| end != bad.len()), "{bad}");
@@ -151,6 +190,7 @@ mod tests {
             prop_assert_eq!(text.parse::<f64>().unwrap(), value);
             prop_assert_eq!(scan_number(text.as_bytes()).map(|(end, _)| end), Some(text.len()));
             prop_assert!(serde_json::from_str::<f64>(&text).is_ok());
+            prop_assert!(is_kept(&text, value));
         }
     }
 }

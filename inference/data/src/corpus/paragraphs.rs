@@ -1,17 +1,22 @@
 //! Plain text and Markdown: every paragraph is a record with nothing but the passage.
 //!
-//! Plain text is cut at blank lines. Of Markdown, paragraphs, list items and block quotes are kept, without their
-//! markup; headings, code blocks, tables, images, HTML and front matter are not. White space is collapsed in both.
+//! Plain text is cut at blank lines. Of Markdown, paragraphs, list items, block quotes, the rows of tables and the text in
+//! HTML are kept, without their markup; headings (of tables too), code blocks, images and front matter are not. What would
+//! hide the rest of a document because it is never closed is refused. White space is collapsed in both.
 
 use datanet_types::record::Format;
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::builder::RecordBuilder;
 use super::checker::Sink;
 use super::error::{CorpusError, Fault};
 use super::jsonl::Rules;
 use super::lines::{LineBuffer, Position, block_text, lines};
+use super::markup;
 use super::unicode::collapse_into;
+
+/// A code block, in words.
+const FENCE: &str = "a code block (``` or ~~~)";
 
 /// A longer Markdown document is parsed in sections, cut at the next blank line that ends a top-level block: a parser
 /// of Markdown keeps its whole input.
@@ -36,6 +41,10 @@ struct State {
     open_line: u64,
     /// Markdown: the fence that closes the code block under way.
     fence: Option<String>,
+    /// Markdown: something was left out.
+    left_out: bool,
+    /// The input is over.
+    is_over: bool,
     records: u64,
 }
 
@@ -47,6 +56,8 @@ impl ParagraphDecoder {
             open: String::new(),
             open_line: 1,
             fence: None,
+            left_out: false,
+            is_over: false,
             records: 0,
             rules,
         };
@@ -63,7 +74,9 @@ impl ParagraphDecoder {
     pub(super) fn finish(&mut self, sink: &mut impl Sink) -> Result<(), CorpusError> {
         let rest = self.buffer.finish();
         self.state.block(&mut self.at, &rest, sink)?;
-        self.state.close(sink)
+        self.state.is_over = true;
+        self.state.close(sink)?;
+        if self.state.records == 0 && self.state.left_out { Err(CorpusError::NoPassages) } else { Ok(()) }
     }
 
     pub(super) fn records(&self) -> u64 {
@@ -76,6 +89,8 @@ impl State {
         let text = block_text(block, at.bytes == 0).map_err(|error| at.place(error))?;
         for line in lines(text) {
             at.lines += 1;
+            // Where one file was put behind another.
+            let line = line.strip_prefix('\u{feff}').unwrap_or(line);
             if self.is_markdown {
                 self.markdown_line(line, at.lines, sink)?
             } else {
@@ -110,8 +125,8 @@ impl State {
             None => opening_fence(line),
             open => open,
         };
-        // Other line ends and blank lines of blanks would hide the cuts.
-        self.open.push_str(if line.trim().is_empty() { "" } else { line.trim_end_matches('\r') });
+        // Blank lines of blanks would hide the cuts.
+        self.open.push_str(if line.trim().is_empty() { "" } else { line });
         self.open.push('\n');
         self.check_open(SECTION.saturating_add(self.rules.limits.record_bytes))
     }
@@ -120,7 +135,11 @@ impl State {
         if self.open.len() <= limit {
             return Ok(());
         }
-        Err(self.fault(self.open_line, Fault::RecordTooLong { limit: self.rules.limits.record_bytes }))
+        let fault = match self.fence {
+            Some(_) => Fault::NeverClosed { what: FENCE },
+            None => Fault::RecordTooLong { limit: self.rules.limits.record_bytes },
+        };
+        Err(self.fault(self.open_line, fault))
     }
 
     /// The paragraph or the section under way is complete.
@@ -128,9 +147,14 @@ impl State {
         let mut open = std::mem::take(&mut self.open);
         if self.is_markdown {
             let first = self.open_line;
-            markdown_passages(&open, &mut |passage, offset| {
+            self.left_out |= markdown_passages(&open, &mut |found, offset| {
                 let line = first + memchr::memchr_iter(b'\n', &open.as_bytes()[..offset]).count() as u64;
-                self.passage(passage, line, sink)
+                match found {
+                    Ok(passage) => self.passage(passage, line, sink),
+                    // A comment may go on beyond the cut.
+                    Err(what) if what != FENCE && !self.is_over => Ok(()),
+                    Err(what) => sink.refused(self.fault(line, Fault::NeverClosed { what })),
+                }
             })?;
         } else if !open.is_empty() {
             self.passage(&open, self.open_line, sink)?;
@@ -175,11 +199,14 @@ fn closes(line: &str, fence: &str) -> bool {
     inner.starts_with(fence) && inner.chars().all(|c| fence.starts_with(c))
 }
 
-/// Calls `each` with every passage of a Markdown section and the byte where it starts.
+/// What a Markdown section holds: a passage, or what in it is never closed.
+type Found<'a> = Result<&'a str, &'static str>;
+
+/// Calls `each` with everything that a Markdown section holds and the byte where it starts; whether anything was left out.
 fn markdown_passages(
     section: &str,
-    each: &mut impl FnMut(&str, usize) -> Result<(), CorpusError>,
-) -> Result<(), CorpusError> {
+    each: &mut impl FnMut(Found<'_>, usize) -> Result<(), CorpusError>,
+) -> Result<bool, CorpusError> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -187,9 +214,22 @@ fn markdown_passages(
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     let mut passage = Passage::default();
     for (event, range) in Parser::new_ext(section, options).into_offset_iter() {
+        if let Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) = &event
+            && !is_closed(&section[range.clone()])
+        {
+            each(Err(FENCE), range.start)?;
+        }
         passage.take(event, range.start, each)?;
     }
-    passage.flush(each)
+    passage.flush(each)?;
+    Ok(passage.left_out)
+}
+
+/// Whether a code block ends with its fence, in lists and quotes too.
+fn is_closed(block: &str) -> bool {
+    let mut lines = block.lines().map(|line| line.trim_start_matches([' ', '\t', '>']));
+    let fence = lines.next().and_then(opening_fence).unwrap_or_default();
+    lines.next_back().is_some_and(|last| closes(last, &fence))
 }
 
 #[derive(Default)]
@@ -201,6 +241,12 @@ struct Passage {
     skipped: usize,
     /// Depth inside list items and quotes: their paragraphs stay together.
     holders: usize,
+    /// A cell of a table has begun that is not the row's first.
+    next_cell: bool,
+    /// The block of HTML under way.
+    html: String,
+    /// Something was left out.
+    left_out: bool,
 }
 
 impl Passage {
@@ -208,24 +254,17 @@ impl Passage {
         &mut self,
         event: Event<'_>,
         start: usize,
-        each: &mut impl FnMut(&str, usize) -> Result<(), CorpusError>,
+        each: &mut impl FnMut(Found<'_>, usize) -> Result<(), CorpusError>,
     ) -> Result<(), CorpusError> {
         match event {
             Event::Start(
-                Tag::CodeBlock(_)
-                | Tag::Heading { .. }
-                | Tag::Table(_)
-                | Tag::Image { .. }
-                | Tag::HtmlBlock
-                | Tag::MetadataBlock(_),
-            ) => self.skipped += 1,
+                Tag::CodeBlock(_) | Tag::Heading { .. } | Tag::TableHead | Tag::Image { .. } | Tag::MetadataBlock(_),
+            ) => {
+                self.skipped += 1;
+                self.left_out = true;
+            }
             Event::End(
-                TagEnd::CodeBlock
-                | TagEnd::Heading(_)
-                | TagEnd::Table
-                | TagEnd::Image
-                | TagEnd::HtmlBlock
-                | TagEnd::MetadataBlock(_),
+                TagEnd::CodeBlock | TagEnd::Heading(_) | TagEnd::TableHead | TagEnd::Image | TagEnd::MetadataBlock(_),
             ) => self.skipped = self.skipped.saturating_sub(1),
             Event::Start(Tag::Item | Tag::BlockQuote(_)) => {
                 self.flush(each)?;
@@ -235,6 +274,15 @@ impl Passage {
                 self.flush(each)?;
                 self.holders = self.holders.saturating_sub(1);
             }
+            Event::Start(Tag::TableRow | Tag::HtmlBlock) | Event::End(TagEnd::TableRow) => self.flush(each)?,
+            Event::Start(Tag::TableCell) => self.next_cell = !self.raw.is_empty(),
+            Event::Html(html) => {
+                if self.html.is_empty() {
+                    self.start = start;
+                }
+                self.html.push_str(&html);
+            }
+            Event::End(TagEnd::HtmlBlock) => self.end_html(each)?,
             Event::End(TagEnd::Paragraph) if self.holders == 0 => self.flush(each)?,
             Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph) | Event::SoftBreak | Event::HardBreak => {
                 self.raw.push(' ');
@@ -243,6 +291,9 @@ impl Passage {
                 if self.raw.trim_start().is_empty() {
                     self.start = start;
                 }
+                if std::mem::take(&mut self.next_cell) {
+                    self.raw.push_str(" | ");
+                }
                 self.raw.push_str(&text);
             }
             _ => {}
@@ -250,10 +301,25 @@ impl Passage {
         Ok(())
     }
 
-    fn flush(&mut self, each: &mut impl FnMut(&str, usize) -> Result<(), CorpusError>) -> Result<(), CorpusError> {
+    /// The block of HTML is complete.
+    fn end_html(
+        &mut self,
+        each: &mut impl FnMut(Found<'_>, usize) -> Result<(), CorpusError>,
+    ) -> Result<(), CorpusError> {
+        let markup = markup::read(&std::mem::take(&mut self.html));
+        self.left_out = true;
+        for text in &markup.passages {
+            self.raw.push_str(text);
+            self.flush(each)?;
+        }
+        markup.open.map_or(Ok(()), |what| each(Err(what), self.start))
+    }
+
+    fn flush(&mut self, each: &mut impl FnMut(Found<'_>, usize) -> Result<(), CorpusError>) -> Result<(), CorpusError> {
         self.collapsed.clear();
         collapse_into(&mut self.collapsed, &self.raw);
         self.raw.clear();
-        if self.collapsed.is_empty() { Ok(()) } else { each(&self.collapsed, self.start) }
+        self.next_cell = false;
+        if self.collapsed.is_empty() { Ok(()) } else { each(Ok(&self.collapsed), self.start) }
     }
 }

@@ -164,7 +164,7 @@ fn an_empty_body_is_refused_in_every_format() {
         (Format::Jsonl, "\n \n"),
         (Format::Csv, "text\n"),
         (Format::Csv, ""),
-        (Format::Markdown, "# Title\n"),
+        (Format::Markdown, "\n"),
         (Format::Text, ""),
     ] {
         let error = check(format, Cursor::new(body.as_bytes().to_vec()), &text_only(), Limits::default()).unwrap_err();
@@ -273,8 +273,44 @@ fn markdown_keeps_prose_and_leaves_markup_code_and_headings_out() {
         .collect();
     assert_eq!(
         texts,
-        ["First para with code and a link.", "item one goes on", "item two", "inner", "a quote of two parts"]
+        [
+            "First para with code and a link.",
+            "item one goes on",
+            "item two",
+            "inner",
+            "a quote of two parts",
+            "1 | 2",
+            "raw"
+        ]
     );
+}
+
+#[test]
+fn nothing_of_markdown_vanishes_without_a_word() {
+    let refused = |markdown: &str| read(Format::Markdown, markdown.as_bytes(), &text_only()).unwrap_err().to_string();
+    for (markdown, line, what) in [
+        ("An owl.\n\n```sh\nls\n\nA duck.\n", 3, "a code block"),
+        ("An owl.\n\n~~~\n```\n", 3, "a code block"),
+        ("- an owl\n\n  ```\n  ls\n\nA duck.\n", 3, "a code block"),
+        ("> ```\n> ls\n\nA duck.\n", 1, "a code block"),
+        ("```", 1, "a code block"),
+        ("An owl.\n\n<!-- not yet\n\nA duck.\n", 3, "a comment"),
+        ("<script>\n\nA duck.\n", 1, "a script"),
+    ] {
+        let said = refused(markdown);
+        assert!(said.contains(&format!("(line {line})")) && said.contains(what), "{markdown}: {said}");
+    }
+    for closed in
+        ["A duck.\n\n- x\n\n  ```\n  ls\n  ```\n", "A duck.\n\n> ~~~~ sh\n> ~~~\n> ~~~~\n", "A duck.\n\n    ```\n"]
+    {
+        assert_eq!(read(Format::Markdown, closed.as_bytes(), &text_only()).unwrap()[0].text(), "A duck.");
+    }
+    for left_out in ["# Title\n", "```\nls\n```\n", "| a |\n|---|\n", "![owl](x)\n", "<div>\n</div>\n"] {
+        assert!(refused(left_out).contains("headings, code blocks"), "{left_out}");
+    }
+    let table = "| bird | sound |\n|---|---|\n| owl | hoots |\n| duck | |\n";
+    let rows = read(Format::Markdown, table.as_bytes(), &text_only()).unwrap();
+    assert_eq!(rows.iter().map(Record::text).collect::<Vec<_>>(), ["owl | hoots", "duck"]);
 }
 
 #[test]
@@ -288,6 +324,35 @@ fn a_long_markdown_document_is_parsed_in_sections() {
 fn plain_text_is_cut_at_blank_lines() {
     let records = read(Format::Text, "one\r\n  two\r\n \r\nthree".as_bytes(), &text_only()).unwrap();
     assert_eq!(records.iter().map(Record::text).collect::<Vec<_>>(), ["one two", "three"]);
+}
+
+#[test]
+fn every_format_knows_every_end_of_a_line_and_a_mark_further_on() {
+    let jsonl = "{\"text\":\"one\"}\n\n{\"text\":\"two\"}\n";
+    for (format, text) in [
+        (Format::Jsonl, jsonl),
+        (Format::Csv, "text\n\none\ntwo\n"),
+        (Format::Text, "one\n\ntwo\n"),
+        (Format::Markdown, "one\n\ntwo\n"),
+    ] {
+        for end in ["\n", "\r\n", "\r", "\r\r\n"] {
+            let text = text.replace('\n', end);
+            for chunk in [1, 3, 1_000] {
+                let summary = check_in_chunks(format, text.as_bytes(), &text_only(), chunk).unwrap();
+                assert_eq!(summary.records, 2, "{format:?} {end:?}");
+            }
+            assert_eq!(read(format, text.as_bytes(), &text_only()).unwrap()[1].text(), "two");
+        }
+    }
+    let twice = |text: &str| format!("\u{feff}{text}\u{feff}{text}");
+    for (format, text, line) in [(Format::Jsonl, jsonl, 4), (Format::Csv, "text\none\n", 3)] {
+        let error = read(format, twice(text).as_bytes(), &text_only()).unwrap_err();
+        assert!(matches!(error, CorpusError::Record { line: at, fault: Fault::Mark, .. } if at == line), "{error}");
+    }
+    for format in [Format::Text, Format::Markdown] {
+        let records = read(format, twice("one\n\n").as_bytes(), &text_only()).unwrap();
+        assert_eq!(records.iter().map(Record::text).collect::<Vec<_>>(), ["one", "one"]);
+    }
 }
 
 #[test]

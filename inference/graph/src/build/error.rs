@@ -18,7 +18,7 @@ pub enum BuildError {
         source: std::io::Error,
     },
     /// `config.json` is not what it should be.
-    #[error("config.json is not usable: {0}; fetch the model again")]
+    #[error("config.json is not usable: {0}")]
     Config(String),
     /// Another file of the folder is damaged, or asks for something that is not known here.
     #[error("{file}: {what}")]
@@ -63,6 +63,14 @@ pub enum BuildError {
     /// A safetensors file, or the index of several, is damaged.
     #[error("safetensors file is damaged: {0}; fetch the model again")]
     Damaged(String),
+    /// Another file lies where a safetensors file should.
+    #[error("{file}: {what}")]
+    Instead {
+        /// Its name.
+        file: String,
+        /// What it is, and what helps.
+        what: &'static str,
+    },
     /// A tensor that the architecture needs is not in the file.
     #[error("tensor {0} is missing from the safetensors file; is it the model that config.json describes?")]
     MissingTensor(String),

@@ -120,7 +120,8 @@ impl CsvDecoder {
             return Err(CorpusError::TooManyRecords { limit: self.rules.limits.records });
         }
         self.builder.begin();
-        let mut fits = Ok(());
+        let is_marked = row.bytes.starts_with(b"\xEF\xBB\xBF");
+        let mut fits = if is_marked { Err(Fault::Mark) } else { Ok(()) };
         for (column, cell) in columns.iter().zip(cells) {
             match column {
                 Column::LeftOut => {}

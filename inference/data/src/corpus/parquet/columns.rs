@@ -4,6 +4,7 @@ use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::schema::types::Type;
 
+use super::arrow::durations;
 use crate::corpus::Limits;
 use crate::corpus::csv::is_row_number;
 use crate::corpus::error::{CorpusError, cut};
@@ -15,12 +16,15 @@ const MAX_COLUMN_BYTES: i64 = 256 << 20;
 /// The field of each column, `None` for a column that is left out, and what is wrong with them.
 pub(super) fn read_columns(shape: &Shape, metadata: &ParquetMetaData) -> (Vec<Option<usize>>, Vec<CorpusError>) {
     let (mut columns, mut problems, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let durations = durations(metadata.file_metadata());
     for column in metadata.file_metadata().schema().get_fields() {
         let name = column.name();
         names.push(name);
         let index = shape.index_of(name, columns.len());
         let is_left_out = index.is_none() && (shape.leaves_out(name) || numbers_rows(column));
         let wrong = if is_left_out { None } else { wrong_with(column, index, &columns, shape) };
+        let is_duration = durations.iter().any(|duration| duration == name);
+        let wrong = wrong.or_else(|| unread(column, is_duration).filter(|_| index.is_some()).map(str::to_owned));
         problems.extend(wrong.map(|wrong| problem(name, wrong)));
         columns.push(index);
     }
@@ -39,9 +43,6 @@ fn wrong_with(column: &Type, index: Option<usize>, before: &[Option<usize>], sha
     if index.is_none() {
         let known = shape.names();
         return Some(format!("is not in the schema; drop it (or have it left out or mapped), the fields are {known}"));
-    }
-    if let Some(advice) = unread(column) {
-        return Some(advice.to_owned());
     }
     before.contains(&index).then(|| "is there twice; keep one".to_owned())
 }
@@ -64,29 +65,31 @@ fn numbers_rows(column: &Type) -> bool {
 }
 
 /// What to write instead of a kind of value that no field takes.
-fn unread(column: &Type) -> Option<&'static str> {
+fn unread(column: &Type, is_duration: bool) -> Option<&'static str> {
     const DATE: &str = "holds dates; write them as text, such as 2026-01-31 (in pandas: astype(str))";
     const TIME: &str = "holds times of day; write them as text, such as 12:30:00";
     const INSTANT: &str = "holds timestamps; write them as text, such as 2026-01-31T12:30:00Z (in pandas: \
                            astype(str)), or as whole seconds";
+    const DURATION: &str = "holds durations; write them as a number of seconds (in pandas: dt.total_seconds())";
+    const BSON: &str = "holds BSON; write one column a value";
+    if is_duration {
+        return Some(DURATION);
+    }
     let info = column.get_basic_info();
     if column.get_physical_type() == parquet::basic::Type::INT96 {
         return Some(INSTANT);
     }
-    match info.logical_type_ref() {
-        Some(LogicalType::Date) => return Some(DATE),
-        Some(LogicalType::Time(_)) => return Some(TIME),
-        Some(LogicalType::Timestamp(_)) => return Some(INSTANT),
-        Some(LogicalType::Uuid) => return Some("holds UUIDs as bytes; write them as text"),
-        Some(LogicalType::Bson) => return Some("holds BSON; write one column a value"),
-        _ => {}
-    }
-    match info.converted_type() {
-        ConvertedType::DATE => Some(DATE),
-        ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS => Some(TIME),
-        ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS => Some(INSTANT),
-        ConvertedType::INTERVAL => Some("holds durations; write them as a number of seconds"),
-        ConvertedType::BSON => Some("holds BSON; write one column a value"),
+    match (info.logical_type_ref(), info.converted_type()) {
+        (Some(LogicalType::Date), _) | (_, ConvertedType::DATE) => Some(DATE),
+        (Some(LogicalType::Time(_)), _) | (_, ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS) => Some(TIME),
+        (Some(LogicalType::Timestamp(_)), _)
+        | (_, ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS) => Some(INSTANT),
+        (_, ConvertedType::INTERVAL) => Some(DURATION),
+        (Some(LogicalType::Bson), _) | (_, ConvertedType::BSON) => Some(BSON),
+        (Some(LogicalType::Uuid), _) => Some("holds UUIDs as bytes; write them as text"),
+        (Some(LogicalType::Geometry(_) | LogicalType::Geography(_)), _) => {
+            Some("holds shapes as bytes; write them as text (WKT)")
+        }
         _ => None,
     }
 }

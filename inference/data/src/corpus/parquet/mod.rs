@@ -1,14 +1,16 @@
 //! Parquet, read row by row from its row groups: flat columns, by name.
 
+mod arrow;
 mod cell;
 mod columns;
+mod footer;
 mod source;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use datanet_types::record::Format;
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Row;
 use parquet::record::reader::RowIter;
@@ -24,6 +26,8 @@ use cell::write_cell;
 use columns::{check_row_groups, only, read_columns};
 use source::{Failed, SharedSource};
 
+/// What says where the rows are.
+const FOOTER: &str = "its footer";
 /// What a file begins and ends with.
 const MAGIC: &[u8] = b"PAR1";
 
@@ -53,19 +57,21 @@ impl ParquetRecords {
             return Err(CorpusError::TooManyBytes { limit: limits.bytes });
         }
         let failed = chunks.failed.clone();
-        let file: Box<dyn FileReader> = Box::new(guarded(&failed, || SerializedFileReader::new(chunks))?);
+        let file: Box<dyn FileReader> = Box::new(guarded(&failed, FOOTER, || SerializedFileReader::new(chunks))?);
         let (columns, problems) = read_columns(&shape, file.metadata());
         refuse_all(problems, refuse)?;
         check_row_groups(file.metadata(), &columns, limits)?;
         let read = columns.iter().any(Option::is_none).then(|| only(file.metadata(), &columns)).transpose()?;
-        let rows = guarded(&failed, || RowIter::from_file_into(file).project(read))?;
+        let rows = guarded(&failed, FOOTER, || RowIter::from_file_into(file).project(read))?;
         let columns = columns.into_iter().flatten().collect();
         Ok(Self { builder: RecordBuilder::new(shape), limits, rows, columns, records: 0, bytes, failed })
     }
 
     /// Sends the next row to `sink`; `false` after the last.
     pub(super) fn advance(&mut self, sink: &mut impl Sink) -> Result<bool, CorpusError> {
-        let Some(row) = guarded(&self.failed, || self.rows.next().transpose())? else { return Ok(false) };
+        let Some(row) = guarded(&self.failed, "a page of its rows", || self.rows.next().transpose())? else {
+            return Ok(false);
+        };
         if self.records == self.limits.records {
             return Err(CorpusError::TooManyRecords { limit: self.limits.records });
         }
@@ -101,6 +107,8 @@ fn check_ends(source: &mut impl Source) -> Result<(), CorpusError> {
         "it does not begin as a Parquet file does; send what a Parquet writer wrote, or name the format that it has"
     } else if tail != MAGIC {
         "it is cut short; write it again and send all of it"
+    } else if footer::is_encrypted(source)? {
+        "it has encrypted columns; write it without encryption"
     } else {
         return Ok(());
     };
@@ -109,17 +117,36 @@ fn check_ends(source: &mut impl Source) -> Result<(), CorpusError> {
 
 /// Runs the Parquet library over bytes from strangers. It reports most damage as an error, but asserts here and there.
 /// A disk that cannot be read is told from bytes that are no good: who gave them is not to blame for it.
-fn guarded<T>(failed: &Failed, read: impl FnOnce() -> ParquetResult<T>) -> Result<T, CorpusError> {
+fn guarded<T>(failed: &Failed, part: &str, read: impl FnOnce() -> ParquetResult<T>) -> Result<T, CorpusError> {
     let result = catch_unwind(AssertUnwindSafe(read));
     if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error.into());
     }
-    let reason = match result {
-        Ok(Ok(read)) => return Ok(read),
-        Ok(Err(error)) => cut(&error.to_string(), 200),
-        Err(_) => "its pages contradict each other".to_owned(),
-    };
-    Err(CorpusError::Parquet(format!("{reason}; it is damaged: write it again and send all of it")))
+    match result {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(error)) => Err(CorpusError::Parquet(in_words(part, &error))),
+        Err(_) => Err(CorpusError::Parquet(damaged("its pages contradict each other"))),
+    }
+}
+
+/// What the library's error means: its own words are for its programmers, with bytes printed as lists.
+fn in_words(part: &str, error: &ParquetError) -> String {
+    let text = error.to_string();
+    match error {
+        ParquetError::NYI(what) => {
+            format!("it uses what is not read here ({}); write it as its writer does by default", cut(what, 100))
+        }
+        _ if text.contains("checksum") => damaged("the checksum of a page is wrong"),
+        _ if text.contains("as String") => {
+            "a text in it is not UTF-8; it is damaged, or was written in another encoding: write its texts as UTF-8"
+                .to_owned()
+        }
+        _ => damaged(&format!("{part} cannot be read")),
+    }
+}
+
+fn damaged(what: &str) -> String {
+    format!("{what}; it is damaged: write it again and send all of it")
 }
 
 fn write_row(builder: &mut RecordBuilder, columns: &[usize], row: &Row) -> Result<(), Fault> {

@@ -188,6 +188,25 @@ fn whole_numbers_with_a_point_are_whole_and_others_are_told_how_to_be_written() 
     assert!(refusal(Format::Jsonl, jsonl("NaN")).contains("write null"));
 }
 
+#[test]
+fn a_number_that_no_double_holds_is_refused_from_every_format() {
+    let jsonl = "{\"text\":\"x\",\"label\":\"oak\",\"height\":9007199254740993}\n";
+    let csv = "text,label,height\nx,oak,-9007199254740993\n";
+    let long = one_row("optional int64 height;", |group| column::<Int64Type>(group, &[Some(i64::MAX)]));
+    let unsigned =
+        one_row("optional int64 height (UINT_64);", |group| column::<Int64Type>(group, &[Some(i64::MIN + 1)]));
+    for said in [
+        refusal(Format::Jsonl, jsonl),
+        refusal(Format::Csv, csv),
+        refusal(Format::Parquet, long),
+        refusal(Format::Parquet, unsigned),
+    ] {
+        assert!(said.contains("\"height\"") && said.contains("a double changes the last"), "{said}");
+    }
+    let held = one_row("optional int64 height;", |group| column::<Int64Type>(group, &[Some(1 << 60)]));
+    assert!(canonical(Format::Parquet, held)[0].contains("\"height\":1.152921504606847e18"));
+}
+
 const TEXT_AND_LABEL: &str = "optional binary text (UTF8); optional binary label (UTF8);";
 
 fn one_row(more: &str, write: impl FnOnce(&mut SerializedRowGroupWriter<'_, &mut Vec<u8>>)) -> Vec<u8> {
@@ -227,6 +246,49 @@ fn halves_and_decimals_are_numbers_and_dates_are_refused_by_name() {
         });
         let said = refusal(Format::Parquet, file);
         assert!(said.contains(named) && said.contains(instead) && said.contains("\"age\""), "{said}");
+    }
+}
+
+/// Files of two rows by PyArrow, which writes what Rust's writer does not: the checksums of pages, durations, encrypted
+/// columns.
+mod by_pyarrow {
+    pub(super) const CHECKSUMS: &[u8] = include_bytes!("data/checksums.parquet");
+    pub(super) const DURATIONS: &[u8] = include_bytes!("data/durations.parquet");
+    pub(super) const ENCRYPTED: &[u8] = include_bytes!("data/encrypted.parquet");
+}
+
+#[test]
+fn a_page_whose_checksum_is_wrong_is_refused() {
+    assert_eq!(canonical(Format::Parquet, by_pyarrow::CHECKSUMS).len(), 2);
+    let mut changed = by_pyarrow::CHECKSUMS.to_vec();
+    let at = memchr::memmem::find(&changed, b"owl").unwrap();
+    changed[at] = b'O';
+    assert!(refusal(Format::Parquet, changed).contains("the checksum of a page is wrong; it is damaged"));
+}
+
+#[test]
+fn durations_and_encrypted_columns_are_refused_by_name() {
+    let said = refusal(Format::Parquet, by_pyarrow::DURATIONS);
+    assert!(said.contains("\"age\" holds durations") && said.contains("seconds"), "{said}");
+    let said = refusal(Format::Parquet, by_pyarrow::ENCRYPTED);
+    assert!(said.contains("encrypted columns") && said.contains("without encryption"), "{said}");
+}
+
+#[test]
+fn a_damaged_page_is_told_in_words() {
+    let latin = parquet(TEXT_AND_LABEL, Compression::UNCOMPRESSED, |group| {
+        column::<ByteArrayType>(group, &[Some(ByteArray::from(b"caf\xe9".to_vec()))]);
+        column::<ByteArrayType>(group, &texts(["oak".to_owned()]));
+    });
+    let said = refusal(Format::Parquet, latin);
+    assert!(said.contains("not UTF-8") && !said.contains('['), "{said}");
+    let tree = Tree { text: "Bark.".repeat(20), is_oak: true, age: None, height: None, felled: None };
+    let good = trees_as_parquet(&vec![tree; 30], Compression::SNAPPY);
+    for at in (4..good.len() - 8).step_by(7) {
+        let mut damaged = good.clone();
+        damaged[at] = !damaged[at];
+        let said = summary(Format::Parquet, damaged).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(!said.contains("Bytes") && !said.contains("BYTE_ARRAY"), "{said}");
     }
 }
 

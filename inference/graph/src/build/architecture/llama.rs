@@ -92,7 +92,7 @@ struct RawConfig {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "the number of a token, or a list of them")]
 enum OneOrMany {
     One(u32),
     Many(Vec<u32>),
@@ -166,6 +166,11 @@ impl LlamaConfig {
             },
         };
         config.check()?;
+        let mut ends = config.eos_token_ids.iter();
+        if let Some(id) = ends.find(|&&id| id as usize >= config.vocab_size) {
+            let what = format!("eos_token_id {id} is none of its {} tokens (vocab_size)", config.vocab_size);
+            return Err(BuildError::Config(what));
+        }
         Ok(config)
     }
 
@@ -346,6 +351,20 @@ mod tests {
             ("quantization_config", json!({})),
         ] {
             assert!(matches!(config(|c| c[key] = value), Err(BuildError::Config(_))), "{key}");
+        }
+        for (key, value, says) in [
+            (
+                "eos_token_id",
+                json!("256"),
+                r#"eos_token_id is "256"; it takes the number of a token, or a list of them"#,
+            ),
+            ("eos_token_id", json!(-1), "the number of a token"),
+            ("eos_token_id", json!([2, 32000]), "eos_token_id 32000 is none of its 32000 tokens"),
+            ("hidden_size", json!("32"), r#"hidden_size is "32"; it takes a whole number"#),
+            ("rope_scaling", json!("linear"), r#"is "linear"; it takes an object"#),
+        ] {
+            let said = config(|c| c[key] = value).unwrap_err().to_string();
+            assert!(said.contains(says) && !said.contains("fetch"), "{said}");
         }
         assert!(matches!(config(|c| c["model_type"] = "gemma".into()), Err(BuildError::UnsupportedModel(_))));
     }

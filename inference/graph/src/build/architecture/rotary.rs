@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::build::BuildError;
+use crate::build::folder::json::from_value;
 
 /// How positions become angles.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,7 +161,7 @@ impl Rotary {
 }
 
 fn parse_scaling(scaling: Value) -> Result<RawScaling, BuildError> {
-    serde_json::from_value(scaling).map_err(|error| refused(&error.to_string()))
+    from_value(&scaling).map_err(|what| refused(&what))
 }
 
 fn number(key: &str, value: Option<f64>, least: f64) -> Result<f64, BuildError> {

@@ -166,7 +166,7 @@ mod tests {
             (TOKENIZER_CONFIG, "garbage", "fetch"),
             (TOKENIZER_CONFIG, r#"{"chat_template":3}"#, "chat_template"),
             (TOKENIZER_CONFIG, r#"{"chat_template":[{"name":"rag","template":"x"}]}"#, "rag"),
-            (GENERATION_CONFIG, "[]", "fetch"),
+            (GENERATION_CONFIG, "[]", "takes an object"),
             (GENERATION_CONFIG, r#"{"eos_token_id":"</s>"}"#, "eos_token_id"),
             (GENERATION_CONFIG, r#"{"eos_token_id":[1,100]}"#, "100"),
         ] {

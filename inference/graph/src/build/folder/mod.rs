@@ -7,6 +7,7 @@ mod dialogue;
 mod finite;
 mod further;
 mod inline;
+pub(super) mod instead;
 pub(super) mod json;
 mod sentence;
 mod weights;

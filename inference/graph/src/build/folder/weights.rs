@@ -9,8 +9,13 @@ use bytes::Bytes;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
+use super::instead::instead;
+use super::json::keys;
 use crate::build::BuildError;
 use crate::onnx::{DataType, TensorProto};
+
+/// First bytes by which what is no safetensors file is told.
+const HEAD: u64 = 64;
 
 /// Bytes of the length that a safetensors file begins with.
 const PREFIX: u64 = 8;
@@ -167,11 +172,18 @@ impl Shard {
             .to_owned();
         let mut file = File::open(path).map_err(read_error)?;
         let length = file.metadata().map_err(read_error)?.len();
+        if let Some(what) = head_instead(&mut file).map_err(read_error)? {
+            return Err(BuildError::Instead { file: location, what });
+        }
         let header = read_header(&mut file, length).map_err(read_error)??;
         let metadata: Metadata =
             serde_json::from_slice(&header).map_err(|error| BuildError::Damaged(error.to_string()))?;
         let data_start = PREFIX + header.len() as u64;
         let expected = data_start.saturating_add(metadata.data_len() as u64);
+        if expected > length {
+            let missing = expected - length;
+            return Err(BuildError::Damaged(format!("it is cut short: {missing} of {expected} bytes are missing")));
+        }
         if expected != length {
             return Err(BuildError::Damaged(format!("its header describes {expected} bytes, the file has {length}")));
         }
@@ -206,7 +218,7 @@ fn shard_files(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, BuildError> 
         return Err(damaged(format!("has {bytes} bytes, more than {MAX_INDEX_BYTES}")));
     }
     let json = std::fs::read(index).map_err(read_error)?;
-    let index: ShardIndex = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
+    let index: ShardIndex = keys(&json).map_err(|what| damaged(format!("is not usable: {what}")))?;
     let names: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
     if names.is_empty() || names.len() > MAX_SHARDS {
         return Err(damaged(format!("names {} files, not 1 to {MAX_SHARDS}", names.len())));
@@ -218,6 +230,14 @@ fn shard_files(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, BuildError> 
     }
 }
 
+/// What the file is in place of weights, by its first bytes.
+fn head_instead(file: &mut File) -> std::io::Result<Option<&'static str>> {
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(instead(&head))
+}
+
 /// The JSON header; the outer error is the system's, the inner one the file's.
 fn read_header(file: &mut File, length: u64) -> std::io::Result<Result<Vec<u8>, BuildError>> {
     if length < PREFIX {
@@ -227,7 +247,12 @@ fn read_header(file: &mut File, length: u64) -> std::io::Result<Result<Vec<u8>, 
     file.read_exact(&mut prefix)?;
     let header = u64::from_le_bytes(prefix);
     if header > MAX_HEADER_BYTES || header > length - PREFIX {
-        return Ok(Err(BuildError::Damaged(format!("it announces a header of {header} bytes in a file of {length}"))));
+        let what = if header <= MAX_HEADER_BYTES {
+            format!("it is cut short: its header of {header} bytes does not fit into the {length} that are there")
+        } else {
+            format!("it does not begin as a safetensors file does (a header of {header} bytes)")
+        };
+        return Ok(Err(BuildError::Damaged(what)));
     }
     let mut bytes = Vec::new();
     file.take(header).read_to_end(&mut bytes)?;
@@ -281,6 +306,17 @@ mod tests {
             let file = file(&whole[..length]);
             assert!(matches!(Weights::open(file.path()), Err(BuildError::Damaged(_))), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn what_came_in_place_of_the_weights_is_named() {
+        let said = |bytes: &[u8]| Weights::open(file(bytes).path()).unwrap_err().to_string();
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n";
+        assert!(said(pointer.as_bytes()).contains("git lfs pull"));
+        assert!(said(b"\n<!DOCTYPE html><title>401</title>").contains("web page"));
+        assert!(said(&safetensors(HEADER, &[0; 5])).contains("cut short: 3 of"));
+        assert!(said(&safetensors(HEADER, &[0; 8])[..30]).contains("cut short"));
+        assert!(said(b"a text that is longer than it should be").contains("does not begin as a safetensors file"));
     }
 
     #[test]

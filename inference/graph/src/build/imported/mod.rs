@@ -24,7 +24,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::build::folder::{Sentence, json};
+use crate::build::folder::instead::instead;
+use crate::build::folder::{ONNX_FILE, Sentence, json};
 use crate::build::{BuildError, Pooling};
 use crate::onnx::ModelProto;
 use crate::shape;
@@ -120,7 +121,14 @@ impl Export {
             let what = format!("it has {} bytes, more than {}; use a smaller model", about.len(), limits.bytes);
             return Err(BuildError::Export(what));
         }
-        let model = validate(&std::fs::read(path).map_err(read_error)?, &limits)?;
+        let bytes = std::fs::read(path).map_err(read_error)?;
+        if bytes.is_empty() {
+            return Err(BuildError::Export("it is empty; export it or fetch it again".to_owned()));
+        }
+        if let Some(what) = instead(&bytes) {
+            return Err(BuildError::Instead { file: ONNX_FILE.to_owned(), what });
+        }
+        let model = validate(&bytes, &limits)?;
         let beside = path.with_file_name("config.json");
         let config = if beside.exists() { json::parse(&json::read(&beside)?)? } else { ExportConfig::default() };
         Self::of(model, &config)
