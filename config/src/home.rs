@@ -13,6 +13,7 @@ const MAX_SOCKET_PATH: usize = 103;
 ///
 /// ```text
 /// config.toml          api-token            genesis.json
+/// used                                      there once the stores are made
 /// keys/                the account's and the node's secret keys
 /// cometbft/            CometBFT's home
 /// data/ledger.redb     data/local.redb      data/blobs/     data/index/
@@ -81,6 +82,11 @@ impl Home {
     /// The lock that keeps a second node off this home.
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")
+    }
+
+    /// There once a node has made its stores in this home.
+    pub fn used(&self) -> PathBuf {
+        self.root.join("used")
     }
 
     /// The node's own log.

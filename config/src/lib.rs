@@ -31,19 +31,21 @@ mod load;
 mod node;
 mod tilde;
 mod validate;
+mod variables;
 
 pub use authority::{Authority, Host, NotAHost, Origin};
 pub use error::ConfigError;
 pub use file::{Denied, FileError, holds_something, read_text, user_name};
 pub use genesis::{GenesisAccount, GenesisConfig};
 pub use home::Home;
-pub use load::{Overrides, check_variables, env_name, load};
+pub use load::{Overrides, env_name, load};
 pub use node::{
     ApiConfig, ConsensusConfig, DatanetsConfig, Engine, HealthConfig, InferenceConfig, JudgingConfig, LogConfig,
     LogFormat, ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, Role, ServingConfig, Subscription,
     TrainingConfig, VERSION,
 };
 pub use tilde::{PathError, expand};
+pub use variables::{check_variables, unknown_variables};
 
 /// The shipped sample with a comment for every key: the defaults, written out.
 pub const SAMPLE: &str = include_str!("../datanet.toml");

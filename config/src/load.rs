@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use crate::validate::{allowed, check};
+use crate::variables::variable_text;
 use crate::{ConfigError, NodeConfig, VERSION, expand, read_text};
 
 /// What to do with a file that is cut short or mistyped.
@@ -222,23 +223,6 @@ impl Layers {
         let origin = self.origin(key);
         ConfigError::Value { key: key.to_owned(), value, origin, allowed: reason.to_owned() }
     }
-}
-
-/// A variable of ours as text.
-fn variable_text(name: &str, value: &std::ffi::OsStr) -> Result<String, ConfigError> {
-    let text = value.to_str().map(ToOwned::to_owned);
-    text.ok_or_else(|| ConfigError::Variable { name: name.to_owned(), value: value.display().to_string() })
-}
-
-/// The first variable of ours that is not UTF-8 is an error; others' may be what they like.
-///
-/// # Errors
-/// [`ConfigError::Variable`].
-pub fn check_variables(env: impl IntoIterator<Item = (OsString, OsString)>) -> Result<(), ConfigError> {
-    env.into_iter().try_for_each(|(name, value)| {
-        let ours = name.as_encoded_bytes().starts_with(b"DATANET_");
-        if ours { variable_text(&name.display().to_string(), &value).map(drop) } else { Ok(()) }
-    })
 }
 
 /// Text of the environment or of a flag as a value of the default's kind.

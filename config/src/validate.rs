@@ -11,7 +11,9 @@ pub(crate) fn allowed(key: &str) -> &'static str {
     match key {
         "version" => "the version of this format",
         "node.name" => "write 1 to 64 letters, digits, hyphens, underscores or dots",
-        "node.roles" => "write a list of \"validator\", \"storage\" and \"serving\", each at most once",
+        "node.roles" => {
+            "write a list of \"validator\", \"storage\" and \"serving\": at least one, and each at most once"
+        }
         "api.listen" | "p2p.blob_bind" | "consensus.p2p_listen" => {
             "write an IP address and a port, such as \"127.0.0.1:26680\"; port 0 picks a free one"
         }
@@ -84,7 +86,7 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
     let mut roles = node.roles.clone();
     roles.sort();
     roles.dedup();
-    require("node.roles", &format!("{:?}", node.roles), roles.len() == node.roles.len())?;
+    require("node.roles", &format!("{:?}", node.roles), !roles.is_empty() && roles.len() == node.roles.len())?;
     check_api(&config.api)?;
     check_p2p(&config.p2p)?;
     check_consensus(&config.consensus)?;

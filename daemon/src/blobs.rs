@@ -262,6 +262,9 @@ pub fn holdout_tag(blob: &BlobHash) -> Tag {
 pub fn blob_error(error: &(dyn std::error::Error + 'static)) -> ServiceError {
     let mut source = Some(error);
     while let Some(inner) = source {
+        if let Some(closed @ BlobError::Closed(_)) = inner.downcast_ref::<BlobError>() {
+            return ServiceError::new(Code::NotReady, closed.to_string());
+        }
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
             return ServiceError::io("blob store", io);
         }

@@ -90,6 +90,9 @@ pub enum BlobError {
     /// Reading or writing failed, for example because the disk is full.
     #[error("the blob store failed: {0}")]
     Io(#[from] io::Error),
+    /// The store could not be written, and is not open again yet.
+    #[error("the blob store is closed ({0}); it is opened again by itself: try again in a moment")]
+    Closed(String),
     /// The service has stopped.
     #[error("the network service has stopped")]
     Stopped,

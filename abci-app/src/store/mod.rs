@@ -14,7 +14,7 @@ mod write;
 
 use std::path::Path;
 
-use redb::Database;
+use redb::{Database, DatabaseError, StorageError};
 
 use crate::state::{Changes, StateError};
 
@@ -32,12 +32,26 @@ pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Why the store failed. Always fatal for the node.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// Another process holds the database.
+    #[error("the ledger database {path} is taken; another node runs on this home: stop it, or name another --home")]
+    Taken {
+        /// Where it is.
+        path: String,
+    },
     /// The database could not be opened.
-    #[error("cannot open the ledger database {path}: {reason}; is another node running on this home?")]
+    #[error("the ledger database {path} is damaged or none ({reason}); put it back from a backup")]
     Open {
         /// Where it is.
         path: String,
         /// What redb says.
+        reason: String,
+    },
+    /// The file could not be read or written.
+    #[error("the ledger database {path} cannot be read: {reason}; check free disk space, its permissions and the disk")]
+    File {
+        /// Where it is.
+        path: String,
+        /// What the system says.
         reason: String,
     },
     /// Reading or writing failed.
@@ -108,14 +122,11 @@ impl Store {
     /// Opens the database at `path`, or makes an empty one.
     ///
     /// # Errors
-    /// [`StoreError::Open`] when the file cannot be made, is no such database, or another process holds it; or when its
-    /// tables cannot be made.
+    /// [`StoreError::File`] when the file cannot be made, [`StoreError::Open`] when it is no such database,
+    /// [`StoreError::Taken`] when another process holds it; or when its tables cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let open_error = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(|error| open_error(error.to_string()))?;
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| unopened(path, &error))?;
         tables::create(&database)?;
         Ok(Self { database })
     }
@@ -135,6 +146,19 @@ impl Store {
     pub fn commit(&self, before: &Snapshot, block: BlockWrite) -> Result<Snapshot, StoreError> {
         write::commit(&self.database, before, block)?;
         self.snapshot()
+    }
+}
+
+/// Why a database was not opened, by what mends it.
+fn unopened(path: &Path, error: &DatabaseError) -> StoreError {
+    let (path, reason) = (path.display().to_string(), error.to_string());
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::Taken { path },
+        // What is no database of redb's is told so as invalid data.
+        DatabaseError::Storage(StorageError::Io(io)) if io.kind() != std::io::ErrorKind::InvalidData => {
+            StoreError::File { path, reason }
+        }
+        _ => StoreError::Open { path, reason },
     }
 }
 

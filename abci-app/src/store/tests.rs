@@ -67,6 +67,18 @@ fn a_second_process_is_told_that_the_store_is_taken() {
 }
 
 #[test]
+fn what_is_no_database_is_told_so_and_not_that_another_node_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let garbage = dir.path().join("ledger.redb");
+    std::fs::write(&garbage, "not a database at all ".repeat(400)).unwrap();
+    for (path, says) in [(garbage.as_path(), "damaged or none"), (dir.path(), "cannot be read")] {
+        let error = Store::open(path).unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains(&path.display().to_string()), "{error}");
+        assert!(!error.contains("another node"), "{error}");
+    }
+}
+
+#[test]
 fn a_snapshot_does_not_move() {
     let (_dir, store) = open();
     let old = put(&store, 1, set("a", "1"));

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Role, SAMPLE, Subscription};
+use crate::{Role, SAMPLE, Subscription, check_variables};
 
 fn none() -> Vec<(OsString, OsString)> {
     Vec::new()

@@ -1,6 +1,6 @@
 //! Transactions: submit signed bytes, follow them; and the everyday one, a transfer.
 
-use datanet_types::{Address, Amount, TxHash};
+use datanet_types::{Amount, TxHash};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,9 +10,8 @@ use utoipa::ToSchema;
 pub struct NewTransfer {
     /// Name of the paying account on this node.
     pub from: String,
-    /// Who receives.
-    #[schema(value_type = String)]
-    pub to: Address,
+    /// Who receives: an address, or the name of an account on this node.
+    pub to: String,
     /// Base units.
     pub amount: Amount,
 }

@@ -30,8 +30,10 @@ pub(super) async fn run(root: Option<PathBuf>, args: DevArgs, mut asked: StopSig
     let config = datanet_config::load(file.as_deref(), std::env::vars_os(), &flags)?;
     start::log_to_stderr(&config)?;
     start::warn(&warnings);
+    start::warn(&datanet_config::unknown_variables(std::env::vars_os()));
     preflight::open_files::ensure(&config)?;
     let outcome = init::init_home(&home, &config)?;
+    preflight::named::is_there(&home, &config)?;
     if !datanet_config::holds_something(&home.genesis()) {
         init::write_genesis(
             &home,

@@ -37,6 +37,9 @@ fn printed(result: std::io::Result<()>) {
     match result {
         Err(error) if !SERVING.load(Ordering::Relaxed) => {
             let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
+            if !quiet {
+                note!("error: cannot write the output: {error}");
+            }
             std::process::exit(i32::from(!quiet));
         }
         _ => {}
@@ -47,6 +50,18 @@ fn printed(result: std::io::Result<()>) {
 pub(super) fn note(text: std::fmt::Arguments<'_>) {
     // There is nowhere left to say that it could not be said.
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Says what is wrong with a command, or prints the help that it asks for.
+pub(super) fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        let said = text.trim_end().trim_start_matches("error: ");
+        note!("{}", serde_json::json!({ "error": said }));
+    } else {
+        printed(error.print());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// How to print.

@@ -72,6 +72,8 @@ pub(super) async fn start(home: Home, args: StartArgs, mut asked: StopSignals, o
     let config = datanet_config::load(Some(&home.config()), std::env::vars_os(), &overrides(&args.set)?)?;
     log_to_stderr(&config)?;
     warn(&warnings);
+    warn(&datanet_config::unknown_variables(std::env::vars_os()));
+    preflight::named::is_there(&home, &config)?;
     preflight::open_files::ensure(&config)?;
     let cometbft = config.consensus.engine == Engine::Cometbft;
     match asked.unless(setup::tools(cometbft, output)).await {

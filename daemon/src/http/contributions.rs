@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::encoding::BodyDecoder;
-use super::extract::{Query, Segment};
+use super::extract::{Query, Segment, cut, within};
 use super::limits::Place;
 use crate::answers::Answers;
 use crate::blobs::BlobStore;
@@ -39,6 +39,9 @@ use crate::training::Training;
 
 /// Most entries of a page.
 const MAX_PAGE: usize = 1_000;
+
+/// What a contribution can be.
+const STATES: [&str; 5] = ["judging", "accepted", "refused", "final", "revoked"];
 
 /// Gives a batch of records. The body streams; a bad record, or one byte over the limit, ends it at that point. Answers
 /// once the contribution is on the ledger. With `map` or `ignore` the body is read once it is whole.
@@ -188,7 +191,11 @@ pub(super) async fn list(
     Query(params): Query<ListParams>,
 ) -> ServiceResult<Json<Contributions>> {
     let (reader, datanet) = chain.datanet_in_view(&id)?;
-    let limit = params.limit.unwrap_or(100).clamp(1, MAX_PAGE);
+    let limit = within("limit", params.limit, 100, 1..=MAX_PAGE)?;
+    if let Some(unknown) = params.state.as_deref().filter(|state| !STATES.contains(state)) {
+        let detail = format!("\"state\" is {:?}; it takes {}", cut(unknown), STATES.join(", "));
+        return Err(ServiceError::new(Code::BadQuery, detail).about("state"));
+    }
     let page = contributions::in_datanet(&reader, &datanet.id, params.after, limit)?;
     let next = (page.len() == limit).then(|| page.last().map(|last| last.seq)).flatten();
     let mut views = Vec::new();
@@ -288,7 +295,7 @@ pub(super) async fn records(
     }
     let options = ReadOptions::Page {
         offset: params.offset.unwrap_or(0),
-        limit: params.limit.unwrap_or(100).clamp(1, MAX_PAGE as u64),
+        limit: within("limit", params.limit, 100, 1..=MAX_PAGE as u64)?,
     };
     let batch = records.read(&contribution, &datanet, options).await?;
     let raw = |record: &datanet_data::corpus::Record| {

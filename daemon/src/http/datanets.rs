@@ -11,7 +11,7 @@ use datanet_ledger::LedgerReader;
 use datanet_ledger::component::datanets::history::{self, Change, Entry};
 use datanet_ledger::component::datanets::{self, Counts, Datanet};
 
-use super::extract::{Body, Query, Segment};
+use super::extract::{Body, Query, Segment, within};
 use crate::chain::Chain;
 use crate::error::ServiceResult;
 use crate::intake::{DatanetProposal, Intake};
@@ -80,7 +80,7 @@ pub(super) async fn history(
     Query(params): Query<HistoryParams>,
 ) -> ServiceResult<Json<History>> {
     let (reader, datanet) = chain.datanet_in_view(&id)?;
-    let (after, limit) = (params.after.unwrap_or(0), params.limit.unwrap_or(100).clamp(1, 1_000));
+    let (after, limit) = (params.after.unwrap_or(0), within("limit", params.limit, 100, 1..=1_000)?);
     let entries = history::entries(&reader, &datanet.id, after, limit)?;
     let next = (entries.len() == limit).then(|| after.saturating_add(limit as u64));
     let entries = entries.into_iter().map(entered).collect();

@@ -10,7 +10,7 @@ use datanet_data::Embedding;
 
 use super::extract::fields::harmless::{none, not_token_ids, off, on};
 use super::extract::fields::{Fate, Fields};
-use super::extract::{Shape, Shaped};
+use super::extract::{Shape, Shaped, says_nothing};
 use crate::answers::Answers;
 use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -57,7 +57,7 @@ pub(super) async fn create(
         Input::One(text) => vec![text],
         Input::Many(texts) => texts,
     };
-    if texts.is_empty() || texts.iter().any(String::is_empty) {
+    if texts.is_empty() || texts.iter().any(|text| says_nothing(text)) {
         return Err(ServiceError::new(Code::EmptyInput, "input must hold at least one text, and none may be empty")
             .about("input"));
     }

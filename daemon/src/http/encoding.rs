@@ -31,6 +31,11 @@ impl BodyDecoder {
         }
     }
 
+    /// Whether what comes is packed.
+    pub(super) fn unpacks(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The pieces in which a chunk is to be decoded.
     pub(super) fn pieces(&self, chunk: Bytes) -> impl Iterator<Item = Bytes> + use<> {
         let step = if self.0.is_some() { PIECE } else { chunk.len().max(1) };

@@ -28,6 +28,7 @@ mod model_files;
 mod models;
 mod paths;
 mod problem;
+mod queries;
 mod receipts;
 mod routes;
 mod search;
@@ -128,6 +129,7 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
         .layer(middleware::from_fn_with_state(guards.clone(), guard::check_token));
     let (router, openapi) = routes::described().merge(v1).merge(routes::open()).split_for_parts();
     let router = router
+        .layer(middleware::from_fn_with_state(queries::Queries::of(&openapi), queries::check))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", routes::finished(openapi)))
         .route("/", axum::routing::get(home::home))
         .fallback(paths::unknown_route)

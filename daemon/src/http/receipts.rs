@@ -10,7 +10,7 @@ use crate::answers::Answers;
 use crate::answers::ask::Answered;
 use crate::answers::background::Background;
 use crate::billing::Billing;
-use crate::error::ServiceResult;
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// The latest receipts this node issued, newest first.
 #[utoipa::path(get, operation_id = "list_receipts", path = "/v1/receipts", tag = "answers", responses((status = 200, body = IssuedReceipts)))]
@@ -53,5 +53,12 @@ pub(super) async fn verify(
 /// The same for a record that the caller brings, as bytes.
 #[utoipa::path(post, operation_id = "check_record", path = "/v1/receipts/check", tag = "answers", request_body(content = super::routes::Bytes, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
 pub(super) async fn check(State(answers): State<Answers>, Raw(bytes): Raw) -> ServiceResult<Json<Verification>> {
+    // No record begins so: they would be groups, which no message of ours has.
+    if matches!(bytes.trim_ascii_start().first(), None | Some(b'{' | b'[')) {
+        let found = if bytes.trim_ascii_start().is_empty() { "is empty" } else { "is JSON" };
+        let detail =
+            format!("the body {found}; send a record's bytes: those that `record` of GET /v1/receipts/ID has in hex");
+        return Err(ServiceError::new(Code::BadReceipt, detail));
+    }
     Ok(Json(answers.verify_record(&bytes).await?))
 }

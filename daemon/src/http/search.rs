@@ -5,9 +5,9 @@ use axum::extract::State;
 use datanet_api::search::{Hit, Hits, SearchHit, SearchMode, SearchParams, Snippet};
 use datanet_data::retrieval;
 
-use super::extract::Query;
+use super::extract::{Query, says_nothing, within};
 use crate::chain::Chain;
-use crate::error::ServiceResult;
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{self, Indexes};
 
 /// Searches the final contributions of one datanet or of all.
@@ -21,7 +21,10 @@ pub(super) async fn search(
         Some(id) => Some(chain.datanet_in_view(id)?.1.id),
         None => None,
     };
-    let limit = params.limit.unwrap_or(10).clamp(1, 100);
+    let limit = within("limit", params.limit, 10, 1..=100)?;
+    if says_nothing(&params.q) {
+        return Err(ServiceError::new(Code::EmptyInput, "\"q\" is empty; send words or a sentence").about("q"));
+    }
     let found = indexes.search(&params.q, datanet, mode(params.mode), limit).await?;
     Ok(Json(Hits { hits: found.into_iter().map(SearchHit::from).collect() }))
 }

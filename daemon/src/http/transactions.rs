@@ -6,9 +6,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use datanet_api::transactions::{Encoded, NewTransfer, Sent, Submitted, TxView};
 use datanet_types::action::Transfer;
-use datanet_types::{Action, SignedTx, TxHash};
+use datanet_types::{Action, Address, SignedTx, TxHash};
+use serde_json::Value;
 
-use super::extract::{Body, Raw, Segment};
+use super::extract::{Body, Raw, Segment, cut, object_in, read};
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
@@ -21,9 +22,22 @@ pub(super) async fn transfer(
     Body(new): Body<NewTransfer>,
 ) -> ServiceResult<Json<Sent>> {
     let key = keyring.get(&new.from)?;
-    let action = Action::Transfer(Transfer { to: new.to, amount: new.amount });
+    let to = receiver(&keyring, &new.to)?;
+    let action = Action::Transfer(Transfer { to, amount: new.amount });
     let committed = chain.execute(&key, action).await?;
     Ok(Json(Sent { tx: committed.hash, height: committed.height }))
+}
+
+/// An address, or the name of an account on this node.
+fn receiver(keyring: &Keyring, to: &str) -> ServiceResult<Address> {
+    let address = to.parse().map_err(|error: <Address as std::str::FromStr>::Err| error.to_string());
+    address.or_else(|error| match keyring.get(to) {
+        Ok(key) => Ok(key.address()),
+        Err(_) => {
+            let detail = format!("\"to\" is {:?}: no account on this node (`datanet keys list`), and {error}", cut(to));
+            Err(ServiceError::new(Code::BadField, detail).about("to"))
+        }
+    })
 }
 
 /// Takes a signed transaction: as bytes, or as JSON `{"tx": base64}`. It is in the mempool when this answers.
@@ -41,10 +55,11 @@ pub(super) async fn submit(
 }
 
 fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
-    let bad =
-        |error: &dyn std::fmt::Display| ServiceError::new(Code::BadBody, format!("send {{\"tx\": base64}}: {error}"));
-    let encoded: Encoded = serde_json::from_slice(body).map_err(|error| bad(&error))?;
-    base64::engine::general_purpose::STANDARD.decode(encoded.tx).map_err(|error| bad(&error))
+    let encoded: Encoded = read(Value::Object(object_in(body)?), Code::BadField)?;
+    base64::engine::general_purpose::STANDARD.decode(encoded.tx).map_err(|error| {
+        let detail = format!("\"tx\" is no base64 ({error}); send the signed transaction's bytes so");
+        ServiceError::new(Code::BadField, detail).about("tx")
+    })
 }
 
 /// What became of a transaction; 404 as long as it is in no block.

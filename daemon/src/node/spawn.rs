@@ -20,6 +20,7 @@ use crate::chain::{Beginning, Chain, Engine};
 use crate::cometbft::{CometBft, CometHandle, CometHome, CometPeer, CometSettings, CometSpec, CometTiming, ProxyApp};
 use crate::embedder::Embedder;
 use crate::init::{self, NetworkGenesis};
+use crate::preflight;
 
 /// What to start.
 ///
@@ -59,7 +60,7 @@ const COMET_START: Duration = Duration::from_secs(120);
 /// Starts a node and returns once its interface listens. Every port may be 0 and is read back from the handle.
 ///
 /// # Errors
-/// When another node runs in the home, `init` has not made it, an address is in use, or a store, the network or
+/// When another node runs in the home, `init` has not made it, it has lost a store, an address is in use, or a store, the network or
 /// consensus does not start. A missing model is no error: what needs it says so.
 pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
     spawn_until(options, CancellationToken::new()).await
@@ -75,6 +76,9 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let genesis = init::read_genesis(&home)?;
     let node_secret = init::node_secret(&home)?;
     let token = init::api_token(&home)?;
+    if let Some(warning) = preflight::stores::are_whole(&home, config.consensus.engine)? {
+        tracing::warn!("{warning}");
+    }
     clear_spool(&home)?;
 
     let listener = TcpListener::bind(config.api.listen)
@@ -121,6 +125,7 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
         shutdown,
     };
     let composed = compose(ground)?;
+    preflight::stores::mark(&home)?;
     NodeHandle::run(Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop }).await
 }
 

@@ -198,6 +198,9 @@ impl Inner {
     }
 
     async fn disk(&self) -> Result<String, String> {
+        if let Some(reason) = &self.parts.network.collector().borrow().stopped {
+            return Err(format!("the blob store is closed ({reason}); it is opened again by itself once it can be"));
+        }
         let (data, min_free) = (self.parts.data.clone(), self.parts.min_free);
         let free = tokio::task::spawn_blocking(move || fs4::available_space(data)).await;
         match free {

@@ -46,9 +46,9 @@ async fn transactions_out_of_form_are_refused_and_change_nothing() {
     refused("cut off", bytes(cut), 422, "bad-transaction", "").await;
     refused("nothing", bytes(Vec::new()), 422, "bad-transaction", "").await;
     let no_base64 = node.raw(Method::POST, "/v1/tx").json(&json!({ "tx": "***" }));
-    refused("no base64", no_base64, 400, "bad-body", "base64").await;
+    refused("no base64", no_base64, 422, "bad-field", "\"tx\" is no base64").await;
     let other_json = node.raw(Method::POST, "/v1/tx").json(&json!({ "transaction": "" }));
-    refused("another field", other_json, 400, "bad-body", "{\"tx\": base64}").await;
+    refused("another field", other_json, 422, "bad-field", "there are: tx").await;
     assert_eq!(node.world().await, before);
 }
 

@@ -15,7 +15,7 @@ use iroh_blobs::api::Store;
 use iroh_blobs::store::fs::FsStore;
 use iroh_blobs::store::fs::options::Options;
 use iroh_blobs::store::{GcConfig, ProtectCb, ProtectOutcome};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const CHECK: Duration = Duration::from_secs(5);
 /// Waits between attempts to open the store again.
 const REOPEN: Duration = Duration::from_secs(1);
-const MAX_REOPEN: Duration = Duration::from_secs(60);
+const MAX_REOPEN: Duration = Duration::from_secs(5);
 
 /// How the collector does, and the store with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +77,7 @@ pub(super) struct Collector {
     holds: Holds,
     imports: Arc<Imports>,
     health: watch::Sender<CollectorHealth>,
+    doubted: Arc<Notify>,
 }
 
 impl Collector {
@@ -89,7 +90,12 @@ impl Collector {
     ) -> Result<Self, String> {
         let (store, rounds) = open(&dir).await?;
         let (store, health) = (CurrentStore::new(store), watch::Sender::default());
-        Ok(Self { dir, interval, store, rounds, holds, imports, health })
+        Ok(Self { dir, interval, store, rounds, holds, imports, health, doubted: Arc::default() })
+    }
+
+    /// Has the store looked after at once: something that it was asked for failed.
+    pub(super) fn doubted(&self) -> Arc<Notify> {
+        self.doubted.clone()
     }
 
     /// The store that it collects in.
@@ -138,7 +144,10 @@ impl Collector {
 
     /// Waits until a round is due, or the store cannot be written any more.
     async fn wait(&self, due: Instant) -> Result<(), String> {
-        while tokio::time::timeout_at(due, tokio::time::sleep(CHECK)).await.is_ok() {
+        let look = async || {
+            let _ = tokio::time::timeout(CHECK, self.doubted.notified()).await;
+        };
+        while tokio::time::timeout_at(due, look()).await.is_ok() {
             self.store.get().sync_db().await.map_err(|error| format!("it cannot be written: {error}"))?;
         }
         Ok(())

@@ -12,7 +12,7 @@ mod store;
 mod tags;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -22,7 +22,7 @@ use futures::{Stream, StreamExt};
 use iroh_blobs::api::TempTag;
 use iroh_blobs::api::blobs::{BlobStatus, EncodedItem};
 use iroh_blobs::protocol::ChunkRanges;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::io::StreamReader;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -53,11 +53,13 @@ pub struct Blobs {
 
 #[derive(Debug)]
 struct Inner {
+    dir: PathBuf,
     store: CurrentStore,
     fetcher: Fetcher,
     imports: Arc<Imports>,
     holds: Holds,
     health: watch::Receiver<CollectorHealth>,
+    doubted: Arc<Notify>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -230,13 +232,18 @@ impl Blobs {
         if self.inner.shutdown.is_cancelled() {
             return Err(BlobError::Stopped);
         }
+        if let Some(reason) = self.inner.health.borrow().stopped.clone() {
+            return Err(BlobError::Closed(reason));
+        }
         let (imports, holds) = (self.inner.imports.clone(), self.inner.holds.clone());
+        let (dir, doubted) = (self.inner.dir.clone(), self.inner.doubted.clone());
         let task = async move {
             let running = imports.begin().await;
-            let result = add.await;
+            let result = add.await.map_err(|error| told_full(error, &dir));
             drop(running);
             if result.is_err() {
                 imports.sweep_if_idle();
+                doubted.notify_one();
             }
             result.map(|tag| (*tag.hash().as_bytes(), holds.adopt(tag)))
         };
@@ -288,4 +295,14 @@ fn pieces(
 /// The store's errors nest several layers deep: all are kept, for the innermost says whether the disk is full.
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> BlobError {
     BlobError::Io(io::Error::other(error))
+}
+
+/// Free bytes without which a disk is as good as full: the store's database grows in large steps.
+const ROOM: u64 = 4 << 20;
+
+/// A full disk ends the part of the store that writes, and the store does not say why: what is asked for then fails with
+/// words about its insides. So it is looked for here.
+fn told_full(error: BlobError, dir: &Path) -> BlobError {
+    let full = matches!(&error, BlobError::Io(_)) && fs4::available_space(dir).is_ok_and(|free| free < ROOM);
+    if full { BlobError::Io(io::Error::new(io::ErrorKind::StorageFull, error)) } else { error }
 }

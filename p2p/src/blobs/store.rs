@@ -49,7 +49,7 @@ impl BlobService {
         let refused = |reason: String| NetworkError::BlobStore { path: dir.display().to_string(), reason };
         let collector = Collector::open(dir.clone(), config.limits.gc_interval, holds.clone(), imports.clone());
         let collector = collector.await.map_err(refused)?;
-        let (store, health) = (collector.store(), collector.health());
+        let (store, health, doubted) = (collector.store(), collector.health(), collector.doubted());
         let endpoint = match bind(config, &addresses).await {
             Ok(endpoint) => endpoint,
             Err(error) => {
@@ -60,7 +60,8 @@ impl BlobService {
         let router = Router::builder(endpoint.clone()).accept(iroh_blobs::ALPN, Serve(store.clone())).spawn();
         let fetcher = Fetcher::new(&endpoint, addresses, commands, &config.limits, counters);
         let collector = tokio::spawn(collector.run(shutdown.clone()));
-        let inner = Inner { store, fetcher, imports, holds, health, shutdown, tasks: TaskTracker::new() };
+        let tasks = TaskTracker::new();
+        let inner = Inner { dir, store, fetcher, imports, holds, health, doubted, shutdown, tasks };
         Ok(Self { blobs: Blobs { inner: Arc::new(inner) }, router, collector })
     }
 

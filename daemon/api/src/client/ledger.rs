@@ -89,7 +89,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn transfer(&self, from: &str, to: &Address, amount: Amount) -> ClientResult<Sent> {
-        self.post("/v1/transfers", &NewTransfer { from: from.to_owned(), to: *to, amount }).await
+        self.post("/v1/transfers", &NewTransfer { from: from.to_owned(), to: to.to_string(), amount }).await
     }
 
     /// Sends a signed transaction, as bytes.

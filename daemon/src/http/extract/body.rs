@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, check};
+use super::json::parse;
 use super::words::{cut, read};
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::http::encoding::BodyDecoder;
 
 /// The largest body, in bytes: `api.max_body_bytes`. Rides with each request, for the refusal to name.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +53,7 @@ impl<T: Shape, S: Send + Sync> FromRequest<S> for Shaped<T> {
     }
 }
 
-/// A body as bytes, up to the general limit.
+/// A body as bytes, up to the general limit, also where it comes packed.
 pub(in crate::http) struct Raw(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Raw {
@@ -59,17 +61,33 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ServiceError> {
         let limit = request.extensions().get::<BodyLimit>().copied();
+        let decoder = BodyDecoder::of(request.headers())?;
         let size =
             request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).map(str::to_owned);
         match Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(Self(bytes)),
+            Ok(bytes) => unpacked(bytes, decoder, limit).map(Self),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large(size, limit)),
-            Err(rejection) => {
-                let detail = format!("the body broke off: {}; send it again", rejection.body_text());
-                Err(ServiceError::new(Code::BodyBrokeOff, detail))
-            }
+            Err(_) => Err(ServiceError::new(Code::BodyBrokeOff, "the body broke off before its end; send it again")),
         }
     }
+}
+
+/// The body as it was before it was packed; never more than the limit.
+fn unpacked(bytes: Bytes, mut decoder: BodyDecoder, limit: Option<BodyLimit>) -> ServiceResult<Bytes> {
+    if !decoder.unpacks() {
+        return Ok(bytes);
+    }
+    let broken = |error: ServiceError| ServiceError::new(Code::BadBody, error.detail);
+    let most = limit.map_or(u64::MAX, |BodyLimit(limit)| limit);
+    let mut body = Vec::new();
+    for piece in decoder.pieces(bytes) {
+        body.extend_from_slice(&decoder.decode(piece).map_err(broken)?);
+        if body.len() as u64 > most {
+            return Err(too_large(None, limit));
+        }
+    }
+    body.extend_from_slice(&decoder.finish().map_err(broken)?);
+    if body.len() as u64 > most { Err(too_large(None, limit)) } else { Ok(body.into()) }
 }
 
 fn too_large(size: Option<String>, limit: Option<BodyLimit>) -> ServiceError {
@@ -82,14 +100,12 @@ fn too_large(size: Option<String>, limit: Option<BodyLimit>) -> ServiceError {
 async fn object<S: Send + Sync>(request: Request, state: &S) -> ServiceResult<Map<String, Value>> {
     check_media_type(request.headers())?;
     let Raw(bytes) = Raw::from_request(request, state).await?;
-    // Some editors and shells write a byte order mark before the text.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    if text.trim_ascii().is_empty() {
-        return Err(ServiceError::new(Code::BadBody, "the body is empty; send a JSON object"));
-    }
-    let value = serde_json::from_slice(text)
-        .map_err(|error| ServiceError::new(Code::BadBody, format!("the body is not JSON: {error}")))?;
-    match normalised(value) {
+    object_in(&bytes)
+}
+
+/// The object that a JSON body is.
+pub(in crate::http) fn object_in(bytes: &[u8]) -> ServiceResult<Map<String, Value>> {
+    match normalised(parse(bytes)?) {
         Value::Object(fields) => Ok(fields),
         Value::Array(_) => Err(ServiceError::new(Code::BadField, "the body is a list; send an object")),
         other => {
@@ -103,11 +119,25 @@ fn check_media_type(headers: &HeaderMap) -> ServiceResult<()> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
-        return Ok(());
+        return check_charset(given);
     }
     let given = if given.is_empty() { "no Content-Type".to_owned() } else { format!("Content-Type {:?}", cut(given)) };
     let detail = format!("the body comes with {given}; send JSON, with `Content-Type: application/json`");
     Err(ServiceError::new(Code::UnsupportedMediaType, detail))
+}
+
+/// JSON is UTF-8, and what else is announced would be misread.
+fn check_charset(media_type: &str) -> ServiceResult<()> {
+    let parameters = media_type.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
+    let charset = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    for (_, charset) in charset {
+        let charset = charset.trim().trim_matches('"');
+        if !["utf-8", "utf8", "us-ascii"].iter().any(|fine| charset.eq_ignore_ascii_case(fine)) {
+            let detail = format!("the body comes in the charset {:?}; send JSON in UTF-8", cut(charset));
+            return Err(ServiceError::new(Code::UnsupportedMediaType, detail));
+        }
+    }
+    Ok(())
 }
 
 /// The same without members that are null, and with 64.0 as 64.
@@ -156,9 +186,9 @@ mod tests {
         let missing = refused(r#"{"share": 1}"#).await;
         assert_eq!((missing.code, missing.param.as_deref()), (Code::BadField, Some("messages")));
         let broken = refused(r#"{"share": "#).await;
-        assert!(broken.code == Code::BadBody && broken.detail.contains("EOF while parsing"), "{broken}");
+        assert!(broken.code == Code::BadBody && broken.detail.contains("ends in the middle"), "{broken}");
         let deep = refused(r#"{"messages": [1, "x"]}"#).await;
-        assert_eq!(deep.detail, "\"messages[1]\" is the text \"x\"; it takes a whole number from 0");
+        assert_eq!(deep.detail, "\"messages[1]\" is the text \"x\"; it takes a whole number from 0 to 4294967295");
         assert!(refused(" \n").await.detail.contains("empty"));
         assert!(refused("[1]").await.detail.contains("a list"));
         assert!(refused("\"hi\"").await.detail.contains("send an object"));
@@ -186,6 +216,40 @@ mod tests {
         for media_type in ["text/plain", "application/jsonp", "image/x+json", ""] {
             let error = sent(media_type, body).await.unwrap_err();
             assert_eq!(error.code, Code::UnsupportedMediaType, "{media_type}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_charsets_are_named() {
+        for charset in ["utf-16", "\"UTF-16LE\"", "latin1"] {
+            let error = sent(&format!("application/json; charset={charset}"), r#"{"messages": []}"#).await.unwrap_err();
+            assert_eq!(error.code, Code::UnsupportedMediaType);
+            assert!(error.detail.contains("UTF-8") && error.detail.contains(charset.trim_matches('"')), "{error}");
+        }
+    }
+
+    async fn coded(coding: &str, body: Vec<u8>) -> ServiceResult<Chat> {
+        let request = Request::builder().header("content-type", "application/json").header("content-encoding", coding);
+        let request = request.extension(BodyLimit(100_000)).body(body.into()).unwrap();
+        Body::<Chat>::from_request(request, &()).await.map(|Body(chat)| chat)
+    }
+
+    #[tokio::test]
+    async fn a_packed_body_is_unpacked_within_the_limit_and_any_other_coding_is_named() {
+        let packed = |body: &str| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            std::io::Write::write_all(&mut encoder, body.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        };
+        let body = r#"{"messages": [1]}"#;
+        assert_eq!(coded("gzip", packed(body)).await.unwrap().messages, [1]);
+        let bomb = coded("gzip", packed(&" ".repeat(50_000_000))).await.unwrap_err();
+        assert_eq!(bomb.code, Code::BodyTooLarge);
+        let plain = coded("gzip", body.into()).await.unwrap_err();
+        assert!(plain.code == Code::BadBody && plain.detail.contains("not whole gzip data"), "{plain}");
+        for coding in ["deflate", "br"] {
+            let error = coded(coding, body.into()).await.unwrap_err();
+            assert!(error.detail.contains(coding) && error.detail.contains("gzip"), "{error}");
         }
     }
 

@@ -5,15 +5,16 @@
 
 mod body;
 pub(super) mod fields;
+mod json;
 mod query;
 mod words;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-pub(super) use body::{Body, BodyLimit, Raw, Shape, Shaped};
-pub(super) use query::Query;
-pub(super) use words::{cut, read, read_at};
+pub(super) use body::{Body, BodyLimit, Raw, Shape, Shaped, object_in};
+pub(super) use query::{Query, within};
+pub(super) use words::{cut, read, read_at, says_nothing};
 
 use crate::error::{Code, ServiceError};
 

@@ -51,6 +51,16 @@ pub(in crate::http) fn cut(text: &str) -> String {
     }
 }
 
+/// Whether a text has nothing that anybody would see: spaces, controls, and characters without width.
+pub(in crate::http) fn says_nothing(text: &str) -> bool {
+    let invisible = |c: char| {
+        matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || invisible(c))
+}
+
 /// The field at fault, and what is wrong with it, out of serde's own words.
 fn in_words(path: &str, said: &str) -> (String, String) {
     let here = cut(&field_at(path, ""));
@@ -73,10 +83,20 @@ fn in_words(path: &str, said: &str) -> (String, String) {
     if let Some((given, expected)) = wrong {
         return (here, format!("is {}; it takes {}", shown(given), wanted(expected)));
     }
+    if let Some((length, expected)) = parted(said, "invalid length ", ", expected ") {
+        let (wanted, entries) = (wanted(expected), if length == "1" { "entry" } else { "entries" });
+        return (here, format!("is a list of {length} {entries}; it takes {wanted}"));
+    }
+    if let Some(name) = said.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        let inside = if path == name { "" } else { path };
+        return (field_at(inside, name), "is given twice; give it once".to_owned());
+    }
     match said {
         "invalid digit found in string" | "cannot parse integer from empty string" => {
             (here, "does not read; it takes a whole number".to_owned())
         }
+        "number too large to fit in target type" => (here, "is too large a number; it takes a smaller one".to_owned()),
+        "number too small to fit in target type" => (here, "is too small a number; it takes a larger one".to_owned()),
         "provided string was not `true` or `false`" => (here, "does not read; it takes true or false".to_owned()),
         other => (here, format!("does not read: {}", cut(other))),
     }
@@ -105,8 +125,14 @@ fn shown(given: &str) -> String {
 fn wanted(expected: &str) -> &str {
     match expected {
         "f32" | "f64" => "a number",
-        "i8" | "i16" | "i32" | "i64" => "a whole number",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "i8" => "a whole number from -128 to 127",
+        "i16" => "a whole number from -32768 to 32767",
+        "i32" => "a whole number from -2147483648 to 2147483647",
+        "i64" | "isize" => "a whole number from -9223372036854775808 to 9223372036854775807",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0 to 18446744073709551615",
         "a boolean" => "true or false",
         "a string" => "a text",
         "a sequence" => "a list",
@@ -165,7 +191,10 @@ mod tests {
             (json!({ "inner": [7] }), "inner[0]", "is 7; it takes an object"),
             (json!({ "inner": [], "flag": "yes" }), "flag", "it takes true or false"),
             (json!({ "inner": [], "small": 2.5 }), "small", "is 2.5; it takes a whole number from 0"),
-            (json!({ "inner": [], "small": -1 }), "small", "is -1; it takes a whole number from 0"),
+            (json!({ "inner": [], "small": -1 }), "small", "is -1; it takes a whole number from 0 to 255"),
+            (json!({ "inner": [], "small": 256 }), "small", "is 256; it takes a whole number from 0 to 255"),
+            (json!({ "inner": [], "small": 1e30 }), "small", "it takes a whole number from 0 to 255"),
+            (json!({ "inner": [[]] }), "inner[0]", "is a list of 0 entries; it takes an object"),
             (json!({ "inner": [], "map": { "a": true } }), "map.a", "is true; it takes a text"),
             (
                 json!({ "inner": [{ "share": 1, "kind": "shrill" }] }),
@@ -179,6 +208,18 @@ mod tests {
             let (named, detail) = refused(value);
             assert_eq!(named, param, "{text}: {detail}");
             assert!(detail.contains(says) && detail.contains(&format!("{param:?}")), "{text}: {detail}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_nobody_sees_says_nothing() {
+        for nothing in
+            ["", "   ", "\0", "\u{200b}", "\u{feff}\n\t", "\u{2060}\u{ad}", "\u{3000}", "\u{3164}", "\u{e0041}"]
+        {
+            assert!(says_nothing(nothing), "{nothing:?}");
+        }
+        for something in ["a", " . ", "\u{200b}x", "鳥", "🦉", "e\u{301}", "0"] {
+            assert!(!says_nothing(something), "{something:?}");
         }
     }
 

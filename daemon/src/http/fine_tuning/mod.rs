@@ -17,7 +17,7 @@ use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::extract::{Query, Segment, Shaped};
+use super::extract::{Query, Segment, Shaped, within};
 use super::limits::Place;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::training::Training;
@@ -26,8 +26,8 @@ use view::{checkpoint_of, event_number, event_of, page};
 /// Most entries of a page.
 const MAX_PAGE: usize = 1_000;
 
-fn limit(params: &PageParams) -> usize {
-    params.limit.unwrap_or(20).clamp(1, MAX_PAGE)
+fn limit(params: &PageParams) -> ServiceResult<usize> {
+    within("limit", params.limit, 20, 1..=MAX_PAGE)
 }
 
 /// Takes a fine-tuning job. It is durable when this answers, waits for those before it, and goes on after a restart.
@@ -46,7 +46,7 @@ pub(super) async fn list(
     Query(params): Query<PageParams>,
 ) -> ServiceResult<Json<Page<FineTuningJob>>> {
     let jobs = training.jobs()?.into_iter().map(FineTuningJob::from).collect();
-    Ok(Json(page(jobs, limit(&params), |job| job.id.clone(), params.after.as_deref())?))
+    Ok(Json(page(jobs, limit(&params)?, |job| job.id.clone(), params.after.as_deref())?))
 }
 
 /// One job.
@@ -88,7 +88,7 @@ pub(super) async fn events(
     let mut events = training.job_events(job.number, 0, usize::MAX)?;
     events.reverse();
     let events = events.into_iter().map(|event| event_of(&job.id, event)).collect();
-    Ok(Json(page(events, limit(&params), |event: &FineTuningEvent| event.id.clone(), params.after.as_deref())?)
+    Ok(Json(page(events, limit(&params)?, |event: &FineTuningEvent| event.id.clone(), params.after.as_deref())?)
         .into_response())
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn checkpoints(
     let job = training.job(&id)?;
     let events = training.job_events(job.number, 0, usize::MAX)?;
     let found = events.iter().rev().filter_map(|event| checkpoint_of(&job.id, event)).collect();
-    Ok(Json(page(found, limit(&params), |checkpoint| checkpoint.id.clone(), params.after.as_deref())?))
+    Ok(Json(page(found, limit(&params)?, |checkpoint| checkpoint.id.clone(), params.after.as_deref())?))
 }
 
 fn stream(

@@ -245,7 +245,7 @@ mod tests {
                 vec![(MODULES, json!([{ "type": "Transformer", "path": "0_T" }, { "type": "Pooling", "path": "p" }]))],
                 [MODULES, "0_T"],
             ),
-            (vec![(MODULES, json!({}))], [MODULES, "fetch"]),
+            (vec![(MODULES, json!({}))], [MODULES, "takes a list"]),
             (
                 vec![(CONFIG_SENTENCE_TRANSFORMERS, json!({ "default_prompt_name": "query" }))],
                 [CONFIG_SENTENCE_TRANSFORMERS, "query"],
