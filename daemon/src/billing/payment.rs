@@ -39,7 +39,7 @@ pub enum Checked {
     /// The answer is free.
     Free,
     /// The voucher that must follow the last one.
-    Voucher(VoucherHold),
+    Voucher(Box<VoucherHold>),
     /// Signed when the answer is charged.
     Sign(ChannelId, Box<SigningKey>, Reservation),
 }
@@ -152,7 +152,7 @@ impl Billing {
             ));
         }
         let hold = VoucherHold { voucher, asked, _reservation: reservation, bound: Some(self.db.clone()) };
-        Ok(Admission::Charge(Checked::Voucher(hold)))
+        Ok(Admission::Charge(Checked::Voucher(Box::new(hold))))
     }
 
     /// The answer that a voucher has paid, if it was for the same question.

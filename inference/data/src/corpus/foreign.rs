@@ -92,9 +92,9 @@ fn json(text: &str, is_whole: bool) -> Option<(&'static str, &'static str)> {
     const LINES: &str = "send it as application/x-ndjson, or end its name in .jsonl";
     const ARRAY: &str = "write one object a line (jq -c '.[]' does it) and send it as application/x-ndjson";
     const OBJECT: &str = "write each object on one line (jq -c . does it) and send it as application/x-ndjson";
-    if text.starts_with('[') {
+    if let Some(inner) = text.strip_prefix('[') {
         // A note in brackets is no list of texts or objects.
-        let holds = text[1..].trim_start().starts_with(['{', '"', '[']);
+        let holds = inner.trim_start().starts_with(['{', '"', '[']);
         return (holds && is_json(text, is_whole)).then_some(("a JSON array", ARRAY));
     }
     if !text.starts_with('{') {

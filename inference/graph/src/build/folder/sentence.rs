@@ -250,7 +250,7 @@ mod tests {
                 vec![(CONFIG_SENTENCE_TRANSFORMERS, json!({ "default_prompt_name": "query" }))],
                 [CONFIG_SENTENCE_TRANSFORMERS, "query"],
             ),
-            (vec![(SENTENCE_CONFIGS[0], json!([]))], [SENTENCE_CONFIGS[0], "fetch"]),
+            (vec![(SENTENCE_CONFIGS[0], json!([]))], [SENTENCE_CONFIGS[0], "takes an object"]),
         ] {
             let error = read(&files).unwrap_err().to_string();
             assert!(names.iter().all(|name| error.contains(name)), "{error}");
