@@ -74,7 +74,7 @@ async fn a_field_at_fault_is_named_by_its_path() {
         json!({ "model": "m", "training_file": "topics", "job": { "task": "classify", "lora": { "rank": "4" } } });
     names(post(&node, "/v1/fine_tuning/jobs", &job), 422, "job.lora.rank", "a whole number").await;
     let transfer = json!({ "from": "node", "to": "dn1bad", "amount": 1 });
-    names(post(&node, "/v1/transfers", &transfer), 422, "to", "does not read").await;
+    names(post(&node, "/v1/transfers", &transfer), 422, "to", "not a datanet address").await;
     assert_eq!(node.world().await, before);
 }
 

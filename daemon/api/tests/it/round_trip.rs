@@ -50,7 +50,7 @@ fn the_node_keys_and_accounts() {
     wire::<NodeStatus>(
         r#"{"name":"n","version":"0.1.0","chain_id":"c","height":7,"app_hash":"00","catching_up":false,"engine":"solo",
         "node_key":"$ID","account":"$ADDR","roles":["judge"],"peers":1,"consensus_peers":2,"p2p":["/ip4/127.0.0.1"],
-        "contributions_held":3,"model":{"id":null,"name":null,"dimensions":null,"provider":"there is none"},
+        "contributions_held":3,"max_contribution_bytes":4,"model":{"id":null,"name":null,"dimensions":null,"provider":"there is none"},
         "deployed":[{"id":"$ID","name":"m","provider":"cpu"}],"jobs":0,"uptime_seconds":5,
         "fees":{"transaction":1,"review":2,"bond_penalty_bps":3}}"#,
     );
@@ -108,7 +108,7 @@ fn datanets_contributions_and_search() {
         r#"{"latest":{"datanet":"$ID","count":1,"digest":"$ID"},"entries":[{"contribution":"$ID","change":"final",
         "digest":"$ID","height":2}],"next":3}"#,
     );
-    wire::<ContributeParams>(r#"{"account":"alice","bond":7}"#);
+    wire::<ContributeParams>(r#"{"account":"alice","bond":7,"map":"text=t","ignore":"idx"}"#);
     wire::<Accepted>(
         r#"{"id":"$ID","blob":"$ID","size":1,"records":2,"record_root":"$ID","tx":"$ID","state":"judging"}"#,
     );
