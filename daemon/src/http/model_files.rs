@@ -32,7 +32,7 @@ const CHUNK: usize = 256 << 10;
 /// A released model in a form that others read, as a tar archive: an adapter for PEFT, or for ONNX Runtime with the graph
 /// that takes it; base, adapter and head as one ONNX file; a whole decoder for Transformers. The base is read from this
 /// node's disk. A README.md says what the model is and how it is loaded.
-#[utoipa::path(get, operation_id = "export_model", path = "/v1/models/{id}/export", tag = "models", params(("id" = String, Path), ExportParams), responses((status = 200, content_type = "application/x-tar", body = super::routes::Bytes), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
+#[utoipa::path(get, operation_id = "export_model", path = "/v1/models/{id}/export", tag = "models", params(("id" = String, Path), ExportParams), responses((status = 200, content_type = "application/octet-stream", body = super::routes::Bytes), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn export(
     State(models): State<Models>,
     Segment(id): Segment<String>,
@@ -44,7 +44,7 @@ pub(super) async fn export(
     let length = archive_length(&parts);
     let name = format!("attachment; filename=\"{}-{}.tar\"", short(&model), params.format);
     let headers = [
-        (header::CONTENT_TYPE, "application/x-tar".to_owned()),
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, length.to_string()),
         (header::CONTENT_DISPOSITION, name),
     ];

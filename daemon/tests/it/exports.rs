@@ -105,7 +105,7 @@ async fn refused_exports(node: &TestNode, out: &Path) {
     refused("another form", get("?format=zip"), 400, "bad-query", "format").await;
     refused("no form", get(""), 400, "bad-query", "format").await;
     let response = get("?format=peft").send().await.unwrap();
-    assert_eq!(response.headers()["content-type"], "application/x-tar");
+    assert_eq!(response.headers()["content-type"], "application/octet-stream");
     let length = response.content_length().unwrap();
     assert_eq!(response.bytes().await.unwrap().len() as u64, length);
 }
