@@ -1,7 +1,7 @@
 //! Writing records out for others: JSONL, CSV, Parquet, and a folder as Hugging Face lays out data sets.
 //!
 //! Records come as lines of canonical JSON, each with where it is from in keys that begin with
-//! [`PROVENANCE`](crate::corpus::PROVENANCE), and leave in any format such that contributing them again gives the same
+//! [`PROVENANCE`], and leave in any format such that contributing them again gives the same
 //! record root. Nothing is held but what one row group of Parquet takes.
 //!
 //! ```text
