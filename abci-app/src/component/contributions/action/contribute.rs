@@ -13,7 +13,7 @@ use crate::component::contributions::{
 use crate::component::datanets::{self, Datanet};
 use crate::component::error::ensure;
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params, validation};
-use crate::state::StateWrite;
+use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for Contribute {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
@@ -28,26 +28,12 @@ impl ActionHandler for Contribute {
 
     /// A committee is drawn from all who judge: that is for a block. Bond and review fee are locked at once.
     fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
-        let params = params::get(state)?;
-        let datanet = datanets::require(state, &self.datanet)?;
-        check_limits(self, &datanet, &params)?;
-        let id = self.id(&ctx.block.chain_id, &ctx.tx.signer, self.attempt);
-        if let Some(known) = contributions::get(state, &id)? {
-            return Err(taken(&known));
-        }
-        let contribution = record(self, id, 0, ctx, &params);
-        accounts::transfer(state, &ctx.tx.signer, &bond_account(&id), contribution.bond)?;
-        accounts::transfer(state, &ctx.tx.signer, &review_account(&id), contribution.review_fee)
+        let (params, _, id) = first_checks(self, state, ctx)?;
+        lock(state, &record(self, id, 0, ctx, &params))
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-        let params = params::get(state)?;
-        let datanet = datanets::require(state, &self.datanet)?;
-        check_limits(self, &datanet, &params)?;
-        let id = self.id(&ctx.block.chain_id, &ctx.tx.signer, self.attempt);
-        if let Some(known) = contributions::get(state, &id)? {
-            return Err(taken(&known));
-        }
+        let (params, datanet, id) = first_checks(self, state, ctx)?;
         refuse_taken_back(state, self, &ctx.tx.signer)?;
         let mut counts = datanets::counts(state, &datanet.id)?;
         let mut contribution = record(self, id, counts.contributions, ctx, &params);
@@ -56,8 +42,7 @@ impl ActionHandler for Contribute {
             contribution.refusals = again(&contributions::require(state, &before)?, self.bond, &datanet, &params)?;
         }
         counts.contributions = counts.contributions.saturating_add(1);
-        accounts::transfer(state, &ctx.tx.signer, &bond_account(&id), contribution.bond)?;
-        accounts::transfer(state, &ctx.tx.signer, &review_account(&id), contribution.review_fee)?;
+        lock(state, &contribution)?;
         let Some(drawn) = validation::start_round(state, ctx.block, &contribution, &datanet, &params)? else {
             return Err(ActionError::refused(
                 code::NO_VALIDATORS,
@@ -68,6 +53,29 @@ impl ActionHandler for Contribute {
         store(state, &contribution);
         Ok(vec![submitted(&contribution), drawn])
     }
+}
+
+/// What a few look-ups tell: the datanet is there, the limits are kept, and the contribution is new.
+fn first_checks<S: StateRead>(
+    action: &Contribute,
+    state: &S,
+    ctx: &TxContext<'_>,
+) -> Result<(Params, Datanet, ContributionId), ActionError> {
+    let params = params::get(state)?;
+    let datanet = datanets::require(state, &action.datanet)?;
+    check_limits(action, &datanet, &params)?;
+    let id = action.id(&ctx.block.chain_id, &ctx.tx.signer, action.attempt);
+    match contributions::get(state, &id)? {
+        Some(known) => Err(taken(&known)),
+        None => Ok((params, datanet, id)),
+    }
+}
+
+/// Takes bond and review fee from the contributor, until the verdict.
+fn lock<S: StateWrite>(state: &mut S, contribution: &Contribution) -> Result<(), ActionError> {
+    let (id, from) = (&contribution.id, &contribution.contributor);
+    accounts::transfer(state, from, &bond_account(id), contribution.bond)?;
+    accounts::transfer(state, from, &review_account(id), contribution.review_fee)
 }
 
 fn check_limits(action: &Contribute, datanet: &Datanet, params: &Params) -> Result<(), ActionError> {
