@@ -22,6 +22,7 @@ use super::staged::StagedFolder;
 use super::{Written, bar, complete};
 use crate::cli::client::{Client, told};
 use crate::cli::output::Output;
+use crate::cometbft::rfc3339;
 
 /// A file of a split ends after so many bytes of lines: about what the Hub recommends, once packed.
 const SHARD: usize = 1 << 30;
@@ -187,31 +188,5 @@ async fn contributions(
 /// The day by the clock, in UTC, as `2026-01-31`.
 fn today() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    date(seconds / 86_400)
-}
-
-/// The date so many days after the first of January 1970, by counting years that begin in March.
-fn date(days: u64) -> String {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:04}-{month:02}-{day:02}", era * 400 + year + next)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_have_dates() {
-        for (days, written) in
-            [(0, "1970-01-01"), (11_016, "2000-02-29"), (11_017, "2000-03-01"), (20_786, "2026-11-29")]
-        {
-            assert_eq!(date(days), written);
-        }
-    }
+    rfc3339(seconds).chars().take_while(|c| *c != 'T').collect()
 }
