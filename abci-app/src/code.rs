@@ -109,9 +109,13 @@ pub const EPOCH_INVALID: u32 = 80;
 pub const EPOCH_ORDER: u32 = 81;
 /// A voucher goes backwards, beyond the deposit, or is not signed by the payer.
 pub const VOUCHER: u32 = 82;
-/// The proof does not lead to the node's latest root.
+/// The proof of a claim's item does not lead to its epoch's root.
 pub const CLAIM_PROOF: u32 = 83;
-/// Everything the leaf says was paid before.
+/// Everything the claim says was paid before.
 pub const CLAIM_NOTHING: u32 = 84;
-/// The node's pool holds less than the leaf says: its tree promises more than it settled.
-pub const CLAIM_POOL: u32 = 85;
+/// The epoch's escrow holds less than the leaf says. No tree with the right sum can lead here.
+pub const CLAIM_ESCROW: u32 = 85;
+/// Too many items in a claim, or none, or not in order.
+pub const CLAIM_ITEMS: u32 = 86;
+/// An epoch that is not settled.
+pub const CLAIM_EPOCH: u32 = 87;

@@ -10,10 +10,11 @@ use datanet_ledger::component::accounts;
 use datanet_ledger::state::StateRead;
 use datanet_types::action::*;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
-use datanet_types::merkle::{leaf_hash, prove, root};
+use datanet_types::merkle::leaf_hash;
 use datanet_types::release::{DataSnapshot, Metric};
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
+use datanet_types::sum_tree::{SumNode, prove, root};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{
     Action, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores, SignedPpm, SignedTx,
@@ -169,37 +170,39 @@ fn for_each_judgement(make: fn(u8, u8) -> Action) -> Vec<(u8, Action)> {
 /// Two answers, all of whose contributor share goes to one contributor.
 fn epoch() -> (EpochTotals, Vec<EpochLeaf>) {
     let split = FeeShares::STANDARD.split(2 * PRICE);
-    let leaf = |seed, cumulative| EpochLeaf { account: address(seed), cumulative };
-    let mut leaves = vec![
-        leaf(CONTRIBUTOR, split.contributors),
-        leaf(CREATOR, split.owner + split.lineage),
-        leaf(VALIDATORS[1], split.validators),
-    ];
+    let leaf = |seed, amount| EpochLeaf { account: address(seed), amount };
+    let mut leaves =
+        vec![leaf(CONTRIBUTOR, split.contributors), leaf(CREATOR, split.owner), leaf(VALIDATORS[1], split.validators)];
     leaves.sort_by_key(|leaf| leaf.account);
-    (EpochTotals { answers: 2, fees: 2 * PRICE, split }, leaves)
+    (EpochTotals { answers: 2, fees: 2 * PRICE, split, unearned: split.lineage }, leaves)
+}
+
+fn tree() -> Vec<SumNode> {
+    epoch().1.iter().map(|leaf| leaf.node(CHAIN, &node(2), 1)).collect()
 }
 
 fn settle(channel: ChannelId) -> Action {
     let (totals, leaves) = epoch();
-    let hashes: Vec<Digest> = leaves.iter().map(|leaf| leaf.hash(CHAIN, &node(2))).collect();
     Action::SettleEpoch(SettleEpoch {
         node: node(2),
         epoch: 1,
-        root: root(&hashes),
+        root: root(&tree()).unwrap().digest,
         statement: BlobHash([77; 32]),
         totals,
         vouchers: vec![SignedVoucher::sign(CHAIN, channel, totals.fees, &key(PAYER))],
+        accounts: leaves.len() as u64,
     })
 }
 
+fn claim((index, leaf): (usize, &EpochLeaf)) -> (u8, Action) {
+    let proof = prove(&tree(), index).unwrap().unwrap();
+    let item = ClaimItem { node: node(2), epoch: 1, amount: leaf.amount, proof };
+    (9, Action::Claim(Claim { account: leaf.account, items: vec![item] }))
+}
+
+/// All but the last, so that keys of an epoch that is open are seen.
 fn claims() -> Vec<(u8, Action)> {
-    let (_, leaves) = epoch();
-    let hashes: Vec<Digest> = leaves.iter().map(|leaf| leaf.hash(CHAIN, &node(2))).collect();
-    let claim = |(index, leaf): (usize, &EpochLeaf)| {
-        let proof = prove(&hashes, index).unwrap();
-        (9, Action::Claim(Claim { node: node(2), account: leaf.account, cumulative: leaf.cumulative, proof }))
-    };
-    leaves.iter().enumerate().map(claim).collect()
+    epoch().1.iter().enumerate().take(2).map(claim).collect()
 }
 
 /// An adapter of the model that was registered first, trained on what is final.

@@ -6,6 +6,7 @@
 mod attacks;
 mod blocks;
 mod checks;
+mod claims;
 mod cometbft;
 mod garbage;
 mod golden;

@@ -1,10 +1,10 @@
 //! What a transaction can do. The field numbers are the contract with every client.
 
 use crate::epoch::EpochTotals;
-use crate::merkle::MerkleProof;
 use crate::record::Format;
 use crate::release::{DataSnapshot, Metric};
 use crate::schema::Schema;
+use crate::sum_tree::SumProof;
 use crate::voucher::SignedVoucher;
 use crate::{
     Address, Amount, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores, Signature,
@@ -248,7 +248,8 @@ pub struct SettleEpoch {
     /// Counts from 1 for each node.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
-    /// Merkle root over [`crate::epoch::EpochLeaf`]s: each account's cumulative earnings with this node.
+    /// Root of the sum tree over [`crate::epoch::EpochLeaf`]s: what each account earned in this epoch. Its sum is
+    /// [`EpochTotals::claimable`]; zeros where that is 0.
     #[prost(message, required, tag = "3")]
     pub root: Digest,
     /// Where the money goes.
@@ -260,23 +261,37 @@ pub struct SettleEpoch {
     /// Blob of the epoch's statement: the leaves under `root` and, for each, why. Whoever wants to claim reads it.
     #[prost(message, required, tag = "6")]
     pub statement: BlobHash,
+    /// Leaves under `root`: accounts that earned something.
+    #[prost(uint64, tag = "7")]
+    pub accounts: u64,
 }
 
-/// Pays an account what a serving node's latest epoch root says, less what it had before. Anyone may send it.
+/// Pays an account what it earned in epochs of serving nodes. Anyone may send it. What was claimed before is passed over.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Claim {
+    /// Who is paid.
+    #[prost(message, required, tag = "1")]
+    pub account: Address,
+    /// Ordered by node and epoch, one for each, up to 64.
+    #[prost(message, repeated, tag = "2")]
+    pub items: Vec<ClaimItem>,
+}
+
+/// What an account earned in one epoch of one node.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct ClaimItem {
     /// The serving node.
     #[prost(message, required, tag = "1")]
     pub node: NodeKey,
-    /// Who is paid.
-    #[prost(message, required, tag = "2")]
-    pub account: Address,
-    /// The account's cumulative earnings with this node, in base units.
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Base units earned.
     #[prost(uint64, tag = "3")]
-    pub cumulative: Amount,
-    /// Proof of the leaf under the node's latest root.
+    pub amount: Amount,
+    /// Proof of the leaf under the epoch's root.
     #[prost(message, required, tag = "4")]
-    pub proof: MerkleProof,
+    pub proof: SumProof,
 }
 
 /// Everything a transaction can do.

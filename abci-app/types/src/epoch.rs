@@ -1,10 +1,15 @@
-//! Settling many answers at once: what an epoch's Merkle tree holds and how a fee is divided.
+//! Settling many answers at once: what an epoch's tree holds and how a fee is divided.
 
 use crate::amount::{Amount, BPS, mul_div};
-use crate::id::{Digest, tagged_hash};
+use crate::id::tagged_hash;
 use crate::merkle::leaf_hash;
 use crate::split::split;
+use crate::sum_tree::SumNode;
 use crate::{Address, NodeKey};
+
+/// Most accounts that earn in one epoch: more than the longest statement lists. What is remembered of their claims is let go
+/// of at once when the last one is paid.
+pub const MAX_ACCOUNTS: u64 = 1 << 18;
 
 /// Who gets which share of a fee, in basis points that sum to 10,000. A governance parameter.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -117,42 +122,58 @@ pub struct EpochTotals {
     /// Sums of the answers' splits.
     #[prost(message, required, tag = "3")]
     pub split: FeeSplit,
+    /// What of it nobody is there to earn, such as the share of a model that nobody owns: the treasury's, paid at once.
+    #[prost(uint64, tag = "4")]
+    pub unearned: Amount,
 }
 
 impl EpochTotals {
-    /// Whether the totals are what `shares` give for `answers` fees: the parts sum to the fees, and each is within one
-    /// base unit an answer of its proportional share (rounding is per answer).
+    /// Whether the totals are what `shares` give for `answers` fees: the parts sum to the fees, each is within one base
+    /// unit an answer of its proportional share (rounding is per answer), and no more is unearned than could be earned.
     pub fn agree_with(&self, shares: &FeeShares) -> bool {
         let parts = self.split.parts();
         let sum: u128 = parts.iter().map(|part| u128::from(*part)).sum();
         sum == u128::from(self.fees)
+            && self.unearned <= self.split.claimable()
             && parts.iter().zip(shares.as_array()).all(|(part, share)| {
                 mul_div(self.fees, u64::from(share), BPS).is_some_and(|fair| part.abs_diff(fair) <= self.answers)
             })
     }
 
-    /// What goes to the claims: everything but the node's and the treasury's parts, which are paid at once.
+    /// What goes to the claims: everything but what is paid at once, the node's and the treasury's parts.
     pub fn claimable(&self) -> Amount {
-        self.split.claimable()
+        self.split.claimable().saturating_sub(self.unearned)
+    }
+
+    /// What the treasury is paid at once: its share, and what nobody is there to earn.
+    pub fn treasury(&self) -> Amount {
+        self.split.treasury.saturating_add(self.unearned)
+    }
+
+    /// Adds other sums.
+    pub fn add(&mut self, more: &Self) {
+        self.answers = self.answers.saturating_add(more.answers);
+        self.fees = self.fees.saturating_add(more.fees);
+        self.split.add(&more.split);
+        self.unearned = self.unearned.saturating_add(more.unearned);
     }
 }
 
-/// One account's line in a serving node's epoch tree. Leaves are ordered by account.
+/// One account's line in the tree of an epoch. Leaves are ordered by account, one for each that earned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct EpochLeaf {
     /// Who earns.
     pub account: Address,
-    /// All base units earned with this node, over all epochs.
-    pub cumulative: Amount,
+    /// Base units earned in this epoch.
+    pub amount: Amount,
 }
 
 impl EpochLeaf {
-    /// The leaf's hash in the tree of `node` on `chain_id`.
-    pub fn hash(&self, chain_id: &str, node: &NodeKey) -> Digest {
-        leaf_hash(&tagged_hash(
-            "datanet/epoch-leaf/v1",
-            &[chain_id.as_bytes(), &node.0, &self.account.0, &self.cumulative.to_le_bytes()],
-        ))
+    /// The leaf in the tree of `node`'s epoch `number` on `chain_id`: good there and nowhere else.
+    pub fn node(&self, chain_id: &str, node: &NodeKey, number: u64) -> SumNode {
+        let parts = [chain_id.as_bytes(), &node.0, &number.to_le_bytes(), &self.account.0, &self.amount.to_le_bytes()];
+        let digest = leaf_hash(&tagged_hash("datanet/epoch-leaf/v2", &parts));
+        SumNode { digest, sum: self.amount }
     }
 }
 
@@ -169,10 +190,10 @@ mod tests {
             for fee in fees {
                 let part = shares.split(fee);
                 prop_assert_eq!(part.parts().iter().sum::<u64>(), fee);
-                totals.fees += fee;
-                totals.split.add(&part);
+                totals.add(&EpochTotals { answers: 0, fees: fee, split: part, unearned: part.lineage });
             }
             prop_assert!(totals.agree_with(&shares));
+            prop_assert_eq!(totals.split.node + totals.treasury() + totals.claimable(), totals.fees);
         }
     }
 
@@ -182,7 +203,31 @@ mod tests {
         let mut split = shares.split(1_000_000);
         split.node += 1_000;
         split.contributors -= 1_000;
-        let totals = EpochTotals { answers: 3, fees: 1_000_000, split };
+        let totals = EpochTotals { answers: 3, fees: 1_000_000, split, unearned: 0 };
         assert!(!totals.agree_with(&shares));
+    }
+
+    #[test]
+    fn no_more_is_unearned_than_could_be_earned() {
+        let split = FeeShares::STANDARD.split(1_000_000);
+        let with = |unearned| EpochTotals { answers: 3, fees: 1_000_000, split, unearned };
+        assert!(with(split.claimable()).agree_with(&FeeShares::STANDARD));
+        assert!(!with(split.claimable() + 1).agree_with(&FeeShares::STANDARD));
+    }
+
+    #[test]
+    fn a_leaf_is_of_one_chain_one_node_one_epoch_one_account_and_one_amount() {
+        let leaf = |account: u8, amount| EpochLeaf { account: Address([account; 20]), amount };
+        let (one, other) = (NodeKey([1; 32]), NodeKey([2; 32]));
+        let all = [
+            leaf(1, 5).node("a", &one, 1),
+            leaf(1, 5).node("b", &one, 1),
+            leaf(1, 5).node("a", &other, 1),
+            leaf(1, 5).node("a", &one, 2),
+            leaf(2, 5).node("a", &one, 1),
+            leaf(1, 6).node("a", &one, 1),
+        ];
+        let digests: std::collections::BTreeSet<_> = all.iter().map(|node| node.digest).collect();
+        assert_eq!(digests.len(), all.len());
     }
 }

@@ -8,7 +8,7 @@
 //! - [`tx`], [`action`]: signed transactions and what they can do.
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
 //! - [`scores`]: a validator's judgement and its commitment.
-//! - [`merkle`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
+//! - [`merkle`], [`sum_tree`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
 //! - [`voucher`], [`receipt`], [`epoch`]: pay-per-answer: what a caller signs, what a node proves, what is settled.
 //! - [`release`]: a trained model's manifest, the data it was trained on, and how it was measured.
 //! - [`announce`]: the gossip message that says where a contribution's bytes are.
@@ -47,7 +47,9 @@ pub mod release;
 pub mod schema;
 pub mod scores;
 pub mod split;
+pub mod sum_tree;
 mod text;
+mod tree;
 pub mod tx;
 pub mod voucher;
 

@@ -1,6 +1,9 @@
 //! Binary Merkle trees in the shape of RFC 6962 (left-complete, leaves and nodes hashed apart), over BLAKE3.
 
+use std::convert::Infallible;
+
 use crate::id::Digest;
+use crate::tree::{self, Peaks, TreeNode, sure};
 
 const LEAF: u8 = 0;
 const NODE: u8 = 1;
@@ -18,30 +21,28 @@ fn node_hash(left: &Digest, right: &Digest) -> Digest {
     Digest(*hasher.finalize().as_bytes())
 }
 
+impl TreeNode for Digest {
+    type Error = Infallible;
+
+    fn join(left: &Self, right: &Self) -> Result<Self, Infallible> {
+        Ok(node_hash(left, right))
+    }
+}
+
 /// The root over nothing.
 pub const EMPTY_ROOT: Digest = Digest::ZERO;
 
 /// Builds a root from leaves that stream by, in O(log n) memory.
 #[derive(Debug, Clone, Default)]
 pub struct MerkleAccumulator {
-    /// Roots of complete subtrees, largest first, with their heights.
-    peaks: Vec<(u32, Digest)>,
+    peaks: Peaks<Digest>,
     count: u64,
 }
 
 impl MerkleAccumulator {
     /// Adds the next leaf by its hash (see [`leaf_hash`]).
     pub fn push(&mut self, leaf: Digest) {
-        let (mut height, mut hash) = (0u32, leaf);
-        while let Some((top, left)) = self.peaks.last().copied() {
-            if top != height {
-                break;
-            }
-            self.peaks.pop();
-            hash = node_hash(&left, &hash);
-            height = height.saturating_add(1);
-        }
-        self.peaks.push((height, hash));
+        sure(self.peaks.push(leaf));
         self.count = self.count.saturating_add(1);
     }
 
@@ -52,19 +53,13 @@ impl MerkleAccumulator {
 
     /// The root over all leaves so far; [`EMPTY_ROOT`] if there are none.
     pub fn root(&self) -> Digest {
-        let mut peaks = self.peaks.iter().rev().map(|(_, hash)| *hash);
-        let Some(last) = peaks.next() else { return EMPTY_ROOT };
-        peaks.fold(last, |right, left| node_hash(&left, &right))
+        sure(self.peaks.root()).unwrap_or(EMPTY_ROOT)
     }
 }
 
 /// The root over `leaves` (already hashed).
 pub fn root(leaves: &[Digest]) -> Digest {
-    let mut accumulator = MerkleAccumulator::default();
-    for leaf in leaves {
-        accumulator.push(*leaf);
-    }
-    accumulator.root()
+    sure(tree::root(leaves)).unwrap_or(EMPTY_ROOT)
 }
 
 /// Proof that a leaf stands at `index` of `total` leaves: the sibling hashes from the leaf up.
@@ -81,63 +76,16 @@ pub struct MerkleProof {
     pub siblings: Vec<Digest>,
 }
 
-/// The largest power of two below `n` (for `n >= 2`): where RFC 6962 splits a tree.
-fn split_point(n: usize) -> usize {
-    let mut k = 1usize;
-    while k.saturating_mul(2) < n {
-        k = k.saturating_mul(2);
-    }
-    k
-}
-
 /// Proves the leaf at `index` of `leaves`; `None` if there is no such leaf.
 pub fn prove(leaves: &[Digest], index: usize) -> Option<MerkleProof> {
-    if index >= leaves.len() {
-        return None;
-    }
-    let mut siblings = Vec::new();
-    let (mut rest, mut at) = (leaves, index);
-    while rest.len() > 1 {
-        let (left, right) = rest.split_at(split_point(rest.len()));
-        if at < left.len() {
-            siblings.push(root(right));
-            rest = left;
-        } else {
-            siblings.push(root(left));
-            at = at.saturating_sub(left.len());
-            rest = right;
-        }
-    }
-    siblings.reverse();
+    let siblings = sure(tree::siblings(leaves, index))?;
     Some(MerkleProof { index: index as u64, total: leaves.len() as u64, siblings })
 }
 
 impl MerkleProof {
     /// Whether `leaf` (already hashed) stands at this proof's place under `expected`.
     pub fn verify(&self, leaf: Digest, expected: &Digest) -> bool {
-        if self.index >= self.total || self.siblings.len() > 64 {
-            return false;
-        }
-        // RFC 9162, section 2.1.3.2: walk up, knowing from index and size on which side each sibling stands.
-        let (mut node, mut last) = (self.index, self.total.saturating_sub(1));
-        let mut hash = leaf;
-        for sibling in &self.siblings {
-            if last == 0 {
-                return false;
-            }
-            if node & 1 == 1 || node == last {
-                hash = node_hash(sibling, &hash);
-                while node & 1 == 0 && node != 0 {
-                    node >>= 1;
-                    last >>= 1;
-                }
-            } else {
-                hash = node_hash(&hash, sibling);
-            }
-            node >>= 1;
-            last >>= 1;
-        }
-        last == 0 && hash == *expected
+        tree::climb(leaf, self.index, self.total, &self.siblings).as_ref() == Some(expected)
     }
 }
 
@@ -156,7 +104,7 @@ mod tests {
             [] => EMPTY_ROOT,
             [one] => *one,
             _ => {
-                let (left, right) = leaves.split_at(split_point(leaves.len()));
+                let (left, right) = leaves.split_at(tree::split_point(leaves.len()));
                 node_hash(&reference(left), &reference(right))
             }
         }

@@ -96,30 +96,34 @@ pub enum EarningRole {
 /// Claims paid.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claims {
-    /// One for each serving node that paid: `{node, amount, tx}`.
+    /// One for each serving node that paid, and each transaction: `{node, epochs, amount, tx}`.
     #[schema(value_type = Vec<Object>)]
     pub claims: Vec<Claimed>,
     /// Base units in all.
     pub total: Amount,
-    /// Nodes that may owe something and did not pay now, each with the reason.
+    /// Nodes that may owe something and did not pay all of it now, each with the reason.
     pub failed: Vec<NotClaimed>,
 }
 
-/// A node that did not pay.
+/// What a node did not pay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotClaimed {
     /// The serving node.
     #[schema(value_type = String)]
     pub node: NodeKey,
-    /// Why not, and what to do.
+    /// Epochs of it that did not pay.
+    pub epochs: u64,
+    /// Why not the latest of them, and what to do.
     pub reason: String,
 }
 
-/// A claim paid.
+/// What a node paid in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimed {
     /// The serving node.
     pub node: NodeKey,
+    /// Epochs of it.
+    pub epochs: u64,
     /// Base units paid.
     pub amount: Amount,
     /// The transaction.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct SettledEpoch {
     /// Its number on this node.
     pub epoch: u64,
-    /// Root of the tree of what accounts have earned with this node.
+    /// Root of the tree of what accounts earned in this epoch.
     #[schema(value_type = String)]
     pub root: Digest,
     /// Who got how much, summed.

@@ -10,7 +10,7 @@ use datanet_types::{Amount, ChannelId, Digest, ReceiptId};
 
 use super::payment::Checked;
 use super::{Billing, LANES, owed};
-use crate::db::accruals::Charge;
+use crate::db::accruals::{Charge, EarningRole};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Billing {
@@ -92,7 +92,9 @@ impl Billing {
         // Free answers are not counted: the ledger wants a fee for each.
         let answers = u64::from(receipt.fee > 0);
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
-        let totals = EpochTotals { answers, fees: receipt.fee, split: receipt.split };
+        let unearned = lines.iter().filter(|(key, _)| key.role == EarningRole::Treasury);
+        let unearned = unearned.map(|(_, earning)| earning.amount).fold(0, Amount::saturating_add);
+        let totals = EpochTotals { answers, fees: receipt.fee, split: receipt.split, unearned };
         Ok(Charge { voucher, expected, asked, totals, lines })
     }
 }

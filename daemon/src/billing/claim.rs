@@ -1,10 +1,14 @@
-//! Claiming: an account is paid by each node what that node owes it, and none can keep the others from paying.
+//! Claiming: an account is paid from the open epochs of every node what it earned there, and none can keep the others from
+//! paying, nor a bad epoch the good ones of its own node.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use datanet_ledger::component::{params, settlement};
-use datanet_types::action::Claim;
-use datanet_types::merkle::MerkleProof;
+use datanet_ledger::component::params;
+use datanet_ledger::component::settlement::{MAX_ITEMS, escrow};
+use datanet_types::action::{Claim, ClaimItem};
+use datanet_types::sum_tree::SumProof;
 use datanet_types::{Action, Address, Amount, NodeKey, SigningKey, TxHash};
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, timeout};
@@ -24,39 +28,40 @@ pub struct Claims {
     pub claims: Vec<Claimed>,
     /// Base units paid in all.
     pub total: Amount,
-    /// Nodes that may owe something and did not pay now, each with the reason.
+    /// Nodes that may owe something and did not pay all of it now, each with the reason.
     pub failed: Vec<NotClaimed>,
 }
 
-/// A claim paid.
+/// What a node paid in one transaction.
 #[derive(Debug, Clone)]
 pub struct Claimed {
     /// The serving node.
     pub node: NodeKey,
+    /// Epochs of it.
+    pub epochs: u64,
     /// Base units paid.
     pub amount: Amount,
     /// The transaction.
     pub tx: TxHash,
 }
 
-/// A node that did not pay.
+/// What a node did not pay.
 #[derive(Debug, Clone)]
 pub struct NotClaimed {
     /// The serving node.
     pub node: NodeKey,
-    /// Why not, and what to do.
+    /// Epochs of it.
+    pub epochs: u64,
+    /// Why not the latest of them, and what to do.
     pub reason: String,
 }
 
-/// An account's leaf in a node's latest epoch.
-struct Due {
-    claim: Claim,
-    amount: Amount,
-}
+/// Why epochs did not pay, by node and number.
+type Failed = BTreeMap<(NodeKey, u64), String>;
 
 impl Billing {
-    /// Pays `account` what every serving node owes it. The fee is paid by the account's own key if it is here, else by the
-    /// node's.
+    /// Pays `account` what every serving node owes it, in as few transactions as that takes. Their fees are paid by the
+    /// account's own key if it is here, else by the node's.
     ///
     /// # Errors
     /// When neither the account nor the node has a key here ([`Code::UnknownKey`]), or the ledger has no block yet or
@@ -67,26 +72,32 @@ impl Billing {
             None => self.identity.account_key()?,
         };
         let deadline = Instant::now() + IN_ALL;
-        let mut sources = self.sources().await?;
-        // Where nothing lies, nothing can be paid.
-        sources.retain(|source| source.pool > 0);
+        let sources = self.sources(Some(account)).await?;
         let (here, elsewhere) = sources.into_iter().partition(|source| source.here);
-        let mut claims = Claims::default();
+        let (mut claims, mut failed, mut due) = (Claims::default(), Failed::new(), Vec::new());
         // What is here is paid before anybody is waited for.
         for sources in [here, elsewhere] {
-            self.claim_from(sources, deadline, account, &payer, &mut claims).await?;
+            due.extend(self.due(sources, deadline, account, &mut failed).await?);
+            due = self.pay(due, account, &payer, &mut claims, &mut failed).await?;
         }
+        let (owed, fee) = (sum(&due), self.chain.params()?.min_fee);
+        for item in due {
+            let reason =
+                format!("all that is left is {owed}, and claiming costs a fee of {fee}; claim once it is more");
+            failed.insert((item.node, item.epoch), reason);
+        }
+        claims.failed = by_node(failed);
         Ok(claims)
     }
 
-    async fn claim_from(
+    /// What of `sources` is there to be claimed.
+    async fn due(
         &self,
         sources: Vec<Source>,
         deadline: Instant,
         account: &Address,
-        payer: &SigningKey,
-        claims: &mut Claims,
-    ) -> ServiceResult<()> {
+        failed: &mut Failed,
+    ) -> ServiceResult<Vec<ClaimItem>> {
         let (statements, of) = (self.statements.clone(), *account);
         let prove = move |epoch| {
             let statements = statements.clone();
@@ -97,56 +108,52 @@ impl Billing {
             }
         };
         let asked = sources::ask(sources, deadline, prove).await;
-        claims.failed.extend(asked.failed.into_iter().map(|((node, _), reason)| NotClaimed { node, reason }));
+        failed.extend(asked.failed);
+        let reader = self.chain.reader()?;
+        let unclaimed = |source: &Source, leaf: Option<(Amount, SumProof)>| -> ServiceResult<Option<ClaimItem>> {
+            let (node, epoch) = (source.epoch.node, source.epoch.epoch);
+            match leaf {
+                Some((amount, proof)) if !escrow::is_claimed(&reader, &node, epoch, proof.index)? => {
+                    Ok(Some(ClaimItem { node, epoch, amount, proof }))
+                }
+                _ => Ok(None),
+            }
+        };
         let mut due = Vec::new();
         for (source, leaf) in asked.good {
-            match self.due(&source, account, leaf)? {
-                Ok(found) => due.extend(found),
-                Err(reason) => claims.failed.push(NotClaimed { node: source.epoch.node, reason }),
+            match unclaimed(&source, leaf)? {
+                Some(item) => due.push(item),
+                None => self.statements.set_done(account, &source.epoch),
             }
         }
-        let send = |due: Due| {
-            let (billing, payer) = (self.clone(), payer.clone());
-            async move { (due.claim.node, due.amount, billing.send_claim(&payer, due.claim).await) }
-        };
-        let mut sent = std::pin::pin!(stream::iter(due).map(send).buffer_unordered(SIDE_BY_SIDE));
-        while let Some((node, amount, result)) = sent.next().await {
-            match result {
-                Ok(tx) => {
-                    claims.total = claims.total.saturating_add(amount);
-                    claims.claims.push(Claimed { node, amount, tx });
-                }
-                Err(error) => claims.failed.push(NotClaimed { node, reason: error.detail }),
-            }
-        }
-        Ok(())
+        Ok(due)
     }
 
-    /// What a leaf is worth now; the inner error says why it is better not claimed.
-    fn due(
+    /// Claims what is worth its fee; gives what is not.
+    async fn pay(
         &self,
-        source: &Source,
+        due: Vec<ClaimItem>,
         account: &Address,
-        leaf: Option<(Amount, MerkleProof)>,
-    ) -> ServiceResult<Result<Option<Due>, String>> {
-        let (reader, node) = (self.chain.reader()?, source.epoch.node);
-        let claimed = settlement::claimed(&reader, &node, account)?;
-        let (cumulative, proof) = match leaf {
-            Some(leaf) if leaf.0 > claimed => leaf,
-            _ => return Ok(Ok(None)),
+        payer: &SigningKey,
+        claims: &mut Claims,
+        failed: &mut Failed,
+    ) -> ServiceResult<Vec<ClaimItem>> {
+        let (worth, left) = batches(due, params::get(&self.chain.reader()?)?.min_fee);
+        let send = |items: Vec<ClaimItem>| {
+            let (billing, payer, claim) = (self.clone(), payer.clone(), Claim { account: *account, items });
+            async move { (claim.clone(), billing.send_claim(&payer, claim).await) }
         };
-        let (amount, fee) = (cumulative.saturating_sub(claimed), params::get(&reader)?.min_fee);
-        // Each refused transaction costs a fee, and so does each that pays less than that.
-        if amount > source.pool {
-            return Ok(Err(format!(
-                "it promised {amount} and holds {}: it promised more than it settled, so nothing can be claimed",
-                source.pool
-            )));
+        let mut sent = std::pin::pin!(stream::iter(worth).map(send).buffer_unordered(SIDE_BY_SIDE));
+        while let Some((claim, result)) = sent.next().await {
+            match result {
+                Ok(tx) => claims.add(&claim, tx),
+                Err(error) => {
+                    let items = claim.items.iter().map(|item| ((item.node, item.epoch), error.detail.clone()));
+                    failed.extend(items);
+                }
+            }
         }
-        if amount <= fee {
-            return Ok(Err(format!("it owes {amount}, and claiming costs a fee of {fee}; claim once it owes more")));
-        }
-        Ok(Ok(Some(Due { claim: Claim { node, account: *account, cumulative, proof }, amount })))
+        Ok(left)
     }
 
     async fn send_claim(&self, payer: &SigningKey, claim: Claim) -> ServiceResult<TxHash> {
@@ -156,5 +163,84 @@ impl Billing {
             ServiceError::new(Code::TransactionExpired, detail)
         };
         Ok(sent.map_err(late)??.hash)
+    }
+}
+
+impl Claims {
+    fn add(&mut self, claim: &Claim, tx: TxHash) {
+        self.total = self.total.saturating_add(sum(&claim.items));
+        for items in claim.items.chunk_by(|a, b| a.node == b.node) {
+            let Some(ClaimItem { node, .. }) = items.first() else { continue };
+            self.claims.push(Claimed { node: *node, epochs: items.len() as u64, amount: sum(items), tx });
+        }
+    }
+}
+
+fn sum(items: &[ClaimItem]) -> Amount {
+    items.iter().map(|item| item.amount).fold(0, Amount::saturating_add)
+}
+
+/// What is claimed in one transaction each, most money first, and what would cost more in fees than it brings. An item
+/// takes along what is worth less than a fee: it is the sum that counts.
+fn batches(mut due: Vec<ClaimItem>, fee: Amount) -> (Vec<Vec<ClaimItem>>, Vec<ClaimItem>) {
+    due.sort_by_key(|item| (Reverse(item.amount), item.node, item.epoch));
+    let (mut worth, mut left) = (Vec::new(), Vec::new());
+    for items in due.chunks(MAX_ITEMS) {
+        if sum(items) > fee {
+            let mut items = items.to_vec();
+            items.sort_by_key(|item| (item.node, item.epoch));
+            worth.push(items);
+        } else {
+            left.extend_from_slice(items);
+        }
+    }
+    (worth, left)
+}
+
+/// One entry a node: how many epochs did not pay, and why the latest of them did not.
+fn by_node(failed: Failed) -> Vec<NotClaimed> {
+    let mut nodes: BTreeMap<NodeKey, NotClaimed> = BTreeMap::new();
+    for ((node, _), reason) in failed {
+        let entry = nodes.entry(node).or_insert_with(|| NotClaimed { node, epochs: 0, reason: String::new() });
+        entry.epochs = entry.epochs.saturating_add(1);
+        entry.reason = reason;
+    }
+    nodes.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(node: u8, epoch: u64, amount: Amount) -> ClaimItem {
+        ClaimItem { node: NodeKey([node; 32]), epoch, amount, ..ClaimItem::default() }
+    }
+
+    #[test]
+    fn all_that_is_due_goes_into_as_few_transactions_as_it_takes_and_small_sums_ride_along() {
+        let due: Vec<ClaimItem> = (0..150).map(|n| item(n % 3, u64::from(n), 300)).collect();
+        let (worth, left) = batches(due, 1_000);
+        assert_eq!((worth.iter().map(Vec::len).collect::<Vec<_>>(), left.len()), (vec![64, 64, 22], 0));
+        let ordered = |a: &ClaimItem, b: &ClaimItem| (a.node, a.epoch) < (b.node, b.epoch);
+        assert!(worth.iter().all(|items| items.is_sorted_by(ordered)));
+    }
+
+    #[test]
+    fn what_sums_to_no_more_than_its_fee_is_left() {
+        let (worth, left) = batches(vec![item(1, 1, 400), item(1, 2, 600)], 1_000);
+        assert_eq!((worth.len(), left.len()), (0, 2));
+        let mut due: Vec<ClaimItem> = (0..64).map(|n| item(1, n, 100)).collect();
+        due.extend([item(2, 1, 50), item(2, 2, 50)]);
+        let (worth, left) = batches(due, 1_000);
+        assert_eq!((worth.len(), left), (1, vec![item(2, 1, 50), item(2, 2, 50)]));
+    }
+
+    #[test]
+    fn a_transaction_is_told_by_node() {
+        let mut claims = Claims::default();
+        claims
+            .add(&Claim { items: vec![item(1, 1, 5), item(1, 2, 6), item(2, 9, 7)], ..Claim::default() }, TxHash::ZERO);
+        let told: Vec<_> = claims.claims.iter().map(|claim| (claim.node.0[0], claim.epochs, claim.amount)).collect();
+        assert_eq!((told, claims.total), (vec![(1, 2, 11), (2, 1, 7)], 18));
     }
 }

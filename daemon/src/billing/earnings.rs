@@ -1,8 +1,10 @@
 //! What an account earned and why: read from the public statements of all serving nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use datanet_ledger::component::settlement;
+use datanet_ledger::LedgerReader;
+use datanet_ledger::component::nodes;
+use datanet_ledger::component::settlement::{self, Epoch, escrow};
 use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, Ppm};
 use tokio::time::Instant;
 
@@ -12,10 +14,10 @@ use super::statement::Statement;
 pub use crate::db::accruals::EarningRole;
 use crate::error::ServiceResult;
 
-/// Epochs read for one node at most, the latest.
-const MAX_EPOCHS: usize = 1_000;
-/// Epochs before the latest ones that are read at most, over all nodes: they only say why.
-const MAX_OLDER: usize = 4_096;
+/// Epochs without money left that are read for one node at most, the latest. Only what was claimed stands there.
+const MAX_CLOSED: usize = 1_000;
+/// Epochs without money left that are read at most, over all nodes.
+const MAX_CLOSED_IN_ALL: usize = 4_096;
 /// Reasons shown at most: a statement may claim any number of them.
 const MAX_LINES: usize = 20_000;
 
@@ -68,6 +70,9 @@ pub struct EarningView {
     pub why: String,
 }
 
+/// What one statement says of an account: its leaf's place, what it earned, and why.
+type Read = (Option<(u64, Amount)>, Vec<EarningView>);
+
 impl Billing {
     /// What `account` earned.
     ///
@@ -76,16 +81,11 @@ impl Billing {
     /// [`Earnings::missing`] says why.
     pub async fn earnings(&self, account: &Address) -> ServiceResult<Earnings> {
         let deadline = Instant::now() + IN_ALL;
-        let (sources, mut earnings) = (self.sources().await?, Earnings::default());
-        let reader = self.chain.reader()?;
-        for source in &sources {
-            let claimed = settlement::claimed(&reader, &source.epoch.node, account)?;
-            earnings.claimed = earnings.claimed.saturating_add(claimed);
-        }
-        // All sums stand in the latest statements; those before them only say why.
-        let mut missing = self.add(&mut earnings, sources.clone(), deadline, account, true).await?;
-        let older = self.older(&sources, &missing).await?;
-        missing.extend(self.add(&mut earnings, older, deadline, account, false).await?);
+        let (open, mut earnings) = (self.sources(None).await?, Earnings::default());
+        let closed = self.closed(&open).await?;
+        // What can be claimed counts more than what was.
+        let mut missing = self.add(&mut earnings, open, deadline, account).await?;
+        missing.extend(self.add(&mut earnings, closed, deadline, account).await?);
         earnings.lines.sort_by_key(|line| (line.node, line.epoch));
         earnings.missing = by_node(missing);
         Ok(earnings)
@@ -98,54 +98,65 @@ impl Billing {
         sources: Vec<Source>,
         deadline: Instant,
         account: &Address,
-        latest: bool,
     ) -> ServiceResult<BTreeMap<(NodeKey, u64), String>> {
         let (statements, of) = (self.statements.clone(), *account);
         let read = move |epoch| {
             let statements = statements.clone();
             async move {
                 let statement = statements.read(&epoch).await?;
-                let cumulative = if latest { statement.cumulative(&of) } else { 0 };
                 // A large one takes a moment.
-                let lines = tokio::task::spawn_blocking(move || lines_of(&statement, &of)).await;
-                Ok((cumulative, lines.unwrap_or_default()))
+                let read = move || -> Read { (statement.leaf(&of), lines_of(&statement, &of)) };
+                Ok(tokio::task::spawn_blocking(read).await.unwrap_or_default())
             }
         };
         let asked = sources::ask(sources, deadline, read).await;
         let reader = self.chain.reader()?;
-        for (source, (cumulative, lines)) in asked.good {
-            let claimed = settlement::claimed(&reader, &source.epoch.node, account)?;
-            let left = cumulative.saturating_sub(claimed).min(source.pool);
-            earnings.earned = earnings.earned.saturating_add(cumulative);
-            earnings.claimable = earnings.claimable.saturating_add(left);
+        for (source, (leaf, lines)) in asked.good {
+            if let Some((index, amount)) = leaf {
+                earnings.add(&reader, &source.epoch, index, amount)?;
+            }
             let room = MAX_LINES.saturating_sub(earnings.lines.len());
             earnings.lines.extend(lines.into_iter().take(room));
         }
         Ok(asked.failed)
     }
 
-    /// The epochs before the latest ones, newest first. Of a node that did not give its latest statement, what is here.
-    async fn older(
-        &self,
-        sources: &[Source],
-        missing: &BTreeMap<(NodeKey, u64), String>,
-    ) -> ServiceResult<Vec<Source>> {
-        let mut older: Vec<Source> = Vec::new();
-        for source in sources {
-            let (latest, room) = (&source.epoch, MAX_OLDER.saturating_sub(older.len()).min(MAX_EPOCHS));
-            let silent = missing.contains_key(&(latest.node, latest.epoch));
-            let first = latest.epoch.saturating_sub(1).checked_sub(room as u64);
-            let epochs = settlement::epochs(&self.chain.reader()?, &latest.node, first, room)?;
-            for epoch in epochs.into_iter().filter(|epoch| epoch.epoch < latest.epoch).rev() {
-                let here = self.statements.is_here(&epoch).await;
-                if here || !silent {
-                    older.push(Source { epoch, here, ..source.clone() });
-                }
-            }
+    /// The latest epochs without money left, node by node in turns.
+    async fn closed(&self, open: &[Source]) -> ServiceResult<Vec<Source>> {
+        let (reader, connected) = (self.chain.reader()?, self.blobs.connected());
+        let open: BTreeSet<(NodeKey, u64)> = open.iter().map(|open| (open.epoch.node, open.epoch.epoch)).collect();
+        let mut closed: Vec<(usize, Epoch)> = Vec::new();
+        for node in nodes::list(&reader, None, usize::MAX)? {
+            let epochs = latest(&reader, &node.node)?.into_iter().rev();
+            closed.extend(epochs.filter(|epoch| !open.contains(&(epoch.node, epoch.epoch))).enumerate());
         }
-        // What is here costs nobody's time.
-        older.sort_by_key(|source| !source.here);
-        Ok(older)
+        closed.sort_by_key(|(turn, epoch)| (*turn, epoch.node));
+        closed.truncate(MAX_CLOSED_IN_ALL);
+        let mut sources = Vec::new();
+        for (turn, epoch) in closed {
+            let (here, connected) = (self.statements.is_here(&epoch).await, connected.contains(&epoch.node));
+            let doubtful = self.statements.is_doubtful(&epoch.node);
+            sources.push(Source { epoch, left: 0, turn, here, connected, doubtful });
+        }
+        sources::sort(&mut sources);
+        Ok(sources)
+    }
+}
+
+/// A node's latest epochs, in order.
+fn latest(reader: &LedgerReader, node: &NodeKey) -> ServiceResult<Vec<Epoch>> {
+    let Some(settlement) = settlement::get(reader, node)? else { return Ok(Vec::new()) };
+    let after = settlement.latest.epoch.checked_sub(MAX_CLOSED as u64);
+    Ok(settlement::epochs(reader, node, after, MAX_CLOSED)?)
+}
+
+impl Earnings {
+    fn add(&mut self, reader: &LedgerReader, epoch: &Epoch, index: u64, amount: Amount) -> ServiceResult<()> {
+        let claimed = escrow::is_claimed(reader, &epoch.node, epoch.epoch, index)?;
+        let place = if claimed { &mut self.claimed } else { &mut self.claimable };
+        *place = place.saturating_add(amount);
+        self.earned = self.earned.saturating_add(amount);
+        Ok(())
     }
 }
 

@@ -106,19 +106,21 @@ impl Billing {
 
     async fn send_settlement(&self, settling: &Settling) -> ServiceResult<Settled> {
         let statement = Statement::of(self.chain.id(), self.identity.node_key(), settling);
+        let tree = statement.tree().map_err(|error| ServiceError::caused(Code::Statement, error))?;
         let blob = self.blobs.keep_bytes(&TagKind::Statement.tag(settling.epoch), statement.to_bytes()?).await?;
         let action = SettleEpoch {
             node: self.identity.node_key(),
             epoch: settling.epoch,
-            root: statement.root(),
+            root: tree.digest,
             totals: settling.totals(),
             vouchers: settling.vouchers(),
             statement: blob,
+            accounts: statement.accounts(),
         };
         let committed = self.chain.execute(&self.identity.account_key()?, Action::SettleEpoch(action)).await?;
         Ok(Settled {
             epoch: settling.epoch,
-            root: statement.root(),
+            root: tree.digest,
             totals: settling.totals(),
             statement: blob,
             tx: Some(committed.hash),

@@ -1,9 +1,10 @@
 //! The public account book of a serving node: for each epoch what everybody earned and why, as a blob that the
 //! settlement on the ledger names by hash.
 
+use datanet_ledger::component::settlement::Epoch;
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
-use datanet_types::merkle::{self, MerkleProof};
-use datanet_types::{Address, Amount, Digest, NodeKey};
+use datanet_types::sum_tree::{self, SumNode, SumOverflow, SumProof};
+use datanet_types::{Address, Amount, NodeKey};
 
 use crate::db::accruals::EarningLine;
 use crate::db::settling::Settling;
@@ -12,10 +13,12 @@ use crate::error::{Code, ServiceError, ServiceResult};
 /// Longest statement read, in bytes: about 300,000 lines.
 pub const MAX_STATEMENT_BYTES: u64 = 64 * 1024 * 1024;
 
+const VERSION: u32 = 2;
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Statement {
-    /// Format, now 1.
+    /// Format, now 2.
     pub version: u32,
     /// The chain.
     pub chain_id: String,
@@ -25,7 +28,7 @@ pub struct Statement {
     pub epoch: u64,
     /// The epoch's sums.
     pub totals: EpochTotals,
-    /// Cumulative earnings with this node, ordered by account: the leaves of the root on the ledger.
+    /// What accounts earned in this epoch, ordered by account: the leaves of the root on the ledger.
     pub leaves: Vec<EpochLeaf>,
     /// Why: what each account earned in this epoch, by role, datanet and contribution.
     pub lines: Vec<EarningLine>,
@@ -34,12 +37,9 @@ pub struct Statement {
 impl Statement {
     /// The statement of a settlement.
     pub fn of(chain_id: &str, node: NodeKey, settling: &Settling) -> Self {
-        let leaves = settling
-            .leaves
-            .iter()
-            .map(|(account, cumulative)| EpochLeaf { account: *account, cumulative: *cumulative });
+        let leaves = settling.leaves().into_iter().map(|(account, amount)| EpochLeaf { account, amount });
         Self {
-            version: 1,
+            version: VERSION,
             chain_id: chain_id.to_owned(),
             node,
             epoch: settling.epoch,
@@ -57,82 +57,118 @@ impl Statement {
         serde_json::to_vec(self).map_err(|error| ServiceError::caused(Code::Statement, error))
     }
 
-    /// Reads a statement and checks that it is the one meant: chain, node, and the root that the ledger holds.
+    /// Reads a statement and checks that it is the one meant: chain, node, epoch, and the tree that the ledger holds.
     ///
     /// # Errors
-    /// When the bytes are no statement of a known version, or it is another chain's or node's, its leaves are out of
-    /// order, or they do not give `root`: which of it, in words.
-    pub fn parse(bytes: &[u8], chain_id: &str, node: &NodeKey, root: &Digest) -> Result<Self, String> {
+    /// When the bytes are no statement of a known version, or it is another chain's, node's or epoch's, its leaves are out
+    /// of order, or they do not give the root and the sum on the ledger: which of it, in words.
+    pub fn parse(bytes: &[u8], chain_id: &str, epoch: &Epoch) -> Result<Self, String> {
         let statement: Self = serde_json::from_slice(bytes).map_err(|error| format!("not a statement: {error}"))?;
-        if statement.version != 1 {
+        if statement.version != VERSION {
             return Err(format!("statement version {} is not known; update this node", statement.version));
         }
-        if statement.chain_id != chain_id || statement.node != *node {
-            return Err("the statement is of another chain or node".into());
+        if statement.chain_id != chain_id || (statement.node, statement.epoch) != (epoch.node, epoch.epoch) {
+            return Err("the statement is of another chain, node or epoch".into());
         }
         if !statement.leaves.is_sorted_by(|a, b| a.account < b.account) {
             return Err("the statement's leaves are not ordered".into());
         }
-        if statement.root() != *root {
+        let (tree, own) = (epoch.tree(), statement.tree().map_err(|error| error.to_string())?);
+        if own.sum != tree.sum {
+            return Err(format!(
+                "the statement promises {} where {} were settled, so nothing can be claimed",
+                own.sum, tree.sum
+            ));
+        }
+        if own != tree || statement.accounts() != epoch.accounts {
             return Err("the statement does not give the root on the ledger".into());
         }
         Ok(statement)
     }
 
-    fn hashes(&self) -> Vec<Digest> {
-        self.leaves.iter().map(|leaf| leaf.hash(&self.chain_id, &self.node)).collect()
+    fn nodes(&self) -> Vec<SumNode> {
+        self.leaves.iter().map(|leaf| leaf.node(&self.chain_id, &self.node, self.epoch)).collect()
     }
 
-    /// The Merkle root over the leaves.
-    pub fn root(&self) -> Digest {
-        merkle::root(&self.hashes())
+    /// The root of the tree over the leaves, with their sum.
+    ///
+    /// # Errors
+    /// When they sum to more than there can be.
+    pub fn tree(&self) -> Result<SumNode, SumOverflow> {
+        sum_tree::root(&self.nodes())
     }
 
-    /// An account's cumulative earnings.
-    pub fn cumulative(&self, account: &Address) -> Amount {
-        self.place(account).and_then(|index| self.leaves.get(index)).map_or(0, |leaf| leaf.cumulative)
+    /// Leaves in it.
+    pub fn accounts(&self) -> u64 {
+        self.leaves.len() as u64
     }
 
-    /// An account's cumulative earnings with their proof.
-    pub fn prove(&self, account: &Address) -> Option<(Amount, MerkleProof)> {
-        let index = self.place(account)?;
-        Some((self.leaves.get(index)?.cumulative, merkle::prove(&self.hashes(), index)?))
+    /// An account's place among the leaves, and what it earned.
+    pub fn leaf(&self, account: &Address) -> Option<(u64, Amount)> {
+        let index = self.leaves.binary_search_by(|leaf| leaf.account.cmp(account)).ok()?;
+        Some((index as u64, self.leaves.get(index)?.amount))
     }
 
-    fn place(&self, account: &Address) -> Option<usize> {
-        self.leaves.binary_search_by(|leaf| leaf.account.cmp(account)).ok()
+    /// What an account earned, with its proof.
+    pub fn prove(&self, account: &Address) -> Option<(Amount, SumProof)> {
+        let (index, amount) = self.leaf(account)?;
+        let index = usize::try_from(index).ok()?;
+        Some((amount, sum_tree::prove(&self.nodes(), index).ok()??))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use datanet_types::Digest;
+    use datanet_types::epoch::FeeSplit;
+
+    const NODE: NodeKey = NodeKey([1; 32]);
 
     fn statement() -> Statement {
-        let leaves = (1..6u8).map(|n| (Address([n; 20]), u64::from(n))).collect();
-        let settling = Settling { epoch: 1, shares: vec![], leaves };
-        Statement::of("c", NodeKey([1; 32]), &settling)
+        let leaves = (1..6u8).map(|n| EpochLeaf { account: Address([n; 20]), amount: u64::from(n) }).collect();
+        Statement { leaves, ..Statement::of("c", NODE, &Settling { epoch: 1, shares: vec![] }) }
+    }
+
+    /// What the ledger says of it.
+    fn settled(statement: &Statement) -> Epoch {
+        let (tree, accounts) = (statement.tree().unwrap(), statement.accounts());
+        let split = FeeSplit { contributors: tree.sum, ..FeeSplit::default() };
+        let totals = EpochTotals { split, ..EpochTotals::default() };
+        Epoch { node: NODE, epoch: 1, root: tree.digest, totals, accounts, ..Epoch::default() }
     }
 
     #[test]
     fn every_account_can_prove_its_leaf() {
         let statement = statement();
-        let root = statement.root();
+        let tree = statement.tree().unwrap();
         for leaf in &statement.leaves {
-            let (cumulative, proof) = statement.prove(&leaf.account).unwrap();
-            assert_eq!(cumulative, leaf.cumulative);
-            assert!(proof.verify(leaf.hash("c", &NodeKey([1; 32])), &root));
+            let (amount, proof) = statement.prove(&leaf.account).unwrap();
+            assert_eq!(amount, leaf.amount);
+            assert!(proof.verify(leaf.node("c", &NODE, 1), &tree));
         }
         assert!(statement.prove(&Address([9; 20])).is_none());
     }
 
     #[test]
     fn a_statement_that_is_not_the_settled_one_is_refused() {
-        let bytes = statement().to_bytes().unwrap();
-        let root = statement().root();
-        assert!(Statement::parse(&bytes, "c", &NodeKey([1; 32]), &root).is_ok());
-        assert!(Statement::parse(&bytes, "c", &NodeKey([1; 32]), &Digest([1; 32])).is_err());
-        assert!(Statement::parse(&bytes, "d", &NodeKey([1; 32]), &root).is_err());
-        assert!(Statement::parse(b"garbage", "c", &NodeKey([1; 32]), &root).is_err());
+        let (bytes, epoch) = (statement().to_bytes().unwrap(), settled(&statement()));
+        assert!(Statement::parse(&bytes, "c", &epoch).is_ok());
+        let refused = |bytes: &[u8], chain: &str, epoch: &Epoch, why: &str| {
+            let reason = Statement::parse(bytes, chain, epoch).unwrap_err();
+            assert!(reason.contains(why), "{reason}");
+        };
+        refused(&bytes, "c", &Epoch { root: Digest([1; 32]), ..epoch.clone() }, "root");
+        refused(&bytes, "c", &Epoch { accounts: 4, ..epoch.clone() }, "root");
+        refused(&bytes, "d", &epoch, "another chain");
+        refused(&bytes, "c", &Epoch { epoch: 2, ..epoch.clone() }, "or epoch");
+        refused(b"garbage", "c", &epoch, "not a statement");
+        let mut greedy = statement();
+        greedy.leaves[2].amount += 1;
+        refused(&greedy.to_bytes().unwrap(), "c", &epoch, "promises 16 where 15 were settled");
+        greedy.leaves[2].amount = u64::MAX;
+        refused(&greedy.to_bytes().unwrap(), "c", &epoch, "64 bits");
+        greedy.leaves.swap(0, 1);
+        refused(&greedy.to_bytes().unwrap(), "c", &epoch, "not ordered");
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Whoever settles names a blob and a root, and may have made up both. So a statement that does not give the root on the
 //! ledger is remembered as bad for good, one that could not be had is asked for again later and ever more seldom, and few
-//! are fetched at once, however many callers wait.
+//! are fetched at once, however many callers wait. What is wrong with one epoch is that epoch's affair: only a node that
+//! fails again and again is left alone for a while with all of its own.
 
 mod memory;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use datanet_ledger::component::settlement::Epoch;
+use datanet_types::{Address, NodeKey};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -55,6 +58,21 @@ impl Statements {
         self.known(epoch).is_some() || self.blobs.has(&epoch.statement).await.unwrap_or(false)
     }
 
+    /// Whether the node was asked in vain and gave nothing good since.
+    pub(super) fn is_doubtful(&self, node: &NodeKey) -> bool {
+        self.remember(|memory| memory.is_doubtful(node))
+    }
+
+    /// The epochs of a node that are known to hold nothing more for `account`.
+    pub(super) fn done(&self, account: &Address, node: &NodeKey) -> BTreeSet<u64> {
+        self.remember(|memory| memory.done_of(account, node))
+    }
+
+    /// Remembers that an epoch holds nothing more for `account`: it has no leaf there, or was paid.
+    pub(super) fn set_done(&self, account: &Address, epoch: &Epoch) {
+        self.remember(|memory| memory.done(account, epoch));
+    }
+
     /// The statement of an epoch, from here or from the node that wrote it.
     pub(super) async fn read(&self, epoch: &Epoch) -> Result<Arc<Statement>, Unread> {
         if let Some(known) = self.known(epoch) {
@@ -81,7 +99,7 @@ impl Statements {
                 Ok(statement)
             }
             Ok(Err(reason)) => {
-                self.remember(|memory| memory.bad(epoch, &reason));
+                self.remember(|memory| memory.bad(epoch, &reason, Instant::now()));
                 Err(Unread { reason, remembered: false })
             }
             Err(error) => {
@@ -95,9 +113,9 @@ impl Statements {
     async fn parse(&self, epoch: &Epoch) -> ServiceResult<Result<(Statement, usize), String>> {
         let _turn = self.parsing.acquire().await.map_err(|error| ServiceError::caused(Code::Statement, error))?;
         let bytes = self.blobs.read(&epoch.statement, MAX_STATEMENT_BYTES).await?;
-        let (chain_id, node, root) = (self.chain.id().to_owned(), epoch.node, epoch.root);
+        let (chain_id, epoch) = (self.chain.id().to_owned(), epoch.clone());
         let parsed = tokio::task::spawn_blocking(move || {
-            Statement::parse(&bytes, &chain_id, &node, &root).map(|statement| (statement, bytes.len()))
+            Statement::parse(&bytes, &chain_id, &epoch).map(|statement| (statement, bytes.len()))
         });
         parsed.await.map_err(|error| ServiceError::caused(Code::Statement, error))
     }

@@ -91,13 +91,15 @@ pub(super) async fn claim(client: &Client, account: &str, output: Output) -> Res
             &value["claims"],
             &[
                 ("from node", &|claim| short(&claim["node"])),
+                ("epochs", &|claim| text(&claim["epochs"])),
                 ("amount", &|claim| money(&claim["amount"])),
                 ("transaction", &|claim| text(&claim["tx"])),
             ],
         );
         say!("paid {}", money(&value["total"]));
         for failed in value["failed"].as_array().into_iter().flatten() {
-            say!("not paid by node {}: {}", short(&failed["node"]), text(&failed["reason"]));
+            let (node, epochs) = (short(&failed["node"]), text(&failed["epochs"]));
+            say!("not paid: {epochs} epochs of node {node}: {}", text(&failed["reason"]));
         }
     });
     Ok(())

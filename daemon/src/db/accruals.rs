@@ -136,7 +136,7 @@ impl LocalStore {
                 reservations::put_paid(tx, &voucher.channel, voucher.cumulative, &paid)?;
             }
             let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
-            add_totals(&mut sum, &charge.totals);
+            sum.add(&charge.totals);
             table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
             charge.lines.iter().try_for_each(|(key, earning)| put_line(tx, &voucher.channel, key, earning))
         })
@@ -186,13 +186,6 @@ fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) 
     table::put(tx, VOUCHERS, &voucher.channel.0, voucher)
 }
 
-/// Adds sums to sums.
-pub(super) fn add_totals(sum: &mut EpochTotals, more: &EpochTotals) {
-    sum.answers = sum.answers.saturating_add(more.answers);
-    sum.fees = sum.fees.saturating_add(more.fees);
-    sum.split.add(&more.split);
-}
-
 /// Adds a line to a line of the same key.
 pub(super) fn add_line(sum: &mut Earning, more: &Earning) {
     sum.amount = sum.amount.saturating_add(more.amount);
@@ -230,7 +223,7 @@ pub(super) mod tests {
             voucher: Some(voucher),
             expected: cumulative,
             asked: Some(Digest([7; 32])),
-            totals: EpochTotals { answers: 1, fees: fee, split },
+            totals: EpochTotals { answers: 1, fees: fee, split, unearned: split.claimable() - split.contributors },
             lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE })],
         }
     }

@@ -75,7 +75,6 @@ impl LocalStore {
             receipts::create(tx)?;
             reservations::create(tx)?;
             accruals::create(tx)?;
-            settling::create(tx)?;
             jobs::create(tx)?;
             deployments::create(tx)?;
             pulled::create(tx)

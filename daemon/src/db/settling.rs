@@ -9,14 +9,10 @@ use datanet_ledger::component::settlement::MAX_VOUCHERS;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Address, Amount, ChannelId};
-use redb::WriteTransaction;
 
-use super::accruals::{self, Earning, EarningKey, EarningLine, META, Share};
+use super::accruals::{self, Earning, EarningKey, EarningLine, EarningRole, META, Share};
 use super::{LocalStore, table};
 use crate::error::ServiceResult;
-
-/// Account to all it has earned in settled epochs.
-const CUMULATIVE: table::Table = redb::TableDefinition::new("cumulative");
 
 const SETTLING: &[u8] = b"frozen";
 
@@ -27,16 +23,25 @@ pub struct Settling {
     pub epoch: u64,
     /// What each channel pays for, ordered by channel.
     pub shares: Vec<Share>,
-    /// Every account's cumulative earnings with this node once settled, ordered by account.
-    pub leaves: Vec<(Address, Amount)>,
 }
 
 impl Settling {
     /// Sums over all channels.
     pub fn totals(&self) -> EpochTotals {
         let mut sum = EpochTotals::default();
-        self.shares.iter().for_each(|share| accruals::add_totals(&mut sum, &share.totals));
+        self.shares.iter().for_each(|share| sum.add(&share.totals));
         sum
+    }
+
+    /// What each account earned, ordered by account. What nobody earned is in the totals.
+    pub fn leaves(&self) -> Vec<(Address, Amount)> {
+        let mut leaves: BTreeMap<Address, Amount> = BTreeMap::new();
+        let lines = self.shares.iter().flat_map(|share| &share.lines);
+        for (key, earning) in lines.filter(|(key, _)| key.role != EarningRole::Treasury) {
+            let sum = leaves.entry(key.account).or_insert(0);
+            *sum = sum.saturating_add(earning.amount);
+        }
+        leaves.into_iter().filter(|(_, amount)| *amount > 0).collect()
     }
 
     /// Who earns, over all channels.
@@ -52,10 +57,6 @@ impl Settling {
     pub fn vouchers(&self) -> Vec<SignedVoucher> {
         self.shares.iter().map(|share| share.voucher.clone()).collect()
     }
-}
-
-pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    table::create(tx, CUMULATIVE)
 }
 
 impl LocalStore {
@@ -94,14 +95,13 @@ impl LocalStore {
                 }
                 shares = payable(taken, charged);
             }
-            let leaves = new_leaves(tx, &shares)?;
-            let settling = Settling { epoch, shares, leaves };
+            let settling = Settling { epoch, shares };
             table::put(tx, META, SETTLING, &settling)?;
             Ok(Some(settling))
         })
     }
 
-    /// The settlement is on the ledger: its leaves are now what accounts have earned.
+    /// The settlement is on the ledger.
     ///
     /// # Errors
     /// When the private store cannot be read or written; then nothing has changed.
@@ -110,9 +110,6 @@ impl LocalStore {
             let Some(settling) = table::get_in::<Settling>(tx, META, SETTLING)? else { return Ok(()) };
             if settling.epoch != epoch {
                 return Ok(());
-            }
-            for (account, cumulative) in &settling.leaves {
-                table::put(tx, CUMULATIVE, &account.0, cumulative)?;
             }
             table::remove(tx, META, SETTLING)
         })
@@ -134,20 +131,6 @@ fn payable(shares: Vec<Share>, charged: &BTreeMap<ChannelId, Amount>) -> Vec<Sha
     shares.into_iter().filter(can_pay).collect()
 }
 
-/// Everybody's cumulative earnings with those of `shares` added, ordered by account.
-fn new_leaves(tx: &WriteTransaction, shares: &[Share]) -> ServiceResult<Vec<(Address, Amount)>> {
-    let before: Vec<(Vec<u8>, Amount)> = table::all_in(tx, CUMULATIVE)?;
-    let mut leaves = BTreeMap::new();
-    for (key, amount) in before {
-        leaves.insert(Address::from_slice(&key)?, amount);
-    }
-    for (key, earning) in shares.iter().flat_map(|share| &share.lines) {
-        let sum = leaves.entry(key.account).or_insert(0);
-        *sum = sum.saturating_add(earning.amount);
-    }
-    Ok(leaves.into_iter().collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::accruals::tests::{charge, record, store};
@@ -162,14 +145,14 @@ mod tests {
         let (_dir, store) = store();
         record(&store, &charge(1, 100, 100)).unwrap();
         let first = store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap();
-        assert_eq!((first.totals().fees, first.leaves[0].1), (100, 60));
+        assert_eq!((first.totals().fees, first.leaves()[0].1), (100, 60));
         // An answer given meanwhile belongs to the next epoch; a repeated begin returns the same settlement.
         record(&store, &charge(1, 200, 100)).unwrap();
         assert_eq!(store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap(), first);
         store.finish_settlement(1).unwrap();
         store.finish_settlement(1).unwrap();
         let second = store.begin_settlement(2, &ledger(&[(1, 100)])).unwrap().unwrap();
-        assert_eq!((second.totals().fees, second.leaves[0].1), (100, 120));
+        assert_eq!((second.totals().fees, second.leaves()[0].1), (100, 60), "of this epoch alone");
     }
 
     #[test]
@@ -184,7 +167,7 @@ mod tests {
         record(&store, &charge(1, 100, 100)).unwrap();
         record(&store, &charge(2, 100, 100)).unwrap();
         let settling = store.begin_settlement(1, &ledger(&[(2, 0)])).unwrap().unwrap();
-        assert_eq!((settling.vouchers().len(), settling.totals().fees, settling.leaves[0].1), (1, 100, 60));
+        assert_eq!((settling.vouchers().len(), settling.totals().fees, settling.leaves()[0].1), (1, 100, 60));
     }
 
     #[test]
@@ -195,7 +178,7 @@ mod tests {
         let both = store.begin_settlement(1, &ledger(&[(1, 0), (2, 0)])).unwrap().unwrap();
         assert_eq!((both.totals().fees, both.lines()[0].1.answers), (200, 2));
         let one = store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap();
-        assert_eq!((one.epoch, one.totals().fees, one.leaves[0].1), (1, 100, 60));
+        assert_eq!((one.epoch, one.totals().fees, one.leaves()[0].1), (1, 100, 60));
         assert_eq!(store.begin_settlement(1, &BTreeMap::new()).unwrap(), None);
         assert_eq!(store.settling().unwrap(), None);
     }
@@ -211,6 +194,6 @@ mod tests {
         assert_eq!((first.vouchers().len(), first.totals().fees), (MAX_VOUCHERS, 25_600));
         store.finish_settlement(1).unwrap();
         let second = store.begin_settlement(2, &ledger(&channels)).unwrap().unwrap();
-        assert_eq!((second.vouchers().len(), second.leaves[0].1), (300 - MAX_VOUCHERS, 18_000));
+        assert_eq!((second.vouchers().len(), second.leaves()[0].1), (300 - MAX_VOUCHERS, 2_640));
     }
 }

@@ -54,8 +54,9 @@ impl From<earnings::Earnings> for Earnings {
 impl From<claiming::Claims> for Claims {
     fn from(claims: claiming::Claims) -> Self {
         let claiming::Claims { claims, total, failed } = claims;
-        let claims = claims.into_iter().map(|claiming::Claimed { node, amount, tx }| Claimed { node, amount, tx });
-        let failed = failed.into_iter().map(|claiming::NotClaimed { node, reason }| NotClaimed { node, reason });
+        let claimed = |claiming::Claimed { node, epochs, amount, tx }| Claimed { node, epochs, amount, tx };
+        let not_claimed = |claiming::NotClaimed { node, epochs, reason }| NotClaimed { node, epochs, reason };
+        let (claims, failed) = (claims.into_iter().map(claimed), failed.into_iter().map(not_claimed));
         Self { claims: claims.collect(), total, failed: failed.collect() }
     }
 }
@@ -88,7 +89,7 @@ impl From<earnings::EarningRole> for EarningRole {
     }
 }
 
-/// Pays an account what every serving node owes it, with a proof for each. Who did not pay is named with the reason.
+/// Pays an account what every serving node owes it, with a proof for each epoch. Who did not pay all is named with the reason.
 #[utoipa::path(post, operation_id = "claim_earnings", path = "/v1/accounts/{address}/claim", tag = "accounts", params(("address" = String, Path)), responses((status = 200, body = Claims)))]
 pub(super) async fn claim(
     State(billing): State<Billing>,

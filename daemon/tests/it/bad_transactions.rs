@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use datanet_types::action::{Claim, Transfer};
-use datanet_types::merkle::MerkleProof;
+use datanet_types::action::{Claim, ClaimItem, Transfer};
+use datanet_types::sum_tree::SumProof;
 use datanet_types::tx::TxBody;
 use datanet_types::{Action, Address, NodeKey, SignedTx, SigningKey};
 use reqwest::Method;
@@ -69,10 +69,11 @@ async fn transactions_that_the_ledger_forbids_are_refused_and_change_nothing() {
     refuse("no money for the fee", body.sign(&poor), 402, "code 7").await;
     refuse("no money to send", node.sign(&key, transfer(1_000_000)).await, 402, "code 7").await;
     refuse("sending nothing", node.sign(&key, transfer(0)).await, 422, "code 19").await;
-    let proof = MerkleProof { index: 0, total: 1, siblings: Vec::new() };
+    let proof = SumProof { index: 0, total: 1, siblings: Vec::new() };
     let this: NodeKey = serde_json::from_value(node.get("/v1/status").await["node_key"].clone()).unwrap();
-    let claim = Claim { node: this, account: key.address(), cumulative: 1_000_000, proof };
-    refuse("a claim without an epoch", node.sign(&key, Action::Claim(claim)).await, 422, "code 83").await;
+    let items = vec![ClaimItem { node: this, epoch: 1, amount: 1_000_000, proof }];
+    let claim = Claim { account: key.address(), items };
+    refuse("a claim without an epoch", node.sign(&key, Action::Claim(claim)).await, 422, "code 87").await;
     assert_eq!(node.world().await, before);
 }
 

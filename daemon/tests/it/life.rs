@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use datanet_types::action::Claim;
-use datanet_types::merkle::MerkleProof;
+use datanet_types::action::{Claim, ClaimItem};
 use datanet_types::receipt::AnswerRecord;
+use datanet_types::sum_tree::SumProof;
 use datanet_types::{Action, NodeKey, SigningKey};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -228,10 +228,11 @@ async fn claim(node: &Api, alice: &str) {
     let claimable = node.get(&format!("/v1/accounts/{alice}/earnings")).await["claimable"].as_u64().unwrap();
     let this: NodeKey = serde_json::from_value(node.get("/v1/status").await["node_key"].clone()).unwrap();
     let thief = Payer::new(node).await;
-    let proof = MerkleProof { index: 0, total: 1, siblings: Vec::new() };
-    let forged = Claim { node: this, account: thief.key.address(), cumulative: claimable, proof };
+    let proof = SumProof { index: 0, total: 1, siblings: Vec::new() };
+    let items = vec![ClaimItem { node: this, epoch: 1, amount: claimable, proof }];
+    let forged = Claim { account: thief.key.address(), items };
     let forged = node.sign(&thief.key, Action::Claim(forged)).await;
-    refused("a wrong proof", node.send(&forged), 422, "transaction-refused", "the proof does not lead to the root")
+    refused("a wrong proof", node.send(&forged), 422, "transaction-refused", "its proof does not lead to the root")
         .await;
 
     let (before, fee) = (node.balance(alice).await, 1_000);

@@ -2,7 +2,7 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, Claim, CloseChannel, CommitScores, Contribute, CreateDatanet, OpenChannel, RegisterModel,
+    AttestStorage, Claim, ClaimItem, CloseChannel, CommitScores, Contribute, CreateDatanet, OpenChannel, RegisterModel,
     RegisterNode, RevealScores, Revoke, SettleEpoch, Transfer,
 };
 use datanet_types::schema::Schema;
@@ -40,7 +40,10 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::OpenChannel(OpenChannel { deposit: 10, expiry: 99, ..Default::default() }),
         Action::CloseChannel(CloseChannel::default()),
         Action::SettleEpoch(SettleEpoch { epoch: 1, vouchers: vec![Default::default()], ..Default::default() }),
-        Action::Claim(Claim { cumulative: 3, ..Default::default() }),
+        Action::Claim(Claim {
+            items: vec![ClaimItem { epoch: 1, amount: 3, ..Default::default() }],
+            ..Default::default()
+        }),
         Action::Revoke(Revoke::default()),
     ];
     actions

@@ -1,17 +1,23 @@
-//! Settlement: one transaction charges the channels of a serving node for all its answers and puts up a Merkle root;
-//! whoever earned proves a leaf and is paid. The cost on the ledger does not grow with answers or earners.
+//! Settlement: one transaction charges the channels of a serving node for all its answers and puts up a root; whoever
+//! earned proves leaves and is paid. The cost on the ledger does not grow with answers or earners.
+//!
+//! Each epoch pays for itself: it has an [`escrow`] and a sum tree of its own, so that nothing a node settles later, and
+//! nothing it promises to others, touches what was earned before.
 
 pub mod action;
+pub mod escrow;
 pub mod state_key;
 
-use datanet_types::epoch::EpochTotals;
-use datanet_types::{Address, Amount, BlobHash, Digest, NodeKey};
+use datanet_types::epoch::{EpochTotals, FeeShares};
+use datanet_types::sum_tree::SumNode;
+use datanet_types::{Amount, BlobHash, Digest, NodeKey};
 
-use super::accounts::Balance;
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Most vouchers in one transaction: each costs a signature check.
 pub const MAX_VOUCHERS: usize = 256;
+/// Most epochs that one claim is paid from: each costs a proof.
+pub const MAX_ITEMS: usize = 64;
 
 /// One settled epoch of a serving node.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -22,7 +28,7 @@ pub struct Epoch {
     /// Its number, from 1.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
-    /// Root over the cumulative earnings.
+    /// Root over what accounts earned in it.
     #[prost(message, required, tag = "3")]
     pub root: Digest,
     /// Blob with the leaves and why they are what they are.
@@ -34,6 +40,19 @@ pub struct Epoch {
     /// When.
     #[prost(uint64, tag = "6")]
     pub height: u64,
+    /// Leaves under the root.
+    #[prost(uint64, tag = "7")]
+    pub accounts: u64,
+    /// The shares that its fees were divided by.
+    #[prost(message, required, tag = "8")]
+    pub shares: FeeShares,
+}
+
+impl Epoch {
+    /// The root of its sum tree.
+    pub fn tree(&self) -> SumNode {
+        SumNode { digest: self.root, sum: self.totals.claimable() }
+    }
 }
 
 /// A serving node's settlement so far.
@@ -48,10 +67,10 @@ pub struct Settlement {
     /// Base units charged over all epochs.
     #[prost(uint64, tag = "3")]
     pub fees: Amount,
-    /// Base units that went to the pool over all epochs.
+    /// Base units that went to the escrows of all epochs.
     #[prost(uint64, tag = "4")]
-    pub pooled: Amount,
-    /// Base units claimed from it.
+    pub escrowed: Amount,
+    /// Base units claimed from them.
     #[prost(uint64, tag = "5")]
     pub claimed: Amount,
 }
@@ -85,19 +104,6 @@ pub fn epochs<S: StateRead>(
     let after = after.map(|number| state_key::epoch(node, number));
     let entries = state.list(&state_key::epochs(node), after.as_deref(), limit)?;
     Ok(entries.into_iter().map(|(_, epoch)| epoch).collect())
-}
-
-/// What an account has been paid out of a node's pool, in base units.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn claimed<S: StateRead>(state: &S, node: &NodeKey, account: &Address) -> Result<Amount, StateError> {
-    Ok(state.get::<Balance>(&state_key::claimed(node, account))?.unwrap_or_default().amount)
-}
-
-/// The account that holds what a node has settled and nobody has claimed.
-pub fn pool_account(node: &NodeKey) -> Address {
-    Address::module("settlement", &[&node.0])
 }
 
 fn put<S: StateWrite>(state: &mut S, settlement: &Settlement) {

@@ -1,6 +1,6 @@
 //! Keys of settlement.
 
-use datanet_types::{Address, NodeKey};
+use datanet_types::NodeKey;
 
 /// A serving node's settlement so far. Example:
 /// `settlement/node/0202020202020202020202020202020202020202020202020202020202020202`
@@ -20,8 +20,26 @@ pub fn epoch(node: &NodeKey, number: u64) -> String {
     format!("{}{number:020}", epochs(node))
 }
 
-/// What an account has been paid out of a node's pool. Example:
-/// `settlement/claimed/0202020202020202020202020202020202020202020202020202020202020202/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
-pub fn claimed(node: &NodeKey, account: &Address) -> String {
-    format!("settlement/claimed/{node}/{account}")
+/// Prefix of a node's epochs with money left. Example:
+/// `settlement/open/0202020202020202020202020202020202020202020202020202020202020202/`
+pub fn all_open(node: &NodeKey) -> String {
+    format!("settlement/open/{node}/")
+}
+
+/// That an epoch of a node has money left. Example:
+/// `settlement/open/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
+pub fn open(node: &NodeKey, number: u64) -> String {
+    format!("{}{number:020}", all_open(node))
+}
+
+/// Prefix of what was claimed of an epoch with money left. Example:
+/// `settlement/claimed/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003/`
+pub fn all_claimed(node: &NodeKey, number: u64) -> String {
+    format!("settlement/claimed/{node}/{number:020}/")
+}
+
+/// Which of 2,048 leaves of an epoch were claimed, by the number of the piece. Example:
+/// `settlement/claimed/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003/000001`
+pub fn claimed(node: &NodeKey, number: u64, piece: u64) -> String {
+    format!("{}{piece:06}", all_claimed(node, number))
 }

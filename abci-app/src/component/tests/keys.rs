@@ -42,7 +42,8 @@ fn keys_should_not_change() {
         channels::state_key::of_payer(address, channel),
         settlement::state_key::settlement(node),
         settlement::state_key::epoch(node, 3),
-        settlement::state_key::claimed(node, address),
+        settlement::state_key::open(node, 3),
+        settlement::state_key::claimed(node, 3, 1),
     ];
     insta::assert_snapshot!(keys.join("\n"));
 }

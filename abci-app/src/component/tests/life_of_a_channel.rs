@@ -1,9 +1,9 @@
 //! From the deposit to the last claim.
 
-use datanet_types::action::{Claim, CloseChannel, SettleEpoch, role};
+use datanet_types::action::{Claim, ClaimItem, CloseChannel, SettleEpoch, role};
 use datanet_types::amount::DNT;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
-use datanet_types::merkle::{prove, root};
+use datanet_types::sum_tree::{SumNode, prove, root};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{BlobHash, ChannelId};
 
@@ -11,7 +11,7 @@ use super::Chain;
 use super::harness::{BALANCE, CHAIN, address, key, node, open_channel, register};
 use crate::code;
 use crate::component::channels::{self, deposit_account};
-use crate::component::settlement::{self, pool_account};
+use crate::component::settlement::{self, escrow};
 use crate::component::{Event, accounts};
 
 pub(crate) const DEPOSIT: u64 = 10 * DNT;
@@ -27,26 +27,36 @@ pub(crate) fn voucher(n: u8, channel: ChannelId, cumulative: u64) -> SignedVouch
     SignedVoucher::sign(CHAIN, channel, cumulative, &key(n))
 }
 
-/// Cumulative earnings with node 0, ordered as given.
+/// What people earned in an epoch, ordered as given.
 pub(crate) fn leaves(earned: &[(u8, u64)]) -> Vec<EpochLeaf> {
-    earned.iter().map(|(n, cumulative)| EpochLeaf { account: address(*n), cumulative: *cumulative }).collect()
+    earned.iter().map(|(n, amount)| EpochLeaf { account: address(*n), amount: *amount }).collect()
 }
 
-pub(crate) fn hashes(leaves: &[EpochLeaf]) -> Vec<datanet_types::Digest> {
-    leaves.iter().map(|leaf| leaf.hash(CHAIN, &node(0))).collect()
+/// The leaves in the tree of node 0's epoch.
+pub(crate) fn nodes(epoch: u64, leaves: &[EpochLeaf]) -> Vec<SumNode> {
+    leaves.iter().map(|leaf| leaf.node(CHAIN, &node(0), epoch)).collect()
 }
 
+/// Settles so many fees for so much that is to be claimed: what is left of it nobody earned.
 pub(crate) fn settle(epoch: u64, fees: u64, leaves: &[EpochLeaf], mut vouchers: Vec<SignedVoucher>) -> SettleEpoch {
     vouchers.sort_by_key(|voucher| voucher.channel);
-    let totals = EpochTotals { answers: 3, fees, split: FeeShares::STANDARD.split(fees) };
-    let root = root(&hashes(leaves));
-    SettleEpoch { node: node(0), epoch, root, totals, vouchers, statement: BlobHash([8; 32]) }
+    let split = FeeShares::STANDARD.split(fees);
+    let root = root(&nodes(epoch, leaves)).unwrap();
+    let unearned = split.claimable().saturating_sub(root.sum);
+    let totals = EpochTotals { answers: 3, fees, split, unearned };
+    let accounts = leaves.len() as u64;
+    SettleEpoch { node: node(0), epoch, root: root.digest, totals, vouchers, statement: BlobHash([8; 32]), accounts }
 }
 
-pub(crate) fn claim(leaves: &[EpochLeaf], index: usize) -> Claim {
-    let leaf = leaves[index];
-    let proof = prove(&hashes(leaves), index).unwrap();
-    Claim { node: node(0), account: leaf.account, cumulative: leaf.cumulative, proof }
+/// What a leaf of node 0's epoch says.
+pub(crate) fn item(epoch: u64, leaves: &[EpochLeaf], index: usize) -> ClaimItem {
+    let proof = prove(&nodes(epoch, leaves), index).unwrap().unwrap();
+    ClaimItem { node: node(0), epoch, amount: leaves[index].amount, proof }
+}
+
+/// A claim of one leaf.
+pub(crate) fn claim(epoch: u64, leaves: &[EpochLeaf], index: usize) -> Claim {
+    Claim { account: leaves[index].account, items: vec![item(epoch, leaves, index)] }
 }
 
 #[test]
@@ -66,30 +76,45 @@ fn answers_are_settled_and_everybody_claims() {
     chain.act(0, settle(1, 1_000_000, &one, vouchers));
     assert_eq!(chain.balance(&address(0)), operator + 200_000 - 1_000);
     assert_eq!(chain.balance(&accounts::treasury()), treasury + 50_000 + 1_000);
-    assert_eq!(chain.balance(&pool_account(&node(0))), 750_000);
+    assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 750_000);
     assert_eq!(channels::get(&chain.state, &first).unwrap().unwrap().left(), DEPOSIT - 600_000);
 
     // Anyone may send a claim; it pays the account in the leaf.
-    chain.act(15, claim(&one, 0));
+    chain.act(15, claim(1, &one, 0));
     assert_eq!(chain.balance(&address(11)), BALANCE + 500_000);
-    chain.refused(15, claim(&one, 0), code::CLAIM_NOTHING, "nothing more");
-    chain.act(12, claim(&one, 1));
+    chain.refused(15, claim(1, &one, 0), code::CLAIM_NOTHING, "nothing more");
+    chain.act(12, claim(1, &one, 1));
     chain.next();
 
-    // The second epoch's leaves are cumulative: who claimed gets the difference, who did not gets all.
-    let two = leaves(&[(11, 800_000), (12, 200_000), (13, 125_000)]);
+    // The second epoch has its own money and leaves; 25,000 of it nobody was there to earn.
+    let two = leaves(&[(11, 275_000), (13, 75_000)]);
+    let treasury = chain.balance(&accounts::treasury());
     chain.act(0, settle(2, 500_000, &two, vec![voucher(5, first, 1_100_000)]));
-    chain.act(11, claim(&two, 0));
-    assert_eq!(chain.balance(&address(11)), BALANCE + 800_000 - 1_000);
-    chain.refused(12, claim(&two, 1), code::CLAIM_NOTHING, "nothing more");
-    chain.refused(13, claim(&one, 2), code::CLAIM_PROOF, "latest epoch, 2");
-    chain.act(13, claim(&two, 2));
-    assert_eq!(settlement::claimed(&chain.state, &node(0), &address(13)).unwrap(), 125_000);
-    assert_eq!(chain.balance(&pool_account(&node(0))), 0);
+    assert_eq!(chain.balance(&accounts::treasury()), treasury + 25_000 + 25_000 + 1_000);
+    let left = |chain: &Chain| -> Vec<(u64, u64)> {
+        escrow::list(&chain.state, &node(0), None, 9).unwrap().iter().map(|open| (open.epoch, open.left)).collect()
+    };
+    assert_eq!(left(&chain), [(1, 50_000), (2, 350_000)]);
+    assert_eq!(escrow::list(&chain.state, &node(0), Some(1), 9).unwrap()[0].epoch, 2);
+    chain.act(11, claim(2, &two, 0));
+    assert_eq!(chain.balance(&address(11)), BALANCE + 775_000 - 1_000);
+    // Who waited is paid from both at once, and what of it somebody else claimed first is passed over.
+    chain.act(15, claim(2, &two, 1));
+    let both = Claim { account: address(13), items: vec![item(1, &one, 2), item(2, &two, 1)] };
+    let events = chain.act(13, both.clone());
+    assert_eq!(events.iter().map(|event| event.get("epoch")).collect::<Vec<_>>(), [Some("1")]);
+    assert_eq!(chain.balance(&address(13)), BALANCE + 125_000 - 1_000);
+    chain.refused(13, both, code::CLAIM_NOTHING, "nothing more");
+    assert_eq!(left(&chain), []);
+    for epoch in [1, 2] {
+        assert_eq!(chain.balance(&escrow::account(&node(0), epoch)), 0);
+        assert!(escrow::is_claimed(&chain.state, &node(0), epoch, 0).unwrap());
+    }
+    assert!(!chain.state.0.keys().any(|key| key.starts_with("settlement/claimed/")), "what is closed is forgotten");
     let all = settlement::get(&chain.state, &node(0)).unwrap().unwrap();
-    assert_eq!((all.answers, all.fees, all.pooled, all.claimed), (6, 1_500_000, 1_125_000, 1_125_000));
+    assert_eq!((all.answers, all.fees, all.escrowed, all.claimed), (6, 1_500_000, 1_100_000, 1_100_000));
     let epochs = settlement::epochs(&chain.state, &node(0), None, 9).unwrap();
-    assert_eq!(epochs.iter().map(|epoch| epoch.epoch).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(epochs.iter().map(|epoch| (epoch.epoch, epoch.accounts)).collect::<Vec<_>>(), [(1, 3), (2, 2)]);
     assert_eq!(settlement::epoch(&chain.state, &node(0), 2).unwrap(), Some(all.latest));
 
     // After expiry the payer takes back the rest.

@@ -1,13 +1,16 @@
 //! What is refused around fees, channels, settlement and claims.
 
-use datanet_types::action::{Action, Claim, CloseChannel, SettleEpoch, Transfer, role};
+use datanet_types::action::{Action, Claim, ClaimItem, CloseChannel, SettleEpoch, Transfer, role};
+use datanet_types::epoch::MAX_ACCOUNTS;
+use datanet_types::sum_tree::SumNode;
 use datanet_types::tx::MAX_TTL;
 use datanet_types::{BlobHash, ChannelId, Digest, TxBody};
 
 use super::Chain;
 use super::harness::{BALANCE, address, node, open_channel, register};
-use super::life_of_a_channel::{DEPOSIT, claim, leaves, open, settle, voucher};
+use super::life_of_a_channel::{DEPOSIT, claim, item, leaves, open, settle, voucher};
 use crate::code;
+use crate::component::settlement::escrow;
 use crate::component::{ActionError, accounts, admission};
 
 fn code_of(result: Result<impl std::fmt::Debug, ActionError>) -> u32 {
@@ -110,7 +113,7 @@ fn an_epoch_that_does_not_add_up_is_refused() {
     let mut chain = Chain::new();
     chain.act(0, register(0, role::SERVING, 0));
     let channel = open(&mut chain, 5);
-    let good = settle(1, 100_000, &leaves(&[(11, 1)]), vec![voucher(5, channel, 100_000)]);
+    let good = settle(1, 100_000, &leaves(&[(11, 75_000)]), vec![voucher(5, channel, 100_000)]);
     let mut refused = |n: u8, code: u32, words: &str, change: &dyn Fn(&mut SettleEpoch)| {
         let mut action = good.clone();
         change(&mut action);
@@ -135,31 +138,77 @@ fn an_epoch_that_does_not_add_up_is_refused() {
 }
 
 #[test]
-fn claims_without_a_good_proof_are_refused() {
+fn a_tree_that_does_not_fit_its_totals_is_refused() {
+    let mut chain = Chain::new();
+    chain.act(0, register(0, role::SERVING, 0));
+    let channel = open(&mut chain, 5);
+    let good = settle(1, 100_000, &leaves(&[(11, 75_000)]), vec![voucher(5, channel, 100_000)]);
+    let mut refused = |words: &str, change: &dyn Fn(&mut SettleEpoch)| {
+        let mut action = good.clone();
+        change(&mut action);
+        chain.refused(0, action, code::EPOCH_INVALID, words);
+    };
+    refused("accounts is the number of leaves", &|epoch| epoch.accounts = 0);
+    refused("accounts is the number of leaves", &|epoch| epoch.accounts = 75_001);
+    refused("settle more often", &|epoch| epoch.accounts = MAX_ACCOUNTS + 1);
+    refused("accounts is the number of leaves", &|epoch| epoch.totals.unearned = 75_000);
+    refused("no more unearned", &|epoch| {
+        epoch.totals.unearned = 75_001;
+        (epoch.accounts, epoch.root) = (0, Digest::ZERO);
+    });
+    refused("zeros if none", &|epoch| {
+        epoch.totals.unearned = 75_000;
+        epoch.accounts = 0;
+    });
+    // Where nobody earns anything there is no tree, and nothing to claim.
+    chain.act(0, settle(1, 100_000, &[], vec![voucher(5, channel, 100_000)]));
+    assert!(escrow::list(&chain.state, &node(0), None, 9).unwrap().is_empty());
+    chain.next();
+}
+
+#[test]
+fn claims_without_a_good_proof_are_refused_and_the_item_is_named() {
     let mut chain = Chain::new();
     chain.act(0, register(0, role::SERVING, 0));
     let channel = open(&mut chain, 5);
     let one = leaves(&[(11, 50_000), (12, 25_000)]);
-    chain.refused(11, claim(&one, 0), code::CLAIM_PROOF, "settled nothing");
+    chain.refused(11, claim(1, &one, 0), code::CLAIM_EPOCH, "item 1 (epoch 1 of node");
     chain.act(0, settle(1, 100_000, &one, vec![voucher(5, channel, 100_000)]));
-    let good = claim(&one, 0);
-    chain.refused(11, Claim { cumulative: 50_001, ..good.clone() }, code::CLAIM_PROOF, "ask the node");
-    chain.refused(12, Claim { account: address(12), ..good.clone() }, code::CLAIM_PROOF, "ask the node");
-    chain.refused(11, Claim { cumulative: 0, ..good.clone() }, code::CLAIM_NOTHING, "nothing");
-    let mut long = good.clone();
-    long.proof.siblings = vec![Digest::ZERO; 65];
-    chain.refused(11, long, code::CLAIM_PROOF, "64");
+    let good = claim(1, &one, 0);
+    let with = |change: &dyn Fn(&mut ClaimItem)| {
+        let mut claim = good.clone();
+        change(&mut claim.items[0]);
+        claim
+    };
+    chain.refused(11, with(&|item| item.amount = 50_001), code::CLAIM_PROOF, "item 1 (epoch 1 of node");
+    chain.refused(11, with(&|item| item.proof.total = 3), code::CLAIM_PROOF, "prove it from statement 0808");
+    chain.refused(12, Claim { account: address(12), ..good.clone() }, code::CLAIM_PROOF, "leave it out");
+    chain.refused(11, with(&|item| item.amount = 0), code::CLAIM_NOTHING, "claims 0");
+    chain.refused(11, with(&|item| item.proof.siblings = vec![SumNode::default(); 65]), code::CLAIM_PROOF, "64");
+    chain.refused(11, with(&|item| item.epoch = 2), code::CLAIM_EPOCH, "not settled yet");
+    chain.refused(11, Claim { items: vec![], ..good.clone() }, code::CLAIM_ITEMS, "1 to 64 items, not 0");
+    let twice = |count| Claim { items: vec![good.items[0].clone(); count], ..good.clone() };
+    chain.refused(11, twice(2), code::CLAIM_ITEMS, "one for each");
+    chain.refused(11, twice(65), code::CLAIM_ITEMS, "not 65");
+    // One bad item refuses the good one before it too, and says which it is.
+    let two = leaves(&[(11, 75_000)]);
+    chain.act(0, settle(2, 100_000, &two, vec![voucher(5, channel, 200_000)]));
+    let mut both = Claim { items: vec![item(1, &one, 0), item(2, &two, 0)], ..good.clone() };
+    both.items[1].amount = 1;
+    chain.refused(11, both, code::CLAIM_PROOF, "item 2 (epoch 2 of node");
     chain.act(11, good);
 }
 
 #[test]
-fn a_tree_that_promises_more_than_was_settled_pays_only_what_is_there() {
+fn money_sent_to_an_escrow_neither_pays_leaves_nor_keeps_the_epoch_open() {
     let mut chain = Chain::new();
     chain.act(0, register(0, role::SERVING, 0));
     let channel = open(&mut chain, 5);
-    let greedy = leaves(&[(11, 70_000), (12, 70_000)]);
-    chain.act(0, settle(1, 100_000, &greedy, vec![voucher(5, channel, 100_000)]));
-    chain.act(11, claim(&greedy, 0));
-    chain.refused(12, claim(&greedy, 1), code::CLAIM_POOL, "promised more");
+    chain.act(0, Transfer { to: escrow::account(&node(0), 1), amount: 7 });
+    let one = leaves(&[(11, 75_000)]);
+    chain.act(0, settle(1, 100_000, &one, vec![voucher(5, channel, 100_000)]));
+    chain.act(11, claim(1, &one, 0));
+    assert!(escrow::list(&chain.state, &node(0), None, 9).unwrap().is_empty());
+    assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 7);
     chain.next();
 }

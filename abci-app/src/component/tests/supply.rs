@@ -1,16 +1,18 @@
-//! Whatever anybody does in whatever order, no base unit appears or is lost.
+//! Whatever anybody does in whatever order, no base unit appears or is lost, and no epoch pays more than it took in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use datanet_types::action::{CloseChannel, RegisterModel, Revoke, Transfer};
+use datanet_types::action::{Claim, CloseChannel, RegisterModel, Revoke, Transfer};
+use datanet_types::epoch::{EpochLeaf, FeeShares};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{ChannelId, ContributionId, ModelId};
 use proptest::prelude::*;
 
 use super::Chain;
-use super::harness::{STAKE, address, all, attest, contribute, open_channel, register, reveal};
-use super::life_of_a_channel::{claim, leaves, settle, voucher};
+use super::harness::{STAKE, address, all, attest, contribute, node, open_channel, register, reveal};
+use super::life_of_a_channel::{item, leaves, settle, voucher};
 use crate::component::datanets::history;
+use crate::component::settlement::{self, escrow};
 use crate::component::{ActionError, Params, contributions, datanets, nodes};
 
 /// A step of a random history: who, what kind, and three numbers that each kind reads in its own way.
@@ -21,6 +23,10 @@ struct World {
     datanet: datanet_types::DatanetId,
     given: Vec<ContributionId>,
     channels: Vec<(u8, ChannelId)>,
+    /// The leaves of node 0's epochs.
+    settled: Vec<Vec<EpochLeaf>>,
+    /// What of each was claimed.
+    claimed: BTreeMap<u64, u64>,
 }
 
 impl World {
@@ -29,7 +35,7 @@ impl World {
         let mut chain = Chain::with(params);
         chain.validators(4);
         let datanet = chain.datanet();
-        Self { chain, datanet, given: Vec::new(), channels: Vec::new() }
+        Self { chain, datanet, given: Vec::new(), channels: Vec::new(), settled: Vec::new(), claimed: BTreeMap::new() }
     }
 
     /// Does a step; most random ones are refused, which must not move money but the fee.
@@ -38,8 +44,7 @@ impl World {
         // The same for commitment and reveal, so that random reveals match.
         let scores = all((u32::from(given.0[0]) * 39 + u32::from(who % 4) * 300) % 10_001);
         let channel = self.channels.get(usize::from(pick) % self.channels.len().max(1)).copied().unwrap_or_default();
-        let earned = leaves(&[(pick % 20, amount % 300_000), (who, 5)]);
-        match kind % 13 {
+        match kind % 14 {
             0 => self.try_act(who, Transfer { to: address(pick % 20), amount }),
             1 => self.try_act(who, register(who, u32::from(pick) % 8, STAKE + amount % 1_000)),
             2 => self.give(who, pick),
@@ -50,26 +55,70 @@ impl World {
             }
             6 | 7 => self.try_act(who % 4, reveal(who % 4, &given, scores)),
             8 => self.open(who, amount),
-            9 => {
-                let number = self.next_epoch();
-                let fees = 1_000 + amount % 1_000_000;
-                let cumulative = self.charged(&channel.1) + fees;
-                self.try_act(0, settle(number, fees, &earned, vec![voucher(channel.0, channel.1, cumulative)]));
-                self.try_act(who, claim(&earned, 0));
-            }
+            9 => self.settle(channel, amount, pick),
             10 => {
                 let giver = (0..20).find(|n| self.is_giver(*n, &given)).unwrap_or(who);
                 self.try_act(giver, Revoke { contribution: given });
             }
             11 => self.try_act(who, self.model(amount, pick)),
+            12 => self.claim(who, amount, pick),
             _ => self.try_act(channel.0, CloseChannel { channel: channel.1 }),
         }
     }
 
     fn try_act(&mut self, who: u8, action: impl super::harness::IntoAction) {
         let tx = self.chain.tx(who, action);
-        if let Err(error @ ActionError::State(_)) = self.chain.run(&tx) {
-            panic!("the state broke: {error}");
+        match self.chain.run(&tx) {
+            Err(error @ ActionError::State(_)) => panic!("the state broke: {error}"),
+            Err(ActionError::Refused { .. }) => {}
+            Ok(events) => {
+                for event in events.iter().filter(|event| event.kind == "epoch.claimed") {
+                    let number = |name| event.get(name).unwrap().parse::<u64>().unwrap();
+                    *self.claimed.entry(number("epoch")).or_default() += number("amount");
+                }
+            }
+        }
+    }
+
+    /// Settles an epoch whose tree is honest, or promises too much.
+    fn settle(&mut self, (payer, channel): (u8, ChannelId), amount: u64, pick: u8) {
+        let (number, fees) = (self.next_epoch(), 1_000 + amount % 1_000_000);
+        let claimable = FeeShares::STANDARD.split(fees).claimable();
+        let first = amount % claimable;
+        let more = if pick.is_multiple_of(3) { 1 } else { 0 };
+        let earned = leaves(&[(pick % 20, first + more), (pick % 7, claimable - first)]);
+        let cumulative = self.charged(&channel) + fees;
+        self.try_act(0, settle(number, fees, &earned, vec![voucher(payer, channel, cumulative)]));
+        if self.next_epoch() > number {
+            self.settled.push(earned);
+        }
+    }
+
+    /// Somebody claims a leaf of one epoch or of two, in or out of order.
+    fn claim(&mut self, who: u8, amount: u64, pick: u8) {
+        let Some(last) = self.settled.len().checked_sub(1) else { return };
+        let (one, two) = (amount as usize % (last + 1), usize::from(pick) % (last + 1));
+        let index = usize::from(pick % 2);
+        let account = self.settled[one][index].account;
+        let of = |at: usize, index| item(at as u64 + 1, &self.settled[at], index);
+        let mut items = vec![of(one, index)];
+        if pick.is_multiple_of(2) {
+            let same = self.settled[two].iter().position(|leaf| leaf.account == account);
+            items.extend(same.map(|index| of(two, index)));
+        }
+        self.try_act(who, Claim { account, items });
+    }
+
+    /// Each epoch of node 0 holds what it took in less what was claimed of it, and never pays more.
+    fn check_escrows(&self) {
+        let state = &self.chain.state;
+        for epoch in settlement::epochs(state, &node(0), None, usize::MAX).unwrap() {
+            let (number, claimable) = (epoch.epoch, epoch.totals.claimable());
+            let claimed = self.claimed.get(&number).copied().unwrap_or_default();
+            let left = escrow::open(state, &node(0), number).unwrap().map_or(0, |open| open.left);
+            assert!(claimed <= claimable, "epoch {number} took in {claimable} and paid {claimed}");
+            assert_eq!(left, claimable - claimed, "of epoch {number}");
+            assert_eq!(self.chain.balance(&escrow::account(&node(0), number)), left, "of epoch {number}");
         }
     }
 
@@ -115,7 +164,7 @@ impl World {
     }
 
     fn next_epoch(&self) -> u64 {
-        let former = crate::component::settlement::get(&self.chain.state, &super::harness::node(0)).unwrap();
+        let former = settlement::get(&self.chain.state, &node(0)).unwrap();
         former.map_or(1, |former| former.latest.epoch + 1)
     }
 
@@ -138,6 +187,7 @@ proptest! {
         let mut world = World::new();
         for (step, ends_block) in steps {
             world.step(step);
+            world.check_escrows();
             if ends_block {
                 world.chain.next();
             }
@@ -166,7 +216,7 @@ proptest! {
     fn two_ledgers_fed_the_same_agree(steps in steps()) {
         let (mut one, mut two) = (World::new(), World::new());
         // Nonces differ between runs of the helper, so that only what does not hang on transaction ids is compared.
-        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 13 != 8) {
+        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 14 != 8) {
             one.step(step);
             two.step(step);
             if ends_block {

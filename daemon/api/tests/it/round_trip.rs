@@ -70,7 +70,8 @@ fn the_node_keys_and_accounts() {
         ));
     }
     wire::<Claims>(
-        r#"{"claims":[{"node":"$ID","amount":4,"tx":"$ID"}],"total":4,"failed":[{"node":"$ID","reason":"r"}]}"#,
+        r#"{"claims":[{"node":"$ID","epochs":2,"amount":4,"tx":"$ID"}],"total":4,
+        "failed":[{"node":"$ID","epochs":3,"reason":"r"}]}"#,
     );
     wire::<Supply>(r#"{"supply":1,"minted":1,"height":2}"#);
     wire::<NewTransfer>(r#"{"from":"node","to":"$ADDR","amount":3}"#);

@@ -1,62 +1,100 @@
-//! Paying what a leaf of the latest epoch says.
+//! Paying what leaves of epochs say.
 
-use datanet_types::action::Claim;
-use datanet_types::amount::display;
+use datanet_types::action::{Claim, ClaimItem};
 use datanet_types::epoch::EpochLeaf;
 use datanet_types::tx::VerifiedTx;
 
 use crate::code;
-use crate::component::accounts::Balance;
 use crate::component::error::{ensure, refuse};
-use crate::component::settlement::{self, pool_account, state_key};
-use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts};
-use crate::state::StateWrite;
+use crate::component::settlement::{self, Epoch, MAX_ITEMS, escrow};
+use crate::component::{ActionError, ActionHandler, Event, TxContext};
+use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for Claim {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
-        ensure(self.cumulative > 0, code::CLAIM_NOTHING, || "a claim of 0 pays nothing".to_owned())?;
-        ensure(self.proof.siblings.len() <= 64, code::CLAIM_PROOF, || "a proof has at most 64 siblings".to_owned())
+        let count = self.items.len();
+        ensure((1..=MAX_ITEMS).contains(&count), code::CLAIM_ITEMS, || {
+            format!("a claim has 1 to {MAX_ITEMS} items, not {count}; send several")
+        })?;
+        let ordered = |pair: &[ClaimItem]| matches!(pair, [a, b] if (a.node, a.epoch) < (b.node, b.epoch));
+        ensure(self.items.windows(2).all(ordered), code::CLAIM_ITEMS, || {
+            "items must be ordered by node and epoch, one for each".to_owned()
+        })?;
+        for (place, item) in self.items.iter().enumerate() {
+            ensure(item.amount > 0, code::CLAIM_NOTHING, || format!("{} claims 0; leave it out", name(place, item)))?;
+            ensure(item.proof.siblings.len() <= 64, code::CLAIM_PROOF, || {
+                format!(
+                    "{} has a proof of {} siblings, at most 64 make one",
+                    name(place, item),
+                    item.proof.siblings.len()
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Each item takes a proof.
+    fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+        self.items.iter().take(1).try_for_each(|item| check_item(state, self, 0, item, &ctx.block.chain_id).map(drop))
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-        let Some(mut settlement) = settlement::get(state, &self.node)? else {
-            return refuse(
-                code::CLAIM_PROOF,
-                format!("node {} has settled nothing yet; wait for its epoch", self.node),
-            );
-        };
-        let leaf = EpochLeaf { account: self.account, cumulative: self.cumulative };
-        let proven = self.proof.verify(leaf.hash(&ctx.block.chain_id, &self.node), &settlement.latest.root);
-        ensure(proven, code::CLAIM_PROOF, || {
-            format!(
-                "the proof does not lead to the root of node {}'s latest epoch, {}; ask the node for a new one",
-                self.node, settlement.latest.epoch
-            )
+        let mut events = Vec::new();
+        for (place, item) in self.items.iter().enumerate() {
+            let epoch = check_item(state, self, place, item, &ctx.block.chain_id)?;
+            // Somebody else may have sent it first: that pays the account too, and must not stop the rest.
+            if escrow::pay(state, &epoch, &self.account, item.proof.index, item.amount)? {
+                count_claimed(state, item)?;
+                events.push(paid(self, item));
+            }
+        }
+        ensure(!events.is_empty(), code::CLAIM_NOTHING, || {
+            format!("account {} was paid all of this before; there is nothing more in it", self.account)
         })?;
-        let before = settlement::claimed(state, &self.node, &self.account)?;
-        let amount = self.cumulative.saturating_sub(before);
-        ensure(amount > 0, code::CLAIM_NOTHING, || {
-            format!(
-                "account {} has claimed {} from this node already; there is nothing more",
-                self.account,
-                display(before)
-            )
-        })?;
-        let pool = pool_account(&self.node);
-        let there = accounts::balance(state, &pool)?;
-        ensure(amount <= there, code::CLAIM_POOL, || {
-            format!(
-                "the leaf adds {}, but node {}'s pool holds {}: it promised more than it settled",
-                display(amount),
-                self.node,
-                display(there)
-            )
-        })?;
-        accounts::transfer(state, &pool, &self.account, amount)?;
-        state.put(state_key::claimed(&self.node, &self.account), &Balance { amount: self.cumulative });
-        settlement.claimed = settlement.claimed.saturating_add(amount);
-        settlement::put(state, &settlement);
-        let event = Event::new("epoch.claimed").with("node", self.node).with("account", self.account);
-        Ok(vec![event.with("amount", amount).with("epoch", settlement.latest.epoch)])
+        Ok(events)
     }
+}
+
+fn name(place: usize, item: &ClaimItem) -> String {
+    format!("item {} (epoch {} of node {})", place.saturating_add(1), item.epoch, item.node)
+}
+
+/// The epoch that an item is of, where its leaf stands.
+fn check_item<S: StateRead>(
+    state: &S,
+    claim: &Claim,
+    place: usize,
+    item: &ClaimItem,
+    chain_id: &str,
+) -> Result<Epoch, ActionError> {
+    let Some(epoch) = settlement::epoch(state, &item.node, item.epoch)? else {
+        return refuse(code::CLAIM_EPOCH, format!("{} is not settled yet; leave it out", name(place, item)));
+    };
+    let leaf = EpochLeaf { account: claim.account, amount: item.amount }.node(chain_id, &item.node, item.epoch);
+    // In a tree of another size the same leaf would have other places, and be paid once in each.
+    let proven = item.proof.total == epoch.accounts && item.proof.verify(leaf, &epoch.tree());
+    ensure(proven, code::CLAIM_PROOF, || {
+        format!(
+            "{}: its proof does not lead to the root on the ledger; leave it out, or prove it from statement {}",
+            name(place, item),
+            epoch.statement
+        )
+    })?;
+    Ok(epoch)
+}
+
+fn count_claimed<S: StateWrite>(state: &mut S, item: &ClaimItem) -> Result<(), ActionError> {
+    if let Some(mut settlement) = settlement::get(state, &item.node)? {
+        settlement.claimed = settlement.claimed.saturating_add(item.amount);
+        settlement::put(state, &settlement);
+    }
+    Ok(())
+}
+
+fn paid(claim: &Claim, item: &ClaimItem) -> Event {
+    Event::new("epoch.claimed")
+        .with("node", item.node)
+        .with("account", claim.account)
+        .with("amount", item.amount)
+        .with("epoch", item.epoch)
 }

@@ -2,6 +2,7 @@
 
 use datanet_types::action::{SettleEpoch, role};
 use datanet_types::amount::display;
+use datanet_types::epoch::{FeeShares, MAX_ACCOUNTS};
 use datanet_types::tx::VerifiedTx;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, BlobHash, Digest};
@@ -9,7 +10,7 @@ use datanet_types::{Amount, BlobHash, Digest};
 use crate::code;
 use crate::component::channels::{self, Channel, deposit_account};
 use crate::component::error::{ensure, refuse};
-use crate::component::settlement::{self, Epoch, MAX_VOUCHERS, Settlement, pool_account, state_key};
+use crate::component::settlement::{self, Epoch, MAX_VOUCHERS, Settlement, escrow, state_key};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
 use crate::state::{StateRead, StateWrite};
 
@@ -21,7 +22,7 @@ impl ActionHandler for SettleEpoch {
             format!("an epoch takes 1 to {MAX_VOUCHERS} vouchers, not {count}; settle more often")
         })?;
         check(self.totals.answers > 0, "an epoch without answers has nothing to settle")?;
-        check(self.root != Digest::ZERO, "root must be the Merkle root over the cumulative earnings")?;
+        check_tree(self)?;
         check(self.statement != BlobHash::ZERO, "statement must be the blob with the leaves")?;
         let ordered = self.vouchers.windows(2).all(|pair| matches!(pair, [a, b] if a.channel < b.channel));
         check(ordered, "vouchers must be ordered by channel, one for each")
@@ -39,7 +40,7 @@ impl ActionHandler for SettleEpoch {
         ensure(self.epoch == next, code::EPOCH_ORDER, || {
             format!("epoch is {}, the node's next is {next}", self.epoch)
         })?;
-        check_totals(state, self)?;
+        let shares = check_totals(state, self)?;
         let mut charged: Amount = 0;
         for voucher in &self.vouchers {
             charged = charged.saturating_add(charge(state, self, voucher, ctx)?);
@@ -51,15 +52,32 @@ impl ActionHandler for SettleEpoch {
                 display(self.totals.fees)
             )
         })?;
-        let pool = pool_account(&self.node);
-        accounts::release(state, &pool, &node.account, self.totals.split.node)?;
-        accounts::release(state, &pool, &accounts::treasury(), self.totals.split.treasury)?;
-        record(state, self, former, ctx.block.height);
+        let escrow = escrow::account(&self.node, self.epoch);
+        accounts::release(state, &escrow, &node.account, self.totals.split.node)?;
+        accounts::release(state, &escrow, &accounts::treasury(), self.totals.treasury())?;
+        record(state, self, former, shares, ctx.block.height);
         Ok(vec![settled(self)])
     }
 }
 
-fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<(), ActionError> {
+/// A tree has a root if it has leaves, and each of them is worth something.
+fn check_tree(action: &SettleEpoch) -> Result<(), ActionError> {
+    let (accounts, claimable) = (action.accounts, action.totals.claimable());
+    ensure(accounts <= MAX_ACCOUNTS, code::EPOCH_INVALID, || {
+        format!("{accounts} accounts earn in one epoch, at most {MAX_ACCOUNTS} may; settle more often")
+    })?;
+    ensure((accounts == 0) == (claimable == 0) && accounts <= claimable, code::EPOCH_INVALID, || {
+        let claimable = display(claimable);
+        format!("{accounts} accounts share {claimable}; accounts is the number of leaves, each of at least 1 base unit")
+    })?;
+    ensure((action.root == Digest::ZERO) == (accounts == 0), code::EPOCH_INVALID, || {
+        "root must be that of the sum tree over what accounts earned in the epoch, and zeros if none did".to_owned()
+    })
+}
+
+/// Gives the shares that the totals follow: those that hold now. They are fixed at genesis, so they are also those that
+/// the answers were given under.
+fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<FeeShares, ActionError> {
     let params = params::get(state)?;
     let (answers, fees, least) = (action.totals.answers, action.totals.fees, params.min_price);
     // The number of answers bounds how far rounding may move a share: it must not be made up.
@@ -75,12 +93,14 @@ fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<(), Act
         let [node, owner, contributors, validators, treasury, lineage] = shares.as_array();
         format!(
             "the totals are not what the shares give; split each fee {node} / {owner} / {contributors} / {validators} / \
-             {treasury} / {lineage} basis points (node, owner, contributors, validators, treasury, lineage)"
+             {treasury} / {lineage} basis points (node, owner, contributors, validators, treasury, lineage), and call \
+             no more unearned than is to be claimed"
         )
-    })
+    })?;
+    Ok(shares)
 }
 
-/// Moves what a voucher adds from its channel to the node's pool. Returns how much that is.
+/// Moves what a voucher adds from its channel to the epoch's escrow. Returns how much that is.
 fn charge<S: StateWrite>(
     state: &mut S,
     action: &SettleEpoch,
@@ -89,7 +109,7 @@ fn charge<S: StateWrite>(
 ) -> Result<Amount, ActionError> {
     let mut channel = channels::require_open(state, &voucher.channel)?;
     let delta = check_voucher(&channel, action, voucher, &ctx.block.chain_id)?;
-    accounts::release(state, &deposit_account(&channel.id), &pool_account(&action.node), delta)?;
+    accounts::release(state, &deposit_account(&channel.id), &escrow::account(&action.node, action.epoch), delta)?;
     channel.charged = voucher.cumulative;
     channels::put(state, &channel);
     Ok(delta)
@@ -127,7 +147,13 @@ fn check_voucher(
     }
 }
 
-fn record<S: StateWrite>(state: &mut S, action: &SettleEpoch, former: Option<Settlement>, height: u64) {
+fn record<S: StateWrite>(
+    state: &mut S,
+    action: &SettleEpoch,
+    former: Option<Settlement>,
+    shares: FeeShares,
+    height: u64,
+) {
     let former = former.unwrap_or_default();
     let epoch = Epoch {
         node: action.node,
@@ -136,13 +162,16 @@ fn record<S: StateWrite>(state: &mut S, action: &SettleEpoch, former: Option<Set
         statement: action.statement,
         totals: action.totals,
         height,
+        accounts: action.accounts,
+        shares,
     };
     state.put(state_key::epoch(&action.node, action.epoch), &epoch);
+    escrow::begin(state, &epoch);
     let settlement = Settlement {
         latest: epoch,
         answers: former.answers.saturating_add(action.totals.answers),
         fees: former.fees.saturating_add(action.totals.fees),
-        pooled: former.pooled.saturating_add(action.totals.claimable()),
+        escrowed: former.escrowed.saturating_add(action.totals.claimable()),
         claimed: former.claimed,
     };
     settlement::put(state, &settlement);
@@ -157,4 +186,5 @@ fn settled(action: &SettleEpoch) -> Event {
         .with("answers", action.totals.answers)
         .with("fees", action.totals.fees)
         .with("claimable", action.totals.claimable())
+        .with("accounts", action.accounts)
 }
