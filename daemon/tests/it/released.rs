@@ -164,7 +164,7 @@ async fn paid(node: &TestNode, record: &AnswerRecord) {
     // Less than the fee of claiming it: it stays until it is more.
     let reason = claim["failed"][0]["reason"].as_str().unwrap();
     assert!(
-        claim["total"] == 0 && reason.starts_with(&format!("it owes {floor}, and claiming costs a fee")),
+        claim["total"] == 0 && reason.starts_with(&format!("all that is left is {floor}, and claiming costs a fee")),
         "{claim:#}"
     );
     let supply = node.get("/v1/supply").await;

@@ -213,6 +213,20 @@ proptest! {
     }
 
     #[test]
+    fn no_epoch_pays_more_than_it_took_in_whatever_is_settled_and_claimed_in_whatever_order(
+        steps in prop::collection::vec((0u8..20, prop::bool::weighted(0.3), 0u64..2_000_000_000, any::<u8>()), 40..80),
+    ) {
+        let mut world = World::new();
+        world.open(5, 500_000_000);
+        for (who, settles, amount, pick) in steps {
+            world.step((who, if settles { 9 } else { 12 }, amount, pick));
+            world.check_escrows();
+        }
+        world.chain.check_supply();
+        prop_assert!(world.settled.len() > 3 && world.claimed.len() > 1, "{:?}", world.claimed);
+    }
+
+    #[test]
     fn two_ledgers_fed_the_same_agree(steps in steps()) {
         let (mut one, mut two) = (World::new(), World::new());
         // Nonces differ between runs of the helper, so that only what does not hang on transaction ids is compared.
