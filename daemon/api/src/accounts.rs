@@ -23,7 +23,7 @@ pub struct AccountView {
     pub reputation: Option<u32>,
 }
 
-/// What an account earned in all.
+/// What an account earned, in all epochs with money left and the latest of the others: 1,000 of a node, 4,096 in all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Earnings {
     /// Base units earned in settled epochs.

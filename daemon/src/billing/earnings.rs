@@ -21,7 +21,7 @@ const MAX_CLOSED_IN_ALL: usize = 4_096;
 /// Reasons shown at most: a statement may claim any number of them.
 const MAX_LINES: usize = 20_000;
 
-/// What an account earned in all.
+/// What an account earned, in all epochs with money left and the latest of the others.
 #[derive(Debug, Clone, Default)]
 pub struct Earnings {
     /// Base units earned in settled epochs.
@@ -125,29 +125,34 @@ impl Billing {
     async fn closed(&self, open: &[Source]) -> ServiceResult<Vec<Source>> {
         let (reader, connected) = (self.chain.reader()?, self.blobs.connected());
         let open: BTreeSet<(NodeKey, u64)> = open.iter().map(|open| (open.epoch.node, open.epoch.epoch)).collect();
-        let mut closed: Vec<(usize, Epoch)> = Vec::new();
+        let mut latest = Vec::new();
         for node in nodes::list(&reader, None, usize::MAX)? {
-            let epochs = latest(&reader, &node.node)?.into_iter().rev();
-            closed.extend(epochs.filter(|epoch| !open.contains(&(epoch.node, epoch.epoch))).enumerate());
+            latest.extend(settlement::get(&reader, &node.node)?.map(|settled| (node.node, settled.latest.epoch)));
         }
-        closed.sort_by_key(|(turn, epoch)| (*turn, epoch.node));
-        closed.truncate(MAX_CLOSED_IN_ALL);
         let mut sources = Vec::new();
-        for (turn, epoch) in closed {
-            let (here, connected) = (self.statements.is_here(&epoch).await, connected.contains(&epoch.node));
-            let doubtful = self.statements.is_doubtful(&epoch.node);
+        for (turn, node, number) in
+            newest_in_turns(&latest).filter(|(_, node, number)| !open.contains(&(*node, *number)))
+        {
+            let Some(epoch) = settlement::epoch(&reader, &node, number)? else { continue };
+            let (here, connected) = (self.statements.is_here(&epoch).await, connected.contains(&node));
+            let doubtful = self.statements.is_doubtful(&node);
             sources.push(Source { epoch, left: 0, turn, here, connected, doubtful });
+            if sources.len() >= MAX_CLOSED_IN_ALL {
+                break;
+            }
         }
         sources::sort(&mut sources);
         Ok(sources)
     }
 }
 
-/// A node's latest epochs, in order.
-fn latest(reader: &LedgerReader, node: &NodeKey) -> ServiceResult<Vec<Epoch>> {
-    let Some(settlement) = settlement::get(reader, node)? else { return Ok(Vec::new()) };
-    let after = settlement.latest.epoch.checked_sub(MAX_CLOSED as u64);
-    Ok(settlement::epochs(reader, node, after, MAX_CLOSED)?)
+/// Turn, node and number of the latest epochs of nodes, of which the latest numbers are given: one of each, then the one
+/// before of each.
+fn newest_in_turns(latest: &[(NodeKey, u64)]) -> impl Iterator<Item = (usize, NodeKey, u64)> {
+    (0..MAX_CLOSED).flat_map(move |turn| {
+        let number = move |latest: u64| latest.checked_sub(turn as u64).filter(|number| *number > 0);
+        latest.iter().filter_map(move |(node, latest)| number(*latest).map(|number| (turn, *node, number)))
+    })
 }
 
 impl Earnings {
@@ -205,6 +210,14 @@ fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, w
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn closed_epochs_are_read_newest_first_and_by_turns() {
+        let (a, b) = (NodeKey([1; 32]), NodeKey([2; 32]));
+        let turns: Vec<_> = newest_in_turns(&[(a, 3), (b, 1)]).collect();
+        assert_eq!(turns, [(0, a, 3), (0, b, 1), (1, a, 2), (2, a, 1)]);
+        assert_eq!(newest_in_turns(&[(a, 1_000_000)]).count(), MAX_CLOSED);
+    }
 
     #[test]
     fn what_is_missing_is_said_once_a_node_with_the_latest_reason() {
