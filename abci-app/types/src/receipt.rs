@@ -52,6 +52,10 @@ pub struct Sampling {
     #[prost(string, repeated, tag = "5")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
+    /// The JSON Schema that the answer was held to.
+    #[prost(string, optional, tag = "6")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json_schema: Option<String>,
 }
 
 /// What was asked. `text` is a passage to classify, a question, or a prompt as the model read it.

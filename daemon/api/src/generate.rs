@@ -27,6 +27,8 @@ pub struct Shared {
     /// Answers to write, 1 to 8; 1 if not given. Each is drawn with a seed of its own (that of the first, and one more for
     /// each that follows), and is charged and receipted like any other.
     pub n: Option<i64>,
+    /// Hold the answer to JSON, or to a JSON Schema.
+    pub response_format: Option<ResponseFormat>,
     /// Send the answer piece by piece, as server-sent events.
     #[serde(default)]
     pub stream: bool,
@@ -47,6 +49,30 @@ impl Shared {
     pub fn wants_usage(&self) -> bool {
         self.stream_options.as_ref().is_some_and(|options| options.include_usage)
     }
+}
+
+/// What an answer looks like.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ResponseFormat {
+    /// `text`, `json_object` for any JSON object, or `json_schema`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// With `json_schema`: the schema.
+    pub json_schema: Option<JsonSchema>,
+}
+
+/// A JSON Schema and what OpenAI's clients send beside it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JsonSchema {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Answers keep to the schema whether or not this is set.
+    pub strict: Option<bool>,
+    /// The schema, of up to 16 KiB. Properties are written in its order.
+    #[schema(value_type = Option<Object>)]
+    pub schema: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// What a stream carries beside the answer.

@@ -357,6 +357,7 @@ async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32
         seed: Some(sampling.seed),
         stop: sampling.stop,
         logprobs: logprobs.map(|top| top as usize),
+        json_schema: sampling.json_schema,
     };
     let prompt = PromptText { text: input.text.clone(), plain: parts(&input.plain)? };
     let request = GenerateRequest { prompt: Given::Parts(prompt), adapter, sampling: params };

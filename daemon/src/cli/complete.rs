@@ -10,6 +10,7 @@ use super::args::{CompleteArgs, DrawArgs};
 use super::client::{Client, Refused};
 use super::costs;
 use super::explain::warn_of_taint;
+use super::files::read_text;
 use super::output::{self, Output, money, text};
 
 /// Tokens that are written where nobody says how many.
@@ -27,15 +28,18 @@ pub(super) struct Writer<'a> {
     /// The model's id, or a name that leads to it.
     model: String,
     how: DrawArgs,
+    /// `response_format`.
+    format: Option<Value>,
     pub output: Output,
 }
 
 impl<'a> Writer<'a> {
     pub(super) async fn new(client: &'a Client, model: &str, mut how: DrawArgs, output: Output) -> Result<Self> {
+        let format = format(&how)?;
         let model = client.model(model).await?;
         costs::of_answers(&client.get(&format!("/v1/models/{model}")).await?, 1, how.account.as_deref(), output);
         how.account = how.account.map(|account| client.leave(&account));
-        Ok(Self { client, model, how, output })
+        Ok(Self { client, model, how, format, output })
     }
 
     /// Asks once and prints the answer: `what` is the field that holds `said`.
@@ -66,6 +70,9 @@ impl<'a> Writer<'a> {
         if let Some(seed) = self.how.seed {
             body["seed"] = seed.into();
         }
+        if let Some(format) = &self.format {
+            body["response_format"] = format.clone();
+        }
         if let Some(account) = &self.how.account {
             body["account"] = account.as_str().into();
         }
@@ -79,6 +86,16 @@ impl<'a> Writer<'a> {
             other => other,
         }
     }
+}
+
+/// What the answer is held to.
+fn format(how: &DrawArgs) -> Result<Option<Value>> {
+    let Some(path) = &how.json_schema else {
+        return Ok(how.json_object.then(|| json!({ "type": "json_object" })));
+    };
+    let schema = serde_json::from_str::<serde_json::Map<String, Value>>(&read_text(path)?);
+    let schema = schema.with_context(|| format!("{} is no JSON Schema, which is an object", path.display()))?;
+    Ok(Some(json!({ "type": "json_schema", "json_schema": { "name": "schema", "schema": schema } })))
 }
 
 /// Whether what was said is more than the model reads.

@@ -42,6 +42,7 @@ codes! {
         ContextTooLong = "context-too-long",
         EmptyInput = "empty-input",
         EmptyText = "empty-text",
+        JsonSchema = "json-schema",
         Prompt = "prompt",
         Sampling = "sampling",
         TwoPayments = "two-payments",

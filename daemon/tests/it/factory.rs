@@ -354,6 +354,7 @@ async fn a_decoder_from_nothing_writes_streams_and_proves() {
     assert!(last["usage"]["total_tokens"].is_number() && last["datanet"]["receipt"]["id"].is_string(), "{last:#}");
 
     typed_special_tokens(&node).await;
+    answers_in_json(&node).await;
     one_voucher_buys_one_stream(&node, "writer").await;
     bad_completions(&node).await;
 }
@@ -384,6 +385,45 @@ async fn typed_special_tokens(node: &Api) {
     assert_eq!(&input["text"].as_str().unwrap()[start..end], "a</s>b", "{input:#}");
     let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
     assert!(matches!(verdict["verdict"].as_str(), Some("match" | "within")), "{verdict:#}");
+}
+
+/// Whatever the model would rather say, its answer is what the schema asks for, and a receipt proves it.
+async fn answers_in_json(node: &Api) {
+    let schema = json!({
+        "type": "object",
+        "properties": { "scored": { "type": "boolean" }, "by": { "enum": ["striker", "keeper"] } },
+        "required": ["scored", "by"],
+        "additionalProperties": false,
+    });
+    let chat = |format: Value| {
+        let body = json!({
+            "model": "writer", "messages": [{ "role": "user", "content": "Who volleyed?" }], "seed": 5, "max_tokens": 90,
+            "account": "bob", "response_format": format,
+        });
+        node.raw(Method::POST, "/v1/chat/completions").json(&body)
+    };
+    let strict = json!({ "type": "json_schema", "json_schema": { "name": "goal", "strict": true, "schema": schema } });
+    let answer = read("a chat in JSON", chat(strict)).await;
+    assert_eq!(answer["choices"][0]["finish_reason"], "stop", "{answer:#}");
+    let said: Value = serde_json::from_str(answer["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+    assert!(said["scored"].is_boolean() && said["by"].is_string(), "{said:#}");
+    let id = answer["datanet"]["receipt"]["id"].as_str().unwrap();
+    let held: Value = serde_json::from_str(
+        node.get(&format!("/v1/receipts/{id}")).await["input"]["sampling"]["json_schema"].as_str().unwrap(),
+    )
+    .unwrap();
+    assert_eq!(held, schema);
+    let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
+    assert!(matches!(verdict["verdict"].as_str(), Some("match" | "within")), "{verdict:#}");
+
+    let object = read("a chat in an object", chat(json!({ "type": "json_object" }))).await;
+    let text = object["choices"][0]["message"]["content"].as_str().unwrap();
+    let whole = object["choices"][0]["finish_reason"] == "stop";
+    assert!(text.starts_with('{') && (!whole || serde_json::from_str::<Value>(text).is_ok()), "{text}");
+
+    let bad = json!({ "type": "json_schema", "json_schema": { "name": "a", "schema": { "type": "objekt" } } });
+    refused("no schema", chat(bad), 400, "json-schema", "objekt").await;
+    refused("no format", chat(json!({ "type": "yaml" })), 400, "bad-parameter", "json_object").await;
 }
 
 async fn bad_completions(node: &Api) {

@@ -1,12 +1,13 @@
 //! The callers' side of a generation service.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::decoder::Opened;
+use super::grammar::{Grammar, Grammars};
 use super::prefill::Pending;
 use super::prompt::{PromptReader, PromptText};
 use super::sequence::Sequence;
@@ -41,16 +42,19 @@ pub struct GenerateRequest {
 }
 
 /// Asks a generation service; cheap to clone. The service stops when the last clone is dropped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GenerateHandle {
     commands: mpsc::Sender<GenerateCmd>,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     prompts: Arc<PromptReader>,
     info: DecoderInfo,
+    /// Tokens with which an answer ends.
+    ends: Vec<u32>,
+    /// Built when the first answer is to be JSON.
+    grammars: OnceLock<Grammars>,
     registry: Registry,
     room: Arc<Semaphore>,
     queue_depth: usize,
@@ -68,12 +72,14 @@ pub(super) fn spawn(opened: Opened, config: &GenerateConfig) -> Result<GenerateH
     let (stopped, prompts) = (CancellationToken::new(), Arc::new(prompts));
     let provider = decoder.session.provider();
     let guard = stopped.clone().drop_guard();
-    let worker = Worker::new(decoder, prompts.clone(), ends, config.into(), commands, guard);
+    let worker = Worker::new(decoder, prompts.clone(), ends.clone(), config.into(), commands, guard);
     let thread = std::thread::Builder::new().name("generate".to_owned());
     thread.spawn(move || worker.run()).map_err(ServeError::Thread)?;
     let shared = Shared {
         prompts,
         info,
+        ends,
+        grammars: OnceLock::new(),
         registry: Registry::new(config.max_adapters),
         room: Arc::new(Semaphore::new(queue_depth)),
         queue_depth,
@@ -135,7 +141,7 @@ impl GenerateHandle {
     /// Starts an answer, which comes token by token.
     ///
     /// # Errors
-    /// [`GenerateError::Sampling`] and [`GenerateError::Prompt`] for what makes no sense, [`GenerateError::PromptTooLong`]
+    /// [`GenerateError::Sampling`], [`GenerateError::Schema`] and [`GenerateError::Prompt`] for what makes no sense, [`GenerateError::PromptTooLong`]
     /// and [`GenerateError::ContextExceeded`] for what does not fit, and of [`GenerateError::Serve`] an overload at once
     /// where the queue has no room, and an unknown adapter.
     pub async fn submit(&self, request: GenerateRequest) -> Result<GenerateStream, GenerateError> {
@@ -151,11 +157,12 @@ impl GenerateHandle {
             sampling.stop.extend(shared.info.chat.stops());
         }
         let prompt = self.tokenise(prompt).await?;
+        let grammar = self.grammar(sampling.json_schema.take()).await?;
         let max_tokens = self.answer_tokens(prompt.len(), sampling.max_tokens)?;
         // Two hashers of one process never start alike, and nobody can tell how.
         let seed = sampling.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let adapter = entry.map(|entry| entry.loaded);
-        let (sequence, events) = Sequence::new(sampling, seed, prompt.len(), max_tokens, adapter, room);
+        let (sequence, events) = Sequence::new(sampling, grammar, seed, prompt.len(), max_tokens, adapter, room);
         let command = GenerateCmd::Generate(Box::new(Pending { sequence, prompt, alone: false }));
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServeError::Overloaded { limit: shared.queue_depth }.into(),
@@ -205,6 +212,15 @@ impl GenerateHandle {
         fitting(ids, context)
     }
 
+    /// What holds an answer to a schema.
+    async fn grammar(&self, schema: Option<String>) -> Result<Option<Grammar>, GenerateError> {
+        let Some(schema) = schema else { return Ok(None) };
+        let shared = self.shared.clone();
+        let compiled = tokio::task::spawn_blocking(move || shared.grammars()?.compile(&schema)).await;
+        // The task ends early only by a panic, which a stranger's schema must not make the node's.
+        compiled.map_err(|_| GenerateError::Schema("compiling it failed; make it simpler".to_owned()))?.map(Some)
+    }
+
     /// Tokens that an answer to a prompt of so many may have.
     fn answer_tokens(&self, prompt: usize, wanted: Option<usize>) -> Result<usize, GenerateError> {
         let context = self.shared.info.context;
@@ -214,6 +230,23 @@ impl GenerateHandle {
             Some(wanted) if wanted <= left => Ok(wanted),
             _ => Err(GenerateError::ContextExceeded { prompt, answer: wanted.unwrap_or(1), context }),
         }
+    }
+}
+
+impl Shared {
+    /// Two that come first may both build it; one is kept.
+    fn grammars(&self) -> Result<&Grammars, GenerateError> {
+        if let Some(grammars) = self.grammars.get() {
+            return Ok(grammars);
+        }
+        let grammars = Grammars::new(self.prompts.tokenizer(), self.info.vocabulary, &self.ends)?;
+        Ok(self.grammars.get_or_init(|| grammars))
+    }
+}
+
+impl std::fmt::Debug for GenerateHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GenerateHandle").field("model", &self.shared.info).finish_non_exhaustive()
     }
 }
 

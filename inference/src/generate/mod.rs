@@ -17,6 +17,9 @@
 //! What the form of a chat writes may be special tokens, what people write in a message is not ([`PromptText`]). They are
 //! no part of an answer's text, and a stop string finds them all the same.
 //!
+//! # JSON
+//! An answer with a schema ([`SamplingParams::json_schema`]) is drawn among the tokens that keep it valid.
+//!
 //! # How reproducible a text is
 //! Sampling is a pure function of the logits and the seed. The logits of a sequence differ by rounding with what else is
 //! in the batch (a test bounds it by 1e-5 of the largest logit), so the same seed gives the same text unless two tokens are
@@ -32,6 +35,7 @@ mod chat;
 mod config;
 mod decoder;
 mod event;
+mod grammar;
 mod group;
 mod handle;
 mod prefill;
@@ -49,6 +53,7 @@ pub use chat::{ChatTemplate, Message, Role};
 pub use config::GenerateConfig;
 pub use decoder::DecoderInfo;
 pub use event::{Alternative, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs};
+pub use grammar::MAX_SCHEMA_BYTES;
 pub use handle::{GenerateHandle, GenerateRequest, Prompt};
 pub use prompt::PromptText;
 pub use sampling::{MAX_STOP_BYTES, MAX_STOPS, MAX_TOP_LOGPROBS, SamplingParams};
@@ -66,6 +71,9 @@ pub enum GenerateError {
     /// A sampling value makes no sense.
     #[error("{0}")]
     Sampling(String),
+    /// An answer cannot be held to its JSON schema.
+    #[error("the JSON schema cannot be followed: {0}")]
+    Schema(String),
     /// The prompt cannot be used.
     #[error("the prompt {0}")]
     Prompt(String),

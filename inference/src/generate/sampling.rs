@@ -27,11 +27,21 @@ pub struct SamplingParams {
     pub stop: Vec<String>,
     /// Log probabilities of the chosen tokens, and of this many of the most probable ones.
     pub logprobs: Option<usize>,
+    /// A JSON Schema, as JSON: the answer is an instance of it, unless its tokens are used up before its end.
+    pub json_schema: Option<String>,
 }
 
 impl Default for SamplingParams {
     fn default() -> Self {
-        Self { max_tokens: None, temperature: 1.0, top_p: 1.0, seed: None, stop: Vec::new(), logprobs: None }
+        Self {
+            max_tokens: None,
+            temperature: 1.0,
+            top_p: 1.0,
+            seed: None,
+            stop: Vec::new(),
+            logprobs: None,
+            json_schema: None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::GenerateError;
 use super::bytes::token_bytes;
 use super::event::{Alternative, FinishReason, GenerateEvent, GenerateUsage, TokenLogprobs};
+use super::grammar::Grammar;
 use super::sampling::{Sampler, SamplingParams, logprobs};
 use super::text::{Detokeniser, Stops};
 use crate::encoder::{Loaded, ServeError};
@@ -18,6 +19,7 @@ pub(super) struct Sequence {
     pub(super) adapter: Option<Arc<Loaded>>,
     events: mpsc::Sender<GenerateEvent>,
     sampler: Sampler,
+    grammar: Option<Grammar>,
     detokeniser: Detokeniser,
     stops: Stops,
     /// How many alternatives to list, if log probabilities are wanted at all.
@@ -31,6 +33,7 @@ impl Sequence {
     /// A sequence whose `params` have been checked and whose number of tokens is settled.
     pub(super) fn new(
         params: SamplingParams,
+        grammar: Option<Grammar>,
         seed: u64,
         prompt_tokens: usize,
         max_tokens: usize,
@@ -43,6 +46,7 @@ impl Sequence {
             adapter,
             events,
             sampler: Sampler::new(&params, seed),
+            grammar,
             detokeniser: Detokeniser::default(),
             stops: Stops::new(params.stop),
             top: params.logprobs,
@@ -65,9 +69,12 @@ impl Sequence {
 
     /// Chooses the next token and tells it; none if the sequence has ended with it.
     pub(super) fn advance(&mut self, logits: &[f32], ends: &[u32], tokenizer: &Tokenizer) -> Option<u32> {
-        let Some(id) = self.sampler.pick(logits) else {
-            self.fail(ServeError::Output("its logits are not finite".to_owned()).into());
-            return None;
+        let id = match self.choose(logits) {
+            Ok(id) => id,
+            Err(error) => {
+                self.fail(error);
+                return None;
+            }
         };
         if ends.contains(&id) {
             // The reader may have left meanwhile, here and below.
@@ -87,16 +94,31 @@ impl Sequence {
                 return None;
             }
         };
+        let complete = match self.grammar.as_mut().map_or(Ok(false), |grammar| grammar.take(id)) {
+            Ok(complete) => complete,
+            Err(error) => {
+                self.fail(error);
+                return None;
+            }
+        };
         let start = self.usage.completion_tokens == 0;
         self.usage.completion_tokens += 1;
         let logprobs = self.top.map(|top| token_logprobs(logits, id, top, start, tokenizer));
         let _ = self.events.try_send(GenerateEvent::Token { text, id, logprobs });
-        if stopped || self.remaining() == 0 {
-            let reason = if stopped { FinishReason::Stop } else { FinishReason::Length };
+        if stopped || complete || self.remaining() == 0 {
+            let reason = if stopped || complete { FinishReason::Stop } else { FinishReason::Length };
             self.finish(reason, stopped, tokenizer);
             return None;
         }
         Some(id)
+    }
+
+    fn choose(&mut self, logits: &[f32]) -> Result<u32, GenerateError> {
+        let picked = match &mut self.grammar {
+            Some(grammar) => self.sampler.pick(&grammar.allow(logits)?),
+            None => self.sampler.pick(logits),
+        };
+        picked.ok_or_else(|| ServeError::Output("its logits are not finite".to_owned()).into())
     }
 
     /// What a token adds to the text.

@@ -351,7 +351,7 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
         let ids = if at == 2 { vec![1, 70_000, 2] } else { prompt(at) };
         let permit = room.clone().try_acquire_owned().unwrap();
         let params = SamplingParams::greedy(8);
-        let (sequence, events) = sequence::Sequence::new(params, 0, ids.len(), 8, None, permit);
+        let (sequence, events) = sequence::Sequence::new(params, None, 0, ids.len(), 8, None, permit);
         let pending = prefill::Pending { sequence, prompt: ids, alone: false };
         sender.try_send(worker::GenerateCmd::Generate(Box::new(pending))).map_err(|_| "full").unwrap();
         receivers.insert(at, GenerateStream::new(events));

@@ -269,6 +269,12 @@ pub(in crate::cli) struct DrawArgs {
     /// The same seed draws the same text.
     #[arg(long)]
     pub seed: Option<i64>,
+    /// Hold the answer to the JSON Schema in this file.
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub json_schema: Option<PathBuf>,
+    /// Hold the answer to some JSON object.
+    #[arg(long, conflicts_with = "json_schema")]
+    pub json_object: bool,
     /// The account that pays, through its open channel with this node.
     #[arg(long)]
     pub account: Option<String>,

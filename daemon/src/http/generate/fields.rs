@@ -12,8 +12,8 @@ use crate::http::extract::{Shape, read};
 const SAMPLING: &str = "is not supported: tokens are drawn by temperature, top_p and seed alone, so that others \
     can draw them again; leave it out";
 const TOOLS: &str = "is not supported: models here call no tools; leave it out, or describe the tools in a message";
-const FORM: &str = "is not supported: the form of an answer is not enforced; leave it out, ask for the form in the \
-    prompt and check what comes";
+const FORM: &str = "is not supported: send response_format, with json_object, or with a JSON Schema as json_schema, \
+    or leave it out";
 const LENGTH: &str = "is not supported: an answer ends at max_tokens, at a text of stop, or where the model ends it; \
     leave it out";
 const TEMPLATE: &str = "is not supported: a chat is written in the model's own form; leave it out";
@@ -49,6 +49,15 @@ static STREAM_OPTIONS: Fields = Fields(&[&[
     ("include_obfuscation", Ignored),
     ("continuous_usage_stats", Unless(off, "is not supported: tokens are counted at a stream's end; leave it out")),
 ]]);
+
+static RESPONSE_FORMAT: Fields = Fields(&[&[
+    ("type", Taken),
+    ("json_schema", Holds(&JSON_SCHEMA)),
+    ("schema", Unless(none, "is not known here; send it as response_format.json_schema.schema, or leave it out")),
+]]);
+
+static JSON_SCHEMA: Fields =
+    Fields(&[&[("name", Taken), ("description", Taken), ("strict", Taken), ("schema", Taken)]]);
 
 /// Of both kinds of requests.
 const SHARED: &[Field] = &[
@@ -137,7 +146,7 @@ const SHARED: &[Field] = &[
     ("grammar", Unless(empty, FORM)),
     ("json_schema", Unless(empty, FORM)),
     ("format", Unless(empty, FORM)),
-    ("response_format", Unless(|format| format["type"] == "text", FORM)),
+    ("response_format", Holds(&RESPONSE_FORMAT)),
     ("skip_special_tokens", Unless(on, SHOWN)),
     ("spaces_between_special_tokens", Unless(on, SHOWN)),
     ("prompt_logprobs", Unless(none, SHOWN)),
@@ -253,11 +262,20 @@ mod tests {
         assert_eq!(taken(&CompletionRequest::FIELDS), names(&CompletionRequest::default()));
         assert_eq!(taken(&STREAM_OPTIONS), names(&datanet_api::generate::StreamOptions::default()));
         assert_eq!(taken(&MESSAGE), names(&datanet_api::generate::Message::default()));
+        assert_eq!(taken(&RESPONSE_FORMAT), names(&datanet_api::generate::ResponseFormat::default()));
+        assert_eq!(taken(&JSON_SCHEMA), names(&datanet_api::generate::JsonSchema::default()));
     }
 
     #[test]
     fn no_field_has_two_fates() {
-        for fields in [&ChatRequest::FIELDS, &CompletionRequest::FIELDS, &STREAM_OPTIONS, &MESSAGE] {
+        for fields in [
+            &ChatRequest::FIELDS,
+            &CompletionRequest::FIELDS,
+            &STREAM_OPTIONS,
+            &MESSAGE,
+            &RESPONSE_FORMAT,
+            &JSON_SCHEMA,
+        ] {
             let all: Vec<&str> = fields.0.iter().flat_map(|part| part.iter()).map(|(name, _)| *name).collect();
             assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len());
         }
@@ -270,7 +288,7 @@ mod tests {
             ("tool_choice", json!("required")),
             ("functions", json!([{ "name": "look" }])),
             ("function_call", json!({ "name": "look" })),
-            ("response_format", json!({ "type": "json_object" })),
+            ("guided_regex", json!("a+")),
             ("best_of", json!(2)),
             ("logit_bias", json!({ "50": -100 })),
             ("presence_penalty", json!(0.5)),

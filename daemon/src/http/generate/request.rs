@@ -4,7 +4,10 @@
 
 use std::borrow::Cow;
 
-use datanet_api::generate::{ChatRequest, CompletionRequest, Content, Message, OneOrMany, Part, Shared};
+use datanet_api::generate::{
+    ChatRequest, CompletionRequest, Content, Message, OneOrMany, Part, ResponseFormat, Shared,
+};
+use datanet_inference::generate::MAX_SCHEMA_BYTES;
 use datanet_types::Ppm;
 use datanet_types::receipt::Sampling;
 
@@ -164,9 +167,37 @@ fn sampling(shared: &Shared, newer_limit: Option<i64>) -> ServiceResult<Sampling
         Some(seed) => seed.cast_unsigned(),
         None => random_seed()?,
     };
+    let json_schema = shared.response_format.as_ref().map(json_schema).transpose()?.flatten();
     // Rounded to what a receipt holds, so that another node draws the same.
     let (temperature, top_p) = (ppm::share(temperature), ppm::share(top_p).max(Ppm(1)));
-    Ok(Sampling { max_tokens, temperature, top_p, seed, stop })
+    Ok(Sampling { max_tokens, temperature, top_p, seed, stop, json_schema })
+}
+
+/// The schema that an answer is held to, if it is to be JSON.
+fn json_schema(format: &ResponseFormat) -> ServiceResult<Option<String>> {
+    const PLACE: &str = "response_format.json_schema.schema";
+    let given = format.json_schema.as_ref().and_then(|given| given.schema.as_ref());
+    let schema = match (format.kind.as_str(), given) {
+        ("text", None) => return Ok(None),
+        ("json_object", None) => r#"{"type":"object"}"#.to_owned(),
+        ("json_schema", Some(schema)) => {
+            serde_json::to_string(schema).map_err(|error| ServiceError::caused(Code::Json, error))?
+        }
+        ("json_schema", None) => return Err(bad(PLACE, format!("{PLACE:?} is missing; send a JSON Schema"))),
+        ("text" | "json_object", Some(_)) => {
+            let detail = "\"response_format.json_schema\" needs the type json_schema; set it, or leave the schema out";
+            return Err(bad("response_format.type", detail));
+        }
+        (kind, _) => {
+            let detail = "it takes text, json_object or json_schema";
+            return Err(bad("response_format.type", format!("\"response_format.type\" is {:?}; {detail}", cut(kind))));
+        }
+    };
+    if schema.len() > MAX_SCHEMA_BYTES {
+        let detail = format!("{PLACE:?} has {} bytes; at most {MAX_SCHEMA_BYTES} are read", schema.len());
+        return Err(bad(PLACE, detail));
+    }
+    Ok(Some(schema))
 }
 
 /// A seed below 2^53, so that JSON's numbers hold it.
@@ -212,6 +243,29 @@ mod tests {
             let error = several(serde_json::from_str(text).unwrap()).unwrap_err();
             assert_eq!((error.code, error.param.as_deref()), (Code::BadParameter, Some(param)), "{text}");
         }
+    }
+
+    #[test]
+    fn an_answer_is_held_to_json_where_that_is_asked_for_in_the_schemas_own_order() {
+        let format = |text: &str| json_schema(&serde_json::from_str(text).unwrap());
+        assert_eq!(format(r#"{"type": "text"}"#).unwrap(), None);
+        assert_eq!(format(r#"{"type": "json_object"}"#).unwrap().unwrap(), r#"{"type":"object"}"#);
+        let schema = r#"{"properties":{"zebra":{"type":"string"},"ape":{"type":"number"}}}"#;
+        let given =
+            format!(r#"{{"type": "json_schema", "json_schema": {{"name": "a", "strict": true, "schema": {schema}}}}}"#);
+        assert_eq!(format(&given).unwrap().unwrap(), schema);
+        for (text, param) in [
+            (r#"{"type": "yaml"}"#, "response_format.type"),
+            (r#"{"type": "json_schema"}"#, "response_format.json_schema.schema"),
+            (r#"{"type": "json_schema", "json_schema": {"name": "a"}}"#, "response_format.json_schema.schema"),
+            (r#"{"type": "json_object", "json_schema": {"schema": {}}}"#, "response_format.type"),
+        ] {
+            let error = format(text).unwrap_err();
+            assert_eq!((error.code, error.param.as_deref()), (Code::BadParameter, Some(param)), "{error}");
+        }
+        let long =
+            format!(r#"{{"type": "json_schema", "json_schema": {{"schema": {{"const": "{}"}}}}}}"#, "x".repeat(17_000));
+        assert!(format(&long).unwrap_err().detail.contains("at most 16384"));
     }
 
     #[test]
