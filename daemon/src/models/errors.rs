@@ -24,7 +24,7 @@ pub fn generate_error(error: &GenerateError) -> ServiceError {
     match error {
         GenerateError::Serve(error) => serve_error(error),
         GenerateError::Sampling(_) => ServiceError::new(Code::Sampling, error.to_string()),
-        GenerateError::Prompt(_) => ServiceError::new(Code::Prompt, error.to_string()),
+        GenerateError::Prompt(_) | GenerateError::Template(_) => ServiceError::new(Code::Prompt, error.to_string()),
         GenerateError::PromptTooLong { .. } | GenerateError::ContextExceeded { .. } => {
             ServiceError::new(Code::ContextTooLong, error.to_string())
         }

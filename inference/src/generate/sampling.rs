@@ -7,8 +7,10 @@ const DRAW_CONTEXT: &str = "datanet sampling v1: seed, index";
 
 /// Most alternatives that are listed beside a token.
 pub const MAX_TOP_LOGPROBS: usize = 20;
-/// Most stop strings of a request.
-pub const MAX_STOPS: usize = 16;
+/// Most stop strings of a request, those of its model's form included.
+pub const MAX_STOPS: usize = 16 + MAX_FORM_STOPS;
+/// Most stop strings that the form of a model's chats adds.
+pub const MAX_FORM_STOPS: usize = 8;
 /// Most bytes of a stop string.
 pub const MAX_STOP_BYTES: usize = 256;
 
