@@ -244,7 +244,7 @@ mod tests {
             SamplingParams { max_tokens: Some(0), ..good.clone() },
             SamplingParams { logprobs: Some(21), ..good.clone() },
             SamplingParams { stop: vec![String::new()], ..good.clone() },
-            SamplingParams { stop: vec!["x".to_owned(); 17], ..good.clone() },
+            SamplingParams { stop: vec!["x".to_owned(); MAX_STOPS + 1], ..good.clone() },
         ];
         for params in bad {
             assert!(matches!(params.check(), Err(GenerateError::Sampling(_))), "{params:?}");
