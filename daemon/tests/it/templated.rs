@@ -57,9 +57,7 @@ async fn a_models_own_template_writes_its_prompts_and_refuses_in_its_own_words()
 
     let model = trained(&node, over("talker")).await["fine_tuned_model"].as_str().unwrap().to_owned();
     node.post(&format!("/v1/models/{model}/deploy"), json!({ "name": "talker" })).await;
-    let ask = |messages: Value| {
-        json!({ "model": "talker", "messages": messages, "max_tokens": 6, "seed": 1, "account": "bob" })
-    };
+    let ask = |messages: Value| json!({ "model": "talker", "messages": messages, "max_tokens": 6, "seed": 1, "account": "bob" });
     let system = json!([{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Hi" }]);
     let system = node.raw(Method::POST, "/v1/chat/completions").json(&ask(system));
     refused("a system message", system, 400, "prompt", "System role not supported").await;

@@ -54,7 +54,9 @@ impl Machine<'_> {
                 let trimmed = stripped(&text, chars.as_ref(), true, true)?;
                 Value::text(trimmed, &mut self.budget)
             }
-            "lower" | "upper" | "capitalize" | "title" => changed(&text, name, &mut self.budget),
+            // Not what the method of that name does.
+            "title" => changed(&text, "title of words", &mut self.budget),
+            "lower" | "upper" | "capitalize" => changed(&text, name, &mut self.budget),
             "replace" => {
                 let [old, new, count] = given.under("replace", ["old", "new", "count"])?;
                 replaced(&text, old, new, count, &mut self.budget)
@@ -130,17 +132,7 @@ impl Machine<'_> {
                 self.select(&items, Some(attribute), given, name == "selectattr")
             }
             "sort" => self.sort(&items, given),
-            "unique" => {
-                let mut kept: Vec<Value> = Vec::new();
-                for item in &items.items {
-                    let mut known = false;
-                    for other in &kept {
-                        known = known || other.equals(item, &mut self.budget)?;
-                    }
-                    kept.extend((!known).then(|| item.clone()));
-                }
-                Value::list(kept, &mut self.budget)
-            }
+            "unique" => self.unique(&items, given),
             "sum" => {
                 let mut sum = Value::Int(0);
                 for item in &items.items {
@@ -159,9 +151,9 @@ impl Machine<'_> {
                 Value::list(rows, &mut self.budget)
             }
             _ => {
-                let sorted = self.sort(&items, Given::default())?.items(&mut self.budget)?;
-                let end = if name == "min" { sorted.items.first() } else { sorted.items.last() };
-                Ok(end.cloned().unwrap_or(Value::Undefined(None)))
+                let reverse = Given { plain: vec![Value::Bool(name == "max")], named: Vec::new() };
+                let sorted = self.sort(&items, reverse)?.items(&mut self.budget)?;
+                Ok(sorted.items.first().cloned().unwrap_or(Value::Undefined(None)))
             }
         }
     }
@@ -260,22 +252,25 @@ impl Machine<'_> {
 
     fn sort(&mut self, items: &List, given: Given) -> Run<Value> {
         let [reverse, cased, attribute] = given.under("sort", ["reverse", "case_sensitive", "attribute"])?;
-        let cased = cased.is_some_and(|cased| cased.is_true());
+        let [reverse, cased] = [reverse, cased].map(|is| is.is_some_and(|is| is.is_true()));
         let mut keyed = Vec::with_capacity(items.items.len());
         for item in &items.items {
             let key = match &attribute {
                 Some(attribute) => self.path(item, attribute)?,
                 None => item.clone(),
             };
-            let key = match &key {
-                Value::Str(text) if !cased => changed(text, "lower", &mut self.budget)?,
-                _ => key,
-            };
-            keyed.push((key, item.clone()));
+            keyed.push((self.key(&key, cased)?, item.clone()));
         }
         let (mut fault, budget) = (None, &mut self.budget);
         keyed.sort_by(|(one, _), (two, _)| match one.order(two, budget) {
-            Ok(order) => order,
+            // Also from the last, equal ones stay in their order.
+            Ok(order) => {
+                if reverse {
+                    order.reverse()
+                } else {
+                    order
+                }
+            }
             Err(found) => {
                 fault.get_or_insert(found);
                 std::cmp::Ordering::Equal
@@ -284,11 +279,33 @@ impl Machine<'_> {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        let mut sorted: Vec<Value> = keyed.into_iter().map(|(_, item)| item).collect();
-        if reverse.is_some_and(|reverse| reverse.is_true()) {
-            sorted.reverse();
+        Value::list(keyed.into_iter().map(|(_, item)| item).collect(), &mut self.budget)
+    }
+
+    fn unique(&mut self, items: &List, given: Given) -> Run<Value> {
+        let [cased] = given.under("unique", ["case_sensitive"])?;
+        let cased = cased.is_some_and(|cased| cased.is_true());
+        let (mut keys, mut kept): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
+        for item in &items.items {
+            let key = self.key(item, cased)?;
+            let mut known = false;
+            for other in &keys {
+                known = known || other.equals(&key, &mut self.budget)?;
+            }
+            if !known {
+                keys.push(key);
+                kept.push(item.clone());
+            }
         }
-        Value::list(sorted, &mut self.budget)
+        Value::list(kept, &mut self.budget)
+    }
+
+    /// What a value is compared by.
+    fn key(&mut self, value: &Value, cased: bool) -> Run<Value> {
+        match value {
+            Value::Str(text) if !cased => changed(text, "lower", &mut self.budget),
+            _ => Ok(value.clone()),
+        }
     }
 
     fn length(&mut self, value: &Value) -> Run<Value> {
@@ -338,6 +355,9 @@ impl Machine<'_> {
                 let scale = 10_f64.powi(i32::try_from(places).unwrap_or(0));
                 let Some(number) = value.float() else { return failed(format!("{} is no number", value.kind())) };
                 let method = method.map(|method| method.to_text(&mut self.budget)).transpose()?;
+                if let (Some(whole), None, true) = (value.int(), &method, places >= 0) {
+                    return Ok(Value::Int(whole));
+                }
                 Ok(Value::Float(match method.as_ref().map_or("common", |method| method.as_str()) {
                     "common" => (number * scale).round_ties_even() / scale,
                     "ceil" => (number * scale).ceil() / scale,

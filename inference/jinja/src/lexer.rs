@@ -234,7 +234,7 @@ impl<'a> Lexer<'a> {
             return number.map_or_else(|_| self.error(large), |number| Ok(Token::Int(number)));
         }
         let whole = digits(rest);
-        let fraction = rest[whole..].strip_prefix('.').map_or(0, |rest| digits(rest));
+        let fraction = rest[whole..].strip_prefix('.').map_or(0, digits);
         let mut end = whole + if fraction > 0 { fraction + 1 } else { 0 };
         if let Some(exponent) = rest[end..].strip_prefix(['e', 'E']) {
             let sign = usize::from(exponent.starts_with(['+', '-']));

@@ -276,7 +276,11 @@ pub(crate) fn changed(text: &Text, how: &str, budget: &mut Budget) -> Run<Value>
                 let mut letters = letter.to_string();
                 letters = if starts { letters.to_uppercase() } else { letters.to_lowercase() };
                 out.push_part(&letters, people);
-                starts = how == "title" && !letter.is_alphabetic();
+                starts = match how {
+                    "title" => !letter.is_alphabetic(),
+                    "title of words" => is_space(letter) || "-({[<".contains(letter),
+                    _ => false,
+                };
             }
             out
         }

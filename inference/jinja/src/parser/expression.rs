@@ -153,18 +153,23 @@ impl Parser {
         while let Some(post) = self.postfix()? {
             posts.push(post);
         }
-        while with_filters {
-            if self.skip_operator("|") {
-                posts.push(self.filter()?);
-            } else if self.skip_name("is") {
-                posts.push(self.test()?);
-            } else if self.is_operator("(") {
-                posts.push(Post::Call(self.args()?));
-            } else {
-                break;
-            }
+        while let Some(post) = if with_filters { self.filtered()? } else { None } {
+            posts.push(post);
         }
         Ok(if posts.is_empty() { value } else { Expr::Postfix(Box::new(value), posts) })
+    }
+
+    /// A filter, a test, or a call of what came of one.
+    fn filtered(&mut self) -> Parse<Option<Post>> {
+        Ok(if self.skip_operator("|") {
+            Some(self.filter()?)
+        } else if self.skip_name("is") {
+            Some(self.test()?)
+        } else if self.is_operator("(") {
+            Some(Post::Call(self.args()?))
+        } else {
+            None
+        })
     }
 
     fn primary(&mut self) -> Parse<Expr> {

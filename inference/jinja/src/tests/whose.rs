@@ -60,7 +60,7 @@ fn what_is_cut_out_of_messages_and_joined_is_never_the_templates() {
         ("{{ 'a\nb' | indent(messages[0].content) }}", "<>", "a\n⟦<>⟧b"),
         ("{{ messages[0].content * 2 ~ 'x' * 2 }}", "<>", "⟦<><>⟧xx"),
         ("{{ strftime_now(messages[0].content) }}", "<%Y>", "⟦<2024>⟧"),
-        ("{{ messages[0].content | title }}", "<|A|>", "⟦<|A|>⟧"),
+        ("{{ messages[0].content | title }}", "<|A|b>", "⟦<|a|b>⟧"),
         ("{% set ns = namespace(x='') %}{% set ns.x = ns.x + messages[0].content %}{{ ns.x }}", "<>", "⟦<>⟧"),
         (
             "{% macro m(x) %}[{{ x }}{{ caller() }}]{% endmacro %}{% call m(messages[0].content) %}!{% endcall %}",
