@@ -94,7 +94,8 @@ impl ChatForm {
             let marks = LINES.into_iter().filter(|mark| !tokens.contains(mark)).map(str::to_owned).collect();
             return Self { template, controls, marks, stops: LINES.map(str::to_owned).to_vec() };
         };
-        let mut marks: Vec<String> = written.own_parts().flat_map(|part| bracketed(part, &tokens)).collect();
+        let mut marks: Vec<String> = written.between().flat_map(|part| bracketed(part, &tokens)).collect();
+        marks.extend(written.openings().filter_map(|part| bracketed(part, &tokens).pop()));
         marks.sort();
         marks.dedup();
         let stops = written.after_answer().map(|after| stops(after, &tokens)).unwrap_or_default();
@@ -165,11 +166,21 @@ fn bracketed(part: &str, tokens: &[&str]) -> Vec<String> {
     for token in tokens {
         rest = rest.replace(token, " ");
     }
-    let is_mark = |word: &&str| {
-        let ends = [('<', '>'), ('[', ']')];
-        word.len() > 2 && ends.iter().any(|(open, close)| word.starts_with(*open) && word.ends_with(*close))
-    };
-    rest.split_whitespace().filter(is_mark).map(str::to_owned).collect()
+    let (mut marks, mut open) = (Vec::new(), None);
+    for (at, letter) in rest.char_indices() {
+        match (letter, open) {
+            ('<', _) => open = Some((at, '>')),
+            ('[', _) => open = Some((at, ']')),
+            (close, Some((start, wanted))) if close == wanted => {
+                let mark = &rest[start..=at];
+                marks.extend((mark.len() > 2).then(|| mark.to_owned()));
+                open = None;
+            }
+            (space, _) if space.is_whitespace() => open = None,
+            _ => {}
+        }
+    }
+    marks
 }
 
 /// Where an answer ends, by what the form writes after one: the tokens and marks there, or else the first line.
@@ -222,7 +233,7 @@ mod tests {
 
     #[test]
     fn nobody_speaks_in_anothers_name() {
-        let marks = ["<|user|>", "<|assistant|>"];
+        let marks = ["<|user|>", "<|assistant|>", "<|system|>"];
         for template in [None, Some(ZEPHYR)] {
             let text = form(template, &["</s>"], &[]);
             let honest = render(&text, &[message(Role::User, "x")]);
@@ -231,12 +242,13 @@ mod tests {
                 let broken = render(&text, &attack);
                 assert_eq!(broken.matches(mark).count(), honest.matches(mark).count(), "{template:?} {mark}");
                 // A special token stays as it was written, in a part in which nothing is special.
-                let special = form(template, &["</s>", "<|user|>", "<|assistant|>"], &[]).render(&attack).unwrap();
+                let special =
+                    form(template, &["</s>", "<|user|>", "<|assistant|>", "<|system|>"], &[]).render(&attack).unwrap();
                 assert_eq!(&special.text[special.plain[0].clone()], attack[0].content);
                 let added = form(template, &["</s>"], &marks);
                 let prompt = added.render(&attack).unwrap();
                 assert_eq!(&prompt.text[prompt.plain[0].clone()], attack[0].content);
-                assert_eq!(added.controls(), ["<|assistant|>", "<|user|>"]);
+                assert_eq!(added.controls(), ["<|assistant|>", "<|system|>", "<|user|>"]);
             }
         }
     }
@@ -252,6 +264,7 @@ mod tests {
         let inst = "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %}\
             {{ ' ' ~ m.content ~ ' </s>' }}{% endif %}{% endfor %}";
         assert_eq!(form(Some(inst), &["</s>"], &[]).stops(), ["</s>", "[INST]"]);
+        assert_eq!(form(Some(inst), &["</s>"], &[]).marks, ["[/INST]", "[INST]"]);
         assert_eq!(form(None, &[], &[]).stops(), LINES);
     }
 

@@ -30,8 +30,8 @@ const fn turn(role: &'static str, content: &'static str) -> Turn<'static> {
 pub struct ChatTemplate {
     template: Arc<Template>,
     tokens: Vec<(String, String)>,
-    /// What it writes of the first conversation that it takes.
-    trial: Text,
+    /// What it writes of those conversations that it takes, in their order.
+    trials: Vec<Text>,
 }
 
 impl ChatTemplate {
@@ -43,14 +43,21 @@ impl ChatTemplate {
     pub(super) fn read(file: &str, source: &str, settings: &Map<String, Value>) -> Result<Self, BuildError> {
         let bad = |error: TemplateError| BuildError::file(file, format!("the chat template cannot be used: {error}"));
         let template = Arc::new(Template::parse(source).map_err(bad)?);
-        let mut read = Self { template, tokens: tokens(settings)?, trial: Text::default() };
-        let mut trials = TRIALS.iter().map(|trial| read.render(trial));
-        let first = trials.next().unwrap_or_else(|| Ok(Text::default()));
-        read.trial = first.or_else(|error| trials.find_map(Result::ok).ok_or(error)).map_err(bad)?;
-        if read.trial.as_str().trim().is_empty() {
+        let mut read = Self { template, tokens: tokens(settings)?, trials: Vec::new() };
+        let mut refused = None;
+        for trial in TRIALS {
+            match read.render(trial) {
+                Ok(text) => read.trials.push(text),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        if let (true, Some(error)) = (read.trials.is_empty(), refused) {
+            return Err(bad(error));
+        }
+        if read.trials.iter().all(|trial| trial.as_str().trim().is_empty()) {
             return Err(BuildError::file(
                 file,
-                "the chat template writes nothing of a conversation; remove it or mend it",
+                "the chat template writes nothing of a conversation; mend or remove it",
             ));
         }
         Ok(read)
@@ -69,17 +76,33 @@ impl ChatTemplate {
         self.template.source()
     }
 
-    /// What the template itself writes into an example of a prompt.
+    /// What the template itself writes into examples of prompts.
     pub fn own_parts(&self) -> impl Iterator<Item = &str> {
-        self.trial.parts().into_iter().filter(|(_, people)| !people).map(|(part, _)| part)
+        let parts = self.trials.iter().flat_map(Text::parts);
+        parts.filter(|(_, people)| !people).map(|(part, _)| part)
+    }
+
+    /// What it writes before the first message of an example, which may be more than that message's frame.
+    pub fn openings(&self) -> impl Iterator<Item = &str> {
+        self.trials.iter().filter_map(|trial| trial.as_str().get(..trial.people().first()?.start))
+    }
+
+    /// What it writes between two messages of an example, and after the last.
+    pub fn between(&self) -> impl Iterator<Item = &str> {
+        self.trials.iter().flat_map(|trial| {
+            let starts = trial.people().iter().skip(1).map(|part| part.start).chain([trial.as_str().len()]);
+            trial.people().iter().zip(starts).map(|(part, next)| &trial.as_str()[part.end..next])
+        })
     }
 
     /// What it writes after an answer and before the next message.
     pub fn after_answer(&self) -> Option<&str> {
-        let people = self.trial.people();
-        let at = people.iter().position(|part| self.trial.as_str()[part.clone()].contains(ANSWER))?;
-        let next = people.get(at + 1).map_or(self.trial.as_str().len(), |next| next.start);
-        Some(&self.trial.as_str()[people[at].end..next])
+        self.trials.iter().find_map(|trial| {
+            let people = trial.people();
+            let at = people.iter().position(|part| trial.as_str()[part.clone()].contains(ANSWER))?;
+            let next = people.get(at + 1).map_or(trial.as_str().len(), |next| next.start);
+            Some(&trial.as_str()[people[at].end..next])
+        })
     }
 }
 
@@ -125,6 +148,9 @@ mod tests {
         let template = read(CHATML).unwrap();
         assert_eq!(template.after_answer(), Some("<|im_end|>\n<|im_start|>user\n"));
         assert_eq!(template.own_parts().next(), Some("<|im_start|>user\n"));
+        let openings = ["user", "system", "user"].map(|role| format!("<|im_start|>{role}\n"));
+        assert_eq!(template.openings().collect::<Vec<_>>(), openings);
+        assert_eq!(template.between().last(), Some("<|im_end|>\n<|im_start|>assistant\n"));
         let tokens = "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}{{ pad_token is defined }}";
         let prompt = read(tokens).unwrap().render(&[turn("user", "x")]).unwrap();
         assert_eq!(prompt.as_str(), "<s>x</s>False");
