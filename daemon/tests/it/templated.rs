@@ -44,7 +44,10 @@ fn over(base: &str) -> Value {
 async fn a_models_own_template_writes_its_prompts_and_refuses_in_its_own_words() {
     let Some(node) = prepared().await else { return };
     let scratch = trained(&node, writer_job()).await;
-    let folder = Home::new(node.home()).released().join(scratch["fine_tuned_model"].as_str().unwrap());
+    let scratch = scratch["fine_tuned_model"].as_str().unwrap();
+    // Which unpacks it.
+    node.post(&format!("/v1/models/{scratch}/deploy"), json!({})).await;
+    let folder = Home::new(node.home()).released().join(scratch);
     let tokens = json!({ "bos_token": "<s>", "eos_token": { "content": "</s>" } }).to_string();
     put(&node, "talker", &folder, &[("chat_template.jinja", TEMPLATE), ("tokenizer_config.json", &tokens)]);
     put(&node, "broken", &folder, &[("chat_template.jinja", "{% for m in messages %}{{ m.content }}")]);
