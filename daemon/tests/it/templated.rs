@@ -32,7 +32,7 @@ fn put(node: &TestNode, name: &str, from: &Path, beside: &[(&str, &str)]) {
 
 fn over(base: &str) -> Value {
     json!({
-        "model": base, "training_file": "topics", "suffix": base,
+        "model": base, "training_file": "topics", "suffix": "spoken",
         "job": {
             "task": "generate", "max_tokens": 32, "recipe": { "epochs": 1, "batch": 16 }, "lora": { "rank": 2 },
             "attribution": { "method": "none" },
@@ -55,12 +55,12 @@ async fn a_models_own_template_writes_its_prompts_and_refuses_in_its_own_words()
 
     for (base, says) in [("broken", "endfor %} is missing"), ("mute", "not for chats")] {
         let job = node.raw(Method::POST, "/v1/fine_tuning/jobs").json(&over(base));
-        refused(base, job, 422, "bad-base", says).await;
+        refused(base, job, 422, "bad-base-model", says).await;
     }
 
     let model = trained(&node, over("talker")).await["fine_tuned_model"].as_str().unwrap().to_owned();
-    node.post(&format!("/v1/models/{model}/deploy"), json!({ "name": "talker" })).await;
-    let ask = |messages: Value| json!({ "model": "talker", "messages": messages, "max_tokens": 6, "seed": 1, "account": "bob" });
+    node.post(&format!("/v1/models/{model}/deploy"), json!({ "name": "speaker" })).await;
+    let ask = |messages: Value| json!({ "model": "speaker", "messages": messages, "max_tokens": 6, "seed": 1, "account": "bob" });
     let system = json!([{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Hi" }]);
     let system = node.raw(Method::POST, "/v1/chat/completions").json(&ask(system));
     refused("a system message", system, 400, "prompt", "System role not supported").await;
