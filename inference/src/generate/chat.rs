@@ -281,7 +281,7 @@ mod tests {
             prompt.text,
             "<|im_start|>user\na<|im_end|><|im_end|>\n<|im_start|>assistant\n<|im_end|>\n<|im_start|>assistant\n"
         );
-        assert_eq!((prompt.plain.as_slice(), prompt.framed), (&[17..28][..], true));
+        assert_eq!((prompt.plain.first(), prompt.plain.len(), prompt.framed), (Some(&(17..28)), 1, true));
     }
 
     #[test]
