@@ -12,6 +12,7 @@
 //! - [`encoder`] answers with encoders and classifiers: one thread owns the session, handles queue, batch and await.
 //! - [`generate`] does the same with decoders.
 //! - [`graph`] and [`onnx`] are `datanet-graph`, which writes and rewrites what is run here.
+//! - [`jinja`] is `datanet-jinja`, which runs the templates of chats.
 //!
 //! Nothing here knows the network, the ledger, or what records are.
 //!
@@ -38,4 +39,5 @@ pub mod runtime;
 
 pub use datanet_graph as graph;
 pub use datanet_graph::onnx;
+pub use datanet_jinja as jinja;
 pub use error::ServeError;

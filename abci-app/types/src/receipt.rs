@@ -79,6 +79,11 @@ pub struct AskInput {
     #[prost(uint32, repeated, tag = "5")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plain: Vec<u32>,
+    /// Whether the text begins and ends as the model reads it, as the model's chat template has written it: its tokenizer
+    /// adds nothing.
+    #[prost(bool, tag = "6")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub framed: bool,
 }
 
 /// One quoted record, without its words.

@@ -129,7 +129,7 @@ impl Answers {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
         let (handle, _) = decoder(&served)?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
-        let (prompt, stops) = rendered(handle, ask.prompt)?;
+        let (prompt, stops) = rendered(handle, ask.prompt).await?;
         let mut sampling = ask.sampling;
         sampling.stop.extend(stops);
         let plain = bounds(&prompt.plain);
@@ -138,7 +138,8 @@ impl Answers {
         for choice in 0..ask.choices {
             let sampling = Sampling { seed: sampling.seed.wrapping_add(choice.into()), ..sampling.clone() };
             let (text, plain) = (prompt.text.clone(), plain.clone());
-            let input = AskInput { text, sampling: Some(sampling), plain, ..AskInput::default() };
+            let framed = prompt.framed;
+            let input = AskInput { text, sampling: Some(sampling), plain, framed, ..AskInput::default() };
             let asked = asked(&served, &input, ask.seeded);
             match self.billing.admit(ask.payment.clone(), terms.price, asked).await? {
                 Admission::Charge(checked) => paid.push((input, checked)),
@@ -316,9 +317,9 @@ fn decoder(served: &ServedModel) -> ServiceResult<(&GenerateHandle, Option<Adapt
 }
 
 /// The prompt as the model reads it, and the texts at which its form ends a turn.
-fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(PromptText, Vec<String>)> {
+async fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(PromptText, Vec<String>)> {
     let messages = match prompt {
-        Prompt::Text(text) => return Ok((PromptText { text, plain: Vec::new() }, Vec::new())),
+        Prompt::Text(text) => return Ok((PromptText { text, ..PromptText::default() }, Vec::new())),
         Prompt::Chat(messages) => messages,
     };
     let role = |name: &str| match name {
@@ -328,8 +329,8 @@ fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(PromptTex
     };
     let messages: Vec<Message> =
         messages.into_iter().map(|message| Message { role: role(&message.role), content: message.content }).collect();
-    let prompt = handle.render(&messages).map_err(|error| generate_error(&error))?;
-    Ok((prompt, handle.model().chat.stops()))
+    let prompt = handle.render(messages).await.map_err(|error| generate_error(&error))?;
+    Ok((prompt, handle.model().chat.stops().to_vec()))
 }
 
 /// Where each part begins and ends, in turn.
@@ -359,7 +360,7 @@ async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32
         logprobs: logprobs.map(|top| top as usize),
         json_schema: sampling.json_schema,
     };
-    let prompt = PromptText { text: input.text.clone(), plain: parts(&input.plain)? };
+    let prompt = PromptText { text: input.text.clone(), plain: parts(&input.plain)?, framed: input.framed };
     let request = GenerateRequest { prompt: Given::Parts(prompt), adapter, sampling: params };
     match handle.submit(request.clone()).await {
         // The service forgets the adapters used longest ago; this one is wanted again.

@@ -4,7 +4,7 @@
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
 //! - `callers`: who may call. `shapes`: requests as OpenAI's clients write them.
 //! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
-//! - `again`, `life`, `formats`, `revoked`, `released`, `factory`, `several`, `exports`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
+//! - `again`, `life`, `formats`, `revoked`, `released`, `factory`, `several`, `templated`, `exports`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `exchange`: records taken out and given again, and data as others lay it out.
 //! - `services`: each built from handles, without a node.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
@@ -50,3 +50,4 @@ mod several;
 mod shapes;
 mod spelled;
 mod surroundings;
+mod templated;

@@ -76,7 +76,7 @@ async fn measure(index: &DatanetIndex, snapshot: &Snapshot, vocabulary: &[String
         }
         print(documents, &format!("{mode:?}"), start);
     }
-    let input = AskInput { text, classify: true, neighbours: 0, sampling: None, plain: Vec::new() };
+    let input = AskInput { text, classify: true, neighbours: 0, ..AskInput::default() };
     let question = Question { input, embedding, snapshot: snapshot.clone() };
     let start = Instant::now();
     for _ in 0..ROUNDS {

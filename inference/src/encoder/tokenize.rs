@@ -106,7 +106,12 @@ impl TextTokenizer {
 
     /// As much of a text as can matter.
     pub(crate) fn start<'a>(&self, text: &'a str) -> &'a str {
-        &text[..text.floor_char_boundary(self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN))]
+        &text[..text.floor_char_boundary(self.most_bytes())]
+    }
+
+    /// Bytes of a text that can matter.
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.max_tokens.saturating_mul(MAX_BYTES_PER_TOKEN)
     }
 
     /// The tokens of a text that has been read, or of its start alone where there is `more`.

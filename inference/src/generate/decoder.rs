@@ -1,8 +1,10 @@
 //! The model as a function from tokens and a cache to logits and a longer cache.
 
+use tokenizers::Tokenizer;
+
 use super::cache::{Cache, CacheShape};
 use super::prompt::PromptReader;
-use super::{ChatTemplate, GenerateConfig, GenerateError};
+use super::{ChatForm, GenerateConfig, GenerateError};
 use crate::encoder::tokenize::{Reading, TextTokenizer};
 use crate::encoder::{AdaptedSession, Loaded, ServeError};
 use crate::graph::build::decoder::{LOGITS, POSITION_IDS, past, present};
@@ -20,7 +22,7 @@ pub struct DecoderInfo {
     /// Tokens of a prompt with its answer.
     pub context: usize,
     /// Form of a prompt made from messages.
-    pub chat: ChatTemplate,
+    pub chat: ChatForm,
 }
 
 /// The session with what is needed to feed it.
@@ -74,8 +76,8 @@ impl Decoder {
         let outputs = std::iter::once(LOGITS.to_owned()).chain((0..shape.layers).flat_map(present)).collect();
         let decoder = Self { session, shape, vocabulary: folder.vocab_size(), past, outputs };
         let name = path.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
-        let chat = chat_form(&folder);
-        let prompts = PromptReader::new(tokenizer, chat.markers());
+        let chat = chat_form(&folder, tokenizer.inner());
+        let prompts = PromptReader::new(tokenizer, chat.controls());
         let info = DecoderInfo { name, vocabulary: folder.vocab_size(), context, chat };
         Ok(Opened { decoder, prompts, info, ends: folder.ends().to_vec() })
     }
@@ -161,18 +163,14 @@ fn last_logits_only(model: &mut ModelProto) {
 }
 
 /// The form of a folder's chats, and in the log what of the folder is passed over.
-fn chat_form(folder: &ModelFolder) -> ChatTemplate {
+fn chat_form(folder: &ModelFolder, tokenizer: &Tokenizer) -> ChatForm {
     let (path, dialogue) = (folder.folder().display(), folder.dialogue());
     if !dialogue.not_applied.is_empty() {
         let keys = dialogue.not_applied.join(", ");
         tracing::info!(folder = %path, keys, "generation_config.json is not applied here: each request says how it is drawn");
     }
-    let Some(template) = &dialogue.chat_template else {
+    if dialogue.chat_template.is_none() {
         tracing::warn!(folder = %path, "the folder has no chat template: the built-in form is used");
-        return ChatTemplate::default();
-    };
-    ChatTemplate::of(template).unwrap_or_else(|| {
-        tracing::warn!(folder = %path, "the chat template is of no known form: the built-in form is used");
-        ChatTemplate::default()
-    })
+    }
+    ChatForm::new(dialogue.chat_template.clone(), tokenizer)
 }

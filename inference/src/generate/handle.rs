@@ -133,9 +133,17 @@ impl GenerateHandle {
     /// A conversation in the model's own form, ready for its next turn.
     ///
     /// # Errors
-    /// [`GenerateError::Prompt`] for a conversation without messages or with too many.
-    pub fn render(&self, messages: &[Message]) -> Result<PromptText, GenerateError> {
-        self.shared.info.chat.render(messages, |marker| self.shared.prompts.is_control(marker))
+    /// [`GenerateError::Prompt`] for a conversation without messages or with too many, [`GenerateError::Template`] for one
+    /// that the model's template does not take, and [`GenerateError::PromptTooLong`].
+    pub async fn render(&self, messages: Vec<Message>) -> Result<PromptText, GenerateError> {
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        if bytes > self.shared.prompts.most_bytes() {
+            return Err(GenerateError::PromptTooLong { context: self.shared.info.context });
+        }
+        let shared = self.shared.clone();
+        // A template is a program, and runs for as long as it may.
+        let rendered = tokio::task::spawn_blocking(move || shared.info.chat.render(&messages)).await;
+        rendered.map_err(|error| GenerateError::Text(error.to_string()))?
     }
 
     /// Starts an answer, which comes token by token.
@@ -154,7 +162,7 @@ impl GenerateHandle {
             TryAcquireError::Closed => GenerateError::Stopped,
         })?;
         if matches!(prompt, Prompt::Chat(_)) {
-            sampling.stop.extend(shared.info.chat.stops());
+            sampling.stop.extend_from_slice(shared.info.chat.stops());
         }
         let prompt = self.tokenise(prompt).await?;
         let grammar = self.grammar(sampling.json_schema.take()).await?;
@@ -202,9 +210,9 @@ impl GenerateHandle {
                 }
                 return fitting(ids, context);
             }
-            Prompt::Text(text) => PromptText { text, plain: Vec::new() },
+            Prompt::Text(text) => PromptText { text, ..PromptText::default() },
             Prompt::Parts(prompt) => prompt,
-            Prompt::Chat(messages) => self.render(&messages)?,
+            Prompt::Chat(messages) => self.render(messages).await?,
         };
         let prompts = self.shared.prompts.clone();
         let encoded = tokio::task::spawn_blocking(move || prompts.read(&prompt)).await;

@@ -15,7 +15,8 @@
 //!
 //! # Special tokens
 //! What the form of a chat writes may be special tokens, what people write in a message is not ([`PromptText`]). They are
-//! no part of an answer's text, and a stop string finds them all the same.
+//! no part of an answer's text, and a stop string finds them all the same. A prompt that a model's template has written
+//! gets no further ones from the tokenizer: the template writes them all.
 //!
 //! # JSON
 //! An answer with a schema ([`SamplingParams::json_schema`]) is drawn among the tokens that keep it valid.
@@ -49,16 +50,17 @@ mod tests;
 mod text;
 mod worker;
 
-pub use chat::{ChatTemplate, Message, Role};
+pub use chat::{ChatForm, Message, Role};
 pub use config::GenerateConfig;
 pub use decoder::DecoderInfo;
 pub use event::{Alternative, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs};
 pub use grammar::MAX_SCHEMA_BYTES;
 pub use handle::{GenerateHandle, GenerateRequest, Prompt};
 pub use prompt::PromptText;
-pub use sampling::{MAX_STOP_BYTES, MAX_STOPS, MAX_TOP_LOGPROBS, SamplingParams};
+pub use sampling::{MAX_FORM_STOPS, MAX_STOP_BYTES, MAX_STOPS, MAX_TOP_LOGPROBS, SamplingParams};
 
 use crate::encoder::ServeError;
+use crate::jinja::TemplateError;
 use crate::runtime::Runtime;
 
 /// Why nothing is generated.
@@ -77,6 +79,9 @@ pub enum GenerateError {
     /// The prompt cannot be used.
     #[error("the prompt {0}")]
     Prompt(String),
+    /// The model's chat template does not take the conversation.
+    #[error(transparent)]
+    Template(TemplateError),
     /// The prompt alone is too long.
     #[error("the prompt has more than the {context} tokens that the model can read; shorten it")]
     PromptTooLong {

@@ -27,6 +27,8 @@ pub struct PromptText {
     pub text: String,
     /// The bytes in which nothing is a special token, in order.
     pub plain: Vec<Range<usize>>,
+    /// Whether it begins and ends as the model reads it: the tokenizer adds no special tokens of its own.
+    pub framed: bool,
 }
 
 impl PromptText {
@@ -70,13 +72,13 @@ pub(super) struct PromptReader {
 }
 
 impl PromptReader {
-    /// For a model whose chats are written with these markers.
-    pub(super) fn new(tokenizer: TextTokenizer, markers: &[&str]) -> Self {
+    /// For a model whose chats are written with these tokens, beside the special ones.
+    pub(super) fn new(tokenizer: TextTokenizer, controls: &[String]) -> Self {
         let added = tokenizer.inner().get_added_vocabulary();
         let mut plain = added.clone();
         plain.set_encode_special_tokens(true);
         let known = added.get_added_tokens_decoder().iter();
-        let control = known.filter(|(_, token)| token.special || markers.contains(&token.content.as_str()));
+        let control = known.filter(|(_, token)| token.special || controls.contains(&token.content));
         let controls = control.map(|(&id, _)| id).collect();
         Self { tokenizer, plain, controls }
     }
@@ -86,9 +88,9 @@ impl PromptReader {
         self.tokenizer.inner()
     }
 
-    /// Whether a text is one special token.
-    pub(super) fn is_control(&self, text: &str) -> bool {
-        self.tokenizer().token_to_id(text).is_some_and(|id| self.controls.contains(&id))
+    /// Bytes of a text above which it has too many tokens, whatever they are.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.tokenizer.most_bytes()
     }
 
     /// The tokens of a prompt.
@@ -96,14 +98,16 @@ impl PromptReader {
         prompt.check()?;
         // A text that is longer than what could be read has too many tokens, whatever they are.
         let too_long = self.tokenizer.start(&prompt.text).len() < prompt.text.len();
-        if prompt.plain.is_empty() || too_long {
+        if prompt.plain.is_empty() && !prompt.framed || too_long {
             return Ok(self.tokenizer.encode(&prompt.text, Long::Refuse)?);
         }
         let failed = |error: tokenizers::Error| GenerateError::Text(error.to_string());
         let found = self.added(prompt);
         let pieces = self.pieces(&prompt.text, &found).map_err(failed)?;
-        let encoding = pieces.into_encoding(None, 0, OffsetType::None).map_err(failed)?;
-        let encoding = self.tokenizer().post_process(encoding, None, true).map_err(failed)?;
+        let mut encoding = pieces.into_encoding(None, 0, OffsetType::None).map_err(failed)?;
+        if !prompt.framed {
+            encoding = self.tokenizer().post_process(encoding, None, true).map_err(failed)?;
+        }
         Ok(self.tokenizer.ids(&encoding, false, Long::Refuse)?)
     }
 
@@ -181,6 +185,7 @@ fn end(text: &str) -> (Range<usize>, Option<u32>) {
 mod tests {
     use proptest::prelude::*;
     use tokenizers::AddedToken;
+    use tokenizers::processors::template::TemplateProcessing;
 
     use super::super::testing;
     use super::*;
@@ -196,7 +201,22 @@ mod tests {
         let path = folder.path().join("tokenizer.json");
         tokenizer.save(&path, false).unwrap();
         let reading = Reading { max_tokens: LIMIT, vocabulary: 400, lowercase: false };
-        PromptReader::new(TextTokenizer::read(&path, reading).unwrap(), &["<tool>"])
+        PromptReader::new(TextTokenizer::read(&path, reading).unwrap(), &["<tool>".to_owned()])
+    }
+
+    /// With a token that the tokenizer puts before every text.
+    fn beginning(token: &str) -> PromptReader {
+        let mut tokenizer = testing::with_special(&[token, "<|im_start|>"]);
+        let id = tokenizer.token_to_id(token).unwrap();
+        let mut template = TemplateProcessing::builder();
+        let template = template.try_single(format!("{token} $A")).unwrap();
+        let template = template.special_tokens(vec![(token.to_owned(), id)]).build().unwrap();
+        tokenizer.with_post_processor(Some(template));
+        let reading = Reading { max_tokens: LIMIT, vocabulary: 400, lowercase: false };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        tokenizer.save(&path, false).unwrap();
+        PromptReader::new(TextTokenizer::read(&path, reading).unwrap(), &[])
     }
 
     fn prompt(parts: &[(&str, bool)]) -> PromptText {
@@ -237,11 +257,25 @@ mod tests {
 
     #[test]
     fn a_prompt_that_is_too_long_is_refused_with_its_size() {
-        let reader = reader();
-        for count in [LIMIT + 1, 100_000] {
-            let long = prompt(&[("<|im_start|>", false), (&"x".repeat(count), true)]);
-            let error = reader.read(&long).unwrap_err();
-            assert!(matches!(error, GenerateError::PromptTooLong { context: LIMIT }), "{error}");
+        for reader in [reader(), beginning("<s>")] {
+            for (count, framed) in
+                [(LIMIT + 1, false), (100_000, false), (LIMIT, true), (LIMIT + 1, true), (100_000, true)]
+            {
+                let long = prompt(&[("<|im_start|>", false), (&"x".repeat(count), true)]);
+                let error = reader.read(&PromptText { framed, ..long }).unwrap_err();
+                assert!(matches!(error, GenerateError::PromptTooLong { context: LIMIT }), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_is_framed_gets_no_beginning_from_the_tokenizer() {
+        let reader = beginning("<s>");
+        let begins = reader.tokenizer().token_to_id("<s>").unwrap();
+        let count = |prompt: PromptText| reader.read(&prompt).unwrap().iter().filter(|&&id| id == begins).count();
+        for written in [prompt(&[("<s>a", false), ("b<s>", true)]), prompt(&[("<s>ab", false)])] {
+            assert_eq!(count(PromptText { framed: true, ..written.clone() }), 1);
+            assert_eq!(count(written), 2);
         }
     }
 
@@ -250,6 +284,7 @@ mod tests {
         let with = |plain: &[(usize, usize)]| PromptText {
             text: "aé".to_owned(),
             plain: plain.iter().map(|&(start, end)| start..end).collect(),
+            framed: false,
         };
         let bad = [with(&[(0, 9)]), with(&[(0, 2)]), with(&[(1, 0)]), with(&[(0, 1), (0, 1)])];
         for bad in bad {
@@ -266,8 +301,10 @@ mod tests {
             let reader = reader();
             let mixed: Vec<(&str, bool)> = parts.iter().enumerate().map(|(at, part)| (part.as_str(), at % 2 == 0)).collect();
             let mixed = prompt(&mixed);
-            let whole = PromptText { text: mixed.text.clone(), plain: Vec::new() };
+            let whole = PromptText { text: mixed.text.clone(), ..PromptText::default() };
             prop_assert_eq!(reader.read(&mixed).unwrap(), reader.read(&whole).unwrap());
+            let framed = PromptText { framed: true, ..mixed.clone() };
+            prop_assert_eq!(reader.read(&mixed).unwrap(), reader.read(&framed).unwrap());
         }
     }
 }

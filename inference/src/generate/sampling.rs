@@ -7,8 +7,10 @@ const DRAW_CONTEXT: &str = "datanet sampling v1: seed, index";
 
 /// Most alternatives that are listed beside a token.
 pub const MAX_TOP_LOGPROBS: usize = 20;
-/// Most stop strings of a request.
-pub const MAX_STOPS: usize = 16;
+/// Most stop strings of a request, those of its model's form included.
+pub const MAX_STOPS: usize = 16 + MAX_FORM_STOPS;
+/// Most stop strings that the form of a model's chats adds.
+pub const MAX_FORM_STOPS: usize = 8;
 /// Most bytes of a stop string.
 pub const MAX_STOP_BYTES: usize = 256;
 
@@ -252,7 +254,7 @@ mod tests {
             SamplingParams { max_tokens: Some(0), ..good.clone() },
             SamplingParams { logprobs: Some(21), ..good.clone() },
             SamplingParams { stop: vec![String::new()], ..good.clone() },
-            SamplingParams { stop: vec!["x".to_owned(); 17], ..good.clone() },
+            SamplingParams { stop: vec!["x".to_owned(); MAX_STOPS + 1], ..good.clone() },
         ];
         for params in bad {
             assert!(matches!(params.check(), Err(GenerateError::Sampling(_))), "{params:?}");

@@ -12,7 +12,7 @@ use tokenizers::{
 };
 
 use crate::encoder::testing::numbers;
-use crate::graph::build::LlamaConfig;
+use crate::graph::build::{ChatTemplate, Dialogue, LlamaConfig};
 
 /// What the tokenizer learns from.
 const PARAGRAPH: &str = "A datanet is a network on which people pool specialised data, have it judged, train and serve \
@@ -64,6 +64,15 @@ pub(super) fn decoder_folder(eos: Option<u32>) -> TempDir {
     tokenizer().save(folder.path().join("tokenizer.json"), false).unwrap();
     write_weights(&LlamaConfig::parse(config.to_string().as_bytes()).unwrap(), folder.path());
     folder
+}
+
+/// A template as a folder holds it.
+pub(super) fn templated(source: &str) -> ChatTemplate {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("chat_template.jinja"), source).unwrap();
+    let tokens = json!({ "bos_token": "<s>", "eos_token": "</s>" });
+    std::fs::write(folder.path().join("tokenizer_config.json"), tokens.to_string()).unwrap();
+    Dialogue::read(folder.path(), 1).unwrap().chat_template.unwrap()
 }
 
 /// The same tokenizer with these special tokens.

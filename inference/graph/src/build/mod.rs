@@ -36,7 +36,8 @@ pub use architecture::{
 pub use error::BuildError;
 pub(crate) use folder::MAX_INLINE_BYTES;
 pub use folder::{
-    Dialogue, ModelFiles, ONNX_FILE, Sentence, Storage, Weights, inline, is_exported, is_text_file, model_files,
+    ChatTemplate, Dialogue, ModelFiles, ONNX_FILE, Sentence, Storage, Weights, inline, is_exported, is_text_file,
+    model_files,
 };
 pub use imported::{Export, Scores};
 pub use model_folder::ModelFolder;

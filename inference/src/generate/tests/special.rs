@@ -5,7 +5,8 @@ use tokenizers::Tokenizer;
 use super::super::testing::{chain_folder, with_special};
 use super::*;
 
-const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
+const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
+    {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 fn chat(content: &str) -> Prompt {
     Prompt::Chat(vec![Message { role: Role::User, content: content.to_owned() }])
@@ -66,7 +67,7 @@ async fn what_a_message_holds_is_no_special_token_and_what_a_prompt_holds_may_be
         let letters = plain.encode(written, false).unwrap().len();
         assert_eq!(tokens(chat(written)).await, alone + letters, "{written}");
     }
-    let rendered = service.render(&[Message { role: Role::User, content: "<|im_end|>".to_owned() }]).unwrap();
+    let rendered = service.render(vec![Message { role: Role::User, content: "<|im_end|>".to_owned() }]).await.unwrap();
     assert_eq!(rendered.text, "<|im_start|>user\n<|im_end|><|im_end|>\n<|im_start|>assistant\n");
     assert_eq!(tokens(Prompt::Parts(rendered.clone())).await, tokens(chat("<|im_end|>")).await);
     assert!(tokens(Prompt::Text(rendered.text)).await < tokens(chat("<|im_end|>")).await);
@@ -109,10 +110,12 @@ async fn tokens_that_are_parts_of_characters_keep_their_bytes_and_pieces_are_who
 #[tokio::test]
 async fn folders_of_equal_weights_answer_by_their_own_files() {
     let plain = start(&GenerateConfig::new(talker("Owl", "<|im_end|>", &[]).path()));
-    assert_eq!(plain.model().chat, ChatTemplate::Lines);
+    assert!(plain.model().chat.is_built_in());
     let named = serde_json::json!({ "chat_template": [{ "name": "default", "template": CHATML }] }).to_string();
     let folder = talker("Owl", "<|im_end|>", &[("tokenizer_config.json", &named)]);
-    assert_eq!(start(&GenerateConfig::new(folder.path())).model().chat, ChatTemplate::ChatMl);
+    let service = start(&GenerateConfig::new(folder.path()));
+    assert!(!service.model().chat.is_built_in());
+    assert_eq!(service.model().chat.stops(), ["<|im_end|>", "<|im_start|>"]);
     let tokenizer = with_special(&["<|endoftext|>", "<|im_start|>", "<|im_end|>"]);
     let ends = format!(r#"{{"eos_token_id":[{},{}]}}"#, id(&tokenizer, "<|endoftext|>"), id(&tokenizer, "l"));
     let folder = talker("Owl", "<|im_end|>", &[("generation_config.json", &ends)]);

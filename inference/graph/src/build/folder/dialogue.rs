@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::chat::ChatTemplate;
 use super::further::TOKENIZER_CONFIG;
 use super::json::{parse_optional, read_optional};
 use crate::build::BuildError;
@@ -38,8 +39,8 @@ const DRAWING: [&str; 17] = [
 /// What a folder says of writing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dialogue {
-    /// The template of its chats, a program in Jinja.
-    pub chat_template: Option<String>,
+    /// The template of its chats.
+    pub chat_template: Option<ChatTemplate>,
     /// The tokens that end an answer, where `generation_config.json` says; they come before those of `config.json`.
     pub ends: Option<Vec<u32>>,
     /// Keys of `generation_config.json` that are not applied.
@@ -49,6 +50,8 @@ pub struct Dialogue {
 #[derive(Default, Deserialize)]
 struct TokenizerSettings {
     chat_template: Option<Templates>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -103,20 +106,24 @@ fn ends(generation: &Map<String, Value>, vocabulary: usize) -> Result<Option<Vec
 
 /// The template that transformers would use: the file of its own, or else that of the tokenizer, of several the one
 /// called `default`.
-fn chat_template(folder: &Path) -> Result<Option<String>, BuildError> {
+fn chat_template(folder: &Path) -> Result<Option<ChatTemplate>, BuildError> {
+    let settings: TokenizerSettings = parse_optional(folder, TOKENIZER_CONFIG)?.unwrap_or_default();
     if let Some(bytes) = read_optional(folder, CHAT_TEMPLATE)? {
         let text = String::from_utf8(bytes).map_err(|_| BuildError::file(CHAT_TEMPLATE, "it is not UTF-8"))?;
-        return Ok(Some(text));
+        return ChatTemplate::read(CHAT_TEMPLATE, &text, &settings.others).map(Some);
     }
-    let settings: TokenizerSettings = parse_optional(folder, TOKENIZER_CONFIG)?.unwrap_or_default();
-    let several = match settings.chat_template {
+    let template = match settings.chat_template {
         None => return Ok(None),
-        Some(Templates::One(template)) => return Ok(Some(template)),
-        Some(Templates::Named(several)) => several,
+        Some(Templates::One(template)) => template,
+        Some(Templates::Named(several)) => default_template(several)?,
     };
+    ChatTemplate::read(TOKENIZER_CONFIG, &template, &settings.others).map(Some)
+}
+
+fn default_template(several: Vec<Named>) -> Result<String, BuildError> {
     let names = several.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(", ");
     let found = several.into_iter().find(|named| named.name == "default");
-    found.map(|named| Some(named.template)).ok_or_else(|| {
+    found.map(|named| named.template).ok_or_else(|| {
         let what = format!("chat_template has {names} and none called default; give one of them that name");
         BuildError::file(TOKENIZER_CONFIG, what)
     })
@@ -137,7 +144,7 @@ mod tests {
     }
 
     fn template(files: &[(&str, String)]) -> Option<String> {
-        read(files).unwrap().chat_template
+        read(files).unwrap().chat_template.map(|template| template.source().to_owned())
     }
 
     #[test]

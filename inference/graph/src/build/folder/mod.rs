@@ -3,6 +3,7 @@
 //! Every file that changes what a model answers is read here and nowhere else, and [`model_files`] lists them all: what
 //! makes a model's id is what makes its answers.
 
+mod chat;
 mod dialogue;
 mod finite;
 mod further;
@@ -14,6 +15,7 @@ mod weights;
 
 use std::path::{Path, PathBuf};
 
+pub use chat::ChatTemplate;
 pub use dialogue::Dialogue;
 pub use further::is_text_file;
 pub use inline::inline;
