@@ -25,7 +25,7 @@ const EVENTS_KEPT: usize = 1024;
 /// let dir = tempfile::tempdir()?;
 /// let ledger = LedgerHandle::open(&dir.path().join("ledger.redb"))?;
 /// ledger.init_chain(&InitChain { chain_id: "mine", initial_height: 1, app_state: br#"{"accounts": []}"# })?;
-/// let block = ledger.finalize_block(&Block { height: 1, time_seconds: 1_000, txs: &[] })?;
+/// let block = ledger.finalize_block(&Block { height: 1, time_seconds: 1_000, hash: [7; 32], txs: &[] })?;
 /// ledger.commit()?;
 /// assert_eq!((ledger.reader().height(), ledger.reader().app_hash()), (1, block.app_hash));
 /// # Ok::<_, Box<dyn std::error::Error>>(())

@@ -94,14 +94,15 @@ impl AbciService {
 
     fn prepare(&self, request: &RequestPrepareProposal) -> Result<response::PrepareProposal, AppError> {
         let time_seconds = seconds(request.time.as_ref());
-        let block = Block { height: height(request.height), time_seconds, txs: &request.txs };
+        // A block that is still being put together has no hash.
+        let block = Block { height: height(request.height), time_seconds, hash: [0; 32], txs: &request.txs };
         let max_bytes = u64::try_from(request.max_tx_bytes).unwrap_or(0);
         Ok(response::PrepareProposal { txs: self.ledger.prepare_proposal(&block, max_bytes)? })
     }
 
     fn process(&self, request: &RequestProcessProposal) -> Result<response::ProcessProposal, AppError> {
-        let time_seconds = seconds(request.time.as_ref());
-        let block = Block { height: height(request.height), time_seconds, txs: &request.txs };
+        let (time_seconds, hash) = (seconds(request.time.as_ref()), hash(&request.hash));
+        let block = Block { height: height(request.height), time_seconds, hash, txs: &request.txs };
         Ok(match self.ledger.process_proposal(&block)? {
             Verdict::Accept => response::ProcessProposal::Accept,
             Verdict::Reject(reason) => {
@@ -112,8 +113,8 @@ impl AbciService {
     }
 
     fn finalize(&self, request: &RequestFinalizeBlock) -> Result<response::FinalizeBlock, AppError> {
-        let time_seconds = seconds(request.time.as_ref());
-        let block = Block { height: height(request.height), time_seconds, txs: &request.txs };
+        let (time_seconds, hash) = (seconds(request.time.as_ref()), hash(&request.hash));
+        let block = Block { height: height(request.height), time_seconds, hash, txs: &request.txs };
         Ok(convert::finalized(self.ledger.finalize_block(&block)?))
     }
 
@@ -141,6 +142,11 @@ impl AbciService {
 /// A height that is below zero follows no block, and neither does 0.
 fn height(height: i64) -> u64 {
     u64::try_from(height).unwrap_or(0)
+}
+
+/// Zeros if it is none of 32 bytes, which CometBFT's are.
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    bytes.try_into().unwrap_or([0; 32])
 }
 
 fn seconds(time: Option<&Timestamp>) -> i64 {

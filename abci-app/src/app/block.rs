@@ -27,6 +27,8 @@ pub struct Block<'a> {
     pub height: u64,
     /// Its consensus time in seconds since 1970.
     pub time_seconds: i64,
+    /// Its hash, once it is decided; committees of later blocks are drawn from it.
+    pub hash: [u8; 32],
     /// Its transactions.
     pub txs: &'a [Bytes],
 }
@@ -152,6 +154,8 @@ pub(super) struct Executed {
     pub(super) changes: Changes,
     pub(super) tree: Option<TreeUpdate>,
     pub(super) app_hash: [u8; 32],
+    /// The decided block's hash; none of what was executed depends on it.
+    pub(super) block_hash: [u8; 32],
     /// The first transaction that has not paid for its place.
     pub(super) uncharged: Option<TxHash>,
 }

@@ -216,13 +216,14 @@ impl Application {
         let mut blocks = lock(&self.blocks);
         let tip = self.tip();
         let context = tip.next_block(block)?;
-        let executed = match blocks.take(&BlockKey::of(block)) {
+        let mut executed = match blocks.take(&BlockKey::of(block)) {
             Some(executed) => executed,
             None => {
                 let checked = self.verify_all(&tip, block.txs)?;
                 self.execute(&tip, context, &checked)?
             }
         };
+        executed.block_hash = block.hash;
         let finalized = executed.finalized();
         blocks.decided = Some(executed);
         Ok(finalized)
@@ -292,7 +293,8 @@ impl Blocks {
 
 fn write_of(executed: Executed) -> BlockWrite {
     let context = &executed.context;
-    let head = Head::new(&context.chain_id, context.height, context.time_seconds, executed.app_hash);
+    let head =
+        Head::new(&context.chain_id, context.height, context.time_seconds, executed.app_hash, executed.block_hash);
     let results = executed.outcomes.iter().map(|outcome| (outcome.hash.0, outcome.record(context.height))).collect();
     BlockWrite { head, changes: executed.changes, tree: executed.tree, results }
 }

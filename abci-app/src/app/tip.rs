@@ -16,6 +16,8 @@ pub(super) struct Tip {
     pub(super) height: u64,
     next_height: u64,
     app_hash: [u8; 32],
+    /// Hash of the last block; zeros before the first.
+    block_hash: [u8; 32],
 }
 
 impl Tip {
@@ -27,13 +29,15 @@ impl Tip {
             height: head.height,
             next_height: head.height.saturating_add(1),
             app_hash: head.app_hash(),
+            block_hash: head.block_hash(),
             snapshot,
         }
     }
 
     pub(super) fn genesis(snapshot: Snapshot, init: &InitChain<'_>, genesis: Changes, app_hash: [u8; 32]) -> Self {
         let next_height = init.initial_height.max(1);
-        Self { snapshot, chain_id: Some(init.chain_id.to_owned()), genesis, height: 0, next_height, app_hash }
+        let (chain_id, block_hash) = (Some(init.chain_id.to_owned()), [0; 32]);
+        Self { snapshot, chain_id, genesis, height: 0, next_height, app_hash, block_hash }
     }
 
     pub(super) fn commit_info(&self) -> CommitInfo {
@@ -52,7 +56,8 @@ impl Tip {
     /// The context of the next block; `None` before the chain has started.
     pub(super) fn context(&self, time_seconds: i64) -> Option<BlockContext> {
         let chain_id = self.chain_id.clone()?;
-        Some(BlockContext { chain_id, height: self.next_height, time_seconds, app_hash: self.app_hash })
+        let (height, app_hash, last_block_hash) = (self.next_height, self.app_hash, self.block_hash);
+        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash })
     }
 
     pub(super) fn app_hash(&self) -> [u8; 32] {

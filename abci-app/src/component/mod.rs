@@ -47,10 +47,12 @@ pub struct BlockContext {
     pub chain_id: String,
     /// The block's height.
     pub height: u64,
-    /// Consensus time in seconds since 1970. For display; no rule depends on it.
+    /// Consensus time in seconds since 1970; it never goes back. Stake that was taken back is released by it.
     pub time_seconds: i64,
-    /// App hash after the previous block: what committees are drawn from.
+    /// App hash after the previous block: with its hash what committees are drawn from.
     pub app_hash: [u8; 32],
+    /// Hash of the previous block: it covers the validators' votes for the block before, and their clocks.
+    pub last_block_hash: [u8; 32],
 }
 
 /// The transaction in which something happens.
@@ -158,5 +160,7 @@ pub fn admit<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), Ac
 /// When the store cannot be read or contradicts itself: a record is missing that another names, or an escrow falls
 /// short.
 pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
-    validation::close_due(state, block)
+    let mut events = validation::close_due(state, block)?;
+    events.extend(nodes::release_due(state, block)?);
+    Ok(events)
 }

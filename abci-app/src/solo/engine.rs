@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use datanet_types::id::tagged_hash;
 use datanet_types::tx::tx_hash;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -21,6 +22,8 @@ pub(super) struct Worker {
     inbox: mpsc::Receiver<Command>,
     mempool: VecDeque<Bytes>,
     last_block: Instant,
+    /// Whether the last block changed the state.
+    changed: bool,
     /// When the chain begins, as long as it has not.
     begins: Option<Instant>,
 }
@@ -43,7 +46,7 @@ impl Worker {
         }
         let (mempool, last_block) = (VecDeque::new(), Instant::now());
         let begins = (info.height == 0 && !config.begins_in.is_zero()).then(|| last_block + config.begins_in);
-        let mut worker = Self { ledger, config, inbox, mempool, last_block, begins };
+        let mut worker = Self { ledger, config, inbox, mempool, last_block, changed: false, begins };
         if info.height == 0 && worker.begins.is_none() {
             worker.produce().await?;
         }
@@ -72,8 +75,9 @@ impl Worker {
         if self.begins.is_some() {
             return self.begins;
         }
-        let after: Option<Duration> =
-            if self.mempool.is_empty() { self.config.empty_block_interval } else { Some(self.config.block_interval) };
+        // As CometBFT does it: what a block has changed is proven by the next, which comes at once.
+        let idle = self.mempool.is_empty() && (!self.changed || self.config.empty_block_interval.is_none());
+        let after = if idle { self.config.empty_block_interval } else { Some(self.config.block_interval) };
         after.map(|after| self.last_block + after)
     }
 
@@ -118,10 +122,12 @@ impl Worker {
     async fn produce(&mut self) -> Result<CommitInfo, SoloError> {
         let waiting: Vec<Bytes> = std::mem::take(&mut self.mempool).into();
         let (ledger, max_bytes) = (self.ledger.clone(), self.config.max_block_bytes);
-        let height = ledger.info().height.saturating_add(1);
+        let CommitInfo { height, app_hash: before, .. } = ledger.info();
+        let height = height.saturating_add(1);
         let time_seconds = (self.config.clock)(height);
         let made = tokio::task::spawn_blocking(move || produce(&ledger, height, time_seconds, waiting, max_bytes));
         let (info, left) = made.await.map_err(|_| SoloError::Stopped)??;
+        self.changed = info.app_hash != before;
         self.mempool = left;
         self.begins = None;
         self.last_block = Instant::now();
@@ -143,14 +149,21 @@ fn produce(
     waiting: Vec<Bytes>,
     max_bytes: u64,
 ) -> Result<(CommitInfo, VecDeque<Bytes>), SoloError> {
-    let txs = ledger.prepare_proposal(&Block { height, time_seconds, txs: &waiting }, max_bytes)?;
-    let block = Block { height, time_seconds, txs: &txs };
+    let txs = ledger.prepare_proposal(&Block { height, time_seconds, hash: [0; 32], txs: &waiting }, max_bytes)?;
+    let hash = block_hash(height, time_seconds, &txs);
+    let block = Block { height, time_seconds, hash, txs: &txs };
     if let Verdict::Reject(reason) = ledger.process_proposal(&block)? {
         return Err(SoloError::OwnProposal(reason));
     }
     ledger.finalize_block(&block)?;
     let info = ledger.commit()?;
     Ok((info, recheck(ledger, waiting, &txs)?))
+}
+
+/// A block's hash, as a chain of one has it.
+fn block_hash(height: u64, time_seconds: i64, txs: &[Bytes]) -> [u8; 32] {
+    let txs: Vec<[u8; 32]> = txs.iter().map(|tx| tx_hash(tx).0).collect();
+    tagged_hash("datanet/solo-block/v1", &[&height.to_le_bytes(), &time_seconds.to_le_bytes(), txs.as_flattened()])
 }
 
 /// What waits on: neither in the block nor made impossible by it.

@@ -16,7 +16,7 @@ pub struct Head {
     /// Last committed height; zero before the first commit.
     #[prost(uint64, tag = "2")]
     pub height: u64,
-    /// Consensus time of that block in seconds since 1970; for display only.
+    /// Consensus time of that block in seconds since 1970.
     #[prost(int64, tag = "3")]
     pub time_seconds: i64,
     /// Root of the state tree, 32 bytes.
@@ -25,22 +25,31 @@ pub struct Head {
     /// Version of the state tree: how many blocks changed something, less one.
     #[prost(uint64, tag = "5")]
     pub version: u64,
+    /// Hash of the last block, 32 bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    block: Vec<u8>,
 }
 
 impl Head {
     /// A head to commit; the store sets its version.
-    pub fn new(chain_id: &str, height: u64, time_seconds: i64, app_hash: [u8; 32]) -> Self {
-        Self { chain_id: chain_id.to_owned(), height, time_seconds, root: app_hash.to_vec(), version: NO_VERSION }
+    pub fn new(chain_id: &str, height: u64, time_seconds: i64, app_hash: [u8; 32], block_hash: [u8; 32]) -> Self {
+        let (root, block) = (app_hash.to_vec(), block_hash.to_vec());
+        Self { chain_id: chain_id.to_owned(), height, time_seconds, root, version: NO_VERSION, block }
     }
 
     /// The head of an empty database.
     pub fn empty() -> Self {
-        Self::new("", 0, 0, [0; 32])
+        Self::new("", 0, 0, [0; 32], [0; 32])
     }
 
     /// Root of the state tree.
     pub fn app_hash(&self) -> [u8; 32] {
         self.root.as_slice().try_into().unwrap_or([0; 32])
+    }
+
+    /// Hash of the last block.
+    pub fn block_hash(&self) -> [u8; 32] {
+        self.block.as_slice().try_into().unwrap_or([0; 32])
     }
 
     /// The version after this one.

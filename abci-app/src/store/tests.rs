@@ -19,7 +19,7 @@ fn put(store: &Store, height: u64, changes: Changes) -> Snapshot {
     let changes = before.net(changes).unwrap();
     let tree = before.tree_update(&changes).unwrap();
     let app_hash = tree.as_ref().map_or(before.head().app_hash(), |tree| tree.root);
-    let head = Head::new("test", height, 0, app_hash);
+    let head = Head::new("test", height, 0, app_hash, [0; 32]);
     store.commit(&before, BlockWrite { head, changes, tree, results: Vec::new() }).unwrap()
 }
 

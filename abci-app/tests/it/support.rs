@@ -77,7 +77,7 @@ impl Chain {
 
     pub fn block<'a>(&self, txs: &'a [Bytes]) -> Block<'a> {
         let height = self.next();
-        Block { height, time_seconds: 1_000 + height as i64, txs }
+        Block { height, time_seconds: 1_000 + height as i64, hash: [height as u8; 32], txs }
     }
 
     /// Finalizes and commits.

@@ -167,9 +167,10 @@ pub struct RevealScores {
     /// What is judged.
     #[prost(message, required, tag = "1")]
     pub contribution: ContributionId,
-    /// The scores.
-    #[prost(message, required, tag = "2")]
-    pub scores: Scores,
+    /// The scores; none says that the bytes were not to be had.
+    #[prost(message, optional, tag = "2")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Scores>,
     /// Blob of the report: the reasons, record by record.
     #[prost(message, required, tag = "3")]
     pub report: BlobHash,

@@ -1,4 +1,5 @@
-//! A validator's judgement: four scores in basis points, and the commitment that hides them until the reveal.
+//! A validator's judgement: four scores in basis points, or that there was nothing to judge, and the commitment that
+//! hides it until the reveal.
 
 use crate::id::{BlobHash, ContributionId, DatanetId, Digest, tagged_hash};
 use crate::{Address, amount::BPS};
@@ -65,8 +66,8 @@ pub struct Commitment<'a> {
     pub blob: &'a BlobHash,
     /// Who judges.
     pub validator: &'a Address,
-    /// The scores.
-    pub scores: &'a Scores,
+    /// The scores; none says that the bytes were not to be had.
+    pub scores: Option<&'a Scores>,
     /// The blob with the reasons.
     pub report: &'a BlobHash,
     /// 32 random bytes that hide the scores until the reveal.
@@ -76,9 +77,11 @@ pub struct Commitment<'a> {
 impl Commitment<'_> {
     /// The 32 bytes put on the ledger before anybody reveals.
     pub fn digest(&self) -> Digest {
-        let scores: Vec<u8> = self.scores.as_array().iter().flat_map(|s| s.to_le_bytes()).collect();
+        // No scores are no bytes: each part is hashed with its length.
+        let scores: Vec<u8> =
+            self.scores.iter().flat_map(|scores| scores.as_array()).flat_map(u32::to_le_bytes).collect();
         Digest(tagged_hash(
-            "datanet/score-commitment/v1",
+            "datanet/score-commitment/v2",
             &[
                 self.chain_id.as_bytes(),
                 &self.datanet.0,
@@ -113,7 +116,7 @@ mod tests {
             contribution: &ContributionId([2; 32]),
             blob: &BlobHash([3; 32]),
             validator: &Address([4; 20]),
-            scores: &scores,
+            scores: Some(&scores),
             report: &BlobHash([5; 32]),
             salt: &Digest([6; 32]),
         };
@@ -121,5 +124,6 @@ mod tests {
         assert_ne!(base.digest(), other.digest());
         let other = Commitment { contribution: &ContributionId([9; 32]), ..base };
         assert_ne!(base.digest(), other.digest());
+        assert_ne!(base.digest(), Commitment { scores: None, ..base }.digest(), "worthless is not unavailable");
     }
 }

@@ -19,6 +19,9 @@ pub struct AccountView {
     pub node: Option<NodeKey>,
     /// Base units locked as its node's stake.
     pub stake: Amount,
+    /// Base units of stake that were taken back and are on their way to the balance.
+    #[serde(default)]
+    pub unbonding: Amount,
     /// How well it judges, in basis points.
     pub reputation: Option<u32>,
 }

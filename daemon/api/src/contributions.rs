@@ -141,7 +141,10 @@ pub struct MemberView {
     /// Its node.
     #[schema(value_type = String)]
     pub node: NodeKey,
-    /// Stake x reputation, as share of the committee's, in basis points.
+    /// Its seats: how often it was drawn. Each has one vote.
+    #[serde(default)]
+    pub seats: u32,
+    /// Its seats, as share of the committee's, in basis points.
     pub weight_bps: u64,
     /// Whether it has committed.
     pub committed: bool,
@@ -150,6 +153,9 @@ pub struct MemberView {
     /// Its scores.
     #[schema(value_type = Option<Object>)]
     pub scores: Option<Scores>,
+    /// Whether it revealed that it could not get the bytes.
+    #[serde(default)]
+    pub unavailable: bool,
     /// The blob with its reasons.
     #[schema(value_type = Option<String>)]
     pub report: Option<BlobHash>,

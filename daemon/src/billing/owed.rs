@@ -59,7 +59,8 @@ fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit]
     for credit in credits {
         let Some(contribution) = contributions::get(state, &credit.contribution)? else { continue };
         let reveals = validation::reveals(state, &validation::current_round(state, &contribution)?)?;
-        let revealed: Vec<Address> = reveals.iter().map(|reveal| reveal.account).collect();
+        let scored = reveals.iter().filter(|reveal| reveal.scores.is_some());
+        let revealed: Vec<Address> = scored.map(|reveal| reveal.account).collect();
         let share = credit.weight.0.checked_div(revealed.len() as u64).unwrap_or(0);
         judges.extend(revealed.into_iter().map(|judge| (judge, credit, share)));
     }
@@ -123,7 +124,7 @@ mod tests {
             contribution.set_status(if n == 4 { Status::Revoked } else { Status::Final });
             state.put(contributions::state_key::contribution(&contribution.id), &contribution);
             let member = Member { account: Address([n + 50; 20]), ..Member::default() };
-            let reveal = Reveal { account: member.account, ..Reveal::default() };
+            let reveal = Reveal { account: member.account, scores: Some(datanet_types::Scores::default()), ..Reveal::default() };
             state.put(validation::state_key::reveal(&contribution.id, 0, &member.account), &reveal);
             let round = Round { contribution: contribution.id, committee: vec![member], ..Round::default() };
             state.put(validation::state_key::round(&contribution.id, 0), &round);

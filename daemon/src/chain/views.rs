@@ -95,7 +95,7 @@ impl Chain {
     ) -> ServiceResult<ContributionView> {
         let round = validation::current_round(reader, &contribution)?;
         let threshold = datanets::get(reader, &contribution.datanet)?.map_or(0, |datanet| datanet.accept_threshold);
-        let total = round.drawn_weight().max(1);
+        let total = u64::from(round.seats().max(1));
         let mut committee = Vec::new();
         for member in &round.committee {
             let (id, number, account) = (&contribution.id, round.number, &member.account);
@@ -103,10 +103,12 @@ impl Chain {
             committee.push(MemberView {
                 validator: member.account,
                 node: member.node,
-                weight_bps: u64::try_from(member.weight().saturating_mul(10_000) / total).unwrap_or(0),
+                seats: member.seats,
+                weight_bps: u64::from(member.seats).saturating_mul(10_000) / total,
                 committed: validation::commitment(reader, id, number, account)?.is_some(),
                 revealed: reveal.is_some(),
-                scores: reveal.map(|reveal| reveal.scores),
+                scores: reveal.and_then(|reveal| reveal.scores),
+                unavailable: reveal.is_some_and(|reveal| reveal.scores.is_none()),
                 report: reveal.map(|reveal| reveal.report),
             });
         }

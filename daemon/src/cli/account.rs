@@ -34,6 +34,9 @@ pub(super) async fn show(client: &Client, account: &str, output: Output) -> Resu
     output.show(&value, |value| {
         fields(value, &["address", "name", "node", "reputation"]);
         say!("balance {}\nstake {}", money(&value["balance"]), money(&value["stake"]));
+        if value["unbonding"].as_u64().is_some_and(|amount| amount > 0) {
+            say!("unbonding {}", money(&value["unbonding"]));
+        }
     });
     Ok(())
 }

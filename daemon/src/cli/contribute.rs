@@ -161,6 +161,9 @@ async fn until_settled(
 }
 
 fn progress(view: &ContributionView, quorum: u32) -> String {
+    if view.committee.is_empty() && !view.is_settled() {
+        return format!("{}: the judges are being drawn; {} of {quorum} nodes keep it", view.state, view.attestations);
+    }
     let count = |done: fn(&MemberView) -> bool| view.committee.iter().filter(|member| done(member)).count();
     format!(
         "{}: {} of {} judges committed, {} revealed; {} of {quorum} nodes keep it",
@@ -278,7 +281,7 @@ fn print_contribution(value: &Value, people: &People) {
         &value["committee"],
         &[
             ("judge", &|member| people.short(&member["validator"])),
-            ("weight", &|member| format!("{} %", member["weight_bps"].as_u64().unwrap_or_default() / 100)),
+            ("seats", &|member| text(&member["seats"])),
             ("revealed", &|member| text(&member["revealed"])),
             ("validity", &|member| text(&member["scores"]["validity"])),
             ("quality", &|member| text(&member["scores"]["quality"])),

@@ -12,8 +12,8 @@ const TABLE: table::Table = redb::TableDefinition::new("judgements");
 /// A judgement of this node, from before its commitment until the verdict.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StoredJudgement {
-    /// The scores committed to.
-    pub scores: Scores,
+    /// The scores committed to; none where the bytes were not to be had.
+    pub scores: Option<Scores>,
     /// The blob with the reasons.
     pub report: BlobHash,
     /// What hides the scores.
@@ -66,7 +66,7 @@ mod tests {
         let path = dir.path().join("local.redb");
         let id = ContributionId([1; 32]);
         let judgement = StoredJudgement {
-            scores: Scores { validity: 1, quality: 2, uniqueness: 3, usefulness: 4 },
+            scores: Some(Scores { validity: 1, quality: 2, uniqueness: 3, usefulness: 4 }),
             report: BlobHash([2; 32]),
             salt: Digest([3; 32]),
             round: 0,

@@ -27,6 +27,7 @@ pub(super) async fn show(
         balance: accounts::balance(&reader, &address)?,
         name: accounts::name(&reader, &address)?,
         stake: node.as_ref().map_or(0, |node| node.stake),
+        unbonding: nodes::unbonding(&reader, &address)?,
         node: node.map(|node| node.node),
         reputation: nodes::reputation(&reader, &address)?.map(|reputation| reputation.bps),
     }))

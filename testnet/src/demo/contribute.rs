@@ -130,6 +130,9 @@ fn progress(contribution: &Contribution) -> String {
     if contribution.state == State::Accepted {
         return format!("{} nodes attested that they keep it", contribution.attestations);
     }
+    if contribution.committee.is_empty() {
+        return "the judges are being drawn".to_owned();
+    }
     let done = |what: &str| contribution.committee.iter().filter(|member| member[what].as_bool() == Some(true)).count();
     format!(
         "{} of {} validators committed, {} revealed",

@@ -14,7 +14,7 @@ use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub use record::{Attestation, Contribution, Status};
-pub(super) use verdict::{accept, refuse_judged, refuse_unjudged};
+pub(super) use verdict::{accept, refuse_judged, refuse_unavailable, refuse_unjudged};
 
 /// How many entries are read from an index at a time.
 const PAGE: usize = 256;

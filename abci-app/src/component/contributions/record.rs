@@ -109,17 +109,20 @@ pub struct Contribution {
     /// How many committees have refused the same bytes of the same giver before this one.
     #[prost(uint32, tag = "26")]
     pub refusals: u32,
+    /// Whether it was refused because most of its judges could not get the bytes.
+    #[prost(bool, tag = "27")]
+    pub unavailable: bool,
 }
 
 impl Contribution {
     /// Whether it was refused because nobody judged it, which costs nothing.
     pub fn is_unjudged(&self) -> bool {
-        self.status() == Status::Refused && self.scores.is_none()
+        self.status() == Status::Refused && self.scores.is_none() && !self.unavailable
     }
 
     /// How many committees have refused these bytes of this giver, itself included.
     pub fn refusals_so_far(&self) -> u32 {
-        let judged = self.status() == Status::Refused && !self.is_unjudged();
+        let judged = self.status() == Status::Refused && self.scores.is_some();
         self.refusals.saturating_add(u32::from(judged))
     }
 

@@ -55,6 +55,23 @@ pub(in crate::component) fn refuse_judged<S: StateWrite>(
     Ok(vec![event.with("penalty", penalty)])
 }
 
+/// Its bytes were not to be had: the bond is lost whole. Whoever judged has done what could be done, and whoever makes others
+/// look for nothing pays for it.
+pub(in crate::component) fn refuse_unavailable<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+) -> Result<Vec<Event>, StateError> {
+    let penalty = contribution.bond;
+    accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
+    contribution.unavailable = true;
+    contribution.reason =
+        "refused: unavailable; most of the judges could not get the bytes, keep the node that has them reachable"
+            .to_owned();
+    let event = close_refused(state, block, contribution, 0)?;
+    Ok(vec![event.with("penalty", penalty)])
+}
+
 /// Nobody judged it, twice: not the contributor's fault, so that bond and review fee go back whole.
 pub(in crate::component) fn refuse_unjudged<S: StateWrite>(
     state: &mut S,

@@ -124,6 +124,14 @@ pub fn counts<S: StateRead>(state: &S, id: &DatanetId) -> Result<Counts, StateEr
     Ok(state.get(&state_key::counts(id))?.unwrap_or_default())
 }
 
+/// The datanet, which a record of the ledger's own says is there.
+pub(super) fn expect<S: StateRead>(state: &S, id: &DatanetId) -> Result<Datanet, StateError> {
+    let key = state_key::datanet(id);
+    state
+        .get(&key)?
+        .ok_or_else(|| StateError::Corrupt { key, reason: "a record names it, but it is not there".to_owned() })
+}
+
 /// The datanet, which must be there.
 pub(super) fn require<S: StateRead>(state: &S, id: &DatanetId) -> Result<Datanet, ActionError> {
     match get(state, id)? {

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod state_key;
+mod unbonding;
 
 use datanet_types::action::role;
 use datanet_types::amount::BPS;
@@ -11,6 +12,9 @@ use super::error::{ensure, refuse};
 use super::{ActionError, Params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
+
+pub(super) use unbonding::release_due;
+pub use unbonding::{Unbonding, unbonding, unbonding_account};
 
 /// Most validators at a time: every contribution's draw reads them all.
 pub const MAX_VALIDATORS: usize = 1_024;
@@ -134,6 +138,14 @@ pub fn validators<S: StateRead>(state: &S) -> Result<Vec<Validator>, StateError>
         }
     }
     Ok(validators)
+}
+
+/// Whether anybody judges.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn any_validator<S: StateRead>(state: &S) -> Result<bool, StateError> {
+    Ok(!state.scan(&state_key::validators(), None, 1)?.is_empty())
 }
 
 /// The account that holds the stake of `account`'s node.

@@ -37,9 +37,18 @@ pub struct Params {
     /// Reputation of a new validator, in basis points. Default 5,000: the middle; a fresh account can't wash off a
     /// bad record and start at the top.
     pub initial_reputation_bps: u32,
-    /// The floor of reputation, in basis points. Default 100: who was offline for long is seldom drawn, but can
-    /// come back; at zero it would never be drawn again.
+    /// The floor of reputation, in basis points. Default 100.
     pub min_reputation_bps: u32,
+    /// Reputation that a seat on a committee takes, in basis points. Default 3,000: five verdicts missed in a row from the
+    /// start on. Whoever has less begins anew like anybody else: the stake is taken back, which takes
+    /// `unbonding_seconds`, and given again.
+    pub seat_reputation_bps: u32,
+    /// Blocks between a contribution and the drawing of its committee. Default 2: when it is drawn, the app hash that
+    /// decides is of a block that nobody knew who signed the contribution.
+    pub draw_delay: u64,
+    /// Seconds that stake which is taken back stays locked. Default 259,200: three days, a hundred times as long as judging a
+    /// contribution takes, so that the stake which was drawn is there when the verdict comes.
+    pub unbonding_seconds: u64,
     /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
     pub min_stake: Amount,
     /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
@@ -73,6 +82,9 @@ impl Default for Params {
             reputation_alpha_bps: 1_000,
             initial_reputation_bps: 5_000,
             min_reputation_bps: 100,
+            seat_reputation_bps: 3_000,
+            draw_delay: 2,
+            unbonding_seconds: 3 * 24 * 3_600,
             min_stake: 100 * DNT,
             min_price: 100,
             fee_shares: FeeShares::STANDARD,
@@ -103,6 +115,14 @@ impl Params {
         check(
             self.min_reputation_bps <= self.initial_reputation_bps,
             "min_reputation_bps must not be above initial_reputation_bps",
+        )?;
+        check(
+            self.seat_reputation_bps <= self.initial_reputation_bps,
+            "seat_reputation_bps must not be above initial_reputation_bps: nobody new could judge",
+        )?;
+        check(
+            self.draw_delay >= 1,
+            "draw_delay must be at least 1: the committee could be chosen with the contribution",
         )?;
         check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
         check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
@@ -150,6 +170,12 @@ struct Record {
     min_price: u64,
     #[prost(uint32, tag = "17")]
     lineage_floor_bps: u32,
+    #[prost(uint32, tag = "18")]
+    seat_reputation_bps: u32,
+    #[prost(uint64, tag = "19")]
+    draw_delay: u64,
+    #[prost(uint64, tag = "20")]
+    unbonding_seconds: u64,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -164,6 +190,9 @@ macro_rules! convert {
             reputation_alpha_bps: $from.reputation_alpha_bps,
             initial_reputation_bps: $from.initial_reputation_bps,
             min_reputation_bps: $from.min_reputation_bps,
+            seat_reputation_bps: $from.seat_reputation_bps,
+            draw_delay: $from.draw_delay,
+            unbonding_seconds: $from.unbonding_seconds,
             min_stake: $from.min_stake,
             min_price: $from.min_price,
             fee_shares: $from.fee_shares,

@@ -68,7 +68,13 @@ impl Chain {
     pub(crate) fn with(params: Params) -> Self {
         let mut state = MemoryState::default();
         init_genesis(&mut state, &genesis(params), CHAIN).unwrap();
-        let block = BlockContext { chain_id: CHAIN.into(), height: 1, time_seconds: 1_700_000_000, app_hash: [1; 32] };
+        let block = BlockContext {
+            chain_id: CHAIN.into(),
+            height: 1,
+            time_seconds: 1_700_000_000,
+            app_hash: [1; 32],
+            last_block_hash: [2; 32],
+        };
         let mut chain = Self { state, block, events: Vec::new() };
         begin_block(&mut chain.state, &chain.block).unwrap();
         chain
@@ -127,6 +133,7 @@ impl Chain {
         self.events.extend(closed);
         self.check_supply();
         self.block.height += 1;
+        self.block.time_seconds += 1;
         self.block.app_hash = *blake3::hash(&self.block.app_hash).as_bytes();
         begin_block(&mut self.state, &self.block).unwrap();
         std::mem::take(&mut self.events)
@@ -164,10 +171,27 @@ impl Chain {
         contributions::get(&self.state, id).unwrap().unwrap()
     }
 
-    /// Person `n` gives a batch whose bytes hash to `blob`.
+    /// Person `n` gives a batch whose bytes hash to `blob`, and its committee is drawn.
     pub(crate) fn give(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
         self.act(n, contribute(datanet, blob));
+        self.drawn();
         ContributionId::derive(CHAIN, &datanet, &address(n), &BlobHash([blob; 32]), 0)
+    }
+
+    /// Waits until the committees of what has been given are drawn.
+    pub(crate) fn drawn(&mut self) {
+        self.skip_to(self.block.height + Params::default().draw_delay + 1);
+    }
+
+    /// Person `n` gives batches, from those whose bytes hash to `blob` on, until one has a committee of `members`.
+    pub(crate) fn give_to(&mut self, n: u8, datanet: DatanetId, blob: u8, members: usize) -> ContributionId {
+        for blob in blob..u8::MAX {
+            let id = self.give(n, datanet, blob);
+            if self.committee(&id).len() == members {
+                return id;
+            }
+        }
+        panic!("no committee of {members}")
     }
 
     /// The persons on the committee of the present round, in the order drawn.
@@ -177,7 +201,8 @@ impl Chain {
         round.committee.iter().map(person).collect()
     }
 
-    pub(crate) fn commit(&self, n: u8, id: &ContributionId, scores: Scores) -> CommitScores {
+    pub(crate) fn commit(&self, n: u8, id: &ContributionId, scores: impl Into<Option<Scores>>) -> CommitScores {
+        let scores = scores.into();
         let contribution = self.contribution(id);
         let commitment = Commitment {
             chain_id: CHAIN,
@@ -185,7 +210,7 @@ impl Chain {
             contribution: id,
             blob: &contribution.blob,
             validator: &address(n),
-            scores: &scores,
+            scores: scores.as_ref(),
             report: &BlobHash([n; 32]),
             salt: &Digest([n; 32]),
         };
@@ -194,6 +219,9 @@ impl Chain {
 
     /// The whole committee of the present round scores, and the block ends.
     pub(crate) fn judge(&mut self, id: &ContributionId, scores: Scores) -> Vec<Event> {
+        if self.committee(id).is_empty() {
+            self.drawn();
+        }
         let committee = self.committee(id);
         for n in &committee {
             self.act(*n, self.commit(*n, id, scores));
@@ -260,8 +288,8 @@ pub(crate) fn attest(n: u8, id: &ContributionId) -> AttestStorage {
     AttestStorage { contribution: *id, node: node(n) }
 }
 
-pub(crate) fn reveal(n: u8, id: &ContributionId, scores: Scores) -> RevealScores {
-    RevealScores { contribution: *id, scores, report: BlobHash([n; 32]), salt: Digest([n; 32]) }
+pub(crate) fn reveal(n: u8, id: &ContributionId, scores: impl Into<Option<Scores>>) -> RevealScores {
+    RevealScores { contribution: *id, scores: scores.into(), report: BlobHash([n; 32]), salt: Digest([n; 32]) }
 }
 
 pub(crate) fn open_channel(n: u8, deposit: u64, expiry: u64) -> OpenChannel {

@@ -69,7 +69,8 @@ fn a_bad_contribution_loses_half_of_its_bond_and_says_why() {
     let mut chain = Chain::new();
     chain.validators(3);
     let datanet = chain.datanet();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_to(11, datanet, 1, 3);
+    let given = chain.contribution(&id).blob.0[0];
     let (before, treasury) = (chain.balance(&address(11)), chain.balance(&accounts::treasury()));
     let scores = Scores { uniqueness: 500, ..all(9_000) };
     chain.judge(&id, scores);
@@ -79,9 +80,9 @@ fn a_bad_contribution_loses_half_of_its_bond_and_says_why() {
     assert_eq!(chain.balance(&address(11)), before + BOND / 2);
     assert_eq!(chain.balance(&accounts::treasury()), treasury + BOND / 2 + 6 * 1_000);
     assert_eq!(datanets::counts(&chain.state, &datanet).unwrap().refused, 1);
-    assert!(contributions::list_open(&chain.state).unwrap().is_empty());
+    assert!(contributions::list_open(&chain.state).unwrap().iter().all(|open| open.id != id));
     chain.refused(0, attest(0, &id), code::CONTRIBUTION_REFUSED, "was refused");
-    chain.refused(11, contribute(datanet, 1), code::CONTRIBUTION_TAKEN, "before");
+    chain.refused(11, contribute(datanet, given), code::CONTRIBUTION_TAKEN, "before");
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn validators_are_paid_and_rated_by_how_close_they_were() {
     let mut chain = Chain::new();
     chain.validators(3);
     let datanet = chain.datanet();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_to(11, datanet, 1, 3);
     let committee = chain.committee(&id);
     let given = [all(8_000), all(8_000), all(2_000)];
     for (n, scores) in committee.iter().zip(given) {
@@ -111,7 +112,7 @@ fn validators_are_paid_and_rated_by_how_close_they_were() {
     let reputation = |n: u8| nodes::reputation(&chain.state, &address(n)).unwrap().unwrap().bps;
     assert_eq!(committee.iter().map(|n| reputation(*n)).collect::<Vec<_>>(), [5_500, 5_500, 4_900]);
     let reveals = validation::reveals(&chain.state, &round).unwrap();
-    assert_eq!(reveals[2].scores, all(2_000));
+    assert_eq!(reveals[2].scores, Some(all(2_000)));
     assert_eq!(reveals[2].report, BlobHash([committee[2]; 32]));
 }
 
@@ -120,7 +121,7 @@ fn who_commits_and_does_not_reveal_has_missed() {
     let mut chain = Chain::new();
     chain.validators(3);
     let datanet = chain.datanet();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_to(11, datanet, 1, 3);
     let committee = chain.committee(&id);
     for n in &committee {
         chain.act(*n, chain.commit(*n, &id, all(9_000)));
@@ -141,7 +142,7 @@ fn a_silent_member_does_not_hold_up_the_others() {
     let mut chain = Chain::new();
     chain.validators(3);
     let datanet = chain.datanet();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_to(11, datanet, 1, 3);
     let committee = chain.committee(&id);
     for n in &committee[..2] {
         chain.act(*n, chain.commit(*n, &id, all(9_000)));
@@ -167,10 +168,14 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     chain.skip_to(chain.block.height + window + 1);
     let again = chain.contribution(&id);
     assert_eq!((again.status(), again.round), (Status::Judging, 1));
-    assert_ne!(validation::current_round(&chain.state, &again).unwrap().seed, seed);
     assert_eq!(validation::round(&chain.state, &id, 0).unwrap().unwrap().phase(), Phase::Unjudged);
+    chain.drawn();
+    assert_ne!(validation::current_round(&chain.state, &again).unwrap().seed, seed);
+    let second = chain.committee(&id);
+    assert!(!second.is_empty() && second.iter().all(|n| !first.contains(n)), "{second:?} come after {first:?}");
     for n in first {
-        assert!(nodes::reputation(&chain.state, &address(n)).unwrap().unwrap().missed >= 1);
+        let reputation = nodes::reputation(&chain.state, &address(n)).unwrap().unwrap();
+        assert_eq!((reputation.bps, reputation.missed), (5_000, 0), "nobody can tell why there was no verdict");
     }
     chain.skip_to(chain.block.height + window + 1);
     let refused = chain.contribution(&id);
@@ -194,6 +199,7 @@ fn a_redraw_that_is_judged_counts() {
     let datanet = chain.datanet();
     let id = chain.give(11, datanet, 1);
     chain.skip_to(chain.block.height + Params::default().commit_window + 1);
+    chain.drawn();
     chain.judge(&id, all(7_000));
     assert_eq!(chain.contribution(&id).status(), Status::Accepted);
 }
@@ -206,7 +212,8 @@ fn a_contributor_does_not_judge_itself_unless_it_is_alone() {
     for blob in 1..20 {
         let id = chain.give(2, datanet, blob);
         assert!(!chain.committee(&id).contains(&2));
-        assert_eq!(chain.committee(&id).len(), 3);
+        let round = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap();
+        assert_eq!(round.seats(), 3);
     }
     let mut alone = Chain::new();
     alone.validators(1);
@@ -216,14 +223,84 @@ fn a_contributor_does_not_judge_itself_unless_it_is_alone() {
 }
 
 #[test]
-fn fewer_validators_than_wanted_all_judge() {
+fn fewer_validators_than_seats_take_several_each() {
     let mut chain = Chain::new();
     chain.validators(2);
     let datanet = chain.datanet();
-    let id = chain.give(11, datanet, 1);
-    let mut committee = chain.committee(&id);
-    committee.sort_unstable();
-    assert_eq!(committee, [0, 1]);
+    let id = chain.give_to(11, datanet, 1, 2);
+    let round = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap();
+    let mut seats: Vec<u32> = round.committee.iter().map(|member| member.seats).collect();
+    seats.sort_unstable();
+    assert_eq!(seats, [1, 2]);
+}
+
+#[test]
+fn nobody_judges_before_the_committee_is_drawn() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    chain.act(11, contribute(datanet, 1));
+    let id = contribute(datanet, 1).id(super::harness::CHAIN, &address(11), 0);
+    let round = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap();
+    assert_eq!((round.phase(), round.committee.len(), round.draw_height), (Phase::Draw, 0, chain.block.height + 2));
+    chain.refused(0, chain.commit(0, &id, all(1)), code::WRONG_PHASE, "is drawn at height");
+    let events = [chain.next(), chain.next(), chain.next()].concat();
+    assert!(kinds(&events).contains(&"validation.drawn"));
+}
+
+#[test]
+fn what_most_cannot_get_costs_the_bond_and_no_judge_anything() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give_to(11, datanet, 1, 3);
+    let (before, treasury) = (chain.balance(&address(11)), chain.balance(&accounts::treasury()));
+    let committee = chain.committee(&id);
+    let given = [None, None, Some(all(9_000))];
+    for (n, scores) in committee.iter().zip(given) {
+        chain.act(*n, chain.commit(*n, &id, scores));
+    }
+    for (n, scores) in committee.iter().zip(given) {
+        chain.act(*n, reveal(*n, &id, scores));
+    }
+    let events = chain.next();
+    assert!(kinds(&events).contains(&"contribution.refused"));
+    let refused = chain.contribution(&id);
+    assert!(
+        refused.unavailable && !refused.is_unjudged() && refused.reason.contains("unavailable"),
+        "{}",
+        refused.reason
+    );
+    assert_eq!(chain.balance(&address(11)), before, "the bond is gone");
+    assert_eq!(chain.balance(&accounts::treasury()), treasury + BOND + 6 * 1_000);
+    let round = validation::round(&chain.state, &id, 0).unwrap().unwrap();
+    assert_eq!(round.phase(), Phase::Unavailable);
+    for (n, member) in committee.iter().zip(&round.committee) {
+        assert_eq!(nodes::reputation(&chain.state, &address(*n)).unwrap().unwrap().bps, 5_000);
+        assert!(member.reward > 0 && member.accuracy_bps.is_none());
+    }
+}
+
+#[test]
+fn one_who_cannot_get_what_the_others_judge_is_neither_paid_nor_blamed() {
+    let mut chain = Chain::new();
+    chain.validators(3);
+    let datanet = chain.datanet();
+    let id = chain.give_to(11, datanet, 1, 3);
+    let committee = chain.committee(&id);
+    let given = [None, Some(all(8_000)), Some(all(8_000))];
+    for (n, scores) in committee.iter().zip(given) {
+        chain.act(*n, chain.commit(*n, &id, scores));
+    }
+    for (n, scores) in committee.iter().zip(given) {
+        chain.act(*n, reveal(*n, &id, scores));
+    }
+    chain.next();
+    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    let round = validation::round(&chain.state, &id, 0).unwrap().unwrap();
+    assert_eq!(round.committee[0].reward, 0);
+    let reputation = nodes::reputation(&chain.state, &address(committee[0])).unwrap().unwrap();
+    assert_eq!((reputation.bps, reputation.missed), (5_000, 0));
 }
 
 #[test]
@@ -231,7 +308,7 @@ fn a_block_closes_no_more_than_its_budget_and_the_rest_next() {
     let mut chain = Chain::with(Params { max_tally_members: 6, ..Params::default() });
     chain.validators(3);
     let datanet = chain.datanet();
-    let ids: Vec<_> = (1..=5).map(|blob| chain.give(11, datanet, blob)).collect();
+    let ids: Vec<_> = (0..5).map(|turn| chain.give_to(11, datanet, 1 + 40 * turn, 3)).collect();
     for id in &ids {
         for n in chain.committee(id) {
             chain.act(n, chain.commit(n, id, all(9_000)));
@@ -245,7 +322,7 @@ fn a_block_closes_no_more_than_its_budget_and_the_rest_next() {
 }
 
 #[test]
-fn a_stake_withdrawn_after_the_draw_still_weighs_what_it_did() {
+fn whoever_takes_its_stake_back_after_the_draw_judges_all_the_same() {
     let mut chain = Chain::new();
     chain.validators(3);
     let datanet = chain.datanet();

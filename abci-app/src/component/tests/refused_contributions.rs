@@ -107,7 +107,7 @@ fn only_members_score_each_once_and_in_the_right_phase() {
 #[test]
 fn a_copied_commitment_can_not_be_revealed() {
     let (mut chain, datanet) = chain();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_to(11, datanet, 1, 3);
     let committee = chain.committee(&id);
     let honest = chain.commit(committee[0], &id, all(9_000));
     chain.act(committee[0], honest.clone());
@@ -121,7 +121,7 @@ fn a_copied_commitment_can_not_be_revealed() {
 #[test]
 fn after_the_deadlines_nothing_is_taken() {
     let (mut chain, datanet) = chain();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_to(11, datanet, 1, 3);
     let committee = chain.committee(&id);
     for n in &committee[..2] {
         chain.act(*n, chain.commit(*n, &id, all(9_000)));

@@ -22,13 +22,62 @@ fn a_node_is_registered_raised_and_lowered() {
     assert_eq!(chain.balance(&stake_account(&address(0))), STAKE + 5);
     chain.act(0, register(0, role::STORAGE | role::SERVING, 5));
     assert_eq!(chain.balance(&stake_account(&address(0))), 5);
-    assert_eq!(chain.balance(&address(0)), BALANCE - 5 - 3 * 1_000);
+    assert_eq!(nodes::unbonding(&chain.state, &address(0)).unwrap(), STAKE);
+    assert_eq!(chain.balance(&address(0)), BALANCE - STAKE - 5 - 3 * 1_000, "it is on its way");
     let record = nodes::get(&chain.state, &node(0)).unwrap().unwrap();
     assert_eq!((record.registered_height, record.roles), (1, 6));
     assert_eq!(nodes::of_account(&chain.state, &address(0)).unwrap(), Some(record));
     assert!(nodes::validators(&chain.state).unwrap().is_empty());
     assert_eq!(nodes::reputation(&chain.state, &address(0)).unwrap().unwrap().bps, 5_000);
     assert_eq!(nodes::list(&chain.state, None, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn stake_comes_home_after_the_unbonding_time_to_the_second() {
+    let mut chain = Chain::with(Params { unbonding_seconds: 5, ..Params::default() });
+    for n in 0..2 {
+        chain.act(n, register(n, role::ALL, STAKE));
+    }
+    chain.act(0, register(0, role::STORAGE, 1));
+    chain.next();
+    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(1, register(1, role::STORAGE, 0));
+    let mut home = Vec::new();
+    for _ in 0..6 {
+        home.push(nodes::unbonding(&chain.state, &address(0)).unwrap());
+        chain.next();
+    }
+    assert_eq!(home, [STAKE, STAKE, STAKE, STAKE, STAKE, 1], "each part by itself");
+    assert_eq!(nodes::unbonding(&chain.state, &address(0)).unwrap(), 0);
+    assert_eq!(nodes::unbonding(&chain.state, &address(1)).unwrap(), 0);
+    assert_eq!(chain.balance(&address(0)), BALANCE - 3 * 1_000);
+    assert!(chain.state.0.keys().all(|key| !key.starts_with("nodes/unbonding/")));
+}
+
+#[test]
+fn a_lost_reputation_comes_back_with_the_stake_and_not_before() {
+    let mut chain = Chain::with(Params { unbonding_seconds: 5, ..Params::default() });
+    chain.act(0, register(0, role::ALL, STAKE));
+    let reputation = |chain: &Chain| nodes::reputation(&chain.state, &address(0)).unwrap().unwrap().bps;
+    let low = nodes::Reputation { bps: 700, judged: 9, missed: 30 };
+    nodes::put_reputation(&mut chain.state, &address(0), &low);
+    // Neither registering again nor lowering the stake washes it off, nor coming back before it is home.
+    chain.act(0, register(0, role::ALL, STAKE + 1));
+    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::ALL, STAKE));
+    assert_eq!(reputation(&chain), 700);
+    chain.act(0, register(0, role::STORAGE, 0));
+    chain.skip_to(chain.block.height + 7);
+    chain.act(0, register(0, role::STORAGE, 0));
+    assert_eq!(reputation(&chain), 700, "nor being there without judging");
+    chain.act(0, register(0, role::ALL, STAKE));
+    assert_eq!(reputation(&chain), Params::default().initial_reputation_bps);
+    let good = nodes::Reputation { bps: 9_000, ..low };
+    nodes::put_reputation(&mut chain.state, &address(0), &good);
+    chain.act(0, register(0, role::STORAGE, 0));
+    chain.skip_to(chain.block.height + 7);
+    chain.act(0, register(0, role::ALL, STAKE));
+    assert_eq!(reputation(&chain), 9_000, "what was earned stays");
 }
 
 #[test]

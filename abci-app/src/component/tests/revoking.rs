@@ -114,7 +114,8 @@ fn what_waits_for_storage_gives_its_bond_back() {
     assert_eq!((counts.revoked, counts.history, counts.final_contributions), (1, 0, 0));
     assert!(contributions::revoked_in(&chain.state, &datanet, None, 9).unwrap().is_empty(), "it never was final");
     let round = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap();
-    assert_eq!(validation::reveals(&chain.state, &round).unwrap().len(), 3, "who judged it stays known");
+    let revealed = validation::reveals(&chain.state, &round).unwrap().len();
+    assert!(revealed > 0 && revealed == round.committee.len(), "who judged it stays known");
     chain.next();
 }
 

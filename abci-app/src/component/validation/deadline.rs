@@ -1,15 +1,18 @@
-//! The end of a block: closing what is due.
+//! The end of a block: drawing committees and closing what is due.
 
-use super::tally::{Judgement, accuracy, is_quorum, medians, rewards};
-use super::{Phase, Round, current_round, open_reveal, put, reveal, set_due, start_round, state_key};
-use crate::component::contributions::{self, Contribution, review_account};
-use crate::component::nodes::{self, Reputation};
-use crate::component::{BlockContext, Event, Params, accounts, datanets, params};
+use std::collections::BTreeSet;
+
+use super::closing::Closing;
+use super::tally::Vote;
+use super::{Phase, Round, committee, current_round, drawn_event, open_reveal, put, reveal, round, set_due, state_key};
+use crate::component::contributions::{self, Contribution};
+use crate::component::nodes::{self, Validator};
+use crate::component::{BlockContext, Event, datanets, params};
 use crate::state::{StateError, StateRead, StateWrite};
-use datanet_types::{ContributionId, Scores};
+use datanet_types::{Address, ContributionId};
 
-/// Closes the phases that are due, oldest first, until the block's budget of committee members is used up (one
-/// contribution always is closed). What is left is first in the next block.
+/// Goes on with the rounds that are due, oldest first, until the block's budget of committee members is used up (one
+/// contribution always has its turn). What is left is first in the next block.
 pub(in crate::component) fn close_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
@@ -17,7 +20,7 @@ pub(in crate::component) fn close_due<S: StateWrite>(
     let params = params::get(state)?;
     let mut budget = params.max_tally_members as usize;
     let not_yet = state_key::due(block.height.saturating_add(1), &ContributionId::ZERO);
-    let mut events = Vec::new();
+    let (mut events, mut validators) = (Vec::new(), None);
     for (index, (key, id)) in
         state.list::<ContributionId>(&state_key::all_due(), None, budget.max(1))?.into_iter().enumerate()
     {
@@ -25,179 +28,80 @@ pub(in crate::component) fn close_due<S: StateWrite>(
             break;
         }
         let contribution = contributions::expect(state, &id)?;
+        let datanet = datanets::expect(state, &contribution.datanet)?;
         let round = current_round(state, &contribution)?;
-        let cost = round.committee.len();
+        let cost = if round.phase() == Phase::Draw { datanet.committee_size as usize } else { round.committee.len() };
         if index > 0 && cost > budget {
             break;
         }
         budget = budget.saturating_sub(cost);
-        events.extend(close(state, block, contribution, round, &params)?);
+        if round.phase() == Phase::Draw {
+            // Read once a block: there may be a thousand.
+            let validators = match &validators {
+                Some(read) => read,
+                None => validators.insert(nodes::validators(state)?),
+            };
+            let turn = Closing { block, params: &params, contribution, datanet, round };
+            events.extend(draw(state, turn, validators)?);
+        } else {
+            events.extend(close(state, Closing { block, params: &params, contribution, datanet, round })?);
+        }
     }
     Ok(events)
 }
 
-fn close<S: StateWrite>(
+/// Once it is time, fills the seats and opens the round for commitments. If there is nobody, nobody judges it.
+fn draw<S: StateWrite>(
     state: &mut S,
-    block: &BlockContext,
-    contribution: Contribution,
-    mut round: Round,
-    params: &Params,
+    mut turn: Closing<'_>,
+    validators: &[Validator],
 ) -> Result<Vec<Event>, StateError> {
+    if turn.block.height < turn.round.draw_height {
+        set_due(state, &mut turn.round, turn.block.height.saturating_add(1));
+        put(state, &turn.round);
+        return Ok(Vec::new());
+    }
+    let before = members_before(state, &turn.contribution)?;
+    let candidates = committee::candidates(validators, &turn.contribution.contributor, &before, turn.params);
+    let seed = committee::seed(turn.block, &turn.contribution.id, turn.round.number);
+    let committee = committee::draw(&candidates, turn.datanet.committee_size, &seed);
+    if committee.is_empty() {
+        set_due(state, &mut turn.round, 0);
+        return turn.unjudged_for_good(state);
+    }
+    let deadline = turn.block.height.saturating_add(turn.params.commit_window);
+    let mut round = turn.round;
+    (round.seed, round.committee, round.commit_deadline) = (seed, committee, deadline);
+    round.set_phase(Phase::Commit);
+    set_due(state, &mut round, deadline);
+    put(state, &round);
+    Ok(vec![drawn_event(&round)])
+}
+
+/// Who was on the committee of the round before this one.
+fn members_before<S: StateRead>(state: &S, contribution: &Contribution) -> Result<BTreeSet<Address>, StateError> {
+    let Some(number) = contribution.round.checked_sub(1) else { return Ok(BTreeSet::new()) };
+    let before = round(state, &contribution.id, number)?;
+    Ok(before.iter().flat_map(|round| &round.committee).map(|member| member.account).collect())
+}
+
+fn close<S: StateWrite>(state: &mut S, mut turn: Closing<'_>) -> Result<Vec<Event>, StateError> {
     // Without a single commitment there is nothing to reveal, so that waiting for it would be in vain.
-    if round.phase() == Phase::Commit && round.committed > 0 {
-        let event = open_reveal(state, &mut round, block.height, params);
-        put(state, &round);
+    if turn.round.phase() == Phase::Commit && turn.round.committed > 0 {
+        let event = open_reveal(state, &mut turn.round, turn.block.height, turn.params);
+        put(state, &turn.round);
         return Ok(vec![event]);
     }
-    set_due(state, &mut round, 0);
-    let judgements = judgements(state, &round)?;
-    let revealed = judgements.iter().flatten().fold(0u128, |sum, j| sum.saturating_add(j.weight));
-    let given: Vec<Judgement> = judgements.iter().flatten().copied().collect();
-    match medians(&given) {
-        Some(scores) if is_quorum(revealed, round.drawn_weight()) => {
-            let closing = Closing { block, params, contribution, round };
-            closing.judged(state, &judgements, scores)
-        }
-        _ => Closing { block, params, contribution, round }.unjudged(state, &judgements),
-    }
+    set_due(state, &mut turn.round, 0);
+    let votes = votes(state, &turn.round)?;
+    turn.conclude(state, &votes)
 }
 
-/// Each member's judgement, in the order of the committee.
-fn judgements<S: StateRead>(state: &S, round: &Round) -> Result<Vec<Option<Judgement>>, StateError> {
-    let of = |member: &super::Member| -> Result<Option<Judgement>, StateError> {
+/// What each member revealed, in the order of the committee.
+fn votes<S: StateRead>(state: &S, round: &Round) -> Result<Vec<Option<Vote>>, StateError> {
+    let of = |member: &super::Member| -> Result<Option<Vote>, StateError> {
         let reveal = reveal(state, &round.contribution, round.number, &member.account)?;
-        Ok(reveal.map(|reveal| Judgement { weight: member.weight(), scores: reveal.scores }))
+        Ok(reveal.map(|reveal| Vote { seats: member.seats, scores: reveal.scores }))
     };
     round.committee.iter().map(of).collect()
-}
-
-/// A round at its end.
-struct Closing<'a> {
-    block: &'a BlockContext,
-    params: &'a Params,
-    contribution: Contribution,
-    round: Round,
-}
-
-impl Closing<'_> {
-    /// Enough weight revealed: pay, move reputations, pass the verdict.
-    fn judged<S: StateWrite>(
-        mut self,
-        state: &mut S,
-        judgements: &[Option<Judgement>],
-        scores: Scores,
-    ) -> Result<Vec<Event>, StateError> {
-        self.measure(state, judgements, &scores)?;
-        self.pay(state)?;
-        self.round.set_phase(Phase::Judged);
-        self.round.scores = Some(scores);
-        put(state, &self.round);
-        let mut events = self.member_events();
-        let datanet = expect_datanet(state, &self.contribution)?;
-        let contribution = &mut self.contribution;
-        events.extend(if scores.combined() >= datanet.accept_threshold {
-            contributions::accept(state, self.block, contribution, &datanet, scores)?
-        } else {
-            contributions::refuse_judged(state, self.block, contribution, &datanet, scores, self.params)?
-        });
-        Ok(events)
-    }
-
-    /// Too little weight revealed: whoever is missing loses reputation; another committee tries, once.
-    fn unjudged<S: StateWrite>(
-        mut self,
-        state: &mut S,
-        judgements: &[Option<Judgement>],
-    ) -> Result<Vec<Event>, StateError> {
-        for (member, judgement) in self.round.committee.iter().zip(judgements) {
-            if judgement.is_none() {
-                move_reputation(state, &member.account, None, self.params)?;
-            }
-        }
-        self.round.set_phase(Phase::Unjudged);
-        put(state, &self.round);
-        let event = Event::new("validation.unjudged")
-            .with("contribution", self.contribution.id)
-            .with("round", self.round.number)
-            .with("revealed", self.round.revealed);
-        let mut events = vec![event];
-        if self.round.number == 0 {
-            self.contribution.round = 1;
-            let datanet = expect_datanet(state, &self.contribution)?;
-            if let Some(drawn) = start_round(state, self.block, &self.contribution, &datanet, self.params)? {
-                contributions::put(state, &self.contribution);
-                events.push(drawn);
-                return Ok(events);
-            }
-            self.contribution.round = self.round.number;
-        }
-        events.extend(contributions::refuse_unjudged(state, self.block, &mut self.contribution)?);
-        Ok(events)
-    }
-
-    /// Measures every member against the tally.
-    fn measure<S: StateWrite>(
-        &mut self,
-        state: &mut S,
-        judgements: &[Option<Judgement>],
-        scores: &Scores,
-    ) -> Result<(), StateError> {
-        for (member, judgement) in self.round.committee.iter_mut().zip(judgements) {
-            member.accuracy_bps = judgement.map(|judgement| accuracy(&judgement.scores, scores));
-            move_reputation(state, &member.account, member.accuracy_bps, self.params)?;
-        }
-        Ok(())
-    }
-
-    /// Shares the review fee among the members who revealed.
-    fn pay<S: StateWrite>(&mut self, state: &mut S) -> Result<(), StateError> {
-        let escrow = review_account(&self.contribution.id);
-        let judges: Vec<(u128, u32)> = self
-            .round
-            .committee
-            .iter()
-            .map(|member| match member.accuracy_bps {
-                Some(accuracy) => (member.weight(), accuracy),
-                None => (0, 0),
-            })
-            .collect();
-        for (member, reward) in self.round.committee.iter_mut().zip(rewards(self.contribution.review_fee, &judges)) {
-            member.reward = reward;
-            accounts::release(state, &escrow, &member.account, reward)?;
-        }
-        Ok(())
-    }
-
-    fn member_events(&self) -> Vec<Event> {
-        let of = |member: &super::Member| {
-            let event = Event::new("validation.measured")
-                .with("contribution", self.contribution.id)
-                .with("account", member.account)
-                .with("reward", member.reward);
-            match member.accuracy_bps {
-                Some(accuracy) => event.with("accuracy", accuracy),
-                None => event.with("accuracy", "missed"),
-            }
-        };
-        self.round.committee.iter().map(of).collect()
-    }
-}
-
-fn expect_datanet<S: StateRead>(state: &S, contribution: &Contribution) -> Result<datanets::Datanet, StateError> {
-    datanets::get(state, &contribution.datanet)?.ok_or_else(|| StateError::Corrupt {
-        key: datanets::state_key::datanet(&contribution.datanet),
-        reason: "a contribution's datanet is not there".to_owned(),
-    })
-}
-
-fn move_reputation<S: StateWrite>(
-    state: &mut S,
-    account: &datanet_types::Address,
-    accuracy: Option<u32>,
-    params: &Params,
-) -> Result<(), StateError> {
-    let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
-    let before = nodes::reputation(state, account)?.unwrap_or(start);
-    nodes::put_reputation(state, account, &before.after(accuracy, params));
-    Ok(())
 }

@@ -1,10 +1,11 @@
 //! Judging: a drawn committee commits to scores, reveals them, and is measured against its own tally.
 //!
-//! A round goes `Commit -> Reveal -> Judged`, or `Unjudged` if less than two thirds of the drawn weight revealed; then a
-//! second committee is drawn, once. Phases end early as soon as nobody is left to wait for. What waits for a height
+//! A round goes `Draw -> Commit -> Reveal -> Judged`; or `Unavailable`, if most could not get the bytes; or `Unjudged` if less
+//! than two thirds of the seats revealed: then a second committee of others is drawn, once. Phases end early as soon as nobody is left to wait for. What waits for a height
 //! stands in one index ordered by height, so that the end of a block touches what is due and nothing else.
 
 pub mod action;
+mod closing;
 mod committee;
 mod deadline;
 mod record;
@@ -14,8 +15,7 @@ mod tally;
 use datanet_types::{Address, ContributionId};
 
 use super::contributions::Contribution;
-use super::datanets::Datanet;
-use super::{BlockContext, Event, Params, nodes};
+use super::{BlockContext, Event, Params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub(super) use deadline::close_due;
@@ -73,34 +73,24 @@ pub fn reveals<S: StateRead>(state: &S, round: &Round) -> Result<Vec<Reveal>, St
     all.filter_map(Result::transpose).collect()
 }
 
-/// Draws the committee of the contribution's present round and opens it for commitments. `None` if there is no
-/// validator at all.
+/// Begins the contribution's present round: its committee is drawn some blocks later, when nobody who could have chosen the
+/// contribution knows of what.
 pub(super) fn start_round<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &Contribution,
-    datanet: &Datanet,
     params: &Params,
-) -> Result<Option<Event>, StateError> {
-    let seed = committee::seed(&block.app_hash, &contribution.id, contribution.round);
-    let candidates = committee::candidates(&nodes::validators(state)?, &contribution.contributor);
-    let committee = committee::draw(candidates, datanet.committee_size as usize, &seed);
-    if committee.is_empty() {
-        return Ok(None);
-    }
-    let commit_deadline = block.height.saturating_add(params.commit_window);
+) {
     let mut round = Round {
         contribution: contribution.id,
         number: contribution.round,
-        seed,
-        committee,
-        phase: Phase::Commit as i32,
-        commit_deadline,
+        phase: Phase::Draw as i32,
+        draw_height: block.height.saturating_add(params.draw_delay),
         ..Round::default()
     };
-    set_due(state, &mut round, commit_deadline);
+    // Looked at in each block until then: what changes makes an idle chain go on at once.
+    set_due(state, &mut round, block.height.saturating_add(1));
     put(state, &round);
-    Ok(Some(drawn_event(&round)))
 }
 
 fn drawn_event(round: &Round) -> Event {

@@ -15,13 +15,17 @@ pub enum Phase {
     Reveal = 1,
     /// Tallied.
     Judged = 2,
-    /// Less than two thirds of the drawn weight revealed.
+    /// Too few revealed, or they did not agree whether there was anything to judge.
     Unjudged = 3,
+    /// Waits for its committee to be drawn.
+    Draw = 4,
+    /// Most of those who revealed could not get the bytes.
+    Unavailable = 5,
 }
 
 datanet_types::enum_text!(phase_text, super::Phase);
 
-/// A committee member, with its weight at the time of the draw.
+/// A committee member, as it was when it was drawn.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Member {
     /// Who judges.
@@ -42,13 +46,9 @@ pub struct Member {
     /// What it was paid, in base units.
     #[prost(uint64, tag = "6")]
     pub reward: Amount,
-}
-
-impl Member {
-    /// Stake x reputation: what its scores weigh, and how likely it is drawn.
-    pub fn weight(&self) -> u128 {
-        u128::from(self.stake).saturating_mul(u128::from(self.reputation_bps))
-    }
+    /// Its seats: how often it was drawn. Each has one vote.
+    #[prost(uint32, tag = "7")]
+    pub seats: u32,
 }
 
 /// A round of judging: one committee, one chance.
@@ -70,7 +70,7 @@ pub struct Round {
     #[prost(enumeration = "Phase", tag = "5")]
     #[serde(with = "phase_text")]
     pub phase: i32,
-    /// Last height for commitments.
+    /// Last height for commitments; 0 as long as the committee is not drawn.
     #[prost(uint64, tag = "6")]
     pub commit_deadline: u64,
     /// Last height for reveals; 0 as long as commitments are awaited.
@@ -88,6 +88,9 @@ pub struct Round {
     /// The tally.
     #[prost(message, optional, tag = "11")]
     pub scores: Option<Scores>,
+    /// The height at whose end the committee is drawn.
+    #[prost(uint64, tag = "12")]
+    pub draw_height: u64,
 }
 
 impl Round {
@@ -96,9 +99,9 @@ impl Round {
         self.committee.iter().find(|member| member.account == *account)
     }
 
-    /// Sum of the members' weights.
-    pub fn drawn_weight(&self) -> u128 {
-        self.committee.iter().fold(0, |sum, member| sum.saturating_add(member.weight()))
+    /// All seats.
+    pub fn seats(&self) -> u32 {
+        self.committee.iter().fold(0, |sum, member| sum.saturating_add(member.seats))
     }
 }
 
@@ -119,9 +122,9 @@ pub struct Reveal {
     /// Who judged.
     #[prost(message, required, tag = "1")]
     pub account: Address,
-    /// The scores.
-    #[prost(message, required, tag = "2")]
-    pub scores: Scores,
+    /// The scores; none if it could not get the bytes.
+    #[prost(message, optional, tag = "2")]
+    pub scores: Option<Scores>,
     /// Blob of the report with the reasons.
     #[prost(message, required, tag = "3")]
     pub report: BlobHash,

@@ -120,7 +120,7 @@ fn datanets_contributions_and_search() {
             r#"{{"id":"$ID","datanet":"$ID","contributor":"$ADDR","blob":"$ID","size":1,"format":"jsonl","records":2,
             "record_root":"$ID","bond":3,"seq":4,"state":"final","height":5,"final_height":null,{rest}"attestations":6,
             "scores":{scores},"combined":7,"threshold":8,"reason":"r","committee":[{{"validator":"$ADDR","node":"$ID",
-            "weight_bps":9,"committed":true,"revealed":true,"scores":{scores},"report":"$ID"}}]{reports}}}"#
+            "seats":2,"weight_bps":9,"committed":true,"revealed":true,"scores":{scores},"unavailable":false,"report":"$ID"}}]{reports}}}"#
         )
     };
     let (taken_back, reported) = (view(r#""revoked_height":9,"#, ""), view("", r#","reports":[{"b": 1, "a":2}]"#));

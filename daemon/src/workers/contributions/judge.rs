@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use datanet_data::Scripts;
 use datanet_data::corpus::CorpusError;
-use datanet_data::judge::{DuplicateIndex, JudgeInput, Judgement, judge, judge_unreadable};
+use datanet_data::judge::{DuplicateIndex, JudgeInput, Judgement, Report, judge, judge_unreadable, report_unavailable};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
 use datanet_p2p::TagKind;
 use datanet_types::action::{CommitScores, RevealScores};
 use datanet_types::scores::Commitment;
-use datanet_types::{Action, ContributionId, DatanetId, Digest};
+use datanet_types::{Action, ContributionId, DatanetId, Digest, Scores};
 use tokio::sync::Mutex;
 
 use super::steps::{Steps, compare};
@@ -51,17 +51,44 @@ impl Steps {
         let stored = match self.db.judgement(&contribution.id)? {
             // Judged before a crash, or in a round that came to nothing: the reasons still hold, the salt is used up.
             Some(stored) if stored.round == contribution.round => stored,
-            Some(stored) => StoredJudgement { salt: salt()?, round: contribution.round, ..stored },
-            None => {
+            Some(stored) if stored.scores.is_some() => {
+                StoredJudgement { salt: salt()?, round: contribution.round, ..stored }
+            }
+            _ => {
                 let judgement = self.judge_contribution(contribution, datanet).await?;
-                let report =
-                    serde_json::to_vec(&judgement.report).map_err(|error| ServiceError::caused(Code::Report, error))?;
-                let report = self.blobs.keep_bytes(&TagKind::Report.tag(contribution.id), report).await?;
                 tracing::info!(contribution = %contribution.id, combined = judgement.scores.combined(), reason = %judgement.report.summary, "judged");
-                StoredJudgement { scores: judgement.scores, report, salt: salt()?, round: contribution.round }
+                self.judgement(contribution, Some(judgement.scores), &judgement.report).await?
             }
         };
-        self.db.put_judgement(&contribution.id, &stored)?;
+        self.commit_to(contribution, &stored).await
+    }
+
+    /// Commits to there being nothing to judge: the bytes were asked for in vain.
+    pub(super) async fn give_up(&self, contribution: &Contribution) -> ServiceResult<()> {
+        let stored = match self.db.judgement(&contribution.id)? {
+            Some(stored) if stored.round == contribution.round => stored,
+            _ => {
+                let reason = "nobody who was asked gave the bytes before the deadline for commitments came near";
+                tracing::warn!(contribution = %contribution.id, "judged to be unavailable: {reason}");
+                self.judgement(contribution, None, &report_unavailable(contribution.id, reason)).await?
+            }
+        };
+        self.commit_to(contribution, &stored).await
+    }
+
+    async fn judgement(
+        &self,
+        contribution: &Contribution,
+        scores: Option<Scores>,
+        report: &Report,
+    ) -> ServiceResult<StoredJudgement> {
+        let report = serde_json::to_vec(report).map_err(|error| ServiceError::caused(Code::Report, error))?;
+        let report = self.blobs.keep_bytes(&TagKind::Report.tag(contribution.id), report).await?;
+        Ok(StoredJudgement { scores, report, salt: salt()?, round: contribution.round })
+    }
+
+    async fn commit_to(&self, contribution: &Contribution, stored: &StoredJudgement) -> ServiceResult<()> {
+        self.db.put_judgement(&contribution.id, stored)?;
         let key = self.identity.account_key()?;
         let commitment = Commitment {
             chain_id: self.chain.id(),
@@ -69,7 +96,7 @@ impl Steps {
             contribution: &contribution.id,
             blob: &contribution.blob,
             validator: &key.address(),
-            scores: &stored.scores,
+            scores: stored.scores.as_ref(),
             report: &stored.report,
             salt: &stored.salt,
         };

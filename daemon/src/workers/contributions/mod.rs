@@ -44,7 +44,7 @@ fn slots(step: Step, judging: u32) -> usize {
     match step {
         // Waiting costs little; the network has slots of its own, shared by datanet and contributor.
         Step::Fetch => 256,
-        Step::Attest | Step::Reveal | Step::Forget => 8,
+        Step::Attest | Step::GiveUp | Step::Reveal | Step::Forget => 8,
         Step::Judge => judging as usize,
         // The model does the work: more at once would only mix them up.
         Step::Index => 1,
@@ -155,7 +155,7 @@ impl ContributionsWorker {
             }
             Err(error) => {
                 let now = Instant::now();
-                let pause = track.failed(now);
+                let pause = track.failed(step, now);
                 // The bytes are nowhere, or are no records: not this node's fault, and nothing that waiting would mend.
                 if matches!(error.code, Code::BlobUnavailable | Code::BadRecords) && track.is_hopeless(now) {
                     self.steps.holes.add(track.id);
@@ -179,7 +179,7 @@ impl ContributionsWorker {
             *busy.entry(step).or_default() += 1;
         }
         for key in keys {
-            let Some(track) = self.tracks.get(&key).filter(|track| track.ready(now)) else { continue };
+            let Some(track) = self.tracks.get(&key).filter(|track| track.busy.is_none()) else { continue };
             let side = match track.side {
                 Some((height, side)) if height == reader.height() => side,
                 _ => match self.ledger_side(&reader, &track.id, &account)? {
@@ -188,6 +188,10 @@ impl ContributionsWorker {
                 },
             };
             let need = track.need(&side, &duties);
+            let need = match need {
+                Need::Do(step) if !track.ready(step, now) => Need::Waiting,
+                need => need,
+            };
             if let Some(track) = self.tracks.get_mut(&key) {
                 track.side = Some((reader.height(), side));
             }
@@ -279,6 +283,8 @@ impl ContributionsWorker {
             let committed = validation::commitment(reader, id, round.number, me)?.is_some();
             let revealed = validation::reveal(reader, id, round.number, me)?.is_some();
             side.may_commit = member && !committed && round.phase() == Phase::Commit;
+            let quarter = self.steps.chain.params()?.commit_window / 4;
+            side.commit_is_urgent = reader.height().saturating_add(quarter) >= round.commit_deadline;
             side.may_reveal = member && committed && !revealed && round.phase() == Phase::Reveal;
         }
         Ok(Some(side))

@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn only_what_is_final_counts_and_a_failed_try_is_told_apart_until_one_succeeds() {
         let mut tracks = [track(true), track(true), track(false), Track::new(ContributionId::ZERO, Address([0; 20]))];
-        tracks[0].failed(Instant::now());
+        tracks[0].failed(Step::Fetch, Instant::now());
         let progress = |tracks: &[Track]| Progress::of(5, 3, tracks.iter());
         assert_eq!(progress(&tracks), Progress { height: 5, indexed: 3, waiting: 1, failing: 1 });
         tracks[0].succeeded(Step::Fetch);

@@ -55,6 +55,7 @@ impl Steps {
             Step::Attest if !self.attest(contribution, &datanet).await? => return Ok(StepEnd::Unfit),
             Step::Attest => {}
             Step::Judge => self.judge_and_commit(contribution, &datanet).await?,
+            Step::GiveUp => self.give_up(contribution).await?,
             Step::Reveal => self.reveal(contribution).await?,
             Step::Index => self.indexes.add(contribution, &datanet).await?,
             Step::Forget => self.forget(contribution).await?,

@@ -20,6 +20,8 @@ pub(super) enum Step {
     Attest,
     /// Judge it and commit to the scores.
     Judge,
+    /// Commit to there being nothing to judge.
+    GiveUp,
     /// Reveal the scores committed to.
     Reveal,
     /// Put it into the datanet's index.
@@ -41,6 +43,8 @@ pub(super) struct LedgerSide {
     pub attested: bool,
     /// This node is to commit scores now.
     pub may_commit: bool,
+    /// The time for that is nearly over.
+    pub commit_is_urgent: bool,
     /// This node has committed and is to reveal now.
     pub may_reveal: bool,
 }
@@ -90,8 +94,8 @@ pub(super) struct Track {
     failures: u32,
     /// When the first of them did.
     failing_since: Option<Instant>,
-    /// Not before this.
-    retry_at: Option<Instant>,
+    /// Which step is tried again, and not before when. Other steps need not wait for that.
+    retry: Option<(Step, Instant)>,
 }
 
 impl Track {
@@ -108,7 +112,7 @@ impl Track {
             side: None,
             failures: 0,
             failing_since: None,
-            retry_at: None,
+            retry: None,
         }
     }
 
@@ -131,12 +135,13 @@ impl Track {
         if ledger.revoked {
             return if self.forgotten { Need::Settled } else { Need::Do(Step::Forget) };
         }
-        if !self.held {
-            return Need::Do(Step::Fetch);
-        }
         // Revealing first: it is cheap, others wait for it, and missing the deadline costs reputation.
         if ledger.may_reveal {
             return Need::Do(Step::Reveal);
+        }
+        if !self.held {
+            let in_vain = ledger.may_commit && ledger.commit_is_urgent && self.was_tried();
+            return Need::Do(if in_vain && duties.judging { Step::GiveUp } else { Step::Fetch });
         }
         if duties.storage && !ledger.attested && !self.unfit {
             return Need::Do(Step::Attest);
@@ -152,31 +157,35 @@ impl Track {
     }
 
     /// Whether a step may start now.
-    pub(super) fn ready(&self, now: Instant) -> bool {
-        self.busy.is_none() && self.retry_at.is_none_or(|at| now >= at)
+    pub(super) fn ready(&self, step: Step, now: Instant) -> bool {
+        self.busy.is_none() && self.retry.is_none_or(|(failed, at)| failed != step || now >= at)
     }
 
     /// A step has ended well.
     pub(super) fn succeeded(&mut self, step: Step) {
         self.busy = None;
-        self.failures = 0;
-        self.failing_since = None;
-        self.retry_at = None;
+        // That it was given up, or said so, brings no bytes nearer.
+        let still_missing = !self.held && matches!(step, Step::GiveUp | Step::Reveal);
+        if !still_missing {
+            self.failures = 0;
+            self.failing_since = None;
+            self.retry = None;
+        }
         match step {
             Step::Fetch => self.held = true,
             Step::Index => self.indexed = true,
             Step::Forget => self.forgotten = true,
-            Step::Attest | Step::Judge | Step::Reveal => {}
+            Step::Attest | Step::Judge | Step::GiveUp | Step::Reveal => {}
         }
     }
 
     /// A step has failed: it is tried again, each time after a longer pause, up to a minute.
-    pub(super) fn failed(&mut self, now: Instant) -> Duration {
+    pub(super) fn failed(&mut self, step: Step, now: Instant) -> Duration {
         self.busy = None;
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
         let pause = Duration::from_millis(500).saturating_mul(1 << self.failures.min(7)).min(Duration::from_secs(60));
-        self.retry_at = Some(now + pause);
+        self.retry = Some((step, now + pause));
         pause
     }
 
@@ -188,7 +197,7 @@ impl Track {
     /// A new provider: worth a try at once, if it is bytes that are missing.
     pub(super) fn nudge(&mut self) {
         if !self.held {
-            self.retry_at = None;
+            self.retry = None;
         }
     }
 }
@@ -211,6 +220,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_in_vain_is_given_up_when_time_runs_out_and_not_before() {
+        let (mut track, now) = (track(false), Instant::now());
+        let urgent = LedgerSide { may_commit: true, commit_is_urgent: true, ..LedgerSide::default() };
+        assert_eq!(track.need(&urgent, &ALL), Need::Do(Step::Fetch), "not asked for yet");
+        track.failed(Step::Fetch, now);
+        track.failed(Step::Fetch, now);
+        assert_eq!(track.need(&LedgerSide { commit_is_urgent: false, ..urgent }, &ALL), Need::Do(Step::Fetch));
+        assert_eq!(track.need(&urgent, &ALL), Need::Do(Step::GiveUp));
+        assert_eq!(track.need(&urgent, &Duties { judging: false, ..ALL }), Need::Do(Step::Fetch));
+        assert!(!track.ready(Step::Fetch, now) && track.ready(Step::GiveUp, now), "a pause is for what failed");
+        track.succeeded(Step::GiveUp);
+        assert!(track.was_tried() && !track.ready(Step::Fetch, now));
+        let revealing = LedgerSide { may_reveal: true, ..LedgerSide::default() };
+        assert_eq!(track.need(&revealing, &ALL), Need::Do(Step::Reveal), "what was committed to needs no bytes");
+    }
+
+    #[test]
     fn what_cannot_be_attested_is_judged_all_the_same() {
         let ledger = LedgerSide { may_commit: true, ..LedgerSide::default() };
         let track = Track { unfit: true, ..track(true) };
@@ -221,11 +247,11 @@ mod tests {
     fn what_was_tried_in_vain_holds_nobody_up_and_after_a_while_is_given_up() {
         let (mut track, now) = (track(false), Instant::now());
         assert!(!track.was_tried());
-        track.failed(now);
+        track.failed(Step::Fetch, now);
         assert!(!track.was_tried(), "once may be chance");
-        track.failed(now);
+        track.failed(Step::Fetch, now);
         assert!(track.was_tried() && !track.is_hopeless(now + HOPELESS_AFTER));
-        track.failed(now);
+        track.failed(Step::Fetch, now);
         assert!(!track.is_hopeless(now) && track.is_hopeless(now + HOPELESS_AFTER));
         track.succeeded(Step::Fetch);
         assert!(track.was_tried() && !track.is_hopeless(now + HOPELESS_AFTER));
@@ -264,14 +290,14 @@ mod tests {
     #[test]
     fn failures_are_retried_ever_later_and_news_at_once() {
         let (mut track, now) = (track(false), Instant::now());
-        let first = track.failed(now);
-        assert!(!track.ready(now) && track.ready(now + first));
-        assert!(track.failed(now) > first);
+        let first = track.failed(Step::Fetch, now);
+        assert!(!track.ready(Step::Fetch, now) && track.ready(Step::Fetch, now + first));
+        assert!(track.failed(Step::Fetch, now) > first);
         track.nudge();
-        assert!(track.ready(now));
+        assert!(track.ready(Step::Fetch, now));
         track.succeeded(Step::Fetch);
-        track.failed(now);
+        track.failed(Step::Attest, now);
         track.nudge();
-        assert!(!track.ready(now), "who announces must not make other steps run");
+        assert!(!track.ready(Step::Attest, now), "who announces must not make other steps run");
     }
 }

@@ -33,4 +33,4 @@ pub use report::{
     Counts, Dimension, Flagged, FlawCount, LabelReport, MAX_BEST, MAX_FLAGGED, REPORT_VERSION, Report, Valued, Values,
 };
 pub use usefulness::{Coverage, LabelValue, Labelled, NEIGHBOURS, cover, value_labels};
-pub use verdict::{JudgeInput, Judgement, judge, judge_unreadable};
+pub use verdict::{JudgeInput, Judgement, judge, judge_unreadable, report_unavailable};

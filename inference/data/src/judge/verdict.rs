@@ -87,6 +87,13 @@ pub fn judge_unreadable(contribution: ContributionId, reason: &impl std::fmt::Di
     Judgement { scores, report: report(contribution, scores, dimensions) }
 }
 
+/// What is said of bytes that were not to be had: the reason, and no judgement.
+pub fn report_unavailable(contribution: ContributionId, reason: &str) -> Report {
+    let unmeasured = || (0, "not measured: the bytes were not to be had".to_owned());
+    let dimensions = [(0, cut(reason, 400)), unmeasured(), unmeasured(), unmeasured()];
+    report(contribution, Scores::default(), dimensions)
+}
+
 fn report(contribution: ContributionId, scores: Scores, dimensions: [(u32, String); 4]) -> Report {
     let named = Scores::NAMES.into_iter().zip(dimensions);
     let dimensions: Vec<Dimension> =

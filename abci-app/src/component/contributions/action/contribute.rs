@@ -12,7 +12,7 @@ use crate::component::contributions::{
 };
 use crate::component::datanets::{self, Datanet};
 use crate::component::error::ensure;
-use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params, validation};
+use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params, validation};
 use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for Contribute {
@@ -26,12 +26,6 @@ impl ActionHandler for Contribute {
         check(Format::try_from(self.format).is_ok(), "format is not known; it is 0 (JSONL) to 4 (plain text)")
     }
 
-    /// A committee is drawn from all who judge: that is for a block. Bond and review fee are locked at once.
-    fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
-        let (params, _, id) = first_checks(self, state, ctx)?;
-        lock(state, &record(self, id, 0, ctx, &params))
-    }
-
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let (params, datanet, id) = first_checks(self, state, ctx)?;
         refuse_taken_back(state, self, &ctx.tx.signer)?;
@@ -43,15 +37,13 @@ impl ActionHandler for Contribute {
         }
         counts.contributions = counts.contributions.saturating_add(1);
         lock(state, &contribution)?;
-        let Some(drawn) = validation::start_round(state, ctx.block, &contribution, &datanet, &params)? else {
-            return Err(ActionError::refused(
-                code::NO_VALIDATORS,
-                "no validator is registered, so nobody could judge this; register a node as a validator first",
-            ));
-        };
+        ensure(nodes::any_validator(state)?, code::NO_VALIDATORS, || {
+            "no validator is registered, so nobody could judge this; register a node as a validator first".to_owned()
+        })?;
+        validation::start_round(state, ctx.block, &contribution, &params);
         datanets::put_counts(state, &datanet.id, &counts);
         store(state, &contribution);
-        Ok(vec![submitted(&contribution), drawn])
+        Ok(vec![submitted(&contribution)])
     }
 }
 

@@ -7,7 +7,7 @@ use datanet_types::{Address, Amount};
 
 use crate::code;
 use crate::component::error::ensure;
-use crate::component::nodes::{self, MAX_VALIDATORS, Node, Reputation, stake_account, state_key};
+use crate::component::nodes::{self, MAX_VALIDATORS, Node, Reputation, stake_account, state_key, unbonding};
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params};
 use crate::state::{StateRead, StateWrite};
 
@@ -33,11 +33,8 @@ impl ActionHandler for RegisterNode {
         let (params, account) = (params::get(state)?, ctx.tx.signer);
         let former = check_owner(state, self, &account)?;
         check_validator(state, self, former.as_ref(), &params)?;
-        move_stake(state, &account, former.as_ref().map_or(0, |node| node.stake), self.stake)?;
-        if nodes::reputation(state, &account)?.is_none() {
-            let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
-            nodes::put_reputation(state, &account, &start);
-        }
+        begin_anew(state, self, former.as_ref(), &account, &params)?;
+        move_stake(state, ctx, &params, former.as_ref().map_or(0, |node| node.stake), self.stake)?;
         let node = Node {
             node: self.node,
             account,
@@ -88,11 +85,36 @@ fn check_validator<S: StateRead>(
     })
 }
 
-fn move_stake<S: StateWrite>(state: &mut S, account: &Address, from: Amount, to: Amount) -> Result<(), ActionError> {
-    let escrow = stake_account(account);
-    if to >= from {
-        accounts::transfer(state, account, &escrow, to.saturating_sub(from))
-    } else {
-        Ok(accounts::release(state, &escrow, account, from.saturating_sub(to))?)
+/// A validator's first reputation; and that of one who has been away with nothing at stake, if it had become worse: what a
+/// fresh account would have, for what a fresh account costs.
+fn begin_anew<S: StateWrite>(
+    state: &mut S,
+    action: &RegisterNode,
+    former: Option<&Node>,
+    account: &Address,
+    params: &Params,
+) -> Result<(), ActionError> {
+    let before = nodes::reputation(state, account)?;
+    let away = former.is_none_or(|node| node.stake == 0) && nodes::unbonding(state, account)? == 0;
+    let anew = action.roles & role::VALIDATOR != 0 && away;
+    let start = Reputation { bps: params.initial_reputation_bps, ..before.unwrap_or_default() };
+    if before.is_none_or(|before| anew && before.bps < start.bps) {
+        nodes::put_reputation(state, account, &start);
+    }
+    Ok(())
+}
+
+/// More stake is locked at once; what is taken back is on its way for the unbonding time.
+fn move_stake<S: StateWrite>(
+    state: &mut S,
+    ctx: &TxContext<'_>,
+    params: &Params,
+    from: Amount,
+    to: Amount,
+) -> Result<(), ActionError> {
+    let account = &ctx.tx.signer;
+    match from.checked_sub(to) {
+        Some(back) if back > 0 => Ok(unbonding::begin(state, ctx.block, params, account, back)?),
+        _ => accounts::transfer(state, account, &stake_account(account), to.saturating_sub(from)),
     }
 }

@@ -22,6 +22,9 @@ fn require_round<S: StateRead>(
     let contribution = contributions::require(state, id)?;
     let round = current_round(state, &contribution)?;
     let signer: &Address = &ctx.tx.signer;
+    ensure(round.phase() != Phase::Draw, code::WRONG_PHASE, || {
+        format!("the committee for contribution {id} is drawn at height {}; wait for it", round.draw_height)
+    })?;
     ensure(round.member(signer).is_some(), code::NOT_IN_COMMITTEE, || {
         format!("account {signer} was not drawn to judge contribution {id}; only its committee scores it")
     })?;
@@ -47,7 +50,9 @@ fn phase_message(round: &Round, wanted: Phase, height: u64) -> String {
                 "it is too late to commit: this is height {height}, and commitments are closed; reveal if you committed"
             )
         }
-        (_, Phase::Judged | Phase::Unjudged) => "the round is over; nothing can be added to it".to_owned(),
+        (_, Phase::Judged | Phase::Unjudged | Phase::Unavailable) => {
+            "the round is over; nothing can be added to it".to_owned()
+        }
         _ => format!("it is too late to reveal: this is height {height}, the deadline was {}", round.reveal_deadline),
     }
 }

@@ -15,7 +15,7 @@ use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for RevealScores {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
-        ensure(self.scores.in_range(), code::SCORES_INVALID, || {
+        ensure(self.scores.is_none_or(|scores| scores.in_range()), code::SCORES_INVALID, || {
             "a score is over 10000; scores are basis points from 0 to 10000".to_owned()
         })
     }
@@ -34,7 +34,8 @@ impl ActionHandler for RevealScores {
         validation::put(state, &round);
         let event = Event::new("validation.revealed").with("contribution", contribution.id);
         let event = event.with("round", round.number).with("account", account).with("report", self.report);
-        let scores = Scores::NAMES.into_iter().zip(self.scores.as_array());
+        let Some(scores) = self.scores else { return Ok(vec![event.with("unavailable", true)]) };
+        let scores = Scores::NAMES.into_iter().zip(scores.as_array());
         Ok(vec![scores.fold(event, |event, (name, score)| event.with(name, score))])
     }
 }
@@ -59,7 +60,7 @@ fn check_commitment<S: StateRead>(
         contribution: id,
         blob: &contribution.blob,
         validator,
-        scores: &action.scores,
+        scores: action.scores.as_ref(),
         report: &action.report,
         salt: &action.salt,
     }

@@ -1,0 +1,72 @@
+//! Stake on its way back: what was drawn while it was there can be called to account until it is home.
+
+use datanet_types::{Address, Amount};
+
+use super::{stake_account, state_key};
+use crate::component::{BlockContext, Event, Params, accounts};
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// Entries released in one block at most; what is left is first in the next.
+const MAX_A_BLOCK: usize = 256;
+
+/// Stake that its owner has taken back.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Unbonding {
+    /// Whose.
+    #[prost(message, required, tag = "1")]
+    pub account: Address,
+    /// Base units.
+    #[prost(uint64, tag = "2")]
+    pub amount: Amount,
+}
+
+/// The account that holds what `account` has taken back until it is released.
+pub fn unbonding_account(account: &Address) -> Address {
+    Address::module("unbonding", &[&account.0])
+}
+
+/// Base units on their way back to `account`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn unbonding<S: StateRead>(state: &S, account: &Address) -> Result<Amount, StateError> {
+    accounts::balance(state, &unbonding_account(account))
+}
+
+/// Takes `amount` out of the stake of `account`'s node. It arrives after the chain's unbonding time.
+pub(super) fn begin<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    params: &Params,
+    account: &Address,
+    amount: Amount,
+) -> Result<(), StateError> {
+    accounts::release(state, &stake_account(account), &unbonding_account(account), amount)?;
+    let key = state_key::unbonding(seconds(block).saturating_add(params.unbonding_seconds), account);
+    let before = state.get::<Unbonding>(&key)?.map_or(0, |entry| entry.amount);
+    state.put(key, &Unbonding { account: *account, amount: before.saturating_add(amount) });
+    Ok(())
+}
+
+/// Pays out what is due at the end of a block, oldest first.
+pub(in crate::component) fn release_due<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+) -> Result<Vec<Event>, StateError> {
+    let not_yet = state_key::unbonding_at(seconds(block).saturating_add(1));
+    let mut events = Vec::new();
+    for (key, entry) in state.list::<Unbonding>(&state_key::all_unbonding(), None, MAX_A_BLOCK)? {
+        if key >= not_yet {
+            break;
+        }
+        accounts::release(state, &unbonding_account(&entry.account), &entry.account, entry.amount)?;
+        state.delete(key);
+        events.push(Event::new("stake.released").with("account", entry.account).with("amount", entry.amount));
+    }
+    Ok(events)
+}
+
+/// A block's time as it stands in keys: no chain is older than 1970.
+fn seconds(block: &BlockContext) -> u64 {
+    u64::try_from(block.time_seconds).unwrap_or(0)
+}

@@ -1,0 +1,150 @@
+//! A round at its end: the verdict, and what it brings the judges.
+
+use super::tally::{Outcome, Vote, Work, accuracy, outcome, rewards};
+use super::{Member, Phase, Round, put, start_round};
+use crate::component::contributions::{self, Contribution, review_account};
+use crate::component::datanets::Datanet;
+use crate::component::nodes::{self, Reputation};
+use crate::component::{BlockContext, Event, Params, accounts};
+use crate::state::{StateError, StateWrite};
+use datanet_types::Scores;
+
+/// A contribution whose round has its turn.
+pub(super) struct Closing<'a> {
+    pub block: &'a BlockContext,
+    pub params: &'a Params,
+    pub contribution: Contribution,
+    pub datanet: Datanet,
+    pub round: Round,
+}
+
+impl Closing<'_> {
+    /// Passes the verdict that `votes` give; in the order of the committee.
+    pub(super) fn conclude<S: StateWrite>(
+        self,
+        state: &mut S,
+        votes: &[Option<Vote>],
+    ) -> Result<Vec<Event>, StateError> {
+        let given: Vec<Vote> = votes.iter().flatten().copied().collect();
+        match outcome(&given, self.round.seats()) {
+            Outcome::Judged(scores) => self.judged(state, votes, scores),
+            Outcome::Unavailable => self.unavailable(state, votes),
+            Outcome::Open => self.unjudged(state),
+        }
+    }
+
+    /// Enough revealed: pay, move reputations, pass the verdict.
+    fn judged<S: StateWrite>(
+        mut self,
+        state: &mut S,
+        votes: &[Option<Vote>],
+        scores: Scores,
+    ) -> Result<Vec<Event>, StateError> {
+        for (member, vote) in self.round.committee.iter_mut().zip(votes) {
+            member.accuracy_bps = vote.and_then(|vote| vote.scores).map(|given| accuracy(&given, &scores));
+            // Who could not get the bytes has done nothing wrong, and nothing for pay.
+            let excused = vote.is_some_and(|vote| vote.scores.is_none());
+            if !excused {
+                move_reputation(state, member, self.params)?;
+            }
+        }
+        let work = |(member, vote): (&Member, &Option<Vote>)| Work {
+            seats: if vote.is_some_and(|vote| vote.scores.is_some()) { member.seats } else { 0 },
+            reputation_bps: member.reputation_bps,
+            accuracy_bps: member.accuracy_bps.unwrap_or(0),
+        };
+        let work: Vec<Work> = self.round.committee.iter().zip(votes).map(work).collect();
+        self.pay(state, &work)?;
+        self.round.set_phase(Phase::Judged);
+        self.round.scores = Some(scores);
+        put(state, &self.round);
+        let mut events = self.member_events(votes);
+        let Self { block, params, mut contribution, datanet, .. } = self;
+        events.extend(if scores.combined() >= datanet.accept_threshold {
+            contributions::accept(state, block, &mut contribution, &datanet, scores)?
+        } else {
+            contributions::refuse_judged(state, block, &mut contribution, &datanet, scores, params)?
+        });
+        Ok(events)
+    }
+
+    /// Nobody could judge what is not there: the contributor loses the bond, the judges are paid for having looked, and nobody's
+    /// reputation moves.
+    fn unavailable<S: StateWrite>(mut self, state: &mut S, votes: &[Option<Vote>]) -> Result<Vec<Event>, StateError> {
+        let work = |(member, vote): (&Member, &Option<Vote>)| Work {
+            seats: if vote.is_some() { member.seats } else { 0 },
+            reputation_bps: member.reputation_bps,
+            accuracy_bps: 0,
+        };
+        let work: Vec<Work> = self.round.committee.iter().zip(votes).map(work).collect();
+        self.pay(state, &work)?;
+        self.round.set_phase(Phase::Unavailable);
+        put(state, &self.round);
+        let mut events = self.member_events(votes);
+        events.extend(contributions::refuse_unavailable(state, self.block, &mut self.contribution)?);
+        Ok(events)
+    }
+
+    /// No verdict: another committee tries, once. Nobody's reputation moves: whether a member was silent or could not see the
+    /// bytes that were shown to others, nobody can tell.
+    fn unjudged<S: StateWrite>(mut self, state: &mut S) -> Result<Vec<Event>, StateError> {
+        if self.round.number > 0 {
+            return self.unjudged_for_good(state);
+        }
+        let event = self.close_unjudged(state);
+        self.contribution.round = 1;
+        start_round(state, self.block, &self.contribution, self.params);
+        contributions::put(state, &self.contribution);
+        Ok(vec![event])
+    }
+
+    /// No verdict, and no other try.
+    pub(super) fn unjudged_for_good<S: StateWrite>(mut self, state: &mut S) -> Result<Vec<Event>, StateError> {
+        let mut events = vec![self.close_unjudged(state)];
+        events.extend(contributions::refuse_unjudged(state, self.block, &mut self.contribution)?);
+        Ok(events)
+    }
+
+    fn close_unjudged<S: StateWrite>(&mut self, state: &mut S) -> Event {
+        self.round.set_phase(Phase::Unjudged);
+        put(state, &self.round);
+        Event::new("validation.unjudged")
+            .with("contribution", self.contribution.id)
+            .with("round", self.round.number)
+            .with("revealed", self.round.revealed)
+    }
+
+    /// Shares the review fee among the members who worked for it.
+    fn pay<S: StateWrite>(&mut self, state: &mut S, work: &[Work]) -> Result<(), StateError> {
+        let escrow = review_account(&self.contribution.id);
+        for (member, reward) in self.round.committee.iter_mut().zip(rewards(self.contribution.review_fee, work)) {
+            member.reward = reward;
+            accounts::release(state, &escrow, &member.account, reward)?;
+        }
+        Ok(())
+    }
+
+    fn member_events(&self, votes: &[Option<Vote>]) -> Vec<Event> {
+        let of = |(member, vote): (&Member, &Option<Vote>)| {
+            let event = Event::new("validation.measured")
+                .with("contribution", self.contribution.id)
+                .with("account", member.account)
+                .with("seats", member.seats)
+                .with("reward", member.reward);
+            match (member.accuracy_bps, vote) {
+                (Some(accuracy), _) => event.with("accuracy", accuracy),
+                (None, Some(_)) => event.with("accuracy", "unavailable"),
+                (None, None) => event.with("accuracy", "missed"),
+            }
+        };
+        self.round.committee.iter().zip(votes).map(of).collect()
+    }
+}
+
+/// By the member's accuracy; none is a reveal that was missed.
+fn move_reputation<S: StateWrite>(state: &mut S, member: &Member, params: &Params) -> Result<(), StateError> {
+    let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
+    let before = nodes::reputation(state, &member.account)?.unwrap_or(start);
+    nodes::put_reputation(state, &member.account, &before.after(member.accuracy_bps, params));
+    Ok(())
+}
