@@ -8,6 +8,7 @@ mod forged_epoch;
 mod free_computing;
 mod inflated_leaf;
 mod judging;
+mod large_for_nothing;
 mod omitted_leaf;
 mod serving;
 mod stake_in_flight;

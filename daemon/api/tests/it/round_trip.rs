@@ -52,7 +52,7 @@ fn the_node_keys_and_accounts() {
         "node_key":"$ID","account":"$ADDR","roles":["judge"],"peers":1,"consensus_peers":2,"p2p":["/ip4/127.0.0.1"],
         "contributions_held":3,"max_contribution_bytes":4,"model":{"id":null,"name":null,"dimensions":null,"provider":"there is none"},
         "deployed":[{"id":"$ID","name":"m","provider":"cpu"}],"jobs":0,"uptime_seconds":5,
-        "fees":{"transaction":1,"review":2,"bond_penalty_bps":3}}"#,
+        "fees":{"transaction":1,"review":2,"review_per_mib":4,"byte":5,"bond_penalty_bps":3}}"#,
     );
     wire::<Peers>(
         r#"{"peers":[{"node_key":"$ID","addrs":["a"],"agent":"datanet","name":null,"account":null},
@@ -61,8 +61,12 @@ fn the_node_keys_and_accounts() {
     wire::<Keys>(r#"{"keys":[{"name":"node","address":"$ADDR","public_key":"$ID"}]}"#);
     wire::<KeyInfo>(r#"{"name":"node","address":"$ADDR","public_key":"$ID"}"#);
     wire::<NewKey>(r#"{"name":"alice"}"#);
-    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"unbonding":3,"reputation":10000}"#);
-    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"unbonding":0,"reputation":null}"#);
+    wire::<AccountView>(
+        r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"unbonding":3,"reputation":10000}"#,
+    );
+    wire::<AccountView>(
+        r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"unbonding":0,"reputation":null}"#,
+    );
     for role in ["contributor", "owner", "lineage", "validator", "treasury"] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
