@@ -60,7 +60,8 @@ pub struct Params {
     /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
     /// shares of an epoch, so that a price of at least 100 keeps a node that cheats with it below one percent.
     pub min_price: Amount,
-    /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`].
+    /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`]: node, model's owner, contributors,
+    /// judges, treasury, lineage.
     pub fee_shares: FeeShares,
     /// What each parent link behind a model earns of the fee's lineage share, in basis points of it. Default 2,500: a
     /// model that adapts one other keeps three quarters; from four links on they share all of it.
