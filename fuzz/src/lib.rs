@@ -39,8 +39,8 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 5] =
-    [targets::TRANSACTION, targets::RECEIPT, targets::RELEASE, targets::STREAM, targets::MODEL];
+pub const TARGETS: [Target; 6] =
+    [targets::TRANSACTION, targets::RECEIPT, targets::RELEASE, targets::STREAM, targets::MODEL, targets::TEMPLATE];
 
 /// An input that an entry does not bear.
 #[derive(Debug, Clone, PartialEq, Eq)]

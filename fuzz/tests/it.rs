@@ -45,3 +45,8 @@ fn a_stream_of_garbage_is_refused_or_the_same_however_it_is_cut() {
 fn a_model_of_garbage_is_refused_or_whole() {
     bears("model");
 }
+
+#[test]
+fn a_template_of_garbage_is_refused_or_writes_the_same_twice() {
+    bears("template");
+}

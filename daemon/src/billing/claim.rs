@@ -8,6 +8,7 @@ use std::time::Duration;
 use datanet_ledger::component::params;
 use datanet_ledger::component::settlement::{MAX_ITEMS, escrow};
 use datanet_types::action::{Claim, ClaimItem};
+use datanet_types::amount::display;
 use datanet_types::sum_tree::SumProof;
 use datanet_types::{Action, Address, Amount, NodeKey, SigningKey, TxHash};
 use futures::{StreamExt, stream};
@@ -71,6 +72,8 @@ impl Billing {
             Some(key) => key,
             None => self.identity.account_key()?,
         };
+        let [first, ..] = account.0;
+        let _one_at_a_time = self.claiming[usize::from(first) % self.claiming.len()].lock().await;
         let deadline = Instant::now() + IN_ALL;
         let sources = self.sources(Some(account)).await?;
         let (here, elsewhere) = sources.into_iter().partition(|source| source.here);
@@ -82,8 +85,11 @@ impl Billing {
         }
         let (owed, fee) = (sum(&due), self.chain.params()?.min_fee);
         for item in due {
-            let reason =
-                format!("all that is left is {owed}, and claiming costs a fee of {fee}; claim once it is more");
+            let reason = format!(
+                "all that is left is {}, and claiming costs a fee of {}; claim once it is more",
+                display(owed),
+                display(fee)
+            );
             failed.insert((item.node, item.epoch), reason);
         }
         claims.failed = by_node(failed);

@@ -53,6 +53,8 @@ pub struct Billing {
     charging: Arc<RwLock<()>>,
     /// The number of the latest receipt.
     sequence: Arc<AtomicU64>,
+    /// Held for an account while it is claimed for: of two at once the second would pay a fee for nothing.
+    claiming: Arc<[Mutex<()>]>,
     /// Held while an epoch is settled: one at a time.
     settling: Arc<Mutex<()>>,
 }
@@ -72,7 +74,8 @@ impl Billing {
         let sequence = Arc::new(AtomicU64::new(db.last_sequence()?));
         let statements = Statements::new(chain.clone(), blobs.clone());
         let (reservations, charging, settling) = (Reservations::default(), Arc::default(), Arc::default());
-        let channels = std::iter::repeat_with(Mutex::default).take(LANES).collect();
+        let lanes = || std::iter::repeat_with(Mutex::default).take(LANES).collect();
+        let (channels, claiming) = (lanes(), lanes());
         Ok(Self {
             chain,
             blobs,
@@ -85,6 +88,7 @@ impl Billing {
             channels,
             charging,
             sequence,
+            claiming,
             settling,
         })
     }

@@ -121,7 +121,7 @@ impl Conversation<'_> {
                 answer.push_str(value["choices"][0]["message"]["content"].as_str().unwrap_or_default());
                 return Ok(None);
             }
-            print(response, &mut answer).await.map(Some)
+            print(response, &mut answer, self.writer.is_data()).await.map(|printed| Some(printed.last))
         };
         let last = tokio::select! {
             last = asking => last?,

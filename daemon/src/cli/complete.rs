@@ -1,5 +1,7 @@
 //! Having a model write: the request, and the text as it comes.
 
+use std::io::IsTerminal;
+
 use anyhow::{Context, Result};
 use datanet_api::server_sent;
 use futures::StreamExt;
@@ -50,13 +52,27 @@ impl<'a> Writer<'a> {
             self.output.show(&value, |_| {});
             return Ok(());
         }
-        self.print_end(&print(response, &mut String::new()).await?);
+        let printed = print(response, &mut String::new(), self.is_data()).await?;
+        self.print_end(&printed.last);
+        let cut = printed.cut && self.format.is_some();
+        anyhow::ensure!(!cut, "the answer was cut at its most tokens and is no whole JSON; raise --max-tokens");
         Ok(())
+    }
+
+    /// Whether what is printed is for a program: JSON that goes into a file or a pipe.
+    pub(super) fn is_data(&self) -> bool {
+        self.format.is_some() && !std::io::stdout().is_terminal()
     }
 
     /// Prints what an answer cost, and its proof.
     pub(super) fn print_end(&self, last: &Value) {
-        say!("\n\nfee {}   receipt {}", money(&last["fee"]), text(&last["receipt"]["id"]));
+        let end = format!("fee {}   receipt {}", money(&last["fee"]), text(&last["receipt"]["id"]));
+        if self.format.is_some() {
+            say!("");
+            note!("{end}");
+        } else {
+            say!("\n\n{end}");
+        }
         warn_of_taint(last, &self.model.as_str().into());
     }
 
@@ -108,10 +124,18 @@ pub(super) async fn whole(response: Response) -> Result<Value> {
     response.json().await.context("the node's answer broke off, or is no JSON")
 }
 
-/// Prints an answer as it comes and adds it to `said`; gives what the node says of it at its end.
-pub(super) async fn print(response: Response, said: &mut String) -> Result<Value> {
+/// An answer that was printed.
+pub(super) struct Printed {
+    /// What the node says of it at its end.
+    pub last: Value,
+    /// Whether its tokens were used up before it was over.
+    pub cut: bool,
+}
+
+/// Prints an answer as it comes and adds it to `said`. What is no data is printed so that it does no harm to a terminal.
+pub(super) async fn print(response: Response, said: &mut String, is_data: bool) -> Result<Printed> {
     let mut events = std::pin::pin!(server_sent::events(response));
-    let mut last = Value::Null;
+    let (mut last, mut cut) = (Value::Null, false);
     while let Some(event) = events.next().await {
         let data = event.context("the answer broke off")?;
         if data == "[DONE]" {
@@ -122,10 +146,15 @@ pub(super) async fn print(response: Response, said: &mut String) -> Result<Value
         let choice = &part["choices"][0];
         let piece = choice["delta"]["content"].as_str().or_else(|| choice["text"].as_str()).unwrap_or_default();
         said.push_str(piece);
-        output::piece(text(&piece.into()).as_bytes());
+        cut |= choice["finish_reason"] == "length";
+        if is_data {
+            output::piece(piece.as_bytes());
+        } else {
+            output::piece(text(&piece.into()).as_bytes());
+        }
         if part["datanet"].is_object() {
             last = part["datanet"].clone();
         }
     }
-    Ok(last)
+    Ok(Printed { last, cut })
 }

@@ -283,7 +283,10 @@ fn print_contribution(value: &Value, people: &People) {
         &[
             ("judge", &|member| people.short(&member["validator"])),
             ("seats", &|member| text(&member["seats"])),
-            ("revealed", &|member| text(&member["revealed"])),
+            ("revealed", &|member| match member["unavailable"].as_bool() {
+                Some(true) => "unavailable".to_owned(),
+                _ => text(&member["revealed"]),
+            }),
             ("validity", &|member| text(&member["scores"]["validity"])),
             ("quality", &|member| text(&member["scores"]["quality"])),
             ("uniqueness", &|member| text(&member["scores"]["uniqueness"])),

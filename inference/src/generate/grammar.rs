@@ -20,8 +20,12 @@ use super::bytes::token_bytes;
 
 /// Longest schema in bytes. A receipt carries it.
 pub const MAX_SCHEMA_BYTES: usize = 16 * 1024;
-/// What may stand between two tokens of JSON; line breaks with their indentation find room.
-const BLANKS: &str = r"[\x20\x0A\x0D\x09]{1,20}";
+/// What may stand between two tokens of JSON; a line break with its indentation finds room.
+const BLANKS: &str = r"[\x20\x0A]{1,16}";
+/// Most patterns of a schema: what several of them have in common can take any time to find out.
+const MAX_PATTERNS: usize = 8;
+/// From here on not every whole number is one of JSON's, and another than the one in the schema would be held to.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Longer tokens are never chosen: the trie has a bound.
 const MAX_TOKEN_BYTES: usize = 512;
 /// Most characters of what is wrong with a schema.
@@ -61,16 +65,40 @@ impl Grammars {
             )));
         }
         let mut schema: Map<String, Value> = serde_json::from_str(schema).map_err(|error| refused(&error))?;
+        let mut patterns = 0;
+        schema.iter().try_for_each(|(key, value)| look(key, value, &mut patterns)).map_err(GenerateError::Schema)?;
         let options =
             JsonCompileOptions { whitespace_pattern: Some(BLANKS.to_owned()), ..JsonCompileOptions::default() };
         let options = serde_json::to_value(options).map_err(|error| refused(&error))?;
         schema.insert("x-guidance".to_owned(), options);
         let parser = self.factory.create_parser(TopLevelGrammar::from_json_schema(Value::Object(schema)));
-        let matcher = Matcher::new(Ok(parser.map_err(|error| refused(&error))?));
-        match matcher.get_error() {
-            Some(error) => Err(refused(&error)),
-            None => Ok(Grammar { matcher }),
+        let mut matcher = Matcher::new(Ok(parser.map_err(|error| refused(&error))?));
+        // What cannot even begin is told before anything is paid.
+        matcher.compute_mask_or_eos().map_err(|error| refused(&error))?;
+        if !matcher.stop_reason().is_ok() || matcher.is_stopped() {
+            return Err(GenerateError::Schema("nothing that is JSON can satisfy it".to_owned()));
         }
+        Ok(Grammar { matcher })
+    }
+}
+
+/// Refuses what would take any time, or be held to otherwise than it is written; in words.
+fn look(key: &str, value: &Value, patterns: &mut usize) -> Result<(), String> {
+    *patterns += match (key, value) {
+        ("pattern", Value::String(_)) => 1,
+        ("patternProperties", Value::Object(each)) => each.len(),
+        _ => 0,
+    };
+    if *patterns > MAX_PATTERNS {
+        return Err(format!("it has more than {MAX_PATTERNS} patterns; leave some out"));
+    }
+    match value {
+        Value::Object(members) => members.iter().try_for_each(|(key, value)| look(key, value, patterns)),
+        Value::Array(items) => items.iter().try_for_each(|item| look("", item, patterns)),
+        Value::Number(number) if number.as_f64().is_none_or(|number| number.abs() >= EXACT) => Err(format!(
+            "{key:?} has the number {number}, which programs that read JSON take for another; send it as a text"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -97,9 +125,20 @@ fn bounded(mut factory: ParserFactory) -> ParserFactory {
     factory
 }
 
+/// What the library says to its own users, and what helps those who sent the schema.
+const OURS: [(&str, &str); 4] = [
+    ("NoExtension", "nothing that is JSON can satisfy it"),
+    ("coerce_one_of", "the alternatives of its oneOf overlap; use anyOf"),
+    ("retriev", "a $ref leads out of it, and nothing is fetched; put what it names into $defs"),
+    ("empty regex", "nothing that is JSON can satisfy it"),
+];
+
 fn refused(reason: &impl ToString) -> GenerateError {
     let reason = reason.to_string();
-    GenerateError::Schema(reason.lines().next().unwrap_or_default().chars().take(MAX_REASON).collect())
+    let known = OURS.into_iter().find(|(theirs, _)| reason.contains(theirs));
+    let words =
+        known.map_or_else(|| reason.split_whitespace().collect::<Vec<_>>().join(" "), |(_, ours)| ours.to_owned());
+    GenerateError::Schema(words.chars().take(MAX_REASON).collect())
 }
 
 /// Where an answer stands in its grammar.
@@ -231,6 +270,43 @@ mod tests {
             done = grammar.take(id).unwrap();
         }
         assert!(done);
+    }
+
+    #[test]
+    fn references_go_as_deep_as_they_are_long_and_rings_of_them_are_refused() {
+        let chain = |links: usize| {
+            let link = |at| format!(r##""d{at}":{{"$ref":"#/$defs/d{}"}}"##, at + 1);
+            let links_of: Vec<String> = (0..links).map(link).collect();
+            format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{},"d{links}":{{"const":1}}}}}}"##, links_of.join(","))
+        };
+        let deep = chain(300);
+        assert!(deep.len() < MAX_SCHEMA_BYTES);
+        // As the service does it: on a thread with room for it.
+        let compile = move || grammars().compile(&deep).map(drop).map_err(|error| error.to_string());
+        let thread = std::thread::Builder::new().stack_size(256 << 20).spawn(compile).unwrap();
+        thread.join().unwrap().unwrap();
+        let ring = r##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}"##;
+        for ring in [ring, r##"{"$ref":"#"}"##] {
+            let error = grammars().compile(ring).map(drop).unwrap_err().to_string();
+            assert!(error.ends_with("nothing that is JSON can satisfy it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_would_take_any_time_or_mean_another_number_is_refused_in_words() {
+        let many: Vec<String> = (10..40).map(|n| format!(r#"{{"type":"string","pattern":"a.{{{n}}}b"}}"#)).collect();
+        let many = format!(r#"{{"allOf":[{}]}}"#, many.join(","));
+        for (schema, says) in [
+            (many.as_str(), "more than 8 patterns"),
+            (r#"{"enum":[1234567890123456789]}"#, "has the number 1234567890123456789"),
+            (r#"{"type":"integer","minimum":9007199254740993}"#, "\"minimum\" has the number"),
+            (r#"{"type":"string","pattern":"(oops"}"#, "regex parse error: (oops"),
+            (r#"{"$ref":"https://example.org/a.json"}"#, "nothing is fetched"),
+        ] {
+            let error = grammars().compile(schema).map(drop).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        grammars().compile(r#"{"const":null}"#).unwrap();
     }
 
     #[test]

@@ -17,6 +17,14 @@ use crate::encoder::{AdapterKey, Entry, Loaded, Registry, ServeError};
 use crate::graph::adapter::{Adapter, AdapterError};
 use crate::runtime::Provider;
 
+/// Stack of a thread that compiles a schema, of which only what is used takes memory: 17 KiB a reference were measured, and the
+/// longest schema holds a thousand.
+const COMPILE_STACK: usize = 256 << 20;
+/// How long compiling a schema may take.
+const COMPILE_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+/// Stack of the thread that generates: it follows a grammar into its depth.
+const WORKER_STACK: usize = 64 << 20;
+
 /// What an answer follows on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
@@ -55,6 +63,8 @@ struct Shared {
     ends: Vec<u32>,
     /// Built when the first answer is to be JSON.
     grammars: OnceLock<Grammars>,
+    /// Schemas that are compiled at once.
+    compiling: Arc<Semaphore>,
     registry: Registry,
     room: Arc<Semaphore>,
     queue_depth: usize,
@@ -73,13 +83,14 @@ pub(super) fn spawn(opened: Opened, config: &GenerateConfig) -> Result<GenerateH
     let provider = decoder.session.provider();
     let guard = stopped.clone().drop_guard();
     let worker = Worker::new(decoder, prompts.clone(), ends.clone(), config.into(), commands, guard);
-    let thread = std::thread::Builder::new().name("generate".to_owned());
+    let thread = std::thread::Builder::new().name("generate".to_owned()).stack_size(WORKER_STACK);
     thread.spawn(move || worker.run()).map_err(ServeError::Thread)?;
     let shared = Shared {
         prompts,
         info,
         ends,
         grammars: OnceLock::new(),
+        compiling: Arc::new(Semaphore::new(2)),
         registry: Registry::new(config.max_adapters),
         room: Arc::new(Semaphore::new(queue_depth)),
         queue_depth,
@@ -223,10 +234,21 @@ impl GenerateHandle {
     /// What holds an answer to a schema.
     async fn grammar(&self, schema: Option<String>) -> Result<Option<Grammar>, GenerateError> {
         let Some(schema) = schema else { return Ok(None) };
-        let shared = self.shared.clone();
-        let compiled = tokio::task::spawn_blocking(move || shared.grammars()?.compile(&schema)).await;
-        // The task ends early only by a panic, which a stranger's schema must not make the node's.
-        compiled.map_err(|_| GenerateError::Schema("compiling it failed; make it simpler".to_owned()))?.map(Some)
+        let gone = |_| GenerateError::Stopped;
+        let place = self.shared.compiling.clone().acquire_owned().await.map_err(gone)?;
+        let (shared, (reply, compiled)) = (self.shared.clone(), oneshot::channel());
+        // A schema of references goes as deep as it is long, and ends a thread of the usual size.
+        let thread = std::thread::Builder::new().name("grammar".to_owned()).stack_size(COMPILE_STACK);
+        let compile = move || {
+            // The caller may have left meanwhile.
+            let _ = reply.send(shared.grammars().and_then(|grammars| grammars.compile(&schema)));
+            drop(place);
+        };
+        thread.spawn(compile).map_err(ServeError::Thread)?;
+        let too_much = |why: &str| GenerateError::Schema(format!("compiling it {why}; make it simpler"));
+        let compiled = tokio::time::timeout(COMPILE_TIME, compiled).await.map_err(|_| too_much("takes too long"))?;
+        // The thread ends without a word only by a panic, which a stranger's schema must not make the node's.
+        compiled.map_err(|_| too_much("failed"))?.map(Some)
     }
 
     /// Tokens that an answer to a prompt of so many may have.

@@ -66,7 +66,7 @@ pub(in crate::component) fn refuse_unavailable<S: StateWrite>(
     accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.unavailable = true;
     contribution.reason =
-        "refused: unavailable; most of the judges could not get the bytes, keep the node that has them reachable"
+        "refused: unavailable; judges with most of the seats could not get the bytes, keep the node that has them reachable"
             .to_owned();
     let event = close_refused(state, block, contribution, 0)?;
     Ok(vec![event.with("penalty", penalty)])

@@ -140,6 +140,20 @@ fn check_charset(media_type: &str) -> ServiceResult<()> {
     Ok(())
 }
 
+/// A member of an object that is read. A JSON Schema is somebody's own words, in which null is a value.
+fn member((name, value): (String, Value)) -> (String, Value) {
+    let value = match (name.as_str(), value) {
+        ("json_schema", Value::Object(format)) => {
+            let as_it_is =
+                |(name, value): (String, Value)| if name == "schema" { (name, value) } else { member((name, value)) };
+            let set = format.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(set.map(as_it_is).collect())
+        }
+        (_, value) => normalised(value),
+    };
+    (name, value)
+}
+
 /// The same without members that are null, and with 64.0 as 64.
 fn normalised(value: Value) -> Value {
     /// From here on not every whole number is one of JSON's, so that a number with a point may have been another.
@@ -147,7 +161,7 @@ fn normalised(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let set = fields.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(set.map(|(name, value)| (name, normalised(value))).collect())
+            Value::Object(set.map(member).collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(normalised).collect()),
         Value::Number(number) => match number.as_f64() {
@@ -179,6 +193,15 @@ mod tests {
 
     async fn refused(body: &str) -> ServiceError {
         sent("application/json", body).await.unwrap_err()
+    }
+
+    #[test]
+    fn a_schema_is_passed_on_to_the_letter() {
+        let schema = r#"{"const":null,"properties":{"a":{"enum":[null,1.0]},"json_schema":{"schema":null}}}"#;
+        let format = format!(r#"{{"type":"json_schema","x":null,"json_schema":{{"strict":null,"schema":{schema}}}}}"#);
+        let read = Value::Object(object_in(format!(r#"{{"response_format":{format}}}"#).as_bytes()).unwrap());
+        assert_eq!(read["response_format"]["json_schema"].to_string(), format!(r#"{{"schema":{schema}}}"#));
+        assert!(read["response_format"].get("x").is_none());
     }
 
     #[tokio::test]
