@@ -216,7 +216,8 @@ async fn what_intake_takes_in_records_read() {
     let page = ReadOptions::Page { offset: 0, limit: 10 };
     let batch = records.read(&contribution, &datanet, page).await.map_err(datanet::error::ServiceError::from).unwrap();
     let given: Vec<String> = samples(9, 6).into_iter().map(|(text, _)| text).collect();
-    assert_eq!(batch.texts(), given);
+    let read: Vec<&str> = batch.records.iter().map(|(_, record)| record.text()).collect();
+    assert_eq!(read, given);
     assert_eq!(records.held_out_records(&datanet).await.unwrap().len(), 9);
     assert!(records.providers_of(&contribution).unwrap().is_empty(), "this node is nobody to fetch from");
 }
