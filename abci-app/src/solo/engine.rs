@@ -1,7 +1,6 @@
 //! The engine's worker: mempool and block production.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bytes::Bytes;
 use datanet_types::id::tagged_hash;

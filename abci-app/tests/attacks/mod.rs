@@ -2,10 +2,14 @@
 //! it cost everybody else.
 
 mod claim_griefing;
+mod committee_grinding;
 mod double_claim;
 mod forged_epoch;
 mod free_computing;
 mod inflated_leaf;
+mod judging;
 mod omitted_leaf;
 mod serving;
+mod stake_in_flight;
+mod unfetchable_data;
 mod unpaid_places;

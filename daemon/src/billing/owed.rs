@@ -124,7 +124,8 @@ mod tests {
             contribution.set_status(if n == 4 { Status::Revoked } else { Status::Final });
             state.put(contributions::state_key::contribution(&contribution.id), &contribution);
             let member = Member { account: Address([n + 50; 20]), ..Member::default() };
-            let reveal = Reveal { account: member.account, scores: Some(datanet_types::Scores::default()), ..Reveal::default() };
+            let reveal =
+                Reveal { account: member.account, scores: Some(datanet_types::Scores::default()), ..Reveal::default() };
             state.put(validation::state_key::reveal(&contribution.id, 0, &member.account), &reveal);
             let round = Round { contribution: contribution.id, committee: vec![member], ..Round::default() };
             state.put(validation::state_key::round(&contribution.id, 0), &round);

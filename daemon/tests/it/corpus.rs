@@ -185,8 +185,9 @@ pub fn text_only() -> Schema {
 }
 
 /// One JSON object a line.
+/// In canonical form: what is taken out again is the same to the byte.
 pub fn jsonl(samples: &[Sample]) -> String {
-    samples.iter().map(|(text, label)| format!("{}\n", json!({ "text": text, "label": label }))).collect()
+    samples.iter().map(|(text, label)| format!("{}\n", json!({ "label": label, "text": text }))).collect()
 }
 
 /// The passages alone, one JSON object a line.

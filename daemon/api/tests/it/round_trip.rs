@@ -61,8 +61,8 @@ fn the_node_keys_and_accounts() {
     wire::<Keys>(r#"{"keys":[{"name":"node","address":"$ADDR","public_key":"$ID"}]}"#);
     wire::<KeyInfo>(r#"{"name":"node","address":"$ADDR","public_key":"$ID"}"#);
     wire::<NewKey>(r#"{"name":"alice"}"#);
-    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"reputation":10000}"#);
-    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"reputation":null}"#);
+    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"unbonding":3,"reputation":10000}"#);
+    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"unbonding":0,"reputation":null}"#);
     for role in ["contributor", "owner", "lineage", "validator", "treasury"] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
@@ -274,7 +274,7 @@ fn answers_and_what_proves_and_pays_them() {
 
 #[test]
 fn requests_for_text() {
-    let shared = r#""model":"m","max_tokens":1,"temperature":0.5,"top_p":null,"seed":2,"stop":"\n","n":2,"stream":true,
+    let shared = r#""model":"m","max_tokens":1,"temperature":0.5,"top_p":null,"seed":2,"stop":"\n","n":2,"response_format":null,"stream":true,
         "stream_options":{"include_usage":true},"voucher":null,"account":null,"user":"alice""#;
     let text = json!("What eats an owl?");
     for content in ["null".to_owned(), text.to_string(), format!(r#"[{{"type":"text","text":{text}}}]"#)] {

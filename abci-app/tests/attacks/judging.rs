@@ -1,0 +1,187 @@
+//! A datanet, its judges, and one among them with bad intent.
+
+use bytes::Bytes;
+use datanet_ledger::LedgerHandle;
+use datanet_ledger::app::{Block, FinalizedBlock, InitChain};
+use datanet_ledger::code;
+use datanet_ledger::component::contributions::{self, Contribution};
+use datanet_ledger::component::nodes::{self, Reputation};
+use datanet_ledger::component::validation::{self, Round};
+use datanet_types::action::{CommitScores, Contribute, CreateDatanet, RegisterNode, RevealScores, role};
+use datanet_types::amount::DNT;
+use datanet_types::schema::Schema;
+use datanet_types::scores::Commitment;
+use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, Scores};
+use tempfile::TempDir;
+
+use crate::support::{CHAIN, address, body, genesis, key, signed};
+
+/// Judge with a stake of 300 DNT each.
+pub const HONEST: [u8; 3] = [1, 2, 3];
+/// Judges with 100 DNT: a tenth of all stake.
+pub const ATTACKER: u8 = 4;
+/// The attacker's too: it contributes.
+pub const ACCOMPLICE: u8 = 6;
+const CREATOR: u8 = 5;
+/// What each contribution locks.
+pub const BOND: Amount = 10 * DNT;
+
+pub struct Judging {
+    ledger: LedgerHandle,
+    _dir: TempDir,
+    nonce: u64,
+    /// Tells this chain's block hashes from those of a chain with the same history and another future.
+    pub salt: u8,
+}
+
+impl Judging {
+    /// Judges are registered, and there is a datanet with three seats on each committee.
+    pub fn new(salt: u8) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
+        ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &genesis() }).unwrap();
+        let mut judging = Self { ledger, _dir: dir, nonce: 0, salt };
+        for honest in HONEST {
+            judging.done(honest, register(honest, role::VALIDATOR, 300 * DNT));
+        }
+        judging.done(ATTACKER, register(ATTACKER, role::VALIDATOR, 100 * DNT));
+        judging.done(CREATOR, Action::CreateDatanet(create_datanet()));
+        judging
+    }
+
+    pub fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
+        let height = self.ledger.info().height + 1;
+        let hash = *blake3::hash(&[self.salt, height as u8]).as_bytes();
+        let block = Block { height, time_seconds: 1_000 + height as i64, hash, txs };
+        let finalized = self.ledger.finalize_block(&block).unwrap();
+        self.ledger.commit().unwrap();
+        finalized
+    }
+
+    pub fn send(&mut self, who: u8, action: Action) -> (u32, String) {
+        self.nonce += 1;
+        let expiry = self.ledger.info().height + 100;
+        let outcome = self.block(&[signed(who, &body(action, expiry, self.nonce))]).outcomes.remove(0);
+        (outcome.code, outcome.log)
+    }
+
+    pub fn done(&mut self, who: u8, action: Action) {
+        let (code, log) = self.send(who, action);
+        assert_eq!(code, code::OK, "{log}");
+    }
+
+    /// The accomplice gives bytes; nobody is drawn yet.
+    pub fn give(&mut self, blob: [u8; 32]) -> ContributionId {
+        let action = contribute(blob);
+        let id = action.id(CHAIN, &address(ACCOMPLICE), 0);
+        self.done(ACCOMPLICE, Action::Contribute(action));
+        id
+    }
+
+    pub fn round(&self, id: &ContributionId) -> Round {
+        validation::current_round(&self.ledger.reader(), &self.contribution(id)).unwrap()
+    }
+
+    pub fn contribution(&self, id: &ContributionId) -> Contribution {
+        contributions::get(&self.ledger.reader(), id).unwrap().unwrap()
+    }
+
+    /// Seats of `who` on the present committee.
+    pub fn seats(&self, id: &ContributionId, who: u8) -> u32 {
+        self.round(id).member(&address(who)).map_or(0, |member| member.seats)
+    }
+
+    /// Everybody who was drawn commits and reveals what `verdict` says; those for whom it says nothing are silent.
+    pub fn judge(&mut self, id: &ContributionId, verdict: impl Fn(u8) -> Option<Option<Scores>>) {
+        let round = self.round(id);
+        let drawn = HONEST.into_iter().chain([ATTACKER]).filter(|who| round.member(&address(*who)).is_some());
+        let votes: Vec<_> = drawn.filter_map(|who| Some((who, verdict(who)?))).collect();
+        for (who, scores) in &votes {
+            let commitment = Commitment {
+                chain_id: CHAIN,
+                datanet: &datanet(),
+                contribution: id,
+                blob: &self.contribution(id).blob,
+                validator: &address(*who),
+                scores: scores.as_ref(),
+                report: &BlobHash([1; 32]),
+                salt: &Digest([*who; 32]),
+            };
+            self.done(*who, Action::CommitScores(CommitScores { contribution: *id, commitment: commitment.digest() }));
+        }
+        while self.round(id).phase() == validation::Phase::Commit {
+            self.block(&[]);
+        }
+        for (who, scores) in votes {
+            let (report, salt) = (BlobHash([1; 32]), Digest([who; 32]));
+            self.done(who, Action::RevealScores(RevealScores { contribution: *id, scores, report, salt }));
+        }
+        while matches!(self.round(id).phase(), validation::Phase::Reveal) {
+            self.block(&[]);
+        }
+    }
+
+    pub fn reputation(&self, who: u8) -> Reputation {
+        nodes::reputation(&self.ledger.reader(), &address(who)).unwrap().unwrap()
+    }
+
+    pub fn unbonding(&self, who: u8) -> Amount {
+        nodes::unbonding(&self.ledger.reader(), &address(who)).unwrap()
+    }
+
+    pub fn balance(&self, who: &Address) -> Amount {
+        datanet_ledger::component::accounts::balance(&self.ledger.reader(), who).unwrap()
+    }
+
+    /// What the attacker owns, stake included, wherever it is.
+    pub fn loot(&self) -> Amount {
+        let mine = [ATTACKER, ACCOMPLICE].map(|who| {
+            let who = address(who);
+            [who, nodes::stake_account(&who), nodes::unbonding_account(&who)]
+                .iter()
+                .map(|a| self.balance(a))
+                .sum::<Amount>()
+        });
+        mine.iter().sum()
+    }
+}
+
+pub fn register(who: u8, roles: u32, stake: Amount) -> Action {
+    let node = key(who + 100);
+    let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &address(who), &node.node_key()));
+    Action::RegisterNode(RegisterNode { node: node.node_key(), proof, roles, stake, name: format!("node {who}") })
+}
+
+fn datanet() -> DatanetId {
+    DatanetId::derive(CHAIN, &address(CREATOR), "docs")
+}
+
+fn create_datanet() -> CreateDatanet {
+    CreateDatanet {
+        name: "docs".into(),
+        description: "what crates say of themselves".into(),
+        schema: Schema::text_and_label(&["a", "b"]),
+        licence: "CC-BY-4.0".into(),
+        price: 1_000,
+        accept_threshold: 6_000,
+        committee_size: 3,
+        storage_quorum: 1,
+        holdout: BlobHash([9; 32]),
+        holdout_size: 100,
+        min_bond: BOND,
+    }
+}
+
+pub fn contribute(blob: [u8; 32]) -> Contribute {
+    Contribute {
+        datanet: datanet(),
+        blob: BlobHash(blob),
+        size: 1_000,
+        format: 0,
+        records: 10,
+        record_root: Digest(blob),
+        bond: BOND,
+        origin: key(100 + ACCOMPLICE).node_key(),
+        attempt: 0,
+    }
+}
