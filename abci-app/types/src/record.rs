@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn how_a_record_root_is_keyed_does_not_change() {
         let root = record_root(&Address([1; 20]), &Digest([2; 32]));
-        insta::assert_snapshot!(root, @"");
+        insta::assert_snapshot!(root, @"d5827eb2b1be8ceaa30f54f80932bf2b4a52dbbf0502967da2f4bf94464061b4");
     }
 
     #[test]
