@@ -68,7 +68,9 @@ impl Reconciler {
         let mut over = false;
         loop {
             let height = commits.borrow_and_update().height;
-            if height > 0 && let Err(error) = self.pending.publish_given().await {
+            if height > 0
+                && let Err(error) = self.pending.publish_given().await
+            {
                 tracing::warn!(%error, "what was given could not be looked through; it is tried again after the next block");
             }
             match &first {

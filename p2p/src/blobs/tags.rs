@@ -225,8 +225,17 @@ mod tests {
     #[test]
     fn names_on_disk_stay_what_they_are() {
         let names = TagKind::ALL.map(TagKind::prefix);
-        let expected =
-            ["contribution/", "pending/", "holdout/", "report/", "receipt/", "statement/", "release/", "release-file/", "checked/"];
+        let expected = [
+            "contribution/",
+            "pending/",
+            "holdout/",
+            "report/",
+            "receipt/",
+            "statement/",
+            "release/",
+            "release-file/",
+            "checked/",
+        ];
         assert_eq!(names, expected);
     }
 }

@@ -61,8 +61,12 @@ fn the_node_keys_and_accounts() {
     wire::<Keys>(r#"{"keys":[{"name":"node","address":"$ADDR","public_key":"$ID"}]}"#);
     wire::<KeyInfo>(r#"{"name":"node","address":"$ADDR","public_key":"$ID"}"#);
     wire::<NewKey>(r#"{"name":"alice"}"#);
-    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"unbonding":3,"reputation":10000}"#);
-    wire::<AccountView>(r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"unbonding":0,"reputation":null}"#);
+    wire::<AccountView>(
+        r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"unbonding":3,"reputation":10000}"#,
+    );
+    wire::<AccountView>(
+        r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"unbonding":0,"reputation":null}"#,
+    );
     for role in ["contributor", "owner", "lineage", "validator", "treasury"] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",

@@ -103,11 +103,7 @@ impl Steps {
 
     /// Why what was read of a contribution is nothing to keep or to judge, if there is a reason: it is not what the ledger
     /// says, or it is what another contributor has taken back.
-    pub(super) fn objection(
-        &self,
-        contribution: &Contribution,
-        batch: &Batch,
-    ) -> ServiceResult<Result<(), String>> {
+    pub(super) fn objection(&self, contribution: &Contribution, batch: &Batch) -> ServiceResult<Result<(), String>> {
         if let Err(reason) = compare(contribution, batch) {
             return Ok(Err(reason));
         }
@@ -145,9 +141,11 @@ pub(super) fn compare(contribution: &Contribution, batch: &Batch) -> Result<(), 
         return Err(format!("the bytes hold {} records, the ledger says {}", batch.total, contribution.records));
     }
     if !batch.has_root_of(contribution) {
-        return Err("the record root on the ledger is not that of these bytes, given by this contributor: it was made \
+        return Err(
+            "the record root on the ledger is not that of these bytes, given by this contributor: it was made \
                     without them, or copied from somebody who had them"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(())
 }

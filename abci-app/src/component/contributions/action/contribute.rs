@@ -21,7 +21,10 @@ impl ActionHandler for Contribute {
         check(self.blob != BlobHash::ZERO, "blob must be the hash of the bytes: add them to a node first")?;
         check(self.size > 0, "the contribution is empty; give at least one record")?;
         check(self.records > 0, "the contribution has no records; give at least one")?;
-        check(self.record_root != Digest::ZERO, "record_root must be the Merkle root over the records, keyed by your account")?;
+        check(
+            self.record_root != Digest::ZERO,
+            "record_root must be the Merkle root over the records, keyed by your account",
+        )?;
         check(self.origin != NodeKey::ZERO, "origin must be the key of the node that holds the bytes")?;
         check(Format::try_from(self.format).is_ok(), "format is not known; it is 0 (JSONL) to 4 (plain text)")
     }
