@@ -185,7 +185,10 @@ impl Intake {
             }
             return Err(error);
         }
-        self.pending.publish(&id, &blob).await?;
+        if let Err(error) = self.pending.publish(&id, &blob).await {
+            // It is on the ledger all the same.
+            tracing::warn!(%error, contribution = %id, "its bytes are not given out yet; that is tried again after the next block");
+        }
         self.announcer.announce(&request.datanet, &id, &blob, summary.bytes).await;
         Ok(accepted)
     }
