@@ -9,6 +9,7 @@ mod free_computing;
 mod front_run_contribution;
 mod inflated_leaf;
 mod judging;
+mod large_for_nothing;
 mod omitted_leaf;
 mod serving;
 mod stake_in_flight;

@@ -8,6 +8,7 @@ mod blocks;
 mod checks;
 mod claims;
 mod cometbft;
+mod docs;
 mod garbage;
 mod golden;
 mod queries;

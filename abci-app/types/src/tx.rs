@@ -71,6 +71,8 @@ pub struct VerifiedTx {
     pub body: TxBody,
     /// What it does.
     pub action: Action,
+    /// Its bytes as it travels.
+    pub size: u64,
 }
 
 /// Why bytes are not a good transaction.
@@ -136,7 +138,7 @@ impl SignedTx {
         tx.public_key.verify(&TxBody::sign_bytes(&tx.body), &tx.signature)?;
         let signer = Address::of(&tx.public_key);
         let (hash, id) = (tx_hash(bytes), tx_id(&tx.body, &signer));
-        Ok(VerifiedTx { hash, id, signer, public_key: tx.public_key, body, action })
+        Ok(VerifiedTx { hash, id, signer, public_key: tx.public_key, body, action, size: bytes.len() as u64 })
     }
 }
 

@@ -58,6 +58,12 @@ pub struct Fees {
     pub transaction: Amount,
     /// With every contribution, for whoever judges it.
     pub review: Amount,
+    /// That much more for each MiB of it after the first.
+    #[serde(default)]
+    pub review_per_mib: Amount,
+    /// For each byte of a transaction beyond the first KiB.
+    #[serde(default)]
+    pub byte: Amount,
     /// The part of a bond that is lost when a contribution is refused, in basis points.
     pub bond_penalty_bps: u32,
 }

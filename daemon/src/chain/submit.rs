@@ -47,14 +47,23 @@ impl Chain {
         getrandom::fill(&mut nonce).map_err(|error| {
             ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
         })?;
-        let body = TxBody {
+        let params = self.params()?;
+        let mut body = TxBody {
             chain_id: self.id().to_owned(),
             expiry: self.height().saturating_add(TTL_BLOCKS),
-            fee: self.params()?.min_fee,
+            fee: params.min_fee,
             nonce: u64::from_le_bytes(nonce),
             action: Some(action),
         };
-        Ok(body.sign(key).to_bytes())
+        // A higher fee may take a byte more to write.
+        loop {
+            let bytes = body.sign(key).to_bytes();
+            let least = params.fee_of(bytes.len() as u64);
+            if body.fee >= least {
+                return Ok(bytes);
+            }
+            body.fee = least;
+        }
     }
 
     /// Hands signed bytes to the mempool; the answer says only that they may enter a block. Bytes that wait there already,

@@ -41,7 +41,8 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     if let Some(refusal) = licence_refusal {
         bail!("{refusal}; nothing was contributed");
     }
-    costs::of_contribution(client, args.bond.unwrap_or(datanet.min_bond), output).await?;
+    let bytes = given.as_it_is().and_then(|file| file.size());
+    costs::of_contribution(client, args.bond.unwrap_or(datanet.min_bond), bytes, output).await?;
     let taken = given.taken.clone();
     let account = args.account.map(|name| client.leave(&name));
     let params = ContributeParams { account, bond: args.bond, ..ContributeParams::default() };

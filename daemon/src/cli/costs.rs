@@ -15,6 +15,7 @@ pub(super) struct Fees {
     /// For a transaction.
     pub transaction: u64,
     review: u64,
+    review_per_mib: u64,
     penalty_bps: u64,
 }
 
@@ -27,13 +28,25 @@ impl Fees {
     /// As a node's status has them.
     pub(super) fn said(status: &Value) -> Self {
         let fee = |name: &str| status["fees"][name].as_u64().unwrap_or_default();
-        Self { transaction: fee("transaction"), review: fee("review"), penalty_bps: fee("bond_penalty_bps") }
+        Self {
+            transaction: fee("transaction"),
+            review: fee("review"),
+            review_per_mib: fee("review_per_mib"),
+            penalty_bps: fee("bond_penalty_bps"),
+        }
     }
 
-    pub(super) fn contribution(&self, bond: u64) -> String {
-        let sum = display(self.review.saturating_add(self.transaction));
+    /// `bytes` are none where nobody knows how many will come.
+    pub(super) fn contribution(&self, bond: u64, bytes: Option<u64>) -> String {
+        let further = bytes.map_or(0, |bytes| bytes.saturating_sub(1) >> 20);
+        let review = self.review.saturating_add(further.saturating_mul(self.review_per_mib));
+        let sum = display(review.saturating_add(self.transaction));
+        let more = match bytes {
+            Some(_) => String::new(),
+            None => format!(", {} more for each MiB after the first", display(self.review_per_mib)),
+        };
         let parts =
-            format!("{} to its judges, {} for the transaction", display(self.review), display(self.transaction));
+            format!("{} to its judges{more}, {} for the transaction", display(review), display(self.transaction));
         let locked = match bond {
             0 => "no bond".to_owned(),
             bond => {
@@ -46,9 +59,9 @@ impl Fees {
 }
 
 /// A contribution's.
-pub(super) async fn of_contribution(client: &Client, bond: u64, output: Output) -> Result<()> {
+pub(super) async fn of_contribution(client: &Client, bond: u64, bytes: Option<u64>, output: Output) -> Result<()> {
     if !output.json {
-        note!("{}", Fees::of(client).await?.contribution(bond));
+        note!("{}", Fees::of(client).await?.contribution(bond, bytes));
     }
     Ok(())
 }
@@ -102,14 +115,16 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_and_what_is_locked_are_told_apart() {
-        let fees = Fees { transaction: 1_000, review: 100_000, penalty_bps: 5_000 };
-        let said = fees.contribution(2_000_000);
+        let fees = Fees { transaction: 1_000, review: 100_000, review_per_mib: 10_000, penalty_bps: 5_000 };
+        let said = fees.contribution(2_000_000, Some(1 << 20));
         assert!(said.starts_with("costs 0.101 DNT (0.1 DNT to its judges, 0.001 DNT for the transaction)"), "{said}");
         assert!(
             said.ends_with("locks 2 DNT as bond until the verdict; 50 % of it are lost if it is refused"),
             "{said}"
         );
-        assert!(fees.contribution(0).ends_with("; no bond"));
+        assert!(fees.contribution(0, None).ends_with("; no bond"));
+        assert!(fees.contribution(0, None).contains("0.01 DNT more for each MiB after the first"));
+        assert!(fees.contribution(0, Some(3 << 20)).starts_with("costs 0.121 DNT (0.12 DNT to its judges,"));
         let sent = of_transfer(&fees, 1_500_000, "node", "alice", "dn1a");
         assert_eq!(sent, "1.5 DNT are to go from node to alice (dn1a), for a fee of 0.001 DNT.");
     }

@@ -49,7 +49,7 @@ pub(super) async fn run(
     value["licence"] = json!(datanet.licence);
     value["bond"] = bond.into();
     value["fees"] = status["fees"].clone();
-    output.show(&value, |value| show(value, &review, &fees.contribution(bond)));
+    output.show(&value, |value| show(value, &review, &fees.contribution(bond, Some(review.bytes))));
     match review.problems.iter().map(|problem| problem.count).sum::<u64>() {
         0 => Ok(()),
         1 => bail!("one problem keeps it from being given; nothing was contributed"),

@@ -148,9 +148,13 @@ impl StatusService {
             uptime_seconds: self.started.elapsed().as_secs(),
             fees: {
                 let params = self.chain.params()?;
-                let (transaction, review, bond_penalty_bps) =
-                    (params.min_fee, params.review_fee, params.bond_penalty_bps);
-                Fees { transaction, review, bond_penalty_bps }
+                Fees {
+                    transaction: params.min_fee,
+                    byte: params.byte_fee,
+                    review: params.review_fee,
+                    review_per_mib: params.review_fee_per_mib,
+                    bond_penalty_bps: params.bond_penalty_bps,
+                }
             },
         })
     }

@@ -45,8 +45,8 @@ impl Grammars {
             trie = trie.with_eos_tokens(&ends);
         }
         let env: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
-        let slices = ParserFactory::new_simple(&env).map_err(|error| refused(&error))?;
-        Ok(Self { factory: bounded(slices) })
+        let factory = ParserFactory::new_simple(&env).map_err(|error| refused(&error))?;
+        Ok(Self { factory: bounded(factory) })
     }
 
     /// The grammar of a schema.

@@ -41,8 +41,10 @@ pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
     ensure(!is_recorded(state, body.expiry, id)?, code::REPLAYED, || {
         "transaction was executed before; to do it again, sign it with another nonce".to_owned()
     })?;
-    let least = params::get(state)?.min_fee;
-    ensure(body.fee >= least, code::FEE, || format!("fee is {}, the least is {least}", body.fee))?;
+    let least = params::get(state)?.fee_of(ctx.tx.size);
+    ensure(body.fee >= least, code::FEE, || {
+        format!("fee is {}, the least for {} bytes is {least}", body.fee, ctx.tx.size)
+    })?;
     accounts::transfer(state, &ctx.tx.signer, &accounts::treasury(), body.fee)?;
     state.put(state_key::executed(body.expiry, id), &Executed { height });
     Ok(())

@@ -18,6 +18,9 @@ pub struct Params {
     /// Smallest fee of a transaction, in base units. Default 1,000 (a thousandth of a DNT): nothing to a user,
     /// something to a flood.
     pub min_fee: Amount,
+    /// Base units for each byte of a transaction beyond the first KiB, which `min_fee` pays for. Default 1: everybody keeps it for
+    /// ever, and a GiB of it costs a thousand DNT.
+    pub byte_fee: Amount,
     /// Blocks that a committee has to commit its scores. Default 120: a minute at two blocks a second, which
     /// fetching and judging a batch takes on a slow machine that does other things too. The phase ends early once
     /// everybody has committed, so that a long window costs time only where a member is missing.
@@ -28,6 +31,9 @@ pub struct Params {
     /// Base units paid with each contribution and shared by the validators who judged it, in proportion to their
     /// accuracy. Default 0.1 DNT: a hundred fees, so that judging pays for the two transactions it takes.
     pub review_fee: Amount,
+    /// Base units added to that for each MiB of a contribution after the first. Default 0.01 DNT: fetching, keeping and judging
+    /// more costs more, so 2 GiB pay 20 DNT.
+    pub review_fee_per_mib: Amount,
     /// Share of the bond that a refused contribution loses to the treasury, in basis points. Default 5,000: half.
     /// All would scare newcomers off, little would make guessing cheap.
     pub bond_penalty_bps: u32,
@@ -54,7 +60,8 @@ pub struct Params {
     /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
     /// shares of an epoch, so that a price of at least 100 keeps a node that cheats with it below one percent.
     pub min_price: Amount,
-    /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`].
+    /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`]: node, model's owner, contributors,
+    /// judges, treasury, lineage.
     pub fee_shares: FeeShares,
     /// What each parent link behind a model earns of the fee's lineage share, in basis points of it. Default 2,500: a
     /// model that adapts one other keeps three quarters; from four links on they share all of it.
@@ -75,9 +82,11 @@ impl Default for Params {
     fn default() -> Self {
         Self {
             min_fee: 1_000,
+            byte_fee: 1,
             commit_window: 120,
             reveal_window: 30,
             review_fee: DNT / 10,
+            review_fee_per_mib: DNT / 100,
             bond_penalty_bps: 5_000,
             reputation_alpha_bps: 1_000,
             initial_reputation_bps: 5_000,
@@ -97,7 +106,21 @@ impl Default for Params {
     }
 }
 
+/// Bytes of a transaction that [`Params::min_fee`] pays for.
+const FREE_TX_BYTES: u64 = 1_024;
+
 impl Params {
+    /// The least fee of a transaction of so many bytes.
+    pub fn fee_of(&self, bytes: u64) -> Amount {
+        self.min_fee.saturating_add(bytes.saturating_sub(FREE_TX_BYTES).saturating_mul(self.byte_fee))
+    }
+
+    /// What judging a contribution of so many bytes costs.
+    pub fn review_fee_of(&self, bytes: u64) -> Amount {
+        let further = bytes.saturating_sub(1).checked_shr(20).unwrap_or(0);
+        self.review_fee.saturating_add(further.saturating_mul(self.review_fee_per_mib))
+    }
+
     /// Checks that the numbers make sense together.
     ///
     /// # Errors
@@ -176,6 +199,10 @@ struct Record {
     draw_delay: u64,
     #[prost(uint64, tag = "20")]
     unbonding_seconds: u64,
+    #[prost(uint64, tag = "21")]
+    byte_fee: u64,
+    #[prost(uint64, tag = "22")]
+    review_fee_per_mib: u64,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -183,9 +210,11 @@ macro_rules! convert {
     ($from:ident => $to:ident, $($extra:tt)*) => {
         $to {
             min_fee: $from.min_fee,
+            byte_fee: $from.byte_fee,
             commit_window: $from.commit_window,
             reveal_window: $from.reveal_window,
             review_fee: $from.review_fee,
+            review_fee_per_mib: $from.review_fee_per_mib,
             bond_penalty_bps: $from.bond_penalty_bps,
             reputation_alpha_bps: $from.reputation_alpha_bps,
             initial_reputation_bps: $from.initial_reputation_bps,
@@ -249,6 +278,16 @@ mod tests {
         put(&mut state, &params, "test");
         assert_eq!(get(&state).unwrap(), params);
         assert_eq!(chain_id(&state).unwrap(), "test");
+    }
+
+    #[test]
+    fn size_is_paid_for() {
+        let params = Params::default();
+        assert_eq!([0, 1_024, 1_025, 256 << 10].map(|bytes| params.fee_of(bytes)), [1_000, 1_000, 1_001, 262_120]);
+        let mib = 1 << 20;
+        let fees = [1, mib, mib + 1, 2 << 30].map(|bytes| params.review_fee_of(bytes));
+        assert_eq!(fees, [DNT / 10, DNT / 10, DNT / 10 + DNT / 100, DNT / 10 + 2_047 * (DNT / 100)]);
+        assert!(params.fee_of(u64::MAX) > 0 && params.review_fee_of(u64::MAX) > 0);
     }
 
     #[test]

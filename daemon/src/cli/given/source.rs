@@ -78,6 +78,15 @@ impl GivenFile {
         Ok(Raw { reader: Box::new(Cursor::new(head).chain(reader)), is_packed, size })
     }
 
+    /// How many bytes it holds, unless only reading it would tell.
+    pub(in crate::cli) fn size(&self) -> Option<u64> {
+        let path = self.path.as_ref()?;
+        // A pipe is opened once.
+        std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        let raw = self.raw().ok()?;
+        raw.size.filter(|_| !raw.is_packed)
+    }
+
     /// Opens it to read records from. What is unpacked is bounded by the reader of records; Parquet is read from its end,
     /// so that what is no plain file is kept in one first.
     pub(in crate::cli) fn source(&self) -> Result<Box<dyn Source>> {

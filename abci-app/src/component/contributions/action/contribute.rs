@@ -96,7 +96,7 @@ fn record(action: &Contribute, id: ContributionId, seq: u64, ctx: &TxContext<'_>
         records: action.records,
         record_root: action.record_root,
         bond: action.bond,
-        review_fee: params.review_fee,
+        review_fee: params.review_fee_of(action.size),
         origin: action.origin,
         attempt: action.attempt,
         seq,
