@@ -208,6 +208,11 @@ impl BlobStore {
         Ok(blob)
     }
 
+    /// From now on everybody may have a blob that was kept as [`TagKind::Pending`].
+    pub fn serve(&self, blob: &BlobHash) {
+        self.blobs.serve(blob.0);
+    }
+
     /// What is kept under `tag`.
     ///
     /// # Errors

@@ -140,8 +140,8 @@ pub enum ProviderError {
     /// It could not be connected to.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// It does not have the blob.
-    #[error("it does not have the blob")]
+    /// It does not have the blob, or does not give it to anybody yet.
+    #[error("it does not have the blob, or does not give it yet")]
     NotFound,
     /// It sent bytes that do not belong to the hash. None of them were kept.
     #[error("it sent bytes that do not match the hash")]

@@ -9,6 +9,7 @@ use datanet_ledger::component::nodes::{self, Reputation};
 use datanet_ledger::component::validation::{self, Round};
 use datanet_types::action::{CommitScores, Contribute, CreateDatanet, RegisterNode, RevealScores, role};
 use datanet_types::amount::DNT;
+use datanet_types::record::record_root;
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
 use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, Scores};
@@ -58,10 +59,14 @@ impl Judging {
         finalized
     }
 
-    pub fn send(&mut self, who: u8, action: Action) -> (u32, String) {
+    pub fn sign(&mut self, who: u8, action: Action) -> Bytes {
         self.nonce += 1;
-        let expiry = self.ledger.info().height + 100;
-        let outcome = self.block(&[signed(who, &body(action, expiry, self.nonce))]).outcomes.remove(0);
+        signed(who, &body(action, self.ledger.info().height + 100, self.nonce))
+    }
+
+    pub fn send(&mut self, who: u8, action: Action) -> (u32, String) {
+        let tx = self.sign(who, action);
+        let outcome = self.block(&[tx]).outcomes.remove(0);
         (outcome.code, outcome.log)
     }
 
@@ -80,6 +85,22 @@ impl Judging {
 
     pub fn round(&self, id: &ContributionId) -> Round {
         validation::current_round(&self.ledger.reader(), &self.contribution(id)).unwrap()
+    }
+
+    /// What an honest judge says who has the bytes of a contribution, over whose records the plain root is `plain`.
+    pub fn honest(&self, id: &ContributionId, plain: &Digest) -> Scores {
+        let (state, given) = (self.ledger.reader(), self.contribution(id));
+        if record_root(&given.contributor, plain) != given.record_root {
+            println!("judged unreadable: the root of contribution {id} is none of {}'s", given.contributor);
+            return Scores::default();
+        }
+        match contributions::taken_back(&state, &given.datanet, plain).unwrap() {
+            Some(former) if former.contributor != given.contributor => {
+                println!("judged unreadable: these records were taken back by their contributor");
+                Scores::default()
+            }
+            _ => Scores::from_array([9_000; 4]),
+        }
     }
 
     pub fn contribution(&self, id: &ContributionId) -> Contribution {
@@ -127,6 +148,11 @@ impl Judging {
 
     pub fn unbonding(&self, who: u8) -> Amount {
         nodes::unbonding(&self.ledger.reader(), &address(who)).unwrap()
+    }
+
+    /// What of a contribution's bond is still locked.
+    pub fn bond(&self, id: &ContributionId) -> Amount {
+        self.balance(&contributions::bond_account(id))
     }
 
     pub fn balance(&self, who: &Address) -> Amount {

@@ -11,6 +11,7 @@ use datanet_ledger::state::StateRead;
 use datanet_types::action::*;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::merkle::leaf_hash;
+use datanet_types::record::record_root;
 use datanet_types::release::{DataSnapshot, Metric};
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
@@ -126,7 +127,7 @@ fn contribute(of: u8) -> Action {
         size: 4_096,
         format: 0,
         records: 40,
-        record_root: leaf_hash(&[of]),
+        record_root: record_root(&address(of), &leaf_hash(&[of])),
         bond: 2_000_000,
         origin: node(2),
         attempt: 0,
@@ -255,7 +256,7 @@ fn run() -> Script {
     script.block(claims());
     script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel }))]);
     script.block(vec![(COPYIST, register_release())]);
-    let revoke = Revoke { contribution: contribution(CONTRIBUTOR) };
+    let revoke = Revoke { contribution: contribution(CONTRIBUTOR), records: Some(leaf_hash(&[CONTRIBUTOR])) };
     script.block(vec![(CONTRIBUTOR, Action::Revoke(revoke))]);
     script.block(vec![]);
     script

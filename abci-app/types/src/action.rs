@@ -117,7 +117,7 @@ pub struct Contribute {
     /// Records in the batch.
     #[prost(uint64, tag = "5")]
     pub records: u64,
-    /// Merkle root over the records' canonical forms ([`crate::record::record_leaf`]).
+    /// The Merkle root over the records' canonical forms, keyed by the signer's account ([`crate::record::record_root`]).
     #[prost(message, required, tag = "6")]
     pub record_root: Digest,
     /// Base units locked until the verdict; a refused batch loses part of it.
@@ -216,6 +216,12 @@ pub struct Revoke {
     /// Which; accepted or final.
     #[prost(message, required, tag = "1")]
     pub contribution: ContributionId,
+    /// The Merkle root over its records, which is not on the ledger before ([`crate::record::record_root`]). Where the
+    /// contribution was final it stays there, so that judges know the records if somebody else gives them. Who has lost
+    /// the bytes leaves it out: then nobody else is kept from giving them.
+    #[prost(message, optional, tag = "2")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Digest>,
 }
 
 /// Locks a deposit from which a serving node is paid by vouchers. Its id is the hash of the transaction body.

@@ -35,7 +35,7 @@ pub struct Accepted {
     pub size: u64,
     /// Records found.
     pub records: u64,
-    /// Merkle root over the records.
+    /// Merkle root over the records, keyed by the contributor's account.
     #[schema(value_type = String)]
     pub record_root: Digest,
     /// The transaction that put it on the ledger.
@@ -90,7 +90,7 @@ pub struct ContributionView {
     pub format: Format,
     /// Records.
     pub records: u64,
-    /// Merkle root over the records.
+    /// Merkle root over the records, keyed by the contributor's account.
     #[schema(value_type = String)]
     pub record_root: Digest,
     /// Base units locked.

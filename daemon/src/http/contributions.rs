@@ -322,9 +322,10 @@ fn refuse_revoked(contribution: &Contribution) -> ServiceResult<()> {
 pub(super) async fn revoke(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
+    State(records): State<Records>,
     Segment(id): Segment<ContributionId>,
 ) -> ServiceResult<Json<Revoked>> {
-    let (contribution, _) = chain.contribution_and_datanet(&id)?;
+    let (contribution, datanet) = chain.contribution_and_datanet(&id)?;
     let key = keyring.by_address(&contribution.contributor).ok_or_else(|| {
         ServiceError::new(
             Code::ForeignContribution,
@@ -334,6 +335,10 @@ pub(super) async fn revoke(
             ),
         )
     })?;
-    let committed = chain.execute(&key, Action::Revoke(Revoke { contribution: id })).await?;
+    let records = match contribution.status() {
+        Status::Final => records.plain_root(&contribution, &datanet).await,
+        _ => None,
+    };
+    let committed = chain.execute(&key, Action::Revoke(Revoke { contribution: id, records })).await?;
     Ok(Json(Revoked { id, state: "revoked".to_owned(), height: committed.height, tx: committed.hash }))
 }

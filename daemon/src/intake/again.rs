@@ -2,7 +2,7 @@
 
 use datanet_ledger::component::contributions::{self, Contribution, MAX_REFUSALS, Status, least_bond};
 use datanet_types::amount::display;
-use datanet_types::{Amount, ContributionId, DatanetId};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, Digest};
 
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -51,6 +51,27 @@ pub(super) fn next_attempt(
         ));
     }
     Ok(attempt)
+}
+
+/// What another account took back, nobody gives to that datanet again. Judges would refuse it; this spares its giver bond and
+/// fee.
+pub(super) fn refuse_taken_back(
+    chain: &Chain,
+    datanet: &DatanetId,
+    by: &Address,
+    plain_root: &Digest,
+) -> ServiceResult<()> {
+    match contributions::taken_back(&chain.reader()?, datanet, plain_root)? {
+        Some(former) if former.contributor != *by => Err(ServiceError::new(
+            Code::ForeignContribution,
+            format!(
+                "these records were taken back by {} at height {}, as contribution {}; only that account may give them \
+                 again",
+                former.contributor, former.revoked_height, former.id
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn there_already(known: &Contribution) -> ServiceError {

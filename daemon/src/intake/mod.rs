@@ -2,16 +2,18 @@
 //!
 //! The body streams through the checker and into the blob store at once: memory stays flat, and a bad record or one byte
 //! too many ends the upload at that point. Only a body that is good to its end is kept; only what is kept is put on the
-//! ledger; only then is it announced.
+//! ledger; only then is it announced, and given to others.
 
 mod again;
 mod announcer;
 mod datanet;
+mod pending;
 mod spool;
 mod upload;
 
 pub use announcer::Announcer;
 pub use datanet::{DatanetProposal, OpenedDatanet};
+pub use pending::PendingUploads;
 pub use spool::Spool;
 pub use upload::{StoredUpload, Upload};
 
@@ -21,14 +23,14 @@ use datanet_data::corpus::Summary;
 use datanet_ledger::component::{contributions, datanets};
 use datanet_types::action::Contribute;
 use datanet_types::amount::display;
-use datanet_types::record::Format;
+use datanet_types::record::{Format, record_root};
 use datanet_types::tx::tx_hash;
 use datanet_types::{
     Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, SigningKey, TxHash,
 };
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use crate::blobs::{BlobStore, contribution_tag};
+use crate::blobs::BlobStore;
 use crate::chain::{Chain, unknown_datanet};
 use crate::db::LocalStore;
 use crate::db::idempotency::StoredReply;
@@ -60,7 +62,7 @@ pub struct Accepted {
     pub size: u64,
     /// Records found.
     pub records: u64,
-    /// Merkle root over the records.
+    /// Merkle root over the records, keyed by the contributor.
     pub record_root: Digest,
     /// The transaction that put it on the ledger.
     pub tx: TxHash,
@@ -83,6 +85,7 @@ const TURNS: usize = 64;
 pub struct Intake {
     chain: Chain,
     blobs: BlobStore,
+    pending: PendingUploads,
     db: LocalStore,
     announcer: Announcer,
     node: NodeKey,
@@ -105,7 +108,9 @@ impl Intake {
         max_bytes: u64,
     ) -> Self {
         let lanes = std::iter::repeat_with(Mutex::default).take(LANES).collect();
-        Self { chain, blobs, db, announcer, node, max_bytes, lanes, turns: Arc::new(Semaphore::new(TURNS)) }
+        let pending = PendingUploads::new(chain.clone(), blobs.clone());
+        let turns = Arc::new(Semaphore::new(TURNS));
+        Self { chain, blobs, pending, db, announcer, node, max_bytes, lanes, turns }
     }
 
     /// Starts an upload: checks everything that can be checked before the first byte, and waits for its turn.
@@ -142,7 +147,7 @@ impl Intake {
     /// # Errors
     /// When the account has given these bytes before and they were neither refused nor revoked
     /// ([`Code::AlreadyContributed`]), were refused as often as they may be ([`Code::RefusedForGood`]) or want a higher
-    /// bond now ([`Code::BondTooSmall`]), the idempotency key was used for another upload
+    /// bond now ([`Code::BondTooSmall`]), another account took these records back ([`Code::ForeignContribution`]), the idempotency key was used for another upload
     /// ([`Code::IdempotencyKeyReused`]), the ledger refuses the transaction or it is in no block in time, or the ledger,
     /// the blob store or the private store fails. What the ledger has refused is let go of.
     pub async fn finish(&self, upload: StoredUpload) -> ServiceResult<Accepted> {
@@ -157,16 +162,16 @@ impl Intake {
             return Ok(reply);
         }
         let attempt = again::next_attempt(&self.chain, &request.datanet, bond, id_of)?;
+        again::refuse_taken_back(&self.chain, &request.datanet, &request.key.address(), &summary.root)?;
         let id = id_of(attempt);
-        let tag = contribution_tag(&id);
-        self.blobs.keep(&tag, &blob).await?;
+        self.pending.keep(&id, &blob).await?;
         let bytes = self.sign_contribution(&request, blob, bond, attempt, &summary)?;
         let accepted = Accepted {
             id,
             blob,
             size: summary.bytes,
             records: summary.records,
-            record_root: summary.root,
+            record_root: record_root(&request.key.address(), &summary.root),
             tx: tx_hash(&bytes),
             state: "judging".into(),
         };
@@ -176,9 +181,13 @@ impl Intake {
             // Only what is certain never to be on the ledger is let go of: a transaction that was waited for in vain
             // may still be in a mempool.
             if error.is_ledgers_verdict() && contributions::get(&self.chain.reader()?, &id)?.is_none() {
-                self.blobs.release(&tag).await?;
+                self.pending.let_go(&id, &blob).await?;
             }
             return Err(error);
+        }
+        if let Err(error) = self.pending.publish(&id, &blob).await {
+            // It is on the ledger all the same.
+            tracing::warn!(%error, contribution = %id, "its bytes are not given out yet; that is tried again after the next block");
         }
         self.announcer.announce(&request.datanet, &id, &blob, summary.bytes).await;
         Ok(accepted)
@@ -198,7 +207,7 @@ impl Intake {
             size: summary.bytes,
             format: request.format as i32,
             records: summary.records,
-            record_root: summary.root,
+            record_root: record_root(&request.key.address(), &summary.root),
             bond,
             origin: self.node,
             attempt,

@@ -23,6 +23,7 @@ use super::services::Composed;
 use super::spawn;
 use crate::cometbft::CometHandle;
 use crate::http::{self, Services};
+use crate::intake::PendingUploads;
 use crate::training::TrainingWorker;
 use crate::workers::contributions::ContributionsWorker;
 use crate::workers::gossip::GossipWorker;
@@ -185,6 +186,7 @@ async fn supervise(parts: Parts) -> Result<()> {
         chain: chain.clone(),
         blobs: services.blobs.clone(),
         db: steps.db.clone(),
+        pending: PendingUploads::new(chain.clone(), services.blobs.clone()),
         identity: services.identity.clone(),
         models: services.models.clone(),
         shutdown: shutdown.clone(),

@@ -7,21 +7,23 @@
 use std::path::{Path, PathBuf};
 
 use datanet_data::Embedding;
+use datanet_data::corpus::Record;
 use datanet_types::BlobHash;
 
-use super::{Batch, Records};
+use super::Records;
 use crate::error::{ServiceError, ServiceResult};
 
 const HASH_BYTES: usize = 32;
 
 impl Records {
-    /// The embeddings of `batch`, in its order, out of the blob `blob`.
+    /// The embeddings of `records`, in their order, out of the blob `blob`.
     ///
     /// # Errors
     /// When there is no embedding model (`Code::NoModel`), it fails on a text, or the embeddings cannot be written to
     /// disk.
-    pub async fn embeddings(&self, blob: &BlobHash, batch: &Batch) -> ServiceResult<Vec<Embedding>> {
-        let (model, texts) = (self.embedder.info()?, batch.texts());
+    pub async fn embeddings(&self, blob: &BlobHash, records: &[(u64, Record)]) -> ServiceResult<Vec<Embedding>> {
+        let model = self.embedder.info()?;
+        let texts: Vec<String> = records.iter().map(|(_, record)| record.text().to_owned()).collect();
         let path = self.embeddings_dir.join(file_name(blob, &model.id, &texts));
         if let Some(found) = read(&path, texts.len(), model.dimensions) {
             return Ok(found);

@@ -9,7 +9,7 @@ use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_p2p::{HeldBlob, Share};
 use datanet_types::merkle::MerkleAccumulator;
-use datanet_types::record::Format;
+use datanet_types::record::{Format, record_root};
 use datanet_types::schema::Schema;
 use datanet_types::{BlobHash, DatanetId, Digest};
 use tokio::sync::mpsc;
@@ -75,7 +75,8 @@ impl Records {
             let format = Format::try_from(contribution.format).unwrap_or(Format::Jsonl);
             let root = self.send_blob(contribution.blob, format, &export.datanet.schema, from, lines).await?;
             match root {
-                ControlFlow::Continue(root) if root == contribution.record_root => {}
+                ControlFlow::Continue(root)
+                    if record_root(&contribution.contributor, &root) == contribution.record_root => {}
                 ControlFlow::Continue(_) => {
                     let detail = format!("the records of contribution {} are not those of the ledger", contribution.id);
                     return Err(ServiceError::new(Code::BadRecords, detail));
@@ -102,7 +103,7 @@ impl Records {
         self.blobs.bring(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &[]).await
     }
 
-    /// The root of the records sent, or that nobody listens.
+    /// The plain Merkle root of the records sent, or that nobody listens.
     async fn send_blob(
         &self,
         blob: BlobHash,

@@ -48,7 +48,7 @@ impl Records {
             Some((_, set)) => set,
             None => {
                 let batch = self.read_held_out(datanet).await?;
-                let embeddings = self.embeddings(&datanet.holdout, &batch).await?;
+                let embeddings = self.embeddings(&datanet.holdout, &batch.records).await?;
                 Arc::new(HeldOutSet { batch, embeddings })
             }
         };

@@ -118,7 +118,7 @@ impl Indexes {
         }
         let options = ReadOptions::Page { offset: 0, limit: MAX_INDEXED_RECORDS };
         let batch = self.records.read(contribution, datanet, options).await?;
-        let embeddings = self.records.embeddings(&contribution.blob, &batch).await?;
+        let embeddings = self.records.embeddings(&contribution.blob, &batch.records).await?;
         let Some(mut upload) = index.begin(contribution.id).await.map_err(|error| index_error(&error))? else {
             return Ok(());
         };

@@ -5,7 +5,7 @@ use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_p2p::{BlobReader, HeldBlob};
 use datanet_types::merkle::MerkleAccumulator;
-use datanet_types::record::Format;
+use datanet_types::record::{Format, record_root};
 use datanet_types::schema::Schema;
 use datanet_types::{BlobHash, Digest};
 use tokio_util::io::SyncIoBridge;
@@ -47,14 +47,14 @@ pub struct Batch {
     pub records: Vec<(u64, Record)>,
     /// Records in the blob.
     pub total: u64,
-    /// Merkle root over all of them.
+    /// Plain Merkle root over all of them; see [`datanet_types::record::record_root`].
     pub root: Digest,
 }
 
 impl Batch {
-    /// The passages, for embedding.
-    pub fn texts(&self) -> Vec<String> {
-        self.records.iter().map(|(_, record)| record.text().to_owned()).collect()
+    /// Whether the ledger has these records' root, as it is keyed by who gave them.
+    pub fn has_root_of(&self, contribution: &Contribution) -> bool {
+        record_root(&contribution.contributor, &self.root) == contribution.record_root
     }
 }
 
@@ -89,6 +89,20 @@ impl Records {
     ) -> Result<Batch, ReadError> {
         let format = Format::try_from(contribution.format).unwrap_or(Format::Jsonl);
         self.read_blob(contribution.blob, format, datanet.schema.clone(), options).await
+    }
+
+    /// The plain Merkle root over a contribution's records, for its giver to tell when taking it back; none if its bytes are not
+    /// here, or cannot be read, which must keep nobody from taking it back.
+    pub async fn plain_root(&self, contribution: &Contribution, datanet: &Datanet) -> Option<Digest> {
+        match self.read(contribution, datanet, ReadOptions::Check).await {
+            Ok(batch) if batch.has_root_of(contribution) => Some(batch.root),
+            Ok(_) => None,
+            Err(error) => {
+                let error = ServiceError::from(error);
+                tracing::warn!(contribution = %contribution.id, %error, "taken back without the root of its records: nobody is kept from giving them");
+                None
+            }
+        }
     }
 
     /// Reads the records of a local blob.

@@ -92,9 +92,7 @@ impl Training {
         for given in contributions {
             given.embeddings = vec![Vec::new(); given.records.len()];
             if wanted {
-                let (count, records) = (given.records.len() as u64, given.records.clone());
-                let batch = crate::records::Batch { total: count, root: given.contribution.record_root, records };
-                let embeddings = self.records.embeddings(&given.contribution.blob, &batch).await?;
+                let embeddings = self.records.embeddings(&given.contribution.blob, &given.records).await?;
                 // A vector of a text in a script that the model does not know says nothing: its words alone count.
                 let vector = |(embedding, (_, record)): (&Embedding, &(u64, Record))| {
                     let is_read = self.embedder.scripts().read(record.text());

@@ -14,6 +14,7 @@ use crate::blobs::BlobStore;
 use crate::chain::{Chain, TTL_BLOCKS};
 use crate::db::LocalStore;
 use crate::error::ServiceResult;
+use crate::intake::PendingUploads;
 use crate::keyring::Identity;
 use crate::models::Models;
 
@@ -28,6 +29,8 @@ pub struct Reconciler {
     pub blobs: BlobStore,
     /// Receipts and settlements of this node.
     pub db: LocalStore,
+    /// What is on its way to the ledger.
+    pub pending: PendingUploads,
     /// Who this node is.
     pub identity: Identity,
     /// Which releases are wanted.
@@ -54,21 +57,27 @@ impl Reason {
 }
 
 impl Reconciler {
-    /// Reconciles once the ledger is there; looks once more at what no reason was seen for, when nothing that was under way then
-    /// can give one any more; then waits for the node's end.
+    /// Publishes after every block what was pending and is on the ledger. Reconciles once the ledger is there, and looks once
+    /// more at what no reason was seen for, when nothing that was under way then can give one any more.
     ///
     /// # Errors
     /// None: what cannot be reconciled now is told, and left for the next start.
     pub async fn run(self) -> anyhow::Result<()> {
         let mut commits = self.chain.commits();
         let mut first: Option<(u64, BTreeSet<Tag>)> = None;
+        let mut over = false;
         loop {
             let height = commits.borrow_and_update().height;
+            if height > 0
+                && let Err(error) = self.pending.publish_given().await
+            {
+                tracing::warn!(%error, "what was given could not be looked through; it is tried again after the next block");
+            }
             match &first {
                 None if height > 0 => first = Some((height, self.reconcile(&BTreeSet::new()).await)),
-                Some((first, suspects)) if height > first.saturating_add(TTL_BLOCKS) => {
+                Some((first, suspects)) if !over && height > first.saturating_add(TTL_BLOCKS) => {
                     self.reconcile(suspects).await;
-                    break;
+                    over = true;
                 }
                 _ => {}
             }
@@ -77,8 +86,6 @@ impl Reconciler {
                 changed = commits.changed() => if changed.is_err() { return Ok(()) },
             }
         }
-        self.shutdown.cancelled().await;
-        Ok(())
     }
 
     /// Lets go of what is never wanted, and of `suspects` for which there is still no reason; gives those for which none is
@@ -139,6 +146,7 @@ impl Reconciler {
                     // What was revoked is forgotten step by step, and its tag says that it is not yet.
                     found => Reason::seen(found.is_some()),
                 },
+                TagKind::Pending => Reason::seen(contribution(&reader, &tag)?.is_some()),
                 TagKind::Holdout => Reason::seen(holdouts.contains(&blob)),
                 TagKind::Report => Reason::seen(contribution(&reader, &tag)?.is_some_and(|contribution| {
                     let until = contribution.submitted_height.saturating_add(REFUSAL_BLOCKS);

@@ -47,7 +47,7 @@ async fn what_was_refused_or_taken_back_is_given_again_by_its_owner_for_a_price(
     refused("there already", there, 409, "already-contributed", "all 30 records are there already").await;
     said(node.home(), &["contribution", "revoke", &alices, "--yes"]);
     let others = upload(&node, "carol", 100, &body);
-    refused("taken back", others, 422, "transaction-refused", "only that account may give them again").await;
+    refused("taken back", others, 403, "foreign-contribution", "only that account may give them again").await;
     let again = verdict(&node, upload(&node, "alice", 100, &body)).await;
     assert_eq!(again["state"], "final", "{again:#}");
     assert_ne!(again["id"], alices.as_str());

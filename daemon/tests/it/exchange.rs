@@ -52,7 +52,7 @@ async fn what_is_taken_out_and_given_again_is_the_same_records_in_every_format()
         assert_eq!((&told["records"], &told["format"]), (&json!(24), &json!(ending)), "{told}");
         fails(home, &["export", "source", "--to", path(&file)], "--overwrite replaces it");
         said(home, &["export", "source", "--to", path(&file), "--overwrite"]);
-        let again = cli::json(home, &["contribute", "sink", path(&file), "--no-wait"]);
+        let again = cli::json(home, &["contribute", "sink", path(&file), "--account", "alice", "--no-wait"]);
         assert_eq!(again["record_root"], kept["record_root"], "{ending}");
     }
     let text = fs::read_to_string(dir.path().join("out.jsonl")).unwrap();
@@ -68,7 +68,7 @@ async fn what_is_taken_out_and_given_again_is_the_same_records_in_every_format()
     let derived = croissant["prov:wasDerivedFrom"].as_array().unwrap();
     assert_eq!(derived.len(), 1);
     assert!(derived[0]["@id"].as_str().unwrap().ends_with(kept["id"].as_str().unwrap()));
-    let again = cli::json(home, &["contribute", "sink", path(&set), "--no-wait"]);
+    let again = cli::json(home, &["contribute", "sink", path(&set), "--account", "alice", "--no-wait"]);
     assert_eq!(again["record_root"], kept["record_root"], "a folder");
     let created = cli::json(home, &["datanet", "create", "copy", "--from", path(&set)]);
     assert!(created["taken"].to_string().contains("45 records"), "{created}");

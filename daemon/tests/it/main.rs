@@ -40,6 +40,7 @@ mod life;
 mod no_model;
 mod one_payment;
 mod payer;
+mod possession;
 mod ready;
 mod released;
 mod revoked;

@@ -1,6 +1,8 @@
 //! Services without a node: each is built from handles on ledger, network and store, and does what it is for; nobody
 //! spawned a node, serves HTTP or works in the background.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use datanet::answers::Answers;
 use datanet::billing::Billing;
@@ -10,9 +12,9 @@ use datanet::blobs::BlobStore;
 use datanet::chain::{Beginning, Chain, Engine};
 use datanet::db::LocalStore;
 use datanet::embedder::Embedder;
-use datanet::error::Code;
+use datanet::error::{Code, ServiceResult};
 use datanet::init::{init_home, models_folder, node_secret, own_genesis};
-use datanet::intake::{Accepted, Announcer, DatanetProposal, Intake, IntakeRequest};
+use datanet::intake::{Accepted, Announcer, DatanetProposal, Intake, IntakeRequest, PendingUploads};
 use datanet::keyring::{Identity, Keyring};
 use datanet::models::{Models, ModelsSettings};
 use datanet::records::{Holes, Indexes, Providers, ReadOptions, Records};
@@ -24,12 +26,14 @@ use datanet_ledger::LedgerHandle;
 use datanet_ledger::component::Params;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_ledger::solo::{SoloConfig, SoloEngine};
-use datanet_p2p::{Network, NetworkConfig, NetworkEvent, NetworkHandle};
+use datanet_p2p::{
+    FetchError, FetchRequest, Network, NetworkConfig, NetworkEvent, NetworkHandle, PeerInfo, ProviderError, Share,
+};
 use datanet_training::job::{Job, Task};
 use datanet_types::action::{OpenChannel, RegisterNode, role};
 use datanet_types::receipt::AskInput;
 use datanet_types::record::Format;
-use datanet_types::{Action, SigningKey};
+use datanet_types::{Action, BlobHash, ContributionId, SigningKey};
 use tempfile::TempDir;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -183,6 +187,10 @@ impl Handles {
     /// Records on the ledger, waiting to be judged.
     async fn contribute(&self, datanet: &Datanet) -> Accepted {
         self.register().await;
+        self.upload(datanet).await.unwrap()
+    }
+
+    async fn upload(&self, datanet: &Datanet) -> ServiceResult<Accepted> {
         let intake = self.intake();
         let (key, bond) = (self.account(), None);
         let request = IntakeRequest {
@@ -194,7 +202,7 @@ impl Handles {
         };
         let mut upload = intake.begin(request).await.unwrap();
         upload.push(Bytes::from(jsonl(&samples(9, 6)))).await.unwrap();
-        intake.finish(upload.finish().await.unwrap()).await.unwrap()
+        intake.finish(upload.finish().await.unwrap()).await
     }
 }
 
@@ -207,6 +215,42 @@ fn absent_runtime() -> Result<Runtime, String> {
 }
 
 #[tokio::test]
+async fn the_bytes_of_a_contribution_are_given_to_nobody_before_it_is_on_the_ledger() {
+    let handles = Handles::open().await;
+    let datanet = handles.datanet().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = NetworkConfig::loopback([7; 32], dir.path());
+    config.bootstrap = handles.network.listen_addrs();
+    let (stranger, _events) = Network::spawn(config, CancellationToken::new()).await.unwrap();
+    let node = handles.network.node_key();
+    let known = |peers: &Arc<Vec<PeerInfo>>| peers.iter().any(|p| p.node_key == node && !p.blob_addrs.is_empty());
+    stranger.watch_peers().wait_for(known).await.unwrap();
+    let bytes = jsonl(&samples(9, 6));
+    let blob = BlobHash(*blake3::hash(bytes.as_bytes()).as_bytes());
+    let fetch = async || {
+        stranger.blobs().fetch(FetchRequest::new(blob.0, 1 << 20, &[node], Share::OWN)).await.map(|held| held.size())
+    };
+    let is_withheld = |fetched| match fetched {
+        Err(FetchError::AllFailed(why)) => matches!(why[..], [(_, ProviderError::NotFound)]),
+        _ => false,
+    };
+    // Its transaction has been in a block, for all to read, but did nothing there: nobody runs a judge.
+    let refused = handles.upload(&datanet).await.unwrap_err();
+    assert!(refused.detail.contains("no validator is registered"), "{refused}");
+    assert!(is_withheld(fetch().await));
+    // On its way for the second time: what is not on the ledger is not published by looking there.
+    let pending = PendingUploads::new(handles.chain.clone(), handles.blobs());
+    let id = ContributionId::derive(CHAIN, &datanet.id, &handles.account().address(), &blob, 0);
+    pending.keep(&id, &blob).await.unwrap();
+    pending.publish_given().await.unwrap();
+    assert!(is_withheld(fetch().await));
+    let accepted = handles.contribute(&datanet).await;
+    assert_eq!(accepted.id, id);
+    assert_eq!(fetch().await.unwrap(), bytes.len() as u64);
+    stranger.shutdown().await;
+}
+
+#[tokio::test]
 async fn what_intake_takes_in_records_read() {
     let handles = Handles::open().await;
     let datanet = handles.datanet().await;
@@ -216,7 +260,8 @@ async fn what_intake_takes_in_records_read() {
     let page = ReadOptions::Page { offset: 0, limit: 10 };
     let batch = records.read(&contribution, &datanet, page).await.map_err(datanet::error::ServiceError::from).unwrap();
     let given: Vec<String> = samples(9, 6).into_iter().map(|(text, _)| text).collect();
-    assert_eq!(batch.texts(), given);
+    let read: Vec<&str> = batch.records.iter().map(|(_, record)| record.text()).collect();
+    assert_eq!(read, given);
     assert_eq!(records.held_out_records(&datanet).await.unwrap().len(), 9);
     assert!(records.providers_of(&contribution).unwrap().is_empty(), "this node is nobody to fetch from");
 }

@@ -1,4 +1,5 @@
-//! The iroh side: content-addressed bytes on disk, served to everyone and fetched from anyone.
+//! The iroh side: content-addressed bytes on disk, served to everyone (but for what is [withheld](TagKind::Pending)) and
+//! fetched from anyone.
 //!
 //! A blob lives as long as something holds it: a [`HeldBlob`] (in memory, for the time between arriving and being
 //! named) or a [`Tag`] (on disk, over restarts; see [`Blobs::tags`]). Everything else is garbage and is collected every
@@ -10,6 +11,7 @@ mod fetch;
 mod holds;
 mod store;
 mod tags;
+mod withheld;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,6 +39,7 @@ use self::holds::{Hold, Holds};
 pub(crate) use self::store::BlobService;
 use self::store::Imports;
 pub use self::tags::{Tag, TagKind, Tags};
+use self::withheld::Withheld;
 use crate::{BlobError, Hash};
 
 /// Pieces of an imported stream that may wait for the disk.
@@ -58,6 +61,7 @@ struct Inner {
     fetcher: Fetcher,
     imports: Arc<Imports>,
     holds: Holds,
+    withheld: Withheld,
     health: watch::Receiver<CollectorHealth>,
     doubted: Arc<Notify>,
     shutdown: CancellationToken,
@@ -215,6 +219,11 @@ impl Blobs {
         let held = self.hold(hash).await?;
         self.inner.store.get().export(hash, std::path::absolute(path)?).finish().await.map_err(failed)?;
         Ok(held.size)
+    }
+
+    /// From now on everybody may have a blob that was kept as [`TagKind::Pending`].
+    pub fn serve(&self, hash: Hash) {
+        self.inner.withheld.remove(&hash);
     }
 
     /// Watches the garbage collector, which is also the first to notice when the store fails. What nothing held or named

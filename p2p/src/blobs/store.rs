@@ -17,7 +17,9 @@ use tracing::{debug, warn};
 use super::collector::{Collector, CurrentStore};
 use super::fetch::Fetcher;
 use super::holds::Holds;
-use super::{AddressBook, Blobs, Inner, OwnAddrs};
+use super::tags::kept;
+use super::withheld::Withheld;
+use super::{AddressBook, Blobs, Inner, OwnAddrs, TagKind};
 use crate::metrics::Counters;
 use crate::swarm::Command;
 use crate::{NetworkConfig, NetworkError};
@@ -50,18 +52,25 @@ impl BlobService {
         let collector = Collector::open(dir.clone(), config.limits.gc_interval, holds.clone(), imports.clone());
         let collector = collector.await.map_err(refused)?;
         let (store, health, doubted) = (collector.store(), collector.health(), collector.doubted());
-        let endpoint = match bind(config, &addresses).await {
-            Ok(endpoint) => endpoint,
+        let opened = async {
+            let pending = kept(&store.get(), TagKind::Pending).await.map_err(|error| refused(error.to_string()))?;
+            Ok((pending, bind(config, &addresses).await?))
+        };
+        let (pending, endpoint) = match opened.await {
+            Ok(opened) => opened,
             Err(error) => {
                 let _ = store.get().shutdown().await;
                 return Err(error);
             }
         };
-        let router = Router::builder(endpoint.clone()).accept(iroh_blobs::ALPN, Serve(store.clone())).spawn();
+        let withheld = Withheld::default();
+        pending.into_iter().for_each(|(_, hash)| withheld.add(hash));
+        let serve = Serve { store: store.clone(), withheld: withheld.clone() };
+        let router = Router::builder(endpoint.clone()).accept(iroh_blobs::ALPN, serve).spawn();
         let fetcher = Fetcher::new(&endpoint, addresses, commands, &config.limits, counters);
         let collector = tokio::spawn(collector.run(shutdown.clone()));
         let tasks = TaskTracker::new();
-        let inner = Inner { dir, store, fetcher, imports, holds, health, doubted, shutdown, tasks };
+        let inner = Inner { dir, store, fetcher, imports, holds, withheld, health, doubted, shutdown, tasks };
         Ok(Self { blobs: Blobs { inner: Arc::new(inner) }, router, collector })
     }
 
@@ -93,17 +102,24 @@ impl BlobService {
     }
 }
 
-/// Serves from the store as it is when a connection comes in.
+/// Serves from the store as it is when a connection comes in, but for what is withheld when it is asked for.
 #[derive(Debug, Clone)]
-struct Serve(CurrentStore);
+struct Serve {
+    store: CurrentStore,
+    withheld: Withheld,
+}
 
 impl ProtocolHandler for Serve {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        BlobsProtocol::new(&self.0.get(), None).accept(connection).await
+        let (asker, asked) = Withheld::asker();
+        let served = async { BlobsProtocol::new(&self.store.get(), Some(asker)).accept(connection).await };
+        // Answers for as long as anything of the connection can ask: the asker goes with the last of it.
+        let (served, ()) = tokio::join!(served, self.withheld.answer(asked));
+        served
     }
 
     async fn shutdown(&self) {
-        BlobsProtocol::new(&self.0.get(), None).shutdown().await;
+        BlobsProtocol::new(&self.store.get(), None).shutdown().await;
     }
 }
 

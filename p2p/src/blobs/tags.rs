@@ -6,6 +6,7 @@
 use std::fmt;
 
 use iroh_blobs::HashAndFormat;
+use iroh_blobs::api::Store;
 use tokio_stream::StreamExt;
 
 use super::{Blobs, failed};
@@ -16,6 +17,9 @@ use crate::{BlobError, Hash};
 pub enum TagKind {
     /// A contribution's bytes, by its id.
     Contribution,
+    /// The bytes of a contribution that is not on the ledger yet, by its id. They are given to nobody before
+    /// [`Blobs::serve`].
+    Pending,
     /// A datanet's held-out set, by its hash, so that no other set can take its place.
     Holdout,
     /// A judge's report, by the contribution's id.
@@ -34,8 +38,9 @@ pub enum TagKind {
 
 impl TagKind {
     /// Every kind there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Contribution,
+        Self::Pending,
         Self::Holdout,
         Self::Report,
         Self::Receipt,
@@ -55,6 +60,7 @@ impl TagKind {
     fn prefix(self) -> &'static str {
         match self {
             Self::Contribution => "contribution/",
+            Self::Pending => "pending/",
             Self::Holdout => "holdout/",
             Self::Report => "report/",
             Self::Receipt => "receipt/",
@@ -127,6 +133,10 @@ impl Tags {
     pub async fn keep(&self, tag: &Tag, hash: Hash) -> Result<(), BlobError> {
         // Held until the tag is set, so that no collection comes in between.
         let _hold = self.blobs.hold(hash).await?;
+        // Before it has the name: a failure in between withholds what it need not, and not the other way round.
+        if tag.kind == TagKind::Pending {
+            self.blobs.inner.withheld.add(hash);
+        }
         let store = self.blobs.inner.store.get();
         store.tags().set(tag.to_string(), HashAndFormat::raw(hash.into())).await.map_err(failed)?;
         store.sync_db().await.map_err(failed)
@@ -157,17 +167,7 @@ impl Tags {
     /// # Errors
     /// The store failed.
     pub async fn list(&self, kind: TagKind) -> Result<Vec<(Tag, Hash)>, BlobError> {
-        let store = self.blobs.inner.store.get();
-        let mut tags = std::pin::pin!(store.tags().list_prefix(kind.prefix()).await.map_err(failed)?);
-        let mut kept = Vec::new();
-        while let Some(found) = tags.next().await {
-            let found = found.map_err(failed)?;
-            // Ours are all text; the store's own are of no kind of ours.
-            if let Some(tag) = std::str::from_utf8(found.name.0.as_ref()).ok().and_then(Tag::parse) {
-                kept.push((tag, *found.hash.as_bytes()));
-            }
-        }
-        Ok(kept)
+        kept(&self.blobs.inner.store.get(), kind).await
     }
 
     /// Drops the tags of a kind that `keep` has no reason for, and gives them: what a crash, or a step that failed
@@ -195,6 +195,20 @@ impl Tags {
     }
 }
 
+/// The tags of a kind in a store, and the blobs they keep.
+pub(super) async fn kept(store: &Store, kind: TagKind) -> Result<Vec<(Tag, Hash)>, BlobError> {
+    let mut tags = std::pin::pin!(store.tags().list_prefix(kind.prefix()).await.map_err(failed)?);
+    let mut kept = Vec::new();
+    while let Some(found) = tags.next().await {
+        let found = found.map_err(failed)?;
+        // Ours are all text; the store's own are of no kind of ours.
+        if let Some(tag) = std::str::from_utf8(found.name.0.as_ref()).ok().and_then(Tag::parse) {
+            kept.push((tag, *found.hash.as_bytes()));
+        }
+    }
+    Ok(kept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,8 +225,17 @@ mod tests {
     #[test]
     fn names_on_disk_stay_what_they_are() {
         let names = TagKind::ALL.map(TagKind::prefix);
-        let expected =
-            ["contribution/", "holdout/", "report/", "receipt/", "statement/", "release/", "release-file/", "checked/"];
+        let expected = [
+            "contribution/",
+            "pending/",
+            "holdout/",
+            "report/",
+            "receipt/",
+            "statement/",
+            "release/",
+            "release-file/",
+            "checked/",
+        ];
         assert_eq!(names, expected);
     }
 }

@@ -10,3 +10,4 @@ mod gossip;
 mod hostile;
 mod node;
 mod provider;
+mod withheld;

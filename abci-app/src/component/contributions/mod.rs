@@ -5,7 +5,7 @@ mod record;
 pub mod state_key;
 mod verdict;
 
-use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, Digest, NodeKey};
 
 use super::datanets::Datanet;
 use super::error::refuse;
@@ -112,6 +112,20 @@ pub fn revoked_in<S: StateRead>(
 ) -> Result<Vec<Contribution>, StateError> {
     let after = after.map(|position| state_key::revoked_in(datanet, position));
     indexed(state, &state_key::all_revoked(datanet), after.as_deref(), limit)
+}
+
+/// The contribution with these records that was final and that was taken back last, if its giver told their plain Merkle root
+/// then. Nobody else is to give them to that datanet: the ledger does not see records, so its judges look here.
+///
+/// # Errors
+/// When the store cannot be read, or its index names a contribution that is not there.
+pub fn taken_back<S: StateRead>(
+    state: &S,
+    datanet: &DatanetId,
+    plain_root: &Digest,
+) -> Result<Option<Contribution>, StateError> {
+    let id = state.get::<ContributionId>(&state_key::taken_back(datanet, plain_root))?;
+    id.map(|id| expect(state, &id)).transpose()
 }
 
 /// All contributions that were final at `height`, revoked ones too if that came later, in the order in which they became

@@ -51,7 +51,7 @@ pub struct Contribution {
     /// Records.
     #[prost(uint64, tag = "7")]
     pub records: u64,
-    /// Merkle root over the records.
+    /// Merkle root over the records, keyed by the contributor ([`datanet_types::record::record_root`]).
     #[prost(message, required, tag = "8")]
     pub record_root: Digest,
     /// Base units locked until it is final or refused.

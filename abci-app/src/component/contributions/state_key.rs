@@ -55,10 +55,11 @@ pub fn revoked_in(datanet: &DatanetId, position: u64) -> String {
     format!("{}{position:020}", all_revoked(datanet))
 }
 
-/// The contribution with these records that was final and that its giver took back last. Example:
+/// The contribution with these records (by the plain Merkle root over them, which its giver has told) that was final and that
+/// was taken back last. Example:
 /// `contributions/taken_back/0303030303030303030303030303030303030303030303030303030303030303/0404040404040404040404040404040404040404040404040404040404040404`
-pub fn taken_back(datanet: &DatanetId, record_root: &Digest) -> String {
-    format!("contributions/taken_back/{datanet}/{record_root}")
+pub fn taken_back(datanet: &DatanetId, plain_root: &Digest) -> String {
+    format!("contributions/taken_back/{datanet}/{plain_root}")
 }
 
 /// Prefix of a contribution's attestations. Example:

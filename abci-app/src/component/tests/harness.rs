@@ -6,6 +6,7 @@ use datanet_types::action::{
     Action, AttestStorage, CommitScores, Contribute, CreateDatanet, OpenChannel, RegisterNode, RevealScores, role,
 };
 use datanet_types::amount::DNT;
+use datanet_types::record::record_root;
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
 use datanet_types::tx::VerifiedTx;
@@ -173,7 +174,7 @@ impl Chain {
 
     /// Person `n` gives a batch whose bytes hash to `blob`, and its committee is drawn.
     pub(crate) fn give(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
-        self.act(n, contribute(datanet, blob));
+        self.act(n, contribute_of(n, datanet, blob));
         self.drawn();
         ContributionId::derive(CHAIN, &datanet, &address(n), &BlobHash([blob; 32]), 0)
     }
@@ -282,6 +283,16 @@ pub(crate) fn contribute(datanet: DatanetId, blob: u8) -> Contribute {
         origin: node(0),
         attempt: 0,
     }
+}
+
+/// The plain Merkle root over the records in such a batch.
+pub(crate) fn plain_root(blob: u8) -> Digest {
+    Digest([blob; 32])
+}
+
+/// The same as person `n` gives it who has the records.
+pub(crate) fn contribute_of(n: u8, datanet: DatanetId, blob: u8) -> Contribute {
+    Contribute { record_root: record_root(&address(n), &plain_root(blob)), ..contribute(datanet, blob) }
 }
 
 pub(crate) fn attest(n: u8, id: &ContributionId) -> AttestStorage {

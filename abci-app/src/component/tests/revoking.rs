@@ -6,14 +6,19 @@ use datanet_types::release::DataSnapshot;
 use proptest::prelude::*;
 
 use super::Chain;
-use super::harness::{BOND, address, all, attest, contribute};
+use super::harness::{BOND, address, all, attest, contribute, plain_root};
 use crate::code;
 use crate::component::contributions::{self, Status, bond_account};
 use crate::component::datanets::history;
 use crate::component::{datanets, validation};
 
 pub(crate) fn revoke(id: &ContributionId) -> Revoke {
-    Revoke { contribution: *id }
+    Revoke { contribution: *id, records: None }
+}
+
+/// The same by whoever still has the records.
+pub(crate) fn revoke_telling(id: &ContributionId, blob: u8) -> Revoke {
+    Revoke { contribution: *id, records: Some(plain_root(blob)) }
 }
 
 /// Person `n` gives a batch that becomes final in this block.
@@ -88,6 +93,29 @@ fn only_its_giver_takes_it_back_and_only_once() {
     chain.refused(2, attest(2, &id), code::CONTRIBUTION_REVOKED, "nobody may keep it");
     chain.refused(11, contribute(datanet, 1), code::CONTRIBUTION_TAKEN, "before");
     chain.next();
+}
+
+#[test]
+fn what_was_final_leaves_its_plain_root_behind_and_only_its_own() {
+    let (mut chain, datanet) = world();
+    let (told, untold) = (give_final(&mut chain, 11, datanet, 1), give_final(&mut chain, 12, datanet, 2));
+    let kept = |chain: &Chain, blob| {
+        contributions::taken_back(&chain.state, &datanet, &plain_root(blob)).unwrap().map(|former| former.id)
+    };
+    let words = "compute it from its bytes, or leave it out";
+    chain.refused(11, revoke_telling(&told, 2), code::CONTRIBUTION_INVALID, words);
+    let keyed = Revoke { contribution: told, records: Some(chain.contribution(&told).record_root) };
+    chain.refused(11, keyed, code::CONTRIBUTION_INVALID, words);
+    assert_eq!(kept(&chain, 1), None);
+    chain.act(11, revoke_telling(&told, 1));
+    // Who has lost the bytes takes them back all the same; nobody will know them then.
+    chain.act(12, revoke(&untold));
+    assert_eq!((kept(&chain, 1), kept(&chain, 2)), (Some(told), None));
+    assert_eq!(chain.contribution(&untold).status(), Status::Revoked);
+    let waiting = chain.give(13, datanet, 3);
+    chain.judge(&waiting, all(8_000));
+    chain.act(13, revoke_telling(&waiting, 3));
+    assert_eq!(kept(&chain, 3), None, "what never was final keeps nobody out");
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl World {
             9 => self.settle(channel, amount, pick),
             10 => {
                 let giver = (0..20).find(|n| self.is_giver(*n, &given)).unwrap_or(who);
-                self.try_act(giver, Revoke { contribution: given });
+                self.try_act(giver, Revoke { contribution: given, records: None });
             }
             11 => self.try_act(who, self.model(amount, pick)),
             12 => self.claim(who, amount, pick),

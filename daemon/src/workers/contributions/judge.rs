@@ -126,10 +126,10 @@ impl Steps {
             Ok(batch) => batch,
             Err(error) => return Ok(judge_unreadable(contribution.id, &error)),
         };
-        if let Err(reason) = compare(contribution, &batch) {
+        if let Err(reason) = self.objection(contribution, &batch)? {
             return Ok(judge_unreadable(contribution.id, &reason));
         }
-        let embeddings = self.records.embeddings(&contribution.blob, &batch).await?;
+        let embeddings = self.records.embeddings(&contribution.blob, &batch.records).await?;
         let holdout = self.records.held_out_set(datanet).await?;
         let mut seen = self.seen.0.clone().lock_owned().await;
         self.bring_up_to_date(&mut seen, contribution, datanet).await?;
@@ -184,7 +184,11 @@ impl Steps {
                 continue;
             }
             let Ok(Ok(batch)) = self.sample(&earlier, datanet).await else { continue };
-            let embeddings = self.records.embeddings(&earlier.blob, &batch).await?;
+            // Whoever only copied a transaction was first with nothing: else he whom he copied would be taken for the copyist.
+            if compare(&earlier, &batch).is_err() {
+                continue;
+            }
+            let embeddings = self.records.embeddings(&earlier.blob, &batch.records).await?;
             seen.index.add(earlier.id, &batch.records, &embeddings);
             seen.holds.insert(earlier.id);
         }

@@ -1,6 +1,6 @@
 //! The steps for one contribution, and what they need.
 
-use datanet_ledger::component::contributions::Contribution;
+use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_p2p::Share;
 use datanet_types::Action;
@@ -87,7 +87,7 @@ impl Steps {
     /// never attested, and the result is false.
     async fn attest(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<bool> {
         let compared = match self.records.read(contribution, datanet, ReadOptions::Check).await {
-            Ok(batch) => compare(contribution, &batch),
+            Ok(batch) => self.objection(contribution, &batch)?,
             Err(ReadError::Content(error)) => Err(error.to_string()),
             Err(ReadError::Node(error)) => return Err(error),
         };
@@ -95,8 +95,25 @@ impl Steps {
             tracing::info!(contribution = %contribution.id, %reason, "not attested");
             return Ok(false);
         }
+        // Whoever gave it has shown that he had the bytes, should one of this node's users have them too.
+        self.blobs.serve(&contribution.blob);
         let action = AttestStorage { contribution: contribution.id, node: self.identity.node_key() };
         self.chain.execute(&self.identity.account_key()?, Action::AttestStorage(action)).await.map(|_| true)
+    }
+
+    /// Why what was read of a contribution is nothing to keep or to judge, if there is a reason: it is not what the ledger
+    /// says, or it is what another contributor has taken back.
+    pub(super) fn objection(&self, contribution: &Contribution, batch: &Batch) -> ServiceResult<Result<(), String>> {
+        if let Err(reason) = compare(contribution, batch) {
+            return Ok(Err(reason));
+        }
+        let former = contributions::taken_back(&self.chain.reader()?, &contribution.datanet, &batch.root)?;
+        Ok(match former {
+            Some(former) if former.contributor != contribution.contributor => {
+                Err(format!("these records were taken back by their contributor, as contribution {}", former.id))
+            }
+            _ => Ok(()),
+        })
     }
 
     /// Forgets everything of a revoked contribution that this node keeps: index, embeddings, judgement, bytes. The bytes leave
@@ -117,13 +134,18 @@ impl Steps {
     }
 }
 
-/// Whether what was read is what the ledger says.
+/// Whether what was read is what the ledger says. The reason is public before the records may be, and whoever copied another's
+/// transaction reads it: it tells no root.
 pub(super) fn compare(contribution: &Contribution, batch: &Batch) -> Result<(), String> {
-    if batch.total == contribution.records && batch.root == contribution.record_root {
-        return Ok(());
+    if batch.total != contribution.records {
+        return Err(format!("the bytes hold {} records, the ledger says {}", batch.total, contribution.records));
     }
-    Err(format!(
-        "the bytes hold {} records with root {}, the ledger says {} with root {}",
-        batch.total, batch.root, contribution.records, contribution.record_root
-    ))
+    if !batch.has_root_of(contribution) {
+        return Err(
+            "the record root on the ledger is not that of these bytes, given by this contributor: it was made \
+                    without them, or copied from somebody who had them"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }

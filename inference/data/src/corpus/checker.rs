@@ -1,4 +1,4 @@
-//! Checking without keeping: the count and the record root of an input that streams by.
+//! Checking without keeping: the count and the plain Merkle root of an input that streams by.
 
 use std::sync::Arc;
 

@@ -165,8 +165,9 @@ fn silent(time: Duration) -> ProviderError {
     ProviderError::Stalled(time.as_secs())
 }
 
-/// What iroh answers with when it cannot read what it is asked for: usually it has no such blob.
-const RESET_NOT_READABLE: u64 = 3;
+/// What iroh answers with when it is not to give what it is asked for (yet), and when it cannot read it: usually it has no such
+/// blob.
+const RESET_NOT_GIVEN: [u64; 2] = [1, 3];
 
 /// Whose fault an error is: the bytes', the connection's or the local store's.
 fn judge(error: GetError, connection: &Connection) -> Attempt {
@@ -196,9 +197,9 @@ fn judge(error: GetError, connection: &Connection) -> Attempt {
     }
 }
 
-/// Whether the provider reset the stream because it cannot read the blob.
+/// Whether the provider reset the stream because it cannot read the blob, or gives it to nobody.
 fn was_reset(error: &GetError) -> bool {
-    matches!(read_error(error), Some(ReadError::Reset(code)) if code.into_inner() == RESET_NOT_READABLE)
+    matches!(read_error(error), Some(ReadError::Reset(code)) if RESET_NOT_GIVEN.contains(&code.into_inner()))
 }
 
 /// Whether the connection went away while the stream was read.

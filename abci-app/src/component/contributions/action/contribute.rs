@@ -4,7 +4,7 @@ use datanet_types::action::Contribute;
 use datanet_types::amount::display;
 use datanet_types::record::Format;
 use datanet_types::tx::VerifiedTx;
-use datanet_types::{Address, Amount, BlobHash, ContributionId, Digest, NodeKey};
+use datanet_types::{Amount, BlobHash, ContributionId, Digest, NodeKey};
 
 use crate::code;
 use crate::component::contributions::{
@@ -21,14 +21,16 @@ impl ActionHandler for Contribute {
         check(self.blob != BlobHash::ZERO, "blob must be the hash of the bytes: add them to a node first")?;
         check(self.size > 0, "the contribution is empty; give at least one record")?;
         check(self.records > 0, "the contribution has no records; give at least one")?;
-        check(self.record_root != Digest::ZERO, "record_root must be the Merkle root over the records")?;
+        check(
+            self.record_root != Digest::ZERO,
+            "record_root must be the Merkle root over the records, keyed by your account",
+        )?;
         check(self.origin != NodeKey::ZERO, "origin must be the key of the node that holds the bytes")?;
         check(Format::try_from(self.format).is_ok(), "format is not known; it is 0 (JSONL) to 4 (plain text)")
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let (params, datanet, id) = first_checks(self, state, ctx)?;
-        refuse_taken_back(state, self, &ctx.tx.signer)?;
         let mut counts = datanets::counts(state, &datanet.id)?;
         let mut contribution = record(self, id, counts.contributions, ctx, &params);
         if let Some(before) = self.attempt.checked_sub(1) {
@@ -153,20 +155,6 @@ fn word(status: Status) -> &'static str {
         Status::Final => "final",
         Status::Revoked => "revoked",
     }
-}
-
-/// What its giver took back, nobody else puts in again. Only what was final counts: then it was the first to say so.
-fn refuse_taken_back<S: StateWrite>(state: &S, action: &Contribute, signer: &Address) -> Result<(), ActionError> {
-    let key = state_key::taken_back(&action.datanet, &action.record_root);
-    let Some(id) = state.get::<ContributionId>(&key)? else { return Ok(()) };
-    let former = contributions::expect(state, &id)?;
-    ensure(former.contributor == *signer, code::CONTRIBUTION_FOREIGN, || {
-        format!(
-            "these records were taken back by {} at height {}, as contribution {id}; only that account may give them \
-             again",
-            former.contributor, former.revoked_height
-        )
-    })
 }
 
 fn store<S: StateWrite>(state: &mut S, contribution: &Contribution) {

@@ -1,6 +1,8 @@
 //! Taking a contribution back.
 
+use datanet_types::Digest;
 use datanet_types::action::Revoke;
+use datanet_types::record::record_root;
 use datanet_types::tx::VerifiedTx;
 
 use crate::code;
@@ -21,6 +23,7 @@ impl ActionHandler for Revoke {
         ensure(contribution.contributor == ctx.tx.signer, code::CONTRIBUTION_FOREIGN, || {
             format!("contribution {id} was given by {}; only that account can take it back", contribution.contributor)
         })?;
+        check_records(&contribution, self.records.as_ref())?;
         match contribution.status() {
             // Otherwise whoever sees a refusal coming would save the bond, and the judges work for nothing.
             Status::Judging => ensure(false, code::CONTRIBUTION_JUDGING, || {
@@ -33,7 +36,12 @@ impl ActionHandler for Revoke {
                 format!("contribution {id} was revoked at height {}; once is enough", contribution.revoked_height)
             })?,
             Status::Accepted => give_up_waiting(state, &contribution)?,
-            Status::Final => take_out(state, &mut contribution, ctx.block.height)?,
+            Status::Final => {
+                take_out(state, &mut contribution, ctx.block.height)?;
+                if let Some(records) = &self.records {
+                    state.put(state_key::taken_back(&contribution.datanet, records), &id);
+                }
+            }
         }
         contribution.set_status(Status::Revoked);
         contribution.revoked_height = ctx.block.height;
@@ -44,6 +52,18 @@ impl ActionHandler for Revoke {
             .with("contributor", contribution.contributor);
         Ok(vec![event.with("position", contribution.revoked_position)])
     }
+}
+
+/// A giver names his own records and no others: else he could keep others out with what he never gave.
+fn check_records(contribution: &Contribution, records: Option<&Digest>) -> Result<(), ActionError> {
+    let fits = records.is_none_or(|plain| record_root(&contribution.contributor, plain) == contribution.record_root);
+    ensure(fits, code::CONTRIBUTION_INVALID, || {
+        format!(
+            "records is not the Merkle root over the records of contribution {}; compute it from its bytes, or leave it \
+             out if they are lost",
+            contribution.id
+        )
+    })
 }
 
 /// It was good enough but never final: the bond goes back whole.
@@ -69,6 +89,5 @@ fn take_out<S: StateWrite>(state: &mut S, contribution: &mut Contribution, heigh
     contribution.revoked_position = position;
     datanets::put_counts(state, &datanet, &counts);
     state.put(state_key::revoked_in(&datanet, position), &contribution.id);
-    state.put(state_key::taken_back(&datanet, &contribution.record_root), &contribution.id);
     Ok(())
 }

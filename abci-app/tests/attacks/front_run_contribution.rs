@@ -1,0 +1,46 @@
+//! A contribution's transaction is read before it is in a block, and copied by somebody who has none of the bytes, for a place
+//! before it.
+
+use datanet_ledger::code;
+use datanet_ledger::component::contributions::Status;
+use datanet_types::action::Contribute;
+use datanet_types::record::record_root;
+use datanet_types::{Action, Digest, Scores};
+
+use super::judging::{ACCOMPLICE, ATTACKER, BOND, Judging, contribute};
+use super::serving::verdict;
+use crate::support::{CHAIN, FEE, address};
+
+const VICTIM: u8 = 7;
+
+#[test]
+fn a_copied_transaction_loses_half_its_bond_and_keeps_nobody_from_being_judged_by_himself() {
+    let mut chain = Judging::new(1);
+    let plain = Digest([77; 32]);
+    // The victim alone has the records, and can make the root for his account.
+    let mine = Contribute { record_root: record_root(&address(VICTIM), &plain), ..contribute([7; 32]) };
+    // All that is public of it is copied; the bytes are given to nobody before it is in a block.
+    let copy = mine.clone();
+    let (theirs, his) = (copy.id(CHAIN, &address(ACCOMPLICE), 0), mine.id(CHAIN, &address(VICTIM), 0));
+    let (before, had) = (chain.loot(), chain.balance(&address(VICTIM)));
+    let given = chain.sign(VICTIM, Action::Contribute(mine));
+    let first = chain.sign(ACCOMPLICE, Action::Contribute(copy));
+    let outcomes = chain.block(&[first, given]).outcomes;
+    assert!(outcomes.iter().all(|outcome| outcome.code == code::OK), "{outcomes:?}");
+    chain.block(&[]);
+    chain.block(&[]);
+    for id in [theirs, his] {
+        let honest = chain.honest(&id, &plain);
+        // Where it sits it says the contrary.
+        let lie = if id == theirs { Scores::from_array([9_000; 4]) } else { Scores::default() };
+        chain.judge(&id, |who| Some(Some(if who == ATTACKER { lie } else { honest })));
+    }
+    let (theirs, his) = (chain.contribution(&theirs), chain.contribution(&his));
+    assert!(theirs.seq < his.seq, "the copy came first");
+    assert_eq!((theirs.status(), his.status()), (Status::Refused, Status::Accepted));
+    // Bond and review fee are what giving takes; the bond comes home when it is final.
+    let lost = had - chain.balance(&address(VICTIM)) - chain.bond(&his.id) - his.review_fee - FEE;
+    assert_eq!((chain.bond(&his.id), lost), (BOND, 0));
+    verdict("a copied contribution", before.into(), chain.loot().into(), lost.into());
+    assert!(before - chain.loot() >= BOND / 2);
+}

@@ -1,0 +1,86 @@
+//! Who copies another's transaction has shown nothing: his copy is refused, and the one whom he copied is judged by himself.
+
+use std::io::Cursor;
+
+use datanet_data::corpus::{Limits, Summary, check};
+use datanet_types::action::Contribute;
+use datanet_types::record::{Format, record_root};
+use datanet_types::{Action, Address, BlobHash};
+use serde_json::json;
+
+use crate::corpus;
+use crate::kit::{self, TestNode, read};
+use crate::revoked::give_final;
+
+fn summary(body: &str) -> Summary {
+    check(Format::Jsonl, Cursor::new(body.to_owned()), &corpus::labelled(), Limits::default()).unwrap()
+}
+
+/// What gives these records, with the root that `by` makes of them.
+fn contribute(node: &TestNode, datanet: &str, body: &str, by: &Address) -> Contribute {
+    let summary = summary(body);
+    Contribute {
+        datanet: datanet.parse().unwrap(),
+        blob: BlobHash(*blake3::hash(body.as_bytes()).as_bytes()),
+        size: summary.bytes,
+        format: Format::Jsonl as i32,
+        records: summary.records,
+        record_root: record_root(by, &summary.root),
+        bond: 1_000,
+        origin: node.services().identity.node_key(),
+        attempt: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_contribution_is_refused_and_the_original_is_not_taken_for_the_copy() {
+    let Some(tools) = kit::tools_with_model().await else { return };
+    let node = TestNode::spawn(tools).await;
+    for name in ["alice", "carol"] {
+        node.account(name, 10_000_000).await;
+    }
+    let datanet = node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    let (body, services) = (corpus::jsonl(&corpus::samples(0, 30)), node.services());
+    let plain_root = summary(&body).root;
+    let (alice, carol) = (services.keyring.get("alice").unwrap(), services.keyring.get("carol").unwrap());
+    // What everybody reads in Alice's transaction before it is in a block; Carol is there first.
+    let copied = contribute(&node, &datanet, &body, &alice.address());
+    let copy = copied.id(kit::CHAIN, &carol.address(), 0).to_string();
+    node.execute(&carol, Action::Contribute(copied)).await;
+    let original = read("the upload", node.upload("topics", "alice", "application/x-ndjson", body)).await;
+    assert_eq!(original["record_root"], record_root(&alice.address(), &plain_root).to_string());
+
+    let (_, original) = node.follow(original["id"].as_str().unwrap()).await;
+    let (_, copy) = node.follow(&copy).await;
+    assert!(copy["seq"].as_u64() < original["seq"].as_u64(), "the copy came first");
+    assert_eq!((&original["state"], &copy["state"]), (&json!("final"), &json!("refused")), "{original:#} {copy:#}");
+    let report = node.get(&format!("/v1/contributions/{}", copy["id"].as_str().unwrap())).await["reports"].to_string();
+    assert!(report.contains("the record root on the ledger is not that of these bytes"), "{report}");
+    // The reasons are no way to a root that would do.
+    let would_do: [String; 2] = [plain_root.to_string(), record_root(&carol.address(), &plain_root).to_string()];
+    assert!(would_do.iter().all(|root| !report.contains(root)), "{report}");
+    assert_eq!(copy["contributor"].as_str().unwrap().parse::<Address>().unwrap(), carol.address());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_were_taken_back_are_refused_to_whoever_kept_their_bytes() {
+    let Some(tools) = kit::tools_with_model().await else { return };
+    let node = TestNode::spawn(tools).await;
+    for name in ["alice", "carol"] {
+        node.account(name, 10_000_000).await;
+    }
+    let datanet = node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    let (body, services) = (corpus::jsonl(&corpus::samples(0, 30)), node.services());
+    let alices = give_final(&node, "alice", 0, 30).await;
+    // Carol kept them, and is no user of a node that tells her beforehand.
+    let _kept = services.blobs.add_bytes(body.clone().into_bytes()).await.unwrap();
+    node.post(&format!("/v1/contributions/{alices}/revoke"), json!(null)).await;
+    let carol = services.keyring.get("carol").unwrap();
+    let again = contribute(&node, &datanet, &body, &carol.address());
+    let id = again.id(kit::CHAIN, &carol.address(), 0).to_string();
+    node.execute(&carol, Action::Contribute(again)).await;
+    let (_, view) = node.follow(&id).await;
+    assert_eq!(view["state"], "refused", "{view:#}");
+    let reports = node.get(&format!("/v1/contributions/{id}")).await["reports"].to_string();
+    assert!(reports.contains("these records were taken back by their contributor"), "{reports}");
+}
