@@ -129,7 +129,7 @@ fn bounded(mut factory: ParserFactory) -> ParserFactory {
 const OURS: [(&str, &str); 4] = [
     ("NoExtension", "nothing that is JSON can satisfy it"),
     ("coerce_one_of", "the alternatives of its oneOf overlap; use anyOf"),
-    ("retriev", "a $ref leads out of it, and nothing is fetched; put what it names into $defs"),
+    ("in a registry", "a $ref leads out of it, and nothing is fetched; put what it names into $defs"),
     ("empty regex", "nothing that is JSON can satisfy it"),
 ];
 
