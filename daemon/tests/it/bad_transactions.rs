@@ -64,7 +64,7 @@ async fn transactions_that_the_ledger_forbids_are_refused_and_change_nothing() {
     };
     refuse("an expired one", TxBody { expiry: 1, ..body.clone() }.sign(&key), 422, "later expiry").await;
     refuse("one for ever", TxBody { expiry: u64::MAX, ..body.clone() }.sign(&key), 422, "latest now").await;
-    refuse("no fee", TxBody { fee: 0, ..body.clone() }.sign(&key), 402, "the least is").await;
+    refuse("no fee", TxBody { fee: 0, ..body.clone() }.sign(&key), 402, "the least for").await;
     let poor = SigningKey::from_bytes(&kit::random());
     refuse("no money for the fee", body.sign(&poor), 402, "code 7").await;
     refuse("no money to send", node.sign(&key, transfer(1_000_000)).await, 402, "code 7").await;

@@ -1,6 +1,7 @@
 //! Answers of a released model: charged, signed, settled and checked like any other, and forged ones caught.
 
 use datanet_types::Ppm;
+use datanet_types::amount::display;
 use datanet_types::receipt::AnswerRecord;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -164,7 +165,8 @@ async fn paid(node: &TestNode, record: &AnswerRecord) {
     // Less than the fee of claiming it: it stays until it is more.
     let reason = claim["failed"][0]["reason"].as_str().unwrap();
     assert!(
-        claim["total"] == 0 && reason.starts_with(&format!("all that is left is {floor}, and claiming costs a fee")),
+        claim["total"] == 0
+            && reason.starts_with(&format!("all that is left is {}, and claiming costs", display(floor))),
         "{claim:#}"
     );
     let supply = node.get("/v1/supply").await;
