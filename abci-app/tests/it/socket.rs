@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::support::Chain;
 
 async fn send(stream: &mut UnixStream, value: Value) {
-    for value in [value, Value::Flush(RequestFlush {})] {
-        let message = Request { value: Some(value) }.encode_length_delimited_to_vec();
-        stream.write_all(&message).await.unwrap();
-    }
+    // At once: a server that ends over the first would not take the second.
+    let both = [value, Value::Flush(RequestFlush {})];
+    let messages = both.map(|value| Request { value: Some(value) }.encode_length_delimited_to_vec());
+    stream.write_all(&messages.concat()).await.unwrap();
 }
 
 /// The next answer; `None` once the server has closed the connection.
