@@ -46,6 +46,14 @@ pub trait StateRead {
         self.get_raw(key)?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
+    /// The message under `key`, which must be there; `missing` says what is wrong if it is not.
+    ///
+    /// # Errors
+    /// When the store cannot be read, there is no value, or it is no `M`.
+    fn expect<M: Message + Default>(&self, key: String, missing: &str) -> Result<M, StateError> {
+        self.get(&key)?.ok_or_else(|| StateError::Corrupt { key, reason: missing.to_owned() })
+    }
+
     /// Up to `limit` messages under `prefix`, in key order, from behind `after`.
     ///
     /// # Errors

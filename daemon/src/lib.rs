@@ -36,6 +36,7 @@ pub mod http;
 pub mod init;
 pub mod intake;
 pub mod keyring;
+mod lanes;
 pub mod models;
 pub mod node;
 mod ppm;

@@ -6,10 +6,10 @@ use datanet_p2p::TagKind;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ChannelId, Digest, ReceiptId};
+use datanet_types::{Amount, Digest, ReceiptId};
 
 use super::payment::Checked;
-use super::{Billing, LANES, owed};
+use super::{Billing, owed};
 use crate::db::accruals::{Charge, EarningRole};
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -44,7 +44,7 @@ impl Billing {
             Checked::Sign(channel, ..) => (Some(*channel), None),
         };
         let _lane = match &channel {
-            Some(ChannelId([first, ..])) => Some(self.channels[usize::from(*first) % LANES].lock().await),
+            Some(channel) => Some(self.channels.hold(&channel.0).await),
             None => None,
         };
         let _charging = self.charging.read().await;

@@ -72,8 +72,7 @@ impl Billing {
             Some(key) => key,
             None => self.identity.account_key()?,
         };
-        let [first, ..] = account.0;
-        let _one_at_a_time = self.claiming[usize::from(first) % self.claiming.len()].lock().await;
+        let _one_at_a_time = self.claiming.hold(&account.0).await;
         let deadline = Instant::now() + IN_ALL;
         let sources = self.sources(Some(account)).await?;
         let (here, elsewhere) = sources.into_iter().partition(|source| source.here);

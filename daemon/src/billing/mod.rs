@@ -28,11 +28,9 @@ use crate::chain::Chain;
 use crate::db::LocalStore;
 use crate::error::ServiceResult;
 use crate::keyring::{Identity, Keyring};
+use crate::lanes::Lanes;
 use reservation::Reservations;
 use statements::Statements;
-
-/// Enough that different channels seldom wait for one another.
-const LANES: usize = 256;
 
 /// Charges answers and settles what they earn; clones share its locks.
 #[derive(Clone)]
@@ -48,13 +46,13 @@ pub struct Billing {
     /// What of each channel is spoken for.
     reservations: Reservations,
     /// Held for a channel while an answer is charged on it: each voucher follows the one before.
-    channels: Arc<[Mutex<()>]>,
+    channels: Lanes,
     /// Shared by answers that are being charged; held alone while a settlement is frozen, which must see all of each.
     charging: Arc<RwLock<()>>,
     /// The number of the latest receipt.
     sequence: Arc<AtomicU64>,
     /// Held for an account while it is claimed for: of two at once the second would pay a fee for nothing.
-    claiming: Arc<[Mutex<()>]>,
+    claiming: Lanes,
     /// Held while an epoch is settled: one at a time.
     settling: Arc<Mutex<()>>,
 }
@@ -74,8 +72,7 @@ impl Billing {
         let sequence = Arc::new(AtomicU64::new(db.last_sequence()?));
         let statements = Statements::new(chain.clone(), blobs.clone());
         let (reservations, charging, settling) = (Reservations::default(), Arc::default(), Arc::default());
-        let lanes = || std::iter::repeat_with(Mutex::default).take(LANES).collect();
-        let (channels, claiming) = (lanes(), lanes());
+        let (channels, claiming) = (Lanes::default(), Lanes::default());
         Ok(Self {
             chain,
             blobs,

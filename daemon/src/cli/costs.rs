@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
+use datanet_ledger::component::Params;
 use datanet_types::amount::{BPS, display};
 use serde_json::Value;
 
@@ -38,8 +39,9 @@ impl Fees {
 
     /// `bytes` are none where nobody knows how many will come.
     pub(super) fn contribution(&self, bond: u64, bytes: Option<u64>) -> String {
-        let further = bytes.map_or(0, |bytes| bytes.saturating_sub(1) >> 20);
-        let review = self.review.saturating_add(further.saturating_mul(self.review_per_mib));
+        let (review_fee, review_fee_per_mib) = (self.review, self.review_per_mib);
+        let chain = Params { review_fee, review_fee_per_mib, ..Params::default() };
+        let review = chain.review_fee_of(bytes.unwrap_or_default());
         let sum = display(review.saturating_add(self.transaction));
         let more = match bytes {
             Some(_) => String::new(),

@@ -28,13 +28,14 @@ use datanet_types::tx::tx_hash;
 use datanet_types::{
     Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, SigningKey, TxHash,
 };
-use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::blobs::BlobStore;
 use crate::chain::{Chain, unknown_datanet};
 use crate::db::LocalStore;
 use crate::db::idempotency::StoredReply;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::lanes::Lanes;
 
 /// What a contributor asks for.
 #[derive(Debug, Clone)]
@@ -73,9 +74,6 @@ pub struct Accepted {
 /// Longest idempotency key in bytes.
 const MAX_KEY_BYTES: usize = 255;
 
-/// Enough that different contributions seldom wait for one another.
-const LANES: usize = 256;
-
 /// Uploads whose bytes come in at once; more wait, and their senders with them. Each takes a thread for checking and
 /// room for some chunks.
 const TURNS: usize = 64;
@@ -92,7 +90,7 @@ pub struct Intake {
     /// Largest upload in bytes, as far as the ledger allows it.
     max_bytes: u64,
     /// One upload of the same contribution after the other.
-    lanes: Arc<[Mutex<()>]>,
+    lanes: Lanes,
     /// Uploads whose bytes are coming in.
     turns: Arc<Semaphore>,
 }
@@ -107,7 +105,7 @@ impl Intake {
         node: NodeKey,
         max_bytes: u64,
     ) -> Self {
-        let lanes = std::iter::repeat_with(Mutex::default).take(LANES).collect();
+        let lanes = Lanes::default();
         let pending = PendingUploads::new(chain.clone(), blobs.clone());
         let turns = Arc::new(Semaphore::new(TURNS));
         Self { chain, blobs, pending, db, announcer, node, max_bytes, lanes, turns }
@@ -156,7 +154,7 @@ impl Intake {
         let id_of =
             |attempt| ContributionId::derive(self.chain.id(), &request.datanet, &request.key.address(), &blob, attempt);
         // An impatient client sends again while the first is under way: the second then finds what became of it.
-        let _lane = self.lane(&id_of(0)).await;
+        let _lane = self.lanes.hold(&id_of(0).0).await;
         let fingerprint = format!("{}/{bond}", id_of(0));
         if let Some(reply) = self.replay(&request, &fingerprint)? {
             return Ok(reply);
@@ -244,11 +242,6 @@ impl Intake {
     async fn turn(&self) -> ServiceResult<OwnedSemaphorePermit> {
         let turn = self.turns.clone().acquire_owned().await;
         turn.map_err(|_| ServiceError::new(Code::ShuttingDown, "the node is shutting down"))
-    }
-
-    async fn lane(&self, id: &ContributionId) -> MutexGuard<'_, ()> {
-        let [first, ..] = id.0;
-        self.lanes[usize::from(first) % LANES].lock().await
     }
 }
 

@@ -32,14 +32,19 @@ fn contribute(node: &TestNode, datanet: &str, body: &str, by: &Address) -> Contr
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copied_contribution_is_refused_and_the_original_is_not_taken_for_the_copy() {
-    let Some(tools) = kit::tools_with_model().await else { return };
-    let node = TestNode::spawn(tools).await;
+/// A node with a model, on which Alice and Carol have money and give to one datanet.
+async fn world() -> Option<(TestNode, String)> {
+    let node = TestNode::spawn(kit::tools_with_model().await?).await;
     for name in ["alice", "carol"] {
         node.account(name, 10_000_000).await;
     }
     let datanet = node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    Some((node, datanet))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_contribution_is_refused_and_the_original_is_not_taken_for_the_copy() {
+    let Some((node, datanet)) = world().await else { return };
     let (body, services) = (corpus::jsonl(&corpus::samples(0, 30)), node.services());
     let plain_root = summary(&body).root;
     let (alice, carol) = (services.keyring.get("alice").unwrap(), services.keyring.get("carol").unwrap());
@@ -64,12 +69,7 @@ async fn a_copied_contribution_is_refused_and_the_original_is_not_taken_for_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_were_taken_back_are_refused_to_whoever_kept_their_bytes() {
-    let Some(tools) = kit::tools_with_model().await else { return };
-    let node = TestNode::spawn(tools).await;
-    for name in ["alice", "carol"] {
-        node.account(name, 10_000_000).await;
-    }
-    let datanet = node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    let Some((node, datanet)) = world().await else { return };
     let (body, services) = (corpus::jsonl(&corpus::samples(0, 30)), node.services());
     let alices = give_final(&node, "alice", 0, 30).await;
     // Carol kept them, and is no user of a node that tells her beforehand.

@@ -7,6 +7,19 @@ use iroh::protocol::{ProtocolHandler, Router};
 use crate::hostile::{answer, dial, raw};
 use crate::node::{DEADLINE, Node};
 
+/// Somebody who speaks iroh on loopback and is no node of ours.
+pub async fn endpoint(secret: [u8; 32]) -> iroh::Endpoint {
+    iroh::Endpoint::builder(presets::Minimal)
+        .secret_key(iroh::SecretKey::from_bytes(&secret))
+        .relay_mode(iroh::RelayMode::Disabled)
+        .clear_ip_transports()
+        .bind_addr("127.0.0.1:0")
+        .unwrap()
+        .bind()
+        .await
+        .unwrap()
+}
+
 /// A peer that is no node of ours: its record is right, what it serves is up to the test.
 pub struct Provider {
     pub key: NodeKey,
@@ -18,15 +31,7 @@ impl Provider {
     /// Serves with `handler`, and is known to `node`.
     pub async fn start(n: u8, node: &Node, handler: impl ProtocolHandler) -> Self {
         let secret = [n; 32];
-        let endpoint = iroh::Endpoint::builder(presets::Minimal)
-            .secret_key(iroh::SecretKey::from_bytes(&secret))
-            .relay_mode(iroh::RelayMode::Disabled)
-            .clear_ip_transports()
-            .bind_addr("127.0.0.1:0")
-            .unwrap()
-            .bind()
-            .await
-            .unwrap();
+        let endpoint = endpoint(secret).await;
         let (key, addrs) = (node_key_of_secret(&secret), endpoint.bound_sockets());
         let router = Router::builder(endpoint).accept(iroh_blobs::ALPN, handler).spawn();
         let mut swarm = raw(secret);

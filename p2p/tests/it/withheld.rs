@@ -1,12 +1,13 @@
 //! What is here and given to nobody yet.
 
 use datanet_p2p::{FetchError, FetchRequest, Hash, HeldBlob, ProviderError, Share, TagKind};
-use iroh::endpoint::{Connection, presets};
+use iroh::endpoint::Connection;
 use iroh_blobs::get::fsm;
 use iroh_blobs::get::request::{get_hash_seq_and_sizes, get_verified_size};
 use iroh_blobs::protocol::{ChunkRanges, GetManyRequest};
 
 use crate::node::{Node, noise};
+use crate::provider::endpoint;
 
 const MAX: u64 = 1 << 20;
 
@@ -23,14 +24,7 @@ fn is_not_given(fetched: Result<HeldBlob, FetchError>) -> bool {
 
 /// A connection to a node's blobs from somebody who speaks iroh and is no node.
 async fn stranger(to: &Node) -> (iroh::Endpoint, Connection) {
-    let endpoint = iroh::Endpoint::builder(presets::Minimal)
-        .relay_mode(iroh::RelayMode::Disabled)
-        .clear_ip_transports()
-        .bind_addr("127.0.0.1:0")
-        .unwrap()
-        .bind()
-        .await
-        .unwrap();
+    let endpoint = endpoint([99; 32]).await;
     let id = iroh::EndpointId::from_bytes(&to.key()).unwrap();
     let address = iroh::EndpointAddr::new(id).with_ip_addr(to.handle.blob_addr().unwrap());
     let connection = endpoint.connect(address, iroh_blobs::ALPN).await.unwrap();

@@ -197,10 +197,7 @@ pub(super) fn require<S: StateRead>(state: &S, id: &ContributionId) -> Result<Co
 
 /// The contribution, which an index of the ledger's own says is there.
 pub(super) fn expect<S: StateRead>(state: &S, id: &ContributionId) -> Result<Contribution, StateError> {
-    let key = state_key::contribution(id);
-    state
-        .get(&key)?
-        .ok_or_else(|| StateError::Corrupt { key, reason: "an index names it, but it is not there".to_owned() })
+    state.expect(state_key::contribution(id), "an index names it, but it is not there")
 }
 
 /// Stores a contribution.

@@ -126,10 +126,7 @@ pub fn counts<S: StateRead>(state: &S, id: &DatanetId) -> Result<Counts, StateEr
 
 /// The datanet, which a record of the ledger's own says is there.
 pub(super) fn expect<S: StateRead>(state: &S, id: &DatanetId) -> Result<Datanet, StateError> {
-    let key = state_key::datanet(id);
-    state
-        .get(&key)?
-        .ok_or_else(|| StateError::Corrupt { key, reason: "a record names it, but it is not there".to_owned() })
+    state.expect(state_key::datanet(id), "a record names it, but it is not there")
 }
 
 /// The datanet, which must be there.

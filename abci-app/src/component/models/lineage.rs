@@ -8,7 +8,7 @@ use datanet_types::amount::BPS;
 use datanet_types::split::split;
 use datanet_types::{Address, Amount, ModelId};
 
-use super::{Model, get, state_key};
+use super::{Model, state_key};
 use crate::state::{StateError, StateRead};
 
 /// Most models that a model may be made from, directly and through others.
@@ -58,10 +58,8 @@ pub fn ancestors<S: StateRead>(state: &S, parents: &[ModelId]) -> Result<Option<
         if models.len() >= MAX_ANCESTORS {
             return Ok(None);
         }
-        let model = get(state, &id)?.ok_or_else(|| StateError::Corrupt {
-            key: state_key::model(&id),
-            reason: "a model names it as its parent, but it is not there".to_owned(),
-        })?;
+        let model: Model =
+            state.expect(state_key::model(&id), "a model names it as its parent, but it is not there")?;
         follow(&model.parents, &mut queue);
         models.insert(id, model);
     }

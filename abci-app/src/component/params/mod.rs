@@ -253,9 +253,7 @@ pub fn chain_id<S: StateRead>(state: &S) -> Result<String, StateError> {
 }
 
 fn read<S: StateRead>(state: &S) -> Result<Record, StateError> {
-    let key = state_key::params();
-    let missing = |key| StateError::Corrupt { key, reason: "no parameters: genesis was not executed".to_owned() };
-    state.get(&key)?.ok_or_else(|| missing(key))
+    state.expect(state_key::params(), "no parameters: genesis was not executed")
 }
 
 /// Stores the parameters. Genesis only.

@@ -48,13 +48,7 @@ impl Closing<'_> {
                 move_reputation(state, member, self.params)?;
             }
         }
-        let work = |(member, vote): (&Member, &Option<Vote>)| Work {
-            seats: if vote.is_some_and(|vote| vote.scores.is_some()) { member.seats } else { 0 },
-            reputation_bps: member.reputation_bps,
-            accuracy_bps: member.accuracy_bps.unwrap_or(0),
-        };
-        let work: Vec<Work> = self.round.committee.iter().zip(votes).map(work).collect();
-        self.pay(state, &work)?;
+        self.pay(state, votes, |vote| vote.scores.is_some())?;
         self.round.set_phase(Phase::Judged);
         self.round.scores = Some(scores);
         put(state, &self.round);
@@ -71,13 +65,7 @@ impl Closing<'_> {
     /// Nobody could judge what is not there: the contributor loses the bond, the judges are paid for having looked, and nobody's
     /// reputation moves.
     fn unavailable<S: StateWrite>(mut self, state: &mut S, votes: &[Option<Vote>]) -> Result<Vec<Event>, StateError> {
-        let work = |(member, vote): (&Member, &Option<Vote>)| Work {
-            seats: if vote.is_some() { member.seats } else { 0 },
-            reputation_bps: member.reputation_bps,
-            accuracy_bps: 0,
-        };
-        let work: Vec<Work> = self.round.committee.iter().zip(votes).map(work).collect();
-        self.pay(state, &work)?;
+        self.pay(state, votes, |_| true)?;
         self.round.set_phase(Phase::Unavailable);
         put(state, &self.round);
         let mut events = self.member_events(votes);
@@ -114,10 +102,21 @@ impl Closing<'_> {
             .with("revealed", self.round.revealed)
     }
 
-    /// Shares the review fee among the members who worked for it.
-    fn pay<S: StateWrite>(&mut self, state: &mut S, work: &[Work]) -> Result<(), StateError> {
+    /// Shares the review fee among the members who worked for it: those whose vote is `paid`.
+    fn pay<S: StateWrite>(
+        &mut self,
+        state: &mut S,
+        votes: &[Option<Vote>],
+        paid: fn(&Vote) -> bool,
+    ) -> Result<(), StateError> {
+        let work = |(member, vote): (&Member, &Option<Vote>)| Work {
+            seats: if vote.as_ref().is_some_and(paid) { member.seats } else { 0 },
+            reputation_bps: member.reputation_bps,
+            accuracy_bps: member.accuracy_bps.unwrap_or(0),
+        };
+        let work: Vec<Work> = self.round.committee.iter().zip(votes).map(work).collect();
         let escrow = review_account(&self.contribution.id);
-        for (member, reward) in self.round.committee.iter_mut().zip(rewards(self.contribution.review_fee, work)) {
+        for (member, reward) in self.round.committee.iter_mut().zip(rewards(self.contribution.review_fee, &work)) {
             member.reward = reward;
             accounts::release(state, &escrow, &member.account, reward)?;
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use datanet_types::id::tagged_hash;
-use datanet_types::{Address, Amount, ContributionId, Digest};
+use datanet_types::{Address, ContributionId, Digest};
 
 use super::Member;
 use crate::component::nodes::Validator;
@@ -84,8 +84,7 @@ fn point_below(total: u128, seed: &Digest, seat: u32) -> Option<u128> {
 fn at(candidates: &[Member], point: u128) -> Option<&Member> {
     let mut end = 0u128;
     candidates.iter().find(|member| {
-        let stake: Amount = member.stake;
-        end = end.saturating_add(stake.into());
+        end = end.saturating_add(member.stake.into());
         point < end
     })
 }

@@ -34,8 +34,7 @@ pub fn round<S: StateRead>(state: &S, contribution: &ContributionId, number: u32
 /// # Errors
 /// When the store cannot be read, or the round is not there.
 pub fn current_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Round, StateError> {
-    let key = state_key::round(&contribution.id, contribution.round);
-    state.get(&key)?.ok_or_else(|| StateError::Corrupt { key, reason: "a contribution without a round".to_owned() })
+    state.expect(state_key::round(&contribution.id, contribution.round), "a contribution without a round")
 }
 
 /// A member's commitment in a round.

@@ -283,8 +283,10 @@ impl ContributionsWorker {
             let committed = validation::commitment(reader, id, round.number, me)?.is_some();
             let revealed = validation::reveal(reader, id, round.number, me)?.is_some();
             side.may_commit = member && !committed && round.phase() == Phase::Commit;
-            let quarter = self.steps.chain.params()?.commit_window / 4;
-            side.commit_is_urgent = reader.height().saturating_add(quarter) >= round.commit_deadline;
+            if side.may_commit {
+                let quarter = self.steps.chain.params()?.commit_window / 4;
+                side.commit_is_urgent = reader.height().saturating_add(quarter) >= round.commit_deadline;
+            }
             side.may_reveal = member && committed && !revealed && round.phase() == Phase::Reveal;
         }
         Ok(Some(side))
