@@ -117,5 +117,17 @@ pub const CLAIM_NOTHING: u32 = 84;
 pub const CLAIM_ESCROW: u32 = 85;
 /// Too many items in a claim, or none, or not in order.
 pub const CLAIM_ITEMS: u32 = 86;
-/// An epoch that is not settled.
+/// An epoch that is not settled, not final yet, or void.
 pub const CLAIM_EPOCH: u32 = 87;
+/// The node's stake does not cover the fees of its epochs that are not final.
+pub const EPOCH_BOND: u32 = 88;
+/// No such epoch.
+pub const AUDIT_EPOCH: u32 = 90;
+/// The epoch can't be challenged: it is final, void, or was challenged before.
+pub const AUDIT_CLOSED: u32 = 91;
+/// Not drawn for this audit, or not at this time.
+pub const AUDIT_SEAT: u32 = 92;
+/// The auditor said before what it found.
+pub const AUDITED_BEFORE: u32 = 93;
+/// The two receipts are no contradiction, or the node did not sign or settle them.
+pub const FORGERY: u32 = 94;

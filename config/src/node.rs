@@ -308,11 +308,13 @@ pub struct JudgingConfig {
     pub automatic: bool,
     /// How many contributions are judged at once. `DATANET_JUDGING_CONCURRENCY`.
     pub concurrency: u32,
+    /// Make other nodes' epochs again once they are settled, and challenge those that are false. `DATANET_JUDGING_WATCH_EPOCHS`.
+    pub watch_epochs: bool,
 }
 
 impl Default for JudgingConfig {
     fn default() -> Self {
-        Self { automatic: true, concurrency: 1 }
+        Self { automatic: true, concurrency: 1, watch_epochs: true }
     }
 }
 

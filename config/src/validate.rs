@@ -47,7 +47,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "inference.queue_depth" => "write a number from 1 to 65536",
         "inference.model_dir" => "write the path of a folder, or \"\" for the model that setup brings",
         "datanets.subscribe" => "write \"all\" or a list of datanet ids",
-        "judging.automatic" => "write true or false",
+        "judging.automatic" | "judging.watch_epochs" => "write true or false",
         "serving.settle_every_seconds" => {
             "write a number of seconds; 0 settles only on request, and what is about to be lost"
         }

@@ -24,6 +24,7 @@
 #![deny(unreachable_pub)]
 
 pub mod answers;
+pub mod audits;
 pub mod billing;
 pub mod blobs;
 pub mod chain;

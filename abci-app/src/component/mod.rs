@@ -9,13 +9,15 @@
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
 //! - [`nodes`]: who runs what, with what at stake, and how well they judge.
 //! - [`datanets`], [`contributions`], [`validation`]: pools, what is given to them, and how it is judged.
-//! - [`models`], [`channels`], [`settlement`]: who owns a model; how answers are paid and earnings claimed.
+//! - [`models`], [`channels`], [`settlement`], [`audits`]: who owns a model; how answers are paid and earnings claimed, and what becomes of
+//!   epochs that are false.
 #![deny(clippy::float_arithmetic)]
 // Money and heights never overflow silently; tests may add up what they expect.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod accounts;
 pub mod admission;
+pub mod audits;
 pub mod channels;
 pub mod contributions;
 pub mod datanets;
@@ -53,6 +55,13 @@ pub struct BlockContext {
     pub app_hash: [u8; 32],
     /// Hash of the previous block: it covers the validators' votes for the block before, and their clocks.
     pub last_block_hash: [u8; 32],
+}
+
+impl BlockContext {
+    /// Its time as it stands in keys: no chain is older than 1970.
+    fn seconds(&self) -> u64 {
+        u64::try_from(self.time_seconds).unwrap_or(0)
+    }
 }
 
 /// The transaction in which something happens.
@@ -97,6 +106,9 @@ macro_rules! dispatch {
             Action::SettleEpoch($inner) => $call,
             Action::Claim($inner) => $call,
             Action::Revoke($inner) => $call,
+            Action::ChallengeEpoch($inner) => $call,
+            Action::AuditEpoch($inner) => $call,
+            Action::ProveForgery($inner) => $call,
         }
     };
 }
@@ -162,5 +174,7 @@ pub fn admit<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), Ac
 pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     let mut events = validation::close_due(state, block)?;
     events.extend(nodes::release_due(state, block)?);
+    events.extend(audits::close_due(state, block)?);
+    events.extend(settlement::finalise_due(state, block)?);
     Ok(events)
 }

@@ -15,7 +15,7 @@ const VICTIM: u8 = 7;
 
 #[test]
 fn a_copied_transaction_loses_half_its_bond_and_keeps_nobody_from_being_judged_by_himself() {
-    let mut chain = Judging::new(1);
+    let mut chain = Judging::new(2);
     let plain = Digest([77; 32]);
     // The victim alone has the records, and can make the root for his account.
     let mine = Contribute { record_root: record_root(&address(VICTIM), &plain), ..contribute([7; 32]) };

@@ -4,6 +4,7 @@
 mod claim_griefing;
 mod committee_grinding;
 mod double_claim;
+mod false_epoch;
 mod forged_epoch;
 mod free_computing;
 mod front_run_contribution;

@@ -3,15 +3,19 @@
 use bytes::Bytes;
 use datanet_ledger::app::TxOutcome;
 use datanet_ledger::code;
-use datanet_ledger::component::accounts;
-use datanet_ledger::component::settlement::escrow;
-use datanet_types::action::{Claim, ClaimItem, OpenChannel, RegisterNode, SettleEpoch, role};
+use datanet_ledger::component::audits::Phase;
+use datanet_ledger::component::settlement::{Status, escrow};
+use datanet_ledger::component::{accounts, audits, nodes, settlement};
+use datanet_types::action::{
+    AuditEpoch, ChallengeEpoch, Claim, ClaimItem, Finding, OpenChannel, RegisterNode, SettleEpoch, role,
+};
+use datanet_types::amount::DNT;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::sum_tree::{SumNode, SumProof, prove, root};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, Amount, BlobHash, ChannelId, Digest, NodeKey, SignedTx};
 
-use crate::support::{CHAIN, Chain, FEE, address, body, key, signed};
+use crate::support::{CHAIN, Chain, FEE, address, body, genesis_with, key, signed};
 
 /// Owns the serving node.
 pub const ATTACKER: u8 = 1;
@@ -23,6 +27,11 @@ pub const PAYER: u8 = 3;
 pub const VICTIMS: [u8; 2] = [4, 5];
 /// An onlooker.
 pub const STRANGER: u8 = 6;
+
+/// Judge, and audit what is challenged.
+pub const AUDITORS: [u8; 3] = [7, 8, 9];
+/// What a node has at stake.
+pub const STAKE: Amount = 100 * DNT;
 
 /// Fees of an epoch that `PAYER` pays.
 pub const FEES: Amount = 100_000;
@@ -63,23 +72,71 @@ pub struct Serving {
     pub chain: Chain,
     nonce: u64,
     epoch: u64,
+    /// The root of receipts of the next epoch.
+    pub receipts: Digest,
 }
 
 impl Serving {
-    /// The attacker's node is registered.
+    /// The attacker's node is registered. Nothing can be challenged.
     pub fn new() -> Self {
-        let mut serving = Self { chain: Chain::new(), nonce: 0, epoch: 0 };
-        let (node, account) = (key(100), address(ATTACKER));
-        let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &account, &node.node_key()));
-        let (roles, name) = (role::SERVING, "n".to_owned());
-        let register = RegisterNode { node: node.node_key(), proof, roles, stake: 0, name };
-        serving.done(ATTACKER, Action::RegisterNode(register));
+        let mut serving = Self { chain: Chain::new(), nonce: 0, epoch: 0, receipts: Digest([8; 32]) };
+        serving.register(ATTACKER, 100, role::SERVING, 0);
         serving
+    }
+
+    /// The same with a stake, where epochs can be challenged for so many seconds and three others audit them.
+    pub fn audited(challenge_seconds: u64) -> Self {
+        let params = serde_json::json!({ "challenge_seconds": challenge_seconds, "audit_window": 10 });
+        let chain = Chain::empty();
+        chain.init_with(&genesis_with(&params));
+        let mut serving = Self { chain, nonce: 0, epoch: 0, receipts: Digest([8; 32]) };
+        serving.register(ATTACKER, 100, role::SERVING, STAKE);
+        for (n, auditor) in AUDITORS.into_iter().enumerate() {
+            serving.register(auditor, 101 + n as u8, role::VALIDATOR, STAKE);
+        }
+        serving
+    }
+
+    pub fn register(&mut self, who: u8, node: u8, roles: u32, stake: Amount) {
+        let (node, account) = (key(node), address(who));
+        let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &account, &node.node_key()));
+        let register = RegisterNode { node: node.node_key(), proof, roles, stake, name: "n".to_owned() };
+        self.done(who, Action::RegisterNode(register));
+    }
+
+    pub fn status(&self, epoch: u64) -> Status {
+        settlement::epoch(&self.chain.ledger.reader(), &node(), epoch).unwrap().unwrap().status()
+    }
+
+    /// Somebody challenges, and each auditor with a seat finds what `found` says.
+    pub fn audit(&mut self, who: u8, epoch: u64, found: impl Fn(u8) -> Finding) {
+        self.done(who, Action::ChallengeEpoch(ChallengeEpoch { node: node(), epoch }));
+        let committee = loop {
+            let audit = audits::get(&self.chain.ledger.reader(), &node(), epoch).unwrap().unwrap();
+            if audit.phase() == Phase::Vote {
+                break audit.committee;
+            }
+            self.chain.run(&[]);
+        };
+        for auditor in AUDITORS.into_iter().filter(|n| committee.iter().any(|one| one.account == address(*n))) {
+            let finding = found(auditor) as i32;
+            self.done(auditor, Action::AuditEpoch(AuditEpoch { node: node(), epoch, finding }));
+        }
+    }
+
+    /// What the attacker has at stake.
+    pub fn stake(&self) -> Amount {
+        nodes::get(&self.chain.ledger.reader(), &node()).unwrap().unwrap().stake
+    }
+
+    /// What the attacker has under all its names, stake included.
+    pub fn wealth(&self) -> i128 {
+        self.loot() + i128::from(self.stake())
     }
 
     pub fn sign(&mut self, who: u8, action: Action) -> Bytes {
         self.nonce += 1;
-        signed(who, &body(action, 100, self.nonce))
+        signed(who, &body(action, self.chain.next() + 99, self.nonce))
     }
 
     /// A block with this alone.
@@ -101,30 +158,52 @@ impl Serving {
         assert_eq!(outcome.code, code, "{}", outcome.log);
     }
 
+    /// The transaction that opens the next channel, if nothing else is signed before.
+    pub fn next_channel(&mut self, payer: u8, deposit: Amount) -> Bytes {
+        let tx = self.open(payer, deposit);
+        self.nonce -= 1;
+        tx
+    }
+
+    fn open(&mut self, payer: u8, deposit: Amount) -> Bytes {
+        self.sign(payer, Action::OpenChannel(OpenChannel { node: node(), deposit, expiry: 10_000 }))
+    }
+
     /// A channel with a deposit, all of which will be charged.
     fn channel(&mut self, payer: u8, deposit: Amount) -> ChannelId {
-        let open = OpenChannel { node: node(), deposit, expiry: 10_000 };
-        let tx = self.sign(payer, Action::OpenChannel(open));
+        let tx = self.open(payer, deposit);
         assert_eq!(Chain::codes(&self.chain.run(std::slice::from_ref(&tx))), [code::OK]);
         SignedTx::verify(&tx, CHAIN).unwrap().channel_id()
     }
 
     /// `payer` pays `fees` for answers and the node settles them under any root. Returns the epoch's number.
     pub fn settle_as(&mut self, payer: u8, fees: Amount, root: Digest, accounts: u64, unearned: Amount) -> u64 {
-        let channel = self.channel(payer, fees);
+        let outcome = self.send_settlement(payer, fees, root, accounts, unearned);
+        assert_eq!(outcome.code, code::OK, "{}", outcome.log);
         self.epoch += 1;
+        self.epoch
+    }
+
+    fn send_settlement(&mut self, payer: u8, fees: Amount, root: Digest, accounts: u64, unearned: Amount) -> TxOutcome {
+        let channel = self.channel(payer, fees);
         let split = FeeShares::STANDARD.split(fees);
         let settle = SettleEpoch {
             node: node(),
-            epoch: self.epoch,
+            epoch: self.epoch + 1,
             root,
             totals: EpochTotals { answers: 1, fees, split, unearned },
             vouchers: vec![SignedVoucher::sign(CHAIN, channel, fees, &key(payer))],
             statement: BlobHash([9; 32]),
             accounts,
+            receipts: self.receipts,
         };
-        self.done(ATTACKER, Action::SettleEpoch(settle));
-        self.epoch
+        self.send(ATTACKER, Action::SettleEpoch(settle))
+    }
+
+    /// The node tries to settle `fees` for `earned`.
+    pub fn try_settle(&mut self, payer: u8, fees: Amount, earned: &[(u8, Amount)]) -> TxOutcome {
+        let root = root(&tree(self.epoch + 1, earned)).unwrap();
+        self.send_settlement(payer, fees, root.digest, earned.len() as u64, 0)
     }
 
     /// `payer` pays `fees` for answers and the node settles them for `earned`, whatever that sums to.

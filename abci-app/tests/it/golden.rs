@@ -43,7 +43,8 @@ impl Script {
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
         let accounts: Vec<_> =
             (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
-        let genesis = serde_json::json!({ "params": { "channel_min_blocks": 3 }, "accounts": accounts });
+        let genesis =
+            serde_json::json!({ "params": { "channel_min_blocks": 3, "challenge_seconds": 2 }, "accounts": accounts });
         let app_state = serde_json::to_vec(&genesis).unwrap();
         let hash = ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
         Self { ledger, _dir: dir, nonce: 0, log: format!("genesis {}\n", hex::encode(hash)) }
@@ -189,16 +190,18 @@ fn tree() -> Vec<SumNode> {
     epoch().1.iter().map(|leaf| leaf.node(CHAIN, &node(2), 1)).collect()
 }
 
-fn settle(channel: ChannelId) -> Action {
-    let (totals, leaves) = epoch();
+/// The second of two epochs is like the first.
+fn settle(channel: ChannelId, epoch: u64) -> Action {
+    let (totals, leaves) = self::epoch();
     Action::SettleEpoch(SettleEpoch {
         node: node(2),
-        epoch: 1,
+        epoch,
         root: root(&tree()).unwrap().digest,
         statement: BlobHash([77; 32]),
         totals,
-        vouchers: vec![SignedVoucher::sign(CHAIN, channel, totals.fees, &key(PAYER))],
+        vouchers: vec![SignedVoucher::sign(CHAIN, channel, epoch * totals.fees, &key(PAYER))],
         accounts: leaves.len() as u64,
+        receipts: Digest([78; 32]),
     })
 }
 
@@ -252,8 +255,14 @@ fn run() -> Script {
     let open = script.sign(PAYER, Action::OpenChannel(OpenChannel { node: node(2), deposit: 50_000, expiry }));
     let channel = SignedTx::verify(&open, CHAIN).unwrap().channel_id();
     script.raw_block(&[open]);
-    script.block(vec![(2, settle(channel))]);
-    script.block(claims());
+    script.block(vec![(2, settle(channel, 1))]);
+    script.block(vec![]);
+    script.block(vec![]);
+    let mut later = claims();
+    later.push((2, settle(channel, 2)));
+    script.block(later);
+    // Its committee is drawn and has not spoken.
+    script.block(vec![(9, Action::ChallengeEpoch(ChallengeEpoch { node: node(2), epoch: 2 }))]);
     script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel }))]);
     script.block(vec![(COPYIST, register_release())]);
     let revoke = Revoke { contribution: contribution(CONTRIBUTOR), records: Some(leaf_hash(&[CONTRIBUTOR])) };

@@ -19,11 +19,16 @@ pub fn address(seed: u8) -> Address {
     key(seed).address()
 }
 
-/// Genesis with money for the keys 1 to 9.
+/// Genesis with money for the keys 1 to 9, where epochs are final at the end of their block.
 pub fn genesis() -> Vec<u8> {
+    genesis_with(&serde_json::json!({ "challenge_seconds": 0 }))
+}
+
+/// The same with these parameters.
+pub fn genesis_with(params: &serde_json::Value) -> Vec<u8> {
     let accounts: Vec<_> =
         (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
-    serde_json::to_vec(&serde_json::json!({ "accounts": accounts })).unwrap()
+    serde_json::to_vec(&serde_json::json!({ "accounts": accounts, "params": params })).unwrap()
 }
 
 pub fn body(action: Action, expiry: u64, nonce: u64) -> TxBody {
@@ -59,7 +64,11 @@ impl Chain {
     }
 
     pub fn init(&self) -> [u8; 32] {
-        let init = InitChain { chain_id: CHAIN, initial_height: 1, app_state: &genesis() };
+        self.init_with(&genesis())
+    }
+
+    pub fn init_with(&self, genesis: &[u8]) -> [u8; 32] {
+        let init = InitChain { chain_id: CHAIN, initial_height: 1, app_state: genesis };
         self.ledger.init_chain(&init).unwrap()
     }
 

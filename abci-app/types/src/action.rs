@@ -1,9 +1,11 @@
 //! What a transaction can do. The field numbers are the contract with every client.
 
 use crate::epoch::EpochTotals;
+use crate::receipt::ReceiptHead;
 use crate::record::Format;
 use crate::release::{DataSnapshot, Metric};
 use crate::schema::Schema;
+use crate::settled_receipt::SettledReceipt;
 use crate::sum_tree::SumProof;
 use crate::voucher::SignedVoucher;
 use crate::{
@@ -271,6 +273,87 @@ pub struct SettleEpoch {
     /// Leaves under `root`: accounts that earned something.
     #[prost(uint64, tag = "7")]
     pub accounts: u64,
+    /// Root of the sum tree over [`SettledReceipt`]s, one for each answer. Its sum is [`EpochTotals::fees`].
+    #[prost(message, required, tag = "8")]
+    pub receipts: Digest,
+}
+
+/// Doubts an epoch that is not final: a drawn committee repeats what it was made from. Whoever doubts pays for that if the epoch is
+/// right, and has part of the node's bond if it is not.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct ChallengeEpoch {
+    /// The serving node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+}
+
+/// What an auditor found.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i32)]
+pub enum Finding {
+    /// The leaves follow from the receipts, and the receipts from the data.
+    Correct = 0,
+    /// They do not.
+    False = 1,
+    /// Statement or receipts cannot be had, so nobody can tell.
+    Unavailable = 2,
+}
+
+impl Finding {
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Correct => "correct",
+            Self::False => "false",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+crate::enum_text!(finding_text, super::Finding);
+
+/// What a member of an epoch's audit committee found. It has one say.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct AuditEpoch {
+    /// The serving node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// A [`Finding`].
+    #[prost(enumeration = "Finding", tag = "3")]
+    #[serde(with = "finding_text")]
+    pub finding: i32,
+}
+
+/// Shows that a node settled another receipt than it gave for the same money: both signed by it, so nobody has to judge.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct ProveForgery {
+    /// The serving node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Of the receipt that it gave.
+    #[prost(message, required, tag = "3")]
+    pub given: ReceiptHead,
+    /// The node's signature of that.
+    #[prost(message, required, tag = "4")]
+    pub signature: Signature,
+    /// What it settled for the same money.
+    #[prost(message, required, tag = "5")]
+    pub settled: SettledReceipt,
+    /// Proof of `settled` under the epoch's root of receipts.
+    #[prost(message, required, tag = "6")]
+    pub proof: SumProof,
 }
 
 /// Pays an account what it earned in epochs of serving nodes. Anyone may send it. What was claimed before is passed over.
@@ -344,6 +427,15 @@ pub enum Action {
     /// See [`Revoke`].
     #[prost(message, tag = "22")]
     Revoke(Revoke),
+    /// See [`ChallengeEpoch`].
+    #[prost(message, tag = "23")]
+    ChallengeEpoch(ChallengeEpoch),
+    /// See [`AuditEpoch`].
+    #[prost(message, tag = "24")]
+    AuditEpoch(AuditEpoch),
+    /// See [`ProveForgery`].
+    #[prost(message, tag = "25")]
+    ProveForgery(ProveForgery),
 }
 
 impl Action {
@@ -363,6 +455,9 @@ impl Action {
             Self::SettleEpoch(_) => "settle_epoch",
             Self::Claim(_) => "claim",
             Self::Revoke(_) => "revoke",
+            Self::ChallengeEpoch(_) => "challenge_epoch",
+            Self::AuditEpoch(_) => "audit_epoch",
+            Self::ProveForgery(_) => "prove_forgery",
         }
     }
 }

@@ -46,6 +46,7 @@ pub mod record;
 pub mod release;
 pub mod schema;
 pub mod scores;
+pub mod settled_receipt;
 pub mod split;
 pub mod sum_tree;
 mod text;

@@ -1,5 +1,7 @@
 //! The proof that comes with an answer: which contributions carried it, with which weight, and who is paid what.
 
+mod head;
+
 use std::collections::BTreeMap;
 
 use prost::Message;
@@ -7,9 +9,11 @@ use prost::Message;
 use crate::amount::Amount;
 use crate::codec::{CodecError, decode_canonical};
 use crate::epoch::FeeSplit;
-use crate::key::{BadSignature, Signature, SigningKey, sign_bytes};
+use crate::key::{BadSignature, Signature, SigningKey};
 use crate::ppm::Ppm;
 use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, ReceiptId};
+
+pub use head::ReceiptHead;
 
 /// Longest answer record in bytes.
 pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
@@ -340,9 +344,9 @@ pub fn message_digest(message: &impl Message) -> Digest {
 }
 
 impl Receipt {
-    /// What the serving node signs.
+    /// What the serving node signs: see [`ReceiptHead`].
     pub fn sign_bytes(&self) -> [u8; 32] {
-        sign_bytes("datanet/receipt/v1", &[self.chain_id.as_bytes(), &self.encode_to_vec()])
+        ReceiptHead::of(self).sign_bytes(&self.chain_id)
     }
 }
 

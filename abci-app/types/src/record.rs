@@ -1,8 +1,9 @@
 //! Records on the ledger's terms: how a batch is written, and what stands under its record root.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::address::Address;
 use crate::id::{Digest, tagged_hash};
-use crate::merkle::leaf_hash;
 
 /// How a contribution's bytes are written.
 #[derive(
@@ -48,9 +49,12 @@ impl Format {
     }
 }
 
-/// The leaf of a record: the hash of its canonical JSON (keys sorted, no white space, text in NFC).
+/// The leaf of a record: SHA-256 of a zero byte and its canonical JSON (keys sorted, no white space, text in NFC).
+///
+/// Records are a KiB or so, and a contribution has millions. BLAKE3 is fast where it can take several KiB side by side;
+/// of one it has one block after the other, while processors have instructions for SHA-256 (`docs/adr/0034`).
 pub fn record_leaf(canonical_json: &[u8]) -> Digest {
-    leaf_hash(canonical_json)
+    Digest(Sha256::new().chain_update([0]).chain_update(canonical_json).finalize().into())
 }
 
 /// What a contribution says of its records on the ledger: their *plain root* (the Merkle root over their

@@ -26,6 +26,14 @@ pub struct AccountView {
     pub reputation: Option<u32>,
 }
 
+/// How much the node's account is to have at stake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewStake {
+    /// Base units in all: more is locked at once, what is taken back comes after the chain's unbonding time.
+    pub stake: Amount,
+}
+
 /// What an account earned, in all epochs with money left and the latest of the others: 1,000 of a node, 4,096 in all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Earnings {
@@ -35,6 +43,12 @@ pub struct Earnings {
     pub claimed: Amount,
     /// Base units that a claim would pay now.
     pub claimable: Amount,
+    /// Base units earned in epochs that can still be challenged: they can be claimed once those are final.
+    #[serde(default)]
+    pub pending: Amount,
+    /// Block time from which some of that is final, in seconds since 1970.
+    #[serde(default)]
+    pub next_final: Option<u64>,
     /// Why.
     pub lines: Vec<EarningView>,
     /// Nodes whose statements could not be read now, so that sums are too small or lines are missing.

@@ -168,9 +168,9 @@ pub struct JobFailure {
 pub struct Progress {
     /// What it does, in a word or two.
     pub phase: String,
-    /// Steps done in this phase.
+    /// Steps done in this phase: of training, contributions read, retrainings, records asked.
     pub step: u64,
-    /// Steps in all; 0 as long as that is not known.
+    /// Steps of this phase in all; 0 where there are none, or they are not known yet.
     pub steps: u64,
     /// Mean loss of the last step.
     pub loss: Option<f64>,

@@ -3,14 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use datanet_p2p::TagKind;
-use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
+use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, Digest, ReceiptId};
 
 use super::payment::Checked;
 use super::{Billing, owed};
-use crate::db::accruals::{Charge, EarningRole};
+use crate::db::accruals::Charge;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 impl Billing {
@@ -52,9 +52,10 @@ impl Billing {
         receipt.sequence = self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
         receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);
-        let charge = self.charge_of(&receipt, voucher, asked)?;
+        let mut charge = self.charge_of(&receipt, voucher, asked)?;
         let sequence = receipt.sequence;
         let record = AnswerRecord::sign(receipt, input, output, self.identity.secret());
+        charge.settled = SettledReceipt::of(&record);
         let bytes = record.to_bytes();
         if bytes.len() > MAX_ANSWER_RECORD_BYTES {
             // Nobody could read its receipt, so nobody may be charged for it.
@@ -88,13 +89,9 @@ impl Billing {
         asked: Option<Digest>,
     ) -> ServiceResult<Charge> {
         let reader = self.chain.reader()?;
-        let lines = owed::lines(&reader, &receipt.datanet, &receipt.model, &receipt.credits, &receipt.split)?;
-        // Free answers are not counted: the ledger wants a fee for each.
-        let answers = u64::from(receipt.fee > 0);
+        let lines = owed::lines(&reader, receipt)?;
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
-        let unearned = lines.iter().filter(|(key, _)| key.role == EarningRole::Treasury);
-        let unearned = unearned.map(|(_, earning)| earning.amount).fold(0, Amount::saturating_add);
-        let totals = EpochTotals { answers, fees: receipt.fee, split: receipt.split, unearned };
-        Ok(Charge { voucher, expected, asked, totals, lines })
+        let totals = owed::totals(receipt, &lines);
+        Ok(Charge { voucher, expected, asked, totals, lines, settled: None })
     }
 }

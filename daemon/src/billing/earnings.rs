@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::nodes;
-use datanet_ledger::component::settlement::{self, Epoch, escrow};
+use datanet_ledger::component::settlement::{self, Epoch, Status, escrow};
 use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, Ppm};
 use tokio::time::Instant;
 
@@ -24,12 +24,16 @@ const MAX_LINES: usize = 20_000;
 /// What an account earned, in all epochs with money left and the latest of the others.
 #[derive(Debug, Clone, Default)]
 pub struct Earnings {
-    /// Base units earned in settled epochs.
+    /// Base units earned in settled epochs, but for those that were void.
     pub earned: Amount,
     /// Base units claimed of it.
     pub claimed: Amount,
     /// Base units that a claim would pay now.
     pub claimable: Amount,
+    /// Base units earned in epochs that can still be challenged: they can be claimed once those are final.
+    pub pending: Amount,
+    /// Block time from which some of that is final, in seconds since 1970.
+    pub next_final: Option<u64>,
     /// Why.
     pub lines: Vec<EarningView>,
     /// Nodes whose statements could not be read now, so that sums are too small or lines are missing.
@@ -134,6 +138,9 @@ impl Billing {
             newest_in_turns(&latest).filter(|(_, node, number)| !open.contains(&(*node, *number)))
         {
             let Some(epoch) = settlement::epoch(&reader, &node, number)? else { continue };
+            if epoch.status() == Status::Void {
+                continue;
+            }
             let (here, connected) = (self.statements.is_here(&epoch).await, connected.contains(&node));
             let doubtful = self.statements.is_doubtful(&node);
             sources.push(Source { epoch, left: 0, turn, here, connected, doubtful });
@@ -157,8 +164,16 @@ fn newest_in_turns(latest: &[(NodeKey, u64)]) -> impl Iterator<Item = (usize, No
 
 impl Earnings {
     fn add(&mut self, reader: &LedgerReader, epoch: &Epoch, index: u64, amount: Amount) -> ServiceResult<()> {
-        let claimed = escrow::is_claimed(reader, &epoch.node, epoch.epoch, index)?;
-        let place = if claimed { &mut self.claimed } else { &mut self.claimable };
+        let place = match epoch.status() {
+            // It has earned nobody anything.
+            Status::Void => return Ok(()),
+            Status::Open | Status::Audited => {
+                self.next_final = Some(self.next_final.unwrap_or(u64::MAX).min(epoch.final_at));
+                &mut self.pending
+            }
+            Status::Final if escrow::is_claimed(reader, &epoch.node, epoch.epoch, index)? => &mut self.claimed,
+            Status::Final => &mut self.claimable,
+        };
         *place = place.saturating_add(amount);
         self.earned = self.earned.saturating_add(amount);
         Ok(())

@@ -3,6 +3,7 @@
 //! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`].
+//! - [`repeat`]: an epoch made again from its receipts, as an auditor does.
 //! - [`earnings`]: what an account earned, and why; [`claim`]: how it gets it. Both read what other nodes state:
 //!   `sources`, whom to ask, and `statements`, what they say.
 
@@ -11,6 +12,7 @@ pub mod claim;
 pub mod earnings;
 pub mod owed;
 pub mod payment;
+pub mod repeat;
 pub mod reservation;
 pub mod settle;
 mod sources;

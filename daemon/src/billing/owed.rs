@@ -2,48 +2,54 @@
 
 use std::collections::BTreeMap;
 
-use datanet_ledger::component::contributions::Status;
 use datanet_ledger::component::{accounts, contributions, models, params, validation};
 use datanet_ledger::state::StateRead;
-use datanet_types::epoch::FeeSplit;
-use datanet_types::receipt::Credit;
+use datanet_types::epoch::EpochTotals;
+use datanet_types::receipt::{Credit, Receipt};
 use datanet_types::split::split;
-use datanet_types::{Address, Amount, DatanetId, ModelId, Ppm};
+use datanet_types::{Address, Amount, DatanetId, Ppm};
 
 use crate::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 use crate::error::ServiceResult;
 
 /// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges of the
-/// contributions. The lines sum to the claimable parts of `fee` exactly; what has no taker goes to the treasury, and so
-/// does the part of a contribution that was revoked while the answer was computed.
+/// contributions. The lines sum to the claimable parts of the fee exactly; what has no taker goes to the treasury.
+///
+/// They follow from the receipt and from what of the ledger never changes, so that whoever audits an epoch later finds the
+/// same: a contribution that is revoked after the answer has earned by it, and a model that somebody registers later has not.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn lines<S: StateRead>(
-    state: &S,
-    datanet: &DatanetId,
-    model: &ModelId,
-    credits: &[Credit],
-    fee: &FeeSplit,
-) -> ServiceResult<Vec<EarningLine>> {
+pub fn lines<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Vec<EarningLine>> {
+    let Receipt { datanet, credits, split: fee, .. } = receipt;
     let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
     let weights: Vec<u64> = credits.iter().map(|credit| credit.weight.0).collect();
     for (credit, amount) in credits.iter().zip(split(fee.contributors, &weights)) {
-        let contribution = contributions::get(state, &credit.contribution)?;
-        if contribution.is_some_and(|contribution| contribution.status() != Status::Revoked) {
-            lines.add(credit.contributor, EarningRole::Contributor, Some(credit), amount);
+        // Whose it is the ledger says, whatever the receipt does.
+        if let Some(contribution) = contributions::get(state, &credit.contribution)? {
+            lines.add(contribution.contributor, EarningRole::Contributor, Some(credit), amount);
         }
     }
-    add_owners(state, &mut lines, model, fee)?;
+    add_owners(state, &mut lines, receipt)?;
     add_validators(state, &mut lines, credits, fee.validators)?;
     let given = lines.sum();
     lines.add(accounts::treasury(), EarningRole::Treasury, None, fee.claimable().saturating_sub(given));
     Ok(lines.finish())
 }
 
-/// The owner of the model, and the owners of the models behind it. A model that nobody registered has none.
-fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, model: &ModelId, fee: &FeeSplit) -> ServiceResult<()> {
-    let Some(model) = models::get(state, model)? else { return Ok(()) };
+/// The sums of one answer. Free ones are not counted: the ledger wants a fee for each.
+pub fn totals(receipt: &Receipt, lines: &[EarningLine]) -> EpochTotals {
+    let unearned = lines.iter().filter(|(key, _)| key.role == EarningRole::Treasury);
+    let unearned = unearned.map(|(_, earning)| earning.amount).fold(0, Amount::saturating_add);
+    EpochTotals { answers: u64::from(receipt.fee > 0), fees: receipt.fee, split: receipt.split, unearned }
+}
+
+/// The owner of the model, and the owners of the models behind it. A model that nobody had registered at the receipt's height has
+/// none.
+fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, receipt: &Receipt) -> ServiceResult<()> {
+    let fee = &receipt.split;
+    let model = models::get(state, &receipt.model)?.filter(|model| model.registered_height <= receipt.height);
+    let Some(model) = model else { return Ok(()) };
     lines.add(model.owner, EarningRole::Owner, None, fee.owner);
     let floor = params::get(state)?.lineage_floor_bps;
     for share in models::lineage_shares(state, &model, fee.lineage, floor)? {
@@ -105,23 +111,30 @@ mod tests {
     use datanet_ledger::component::validation::{Member, Reveal, Round};
     use datanet_ledger::component::{Genesis, init_genesis};
     use datanet_ledger::state::{MemoryState, StateWrite};
-    use datanet_types::ContributionId;
     use datanet_types::epoch::FeeShares;
+    use datanet_types::{ContributionId, ModelId};
     use proptest::prelude::*;
 
     const DATANET: DatanetId = DatanetId([1; 32]);
 
-    /// Four models, each made from all before it, and four contributions with a judge each, the last one revoked.
+    /// Four models, each made from all before it, the fourth after the answers; and four contributions with a judge each, the last
+    /// one revoked since.
     fn ledger() -> MemoryState {
         let mut state = MemoryState::default();
         init_genesis(&mut state, &Genesis::default(), "test").unwrap();
         for n in 1..=4u8 {
             let parents = (1..n).map(|parent| ModelId([parent; 32])).collect();
-            let model = Model { id: ModelId([n; 32]), owner: Address([n; 20]), parents, ..Model::default() };
+            let registered_height = if n == 4 { 9 } else { 1 };
+            let (id, owner) = (ModelId([n; 32]), Address([n; 20]));
+            let model = Model { id, owner, parents, registered_height, ..Model::default() };
             state.put(models::state_key::model(&model.id), &model);
-            let mut contribution =
-                Contribution { id: ContributionId([n; 32]), datanet: DATANET, ..Contribution::default() };
-            contribution.set_status(if n == 4 { Status::Revoked } else { Status::Final });
+            let mut contribution = Contribution {
+                id: ContributionId([n; 32]),
+                datanet: DATANET,
+                contributor: Address([n + 100; 20]),
+                ..Contribution::default()
+            };
+            contribution.set_status(if n == 4 { contributions::Status::Revoked } else { contributions::Status::Final });
             state.put(contributions::state_key::contribution(&contribution.id), &contribution);
             let member = Member { account: Address([n + 50; 20]), ..Member::default() };
             let reveal =
@@ -136,7 +149,7 @@ mod tests {
     fn credits(weights: &[u64]) -> Vec<Credit> {
         let parts = Ppm::split(weights);
         let credit =
-            |(n, weight)| Credit { contribution: ContributionId([n; 32]), contributor: Address([n + 100; 20]), weight };
+            |(n, weight)| Credit { contribution: ContributionId([n; 32]), contributor: Address([99; 20]), weight };
         (1..).zip(parts).map(credit).filter(|credit| credit.weight > Ppm::ZERO).collect()
     }
 
@@ -145,21 +158,30 @@ mod tests {
         of.map(|(_, earning)| earning.amount).sum()
     }
 
+    fn receipt(model: u8, fee: Amount, weights: &[u64]) -> Receipt {
+        let (model, credits, split) = (ModelId([model; 32]), credits(weights), FeeShares::STANDARD.split(fee));
+        Receipt { datanet: DATANET, model, height: 8, credits, fee, split, ..Receipt::default() }
+    }
+
     #[test]
-    fn owners_behind_a_model_earn_by_link_and_what_was_revoked_earns_nothing() {
+    fn owners_behind_a_model_earn_by_link_and_what_is_revoked_later_has_earned() {
         let state = ledger();
-        let fee = FeeShares::STANDARD.split(100_000);
-        let found = lines(&state, &DATANET, &ModelId([3; 32]), &credits(&[1, 1, 1, 1]), &fee);
-        let found = found.unwrap();
+        let found = lines(&state, &receipt(3, 100_000, &[1, 1, 1, 1])).unwrap();
         // Three links behind model 3: two to model 1, one to model 2, a quarter of 5,000 each.
         assert_eq!(earned(&found, Address([1; 20]), EarningRole::Lineage), 2_500);
         assert_eq!(earned(&found, Address([2; 20]), EarningRole::Lineage), 1_250);
         assert_eq!(earned(&found, Address([3; 20]), EarningRole::Owner), 5_000 + 1_250);
         assert_eq!(earned(&found, Address([103; 20]), EarningRole::Contributor), 15_000);
-        assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 0);
-        // Whoever judged it has done the work, but its giver's part is the treasury's.
+        assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([54; 20]), EarningRole::Validator), 1_250);
-        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 15_000);
+        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 0);
+    }
+
+    #[test]
+    fn a_model_that_is_registered_after_the_answer_has_not_earned_by_it() {
+        let found = lines(&ledger(), &receipt(4, 100_000, &[1])).unwrap();
+        assert_eq!(earned(&found, Address([4; 20]), EarningRole::Owner), 0);
+        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 10_000);
     }
 
     proptest! {
@@ -169,10 +191,12 @@ mod tests {
             model in 0u8..6,
             weights in prop::collection::vec(0u64..1_000, 0..5),
         ) {
-            let fee = FeeShares::STANDARD.split(fee);
-            let found = lines(&ledger(), &DATANET, &ModelId([model; 32]), &credits(&weights), &fee).unwrap();
+            let receipt = receipt(model, fee, &weights);
+            let found = lines(&ledger(), &receipt).unwrap();
             let sum: Amount = found.iter().map(|(_, earning)| earning.amount).sum();
-            prop_assert_eq!(sum, fee.claimable());
+            prop_assert_eq!(sum, receipt.split.claimable());
+            let totals = totals(&receipt, &found);
+            prop_assert_eq!((totals.fees, totals.split), (fee, receipt.split));
         }
     }
 }

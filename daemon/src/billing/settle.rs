@@ -10,6 +10,7 @@ use datanet_ledger::component::{channels, settlement};
 use datanet_p2p::TagKind;
 use datanet_types::action::SettleEpoch;
 use datanet_types::epoch::EpochTotals;
+use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{Action, BlobHash, Digest, TxHash};
 
 use super::Billing;
@@ -61,11 +62,15 @@ impl Billing {
         Ok(Some(settled))
     }
 
-    /// Whether something has accrued on a channel that its payer may close soon, and that takes no more questions.
+    /// Whether something has accrued on a channel that its payer may close soon, and that takes no more questions; or half as many
+    /// answers as one epoch has.
     ///
     /// # Errors
     /// When the private store or the ledger cannot be read, or the ledger has no block yet.
     pub fn settling_is_urgent(&self) -> ServiceResult<bool> {
+        if self.db.longest_accrual()? > MAX_ANSWERS / 2 {
+            return Ok(true);
+        }
         let mut owing = self.db.accruing()?;
         if let Some(settling) = self.db.settling()? {
             owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
@@ -106,7 +111,8 @@ impl Billing {
 
     async fn send_settlement(&self, settling: &Settling) -> ServiceResult<Settled> {
         let statement = Statement::of(self.chain.id(), self.identity.node_key(), settling);
-        let tree = statement.tree().map_err(|error| ServiceError::caused(Code::Statement, error))?;
+        let overflow = |error| ServiceError::caused(Code::Statement, error);
+        let (tree, receipts) = (statement.tree().map_err(overflow)?, statement.receipts_tree().map_err(overflow)?);
         let blob = self.blobs.keep_bytes(&TagKind::Statement.tag(settling.epoch), statement.to_bytes()?).await?;
         let action = SettleEpoch {
             node: self.identity.node_key(),
@@ -116,6 +122,7 @@ impl Billing {
             vouchers: settling.vouchers(),
             statement: blob,
             accounts: statement.accounts(),
+            receipts: receipts.digest,
         };
         let committed = self.chain.execute(&self.identity.account_key()?, Action::SettleEpoch(action)).await?;
         Ok(Settled {

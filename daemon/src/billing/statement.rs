@@ -3,6 +3,8 @@
 
 use datanet_ledger::component::settlement::Epoch;
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
+use datanet_types::receipt::ReceiptHead;
+use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::{self, SumNode, SumOverflow, SumProof};
 use datanet_types::{Address, Amount, NodeKey};
 
@@ -13,12 +15,12 @@ use crate::error::{Code, ServiceError, ServiceResult};
 /// Longest statement read, in bytes: about 300,000 lines.
 pub const MAX_STATEMENT_BYTES: u64 = 64 * 1024 * 1024;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Statement {
-    /// Format, now 2.
+    /// Format, now 3.
     pub version: u32,
     /// The chain.
     pub chain_id: String,
@@ -32,6 +34,9 @@ pub struct Statement {
     pub leaves: Vec<EpochLeaf>,
     /// Why: what each account earned in this epoch, by role, datanet and contribution.
     pub lines: Vec<EarningLine>,
+    /// The receipts of its answers, ordered by channel and amount: the leaves of the other root on the ledger. Each can be fetched by its
+    /// id, and `leaves` follow from them.
+    pub receipts: Vec<SettledReceipt>,
 }
 
 impl Statement {
@@ -46,6 +51,7 @@ impl Statement {
             totals: settling.totals(),
             leaves: leaves.collect(),
             lines: settling.lines(),
+            receipts: settling.receipts(),
         }
     }
 
@@ -83,7 +89,33 @@ impl Statement {
         if own != tree || statement.accounts() != epoch.accounts {
             return Err("the statement does not give the root on the ledger".into());
         }
+        if !statement.receipts.is_sorted_by(|a, b| a.order() < b.order()) {
+            return Err("the statement's receipts are not ordered".into());
+        }
+        let answers = statement.receipts.len() as u64;
+        if answers != epoch.totals.answers || statement.receipts_tree().ok() != Some(epoch.receipts_tree()) {
+            return Err("the statement's receipts do not give the root on the ledger".into());
+        }
         Ok(statement)
+    }
+
+    /// The tree over its receipts, with the sum of their fees.
+    ///
+    /// # Errors
+    /// When they sum to more than there can be.
+    pub fn receipts_tree(&self) -> Result<SumNode, SumOverflow> {
+        sum_tree::root(&self.receipt_nodes())
+    }
+
+    /// The receipt that takes some of the same money as `given` and is another, with its proof.
+    pub fn contradiction(&self, given: &ReceiptHead) -> Option<(SettledReceipt, SumProof)> {
+        let index = self.receipts.iter().position(|settled| settled.head().contradicts(given))?;
+        let proof = sum_tree::prove(&self.receipt_nodes(), index).ok()??;
+        Some((*self.receipts.get(index)?, proof))
+    }
+
+    fn receipt_nodes(&self) -> Vec<SumNode> {
+        self.receipts.iter().map(|receipt| receipt.node(&self.chain_id, &self.node, self.epoch)).collect()
     }
 
     fn nodes(&self) -> Vec<SumNode> {
@@ -120,22 +152,32 @@ impl Statement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datanet_types::Digest;
     use datanet_types::epoch::FeeSplit;
+    use datanet_types::{ChannelId, Digest};
 
     const NODE: NodeKey = NodeKey([1; 32]);
 
     fn statement() -> Statement {
         let leaves = (1..6u8).map(|n| EpochLeaf { account: Address([n; 20]), amount: u64::from(n) }).collect();
-        Statement { leaves, ..Statement::of("c", NODE, &Settling { epoch: 1, shares: vec![] }) }
+        let receipt = |n: u8| SettledReceipt {
+            channel: ChannelId([n / 3; 32]),
+            cumulative: u64::from(n) * 5,
+            fee: 5,
+            digest: Digest([n; 32]),
+            ..SettledReceipt::default()
+        };
+        let receipts = (1..6u8).map(receipt).collect();
+        Statement { leaves, receipts, ..Statement::of("c", NODE, &Settling { epoch: 1, shares: vec![] }) }
     }
 
     /// What the ledger says of it.
     fn settled(statement: &Statement) -> Epoch {
         let (tree, accounts) = (statement.tree().unwrap(), statement.accounts());
         let split = FeeSplit { contributors: tree.sum, ..FeeSplit::default() };
-        let totals = EpochTotals { split, ..EpochTotals::default() };
-        Epoch { node: NODE, epoch: 1, root: tree.digest, totals, accounts, ..Epoch::default() }
+        let (answers, receipts) = (statement.receipts.len() as u64, statement.receipts_tree().unwrap());
+        let totals = EpochTotals { answers, fees: receipts.sum, split, ..EpochTotals::default() };
+        let (root, receipts) = (tree.digest, receipts.digest);
+        Epoch { node: NODE, epoch: 1, root, totals, accounts, receipts, ..Epoch::default() }
     }
 
     #[test]
@@ -151,6 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_for_the_same_money_is_found_with_its_proof() {
+        let statement = statement();
+        let settled = statement.receipts[2];
+        assert_eq!(statement.contradiction(&settled.head()), None);
+        let given = ReceiptHead { digest: Digest([9; 32]), ..settled.head() };
+        let (found, proof) = statement.contradiction(&given).unwrap();
+        assert_eq!(found, settled);
+        assert!(proof.verify(settled.node("c", &NODE, 1), &statement.receipts_tree().unwrap()));
+        let elsewhere = ReceiptHead { channel: Some(ChannelId([9; 32])), ..given };
+        assert_eq!(statement.contradiction(&elsewhere), None);
+    }
+
+    #[test]
     fn a_statement_that_is_not_the_settled_one_is_refused() {
         let (bytes, epoch) = (statement().to_bytes().unwrap(), settled(&statement()));
         assert!(Statement::parse(&bytes, "c", &epoch).is_ok());
@@ -163,6 +218,16 @@ mod tests {
         refused(&bytes, "d", &epoch, "another chain");
         refused(&bytes, "c", &Epoch { epoch: 2, ..epoch.clone() }, "or epoch");
         refused(b"garbage", "c", &epoch, "not a statement");
+        let other = EpochTotals { answers: 4, ..epoch.totals };
+        refused(&bytes, "c", &Epoch { totals: other, ..epoch.clone() }, "receipts do not give the root");
+        let change = |change: &dyn Fn(&mut Statement)| {
+            let mut statement = statement();
+            change(&mut statement);
+            statement.to_bytes().unwrap()
+        };
+        refused(&change(&|other| other.receipts[1].fee += 1), "c", &epoch, "receipts do not give the root");
+        refused(&change(&|other| other.receipts.swap(0, 1)), "c", &epoch, "receipts are not ordered");
+        refused(&change(&|other| other.receipts[1] = other.receipts[0]), "c", &epoch, "receipts are not ordered");
         let mut greedy = statement();
         greedy.leaves[2].amount += 1;
         refused(&greedy.to_bytes().unwrap(), "c", &epoch, "promises 16 where 15 were settled");

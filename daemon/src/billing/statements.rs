@@ -34,6 +34,8 @@ pub(super) struct Unread {
     pub reason: String,
     /// Nobody was asked now: it is known to be bad, or was asked for a moment ago.
     pub remembered: bool,
+    /// It is there, and not what the ledger says.
+    pub bad: bool,
 }
 
 /// Reads statements; clones share what is known.
@@ -100,7 +102,7 @@ impl Statements {
             }
             Ok(Err(reason)) => {
                 self.remember(|memory| memory.bad(epoch, &reason, Instant::now()));
-                Err(Unread { reason, remembered: false })
+                Err(Unread { reason, remembered: false, bad: true })
             }
             Err(error) => {
                 self.remember(|memory| memory.unreachable(epoch, &error.detail, Instant::now()));
@@ -121,13 +123,13 @@ impl Statements {
     }
 
     fn known(&self, epoch: &Epoch) -> Option<Result<Arc<Statement>, Unread>> {
-        let remembered = |reason| Unread { reason, remembered: true };
+        let remembered = |reason, bad| Unread { reason, remembered: true, bad };
         match self.remember(|memory| memory.known(epoch, Instant::now())) {
             Known::Good(statement) => Some(Ok(statement)),
-            Known::Bad(reason) => Some(Err(remembered(reason))),
+            Known::Bad(reason) => Some(Err(remembered(reason, true))),
             Known::Unreachable { reason, again } => {
                 let again = again.as_secs().saturating_add(1);
-                Some(Err(remembered(format!("{reason}; it is asked again in {again} s at the earliest"))))
+                Some(Err(remembered(format!("{reason}; it is asked again in {again} s at the earliest"), false)))
             }
             Known::Nothing => None,
         }
@@ -139,5 +141,5 @@ impl Statements {
 }
 
 fn unread(error: &impl ToString) -> Unread {
-    Unread { reason: error.to_string(), remembered: false }
+    Unread { reason: error.to_string(), remembered: false, bad: false }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use datanet_config::{Home, NodeConfig};
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::abci::AbciServer;
-use datanet_ledger::component::Params;
 use datanet_setup::{Part, SetupOptions, SilentProgress, ensure_part};
 use datanet_types::action::Transfer;
 use datanet_types::tx::tx_hash;
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::cometbft::{CometBft, CometHome, CometSettings, CometSpec, ProxyApp};
 use crate::error::ErrorKind;
-use crate::init::{init_home, own_genesis};
+use crate::init::{init_home, own_genesis, own_params};
 use crate::keyring::Keyring;
 
 /// The rest after a block, in which what is submitted waits.
@@ -34,7 +33,7 @@ async fn a_transaction_sent_twice_and_a_full_mempool_are_told_apart_from_silence
     let home = Home::new(dir.path());
     let outcome = init_home(&home, &NodeConfig::default()).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let genesis = own_genesis("test", &outcome, "only", Params::default(), now);
+    let genesis = own_genesis("test", &outcome, "only", own_params(), now);
     let ledger = LedgerHandle::open(&home.ledger()).unwrap();
     let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), stop.clone()).await.unwrap();
     let comet_home = CometHome::open(home.cometbft()).unwrap();

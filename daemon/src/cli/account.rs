@@ -7,7 +7,7 @@ use super::args::{KeysCommand, TransferArgs};
 use super::client::Client;
 use super::confirm::confirm;
 use super::costs;
-use super::output::{Output, fields, money, short, table, text};
+use super::output::{Output, fields, money, short, table, text, until};
 
 pub(super) async fn keys(client: &Client, command: KeysCommand, output: Output) -> Result<()> {
     match command {
@@ -58,6 +58,17 @@ pub(super) async fn transfer(client: &Client, args: TransferArgs, output: Output
     Ok(())
 }
 
+pub(super) async fn stake(client: &Client, amount: u64, yes: bool, output: Output) -> Result<()> {
+    let asked = format!("This node's account is to have {} at stake in all.", money(&amount.into()));
+    confirm(yes, &asked).await?;
+    let value = client.post("/v1/stake", &json!({ "stake": amount })).await?;
+    output.show(&value, |value| {
+        fields(value, &["tx", "height"]);
+        say!("at stake {}; `datanet account` shows what is on its way back", money(&amount.into()));
+    });
+    Ok(())
+}
+
 pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;
     let value = client.get(&format!("/v1/accounts/{address}/earnings")).await?;
@@ -68,6 +79,13 @@ pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> 
             money(&value["claimed"]),
             money(&value["claimable"])
         );
+        if value["pending"].as_u64().is_some_and(|amount| amount > 0) {
+            let pending = money(&value["pending"]);
+            say!(
+                "pending {pending}: it can be claimed once its epochs can't be challenged any more, the first {}",
+                until(&value["next_final"])
+            );
+        }
         table(
             &value["lines"],
             &[

@@ -59,6 +59,15 @@ pub(super) async fn receipt(client: &Client, command: ReceiptCommand, output: Ou
             let people = if output.json { People::default() } else { People::here(client).await };
             output.show(&value, |value| print_record(value, &people));
         }
+        ReceiptCommand::Prove { id, account } => {
+            let id = client.receipt(&id).await?;
+            let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
+            let value = client.post(&format!("/v1/receipts/{id}/prove"), &body).await?;
+            output.show(&value, |value| {
+                fields(value, &["epoch", "settled", "tx"]);
+                say!("the epoch is void: who paid has the money back, and half of the fine is yours");
+            });
+        }
         ReceiptCommand::Verify { id } => {
             let id = client.receipt(&id).await?;
             let value = client.post(&format!("/v1/receipts/{id}/verify"), &json!({})).await?;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use datanet_config::{Home, Overrides};
-use datanet_ledger::component::Params;
 
 use super::args::DevArgs;
 use super::output::Output;
@@ -37,7 +36,7 @@ pub(super) async fn run(root: Option<PathBuf>, args: DevArgs, mut asked: StopSig
     if !datanet_config::holds_something(&home.genesis()) {
         init::write_genesis(
             &home,
-            &init::own_genesis("datanet-dev", &outcome, "dev", Params::default(), start::now()?),
+            &init::own_genesis("datanet-dev", &outcome, "dev", init::own_params(), start::now()?),
         )?;
     }
     let ended = match asked.unless(setup::tools(false, output)).await {

@@ -101,6 +101,21 @@ impl Client {
         pick("datanet", "datanet datanet list", typed, known)
     }
 
+    /// The id of an epoch: from the beginning of its node's key, a dash and its number.
+    pub(super) async fn epoch(&self, typed: &str) -> Result<String> {
+        let Some((node, number)) = typed.rsplit_once('-').filter(|(node, _)| is_beginning(node)) else {
+            return Ok(typed.to_owned());
+        };
+        let epochs = self.get("/v1/epochs").await?;
+        let own = text(&self.get("/v1/status").await?["node_key"]);
+        let listed = entries(&epochs["epochs"]).map(|one| text(&one["node"]));
+        let mut nodes: Vec<String> = listed.chain([own]).collect();
+        nodes.sort();
+        nodes.dedup();
+        let known = nodes.into_iter().map(|id| Known { id, names: Vec::new() }).collect();
+        Ok(format!("{}-{number}", pick("node with open epochs", "datanet epoch list", node, known)?))
+    }
+
     /// The id of a channel, from the beginning of one that pays this node or is paid by an account here.
     pub(super) async fn channel(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {

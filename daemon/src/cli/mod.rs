@@ -28,6 +28,7 @@ mod contribute;
 mod costs;
 mod dev;
 mod dry_run;
+mod epoch;
 mod explain;
 mod export;
 mod files;
@@ -165,6 +166,8 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Attribute { receipt } => model::attribute(client, &receipt, output).await,
         Command::Channel(command) => ask::channel(client, command, output).await,
         Command::Settle => ask::settle(client, output).await,
+        Command::Epoch(command) => epoch::run(client, command, output).await,
+        Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
         Command::Keys(command) => account::keys(client, command, output).await,
         Command::Account { account } => account::show(client, &account, output).await,
         Command::Transfer(args) => account::transfer(client, args, output).await,

@@ -179,6 +179,12 @@ pub(super) fn ago(value: &Value) -> String {
 }
 
 /// The first eight characters of an id: enough to tell them apart, and every command takes them for the whole.
+/// How long it is until a second since 1970.
+pub(super) fn until(value: &Value) -> String {
+    let left = value.as_u64().unwrap_or_default().saturating_sub(crate::db::now());
+    if left == 0 { "now".to_owned() } else { format!("in {}", HumanDuration(Duration::from_secs(left))) }
+}
+
 pub(super) fn short(value: &Value) -> String {
     text(value).chars().take(8).collect()
 }

@@ -49,12 +49,12 @@ impl Phase {
         match at.phase.as_str() {
             "training" => Self::Named("training".to_owned(), counted),
             "attribution" => Self::Named("audit by retraining".to_owned(), counted),
-            "data" => Self::Named("reading the data".to_owned(), false),
-            "evaluation" => Self::Named("asking the held-out records".to_owned(), false),
-            "influence" => Self::Named("working out whose records helped".to_owned(), false),
-            "writing" => Self::Named("writing the model's files".to_owned(), false),
-            "release" => Self::Named("releasing".to_owned(), false),
-            other => Self::Named(other.to_owned(), false),
+            "data" => Self::Named("reading the data".to_owned(), counted),
+            "evaluation" => Self::Named("asking the held-out records".to_owned(), counted),
+            "influence" => Self::Named("working out whose records helped".to_owned(), counted),
+            "writing" => Self::Named("writing the model's files".to_owned(), counted),
+            "release" => Self::Named("releasing".to_owned(), counted),
+            other => Self::Named(other.to_owned(), counted),
         }
     }
 }
@@ -207,6 +207,7 @@ mod tests {
         assert_eq!(job(JobState::Running, "training", 3, 9), "training 3/9   loss 1.0000   2 s left");
         assert_eq!(job(JobState::Running, "attribution", 1, 5), "audit by retraining 1/5   2 s left");
         assert_eq!(job(JobState::Running, "influence", 0, 0), "working out whose records helped");
-        assert_eq!(job(JobState::Running, "release", 5, 5), "releasing");
+        assert_eq!(job(JobState::Running, "influence", 32, 64), "working out whose records helped 32/64   2 s left");
+        assert_eq!(job(JobState::Running, "release", 0, 0), "releasing");
     }
 }

@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use datanet_api::Join;
 use datanet_config::{Engine, Home, LogFormat, NodeConfig, Overrides, holds_something};
-use datanet_ledger::component::Params;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -44,7 +43,7 @@ pub(super) fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
     let genesis = match genesis {
         Some(genesis) => genesis,
         None if holds_something(&home.genesis()) => init::read_genesis(home)?,
-        None => init::own_genesis(&args.chain_id, &outcome, &args.name, Params::default(), now()?),
+        None => init::own_genesis(&args.chain_id, &outcome, &args.name, init::own_params(), now()?),
     };
     init::write_genesis(home, &genesis)?;
     let value = json!({

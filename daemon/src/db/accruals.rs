@@ -4,6 +4,7 @@
 //! sees the answer. Earnings are kept channel by channel, so that one that pays no more takes nobody else's along.
 
 use datanet_types::epoch::EpochTotals;
+use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, Digest, Ppm, ReceiptId};
 use redb::WriteTransaction;
@@ -16,6 +17,8 @@ use crate::error::{Code, ServiceError, ServiceResult};
 const VOUCHERS: table::Table = redb::TableDefinition::new("vouchers");
 /// Channel, then [`EarningKey`], to what has accrued on it.
 const LINES: table::Table = redb::TableDefinition::new("channel_accruals");
+/// Channel, then the voucher's amount after the answer (big-endian, so that they are in order), to the receipt that it paid for.
+const RECEIPTS: table::Table = redb::TableDefinition::new("channel_receipts");
 /// Channel to the sums of what has accrued on it.
 const TOTALS: table::Table = redb::TableDefinition::new("channel_totals");
 pub(super) const META: table::Table = redb::TableDefinition::new("serving");
@@ -78,6 +81,8 @@ pub struct Charge {
     pub totals: EpochTotals,
     /// Who earns.
     pub lines: Vec<EarningLine>,
+    /// What is settled of its receipt; none if it was free.
+    pub settled: Option<SettledReceipt>,
 }
 
 /// What has accrued on one channel.
@@ -89,10 +94,12 @@ pub struct Share {
     pub totals: EpochTotals,
     /// Who earns.
     pub lines: Vec<EarningLine>,
+    /// The answers' receipts, in the order in which they were paid.
+    pub receipts: Vec<SettledReceipt>,
 }
 
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    [VOUCHERS, LINES, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))
+    [VOUCHERS, LINES, RECEIPTS, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))
 }
 
 /// A line as table key: the channel, then text, because JSON is what tables hold anyway.
@@ -137,9 +144,28 @@ impl LocalStore {
             }
             let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
             sum.add(&charge.totals);
+            if sum.answers > MAX_ANSWERS {
+                return Err(ServiceError::new(
+                    Code::Unsettled,
+                    format!("{MAX_ANSWERS} answers on this channel are not settled yet, as many as may be; ask again once they are"),
+                ));
+            }
+            if let Some(settled) = &charge.settled {
+                let key = [voucher.channel.0.as_slice(), &settled.cumulative.to_be_bytes()].concat();
+                table::put(tx, RECEIPTS, &key, settled)?;
+            }
             table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
             charge.lines.iter().try_for_each(|(key, earning)| put_line(tx, &voucher.channel, key, earning))
         })
+    }
+
+    /// Most answers that have accrued on one channel.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
+    pub fn longest_accrual(&self) -> ServiceResult<u64> {
+        let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
+        Ok(all.iter().map(|(_, totals)| totals.answers).max().unwrap_or_default())
     }
 
     /// The channels on which something has accrued.
@@ -152,10 +178,15 @@ impl LocalStore {
     }
 }
 
-/// Takes out what has accrued on up to `limit` channels, ordered by channel.
+/// Takes out what has accrued on up to `limit` channels, ordered by channel, as far as it is as many answers as an epoch has.
 pub(super) fn take(tx: &WriteTransaction, limit: usize) -> ServiceResult<Vec<Share>> {
     let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], limit)?;
-    totals.into_iter().map(|(channel, totals)| take_one(tx, &channel, totals)).collect()
+    let mut answers: u64 = 0;
+    let fits = totals.into_iter().take_while(|(_, totals)| {
+        answers = answers.saturating_add(totals.answers);
+        answers <= MAX_ANSWERS
+    });
+    fits.map(|(channel, totals)| take_one(tx, &channel, totals)).collect()
 }
 
 fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> ServiceResult<Share> {
@@ -167,8 +198,13 @@ fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> Servi
         let text = key.strip_prefix(channel).unwrap_or_default();
         lines.push((serde_json::from_slice(text).map_err(super::failed)?, earning));
     }
+    let mut receipts = Vec::new();
+    for (key, receipt) in table::first_in(tx, RECEIPTS, channel, usize::MAX)? {
+        table::remove(tx, RECEIPTS, &key)?;
+        receipts.push(receipt);
+    }
     table::remove(tx, TOTALS, channel)?;
-    Ok(Share { voucher, totals, lines })
+    Ok(Share { voucher, totals, lines, receipts })
 }
 
 fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) -> ServiceResult<()> {
@@ -225,6 +261,7 @@ pub(super) mod tests {
             asked: Some(Digest([7; 32])),
             totals: EpochTotals { answers: 1, fees: fee, split, unearned: split.claimable() - split.contributors },
             lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE })],
+            settled: Some(SettledReceipt { channel: ChannelId(id), cumulative, fee, ..SettledReceipt::default() }),
         }
     }
 
@@ -242,6 +279,7 @@ pub(super) mod tests {
         assert_eq!(store.last_sequence().unwrap(), 1);
         let taken = store.write(|tx| take(tx, 10)).unwrap();
         assert_eq!((taken.len(), taken[0].totals.fees, taken[0].lines[0].1.amount), (1, 100, 60));
+        assert_eq!(taken[0].receipts, [charge(1, 100, 100).settled.unwrap()]);
         assert_eq!(store.accruing().unwrap(), []);
     }
 
@@ -254,13 +292,21 @@ pub(super) mod tests {
         let taken = store.write(|tx| take(tx, 2)).unwrap();
         let amounts: Vec<_> = taken.iter().map(|share| (share.totals.fees, share.lines[0].1.amount)).collect();
         assert_eq!(amounts, [(50, 30), (100, 60)]);
+        assert_eq!(taken[1].receipts.iter().map(|receipt| receipt.cumulative).collect::<Vec<_>>(), [100, 200]);
         assert_eq!(store.accruing().unwrap().len(), 1);
     }
 
     #[test]
     fn a_free_answer_is_numbered_and_pays_nobody() {
         let (_dir, store) = store();
-        let free = Charge { voucher: None, expected: 0, asked: None, totals: EpochTotals::default(), lines: vec![] };
+        let free = Charge {
+            voucher: None,
+            expected: 0,
+            asked: None,
+            totals: EpochTotals::default(),
+            lines: vec![],
+            settled: None,
+        };
         record(&store, &free).unwrap();
         assert_eq!((store.last_sequence().unwrap(), store.accruing().unwrap()), (1, vec![]));
     }

@@ -55,7 +55,7 @@ pub struct JobFailure {
 pub struct Progress {
     /// What it does, in a word or two.
     pub phase: String,
-    /// Steps done in this phase; where it counts none, those of the last that did.
+    /// Steps done in this phase: of training, retrainings, contributions read, records asked.
     pub step: u64,
     /// Steps in all; 0 as long as that is not known.
     pub steps: u64,
@@ -65,9 +65,10 @@ pub struct Progress {
     pub seconds_left: Option<f64>,
     /// Bytes of memory that the process holds.
     pub memory_bytes: Option<u64>,
-    /// When the first step of this phase was done, in seconds since 1970: what the time left is worked out from.
+    /// When steps of this phase were counted first, in seconds since 1970, and how many were done by then: what the time
+    /// left is worked out from.
     #[serde(default)]
-    pub counted_since: Option<u64>,
+    pub counted_since: Option<(u64, u64)>,
 }
 
 /// A job that trains nothing new but repeats what somebody claims to have trained.

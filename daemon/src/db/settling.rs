@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use datanet_ledger::component::settlement::MAX_VOUCHERS;
 use datanet_types::epoch::EpochTotals;
+use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Address, Amount, ChannelId};
 
@@ -51,6 +52,11 @@ impl Settling {
             accruals::add_line(sums.entry(key.clone()).or_default(), earning);
         }
         sums.into_iter().collect()
+    }
+
+    /// The receipts of all answers, ordered by channel and amount.
+    pub fn receipts(&self) -> Vec<SettledReceipt> {
+        self.shares.iter().flat_map(|share| share.receipts.clone()).collect()
     }
 
     /// The vouchers to redeem, ordered by channel.

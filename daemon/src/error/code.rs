@@ -76,6 +76,7 @@ codes! {
         UnknownChannel = "unknown-channel",
         UnknownContribution = "unknown-contribution",
         UnknownDatanet = "unknown-datanet",
+        UnknownEpoch = "unknown-epoch",
         UnknownFolder = "unknown-folder",
         UnknownJob = "unknown-job",
         UnknownKey = "unknown-key",
@@ -95,6 +96,7 @@ codes! {
         RefusedForGood = "refused-for-good",
         JobOver = "job-over",
         KeyExists = "key-exists",
+        NoForgery = "no-forgery",
         KeyringFull = "keyring-full",
         ModelInUse = "model-in-use",
         NameTaken = "name-taken",
@@ -165,6 +167,7 @@ codes! {
         ModelBusy = "model-busy",
         TooManyJobs = "too-many-jobs",
         TooManyRequests = "too-many-requests",
+        Unsettled = "unsettled",
     }
     Internal {
         BadGenesis = "bad-genesis",

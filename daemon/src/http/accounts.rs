@@ -44,11 +44,11 @@ pub(super) async fn earnings(
 
 impl From<earnings::Earnings> for Earnings {
     fn from(sum: earnings::Earnings) -> Self {
-        let earnings::Earnings { earned, claimed, claimable, lines, missing } = sum;
+        let earnings::Earnings { earned, claimed, claimable, pending, next_final, lines, missing } = sum;
         let missing =
             missing.into_iter().map(|earnings::Missing { node, epochs, reason }| Missing { node, epochs, reason });
         let lines = lines.into_iter().map(EarningView::from);
-        Self { earned, claimed, claimable, lines: lines.collect(), missing: missing.collect() }
+        Self { earned, claimed, claimable, pending, next_final, lines: lines.collect(), missing: missing.collect() }
     }
 }
 

@@ -32,6 +32,7 @@ mod queries;
 mod receipts;
 mod routes;
 mod search;
+mod stake;
 mod status;
 mod transactions;
 
@@ -51,6 +52,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::answers::Answers;
+use crate::audits::Audits;
 use crate::billing::Billing;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
@@ -92,6 +94,8 @@ pub struct Services {
     pub training: Training,
     /// Answers and receipts.
     pub answers: Answers,
+    /// Epochs made again.
+    pub audits: Audits,
     /// How the node is.
     pub status: StatusService,
     /// Ends when the node stops.

@@ -2,15 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
+use datanet_api::epochs::{EpochId, InTheNameOf, ProvenForgery};
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipt, IssuedReceipts, Verification};
 use datanet_types::ReceiptId;
 
-use super::extract::{Raw, Segment};
+use super::epochs;
+use super::extract::{Body, Raw, Segment};
 use crate::answers::Answers;
 use crate::answers::ask::Answered;
 use crate::answers::background::Background;
+use crate::audits::Audits;
 use crate::billing::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::{Identity, Keyring};
 
 /// The latest receipts this node issued, newest first.
 #[utoipa::path(get, operation_id = "list_receipts", path = "/v1/receipts", tag = "answers", responses((status = 200, body = IssuedReceipts)))]
@@ -50,7 +54,24 @@ pub(super) async fn verify(
     Ok(Json(answers.verify_record(&bytes).await?))
 }
 
-/// The same for a record that the caller brings, as bytes.
+/// Shows on the ledger that the receipt's node settled another receipt for the same money: its epoch is void then, and half of the fine
+/// is the account's.
+#[utoipa::path(post, operation_id = "prove_forgery", path = "/v1/receipts/{id}/prove", tag = "answers", params(("id" = String, Path)), request_body = InTheNameOf, responses((status = 200, body = ProvenForgery), (status = 404, response = super::problem::Refusal), (status = 409, response = super::problem::Refusal)))]
+pub(super) async fn prove(
+    State(audits): State<Audits>,
+    State(keyring): State<Keyring>,
+    State(identity): State<Identity>,
+    Segment(id): Segment<ReceiptId>,
+    Body(who): Body<InTheNameOf>,
+) -> ServiceResult<Json<ProvenForgery>> {
+    let key = epochs::key_of(&who, &keyring, &identity)?;
+    let bytes = audits.answers.answer_record_bytes(&id).await?;
+    let proven = audits.prove(&key, &bytes).await?;
+    let epoch = EpochId { node: proven.node, epoch: proven.epoch }.to_string();
+    Ok(Json(ProvenForgery { epoch, settled: proven.settled.to_string(), tx: proven.tx }))
+}
+
+/// Checks a record that the caller brings, as bytes.
 #[utoipa::path(post, operation_id = "check_record", path = "/v1/receipts/check", tag = "answers", request_body(content = super::routes::Bytes, content_type = "application/octet-stream"), responses((status = 200, body = Verification)))]
 pub(super) async fn check(State(answers): State<Answers>, Raw(bytes): Raw) -> ServiceResult<Json<Verification>> {
     // No record begins so: they would be groups, which no message of ours has.

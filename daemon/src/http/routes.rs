@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, status, transactions,
+    fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, stake, status, transactions,
 };
 
 #[derive(OpenApi)]
@@ -83,9 +83,15 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(receipts::show))
         .routes(routes!(receipts::verify))
         .routes(routes!(receipts::check))
+        .routes(routes!(receipts::prove))
         .routes(routes!(channels::list, channels::open))
         .routes(routes!(channels::close))
         .routes(routes!(epochs::settle))
+        .routes(routes!(epochs::list))
+        .routes(routes!(epochs::show))
+        .routes(routes!(epochs::check))
+        .routes(routes!(epochs::challenge))
+        .routes(routes!(stake::set))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::earnings))
         .routes(routes!(accounts::claim))

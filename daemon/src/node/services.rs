@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
+use crate::audits::Audits;
 use crate::billing::Billing;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
@@ -92,6 +93,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         billing: billing.clone(),
         identity: identity.clone(),
     };
+    let audits = Audits { chain: chain.clone(), billing: billing.clone(), answers: answers.clone() };
     let (progress, progress_receiver) = watch::channel(Progress::default());
     let roles = &config.node.roles;
     let readiness = Readiness::new(ReadinessParts {
@@ -143,6 +145,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         models,
         training,
         answers,
+        audits,
         status,
         shutdown,
     };

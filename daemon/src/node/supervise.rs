@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use datanet_api::{Join, RunFile};
-use datanet_config::{Home, NodeConfig};
+use datanet_config::{Home, NodeConfig, Role};
 use datanet_ledger::abci::AbciServer;
 use datanet_ledger::solo::SoloEngine;
 use datanet_p2p::NetworkEvent;
@@ -25,6 +25,7 @@ use crate::cometbft::CometHandle;
 use crate::http::{self, Services};
 use crate::intake::PendingUploads;
 use crate::training::TrainingWorker;
+use crate::workers::auditor::Auditor;
 use crate::workers::contributions::ContributionsWorker;
 use crate::workers::gossip::GossipWorker;
 use crate::workers::reconciler::Reconciler;
@@ -191,12 +192,20 @@ async fn supervise(parts: Parts) -> Result<()> {
         models: services.models.clone(),
         shutdown: shutdown.clone(),
     };
+    let judges = config.judging.automatic && config.node.roles.contains(&Role::Validator);
+    let watches = config.judging.watch_epochs;
     let contributions =
         ContributionsWorker::new(steps, followed, config.judging, hints_receiver, progress, shutdown.clone());
     let registrar = Registrar {
         chain: chain.clone(),
         identity: services.identity.clone(),
         node: config.node,
+        shutdown: shutdown.clone(),
+    };
+    let auditor = Auditor {
+        audits: services.audits.clone(),
+        identity: services.identity.clone(),
+        watches,
         shutdown: shutdown.clone(),
     };
     let every = Duration::from_secs(config.serving.settle_every_seconds);
@@ -211,6 +220,9 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("registrar", tokio::spawn(until_stopped(&shutdown, registrar.run()))));
     tasks.spawn(name("trainer", tokio::spawn(training.run())));
     tasks.spawn(name("readiness", tokio::spawn(services.status.readiness.clone().follow())));
+    if judges {
+        tasks.spawn(name("auditor", tokio::spawn(until_stopped(&shutdown, auditor.run()))));
+    }
     tasks.spawn(name("settler", tokio::spawn(until_stopped(&shutdown, settling))));
 
     let reason = tokio::select! {

@@ -85,6 +85,19 @@ impl Records {
     /// licence allows no training ([`Code::LicenceForbids`]), nobody gives a contribution's bytes
     /// ([`Code::BlobUnavailable`]), or they are no records ([`Code::BadRecords`]).
     pub async fn training_records(&self, snapshot: &DataSnapshot, limit: u64) -> ServiceResult<TrainingData> {
+        self.training_records_telling(snapshot, limit, &mut || {}).await
+    }
+
+    /// Like [`Records::training_records`]; `read` hears of each contribution that was read.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn training_records_telling(
+        &self,
+        snapshot: &DataSnapshot,
+        limit: u64,
+        read: &mut (dyn FnMut() + Send),
+    ) -> ServiceResult<TrainingData> {
         let datanet = self.licensed(&snapshot.datanet)?;
         let (contributions, revoked) = self.members(snapshot)?;
         let total = contributions.iter().map(|contribution| contribution.records).fold(0, u64::saturating_add);
@@ -107,6 +120,7 @@ impl Records {
                 index,
                 record,
             }));
+            read();
         }
         Ok(TrainingData { snapshot: *snapshot, datanet, contributions, revoked, records, total })
     }

@@ -41,18 +41,48 @@ struct ContributionRecords {
     embeddings: Vec<Vec<f32>>,
 }
 
+/// How far the gathering is.
+struct Reading<'a> {
+    told: &'a mut (dyn FnMut(u64, u64) + Send),
+    done: u64,
+    total: u64,
+}
+
+impl Reading<'_> {
+    fn more(&mut self) {
+        self.done = self.total.min(self.done.saturating_add(1));
+        (self.told)(self.done, self.total);
+    }
+
+    /// What was taken back, or is beyond the most records, was counted and not read.
+    fn end(&mut self) {
+        (self.told)(self.total, self.total);
+    }
+}
+
 impl Training {
     /// Gathers the records of these snapshots for `job`. Brings what is not here. What was taken back since makes a
-    /// snapshot unusable: the model would be flagged from its first day.
+    /// snapshot unusable: the model would be flagged from its first day. `told` hears how far that is, and of how much.
     ///
     /// # Errors
     /// When a contribution was taken back since ([`Code::ContributionRevoked`]), a licence allows no training
     /// ([`Code::LicenceForbids`]), records cannot be had, there is nothing in them that the task can learn from
     /// ([`Code::BadData`]), or too many contributors are behind them ([`Code::TooManyContributors`]).
-    pub async fn gather(&self, snapshots: &[DataSnapshot], job: &Job) -> ServiceResult<Gathered> {
+    pub async fn gather(
+        &self,
+        snapshots: &[DataSnapshot],
+        job: &Job,
+        told: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> ServiceResult<Gathered> {
         let (mut contributions, mut held_out) = (Vec::new(), Vec::new());
+        // Each is read, and then compared with all others.
+        let members = snapshots.iter().map(|snapshot| snapshot.count).fold(0, u64::saturating_add);
+        let mut meter = Reading { told, done: 0, total: members.saturating_mul(2) };
         for snapshot in snapshots {
-            let data = self.records.training_records(snapshot, job.data.max_records as u64).await?;
+            let data = self
+                .records
+                .training_records_telling(snapshot, job.data.max_records as u64, &mut || meter.more())
+                .await?;
             if let Some(id) = data.revoked.first() {
                 return Err(ServiceError::new(
                     Code::ContributionRevoked,
@@ -79,14 +109,19 @@ impl Training {
         // Whoever was first, over all datanets.
         contributions
             .sort_by_key(|given| (given.contribution.final_height, given.contribution.datanet, given.contribution.seq));
-        self.add_embeddings(&mut contributions).await?;
+        self.add_embeddings(&mut contributions, &mut meter).await?;
+        meter.end();
         let job = job.clone();
         let made = tokio::task::spawn_blocking(move || assemble(contributions, held_out, &job)).await;
         made.map_err(|error| ServiceError::caused(Code::Gather, error))?
     }
 
     /// Vectors for finding paraphrases, where there are few enough records and there is a model. Words are compared anyway.
-    async fn add_embeddings(&self, contributions: &mut [ContributionRecords]) -> ServiceResult<()> {
+    async fn add_embeddings(
+        &self,
+        contributions: &mut [ContributionRecords],
+        meter: &mut Reading<'_>,
+    ) -> ServiceResult<()> {
         let total = contributions.iter().map(|given| given.records.len()).fold(0, usize::saturating_add);
         let wanted = total <= MAX_PARAPHRASED && self.embedder.engine().is_ok();
         for given in contributions {
@@ -100,6 +135,7 @@ impl Training {
                 };
                 given.embeddings = embeddings.iter().zip(&given.records).map(vector).collect();
             }
+            meter.more();
         }
         Ok(())
     }

@@ -57,23 +57,26 @@ pub(super) fn is_told(step: usize, steps: usize) -> bool {
     step == steps || step.is_multiple_of(steps.div_ceil(STEPS_TOLD).max(1))
 }
 
-/// Another phase begins, unless it is the same. One that counts no steps leaves those of the last that did, which say how
-/// long the job was.
-fn enter(progress: &mut Progress, phase: &str) {
+/// Another phase begins, unless it is the same: its steps are counted from the first.
+pub(super) fn enter(progress: &mut Progress, phase: &str) {
     if progress.phase == phase {
         return;
     }
     phase.clone_into(&mut progress.phase);
     (progress.seconds_left, progress.counted_since) = (None, None);
-    if phase == AUDIT {
-        (progress.step, progress.steps) = (0, 0);
-    }
+    (progress.step, progress.steps) = (0, 0);
 }
 
-/// Seconds until `total`, where `done` is reached and the first of them was `seconds` ago; not known before the second.
-fn left(seconds: u64, done: u64, total: u64) -> Option<f64> {
-    let counted = done.checked_sub(1).filter(|counted| *counted > 0)?;
-    Some(seconds as f64 / counted as f64 * total.saturating_sub(done) as f64)
+/// How far the phase is, and so how long it takes yet.
+pub(super) fn count(progress: &mut Progress, done: u64, total: u64) {
+    let (since, first) = *progress.counted_since.get_or_insert_with(|| (now(), done));
+    (progress.step, progress.steps) = (done, total);
+    progress.seconds_left = left(now().saturating_sub(since), done.saturating_sub(first), total.saturating_sub(done));
+}
+
+/// Seconds that `missing` steps take where `counted` took `seconds`; not known before there is one.
+fn left(seconds: u64, counted: u64, missing: u64) -> Option<f64> {
+    (counted > 0).then(|| seconds as f64 / counted as f64 * missing as f64)
 }
 
 /// Applies what a run says to a job's progress; the event that it makes, if it is worth one.
@@ -83,7 +86,7 @@ pub(super) fn apply(said: &Event, job: &mut JobRecord) -> Option<JobEvent> {
     let progress = &mut job.progress;
     match said {
         Event::Started { steps, done, columns, .. } => {
-            progress.phase = "training".to_owned();
+            enter(progress, "training");
             (progress.step, progress.steps) = (*done as u64, *steps as u64);
             let mut message = match done {
                 0 => format!("training begins: {steps} steps"),
@@ -119,14 +122,16 @@ pub(super) fn apply(said: &Event, job: &mut JobRecord) -> Option<JobEvent> {
         Event::Attribution { done, total } => {
             let (done, total) = (*done as u64, *total as u64);
             enter(progress, AUDIT);
-            (progress.step, progress.steps) = (done, total);
-            let since = *progress.counted_since.get_or_insert_with(now);
-            progress.seconds_left = left(now().saturating_sub(since), done, total);
+            count(progress, done, total);
             let message = format!("attribution is checked by retraining: {done} of {total}");
             told("attribution", &message, json!({ "done": done, "of": total }))
         }
         Event::Phase { name } => {
             enter(progress, name);
+            None
+        }
+        Event::Counted { done, total } => {
+            count(progress, *done as u64, *total as u64);
             None
         }
         Event::Finished { evaluation } => {
@@ -160,13 +165,17 @@ mod tests {
         apply(&step, &mut job);
         assert!(apply(&Event::Phase { name: "evaluation" }, &mut job).is_none());
         let at = job.progress.clone();
-        assert_eq!((at.phase.as_str(), at.steps, at.seconds_left), ("evaluation", 9, None));
+        assert_eq!((at.phase.as_str(), at.steps, at.seconds_left), ("evaluation", 0, None));
+        assert!(apply(&Event::Counted { done: 32, total: 64 }, &mut job).is_none());
+        assert_eq!((job.progress.step, job.progress.seconds_left), (32, None), "one says nothing of the rate");
+        apply(&Event::Counted { done: 64, total: 64 }, &mut job);
+        assert_eq!((job.progress.step, job.progress.seconds_left), (64, Some(0.0)));
         apply(&Event::Phase { name: AUDIT }, &mut job);
         assert_eq!((job.progress.step, job.progress.steps), (0, 0));
         apply(&Event::Attribution { done: 1, total: 5 }, &mut job);
         assert_eq!((job.progress.steps, job.progress.seconds_left), (5, None), "one says nothing of the rate");
         apply(&Event::Attribution { done: 2, total: 5 }, &mut job);
         assert!(job.progress.seconds_left.is_some());
-        assert_eq!(left(6, 3, 7), Some(12.0));
+        assert_eq!(left(6, 2, 4), Some(12.0));
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 /// Events that may wait to be written down.
 const EVENTS: usize = 64;
 /// Steps that nobody will read of later are told as often as this.
-const BREATH: Duration = Duration::from_millis(500);
+pub(super) const BREATH: Duration = Duration::from_millis(500);
 
 /// Name of the file with a run's claims.
 const TRANSCRIPT_FILE: &str = "transcript.json";
@@ -139,7 +139,11 @@ fn execute(run: Run, sender: &mpsc::Sender<Event>) -> RunEnd {
             over = Some(memory_bytes - before);
             return Control::Stop;
         }
-        let passing = matches!(&event, Event::Step { step, steps, .. } if !is_told(*step, *steps));
+        let passing = match &event {
+            Event::Step { step, steps, .. } => !is_told(*step, *steps),
+            Event::Counted { done, total } => done != total,
+            _ => false,
+        };
         if !passing || told.elapsed() >= BREATH {
             told = Instant::now();
             if sender.blocking_send(event).is_err() {

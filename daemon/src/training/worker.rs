@@ -4,7 +4,7 @@
 //! told to, keeps its last checkpoint, and goes on after the next start with the same bytes.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datanet_training::job::Job;
 use datanet_training::run::Event;
@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::Training;
 use super::data::Gathered;
 use super::jobs::not_repeatable;
-use super::progress::{apply, event};
-use super::runs::{self, CHECKPOINT_PREFIX, Claimed, Run, RunEnd};
+use super::progress::{apply, count, enter, event};
+use super::runs::{self, BREATH, CHECKPOINT_PREFIX, Claimed, Run, RunEnd};
 use crate::db::jobs::{EventLevel, JobFailure, JobRecord, JobState, Repetition};
 use crate::db::now;
 use crate::error::{Code, ErrorKind, ServiceError, ServiceResult};
@@ -96,7 +96,7 @@ impl TrainingWorker {
                 job.state = JobState::Running;
                 job.started_at.get_or_insert_with(now);
                 job.attempts = job.attempts.saturating_add(1);
-                job.progress.phase = "data".to_owned();
+                enter(&mut job.progress, "data");
             })?;
         let end = match job.cancel {
             true => End::Cancelled,
@@ -126,7 +126,7 @@ impl TrainingWorker {
             return Err(End::Failed(not_repeatable(&gone)));
         }
         let gathered = token
-            .run_until_cancelled(self.training.gather(&job.snapshots, &plan))
+            .run_until_cancelled(self.training.gather(&job.snapshots, &plan, &mut self.reading(job)))
             .await
             .ok_or_else(|| self.stopped())??;
         self.say_what_is_learnt(job, &gathered)?;
@@ -150,7 +150,7 @@ impl TrainingWorker {
             |job| {
                 job.packed = Some(packed);
                 job.evaluation = Some(trained.evaluation.clone());
-                job.progress.phase = "release".to_owned();
+                enter(&mut job.progress, "release");
             },
         )?;
         self.register(&packed, job, token).await?;
@@ -208,6 +208,22 @@ impl TrainingWorker {
             distance: f64::from(u8::from(!same)),
             allowed: 0.0,
         }))
+    }
+
+    /// Writes down how many contributions of how many were read, not oftener than anybody looks.
+    fn reading(&self, job: &JobRecord) -> impl FnMut(u64, u64) + Send {
+        let (training, number) = (self.training.clone(), job.number);
+        let mut told: Option<Instant> = None;
+        move |done, total| {
+            if done < total && told.is_some_and(|told| told.elapsed() < BREATH) {
+                return;
+            }
+            told = Some(Instant::now());
+            let counted = training.change_and_tell(number, None, |job| count(&mut job.progress, done, total));
+            if let Err(error) = counted {
+                tracing::warn!(%error, "how far a job is could not be written down");
+            }
+        }
     }
 
     fn stopped(&self) -> End {

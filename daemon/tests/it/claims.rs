@@ -7,6 +7,7 @@ use datanet::chain::Chain;
 use datanet::http::Services;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, Transfer, role};
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
+use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, Address, BlobHash, ChannelId, Digest, SigningKey};
 use futures::{StreamExt, stream};
@@ -37,6 +38,10 @@ async fn a_thousand_nodes_with_made_up_statements_keep_nobody_from_being_paid() 
     boaster.settle(&services, &[(alice, owed + 1)], None).await;
     let settle = async |server: &Server| server.settle_nothing(&services.chain).await;
     stream::iter(silent).for_each_concurrent(100, settle).await;
+    kit::until("all of them are final", async || {
+        node.get("/v1/epochs").await["epochs"].as_array().unwrap().is_empty().then_some(())
+    })
+    .await;
 
     let (claim, before) = (format!("/v1/accounts/{alice}/claim"), services.network.metrics().provider_failures);
     let balance = node.balance(&alice.to_string()).await;
@@ -147,22 +152,29 @@ impl Server {
         leaves.sort_by_key(|leaf| leaf.account);
         let (node, epoch) = (self.node.node_key(), self.settled.load(Ordering::Relaxed) + 1);
         let (chain_id, lines) = (CHAIN.to_owned(), Vec::new());
-        let statement = Statement { version: 2, chain_id, node, epoch, totals: totals(), leaves, lines };
+        let receipts = vec![SettledReceipt {
+            channel: self.channel,
+            cumulative: epoch * FEES,
+            fee: FEES,
+            ..SettledReceipt::default()
+        }];
+        let statement = Statement { version: 3, chain_id, node, epoch, totals: totals(), leaves, lines, receipts };
         let tag = datanet_p2p::TagKind::Statement.tag(format!("{node}-{epoch}"));
         let blob = services.blobs.keep_bytes(&tag, statement.to_bytes().unwrap()).await.unwrap();
         let root = root.unwrap_or_else(|| statement.tree().unwrap().digest);
-        self.send(&services.chain, root, statement.accounts(), blob).await;
+        let receipts = statement.receipts_tree().unwrap().digest;
+        self.send(&services.chain, root, statement.accounts(), blob, receipts).await;
     }
 
     /// Settles one answer with a statement that nobody has.
     async fn settle_nothing(&self, chain: &Chain) {
-        self.send(chain, Digest(kit::random()), 1, BlobHash(kit::random())).await;
+        self.send(chain, Digest(kit::random()), 1, BlobHash(kit::random()), Digest(kit::random())).await;
     }
 
-    async fn send(&self, chain: &Chain, root: Digest, accounts: u64, statement: BlobHash) {
+    async fn send(&self, chain: &Chain, root: Digest, accounts: u64, statement: BlobHash, receipts: Digest) {
         let (node, epoch) = (self.node.node_key(), self.settled.fetch_add(1, Ordering::Relaxed) + 1);
         let vouchers = vec![SignedVoucher::sign(CHAIN, self.channel, epoch * FEES, &self.account)];
-        let settle = SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts };
+        let settle = SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts, receipts };
         chain.execute(&self.account, Action::SettleEpoch(settle)).await.unwrap();
     }
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use datanet::http::Services;
-use datanet::init::{init_home, own_genesis, write_genesis};
+use datanet::init::{init_home, own_genesis, own_params, write_genesis};
 use datanet::{NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig};
 use datanet_ledger::component::Params;
@@ -285,10 +285,15 @@ impl TestNode {
 
     /// The same with a configuration of its own.
     pub async fn spawn_with(tools: Tools, config: NodeConfig) -> Self {
+        Self::spawn_on(tools, config, own_params()).await
+    }
+
+    /// The same on a chain with these numbers.
+    pub async fn spawn_on(tools: Tools, config: NodeConfig, params: Params) -> Self {
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         let home = tempfile::Builder::new().permissions(private).tempdir().unwrap();
         let api = Api::new(String::new(), String::new());
-        prepare(home.path(), &config);
+        prepare_on(home.path(), &config, params);
         let mut node = Self { home, config, tools, running: None, services: None, api };
         node.start().await;
         node
@@ -367,11 +372,11 @@ pub fn config() -> NodeConfig {
     config
 }
 
-/// Makes a home with a network of its own.
-pub fn prepare(home: &Path, config: &NodeConfig) {
+/// Makes a home with a network of its own, with these numbers.
+pub fn prepare_on(home: &Path, config: &NodeConfig, params: Params) {
     let home = Home::new(home);
     let outcome = init_home(&home, config).unwrap();
-    write_genesis(&home, &own_genesis(CHAIN, &outcome, "it", Params::default(), 1_700_000_000)).unwrap();
+    write_genesis(&home, &own_genesis(CHAIN, &outcome, "it", params, 1_700_000_000)).unwrap();
 }
 
 fn run(

@@ -7,6 +7,7 @@
 //! - `again`, `life`, `formats`, `revoked`, `released`, `factory`, `several`, `templated`, `exports`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `exchange`: records taken out and given again, and data as others lay it out.
 //! - `services`: each built from handles, without a node.
+//! - `audits`: epochs that are false, and what becomes of them.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `docs`: the documentation's commands as pasted; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
 
@@ -17,6 +18,7 @@
 )]
 
 mod again;
+mod audits;
 mod bad_payments;
 mod bad_requests;
 mod bad_transactions;

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use datanet::init::{GenesisValidator, init_home, own_genesis, write_genesis};
+use datanet::init::{GenesisValidator, init_home, own_genesis, own_params, write_genesis};
 
 use datanet::{NodeHandle, NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig, Profile, Role};
-use datanet_ledger::component::Params;
 use datanet_setup::{Part, SetupOptions, SilentProgress, ensure_part};
 use reqwest::Method;
 use serde_json::Value;
@@ -103,7 +102,7 @@ async fn a_node_whose_chain_stands_still_and_that_has_no_peer_is_not_ready() {
     let homes = dirs.each_ref().map(|dir| Home::new(dir.path()));
     let mut config = config_with_cometbft();
     let outcomes = homes.each_ref().map(|home| init_home(home, &config).unwrap());
-    let mut genesis = own_genesis(kit::CHAIN, &outcomes[0], "it", Params::default(), now());
+    let mut genesis = own_genesis(kit::CHAIN, &outcomes[0], "it", own_params(), now());
     genesis.validators.push(GenesisValidator { public_key: outcomes[1].validator, power: 10, name: "other".into() });
     for home in &homes {
         write_genesis(home, &genesis).unwrap();
@@ -149,7 +148,7 @@ async fn waits_for_its_genesis(config: NodeConfig, program: PathBuf) {
     let home = Home::new(dir.path());
     let outcome = init_home(&home, &config).unwrap();
     // Far enough ahead that a busy machine asks before.
-    let genesis = own_genesis(kit::CHAIN, &outcome, "it", Params::default(), now() + 20);
+    let genesis = own_genesis(kit::CHAIN, &outcome, "it", own_params(), now() + 20);
     write_genesis(&home, &genesis).unwrap();
 
     let node = start(&home, config, program).await;

@@ -13,7 +13,7 @@ use datanet::chain::{Beginning, Chain, Engine};
 use datanet::db::LocalStore;
 use datanet::embedder::Embedder;
 use datanet::error::{Code, ServiceResult};
-use datanet::init::{init_home, models_folder, node_secret, own_genesis};
+use datanet::init::{init_home, models_folder, node_secret, own_genesis, own_params};
 use datanet::intake::{Accepted, Announcer, DatanetProposal, Intake, IntakeRequest, PendingUploads};
 use datanet::keyring::{Identity, Keyring};
 use datanet::models::{Models, ModelsSettings};
@@ -23,7 +23,6 @@ use datanet_config::{Home, NodeConfig, Subscription, TrainingConfig};
 use datanet_data::retrieval::Mode;
 use datanet_inference::runtime::Runtime;
 use datanet_ledger::LedgerHandle;
-use datanet_ledger::component::Params;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_ledger::solo::{SoloConfig, SoloEngine};
 use datanet_p2p::{
@@ -62,7 +61,7 @@ impl Handles {
         let (dir, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let home = Home::new(dir.path());
         let outcome = init_home(&home, &NodeConfig::default()).unwrap();
-        let genesis = own_genesis(CHAIN, &outcome, "only", Params::default(), 1_800_000_000);
+        let genesis = own_genesis(CHAIN, &outcome, "only", own_params(), 1_800_000_000);
         let ledger = LedgerHandle::open(&home.ledger()).unwrap();
         let solo = SoloConfig::new(CHAIN.to_owned(), serde_json::to_vec(&genesis.app_state).unwrap());
         let engine = SoloEngine::spawn(ledger.clone(), solo, stop.clone()).await.unwrap();

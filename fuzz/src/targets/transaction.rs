@@ -2,8 +2,8 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, Claim, ClaimItem, CloseChannel, CommitScores, Contribute, CreateDatanet, OpenChannel, RegisterModel,
-    RegisterNode, RevealScores, Revoke, SettleEpoch, Transfer,
+    AttestStorage, AuditEpoch, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitScores, Contribute, CreateDatanet,
+    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -45,6 +45,9 @@ fn seeds() -> Vec<Vec<u8>> {
             ..Default::default()
         }),
         Action::Revoke(Revoke::default()),
+        Action::ChallengeEpoch(ChallengeEpoch { epoch: 1, ..Default::default() }),
+        Action::AuditEpoch(AuditEpoch { epoch: 1, finding: 1, ..Default::default() }),
+        Action::ProveForgery(ProveForgery { epoch: 1, ..Default::default() }),
     ];
     actions
         .into_iter()

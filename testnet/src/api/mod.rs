@@ -267,6 +267,16 @@ impl Client {
         }
     }
 
+    /// What this node has settled, the latest first.
+    ///
+    /// # Errors
+    /// When the node does not answer, answers with a problem, or is not understood.
+    pub async fn own_epochs(&self) -> ApiResult<Vec<Value>> {
+        let node = self.status().await?.node_key;
+        let mut epochs: Value = self.get(&format!("/v1/epochs?node={node}")).await?;
+        Ok(epochs["epochs"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    }
+
     /// What an account owns, in base units.
     ///
     /// # Errors

@@ -1,12 +1,17 @@
 //! Settling what was served, and everyone claiming.
 
-use anyhow::{Context as _, Result};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
 
 use super::parties::Party;
 use super::report::Payout;
 use crate::api::{Client, EarningLine, Earnings};
 use crate::network::Network;
 use crate::ui::{Ui, dnt};
+
+/// How long audits may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Settles the epoch of each serving node.
 pub(super) async fn settle(clients: &[Client], serving: usize, ui: &Ui) -> Result<()> {
@@ -18,6 +23,30 @@ pub(super) async fn settle(clients: &[Client], serving: usize, ui: &Ui) -> Resul
     }
     step.done(format!("{settled} transactions for all answers"));
     Ok(())
+}
+
+/// The other nodes make each epoch again from its receipts, and challenge what is false; waits until nobody can any more. Returns
+/// how many are final.
+pub(super) async fn wait_for_audits(clients: &[Client], serving: usize, ui: &Ui) -> Result<usize> {
+    let step = ui.step("other nodes make the epochs again");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut epochs = Vec::new();
+        for (index, client) in clients.iter().enumerate().take(serving) {
+            let found = client.own_epochs().await;
+            epochs.extend(found.with_context(|| format!("cannot see what node{index} has settled"))?);
+        }
+        let is = |wanted: &str| epochs.iter().filter(|epoch| epoch["status"] == wanted).count();
+        let (done, void) = (is("final"), is("void"));
+        ensure!(void == 0, "{void} epochs of honest nodes are void: {epochs:?}");
+        if done == epochs.len() {
+            step.done(format!("{done} follow from their receipts"));
+            return Ok(done);
+        }
+        ensure!(Instant::now() < deadline, "{} epochs are not final yet", epochs.len() - done);
+        step.say(format!("{done} of {} final", epochs.len()));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Everyone claims: contributors, and the nodes as owners, servers and validators. Who earned nothing is left out.

@@ -57,6 +57,7 @@ pub(super) async fn tell(network: &mut Network, data: &Dataset, tools: &Toolbox,
     };
     report.forgery_caught = checked.forgery_caught;
     pay::settle(&clients, callers.len(), ui).await?;
+    pay::wait_for_audits(&clients, callers.len(), ui).await?;
     report.payouts = pay::claim_all(network, &clients, &contributors, ui).await?;
     report.seconds.settle = began.elapsed().as_secs_f64();
 

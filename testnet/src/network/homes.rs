@@ -23,6 +23,8 @@ const NODE_BALANCE: u64 = 1_000_000 * DNT;
 const POWER: u64 = 10;
 /// Blocks for committing scores: several nodes share this machine's cores, and judging takes what it takes.
 const COMMIT_WINDOW: u64 = 600;
+/// Seconds in which an epoch can be challenged: long enough for the other nodes to look, short enough to be waited for.
+const CHALLENGE_SECONDS: u64 = 5;
 /// Blocks for revealing them.
 const REVEAL_WINDOW: u64 = 120;
 
@@ -162,7 +164,12 @@ fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
             .as_secs(),
         validators: outcomes.iter().enumerate().map(validator).collect(),
         app_state: Genesis {
-            params: Params { commit_window: COMMIT_WINDOW, reveal_window: REVEAL_WINDOW, ..Params::default() },
+            params: Params {
+                commit_window: COMMIT_WINDOW,
+                reveal_window: REVEAL_WINDOW,
+                challenge_seconds: CHALLENGE_SECONDS,
+                ..Params::default()
+            },
             accounts: outcomes.iter().enumerate().map(account).collect(),
         },
     })

@@ -188,8 +188,13 @@ pub fn role_name(role: u32) -> &'static str {
     }
 }
 
+/// A node that must be there.
+pub(super) fn expect<S: StateRead>(state: &S, node: &NodeKey) -> Result<Node, StateError> {
+    state.expect(state_key::node(node), "a node that is named and not there")
+}
+
 /// Stores a node with its indices.
-fn put<S: StateWrite>(state: &mut S, node: &Node) {
+pub(super) fn put<S: StateWrite>(state: &mut S, node: &Node) {
     state.put(state_key::node(&node.node), node);
     state.put(state_key::by_account(&node.account), &node.node);
     let validator = state_key::validator(&node.node);

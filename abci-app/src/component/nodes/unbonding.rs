@@ -42,7 +42,7 @@ pub(super) fn begin<S: StateWrite>(
     amount: Amount,
 ) -> Result<(), StateError> {
     accounts::release(state, &stake_account(account), &unbonding_account(account), amount)?;
-    let key = state_key::unbonding(seconds(block).saturating_add(params.unbonding_seconds), account);
+    let key = state_key::unbonding(block.seconds().saturating_add(params.unbonding_seconds), account);
     let before = state.get::<Unbonding>(&key)?.map_or(0, |entry| entry.amount);
     state.put(key, &Unbonding { account: *account, amount: before.saturating_add(amount) });
     Ok(())
@@ -53,7 +53,7 @@ pub(in crate::component) fn release_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
 ) -> Result<Vec<Event>, StateError> {
-    let not_yet = state_key::unbonding_at(seconds(block).saturating_add(1));
+    let not_yet = state_key::unbonding_at(block.seconds().saturating_add(1));
     let mut events = Vec::new();
     for (key, entry) in state.list::<Unbonding>(&state_key::all_unbonding(), None, MAX_A_BLOCK)? {
         if key >= not_yet {
@@ -64,9 +64,4 @@ pub(in crate::component) fn release_due<S: StateWrite>(
         events.push(Event::new("stake.released").with("account", entry.account).with("amount", entry.amount));
     }
     Ok(events)
-}
-
-/// A block's time as it stands in keys: no chain is older than 1970.
-fn seconds(block: &BlockContext) -> u64 {
-    u64::try_from(block.time_seconds).unwrap_or(0)
 }

@@ -55,6 +55,20 @@ pub struct Params {
     /// Seconds that stake which is taken back stays locked. Default 259,200: three days, a hundred times as long as judging a
     /// contribution takes, so that the stake which was drawn is there when the verdict comes.
     pub unbonding_seconds: u64,
+    /// Seconds for which an epoch can be challenged once it is settled; nothing of it is paid before. Default 86,400: a day, in which
+    /// whoever was asleep wakes up. 0: nothing can be challenged, which suits a chain whose nodes trust one another.
+    pub challenge_seconds: u64,
+    /// Stake that a serving node must have for the fees of its epochs that are not final, in basis points of them. Default 20,000: twice as
+    /// much. A false epoch loses that, so that falsifying does not pay where one in three is found.
+    pub serving_bond_bps: u32,
+    /// Base units that a challenge costs if the epoch is right; they pay its auditors. A second one costs twice as much, and so on. Default 5 DNT: fifty contributions' judging,
+    /// for reading all receipts of an epoch.
+    pub audit_deposit: Amount,
+    /// Seats of the committee that audits a challenged epoch; twice as many after each challenge in vain, three times. Default 7: a third of
+    /// the stake wins that draw one time in six, and all four one time in ten thousand.
+    pub audit_seats: u32,
+    /// Blocks that auditors have. Default 600: five minutes at two blocks a second, for reading some ten thousand receipts.
+    pub audit_window: u64,
     /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
     pub min_stake: Amount,
     /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
@@ -94,6 +108,11 @@ impl Default for Params {
             seat_reputation_bps: 3_000,
             draw_delay: 2,
             unbonding_seconds: 3 * 24 * 3_600,
+            challenge_seconds: 24 * 3_600,
+            serving_bond_bps: 20_000,
+            audit_deposit: 5 * DNT,
+            audit_seats: 7,
+            audit_window: 600,
             min_stake: 100 * DNT,
             min_price: 100,
             fee_shares: FeeShares::STANDARD,
@@ -119,6 +138,11 @@ impl Params {
     pub fn review_fee_of(&self, bytes: u64) -> Amount {
         let further = bytes.saturating_sub(1).checked_shr(20).unwrap_or(0);
         self.review_fee.saturating_add(further.saturating_mul(self.review_fee_per_mib))
+    }
+
+    /// Seconds that an epoch which was audited and found right can be challenged again, at least.
+    pub fn appeal_seconds(&self) -> u64 {
+        self.challenge_seconds / 4
     }
 
     /// Checks that the numbers make sense together.
@@ -147,6 +171,12 @@ impl Params {
             self.draw_delay >= 1,
             "draw_delay must be at least 1: the committee could be chosen with the contribution",
         )?;
+        check(
+            self.serving_bond_bps >= 10_000,
+            "serving_bond_bps must be at least 10000: less than the loot deters nobody",
+        )?;
+        check((1..=64).contains(&self.audit_seats), "audit_seats must be from 1 to 64")?;
+        check(self.audit_window >= 1, "audit_window must be at least 1 block")?;
         check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
         check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
         check(self.commit_window >= 1, "commit_window must be at least 1 block")?;
@@ -203,6 +233,16 @@ struct Record {
     byte_fee: u64,
     #[prost(uint64, tag = "22")]
     review_fee_per_mib: u64,
+    #[prost(uint64, tag = "23")]
+    challenge_seconds: u64,
+    #[prost(uint32, tag = "24")]
+    serving_bond_bps: u32,
+    #[prost(uint64, tag = "25")]
+    audit_deposit: u64,
+    #[prost(uint32, tag = "26")]
+    audit_seats: u32,
+    #[prost(uint64, tag = "27")]
+    audit_window: u64,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -222,6 +262,11 @@ macro_rules! convert {
             seat_reputation_bps: $from.seat_reputation_bps,
             draw_delay: $from.draw_delay,
             unbonding_seconds: $from.unbonding_seconds,
+            challenge_seconds: $from.challenge_seconds,
+            serving_bond_bps: $from.serving_bond_bps,
+            audit_deposit: $from.audit_deposit,
+            audit_seats: $from.audit_seats,
+            audit_window: $from.audit_window,
             min_stake: $from.min_stake,
             min_price: $from.min_price,
             fee_shares: $from.fee_shares,

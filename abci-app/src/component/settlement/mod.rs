@@ -3,14 +3,22 @@
 //!
 //! Each epoch pays for itself: it has an [`escrow`] and a sum tree of its own, so that nothing a node settles later, and
 //! nothing it promises to others, touches what was earned before.
+//!
+//! An epoch is `Open -> Final`, and paid then. While it is open it may be challenged ([`super::audits`]): `Audited`, and `Open` again
+//! or `Void`. The node's stake answers for all fees of its epochs that are not final ([`bond`]).
 
 pub mod action;
+pub mod bond;
+mod closing;
 pub mod escrow;
 pub mod state_key;
 
 use datanet_types::epoch::{EpochTotals, FeeShares};
 use datanet_types::sum_tree::SumNode;
-use datanet_types::{Amount, BlobHash, Digest, NodeKey};
+use datanet_types::{Address, Amount, BlobHash, ChannelId, Digest, NodeKey};
+
+pub use closing::open;
+pub(super) use closing::{finalise_due, forfeit, hold, let_go, void};
 
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -18,6 +26,49 @@ use crate::state::{StateError, StateRead, StateWrite};
 pub const MAX_VOUCHERS: usize = 256;
 /// Most epochs that one claim is paid from: each costs a proof.
 pub const MAX_ITEMS: usize = 64;
+
+/// Where an epoch stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i32)]
+pub enum Status {
+    /// It can be challenged.
+    Open = 0,
+    /// It is challenged: a committee is at it.
+    Audited = 1,
+    /// It is paid.
+    Final = 2,
+    /// It was false, or could not be shown: who paid has the money back.
+    Void = 3,
+}
+
+datanet_types::enum_text!(status_text, super::Status);
+
+/// What a channel paid for an epoch.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Payment {
+    /// Who paid.
+    #[prost(message, required, tag = "1")]
+    pub payer: Address,
+    /// Base units.
+    #[prost(uint64, tag = "2")]
+    pub amount: Amount,
+    /// From which channel.
+    #[prost(message, required, tag = "3")]
+    pub channel: ChannelId,
+    /// The voucher's amount: the epoch's receipts lie between that less `amount`, and that.
+    #[prost(uint64, tag = "4")]
+    pub cumulative: Amount,
+}
+
+/// What all channels paid for an epoch: kept until it is final.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct Payments {
+    #[prost(message, repeated, tag = "1")]
+    all: Vec<Payment>,
+}
 
 /// One settled epoch of a serving node.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -46,9 +97,27 @@ pub struct Epoch {
     /// The shares that its fees were divided by.
     #[prost(message, required, tag = "8")]
     pub shares: FeeShares,
+    /// Root over the receipts of its answers.
+    #[prost(message, required, tag = "9")]
+    pub receipts: Digest,
+    /// Block time from which it is final, in seconds since 1970, if nobody challenges it.
+    #[prost(uint64, tag = "10")]
+    pub final_at: u64,
+    /// Where it stands.
+    #[prost(enumeration = "Status", tag = "11")]
+    #[serde(with = "status_text")]
+    pub status: i32,
+    /// How often it was challenged.
+    #[prost(uint32, tag = "12")]
+    pub challenges: u32,
 }
 
 impl Epoch {
+    /// The root of the sum tree over its receipts.
+    pub fn receipts_tree(&self) -> SumNode {
+        SumNode { digest: self.receipts, sum: self.totals.fees }
+    }
+
     /// The root of its sum tree.
     pub fn tree(&self) -> SumNode {
         SumNode { digest: self.root, sum: self.totals.claimable() }
@@ -67,7 +136,7 @@ pub struct Settlement {
     /// Base units charged over all epochs.
     #[prost(uint64, tag = "3")]
     pub fees: Amount,
-    /// Base units that went to the escrows of all epochs.
+    /// Base units that all final epochs owe to those who earned.
     #[prost(uint64, tag = "4")]
     pub escrowed: Amount,
     /// Base units claimed from them.
@@ -91,6 +160,19 @@ pub fn epoch<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Result<Opt
     state.get(&state_key::epoch(node, number))
 }
 
+/// An epoch that must be there.
+pub(super) fn expect<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Result<Epoch, StateError> {
+    state.expect(state_key::epoch(node, number), "an epoch that is named and not there")
+}
+
+/// What the channels paid for an epoch that is not final, ordered by channel; empty for any other.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn payments<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Result<Vec<Payment>, StateError> {
+    Ok(state.get::<Payments>(&state_key::payments(node, number))?.unwrap_or_default().all)
+}
+
 /// Up to `limit` epochs of a node in order, from behind `after`.
 ///
 /// # Errors
@@ -108,4 +190,16 @@ pub fn epochs<S: StateRead>(
 
 fn put<S: StateWrite>(state: &mut S, settlement: &Settlement) {
     state.put(state_key::settlement(&settlement.latest.node), settlement);
+}
+
+/// Stores an epoch, also where it stands as its node's latest.
+fn put_epoch<S: StateWrite>(state: &mut S, epoch: &Epoch) -> Result<(), StateError> {
+    state.put(state_key::epoch(&epoch.node, epoch.epoch), epoch);
+    if let Some(mut settlement) = get(state, &epoch.node)?
+        && settlement.latest.epoch == epoch.epoch
+    {
+        settlement.latest = epoch.clone();
+        put(state, &settlement);
+    }
+    Ok(())
 }

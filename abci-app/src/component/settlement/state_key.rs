@@ -43,3 +43,33 @@ pub fn all_claimed(node: &NodeKey, number: u64) -> String {
 pub fn claimed(node: &NodeKey, number: u64, piece: u64) -> String {
     format!("{}{piece:06}", all_claimed(node, number))
 }
+
+/// Fees of a node's epochs that are not final. Example:
+/// `settlement/risk/0202020202020202020202020202020202020202020202020202020202020202`
+pub fn at_risk(node: &NodeKey) -> String {
+    format!("settlement/risk/{node}")
+}
+
+/// Who paid how much for an epoch that is not final. Example:
+/// `settlement/paid/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
+pub fn payments(node: &NodeKey, number: u64) -> String {
+    format!("settlement/paid/{node}/{number:020}")
+}
+
+/// Prefix of the epochs that will be final. Example:
+/// `settlement/due/`
+pub fn all_due() -> String {
+    "settlement/due/".to_owned()
+}
+
+/// Epochs that are final from a block time on. Example:
+/// `settlement/due/00000000001700000000/`
+pub fn due_at(seconds: u64) -> String {
+    format!("{}{seconds:020}/", all_due())
+}
+
+/// When an epoch is final. Example:
+/// `settlement/due/00000000001700000000/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
+pub fn due(seconds: u64, node: &NodeKey, number: u64) -> String {
+    format!("{}{node}/{number:020}", due_at(seconds))
+}

@@ -62,8 +62,9 @@ pub(crate) fn genesis(params: Params) -> Genesis {
 }
 
 impl Chain {
+    /// Where epochs are final at the end of their block.
     pub(crate) fn new() -> Self {
-        Self::with(Params::default())
+        Self::with(Params { challenge_seconds: 0, ..Params::default() })
     }
 
     pub(crate) fn with(params: Params) -> Self {
@@ -335,6 +336,9 @@ into_action!(
     AttestStorage,
     CommitScores,
     RevealScores,
+    ChallengeEpoch,
+    AuditEpoch,
+    ProveForgery,
     RegisterModel,
     OpenChannel,
     CloseChannel,

@@ -5,7 +5,7 @@ use datanet_types::amount::DNT;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::sum_tree::{SumNode, prove, root};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{BlobHash, ChannelId};
+use datanet_types::{BlobHash, ChannelId, Digest};
 
 use super::Chain;
 use super::harness::{BALANCE, CHAIN, address, key, node, open_channel, register};
@@ -45,7 +45,16 @@ pub(crate) fn settle(epoch: u64, fees: u64, leaves: &[EpochLeaf], mut vouchers: 
     let unearned = split.claimable().saturating_sub(root.sum);
     let totals = EpochTotals { answers: 3, fees, split, unearned };
     let accounts = leaves.len() as u64;
-    SettleEpoch { node: node(0), epoch, root: root.digest, totals, vouchers, statement: BlobHash([8; 32]), accounts }
+    SettleEpoch {
+        node: node(0),
+        epoch,
+        root: root.digest,
+        totals,
+        vouchers,
+        statement: BlobHash([8; 32]),
+        accounts,
+        receipts: Digest([7; 32]),
+    }
 }
 
 /// What a leaf of node 0's epoch says.
@@ -74,8 +83,11 @@ fn answers_are_settled_and_everybody_claims() {
     let one = leaves(&[(11, 500_000), (12, 200_000), (13, 50_000)]);
     let vouchers = vec![voucher(5, first, 600_000), voucher(6, second, 400_000)];
     chain.act(0, settle(1, 1_000_000, &one, vouchers));
+    assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 1_000_000, "nobody is paid before it is final");
+    chain.refused(15, claim(1, &one, 0), code::CLAIM_EPOCH, "can still be challenged");
+    chain.next();
     assert_eq!(chain.balance(&address(0)), operator + 200_000 - 1_000);
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + 50_000 + 1_000);
+    assert_eq!(chain.balance(&accounts::treasury()), treasury + 50_000 + 2_000);
     assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 750_000);
     assert_eq!(channels::get(&chain.state, &first).unwrap().unwrap().left(), DEPOSIT - 600_000);
 
@@ -90,6 +102,7 @@ fn answers_are_settled_and_everybody_claims() {
     let two = leaves(&[(11, 275_000), (13, 75_000)]);
     let treasury = chain.balance(&accounts::treasury());
     chain.act(0, settle(2, 500_000, &two, vec![voucher(5, first, 1_100_000)]));
+    chain.next();
     assert_eq!(chain.balance(&accounts::treasury()), treasury + 25_000 + 25_000 + 1_000);
     let left = |chain: &Chain| -> Vec<(u64, u64)> {
         escrow::list(&chain.state, &node(0), None, 9).unwrap().iter().map(|open| (open.epoch, open.left)).collect()

@@ -125,6 +125,8 @@ fn an_epoch_that_does_not_add_up_is_refused() {
     refused(0, code::EPOCH_INVALID, "256", &|epoch| epoch.vouchers = vec![epoch.vouchers[0].clone(); 257]);
     refused(0, code::EPOCH_INVALID, "answers", &|epoch| epoch.totals.answers = 0);
     refused(0, code::EPOCH_INVALID, "count only paid ones", &|epoch| epoch.totals.answers = 1_001);
+    refused(0, code::EPOCH_INVALID, "65536", &|epoch| epoch.totals.answers = 65_537);
+    refused(0, code::EPOCH_INVALID, "receipts", &|epoch| epoch.receipts = Digest::ZERO);
     refused(0, code::EPOCH_INVALID, "root", &|epoch| epoch.root = Digest::ZERO);
     refused(0, code::EPOCH_INVALID, "statement", &|epoch| epoch.statement = BlobHash::ZERO);
     refused(0, code::EPOCH_ORDER, "next is 1", &|epoch| epoch.epoch = 2);
@@ -174,6 +176,7 @@ fn claims_without_a_good_proof_are_refused_and_the_item_is_named() {
     let one = leaves(&[(11, 50_000), (12, 25_000)]);
     chain.refused(11, claim(1, &one, 0), code::CLAIM_EPOCH, "item 1 (epoch 1 of node");
     chain.act(0, settle(1, 100_000, &one, vec![voucher(5, channel, 100_000)]));
+    chain.next();
     let good = claim(1, &one, 0);
     let with = |change: &dyn Fn(&mut ClaimItem)| {
         let mut claim = good.clone();
@@ -193,6 +196,7 @@ fn claims_without_a_good_proof_are_refused_and_the_item_is_named() {
     // One bad item refuses the good one before it too, and says which it is.
     let two = leaves(&[(11, 75_000)]);
     chain.act(0, settle(2, 100_000, &two, vec![voucher(5, channel, 200_000)]));
+    chain.next();
     let mut both = Claim { items: vec![item(1, &one, 0), item(2, &two, 0)], ..good.clone() };
     both.items[1].amount = 1;
     chain.refused(11, both, code::CLAIM_PROOF, "item 2 (epoch 2 of node");
@@ -207,6 +211,7 @@ fn money_sent_to_an_escrow_neither_pays_leaves_nor_keeps_the_epoch_open() {
     chain.act(0, Transfer { to: escrow::account(&node(0), 1), amount: 7 });
     let one = leaves(&[(11, 75_000)]);
     chain.act(0, settle(1, 100_000, &one, vec![voucher(5, channel, 100_000)]));
+    chain.next();
     chain.act(11, claim(1, &one, 0));
     assert!(escrow::list(&chain.state, &node(0), None, 9).unwrap().is_empty());
     assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 7);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datanet_types::action::{Claim, CloseChannel, RegisterModel, Revoke, Transfer};
+use datanet_types::action::{AuditEpoch, ChallengeEpoch, Claim, CloseChannel, RegisterModel, Revoke, Transfer};
 use datanet_types::epoch::{EpochLeaf, FeeShares};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{ChannelId, ContributionId, ModelId};
@@ -12,7 +12,7 @@ use super::Chain;
 use super::harness::{STAKE, address, all, attest, contribute, node, open_channel, register, reveal};
 use super::life_of_a_channel::{item, leaves, settle, voucher};
 use crate::component::datanets::history;
-use crate::component::settlement::{self, escrow};
+use crate::component::settlement::{self, Status, bond, escrow};
 use crate::component::{ActionError, Params, contributions, datanets, nodes};
 
 /// A step of a random history: who, what kind, and three numbers that each kind reads in its own way.
@@ -30,8 +30,10 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        let params = Params { commit_window: 3, reveal_window: 2, channel_min_blocks: 4, ..Params::default() };
+    /// Where epochs can be challenged for so many seconds.
+    fn new(challenge_seconds: u64) -> Self {
+        let windows = Params { commit_window: 3, reveal_window: 2, audit_window: 3, ..Params::default() };
+        let params = Params { channel_min_blocks: 4, challenge_seconds, audit_deposit: 1_000, ..windows };
         let mut chain = Chain::with(params);
         chain.validators(4);
         let datanet = chain.datanet();
@@ -44,7 +46,7 @@ impl World {
         // The same for commitment and reveal, so that random reveals match.
         let scores = all((u32::from(given.0[0]) * 39 + u32::from(who % 4) * 300) % 10_001);
         let channel = self.channels.get(usize::from(pick) % self.channels.len().max(1)).copied().unwrap_or_default();
-        match kind % 14 {
+        match kind % 17 {
             0 => self.try_act(who, Transfer { to: address(pick % 20), amount }),
             1 => self.try_act(who, register(who, u32::from(pick) % 8, STAKE + amount % 1_000)),
             2 => self.give(who, pick),
@@ -62,6 +64,11 @@ impl World {
             }
             11 => self.try_act(who, self.model(amount, pick)),
             12 => self.claim(who, amount, pick),
+            13 => self.try_act(who, ChallengeEpoch { node: node(0), epoch: self.doubted(pick) }),
+            14 | 15 => {
+                let (epoch, finding) = (self.doubted(pick), i32::from(pick / 16) % 3);
+                self.try_act(who % 4, AuditEpoch { node: node(0), epoch, finding });
+            }
             _ => self.try_act(channel.0, CloseChannel { channel: channel.1 }),
         }
     }
@@ -117,9 +124,33 @@ impl World {
             let claimed = self.claimed.get(&number).copied().unwrap_or_default();
             let left = escrow::open(state, &node(0), number).unwrap().map_or(0, |open| open.left);
             assert!(claimed <= claimable, "epoch {number} took in {claimable} and paid {claimed}");
-            assert_eq!(left, claimable - claimed, "of epoch {number}");
-            assert_eq!(self.chain.balance(&escrow::account(&node(0), number)), left, "of epoch {number}");
+            let (held, open) = match epoch.status() {
+                Status::Open | Status::Audited => (epoch.totals.fees, 0),
+                Status::Final => (claimable - claimed, claimable - claimed),
+                Status::Void => (0, 0),
+            };
+            assert_eq!(left, open, "of epoch {number}");
+            assert_eq!(self.chain.balance(&escrow::account(&node(0), number)), held, "of epoch {number}");
         }
+        self.check_bond();
+    }
+
+    /// What is at risk are the fees of the epochs that are not final, and the stake covers them.
+    fn check_bond(&self) {
+        let (state, node) = (&self.chain.state, node(0));
+        let epochs = settlement::epochs(state, &node, None, usize::MAX).unwrap();
+        let open = epochs.iter().filter(|epoch| matches!(epoch.status(), Status::Open | Status::Audited));
+        let at_risk: u64 = open.map(|epoch| epoch.totals.fees).sum();
+        assert_eq!(bond::at_risk(state, &node).unwrap(), at_risk);
+        let slashed = epochs.iter().any(|epoch| epoch.status() == Status::Void);
+        let params = crate::component::params::get(state).unwrap();
+        let stake = nodes::get(state, &node).unwrap().map_or(0, |node| node.stake);
+        assert!(slashed || params.challenge_seconds == 0 || bond::of(at_risk, &params) <= stake);
+    }
+
+    /// One of the epochs that there are, or the one behind.
+    fn doubted(&self, pick: u8) -> u64 {
+        u64::from(pick) % self.next_epoch() + 1
     }
 
     fn is_giver(&self, n: u8, id: &ContributionId) -> bool {
@@ -183,8 +214,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn the_supply_never_changes_and_reputation_stays_in_range(steps in steps()) {
-        let mut world = World::new();
+    fn the_supply_never_changes_and_reputation_stays_in_range(steps in steps(), window in 0u64..6) {
+        let mut world = World::new(window);
         for (step, ends_block) in steps {
             world.step(step);
             world.check_escrows();
@@ -216,10 +247,13 @@ proptest! {
     fn no_epoch_pays_more_than_it_took_in_whatever_is_settled_and_claimed_in_whatever_order(
         steps in prop::collection::vec((0u8..20, prop::bool::weighted(0.3), 0u64..2_000_000_000, any::<u8>()), 40..80),
     ) {
-        let mut world = World::new();
+        let mut world = World::new(0);
         world.open(5, 500_000_000);
         for (who, settles, amount, pick) in steps {
             world.step((who, if settles { 9 } else { 12 }, amount, pick));
+            if settles {
+                world.chain.next();
+            }
             world.check_escrows();
         }
         world.chain.check_supply();
@@ -228,9 +262,9 @@ proptest! {
 
     #[test]
     fn two_ledgers_fed_the_same_agree(steps in steps()) {
-        let (mut one, mut two) = (World::new(), World::new());
+        let (mut one, mut two) = (World::new(3), World::new(3));
         // Nonces differ between runs of the helper, so that only what does not hang on transaction ids is compared.
-        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 14 != 8) {
+        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 17 != 8) {
             one.step(step);
             two.step(step);
             if ends_block {

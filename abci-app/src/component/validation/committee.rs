@@ -21,19 +21,19 @@ pub(super) fn seed(block: &BlockContext, contribution: &ContributionId, round: u
     Digest(tagged_hash("datanet/committee/v2", &parts))
 }
 
-/// Who may be drawn: everybody with a stake and the reputation that a seat takes, except the contributor and those of
-/// `before`, the committee that came to nothing. Where nobody is left, those of `before` may try again; then those of bad
+/// Who may be drawn: everybody with a stake and the reputation that a seat takes, except `party`, whose own case it is, and those
+/// of `before`, such as a committee that came to nothing. Where nobody is left, those of `before` may try again; then those of bad
 /// reputation; and whoever is alone judges himself.
-pub(super) fn candidates(
+pub(in crate::component) fn candidates(
     validators: &[Validator],
-    contributor: &Address,
+    party: &Address,
     before: &BTreeSet<Address>,
     params: &Params,
 ) -> Vec<Member> {
     let staked: Vec<Member> = validators.iter().map(member).filter(|member| member.stake > 0).collect();
     let pick =
         |wanted: &dyn Fn(&Member) -> bool| -> Vec<Member> { staked.iter().filter(|m| wanted(m)).copied().collect() };
-    let other = |member: &Member| member.account != *contributor;
+    let other = |member: &Member| member.account != *party;
     let trusted = |member: &Member| member.reputation_bps >= params.seat_reputation_bps;
     let fresh = |member: &Member| !before.contains(&member.account);
     let choices: [&dyn Fn(&Member) -> bool; 4] = [
@@ -59,7 +59,7 @@ fn member(validator: &Validator) -> Member {
 /// candidates in the same order and the same seed give the same committee.
 ///
 /// A draw reduces 128 hashed bits modulo the sum of stakes, below 2^74: the bias is below 2^-54.
-pub(super) fn draw(candidates: &[Member], seats: u32, seed: &Digest) -> Vec<Member> {
+pub(in crate::component) fn draw(candidates: &[Member], seats: u32, seed: &Digest) -> Vec<Member> {
     let total = candidates.iter().fold(0u128, |sum, member| sum.saturating_add(member.stake.into()));
     let mut drawn: Vec<Member> = Vec::new();
     for seat in 0..seats {

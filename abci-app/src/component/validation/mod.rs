@@ -6,7 +6,7 @@
 
 pub mod action;
 mod closing;
-mod committee;
+pub(super) mod committee;
 mod deadline;
 mod record;
 pub mod state_key;

@@ -1,6 +1,6 @@
 //! Every wire type is read from what the other side writes, and written the same again, byte by byte.
 
-use datanet_api::accounts::{AccountView, Claims, Earnings, Supply};
+use datanet_api::accounts::{AccountView, Claims, Earnings, NewStake, Supply};
 use datanet_api::ask::{Answer, AskRequest};
 use datanet_api::attributions::Attributed;
 use datanet_api::channels::{ChannelParams, Channels, ClosedChannel, NewChannel, OpenedChannel};
@@ -8,7 +8,7 @@ use datanet_api::classify::{Classifications, ClassifyRequest};
 use datanet_api::contributions::{self, Accepted, ContributeParams, Contributions, ListParams, RecordsPage, Revoked};
 use datanet_api::datanets::{CreatedDatanet, Datanets, History, HistoryParams, NewDatanet};
 use datanet_api::embeddings::{EmbeddingsReply, EmbeddingsRequest};
-use datanet_api::epochs::SettledEpoch;
+use datanet_api::epochs::{Challenged, EpochCheck, Epochs, InTheNameOf, ProvenForgery, SettledEpoch};
 use datanet_api::fine_tuning::{self, FineTuningCheckpoint, FineTuningJob, JobUpdate, NewFineTuningJob, Page};
 use datanet_api::generate::{ChatRequest, CompletionRequest};
 use datanet_api::health::Health;
@@ -69,7 +69,7 @@ fn the_node_keys_and_accounts() {
     );
     for role in ["contributor", "owner", "lineage", "validator", "treasury"] {
         wire::<Earnings>(&format!(
-            r#"{{"earned":9,"claimed":4,"claimable":5,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
+            r#"{{"earned":9,"claimed":4,"claimable":5,"pending":6,"next_final":7,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
             "contribution":"$ID","answers":2,"weight_ppm_sum":3,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
         ));
     }
@@ -77,6 +77,7 @@ fn the_node_keys_and_accounts() {
         r#"{"claims":[{"node":"$ID","epochs":2,"amount":4,"tx":"$ID"}],"total":4,
         "failed":[{"node":"$ID","epochs":3,"reason":"r"}]}"#,
     );
+    wire::<NewStake>(r#"{"stake":5}"#);
     wire::<Supply>(r#"{"supply":1,"minted":1,"height":2}"#);
     wire::<NewTransfer>(r#"{"from":"node","to":"$ADDR","amount":3}"#);
     wire::<Sent>(r#"{"tx":"$ID","height":3}"#);
@@ -274,6 +275,19 @@ fn answers_and_what_proves_and_pays_them() {
         r#"{{"epoch":1,"root":"$ID","totals":{},"statement":"$ID","tx":null}}"#,
         json_of(&datanet_types::epoch::EpochTotals::default())
     ));
+    let audit = r#"{"challenger":"$ADDR","deposit":5,"phase":"vote","round":0,"deadline":9,
+        "committee":[{"account":"$ADDR","node":"$ID","seats":7,"said":"nothing","reward":0}]}"#;
+    for audit in ["null", audit] {
+        wire::<Epochs>(&format!(
+            r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"challenges":1,"challenge":10,"height":3,
+            "totals":{},"accounts":2,"root":"$ID","receipts":"$ID","statement":"$ID","audit":{audit}}}]}}"#,
+            json_of(&datanet_types::epoch::EpochTotals::default())
+        ));
+    }
+    wire::<EpochCheck>(r#"{"finding":"correct","reason":"r","receipts":3,"recomputed":2}"#);
+    wire::<InTheNameOf>(r#"{"account":"alice"}"#);
+    wire::<Challenged>(r#"{"deposit":5,"tx":"$ID"}"#);
+    wire::<ProvenForgery>(r#"{"epoch":"$ID-1","settled":"$ID","tx":"$ID"}"#);
 }
 
 #[test]

@@ -35,4 +35,12 @@ pub(in crate::cli) enum ReceiptCommand {
         /// Its id, or `latest`.
         id: String,
     },
+    /// Show on the ledger that its node settled another receipt for the same money: a reward for you, and the payers' money back.
+    Prove {
+        /// Its id, or `latest`.
+        id: String,
+        /// The account that is rewarded; the node's own if not given.
+        #[arg(long)]
+        account: Option<String>,
+    },
 }

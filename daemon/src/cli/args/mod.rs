@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::amounts::amount;
 use super::files::path;
 
 mod ask;
@@ -23,7 +24,7 @@ pub(super) use models::{
     ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs, TextsFrom,
     TrainArgs, TrainCommand,
 };
-pub(super) use money::{ChannelCommand, KeysCommand, TransferArgs};
+pub(super) use money::{ChannelCommand, EpochCommand, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
@@ -116,6 +117,9 @@ pub(in crate::cli) enum Command {
     Channel(ChannelCommand),
     /// Settle what this node's answers have earned, now.
     Settle,
+    /// List, check and challenge what nodes have settled.
+    #[command(subcommand)]
+    Epoch(EpochCommand),
     /// Account keys on the node.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -124,6 +128,15 @@ pub(in crate::cli) enum Command {
         /// Its address, or its name on the node.
         #[arg(default_value = "node")]
         account: String,
+    },
+    /// Change what this node's account has at stake: more is locked at once, what is taken back comes after the unbonding time.
+    Stake {
+        /// All that is to be at stake, such as `250DNT`.
+        #[arg(value_parser = amount)]
+        amount: u64,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
     },
     /// Send money. This can't be undone.
     Transfer(TransferArgs),

@@ -38,6 +38,38 @@ pub(in crate::cli) enum ChannelCommand {
     },
 }
 
+/// `epoch`.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum EpochCommand {
+    /// List the epochs that can be challenged, or those of a node.
+    List {
+        /// The serving node's key.
+        #[arg(long)]
+        node: Option<String>,
+    },
+    /// Show one, with its audit.
+    Show {
+        /// Its id: the node's key, a dash, and its number.
+        id: String,
+    },
+    /// Make it again from its receipts, as an auditor does. Nothing is put on the ledger.
+    Check {
+        /// Its id.
+        id: String,
+    },
+    /// Challenge it: a drawn committee makes it again. The deposit is lost if the epoch is right.
+    Challenge {
+        /// Its id.
+        id: String,
+        /// The account that doubts it; the node's own if not given.
+        #[arg(long)]
+        account: Option<String>,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
 /// `keys`.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeysCommand {

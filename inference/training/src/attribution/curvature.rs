@@ -48,6 +48,21 @@ pub fn all(
     kind: Curvature,
     seed: u64,
 ) -> Result<Rows, ModelError> {
+    all_telling(model, theta, samples, kind, seed, &mut |_| {})
+}
+
+/// Like [`all`]; `asked` hears after each batch how many samples it had.
+///
+/// # Errors
+/// When the network cannot run.
+pub fn all_telling(
+    model: &mut dyn Model,
+    theta: &[f32],
+    samples: &[usize],
+    kind: Curvature,
+    seed: u64,
+    asked: &mut dyn FnMut(usize),
+) -> Result<Rows, ModelError> {
     let mut all = Rows::none(theta.len());
     for (at, batch) in samples.chunks(BATCH).enumerate() {
         let seed = step_seed(seed, at);
@@ -56,6 +71,7 @@ pub fn all(
             Curvature::None => Rows::none(theta.len()),
             _ => model.curvature_rows(theta, batch, kind, seed)?,
         });
+        asked(batch.len());
     }
     Ok(all)
 }

@@ -17,10 +17,24 @@ const BATCH: usize = 32;
 /// # Errors
 /// When the network cannot run.
 pub fn all(model: &mut dyn Model, theta: &[f32], samples: &[usize]) -> Result<Rows, ModelError> {
+    all_telling(model, theta, samples, &mut |_| {})
+}
+
+/// Like [`all`]; `asked` hears after each batch how many samples it had.
+///
+/// # Errors
+/// When the network cannot run.
+pub fn all_telling(
+    model: &mut dyn Model,
+    theta: &[f32],
+    samples: &[usize],
+    asked: &mut dyn FnMut(usize),
+) -> Result<Rows, ModelError> {
     let mut all = Rows::none(theta.len());
     all.data.reserve_exact(samples.len() * theta.len());
     for batch in samples.chunks(BATCH) {
         all.append(model.loss_gradients(theta, batch)?.1);
+        asked(batch.len());
     }
     Ok(all)
 }

@@ -50,14 +50,19 @@ impl Evaluation {
     }
 }
 
-/// Asks the held-out records, which are loaded in `network` after the training ones.
+/// Asks the held-out records, which are loaded in `network` after the training ones; `told` hears how many at a time.
 ///
 /// # Errors
 /// As [`Network::forward`].
-pub fn evaluate(network: &mut Network, data: &Dataset, theta: &[f32]) -> Result<Evaluation, NetworkError> {
+pub fn evaluate(
+    network: &mut Network,
+    data: &Dataset,
+    theta: &[f32],
+    told: &mut dyn FnMut(usize),
+) -> Result<Evaluation, NetworkError> {
     let asked = network.held_out();
     let mut evaluation = Evaluation { records: asked.len(), measures: Vec::new() };
-    let answers = network.forward(theta, &asked)?;
+    let answers = network.forward_telling(theta, &asked, told)?;
     evaluation.add("loss", mean(&answers.losses));
     match data.task {
         Task::Classify => {
@@ -77,7 +82,14 @@ pub fn evaluate(network: &mut Network, data: &Dataset, theta: &[f32]) -> Result<
     Ok(evaluation)
 }
 
-/// Adds what the base, which is the network at `start`, and the commonest label would have answered.
+/// Records that [`compare`] asks.
+pub fn compared(data: &Dataset) -> usize {
+    let voters = if data.task == Task::Classify { data.train.len().min(MAX_VOTERS) } else { 0 };
+    voters + data.held_out.len()
+}
+
+/// Adds what the base, which is the network at `start`, and the commonest label would have answered; `told` hears how
+/// many records were asked at a time.
 ///
 /// # Errors
 /// As [`Network::forward`].
@@ -86,6 +98,7 @@ pub fn compare(
     network: &mut Network,
     data: &Dataset,
     start: &[f32],
+    told: &mut dyn FnMut(usize),
 ) -> Result<(), NetworkError> {
     let asked = network.held_out();
     match data.task {
@@ -93,21 +106,21 @@ pub fn compare(
             let voters: Vec<usize> = (0..data.train.len().min(MAX_VOTERS)).collect();
             let known: Vec<usize> = data.train.iter().take(voters.len()).filter_map(|example| example.label).collect();
             let truth: Vec<usize> = data.held_out.iter().filter_map(|example| example.label).collect();
-            let voters = units(network.forward(start, &voters)?.pooled);
-            let asked = units(network.forward(start, &asked)?.pooled);
+            let voters = units(network.forward_telling(start, &voters, told)?.pooled);
+            let asked = units(network.forward_telling(start, &asked, told)?.pooled);
             let said = labels::vote(&voters, &known, &asked, NEIGHBOURS, data.labels.len());
             evaluation.add("base_accuracy", labels::accuracy(&said, &truth));
             evaluation.add("majority", data.majority());
         }
         Task::Embed => {
-            let answers = network.forward(start, &asked)?;
+            let answers = network.forward_telling(start, &asked, told)?;
             let meanings = network.meanings(&asked);
             for (name, rank) in [("base_recall_at_1", 1), ("base_recall_at_10", 10)] {
                 evaluation.add(name, recall(&answers.pooled, &answers.pairs, &meanings, rank));
             }
         }
         Task::Generate => {
-            let loss = mean(&network.forward(start, &asked)?.losses);
+            let loss = mean(&network.forward_telling(start, &asked, told)?.losses);
             evaluation.add("base_loss", loss);
             evaluation.add("base_perplexity", loss.exp());
         }

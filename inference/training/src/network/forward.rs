@@ -32,6 +32,19 @@ impl Network {
     /// # Errors
     /// [`NetworkError`].
     pub fn forward(&mut self, theta: &[f32], samples: &[usize]) -> Result<Forward, NetworkError> {
+        self.forward_telling(theta, samples, &mut |_| {})
+    }
+
+    /// Like [`Network::forward`]; `asked` hears after each part how many samples it had.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn forward_telling(
+        &mut self,
+        theta: &[f32],
+        samples: &[usize],
+        asked: &mut dyn FnMut(usize),
+    ) -> Result<Forward, NetworkError> {
         self.check(theta)?;
         let (mut all, mut order) = (None::<Forward>, Vec::with_capacity(samples.len()));
         for part in self.parts(samples, Limit::rows(CHUNK))? {
@@ -40,6 +53,7 @@ impl Network {
                 None => all = Some(found),
                 Some(all) => all.append(found),
             }
+            asked(part.places.len());
             order.extend(part.places);
         }
         Ok(all.map_or_else(Forward::empty, |all| all.placed(&order)))

@@ -47,10 +47,17 @@ pub enum Event {
         /// BLAKE3 of its file.
         hash: [u8; 32],
     },
-    /// Another part of the work begins, whose steps are not counted.
+    /// Another part of the work begins.
     Phase {
         /// `evaluation`, `attribution`, `influence` or `writing`.
         name: &'static str,
+    },
+    /// How far the phase is that began last: records asked, as often as it asks them.
+    Counted {
+        /// So many.
+        done: usize,
+        /// All of them.
+        total: usize,
     },
     /// Something long goes on, of which there is nothing to tell; whoever wants it stopped can say so.
     Working,
@@ -95,5 +102,31 @@ impl Clock {
         let each = self.begun.elapsed().as_secs_f64() / self.done as f64;
         let seconds_left = each * (steps - step) as f64;
         Event::Step { step, steps, loss, rate, seconds_left, memory_bytes: resident() }
+    }
+}
+
+/// Counts what a phase does.
+pub(super) struct Meter<'a> {
+    observer: &'a mut dyn FnMut(Event) -> Control,
+    done: usize,
+    total: usize,
+}
+
+impl<'a> Meter<'a> {
+    /// The phase begins, in which so many records at least will be asked.
+    pub(super) fn begin(observer: &'a mut dyn FnMut(Event) -> Control, name: &'static str, total: usize) -> Self {
+        observer(Event::Phase { name });
+        Self { observer, done: 0, total }
+    }
+
+    /// So many more will be asked than was known.
+    pub(super) fn expect(&mut self, records: usize) {
+        self.total += records;
+    }
+
+    /// So many more were asked.
+    pub(super) fn add(&mut self, records: usize) {
+        self.done = self.total.min(self.done + records);
+        (self.observer)(Event::Counted { done: self.done, total: self.total });
     }
 }

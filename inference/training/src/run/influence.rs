@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::moves::moves;
 use super::prepare::{Prepared, curvature};
-use super::{Control, Ended, Event, Setup, TrainError};
+use super::{Control, Ended, Event, Meter, Setup, TrainError};
 use crate::attribution::{
     AuditPlan, Belonging, Choice, Compared, Curvature, Eligibility, Gate, GateVerdict, Ground, Groups, Model, Rows,
-    Table, Thresholds, audit, gradients,
+    Table, Thresholds, audit, curvature as rows_of, gradients,
 };
 
 /// Held-out records that an audit asks.
@@ -80,30 +80,34 @@ pub(super) fn influence(
     };
     let mut work = Work { setup, prepared, belonging, theta: &ended.theta, step: ended.step, names };
     let ground = work.audit(observer)?;
-    observer(Event::Phase { name: "influence" });
+    // Once for the eligibility, once for those left out.
+    let once = work.answers().len();
+    let meter = &mut Meter::begin(observer, "influence", if ground.is_some() { 2 * once } else { once });
     let mut compared = Vec::new();
     let (table, gate, choice) = match (replayed, &ground) {
         (Some(table), None) => (table, None, Choice::Replay),
         (Some(table), Some(ground)) => {
-            let gate = work.gate_of(&table, ground)?;
+            meter.expect(once);
+            let gate = work.gate_of(&table, ground, meter)?;
             compared.push(Compared { method: Choice::Replay, gate });
             // An audit too small to judge replay is too small to prefer anything else.
             match gate.finding(&THRESHOLDS).verdict {
                 GateVerdict::Unjudged => (table, Some(gate), Choice::Replay),
                 GateVerdict::Passed => {
-                    compared.extend(work.beside(ground)?);
+                    compared.extend(work.beside(ground, meter)?);
                     (table, Some(gate), Choice::Replay)
                 }
-                GateVerdict::Failed => work.better(Some((table, gate)), ground, &mut compared)?,
+                GateVerdict::Failed => work.better(Some((table, gate)), ground, &mut compared, meter)?,
             }
         }
         (None, Some(ground)) if THRESHOLDS.judge(ground.subsets.len(), ground.left_out.len()) => {
-            work.better(None, ground, &mut compared)?
+            work.better(None, ground, &mut compared, meter)?
         }
         (None, ground) => {
             let damping = DAMPING;
-            let table = work.gauss_newton(damping)?;
-            let gate = ground.as_ref().map(|ground| work.gate_of(&table, ground)).transpose()?;
+            meter.expect(work.tables(1) + if ground.is_some() { once } else { 0 });
+            let table = work.gauss_newton(damping, meter)?;
+            let gate = ground.as_ref().map(|ground| work.gate_of(&table, ground, meter)).transpose()?;
             let method = Choice::GaussNewton { damping };
             compared.extend(gate.map(|gate| Compared { method, gate }));
             (table, gate, method)
@@ -117,10 +121,10 @@ pub(super) fn influence(
         .map(|(at, source)| (source.name.clone(), belonging.columns_of(at)))
         .collect();
     let left_out = match &ground {
-        Some(ground) => work.left_out(&table, ground)?,
+        Some(ground) => work.left_out(&table, ground, meter)?,
         None => Vec::new(),
     };
-    let eligibility = groups.eligibility(&work.values(&table)?);
+    let eligibility = groups.eligibility(&work.values(&table, meter)?);
     let sources = table.merge(&owned).map_err(release)?;
     Ok(Some(Influence { sources, columns: table, eligibility, gate, choice, compared, left_out }))
 }
@@ -195,14 +199,14 @@ impl Work<'_, '_> {
     }
 
     /// Holds a table against the audit.
-    fn gate_of(&mut self, table: &Table, ground: &Ground) -> Result<Gate, TrainError> {
-        let values = self.values(table)?;
+    fn gate_of(&mut self, table: &Table, ground: &Ground, meter: &mut Meter<'_>) -> Result<Gate, TrainError> {
+        let values = self.values(table, meter)?;
         Ok(Gate::new(ground.judge(self.belonging, &values), ground, &THRESHOLDS))
     }
 
     /// The sources that were left out: what happened, and what the table says.
-    fn left_out(&mut self, table: &Table, ground: &Ground) -> Result<Vec<LeftOut>, TrainError> {
-        let values = self.belonging.by_contributors(&self.values(table)?);
+    fn left_out(&mut self, table: &Table, ground: &Ground, meter: &mut Meter<'_>) -> Result<Vec<LeftOut>, TrainError> {
+        let values = self.belonging.by_contributors(&self.values(table, meter)?);
         let mean = |row: &[f32]| row.iter().sum::<f32>() / row.len().max(1) as f32;
         let one = |(at, source): (usize, &usize)| LeftOut {
             source: self.setup.data.sources.get(*source).map(|source| source.name.clone()).unwrap_or_default(),
@@ -214,9 +218,10 @@ impl Work<'_, '_> {
     }
 
     /// What the table says of every audited answer, `[columns, answers]`.
-    fn values(&mut self, table: &Table) -> Result<Rows, TrainError> {
+    fn values(&mut self, table: &Table, meter: &mut Meter<'_>) -> Result<Rows, TrainError> {
         let answers = self.answers();
-        let gradients = gradients::all(&mut self.prepared.network, self.theta, &answers)?;
+        let network = &mut self.prepared.network;
+        let gradients = gradients::all_telling(network, self.theta, &answers, &mut |asked| meter.add(asked))?;
         let mut values = Rows::zeros(table.columns(), gradients.rows);
         for (answer, gradient) in gradients.iter().enumerate() {
             for (column, value) in table.values(gradient).map_err(release)?.into_iter().enumerate() {
@@ -232,11 +237,14 @@ impl Work<'_, '_> {
         replay: Option<(Table, Gate)>,
         ground: &Ground,
         compared: &mut Vec<Compared>,
+        meter: &mut Meter<'_>,
     ) -> Result<(Table, Option<Gate>, Choice), TrainError> {
         let mut swept = Vec::with_capacity(DAMPINGS.len());
+        // Every damping, and the best once more.
+        meter.expect(self.tables(DAMPINGS.len() + 1) + DAMPINGS.len() * self.answers().len());
         for damping in DAMPINGS {
-            let table = self.gauss_newton(damping)?;
-            swept.push((damping, self.gate_of(&table, ground)?));
+            let table = self.gauss_newton(damping, meter)?;
+            swept.push((damping, self.gate_of(&table, ground, meter)?));
         }
         let best = swept.iter().max_by(|a, b| a.1.merit().total_cmp(&b.1.merit()));
         compared.extend(
@@ -255,27 +263,33 @@ impl Work<'_, '_> {
                 let method = Choice::GaussNewton { damping };
                 compared.retain(|one| one.method == Choice::Replay);
                 compared.push(Compared { method, gate });
-                Ok((self.gauss_newton(damping)?, Some(gate), method))
+                Ok((self.gauss_newton(damping, meter)?, Some(gate), method))
             }
-            (Choice::GaussNewton { damping }, _) => Ok((self.gauss_newton(damping)?, Some(gate), choice)),
+            (Choice::GaussNewton { damping }, _) => Ok((self.gauss_newton(damping, meter)?, Some(gate), choice)),
         }
     }
 
     /// What Gauss-Newton influence would have said beside a replay that passed: for whoever compares, not for the choice, so
     /// that only one damping is tried, and none where that takes much memory.
-    fn beside(&mut self, ground: &Ground) -> Result<Option<Compared>, TrainError> {
+    fn beside(&mut self, ground: &Ground, meter: &mut Meter<'_>) -> Result<Option<Compared>, TrainError> {
         let rows = (self.setup.data.train.len() + self.belonging.columns()).min(2 * MAX_ROWS);
         if rows.saturating_mul(self.theta.len()) > MAX_BESIDE {
             return Ok(None);
         }
-        let table = self.gauss_newton(DAMPING)?;
-        let gate = self.gate_of(&table, ground)?;
+        meter.expect(self.tables(1) + self.answers().len());
+        let table = self.gauss_newton(DAMPING, meter)?;
+        let gate = self.gate_of(&table, ground, meter)?;
         Ok(Some(Compared { method: Choice::GaussNewton { damping: DAMPING }, gate }))
+    }
+
+    /// Records that so many tables of Gauss-Newton influence ask: each for its curvature and for its gradient.
+    fn tables(&self, count: usize) -> usize {
+        2 * count * self.setup.data.train.len()
     }
 
     /// The table of damped Gauss-Newton influence: d_c = -(G + l I)^-1 g_c / N, with G the curvature of all records at
     /// the final parameters.
-    fn gauss_newton(&mut self, damping: f32) -> Result<Table, TrainError> {
+    fn gauss_newton(&mut self, damping: f32, meter: &mut Meter<'_>) -> Result<Table, TrainError> {
         let samples: Vec<usize> = (0..self.setup.data.train.len()).collect();
         let classes = self.setup.data.labels.len();
         let mut kind = curvature(self.setup.job, classes);
@@ -284,8 +298,9 @@ impl Work<'_, '_> {
         }
         let seed = self.setup.job.recipe.seed;
         let network = &mut self.prepared.network;
-        let rows = crate::attribution::curvature::all(network, self.theta, &samples, kind, seed)?;
-        let records = gradients::all(network, self.theta, &samples)?;
+        let told = &mut |asked| meter.add(asked);
+        let rows = rows_of::all_telling(network, self.theta, &samples, kind, seed, told)?;
+        let records = gradients::all_telling(network, self.theta, &samples, told)?;
         let mut columns = Rows::zeros(self.belonging.columns(), self.theta.len());
         for (record, column) in self.belonging.column_of.iter().enumerate() {
             let Some(column) = column else { continue };

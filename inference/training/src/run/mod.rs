@@ -38,6 +38,7 @@ use datanet_inference::runtime::{Runtime, SessionConfig};
 pub use course::{Course, Ended, Followed, Gradient, Rhythm};
 pub use drive::{drive, resume};
 pub use error::TrainError;
+use event::Meter;
 pub use event::{Control, Event};
 pub use influence::LeftOut;
 pub use memory::resident;
@@ -109,13 +110,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     let mut prepared = Prepared::new(setup)?;
     let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
-    observer(Event::Phase { name: "evaluation" });
-    let mut evaluation = evaluate::evaluate(&mut prepared.network, setup.data, &ended.theta)?;
-    if prepared.decoder.is_none() {
-        let start = prepared.start.clone();
-        evaluate::compare(&mut evaluation, &mut prepared.network, setup.data, &start)?;
-    }
-    let served = served::served(setup, &mut prepared, &ended.theta, &mut evaluation)?;
+    let (evaluation, served) = examine(setup, &mut prepared, &ended.theta, observer)?;
     let influence = influence::influence(setup, &mut prepared, &ended, observer)?;
     observer(Event::Phase { name: "writing" });
     let folder = setup.folder.join("release");
@@ -141,6 +136,27 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
         steps,
         seconds,
     })
+}
+
+/// Asks the held-out records of the model, of its base, and of the form that it is served in.
+fn examine(
+    setup: &Setup<'_>,
+    prepared: &mut Prepared,
+    theta: &[f32],
+    observer: &mut dyn FnMut(Event) -> Control,
+) -> Result<(Evaluation, Option<Served>), TrainError> {
+    let has_base = prepared.decoder.is_none();
+    let beside = if has_base { evaluate::compared(setup.data) } else { 0 };
+    let total = setup.data.held_out.len() + beside + served::asked(setup);
+    let mut meter = Meter::begin(observer, "evaluation", total);
+    let mut told = |records| meter.add(records);
+    let mut evaluation = evaluate::evaluate(&mut prepared.network, setup.data, theta, &mut told)?;
+    if has_base {
+        let start = prepared.start.clone();
+        evaluate::compare(&mut evaluation, &mut prepared.network, setup.data, &start, &mut told)?;
+    }
+    let served = served::served(setup, prepared, theta, &mut evaluation, &mut told)?;
+    Ok((evaluation, served))
 }
 
 /// The training itself, and its transcript.

@@ -31,6 +31,12 @@ pub struct Served {
     pub least_cosine: Option<f64>,
 }
 
+/// Records that [`served`] asks.
+pub(super) fn asked(setup: &Setup<'_>) -> usize {
+    let each = if setup.job.task == Task::Generate { 1 } else { 3 };
+    if setup.job.serve.is_float() { 0 } else { each * setup.data.held_out.len() }
+}
+
 /// Asks the held-out records of the model as it will be served, adds what it says to `evaluation` as `served_...`, and
 /// says what the form costs. Nothing where a model is served as it was trained.
 pub(super) fn served(
@@ -38,18 +44,20 @@ pub(super) fn served(
     prepared: &mut Prepared,
     theta: &[f32],
     evaluation: &mut Evaluation,
+    told: &mut dyn FnMut(usize),
 ) -> Result<Option<Served>, TrainError> {
     let Some((mut network, weights)) = Network::served(config(setup))? else { return Ok(None) };
     let asked = Dataset { train: Vec::new(), ..setup.data.clone() };
     network.load_data(&asked)?;
-    let said = evaluate::evaluate(&mut network, &asked, theta)?;
+    let said = evaluate::evaluate(&mut network, &asked, theta, told)?;
     let renamed = |measure: Measure| Measure { name: format!("served_{}", measure.name), ..measure };
     evaluation.measures.extend(said.measures.into_iter().map(renamed));
     let cosines = match setup.job.task {
         Task::Generate => Vec::new(),
         Task::Classify | Task::Embed => {
             let (trained, small) = (prepared.network.held_out(), network.held_out());
-            cosines(&prepared.network.forward(theta, &trained)?.pooled, &network.forward(theta, &small)?.pooled)
+            let trained = prepared.network.forward_telling(theta, &trained, told)?.pooled;
+            cosines(&trained, &network.forward_telling(theta, &small, told)?.pooled)
         }
     };
     let mean = (!cosines.is_empty()).then(|| cosines.iter().sum::<f64>() / cosines.len() as f64);

@@ -8,6 +8,7 @@ use datanet_types::{Address, Amount};
 use crate::code;
 use crate::component::error::ensure;
 use crate::component::nodes::{self, MAX_VALIDATORS, Node, Reputation, stake_account, state_key, unbonding};
+use crate::component::settlement::bond;
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params};
 use crate::state::{StateRead, StateWrite};
 
@@ -33,6 +34,7 @@ impl ActionHandler for RegisterNode {
         let (params, account) = (params::get(state)?, ctx.tx.signer);
         let former = check_owner(state, self, &account)?;
         check_validator(state, self, former.as_ref(), &params)?;
+        check_bond(state, self, &params)?;
         begin_anew(state, self, former.as_ref(), &account, &params)?;
         move_stake(state, ctx, &params, former.as_ref().map_or(0, |node| node.stake), self.stake)?;
         let node = Node {
@@ -82,6 +84,18 @@ fn check_validator<S: StateRead>(
     let there = state.scan(&state_key::validators(), None, MAX_VALIDATORS)?.len();
     ensure(there < MAX_VALIDATORS, code::NODE_LIMIT, || {
         format!("there are {MAX_VALIDATORS} validators, the most there can be; register without that role")
+    })
+}
+
+/// What answers for epochs that are not final stays.
+fn check_bond<S: StateRead>(state: &S, action: &RegisterNode, params: &Params) -> Result<(), ActionError> {
+    let locked = bond::locked(state, &action.node, params)?;
+    ensure(action.stake >= locked, code::NODE_STAKE, || {
+        format!(
+            "stake is {}, and {} of it answers for epochs of this node that are not final; leave that, and take it back later",
+            display(action.stake),
+            display(locked)
+        )
     })
 }
 

@@ -6,7 +6,7 @@ use datanet_types::tx::VerifiedTx;
 
 use crate::code;
 use crate::component::error::{ensure, refuse};
-use crate::component::settlement::{self, Epoch, MAX_ITEMS, escrow};
+use crate::component::settlement::{self, Epoch, MAX_ITEMS, Status, escrow};
 use crate::component::{ActionError, ActionHandler, Event, TxContext};
 use crate::state::{StateRead, StateWrite};
 
@@ -70,6 +70,28 @@ fn check_item<S: StateRead>(
     let Some(epoch) = settlement::epoch(state, &item.node, item.epoch)? else {
         return refuse(code::CLAIM_EPOCH, format!("{} is not settled yet; leave it out", name(place, item)));
     };
+    match epoch.status() {
+        Status::Final => {}
+        Status::Void => {
+            return refuse(
+                code::CLAIM_EPOCH,
+                format!(
+                    "{} is void: it was false, and who paid for it has the money back; leave it out",
+                    name(place, item)
+                ),
+            );
+        }
+        Status::Open | Status::Audited => {
+            return refuse(
+                code::CLAIM_EPOCH,
+                format!(
+                    "{} can still be challenged; it is final from block time {} (seconds since 1970) on, if it is right: claim it then",
+                    name(place, item),
+                    epoch.final_at
+                ),
+            );
+        }
+    }
     let leaf = EpochLeaf { account: claim.account, amount: item.amount }.node(chain_id, &item.node, item.epoch);
     // In a tree of another size the same leaf would have other places, and be paid once in each.
     let proven = item.proof.total == epoch.accounts && item.proof.verify(leaf, &epoch.tree());

@@ -3,6 +3,7 @@
 use datanet_types::action::{SettleEpoch, role};
 use datanet_types::amount::display;
 use datanet_types::epoch::{FeeShares, MAX_ACCOUNTS};
+use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::tx::VerifiedTx;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, BlobHash, Digest};
@@ -10,9 +11,11 @@ use datanet_types::{Amount, BlobHash, Digest};
 use crate::code;
 use crate::component::channels::{self, Channel, deposit_account};
 use crate::component::error::{ensure, refuse};
-use crate::component::settlement::{self, Epoch, MAX_VOUCHERS, Settlement, escrow, state_key};
-use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
-use crate::state::{StateRead, StateWrite};
+use crate::component::settlement::{
+    self, Epoch, MAX_VOUCHERS, Payment, Settlement, Status, bond, closing, escrow, state_key,
+};
+use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params};
+use crate::state::StateWrite;
 
 impl ActionHandler for SettleEpoch {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
@@ -22,6 +25,10 @@ impl ActionHandler for SettleEpoch {
             format!("an epoch takes 1 to {MAX_VOUCHERS} vouchers, not {count}; settle more often")
         })?;
         check(self.totals.answers > 0, "an epoch without answers has nothing to settle")?;
+        check(self.receipts != Digest::ZERO, "receipts must be the root of the sum tree over the epoch's receipts")?;
+        ensure(self.totals.answers <= MAX_ANSWERS, code::EPOCH_INVALID, || {
+            format!("{} answers in one epoch, at most {MAX_ANSWERS} may be; settle more often", self.totals.answers)
+        })?;
         check_tree(self)?;
         check(self.statement != BlobHash::ZERO, "statement must be the blob with the leaves")?;
         let ordered = self.vouchers.windows(2).all(|pair| matches!(pair, [a, b] if a.channel < b.channel));
@@ -40,11 +47,14 @@ impl ActionHandler for SettleEpoch {
         ensure(self.epoch == next, code::EPOCH_ORDER, || {
             format!("epoch is {}, the node's next is {next}", self.epoch)
         })?;
-        let shares = check_totals(state, self)?;
-        let mut charged: Amount = 0;
+        let params = params::get(state)?;
+        let shares = check_totals(self, &params)?;
+        bond::add(state, &self.node, self.totals.fees, node.stake, &params)?;
+        let mut paid = Vec::with_capacity(self.vouchers.len());
         for voucher in &self.vouchers {
-            charged = charged.saturating_add(charge(state, self, voucher, ctx)?);
+            paid.push(charge(state, self, voucher, ctx)?);
         }
+        let charged = paid.iter().map(|payment| payment.amount).fold(0, Amount::saturating_add);
         ensure(charged == self.totals.fees, code::EPOCH_INVALID, || {
             format!(
                 "the vouchers charge {}, the totals say {}; they must agree",
@@ -52,11 +62,10 @@ impl ActionHandler for SettleEpoch {
                 display(self.totals.fees)
             )
         })?;
-        let escrow = escrow::account(&self.node, self.epoch);
-        accounts::release(state, &escrow, &node.account, self.totals.split.node)?;
-        accounts::release(state, &escrow, &accounts::treasury(), self.totals.treasury())?;
-        record(state, self, former, shares, ctx.block.height);
-        Ok(vec![settled(self)])
+        let epoch = epoch(self, ctx, shares, &params);
+        record(state, &epoch, former);
+        closing::begin(state, &epoch, paid);
+        Ok(vec![settled(self, epoch.final_at)])
     }
 }
 
@@ -77,8 +86,7 @@ fn check_tree(action: &SettleEpoch) -> Result<(), ActionError> {
 
 /// Gives the shares that the totals follow: those that hold now. They are fixed at genesis, so they are also those that
 /// the answers were given under.
-fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<FeeShares, ActionError> {
-    let params = params::get(state)?;
+fn check_totals(action: &SettleEpoch, params: &Params) -> Result<FeeShares, ActionError> {
     let (answers, fees, least) = (action.totals.answers, action.totals.fees, params.min_price);
     // The number of answers bounds how far rounding may move a share: it must not be made up.
     ensure(answers.checked_mul(least).is_some_and(|sum| sum <= fees), code::EPOCH_INVALID, || {
@@ -100,19 +108,19 @@ fn check_totals<S: StateRead>(state: &S, action: &SettleEpoch) -> Result<FeeShar
     Ok(shares)
 }
 
-/// Moves what a voucher adds from its channel to the epoch's escrow. Returns how much that is.
+/// Moves what a voucher adds from its channel to the epoch's escrow. Returns how much that is, and whose.
 fn charge<S: StateWrite>(
     state: &mut S,
     action: &SettleEpoch,
     voucher: &SignedVoucher,
     ctx: &TxContext<'_>,
-) -> Result<Amount, ActionError> {
+) -> Result<Payment, ActionError> {
     let mut channel = channels::require_open(state, &voucher.channel)?;
     let delta = check_voucher(&channel, action, voucher, &ctx.block.chain_id)?;
     accounts::release(state, &deposit_account(&channel.id), &escrow::account(&action.node, action.epoch), delta)?;
     channel.charged = voucher.cumulative;
     channels::put(state, &channel);
-    Ok(delta)
+    Ok(Payment { payer: channel.payer, amount: delta, channel: channel.id, cumulative: voucher.cumulative })
 }
 
 fn check_voucher(
@@ -147,44 +155,45 @@ fn check_voucher(
     }
 }
 
-fn record<S: StateWrite>(
-    state: &mut S,
-    action: &SettleEpoch,
-    former: Option<Settlement>,
-    shares: FeeShares,
-    height: u64,
-) {
-    let former = former.unwrap_or_default();
-    let epoch = Epoch {
+fn epoch(action: &SettleEpoch, ctx: &TxContext<'_>, shares: FeeShares, params: &Params) -> Epoch {
+    Epoch {
         node: action.node,
         epoch: action.epoch,
         root: action.root,
         statement: action.statement,
         totals: action.totals,
-        height,
+        height: ctx.block.height,
         accounts: action.accounts,
         shares,
-    };
-    state.put(state_key::epoch(&action.node, action.epoch), &epoch);
-    escrow::begin(state, &epoch);
+        receipts: action.receipts,
+        final_at: ctx.block.seconds().saturating_add(params.challenge_seconds),
+        status: Status::Open as i32,
+        challenges: 0,
+    }
+}
+
+fn record<S: StateWrite>(state: &mut S, epoch: &Epoch, former: Option<Settlement>) {
+    let former = former.unwrap_or_default();
+    state.put(state_key::epoch(&epoch.node, epoch.epoch), epoch);
     let settlement = Settlement {
-        latest: epoch,
-        answers: former.answers.saturating_add(action.totals.answers),
-        fees: former.fees.saturating_add(action.totals.fees),
-        escrowed: former.escrowed.saturating_add(action.totals.claimable()),
-        claimed: former.claimed,
+        latest: epoch.clone(),
+        answers: former.answers.saturating_add(epoch.totals.answers),
+        fees: former.fees.saturating_add(epoch.totals.fees),
+        ..former
     };
     settlement::put(state, &settlement);
 }
 
-fn settled(action: &SettleEpoch) -> Event {
+fn settled(action: &SettleEpoch, final_at: u64) -> Event {
     Event::new("epoch.settled")
         .with("node", action.node)
         .with("epoch", action.epoch)
         .with("root", action.root)
+        .with("receipts", action.receipts)
         .with("statement", action.statement)
         .with("answers", action.totals.answers)
         .with("fees", action.totals.fees)
         .with("claimable", action.totals.claimable())
         .with("accounts", action.accounts)
+        .with("final_at", final_at)
 }

@@ -1,0 +1,38 @@
+//! Doubting an epoch.
+
+use datanet_types::action::ChallengeEpoch;
+use datanet_types::tx::VerifiedTx;
+
+use crate::code;
+use crate::component::audits::{Audit, deposit_account, next_challenge, require_unpaid, start_round};
+use crate::component::error::{ensure, refuse};
+use crate::component::settlement::{self, Status};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
+use crate::state::StateWrite;
+
+impl ActionHandler for ChallengeEpoch {
+    fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
+        Ok(())
+    }
+
+    fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+        let mut epoch = require_unpaid(state, &self.node, self.epoch)?;
+        let params = params::get(state)?;
+        let next = next_challenge(&epoch, &params).filter(|_| epoch.status() == Status::Open);
+        let Some((deposit, seats)) = next else {
+            let state = match epoch.status() {
+                Status::Audited => "is audited already; wait for what is found".to_owned(),
+                _ => format!("was challenged {} times and found right; that is enough", epoch.challenges),
+            };
+            return refuse(code::AUDIT_CLOSED, format!("epoch {} of node {} {state}", self.epoch, self.node));
+        };
+        ensure(nodes::any_validator(state)?, code::NO_VALIDATORS, || "nobody is there to audit it".to_owned())?;
+        accounts::transfer(state, &ctx.tx.signer, &deposit_account(&self.node, self.epoch), deposit)?;
+        settlement::hold(state, &mut epoch)?;
+        let (node, epoch, challenger) = (self.node, self.epoch, ctx.tx.signer);
+        let mut audit = Audit { node, epoch, challenger, deposit, seats, ..Audit::default() };
+        start_round(state, ctx.block, &mut audit, &params);
+        let event = Event::new("audit.begun").with("node", self.node).with("epoch", self.epoch);
+        Ok(vec![event.with("challenger", challenger).with("deposit", deposit)])
+    }
+}

@@ -1,0 +1,175 @@
+//! The end of a block: drawing committees and closing audits that are due.
+
+use std::collections::BTreeSet;
+
+use datanet_types::id::tagged_hash;
+use datanet_types::{Address, Amount, Digest};
+
+use super::record::Place;
+use super::verdict::{Verdict, rewards, verdict};
+use super::{Audit, Phase, Said, auditor, deposit_account, expect, set_due, start_round, state_key};
+use crate::component::nodes::{self, Reputation};
+use crate::component::settlement::{self, Epoch, bond};
+use crate::component::validation::committee;
+use crate::component::{BlockContext, Event, Params, accounts, params};
+use crate::state::{StateError, StateWrite};
+
+/// Audits looked at in one block at most; what is left is first in the next.
+const MAX_A_BLOCK: usize = 16;
+/// Committees that an audit has before it ends without a verdict.
+const ROUNDS: u32 = 3;
+
+/// Goes on with the audits that are due, oldest first.
+pub(in crate::component) fn close_due<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+) -> Result<Vec<Event>, StateError> {
+    let due = state.list::<Place>(&state_key::all_due(), None, MAX_A_BLOCK)?;
+    let not_yet = state_key::due_at(block.height.saturating_add(1));
+    let mut events = Vec::new();
+    for (_, place) in due.into_iter().take_while(|(key, _)| *key < not_yet) {
+        let audit = expect(state, &place)?;
+        let params = params::get(state)?;
+        match audit.phase() {
+            Phase::Draw => events.extend(draw(state, block, audit, &params)?),
+            _ => events.extend(close(state, block, audit, &params)?),
+        }
+    }
+    Ok(events)
+}
+
+/// Once it is time, fills the seats.
+fn draw<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    mut audit: Audit,
+    params: &Params,
+) -> Result<Vec<Event>, StateError> {
+    if block.height < audit.draw_height {
+        set_due(state, &mut audit, block.height.saturating_add(1));
+        return Ok(Vec::new());
+    }
+    let node = nodes::expect(state, &audit.node)?;
+    // Who doubts is no auditor, as long as there are others.
+    let before = BTreeSet::from([audit.challenger]);
+    let candidates = committee::candidates(&nodes::validators(state)?, &node.account, &before, params);
+    let committee = committee::draw(&candidates, audit.seats, &seed(block, &audit));
+    audit.committee = committee.into_iter().map(auditor).collect();
+    audit.deadline = block.height.saturating_add(params.audit_window);
+    audit.set_phase(Phase::Vote);
+    let names: Vec<String> = audit.committee.iter().map(|auditor| auditor.account.to_string()).collect();
+    let event = event("audit.drawn", &audit).with("committee", names.join(",")).with("deadline", audit.deadline);
+    let due = if audit.committee.is_empty() { block.height.saturating_add(1) } else { audit.deadline };
+    set_due(state, &mut audit, due);
+    Ok(vec![event])
+}
+
+fn seed(block: &BlockContext, audit: &Audit) -> Digest {
+    let (epoch, seats, round) = (audit.epoch.to_le_bytes(), audit.seats.to_le_bytes(), audit.round.to_le_bytes());
+    let parts: [&[u8]; 6] = [&block.app_hash, &block.last_block_hash, &audit.node.0, &epoch, &seats, &round];
+    Digest(tagged_hash("datanet/audit-committee/v1", &parts))
+}
+
+fn close<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    mut audit: Audit,
+    params: &Params,
+) -> Result<Vec<Event>, StateError> {
+    let verdict = verdict(&audit.committee);
+    if verdict == Verdict::Open && audit.round.saturating_add(1) < ROUNDS {
+        let event = event("audit.undecided", &audit);
+        audit.round = audit.round.saturating_add(1);
+        start_round(state, block, &mut audit, params);
+        return Ok(vec![event]);
+    }
+    let mut epoch = settlement::expect(state, &audit.node, audit.epoch)?;
+    let deposit = deposit_account(&audit.node, audit.epoch);
+    let mut events = Vec::new();
+    match verdict {
+        Verdict::Upheld => {
+            pay(state, &mut audit, &deposit, None, verdict)?;
+            settlement::let_go(state, block, &mut epoch, params)?;
+        }
+        Verdict::Open => {
+            accounts::release(state, &deposit, &audit.challenger, audit.deposit)?;
+            settlement::let_go(state, block, &mut epoch, params)?;
+        }
+        Verdict::False | Verdict::Unavailable => events.push(convict(state, &mut audit, &mut epoch, verdict, params)?),
+    }
+    audit.set_phase(match verdict {
+        Verdict::Upheld => Phase::Upheld,
+        Verdict::False => Phase::False,
+        Verdict::Unavailable => Phase::Unavailable,
+        Verdict::Open => Phase::Undecided,
+    });
+    if verdict != Verdict::Open {
+        move_reputations(state, &audit, verdict, params)?;
+    }
+    events.insert(0, event("audit.closed", &audit).with("verdict", audit.phase().name()));
+    set_due(state, &mut audit, 0);
+    Ok(events)
+}
+
+/// The epoch is void. A false one costs the bond; one that could not be shown what the audit costs, for there may be an accident behind
+/// it. Challenger and committee have half each.
+fn convict<S: StateWrite>(
+    state: &mut S,
+    audit: &mut Audit,
+    epoch: &mut Epoch,
+    verdict: Verdict,
+    params: &Params,
+) -> Result<Event, StateError> {
+    accounts::release(state, &deposit_account(&audit.node, audit.epoch), &audit.challenger, audit.deposit)?;
+    let fine = match verdict {
+        Verdict::False => bond::of(epoch.totals.fees, params).max(audit.deposit),
+        _ => audit.deposit.saturating_mul(2),
+    };
+    let event = settlement::void(state, epoch)?;
+    let (stake, taken) = settlement::forfeit(state, &audit.node, fine)?;
+    let to_challenger = taken.checked_div(2).unwrap_or(0);
+    accounts::release(state, &stake, &audit.challenger, to_challenger)?;
+    pay(state, audit, &stake, Some(taken.saturating_sub(to_challenger)), verdict)?;
+    Ok(event.with("slashed", taken))
+}
+
+/// Shares the deposit, or `amount`, among those who agreed with the verdict.
+fn pay<S: StateWrite>(
+    state: &mut S,
+    audit: &mut Audit,
+    from: &Address,
+    amount: Option<Amount>,
+    verdict: Verdict,
+) -> Result<(), StateError> {
+    let rewards = rewards(amount.unwrap_or(audit.deposit), &audit.committee, verdict);
+    for (auditor, reward) in audit.committee.iter_mut().zip(rewards) {
+        auditor.reward = reward;
+        accounts::release(state, from, &auditor.account, reward)?;
+    }
+    Ok(())
+}
+
+/// Whoever said the opposite of what is so, or nothing, judges badly. Who could not get the receipts has done nothing wrong.
+fn move_reputations<S: StateWrite>(
+    state: &mut S,
+    audit: &Audit,
+    verdict: Verdict,
+    params: &Params,
+) -> Result<(), StateError> {
+    for auditor in &audit.committee {
+        let accuracy = match auditor.said() {
+            said if verdict.agrees(said) => continue,
+            Said::Unavailable => continue,
+            Said::Nothing => None,
+            Said::Correct | Said::False => Some(0),
+        };
+        let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
+        let before = nodes::reputation(state, &auditor.account)?.unwrap_or(start);
+        nodes::put_reputation(state, &auditor.account, &before.after(accuracy, params));
+    }
+    Ok(())
+}
+
+fn event(name: &'static str, audit: &Audit) -> Event {
+    Event::new(name).with("node", audit.node).with("epoch", audit.epoch).with("round", audit.round)
+}

@@ -1,0 +1,110 @@
+//! Audits: an epoch that somebody doubts is made again by a drawn committee.
+//!
+//! An audit goes `Draw -> Vote`, and ends once every seat has said what it found, or at its deadline. Whoever doubts puts up a
+//! deposit: it pays the committee if the epoch is right. Whoever still knows better appeals: for twice the deposit twice as many seats are
+//! drawn, a few times, so that a large part of the stake wins one draw by luck and not all. If it is false, or cannot be shown, the epoch is void, its payers have their money
+//! back, and the node's bond pays committee and challenger.
+//!
+//! What needs no committee is [`action::prove_forgery`]: two receipts for the same money, both signed by the node.
+
+pub mod action;
+mod closing;
+mod record;
+pub mod state_key;
+mod verdict;
+
+use datanet_types::{Address, Amount, NodeKey};
+
+use super::settlement::{self, Epoch, Status};
+use super::validation::Member;
+use super::{ActionError, BlockContext, Params};
+use crate::code;
+use crate::component::error::{ensure, refuse};
+use crate::state::{StateError, StateRead, StateWrite};
+
+pub(super) use closing::close_due;
+pub use record::{Audit, Auditor, Phase, Said};
+
+/// How often an epoch can be challenged: each time for twice the deposit, with twice the seats.
+pub const MAX_CHALLENGES: u32 = 4;
+
+/// What the next challenge of an epoch costs, and how many seats its committee has; none if there is none.
+pub fn next_challenge(epoch: &Epoch, params: &Params) -> Option<(Amount, u32)> {
+    let times = 1u32.checked_shl(epoch.challenges).filter(|_| epoch.challenges < MAX_CHALLENGES)?;
+    Some((params.audit_deposit.saturating_mul(times.into()), params.audit_seats.saturating_mul(times)))
+}
+
+/// The account that holds a challenge's deposit.
+pub fn deposit_account(node: &NodeKey, epoch: u64) -> Address {
+    Address::module("audit", &[&node.0, &epoch.to_le_bytes()])
+}
+
+/// The audit of an epoch, if it was challenged.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn get<S: StateRead>(state: &S, node: &NodeKey, epoch: u64) -> Result<Option<Audit>, StateError> {
+    state.get(&state_key::audit(node, epoch))
+}
+
+/// Up to `limit` audits that go on, those first whose next step is due first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn open<S: StateRead>(state: &S, limit: usize) -> Result<Vec<Audit>, StateError> {
+    let due = state.list::<record::Place>(&state_key::all_due(), None, limit)?;
+    due.into_iter().map(|(_, place)| expect(state, &place)).collect()
+}
+
+fn expect<S: StateRead>(state: &S, place: &record::Place) -> Result<Audit, StateError> {
+    state.expect(state_key::audit(&place.node, place.epoch), "an audit that is due and not there")
+}
+
+/// The epoch, which must be there.
+fn require_epoch<S: StateRead>(state: &S, node: &NodeKey, epoch: u64) -> Result<Epoch, ActionError> {
+    match settlement::epoch(state, node, epoch)? {
+        Some(epoch) => Ok(epoch),
+        None => refuse(code::AUDIT_EPOCH, format!("node {node} has settled no epoch {epoch}; look its epochs up")),
+    }
+}
+
+/// The epoch, whose money must still be there.
+fn require_unpaid<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Result<Epoch, ActionError> {
+    let epoch = require_epoch(state, node, number)?;
+    ensure(matches!(epoch.status(), Status::Open | Status::Audited), code::AUDIT_CLOSED, || {
+        let state = if epoch.status() == Status::Final { "final and paid" } else { "void already" };
+        format!("epoch {number} of node {node} is {state}; nothing can be done about it any more")
+    })?;
+    Ok(epoch)
+}
+
+/// Begins a round: its committee is drawn some blocks later, as for a contribution.
+fn start_round<S: StateWrite>(state: &mut S, block: &BlockContext, audit: &mut Audit, params: &Params) {
+    audit.set_phase(Phase::Draw);
+    audit.draw_height = block.height.saturating_add(params.draw_delay);
+    audit.committee.clear();
+    // Looked at in each block until then: what changes makes an idle chain go on at once.
+    set_due(state, audit, block.height.saturating_add(1));
+}
+
+/// Moves an audit in the index of what is due, and stores it; 0 takes it out.
+fn set_due<S: StateWrite>(state: &mut S, audit: &mut Audit, height: u64) {
+    let place = audit.place();
+    if audit.due != 0 {
+        state.delete(state_key::due(audit.due, &place.node, place.epoch));
+    }
+    if height != 0 {
+        state.put(state_key::due(height, &place.node, place.epoch), &place);
+    }
+    audit.due = height;
+    put(state, audit);
+}
+
+fn put<S: StateWrite>(state: &mut S, audit: &Audit) {
+    state.put(state_key::audit(&audit.node, audit.epoch), audit);
+}
+
+/// A seat holder as it is drawn.
+fn auditor(member: Member) -> Auditor {
+    Auditor { account: member.account, node: member.node, seats: member.seats, said: Said::Nothing as i32, reward: 0 }
+}

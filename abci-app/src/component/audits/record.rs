@@ -1,0 +1,156 @@
+//! An audit as the ledger keeps it.
+
+use datanet_types::action::Finding;
+use datanet_types::{Address, Amount, NodeKey};
+
+/// Where an audit stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i32)]
+pub enum Phase {
+    /// Waits for its committee to be drawn.
+    Draw = 0,
+    /// Its committee repeats the epoch and says what it found.
+    Vote = 1,
+    /// The epoch is right.
+    Upheld = 2,
+    /// The epoch is false.
+    False = 3,
+    /// The epoch could not be shown.
+    Unavailable = 4,
+    /// Too few said anything, in every round.
+    Undecided = 5,
+}
+
+impl Phase {
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Draw => "draw",
+            Self::Vote => "vote",
+            Self::Upheld => "upheld",
+            Self::False => "false",
+            Self::Unavailable => "unavailable",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// What a seat holder said.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[repr(i32)]
+pub enum Said {
+    /// Nothing yet.
+    Nothing = 0,
+    /// [`Finding::Correct`].
+    Correct = 1,
+    /// [`Finding::False`].
+    False = 2,
+    /// [`Finding::Unavailable`].
+    Unavailable = 3,
+}
+
+impl Said {
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Correct => "correct",
+            Self::False => "false",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl From<Finding> for Said {
+    fn from(finding: Finding) -> Self {
+        match finding {
+            Finding::Correct => Self::Correct,
+            Finding::False => Self::False,
+            Finding::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+datanet_types::enum_text!(phase_text, super::Phase);
+datanet_types::enum_text!(said_text, super::Said);
+
+/// A member of the committee.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Auditor {
+    /// Who audits.
+    #[prost(message, required, tag = "1")]
+    pub account: Address,
+    /// Its node.
+    #[prost(message, required, tag = "2")]
+    pub node: NodeKey,
+    /// How often it was drawn: each seat has one vote.
+    #[prost(uint32, tag = "3")]
+    pub seats: u32,
+    /// What it found.
+    #[prost(enumeration = "Said", tag = "4")]
+    #[serde(with = "said_text")]
+    pub said: i32,
+    /// What it was paid, in base units.
+    #[prost(uint64, tag = "5")]
+    pub reward: Amount,
+}
+
+/// Names an epoch.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(super) struct Place {
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+}
+
+/// The audit of an epoch.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Audit {
+    /// Whose epoch.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Its number.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Who doubts it.
+    #[prost(message, required, tag = "3")]
+    pub challenger: Address,
+    /// What the challenger put up, in base units.
+    #[prost(uint64, tag = "4")]
+    pub deposit: Amount,
+    /// Seats of its committee.
+    #[prost(uint32, tag = "11")]
+    pub seats: u32,
+    /// Number of the committee, from 0.
+    #[prost(uint32, tag = "5")]
+    pub round: u32,
+    /// Where it stands.
+    #[prost(enumeration = "Phase", tag = "6")]
+    #[serde(with = "phase_text")]
+    pub phase: i32,
+    /// The height at whose end the committee is drawn.
+    #[prost(uint64, tag = "7")]
+    pub draw_height: u64,
+    /// Last height at which the committee is heard; 0 before it is drawn.
+    #[prost(uint64, tag = "8")]
+    pub deadline: u64,
+    /// Who audits, in the order drawn.
+    #[prost(message, repeated, tag = "9")]
+    pub committee: Vec<Auditor>,
+    /// The height at whose end the ledger looks at it next; 0 once it is over.
+    #[prost(uint64, tag = "10")]
+    pub due: u64,
+}
+
+impl Audit {
+    pub(super) fn place(&self) -> Place {
+        Place { node: self.node, epoch: self.epoch }
+    }
+}

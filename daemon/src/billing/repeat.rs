@@ -1,0 +1,202 @@
+//! Making an epoch again from its receipts, as an auditor does: what was settled must follow from what was signed.
+//!
+//! The receipts must cover the money of each channel without gap and overlap, from what was charged before to what the voucher
+//! says; each must be there, signed by the node and of these very claims; and the leaves must be what they give, to the last unit. All of it
+//! follows from the ledger and from signed bytes, so that every auditor finds the same. Whether an answer is what model and data give
+//! is asked of a sample ([`crate::workers::auditor`]).
+
+use std::collections::BTreeMap;
+
+use datanet_ledger::component::settlement::{self, Epoch, Payment};
+use datanet_types::amount::display;
+use datanet_types::epoch::{EpochLeaf, EpochTotals};
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptHead};
+use datanet_types::settled_receipt::SettledReceipt;
+use datanet_types::sum_tree::SumProof;
+use datanet_types::{Address, Amount, BlobHash};
+use futures::{StreamExt, stream};
+
+use super::statement::Statement;
+use super::{Billing, owed};
+use crate::db::accruals::EarningRole;
+use crate::error::{Code, ServiceError, ServiceResult};
+
+/// Receipts fetched at once.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What came of making an epoch again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repeated {
+    /// It is what its receipts give.
+    Same(Vec<SettledReceipt>),
+    /// It is not, for this reason.
+    Other(String),
+    /// Nobody can tell, because of this.
+    Unavailable(String),
+}
+
+impl Billing {
+    /// Makes an epoch again. Brings what is not here.
+    ///
+    /// # Errors
+    /// When the ledger or the blob store here fails, which says nothing of the epoch.
+    pub async fn repeat(&self, epoch: &Epoch) -> ServiceResult<Repeated> {
+        let statement = match self.statements.read(epoch).await {
+            Ok(statement) => statement,
+            Err(unread) if unread.bad => return Ok(Repeated::Other(unread.reason)),
+            Err(unread) => {
+                return Ok(Repeated::Unavailable(format!("its statement cannot be had: {}", unread.reason)));
+            }
+        };
+        let paid = settlement::payments(&self.chain.reader()?, &epoch.node, epoch.epoch)?;
+        if let Err(why) = covers(&statement.receipts, &paid) {
+            return Ok(Repeated::Other(why));
+        }
+        let mut sums = Sums::default();
+        let fetched = stream::iter(statement.receipts.clone()).map(|settled| self.record(epoch, settled));
+        let mut fetched = std::pin::pin!(fetched.buffered(SIDE_BY_SIDE));
+        while let Some(record) = fetched.next().await {
+            match record {
+                Ok(record) => sums.add(&self.chain.reader()?, &record)?,
+                Err(verdict) => return Ok(verdict),
+            }
+        }
+        Ok(match sums.agree(&statement, epoch) {
+            Ok(()) => Repeated::Same(statement.receipts.clone()),
+            Err(why) => Repeated::Other(why),
+        })
+    }
+
+    /// What an epoch holds for the money that a receipt took, if that is another one; with its proof.
+    ///
+    /// # Errors
+    /// When the epoch's statement cannot be had ([`Code::BlobUnavailable`]).
+    pub async fn contradiction(
+        &self,
+        epoch: &Epoch,
+        given: &ReceiptHead,
+    ) -> ServiceResult<Option<(SettledReceipt, SumProof)>> {
+        let unread = |unread: super::statements::Unread| ServiceError::new(Code::BlobUnavailable, unread.reason);
+        let statement = self.statements.read(epoch).await.map_err(unread)?;
+        Ok(statement.contradiction(given))
+    }
+
+    /// A settled receipt's record, which must be what the statement says of it.
+    async fn record(&self, epoch: &Epoch, settled: SettledReceipt) -> Result<AnswerRecord, Repeated> {
+        let (id, limit) = (BlobHash(settled.receipt.0), MAX_ANSWER_RECORD_BYTES as u64);
+        let gone = |error: &dyn std::fmt::Display| {
+            Repeated::Unavailable(format!("receipt {} cannot be had: {error}", settled.receipt))
+        };
+        let _held = self.blobs.bring(&id, None, limit, &[epoch.node]).await.map_err(|error| gone(&error))?;
+        let bytes = self.blobs.read(&id, limit).await.map_err(|error| gone(&error))?;
+        let of = |why: String| Repeated::Other(format!("receipt {}: {why}", settled.receipt));
+        let record = AnswerRecord::verify(&bytes, self.chain.id()).map_err(|error| of(error.to_string()))?;
+        if record.receipt.node != epoch.node {
+            return Err(of(format!("it is signed by node {}", record.receipt.node)));
+        }
+        if SettledReceipt::of(&record) != Some(settled) {
+            return Err(of("it does not say what the statement says of it".to_owned()));
+        }
+        if epoch.shares.split(record.receipt.fee) != record.receipt.split {
+            return Err(of("its fee is not split by the fee shares".to_owned()));
+        }
+        Ok(record)
+    }
+}
+
+/// Whether each channel's receipts lie one behind the other over all of what it paid.
+fn covers(receipts: &[SettledReceipt], paid: &[Payment]) -> Result<(), String> {
+    let mut ends: BTreeMap<_, (Amount, Amount)> =
+        paid.iter().map(|one| (one.channel, (one.cumulative.saturating_sub(one.amount), one.cumulative))).collect();
+    for receipt in receipts {
+        let Some((next, _)) = ends.get_mut(&receipt.channel) else {
+            return Err(format!("receipt {} is of channel {}, which paid nothing", receipt.receipt, receipt.channel));
+        };
+        let start = receipt.head().start();
+        if start != *next {
+            let (start, next) = (display(start), display(*next));
+            return Err(format!("receipt {} begins at {start} of its channel, where {next} is next", receipt.receipt));
+        }
+        *next = receipt.cumulative;
+    }
+    match ends.iter().find(|(_, (next, end))| next != end) {
+        Some((channel, (next, end))) => {
+            let (next, end) = (display(*next), display(*end));
+            Err(format!("channel {channel} paid up to {end}, and its receipts end at {next}"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What receipts give together.
+#[derive(Debug, Default)]
+struct Sums {
+    totals: EpochTotals,
+    leaves: BTreeMap<Address, Amount>,
+}
+
+impl Sums {
+    fn add<S: datanet_ledger::state::StateRead>(&mut self, state: &S, record: &AnswerRecord) -> ServiceResult<()> {
+        let lines = owed::lines(state, &record.receipt)?;
+        self.totals.add(&owed::totals(&record.receipt, &lines));
+        for (key, earning) in lines.iter().filter(|(key, _)| key.role != EarningRole::Treasury) {
+            let sum = self.leaves.entry(key.account).or_insert(0);
+            *sum = sum.saturating_add(earning.amount);
+        }
+        Ok(())
+    }
+
+    fn agree(self, statement: &Statement, epoch: &Epoch) -> Result<(), String> {
+        if self.totals != epoch.totals {
+            return Err("the receipts do not sum to the totals on the ledger".to_owned());
+        }
+        let leaf = |(account, amount)| EpochLeaf { account, amount };
+        let leaves: Vec<EpochLeaf> = self.leaves.into_iter().map(leaf).filter(|leaf| leaf.amount > 0).collect();
+        if leaves == statement.leaves {
+            return Ok(());
+        }
+        let known: BTreeMap<Address, Amount> =
+            statement.leaves.iter().map(|leaf| (leaf.account, leaf.amount)).collect();
+        let wrong = leaves.iter().find(|leaf| known.get(&leaf.account) != Some(&leaf.amount));
+        Err(match wrong {
+            Some(EpochLeaf { account, amount }) => {
+                let (earned, said) = (display(*amount), display(known.get(account).copied().unwrap_or_default()));
+                format!("account {account} earned {earned} by the receipts, and its leaf says {said}")
+            }
+            None => "a leaf is of an account that earned nothing".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_types::ChannelId;
+
+    fn receipt(channel: u8, cumulative: Amount, fee: Amount) -> SettledReceipt {
+        SettledReceipt { channel: ChannelId([channel; 32]), cumulative, fee, ..SettledReceipt::default() }
+    }
+
+    fn payment(channel: u8, cumulative: Amount, amount: Amount) -> Payment {
+        Payment { channel: ChannelId([channel; 32]), cumulative, amount, ..Payment::default() }
+    }
+
+    #[test]
+    fn receipts_cover_all_of_the_money_and_none_of_it_twice() {
+        let paid = [payment(1, 300, 200), payment(2, 50, 50)];
+        let good = [receipt(1, 200, 100), receipt(1, 300, 100), receipt(2, 50, 50)];
+        assert_eq!(covers(&good, &paid), Ok(()));
+        let wrong: [(&[SettledReceipt], &str); 6] = [
+            (&[receipt(1, 100, 100), receipt(1, 200, 100), receipt(2, 50, 50)], "begins at 0 DNT"),
+            (&[receipt(1, 200, 100), receipt(2, 50, 50)], "its receipts end at"),
+            (&[receipt(1, 200, 100), receipt(1, 250, 100), receipt(2, 50, 50)], "is next"),
+            (&[receipt(1, 250, 150), receipt(1, 400, 150), receipt(2, 50, 50)], "its receipts end at"),
+            (&[receipt(1, 300, 200), receipt(2, 50, 50), receipt(3, 50, 50)], "which paid nothing"),
+            (&[], "its receipts end at"),
+        ];
+        for (receipts, words) in wrong {
+            let why = covers(receipts, &paid).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What nodes have settled: looked at, made again, challenged.
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use super::args::EpochCommand;
+use super::client::Client;
+use super::confirm::confirm;
+use super::output::{Output, fields, lines, money, short, table, table_if_any, text, until};
+
+pub(super) async fn run(client: &Client, command: EpochCommand, output: Output) -> Result<()> {
+    match command {
+        EpochCommand::List { node } => {
+            let query: Vec<(&str, String)> = node.map(|node| ("node", node)).into_iter().collect();
+            let value = client.get_with("/v1/epochs", &query).await?;
+            output.show(&value, |value| {
+                table(
+                    &value["epochs"],
+                    &[
+                        ("epoch", &|epoch| text(&epoch["id"])),
+                        ("is", &|epoch| text(&epoch["status"])),
+                        ("final", &when),
+                        ("answers", &|epoch| text(&epoch["totals"]["answers"])),
+                        ("fees", &|epoch| money(&epoch["totals"]["fees"])),
+                    ],
+                );
+            });
+        }
+        EpochCommand::Show { id } => {
+            let id = client.epoch(&id).await?;
+            let value = client.get(&format!("/v1/epochs/{id}")).await?;
+            output.show(&value, print);
+        }
+        EpochCommand::Check { id } => {
+            let id = client.epoch(&id).await?;
+            let value = client.post(&format!("/v1/epochs/{id}/check"), &json!({})).await?;
+            output.show(&value, |value| fields(value, &["finding", "reason", "receipts", "recomputed"]));
+            if value["finding"] == "false" {
+                bail!(
+                    "the epoch is false: {}; challenge it with `datanet epoch challenge {id}`",
+                    text(&value["reason"])
+                );
+            }
+        }
+        EpochCommand::Challenge { id, account, yes } => {
+            let id = client.epoch(&id).await?;
+            let deposit = client.get(&format!("/v1/epochs/{id}")).await?["challenge"].clone();
+            confirm(
+                yes,
+                &format!(
+                    "Epoch {id} is to be challenged, for a deposit of {}, which is lost if it is right.",
+                    money(&deposit)
+                ),
+            )
+            .await?;
+            let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
+            let value = client.post(&format!("/v1/epochs/{id}/challenge"), &body).await?;
+            output.show(&value, |value| {
+                lines(&[("deposit", money(&value["deposit"])), ("tx", text(&value["tx"]))]);
+                say!("`datanet epoch show {id}` says what its committee finds");
+            });
+        }
+    }
+    Ok(())
+}
+
+fn when(epoch: &Value) -> String {
+    if epoch["status"] == "open" { until(&epoch["final_at"]) } else { String::new() }
+}
+
+fn print(epoch: &Value) {
+    fields(epoch, &["id", "status", "height", "accounts", "root", "receipts", "statement"]);
+    if epoch["status"] == "open" {
+        say!(
+            "final {}{}",
+            until(&epoch["final_at"]),
+            if epoch["challenges"] == 0 { "" } else { ", audited and found right" }
+        );
+    }
+    say!("{} answers, {}", text(&epoch["totals"]["answers"]), money(&epoch["totals"]["fees"]));
+    let audit = &epoch["audit"];
+    if !audit.is_object() {
+        return;
+    }
+    say!("audit {}, challenged by {}", text(&audit["phase"]), text(&audit["challenger"]));
+    table_if_any(
+        &audit["committee"],
+        &[
+            ("auditor", &|one| text(&one["account"])),
+            ("node", &|one| short(&one["node"])),
+            ("seats", &|one| text(&one["seats"])),
+            ("found", &|one| text(&one["said"])),
+            ("paid", &|one| money(&one["reward"])),
+        ],
+    );
+}
