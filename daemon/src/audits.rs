@@ -1,11 +1,13 @@
 //! Epochs of serving nodes made again, doubted, and shown to be false.
 
+use std::time::Duration;
+
+use datanet_ledger::component::audits::Audit;
 use datanet_ledger::component::settlement::{self, Epoch};
 use datanet_types::action::{AuditEpoch, ChallengeEpoch, Finding, ProveForgery};
 use datanet_types::receipt::{AnswerRecord, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::{Action, NodeKey, ReceiptId, SigningKey, TxHash};
-use rand::seq::IndexedRandom;
 
 use crate::answers::Answers;
 use crate::billing::Billing;
@@ -13,9 +15,13 @@ use crate::billing::repeat::Repeated;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 
-/// Answers of an epoch that are computed again. Each costs what answering cost, and a node that falsifies one in ten is found out
-/// by each auditor in a third of its epochs.
-const SAMPLE: usize = 4;
+/// Answers of an epoch that are computed again by whoever looks at it of himself. Each costs what answering cost, and a node that falsifies one in
+/// ten is found out by each of them in a third of its epochs.
+const LOOKED_AT: usize = 4;
+/// Answers that every auditor of a challenged epoch computes again, beside those that the challenger points at.
+const AUDITED: u64 = 12;
+/// How long computing one again may take: a model may have to be fetched.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Audits in a node's name; clones share nothing but what they are made of.
 #[derive(Clone)]
@@ -39,6 +45,20 @@ pub struct Checked {
     pub receipts: u64,
     /// Of them, answers that were computed again.
     pub recomputed: u64,
+    /// Places among the receipts of what is wrong.
+    pub suspects: Vec<u64>,
+}
+
+/// What came of computing an answer again.
+enum Answer {
+    /// It is what it was.
+    AsItWas,
+    /// It is something else.
+    Other(String),
+    /// What it rests on cannot be had.
+    NotToBeHad(String),
+    /// Nothing can be said of it here.
+    CannotTell(String),
 }
 
 /// A forgery that is on the ledger.
@@ -65,53 +85,84 @@ impl Audits {
         })
     }
 
-    /// Makes an epoch again from its receipts, and computes some of its answers again.
+    /// Makes an epoch again from its receipts, and computes some of its answers again: those that `audit` says, or some that nobody can foresee.
     ///
     /// # Errors
     /// When the ledger or the blob store here fails, which says nothing of the epoch.
-    pub async fn check(&self, epoch: &Epoch) -> ServiceResult<Checked> {
+    pub async fn check(&self, epoch: &Epoch, audit: Option<&Audit>) -> ServiceResult<Checked> {
+        let without = |finding, reason| Checked { finding, reason, receipts: 0, recomputed: 0, suspects: Vec::new() };
         let receipts = match self.billing.repeat(epoch).await? {
             Repeated::Same(receipts) => receipts,
-            Repeated::Other(reason) => {
-                return Ok(Checked { finding: Finding::False, reason, receipts: 0, recomputed: 0 });
-            }
-            Repeated::Unavailable(reason) => {
-                return Ok(Checked { finding: Finding::Unavailable, reason, receipts: 0, recomputed: 0 });
-            }
+            Repeated::Other(reason) => return Ok(without(Finding::False, reason)),
+            Repeated::Unavailable(reason) => return Ok(without(Finding::Unavailable, reason)),
         };
-        // Drawn anew by everybody who looks: the node cannot know which.
-        let sample: Vec<SettledReceipt> = receipts.choose_multiple(&mut rand::rng(), SAMPLE).copied().collect();
-        let (receipts, mut recomputed) = (receipts.len() as u64, 0);
-        for settled in sample {
-            match self.recompute(&settled).await {
-                Ok(None) => recomputed += 1,
-                Ok(Some(reason)) => return Ok(Checked { finding: Finding::False, reason, receipts, recomputed }),
-                // A model that is not here, or data that was taken back, says nothing of the answer.
-                Err(error) => tracing::debug!(receipt = %settled.receipt, %error, "an answer was not computed again"),
-            }
+        let count = receipts.len() as u64;
+        let sample = match audit {
+            Some(audit) => audit.sample(count, AUDITED),
+            None => rand::seq::index::sample(&mut rand::rng(), receipts.len(), LOOKED_AT.min(receipts.len()))
+                .into_iter()
+                .map(|at| at as u64)
+                .collect(),
+        };
+        let mut recomputed = 0;
+        for at in sample {
+            let Some(settled) = usize::try_from(at).ok().and_then(|at| receipts.get(at)) else { continue };
+            let (finding, reason) = match self.recompute(settled).await {
+                Answer::AsItWas => {
+                    recomputed += 1;
+                    continue;
+                }
+                Answer::CannotTell(why) => {
+                    tracing::debug!(receipt = %settled.receipt, why, "an answer was not computed again");
+                    continue;
+                }
+                Answer::Other(reason) => (Finding::False, reason),
+                Answer::NotToBeHad(reason) => (Finding::Unavailable, reason),
+            };
+            let reason = format!("receipt {}: {reason}", settled.receipt);
+            return Ok(Checked { finding, reason, receipts: count, recomputed, suspects: vec![at] });
         }
         let reason = "the leaves follow from the receipts to the last unit".to_owned();
-        Ok(Checked { finding: Finding::Correct, reason, receipts, recomputed })
+        Ok(Checked { finding: Finding::Correct, reason, receipts: count, recomputed, suspects: Vec::new() })
     }
 
-    /// Why an answer is not what it should be; none if it is.
-    async fn recompute(&self, settled: &SettledReceipt) -> ServiceResult<Option<String>> {
-        let bytes = self.answers.answer_record_bytes(&settled.receipt).await?;
-        let found = self.answers.verify_record(&bytes).await?;
-        match found.verdict.as_str() {
-            "mismatch" => Ok(Some(format!("receipt {}: {}", settled.receipt, found.details))),
-            "unverifiable" => Err(ServiceError::new(Code::Revoked, found.details)),
-            _ => Ok(None),
+    /// Computes an answer again.
+    async fn recompute(&self, settled: &SettledReceipt) -> Answer {
+        let found = async {
+            let bytes = self.answers.answer_record_bytes(&settled.receipt).await?;
+            let record = AnswerRecord::verify(&bytes, self.chain.id());
+            let is_written = record.is_ok_and(|record| record.input.sampling.is_some());
+            Ok::<_, ServiceError>((is_written, self.answers.verify_record(&bytes).await?))
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Err(_) => Answer::CannotTell(format!("it took more than {} s", PATIENCE.as_secs())),
+            // A release that its node does not give to anybody is no better than a receipt that it does not give.
+            Ok(Err(error)) if matches!(error.code, Code::BlobUnavailable | Code::NoRelease) => {
+                Answer::NotToBeHad(error.detail)
+            }
+            Ok(Err(error)) => Answer::CannotTell(error.detail),
+            Ok(Ok((is_written, found))) => match found.verdict.as_str() {
+                // The last digits of a number may turn a word, and all that follow it.
+                "mismatch" if is_written => Answer::CannotTell(found.details),
+                "mismatch" => Answer::Other(found.details),
+                "unverifiable" => Answer::CannotTell(found.details),
+                _ => Answer::AsItWas,
+            },
         }
     }
 
-    /// Doubts an epoch in the name of `key`.
+    /// Lets what could not be had be asked for at once.
+    pub fn forget_failures(&self, epoch: &Epoch) {
+        self.billing.forget_failures(epoch);
+    }
+
+    /// Doubts an epoch in the name of `key`, and points at these of its receipts.
     ///
     /// # Errors
     /// When the ledger refuses it: there is no such epoch, it is final, void or challenged already, or the account has less than the
     /// deposit.
-    pub async fn challenge(&self, key: &SigningKey, epoch: &Epoch) -> ServiceResult<TxHash> {
-        let action = ChallengeEpoch { node: epoch.node, epoch: epoch.epoch };
+    pub async fn challenge(&self, key: &SigningKey, epoch: &Epoch, suspects: Vec<u64>) -> ServiceResult<TxHash> {
+        let action = ChallengeEpoch { node: epoch.node, epoch: epoch.epoch, suspects };
         Ok(self.chain.execute(key, Action::ChallengeEpoch(action)).await?.hash)
     }
 

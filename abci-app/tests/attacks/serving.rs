@@ -110,7 +110,7 @@ impl Serving {
 
     /// Somebody challenges, and each auditor with a seat finds what `found` says.
     pub fn audit(&mut self, who: u8, epoch: u64, found: impl Fn(u8) -> Finding) {
-        self.done(who, Action::ChallengeEpoch(ChallengeEpoch { node: node(), epoch }));
+        self.done(who, Action::ChallengeEpoch(ChallengeEpoch { node: node(), epoch, suspects: Vec::new() }));
         let committee = loop {
             let audit = audits::get(&self.chain.ledger.reader(), &node(), epoch).unwrap().unwrap();
             if audit.phase() == Phase::Vote {

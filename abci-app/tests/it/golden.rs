@@ -262,7 +262,7 @@ fn run() -> Script {
     later.push((2, settle(channel, 2)));
     script.block(later);
     // Its committee is drawn and has not spoken.
-    script.block(vec![(9, Action::ChallengeEpoch(ChallengeEpoch { node: node(2), epoch: 2 }))]);
+    script.block(vec![(9, Action::ChallengeEpoch(ChallengeEpoch { node: node(2), epoch: 2, suspects: vec![1] }))]);
     script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel }))]);
     script.block(vec![(COPYIST, register_release())]);
     let revoke = Revoke { contribution: contribution(CONTRIBUTOR), records: Some(leaf_hash(&[CONTRIBUTOR])) };

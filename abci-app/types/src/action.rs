@@ -288,6 +288,9 @@ pub struct ChallengeEpoch {
     /// Its epoch.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
+    /// Answers that every auditor is to compute again, by their places among the epoch's receipts: in order, up to 8.
+    #[prost(uint64, repeated, tag = "3")]
+    pub suspects: Vec<u64>,
 }
 
 /// What an auditor found.

@@ -143,6 +143,19 @@ pub struct EpochCheck {
     pub receipts: u64,
     /// Of them, answers that were computed again here.
     pub recomputed: u64,
+    /// Places among the receipts, from 0, of what is wrong.
+    pub suspects: Vec<u64>,
+}
+
+/// A challenge.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Doubt {
+    /// The name of an account whose key is on the node; the node's own if not given.
+    pub account: Option<String>,
+    /// Places among the epoch's receipts, in order, up to 8: answers that every auditor is to compute again.
+    #[serde(default)]
+    pub suspects: Vec<u64>,
 }
 
 /// Whose name it is done in.

@@ -5,7 +5,7 @@
 //! verdict is `unverifiable`, which says nothing against the node.
 
 use datanet_api::receipts::{Check, Verification};
-use datanet_data::retrieval::{RecomputeVerdict, TOLERANCE};
+use datanet_data::retrieval::{Difference, RecomputeVerdict, TOLERANCE};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::{contributions, datanets, models, nodes};
@@ -169,6 +169,8 @@ impl Answers {
         Ok(match verdict {
             RecomputeVerdict::Match => Recomputed::Same,
             RecomputeVerdict::Within { difference } => Recomputed::Within(difference),
+            // What another model would have found nobody can say here.
+            RecomputeVerdict::Mismatch { what: what @ Difference::Model { .. } } => Recomputed::Gone(what.to_string()),
             RecomputeVerdict::Mismatch { what } => Recomputed::Other(what.to_string()),
         })
     }
@@ -180,6 +182,14 @@ impl Answers {
         let model = self.chain.registered_model(&receipt.model)?;
         if receipt.height != model.registered_height || receipt.snapshot != DataSnapshot::digest_of(&model.snapshots) {
             return Ok(Recomputed::Other("height and snapshot are not those of the model on the ledger".to_owned()));
+        }
+        // Whose words were repeated depends on all that the model learnt, which is not here any more.
+        if receipt.method() == Method::Span
+            && let Some(id) = self.chain.revoked_since(&model)?
+        {
+            return Ok(Recomputed::Gone(format!(
+                "contribution {id} behind the model was revoked; its matches can't be found again"
+            )));
         }
         let found = self.model_output(&model, &record.input, receipt.method()).await?;
         Ok(match compare(&record.output, &found, |id| self.chain.is_revoked(id))? {

@@ -9,7 +9,9 @@
 
 mod charge;
 pub mod claim;
+mod cover;
 pub mod earnings;
+pub mod grounds;
 pub mod owed;
 pub mod payment;
 pub mod repeat;

@@ -110,6 +110,7 @@ impl Billing {
         if price == 0 {
             return Ok(Admission::Charge(Checked::Free));
         }
+        self.is_covered(price)?;
         match payment {
             Payment::None => Err(ServiceError::new(
                 Code::PaymentRequired,

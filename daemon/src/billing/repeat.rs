@@ -7,22 +7,25 @@
 
 use std::collections::BTreeMap;
 
-use datanet_ledger::component::settlement::{self, Epoch, Payment};
+use datanet_ledger::component::settlement::{self, Epoch, Payment, Status};
+use datanet_ledger::state::StateRead;
 use datanet_types::amount::display;
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
-use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptHead};
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptError, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::SumProof;
 use datanet_types::{Address, Amount, BlobHash};
 use futures::{StreamExt, stream};
 
 use super::statement::Statement;
-use super::{Billing, owed};
+use super::{Billing, grounds, owed};
 use crate::db::accruals::EarningRole;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Receipts fetched at once.
 const SIDE_BY_SIDE: usize = 8;
+/// Receipts held at once: a MiB each at most.
+const AT_ONCE: usize = 64;
 
 /// What came of making an epoch again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,17 +52,26 @@ impl Billing {
             }
         };
         let paid = settlement::payments(&self.chain.reader()?, &epoch.node, epoch.epoch)?;
-        if let Err(why) = covers(&statement.receipts, &paid) {
+        // Once it is final or void, the ledger does not know any more which stretch of a channel it was.
+        let is_known = matches!(epoch.status(), Status::Open | Status::Audited);
+        if is_known && let Err(why) = covers(&statement.receipts, &paid) {
             return Ok(Repeated::Other(why));
         }
         let mut sums = Sums::default();
         let fetched = stream::iter(statement.receipts.clone()).map(|settled| self.record(epoch, settled));
-        let mut fetched = std::pin::pin!(fetched.buffered(SIDE_BY_SIDE));
-        while let Some(record) = fetched.next().await {
-            match record {
-                Ok(record) => sums.add(&self.chain.reader()?, &record)?,
+        let mut fetched = std::pin::pin!(fetched.buffered(SIDE_BY_SIDE).chunks(AT_ONCE));
+        while let Some(records) = fetched.next().await {
+            let records = match records.into_iter().collect::<Result<Vec<_>, _>>() {
+                Ok(records) => records,
                 Err(verdict) => return Ok(verdict),
-            }
+            };
+            let (chain, height) = (self.chain.clone(), epoch.height);
+            // Look-ups for each contribution that an answer names.
+            let added = tokio::task::spawn_blocking(move || sums.add_all(&chain.reader()?, &records, height)).await;
+            sums = match added.map_err(|error| ServiceError::caused(Code::Statement, error))?? {
+                Ok(sums) => sums,
+                Err(why) => return Ok(Repeated::Other(why)),
+            };
         }
         Ok(match sums.agree(&statement, epoch) {
             Ok(()) => Repeated::Same(statement.receipts.clone()),
@@ -81,6 +93,11 @@ impl Billing {
         Ok(statement.contradiction(given))
     }
 
+    /// Lets an epoch's statement that could not be had be asked for at once.
+    pub fn forget_failures(&self, epoch: &Epoch) {
+        self.statements.forget_failures(epoch);
+    }
+
     /// A settled receipt's record, which must be what the statement says of it.
     async fn record(&self, epoch: &Epoch, settled: SettledReceipt) -> Result<AnswerRecord, Repeated> {
         let (id, limit) = (BlobHash(settled.receipt.0), MAX_ANSWER_RECORD_BYTES as u64);
@@ -90,7 +107,11 @@ impl Billing {
         let _held = self.blobs.bring(&id, None, limit, &[epoch.node]).await.map_err(|error| gone(&error))?;
         let bytes = self.blobs.read(&id, limit).await.map_err(|error| gone(&error))?;
         let of = |why: String| Repeated::Other(format!("receipt {}: {why}", settled.receipt));
-        let record = AnswerRecord::verify(&bytes, self.chain.id()).map_err(|error| of(error.to_string()))?;
+        let record = AnswerRecord::verify(&bytes, self.chain.id()).map_err(|error| match error {
+            // Of a later version: others may know it.
+            ReceiptError::Method(_) => Repeated::Unavailable(format!("receipt {}: {error}", settled.receipt)),
+            error => of(error.to_string()),
+        })?;
         if record.receipt.node != epoch.node {
             return Err(of(format!("it is signed by node {}", record.receipt.node)));
         }
@@ -136,14 +157,25 @@ struct Sums {
 }
 
 impl Sums {
-    fn add<S: datanet_ledger::state::StateRead>(&mut self, state: &S, record: &AnswerRecord) -> ServiceResult<()> {
-        let lines = owed::lines(state, &record.receipt)?;
-        self.totals.add(&owed::totals(&record.receipt, &lines));
-        for (key, earning) in lines.iter().filter(|(key, _)| key.role != EarningRole::Treasury) {
-            let sum = self.leaves.entry(key.account).or_insert(0);
-            *sum = sum.saturating_add(earning.amount);
+    /// With what these receipts give; the inner error says why one of them cannot be right.
+    fn add_all<S: StateRead>(
+        mut self,
+        state: &S,
+        records: &[AnswerRecord],
+        height: u64,
+    ) -> ServiceResult<Result<Self, String>> {
+        for record in records {
+            if let Some(why) = grounds::contradiction(state, &record.receipt, height)? {
+                return Ok(Err(format!("receipt {}: {why}", record.id())));
+            }
+            let lines = owed::lines(state, &record.receipt)?;
+            self.totals.add(&owed::totals(&record.receipt, &lines));
+            for (key, earning) in lines.iter().filter(|(key, _)| key.role != EarningRole::Treasury) {
+                let sum = self.leaves.entry(key.account).or_insert(0);
+                *sum = sum.saturating_add(earning.amount);
+            }
         }
-        Ok(())
+        Ok(Ok(self))
     }
 
     fn agree(self, statement: &Statement, epoch: &Epoch) -> Result<(), String> {

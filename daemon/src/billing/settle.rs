@@ -11,7 +11,7 @@ use datanet_p2p::TagKind;
 use datanet_types::action::SettleEpoch;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::MAX_ANSWERS;
-use datanet_types::{Action, BlobHash, Digest, TxHash};
+use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
 
 use super::Billing;
 use super::payment::SETTLE_MARGIN;
@@ -105,7 +105,8 @@ impl Billing {
             }
         }
         let last = settlement::get(&reader, &self.identity.node_key())?.map_or(0, |settled| settled.latest.epoch);
-        let settling = self.db.begin_settlement(last.saturating_add(1), &charged)?;
+        let settling =
+            self.db.begin_settlement(last.saturating_add(1), &charged, self.cover()?.unwrap_or(Amount::MAX))?;
         Ok(settling.map_or(Next::Nothing, Next::Send))
     }
 

@@ -71,7 +71,7 @@ impl Statement {
     pub fn parse(bytes: &[u8], chain_id: &str, epoch: &Epoch) -> Result<Self, String> {
         let statement: Self = serde_json::from_slice(bytes).map_err(|error| format!("not a statement: {error}"))?;
         if statement.version != VERSION {
-            return Err(format!("statement version {} is not known; update this node", statement.version));
+            return Err(format!("statement version {} is not {VERSION}", statement.version));
         }
         if statement.chain_id != chain_id || (statement.node, statement.epoch) != (epoch.node, epoch.epoch) {
             return Err("the statement is of another chain, node or epoch".into());

@@ -75,6 +75,11 @@ impl Statements {
         self.remember(|memory| memory.done(account, epoch));
     }
 
+    /// Lets an epoch that could not be had be asked for at once.
+    pub(super) fn forget_failures(&self, epoch: &Epoch) {
+        self.remember(|memory| memory.forget_failures(epoch));
+    }
+
     /// The statement of an epoch, from here or from the node that wrote it.
     pub(super) async fn read(&self, epoch: &Epoch) -> Result<Arc<Statement>, Unread> {
         if let Some(known) = self.known(epoch) {

@@ -36,13 +36,16 @@ pub(super) async fn run(client: &Client, command: EpochCommand, output: Output) 
             let value = client.post(&format!("/v1/epochs/{id}/check"), &json!({})).await?;
             output.show(&value, |value| fields(value, &["finding", "reason", "receipts", "recomputed"]));
             if value["finding"] == "false" {
+                let suspects: Vec<String> = value["suspects"].as_array().into_iter().flatten().map(text).collect();
+                let named =
+                    if suspects.is_empty() { String::new() } else { format!(" --suspects {}", suspects.join(",")) };
                 bail!(
-                    "the epoch is false: {}; challenge it with `datanet epoch challenge {id}`",
+                    "the epoch is false: {}; challenge it with `datanet epoch challenge {id}{named}`",
                     text(&value["reason"])
                 );
             }
         }
-        EpochCommand::Challenge { id, account, yes } => {
+        EpochCommand::Challenge { id, suspects, account, yes } => {
             let id = client.epoch(&id).await?;
             let deposit = client.get(&format!("/v1/epochs/{id}")).await?["challenge"].clone();
             confirm(
@@ -53,7 +56,7 @@ pub(super) async fn run(client: &Client, command: EpochCommand, output: Output) 
                 ),
             )
             .await?;
-            let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
+            let body = json!({ "account": account.as_deref().map(|name| client.leave(name)), "suspects": suspects });
             let value = client.post(&format!("/v1/epochs/{id}/challenge"), &body).await?;
             output.show(&value, |value| {
                 lines(&[("deposit", money(&value["deposit"])), ("tx", text(&value["tx"]))]);

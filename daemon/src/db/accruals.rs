@@ -159,6 +159,16 @@ impl LocalStore {
         })
     }
 
+    /// Base units of fees that no epoch on the ledger holds yet, those of a settlement under way included.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
+    pub fn unsettled_fees(&self) -> ServiceResult<Amount> {
+        let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
+        let frozen = self.settling()?.map_or(0, |settling| settling.totals().fees);
+        Ok(all.iter().map(|(_, totals)| totals.fees).fold(frozen, Amount::saturating_add))
+    }
+
     /// Most answers that have accrued on one channel.
     ///
     /// # Errors
@@ -178,20 +188,21 @@ impl LocalStore {
     }
 }
 
-/// Takes out what has accrued on up to `limit` channels, ordered by channel, as far as it is as many answers as an epoch has.
-pub(super) fn take(tx: &WriteTransaction, limit: usize) -> ServiceResult<Vec<Share>> {
+/// Takes out what has accrued on up to `limit` channels, ordered by channel, as far as it is as many answers as an epoch has and `cover`
+/// is enough for; of one channel at least.
+pub(super) fn take(tx: &WriteTransaction, limit: usize, cover: Amount) -> ServiceResult<Vec<Share>> {
     let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], limit)?;
-    let mut answers: u64 = 0;
-    let fits = totals.into_iter().take_while(|(_, totals)| {
-        answers = answers.saturating_add(totals.answers);
-        answers <= MAX_ANSWERS
+    let (mut answers, mut fees): (u64, Amount) = (0, 0);
+    let fits = totals.into_iter().enumerate().take_while(|(index, (_, totals))| {
+        (answers, fees) = (answers.saturating_add(totals.answers), fees.saturating_add(totals.fees));
+        *index == 0 || (answers <= MAX_ANSWERS && fees <= cover)
     });
-    fits.map(|(channel, totals)| take_one(tx, &channel, totals)).collect()
+    fits.map(|(_, (channel, totals))| take_one(tx, &channel, totals)).collect()
 }
 
 fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> ServiceResult<Share> {
     let voucher = table::get_in(tx, VOUCHERS, channel)?
-        .ok_or_else(|| super::failed("a channel has accrued without a voucher; restore the store from a backup"))?;
+        .ok_or_else(|| super::failed("a channel has accrued without a voucher: the store is damaged. Serve on under a new key: an old copy would sign again for money that was signed for"))?;
     let mut lines = Vec::new();
     for (key, earning) in table::first_in(tx, LINES, channel, usize::MAX)? {
         table::remove(tx, LINES, &key)?;
@@ -277,7 +288,7 @@ pub(super) mod tests {
         assert_eq!(record(&store, &charge(1, 50, 100)).unwrap_err().code, Code::StaleVoucher);
         assert_eq!(record(&store, &charge(1, 100, 100)).unwrap_err().code, Code::StaleVoucher);
         assert_eq!(store.last_sequence().unwrap(), 1);
-        let taken = store.write(|tx| take(tx, 10)).unwrap();
+        let taken = store.write(|tx| take(tx, 10, Amount::MAX)).unwrap();
         assert_eq!((taken.len(), taken[0].totals.fees, taken[0].lines[0].1.amount), (1, 100, 60));
         assert_eq!(taken[0].receipts, [charge(1, 100, 100).settled.unwrap()]);
         assert_eq!(store.accruing().unwrap(), []);
@@ -289,11 +300,23 @@ pub(super) mod tests {
         for (channel, cumulative) in [(2, 100), (1, 50), (2, 200), (3, 7)] {
             record(&store, &charge(channel, cumulative, 50)).unwrap();
         }
-        let taken = store.write(|tx| take(tx, 2)).unwrap();
+        let taken = store.write(|tx| take(tx, 2, Amount::MAX)).unwrap();
         let amounts: Vec<_> = taken.iter().map(|share| (share.totals.fees, share.lines[0].1.amount)).collect();
         assert_eq!(amounts, [(50, 30), (100, 60)]);
         assert_eq!(taken[1].receipts.iter().map(|receipt| receipt.cumulative).collect::<Vec<_>>(), [100, 200]);
         assert_eq!(store.accruing().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_the_stake_covers_but_for_one_channel() {
+        let (_dir, store) = store();
+        for channel in 1..=3 {
+            record(&store, &charge(channel, 50, 50)).unwrap();
+        }
+        assert_eq!(store.unsettled_fees().unwrap(), 150);
+        let taken = store.write(|tx| take(tx, 10, 100)).unwrap();
+        assert_eq!((taken.len(), store.unsettled_fees().unwrap()), (2, 50));
+        assert_eq!(store.write(|tx| take(tx, 10, 0)).unwrap().len(), 1);
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl LocalStore {
     }
 
     /// Freezes what has accrued as settlement `epoch`, as much as one transaction takes. `charged` is what the ledger
-    /// has charged on the channels that are open there. `None` if nothing is there to charge.
+    /// has charged on the channels that are open there, `cover` the fees that the node's stake answers for. `None` if nothing is there to
+    /// charge.
     ///
     /// A settlement already under way is taken up again. Call this only if the ledger that `charged` was read from
     /// does not have it.
@@ -86,6 +87,7 @@ impl LocalStore {
         &self,
         epoch: u64,
         charged: &BTreeMap<ChannelId, Amount>,
+        cover: Amount,
     ) -> ServiceResult<Option<Settling>> {
         self.write(|tx| {
             let (epoch, mut shares) = match table::get_in::<Settling>(tx, META, SETTLING)? {
@@ -94,7 +96,7 @@ impl LocalStore {
             };
             // All of a full batch may be lost; what lies behind it is not.
             while shares.is_empty() {
-                let taken = accruals::take(tx, MAX_VOUCHERS)?;
+                let taken = accruals::take(tx, MAX_VOUCHERS, cover)?;
                 if taken.is_empty() {
                     table::remove(tx, META, SETTLING)?;
                     return Ok(None);
@@ -150,21 +152,21 @@ mod tests {
     fn a_settlement_freezes_survives_and_finishes_once() {
         let (_dir, store) = store();
         record(&store, &charge(1, 100, 100)).unwrap();
-        let first = store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap();
+        let first = store.begin_settlement(1, &ledger(&[(1, 0)]), Amount::MAX).unwrap().unwrap();
         assert_eq!((first.totals().fees, first.leaves()[0].1), (100, 60));
         // An answer given meanwhile belongs to the next epoch; a repeated begin returns the same settlement.
         record(&store, &charge(1, 200, 100)).unwrap();
-        assert_eq!(store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap(), first);
+        assert_eq!(store.begin_settlement(1, &ledger(&[(1, 0)]), Amount::MAX).unwrap().unwrap(), first);
         store.finish_settlement(1).unwrap();
         store.finish_settlement(1).unwrap();
-        let second = store.begin_settlement(2, &ledger(&[(1, 100)])).unwrap().unwrap();
+        let second = store.begin_settlement(2, &ledger(&[(1, 100)]), Amount::MAX).unwrap().unwrap();
         assert_eq!((second.totals().fees, second.leaves()[0].1), (100, 60), "of this epoch alone");
     }
 
     #[test]
     fn nothing_charged_is_nothing_to_settle() {
         let (_dir, store) = store();
-        assert_eq!(store.begin_settlement(1, &BTreeMap::new()).unwrap(), None);
+        assert_eq!(store.begin_settlement(1, &BTreeMap::new(), Amount::MAX).unwrap(), None);
     }
 
     #[test]
@@ -172,7 +174,7 @@ mod tests {
         let (_dir, store) = store();
         record(&store, &charge(1, 100, 100)).unwrap();
         record(&store, &charge(2, 100, 100)).unwrap();
-        let settling = store.begin_settlement(1, &ledger(&[(2, 0)])).unwrap().unwrap();
+        let settling = store.begin_settlement(1, &ledger(&[(2, 0)]), Amount::MAX).unwrap().unwrap();
         assert_eq!((settling.vouchers().len(), settling.totals().fees, settling.leaves()[0].1), (1, 100, 60));
     }
 
@@ -181,11 +183,11 @@ mod tests {
         let (_dir, store) = store();
         record(&store, &charge(1, 100, 100)).unwrap();
         record(&store, &charge(2, 100, 100)).unwrap();
-        let both = store.begin_settlement(1, &ledger(&[(1, 0), (2, 0)])).unwrap().unwrap();
+        let both = store.begin_settlement(1, &ledger(&[(1, 0), (2, 0)]), Amount::MAX).unwrap().unwrap();
         assert_eq!((both.totals().fees, both.lines()[0].1.answers), (200, 2));
-        let one = store.begin_settlement(1, &ledger(&[(1, 0)])).unwrap().unwrap();
+        let one = store.begin_settlement(1, &ledger(&[(1, 0)]), Amount::MAX).unwrap().unwrap();
         assert_eq!((one.epoch, one.totals().fees, one.leaves()[0].1), (1, 100, 60));
-        assert_eq!(store.begin_settlement(1, &BTreeMap::new()).unwrap(), None);
+        assert_eq!(store.begin_settlement(1, &BTreeMap::new(), Amount::MAX).unwrap(), None);
         assert_eq!(store.settling().unwrap(), None);
     }
 
@@ -196,10 +198,10 @@ mod tests {
         for (n, _) in &channels {
             record(&store, &charge(*n, 100, 100)).unwrap();
         }
-        let first = store.begin_settlement(1, &ledger(&channels)).unwrap().unwrap();
+        let first = store.begin_settlement(1, &ledger(&channels), Amount::MAX).unwrap().unwrap();
         assert_eq!((first.vouchers().len(), first.totals().fees), (MAX_VOUCHERS, 25_600));
         store.finish_settlement(1).unwrap();
-        let second = store.begin_settlement(2, &ledger(&channels)).unwrap().unwrap();
+        let second = store.begin_settlement(2, &ledger(&channels), Amount::MAX).unwrap().unwrap();
         assert_eq!((second.vouchers().len(), second.leaves()[0].1), (300 - MAX_VOUCHERS, 2_640));
     }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use datanet_api::epochs::{
-    AuditView, AuditorView, Challenged, EpochCheck, EpochId, EpochView, Epochs, InTheNameOf, SettledEpoch,
+    AuditView, AuditorView, Challenged, Doubt, EpochCheck, EpochId, EpochView, Epochs, SettledEpoch,
 };
 use datanet_ledger::component::Params;
 use datanet_ledger::component::audits::{self, Audit, Auditor};
@@ -84,34 +84,35 @@ pub(super) async fn check(
     State(audits): State<Audits>,
     Segment(EpochId { node, epoch }): Segment<EpochId>,
 ) -> ServiceResult<Json<EpochCheck>> {
-    let checked = audits.check(&audits.epoch(&node, epoch)?).await?;
+    let checked = audits.check(&audits.epoch(&node, epoch)?, None).await?;
     Ok(Json(EpochCheck {
         finding: checked.finding.name().to_owned(),
         reason: checked.reason,
         receipts: checked.receipts,
         recomputed: checked.recomputed,
+        suspects: checked.suspects,
     }))
 }
 
 /// Challenges an epoch: a drawn committee makes it again. The deposit pays the committee if the epoch is right, and comes back with half
 /// of the fine if it is not.
-#[utoipa::path(post, operation_id = "challenge_epoch", path = "/v1/epochs/{id}/challenge", tag = "answers", params(("id" = String, Path, description = "its node's key, a dash, and its number")), request_body = InTheNameOf, responses((status = 200, body = Challenged), (status = 404, response = super::problem::Refusal), (status = 409, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "challenge_epoch", path = "/v1/epochs/{id}/challenge", tag = "answers", params(("id" = String, Path, description = "its node's key, a dash, and its number")), request_body = Doubt, responses((status = 200, body = Challenged), (status = 404, response = super::problem::Refusal), (status = 409, response = super::problem::Refusal)))]
 pub(super) async fn challenge(
     State(audits): State<Audits>,
     State(keyring): State<Keyring>,
     State(identity): State<Identity>,
     Segment(EpochId { node, epoch }): Segment<EpochId>,
-    Body(who): Body<InTheNameOf>,
+    Body(doubt): Body<Doubt>,
 ) -> ServiceResult<Json<Challenged>> {
-    let key = key_of(&who, &keyring, &identity)?;
+    let key = key_of(doubt.account.as_deref(), &keyring, &identity)?;
     let epoch = audits.epoch(&node, epoch)?;
     let deposit = audits::next_challenge(&epoch, &audits.chain.params()?).map_or(0, |(deposit, _)| deposit);
-    Ok(Json(Challenged { deposit, tx: audits.challenge(&key, &epoch).await? }))
+    Ok(Json(Challenged { deposit, tx: audits.challenge(&key, &epoch, doubt.suspects).await? }))
 }
 
 /// The key of the account that is named, or the node's own.
-pub(super) fn key_of(who: &InTheNameOf, keyring: &Keyring, identity: &Identity) -> ServiceResult<SigningKey> {
-    who.account.as_ref().map_or_else(|| identity.account_key(), |name| keyring.get(name))
+pub(super) fn key_of(name: Option<&str>, keyring: &Keyring, identity: &Identity) -> ServiceResult<SigningKey> {
+    name.map_or_else(|| identity.account_key(), |name| keyring.get(name))
 }
 
 fn view(epoch: Epoch, audit: Option<Audit>, params: &Params) -> EpochView {

@@ -64,7 +64,7 @@ pub(super) async fn prove(
     Segment(id): Segment<ReceiptId>,
     Body(who): Body<InTheNameOf>,
 ) -> ServiceResult<Json<ProvenForgery>> {
-    let key = epochs::key_of(&who, &keyring, &identity)?;
+    let key = epochs::key_of(who.account.as_deref(), &keyring, &identity)?;
     let bytes = audits.answers.answer_record_bytes(&id).await?;
     let proven = audits.prove(&key, &bytes).await?;
     let epoch = EpochId { node: proven.node, epoch: proven.epoch }.to_string();

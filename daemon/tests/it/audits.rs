@@ -28,7 +28,7 @@ const DEPOSIT: u64 = 5 * DNT;
 
 /// A node that looks at what others settle, on a chain where epochs can be challenged for so many seconds.
 async fn watching(challenge_seconds: u64) -> (TestNode, Stranger) {
-    let params = Params { challenge_seconds, audit_deposit: DNT, ..Params::default() };
+    let params = Params { challenge_seconds, audit_deposit: DNT, audit_window: 24, ..Params::default() };
     let node = TestNode::spawn_on(kit::tools_without_model(), kit::config(), params).await;
     let datanet = node.datanet("notes", &corpus::text_only(), corpus::jsonl_of_texts(&corpus::samples(0, 20))).await;
     let stranger = Stranger::register(&node.services(), datanet.parse().unwrap()).await;
@@ -177,11 +177,11 @@ async fn what_follows_from_its_receipts_is_final_and_what_does_not_is_void() {
     assert_eq!(stranger.paid_back(&node).await, before.0 + 2 * PRICE, "who paid has it back");
     assert_eq!(
         stranger.stake(&node).await,
-        STAKE - DNT,
-        "as much as an audit costs, which is more than twice the fees"
+        STAKE - 2 * DNT,
+        "twice what an audit costs, which is more than twice the fees"
     );
     // The node has been challenger and auditor, and has paid for two transactions.
-    assert_eq!(node.balance(&own_account(&node).await).await, before.1 + DNT - 2_000);
+    assert_eq!(node.balance(&own_account(&node).await).await, before.1 + 2 * DNT - 2_000);
     reaches(&node, &honest, "final").await;
     let earnings = node.get(&format!("/v1/accounts/{thief}/earnings")).await;
     assert_eq!((&earnings["earned"], &earnings["pending"]), (&json!(0), &json!(0)), "{earnings:#}");

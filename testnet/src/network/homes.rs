@@ -23,6 +23,8 @@ const NODE_BALANCE: u64 = 1_000_000 * DNT;
 const POWER: u64 = 10;
 /// Blocks for committing scores: several nodes share this machine's cores, and judging takes what it takes.
 const COMMIT_WINDOW: u64 = 600;
+/// Blocks for auditing one that is challenged.
+const AUDIT_WINDOW: u64 = 40;
 /// Seconds in which an epoch can be challenged: long enough for the other nodes to look, short enough to be waited for.
 const CHALLENGE_SECONDS: u64 = 5;
 /// Blocks for revealing them.
@@ -168,6 +170,7 @@ fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
                 commit_window: COMMIT_WINDOW,
                 reveal_window: REVEAL_WINDOW,
                 challenge_seconds: CHALLENGE_SECONDS,
+                audit_window: AUDIT_WINDOW,
                 ..Params::default()
             },
             accounts: outcomes.iter().enumerate().map(account).collect(),

@@ -16,6 +16,10 @@ use crate::state::{StateError, StateWrite};
 
 /// Audits looked at in one block at most; what is left is first in the next.
 const MAX_A_BLOCK: usize = 16;
+/// What a challenger has of a fine at most, in deposits: it must be worth the risk of a wrong verdict.
+const MOST_TO_CHALLENGER: u64 = 4;
+/// What the auditors have of a fine at most, in deposits; if the epoch is right they have one.
+const MOST_TO_AUDITORS: u64 = 2;
 /// Committees that an audit has before it ends without a verdict.
 const ROUNDS: u32 = 3;
 
@@ -53,7 +57,8 @@ fn draw<S: StateWrite>(
     // Who doubts is no auditor, as long as there are others.
     let before = BTreeSet::from([audit.challenger]);
     let candidates = committee::candidates(&nodes::validators(state)?, &node.account, &before, params);
-    let committee = committee::draw(&candidates, audit.seats, &seed(block, &audit));
+    audit.seed = seed(block, &audit);
+    let committee = committee::draw(&candidates, audit.seats, &audit.seed);
     audit.committee = committee.into_iter().map(auditor).collect();
     audit.deadline = block.height.saturating_add(params.audit_window);
     audit.set_phase(Phase::Vote);
@@ -111,8 +116,9 @@ fn close<S: StateWrite>(
     Ok(events)
 }
 
-/// The epoch is void. A false one costs the bond; one that could not be shown what the audit costs, for there may be an accident behind
-/// it. Challenger and committee have half each.
+/// The epoch is void. A false one costs the bond that answers for it; one that could not be shown half of that, for there may be an accident
+/// behind it. What finding out brings is bounded, so that a plot of auditors does not live on convicting the honest; the rest is the
+/// treasury's.
 fn convict<S: StateWrite>(
     state: &mut S,
     audit: &mut Audit,
@@ -121,15 +127,17 @@ fn convict<S: StateWrite>(
     params: &Params,
 ) -> Result<Event, StateError> {
     accounts::release(state, &deposit_account(&audit.node, audit.epoch), &audit.challenger, audit.deposit)?;
-    let fine = match verdict {
-        Verdict::False => bond::of(epoch.totals.fees, params).max(audit.deposit),
-        _ => audit.deposit.saturating_mul(2),
-    };
+    let bond = bond::of(epoch.totals.fees, params);
+    let fine = if verdict == Verdict::False { bond } else { bond.checked_div(2).unwrap_or(0) };
     let event = settlement::void(state, epoch)?;
-    let (stake, taken) = settlement::forfeit(state, &audit.node, fine)?;
-    let to_challenger = taken.checked_div(2).unwrap_or(0);
+    let (stake, taken) = settlement::forfeit(state, &audit.node, fine.max(audit.deposit.saturating_mul(2)))?;
+    let half = taken.checked_div(2).unwrap_or(0);
+    let to_challenger = half.min(audit.deposit.saturating_mul(MOST_TO_CHALLENGER));
+    let to_auditors = half.min(audit.deposit.saturating_mul(MOST_TO_AUDITORS));
     accounts::release(state, &stake, &audit.challenger, to_challenger)?;
-    pay(state, audit, &stake, Some(taken.saturating_sub(to_challenger)), verdict)?;
+    pay(state, audit, &stake, Some(to_auditors), verdict)?;
+    let rest = taken.saturating_sub(to_challenger).saturating_sub(to_auditors);
+    accounts::release(state, &stake, &accounts::treasury(), rest)?;
     Ok(event.with("slashed", taken))
 }
 

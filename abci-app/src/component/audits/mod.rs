@@ -31,7 +31,9 @@ pub const MAX_CHALLENGES: u32 = 4;
 /// What the next challenge of an epoch costs, and how many seats its committee has; none if there is none.
 pub fn next_challenge(epoch: &Epoch, params: &Params) -> Option<(Amount, u32)> {
     let times = 1u32.checked_shl(epoch.challenges).filter(|_| epoch.challenges < MAX_CHALLENGES)?;
-    Some((params.audit_deposit.saturating_mul(times.into()), params.audit_seats.saturating_mul(times)))
+    // Odd again, so that no tie is made: 7, 15, 31, 63.
+    let seats = params.audit_seats.saturating_add(1).saturating_mul(times).saturating_sub(1);
+    Some((params.audit_deposit.saturating_mul(times.into()), seats))
 }
 
 /// The account that holds a challenge's deposit.

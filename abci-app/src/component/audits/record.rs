@@ -1,7 +1,10 @@
 //! An audit as the ledger keeps it.
 
+use std::collections::BTreeSet;
+
 use datanet_types::action::Finding;
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::id::tagged_hash;
+use datanet_types::{Address, Amount, Digest, NodeKey};
 
 /// Where an audit stands.
 #[derive(
@@ -128,6 +131,12 @@ pub struct Audit {
     /// Seats of its committee.
     #[prost(uint32, tag = "11")]
     pub seats: u32,
+    /// What its committee was drawn from, and the answers that are computed again.
+    #[prost(message, required, tag = "12")]
+    pub seed: Digest,
+    /// Answers that the challenger points at.
+    #[prost(uint64, repeated, tag = "13")]
+    pub suspects: Vec<u64>,
     /// Number of the committee, from 0.
     #[prost(uint32, tag = "5")]
     pub round: u32,
@@ -150,7 +159,34 @@ pub struct Audit {
 }
 
 impl Audit {
+    /// The answers of so many that every auditor computes again: those that the challenger points at, and `count` drawn by the seed, which
+    /// nobody knew when the epoch was settled.
+    pub fn sample(&self, answers: u64, count: u64) -> BTreeSet<u64> {
+        let drawn = (0..count).filter_map(|at| {
+            let hash = tagged_hash("datanet/audit-sample/v1", &[&self.seed.0, &at.to_le_bytes()]);
+            let (half, _) = hash.split_first_chunk::<16>()?;
+            u64::try_from(u128::from_le_bytes(*half).checked_rem(answers.into())?).ok()
+        });
+        self.suspects.iter().copied().filter(|at| *at < answers).chain(drawn).collect()
+    }
+
     pub(super) fn place(&self) -> Place {
         Place { node: self.node, epoch: self.epoch }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_auditor_computes_the_same_answers_again_and_those_that_are_pointed_at() {
+        let audit = Audit { seed: Digest([5; 32]), suspects: vec![3, 7, 900], ..Audit::default() };
+        let sample = audit.sample(100, 8);
+        assert_eq!(sample, audit.sample(100, 8));
+        assert!(sample.contains(&3) && sample.contains(&7), "{sample:?}");
+        assert!(sample.iter().all(|at| *at < 100) && sample.len() > 6, "{sample:?}");
+        assert_ne!(sample, Audit { seed: Digest([6; 32]), ..audit.clone() }.sample(100, 8));
+        assert_eq!(audit.sample(0, 8).len(), 0);
     }
 }

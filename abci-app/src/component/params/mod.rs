@@ -64,7 +64,8 @@ pub struct Params {
     /// Base units that a challenge costs if the epoch is right; they pay its auditors. A second one costs twice as much, and so on. Default 5 DNT: fifty contributions' judging,
     /// for reading all receipts of an epoch.
     pub audit_deposit: Amount,
-    /// Seats of the committee that audits a challenged epoch; twice as many after each challenge in vain, three times. Default 7: a third of
+    /// Seats of the committee that audits a challenged epoch; one more than twice as many after each challenge in vain, three times: odd, so
+    /// that there is no tie. Default 7: a third of
     /// the stake wins that draw one time in six, and all four one time in ten thousand.
     pub audit_seats: u32,
     /// Blocks that auditors have. Default 600: five minutes at two blocks a second, for reading some ten thousand receipts.

@@ -10,7 +10,7 @@ use datanet_types::{Address, ChannelId, Digest, ReceiptId};
 
 use super::Chain;
 use super::harness::{BALANCE, CHAIN, STAKE, address, node, node_key, register};
-use super::life_of_a_channel::{claim, leaves, open, settle, voucher};
+use super::life_of_a_channel::{DEPOSIT, claim, leaves, open, settle, voucher};
 use crate::code;
 use crate::component::audits::{self, Audit, Phase, deposit_account};
 use crate::component::nodes::{self, stake_account};
@@ -30,13 +30,17 @@ struct Settled {
 
 impl Settled {
     fn new() -> Self {
-        let params = Params { challenge_seconds: 60, audit_window: 5, ..Params::default() };
+        Self::of(FEES)
+    }
+
+    fn of(fees: u64) -> Self {
+        let params = Params { challenge_seconds: 60, audit_window: 5, audit_deposit: 2 * DNT, ..Params::default() };
         let mut chain = Chain::with(params.clone());
         chain.validators(4);
         let channel = open(&mut chain, 5);
         chain.next();
-        let leaves = leaves(&[(11, EARNED)]);
-        let mut action = settle(1, FEES, &leaves, vec![voucher(5, channel, FEES)]);
+        let leaves = leaves(&[(11, fees / 4 * 3)]);
+        let mut action = settle(1, fees, &leaves, vec![voucher(5, channel, fees)]);
         action.receipts = root(&receipts(channel)).unwrap().digest;
         chain.act(0, action);
         chain.next();
@@ -97,7 +101,7 @@ impl Settled {
 }
 
 fn challenge() -> ChallengeEpoch {
-    ChallengeEpoch { node: node(0), epoch: 1 }
+    ChallengeEpoch { node: node(0), epoch: 1, suspects: Vec::new() }
 }
 
 fn said(finding: Finding) -> AuditEpoch {
@@ -161,6 +165,9 @@ fn who_doubts_a_good_epoch_pays_its_auditors() {
     let before: Vec<u64> = (0..10).map(|n| world.balance(n)).collect();
     world.challenged();
     world.chain.refused(8, challenge(), code::AUDIT_CLOSED, "is audited already");
+    for suspects in [vec![1, 1], vec![2, 1], (0..9).collect()] {
+        world.chain.refused(8, ChallengeEpoch { suspects, ..challenge() }, code::AUDIT_CLOSED, "in order, each once");
+    }
     assert!(!world.seats().contains(&0), "a node does not audit itself");
     assert_eq!(world.audit().committee.iter().map(|auditor| auditor.seats).sum::<u32>(), world.params.audit_seats);
     let first = world.seats()[0];
@@ -191,7 +198,7 @@ fn each_further_challenge_costs_twice_as_much_and_has_twice_the_seats() {
     for times in [1, 2, 4, 8] {
         world.challenged();
         let audit = world.audit();
-        assert_eq!((audit.deposit, audit.seats), (deposit * times, seats * times as u32));
+        assert_eq!((audit.deposit, audit.seats), (deposit * times, (seats + 1) * times as u32 - 1));
         assert_eq!(audit.committee.iter().map(|auditor| auditor.seats).sum::<u32>(), audit.seats);
         world.all_find(Finding::Correct);
         let epoch = settlement::epoch(&world.chain.state, &node(0), 1).unwrap().unwrap();
@@ -210,13 +217,32 @@ fn a_false_epoch_is_void_and_the_bond_pays_who_found_out() {
     world.challenged();
     world.all_find(Finding::False);
     assert_eq!(world.audit().phase(), Phase::False);
-    // Twice the fees are less than what an audit costs.
-    let fine = world.params.audit_deposit.max(2 * FEES);
-    assert_eq!(world.stake(), STAKE - fine);
+    // Twice the fees are less than what an audit costs twice.
+    let deposit = world.params.audit_deposit;
+    assert_eq!(world.stake(), STAKE - 2 * deposit);
     assert_eq!(world.balance(5), before[5] + FEES, "who paid has it back");
-    assert_eq!(world.balance(9), before[9] + fine / 2 - 1_000, "deposit, half of the fine, and a fee");
-    assert_eq!(world.audit().committee.iter().map(|auditor| auditor.reward).sum::<u64>(), fine - fine / 2);
+    assert_eq!(world.balance(9), before[9] + deposit - 1_000, "half of the fine, less a fee");
+    assert_eq!(world.audit().committee.iter().map(|auditor| auditor.reward).sum::<u64>(), deposit);
     world.check_void();
+}
+
+#[test]
+fn what_finding_out_brings_is_bounded_and_the_rest_is_the_treasurys() {
+    let mut world = Settled::of(DEPOSIT);
+    let (deposit, fine) = (world.params.audit_deposit, 2 * DEPOSIT);
+    let before = (world.balance(9), world.chain.balance(&accounts::treasury()));
+    world.challenged();
+    let drawn = world.seats().len() as u64;
+    world.all_find(Finding::False);
+    assert_eq!(world.stake(), STAKE - fine);
+    assert_eq!(world.balance(9), before.0 + (fine / 2).min(4 * deposit) - 1_000);
+    let auditors: u64 = world.audit().committee.iter().map(|auditor| auditor.reward).sum();
+    assert_eq!(auditors, (fine / 2).min(2 * deposit));
+    let fees = (drawn + 1) * 1_000;
+    assert_eq!(
+        world.chain.balance(&accounts::treasury()),
+        before.1 + fine - (fine / 2).min(4 * deposit) - auditors + fees
+    );
 }
 
 #[test]

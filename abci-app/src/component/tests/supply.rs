@@ -64,7 +64,7 @@ impl World {
             }
             11 => self.try_act(who, self.model(amount, pick)),
             12 => self.claim(who, amount, pick),
-            13 => self.try_act(who, ChallengeEpoch { node: node(0), epoch: self.doubted(pick) }),
+            13 => self.try_act(who, ChallengeEpoch { node: node(0), epoch: self.doubted(pick), suspects: Vec::new() }),
             14 | 15 => {
                 let (epoch, finding) = (self.doubted(pick), i32::from(pick / 16) % 3);
                 self.try_act(who % 4, AuditEpoch { node: node(0), epoch, finding });

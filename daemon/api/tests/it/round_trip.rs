@@ -8,7 +8,7 @@ use datanet_api::classify::{Classifications, ClassifyRequest};
 use datanet_api::contributions::{self, Accepted, ContributeParams, Contributions, ListParams, RecordsPage, Revoked};
 use datanet_api::datanets::{CreatedDatanet, Datanets, History, HistoryParams, NewDatanet};
 use datanet_api::embeddings::{EmbeddingsReply, EmbeddingsRequest};
-use datanet_api::epochs::{Challenged, EpochCheck, Epochs, InTheNameOf, ProvenForgery, SettledEpoch};
+use datanet_api::epochs::{Challenged, Doubt, EpochCheck, Epochs, InTheNameOf, ProvenForgery, SettledEpoch};
 use datanet_api::fine_tuning::{self, FineTuningCheckpoint, FineTuningJob, JobUpdate, NewFineTuningJob, Page};
 use datanet_api::generate::{ChatRequest, CompletionRequest};
 use datanet_api::health::Health;
@@ -284,7 +284,8 @@ fn answers_and_what_proves_and_pays_them() {
             json_of(&datanet_types::epoch::EpochTotals::default())
         ));
     }
-    wire::<EpochCheck>(r#"{"finding":"correct","reason":"r","receipts":3,"recomputed":2}"#);
+    wire::<EpochCheck>(r#"{"finding":"correct","reason":"r","receipts":3,"recomputed":2,"suspects":[1]}"#);
+    wire::<Doubt>(r#"{"account":"alice","suspects":[0,7]}"#);
     wire::<InTheNameOf>(r#"{"account":"alice"}"#);
     wire::<Challenged>(r#"{"deposit":5,"tx":"$ID"}"#);
     wire::<ProvenForgery>(r#"{"epoch":"$ID-1","settled":"$ID","tx":"$ID"}"#);

@@ -150,6 +150,12 @@ impl Memory {
         self.bad.insert(key(epoch), short(reason));
     }
 
+    /// Whether it could be had is asked anew.
+    pub(super) fn forget_failures(&mut self, epoch: &Epoch) {
+        self.missing.remove(&key(epoch));
+        self.doubtful.remove(&epoch.node);
+    }
+
     /// It could not be had.
     pub(super) fn unreachable(&mut self, epoch: &Epoch, reason: &str, now: Instant) {
         strike(&mut self.missing, key(epoch), |(node, _)| *node, reason, 1, now);

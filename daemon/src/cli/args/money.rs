@@ -61,6 +61,9 @@ pub(in crate::cli) enum EpochCommand {
     Challenge {
         /// Its id.
         id: String,
+        /// Receipts that every auditor is to compute the answers of again, by their places: what `check` says is wrong.
+        #[arg(long, value_delimiter = ',', value_name = "PLACE")]
+        suspects: Vec<u64>,
         /// The account that doubts it; the node's own if not given.
         #[arg(long)]
         account: Option<String>,

@@ -10,9 +10,15 @@ use crate::component::settlement::{self, Status};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
 use crate::state::StateWrite;
 
+/// Answers that a challenger may point at.
+const MAX_SUSPECTS: usize = 8;
+
 impl ActionHandler for ChallengeEpoch {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
-        Ok(())
+        let ordered = self.suspects.is_sorted_by(|a, b| a < b);
+        ensure(ordered && self.suspects.len() <= MAX_SUSPECTS, code::AUDIT_CLOSED, || {
+            format!("suspects are up to {MAX_SUSPECTS} places among the epoch's receipts, in order, each once")
+        })
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
@@ -30,7 +36,8 @@ impl ActionHandler for ChallengeEpoch {
         accounts::transfer(state, &ctx.tx.signer, &deposit_account(&self.node, self.epoch), deposit)?;
         settlement::hold(state, &mut epoch)?;
         let (node, epoch, challenger) = (self.node, self.epoch, ctx.tx.signer);
-        let mut audit = Audit { node, epoch, challenger, deposit, seats, ..Audit::default() };
+        let suspects = self.suspects.clone();
+        let mut audit = Audit { node, epoch, challenger, deposit, seats, suspects, ..Audit::default() };
         start_round(state, ctx.block, &mut audit, &params);
         let event = Event::new("audit.begun").with("node", self.node).with("epoch", self.epoch);
         Ok(vec![event.with("challenger", challenger).with("deposit", deposit)])
