@@ -81,7 +81,7 @@ impl BlobStore {
 
     /// Refuses a blob that is here for what would keep it from being fetched, so that holders judge as others do.
     async fn fitting(&self, blob: &BlobHash, expected: Option<u64>, limit: u64) -> ServiceResult<()> {
-        let Some(size) = self.blobs.size(blob.0).await.map_err(|error| blob_error(&error))? else { return Ok(()) };
+        let Some(size) = self.size(blob).await? else { return Ok(()) };
         let refused = match expected {
             Some(expected) if expected != size => FetchError::SizeMismatch { expected, actual: size },
             _ if size > limit => FetchError::TooLarge { size, max: limit },
@@ -101,6 +101,14 @@ impl BlobStore {
     /// When the blob store fails.
     pub async fn has(&self, blob: &BlobHash) -> ServiceResult<bool> {
         self.blobs.has(blob.0).await.map_err(|error| blob_error(&error))
+    }
+
+    /// The size of a blob that is here, in bytes.
+    ///
+    /// # Errors
+    /// When the blob store fails.
+    pub async fn size(&self, blob: &BlobHash) -> ServiceResult<Option<u64>> {
+        self.blobs.size(blob.0).await.map_err(|error| blob_error(&error))
     }
 
     /// Keeps the collector off a blob that is here for as long as the result lives.

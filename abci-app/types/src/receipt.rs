@@ -311,7 +311,7 @@ pub enum ReceiptError {
     #[error("the receipt's {0} hash is not that of the {0} beside it")]
     Hash(&'static str),
     /// Weights do not sum to one million, or are unordered or repeated.
-    #[error("the receipt's weights must be ordered by contribution and sum to one million")]
+    #[error("the receipt's weights must be at most {MAX_INFLUENCES}, ordered by contribution, and sum to one million")]
     Weights,
     /// Weights are not those that the output gives by the receipt's method.
     #[error("the receipt's weights do not follow from the {0} beside it")]
@@ -405,7 +405,8 @@ fn check_weights(credits: &[Credit]) -> Result<(), ReceiptError> {
     }
     let sum: u128 = credits.iter().map(|credit| u128::from(credit.weight.0)).sum();
     let ordered = credits.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
-    if ordered && sum == u128::from(Ppm::ONE.0) { Ok(()) } else { Err(ReceiptError::Weights) }
+    let few = credits.len() <= MAX_INFLUENCES;
+    if few && ordered && sum == u128::from(Ppm::ONE.0) { Ok(()) } else { Err(ReceiptError::Weights) }
 }
 
 fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {

@@ -5,13 +5,14 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use datanet_ledger::component::params;
+use datanet_ledger::component::Params;
 use datanet_ledger::component::settlement::{MAX_ITEMS, escrow};
 use datanet_types::action::{Claim, ClaimItem};
 use datanet_types::amount::display;
 use datanet_types::sum_tree::SumProof;
 use datanet_types::{Action, Address, Amount, NodeKey, SigningKey, TxHash};
 use futures::{StreamExt, stream};
+use prost::Message as _;
 use tokio::time::{Instant, timeout};
 
 use super::Billing;
@@ -19,6 +20,9 @@ use super::sources::{self, IN_ALL, Source};
 use super::statements::SIDE_BY_SIDE;
 use crate::error::{Code, ServiceError, ServiceResult};
 
+/// Bytes of a claim's transaction beside its items, and of an item beside itself.
+const CLAIM_BYTES: u64 = 300;
+const ITEM_BYTES: usize = 4;
 /// How long a claim's block is waited for.
 const BLOCK: Duration = Duration::from_secs(30);
 
@@ -82,7 +86,7 @@ impl Billing {
             due.extend(self.due(sources, deadline, account, &mut failed).await?);
             due = self.pay(due, account, &payer, &mut claims, &mut failed).await?;
         }
-        let (owed, fee) = (sum(&due), self.chain.params()?.min_fee);
+        let (owed, fee) = (sum(&due), fee_of(&self.chain.params()?, &due));
         for item in due {
             let reason = format!(
                 "all that is left is {}, and claiming costs a fee of {}; claim once it is more",
@@ -143,7 +147,8 @@ impl Billing {
         claims: &mut Claims,
         failed: &mut Failed,
     ) -> ServiceResult<Vec<ClaimItem>> {
-        let (worth, left) = batches(due, params::get(&self.chain.reader()?)?.min_fee);
+        let params = self.chain.params()?;
+        let (worth, left) = batches(due, |items| fee_of(&params, items));
         let send = |items: Vec<ClaimItem>| {
             let (billing, payer, claim) = (self.clone(), payer.clone(), Claim { account: *account, items });
             async move { (claim.clone(), billing.send_claim(&payer, claim).await) }
@@ -185,13 +190,19 @@ fn sum(items: &[ClaimItem]) -> Amount {
     items.iter().map(|item| item.amount).fold(0, Amount::saturating_add)
 }
 
+/// The fee of a transaction that claims these.
+fn fee_of(params: &Params, items: &[ClaimItem]) -> Amount {
+    let bytes: usize = items.iter().map(|item| item.encoded_len().saturating_add(ITEM_BYTES)).sum();
+    params.fee_of(CLAIM_BYTES.saturating_add(bytes as u64))
+}
+
 /// What is claimed in one transaction each, most money first, and what would cost more in fees than it brings. An item
 /// takes along what is worth less than a fee: it is the sum that counts.
-fn batches(mut due: Vec<ClaimItem>, fee: Amount) -> (Vec<Vec<ClaimItem>>, Vec<ClaimItem>) {
+fn batches(mut due: Vec<ClaimItem>, fee: impl Fn(&[ClaimItem]) -> Amount) -> (Vec<Vec<ClaimItem>>, Vec<ClaimItem>) {
     due.sort_by_key(|item| (Reverse(item.amount), item.node, item.epoch));
     let (mut worth, mut left) = (Vec::new(), Vec::new());
     for items in due.chunks(MAX_ITEMS) {
-        if sum(items) > fee {
+        if sum(items) > fee(items) {
             let mut items = items.to_vec();
             items.sort_by_key(|item| (item.node, item.epoch));
             worth.push(items);
@@ -224,7 +235,7 @@ mod tests {
     #[test]
     fn all_that_is_due_goes_into_as_few_transactions_as_it_takes_and_small_sums_ride_along() {
         let due: Vec<ClaimItem> = (0..150).map(|n| item(n % 3, u64::from(n), 300)).collect();
-        let (worth, left) = batches(due, 1_000);
+        let (worth, left) = batches(due, |_| 1_000);
         assert_eq!((worth.iter().map(Vec::len).collect::<Vec<_>>(), left.len()), (vec![64, 64, 22], 0));
         let ordered = |a: &ClaimItem, b: &ClaimItem| (a.node, a.epoch) < (b.node, b.epoch);
         assert!(worth.iter().all(|items| items.is_sorted_by(ordered)));
@@ -232,12 +243,32 @@ mod tests {
 
     #[test]
     fn what_sums_to_no_more_than_its_fee_is_left() {
-        let (worth, left) = batches(vec![item(1, 1, 400), item(1, 2, 600)], 1_000);
+        let (worth, left) = batches(vec![item(1, 1, 400), item(1, 2, 600)], |_| 1_000);
         assert_eq!((worth.len(), left.len()), (0, 2));
         let mut due: Vec<ClaimItem> = (0..64).map(|n| item(1, n, 100)).collect();
         due.extend([item(2, 1, 50), item(2, 2, 50)]);
-        let (worth, left) = batches(due, 1_000);
+        let (worth, left) = batches(due, |_| 1_000);
         assert_eq!((worth.len(), left), (1, vec![item(2, 1, 50), item(2, 2, 50)]));
+    }
+
+    #[test]
+    fn what_brings_less_than_its_own_bytes_cost_is_left() {
+        let params = Params::default();
+        let long = |n: u8, amount| ClaimItem {
+            proof: SumProof {
+                siblings: vec![datanet_types::sum_tree::SumNode { sum: 1, ..Default::default() }; 16],
+                total: 9,
+                index: 1,
+            },
+            ..item(n, 1, amount)
+        };
+        let many: Vec<ClaimItem> = (0..64).map(|n| long(n, 100)).collect();
+        let fee = fee_of(&params, &many);
+        assert!(fee > 20 * params.min_fee, "{fee}");
+        assert!(fee >= params.fee_of(Claim { items: many.clone(), ..Claim::default() }.encoded_len() as u64));
+        let (worth, left) = batches(many, |items| fee_of(&params, items));
+        assert_eq!((worth.len(), left.len()), (0, 64));
+        assert_eq!(batches(vec![long(1, 1_100)], |items| fee_of(&params, items)).0.len(), 1);
     }
 
     #[test]

@@ -86,3 +86,102 @@ fn other_price(charged: Amount, price: Amount) -> String {
 fn not_behind(id: &ContributionId, model: &str) -> String {
     format!("contribution {id} is not behind model {model}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_ledger::component::channels::Channel;
+    use datanet_ledger::component::contributions::{Contribution, Status};
+    use datanet_ledger::component::datanets::Datanet;
+    use datanet_ledger::component::models::Model;
+    use datanet_ledger::state::{MemoryState, StateWrite};
+    use datanet_types::receipt::Credit;
+    use datanet_types::{ChannelId, ModelId, Ppm};
+
+    const DATANET: DatanetId = DatanetId([1; 32]);
+    const PRICE: Amount = 500;
+    const CHANNEL: ChannelId = ChannelId([3; 32]);
+
+    /// A datanet with a contribution that was final at 100 and revoked at 200, one that is refused, a channel of height 5,000, a release of
+    /// height 150 and a model that is none.
+    fn ledger() -> MemoryState {
+        let mut state = MemoryState::default();
+        let datanet = Datanet { id: DATANET, price: PRICE, name: "birds".into(), ..Datanet::default() };
+        state.put(datanets::state_key::datanet(&DATANET), &datanet);
+        for (n, status, final_height, revoked_height) in
+            [(1, Status::Revoked, 100, 200), (2, Status::Refused, 0, 0), (3, Status::Final, 120, 0)]
+        {
+            let id = ContributionId([n; 32]);
+            let mut given =
+                Contribution { id, datanet: DATANET, final_height, revoked_height, ..Contribution::default() };
+            given.set_status(status);
+            state.put(contributions::state_key::contribution(&id), &given);
+        }
+        state.put(
+            channels::state_key::channel(&CHANNEL),
+            &Channel { id: CHANNEL, opened_height: 5_000, ..Channel::default() },
+        );
+        for (n, release) in [(7, true), (8, false)] {
+            let snapshots = vec![DataSnapshot::start(DATANET)];
+            let (id, registered_height) = (ModelId([n; 32]), 150);
+            let model = Model { id, registered_height, snapshots, release, ..Model::default() };
+            state.put(models::state_key::model(&id), &model);
+        }
+        state
+    }
+
+    fn credits(contributions: &[u8]) -> Vec<Credit> {
+        let one = |n: &u8| Credit { contribution: ContributionId([*n; 32]), weight: Ppm(1), ..Credit::default() };
+        contributions.iter().map(one).collect()
+    }
+
+    fn retrieval(height: u64, credited: &[u8]) -> Receipt {
+        Receipt { datanet: DATANET, height, fee: PRICE, credits: credits(credited), ..Receipt::default() }
+    }
+
+    fn of_release(model: u8, credited: &[u8]) -> Receipt {
+        let snapshot = DataSnapshot::digest_of(&[DataSnapshot::start(DATANET)]);
+        let method = Method::Influence as i32;
+        Receipt { model: ModelId([model; 32]), snapshot, method, ..retrieval(150, credited) }
+    }
+
+    /// Why not, for each receipt settled at height 9,000.
+    fn why(receipt: &Receipt) -> Option<String> {
+        contradiction(&ledger(), receipt, 9_000).unwrap()
+    }
+
+    #[test]
+    fn what_was_so_when_it_was_asked_is_right_whatever_came_later() {
+        assert_eq!(why(&retrieval(150, &[1, 3])), None);
+        assert_eq!(why(&of_release(7, &[1, 3])), None);
+        let paid = Receipt { channel: Some(CHANNEL), ..retrieval(4_500, &[3]) };
+        assert_eq!(why(&paid), None, "an index may be a little behind");
+    }
+
+    #[test]
+    fn what_never_was_so_is_named() {
+        let wrong = [
+            (retrieval(9_001, &[3]), "was settled at 9000"),
+            (retrieval(u64::MAX, &[3]), "was settled at 9000"),
+            (retrieval(250, &[1]), "was not final"),
+            (retrieval(110, &[3]), "was not final"),
+            (retrieval(150, &[2]), "was not final"),
+            (retrieval(150, &[9]), "was not final"),
+            (Receipt { missing: vec![ContributionId([2; 32])], ..retrieval(150, &[3]) }, "was not final"),
+            (Receipt { fee: 501, ..retrieval(150, &[3]) }, "the price is"),
+            (Receipt { datanet: DatanetId([9; 32]), ..retrieval(150, &[3]) }, "no datanet"),
+            (Receipt { channel: Some(CHANNEL), ..retrieval(3_999, &[3]) }, "long before its channel"),
+            (of_release(8, &[3]), "is no release"),
+            (of_release(9, &[3]), "is no release"),
+            (Receipt { height: 149, ..of_release(7, &[3]) }, "height and snapshot"),
+            (Receipt { snapshot: Default::default(), ..of_release(7, &[3]) }, "height and snapshot"),
+            (Receipt { fee: 1, ..of_release(7, &[3]) }, "the price is"),
+            (Receipt { datanet: DatanetId([9; 32]), ..of_release(7, &[3]) }, "is paid through"),
+            (of_release(7, &[2]), "is not behind model"),
+        ];
+        for (receipt, words) in wrong {
+            let found = why(&receipt).unwrap_or_else(|| panic!("nothing is wrong with {receipt:?}"));
+            assert!(found.contains(words), "{found}");
+        }
+    }
+}

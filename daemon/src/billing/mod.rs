@@ -21,6 +21,7 @@ mod sources;
 pub mod statement;
 mod statements;
 pub mod terms;
+pub mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use datanet_api::epochs::EpochId;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::{datanets, settlement};
@@ -10,6 +11,7 @@ use datanet_p2p::{Tag, TagKind};
 use datanet_types::{BlobHash, ContributionId};
 use tokio_util::sync::CancellationToken;
 
+use crate::billing::witness::is_owing;
 use crate::blobs::BlobStore;
 use crate::chain::{Chain, TTL_BLOCKS};
 use crate::db::LocalStore;
@@ -163,6 +165,10 @@ impl Reconciler {
                         Reason::seen(settling || settled)
                     }
                     Err(_) => Reason::Never,
+                },
+                TagKind::Witnessed => match tag.id().parse::<EpochId>() {
+                    Ok(id) if is_owing(&reader, &id.node, id.epoch)? => Reason::Wanted,
+                    _ => Reason::Never,
                 },
                 TagKind::Release => Reason::seen(tag.id().parse().is_ok_and(|id| releases.contains(&id))),
                 TagKind::ReleaseFile => Reason::seen(files.contains(&blob)),

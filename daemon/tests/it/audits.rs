@@ -161,6 +161,12 @@ async fn what_follows_from_its_receipts_is_final_and_what_does_not_is_void() {
     let listed = node.get("/v1/epochs").await;
     assert_eq!((&listed["epochs"][0]["id"], &listed["epochs"][0]["status"]), (&json!(honest), &json!("open")));
 
+    until("its statement is kept, should its node go away", async || {
+        let kept = stranger.services.blobs.list_kept(TagKind::Witnessed).await.unwrap();
+        kept.iter().any(|(tag, _)| tag.id() == honest).then_some(())
+    })
+    .await;
+
     // The next one names its own account, which no receipt does.
     let before = (stranger.paid_back(&node).await, node.balance(&own_account(&node).await).await);
     let more = [1, 2].map(|at| stranger.answer(at, "and who eats that?"));

@@ -28,6 +28,8 @@ pub enum TagKind {
     Receipt,
     /// A statement of what an epoch's answers earned, by the epoch.
     Statement,
+    /// Another node's statement, by the epoch's id: so that nobody's earnings are lost with the node that settled them.
+    Witnessed,
     /// A model's manifest, by its id.
     Release,
     /// A file of a model, by its hash: models share them.
@@ -38,13 +40,14 @@ pub enum TagKind {
 
 impl TagKind {
     /// Every kind there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Contribution,
         Self::Pending,
         Self::Holdout,
         Self::Report,
         Self::Receipt,
         Self::Statement,
+        Self::Witnessed,
         Self::Release,
         Self::ReleaseFile,
         Self::Checked,
@@ -65,6 +68,7 @@ impl TagKind {
             Self::Report => "report/",
             Self::Receipt => "receipt/",
             Self::Statement => "statement/",
+            Self::Witnessed => "witnessed/",
             Self::Release => "release/",
             Self::ReleaseFile => "release-file/",
             Self::Checked => "checked/",

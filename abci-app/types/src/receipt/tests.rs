@@ -38,6 +38,25 @@ fn a_tampered_record_is_caught() {
 }
 
 #[test]
+fn an_answer_credits_no_more_than_can_be_looked_up() {
+    let (honest, key) = record();
+    let with = |count: u32| {
+        let credit = |n: u32| {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            let weight = if n == 0 { Ppm(1_000_000 - u64::from(count - 1)) } else { Ppm(1) };
+            Credit { contribution: ContributionId(id), weight, ..Credit::default() }
+        };
+        let receipt = Receipt { credits: (0..count).map(credit).collect(), ..honest.receipt.clone() };
+        AnswerRecord::sign(receipt, honest.input.clone(), honest.output.clone(), &key).to_bytes()
+    };
+    let too_many = MAX_INFLUENCES as u32 + 1;
+    assert_eq!(AnswerRecord::verify(&with(too_many), "c"), Err(ReceiptError::Weights));
+    // As many as may be get as far as the next check: this output does not give them.
+    assert!(matches!(AnswerRecord::verify(&with(too_many - 1), "c"), Ok(_) | Err(ReceiptError::Basis(_))));
+}
+
+#[test]
 fn an_answer_by_retrieval_has_the_bytes_it_always_had() {
     let input = AskInput { text: "q".into(), classify: true, neighbours: 10, ..AskInput::default() };
     assert_eq!(hex::encode(input.encode_to_vec()), "0a01711001180a");

@@ -18,6 +18,8 @@ const MAX_OPEN: usize = 4_096;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The first pause before an epoch that could not be had is asked for again; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// How often statements of other nodes are let go of.
+const TIDYING: Duration = Duration::from_secs(600);
 /// How often this node challenges what it cannot have of one node in vain: one that shows its epochs to the auditors alone costs it a deposit each time.
 const MOST_IN_VAIN: u32 = 3;
 
@@ -46,7 +48,14 @@ impl Auditor {
         let mut commits = self.audits.chain.commits();
         commits.mark_changed();
         let mut known = Known::default();
+        let mut tidied = Instant::now();
         while self.next_block(&mut commits).await {
+            if tidied.elapsed() > TIDYING {
+                tidied = Instant::now();
+                if let Err(error) = self.audits.billing.let_witnessed_go().await {
+                    tracing::warn!(%error, "statements that nobody needs are not let go of; that is tried again later");
+                }
+            }
             loop {
                 match self.look(&mut known).await {
                     Ok(true) => {}
@@ -88,6 +97,8 @@ impl Auditor {
             known.again(place);
         } else {
             known.epochs.insert(place, Seen::Done);
+            // Its node may go away; whoever earned by it can claim all the same.
+            self.audits.billing.witness(&epoch).await?;
         }
         Ok(true)
     }
