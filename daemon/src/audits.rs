@@ -5,7 +5,7 @@ use std::time::Duration;
 use datanet_ledger::component::audits::Audit;
 use datanet_ledger::component::settlement::{self, Epoch};
 use datanet_types::action::{AuditEpoch, ChallengeEpoch, Finding, ProveForgery};
-use datanet_types::receipt::{AnswerRecord, ReceiptHead};
+use datanet_types::receipt::{AnswerRecord, Method, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::{Action, NodeKey, ReceiptId, SigningKey, TxHash};
 
@@ -107,7 +107,7 @@ impl Audits {
         let mut recomputed = 0;
         for at in sample {
             let Some(settled) = usize::try_from(at).ok().and_then(|at| receipts.get(at)) else { continue };
-            let (finding, reason) = match self.recompute(settled).await {
+            let (finding, reason) = match self.recompute(settled, audit.is_some()).await {
                 Answer::AsItWas => {
                     recomputed += 1;
                     continue;
@@ -126,13 +126,18 @@ impl Audits {
         Ok(Checked { finding: Finding::Correct, reason, receipts: count, recomputed, suspects: Vec::new() })
     }
 
-    /// Computes an answer again.
-    async fn recompute(&self, settled: &SettledReceipt) -> Answer {
+    /// Computes an answer again. Whoever only looks loads no stranger's model for that (`may_load`).
+    async fn recompute(&self, settled: &SettledReceipt, may_load: bool) -> Answer {
         let found = async {
             let bytes = self.answers.answer_record_bytes(&settled.receipt).await?;
-            let record = AnswerRecord::verify(&bytes, self.chain.id());
-            let is_written = record.is_ok_and(|record| record.input.sampling.is_some());
-            Ok::<_, ServiceError>((is_written, self.answers.verify_record(&bytes).await?))
+            let record = AnswerRecord::verify(&bytes, self.chain.id())
+                .map_err(|error| ServiceError::new(Code::BadReceipt, error.to_string()))?;
+            let receipt = &record.receipt;
+            if !may_load && receipt.method() != Method::Retrieval && !self.answers.models.is_in_memory(&receipt.model) {
+                let detail = format!("model {} is not in memory here", receipt.model);
+                return Err(ServiceError::new(Code::NotDeployed, detail));
+            }
+            Ok((record.input.sampling.is_some(), self.answers.verify_record(&bytes).await?))
         };
         match tokio::time::timeout(PATIENCE, found).await {
             Err(_) => Answer::CannotTell(format!("it took more than {} s", PATIENCE.as_secs())),

@@ -44,12 +44,18 @@ pub(super) struct Which {
     node: Option<NodeKey>,
 }
 
-/// The epochs of all nodes that can be challenged; or a node's, up to 1,000.
+/// The epochs of all nodes that can be challenged or are; or a node's, up to 1,000.
 #[utoipa::path(get, operation_id = "list_epochs", path = "/v1/epochs", tag = "answers", params(Which), responses((status = 200, body = Epochs)))]
 pub(super) async fn list(State(chain): State<Chain>, Query(which): Query<Which>) -> ServiceResult<Json<Epochs>> {
     let reader = chain.reader()?;
     let epochs = match which.node {
-        None => settlement::open(&reader, MAX_LISTED)?,
+        None => {
+            let audited = audits::open(&reader, MAX_LISTED)?;
+            let audited = audited.iter().map(|audit| settlement::epoch(&reader, &audit.node, audit.epoch));
+            let mut epochs = settlement::open(&reader, MAX_LISTED)?;
+            epochs.extend(audited.collect::<Result<Vec<_>, _>>()?.into_iter().flatten());
+            epochs
+        }
         Some(node) => {
             let latest = settlement::get(&reader, &node)?.map_or(0, |settlement| settlement.latest.epoch);
             let after = latest.checked_sub(MAX_LISTED as u64);

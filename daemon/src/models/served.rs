@@ -263,6 +263,11 @@ impl Models {
         Ok(loaded)
     }
 
+    /// Whether a model is in memory.
+    pub fn is_in_memory(&self, id: &ModelId) -> bool {
+        self.served.get(id).or_else(|| self.served.visitor(id)).is_some()
+    }
+
     /// Fetches a model, checks it, and loads it.
     pub(super) async fn load_model(&self, id: &ModelId) -> ServiceResult<ServedModel> {
         let model = self.chain.registered_model(id)?;

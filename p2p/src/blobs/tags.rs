@@ -236,6 +236,7 @@ mod tests {
             "report/",
             "receipt/",
             "statement/",
+            "witnessed/",
             "release/",
             "release-file/",
             "checked/",
