@@ -5,7 +5,7 @@
 //! drawn, a few times, so that a large part of the stake wins one draw by luck and not all. If it is false, or cannot be shown, the epoch is void, its payers have their money
 //! back, and the node's bond pays committee and challenger.
 //!
-//! What needs no committee is [`action::prove_forgery`]: two receipts for the same money, both signed by the node.
+//! What needs no committee is a `prove_forgery`: two receipts for the same money, both signed by the node.
 
 pub mod action;
 mod closing;
