@@ -131,3 +131,5 @@ pub const AUDIT_SEAT: u32 = 92;
 pub const AUDITED_BEFORE: u32 = 93;
 /// The two receipts are no contradiction, or the node did not sign or settle them.
 pub const FORGERY: u32 = 94;
+/// What a challenge points at are not up to 8 places among the epoch's receipts, in order.
+pub const AUDIT_SUSPECTS: u32 = 95;

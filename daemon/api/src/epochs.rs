@@ -48,7 +48,9 @@ impl FromStr for EpochId {
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || format!("{text:?} is no epoch; write its node's key, a dash and its number");
         let (node, epoch) = text.rsplit_once('-').ok_or_else(bad)?;
-        Ok(Self { node: node.parse().map_err(|_| bad())?, epoch: epoch.parse().map_err(|_| bad())? })
+        let id = Self { node: node.parse().map_err(|_| bad())?, epoch: epoch.parse().map_err(|_| bad())? };
+        // One epoch has one name.
+        if id.to_string() == text { Ok(id) } else { Err(bad()) }
     }
 }
 
@@ -196,7 +198,16 @@ mod tests {
     fn an_epoch_is_named_by_its_node_and_its_number() {
         let id = EpochId { node: NodeKey([7; 32]), epoch: 12 };
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "12", "-12", &id.node.to_string(), &format!("{}-", id.node), &format!("{}-x", id.node)] {
+        for bad in [
+            "",
+            "12",
+            "-12",
+            &id.node.to_string(),
+            &format!("{}-", id.node),
+            &format!("{}-x", id.node),
+            &format!("{}-012", id.node),
+            &format!("{}-+12", id.node),
+        ] {
             assert!(bad.parse::<EpochId>().unwrap_err().contains("a dash"), "{bad}");
         }
     }

@@ -1,5 +1,7 @@
 //! What the node's stake answers for: no answer is sold that could not be settled.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use datanet_ledger::component::nodes;
 use datanet_ledger::component::settlement::bond;
 use datanet_types::Amount;
@@ -8,12 +10,28 @@ use datanet_types::amount::{BPS, display, mul_div};
 use super::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
 
+/// Fees of answers that are under way; clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Promises(Arc<Mutex<Amount>>);
+
+/// The fee of an answer that is under way, until it is charged or dropped.
+#[derive(Debug, Default)]
+pub struct Promise {
+    of: Promises,
+    amount: Amount,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        let mut promised = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *promised = promised.saturating_sub(self.amount);
+    }
+}
+
 impl Billing {
-    /// Base units of fees that the node's stake covers beyond those of its epochs that are not final; none where nothing can be challenged.
-    ///
-    /// # Errors
-    /// When the ledger has no block yet or cannot be read.
-    pub(super) fn cover(&self) -> ServiceResult<Option<Amount>> {
+    /// Base units of fees that the node's stake covers, those of its epochs that are not final included, and how much of it these take; none
+    /// where nothing can be challenged.
+    fn covered(&self) -> ServiceResult<Option<(Amount, Amount)>> {
         let params = self.chain.params()?;
         if params.challenge_seconds == 0 {
             return Ok(None);
@@ -21,25 +39,47 @@ impl Billing {
         let (reader, node) = (self.chain.reader()?, self.identity.node_key());
         let stake = nodes::get(&reader, &node)?.map_or(0, |node| node.stake);
         let covered = mul_div(stake, BPS, params.serving_bond_bps.into()).unwrap_or(Amount::MAX);
-        Ok(Some(covered.saturating_sub(bond::at_risk(&reader, &node)?)))
+        Ok(Some((covered, bond::at_risk(&reader, &node)?)))
     }
 
-    /// Refuses an answer whose fee could not be settled.
+    /// Base units of fees that can be settled now; none where nothing can be challenged.
     ///
     /// # Errors
-    /// When the node's stake does not cover it beside what is not final yet ([`Code::Unsettled`]), the private store fails, or as
-    /// [`Billing::cover`].
-    pub(super) fn is_covered(&self, price: Amount) -> ServiceResult<()> {
-        let Some(cover) = self.cover()? else { return Ok(()) };
-        let accrued = self.db.unsettled_fees()?;
-        if accrued.saturating_add(price) <= cover {
-            return Ok(());
+    /// When the ledger has no block yet or cannot be read.
+    pub(super) fn cover(&self) -> ServiceResult<Option<Amount>> {
+        Ok(self.covered()?.map(|(covered, at_risk)| covered.saturating_sub(at_risk)))
+    }
+
+    /// The least stake that answers for what is not final, what is not settled, and what is under way.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read, or the private store fails.
+    pub fn least_stake(&self) -> ServiceResult<Amount> {
+        let Some((_, at_risk)) = self.covered()? else { return Ok(0) };
+        let promised = *self.promises.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fees = at_risk.saturating_add(self.db.unsettled_fees()?).saturating_add(promised);
+        Ok(bond::of(fees, &self.chain.params()?))
+    }
+
+    /// Takes on an answer, unless its fee could not be settled.
+    ///
+    /// # Errors
+    /// When the node's stake does not cover it beside what is under way, not settled or not final ([`Code::Unsettled`]), the private store
+    /// fails, or the ledger cannot be read.
+    pub(super) fn promise(&self, price: Amount) -> ServiceResult<Promise> {
+        let Some((covered, at_risk)) = self.covered()? else { return Ok(Promise::default()) };
+        // Held while it is looked at: of two answers at once only one may take the last of it.
+        let mut promised = self.promises.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = at_risk.saturating_add(self.db.unsettled_fees()?).saturating_add(*promised);
+        if taken.saturating_add(price) <= covered {
+            *promised = promised.saturating_add(price);
+            return Ok(Promise { of: self.promises.clone(), amount: price });
         }
+        let (covered, taken) = (display(covered), display(taken));
         Err(ServiceError::new(
             Code::Unsettled,
             format!(
-                "this node's stake answers for {} of fees that are not final, and another {} would be more than it covers; ask again once some are final, or another node. Its operator raises the stake with `datanet stake AMOUNT`",
-                display(cover),
+                "this node's stake answers for {covered} of fees that are not final; {taken} are taken, and another {} would be more. Ask another node, or this one once some are final; its operator raises the stake with `datanet stake AMOUNT`",
                 display(price)
             ),
         ))

@@ -34,6 +34,7 @@ use crate::db::LocalStore;
 use crate::error::ServiceResult;
 use crate::keyring::{Identity, Keyring};
 use crate::lanes::Lanes;
+use cover::Promises;
 use reservation::Reservations;
 use statements::Statements;
 
@@ -50,6 +51,8 @@ pub struct Billing {
     statements: Statements,
     /// What of each channel is spoken for.
     reservations: Reservations,
+    /// What answers that are under way will cost.
+    promises: Promises,
     /// Held for a channel while an answer is charged on it: each voucher follows the one before.
     channels: Lanes,
     /// Shared by answers that are being charged; held alone while a settlement is frozen, which must see all of each.
@@ -87,6 +90,7 @@ impl Billing {
             payer: None,
             statements,
             reservations,
+            promises: Promises::default(),
             channels,
             charging,
             sequence,

@@ -7,6 +7,7 @@ use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, BlobHash, ChannelId, SigningKey};
 
 use super::Billing;
+use super::cover::Promise;
 use super::reservation::{Asked, Reservation};
 use crate::db::LocalStore;
 use crate::db::reservations::PaidAnswer;
@@ -41,7 +42,7 @@ pub enum Checked {
     /// The voucher that must follow the last one.
     Voucher(Box<VoucherHold>),
     /// Signed when the answer is charged.
-    Sign(ChannelId, Box<SigningKey>, Reservation),
+    Sign(ChannelId, Box<SigningKey>, Reservation, Promise),
 }
 
 impl Checked {
@@ -56,6 +57,8 @@ pub struct VoucherHold {
     pub(super) voucher: SignedVoucher,
     pub(super) asked: Asked,
     _reservation: Reservation,
+    /// Of the node: that its stake covers the answer.
+    _promise: Promise,
     /// Where it is bound; nothing once it is charged.
     pub(super) bound: Option<LocalStore>,
 }
@@ -110,7 +113,6 @@ impl Billing {
         if price == 0 {
             return Ok(Admission::Charge(Checked::Free));
         }
-        self.is_covered(price)?;
         match payment {
             Payment::None => Err(ServiceError::new(
                 Code::PaymentRequired,
@@ -126,7 +128,7 @@ impl Billing {
                 let channel = self.channel_of(&key)?;
                 let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
                 let reservation = self.reservations.shared(channel.id, price, left)?;
-                Ok(Admission::Charge(Checked::Sign(channel.id, key, reservation)))
+                Ok(Admission::Charge(Checked::Sign(channel.id, key, reservation, self.promise(price)?)))
             }
         }
     }
@@ -146,13 +148,15 @@ impl Billing {
         }
         let channel = self.usable_channel(&voucher.channel)?;
         self.check_amount(&channel, voucher.cumulative, price)?;
+        let promise = self.promise(price)?;
         if self.db.bind_voucher(&voucher.channel, voucher.cumulative, asked.0)?.is_err() {
             return Err(ServiceError::new(
                 Code::AnswerUnderWay,
                 "this voucher was sent for another question, over which the node stopped; send that one again, or wait ten minutes",
             ));
         }
-        let hold = VoucherHold { voucher, asked, _reservation: reservation, bound: Some(self.db.clone()) };
+        let bound = Some(self.db.clone());
+        let hold = VoucherHold { voucher, asked, _reservation: reservation, _promise: promise, bound };
         Ok(Admission::Charge(Checked::Voucher(Box::new(hold))))
     }
 
@@ -193,7 +197,7 @@ impl Billing {
                 let expected = self.check_amount(&channel, hold.voucher.cumulative, price)?;
                 Ok(Some((hold.voucher.clone(), expected)))
             }
-            Checked::Sign(id, key, _) => {
+            Checked::Sign(id, key, ..) => {
                 let channel = self.usable_channel(id)?;
                 let next = self.last_amount(id)?.saturating_add(price);
                 let expected = self.check_amount(&channel, next, price)?;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use datanet_ledger::component::{channels, settlement};
 use datanet_p2p::TagKind;
 use datanet_types::action::SettleEpoch;
+use datanet_types::amount::display;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
@@ -105,9 +106,22 @@ impl Billing {
             }
         }
         let last = settlement::get(&reader, &self.identity.node_key())?.map_or(0, |settled| settled.latest.epoch);
-        let settling =
-            self.db.begin_settlement(last.saturating_add(1), &charged, self.cover()?.unwrap_or(Amount::MAX))?;
-        Ok(settling.map_or(Next::Nothing, Next::Send))
+        let cover = self.cover()?.unwrap_or(Amount::MAX);
+        if let Some(settling) = self.db.begin_settlement(last.saturating_add(1), &charged, cover)? {
+            return Ok(Next::Send(settling));
+        }
+        match self.db.unsettled_fees()? {
+            0 => Ok(Next::Nothing),
+            fees => Err(ServiceError::new(
+                Code::Unsettled,
+                format!(
+                    "{} are to be settled, and the node's stake covers {} beside what is not final; raise it with `datanet stake AMOUNT` to {} at least, or wait until earlier epochs are final",
+                    display(fees),
+                    display(cover),
+                    display(self.least_stake()?)
+                ),
+            )),
+        }
     }
 
     async fn send_settlement(&self, settling: &Settling) -> ServiceResult<Settled> {

@@ -1,7 +1,7 @@
 //! Keys, accounts, money, earnings.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{KeysCommand, TransferArgs};
 use super::client::Client;
@@ -79,13 +79,7 @@ pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> 
             money(&value["claimed"]),
             money(&value["claimable"])
         );
-        if value["pending"].as_u64().is_some_and(|amount| amount > 0) {
-            let pending = money(&value["pending"]);
-            say!(
-                "pending {pending}: it can be claimed once its epochs can't be challenged any more, the first {}",
-                until(&value["next_final"])
-            );
-        }
+        say_pending(value);
         table(
             &value["lines"],
             &[
@@ -104,9 +98,23 @@ pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> 
     Ok(())
 }
 
+/// What can be claimed later, and when.
+fn say_pending(earnings: &Value) {
+    if earnings["pending"].as_u64().is_some_and(|amount| amount > 0) {
+        say!(
+            "pending {}: it can be claimed once its epochs can't be challenged any more, the first {}",
+            money(&earnings["pending"]),
+            until(&earnings["next_final"])
+        );
+    }
+}
+
 pub(super) async fn claim(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;
     let value = client.post(&format!("/v1/accounts/{address}/claim"), &json!({})).await?;
+    if value["total"] == 0 && !output.json {
+        say_pending(&client.get(&format!("/v1/accounts/{address}/earnings")).await?);
+    }
     output.show(&value, |value| {
         table(
             &value["claims"],

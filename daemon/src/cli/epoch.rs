@@ -82,6 +82,11 @@ fn print(epoch: &Value) {
     }
     say!("{} answers, {}", text(&epoch["totals"]["answers"]), money(&epoch["totals"]["fees"]));
     let audit = &epoch["audit"];
+    if epoch["status"] == "void" && !matches!(audit["phase"].as_str(), Some("false" | "unavailable")) {
+        say!(
+            "void: its node gave another receipt than it settled, shown by its own signatures; who paid has the money back"
+        );
+    }
     if !audit.is_object() {
         return;
     }

@@ -189,15 +189,19 @@ impl LocalStore {
 }
 
 /// Takes out what has accrued on up to `limit` channels, ordered by channel, as far as it is as many answers as an epoch has and `cover`
-/// is enough for; of one channel at least.
+/// is enough for. One that does not fit keeps no other from it.
 pub(super) fn take(tx: &WriteTransaction, limit: usize, cover: Amount) -> ServiceResult<Vec<Share>> {
-    let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], limit)?;
+    let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], usize::MAX)?;
     let (mut answers, mut fees): (u64, Amount) = (0, 0);
-    let fits = totals.into_iter().enumerate().take_while(|(index, (_, totals))| {
-        (answers, fees) = (answers.saturating_add(totals.answers), fees.saturating_add(totals.fees));
-        *index == 0 || (answers <= MAX_ANSWERS && fees <= cover)
+    let fitting = totals.into_iter().filter(|(_, totals)| {
+        let sums = (answers.saturating_add(totals.answers), fees.saturating_add(totals.fees));
+        let fits = sums.0 <= MAX_ANSWERS && sums.1 <= cover;
+        if fits {
+            (answers, fees) = sums;
+        }
+        fits
     });
-    fits.map(|(_, (channel, totals))| take_one(tx, &channel, totals)).collect()
+    fitting.take(limit).map(|(channel, totals)| take_one(tx, &channel, totals)).collect()
 }
 
 fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> ServiceResult<Share> {
@@ -308,15 +312,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn no_more_is_taken_than_the_stake_covers_but_for_one_channel() {
+    fn no_more_is_taken_than_the_stake_covers_and_what_does_not_fit_keeps_no_other_from_it() {
         let (_dir, store) = store();
-        for channel in 1..=3 {
-            record(&store, &charge(channel, 50, 50)).unwrap();
+        for (channel, fee) in [(1, 500), (2, 50), (3, 50), (4, 50)] {
+            record(&store, &charge(channel, fee, fee)).unwrap();
         }
-        assert_eq!(store.unsettled_fees().unwrap(), 150);
+        assert_eq!(store.unsettled_fees().unwrap(), 650);
         let taken = store.write(|tx| take(tx, 10, 100)).unwrap();
-        assert_eq!((taken.len(), store.unsettled_fees().unwrap()), (2, 50));
-        assert_eq!(store.write(|tx| take(tx, 10, 0)).unwrap().len(), 1);
+        assert_eq!((taken.len(), store.unsettled_fees().unwrap()), (2, 550));
+        assert_eq!(store.write(|tx| take(tx, 10, 49)).unwrap().len(), 0);
+        assert_eq!(store.write(|tx| take(tx, 10, 500)).unwrap()[0].totals.fees, 500);
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub(super) async fn check(
 
 /// Challenges an epoch: a drawn committee makes it again. The deposit pays the committee if the epoch is right, and comes back with half
 /// of the fine if it is not.
-#[utoipa::path(post, operation_id = "challenge_epoch", path = "/v1/epochs/{id}/challenge", tag = "answers", params(("id" = String, Path, description = "its node's key, a dash, and its number")), request_body = Doubt, responses((status = 200, body = Challenged), (status = 404, response = super::problem::Refusal), (status = 409, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "challenge_epoch", path = "/v1/epochs/{id}/challenge", tag = "answers", params(("id" = String, Path, description = "its node's key, a dash, and its number")), request_body = Doubt, responses((status = 200, body = Challenged), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn challenge(
     State(audits): State<Audits>,
     State(keyring): State<Keyring>,

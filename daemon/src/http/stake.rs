@@ -7,8 +7,10 @@ use datanet_api::transactions::Sent;
 use datanet_ledger::component::nodes;
 use datanet_types::Action;
 use datanet_types::action::RegisterNode;
+use datanet_types::amount::display;
 
 use super::extract::Body;
+use crate::billing::Billing;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Identity;
@@ -18,6 +20,7 @@ use crate::keyring::Identity;
 pub(super) async fn set(
     State(chain): State<Chain>,
     State(identity): State<Identity>,
+    State(billing): State<Billing>,
     Body(new): Body<NewStake>,
 ) -> ServiceResult<Json<Sent>> {
     let (key, node) = (identity.account_key()?, identity.node_key());
@@ -26,6 +29,15 @@ pub(super) async fn set(
             "this node is not registered on the ledger yet; it registers itself once its account can pay for it";
         return Err(ServiceError::new(Code::UnknownKey, detail));
     };
+    let least = billing.least_stake()?;
+    if new.stake < least {
+        let detail = format!(
+            "{} would be at stake, and {} answer for answers that are not settled or not final; settle (`datanet settle`), and take the rest back once it is final",
+            display(new.stake),
+            display(least)
+        );
+        return Err(ServiceError::new(Code::Unsettled, detail));
+    }
     let proof = identity.secret().sign(&RegisterNode::sign_bytes(chain.id(), &key.address(), &node));
     let action = RegisterNode { node, proof, roles: former.roles, stake: new.stake, name: former.name };
     let committed = chain.execute(&key, Action::RegisterNode(action)).await?;

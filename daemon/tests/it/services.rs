@@ -23,6 +23,7 @@ use datanet_config::{Home, NodeConfig, Subscription, TrainingConfig};
 use datanet_data::retrieval::Mode;
 use datanet_inference::runtime::Runtime;
 use datanet_ledger::LedgerHandle;
+use datanet_ledger::component::Params;
 use datanet_ledger::component::datanets::Datanet;
 use datanet_ledger::solo::{SoloConfig, SoloEngine};
 use datanet_p2p::{
@@ -58,10 +59,15 @@ struct Handles {
 
 impl Handles {
     async fn open() -> Self {
+        Self::on(own_params()).await
+    }
+
+    /// On a chain with these numbers.
+    async fn on(params: Params) -> Self {
         let (dir, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
         let home = Home::new(dir.path());
         let outcome = init_home(&home, &NodeConfig::default()).unwrap();
-        let genesis = own_genesis(CHAIN, &outcome, "only", own_params(), 1_800_000_000);
+        let genesis = own_genesis(CHAIN, &outcome, "only", params, 1_800_000_000);
         let ledger = LedgerHandle::open(&home.ledger()).unwrap();
         let solo = SoloConfig::new(CHAIN.to_owned(), serde_json::to_vec(&genesis.app_state).unwrap());
         let engine = SoloEngine::spawn(ledger.clone(), solo, stop.clone()).await.unwrap();
@@ -303,6 +309,29 @@ async fn billing_admits_what_is_free_and_refuses_what_is_not_paid_for() {
     let earnings = billing.earnings(&account.address()).await.unwrap();
     assert_eq!((earnings.earned, earnings.claimable, earnings.missing.len()), (0, 0, 0));
     assert!(billing.settle().await.unwrap().is_none(), "nothing has accrued");
+}
+
+/// Whatever is asked at once: no more is sold than the stake answers for.
+#[tokio::test]
+async fn no_answer_is_sold_that_the_stake_does_not_cover() {
+    let handles = Handles::on(Params { challenge_seconds: 3_600, min_stake: 6 * PRICE, ..Params::default() }).await;
+    let billing = handles.billing();
+    handles.register().await;
+    handles.open_channel().await;
+    let asked = || Asked::of("ask", &[1; 32], b"how long do lentils take?");
+    let by_account = || billing.payment(None, Some("node".into())).unwrap();
+    let two = futures::future::join_all((0..2).map(|_| billing.admit(by_account(), PRICE, asked()))).await;
+    let many = futures::future::join_all((0..20).map(|_| billing.admit(by_account(), PRICE, asked()))).await;
+    let sold = two.iter().chain(&many).filter(|admitted| admitted.is_ok()).count();
+    assert_eq!(sold, 3, "half of the stake, whoever asks at once");
+    let codes: Vec<_> = many.iter().filter_map(|admitted| admitted.as_ref().err()).map(|error| error.code).collect();
+    assert!(codes.iter().all(|code| *code == Code::Unsettled), "{codes:?}");
+    let refused = many.iter().find_map(|admitted| admitted.as_ref().err()).unwrap();
+    assert!(refused.detail.contains("datanet stake AMOUNT"), "{}", refused.detail);
+    assert_eq!(billing.least_stake().unwrap(), 6 * PRICE);
+    drop((two, many));
+    assert_eq!(billing.least_stake().unwrap(), 0, "what was not answered is nobody's");
+    billing.admit(by_account(), PRICE, asked()).await.unwrap();
 }
 
 #[tokio::test]

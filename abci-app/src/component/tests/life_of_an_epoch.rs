@@ -162,11 +162,13 @@ fn an_epoch_that_nobody_doubts_is_paid_after_its_time() {
 #[test]
 fn who_doubts_a_good_epoch_pays_its_auditors() {
     let mut world = Settled::new();
+    let beyond = ChallengeEpoch { suspects: vec![0, 3], ..challenge() };
+    world.chain.refused(8, beyond, code::AUDIT_SUSPECTS, "has 3 receipts");
     let before: Vec<u64> = (0..10).map(|n| world.balance(n)).collect();
     world.challenged();
     world.chain.refused(8, challenge(), code::AUDIT_CLOSED, "is audited already");
     for suspects in [vec![1, 1], vec![2, 1], (0..9).collect()] {
-        world.chain.refused(8, ChallengeEpoch { suspects, ..challenge() }, code::AUDIT_CLOSED, "in order, each once");
+        world.chain.refused(8, ChallengeEpoch { suspects, ..challenge() }, code::AUDIT_SUSPECTS, "in order, each once");
     }
     assert!(!world.seats().contains(&0), "a node does not audit itself");
     assert_eq!(world.audit().committee.iter().map(|auditor| auditor.seats).sum::<u32>(), world.params.audit_seats);

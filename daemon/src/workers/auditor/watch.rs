@@ -38,6 +38,8 @@ struct Known {
     epochs: BTreeMap<Place, Seen>,
     /// Epochs that this node challenged because they could not be had.
     doubted: BTreeSet<Place>,
+    /// This node's own.
+    own: BTreeSet<u64>,
     /// How often that was in vain, by node.
     in_vain: BTreeMap<NodeKey, u32>,
 }
@@ -133,6 +135,22 @@ impl Auditor {
         let open: BTreeSet<Place> =
             settlement::open(&reader, MAX_OPEN)?.iter().map(|epoch| (epoch.node, epoch.epoch)).collect();
         known.epochs.retain(|place, _| open.contains(place));
+        let own = self.identity.node_key();
+        let gone: Vec<u64> = known.own.iter().copied().filter(|number| !open.contains(&(own, *number))).collect();
+        for number in gone {
+            let Some(epoch) = settlement::epoch(&reader, &own, number)? else { continue };
+            if epoch.status() == Status::Audited {
+                continue;
+            }
+            known.own.remove(&number);
+            if epoch.status() == Status::Void {
+                tracing::error!(
+                    epoch = number,
+                    "an epoch of this node is void: its payers have their money back, and part of this node's stake is lost; `datanet epoch show {own}-{number}` says why"
+                );
+            }
+        }
+        known.own.extend(open.iter().filter(|(node, _)| *node == own).map(|(_, number)| *number));
         for place in known.doubted.clone() {
             let phase = audits::get(&reader, &place.0, place.1)?.map(|audit| audit.phase());
             if matches!(phase, Some(Phase::Draw | Phase::Vote)) {

@@ -16,13 +16,17 @@ const MAX_SUSPECTS: usize = 8;
 impl ActionHandler for ChallengeEpoch {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
         let ordered = self.suspects.is_sorted_by(|a, b| a < b);
-        ensure(ordered && self.suspects.len() <= MAX_SUSPECTS, code::AUDIT_CLOSED, || {
+        ensure(ordered && self.suspects.len() <= MAX_SUSPECTS, code::AUDIT_SUSPECTS, || {
             format!("suspects are up to {MAX_SUSPECTS} places among the epoch's receipts, in order, each once")
         })
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let mut epoch = require_unpaid(state, &self.node, self.epoch)?;
+        let answers = epoch.totals.answers;
+        ensure(self.suspects.iter().all(|at| *at < answers), code::AUDIT_SUSPECTS, || {
+            format!("the epoch has {answers} receipts; suspects are places among them, from 0")
+        })?;
         let params = params::get(state)?;
         let next = next_challenge(&epoch, &params).filter(|_| epoch.status() == Status::Open);
         let Some((deposit, seats)) = next else {
