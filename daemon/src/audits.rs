@@ -208,8 +208,8 @@ impl Audits {
         for epoch in settlement::open(&reader, usize::MAX)?.into_iter().filter(|epoch| epoch.node == *node) {
             let paid = settlement::payments(&reader, node, epoch.epoch)?;
             let overlaps = |paid: &settlement::Payment| {
-                let start = paid.cumulative.saturating_sub(paid.amount);
-                Some(paid.channel) == given.channel && start < given.cumulative && given.start() < paid.cumulative
+                let theirs = paid.start() < given.cumulative && given.start() < paid.cumulative;
+                Some(paid.channel) == given.channel && theirs
             };
             if paid.iter().any(overlaps) {
                 found.push(epoch);

@@ -128,7 +128,7 @@ impl Billing {
 /// Whether each channel's receipts lie one behind the other over all of what it paid.
 fn covers(receipts: &[SettledReceipt], paid: &[Payment]) -> Result<(), String> {
     let mut ends: BTreeMap<_, (Amount, Amount)> =
-        paid.iter().map(|one| (one.channel, (one.cumulative.saturating_sub(one.amount), one.cumulative))).collect();
+        paid.iter().map(|one| (one.channel, (one.start(), one.cumulative))).collect();
     for receipt in receipts {
         let Some((next, _)) = ends.get_mut(&receipt.channel) else {
             return Err(format!("receipt {} is of channel {}, which paid nothing", receipt.receipt, receipt.channel));

@@ -8,7 +8,7 @@ use datanet_types::{Address, Amount, Digest};
 use super::record::Place;
 use super::verdict::{Verdict, rewards, verdict};
 use super::{Audit, Phase, Said, auditor, deposit_account, expect, set_due, start_round, state_key};
-use crate::component::nodes::{self, Reputation};
+use crate::component::nodes;
 use crate::component::settlement::{self, Epoch, bond};
 use crate::component::validation::committee;
 use crate::component::{BlockContext, Event, Params, accounts, params};
@@ -28,12 +28,12 @@ pub(in crate::component) fn close_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
 ) -> Result<Vec<Event>, StateError> {
+    let params = params::get(state)?;
     let due = state.list::<Place>(&state_key::all_due(), None, MAX_A_BLOCK)?;
     let not_yet = state_key::due_at(block.height.saturating_add(1));
     let mut events = Vec::new();
     for (_, place) in due.into_iter().take_while(|(key, _)| *key < not_yet) {
         let audit = expect(state, &place)?;
-        let params = params::get(state)?;
         match audit.phase() {
             Phase::Draw => events.extend(draw(state, block, audit, &params)?),
             _ => events.extend(close(state, block, audit, &params)?),
@@ -171,9 +171,7 @@ fn move_reputations<S: StateWrite>(
             Said::Nothing => None,
             Said::Correct | Said::False => Some(0),
         };
-        let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
-        let before = nodes::reputation(state, &auditor.account)?.unwrap_or(start);
-        nodes::put_reputation(state, &auditor.account, &before.after(accuracy, params));
+        nodes::judged(state, &auditor.account, accuracy, params)?;
     }
     Ok(())
 }

@@ -205,6 +205,19 @@ pub(super) fn put<S: StateWrite>(state: &mut S, node: &Node) {
     }
 }
 
+/// One more draw of `account`, as [`Reputation::after`] has it; who has no reputation yet begins with the first one.
+pub(super) fn judged<S: StateWrite>(
+    state: &mut S,
+    account: &Address,
+    accuracy: Option<u32>,
+    params: &Params,
+) -> Result<(), StateError> {
+    let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
+    let before = reputation(state, account)?.unwrap_or(start);
+    put_reputation(state, account, &before.after(accuracy, params));
+    Ok(())
+}
+
 /// Stores an account's reputation.
 pub(super) fn put_reputation<S: StateWrite>(state: &mut S, account: &Address, reputation: &Reputation) {
     state.put(state_key::reputation(account), reputation);

@@ -63,6 +63,13 @@ pub struct Payment {
     pub cumulative: Amount,
 }
 
+impl Payment {
+    /// Where its stretch of the channel's money begins; it ends at `cumulative`.
+    pub fn start(&self) -> Amount {
+        self.cumulative.saturating_sub(self.amount)
+    }
+}
+
 /// What all channels paid for an epoch: kept until it is final.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 struct Payments {

@@ -4,7 +4,7 @@ use super::tally::{Outcome, Vote, Work, accuracy, outcome, rewards};
 use super::{Member, Phase, Round, put, start_round};
 use crate::component::contributions::{self, Contribution, review_account};
 use crate::component::datanets::Datanet;
-use crate::component::nodes::{self, Reputation};
+use crate::component::nodes;
 use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateWrite};
 use datanet_types::Scores;
@@ -45,7 +45,7 @@ impl Closing<'_> {
             // Who could not get the bytes has done nothing wrong, and nothing for pay.
             let excused = vote.is_some_and(|vote| vote.scores.is_none());
             if !excused {
-                move_reputation(state, member, self.params)?;
+                nodes::judged(state, &member.account, member.accuracy_bps, self.params)?;
             }
         }
         self.pay(state, votes, |vote| vote.scores.is_some())?;
@@ -138,12 +138,4 @@ impl Closing<'_> {
         };
         self.round.committee.iter().zip(votes).map(of).collect()
     }
-}
-
-/// By the member's accuracy; none is a reveal that was missed.
-fn move_reputation<S: StateWrite>(state: &mut S, member: &Member, params: &Params) -> Result<(), StateError> {
-    let start = Reputation { bps: params.initial_reputation_bps, judged: 0, missed: 0 };
-    let before = nodes::reputation(state, &member.account)?.unwrap_or(start);
-    nodes::put_reputation(state, &member.account, &before.after(member.accuracy_bps, params));
-    Ok(())
 }
