@@ -8,7 +8,7 @@ use datanet_types::tx::TxHash;
 use tokio::sync::{broadcast, watch};
 
 use crate::app::{
-    AppError, Application, Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, TxOutcome, Verdict,
+    AppError, Application, Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, Started, TxOutcome, Verdict,
 };
 use crate::reader::LedgerReader;
 use crate::store::{Store, TxRecord};
@@ -25,7 +25,7 @@ const EVENTS_KEPT: usize = 1024;
 /// let dir = tempfile::tempdir()?;
 /// let ledger = LedgerHandle::open(&dir.path().join("ledger.redb"))?;
 /// ledger.init_chain(&InitChain { chain_id: "mine", initial_height: 1, app_state: br#"{"accounts": []}"# })?;
-/// let block = ledger.finalize_block(&Block { height: 1, time_seconds: 1_000, hash: [7; 32], txs: &[] })?;
+/// let block = ledger.finalize_block(&Block::alone(1, 1_000, [7; 32], &[]))?;
 /// ledger.commit()?;
 /// assert_eq!((ledger.reader().height(), ledger.reader().app_hash()), (1, block.app_hash));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -92,7 +92,7 @@ impl LedgerHandle {
     ///
     /// # Errors
     /// As [`Application::init_chain`].
-    pub fn init_chain(&self, init: &InitChain<'_>) -> Result<[u8; 32], AppError> {
+    pub fn init_chain(&self, init: &InitChain<'_>) -> Result<Started, AppError> {
         self.shared.app.init_chain(init)
     }
 

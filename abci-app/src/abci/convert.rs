@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use tendermint::abci::{Code, response, types::ExecTxResult};
 use tendermint::merkle::proof::{ProofOp, ProofOps};
-use tendermint::{AppHash, block::Height};
+use tendermint::vote::Power;
+use tendermint::{AppHash, PublicKey, block::Height, validator};
 
-use crate::app::{CommitInfo, FinalizedBlock, TxOutcome};
-use crate::component::Event;
+use crate::app::{CommitInfo, FinalizedBlock, Started, TxOutcome};
+use crate::component::{Event, ValidatorUpdate};
 use crate::query::QueryOutcome;
 
 /// The namespace of our codes.
@@ -33,6 +34,25 @@ fn events(events: Vec<Event>) -> Vec<tendermint::abci::Event> {
 
 fn codespace(code: u32) -> String {
     if code == crate::code::OK { String::new() } else { CODESPACE.into() }
+}
+
+fn validator((update, key): (ValidatorUpdate, PublicKey)) -> validator::Update {
+    // No power passes CometBFT's limit, an eighth of what 63 bits hold: all the money there is does not.
+    validator::Update { pub_key: key, power: Power::try_from(update.power).unwrap_or_default() }
+}
+
+/// Keys on the ledger have signed something, so that all of them are keys.
+fn validators(updates: Vec<ValidatorUpdate>) -> Vec<validator::Update> {
+    let with_key = |update: ValidatorUpdate| Some((update, PublicKey::from_raw_ed25519(&update.key.0)?));
+    updates.into_iter().filter_map(with_key).map(validator).collect()
+}
+
+pub(super) fn started(started: Started) -> response::InitChain {
+    response::InitChain {
+        app_hash: app_hash(&started.app_hash),
+        validators: validators(started.validators),
+        ..Default::default()
+    }
 }
 
 pub(super) fn info(info: &CommitInfo, app_version: u64) -> response::Info {
@@ -68,7 +88,7 @@ pub(super) fn finalized(block: FinalizedBlock) -> response::FinalizeBlock {
     response::FinalizeBlock {
         events: events(block.events),
         tx_results: block.outcomes.into_iter().map(executed).collect(),
-        validator_updates: Vec::new(),
+        validator_updates: validators(block.validator_updates),
         consensus_param_updates: None,
         app_hash: app_hash(&block.app_hash),
     }

@@ -6,6 +6,7 @@
 //! send through CometBFT's RPC, decodable or not, always has an answer. A CometBFT that dies is only a closed connection.
 
 mod connection;
+mod consensus;
 mod convert;
 mod frame;
 mod request;

@@ -11,7 +11,7 @@ use tendermint_proto::v0_38::abci::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::convert;
+use super::{consensus, convert};
 use crate::app::{self, AppError, Block, Verdict};
 use crate::code;
 use crate::handle::LedgerHandle;
@@ -84,25 +84,29 @@ impl AbciService {
     }
 
     fn init(&self, request: &RequestInitChain) -> Result<response::InitChain, AppError> {
-        let app_hash = self.ledger.init_chain(&app::InitChain {
+        let started = self.ledger.init_chain(&app::InitChain {
             chain_id: &request.chain_id,
             initial_height: height(request.initial_height),
             app_state: &request.app_state_bytes,
         })?;
-        Ok(response::InitChain { app_hash: convert::app_hash(&app_hash), ..Default::default() })
+        Ok(convert::started(started))
     }
 
     fn prepare(&self, request: &RequestPrepareProposal) -> Result<response::PrepareProposal, AppError> {
         let time_seconds = seconds(request.time.as_ref());
+        let consensus = consensus::proposed(request);
         // A block that is still being put together has no hash.
-        let block = Block { height: height(request.height), time_seconds, hash: [0; 32], txs: &request.txs };
+        let (hash, txs) = ([0; 32], &request.txs);
+        let block = Block { height: height(request.height), time_seconds, hash, txs, consensus: &consensus };
         let max_bytes = u64::try_from(request.max_tx_bytes).unwrap_or(0);
         Ok(response::PrepareProposal { txs: self.ledger.prepare_proposal(&block, max_bytes)? })
     }
 
     fn process(&self, request: &RequestProcessProposal) -> Result<response::ProcessProposal, AppError> {
-        let (time_seconds, hash) = (seconds(request.time.as_ref()), hash(&request.hash));
-        let block = Block { height: height(request.height), time_seconds, hash, txs: &request.txs };
+        let (time_seconds, hash, txs) = (seconds(request.time.as_ref()), hash(&request.hash), &request.txs);
+        let consensus =
+            consensus::info(&request.proposer_address, request.proposed_last_commit.as_ref(), &request.misbehavior);
+        let block = Block { height: height(request.height), time_seconds, hash, txs, consensus: &consensus };
         Ok(match self.ledger.process_proposal(&block)? {
             Verdict::Accept => response::ProcessProposal::Accept,
             Verdict::Reject(reason) => {
@@ -113,8 +117,10 @@ impl AbciService {
     }
 
     fn finalize(&self, request: &RequestFinalizeBlock) -> Result<response::FinalizeBlock, AppError> {
-        let (time_seconds, hash) = (seconds(request.time.as_ref()), hash(&request.hash));
-        let block = Block { height: height(request.height), time_seconds, hash, txs: &request.txs };
+        let (time_seconds, hash, txs) = (seconds(request.time.as_ref()), hash(&request.hash), &request.txs);
+        let consensus =
+            consensus::info(&request.proposer_address, request.decided_last_commit.as_ref(), &request.misbehavior);
+        let block = Block { height: height(request.height), time_seconds, hash, txs, consensus: &consensus };
         Ok(convert::finalized(self.ledger.finalize_block(&block)?))
     }
 
@@ -140,7 +146,7 @@ impl AbciService {
 }
 
 /// A height that is below zero follows no block, and neither does 0.
-fn height(height: i64) -> u64 {
+pub(super) fn height(height: i64) -> u64 {
     u64::try_from(height).unwrap_or(0)
 }
 
@@ -149,6 +155,6 @@ fn hash(bytes: &[u8]) -> [u8; 32] {
     bytes.try_into().unwrap_or([0; 32])
 }
 
-fn seconds(time: Option<&Timestamp>) -> i64 {
+pub(super) fn seconds(time: Option<&Timestamp>) -> i64 {
     time.map_or(0, |time| time.seconds)
 }

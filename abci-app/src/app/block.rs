@@ -1,11 +1,12 @@
 //! What goes in and out of the application.
 
 use bytes::Bytes;
+use datanet_types::ConsensusAddress;
 use datanet_types::tx::{TxHash, tx_hash};
 use sha2::{Digest, Sha256};
 
 use crate::code;
-use crate::component::{BlockContext, Event};
+use crate::component::{BlockContext, BlockEnd, ConsensusInfo, Event, ValidatorUpdate};
 use crate::state::Changes;
 use crate::store::{TreeUpdate, TxRecord};
 
@@ -31,6 +32,26 @@ pub struct Block<'a> {
     pub hash: [u8; 32],
     /// Its transactions.
     pub txs: &'a [Bytes],
+    /// What the engine says of its validators.
+    pub consensus: &'a ConsensusInfo,
+}
+
+impl<'a> Block<'a> {
+    /// A block of an engine that has no validators.
+    pub fn alone(height: u64, time_seconds: i64, hash: [u8; 32], txs: &'a [Bytes]) -> Self {
+        static NOBODY: ConsensusInfo =
+            ConsensusInfo { proposer: ConsensusAddress::ZERO, last_commit: Vec::new(), misbehaviour: Vec::new() };
+        Self { height, time_seconds, hash, txs, consensus: &NOBODY }
+    }
+}
+
+/// A chain that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Root of its first state.
+    pub app_hash: [u8; 32],
+    /// Its first validators; none where the ledger names none, and the engine keeps its own.
+    pub validators: Vec<ValidatorUpdate>,
 }
 
 /// What became of a transaction.
@@ -84,6 +105,8 @@ pub struct FinalizedBlock {
     pub outcomes: Vec<TxOutcome>,
     /// What happened outside of transactions: deadlines, tallies.
     pub events: Vec<Event>,
+    /// Validators whose power changes.
+    pub validator_updates: Vec<ValidatorUpdate>,
     /// Root of the state after it.
     pub app_hash: [u8; 32],
 }
@@ -128,19 +151,26 @@ pub(super) struct BlockKey {
     height: u64,
     time_seconds: i64,
     txs: [u8; 32],
+    consensus: ConsensusInfo,
 }
 
 impl BlockKey {
     pub(super) fn of(block: &Block<'_>) -> Self {
-        Self::new(block.height, block.time_seconds, block.txs.iter().map(|tx| tx_hash(tx)))
+        let hashes = block.txs.iter().map(|tx| tx_hash(tx));
+        Self::new(block.height, block.time_seconds, hashes, block.consensus.clone())
     }
 
-    pub(super) fn new(height: u64, time_seconds: i64, hashes: impl Iterator<Item = TxHash>) -> Self {
+    pub(super) fn new(
+        height: u64,
+        time_seconds: i64,
+        hashes: impl Iterator<Item = TxHash>,
+        consensus: ConsensusInfo,
+    ) -> Self {
         let mut hasher = Sha256::new();
         for hash in hashes {
             hasher.update(hash.0);
         }
-        Self { height, time_seconds, txs: hasher.finalize().into() }
+        Self { height, time_seconds, txs: hasher.finalize().into(), consensus }
     }
 }
 
@@ -150,7 +180,7 @@ pub(super) struct Executed {
     pub(super) key: BlockKey,
     pub(super) context: BlockContext,
     pub(super) outcomes: Vec<TxOutcome>,
-    pub(super) events: Vec<Event>,
+    pub(super) end: BlockEnd,
     pub(super) changes: Changes,
     pub(super) tree: Option<TreeUpdate>,
     pub(super) app_hash: [u8; 32],
@@ -162,7 +192,8 @@ pub(super) struct Executed {
 
 impl Executed {
     pub(super) fn finalized(&self) -> FinalizedBlock {
-        FinalizedBlock { outcomes: self.outcomes.clone(), events: self.events.clone(), app_hash: self.app_hash }
+        let BlockEnd { events, validator_updates } = self.end.clone();
+        FinalizedBlock { outcomes: self.outcomes.clone(), events, validator_updates, app_hash: self.app_hash }
     }
 
     pub(super) fn committed(&self) -> CommittedBlock {
@@ -171,7 +202,7 @@ impl Executed {
             height: self.context.height,
             app_hash: self.app_hash,
             time_seconds: self.context.time_seconds,
-            events: of_txs.chain(&self.events).cloned().collect(),
+            events: of_txs.chain(&self.end.events).cloned().collect(),
             txs: self.outcomes.iter().map(|outcome| (outcome.hash, outcome.code)).collect(),
         }
     }

@@ -84,15 +84,17 @@ impl<'a> Run<'a> {
     }
 
     fn end(mut self) -> Result<Executed, AppError> {
-        self.events.extend(component::end_block(&mut self.state, &self.context)?);
+        let mut end = component::end_block(&mut self.state, &self.context)?;
+        end.events.splice(0..0, self.events);
         let changes = self.tip.snapshot.net(self.state.into_changes())?;
         let tree = self.tip.snapshot.tree_update(&changes)?;
         let app_hash = tree.as_ref().map_or(self.tip.app_hash(), |tree| tree.root);
         let hashes = self.outcomes.iter().map(|outcome| outcome.hash);
-        let key = BlockKey::new(self.context.height, self.context.time_seconds, hashes);
-        let Self { context, outcomes, events, uncharged, .. } = self;
+        let consensus = self.context.consensus.clone();
+        let key = BlockKey::new(self.context.height, self.context.time_seconds, hashes, consensus);
+        let Self { context, outcomes, uncharged, .. } = self;
         let block_hash = [0; 32];
-        Ok(Executed { key, context, outcomes, events, changes, tree, app_hash, block_hash, uncharged })
+        Ok(Executed { key, context, outcomes, end, changes, tree, app_hash, block_hash, uncharged })
     }
 }
 

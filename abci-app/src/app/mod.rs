@@ -24,7 +24,7 @@ use crate::reader::LedgerReader;
 use crate::state::Overlay;
 use crate::store::{BlockWrite, Head, Store, TxRecord};
 
-pub use block::{Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, TxOutcome, Verdict};
+pub use block::{Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, Started, TxOutcome, Verdict};
 pub use error::AppError;
 
 use block::{BlockKey, Executed};
@@ -90,13 +90,13 @@ impl Application {
         self.executions.load(Ordering::Relaxed)
     }
 
-    /// Starts a chain from its genesis and returns the app hash before the first block. Kept in memory until the
+    /// Starts a chain from its genesis and returns the app hash before the first block, with its first validators. Kept in memory until the
     /// first commit, so it may be called again until then.
     ///
     /// # Errors
     /// [`AppError::AlreadyStarted`] after the first commit, [`AppError::Genesis`] when `app_state` is not a genesis or
     /// contradicts itself, or when the store cannot be read.
-    pub fn init_chain(&self, init: &InitChain<'_>) -> Result<[u8; 32], AppError> {
+    pub fn init_chain(&self, init: &InitChain<'_>) -> Result<Started, AppError> {
         let snapshot = self.tip().snapshot.clone();
         if snapshot.head().height > 0 {
             return Err(AppError::AlreadyStarted { height: snapshot.head().height });
@@ -110,7 +110,7 @@ impl Application {
         self.set_tip(Tip::genesis(snapshot, init, changes, app_hash));
         *lock(&self.fork) = Fork::default();
         *lock(&self.blocks) = Blocks::default();
-        Ok(app_hash)
+        Ok(Started { app_hash, validators: Vec::new() })
     }
 
     /// Whether a transaction may enter the mempool: it is verified, and charged and admitted on a fork that the next commit

@@ -1,7 +1,7 @@
 //! What the next block builds on.
 
 use super::{AppError, Block, CommitInfo, InitChain};
-use crate::component::BlockContext;
+use crate::component::{BlockContext, ConsensusInfo};
 use crate::state::Changes;
 use crate::store::Snapshot;
 
@@ -50,14 +50,16 @@ impl Tip {
         if block.height != self.next_height {
             return Err(AppError::WrongHeight { expected: self.next_height, actual: block.height });
         }
-        self.context(block.time_seconds).ok_or(AppError::NotStarted)
+        let context = self.context(block.time_seconds).ok_or(AppError::NotStarted)?;
+        Ok(BlockContext { consensus: block.consensus.clone(), ..context })
     }
 
-    /// The context of the next block; `None` before the chain has started.
+    /// The context of the next block, of whose proposer and votes nothing is known yet; `None` before the chain has started.
     pub(super) fn context(&self, time_seconds: i64) -> Option<BlockContext> {
         let chain_id = self.chain_id.clone()?;
         let (height, app_hash, last_block_hash) = (self.next_height, self.app_hash, self.block_hash);
-        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash })
+        let consensus = ConsensusInfo::default();
+        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash, consensus })
     }
 
     pub(super) fn app_hash(&self) -> [u8; 32] {

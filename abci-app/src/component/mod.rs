@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod admission;
 pub mod audits;
 pub mod channels;
+mod consensus;
 pub mod contributions;
 pub mod datanets;
 mod error;
@@ -35,6 +36,7 @@ pub mod validation;
 use datanet_types::Action;
 use datanet_types::tx::VerifiedTx;
 
+pub use consensus::{ConsensusInfo, Misbehaviour, ValidatorUpdate, Vote};
 pub use error::ActionError;
 pub use event::Event;
 pub use genesis::{Genesis, GenesisAccount};
@@ -55,6 +57,8 @@ pub struct BlockContext {
     pub app_hash: [u8; 32],
     /// Hash of the previous block: it covers the validators' votes for the block before, and their clocks.
     pub last_block_hash: [u8; 32],
+    /// What the engine says of its validators.
+    pub consensus: ConsensusInfo,
 }
 
 impl BlockContext {
@@ -166,15 +170,24 @@ pub fn admit<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), Ac
     dispatch!(&ctx.tx.action, action => action.admit(state, ctx))
 }
 
+/// What a block leaves beside its transactions' outcomes.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct BlockEnd {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Validators whose power changes; the engine follows two blocks later.
+    pub validator_updates: Vec<ValidatorUpdate>,
+}
+
 /// What happens after the transactions of a block: deadlines.
 ///
 /// # Errors
 /// When the store cannot be read or contradicts itself: a record is missing that another names, or an escrow falls
 /// short.
-pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<BlockEnd, StateError> {
     let mut events = validation::close_due(state, block)?;
     events.extend(nodes::release_due(state, block)?);
     events.extend(audits::close_due(state, block)?);
     events.extend(settlement::finalise_due(state, block)?);
-    Ok(events)
+    Ok(BlockEnd { events, validator_updates: Vec::new() })
 }

@@ -148,9 +148,9 @@ fn produce(
     waiting: Vec<Bytes>,
     max_bytes: u64,
 ) -> Result<(CommitInfo, VecDeque<Bytes>), SoloError> {
-    let txs = ledger.prepare_proposal(&Block { height, time_seconds, hash: [0; 32], txs: &waiting }, max_bytes)?;
+    let txs = ledger.prepare_proposal(&Block::alone(height, time_seconds, [0; 32], &waiting), max_bytes)?;
     let hash = block_hash(height, time_seconds, &txs);
-    let block = Block { height, time_seconds, hash, txs: &txs };
+    let block = Block::alone(height, time_seconds, hash, &txs);
     if let Verdict::Reject(reason) = ledger.process_proposal(&block)? {
         return Err(SoloError::OwnProposal(reason));
     }

@@ -1,10 +1,11 @@
 //! Blocks: executed once, replayed to the same hash, agreed on.
 
 use bytes::Bytes;
-use datanet_ledger::app::{AppError, Verdict};
+use datanet_ledger::app::{AppError, Block, Verdict};
 use datanet_ledger::code;
-use datanet_types::Action;
+use datanet_ledger::component::{ConsensusInfo, Misbehaviour, Vote};
 use datanet_types::action::Transfer;
+use datanet_types::{Action, ConsensusAddress};
 use proptest::prelude::*;
 
 use crate::support::{BALANCE, Chain, FEE, address, body, signed, transfer};
@@ -51,6 +52,26 @@ fn a_proposal_is_executed_once() {
     assert_eq!(chain.process(&txs), Verdict::Accept);
     chain.run(&txs);
     assert_eq!(chain.ledger.app().executions(), 2);
+}
+
+#[test]
+fn an_execution_counts_only_for_the_very_same_inputs() {
+    let chain = Chain::new();
+    let txs = [transfer(1, 2, 5, 1)];
+    let alone = chain.block(&txs);
+    let by = ConsensusInfo { proposer: ConsensusAddress([1; 20]), ..ConsensusInfo::default() };
+    let vote = Vote { validator: ConsensusAddress([1; 20]), power: 1, signed: false };
+    let voted = ConsensusInfo { last_commit: vec![vote], ..ConsensusInfo::default() };
+    let caught = Misbehaviour { validator: ConsensusAddress([1; 20]), height: 1, time_seconds: 1 };
+    let accused = ConsensusInfo { misbehaviour: vec![caught], ..ConsensusInfo::default() };
+    let others = [&by, &voted, &accused].map(|consensus| Block { consensus, ..alone });
+    let later = Block { time_seconds: alone.time_seconds + 1, ..alone };
+    for (executed, block) in (1..).zip([alone, others[0], others[1], others[2], later]) {
+        for _ in 0..2 {
+            assert_eq!(chain.ledger.process_proposal(&block).unwrap(), Verdict::Accept);
+        }
+        assert_eq!(chain.ledger.app().executions(), executed, "{block:?}");
+    }
 }
 
 #[test]

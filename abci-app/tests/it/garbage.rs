@@ -62,7 +62,7 @@ proptest! {
     #[test]
     fn blocks_at_odd_heights_and_times_do_not_panic(height in any::<u64>(), time_seconds in any::<i64>()) {
         let chain = Chain::new();
-        let block = Block { height, time_seconds, hash: [0; 32], txs: &[] };
+        let block = Block::alone(height, time_seconds, [0; 32], &[]);
         let _ = chain.ledger.process_proposal(&block);
         let _ = chain.ledger.prepare_proposal(&block, 0);
         let _ = chain.ledger.finalize_block(&block);

@@ -46,7 +46,10 @@ impl Script {
         let genesis =
             serde_json::json!({ "params": { "channel_min_blocks": 3, "challenge_seconds": 2 }, "accounts": accounts });
         let app_state = serde_json::to_vec(&genesis).unwrap();
-        let hash = ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
+        let hash = ledger
+            .init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state })
+            .unwrap()
+            .app_hash;
         Self { ledger, _dir: dir, nonce: 0, log: format!("genesis {}\n", hex::encode(hash)) }
     }
 
@@ -63,7 +66,7 @@ impl Script {
 
     fn raw_block(&mut self, txs: &[Bytes]) -> u64 {
         let height = self.ledger.info().height + 1;
-        let block = Block { height, time_seconds: 1_700_000_000 + height as i64, hash: [height as u8; 32], txs };
+        let block = Block::alone(height, 1_700_000_000 + height as i64, [height as u8; 32], txs);
         let finalized = self.ledger.finalize_block(&block).unwrap();
         for outcome in &finalized.outcomes {
             assert!(outcome.is_ok(), "height {height}: {} {}", outcome.code, outcome.log);

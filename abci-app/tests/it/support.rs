@@ -69,7 +69,7 @@ impl Chain {
 
     pub fn init_with(&self, genesis: &[u8]) -> [u8; 32] {
         let init = InitChain { chain_id: CHAIN, initial_height: 1, app_state: genesis };
-        self.ledger.init_chain(&init).unwrap()
+        self.ledger.init_chain(&init).unwrap().app_hash
     }
 
     pub fn next(&self) -> u64 {
@@ -86,7 +86,7 @@ impl Chain {
 
     pub fn block<'a>(&self, txs: &'a [Bytes]) -> Block<'a> {
         let height = self.next();
-        Block { height, time_seconds: 1_000 + height as i64, hash: [height as u8; 32], txs }
+        Block::alone(height, 1_000 + height as i64, [height as u8; 32], txs)
     }
 
     /// Finalizes and commits.

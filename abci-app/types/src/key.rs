@@ -35,7 +35,7 @@ pub fn sign_bytes(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
     tagged_hash(domain, parts)
 }
 
-fn verify(key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
+pub(crate) fn verify(key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
     let key = ed25519_dalek::VerifyingKey::from_bytes(key).map_err(|_| BadSignature)?;
     let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
     key.verify_strict(message, &signature).map_err(|_| BadSignature)
@@ -84,6 +84,11 @@ impl SigningKey {
     /// The node key of this secret.
     pub fn node_key(&self) -> NodeKey {
         NodeKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// The consensus key of this secret.
+    pub fn consensus_key(&self) -> crate::ConsensusKey {
+        crate::ConsensusKey(self.0.verifying_key().to_bytes())
     }
 
     /// The address of the account of this secret.

@@ -5,6 +5,7 @@
 //! `bytes` field of fixed length, so that a value of the wrong length never gets past the decoder.
 //!
 //! - [`id`], [`address`], [`key`]: fixed-size identifiers, account addresses, ed25519 keys and signatures.
+//! - [`consensus`]: keys of the engine's validators.
 //! - [`tx`], [`action`]: signed transactions and what they can do.
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
 //! - [`scores`]: a validator's judgement and its commitment.
@@ -36,6 +37,7 @@ pub mod address;
 pub mod amount;
 pub mod announce;
 pub mod codec;
+pub mod consensus;
 pub mod epoch;
 pub mod id;
 pub mod key;
@@ -57,6 +59,7 @@ pub mod voucher;
 pub use action::Action;
 pub use address::Address;
 pub use amount::Amount;
+pub use consensus::{ConsensusAddress, ConsensusKey};
 pub use id::{BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, ReceiptId};
 pub use key::{NodeKey, PublicKey, Signature, SigningKey};
 pub use ppm::{Ppm, SignedPpm};

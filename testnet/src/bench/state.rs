@@ -155,7 +155,7 @@ impl Chain {
 
     fn run(&self, txs: &[Bytes]) -> Result<()> {
         let height = self.ledger.info().height + 1;
-        let block = Block { height, time_seconds: i64::try_from(height)?, hash: [0; 32], txs };
+        let block = Block::alone(height, i64::try_from(height)?, [0; 32], txs);
         let finalized = self.ledger.finalize_block(&block)?;
         ensure!(finalized.outcomes.iter().all(|outcome| outcome.is_ok()), "a transfer was refused");
         self.ledger.commit()?;

@@ -16,7 +16,7 @@ use datanet_types::{
 
 use crate::component::contributions::{self, Contribution};
 use crate::component::{
-    ActionError, BlockContext, Event, Genesis, GenesisAccount, Params, TxContext, accounts, begin_block,
+    ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, accounts, begin_block,
     charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
 };
 use crate::state::{MemoryState, Overlay, StateWrite};
@@ -76,6 +76,7 @@ impl Chain {
             time_seconds: 1_700_000_000,
             app_hash: [1; 32],
             last_block_hash: [2; 32],
+            consensus: ConsensusInfo::default(),
         };
         let mut chain = Self { state, block, events: Vec::new() };
         begin_block(&mut chain.state, &chain.block).unwrap();
@@ -132,7 +133,7 @@ impl Chain {
     /// Ends the block and begins the next one. Returns what happened in the whole block.
     pub(crate) fn next(&mut self) -> Vec<Event> {
         let closed = end_block(&mut self.state, &self.block).unwrap();
-        self.events.extend(closed);
+        self.events.extend(closed.events);
         self.check_supply();
         self.block.height += 1;
         self.block.time_seconds += 1;

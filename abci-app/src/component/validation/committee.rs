@@ -92,13 +92,15 @@ fn at(candidates: &[Member], point: u128) -> Option<&Member> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::ConsensusInfo;
     use datanet_types::NodeKey;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn block(hash: u8) -> BlockContext {
         let (chain_id, app_hash, last_block_hash) = ("test".to_owned(), [1; 32], [hash; 32]);
-        BlockContext { chain_id, height: 9, time_seconds: 9, app_hash, last_block_hash }
+        let consensus = ConsensusInfo::default();
+        BlockContext { chain_id, height: 9, time_seconds: 9, app_hash, last_block_hash, consensus }
     }
 
     fn members(stakes: &[u64]) -> Vec<Member> {
