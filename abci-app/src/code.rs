@@ -133,3 +133,23 @@ pub const AUDITED_BEFORE: u32 = 93;
 pub const FORGERY: u32 = 94;
 /// What a challenge points at are not up to 8 places among the epoch's receipts, in order.
 pub const AUDIT_SUSPECTS: u32 = 95;
+/// Fields of a validator out of bounds.
+pub const VALIDATOR_INVALID: u32 = 100;
+/// The consensus key did not sign for this account.
+pub const VALIDATOR_PROOF: u32 = 101;
+/// The key has a validator, or the account operates another.
+pub const VALIDATOR_TAKEN: u32 = 102;
+/// No such validator.
+pub const VALIDATOR_UNKNOWN: u32 = 103;
+/// Another account operates the validator.
+pub const VALIDATOR_FOREIGN: u32 = 104;
+/// Less stands behind it than a validator needs.
+pub const VALIDATOR_STAKE: u32 = 105;
+/// Not in jail, or not for long enough.
+pub const VALIDATOR_JAIL: u32 = 106;
+/// It signed two histories and never comes back.
+pub const VALIDATOR_TOMBSTONED: u32 = 107;
+/// Too little or too much to stake, take back or withdraw.
+pub const DELEGATION: u32 = 108;
+/// A move of stake that is not possible, or not yet.
+pub const REDELEGATION: u32 = 109;

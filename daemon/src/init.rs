@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use datanet_config::{FileError, Home, ModelsConfig, NodeConfig, holds_something, read_text};
+use datanet_ledger::component::staking::GenesisValidator;
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};
 use datanet_types::amount::DNT;
-use datanet_types::{Address, NodeKey, SigningKey};
+use datanet_types::{Address, ConsensusKey, NodeKey, SigningKey};
 
-use crate::cometbft::{CometGenesis, CometHome, CometValidator, NodeId};
+use crate::cometbft::{CometGenesis, CometHome, NodeId};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::{Keyring, NODE_ACCOUNT, write_private, write_public};
 
@@ -19,23 +20,8 @@ pub struct NetworkGenesis {
     pub chain_id: String,
     /// Seconds since 1970.
     pub genesis_time: u64,
-    /// Who orders blocks at the start.
-    pub validators: Vec<GenesisValidator>,
-    /// What the ledger starts from.
+    /// What the ledger starts from, those who order blocks among it.
     pub app_state: Genesis,
-}
-
-/// A validator of the first block.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GenesisValidator {
-    /// CometBFT's validator key, ed25519.
-    #[serde(with = "hex::serde")]
-    pub public_key: [u8; 32],
-    /// Voting power.
-    pub power: u64,
-    /// A name for people.
-    pub name: String,
 }
 
 /// What a new home holds.
@@ -45,9 +31,8 @@ pub struct InitOutcome {
     pub account: Address,
     /// The node's key.
     pub node_key: NodeKey,
-    /// Its validator key.
-    #[serde(serialize_with = "hex::serde::serialize")]
-    pub validator: [u8; 32],
+    /// The key with which it orders blocks, where it does.
+    pub validator: ConsensusKey,
     /// What CometBFT's peers call it.
     #[serde(serialize_with = "as_text")]
     pub comet_node_id: NodeId,
@@ -57,8 +42,14 @@ fn as_text<S: serde::Serializer>(value: &NodeId, serializer: S) -> Result<S::Ok,
     serializer.collect_str(value)
 }
 
-/// Whole units that the first account of a network of one's own gets.
+/// Base units that the first account of a network of one's own gets.
 const OWN_SUPPLY: u64 = 1_000_000 * DNT;
+/// What of them stands behind its validator.
+const OWN_STAKE: u64 = 10_000 * DNT;
+/// Longest for which evidence against a validator counts, in seconds.
+const EVIDENCE_SECONDS: u64 = 48 * 3_600;
+/// Slowest pace of a chain that is well, in seconds a block: evidence counts until it is too old in blocks as well.
+const SLOWEST_BLOCK: u64 = 5;
 
 /// Makes what is missing in `home`: folders, keys, token, and `config.toml` from `config`.
 ///
@@ -91,7 +82,7 @@ pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
     Ok(InitOutcome {
         account: Keyring::open(&home.keys())?.get(NODE_ACCOUNT)?.address(),
         node_key: node_secret(home)?.node_key(),
-        validator: comet.validator_public_key(),
+        validator: comet.validator_key(),
         comet_node_id: comet.node_id(),
     })
 }
@@ -99,11 +90,17 @@ pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
 /// A network of this node alone: it validates, and its account owns everything.
 pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Params, now: u64) -> NetworkGenesis {
     let account = GenesisAccount { address: outcome.account, balance: OWN_SUPPLY, name: Some(name.to_owned()) };
+    let validator = GenesisValidator {
+        key: outcome.validator,
+        operator: outcome.account,
+        stake: OWN_STAKE,
+        commission_bps: 0,
+        name: name.to_owned(),
+    };
     NetworkGenesis {
         chain_id: chain_id.to_owned(),
         genesis_time: now,
-        validators: vec![GenesisValidator { public_key: outcome.validator, power: 10, name: name.to_owned() }],
-        app_state: Genesis { params, accounts: vec![account] },
+        app_state: Genesis { params, accounts: vec![account], validators: vec![validator] },
     }
 }
 
@@ -173,15 +170,19 @@ impl NetworkGenesis {
     /// # Errors
     /// When what the ledger starts from cannot be written as JSON ([`Code::Genesis`]).
     pub fn to_comet(&self) -> ServiceResult<CometGenesis> {
-        let validators = self.validators.iter().map(|validator| CometValidator {
-            public_key: validator.public_key,
-            power: validator.power,
-            name: validator.name.clone(),
-        });
         let app_state =
             serde_json::to_value(&self.app_state).map_err(|error| ServiceError::caused(Code::Genesis, error))?;
-        Ok(CometGenesis::new(self.chain_id.clone(), self.genesis_time, validators.collect(), app_state))
+        // The ledger names the validators, so that each has something at stake.
+        let genesis = CometGenesis::new(self.chain_id.clone(), self.genesis_time, Vec::new(), app_state);
+        Ok(CometGenesis { evidence_max_age: evidence_age(self.app_state.params.unbonding_seconds), ..genesis })
     }
+}
+
+/// For how many blocks and seconds evidence counts: two thirds of the time that stake takes to leave, so that whoever signed two
+/// histories still has it there when that is found.
+fn evidence_age(unbonding_seconds: u64) -> (u64, u64) {
+    let seconds = (unbonding_seconds.saturating_mul(2) / 3).clamp(1, EVIDENCE_SECONDS);
+    (seconds.div_ceil(SLOWEST_BLOCK), seconds)
 }
 
 /// The node's secret key.
@@ -262,6 +263,17 @@ mod tests {
             (second.account, second.node_key, second.validator)
         );
         assert_eq!(api_token(&home).unwrap(), token);
+    }
+
+    #[test]
+    fn evidence_counts_for_less_time_than_stake_takes_to_leave() {
+        for unbonding in [1, 60, 3_600, Params::default().unbonding_seconds, u64::MAX] {
+            let (blocks, seconds) = evidence_age(unbonding);
+            assert!(
+                seconds <= unbonding && blocks.saturating_mul(SLOWEST_BLOCK) <= unbonding.saturating_add(SLOWEST_BLOCK)
+            );
+            assert!(blocks > 0 && seconds > 0);
+        }
     }
 
     #[test]

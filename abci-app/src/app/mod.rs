@@ -104,13 +104,14 @@ impl Application {
         let genesis: Genesis =
             serde_json::from_slice(init.app_state).map_err(|error| AppError::Genesis(error.to_string()))?;
         let mut state = Overlay::new(&snapshot);
-        component::init_genesis(&mut state, &genesis, init.chain_id).map_err(AppError::from_genesis)?;
+        let validators =
+            component::init_genesis(&mut state, &genesis, init.chain_id).map_err(AppError::from_genesis)?;
         let changes = state.into_changes();
         let app_hash = snapshot.tree_update(&changes)?.map_or([0; 32], |tree| tree.root);
         self.set_tip(Tip::genesis(snapshot, init, changes, app_hash));
         *lock(&self.fork) = Fork::default();
         *lock(&self.blocks) = Blocks::default();
-        Ok(Started { app_hash, validators: Vec::new() })
+        Ok(Started { app_hash, validators })
     }
 
     /// Whether a transaction may enter the mempool: it is verified, and charged and admitted on a fork that the next commit

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use datanet_types::{Address, Amount};
 
 use super::error::{ensure, refuse};
-use super::{ActionError, Params, accounts, params};
+use super::staking::GenesisValidator;
+use super::{ActionError, Params, ValidatorUpdate, accounts, params, staking};
 use crate::code;
 use crate::state::StateWrite;
 
@@ -18,6 +19,9 @@ pub struct Genesis {
     pub params: Params,
     /// Who owns what at the start. All the money there will ever be.
     pub accounts: Vec<GenesisAccount>,
+    /// Who orders blocks at the start. None: the engine's own genesis says it, and no stake stands behind them.
+    #[serde(default)]
+    pub validators: Vec<GenesisValidator>,
 }
 
 /// An account at the start.
@@ -59,11 +63,16 @@ impl Genesis {
 }
 
 /// Writes the first state.
-pub(super) fn init<S: StateWrite>(state: &mut S, genesis: &Genesis, chain_id: &str) -> Result<(), ActionError> {
+pub(super) fn init<S: StateWrite>(
+    state: &mut S,
+    genesis: &Genesis,
+    chain_id: &str,
+) -> Result<Vec<ValidatorUpdate>, ActionError> {
     genesis.validate()?;
     params::put(state, &genesis.params, chain_id);
     for account in &genesis.accounts {
         accounts::mint(state, &account.address, account.balance, account.name.as_deref())?;
     }
-    Ok(())
+    staking::init(state, &genesis.validators, &genesis.params)?;
+    Ok(staking::updates_at_genesis(state, &genesis.params)?)
 }

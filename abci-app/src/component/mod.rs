@@ -7,6 +7,7 @@
 //!
 //! - [`params`], [`genesis`]: the chain's numbers and first state.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
+//! - [`staking`]: who orders blocks, and what stands behind them.
 //! - [`nodes`]: who runs what, with what at stake, and how well they judge.
 //! - [`datanets`], [`contributions`], [`validation`]: pools, what is given to them, and how it is judged.
 //! - [`models`], [`channels`], [`settlement`], [`audits`]: who owns a model; how answers are paid and earnings claimed, and what becomes of
@@ -29,6 +30,7 @@ pub mod models;
 pub mod nodes;
 pub mod params;
 pub mod settlement;
+pub mod staking;
 #[cfg(test)]
 mod tests;
 pub mod validation;
@@ -113,16 +115,26 @@ macro_rules! dispatch {
             Action::ChallengeEpoch($inner) => $call,
             Action::AuditEpoch($inner) => $call,
             Action::ProveForgery($inner) => $call,
+            Action::CreateValidator($inner) => $call,
+            Action::Delegate($inner) => $call,
+            Action::Undelegate($inner) => $call,
+            Action::Redelegate($inner) => $call,
+            Action::WithdrawRewards($inner) => $call,
+            Action::Unjail($inner) => $call,
         }
     };
 }
 
-/// Writes the first state of a chain.
+/// Writes the first state of a chain; returns the validators that it names.
 ///
 /// # Errors
 /// Refused with [`code::GENESIS`](crate::code::GENESIS) when the genesis contradicts itself ([`Genesis::validate`]), or
 /// when the store cannot be read.
-pub fn init_genesis<S: StateWrite>(state: &mut S, genesis: &Genesis, chain_id: &str) -> Result<(), ActionError> {
+pub fn init_genesis<S: StateWrite>(
+    state: &mut S,
+    genesis: &Genesis,
+    chain_id: &str,
+) -> Result<Vec<ValidatorUpdate>, ActionError> {
     genesis::init(state, genesis, chain_id)
 }
 
@@ -134,13 +146,13 @@ pub fn check_stateless(tx: &VerifiedTx) -> Result<(), ActionError> {
     dispatch!(&tx.action, action => action.check_stateless(tx))
 }
 
-/// What happens before the transactions of a block.
+/// What happens before the transactions of a block: what the engine says of its validators has its consequences.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     admission::forget_expired(state, block.height)?;
-    Ok(Vec::new())
+    staking::begin_block(state, block, &params::get(state)?)
 }
 
 /// Checks expiry, replay and fee; takes the fee and remembers the transaction. Keep these changes even when the
@@ -185,9 +197,12 @@ pub struct BlockEnd {
 /// When the store cannot be read or contradicts itself: a record is missing that another names, or an escrow falls
 /// short.
 pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<BlockEnd, StateError> {
+    let params = params::get(state)?;
+    staking::distribute(state, block, &params)?;
     let mut events = validation::close_due(state, block)?;
     events.extend(nodes::release_due(state, block)?);
     events.extend(audits::close_due(state, block)?);
     events.extend(settlement::finalise_due(state, block)?);
-    Ok(BlockEnd { events, validator_updates: Vec::new() })
+    events.extend(staking::close_due(state, block)?);
+    Ok(BlockEnd { events, validator_updates: staking::update(state, &params)? })
 }

@@ -6,6 +6,7 @@ use crate::record::Format;
 use crate::release::{DataSnapshot, Metric};
 use crate::schema::Schema;
 use crate::settled_receipt::SettledReceipt;
+use crate::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
 use crate::sum_tree::SumProof;
 use crate::voucher::SignedVoucher;
 use crate::{
@@ -439,6 +440,24 @@ pub enum Action {
     /// See [`ProveForgery`].
     #[prost(message, tag = "25")]
     ProveForgery(ProveForgery),
+    /// See [`CreateValidator`].
+    #[prost(message, tag = "40")]
+    CreateValidator(CreateValidator),
+    /// See [`Delegate`].
+    #[prost(message, tag = "41")]
+    Delegate(Delegate),
+    /// See [`Undelegate`].
+    #[prost(message, tag = "42")]
+    Undelegate(Undelegate),
+    /// See [`Redelegate`].
+    #[prost(message, tag = "43")]
+    Redelegate(Redelegate),
+    /// See [`WithdrawRewards`].
+    #[prost(message, tag = "44")]
+    WithdrawRewards(WithdrawRewards),
+    /// See [`Unjail`].
+    #[prost(message, tag = "45")]
+    Unjail(Unjail),
 }
 
 impl Action {
@@ -461,6 +480,12 @@ impl Action {
             Self::ChallengeEpoch(_) => "challenge_epoch",
             Self::AuditEpoch(_) => "audit_epoch",
             Self::ProveForgery(_) => "prove_forgery",
+            Self::CreateValidator(_) => "create_validator",
+            Self::Delegate(_) => "delegate",
+            Self::Undelegate(_) => "undelegate",
+            Self::Redelegate(_) => "redelegate",
+            Self::WithdrawRewards(_) => "withdraw_rewards",
+            Self::Unjail(_) => "unjail",
         }
     }
 }

@@ -5,8 +5,8 @@
 //! `bytes` field of fixed length, so that a value of the wrong length never gets past the decoder.
 //!
 //! - [`id`], [`address`], [`key`]: fixed-size identifiers, account addresses, ed25519 keys and signatures.
-//! - [`consensus`]: keys of the engine's validators.
 //! - [`tx`], [`action`]: signed transactions and what they can do.
+//! - [`consensus`], [`staking`]: keys of those who order blocks, and the stake behind them.
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
 //! - [`scores`]: a validator's judgement and its commitment.
 //! - [`merkle`], [`sum_tree`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
@@ -50,6 +50,7 @@ pub mod schema;
 pub mod scores;
 pub mod settled_receipt;
 pub mod split;
+pub mod staking;
 pub mod sum_tree;
 mod text;
 mod tree;

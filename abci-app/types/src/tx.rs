@@ -37,7 +37,10 @@ pub struct TxBody {
     #[prost(fixed64, tag = "4")]
     pub nonce: u64,
     /// What it does.
-    #[prost(oneof = "Action", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25")]
+    #[prost(
+        oneof = "Action",
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 40, 41, 42, 43, 44, 45"
+    )]
     pub action: Option<Action>,
 }
 

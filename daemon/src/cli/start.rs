@@ -48,7 +48,7 @@ pub(super) fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
     init::write_genesis(home, &genesis)?;
     let value = json!({
         "home": home.root(), "chain_id": genesis.chain_id, "account": outcome.account, "node_key": outcome.node_key,
-        "validator": hex::encode(outcome.validator), "comet_node_id": outcome.comet_node_id.to_string(),
+        "validator": outcome.validator, "comet_node_id": outcome.comet_node_id.to_string(),
         "token": home.api_token(), "config": home.config(), "genesis": home.genesis(),
     });
     output.show(&value, |value| {

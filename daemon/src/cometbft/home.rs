@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use datanet_config::{FileError, read_text};
+use datanet_types::ConsensusKey;
 use serde_json::Value;
 
 use super::half_made::is_half_made;
@@ -63,8 +64,8 @@ impl CometHome {
     }
 
     /// The public key that this node's votes are signed with, for the genesis and for staking.
-    pub fn validator_public_key(&self) -> [u8; 32] {
-        self.validator_key.public()
+    pub fn validator_key(&self) -> ConsensusKey {
+        ConsensusKey(self.validator_key.public())
     }
 
     /// Writes the genesis, unless this chain's is there already: a genesis never changes.
@@ -149,7 +150,7 @@ mod tests {
         let first = CometHome::open(dir.path()).unwrap();
         let again = CometHome::open(dir.path()).unwrap();
         assert_eq!(first.node_id(), again.node_id());
-        assert_eq!(first.validator_public_key(), again.validator_public_key());
+        assert_eq!(first.validator_key(), again.validator_key());
         let mode = std::fs::metadata(dir.path().join("config/node_key.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -31,7 +31,7 @@ fn now() -> u64 {
 /// A chain of one validator with the built-in key-value store.
 async fn spec(dir: &Path) -> Option<CometSpec> {
     let home = CometHome::open(dir).unwrap();
-    let validator = CometValidator { public_key: home.validator_public_key(), power: 10, name: "only".into() };
+    let validator = CometValidator { public_key: home.validator_key().0, power: 10, name: "only".into() };
     home.write_genesis(&CometGenesis::new("test", now(), vec![validator], serde_json::json!({}))).unwrap();
     let mut settings = CometSettings::local("only", ProxyApp::Kvstore);
     settings.timing.create_empty_blocks = true;
@@ -175,7 +175,7 @@ async fn nodes_of_a_production_network_may_share_an_address() {
     let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let Some(program) = program().await else { return };
     let homes = dirs.each_ref().map(|dir| CometHome::open(dir.path()).unwrap());
-    let validator = CometValidator { public_key: homes[0].validator_public_key(), power: 10, name: "first".into() };
+    let validator = CometValidator { public_key: homes[0].validator_key().0, power: 10, name: "first".into() };
     let genesis = CometGenesis::new("test", now(), vec![validator], serde_json::json!({}));
     let mut nodes: Vec<CometHandle> = Vec::new();
     for home in homes {

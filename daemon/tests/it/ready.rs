@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use datanet::init::{GenesisValidator, init_home, own_genesis, own_params, write_genesis};
+use datanet::init::{init_home, own_genesis, own_params, write_genesis};
 
 use datanet::{NodeHandle, NodeOptions, Tools};
 use datanet_config::{Engine, Home, NodeConfig, Profile, Role};
+use datanet_ledger::component::GenesisAccount;
+use datanet_ledger::component::staking::GenesisValidator;
 use datanet_setup::{Part, SetupOptions, SilentProgress, ensure_part};
 use reqwest::Method;
 use serde_json::Value;
@@ -103,7 +105,11 @@ async fn a_node_whose_chain_stands_still_and_that_has_no_peer_is_not_ready() {
     let mut config = config_with_cometbft();
     let outcomes = homes.each_ref().map(|home| init_home(home, &config).unwrap());
     let mut genesis = own_genesis(kit::CHAIN, &outcomes[0], "it", own_params(), now());
-    genesis.validators.push(GenesisValidator { public_key: outcomes[1].validator, power: 10, name: "other".into() });
+    let first = genesis.app_state.validators[0].clone();
+    let account = GenesisAccount { address: outcomes[1].account, balance: first.stake, name: None };
+    genesis.app_state.accounts.push(account);
+    let (key, operator) = (outcomes[1].validator, outcomes[1].account);
+    genesis.app_state.validators.push(GenesisValidator { key, operator, name: "other".into(), ..first });
     for home in &homes {
         write_genesis(home, &genesis).unwrap();
     }

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use datanet::init::{GenesisValidator, InitOutcome, NetworkGenesis, describe, init_home, read_genesis, write_genesis};
+use datanet::init::{InitOutcome, NetworkGenesis, describe, init_home, read_genesis, write_genesis};
 use datanet_config::{Engine as OrderedBy, Home, NodeConfig, Overrides, Profile, Role};
+use datanet_ledger::component::staking::GenesisValidator;
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};
 use datanet_setup::{LineProgress, Progress, SetupOptions, Toolbox, ensure, progress_for};
 use datanet_types::amount::DNT;
@@ -19,8 +20,10 @@ use crate::ui::Ui;
 
 /// What each node's account owns at the start.
 const NODE_BALANCE: u64 = 1_000_000 * DNT;
-/// Voting power of each validator.
-const POWER: u64 = 10;
+/// What of it stands behind its validator.
+const STAKE: u64 = 10_000 * DNT;
+/// What an operator keeps of its delegators' rewards, in basis points.
+const COMMISSION: u32 = 1_000;
 /// Blocks for committing scores: several nodes share this machine's cores, and judging takes what it takes.
 const COMMIT_WINDOW: u64 = 600;
 /// Blocks for auditing one that is challenged.
@@ -146,11 +149,13 @@ fn introduce(config: &mut NodeConfig, gossip: &str, comet: SocketAddr, node: &In
     Ok(())
 }
 
-/// Every node validates with the same power and owns the same.
+/// Every node orders blocks with the same stake and owns the same.
 fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
     let validator = |(i, outcome): (usize, &InitOutcome)| GenesisValidator {
-        public_key: outcome.validator,
-        power: POWER,
+        key: outcome.validator,
+        operator: outcome.account,
+        stake: STAKE,
+        commission_bps: COMMISSION,
         name: name(i),
     };
     let account = |(i, outcome): (usize, &InitOutcome)| GenesisAccount {
@@ -164,7 +169,6 @@ fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
             .duration_since(UNIX_EPOCH)
             .context("this machine's clock is before 1970")?
             .as_secs(),
-        validators: outcomes.iter().enumerate().map(validator).collect(),
         app_state: Genesis {
             params: Params {
                 commit_window: COMMIT_WINDOW,
@@ -174,6 +178,7 @@ fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
                 ..Params::default()
             },
             accounts: outcomes.iter().enumerate().map(account).collect(),
+            validators: outcomes.iter().enumerate().map(validator).collect(),
         },
     })
 }

@@ -28,6 +28,11 @@ struct Name {
     name: String,
 }
 
+/// The account that holds the fees of the present block, until its end.
+pub fn fees() -> Address {
+    Address::module("fees", &[])
+}
+
 /// The account that fees and penalties go to.
 pub fn treasury() -> Address {
     Address::module("treasury", &[])

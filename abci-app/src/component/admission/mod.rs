@@ -28,7 +28,7 @@ pub fn is_recorded<S: StateRead>(state: &S, expiry: u64, id: &[u8; 32]) -> Resul
     Ok(state.get_raw(&state_key::executed(expiry, id))?.is_some())
 }
 
-/// Checks expiry, replay and fee; takes the fee to the treasury and remembers the transaction.
+/// Checks expiry, replay and fee; takes the fee and remembers the transaction.
 pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
     let (height, body, id) = (ctx.block.height, &ctx.tx.body, &ctx.tx.id);
     ensure(body.expiry >= height, code::EXPIRED, || {
@@ -45,7 +45,7 @@ pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
     ensure(body.fee >= least, code::FEE, || {
         format!("fee is {}, the least for {} bytes is {least}", body.fee, ctx.tx.size)
     })?;
-    accounts::transfer(state, &ctx.tx.signer, &accounts::treasury(), body.fee)?;
+    accounts::transfer(state, &ctx.tx.signer, &accounts::fees(), body.fee)?;
     state.put(state_key::executed(body.expiry, id), &Executed { height });
     Ok(())
 }

@@ -6,8 +6,8 @@ use datanet_types::Amount;
 use datanet_types::amount::{BPS, DNT};
 use datanet_types::epoch::FeeShares;
 
-use super::ActionError;
 use super::error::ensure;
+use super::{ActionError, staking};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -91,6 +91,23 @@ pub struct Params {
     /// Committee members whose judgements are tallied in one block, at most (at least one contribution always is).
     /// Default 256: about 800 writes, a tenth of a second. What is left waits for the next block.
     pub max_tally_members: u32,
+    /// Base units that must stand behind who orders blocks, at least. Default 1,000 DNT.
+    pub min_validator_stake: Amount,
+    /// Validators that order blocks, at most: those with most behind them. Default 64: each block carries a signature of each.
+    pub max_validators: u32,
+    /// Share of a block's fees that its proposer and its delegators have, in basis points; the rest is the treasury's. Default 5,000: a
+    /// proposer that fills its blocks with transactions of its own still pays half of their fees.
+    pub proposer_share_bps: u32,
+    /// Blocks over which missed votes are counted. Default 1,000.
+    pub liveness_window: u64,
+    /// Share of a window's votes that may be missed, in basis points. Default 5,000: who proposes can leave out others' votes, but only in its own blocks.
+    pub max_missed_bps: u32,
+    /// Seconds that a validator stays out that was away too often, at least. Default 600: ten minutes, in which its operator looks why.
+    pub jail_seconds: u64,
+    /// Share of what stands behind it that such a validator loses, in basis points. Default 1: it has earned nothing either.
+    pub downtime_slash_bps: u32,
+    /// Share that a validator loses which signed two histories, in basis points. Default 500: a twentieth of everybody's stake on it.
+    pub equivocation_slash_bps: u32,
 }
 
 impl Default for Params {
@@ -122,6 +139,14 @@ impl Default for Params {
             max_contribution_records: 10_000_000,
             channel_min_blocks: 600,
             max_tally_members: 256,
+            min_validator_stake: 1_000 * DNT,
+            max_validators: 64,
+            proposer_share_bps: 5_000,
+            liveness_window: 1_000,
+            max_missed_bps: 5_000,
+            jail_seconds: 600,
+            downtime_slash_bps: 1,
+            equivocation_slash_bps: 500,
         }
     }
 }
@@ -183,7 +208,14 @@ impl Params {
         check(self.commit_window >= 1, "commit_window must be at least 1 block")?;
         check(self.reveal_window >= 1, "reveal_window must be at least 1 block")?;
         check(self.max_contribution_bytes >= 1, "max_contribution_bytes must be at least 1")?;
-        check(self.max_contribution_records >= 1, "max_contribution_records must be at least 1")
+        check(self.max_contribution_records >= 1, "max_contribution_records must be at least 1")?;
+        check(self.min_validator_stake >= staking::POWER_UNIT, "min_validator_stake must be at least 1000000, a DNT")?;
+        check((1..=1_000).contains(&self.max_validators), "max_validators must be from 1 to 1000")?;
+        check(within(self.proposer_share_bps), "proposer_share_bps must be at most 10000")?;
+        check(self.liveness_window >= 1, "liveness_window must be at least 1 block")?;
+        check(within(self.max_missed_bps), "max_missed_bps must be at most 10000")?;
+        check(within(self.downtime_slash_bps), "downtime_slash_bps must be at most 10000")?;
+        check(within(self.equivocation_slash_bps), "equivocation_slash_bps must be at most 10000")
     }
 }
 
@@ -244,6 +276,22 @@ struct Record {
     audit_seats: u32,
     #[prost(uint64, tag = "27")]
     audit_window: u64,
+    #[prost(uint64, tag = "40")]
+    min_validator_stake: u64,
+    #[prost(uint32, tag = "41")]
+    max_validators: u32,
+    #[prost(uint32, tag = "42")]
+    proposer_share_bps: u32,
+    #[prost(uint64, tag = "43")]
+    liveness_window: u64,
+    #[prost(uint32, tag = "44")]
+    max_missed_bps: u32,
+    #[prost(uint64, tag = "45")]
+    jail_seconds: u64,
+    #[prost(uint32, tag = "46")]
+    downtime_slash_bps: u32,
+    #[prost(uint32, tag = "47")]
+    equivocation_slash_bps: u32,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -276,6 +324,14 @@ macro_rules! convert {
             max_contribution_records: $from.max_contribution_records,
             channel_min_blocks: $from.channel_min_blocks,
             max_tally_members: $from.max_tally_members,
+            min_validator_stake: $from.min_validator_stake,
+            max_validators: $from.max_validators,
+            proposer_share_bps: $from.proposer_share_bps,
+            liveness_window: $from.liveness_window,
+            max_missed_bps: $from.max_missed_bps,
+            jail_seconds: $from.jail_seconds,
+            downtime_slash_bps: $from.downtime_slash_bps,
+            equivocation_slash_bps: $from.equivocation_slash_bps,
             $($extra)*
         }
     };

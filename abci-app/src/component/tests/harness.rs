@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, CommitScores, Contribute, CreateDatanet, OpenChannel, RegisterNode, RevealScores, role,
+    Action, AttestStorage, AuditEpoch, ChallengeEpoch, Claim, CloseChannel, CommitScores, Contribute, CreateDatanet,
+    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
+use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{
     Address, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores, SignedTx, SigningKey, TxBody,
@@ -16,8 +18,8 @@ use datanet_types::{
 
 use crate::component::contributions::{self, Contribution};
 use crate::component::{
-    ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, accounts, begin_block,
-    charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
+    ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
+    accounts, begin_block, charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
 };
 use crate::state::{MemoryState, Overlay, StateWrite};
 
@@ -31,6 +33,8 @@ pub(crate) struct Chain {
     pub block: BlockContext,
     /// Everything that happened in the present block.
     pub events: Vec<Event>,
+    /// What the engine was told at the end of the last one, or at genesis.
+    pub updates: Vec<ValidatorUpdate>,
 }
 
 /// The account key of person `n`.
@@ -58,7 +62,7 @@ pub(crate) fn all(score: u32) -> Scores {
 /// Twenty people with money each.
 pub(crate) fn genesis(params: Params) -> Genesis {
     let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
-    Genesis { params, accounts: (0..20).map(person).collect() }
+    Genesis { params, accounts: (0..20).map(person).collect(), validators: Vec::new() }
 }
 
 impl Chain {
@@ -68,8 +72,12 @@ impl Chain {
     }
 
     pub(crate) fn with(params: Params) -> Self {
+        Self::from_genesis(&genesis(params))
+    }
+
+    pub(crate) fn from_genesis(genesis: &Genesis) -> Self {
         let mut state = MemoryState::default();
-        init_genesis(&mut state, &genesis(params), CHAIN).unwrap();
+        let updates = init_genesis(&mut state, genesis, CHAIN).unwrap();
         let block = BlockContext {
             chain_id: CHAIN.into(),
             height: 1,
@@ -78,7 +86,7 @@ impl Chain {
             last_block_hash: [2; 32],
             consensus: ConsensusInfo::default(),
         };
-        let mut chain = Self { state, block, events: Vec::new() };
+        let mut chain = Self { state, block, events: Vec::new(), updates };
         begin_block(&mut chain.state, &chain.block).unwrap();
         chain
     }
@@ -130,16 +138,31 @@ impl Chain {
         }
     }
 
+    /// The same, refused for its own fields: no state is looked at, and no fee is taken.
+    pub(crate) fn refused_before_it_pays(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
+        let before = self.balance(&address(n));
+        self.refused(n, action, code, words);
+        assert_eq!(self.balance(&address(n)), before);
+    }
+
     /// Ends the block and begins the next one. Returns what happened in the whole block.
     pub(crate) fn next(&mut self) -> Vec<Event> {
+        self.next_with(ConsensusInfo::default())
+    }
+
+    /// The same; the engine says `consensus` with the next block.
+    pub(crate) fn next_with(&mut self, consensus: ConsensusInfo) -> Vec<Event> {
         let closed = end_block(&mut self.state, &self.block).unwrap();
         self.events.extend(closed.events);
+        self.updates = closed.validator_updates;
         self.check_supply();
         self.block.height += 1;
         self.block.time_seconds += 1;
         self.block.app_hash = *blake3::hash(&self.block.app_hash).as_bytes();
-        begin_block(&mut self.state, &self.block).unwrap();
-        std::mem::take(&mut self.events)
+        self.block.consensus = consensus;
+        let ended = std::mem::take(&mut self.events);
+        self.events = begin_block(&mut self.state, &self.block).unwrap();
+        ended
     }
 
     pub(crate) fn skip_to(&mut self, height: u64) {
@@ -155,6 +178,11 @@ impl Chain {
 
     pub(crate) fn balance(&self, address: &Address) -> u64 {
         accounts::balance(&self.state, address).unwrap()
+    }
+
+    /// What the treasury has with the fees of this block.
+    pub(crate) fn treasury(&self) -> u64 {
+        self.balance(&accounts::treasury()) + self.balance(&accounts::fees())
     }
 
     /// Persons `0..count` run nodes with all roles.
@@ -322,7 +350,7 @@ impl IntoAction for Action {
 
 macro_rules! into_action {
     ($($name:ident),*) => {
-        $(impl IntoAction for datanet_types::action::$name {
+        $(impl IntoAction for $name {
             fn into_action(self) -> Action {
                 Action::$name(self)
             }
@@ -345,5 +373,11 @@ into_action!(
     CloseChannel,
     SettleEpoch,
     Claim,
-    Revoke
+    Revoke,
+    CreateValidator,
+    Delegate,
+    Undelegate,
+    Redelegate,
+    WithdrawRewards,
+    Unjail
 );

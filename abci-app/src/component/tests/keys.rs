@@ -1,9 +1,9 @@
 //! Keys are part of consensus: a changed one changes the app hash.
 
-use datanet_types::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey};
+use datanet_types::{Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, NodeKey};
 
 use crate::component::{
-    accounts, admission, channels, contributions, datanets, models, nodes, params, settlement, validation,
+    accounts, admission, channels, contributions, datanets, models, nodes, params, settlement, staking, validation,
 };
 
 #[test]
@@ -11,6 +11,7 @@ fn keys_should_not_change() {
     let (address, node) = (&Address([1; 20]), &NodeKey([2; 32]));
     let (datanet, contribution) = (&DatanetId([3; 32]), &ContributionId([4; 32]));
     let (model, channel) = (&ModelId([5; 32]), &ChannelId([6; 32]));
+    let (validator, other) = (&ConsensusAddress([1; 20]), &ConsensusAddress([2; 20]));
     let keys = [
         params::state_key::params(),
         accounts::state_key::balance(address),
@@ -44,6 +45,17 @@ fn keys_should_not_change() {
         settlement::state_key::epoch(node, 3),
         settlement::state_key::open(node, 3),
         settlement::state_key::claimed(node, 3, 1),
+        staking::state_key::validator(validator),
+        staking::state_key::of_operator(address),
+        staking::state_key::ranked(42, validator),
+        staking::state_key::active(validator),
+        staking::state_key::changed(),
+        staking::state_key::delegation(address, validator),
+        staking::state_key::batch(validator, 1_700_000_000),
+        staking::state_key::unbonding(1_700_000_000, validator, address),
+        staking::state_key::moved(validator, 1_700_000_000, address, other),
+        staking::state_key::moved_until(validator, 1_700_000_000, address, other),
+        staking::state_key::missed(validator),
     ];
     insta::assert_snapshot!(keys.join("\n"));
 }

@@ -304,7 +304,7 @@ fn who_finds_the_opposite_of_what_is_so_judges_badly_and_who_could_not_see_it_do
 #[test]
 fn two_receipts_for_the_same_money_need_no_committee() {
     let mut world = Settled::new();
-    let before = (world.balance(5), world.balance(7), world.chain.balance(&accounts::treasury()));
+    let before = (world.balance(5), world.balance(7), world.chain.treasury());
     let channel = world.channel;
     let refused = |world: &mut Settled, words: &str, change: &dyn Fn(&mut ProveForgery)| {
         let mut action = forgery(channel, 9);
@@ -323,7 +323,7 @@ fn two_receipts_for_the_same_money_need_no_committee() {
     world.chain.act(7, forgery(channel, 9));
     assert_eq!((world.balance(5), world.stake()), (before.0 + FEES, STAKE - 2 * FEES));
     assert_eq!(world.balance(7), before.1 - fees - 1_000 + FEES, "half of the fine");
-    assert_eq!(world.chain.balance(&accounts::treasury()), before.2 + fees + 1_000 + FEES, "and the other half");
+    assert_eq!(world.chain.treasury(), before.2 + fees + 1_000 + FEES, "and the other half");
     world.check_void();
 }
 

@@ -6,11 +6,13 @@ mod keys;
 mod life_of_a_channel;
 mod life_of_a_contribution;
 mod life_of_a_model;
+mod life_of_a_validator;
 mod life_of_an_epoch;
 mod refused_contributions;
 mod refused_money;
 mod refused_nodes_and_pools;
 mod revoking;
+mod staking_invariants;
 mod supply;
 
 use harness::Chain;

@@ -1,0 +1,117 @@
+//! Stake that was moved from one validator to another: it works for the new one at once, and answers for the former until the
+//! unbonding time is over. Until then it stays where it is, so that it can always be found.
+
+use datanet_types::{Address, Amount, ConsensusAddress};
+
+use super::{bonded_account, delegation, expect, put, put_delegation, rewards, shares, slashing, state_key, unbonding};
+use crate::code;
+use crate::component::error::ensure;
+use crate::component::{ActionError, BlockContext, Params, accounts};
+use crate::state::{StateError, StateWrite};
+
+/// Stakes that may have been moved away from one validator and still answer for it: what one slashing walks over.
+pub const MAX_MOVED: usize = 128;
+/// How many are forgotten in one block at most; what is left is first in the next.
+const MAX_A_BLOCK: usize = 256;
+
+/// Stake that was moved.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct Moved {
+    #[prost(message, required, tag = "1")]
+    from: ConsensusAddress,
+    #[prost(message, required, tag = "2")]
+    to: ConsensusAddress,
+    #[prost(message, required, tag = "3")]
+    delegator: Address,
+    /// Shares that it has there.
+    #[prost(uint64, tag = "4")]
+    shares: u64,
+}
+
+/// Moves stake worth `amount`.
+pub(super) fn moved<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    params: &Params,
+    delegator: &Address,
+    (from, to): (&ConsensusAddress, &ConsensusAddress),
+    amount: Amount,
+) -> Result<Amount, ActionError> {
+    let open = state.scan(&state_key::moved_from(from), None, MAX_MOVED)?.len();
+    ensure(open < MAX_MOVED, code::REDELEGATION, || {
+        format!("{MAX_MOVED} stakes were moved away from validator {from} of late; take yours back instead, or wait")
+    })?;
+    let mut source = super::require(state, from)?;
+    let tokens = shares::sell(state, &mut source, delegator, amount, params)?;
+    ensure(tokens >= shares::MIN_DELEGATION, code::DELEGATION, || {
+        "a stake is at least 1 DNT; move more, or all".to_owned()
+    })?;
+    accounts::release(state, &bonded_account(from), &bonded_account(to), tokens)?;
+    let mut target = super::require_open(state, to)?;
+    let bought = shares::buy(state, &mut target, delegator, tokens, params)?;
+    let until = unbonding::completes(block, params);
+    let key = state_key::moved(from, until, delegator, to);
+    let before = state.get::<Moved>(&key)?.map_or(0, |entry| entry.shares);
+    let entry = Moved { from: *from, to: *to, delegator: *delegator, shares: before.saturating_add(bought) };
+    state.put(key, &entry);
+    state.put(state_key::moved_until(from, until, delegator, to), &entry);
+    let mut held = delegation(state, to, delegator)?;
+    held.moved = held.moved.saturating_add(bought);
+    put_delegation(state, to, delegator, &held);
+    Ok(tokens)
+}
+
+/// Sets free what answers for its former validator no more.
+pub(super) fn forget_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<(), StateError> {
+    let not_yet = state_key::moved_until_second(block.seconds().saturating_add(1));
+    for (key, entry) in state.list::<Moved>(&state_key::all_moved_until(), None, MAX_A_BLOCK)? {
+        if key >= not_yet {
+            break;
+        }
+        let seconds = key.strip_prefix(&state_key::all_moved_until()).and_then(|rest| rest.split('/').next());
+        let until = seconds
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| StateError::Corrupt { key: key.clone(), reason: "no time in it".to_owned() })?;
+        let mut held = delegation(state, &entry.to, &entry.delegator)?;
+        held.moved = held.moved.saturating_sub(entry.shares);
+        put_delegation(state, &entry.to, &entry.delegator, &held);
+        state.delete(state_key::moved(&entry.from, until, &entry.delegator, &entry.to));
+        state.delete(key);
+    }
+    Ok(())
+}
+
+/// Takes `bps` of what was moved away from `validator` after `since` to the treasury; returns how much that was.
+pub(super) fn slash<S: StateWrite>(
+    state: &mut S,
+    validator: &ConsensusAddress,
+    since: u64,
+    bps: u32,
+    params: &Params,
+) -> Result<Amount, StateError> {
+    let until = since.saturating_add(params.unbonding_seconds);
+    let left_before = format!("{}{until:020}/", state_key::moved_from(validator));
+    let mut taken: Amount = 0;
+    for (key, mut entry) in state.list::<Moved>(&state_key::moved_from(validator), None, MAX_MOVED)? {
+        if key < left_before {
+            continue;
+        }
+        let mut target = expect(state, &entry.to)?;
+        let mut held = delegation(state, &entry.to, &entry.delegator)?;
+        let cut = slashing::part(entry.shares, bps).min(held.shares);
+        rewards::pay(state, &target, &entry.delegator, &mut held)?;
+        let tokens = shares::remove(&mut target, &mut held, cut);
+        held.moved = held.moved.saturating_sub(cut);
+        entry.shares = entry.shares.saturating_sub(cut);
+        accounts::release(state, &bonded_account(&entry.to), &accounts::treasury(), tokens)?;
+        taken = taken.saturating_add(tokens);
+        put_delegation(state, &entry.to, &entry.delegator, &held);
+        put(state, &mut target, params);
+        let seconds = key.strip_prefix(&state_key::moved_from(validator)).and_then(|rest| rest.split('/').next());
+        if let Some(until) = seconds.and_then(|text| text.parse().ok()) {
+            state.put(state_key::moved_until(validator, until, &entry.delegator, &entry.to), &entry);
+        }
+        state.put(key, &entry);
+    }
+    Ok(taken)
+}

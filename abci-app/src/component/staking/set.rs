@@ -1,0 +1,138 @@
+//! The validators that the engine has: those with most behind them, told it in bounded steps.
+
+use std::collections::BTreeMap;
+
+use datanet_types::{ConsensusAddress, ConsensusKey};
+
+use super::{POWER_UNIT, expect, state_key};
+use crate::component::{Params, ValidatorUpdate};
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// A validator that the engine has.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Active {
+    /// Its key.
+    #[prost(message, required, tag = "1")]
+    pub key: ConsensusKey,
+    /// Its power, as the engine was told.
+    #[prost(uint64, tag = "2")]
+    pub power: u64,
+}
+
+/// Whatever happened, the engine may have to be told.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+struct Changed {
+    #[prost(bool, tag = "1")]
+    yes: bool,
+}
+
+/// The validators that the engine has, by address, with their power two blocks from now.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn active<S: StateRead>(state: &S) -> Result<Vec<Active>, StateError> {
+    let entries = state.list::<Active>(&state_key::all_active(), None, usize::MAX)?;
+    Ok(entries.into_iter().map(|(_, active)| active).collect())
+}
+
+/// Whether the engine has it.
+pub(super) fn is_active<S: StateRead>(state: &S, validator: &ConsensusAddress) -> Result<bool, StateError> {
+    Ok(state.get_raw(&state_key::active(validator))?.is_some())
+}
+
+/// Remembers that ranks have changed.
+pub(super) fn mark<S: StateWrite>(state: &mut S) {
+    state.put(state_key::changed(), &Changed { yes: true });
+}
+
+/// What the engine is told after a block: at most a third of all power changes, or one validator. Who follows a chain by its
+/// headers alone may so skip blocks and still know a third of who signed.
+pub(in crate::component) fn update<S: StateWrite>(
+    state: &mut S,
+    params: &Params,
+) -> Result<Vec<ValidatorUpdate>, StateError> {
+    if state.get_raw(&state_key::changed())?.is_none() {
+        return Ok(Vec::new());
+    }
+    let present = active(state)?;
+    let total = present.iter().fold(0u64, |sum, active| sum.saturating_add(active.power));
+    updates(state, params, present, total / 3)
+}
+
+/// All at once: there is nothing before.
+pub(in crate::component) fn updates_at_genesis<S: StateWrite>(
+    state: &mut S,
+    params: &Params,
+) -> Result<Vec<ValidatorUpdate>, StateError> {
+    updates(state, params, Vec::new(), u64::MAX)
+}
+
+fn updates<S: StateWrite>(
+    state: &mut S,
+    params: &Params,
+    present: Vec<Active>,
+    mut room: u64,
+) -> Result<Vec<ValidatorUpdate>, StateError> {
+    let mut present: BTreeMap<ConsensusAddress, Active> =
+        present.into_iter().map(|active| (active.key.address(), active)).collect();
+    let wanted = wanted(state, params)?;
+    let mut told = Vec::new();
+    let mut left_over = false;
+    for update in changes(&present, &wanted) {
+        let address = update.key.address();
+        let before = present.get(&address).map_or(0, |active| active.power);
+        let step = update.power.abs_diff(before);
+        let last = update.power == 0 && present.len() == 1;
+        if last || (step > room && !told.is_empty()) {
+            // A chain without validators would stand still for ever.
+            left_over = true;
+            continue;
+        }
+        room = room.saturating_sub(step);
+        tell(state, &mut present, address, update);
+        told.push(update);
+    }
+    if !left_over {
+        state.delete(state_key::changed());
+    }
+    Ok(told)
+}
+
+/// Who should take part, with which power.
+fn wanted<S: StateRead>(state: &S, params: &Params) -> Result<BTreeMap<ConsensusAddress, Active>, StateError> {
+    let most = usize::try_from(params.max_validators).unwrap_or(usize::MAX);
+    let ranked = state.list::<ConsensusAddress>(&state_key::all_ranked(), None, most)?;
+    let with_power = |(_, address): (String, ConsensusAddress)| {
+        let validator = expect(state, &address)?;
+        let power = validator.tokens.checked_div(POWER_UNIT).unwrap_or(0).max(1);
+        Ok((address, Active { key: validator.key, power }))
+    };
+    ranked.into_iter().map(with_power).collect()
+}
+
+/// Who goes first, then who comes or changes.
+fn changes(
+    present: &BTreeMap<ConsensusAddress, Active>,
+    wanted: &BTreeMap<ConsensusAddress, Active>,
+) -> Vec<ValidatorUpdate> {
+    let gone = present.iter().filter(|(address, _)| !wanted.contains_key(address));
+    let gone = gone.map(|(_, active)| ValidatorUpdate { key: active.key, power: 0 });
+    let new = wanted.iter().filter(|(address, active)| present.get(address) != Some(active));
+    gone.chain(new.map(|(_, active)| ValidatorUpdate { key: active.key, power: active.power })).collect()
+}
+
+fn tell<S: StateWrite>(
+    state: &mut S,
+    present: &mut BTreeMap<ConsensusAddress, Active>,
+    address: ConsensusAddress,
+    update: ValidatorUpdate,
+) {
+    if update.power == 0 {
+        present.remove(&address);
+        state.delete(state_key::active(&address));
+    } else {
+        let active = Active { key: update.key, power: update.power };
+        present.insert(address, active);
+        state.put(state_key::active(&address), &active);
+    }
+}

@@ -1,0 +1,146 @@
+//! Stake on its way out of a validator: it answers for what the validator did until it is home.
+//!
+//! What leaves a validator within the same part of the unbonding time lies in one batch, and everybody has shares of it: so slashing
+//! touches a few dozen batches, however many accounts are leaving.
+
+use datanet_types::{Address, Amount, ConsensusAddress};
+
+use super::shares::mul_div;
+use super::{bonded_account, state_key};
+use crate::component::{BlockContext, Event, Params, accounts};
+use crate::state::{StateError, StateWrite};
+
+/// Parts that the unbonding time has, rounded up to whole seconds: a validator has so many batches, and one more.
+pub(super) const PARTS: u64 = 64;
+/// Parts of batches that are paid out in one block at most; what is left is first in the next.
+const MAX_A_BLOCK: usize = 256;
+
+/// What leaves a validator together.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(super) struct Batch {
+    /// Base units in it.
+    #[prost(uint64, tag = "1")]
+    pub(super) tokens: Amount,
+    /// Shares in them: what was put in, in base units.
+    #[prost(uint64, tag = "2")]
+    shares: u64,
+}
+
+/// Somebody's part of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Ticket {
+    /// From which validator.
+    #[prost(message, required, tag = "1")]
+    pub validator: ConsensusAddress,
+    /// Whose.
+    #[prost(message, required, tag = "2")]
+    pub delegator: Address,
+    /// Its shares of the batch.
+    #[prost(uint64, tag = "3")]
+    pub shares: u64,
+}
+
+/// The account that holds a batch.
+pub(super) fn account(validator: &ConsensusAddress, completes: u64) -> Address {
+    Address::module("leaving", &[&validator.0, &completes.to_le_bytes()])
+}
+
+/// When what leaves now is home: after the unbonding time, rounded up to a part of it.
+pub(super) fn completes(block: &BlockContext, params: &Params) -> u64 {
+    let part = params.unbonding_seconds.div_ceil(PARTS).max(1);
+    let earliest = block.seconds().saturating_add(params.unbonding_seconds);
+    earliest.div_ceil(part).saturating_mul(part)
+}
+
+/// Moves `amount` of what stood behind `validator` into the batch that leaves now. Returns when it arrives.
+pub(super) fn begin<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    params: &Params,
+    validator: &ConsensusAddress,
+    delegator: &Address,
+    amount: Amount,
+) -> Result<u64, StateError> {
+    let completes = completes(block, params);
+    let key = state_key::batch(validator, completes);
+    let mut batch: Batch = state.get(&key)?.unwrap_or_default();
+    let shares = if batch.tokens == 0 { amount } else { mul_div(amount, batch.shares, batch.tokens).unwrap_or(amount) };
+    accounts::release(state, &bonded_account(validator), &account(validator, completes), amount)?;
+    batch.tokens = batch.tokens.saturating_add(amount);
+    batch.shares = batch.shares.saturating_add(shares);
+    state.put(key, &batch);
+    let key = state_key::unbonding(completes, validator, delegator);
+    let before = state.get::<Ticket>(&key)?.map_or(0, |ticket| ticket.shares);
+    let shares = before.saturating_add(shares);
+    state.put(key, &Ticket { validator: *validator, delegator: *delegator, shares });
+    Ok(completes)
+}
+
+/// Pays out what has arrived, oldest first.
+pub(super) fn release_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+    let not_yet = state_key::unbonding_at(block.seconds().saturating_add(1));
+    let mut events = Vec::new();
+    for (key, ticket) in state.list::<Ticket>(&state_key::all_unbonding(), None, MAX_A_BLOCK)? {
+        if key >= not_yet {
+            break;
+        }
+        let completes = second_in(&key)?;
+        let amount = pay(state, completes, &ticket)?;
+        state.delete(key);
+        let event = Event::new("staking.released").with("account", ticket.delegator);
+        events.push(event.with("validator", ticket.validator).with("amount", amount));
+    }
+    Ok(events)
+}
+
+fn pay<S: StateWrite>(state: &mut S, completes: u64, ticket: &Ticket) -> Result<Amount, StateError> {
+    let key = state_key::batch(&ticket.validator, completes);
+    let mut batch: Batch = state.expect(key.clone(), "a batch of which somebody has a part")?;
+    let amount = if ticket.shares >= batch.shares {
+        batch.tokens
+    } else {
+        mul_div(ticket.shares, batch.tokens, batch.shares).unwrap_or(0)
+    };
+    accounts::release(state, &account(&ticket.validator, completes), &ticket.delegator, amount)?;
+    batch.tokens = batch.tokens.saturating_sub(amount);
+    batch.shares = batch.shares.saturating_sub(ticket.shares);
+    if batch.shares == 0 {
+        state.delete(key)
+    } else {
+        state.put(key, &batch)
+    }
+    Ok(amount)
+}
+
+/// The second in a key of [`state_key::unbonding`].
+fn second_in(key: &str) -> Result<u64, StateError> {
+    let text = key.strip_prefix(&state_key::all_unbonding()).and_then(|rest| rest.split('/').next());
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| StateError::Corrupt { key: key.to_owned(), reason: "no time in it".to_owned() })
+}
+
+/// Takes `bps` of every batch that left `validator` after `since` to the treasury; returns how much that was.
+pub(super) fn slash<S: StateWrite>(
+    state: &mut S,
+    validator: &ConsensusAddress,
+    since: u64,
+    bps: u32,
+    params: &Params,
+) -> Result<Amount, StateError> {
+    let left_before = state_key::batch(validator, since.saturating_add(params.unbonding_seconds));
+    let mut taken: Amount = 0;
+    for (key, mut batch) in state.list::<Batch>(&state_key::batches(validator), None, usize::MAX)? {
+        if key < left_before {
+            continue;
+        }
+        let seconds = key.rsplit('/').next().and_then(|text| text.parse().ok());
+        let completes: u64 =
+            seconds.ok_or_else(|| StateError::Corrupt { key: key.clone(), reason: "no time in it".to_owned() })?;
+        let cut = super::slashing::part(batch.tokens, bps);
+        accounts::release(state, &account(validator, completes), &accounts::treasury(), cut)?;
+        batch.tokens = batch.tokens.saturating_sub(cut);
+        taken = taken.saturating_add(cut);
+        state.put(key, &batch);
+    }
+    Ok(taken)
+}

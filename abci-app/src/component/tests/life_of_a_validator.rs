@@ -1,0 +1,350 @@
+//! Validators: they join and leave, earn and lose, and the engine is told.
+
+use datanet_types::amount::DNT;
+use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
+use datanet_types::{ConsensusAddress, ConsensusKey, SigningKey};
+
+use super::Chain;
+use super::harness::{BALANCE, CHAIN, address, genesis};
+use crate::code;
+use crate::component::staking::{self, GenesisValidator, Validator};
+use crate::component::{ConsensusInfo, Genesis, Misbehaviour, Params, Vote, accounts, init_genesis};
+use crate::state::{MemoryState, Overlay};
+
+const FEE: u64 = 1_000;
+/// What stands behind each of the first validators.
+pub(super) const FIRST: u64 = 100 * DNT;
+
+fn secret(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[n.wrapping_add(201); 32])
+}
+
+pub(super) fn key(n: u8) -> ConsensusKey {
+    secret(n).consensus_key()
+}
+
+pub(super) fn validator(n: u8) -> ConsensusAddress {
+    key(n).address()
+}
+
+pub(super) fn params() -> Params {
+    Params {
+        min_validator_stake: 10 * DNT,
+        unbonding_seconds: 64,
+        liveness_window: 10,
+        jail_seconds: 5,
+        max_validators: 5,
+        ..Params::default()
+    }
+}
+
+pub(super) fn with_validators(count: u8, params: Params) -> Genesis {
+    let first = |n| GenesisValidator {
+        key: key(n),
+        operator: address(n),
+        stake: FIRST,
+        commission_bps: 1_000,
+        name: format!("validator {n}"),
+    };
+    Genesis { validators: (0..count).map(first).collect(), ..genesis(params) }
+}
+
+/// Where persons 0 to 3 validate.
+fn four() -> Chain {
+    Chain::from_genesis(&with_validators(4, params()))
+}
+
+pub(super) fn create(n: u8, amount: u64) -> CreateValidator {
+    let proof = secret(n).sign(&CreateValidator::sign_bytes(CHAIN, &address(n), &key(n)));
+    CreateValidator { key: key(n), proof, amount, commission_bps: 0, name: format!("validator {n}") }
+}
+
+pub(super) fn delegate(n: u8, amount: u64) -> Delegate {
+    Delegate { validator: validator(n), amount }
+}
+
+pub(super) fn undelegate(n: u8, amount: u64) -> Undelegate {
+    Undelegate { validator: validator(n), amount }
+}
+
+fn redelegate(from: u8, to: u8, amount: u64) -> Redelegate {
+    Redelegate { from: validator(from), to: validator(to), amount }
+}
+
+/// The votes of the first four, less those of `missing`.
+pub(super) fn voted(missing: &[u8]) -> ConsensusInfo {
+    let vote = |n| Vote { validator: validator(n), power: 100, signed: !missing.contains(&n) };
+    ConsensusInfo { last_commit: (0..4).map(vote).collect(), ..ConsensusInfo::default() }
+}
+
+fn proposed_by(n: u8) -> ConsensusInfo {
+    ConsensusInfo { proposer: validator(n), ..ConsensusInfo::default() }
+}
+
+pub(super) fn caught(n: u8, time_seconds: i64) -> ConsensusInfo {
+    let misbehaviour = vec![Misbehaviour { validator: validator(n), height: 1, time_seconds }];
+    ConsensusInfo { misbehaviour, ..ConsensusInfo::default() }
+}
+
+fn record(chain: &Chain, n: u8) -> Validator {
+    staking::get(&chain.state, &validator(n)).unwrap().unwrap()
+}
+
+fn told(chain: &Chain) -> Vec<(ConsensusKey, u64)> {
+    chain.updates.iter().map(|update| (update.key, update.power)).collect()
+}
+
+/// What person `n`'s stake on validator `of` is worth.
+fn stake(chain: &Chain, n: u8, of: u8) -> u64 {
+    let held = staking::delegation(&chain.state, &validator(of), &address(n)).unwrap();
+    staking::worth(&record(chain, of), held.shares)
+}
+
+#[test]
+fn the_first_validators_are_those_of_the_genesis() {
+    let chain = four();
+    let mut expected: Vec<_> = (0..4).map(|n| (key(n), 100)).collect();
+    expected.sort_by_key(|(key, _)| key.address());
+    assert_eq!(told(&chain), expected);
+    assert_eq!(chain.balance(&address(0)), BALANCE - FIRST);
+    chain.check_supply();
+}
+
+#[test]
+fn a_genesis_that_contradicts_itself_is_refused() {
+    let refused = |change: &dyn Fn(&mut GenesisValidator), words: &str| {
+        let mut genesis = with_validators(2, params());
+        change(&mut genesis.validators[1]);
+        let error = init_genesis(&mut Overlay::new(&MemoryState::default()), &genesis, CHAIN).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    };
+    refused(&|validator| validator.key = key(0), "key of another");
+    refused(&|validator| validator.operator = address(0), "operator of another");
+    refused(&|validator| validator.stake = 1, "min_validator_stake");
+    refused(&|validator| validator.stake = BALANCE + 1, "send it");
+    refused(&|validator| validator.commission_bps = 10_001, "10000");
+    refused(&|validator| validator.name.clear(), "1 to 64 bytes");
+}
+
+#[test]
+fn a_fifth_joins_and_a_first_leaves() {
+    let mut chain = four();
+    chain.act(4, create(4, 60 * DNT));
+    chain.next();
+    assert_eq!(told(&chain), [(key(4), 60)]);
+    chain.act(0, undelegate(0, FIRST));
+    chain.next();
+    assert_eq!(told(&chain), [(key(0), 0)]);
+    chain.next();
+    assert_eq!(told(&chain), []);
+    assert_eq!(staking::active(&chain.state).unwrap().len(), 4);
+}
+
+#[test]
+fn only_who_has_most_behind_them_take_part() {
+    let mut chain = Chain::from_genesis(&with_validators(5, params()));
+    chain.act(5, create(5, 99 * DNT));
+    chain.next();
+    assert_eq!(told(&chain), [], "five is the most, and it is the sixth");
+    chain.act(6, delegate(5, 2 * DNT));
+    chain.next();
+    assert!(matches!(told(&chain)[..], [(_, 0)]), "one goes");
+    chain.next();
+    assert_eq!(told(&chain), [(key(5), 101)], "and one comes");
+}
+
+#[test]
+fn no_block_changes_more_than_a_third_of_all_power() {
+    let mut chain = four();
+    for n in 4..8 {
+        chain.act(n, delegate(n - 4, 100 * DNT));
+    }
+    let mut steps = Vec::new();
+    while {
+        chain.next();
+        !told(&chain).is_empty()
+    } {
+        steps.push(told(&chain).len());
+    }
+    assert_eq!(steps, [1, 1, 2], "100 of 400, 100 of 500, 200 of 600");
+    assert!(staking::active(&chain.state).unwrap().iter().all(|active| active.power == 200));
+}
+
+#[test]
+fn the_last_validator_stays_whatever_happens() {
+    let mut chain = Chain::from_genesis(&with_validators(1, params()));
+    chain.act(0, undelegate(0, FIRST));
+    chain.next();
+    assert_eq!(told(&chain), []);
+    chain.act(1, create(1, 20 * DNT));
+    chain.next();
+    assert_eq!(told(&chain), [(key(1), 20)]);
+    chain.next();
+    assert_eq!(told(&chain), [(key(0), 0)], "now it can go");
+}
+
+#[test]
+fn a_proposers_fees_are_shared_by_stake_less_the_commission() {
+    let mut chain = four();
+    chain.act(5, delegate(0, 300 * DNT));
+    chain.next_with(proposed_by(0));
+    let operator = chain.balance(&address(0));
+    chain.act(6, delegate(1, DNT));
+    chain.act(7, delegate(1, DNT));
+    chain.next();
+    // Of two fees half is the proposer's; a tenth of that is its commission, and three quarters of the rest the delegator's.
+    assert_eq!(chain.balance(&address(0)), operator + 100);
+    let earned = |chain: &Chain, n| staking::earned(&chain.state, &record(chain, 0), &address(n)).unwrap();
+    assert_eq!((earned(&chain, 5), earned(&chain, 0)), (674, 224), "rounded down, 900 in all");
+    let before = chain.balance(&address(5));
+    chain.act(5, WithdrawRewards { validators: vec![validator(0)] });
+    assert_eq!(chain.balance(&address(5)), before - FEE + 674);
+    assert_eq!(earned(&chain, 5), 0);
+    chain.act(5, undelegate(0, 1));
+    chain.next();
+}
+
+#[test]
+fn what_is_taken_back_arrives_after_the_unbonding_time() {
+    let mut chain = four();
+    chain.act(5, delegate(0, 50 * DNT));
+    let before = chain.balance(&address(5));
+    chain.act(5, undelegate(0, 20 * DNT));
+    assert_eq!(stake(&chain, 5, 0), 30 * DNT);
+    for _ in 0..64 {
+        chain.next();
+        assert_eq!(chain.balance(&address(5)), before - FEE);
+    }
+    let events = chain.next();
+    assert!(events.iter().any(|event| event.kind == "staking.released"), "{events:?}");
+    assert_eq!(chain.balance(&address(5)), before - FEE + 20 * DNT);
+}
+
+#[test]
+fn who_signs_two_histories_loses_a_twentieth_of_all_that_stood_behind_it_wherever_that_is_now() {
+    let mut chain = four();
+    chain.act(5, delegate(0, 100 * DNT));
+    chain.act(6, delegate(0, 100 * DNT));
+    chain.act(7, delegate(0, 100 * DNT));
+    let when = chain.block.time_seconds;
+    chain.next();
+    chain.act(5, undelegate(0, 100 * DNT));
+    chain.act(6, redelegate(0, 1, 100 * DNT));
+    let treasury = chain.treasury();
+    chain.next_with(caught(0, when));
+    assert_eq!(chain.treasury(), treasury + 20 * DNT, "a twentieth of 400 DNT");
+    assert_eq!((stake(&chain, 0, 0), stake(&chain, 7, 0), stake(&chain, 6, 1)), (95 * DNT, 95 * DNT, 95 * DNT));
+    chain.next();
+    assert_eq!(told(&chain)[0], (key(0), 0));
+    // Once and for all.
+    chain.next_with(caught(0, when));
+    chain.next();
+    assert_eq!(stake(&chain, 7, 0), 95 * DNT);
+    chain.refused(8, delegate(0, DNT), code::VALIDATOR_TOMBSTONED, "never comes back");
+    chain.refused(0, Unjail { validator: validator(0) }, code::VALIDATOR_TOMBSTONED, "never comes back");
+    chain.refused(0, create(0, 20 * DNT), code::VALIDATOR_TAKEN, "exists already");
+    chain.act(7, undelegate(0, u64::MAX));
+    let before = chain.balance(&address(5));
+    chain.skip_to(chain.block.height + 70);
+    assert_eq!(chain.balance(&address(5)), before + 95 * DNT, "what was on its way has paid too");
+    assert_eq!(stake(&chain, 1, 1), FIRST, "nobody else's stake has paid");
+}
+
+#[test]
+fn what_left_before_the_misdeed_does_not_pay_for_it() {
+    let mut chain = four();
+    chain.act(5, delegate(0, 100 * DNT));
+    chain.act(5, undelegate(0, 100 * DNT));
+    chain.next();
+    chain.next();
+    let when = chain.block.time_seconds;
+    let before = chain.balance(&address(5));
+    chain.next_with(caught(0, when));
+    chain.skip_to(chain.block.height + 70);
+    assert_eq!(chain.balance(&address(5)), before + 100 * DNT);
+}
+
+#[test]
+fn moved_stake_works_at_once_and_stays_until_it_answers_for_its_former_validator_no_more() {
+    let mut chain = four();
+    chain.act(5, delegate(0, 100 * DNT));
+    chain.act(5, redelegate(0, 1, 60 * DNT));
+    assert_eq!((stake(&chain, 5, 0), stake(&chain, 5, 1)), (40 * DNT, 60 * DNT));
+    chain.refused(5, redelegate(1, 2, 10 * DNT), code::DELEGATION, "answer for that");
+    chain.refused(5, undelegate(1, 10 * DNT), code::DELEGATION, "answer for that");
+    chain.act(5, delegate(1, 5 * DNT));
+    chain.act(5, undelegate(1, 20 * DNT));
+    assert_eq!(stake(&chain, 5, 1), 60 * DNT, "what was not moved there is free");
+    chain.skip_to(chain.block.height + 66);
+    chain.act(5, undelegate(1, 60 * DNT));
+    chain.refused(5, redelegate(0, 0, DNT), code::REDELEGATION, "already");
+}
+
+#[test]
+fn a_validator_that_is_away_is_sent_off_and_comes_back() {
+    let mut chain = four();
+    chain.skip_to(10);
+    for _ in 0..5 {
+        chain.next_with(voted(&[2]));
+    }
+    chain.skip_to(20);
+    assert_eq!(record(&chain, 2).jailed_until, 0, "five of ten is not more than half");
+    for _ in 0..6 {
+        chain.next_with(voted(&[2]));
+    }
+    assert_eq!(staking::missed(&chain.state, &validator(2)).unwrap(), 6);
+    chain.skip_to(30);
+    assert_eq!(record(&chain, 2).jailed_until, chain.block.time_seconds as u64 + 5);
+    assert_eq!(record(&chain, 2).tokens, FIRST - FIRST / 10_000);
+    chain.next();
+    assert_eq!(told(&chain), [(key(2), 0)]);
+    chain.refused(2, Unjail { validator: validator(2) }, code::VALIDATOR_JAIL, "4 more seconds");
+    chain.refused(3, Unjail { validator: validator(2) }, code::VALIDATOR_FOREIGN, "operates");
+    chain.skip_to(36);
+    chain.act(2, Unjail { validator: validator(2) });
+    chain.next();
+    assert_eq!(told(&chain), [(key(2), 99)], "99.99 DNT");
+    chain.refused(2, Unjail { validator: validator(2) }, code::VALIDATOR_JAIL, "not in jail");
+}
+
+#[test]
+fn votes_of_who_is_no_validator_are_not_counted() {
+    let mut chain = four();
+    chain.act(3, undelegate(3, FIRST));
+    chain.next();
+    chain.next_with(voted(&[3]));
+    assert_eq!(staking::missed(&chain.state, &validator(3)).unwrap(), 0);
+}
+
+#[test]
+fn bad_validators_and_stakes_are_refused() {
+    let mut chain = four();
+    let copied = CreateValidator { proof: create(4, 20 * DNT).proof, ..create(5, 20 * DNT) };
+    chain.refused_before_it_pays(5, copied, code::VALIDATOR_PROOF, "make it with that key");
+    chain.refused(4, create(4, 10 * DNT - 1), code::VALIDATOR_STAKE, "at least 10 DNT");
+    chain.refused(4, create(4, 2_000 * DNT), code::FUNDS, "send it");
+    let named = |name: &str| CreateValidator { name: name.into(), ..create(4, 20 * DNT) };
+    chain.refused(4, named(""), code::VALIDATOR_INVALID, "1 to 64");
+    chain.refused(
+        4,
+        CreateValidator { commission_bps: 10_001, ..named("x") },
+        code::VALIDATOR_INVALID,
+        "at most 10000",
+    );
+    chain.refused(0, create_for(0, 9), code::VALIDATOR_TAKEN, "operates a validator already");
+    chain.refused(5, delegate(9, DNT), code::VALIDATOR_UNKNOWN, "no validator");
+    chain.refused_before_it_pays(5, delegate(0, DNT - 1), code::DELEGATION, "at least 1 DNT");
+    chain.refused(5, undelegate(0, DNT), code::DELEGATION, "no stake");
+    chain.refused(0, undelegate(0, 0), code::DELEGATION, "say how much");
+    let none = WithdrawRewards { validators: vec![] };
+    chain.refused_before_it_pays(5, none, code::DELEGATION, "ascending");
+    let twice = WithdrawRewards { validators: vec![validator(0); 2] };
+    chain.refused_before_it_pays(5, twice, code::DELEGATION, "ascending");
+    assert_eq!(chain.balance(&accounts::fees()), 8 * FEE);
+}
+
+/// Key `n` under operator `operator`.
+fn create_for(operator: u8, n: u8) -> CreateValidator {
+    let proof = secret(n).sign(&CreateValidator::sign_bytes(CHAIN, &address(operator), &key(n)));
+    CreateValidator { key: key(n), proof, ..create(n, 20 * DNT) }
+}
