@@ -202,6 +202,15 @@ pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
     Ok(SigningKey::from_bytes(&secret))
 }
 
+/// The secret key with which the node orders blocks, where it is a validator.
+///
+/// # Errors
+/// When CometBFT's home is unusable ([`Code::CometbftHome`]).
+pub fn consensus_secret(home: &Home) -> ServiceResult<SigningKey> {
+    let comet = CometHome::open(home.cometbft()).map_err(|error| ServiceError::caused(Code::CometbftHome, error))?;
+    Ok(comet.validator_secret())
+}
+
 /// The API's token.
 ///
 /// # Errors

@@ -136,17 +136,29 @@ impl Keyring {
     }
 }
 
-/// Who this node is: the key by which peers and the ledger know it, and the account that acts for it.
+/// Who this node is: the keys by which peers, the ledger and other validators know it, and the account that acts for it.
 #[derive(Debug, Clone)]
 pub struct Identity {
+    name: Arc<str>,
     secret: SigningKey,
+    consensus: SigningKey,
     keyring: Keyring,
 }
 
 impl Identity {
-    /// The node that signs with `secret`, and whose account is in `keyring`.
-    pub fn new(secret: SigningKey, keyring: Keyring) -> Self {
-        Self { secret, keyring }
+    /// The node called `name` that signs with `secret`, orders blocks with `consensus`, and whose account is in `keyring`.
+    pub fn new(name: &str, secret: SigningKey, consensus: SigningKey, keyring: Keyring) -> Self {
+        Self { name: name.into(), secret, consensus, keyring }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key with which it orders blocks, where it is a validator. CometBFT alone signs votes with it.
+    pub fn consensus(&self) -> &SigningKey {
+        &self.consensus
     }
 
     /// The key with which the node signs.

@@ -116,6 +116,15 @@ impl Client {
         Ok(format!("{}-{number}", pick("node with open epochs", "datanet epoch list", node, known)?))
     }
 
+    /// The address of a validator, from the beginning of one or from its name.
+    pub(super) async fn validator(&self, typed: &str) -> Result<String> {
+        let validators = self.get("/v1/validators").await?;
+        let known = entries(&validators["validators"])
+            .map(|one| Known { id: text(&one["id"]), names: vec![text(&one["name"])] })
+            .collect();
+        pick("validator", "datanet validator list", &typed.to_lowercase(), known)
+    }
+
     /// The id of a channel, from the beginning of one that pays this node or is paid by an account here.
     pub(super) async fn channel(&self, typed: &str) -> Result<String> {
         if !is_beginning(typed) {

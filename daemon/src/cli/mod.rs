@@ -54,6 +54,7 @@ mod setup;
 mod start;
 mod stop;
 mod train;
+mod validator;
 mod waiting;
 
 use std::ffi::OsString;
@@ -168,6 +169,7 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Settle => ask::settle(client, output).await,
         Command::Epoch(command) => epoch::run(client, command, output).await,
         Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
+        Command::Validator(command) => validator::run(client, command, output).await,
         Command::Keys(command) => account::keys(client, command, output).await,
         Command::Account { account } => account::show(client, &account, output).await,
         Command::Transfer(args) => account::transfer(client, args, output).await,

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use datanet_config::{FileError, read_text};
-use datanet_types::ConsensusKey;
+use datanet_types::{ConsensusKey, SigningKey};
 use serde_json::Value;
 
 use super::half_made::is_half_made;
@@ -66,6 +66,11 @@ impl CometHome {
     /// The public key that this node's votes are signed with, for the genesis and for staking.
     pub fn validator_key(&self) -> ConsensusKey {
         ConsensusKey(self.validator_key.public())
+    }
+
+    /// The secret key that this node's votes are signed with: for the proof that a stake on it is meant.
+    pub fn validator_secret(&self) -> SigningKey {
+        self.validator_key.secret()
     }
 
     /// Writes the genesis, unless this chain's is there already: a genesis never changes.

@@ -41,6 +41,11 @@ impl CometKey {
         self.0.node_key().0
     }
 
+    /// The key itself.
+    pub(super) fn secret(&self) -> SigningKey {
+        self.0.clone()
+    }
+
     /// What peers call a node with this key.
     pub fn node_id(&self) -> NodeId {
         NodeId(address(&self.public()))

@@ -84,6 +84,7 @@ codes! {
         UnknownReceipt = "unknown-receipt",
         UnknownRoute = "unknown-route",
         UnknownTransaction = "unknown-transaction",
+        UnknownValidator = "unknown-validator",
     }
     WrongMethod {
         WrongMethod = "wrong-method",

@@ -12,6 +12,7 @@ use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
     fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, stake, status, transactions,
+    validators,
 };
 
 #[derive(OpenApi)]
@@ -92,6 +93,14 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(epochs::check))
         .routes(routes!(epochs::challenge))
         .routes(routes!(stake::set))
+        .routes(routes!(validators::list, validators::create))
+        .routes(routes!(validators::show))
+        .routes(routes!(validators::delegate))
+        .routes(routes!(validators::undelegate))
+        .routes(routes!(validators::redelegate))
+        .routes(routes!(validators::unjail))
+        .routes(routes!(validators::delegations))
+        .routes(routes!(validators::withdraw))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::earnings))
         .routes(routes!(accounts::claim))

@@ -33,7 +33,7 @@ pub use rewards::earned;
 pub use set::{Active, active};
 pub(super) use set::{update, updates_at_genesis};
 pub use shares::{MIN_DELEGATION, worth};
-pub use unbonding::Ticket;
+pub use unbonding::{Leaving, Ticket, unbonding};
 
 /// Base units behind one unit of voting power. All the money that 64 bits hold makes a power of 2^44; CometBFT's limit for the sum
 /// of all is 2^60.

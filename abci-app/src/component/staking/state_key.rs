@@ -79,6 +79,17 @@ pub fn unbonding(seconds: u64, validator: &ConsensusAddress, delegator: &Address
     format!("{}{validator}/{delegator}", unbonding_at(seconds))
 }
 
+/// Prefix of a delegator's parts of batches. Example: `derived/staking/leaving/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
+pub fn leaving_of(delegator: &Address) -> String {
+    format!("derived/staking/leaving/{delegator}/")
+}
+
+/// That somebody has a part of a batch. Example:
+/// `derived/staking/leaving/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/00000000001700000000/0101010101010101010101010101010101010101`
+pub fn leaving(delegator: &Address, seconds: u64, validator: &ConsensusAddress) -> String {
+    format!("{}{seconds:020}/{validator}", leaving_of(delegator))
+}
+
 /// Prefix of what was moved away from a validator. Example: `staking/moved/0101010101010101010101010101010101010101/`
 pub fn moved_from(validator: &ConsensusAddress) -> String {
     format!("staking/moved/{validator}/")

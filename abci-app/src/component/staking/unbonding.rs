@@ -8,7 +8,7 @@ use datanet_types::{Address, Amount, ConsensusAddress};
 use super::shares::mul_div;
 use super::{bonded_account, state_key};
 use crate::component::{BlockContext, Event, Params, accounts};
-use crate::state::{StateError, StateWrite};
+use crate::state::{StateError, StateRead, StateWrite};
 
 /// Parts that the unbonding time has, rounded up to whole seconds: a validator has so many batches, and one more.
 pub(super) const PARTS: u64 = 64;
@@ -38,6 +38,41 @@ pub struct Ticket {
     /// Its shares of the batch.
     #[prost(uint64, tag = "3")]
     pub shares: u64,
+}
+
+/// Where somebody's part lies.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+struct Part {
+    #[prost(message, required, tag = "1")]
+    validator: ConsensusAddress,
+    #[prost(uint64, tag = "2")]
+    arrives: u64,
+}
+
+/// Somebody's stake on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaving {
+    /// From which validator.
+    pub validator: ConsensusAddress,
+    /// Base units, as it is now.
+    pub amount: Amount,
+    /// When it arrives, in seconds since 1970.
+    pub arrives: u64,
+}
+
+/// Up to `limit` parts that `delegator` has of batches, by when they arrive.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn unbonding<S: StateRead>(state: &S, delegator: &Address, limit: usize) -> Result<Vec<Leaving>, StateError> {
+    let parts = state.list::<Part>(&state_key::leaving_of(delegator), None, limit)?;
+    let leaving = |(_, Part { validator, arrives }): (String, Part)| {
+        let missing = "a part that its delegator is said to have";
+        let ticket: Ticket = state.expect(state_key::unbonding(arrives, &validator, delegator), missing)?;
+        let batch: Batch = state.get(&state_key::batch(&validator, arrives))?.unwrap_or_default();
+        Ok(Leaving { validator, amount: mul_div(ticket.shares, batch.tokens, batch.shares).unwrap_or(0), arrives })
+    };
+    parts.into_iter().map(leaving).collect()
 }
 
 /// The account that holds a batch.
@@ -73,6 +108,8 @@ pub(super) fn begin<S: StateWrite>(
     let before = state.get::<Ticket>(&key)?.map_or(0, |ticket| ticket.shares);
     let shares = before.saturating_add(shares);
     state.put(key, &Ticket { validator: *validator, delegator: *delegator, shares });
+    let part = Part { validator: *validator, arrives: completes };
+    state.put(state_key::leaving(delegator, completes, validator), &part);
     Ok(completes)
 }
 
@@ -87,6 +124,7 @@ pub(super) fn release_due<S: StateWrite>(state: &mut S, block: &BlockContext) ->
         let completes = second_in(&key)?;
         let amount = pay(state, completes, &ticket)?;
         state.delete(key);
+        state.delete(state_key::leaving(&ticket.delegator, completes, &ticket.validator));
         let event = Event::new("staking.released").with("account", ticket.delegator);
         events.push(event.with("validator", ticket.validator).with("amount", amount));
     }

@@ -53,6 +53,7 @@ fn keys_should_not_change() {
         staking::state_key::delegation(address, validator),
         staking::state_key::batch(validator, 1_700_000_000),
         staking::state_key::unbonding(1_700_000_000, validator, address),
+        staking::state_key::leaving(address, 1_700_000_000, validator),
         staking::state_key::moved(validator, 1_700_000_000, address, other),
         staking::state_key::moved_until(validator, 1_700_000_000, address, other),
         staking::state_key::missed(validator),

@@ -211,6 +211,9 @@ fn what_is_taken_back_arrives_after_the_unbonding_time() {
     let before = chain.balance(&address(5));
     chain.act(5, undelegate(0, 20 * DNT));
     assert_eq!(stake(&chain, 5, 0), 30 * DNT);
+    let leaving = |chain: &Chain| staking::unbonding(&chain.state, &address(5), 9).unwrap();
+    assert_eq!(leaving(&chain)[0].amount, 20 * DNT);
+    assert_eq!(leaving(&chain)[0].arrives, chain.block.time_seconds as u64 + 64);
     for _ in 0..64 {
         chain.next();
         assert_eq!(chain.balance(&address(5)), before - FEE);
@@ -218,6 +221,7 @@ fn what_is_taken_back_arrives_after_the_unbonding_time() {
     let events = chain.next();
     assert!(events.iter().any(|event| event.kind == "staking.released"), "{events:?}");
     assert_eq!(chain.balance(&address(5)), before - FEE + 20 * DNT);
+    assert_eq!(leaving(&chain), []);
 }
 
 #[test]

@@ -132,8 +132,8 @@ proptest! {
             world.next(9);
         }
         prop_assert!(staking::list(&world.chain.state, None, 100).unwrap().iter().all(|record| record.shares == 0));
-        let stakes = ["staking/batch/", "staking/unbonding/", "staking/moved", "staking/delegation/"];
-        let left = world.chain.state.0.keys().find(|key| stakes.iter().any(|prefix| key.starts_with(prefix)));
+        let stakes = ["batch/", "unbonding/", "leaving/", "moved", "delegation/"];
+        let left = world.chain.state.0.keys().find(|key| stakes.iter().any(|kind| key.contains(&format!("staking/{kind}"))));
         prop_assert_eq!(left, None);
     }
 }

@@ -14,6 +14,7 @@ mod money;
 mod node;
 #[cfg(test)]
 mod pasted;
+mod staking;
 
 pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
@@ -26,6 +27,7 @@ pub(super) use models::{
 };
 pub(super) use money::{ChannelCommand, EpochCommand, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
+pub(super) use staking::{StakeArgs, ValidatorCommand};
 
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
 ///
@@ -120,6 +122,9 @@ pub(in crate::cli) enum Command {
     /// List, check and challenge what nodes have settled.
     #[command(subcommand)]
     Epoch(EpochCommand),
+    /// List, create and stake on the validators that order blocks.
+    #[command(subcommand)]
+    Validator(ValidatorCommand),
     /// Account keys on the node.
     #[command(subcommand)]
     Keys(KeysCommand),
