@@ -16,4 +16,5 @@ mod serving;
 mod stake_in_flight;
 mod unfetchable_data;
 mod unpaid_places;
+mod validators;
 mod withdrawn_data_again;
