@@ -31,7 +31,10 @@ pub enum ConfigError {
         value: String,
     },
     /// A folder that must be this user's alone is not.
-    #[error("{} {reason}; remove it, or set XDG_RUNTIME_DIR to a folder of your own", path.display())]
+    #[error(
+        "{} {reason}; remove it, or, if it lies outside the home, set XDG_RUNTIME_DIR to a folder of your own",
+        path.display()
+    )]
     NotOurs {
         /// The folder.
         path: PathBuf,

@@ -8,6 +8,8 @@ use crate::{ConfigError, PathError};
 
 /// The longest path of a Unix socket: 108 bytes with the closing zero on Linux, 104 on macOS.
 const MAX_SOCKET_PATH: usize = 103;
+/// The longest name of a socket.
+const LONGEST_SOCKET: &str = "abci.sock";
 
 /// A node's folder.
 ///
@@ -19,7 +21,8 @@ const MAX_SOCKET_PATH: usize = 103;
 /// data/ledger.redb     data/local.redb      data/blobs/     data/index/
 /// data/models/         data/released/       base models; released models
 /// data/runs/                                training under way
-/// cometbft/abci.sock   where CometBFT talks to the ledger (elsewhere if this path would be too long)
+/// sockets/abci.sock    where CometBFT talks to the ledger
+/// sockets/rpc.sock     where the node talks to CometBFT (both elsewhere if these paths would be too long)
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Home {
@@ -144,12 +147,21 @@ impl Home {
         self.data().join("runs")
     }
 
-    /// Where the ledger listens for CometBFT. In the home, unless that path is too long for a socket: then in a
-    /// folder of its own under the system's folder for run-time files, named after the home, so that it is found
-    /// again. Its folder is the owner's alone once [`Home::create`] has run.
+    /// Where the ledger listens for CometBFT; see [`Home::sockets`].
     pub fn abci_socket(&self) -> PathBuf {
-        let here = self.cometbft().join("abci.sock");
-        if here.as_os_str().len() <= MAX_SOCKET_PATH { here } else { self.runtime_dir().join("abci.sock") }
+        self.sockets().join("abci.sock")
+    }
+
+    /// Where CometBFT's RPC listens for the node; see [`Home::sockets`].
+    pub fn rpc_socket(&self) -> PathBuf {
+        self.sockets().join("rpc.sock")
+    }
+
+    /// The folder of the sockets. In the home, unless their paths would be too long there: then a folder of its own under the
+    /// system's folder for run-time files, named after the home, so that it is found again. [`Home::make_sockets`] makes it.
+    pub fn sockets(&self) -> PathBuf {
+        let here = self.root.join("sockets");
+        if here.join(LONGEST_SOCKET).as_os_str().len() <= MAX_SOCKET_PATH { here } else { self.runtime_dir() }
     }
 
     fn runtime_dir(&self) -> PathBuf {
@@ -162,15 +174,20 @@ impl Home {
     /// Makes the folders that are missing, readable by their owner alone. Those that are there stay as they are.
     ///
     /// # Errors
-    /// When one cannot be made, or the socket's folder is not this user's alone.
+    /// When one cannot be made.
     pub fn create(&self) -> Result<(), ConfigError> {
-        for dir in [self.root.clone(), self.keys(), self.cometbft(), self.data()] {
-            make_private(&dir)?;
-        }
-        match self.abci_socket().parent() {
-            Some(dir) if dir != self.cometbft() => make_private(dir).and_then(|()| require_ours(dir)),
-            _ => Ok(()),
-        }
+        [self.root.clone(), self.keys(), self.cometbft(), self.data()].iter().try_for_each(|dir| make_private(dir))
+    }
+
+    /// Makes the folder of the sockets, and closes it to everybody else if it is there: whoever gets in can order the chain
+    /// about. Called at every start, since what lies among run-time files goes when the system starts anew.
+    ///
+    /// # Errors
+    /// When it cannot be made, is no folder, or is somebody else's.
+    pub fn make_sockets(&self) -> Result<(), ConfigError> {
+        let dir = self.sockets();
+        make_private(&dir)?;
+        close_ours(&dir)
     }
 }
 
@@ -181,19 +198,21 @@ fn make_private(dir: &Path) -> Result<(), ConfigError> {
     made.map_err(|source| ConfigError::Write { path: dir.to_path_buf(), source })
 }
 
-/// Somebody else may have made the one below `/tmp` first.
-fn require_ours(dir: &Path) -> Result<(), ConfigError> {
-    use std::os::unix::fs::MetadataExt;
-    let path = dir.to_path_buf();
-    let found = std::fs::symlink_metadata(dir).map_err(|source| ConfigError::Write { path: path.clone(), source })?;
-    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-    let reason = match (found.is_dir(), owner == nix::unistd::Uid::effective().as_raw()) {
+/// Closes a folder of this user's to others. Somebody else may have made the one below `/tmp` first.
+fn close_ours(dir: &Path) -> Result<(), ConfigError> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let path = || dir.to_path_buf();
+    let found = std::fs::symlink_metadata(dir).map_err(|source| ConfigError::Write { path: path(), source })?;
+    let reason = match (found.is_dir(), found.uid()) {
         (false, _) => "is no folder".to_owned(),
-        (true, false) => format!("belongs to {}", user_name(owner)),
-        (true, true) if mode & 0o077 != 0 => format!("is open to others (mode {mode:o})"),
-        (true, true) => return Ok(()),
+        (true, owner) if owner != nix::unistd::Uid::effective().as_raw() => format!("belongs to {}", user_name(owner)),
+        (true, _) if found.mode() & 0o077 == 0 => return Ok(()),
+        (true, _) => {
+            let closed = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));
+            return closed.map_err(|source| ConfigError::Write { path: path(), source });
+        }
     };
-    Err(ConfigError::NotOurs { path, reason })
+    Err(ConfigError::NotOurs { path: path(), reason })
 }
 
 #[cfg(test)]
@@ -203,11 +222,26 @@ mod tests {
     #[test]
     fn a_socket_path_always_fits_and_is_found_again() {
         let short = Home::new("/n");
-        assert_eq!(short.abci_socket(), Path::new("/n/cometbft/abci.sock"));
+        assert_eq!(short.abci_socket(), Path::new("/n/sockets/abci.sock"));
+        assert_eq!(short.rpc_socket(), Path::new("/n/sockets/rpc.sock"));
         let long = Home::new(format!("/{}", "long/".repeat(40)));
-        assert!(long.abci_socket().as_os_str().len() <= MAX_SOCKET_PATH);
-        assert_eq!(long.abci_socket(), Home::new(long.root()).abci_socket());
-        assert_ne!(long.abci_socket(), Home::new(long.root().join("x")).abci_socket());
+        for socket in [Home::abci_socket, Home::rpc_socket] {
+            assert!(socket(&long).as_os_str().len() <= MAX_SOCKET_PATH);
+            assert_eq!(socket(&long), socket(&Home::new(long.root())));
+            assert_ne!(socket(&long), socket(&Home::new(long.root().join("x"))));
+        }
+    }
+
+    #[test]
+    fn both_sockets_lie_in_one_folder_however_long_the_homes_path_is() {
+        for length in 1..150 {
+            let home = Home::new(format!("/{}", "n".repeat(length)));
+            assert_eq!(home.abci_socket().parent(), home.rpc_socket().parent());
+            for socket in [home.abci_socket(), home.rpc_socket()] {
+                assert!(socket.as_os_str().len() <= MAX_SOCKET_PATH, "{}", socket.display());
+                assert_eq!(socket.starts_with(home.root()), length <= 84, "{length}: {}", socket.display());
+            }
+        }
     }
 
     fn mode_of(dir: &Path) -> u32 {
@@ -237,15 +271,20 @@ mod tests {
     }
 
     #[test]
-    fn a_sockets_folder_that_is_open_to_others_or_no_folder_is_refused() {
+    fn the_sockets_folder_is_closed_to_others_and_a_link_in_its_place_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let [ours, open, link] = ["ours", "open", "link"].map(|name| dir.path().join(name));
-        folder(&ours, 0o700);
-        folder(&open, 0o755);
-        std::os::unix::fs::symlink(&open, &link).unwrap();
-        assert!(require_ours(&open).unwrap_err().to_string().contains("open to others (mode 755)"));
-        assert!(require_ours(&link).unwrap_err().to_string().contains("is no folder"));
-        assert!(require_ours(&ours).is_ok());
+        let home = Home::new(dir.path().join("home"));
+        home.make_sockets().unwrap();
+        assert_eq!(mode_of(&home.sockets()), 0o700);
+        std::fs::set_permissions(home.sockets(), std::os::unix::fs::PermissionsExt::from_mode(0o2775)).unwrap();
+        home.make_sockets().unwrap();
+        assert_eq!(mode_of(&home.sockets()), 0o700);
+        let elsewhere = dir.path().join("elsewhere");
+        folder(&elsewhere, 0o755);
+        std::fs::remove_dir(home.sockets()).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, home.sockets()).unwrap();
+        assert!(home.make_sockets().unwrap_err().to_string().contains("is no folder; remove it"));
+        assert_eq!(mode_of(&elsewhere), 0o755, "what a link leads to stays as it was");
     }
 
     #[test]

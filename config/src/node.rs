@@ -195,8 +195,6 @@ pub struct ConsensusConfig {
     pub engine: Engine,
     /// The pace. `DATANET_CONSENSUS_PROFILE`.
     pub profile: Profile,
-    /// The loopback port of CometBFT's RPC; 0 picks a free one. `DATANET_CONSENSUS_RPC_PORT`.
-    pub rpc_port: u16,
     /// Where CometBFT's peers connect; port 0 picks a free one. `DATANET_CONSENSUS_P2P_LISTEN`.
     pub p2p_listen: SocketAddr,
     /// The address that CometBFT's peers are told, `host:port`; empty for the one listened on.
@@ -216,7 +214,6 @@ impl Default for ConsensusConfig {
         Self {
             engine: Engine::Cometbft,
             profile: Profile::Production,
-            rpc_port: 0,
             p2p_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 26656)),
             external_address: String::new(),
             persistent_peers: Vec::new(),

@@ -35,7 +35,6 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "p2p.bootstrap" => "write a list of multiaddresses that end in /p2p/PEER_ID",
         "consensus.engine" => "write \"cometbft\" or \"solo\"",
         "consensus.profile" => "write \"production\" or \"local\"",
-        "consensus.rpc_port" => "write a port from 0 to 65535; 0 picks a free one",
         "consensus.external_address" => "write \"host:port\", or \"\" for the address listened on",
         "consensus.persistent_peers" => "write a list of \"id@host:port\", where id has 40 hex digits",
         "consensus.block_interval_ms" | "consensus.empty_block_interval_ms" => {

@@ -1,6 +1,5 @@
 //! The whole way with a real CometBFT: one validator, its own process, our socket.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use datanet_ledger::{CommitInfo, LedgerHandle, code};
 use datanet_types::tx::tx_hash;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{BALANCE, CHAIN, Chain, FEE, genesis, transfer};
@@ -31,7 +30,7 @@ fn binary() -> Option<PathBuf> {
 /// A CometBFT process, killed the hard way when dropped.
 struct CometBft {
     child: Child,
-    rpc: SocketAddr,
+    rpc: PathBuf,
 }
 
 impl CometBft {
@@ -49,18 +48,20 @@ impl CometBft {
     }
 
     fn start(binary: &Path, home: &Path, proxy_app: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let rpc = home.join("rpc.sock");
+        // A killed one has left it.
+        let _ = std::fs::remove_file(&rpc);
         let log = std::fs::File::options().create(true).append(true).open(home.join("log")).unwrap();
         let child = Command::new(binary)
             .args(["start", "--home"])
             .arg(home)
-            .args(["--proxy_app", proxy_app, "--rpc.laddr", &format!("tcp://{free}")])
+            .args(["--proxy_app", proxy_app, "--rpc.laddr", &format!("unix://{}", rpc.display())])
             .args(["--p2p.laddr", "tcp://127.0.0.1:0", "--consensus.create_empty_blocks=false"])
             .stdout(log)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, rpc: free }
+        Self { child, rpc }
     }
 
     async fn call(&self, path: &str) -> Value {
@@ -69,7 +70,7 @@ impl CometBft {
 
     /// A GET as of HTTP/1.0: the answer ends with the connection.
     async fn try_call(&self, path: &str) -> std::io::Result<Value> {
-        let mut stream = TcpStream::connect(self.rpc).await?;
+        let mut stream = UnixStream::connect(&self.rpc).await?;
         stream.write_all(format!("GET /{path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;

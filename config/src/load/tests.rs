@@ -99,7 +99,7 @@ fn a_wrong_value_is_one_error_with_key_value_source_and_what_is_allowed() {
         ("[p2p]\nlisten = []", ["p2p.listen", "[]", "at least one"]),
         ("[p2p]\nbootstrap = [\"/ip4/1.2.3.4/tcp/1\"]", ["p2p.bootstrap", "1.2.3.4", "/p2p/"]),
         ("[consensus]\nengine = \"raft\"", ["consensus.engine", "raft", "\"solo\""]),
-        ("[consensus]\nrpc_port = 70000", ["consensus.rpc_port", "70000", "65535"]),
+        ("[inference]\nthreads = -1", ["inference.threads", "-1", "0 to 1024"]),
         ("[consensus]\npersistent_peers = [\"x@y\"]", ["consensus.persistent_peers", "x@y", "40 hex"]),
         ("[inference]\ndevice = \"gpu\"", ["inference.device", "gpu", "cuda:0"]),
         ("[datanets]\nsubscribe = \"some\"", ["datanets.subscribe", "some", "\"all\""]),

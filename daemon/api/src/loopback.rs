@@ -1,8 +1,8 @@
-//! The HTTP client for this machine's own services: CometBFT's RPC, a node's API.
+//! The HTTP client for this machine's own services: a node's API, and CometBFT's RPC on its socket.
 
 use std::sync::Arc;
 
-/// A builder for clients that speak plain HTTP to loopback.
+/// A builder for clients that speak plain HTTP to loopback, or to a Unix socket.
 ///
 /// Another crate of the build turns on `reqwest`'s TLS without a crypto provider, and then building a client panics
 /// unless it is told of one. These clients never use TLS, so they get one that trusts nobody: this also saves

@@ -21,8 +21,8 @@ pub struct RunFile {
     pub node_key: NodeKey,
     /// Where the data network listens.
     pub p2p: Vec<String>,
-    /// Where CometBFT's RPC listens.
-    pub comet_rpc: Option<String>,
+    /// The Unix socket of CometBFT's RPC.
+    pub comet_rpc: Option<PathBuf>,
     /// Where CometBFT's peers connect, as `id@host:port`.
     pub comet_p2p: Option<String>,
     /// How a node on another machine joins; `None` if only this machine can reach this node.

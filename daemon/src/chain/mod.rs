@@ -26,7 +26,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 /// What orders transactions.
 #[derive(Clone)]
 pub enum Engine {
-    /// A CometBFT process, over its loopback RPC.
+    /// A CometBFT process, over its RPC's socket.
     CometBft(RpcClient),
     /// The in-process engine of a single node.
     Solo(SoloHandle),

@@ -35,12 +35,14 @@ async fn a_transaction_sent_twice_and_a_full_mempool_are_told_apart_from_silence
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let genesis = own_genesis("test", &outcome, "only", own_params(), now);
     let ledger = LedgerHandle::open(&home.ledger()).unwrap();
+    home.make_sockets().unwrap();
     let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), stop.clone()).await.unwrap();
     let comet_home = CometHome::open(home.cometbft()).unwrap();
     comet_home.write_genesis(&genesis.to_comet().unwrap()).unwrap();
     let mut settings = CometSettings::local("only", ProxyApp::Unix(home.abci_socket()));
     (settings.mempool_size, settings.timing.commit) = (2, REST);
-    let spec = CometSpec { program, home: comet_home, settings, start_timeout: Duration::from_secs(60), sleeps: false };
+    let (rpc_socket, start_timeout) = (home.rpc_socket(), Duration::from_secs(60));
+    let spec = CometSpec { program, home: comet_home, rpc_socket, settings, start_timeout, sleeps: false };
     let comet = CometBft::start(spec, CancellationToken::new()).await.unwrap();
     let chain = Chain::new("test".into(), ledger, Engine::CometBft(comet.rpc().clone()), Beginning::PAST);
     let key = Keyring::open(&home.keys()).unwrap().by_address(&outcome.account).unwrap();

@@ -5,8 +5,9 @@
 //! application's socket or its log pipe closes; [`super::stale`] makes sure of it at the next start.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -19,9 +20,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::log::CometLog;
-use super::port::{ReservedPort, is_taken};
 use super::stale::{self, PATIENCE};
-use super::{CometError, CometHome, CometSettings, NodeId, RpcClient, half_made, template};
+use super::{CometError, CometHome, CometSettings, NodeId, RpcClient, half_made, port, template};
 
 /// How often we ask whether it answers yet: there is no event to wait for.
 const ASK: Duration = Duration::from_millis(25);
@@ -36,6 +36,8 @@ pub struct CometSpec {
     pub program: PathBuf,
     /// Its home, with a genesis in it.
     pub home: CometHome,
+    /// The socket of its RPC, in a folder that nobody else may enter, and in which it runs.
+    pub rpc_socket: PathBuf,
     /// What goes into `config.toml`.
     pub settings: CometSettings,
     /// How long it may take to answer. It replays blocks to the application first.
@@ -93,11 +95,6 @@ impl CometHandle {
         &self.rpc
     }
 
-    /// Where its RPC listens: loopback.
-    pub fn rpc_addr(&self) -> SocketAddr {
-        self.rpc.address()
-    }
-
     /// Where its peers connect.
     pub fn p2p_addr(&self) -> SocketAddr {
         self.p2p_addr
@@ -141,86 +138,37 @@ impl CometBft {
     pub async fn start(spec: CometSpec, shutdown: CancellationToken) -> Result<CometHandle, CometError> {
         stale::end(&spec.home).await?;
         half_made::remove(&spec.home.data_path())?;
-        let mut attempt = 1;
+        let picks = spec.settings.p2p_listen.port() == 0;
+        let mut tries = 1;
         loop {
-            let error = match launch(&spec, &shutdown).await {
-                Ok(handle) => return Ok(handle),
-                Err(failure) => failure,
-            };
-            match error.port_conflict(&spec) {
-                Some(PortConflict::Picked) if attempt < ATTEMPTS => attempt += 1,
-                Some(PortConflict::Configured(taken)) => return Err(taken),
-                _ => return Err(error.cause),
+            match attempt(&spec, &shutdown).await {
+                Err(CometError::PortTaken(_)) if picks && tries < ATTEMPTS => tries += 1,
+                outcome => return outcome,
             }
         }
     }
 }
 
-struct Failure {
-    cause: CometError,
-    rpc: SocketAddr,
-    p2p: SocketAddr,
+/// One attempt, with a port that is free now.
+async fn attempt(spec: &CometSpec, shutdown: &CancellationToken) -> Result<CometHandle, CometError> {
+    let address = spec.settings.p2p_listen;
+    let p2p = port::pick(address).map_err(|source| match source.kind() {
+        ErrorKind::AddrInUse if address.port() != 0 => CometError::PortTaken(address),
+        _ => CometError::NoPort { address, source },
+    })?;
+    launch(spec, shutdown, p2p).await.map_err(|error| match error {
+        // Not read from its log: we look at the port.
+        CometError::Died(_) if port::is_taken(p2p) => CometError::PortTaken(p2p),
+        error => error,
+    })
 }
 
-enum PortConflict {
-    Picked,
-    Configured(CometError),
-}
-
-impl Failure {
-    /// Whether it died because somebody sits on one of its ports. Not read from its log: we look at the ports.
-    fn port_conflict(&self, spec: &CometSpec) -> Option<PortConflict> {
-        if !matches!(self.cause, CometError::Died(_)) {
-            return None;
-        }
-        let ports = [
-            (self.rpc, spec.settings.rpc_port, "CometBFT's RPC", "rpc_port"),
-            (self.p2p, spec.settings.p2p_listen.port(), "CometBFT's peers", "p2p_listen"),
-        ];
-        let (address, configured, what, key) = ports.into_iter().find(|(address, ..)| is_taken(*address))?;
-        Some(match configured {
-            0 => PortConflict::Picked,
-            port => {
-                debug_assert_eq!(port, address.port());
-                PortConflict::Configured(CometError::PortTaken { port, what, key })
-            }
-        })
-    }
-}
-
-/// One attempt, with ports that are free now.
-async fn launch(spec: &CometSpec, shutdown: &CancellationToken) -> Result<CometHandle, Failure> {
-    let (rpc, p2p) = match pick_ports(&spec.settings) {
-        Ok(ports) => ports,
-        Err(cause) => return Err(Failure { cause, rpc: spec.settings.p2p_listen, p2p: spec.settings.p2p_listen }),
-    };
-    attempt(spec, shutdown, rpc, p2p).await.map_err(|cause| Failure { cause, rpc, p2p })
-}
-
-/// Both are reserved at the same time, so that they differ; and released before CometBFT binds them.
-fn pick_ports(settings: &CometSettings) -> Result<(SocketAddr, SocketAddr), CometError> {
-    let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.rpc_port);
-    let reserve = |address: SocketAddr, what, key| {
-        ReservedPort::bind(address).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse if address.port() != 0 => {
-                CometError::PortTaken { port: address.port(), what, key }
-            }
-            _ => CometError::NoPort(error),
-        })
-    };
-    let rpc = reserve(loopback, "CometBFT's RPC", "rpc_port")?;
-    let p2p = reserve(settings.p2p_listen, "CometBFT's peers", "p2p_listen")?;
-    Ok((rpc.address(), p2p.address()))
-}
-
-async fn attempt(
-    spec: &CometSpec,
-    shutdown: &CancellationToken,
-    rpc: SocketAddr,
-    p2p: SocketAddr,
-) -> Result<CometHandle, CometError> {
-    spec.home.write_config(&template::render(&spec.settings, rpc.port(), p2p))?;
-    let client = RpcClient::new(rpc).map_err(|error| CometError::NoPort(std::io::Error::other(error)))?;
+async fn launch(spec: &CometSpec, shutdown: &CancellationToken, p2p: SocketAddr) -> Result<CometHandle, CometError> {
+    let socket = &spec.rpc_socket;
+    let name = socket.file_name().unwrap_or_default().to_string_lossy();
+    spec.home.write_config(&template::render(&spec.settings, &name, p2p))?;
+    clear(socket).map_err(CometError::io("remove", socket))?;
+    let rpc = RpcClient::new(socket).map_err(CometError::Client)?;
     let (child, log) = spawn(spec).await?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_default();
     let pid_path = spec.home.pid_path();
@@ -229,8 +177,16 @@ async fn attempt(
     let stop = shutdown.child_token();
     let worker = Worker { child, log, log_path: spec.home.log_path(), pid_path, stop: stop.clone() };
     tokio::spawn(async move { sender.send_replace(Some(worker.run().await)) });
-    let handle = CometHandle { rpc: client, p2p_addr: p2p, node_id: spec.home.node_id(), pid, stop, exit };
+    let handle = CometHandle { rpc, p2p_addr: p2p, node_id: spec.home.node_id(), pid, stop, exit };
     if spec.sleeps { Ok(handle) } else { wait_ready(spec, handle, shutdown).await }
+}
+
+/// Removes the socket that a killed CometBFT has left: another one could not bind it.
+fn clear(socket: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Runs the program with both its streams in one pipe, whose reader copies to the log.
@@ -240,7 +196,10 @@ async fn spawn(spec: &CometSpec) -> Result<(Child, JoinHandle<Vec<String>>), Com
     let failed = |source| CometError::Spawn { program: spec.program.clone(), source };
     let (reader, writer) = std::io::pipe().map_err(failed)?;
     let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(failed)?;
-    let mut command = Command::new(&spec.program);
+    // It runs in the folder of its socket, which it knows by name alone: so its configuration, which peers see a part of, has no
+    // path of this machine, and no path is too long for a socket or in letters that its peers refuse.
+    let mut command = Command::new(std::path::absolute(&spec.program).map_err(failed)?);
+    command.current_dir(spec.rpc_socket.parent().unwrap_or(spec.home.root()));
     command.arg("start").arg("--home").arg(spec.home.root()).stdin(Stdio::null());
     command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     // Ctrl-C in a terminal goes to the whole foreground group; we decide the order in which things stop.
@@ -257,9 +216,7 @@ async fn wait_ready(
     shutdown: &CancellationToken,
 ) -> Result<CometHandle, CometError> {
     let answers = async {
-        // Another node's CometBFT may have got the port: only ours counts.
-        let ours = handle.node_id.to_string();
-        while !handle.rpc.status().await.is_ok_and(|status| status.node_id == ours) {
+        while handle.rpc.status().await.is_err() {
             tokio::time::sleep(ASK).await;
         }
     };

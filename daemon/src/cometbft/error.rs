@@ -1,10 +1,11 @@
 //! What can go wrong with CometBFT's home and process.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use datanet_config::FileError;
 
-use super::CometExit;
+use super::{CometExit, RpcError};
 
 /// Why CometBFT could not be prepared, started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -70,18 +71,22 @@ pub enum CometError {
         source: std::io::Error,
     },
     /// A port that the configuration names is in use.
-    #[error("port {port} for {what} is in use; stop what uses it, or set consensus.{key} = 0 to have one picked")]
-    PortTaken {
-        /// The port.
-        port: u16,
-        /// What it is for.
-        what: &'static str,
-        /// The key of the configuration.
-        key: &'static str,
+    #[error(
+        "{0}, where CometBFT's peers connect, is in use; stop what uses it, or write another port into \
+         consensus.p2p_listen (0 picks one)"
+    )]
+    PortTaken(SocketAddr),
+    /// No port is free, or the address is not this machine's.
+    #[error("cannot listen on {address} for CometBFT's peers: {source}; correct consensus.p2p_listen")]
+    NoPort {
+        /// What the configuration names.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
     },
-    /// No port is free, or loopback is not there.
-    #[error("cannot bind a port on loopback: {0}")]
-    NoPort(#[source] std::io::Error),
+    /// The client of its RPC cannot be set up.
+    #[error(transparent)]
+    Client(RpcError),
     /// It ended before it answered.
     #[error("cometbft did not start: {0}")]
     Died(CometExit),

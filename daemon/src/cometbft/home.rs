@@ -27,6 +27,8 @@ impl CometHome {
     /// When a file cannot be read or written, a key is damaged, or the signing state is gone from under its blocks.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, CometError> {
         let root = root.into();
+        // CometBFT runs in another folder than we do.
+        let root = std::path::absolute(&root).map_err(CometError::io("find", &root))?;
         for dir in [root.join("config"), root.join("data")] {
             std::fs::DirBuilder::new()
                 .recursive(true)

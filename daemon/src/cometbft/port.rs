@@ -1,50 +1,14 @@
-//! Free loopback ports. CometBFT cannot report which port it got for 0, so we pick.
+//! The port on which CometBFT's peers connect. CometBFT cannot report which one it got for 0, so we pick.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 
-/// A port that nobody else gets while this value lives.
-#[derive(Debug)]
-pub struct ReservedPort {
-    address: SocketAddr,
-    _listener: TcpListener,
-}
-
-impl ReservedPort {
-    /// Reserves a free port on `ip`.
-    ///
-    /// # Errors
-    /// When none is free, or the address is not this machine's.
-    pub fn on(ip: IpAddr) -> std::io::Result<Self> {
-        Self::bind(SocketAddr::new(ip, 0))
-    }
-
-    /// Reserves exactly this address; port 0 picks one.
-    ///
-    /// # Errors
-    /// When it is in use.
-    pub fn bind(address: SocketAddr) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        Ok(Self { address: listener.local_addr()?, _listener: listener })
-    }
-
-    /// The address; to be used right after this value is dropped.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-}
-
-/// A loopback port that was free a moment ago. Somebody may take it before it is used: keep a [`ReservedPort`]
-/// instead where several are wanted, and be ready to retry.
+/// `address` with a port that is free at this moment, picked if it is 0. It is let go of before CometBFT binds it, so somebody
+/// may come between: be ready to pick again.
 ///
 /// # Errors
-/// When none is free.
-pub fn free_port() -> std::io::Result<u16> {
-    Ok(ReservedPort::on(IpAddr::V4(Ipv4Addr::LOCALHOST))?.port())
+/// When the port named is in use, or the address is not this machine's.
+pub(super) fn pick(address: SocketAddr) -> std::io::Result<SocketAddr> {
+    TcpListener::bind(address)?.local_addr()
 }
 
 /// Whether somebody listens on `address` now.
@@ -57,11 +21,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_port_is_taken_until_it_is_dropped() {
-        let reserved = ReservedPort::on(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
-        let address = reserved.address();
+    fn a_picked_port_is_free_until_somebody_listens_there() {
+        let address = pick(([127, 0, 0, 1], 0).into()).unwrap();
+        assert!(address.port() != 0 && !is_taken(address));
+        let listener = TcpListener::bind(address).unwrap();
         assert!(is_taken(address));
-        drop(reserved);
-        assert!(!is_taken(address));
+        assert_eq!(pick(address).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+        drop(listener);
+        assert_eq!(pick(address).unwrap(), address);
     }
 }

@@ -1,7 +1,8 @@
-//! The few calls that a node makes to its own CometBFT: JSON-RPC over loopback. Answers are typed here and never
+//! The few calls that a node makes to its own CometBFT: JSON-RPC over a Unix socket. Answers are typed here and never
 //! passed on raw.
 
-use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -21,10 +22,10 @@ const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
     /// Nobody answers: CometBFT starts, stops or is gone.
-    #[error("cometbft does not answer at {address}: {source}; look at its log")]
+    #[error("cometbft does not answer on {}: {source}; look at its log", socket.display())]
     Unreachable {
         /// Where it was expected.
-        address: SocketAddr,
+        socket: PathBuf,
         /// What the client said.
         source: reqwest::Error,
     },
@@ -73,8 +74,6 @@ impl RpcError {
 /// Where this node's CometBFT stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcStatus {
-    /// Its node id.
-    pub node_id: String,
     /// The chain's id.
     pub chain_id: String,
     /// The height of the last block it has; 0 before the first.
@@ -103,26 +102,28 @@ pub struct BroadcastOutcome {
 #[derive(Debug, Clone)]
 pub struct RpcClient {
     http: reqwest::Client,
-    address: SocketAddr,
+    socket: Arc<Path>,
 }
 
 impl RpcClient {
-    /// A client for the RPC at `address`, which must be this machine's loopback.
+    /// A client for the RPC on the Unix socket `socket`, which need not be there yet.
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub fn new(address: SocketAddr) -> Result<Self, RpcError> {
+    pub fn new(socket: &Path) -> Result<Self, RpcError> {
+        let socket: Arc<Path> = socket.into();
         let http = datanet_api::loopback::client_builder()
             .map_err(|error| RpcError::Client(error.to_string()))?
+            .unix_socket(Arc::clone(&socket))
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(|error| RpcError::Client(error.to_string()))?;
-        Ok(Self { http, address })
+        Ok(Self { http, socket })
     }
 
     /// Where it is.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Height, app hash, and whether it is catching up.
@@ -132,7 +133,6 @@ impl RpcClient {
     pub async fn status(&self) -> Result<RpcStatus, RpcError> {
         let answer: StatusAnswer = self.call("status", json!({})).await?;
         Ok(RpcStatus {
-            node_id: answer.node_info.id,
             chain_id: answer.node_info.network,
             height: answer.sync_info.latest_block_height,
             app_hash: answer.sync_info.latest_app_hash,
@@ -176,10 +176,13 @@ impl RpcClient {
     }
 
     async fn call<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, RpcError> {
-        let unreachable = |source| RpcError::Unreachable { address: self.address, source };
+        // The address in it is no place.
+        let unreachable = |source: reqwest::Error| RpcError::Unreachable {
+            socket: self.socket.to_path_buf(),
+            source: source.without_url(),
+        };
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let mut response =
-            self.http.post(format!("http://{}/", self.address)).json(&request).send().await.map_err(unreachable)?;
+        let mut response = self.http.post("http://localhost/").json(&request).send().await.map_err(unreachable)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
@@ -314,9 +317,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_listening_is_transient() {
-        let port = super::super::free_port().unwrap();
-        let client = RpcClient::new(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
-        assert!(client.status().await.unwrap_err().is_transient());
+    async fn nobody_listening_is_transient_and_says_where_it_was_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("rpc.sock");
+        let client = RpcClient::new(&socket).unwrap();
+        // What a killed CometBFT leaves behind.
+        for leave in [false, true] {
+            if leave {
+                drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+            }
+            let error = client.status().await.unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            assert!(error.to_string().contains(socket.to_str().unwrap()), "{error}");
+        }
     }
 }

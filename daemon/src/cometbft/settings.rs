@@ -108,8 +108,6 @@ pub struct CometSettings {
     pub moniker: String,
     /// The application.
     pub proxy_app: ProxyApp,
-    /// The RPC's port on loopback; 0 picks a free one at every start.
-    pub rpc_port: u16,
     /// Where peers connect; port 0 picks a free one at every start.
     pub p2p_listen: SocketAddr,
     /// The address that peers are told, where it is not the one listened on: `host:port`.
@@ -131,12 +129,11 @@ pub struct CometSettings {
 }
 
 impl CometSettings {
-    /// A node among others on this machine, with picked ports.
+    /// A node among others on this machine, with a picked port.
     pub fn local(moniker: impl Into<String>, proxy_app: ProxyApp) -> Self {
         Self {
             moniker: moniker.into(),
             proxy_app,
-            rpc_port: 0,
             p2p_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             external_address: None,
             persistent_peers: Vec::new(),
@@ -150,10 +147,9 @@ impl CometSettings {
         }
     }
 
-    /// A node on a network of machines, with CometBFT's usual ports.
+    /// A node on a network of machines, with CometBFT's usual port.
     pub fn production(moniker: impl Into<String>, proxy_app: ProxyApp) -> Self {
         Self {
-            rpc_port: 26657,
             p2p_listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 26656)),
             local_network: false,
             timing: CometTiming::production(),

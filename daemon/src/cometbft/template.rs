@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::CometSettings;
 
-/// The file's text, with the ports that this start uses.
-pub(super) fn render(settings: &CometSettings, rpc_port: u16, p2p: SocketAddr) -> String {
+/// The file's text: `rpc` is the name of the RPC's socket in the folder in which CometBFT runs, `p2p` where peers connect at this
+/// start.
+pub(super) fn render(settings: &CometSettings, rpc: &str, p2p: SocketAddr) -> String {
     let CometSettings { timing, local_network, .. } = settings;
     let listed = |peers: Vec<String>| quoted(&peers.join(","));
     let peers = listed(settings.persistent_peers.iter().map(ToString::to_string).collect());
@@ -21,8 +22,9 @@ log_level = {log_level}
 log_format = "plain"
 
 [rpc]
-# Only this node's daemon talks to it; its HTTP API is the one for everybody else.
-laddr = "tcp://127.0.0.1:{rpc_port}"
+# Only this node's daemon talks to it; its HTTP API is the one for everybody else. A socket, so that no page in a browser
+# gets there; by its name alone, because CometBFT tells this address to all its peers.
+laddr = {rpc}
 cors_allowed_origins = []
 grpc_laddr = ""
 unsafe = false
@@ -91,6 +93,7 @@ indexer = "null"
 [instrumentation]
 prometheus = false
 "#,
+        rpc = quoted(&format!("unix://{rpc}")),
         proxy_app = quoted(&settings.proxy_app.to_string()),
         moniker = quoted(&settings.moniker),
         log_level = quoted(&settings.log_level),
@@ -127,7 +130,7 @@ mod tests {
     use super::*;
 
     fn parsed(settings: &CometSettings) -> toml::Table {
-        render(settings, 1234, settings.p2p_listen).parse().unwrap()
+        render(settings, "rpc.sock", settings.p2p_listen).parse().unwrap()
     }
 
     #[test]
@@ -138,8 +141,22 @@ mod tests {
         let table = parsed(&settings);
         assert_eq!(table["moniker"].as_str(), Some("a \"name\"\nunsafe = true"));
         assert_eq!(table["proxy_app"].as_str(), Some("unix:///run/a b/abci.sock"));
-        assert_eq!(table["rpc"]["laddr"].as_str(), Some("tcp://127.0.0.1:1234"));
+        assert_eq!(table["rpc"]["laddr"].as_str(), Some("unix://rpc.sock"));
         assert_eq!(table["rpc"]["unsafe"].as_bool(), Some(false));
+    }
+
+    #[test]
+    fn nothing_but_the_peers_is_listened_for_over_tcp() {
+        for settings in
+            [CometSettings::local("n", ProxyApp::Kvstore), CometSettings::production("n", ProxyApp::Kvstore)]
+        {
+            let table = parsed(&settings);
+            assert!(table["p2p"]["laddr"].as_str().unwrap().starts_with("tcp://"));
+            assert!(table["rpc"]["laddr"].as_str().unwrap().starts_with("unix://"));
+            assert_eq!(table["rpc"]["grpc_laddr"].as_str(), Some(""));
+            assert_eq!(table["rpc"]["pprof_laddr"].as_str(), Some(""));
+            assert_eq!(table["instrumentation"]["prometheus"].as_bool(), Some(false));
+        }
     }
 
     #[test]

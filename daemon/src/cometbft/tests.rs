@@ -1,6 +1,7 @@
 //! The supervision against the real program. Setup brings it; where it cannot, the tests say so loudly.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -35,7 +36,8 @@ async fn spec(dir: &Path) -> Option<CometSpec> {
     home.write_genesis(&CometGenesis::new("test", now(), vec![validator], serde_json::json!({}))).unwrap();
     let mut settings = CometSettings::local("only", ProxyApp::Kvstore);
     settings.timing.create_empty_blocks = true;
-    Some(CometSpec { program: program().await?, home, settings, start_timeout: Duration::from_secs(30), sleeps: false })
+    let (program, rpc_socket) = (program().await?, dir.join("rpc.sock"));
+    Some(CometSpec { program, home, rpc_socket, settings, start_timeout: Duration::from_secs(30), sleeps: false })
 }
 
 async fn reach(rpc: &RpcClient, height: u64) -> RpcStatus {
@@ -68,7 +70,7 @@ async fn a_chain_runs_takes_a_transaction_stops_and_goes_on() {
 
     let exit = node.stop().await.unwrap();
     assert!(exit.requested && !exit.killed, "{exit}");
-    assert!(!spec.home.pid_path().exists());
+    assert!(!spec.home.pid_path().exists() && !spec.rpc_socket.exists());
     let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
     // Built-in kvstore keeps nothing across a restart: CometBFT replays its blocks from the store.
     reach(node.rpc(), status.height + 1).await;
@@ -100,10 +102,102 @@ async fn a_home_without_a_genesis_is_an_error_with_the_end_of_the_log() {
 async fn a_configured_port_in_use_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let Some(mut spec) = spec(dir.path()).await else { return };
-    let taken = ReservedPort::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    spec.settings.rpc_port = taken.port();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    spec.settings.p2p_listen = taken;
     let error = CometBft::start(spec, CancellationToken::new()).await.unwrap_err();
-    assert!(matches!(error, CometError::PortTaken { port, .. } if port == taken.port()), "{error}");
+    assert!(matches!(error, CometError::PortTaken(port) if port == taken), "{error}");
+}
+
+/// The ports on which a process listens for TCP, by the system's own tables.
+#[cfg(target_os = "linux")]
+fn listens(pid: i32) -> Vec<u16> {
+    let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    assert!(!sockets.is_empty(), "it holds no sockets at all");
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")));
+    let port = |line: &str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let (local, state, inode) = (columns.get(1)?, columns.get(3)?, columns.get(9)?);
+        let listens = *state == "0A" && sockets.iter().any(|socket| socket == inode);
+        listens.then(|| u16::from_str_radix(local.rsplit_once(':').unwrap().1, 16).unwrap())
+    };
+    tables.iter().flatten().flat_map(|table| table.lines().filter_map(port)).collect()
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn nothing_of_it_can_be_reached_over_tcp_but_where_its_peers_connect() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(spec) = spec(dir.path()).await else { return };
+    let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
+    assert_eq!(listens(node.pid()), [node.p2p_addr().port()]);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_that_a_killed_one_has_left_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(spec) = spec(dir.path()).await else { return };
+    drop(UnixListener::bind(&spec.rpc_socket).unwrap());
+    assert!(spec.rpc_socket.exists());
+    let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
+    reach(node.rpc(), 1).await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_lies_where_the_socket_belongs_and_is_none_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(spec) = spec(dir.path()).await else { return };
+    std::fs::create_dir(&spec.rpc_socket).unwrap();
+    let socket = spec.rpc_socket.clone();
+    let error = CometBft::start(spec, CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(&error, CometError::Io { path, .. } if *path == socket), "{error}");
+}
+
+/// No path is told to the peers: they refuse one in letters that are not ASCII, and split it at a comma.
+#[tokio::test]
+async fn nodes_whose_homes_have_long_and_odd_names_find_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(program) = program().await else { return };
+    let homes = ["käse, 奶酪", &"long".repeat(30)].map(|name| datanet_config::Home::new(dir.path().join(name)));
+    let mut nodes: Vec<CometHandle> = Vec::new();
+    let mut genesis = None;
+    for home in &homes {
+        home.create().unwrap();
+        home.make_sockets().unwrap();
+        let comet = CometHome::open(home.cometbft()).unwrap();
+        let validator = CometValidator { public_key: comet.validator_public_key(), power: 10, name: "first".into() };
+        let genesis =
+            genesis.get_or_insert_with(|| CometGenesis::new("test", now(), vec![validator], serde_json::json!({})));
+        comet.write_genesis(genesis).unwrap();
+        let mut settings = CometSettings::local("one", ProxyApp::Kvstore);
+        settings.persistent_peers.extend(nodes.first().map(peer));
+        let spec = CometSpec {
+            program: program.clone(),
+            home: comet,
+            rpc_socket: home.rpc_socket(),
+            settings,
+            start_timeout: Duration::from_secs(30),
+            sleeps: false,
+        };
+        nodes.push(CometBft::start(spec, CancellationToken::new()).await.unwrap());
+    }
+    assert_ne!(homes[1].sockets(), homes[1].root().join("sockets"), "its path is too short for this test");
+    reach(nodes[1].rpc(), 1).await;
+    assert_eq!(nodes[0].rpc().peers().await.unwrap(), [nodes[1].node_id()]);
+    for node in nodes {
+        node.stop().await.unwrap();
+    }
+    std::fs::remove_dir_all(homes[1].sockets()).unwrap();
+}
+
+fn peer(node: &CometHandle) -> CometPeer {
+    format!("{}@{}", node.node_id(), node.p2p_addr()).parse().unwrap()
 }
 
 #[tokio::test]
@@ -130,18 +224,18 @@ async fn what_a_killed_node_left_running_is_ended_before_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let Some(spec) = spec(dir.path()).await else { return };
     // As a node that was killed leaves it: running, with a pid file, and here even with a log that goes on.
-    let rpc = free_port().unwrap();
-    let p2p = ([127, 0, 0, 1], free_port().unwrap()).into();
-    spec.home.write_config(&template::render(&spec.settings, rpc, p2p)).unwrap();
-    let mut leftover =
-        Command::new(&spec.program).args(["start", "--home"]).arg(dir.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let p2p = port::pick(spec.settings.p2p_listen).unwrap();
+    spec.home.write_config(&template::render(&spec.settings, "rpc.sock", p2p)).unwrap();
+    let mut command = Command::new(&spec.program);
+    command.args(["start", "--home"]).arg(dir.path()).current_dir(dir.path()).stdout(Stdio::piped());
+    let mut leftover = command.spawn().unwrap();
     std::fs::write(spec.home.pid_path(), leftover.id().to_string()).unwrap();
     let mut output = leftover.stdout.take().unwrap();
     // Somebody reads on and collects the process, as init does for an orphan.
     let drain = std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
     let collected = std::thread::spawn(move || leftover.wait().unwrap());
     // It has made its databases: killed while it makes them, CometBFT can't read them again.
-    reach(&RpcClient::new(([127, 0, 0, 1], rpc).into()).unwrap(), 1).await;
+    reach(&RpcClient::new(&spec.rpc_socket).unwrap(), 1).await;
     let node = CometBft::start(spec, CancellationToken::new()).await.unwrap();
     // Its home is free: the process has ended.
     collected.join().unwrap();
@@ -181,12 +275,12 @@ async fn nodes_of_a_production_network_may_share_an_address() {
     for home in homes {
         home.write_genesis(&genesis).unwrap();
         let mut settings = CometSettings::production("one", ProxyApp::Kvstore);
-        (settings.rpc_port, settings.p2p_listen) = (0, ([127, 0, 0, 1], 0).into());
+        settings.p2p_listen = ([127, 0, 0, 1], 0).into();
         // Both others come to the first one, from the same address.
-        let first = nodes.first().map(|first| format!("{}@{}", first.node_id(), first.p2p_addr()).parse().unwrap());
-        settings.persistent_peers.extend(first);
+        settings.persistent_peers.extend(nodes.first().map(peer));
         let spec = CometSpec {
             program: program.clone(),
+            rpc_socket: home.root().join("rpc.sock"),
             home,
             settings,
             start_timeout: Duration::from_secs(30),

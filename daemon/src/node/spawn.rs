@@ -188,12 +188,15 @@ async fn start_consensus(
         }
         EngineKind::Cometbft => {
             let program = tools.cometbft.clone().map_err(anyhow::Error::msg)?;
+            home.make_sockets()?;
             let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), stop.clone()).await?;
             let comet_home = CometHome::open(home.cometbft())?;
             comet_home.write_genesis(&genesis.to_comet()?)?;
             let settings = comet_settings(config, home)?;
             let sleeps = Beginning(genesis.genesis_time).is_in().is_some();
-            let spec = CometSpec { program, home: comet_home, settings, start_timeout: COMET_START, sleeps };
+            let rpc_socket = home.rpc_socket();
+            let spec =
+                CometSpec { program, home: comet_home, rpc_socket, settings, start_timeout: COMET_START, sleeps };
             match start_cometbft(spec, asked).await {
                 Ok(comet) => Ok((Engine::CometBft(comet.rpc().clone()), Consensus::CometBft { abci, comet })),
                 Err(error) => {
@@ -253,7 +256,6 @@ fn comet_settings(config: &NodeConfig, home: &Home) -> Result<CometSettings> {
         Profile::Local => CometSettings::local(name, proxy_app),
         Profile::Production => CometSettings::production(name, proxy_app),
     };
-    settings.rpc_port = consensus.rpc_port;
     settings.p2p_listen = consensus.p2p_listen;
     settings.external_address = Some(consensus.external_address.clone()).filter(|address| !address.is_empty());
     let peers: Result<Vec<CometPeer>, _> = consensus.persistent_peers.iter().map(|peer| peer.parse()).collect();

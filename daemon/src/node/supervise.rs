@@ -162,7 +162,7 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
         node_key: services.identity.node_key(),
         join: comet_p2p.as_ref().and_then(|comet| join_by(&parts.home.genesis(), &p2p, comet)),
         p2p,
-        comet_rpc: comet.map(|comet| format!("http://{}", comet.rpc_addr())),
+        comet_rpc: comet.map(|comet| comet.rpc().socket().to_owned()),
         comet_p2p,
         comet_pid: comet.map(CometHandle::pid),
     }

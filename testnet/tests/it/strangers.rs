@@ -1,10 +1,11 @@
-//! What strangers can do: send anything to CometBFT's RPC, which must end nobody; and settle what is false, which must not be paid.
+//! What strangers can do: send anything through CometBFT's RPC, which must end nobody; and settle what is false, which must not be paid.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
+use datanet_api::RunFile;
+use datanet_config::Home;
 use datanet_testnet::api::Client;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, role};
 use datanet_types::amount::DNT;
@@ -13,18 +14,20 @@ use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, BlobHash, ChannelId, Digest, SignedTx, SigningKey, TxBody};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::UnixStream;
 
 use crate::scene::{node, until};
 use crate::stage::play;
 
-/// The node whose port is found.
+/// The node whose socket is found.
 const FOUND: usize = 2;
 
 #[test]
 fn questions_that_make_no_sense_get_a_code_and_the_network_goes_on() -> Result<()> {
     play(async |network| {
-        let rpc = rpc_address(network.nodes().get(FOUND).context("no such node")?.home())?;
+        let home = Home::new(network.nodes().get(FOUND).context("no such node")?.home());
+        let run = RunFile::read(&home)?;
+        let rpc = run.comet_rpc.as_deref().context("it runs no CometBFT")?;
         let long = "x".repeat(16_000);
         for question in [
             "height=-1",
@@ -54,7 +57,7 @@ fn questions_that_make_no_sense_get_a_code_and_the_network_goes_on() -> Result<(
             })
             .await?;
         }
-        ensure!(rpc_address(network.nodes()[FOUND].home())? == rpc, "the node was started again");
+        ensure!(RunFile::read(&home)? == run, "the node was started again");
         Ok(())
     })
 }
@@ -135,18 +138,10 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Where a node's CometBFT listens for its node.
-fn rpc_address(home: &Path) -> Result<SocketAddr> {
-    let path = home.join("cometbft/config/config.toml");
-    let config: toml::Table = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?.parse()?;
-    let address = config["rpc"]["laddr"].as_str().context("no rpc.laddr")?;
-    Ok(address.trim_start_matches("tcp://").parse()?)
-}
-
 /// A GET as of HTTP/1.0: the answer ends with the connection.
-async fn get(rpc: SocketAddr, path: &str) -> Result<Value> {
+async fn get(rpc: &Path, path: &str) -> Result<Value> {
     let path = path.replace('"', "%22");
-    let mut stream = TcpStream::connect(rpc).await.context("nobody listens there any more")?;
+    let mut stream = UnixStream::connect(rpc).await.context("nobody listens there any more")?;
     stream.write_all(format!("GET /{path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
