@@ -39,8 +39,15 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 6] =
-    [targets::TRANSACTION, targets::RECEIPT, targets::RELEASE, targets::STREAM, targets::MODEL, targets::TEMPLATE];
+pub const TARGETS: [Target; 7] = [
+    targets::TRANSACTION,
+    targets::ABCI,
+    targets::RECEIPT,
+    targets::RELEASE,
+    targets::STREAM,
+    targets::MODEL,
+    targets::TEMPLATE,
+];
 
 /// An input that an entry does not bear.
 #[derive(Debug, Clone, PartialEq, Eq)]

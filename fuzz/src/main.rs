@@ -11,7 +11,7 @@ use datanet_fuzz::{Finding, TARGETS, Target};
 /// Feeds mutated inputs to the entries that parse what strangers send.
 #[derive(Debug, Parser)]
 struct Args {
-    /// A target, or `all`: transaction, receipt, release, stream, model.
+    /// A target's name, or `all`.
     target: String,
     /// How long each target is fuzzed.
     #[arg(long, default_value_t = 60)]
@@ -29,7 +29,8 @@ fn main() -> Result<ExitCode> {
     let wanted: Vec<Target> =
         TARGETS.into_iter().filter(|target| args.target == "all" || args.target == target.name).collect();
     if wanted.is_empty() {
-        bail!("no target {:?}; name one of transaction, receipt, release, stream, model, or all", args.target);
+        let names = TARGETS.map(|target| target.name).join(", ");
+        bail!("no target {:?}; name one of {names}, or all", args.target);
     }
     let mut code = ExitCode::SUCCESS;
     for target in wanted {

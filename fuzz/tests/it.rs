@@ -27,6 +27,11 @@ fn a_transaction_of_garbage_is_refused_or_whole() {
 }
 
 #[test]
+fn every_abci_message_of_garbage_has_an_answer_of_its_kind() {
+    bears("abci");
+}
+
+#[test]
 fn a_receipt_of_garbage_is_refused_or_whole() {
     bears("receipt");
 }

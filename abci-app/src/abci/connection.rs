@@ -4,7 +4,7 @@ use std::io;
 
 use tendermint::v0_38::abci::Response;
 use tendermint_proto::v0_38::abci::request::Value;
-use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::UnixStream;
 
 use super::service::AbciService;
@@ -12,16 +12,20 @@ use super::{frame, request};
 
 /// Serves until the other side closes, loses its place in the stream, or the ledger fails.
 pub(super) async fn serve(stream: UnixStream, service: AbciService) {
-    match run(stream, &service).await {
+    let (requests, answers) = stream.into_split();
+    match run(requests, answers, &service).await {
         Ok(()) => tracing::debug!("an abci connection was closed"),
         // A killed CometBFT looks like this; whoever supervises it says so louder.
         Err(error) => tracing::warn!(%error, "an abci connection ended"),
     }
 }
 
-async fn run(stream: UnixStream, service: &AbciService) -> io::Result<()> {
-    let (reader, writer) = stream.into_split();
-    let (mut reader, mut writer) = (BufReader::new(reader), BufWriter::new(writer));
+pub(super) async fn run<R, W>(requests: R, answers: W, service: &AbciService) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let (mut reader, mut writer) = (BufReader::new(requests), BufWriter::new(answers));
     while let Some(message) = frame::read(&mut reader).await? {
         let request = request::decode(message);
         let flush = matches!(request, Ok(Value::Flush(_)));

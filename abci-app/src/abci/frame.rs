@@ -37,12 +37,16 @@ async fn read_length<R: AsyncRead + Unpin>(reader: &mut R) -> io::Result<Option<
             Err(error) if index == 0 && error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             byte => byte?,
         };
+        // Of the tenth byte one bit is left.
+        if index == 9 && byte > 1 {
+            break;
+        }
         length |= u64::from(byte & 0x7f).wrapping_shl(7 * index);
         if byte < 0x80 {
             return Ok(Some(length));
         }
     }
-    Err(invalid("length of a message is over ten bytes"))
+    Err(invalid("length of a message is over 64 bits"))
 }
 
 /// Writes a response; it may stay in the writer's buffer.
@@ -74,6 +78,8 @@ mod tests {
     fn a_huge_length_is_refused_before_anything_is_read() {
         assert!(next(&[0xff, 0xff, 0xff, 0xff, 0x7f]).is_err());
         assert!(next(&[0xff; 11]).is_err());
+        let wraps = [[0x80; 9].as_slice(), &[2]].concat();
+        assert!(next(&wraps).unwrap_err().to_string().contains("over 64 bits"));
     }
 
     proptest! {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -97,6 +98,24 @@ impl AbciServer {
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
         joined.map_err(|_| AbciError::Gone)?.map_err(|_| AbciError::Gone)?
     }
+}
+
+/// Answers one connection, as the server does each that it accepts, until `requests` ends. What is answered is written once a
+/// Flush asks for it. A fatal ledger error ends it without an answer and cancels `shutdown`.
+///
+/// # Errors
+/// When a stream breaks, `requests` ends within a message, or a message's length is none or over 128 MiB.
+pub async fn converse<R, W>(
+    ledger: LedgerHandle,
+    requests: R,
+    answers: W,
+    shutdown: CancellationToken,
+) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    connection::run(requests, answers, &AbciService::new(ledger, shutdown)).await
 }
 
 /// Removes a socket that a killed node left behind; a folder that is made here keeps others out.

@@ -1,5 +1,6 @@
 //! The entries, one a file.
 
+mod abci;
 mod model;
 mod receipt;
 mod release;
@@ -7,6 +8,7 @@ mod stream;
 mod template;
 mod transaction;
 
+pub(crate) use abci::ABCI;
 pub(crate) use model::MODEL;
 pub(crate) use receipt::RECEIPT;
 pub(crate) use release::RELEASE;
