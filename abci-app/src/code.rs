@@ -103,6 +103,10 @@ pub const CHANNEL_FOREIGN: u32 = 72;
 pub const CHANNEL_CLOSED: u32 = 73;
 /// The channel has not expired.
 pub const CHANNEL_ACTIVE: u32 = 74;
+/// The channel is being closed, and takes no more money.
+pub const CHANNEL_CLOSING: u32 = 75;
+/// A closing statement that is not its node's word on this channel as it stands.
+pub const CLOSING_STATEMENT: u32 = 76;
 /// Vouchers or totals of an epoch out of bounds.
 pub const EPOCH_INVALID: u32 = 80;
 /// Not the node's next epoch.

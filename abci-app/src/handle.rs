@@ -75,7 +75,7 @@ impl LedgerHandle {
         self.shared.app.reader()
     }
 
-    /// The result of an executed transaction, if this node executed it.
+    /// The result of a transaction, if this node executed it in one of the last [`KEPT_RESULTS`](crate::store::KEPT_RESULTS) blocks.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -40,8 +40,8 @@ pub use genesis::{GenesisAccount, GenesisConfig};
 pub use home::Home;
 pub use load::{Overrides, env_name, load};
 pub use node::{
-    ApiConfig, ConsensusConfig, DatanetsConfig, Engine, HealthConfig, InferenceConfig, JudgingConfig, LogConfig,
-    LogFormat, ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, Role, ServingConfig, Subscription,
+    ApiConfig, ConsensusConfig, DatanetsConfig, Engine, HealthConfig, InferenceConfig, JudgingConfig, LedgerConfig,
+    LogConfig, LogFormat, ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, Role, ServingConfig, Subscription,
     TrainingConfig, VERSION,
 };
 pub use tilde::{PathError, expand};

@@ -27,6 +27,9 @@ pub struct NodeConfig {
     /// The order of transactions.
     #[serde(default)]
     pub consensus: ConsensusConfig,
+    /// What of the chain is kept.
+    #[serde(default)]
+    pub ledger: LedgerConfig,
     /// Running models.
     #[serde(default)]
     pub inference: InferenceConfig,
@@ -61,6 +64,7 @@ impl Default for NodeConfig {
             api: ApiConfig::default(),
             p2p: P2pConfig::default(),
             consensus: ConsensusConfig::default(),
+            ledger: LedgerConfig::default(),
             inference: InferenceConfig::default(),
             datanets: DatanetsConfig::default(),
             judging: JudgingConfig::default(),
@@ -221,6 +225,20 @@ impl Default for ConsensusConfig {
             empty_block_interval_ms: 0,
         }
     }
+}
+
+/// `[ledger]`: what of the chain is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// How many of the last blocks CometBFT keeps; 0 for all. `DATANET_LEDGER_KEEP_BLOCKS`.
+    pub keep_blocks: u64,
+}
+
+impl LedgerConfig {
+    /// Fewest blocks that may be kept, if not all: three and a half days at two blocks a second. Evidence of a double signing is good for
+    /// 100,000 blocks and two days, and stake takes three days to come home: until then the blocks must be there to be looked at.
+    pub const LEAST_BLOCKS: u64 = 600_000;
 }
 
 /// `[inference]`: running models.

@@ -3,7 +3,8 @@
 mod reach;
 
 use crate::{
-    ApiConfig, ConsensusConfig, Host, InferenceConfig, ModelsConfig, NodeConfig, Origin, P2pConfig, TrainingConfig,
+    ApiConfig, ConsensusConfig, Host, InferenceConfig, LedgerConfig, ModelsConfig, NodeConfig, Origin, P2pConfig,
+    TrainingConfig,
 };
 
 /// What would be a valid value of `key`, for an error to say.
@@ -40,6 +41,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "consensus.block_interval_ms" | "consensus.empty_block_interval_ms" => {
             "write milliseconds from 0 to 3600000; 0 takes the profile's own"
         }
+        "ledger.keep_blocks" => "write 0 for all, or a number of blocks from 600000 on",
         "inference.device" => "write \"cpu\", or \"cuda:0\" for the first NVIDIA device",
         "inference.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
         "inference.max_batch_tokens" => "write 0 for what suits the device, or a number from 512 to 1048576",
@@ -90,6 +92,8 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
     check_p2p(&config.p2p)?;
     check_consensus(&config.consensus)?;
     reach::check(&config.p2p, &config.consensus)?;
+    let keep = config.ledger.keep_blocks;
+    require("ledger.keep_blocks", &keep, keep == 0 || keep >= LedgerConfig::LEAST_BLOCKS)?;
     check_inference(&config.inference)?;
     check_training(&config.training)?;
     check_models(&config.models)?;

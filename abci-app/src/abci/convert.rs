@@ -20,7 +20,7 @@ pub(super) fn app_hash(hash: &[u8; 32]) -> AppHash {
     AppHash::try_from(hash.to_vec()).unwrap_or_default()
 }
 
-fn height(height: u64) -> Height {
+pub(super) fn height(height: u64) -> Height {
     Height::try_from(height).unwrap_or_default()
 }
 

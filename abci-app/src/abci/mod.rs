@@ -60,17 +60,23 @@ pub struct AbciServer {
 
 impl AbciServer {
     /// Serves `ledger` on the Unix socket `socket`, which is private to the user, as is its folder if it is made here.
-    /// Cancelling `shutdown` stops it; a fatal ledger error cancels `shutdown`.
+    /// Cancelling `shutdown` stops it; a fatal ledger error cancels `shutdown`. CometBFT is told that it need not keep more than
+    /// `keep_blocks` blocks; 0 is all.
     ///
     /// # Errors
     /// When the folder, the socket or the thread that serves it cannot be made.
-    pub async fn spawn(ledger: LedgerHandle, socket: &Path, shutdown: CancellationToken) -> Result<Self, AbciError> {
+    pub async fn spawn(
+        ledger: LedgerHandle,
+        socket: &Path,
+        keep_blocks: u64,
+        shutdown: CancellationToken,
+    ) -> Result<Self, AbciError> {
         prepare(socket).map_err(|source| AbciError::Socket { path: socket.to_owned(), source })?;
         let (ready, started) = oneshot::channel();
         let path = socket.to_owned();
         let thread = std::thread::Builder::new()
             .name("abci".into())
-            .spawn(move || run(ledger, &path, shutdown, ready))
+            .spawn(move || run(AbciService::new(ledger, keep_blocks, shutdown.clone()), &path, shutdown, ready))
             .map_err(|source| AbciError::Socket { path: socket.to_owned(), source })?;
         let server = Self { socket: socket.to_owned(), thread };
         match started.await {
@@ -130,7 +136,7 @@ fn prepare(socket: &Path) -> io::Result<()> {
 }
 
 fn run(
-    ledger: LedgerHandle,
+    service: AbciService,
     socket: &Path,
     shutdown: CancellationToken,
     ready: oneshot::Sender<()>,
@@ -142,7 +148,6 @@ fn run(
         .enable_all()
         .build()
         .map_err(socket_error)?;
-    let service = AbciService::new(ledger, shutdown.clone());
     let failure = service.failure();
     let result = runtime.block_on(serve(service, socket, &shutdown, ready)).map_err(socket_error);
     let _ = std::fs::remove_file(socket);

@@ -24,13 +24,14 @@ const APP_VERSION: u64 = 1;
 #[derive(Debug, Clone)]
 pub(super) struct AbciService {
     ledger: LedgerHandle,
+    keep_blocks: u64,
     shutdown: CancellationToken,
     failure: Arc<OnceLock<String>>,
 }
 
 impl AbciService {
-    pub(super) fn new(ledger: LedgerHandle, shutdown: CancellationToken) -> Self {
-        Self { ledger, shutdown, failure: Arc::default() }
+    pub(super) fn new(ledger: LedgerHandle, keep_blocks: u64, shutdown: CancellationToken) -> Self {
+        Self { ledger, keep_blocks, shutdown, failure: Arc::default() }
     }
 
     /// Why the ledger failed, once it has.
@@ -63,8 +64,9 @@ impl AbciService {
             Value::ProcessProposal(request) => Response::ProcessProposal(self.process(&request)?),
             Value::FinalizeBlock(request) => Response::FinalizeBlock(self.finalize(&request)?),
             Value::Commit(_) => {
-                self.ledger.commit()?;
-                Response::Commit(response::Commit::default())
+                let height = self.ledger.commit()?.height;
+                let retain_height = convert::height(retain_height(height, self.keep_blocks));
+                Response::Commit(response::Commit { retain_height, ..Default::default() })
             }
             Value::ExtendVote(_) => Response::ExtendVote(response::ExtendVote { vote_extension: Default::default() }),
             // We extend no vote, so only an empty extension can be honest.
@@ -145,6 +147,11 @@ impl AbciService {
     }
 }
 
+/// The first of the last `keep` blocks: CometBFT may drop those before it. 0, which is to keep all, where all are kept or there are no more.
+fn retain_height(height: u64, keep: u64) -> u64 {
+    if keep == 0 { 0 } else { height.saturating_add(1).saturating_sub(keep) }
+}
+
 /// A height that is below zero follows no block, and neither does 0.
 pub(super) fn height(height: i64) -> u64 {
     u64::try_from(height).unwrap_or(0)
@@ -157,4 +164,15 @@ fn hash(bytes: &[u8]) -> [u8; 32] {
 
 pub(super) fn seconds(time: Option<&Timestamp>) -> i64 {
     time.map_or(0, |time| time.seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_blocks_are_kept_unless_a_number_says_how_many() {
+        assert_eq!(retain_height(1_000_000, 0), 0);
+        assert_eq!([9, 10, 11, 25].map(|height| retain_height(height, 10)), [0, 1, 2, 16]);
+    }
 }

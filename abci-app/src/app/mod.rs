@@ -266,7 +266,7 @@ impl Application {
         *self.tip.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tip);
     }
 
-    /// The result of an executed transaction, if this node executed it.
+    /// The result of a transaction, if this node executed it in one of the last [`KEPT_RESULTS`](crate::store::KEPT_RESULTS) blocks.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -121,6 +121,7 @@ macro_rules! dispatch {
             Action::Redelegate($inner) => $call,
             Action::WithdrawRewards($inner) => $call,
             Action::Unjail($inner) => $call,
+            Action::TopUpChannel($inner) => $call,
         }
     };
 }
@@ -191,7 +192,7 @@ pub struct BlockEnd {
     pub validator_updates: Vec<ValidatorUpdate>,
 }
 
-/// What happens after the transactions of a block: deadlines.
+/// What happens after the transactions of a block: deadlines, and forgetting what has lapsed.
 ///
 /// # Errors
 /// When the store cannot be read or contradicts itself: a record is missing that another names, or an escrow falls
@@ -204,5 +205,8 @@ pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<B
     events.extend(audits::close_due(state, block)?);
     events.extend(settlement::finalise_due(state, block)?);
     events.extend(staking::close_due(state, block)?);
+    events.extend(channels::close_due(state, block)?);
+    validation::forget_due(state, block)?;
+    settlement::forget_due(state, block)?;
     Ok(BlockEnd { events, validator_updates: staking::update(state, &params)? })
 }

@@ -26,6 +26,10 @@ pub use snapshot::Snapshot;
 /// How many versions of the tree stay provable.
 pub const KEPT_VERSIONS: u64 = 256;
 
+/// Blocks for which the results of transactions are remembered: as many as CometBFT takes evidence for, a hundred times as many as anybody can
+/// wait for a transaction ([`datanet_types::tx::MAX_TTL`]).
+pub const KEPT_RESULTS: u64 = 100_000;
+
 /// Bytes of pages that redb may cache: small, because an idle node should be.
 pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
@@ -108,7 +112,7 @@ pub struct BlockWrite {
     pub changes: Changes,
     /// The tree over the changes; `None` exactly if there are none.
     pub tree: Option<TreeUpdate>,
-    /// Results of the block's transactions, for look-ups by hash; not part of the state.
+    /// Results of the block's transactions, for look-ups by hash over [`KEPT_RESULTS`] blocks; not part of the state.
     pub results: Vec<([u8; 32], TxRecord)>,
 }
 

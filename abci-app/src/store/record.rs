@@ -2,6 +2,7 @@
 
 use prost::Message;
 
+use super::StoreError;
 use crate::component::Event;
 
 /// One attribute of an event.
@@ -41,6 +42,12 @@ pub struct TxRecord {
     /// What it did.
     #[prost(message, repeated, tag = "4")]
     pub events: Vec<EventRecord>,
+}
+
+impl TxRecord {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        Self::decode(bytes).map_err(|error| StoreError::Corrupt(format!("transaction result: {error}")))
+    }
 }
 
 impl From<&Event> for EventRecord {

@@ -3,7 +3,6 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use prost::Message;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 
 use super::tables::{CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, Replaced, Replacement, VERSIONS};
@@ -56,14 +55,12 @@ impl Snapshot {
         &self.head
     }
 
-    /// The result of an executed transaction.
+    /// The result of a transaction executed in one of the last [`KEPT_RESULTS`](super::KEPT_RESULTS) blocks.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn tx_result(&self, hash: &[u8; 32]) -> Result<Option<TxRecord>, StoreError> {
-        let Some(bytes) = self.tables.results.get(hash)? else { return Ok(None) };
-        let record = TxRecord::decode(bytes.value());
-        record.map(Some).map_err(|error| StoreError::Corrupt(format!("transaction result: {error}")))
+        self.tables.results.get(hash)?.map(|bytes| TxRecord::read(bytes.value())).transpose()
     }
 
     /// What of `changes` differs from this state.

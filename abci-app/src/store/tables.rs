@@ -29,6 +29,10 @@ pub(super) const VERSIONS: TableDefinition<'static, u64, u64> = TableDefinition:
 /// Transaction hash to the encoded [`super::TxRecord`].
 pub(super) const RESULTS: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("tx_results");
 
+/// (height, transaction hash): what [`RESULTS`] holds, in the order in which it is forgotten.
+pub(super) const RESULT_HEIGHTS: TableDefinition<'static, (u64, [u8; 32]), ()> =
+    TableDefinition::new("tx_result_heights");
+
 /// The only key of [`META`].
 pub(super) const HEAD: &str = "head";
 
@@ -54,6 +58,7 @@ pub(super) fn create(database: &Database) -> Result<(), StoreError> {
         write.open_table(HISTORY)?;
         write.open_table(VERSIONS)?;
         write.open_table(RESULTS)?;
+        write.open_table(RESULT_HEIGHTS)?;
     }
     write.commit()?;
     Ok(())

@@ -6,6 +6,7 @@ use prost_ics23::Message;
 use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::*;
+use crate::code;
 use crate::state::StateRead;
 
 fn open() -> (tempfile::TempDir, Store) {
@@ -174,4 +175,52 @@ proptest! {
         let whole = states.last().unwrap().iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
         prop_assert_eq!(put(&fresh, 1, whole).head().app_hash(), snapshot.head().app_hash());
     }
+}
+
+fn result(height: u64, code: u32) -> TxRecord {
+    TxRecord { height, code, ..TxRecord::default() }
+}
+
+fn put_results(store: &Store, height: u64, results: Vec<([u8; 32], TxRecord)>) -> Snapshot {
+    let before = store.snapshot().unwrap();
+    let head = Head::new("test", height, 0, before.head().app_hash(), [0; 32]);
+    store.commit(&before, BlockWrite { head, changes: Changes::new(), tree: None, results }).unwrap()
+}
+
+#[test]
+fn results_are_forgotten_when_their_block_is_out_of_the_window_and_not_before() {
+    let (_dir, store) = open();
+    put_results(&store, 1, vec![([1; 32], result(1, 0)), ([2; 32], result(1, 7))]);
+    // One that could not pay in the first block, and could later; and one that is sent again when it has expired.
+    put_results(&store, 5, vec![([2; 32], result(5, 0)), ([1; 32], result(5, code::EXPIRED))]);
+    let found = |snapshot: &Snapshot| [1, 2].map(|n| snapshot.tx_result(&[n; 32]).unwrap().map(|one| one.height));
+    assert_eq!(found(&put_results(&store, KEPT_RESULTS, Vec::new())), [Some(1), Some(5)]);
+    assert_eq!(found(&put_results(&store, KEPT_RESULTS + 1, Vec::new())), [None, Some(5)]);
+    assert_eq!(found(&put_results(&store, KEPT_RESULTS + 5, Vec::new())), [None, None]);
+    let read = store.database.begin_read().unwrap();
+    assert_eq!(read.open_table(tables::RESULT_HEIGHTS).unwrap().len().unwrap(), 0);
+}
+
+#[test]
+fn after_a_long_rest_results_go_bit_by_bit() {
+    let (_dir, store) = open();
+    let hash = |n: u32| {
+        let mut hash = [0; 32];
+        hash[..4].copy_from_slice(&n.to_be_bytes());
+        hash
+    };
+    put_results(&store, 1, (0..5_000).map(|n| (hash(n), result(1, 0))).collect());
+    let left = |store: &Store| {
+        let read = store.database.begin_read().unwrap();
+        let (results, heights) =
+            (read.open_table(tables::RESULTS).unwrap(), read.open_table(tables::RESULT_HEIGHTS).unwrap());
+        assert_eq!(results.len().unwrap(), heights.len().unwrap());
+        results.len().unwrap()
+    };
+    let mut counts = Vec::new();
+    for block in 0..6 {
+        put_results(&store, 10 * KEPT_RESULTS + block, Vec::new());
+        counts.push(left(&store));
+    }
+    assert_eq!(counts, [3_976, 2_952, 1_928, 904, 0, 0]);
 }

@@ -3,10 +3,15 @@
 use prost::Message;
 use redb::{Database, Durability, ReadableTable, WriteTransaction};
 
-use super::tables::{CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, STALE, VERSIONS, key_hash, node_key};
-use super::{BlockWrite, KEPT_VERSIONS, Snapshot, StoreError, TreeUpdate, TxRecord};
+use super::tables::{
+    CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULT_HEIGHTS, RESULTS, STALE, VERSIONS, key_hash, node_key,
+};
+use super::{BlockWrite, KEPT_RESULTS, KEPT_VERSIONS, Snapshot, StoreError, TreeUpdate, TxRecord};
 use crate::code;
 use crate::state::Changes;
+
+/// Results forgotten in one block at most, beside as many as it adds: what was kept before a long rest goes bit by bit.
+const RESULTS_A_BLOCK: usize = 1_024;
 
 pub(super) fn commit(database: &Database, before: &Snapshot, block: BlockWrite) -> Result<(), StoreError> {
     let mut write = database.begin_write()?;
@@ -23,6 +28,7 @@ pub(super) fn commit(database: &Database, before: &Snapshot, block: BlockWrite) 
         prune(&write, tree.version)?;
     }
     write_results(&write, &block.results)?;
+    prune_results(&write, head.height, RESULTS_A_BLOCK.saturating_add(block.results.len()))?;
     write.open_table(META)?.insert(HEAD, head.encode_to_vec().as_slice())?;
     write.commit()?;
     Ok(())
@@ -71,13 +77,30 @@ fn write_results(write: &WriteTransaction, results: &[([u8; 32], TxRecord)]) -> 
         return Ok(());
     }
     let mut table = write.open_table(RESULTS)?;
+    let mut heights = write.open_table(RESULT_HEIGHTS)?;
     for (hash, record) in results {
-        // A repeated transaction is refused, once it has expired for that: the record of the first time is the one that
-        // people want.
-        if matches!(record.code, code::REPLAYED | code::EXPIRED) && table.get(hash)?.is_some() {
-            continue;
+        let before = table.get(hash)?.map(|bytes| TxRecord::read(bytes.value())).transpose()?;
+        if let Some(before) = before {
+            // A repeated transaction is refused, once it has expired for that: the record of the first time is the one that
+            // people want.
+            if matches!(record.code, code::REPLAYED | code::EXPIRED) {
+                continue;
+            }
+            heights.remove((before.height, *hash))?;
         }
         table.insert(hash, record.encode_to_vec().as_slice())?;
+        heights.insert((record.height, *hash), ())?;
+    }
+    Ok(())
+}
+
+/// Forgets up to `most` results of blocks that are out of the window, oldest first.
+fn prune_results(write: &WriteTransaction, height: u64, most: usize) -> Result<(), StoreError> {
+    let oldest = height.saturating_add(1).saturating_sub(KEPT_RESULTS);
+    let mut results = write.open_table(RESULTS)?;
+    for entry in write.open_table(RESULT_HEIGHTS)?.extract_from_if(..(oldest, [0; 32]), |_, ()| true)?.take(most) {
+        let (place, _) = entry?;
+        results.remove(place.value().1)?;
     }
     Ok(())
 }

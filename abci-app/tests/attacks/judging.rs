@@ -28,9 +28,13 @@ const CREATOR: u8 = 5;
 pub const BOND: Amount = 10 * DNT;
 
 pub struct Judging {
-    ledger: LedgerHandle,
+    pub ledger: LedgerHandle,
     _dir: TempDir,
     nonce: u64,
+    /// Bytes of all transactions so far.
+    pub bytes: usize,
+    /// Seconds that have passed beside one a block.
+    pub idle: i64,
     /// Tells this chain's block hashes from those of a chain with the same history and another future.
     pub salt: u8,
 }
@@ -41,7 +45,7 @@ impl Judging {
         let dir = tempfile::tempdir().unwrap();
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
         ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &genesis() }).unwrap();
-        let mut judging = Self { ledger, _dir: dir, nonce: 0, salt };
+        let mut judging = Self { ledger, _dir: dir, nonce: 0, bytes: 0, idle: 0, salt };
         for honest in HONEST {
             judging.done(honest, register(honest, role::VALIDATOR, 300 * DNT));
         }
@@ -53,7 +57,7 @@ impl Judging {
     pub fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
         let height = self.ledger.info().height + 1;
         let hash = *blake3::hash(&[self.salt, height as u8]).as_bytes();
-        let block = Block::alone(height, 1_000 + height as i64, hash, txs);
+        let block = Block::alone(height, self.idle + 1_000 + height as i64, hash, txs);
         let finalized = self.ledger.finalize_block(&block).unwrap();
         self.ledger.commit().unwrap();
         finalized
@@ -61,7 +65,9 @@ impl Judging {
 
     pub fn sign(&mut self, who: u8, action: Action) -> Bytes {
         self.nonce += 1;
-        signed(who, &body(action, self.ledger.info().height + 100, self.nonce))
+        let tx = signed(who, &body(action, self.ledger.info().height + 100, self.nonce));
+        self.bytes += tx.len();
+        tx
     }
 
     pub fn send(&mut self, who: u8, action: Action) -> (u32, String) {
@@ -84,7 +90,7 @@ impl Judging {
     }
 
     pub fn round(&self, id: &ContributionId) -> Round {
-        validation::current_round(&self.ledger.reader(), &self.contribution(id)).unwrap()
+        validation::current_round(&self.ledger.reader(), &self.contribution(id)).unwrap().expect("a round")
     }
 
     /// What an honest judge says who has the bytes of a contribution, over whose records the plain root is `plain`.

@@ -2,19 +2,23 @@
 //! it cost everybody else.
 
 mod claim_griefing;
+mod closing_races;
+mod closing_statement;
 mod committee_grinding;
 mod double_claim;
 mod false_epoch;
 mod forged_epoch;
+mod forgotten;
 mod free_computing;
 mod front_run_contribution;
 mod inflated_leaf;
-mod judging;
+pub mod judging;
 mod large_for_nothing;
 mod omitted_leaf;
-mod serving;
+pub mod serving;
 mod stake_in_flight;
 mod unfetchable_data;
 mod unpaid_places;
 mod validators;
+mod voucher_again;
 mod withdrawn_data_again;

@@ -72,6 +72,10 @@ pub struct Serving {
     pub chain: Chain,
     nonce: u64,
     epoch: u64,
+    /// Bytes of all transactions so far.
+    pub bytes: usize,
+    /// Blocks that channels last.
+    lasts: u64,
     /// The root of receipts of the next epoch.
     pub receipts: Digest,
 }
@@ -79,9 +83,23 @@ pub struct Serving {
 impl Serving {
     /// The attacker's node is registered. Nothing can be challenged.
     pub fn new() -> Self {
-        let mut serving = Self { chain: Chain::new(), nonce: 0, epoch: 0, receipts: Digest([8; 32]) };
+        let mut serving = Self::of(Chain::new());
         serving.register(ATTACKER, 100, role::SERVING, 0);
         serving
+    }
+
+    /// The same, where channels last for a few blocks only.
+    pub fn short() -> Self {
+        let chain = Chain::empty();
+        chain.init_with(&genesis_with(&serde_json::json!({ "challenge_seconds": 0, "channel_min_blocks": 5 })));
+        let mut serving = Self::of(chain);
+        serving.lasts = 100;
+        serving.register(ATTACKER, 100, role::SERVING, 0);
+        serving
+    }
+
+    fn of(chain: Chain) -> Self {
+        Self { chain, nonce: 0, epoch: 0, bytes: 0, lasts: 10_000, receipts: Digest([8; 32]) }
     }
 
     /// The same with a stake, where epochs can be challenged for so many seconds and three others audit them.
@@ -89,7 +107,7 @@ impl Serving {
         let params = serde_json::json!({ "challenge_seconds": challenge_seconds, "audit_window": 10 });
         let chain = Chain::empty();
         chain.init_with(&genesis_with(&params));
-        let mut serving = Self { chain, nonce: 0, epoch: 0, receipts: Digest([8; 32]) };
+        let mut serving = Self::of(chain);
         serving.register(ATTACKER, 100, role::SERVING, STAKE);
         for (n, auditor) in AUDITORS.into_iter().enumerate() {
             serving.register(auditor, 101 + n as u8, role::VALIDATOR, STAKE);
@@ -136,7 +154,9 @@ impl Serving {
 
     pub fn sign(&mut self, who: u8, action: Action) -> Bytes {
         self.nonce += 1;
-        signed(who, &body(action, self.chain.next() + 99, self.nonce))
+        let tx = signed(who, &body(action, self.chain.next() + 99, self.nonce));
+        self.bytes += tx.len();
+        tx
     }
 
     /// A block with this alone.
@@ -166,11 +186,12 @@ impl Serving {
     }
 
     fn open(&mut self, payer: u8, deposit: Amount) -> Bytes {
-        self.sign(payer, Action::OpenChannel(OpenChannel { node: node(), deposit, expiry: 10_000 }))
+        let expiry = self.chain.next() + self.lasts;
+        self.sign(payer, Action::OpenChannel(OpenChannel { node: node(), deposit, expiry }))
     }
 
-    /// A channel with a deposit, all of which will be charged.
-    fn channel(&mut self, payer: u8, deposit: Amount) -> ChannelId {
+    /// A channel with a deposit.
+    pub fn channel(&mut self, payer: u8, deposit: Amount) -> ChannelId {
         let tx = self.open(payer, deposit);
         assert_eq!(Chain::codes(&self.chain.run(std::slice::from_ref(&tx))), [code::OK]);
         SignedTx::verify(&tx, CHAIN).unwrap().channel_id()
@@ -187,17 +208,39 @@ impl Serving {
     fn send_settlement(&mut self, payer: u8, fees: Amount, root: Digest, accounts: u64, unearned: Amount) -> TxOutcome {
         let channel = self.channel(payer, fees);
         let split = FeeShares::STANDARD.split(fees);
-        let settle = SettleEpoch {
+        let totals = EpochTotals { answers: 1, fees, split, unearned };
+        let voucher = SignedVoucher::sign(CHAIN, channel, fees, &key(payer));
+        let settle = self.settlement(totals, voucher, root, accounts);
+        self.send(ATTACKER, Action::SettleEpoch(settle))
+    }
+
+    fn settlement(&self, totals: EpochTotals, voucher: SignedVoucher, root: Digest, accounts: u64) -> SettleEpoch {
+        SettleEpoch {
             node: node(),
             epoch: self.epoch + 1,
             root,
-            totals: EpochTotals { answers: 1, fees, split, unearned },
-            vouchers: vec![SignedVoucher::sign(CHAIN, channel, fees, &key(payer))],
+            totals,
+            vouchers: vec![voucher],
             statement: BlobHash([9; 32]),
             accounts,
             receipts: self.receipts,
-        };
-        self.send(ATTACKER, Action::SettleEpoch(settle))
+        }
+    }
+
+    /// What settles the promise of `payer` to pay `cumulative` in all on a channel, of which `charged` is; a victim earns.
+    pub fn redeeming(&self, payer: u8, channel: ChannelId, charged: Amount, cumulative: Amount) -> SettleEpoch {
+        let fees = cumulative - charged;
+        let totals = EpochTotals { answers: 1, fees, split: FeeShares::STANDARD.split(fees), unearned: 0 };
+        let voucher = SignedVoucher::sign(CHAIN, channel, cumulative, &key(payer));
+        let root = root(&tree(self.epoch + 1, &[(VICTIMS[0], claimable(fees))])).unwrap();
+        self.settlement(totals, voucher, root.digest, 1)
+    }
+
+    /// The node does, and that must work.
+    pub fn redeem(&mut self, payer: u8, channel: ChannelId, charged: Amount, cumulative: Amount) {
+        let settle = self.redeeming(payer, channel, charged, cumulative);
+        self.done(ATTACKER, Action::SettleEpoch(settle));
+        self.epoch += 1;
     }
 
     /// The node tries to settle `fees` for `earned`.

@@ -109,7 +109,7 @@ async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
     let socket = chain.dir.path().join("abci/abci.sock");
     CometBft::init(&binary, &home);
     let shutdown = CancellationToken::new();
-    let server = AbciServer::spawn(chain.ledger.clone(), &socket, shutdown.clone()).await.unwrap();
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, shutdown.clone()).await.unwrap();
     let node = CometBft::start(&binary, &home, &server.address());
     wait(&chain.ledger, |info| info.height >= 1).await;
 
@@ -140,7 +140,7 @@ async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
     let chain = chain.reopen();
     assert_eq!(chain.ledger.info(), before);
 
-    let server = AbciServer::spawn(chain.ledger.clone(), &socket, CancellationToken::new()).await.unwrap();
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, CancellationToken::new()).await.unwrap();
     let node = CometBft::start(&binary, &home, &server.address());
     // Its RPC answers once the handshake has found both at the same height; then the chain goes on.
     let connected = async {

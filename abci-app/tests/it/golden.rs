@@ -266,7 +266,9 @@ fn run() -> Script {
     script.block(later);
     // Its committee is drawn and has not spoken.
     script.block(vec![(9, Action::ChallengeEpoch(ChallengeEpoch { node: node(2), epoch: 2, suspects: vec![1] }))]);
-    script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel }))]);
+    let expiry = script.ledger.info().height + 900;
+    script.block(vec![(PAYER, Action::TopUpChannel(TopUpChannel { channel, amount: 1_000, expiry }))]);
+    script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel, statement: None }))]);
     script.block(vec![(COPYIST, register_release())]);
     let revoke = Revoke { contribution: contribution(CONTRIBUTOR), records: Some(leaf_hash(&[CONTRIBUTOR])) };
     script.block(vec![(CONTRIBUTOR, Action::Revoke(revoke))]);

@@ -11,6 +11,7 @@ mod cometbft;
 mod docs;
 mod garbage;
 mod golden;
+mod growth;
 mod queries;
 mod socket;
 mod solo;

@@ -51,7 +51,7 @@ async fn the_socket_is_private_survives_a_leftover_and_closes_with_its_token() {
     std::fs::create_dir(socket.parent().unwrap()).unwrap();
     std::fs::write(&socket, "left by a killed node").unwrap();
     let shutdown = CancellationToken::new();
-    let server = AbciServer::spawn(chain.ledger.clone(), &socket, shutdown.clone()).await.unwrap();
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, shutdown.clone()).await.unwrap();
     assert!(server.address().starts_with("unix:///"));
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the folder was there, and may be open to others");
@@ -74,7 +74,7 @@ async fn a_fatal_call_gets_no_answer_and_stops_the_node() {
     let chain = Chain::new();
     let socket = chain.dir.path().join("abci").join("abci.sock");
     let shutdown = CancellationToken::new();
-    let server = AbciServer::spawn(chain.ledger.clone(), &socket, shutdown.clone()).await.unwrap();
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, shutdown.clone()).await.unwrap();
     let mut stream = UnixStream::connect(&socket).await.unwrap();
     let block = RequestFinalizeBlock {
         height: 9,
@@ -96,6 +96,6 @@ async fn a_fatal_call_gets_no_answer_and_stops_the_node() {
 async fn a_socket_path_that_is_too_long_is_refused() {
     let chain = Chain::new();
     let socket = chain.dir.path().join("x".repeat(120)).join("abci.sock");
-    let spawned = AbciServer::spawn(chain.ledger.clone(), &socket, CancellationToken::new()).await;
+    let spawned = AbciServer::spawn(chain.ledger.clone(), &socket, 0, CancellationToken::new()).await;
     assert!(matches!(spawned, Err(AbciError::Socket { .. })));
 }

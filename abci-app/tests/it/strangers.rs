@@ -37,7 +37,7 @@ impl Door {
         }
         let socket = chain.dir.path().join("abci/abci.sock");
         let shutdown = CancellationToken::new();
-        let server = AbciServer::spawn(chain.ledger.clone(), &socket, shutdown.clone()).await.unwrap();
+        let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, shutdown.clone()).await.unwrap();
         let stream = UnixStream::connect(&socket).await.unwrap();
         Self { chain, shutdown, server, stream }
     }

@@ -46,6 +46,8 @@ pub fn transfer(from: u8, to: u8, amount: u64, nonce: u64) -> Bytes {
 pub struct Chain {
     pub dir: TempDir,
     pub ledger: LedgerHandle,
+    /// Seconds that have passed beside one a block.
+    pub idle: i64,
 }
 
 impl Chain {
@@ -53,7 +55,7 @@ impl Chain {
     pub fn empty() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
-        Self { dir, ledger }
+        Self { dir, ledger, idle: 0 }
     }
 
     /// Started, before its first block.
@@ -86,7 +88,7 @@ impl Chain {
 
     pub fn block<'a>(&self, txs: &'a [Bytes]) -> Block<'a> {
         let height = self.next();
-        Block::alone(height, 1_000 + height as i64, [height as u8; 32], txs)
+        Block::alone(height, self.idle + 1_000 + height as i64, [height as u8; 32], txs)
     }
 
     /// Finalizes and commits.
@@ -96,16 +98,23 @@ impl Chain {
         finalized
     }
 
+    /// So many seconds pass, and then there are two blocks.
+    pub fn pass(&mut self, seconds: u64) {
+        self.idle += i64::try_from(seconds).unwrap();
+        self.run(&[]);
+        self.run(&[]);
+    }
+
     pub fn codes(block: &FinalizedBlock) -> Vec<u32> {
         block.outcomes.iter().map(|outcome| outcome.code).collect()
     }
 
     /// What is left when the process dies here and starts again.
     pub fn reopen(self) -> Self {
-        let Self { dir, ledger } = self;
+        let Self { dir, ledger, idle } = self;
         drop(ledger);
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
-        Self { dir, ledger }
+        Self { dir, ledger, idle }
     }
 
     pub fn balance(&self, seed: u8) -> u64 {

@@ -1,5 +1,6 @@
 //! What a transaction can do. The field numbers are the contract with every client.
 
+use crate::closing::ClosingStatement;
 use crate::epoch::EpochTotals;
 use crate::receipt::ReceiptHead;
 use crate::record::Format;
@@ -241,12 +242,31 @@ pub struct OpenChannel {
     pub expiry: u64,
 }
 
-/// The payer takes back what is left in an expired channel.
+/// The payer adds to a channel's deposit, or makes it last longer, or both. It never gets smaller or shorter.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct TopUpChannel {
+    /// Which channel.
+    #[prost(message, required, tag = "1")]
+    pub channel: ChannelId,
+    /// Base units more; may be 0 where only the expiry changes.
+    #[prost(uint64, tag = "2")]
+    pub amount: Amount,
+    /// The new expiry, not below the present one; 0 leaves that as it is.
+    #[prost(uint64, tag = "3")]
+    pub expiry: u64,
+}
+
+/// The payer takes back what is left in a channel: at once where it has expired or the serving node says that nothing is owed; else once
+/// the node has had time to settle.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct CloseChannel {
     /// Which channel.
     #[prost(message, required, tag = "1")]
     pub channel: ChannelId,
+    /// The serving node's word, for closing before the expiry and at once.
+    #[prost(message, optional, tag = "2")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<ClosingStatement>,
 }
 
 /// A serving node settles all its answers since the last time: one transaction, however many answers.
@@ -458,6 +478,9 @@ pub enum Action {
     /// See [`Unjail`].
     #[prost(message, tag = "45")]
     Unjail(Unjail),
+    /// See [`TopUpChannel`].
+    #[prost(message, tag = "30")]
+    TopUpChannel(TopUpChannel),
 }
 
 impl Action {
@@ -486,6 +509,7 @@ impl Action {
             Self::Redelegate(_) => "redelegate",
             Self::WithdrawRewards(_) => "withdraw_rewards",
             Self::Unjail(_) => "unjail",
+            Self::TopUpChannel(_) => "top_up_channel",
         }
     }
 }

@@ -10,7 +10,8 @@
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
 //! - [`scores`]: a validator's judgement and its commitment.
 //! - [`merkle`], [`sum_tree`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
-//! - [`voucher`], [`receipt`], [`epoch`]: pay-per-answer: what a caller signs, what a node proves, what is settled.
+//! - [`voucher`], [`receipt`], [`epoch`], [`closing`]: pay-per-answer: what a caller signs, what a node proves, what is settled, and
+//!   the node's word that nothing more is owed.
 //! - [`release`]: a trained model's manifest, the data it was trained on, and how it was measured.
 //! - [`announce`]: the gossip message that says where a contribution's bytes are.
 //! - [`codec`]: canonical decoding: bytes that would not be written again the same way are refused.
@@ -36,6 +37,7 @@ pub mod action;
 pub mod address;
 pub mod amount;
 pub mod announce;
+pub mod closing;
 pub mod codec;
 pub mod consensus;
 pub mod epoch;

@@ -101,6 +101,7 @@ fn a_wrong_value_is_one_error_with_key_value_source_and_what_is_allowed() {
         ("[consensus]\nengine = \"raft\"", ["consensus.engine", "raft", "\"solo\""]),
         ("[inference]\nthreads = -1", ["inference.threads", "-1", "0 to 1024"]),
         ("[consensus]\npersistent_peers = [\"x@y\"]", ["consensus.persistent_peers", "x@y", "40 hex"]),
+        ("[ledger]\nkeep_blocks = 1000", ["ledger.keep_blocks", "1000", "600000"]),
         ("[inference]\ndevice = \"gpu\"", ["inference.device", "gpu", "cuda:0"]),
         ("[datanets]\nsubscribe = \"some\"", ["datanets.subscribe", "some", "\"all\""]),
         ("[log]\nformat = \"xml\"", ["log.format", "xml", "\"json\""]),

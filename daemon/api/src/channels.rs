@@ -1,5 +1,6 @@
 //! Channels: deposits from which answers are paid by vouchers.
 
+use datanet_types::closing::ClosingStatement;
 use datanet_types::{Address, Amount, ChannelId, NodeKey, PublicKey, TxHash};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -50,7 +51,7 @@ pub struct ChannelRecord {
     pub payer_key: PublicKey,
     /// The serving node.
     pub node: NodeKey,
-    /// Base units locked at the start.
+    /// Base units locked so far.
     pub deposit: Amount,
     /// Base units settled so far.
     pub charged: Amount,
@@ -60,6 +61,8 @@ pub struct ChannelRecord {
     pub opened_height: u64,
     /// Height at which it was closed; 0 while it is open.
     pub closed_height: u64,
+    /// Block time at which it closes by itself, in seconds since 1970, once its payer has asked for that before the expiry; 0 before.
+    pub closing_at: u64,
 }
 
 /// A channel and what has been promised on it.
@@ -80,10 +83,45 @@ pub struct Channels {
     pub channels: Vec<ChannelView>,
 }
 
-/// A channel closed.
+/// What is added to a channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopUp {
+    /// Base units more.
+    #[serde(default)]
+    pub amount: Amount,
+    /// Blocks from now that it is to last, if it does not last that long already; its expiry stays if not given.
+    pub blocks: Option<u64>,
+}
+
+/// A channel topped up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ToppedUp {
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+    /// Base units locked so far.
+    pub deposit: Amount,
+    /// Height from which the payer may close it.
+    pub expiry: u64,
+}
+
+/// How a channel is closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Closing {
+    /// The serving node's word that nothing is owed any more, as `POST /v1/channels/{id}/statement` there gives it: with it the channel
+    /// closes at once.
+    #[schema(value_type = Option<Object>)]
+    pub statement: Option<ClosingStatement>,
+}
+
+/// A channel closed, or about to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClosedChannel {
     /// The transaction.
     #[schema(value_type = String)]
     pub tx: TxHash,
+    /// Block time at which the channel closes by itself and the rest comes back, in seconds since 1970; none if that is done.
+    pub closes_at: Option<u64>,
 }

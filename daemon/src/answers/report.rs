@@ -162,6 +162,9 @@ fn unknown(view: &ContributionView, said: Option<&Report>, answers: &InAnswers, 
         None if view.state == "judging" => {
             unknown.push("copies, flaws and values: its judges have not revealed what they found yet".to_owned());
         }
+        None if view.committee.iter().all(|member| member.report.is_none()) => {
+            unknown.push("copies, flaws and values: the verdict stays on the ledger, and which reports its judges gave is forgotten by now".to_owned());
+        }
         None => {
             unknown.push("copies, flaws and values: no node that can be reached now has a judge's report".to_owned())
         }

@@ -2,13 +2,14 @@
 //!
 //! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
-//! - [`settle`]: an epoch in one transaction, and its public [`statement`].
+//! - [`settle`]: an epoch in one transaction, and its public [`statement`]; `closing`: the end of a channel.
 //! - [`repeat`]: an epoch made again from its receipts, as an auditor does.
 //! - [`earnings`]: what an account earned, and why; [`claim`]: how it gets it. Both read what other nodes state:
 //!   `sources`, whom to ask, and `statements`, what they say.
 
 mod charge;
 pub mod claim;
+mod closing;
 mod cover;
 pub mod earnings;
 pub mod grounds;

@@ -64,9 +64,10 @@ fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit]
     let mut judges: Vec<(Address, &Credit, u64)> = Vec::new();
     for credit in credits {
         let Some(contribution) = contributions::get(state, &credit.contribution)? else { continue };
-        let reveals = validation::reveals(state, &validation::current_round(state, &contribution)?)?;
-        let scored = reveals.iter().filter(|reveal| reveal.scores.is_some());
-        let revealed: Vec<Address> = scored.map(|reveal| reveal.account).collect();
+        // Whoever gave scores was measured; that stays when what they were is forgotten.
+        let round = validation::current_round(state, &contribution)?.unwrap_or_default();
+        let scored = round.committee.iter().filter(|member| member.accuracy_bps.is_some());
+        let revealed: Vec<Address> = scored.map(|member| member.account).collect();
         let share = credit.weight.0.checked_div(revealed.len() as u64).unwrap_or(0);
         judges.extend(revealed.into_iter().map(|judge| (judge, credit, share)));
     }
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
     use datanet_ledger::component::contributions::Contribution;
     use datanet_ledger::component::models::Model;
-    use datanet_ledger::component::validation::{Member, Reveal, Round};
+    use datanet_ledger::component::validation::{Member, Round};
     use datanet_ledger::component::{Genesis, init_genesis};
     use datanet_ledger::state::{MemoryState, StateWrite};
     use datanet_types::epoch::FeeShares;
@@ -136,10 +137,7 @@ mod tests {
             };
             contribution.set_status(if n == 4 { contributions::Status::Revoked } else { contributions::Status::Final });
             state.put(contributions::state_key::contribution(&contribution.id), &contribution);
-            let member = Member { account: Address([n + 50; 20]), ..Member::default() };
-            let reveal =
-                Reveal { account: member.account, scores: Some(datanet_types::Scores::default()), ..Reveal::default() };
-            state.put(validation::state_key::reveal(&contribution.id, 0, &member.account), &reveal);
+            let member = Member { account: Address([n + 50; 20]), accuracy_bps: Some(9_000), ..Member::default() };
             let round = Round { contribution: contribution.id, committee: vec![member], ..Round::default() };
             state.put(validation::state_key::round(&contribution.id, 0), &round);
         }

@@ -223,11 +223,12 @@ impl Billing {
             return Err(ServiceError::new(
                 Code::ChannelExhausted,
                 format!(
-                    "the channel's deposit of {} does not cover {} ({} spent, {} for this answer); open another channel with `datanet channel open --account NAME --deposit AMOUNT`",
+                    "the channel's deposit of {} does not cover {} ({} spent, {} for this answer); add to it with `datanet channel top-up {} --amount AMOUNT`, or open another",
                     display(channel.deposit),
                     display(expected),
                     display(last),
-                    display(price)
+                    display(price),
+                    channel.id
                 ),
             ));
         }
@@ -255,8 +256,8 @@ impl Billing {
         })
     }
 
-    /// A channel to this node that is open and not about to expire.
-    fn usable_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
+    /// A channel to this node, open or not.
+    pub(super) fn own_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
         let channel = self.known_channel(id)?;
         if channel.node != self.identity.node_key() {
             return Err(ServiceError::new(
@@ -264,11 +265,23 @@ impl Billing {
                 format!("channel {id} pays node {}, this is {}", channel.node, self.identity.node_key()),
             ));
         }
+        Ok(channel)
+    }
+
+    /// A channel to this node that is open, not being closed, and not about to expire.
+    fn usable_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
+        let channel = self.own_channel(id)?;
+        if channel.is_open() && channel.is_closing() {
+            return Err(ServiceError::new(
+                Code::ChannelExpired,
+                format!("channel {id} is being closed by its payer; open another"),
+            ));
+        }
         if !is_usable(&channel, self.chain.height()) {
             return Err(ServiceError::new(
                 Code::ChannelExpired,
                 format!(
-                    "channel {id} is closed or expires at height {} (this is {}); open another",
+                    "channel {id} is closed or expires at height {} (this is {}); open another, or make it last longer in time with `datanet channel top-up {id} --blocks N`",
                     channel.expiry,
                     self.chain.height()
                 ),
@@ -303,5 +316,5 @@ impl Billing {
 }
 
 fn is_usable(channel: &Channel, height: u64) -> bool {
-    channel.is_open() && height.saturating_add(SETTLE_MARGIN) < channel.expiry
+    channel.is_open() && !channel.is_closing() && height.saturating_add(SETTLE_MARGIN) < channel.expiry
 }

@@ -135,7 +135,7 @@ impl Reservations {
             return Err(ServiceError::new(
                 Code::ChannelExhausted,
                 format!(
-                    "channel {channel} has {left} left, {under_way} of it for answers under way, and this one costs {amount}; open another channel"
+                    "channel {channel} has {left} left, {under_way} of it for answers under way, and this one costs {amount}; add to it with `datanet channel top-up {channel} --amount AMOUNT`, or open another"
                 ),
             ));
         }

@@ -63,8 +63,8 @@ impl Billing {
         Ok(Some(settled))
     }
 
-    /// Whether something has accrued on a channel that its payer may close soon, and that takes no more questions; or half as many
-    /// answers as one epoch has.
+    /// Whether something has accrued on a channel that its payer may close soon, or is closing, and that takes no more questions; or half as
+    /// many answers as one epoch has.
     ///
     /// # Errors
     /// When the private store or the ledger cannot be read, or the ledger has no block yet.
@@ -79,7 +79,9 @@ impl Billing {
         let reader = self.chain.reader()?;
         let soon = reader.height().saturating_add(SETTLE_MARGIN);
         for id in owing {
-            if channels::get(&reader, &id)?.is_some_and(|channel| channel.is_open() && soon >= channel.expiry) {
+            let ends =
+                |channel: channels::Channel| channel.is_open() && (channel.is_closing() || soon >= channel.expiry);
+            if channels::get(&reader, &id)?.is_some_and(ends) {
                 return Ok(true);
             }
         }
@@ -91,13 +93,21 @@ impl Billing {
         let _charging = self.charging.write().await;
         // One view for both: what is not on this ledger yet and names a channel closed there will never be on it.
         let reader = self.chain.reader()?;
+        let last = settlement::get(&reader, &self.identity.node_key())?.map_or(0, |settled| settled.latest.epoch);
         let mut owing = self.db.accruing()?;
         if let Some(settling) = self.db.settling()? {
-            if let Some(done) = settlement::epoch(&reader, &self.identity.node_key(), settling.epoch)? {
-                let (root, totals, statement) = (done.root, done.totals, done.statement);
-                return Ok(Next::Done(Settled { epoch: done.epoch, root, totals, statement, tx: None }));
+            if settling.epoch <= last {
+                match settlement::epoch(&reader, &self.identity.node_key(), settling.epoch)? {
+                    Some(done) => {
+                        let (root, totals, statement) = (done.root, done.totals, done.statement);
+                        return Ok(Next::Done(Settled { epoch: done.epoch, root, totals, statement, tx: None }));
+                    }
+                    // It was on the ledger so long ago that it is forgotten there, as everything of it is paid.
+                    None => self.db.finish_settlement(settling.epoch)?,
+                }
+            } else {
+                owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
             }
-            owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
         }
         let mut charged = BTreeMap::new();
         for id in owing {
@@ -105,7 +115,6 @@ impl Billing {
                 charged.insert(id, channel.charged);
             }
         }
-        let last = settlement::get(&reader, &self.identity.node_key())?.map_or(0, |settled| settled.latest.epoch);
         let cover = self.cover()?.unwrap_or(Amount::MAX);
         if let Some(settling) = self.db.begin_settlement(last.saturating_add(1), &charged, cover)? {
             return Ok(Next::Send(settling));

@@ -36,7 +36,7 @@ async fn a_transaction_sent_twice_and_a_full_mempool_are_told_apart_from_silence
     let genesis = own_genesis("test", &outcome, "only", own_params(), now);
     let ledger = LedgerHandle::open(&home.ledger()).unwrap();
     home.make_sockets().unwrap();
-    let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), stop.clone()).await.unwrap();
+    let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), 0, stop.clone()).await.unwrap();
     let comet_home = CometHome::open(home.cometbft()).unwrap();
     comet_home.write_genesis(&genesis.to_comet().unwrap()).unwrap();
     let mut settings = CometSettings::local("only", ProxyApp::Unix(home.abci_socket()));

@@ -93,22 +93,28 @@ impl Chain {
         reader: &LedgerReader,
         contribution: Contribution,
     ) -> ServiceResult<ContributionView> {
-        let round = validation::current_round(reader, &contribution)?;
+        // None of a refused contribution whose judging is forgotten.
+        let round = validation::current_round(reader, &contribution)?.unwrap_or_default();
         let threshold = datanets::get(reader, &contribution.datanet)?.map_or(0, |datanet| datanet.accept_threshold);
         let total = u64::from(round.seats().max(1));
         let mut committee = Vec::new();
         for member in &round.committee {
             let (id, number, account) = (&contribution.id, round.number, &member.account);
             let reveal = validation::reveal(reader, id, number, account)?;
+            let revealed = reveal.is_some() || member.revealed;
             committee.push(MemberView {
                 validator: member.account,
                 node: member.node,
                 seats: member.seats,
                 weight_bps: u64::from(member.seats).saturating_mul(10_000) / total,
-                committed: validation::commitment(reader, id, number, account)?.is_some(),
-                revealed: reveal.is_some(),
+                committed: revealed || validation::commitment(reader, id, number, account)?.is_some(),
+                revealed,
                 scores: reveal.and_then(|reveal| reveal.scores),
-                unavailable: reveal.is_some_and(|reveal| reveal.scores.is_none()),
+                unavailable: match reveal {
+                    Some(reveal) => reveal.scores.is_none(),
+                    // What it revealed is forgotten: whoever gave scores was measured.
+                    None => member.revealed && member.accuracy_bps.is_none(),
+                },
                 report: reveal.map(|reveal| reveal.report),
             });
         }

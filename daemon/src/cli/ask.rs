@@ -1,6 +1,9 @@
 //! Asking, receipts, channels, settling.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use datanet_config::read_text;
 use serde_json::{Value, json};
 
 use super::args::{AskArgs, ChannelCommand, ReceiptCommand};
@@ -9,7 +12,7 @@ use super::confirm::confirm;
 use super::costs;
 use super::explain::{fee, record, warn_of_taint};
 use super::measures::print_attribution;
-use super::output::{Output, excerpt, fields, money, percent, table, table_if_any, text};
+use super::output::{Output, excerpt, fields, money, percent, table, table_if_any, text, until};
 use super::people::People;
 use crate::ppm;
 
@@ -144,18 +147,57 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
                         ("promised", &|c| money(&c["promised"])),
                         ("charged", &|c| money(&c["charged"])),
                         ("expiry", &|c| text(&c["expiry"])),
-                        ("closed at", &|c| text(&c["closed_height"])),
+                        ("closes", &|c| match c["closing_at"].as_u64() {
+                            None | Some(0) => String::new(),
+                            Some(_) => until(&c["closing_at"]),
+                        }),
                     ],
                 );
             });
         }
-        ChannelCommand::Close { channel, yes } => {
+        ChannelCommand::TopUp { channel, amount, blocks } => {
             let channel = client.channel(&channel).await?;
-            confirm(yes, &format!("Channel {channel} is to be closed and what is left in it taken back.")).await?;
-            let value = client.delete(&format!("/v1/channels/{channel}")).await?;
-            output.show(&value, |value| fields(value, &["tx"]));
+            let body = json!({ "amount": amount.unwrap_or_default(), "blocks": blocks });
+            let value = client.post(&format!("/v1/channels/{channel}/top-up"), &body).await?;
+            output.show(&value, |value| {
+                fields(value, &["tx", "expiry"]);
+                say!("locked {} in all", money(&value["deposit"]));
+            });
+        }
+        ChannelCommand::Close { channel, statement, yes } => close(client, &channel, statement, yes, output).await?,
+        ChannelCommand::Statement { channel } => {
+            let channel = client.channel(&channel).await?;
+            let value = client.post(&format!("/v1/channels/{channel}/statement"), &json!({})).await?;
+            // The same for people: it is to be handed on as it is.
+            output.show(&value, |value| say!("{value}"));
         }
     }
+    Ok(())
+}
+
+async fn close(client: &Client, channel: &str, statement: Option<PathBuf>, yes: bool, output: Output) -> Result<()> {
+    let channel = client.channel(channel).await?;
+    let statement: Option<Value> = match statement {
+        Some(path) => {
+            let text = read_text(&path)?;
+            Some(serde_json::from_str(&text).with_context(|| format!("{} is no statement", path.display()))?)
+        }
+        None => None,
+    };
+    confirm(yes, &format!("Channel {channel} is to be closed and what is left in it taken back.")).await?;
+    let value = client.post(&format!("/v1/channels/{channel}/close"), &json!({ "statement": statement })).await?;
+    output.show(&value, |value| {
+        fields(value, &["tx"]);
+        if value["closes_at"].is_null() {
+            say!("closed: what was left in it is back");
+        } else {
+            say!(
+                "it closes by itself {}, once its node had time to settle; with what `datanet channel statement {channel}` prints on that node, \
+                 `datanet channel close {channel} --statement FILE` closes it at once",
+                until(&value["closes_at"])
+            );
+        }
+    });
     Ok(())
 }
 

@@ -93,6 +93,7 @@ codes! {
         AlreadyContributed = "already-contributed",
         AnswerUnderWay = "answer-under-way",
         AmbiguousName = "ambiguous-name",
+        ChannelOpen = "channel-open",
         ContributionRevoked = "contribution-revoked",
         RefusedForGood = "refused-for-good",
         JobOver = "job-over",

@@ -4,11 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use datanet_api::channels::{
-    ChannelParams, ChannelRecord, ChannelView, Channels, ClosedChannel, NewChannel, OpenedChannel,
+    ChannelParams, ChannelRecord, ChannelView, Channels, ClosedChannel, Closing, NewChannel, OpenedChannel, TopUp,
+    ToppedUp,
 };
 use datanet_ledger::component::channels::{self, Channel};
-use datanet_types::action::{CloseChannel, OpenChannel};
-use datanet_types::{Action, Address, ChannelId};
+use datanet_types::action::{CloseChannel, OpenChannel, TopUpChannel};
+use datanet_types::closing::ClosingStatement;
+use datanet_types::{Action, Address, ChannelId, SigningKey};
 
 use super::extract::{Body, Query, Segment};
 use crate::billing::Billing;
@@ -45,8 +47,9 @@ pub(super) async fn list(
 }
 
 fn recorded(channel: Channel) -> ChannelRecord {
-    let Channel { id, payer, payer_key, node, deposit, charged, expiry, opened_height, closed_height } = channel;
-    ChannelRecord { id, payer, payer_key, node, deposit, charged, expiry, opened_height, closed_height }
+    let Channel { id, payer, payer_key, node, deposit, charged, expiry, opened_height, .. } = channel;
+    let Channel { closed_height, closing_at, .. } = channel;
+    ChannelRecord { id, payer, payer_key, node, deposit, charged, expiry, opened_height, closed_height, closing_at }
 }
 
 /// Locks a deposit from which a serving node is paid; answers once it is on the ledger.
@@ -62,26 +65,71 @@ pub(super) async fn open(
     if blocks < least {
         return Err(ServiceError::new(Code::ChannelTooShort, format!("a channel lasts at least {least} blocks")));
     }
-    // A few blocks more than asked for, since the transaction lands a little later.
-    let expiry = chain.height().saturating_add(blocks).saturating_add(10);
+    let expiry = expiry_in(&chain, blocks);
     let node = new.node.unwrap_or_else(|| identity.node_key());
     let action = OpenChannel { node, deposit: new.deposit, expiry };
     let committed = chain.execute(&keyring.get(&new.account)?, Action::OpenChannel(action)).await?;
     Ok((StatusCode::CREATED, Json(OpenedChannel { channel: ChannelId(committed.id), tx: committed.hash })))
 }
 
-/// Takes back what is left in an expired channel; the payer's key must be on this node.
-#[utoipa::path(delete, operation_id = "close_channel", path = "/v1/channels/{id}", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = ClosedChannel), (status = 404, response = super::problem::Refusal)))]
-pub(super) async fn close(
+/// Adds to a channel's deposit, or to the time that it lasts; the payer's key must be on this node.
+#[utoipa::path(post, operation_id = "top_up_channel", path = "/v1/channels/{id}/top-up", tag = "answers", params(("id" = String, Path)), request_body = TopUp, responses((status = 200, body = ToppedUp), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal)))]
+pub(super) async fn top_up(
     State(chain): State<Chain>,
     State(keyring): State<Keyring>,
     Segment(id): Segment<ChannelId>,
+    Body(more): Body<TopUp>,
+) -> ServiceResult<Json<ToppedUp>> {
+    let (channel, key) = of_payer_here(&chain, &keyring, &id)?;
+    let expiry = more.blocks.map_or(channel.expiry, |blocks| expiry_in(&chain, blocks).max(channel.expiry));
+    let action = TopUpChannel { channel: id, amount: more.amount, expiry };
+    let committed = chain.execute(&key, Action::TopUpChannel(action)).await?;
+    Ok(Json(ToppedUp { tx: committed.hash, deposit: channel.deposit.saturating_add(more.amount), expiry }))
+}
+
+/// Takes back what is left in a channel; the payer's key must be on this node. That is done at once if the channel has expired, pays this
+/// very node, or comes with a statement of the node that it pays; else that node has its time to settle, and the channel closes by itself.
+#[utoipa::path(post, operation_id = "close_channel", path = "/v1/channels/{id}/close", tag = "answers", params(("id" = String, Path)), request_body = Closing, responses((status = 200, body = ClosedChannel), (status = 404, response = super::problem::Refusal)))]
+pub(super) async fn close(
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(billing): State<Billing>,
+    Segment(id): Segment<ChannelId>,
+    Body(closing): Body<Closing>,
 ) -> ServiceResult<Json<ClosedChannel>> {
-    let channel = channels::get(&chain.reader()?, &id)?
+    let (channel, key) = of_payer_here(&chain, &keyring, &id)?;
+    let committed = match closing.statement {
+        None => billing.close(&channel, &key).await?,
+        Some(statement) => {
+            let action = CloseChannel { channel: id, statement: Some(statement) };
+            chain.execute(&key, Action::CloseChannel(action)).await?
+        }
+    };
+    let after = channels::get(&chain.reader()?, &id)?.filter(Channel::is_open);
+    Ok(Json(ClosedChannel { tx: committed.hash, closes_at: after.map(|channel| channel.closing_at) }))
+}
+
+/// This node's word that nothing is owed on a channel that its payer is closing, by which the payer has the rest at once. What is owed is
+/// settled before.
+#[utoipa::path(post, operation_id = "closing_statement", path = "/v1/channels/{id}/statement", tag = "answers", params(("id" = String, Path)), responses((status = 200, body = Object), (status = 404, response = super::problem::Refusal), (status = 409, response = super::problem::Refusal)))]
+pub(super) async fn statement(
+    State(billing): State<Billing>,
+    Segment(id): Segment<ChannelId>,
+) -> ServiceResult<Json<ClosingStatement>> {
+    Ok(Json(billing.closing_statement(&id).await?))
+}
+
+/// A few blocks more than asked for, since the transaction lands a little later.
+fn expiry_in(chain: &Chain, blocks: u64) -> u64 {
+    chain.height().saturating_add(blocks).saturating_add(10)
+}
+
+/// The channel and its payer's key.
+fn of_payer_here(chain: &Chain, keyring: &Keyring, id: &ChannelId) -> ServiceResult<(Channel, SigningKey)> {
+    let channel = channels::get(&chain.reader()?, id)?
         .ok_or_else(|| ServiceError::new(Code::UnknownChannel, format!("there is no channel {id}")))?;
     let key = keyring.by_address(&channel.payer).ok_or_else(|| {
         ServiceError::new(Code::NotYourChannel, format!("the key of its payer {} is not on this node", channel.payer))
     })?;
-    let committed = chain.execute(&key, Action::CloseChannel(CloseChannel { channel: id })).await?;
-    Ok(Json(ClosedChannel { tx: committed.hash }))
+    Ok((channel, key))
 }

@@ -189,7 +189,8 @@ async fn start_consensus(
         EngineKind::Cometbft => {
             let program = tools.cometbft.clone().map_err(anyhow::Error::msg)?;
             home.make_sockets()?;
-            let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), stop.clone()).await?;
+            let (socket, keep) = (home.abci_socket(), config.ledger.keep_blocks);
+            let abci = AbciServer::spawn(ledger.clone(), &socket, keep, stop.clone()).await?;
             let comet_home = CometHome::open(home.cometbft())?;
             comet_home.write_genesis(&genesis.to_comet()?)?;
             let settings = comet_settings(config, home)?;

@@ -48,7 +48,7 @@ async fn what_does_not_exist_is_not_found() {
     refused("a receipt", get(&format!("/v1/receipts/{id}")), 404, "unknown-receipt", &id).await;
     let verify = node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"));
     refused("a receipt to verify", verify, 404, "unknown-receipt", &id).await;
-    let close = node.raw(Method::DELETE, &format!("/v1/channels/{id}"));
+    let close = node.raw(Method::POST, &format!("/v1/channels/{id}/close")).json(&json!({}));
     refused("a channel", close, 404, "unknown-channel", &id).await;
     refused("an account's name", get("/v1/channels?account=nobody"), 404, "unknown-key", "datanet keys add").await;
     let address = SigningKey::from_bytes(&kit::random()).address();

@@ -3,7 +3,7 @@
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
     AttestStorage, AuditEpoch, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitScores, Contribute, CreateDatanet,
-    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, Transfer,
+    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -48,6 +48,8 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::ChallengeEpoch(ChallengeEpoch { epoch: 1, ..Default::default() }),
         Action::AuditEpoch(AuditEpoch { epoch: 1, finding: 1, ..Default::default() }),
         Action::ProveForgery(ProveForgery { epoch: 1, ..Default::default() }),
+        Action::TopUpChannel(TopUpChannel { amount: 1, ..Default::default() }),
+        Action::CloseChannel(CloseChannel { statement: Some(Default::default()), ..Default::default() }),
     ];
     actions
         .into_iter()

@@ -100,7 +100,9 @@ fn close<S: StateWrite>(
             accounts::release(state, &deposit, &audit.challenger, audit.deposit)?;
             settlement::let_go(state, block, &mut epoch, params)?;
         }
-        Verdict::False | Verdict::Unavailable => events.push(convict(state, &mut audit, &mut epoch, verdict, params)?),
+        Verdict::False | Verdict::Unavailable => {
+            events.push(convict(state, block, (&mut audit, &mut epoch), verdict, params)?);
+        }
     }
     audit.set_phase(match verdict {
         Verdict::Upheld => Phase::Upheld,
@@ -121,15 +123,15 @@ fn close<S: StateWrite>(
 /// treasury's.
 fn convict<S: StateWrite>(
     state: &mut S,
-    audit: &mut Audit,
-    epoch: &mut Epoch,
+    block: &BlockContext,
+    (audit, epoch): (&mut Audit, &mut Epoch),
     verdict: Verdict,
     params: &Params,
 ) -> Result<Event, StateError> {
     accounts::release(state, &deposit_account(&audit.node, audit.epoch), &audit.challenger, audit.deposit)?;
     let bond = bond::of(epoch.totals.fees, params);
     let fine = if verdict == Verdict::False { bond } else { bond.checked_div(2).unwrap_or(0) };
-    let event = settlement::void(state, epoch)?;
+    let event = settlement::void(state, block, epoch, params)?;
     let (stake, taken) = settlement::forfeit(state, &audit.node, fine.max(audit.deposit.saturating_mul(2)))?;
     let half = taken.checked_div(2).unwrap_or(0);
     let to_challenger = half.min(audit.deposit.saturating_mul(MOST_TO_CHALLENGER));

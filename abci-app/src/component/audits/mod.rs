@@ -66,6 +66,12 @@ fn expect<S: StateRead>(state: &S, place: &record::Place) -> Result<Audit, State
 fn require_epoch<S: StateRead>(state: &S, node: &NodeKey, epoch: u64) -> Result<Epoch, ActionError> {
     match settlement::epoch(state, node, epoch)? {
         Some(epoch) => Ok(epoch),
+        None if settlement::is_forgotten(state, node, epoch)? => refuse(
+            code::AUDIT_CLOSED,
+            format!(
+                "epoch {epoch} of node {node} is over and everything of it paid; nothing can be done about it any more"
+            ),
+        ),
         None => refuse(code::AUDIT_EPOCH, format!("node {node} has settled no epoch {epoch}; look its epochs up")),
     }
 }
@@ -78,6 +84,11 @@ fn require_unpaid<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Resul
         format!("epoch {number} of node {node} is {state}; nothing can be done about it any more")
     })?;
     Ok(epoch)
+}
+
+/// Lets go of an epoch's audit, which is over as its epoch is.
+pub(super) fn forget<S: StateWrite>(state: &mut S, node: &NodeKey, epoch: u64) {
+    state.delete(state_key::audit(node, epoch));
 }
 
 /// Begins a round: its committee is drawn some blocks later, as for a contribution.

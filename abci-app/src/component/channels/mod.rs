@@ -1,14 +1,20 @@
 //! Payment channels: a deposit from which one serving node is paid by cumulative vouchers.
+//!
+//! A voucher that the node holds is good until the channel is closed, whatever its payer does meanwhile: deposit and expiry only grow,
+//! and closing early takes either the node's word or its time to settle ([`closing`]).
 
 pub mod action;
+mod closing;
 pub mod state_key;
 
 use datanet_types::{Address, Amount, ChannelId, NodeKey, PublicKey};
 
-use super::ActionError;
 use super::error::{ensure, refuse};
+use super::{ActionError, BlockContext, Params, TxContext};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
+
+pub(super) use closing::close_due;
 
 /// A payment channel.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -25,7 +31,7 @@ pub struct Channel {
     /// The serving node.
     #[prost(message, required, tag = "4")]
     pub node: NodeKey,
-    /// Base units locked at the start.
+    /// Base units locked so far.
     #[prost(uint64, tag = "5")]
     pub deposit: Amount,
     /// Base units settled so far.
@@ -40,6 +46,12 @@ pub struct Channel {
     /// Height at which it was closed; 0 while it is open.
     #[prost(uint64, tag = "9")]
     pub closed_height: u64,
+    /// Block time at which it closes by itself, in seconds since 1970, once its payer has asked for that before the expiry; 0 before.
+    #[prost(uint64, tag = "10")]
+    pub closing_at: u64,
+    /// The last of its node's epochs that it paid for; 0 for none.
+    #[prost(uint64, tag = "11")]
+    pub last_epoch: u64,
 }
 
 impl Channel {
@@ -48,13 +60,18 @@ impl Channel {
         self.closed_height == 0
     }
 
+    /// Whether its payer has asked for it to be closed before the expiry: what the node holds must be settled soon.
+    pub fn is_closing(&self) -> bool {
+        self.closing_at != 0
+    }
+
     /// Base units that vouchers can still charge.
     pub fn left(&self) -> Amount {
         self.deposit.saturating_sub(self.charged)
     }
 }
 
-/// A channel by id, open or closed.
+/// A channel by id, open or closed and not forgotten.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -115,6 +132,29 @@ pub(super) fn require_open<S: StateRead>(state: &S, id: &ChannelId) -> Result<Ch
         format!("channel {id} was closed at height {}; open a new one", channel.closed_height)
     })?;
     Ok(channel)
+}
+
+/// A channel that an index of the ledger's own says is there.
+fn expect<S: StateRead>(state: &S, id: &ChannelId) -> Result<Channel, StateError> {
+    state.expect(state_key::channel(id), "a channel that is due and not there")
+}
+
+/// Only who pays changes it.
+fn require_payer(channel: &Channel, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+    ensure(channel.payer == ctx.tx.signer, code::CHANNEL_FOREIGN, || {
+        format!("channel {} belongs to {}; only its payer can do this", channel.id, channel.payer)
+    })
+}
+
+/// The last height that a channel may expire at, if it is opened or topped up now.
+fn latest_expiry(block: &BlockContext, params: &Params) -> u64 {
+    block.height.saturating_add(params.channel_max_blocks)
+}
+
+fn check_latest(expiry: u64, latest: u64) -> Result<(), ActionError> {
+    ensure(expiry <= latest, code::CHANNEL_INVALID, || {
+        format!("expiry is height {expiry}, the latest now is {latest}; top the channel up later to go on")
+    })
 }
 
 /// Stores a channel.

@@ -177,6 +177,14 @@ pub fn has_attested<S: StateRead>(state: &S, id: &ContributionId, node: &NodeKey
     Ok(state.get_raw(&state_key::attestation(id, node))?.is_some())
 }
 
+/// Lets go of who attested a contribution that nobody is to keep, a page at a time; whether there may be more.
+pub(super) fn forget_attestations<S: StateWrite>(state: &mut S, id: &ContributionId) -> Result<bool, StateError> {
+    let page = state.scan(&state_key::attestations(id), None, PAGE)?;
+    let more = page.len() >= PAGE;
+    page.into_iter().for_each(|(key, _)| state.delete(key));
+    Ok(more)
+}
+
 /// The account that holds a contribution's bond.
 pub fn bond_account(id: &ContributionId) -> Address {
     Address::module("bond", &[&id.0])

@@ -132,6 +132,16 @@ impl Contribution {
         before && (self.revoked_height == 0 || height < self.revoked_height)
     }
 
+    /// Whether nodes are to keep its bytes: it is neither refused nor revoked.
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self.status(), Status::Refused | Status::Revoked)
+    }
+
+    /// Whether somebody earns by it, or may come to: it was final once, or can still be.
+    pub fn may_earn(&self) -> bool {
+        self.is_wanted() || self.final_height > 0
+    }
+
     /// Whether a verdict or attestations are still to come.
     pub fn is_open(&self) -> bool {
         matches!(self.status(), Status::Judging | Status::Accepted)

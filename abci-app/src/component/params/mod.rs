@@ -88,6 +88,15 @@ pub struct Params {
     /// Fewest blocks between opening a channel and its expiry. Default 600 (five minutes at two blocks a second): a
     /// node must have time to settle before the payer may take the deposit back.
     pub channel_min_blocks: u64,
+    /// Most blocks between now and a channel's expiry, when it is opened or topped up. Default 63,072,000 (a year at two blocks a second): a
+    /// deposit that is forgotten, and the books that its node keeps for it, have an end.
+    pub channel_max_blocks: u64,
+    /// Seconds from a payer's asking to close a channel before its expiry, without its node's word, until it closes. Default 86,400: a
+    /// day, in which a node that is down is back, and settles what it holds.
+    pub close_seconds: u64,
+    /// Seconds for which what has lapsed stays to be looked at: a closed channel, the commitments and reveals behind a verdict, an epoch of which
+    /// everything is paid. Default 604,800: a week, in which people ask why; a node that keeps the blocks has it for good.
+    pub forget_seconds: u64,
     /// Committee members whose judgements are tallied in one block, at most (at least one contribution always is).
     /// Default 256: about 800 writes, a tenth of a second. What is left waits for the next block.
     pub max_tally_members: u32,
@@ -138,6 +147,9 @@ impl Default for Params {
             max_contribution_bytes: 2 * 1024 * 1024 * 1024,
             max_contribution_records: 10_000_000,
             channel_min_blocks: 600,
+            channel_max_blocks: 2 * 365 * 24 * 3_600,
+            close_seconds: 24 * 3_600,
+            forget_seconds: 7 * 24 * 3_600,
             max_tally_members: 256,
             min_validator_stake: 1_000 * DNT,
             max_validators: 64,
@@ -151,6 +163,9 @@ impl Default for Params {
     }
 }
 
+/// Least and most of [`Params::close_seconds`].
+const MIN_CLOSE_SECONDS: u64 = 10;
+const MAX_CLOSE_SECONDS: u64 = 30 * 24 * 3_600;
 /// Bytes of a transaction that [`Params::min_fee`] pays for.
 const FREE_TX_BYTES: u64 = 1_024;
 
@@ -205,6 +220,14 @@ impl Params {
         check(self.audit_window >= 1, "audit_window must be at least 1 block")?;
         check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
         check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
+        check(
+            self.channel_max_blocks >= self.channel_min_blocks,
+            "channel_max_blocks must not be below channel_min_blocks: no channel could be opened",
+        )?;
+        check(
+            (MIN_CLOSE_SECONDS..=MAX_CLOSE_SECONDS).contains(&self.close_seconds),
+            "close_seconds must be from 10 to 2592000: a node needs blocks to settle in, and a payer wants its money back within a month",
+        )?;
         check(self.commit_window >= 1, "commit_window must be at least 1 block")?;
         check(self.reveal_window >= 1, "reveal_window must be at least 1 block")?;
         check(self.max_contribution_bytes >= 1, "max_contribution_bytes must be at least 1")?;
@@ -292,6 +315,12 @@ struct Record {
     downtime_slash_bps: u32,
     #[prost(uint32, tag = "47")]
     equivocation_slash_bps: u32,
+    #[prost(uint64, tag = "60")]
+    channel_max_blocks: u64,
+    #[prost(uint64, tag = "61")]
+    close_seconds: u64,
+    #[prost(uint64, tag = "62")]
+    forget_seconds: u64,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -323,6 +352,9 @@ macro_rules! convert {
             max_contribution_bytes: $from.max_contribution_bytes,
             max_contribution_records: $from.max_contribution_records,
             channel_min_blocks: $from.channel_min_blocks,
+            channel_max_blocks: $from.channel_max_blocks,
+            close_seconds: $from.close_seconds,
+            forget_seconds: $from.forget_seconds,
             max_tally_members: $from.max_tally_members,
             min_validator_stake: $from.min_validator_stake,
             max_validators: $from.max_validators,

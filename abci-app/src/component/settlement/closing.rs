@@ -2,8 +2,8 @@
 
 use datanet_types::{Address, Amount, NodeKey};
 
-use super::{Epoch, Payment, Payments, Status, bond, escrow, put, put_epoch, state_key};
-use crate::component::{BlockContext, Event, Params, accounts, nodes};
+use super::{Epoch, Payment, Payments, Status, bond, escrow, forgetting, put, put_epoch, state_key};
+use crate::component::{BlockContext, Event, Params, accounts, nodes, params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Epochs made final in one block at most; what is left is first in the next.
@@ -11,16 +11,16 @@ const MAX_A_BLOCK: usize = 256;
 
 /// Names an epoch.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-struct Due {
+pub(super) struct Due {
     #[prost(message, required, tag = "1")]
-    node: NodeKey,
+    pub(super) node: NodeKey,
     #[prost(uint64, tag = "2")]
-    epoch: u64,
+    pub(super) epoch: u64,
 }
 
 /// An epoch begins: it will be final at its time, and who paid for it is remembered until then.
 pub(super) fn begin<S: StateWrite>(state: &mut S, epoch: &Epoch, paid: Vec<Payment>) {
-    state.put(state_key::payments(&epoch.node, epoch.epoch), &Payments { all: paid });
+    state.put(state_key::payments(&epoch.node, epoch.epoch), &Payments { all: paid, epoch: epoch.epoch });
     set_due(state, epoch);
 }
 
@@ -71,12 +71,13 @@ pub(in crate::component) fn finalise_due<S: StateWrite>(
             break;
         }
         state.delete(key);
-        events.push(finalise(state, super::expect(state, &node, epoch)?)?);
+        let params = params::get(state)?;
+        events.push(finalise(state, super::expect(state, &node, epoch)?, &params)?);
     }
     Ok(events)
 }
 
-fn finalise<S: StateWrite>(state: &mut S, mut epoch: Epoch) -> Result<Event, StateError> {
+fn finalise<S: StateWrite>(state: &mut S, mut epoch: Epoch, params: &Params) -> Result<Event, StateError> {
     let (node, number) = (epoch.node, epoch.epoch);
     let escrow = escrow::account(&node, number);
     let account = nodes::expect(state, &node)?.account;
@@ -84,7 +85,7 @@ fn finalise<S: StateWrite>(state: &mut S, mut epoch: Epoch) -> Result<Event, Sta
     accounts::release(state, &escrow, &accounts::treasury(), epoch.totals.treasury())?;
     escrow::begin(state, &epoch);
     epoch.set_status(Status::Final);
-    close(state, &epoch)?;
+    close(state, &epoch, params)?;
     if let Some(mut settlement) = super::get(state, &node)? {
         settlement.escrowed = settlement.escrowed.saturating_add(epoch.totals.claimable());
         put(state, &settlement);
@@ -94,7 +95,12 @@ fn finalise<S: StateWrite>(state: &mut S, mut epoch: Epoch) -> Result<Event, Sta
 }
 
 /// Gives an epoch's money back to those who paid it.
-pub(in crate::component) fn void<S: StateWrite>(state: &mut S, epoch: &mut Epoch) -> Result<Event, StateError> {
+pub(in crate::component) fn void<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    epoch: &mut Epoch,
+    params: &Params,
+) -> Result<Event, StateError> {
     let (node, number) = (epoch.node, epoch.epoch);
     let escrow = escrow::account(&node, number);
     let paid: Payments =
@@ -104,15 +110,17 @@ pub(in crate::component) fn void<S: StateWrite>(state: &mut S, epoch: &mut Epoch
     }
     state.delete(state_key::due(epoch.final_at, &node, number));
     epoch.set_status(Status::Void);
-    close(state, epoch)?;
+    epoch.final_at = block.seconds();
+    close(state, epoch, params)?;
     let event = Event::new("epoch.void").with("node", node).with("epoch", number);
     Ok(event.with("refunded", epoch.totals.fees))
 }
 
 /// Nothing of it is at risk any more, and nobody can be paid back.
-fn close<S: StateWrite>(state: &mut S, epoch: &Epoch) -> Result<(), StateError> {
+fn close<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) -> Result<(), StateError> {
     bond::remove(state, &epoch.node, epoch.totals.fees)?;
     state.delete(state_key::payments(&epoch.node, epoch.epoch));
+    forgetting::schedule(state, epoch, params);
     put_epoch(state, epoch)
 }
 

@@ -7,10 +7,10 @@ use datanet_types::amount::display;
 use datanet_types::epoch::MAX_ACCOUNTS;
 use datanet_types::{Address, Amount, NodeKey};
 
-use super::{Epoch, state_key};
+use super::{Epoch, forgetting, state_key};
 use crate::code;
 use crate::component::error::ensure;
-use crate::component::{ActionError, accounts};
+use crate::component::{ActionError, BlockContext, accounts, params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Leaves remembered under one key: a claim rewrites 256 bytes at most.
@@ -91,10 +91,10 @@ pub(super) fn begin<S: StateWrite>(state: &mut S, epoch: &Epoch) {
 /// Pays `account` the leaf at `index`, which is proven; `false` if that was paid before.
 pub(super) fn pay<S: StateWrite>(
     state: &mut S,
+    block: &BlockContext,
     epoch: &Epoch,
     account: &Address,
-    index: u64,
-    amount: Amount,
+    (index, amount): (u64, Amount),
 ) -> Result<bool, ActionError> {
     let (node, number) = (&epoch.node, epoch.epoch);
     if is_claimed(state, node, number, index)? {
@@ -112,6 +112,7 @@ pub(super) fn pay<S: StateWrite>(
     put(state, node, OpenEpoch { left, ..before });
     if left == 0 {
         forget(state, node, number)?;
+        forgetting::claimed_whole(state, block, epoch, &params::get(state)?);
     }
     Ok(true)
 }

@@ -5,12 +5,14 @@
 //! nothing it promises to others, touches what was earned before.
 //!
 //! An epoch is `Open -> Final`, and paid then. While it is open it may be challenged ([`super::audits`]): `Audited`, and `Open` again
-//! or `Void`. The node's stake answers for all fees of its epochs that are not final ([`bond`]).
+//! or `Void`. The node's stake answers for all fees of its epochs that are not final ([`bond`]). Once everything of an epoch is paid, and
+//! people had time to look, it is forgotten: its number is not given again.
 
 pub mod action;
 pub mod bond;
 mod closing;
 pub mod escrow;
+mod forgetting;
 pub mod state_key;
 
 use datanet_types::epoch::{EpochTotals, FeeShares};
@@ -19,6 +21,7 @@ use datanet_types::{Address, Amount, BlobHash, ChannelId, Digest, NodeKey};
 
 pub use closing::open;
 pub(super) use closing::{finalise_due, forfeit, hold, let_go, void};
+pub(super) use forgetting::forget_due;
 
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -75,6 +78,9 @@ impl Payment {
 struct Payments {
     #[prost(message, repeated, tag = "1")]
     all: Vec<Payment>,
+    /// The epoch's number.
+    #[prost(uint64, tag = "2")]
+    epoch: u64,
 }
 
 /// One settled epoch of a serving node.
@@ -107,7 +113,7 @@ pub struct Epoch {
     /// Root over the receipts of its answers.
     #[prost(message, required, tag = "9")]
     pub receipts: Digest,
-    /// Block time from which it is final, in seconds since 1970, if nobody challenges it.
+    /// Block time from which it is final, in seconds since 1970, if nobody challenges it; from which it was void, if it is.
     #[prost(uint64, tag = "10")]
     pub final_at: u64,
     /// Where it stands.
@@ -159,12 +165,27 @@ pub fn get<S: StateRead>(state: &S, node: &NodeKey) -> Result<Option<Settlement>
     state.get(&state_key::settlement(node))
 }
 
-/// One epoch of a node.
+/// One epoch of a node, unless it is forgotten ([`is_forgotten`]).
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn epoch<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Result<Option<Epoch>, StateError> {
     state.get(&state_key::epoch(node, number))
+}
+
+/// Whether there was such an epoch and everything of it was paid, so that no record of it is kept any more.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_forgotten<S: StateRead>(state: &S, node: &NodeKey, number: u64) -> Result<bool, StateError> {
+    let latest = get(state, node)?.map_or(0, |settlement| settlement.latest.epoch);
+    Ok((1..=latest).contains(&number) && epoch(state, node, number)?.is_none())
+}
+
+/// Whether an epoch of the node up to this number is neither final nor void.
+pub(super) fn may_be_audited<S: StateRead>(state: &S, node: &NodeKey, up_to: u64) -> Result<bool, StateError> {
+    let oldest = state.list::<Payments>(&state_key::all_payments(node), None, 1)?;
+    Ok(oldest.first().is_some_and(|(_, payments)| payments.epoch <= up_to))
 }
 
 /// An epoch that must be there.

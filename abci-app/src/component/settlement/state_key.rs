@@ -50,10 +50,16 @@ pub fn at_risk(node: &NodeKey) -> String {
     format!("settlement/risk/{node}")
 }
 
+/// Prefix of who paid for a node's epochs that are not final. Example:
+/// `settlement/paid/0202020202020202020202020202020202020202020202020202020202020202/`
+pub fn all_payments(node: &NodeKey) -> String {
+    format!("settlement/paid/{node}/")
+}
+
 /// Who paid how much for an epoch that is not final. Example:
 /// `settlement/paid/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
 pub fn payments(node: &NodeKey, number: u64) -> String {
-    format!("settlement/paid/{node}/{number:020}")
+    format!("{}{number:020}", all_payments(node))
 }
 
 /// Prefix of the epochs that will be final. Example:
@@ -72,4 +78,22 @@ pub fn due_at(seconds: u64) -> String {
 /// `settlement/due/00000000001700000000/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
 pub fn due(seconds: u64, node: &NodeKey, number: u64) -> String {
     format!("{}{node}/{number:020}", due_at(seconds))
+}
+
+/// Prefix of the epochs that will be forgotten. Example:
+/// `settlement/lapsed/`
+pub fn all_lapsed() -> String {
+    "settlement/lapsed/".to_owned()
+}
+
+/// Epochs that are forgotten from a block time on, if everything of them is paid by then. Example:
+/// `settlement/lapsed/00000000001700000000/`
+pub fn lapsed_at(seconds: u64) -> String {
+    format!("{}{seconds:020}/", all_lapsed())
+}
+
+/// When an epoch is forgotten. Example:
+/// `settlement/lapsed/00000000001700000000/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
+pub fn lapsed(seconds: u64, node: &NodeKey, number: u64) -> String {
+    format!("{}{node}/{number:020}", lapsed_at(seconds))
 }

@@ -10,7 +10,7 @@ use super::harness::{BOND, address, all, attest, contribute, contribute_of, plai
 use super::revoking::{give_final, revoke, revoke_telling};
 use crate::code;
 use crate::component::contributions::{self, MAX_REFUSALS, Status};
-use crate::component::{Params, accounts, validation};
+use crate::component::{Params, accounts};
 
 fn world() -> (Chain, DatanetId) {
     let mut chain = Chain::new();
@@ -40,7 +40,7 @@ fn a_refused_batch_is_judged_again_for_twice_the_bond_and_three_times_at_most() 
         let words = format!("locks at least {} DNT", bond / DNT);
         chain.refused(11, again(datanet, attempt, bond - 1), code::CONTRIBUTION_BOND, &words);
         chain.act(11, again(datanet, attempt, bond));
-        let round = validation::current_round(&chain.state, &chain.contribution(&id(datanet, attempt))).unwrap();
+        let round = chain.round(&id(datanet, attempt));
         assert_eq!((round.number, round.committed), (0, 0), "a round of its own");
         chain.judge(&id(datanet, attempt), all(100));
         let lost = chain.balance(&accounts::treasury()) - treasury;

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
     Action, AttestStorage, AuditEpoch, ChallengeEpoch, Claim, CloseChannel, CommitScores, Contribute, CreateDatanet,
-    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, Transfer, role,
+    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, TopUpChannel, Transfer,
+    role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -13,7 +14,7 @@ use datanet_types::scores::Commitment;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{
-    Address, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores, SignedTx, SigningKey, TxBody,
+    Address, BlobHash, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Scores, SignedTx, SigningKey, TxBody,
 };
 
 use crate::component::contributions::{self, Contribution};
@@ -225,9 +226,20 @@ impl Chain {
         panic!("no committee of {members}")
     }
 
+    /// The present round.
+    pub(crate) fn round(&self, id: &ContributionId) -> validation::Round {
+        validation::current_round(&self.state, &self.contribution(id)).unwrap().expect("a round")
+    }
+
+    /// Lets so many seconds pass, and ends a block after them.
+    pub(crate) fn pass(&mut self, seconds: u64) -> Vec<Event> {
+        self.block.time_seconds += i64::try_from(seconds).unwrap();
+        self.next()
+    }
+
     /// The persons on the committee of the present round, in the order drawn.
     pub(crate) fn committee(&self, id: &ContributionId) -> Vec<u8> {
-        let round = validation::current_round(&self.state, &self.contribution(id)).unwrap();
+        let round = self.round(id);
         let person = |member: &validation::Member| (0..20).find(|n| address(*n) == member.account).unwrap();
         round.committee.iter().map(person).collect()
     }
@@ -337,6 +349,11 @@ pub(crate) fn open_channel(n: u8, deposit: u64, expiry: u64) -> OpenChannel {
     OpenChannel { node: node(n), deposit, expiry }
 }
 
+/// Closing without the node's word.
+pub(crate) fn close_channel(channel: ChannelId) -> CloseChannel {
+    CloseChannel { channel, statement: None }
+}
+
 /// Lets tests write `chain.act(1, transfer)` instead of `chain.act(1, Action::Transfer(transfer))`.
 pub(crate) trait IntoAction {
     fn into_action(self) -> Action;
@@ -370,6 +387,7 @@ into_action!(
     ProveForgery,
     RegisterModel,
     OpenChannel,
+    TopUpChannel,
     CloseChannel,
     SettleEpoch,
     Claim,

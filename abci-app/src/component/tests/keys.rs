@@ -37,10 +37,13 @@ fn keys_should_not_change() {
         validation::state_key::commitment(contribution, 0, address),
         validation::state_key::reveal(contribution, 0, address),
         validation::state_key::due(42, contribution),
+        validation::state_key::lapsed(1_700_000_000, contribution),
         models::state_key::model(model),
         channels::state_key::channel(channel),
         channels::state_key::of_node(node, channel),
         channels::state_key::of_payer(address, channel),
+        channels::state_key::due(1_700_000_000, channel),
+        channels::state_key::expiring(42, channel),
         settlement::state_key::settlement(node),
         settlement::state_key::epoch(node, 3),
         settlement::state_key::open(node, 3),
@@ -57,6 +60,7 @@ fn keys_should_not_change() {
         staking::state_key::moved(validator, 1_700_000_000, address, other),
         staking::state_key::moved_until(validator, 1_700_000_000, address, other),
         staking::state_key::missed(validator),
+        settlement::state_key::lapsed(1_700_000_000, node, 3),
     ];
     insta::assert_snapshot!(keys.join("\n"));
 }

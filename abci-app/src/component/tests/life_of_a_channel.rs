@@ -1,6 +1,6 @@
 //! From the deposit to the last claim.
 
-use datanet_types::action::{Claim, ClaimItem, CloseChannel, SettleEpoch, role};
+use datanet_types::action::{Claim, ClaimItem, SettleEpoch, role};
 use datanet_types::amount::DNT;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::sum_tree::{SumNode, prove, root};
@@ -8,7 +8,7 @@ use datanet_types::voucher::SignedVoucher;
 use datanet_types::{BlobHash, ChannelId, Digest};
 
 use super::Chain;
-use super::harness::{BALANCE, CHAIN, address, key, node, open_channel, register};
+use super::harness::{BALANCE, CHAIN, address, close_channel, key, node, open_channel, register};
 use crate::code;
 use crate::component::channels::{self, deposit_account};
 use crate::component::settlement::{self, escrow};
@@ -132,10 +132,9 @@ fn answers_are_settled_and_everybody_claims() {
 
     // After expiry the payer takes back the rest.
     let expiry = channels::get(&chain.state, &first).unwrap().unwrap().expiry;
-    chain.refused(5, CloseChannel { channel: first }, code::CHANNEL_ACTIVE, "can be closed from");
     chain.skip_to(expiry);
     let before = chain.balance(&address(5));
-    let events: Vec<Event> = chain.act(5, CloseChannel { channel: first });
+    let events: Vec<Event> = chain.act(5, close_channel(first));
     assert_eq!(events[0].get("returned"), Some("8900000"));
     assert_eq!(chain.balance(&address(5)), before + 8_900_000 - 1_000);
     assert_eq!(chain.balance(&deposit_account(&first)), 0);

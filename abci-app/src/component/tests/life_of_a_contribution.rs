@@ -111,9 +111,9 @@ fn validators_are_paid_and_rated_by_how_close_they_were() {
     assert_eq!(rewards, [41_667, 41_667, 16_666]);
     let reputation = |n: u8| nodes::reputation(&chain.state, &address(n)).unwrap().unwrap().bps;
     assert_eq!(committee.iter().map(|n| reputation(*n)).collect::<Vec<_>>(), [5_500, 5_500, 4_900]);
-    let reveals = validation::reveals(&chain.state, &round).unwrap();
-    assert_eq!(reveals[2].scores, Some(all(2_000)));
-    assert_eq!(reveals[2].report, BlobHash([committee[2]; 32]));
+    assert!(round.committee.iter().all(|member| member.revealed));
+    let last = validation::reveal(&chain.state, &id, 0, &address(committee[2])).unwrap().unwrap();
+    assert_eq!((last.scores, last.report), (Some(all(2_000)), BlobHash([committee[2]; 32])));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_silent_member_does_not_hold_up_the_others() {
     for n in &committee[..2] {
         chain.act(*n, chain.commit(*n, &id, all(9_000)));
     }
-    let deadline = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap().commit_deadline;
+    let deadline = chain.round(&id).commit_deadline;
     chain.skip_to(deadline + 1);
     for n in &committee[..2] {
         chain.act(*n, reveal(*n, &id, all(9_000)));
@@ -170,7 +170,7 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     assert_eq!((again.status(), again.round), (Status::Judging, 1));
     assert_eq!(validation::round(&chain.state, &id, 0).unwrap().unwrap().phase(), Phase::Unjudged);
     chain.drawn();
-    assert_ne!(validation::current_round(&chain.state, &again).unwrap().seed, seed);
+    assert_ne!(chain.round(&id).seed, seed);
     let second = chain.committee(&id);
     assert!(!second.is_empty() && second.iter().all(|n| !first.contains(n)), "{second:?} come after {first:?}");
     for n in first {
@@ -212,7 +212,7 @@ fn a_contributor_does_not_judge_itself_unless_it_is_alone() {
     for blob in 1..20 {
         let id = chain.give(2, datanet, blob);
         assert!(!chain.committee(&id).contains(&2));
-        let round = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap();
+        let round = chain.round(&id);
         assert_eq!(round.seats(), 3);
     }
     let mut alone = Chain::new();
@@ -228,7 +228,7 @@ fn fewer_validators_than_seats_take_several_each() {
     chain.validators(2);
     let datanet = chain.datanet();
     let id = chain.give_to(11, datanet, 1, 2);
-    let round = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap();
+    let round = chain.round(&id);
     let mut seats: Vec<u32> = round.committee.iter().map(|member| member.seats).collect();
     seats.sort_unstable();
     assert_eq!(seats, [1, 2]);
@@ -241,7 +241,7 @@ fn nobody_judges_before_the_committee_is_drawn() {
     let datanet = chain.datanet();
     chain.act(11, contribute(datanet, 1));
     let id = contribute(datanet, 1).id(super::harness::CHAIN, &address(11), 0);
-    let round = validation::current_round(&chain.state, &chain.contribution(&id)).unwrap();
+    let round = chain.round(&id);
     assert_eq!((round.phase(), round.committee.len(), round.draw_height), (Phase::Draw, 0, chain.block.height + 2));
     chain.refused(0, chain.commit(0, &id, all(1)), code::WRONG_PHASE, "is drawn at height");
     let events = [chain.next(), chain.next(), chain.next()].concat();

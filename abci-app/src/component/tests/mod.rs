@@ -1,5 +1,7 @@
 //! Tests of the rules through the same calls that the application makes, on state in memory.
 
+mod closing_channels;
+mod forgetting;
 mod given_again;
 mod harness;
 mod keys;

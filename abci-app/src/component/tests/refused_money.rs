@@ -1,17 +1,17 @@
 //! What is refused around fees, channels, settlement and claims.
 
-use datanet_types::action::{Action, Claim, ClaimItem, CloseChannel, SettleEpoch, Transfer, role};
+use datanet_types::action::{Action, Claim, ClaimItem, SettleEpoch, Transfer, role};
 use datanet_types::epoch::MAX_ACCOUNTS;
 use datanet_types::sum_tree::SumNode;
 use datanet_types::tx::MAX_TTL;
 use datanet_types::{BlobHash, ChannelId, Digest, TxBody};
 
 use super::Chain;
-use super::harness::{BALANCE, address, node, open_channel, register};
+use super::harness::{BALANCE, address, close_channel, node, open_channel, register};
 use super::life_of_a_channel::{DEPOSIT, claim, item, leaves, open, settle, voucher};
 use crate::code;
 use crate::component::settlement::escrow;
-use crate::component::{ActionError, accounts, admission};
+use crate::component::{ActionError, Params, accounts, admission};
 
 fn code_of(result: Result<impl std::fmt::Debug, ActionError>) -> u32 {
     match result {
@@ -75,12 +75,14 @@ fn a_channel_out_of_bounds_is_refused() {
     chain.act(1, register(1, role::STORAGE, 0));
     chain.refused(5, open_channel(0, 0, 900), code::CHANNEL_INVALID, "deposit");
     chain.refused(5, open_channel(0, 5, 600), code::CHANNEL_INVALID, "earliest now is 601");
+    let latest = chain.block.height + Params::default().channel_max_blocks;
+    chain.refused(5, open_channel(0, 5, latest + 1), code::CHANNEL_INVALID, "the latest now is");
     chain.refused(5, open_channel(1, 5, 900), code::NODE_ROLE, "a serving node");
     chain.refused(5, open_channel(2, 5, 900), code::NODE_UNKNOWN, "not registered");
     chain.refused(5, open_channel(0, BALANCE, 900), code::FUNDS, "more");
     let channel = open(&mut chain, 5);
-    chain.refused(6, CloseChannel { channel }, code::CHANNEL_FOREIGN, "only its payer");
-    chain.refused(5, CloseChannel { channel: ChannelId([1; 32]) }, code::CHANNEL_UNKNOWN, "no channel");
+    chain.refused(6, close_channel(channel), code::CHANNEL_FOREIGN, "only its payer");
+    chain.refused(5, close_channel(ChannelId([1; 32])), code::CHANNEL_UNKNOWN, "no channel");
 }
 
 #[test]
@@ -103,9 +105,9 @@ fn vouchers_that_are_not_good_are_refused() {
     chain.refused(0, again(100_000), code::VOUCHER, "charged already");
     chain.refused(0, again(50_000), code::VOUCHER, "charged already");
     chain.skip_to(601);
-    chain.act(5, CloseChannel { channel });
+    chain.act(5, close_channel(channel));
     chain.refused(0, again(200_000), code::CHANNEL_CLOSED, "was closed");
-    chain.refused(5, CloseChannel { channel }, code::CHANNEL_CLOSED, "was closed");
+    chain.refused(5, close_channel(channel), code::CHANNEL_CLOSED, "was closed");
 }
 
 #[test]

@@ -2,18 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datanet_types::action::{AuditEpoch, ChallengeEpoch, Claim, CloseChannel, RegisterModel, Revoke, Transfer};
+use datanet_types::action::{
+    AuditEpoch, ChallengeEpoch, Claim, CloseChannel, RegisterModel, Revoke, TopUpChannel, Transfer,
+};
+use datanet_types::closing::ClosingStatement;
 use datanet_types::epoch::{EpochLeaf, FeeShares};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{ChannelId, ContributionId, ModelId};
 use proptest::prelude::*;
 
 use super::Chain;
-use super::harness::{STAKE, address, all, attest, contribute, node, open_channel, register, reveal};
+use super::harness::{
+    CHAIN, STAKE, address, all, attest, close_channel, contribute, node, node_key, open_channel, register, reveal,
+};
 use super::life_of_a_channel::{item, leaves, settle, voucher};
 use crate::component::datanets::history;
 use crate::component::settlement::{self, Status, bond, escrow};
-use crate::component::{ActionError, Params, contributions, datanets, nodes};
+use crate::component::{ActionError, Params, contributions, datanets, nodes, validation};
+use crate::state::StateRead;
 
 /// A step of a random history: who, what kind, and three numbers that each kind reads in its own way.
 type Step = (u8, u8, u64, u8);
@@ -27,17 +33,21 @@ struct World {
     settled: Vec<Vec<EpochLeaf>>,
     /// What of each was claimed.
     claimed: BTreeMap<u64, u64>,
+    /// Whether stake was lost: then it need not cover what is open.
+    slashed: bool,
 }
 
 impl World {
     /// Where epochs can be challenged for so many seconds.
     fn new(challenge_seconds: u64) -> Self {
         let windows = Params { commit_window: 3, reveal_window: 2, audit_window: 3, ..Params::default() };
-        let params = Params { channel_min_blocks: 4, challenge_seconds, audit_deposit: 1_000, ..windows };
+        let lapses = Params { close_seconds: 10, forget_seconds: 5, ..windows };
+        let params = Params { channel_min_blocks: 4, challenge_seconds, audit_deposit: 1_000, ..lapses };
         let mut chain = Chain::with(params);
         chain.validators(4);
         let datanet = chain.datanet();
-        Self { chain, datanet, given: Vec::new(), channels: Vec::new(), settled: Vec::new(), claimed: BTreeMap::new() }
+        let (given, channels, settled) = (Vec::new(), Vec::new(), Vec::new());
+        Self { chain, datanet, given, channels, settled, claimed: BTreeMap::new(), slashed: false }
     }
 
     /// Does a step; most random ones are refused, which must not move money but the fee.
@@ -46,7 +56,7 @@ impl World {
         // The same for commitment and reveal, so that random reveals match.
         let scores = all((u32::from(given.0[0]) * 39 + u32::from(who % 4) * 300) % 10_001);
         let channel = self.channels.get(usize::from(pick) % self.channels.len().max(1)).copied().unwrap_or_default();
-        match kind % 17 {
+        match kind % 20 {
             0 => self.try_act(who, Transfer { to: address(pick % 20), amount }),
             1 => self.try_act(who, register(who, u32::from(pick) % 8, STAKE + amount % 1_000)),
             2 => self.give(who, pick),
@@ -56,7 +66,7 @@ impl World {
                 self.try_act(who % 4, commit);
             }
             6 | 7 => self.try_act(who % 4, reveal(who % 4, &given, scores)),
-            8 => self.open(who, amount),
+            8 => self.open(who, amount, 4),
             9 => self.settle(channel, amount, pick),
             10 => {
                 let giver = (0..20).find(|n| self.is_giver(*n, &given)).unwrap_or(who);
@@ -69,7 +79,13 @@ impl World {
                 let (epoch, finding) = (self.doubted(pick), i32::from(pick / 16) % 3);
                 self.try_act(who % 4, AuditEpoch { node: node(0), epoch, finding });
             }
-            _ => self.try_act(channel.0, CloseChannel { channel: channel.1 }),
+            16 => {
+                let more =
+                    TopUpChannel { channel: channel.1, amount, expiry: self.chain.block.height + u64::from(pick) };
+                self.try_act(channel.0, more);
+            }
+            17 => self.close_with_statement(channel, amount % 3),
+            _ => self.try_act(channel.0, close_channel(channel.1)),
         }
     }
 
@@ -117,7 +133,7 @@ impl World {
     }
 
     /// Each epoch of node 0 holds what it took in less what was claimed of it, and never pays more.
-    fn check_escrows(&self) {
+    fn check_escrows(&mut self) {
         let state = &self.chain.state;
         for epoch in settlement::epochs(state, &node(0), None, usize::MAX).unwrap() {
             let (number, claimable) = (epoch.epoch, epoch.totals.claimable());
@@ -136,16 +152,52 @@ impl World {
     }
 
     /// What is at risk are the fees of the epochs that are not final, and the stake covers them.
-    fn check_bond(&self) {
+    fn check_bond(&mut self) {
         let (state, node) = (&self.chain.state, node(0));
         let epochs = settlement::epochs(state, &node, None, usize::MAX).unwrap();
         let open = epochs.iter().filter(|epoch| matches!(epoch.status(), Status::Open | Status::Audited));
         let at_risk: u64 = open.map(|epoch| epoch.totals.fees).sum();
         assert_eq!(bond::at_risk(state, &node).unwrap(), at_risk);
-        let slashed = epochs.iter().any(|epoch| epoch.status() == Status::Void);
+        // Seen before it is forgotten: this is looked at after each step.
+        self.slashed |= epochs.iter().any(|epoch| epoch.status() == Status::Void);
         let params = crate::component::params::get(state).unwrap();
         let stake = nodes::get(state, &node).unwrap().map_or(0, |node| node.stake);
-        assert!(slashed || params.challenge_seconds == 0 || bond::of(at_risk, &params) <= stake);
+        assert!(self.slashed || params.challenge_seconds == 0 || bond::of(at_risk, &params) <= stake);
+    }
+
+    /// Its payer closes a channel with its node's word, which is mostly right.
+    fn close_with_statement(&mut self, (payer, channel): (u8, ChannelId), off: u64) {
+        let charged = self.charged(&channel) + off.saturating_sub(1);
+        let statement = Some(ClosingStatement::sign(CHAIN, channel, charged, &node_key(0)));
+        self.try_act(payer, CloseChannel { channel, statement });
+    }
+
+    /// Once all windows are over, nothing is left of what is over.
+    fn check_forgotten(&mut self) {
+        // Random top-ups make them last for 255 blocks.
+        for _ in 0..300 {
+            self.chain.pass(10_000);
+        }
+        let state = &self.chain.state;
+        let under = |prefix: &str| state.scan(prefix, None, usize::MAX).unwrap().len();
+        for prefix in [
+            "validation/commitment/",
+            "validation/reveal/",
+            "validation/lapsed/",
+            "settlement/lapsed/",
+            "channels/",
+            "audits/",
+        ] {
+            assert_eq!(under(prefix), 0, "under {prefix}");
+        }
+        let open = escrow::list(state, &node(0), None, usize::MAX).unwrap();
+        assert_eq!(under("settlement/epoch/"), open.len(), "only those with money left");
+        for id in &self.given {
+            let contribution = self.chain.contribution(id);
+            let rounds = (0..2).filter(|number| validation::round(state, id, *number).unwrap().is_some()).count();
+            assert_eq!(rounds, usize::from(contribution.may_earn()), "{contribution:?}");
+            assert!(contribution.is_wanted() || contributions::attestations(state, id, None, 9).unwrap().is_empty());
+        }
     }
 
     /// One of the epochs that there are, or the one behind.
@@ -187,8 +239,8 @@ impl World {
         }
     }
 
-    fn open(&mut self, who: u8, amount: u64) {
-        let tx = self.chain.tx(who, open_channel(0, amount, self.chain.block.height + 4));
+    fn open(&mut self, who: u8, amount: u64, blocks: u64) {
+        let tx = self.chain.tx(who, open_channel(0, amount, self.chain.block.height + blocks));
         if self.chain.run(&tx).is_ok() {
             self.channels.push((who, tx.channel_id()));
         }
@@ -241,6 +293,7 @@ proptest! {
         for id in &world.given {
             prop_assert!(world.chain.contribution(id).status() != crate::component::contributions::Status::Judging);
         }
+        world.check_forgotten();
     }
 
     #[test]
@@ -248,7 +301,7 @@ proptest! {
         steps in prop::collection::vec((0u8..20, prop::bool::weighted(0.3), 0u64..2_000_000_000, any::<u8>()), 40..80),
     ) {
         let mut world = World::new(0);
-        world.open(5, 500_000_000);
+        world.open(5, 500_000_000, 1_000);
         for (who, settles, amount, pick) in steps {
             world.step((who, if settles { 9 } else { 12 }, amount, pick));
             if settles {
@@ -271,7 +324,7 @@ proptest! {
     fn two_ledgers_fed_the_same_agree(steps in steps()) {
         let (mut one, mut two) = (World::new(3), World::new(3));
         // Nonces differ between runs of the helper, so that only what does not hang on transaction ids is compared.
-        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 17 != 8) {
+        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 20 != 8) {
             one.step(step);
             two.step(step);
             if ends_block {

@@ -1,7 +1,7 @@
 //! A round at its end: the verdict, and what it brings the judges.
 
 use super::tally::{Outcome, Vote, Work, accuracy, outcome, rewards};
-use super::{Member, Phase, Round, put, start_round};
+use super::{Member, Phase, Round, put, schedule, start_round};
 use crate::component::contributions::{self, Contribution, review_account};
 use crate::component::datanets::Datanet;
 use crate::component::nodes;
@@ -21,10 +21,13 @@ pub(super) struct Closing<'a> {
 impl Closing<'_> {
     /// Passes the verdict that `votes` give; in the order of the committee.
     pub(super) fn conclude<S: StateWrite>(
-        self,
+        mut self,
         state: &mut S,
         votes: &[Option<Vote>],
     ) -> Result<Vec<Event>, StateError> {
+        for (member, vote) in self.round.committee.iter_mut().zip(votes) {
+            member.revealed = vote.is_some();
+        }
         let given: Vec<Vote> = votes.iter().flatten().copied().collect();
         match outcome(&given, self.round.seats()) {
             Outcome::Judged(scores) => self.judged(state, votes, scores),
@@ -52,6 +55,7 @@ impl Closing<'_> {
         self.round.set_phase(Phase::Judged);
         self.round.scores = Some(scores);
         put(state, &self.round);
+        schedule(state, self.block, &self.contribution.id, self.params);
         let mut events = self.member_events(votes);
         let Self { block, params, mut contribution, datanet, .. } = self;
         events.extend(if scores.combined() >= datanet.accept_threshold {
@@ -68,6 +72,7 @@ impl Closing<'_> {
         self.pay(state, votes, |_| true)?;
         self.round.set_phase(Phase::Unavailable);
         put(state, &self.round);
+        schedule(state, self.block, &self.contribution.id, self.params);
         let mut events = self.member_events(votes);
         events.extend(contributions::refuse_unavailable(state, self.block, &mut self.contribution)?);
         Ok(events)
@@ -89,6 +94,7 @@ impl Closing<'_> {
     /// No verdict, and no other try.
     pub(super) fn unjudged_for_good<S: StateWrite>(mut self, state: &mut S) -> Result<Vec<Event>, StateError> {
         let mut events = vec![self.close_unjudged(state)];
+        schedule(state, self.block, &self.contribution.id, self.params);
         events.extend(contributions::refuse_unjudged(state, self.block, &mut self.contribution)?);
         Ok(events)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::closing::Closing;
 use super::tally::Vote;
-use super::{Phase, Round, committee, current_round, drawn_event, open_reveal, put, reveal, round, set_due, state_key};
+use super::{Phase, Round, committee, drawn_event, expect_round, open_reveal, put, reveal, round, set_due, state_key};
 use crate::component::contributions::{self, Contribution};
 use crate::component::nodes::{self, Validator};
 use crate::component::{BlockContext, Event, datanets, params};
@@ -29,7 +29,7 @@ pub(in crate::component) fn close_due<S: StateWrite>(
         }
         let contribution = contributions::expect(state, &id)?;
         let datanet = datanets::expect(state, &contribution.datanet)?;
-        let round = current_round(state, &contribution)?;
+        let round = expect_round(state, &contribution)?;
         let cost = if round.phase() == Phase::Draw { datanet.committee_size as usize } else { round.committee.len() };
         if index > 0 && cost > budget {
             break;

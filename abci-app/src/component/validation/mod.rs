@@ -2,12 +2,14 @@
 //!
 //! A round goes `Draw -> Commit -> Reveal -> Judged`; or `Unavailable`, if most could not get the bytes; or `Unjudged` if less
 //! than two thirds of the seats revealed: then a second committee of others is drawn, once. Phases end early as soon as nobody is left to wait for. What waits for a height
-//! stands in one index ordered by height, so that the end of a block touches what is due and nothing else.
+//! stands in one index ordered by height, so that the end of a block touches what is due and nothing else. Once it is over and people had
+//! time to look, what it took is forgotten.
 
 pub mod action;
 mod closing;
 pub(super) mod committee;
 mod deadline;
+mod forgetting;
 mod record;
 pub mod state_key;
 mod tally;
@@ -19,6 +21,7 @@ use super::{BlockContext, Event, Params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub(super) use deadline::close_due;
+pub(super) use forgetting::{forget_due, schedule};
 pub use record::{Committed, Member, Phase, Reveal, Round};
 
 /// A round of judging by number.
@@ -29,15 +32,20 @@ pub fn round<S: StateRead>(state: &S, contribution: &ContributionId, number: u32
     state.get(&state_key::round(contribution, number))
 }
 
-/// A contribution's present (or last) round.
+/// A contribution's present (or last) round; none once it is forgotten.
 ///
 /// # Errors
-/// When the store cannot be read, or the round is not there.
-pub fn current_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Round, StateError> {
+/// When the store cannot be read.
+pub fn current_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Option<Round>, StateError> {
+    round(state, &contribution.id, contribution.round)
+}
+
+/// The round of a contribution that is being judged.
+fn expect_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Round, StateError> {
     state.expect(state_key::round(&contribution.id, contribution.round), "a contribution without a round")
 }
 
-/// A member's commitment in a round.
+/// A member's commitment in a round, until it is forgotten.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -50,7 +58,7 @@ pub fn commitment<S: StateRead>(
     state.get(&state_key::commitment(contribution, number, member))
 }
 
-/// A member's judgement in a round.
+/// A member's judgement in a round, until it is forgotten.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -61,15 +69,6 @@ pub fn reveal<S: StateRead>(
     member: &Address,
 ) -> Result<Option<Reveal>, StateError> {
     state.get(&state_key::reveal(contribution, number, member))
-}
-
-/// All judgements of a round, in the order of its committee.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn reveals<S: StateRead>(state: &S, round: &Round) -> Result<Vec<Reveal>, StateError> {
-    let all = round.committee.iter().map(|member| reveal(state, &round.contribution, round.number, &member.account));
-    all.filter_map(Result::transpose).collect()
 }
 
 /// Begins the contribution's present round: its committee is drawn some blocks later, when nobody who could have chosen the

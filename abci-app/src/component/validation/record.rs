@@ -49,6 +49,9 @@ pub struct Member {
     /// Its seats: how often it was drawn. Each has one vote.
     #[prost(uint32, tag = "7")]
     pub seats: u32,
+    /// Whether it revealed in time; set once the round is over, and kept when what it revealed is forgotten.
+    #[prost(bool, tag = "8")]
+    pub revealed: bool,
 }
 
 /// A round of judging: one committee, one chance.

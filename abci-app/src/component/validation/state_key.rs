@@ -30,3 +30,19 @@ pub fn all_due() -> String {
 pub fn due(height: u64, contribution: &ContributionId) -> String {
     format!("{}{height:020}/{contribution}", all_due())
 }
+
+/// Prefix of everything that will be forgotten. Example: `validation/lapsed/`
+pub fn all_lapsed() -> String {
+    "validation/lapsed/".to_owned()
+}
+
+/// Prefix of what is forgotten from a block time on. Example: `validation/lapsed/00000000001700000000/`
+pub fn lapsed_at(seconds: u64) -> String {
+    format!("{}{seconds:020}/", all_lapsed())
+}
+
+/// The block time from which it is forgotten how a contribution was judged. Example:
+/// `validation/lapsed/00000000001700000000/0404040404040404040404040404040404040404040404040404040404040404`
+pub fn lapsed(seconds: u64, contribution: &ContributionId) -> String {
+    format!("{}{contribution}", lapsed_at(seconds))
+}

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use datanet_types::closing::ClosingStatement;
 use datanet_types::{Address, Amount, ChannelId, TxHash};
 use reqwest::Method;
 
 use super::{Client, ClientError, ClientResult};
 use crate::accounts::{AccountView, Claims, Earnings, Supply};
-use crate::channels::{ChannelParams, Channels, ClosedChannel, NewChannel, OpenedChannel};
+use crate::channels::{ChannelParams, Channels, ClosedChannel, Closing, NewChannel, OpenedChannel, TopUp, ToppedUp};
 use crate::epochs::SettledEpoch;
 use crate::keys::{KeyInfo, Keys, NewKey};
 use crate::status::{NodeStatus, Peers};
@@ -130,12 +131,28 @@ impl Client {
         self.post("/v1/channels", new).await
     }
 
-    /// Takes back what is left in an expired channel.
+    /// Adds to a channel's deposit, or to the time that it lasts.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn close_channel(&self, channel: &ChannelId) -> ClientResult<ClosedChannel> {
-        self.delete(&format!("/v1/channels/{channel}")).await
+    pub async fn top_up_channel(&self, channel: &ChannelId, more: &TopUp) -> ClientResult<ToppedUp> {
+        self.post(&format!("/v1/channels/{channel}/top-up"), more).await
+    }
+
+    /// Takes back what is left in a channel: at once, or once its node had time to settle.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn close_channel(&self, channel: &ChannelId, closing: &Closing) -> ClientResult<ClosedChannel> {
+        self.post(&format!("/v1/channels/{channel}/close"), closing).await
+    }
+
+    /// The node's word that nothing is owed on a channel that its payer is closing.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn closing_statement(&self, channel: &ChannelId) -> ClientResult<ClosingStatement> {
+        self.post_nothing(&format!("/v1/channels/{channel}/statement")).await
     }
 
     /// Settles what this node has answered; `None` where there is nothing to settle.

@@ -3,7 +3,9 @@
 use datanet_api::accounts::{AccountView, Claims, Earnings, NewStake, Supply};
 use datanet_api::ask::{Answer, AskRequest};
 use datanet_api::attributions::Attributed;
-use datanet_api::channels::{ChannelParams, Channels, ClosedChannel, NewChannel, OpenedChannel};
+use datanet_api::channels::{
+    ChannelParams, Channels, ClosedChannel, Closing, NewChannel, OpenedChannel, TopUp, ToppedUp,
+};
 use datanet_api::classify::{Classifications, ClassifyRequest};
 use datanet_api::contributions::{self, Accepted, ContributeParams, Contributions, ListParams, RecordsPage, Revoked};
 use datanet_api::datanets::{CreatedDatanet, Datanets, History, HistoryParams, NewDatanet};
@@ -268,9 +270,16 @@ fn answers_and_what_proves_and_pays_them() {
     wire::<ChannelParams>(r#"{"account":"alice"}"#);
     wire::<Channels>(
         r#"{"channels":[{"id":"$ID","payer":"$ADDR","payer_key":"$ID","node":"$ID","deposit":1,"charged":2,"expiry":3,
-        "opened_height":4,"closed_height":5,"promised":6}]}"#,
+        "opened_height":4,"closed_height":5,"closing_at":7,"promised":6}]}"#,
     );
-    wire::<ClosedChannel>(r#"{"tx":"$ID"}"#);
+    wire::<TopUp>(r#"{"amount":5,"blocks":700}"#);
+    wire::<ToppedUp>(r#"{"tx":"$ID","deposit":5,"expiry":9}"#);
+    for statement in ["null", r#"{"channel":"$ID","charged":5,"signature":"$SIG"}"#] {
+        wire::<Closing>(&format!(r#"{{"statement":{statement}}}"#));
+    }
+    for closes_at in ["null", "1700000000"] {
+        wire::<ClosedChannel>(&format!(r#"{{"tx":"$ID","closes_at":{closes_at}}}"#));
+    }
     wire::<SettledEpoch>(&format!(
         r#"{{"epoch":1,"root":"$ID","totals":{},"statement":"$ID","tx":null}}"#,
         json_of(&datanet_types::epoch::EpochTotals::default())

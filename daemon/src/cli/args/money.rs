@@ -1,5 +1,7 @@
 //! The commands about accounts, channels and money.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use crate::cli::amounts::amount;
@@ -28,13 +30,34 @@ pub(in crate::cli) enum ChannelCommand {
         #[arg(long)]
         account: Option<String>,
     },
-    /// Take back what is left in an expired channel. This can't be undone.
+    /// Add to a channel's deposit, or make it last longer.
+    TopUp {
+        /// Its id.
+        channel: String,
+        /// An amount such as `1.5DNT` more.
+        #[arg(long, value_parser = amount, value_name = "AMOUNT", required_unless_present = "blocks")]
+        amount: Option<u64>,
+        /// Blocks from now that it is to last.
+        #[arg(long)]
+        blocks: Option<u64>,
+    },
+    /// Take back what is left in a channel: at once if it has expired, pays this node, or its node says so; else its node has time to settle
+    /// first. This can't be undone.
     Close {
         /// Its id.
         channel: String,
+        /// A file with the serving node's statement, as `channel statement` there prints it.
+        #[arg(long, value_name = "FILE")]
+        statement: Option<PathBuf>,
         /// Don't ask whether it is meant.
         #[arg(long)]
         yes: bool,
+    },
+    /// Print this node's statement that nothing is owed on a channel which its payer is closing, for the payer to close it at once. What is
+    /// owed is settled before.
+    Statement {
+        /// Its id.
+        channel: String,
     },
 }
 

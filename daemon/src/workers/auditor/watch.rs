@@ -138,7 +138,10 @@ impl Auditor {
         let own = self.identity.node_key();
         let gone: Vec<u64> = known.own.iter().copied().filter(|number| !open.contains(&(own, *number))).collect();
         for number in gone {
-            let Some(epoch) = settlement::epoch(&reader, &own, number)? else { continue };
+            let Some(epoch) = settlement::epoch(&reader, &own, number)? else {
+                known.own.remove(&number);
+                continue;
+            };
             if epoch.status() == Status::Audited {
                 continue;
             }

@@ -278,7 +278,7 @@ impl ContributionsWorker {
             ..LedgerSide::default()
         };
         if status == Status::Judging {
-            let round = validation::current_round(reader, &contribution)?;
+            let round = validation::current_round(reader, &contribution)?.unwrap_or_default();
             let member = round.member(me).is_some();
             let committed = validation::commitment(reader, id, round.number, me)?.is_some();
             let revealed = validation::reveal(reader, id, round.number, me)?.is_some();
@@ -317,7 +317,7 @@ impl ContributionsWorker {
         let (datanet, seq) = key;
         let here = |track: &Track| track.was_tried() || track.side.is_some_and(|(_, side)| side.revoked);
         let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| here(track));
-        let round = validation::current_round(reader, contribution)?;
+        let round = validation::current_round(reader, contribution)?.unwrap_or_default();
         let half = self.steps.chain.params()?.commit_window / 2;
         Ok(earlier_here || self.steps.chain.height().saturating_add(half) >= round.commit_deadline)
     }

@@ -53,7 +53,7 @@ impl ActionHandler for ProveForgery {
             audit.set_phase(Phase::False);
             set_due(state, &mut audit, 0);
         }
-        let void = settlement::void(state, &mut epoch)?;
+        let void = settlement::void(state, ctx.block, &mut epoch, &params)?;
         let (stake, taken) = settlement::forfeit(state, &self.node, bond::of(epoch.totals.fees, &params))?;
         let to_prover = taken.checked_div(2).unwrap_or(0);
         accounts::release(state, &stake, &ctx.tx.signer, to_prover)?;

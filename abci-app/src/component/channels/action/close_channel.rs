@@ -1,31 +1,57 @@
 //! Taking back what was not charged.
 
 use datanet_types::action::CloseChannel;
+use datanet_types::amount::display;
+use datanet_types::closing::ClosingStatement;
 use datanet_types::tx::VerifiedTx;
 
 use crate::code;
-use crate::component::channels::{self, deposit_account};
+use crate::component::channels::{self, Channel, closing};
 use crate::component::error::ensure;
-use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, params};
 use crate::state::StateWrite;
 
 impl ActionHandler for CloseChannel {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
-        Ok(())
+        let of_it = self.statement.as_ref().is_none_or(|statement| statement.channel == self.channel);
+        ensure(of_it, code::CLOSING_STATEMENT, || {
+            format!("the statement is for another channel than {}; ask its node for one of this channel", self.channel)
+        })
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let mut channel = channels::require_open(state, &self.channel)?;
-        ensure(channel.payer == ctx.tx.signer, code::CHANNEL_FOREIGN, || {
-            format!("channel {} belongs to {}; only its payer closes it", channel.id, channel.payer)
+        channels::require_payer(&channel, ctx)?;
+        let (block, params) = (ctx.block, params::get(state)?);
+        if let Some(statement) = &self.statement {
+            check_statement(&channel, statement, &block.chain_id)?;
+            return Ok(vec![closing::close(state, block, &mut channel, &params)?]);
+        }
+        if block.height >= channel.expiry || channel.is_closing() && block.seconds() >= channel.closing_at {
+            return Ok(vec![closing::close(state, block, &mut channel, &params)?]);
+        }
+        ensure(!channel.is_closing(), code::CHANNEL_ACTIVE, || {
+            format!(
+                "channel {} closes by itself at block time {} (seconds since 1970): until then its node may settle what it is owed; with a \
+                 statement of its node it closes at once, and without from height {} on",
+                channel.id, channel.closing_at, channel.expiry
+            )
         })?;
-        ensure(ctx.block.height >= channel.expiry, code::CHANNEL_ACTIVE, || {
-            format!("channel {} can be closed from height {}, this is {}", channel.id, channel.expiry, ctx.block.height)
-        })?;
-        accounts::release(state, &deposit_account(&channel.id), &channel.payer, channel.left())?;
-        channel.closed_height = ctx.block.height;
-        channels::put(state, &channel);
-        let event = Event::new("channel.closed").with("channel", channel.id).with("payer", channel.payer);
-        Ok(vec![event.with("node", channel.node).with("charged", channel.charged).with("returned", channel.left())])
+        Ok(vec![closing::begin(state, block, &mut channel, &params)])
     }
+}
+
+/// What the node has signed must be so now: it may have settled more since.
+fn check_statement(channel: &Channel, statement: &ClosingStatement, chain_id: &str) -> Result<(), ActionError> {
+    let (id, node) = (channel.id, channel.node);
+    ensure(statement.charged == channel.charged, code::CLOSING_STATEMENT, || {
+        format!(
+            "the statement says that {} are charged on channel {id}, {} are by now; ask its node for a new one",
+            display(statement.charged),
+            display(channel.charged)
+        )
+    })?;
+    ensure(statement.verify(chain_id, &node).is_ok(), code::CLOSING_STATEMENT, || {
+        format!("the statement for channel {id} is not signed by its node {node}; ask that node, or close without one")
+    })
 }

@@ -2,3 +2,4 @@
 
 mod close_channel;
 mod open_channel;
+mod top_up_channel;

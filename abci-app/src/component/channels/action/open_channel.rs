@@ -4,7 +4,7 @@ use datanet_types::action::{OpenChannel, role};
 use datanet_types::tx::VerifiedTx;
 
 use crate::code;
-use crate::component::channels::{self, Channel, deposit_account};
+use crate::component::channels::{self, Channel, closing, deposit_account};
 use crate::component::error::ensure;
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
 use crate::state::StateWrite;
@@ -16,10 +16,12 @@ impl ActionHandler for OpenChannel {
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         nodes::require_role(state, &self.node, role::SERVING)?;
-        let earliest = ctx.block.height.saturating_add(params::get(state)?.channel_min_blocks);
+        let params = params::get(state)?;
+        let earliest = ctx.block.height.saturating_add(params.channel_min_blocks);
         ensure(self.expiry >= earliest, code::CHANNEL_INVALID, || {
             format!("expiry is height {}, the earliest now is {earliest}: the node needs time to settle", self.expiry)
         })?;
+        channels::check_latest(self.expiry, channels::latest_expiry(ctx.block, &params))?;
         let channel = Channel {
             id: ctx.tx.channel_id(),
             payer: ctx.tx.signer,
@@ -30,9 +32,12 @@ impl ActionHandler for OpenChannel {
             expiry: self.expiry,
             opened_height: ctx.block.height,
             closed_height: 0,
+            closing_at: 0,
+            last_epoch: 0,
         };
         accounts::transfer(state, &channel.payer, &deposit_account(&channel.id), channel.deposit)?;
         channels::put(state, &channel);
+        closing::schedule_end(state, &channel, &params);
         let event = Event::new("channel.opened").with("channel", channel.id).with("payer", channel.payer);
         Ok(vec![event.with("node", channel.node).with("deposit", channel.deposit).with("expiry", channel.expiry)])
     }

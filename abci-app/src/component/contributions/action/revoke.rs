@@ -9,7 +9,7 @@ use crate::code;
 use crate::component::contributions::{self, Contribution, Status, bond_account, state_key};
 use crate::component::datanets::history::{self, Change};
 use crate::component::error::ensure;
-use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, datanets};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, datanets, params, validation};
 use crate::state::{StateError, StateWrite};
 
 impl ActionHandler for Revoke {
@@ -46,6 +46,7 @@ impl ActionHandler for Revoke {
         contribution.set_status(Status::Revoked);
         contribution.revoked_height = ctx.block.height;
         contributions::put(state, &contribution);
+        validation::schedule(state, ctx.block, &id, &params::get(state)?);
         let event = Event::new("contribution.revoked")
             .with("contribution", id)
             .with("datanet", contribution.datanet)

@@ -41,9 +41,9 @@ impl ActionHandler for Claim {
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let mut events = Vec::new();
         for (place, item) in self.items.iter().enumerate() {
-            let epoch = check_item(state, self, place, item, &ctx.block.chain_id)?;
             // Somebody else may have sent it first: that pays the account too, and must not stop the rest.
-            if escrow::pay(state, &epoch, &self.account, item.proof.index, item.amount)? {
+            let Some(epoch) = check_item(state, self, place, item, &ctx.block.chain_id)? else { continue };
+            if escrow::pay(state, ctx.block, &epoch, &self.account, (item.proof.index, item.amount))? {
                 count_claimed(state, item)?;
                 events.push(paid(self, item));
             }
@@ -59,15 +59,18 @@ fn name(place: usize, item: &ClaimItem) -> String {
     format!("item {} (epoch {} of node {})", place.saturating_add(1), item.epoch, item.node)
 }
 
-/// The epoch that an item is of, where its leaf stands.
+/// The epoch that an item is of, where its leaf stands; none if everything of it was paid so long ago that it is forgotten.
 fn check_item<S: StateRead>(
     state: &S,
     claim: &Claim,
     place: usize,
     item: &ClaimItem,
     chain_id: &str,
-) -> Result<Epoch, ActionError> {
+) -> Result<Option<Epoch>, ActionError> {
     let Some(epoch) = settlement::epoch(state, &item.node, item.epoch)? else {
+        if settlement::is_forgotten(state, &item.node, item.epoch)? {
+            return Ok(None);
+        }
         return refuse(code::CLAIM_EPOCH, format!("{} is not settled yet; leave it out", name(place, item)));
     };
     match epoch.status() {
@@ -102,7 +105,7 @@ fn check_item<S: StateRead>(
             epoch.statement
         )
     })?;
-    Ok(epoch)
+    Ok(Some(epoch))
 }
 
 fn count_claimed<S: StateWrite>(state: &mut S, item: &ClaimItem) -> Result<(), ActionError> {

@@ -119,6 +119,7 @@ fn charge<S: StateWrite>(
     let delta = check_voucher(&channel, action, voucher, &ctx.block.chain_id)?;
     accounts::release(state, &deposit_account(&channel.id), &escrow::account(&action.node, action.epoch), delta)?;
     channel.charged = voucher.cumulative;
+    channel.last_epoch = action.epoch;
     channels::put(state, &channel);
     Ok(Payment { payer: channel.payer, amount: delta, channel: channel.id, cumulative: voucher.cumulative })
 }

@@ -8,9 +8,11 @@ use datanet_types::{Address, ContributionId};
 use super::{Phase, Round, current_round};
 use crate::code;
 use crate::component::contributions::{self, Contribution, Status};
-use crate::component::error::ensure;
+use crate::component::error::{ensure, refuse};
 use crate::component::{ActionError, TxContext};
 use crate::state::StateRead;
+
+const ROUND_OVER: &str = "the round is over; nothing can be added to it";
 
 /// The contribution and its round, which must be in `phase` with `signer` on its committee.
 fn require_round<S: StateRead>(
@@ -20,7 +22,9 @@ fn require_round<S: StateRead>(
     phase: Phase,
 ) -> Result<(Contribution, Round), ActionError> {
     let contribution = contributions::require(state, id)?;
-    let round = current_round(state, &contribution)?;
+    let Some(round) = current_round(state, &contribution)? else {
+        return refuse(code::WRONG_PHASE, ROUND_OVER);
+    };
     let signer: &Address = &ctx.tx.signer;
     ensure(round.phase() != Phase::Draw, code::WRONG_PHASE, || {
         format!("the committee for contribution {id} is drawn at height {}; wait for it", round.draw_height)
@@ -50,9 +54,7 @@ fn phase_message(round: &Round, wanted: Phase, height: u64) -> String {
                 "it is too late to commit: this is height {height}, and commitments are closed; reveal if you committed"
             )
         }
-        (_, Phase::Judged | Phase::Unjudged | Phase::Unavailable) => {
-            "the round is over; nothing can be added to it".to_owned()
-        }
+        (_, Phase::Judged | Phase::Unjudged | Phase::Unavailable) => ROUND_OVER.to_owned(),
         _ => format!("it is too late to reveal: this is height {height}, the deadline was {}", round.reveal_deadline),
     }
 }
