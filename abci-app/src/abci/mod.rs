@@ -121,7 +121,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    connection::run(requests, answers, &AbciService::new(ledger, shutdown)).await
+    connection::run(requests, answers, &AbciService::new(ledger, 0, shutdown)).await
 }
 
 /// Removes a socket that a killed node left behind; a folder that is made here keeps others out.
