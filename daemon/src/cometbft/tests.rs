@@ -171,7 +171,7 @@ async fn nodes_whose_homes_have_long_and_odd_names_find_each_other() {
         home.create().unwrap();
         home.make_sockets().unwrap();
         let comet = CometHome::open(home.cometbft()).unwrap();
-        let validator = CometValidator { public_key: comet.validator_public_key(), power: 10, name: "first".into() };
+        let validator = CometValidator { public_key: comet.validator_key().0, power: 10, name: "first".into() };
         let genesis =
             genesis.get_or_insert_with(|| CometGenesis::new("test", now(), vec![validator], serde_json::json!({})));
         comet.write_genesis(genesis).unwrap();
