@@ -55,7 +55,7 @@ async fn answers_without_good_payment_are_refused_and_change_nothing() {
     refused("too little", voucher(payer.voucher(channel, 999)), 402, "wrong-voucher-amount", "sign for 1000").await;
     refused("too much", voucher(payer.voucher(channel, 1_001)), 402, "wrong-voucher-amount", "sign for 1000").await;
     let over = voucher(payer.voucher(small, 1_000));
-    refused("over the deposit", over, 402, "channel-exhausted", "open another channel").await;
+    refused("over the deposit", over, 402, "channel-exhausted", "or open another").await;
     let both = ask(&node, json!({ "voucher": payer.voucher(channel, 1_000), "account": "alice" }));
     refused("two payments", both, 400, "two-payments", "not both").await;
     refused("no voucher", ask(&node, json!({ "voucher": { "channel": "12" } })), 422, "bad-field", "").await;

@@ -142,7 +142,7 @@ async fn answers(node: &Api) -> Vec<Value> {
     let again = read("the same voucher for the same question", ask(PRICE)).await;
     assert_eq!(again["receipt"]["id"], first["receipt"]["id"], "it is the same purchase");
     let second = read("the next voucher", ask(2 * PRICE)).await;
-    refused("over the deposit", ask(3 * PRICE), 402, "channel-exhausted", "open another channel").await;
+    refused("over the deposit", ask(3 * PRICE), 402, "channel-exhausted", "or open another").await;
 
     let answers = vec![by_account, first, second];
     for (at, answer) in answers.iter().enumerate() {

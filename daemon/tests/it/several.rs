@@ -84,7 +84,7 @@ async fn all_or_none(node: &TestNode) {
     node.post("/v1/channels", json!({ "account": "dave", "deposit": 2_000 })).await;
     let three = || node.raw(Method::POST, "/v1/completions").json(&ask(json!({ "n": 3, "account": "dave" })));
     let before = node.get("/v1/receipts").await;
-    refused("too little for three", three(), 402, "channel-exhausted", "open another channel").await;
+    refused("too little for three", three(), 402, "channel-exhausted", "or open another").await;
     assert_eq!(node.get("/v1/receipts").await, before);
     let two = node.post("/v1/completions", ask(json!({ "n": 2, "account": "dave" }))).await;
     assert_eq!((texts(&two["choices"]).len(), &two["datanet"]["fee"]), (2, &json!(2_000)), "{two:#}");
