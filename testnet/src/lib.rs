@@ -6,7 +6,8 @@
 //! - [`demo`]: the main job from contribution to pay;
 //! - [`mod@bench`]: each interface against the bare library underneath it;
 //! - [`peer`]: other people's software to compare with and to be used by;
-//! - [`cli`]: `cargo testnet up|down|logs|status|demo|bench`.
+//! - [`scene`]: what scenarios on a network share; [`tour`]: the ledger told in steps, each of them checked;
+//! - [`cli`]: `cargo testnet up|down|logs|status|demo|tour|bench`.
 #![deny(unreachable_pub)]
 
 pub mod api;
@@ -18,5 +19,7 @@ mod learning;
 pub mod network;
 pub mod node;
 pub mod peer;
+pub mod scene;
 mod signals;
+pub mod tour;
 pub mod ui;

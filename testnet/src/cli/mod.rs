@@ -16,6 +16,7 @@ use bench::Bench;
 use crate::demo::{self, DemoOptions};
 use crate::network::{self, Network, NetworkOptions};
 use crate::signals::interrupted;
+use crate::tour::{self, TourOptions};
 use crate::ui::Ui;
 
 /// How often a followed log is looked at.
@@ -61,6 +62,8 @@ enum Command {
     },
     /// Does the whole job on real data: contribute, judge, store, search, answer, attribute, pay
     Demo(Demo),
+    /// Tells a story in steps on a network of its own, and checks each
+    Tour(Tour),
     /// Measures an interface against the bare library underneath it
     Bench {
         #[command(subcommand)]
@@ -134,6 +137,36 @@ struct Demo {
     seed: u64,
 }
 
+#[derive(Args, Debug)]
+struct Tour {
+    /// Which
+    #[arg(value_enum)]
+    story: Story,
+    /// Folder in which the network is made [default: .testnet in the workspace]
+    #[arg(long, env = "TESTNET_DIR", value_parser = path())]
+    dir: Option<PathBuf>,
+    /// Print one JSON object a step; progress goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// Leave the network running
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Story {
+    /// Stake, data, pay, keys, and what becomes of those who cheat
+    Ledger,
+}
+
+impl Tour {
+    async fn run(self) -> Result<()> {
+        let Story::Ledger = self.story;
+        let root = self.dir.unwrap_or_else(Network::default_root);
+        tour::run(&TourOptions { root, json: self.json, keep: self.keep, program: None }).await
+    }
+}
+
 /// The arguments of `testnet node …`, if that is what this process was started as. Such a process is a node: it has
 /// its own runtime, logging and exit status, so it is told apart before anything else happens.
 pub fn node_arguments() -> Option<Vec<OsString>> {
@@ -153,6 +186,7 @@ impl Cli {
             Command::Logs { place, node, follow } => logs(&place, node.as_deref(), follow).await,
             Command::Status { place, json } => status(&place, json).await,
             Command::Demo(demo) => demo.run().await,
+            Command::Tour(tour) => tour.run().await,
             Command::Bench { bench } => bench.run().await,
             Command::Node { .. } => bail!("`node` must be the first argument"),
         }

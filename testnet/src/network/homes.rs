@@ -64,7 +64,7 @@ pub(super) async fn create(dir: &Path, chain_id: &str, options: &NetworkOptions)
         let config = own_config(i, &ports[i], options);
         outcomes.push(init_home(home, &config).with_context(|| format!("cannot make {}", home.root().display()))?);
     }
-    let genesis = genesis(chain_id, &outcomes)?;
+    let genesis = genesis(chain_id, &outcomes, &options.params)?;
     for (i, home) in homes.iter().enumerate() {
         write_genesis(home, &genesis)?;
         let config = introduced(own_config(i, &ports[i], options), i, &ports, &outcomes)?;
@@ -150,7 +150,7 @@ fn introduce(config: &mut NodeConfig, gossip: &str, comet: SocketAddr, node: &In
 }
 
 /// Every node orders blocks with the same stake and owns the same.
-fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
+fn genesis(chain_id: &str, outcomes: &[InitOutcome], params: &Params) -> Result<NetworkGenesis> {
     let validator = |(i, outcome): (usize, &InitOutcome)| GenesisValidator {
         key: outcome.validator,
         operator: outcome.account,
@@ -170,15 +170,20 @@ fn genesis(chain_id: &str, outcomes: &[InitOutcome]) -> Result<NetworkGenesis> {
             .context("this machine's clock is before 1970")?
             .as_secs(),
         app_state: Genesis {
-            params: Params {
-                commit_window: COMMIT_WINDOW,
-                reveal_window: REVEAL_WINDOW,
-                challenge_seconds: CHALLENGE_SECONDS,
-                audit_window: AUDIT_WINDOW,
-                ..Params::default()
-            },
+            params: params.clone(),
             accounts: outcomes.iter().enumerate().map(account).collect(),
             validators: outcomes.iter().enumerate().map(validator).collect(),
         },
     })
+}
+
+/// The numbers of a chain whose nodes share one machine.
+pub(super) fn params() -> Params {
+    Params {
+        commit_window: COMMIT_WINDOW,
+        reveal_window: REVEAL_WINDOW,
+        challenge_seconds: CHALLENGE_SECONDS,
+        audit_window: AUDIT_WINDOW,
+        ..Params::default()
+    }
 }

@@ -14,6 +14,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use datanet_ledger::component::Params;
 use futures::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ pub struct NetworkOptions {
     pub engine: Engine,
     /// Whether the nodes score contributions by themselves.
     pub automatic_judging: bool,
+    /// The chain's numbers.
+    pub params: Params,
     /// Threads of each node's model; one by default, because the nodes share this machine's cores.
     pub inference_threads: u32,
 }
@@ -57,7 +60,8 @@ impl NetworkOptions {
     /// Nodes with CometBFT validators, in `dir`.
     pub fn new(dir: impl Into<PathBuf>, name: &str, nodes: usize) -> Self {
         let (dir, name) = (dir.into(), name.to_owned());
-        Self { dir, name, nodes, engine: Engine::Cometbft, automatic_judging: true, inference_threads: 1 }
+        let params = homes::params();
+        Self { dir, name, nodes, engine: Engine::Cometbft, automatic_judging: true, params, inference_threads: 1 }
     }
 }
 

@@ -9,9 +9,11 @@ mod factory;
 mod late;
 mod lone;
 mod machines;
-mod passages;
 mod repair;
-mod scene;
 mod stage;
 mod strangers;
+mod tour;
 mod whole_path;
+
+use datanet_testnet::scene;
+use datanet_testnet::scene::passages;

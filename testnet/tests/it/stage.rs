@@ -65,8 +65,13 @@ pub fn play_alone(scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Res
 
 /// Runs a scenario that brings its own stage.
 pub fn with_tools(scenario: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
-    let late = |_| Err(anyhow!("the scenario takes longer than {} s", SCENARIO.as_secs()));
-    on_stage(async |_| tokio::time::timeout(SCENARIO, scenario()).await.unwrap_or_else(late))
+    with_tools_in(SCENARIO, scenario)
+}
+
+/// The same, for one that may take longer.
+pub fn with_tools_in(patience: Duration, scenario: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+    let late = |_| Err(anyhow!("the scenario takes longer than {} s", patience.as_secs()));
+    on_stage(async |_| tokio::time::timeout(patience, scenario()).await.unwrap_or_else(late))
 }
 
 /// Waits for the stage. Without CometBFT or the model the test is skipped, loudly; in CI that is a failure.

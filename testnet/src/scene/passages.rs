@@ -1,6 +1,6 @@
-//! What is contributed, held out and asked in these tests: sentences about three subjects, each written once.
+//! What is contributed, held out and asked in these scenarios: sentences about three subjects, each written once.
 
-use datanet_testnet::data::{Record, to_jsonl};
+use crate::data::{Record, to_jsonl};
 
 /// The subjects, which are the labels.
 pub const SUBJECTS: [&str; 3] = ["bees", "bread", "stars"];

@@ -1,15 +1,19 @@
-//! What the scenarios share: waiting for what will be, datanets, contributors with money.
+//! What scenarios on a running network share: waiting for what will be, datanets, contributors with money.
+
+pub mod comet;
+pub mod ledger;
+pub mod passages;
 
 use std::time::Duration;
 
+use crate::api::{Client, Contribution, Key, State};
+use crate::network::Network;
 use anyhow::{Context as _, Result, bail, ensure};
-use datanet_testnet::api::{Client, Contribution, Key, State};
-use datanet_testnet::network::Network;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::passages::{Passages, SUBJECTS, upload};
+use self::passages::{Passages, SUBJECTS, upload};
 
 /// The longest wait for one thing.
 pub const PATIENCE: Duration = Duration::from_secs(90);
