@@ -27,6 +27,8 @@ pub const MEMPOOL_FULL: u32 = 9;
 pub const INTERNAL: u32 = 10;
 /// A query that cannot be decoded, for an unknown path or height, or with a malformed key.
 pub const QUERY: u32 = 11;
+/// A proof of derived state, or its past: it is not in the tree.
+pub const NOT_IN_TREE: u32 = 12;
 /// The genesis file is at fault.
 pub const GENESIS: u32 = 18;
 /// The transfer's own fields are at fault (amount zero).

@@ -96,6 +96,9 @@ fn store_key(reader: &LedgerReader, query: &Query<'_>) -> Result<QueryOutcome, S
     }
     match reader.prove(key, (query.height > 0).then_some(query.height)) {
         Ok(proof) => Ok(QueryOutcome::proved(proof, query.prove)),
+        Err(error @ StoreError::NotInTree { .. }) => {
+            Ok(QueryOutcome::refused(code::NOT_IN_TREE, height, error.to_string()))
+        }
         Err(error @ StoreError::NoSuchHeight { .. }) => {
             Ok(QueryOutcome::refused(code::QUERY, height, error.to_string()))
         }

@@ -43,7 +43,7 @@ impl LedgerReader {
     /// [`crate::store::KEPT_VERSIONS`] blocks that changed something can be proved.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchHeight`] when the state of `height` is not kept any more or not there yet, or when the store
+    /// [`StoreError::NotInTree`] for a key of derived state, [`StoreError::NoSuchHeight`] when the state of `height` is not kept any more or not there yet, or when the store
     /// cannot be read.
     pub fn prove(&self, key: &str, height: Option<u64>) -> Result<Proof, StoreError> {
         self.snapshot.prove(key, height)

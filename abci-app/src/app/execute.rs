@@ -1,4 +1,4 @@
-//! Executing a block: begin, each transaction on its own overlay, end, and the tree over what changed.
+//! Executing a block: begin, each transaction from a checkpoint, end, and the tree over what changed.
 
 use bytes::Bytes;
 use datanet_types::tx::{TxHash, VerifiedTx};
@@ -8,8 +8,7 @@ use super::tip::Tip;
 use super::verify::Checked;
 use super::{AppError, TxOutcome};
 use crate::component::{self, ActionError, BlockContext, Event, TxContext};
-use crate::state::{Changes, Overlay, StateError, StateWrite};
-use crate::store::Snapshot;
+use crate::state::{ChangeLog, StateError, StateRead};
 
 /// A transaction after execution.
 pub(super) struct TxRun {
@@ -18,47 +17,45 @@ pub(super) struct TxRun {
     pub(super) outcome: TxOutcome,
 }
 
-/// Puts `changes` into `state`.
-pub(super) fn apply<S: StateWrite>(state: &mut S, changes: Changes) {
-    for (key, value) in changes {
-        state.set_raw(key, value);
-    }
-}
-
-/// What a transaction must pass to wait for a block: its charge, and what its action looks at and spends first.
-pub(super) fn admit_tx<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<TxOutcome, StateError> {
-    let admitted = component::charge_fee_and_record(state, ctx).and_then(|()| component::admit(state, ctx));
-    match admitted {
-        Ok(()) => Ok(TxOutcome::done(ctx.tx.hash, Vec::new())),
-        Err(ActionError::Refused { code, message }) => Ok(TxOutcome::refused(ctx.tx.hash, code, message)),
+/// Does `act`, or leaves no trace of it: the refusal then is the inner error, and the outer one is fatal.
+fn attempt<B: StateRead, T>(
+    state: &mut ChangeLog<'_, B>,
+    hash: TxHash,
+    act: impl FnOnce(&mut ChangeLog<'_, B>) -> Result<T, ActionError>,
+) -> Result<Result<T, TxOutcome>, StateError> {
+    let before = state.checkpoint();
+    match act(state) {
+        Ok(done) => Ok(Ok(done)),
+        Err(ActionError::Refused { code, message }) => {
+            state.revert_to(before);
+            Ok(Err(TxOutcome::refused(hash, code, message)))
+        }
         Err(ActionError::State(error)) => Err(error),
     }
 }
 
-/// Charges and executes. A refused action leaves the charge only; a refused charge leaves nothing.
-pub(super) fn run_tx<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<TxRun, StateError> {
+/// What a transaction must pass to wait for a block: its charge, and what its action looks at and spends first. A refused one
+/// leaves nothing.
+pub(super) fn admit_tx<B: StateRead>(
+    state: &mut ChangeLog<'_, B>,
+    ctx: &TxContext<'_>,
+) -> Result<TxOutcome, StateError> {
     let hash = ctx.tx.hash;
-    let mut charge = Overlay::new(&*state);
-    match component::charge_fee_and_record(&mut charge, ctx) {
-        Ok(()) => {
-            let charge = charge.into_changes();
-            apply(state, charge);
-        }
-        Err(ActionError::Refused { code, message }) => {
-            return Ok(TxRun { charged: false, outcome: TxOutcome::refused(hash, code, message) });
-        }
-        Err(ActionError::State(error)) => return Err(error),
+    let admitted = attempt(state, hash, |state| {
+        component::charge_fee_and_record(state, ctx)?;
+        component::admit(state, ctx)
+    })?;
+    Ok(admitted.map_or_else(|refused| refused, |()| TxOutcome::done(hash, Vec::new())))
+}
+
+/// Charges and executes. A refused action leaves the charge only; a refused charge leaves nothing.
+pub(super) fn run_tx<B: StateRead>(state: &mut ChangeLog<'_, B>, ctx: &TxContext<'_>) -> Result<TxRun, StateError> {
+    let hash = ctx.tx.hash;
+    if let Err(outcome) = attempt(state, hash, |state| component::charge_fee_and_record(state, ctx))? {
+        return Ok(TxRun { charged: false, outcome });
     }
-    let mut action = Overlay::new(&*state);
-    let outcome = match component::execute(&mut action, ctx) {
-        Ok(events) => {
-            let action = action.into_changes();
-            apply(state, action);
-            TxOutcome::done(hash, events)
-        }
-        Err(ActionError::Refused { code, message }) => TxOutcome::refused(hash, code, message),
-        Err(ActionError::State(error)) => return Err(error),
-    };
+    let done = attempt(state, hash, |state| component::execute(state, ctx))?;
+    let outcome = done.map_or_else(|refused| refused, |events| TxOutcome::done(hash, events));
     Ok(TxRun { charged: true, outcome })
 }
 
@@ -66,7 +63,7 @@ pub(super) fn run_tx<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
 struct Run<'a> {
     tip: &'a Tip,
     context: BlockContext,
-    state: Overlay<'a, Snapshot>,
+    state: ChangeLog<'a>,
     events: Vec<Event>,
     outcomes: Vec<TxOutcome>,
     uncharged: Option<TxHash>,
@@ -74,7 +71,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn begin(tip: &'a Tip, context: BlockContext) -> Result<Self, AppError> {
-        let mut state = Overlay::with_changes(&tip.snapshot, tip.genesis.clone());
+        let mut state = ChangeLog::with_changes(&tip.snapshot, tip.genesis.clone());
         let events = component::begin_block(&mut state, &context)?;
         Ok(Self { tip, context, state, events, outcomes: Vec::new(), uncharged: None })
     }
@@ -86,7 +83,8 @@ impl<'a> Run<'a> {
     fn end(mut self) -> Result<Executed, AppError> {
         let mut end = component::end_block(&mut self.state, &self.context)?;
         end.events.splice(0..0, self.events);
-        let changes = self.tip.snapshot.net(self.state.into_changes())?;
+        let mut changes = self.state.into_net()?;
+        component::derived::seal(&self.tip.snapshot, &mut changes)?;
         let tree = self.tip.snapshot.tree_update(&changes)?;
         let app_hash = tree.as_ref().map_or(self.tip.app_hash(), |tree| tree.root);
         let hashes = self.outcomes.iter().map(|outcome| outcome.hash);
@@ -143,4 +141,71 @@ fn size_in_block(tx: &Bytes) -> u64 {
     let length = tx.len() as u64;
     let length_bytes = u64::from(length.max(1).ilog2() / 7).saturating_add(1);
     length.saturating_add(length_bytes).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use datanet_types::action::Transfer;
+    use datanet_types::tx::TxBody;
+    use datanet_types::{Action, SigningKey};
+    use tempfile::TempDir;
+
+    use super::super::block::{Block, InitChain};
+    use super::super::{Application, lock};
+    use super::*;
+    use crate::state::StateWrite;
+    use crate::store::Store;
+
+    fn start() -> (TempDir, Application) {
+        let dir = tempfile::tempdir().unwrap();
+        let app = Application::new(Store::open(&dir.path().join("ledger.redb")).unwrap()).unwrap();
+        let account =
+            serde_json::json!({ "address": SigningKey::from_bytes(&[1; 32]).address(), "balance": 1_000_000 });
+        let app_state = serde_json::to_vec(&serde_json::json!({ "accounts": [account] })).unwrap();
+        app.init_chain(&InitChain { chain_id: "test", initial_height: 1, app_state: &app_state }).unwrap();
+        (dir, app)
+    }
+
+    /// A block with one transfer.
+    fn transfer(app: &Application) -> [u8; 32] {
+        let (height, key) = (app.info().height + 1, SigningKey::from_bytes(&[1; 32]));
+        let action = Action::Transfer(Transfer { to: datanet_types::Address([9; 20]), amount: 1 });
+        let body = TxBody { chain_id: "test".into(), expiry: 9, fee: 1_000, nonce: height, action: Some(action) };
+        let txs = [Bytes::from(body.sign(&key).to_bytes())];
+        let finalized = app.finalize_block(&Block::alone(height, 1, [0; 32], &txs)).unwrap();
+        assert!(finalized.outcomes[0].is_ok(), "{}", finalized.outcomes[0].log);
+        app.commit().unwrap();
+        finalized.app_hash
+    }
+
+    /// A block in which a fault of this node writes `byte` to derived state, and nothing else.
+    fn faulty(app: &Application, byte: u8) -> [u8; 32] {
+        let tip = app.tip();
+        let context = tip.next_block(&Block::alone(app.info().height + 1, 1, [0; 32], &[])).unwrap();
+        let mut run = Run::begin(&tip, context).unwrap();
+        run.state.set_raw("derived/fault".into(), Some(vec![0, byte]));
+        let executed = run.end().unwrap();
+        let hash = executed.app_hash;
+        lock(&app.blocks).decided = Some(executed);
+        app.commit().unwrap();
+        hash
+    }
+
+    #[test]
+    fn one_byte_of_derived_state_shows_at_the_next_block_that_changes_the_tree() {
+        let nodes = [7, 7, 8].map(|byte| {
+            let (dir, app) = start();
+            let first = transfer(&app);
+            assert_eq!(faulty(&app, byte), first, "a block that changes derived state alone leaves the root");
+            let (version, told) = (app.reader().get_raw("derived/fault").unwrap(), app.info().app_hash);
+            assert_eq!((version, told), (Some(vec![0, byte]), first));
+            drop(app);
+            let app = Application::new(Store::open(&dir.path().join("ledger.redb")).unwrap()).unwrap();
+            assert_eq!(app.info().app_hash, first);
+            (first, transfer(&app))
+        });
+        assert_eq!(nodes[0], nodes[1]);
+        assert_eq!(nodes[0].0, nodes[2].0);
+        assert_ne!(nodes[0].1, nodes[2].1);
+    }
 }

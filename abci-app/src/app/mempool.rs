@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use datanet_types::tx::VerifiedTx;
 
-use super::execute::{admit_tx, apply};
+use super::execute::admit_tx;
 use super::tip::Tip;
 use super::{AppError, TxOutcome};
 use crate::component::TxContext;
-use crate::state::{Changes, Overlay};
+use crate::state::{ChangeLog, Changes};
 
 /// What the accepted transactions of the mempool have paid and locked, over one committed state.
 #[derive(Debug, Default)]
@@ -26,13 +26,8 @@ impl Fork {
             _ => tip.genesis.clone(),
         };
         self.height = tip.height;
-        let mut state = Overlay::with_changes(&tip.snapshot, changes);
-        let mut trial = Overlay::new(&state);
-        let outcome = admit_tx(&mut trial, &TxContext { block: &block, tx })?;
-        if outcome.is_ok() {
-            let trial = trial.into_changes();
-            apply(&mut state, trial);
-        }
+        let mut state = ChangeLog::with_changes(&tip.snapshot, changes);
+        let outcome = admit_tx(&mut state, &TxContext { block: &block, tx })?;
         self.changes = Some(state.into_changes());
         Ok(outcome)
     }

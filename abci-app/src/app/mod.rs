@@ -21,7 +21,7 @@ use datanet_types::tx::TxHash;
 use crate::code;
 use crate::component::{self, Genesis};
 use crate::reader::LedgerReader;
-use crate::state::Overlay;
+use crate::state::ChangeLog;
 use crate::store::{BlockWrite, Head, Store, TxRecord};
 
 pub use block::{Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, Started, TxOutcome, Verdict};
@@ -103,10 +103,11 @@ impl Application {
         }
         let genesis: Genesis =
             serde_json::from_slice(init.app_state).map_err(|error| AppError::Genesis(error.to_string()))?;
-        let mut state = Overlay::new(&snapshot);
+        let mut state = ChangeLog::new(&snapshot);
         let validators =
             component::init_genesis(&mut state, &genesis, init.chain_id).map_err(AppError::from_genesis)?;
-        let changes = state.into_changes();
+        let mut changes = state.into_net()?;
+        component::derived::seal(&snapshot, &mut changes)?;
         let app_hash = snapshot.tree_update(&changes)?.map_or([0; 32], |tree| tree.root);
         self.set_tip(Tip::genesis(snapshot, init, changes, app_hash));
         *lock(&self.fork) = Fork::default();
@@ -158,7 +159,7 @@ impl Application {
             Err(refusal) => return Ok(refusal.outcome(checked.hash)),
         };
         let waiting = lock(&self.fork).changes(&tip);
-        let mut state = Overlay::with_changes(&tip.snapshot, waiting);
+        let mut state = ChangeLog::with_changes(&tip.snapshot, waiting);
         Ok(execute::run_tx(&mut state, &component::TxContext { block: &block, tx })?.outcome)
     }
 
@@ -296,6 +297,9 @@ fn write_of(executed: Executed) -> BlockWrite {
     let context = &executed.context;
     let head =
         Head::new(&context.chain_id, context.height, context.time_seconds, executed.app_hash, executed.block_hash);
-    let results = executed.outcomes.iter().map(|outcome| (outcome.hash.0, outcome.record(context.height))).collect();
+    let mut results: Vec<_> =
+        executed.outcomes.iter().map(|outcome| (outcome.hash.0, outcome.record(context.height))).collect();
+    // In the order in which they lie on the disk, and of a transaction that stands there twice the first before the second.
+    results.sort_by_key(|(hash, _)| *hash);
     BlockWrite { head, changes: executed.changes, tree: executed.tree, results }
 }

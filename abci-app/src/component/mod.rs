@@ -23,6 +23,7 @@ pub mod channels;
 mod consensus;
 pub mod contributions;
 pub mod datanets;
+pub mod derived;
 mod error;
 mod event;
 pub mod genesis;

@@ -1,15 +1,19 @@
-//! The Jellyfish Merkle tree over the state, and its proofs.
+//! Proofs out of the Jellyfish Merkle tree over authenticated state.
 //!
 //! SHA-256 throughout, so that a proof is plain ICS23 and verifies with [`spec`] in any language.
 
-use jmt::storage::{HasPreimage, LeafNode, Node, NodeKey, TreeReader, TreeUpdateBatch};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use borsh::BorshDeserialize as _;
+use jmt::storage::{HasPreimage, LeafNode, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, Version};
 use prost_ics23::Message;
 use sha2::Sha256;
 
-use super::tables::{key_hash, node_key};
+use super::node::{corrupt, entry};
+use super::tables::node_key;
 use super::{Snapshot, StoreError};
-use crate::state::Changes;
 
 /// A value, or its absence, with the proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,53 +39,32 @@ pub fn spec() -> ics23::ProofSpec {
     spec
 }
 
-/// A key and the value it had.
-type Entry = (String, Option<Vec<u8>>);
-
-/// The tree of `snapshot` as of `version`.
-struct VersionReader<'a> {
+/// The tree over `snapshot`, which remembers the keys and values of the leaves that it was asked for.
+struct NodeReader<'a> {
     snapshot: &'a Snapshot,
-    version: Version,
+    leaves: RefCell<BTreeMap<[u8; 32], (String, Vec<u8>)>>,
 }
 
-impl VersionReader<'_> {
-    /// What `hash` was replaced from, in the first version after ours that touched it.
-    fn replaced(&self, hash: &KeyHash) -> Result<Option<Entry>, StoreError> {
-        let newest = self.snapshot.head().version;
-        for version in self.version.saturating_add(1)..=newest {
-            if let Some(entry) = self.snapshot.tables.history.get((version, hash.0))? {
-                let (key, value) = entry.value();
-                return Ok(Some((key.to_owned(), value.map(<[u8]>::to_vec))));
-            }
-        }
-        Ok(None)
-    }
-
-    fn present_key(&self, hash: &KeyHash) -> Result<Option<String>, StoreError> {
-        Ok(self.snapshot.tables.preimages.get(hash.0)?.map(|key| key.value().to_owned()))
-    }
-
-    fn value(&self, hash: &KeyHash) -> Result<Option<Vec<u8>>, StoreError> {
-        if let Some((_, value)) = self.replaced(hash)? {
-            return Ok(value);
-        }
-        self.present_key(hash)?.map_or(Ok(None), |key| self.snapshot.current(&key))
-    }
-
+impl NodeReader<'_> {
     fn node(&self, key: &NodeKey) -> Result<Option<Node>, StoreError> {
-        let Some(bytes) = self.snapshot.tables.nodes.get(node_key(key)?.as_slice())? else { return Ok(None) };
-        let node = borsh::from_slice(bytes.value());
-        node.map(Some).map_err(|error| StoreError::Corrupt(format!("tree node: {error}")))
+        let Some(bytes) = self.snapshot.tables.nodes.get(node_key(key).as_slice())? else { return Ok(None) };
+        let mut bytes = bytes.value();
+        let node = Node::deserialize(&mut bytes).map_err(|error| corrupt(&error))?;
+        if let Node::Leaf(leaf) = &node {
+            self.leaves.borrow_mut().insert(leaf.key_hash().0, entry(bytes)?);
+        }
+        Ok(Some(node))
     }
 }
 
-impl TreeReader for VersionReader<'_> {
+impl TreeReader for NodeReader<'_> {
     fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
         Ok(self.node(key)?)
     }
 
+    /// The tree asks for the value of a leaf after the leaf, and a reader reads one version only.
     fn get_value_option(&self, _at_most: Version, hash: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
-        Ok(self.value(&hash)?)
+        Ok(self.leaves.borrow().get(&hash.0).map(|(_, value)| value.clone()))
     }
 
     fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
@@ -89,13 +72,10 @@ impl TreeReader for VersionReader<'_> {
     }
 }
 
-impl HasPreimage for VersionReader<'_> {
+impl HasPreimage for NodeReader<'_> {
+    /// Asked for the leaves beside an absent key, once they were read.
     fn preimage(&self, hash: KeyHash) -> anyhow::Result<Option<Vec<u8>>> {
-        let key = match self.present_key(&hash)? {
-            Some(key) => Some(key),
-            None => self.replaced(&hash)?.map(|(key, _)| key),
-        };
-        Ok(key.map(String::into_bytes))
+        Ok(self.leaves.borrow().get(&hash.0).map(|(key, _)| key.clone().into_bytes()))
     }
 }
 
@@ -106,22 +86,9 @@ fn tree_error(error: anyhow::Error) -> StoreError {
     }
 }
 
-/// The root and the nodes after `changes` become `version` over `snapshot`.
-pub(super) fn update(
-    snapshot: &Snapshot,
-    changes: &Changes,
-    version: Version,
-) -> Result<([u8; 32], TreeUpdateBatch), StoreError> {
-    let reader = VersionReader { snapshot, version: snapshot.head().version };
-    let tree = JellyfishMerkleTree::<_, Sha256>::new(&reader);
-    let values = changes.iter().map(|(key, value)| (key_hash(key), value.clone()));
-    let (root, batch) = tree.put_value_set(values, version).map_err(tree_error)?;
-    Ok((root.0, batch))
-}
-
 /// The value of `key` at `version` with its proof.
 pub(super) fn prove(snapshot: &Snapshot, key: &str, version: Version, height: u64) -> Result<Proof, StoreError> {
-    let reader = VersionReader { snapshot, version };
+    let reader = NodeReader { snapshot, leaves: RefCell::default() };
     let tree = JellyfishMerkleTree::<_, Sha256>::new(&reader);
     let root = tree.get_root_hash(version).map_err(tree_error)?;
     let (value, proof) = tree.get_with_ics23_proof(key.as_bytes().to_vec(), version).map_err(tree_error)?;

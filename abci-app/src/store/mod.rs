@@ -1,15 +1,18 @@
 //! Committed state on disk.
 //!
-//! One redb database holds the present (`current`), the Jellyfish Merkle tree over it (`nodes`), and as much of the past
-//! as proofs need: for each of the last [`KEPT_VERSIONS`] versions, the tree nodes and the values that later versions
-//! replaced. A *version* counts the blocks that changed something; a block that changed nothing moves only the height.
+//! One redb database holds the present (`current`), the Jellyfish Merkle tree over what of it is authenticated (`nodes`), and as
+//! much of the past as proofs need: for each of the last [`KEPT_VERSIONS`] versions, the nodes that later versions replaced; a
+//! leaf carries its key and value. A *version* counts the blocks that changed something in the tree; a block that changed nothing
+//! moves only the height, and one that changed derived state alone ([`crate::state::DERIVED`]) that and the height.
 //! Everything a block does reaches the disk in one durable transaction, in [`Store::commit`].
 
 mod head;
 mod merkle;
+mod node;
 mod record;
 mod snapshot;
 mod tables;
+mod update;
 mod write;
 
 use std::path::Path;
@@ -64,6 +67,15 @@ pub enum StoreError {
     /// What was read makes no sense.
     #[error("ledger database is corrupt: {0}; restore it from a backup or sync the node anew")]
     Corrupt(String),
+    /// Derived state has no proofs and no past.
+    #[error(
+        "{key:?} is derived state, which is not in the tree: it has no proof and no past; ask for its latest value, without a \
+         proof"
+    )]
+    NotInTree {
+        /// What was asked for.
+        key: String,
+    },
     /// The state of that height is not kept any more, or not there yet.
     #[error("no state for height {height}; heights {first} to {last} can be proved")]
     NoSuchHeight {
@@ -97,7 +109,10 @@ impl From<StoreError> for StateError {
 #[derive(Debug)]
 pub struct TreeUpdate {
     version: u64,
-    batch: jmt::storage::TreeUpdateBatch,
+    /// New nodes as they are stored: [`tables::path_key`] and row.
+    nodes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The nodes that this version does not have any more, as in [`tables::STALE`].
+    stale: Vec<u8>,
     /// Root of the tree: the app hash.
     pub root: [u8; 32],
 }
@@ -108,9 +123,9 @@ pub struct BlockWrite {
     /// The chain, height, time and app hash to record; its version is set by the store.
     pub head: Head,
     /// What changed: new values, or `None` for deletions. No entry may repeat what is there already
-    /// ([`Snapshot::net`]).
+    /// ([`crate::state::ChangeLog::into_net`]).
     pub changes: Changes,
-    /// The tree over the changes; `None` exactly if there are none.
+    /// The tree over the changes; `None` exactly if none is to authenticated state.
     pub tree: Option<TreeUpdate>,
     /// Results of the block's transactions, for look-ups by hash over [`KEPT_RESULTS`] blocks; not part of the state.
     pub results: Vec<([u8; 32], TxRecord)>,

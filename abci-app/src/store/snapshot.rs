@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 
-use super::tables::{CURRENT, HEAD, HISTORY, META, NODES, PREIMAGES, RESULTS, Replaced, Replacement, VERSIONS};
-use super::{Head, NO_VERSION, StoreError, TreeUpdate, TxRecord, merkle};
-use crate::state::{Changes, StateError, StateRead};
+use super::tables::{CURRENT, HEAD, META, NODES, RESULTS, VERSIONS};
+use super::{Head, NO_VERSION, StoreError, TreeUpdate, TxRecord, merkle, update};
+use crate::state::{Changes, StateError, StateRead, is_derived, scan_start};
 
 pub(super) struct Tables {
-    pub(super) current: ReadOnlyTable<&'static str, &'static [u8]>,
-    pub(super) preimages: ReadOnlyTable<[u8; 32], &'static str>,
+    current: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) nodes: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    pub(super) history: ReadOnlyTable<Replacement, Replaced>,
-    pub(super) versions: ReadOnlyTable<u64, u64>,
+    versions: ReadOnlyTable<u64, u64>,
     results: ReadOnlyTable<[u8; 32], &'static [u8]>,
 }
 
@@ -41,9 +39,7 @@ impl Snapshot {
         };
         let tables = Tables {
             current: read.open_table(CURRENT)?,
-            preimages: read.open_table(PREIMAGES)?,
             nodes: read.open_table(NODES)?,
-            history: read.open_table(HISTORY)?,
             versions: read.open_table(VERSIONS)?,
             results: read.open_table(RESULTS)?,
         };
@@ -63,39 +59,28 @@ impl Snapshot {
         self.tables.results.get(hash)?.map(|bytes| TxRecord::read(bytes.value())).transpose()
     }
 
-    /// What of `changes` differs from this state.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn net(&self, changes: Changes) -> Result<Changes, StateError> {
-        let mut net = Changes::new();
-        for (key, value) in changes {
-            if self.get_raw(&key)? != value {
-                net.insert(key, value);
-            }
-        }
-        Ok(net)
-    }
-
-    /// The tree after `changes` (as of [`Snapshot::net`]); `None` if there are none.
+    /// The tree after `changes`, no entry of which may repeat what is there already; `None` if none is to authenticated state.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn tree_update(&self, changes: &Changes) -> Result<Option<TreeUpdate>, StoreError> {
-        if changes.is_empty() {
+        let authenticated = changes.iter().filter(|(key, _)| !is_derived(key));
+        let mut authenticated = authenticated.map(|(key, value)| (key.as_str(), value.as_deref())).peekable();
+        if authenticated.peek().is_none() {
             return Ok(None);
         }
-        let version = self.head.next_version();
-        let (root, batch) = merkle::update(self, changes, version)?;
-        Ok(Some(TreeUpdate { version, batch, root }))
+        update::update(self, authenticated, self.head.next_version()).map(Some)
     }
 
     /// The value of `key` at `height` (`None`: this one) with an ICS23 proof of it, or of its absence.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchHeight`] when the state of `height` is not kept any more or not there yet, or when the store
-    /// cannot be read.
+    /// [`StoreError::NotInTree`] for a key of derived state, [`StoreError::NoSuchHeight`] when the state of `height` is not kept
+    /// any more or not there yet, or when the store cannot be read.
     pub fn prove(&self, key: &str, height: Option<u64>) -> Result<merkle::Proof, StoreError> {
+        if is_derived(key) {
+            return Err(StoreError::NotInTree { key: key.to_owned() });
+        }
         let height = height.unwrap_or(self.head.height);
         let version = self.version_at(height)?;
         merkle::prove(self, key, version, height)
@@ -120,22 +105,21 @@ impl Snapshot {
         Ok(self.tables.versions.first()?.map_or(0, |(_, height)| height.value()))
     }
 
-    pub(super) fn current(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.tables.current.get(key)?.map(|value| value.value().to_vec()))
+    fn current(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.tables.current.get(key.as_bytes())?.map(|value| value.value().to_vec()))
     }
 
     fn range(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let start = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
+        let start = scan_start(prefix, after).map(str::as_bytes);
         let mut found = Vec::new();
-        for entry in self.tables.current.range::<&str>((start, Bound::Unbounded))? {
+        for entry in self.tables.current.range::<&[u8]>((start, Bound::Unbounded))? {
             let (key, value) = entry?;
-            if found.len() >= limit || !key.value().starts_with(prefix) {
+            if found.len() >= limit || !key.value().starts_with(prefix.as_bytes()) {
                 break;
             }
-            found.push((key.value().to_owned(), value.value().to_vec()));
+            let key = String::from_utf8(key.value().to_vec());
+            let key = key.map_err(|error| StoreError::Corrupt(format!("a key that is no text: {error}")))?;
+            found.push((key, value.value().to_vec()));
         }
         Ok(found)
     }

@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 
 use ics23::HostFunctionsManager;
+use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
+use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue};
 use proptest::prelude::*;
 use prost_ics23::Message;
-use redb::{ReadableDatabase, ReadableTableMetadata};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use sha2::Sha256;
 
 use super::*;
 use crate::code;
-use crate::state::StateRead;
+use crate::state::{ChangeLog, StateRead};
 
 fn open() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -17,7 +20,7 @@ fn open() -> (tempfile::TempDir, Store) {
 
 fn put(store: &Store, height: u64, changes: Changes) -> Snapshot {
     let before = store.snapshot().unwrap();
-    let changes = before.net(changes).unwrap();
+    let changes = ChangeLog::with_changes(&before, changes).into_net().unwrap();
     let tree = before.tree_update(&changes).unwrap();
     let app_hash = tree.as_ref().map_or(before.head().app_hash(), |tree| tree.root);
     let head = Head::new("test", height, 0, app_hash, [0; 32]);
@@ -47,6 +50,25 @@ fn a_block_without_changes_moves_the_height_only() {
     assert_eq!(second.head().version, first.head().version);
     assert!(verifies(&second.prove("a", Some(1)).unwrap()));
     assert!(verifies(&second.prove("a", Some(2)).unwrap()));
+}
+
+#[test]
+fn derived_state_moves_with_its_block_and_leaves_tree_and_versions() {
+    let (dir, store) = open();
+    let first = put(&store, 1, set("a", "1"));
+    let second = put(&store, 2, set("derived/a", "1"));
+    assert_eq!((second.head().app_hash(), second.head().version), (first.head().app_hash(), first.head().version));
+    assert_eq!(second.get_raw("derived/a").unwrap().unwrap(), b"1");
+    assert_eq!(first.get_raw("derived/a").unwrap(), None, "a snapshot does not move");
+    assert!(matches!(second.prove("derived/a", None), Err(StoreError::NotInTree { .. })));
+    assert!(verifies(&second.prove("a", Some(2)).unwrap()));
+    drop((first, second, store));
+    let store = Store::open(&dir.path().join("ledger.redb")).unwrap();
+    let third = put(&store, 3, Changes::from([("derived/a".into(), None), ("b".into(), Some(vec![1]))]));
+    assert_eq!(third.scan("derived/", None, 9).unwrap(), []);
+    let (_dir, plain) = open();
+    put(&plain, 1, set("a", "1"));
+    assert_eq!(put(&plain, 2, set("b", "\u{1}")).head().app_hash(), third.head().app_hash());
 }
 
 #[test]
@@ -132,9 +154,39 @@ fn old_versions_are_pruned_and_the_kept_ones_stay_provable() {
     assert!(snapshot.prove("counter", Some(oldest - 1)).is_err());
     let read = store.database.begin_read().unwrap();
     assert_eq!(read.open_table(tables::VERSIONS).unwrap().len().unwrap(), KEPT_VERSIONS);
-    assert_eq!(read.open_table(tables::PREIMAGES).unwrap().len().unwrap(), 4);
-    assert!(read.open_table(tables::HISTORY).unwrap().len().unwrap() < 3 * KEPT_VERSIONS);
+    assert_eq!(read.open_table(tables::STALE).unwrap().len().unwrap(), KEPT_VERSIONS - 1);
     assert!(read.open_table(tables::NODES).unwrap().len().unwrap() < 12 * KEPT_VERSIONS);
+}
+
+/// A tree of `jmt`'s own, made at once.
+struct Nothing;
+
+impl TreeReader for Nothing {
+    fn get_node_option(&self, _: &NodeKey) -> anyhow::Result<Option<Node>> {
+        Ok(None)
+    }
+
+    fn get_value_option(&self, _: u64, _: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
+        Ok(None)
+    }
+
+    fn get_rightmost_leaf(&self) -> anyhow::Result<Option<(NodeKey, LeafNode)>> {
+        Ok(None)
+    }
+}
+
+fn root_of(state: &BTreeMap<[u8; 32], String>) -> [u8; 32] {
+    let values = state.iter().map(|(hash, value)| (KeyHash(*hash), Some(value.clone().into_bytes())));
+    JellyfishMerkleTree::<_, Sha256>::new(&Nothing).put_value_set(values, 0).unwrap().0.0
+}
+
+/// A key's hash that has many neighbours, the nearest in its last bits.
+fn near() -> impl Strategy<Value = [u8; 32]> {
+    (0usize..32, 0u8..4, prop_oneof![Just(1u8), Just(16)]).prop_map(|(at, value, place)| {
+        let mut hash = [0; 32];
+        hash[at] = value * place;
+        hash
+    })
 }
 
 fn block() -> impl Strategy<Value = Changes> {
@@ -146,6 +198,51 @@ fn block() -> impl Strategy<Value = Changes> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_tree_is_that_of_jmt_however_near_its_keys_are(
+        blocks in proptest::collection::vec(
+            proptest::collection::btree_map(near(), proptest::option::weighted(0.6, "[a-c]"), 1..24),
+            1..10,
+        ),
+    ) {
+        let (_dir, store) = open();
+        let mut state = BTreeMap::new();
+        for (at, block) in blocks.iter().enumerate() {
+            let before = store.snapshot().unwrap();
+            let changes = block.iter().map(|(hash, value)| (*hash, "key", value.as_deref().map(str::as_bytes)));
+            let tree = update::of_hashes(&before, changes.collect(), before.head().next_version()).unwrap();
+            for (hash, value) in block {
+                match value {
+                    Some(value) => state.insert(*hash, value.clone()),
+                    None => state.remove(hash),
+                };
+            }
+            prop_assert_eq!(tree.root, root_of(&state));
+            let written = tree.nodes.len();
+            let head = Head::new("test", at as u64 + 1, 0, tree.root, [0; 32]);
+            let tree = Some(tree);
+            store.commit(&before, BlockWrite { head, changes: Changes::new(), tree, results: Vec::new() }).unwrap();
+            prop_assert!(written <= 65 * block.len() + 2, "{} nodes for {} changes", written, block.len());
+        }
+        // Nothing is kept twice and nothing is lost: what is not stale is what a tree made at once consists of.
+        let read = store.database.begin_read().unwrap();
+        let (nodes, stale) = (read.open_table(tables::NODES).unwrap(), read.open_table(tables::STALE).unwrap());
+        let mut live: std::collections::BTreeSet<Vec<u8>> =
+            nodes.iter().unwrap().map(|entry| entry.unwrap().0.value().to_vec()).collect();
+        for entry in stale.iter().unwrap() {
+            let (_, keys) = entry.unwrap();
+            let mut keys = keys.value();
+            while let Some((length, rest)) = keys.split_first() {
+                let (key, rest) = rest.split_at(usize::from(*length));
+                prop_assert!(live.remove(key), "stale and not there");
+                keys = rest;
+            }
+        }
+        let values = state.iter().map(|(hash, value)| (KeyHash(*hash), Some(value.clone().into_bytes())));
+        let (_, whole) = JellyfishMerkleTree::<_, Sha256>::new(&Nothing).put_value_set(values, 0).unwrap();
+        prop_assert_eq!(live.len(), whole.node_batch.nodes().len());
+    }
 
     #[test]
     fn the_root_depends_on_the_state_alone_and_everything_is_provable(blocks in proptest::collection::vec(block(), 1..8)) {

@@ -5,6 +5,8 @@ mod claim_griefing;
 mod closing_races;
 mod closing_statement;
 mod committee_grinding;
+mod derived_divergence;
+mod derived_stuffing;
 mod double_claim;
 mod false_epoch;
 mod forged_epoch;

@@ -28,7 +28,7 @@ struct State {
 
 fn state(reader: &impl StateRead) -> State {
     let all = reader.scan("", None, usize::MAX).unwrap();
-    let all: Vec<_> = all.into_iter().filter(|(key, _)| !key.starts_with("admission/")).collect();
+    let all: Vec<_> = all.into_iter().filter(|(key, _)| !key.starts_with("derived/admission/")).collect();
     State { entries: all.len(), bytes: all.iter().map(|(key, value)| key.len() + value.len()).sum() }
 }
 

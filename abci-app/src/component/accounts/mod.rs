@@ -43,7 +43,11 @@ pub fn treasury() -> Address {
 /// # Errors
 /// When the store cannot be read.
 pub fn balance<S: StateRead>(state: &S, address: &Address) -> Result<Amount, StateError> {
-    Ok(state.get::<Balance>(&state_key::balance(address))?.unwrap_or_default().amount)
+    balance_under(state, &state_key::balance(address))
+}
+
+fn balance_under<S: StateRead>(state: &S, key: &str) -> Result<Amount, StateError> {
+    Ok(state.get::<Balance>(key)?.unwrap_or_default().amount)
 }
 
 /// The name an account was given at genesis.
@@ -97,8 +101,7 @@ fn address_in(key: &str) -> Result<Address, StateError> {
     text.parse().map_err(|error| StateError::Corrupt { key: key.to_owned(), reason: format!("{error}") })
 }
 
-fn set<S: StateWrite>(state: &mut S, address: &Address, amount: Amount) {
-    let key = state_key::balance(address);
+fn set<S: StateWrite>(state: &mut S, key: String, amount: Amount) {
     if amount == 0 {
         // An empty escrow leaves nothing behind.
         state.delete(key);
@@ -114,7 +117,9 @@ pub(super) fn transfer<S: StateWrite>(
     to: &Address,
     amount: Amount,
 ) -> Result<(), ActionError> {
-    let owned = balance(state, from)?;
+    // Each transaction moves its fee at least: a key is built once.
+    let from_key = state_key::balance(from);
+    let owned = balance_under(state, &from_key)?;
     let Some(left) = owned.checked_sub(amount) else {
         return refuse(
             code::FUNDS,
@@ -129,11 +134,12 @@ pub(super) fn transfer<S: StateWrite>(
     if from == to || amount == 0 {
         return Ok(());
     }
-    let Some(sum) = balance(state, to)?.checked_add(amount) else {
+    let to_key = state_key::balance(to);
+    let Some(sum) = balance_under(state, &to_key)?.checked_add(amount) else {
         return refuse(code::FUNDS, format!("account {to} can't hold {} more", display(amount)));
     };
-    set(state, from, left);
-    set(state, to, sum);
+    set(state, from_key, left);
+    set(state, to_key, sum);
     Ok(())
 }
 
@@ -164,7 +170,7 @@ pub(super) fn mint<S: StateWrite>(
         return refuse(code::GENESIS, "genesis: the balances sum to more than 64 bits hold");
     };
     state.put(state_key::supply(), &Balance { amount: sum });
-    set(state, address, owned);
+    set(state, state_key::balance(address), owned);
     if let Some(name) = name {
         state.put(state_key::name(address), &Name { name: name.to_owned() });
     }

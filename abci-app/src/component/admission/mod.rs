@@ -38,7 +38,8 @@ pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
     ensure(body.expiry <= latest, code::EXPIRED, || {
         format!("transaction expires at height {}; {latest} is the latest now, sign it again", body.expiry)
     })?;
-    ensure(!is_recorded(state, body.expiry, id)?, code::REPLAYED, || {
+    let memory = state_key::executed(body.expiry, id);
+    ensure(state.get_raw(&memory)?.is_none(), code::REPLAYED, || {
         "transaction was executed before; to do it again, sign it with another nonce".to_owned()
     })?;
     let least = params::get(state)?.fee_of(ctx.tx.size);
@@ -46,7 +47,7 @@ pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
         format!("fee is {}, the least for {} bytes is {least}", body.fee, ctx.tx.size)
     })?;
     accounts::transfer(state, &ctx.tx.signer, &accounts::fees(), body.fee)?;
-    state.put(state_key::executed(body.expiry, id), &Executed { height });
+    state.put(memory, &Executed { height });
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! Keys of transactions that were executed.
 
-/// Prefix of all of them. Example: `admission/executed/`
+use crate::state::DERIVED;
+
+/// Prefix of all of them. Example: `derived/admission/executed/`
 pub fn all_executed() -> String {
-    "admission/executed/".to_owned()
+    format!("{DERIVED}admission/executed/")
 }
 
 /// An executed transaction, until it expires. Example:
-/// `admission/executed/00000000000000000042/0101010101010101010101010101010101010101010101010101010101010101`
+/// `derived/admission/executed/00000000000000000042/0101010101010101010101010101010101010101010101010101010101010101`
 pub fn executed(expiry: u64, id: &[u8; 32]) -> String {
     format!("{}{expiry:020}/{}", all_executed(), hex::encode(id))
 }

@@ -2,62 +2,64 @@
 
 use datanet_types::{Address, ChannelId, NodeKey};
 
+use crate::state::DERIVED;
+
 /// A channel. Example: `channels/record/0606060606060606060606060606060606060606060606060606060606060606`
 pub fn channel(id: &ChannelId) -> String {
     format!("channels/record/{id}")
 }
 
 /// Prefix of the open channels to a node. Example:
-/// `channels/by_node/0202020202020202020202020202020202020202020202020202020202020202/`
+/// `derived/channels/by_node/0202020202020202020202020202020202020202020202020202020202020202/`
 pub fn all_of_node(node: &NodeKey) -> String {
-    format!("channels/by_node/{node}/")
+    format!("{DERIVED}channels/by_node/{node}/")
 }
 
 /// An open channel to a node. Example:
-/// `channels/by_node/0202020202020202020202020202020202020202020202020202020202020202/0606060606060606060606060606060606060606060606060606060606060606`
+/// `derived/channels/by_node/0202020202020202020202020202020202020202020202020202020202020202/0606060606060606060606060606060606060606060606060606060606060606`
 pub fn of_node(node: &NodeKey, id: &ChannelId) -> String {
     format!("{}{id}", all_of_node(node))
 }
 
-/// Prefix of the open channels of a payer. Example: `channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
+/// Prefix of the open channels of a payer. Example: `derived/channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
 pub fn all_of_payer(payer: &Address) -> String {
-    format!("channels/by_payer/{payer}/")
+    format!("{DERIVED}channels/by_payer/{payer}/")
 }
 
 /// An open channel of a payer. Example:
-/// `channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/0606060606060606060606060606060606060606060606060606060606060606`
+/// `derived/channels/by_payer/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/0606060606060606060606060606060606060606060606060606060606060606`
 pub fn of_payer(payer: &Address, id: &ChannelId) -> String {
     format!("{}{id}", all_of_payer(payer))
 }
 
-/// Prefix of the channels that wait for a time. Example: `channels/due/`
+/// Prefix of the channels that wait for a time. Example: `derived/channels/due/`
 pub fn all_due() -> String {
-    "channels/due/".to_owned()
+    format!("{DERIVED}channels/due/")
 }
 
-/// Prefix of the channels that are due at a second. Example: `channels/due/00000000001700000000/`
+/// Prefix of the channels that are due at a second. Example: `derived/channels/due/00000000001700000000/`
 pub fn due_at(seconds: u64) -> String {
     format!("{}{seconds:020}/", all_due())
 }
 
 /// When a channel closes by itself or, once it is closed, is forgotten. Example:
-/// `channels/due/00000000001700000000/0606060606060606060606060606060606060606060606060606060606060606`
+/// `derived/channels/due/00000000001700000000/0606060606060606060606060606060606060606060606060606060606060606`
 pub fn due(seconds: u64, id: &ChannelId) -> String {
     format!("{}{id}", due_at(seconds))
 }
 
-/// Prefix of the channels that end by themselves after their expiry. Example: `channels/expiring/`
+/// Prefix of the channels that end by themselves after their expiry. Example: `derived/channels/expiring/`
 pub fn all_expiring() -> String {
-    "channels/expiring/".to_owned()
+    format!("{DERIVED}channels/expiring/")
 }
 
-/// Prefix of the channels that end at a height. Example: `channels/expiring/00000000000000000042/`
+/// Prefix of the channels that end at a height. Example: `derived/channels/expiring/00000000000000000042/`
 pub fn expiring_at(height: u64) -> String {
     format!("{}{height:020}/", all_expiring())
 }
 
 /// The height at whose end a channel is closed if nobody has closed it before. Example:
-/// `channels/expiring/00000000000000000042/0606060606060606060606060606060606060606060606060606060606060606`
+/// `derived/channels/expiring/00000000000000000042/0606060606060606060606060606060606060606060606060606060606060606`
 pub fn expiring(height: u64, id: &ChannelId) -> String {
     format!("{}{id}", expiring_at(height))
 }

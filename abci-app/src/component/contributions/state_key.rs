@@ -2,55 +2,57 @@
 
 use datanet_types::{ContributionId, DatanetId, Digest, NodeKey};
 
+use crate::state::DERIVED;
+
 /// A contribution. Example:
 /// `contributions/record/0404040404040404040404040404040404040404040404040404040404040404`
 pub fn contribution(id: &ContributionId) -> String {
     format!("contributions/record/{id}")
 }
 
-/// Prefix of all contributions that are neither final nor refused. Example: `contributions/open/`
+/// Prefix of all contributions that are neither final nor refused. Example: `derived/contributions/open/`
 pub fn all_open() -> String {
-    "contributions/open/".to_owned()
+    format!("{DERIVED}contributions/open/")
 }
 
 /// That a contribution is neither final nor refused, oldest first. Example:
-/// `contributions/open/00000000000000000042/0404040404040404040404040404040404040404040404040404040404040404`
+/// `derived/contributions/open/00000000000000000042/0404040404040404040404040404040404040404040404040404040404040404`
 pub fn open(submitted_height: u64, id: &ContributionId) -> String {
     format!("{}{submitted_height:020}/{id}", all_open())
 }
 
 /// Prefix of a datanet's contributions. Example:
-/// `contributions/in_datanet/0303030303030303030303030303030303030303030303030303030303030303/`
+/// `derived/contributions/in_datanet/0303030303030303030303030303030303030303030303030303030303030303/`
 pub fn all_in_datanet(datanet: &DatanetId) -> String {
-    format!("contributions/in_datanet/{datanet}/")
+    format!("{DERIVED}contributions/in_datanet/{datanet}/")
 }
 
 /// A contribution by its number in its datanet. Example:
-/// `contributions/in_datanet/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000007`
+/// `derived/contributions/in_datanet/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000007`
 pub fn in_datanet(datanet: &DatanetId, seq: u64) -> String {
     format!("{}{seq:020}", all_in_datanet(datanet))
 }
 
 /// Prefix of a datanet's final contributions. Example:
-/// `contributions/final/0303030303030303030303030303030303030303030303030303030303030303/`
+/// `derived/contributions/final/0303030303030303030303030303030303030303030303030303030303030303/`
 pub fn all_final(datanet: &DatanetId) -> String {
-    format!("contributions/final/{datanet}/")
+    format!("{DERIVED}contributions/final/{datanet}/")
 }
 
 /// A final contribution, in the order in which they became final. Example:
-/// `contributions/final/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000042/00000000000000000007`
+/// `derived/contributions/final/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000042/00000000000000000007`
 pub fn final_in(datanet: &DatanetId, final_height: u64, seq: u64) -> String {
     format!("{}{final_height:020}/{seq:020}", all_final(datanet))
 }
 
 /// Prefix of a datanet's revoked contributions. Example:
-/// `contributions/revoked/0303030303030303030303030303030303030303030303030303030303030303/`
+/// `derived/contributions/revoked/0303030303030303030303030303030303030303030303030303030303030303/`
 pub fn all_revoked(datanet: &DatanetId) -> String {
-    format!("contributions/revoked/{datanet}/")
+    format!("{DERIVED}contributions/revoked/{datanet}/")
 }
 
 /// A contribution that was final and is revoked, by the place of the revocation in the datanet's history. Example:
-/// `contributions/revoked/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000009`
+/// `derived/contributions/revoked/0303030303030303030303030303030303030303030303030303030303030303/00000000000000000009`
 pub fn revoked_in(datanet: &DatanetId, position: u64) -> String {
     format!("{}{position:020}", all_revoked(datanet))
 }

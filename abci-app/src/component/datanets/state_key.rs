@@ -2,6 +2,8 @@
 
 use datanet_types::DatanetId;
 
+use crate::state::DERIVED;
+
 /// Prefix of all datanets. Example: `datanets/record/`
 pub fn datanets() -> String {
     "datanets/record/".to_owned()
@@ -12,9 +14,9 @@ pub fn datanet(id: &DatanetId) -> String {
     format!("{}{id}", datanets())
 }
 
-/// The datanet of a name. Example: `datanets/by_name/rust-docs`
+/// The datanet of a name. Example: `derived/datanets/by_name/rust-docs`
 pub fn by_name(name: &str) -> String {
-    format!("datanets/by_name/{name}")
+    format!("{DERIVED}datanets/by_name/{name}")
 }
 
 /// Prefix of a datanet's history. Example:

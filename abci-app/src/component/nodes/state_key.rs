@@ -2,6 +2,8 @@
 
 use datanet_types::{Address, NodeKey};
 
+use crate::state::DERIVED;
+
 /// Prefix of all nodes. Example: `nodes/record/`
 pub fn nodes() -> String {
     "nodes/record/".to_owned()
@@ -12,17 +14,17 @@ pub fn node(node: &NodeKey) -> String {
     format!("{}{node}", nodes())
 }
 
-/// The node of an account. Example: `nodes/by_account/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
+/// The node of an account. Example: `derived/nodes/by_account/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn by_account(account: &Address) -> String {
-    format!("nodes/by_account/{account}")
+    format!("{DERIVED}nodes/by_account/{account}")
 }
 
-/// Prefix of the nodes that judge. Example: `nodes/validator/`
+/// Prefix of the nodes that judge. Example: `derived/nodes/validator/`
 pub fn validators() -> String {
-    "nodes/validator/".to_owned()
+    format!("{DERIVED}nodes/validator/")
 }
 
-/// That a node judges. Example: `nodes/validator/0202020202020202020202020202020202020202020202020202020202020202`
+/// That a node judges. Example: `derived/nodes/validator/0202020202020202020202020202020202020202020202020202020202020202`
 pub fn validator(node: &NodeKey) -> String {
     format!("{}{node}", validators())
 }

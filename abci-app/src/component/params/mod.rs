@@ -2,6 +2,8 @@
 
 pub mod state_key;
 
+use std::rc::Rc;
+
 use datanet_types::Amount;
 use datanet_types::amount::{BPS, DNT};
 use datanet_types::epoch::FeeShares;
@@ -383,11 +385,13 @@ pub fn get<S: StateRead>(state: &S) -> Result<Params, StateError> {
 /// # Errors
 /// When the store cannot be read, or holds no parameters: genesis was not executed.
 pub fn chain_id<S: StateRead>(state: &S) -> Result<String, StateError> {
-    Ok(read(state)?.chain_id)
+    Ok(read(state)?.chain_id.clone())
 }
 
-fn read<S: StateRead>(state: &S) -> Result<Record, StateError> {
-    state.expect(state_key::params(), "no parameters: genesis was not executed")
+fn read<S: StateRead>(state: &S) -> Result<Rc<Record>, StateError> {
+    let key = state_key::params();
+    let record = state.get_decoded(&key)?;
+    record.ok_or_else(|| StateError::Corrupt { key, reason: "no parameters: genesis was not executed".to_owned() })
 }
 
 /// Stores the parameters. Genesis only.

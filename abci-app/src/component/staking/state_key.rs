@@ -2,6 +2,8 @@
 
 use datanet_types::{Address, ConsensusAddress};
 
+use crate::state::DERIVED;
+
 /// Prefix of all validators. Example: `staking/validator/`
 pub fn validators() -> String {
     "staking/validator/".to_owned()
@@ -12,17 +14,17 @@ pub fn validator(validator: &ConsensusAddress) -> String {
     format!("{}{validator}", validators())
 }
 
-/// The validator of an operator. Example: `staking/operator/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
+/// The validator of an operator. Example: `derived/staking/operator/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn of_operator(operator: &Address) -> String {
-    format!("staking/operator/{operator}")
+    format!("{DERIVED}staking/operator/{operator}")
 }
 
-/// Prefix of the validators by what stands behind them, the most first. Example: `staking/ranked/`
+/// Prefix of the validators by what stands behind them, the most first. Example: `derived/staking/ranked/`
 pub fn all_ranked() -> String {
-    "staking/ranked/".to_owned()
+    format!("{DERIVED}staking/ranked/")
 }
 
-/// A validator's rank. Example: `staking/ranked/18446744073709551573/0101010101010101010101010101010101010101`
+/// A validator's rank. Example: `derived/staking/ranked/18446744073709551573/0101010101010101010101010101010101010101`
 pub fn ranked(tokens: u64, validator: &ConsensusAddress) -> String {
     format!("{}{:020}/{validator}", all_ranked(), u64::MAX.saturating_sub(tokens))
 }
@@ -37,9 +39,9 @@ pub fn active(validator: &ConsensusAddress) -> String {
     format!("{}{validator}", all_active())
 }
 
-/// That the engine may have to be told something. Example: `staking/changed`
+/// That the engine may have to be told something. Example: `derived/staking/changed`
 pub fn changed() -> String {
-    "staking/changed".to_owned()
+    format!("{DERIVED}staking/changed")
 }
 
 /// Prefix of a delegator's stakes. Example: `staking/delegation/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
@@ -81,7 +83,7 @@ pub fn unbonding(seconds: u64, validator: &ConsensusAddress, delegator: &Address
 
 /// Prefix of a delegator's parts of batches. Example: `derived/staking/leaving/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
 pub fn leaving_of(delegator: &Address) -> String {
-    format!("derived/staking/leaving/{delegator}/")
+    format!("{DERIVED}staking/leaving/{delegator}/")
 }
 
 /// That somebody has a part of a batch. Example:
@@ -101,25 +103,25 @@ pub fn moved(from: &ConsensusAddress, seconds: u64, delegator: &Address, to: &Co
     format!("{}{seconds:020}/{delegator}/{to}", moved_from(from))
 }
 
-/// Prefix of moved stake by when it answers for its former validator no more. Example: `staking/moved_until/`
+/// Prefix of moved stake by when it answers for its former validator no more. Example: `derived/staking/moved_until/`
 pub fn all_moved_until() -> String {
-    "staking/moved_until/".to_owned()
+    format!("{DERIVED}staking/moved_until/")
 }
 
-/// Prefix of what that is at a second. Example: `staking/moved_until/00000000001700000000/`
+/// Prefix of what that is at a second. Example: `derived/staking/moved_until/00000000001700000000/`
 pub fn moved_until_second(seconds: u64) -> String {
     format!("{}{seconds:020}/", all_moved_until())
 }
 
 /// The same stake, by that time. Example:
-/// `staking/moved_until/00000000001700000000/0101010101010101010101010101010101010101/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/0202020202020202020202020202020202020202`
+/// `derived/staking/moved_until/00000000001700000000/0101010101010101010101010101010101010101/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/0202020202020202020202020202020202020202`
 pub fn moved_until(from: &ConsensusAddress, seconds: u64, delegator: &Address, to: &ConsensusAddress) -> String {
     format!("{}{from}/{delegator}/{to}", moved_until_second(seconds))
 }
 
 /// Prefix of the votes missed in the present window. Example: `derived/staking/missed/`
 pub fn all_missed() -> String {
-    "derived/staking/missed/".to_owned()
+    format!("{DERIVED}staking/missed/")
 }
 
 /// Votes that a validator has missed in it. Example: `derived/staking/missed/0101010101010101010101010101010101010101`

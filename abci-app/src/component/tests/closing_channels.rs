@@ -158,8 +158,8 @@ fn the_nodes_word_and_the_expiry_still_count_while_it_closes() {
     chain.act(6, close_channel(other));
     assert!(!get(&chain, &other).is_open());
     let under = |prefix: &str| chain.state.0.keys().filter(|key| key.starts_with(prefix)).count();
-    assert_eq!(under("channels/due/"), 2, "one entry each: that they will be forgotten");
-    assert_eq!(under("channels/expiring/"), 0);
+    assert_eq!(under("derived/channels/due/"), 2, "one entry each: that they will be forgotten");
+    assert_eq!(under("derived/channels/expiring/"), 0);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_channel_that_nobody_cares_for_ends_by_itself_after_its_expiry() {
     assert!(get(&chain, &other).is_open(), "it was made to last longer");
     chain.skip_to(end + 60);
     assert!(!get(&chain, &other).is_open());
-    assert!(!chain.state.0.keys().any(|key| key.starts_with("channels/expiring/")));
+    assert!(!chain.state.0.keys().any(|key| key.starts_with("derived/channels/expiring/")));
 }
 
 #[test]

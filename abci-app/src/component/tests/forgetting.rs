@@ -22,7 +22,7 @@ fn world() -> (Chain, DatanetId) {
 
 /// Keys that say how a contribution was judged.
 fn judging(chain: &Chain, id: &ContributionId) -> Vec<String> {
-    let of_it = |key: &&String| key.starts_with("validation/") && key.contains(&id.to_string());
+    let of_it = |key: &&String| key.contains("validation/") && key.contains(&id.to_string());
     chain.state.0.keys().filter(of_it).cloned().collect()
 }
 

@@ -22,7 +22,7 @@ use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
     accounts, begin_block, charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
 };
-use crate::state::{MemoryState, Overlay, StateWrite};
+use crate::state::{ChangeLog, MemoryState, StateWrite};
 
 pub(crate) const CHAIN: &str = "test";
 pub(crate) const BALANCE: u64 = 1_000 * DNT;
@@ -134,7 +134,7 @@ impl Chain {
             other => panic!("expected a refusal with code {code}, got {other:?}"),
         }
         for (key, value) in &self.state.0 {
-            let fee = key.starts_with("admission/") || key.starts_with("accounts/balance/");
+            let fee = key.starts_with("derived/admission/") || key.starts_with("accounts/balance/");
             assert!(fee || before.0.get(key) == Some(value), "{key} changed");
         }
     }
@@ -279,9 +279,9 @@ impl Chain {
 /// Runs `change` on a fork: the new state if it works.
 fn forked<T>(
     base: &MemoryState,
-    change: impl FnOnce(&mut Overlay<'_, MemoryState>) -> Result<T, ActionError>,
+    change: impl FnOnce(&mut ChangeLog<'_, MemoryState>) -> Result<T, ActionError>,
 ) -> Result<(MemoryState, T), ActionError> {
-    let mut fork = Overlay::new(base);
+    let mut fork = ChangeLog::new(base);
     let result = change(&mut fork)?;
     let changes = fork.into_changes();
     let mut state = base.clone();

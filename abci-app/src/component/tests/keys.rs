@@ -3,7 +3,8 @@
 use datanet_types::{Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, NodeKey};
 
 use crate::component::{
-    accounts, admission, channels, contributions, datanets, models, nodes, params, settlement, staking, validation,
+    accounts, admission, audits, channels, contributions, datanets, derived, models, nodes, params, settlement, staking,
+    validation,
 };
 
 #[test]
@@ -61,6 +62,10 @@ fn keys_should_not_change() {
         staking::state_key::moved_until(validator, 1_700_000_000, address, other),
         staking::state_key::missed(validator),
         settlement::state_key::lapsed(1_700_000_000, node, 3),
+        settlement::state_key::due(1_700_000_000, node, 3),
+        audits::state_key::due(9, node, 3),
+        derived::state_key::digest(),
+        derived::state_key::leaf(),
     ];
     insta::assert_snapshot!(keys.join("\n"));
 }

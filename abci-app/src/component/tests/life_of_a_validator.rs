@@ -9,7 +9,7 @@ use super::harness::{BALANCE, CHAIN, address, genesis};
 use crate::code;
 use crate::component::staking::{self, GenesisValidator, Validator};
 use crate::component::{ConsensusInfo, Genesis, Misbehaviour, Params, Vote, accounts, init_genesis};
-use crate::state::{MemoryState, Overlay};
+use crate::state::{ChangeLog, MemoryState};
 
 const FEE: u64 = 1_000;
 /// What stands behind each of the first validators.
@@ -115,7 +115,7 @@ fn a_genesis_that_contradicts_itself_is_refused() {
     let refused = |change: &dyn Fn(&mut GenesisValidator), words: &str| {
         let mut genesis = with_validators(2, params());
         change(&mut genesis.validators[1]);
-        let error = init_genesis(&mut Overlay::new(&MemoryState::default()), &genesis, CHAIN).unwrap_err();
+        let error = init_genesis(&mut ChangeLog::new(&MemoryState::default()), &genesis, CHAIN).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     };
     refused(&|validator| validator.key = key(0), "key of another");

@@ -153,7 +153,7 @@ fn an_epoch_that_nobody_doubts_is_paid_after_its_time() {
     world.chain.refused(9, forgery(world.channel, 9), code::AUDIT_CLOSED, "final and paid");
     let rest = |prefix: &str| world.chain.state.0.keys().filter(|key| key.starts_with(prefix)).count();
     assert_eq!(
-        [rest("settlement/due/"), rest("settlement/paid/"), rest("settlement/risk/")],
+        [rest("derived/settlement/due/"), rest("settlement/paid/"), rest("settlement/risk/")],
         [0; 3],
         "it is forgotten"
     );

@@ -183,10 +183,12 @@ impl World {
         for prefix in [
             "validation/commitment/",
             "validation/reveal/",
-            "validation/lapsed/",
-            "settlement/lapsed/",
+            "derived/validation/lapsed/",
+            "derived/settlement/lapsed/",
             "channels/",
+            "derived/channels/",
             "audits/",
+            "derived/audits/",
         ] {
             assert_eq!(under(prefix), 0, "under {prefix}");
         }
@@ -332,7 +334,7 @@ proptest! {
             }
         }
         let state = |world: &World| -> Vec<(String, Vec<u8>)> {
-            let entries = world.chain.state.0.iter().filter(|(key, _)| !key.starts_with("admission/"));
+            let entries = world.chain.state.0.iter().filter(|(key, _)| !key.starts_with("derived/admission/"));
             entries.map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         prop_assert_eq!(state(&one), state(&two));

@@ -1,12 +1,33 @@
 //! Reading and writing state: ordered text keys, protobuf values.
 //!
-//! Components know only these traits. What stands behind them is a committed snapshot, a block's changes over it
-//! ([`Overlay`]), one transaction's changes over those, or a map in memory.
+//! Components know only these traits. What stands behind them is a committed snapshot, what a block or the mempool changes over
+//! it ([`ChangeLog`]), or a map in memory.
+//!
+//! State has two namespaces. What somebody may have to prove is *authenticated*: it is in the tree, and its past is kept for a
+//! while. Indices and the memory against replay follow from the blocks like everything else and are read like everything else,
+//! but nobody proves them: their keys begin with [`DERIVED`], and only a digest of what is written there reaches the tree
+//! ([`crate::component::derived`]).
 
+mod log;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::rc::Rc;
 
 use prost::Message;
+
+pub use log::{ChangeLog, Checkpoint};
+
+/// What the keys of derived state begin with: they are in the store and not in the tree.
+pub const DERIVED: &str = "derived/";
+
+/// Whether `key` is one of derived state.
+pub fn is_derived(key: &str) -> bool {
+    key.starts_with(DERIVED)
+}
 
 /// Why state could not be read. Always fatal: the store is broken, no transaction is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +44,11 @@ pub enum StateError {
         reason: String,
     },
 }
+
+/// A message that may be remembered beside its bytes.
+pub trait Decoded: Message + Default + Any {}
+
+impl<M: Message + Default + Any> Decoded for M {}
 
 /// Read access.
 pub trait StateRead {
@@ -44,6 +70,15 @@ pub trait StateRead {
     /// When the store cannot be read, or the value is no `M`.
     fn get<M: Message + Default>(&self, key: &str) -> Result<Option<M>, StateError> {
         self.get_raw(key)?.map(|bytes| decode(key, &bytes)).transpose()
+    }
+
+    /// The message under `key`, as [`StateRead::get`] finds it; a state that is read often decodes it once and again only when
+    /// it was written.
+    ///
+    /// # Errors
+    /// As [`StateRead::get`].
+    fn get_decoded<M: Decoded>(&self, key: &str) -> Result<Option<Rc<M>>, StateError> {
+        Ok(self.get(key)?.map(Rc::new))
     }
 
     /// The message under `key`, which must be there; `missing` says what is wrong if it is not.
@@ -92,65 +127,11 @@ fn decode<M: Message + Default>(key: &str, bytes: &[u8]) -> Result<M, StateError
 /// Changes: new values, or `None` for deletions, by key.
 pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
 
-/// Changes over a base that stays untouched until somebody applies them: a throw-away fork.
-#[derive(Debug)]
-pub struct Overlay<'a, S: StateRead + ?Sized> {
-    base: &'a S,
-    changes: Changes,
-}
-
-impl<'a, S: StateRead + ?Sized> Overlay<'a, S> {
-    /// An overlay without changes.
-    pub fn new(base: &'a S) -> Self {
-        Self { base, changes: Changes::new() }
-    }
-
-    /// An overlay that starts with `changes`.
-    pub fn with_changes(base: &'a S, changes: Changes) -> Self {
-        Self { base, changes }
-    }
-
-    /// The changes made.
-    pub fn into_changes(self) -> Changes {
-        self.changes
-    }
-}
-
-impl<S: StateRead + ?Sized> StateRead for Overlay<'_, S> {
-    fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        match self.changes.get(key) {
-            Some(change) => Ok(change.clone()),
-            None => self.base.get_raw(key),
-        }
-    }
-
-    fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
-        let changed = changes_under(&self.changes, prefix, after);
-        // Every deletion may hide one entry of the base, so that many more are asked for.
-        let hidden = changed.iter().filter(|(_, value)| value.is_none()).count();
-        let base = self.base.scan(prefix, after, limit.saturating_add(hidden))?;
-        let mut merged: BTreeMap<String, Option<Vec<u8>>> =
-            base.into_iter().map(|(key, value)| (key, Some(value))).collect();
-        merged.extend(changed.into_iter().map(|(key, value)| (key.clone(), value.clone())));
-        Ok(merged.into_iter().filter_map(|(key, value)| value.map(|v| (key, v))).take(limit).collect())
-    }
-}
-
-fn changes_under<'c>(
-    changes: &'c Changes,
-    prefix: &str,
-    after: Option<&str>,
-) -> Vec<(&'c String, &'c Option<Vec<u8>>)> {
-    let start = match after {
-        Some(after) if after >= prefix => Bound::Excluded(after.to_owned()),
-        _ => Bound::Included(prefix.to_owned()),
-    };
-    changes.range((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix)).collect()
-}
-
-impl<S: StateRead + ?Sized> StateWrite for Overlay<'_, S> {
-    fn set_raw(&mut self, key: String, value: Option<Vec<u8>>) {
-        self.changes.insert(key, value);
+/// Where a scan of `prefix` from behind `after` begins.
+pub(crate) fn scan_start<'a>(prefix: &'a str, after: Option<&'a str>) -> Bound<&'a str> {
+    match after {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
     }
 }
 
@@ -164,11 +145,8 @@ impl StateRead for MemoryState {
     }
 
     fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
-        let start = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after.to_owned()),
-            _ => Bound::Included(prefix.to_owned()),
-        };
-        let found = self.0.range((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
+        let range = (scan_start(prefix, after), Bound::Unbounded);
+        let found = self.0.range::<str, _>(range).take_while(|(key, _)| key.starts_with(prefix));
         Ok(found.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 }
@@ -179,33 +157,5 @@ impl StateWrite for MemoryState {
             Some(value) => self.0.insert(key, value),
             None => self.0.remove(&key),
         };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn base() -> MemoryState {
-        let mut state = MemoryState::default();
-        for key in ["a/1", "a/2", "a/3", "b/1"] {
-            state.set_raw(key.into(), Some(key.as_bytes().to_vec()));
-        }
-        state
-    }
-
-    #[test]
-    fn a_scan_sees_changes_and_deletions_over_the_base() {
-        let base = base();
-        let mut overlay = Overlay::new(&base);
-        overlay.delete("a/1".into());
-        overlay.set_raw("a/25".into(), Some(vec![9]));
-        let keys = |after, limit| -> Vec<String> {
-            overlay.scan("a/", after, limit).unwrap().into_iter().map(|(key, _)| key).collect()
-        };
-        assert_eq!(keys(None, 9), ["a/2", "a/25", "a/3"]);
-        assert_eq!(keys(None, 1), ["a/2"]);
-        assert_eq!(keys(Some("a/2"), 9), ["a/25", "a/3"]);
-        assert_eq!(base.scan("a/", None, 9).unwrap().len(), 3);
     }
 }

@@ -1,0 +1,163 @@
+//! What is changed over a state that stays untouched, with a way back.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::rc::Rc;
+
+use super::{Changes, Decoded, StateError, StateRead, StateWrite, scan_start};
+use crate::store::Snapshot;
+
+/// A point in a [`ChangeLog`] to come back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Checkpoint(usize);
+
+/// A write that can be taken back: the key, and the change before, if there was one.
+type Undo = (String, Option<Option<Vec<u8>>>);
+
+/// Changes over a base, until somebody takes them ([`ChangeLog::into_changes`]) or drops them.
+///
+/// One log is a whole block's or a whole mempool's. A transaction's charge and its action begin at a checkpoint each: what was
+/// refused is taken back to it. Everything that an action reads or writes passes through [`StateRead::get_raw`],
+/// [`StateRead::get_decoded`], [`StateRead::scan`] and [`StateWrite::set_raw`] of this type, and nowhere else: whoever counts what
+/// an action costs counts there.
+///
+/// ```text
+///   base: Snapshot  ◄── what was read of it (read)
+///        ▲
+///   changes: key -> new value or none ── undo: what each write replaced, oldest first
+///                                               └── checkpoint() = how many writes; revert_to(n) pops down to n
+/// ```
+#[derive(Debug)]
+pub struct ChangeLog<'a, B: StateRead = Snapshot> {
+    base: &'a B,
+    changes: Changes,
+    undo: Vec<Undo>,
+    /// Values of the base that were read: each is looked up once.
+    read: RefCell<Changes>,
+    /// Values that were decoded, of base and changes; gone once they are written.
+    decoded: RefCell<BTreeMap<String, Rc<dyn Any>>>,
+}
+
+impl<'a, B: StateRead> ChangeLog<'a, B> {
+    /// A log without changes.
+    pub fn new(base: &'a B) -> Self {
+        Self::with_changes(base, Changes::new())
+    }
+
+    /// A log that starts with `changes`; there is no way back behind them.
+    pub fn with_changes(base: &'a B, changes: Changes) -> Self {
+        Self { base, changes, undo: Vec::new(), read: RefCell::default(), decoded: RefCell::default() }
+    }
+
+    /// The changes made.
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+
+    /// The changes that the base does not have already.
+    ///
+    /// # Errors
+    /// When the base cannot be read.
+    pub fn into_net(mut self) -> Result<Changes, StateError> {
+        let changes = std::mem::take(&mut self.changes);
+        let mut net = Changes::new();
+        for (key, value) in changes {
+            let known = self.read.get_mut().get(&key).map(|known| *known == value);
+            let same = match known {
+                Some(same) => same,
+                None => self.base.get_raw(&key)? == value,
+            };
+            if !same {
+                net.insert(key, value);
+            }
+        }
+        Ok(net)
+    }
+
+    /// Here. It holds until the log is taken back to an earlier one.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint(self.undo.len())
+    }
+
+    /// Takes back every write since `checkpoint`.
+    pub fn revert_to(&mut self, checkpoint: Checkpoint) {
+        while self.undo.len() > checkpoint.0 {
+            let Some((key, before)) = self.undo.pop() else { return };
+            self.decoded.get_mut().remove(&key);
+            match before {
+                Some(change) => self.changes.insert(key, change),
+                None => self.changes.remove(&key),
+            };
+        }
+    }
+
+    fn base_value(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        if let Some(value) = self.read.borrow().get(key) {
+            return Ok(value.clone());
+        }
+        let value = self.base.get_raw(key)?;
+        self.read.borrow_mut().insert(key.to_owned(), value.clone());
+        Ok(value)
+    }
+}
+
+impl<B: StateRead> StateRead for ChangeLog<'_, B> {
+    fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        match self.changes.get(key) {
+            Some(change) => Ok(change.clone()),
+            None => self.base_value(key),
+        }
+    }
+
+    fn get_decoded<M: Decoded>(&self, key: &str) -> Result<Option<Rc<M>>, StateError> {
+        let known = self.decoded.borrow().get(key).cloned();
+        if let Some(Ok(message)) = known.map(Rc::downcast) {
+            return Ok(Some(message));
+        }
+        let Some(message) = self.get::<M>(key)?.map(Rc::new) else { return Ok(None) };
+        self.decoded.borrow_mut().insert(key.to_owned(), message.clone());
+        Ok(Some(message))
+    }
+
+    fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let range = self.changes.range::<str, _>((scan_start(prefix, after), Bound::Unbounded));
+        let mut changed = range.take_while(|(key, _)| key.starts_with(prefix)).peekable();
+        let mut found = Vec::new();
+        let mut behind = after.map(str::to_owned);
+        while found.len() < limit {
+            let asked = limit.saturating_sub(found.len());
+            let page = self.base.scan(prefix, behind.as_deref(), asked)?;
+            let last_page = page.len() < asked;
+            behind = page.last().map(|(key, _)| key.clone());
+            for (key, value) in page {
+                while found.len() < limit
+                    && let Some((new, change)) = changed.next_if(|(new, _)| **new < key)
+                {
+                    found.extend(change.clone().map(|value| (new.clone(), value)));
+                }
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+                let value =
+                    changed.next_if(|(same, _)| **same == key).map_or(Some(value), |(_, change)| change.clone());
+                found.extend(value.map(|value| (key, value)));
+            }
+            if last_page {
+                let rest = changed.filter_map(|(key, change)| change.clone().map(|value| (key.clone(), value)));
+                found.extend(rest.take(limit.saturating_sub(found.len())));
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl<B: StateRead> StateWrite for ChangeLog<'_, B> {
+    fn set_raw(&mut self, key: String, value: Option<Vec<u8>>) {
+        self.decoded.get_mut().remove(&key);
+        let before = self.changes.insert(key.clone(), value);
+        self.undo.push((key, before));
+    }
+}
