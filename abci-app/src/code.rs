@@ -159,3 +159,5 @@ pub const VALIDATOR_TOMBSTONED: u32 = 107;
 pub const DELEGATION: u32 = 108;
 /// A move of stake that is not possible, or not yet.
 pub const REDELEGATION: u32 = 109;
+/// A beacon's proof that is wrong, missing, or where it does not belong: only who proposes a block begins it with one.
+pub const BEACON: u32 = 110;

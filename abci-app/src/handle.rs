@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, watch};
 use crate::app::{
     AppError, Application, Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, Started, TxOutcome, Verdict,
 };
+use crate::component::beacon::BeaconSigner;
 use crate::reader::LedgerReader;
 use crate::store::{Store, TxRecord};
 
@@ -48,10 +49,21 @@ impl LedgerHandle {
     /// # Errors
     /// When the database cannot be opened or made (another process may hold it), or cannot be read.
     pub fn open(path: &Path) -> Result<Self, AppError> {
-        let app = Application::new(Store::open(path)?)?;
+        Ok(Self::of(Application::new(Store::open(path)?)?))
+    }
+
+    /// The same of a node that may validate: see [`Application::with_beacon`].
+    ///
+    /// # Errors
+    /// As [`LedgerHandle::open`].
+    pub fn open_with(path: &Path, beacon: Arc<dyn BeaconSigner>) -> Result<Self, AppError> {
+        Ok(Self::of(Application::new(Store::open(path)?)?.with_beacon(beacon)))
+    }
+
+    fn of(app: Application) -> Self {
         let (commits, _) = watch::channel(app.info());
         let (events, _) = broadcast::channel(EVENTS_KEPT);
-        Ok(Self { shared: Arc::new(Shared { app, commits, events }) })
+        Self { shared: Arc::new(Shared { app, commits, events }) }
     }
 
     /// The application itself.

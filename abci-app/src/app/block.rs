@@ -134,7 +134,7 @@ pub struct CommittedBlock {
     pub time_seconds: i64,
     /// All that happened: the transactions' events in order, then those of deadlines.
     pub events: Vec<Event>,
-    /// Each transaction with its result code.
+    /// Each transaction with its result code; less the beacon's, which nobody sent.
     pub txs: Vec<(TxHash, u32)>,
 }
 
@@ -179,6 +179,8 @@ impl BlockKey {
 pub(super) struct Executed {
     pub(super) key: BlockKey,
     pub(super) context: BlockContext,
+    /// Of the beacon's transaction, if it begins with one.
+    pub(super) beacon: Option<TxOutcome>,
     pub(super) outcomes: Vec<TxOutcome>,
     pub(super) end: BlockEnd,
     pub(super) changes: Changes,
@@ -186,14 +188,15 @@ pub(super) struct Executed {
     pub(super) app_hash: [u8; 32],
     /// The decided block's hash; none of what was executed depends on it.
     pub(super) block_hash: [u8; 32],
-    /// The first transaction that has not paid for its place.
-    pub(super) uncharged: Option<TxHash>,
+    /// Why no honest node votes for it.
+    pub(super) objection: Option<String>,
 }
 
 impl Executed {
     pub(super) fn finalized(&self) -> FinalizedBlock {
         let BlockEnd { events, validator_updates } = self.end.clone();
-        FinalizedBlock { outcomes: self.outcomes.clone(), events, validator_updates, app_hash: self.app_hash }
+        let outcomes = self.beacon.iter().chain(&self.outcomes).cloned().collect();
+        FinalizedBlock { outcomes, events, validator_updates, app_hash: self.app_hash }
     }
 
     pub(super) fn committed(&self) -> CommittedBlock {

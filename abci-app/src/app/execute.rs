@@ -1,12 +1,15 @@
-//! Executing a block: begin, each transaction from a checkpoint, end, and the tree over what changed.
+//! Executing a block: the beacon, begin, each transaction from a checkpoint, end, and the tree over what changed.
 
 use bytes::Bytes;
-use datanet_types::tx::{TxHash, VerifiedTx};
+use datanet_types::BeaconProof;
+use datanet_types::tx::{VerifiedTx, tx_hash};
 
 use super::block::{BlockKey, Executed};
 use super::tip::Tip;
 use super::verify::Checked;
 use super::{AppError, TxOutcome};
+use crate::code;
+use crate::component::beacon::{BeaconSigner, Step};
 use crate::component::{self, ActionError, BlockContext, Event, TxContext};
 use crate::state::{ChangeLog, StateError, StateRead};
 
@@ -59,25 +62,79 @@ pub(super) fn run_tx<B: StateRead>(state: &mut ChangeLog<'_, B>, ctx: &TxContext
     Ok(TxRun { charged: true, outcome })
 }
 
+/// The beacon's transaction, if `txs` begin with one, and the others.
+pub(super) fn beacon_first(txs: &[Bytes]) -> (Option<&Bytes>, &[Bytes]) {
+    match txs.split_first() {
+        Some((first, rest)) if BeaconProof::from_tx(first).is_some() => (Some(first), rest),
+        _ => (None, txs),
+    }
+}
+
 /// A block under execution.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     tip: &'a Tip,
     context: BlockContext,
     state: ChangeLog<'a>,
     events: Vec<Event>,
+    beacon: Option<TxOutcome>,
     outcomes: Vec<TxOutcome>,
-    uncharged: Option<TxHash>,
+    /// Why no honest node votes for it.
+    pub(super) objection: Option<String>,
 }
 
 impl<'a> Run<'a> {
-    fn begin(tip: &'a Tip, context: BlockContext) -> Result<Self, AppError> {
+    /// A block that begins with `beacon`.
+    pub(super) fn begin(tip: &'a Tip, mut context: BlockContext, beacon: Option<&Bytes>) -> Result<Self, AppError> {
         let mut state = ChangeLog::with_changes(&tip.snapshot, tip.genesis.clone());
+        let proof = beacon.and_then(|tx| BeaconProof::from_tx(tx));
+        let Step { value, fault } = component::beacon::step(&state, &context, proof.as_ref())?;
+        context.beacon = value;
+        let beacon = beacon.map(|tx| match &fault {
+            None => TxOutcome::done(tx_hash(tx), Vec::new()),
+            Some(fault) => TxOutcome::refused(tx_hash(tx), code::BEACON, fault),
+        });
         let events = component::begin_block(&mut state, &context)?;
-        Ok(Self { tip, context, state, events, outcomes: Vec::new(), uncharged: None })
+        Ok(Self { tip, context, state, events, beacon, outcomes: Vec::new(), objection: fault })
     }
 
     fn tx(&mut self, tx: &VerifiedTx) -> Result<TxRun, AppError> {
         Ok(run_tx(&mut self.state, &TxContext { block: &self.context, tx })?)
+    }
+
+    /// Executes the block's other transactions as they are.
+    pub(super) fn all(mut self, txs: &[Checked]) -> Result<Executed, AppError> {
+        for tx in txs {
+            let done = match &tx.verified {
+                Ok(verified) => self.tx(verified)?,
+                Err(refusal) => TxRun { charged: false, outcome: refusal.outcome(tx.hash) },
+            };
+            if !done.charged {
+                self.objection.get_or_insert_with(|| format!("transaction {} does not pay for its place", tx.hash));
+            }
+            self.outcomes.push(done.outcome);
+        }
+        self.end()
+    }
+
+    /// Executes what of `txs` is worth a place where there is `room` for so many bytes, and returns it with the execution.
+    pub(super) fn choose(
+        mut self,
+        checked: &[Checked],
+        txs: &[Bytes],
+        mut room: u64,
+    ) -> Result<(Executed, Vec<Bytes>), AppError> {
+        let mut kept = Vec::new();
+        for (tx, bytes) in checked.iter().zip(txs) {
+            let Ok(verified) = &tx.verified else { continue };
+            let Some(left) = room.checked_sub(size_in_block(bytes)) else { continue };
+            let done = self.tx(verified)?;
+            if done.charged {
+                room = left;
+                self.outcomes.push(done.outcome);
+                kept.push(bytes.clone());
+            }
+        }
+        Ok((self.end()?, kept))
     }
 
     fn end(mut self) -> Result<Executed, AppError> {
@@ -87,57 +144,28 @@ impl<'a> Run<'a> {
         component::derived::seal(&self.tip.snapshot, &mut changes)?;
         let tree = self.tip.snapshot.tree_update(&changes)?;
         let app_hash = tree.as_ref().map_or(self.tip.app_hash(), |tree| tree.root);
-        let hashes = self.outcomes.iter().map(|outcome| outcome.hash);
+        let hashes = self.beacon.iter().chain(&self.outcomes).map(|outcome| outcome.hash);
         let consensus = self.context.consensus.clone();
         let key = BlockKey::new(self.context.height, self.context.time_seconds, hashes, consensus);
-        let Self { context, outcomes, uncharged, .. } = self;
+        let Self { context, beacon, outcomes, objection, .. } = self;
         let block_hash = [0; 32];
-        Ok(Executed { key, context, outcomes, end, changes, tree, app_hash, block_hash, uncharged })
+        Ok(Executed { key, context, beacon, outcomes, end, changes, tree, app_hash, block_hash, objection })
     }
 }
 
-/// Executes a block as it is.
-pub(super) fn execute(tip: &Tip, context: BlockContext, txs: &[Checked]) -> Result<Executed, AppError> {
-    let mut run = Run::begin(tip, context)?;
-    for tx in txs {
-        let done = match &tx.verified {
-            Ok(verified) => run.tx(verified)?,
-            Err(refusal) => TxRun { charged: false, outcome: refusal.outcome(tx.hash) },
-        };
-        if !done.charged {
-            run.uncharged.get_or_insert(tx.hash);
-        }
-        run.outcomes.push(done.outcome);
-    }
-    run.end()
-}
-
-/// Executes what of `txs` is worth a place in a block of `max_bytes`, and returns it with the execution.
-pub(super) fn prepare(
+/// The beacon's transaction of a block that we propose; none if it needs none. The inner error says why we cannot propose.
+pub(super) fn own_beacon(
     tip: &Tip,
-    context: BlockContext,
-    checked: &[Checked],
-    txs: &[Bytes],
-    max_bytes: u64,
-) -> Result<(Executed, Vec<Bytes>), AppError> {
-    let mut run = Run::begin(tip, context)?;
-    let mut kept = Vec::new();
-    let mut room = max_bytes;
-    for (tx, bytes) in checked.iter().zip(txs) {
-        let Ok(verified) = &tx.verified else { continue };
-        let Some(left) = room.checked_sub(size_in_block(bytes)) else { continue };
-        let done = run.tx(verified)?;
-        if done.charged {
-            room = left;
-            run.outcomes.push(done.outcome);
-            kept.push(bytes.clone());
-        }
-    }
-    Ok((run.end()?, kept))
+    context: &BlockContext,
+    signer: Option<&dyn BeaconSigner>,
+) -> Result<Result<Option<Bytes>, String>, AppError> {
+    let state = ChangeLog::with_changes(&tip.snapshot, tip.genesis.clone());
+    let proof = component::beacon::prove(&state, context, signer)?;
+    Ok(proof.map(|proof| proof.map(|proof| proof.to_tx().into())))
 }
 
 /// Bytes of a transaction as an element of a block's data: a one-byte tag, the length, the bytes.
-fn size_in_block(tx: &Bytes) -> u64 {
+pub(super) fn size_in_block(tx: &Bytes) -> u64 {
     let length = tx.len() as u64;
     let length_bytes = u64::from(length.max(1).ilog2() / 7).saturating_add(1);
     length.saturating_add(length_bytes).saturating_add(1)
@@ -182,7 +210,7 @@ mod tests {
     fn faulty(app: &Application, byte: u8) -> [u8; 32] {
         let tip = app.tip();
         let context = tip.next_block(&Block::alone(app.info().height + 1, 1, [0; 32], &[])).unwrap();
-        let mut run = Run::begin(&tip, context).unwrap();
+        let mut run = Run::begin(&tip, context, None).unwrap();
         run.state.set_raw("derived/fault".into(), Some(vec![0, byte]));
         let executed = run.end().unwrap();
         let hash = executed.app_hash;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use datanet_types::tx::TxHash;
 
 use crate::code;
+use crate::component::beacon::BeaconSigner;
 use crate::component::{self, Genesis};
 use crate::reader::LedgerReader;
 use crate::state::ChangeLog;
@@ -28,6 +29,7 @@ pub use block::{Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, St
 pub use error::AppError;
 
 use block::{BlockKey, Executed};
+use execute::{Run, beacon_first, own_beacon, size_in_block};
 use mempool::Fork;
 use tip::Tip;
 use verify::{Checked, Verifier};
@@ -44,6 +46,7 @@ pub struct Application {
     fork: Mutex<Fork>,
     blocks: Mutex<Blocks>,
     executions: AtomicU64,
+    beacon: Option<Arc<dyn BeaconSigner>>,
 }
 
 /// Executed blocks that are not committed.
@@ -72,7 +75,14 @@ impl Application {
             fork: Mutex::default(),
             blocks: Mutex::default(),
             executions: AtomicU64::new(0),
+            beacon: None,
         })
+    }
+
+    /// The same with the key by which its validator moves the beacon on; without, it proposes no block where one is registered.
+    #[must_use]
+    pub fn with_beacon(self, signer: Arc<dyn BeaconSigner>) -> Self {
+        Self { beacon: Some(signer), ..self }
     }
 
     /// Where the committed chain stands; height 0 before the first commit.
@@ -163,8 +173,9 @@ impl Application {
         Ok(execute::run_tx(&mut state, &component::TxContext { block: &block, tx })?.outcome)
     }
 
-    /// The block we propose: `txs` in their order, less what does not verify, cannot pay, was executed before, or does
-    /// not fit into `max_bytes` (as CometBFT counts a block's data).
+    /// The block we propose: the beacon's transaction, if it needs one, and `txs` in their order, less what does not verify, cannot pay, was
+    /// executed before, or does not fit into `max_bytes` (as CometBFT counts a block's data). If we cannot prove what the beacon's must,
+    /// an empty one, which nobody votes for: it is somebody else's turn then, and CometBFT goes on, which an error would stop.
     ///
     /// # Errors
     /// [`AppError::WrongHeight`] when the block is not the next one, [`AppError::NotStarted`] before the genesis, or
@@ -173,15 +184,23 @@ impl Application {
         let mut blocks = lock(&self.blocks);
         let tip = self.tip();
         let context = tip.next_block(block)?;
+        let beacon = match own_beacon(&tip, &context, self.beacon.as_deref())? {
+            Ok(beacon) => beacon,
+            Err(reason) => {
+                tracing::error!(height = block.height, reason, "this node cannot propose a block; its turn passes");
+                return Ok(Vec::new());
+            }
+        };
+        let room = max_bytes.saturating_sub(beacon.as_ref().map_or(0, size_in_block));
         let checked = self.verify_all(&tip, block.txs)?;
-        let (executed, kept) = execute::prepare(&tip, context, &checked, block.txs, max_bytes)?;
+        let (executed, kept) = Run::begin(&tip, context, beacon.as_ref())?.choose(&checked, block.txs, room)?;
         self.executions.fetch_add(1, Ordering::Relaxed);
         blocks.propose(executed);
-        Ok(kept)
+        Ok(beacon.into_iter().chain(kept).collect())
     }
 
-    /// Whether we vote for a proposed block: every transaction in it must verify and pay for its place. It is executed and
-    /// remembered.
+    /// Whether we vote for a proposed block: it must move the beacon on as its proposer has to, and every transaction in it must verify and
+    /// pay for its place. It is executed and remembered.
     ///
     /// # Errors
     /// When the store cannot be read. A block that is not the next one is rejected instead.
@@ -195,15 +214,20 @@ impl Application {
         if blocks.proposed.iter().any(|executed| executed.key == key) {
             return Ok(Verdict::Accept);
         }
-        let checked = self.verify_all(&tip, block.txs)?;
+        let (beacon, txs) = beacon_first(block.txs);
+        let run = Run::begin(&tip, context, beacon)?;
+        if let Some(objection) = run.objection {
+            return Ok(Verdict::Reject(objection));
+        }
+        let checked = self.verify_all(&tip, txs)?;
         for tx in &checked {
             if let Err(refusal) = &tx.verified {
                 return Ok(Verdict::Reject(format!("transaction {}: {}", tx.hash, refusal.log)));
             }
         }
-        let executed = self.execute(&tip, context, &checked)?;
-        if let Some(hash) = executed.uncharged {
-            return Ok(Verdict::Reject(format!("transaction {hash} does not pay for its place")));
+        let executed = self.execute(run, &checked)?;
+        if let Some(objection) = executed.objection {
+            return Ok(Verdict::Reject(objection));
         }
         blocks.propose(executed);
         Ok(Verdict::Accept)
@@ -221,10 +245,14 @@ impl Application {
         let mut executed = match blocks.take(&BlockKey::of(block)) {
             Some(executed) => executed,
             None => {
-                let checked = self.verify_all(&tip, block.txs)?;
-                self.execute(&tip, context, &checked)?
+                let (beacon, txs) = beacon_first(block.txs);
+                let checked = self.verify_all(&tip, txs)?;
+                self.execute(Run::begin(&tip, context, beacon)?, &checked)?
             }
         };
+        if let Some(objection) = &executed.objection {
+            tracing::error!(height = block.height, objection, "a block was decided that no honest node votes for");
+        }
         executed.block_hash = block.hash;
         let finalized = executed.finalized();
         blocks.decided = Some(executed);
@@ -249,9 +277,9 @@ impl Application {
         Ok(committed)
     }
 
-    fn execute(&self, tip: &Tip, context: component::BlockContext, txs: &[Checked]) -> Result<Executed, AppError> {
+    fn execute(&self, run: Run<'_>, txs: &[Checked]) -> Result<Executed, AppError> {
         self.executions.fetch_add(1, Ordering::Relaxed);
-        execute::execute(tip, context, txs)
+        run.all(txs)
     }
 
     fn verify_all(&self, tip: &Tip, txs: &[Bytes]) -> Result<Vec<Checked>, AppError> {

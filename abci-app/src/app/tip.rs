@@ -2,6 +2,7 @@
 
 use super::{AppError, Block, CommitInfo, InitChain};
 use crate::component::{BlockContext, ConsensusInfo};
+use datanet_types::Digest;
 use crate::state::Changes;
 use crate::store::Snapshot;
 
@@ -58,8 +59,8 @@ impl Tip {
     pub(super) fn context(&self, time_seconds: i64) -> Option<BlockContext> {
         let chain_id = self.chain_id.clone()?;
         let (height, app_hash, last_block_hash) = (self.next_height, self.app_hash, self.block_hash);
-        let consensus = ConsensusInfo::default();
-        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash, consensus })
+        let (beacon, consensus) = (Digest::ZERO, ConsensusInfo::default());
+        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash, beacon, consensus })
     }
 
     pub(super) fn app_hash(&self) -> [u8; 32] {

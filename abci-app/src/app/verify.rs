@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use datanet_types::SignedTx;
+use datanet_types::beacon::is_beacon_tx;
 use datanet_types::tx::{TxError, TxHash, VerifiedTx, tx_hash};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -117,6 +118,10 @@ impl Known {
 }
 
 fn verify(bytes: &[u8], chain_id: &str) -> Result<Arc<VerifiedTx>, Refusal> {
+    if is_beacon_tx(bytes) {
+        let log = "a beacon's proof is the first transaction of a block, put there by who proposes it; send a signed one";
+        return Err(Refusal { code: code::BEACON, log: log.to_owned() });
+    }
     let tx = SignedTx::verify(bytes, chain_id)?;
     match component::check_stateless(&tx) {
         Ok(()) => Ok(Arc::new(tx)),

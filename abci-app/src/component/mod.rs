@@ -7,7 +7,7 @@
 //!
 //! - [`params`], [`genesis`]: the chain's numbers and first state.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
-//! - [`staking`]: who orders blocks, and what stands behind them.
+//! - [`staking`], [`beacon`]: who orders blocks, what stands behind them, and the value that they move on together.
 //! - [`nodes`]: who runs what, with what at stake, and how well they judge.
 //! - [`datanets`], [`contributions`], [`validation`]: pools, what is given to them, and how it is judged.
 //! - [`models`], [`channels`], [`settlement`], [`audits`]: who owns a model; how answers are paid and earnings claimed, and what becomes of
@@ -19,6 +19,7 @@
 pub mod accounts;
 pub mod admission;
 pub mod audits;
+pub mod beacon;
 pub mod channels;
 mod consensus;
 pub mod contributions;
@@ -36,7 +37,7 @@ pub mod staking;
 mod tests;
 pub mod validation;
 
-use datanet_types::Action;
+use datanet_types::{Action, Digest};
 use datanet_types::tx::VerifiedTx;
 
 pub use consensus::{ConsensusInfo, Misbehaviour, ValidatorUpdate, Vote};
@@ -56,10 +57,13 @@ pub struct BlockContext {
     pub height: u64,
     /// Consensus time in seconds since 1970; it never goes back. Stake that was taken back is released by it.
     pub time_seconds: i64,
-    /// App hash after the previous block: with its hash what committees are drawn from.
+    /// App hash after the previous block: with its hash what moves the beacon on where nobody proves anything.
     pub app_hash: [u8; 32],
     /// Hash of the previous block: it covers the validators' votes for the block before, and their clocks.
     pub last_block_hash: [u8; 32],
+    /// Where this block moves the beacon ([`beacon::step`]): what committees are drawn from, before its transactions. Zeros for what is
+    /// in no block yet.
+    pub beacon: Digest,
     /// What the engine says of its validators.
     pub consensus: ConsensusInfo,
 }
@@ -148,13 +152,18 @@ pub fn check_stateless(tx: &VerifiedTx) -> Result<(), ActionError> {
     dispatch!(&tx.action, action => action.check_stateless(tx))
 }
 
-/// What happens before the transactions of a block: what the engine says of its validators has its consequences.
+/// What happens before the transactions of a block: committees are drawn, so that nothing in the block, whose proposer knows the
+/// beacon, changes who may be; and what the engine says of its validators has its consequences.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+    beacon::keep(state, block);
+    let mut events = validation::draw_due(state, block)?;
+    events.extend(audits::draw_due(state, block)?);
     admission::forget_expired(state, block.height)?;
-    staking::begin_block(state, block, &params::get(state)?)
+    events.extend(staking::begin_block(state, block, &params::get(state)?)?);
+    Ok(events)
 }
 
 /// Checks expiry, replay and fee; takes the fee and remembers the transaction. Keep these changes even when the

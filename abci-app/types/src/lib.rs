@@ -7,6 +7,7 @@
 //! - [`id`], [`address`], [`key`]: fixed-size identifiers, account addresses, ed25519 keys and signatures.
 //! - [`tx`], [`action`]: signed transactions and what they can do.
 //! - [`consensus`], [`staking`]: keys of those who order blocks, and the stake behind them.
+//! - [`beacon`]: the value that nobody can choose, from which committees are drawn.
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
 //! - [`scores`]: a validator's judgement and its commitment.
 //! - [`merkle`], [`sum_tree`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
@@ -37,6 +38,7 @@ pub mod action;
 pub mod address;
 pub mod amount;
 pub mod announce;
+pub mod beacon;
 pub mod closing;
 pub mod codec;
 pub mod consensus;
@@ -62,6 +64,7 @@ pub mod voucher;
 pub use action::Action;
 pub use address::Address;
 pub use amount::Amount;
+pub use beacon::{BeaconKey, BeaconProof, BeaconSecret};
 pub use consensus::{ConsensusAddress, ConsensusKey};
 pub use id::{BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, ReceiptId};
 pub use key::{NodeKey, PublicKey, Signature, SigningKey};

@@ -1,6 +1,7 @@
 //! What can be done about the validators that order blocks, and about the stake behind them.
 
-use crate::{Address, Amount, ConsensusAddress, ConsensusKey, Signature};
+use crate::beacon::BeaconInput;
+use crate::{Address, Amount, BeaconKey, BeaconProof, ConsensusAddress, ConsensusKey, Signature};
 
 /// Makes the signing account the operator of a validator, with a first stake of its own.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -20,9 +21,20 @@ pub struct CreateValidator {
     /// A name for people, 1 to 64 bytes.
     #[prost(string, tag = "5")]
     pub name: String,
+    /// The key with which it moves the beacon on; fixed.
+    #[prost(message, required, tag = "6")]
+    pub beacon_key: BeaconKey,
+    /// That key's proof for [`CreateValidator::beacon_input`]: nobody has a validator that could never propose.
+    #[prost(message, required, tag = "7")]
+    pub beacon_proof: BeaconProof,
 }
 
 impl CreateValidator {
+    /// What the beacon key proves: that `operator` has it for its validator `key` on `chain_id`.
+    pub fn beacon_input(chain_id: &str, operator: &Address, key: &ConsensusKey) -> BeaconInput {
+        BeaconInput::of_possession(chain_id, operator, key)
+    }
+
     /// What the consensus key signs: that `operator` stakes on it on `chain_id`.
     pub fn sign_bytes(chain_id: &str, operator: &Address, key: &ConsensusKey) -> [u8; 32] {
         crate::key::sign_bytes("datanet/validator-proof/v1", &[chain_id.as_bytes(), &operator.0, &key.0])

@@ -1,21 +1,14 @@
-//! The end of a block: drawing committees and closing audits that are due.
+//! The end of a block: closing audits that are due.
 
-use std::collections::BTreeSet;
+use datanet_types::{Address, Amount};
 
-use datanet_types::id::tagged_hash;
-use datanet_types::{Address, Amount, Digest};
-
-use super::record::Place;
 use super::verdict::{Verdict, rewards, verdict};
-use super::{Audit, Phase, Said, auditor, deposit_account, expect, set_due, start_round, state_key};
+use super::{Audit, Phase, Said, deposit_account, due, event, set_due, start_round};
 use crate::component::nodes;
 use crate::component::settlement::{self, Epoch, bond};
-use crate::component::validation::committee;
 use crate::component::{BlockContext, Event, Params, accounts, params};
 use crate::state::{StateError, StateWrite};
 
-/// Audits looked at in one block at most; what is left is first in the next.
-const MAX_A_BLOCK: usize = 16;
 /// What a challenger has of a fine at most, in deposits: it must be worth the risk of a wrong verdict.
 const MOST_TO_CHALLENGER: u64 = 4;
 /// What the auditors have of a fine at most, in deposits; if the epoch is right they have one.
@@ -23,56 +16,17 @@ const MOST_TO_AUDITORS: u64 = 2;
 /// Committees that an audit has before it ends without a verdict.
 const ROUNDS: u32 = 3;
 
-/// Goes on with the audits that are due, oldest first.
+/// Closes the audits that are due.
 pub(in crate::component) fn close_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
 ) -> Result<Vec<Event>, StateError> {
     let params = params::get(state)?;
-    let due = state.list::<Place>(&state_key::all_due(), None, MAX_A_BLOCK)?;
-    let not_yet = state_key::due_at(block.height.saturating_add(1));
     let mut events = Vec::new();
-    for (_, place) in due.into_iter().take_while(|(key, _)| *key < not_yet) {
-        let audit = expect(state, &place)?;
-        match audit.phase() {
-            Phase::Draw => events.extend(draw(state, block, audit, &params)?),
-            _ => events.extend(close(state, block, audit, &params)?),
-        }
+    for audit in due(state, block)?.into_iter().filter(|audit| audit.phase() != Phase::Draw) {
+        events.extend(close(state, block, audit, &params)?);
     }
     Ok(events)
-}
-
-/// Once it is time, fills the seats.
-fn draw<S: StateWrite>(
-    state: &mut S,
-    block: &BlockContext,
-    mut audit: Audit,
-    params: &Params,
-) -> Result<Vec<Event>, StateError> {
-    if block.height < audit.draw_height {
-        set_due(state, &mut audit, block.height.saturating_add(1));
-        return Ok(Vec::new());
-    }
-    let node = nodes::expect(state, &audit.node)?;
-    // Who doubts is no auditor, as long as there are others.
-    let before = BTreeSet::from([audit.challenger]);
-    let candidates = committee::candidates(&nodes::validators(state)?, &node.account, &before, params);
-    audit.seed = seed(block, &audit);
-    let committee = committee::draw(&candidates, audit.seats, &audit.seed);
-    audit.committee = committee.into_iter().map(auditor).collect();
-    audit.deadline = block.height.saturating_add(params.audit_window);
-    audit.set_phase(Phase::Vote);
-    let names: Vec<String> = audit.committee.iter().map(|auditor| auditor.account.to_string()).collect();
-    let event = event("audit.drawn", &audit).with("committee", names.join(",")).with("deadline", audit.deadline);
-    let due = if audit.committee.is_empty() { block.height.saturating_add(1) } else { audit.deadline };
-    set_due(state, &mut audit, due);
-    Ok(vec![event])
-}
-
-fn seed(block: &BlockContext, audit: &Audit) -> Digest {
-    let (epoch, seats, round) = (audit.epoch.to_le_bytes(), audit.seats.to_le_bytes(), audit.round.to_le_bytes());
-    let parts: [&[u8]; 6] = [&block.app_hash, &block.last_block_hash, &audit.node.0, &epoch, &seats, &round];
-    Digest(tagged_hash("datanet/audit-committee/v1", &parts))
 }
 
 fn close<S: StateWrite>(
@@ -176,8 +130,4 @@ fn move_reputations<S: StateWrite>(
         nodes::judged(state, &auditor.account, accuracy, params)?;
     }
     Ok(())
-}
-
-fn event(name: &'static str, audit: &Audit) -> Event {
-    Event::new(name).with("node", audit.node).with("epoch", audit.epoch).with("round", audit.round)
 }

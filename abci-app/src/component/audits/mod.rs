@@ -9,6 +9,7 @@
 
 pub mod action;
 mod closing;
+mod drawing;
 mod record;
 pub mod state_key;
 mod verdict;
@@ -17,13 +18,17 @@ use datanet_types::{Address, Amount, NodeKey};
 
 use super::settlement::{self, Epoch, Status};
 use super::validation::Member;
-use super::{ActionError, BlockContext, Params};
+use super::{ActionError, BlockContext, Event, Params};
 use crate::code;
 use crate::component::error::{ensure, refuse};
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub(super) use closing::close_due;
+pub(super) use drawing::draw_due;
 pub use record::{Audit, Auditor, Phase, Said};
+
+/// Audits looked at at each end of a block at most; what is left is first in the next.
+const MAX_A_BLOCK: usize = 16;
 
 /// How often an epoch can be challenged: each time for twice the deposit, with twice the seats.
 pub const MAX_CHALLENGES: u32 = 4;
@@ -60,6 +65,13 @@ pub fn open<S: StateRead>(state: &S, limit: usize) -> Result<Vec<Audit>, StateEr
 
 fn expect<S: StateRead>(state: &S, place: &record::Place) -> Result<Audit, StateError> {
     state.expect(state_key::audit(&place.node, place.epoch), "an audit that is due and not there")
+}
+
+/// The audits that are due, oldest first.
+fn due<S: StateRead>(state: &S, block: &BlockContext) -> Result<Vec<Audit>, StateError> {
+    let due = state.list::<record::Place>(&state_key::all_due(), None, MAX_A_BLOCK)?;
+    let not_yet = state_key::due_at(block.height.saturating_add(1));
+    due.into_iter().take_while(|(key, _)| *key < not_yet).map(|(_, place)| expect(state, &place)).collect()
 }
 
 /// The epoch, which must be there.
@@ -120,4 +132,8 @@ fn put<S: StateWrite>(state: &mut S, audit: &Audit) {
 /// A seat holder as it is drawn.
 fn auditor(member: Member) -> Auditor {
     Auditor { account: member.account, node: member.node, seats: member.seats, said: Said::Nothing as i32, reward: 0 }
+}
+
+fn event(name: &'static str, audit: &Audit) -> Event {
+    Event::new(name).with("node", audit.node).with("epoch", audit.epoch).with("round", audit.round)
 }

@@ -144,7 +144,7 @@ pub struct Audit {
     #[prost(enumeration = "Phase", tag = "6")]
     #[serde(with = "phase_text")]
     pub phase: i32,
-    /// The height at whose end the committee is drawn.
+    /// The height at whose beginning the committee is drawn.
     #[prost(uint64, tag = "7")]
     pub draw_height: u64,
     /// Last height at which the committee is heard; 0 before it is drawn.
@@ -153,7 +153,7 @@ pub struct Audit {
     /// Who audits, in the order drawn.
     #[prost(message, repeated, tag = "9")]
     pub committee: Vec<Auditor>,
-    /// The height at whose end the ledger looks at it next; 0 once it is over.
+    /// The height at which the ledger looks at it next; 0 once it is over.
     #[prost(uint64, tag = "10")]
     pub due: u64,
 }

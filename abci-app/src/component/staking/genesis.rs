@@ -1,6 +1,6 @@
 //! The validators that a chain starts with.
 
-use datanet_types::{Address, Amount, ConsensusKey};
+use datanet_types::{Address, Amount, BeaconKey, ConsensusKey};
 
 use super::{Validator, get, put, shares, state_key};
 use crate::code;
@@ -14,6 +14,8 @@ use crate::state::StateWrite;
 pub struct GenesisValidator {
     /// The key that signs for it.
     pub key: ConsensusKey,
+    /// The key with which it moves the beacon on.
+    pub beacon_key: BeaconKey,
     /// The account that speaks for it; it is among the first accounts.
     pub operator: Address,
     /// Base units of that account that stand behind it.
@@ -42,6 +44,8 @@ pub(in crate::component) fn init<S: StateWrite>(
             code::GENESIS,
             wrong("has less than min_validator_stake".to_owned()),
         )?;
+        let usable = first.beacon_key.is_valid();
+        ensure(usable, code::GENESIS, wrong("has a beacon_key that is no key, so that it could not propose".to_owned()))?;
         create(state, first, 0, params).map_err(|error| match error {
             ActionError::Refused { message, .. } => {
                 ActionError::refused(code::GENESIS, format!("genesis: validator {:?}: {message}", first.name))
@@ -67,6 +71,7 @@ pub(super) fn create<S: StateWrite>(
     })?;
     let mut validator = Validator {
         key: new.key,
+        beacon_key: new.beacon_key,
         operator: new.operator,
         name: new.name.clone(),
         commission_bps: new.commission_bps,

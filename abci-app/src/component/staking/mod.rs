@@ -17,7 +17,7 @@ mod slashing;
 pub mod state_key;
 mod unbonding;
 
-use datanet_types::{Address, Amount, ConsensusAddress, ConsensusKey};
+use datanet_types::{Address, Amount, BeaconKey, ConsensusAddress, ConsensusKey};
 
 use super::error::{ensure, refuse};
 use super::{ActionError, BlockContext, Event, Params};
@@ -78,6 +78,9 @@ pub struct Validator {
     /// The tokens by which it is ranked; 0 if it is not.
     #[prost(uint64, tag = "12")]
     ranked: Amount,
+    /// The key with which it moves the beacon on.
+    #[prost(message, required, tag = "13")]
+    pub beacon_key: BeaconKey,
 }
 
 impl Validator {

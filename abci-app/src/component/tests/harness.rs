@@ -20,7 +20,7 @@ use datanet_types::{
 use crate::component::contributions::{self, Contribution};
 use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
-    accounts, begin_block, charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
+    accounts, beacon, begin_block, charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
 };
 use crate::state::{ChangeLog, MemoryState, StateWrite};
 
@@ -85,6 +85,7 @@ impl Chain {
             time_seconds: 1_700_000_000,
             app_hash: [1; 32],
             last_block_hash: [2; 32],
+            beacon: Digest([3; 32]),
             consensus: ConsensusInfo::default(),
         };
         let mut chain = Self { state, block, events: Vec::new(), updates };
@@ -161,6 +162,7 @@ impl Chain {
         self.block.time_seconds += 1;
         self.block.app_hash = *blake3::hash(&self.block.app_hash).as_bytes();
         self.block.consensus = consensus;
+        self.block.beacon = beacon::step(&self.state, &self.block, None).unwrap().value;
         let ended = std::mem::take(&mut self.events);
         self.events = begin_block(&mut self.state, &self.block).unwrap();
         ended

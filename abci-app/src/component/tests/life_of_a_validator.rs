@@ -2,7 +2,7 @@
 
 use datanet_types::amount::DNT;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
-use datanet_types::{ConsensusAddress, ConsensusKey, SigningKey};
+use datanet_types::{BeaconKey, BeaconProof, BeaconSecret, ConsensusAddress, ConsensusKey, SigningKey};
 
 use super::Chain;
 use super::harness::{BALANCE, CHAIN, address, genesis};
@@ -23,6 +23,10 @@ pub(super) fn key(n: u8) -> ConsensusKey {
     secret(n).consensus_key()
 }
 
+fn beacon(n: u8) -> BeaconSecret {
+    BeaconSecret::from_bytes(&[n; 32])
+}
+
 pub(super) fn validator(n: u8) -> ConsensusAddress {
     key(n).address()
 }
@@ -41,6 +45,7 @@ pub(super) fn params() -> Params {
 pub(super) fn with_validators(count: u8, params: Params) -> Genesis {
     let first = |n| GenesisValidator {
         key: key(n),
+        beacon_key: beacon(n).key(),
         operator: address(n),
         stake: FIRST,
         commission_bps: 1_000,
@@ -56,7 +61,15 @@ fn four() -> Chain {
 
 pub(super) fn create(n: u8, amount: u64) -> CreateValidator {
     let proof = secret(n).sign(&CreateValidator::sign_bytes(CHAIN, &address(n), &key(n)));
-    CreateValidator { key: key(n), proof, amount, commission_bps: 0, name: format!("validator {n}") }
+    CreateValidator {
+        key: key(n),
+        proof,
+        amount,
+        commission_bps: 0,
+        name: format!("validator {n}"),
+        beacon_key: beacon(n).key(),
+        beacon_proof: beacon(n).prove(&CreateValidator::beacon_input(CHAIN, &address(n), &key(n))),
+    }
 }
 
 pub(super) fn delegate(n: u8, amount: u64) -> Delegate {
@@ -120,6 +133,7 @@ fn a_genesis_that_contradicts_itself_is_refused() {
     };
     refused(&|validator| validator.key = key(0), "key of another");
     refused(&|validator| validator.operator = address(0), "operator of another");
+    refused(&|validator| validator.beacon_key = BeaconKey::ZERO, "could not propose");
     refused(&|validator| validator.stake = 1, "min_validator_stake");
     refused(&|validator| validator.stake = BALANCE + 1, "send it");
     refused(&|validator| validator.commission_bps = 10_001, "10000");
@@ -325,6 +339,12 @@ fn bad_validators_and_stakes_are_refused() {
     let mut chain = four();
     let copied = CreateValidator { proof: create(4, 20 * DNT).proof, ..create(5, 20 * DNT) };
     chain.refused_before_it_pays(5, copied, code::VALIDATOR_PROOF, "make it with that key");
+    // Nor with a beacon key that is somebody else's, or none.
+    let (proof, key) = (create(4, 20 * DNT).beacon_proof, beacon(4).key());
+    for (beacon_key, beacon_proof) in [(key, proof), (key, BeaconProof::ZERO), (BeaconKey::ZERO, BeaconProof::ZERO)] {
+        let copied = CreateValidator { beacon_key, beacon_proof, ..create(5, 20 * DNT) };
+        chain.refused_before_it_pays(5, copied, code::VALIDATOR_PROOF, "the beacon proof is not");
+    }
     chain.refused(4, create(4, 10 * DNT - 1), code::VALIDATOR_STAKE, "at least 10 DNT");
     chain.refused(4, create(4, 2_000 * DNT), code::FUNDS, "send it");
     let named = |name: &str| CreateValidator { name: name.into(), ..create(4, 20 * DNT) };

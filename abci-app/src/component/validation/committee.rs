@@ -13,12 +13,10 @@ use super::Member;
 use crate::component::nodes::Validator;
 use crate::component::{BlockContext, Params};
 
-/// What a round's committee is drawn from: state and hash of a block that came later than the contribution, so that nobody
-/// who gives one can try ids until the committee suits him. A block's hash covers the times of the votes before it, so it is not
-/// known beforehand even where nothing else happens on the chain. Who proposes that block can still try orders of transactions.
+/// What a round's committee is drawn from: the beacon some blocks after the contribution, so that nobody who gives one can try ids until
+/// the committee suits him, and nobody who proposes a block can try what is in it.
 pub(super) fn seed(block: &BlockContext, contribution: &ContributionId, round: u32) -> Digest {
-    let parts: [&[u8]; 4] = [&block.app_hash, &block.last_block_hash, &contribution.0, &round.to_le_bytes()];
-    Digest(tagged_hash("datanet/committee/v2", &parts))
+    Digest(tagged_hash("datanet/committee/v3", &[&block.beacon.0, &contribution.0, &round.to_le_bytes()]))
 }
 
 /// Who may be drawn: everybody with a stake and the reputation that a seat takes, except `party`, whose own case it is, and those
@@ -98,9 +96,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn block(hash: u8) -> BlockContext {
-        let (chain_id, app_hash, last_block_hash) = ("test".to_owned(), [1; 32], [hash; 32]);
-        let consensus = ConsensusInfo::default();
-        BlockContext { chain_id, height: 9, time_seconds: 9, app_hash, last_block_hash, consensus }
+        let (chain_id, app_hash, last_block_hash) = ("test".to_owned(), [1; 32], [2; 32]);
+        let (beacon, consensus) = (Digest([hash; 32]), ConsensusInfo::default());
+        BlockContext { chain_id, height: 9, time_seconds: 9, app_hash, last_block_hash, beacon, consensus }
     }
 
     fn members(stakes: &[u64]) -> Vec<Member> {

@@ -1,88 +1,68 @@
-//! The end of a block: drawing committees and closing what is due.
-
-use std::collections::BTreeSet;
+//! Rounds that are due: at the beginning of a block those whose committee is drawn, at its end those that close.
 
 use super::closing::Closing;
 use super::tally::Vote;
-use super::{Phase, Round, committee, drawn_event, expect_round, open_reveal, put, reveal, round, set_due, state_key};
-use crate::component::contributions::{self, Contribution};
+use super::{Phase, Round, expect_round, drawing, open_reveal, put, reveal, set_due, state_key};
 use crate::component::nodes::{self, Validator};
-use crate::component::{BlockContext, Event, datanets, params};
+use crate::component::{BlockContext, Event, contributions, datanets, params};
 use crate::state::{StateError, StateRead, StateWrite};
-use datanet_types::{Address, ContributionId};
+use datanet_types::ContributionId;
 
-/// Goes on with the rounds that are due, oldest first, until the block's budget of committee members is used up (one
-/// contribution always has its turn). What is left is first in the next block.
+/// Draws the committees that are due: before the block's transactions, so that who may be drawn was fixed when nobody knew
+/// the beacon.
+pub(in crate::component) fn draw_due<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+) -> Result<Vec<Event>, StateError> {
+    // Read once a block: there may be a thousand.
+    let mut validators: Option<Vec<Validator>> = None;
+    each_due(state, block, true, |state, turn| {
+        let validators = match &validators {
+            Some(read) => read,
+            None => validators.insert(nodes::validators(state)?),
+        };
+        drawing::draw(state, turn, validators)
+    })
+}
+
+/// Closes the phases that are due.
 pub(in crate::component) fn close_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
 ) -> Result<Vec<Event>, StateError> {
+    each_due(state, block, false, close)
+}
+
+/// Gives a turn to the rounds that are due and wait for their committee (or do not), oldest first, until the block's budget of committee
+/// members is used up (one contribution always has its turn). What is left is first in the next block.
+fn each_due<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    drawing: bool,
+    mut go_on: impl FnMut(&mut S, Closing<'_>) -> Result<Vec<Event>, StateError>,
+) -> Result<Vec<Event>, StateError> {
     let params = params::get(state)?;
     let mut budget = params.max_tally_members as usize;
     let not_yet = state_key::due(block.height.saturating_add(1), &ContributionId::ZERO);
-    let (mut events, mut validators) = (Vec::new(), None);
-    for (index, (key, id)) in
-        state.list::<ContributionId>(&state_key::all_due(), None, budget.max(1))?.into_iter().enumerate()
-    {
+    let (mut events, mut had) = (Vec::new(), 0usize);
+    for (key, id) in state.list::<ContributionId>(&state_key::all_due(), None, budget.max(1))? {
         if key >= not_yet {
             break;
         }
         let contribution = contributions::expect(state, &id)?;
-        let datanet = datanets::expect(state, &contribution.datanet)?;
         let round = expect_round(state, &contribution)?;
-        let cost = if round.phase() == Phase::Draw { datanet.committee_size as usize } else { round.committee.len() };
-        if index > 0 && cost > budget {
+        if (round.phase() == Phase::Draw) != drawing {
+            continue;
+        }
+        let datanet = datanets::expect(state, &contribution.datanet)?;
+        let cost = if drawing { datanet.committee_size as usize } else { round.committee.len() };
+        if had > 0 && cost > budget {
             break;
         }
-        budget = budget.saturating_sub(cost);
-        if round.phase() == Phase::Draw {
-            // Read once a block: there may be a thousand.
-            let validators = match &validators {
-                Some(read) => read,
-                None => validators.insert(nodes::validators(state)?),
-            };
-            let turn = Closing { block, params: &params, contribution, datanet, round };
-            events.extend(draw(state, turn, validators)?);
-        } else {
-            events.extend(close(state, Closing { block, params: &params, contribution, datanet, round })?);
-        }
+        (budget, had) = (budget.saturating_sub(cost), had.saturating_add(1));
+        events.extend(go_on(state, Closing { block, params: &params, contribution, datanet, round })?);
     }
     Ok(events)
-}
-
-/// Once it is time, fills the seats and opens the round for commitments. If there is nobody, nobody judges it.
-fn draw<S: StateWrite>(
-    state: &mut S,
-    mut turn: Closing<'_>,
-    validators: &[Validator],
-) -> Result<Vec<Event>, StateError> {
-    if turn.block.height < turn.round.draw_height {
-        set_due(state, &mut turn.round, turn.block.height.saturating_add(1));
-        put(state, &turn.round);
-        return Ok(Vec::new());
-    }
-    let before = members_before(state, &turn.contribution)?;
-    let candidates = committee::candidates(validators, &turn.contribution.contributor, &before, turn.params);
-    let seed = committee::seed(turn.block, &turn.contribution.id, turn.round.number);
-    let committee = committee::draw(&candidates, turn.datanet.committee_size, &seed);
-    if committee.is_empty() {
-        set_due(state, &mut turn.round, 0);
-        return turn.unjudged_for_good(state);
-    }
-    let deadline = turn.block.height.saturating_add(turn.params.commit_window);
-    let mut round = turn.round;
-    (round.seed, round.committee, round.commit_deadline) = (seed, committee, deadline);
-    round.set_phase(Phase::Commit);
-    set_due(state, &mut round, deadline);
-    put(state, &round);
-    Ok(vec![drawn_event(&round)])
-}
-
-/// Who was on the committee of the round before this one.
-fn members_before<S: StateRead>(state: &S, contribution: &Contribution) -> Result<BTreeSet<Address>, StateError> {
-    let Some(number) = contribution.round.checked_sub(1) else { return Ok(BTreeSet::new()) };
-    let before = round(state, &contribution.id, number)?;
-    Ok(before.iter().flat_map(|round| &round.committee).map(|member| member.account).collect())
 }
 
 fn close<S: StateWrite>(state: &mut S, mut turn: Closing<'_>) -> Result<Vec<Event>, StateError> {

@@ -9,6 +9,7 @@ pub mod action;
 mod closing;
 pub(super) mod committee;
 mod deadline;
+mod drawing;
 mod forgetting;
 mod record;
 pub mod state_key;
@@ -20,7 +21,7 @@ use super::contributions::Contribution;
 use super::{BlockContext, Event, Params};
 use crate::state::{StateError, StateRead, StateWrite};
 
-pub(super) use deadline::close_due;
+pub(super) use deadline::{close_due, draw_due};
 pub(super) use forgetting::{forget_due, schedule};
 pub use record::{Committed, Member, Phase, Reveal, Round};
 

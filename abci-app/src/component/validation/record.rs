@@ -85,13 +85,13 @@ pub struct Round {
     /// Members that revealed.
     #[prost(uint32, tag = "9")]
     pub revealed: u32,
-    /// The height at whose end the ledger looks at it next; 0 once it is over.
+    /// The height at which the ledger looks at it next; 0 once it is over.
     #[prost(uint64, tag = "10")]
     pub due: u64,
     /// The tally.
     #[prost(message, optional, tag = "11")]
     pub scores: Option<Scores>,
-    /// The height at whose end the committee is drawn.
+    /// The height at whose beginning the committee is drawn.
     #[prost(uint64, tag = "12")]
     pub draw_height: u64,
 }

@@ -15,6 +15,11 @@ impl ActionHandler for CreateValidator {
         let signed = Self::sign_bytes(&tx.body.chain_id, &tx.signer, &self.key);
         ensure(self.key.verify(&signed, &self.proof).is_ok(), code::VALIDATOR_PROOF, || {
             format!("the proof is not key {}'s signature for account {}; make it with that key", self.key, tx.signer)
+        })?;
+        let input = Self::beacon_input(&tx.body.chain_id, &tx.signer, &self.key);
+        ensure(self.beacon_key.verify(&input, &self.beacon_proof).is_some(), code::VALIDATOR_PROOF, || {
+            let (key, operator) = (self.beacon_key, tx.signer);
+            format!("the beacon proof is not beacon key {key}'s for account {operator}; make it with that key")
         })
     }
 
@@ -34,6 +39,7 @@ impl ActionHandler for CreateValidator {
         })?;
         let new = GenesisValidator {
             key: self.key,
+            beacon_key: self.beacon_key,
             operator,
             stake: self.amount,
             commission_bps: self.commission_bps,

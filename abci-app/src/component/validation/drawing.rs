@@ -1,0 +1,46 @@
+//! Filling a committee's seats.
+
+use std::collections::BTreeSet;
+
+use super::closing::Closing;
+use super::{Phase, committee, drawn_event, put, round, set_due};
+use crate::component::Event;
+use crate::component::contributions::Contribution;
+use crate::component::nodes::Validator;
+use crate::state::{StateError, StateRead, StateWrite};
+use datanet_types::Address;
+
+/// Once it is time, fills the seats and opens the round for commitments. If there is nobody, nobody judges it.
+pub(super) fn draw<S: StateWrite>(
+    state: &mut S,
+    mut turn: Closing<'_>,
+    validators: &[Validator],
+) -> Result<Vec<Event>, StateError> {
+    if turn.block.height < turn.round.draw_height {
+        set_due(state, &mut turn.round, turn.block.height.saturating_add(1));
+        put(state, &turn.round);
+        return Ok(Vec::new());
+    }
+    let before = members_before(state, &turn.contribution)?;
+    let candidates = committee::candidates(validators, &turn.contribution.contributor, &before, turn.params);
+    let seed = committee::seed(turn.block, &turn.contribution.id, turn.round.number);
+    let committee = committee::draw(&candidates, turn.datanet.committee_size, &seed);
+    if committee.is_empty() {
+        set_due(state, &mut turn.round, 0);
+        return turn.unjudged_for_good(state);
+    }
+    let deadline = turn.block.height.saturating_add(turn.params.commit_window);
+    let mut round = turn.round;
+    (round.seed, round.committee, round.commit_deadline) = (seed, committee, deadline);
+    round.set_phase(Phase::Commit);
+    set_due(state, &mut round, deadline);
+    put(state, &round);
+    Ok(vec![drawn_event(&round)])
+}
+
+/// Who was on the committee of the round before this one.
+fn members_before<S: StateRead>(state: &S, contribution: &Contribution) -> Result<BTreeSet<Address>, StateError> {
+    let Some(number) = contribution.round.checked_sub(1) else { return Ok(BTreeSet::new()) };
+    let before = round(state, &contribution.id, number)?;
+    Ok(before.iter().flat_map(|round| &round.committee).map(|member| member.account).collect())
+}
