@@ -6,7 +6,7 @@ use datanet_config::{FileError, Home, ModelsConfig, NodeConfig, holds_something,
 use datanet_ledger::component::staking::GenesisValidator;
 use datanet_ledger::component::{Genesis, GenesisAccount, Params};
 use datanet_types::amount::DNT;
-use datanet_types::{Address, ConsensusKey, NodeKey, SigningKey};
+use datanet_types::{Address, BeaconKey, BeaconSecret, ConsensusKey, NodeKey, SigningKey};
 
 use crate::cometbft::{CometGenesis, CometHome, NodeId};
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -33,6 +33,8 @@ pub struct InitOutcome {
     pub node_key: NodeKey,
     /// The key with which it orders blocks, where it does.
     pub validator: ConsensusKey,
+    /// The key with which its validator moves the beacon on.
+    pub beacon_key: BeaconKey,
     /// What CometBFT's peers call it.
     #[serde(serialize_with = "as_text")]
     pub comet_node_id: NodeId,
@@ -68,6 +70,7 @@ pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome>
     }
     write_if_absent(&home.api_token(), random_hex)?;
     write_if_absent(&node_key_file(home), random_hex)?;
+    write_if_absent(&beacon_key_file(home), random_hex)?;
     write_if_absent(&home.config(), || Ok(config.to_toml()))?;
     describe(home)
 }
@@ -75,14 +78,15 @@ pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome>
 /// What an existing home holds.
 ///
 /// # Errors
-/// When CometBFT's home is unusable ([`Code::CometbftHome`]), or the node's account or key is missing or unusable
-/// ([`Code::UnknownKey`], [`Code::BadKeyFile`], [`Code::NodeKey`]).
+/// When CometBFT's home is unusable ([`Code::CometbftHome`]), or the node's account or a key of it is missing or unusable
+/// ([`Code::UnknownKey`], [`Code::BadKeyFile`], [`Code::NodeKey`], [`Code::BeaconKey`]).
 pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
     let comet = CometHome::open(home.cometbft()).map_err(|error| ServiceError::caused(Code::CometbftHome, error))?;
     Ok(InitOutcome {
         account: Keyring::open(&home.keys())?.get(NODE_ACCOUNT)?.address(),
         node_key: node_secret(home)?.node_key(),
         validator: comet.validator_key(),
+        beacon_key: beacon_secret(home)?.key(),
         comet_node_id: comet.node_id(),
     })
 }
@@ -92,6 +96,7 @@ pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Pa
     let account = GenesisAccount { address: outcome.account, balance: OWN_SUPPLY, name: Some(name.to_owned()) };
     let validator = GenesisValidator {
         key: outcome.validator,
+        beacon_key: outcome.beacon_key,
         operator: outcome.account,
         stake: OWN_STAKE,
         commission_bps: 0,
@@ -192,14 +197,28 @@ fn evidence_age(unbonding_seconds: u64) -> (u64, u64) {
 pub fn node_secret(home: &Home) -> ServiceResult<SigningKey> {
     const MEND: &str = "restore it from a backup, or remove it and run `datanet init`: it makes a new key, by which others \
                         know this node as a new one";
-    let path = node_key_file(home);
-    let text = read_text(&path).map_err(|error| no(Code::NodeKey, &error, MEND))?;
+    Ok(SigningKey::from_bytes(&secret(&node_key_file(home), Code::NodeKey, MEND)?))
+}
+
+/// The secret key with which the node's validator moves the beacon on.
+///
+/// # Errors
+/// When the file cannot be read or is no key ([`Code::BeaconKey`]).
+pub fn beacon_secret(home: &Home) -> ServiceResult<BeaconSecret> {
+    const MEND: &str = "restore it from a backup, or remove it and run `datanet init`: it makes a new key, with which a validator \
+                        that was registered with the old one proposes nothing";
+    Ok(BeaconSecret::from_bytes(&secret(&beacon_key_file(home), Code::BeaconKey, MEND)?))
+}
+
+/// The secret in a file of 64 hex digits.
+fn secret(path: &Path, code: Code, mend: &str) -> ServiceResult<[u8; 32]> {
+    let text = read_text(path).map_err(|error| no(code, &error, mend))?;
     let mut secret = [0; 32];
     hex::decode_to_slice(text.trim(), &mut secret).map_err(|_| {
         let (path, found) = (path.display(), text.trim().len());
-        ServiceError::new(Code::NodeKey, format!("{path} is no key of 64 hex digits ({found} characters); {MEND}"))
+        ServiceError::new(code, format!("{path} is no key of 64 hex digits ({found} characters); {mend}"))
     })?;
-    Ok(SigningKey::from_bytes(&secret))
+    Ok(secret)
 }
 
 /// The secret key with which the node orders blocks, where it is a validator.
@@ -223,6 +242,10 @@ pub fn api_token(home: &Home) -> ServiceResult<String> {
 
 fn node_key_file(home: &Home) -> std::path::PathBuf {
     home.root().join("node-key")
+}
+
+fn beacon_key_file(home: &Home) -> std::path::PathBuf {
+    home.root().join("beacon-key")
 }
 
 /// Where uploads are spooled.
@@ -268,8 +291,8 @@ mod tests {
         let token = api_token(&home).unwrap();
         let second = init_home(&home, &NodeConfig::default()).unwrap();
         assert_eq!(
-            (first.account, first.node_key, first.validator),
-            (second.account, second.node_key, second.validator)
+            (first.account, first.node_key, first.validator, first.beacon_key),
+            (second.account, second.node_key, second.validator, second.beacon_key)
         );
         assert_eq!(api_token(&home).unwrap(), token);
     }
@@ -311,6 +334,7 @@ mod tests {
         let error = match name {
             "genesis.json" => read_genesis(&home).map(drop),
             "node-key" => node_secret(&home).map(drop),
+            "beacon-key" => beacon_secret(&home).map(drop),
             _ => api_token(&home).map(drop),
         };
         error.unwrap_err().detail
@@ -321,6 +345,7 @@ mod tests {
         for (name, cut, fix) in [
             ("genesis.json", "{\"chain_id\": \"on", "copy it from another node of the network"),
             ("node-key", "abcdef", "remove it and run `datanet init`"),
+            ("beacon-key", "abcdef", "proposes nothing"),
             ("api-token", " \n", "`datanet init` writes a new one"),
         ] {
             for text in [None, Some(""), Some(cut)] {

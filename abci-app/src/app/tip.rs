@@ -2,9 +2,9 @@
 
 use super::{AppError, Block, CommitInfo, InitChain};
 use crate::component::{BlockContext, ConsensusInfo};
-use datanet_types::Digest;
 use crate::state::Changes;
 use crate::store::Snapshot;
+use datanet_types::Digest;
 
 /// The committed state, and before the first commit also the genesis that is not written yet.
 #[derive(Debug)]

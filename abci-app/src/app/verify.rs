@@ -119,7 +119,8 @@ impl Known {
 
 fn verify(bytes: &[u8], chain_id: &str) -> Result<Arc<VerifiedTx>, Refusal> {
     if is_beacon_tx(bytes) {
-        let log = "a beacon's proof is the first transaction of a block, put there by who proposes it; send a signed one";
+        let log =
+            "a beacon's proof is the first transaction of a block, put there by who proposes it; send a signed one";
         return Err(Refusal { code: code::BEACON, log: log.to_owned() });
     }
     let tx = SignedTx::verify(bytes, chain_id)?;

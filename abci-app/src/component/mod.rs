@@ -37,8 +37,8 @@ pub mod staking;
 mod tests;
 pub mod validation;
 
-use datanet_types::{Action, Digest};
 use datanet_types::tx::VerifiedTx;
+use datanet_types::{Action, Digest};
 
 pub use consensus::{ConsensusInfo, Misbehaviour, ValidatorUpdate, Vote};
 pub use error::ActionError;

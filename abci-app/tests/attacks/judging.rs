@@ -9,13 +9,14 @@ use datanet_ledger::component::nodes::{self, Reputation};
 use datanet_ledger::component::validation::{self, Round};
 use datanet_types::action::{CommitScores, Contribute, CreateDatanet, RegisterNode, RevealScores, role};
 use datanet_types::amount::DNT;
+use datanet_types::id::tagged_hash;
 use datanet_types::record::record_root;
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
 use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, Scores};
 use tempfile::TempDir;
 
-use crate::support::{CHAIN, address, body, genesis, key, signed};
+use crate::support::{CHAIN, address, beacon_tx, body, genesis, genesis_of_validators, key, proposed_by, signed};
 
 /// Judge with a stake of 300 DNT each.
 pub const HONEST: [u8; 3] = [1, 2, 3];
@@ -35,6 +36,8 @@ pub struct Judging {
     pub bytes: usize,
     /// Seconds that have passed beside one a block.
     pub idle: i64,
+    /// The persons whose validators propose its blocks, in turns; none: nobody known does.
+    pub proposers: Vec<u8>,
     /// Tells this chain's block hashes from those of a chain with the same history and another future.
     pub salt: u8,
 }
@@ -42,10 +45,16 @@ pub struct Judging {
 impl Judging {
     /// Judges are registered, and there is a datanet with three seats on each committee.
     pub fn new(salt: u8) -> Self {
+        Self::proposed_by(&[], salt)
+    }
+
+    /// The same, where the validators of these persons propose in turns.
+    pub fn proposed_by(proposers: &[u8], salt: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
-        ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &genesis() }).unwrap();
-        let mut judging = Self { ledger, _dir: dir, nonce: 0, bytes: 0, idle: 0, salt };
+        let app_state = if proposers.is_empty() { genesis() } else { genesis_of_validators(proposers) };
+        ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
+        let mut judging = Self { ledger, _dir: dir, nonce: 0, bytes: 0, idle: 0, proposers: proposers.to_vec(), salt };
         for honest in HONEST {
             judging.done(honest, register(honest, role::VALIDATOR, 300 * DNT));
         }
@@ -57,9 +66,30 @@ impl Judging {
     pub fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
         let height = self.ledger.info().height + 1;
         let hash = *blake3::hash(&[self.salt, height as u8]).as_bytes();
-        let block = Block::alone(height, self.idle + 1_000 + height as i64, hash, txs);
-        let finalized = self.ledger.finalize_block(&block).unwrap();
+        let block = Block::alone(height, 1_000 + height as i64, hash, txs);
+        let finalized = match self.proposer() {
+            None => self.ledger.finalize_block(&block).unwrap(),
+            Some(proposer) => self.decide(proposer, txs),
+        };
         self.ledger.commit().unwrap();
+        finalized
+    }
+
+    /// Whose turn it is to propose the next block.
+    pub fn proposer(&self) -> Option<u8> {
+        let turn = self.ledger.info().height as usize % self.proposers.len().max(1);
+        self.proposers.get(turn).copied()
+    }
+
+    /// What the next block does if it is this one: nothing is committed.
+    pub fn decide(&self, proposer: u8, txs: &[Bytes]) -> FinalizedBlock {
+        let height = self.ledger.info().height + 1;
+        let txs: Vec<Bytes> = [beacon_tx(&self.ledger, proposer)].into_iter().chain(txs.iter().cloned()).collect();
+        let hash = tagged_hash("a block", &txs.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>());
+        let (time_seconds, consensus) = (1_000 + height as i64, &proposed_by(proposer));
+        let block = Block { height, time_seconds, hash, txs: &txs, consensus };
+        let mut finalized = self.ledger.finalize_block(&block).unwrap();
+        assert!(finalized.outcomes.remove(0).is_ok());
         finalized
     }
 

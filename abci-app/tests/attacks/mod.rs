@@ -1,6 +1,7 @@
 //! What strangers with money and bad intent have tried, one file an attack. Each says what it cost the attacker and what
 //! it cost everybody else.
 
+mod beacon_grinding;
 mod claim_griefing;
 mod closing_races;
 mod closing_statement;

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use datanet_ledger::abci::AbciServer;
+use datanet_ledger::component::beacon;
 use datanet_ledger::{CommitInfo, LedgerHandle, code};
+use datanet_types::ConsensusKey;
 use datanet_types::tx::tx_hash;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{BALANCE, CHAIN, Chain, FEE, genesis, transfer};
+use crate::support::{BALANCE, CHAIN, Chain, FEE, address, beacon_secret, genesis, transfer};
 
 /// Longest wait for anything CometBFT does; a loaded machine is slow, a hung one should fail.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -37,14 +39,28 @@ impl CometBft {
     fn init(binary: &Path, home: &Path) {
         let init = Command::new(binary).args(["init", "--home"]).arg(home).output().unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        let path = home.join("config/genesis.json");
-        let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        file["chain_id"] = CHAIN.into();
-        file["app_state"] = serde_json::from_slice(&genesis()).unwrap();
-        std::fs::write(&path, serde_json::to_vec_pretty(&file).unwrap()).unwrap();
+        Self::begin_with(home, serde_json::from_slice(&genesis()).unwrap());
         let path = home.join("config/config.toml");
         let config = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, config.replace("timeout_commit = \"1s\"", "timeout_commit = \"100ms\"")).unwrap();
+    }
+
+    /// Puts the application's genesis into CometBFT's.
+    fn begin_with(home: &Path, app_state: Value) {
+        let path = home.join("config/genesis.json");
+        let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        file["chain_id"] = CHAIN.into();
+        file["app_state"] = app_state;
+        std::fs::write(&path, serde_json::to_vec_pretty(&file).unwrap()).unwrap();
+    }
+
+    /// The key that it signs with.
+    fn validator(home: &Path) -> ConsensusKey {
+        let file = std::fs::read(home.join("config/priv_validator_key.json")).unwrap();
+        let file: Value = serde_json::from_slice(&file).unwrap();
+        serde_json::from_value::<tendermint::PublicKey>(file["pub_key"].clone())
+            .map(|key| ConsensusKey::from_slice(&key.to_bytes()).unwrap())
+            .unwrap()
     }
 
     fn start(binary: &Path, home: &Path, proxy_app: &str) -> Self {
@@ -95,6 +111,41 @@ async fn wait(ledger: &LedgerHandle, what: impl FnMut(&CommitInfo) -> bool) -> C
     let mut commits = ledger.commits();
     let info = tokio::time::timeout(PATIENCE, commits.wait_for(what)).await.expect("cometbft makes no blocks");
     info.unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_of_a_known_validator_begin_with_its_proof_are_executed_once_and_rest_when_nothing_happens() {
+    let Some(binary) = binary() else {
+        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
+        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
+        return;
+    };
+    let chain = Chain::empty_of(1);
+    let home = chain.dir.path().join("cometbft");
+    CometBft::init(&binary, &home);
+    let mut app_state: Value = serde_json::from_slice(&genesis()).unwrap();
+    app_state["params"]["min_validator_stake"] = 1_000_000.into();
+    app_state["validators"] = serde_json::json!([{
+        "key": CometBft::validator(&home), "beacon_key": beacon_secret(1).key(), "operator": address(1),
+        "stake": BALANCE / 2, "name": "only" }]);
+    CometBft::begin_with(&home, app_state);
+    let server =
+        AbciServer::spawn(chain.ledger.clone(), &chain.dir.path().join("abci/abci.sock"), CancellationToken::new());
+    let node = CometBft::start(&binary, &home, &server.await.unwrap().address());
+    wait(&chain.ledger, |info| info.height >= 1).await;
+    let before = beacon::value(&chain.ledger.reader(), CHAIN).unwrap();
+
+    let mut events = chain.ledger.events();
+    let tx = transfer(1, 2, 5, 1);
+    assert_eq!(node.send(&tx).await["code"], 0);
+    let included = async { while events.recv().await.unwrap().txs != [(tx_hash(&tx), code::OK)] {} };
+    tokio::time::timeout(PATIENCE, included).await.unwrap();
+    let info = chain.ledger.info();
+    assert_eq!(chain.ledger.app().executions(), info.height, "a block was executed twice");
+    assert_ne!(beacon::value(&chain.ledger.reader(), CHAIN).unwrap(), before);
+    let block = node.call(&format!("block?height={}", info.height)).await;
+    let txs = block["result"]["block"]["data"]["txs"].as_array().unwrap().len();
+    assert_eq!(txs, 2, "the proof and the transfer: {block}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 
 #[path = "../attacks/mod.rs"]
 mod attacks;
+mod beacon;
 mod blocks;
 mod checks;
 mod claims;

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, FinalizedBlock, InitChain, Verdict};
+use datanet_ledger::component::{ConsensusInfo, beacon};
 use datanet_types::action::Transfer;
-use datanet_types::{Action, Address, SigningKey, TxBody};
+use datanet_types::beacon::BeaconInput;
+use datanet_types::{Action, Address, BeaconSecret, ConsensusKey, SigningKey, TxBody};
 use tempfile::TempDir;
 
 pub const CHAIN: &str = "test";
@@ -29,6 +31,39 @@ pub fn genesis_with(params: &serde_json::Value) -> Vec<u8> {
     let accounts: Vec<_> =
         (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
     serde_json::to_vec(&serde_json::json!({ "accounts": accounts, "params": params })).unwrap()
+}
+
+/// The same where `operators` have a validator each, behind which half of their money stands.
+pub fn genesis_of_validators(operators: &[u8]) -> Vec<u8> {
+    let mut genesis: serde_json::Value =
+        serde_json::from_slice(&genesis_with(&serde_json::json!({ "min_validator_stake": 1_000_000 }))).unwrap();
+    let validator = |n: &u8| {
+        serde_json::json!({ "key": validator(*n), "beacon_key": beacon_secret(*n).key(), "operator": address(*n),
+                            "stake": BALANCE / 2, "name": format!("validator {n}") })
+    };
+    genesis["validators"] = operators.iter().map(validator).collect();
+    serde_json::to_vec(&genesis).unwrap()
+}
+
+/// The consensus key of person `n`.
+pub fn validator(n: u8) -> ConsensusKey {
+    key(n + 50).consensus_key()
+}
+
+pub fn beacon_secret(n: u8) -> BeaconSecret {
+    BeaconSecret::from_bytes(&[n; 32])
+}
+
+/// What the engine says of a block that person `n`'s validator proposes.
+pub fn proposed_by(n: u8) -> ConsensusInfo {
+    ConsensusInfo { proposer: validator(n).address(), ..ConsensusInfo::default() }
+}
+
+/// The transaction with which person `n`'s validator begins the next block.
+pub fn beacon_tx(ledger: &LedgerHandle, n: u8) -> Bytes {
+    let value = beacon::value(&ledger.reader(), CHAIN).unwrap();
+    let input = BeaconInput::of_block(CHAIN, ledger.info().height + 1, &value);
+    beacon_secret(n).prove(&input).to_tx().into()
 }
 
 pub fn body(action: Action, expiry: u64, nonce: u64) -> TxBody {
@@ -56,6 +91,14 @@ impl Chain {
         let dir = tempfile::tempdir().unwrap();
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
         Self { dir, ledger, idle: 0 }
+    }
+
+    /// Not started, with the beacon key of person `n`.
+    pub fn empty_of(n: u8) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = std::sync::Arc::new(beacon_secret(n));
+        let ledger = LedgerHandle::open_with(&dir.path().join("ledger.redb"), signer).unwrap();
+        Self { dir, ledger }
     }
 
     /// Started, before its first block.

@@ -148,10 +148,9 @@ mod tests {
     /// The vector of <https://c2sp.org/vrf-r255>.
     #[test]
     fn the_function_is_the_one_that_is_specified() {
-        let secret: Option<_> = vrf_r255::SecretKey::from_bytes(bytes(
-            "3431c2b03533e280b23232e280b34e2c3132c2b03238e280b23131e280b34500",
-        ))
-        .into();
+        let secret: Option<_> =
+            vrf_r255::SecretKey::from_bytes(bytes("3431c2b03533e280b23232e280b34e2c3132c2b03238e280b23131e280b34500"))
+                .into();
         let secret: vrf_r255::SecretKey = secret.unwrap();
         let key = vrf_r255::PublicKey::from(secret);
         assert_eq!(key.to_bytes(), bytes("54136cd90d99fbd1d4e855d9556efea87ba0337f2a6ce22028d0f5726fcb854e"));

@@ -48,13 +48,24 @@ pub(super) fn init(home: &Home, args: InitArgs, output: Output) -> Result<()> {
     init::write_genesis(home, &genesis)?;
     let value = json!({
         "home": home.root(), "chain_id": genesis.chain_id, "account": outcome.account, "node_key": outcome.node_key,
-        "validator": outcome.validator, "comet_node_id": outcome.comet_node_id.to_string(),
+        "validator": outcome.validator, "beacon_key": outcome.beacon_key, "comet_node_id": outcome.comet_node_id.to_string(),
         "token": home.api_token(), "config": home.config(), "genesis": home.genesis(),
     });
     output.show(&value, |value| {
         fields(
             value,
-            &["home", "chain_id", "account", "node_key", "validator", "comet_node_id", "token", "config", "genesis"],
+            &[
+                "home",
+                "chain_id",
+                "account",
+                "node_key",
+                "validator",
+                "beacon_key",
+                "comet_node_id",
+                "token",
+                "config",
+                "genesis",
+            ],
         );
         say!("\nnext: datanet start --home {}", home.root().display());
     });

@@ -174,6 +174,7 @@ codes! {
     Internal {
         BadGenesis = "bad-genesis",
         BadKeyFile = "bad-key-file",
+        BeaconKey = "beacon-key",
         BlobStore = "blob-store",
         CometbftHome = "cometbft-home",
         Events = "events",

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -75,6 +76,7 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let lock = HomeLock::take(&home)?;
     let genesis = init::read_genesis(&home)?;
     let node_secret = init::node_secret(&home)?;
+    let beacon = Arc::new(init::beacon_secret(&home)?);
     let token = init::api_token(&home)?;
     if let Some(warning) = preflight::stores::are_whole(&home, config.consensus.engine)? {
         tracing::warn!("{warning}");
@@ -87,7 +89,7 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let shutdown = CancellationToken::new();
     let consensus_stop = CancellationToken::new();
     let network_stop = CancellationToken::new();
-    let ledger = LedgerHandle::open(&home.ledger())?;
+    let ledger = LedgerHandle::open_with(&home.ledger(), beacon)?;
     let (network, events) =
         Network::spawn(network_config(&home, &config, &genesis, node_secret.to_bytes()), network_stop).await?;
     let embedder = load_embedder(&config, &tools);

@@ -108,8 +108,8 @@ async fn a_node_whose_chain_stands_still_and_that_has_no_peer_is_not_ready() {
     let first = genesis.app_state.validators[0].clone();
     let account = GenesisAccount { address: outcomes[1].account, balance: first.stake, name: None };
     genesis.app_state.accounts.push(account);
-    let (key, operator) = (outcomes[1].validator, outcomes[1].account);
-    genesis.app_state.validators.push(GenesisValidator { key, operator, name: "other".into(), ..first });
+    let (key, beacon_key, operator) = (outcomes[1].validator, outcomes[1].beacon_key, outcomes[1].account);
+    genesis.app_state.validators.push(GenesisValidator { key, beacon_key, operator, name: "other".into(), ..first });
     for home in &homes {
         write_genesis(home, &genesis).unwrap();
     }

@@ -367,10 +367,11 @@ fn a_home_with_a_missing_empty_or_cut_file_is_told_by_file_and_fix() {
     let start = ["start", "--home", "node", "--set", "consensus.engine=solo"];
     assert!(said(&start).contains("run `datanet init` first"));
     made(&user_command(user.path(), &["init", "--home", "node"]));
-    let files: [(PathBuf, &str); 4] = [
+    let files: [(PathBuf, &str); 5] = [
         (home.genesis(), "copy it from another node of the network"),
         (home.config(), "`datanet init`"),
         (home.root().join("node-key"), "restore it from a backup"),
+        (home.root().join("beacon-key"), "restore it from a backup"),
         (home.root().join("api-token"), "`datanet init` writes a new one"),
     ];
     for (file, fix) in files {

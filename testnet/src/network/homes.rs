@@ -153,6 +153,7 @@ fn introduce(config: &mut NodeConfig, gossip: &str, comet: SocketAddr, node: &In
 fn genesis(chain_id: &str, outcomes: &[InitOutcome], params: &Params) -> Result<NetworkGenesis> {
     let validator = |(i, outcome): (usize, &InitOutcome)| GenesisValidator {
         key: outcome.validator,
+        beacon_key: outcome.beacon_key,
         operator: outcome.account,
         stake: STAKE,
         commission_bps: COMMISSION,

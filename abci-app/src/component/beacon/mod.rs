@@ -59,11 +59,7 @@ pub fn value<S: StateRead>(state: &S, chain_id: &str) -> Result<Digest, StateErr
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn step<S: StateRead>(
-    state: &S,
-    block: &BlockContext,
-    proof: Option<&BeaconProof>,
-) -> Result<Step, StateError> {
+pub fn step<S: StateRead>(state: &S, block: &BlockContext, proof: Option<&BeaconProof>) -> Result<Step, StateError> {
     let before = value(state, &block.chain_id)?;
     Ok(match proven(key(state, block)?, block, &before, proof) {
         Ok(Some(output)) => Step { value: output.moves(&before), fault: None },
@@ -85,7 +81,9 @@ fn proven(
         (None, Some(_)) => {
             Err(format!("the block begins with a proof, but its proposer {proposer} is no validator of the ledger's"))
         }
-        (Some(_), None) => Err(format!("the block does not begin with the proof of its proposer, validator {proposer}")),
+        (Some(_), None) => {
+            Err(format!("the block does not begin with the proof of its proposer, validator {proposer}"))
+        }
         (Some(key), Some(proof)) => {
             let output = key.verify(&BeaconInput::of_block(&block.chain_id, block.height, before), proof);
             output.map(Some).ok_or_else(|| format!("the block's proof is not that of beacon key {key} for this block"))

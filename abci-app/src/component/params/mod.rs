@@ -51,8 +51,8 @@ pub struct Params {
     /// start on. Whoever has less begins anew like anybody else: the stake is taken back, which takes
     /// `unbonding_seconds`, and given again.
     pub seat_reputation_bps: u32,
-    /// Blocks between a contribution and the drawing of its committee. Default 2: when it is drawn, the app hash that
-    /// decides is of a block that nobody knew who signed the contribution.
+    /// Blocks between a contribution and the drawing of its committee. Default 2: nobody knows the beacon of that block
+    /// when the contribution is given, but who proposes that one, the drawing one and all between them.
     pub draw_delay: u64,
     /// Seconds that stake which is taken back stays locked. Default 259,200: three days, a hundred times as long as judging a
     /// contribution takes, so that the stake which was drawn is there when the verdict comes.

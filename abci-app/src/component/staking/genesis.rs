@@ -45,7 +45,11 @@ pub(in crate::component) fn init<S: StateWrite>(
             wrong("has less than min_validator_stake".to_owned()),
         )?;
         let usable = first.beacon_key.is_valid();
-        ensure(usable, code::GENESIS, wrong("has a beacon_key that is no key, so that it could not propose".to_owned()))?;
+        ensure(
+            usable,
+            code::GENESIS,
+            wrong("has a beacon_key that is no key, so that it could not propose".to_owned()),
+        )?;
         create(state, first, 0, params).map_err(|error| match error {
             ActionError::Refused { message, .. } => {
                 ActionError::refused(code::GENESIS, format!("genesis: validator {:?}: {message}", first.name))

@@ -20,7 +20,8 @@ use datanet_types::{
 use crate::component::contributions::{self, Contribution};
 use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
-    accounts, beacon, begin_block, charge_fee_and_record, check_stateless, end_block, execute, init_genesis, validation,
+    accounts, beacon, begin_block, charge_fee_and_record, check_stateless, end_block, execute, init_genesis,
+    validation,
 };
 use crate::state::{ChangeLog, MemoryState, StateWrite};
 

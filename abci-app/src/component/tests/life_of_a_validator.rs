@@ -370,5 +370,6 @@ fn bad_validators_and_stakes_are_refused() {
 /// Key `n` under operator `operator`.
 fn create_for(operator: u8, n: u8) -> CreateValidator {
     let proof = secret(n).sign(&CreateValidator::sign_bytes(CHAIN, &address(operator), &key(n)));
-    CreateValidator { key: key(n), proof, ..create(n, 20 * DNT) }
+    let beacon_proof = beacon(n).prove(&CreateValidator::beacon_input(CHAIN, &address(operator), &key(n)));
+    CreateValidator { key: key(n), proof, beacon_proof, ..create(n, 20 * DNT) }
 }
