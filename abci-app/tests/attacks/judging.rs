@@ -66,7 +66,7 @@ impl Judging {
     pub fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
         let height = self.ledger.info().height + 1;
         let hash = *blake3::hash(&[self.salt, height as u8]).as_bytes();
-        let block = Block::alone(height, 1_000 + height as i64, hash, txs);
+        let block = Block::alone(height, self.idle + 1_000 + height as i64, hash, txs);
         let finalized = match self.proposer() {
             None => self.ledger.finalize_block(&block).unwrap(),
             Some(proposer) => self.decide(proposer, txs),
@@ -86,7 +86,7 @@ impl Judging {
         let height = self.ledger.info().height + 1;
         let txs: Vec<Bytes> = [beacon_tx(&self.ledger, proposer)].into_iter().chain(txs.iter().cloned()).collect();
         let hash = tagged_hash("a block", &txs.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>());
-        let (time_seconds, consensus) = (1_000 + height as i64, &proposed_by(proposer));
+        let (time_seconds, consensus) = (self.idle + 1_000 + height as i64, &proposed_by(proposer));
         let block = Block { height, time_seconds, hash, txs: &txs, consensus };
         let mut finalized = self.ledger.finalize_block(&block).unwrap();
         assert!(finalized.outcomes.remove(0).is_ok());

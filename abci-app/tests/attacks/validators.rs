@@ -12,7 +12,7 @@ use datanet_types::{Action, Address, Amount, ConsensusAddress, SigningKey};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{CHAIN, address, body, signed};
+use crate::support::{CHAIN, address, beacon_secret, beacon_tx, body, signed};
 
 /// What everybody owns, in base units.
 const BALANCE: Amount = 10_000 * DNT;
@@ -46,7 +46,8 @@ impl Network {
         let accounts: Vec<_> = (1..200).map(|who| json!({ "address": address(who), "balance": BALANCE })).collect();
         let first = |who: &u8| {
             let (key, operator) = (consensus(*who).consensus_key(), address(*who));
-            json!({ "key": key, "operator": operator, "stake": STAKE, "name": format!("validator {who}") })
+            let (beacon_key, name) = (beacon_secret(*who).key(), format!("validator {who}"));
+            json!({ "key": key, "beacon_key": beacon_key, "operator": operator, "stake": STAKE, "name": name })
         };
         let validators: Vec<_> = OPERATORS.iter().map(first).collect();
         let params = json!({ "unbonding_seconds": UNBONDING });
@@ -91,7 +92,8 @@ impl Network {
     }
 
     fn proposed_by(&mut self, who: u8, txs: &[Bytes]) {
-        let codes = self.block(txs, ConsensusInfo { proposer: validator(who), ..ConsensusInfo::default() });
+        let txs = [&[beacon_tx(&self.ledger, who)], txs].concat();
+        let codes = self.block(&txs, ConsensusInfo { proposer: validator(who), ..ConsensusInfo::default() });
         assert!(codes.iter().all(|code| *code == code::OK), "{codes:?}");
     }
 
@@ -197,17 +199,26 @@ fn skimming_rewards_gains_less_than_it_costs() {
 fn nobody_makes_a_validator_of_anothers_key() {
     let mut network = Network::new();
     let theirs = consensus(50);
-    let proof =
-        |operator: u8| theirs.sign(&CreateValidator::sign_bytes(CHAIN, &address(operator), &theirs.consensus_key()));
-    let create = |proof| {
-        let (key, name) = (theirs.consensus_key(), "a validator".to_owned());
-        Action::CreateValidator(CreateValidator { key, proof, amount: STAKE, commission_bps: 0, name })
+    let key = theirs.consensus_key();
+    let create = |operator: u8| CreateValidator {
+        key,
+        proof: theirs.sign(&CreateValidator::sign_bytes(CHAIN, &address(operator), &key)),
+        amount: STAKE,
+        commission_bps: 0,
+        name: "a validator".to_owned(),
+        beacon_key: beacon_secret(50).key(),
+        beacon_proof: beacon_secret(50).prove(&CreateValidator::beacon_input(CHAIN, &address(operator), &key)),
     };
     let before = network.wealth(60);
     // The proof is copied out of the owner's waiting transaction.
-    assert_eq!(network.send(60, create(proof(50))), code::VALIDATOR_PROOF);
-    network.done(50, create(proof(50)));
-    assert_eq!(network.send(60, create(proof(60))), code::VALIDATOR_TAKEN);
+    assert_eq!(network.send(60, Action::CreateValidator(create(50))), code::VALIDATOR_PROOF);
+    // Nor of another's beacon key with a consensus key of one's own, whose proof is good.
+    let (own, copied) = (consensus(60), create(50));
+    let proof = own.sign(&CreateValidator::sign_bytes(CHAIN, &address(60), &own.consensus_key()));
+    let half = CreateValidator { key: own.consensus_key(), proof, ..copied.clone() };
+    assert_eq!(network.send(60, Action::CreateValidator(half)), code::VALIDATOR_PROOF);
+    network.done(50, Action::CreateValidator(copied));
+    assert_eq!(network.send(60, Action::CreateValidator(create(60))), code::VALIDATOR_TAKEN);
     println!("another's key: the attacker has gained {}", i128::from(network.wealth(60)) - i128::from(before));
     assert!(network.wealth(60) < before);
     assert_eq!(network.record(50).operator, address(50));

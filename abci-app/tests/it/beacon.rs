@@ -199,6 +199,16 @@ fn where_nobody_known_proposes_the_beacon_moves_by_hashes_and_a_proof_has_no_pla
 }
 
 #[test]
+fn a_chain_on_which_nothing_happens_rests_while_the_beacon_moves() {
+    let chain = of(PROPOSER);
+    decide(&chain, PROPOSER, &[beacon_tx(&chain.ledger, PROPOSER)]);
+    let (before, root) = (value(&chain.ledger), chain.ledger.info().app_hash);
+    decide(&chain, OTHER, &[beacon_tx(&chain.ledger, OTHER)]);
+    assert_eq!(chain.ledger.info().app_hash, root, "a changed root is proven by one more block, at once");
+    assert_ne!(value(&chain.ledger), before);
+}
+
+#[test]
 fn the_beacon_outlives_a_restart() {
     let chain = of(PROPOSER);
     decide(&chain, PROPOSER, &[beacon_tx(&chain.ledger, PROPOSER)]);

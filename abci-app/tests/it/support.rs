@@ -98,7 +98,7 @@ impl Chain {
         let dir = tempfile::tempdir().unwrap();
         let signer = std::sync::Arc::new(beacon_secret(n));
         let ledger = LedgerHandle::open_with(&dir.path().join("ledger.redb"), signer).unwrap();
-        Self { dir, ledger }
+        Self { dir, ledger, idle: 0 }
     }
 
     /// Started, before its first block.

@@ -3,8 +3,8 @@
 use datanet_types::{Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, NodeKey};
 
 use crate::component::{
-    accounts, admission, audits, channels, contributions, datanets, derived, models, nodes, params, settlement, staking,
-    validation,
+    accounts, admission, audits, beacon, channels, contributions, datanets, derived, models, nodes, params, settlement,
+    staking, validation,
 };
 
 #[test]
@@ -15,6 +15,7 @@ fn keys_should_not_change() {
     let (validator, other) = (&ConsensusAddress([1; 20]), &ConsensusAddress([2; 20]));
     let keys = [
         params::state_key::params(),
+        beacon::state_key::value(),
         accounts::state_key::balance(address),
         accounts::state_key::name(address),
         accounts::state_key::supply(),

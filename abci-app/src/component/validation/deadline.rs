@@ -2,7 +2,7 @@
 
 use super::closing::Closing;
 use super::tally::Vote;
-use super::{Phase, Round, expect_round, drawing, open_reveal, put, reveal, set_due, state_key};
+use super::{Phase, Round, drawing, expect_round, open_reveal, put, reveal, set_due, state_key};
 use crate::component::nodes::{self, Validator};
 use crate::component::{BlockContext, Event, contributions, datanets, params};
 use crate::state::{StateError, StateRead, StateWrite};
