@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn name(key: u8) -> String {
     // Under two prefixes, of which one is a part of the other's.
-    format!("{}/{:02}", if key % 3 == 0 { "ab" } else { "a" }, key)
+    format!("{}/{:02}", if key.is_multiple_of(3) { "ab" } else { "a" }, key)
 }
 
 proptest! {

@@ -11,7 +11,7 @@ use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, Version};
 use prost_ics23::Message;
 use sha2::Sha256;
 
-use super::node::{corrupt, entry};
+use super::node::{Entry, corrupt, entry};
 use super::tables::node_key;
 use super::{Snapshot, StoreError};
 
@@ -42,7 +42,7 @@ pub fn spec() -> ics23::ProofSpec {
 /// The tree over `snapshot`, which remembers the keys and values of the leaves that it was asked for.
 struct NodeReader<'a> {
     snapshot: &'a Snapshot,
-    leaves: RefCell<BTreeMap<[u8; 32], (String, Vec<u8>)>>,
+    leaves: RefCell<BTreeMap<[u8; 32], Entry>>,
 }
 
 impl NodeReader<'_> {

@@ -132,8 +132,11 @@ pub(super) fn null_row() -> Vec<u8> {
     vec![NULL]
 }
 
+/// A key and its value.
+pub(super) type Entry = (String, Vec<u8>);
+
 /// The key and value that a leaf's row ends with, behind what `jmt` reads.
-pub(super) fn entry(bytes: &[u8]) -> Result<(String, Vec<u8>), StoreError> {
+pub(super) fn entry(bytes: &[u8]) -> Result<Entry, StoreError> {
     borsh::from_slice(bytes).map_err(|error| corrupt(&error))
 }
 

@@ -94,7 +94,7 @@ impl Update<'_> {
     fn rise(&mut self, path: &[u8; 32], depth: usize, at: usize, version: u64) -> Result<Place, StoreError> {
         let mut path = *path;
         // Both are below 16.
-        path[depth / 2] = if depth % 2 == 0 { (at as u8) << 4 } else { path[depth / 2] & 0xf0 | at as u8 };
+        path[depth / 2] = if depth.is_multiple_of(2) { (at as u8) << 4 } else { path[depth / 2] & 0xf0 | at as u8 };
         match self.take(version, &path, depth + 1)? {
             Stored::Leaf(leaf) => Ok(Place::Leaf(leaf)),
             _ => Err(StoreError::Corrupt("a leaf of the tree is none".into())),
@@ -172,5 +172,5 @@ impl Update<'_> {
 
 fn nibble(hash: &[u8; 32], at: usize) -> usize {
     let byte = hash[at / 2];
-    usize::from(if at % 2 == 0 { byte >> 4 } else { byte & 0x0f })
+    usize::from(if at.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f })
 }
