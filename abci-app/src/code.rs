@@ -1,7 +1,8 @@
 //! Result codes of transactions and queries. Zero is success; clients may rely on every number here.
 //!
 //! 1 to 19 concern any transaction; each component owns a range of ten
-//! from 20 on: 20 nodes, 30 datanets, 40 contributions, 50 validation, 60 models, 70 channels, 80 settlement.
+//! from 20 on: 20 nodes, 30 datanets, 40 contributions, 50 validation, 60 models, 70 channels, 80 settlement,
+//! 90 audits, 120 authority.
 
 /// The transaction took effect.
 pub const OK: u32 = 0;
@@ -27,8 +28,12 @@ pub const MEMPOOL_FULL: u32 = 9;
 pub const INTERNAL: u32 = 10;
 /// A query that cannot be decoded, for an unknown path or height, or with a malformed key.
 pub const QUERY: u32 = 11;
+/// The keys that signed do not speak for the account.
+pub const UNAUTHORISED: u32 = 12;
+/// A sub-key signed what it may not do, not with this counterparty, not for so much, or not any more.
+pub const GRANT_LIMITS: u32 = 13;
 /// A proof of derived state, or its past: it is not in the tree.
-pub const NOT_IN_TREE: u32 = 12;
+pub const NOT_IN_TREE: u32 = 14;
 /// The genesis file is at fault.
 pub const GENESIS: u32 = 18;
 /// The transfer's own fields are at fault (amount zero).
@@ -161,3 +166,15 @@ pub const DELEGATION: u32 = 108;
 pub const REDELEGATION: u32 = 109;
 /// A beacon's proof that is wrong, missing, or where it does not belong: only who proposes a block begins it with one.
 pub const BEACON: u32 = 110;
+/// Owners, threshold or recovery out of bounds.
+pub const KEYS_INVALID: u32 = 120;
+/// Only an account's guardian recovers it.
+pub const KEYS_GUARDIAN: u32 = 121;
+/// No recovery is under way.
+pub const KEYS_NOT_RECOVERING: u32 = 122;
+/// Fields of a grant out of bounds, or a grant to an owner.
+pub const GRANT_INVALID: u32 = 123;
+/// As many sub-keys as an account has.
+pub const GRANT_TOO_MANY: u32 = 124;
+/// No such sub-key.
+pub const GRANT_UNKNOWN: u32 = 125;

@@ -7,13 +7,14 @@ use datanet_ledger::component::settlement::{self, Epoch};
 use datanet_types::action::{AuditEpoch, ChallengeEpoch, Finding, ProveForgery};
 use datanet_types::receipt::{AnswerRecord, Method, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
-use datanet_types::{Action, NodeKey, ReceiptId, SigningKey, TxHash};
+use datanet_types::{Action, NodeKey, ReceiptId, TxHash};
 
 use crate::answers::Answers;
 use crate::billing::Billing;
 use crate::billing::repeat::Repeated;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::AccountKey;
 
 /// Answers of an epoch that are computed again by whoever looks at it of himself. Each costs what answering cost, and a node that falsifies one in
 /// ten is found out by each of them in a third of its epochs.
@@ -166,7 +167,7 @@ impl Audits {
     /// # Errors
     /// When the ledger refuses it: there is no such epoch, it is final, void or challenged already, or the account has less than the
     /// deposit.
-    pub async fn challenge(&self, key: &SigningKey, epoch: &Epoch, suspects: Vec<u64>) -> ServiceResult<TxHash> {
+    pub async fn challenge(&self, key: &AccountKey, epoch: &Epoch, suspects: Vec<u64>) -> ServiceResult<TxHash> {
         let action = ChallengeEpoch { node: epoch.node, epoch: epoch.epoch, suspects };
         Ok(self.chain.execute(key, Action::ChallengeEpoch(action)).await?.hash)
     }
@@ -175,7 +176,7 @@ impl Audits {
     ///
     /// # Errors
     /// When the ledger refuses it, for example because it is too late.
-    pub async fn say(&self, key: &SigningKey, epoch: &Epoch, finding: Finding) -> ServiceResult<TxHash> {
+    pub async fn say(&self, key: &AccountKey, epoch: &Epoch, finding: Finding) -> ServiceResult<TxHash> {
         let action = AuditEpoch { node: epoch.node, epoch: epoch.epoch, finding: finding as i32 };
         Ok(self.chain.execute(key, Action::AuditEpoch(action)).await?.hash)
     }
@@ -185,7 +186,7 @@ impl Audits {
     /// # Errors
     /// When the bytes are no good receipt ([`Code::BadReceipt`]), no epoch that can still be challenged contradicts it
     /// ([`Code::NoForgery`]), a statement cannot be had ([`Code::BlobUnavailable`]), or the ledger refuses it.
-    pub async fn prove(&self, key: &SigningKey, bytes: &[u8]) -> ServiceResult<Proven> {
+    pub async fn prove(&self, key: &AccountKey, bytes: &[u8]) -> ServiceResult<Proven> {
         let record = AnswerRecord::verify(bytes, self.chain.id())
             .map_err(|error| ServiceError::new(Code::BadReceipt, format!("it is no good receipt: {error}")))?;
         let (node, given) = (record.receipt.node, ReceiptHead::of(&record.receipt));

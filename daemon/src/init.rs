@@ -66,7 +66,7 @@ pub fn init_home(home: &Home, config: &NodeConfig) -> ServiceResult<InitOutcome>
     }
     let keyring = Keyring::open(&home.keys())?;
     if keyring.get(NODE_ACCOUNT).is_err() {
-        keyring.add(NODE_ACCOUNT)?;
+        keyring.add(NODE_ACCOUNT, None)?;
     }
     write_if_absent(&home.api_token(), random_hex)?;
     write_if_absent(&node_key_file(home), random_hex)?;

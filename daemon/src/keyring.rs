@@ -1,10 +1,13 @@
 //! The node's named account keys: one file each under `keys/`, readable by the owner only.
 //!
 //! `node` is the node's own account. Node keys and validator keys live elsewhere: an account key moves money and
-//! nothing else, and can be kept on another machine altogether.
+//! nothing else, and can be kept on another machine altogether. A key signs for the account that its address was made of, unless its file
+//! names another: then that account's owners have let it, or it has become one of them.
 //!
 //! What else lies in the folder (an editor's backups, what file managers leave, folders, notes) is left aside with a
 //! word. What ought to be a key and is none is an error: it may be somebody's money.
+
+mod account_key;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,6 +19,8 @@ use datanet_api::keys::KeyInfo;
 use datanet_config::{FileError, holds_something};
 use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
+pub use account_key::AccountKey;
+
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Name of the node's own account.
@@ -24,20 +29,11 @@ pub const NODE_ACCOUNT: &str = "node";
 /// Most keys a keyring holds.
 const MAX_KEYS: usize = 10_000;
 
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    name: String,
-    address: Address,
-    public_key: PublicKey,
-    secret_key: String,
-}
-
 /// All keys of a home; clones share them.
 #[derive(Debug, Clone)]
 pub struct Keyring {
     dir: PathBuf,
-    keys: Arc<RwLock<BTreeMap<String, SigningKey>>>,
+    keys: Arc<RwLock<BTreeMap<String, AccountKey>>>,
 }
 
 impl Keyring {
@@ -67,7 +63,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When there is none of that name ([`Code::UnknownKey`]).
-    pub fn get(&self, name: &str) -> ServiceResult<SigningKey> {
+    pub fn get(&self, name: &str) -> ServiceResult<AccountKey> {
         self.read(|keys| keys.get(name).cloned()).ok_or_else(|| {
             ServiceError::new(
                 Code::UnknownKey,
@@ -76,26 +72,34 @@ impl Keyring {
         })
     }
 
-    /// The key of `address`, if it is here.
-    pub fn by_address(&self, address: &Address) -> Option<SigningKey> {
-        self.read(|keys| keys.values().find(|key| key.address() == *address).cloned())
+    /// The key that signs for `address`, if one is here: of several the one that its address was made of, or that an owner was rotated to.
+    pub fn by_address(&self, address: &Address) -> Option<AccountKey> {
+        self.read(|keys| {
+            let of_account = keys.values().filter(|key| key.address() == *address);
+            of_account.max_by_key(|key| key.standing()).cloned()
+        })
+    }
+
+    /// The public key that is typed, or that of the key called so.
+    ///
+    /// # Errors
+    /// When it is neither ([`Code::UnknownKey`]).
+    pub fn public_key(&self, name_or_hex: &str) -> ServiceResult<PublicKey> {
+        name_or_hex.parse().or_else(|_| self.get(name_or_hex).map(|key| key.public_key()))
     }
 
     /// All keys by name.
     pub fn list(&self) -> Vec<KeyInfo> {
-        self.read(|keys| keys.iter().map(|(name, key)| info(name, key)).collect())
+        self.read(|keys| keys.iter().map(|(name, key)| key.info(name)).collect())
     }
 
-    /// Makes a new key.
+    /// Makes a new key, of an account of its own or one that signs for `account`.
     ///
     /// # Errors
     /// As [`Keyring::import`], and when the system gives no randomness ([`Code::NoRandomness`]).
-    pub fn add(&self, name: &str) -> ServiceResult<KeyInfo> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| {
-            ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
-        })?;
-        self.import(name, &SigningKey::from_bytes(&secret))
+    pub fn add(&self, name: &str, account: Option<Address>) -> ServiceResult<KeyInfo> {
+        let secret = fresh()?;
+        self.import(name, AccountKey::of_account(account.unwrap_or(secret.address()), secret))
     }
 
     /// Stores an existing key under a new name.
@@ -103,7 +107,7 @@ impl Keyring {
     /// # Errors
     /// When the name has odd characters ([`Code::BadKeyName`]) or is in use ([`Code::KeyExists`]), the keyring is full
     /// ([`Code::KeyringFull`]), or the file cannot be written.
-    pub fn import(&self, name: &str, key: &SigningKey) -> ServiceResult<KeyInfo> {
+    pub fn import(&self, name: &str, key: AccountKey) -> ServiceResult<KeyInfo> {
         if !is_name(name) {
             return Err(ServiceError::new(
                 Code::BadKeyName,
@@ -120,18 +124,57 @@ impl Keyring {
         if keys.len() >= MAX_KEYS {
             return Err(ServiceError::new(Code::KeyringFull, format!("a keyring holds {MAX_KEYS} keys at most")));
         }
-        let path = self.dir.join(format!("{name}.json"));
+        let path = self.path(name);
         if holds_something(&path) {
             let path = path.display();
             let detail = format!("{path} is there and is not the key {name:?}; move it away, or choose another name");
             return Err(ServiceError::new(Code::KeyExists, detail));
         }
-        write_key(&path, name, key)?;
-        keys.insert(name.to_owned(), key.clone());
-        Ok(info(name, key))
+        account_key::write(&path, name, &key)?;
+        let info = key.info(name);
+        keys.insert(name.to_owned(), key);
+        Ok(info)
     }
 
-    fn read<T>(&self, f: impl FnOnce(&BTreeMap<String, SigningKey>) -> T) -> T {
+    /// The key called `name` with another beside it that will take its place; the same one until it has ([`Keyring::rotated`]).
+    ///
+    /// # Errors
+    /// When there is none of that name ([`Code::UnknownKey`]), the system gives no randomness ([`Code::NoRandomness`]), or the file cannot
+    /// be written.
+    pub fn rotating(&self, name: &str) -> ServiceResult<AccountKey> {
+        self.change(name, |key| match key.next() {
+            Some(_) => Ok(key),
+            None => Ok(key.heading_for(fresh()?)),
+        })
+    }
+
+    /// The key that has taken the place of the one called `name`.
+    ///
+    /// # Errors
+    /// When there is none of that name ([`Code::UnknownKey`]), or the file cannot be written.
+    pub fn rotated(&self, name: &str) -> ServiceResult<AccountKey> {
+        self.change(name, |key| Ok(key.rotated()))
+    }
+
+    fn change(
+        &self,
+        name: &str,
+        change: impl FnOnce(AccountKey) -> ServiceResult<AccountKey>,
+    ) -> ServiceResult<AccountKey> {
+        let key = self.get(name)?;
+        let mut keys = self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Whoever was faster has changed it already.
+        let changed = change(keys.get(name).cloned().unwrap_or(key))?;
+        account_key::write(&self.path(name), name, &changed)?;
+        keys.insert(name.to_owned(), changed.clone());
+        Ok(changed)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.json"))
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&BTreeMap<String, AccountKey>) -> T) -> T {
         f(&self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
@@ -175,7 +218,7 @@ impl Identity {
     ///
     /// # Errors
     /// When it is not here ([`Code::UnknownKey`]).
-    pub fn account_key(&self) -> ServiceResult<SigningKey> {
+    pub fn account_key(&self) -> ServiceResult<AccountKey> {
         self.keyring.get(NODE_ACCOUNT)
     }
 
@@ -188,8 +231,11 @@ impl Identity {
     }
 }
 
-fn info(name: &str, key: &SigningKey) -> KeyInfo {
-    KeyInfo { name: name.to_owned(), address: key.address(), public_key: key.public_key() }
+fn fresh() -> ServiceResult<SigningKey> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
+    Ok(SigningKey::from_bytes(&secret))
 }
 
 fn is_name(name: &str) -> bool {
@@ -200,7 +246,7 @@ fn is_name(name: &str) -> bool {
 
 /// What lies among the keys.
 enum Entry {
-    Key(String, Box<SigningKey>),
+    Key(String, Box<AccountKey>),
     /// Nothing of ours, and how that is seen.
     Foreign(String),
 }
@@ -223,38 +269,11 @@ fn read_entry(path: &Path) -> ServiceResult<Entry> {
     if json.get("secret_key").is_none() {
         return foreign("it holds no secret key");
     }
-    let (name, key) = read_key(json, &bad)?;
+    let (name, key) = account_key::read(json, &bad)?;
     match name == stem {
         true => Ok(Entry::Key(name, Box::new(key))),
         false => foreign(&format!("it holds the key {name:?}, whose file is called {name}.json")),
     }
-}
-
-fn read_key(
-    json: serde_json::Value,
-    bad: &dyn Fn(&dyn std::fmt::Display) -> ServiceError,
-) -> ServiceResult<(String, SigningKey)> {
-    let file: KeyFile = serde_json::from_value(json).map_err(|error| bad(&error))?;
-    let mut secret = [0; 32];
-    hex::decode_to_slice(&file.secret_key, &mut secret).map_err(|error| bad(&error))?;
-    let key = SigningKey::from_bytes(&secret);
-    if key.address() != file.address || key.public_key() != file.public_key {
-        return Err(bad(&"secret key and address do not belong together"));
-    }
-    Ok((file.name, key))
-}
-
-/// Writes beside, syncs, then renames, so that a crash never leaves half a key.
-fn write_key(path: &Path, name: &str, key: &SigningKey) -> ServiceResult<()> {
-    let file = KeyFile {
-        name: name.to_owned(),
-        address: key.address(),
-        public_key: key.public_key(),
-        secret_key: hex::encode(key.to_bytes()),
-    };
-    let text = serde_json::to_string_pretty(&file).map_err(|error| ServiceError::caused(Code::KeyEncoding, error))?;
-    write_private(path, text.as_bytes())
-        .map_err(|error| ServiceError::io(&format!("cannot write {}", path.display()), &error))
 }
 
 /// Writes a file that only its owner can read, atomically and durably.
@@ -290,7 +309,7 @@ mod tests {
     #[test]
     fn keys_survive_a_restart_and_are_private() {
         let dir = tempfile::tempdir().unwrap();
-        let made = Keyring::open(dir.path()).unwrap().add("alice").unwrap();
+        let made = Keyring::open(dir.path()).unwrap().add("alice", None).unwrap();
         let again = Keyring::open(dir.path()).unwrap();
         assert_eq!(again.list(), vec![made.clone()]);
         assert_eq!(again.get("alice").unwrap().address(), made.address);
@@ -302,16 +321,35 @@ mod tests {
     fn a_name_in_use_or_a_path_as_name_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let keyring = Keyring::open(dir.path()).unwrap();
-        keyring.add("alice").unwrap();
-        assert_eq!(keyring.add("alice").unwrap_err().code, Code::KeyExists);
-        assert_eq!(keyring.add("../alice").unwrap_err().code, Code::BadKeyName);
+        keyring.add("alice", None).unwrap();
+        assert_eq!(keyring.add("alice", None).unwrap_err().code, Code::KeyExists);
+        assert_eq!(keyring.add("../alice", None).unwrap_err().code, Code::BadKeyName);
         assert_eq!(keyring.get("bob").unwrap_err().code, Code::UnknownKey);
+    }
+
+    #[test]
+    fn a_rotated_key_signs_for_the_same_account_and_keeps_what_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let keyring = Keyring::open(dir.path()).unwrap();
+        let before = keyring.add("alice", None).unwrap();
+        let next = keyring.rotating("alice").unwrap().next().unwrap().public_key();
+        // A node that stops here goes on with the same one.
+        let keyring = Keyring::open(dir.path()).unwrap();
+        assert_eq!(keyring.rotating("alice").unwrap().next().unwrap().public_key(), next);
+        assert_eq!(keyring.list(), vec![before.clone()]);
+        keyring.rotated("alice").unwrap();
+        let helper = keyring.add("a-helper", Some(before.address)).unwrap();
+        let keyring = Keyring::open(dir.path()).unwrap();
+        let alice = keyring.by_address(&before.address).unwrap();
+        assert_eq!((alice.address(), alice.public_key()), (before.address, next));
+        assert!(alice.secret_of(&before.public_key).is_some() && alice.secret_of(&helper.public_key).is_none());
+        assert_eq!(keyring.get("a-helper").unwrap().address(), before.address);
     }
 
     #[test]
     fn a_damaged_key_file_is_named_with_the_way_out() {
         let dir = tempfile::tempdir().unwrap();
-        Keyring::open(dir.path()).unwrap().add("alice").unwrap();
+        Keyring::open(dir.path()).unwrap().add("alice", None).unwrap();
         for damaged in ["", "{", r#"{"name": "alice", "secret_key": "5e"}"#] {
             std::fs::write(dir.path().join("alice.json"), damaged).unwrap();
             let told = Keyring::open(dir.path()).unwrap_err().detail;
@@ -323,7 +361,7 @@ mod tests {
     fn what_is_no_key_is_left_aside_and_never_written_over() {
         let dir = tempfile::tempdir().unwrap();
         let keyring = Keyring::open(dir.path()).unwrap();
-        let alice = keyring.add("alice").unwrap();
+        let alice = keyring.add("alice", None).unwrap();
         let at = |name: &str| dir.path().join(name);
         for copy in
             ["alice.json~", ".alice.json", "._alice.json", "alice (copy).json", "alice-old.json", "alice.json.bak"]
@@ -337,7 +375,7 @@ mod tests {
         let keyring = Keyring::open(dir.path()).unwrap();
         assert_eq!(keyring.list(), vec![alice]);
         for taken in ["alice-old", "notes", "old"] {
-            let refused = keyring.add(taken).unwrap_err();
+            let refused = keyring.add(taken, None).unwrap_err();
             assert!(refused.code == Code::KeyExists && refused.detail.contains("move it away"), "{refused}");
         }
     }

@@ -15,6 +15,7 @@
 //! ```
 //! - [`cli`]: the `datanet` command; [`http`]: the interface on loopback; [`node`]: [`node::spawn`] starts everything.
 //! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
+//! - [`authority`]: who speaks for the accounts of this node.
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
 //! - [`preflight`]: what must be right around a node before it opens anything; [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
@@ -25,6 +26,7 @@
 
 pub mod answers;
 pub mod audits;
+pub mod authority;
 pub mod billing;
 pub mod blobs;
 pub mod chain;

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
-use datanet_types::tx::TxHash;
+use datanet_types::tx::{TxHash, UnverifiedTx};
 
 use crate::code;
 use crate::component::beacon::BeaconSigner;
@@ -32,7 +32,7 @@ use block::{BlockKey, Executed};
 use execute::{Run, beacon_first, own_beacon, size_in_block};
 use mempool::Fork;
 use tip::Tip;
-use verify::{Checked, Verifier};
+use verify::{Checked, Refusal, Verifier};
 
 /// How many executed proposals of a height are remembered; more rounds than that at one height are rare.
 const KEPT_PROPOSALS: usize = 4;
@@ -138,7 +138,7 @@ impl Application {
             let hash = datanet_types::tx::tx_hash(bytes);
             return Ok(TxOutcome::refused(hash, code::NOT_READY, "the chain has not started yet; try again soon"));
         };
-        let checked = self.verifier.check(bytes, chain_id);
+        let checked = self.verifier.check_if(bytes, chain_id, |tx| worth_verifying(&tip, tx));
         let tx = match &checked.verified {
             Ok(tx) => tx,
             Err(refusal) => return Ok(refusal.outcome(checked.hash)),
@@ -302,6 +302,17 @@ impl Application {
     pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, AppError> {
         Ok(self.tip().snapshot.tx_result(&hash.0)?)
     }
+}
+
+/// Nobody pays for a signature that is verified in vain, so of several none is verified before their keys are known to speak for
+/// the account.
+fn worth_verifying(tip: &Tip, tx: &UnverifiedTx) -> Result<(), Refusal> {
+    let (account, keys, action) = tx.says();
+    if keys.len() == 1 {
+        return Ok(());
+    }
+    let now = u64::try_from(tip.snapshot.head().time_seconds).unwrap_or(0);
+    Ok(component::authority::authorise(&tip.snapshot, account, keys, action, now)?)
 }
 
 impl Blocks {

@@ -1,4 +1,5 @@
-//! All checks of a transaction that need no state, in parallel, and once for a transaction seen twice.
+//! All checks of a transaction that need no state, in parallel, and once for a transaction seen twice. What is remembered says nothing of
+//! who may act for an account: that is looked up each time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -6,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use datanet_types::SignedTx;
 use datanet_types::beacon::is_beacon_tx;
-use datanet_types::tx::{TxError, TxHash, VerifiedTx, tx_hash};
+use datanet_types::tx::{TxError, TxHash, UnverifiedTx, VerifiedTx, tx_hash};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::{TxOutcome, lock};
@@ -36,11 +37,20 @@ impl Refusal {
 impl From<TxError> for Refusal {
     fn from(error: TxError) -> Self {
         let code = match &error {
-            TxError::Codec(_) | TxError::NoAction => code::CODEC,
+            TxError::Codec(_) | TxError::NoAction | TxError::SignatureCount(_) | TxError::SignatureOrder => code::CODEC,
             TxError::WrongChain { .. } => code::WRONG_CHAIN,
             TxError::Signature(_) => code::SIGNATURE,
         };
         Self { code, log: error.to_string() }
+    }
+}
+
+impl From<ActionError> for Refusal {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::Refused { code, message } => Self { code, log: message },
+            ActionError::State(error) => Self { code: code::INTERNAL, log: error.to_string() },
+        }
     }
 }
 
@@ -67,10 +77,20 @@ struct Known {
 
 impl Verifier {
     pub(super) fn check(&self, bytes: &[u8], chain_id: &str) -> Checked {
+        self.check_if(bytes, chain_id, |_| Ok(()))
+    }
+
+    /// The same, where `may` refuses before the signatures of a new transaction are verified what is not worth that.
+    pub(super) fn check_if(
+        &self,
+        bytes: &[u8],
+        chain_id: &str,
+        may: impl FnOnce(&UnverifiedTx) -> Result<(), Refusal>,
+    ) -> Checked {
         let hash = tx_hash(bytes);
         // The hash covers every byte, signature included, and the cache lives as long as one chain.
         let known = lock(&self.known).by_hash.get(&hash).map(|(tx, _)| Arc::clone(tx));
-        Checked { hash, verified: known.map_or_else(|| verify(bytes, chain_id), Ok) }
+        Checked { hash, verified: known.map_or_else(|| verify(bytes, chain_id, may), Ok) }
     }
 
     pub(super) fn check_all(&self, txs: &[Bytes], chain_id: &str) -> Vec<Checked> {
@@ -117,18 +137,21 @@ impl Known {
     }
 }
 
-fn verify(bytes: &[u8], chain_id: &str) -> Result<Arc<VerifiedTx>, Refusal> {
+fn verify(
+    bytes: &[u8],
+    chain_id: &str,
+    may: impl FnOnce(&UnverifiedTx) -> Result<(), Refusal>,
+) -> Result<Arc<VerifiedTx>, Refusal> {
     if is_beacon_tx(bytes) {
         let log =
             "a beacon's proof is the first transaction of a block, put there by who proposes it; send a signed one";
         return Err(Refusal { code: code::BEACON, log: log.to_owned() });
     }
-    let tx = SignedTx::verify(bytes, chain_id)?;
-    match component::check_stateless(&tx) {
-        Ok(()) => Ok(Arc::new(tx)),
-        Err(ActionError::Refused { code, message }) => Err(Refusal { code, log: message }),
-        Err(ActionError::State(error)) => Err(Refusal { code: code::INTERNAL, log: error.to_string() }),
-    }
+    let tx = SignedTx::read(bytes, chain_id)?;
+    may(&tx)?;
+    let tx = tx.verify()?;
+    component::check_stateless(&tx)?;
+    Ok(Arc::new(tx))
 }
 
 #[cfg(test)]
@@ -144,7 +167,8 @@ mod tests {
         let (verifier, key) = (Verifier::default(), SigningKey::from_bytes(&[1; 32]));
         let tx = |nonce| {
             let action = Action::Transfer(Transfer { to: Address::ZERO, amount: 1 });
-            let body = TxBody { chain_id: "test".into(), expiry: 1, fee: 1, nonce, action: Some(action) };
+            let account = key.address();
+            let body = TxBody { chain_id: "test".into(), expiry: 1, fee: 1, nonce, account, action: Some(action) };
             verifier.check(&body.sign(&key).to_bytes(), "test").verified.unwrap()
         };
         verifier.remember(&tx(0), 1);

@@ -7,6 +7,7 @@
 //!
 //! - [`params`], [`genesis`]: the chain's numbers and first state.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
+//! - [`authority`]: whose signatures speak for an account.
 //! - [`staking`], [`beacon`]: who orders blocks, what stands behind them, and the value that they move on together.
 //! - [`nodes`]: who runs what, with what at stake, and how well they judge.
 //! - [`datanets`], [`contributions`], [`validation`]: pools, what is given to them, and how it is judged.
@@ -19,6 +20,7 @@
 pub mod accounts;
 pub mod admission;
 pub mod audits;
+pub mod authority;
 pub mod beacon;
 pub mod channels;
 mod consensus;
@@ -127,6 +129,11 @@ macro_rules! dispatch {
             Action::WithdrawRewards($inner) => $call,
             Action::Unjail($inner) => $call,
             Action::TopUpChannel($inner) => $call,
+            Action::SetKeys($inner) => $call,
+            Action::RecoverKeys($inner) => $call,
+            Action::CancelRecovery($inner) => $call,
+            Action::GrantKey($inner) => $call,
+            Action::RevokeKey($inner) => $call,
         }
     };
 }
@@ -166,11 +173,11 @@ pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result
     Ok(events)
 }
 
-/// Checks expiry, replay and fee; takes the fee and remembers the transaction. Keep these changes even when the
+/// Checks expiry, replay, who signed, and fee; takes the fee and remembers the transaction. Keep these changes even when the
 /// action is refused afterwards: otherwise a failing transaction costs nothing and can be sent again and again.
 ///
 /// # Errors
-/// Refused with `EXPIRED`, `REPLAYED`, `FEE` or `FUNDS` of [`crate::code`]: the first that applies. Or when the store
+/// Refused with `EXPIRED`, `REPLAYED`, `UNAUTHORISED`, `GRANT_LIMITS`, `FEE` or `FUNDS` of [`crate::code`]: the first that applies. Or when the store
 /// cannot be read, or holds no parameters.
 pub fn charge_fee_and_record<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
     admission::charge(state, ctx)
@@ -180,9 +187,9 @@ pub fn charge_fee_and_record<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) 
 ///
 /// # Errors
 /// Refused with the action's own code when the state does not allow it, or [`code::FUNDS`](crate::code::FUNDS) when the
-/// account has too little; [`ActionError::State`] when the store cannot be read or contradicts itself.
+/// account has too little, or [`code::GRANT_LIMITS`](crate::code::GRANT_LIMITS) when the sub-key that signed has; [`ActionError::State`] when the store cannot be read or contradicts itself.
 pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-    dispatch!(&ctx.tx.action, action => action.check_and_execute(state, ctx))
+    authority::metered(state, ctx, |state| dispatch!(&ctx.tx.action, action => action.check_and_execute(state, ctx)))
 }
 
 /// What of the transaction's action is checked and spent before it may wait for a block; see [`execute`] for the rest.
@@ -190,7 +197,7 @@ pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<
 /// # Errors
 /// As [`execute`], for what is looked at.
 pub fn admit<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
-    dispatch!(&ctx.tx.action, action => action.admit(state, ctx))
+    authority::metered(state, ctx, |state| dispatch!(&ctx.tx.action, action => action.admit(state, ctx)))
 }
 
 /// What a block leaves beside its transactions' outcomes.

@@ -187,7 +187,7 @@ impl Serving {
 
     fn open(&mut self, payer: u8, deposit: Amount) -> Bytes {
         let expiry = self.chain.next() + self.lasts;
-        self.sign(payer, Action::OpenChannel(OpenChannel { node: node(), deposit, expiry }))
+        self.sign(payer, Action::OpenChannel(OpenChannel { node: node(), deposit, expiry, voucher_key: None }))
     }
 
     /// A channel with a deposit.

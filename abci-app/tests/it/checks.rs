@@ -89,7 +89,7 @@ fn wrong_chain_signature_fee_and_poverty_have_their_codes() {
     assert_eq!(check(&chain, &signed(1, &datanet_types::TxBody { action: None, ..good.clone() })), code::CODEC);
     assert_eq!(check(&chain, &signed(77, &good)), code::FUNDS);
     let mut tx = SignedTx::decode(signed(1, &good)).unwrap();
-    tx.signature.0[5] ^= 1;
+    tx.signatures[0].signature.0[5] ^= 1;
     assert_eq!(check(&chain, &tx.to_bytes()), code::SIGNATURE);
 }
 

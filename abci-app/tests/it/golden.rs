@@ -255,7 +255,8 @@ fn run() -> Script {
     let attest = |validator| AttestStorage { contribution: contribution(CONTRIBUTOR), node: node(validator) };
     script.block(vec![(2, Action::AttestStorage(attest(2))), (3, Action::AttestStorage(attest(3)))]);
     let expiry = script.ledger.info().height + 4;
-    let open = script.sign(PAYER, Action::OpenChannel(OpenChannel { node: node(2), deposit: 50_000, expiry }));
+    let open = script
+        .sign(PAYER, Action::OpenChannel(OpenChannel { node: node(2), deposit: 50_000, expiry, voucher_key: None }));
     let channel = SignedTx::verify(&open, CHAIN).unwrap().channel_id();
     script.raw_block(&[open]);
     script.block(vec![(2, settle(channel, 1))]);
@@ -272,8 +273,34 @@ fn run() -> Script {
     script.block(vec![(COPYIST, register_release())]);
     let revoke = Revoke { contribution: contribution(CONTRIBUTOR), records: Some(leaf_hash(&[CONTRIBUTOR])) };
     script.block(vec![(CONTRIBUTOR, Action::Revoke(revoke))]);
+    script.block(keys());
     script.block(vec![]);
     script
+}
+
+/// An account with a sub-key that pays, and one with two owners and a recovery under way.
+fn keys() -> Vec<(u8, Action)> {
+    let grant = |seed: u8| GrantKey {
+        key: key(seed).public_key(),
+        actions: ActionSet::from_iter([ActionKind::Transfer, ActionKind::OpenChannel]).0,
+        counterparties: vec![Party::Account(address(1)).into(), Party::Node(node(2)).into()],
+        budget: 50_000,
+        period_seconds: 60,
+        expires: 2_000_000_000,
+    };
+    let mut owners = vec![key(8).public_key(), key(80).public_key()];
+    owners.sort_unstable();
+    let recovery = Some(Recovery { guardian: address(PAYER), seconds: 60 });
+    let next = RecoverKeys { account: address(8), owners: vec![key(81).public_key()], threshold: 1 };
+    vec![
+        (CREATOR, Action::GrantKey(grant(82))),
+        (CREATOR, Action::GrantKey(grant(83))),
+        (CREATOR, Action::RevokeKey(RevokeKey { key: key(83).public_key() })),
+        (8, Action::SetKeys(SetKeys { owners, threshold: 1, recovery })),
+        (PAYER, Action::RecoverKeys(next.clone())),
+        (8, Action::CancelRecovery(CancelRecovery {})),
+        (PAYER, Action::RecoverKeys(next)),
+    ]
 }
 
 #[test]

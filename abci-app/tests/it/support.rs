@@ -66,12 +66,20 @@ pub fn beacon_tx(ledger: &LedgerHandle, n: u8) -> Bytes {
     beacon_secret(n).prove(&input).to_tx().into()
 }
 
+/// Of no account: who signs it acts for its own.
 pub fn body(action: Action, expiry: u64, nonce: u64) -> TxBody {
-    TxBody { chain_id: CHAIN.into(), expiry, fee: FEE, nonce, action: Some(action) }
+    TxBody { chain_id: CHAIN.into(), expiry, fee: FEE, nonce, account: Address::ZERO, action: Some(action) }
 }
 
 pub fn signed(seed: u8, body: &TxBody) -> Bytes {
-    body.sign(&key(seed)).to_bytes().into()
+    signed_for(seed, &[seed], body)
+}
+
+/// What several sign for the account of one.
+pub fn signed_for(account: u8, seeds: &[u8], body: &TxBody) -> Bytes {
+    let keys: Vec<SigningKey> = seeds.iter().map(|seed| key(*seed)).collect();
+    let body = TxBody { account: address(account), ..body.clone() };
+    body.sign_with(&keys.iter().collect::<Vec<_>>()).to_bytes().into()
 }
 
 pub fn transfer(from: u8, to: u8, amount: u64, nonce: u64) -> Bytes {

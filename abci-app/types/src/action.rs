@@ -1,5 +1,8 @@
 //! What a transaction can do. The field numbers are the contract with every client.
 
+mod keys;
+mod kind;
+
 use crate::closing::ClosingStatement;
 use crate::epoch::EpochTotals;
 use crate::receipt::ReceiptHead;
@@ -11,8 +14,15 @@ use crate::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, 
 use crate::sum_tree::SumProof;
 use crate::voucher::SignedVoucher;
 use crate::{
-    Address, Amount, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores, Signature,
+    Address, Amount, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, PublicKey, Scores,
+    Signature,
 };
+
+pub use keys::{
+    CancelRecovery, Counterparty, GrantKey, MAX_COUNTERPARTIES, MAX_OWNERS, Party, RecoverKeys, Recovery, RevokeKey,
+    SetKeys,
+};
+pub use kind::{ActionKind, ActionSet};
 
 /// Bits of [`RegisterNode::roles`].
 pub mod role {
@@ -240,6 +250,10 @@ pub struct OpenChannel {
     /// Height from which the payer may close the channel and take back what was not charged.
     #[prost(uint64, tag = "3")]
     pub expiry: u64,
+    /// The key that signs its vouchers; the transaction's, if that has only one.
+    #[prost(message, optional, tag = "4")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher_key: Option<PublicKey>,
 }
 
 /// The payer adds to a channel's deposit, or makes it last longer, or both. It never gets smaller or shorter.
@@ -481,35 +495,26 @@ pub enum Action {
     /// See [`TopUpChannel`].
     #[prost(message, tag = "30")]
     TopUpChannel(TopUpChannel),
+    /// See [`SetKeys`].
+    #[prost(message, tag = "50")]
+    SetKeys(SetKeys),
+    /// See [`RecoverKeys`].
+    #[prost(message, tag = "51")]
+    RecoverKeys(RecoverKeys),
+    /// See [`CancelRecovery`].
+    #[prost(message, tag = "52")]
+    CancelRecovery(CancelRecovery),
+    /// See [`GrantKey`].
+    #[prost(message, tag = "53")]
+    GrantKey(GrantKey),
+    /// See [`RevokeKey`].
+    #[prost(message, tag = "54")]
+    RevokeKey(RevokeKey),
 }
 
 impl Action {
     /// The action's name, as in JSON and in events.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Transfer(_) => "transfer",
-            Self::RegisterNode(_) => "register_node",
-            Self::CreateDatanet(_) => "create_datanet",
-            Self::Contribute(_) => "contribute",
-            Self::AttestStorage(_) => "attest_storage",
-            Self::CommitScores(_) => "commit_scores",
-            Self::RevealScores(_) => "reveal_scores",
-            Self::RegisterModel(_) => "register_model",
-            Self::OpenChannel(_) => "open_channel",
-            Self::CloseChannel(_) => "close_channel",
-            Self::SettleEpoch(_) => "settle_epoch",
-            Self::Claim(_) => "claim",
-            Self::Revoke(_) => "revoke",
-            Self::ChallengeEpoch(_) => "challenge_epoch",
-            Self::AuditEpoch(_) => "audit_epoch",
-            Self::ProveForgery(_) => "prove_forgery",
-            Self::CreateValidator(_) => "create_validator",
-            Self::Delegate(_) => "delegate",
-            Self::Undelegate(_) => "undelegate",
-            Self::Redelegate(_) => "redelegate",
-            Self::WithdrawRewards(_) => "withdraw_rewards",
-            Self::Unjail(_) => "unjail",
-            Self::TopUpChannel(_) => "top_up_channel",
-        }
+        self.kind().name()
     }
 }

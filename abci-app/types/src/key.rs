@@ -42,6 +42,12 @@ pub(crate) fn verify(key: &[u8; 32], message: &[u8], signature: &Signature) -> R
 }
 
 impl PublicKey {
+    /// Whether somebody can have its secret: it is a point of the curve, and none of the few under which anybody's signature would be
+    /// good for anything.
+    pub fn is_sound(&self) -> bool {
+        ed25519_dalek::VerifyingKey::from_bytes(&self.0).is_ok_and(|key| !key.is_weak())
+    }
+
     /// Checks `signature` over `message`.
     ///
     /// # Errors

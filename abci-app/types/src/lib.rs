@@ -23,7 +23,8 @@
 //!
 //! let key = SigningKey::from_bytes(&[1; 32]);
 //! let pay = Action::Transfer(Transfer { to: SigningKey::from_bytes(&[2; 32]).address(), amount: 5 });
-//! let body = TxBody { chain_id: "mine".into(), expiry: 100, fee: 1_000, nonce: 7, action: Some(pay) };
+//! let account = key.address();
+//! let body = TxBody { chain_id: "mine".into(), expiry: 100, fee: 1_000, nonce: 7, account, action: Some(pay) };
 //! let bytes = body.sign(&key).to_bytes();
 //! assert_eq!(SignedTx::verify(&bytes, "mine")?.signer, key.address());
 //! assert!(SignedTx::verify(&bytes, "another").is_err());

@@ -1,5 +1,8 @@
 //! Signed transactions. They are unordered: instead of a sequence number each carries a random nonce and the height
 //! at which it expires; the ledger remembers it until then. One client can so have many in flight.
+//!
+//! A transaction names the account that it acts for and carries the signatures of one or several keys. Whether each signature
+//! is good is seen from the bytes alone ([`SignedTx::verify`]); whether these keys speak for that account is the ledger's to say.
 
 use prost::Message;
 
@@ -13,6 +16,8 @@ use crate::{Address, Amount, ChannelId};
 pub const MAX_TX_BYTES: usize = 256 * 1024;
 /// How many blocks ahead a transaction may expire at most.
 pub const MAX_TTL: u64 = 1_000;
+/// Most signatures of a transaction: as many as an account has owners at most.
+pub const MAX_SIGNATURES: usize = crate::action::MAX_OWNERS;
 
 fixed_bytes!(
     /// SHA-256 of a signed transaction's bytes: the hash that CometBFT shows too.
@@ -36,12 +41,26 @@ pub struct TxBody {
     /// Random: makes two otherwise equal transactions differ.
     #[prost(fixed64, tag = "4")]
     pub nonce: u64,
+    /// The account that acts and pays.
+    #[prost(message, required, tag = "5")]
+    pub account: Address,
     /// What it does.
     #[prost(
         oneof = "Action",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 30, 40, 41, 42, 43, 44, 45"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 30, 40, 41, 42, 43, 44, 45, 50, 51, 52, 53, 54"
     )]
     pub action: Option<Action>,
+}
+
+/// One key's signature of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct TxSignature {
+    /// Whose.
+    #[prost(message, required, tag = "1")]
+    pub public_key: PublicKey,
+    /// Over [`TxBody::sign_bytes`].
+    #[prost(message, required, tag = "2")]
+    pub signature: Signature,
 }
 
 /// A signed transaction, as it travels.
@@ -51,31 +70,36 @@ pub struct SignedTx {
     #[prost(bytes = "vec", tag = "1")]
     #[serde(with = "hex::serde")]
     pub body: Vec<u8>,
-    /// Who signs and pays.
-    #[prost(message, required, tag = "2")]
-    pub public_key: PublicKey,
-    /// Over [`TxBody::sign_bytes`].
-    #[prost(message, required, tag = "3")]
-    pub signature: Signature,
+    /// 1 to [`MAX_SIGNATURES`], in ascending order of their keys, one for each.
+    #[prost(message, repeated, tag = "2")]
+    pub signatures: Vec<TxSignature>,
 }
 
-/// A transaction whose form and signature are good.
+/// A transaction whose form and signatures are good. Whether its keys speak for its account is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedTx {
     /// Hash of the whole transaction.
     pub hash: TxHash,
-    /// Hash of the signed part and the signer: what replay protection remembers.
+    /// Hash of the signed part: what replay protection remembers.
     pub id: [u8; 32],
-    /// Account of the signer.
+    /// The account that acts and pays.
     pub signer: Address,
-    /// Key of the signer: later vouchers of a channel are checked against it.
-    pub public_key: PublicKey,
+    /// The keys that signed, in ascending order.
+    pub keys: Vec<PublicKey>,
     /// The signed part.
     pub body: TxBody,
     /// What it does.
     pub action: Action,
     /// Its bytes as it travels.
     pub size: u64,
+}
+
+/// A transaction whose form is good; its signatures are not verified yet, which is what takes time.
+#[derive(Debug, Clone)]
+pub struct UnverifiedTx {
+    tx: VerifiedTx,
+    signed: [u8; 32],
+    signatures: Vec<TxSignature>,
 }
 
 /// Why bytes are not a good transaction.
@@ -95,6 +119,12 @@ pub enum TxError {
     /// Does nothing.
     #[error("transaction has no action")]
     NoAction,
+    /// No signature, or too many.
+    #[error("transaction has {0} signatures; it carries 1 to {MAX_SIGNATURES}, one for each key that signs")]
+    SignatureCount(usize),
+    /// The same signatures in another order, or twice, would be another transaction with the same meaning.
+    #[error("signatures must be in ascending order of their public keys, one for each key")]
+    SignatureOrder,
     /// Wrong signature.
     #[error(transparent)]
     Signature(#[from] BadSignature),
@@ -107,16 +137,20 @@ pub fn tx_hash(bytes: &[u8]) -> TxHash {
 }
 
 impl TxBody {
-    /// What the key signs over a body's canonical bytes.
+    /// What each key signs over a body's canonical bytes.
     pub fn sign_bytes(body: &[u8]) -> [u8; 32] {
-        sign_bytes("datanet/tx/v1", &[body])
+        sign_bytes("datanet/tx/v2", &[body])
     }
 
-    /// Encodes and signs.
+    /// Encodes and signs with one key.
     pub fn sign(&self, key: &SigningKey) -> SignedTx {
-        let body = self.encode_to_vec();
-        let signature = key.sign(&Self::sign_bytes(&body));
-        SignedTx { body, public_key: key.public_key(), signature }
+        self.sign_with(&[key])
+    }
+
+    /// Encodes and signs with each of these keys.
+    pub fn sign_with(&self, keys: &[&SigningKey]) -> SignedTx {
+        let tx = SignedTx { body: self.encode_to_vec(), signatures: Vec::new() };
+        keys.iter().fold(tx, |tx, key| tx.signed_by(key))
     }
 }
 
@@ -126,27 +160,72 @@ impl SignedTx {
         self.encode_to_vec()
     }
 
-    /// Decodes canonical bytes and checks chain and signature: everything that needs no state.
+    /// The same with the signature of one more key, in its place: whoever signs second needs no more than what the first one sent.
+    #[must_use]
+    pub fn signed_by(mut self, key: &SigningKey) -> Self {
+        let public_key = key.public_key();
+        let signature = key.sign(&TxBody::sign_bytes(&self.body));
+        self.signatures.retain(|other| other.public_key != public_key);
+        self.signatures.push(TxSignature { public_key, signature });
+        self.signatures.sort_unstable_by_key(|one| one.public_key);
+        self
+    }
+
+    /// Decodes canonical bytes and checks chain and form: everything that needs neither state nor much time.
     ///
     /// # Errors
     /// When the bytes are not a canonical transaction of at most [`MAX_TX_BYTES`], it is for another chain, has no
-    /// action, or its signature does not match.
-    pub fn verify(bytes: &[u8], chain_id: &str) -> Result<VerifiedTx, TxError> {
+    /// action, or its signatures are not 1 to [`MAX_SIGNATURES`] in ascending order of their keys.
+    pub fn read(bytes: &[u8], chain_id: &str) -> Result<UnverifiedTx, TxError> {
         let tx: Self = decode_canonical(bytes, MAX_TX_BYTES)?;
+        if !(1..=MAX_SIGNATURES).contains(&tx.signatures.len()) {
+            return Err(TxError::SignatureCount(tx.signatures.len()));
+        }
+        if !tx.signatures.is_sorted_by(|one, next| one.public_key < next.public_key) {
+            return Err(TxError::SignatureOrder);
+        }
         let body: TxBody = decode_canonical(&tx.body, MAX_TX_BYTES)?;
         if body.chain_id != chain_id {
             return Err(TxError::WrongChain { ours: chain_id.to_owned(), theirs: body.chain_id });
         }
         let action = body.action.clone().ok_or(TxError::NoAction)?;
-        tx.public_key.verify(&TxBody::sign_bytes(&tx.body), &tx.signature)?;
-        let signer = Address::of(&tx.public_key);
-        let (hash, id) = (tx_hash(bytes), tx_id(&tx.body, &signer));
-        Ok(VerifiedTx { hash, id, signer, public_key: tx.public_key, body, action, size: bytes.len() as u64 })
+        let (hash, id, signed) = (tx_hash(bytes), tx_id(&tx.body), TxBody::sign_bytes(&tx.body));
+        let keys = tx.signatures.iter().map(|one| one.public_key).collect();
+        let (signer, size) = (body.account, bytes.len() as u64);
+        let tx_of = VerifiedTx { hash, id, signer, keys, body, action, size };
+        Ok(UnverifiedTx { tx: tx_of, signed, signatures: tx.signatures })
+    }
+
+    /// As [`SignedTx::read`], and checks every signature: everything that needs no state.
+    ///
+    /// # Errors
+    /// As [`SignedTx::read`], and when a signature does not match.
+    pub fn verify(bytes: &[u8], chain_id: &str) -> Result<VerifiedTx, TxError> {
+        Self::read(bytes, chain_id)?.verify()
     }
 }
 
-fn tx_id(body: &[u8], signer: &Address) -> [u8; 32] {
-    crate::id::tagged_hash("datanet/tx-id/v1", &[body, &signer.0])
+impl UnverifiedTx {
+    /// What it says, of which nothing is proven: who is to act, by which keys, and what is to be done.
+    pub fn says(&self) -> (&Address, &[PublicKey], &Action) {
+        (&self.tx.signer, &self.tx.keys, &self.tx.action)
+    }
+
+    /// Checks every signature, up to the first that is bad.
+    ///
+    /// # Errors
+    /// When a signature does not match.
+    pub fn verify(self) -> Result<VerifiedTx, TxError> {
+        for one in &self.signatures {
+            one.public_key.verify(&self.signed, &one.signature)?;
+        }
+        Ok(self.tx)
+    }
+}
+
+/// The body names its account, so that nobody else's transaction has the same id.
+fn tx_id(body: &[u8]) -> [u8; 32] {
+    crate::id::tagged_hash("datanet/tx-id/v2", &[body])
 }
 
 impl VerifiedTx {
@@ -157,76 +236,4 @@ impl VerifiedTx {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::action::Transfer;
-    use proptest::prelude::*;
-
-    fn body(amount: u64, nonce: u64) -> TxBody {
-        TxBody {
-            chain_id: "test".into(),
-            expiry: 9,
-            fee: 10,
-            nonce,
-            action: Some(Action::Transfer(Transfer { to: Address([3; 20]), amount })),
-        }
-    }
-
-    #[test]
-    fn sign_bytes_and_wire_bytes_do_not_drift() {
-        let key = SigningKey::from_bytes(&[1; 32]);
-        let tx = body(5, 7).sign(&key);
-        insta::assert_snapshot!(hex::encode(TxBody::sign_bytes(&tx.body)));
-        insta::assert_snapshot!(hex::encode(tx.to_bytes()));
-    }
-
-    #[test]
-    fn a_good_transaction_verifies() {
-        let key = SigningKey::from_bytes(&[1; 32]);
-        let tx = SignedTx::verify(&body(5, 7).sign(&key).to_bytes(), "test").unwrap();
-        assert_eq!(tx.signer, key.address());
-    }
-
-    #[test]
-    fn another_chain_is_refused() {
-        let bytes = body(5, 7).sign(&SigningKey::from_bytes(&[1; 32])).to_bytes();
-        assert!(matches!(SignedTx::verify(&bytes, "other"), Err(TxError::WrongChain { .. })));
-    }
-
-    #[test]
-    fn a_changed_byte_is_refused() {
-        let bytes = body(5, 7).sign(&SigningKey::from_bytes(&[1; 32])).to_bytes();
-        for at in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[at] ^= 1;
-            assert!(SignedTx::verify(&changed, "test").is_err(), "byte {at}");
-        }
-    }
-
-    #[test]
-    fn trailing_unknown_fields_are_not_canonical() {
-        let mut bytes = body(5, 7).sign(&SigningKey::from_bytes(&[1; 32])).to_bytes();
-        bytes.extend_from_slice(&[0x78, 0x01]);
-        assert_eq!(SignedTx::verify(&bytes, "test"), Err(TxError::Codec(CodecError::NotCanonical)));
-    }
-
-    #[test]
-    fn a_transaction_over_the_limit_is_refused_before_decoding() {
-        let bytes = vec![0; MAX_TX_BYTES + 1];
-        assert!(matches!(SignedTx::verify(&bytes, "test"), Err(TxError::Codec(CodecError::TooLong { .. }))));
-    }
-
-    proptest! {
-        #[test]
-        fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            prop_assert!(SignedTx::verify(&bytes, "test").is_err());
-        }
-
-        #[test]
-        fn encoding_round_trips(amount: u64, nonce: u64) {
-            let body = body(amount, nonce);
-            let again: TxBody = decode_canonical(&body.encode_to_vec(), MAX_TX_BYTES).unwrap();
-            prop_assert_eq!(again, body);
-        }
-    }
-}
+mod tests;

@@ -47,8 +47,8 @@ pub struct ChannelRecord {
     pub id: ChannelId,
     /// Who pays.
     pub payer: Address,
-    /// The payer's key: what vouchers are signed with.
-    pub payer_key: PublicKey,
+    /// The key that signs its vouchers.
+    pub voucher_key: PublicKey,
     /// The serving node.
     pub node: NodeKey,
     /// Base units locked so far.

@@ -10,7 +10,7 @@ use datanet_ledger::component::settlement::{MAX_ITEMS, escrow};
 use datanet_types::action::{Claim, ClaimItem};
 use datanet_types::amount::display;
 use datanet_types::sum_tree::SumProof;
-use datanet_types::{Action, Address, Amount, NodeKey, SigningKey, TxHash};
+use datanet_types::{Action, Address, Amount, NodeKey, TxHash};
 use futures::{StreamExt, stream};
 use prost::Message as _;
 use tokio::time::{Instant, timeout};
@@ -19,6 +19,7 @@ use super::Billing;
 use super::sources::{self, IN_ALL, Source};
 use super::statements::SIDE_BY_SIDE;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::AccountKey;
 
 /// Bytes of a claim's transaction beside its items, and of an item beside itself.
 const CLAIM_BYTES: u64 = 300;
@@ -143,7 +144,7 @@ impl Billing {
         &self,
         due: Vec<ClaimItem>,
         account: &Address,
-        payer: &SigningKey,
+        payer: &AccountKey,
         claims: &mut Claims,
         failed: &mut Failed,
     ) -> ServiceResult<Vec<ClaimItem>> {
@@ -166,7 +167,7 @@ impl Billing {
         Ok(left)
     }
 
-    async fn send_claim(&self, payer: &SigningKey, claim: Claim) -> ServiceResult<TxHash> {
+    async fn send_claim(&self, payer: &AccountKey, claim: Claim) -> ServiceResult<TxHash> {
         let sent = timeout(BLOCK, self.chain.execute(payer, Action::Claim(claim))).await;
         let late = |_| {
             let detail = format!("its transaction was in no block within {} s; look again later", BLOCK.as_secs());

@@ -4,11 +4,12 @@ use datanet_ledger::component::channels::Channel;
 use datanet_types::action::CloseChannel;
 use datanet_types::amount::display;
 use datanet_types::closing::ClosingStatement;
-use datanet_types::{Action, ChannelId, SigningKey};
+use datanet_types::{Action, ChannelId};
 
 use super::Billing;
 use crate::chain::Committed;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::AccountKey;
 
 impl Billing {
     /// This node's word that nothing is owed on a channel any more, by which its payer has the rest at once. What is owed is settled
@@ -44,7 +45,7 @@ impl Billing {
     ///
     /// # Errors
     /// As [`crate::chain::Chain::execute`].
-    pub async fn close(&self, channel: &Channel, key: &SigningKey) -> ServiceResult<Committed> {
+    pub async fn close(&self, channel: &Channel, key: &AccountKey) -> ServiceResult<Committed> {
         let _lane = self.channels.hold(&channel.id.0).await;
         let mut statement = None;
         if channel.node == self.identity.node_key() {

@@ -12,6 +12,7 @@ use super::reservation::{Asked, Reservation};
 use crate::db::LocalStore;
 use crate::db::reservations::PaidAnswer;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::AccountKey;
 
 /// Blocks before a channel's expiry in which it is no longer accepted: the node needs them to settle.
 pub const SETTLE_MARGIN: u64 = 100;
@@ -24,7 +25,7 @@ pub enum Payment {
     /// A voucher for the channel's last amount plus the price.
     Voucher(SignedVoucher),
     /// An account of this node's keyring; the node signs the voucher on its open channel.
-    Account(Box<SigningKey>),
+    Account(Box<AccountKey>),
 }
 
 /// What comes of a payment before the answer is computed.
@@ -125,18 +126,18 @@ impl Billing {
             .about("account")),
             Payment::Voucher(voucher) => self.admit_voucher(voucher, price, asked).await,
             Payment::Account(key) => {
-                let channel = self.channel_of(&key)?;
+                let (channel, secret) = self.channel_of(&key)?;
                 let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
                 let reservation = self.reservations.shared(channel.id, price, left)?;
-                Ok(Admission::Charge(Checked::Sign(channel.id, key, reservation, self.promise(price)?)))
+                Ok(Admission::Charge(Checked::Sign(channel.id, Box::new(secret), reservation, self.promise(price)?)))
             }
         }
     }
 
     async fn admit_voucher(&self, voucher: SignedVoucher, price: Amount, asked: Asked) -> ServiceResult<Admission> {
         let channel = self.known_channel(&voucher.channel)?;
-        voucher.verify(self.chain.id(), &channel.payer_key).map_err(|_| {
-            ServiceError::new(Code::BadVoucher, "the voucher is not signed by the channel's payer for this chain")
+        voucher.verify(self.chain.id(), &channel.voucher_key).map_err(|_| {
+            ServiceError::new(Code::BadVoucher, "the voucher is not signed by the channel's key for this chain")
         })?;
         if let Some(paid) = self.db.paid_answer(&voucher.channel, voucher.cumulative)? {
             return self.paid_before(&voucher, price, asked, &paid).await;
@@ -290,24 +291,25 @@ impl Billing {
         Ok(channel)
     }
 
-    /// The open channel of an account with this node that has most left.
-    fn channel_of(&self, key: &SigningKey) -> ServiceResult<Channel> {
+    /// The open channel of a key's account with this node that has most left, of those that take this key's vouchers, and what signs them.
+    fn channel_of(&self, key: &AccountKey) -> ServiceResult<(Channel, SigningKey)> {
         let (reader, height, node) = (self.chain.reader()?, self.chain.height(), self.identity.node_key());
         let all = channels::of_payer(&reader, &key.address(), None, usize::MAX)?;
         let usable = all.into_iter().filter(|channel| channel.node == node && is_usable(channel, height));
-        let mut best: Option<(Amount, Channel)> = None;
+        let mut best: Option<(Amount, Channel, SigningKey)> = None;
         for channel in usable {
+            let Some(secret) = key.secret_of(&channel.voucher_key).cloned() else { continue };
             let spoken_for = self.last_amount(&channel.id)?.saturating_add(self.reservations.promised(&channel.id));
             let left = channel.deposit.saturating_sub(spoken_for);
-            if best.as_ref().is_none_or(|(most, _)| left > *most) {
-                best = Some((left, channel));
+            if best.as_ref().is_none_or(|(most, ..)| left > *most) {
+                best = Some((left, channel, secret));
             }
         }
-        best.map(|(_, channel)| channel).ok_or_else(|| {
+        best.map(|(_, channel, secret)| (channel, secret)).ok_or_else(|| {
             ServiceError::new(
                 Code::NoChannel,
                 format!(
-                    "account {} has no open channel with node {node}; open one with `datanet channel open --account NAME --deposit AMOUNT`",
+                    "account {} has no open channel with node {node} that takes this key's vouchers; open one with `datanet channel open --account NAME --deposit AMOUNT`",
                     key.address()
                 ),
             )

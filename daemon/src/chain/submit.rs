@@ -2,11 +2,12 @@
 
 use datanet_ledger::component::Event;
 use datanet_types::tx::{TxBody, tx_hash};
-use datanet_types::{Action, SigningKey, TxHash};
+use datanet_types::{Action, TxHash};
 
 use super::{Chain, Engine};
 use crate::cometbft::RpcError;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::AccountKey;
 
 /// Blocks a transaction of this node may wait before it expires.
 pub const TTL_BLOCKS: u64 = 300;
@@ -18,7 +19,7 @@ pub struct Committed {
     pub hash: TxHash,
     /// The block.
     pub height: u64,
-    /// Hash of signed part and signer: the id of a channel it opened.
+    /// Hash of the signed part: the id of a channel it opened.
     pub id: [u8; 32],
 }
 
@@ -38,11 +39,11 @@ pub struct TxStatus {
 }
 
 impl Chain {
-    /// Signs `action` with `key`, at the lowest fee and with a fresh nonce.
+    /// Signs `action` with `key` for its account, at the lowest fee and with a fresh nonce.
     ///
     /// # Errors
     /// When the ledger has no block yet or cannot be read, or the system gives no randomness ([`Code::NoRandomness`]).
-    pub fn sign(&self, key: &SigningKey, action: Action) -> ServiceResult<Vec<u8>> {
+    pub fn sign(&self, key: &AccountKey, action: Action) -> ServiceResult<Vec<u8>> {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|error| {
             ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
@@ -53,11 +54,12 @@ impl Chain {
             expiry: self.height().saturating_add(TTL_BLOCKS),
             fee: params.min_fee,
             nonce: u64::from_le_bytes(nonce),
+            account: key.address(),
             action: Some(action),
         };
         // A higher fee may take a byte more to write.
         loop {
-            let bytes = body.sign(key).to_bytes();
+            let bytes = body.sign(key.secret()).to_bytes();
             let least = params.fee_of(bytes.len() as u64);
             if body.fee >= least {
                 return Ok(bytes);
@@ -113,7 +115,7 @@ impl Chain {
     ///
     /// # Errors
     /// As [`Chain::sign`] and [`Chain::execute_bytes`].
-    pub async fn execute(&self, key: &SigningKey, action: Action) -> ServiceResult<Committed> {
+    pub async fn execute(&self, key: &AccountKey, action: Action) -> ServiceResult<Committed> {
         let bytes = self.sign(key, action)?;
         self.execute_bytes(bytes).await
     }

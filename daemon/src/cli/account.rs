@@ -1,32 +1,13 @@
-//! Keys, accounts, money, earnings.
+//! Accounts, money, earnings.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::args::{KeysCommand, TransferArgs};
+use super::args::TransferArgs;
 use super::client::Client;
 use super::confirm::confirm;
 use super::costs;
 use super::output::{Output, fields, money, short, table, text, until};
-
-pub(super) async fn keys(client: &Client, command: KeysCommand, output: Output) -> Result<()> {
-    match command {
-        KeysCommand::List => {
-            let value = client.get("/v1/keys").await?;
-            output.show(&value, |value| {
-                table(
-                    &value["keys"],
-                    &[("name", &|key| text(&key["name"])), ("address", &|key| text(&key["address"]))],
-                );
-            });
-        }
-        KeysCommand::Add { name } => {
-            let value = client.post("/v1/keys", &json!({ "name": name })).await?;
-            output.show(&value, |value| fields(value, &["name", "address", "public_key"]));
-        }
-    }
-    Ok(())
-}
 
 pub(super) async fn show(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;

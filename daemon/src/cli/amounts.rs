@@ -44,9 +44,34 @@ fn whole(digits: &str) -> Option<u64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
+/// A time as it is typed: `90s`, `15m`, `12h` or `7d`, in seconds.
+pub(super) fn seconds(typed: &str) -> Result<u64, String> {
+    let text = typed.trim();
+    let split = text.len().saturating_sub(1);
+    let unit = match text.get(split..) {
+        Some("s") => 1,
+        Some("m") => 60,
+        Some("h") => 3_600,
+        Some("d") => 24 * 3_600,
+        _ => 0u64,
+    };
+    let number: Option<u64> = text.get(..split).and_then(|number| number.parse().ok());
+    let seconds = number.and_then(|number| number.checked_mul(unit)).filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| format!("{typed:?} is no time; write 90s, 15m, 12h or 7d"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_typed_with_their_unit() {
+        let typed = ["90s", "15m", "12h", "7d"].map(|typed| seconds(typed).unwrap());
+        assert_eq!(typed, [90, 900, 43_200, 604_800]);
+        for wrong in ["", "7", "d", "0d", "-1d", "1.5h", "1w", "ü", "99999999999999999999s", "9999999999999999d"] {
+            assert!(seconds(wrong).unwrap_err().contains("write 90s"), "{wrong}");
+        }
+    }
 
     #[test]
     fn amounts_are_typed_in_dnt_or_in_base_units() {

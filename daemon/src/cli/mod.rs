@@ -36,6 +36,7 @@ mod follow;
 mod from_folder;
 mod given;
 mod ids;
+mod keys;
 mod link;
 mod measures;
 mod model;
@@ -170,7 +171,7 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Epoch(command) => epoch::run(client, command, output).await,
         Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
         Command::Validator(command) => validator::run(client, command, output).await,
-        Command::Keys(command) => account::keys(client, command, output).await,
+        Command::Keys(command) => keys::keys(client, command, output).await,
         Command::Account { account } => account::show(client, &account, output).await,
         Command::Transfer(args) => account::transfer(client, args, output).await,
         Command::Earnings { account } => account::earnings(client, &account, output).await,

@@ -99,6 +99,7 @@ codes! {
         JobOver = "job-over",
         KeyExists = "key-exists",
         NoForgery = "no-forgery",
+        NotAnOwner = "not-an-owner",
         KeyringFull = "keyring-full",
         ModelInUse = "model-in-use",
         NameTaken = "name-taken",

@@ -10,15 +10,14 @@ use datanet_api::channels::{
 use datanet_ledger::component::channels::{self, Channel};
 use datanet_types::action::{CloseChannel, OpenChannel, TopUpChannel};
 use datanet_types::closing::ClosingStatement;
-use datanet_types::{Action, Address, ChannelId, SigningKey};
+use datanet_types::{Action, Address, ChannelId};
 
 use super::extract::{Body, Query, Segment};
 use crate::billing::Billing;
 use crate::billing::payment::SETTLE_MARGIN;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
-use crate::keyring::Identity;
-use crate::keyring::Keyring;
+use crate::keyring::{AccountKey, Identity, Keyring};
 
 /// Channels of a payer, or those that pay this node.
 #[utoipa::path(get, operation_id = "list_channels", path = "/v1/channels", tag = "answers", params(ChannelParams), responses((status = 200, body = Channels)))]
@@ -47,9 +46,9 @@ pub(super) async fn list(
 }
 
 fn recorded(channel: Channel) -> ChannelRecord {
-    let Channel { id, payer, payer_key, node, deposit, charged, expiry, opened_height, .. } = channel;
+    let Channel { id, payer, voucher_key, node, deposit, charged, expiry, opened_height, .. } = channel;
     let Channel { closed_height, closing_at, .. } = channel;
-    ChannelRecord { id, payer, payer_key, node, deposit, charged, expiry, opened_height, closed_height, closing_at }
+    ChannelRecord { id, payer, voucher_key, node, deposit, charged, expiry, opened_height, closed_height, closing_at }
 }
 
 /// Locks a deposit from which a serving node is paid; answers once it is on the ledger.
@@ -67,7 +66,7 @@ pub(super) async fn open(
     }
     let expiry = expiry_in(&chain, blocks);
     let node = new.node.unwrap_or_else(|| identity.node_key());
-    let action = OpenChannel { node, deposit: new.deposit, expiry };
+    let action = OpenChannel { node, deposit: new.deposit, expiry, voucher_key: None };
     let committed = chain.execute(&keyring.get(&new.account)?, Action::OpenChannel(action)).await?;
     Ok((StatusCode::CREATED, Json(OpenedChannel { channel: ChannelId(committed.id), tx: committed.hash })))
 }
@@ -125,7 +124,7 @@ fn expiry_in(chain: &Chain, blocks: u64) -> u64 {
 }
 
 /// The channel and its payer's key.
-fn of_payer_here(chain: &Chain, keyring: &Keyring, id: &ChannelId) -> ServiceResult<(Channel, SigningKey)> {
+fn of_payer_here(chain: &Chain, keyring: &Keyring, id: &ChannelId) -> ServiceResult<(Channel, AccountKey)> {
     let channel = channels::get(&chain.reader()?, id)?
         .ok_or_else(|| ServiceError::new(Code::UnknownChannel, format!("there is no channel {id}")))?;
     let key = keyring.by_address(&channel.payer).ok_or_else(|| {

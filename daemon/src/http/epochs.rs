@@ -8,7 +8,7 @@ use datanet_api::epochs::{
 use datanet_ledger::component::Params;
 use datanet_ledger::component::audits::{self, Audit, Auditor};
 use datanet_ledger::component::settlement::{self, Epoch, Status};
-use datanet_types::{NodeKey, SigningKey};
+use datanet_types::NodeKey;
 use serde::Deserialize;
 
 use super::extract::{Body, Query, Segment};
@@ -16,7 +16,7 @@ use crate::audits::Audits;
 use crate::billing::Billing;
 use crate::chain::Chain;
 use crate::error::ServiceResult;
-use crate::keyring::{Identity, Keyring};
+use crate::keyring::{AccountKey, Identity, Keyring};
 
 /// Epochs listed at most.
 const MAX_LISTED: usize = 1_000;
@@ -117,7 +117,7 @@ pub(super) async fn challenge(
 }
 
 /// The key of the account that is named, or the node's own.
-pub(super) fn key_of(name: Option<&str>, keyring: &Keyring, identity: &Identity) -> ServiceResult<SigningKey> {
+pub(super) fn key_of(name: Option<&str>, keyring: &Keyring, identity: &Identity) -> ServiceResult<AccountKey> {
     name.map_or_else(|| identity.account_key(), |name| keyring.get(name))
 }
 

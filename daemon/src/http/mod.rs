@@ -54,6 +54,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::answers::Answers;
 use crate::audits::Audits;
+use crate::authority::Authority;
 use crate::billing::Billing;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
@@ -79,6 +80,8 @@ pub struct Services {
     pub identity: Identity,
     /// Accounts whose keys are here.
     pub keyring: Keyring,
+    /// Who speaks for those.
+    pub authority: Authority,
     /// The node's embedding model.
     pub embedder: Embedder,
     /// Records and their embeddings.

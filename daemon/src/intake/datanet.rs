@@ -5,11 +5,12 @@ use datanet_ledger::component::datanets;
 use datanet_types::action::CreateDatanet;
 use datanet_types::record::Format;
 use datanet_types::schema::Schema;
-use datanet_types::{Action, Amount, BlobHash, DatanetId, SigningKey, TxHash};
+use datanet_types::{Action, Amount, BlobHash, DatanetId, TxHash};
 
 use super::Intake;
 use crate::blobs::holdout_tag;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::AccountKey;
 use crate::records::check_licence;
 
 /// A datanet to open.
@@ -55,7 +56,7 @@ impl Intake {
     /// When schema, licence or held-out set are not good ([`Code::BadSchema`], [`Code::BadLicence`],
     /// [`Code::BadHoldout`]), the name is taken ([`Code::NameTaken`]), the ledger refuses the transaction or it is in
     /// no block in time, or the ledger or the blob store fails.
-    pub async fn open_datanet(&self, key: &SigningKey, new: DatanetProposal) -> ServiceResult<OpenedDatanet> {
+    pub async fn open_datanet(&self, key: &AccountKey, new: DatanetProposal) -> ServiceResult<OpenedDatanet> {
         new.schema.validate().map_err(|error| ServiceError::caused(Code::BadSchema, error))?;
         check_licence(&new.licence)?;
         check_holdout(&new)?;

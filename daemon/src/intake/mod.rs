@@ -25,9 +25,7 @@ use datanet_types::action::Contribute;
 use datanet_types::amount::display;
 use datanet_types::record::{Format, record_root};
 use datanet_types::tx::tx_hash;
-use datanet_types::{
-    Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, SigningKey, TxHash,
-};
+use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, TxHash};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::blobs::BlobStore;
@@ -35,6 +33,7 @@ use crate::chain::{Chain, unknown_datanet};
 use crate::db::LocalStore;
 use crate::db::idempotency::StoredReply;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::keyring::AccountKey;
 use crate::lanes::Lanes;
 
 /// What a contributor asks for.
@@ -45,7 +44,7 @@ pub struct IntakeRequest {
     /// How the bytes are written.
     pub format: Format,
     /// Who contributes.
-    pub key: SigningKey,
+    pub key: AccountKey,
     /// Base units to lock; the datanet's minimum if not given.
     pub bond: Option<Amount>,
     /// Makes a repeated upload harmless.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
 use crate::audits::Audits;
+use crate::authority::Authority;
 use crate::billing::Billing;
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
@@ -132,10 +133,11 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         holes,
     };
     let services = Services {
-        chain,
+        chain: chain.clone(),
         blobs,
         network,
         identity,
+        authority: Authority::new(chain, keyring.clone()),
         keyring,
         embedder,
         records,

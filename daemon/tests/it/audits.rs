@@ -51,15 +51,17 @@ impl Stranger {
     async fn register(services: &Services, datanet: DatanetId) -> Self {
         let [node, account, payer] = [(); 3].map(|()| SigningKey::from_bytes(&kit::random()));
         let funds = services.keyring.get("node").unwrap();
-        let execute = async |key: &SigningKey, action| services.chain.execute(key, action).await.unwrap().id;
+        let execute =
+            async |key: &SigningKey, action| services.chain.execute(&key.clone().into(), action).await.unwrap().id;
         for (key, amount) in [(&account, 2 * STAKE), (&payer, 2 * DEPOSIT)] {
-            execute(&funds, Action::Transfer(Transfer { to: key.address(), amount })).await;
+            execute(funds.secret(), Action::Transfer(Transfer { to: key.address(), amount })).await;
         }
         let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &account.address(), &node.node_key()));
         let (roles, name) = (role::SERVING, "stranger".to_owned());
         let register = RegisterNode { node: node.node_key(), proof, roles, stake: STAKE, name };
         execute(&account, Action::RegisterNode(register)).await;
-        let open = OpenChannel { node: node.node_key(), deposit: DEPOSIT, expiry: services.chain.height() + 100_000 };
+        let expiry = services.chain.height() + 100_000;
+        let open = OpenChannel { node: node.node_key(), deposit: DEPOSIT, expiry, voucher_key: None };
         let channel = ChannelId(execute(&payer, Action::OpenChannel(open)).await);
         Self { services: services.clone(), datanet, node, account, payer, channel, charged: 0, epoch: 0 }
     }
@@ -121,7 +123,7 @@ impl Stranger {
             accounts: statement.accounts(),
             receipts: statement.receipts_tree().unwrap().digest,
         };
-        self.services.chain.execute(&self.account, Action::SettleEpoch(settle)).await.unwrap();
+        self.services.chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
         format!("{node}-{epoch}")
     }
 

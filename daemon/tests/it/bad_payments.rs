@@ -46,7 +46,7 @@ async fn answers_without_good_payment_are_refused_and_change_nothing() {
     let elsewhere = voucher(payer.voucher(foreign, 1_000));
     refused("a channel with another node", elsewhere, 402, "foreign-channel", "pays node").await;
     let forged = voucher(stranger.voucher(channel, 1_000));
-    refused("another's channel", forged, 402, "bad-voucher", "not signed by the channel's payer").await;
+    refused("another's channel", forged, 402, "bad-voucher", "not signed by the channel's key").await;
     let other_chain = SignedVoucher::sign("elsewhere", channel, 1_000, &payer.key);
     let other_chain = voucher(serde_json::to_value(other_chain).unwrap());
     refused("another chain", other_chain, 402, "bad-voucher", "for this chain").await;

@@ -31,14 +31,14 @@ async fn transactions_out_of_form_are_refused_and_change_nothing() {
     let bytes = |body: Vec<u8>| node.raw(Method::POST, "/v1/tx").body(body);
 
     let mut forged = good.clone();
-    forged.signature.0[10] ^= 1;
+    forged.signatures[0].signature.0[10] ^= 1;
     refused("a bad signature", node.send(&forged), 422, "bad-transaction", "signature").await;
     let mut stolen = good.clone();
-    stolen.public_key = SigningKey::from_bytes(&kit::random()).public_key();
+    stolen.signatures[0].public_key = SigningKey::from_bytes(&kit::random()).public_key();
     refused("another's key", node.send(&stolen), 422, "bad-transaction", "signature").await;
-    let elsewhere = TxBody { chain_id: "elsewhere".into(), ..node.body(transfer(5)).await }.sign(&key);
+    let elsewhere = TxBody { chain_id: "elsewhere".into(), ..node.body(&key, transfer(5)).await }.sign(&key);
     refused("another chain", node.send(&elsewhere), 422, "bad-transaction", "sign it for this chain").await;
-    let empty = TxBody { action: None, ..node.body(transfer(5)).await }.sign(&key);
+    let empty = TxBody { action: None, ..node.body(&key, transfer(5)).await }.sign(&key);
     refused("no action", node.send(&empty), 422, "bad-transaction", "no action").await;
     let padded = [good.to_bytes(), vec![0x78, 0x01]].concat();
     refused("not canonical", bytes(padded), 422, "bad-transaction", "").await;
@@ -57,7 +57,7 @@ async fn transactions_that_the_ledger_forbids_are_refused_and_change_nothing() {
     let node = plain_node().await;
     let key = funded(&node).await;
     let before = node.world().await;
-    let body = node.body(transfer(5)).await;
+    let body = node.body(&key, transfer(5)).await;
     let refuse = async |what: &str, tx: SignedTx, status: u16, says: &str| {
         let code = if status == 402 { "insufficient-funds" } else { "transaction-refused" };
         refused(what, node.send(&tx), status, code, says).await;
@@ -66,7 +66,9 @@ async fn transactions_that_the_ledger_forbids_are_refused_and_change_nothing() {
     refuse("one for ever", TxBody { expiry: u64::MAX, ..body.clone() }.sign(&key), 422, "latest now").await;
     refuse("no fee", TxBody { fee: 0, ..body.clone() }.sign(&key), 402, "the least for").await;
     let poor = SigningKey::from_bytes(&kit::random());
-    refuse("no money for the fee", body.sign(&poor), 402, "code 7").await;
+    refuse("no money for the fee", node.body(&poor, transfer(5)).await.sign(&poor), 402, "code 7").await;
+    refuse("in another's name", body.sign(&poor), 422, "does not speak for account").await;
+    refuse("with one key too many", body.sign_with(&[&key, &poor]), 422, "do not speak together").await;
     refuse("no money to send", node.sign(&key, transfer(1_000_000)).await, 402, "code 7").await;
     refuse("sending nothing", node.sign(&key, transfer(0)).await, 422, "code 19").await;
     let proof = SumProof { index: 0, total: 1, siblings: Vec::new() };

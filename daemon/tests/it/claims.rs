@@ -126,7 +126,7 @@ async fn servers(services: &Services, count: usize, epochs: u64) -> Vec<Server> 
     let funds = services.keyring.get("node").unwrap();
     let make = |_| {
         let (chain, funds) = (services.chain.clone(), funds.clone());
-        async move { Server::register(&chain, &funds, epochs).await }
+        async move { Server::register(&chain, funds.secret(), epochs).await }
     };
     stream::iter(0..count).map(make).buffer_unordered(100).collect().await
 }
@@ -134,13 +134,14 @@ async fn servers(services: &Services, count: usize, epochs: u64) -> Vec<Server> 
 impl Server {
     async fn register(chain: &Chain, funds: &SigningKey, epochs: u64) -> Self {
         let (node, account) = (SigningKey::from_bytes(&kit::random()), SigningKey::from_bytes(&kit::random()));
-        let execute = async |key: &SigningKey, action| chain.execute(key, action).await.unwrap().id;
+        let execute = async |key: &SigningKey, action| chain.execute(&key.clone().into(), action).await.unwrap().id;
         execute(funds, Action::Transfer(Transfer { to: account.address(), amount: (9 + epochs) * FEES })).await;
         let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &account.address(), &node.node_key()));
         let (roles, name) = (role::SERVING, "stranger".to_owned());
         let register = RegisterNode { node: node.node_key(), proof, roles, stake: 0, name };
         execute(&account, Action::RegisterNode(register)).await;
-        let open = OpenChannel { node: node.node_key(), deposit: epochs * FEES, expiry: chain.height() + 100_000 };
+        let expiry = chain.height() + 100_000;
+        let open = OpenChannel { node: node.node_key(), deposit: epochs * FEES, expiry, voucher_key: None };
         let channel = ChannelId(execute(&account, Action::OpenChannel(open)).await);
         Self { node, account, channel, settled: AtomicU64::new(0) }
     }
@@ -175,7 +176,7 @@ impl Server {
         let (node, epoch) = (self.node.node_key(), self.settled.fetch_add(1, Ordering::Relaxed) + 1);
         let vouchers = vec![SignedVoucher::sign(CHAIN, self.channel, epoch * FEES, &self.account)];
         let settle = SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts, receipts };
-        chain.execute(&self.account, Action::SettleEpoch(settle)).await.unwrap();
+        chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
     }
 }
 

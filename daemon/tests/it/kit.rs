@@ -112,14 +112,15 @@ impl Api {
 
     /// A transaction that is good if its action is.
     pub async fn sign(&self, key: &SigningKey, action: Action) -> SignedTx {
-        self.body(action).await.sign(key)
+        self.body(key, action).await.sign(key)
     }
 
     /// The same, not yet signed.
-    pub async fn body(&self, action: Action) -> TxBody {
+    pub async fn body(&self, key: &SigningKey, action: Action) -> TxBody {
         let height = self.get("/v1/status").await["height"].as_u64().unwrap();
         let nonce = u64::from_le_bytes(random());
-        TxBody { chain_id: CHAIN.into(), expiry: height + 100, fee: 1_000, nonce, action: Some(action) }
+        let (chain_id, expiry, account) = (CHAIN.into(), height + 100, key.address());
+        TxBody { chain_id, expiry, fee: 1_000, nonce, account, action: Some(action) }
     }
 
     /// Sends a transaction and waits until it has done what it says.

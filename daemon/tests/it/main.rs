@@ -52,5 +52,6 @@ mod settling;
 mod several;
 mod shapes;
 mod spelled;
+mod sub_keys;
 mod surroundings;
 mod templated;

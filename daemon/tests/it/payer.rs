@@ -24,7 +24,7 @@ impl Payer {
     /// Opens a channel for so many blocks.
     pub async fn open(&self, api: &Api, node: NodeKey, deposit: u64, blocks: u64) -> ChannelId {
         let height = api.get("/v1/status").await["height"].as_u64().unwrap();
-        let action = Action::OpenChannel(OpenChannel { node, deposit, expiry: height + blocks });
+        let action = Action::OpenChannel(OpenChannel { node, deposit, expiry: height + blocks, voucher_key: None });
         let tx = api.execute(&self.key, action).await;
         SignedTx::verify(&tx.to_bytes(), CHAIN).unwrap().channel_id()
     }

@@ -51,7 +51,7 @@ async fn a_copied_contribution_is_refused_and_the_original_is_not_taken_for_the_
     // What everybody reads in Alice's transaction before it is in a block; Carol is there first.
     let copied = contribute(&node, &datanet, &body, &alice.address());
     let copy = copied.id(kit::CHAIN, &carol.address(), 0).to_string();
-    node.execute(&carol, Action::Contribute(copied)).await;
+    node.execute(carol.secret(), Action::Contribute(copied)).await;
     let original = read("the upload", node.upload("topics", "alice", "application/x-ndjson", body)).await;
     assert_eq!(original["record_root"], record_root(&alice.address(), &plain_root).to_string());
 
@@ -78,7 +78,7 @@ async fn records_that_were_taken_back_are_refused_to_whoever_kept_their_bytes() 
     let carol = services.keyring.get("carol").unwrap();
     let again = contribute(&node, &datanet, &body, &carol.address());
     let id = again.id(kit::CHAIN, &carol.address(), 0).to_string();
-    node.execute(&carol, Action::Contribute(again)).await;
+    node.execute(carol.secret(), Action::Contribute(again)).await;
     let (_, view) = node.follow(&id).await;
     assert_eq!(view["state"], "refused", "{view:#}");
     let reports = node.get(&format!("/v1/contributions/{id}")).await["reports"].to_string();

@@ -15,7 +15,7 @@ use datanet::embedder::Embedder;
 use datanet::error::{Code, ServiceResult};
 use datanet::init::{consensus_secret, init_home, models_folder, node_secret, own_genesis, own_params};
 use datanet::intake::{Accepted, Announcer, DatanetProposal, Intake, IntakeRequest, PendingUploads};
-use datanet::keyring::{Identity, Keyring};
+use datanet::keyring::{AccountKey, Identity, Keyring};
 use datanet::models::{Models, ModelsSettings};
 use datanet::records::{Holes, Indexes, Providers, ReadOptions, Records};
 use datanet::training::{DataChoice, NewJob, Training, TrainingParts};
@@ -33,7 +33,7 @@ use datanet_training::job::{Job, Task};
 use datanet_types::action::{OpenChannel, RegisterNode, role};
 use datanet_types::receipt::AskInput;
 use datanet_types::record::Format;
-use datanet_types::{Action, BlobHash, ContributionId, SigningKey};
+use datanet_types::{Action, BlobHash, ContributionId};
 use tempfile::TempDir;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -88,7 +88,7 @@ impl Handles {
         }
     }
 
-    fn account(&self) -> SigningKey {
+    fn account(&self) -> AccountKey {
         self.identity.account_key().unwrap()
     }
 
@@ -185,7 +185,7 @@ impl Handles {
     /// A channel on which the account pays its own node.
     async fn open_channel(&self) {
         let expiry = self.chain.height() + self.chain.params().unwrap().channel_min_blocks + 10;
-        let open = OpenChannel { node: self.identity.node_key(), deposit: 10 * PRICE, expiry };
+        let open = OpenChannel { node: self.identity.node_key(), deposit: 10 * PRICE, expiry, voucher_key: None };
         self.chain.execute(&self.account(), Action::OpenChannel(open)).await.unwrap();
     }
 

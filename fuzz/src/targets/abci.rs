@@ -71,7 +71,8 @@ fn tx() -> Bytes {
 
 fn body() -> TxBody {
     let transfer = Transfer { to: Address([2; 20]), amount: 5 };
-    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 1_000, nonce: 7, action: Some(Action::Transfer(transfer)) }
+    let (account, action) = (key().address(), Some(Action::Transfer(transfer)));
+    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 1_000, nonce: 7, account, action }
 }
 
 /// A ledger with money for the key and one block, whose file goes with the process.
@@ -95,8 +96,7 @@ fn run(input: &[u8]) {
     // Whole, whatever its frames.
     speak(&framed(input));
     // Behind the signature.
-    let signature = key().sign(&TxBody::sign_bytes(input));
-    let tx = SignedTx { body: input.to_vec(), public_key: key().public_key(), signature }.to_bytes();
+    let tx = SignedTx { body: input.to_vec(), signatures: Vec::new() }.signed_by(&key()).to_bytes();
     let check = RequestCheckTx { tx: tx.into(), r#type: 0 };
     speak(&Request { value: Some(Value::CheckTx(check)) }.encode_length_delimited_to_vec());
 }

@@ -2,8 +2,9 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, AuditEpoch, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitScores, Contribute, CreateDatanet,
-    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, TopUpChannel, Transfer,
+    AttestStorage, AuditEpoch, CancelRecovery, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitScores,
+    Contribute, CreateDatanet, GrantKey, OpenChannel, Party, ProveForgery, RecoverKeys, Recovery, RegisterModel,
+    RegisterNode, RevealScores, Revoke, RevokeKey, SetKeys, SettleEpoch, TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -15,7 +16,8 @@ use crate::Target;
 pub(crate) const TRANSACTION: Target = Target { name: "transaction", seeds, run };
 
 fn body(action: Action) -> TxBody {
-    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 1_000, nonce: 7, action: Some(action) }
+    let account = key().address();
+    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 1_000, nonce: 7, account, action: Some(action) }
 }
 
 /// Signed ones, and bare bodies: what is signed again below.
@@ -50,6 +52,19 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::ProveForgery(ProveForgery { epoch: 1, ..Default::default() }),
         Action::TopUpChannel(TopUpChannel { amount: 1, ..Default::default() }),
         Action::CloseChannel(CloseChannel { statement: Some(Default::default()), ..Default::default() }),
+        Action::SetKeys(SetKeys {
+            owners: vec![key().public_key()],
+            threshold: 1,
+            recovery: Some(Recovery::default()),
+        }),
+        Action::RecoverKeys(RecoverKeys { owners: vec![key().public_key()], threshold: 1, ..Default::default() }),
+        Action::CancelRecovery(CancelRecovery {}),
+        Action::GrantKey(GrantKey {
+            actions: 1,
+            counterparties: vec![Party::Account(Address([2; 20])).into()],
+            ..Default::default()
+        }),
+        Action::RevokeKey(RevokeKey::default()),
     ];
     actions
         .into_iter()
@@ -65,8 +80,7 @@ fn run(input: &[u8]) {
     enter(input);
     // Behind the signature.
     let body = input.to_vec();
-    let signature = key().sign(&TxBody::sign_bytes(&body));
-    enter(&SignedTx { body, public_key: key().public_key(), signature }.to_bytes());
+    enter(&SignedTx { body, signatures: Vec::new() }.signed_by(&key()).to_bytes());
 }
 
 fn enter(bytes: &[u8]) {

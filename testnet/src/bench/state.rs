@@ -146,6 +146,7 @@ impl Chain {
                 expiry: height + MAX_TTL / 2,
                 fee: FEE,
                 nonce: self.nonce,
+                account: signer.address(),
                 action: Some(action),
             };
             let tx = Bytes::from(body.sign(signer).to_bytes());

@@ -55,7 +55,7 @@ impl Tour {
         let (roles, stake, name) = (role::SERVING, STRANGERS_STAKE, "stranger".to_owned());
         let register = Action::RegisterNode(RegisterNode { node: key, proof, roles, stake, name });
         let height = done(&client, chain, &stranger, register).await?.0;
-        let open = OpenChannel { node: key, deposit: 10 * DNT, expiry: height + 10_000 };
+        let open = OpenChannel { node: key, deposit: 10 * DNT, expiry: height + 10_000, voucher_key: None };
         let channel = ChannelId(done(&client, chain, &stranger, Action::OpenChannel(open)).await?.1);
         let split = FeeShares::STANDARD.split(FALSE_FEES);
         let leaf = EpochLeaf { account: stranger.address(), amount: split.claimable() };

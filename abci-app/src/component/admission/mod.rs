@@ -1,11 +1,11 @@
-//! What every transaction passes before its action: expiry, replay, fee.
+//! What every transaction passes before its action: expiry, replay, whose signatures it has, fee.
 
 pub mod state_key;
 
 use datanet_types::tx::MAX_TTL;
 
 use super::error::ensure;
-use super::{ActionError, TxContext, accounts, params};
+use super::{ActionError, TxContext, accounts, authority, params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -28,7 +28,7 @@ pub fn is_recorded<S: StateRead>(state: &S, expiry: u64, id: &[u8; 32]) -> Resul
     Ok(state.get_raw(&state_key::executed(expiry, id))?.is_some())
 }
 
-/// Checks expiry, replay and fee; takes the fee and remembers the transaction.
+/// Checks expiry, replay, who signed, and fee; takes the fee and remembers the transaction.
 pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
     let (height, body, id) = (ctx.block.height, &ctx.tx.body, &ctx.tx.id);
     ensure(body.expiry >= height, code::EXPIRED, || {
@@ -42,11 +42,13 @@ pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
     ensure(state.get_raw(&memory)?.is_none(), code::REPLAYED, || {
         "transaction was executed before; to do it again, sign it with another nonce".to_owned()
     })?;
-    let least = params::get(state)?.fee_of(ctx.tx.size);
+    let tx = ctx.tx;
+    authority::authorise(state, &tx.signer, &tx.keys, &tx.action, ctx.block.seconds())?;
+    let least = params::get(state)?.fee_of(tx.size);
     ensure(body.fee >= least, code::FEE, || {
-        format!("fee is {}, the least for {} bytes is {least}", body.fee, ctx.tx.size)
+        format!("fee is {}, the least for {} bytes is {least}", body.fee, tx.size)
     })?;
-    accounts::transfer(state, &ctx.tx.signer, &accounts::fees(), body.fee)?;
+    authority::metered(state, ctx, |state| accounts::transfer(state, &tx.signer, &accounts::fees(), body.fee))?;
     state.put(memory, &Executed { height });
     Ok(())
 }

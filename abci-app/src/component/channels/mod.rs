@@ -25,9 +25,9 @@ pub struct Channel {
     /// Who pays.
     #[prost(message, required, tag = "2")]
     pub payer: Address,
-    /// The payer's key: what vouchers are signed with.
+    /// The key that signs its vouchers, whoever speaks for the payer by now.
     #[prost(message, required, tag = "3")]
-    pub payer_key: PublicKey,
+    pub voucher_key: PublicKey,
     /// The serving node.
     #[prost(message, required, tag = "4")]
     pub node: NodeKey,

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, AuditEpoch, ChallengeEpoch, Claim, CloseChannel, CommitScores, Contribute, CreateDatanet,
-    OpenChannel, ProveForgery, RegisterModel, RegisterNode, RevealScores, Revoke, SettleEpoch, TopUpChannel, Transfer,
-    role,
+    Action, AttestStorage, AuditEpoch, CancelRecovery, ChallengeEpoch, Claim, CloseChannel, CommitScores, Contribute,
+    CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel, RegisterNode, RevealScores, Revoke,
+    RevokeKey, SetKeys, SettleEpoch, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -101,8 +101,8 @@ impl Chain {
     }
 
     pub(crate) fn tx_body(&self, n: u8, change: impl Fn(TxBody) -> TxBody, action: Action, nonce: u64) -> VerifiedTx {
-        let body =
-            TxBody { chain_id: CHAIN.into(), expiry: self.block.height + 100, fee: 1_000, nonce, action: Some(action) };
+        let (chain_id, expiry, account) = (CHAIN.into(), self.block.height + 100, address(n));
+        let body = TxBody { chain_id, expiry, fee: 1_000, nonce, account, action: Some(action) };
         SignedTx::verify(&change(body).sign(&key(n)).to_bytes(), CHAIN).unwrap()
     }
 
@@ -349,7 +349,7 @@ pub(crate) fn reveal(n: u8, id: &ContributionId, scores: impl Into<Option<Scores
 }
 
 pub(crate) fn open_channel(n: u8, deposit: u64, expiry: u64) -> OpenChannel {
-    OpenChannel { node: node(n), deposit, expiry }
+    OpenChannel { node: node(n), deposit, expiry, voucher_key: None }
 }
 
 /// Closing without the node's word.
@@ -400,5 +400,10 @@ into_action!(
     Undelegate,
     Redelegate,
     WithdrawRewards,
-    Unjail
+    Unjail,
+    SetKeys,
+    RecoverKeys,
+    CancelRecovery,
+    GrantKey,
+    RevokeKey
 );

@@ -1,10 +1,12 @@
 //! Keys are part of consensus: a changed one changes the app hash.
 
-use datanet_types::{Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, NodeKey};
+use datanet_types::{
+    Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, NodeKey, PublicKey,
+};
 
 use crate::component::{
-    accounts, admission, audits, beacon, channels, contributions, datanets, derived, models, nodes, params, settlement,
-    staking, validation,
+    accounts, admission, audits, authority, beacon, channels, contributions, datanets, derived, models, nodes, params,
+    settlement, staking, validation,
 };
 
 #[test]
@@ -20,6 +22,8 @@ fn keys_should_not_change() {
         accounts::state_key::name(address),
         accounts::state_key::supply(),
         admission::state_key::executed(42, &[1; 32]),
+        authority::state_key::keys(address),
+        authority::state_key::grant(address, &PublicKey([7; 32])),
         nodes::state_key::node(node),
         nodes::state_key::by_account(address),
         nodes::state_key::validator(node),

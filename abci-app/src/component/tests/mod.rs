@@ -11,6 +11,7 @@ mod life_of_a_model;
 mod life_of_a_validator;
 mod life_of_an_epoch;
 mod refused_contributions;
+mod refused_keys;
 mod refused_money;
 mod refused_nodes_and_pools;
 mod revoking;

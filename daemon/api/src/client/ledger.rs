@@ -10,7 +10,10 @@ use super::{Client, ClientError, ClientResult};
 use crate::accounts::{AccountView, Claims, Earnings, Supply};
 use crate::channels::{ChannelParams, Channels, ClosedChannel, Closing, NewChannel, OpenedChannel, TopUp, ToppedUp};
 use crate::epochs::SettledEpoch;
-use crate::keys::{KeyInfo, Keys, NewKey};
+use crate::keys::{
+    AccountKeys, BegunRecovery, GrantedKey, KeyInfo, Keys, NewKey, NewRecovery, NewSubKey, RevokedKey, RotatedKey,
+    Rotation,
+};
 use crate::status::{NodeStatus, Peers};
 use crate::transactions::{NewTransfer, Sent, Submitted, TxView};
 
@@ -50,7 +53,63 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn add_key(&self, name: &str) -> ClientResult<KeyInfo> {
-        self.post("/v1/keys", &NewKey { name: name.to_owned() }).await
+        self.post("/v1/keys", &NewKey { name: name.to_owned(), account: None }).await
+    }
+
+    /// Makes a key that signs for another's account, once that one's owners have granted it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn add_key_for(&self, name: &str, account: Address) -> ClientResult<KeyInfo> {
+        self.post("/v1/keys", &NewKey { name: name.to_owned(), account: Some(account) }).await
+    }
+
+    /// Who speaks for an account.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn account_keys(&self, address: &Address) -> ClientResult<AccountKeys> {
+        self.get(&format!("/v1/accounts/{address}/keys")).await
+    }
+
+    /// Lets another key speak for the account of the key called `owner`, within limits.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn grant_key(&self, owner: &str, grant: &NewSubKey) -> ClientResult<GrantedKey> {
+        self.post(&format!("/v1/keys/{owner}/grants"), grant).await
+    }
+
+    /// Ends a sub-key of the account of the key called `owner`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn revoke_key(&self, owner: &str, key: &str) -> ClientResult<Sent> {
+        self.post(&format!("/v1/keys/{owner}/revoke"), &RevokedKey { key: key.to_owned() }).await
+    }
+
+    /// Replaces the key called `name`, which owns its account, by a fresh one.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn rotate_key(&self, name: &str, how: &Rotation) -> ClientResult<RotatedKey> {
+        self.post(&format!("/v1/keys/{name}/rotate"), how).await
+    }
+
+    /// As its guardian, names the next owners of an account.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn recover_account(&self, account: &Address, recovery: &NewRecovery) -> ClientResult<BegunRecovery> {
+        self.post(&format!("/v1/accounts/{account}/recovery"), recovery).await
+    }
+
+    /// As an owner, ends the recovery that the guardian of its account has begun.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn cancel_recovery(&self, owner: &str) -> ClientResult<Sent> {
+        self.delete(&format!("/v1/keys/{owner}/recovery")).await
     }
 
     /// What an account owns.

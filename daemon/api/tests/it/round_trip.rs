@@ -14,7 +14,10 @@ use datanet_api::epochs::{Challenged, Doubt, EpochCheck, Epochs, InTheNameOf, Pr
 use datanet_api::fine_tuning::{self, FineTuningCheckpoint, FineTuningJob, JobUpdate, NewFineTuningJob, Page};
 use datanet_api::generate::{ChatRequest, CompletionRequest};
 use datanet_api::health::Health;
-use datanet_api::keys::{KeyInfo, Keys, NewKey};
+use datanet_api::keys::{
+    AccountKeys, BegunRecovery, GrantedKey, KeyInfo, Keys, NewKey, NewRecovery, NewSubKey, RevokedKey, RotatedKey,
+    Rotation,
+};
 use datanet_api::models::{
     Deleted, Deploy, Deployed, ExportFormat, ExportParams, Imported, ModelDetails, ModelList, ModelsParams, NewImport,
     NewModel, Pull, PullUpdate, Registered, Removed, Verify,
@@ -63,6 +66,22 @@ fn the_node_keys_and_accounts() {
     wire::<Keys>(r#"{"keys":[{"name":"node","address":"$ADDR","public_key":"$ID"}]}"#);
     wire::<KeyInfo>(r#"{"name":"node","address":"$ADDR","public_key":"$ID"}"#);
     wire::<NewKey>(r#"{"name":"alice"}"#);
+    wire::<NewKey>(r#"{"name":"agent","account":"$ADDR"}"#);
+    wire::<AccountKeys>(
+        r#"{"address":"$ADDR","version":2,"owners":["$ID"],"threshold":1,"guardian":"$ADDR","recovery_seconds":5,
+        "pending":{"owners":["$ID"],"threshold":1,"due":9},
+        "sub_keys":[{"key":"$ID","actions":["transfer"],"counterparties":["node:x"],"budget":3,"left":2,
+        "period_seconds":60,"expires":99,"ended":false}]}"#,
+    );
+    wire::<NewSubKey>(
+        r#"{"key":"agent","actions":["transfer"],"counterparties":["x"],"budget":1,"period_seconds":2,"lasts_seconds":3}"#,
+    );
+    wire::<GrantedKey>(r#"{"key":"$ID","tx":"$ID","height":3}"#);
+    wire::<RevokedKey>(r#"{"key":"agent"}"#);
+    wire::<Rotation>(r#"{"guardian":"$ADDR","recovery_seconds":5}"#);
+    wire::<RotatedKey>(r#"{"address":"$ADDR","public_key":"$ID","tx":"$ID"}"#);
+    wire::<NewRecovery>(r#"{"guardian":"friend","owners":["$ID"]}"#);
+    wire::<BegunRecovery>(r#"{"due":5,"tx":"$ID"}"#);
     wire::<AccountView>(
         r#"{"address":"$ADDR","balance":1,"name":"a","node":"$ID","stake":2,"unbonding":3,"reputation":10000}"#,
     );
@@ -269,7 +288,7 @@ fn answers_and_what_proves_and_pays_them() {
     wire::<OpenedChannel>(r#"{"channel":"$ID","tx":"$ID"}"#);
     wire::<ChannelParams>(r#"{"account":"alice"}"#);
     wire::<Channels>(
-        r#"{"channels":[{"id":"$ID","payer":"$ADDR","payer_key":"$ID","node":"$ID","deposit":1,"charged":2,"expiry":3,
+        r#"{"channels":[{"id":"$ID","payer":"$ADDR","voucher_key":"$ID","node":"$ID","deposit":1,"charged":2,"expiry":3,
         "opened_height":4,"closed_height":5,"closing_at":7,"promised":6}]}"#,
     );
     wire::<TopUp>(r#"{"amount":5,"blocks":700}"#);

@@ -25,7 +25,7 @@ pub(super) use models::{
     ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs, TextsFrom,
     TrainArgs, TrainCommand,
 };
-pub(super) use money::{ChannelCommand, EpochCommand, KeysCommand, TransferArgs};
+pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 pub(super) use staking::{StakeArgs, ValidatorCommand};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::amounts::amount;
+use crate::cli::amounts::{amount, seconds};
 
 /// `channel`.
 #[derive(Debug, Subcommand)]
@@ -99,13 +99,92 @@ pub(in crate::cli) enum EpochCommand {
 /// `keys`.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeysCommand {
-    /// List the accounts whose keys are on the node.
+    /// List the keys on the node, and the accounts that they sign for.
     List,
     /// Make a new one.
     Add {
         /// Its name.
         name: String,
+        /// The account that it is to sign for, once that one's owners grant it; one of its own if not given.
+        #[arg(long, value_name = "ADDRESS")]
+        account: Option<String>,
     },
+    /// Who speaks for an account: its owners, who can replace them, its sub-keys and what these may still spend.
+    Show {
+        /// Its address, or its name on the node.
+        #[arg(default_value = "node")]
+        account: String,
+    },
+    /// Let a key speak for an account within limits: what a program needs that spends your money.
+    Grant(GrantArgs),
+    /// End a sub-key, at once.
+    Revoke {
+        /// The sub-key: hex, or its name on the node.
+        key: String,
+        /// The owner's key.
+        #[arg(long, default_value = "node", value_name = "NAME")]
+        owner: String,
+    },
+    /// Replace an owner's key by a fresh one of the same name. The account's sub-keys end. This can't be undone.
+    Rotate {
+        /// Its name.
+        #[arg(default_value = "node")]
+        name: String,
+        /// The account that can replace the owners from now on, should their keys be lost.
+        #[arg(long, value_name = "ADDRESS")]
+        guardian: Option<String>,
+        /// How long the owners then have to object, such as `7d`.
+        #[arg(long, value_parser = seconds, value_name = "TIME", requires = "guardian")]
+        delay: Option<u64>,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// As an account's guardian, name its next owners. They are after the account's delay, unless its owners object.
+    Recover {
+        /// Its address.
+        account: String,
+        /// The next owners, all of whom will sign: public keys, or names on the node.
+        #[arg(long = "to", required = true, value_name = "KEY")]
+        owners: Vec<String>,
+        /// The guardian's key.
+        #[arg(long, default_value = "node", value_name = "NAME")]
+        guardian: String,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// As an owner, end the recovery that the guardian has begun.
+    CancelRecovery {
+        /// The owner's key.
+        #[arg(default_value = "node")]
+        name: String,
+    },
+}
+
+/// `keys grant`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GrantArgs {
+    /// The sub-key: hex, or its name on the node.
+    pub key: String,
+    /// What it may do, such as `transfer`, `open_channel`, `contribute`; several with commas.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "ACTION")]
+    pub may: Vec<String>,
+    /// With whom: an account's address, `node:KEY`, `datanet:ID` or `validator:ADDRESS`; with anybody if not given.
+    #[arg(long, value_delimiter = ',', value_name = "WHOM")]
+    pub with: Vec<String>,
+    /// What it may spend in a period, fees included, such as `1DNT`.
+    #[arg(long, value_parser = amount, value_name = "AMOUNT")]
+    pub budget: u64,
+    /// How long a period is, such as `1d`.
+    #[arg(long, value_parser = seconds, default_value = "1d", value_name = "TIME")]
+    pub per: u64,
+    /// When it ends, from now on, such as `30d`.
+    #[arg(long, value_parser = seconds, default_value = "30d", value_name = "TIME")]
+    pub lasts: u64,
+    /// The owner's key.
+    #[arg(long, default_value = "node", value_name = "NAME")]
+    pub owner: String,
 }
 
 /// `transfer`.

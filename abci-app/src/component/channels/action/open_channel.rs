@@ -1,20 +1,23 @@
 //! Locking a deposit for a serving node.
 
+use datanet_types::PublicKey;
 use datanet_types::action::{OpenChannel, role};
 use datanet_types::tx::VerifiedTx;
 
 use crate::code;
 use crate::component::channels::{self, Channel, closing, deposit_account};
-use crate::component::error::ensure;
+use crate::component::error::{ensure, refuse};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
 use crate::state::StateWrite;
 
 impl ActionHandler for OpenChannel {
-    fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
-        ensure(self.deposit > 0, code::CHANNEL_INVALID, || "the deposit is 0; lock at least 1 base unit".to_owned())
+    fn check_stateless(&self, tx: &VerifiedTx) -> Result<(), ActionError> {
+        ensure(self.deposit > 0, code::CHANNEL_INVALID, || "the deposit is 0; lock at least 1 base unit".to_owned())?;
+        voucher_key(self, tx).map(drop)
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+        let voucher_key = voucher_key(self, ctx.tx)?;
         nodes::require_role(state, &self.node, role::SERVING)?;
         let params = params::get(state)?;
         let earliest = ctx.block.height.saturating_add(params.channel_min_blocks);
@@ -25,7 +28,7 @@ impl ActionHandler for OpenChannel {
         let channel = Channel {
             id: ctx.tx.channel_id(),
             payer: ctx.tx.signer,
-            payer_key: ctx.tx.public_key,
+            voucher_key,
             node: self.node,
             deposit: self.deposit,
             charged: 0,
@@ -41,4 +44,23 @@ impl ActionHandler for OpenChannel {
         let event = Event::new("channel.opened").with("channel", channel.id).with("payer", channel.payer);
         Ok(vec![event.with("node", channel.node).with("deposit", channel.deposit).with("expiry", channel.expiry)])
     }
+}
+
+/// The key that will sign the channel's vouchers.
+fn voucher_key(action: &OpenChannel, tx: &VerifiedTx) -> Result<PublicKey, ActionError> {
+    let key = match (action.voucher_key, tx.keys.as_slice()) {
+        (Some(key), _) => key,
+        (None, [key]) => *key,
+        (None, _) => {
+            let keys = tx.keys.len();
+            return refuse(
+                code::CHANNEL_INVALID,
+                format!("{keys} keys sign this; name the one that signs the channel's vouchers (voucher_key)"),
+            );
+        }
+    };
+    ensure(key.is_sound(), code::CHANNEL_INVALID, || {
+        format!("{key} is no ed25519 public key; nobody could sign vouchers with it")
+    })?;
+    Ok(key)
 }

@@ -141,8 +141,9 @@ fn check_voucher(
             display(channel.deposit)
         )
     })?;
-    if voucher.verify(chain_id, &channel.payer_key).is_err() {
-        return refuse(code::VOUCHER, format!("voucher of channel {id} is not signed by its payer {}", channel.payer));
+    if voucher.verify(chain_id, &channel.voucher_key).is_err() {
+        let key = channel.voucher_key;
+        return refuse(code::VOUCHER, format!("voucher of channel {id} is not signed by its payer's key {key}"));
     }
     match voucher.cumulative.checked_sub(channel.charged) {
         Some(delta) if delta > 0 => Ok(delta),

@@ -1,0 +1,39 @@
+//! What a sub-key's transaction costs its account: whatever the account is poorer by, so that no action can be forgotten.
+
+use datanet_types::Address;
+
+use super::{Grant, grant, keys, state_key, version};
+use crate::component::{ActionError, TxContext, accounts};
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// Does `run`; where a sub-key has signed, what the account owns less afterwards is taken from its budget. Refused if that
+/// is more than is left: drop the changes then. What `run` brings in is no budget.
+pub(in crate::component) fn metered<S: StateWrite, T>(
+    state: &mut S,
+    ctx: &TxContext<'_>,
+    run: impl FnOnce(&mut S) -> Result<T, ActionError>,
+) -> Result<T, ActionError> {
+    let Some(grant) = signed_by_sub_key(state, ctx)? else { return run(state) };
+    let (account, now) = (&ctx.tx.signer, ctx.block.seconds());
+    let before = accounts::balance(state, account)?;
+    let done = run(state)?;
+    let spent = before.saturating_sub(accounts::balance(state, account)?);
+    let grant = grant.after(spent, now)?;
+    state.put(state_key::grant(account, &grant.key), &grant);
+    Ok(done)
+}
+
+/// The sub-key that signed, if one did, of a transaction that is authorised. The key that an address was made of is never one: so nothing
+/// is looked up for most accounts.
+fn signed_by_sub_key<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Option<Grant>, StateError> {
+    let account = &ctx.tx.signer;
+    match ctx.tx.keys.as_slice() {
+        [key] if Address::of(key) != *account => {
+            let keys = keys(state, account, ctx.block.seconds())?;
+            let grant = grant(state, account, key)?;
+            // One that has ended may be of a key that is an owner now.
+            Ok(grant.filter(|grant| grant.version == version(keys.as_ref())))
+        }
+        _ => Ok(None),
+    }
+}

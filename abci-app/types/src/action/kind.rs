@@ -1,0 +1,159 @@
+//! Kinds of actions, and sets of them.
+
+use super::Action;
+
+/// Defines the kinds once: their names, and their numbers, which are the field numbers in a transaction.
+macro_rules! kinds {
+    ($($variant:ident = $number:literal $name:literal,)*) => {
+        /// What kind of thing an action does. Its number is the action's field number in a transaction.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum ActionKind {
+            $(#[doc = concat!("See [`super::", stringify!($variant), "`].")] $variant = $number,)*
+        }
+
+        impl ActionKind {
+            /// All there are, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name, as in JSON and in events.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        impl Action {
+            /// What kind it is.
+            pub fn kind(&self) -> ActionKind {
+                match self {
+                    $(Self::$variant(_) => ActionKind::$variant,)*
+                }
+            }
+        }
+
+        #[cfg(test)]
+        fn one_of_each() -> Vec<Action> {
+            vec![$(Action::$variant(Default::default()),)*]
+        }
+    };
+}
+
+kinds! {
+    Transfer = 10 "transfer",
+    RegisterNode = 11 "register_node",
+    CreateDatanet = 12 "create_datanet",
+    Contribute = 13 "contribute",
+    AttestStorage = 14 "attest_storage",
+    CommitScores = 15 "commit_scores",
+    RevealScores = 16 "reveal_scores",
+    RegisterModel = 17 "register_model",
+    OpenChannel = 18 "open_channel",
+    CloseChannel = 19 "close_channel",
+    SettleEpoch = 20 "settle_epoch",
+    Claim = 21 "claim",
+    Revoke = 22 "revoke",
+    ChallengeEpoch = 23 "challenge_epoch",
+    AuditEpoch = 24 "audit_epoch",
+    ProveForgery = 25 "prove_forgery",
+    TopUpChannel = 30 "top_up_channel",
+    CreateValidator = 40 "create_validator",
+    Delegate = 41 "delegate",
+    Undelegate = 42 "undelegate",
+    Redelegate = 43 "redelegate",
+    WithdrawRewards = 44 "withdraw_rewards",
+    Unjail = 45 "unjail",
+    SetKeys = 50 "set_keys",
+    RecoverKeys = 51 "recover_keys",
+    CancelRecovery = 52 "cancel_recovery",
+    GrantKey = 53 "grant_key",
+    RevokeKey = 54 "revoke_key",
+}
+
+impl ActionKind {
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it decides who speaks for an account: never a sub-key's to do.
+    pub fn is_about_keys(self) -> bool {
+        matches!(self, Self::SetKeys | Self::RecoverKeys | Self::CancelRecovery | Self::GrantKey | Self::RevokeKey)
+    }
+
+    /// Numbers are from 10 to 73: as many as a set has bits.
+    fn bit(self) -> u64 {
+        1u64.checked_shl(u32::from(self as u8).saturating_sub(10)).unwrap_or(0)
+    }
+}
+
+/// A set of kinds: bit 0 is the kind of number 10. As JSON a list of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ActionSet(pub u64);
+
+impl ActionSet {
+    /// Whether it has bits that are of no kind.
+    pub fn has_unknown(self) -> bool {
+        self.0 & !ActionKind::ALL.iter().copied().collect::<Self>().0 != 0
+    }
+
+    /// Whether `kind` is in it.
+    pub fn contains(self, kind: ActionKind) -> bool {
+        self.0 & kind.bit() != 0
+    }
+
+    /// What is in it, by number.
+    pub fn kinds(self) -> impl Iterator<Item = ActionKind> {
+        ActionKind::ALL.iter().copied().filter(move |kind| self.contains(*kind))
+    }
+}
+
+impl FromIterator<ActionKind> for ActionSet {
+    fn from_iter<I: IntoIterator<Item = ActionKind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |bits, kind| bits | kind.bit()))
+    }
+}
+
+/// The bits of a set, as JSON.
+pub(super) mod names {
+    use super::{ActionKind, ActionSet};
+
+    pub(crate) fn serialize<S: serde::Serializer>(bits: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(ActionSet(*bits).kinds().map(ActionKind::name))
+    }
+
+    pub(crate) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let names = <Vec<String> as serde::Deserialize>::deserialize(deserializer)?;
+        let kind = |name: &String| {
+            ActionKind::named(name).ok_or_else(|| serde::de::Error::custom(format!("there is no action {name:?}")))
+        };
+        Ok(names.iter().map(kind).collect::<Result<ActionSet, _>>()?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::TxBody;
+
+    #[test]
+    fn the_number_of_a_kind_is_its_field_number_and_a_transaction_knows_it() {
+        for action in one_of_each() {
+            let kind = action.kind();
+            let body = TxBody { action: Some(action.clone()), ..TxBody::default() };
+            let bytes = body.encode_to_vec();
+            // An empty account comes first: the tag, its length, and the field in it.
+            let mut rest = &bytes[2 + usize::from(bytes[1])..];
+            let tag = prost::encoding::decode_varint(&mut rest).unwrap();
+            assert_eq!(tag >> 3, kind as u64, "{}", kind.name());
+            assert_eq!(TxBody::decode(bytes.as_slice()).unwrap().action, Some(action), "{}", kind.name());
+            let json = serde_json::to_value(body.action).unwrap();
+            assert_eq!(json["type"], kind.name());
+            assert!(ActionSet(kind.bit()).kinds().eq([kind]) && !ActionSet(kind.bit()).has_unknown());
+        }
+        assert!(ActionSet(1 << 63).has_unknown());
+    }
+}
