@@ -198,7 +198,14 @@ mod tests {
     fn transfer(app: &Application) -> [u8; 32] {
         let (height, key) = (app.info().height + 1, SigningKey::from_bytes(&[1; 32]));
         let action = Action::Transfer(Transfer { to: datanet_types::Address([9; 20]), amount: 1 });
-        let body = TxBody { chain_id: "test".into(), expiry: 9, fee: 1_000, nonce: height, action: Some(action) };
+        let body = TxBody {
+            chain_id: "test".into(),
+            expiry: 9,
+            fee: 1_000,
+            nonce: height,
+            account: key.address(),
+            action: Some(action),
+        };
         let txs = [Bytes::from(body.sign(&key).to_bytes())];
         let finalized = app.finalize_block(&Block::alone(height, 1, [0; 32], &txs)).unwrap();
         assert!(finalized.outcomes[0].is_ok(), "{}", finalized.outcomes[0].log);

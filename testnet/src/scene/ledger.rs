@@ -20,7 +20,8 @@ const FEE: u64 = 10_000;
 pub async fn done(client: &Client, chain: &str, key: &SigningKey, action: Action) -> Result<(u64, [u8; 32])> {
     let expiry = client.status().await?.height + PATIENCE;
     let nonce = u64::from_le_bytes(random()?);
-    let body = TxBody { chain_id: chain.to_owned(), expiry, fee: FEE, nonce, account: key.address(), action: Some(action) };
+    let body =
+        TxBody { chain_id: chain.to_owned(), expiry, fee: FEE, nonce, account: key.address(), action: Some(action) };
     let bytes = body.sign(key).to_bytes();
     let id = SignedTx::verify(&bytes, chain)?.id;
     let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
