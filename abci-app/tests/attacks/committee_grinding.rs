@@ -34,6 +34,7 @@ fn whoever_tries_ids_until_the_committee_is_his_own_gets_another_one() {
         got += chain.seats(&id, ATTACKER);
     }
     println!("committee grinding: {hoped} of {} seats foreseen, {got} got, with a tenth of the stake", TRIALS * 3);
-    assert!(hoped >= u32::from(TRIALS), "trying must have been worth it where the future is known: {hoped}");
+    // A tenth of 18 seats is two.
+    assert!(hoped >= 4, "trying must have been worth it where the future is known: {hoped}");
     assert!(got <= u32::from(TRIALS) * 3 / 3, "{got}");
 }
