@@ -10,7 +10,7 @@ use datanet_types::{Address, BeaconKey, BeaconSecret, ConsensusKey, NodeKey, Sig
 
 use crate::cometbft::{CometGenesis, CometHome, NodeId};
 use crate::error::{Code, ServiceError, ServiceResult};
-use crate::keyring::{Keyring, NODE_ACCOUNT, write_private, write_public};
+use crate::keyring::{Keyring, NODE_ACCOUNT, ValidatorSecrets, write_private, write_public};
 
 /// What a network starts from: the file that all its nodes share.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -221,13 +221,13 @@ fn secret(path: &Path, code: Code, mend: &str) -> ServiceResult<[u8; 32]> {
     Ok(secret)
 }
 
-/// The secret key with which the node orders blocks, where it is a validator.
+/// The secret keys with which the node orders blocks, where it is a validator.
 ///
 /// # Errors
-/// When CometBFT's home is unusable ([`Code::CometbftHome`]).
-pub fn consensus_secret(home: &Home) -> ServiceResult<SigningKey> {
+/// When CometBFT's home is unusable ([`Code::CometbftHome`]), or the beacon's key is missing or none ([`Code::BeaconKey`]).
+pub fn validator_secrets(home: &Home) -> ServiceResult<ValidatorSecrets> {
     let comet = CometHome::open(home.cometbft()).map_err(|error| ServiceError::caused(Code::CometbftHome, error))?;
-    Ok(comet.validator_secret())
+    Ok(ValidatorSecrets { consensus: comet.validator_secret(), beacon: beacon_secret(home)? })
 }
 
 /// The API's token.

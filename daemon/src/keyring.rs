@@ -17,6 +17,7 @@ use std::sync::{Arc, RwLock};
 
 use datanet_api::keys::KeyInfo;
 use datanet_config::{FileError, holds_something};
+use datanet_types::beacon::BeaconSecret;
 use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
 pub use account_key::AccountKey;
@@ -179,19 +180,28 @@ impl Keyring {
     }
 }
 
+/// The secret keys of a validator.
+#[derive(Debug, Clone)]
+pub struct ValidatorSecrets {
+    /// Signs proposals and votes; CometBFT alone does that.
+    pub consensus: SigningKey,
+    /// Moves the beacon on.
+    pub beacon: BeaconSecret,
+}
+
 /// Who this node is: the keys by which peers, the ledger and other validators know it, and the account that acts for it.
 #[derive(Debug, Clone)]
 pub struct Identity {
     name: Arc<str>,
     secret: SigningKey,
-    consensus: SigningKey,
+    validator: ValidatorSecrets,
     keyring: Keyring,
 }
 
 impl Identity {
-    /// The node called `name` that signs with `secret`, orders blocks with `consensus`, and whose account is in `keyring`.
-    pub fn new(name: &str, secret: SigningKey, consensus: SigningKey, keyring: Keyring) -> Self {
-        Self { name: name.into(), secret, consensus, keyring }
+    /// The node called `name` that signs with `secret`, orders blocks with the keys in `validator`, and whose account is in `keyring`.
+    pub fn new(name: &str, secret: SigningKey, validator: ValidatorSecrets, keyring: Keyring) -> Self {
+        Self { name: name.into(), secret, validator, keyring }
     }
 
     /// What people call it.
@@ -199,9 +209,9 @@ impl Identity {
         &self.name
     }
 
-    /// The key with which it orders blocks, where it is a validator. CometBFT alone signs votes with it.
-    pub fn consensus(&self) -> &SigningKey {
-        &self.consensus
+    /// The keys with which it orders blocks, where it is a validator.
+    pub fn validator(&self) -> &ValidatorSecrets {
+        &self.validator
     }
 
     /// The key with which the node signs.

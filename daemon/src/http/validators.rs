@@ -59,10 +59,17 @@ pub(super) async fn create(
     Body(new): Body<NewValidator>,
 ) -> ServiceResult<Json<Sent>> {
     let operator = key_of(new.account.as_deref(), &keyring, &identity)?;
-    let key = identity.consensus().consensus_key();
-    let proof = identity.consensus().sign(&CreateValidator::sign_bytes(chain.id(), &operator.address(), &key));
-    let name = new.name.unwrap_or_else(|| identity.name().to_owned());
-    let action = CreateValidator { key, proof, amount: new.amount, commission_bps: new.commission_bps, name };
+    let (secrets, account) = (identity.validator(), operator.address());
+    let key = secrets.consensus.consensus_key();
+    let action = CreateValidator {
+        key,
+        proof: secrets.consensus.sign(&CreateValidator::sign_bytes(chain.id(), &account, &key)),
+        amount: new.amount,
+        commission_bps: new.commission_bps,
+        name: new.name.unwrap_or_else(|| identity.name().to_owned()),
+        beacon_key: secrets.beacon.key(),
+        beacon_proof: secrets.beacon.prove(&CreateValidator::beacon_input(chain.id(), &account, &key)),
+    };
     let committed = chain.execute(&operator, Action::CreateValidator(action)).await?;
     Ok(Json(Sent { tx: committed.hash, height: committed.height }))
 }

@@ -52,7 +52,7 @@ pub(super) struct Composed {
 pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let Ground { home, config, secret, chain, network, embedder, runtime, shutdown } = ground;
     let keyring = Keyring::open(&home.keys())?;
-    let identity = Identity::new(&config.node.name, secret, init::consensus_secret(&home)?, keyring.clone());
+    let identity = Identity::new(&config.node.name, secret, init::validator_secrets(&home)?, keyring.clone());
     let node = identity.node_key();
     let db = LocalStore::open(&home.local())?;
     let blobs = BlobStore::new(network.clone(), init::spool_dir(&home));

@@ -13,7 +13,7 @@ use datanet::chain::{Beginning, Chain, Engine};
 use datanet::db::LocalStore;
 use datanet::embedder::Embedder;
 use datanet::error::{Code, ServiceResult};
-use datanet::init::{consensus_secret, init_home, models_folder, node_secret, own_genesis, own_params};
+use datanet::init::{init_home, models_folder, node_secret, own_genesis, own_params, validator_secrets};
 use datanet::intake::{Accepted, Announcer, DatanetProposal, Intake, IntakeRequest, PendingUploads};
 use datanet::keyring::{AccountKey, Identity, Keyring};
 use datanet::models::{Models, ModelsSettings};
@@ -79,7 +79,7 @@ impl Handles {
             chain: Chain::new(CHAIN.to_owned(), ledger, Engine::Solo(engine.handle()), Beginning::PAST),
             network,
             db: LocalStore::open(&home.local()).unwrap(),
-            identity: Identity::new("only", secret, consensus_secret(&home).unwrap(), keyring.clone()),
+            identity: Identity::new("only", secret, validator_secrets(&home).unwrap(), keyring.clone()),
             keyring,
             home,
             _events: events,

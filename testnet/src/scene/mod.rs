@@ -29,6 +29,9 @@ const POCKET_MONEY: u64 = 100_000_000;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Looks until there is something; an error is a look that saw nothing.
+///
+/// # Errors
+/// When it has not come by then: what was waited for, and the last look.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -46,6 +49,9 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T
 }
 
 /// What has been promised to this node on a channel.
+///
+/// # Errors
+/// When the node does not answer, or has no such channel.
 pub async fn promised(client: &Client, channel: &str) -> Result<u64> {
     let listed: Value = client.get("/v1/channels").await?;
     let all = listed["channels"].as_array().context("no channels")?;
@@ -54,6 +60,9 @@ pub async fn promised(client: &Client, channel: &str) -> Result<u64> {
 }
 
 /// A contribution once it is final or refused, told by the node's events.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn settled(client: &Client, id: &str) -> Result<Contribution> {
     let deadline = Instant::now() + PATIENCE;
     let mut last = None;
@@ -75,6 +84,9 @@ pub async fn settled(client: &Client, id: &str) -> Result<Contribution> {
 }
 
 /// The same, which must end well.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn becomes_final(client: &Client, id: &str) -> Result<()> {
     let settled = settled(client, id).await?;
     ensure!(settled.state == State::Final, "contribution {id} was refused: {:?} {:?}", settled.reason, settled.scores);
@@ -82,11 +94,17 @@ pub async fn becomes_final(client: &Client, id: &str) -> Result<()> {
 }
 
 /// A client of node `index`.
+///
+/// # Errors
+/// When there is no such node, or it does not run.
 pub fn node(network: &Network, index: usize) -> Result<Client> {
     network.nodes().get(index).context("no such node")?.client()
 }
 
 /// Opens a datanet of classified sentences, which `judges` judge and `keepers` must keep.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn open_datanet(
     client: &Client,
     name: &str,
@@ -113,6 +131,9 @@ pub async fn open_datanet(
 }
 
 /// Puts the embedding model on the ledger, unless another scenario has.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn register_base(client: &Client) -> Result<()> {
     let listed: Value = client.get("/v1/models").await?;
     let known = listed["data"].as_array().into_iter().flatten().find(|model| model["id"] == BASE);
@@ -123,6 +144,9 @@ pub async fn register_base(client: &Client) -> Result<()> {
 }
 
 /// An account on this node with some money.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn account(client: &Client, name: &str) -> Result<Key> {
     let key = client.key(name).await?;
     client.transfer("node", &key.address, POCKET_MONEY).await.with_context(|| format!("cannot fund {name}"))?;
@@ -130,18 +154,27 @@ pub async fn account(client: &Client, name: &str) -> Result<Key> {
 }
 
 /// Uploads `body` for an account of this node; returns the contribution's id, once the node has acknowledged it.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn contribute(client: &Client, datanet: &str, account: &str, body: String) -> Result<String> {
     let sent = client.contribute(datanet, account, "application/x-ndjson", &format!("{datanet}/{account}"), body).await;
     Ok(sent.with_context(|| format!("{account} cannot contribute"))?.id)
 }
 
 /// All records of a contribution as this node holds them.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn records(client: &Client, contribution: &str) -> Result<Vec<Value>> {
     let page: Value = client.get(&format!("/v1/contributions/{contribution}/records?limit=1000")).await?;
     page["records"].as_array().cloned().context("a page without records")
 }
 
 /// The very records that were uploaded, at this node.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn has(client: &Client, contribution: &str, uploaded: &str) -> Result<()> {
     let uploaded = uploaded.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
     let here = records(client, contribution).await?;
@@ -150,6 +183,9 @@ pub async fn has(client: &Client, contribution: &str, uploaded: &str) -> Result<
 }
 
 /// Searches a datanet at this node until there are hits, that is until what is final is indexed here.
+///
+/// # Errors
+/// When the node does not answer or refuses, or what is waited for does not come.
 pub async fn search(client: &Client, datanet: &str, words: &str) -> Result<Vec<Value>> {
     until(&format!("{} finds {words:?}", client.base()), async || {
         let path = format!("/v1/search?datanet={datanet}&limit=5&q={}", words.replace(' ', "+"));

@@ -108,7 +108,7 @@ impl Tour {
     pub(super) async fn slash(&mut self) -> Result<String> {
         let validator = self.validator("newcomer").await?;
         let id = text(&validator["id"])?.to_owned();
-        let secret = datanet::init::consensus_secret(&Home::new(self.newcomer.nodes()[0].home()))?;
+        let secret = datanet::init::validator_secrets(&Home::new(self.newcomer.nodes()[0].home()))?.consensus;
         let home = self.network.nodes()[0].home();
         let height = self.client(0)?.status().await?.height.saturating_sub(1);
         let evidence = comet::two_votes(home, self.network.chain_id(), height, &secret).await?;
