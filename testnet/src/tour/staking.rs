@@ -122,7 +122,7 @@ impl Tour {
         let held: Value = self.client(1)?.get(&format!("/v1/accounts/{delegator}/delegations")).await?;
         let mine = held["delegations"].as_array().into_iter().flatten().find(|one| one["validator"] == *id);
         let worth = mine.and_then(|one| one["amount"].as_u64()).context("no stake on it")?;
-        ensure!(worth < DELEGATED && worth >= DELEGATED / 20 * 19 - 1, "the delegator has {worth} left");
+        ensure!((DELEGATED / 20 * 19 - 1..DELEGATED).contains(&worth), "the delegator has {worth} left");
         let (client, path) = (self.client(1)?, format!("/v1/validators/{id}/delegate"));
         let again = client.post::<Value>(&path, &json!({ "amount": DNT })).await;
         ensure!(again.is_err(), "it can be staked on again");
