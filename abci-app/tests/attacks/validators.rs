@@ -86,8 +86,8 @@ impl Network {
         assert_eq!(self.send(who, action), code::OK);
     }
 
-    fn caught(&mut self, who: u8, time_seconds: i64) {
-        let misbehaviour = vec![Misbehaviour { validator: validator(who), height: 1, time_seconds }];
+    fn caught(&mut self, who: u8, height: u64) {
+        let misbehaviour = vec![Misbehaviour { validator: validator(who), height, time_seconds: 1_000 }];
         self.block(&[], ConsensusInfo { misbehaviour, ..ConsensusInfo::default() });
     }
 
@@ -138,7 +138,7 @@ fn redelegate(from: u8, to: u8, amount: Amount) -> Action {
 fn two_histories_cost_a_twentieth_and_the_seat() {
     let mut network = Network::new();
     let (before, honest) = (network.wealth(ATTACKER), network.wealth(2));
-    let when = network.time;
+    let when = network.ledger.info().height;
     network.caught(ATTACKER, when);
     let after = network.wealth(ATTACKER);
     println!(
@@ -161,7 +161,7 @@ fn stake_that_runs_is_slashed_where_it_is() {
         network.done(accomplice, delegate(ATTACKER, STAKE));
     }
     let before: Vec<Amount> = [11, 12, 13].map(|who| network.wealth(who)).into();
-    let when = network.time;
+    let when = network.ledger.info().height;
     network.wait(10);
     network.done(11, undelegate(ATTACKER, STAKE));
     network.done(12, redelegate(ATTACKER, 2, STAKE));
@@ -227,7 +227,7 @@ fn nobody_makes_a_validator_of_anothers_key() {
 #[test]
 fn filling_a_validators_moves_keeps_nobody_from_leaving() {
     let mut network = Network::new();
-    let start = network.time;
+    let start = network.ledger.info().height;
     for who in 11..=(10 + staking::MAX_MOVED as u8) {
         network.done(who, delegate(2, DNT));
         network.done(who, redelegate(2, 3, DNT));

@@ -38,7 +38,8 @@ fn draw<S: StateWrite>(
     let node = nodes::expect(state, &audit.node)?;
     // Who doubts is no auditor, as long as there are others.
     let before = BTreeSet::from([audit.challenger]);
-    let candidates = committee::candidates(&nodes::validators(state)?, &node.account, &before, params);
+    let validators = nodes::drawable(state, block, params)?;
+    let candidates = committee::candidates(&validators, &node.account, &before, params);
     audit.seed = seed(block, &audit);
     let committee = committee::draw(&candidates, audit.seats, &audit.seed);
     audit.committee = committee.into_iter().map(auditor).collect();

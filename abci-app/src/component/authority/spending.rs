@@ -1,9 +1,10 @@
-//! What a sub-key's transaction costs its account: whatever the account is poorer by, so that no action can be forgotten.
+//! What a sub-key's transaction costs its account: whatever the account is poorer by, so that no action can be forgotten, and the stake
+//! that it takes away from where it is.
 
-use datanet_types::Address;
+use datanet_types::{Action, Address, Amount};
 
 use super::{Grant, grant, keys, state_key, version};
-use crate::component::{ActionError, TxContext, accounts};
+use crate::component::{ActionError, TxContext, accounts, staking};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Does `run`; where a sub-key has signed, what the account owns less afterwards is taken from its budget. Refused if that
@@ -15,9 +16,10 @@ pub(in crate::component) fn metered<S: StateWrite, T>(
 ) -> Result<T, ActionError> {
     let Some(grant) = signed_by_sub_key(state, ctx)? else { return run(state) };
     let (account, now) = (&ctx.tx.signer, ctx.block.seconds());
-    let before = accounts::balance(state, account)?;
+    let (money, behind) = (accounts::balance(state, account)?, behind(state, ctx)?);
     let done = run(state)?;
-    let spent = before.saturating_sub(accounts::balance(state, account)?);
+    let spent = money.saturating_sub(accounts::balance(state, account)?);
+    let spent = spent.saturating_add(behind.saturating_sub(self::behind(state, ctx)?));
     let grant = grant.after(spent, now)?;
     state.put(state_key::grant(account, &grant.key), &grant);
     Ok(done)
@@ -36,4 +38,19 @@ fn signed_by_sub_key<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Opt
         }
         _ => Ok(None),
     }
+}
+
+/// What stands behind the balance where an action moves stake: the stake where it is taken away, which leaves one's hands though no money
+/// moves; and the rewards that staking more pays out, which would hide what is spent.
+fn behind<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Amount, StateError> {
+    let from = match &ctx.tx.action {
+        Action::Delegate(delegate) => {
+            return accounts::balance(state, &staking::rewards_account(&delegate.validator));
+        }
+        Action::Undelegate(undelegate) => &undelegate.validator,
+        Action::Redelegate(redelegate) => &redelegate.from,
+        _ => return Ok(0),
+    };
+    let held = staking::delegation(state, from, &ctx.tx.signer)?;
+    Ok(staking::get(state, from)?.map_or(0, |validator| staking::worth(&validator, held.shares)))
 }

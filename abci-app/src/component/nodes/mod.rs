@@ -9,7 +9,7 @@ use datanet_types::amount::BPS;
 use datanet_types::{Address, Amount, NodeKey};
 
 use super::error::{ensure, refuse};
-use super::{ActionError, Params};
+use super::{ActionError, BlockContext, Params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -40,9 +40,45 @@ pub struct Node {
     /// Height of the first registration.
     #[prost(uint64, tag = "6")]
     pub registered_height: u64,
+    /// What it judged with before its last changes, oldest first, as far as committees are still drawn from that.
+    #[prost(message, repeated, tag = "7")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Earlier>,
+}
+
+/// A stake that a node judged with before a change.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+struct Earlier {
+    /// Height of the change.
+    #[prost(uint64, tag = "1")]
+    until: u64,
+    /// Base units; 0 if it did not judge.
+    #[prost(uint64, tag = "2")]
+    stake: Amount,
 }
 
 impl Node {
+    /// What it judges with: its stake, where judging is among its roles.
+    fn judging(&self) -> Amount {
+        if self.has(role::VALIDATOR) { self.stake } else { 0 }
+    }
+
+    /// What it judged with at the end of the block at `height`, as far back as committees are drawn from.
+    fn judging_at(&self, height: u64) -> Amount {
+        self.earlier.iter().find(|earlier| earlier.until > height).map_or(self.judging(), |earlier| earlier.stake)
+    }
+
+    /// Remembers what it judged with before this block, and forgets what no committee is drawn from any more.
+    fn remember(&mut self, former: Option<&Self>, block: &BlockContext, params: &Params) {
+        let oldest = drawn_from(block, params);
+        self.earlier = former.map(|former| former.earlier.clone()).unwrap_or_default();
+        self.earlier.retain(|earlier| earlier.until > oldest);
+        if self.earlier.last().is_none_or(|last| last.until < block.height) {
+            let stake = former.map_or(0, Self::judging);
+            self.earlier.push(Earlier { until: block.height, stake });
+        }
+    }
+
     /// Whether the node has all roles in `roles`.
     pub fn has(&self, roles: u32) -> bool {
         self.roles & roles == roles
@@ -125,19 +161,38 @@ pub fn reputation<S: StateRead>(state: &S, account: &Address) -> Result<Option<R
     state.get(&state_key::reputation(account))
 }
 
-/// All nodes that judge, by key; at most [`MAX_VALIDATORS`].
+/// The height whose stakes the committees of a block are drawn from: before what they judge was given. Whoever proposes the last
+/// blocks before a draw knows what the beacon will be, and changes nothing about it with his stakes.
+fn drawn_from(block: &BlockContext, params: &Params) -> u64 {
+    block.height.saturating_sub(params.draw_delay).saturating_sub(1)
+}
+
+/// All nodes that judged at the end of the block at `height`, by key, with what they had at stake then; at most [`MAX_VALIDATORS`].
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn validators<S: StateRead>(state: &S) -> Result<Vec<Validator>, StateError> {
+pub fn validators<S: StateRead>(state: &S, height: u64) -> Result<Vec<Validator>, StateError> {
     let mut validators = Vec::new();
     for (_, key) in state.list::<NodeKey>(&state_key::validators(), None, MAX_VALIDATORS)? {
-        if let Some(node) = get(state, &key)? {
+        let Some(mut node) = get(state, &key)? else { continue };
+        node.stake = node.judging_at(height);
+        if node.stake > 0 {
             let reputation = reputation(state, &node.account)?.unwrap_or_default();
             validators.push(Validator { node, reputation });
         }
     }
     Ok(validators)
+}
+
+/// Those who may be drawn for a committee in this block: who judged before what is judged was given. Where nobody did, the chain is
+/// young, and whoever judges now may be drawn.
+pub(super) fn drawable<S: StateRead>(
+    state: &S,
+    block: &BlockContext,
+    params: &Params,
+) -> Result<Vec<Validator>, StateError> {
+    let found = validators(state, drawn_from(block, params))?;
+    if found.is_empty() { validators(state, block.height) } else { Ok(found) }
 }
 
 /// Whether anybody judges.
@@ -198,7 +253,8 @@ pub(super) fn put<S: StateWrite>(state: &mut S, node: &Node) {
     state.put(state_key::node(&node.node), node);
     state.put(state_key::by_account(&node.account), &node.node);
     let validator = state_key::validator(&node.node);
-    if node.has(role::VALIDATOR) {
+    // Who judged until just now can still be drawn.
+    if node.has(role::VALIDATOR) || node.earlier.iter().any(|earlier| earlier.stake > 0) {
         state.put(validator, &node.node);
     } else {
         state.delete(validator);

@@ -3,7 +3,7 @@
 use datanet_types::{Address, Amount};
 
 use super::{stake_account, state_key};
-use crate::component::{BlockContext, Event, Params, accounts};
+use crate::component::{BlockContext, Event, Params, accounts, params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Entries released in one block at most; what is left is first in the next.
@@ -61,7 +61,20 @@ pub(in crate::component) fn release_due<S: StateWrite>(
         }
         accounts::release(state, &unbonding_account(&entry.account), &entry.account, entry.amount)?;
         state.delete(key);
+        forget(state, block, &entry.account)?;
         events.push(Event::new("stake.released").with("account", entry.account).with("amount", entry.amount));
     }
     Ok(events)
+}
+
+/// A node that judged until long ago is not looked at any more when committees are drawn.
+fn forget<S: StateWrite>(state: &mut S, block: &BlockContext, account: &Address) -> Result<(), StateError> {
+    let Some(mut node) = super::of_account(state, account)? else { return Ok(()) };
+    let before = node.earlier.len();
+    let oldest = super::drawn_from(block, &params::get(state)?);
+    node.earlier.retain(|earlier| earlier.until > oldest);
+    if node.earlier.len() < before {
+        super::put(state, &node);
+    }
+    Ok(())
 }

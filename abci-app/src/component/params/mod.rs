@@ -240,7 +240,10 @@ impl Params {
         check(self.liveness_window >= 1, "liveness_window must be at least 1 block")?;
         check(within(self.max_missed_bps), "max_missed_bps must be at most 10000")?;
         check(within(self.downtime_slash_bps), "downtime_slash_bps must be at most 10000")?;
-        check(within(self.equivocation_slash_bps), "equivocation_slash_bps must be at most 10000")
+        check(
+            self.equivocation_slash_bps < 10_000,
+            "equivocation_slash_bps must be below 10000: shares of nothing can't be told apart",
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! The validators that a chain starts with.
 
-use datanet_types::{Address, Amount, BeaconKey, ConsensusKey};
+use datanet_types::{Address, Amount, BeaconKey, ConsensusKey, PublicKey};
 
 use super::{Validator, get, put, shares, state_key};
 use crate::code;
@@ -69,6 +69,9 @@ pub(super) fn create<S: StateWrite>(
 ) -> Result<(), ActionError> {
     ensure((1..=64).contains(&new.name.len()), code::VALIDATOR_INVALID, || {
         format!("a validator's name is 1 to 64 bytes long, not {}", new.name.len())
+    })?;
+    ensure(PublicKey(new.key.0).is_sound(), code::VALIDATOR_INVALID, || {
+        format!("{} is no ed25519 public key; the engine would not take it", new.key)
     })?;
     ensure(new.commission_bps <= 10_000, code::VALIDATOR_INVALID, || {
         format!("a commission is at most 10000 basis points, not {}", new.commission_bps)

@@ -71,7 +71,8 @@ fn jail<S: StateWrite>(
         return Ok(None);
     }
     record.jailed_until = block.seconds().saturating_add(params.jail_seconds).max(1);
-    let since = block.seconds();
+    // From the beginning of the window on: who leaves before it is over has been away all the same.
+    let since = block.height.saturating_sub(params.liveness_window);
     let taken = slashing::slash(state, &mut record, since, params.downtime_slash_bps, params)?;
     put(state, &mut record, params);
     let event = Event::new("staking.jailed").with("validator", validator).with("missed", missed);

@@ -29,7 +29,7 @@ pub(super) use genesis::init;
 pub use liveness::missed;
 pub use moving::MAX_MOVED;
 pub(super) use rewards::distribute;
-pub use rewards::earned;
+pub use rewards::{account as rewards_account, earned};
 pub use set::{Active, active};
 pub(super) use set::{update, updates_at_genesis};
 pub use shares::{MIN_DELEGATION, worth};

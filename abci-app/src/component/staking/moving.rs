@@ -26,6 +26,9 @@ struct Moved {
     /// Shares that it has there.
     #[prost(uint64, tag = "4")]
     shares: u64,
+    /// Height at which it was moved last.
+    #[prost(uint64, tag = "5")]
+    height: u64,
 }
 
 /// Moves stake worth `amount`.
@@ -52,7 +55,8 @@ pub(super) fn moved<S: StateWrite>(
     let until = unbonding::completes(block, params);
     let key = state_key::moved(from, until, delegator, to);
     let before = state.get::<Moved>(&key)?.map_or(0, |entry| entry.shares);
-    let entry = Moved { from: *from, to: *to, delegator: *delegator, shares: before.saturating_add(bought) };
+    let (from_to, shares) = ((*from, *to), before.saturating_add(bought));
+    let entry = Moved { from: from_to.0, to: from_to.1, delegator: *delegator, shares, height: block.height };
     state.put(key, &entry);
     state.put(state_key::moved_until(from, until, delegator, to), &entry);
     let mut held = delegation(state, to, delegator)?;
@@ -81,7 +85,7 @@ pub(super) fn forget_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> 
     Ok(())
 }
 
-/// Takes `bps` of what was moved away from `validator` after `since` to the treasury; returns how much that was.
+/// Takes `bps` of what was moved away from `validator` and still stood behind it at `since` to the treasury; returns how much that was.
 pub(super) fn slash<S: StateWrite>(
     state: &mut S,
     validator: &ConsensusAddress,
@@ -89,11 +93,9 @@ pub(super) fn slash<S: StateWrite>(
     bps: u32,
     params: &Params,
 ) -> Result<Amount, StateError> {
-    let until = since.saturating_add(params.unbonding_seconds);
-    let left_before = format!("{}{until:020}/", state_key::moved_from(validator));
     let mut taken: Amount = 0;
     for (key, mut entry) in state.list::<Moved>(&state_key::moved_from(validator), None, MAX_MOVED)? {
-        if key < left_before {
+        if !slashing::stood_behind(entry.height, since) {
             continue;
         }
         let mut target = expect(state, &entry.to)?;

@@ -14,7 +14,7 @@ use crate::component::{BlockContext, Params, accounts};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// The account that holds what a validator's delegators have earned and not taken.
-pub(super) fn account(validator: &ConsensusAddress) -> Address {
+pub fn account(validator: &ConsensusAddress) -> Address {
     Address::module("rewards", &[&validator.0])
 }
 

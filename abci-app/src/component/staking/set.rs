@@ -45,7 +45,7 @@ pub(super) fn mark<S: StateWrite>(state: &mut S) {
     state.put(state_key::changed(), &Changed { yes: true });
 }
 
-/// What the engine is told after a block: at most a third of all power changes, or one validator. Who follows a chain by its
+/// What the engine is told after a block: at most a third of all power changes, larger changes in steps. Who follows a chain by its
 /// headers alone may so skip blocks and still know a third of who signed.
 pub(in crate::component) fn update<S: StateWrite>(
     state: &mut S,
@@ -56,7 +56,7 @@ pub(in crate::component) fn update<S: StateWrite>(
     }
     let present = active(state)?;
     let total = present.iter().fold(0u64, |sum, active| sum.saturating_add(active.power));
-    updates(state, params, present, total / 3)
+    updates(state, params, present, (total / 3).max(1))
 }
 
 /// All at once: there is nothing before.
@@ -81,16 +81,18 @@ fn updates<S: StateWrite>(
     for update in changes(&present, &wanted) {
         let address = update.key.address();
         let before = present.get(&address).map_or(0, |active| active.power);
-        let step = update.power.abs_diff(before);
+        let step = update.power.abs_diff(before).min(room);
+        let down = update.power < before;
+        let power = if down { before.saturating_sub(step) } else { before.saturating_add(step) };
+        // A chain without validators would stand still for ever.
         let last = update.power == 0 && present.len() == 1;
-        if last || (step > room && !told.is_empty()) {
-            // A chain without validators would stand still for ever.
-            left_over = true;
-            continue;
+        left_over |= power != update.power || last;
+        if step > 0 && !last {
+            room = room.saturating_sub(step);
+            let update = ValidatorUpdate { power, ..update };
+            tell(state, &mut present, address, update);
+            told.push(update);
         }
-        room = room.saturating_sub(step);
-        tell(state, &mut present, address, update);
-        told.push(update);
     }
     if !left_over {
         state.delete(state_key::changed());

@@ -90,6 +90,10 @@ pub(super) fn sell<S: StateWrite>(
     ensure(held.shares > 0, code::DELEGATION, || format!("account {delegator} has no stake on validator {address}"))?;
     ensure(amount > 0 && free > 0, code::DELEGATION, || refused(validator, &held, amount))?;
     let sold = shares_worth(validator, amount, free);
+    // Each part that leaves is a record until it is home.
+    ensure(amount >= MIN_DELEGATION || sold == free, code::DELEGATION, || {
+        format!("at least {} is taken back or moved at a time, or all", display(MIN_DELEGATION))
+    })?;
     let kept = held.shares.saturating_sub(sold);
     // What would be left is too little to be kept as a record, and is sold with the rest.
     let sold = if held.moved == 0 && worth(validator, kept) < MIN_DELEGATION { held.shares } else { sold };

@@ -15,7 +15,15 @@ pub(super) fn part(amount: u64, bps: u32) -> u64 {
     if exact || bps == 0 { whole } else { whole.saturating_add(1).min(amount) }
 }
 
-/// Takes `bps` of what stands behind a validator, of what left it after `since`, and of what was moved elsewhere after that.
+/// Blocks for which stake that has left may still have counted: the engine follows two blocks later, and much of it in steps.
+const LINGERS: u64 = 100;
+
+/// Whether stake that left at `left` may have counted at height `since`.
+pub(super) fn stood_behind(left: u64, since: u64) -> bool {
+    left.saturating_add(LINGERS) >= since
+}
+
+/// Takes `bps` of what stands behind a validator, and of what left it or was moved elsewhere and may have counted at height `since`.
 /// Stake that came later pays with the rest: it could see what it staked on.
 pub(super) fn slash<S: StateWrite>(
     state: &mut S,
@@ -29,7 +37,7 @@ pub(super) fn slash<S: StateWrite>(
     accounts::release(state, &bonded_account(&address), &accounts::treasury(), cut)?;
     validator.tokens = validator.tokens.saturating_sub(cut);
     put(state, validator, params);
-    let left = unbonding::slash(state, &address, since, bps, params)?;
+    let left = unbonding::slash(state, &address, since, bps)?;
     let moved = moving::slash(state, &address, since, bps, params)?;
     Ok(cut.saturating_add(left).saturating_add(moved))
 }
@@ -42,14 +50,13 @@ pub(super) fn punish_misbehaviour<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let mut events = Vec::new();
     for misbehaviour in &block.consensus.misbehaviour {
-        events.extend(punish(state, block, params, misbehaviour)?);
+        events.extend(punish(state, params, misbehaviour)?);
     }
     Ok(events)
 }
 
 fn punish<S: StateWrite>(
     state: &mut S,
-    block: &BlockContext,
     params: &Params,
     misbehaviour: &Misbehaviour,
 ) -> Result<Option<Event>, StateError> {
@@ -58,8 +65,7 @@ fn punish<S: StateWrite>(
     };
     validator.tombstoned = true;
     validator.jailed_until = u64::MAX;
-    let since = u64::try_from(misbehaviour.time_seconds).unwrap_or(0).min(block.seconds());
-    let taken = slash(state, &mut validator, since, params.equivocation_slash_bps, params)?;
+    let taken = slash(state, &mut validator, misbehaviour.height, params.equivocation_slash_bps, params)?;
     let event = Event::new("staking.slashed").with("validator", misbehaviour.validator).with("for", "equivocation");
     Ok(Some(event.with("amount", taken).with("height", misbehaviour.height)))
 }

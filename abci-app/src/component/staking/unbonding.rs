@@ -6,7 +6,7 @@
 use datanet_types::{Address, Amount, ConsensusAddress};
 
 use super::shares::mul_div;
-use super::{bonded_account, state_key};
+use super::{bonded_account, slashing, state_key};
 use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -24,6 +24,9 @@ pub(super) struct Batch {
     /// Shares in them: what was put in, in base units.
     #[prost(uint64, tag = "2")]
     shares: u64,
+    /// Height at which something was put in last.
+    #[prost(uint64, tag = "3")]
+    height: u64,
 }
 
 /// Somebody's part of a batch.
@@ -103,6 +106,7 @@ pub(super) fn begin<S: StateWrite>(
     accounts::release(state, &bonded_account(validator), &account(validator, completes), amount)?;
     batch.tokens = batch.tokens.saturating_add(amount);
     batch.shares = batch.shares.saturating_add(shares);
+    batch.height = block.height;
     state.put(key, &batch);
     let key = state_key::unbonding(completes, validator, delegator);
     let before = state.get::<Ticket>(&key)?.map_or(0, |ticket| ticket.shares);
@@ -133,7 +137,8 @@ pub(super) fn release_due<S: StateWrite>(state: &mut S, block: &BlockContext) ->
 
 fn pay<S: StateWrite>(state: &mut S, completes: u64, ticket: &Ticket) -> Result<Amount, StateError> {
     let key = state_key::batch(&ticket.validator, completes);
-    let mut batch: Batch = state.expect(key.clone(), "a batch of which somebody has a part")?;
+    // A part that is worth nothing may outlive its batch.
+    let Some(mut batch) = state.get::<Batch>(&key)? else { return Ok(0) };
     let amount = if ticket.shares >= batch.shares {
         batch.tokens
     } else {
@@ -157,24 +162,22 @@ fn second_in(key: &str) -> Result<u64, StateError> {
         .ok_or_else(|| StateError::Corrupt { key: key.to_owned(), reason: "no time in it".to_owned() })
 }
 
-/// Takes `bps` of every batch that left `validator` after `since` to the treasury; returns how much that was.
+/// Takes `bps` of every batch that still stood behind `validator` at `since` to the treasury; returns how much that was.
 pub(super) fn slash<S: StateWrite>(
     state: &mut S,
     validator: &ConsensusAddress,
     since: u64,
     bps: u32,
-    params: &Params,
 ) -> Result<Amount, StateError> {
-    let left_before = state_key::batch(validator, since.saturating_add(params.unbonding_seconds));
     let mut taken: Amount = 0;
     for (key, mut batch) in state.list::<Batch>(&state_key::batches(validator), None, usize::MAX)? {
-        if key < left_before {
+        if !slashing::stood_behind(batch.height, since) {
             continue;
         }
         let seconds = key.rsplit('/').next().and_then(|text| text.parse().ok());
         let completes: u64 =
             seconds.ok_or_else(|| StateError::Corrupt { key: key.clone(), reason: "no time in it".to_owned() })?;
-        let cut = super::slashing::part(batch.tokens, bps);
+        let cut = slashing::part(batch.tokens, bps);
         accounts::release(state, &account(validator, completes), &accounts::treasury(), cut)?;
         batch.tokens = batch.tokens.saturating_sub(cut);
         taken = taken.saturating_add(cut);

@@ -328,7 +328,7 @@ fn whoever_takes_its_stake_back_after_the_draw_judges_all_the_same() {
     let datanet = chain.datanet();
     let id = chain.give(11, datanet, 1);
     chain.act(0, register(0, role::STORAGE, 0));
-    assert_eq!(nodes::validators(&chain.state).unwrap().len(), 2);
+    assert_eq!(nodes::validators(&chain.state, chain.block.height).unwrap().len(), 2);
     chain.judge(&id, all(9_000));
     assert_eq!(chain.contribution(&id).status(), Status::Accepted);
 }
@@ -364,4 +364,35 @@ fn records_read_as_json_with_words() {
     assert_eq!((&json["status"], &json["format"]), (&"judging".into(), &"jsonl".into()));
     let round = serde_json::to_value(validation::round(&chain.state, &id, 0).unwrap().unwrap()).unwrap();
     assert_eq!(round["phase"], "commit");
+}
+
+/// Who proposes the drawing block and the one before knows the beacon of the first while it fills the second: the harness's beacon
+/// too hangs on nothing that is in a block.
+#[test]
+fn stakes_tried_in_the_blocks_before_a_draw_change_nothing_about_it() {
+    use super::harness::{STAKE, contribute_of, register};
+    let committee = |more: u64| {
+        let mut chain = Chain::new();
+        chain.validators(9);
+        let datanet = chain.datanet();
+        chain.next();
+        chain.act(11, contribute_of(11, datanet, 7));
+        let id = datanet_types::ContributionId::derive(
+            super::harness::CHAIN,
+            &datanet,
+            &super::harness::address(11),
+            &datanet_types::BlobHash([7; 32]),
+            0,
+        );
+        chain.next();
+        if more > 0 {
+            chain.act(0, register(0, datanet_types::action::role::ALL, STAKE + more));
+        }
+        chain.next();
+        (chain.block.beacon, chain.committee(&id))
+    };
+    let (beacon, honest) = committee(0);
+    for more in 1..60 {
+        assert_eq!(committee(more), (beacon, honest.clone()), "{more}");
+    }
 }

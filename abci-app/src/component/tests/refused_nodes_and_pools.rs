@@ -27,7 +27,7 @@ fn a_node_is_registered_raised_and_lowered() {
     let record = nodes::get(&chain.state, &node(0)).unwrap().unwrap();
     assert_eq!((record.registered_height, record.roles), (1, 6));
     assert_eq!(nodes::of_account(&chain.state, &address(0)).unwrap(), Some(record));
-    assert!(nodes::validators(&chain.state).unwrap().is_empty());
+    assert!(nodes::validators(&chain.state, chain.block.height).unwrap().is_empty());
     assert_eq!(nodes::reputation(&chain.state, &address(0)).unwrap().unwrap().bps, 5_000);
     assert_eq!(nodes::list(&chain.state, None, 9).unwrap().len(), 1);
 }

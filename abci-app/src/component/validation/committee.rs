@@ -115,7 +115,12 @@ mod tests {
     fn validators(people: &[(u64, u32)]) -> Vec<Validator> {
         use crate::component::nodes::{Node, Reputation};
         let validator = |(index, (stake, bps)): (usize, &(u64, u32))| Validator {
-            node: Node { account: Address([index as u8; 20]), stake: *stake, ..Node::default() },
+            node: {
+                let mut node = Node::default();
+                node.account = Address([index as u8; 20]);
+                node.stake = *stake;
+                node
+            },
             reputation: Reputation { bps: *bps, ..Reputation::default() },
         };
         people.iter().enumerate().map(validator).collect()

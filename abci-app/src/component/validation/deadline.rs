@@ -19,7 +19,7 @@ pub(in crate::component) fn draw_due<S: StateWrite>(
     each_due(state, block, true, |state, turn| {
         let validators = match &validators {
             Some(read) => read,
-            None => validators.insert(nodes::validators(state)?),
+            None => validators.insert(nodes::drawable(state, block, &params::get(state)?)?),
         };
         drawing::draw(state, turn, validators)
     })

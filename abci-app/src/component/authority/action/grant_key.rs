@@ -1,6 +1,6 @@
 //! Letting a key speak for an account within limits.
 
-use datanet_types::action::{ActionSet, GrantKey, MAX_COUNTERPARTIES};
+use datanet_types::action::{ActionKind, ActionSet, GrantKey, MAX_COUNTERPARTIES};
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{Address, PublicKey};
 
@@ -26,6 +26,10 @@ impl ActionHandler for GrantKey {
         check(forbidden.is_none(), &|| {
             let name = forbidden.map_or("", |kind| kind.name());
             format!("a sub-key never decides who speaks for the account; leave {name} out")
+        })?;
+        // An account operates one validator ever, with keys that can't be changed.
+        check(actions.kinds().all(|kind| kind != ActionKind::CreateValidator), &|| {
+            "a sub-key makes no validator of its account; leave create_validator out".to_owned()
         })?;
         check(self.counterparties.len() <= MAX_COUNTERPARTIES, &|| {
             format!("{} counterparties are named, at most {MAX_COUNTERPARTIES} may be", self.counterparties.len())

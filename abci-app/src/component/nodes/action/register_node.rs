@@ -37,14 +37,17 @@ impl ActionHandler for RegisterNode {
         check_bond(state, self, &params)?;
         begin_anew(state, self, former.as_ref(), &account, &params)?;
         move_stake(state, ctx, &params, former.as_ref().map_or(0, |node| node.stake), self.stake)?;
-        let node = Node {
+        let registered_height = former.as_ref().map_or(ctx.block.height, |node| node.registered_height);
+        let mut node = Node {
             node: self.node,
             account,
             roles: self.roles,
             stake: self.stake,
             name: self.name.clone(),
-            registered_height: former.map_or(ctx.block.height, |node| node.registered_height),
+            registered_height,
+            ..Node::default()
         };
+        node.remember(former.as_ref(), ctx.block, &params);
         nodes::put(state, &node);
         let event = Event::new("node.registered").with("node", node.node).with("account", account);
         Ok(vec![event.with("roles", node.roles).with("stake", node.stake).with("name", &node.name)])

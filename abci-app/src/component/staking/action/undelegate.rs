@@ -16,8 +16,13 @@ impl ActionHandler for Undelegate {
         let (params, delegator) = (params::get(state)?, ctx.tx.signer);
         let mut validator = staking::require(state, &self.validator)?;
         let amount = shares::sell(state, &mut validator, &delegator, self.amount, &params)?;
-        let arrives = unbonding::begin(state, ctx.block, &params, &self.validator, &delegator, amount)?;
         let event = Event::new("staking.undelegated").with("validator", self.validator).with("account", delegator);
-        Ok(vec![event.with("amount", amount).with("arrives", arrives)])
+        let event = event.with("amount", amount);
+        if amount == 0 {
+            // Everything was slashed: the shares are gone, and nothing is on its way.
+            return Ok(vec![event]);
+        }
+        let arrives = unbonding::begin(state, ctx.block, &params, &self.validator, &delegator, amount)?;
+        Ok(vec![event.with("arrives", arrives)])
     }
 }
