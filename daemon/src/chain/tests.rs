@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::cometbft::{CometBft, CometHome, CometSettings, CometSpec, ProxyApp};
 use crate::error::ErrorKind;
-use crate::init::{init_home, own_genesis, own_params};
+use crate::init::{beacon_secret, init_home, own_genesis, own_params};
 use crate::keyring::Keyring;
 
 /// The rest after a block, in which what is submitted waits.
@@ -34,7 +34,8 @@ async fn a_transaction_sent_twice_and_a_full_mempool_are_told_apart_from_silence
     let outcome = init_home(&home, &NodeConfig::default()).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let genesis = own_genesis("test", &outcome, "only", own_params(), now);
-    let ledger = LedgerHandle::open(&home.ledger()).unwrap();
+    let beacon = std::sync::Arc::new(beacon_secret(&home).unwrap());
+    let ledger = LedgerHandle::open_with(&home.ledger(), beacon).unwrap();
     home.make_sockets().unwrap();
     let abci = AbciServer::spawn(ledger.clone(), &home.abci_socket(), 0, stop.clone()).await.unwrap();
     let comet_home = CometHome::open(home.cometbft()).unwrap();
