@@ -16,6 +16,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::rc::Rc;
+use std::str::FromStr;
 
 use prost::Message;
 
@@ -102,6 +103,32 @@ pub trait StateRead {
         let entries = self.scan(prefix, after, limit)?;
         entries.into_iter().map(|(key, bytes)| decode(&key, &bytes).map(|value| (key, value))).collect()
     }
+
+    /// Of a list ordered by when its entries are due, up to `limit` messages whose keys lie before `not_yet`, in key order.
+    ///
+    /// # Errors
+    /// As [`StateRead::list`].
+    fn due<M: Message + Default>(
+        &self,
+        prefix: &str,
+        not_yet: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, M)>, StateError> {
+        let due = self.scan(prefix, None, limit)?.into_iter().take_while(|(key, _)| key.as_str() < not_yet);
+        due.map(|(key, bytes)| decode(&key, &bytes).map(|value| (key, value))).collect()
+    }
+}
+
+/// What stands between `prefix` and the next slash of a key, or its end.
+///
+/// # Errors
+/// When `key` does not begin so, or what stands there is no `T`.
+pub(crate) fn part_of_key<T: FromStr>(key: &str, prefix: &str) -> Result<T, StateError> {
+    let part = key.strip_prefix(prefix).and_then(|rest| rest.split('/').next());
+    part.and_then(|text| text.parse().ok()).ok_or_else(|| StateError::Corrupt {
+        key: key.to_owned(),
+        reason: format!("what follows {prefix:?} is not what belongs there"),
+    })
 }
 
 /// Write access. Writes become visible to reads on the same state at once.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use datanet_ledger::abci::AbciServer;
+use datanet_ledger::app::CommittedBlock;
 use datanet_ledger::component::beacon;
 use datanet_ledger::{CommitInfo, LedgerHandle, code};
 use datanet_types::ConsensusKey;
@@ -13,6 +15,7 @@ use datanet_types::tx::tx_hash;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{BALANCE, CHAIN, Chain, FEE, address, beacon_secret, genesis, transfer};
@@ -113,6 +116,19 @@ async fn wait(ledger: &LedgerHandle, what: impl FnMut(&CommitInfo) -> bool) -> C
     info.unwrap().clone()
 }
 
+/// The first block from now on that has transactions.
+async fn first_with_txs(events: &mut Receiver<Arc<CommittedBlock>>) -> Arc<CommittedBlock> {
+    let included = async {
+        loop {
+            let block = events.recv().await.unwrap();
+            if !block.txs.is_empty() {
+                break block;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, included).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocks_of_a_known_validator_begin_with_its_proof_are_executed_once_and_rest_when_nothing_happens() {
     let Some(binary) = binary() else {
@@ -138,15 +154,7 @@ async fn blocks_of_a_known_validator_begin_with_its_proof_are_executed_once_and_
     let mut events = chain.ledger.events();
     let tx = transfer(1, 2, 5, 1);
     assert_eq!(node.send(&tx).await["code"], 0);
-    let included = async {
-        loop {
-            let block = events.recv().await.unwrap();
-            if !block.txs.is_empty() {
-                break block;
-            }
-        }
-    };
-    let block = tokio::time::timeout(PATIENCE, included).await.unwrap();
+    let block = first_with_txs(&mut events).await;
     assert_eq!(block.txs, [(tx_hash(&tx), code::OK)]);
     // The next one proves the root of that, and leaves it as it is: a chain on which nothing happens rests.
     let next = wait(&chain.ledger, |info| info.height > block.height).await;
@@ -177,15 +185,7 @@ async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
     let mut events = chain.ledger.events();
     assert_eq!(node.send(&tx).await["code"], 0);
     assert_eq!(node.send(&transfer(1, 2, BALANCE * 2, 2)).await["code"], code::FUNDS);
-    let included = async {
-        loop {
-            let block = events.recv().await.unwrap();
-            if !block.txs.is_empty() {
-                break block;
-            }
-        }
-    };
-    let block = tokio::time::timeout(PATIENCE, included).await.unwrap();
+    let block = first_with_txs(&mut events).await;
     assert_eq!(block.txs, [(tx_hash(&tx), code::OK)]);
     assert_eq!((chain.balance(1), chain.balance(2)), (BALANCE - 5 - FEE, BALANCE + 5));
     // CometBFT asks for one more block, which carries the app hash of ours.

@@ -56,7 +56,7 @@ pub(super) async fn revoke(
     Segment(name): Segment<String>,
     Body(revoked): Body<RevokedKey>,
 ) -> ServiceResult<Json<Sent>> {
-    Ok(Json(sent(&authority.revoke(&name, &revoked.key).await?)))
+    Ok(Json(authority.revoke(&name, &revoked.key).await?.into()))
 }
 
 /// Replaces a key that owns its account by a fresh one of the same name. Sub-keys of the account end.
@@ -85,7 +85,7 @@ pub(super) async fn cancel_recovery(
     State(authority): State<Authority>,
     Segment(name): Segment<String>,
 ) -> ServiceResult<Json<Sent>> {
-    Ok(Json(sent(&authority.cancel_recovery(&name).await?)))
+    Ok(Json(authority.cancel_recovery(&name).await?.into()))
 }
 
 /// As an account's guardian, names its next owners: they are after the delay that the account chose, unless its present ones object.
@@ -137,8 +137,4 @@ fn sub_key(grant: &Grant, version: u64, now: u64) -> SubKey {
         expires: grant.expires,
         ended: grant.version != version || now >= grant.expires,
     }
-}
-
-fn sent(committed: &Committed) -> Sent {
-    Sent { tx: committed.hash, height: committed.height }
 }

@@ -41,5 +41,5 @@ pub(super) async fn set(
     let proof = identity.secret().sign(&RegisterNode::sign_bytes(chain.id(), &key.address(), &node));
     let action = RegisterNode { node, proof, roles: former.roles, stake: new.stake, name: former.name };
     let committed = chain.execute(&key, Action::RegisterNode(action)).await?;
-    Ok(Json(Sent { tx: committed.hash, height: committed.height }))
+    Ok(Json(committed.into()))
 }

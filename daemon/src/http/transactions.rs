@@ -10,9 +10,15 @@ use datanet_types::{Action, Address, SignedTx, TxHash};
 use serde_json::Value;
 
 use super::extract::{Body, Raw, Segment, cut, object_in, read};
-use crate::chain::Chain;
+use crate::chain::{Chain, Committed};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
+
+impl From<Committed> for Sent {
+    fn from(committed: Committed) -> Self {
+        Self { tx: committed.hash, height: committed.height }
+    }
+}
 
 /// Moves money; answers once it is on the ledger.
 #[utoipa::path(post, operation_id = "transfer", path = "/v1/transfers", tag = "accounts", request_body = NewTransfer, responses((status = 200, body = Sent), (status = 402, response = super::problem::Refusal)))]
@@ -25,7 +31,7 @@ pub(super) async fn transfer(
     let to = receiver(&keyring, &new.to)?;
     let action = Action::Transfer(Transfer { to, amount: new.amount });
     let committed = chain.execute(&key, action).await?;
-    Ok(Json(Sent { tx: committed.hash, height: committed.height }))
+    Ok(Json(committed.into()))
 }
 
 /// An address, or the name of an account on this node.

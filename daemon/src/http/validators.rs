@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use datanet_api::transactions::Sent;
 use datanet_api::validators::{
     DelegationView, Delegations, InTheNameOf, NewValidator, Rewards, StakeChange, StakeMove, UnbondingView,
@@ -14,16 +14,44 @@ use datanet_ledger::state::StateRead;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
 use datanet_types::{Action, Address, ConsensusAddress};
 
+use super::Services;
 use super::epochs::key_of;
 use super::extract::{Body, Segment};
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
-use crate::keyring::{Identity, Keyring};
+use crate::keyring::{AccountKey, Identity, Keyring};
 
 /// Validators and stakes listed at most.
 const MAX_LISTED: usize = 1_000;
 /// Validators that one transaction withdraws rewards of.
 const AT_ONCE: usize = 64;
+
+/// What it takes to send a transaction in the name of an account on this node.
+#[derive(Clone)]
+pub(super) struct Sender {
+    chain: Chain,
+    keyring: Keyring,
+    identity: Identity,
+}
+
+impl FromRef<Services> for Sender {
+    fn from_ref(services: &Services) -> Self {
+        let Services { chain, keyring, identity, .. } = services;
+        Self { chain: chain.clone(), keyring: keyring.clone(), identity: identity.clone() }
+    }
+}
+
+impl Sender {
+    /// The key of the account that is named, or the node's own.
+    fn key(&self, account: Option<&str>) -> ServiceResult<AccountKey> {
+        key_of(account, &self.keyring, &self.identity)
+    }
+
+    /// Does it, and answers once it is on the ledger.
+    async fn send(&self, account: Option<&str>, action: Action) -> ServiceResult<Json<Sent>> {
+        Ok(Json(self.chain.execute(&self.key(account)?, action).await?.into()))
+    }
+}
 
 /// All validators, those with most behind them first.
 #[utoipa::path(get, operation_id = "list_validators", path = "/v1/validators", tag = "validators", responses((status = 200, body = Validators)))]
@@ -52,77 +80,63 @@ pub(super) async fn show(
 
 /// Makes this node's consensus key a validator, with a first stake of its operator's; answers once it is on the ledger.
 #[utoipa::path(post, operation_id = "create_validator", path = "/v1/validators", tag = "validators", request_body = NewValidator, responses((status = 200, body = Sent), (status = 402, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
-pub(super) async fn create(
-    State(chain): State<Chain>,
-    State(keyring): State<Keyring>,
-    State(identity): State<Identity>,
-    Body(new): Body<NewValidator>,
-) -> ServiceResult<Json<Sent>> {
-    let operator = key_of(new.account.as_deref(), &keyring, &identity)?;
-    let (secrets, account) = (identity.validator(), operator.address());
+pub(super) async fn create(State(sender): State<Sender>, Body(new): Body<NewValidator>) -> ServiceResult<Json<Sent>> {
+    let (chain, secrets) = (sender.chain.id(), sender.identity.validator());
+    let account = sender.key(new.account.as_deref())?.address();
     let key = secrets.consensus.consensus_key();
     let action = CreateValidator {
         key,
-        proof: secrets.consensus.sign(&CreateValidator::sign_bytes(chain.id(), &account, &key)),
+        proof: secrets.consensus.sign(&CreateValidator::sign_bytes(chain, &account, &key)),
         amount: new.amount,
         commission_bps: new.commission_bps,
-        name: new.name.unwrap_or_else(|| identity.name().to_owned()),
+        name: new.name.unwrap_or_else(|| sender.identity.name().to_owned()),
         beacon_key: secrets.beacon.key(),
-        beacon_proof: secrets.beacon.prove(&CreateValidator::beacon_input(chain.id(), &account, &key)),
+        beacon_proof: secrets.beacon.prove(&CreateValidator::beacon_input(chain, &account, &key)),
     };
-    let committed = chain.execute(&operator, Action::CreateValidator(action)).await?;
-    Ok(Json(Sent { tx: committed.hash, height: committed.height }))
+    sender.send(new.account.as_deref(), Action::CreateValidator(action)).await
 }
 
 /// Stakes on a validator: part of what it earns, and of what it is slashed.
 #[utoipa::path(post, operation_id = "delegate", path = "/v1/validators/{id}/delegate", tag = "validators", params(("id" = String, Path)), request_body = StakeChange, responses((status = 200, body = Sent), (status = 402, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn delegate(
-    State(chain): State<Chain>,
-    State(keyring): State<Keyring>,
-    State(identity): State<Identity>,
+    State(sender): State<Sender>,
     Segment(validator): Segment<ConsensusAddress>,
     Body(StakeChange { account, amount }): Body<StakeChange>,
 ) -> ServiceResult<Json<Sent>> {
     let action = Action::Delegate(Delegate { validator, amount });
-    send(&chain, &keyring, &identity, account.as_deref(), action).await
+    sender.send(account.as_deref(), action).await
 }
 
 /// Takes stake back; it arrives after the chain's unbonding time, and answers for the validator until then.
 #[utoipa::path(post, operation_id = "undelegate", path = "/v1/validators/{id}/undelegate", tag = "validators", params(("id" = String, Path)), request_body = StakeChange, responses((status = 200, body = Sent), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn undelegate(
-    State(chain): State<Chain>,
-    State(keyring): State<Keyring>,
-    State(identity): State<Identity>,
+    State(sender): State<Sender>,
     Segment(validator): Segment<ConsensusAddress>,
     Body(StakeChange { account, amount }): Body<StakeChange>,
 ) -> ServiceResult<Json<Sent>> {
     let action = Action::Undelegate(Undelegate { validator, amount });
-    send(&chain, &keyring, &identity, account.as_deref(), action).await
+    sender.send(account.as_deref(), action).await
 }
 
 /// Moves stake to another validator at once; it answers for both, and stays there, until the unbonding time is over.
 #[utoipa::path(post, operation_id = "redelegate", path = "/v1/validators/{id}/redelegate", tag = "validators", params(("id" = String, Path)), request_body = StakeMove, responses((status = 200, body = Sent), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn redelegate(
-    State(chain): State<Chain>,
-    State(keyring): State<Keyring>,
-    State(identity): State<Identity>,
+    State(sender): State<Sender>,
     Segment(from): Segment<ConsensusAddress>,
     Body(StakeMove { account, amount, to }): Body<StakeMove>,
 ) -> ServiceResult<Json<Sent>> {
     let action = Action::Redelegate(Redelegate { from, to, amount });
-    send(&chain, &keyring, &identity, account.as_deref(), action).await
+    sender.send(account.as_deref(), action).await
 }
 
 /// Brings a validator back whose time in jail is over; for its operator.
 #[utoipa::path(post, operation_id = "unjail_validator", path = "/v1/validators/{id}/unjail", tag = "validators", params(("id" = String, Path)), request_body = InTheNameOf, responses((status = 200, body = Sent), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn unjail(
-    State(chain): State<Chain>,
-    State(keyring): State<Keyring>,
-    State(identity): State<Identity>,
+    State(sender): State<Sender>,
     Segment(validator): Segment<ConsensusAddress>,
     Body(InTheNameOf { account }): Body<InTheNameOf>,
 ) -> ServiceResult<Json<Sent>> {
-    send(&chain, &keyring, &identity, account.as_deref(), Action::Unjail(Unjail { validator })).await
+    sender.send(account.as_deref(), Action::Unjail(Unjail { validator })).await
 }
 
 /// An account's stakes on validators, and what is on its way back.
@@ -174,17 +188,6 @@ pub(super) async fn withdraw(
     }
     let committed = chain.execute(&key, Action::WithdrawRewards(WithdrawRewards { validators })).await?;
     Ok(Json(Rewards { amount, tx: Some(committed.hash) }))
-}
-
-async fn send(
-    chain: &Chain,
-    keyring: &Keyring,
-    identity: &Identity,
-    account: Option<&str>,
-    action: Action,
-) -> ServiceResult<Json<Sent>> {
-    let committed = chain.execute(&key_of(account, keyring, identity)?, action).await?;
-    Ok(Json(Sent { tx: committed.hash, height: committed.height }))
 }
 
 fn powers<S: StateRead>(state: &S) -> ServiceResult<BTreeMap<ConsensusAddress, u64>> {

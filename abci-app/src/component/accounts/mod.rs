@@ -12,7 +12,7 @@ use datanet_types::{Address, Amount};
 use super::ActionError;
 use super::error::refuse;
 use crate::code;
-use crate::state::{StateError, StateRead, StateWrite};
+use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
 /// A number of base units, as stored.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -77,7 +77,7 @@ pub fn list<S: StateRead>(
 ) -> Result<Vec<(Address, Amount)>, StateError> {
     let after = after.map(state_key::balance);
     let entries = state.list::<Balance>(&state_key::balances(), after.as_deref(), limit)?;
-    entries.into_iter().map(|(key, balance)| Ok((address_in(&key)?, balance.amount))).collect()
+    entries.into_iter().map(|(key, balance)| Ok((part_of_key(&key, &state_key::balances())?, balance.amount))).collect()
 }
 
 /// The sum of all balances, counted one by one: equal to [`supply`], or the ledger is wrong. Reads every account.
@@ -94,11 +94,6 @@ pub fn count_supply<S: StateRead>(state: &S) -> Result<u128, StateError> {
             sum = sum.saturating_add(u128::from(amount));
         }
     }
-}
-
-fn address_in(key: &str) -> Result<Address, StateError> {
-    let text = key.strip_prefix(&state_key::balances()).unwrap_or(key);
-    text.parse().map_err(|error| StateError::Corrupt { key: key.to_owned(), reason: format!("{error}") })
 }
 
 fn set<S: StateWrite>(state: &mut S, key: String, amount: Amount) {

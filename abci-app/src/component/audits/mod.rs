@@ -69,9 +69,9 @@ fn expect<S: StateRead>(state: &S, place: &record::Place) -> Result<Audit, State
 
 /// The audits that are due, oldest first.
 fn due<S: StateRead>(state: &S, block: &BlockContext) -> Result<Vec<Audit>, StateError> {
-    let due = state.list::<record::Place>(&state_key::all_due(), None, MAX_A_BLOCK)?;
     let not_yet = state_key::due_at(block.height.saturating_add(1));
-    due.into_iter().take_while(|(key, _)| *key < not_yet).map(|(_, place)| expect(state, &place)).collect()
+    let due = state.due::<record::Place>(&state_key::all_due(), &not_yet, MAX_A_BLOCK)?;
+    due.into_iter().map(|(_, place)| expect(state, &place)).collect()
 }
 
 /// The epoch, which must be there.

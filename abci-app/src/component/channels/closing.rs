@@ -71,10 +71,7 @@ pub(in crate::component) fn close_due<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let mut events = close_expired(state, block)?;
     let not_yet = state_key::due_at(block.seconds().saturating_add(1));
-    for (key, id) in state.list::<ChannelId>(&state_key::all_due(), None, MAX_A_BLOCK)? {
-        if key >= not_yet {
-            break;
-        }
+    for (key, id) in state.due::<ChannelId>(&state_key::all_due(), &not_yet, MAX_A_BLOCK)? {
         state.delete(key);
         let mut channel = expect(state, &id)?;
         if channel.is_open() {
@@ -93,8 +90,7 @@ pub(in crate::component) fn close_due<S: StateWrite>(
 fn close_expired<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     let not_yet = state_key::expiring_at(block.height.saturating_add(1));
     let mut events = Vec::new();
-    let due = state.list::<ChannelId>(&state_key::all_expiring(), None, MAX_A_BLOCK)?;
-    for (_, id) in due.into_iter().take_while(|(key, _)| *key < not_yet) {
+    for (_, id) in state.due::<ChannelId>(&state_key::all_expiring(), &not_yet, MAX_A_BLOCK)? {
         let (mut channel, params) = (expect(state, &id)?, params::get(state)?);
         events.push(close(state, block, &mut channel, &params)?);
     }

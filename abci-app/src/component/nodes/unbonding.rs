@@ -55,10 +55,7 @@ pub(in crate::component) fn release_due<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let not_yet = state_key::unbonding_at(block.seconds().saturating_add(1));
     let mut events = Vec::new();
-    for (key, entry) in state.list::<Unbonding>(&state_key::all_unbonding(), None, MAX_A_BLOCK)? {
-        if key >= not_yet {
-            break;
-        }
+    for (key, entry) in state.due::<Unbonding>(&state_key::all_unbonding(), &not_yet, MAX_A_BLOCK)? {
         accounts::release(state, &unbonding_account(&entry.account), &entry.account, entry.amount)?;
         state.delete(key);
         forget(state, block, &entry.account)?;

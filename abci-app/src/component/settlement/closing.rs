@@ -66,10 +66,7 @@ pub(in crate::component) fn finalise_due<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let not_yet = state_key::due_at(block.seconds().saturating_add(1));
     let mut events = Vec::new();
-    for (key, Due { node, epoch }) in state.list::<Due>(&state_key::all_due(), None, MAX_A_BLOCK)? {
-        if key >= not_yet {
-            break;
-        }
+    for (key, Due { node, epoch }) in state.due::<Due>(&state_key::all_due(), &not_yet, MAX_A_BLOCK)? {
         state.delete(key);
         let params = params::get(state)?;
         events.push(finalise(state, super::expect(state, &node, epoch)?, &params)?);

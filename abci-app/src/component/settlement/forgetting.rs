@@ -35,10 +35,7 @@ pub(super) fn claimed_whole<S: StateWrite>(state: &mut S, block: &BlockContext, 
 /// claim.
 pub(in crate::component) fn forget_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<(), StateError> {
     let not_yet = state_key::lapsed_at(block.seconds().saturating_add(1));
-    for (key, Due { node, epoch }) in state.list::<Due>(&state_key::all_lapsed(), None, MAX_A_BLOCK)? {
-        if key >= not_yet {
-            break;
-        }
+    for (key, Due { node, epoch }) in state.due::<Due>(&state_key::all_lapsed(), &not_yet, MAX_A_BLOCK)? {
         state.delete(key);
         forget(state, &node, epoch)?;
     }

@@ -4,9 +4,9 @@
 use datanet_types::ConsensusAddress;
 use datanet_types::amount::BPS;
 
-use super::{expect, put, set, slashing, state_key};
+use super::{expect, set, slashing, state_key};
 use crate::component::{BlockContext, Event, Params};
-use crate::state::{StateError, StateRead, StateWrite};
+use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
 /// Votes missed in the present window.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -46,9 +46,7 @@ fn judge<S: StateWrite>(state: &mut S, block: &BlockContext, params: &Params) ->
     let mut events = Vec::new();
     // No more than were active in the window, which is bounded.
     for (key, missed) in state.list::<Missed>(&state_key::all_missed(), None, usize::MAX)? {
-        let text = key.strip_prefix(&state_key::all_missed()).unwrap_or(&key);
-        let validator: ConsensusAddress =
-            text.parse().map_err(|error| StateError::Corrupt { key: key.clone(), reason: format!("{error}") })?;
+        let validator: ConsensusAddress = part_of_key(&key, &state_key::all_missed())?;
         let too_many =
             missed.votes.saturating_mul(BPS) > params.liveness_window.saturating_mul(u64::from(params.max_missed_bps));
         if too_many {
@@ -74,7 +72,6 @@ fn jail<S: StateWrite>(
     // From the beginning of the window on: who leaves before it is over has been away all the same.
     let since = block.height.saturating_sub(params.liveness_window);
     let taken = slashing::slash(state, &mut record, since, params.downtime_slash_bps, params)?;
-    put(state, &mut record, params);
     let event = Event::new("staking.jailed").with("validator", validator).with("missed", missed);
     Ok(Some(event.with("amount", taken).with("until", record.jailed_until)))
 }

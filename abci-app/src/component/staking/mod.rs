@@ -22,7 +22,7 @@ use datanet_types::{Address, Amount, BeaconKey, ConsensusAddress, ConsensusKey};
 use super::error::{ensure, refuse};
 use super::{ActionError, BlockContext, Event, Params};
 use crate::code;
-use crate::state::{StateError, StateRead, StateWrite};
+use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
 pub use genesis::GenesisValidator;
 pub(super) use genesis::init;
@@ -33,7 +33,7 @@ pub use rewards::{account as rewards_account, earned};
 pub use set::{Active, active};
 pub(super) use set::{update, updates_at_genesis};
 pub use shares::{MIN_DELEGATION, worth};
-pub use unbonding::{Leaving, Ticket, unbonding};
+pub use unbonding::{Leaving, unbonding};
 
 /// Base units behind one unit of voting power. All the money that 64 bits hold makes a power of 2^44; CometBFT's limit for the sum
 /// of all is 2^60.
@@ -169,12 +169,7 @@ pub fn delegations<S: StateRead>(
     let (prefix, after) =
         (state_key::delegations(delegator), after.map(|validator| state_key::delegation(delegator, validator)));
     let entries = state.list::<Delegation>(&prefix, after.as_deref(), limit)?;
-    let validator = |(key, delegation): (String, Delegation)| {
-        let text = key.strip_prefix(&prefix).unwrap_or(&key).to_owned();
-        let corrupt = |error: datanet_types::id::IdError| StateError::Corrupt { key, reason: error.to_string() };
-        Ok((text.parse().map_err(corrupt)?, delegation))
-    };
-    entries.into_iter().map(validator).collect()
+    entries.into_iter().map(|(key, held)| Ok((part_of_key(&key, &prefix)?, held))).collect()
 }
 
 /// The account that holds what stands behind a validator.

@@ -7,7 +7,7 @@ use super::{bonded_account, delegation, expect, put, put_delegation, rewards, sh
 use crate::code;
 use crate::component::error::ensure;
 use crate::component::{ActionError, BlockContext, Params, accounts};
-use crate::state::{StateError, StateWrite};
+use crate::state::{StateError, StateWrite, part_of_key};
 
 /// Stakes that may have been moved away from one validator and still answer for it: what one slashing walks over.
 pub const MAX_MOVED: usize = 128;
@@ -55,8 +55,8 @@ pub(super) fn moved<S: StateWrite>(
     let until = unbonding::completes(block, params);
     let key = state_key::moved(from, until, delegator, to);
     let before = state.get::<Moved>(&key)?.map_or(0, |entry| entry.shares);
-    let (from_to, shares) = ((*from, *to), before.saturating_add(bought));
-    let entry = Moved { from: from_to.0, to: from_to.1, delegator: *delegator, shares, height: block.height };
+    let shares = before.saturating_add(bought);
+    let entry = Moved { from: *from, to: *to, delegator: *delegator, shares, height: block.height };
     state.put(key, &entry);
     state.put(state_key::moved_until(from, until, delegator, to), &entry);
     let mut held = delegation(state, to, delegator)?;
@@ -68,14 +68,8 @@ pub(super) fn moved<S: StateWrite>(
 /// Sets free what answers for its former validator no more.
 pub(super) fn forget_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<(), StateError> {
     let not_yet = state_key::moved_until_second(block.seconds().saturating_add(1));
-    for (key, entry) in state.list::<Moved>(&state_key::all_moved_until(), None, MAX_A_BLOCK)? {
-        if key >= not_yet {
-            break;
-        }
-        let seconds = key.strip_prefix(&state_key::all_moved_until()).and_then(|rest| rest.split('/').next());
-        let until = seconds
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| StateError::Corrupt { key: key.clone(), reason: "no time in it".to_owned() })?;
+    for (key, entry) in state.due::<Moved>(&state_key::all_moved_until(), &not_yet, MAX_A_BLOCK)? {
+        let until = part_of_key(&key, &state_key::all_moved_until())?;
         let mut held = delegation(state, &entry.to, &entry.delegator)?;
         held.moved = held.moved.saturating_sub(entry.shares);
         put_delegation(state, &entry.to, &entry.delegator, &held);
@@ -93,8 +87,8 @@ pub(super) fn slash<S: StateWrite>(
     bps: u32,
     params: &Params,
 ) -> Result<Amount, StateError> {
-    let mut taken: Amount = 0;
-    for (key, mut entry) in state.list::<Moved>(&state_key::moved_from(validator), None, MAX_MOVED)? {
+    let (moved_from, mut taken) = (state_key::moved_from(validator), 0u64);
+    for (key, mut entry) in state.list::<Moved>(&moved_from, None, MAX_MOVED)? {
         if !slashing::stood_behind(entry.height, since) {
             continue;
         }
@@ -109,10 +103,8 @@ pub(super) fn slash<S: StateWrite>(
         taken = taken.saturating_add(tokens);
         put_delegation(state, &entry.to, &entry.delegator, &held);
         put(state, &mut target, params);
-        let seconds = key.strip_prefix(&state_key::moved_from(validator)).and_then(|rest| rest.split('/').next());
-        if let Some(until) = seconds.and_then(|text| text.parse().ok()) {
-            state.put(state_key::moved_until(validator, until, &entry.delegator, &entry.to), &entry);
-        }
+        let until = part_of_key(&key, &moved_from)?;
+        state.put(state_key::moved_until(validator, until, &entry.delegator, &entry.to), &entry);
         state.put(key, &entry);
     }
     Ok(taken)

@@ -5,10 +5,9 @@
 //! beginning; a delegation remembers up to where it was paid. Slashing changes what shares are worth, not how many there are, so that
 //! this count needs no periods.
 
-use datanet_types::amount::BPS;
+use datanet_types::amount::{BPS, mul_div};
 use datanet_types::{Address, Amount, ConsensusAddress};
 
-use super::shares::mul_div;
 use super::{Delegation, Validator, delegation, get, state_key};
 use crate::component::{BlockContext, Params, accounts};
 use crate::state::{StateError, StateRead, StateWrite};

@@ -1,6 +1,6 @@
 //! Shares in what stands behind a validator: bought and sold at what they are worth.
 
-use datanet_types::amount::{DNT, display};
+use datanet_types::amount::{DNT, display, mul_div};
 use datanet_types::{Address, Amount};
 
 use super::{Delegation, Validator, bonded_account, delegation, put, put_delegation, rewards};
@@ -14,12 +14,6 @@ pub const MIN_DELEGATION: Amount = DNT;
 
 /// Shares may be worth this many times less than when they were first bought before nobody can buy more: so that their number fits.
 const MOST_SHARES_A_TOKEN: u64 = 1_000;
-
-/// `a x b / c`, rounded down; none if `c` is zero or it does not fit.
-pub(super) fn mul_div(a: u64, b: u64, c: u64) -> Option<u64> {
-    let product = u128::from(a).checked_mul(b.into())?;
-    u64::try_from(product.checked_div(c.into())?).ok()
-}
 
 /// Base units that `shares` of a validator are worth.
 pub fn worth(validator: &Validator, shares: u64) -> Amount {

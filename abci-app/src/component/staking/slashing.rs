@@ -1,9 +1,8 @@
 //! What a validator and its delegators lose: part of everything that stood behind it when it did wrong, wherever that is now.
 
 use datanet_types::Amount;
-use datanet_types::amount::BPS;
+use datanet_types::amount::{BPS, mul_div};
 
-use super::shares::mul_div;
 use super::{Validator, bonded_account, get, moving, put, unbonding};
 use crate::component::{BlockContext, Event, Misbehaviour, Params, accounts};
 use crate::state::{StateError, StateWrite};
@@ -24,7 +23,7 @@ pub(super) fn stood_behind(left: u64, since: u64) -> bool {
 }
 
 /// Takes `bps` of what stands behind a validator, and of what left it or was moved elsewhere and may have counted at height `since`.
-/// Stake that came later pays with the rest: it could see what it staked on.
+/// Stake that came later pays with the rest: it could see what it staked on. Stores the validator, with whatever else has changed of it.
 pub(super) fn slash<S: StateWrite>(
     state: &mut S,
     validator: &mut Validator,

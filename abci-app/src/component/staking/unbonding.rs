@@ -3,12 +3,12 @@
 //! What leaves a validator within the same part of the unbonding time lies in one batch, and everybody has shares of it: so slashing
 //! touches a few dozen batches, however many accounts are leaving.
 
+use datanet_types::amount::mul_div;
 use datanet_types::{Address, Amount, ConsensusAddress};
 
-use super::shares::mul_div;
 use super::{bonded_account, slashing, state_key};
 use crate::component::{BlockContext, Event, Params, accounts};
-use crate::state::{StateError, StateRead, StateWrite};
+use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
 /// Parts that the unbonding time has, rounded up to whole seconds: a validator has so many batches, and one more.
 pub(super) const PARTS: u64 = 64;
@@ -30,17 +30,17 @@ pub(super) struct Batch {
 }
 
 /// Somebody's part of a batch.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
-pub struct Ticket {
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+struct Ticket {
     /// From which validator.
     #[prost(message, required, tag = "1")]
-    pub validator: ConsensusAddress,
+    validator: ConsensusAddress,
     /// Whose.
     #[prost(message, required, tag = "2")]
-    pub delegator: Address,
+    delegator: Address,
     /// Its shares of the batch.
     #[prost(uint64, tag = "3")]
-    pub shares: u64,
+    shares: u64,
 }
 
 /// Where somebody's part lies.
@@ -121,11 +121,8 @@ pub(super) fn begin<S: StateWrite>(
 pub(super) fn release_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     let not_yet = state_key::unbonding_at(block.seconds().saturating_add(1));
     let mut events = Vec::new();
-    for (key, ticket) in state.list::<Ticket>(&state_key::all_unbonding(), None, MAX_A_BLOCK)? {
-        if key >= not_yet {
-            break;
-        }
-        let completes = second_in(&key)?;
+    for (key, ticket) in state.due::<Ticket>(&state_key::all_unbonding(), &not_yet, MAX_A_BLOCK)? {
+        let completes = part_of_key(&key, &state_key::all_unbonding())?;
         let amount = pay(state, completes, &ticket)?;
         state.delete(key);
         state.delete(state_key::leaving(&ticket.delegator, completes, &ticket.validator));
@@ -155,13 +152,6 @@ fn pay<S: StateWrite>(state: &mut S, completes: u64, ticket: &Ticket) -> Result<
     Ok(amount)
 }
 
-/// The second in a key of [`state_key::unbonding`].
-fn second_in(key: &str) -> Result<u64, StateError> {
-    let text = key.strip_prefix(&state_key::all_unbonding()).and_then(|rest| rest.split('/').next());
-    text.and_then(|text| text.parse().ok())
-        .ok_or_else(|| StateError::Corrupt { key: key.to_owned(), reason: "no time in it".to_owned() })
-}
-
 /// Takes `bps` of every batch that still stood behind `validator` at `since` to the treasury; returns how much that was.
 pub(super) fn slash<S: StateWrite>(
     state: &mut S,
@@ -169,14 +159,12 @@ pub(super) fn slash<S: StateWrite>(
     since: u64,
     bps: u32,
 ) -> Result<Amount, StateError> {
-    let mut taken: Amount = 0;
-    for (key, mut batch) in state.list::<Batch>(&state_key::batches(validator), None, usize::MAX)? {
+    let (batches, mut taken) = (state_key::batches(validator), 0u64);
+    for (key, mut batch) in state.list::<Batch>(&batches, None, usize::MAX)? {
         if !slashing::stood_behind(batch.height, since) {
             continue;
         }
-        let seconds = key.rsplit('/').next().and_then(|text| text.parse().ok());
-        let completes: u64 =
-            seconds.ok_or_else(|| StateError::Corrupt { key: key.clone(), reason: "no time in it".to_owned() })?;
+        let completes = part_of_key(&key, &batches)?;
         let cut = slashing::part(batch.tokens, bps);
         accounts::release(state, &account(validator, completes), &accounts::treasury(), cut)?;
         batch.tokens = batch.tokens.saturating_sub(cut);

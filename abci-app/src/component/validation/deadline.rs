@@ -45,10 +45,7 @@ fn each_due<S: StateWrite>(
     let mut budget = params.max_tally_members as usize;
     let not_yet = state_key::due(block.height.saturating_add(1), &ContributionId::ZERO);
     let (mut events, mut had) = (Vec::new(), 0usize);
-    for (key, id) in state.list::<ContributionId>(&state_key::all_due(), None, budget.max(1))? {
-        if key >= not_yet {
-            break;
-        }
+    for (_, id) in state.due::<ContributionId>(&state_key::all_due(), &not_yet, budget.max(1))? {
         let contribution = contributions::expect(state, &id)?;
         let round = expect_round(state, &contribution)?;
         if (round.phase() == Phase::Draw) != drawing {

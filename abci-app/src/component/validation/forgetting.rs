@@ -27,11 +27,8 @@ pub(in crate::component) fn schedule<S: StateWrite>(
 pub(in crate::component) fn forget_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<(), StateError> {
     let not_yet = state_key::lapsed_at(block.seconds().saturating_add(1));
     let mut budget = params::get(state)?.max_tally_members as usize;
-    let due = state.list::<ContributionId>(&state_key::all_lapsed(), None, budget.max(1))?;
+    let due = state.due::<ContributionId>(&state_key::all_lapsed(), &not_yet, budget.max(1))?;
     for (index, (key, id)) in due.into_iter().enumerate() {
-        if key >= not_yet {
-            break;
-        }
         let contribution = contributions::expect(state, &id)?;
         let rounds = rounds(state, &contribution)?;
         let cost = rounds.iter().fold(1usize, |sum, round| sum.saturating_add(round.committee.len()));
