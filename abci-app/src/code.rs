@@ -34,6 +34,10 @@ pub const UNAUTHORISED: u32 = 12;
 pub const GRANT_LIMITS: u32 = 13;
 /// A proof of derived state, or its past: it is not in the tree.
 pub const NOT_IN_TREE: u32 = 14;
+/// The gas limit is below what the transaction takes before it is executed, or above what a block holds.
+pub const GAS_LIMIT: u32 = 15;
+/// It took more gas than its limit: it was charged for all of that, and nothing was done.
+pub const OUT_OF_GAS: u32 = 16;
 /// The genesis file is at fault.
 pub const GENESIS: u32 = 18;
 /// The transfer's own fields are at fault (amount zero).

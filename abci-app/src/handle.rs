@@ -116,6 +116,14 @@ impl LedgerHandle {
         self.shared.app.check_tx(bytes, recheck)
     }
 
+    /// See [`Application::estimate`].
+    ///
+    /// # Errors
+    /// As [`Application::estimate`].
+    pub fn estimate(&self, bytes: &[u8]) -> Result<TxOutcome, AppError> {
+        self.shared.app.estimate(bytes)
+    }
+
     /// See [`Application::simulate`].
     ///
     /// # Errors

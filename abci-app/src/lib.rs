@@ -2,6 +2,7 @@
 //!
 //! From the inside out:
 //! - [`state`]: ordered text keys and overlays: all that a component ever sees of storage.
+//! - [`gas`]: what that takes of everybody's time and disk.
 //! - [`component`]: what transactions do, one folder a subject, one file an action.
 //! - [`store`]: committed state on disk: a Jellyfish Merkle tree over redb, one durable write a block.
 //! - [`app`]: the application: checks, proposals, blocks, commits. Synchronous, and free of ABCI types.
@@ -18,6 +19,7 @@ pub mod abci;
 pub mod app;
 pub mod code;
 pub mod component;
+pub mod gas;
 pub mod handle;
 pub mod query;
 pub mod reader;

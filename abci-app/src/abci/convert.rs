@@ -70,14 +70,22 @@ pub(super) fn checked(outcome: TxOutcome) -> response::CheckTx {
         code: Code::from(outcome.code),
         log: outcome.log,
         codespace: codespace(outcome.code),
+        gas_wanted: gas(outcome.gas_wanted),
         ..Default::default()
     }
+}
+
+/// No limit is above a block's, and that one fits.
+fn gas(gas: u64) -> i64 {
+    i64::try_from(gas).unwrap_or(i64::MAX)
 }
 
 fn executed(outcome: TxOutcome) -> ExecTxResult {
     ExecTxResult {
         code: Code::from(outcome.code),
         log: outcome.log,
+        gas_wanted: gas(outcome.gas_wanted),
+        gas_used: gas(outcome.gas_used),
         events: events(outcome.events),
         codespace: codespace(outcome.code),
         ..Default::default()

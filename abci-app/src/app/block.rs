@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::code;
 use crate::component::{BlockContext, BlockEnd, ConsensusInfo, Event, ValidatorUpdate};
+use crate::gas::Gas;
 use crate::state::Changes;
 use crate::store::{TreeUpdate, TxRecord};
 
@@ -65,17 +66,21 @@ pub struct TxOutcome {
     pub log: String,
     /// What it did.
     pub events: Vec<Event>,
+    /// Its gas limit; 0 if it was not executed.
+    pub gas_wanted: Gas,
+    /// The gas that it took.
+    pub gas_used: Gas,
 }
 
 impl TxOutcome {
     /// Success.
     pub fn done(hash: TxHash, events: Vec<Event>) -> Self {
-        Self { hash, code: code::OK, log: String::new(), events }
+        Self { hash, code: code::OK, log: String::new(), events, gas_wanted: 0, gas_used: 0 }
     }
 
     /// Refusal.
     pub fn refused(hash: TxHash, code: u32, log: impl Into<String>) -> Self {
-        Self { hash, code, log: log.into(), events: Vec::new() }
+        Self { hash, code, log: log.into(), events: Vec::new(), gas_wanted: 0, gas_used: 0 }
     }
 
     /// Whether it took effect.
@@ -85,7 +90,7 @@ impl TxOutcome {
 
     pub(super) fn record(&self, height: u64) -> TxRecord {
         let events = self.events.iter().map(Into::into).collect();
-        TxRecord { height, code: self.code, log: self.log.clone(), events }
+        TxRecord { height, code: self.code, log: self.log.clone(), events, gas_used: self.gas_used }
     }
 }
 

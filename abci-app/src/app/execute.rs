@@ -5,13 +5,18 @@ use datanet_types::BeaconProof;
 use datanet_types::tx::{TxHash, VerifiedTx, tx_hash};
 
 use super::block::{BlockKey, Executed};
+use super::queue::{Lane, Offer, Queue, Waiting};
 use super::tip::Tip;
 use super::verify::Checked;
 use super::{AppError, TxOutcome};
 use crate::code;
 use crate::component::beacon::{BeaconSigner, Step};
 use crate::component::{self, ActionError, BlockContext, Event, TxContext};
+use crate::gas::Gas;
 use crate::state::{ChangeLog, StateError, StateRead};
+
+/// The part of a block, one in so many, that is first offered to what has a deadline.
+const URGENT_SHARE: u64 = 4;
 
 /// A transaction after execution.
 pub(super) struct TxRun {
@@ -48,18 +53,37 @@ pub(super) fn admit_tx<B: StateRead>(
         component::charge_fee_and_record(state, ctx)?;
         component::admit(state, ctx)
     })?;
-    Ok(admitted.map_or_else(|refused| refused, |()| TxOutcome::done(hash, Vec::new())))
+    let done = TxOutcome { gas_wanted: ctx.tx.body.gas_limit, ..TxOutcome::done(hash, Vec::new()) };
+    Ok(admitted.map_or_else(|refused| refused, |()| done))
 }
 
-/// Charges and executes. A refused action leaves the charge only; a refused charge leaves nothing.
+/// Charges and executes. A refused action leaves the charge only, for the gas that it took; a refused charge leaves nothing.
 pub(super) fn run_tx<B: StateRead>(state: &mut ChangeLog<'_, B>, ctx: &TxContext<'_>) -> Result<TxRun, StateError> {
     let hash = ctx.tx.hash;
     if let Err(outcome) = attempt(state, hash, |state| component::charge_fee_and_record(state, ctx))? {
         return Ok(TxRun { charged: false, outcome });
     }
-    let done = attempt(state, hash, |state| component::execute(state, ctx))?;
-    let outcome = done.map_or_else(|refused| refused, |events| TxOutcome::done(hash, events));
+    let outcome = execute_tx(state, ctx, ctx.tx.body.gas_limit)?;
+    component::give_gas_back(state, ctx, outcome.gas_used)?;
     Ok(TxRun { charged: true, outcome })
+}
+
+/// Executes the action alone, with so much gas for the whole transaction.
+pub(super) fn execute_tx<B: StateRead>(
+    state: &mut ChangeLog<'_, B>,
+    ctx: &TxContext<'_>,
+    limit: Gas,
+) -> Result<TxOutcome, StateError> {
+    let (hash, before) = (ctx.tx.hash, component::intrinsic_gas(ctx.tx));
+    let room = limit.saturating_sub(before);
+    let mut taken = 0;
+    let done = attempt(state, hash, |state| {
+        let (done, gas) = state.with_gas(room, |state| component::execute(state, ctx));
+        taken = gas.min(room);
+        if gas > room { Err(StateError::OutOfGas.into()) } else { done }
+    })?;
+    let outcome = done.map_or_else(|refused| refused, |events| TxOutcome::done(hash, events));
+    Ok(TxOutcome { gas_wanted: limit, gas_used: before.saturating_add(taken), ..outcome })
 }
 
 /// The beacon's transaction, if `txs` begin with one, and the others.
@@ -78,6 +102,9 @@ pub(super) struct Run<'a> {
     events: Vec<Event>,
     beacon: Option<TxOutcome>,
     outcomes: Vec<TxOutcome>,
+    /// Gas and bytes that are left to further transactions.
+    gas: Gas,
+    bytes: u64,
     /// Why no honest node votes for it.
     pub(super) objection: Option<String>,
 }
@@ -94,7 +121,9 @@ impl<'a> Run<'a> {
             Some(fault) => TxOutcome::refused(tx_hash(tx), code::BEACON, fault),
         });
         let events = component::begin_block(&mut state, &context)?;
-        Ok(Self { tip, context, state, events, beacon, outcomes: Vec::new(), objection: fault })
+        let params = component::params::get(&state)?;
+        let (gas, bytes) = (params.block_gas, params.block_bytes);
+        Ok(Self { tip, context, state, events, beacon, outcomes: Vec::new(), gas, bytes, objection: fault })
     }
 
     fn tx(&mut self, tx: &VerifiedTx) -> Result<TxRun, AppError> {
@@ -102,8 +131,8 @@ impl<'a> Run<'a> {
     }
 
     /// Executes the block's other transactions as they are.
-    pub(super) fn all(mut self, txs: &[Checked]) -> Result<Executed, AppError> {
-        for tx in txs {
+    pub(super) fn all(mut self, checked: &[Checked], txs: &[Bytes]) -> Result<Executed, AppError> {
+        for (tx, bytes) in checked.iter().zip(txs) {
             let done = match &tx.verified {
                 Ok(verified) => self.tx(verified)?,
                 Err(refusal) => TxRun { charged: false, outcome: refusal.outcome(tx.hash) },
@@ -111,30 +140,48 @@ impl<'a> Run<'a> {
             if !done.charged {
                 self.objection.get_or_insert_with(|| format!("transaction {} does not pay for its place", tx.hash));
             }
+            if !self.takes(done.outcome.gas_used, size_in_block(bytes)) {
+                self.objection
+                    .get_or_insert_with(|| format!("with transaction {} it is more than a block holds", tx.hash));
+            }
             self.outcomes.push(done.outcome);
         }
         self.end()
     }
 
-    /// Executes what of `txs` is worth a place where there is `room` for so many bytes, and returns it with the execution.
-    pub(super) fn choose(
-        mut self,
-        checked: &[Checked],
-        txs: &[Bytes],
-        mut room: u64,
-    ) -> Result<(Executed, Vec<Bytes>), AppError> {
+    /// Takes a transaction's gas and bytes of what is left; whether it fits.
+    fn takes(&mut self, gas: Gas, bytes: u64) -> bool {
+        let fits = gas <= self.gas && bytes <= self.bytes;
+        (self.gas, self.bytes) = (self.gas.saturating_sub(gas), self.bytes.saturating_sub(bytes));
+        fits
+    }
+
+    /// Executes what of `queue` is worth a place where there is `room` for so many bytes, and returns it with the execution. A part of the
+    /// block is first offered to what has a deadline, so that nobody who fills blocks makes others miss it.
+    pub(super) fn choose(mut self, mut queue: Queue<'_>, room: u64) -> Result<(Executed, Vec<Bytes>), AppError> {
         let mut kept = Vec::new();
-        for (tx, bytes) in checked.iter().zip(txs) {
-            let Ok(verified) = &tx.verified else { continue };
-            let Some(left) = room.checked_sub(size_in_block(bytes)) else { continue };
-            let done = self.tx(verified)?;
-            if done.charged {
-                room = left;
-                self.outcomes.push(done.outcome);
-                kept.push(bytes.clone());
-            }
-        }
+        self.bytes = self.bytes.min(room);
+        let rest = (self.gas - self.gas / URGENT_SHARE, self.bytes - self.bytes / URGENT_SHARE);
+        (self.gas, self.bytes) = (self.gas / URGENT_SHARE, self.bytes / URGENT_SHARE);
+        queue.offer(Lane::Urgent, |waiting| self.place(waiting, &mut kept))?;
+        (self.gas, self.bytes) = (self.gas.saturating_add(rest.0), self.bytes.saturating_add(rest.1));
+        queue.offer(Lane::Any, |waiting| self.place(waiting, &mut kept))?;
         Ok((self.end()?, kept))
+    }
+
+    /// Executes a transaction if there is room for all that it may take, and keeps it if it pays for its place.
+    fn place(&mut self, waiting: &Waiting<'_>, kept: &mut Vec<Bytes>) -> Result<Offer, AppError> {
+        let bytes = size_in_block(waiting.bytes);
+        if waiting.tx.body.gas_limit > self.gas || bytes > self.bytes {
+            return Ok(Offer::NoRoom);
+        }
+        let done = self.tx(waiting.tx)?;
+        if done.charged {
+            self.takes(done.outcome.gas_used, bytes);
+            self.outcomes.push(done.outcome);
+            kept.push(waiting.bytes.clone());
+        }
+        Ok(Offer::Done)
     }
 
     fn end(mut self) -> Result<Executed, AppError> {
@@ -201,9 +248,11 @@ mod tests {
         let body = TxBody {
             chain_id: "test".into(),
             expiry: 9,
-            fee: 1_000,
+            fee: 2_000,
+            gas_limit: 300_000,
             nonce: height,
             account: key.address(),
+            tip: 0,
             action: Some(action),
         };
         let txs = [Bytes::from(body.sign(&key).to_bytes())];

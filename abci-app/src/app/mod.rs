@@ -9,6 +9,7 @@ mod block;
 mod error;
 mod execute;
 mod mempool;
+mod queue;
 mod tip;
 mod verify;
 
@@ -22,7 +23,7 @@ use crate::code;
 use crate::component::beacon::BeaconSigner;
 use crate::component::{self, Genesis};
 use crate::reader::LedgerReader;
-use crate::state::ChangeLog;
+use crate::state::{ChangeLog, StateError};
 use crate::store::{BlockWrite, Head, Store, TxRecord};
 
 pub use block::{Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, Started, TxOutcome, Verdict};
@@ -31,6 +32,7 @@ pub use error::AppError;
 use block::{BlockKey, Executed};
 use execute::{Run, beacon_first, own_beacon, size_in_block};
 use mempool::Fork;
+use queue::Queue;
 use tip::Tip;
 use verify::{Checked, Refusal, Verifier};
 
@@ -158,6 +160,26 @@ impl Application {
     /// # Errors
     /// When the store cannot be read.
     pub fn simulate(&self, bytes: &[u8]) -> Result<TxOutcome, AppError> {
+        self.try_out(bytes, |state, ctx| Ok(execute::run_tx(state, ctx)?.outcome))
+    }
+
+    /// What a transaction's action would do if it were next, and the gas that it would take, whatever its own limit, fee and expiry are: how to
+    /// find a limit for it. As [`Application::simulate`], never for strangers.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn estimate(&self, bytes: &[u8]) -> Result<TxOutcome, AppError> {
+        self.try_out(bytes, |state, ctx| {
+            let limit = component::params::get(state)?.block_gas;
+            execute::execute_tx(state, ctx, limit)
+        })
+    }
+
+    fn try_out(
+        &self,
+        bytes: &[u8],
+        run: impl FnOnce(&mut ChangeLog<'_>, &component::TxContext<'_>) -> Result<TxOutcome, StateError>,
+    ) -> Result<TxOutcome, AppError> {
         let tip = self.tip();
         let Some(block) = tip.context(tip.snapshot.head().time_seconds) else {
             let hash = datanet_types::tx::tx_hash(bytes);
@@ -170,10 +192,10 @@ impl Application {
         };
         let waiting = lock(&self.fork).changes(&tip);
         let mut state = ChangeLog::with_changes(&tip.snapshot, waiting);
-        Ok(execute::run_tx(&mut state, &component::TxContext { block: &block, tx })?.outcome)
+        Ok(run(&mut state, &component::TxContext { block: &block, tx })?)
     }
 
-    /// The block we propose: the beacon's transaction, if it needs one, and `txs` in their order, less what does not verify, cannot pay, was
+    /// The block we propose: the beacon's transaction, if it needs one, and `txs` by their tips, what has a deadline first, less what does not verify, cannot pay, was
     /// executed before, or does not fit into `max_bytes` (as CometBFT counts a block's data). If we cannot prove what the beacon's must,
     /// an empty one, which nobody votes for: it is somebody else's turn then, and CometBFT goes on, which an error would stop.
     ///
@@ -193,7 +215,8 @@ impl Application {
         };
         let room = max_bytes.saturating_sub(beacon.as_ref().map_or(0, size_in_block));
         let checked = self.verify_all(&tip, block.txs)?;
-        let (executed, kept) = Run::begin(&tip, context, beacon.as_ref())?.choose(&checked, block.txs, room)?;
+        let queue = Queue::new(&checked, block.txs);
+        let (executed, kept) = Run::begin(&tip, context, beacon.as_ref())?.choose(queue, room)?;
         self.executions.fetch_add(1, Ordering::Relaxed);
         blocks.propose(executed);
         Ok(beacon.into_iter().chain(kept).collect())
@@ -225,7 +248,7 @@ impl Application {
                 return Ok(Verdict::Reject(format!("transaction {}: {}", tx.hash, refusal.log)));
             }
         }
-        let executed = self.execute(run, &checked)?;
+        let executed = self.execute(run, &checked, txs)?;
         if let Some(objection) = executed.objection {
             return Ok(Verdict::Reject(objection));
         }
@@ -247,7 +270,7 @@ impl Application {
             None => {
                 let (beacon, txs) = beacon_first(block.txs);
                 let checked = self.verify_all(&tip, txs)?;
-                self.execute(Run::begin(&tip, context, beacon)?, &checked)?
+                self.execute(Run::begin(&tip, context, beacon)?, &checked, txs)?
             }
         };
         if let Some(objection) = &executed.objection {
@@ -277,9 +300,9 @@ impl Application {
         Ok(committed)
     }
 
-    fn execute(&self, run: Run<'_>, txs: &[Checked]) -> Result<Executed, AppError> {
+    fn execute(&self, run: Run<'_>, checked: &[Checked], txs: &[Bytes]) -> Result<Executed, AppError> {
         self.executions.fetch_add(1, Ordering::Relaxed);
-        run.all(txs)
+        run.all(checked, txs)
     }
 
     fn verify_all(&self, tip: &Tip, txs: &[Bytes]) -> Result<Vec<Checked>, AppError> {

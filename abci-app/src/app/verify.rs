@@ -168,7 +168,14 @@ mod tests {
         let tx = |nonce| {
             let action = Action::Transfer(Transfer { to: Address::ZERO, amount: 1 });
             let account = key.address();
-            let body = TxBody { chain_id: "test".into(), expiry: 1, fee: 1, nonce, account, action: Some(action) };
+            let body = TxBody {
+                chain_id: "test".into(),
+                expiry: 1,
+                nonce,
+                account,
+                action: Some(action),
+                ..TxBody::default()
+            };
             verifier.check(&body.sign(&key).to_bytes(), "test").verified.unwrap()
         };
         verifier.remember(&tx(0), 1);

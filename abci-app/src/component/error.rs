@@ -1,5 +1,6 @@
 //! Why an action was not done.
 
+use crate::code;
 use crate::state::StateError;
 
 /// Why an action was not done.
@@ -15,8 +16,21 @@ pub enum ActionError {
     },
     /// The store is at fault: fatal for the node, no verdict on the transaction.
     #[error(transparent)]
-    State(#[from] StateError),
+    State(StateError),
 }
+
+impl From<StateError> for ActionError {
+    /// A store that fails is nobody's fault who sent a transaction; using more gas than one's limit is.
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::OutOfGas => Self::refused(code::OUT_OF_GAS, OUT_OF_GAS),
+            error => Self::State(error),
+        }
+    }
+}
+
+/// What to do where the limit did not last.
+pub(crate) const OUT_OF_GAS: &str = "the transaction took more gas than its limit; nothing was done, and what it took is paid: sign it with a higher limit";
 
 impl ActionError {
     /// A refusal.

@@ -48,6 +48,7 @@ pub use event::Event;
 pub use genesis::{Genesis, GenesisAccount};
 pub use params::Params;
 
+use crate::gas::{self, Gas};
 use crate::state::{StateError, StateWrite};
 
 /// The block in which something happens.
@@ -90,6 +91,12 @@ pub struct TxContext<'a> {
 trait ActionHandler {
     /// Checks what needs no state.
     fn check_stateless(&self, tx: &VerifiedTx) -> Result<(), ActionError>;
+
+    /// What checking it takes beside the state: signatures, proofs and hashes in it, wherever they are verified. All of it follows
+    /// from the action alone.
+    fn work(&self) -> Gas {
+        0
+    }
 
     /// What is checked and spent before the transaction may wait for a block: all of it, where that takes a few look-ups; else
     /// what the signer spends and the first thing that must be there. It costs nothing that is refused here, so whoever
@@ -159,6 +166,15 @@ pub fn check_stateless(tx: &VerifiedTx) -> Result<(), ActionError> {
     dispatch!(&tx.action, action => action.check_stateless(tx))
 }
 
+/// The gas that a transaction takes before its action reads any state: for its bytes, for its signatures, and for what its action carries
+/// to be verified.
+pub fn intrinsic_gas(tx: &VerifiedTx) -> Gas {
+    let signatures = gas::SIGNATURE.saturating_mul(tx.keys.len() as u64);
+    let bytes = gas::TRANSACTION_BYTE.saturating_mul(tx.size);
+    let work = dispatch!(&tx.action, action => action.work());
+    gas::TRANSACTION.saturating_add(signatures).saturating_add(bytes).saturating_add(work)
+}
+
 /// What happens before the transactions of a block: committees are drawn, so that nothing in the block, whose proposer knows the
 /// beacon, changes who may be; and what the engine says of its validators has its consequences.
 ///
@@ -173,14 +189,23 @@ pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result
     Ok(events)
 }
 
-/// Checks expiry, replay, who signed, and fee; takes the fee and remembers the transaction. Keep these changes even when the
+/// Checks expiry, replay, who signed, gas limit and fee; takes the price of all the gas that it may take and remembers the transaction. Keep
+/// these changes even when the
 /// action is refused afterwards: otherwise a failing transaction costs nothing and can be sent again and again.
 ///
 /// # Errors
-/// Refused with `EXPIRED`, `REPLAYED`, `UNAUTHORISED`, `GRANT_LIMITS`, `FEE` or `FUNDS` of [`crate::code`]: the first that applies. Or when the store
+/// Refused with `EXPIRED`, `REPLAYED`, `UNAUTHORISED`, `GRANT_LIMITS`, `GAS_LIMIT`, `FEE` or `FUNDS` of [`crate::code`]: the first that applies. Or when the store
 /// cannot be read, or holds no parameters.
 pub fn charge_fee_and_record<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
     admission::charge(state, ctx)
+}
+
+/// Gives back what a charged transaction has paid for gas that it did not take; `used` counts from [`intrinsic_gas`].
+///
+/// # Errors
+/// When the store cannot be read or contradicts itself.
+pub fn give_gas_back<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>, used: Gas) -> Result<(), StateError> {
+    admission::give_back(state, ctx, used)
 }
 
 /// Checks the transaction's action against state and executes it. Drop the changes when it is refused.

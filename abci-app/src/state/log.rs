@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::rc::Rc;
 
-use super::{Changes, Decoded, StateError, StateRead, StateWrite, scan_start};
+use super::{Changes, Decoded, StateError, StateRead, StateWrite, decode, is_derived, scan_start};
+use crate::gas::{self, Gas, Meter};
 use crate::store::Snapshot;
 
 /// A point in a [`ChangeLog`] to come back to.
@@ -20,8 +21,8 @@ type Undo = (String, Option<Option<Vec<u8>>>);
 ///
 /// One log is a whole block's or a whole mempool's. A transaction's charge and its action begin at a checkpoint each: what was
 /// refused is taken back to it. Everything that an action reads or writes passes through [`StateRead::get_raw`],
-/// [`StateRead::get_decoded`], [`StateRead::scan`] and [`StateWrite::set_raw`] of this type, and nowhere else: whoever counts what
-/// an action costs counts there.
+/// [`StateRead::get_decoded`], [`StateRead::scan`] and [`StateWrite::set_raw`] of this type, and nowhere else: there its gas is counted,
+/// between the ends of [`ChangeLog::with_gas`].
 ///
 /// ```text
 ///   base: Snapshot  ◄── what was read of it (read)
@@ -36,8 +37,9 @@ pub struct ChangeLog<'a, B: StateRead = Snapshot> {
     undo: Vec<Undo>,
     /// Values of the base that were read: each is looked up once.
     read: RefCell<Changes>,
-    /// Values that were decoded, of base and changes; gone once they are written.
-    decoded: RefCell<BTreeMap<String, Rc<dyn Any>>>,
+    /// Values that were decoded, of base and changes, with their sizes in bytes; gone once they are written.
+    decoded: RefCell<BTreeMap<String, (usize, Rc<dyn Any>)>>,
+    meter: Meter,
 }
 
 impl<'a, B: StateRead> ChangeLog<'a, B> {
@@ -48,7 +50,14 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
 
     /// A log that starts with `changes`; there is no way back behind them.
     pub fn with_changes(base: &'a B, changes: Changes) -> Self {
-        Self { base, changes, undo: Vec::new(), read: RefCell::default(), decoded: RefCell::default() }
+        Self {
+            base,
+            changes,
+            undo: Vec::new(),
+            read: RefCell::default(),
+            decoded: RefCell::default(),
+            meter: Meter::default(),
+        }
     }
 
     /// The changes made.
@@ -93,6 +102,26 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
         }
     }
 
+    /// Does `act` with `limit` of gas. Returns how much it used as well; if that is more than the limit, refuse what was done: its
+    /// last writes may have gone beyond.
+    pub fn with_gas<T>(&mut self, limit: Gas, act: impl FnOnce(&mut Self) -> T) -> (T, Gas) {
+        self.meter.start(limit);
+        let done = act(self);
+        (done, self.meter.stop())
+    }
+
+    fn take_read(&self, bytes: usize) -> Result<(), StateError> {
+        self.meter.take(gas::READ.saturating_add(gas::READ_BYTE.saturating_mul(bytes as u64)))
+    }
+
+    /// What is changed, or else what lies below.
+    fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        match self.changes.get(key) {
+            Some(change) => Ok(change.clone()),
+            None => self.base_value(key),
+        }
+    }
+
     fn base_value(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         if let Some(value) = self.read.borrow().get(key) {
             return Ok(value.clone());
@@ -105,23 +134,36 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
 
 impl<B: StateRead> StateRead for ChangeLog<'_, B> {
     fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        match self.changes.get(key) {
-            Some(change) => Ok(change.clone()),
-            None => self.base_value(key),
-        }
+        let value = self.value(key)?;
+        self.take_read(value.as_ref().map_or(0, Vec::len))?;
+        Ok(value)
     }
 
     fn get_decoded<M: Decoded>(&self, key: &str) -> Result<Option<Rc<M>>, StateError> {
         let known = self.decoded.borrow().get(key).cloned();
-        if let Some(Ok(message)) = known.map(Rc::downcast) {
+        if let Some((bytes, message)) = known
+            && let Ok(message) = message.downcast()
+        {
+            self.take_read(bytes)?;
             return Ok(Some(message));
         }
-        let Some(message) = self.get::<M>(key)?.map(Rc::new) else { return Ok(None) };
-        self.decoded.borrow_mut().insert(key.to_owned(), message.clone());
+        let Some(bytes) = self.get_raw(key)? else { return Ok(None) };
+        let message = Rc::new(decode::<M>(key, &bytes)?);
+        self.decoded.borrow_mut().insert(key.to_owned(), (bytes.len(), message.clone()));
         Ok(Some(message))
     }
 
     fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        self.meter.take(gas::SCAN)?;
+        let found = self.entries(prefix, after, limit)?;
+        found.iter().try_for_each(|(_, value)| self.take_read(value.len()))?;
+        Ok(found)
+    }
+}
+
+impl<B: StateRead> ChangeLog<'_, B> {
+    /// What [`StateRead::scan`] finds, of what is changed and of what lies below.
+    fn entries(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
         let range = self.changes.range::<str, _>((scan_start(prefix, after), Bound::Unbounded));
         let mut changed = range.take_while(|(key, _)| key.starts_with(prefix)).peekable();
         let mut found = Vec::new();
@@ -156,6 +198,9 @@ impl<B: StateRead> StateRead for ChangeLog<'_, B> {
 
 impl<B: StateRead> StateWrite for ChangeLog<'_, B> {
     fn set_raw(&mut self, key: String, value: Option<Vec<u8>>) {
+        let bytes = key.len().saturating_add(value.as_ref().map_or(0, Vec::len)) as u64;
+        let write = if is_derived(&key) { gas::WRITE_DERIVED } else { gas::WRITE };
+        self.meter.count(write.saturating_add(gas::WRITE_BYTE.saturating_mul(bytes)));
         self.decoded.get_mut().remove(&key);
         let before = self.changes.insert(key.clone(), value);
         self.undo.push((key, before));

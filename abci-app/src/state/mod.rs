@@ -30,12 +30,16 @@ pub fn is_derived(key: &str) -> bool {
     key.starts_with(DERIVED)
 }
 
-/// Why state could not be read. Always fatal: the store is broken, no transaction is at fault.
+/// Why state could not be read. Fatal but for one: the store is broken, no transaction is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// The database failed.
     #[error("state store failed: {0}")]
     Store(String),
+    /// More was read and written than the gas allows: the one error here that is a transaction's fault, and that is never fatal, since
+    /// nothing else is metered.
+    #[error("out of gas")]
+    OutOfGas,
     /// A stored value does not decode.
     #[error("state under {key:?} does not decode: {reason}")]
     Corrupt {

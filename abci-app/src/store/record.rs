@@ -42,6 +42,9 @@ pub struct TxRecord {
     /// What it did.
     #[prost(message, repeated, tag = "4")]
     pub events: Vec<EventRecord>,
+    /// The gas that it took.
+    #[prost(uint64, tag = "5")]
+    pub gas_used: u64,
 }
 
 impl TxRecord {

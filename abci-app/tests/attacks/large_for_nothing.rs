@@ -16,20 +16,22 @@ fn large(nonce: u64, fee: u64) -> TxBody {
         ClaimItem { node: key(100).node_key(), epoch, amount: 1, proof }
     };
     let claim = Claim { account: address(2), items: (1..=64).map(item).collect() };
-    TxBody { fee, ..body(Action::Claim(claim), 100, nonce) }
+    TxBody { fee, gas_limit: 20_000_000, ..body(Action::Claim(claim), 100, nonce) }
 }
 
 #[test]
 fn whoever_makes_everybody_keep_much_pays_by_the_byte() {
     let chain = Chain::new();
-    let cheap = signed(1, &large(1, FEE));
+    let cheap = signed(1, &large(1, 100 * FEE));
     assert!(cheap.len() > 150_000, "{}", cheap.len());
-    let Verdict::Reject(reason) = chain.process(std::slice::from_ref(&cheap)) else { panic!("for {FEE} base units") };
+    let Verdict::Reject(reason) = chain.process(std::slice::from_ref(&cheap)) else {
+        panic!("for less than its bytes")
+    };
     assert!(reason.contains("does not pay"), "{reason}");
     // Decided against us all the same, it takes nothing and leaves nothing.
     assert_eq!(Chain::codes(&chain.run(&[cheap])), [code::FEE]);
     assert_eq!(chain.balance(1), BALANCE);
-    let dear = signed(1, &large(2, 300_000));
+    let dear = signed(1, &large(2, 1_000_000));
     let size = dear.len() as u64;
     chain.run(&[dear]);
     let paid = BALANCE - chain.balance(1);

@@ -6,6 +6,7 @@ mod claim_griefing;
 mod closing_races;
 mod closing_statement;
 mod committee_grinding;
+mod crowding;
 mod derived_divergence;
 mod derived_stuffing;
 mod double_claim;

@@ -41,7 +41,7 @@ fn a_fee_of_any_size_is_spent_too() {
     let mut with_fee = |fee| {
         let tx = account.sign(&[SUB_KEY], pay(SHOP, 1));
         let mut body = SignedTx::verify(&tx, CHAIN).unwrap().body;
-        body.fee = fee;
+        (body.fee, body.tip) = (fee, fee - FEE);
         account.run(&[body.sign(&key(SUB_KEY)).to_bytes().into()])[0]
     };
     assert_eq!(with_fee(BUDGET + 1), code::GRANT_LIMITS);

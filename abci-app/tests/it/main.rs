@@ -11,6 +11,7 @@ mod claims;
 mod cometbft;
 mod docs;
 mod garbage;
+mod gas;
 mod golden;
 mod growth;
 mod queries;

@@ -10,7 +10,11 @@ use datanet_types::{Action, Address, BeaconSecret, ConsensusKey, SigningKey, TxB
 use tempfile::TempDir;
 
 pub const CHAIN: &str = "test";
+/// What a transaction of ordinary size and work costs.
 pub const FEE: u64 = 1_000;
+/// What a transaction may cost, and how much gas it may take.
+pub const MOST: u64 = 1_000_000;
+pub const GAS: u64 = 5_000_000;
 pub const BALANCE: u64 = 1_000_000_000;
 
 pub fn key(seed: u8) -> SigningKey {
@@ -26,8 +30,13 @@ pub fn genesis() -> Vec<u8> {
     genesis_with(&serde_json::json!({ "challenge_seconds": 0 }))
 }
 
-/// The same with these parameters.
+/// The same with these parameters. Gas is free unless they say otherwise: what is asserted of money then follows from sizes alone, and
+/// attacks are at their cheapest.
 pub fn genesis_with(params: &serde_json::Value) -> Vec<u8> {
+    let mut params = params.clone();
+    if params.get("gas_price").is_none() {
+        params["gas_price"] = 0.into();
+    }
     let accounts: Vec<_> =
         (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
     serde_json::to_vec(&serde_json::json!({ "accounts": accounts, "params": params })).unwrap()
@@ -68,7 +77,8 @@ pub fn beacon_tx(ledger: &LedgerHandle, n: u8) -> Bytes {
 
 /// Of no account: who signs it acts for its own.
 pub fn body(action: Action, expiry: u64, nonce: u64) -> TxBody {
-    TxBody { chain_id: CHAIN.into(), expiry, fee: FEE, nonce, account: Address::ZERO, action: Some(action) }
+    let (account, fee, gas_limit) = (Address::ZERO, MOST, GAS);
+    TxBody { chain_id: CHAIN.into(), expiry, fee, nonce, account, gas_limit, tip: 0, action: Some(action) }
 }
 
 pub fn signed(seed: u8, body: &TxBody) -> Bytes {

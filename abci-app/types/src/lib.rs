@@ -24,7 +24,7 @@
 //! let key = SigningKey::from_bytes(&[1; 32]);
 //! let pay = Action::Transfer(Transfer { to: SigningKey::from_bytes(&[2; 32]).address(), amount: 5 });
 //! let account = key.address();
-//! let body = TxBody { chain_id: "mine".into(), expiry: 100, fee: 1_000, nonce: 7, account, action: Some(pay) };
+//! let body = TxBody { chain_id: "mine".into(), expiry: 100, fee: 1_000, nonce: 7, account, gas_limit: 300_000, tip: 0, action: Some(pay) };
 //! let bytes = body.sign(&key).to_bytes();
 //! assert_eq!(SignedTx::verify(&bytes, "mine")?.signer, key.address());
 //! assert!(SignedTx::verify(&bytes, "another").is_err());

@@ -35,7 +35,7 @@ pub struct TxBody {
     /// The last height at which it may be executed; at most [`MAX_TTL`] ahead.
     #[prost(uint64, tag = "2")]
     pub expiry: u64,
-    /// Base units paid for its execution, at least the ledger's minimum.
+    /// The most base units that it may cost, tip included. It costs what its bytes and the gas that it takes are worth on that chain.
     #[prost(uint64, tag = "3")]
     pub fee: Amount,
     /// Random: makes two otherwise equal transactions differ.
@@ -44,6 +44,12 @@ pub struct TxBody {
     /// The account that acts and pays.
     #[prost(message, required, tag = "5")]
     pub account: Address,
+    /// The most gas that it may take. What it does not take is not paid.
+    #[prost(uint64, tag = "6")]
+    pub gas_limit: u64,
+    /// Base units added to its price, for a place before others.
+    #[prost(uint64, tag = "7")]
+    pub tip: Amount,
     /// What it does.
     #[prost(
         oneof = "Action",

@@ -54,16 +54,19 @@ pub struct NodeStatus {
 /// What a chain takes, in base units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fees {
-    /// For every transaction.
+    /// For every transaction, at least.
     pub transaction: Amount,
     /// With every contribution, for whoever judges it.
     pub review: Amount,
     /// That much more for each MiB of it after the first.
     #[serde(default)]
     pub review_per_mib: Amount,
-    /// For each byte of a transaction beyond the first KiB.
+    /// For each byte of a transaction; at least `transaction` with its gas.
     #[serde(default)]
     pub byte: Amount,
+    /// For each thousand units of gas that a transaction takes.
+    #[serde(default)]
+    pub gas: Amount,
     /// The part of a bond that is lost when a contribution is refused, in basis points.
     pub bond_penalty_bps: u32,
 }

@@ -57,4 +57,19 @@ pub struct TxView {
     /// What happened.
     #[schema(value_type = Vec<Object>)]
     pub events: serde_json::Value,
+    /// The gas that it took.
+    #[serde(default)]
+    pub gas_used: u64,
+}
+
+/// What a transaction would do if it were next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Estimate {
+    /// The gas that it would take now. State may change before its block: sign with more, what is not taken is not paid.
+    pub gas_used: u64,
+    /// What it would cost with that gas as its limit, in base units.
+    pub fee: Amount,
+    /// What would happen.
+    #[schema(value_type = Vec<Object>)]
+    pub events: serde_json::Value,
 }

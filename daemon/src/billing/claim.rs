@@ -24,6 +24,9 @@ use crate::keyring::AccountKey;
 /// Bytes of a claim's transaction beside its items, and of an item beside itself.
 const CLAIM_BYTES: u64 = 300;
 const ITEM_BYTES: usize = 4;
+/// Gas of a claim, and of each item of it beside: a proof, and a place that is written.
+const CLAIM_GAS: u64 = 200_000;
+const ITEM_GAS: u64 = 250_000;
 /// How long a claim's block is waited for.
 const BLOCK: Duration = Duration::from_secs(30);
 
@@ -191,10 +194,11 @@ fn sum(items: &[ClaimItem]) -> Amount {
     items.iter().map(|item| item.amount).fold(0, Amount::saturating_add)
 }
 
-/// The fee of a transaction that claims these.
+/// The fee of a transaction that claims these, and a little more.
 fn fee_of(params: &Params, items: &[ClaimItem]) -> Amount {
     let bytes: usize = items.iter().map(|item| item.encoded_len().saturating_add(ITEM_BYTES)).sum();
-    params.fee_of(CLAIM_BYTES.saturating_add(bytes as u64))
+    let gas = CLAIM_GAS.saturating_add(ITEM_GAS.saturating_mul(items.len() as u64));
+    params.fee_of(gas, CLAIM_BYTES.saturating_add(bytes as u64))
 }
 
 /// What is claimed in one transaction each, most money first, and what would cost more in fees than it brings. An item
@@ -266,7 +270,7 @@ mod tests {
         let many: Vec<ClaimItem> = (0..64).map(|n| long(n, 100)).collect();
         let fee = fee_of(&params, &many);
         assert!(fee > 20 * params.min_fee, "{fee}");
-        assert!(fee >= params.fee_of(Claim { items: many.clone(), ..Claim::default() }.encoded_len() as u64));
+        assert!(fee >= params.fee_of(0, Claim { items: many.clone(), ..Claim::default() }.encoded_len() as u64));
         let (worth, left) = batches(many, |items| fee_of(&params, items));
         assert_eq!((worth.len(), left.len()), (0, 64));
         assert_eq!(batches(vec![long(1, 1_100)], |items| fee_of(&params, items)).0.len(), 1);

@@ -1,5 +1,6 @@
 //! Sending transactions and waiting for their blocks.
 
+use datanet_ledger::TxOutcome;
 use datanet_ledger::component::Event;
 use datanet_types::tx::{TxBody, tx_hash};
 use datanet_types::{Action, TxHash};
@@ -36,13 +37,16 @@ pub struct TxStatus {
     pub log: String,
     /// What happened.
     pub events: Vec<Event>,
+    /// The gas that it took.
+    pub gas_used: u64,
 }
 
 impl Chain {
-    /// Signs `action` with `key` for its account, at the lowest fee and with a fresh nonce.
+    /// Signs `action` with `key` for its account, with a fresh nonce, and the gas that it takes if it is tried out now, twice over: what it
+    /// does not take in its block is not paid.
     ///
     /// # Errors
-    /// When the ledger has no block yet or cannot be read, or the system gives no randomness ([`Code::NoRandomness`]).
+    /// When the ledger would refuse it, has no block yet or cannot be read, or the system gives no randomness ([`Code::NoRandomness`]).
     pub fn sign(&self, key: &AccountKey, action: Action) -> ServiceResult<Vec<u8>> {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|error| {
@@ -55,12 +59,19 @@ impl Chain {
             fee: params.min_fee,
             nonce: u64::from_le_bytes(nonce),
             account: key.address(),
+            gas_limit: 0,
+            tip: 0,
             action: Some(action),
         };
+        let tried = self.ledger().estimate(&body.sign(key.secret()).to_bytes())?;
+        if !tried.is_ok() {
+            return Err(refused(tried.code, &tried.log));
+        }
+        body.gas_limit = tried.gas_used.saturating_mul(2).min(params.block_gas);
         // A higher fee may take a byte more to write.
         loop {
             let bytes = body.sign(key.secret()).to_bytes();
-            let least = params.fee_of(bytes.len() as u64);
+            let least = params.fee_of(body.gas_limit, bytes.len() as u64);
             if body.fee >= least {
                 return Ok(bytes);
             }
@@ -96,6 +107,17 @@ impl Chain {
             }
         };
         if code == 0 { Ok(hash) } else { Err(refused(code, &log)) }
+    }
+
+    /// What signed bytes would do if they were next, and the gas that they would take, whatever their own limit, fee and expiry are.
+    ///
+    /// # Errors
+    /// When the ledger would refuse them or cannot be read.
+    pub async fn estimate(&self, bytes: Vec<u8>) -> ServiceResult<TxOutcome> {
+        let ledger = self.ledger().clone();
+        let tried = tokio::task::spawn_blocking(move || ledger.estimate(&bytes)).await;
+        let outcome = tried.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))??;
+        if outcome.is_ok() { Ok(outcome) } else { Err(refused(outcome.code, &outcome.log)) }
     }
 
     /// Refuses at once and for nothing what the ledger would refuse in a block for a fee.
@@ -154,6 +176,7 @@ impl Chain {
             code: result.code,
             log: result.log,
             events: result.events.iter().map(event).collect(),
+            gas_used: result.gas_used,
         }))
     }
 

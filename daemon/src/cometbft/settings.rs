@@ -140,7 +140,8 @@ impl CometSettings {
             local_network: true,
             timing: CometTiming::local(),
             mempool_size: 10_000,
-            mempool_bytes: 64 * 1024 * 1024,
+            // Less than a block holds beside evidence: whoever proposes sees all that waits, and orders it.
+            mempool_bytes: 3 * 1024 * 1024,
             max_tx_bytes: 1024 * 1024,
             // Enough to see what a node did when; the rest of `info` is several lines a vote.
             log_level: "main:info,state:info,*:error".to_owned(),

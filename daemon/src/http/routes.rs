@@ -115,6 +115,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(accounts::supply))
         .routes(routes!(transactions::transfer))
         .routes(routes!(transactions::submit))
+        .routes(routes!(transactions::estimate))
         .routes(routes!(transactions::show))
 }
 

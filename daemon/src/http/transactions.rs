@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
-use datanet_api::transactions::{Encoded, NewTransfer, Sent, Submitted, TxView};
+use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_types::action::Transfer;
 use datanet_types::{Action, Address, SignedTx, TxHash};
 use serde_json::Value;
@@ -53,11 +53,32 @@ pub(super) async fn submit(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> ServiceResult<(StatusCode, Json<Submitted>)> {
+    let bytes = signed(&chain, &headers, &body)?;
+    Ok((StatusCode::ACCEPTED, Json(Submitted { hash: chain.submit(bytes).await? })))
+}
+
+/// What a signed transaction would do if it were next, and the gas that it would take: how to find its limit. Its own limit, fee and
+/// expiry do not matter, and nothing is sent.
+#[utoipa::path(post, operation_id = "estimate_transaction", path = "/v1/tx/estimate", tag = "ledger", request_body(content((super::routes::Bytes = "application/octet-stream"), (Encoded = "application/json"))), responses((status = 200, body = Estimate), (status = 422, response = super::problem::Refusal)))]
+pub(super) async fn estimate(
+    State(chain): State<Chain>,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> ServiceResult<Json<Estimate>> {
+    let bytes = signed(&chain, &headers, &body)?;
+    let (size, params) = (bytes.len() as u64, chain.params()?);
+    let outcome = chain.estimate(bytes).await?;
+    let events = serde_json::to_value(&outcome.events).map_err(|error| ServiceError::caused(Code::Events, error))?;
+    Ok(Json(Estimate { gas_used: outcome.gas_used, fee: params.fee_of(outcome.gas_used, size), events }))
+}
+
+/// The bytes of a transaction of this chain that is signed.
+fn signed(chain: &Chain, headers: &HeaderMap, body: &[u8]) -> ServiceResult<Vec<u8>> {
     let json = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    let bytes = if json { decode(&body)? } else { body.to_vec() };
+    let bytes = if json { decode(body)? } else { body.to_vec() };
     // Said here already, in full: the mempool would say it in a code.
     SignedTx::verify(&bytes, chain.id()).map_err(|error| ServiceError::caused(Code::BadTransaction, error))?;
-    Ok((StatusCode::ACCEPTED, Json(Submitted { hash: chain.submit(bytes).await? })))
+    Ok(bytes)
 }
 
 fn decode(body: &[u8]) -> ServiceResult<Vec<u8>> {
@@ -78,5 +99,12 @@ pub(super) async fn show(State(chain): State<Chain>, Segment(hash): Segment<TxHa
         )
     })?;
     let events = serde_json::to_value(&status.events).map_err(|error| ServiceError::caused(Code::Events, error))?;
-    Ok(Json(TxView { hash, height: status.height, code: status.code, log: status.log, events }))
+    Ok(Json(TxView {
+        hash,
+        height: status.height,
+        code: status.code,
+        log: status.log,
+        events,
+        gas_used: status.gas_used,
+    }))
 }

@@ -151,6 +151,7 @@ impl StatusService {
                 Fees {
                     transaction: params.min_fee,
                     byte: params.byte_fee,
+                    gas: params.gas_price,
                     review: params.review_fee,
                     review_per_mib: params.review_fee_per_mib,
                     bond_penalty_bps: params.bond_penalty_bps,

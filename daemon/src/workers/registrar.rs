@@ -10,6 +10,10 @@ use crate::chain::Chain;
 use crate::error::ServiceResult;
 use crate::keyring::Identity;
 
+/// Gas and bytes that registering may take, with room for a long name.
+const REGISTERING_GAS: u64 = 1_000_000;
+const REGISTERING_BYTES: u64 = 600;
+
 /// Registers a node; see the module.
 pub struct Registrar {
     /// The ledger.
@@ -83,7 +87,7 @@ impl Registrar {
         let stake = if roles & role::VALIDATOR == 0 { 0 } else { params.min_stake };
         let stake = registered.as_ref().map_or(stake, |node| node.stake.max(stake));
         let missing = stake.saturating_sub(registered.as_ref().map_or(0, |node| node.stake));
-        let needed = missing.saturating_add(params.min_fee);
+        let needed = missing.saturating_add(params.fee_of(REGISTERING_GAS, REGISTERING_BYTES));
         if accounts::balance(&reader, account)? < needed {
             return Ok(Need::Money(needed));
         }

@@ -119,8 +119,8 @@ impl Api {
     pub async fn body(&self, key: &SigningKey, action: Action) -> TxBody {
         let height = self.get("/v1/status").await["height"].as_u64().unwrap();
         let nonce = u64::from_le_bytes(random());
-        let (chain_id, expiry, account) = (CHAIN.into(), height + 100, key.address());
-        TxBody { chain_id, expiry, fee: 1_000, nonce, account, action: Some(action) }
+        let (chain_id, expiry, account, gas_limit) = (CHAIN.into(), height + 100, key.address(), 4_000_000);
+        TxBody { chain_id, expiry, fee: 20_000, nonce, account, gas_limit, tip: 0, action: Some(action) }
     }
 
     /// Sends a transaction and waits until it has done what it says.

@@ -72,7 +72,7 @@ fn tx() -> Bytes {
 fn body() -> TxBody {
     let transfer = Transfer { to: Address([2; 20]), amount: 5 };
     let (account, action) = (key().address(), Some(Action::Transfer(transfer)));
-    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 1_000, nonce: 7, account, action }
+    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 2_000, nonce: 7, account, gas_limit: 250_000, tip: 3, action }
 }
 
 /// A ledger with money for the key and one block, whose file goes with the process.

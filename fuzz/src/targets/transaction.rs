@@ -17,7 +17,16 @@ pub(crate) const TRANSACTION: Target = Target { name: "transaction", seeds, run 
 
 fn body(action: Action) -> TxBody {
     let account = key().address();
-    TxBody { chain_id: CHAIN.into(), expiry: 100, fee: 1_000, nonce: 7, account, action: Some(action) }
+    TxBody {
+        chain_id: CHAIN.into(),
+        expiry: 100,
+        fee: 1_000,
+        nonce: 7,
+        account,
+        gas_limit: 250_000,
+        tip: 3,
+        action: Some(action),
+    }
 }
 
 /// Signed ones, and bare bodies: what is signed again below.

@@ -26,7 +26,8 @@ const GOAL: f64 = 0.9;
 /// The largest state may be slower than the smallest by this factor.
 const FLAT: f64 = 0.5;
 const CHAIN: &str = "bench";
-const FEE: u64 = 1_000;
+const FEE: u64 = 1_500;
+const GAS: u64 = 300_000;
 /// Base units of each account.
 const BALANCE: u64 = 1_000_000_000;
 /// Blocks before the clock counts.
@@ -147,6 +148,8 @@ impl Chain {
                 fee: FEE,
                 nonce: self.nonce,
                 account: signer.address(),
+                gas_limit: GAS,
+                tip: 0,
                 action: Some(action),
             };
             let tx = Bytes::from(body.sign(signer).to_bytes());

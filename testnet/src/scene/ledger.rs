@@ -10,8 +10,9 @@ use crate::api::Client;
 
 /// Blocks in which a transaction has to be taken in.
 const PATIENCE: u64 = 200;
-/// Base units paid for it: enough for any of those here.
-const FEE: u64 = 10_000;
+/// The most base units and the most gas for it: enough for any of those here, and what is not taken is not paid.
+const FEE: u64 = 20_000;
+const GAS: u64 = 4_000_000;
 
 /// Sends a transaction and waits until it has done what it says: its height, and the id of what it opened.
 ///
@@ -20,8 +21,8 @@ const FEE: u64 = 10_000;
 pub async fn done(client: &Client, chain: &str, key: &SigningKey, action: Action) -> Result<(u64, [u8; 32])> {
     let expiry = client.status().await?.height + PATIENCE;
     let nonce = u64::from_le_bytes(random()?);
-    let body =
-        TxBody { chain_id: chain.to_owned(), expiry, fee: FEE, nonce, account: key.address(), action: Some(action) };
+    let (chain_id, account, gas_limit) = (chain.to_owned(), key.address(), GAS);
+    let body = TxBody { chain_id, expiry, fee: FEE, nonce, account, gas_limit, tip: 0, action: Some(action) };
     let bytes = body.sign(key).to_bytes();
     let id = SignedTx::verify(&bytes, chain)?.id;
     let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);

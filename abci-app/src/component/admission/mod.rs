@@ -1,12 +1,15 @@
-//! What every transaction passes before its action: expiry, replay, whose signatures it has, fee.
+//! What every transaction passes before its action: expiry, replay, whose signatures it has, gas limit, fee. It pays for all the gas that it
+//! may take, and gets back what it did not take.
 
 pub mod state_key;
 
-use datanet_types::tx::MAX_TTL;
+use datanet_types::Amount;
+use datanet_types::tx::{MAX_TTL, VerifiedTx};
 
 use super::error::ensure;
-use super::{ActionError, TxContext, accounts, authority, params};
+use super::{ActionError, Params, TxContext, accounts, authority, intrinsic_gas, params};
 use crate::code;
+use crate::gas::Gas;
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// How many memories of expired transactions one block drops at most. Leftovers do no harm: an expired transaction
@@ -28,7 +31,7 @@ pub fn is_recorded<S: StateRead>(state: &S, expiry: u64, id: &[u8; 32]) -> Resul
     Ok(state.get_raw(&state_key::executed(expiry, id))?.is_some())
 }
 
-/// Checks expiry, replay, who signed, and fee; takes the fee and remembers the transaction.
+/// Checks expiry, replay, who signed, gas limit and fee; takes the price of all its gas and remembers the transaction.
 pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
     let (height, body, id) = (ctx.block.height, &ctx.tx.body, &ctx.tx.id);
     ensure(body.expiry >= height, code::EXPIRED, || {
@@ -44,13 +47,45 @@ pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
     })?;
     let tx = ctx.tx;
     authority::authorise(state, &tx.signer, &tx.keys, &tx.action, ctx.block.seconds())?;
-    let least = params::get(state)?.fee_of(tx.size);
-    ensure(body.fee >= least, code::FEE, || {
-        format!("fee is {}, the least for {} bytes is {least}", body.fee, tx.size)
+    let params = params::get(state)?;
+    check_gas_limit(tx, &params)?;
+    let most = price(tx, &params, body.gas_limit);
+    ensure(body.fee >= most, code::FEE, || {
+        format!(
+            "fee is {}, the least for {} bytes, {} gas and a tip of {} is {most}; what of the gas is not taken is not paid",
+            body.fee, tx.size, body.gas_limit, body.tip
+        )
     })?;
-    authority::metered(state, ctx, |state| accounts::transfer(state, &tx.signer, &accounts::fees(), body.fee))?;
+    authority::metered(state, ctx, |state| accounts::transfer(state, &tx.signer, &accounts::fees(), most))?;
     state.put(memory, &Executed { height });
     Ok(())
+}
+
+fn check_gas_limit(tx: &VerifiedTx, params: &Params) -> Result<(), ActionError> {
+    let (limit, least) = (tx.body.gas_limit, intrinsic_gas(tx));
+    ensure(limit >= least, code::GAS_LIMIT, || {
+        format!("gas_limit is {limit}; the transaction takes {least} before it is executed: sign it with more")
+    })?;
+    ensure(limit <= params.block_gas, code::GAS_LIMIT, || {
+        format!("gas_limit is {limit}; a block holds {}, so it would never fit: sign it with less", params.block_gas)
+    })
+}
+
+/// What a transaction costs that takes so much gas.
+fn price(tx: &VerifiedTx, params: &Params, gas: Gas) -> Amount {
+    params.fee_of(gas, tx.size).saturating_add(tx.body.tip)
+}
+
+/// Gives back what a charged transaction paid for gas that it did not take.
+pub(super) fn give_back<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>, used: Gas) -> Result<(), StateError> {
+    let (tx, params) = (ctx.tx, params::get(state)?);
+    let (paid, due) = (price(tx, &params, tx.body.gas_limit), price(tx, &params, used));
+    let rest = paid.saturating_sub(due);
+    if rest == 0 {
+        return Ok(());
+    }
+    accounts::release(state, &accounts::fees(), &tx.signer, rest)?;
+    authority::give_back(state, ctx, rest)
 }
 
 /// Forgets transactions that expired before `height`.

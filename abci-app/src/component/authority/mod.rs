@@ -30,7 +30,7 @@ use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub use grant::{Grant, MAX_GRANTS, grant, grants};
-pub(super) use spending::metered;
+pub(super) use spending::{give_back, metered};
 
 /// The owners of an account that has set some.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]

@@ -25,6 +25,19 @@ pub(in crate::component) fn metered<S: StateWrite, T>(
     Ok(done)
 }
 
+/// Gives a sub-key that has signed `amount` of its budget back, which the account has again. Nothing where the transaction ended the sub-key.
+pub(in crate::component) fn give_back<S: StateWrite>(
+    state: &mut S,
+    ctx: &TxContext<'_>,
+    amount: Amount,
+) -> Result<(), StateError> {
+    if let Some(mut grant) = signed_by_sub_key(state, ctx)? {
+        grant.spent = grant.spent.saturating_sub(amount);
+        state.put(state_key::grant(&ctx.tx.signer, &grant.key), &grant);
+    }
+    Ok(())
+}
+
 /// The sub-key that signed, if one did, of a transaction that is authorised. The key that an address was made of is never one: so nothing
 /// is looked up for most accounts.
 fn signed_by_sub_key<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Option<Grant>, StateError> {

@@ -7,10 +7,12 @@ use std::rc::Rc;
 use datanet_types::Amount;
 use datanet_types::amount::{BPS, DNT};
 use datanet_types::epoch::FeeShares;
+use datanet_types::tx::MAX_TX_BYTES;
 
 use super::error::ensure;
 use super::{ActionError, staking};
 use crate::code;
+use crate::gas::Gas;
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// The numbers a chain is started with.
@@ -18,11 +20,17 @@ use crate::state::{StateError, StateRead, StateWrite};
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Smallest fee of a transaction, in base units. Default 1,000 (a thousandth of a DNT): nothing to a user,
-    /// something to a flood.
+    /// something to a flood. It pays for a transaction of ordinary size and work.
     pub min_fee: Amount,
-    /// Base units for each byte of a transaction beyond the first KiB, which `min_fee` pays for. Default 1: everybody keeps it for
-    /// ever, and a GiB of it costs a thousand DNT.
+    /// Base units for each byte of a transaction. Default 1: everybody keeps it for ever, and a GiB of it costs a thousand DNT.
     pub byte_fee: Amount,
+    /// Base units for each thousand units of gas that a transaction takes. Default 3: a unit is about a nanosecond, so that a second of everybody's
+    /// time costs 3 DNT.
+    pub gas_price: Amount,
+    /// Gas that the transactions of a block take, at most. Default 400,000,000: about a fifth of the two seconds that a proposal may take.
+    pub block_gas: Gas,
+    /// Bytes of a block's transactions, at most. Default 4 MiB.
+    pub block_bytes: u64,
     /// Blocks that a committee has to commit its scores. Default 120: a minute at two blocks a second, which
     /// fetching and judging a batch takes on a slow machine that does other things too. The phase ends early once
     /// everybody has committed, so that a long window costs time only where a member is missing.
@@ -126,6 +134,9 @@ impl Default for Params {
         Self {
             min_fee: 1_000,
             byte_fee: 1,
+            gas_price: 3,
+            block_gas: 400_000_000,
+            block_bytes: 4 * 1024 * 1024,
             commit_window: 120,
             reveal_window: 30,
             review_fee: DNT / 10,
@@ -168,13 +179,14 @@ impl Default for Params {
 /// Least and most of [`Params::close_seconds`].
 const MIN_CLOSE_SECONDS: u64 = 10;
 const MAX_CLOSE_SECONDS: u64 = 30 * 24 * 3_600;
-/// Bytes of a transaction that [`Params::min_fee`] pays for.
-const FREE_TX_BYTES: u64 = 1_024;
+/// Least of [`Params::block_gas`]: the heaviest transaction there is must fit.
+const MIN_BLOCK_GAS: Gas = 100_000_000;
 
 impl Params {
-    /// The least fee of a transaction of so many bytes.
-    pub fn fee_of(&self, bytes: u64) -> Amount {
-        self.min_fee.saturating_add(bytes.saturating_sub(FREE_TX_BYTES).saturating_mul(self.byte_fee))
+    /// The fee of a transaction of so many bytes that takes so much gas.
+    pub fn fee_of(&self, gas: Gas, bytes: u64) -> Amount {
+        let work = gas.saturating_mul(self.gas_price).div_ceil(1_000);
+        work.saturating_add(bytes.saturating_mul(self.byte_fee)).max(self.min_fee)
     }
 
     /// What judging a contribution of so many bytes costs.
@@ -229,6 +241,14 @@ impl Params {
         check(
             (MIN_CLOSE_SECONDS..=MAX_CLOSE_SECONDS).contains(&self.close_seconds),
             "close_seconds must be from 10 to 2592000: a node needs blocks to settle in, and a payer wants its money back within a month",
+        )?;
+        check(
+            self.block_gas >= MIN_BLOCK_GAS,
+            "block_gas must be at least 100000000: the heaviest transaction would never fit",
+        )?;
+        check(
+            self.block_bytes >= 2 * MAX_TX_BYTES as u64,
+            "block_bytes must be at least 524288: two of the longest transactions",
         )?;
         check(self.commit_window >= 1, "commit_window must be at least 1 block")?;
         check(self.reveal_window >= 1, "reveal_window must be at least 1 block")?;
@@ -304,6 +324,12 @@ struct Record {
     audit_seats: u32,
     #[prost(uint64, tag = "27")]
     audit_window: u64,
+    #[prost(uint64, tag = "30")]
+    gas_price: u64,
+    #[prost(uint64, tag = "31")]
+    block_gas: u64,
+    #[prost(uint64, tag = "32")]
+    block_bytes: u64,
     #[prost(uint64, tag = "40")]
     min_validator_stake: u64,
     #[prost(uint32, tag = "41")]
@@ -334,6 +360,9 @@ macro_rules! convert {
         $to {
             min_fee: $from.min_fee,
             byte_fee: $from.byte_fee,
+            gas_price: $from.gas_price,
+            block_gas: $from.block_gas,
+            block_bytes: $from.block_bytes,
             commit_window: $from.commit_window,
             reveal_window: $from.reveal_window,
             review_fee: $from.review_fee,
@@ -422,11 +451,12 @@ mod tests {
     #[test]
     fn size_is_paid_for() {
         let params = Params::default();
-        assert_eq!([0, 1_024, 1_025, 256 << 10].map(|bytes| params.fee_of(bytes)), [1_000, 1_000, 1_001, 262_120]);
+        let fees = [(0, 0), (200_000, 300), (200_001, 400), (10_000_000, 256 << 10)];
+        assert_eq!(fees.map(|(gas, bytes)| params.fee_of(gas, bytes)), [1_000, 1_000, 1_001, 30_000 + (256 << 10)]);
         let mib = 1 << 20;
         let fees = [1, mib, mib + 1, 2 << 30].map(|bytes| params.review_fee_of(bytes));
         assert_eq!(fees, [DNT / 10, DNT / 10, DNT / 10 + DNT / 100, DNT / 10 + 2_047 * (DNT / 100)]);
-        assert!(params.fee_of(u64::MAX) > 0 && params.review_fee_of(u64::MAX) > 0);
+        assert!(params.fee_of(u64::MAX, u64::MAX) > 0 && params.review_fee_of(u64::MAX) > 0);
     }
 
     #[test]

@@ -26,6 +26,10 @@ use crate::component::{
 use crate::state::{ChangeLog, MemoryState, StateWrite};
 
 pub(crate) const CHAIN: &str = "test";
+/// The most that a transaction may cost.
+const FEE: u64 = 1_000_000;
+/// More gas than any takes; here it is free, and only the application counts it.
+pub(crate) const GAS: u64 = 50_000_000;
 pub(crate) const BALANCE: u64 = 1_000 * DNT;
 pub(crate) const STAKE: u64 = 100 * DNT;
 pub(crate) const BOND: u64 = 10 * DNT;
@@ -64,6 +68,7 @@ pub(crate) fn all(score: u32) -> Scores {
 /// Twenty people with money each.
 pub(crate) fn genesis(params: Params) -> Genesis {
     let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
+    let params = Params { gas_price: 0, ..params };
     Genesis { params, accounts: (0..20).map(person).collect(), validators: Vec::new() }
 }
 
@@ -102,7 +107,8 @@ impl Chain {
 
     pub(crate) fn tx_body(&self, n: u8, change: impl Fn(TxBody) -> TxBody, action: Action, nonce: u64) -> VerifiedTx {
         let (chain_id, expiry, account) = (CHAIN.into(), self.block.height + 100, address(n));
-        let body = TxBody { chain_id, expiry, fee: 1_000, nonce, account, action: Some(action) };
+        let (fee, gas_limit, action) = (FEE, GAS, Some(action));
+        let body = TxBody { chain_id, expiry, fee, nonce, account, gas_limit, tip: 0, action };
         SignedTx::verify(&change(body).sign(&key(n)).to_bytes(), CHAIN).unwrap()
     }
 

@@ -6,7 +6,7 @@ use datanet_types::action::{
     Transfer,
 };
 
-use super::harness::{Chain, address, key, open_channel, register};
+use super::harness::{Chain, GAS, address, key, open_channel, register};
 use crate::code;
 use crate::component::authority::{self, MAX_GRANTS};
 
@@ -127,9 +127,11 @@ fn a_channel_of_several_signers_names_the_key_of_its_vouchers() {
             chain_id: "test".into(),
             expiry: 50,
             fee: 1_000,
+            gas_limit: GAS,
             nonce,
             account: address(0),
             action: Some(datanet_types::Action::OpenChannel(open)),
+            ..TxBody::default()
         };
         SignedTx::verify(&body.sign_with(&[&key(20), &key(21)]).to_bytes(), "test").unwrap()
     };
@@ -152,7 +154,8 @@ fn money_that_comes_in_is_no_budget() {
     let mut send = |amount, nonce| {
         let action = Action::Transfer(Transfer { to: address(3), amount });
         let (account, action) = (address(0), Some(action));
-        let body = TxBody { chain_id: "test".into(), expiry: 50, fee: 1_000, nonce, account, action };
+        let (chain_id, gas_limit) = ("test".into(), GAS);
+        let body = TxBody { chain_id, expiry: 50, fee: 1_000, nonce, account, gas_limit, tip: 0, action };
         let tx = SignedTx::verify(&body.sign(&key(20)).to_bytes(), "test").unwrap();
         chain.run(&tx).map(drop)
     };

@@ -56,7 +56,7 @@ fn expired_early_repeated_and_cheap_transactions_are_refused() {
     assert_eq!(with(&|body| TxBody { expiry: 4, ..body }), code::EXPIRED);
     assert_eq!(with(&|body| TxBody { expiry: 6 + MAX_TTL, ..body }), code::EXPIRED);
     assert_eq!(with(&|body| TxBody { fee: 999, ..body }), code::FEE);
-    assert_eq!(with(&|body| TxBody { fee: BALANCE + 1, ..body }), code::FUNDS);
+    assert_eq!(with(&|body| TxBody { fee: u64::MAX, tip: BALANCE, ..body }), code::FUNDS);
     let tx = chain.tx_body(0, |body| TxBody { expiry: 7, ..body }, action(), 1);
     chain.run(&tx).unwrap();
     assert_eq!(code_of(chain.run(&tx)), code::REPLAYED);

@@ -77,6 +77,13 @@ impl ActionKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// Whether others lose something if it comes too late: judging, settling and evidence, which only whoever has a part in them can
+    /// send.
+    pub fn is_urgent(self) -> bool {
+        use ActionKind::{AuditEpoch, ChallengeEpoch, CommitScores, ProveForgery, RevealScores, SettleEpoch};
+        matches!(self, CommitScores | RevealScores | SettleEpoch | ChallengeEpoch | AuditEpoch | ProveForgery)
+    }
+
     /// Whether it decides who speaks for an account: never a sub-key's to do.
     pub fn is_about_keys(self) -> bool {
         matches!(self, Self::SetKeys | Self::RecoverKeys | Self::CancelRecovery | Self::GrantKey | Self::RevokeKey)

@@ -13,6 +13,8 @@ fn body(amount: u64, nonce: u64) -> TxBody {
         fee: 10,
         nonce,
         account: key(1).address(),
+        gas_limit: 11,
+        tip: 2,
         action: Some(Action::Transfer(Transfer { to: Address([3; 20]), amount })),
     }
 }

@@ -9,6 +9,7 @@ use crate::component::audits::{self, Phase, deposit_account, require_unpaid, set
 use crate::component::error::ensure;
 use crate::component::settlement::{self, bond};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, params};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 impl ActionHandler for ProveForgery {
@@ -29,6 +30,11 @@ impl ActionHandler for ProveForgery {
         })?;
         let signed = self.given.verify(&tx.body.chain_id, &self.node, &self.signature).is_ok();
         ensure(signed, code::FORGERY, || format!("the receipt is not signed by node {}", self.node))
+    }
+
+    fn work(&self) -> Gas {
+        let hashes = (self.proof.siblings.len() as u64).saturating_add(4);
+        gas::SIGNATURE.saturating_add(gas::HASH.saturating_mul(hashes))
     }
 
     /// The proof takes hashing.

@@ -9,6 +9,7 @@ use crate::code;
 use crate::component::authority::{self, Grant, Keys, MAX_GRANTS, state_key, version};
 use crate::component::error::ensure;
 use crate::component::{ActionError, ActionHandler, Event, TxContext};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 impl ActionHandler for GrantKey {
@@ -42,6 +43,10 @@ impl ActionHandler for GrantKey {
         check((1..=MAX_SECONDS).contains(&self.period_seconds), &|| {
             format!("a period is 1 to {MAX_SECONDS} seconds, not {}", self.period_seconds)
         })
+    }
+
+    fn work(&self) -> Gas {
+        gas::POINT
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {

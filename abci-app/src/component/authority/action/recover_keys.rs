@@ -7,11 +7,16 @@ use crate::code;
 use crate::component::authority::{self, Pending, check_owners};
 use crate::component::error::refuse;
 use crate::component::{ActionError, ActionHandler, Event, TxContext};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 impl ActionHandler for RecoverKeys {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
         check_owners(&self.owners, self.threshold)
+    }
+
+    fn work(&self) -> Gas {
+        gas::POINT.saturating_mul(self.owners.len() as u64)
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {

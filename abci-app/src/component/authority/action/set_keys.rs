@@ -7,6 +7,7 @@ use crate::code;
 use crate::component::authority::{self, Keys, check_owners, version};
 use crate::component::error::ensure;
 use crate::component::{ActionError, ActionHandler, Event, TxContext};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 /// Longest delay of a recovery, and longest period of a budget: ten years.
@@ -22,6 +23,10 @@ impl ActionHandler for SetKeys {
         ensure((1..=MAX_SECONDS).contains(&recovery.seconds), code::KEYS_INVALID, || {
             format!("a recovery takes 1 to {MAX_SECONDS} seconds, not {}", recovery.seconds)
         })
+    }
+
+    fn work(&self) -> Gas {
+        gas::POINT.saturating_mul(self.owners.len() as u64)
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {

@@ -9,6 +9,7 @@ use crate::code;
 use crate::component::channels::{self, Channel, closing};
 use crate::component::error::ensure;
 use crate::component::{ActionError, ActionHandler, Event, TxContext, params};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 impl ActionHandler for CloseChannel {
@@ -17,6 +18,10 @@ impl ActionHandler for CloseChannel {
         ensure(of_it, code::CLOSING_STATEMENT, || {
             format!("the statement is for another channel than {}; ask its node for one of this channel", self.channel)
         })
+    }
+
+    fn work(&self) -> Gas {
+        if self.statement.is_some() { gas::SIGNATURE } else { 0 }
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {

@@ -8,12 +8,17 @@ use crate::code;
 use crate::component::channels::{self, Channel, closing, deposit_account};
 use crate::component::error::{ensure, refuse};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, nodes, params};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 impl ActionHandler for OpenChannel {
     fn check_stateless(&self, tx: &VerifiedTx) -> Result<(), ActionError> {
         ensure(self.deposit > 0, code::CHANNEL_INVALID, || "the deposit is 0; lock at least 1 base unit".to_owned())?;
         voucher_key(self, tx).map(drop)
+    }
+
+    fn work(&self) -> Gas {
+        gas::POINT
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {

@@ -10,6 +10,7 @@ use crate::component::error::ensure;
 use crate::component::nodes::{self, MAX_VALIDATORS, Node, Reputation, stake_account, state_key, unbonding};
 use crate::component::settlement::bond;
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params};
+use crate::gas::{self, Gas};
 use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for RegisterNode {
@@ -28,6 +29,10 @@ impl ActionHandler for RegisterNode {
                 self.node, tx.signer
             )
         })
+    }
+
+    fn work(&self) -> Gas {
+        gas::SIGNATURE
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {

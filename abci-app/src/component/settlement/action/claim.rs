@@ -8,6 +8,7 @@ use crate::code;
 use crate::component::error::{ensure, refuse};
 use crate::component::settlement::{self, Epoch, MAX_ITEMS, Status, escrow};
 use crate::component::{ActionError, ActionHandler, Event, TxContext};
+use crate::gas::{self, Gas};
 use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for Claim {
@@ -31,6 +32,11 @@ impl ActionHandler for Claim {
             })?;
         }
         Ok(())
+    }
+
+    fn work(&self) -> Gas {
+        let hashes = |item: &ClaimItem| (item.proof.siblings.len() as u64).saturating_add(2);
+        gas::HASH.saturating_mul(self.items.iter().map(hashes).fold(0, u64::saturating_add))
     }
 
     /// Each item takes a proof.

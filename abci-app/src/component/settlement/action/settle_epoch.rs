@@ -15,6 +15,7 @@ use crate::component::settlement::{
     self, Epoch, MAX_VOUCHERS, Payment, Settlement, Status, bond, closing, escrow, state_key,
 };
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 impl ActionHandler for SettleEpoch {
@@ -33,6 +34,10 @@ impl ActionHandler for SettleEpoch {
         check(self.statement != BlobHash::ZERO, "statement must be the blob with the leaves")?;
         let ordered = self.vouchers.windows(2).all(|pair| matches!(pair, [a, b] if a.channel < b.channel));
         check(ordered, "vouchers must be ordered by channel, one for each")
+    }
+
+    fn work(&self) -> Gas {
+        gas::SIGNATURE.saturating_mul(self.vouchers.len() as u64)
     }
 
     /// Each voucher takes a signature check.

@@ -8,6 +8,7 @@ use crate::code;
 use crate::component::error::ensure;
 use crate::component::staking::{self, GenesisValidator, genesis, state_key};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, params};
+use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
 impl ActionHandler for CreateValidator {
@@ -21,6 +22,10 @@ impl ActionHandler for CreateValidator {
             let (key, operator) = (self.beacon_key, tx.signer);
             format!("the beacon proof is not beacon key {key}'s for account {operator}; make it with that key")
         })
+    }
+
+    fn work(&self) -> Gas {
+        gas::SIGNATURE.saturating_add(gas::VRF_PROOF)
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
