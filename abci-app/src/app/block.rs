@@ -5,7 +5,7 @@ use datanet_types::ConsensusAddress;
 use datanet_types::tx::{TxHash, tx_hash};
 use sha2::{Digest, Sha256};
 
-use crate::code;
+use crate::code::{self, Code};
 use crate::component::{BlockContext, BlockEnd, ConsensusInfo, Event, ValidatorUpdate};
 use crate::state::Changes;
 use crate::store::{TreeUpdate, TxRecord};
@@ -59,9 +59,9 @@ pub struct Started {
 pub struct TxOutcome {
     /// Which.
     pub hash: TxHash,
-    /// Zero, or one of [`crate::code`].
-    pub code: u32,
-    /// Why it was refused; empty if it was not.
+    /// Success, or why not.
+    pub code: Code,
+    /// The same in words for this node's users: what to do instead. No part of what nodes agree on.
     pub log: String,
     /// What it did.
     pub events: Vec<Event>,
@@ -74,13 +74,13 @@ impl TxOutcome {
     }
 
     /// Refusal.
-    pub fn refused(hash: TxHash, code: u32, log: impl Into<String>) -> Self {
+    pub fn refused(hash: TxHash, code: Code, log: impl Into<String>) -> Self {
         Self { hash, code, log: log.into(), events: Vec::new() }
     }
 
     /// Whether it took effect.
     pub fn is_ok(&self) -> bool {
-        self.code == code::OK
+        self.code.is_ok()
     }
 
     pub(super) fn record(&self, height: u64) -> TxRecord {
@@ -135,7 +135,7 @@ pub struct CommittedBlock {
     /// All that happened: the transactions' events in order, then those of deadlines.
     pub events: Vec<Event>,
     /// Each transaction with its result code; less the beacon's, which nobody sent.
-    pub txs: Vec<(TxHash, u32)>,
+    pub txs: Vec<(TxHash, Code)>,
 }
 
 impl CommittedBlock {

@@ -11,7 +11,7 @@ use datanet_types::tx::{TxError, TxHash, UnverifiedTx, VerifiedTx, tx_hash};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::{TxOutcome, lock};
-use crate::code;
+use crate::code::{self, Code};
 use crate::component::{self, ActionError};
 
 /// Bytes of transactions whose verification is remembered; a decoded one takes about three times that.
@@ -24,7 +24,7 @@ const IDLE_PLACES: usize = 1024;
 /// Why a transaction is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) code: u32,
+    pub(super) code: Code,
     pub(super) log: String,
 }
 

@@ -1,5 +1,6 @@
 //! Why an action was not done.
 
+use crate::code::Code;
 use crate::state::StateError;
 
 /// Why an action was not done.
@@ -9,7 +10,7 @@ pub enum ActionError {
     #[error("{message}")]
     Refused {
         /// One of [`crate::code`].
-        code: u32,
+        code: Code,
         /// What to do about it.
         message: String,
     },
@@ -20,7 +21,7 @@ pub enum ActionError {
 
 impl ActionError {
     /// A refusal.
-    pub fn refused(code: u32, message: impl Into<String>) -> Self {
+    pub fn refused(code: Code, message: impl Into<String>) -> Self {
         Self::Refused { code, message: message.into() }
     }
 
@@ -31,11 +32,11 @@ impl ActionError {
 }
 
 /// A refusal as a result, for the tail of a check.
-pub(crate) fn refuse<T>(code: u32, message: impl Into<String>) -> Result<T, ActionError> {
+pub(crate) fn refuse<T>(code: Code, message: impl Into<String>) -> Result<T, ActionError> {
     Err(ActionError::refused(code, message))
 }
 
 /// Refuses unless `condition` holds; the message is only built then.
-pub(crate) fn ensure(condition: bool, code: u32, message: impl FnOnce() -> String) -> Result<(), ActionError> {
+pub(crate) fn ensure(condition: bool, code: Code, message: impl FnOnce() -> String) -> Result<(), ActionError> {
     if condition { Ok(()) } else { refuse(code, message()) }
 }

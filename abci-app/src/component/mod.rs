@@ -31,6 +31,7 @@ mod error;
 mod event;
 pub mod genesis;
 pub mod models;
+mod name;
 pub mod nodes;
 pub mod params;
 pub mod settlement;
@@ -46,6 +47,7 @@ pub use consensus::{ConsensusInfo, Misbehaviour, ValidatorUpdate, Vote};
 pub use error::ActionError;
 pub use event::Event;
 pub use genesis::{Genesis, GenesisAccount};
+pub use name::Component;
 pub use params::Params;
 
 use crate::state::{StateError, StateWrite};

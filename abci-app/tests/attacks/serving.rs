@@ -172,7 +172,7 @@ impl Serving {
     }
 
     /// A claim that must be refused with this code.
-    pub fn refused(&mut self, who: u8, claim: Claim, code: u32) {
+    pub fn refused(&mut self, who: u8, claim: Claim, code: Code) {
         let outcome = self.send(who, Action::Claim(claim));
         println!("refused: {}", outcome.log);
         assert_eq!(outcome.code, code, "{}", outcome.log);

@@ -156,7 +156,7 @@ impl Chain {
         self.run(&[]);
     }
 
-    pub fn codes(block: &FinalizedBlock) -> Vec<u32> {
+    pub fn codes(block: &FinalizedBlock) -> Vec<Code> {
         block.outcomes.iter().map(|outcome| outcome.code).collect()
     }
 

@@ -95,7 +95,7 @@ pub(super) async fn peers(client: &Client, output: Output) -> Result<()> {
 pub(super) async fn tx(client: &Client, hash: &str, output: Output) -> Result<()> {
     let value = client.get(&format!("/v1/tx/{hash}")).await?;
     output.show(&value, |tx| {
-        fields(tx, &["hash", "height", "code", "log"]);
+        fields(tx, &["hash", "height", "codespace", "code", "log"]);
         for event in tx["events"].as_array().into_iter().flatten() {
             say!("event  {}", text(&event["kind"]));
         }

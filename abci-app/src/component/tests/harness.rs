@@ -125,7 +125,7 @@ impl Chain {
 
     /// Person `n` tries something that must be refused with `code`, for a reason that says `words`, and that changes
     /// nothing but the fee.
-    pub(crate) fn refused(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
+    pub(crate) fn refused(&mut self, n: u8, action: impl IntoAction, code: Code, words: &str) {
         let tx = self.tx(n, action);
         let before = self.state.clone();
         match self.run(&tx) {
@@ -142,7 +142,7 @@ impl Chain {
     }
 
     /// The same, refused for its own fields: no state is looked at, and no fee is taken.
-    pub(crate) fn refused_before_it_pays(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
+    pub(crate) fn refused_before_it_pays(&mut self, n: u8, action: impl IntoAction, code: Code, words: &str) {
         let before = self.balance(&address(n));
         self.refused(n, action, code, words);
         assert_eq!(self.balance(&address(n)), before);

@@ -116,7 +116,7 @@ fn an_epoch_that_does_not_add_up_is_refused() {
     chain.act(0, register(0, role::SERVING, 0));
     let channel = open(&mut chain, 5);
     let good = settle(1, 100_000, &leaves(&[(11, 75_000)]), vec![voucher(5, channel, 100_000)]);
-    let mut refused = |n: u8, code: u32, words: &str, change: &dyn Fn(&mut SettleEpoch)| {
+    let mut refused = |n: u8, code: Code, words: &str, change: &dyn Fn(&mut SettleEpoch)| {
         let mut action = good.clone();
         change(&mut action);
         chain.refused(n, action, code, words);

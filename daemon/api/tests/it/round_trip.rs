@@ -104,7 +104,7 @@ fn the_node_keys_and_accounts() {
     wire::<Sent>(r#"{"tx":"$ID","height":3}"#);
     wire::<Submitted>(r#"{"hash":"$ID"}"#);
     wire::<Encoded>(r#"{"tx":"AAAA"}"#);
-    wire::<TxView>(r#"{"hash":"$ID","height":3,"code":0,"log":"","events":[{"kind":"transfer"}]}"#);
+    wire::<TxView>(r#"{"hash":"$ID","height":3,"codespace":"","code":0,"log":"","events":[{"kind":"transfer"}]}"#);
     wire::<RunFile>(
         r#"{"pid":1,"api":"http://127.0.0.1:1","name":"n","node_key":"$ID","p2p":[],"comet_rpc":null,"comet_p2p":null,"join":null,
         "comet_pid":null}"#,
