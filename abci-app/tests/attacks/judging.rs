@@ -191,7 +191,7 @@ impl Judging {
         self.balance(&contributions::bond_account(id))
     }
 
-    pub fn balance(&self, who: &Address) -> Amount {
+    pub fn balance(&self, who: impl Into<Account>) -> Amount {
         datanet_ledger::component::accounts::balance(&self.ledger.reader(), who).unwrap()
     }
 
@@ -199,10 +199,8 @@ impl Judging {
     pub fn loot(&self) -> Amount {
         let mine = [ATTACKER, ACCOMPLICE].map(|who| {
             let who = address(who);
-            [who, nodes::stake_account(&who), nodes::unbonding_account(&who)]
-                .iter()
-                .map(|a| self.balance(a))
-                .sum::<Amount>()
+            let behind = [nodes::stake_account(&who), nodes::unbonding_account(&who)];
+            self.balance(&who) + behind.iter().map(|account| self.balance(account)).sum::<Amount>()
         });
         mine.iter().sum()
     }

@@ -180,8 +180,8 @@ impl Chain {
         assert_eq!(accounts::count_supply(&self.state).unwrap(), u128::from(supply));
     }
 
-    pub(crate) fn balance(&self, address: &Address) -> u64 {
-        accounts::balance(&self.state, address).unwrap()
+    pub(crate) fn balance(&self, account: impl Into<accounts::Account>) -> u64 {
+        accounts::balance(&self.state, account).unwrap()
     }
 
     /// What the treasury has with the fees of this block.

@@ -204,18 +204,3 @@ fn claims_without_a_good_proof_are_refused_and_the_item_is_named() {
     chain.refused(11, both, code::CLAIM_PROOF, "item 2 (epoch 2 of node");
     chain.act(11, good);
 }
-
-#[test]
-fn money_sent_to_an_escrow_neither_pays_leaves_nor_keeps_the_epoch_open() {
-    let mut chain = Chain::new();
-    chain.act(0, register(0, role::SERVING, 0));
-    let channel = open(&mut chain, 5);
-    chain.act(0, Transfer { to: escrow::account(&node(0), 1), amount: 7 });
-    let one = leaves(&[(11, 75_000)]);
-    chain.act(0, settle(1, 100_000, &one, vec![voucher(5, channel, 100_000)]));
-    chain.next();
-    chain.act(11, claim(1, &one, 0));
-    assert!(escrow::list(&chain.state, &node(0), None, 9).unwrap().is_empty());
-    assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 7);
-    chain.next();
-}
