@@ -11,7 +11,7 @@ use super::{AppError, TxOutcome};
 use crate::code;
 use crate::component::beacon::{BeaconSigner, Step};
 use crate::component::{self, ActionError, BlockContext, Event, TxContext};
-use crate::state::{ChangeLog, StateError, StateRead};
+use crate::state::{ChangeLog, StateError, StateRead, StateWrite};
 
 /// A transaction after execution.
 pub(super) struct TxRun {
@@ -20,20 +20,14 @@ pub(super) struct TxRun {
     pub(super) outcome: TxOutcome,
 }
 
-/// Does `act`, or leaves no trace of it: the refusal then is the inner error, and the outer one is fatal.
+/// Does `act`, or leaves no trace of it: why not is the inner error, and the outer one is fatal.
 fn attempt<B: StateRead, T>(
     state: &mut ChangeLog<'_, B>,
-    hash: TxHash,
     act: impl FnOnce(&mut ChangeLog<'_, B>) -> Result<T, ActionError>,
-) -> Result<Result<T, TxOutcome>, StateError> {
-    let before = state.checkpoint();
-    match act(state) {
-        Ok(done) => Ok(Ok(done)),
-        Err(ActionError::Refused { code, message }) => {
-            state.revert_to(before);
-            Ok(Err(TxOutcome::refused(hash, code, message)))
-        }
-        Err(ActionError::State(error)) => Err(error),
+) -> Result<Result<T, ActionError>, StateError> {
+    match state.attempt(act) {
+        Err(ActionError::State(error)) if error.is_fatal() => Err(error),
+        done => Ok(done),
     }
 }
 
@@ -44,21 +38,30 @@ pub(super) fn admit_tx<B: StateRead>(
     ctx: &TxContext<'_>,
 ) -> Result<TxOutcome, StateError> {
     let hash = ctx.tx.hash;
-    let admitted = attempt(state, hash, |state| {
+    let admitted = attempt(state, |state| {
         component::charge_fee_and_record(state, ctx)?;
         component::admit(state, ctx)
     })?;
-    Ok(admitted.map_or_else(|refused| refused, |()| TxOutcome::done(hash, Vec::new())))
+    Ok(match admitted {
+        Ok(()) => TxOutcome::done(hash, Vec::new()),
+        Err(failure) => TxOutcome::failed(hash, failure),
+    })
 }
 
-/// Charges and executes. A refused action leaves the charge only; a refused charge leaves nothing.
+/// Charges and executes. A refused action leaves the charge only, and where the ledger contradicts itself a tripped breaker; a refused
+/// charge leaves nothing.
 pub(super) fn run_tx<B: StateRead>(state: &mut ChangeLog<'_, B>, ctx: &TxContext<'_>) -> Result<TxRun, StateError> {
     let hash = ctx.tx.hash;
-    if let Err(outcome) = attempt(state, hash, |state| component::charge_fee_and_record(state, ctx))? {
-        return Ok(TxRun { charged: false, outcome });
+    if let Err(failure) = attempt(state, |state| component::charge_fee_and_record(state, ctx))? {
+        return Ok(TxRun { charged: false, outcome: TxOutcome::failed(hash, failure) });
     }
-    let done = attempt(state, hash, |state| component::execute(state, ctx))?;
-    let outcome = done.map_or_else(|refused| refused, |events| TxOutcome::done(hash, events));
+    let outcome = match attempt(state, |state| component::execute(state, ctx))? {
+        Ok(events) => TxOutcome::done(hash, events),
+        Err(failure) => {
+            let events = component::breaker::on_failure(state, ctx, &failure);
+            TxOutcome { events, ..TxOutcome::failed(hash, failure) }
+        }
+    };
     Ok(TxRun { charged: true, outcome })
 }
 

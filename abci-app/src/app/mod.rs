@@ -255,6 +255,7 @@ impl Application {
         }
         executed.block_hash = block.hash;
         let finalized = executed.finalized();
+        executed.tell_contradictions();
         blocks.decided = Some(executed);
         Ok(finalized)
     }

@@ -47,10 +47,8 @@ impl From<TxError> for Refusal {
 
 impl From<ActionError> for Refusal {
     fn from(error: ActionError) -> Self {
-        match error {
-            ActionError::Refused { code, message } => Self { code, log: message },
-            ActionError::State(error) => Self { code: code::INTERNAL, log: error.to_string() },
-        }
+        let (code, log) = error.into_refusal();
+        Self { code, log }
     }
 }
 

@@ -221,4 +221,10 @@ codes! {
         /// A beacon's proof that is wrong, missing, or where it does not belong: only who proposes a block begins it with one.
         BEACON = 1,
     }
+    Breaker {
+        /// The ledger contradicts itself where this would be done: it was not, and its component stands still from here on.
+        CONTRADICTION = 1,
+        /// Its component stands still since the ledger contradicted itself there.
+        TRIPPED = 2,
+    }
 }

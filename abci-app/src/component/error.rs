@@ -1,6 +1,6 @@
 //! Why an action was not done.
 
-use crate::code::Code;
+use crate::code::{self, Code};
 use crate::state::StateError;
 
 /// Why an action was not done.
@@ -14,7 +14,8 @@ pub enum ActionError {
         /// What to do about it.
         message: String,
     },
-    /// The store is at fault: fatal for the node, no verdict on the transaction.
+    /// The state is at fault. Where it contradicts itself the action is refused, and its component stops ([`super::breaker`]);
+    /// where the store failed that is fatal for the node, and no verdict on the transaction.
     #[error(transparent)]
     State(#[from] StateError),
 }
@@ -27,7 +28,18 @@ impl ActionError {
 
     /// Whether the store failed, so that the node must stop instead of answering.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::State(_))
+        matches!(self, Self::State(error) if error.is_fatal())
+    }
+
+    /// The refusal that it is for whoever sent the transaction: a code, and what to do.
+    pub fn into_refusal(self) -> (Code, String) {
+        match self {
+            Self::Refused { code, message } => (code, message),
+            Self::State(error) if error.is_fatal() => (code::INTERNAL, error.to_string()),
+            Self::State(error) => {
+                (code::CONTRADICTION, format!("{error}; nothing was done, report this to those who write the ledger"))
+            }
+        }
     }
 }
 

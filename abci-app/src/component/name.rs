@@ -57,6 +57,8 @@ components! {
     Staking = "staking",
     /// See [`crate::component::beacon`].
     Beacon = "beacon",
+    /// See [`crate::component::breaker`].
+    Breaker = "breaker",
 }
 
 impl Component {
@@ -65,6 +67,19 @@ impl Component {
         Self::ALL.iter().copied().find(|component| component.name() == name)
     }
 }
+
+impl std::str::FromStr for Component {
+    type Err = NoComponent;
+
+    fn from_str(text: &str) -> Result<Self, NoComponent> {
+        Self::of_name(text).ok_or_else(|| NoComponent(text.to_owned()))
+    }
+}
+
+/// A text that names no component.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no component of the ledger")]
+pub struct NoComponent(String);
 
 impl std::fmt::Display for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

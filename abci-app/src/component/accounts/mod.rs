@@ -148,7 +148,7 @@ pub(super) fn transfer<S: StateWrite>(
     Ok(())
 }
 
-/// A transfer out of an escrow that holds enough because the ledger put it there: failing means a broken store.
+/// A transfer out of an escrow that holds enough because the ledger put it there: where it does not, the ledger contradicts itself.
 pub(super) fn release<S: StateWrite>(
     state: &mut S,
     from: &ModuleAddress,
@@ -158,7 +158,8 @@ pub(super) fn release<S: StateWrite>(
     transfer(state, from, to, amount).map_err(|error| match error {
         ActionError::State(error) => error,
         ActionError::Refused { message, .. } => {
-            StateError::Corrupt { key: state_key::balance(from), reason: format!("escrow falls short: {message}") }
+            let reason = format!("escrow falls short: {message}");
+            StateError::Contradiction { key: state_key::balance(from), reason }
         }
     })
 }
