@@ -140,7 +140,13 @@ impl<'a> Run<'a> {
         Ok((self.end()?, kept))
     }
 
-    fn end(mut self) -> Result<Executed, AppError> {
+    /// The state as it is in the middle of the block.
+    #[cfg(test)]
+    pub(super) fn state(&mut self) -> &mut ChangeLog<'a> {
+        &mut self.state
+    }
+
+    pub(super) fn end(mut self) -> Result<Executed, AppError> {
         let mut end = component::end_block(&mut self.state, &self.context)?;
         end.events.splice(0..0, self.events);
         let mut changes = self.state.into_net()?;

@@ -9,6 +9,8 @@ mod block;
 mod error;
 mod execute;
 mod mempool;
+#[cfg(test)]
+mod tests;
 mod tip;
 mod verify;
 

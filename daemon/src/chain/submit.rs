@@ -74,7 +74,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the ledger refuses it ([`Code::TransactionRefused`], [`Code::InsufficientFunds`],
-    /// [`Code::TransactionReplayed`]) or has no block yet ([`Code::NoBlocks`]), the mempool has no room for it
+    /// [`Code::TransactionReplayed`], [`Code::ComponentStopped`]) or has no block yet ([`Code::NoBlocks`]), the mempool has no room for it
     /// ([`Code::MempoolFull`], [`Code::TransactionTooLarge`]), or the engine does not answer
     /// ([`Code::ConsensusUnreachable`]).
     pub async fn submit(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
@@ -216,6 +216,7 @@ fn refused(code: code::Code, log: &str) -> ServiceError {
         code::REPLAYED => Code::TransactionReplayed,
         code::MEMPOOL_FULL => Code::MempoolFull,
         code::NOT_READY => Code::NoBlocks,
+        code::TRIPPED | code::CONTRADICTION => Code::ComponentStopped,
         _ => Code::TransactionRefused,
     };
     ServiceError::new(why, format!("{log} (code {code})"))

@@ -60,6 +60,10 @@ pub(super) async fn status(client: &Client, output: Output) -> Result<()> {
             let names = names.get(&text(&model["id"])).cloned().unwrap_or_else(|| text(&model["name"]));
             say!("serves {names} {} ({})", short(&model["id"]), text(&model["provider"]));
         }
+        for one in status["stopped"].as_array().into_iter().flatten() {
+            let (component, height) = (text(&one["component"]), text(&one["height"]));
+            say!("stopped {component} since height {height}: the ledger contradicts itself under {}", text(&one["key"]));
+        }
         if status["engine"] == "cometbft" {
             say_join(status);
         }

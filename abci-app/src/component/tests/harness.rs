@@ -37,6 +37,8 @@ pub(crate) struct Chain {
     pub events: Vec<Event>,
     /// What the engine was told at the end of the last one, or at genesis.
     pub updates: Vec<ValidatorUpdate>,
+    /// Whether the state is broken on purpose: else nothing may contradict anything.
+    pub broken: bool,
 }
 
 /// The account key of person `n`.
@@ -89,7 +91,7 @@ impl Chain {
             beacon: Digest([3; 32]),
             consensus: ConsensusInfo::default(),
         };
-        let mut chain = Self { state, block, events: Vec::new(), updates };
+        let mut chain = Self { state, block, events: Vec::new(), updates, broken: false };
         begin_block(&mut chain.state, &chain.block).unwrap();
         chain
     }
@@ -166,6 +168,8 @@ impl Chain {
         self.block.beacon = beacon::step(&self.state, &self.block, None).unwrap().value;
         let ended = std::mem::take(&mut self.events);
         self.events = begin_block(&mut self.state, &self.block).unwrap();
+        let wrong = ended.iter().chain(&self.events).find(|event| event.kind.starts_with("component."));
+        assert!(self.broken || wrong.is_none(), "{wrong:?}");
         ended
     }
 

@@ -9,6 +9,7 @@ mod life_of_a_channel;
 mod life_of_a_contribution;
 mod life_of_a_model;
 mod life_of_a_validator;
+mod stopped_components;
 mod life_of_an_epoch;
 mod refused_contributions;
 mod refused_keys;
