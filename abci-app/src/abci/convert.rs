@@ -6,8 +6,8 @@ use tendermint::merkle::proof::{ProofOp, ProofOps};
 use tendermint::vote::Power;
 use tendermint::{AppHash, PublicKey, block::Height, validator};
 
-use crate::code;
 use crate::app::{CommitInfo, FinalizedBlock, Started, TxOutcome};
+use crate::code;
 use crate::component::{Event, ValidatorUpdate};
 use crate::query::QueryOutcome;
 

@@ -218,11 +218,20 @@ impl Executed {
             let (component, key, reason) = (named("component"), named("key"), named("reason"));
             match event.kind.as_str() {
                 "component.tripped" => tracing::error!(
-                    height, component, key, reason,
+                    height,
+                    component,
+                    key,
+                    reason,
                     "the ledger contradicts itself: this component stands still from here on, all others go on"
                 ),
                 "component.contradicted" => {
-                    tracing::error!(height, component, key, reason, "the ledger contradicts itself; one thing was not done");
+                    tracing::error!(
+                        height,
+                        component,
+                        key,
+                        reason,
+                        "the ledger contradicts itself; one thing was not done"
+                    );
                 }
                 _ => {}
             }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use datanet_types::BeaconProof;
-use datanet_types::tx::{TxHash, VerifiedTx, tx_hash};
+use datanet_types::tx::{VerifiedTx, tx_hash};
 
 use super::block::{BlockKey, Executed};
 use super::tip::Tip;

@@ -67,7 +67,8 @@ impl TxRecord {
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let (codespace, code) = (self.code.codespace().to_owned(), self.code.number());
-        let stored = Stored { height: self.height, codespace, code, log: self.log.clone(), events: self.events.clone() };
+        let stored =
+            Stored { height: self.height, codespace, code, log: self.log.clone(), events: self.events.clone() };
         stored.encode_to_vec()
     }
 }

@@ -1,5 +1,6 @@
 //! Writing a block, and forgetting what proofs no longer need.
 
+use prost::Message;
 use redb::{Database, Durability, ReadableTable, WriteTransaction};
 
 use super::tables::{CURRENT, HEAD, META, NODES, RESULT_HEIGHTS, RESULTS, STALE, VERSIONS};

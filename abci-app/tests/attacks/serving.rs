@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use datanet_ledger::app::TxOutcome;
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
 use datanet_ledger::component::audits::Phase;
 use datanet_ledger::component::settlement::{Status, escrow};
 use datanet_ledger::component::{accounts, audits, nodes, settlement};

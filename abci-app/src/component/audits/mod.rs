@@ -14,7 +14,7 @@ mod record;
 pub mod state_key;
 mod verdict;
 
-use datanet_types::{Address, Amount, NodeKey, ModuleAddress};
+use datanet_types::{Amount, ModuleAddress, NodeKey};
 
 use super::settlement::{self, Epoch, Status};
 use super::validation::Member;

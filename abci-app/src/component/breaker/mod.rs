@@ -96,7 +96,8 @@ pub fn on_failure<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>, failure: &A
     match failure {
         ActionError::State(StateError::Contradiction { key, reason }) => {
             let component = owner(&ctx.tx.action);
-            let event = if spares(component) { contradicted(component) } else { trip(state, ctx.block, component, key) };
+            let event =
+                if spares(component) { contradicted(component) } else { trip(state, ctx.block, component, key) };
             vec![event.with("height", ctx.block.height).with("key", key).with("reason", reason)]
         }
         _ => Vec::new(),

@@ -7,7 +7,7 @@ pub mod action;
 mod closing;
 pub mod state_key;
 
-use datanet_types::{Address, Amount, ChannelId, NodeKey, PublicKey, ModuleAddress};
+use datanet_types::{Address, Amount, ChannelId, ModuleAddress, NodeKey, PublicKey};
 
 use super::error::{ensure, refuse};
 use super::{ActionError, BlockContext, Params, TxContext};

@@ -5,7 +5,7 @@ mod record;
 pub mod state_key;
 mod verdict;
 
-use datanet_types::{Address, Amount, ContributionId, DatanetId, Digest, NodeKey, ModuleAddress};
+use datanet_types::{Amount, ContributionId, DatanetId, Digest, ModuleAddress, NodeKey};
 
 use super::datanets::Datanet;
 use super::error::refuse;

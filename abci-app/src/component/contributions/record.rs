@@ -136,9 +136,11 @@ impl Contribution {
                 scores.combined(),
                 self.wanted
             ),
-            None if self.unavailable => "refused: unavailable; judges with most of the seats could not get the bytes, keep the node \
+            None if self.unavailable => {
+                "refused: unavailable; judges with most of the seats could not get the bytes, keep the node \
                                          that has them reachable"
-                .to_owned(),
+                    .to_owned()
+            }
             None => "refused: unjudged; too few validators revealed, nothing is lost, give it again".to_owned(),
         }
     }

@@ -6,7 +6,7 @@ mod unbonding;
 
 use datanet_types::action::role;
 use datanet_types::amount::BPS;
-use datanet_types::{Address, Amount, NodeKey, ModuleAddress};
+use datanet_types::{Address, Amount, ModuleAddress, NodeKey};
 
 use super::error::{ensure, refuse};
 use super::{ActionError, BlockContext, Params};

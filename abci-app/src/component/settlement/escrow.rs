@@ -5,7 +5,7 @@
 
 use datanet_types::amount::display;
 use datanet_types::epoch::MAX_ACCOUNTS;
-use datanet_types::{Address, Amount, NodeKey, ModuleAddress};
+use datanet_types::{Address, Amount, ModuleAddress, NodeKey};
 
 use super::{Epoch, forgetting, state_key};
 use crate::code;

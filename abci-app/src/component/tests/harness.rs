@@ -17,6 +17,7 @@ use datanet_types::{
     Address, BlobHash, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Scores, SignedTx, SigningKey, TxBody,
 };
 
+use crate::code::Code;
 use crate::component::contributions::{self, Contribution};
 use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,

@@ -9,7 +9,6 @@ mod life_of_a_channel;
 mod life_of_a_contribution;
 mod life_of_a_model;
 mod life_of_a_validator;
-mod stopped_components;
 mod life_of_an_epoch;
 mod refused_contributions;
 mod refused_keys;
@@ -17,6 +16,7 @@ mod refused_money;
 mod refused_nodes_and_pools;
 mod revoking;
 mod staking_invariants;
+mod stopped_components;
 mod supply;
 
 use harness::Chain;

@@ -9,11 +9,11 @@ use datanet_types::{BlobHash, ChannelId, Digest, TxBody};
 use super::Chain;
 use super::harness::{BALANCE, address, close_channel, node, open_channel, register};
 use super::life_of_a_channel::{DEPOSIT, claim, item, leaves, open, settle, voucher};
-use crate::code;
+use crate::code::{self, Code};
 use crate::component::settlement::escrow;
 use crate::component::{ActionError, Params, accounts, admission};
 
-fn code_of(result: Result<impl std::fmt::Debug, ActionError>) -> u32 {
+fn code_of(result: Result<impl std::fmt::Debug, ActionError>) -> Code {
     match result {
         Err(ActionError::Refused { code, .. }) => code,
         other => panic!("expected a refusal, got {other:?}"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use datanet_types::amount::DNT;
 use datanet_types::staking::{Redelegate, Unjail, WithdrawRewards};
-use datanet_types::{Address, ConsensusAddress, ConsensusKey};
+use datanet_types::{ConsensusAddress, ConsensusKey, ModuleAddress};
 use proptest::prelude::*;
 
 use super::Chain;

@@ -58,7 +58,8 @@ fn a_verdict_that_cannot_be_paid_stops_judging_and_what_else_is_due_is_done() {
 fn the_set_of_validators_is_tried_again_in_every_block_and_its_actions_are_not_stopped() {
     let mut chain = four();
     chain.broken = true;
-    let (at, record) = (staking::state_key::validator(&validator(2)), staking::get(&chain.state, &validator(2)).unwrap());
+    let (at, record) =
+        (staking::state_key::validator(&validator(2)), staking::get(&chain.state, &validator(2)).unwrap());
     chain.act(4, create(4, 200 * datanet_types::amount::DNT));
     chain.state.delete(at.clone());
     for _ in 0..3 {
