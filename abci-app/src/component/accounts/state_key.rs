@@ -15,7 +15,7 @@ pub fn modules() -> String {
 }
 
 /// An account's balance. Examples: `accounts/balance/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`,
-/// `accounts/module/MODULE_EXAMPLE`
+/// `accounts/module/dnmod1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqsle930z`
 pub fn balance(account: impl Into<Account>) -> String {
     match account.into() {
         Account::User(address) => format!("{}{address}", balances()),

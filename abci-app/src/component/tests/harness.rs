@@ -138,8 +138,9 @@ impl Chain {
             }
             other => panic!("expected a refusal with code {code}, got {other:?}"),
         }
+        let fees = accounts::state_key::balance(&accounts::fees());
         for (key, value) in &self.state.0 {
-            let fee = key.starts_with("derived/admission/") || key.starts_with("accounts/balance/");
+            let fee = key.starts_with("derived/admission/") || key.starts_with("accounts/balance/") || *key == fees;
             assert!(fee || before.0.get(key) == Some(value), "{key} changed");
         }
     }
