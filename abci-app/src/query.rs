@@ -1,7 +1,7 @@
 //! Queries over ABCI: raw keys with proofs, and the chain's parameters. Everything else is read through
 //! [`crate::reader::LedgerReader`].
 
-use crate::code;
+use crate::code::{self, Code};
 use crate::component::params;
 use crate::reader::LedgerReader;
 use crate::state::{StateError, StateRead};
@@ -28,8 +28,8 @@ pub struct Query<'a> {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryOutcome {
-    /// Zero, or one of [`crate::code`].
-    pub code: u32,
+    /// Success, or why not.
+    pub code: Code,
     /// What to ask instead, if refused.
     pub log: String,
     /// The key asked about.
@@ -43,7 +43,7 @@ pub struct QueryOutcome {
 }
 
 impl QueryOutcome {
-    pub(crate) fn refused(code: u32, height: u64, log: impl Into<String>) -> Self {
+    pub(crate) fn refused(code: Code, height: u64, log: impl Into<String>) -> Self {
         Self { code, log: log.into(), key: Vec::new(), value: Vec::new(), height, proof: None }
     }
 

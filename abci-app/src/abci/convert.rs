@@ -7,11 +7,10 @@ use tendermint::vote::Power;
 use tendermint::{AppHash, PublicKey, block::Height, validator};
 
 use crate::app::{CommitInfo, FinalizedBlock, Started, TxOutcome};
+use crate::code;
 use crate::component::{Event, ValidatorUpdate};
 use crate::query::QueryOutcome;
 
-/// The namespace of our codes.
-pub(super) const CODESPACE: &str = "datanet";
 /// Type of the proof operator: an `ics23.CommitmentProof` under [`crate::store::spec`].
 const PROOF_TYPE: &str = "ics23:jmt";
 
@@ -32,8 +31,9 @@ fn events(events: Vec<Event>) -> Vec<tendermint::abci::Event> {
         .collect()
 }
 
-fn codespace(code: u32) -> String {
-    if code == crate::code::OK { String::new() } else { CODESPACE.into() }
+/// ABCI's two fields of a code.
+pub(super) fn coded(code: code::Code) -> (Code, String) {
+    (Code::from(code.number()), code.codespace().to_owned())
 }
 
 fn validator((update, key): (ValidatorUpdate, PublicKey)) -> validator::Update {
@@ -66,13 +66,9 @@ pub(super) fn info(info: &CommitInfo, app_version: u64) -> response::Info {
 }
 
 pub(super) fn checked(outcome: TxOutcome) -> response::CheckTx {
-    response::CheckTx {
-        code: Code::from(outcome.code),
-        log: outcome.log,
-        codespace: codespace(outcome.code),
-        gas_wanted: gas(outcome.gas_wanted),
-        ..Default::default()
-    }
+    let (code, codespace) = coded(outcome.code);
+    let gas_wanted = gas(outcome.gas_wanted);
+    response::CheckTx { code, log: outcome.log, codespace, gas_wanted, ..Default::default() }
 }
 
 /// No limit is above a block's, and that one fits.
@@ -81,13 +77,14 @@ fn gas(gas: u64) -> i64 {
 }
 
 fn executed(outcome: TxOutcome) -> ExecTxResult {
+    let (code, codespace) = coded(outcome.code);
     ExecTxResult {
-        code: Code::from(outcome.code),
+        code,
         log: outcome.log,
         gas_wanted: gas(outcome.gas_wanted),
         gas_used: gas(outcome.gas_used),
         events: events(outcome.events),
-        codespace: codespace(outcome.code),
+        codespace,
         ..Default::default()
     }
 }
@@ -104,10 +101,11 @@ pub(super) fn finalized(block: FinalizedBlock) -> response::FinalizeBlock {
 
 pub(super) fn answered(outcome: QueryOutcome) -> response::Query {
     let op = |data| ProofOp { field_type: PROOF_TYPE.into(), key: outcome.key.clone(), data };
+    let (code, codespace) = coded(outcome.code);
     response::Query {
-        code: Code::from(outcome.code),
+        code,
         log: outcome.log,
-        codespace: codespace(outcome.code),
+        codespace,
         proof: outcome.proof.map(|data| ProofOps { ops: vec![op(data)] }),
         key: Bytes::from(outcome.key.clone()),
         value: Bytes::from(outcome.value),

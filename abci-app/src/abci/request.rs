@@ -7,11 +7,11 @@
 use bytes::Bytes;
 use prost_ics23::Message;
 use prost_ics23::encoding::decode_key;
-use tendermint::abci::{Code, response};
+use tendermint::abci::response;
 use tendermint::v0_38::abci::Response;
 use tendermint_proto::v0_38::abci::{Request, request::Value};
 
-use super::convert::CODESPACE;
+use super::convert;
 use crate::code;
 
 /// Field numbers of the requests that strangers shape, in the message that holds one of all.
@@ -32,13 +32,15 @@ pub(super) fn decode(message: Bytes) -> Result<Value, Box<Response>> {
 
 fn refuse(kind: Option<u32>, log: &str) -> Response {
     tracing::warn!(?kind, log, "refused an abci request");
-    let (log, codespace) = (log.to_owned(), CODESPACE.to_owned());
+    let log = log.to_owned();
     match kind {
         Some(QUERY) => {
-            Response::Query(response::Query { code: Code::from(code::QUERY), log, codespace, ..Default::default() })
+            let (code, codespace) = convert::coded(code::QUERY);
+            Response::Query(response::Query { code, log, codespace, ..Default::default() })
         }
         Some(CHECK_TX) => {
-            Response::CheckTx(response::CheckTx { code: Code::from(code::CODEC), log, codespace, ..Default::default() })
+            let (code, codespace) = convert::coded(code::CODEC);
+            Response::CheckTx(response::CheckTx { code, log, codespace, ..Default::default() })
         }
         // CometBFT writes all others itself. It stops at this answer, and says why.
         _ => Response::Exception(response::Exception { error: log }),

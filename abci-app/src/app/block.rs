@@ -5,8 +5,8 @@ use datanet_types::ConsensusAddress;
 use datanet_types::tx::{TxHash, tx_hash};
 use sha2::{Digest, Sha256};
 
-use crate::code;
-use crate::component::{BlockContext, BlockEnd, ConsensusInfo, Event, ValidatorUpdate};
+use crate::code::{self, Code};
+use crate::component::{ActionError, BlockContext, BlockEnd, ConsensusInfo, Event, ValidatorUpdate};
 use crate::gas::Gas;
 use crate::state::Changes;
 use crate::store::{TreeUpdate, TxRecord};
@@ -60,9 +60,9 @@ pub struct Started {
 pub struct TxOutcome {
     /// Which.
     pub hash: TxHash,
-    /// Zero, or one of [`crate::code`].
-    pub code: u32,
-    /// Why it was refused; empty if it was not.
+    /// Success, or why not.
+    pub code: Code,
+    /// The same in words for this node's users: what to do instead. No part of what nodes agree on.
     pub log: String,
     /// What it did.
     pub events: Vec<Event>,
@@ -79,13 +79,19 @@ impl TxOutcome {
     }
 
     /// Refusal.
-    pub fn refused(hash: TxHash, code: u32, log: impl Into<String>) -> Self {
+    pub fn refused(hash: TxHash, code: Code, log: impl Into<String>) -> Self {
         Self { hash, code, log: log.into(), events: Vec::new(), gas_wanted: 0, gas_used: 0 }
+    }
+
+    /// The outcome of what was not done, for a reason that is not fatal.
+    pub(super) fn failed(hash: TxHash, failure: ActionError) -> Self {
+        let (code, log) = failure.into_refusal();
+        Self::refused(hash, code, log)
     }
 
     /// Whether it took effect.
     pub fn is_ok(&self) -> bool {
-        self.code == code::OK
+        self.code.is_ok()
     }
 
     pub(super) fn record(&self, height: u64) -> TxRecord {
@@ -140,7 +146,7 @@ pub struct CommittedBlock {
     /// All that happened: the transactions' events in order, then those of deadlines.
     pub events: Vec<Event>,
     /// Each transaction with its result code; less the beacon's, which nobody sent.
-    pub txs: Vec<(TxHash, u32)>,
+    pub txs: Vec<(TxHash, Code)>,
 }
 
 impl CommittedBlock {
@@ -204,13 +210,45 @@ impl Executed {
         FinalizedBlock { outcomes, events, validator_updates, app_hash: self.app_hash }
     }
 
+    /// All that happened, in order.
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        self.outcomes.iter().flat_map(|outcome| &outcome.events).chain(&self.end.events)
+    }
+
+    /// Says loudly in the log of every node what an operator has to know at once.
+    pub(super) fn tell_contradictions(&self) {
+        let height = self.context.height;
+        for event in self.events() {
+            let named = |name| event.get(name).unwrap_or_default();
+            let (component, key, reason) = (named("component"), named("key"), named("reason"));
+            match event.kind.as_str() {
+                "component.tripped" => tracing::error!(
+                    height,
+                    component,
+                    key,
+                    reason,
+                    "the ledger contradicts itself: this component stands still from here on, all others go on"
+                ),
+                "component.contradicted" => {
+                    tracing::error!(
+                        height,
+                        component,
+                        key,
+                        reason,
+                        "the ledger contradicts itself; one thing was not done"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
     pub(super) fn committed(&self) -> CommittedBlock {
-        let of_txs = self.outcomes.iter().flat_map(|outcome| &outcome.events);
         CommittedBlock {
             height: self.context.height,
             app_hash: self.app_hash,
             time_seconds: self.context.time_seconds,
-            events: of_txs.chain(&self.end.events).cloned().collect(),
+            events: self.events().cloned().collect(),
             txs: self.outcomes.iter().map(|outcome| (outcome.hash, outcome.code)).collect(),
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use datanet_types::BeaconProof;
-use datanet_types::tx::{TxHash, VerifiedTx, tx_hash};
+use datanet_types::tx::{VerifiedTx, tx_hash};
 
 use super::block::{BlockKey, Executed};
 use super::queue::{Lane, Offer, Queue, Waiting};
@@ -13,7 +13,7 @@ use crate::code;
 use crate::component::beacon::{BeaconSigner, Step};
 use crate::component::{self, ActionError, BlockContext, Event, TxContext};
 use crate::gas::Gas;
-use crate::state::{ChangeLog, StateError, StateRead};
+use crate::state::{ChangeLog, StateError, StateRead, StateWrite};
 
 /// The part of a block, one in so many, that is first offered to what has a deadline.
 const URGENT_SHARE: u64 = 4;
@@ -25,20 +25,14 @@ pub(super) struct TxRun {
     pub(super) outcome: TxOutcome,
 }
 
-/// Does `act`, or leaves no trace of it: the refusal then is the inner error, and the outer one is fatal.
+/// Does `act`, or leaves no trace of it: why not is the inner error, and the outer one is fatal.
 fn attempt<B: StateRead, T>(
     state: &mut ChangeLog<'_, B>,
-    hash: TxHash,
     act: impl FnOnce(&mut ChangeLog<'_, B>) -> Result<T, ActionError>,
-) -> Result<Result<T, TxOutcome>, StateError> {
-    let before = state.checkpoint();
-    match act(state) {
-        Ok(done) => Ok(Ok(done)),
-        Err(ActionError::Refused { code, message }) => {
-            state.revert_to(before);
-            Ok(Err(TxOutcome::refused(hash, code, message)))
-        }
-        Err(ActionError::State(error)) => Err(error),
+) -> Result<Result<T, ActionError>, StateError> {
+    match state.attempt(act) {
+        Err(ActionError::State(error)) if error.is_fatal() => Err(error),
+        done => Ok(done),
     }
 }
 
@@ -49,22 +43,27 @@ pub(super) fn admit_tx<B: StateRead>(
     ctx: &TxContext<'_>,
 ) -> Result<TxOutcome, StateError> {
     let hash = ctx.tx.hash;
-    let admitted = attempt(state, hash, |state| {
+    let admitted = attempt(state, |state| {
         component::charge_fee_and_record(state, ctx)?;
         component::admit(state, ctx)
     })?;
-    let done = TxOutcome { gas_wanted: ctx.tx.body.gas_limit, ..TxOutcome::done(hash, Vec::new()) };
-    Ok(admitted.map_or_else(|refused| refused, |()| done))
+    let outcome = match admitted {
+        Ok(()) => TxOutcome::done(hash, Vec::new()),
+        Err(failure) => TxOutcome::failed(hash, failure),
+    };
+    Ok(TxOutcome { gas_wanted: ctx.tx.body.gas_limit, ..outcome })
 }
 
-/// Charges and executes. A refused action leaves the charge only, for the gas that it took; a refused charge leaves nothing.
+/// Charges and executes. A refused action leaves the charge only, for the gas that it took, and where the ledger contradicts itself a
+/// tripped breaker; a refused charge leaves nothing.
 pub(super) fn run_tx<B: StateRead>(state: &mut ChangeLog<'_, B>, ctx: &TxContext<'_>) -> Result<TxRun, StateError> {
     let hash = ctx.tx.hash;
-    if let Err(outcome) = attempt(state, hash, |state| component::charge_fee_and_record(state, ctx))? {
-        return Ok(TxRun { charged: false, outcome });
+    if let Err(failure) = attempt(state, |state| component::charge_fee_and_record(state, ctx))? {
+        return Ok(TxRun { charged: false, outcome: TxOutcome::failed(hash, failure) });
     }
     let outcome = execute_tx(state, ctx, ctx.tx.body.gas_limit)?;
-    component::give_gas_back(state, ctx, outcome.gas_used)?;
+    // The fees of a block hold what was charged a moment ago; if they did not, it would stay there, and no chain would stop for it.
+    let _ = attempt(state, |state| Ok(component::give_gas_back(state, ctx, outcome.gas_used)?))?;
     Ok(TxRun { charged: true, outcome })
 }
 
@@ -77,12 +76,18 @@ pub(super) fn execute_tx<B: StateRead>(
     let (hash, before) = (ctx.tx.hash, component::intrinsic_gas(ctx.tx));
     let room = limit.saturating_sub(before);
     let mut taken = 0;
-    let done = attempt(state, hash, |state| {
+    let done = attempt(state, |state| {
         let (done, gas) = state.with_gas(room, |state| component::execute(state, ctx));
         taken = gas.min(room);
         if gas > room { Err(StateError::OutOfGas.into()) } else { done }
     })?;
-    let outcome = done.map_or_else(|refused| refused, |events| TxOutcome::done(hash, events));
+    let outcome = match done {
+        Ok(events) => TxOutcome::done(hash, events),
+        Err(failure) => {
+            let events = component::breaker::on_failure(state, ctx, &failure);
+            TxOutcome { events, ..TxOutcome::failed(hash, failure) }
+        }
+    };
     Ok(TxOutcome { gas_wanted: limit, gas_used: before.saturating_add(taken), ..outcome })
 }
 
@@ -184,7 +189,13 @@ impl<'a> Run<'a> {
         Ok(Offer::Done)
     }
 
-    fn end(mut self) -> Result<Executed, AppError> {
+    /// The state as it is in the middle of the block.
+    #[cfg(test)]
+    pub(super) fn state(&mut self) -> &mut ChangeLog<'a> {
+        &mut self.state
+    }
+
+    pub(super) fn end(mut self) -> Result<Executed, AppError> {
         let mut end = component::end_block(&mut self.state, &self.context)?;
         end.events.splice(0..0, self.events);
         let mut changes = self.state.into_net()?;

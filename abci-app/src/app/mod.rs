@@ -10,6 +10,8 @@ mod error;
 mod execute;
 mod mempool;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod tip;
 mod verify;
 
@@ -278,6 +280,7 @@ impl Application {
         }
         executed.block_hash = block.hash;
         let finalized = executed.finalized();
+        executed.tell_contradictions();
         blocks.decided = Some(executed);
         Ok(finalized)
     }

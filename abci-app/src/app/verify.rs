@@ -11,7 +11,7 @@ use datanet_types::tx::{TxError, TxHash, UnverifiedTx, VerifiedTx, tx_hash};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::{TxOutcome, lock};
-use crate::code;
+use crate::code::{self, Code};
 use crate::component::{self, ActionError};
 
 /// Bytes of transactions whose verification is remembered; a decoded one takes about three times that.
@@ -24,7 +24,7 @@ const IDLE_PLACES: usize = 1024;
 /// Why a transaction is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) code: u32,
+    pub(super) code: Code,
     pub(super) log: String,
 }
 
@@ -47,10 +47,8 @@ impl From<TxError> for Refusal {
 
 impl From<ActionError> for Refusal {
     fn from(error: ActionError) -> Self {
-        match error {
-            ActionError::Refused { code, message } => Self { code, log: message },
-            ActionError::State(error) => Self { code: code::INTERNAL, log: error.to_string() },
-        }
+        let (code, log) = error.into_refusal();
+        Self { code, log }
     }
 }
 

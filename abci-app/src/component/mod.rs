@@ -11,6 +11,7 @@
 //! - [`staking`], [`beacon`]: who orders blocks, what stands behind them, and the value that they move on together.
 //! - [`nodes`]: who runs what, with what at stake, and how well they judge.
 //! - [`datanets`], [`contributions`], [`validation`]: pools, what is given to them, and how it is judged.
+//! - [`breaker`]: what stops one of them in which the ledger contradicts itself.
 //! - [`models`], [`channels`], [`settlement`], [`audits`]: who owns a model; how answers are paid and earnings claimed, and what becomes of
 //!   epochs that are false.
 #![deny(clippy::float_arithmetic)]
@@ -22,6 +23,7 @@ pub mod admission;
 pub mod audits;
 pub mod authority;
 pub mod beacon;
+pub mod breaker;
 pub mod channels;
 mod consensus;
 pub mod contributions;
@@ -31,6 +33,7 @@ mod error;
 mod event;
 pub mod genesis;
 pub mod models;
+mod name;
 pub mod nodes;
 pub mod params;
 pub mod settlement;
@@ -46,10 +49,12 @@ pub use consensus::{ConsensusInfo, Misbehaviour, ValidatorUpdate, Vote};
 pub use error::ActionError;
 pub use event::Event;
 pub use genesis::{Genesis, GenesisAccount};
+pub use name::Component;
 pub use params::Params;
 
 use crate::gas::{self, Gas};
 use crate::state::{StateError, StateWrite};
+use breaker::{guard, try_always};
 
 /// The block in which something happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,10 +187,13 @@ pub fn intrinsic_gas(tx: &VerifiedTx) -> Gas {
 /// When the store cannot be read.
 pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     beacon::keep(state, block);
-    let mut events = validation::draw_due(state, block)?;
-    events.extend(audits::draw_due(state, block)?);
+    let mut events = guard(state, block, Component::Validation, |state| validation::draw_due(state, block))?;
+    events.extend(guard(state, block, Component::Audits, |state| audits::draw_due(state, block))?);
     admission::forget_expired(state, block.height)?;
-    events.extend(staking::begin_block(state, block, &params::get(state)?)?);
+    let params = params::get(state)?;
+    let staking = |state: &mut S| staking::begin_block(state, block, &params);
+    let of_validators = try_always(state, block, Component::Staking, &mut events, staking)?;
+    events.extend(of_validators);
     Ok(events)
 }
 
@@ -212,8 +220,10 @@ pub fn give_gas_back<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>, used: Ga
 ///
 /// # Errors
 /// Refused with the action's own code when the state does not allow it, or [`code::FUNDS`](crate::code::FUNDS) when the
-/// account has too little, or [`code::GRANT_LIMITS`](crate::code::GRANT_LIMITS) when the sub-key that signed has; [`ActionError::State`] when the store cannot be read or contradicts itself.
+/// account has too little, or [`code::GRANT_LIMITS`](crate::code::GRANT_LIMITS) when the sub-key that signed has; [`code::TRIPPED`](crate::code::TRIPPED)
+/// when its component stands still; [`ActionError::State`] when the store cannot be read, or the ledger contradicts itself: see [`breaker`].
 pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
+    breaker::check(state, ctx)?;
     authority::metered(state, ctx, |state| dispatch!(&ctx.tx.action, action => action.check_and_execute(state, ctx)))
 }
 
@@ -222,6 +232,7 @@ pub fn execute<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<
 /// # Errors
 /// As [`execute`], for what is looked at.
 pub fn admit<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+    breaker::check(state, ctx)?;
     authority::metered(state, ctx, |state| dispatch!(&ctx.tx.action, action => action.admit(state, ctx)))
 }
 
@@ -237,18 +248,26 @@ pub struct BlockEnd {
 /// What happens after the transactions of a block: deadlines, and forgetting what has lapsed.
 ///
 /// # Errors
-/// When the store cannot be read or contradicts itself: a record is missing that another names, or an escrow falls
-/// short.
+/// When the store cannot be read. Where the ledger contradicts itself (a record is missing that another names, an escrow falls
+/// short) the component whose work it was stands still from here on ([`breaker`]).
 pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<BlockEnd, StateError> {
-    let params = params::get(state)?;
-    staking::distribute(state, block, &params)?;
-    let mut events = validation::close_due(state, block)?;
-    events.extend(nodes::release_due(state, block)?);
-    events.extend(audits::close_due(state, block)?);
-    events.extend(settlement::finalise_due(state, block)?);
-    events.extend(staking::close_due(state, block)?);
-    events.extend(channels::close_due(state, block)?);
-    validation::forget_due(state, block)?;
-    settlement::forget_due(state, block)?;
-    Ok(BlockEnd { events, validator_updates: staking::update(state, &params)? })
+    let (params, mut events) = (params::get(state)?, Vec::new());
+    let distribute = |state: &mut S| staking::distribute(state, block, &params);
+    try_always(state, block, Component::Staking, &mut events, distribute)?;
+    events.extend(guard(state, block, Component::Validation, |state| validation::close_due(state, block))?);
+    events.extend(guard(state, block, Component::Nodes, |state| nodes::release_due(state, block))?);
+    events.extend(guard(state, block, Component::Audits, |state| audits::close_due(state, block))?);
+    events.extend(guard(state, block, Component::Settlement, |state| settlement::finalise_due(state, block))?);
+    events.extend(guard(state, block, Component::Staking, |state| staking::close_due(state, block))?);
+    events.extend(guard(state, block, Component::Channels, |state| channels::close_due(state, block))?);
+    events.extend(guard(state, block, Component::Validation, |state| quiet(validation::forget_due(state, block)))?);
+    events.extend(guard(state, block, Component::Settlement, |state| quiet(settlement::forget_due(state, block)))?);
+    let update = |state: &mut S| staking::update(state, &params);
+    let validator_updates = try_always(state, block, Component::Staking, &mut events, update)?;
+    Ok(BlockEnd { events, validator_updates })
+}
+
+/// Work of which nothing is told.
+fn quiet(done: Result<(), StateError>) -> Result<Vec<Event>, StateError> {
+    done.map(|()| Vec::new())
 }

@@ -205,4 +205,9 @@ impl<B: StateRead> StateWrite for ChangeLog<'_, B> {
         let before = self.changes.insert(key.clone(), value);
         self.undo.push((key, before));
     }
+
+    fn attempt<T, E>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let before = self.checkpoint();
+        act(self).inspect_err(|_| self.revert_to(before))
+    }
 }

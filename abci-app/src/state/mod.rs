@@ -30,7 +30,7 @@ pub fn is_derived(key: &str) -> bool {
     key.starts_with(DERIVED)
 }
 
-/// Why state could not be read. Fatal but for one: the store is broken, no transaction is at fault.
+/// Why state could not be read, or made no sense. But for gas no transaction is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// The database failed.
@@ -48,6 +48,22 @@ pub enum StateError {
         /// What is wrong.
         reason: String,
     },
+    /// Records contradict each other: a fault in the ledger's rules, which all nodes meet at the same place. What was begun is taken
+    /// back, and its component stops ([`crate::component::breaker`]).
+    #[error("the ledger contradicts itself under {key:?}: {reason}")]
+    Contradiction {
+        /// The key of a record that is not there, or not as another says.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl StateError {
+    /// Whether the node must stop: the store is broken, here and perhaps nowhere else. A contradiction is everybody's.
+    pub fn is_fatal(&self) -> bool {
+        !matches!(self, Self::Contradiction { .. })
+    }
 }
 
 /// A message that may be remembered beside its bytes.
@@ -91,7 +107,7 @@ pub trait StateRead {
     /// # Errors
     /// When the store cannot be read, there is no value, or it is no `M`.
     fn expect<M: Message + Default>(&self, key: String, missing: &str) -> Result<M, StateError> {
-        self.get(&key)?.ok_or_else(|| StateError::Corrupt { key, reason: missing.to_owned() })
+        self.get(&key)?.ok_or_else(|| StateError::Contradiction { key, reason: missing.to_owned() })
     }
 
     /// Up to `limit` messages under `prefix`, in key order, from behind `after`.
@@ -149,6 +165,14 @@ pub trait StateWrite: StateRead {
     fn delete(&mut self, key: String) {
         self.set_raw(key, None);
     }
+
+    /// Does `act`, and takes all that it wrote back if it fails.
+    ///
+    /// # Errors
+    /// As `act`.
+    fn attempt<T, E>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
+    where
+        Self: Sized;
 }
 
 fn decode<M: Message + Default>(key: &str, bytes: &[u8]) -> Result<M, StateError> {
@@ -188,5 +212,10 @@ impl StateWrite for MemoryState {
             Some(value) => self.0.insert(key, value),
             None => self.0.remove(&key),
         };
+    }
+
+    fn attempt<T, E>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let before = self.0.clone();
+        act(self).inspect_err(|_| self.0 = before)
     }
 }

@@ -3,6 +3,7 @@
 use prost::Message;
 
 use super::StoreError;
+use crate::code::Code;
 use crate::component::Event;
 
 /// One attribute of an event.
@@ -28,28 +29,50 @@ pub struct EventRecord {
 }
 
 /// The result of a transaction in a block.
-#[derive(Clone, PartialEq, Eq, Message, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TxRecord {
     /// Height of the block.
-    #[prost(uint64, tag = "1")]
     pub height: u64,
-    /// Zero, or one of [`crate::code`].
-    #[prost(uint32, tag = "2")]
-    pub code: u32,
-    /// Why it failed; empty if it did not.
-    #[prost(string, tag = "3")]
+    /// Success, or why not.
+    pub code: Code,
+    /// The same in words: what to do instead.
     pub log: String,
     /// What it did.
-    #[prost(message, repeated, tag = "4")]
     pub events: Vec<EventRecord>,
     /// The gas that it took.
-    #[prost(uint64, tag = "5")]
     pub gas_used: u64,
+}
+
+/// The same on the disk.
+#[derive(Clone, PartialEq, Eq, Message)]
+struct Stored {
+    #[prost(uint64, tag = "1")]
+    height: u64,
+    #[prost(string, tag = "2")]
+    codespace: String,
+    #[prost(uint32, tag = "3")]
+    code: u32,
+    #[prost(string, tag = "4")]
+    log: String,
+    #[prost(message, repeated, tag = "5")]
+    events: Vec<EventRecord>,
+    #[prost(uint64, tag = "6")]
+    gas_used: u64,
 }
 
 impl TxRecord {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
-        Self::decode(bytes).map_err(|error| StoreError::Corrupt(format!("transaction result: {error}")))
+        let corrupt = |reason: String| StoreError::Corrupt(format!("transaction result: {reason}"));
+        let Stored { height, codespace, code, log, events, gas_used } =
+            Stored::decode(bytes).map_err(|error| corrupt(error.to_string()))?;
+        let code = Code::new(&codespace, code).ok_or_else(|| corrupt(format!("no code {code} in {codespace:?}")))?;
+        Ok(Self { height, code, log, events, gas_used })
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let (codespace, code) = (self.code.codespace().to_owned(), self.code.number());
+        let Self { height, log, events, gas_used, .. } = self.clone();
+        Stored { height, codespace, code, log, events, gas_used }.encode_to_vec()
     }
 }
 

@@ -9,7 +9,7 @@ use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use sha2::Sha256;
 
 use super::*;
-use crate::code;
+use crate::code::{self, Code};
 use crate::state::{ChangeLog, StateRead};
 
 fn open() -> (tempfile::TempDir, Store) {
@@ -274,8 +274,8 @@ proptest! {
     }
 }
 
-fn result(height: u64, code: u32) -> TxRecord {
-    TxRecord { height, code, ..TxRecord::default() }
+fn result(height: u64, code: Code) -> TxRecord {
+    TxRecord { height, code, log: String::new(), events: Vec::new(), gas_used: 0 }
 }
 
 fn put_results(store: &Store, height: u64, results: Vec<([u8; 32], TxRecord)>) -> Snapshot {
@@ -287,9 +287,9 @@ fn put_results(store: &Store, height: u64, results: Vec<([u8; 32], TxRecord)>) -
 #[test]
 fn results_are_forgotten_when_their_block_is_out_of_the_window_and_not_before() {
     let (_dir, store) = open();
-    put_results(&store, 1, vec![([1; 32], result(1, 0)), ([2; 32], result(1, 7))]);
+    put_results(&store, 1, vec![([1; 32], result(1, code::OK)), ([2; 32], result(1, code::FUNDS))]);
     // One that could not pay in the first block, and could later; and one that is sent again when it has expired.
-    put_results(&store, 5, vec![([2; 32], result(5, 0)), ([1; 32], result(5, code::EXPIRED))]);
+    put_results(&store, 5, vec![([2; 32], result(5, code::OK)), ([1; 32], result(5, code::EXPIRED))]);
     let found = |snapshot: &Snapshot| [1, 2].map(|n| snapshot.tx_result(&[n; 32]).unwrap().map(|one| one.height));
     assert_eq!(found(&put_results(&store, KEPT_RESULTS, Vec::new())), [Some(1), Some(5)]);
     assert_eq!(found(&put_results(&store, KEPT_RESULTS + 1, Vec::new())), [None, Some(5)]);
@@ -306,7 +306,7 @@ fn after_a_long_rest_results_go_bit_by_bit() {
         hash[..4].copy_from_slice(&n.to_be_bytes());
         hash
     };
-    put_results(&store, 1, (0..5_000).map(|n| (hash(n), result(1, 0))).collect());
+    put_results(&store, 1, (0..5_000).map(|n| (hash(n), result(1, code::OK))).collect());
     let left = |store: &Store| {
         let read = store.database.begin_read().unwrap();
         let (results, heights) =

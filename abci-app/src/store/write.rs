@@ -64,7 +64,7 @@ fn write_results(write: &WriteTransaction, results: &[([u8; 32], TxRecord)]) -> 
         if matches!(record.code, code::REPLAYED | code::EXPIRED) && table.get(hash)?.is_some() {
             continue;
         }
-        if let Some(before) = table.insert(hash, record.encode_to_vec().as_slice())? {
+        if let Some(before) = table.insert(hash, record.to_bytes().as_slice())? {
             heights.remove((TxRecord::read(before.value())?.height, *hash))?;
         }
         heights.insert((record.height, *hash), ())?;

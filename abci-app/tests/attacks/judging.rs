@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, FinalizedBlock, InitChain};
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
+use datanet_ledger::component::accounts::Account;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::nodes::{self, Reputation};
 use datanet_ledger::component::validation::{self, Round};
@@ -13,7 +14,7 @@ use datanet_types::id::tagged_hash;
 use datanet_types::record::record_root;
 use datanet_types::schema::Schema;
 use datanet_types::scores::Commitment;
-use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId, Digest, Scores};
+use datanet_types::{Action, Amount, BlobHash, ContributionId, DatanetId, Digest, Scores};
 use tempfile::TempDir;
 
 use crate::support::{CHAIN, address, beacon_tx, body, genesis, genesis_of_validators, key, proposed_by, signed};
@@ -100,7 +101,7 @@ impl Judging {
         tx
     }
 
-    pub fn send(&mut self, who: u8, action: Action) -> (u32, String) {
+    pub fn send(&mut self, who: u8, action: Action) -> (Code, String) {
         let tx = self.sign(who, action);
         let outcome = self.block(&[tx]).outcomes.remove(0);
         (outcome.code, outcome.log)
@@ -191,7 +192,7 @@ impl Judging {
         self.balance(&contributions::bond_account(id))
     }
 
-    pub fn balance(&self, who: &Address) -> Amount {
+    pub fn balance(&self, who: impl Into<Account>) -> Amount {
         datanet_ledger::component::accounts::balance(&self.ledger.reader(), who).unwrap()
     }
 
@@ -199,10 +200,8 @@ impl Judging {
     pub fn loot(&self) -> Amount {
         let mine = [ATTACKER, ACCOMPLICE].map(|who| {
             let who = address(who);
-            [who, nodes::stake_account(&who), nodes::unbonding_account(&who)]
-                .iter()
-                .map(|a| self.balance(a))
-                .sum::<Amount>()
+            let behind = [nodes::stake_account(&who), nodes::unbonding_account(&who)];
+            self.balance(&who) + behind.iter().map(|account| self.balance(account)).sum::<Amount>()
         });
         mine.iter().sum()
     }

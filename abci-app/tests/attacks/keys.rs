@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use datanet_ledger::app::FinalizedBlock;
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
 use datanet_ledger::component::authority;
 use datanet_types::action::{ActionKind, ActionSet, GrantKey, Party, Recovery, SetKeys, Transfer};
 use datanet_types::{Action, Amount, PublicKey};
@@ -92,7 +92,7 @@ impl Account {
     }
 
     /// What becomes of it in a block of its own.
-    pub fn send(&mut self, seeds: &[u8], action: Action) -> u32 {
+    pub fn send(&mut self, seeds: &[u8], action: Action) -> Code {
         let tx = self.sign(seeds, action);
         self.run(&[tx])[0]
     }
@@ -102,7 +102,7 @@ impl Account {
     }
 
     /// A block; says what was refused.
-    pub fn run(&self, txs: &[Bytes]) -> Vec<u32> {
+    pub fn run(&self, txs: &[Bytes]) -> Vec<Code> {
         let block: FinalizedBlock = self.chain.run(txs);
         for outcome in block.outcomes.iter().filter(|outcome| !outcome.is_ok()) {
             println!("refused ({}): {}", outcome.code, outcome.log);
@@ -110,7 +110,7 @@ impl Account {
         Chain::codes(&block)
     }
 
-    pub fn check(&self, tx: &Bytes) -> u32 {
+    pub fn check(&self, tx: &Bytes) -> Code {
         self.chain.ledger.check_tx(tx, false).unwrap().code
     }
 

@@ -21,6 +21,7 @@ mod keys;
 mod large_for_nothing;
 mod old_keys;
 mod omitted_leaf;
+mod payments_to_modules;
 pub mod serving;
 mod signatures;
 mod stake_in_flight;

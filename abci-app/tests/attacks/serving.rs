@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use datanet_ledger::app::TxOutcome;
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
 use datanet_ledger::component::audits::Phase;
 use datanet_ledger::component::settlement::{Status, escrow};
 use datanet_ledger::component::{accounts, audits, nodes, settlement};
@@ -172,7 +172,7 @@ impl Serving {
     }
 
     /// A claim that must be refused with this code.
-    pub fn refused(&mut self, who: u8, claim: Claim, code: u32) {
+    pub fn refused(&mut self, who: u8, claim: Claim, code: Code) {
         let outcome = self.send(who, Action::Claim(claim));
         println!("refused: {}", outcome.log);
         assert_eq!(outcome.code, code, "{}", outcome.log);

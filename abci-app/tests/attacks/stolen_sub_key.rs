@@ -1,7 +1,7 @@
 //! A sub-key in bad hands: it spends its budget where it was granted, and no more. What it has signed is worth nothing once it is revoked.
 
 use datanet_ledger::app::Verdict;
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
 use datanet_types::action::{
     ActionKind, ActionSet, CancelRecovery, CloseChannel, GrantKey, OpenChannel, RecoverKeys, RegisterNode, RevokeKey,
     role,
@@ -55,7 +55,7 @@ fn one_budget_is_not_spent_twice_in_one_block() {
     let mut account = Account::with_sub_key();
     let half = pay(SHOP, BUDGET / 2 - FEE);
     let txs: Vec<_> = (0..5).map(|_| account.sign(&[SUB_KEY], half.clone())).collect();
-    let checked: Vec<u32> = txs.iter().map(|tx| account.check(tx)).collect();
+    let checked: Vec<Code> = txs.iter().map(|tx| account.check(tx)).collect();
     assert_eq!(checked, [vec![code::OK; 2], vec![code::GRANT_LIMITS; 3]].concat());
     assert!(matches!(account.chain.process(&txs), Verdict::Reject(_)));
     assert_eq!(account.run(&txs), [vec![code::OK; 2], vec![code::GRANT_LIMITS; 3]].concat());

@@ -25,7 +25,7 @@ fn what_nobody_can_get_costs_its_giver_and_no_judge() {
         let contribution = chain.contribution(&id);
         // All seats its own, once in a thousand: then it has judged itself, as one who knows its own data.
         refused += u64::from(contribution.unavailable);
-        assert!(contribution.unavailable || chain.seats(&id, ATTACKER) > 1, "{}", contribution.reason);
+        assert!(contribution.unavailable || chain.seats(&id, ATTACKER) > 1, "{}", contribution.reason());
     }
     for honest in HONEST {
         let reputation = chain.reputation(honest);

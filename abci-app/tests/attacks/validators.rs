@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, InitChain};
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
 use datanet_ledger::component::staking::{self, Validator};
 use datanet_ledger::component::{ConsensusInfo, Misbehaviour, accounts};
 use datanet_types::amount::DNT;
@@ -61,7 +61,7 @@ impl Network {
     }
 
     /// A block; returns the codes of its transactions.
-    fn block(&mut self, txs: &[Bytes], consensus: ConsensusInfo) -> Vec<u32> {
+    fn block(&mut self, txs: &[Bytes], consensus: ConsensusInfo) -> Vec<Code> {
         let height = self.ledger.info().height + 1;
         self.time += 1;
         let alone = Block::alone(height, self.time, [height as u8; 32], txs);
@@ -77,7 +77,7 @@ impl Network {
         signed(who, &body(action, self.ledger.info().height + 100, self.nonce))
     }
 
-    fn send(&mut self, who: u8, action: Action) -> u32 {
+    fn send(&mut self, who: u8, action: Action) -> Code {
         let tx = self.sign(who, action);
         self.block(&[tx], ConsensusInfo::default())[0]
     }

@@ -51,7 +51,7 @@ fn what_was_taken_back_is_refused_to_everybody_but_its_contributor() {
     let (before, had) = (chain.loot(), chain.balance(&address(VICTIM)));
     let theirs = give(&mut chain, ACCOMPLICE, 0);
     let theirs = chain.contribution(&theirs);
-    assert_eq!(theirs.status(), Status::Refused, "{}", theirs.reason);
+    assert_eq!(theirs.status(), Status::Refused, "{}", theirs.reason());
     let lost = had - chain.balance(&address(VICTIM));
     verdict("withdrawn data", before.into(), chain.loot().into(), lost.into());
     assert!(lost == 0 && before - chain.loot() >= BOND / 2 + FEE);

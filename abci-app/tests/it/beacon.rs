@@ -1,9 +1,10 @@
 //! The beacon: a block begins with its proposer's proof, or gets no vote.
 
 use bytes::Bytes;
+use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, Verdict};
+use datanet_ledger::code::{self, Code};
 use datanet_ledger::component::{ConsensusInfo, accounts, beacon, staking};
-use datanet_ledger::{LedgerHandle, code};
 use datanet_types::beacon::BeaconInput;
 use datanet_types::tx::tx_hash;
 use datanet_types::{BeaconProof, Digest};
@@ -31,7 +32,7 @@ fn process(chain: &Chain, proposer: u8, txs: &[Bytes]) -> Verdict {
     chain.ledger.process_proposal(&block(chain, &proposed_by(proposer), txs)).unwrap()
 }
 
-fn decide(chain: &Chain, proposer: u8, txs: &[Bytes]) -> Vec<u32> {
+fn decide(chain: &Chain, proposer: u8, txs: &[Bytes]) -> Vec<Code> {
     let finalized = chain.ledger.finalize_block(&block(chain, &proposed_by(proposer), txs)).unwrap();
     chain.ledger.commit().unwrap();
     Chain::codes(&finalized)

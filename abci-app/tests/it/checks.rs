@@ -1,6 +1,6 @@
 //! What enters the mempool.
 
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
 use datanet_ledger::state::StateRead;
 use datanet_types::action::Transfer;
 use datanet_types::tx::MAX_TTL;
@@ -9,7 +9,7 @@ use prost::Message;
 
 use crate::support::{BALANCE, CHAIN, Chain, FEE, address, body, signed, transfer};
 
-fn check(chain: &Chain, tx: &[u8]) -> u32 {
+fn check(chain: &Chain, tx: &[u8]) -> Code {
     chain.ledger.check_tx(tx, false).unwrap().code
 }
 

@@ -184,7 +184,7 @@ async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
     let tx = transfer(1, 2, 5, 1);
     let mut events = chain.ledger.events();
     assert_eq!(node.send(&tx).await["code"], 0);
-    assert_eq!(node.send(&transfer(1, 2, BALANCE * 2, 2)).await["code"], code::FUNDS);
+    assert_eq!(node.send(&transfer(1, 2, BALANCE * 2, 2)).await["code"], code::FUNDS.number());
     let block = first_with_txs(&mut events).await;
     assert_eq!(block.txs, [(tx_hash(&tx), code::OK)]);
     assert_eq!((chain.balance(1), chain.balance(2)), (BALANCE - 5 - FEE, BALANCE + 5));
@@ -210,7 +210,7 @@ async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
     };
     tokio::time::timeout(PATIENCE, connected).await.unwrap();
     assert_eq!(chain.ledger.info().app_hash, before.app_hash);
-    assert_eq!(node.send(&tx).await["code"], code::REPLAYED);
+    assert_eq!(node.send(&tx).await["code"], code::REPLAYED.number());
     assert_eq!(node.send(&transfer(2, 3, 7, 3)).await["code"], 0);
     wait(&chain.ledger, |info| info.app_hash != before.app_hash).await;
     assert_eq!(chain.balance(3), BALANCE + 7);

@@ -1,7 +1,7 @@
 //! What anybody can send through CometBFT's RPC: it comes to the socket as it is, and closing the socket ends the node.
 
 use datanet_ledger::abci::AbciServer;
-use datanet_ledger::code;
+use datanet_ledger::code::{self, Code};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use prost_ics23::Message;
@@ -56,12 +56,12 @@ impl Door {
         self.answer(&Request { value: Some(value) }.encode_to_vec()).await
     }
 
-    async fn query(&mut self, path: &str, data: &[u8], height: i64, prove: bool) -> (u32, String) {
+    async fn query(&mut self, path: &str, data: &[u8], height: i64, prove: bool) -> (Code, String) {
         let query = RequestQuery { data: data.to_vec().into(), path: path.into(), height, prove };
         let Some(response::Value::Query(answer)) = self.ask(Value::Query(query)).await else {
             panic!("no answer to {path:?} at {height}")
         };
-        (answer.code, answer.log)
+        (Code::new(&answer.codespace, answer.code).expect("a code of the ledger's"), answer.log)
     }
 
     /// The node is as it was before anybody knocked.
@@ -123,7 +123,7 @@ async fn a_path_that_is_no_text_gets_a_code() {
     let Some(response::Value::Query(answer)) = door.answer(&field(QUERY, &field(2, b"\xff"))).await else {
         panic!("no answer")
     };
-    assert_eq!(answer.code, code::QUERY);
+    assert_eq!(Code::new(&answer.codespace, answer.code), Some(code::QUERY));
     assert!(answer.log.contains("cannot be decoded"), "{}", answer.log);
     door.still_works().await;
 }
@@ -177,7 +177,7 @@ fn whatever_a_stranger_sends_is_answered_in_its_kind_and_nothing_ends() {
         let right = match message.first() {
             Some(key) if u32::from(*key) == QUERY << 3 | 2 => matches!(answer, response::Value::Query(_)),
             Some(key) if u32::from(*key) == CHECK_TX << 3 | 2 => {
-                matches!(&answer, response::Value::CheckTx(check) if check.code != code::OK)
+                matches!(&answer, response::Value::CheckTx(check) if check.code != 0)
             }
             _ => true,
         };

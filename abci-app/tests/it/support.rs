@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, FinalizedBlock, InitChain, Verdict};
+use datanet_ledger::code::Code;
 use datanet_ledger::component::{ConsensusInfo, beacon};
 use datanet_types::action::Transfer;
 use datanet_types::beacon::BeaconInput;
@@ -166,7 +167,7 @@ impl Chain {
         self.run(&[]);
     }
 
-    pub fn codes(block: &FinalizedBlock) -> Vec<u32> {
+    pub fn codes(block: &FinalizedBlock) -> Vec<Code> {
         block.outcomes.iter().map(|outcome| outcome.code).collect()
     }
 

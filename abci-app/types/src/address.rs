@@ -1,9 +1,10 @@
-//! Account addresses: 20 bytes, written as bech32m with the prefix `dn`.
+//! Addresses of accounts: 20 bytes for a user's, written as bech32m with the prefix `dn`, and 32 for a module's, with `dnmod`.
 
 use crate::id::{IdError, fixed_bytes, tagged_hash};
 use crate::key::PublicKey;
 
 const PREFIX: bech32::Hrp = bech32::Hrp::parse_unchecked("dn");
+const MODULE_PREFIX: bech32::Hrp = bech32::Hrp::parse_unchecked("dnmod");
 
 fixed_bytes!(
     /// An account: the first 20 bytes of a tagged BLAKE3 hash of its public key. Text form: bech32m, `dn1…`,
@@ -12,63 +13,87 @@ fixed_bytes!(
     20
 );
 
+fixed_bytes!(
+    /// An account that no key controls, such as an escrow of the ledger: a whole tagged BLAKE3 hash of what it is for. No hash of a
+    /// key is so long, so that nobody looks for a key that fits; and no field that names a user holds it, so that nobody sends it
+    /// anything either. Text form: bech32m, `dnmod1…`.
+    ModuleAddress,
+    32
+);
+
 impl Address {
     /// The address of `key`.
     pub fn of(key: &PublicKey) -> Self {
-        Self::derive("datanet/address/v1", &[&key.0])
-    }
-
-    /// The address of an account that no key controls, such as an escrow of the ledger.
-    pub fn module(name: &str, parts: &[&[u8]]) -> Self {
-        let mut all = vec![name.as_bytes()];
-        all.extend_from_slice(parts);
-        Self::derive("datanet/module-address/v1", &all)
-    }
-
-    fn derive(domain: &str, parts: &[&[u8]]) -> Self {
         let mut address = [0; 20];
-        address.copy_from_slice(&tagged_hash(domain, parts)[..20]);
+        address.copy_from_slice(&tagged_hash("datanet/address/v1", &[&key.0])[..20]);
         Self(address)
     }
 }
 
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        bech32::encode_to_fmt::<bech32::Bech32m, _>(f, PREFIX, &self.0).map_err(|_| std::fmt::Error)
+impl ModuleAddress {
+    /// The account that is for `name`, of the thing that `parts` identify.
+    pub fn of(name: &str, parts: &[&[u8]]) -> Self {
+        let mut all = vec![name.as_bytes()];
+        all.extend_from_slice(parts);
+        Self(tagged_hash("datanet/module-address/v2", &all))
     }
 }
 
-impl std::fmt::Debug for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
+/// The bytes that `text` writes, which must be with `prefix`.
+fn decode(text: &str, prefix: bech32::Hrp) -> Result<Vec<u8>, IdError> {
+    let refused = |found| if prefix == MODULE_PREFIX { IdError::ModuleAddress(found) } else { IdError::Address(found) };
+    let checked = bech32::primitives::decode::CheckedHrpstring::new::<bech32::Bech32m>(text)
+        .map_err(|error| refused(error.to_string()))?;
+    let found = checked.hrp();
+    if found == prefix {
+        Ok(checked.byte_iter().collect())
+    } else if found == MODULE_PREFIX {
+        Err(refused("this is a module's account, which no key controls and nobody pays".to_owned()))
+    } else {
+        Err(refused(format!("wrong prefix {:?}", found.as_str())))
     }
 }
 
-impl std::str::FromStr for Address {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let checked = bech32::primitives::decode::CheckedHrpstring::new::<bech32::Bech32m>(text)
-            .map_err(|error| IdError::Address(error.to_string()))?;
-        if checked.hrp() != PREFIX {
-            return Err(IdError::Address(format!("wrong prefix {:?}", checked.hrp().as_str())));
+/// Adds bech32m `Display`, `FromStr` and serde to an address.
+macro_rules! bech32_text {
+    ($name:ident, $prefix:expr) => {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                bech32::encode_to_fmt::<bech32::Bech32m, _>(f, $prefix, &self.0).map_err(|_| std::fmt::Error)
+            }
         }
-        Self::from_slice(&checked.byte_iter().collect::<Vec<_>>())
-    }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::from_slice(&decode(text, $prefix)?)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
 }
 
-impl serde::Serialize for Address {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Address {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+bech32_text!(Address, PREFIX);
+bech32_text!(ModuleAddress, MODULE_PREFIX);
 
 #[cfg(test)]
 mod tests {
@@ -82,5 +107,22 @@ mod tests {
         let last = if text.ends_with('q') { 'p' } else { 'q' };
         let typo = format!("{}{last}", &text[..text.len() - 1]);
         assert!(typo.parse::<Address>().is_err());
+    }
+
+    #[test]
+    fn the_account_of_a_module_is_no_users_in_text_or_bytes() {
+        let module = ModuleAddress::of("treasury", &[]);
+        let text = module.to_string();
+        assert!(text.starts_with("dnmod1"), "{text}");
+        assert_eq!(text.parse::<ModuleAddress>().unwrap(), module);
+        let refused = text.parse::<Address>().unwrap_err().to_string();
+        assert!(refused.contains("no key controls") && refused.contains("starts with \"dn1\""), "{refused}");
+        assert!(serde_json::from_value::<Address>(serde_json::json!(text)).is_err());
+        assert!(Address([9; 20]).to_string().parse::<ModuleAddress>().is_err());
+        // Under the other's prefix neither has the right length.
+        let disguised = bech32::encode::<bech32::Bech32m>(PREFIX, &module.0).unwrap();
+        assert!(matches!(disguised.parse::<Address>(), Err(IdError::Length { .. })));
+        let bytes = prost::Message::encode_to_vec(&module);
+        assert!(<Address as prost::Message>::decode(&bytes[..]).is_err());
     }
 }

@@ -148,6 +148,9 @@ pub enum IdError {
     /// Not an address.
     #[error("not a datanet address: {0}; it starts with \"dn1\"")]
     Address(String),
+    /// Not the address of a module's account.
+    #[error("not the address of a module's account: {0}; it starts with \"dnmod1\"")]
+    ModuleAddress(String),
 }
 
 impl IdError {

@@ -63,7 +63,7 @@ pub mod tx;
 pub mod voucher;
 
 pub use action::Action;
-pub use address::Address;
+pub use address::{Address, ModuleAddress};
 pub use amount::Amount;
 pub use beacon::{BeaconKey, BeaconProof, BeaconSecret};
 pub use consensus::{ConsensusAddress, ConsensusKey};

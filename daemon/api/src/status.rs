@@ -49,6 +49,20 @@ pub struct NodeStatus {
     pub uptime_seconds: u64,
     /// What this chain takes for what is done on it.
     pub fees: Fees,
+    /// Parts of the ledger that stand still, on every node, because it contradicts itself there; none if all is well.
+    #[serde(default)]
+    pub stopped: Vec<StoppedComponent>,
+}
+
+/// A part of the ledger that stands still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoppedComponent {
+    /// Its name; the codespace of its codes.
+    pub component: String,
+    /// The height since which it does.
+    pub height: u64,
+    /// The key of the state under which the contradiction was found.
+    pub key: String,
 }
 
 /// What a chain takes, in base units.

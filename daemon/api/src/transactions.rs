@@ -50,6 +50,8 @@ pub struct TxView {
     pub hash: TxHash,
     /// The block.
     pub height: u64,
+    /// The part of the ledger that refused it, within which `code` is a number; empty if it did what it said.
+    pub codespace: String,
     /// Zero if it did what it said.
     pub code: u32,
     /// Why not.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use datanet_ledger::component::{accounts, contributions, models, params, validation};
+use datanet_ledger::component::{contributions, models, params, validation};
 use datanet_ledger::state::StateRead;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{Credit, Receipt};
@@ -11,6 +11,9 @@ use datanet_types::{Address, Amount, DatanetId, Ppm};
 
 use crate::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 use crate::error::ServiceResult;
+
+/// The account of what nobody is there to earn. The ledger pays that to the treasury, which is no user's, at once and without a claim.
+const NOBODY: Address = Address::ZERO;
 
 /// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges of the
 /// contributions. The lines sum to the claimable parts of the fee exactly; what has no taker goes to the treasury.
@@ -33,7 +36,7 @@ pub fn lines<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Vec<Ea
     add_owners(state, &mut lines, receipt)?;
     add_validators(state, &mut lines, credits, fee.validators)?;
     let given = lines.sum();
-    lines.add(accounts::treasury(), EarningRole::Treasury, None, fee.claimable().saturating_sub(given));
+    lines.add(NOBODY, EarningRole::Treasury, None, fee.claimable().saturating_sub(given));
     Ok(lines.finish())
 }
 
@@ -172,14 +175,14 @@ mod tests {
         assert_eq!(earned(&found, Address([103; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([54; 20]), EarningRole::Validator), 1_250);
-        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 0);
+        assert_eq!(earned(&found, NOBODY, EarningRole::Treasury), 0);
     }
 
     #[test]
     fn a_model_that_is_registered_after_the_answer_has_not_earned_by_it() {
         let found = lines(&ledger(), &receipt(4, 100_000, &[1])).unwrap();
         assert_eq!(earned(&found, Address([4; 20]), EarningRole::Owner), 0);
-        assert_eq!(earned(&found, accounts::treasury(), EarningRole::Treasury), 10_000);
+        assert_eq!(earned(&found, NOBODY, EarningRole::Treasury), 10_000);
     }
 
     proptest! {

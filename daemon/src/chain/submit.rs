@@ -1,12 +1,13 @@
 //! Sending transactions and waiting for their blocks.
 
 use datanet_ledger::TxOutcome;
+use datanet_ledger::code;
 use datanet_ledger::component::Event;
 use datanet_types::tx::{TxBody, tx_hash};
 use datanet_types::{Action, TxHash};
 
 use super::{Chain, Engine};
-use crate::cometbft::RpcError;
+use crate::cometbft::{BroadcastOutcome, RpcError};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::AccountKey;
 
@@ -31,8 +32,8 @@ pub struct TxStatus {
     pub hash: TxHash,
     /// The block.
     pub height: u64,
-    /// Zero if it did what it said.
-    pub code: u32,
+    /// Success if it did what it said.
+    pub code: code::Code,
     /// Why not.
     pub log: String,
     /// What happened.
@@ -84,7 +85,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the ledger refuses it ([`Code::TransactionRefused`], [`Code::InsufficientFunds`],
-    /// [`Code::TransactionReplayed`]) or has no block yet ([`Code::NoBlocks`]), the mempool has no room for it
+    /// [`Code::TransactionReplayed`], [`Code::ComponentStopped`]) or has no block yet ([`Code::NoBlocks`]), the mempool has no room for it
     /// ([`Code::MempoolFull`], [`Code::TransactionTooLarge`]), or the engine does not answer
     /// ([`Code::ConsensusUnreachable`]).
     pub async fn submit(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
@@ -92,7 +93,7 @@ impl Chain {
         self.try_out(bytes.clone()).await?;
         let (code, log) = match self.engine() {
             Engine::CometBft(rpc) => match rpc.broadcast_tx_sync(&bytes).await {
-                Ok(reply) => (reply.code, reply.log),
+                Ok(reply) => (told(&reply)?, reply.log),
                 Err(RpcError::AlreadySubmitted) => return Ok(hash),
                 Err(error) => return Err(not_taken(&error)),
             },
@@ -106,7 +107,7 @@ impl Chain {
                 (outcome.code, outcome.log)
             }
         };
-        if code == 0 { Ok(hash) } else { Err(refused(code, &log)) }
+        if code.is_ok() { Ok(hash) } else { Err(refused(code, &log)) }
     }
 
     /// What signed bytes would do if they were next, and the gas that they would take, whatever their own limit, fee and expiry are.
@@ -122,7 +123,6 @@ impl Chain {
 
     /// Refuses at once and for nothing what the ledger would refuse in a block for a fee.
     async fn try_out(&self, bytes: Vec<u8>) -> ServiceResult<()> {
-        use datanet_ledger::code;
         let ledger = self.ledger().clone();
         let tried = tokio::task::spawn_blocking(move || ledger.simulate(&bytes)).await;
         let outcome = tried.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))??;
@@ -158,7 +158,7 @@ impl Chain {
             Err(error) => return Err(error),
         }
         let status = self.wait(&hash, verified.body.expiry).await?;
-        if status.code != 0 {
+        if !status.code.is_ok() {
             return Err(refused(status.code, &status.log));
         }
         Ok(Committed { hash, height: status.height, id: verified.id })
@@ -223,14 +223,23 @@ fn not_taken(error: &RpcError) -> ServiceError {
     }
 }
 
+/// The ledger's code as CometBFT passes it on: its own ledger's, which is this one.
+fn told(reply: &BroadcastOutcome) -> ServiceResult<code::Code> {
+    code::Code::new(&reply.codespace, reply.code).ok_or_else(|| {
+        let (codespace, code, log) = (&reply.codespace, reply.code, &reply.log);
+        let detail = format!("CometBFT passed on a code that this ledger does not have: {codespace}/{code} ({log})");
+        ServiceError::new(Code::ConsensusUnreachable, detail)
+    })
+}
+
 /// The ledger's refusal as an error of the request.
-fn refused(code: u32, log: &str) -> ServiceError {
-    use datanet_ledger::code;
+fn refused(code: code::Code, log: &str) -> ServiceError {
     let why = match code {
         code::FUNDS | code::FEE => Code::InsufficientFunds,
         code::REPLAYED => Code::TransactionReplayed,
         code::MEMPOOL_FULL => Code::MempoolFull,
         code::NOT_READY => Code::NoBlocks,
+        code::TRIPPED | code::CONTRADICTION => Code::ComponentStopped,
         _ => Code::TransactionRefused,
     };
     ServiceError::new(why, format!("{log} (code {code})"))

@@ -158,8 +158,8 @@ impl Chain {
 /// Why the verdict was what it was, and that it is the past where it was taken back.
 fn reason(contribution: &Contribution) -> String {
     match contribution.revoked_height {
-        0 => contribution.reason.clone(),
-        height => format!("taken back by its contributor at height {height}; before that: {}", contribution.reason),
+        0 => contribution.reason(),
+        height => format!("taken back by its contributor at height {height}; before that: {}", contribution.reason()),
     }
 }
 

@@ -60,6 +60,13 @@ pub(super) async fn status(client: &Client, output: Output) -> Result<()> {
             let names = names.get(&text(&model["id"])).cloned().unwrap_or_else(|| text(&model["name"]));
             say!("serves {names} {} ({})", short(&model["id"]), text(&model["provider"]));
         }
+        for one in status["stopped"].as_array().into_iter().flatten() {
+            let (component, height) = (text(&one["component"]), text(&one["height"]));
+            say!(
+                "stopped {component} since height {height}: the ledger contradicts itself under {}",
+                text(&one["key"])
+            );
+        }
         if status["engine"] == "cometbft" {
             say_join(status);
         }
@@ -95,7 +102,7 @@ pub(super) async fn peers(client: &Client, output: Output) -> Result<()> {
 pub(super) async fn tx(client: &Client, hash: &str, output: Output) -> Result<()> {
     let value = client.get(&format!("/v1/tx/{hash}")).await?;
     output.show(&value, |tx| {
-        fields(tx, &["hash", "height", "code", "log"]);
+        fields(tx, &["hash", "height", "codespace", "code", "log"]);
         for event in tx["events"].as_array().into_iter().flatten() {
             say!("event  {}", text(&event["kind"]));
         }

@@ -89,8 +89,11 @@ pub struct RpcStatus {
 /// What CheckTx said of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct BroadcastOutcome {
-    /// 0 if it was taken; else the ledger's code.
+    /// 0 if it was taken; else the ledger's code, a number in `codespace`.
     pub code: u32,
+    /// The part of the ledger that refused it; empty if it was taken.
+    #[serde(default)]
+    pub codespace: String,
     /// The ledger's words.
     #[serde(default)]
     pub log: String,

@@ -222,6 +222,7 @@ codes! {
         BlobNotHere = "blob-not-here",
         BlobUnavailable = "blob-unavailable",
         CatchingUp = "catching-up",
+        ComponentStopped = "component-stopped",
         ConsensusUnreachable = "consensus-unreachable",
         ModelLoading = "model-loading",
         ModelStopped = "model-stopped",

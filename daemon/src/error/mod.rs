@@ -102,8 +102,11 @@ impl ServiceError {
 
     /// Whether the ledger has refused a transaction for good, so that it can't be in a later block.
     pub fn is_ledgers_verdict(&self) -> bool {
-        use Code::{InsufficientFunds, TransactionExpired, TransactionRefused, TransactionReplayed};
-        matches!(self.code, TransactionRefused | InsufficientFunds | TransactionReplayed | TransactionExpired)
+        use Code::{ComponentStopped, InsufficientFunds, TransactionExpired, TransactionRefused, TransactionReplayed};
+        matches!(
+            self.code,
+            TransactionRefused | InsufficientFunds | TransactionReplayed | TransactionExpired | ComponentStopped
+        )
     }
 
     /// Any I/O failure of this node; a full disk is told apart, because the user can mend it.

@@ -8,6 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use datanet_ledger::component::{Component, breaker};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -41,6 +42,7 @@ pub(super) struct Metrics {
     uptime: Gauge,
     ready: Gauge,
     checks: Family<CheckLabels, Gauge>,
+    stopped: Family<ComponentLabels, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +53,11 @@ struct VerdictLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CheckLabels {
     check: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ComponentLabels {
+    component: &'static str,
 }
 
 impl Metrics {
@@ -67,6 +74,7 @@ impl Metrics {
             uptime: Gauge::default(),
             ready: Gauge::default(),
             checks: Family::default(),
+            stopped: Family::default(),
         };
         metrics.register()
     }
@@ -82,6 +90,9 @@ impl Metrics {
         registry.register("datanet_uptime_seconds", "Seconds since start", self.uptime.clone());
         registry.register("datanet_ready", "1 if /health/ready says so, else 0", self.ready.clone());
         registry.register("datanet_ready_check", "1 if this check of it is good, else 0", self.checks.clone());
+        let stopped =
+            "1 if this part of the ledger stands still, on all nodes, because it contradicts itself there, else 0";
+        registry.register("datanet_ledger_stopped", stopped, self.stopped.clone());
         self
     }
 }
@@ -101,6 +112,13 @@ pub(super) async fn metrics(
     metrics.ready.set(i64::from(is_ready(&checks)));
     for check in checks.iter() {
         metrics.checks.get_or_create(&CheckLabels { check: check.name }).set(i64::from(check.ok));
+    }
+    // Before the first block there is nothing that could stand still.
+    let stopped = status.stopped().unwrap_or_default();
+    for component in Component::ALL.iter().filter(|component| !breaker::spares(**component)) {
+        let name = component.name();
+        let stands = stopped.iter().any(|one| one.component == name);
+        metrics.stopped.get_or_create(&ComponentLabels { component: name }).set(i64::from(stands));
     }
     let network = status.network.metrics();
     let verdicts = [

@@ -43,6 +43,7 @@ impl From<status::NodeStatus> for NodeStatus {
             jobs: now.jobs,
             uptime_seconds: now.uptime_seconds,
             fees: now.fees,
+            stopped: now.stopped,
         }
     }
 }

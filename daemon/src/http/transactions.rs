@@ -99,12 +99,7 @@ pub(super) async fn show(State(chain): State<Chain>, Segment(hash): Segment<TxHa
         )
     })?;
     let events = serde_json::to_value(&status.events).map_err(|error| ServiceError::caused(Code::Events, error))?;
-    Ok(Json(TxView {
-        hash,
-        height: status.height,
-        code: status.code,
-        log: status.log,
-        events,
-        gas_used: status.gas_used,
-    }))
+    let (codespace, code) = (status.code.codespace().to_owned(), status.code.number());
+    let (log, gas_used) = (status.log, status.gas_used);
+    Ok(Json(TxView { hash, height: status.height, codespace, code, log, events, gas_used }))
 }

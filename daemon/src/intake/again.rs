@@ -33,7 +33,8 @@ pub(super) fn next_attempt(
             format!(
                 "{refusals} committees have refused these very bytes, last as contribution {}: {}; mend what their \
                  reasons name and give that",
-                last.id, last.reason
+                last.id,
+                last.reason()
             ),
         ));
     }
@@ -45,7 +46,7 @@ pub(super) fn next_attempt(
                 "these very bytes were refused before, as contribution {} ({}); mend what the reasons name, or give them \
                  again as they are with a bond of at least {}, of which a part is lost if they are refused again",
                 last.id,
-                last.reason,
+                last.reason(),
                 display(least)
             ),
         ));

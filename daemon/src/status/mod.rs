@@ -4,8 +4,9 @@ pub mod readiness;
 
 use std::time::Instant;
 
-use datanet_api::status::Fees;
+use datanet_api::status::{Fees, StoppedComponent};
 use datanet_inference::runtime::Device;
+use datanet_ledger::component::{Component, breaker};
 use datanet_p2p::NetworkHandle;
 use datanet_types::{Address, NodeKey};
 
@@ -61,6 +62,8 @@ pub struct NodeStatus {
     pub uptime_seconds: u64,
     /// What the chain takes.
     pub fees: Fees,
+    /// Parts of the ledger that stand still.
+    pub stopped: Vec<StoppedComponent>,
 }
 
 /// A released model that answers here.
@@ -157,7 +160,22 @@ impl StatusService {
                     bond_penalty_bps: params.bond_penalty_bps,
                 }
             },
+            stopped: self.stopped()?,
         })
+    }
+
+    /// Parts of the ledger that stand still, by name.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
+    pub fn stopped(&self) -> ServiceResult<Vec<StoppedComponent>> {
+        let all = breaker::all_tripped(&self.chain.reader()?)?.into_iter();
+        let view = |(component, breaker::Tripped { height, key }): (Component, _)| StoppedComponent {
+            component: component.name().to_owned(),
+            height,
+            key,
+        };
+        Ok(all.map(view).collect())
     }
 
     fn model_status(&self) -> ModelStatus {

@@ -66,16 +66,16 @@ async fn transactions_that_the_ledger_forbids_are_refused_and_change_nothing() {
     refuse("one for ever", TxBody { expiry: u64::MAX, ..body.clone() }.sign(&key), 422, "latest now").await;
     refuse("no fee", TxBody { fee: 0, ..body.clone() }.sign(&key), 402, "the least for").await;
     let poor = SigningKey::from_bytes(&kit::random());
-    refuse("no money for the fee", node.body(&poor, transfer(5)).await.sign(&poor), 402, "code 7").await;
+    refuse("no money for the fee", node.body(&poor, transfer(5)).await.sign(&poor), 402, "code accounts/1").await;
     refuse("in another's name", body.sign(&poor), 422, "does not speak for account").await;
     refuse("with one key too many", body.sign_with(&[&key, &poor]), 422, "do not speak together").await;
-    refuse("no money to send", node.sign(&key, transfer(1_000_000)).await, 402, "code 7").await;
-    refuse("sending nothing", node.sign(&key, transfer(0)).await, 422, "code 19").await;
+    refuse("no money to send", node.sign(&key, transfer(1_000_000)).await, 402, "code accounts/1").await;
+    refuse("sending nothing", node.sign(&key, transfer(0)).await, 422, "code accounts/2").await;
     let proof = SumProof { index: 0, total: 1, siblings: Vec::new() };
     let this: NodeKey = serde_json::from_value(node.get("/v1/status").await["node_key"].clone()).unwrap();
     let items = vec![ClaimItem { node: this, epoch: 1, amount: 1_000_000, proof }];
     let claim = Claim { account: key.address(), items };
-    refuse("a claim without an epoch", node.sign(&key, Action::Claim(claim)).await, 422, "code 87").await;
+    refuse("a claim without an epoch", node.sign(&key, Action::Claim(claim)).await, 422, "code settlement/8").await;
     assert_eq!(node.world().await, before);
 }
 

@@ -207,6 +207,7 @@ async fn the_status_says_what_the_node_is() {
         "p2p",
         "model",
         "uptime_seconds",
+        "stopped",
     ] {
         assert!(!status[field].is_null(), "{field}: {status:#}");
     }

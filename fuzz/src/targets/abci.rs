@@ -155,8 +155,8 @@ fn framed(message: &[u8]) -> Vec<u8> {
 fn is_of_its_kind(message: &[u8], answer: &response::Value) -> bool {
     let Some(request) = Request::decode(message).ok().and_then(|request| request.value) else {
         return match (decode_key(&mut &message[..]), answer) {
-            (Ok((QUERY, _)), response::Value::Query(query)) => query.code != code::OK,
-            (Ok((CHECK_TX, _)), response::Value::CheckTx(check)) => check.code != code::OK,
+            (Ok((QUERY, _)), response::Value::Query(query)) => query.code != code::OK.number(),
+            (Ok((CHECK_TX, _)), response::Value::CheckTx(check)) => check.code != code::OK.number(),
             (Ok((QUERY | CHECK_TX, _)), _) => false,
             (_, answer) => matches!(answer, response::Value::Exception(_)),
         };

@@ -1,18 +1,21 @@
 //! Who owns how much. Money appears at genesis only; after that it only moves.
 //!
-//! Escrows are accounts too ([`Address::module`]), which no key controls: so the sum of all balances is the supply,
-//! always, and a missing unit can't hide in a side record.
+//! Escrows are accounts too ([`ModuleAddress`]), which no key controls and nobody pays into but by the rules: so the sum of all
+//! balances is the supply, always, and a missing unit can't hide in a side record.
 
+mod account;
 pub mod action;
 pub mod state_key;
 
 use datanet_types::amount::display;
-use datanet_types::{Address, Amount};
+use datanet_types::{Address, Amount, ModuleAddress};
 
 use super::ActionError;
 use super::error::refuse;
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite, part_of_key};
+
+pub use account::Account;
 
 /// A number of base units, as stored.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -29,21 +32,21 @@ struct Name {
 }
 
 /// The account that holds the fees of the present block, until its end.
-pub fn fees() -> Address {
-    Address::module("fees", &[])
+pub fn fees() -> ModuleAddress {
+    ModuleAddress::of("fees", &[])
 }
 
 /// The account that fees and penalties go to.
-pub fn treasury() -> Address {
-    Address::module("treasury", &[])
+pub fn treasury() -> ModuleAddress {
+    ModuleAddress::of("treasury", &[])
 }
 
 /// What an account owns, in base units; zero for one that nobody has heard of.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn balance<S: StateRead>(state: &S, address: &Address) -> Result<Amount, StateError> {
-    balance_under(state, &state_key::balance(address))
+pub fn balance<S: StateRead>(state: &S, account: impl Into<Account>) -> Result<Amount, StateError> {
+    balance_under(state, &state_key::balance(account))
 }
 
 fn balance_under<S: StateRead>(state: &S, key: &str) -> Result<Amount, StateError> {
@@ -66,7 +69,7 @@ pub fn supply<S: StateRead>(state: &S) -> Result<Amount, StateError> {
     Ok(state.get::<Balance>(&state_key::supply())?.unwrap_or_default().amount)
 }
 
-/// Up to `limit` accounts that own something, by address text, from behind `after`.
+/// Up to `limit` users that own something, by address text, from behind `after`.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -85,13 +88,19 @@ pub fn list<S: StateRead>(
 /// # Errors
 /// When the store cannot be read.
 pub fn count_supply<S: StateRead>(state: &S) -> Result<u128, StateError> {
+    let (users, modules) = (count(state, &state_key::balances())?, count(state, &state_key::modules())?);
+    Ok(users.saturating_add(modules))
+}
+
+fn count<S: StateRead>(state: &S, prefix: &str) -> Result<u128, StateError> {
     let (mut sum, mut after) = (0u128, None);
     loop {
-        let page = list(state, after.as_ref(), 1_000)?;
-        let Some((last, _)) = page.last() else { return Ok(sum) };
-        after = Some(*last);
-        for (_, amount) in page {
-            sum = sum.saturating_add(u128::from(amount));
+        let page = state.list::<Balance>(prefix, after.as_deref(), 1_000)?;
+        let amounts = page.iter().map(|(_, balance)| u128::from(balance.amount));
+        sum = amounts.fold(sum, u128::saturating_add);
+        match page.into_iter().next_back() {
+            Some((last, _)) => after = Some(last),
+            None => return Ok(sum),
         }
     }
 }
@@ -108,10 +117,11 @@ fn set<S: StateWrite>(state: &mut S, key: String, amount: Amount) {
 /// Moves `amount` base units. Refused if `from` owns less; nothing changes then.
 pub(super) fn transfer<S: StateWrite>(
     state: &mut S,
-    from: &Address,
-    to: &Address,
+    from: impl Into<Account>,
+    to: impl Into<Account>,
     amount: Amount,
 ) -> Result<(), ActionError> {
+    let (from, to) = (from.into(), to.into());
     // Each transaction moves its fee at least: a key is built once.
     let from_key = state_key::balance(from);
     let owned = balance_under(state, &from_key)?;
@@ -138,17 +148,18 @@ pub(super) fn transfer<S: StateWrite>(
     Ok(())
 }
 
-/// A transfer out of an escrow that holds enough because the ledger put it there: failing means a broken store.
+/// A transfer out of an escrow that holds enough because the ledger put it there: where it does not, the ledger contradicts itself.
 pub(super) fn release<S: StateWrite>(
     state: &mut S,
-    from: &Address,
-    to: &Address,
+    from: &ModuleAddress,
+    to: impl Into<Account>,
     amount: Amount,
 ) -> Result<(), StateError> {
     transfer(state, from, to, amount).map_err(|error| match error {
         ActionError::State(error) => error,
         ActionError::Refused { message, .. } => {
-            StateError::Corrupt { key: state_key::balance(from), reason: format!("escrow falls short: {message}") }
+            let reason = format!("escrow falls short: {message}");
+            StateError::Contradiction { key: state_key::balance(from), reason }
         }
     })
 }

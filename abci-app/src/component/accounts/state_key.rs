@@ -2,17 +2,28 @@
 
 use datanet_types::Address;
 
-/// Prefix of all balances. Example: `accounts/balance/`
+use super::Account;
+
+/// Prefix of all balances of users. Example: `accounts/balance/`
 pub fn balances() -> String {
     "accounts/balance/".to_owned()
 }
 
-/// An account's balance. Example: `accounts/balance/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
-pub fn balance(address: &Address) -> String {
-    format!("{}{address}", balances())
+/// Prefix of all balances of modules. Example: `accounts/module/`
+pub fn modules() -> String {
+    "accounts/module/".to_owned()
 }
 
-/// An account's name. Example: `accounts/name/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
+/// An account's balance. Examples: `accounts/balance/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`,
+/// `accounts/module/dnmod1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqsle930z`
+pub fn balance(account: impl Into<Account>) -> String {
+    match account.into() {
+        Account::User(address) => format!("{}{address}", balances()),
+        Account::Module(address) => format!("{}{address}", modules()),
+    }
+}
+
+/// A user's name. Example: `accounts/name/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn name(address: &Address) -> String {
     format!("accounts/name/{address}")
 }

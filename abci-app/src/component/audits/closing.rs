@@ -1,6 +1,6 @@
 //! The end of a block: closing audits that are due.
 
-use datanet_types::{Address, Amount};
+use datanet_types::{Amount, ModuleAddress};
 
 use super::verdict::{Verdict, rewards, verdict};
 use super::{Audit, Phase, Said, deposit_account, due, event, set_due, start_round};
@@ -101,7 +101,7 @@ fn convict<S: StateWrite>(
 fn pay<S: StateWrite>(
     state: &mut S,
     audit: &mut Audit,
-    from: &Address,
+    from: &ModuleAddress,
     amount: Option<Amount>,
     verdict: Verdict,
 ) -> Result<(), StateError> {

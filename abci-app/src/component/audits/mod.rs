@@ -14,7 +14,7 @@ mod record;
 pub mod state_key;
 mod verdict;
 
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Amount, ModuleAddress, NodeKey};
 
 use super::settlement::{self, Epoch, Status};
 use super::validation::Member;
@@ -42,8 +42,8 @@ pub fn next_challenge(epoch: &Epoch, params: &Params) -> Option<(Amount, u32)> {
 }
 
 /// The account that holds a challenge's deposit.
-pub fn deposit_account(node: &NodeKey, epoch: u64) -> Address {
-    Address::module("audit", &[&node.0, &epoch.to_le_bytes()])
+pub fn deposit_account(node: &NodeKey, epoch: u64) -> ModuleAddress {
+    ModuleAddress::of("audit", &[&node.0, &epoch.to_le_bytes()])
 }
 
 /// The audit of an epoch, if it was challenged.

@@ -7,7 +7,7 @@ pub mod action;
 mod closing;
 pub mod state_key;
 
-use datanet_types::{Address, Amount, ChannelId, NodeKey, PublicKey};
+use datanet_types::{Address, Amount, ChannelId, ModuleAddress, NodeKey, PublicKey};
 
 use super::error::{ensure, refuse};
 use super::{ActionError, BlockContext, Params, TxContext};
@@ -108,8 +108,8 @@ pub fn of_payer<S: StateRead>(
 }
 
 /// The account that holds what is left of a channel's deposit.
-pub fn deposit_account(id: &ChannelId) -> Address {
-    Address::module("channel", &[&id.0])
+pub fn deposit_account(id: &ChannelId) -> ModuleAddress {
+    ModuleAddress::of("channel", &[&id.0])
 }
 
 fn indexed<S: StateRead>(

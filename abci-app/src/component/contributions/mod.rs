@@ -5,7 +5,7 @@ mod record;
 pub mod state_key;
 mod verdict;
 
-use datanet_types::{Address, Amount, ContributionId, DatanetId, Digest, NodeKey};
+use datanet_types::{Amount, ContributionId, DatanetId, Digest, ModuleAddress, NodeKey};
 
 use super::datanets::Datanet;
 use super::error::refuse;
@@ -186,13 +186,13 @@ pub(super) fn forget_attestations<S: StateWrite>(state: &mut S, id: &Contributio
 }
 
 /// The account that holds a contribution's bond.
-pub fn bond_account(id: &ContributionId) -> Address {
-    Address::module("bond", &[&id.0])
+pub fn bond_account(id: &ContributionId) -> ModuleAddress {
+    ModuleAddress::of("bond", &[&id.0])
 }
 
 /// The account that holds what a contribution's judges will be paid.
-pub fn review_account(id: &ContributionId) -> Address {
-    Address::module("review", &[&id.0])
+pub fn review_account(id: &ContributionId) -> ModuleAddress {
+    ModuleAddress::of("review", &[&id.0])
 }
 
 /// The contribution, which must be there.

@@ -85,9 +85,9 @@ pub struct Contribution {
     /// The committee's scores, once tallied.
     #[prost(message, optional, tag = "18")]
     pub scores: Option<Scores>,
-    /// Why the verdict is what it is, for people; empty before it.
-    #[prost(string, tag = "19")]
-    pub reason: String,
+    /// The combined score that its datanet wanted when it was judged; 0 where it was not.
+    #[prost(uint32, tag = "19")]
+    pub wanted: u32,
     /// Height of the verdict; 0 before it.
     #[prost(uint64, tag = "20")]
     pub verdict_height: u64,
@@ -118,6 +118,31 @@ impl Contribution {
     /// Whether it was refused because nobody judged it, which costs nothing.
     pub fn is_unjudged(&self) -> bool {
         self.status() == Status::Refused && self.scores.is_none() && !self.unavailable
+    }
+
+    /// Why the verdict is what it is, in words; empty before it. State holds the numbers alone, from which the words are made.
+    pub fn reason(&self) -> String {
+        match self.scores {
+            _ if self.verdict_height == 0 => String::new(),
+            Some(scores) if scores.combined() >= self.wanted => format!(
+                "accepted: the lowest score, {}, is {}; this datanet wants at least {}",
+                scores.weakest(),
+                scores.combined(),
+                self.wanted
+            ),
+            Some(scores) => format!(
+                "refused: {} is {}; this datanet wants at least {}",
+                scores.weakest(),
+                scores.combined(),
+                self.wanted
+            ),
+            None if self.unavailable => {
+                "refused: unavailable; judges with most of the seats could not get the bytes, keep the node \
+                                         that has them reachable"
+                    .to_owned()
+            }
+            None => "refused: unjudged; too few validators revealed, nothing is lost, give it again".to_owned(),
+        }
     }
 
     /// How many committees have refused these bytes of this giver, itself included.

@@ -20,12 +20,7 @@ pub(in crate::component) fn accept<S: StateWrite>(
     contribution.set_status(Status::Accepted);
     contribution.scores = Some(scores);
     contribution.verdict_height = block.height;
-    contribution.reason = format!(
-        "accepted: the lowest score, {}, is {}; this datanet wants at least {}",
-        scores.weakest(),
-        scores.combined(),
-        datanet.accept_threshold
-    );
+    contribution.wanted = datanet.accept_threshold;
     put(state, contribution);
     let mut events = vec![verdict_event("contribution.accepted", contribution, Some(&scores))];
     events.extend(finalise_if_kept(state, block.height, contribution, datanet)?);
@@ -44,12 +39,7 @@ pub(in crate::component) fn refuse_judged<S: StateWrite>(
     let penalty = mul_div(contribution.bond, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0);
     accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.scores = Some(scores);
-    contribution.reason = format!(
-        "refused: {} is {}; this datanet wants at least {}",
-        scores.weakest(),
-        scores.combined(),
-        datanet.accept_threshold
-    );
+    contribution.wanted = datanet.accept_threshold;
     let back = contribution.bond.saturating_sub(penalty);
     let event = close_refused(state, block, contribution, back)?;
     Ok(vec![event.with("penalty", penalty)])
@@ -65,9 +55,6 @@ pub(in crate::component) fn refuse_unavailable<S: StateWrite>(
     let penalty = contribution.bond;
     accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.unavailable = true;
-    contribution.reason =
-        "refused: unavailable; judges with most of the seats could not get the bytes, keep the node that has them reachable"
-            .to_owned();
     let event = close_refused(state, block, contribution, 0)?;
     Ok(vec![event.with("penalty", penalty)])
 }
@@ -80,7 +67,6 @@ pub(in crate::component) fn refuse_unjudged<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let fee = accounts::balance(state, &review_account(&contribution.id))?;
     accounts::release(state, &review_account(&contribution.id), &contribution.contributor, fee)?;
-    contribution.reason = "refused: unjudged; too few validators revealed, nothing is lost, give it again".to_owned();
     let event = close_refused(state, block, contribution, contribution.bond)?;
     Ok(vec![event.with("penalty", 0)])
 }
@@ -138,5 +124,5 @@ fn verdict_event(kind: &str, contribution: &Contribution, scores: Option<&Scores
     for (name, score) in scores.into_iter().flatten() {
         event = event.with(name, score);
     }
-    event.with("reason", &contribution.reason)
+    event.with("reason", contribution.reason())
 }

@@ -154,7 +154,7 @@ pub(in crate::component) fn append<S: StateWrite>(
 ) -> Result<u64, StateError> {
     let key = state_key::history(datanet, counts.history);
     let before = at(state, datanet, counts.history)?
-        .ok_or_else(|| StateError::Corrupt { key, reason: "the history's last entry is not there".to_owned() })?;
+        .ok_or_else(|| StateError::Contradiction { key, reason: "the history's last entry is not there".to_owned() })?;
     let after = before.then(contribution, change == Change::Revoked);
     let entry = Entry { contribution: *contribution, change: change as i32, digest: after.digest, height };
     state.put(state_key::history(datanet, after.count), &entry);

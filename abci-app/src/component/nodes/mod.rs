@@ -6,7 +6,7 @@ mod unbonding;
 
 use datanet_types::action::role;
 use datanet_types::amount::BPS;
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Address, Amount, ModuleAddress, NodeKey};
 
 use super::error::{ensure, refuse};
 use super::{ActionError, BlockContext, Params};
@@ -204,8 +204,8 @@ pub(super) fn any_validator<S: StateRead>(state: &S) -> Result<bool, StateError>
 }
 
 /// The account that holds the stake of `account`'s node.
-pub fn stake_account(account: &Address) -> Address {
-    Address::module("stake", &[&account.0])
+pub fn stake_account(account: &Address) -> ModuleAddress {
+    ModuleAddress::of("stake", &[&account.0])
 }
 
 /// The node, which must be registered with `role` and speak through `signer`.

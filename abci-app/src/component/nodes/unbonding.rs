@@ -1,6 +1,6 @@
 //! Stake on its way back: what was drawn while it was there can be called to account until it is home.
 
-use datanet_types::{Address, Amount};
+use datanet_types::{Address, Amount, ModuleAddress};
 
 use super::{stake_account, state_key};
 use crate::component::{BlockContext, Event, Params, accounts, params};
@@ -21,8 +21,8 @@ pub struct Unbonding {
 }
 
 /// The account that holds what `account` has taken back until it is released.
-pub fn unbonding_account(account: &Address) -> Address {
-    Address::module("unbonding", &[&account.0])
+pub fn unbonding_account(account: &Address) -> ModuleAddress {
+    ModuleAddress::of("unbonding", &[&account.0])
 }
 
 /// Base units on their way back to `account`.

@@ -1,6 +1,6 @@
 //! The end of an epoch: paid out once nobody can challenge it any more, or void.
 
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Amount, ModuleAddress, NodeKey};
 
 use super::{Epoch, Payment, Payments, Status, bond, escrow, forgetting, put, put_epoch, state_key};
 use crate::component::{BlockContext, Event, Params, accounts, nodes, params};
@@ -126,7 +126,7 @@ pub(in crate::component) fn forfeit<S: StateWrite>(
     state: &mut S,
     node: &NodeKey,
     amount: Amount,
-) -> Result<(Address, Amount), StateError> {
+) -> Result<(ModuleAddress, Amount), StateError> {
     let mut node = nodes::expect(state, node)?;
     let taken = amount.min(node.stake);
     node.stake = node.stake.saturating_sub(taken);

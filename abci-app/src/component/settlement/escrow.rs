@@ -1,11 +1,11 @@
 //! What is left of an epoch's money, and which of its leaves were paid.
 //!
-//! Every epoch has an account of its own, which only its own leaves are paid from. What is left is counted apart from the
-//! account's balance, because anybody may send something there and must not keep the epoch open with that.
+//! Every epoch has an account of its own, which only its own leaves are paid from, and nobody sends anything to. What is left in
+//! it is in the record that says which epochs are open, too.
 
 use datanet_types::amount::display;
 use datanet_types::epoch::MAX_ACCOUNTS;
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Address, Amount, ModuleAddress, NodeKey};
 
 use super::{Epoch, forgetting, state_key};
 use crate::code;
@@ -43,8 +43,8 @@ fn place(index: u64) -> (u64, usize, u8) {
 }
 
 /// The account that holds what of an epoch nobody has claimed.
-pub fn account(node: &NodeKey, number: u64) -> Address {
-    Address::module("settlement", &[&node.0, &number.to_le_bytes()])
+pub fn account(node: &NodeKey, number: u64) -> ModuleAddress {
+    ModuleAddress::of("settlement", &[&node.0, &number.to_le_bytes()])
 }
 
 /// An epoch, if money is left of it.
@@ -106,7 +106,7 @@ pub(super) fn pay<S: StateWrite>(
         let (asked, left) = (display(amount), display(before.left));
         format!("epoch {number} of node {node} has {left} left and the leaf says {asked}; leave it out")
     })?;
-    accounts::transfer(state, &self::account(node, number), account, amount)?;
+    accounts::release(state, &self::account(node, number), account, amount)?;
     mark(state, node, number, index)?;
     let left = before.left.saturating_sub(amount);
     put(state, node, OpenEpoch { left, ..before });

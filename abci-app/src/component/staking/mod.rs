@@ -17,7 +17,7 @@ mod slashing;
 pub mod state_key;
 mod unbonding;
 
-use datanet_types::{Address, Amount, BeaconKey, ConsensusAddress, ConsensusKey};
+use datanet_types::{Address, Amount, BeaconKey, ConsensusAddress, ConsensusKey, ModuleAddress};
 
 use super::error::{ensure, refuse};
 use super::{ActionError, BlockContext, Event, Params};
@@ -173,8 +173,8 @@ pub fn delegations<S: StateRead>(
 }
 
 /// The account that holds what stands behind a validator.
-pub fn bonded_account(validator: &ConsensusAddress) -> Address {
-    Address::module("bonded", &[&validator.0])
+pub fn bonded_account(validator: &ConsensusAddress) -> ModuleAddress {
+    ModuleAddress::of("bonded", &[&validator.0])
 }
 
 /// The validator, which must be there.

@@ -6,15 +6,15 @@
 //! this count needs no periods.
 
 use datanet_types::amount::{BPS, mul_div};
-use datanet_types::{Address, Amount, ConsensusAddress};
+use datanet_types::{Address, Amount, ConsensusAddress, ModuleAddress};
 
 use super::{Delegation, Validator, delegation, get, state_key};
 use crate::component::{BlockContext, Params, accounts};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// The account that holds what a validator's delegators have earned and not taken.
-pub fn account(validator: &ConsensusAddress) -> Address {
-    Address::module("rewards", &[&validator.0])
+pub fn account(validator: &ConsensusAddress) -> ModuleAddress {
+    ModuleAddress::of("rewards", &[&validator.0])
 }
 
 /// Base units that `delegator`'s stake on a validator has earned and that can be withdrawn.

@@ -4,7 +4,7 @@
 //! touches a few dozen batches, however many accounts are leaving.
 
 use datanet_types::amount::mul_div;
-use datanet_types::{Address, Amount, ConsensusAddress};
+use datanet_types::{Address, Amount, ConsensusAddress, ModuleAddress};
 
 use super::{bonded_account, slashing, state_key};
 use crate::component::{BlockContext, Event, Params, accounts};
@@ -79,8 +79,8 @@ pub fn unbonding<S: StateRead>(state: &S, delegator: &Address, limit: usize) -> 
 }
 
 /// The account that holds a batch.
-pub(super) fn account(validator: &ConsensusAddress, completes: u64) -> Address {
-    Address::module("leaving", &[&validator.0, &completes.to_le_bytes()])
+pub(super) fn account(validator: &ConsensusAddress, completes: u64) -> ModuleAddress {
+    ModuleAddress::of("leaving", &[&validator.0, &completes.to_le_bytes()])
 }
 
 /// When what leaves now is home: after the unbonding time, rounded up to a part of it.

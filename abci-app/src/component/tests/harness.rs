@@ -17,6 +17,7 @@ use datanet_types::{
     Address, BlobHash, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Scores, SignedTx, SigningKey, TxBody,
 };
 
+use crate::code::Code;
 use crate::component::contributions::{self, Contribution};
 use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
@@ -41,6 +42,8 @@ pub(crate) struct Chain {
     pub events: Vec<Event>,
     /// What the engine was told at the end of the last one, or at genesis.
     pub updates: Vec<ValidatorUpdate>,
+    /// Whether the state is broken on purpose: else nothing may contradict anything.
+    pub broken: bool,
 }
 
 /// The account key of person `n`.
@@ -94,7 +97,7 @@ impl Chain {
             beacon: Digest([3; 32]),
             consensus: ConsensusInfo::default(),
         };
-        let mut chain = Self { state, block, events: Vec::new(), updates };
+        let mut chain = Self { state, block, events: Vec::new(), updates, broken: false };
         begin_block(&mut chain.state, &chain.block).unwrap();
         chain
     }
@@ -131,7 +134,7 @@ impl Chain {
 
     /// Person `n` tries something that must be refused with `code`, for a reason that says `words`, and that changes
     /// nothing but the fee.
-    pub(crate) fn refused(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
+    pub(crate) fn refused(&mut self, n: u8, action: impl IntoAction, code: Code, words: &str) {
         let tx = self.tx(n, action);
         let before = self.state.clone();
         match self.run(&tx) {
@@ -141,14 +144,15 @@ impl Chain {
             }
             other => panic!("expected a refusal with code {code}, got {other:?}"),
         }
+        let fees = accounts::state_key::balance(&accounts::fees());
         for (key, value) in &self.state.0 {
-            let fee = key.starts_with("derived/admission/") || key.starts_with("accounts/balance/");
+            let fee = key.starts_with("derived/admission/") || key.starts_with("accounts/balance/") || *key == fees;
             assert!(fee || before.0.get(key) == Some(value), "{key} changed");
         }
     }
 
     /// The same, refused for its own fields: no state is looked at, and no fee is taken.
-    pub(crate) fn refused_before_it_pays(&mut self, n: u8, action: impl IntoAction, code: u32, words: &str) {
+    pub(crate) fn refused_before_it_pays(&mut self, n: u8, action: impl IntoAction, code: Code, words: &str) {
         let before = self.balance(&address(n));
         self.refused(n, action, code, words);
         assert_eq!(self.balance(&address(n)), before);
@@ -172,6 +176,8 @@ impl Chain {
         self.block.beacon = beacon::step(&self.state, &self.block, None).unwrap().value;
         let ended = std::mem::take(&mut self.events);
         self.events = begin_block(&mut self.state, &self.block).unwrap();
+        let wrong = ended.iter().chain(&self.events).find(|event| event.kind.starts_with("component."));
+        assert!(self.broken || wrong.is_none(), "{wrong:?}");
         ended
     }
 
@@ -186,8 +192,8 @@ impl Chain {
         assert_eq!(accounts::count_supply(&self.state).unwrap(), u128::from(supply));
     }
 
-    pub(crate) fn balance(&self, address: &Address) -> u64 {
-        accounts::balance(&self.state, address).unwrap()
+    pub(crate) fn balance(&self, account: impl Into<accounts::Account>) -> u64 {
+        accounts::balance(&self.state, account).unwrap()
     }
 
     /// What the treasury has with the fees of this block.

@@ -1,7 +1,7 @@
 //! Keys are part of consensus: a changed one changes the app hash.
 
 use datanet_types::{
-    Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, NodeKey, PublicKey,
+    Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, ModuleAddress, NodeKey, PublicKey,
 };
 
 use crate::component::{
@@ -19,6 +19,7 @@ fn keys_should_not_change() {
         params::state_key::params(),
         beacon::state_key::value(),
         accounts::state_key::balance(address),
+        accounts::state_key::balance(&ModuleAddress([1; 32])),
         accounts::state_key::name(address),
         accounts::state_key::supply(),
         admission::state_key::executed(42, &[1; 32]),

@@ -76,7 +76,7 @@ fn a_bad_contribution_loses_half_of_its_bond_and_says_why() {
     chain.judge(&id, scores);
     let refused = chain.contribution(&id);
     assert_eq!(refused.status(), Status::Refused);
-    assert_eq!(refused.reason, "refused: uniqueness is 500; this datanet wants at least 6000");
+    assert_eq!(refused.reason(), "refused: uniqueness is 500; this datanet wants at least 6000");
     assert_eq!(chain.balance(&address(11)), before + BOND / 2);
     assert_eq!(chain.balance(&accounts::treasury()), treasury + BOND / 2 + 6 * 1_000);
     assert_eq!(datanets::counts(&chain.state, &datanet).unwrap().refused, 1);
@@ -180,7 +180,7 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     chain.skip_to(chain.block.height + window + 1);
     let refused = chain.contribution(&id);
     assert_eq!(refused.status(), Status::Refused);
-    assert!(refused.is_unjudged() && refused.reason.contains("unjudged"), "{}", refused.reason);
+    assert!(refused.is_unjudged() && refused.reason().contains("unjudged"), "{}", refused.reason());
     assert_eq!(chain.balance(&address(11)), before);
     // The same bytes may be given again, and are judged this time.
     let again = datanet_types::action::Contribute { attempt: 1, ..contribute(datanet, 1) };
@@ -267,9 +267,9 @@ fn what_most_cannot_get_costs_the_bond_and_no_judge_anything() {
     assert!(kinds(&events).contains(&"contribution.refused"));
     let refused = chain.contribution(&id);
     assert!(
-        refused.unavailable && !refused.is_unjudged() && refused.reason.contains("unavailable"),
+        refused.unavailable && !refused.is_unjudged() && refused.reason().contains("unavailable"),
         "{}",
-        refused.reason
+        refused.reason()
     );
     assert_eq!(chain.balance(&address(11)), before, "the bond is gone");
     assert_eq!(chain.balance(&accounts::treasury()), treasury + BOND + 6 * 1_000);

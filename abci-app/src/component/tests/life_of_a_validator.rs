@@ -55,7 +55,7 @@ pub(super) fn with_validators(count: u8, params: Params) -> Genesis {
 }
 
 /// Where persons 0 to 3 validate.
-fn four() -> Chain {
+pub(super) fn four() -> Chain {
     Chain::from_genesis(&with_validators(4, params()))
 }
 

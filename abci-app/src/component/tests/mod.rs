@@ -16,6 +16,7 @@ mod refused_money;
 mod refused_nodes_and_pools;
 mod revoking;
 mod staking_invariants;
+mod stopped_components;
 mod supply;
 
 use harness::Chain;

@@ -9,11 +9,11 @@ use datanet_types::{BlobHash, ChannelId, Digest, TxBody};
 use super::Chain;
 use super::harness::{BALANCE, address, close_channel, node, open_channel, register};
 use super::life_of_a_channel::{DEPOSIT, claim, item, leaves, open, settle, voucher};
-use crate::code;
+use crate::code::{self, Code};
 use crate::component::settlement::escrow;
 use crate::component::{ActionError, Params, accounts, admission};
 
-fn code_of(result: Result<impl std::fmt::Debug, ActionError>) -> u32 {
+fn code_of(result: Result<impl std::fmt::Debug, ActionError>) -> Code {
     match result {
         Err(ActionError::Refused { code, .. }) => code,
         other => panic!("expected a refusal, got {other:?}"),
@@ -116,7 +116,7 @@ fn an_epoch_that_does_not_add_up_is_refused() {
     chain.act(0, register(0, role::SERVING, 0));
     let channel = open(&mut chain, 5);
     let good = settle(1, 100_000, &leaves(&[(11, 75_000)]), vec![voucher(5, channel, 100_000)]);
-    let mut refused = |n: u8, code: u32, words: &str, change: &dyn Fn(&mut SettleEpoch)| {
+    let mut refused = |n: u8, code: Code, words: &str, change: &dyn Fn(&mut SettleEpoch)| {
         let mut action = good.clone();
         change(&mut action);
         chain.refused(n, action, code, words);
@@ -203,19 +203,4 @@ fn claims_without_a_good_proof_are_refused_and_the_item_is_named() {
     both.items[1].amount = 1;
     chain.refused(11, both, code::CLAIM_PROOF, "item 2 (epoch 2 of node");
     chain.act(11, good);
-}
-
-#[test]
-fn money_sent_to_an_escrow_neither_pays_leaves_nor_keeps_the_epoch_open() {
-    let mut chain = Chain::new();
-    chain.act(0, register(0, role::SERVING, 0));
-    let channel = open(&mut chain, 5);
-    chain.act(0, Transfer { to: escrow::account(&node(0), 1), amount: 7 });
-    let one = leaves(&[(11, 75_000)]);
-    chain.act(0, settle(1, 100_000, &one, vec![voucher(5, channel, 100_000)]));
-    chain.next();
-    chain.act(11, claim(1, &one, 0));
-    assert!(escrow::list(&chain.state, &node(0), None, 9).unwrap().is_empty());
-    assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 7);
-    chain.next();
 }

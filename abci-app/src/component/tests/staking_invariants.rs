@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use datanet_types::amount::DNT;
 use datanet_types::staking::{Redelegate, Unjail, WithdrawRewards};
-use datanet_types::{Address, ConsensusAddress, ConsensusKey};
+use datanet_types::{ConsensusAddress, ConsensusKey, ModuleAddress};
 use proptest::prelude::*;
 
 use super::Chain;
@@ -95,7 +95,7 @@ impl World {
             let (held, earned) = shares.get(&address).copied().unwrap_or_default();
             assert_eq!(held, record.shares, "shares of {address}");
             assert_eq!(self.chain.balance(&bonded_account(&address)), record.tokens, "tokens of {address}");
-            assert!(earned <= self.chain.balance(&Address::module("rewards", &[&address.0])));
+            assert!(earned <= self.chain.balance(&ModuleAddress::of("rewards", &[&address.0])));
             assert!(record.shares > 0 || record.tokens == 0, "dust of nobody's");
         }
         assert_eq!(self.chain.balance(&accounts::fees()), 0, "fees are divided at the end of a block");

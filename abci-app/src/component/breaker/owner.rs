@@ -1,0 +1,31 @@
+//! Which component an action is one of.
+
+use datanet_types::Action;
+
+use crate::component::Component;
+
+/// The component that does `action`, and stands still after a contradiction in it.
+pub(super) fn owner(action: &Action) -> Component {
+    match action {
+        Action::Transfer(_) => Component::Accounts,
+        Action::SetKeys(_)
+        | Action::RecoverKeys(_)
+        | Action::CancelRecovery(_)
+        | Action::GrantKey(_)
+        | Action::RevokeKey(_) => Component::Authority,
+        Action::RegisterNode(_) => Component::Nodes,
+        Action::CreateDatanet(_) => Component::Datanets,
+        Action::Contribute(_) | Action::AttestStorage(_) | Action::Revoke(_) => Component::Contributions,
+        Action::CommitScores(_) | Action::RevealScores(_) => Component::Validation,
+        Action::RegisterModel(_) => Component::Models,
+        Action::OpenChannel(_) | Action::TopUpChannel(_) | Action::CloseChannel(_) => Component::Channels,
+        Action::SettleEpoch(_) | Action::Claim(_) => Component::Settlement,
+        Action::ChallengeEpoch(_) | Action::AuditEpoch(_) | Action::ProveForgery(_) => Component::Audits,
+        Action::CreateValidator(_)
+        | Action::Delegate(_)
+        | Action::Undelegate(_)
+        | Action::Redelegate(_)
+        | Action::WithdrawRewards(_)
+        | Action::Unjail(_) => Component::Staking,
+    }
+}
