@@ -7,6 +7,7 @@
 //!
 //! - [`params`], [`genesis`]: the chain's numbers and first state.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
+//! - [`agenda`]: what is due, and when: committees, deadlines, stake on its way home, and what is forgotten.
 //! - [`authority`]: whose signatures speak for an account.
 //! - [`staking`], [`beacon`]: who orders blocks, what stands behind them, and the value that they move on together.
 //! - [`nodes`]: who runs what, with what at stake, and how well they judge.
@@ -19,6 +20,7 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod agenda;
 pub mod audits;
 pub mod authority;
 pub mod beacon;
@@ -166,8 +168,7 @@ pub fn check_stateless(tx: &VerifiedTx) -> Result<(), ActionError> {
 /// When the store cannot be read.
 pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     beacon::keep(state, block);
-    let mut events = validation::draw_due(state, block)?;
-    events.extend(audits::draw_due(state, block)?);
+    let mut events = agenda::before_transactions(state, block)?;
     admission::forget_expired(state, block.height)?;
     events.extend(staking::begin_block(state, block, &params::get(state)?)?);
     Ok(events)
@@ -209,7 +210,7 @@ pub struct BlockEnd {
     pub validator_updates: Vec<ValidatorUpdate>,
 }
 
-/// What happens after the transactions of a block: deadlines, and forgetting what has lapsed.
+/// What happens after the transactions of a block: its fees are divided, what is due is done, and the engine is told of its validators.
 ///
 /// # Errors
 /// When the store cannot be read or contradicts itself: a record is missing that another names, or an escrow falls
@@ -217,13 +218,6 @@ pub struct BlockEnd {
 pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<BlockEnd, StateError> {
     let params = params::get(state)?;
     staking::distribute(state, block, &params)?;
-    let mut events = validation::close_due(state, block)?;
-    events.extend(nodes::release_due(state, block)?);
-    events.extend(audits::close_due(state, block)?);
-    events.extend(settlement::finalise_due(state, block)?);
-    events.extend(staking::close_due(state, block)?);
-    events.extend(channels::close_due(state, block)?);
-    validation::forget_due(state, block)?;
-    settlement::forget_due(state, block)?;
+    let events = agenda::after_transactions(state, block)?;
     Ok(BlockEnd { events, validator_updates: staking::update(state, &params)? })
 }

@@ -103,20 +103,6 @@ pub trait StateRead {
         let entries = self.scan(prefix, after, limit)?;
         entries.into_iter().map(|(key, bytes)| decode(&key, &bytes).map(|value| (key, value))).collect()
     }
-
-    /// Of a list ordered by when its entries are due, up to `limit` messages whose keys lie before `not_yet`, in key order.
-    ///
-    /// # Errors
-    /// As [`StateRead::list`].
-    fn due<M: Message + Default>(
-        &self,
-        prefix: &str,
-        not_yet: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, M)>, StateError> {
-        let due = self.scan(prefix, None, limit)?.into_iter().take_while(|(key, _)| key.as_str() < not_yet);
-        due.map(|(key, bytes)| decode(&key, &bytes).map(|value| (key, value))).collect()
-    }
 }
 
 /// What stands between `prefix` and the next slash of a key, or its end.
