@@ -28,6 +28,11 @@ impl LedgerReader {
         self.snapshot.head().height
     }
 
+    /// Time of the last block of what is read, in seconds since 1970: what deadlines are compared with.
+    pub fn block_seconds(&self) -> u64 {
+        u64::try_from(self.snapshot.head().time_seconds).unwrap_or(0)
+    }
+
     /// Root of the state read.
     pub fn app_hash(&self) -> [u8; 32] {
         self.snapshot.head().app_hash()

@@ -13,7 +13,7 @@ use crate::code;
 use crate::component::beacon::{BeaconSigner, Step};
 use crate::component::{self, ActionError, BlockContext, Event, TxContext};
 use crate::gas::Gas;
-use crate::state::{ChangeLog, StateError, StateRead, StateWrite};
+use crate::state::{ChangeLog, StateAttempt, StateError, StateRead};
 
 /// The part of a block, one in so many, that is first offered to what has a deadline.
 const URGENT_SHARE: u64 = 4;

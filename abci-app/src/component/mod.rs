@@ -7,6 +7,7 @@
 //!
 //! - [`params`], [`genesis`]: the chain's numbers and first state.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
+//! - [`agenda`]: what is due, and when: committees, deadlines, stake on its way home, and what is forgotten.
 //! - [`authority`]: whose signatures speak for an account.
 //! - [`staking`], [`beacon`]: who orders blocks, what stands behind them, and the value that they move on together.
 //! - [`nodes`]: who runs what, with what at stake, and how well they judge.
@@ -20,6 +21,7 @@
 
 pub mod accounts;
 pub mod admission;
+pub mod agenda;
 pub mod audits;
 pub mod authority;
 pub mod beacon;
@@ -53,8 +55,8 @@ pub use name::Component;
 pub use params::Params;
 
 use crate::gas::{self, Gas};
-use crate::state::{StateError, StateWrite};
-use breaker::{guard, try_always};
+use crate::state::{StateAttempt, StateError, StateWrite};
+use breaker::try_always;
 
 /// The block in which something happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,10 +187,9 @@ pub fn intrinsic_gas(tx: &VerifiedTx) -> Gas {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+pub fn begin_block<S: StateAttempt>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     beacon::keep(state, block);
-    let mut events = guard(state, block, Component::Validation, |state| validation::draw_due(state, block))?;
-    events.extend(guard(state, block, Component::Audits, |state| audits::draw_due(state, block))?);
+    let mut events = agenda::before_transactions(state, block)?;
     admission::forget_expired(state, block.height)?;
     let params = params::get(state)?;
     let staking = |state: &mut S| staking::begin_block(state, block, &params);
@@ -245,29 +246,17 @@ pub struct BlockEnd {
     pub validator_updates: Vec<ValidatorUpdate>,
 }
 
-/// What happens after the transactions of a block: deadlines, and forgetting what has lapsed.
+/// What happens after the transactions of a block: its fees are divided, what is due is done, and the engine is told of its validators.
 ///
 /// # Errors
 /// When the store cannot be read. Where the ledger contradicts itself (a record is missing that another names, an escrow falls
 /// short) the component whose work it was stands still from here on ([`breaker`]).
-pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<BlockEnd, StateError> {
+pub fn end_block<S: StateAttempt>(state: &mut S, block: &BlockContext) -> Result<BlockEnd, StateError> {
     let (params, mut events) = (params::get(state)?, Vec::new());
     let distribute = |state: &mut S| staking::distribute(state, block, &params);
     try_always(state, block, Component::Staking, &mut events, distribute)?;
-    events.extend(guard(state, block, Component::Validation, |state| validation::close_due(state, block))?);
-    events.extend(guard(state, block, Component::Nodes, |state| nodes::release_due(state, block))?);
-    events.extend(guard(state, block, Component::Audits, |state| audits::close_due(state, block))?);
-    events.extend(guard(state, block, Component::Settlement, |state| settlement::finalise_due(state, block))?);
-    events.extend(guard(state, block, Component::Staking, |state| staking::close_due(state, block))?);
-    events.extend(guard(state, block, Component::Channels, |state| channels::close_due(state, block))?);
-    events.extend(guard(state, block, Component::Validation, |state| quiet(validation::forget_due(state, block)))?);
-    events.extend(guard(state, block, Component::Settlement, |state| quiet(settlement::forget_due(state, block)))?);
+    events.extend(agenda::after_transactions(state, block)?);
     let update = |state: &mut S| staking::update(state, &params);
     let validator_updates = try_always(state, block, Component::Staking, &mut events, update)?;
     Ok(BlockEnd { events, validator_updates })
-}
-
-/// Work of which nothing is told.
-fn quiet(done: Result<(), StateError>) -> Result<Vec<Event>, StateError> {
-    done.map(|()| Vec::new())
 }

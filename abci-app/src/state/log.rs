@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::rc::Rc;
 
-use super::{Changes, Decoded, StateError, StateRead, StateWrite, decode, is_derived, scan_start};
+use super::{Changes, Decoded, StateAttempt, StateError, StateRead, StateWrite, decode, is_derived, scan_start};
 use crate::gas::{self, Gas, Meter};
 use crate::store::Snapshot;
 
@@ -205,7 +205,9 @@ impl<B: StateRead> StateWrite for ChangeLog<'_, B> {
         let before = self.changes.insert(key.clone(), value);
         self.undo.push((key, before));
     }
+}
 
+impl<B: StateRead> StateAttempt for ChangeLog<'_, B> {
     fn attempt<T, E>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let before = self.checkpoint();
         act(self).inspect_err(|_| self.revert_to(before))

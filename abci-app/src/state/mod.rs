@@ -123,20 +123,6 @@ pub trait StateRead {
         let entries = self.scan(prefix, after, limit)?;
         entries.into_iter().map(|(key, bytes)| decode(&key, &bytes).map(|value| (key, value))).collect()
     }
-
-    /// Of a list ordered by when its entries are due, up to `limit` messages whose keys lie before `not_yet`, in key order.
-    ///
-    /// # Errors
-    /// As [`StateRead::list`].
-    fn due<M: Message + Default>(
-        &self,
-        prefix: &str,
-        not_yet: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, M)>, StateError> {
-        let due = self.scan(prefix, None, limit)?.into_iter().take_while(|(key, _)| key.as_str() < not_yet);
-        due.map(|(key, bytes)| decode(&key, &bytes).map(|value| (key, value))).collect()
-    }
 }
 
 /// What stands between `prefix` and the next slash of a key, or its end.
@@ -165,14 +151,15 @@ pub trait StateWrite: StateRead {
     fn delete(&mut self, key: String) {
         self.set_raw(key, None);
     }
+}
 
+/// State that can be taken back.
+pub trait StateAttempt: StateWrite {
     /// Does `act`, and takes all that it wrote back if it fails.
     ///
     /// # Errors
     /// As `act`.
-    fn attempt<T, E>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
-    where
-        Self: Sized;
+    fn attempt<T, E>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>;
 }
 
 fn decode<M: Message + Default>(key: &str, bytes: &[u8]) -> Result<M, StateError> {
@@ -213,7 +200,9 @@ impl StateWrite for MemoryState {
             None => self.0.remove(&key),
         };
     }
+}
 
+impl StateAttempt for MemoryState {
     fn attempt<T, E>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let before = self.0.clone();
         act(self).inspect_err(|_| self.0 = before)

@@ -52,7 +52,7 @@ fn neither_a_strangers_hand_nor_more_money_hurries_or_holds_up_a_closing() {
     let channel = serving.channel(PAYER, DEPOSIT);
     assert_eq!(serving.send(STRANGER, close(channel)).code, code::CHANNEL_FOREIGN);
     serving.done(PAYER, close(channel));
-    let more = Action::TopUpChannel(TopUpChannel { channel, amount: 1, expiry: 0 });
+    let more = Action::TopUpChannel(TopUpChannel { channel, amount: 1, expires_at: 0 });
     assert_eq!(serving.send(PAYER, more).code, code::CHANNEL_CLOSING);
     serving.chain.pass(Params::default().close_seconds);
     assert_eq!(charged(&serving, &channel), (false, 0));

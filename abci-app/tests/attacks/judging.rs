@@ -151,10 +151,26 @@ impl Judging {
 
     /// Everybody who was drawn commits and reveals what `verdict` says; those for whom it says nothing are silent.
     pub fn judge(&mut self, id: &ContributionId, verdict: impl Fn(u8) -> Option<Option<Scores>>) {
+        self.commit(id, &verdict);
+        while self.round(id).phase() == validation::Phase::Commit {
+            self.block(&[]);
+        }
+        self.reveal(id, &verdict);
+        while matches!(self.round(id).phase(), validation::Phase::Reveal) {
+            self.block(&[]);
+        }
+    }
+
+    /// What those who were drawn say.
+    fn votes(&self, id: &ContributionId, verdict: impl Fn(u8) -> Option<Option<Scores>>) -> Vec<(u8, Option<Scores>)> {
         let round = self.round(id);
         let drawn = HONEST.into_iter().chain([ATTACKER]).filter(|who| round.member(&address(*who)).is_some());
-        let votes: Vec<_> = drawn.filter_map(|who| Some((who, verdict(who)?))).collect();
-        for (who, scores) in &votes {
+        drawn.filter_map(|who| Some((who, verdict(who)?))).collect()
+    }
+
+    /// They commit to it.
+    pub fn commit(&mut self, id: &ContributionId, verdict: impl Fn(u8) -> Option<Option<Scores>>) {
+        for (who, scores) in &self.votes(id, verdict) {
             let commitment = Commitment {
                 chain_id: CHAIN,
                 datanet: &datanet(),
@@ -167,16 +183,27 @@ impl Judging {
             };
             self.done(*who, Action::CommitScores(CommitScores { contribution: *id, commitment: commitment.digest() }));
         }
-        while self.round(id).phase() == validation::Phase::Commit {
-            self.block(&[]);
-        }
-        for (who, scores) in votes {
+    }
+
+    /// They reveal it.
+    pub fn reveal(&mut self, id: &ContributionId, verdict: impl Fn(u8) -> Option<Option<Scores>>) {
+        for (who, scores) in self.votes(id, verdict) {
             let (report, salt) = (BlobHash([1; 32]), Digest([who; 32]));
             self.done(who, Action::RevealScores(RevealScores { contribution: *id, scores, report, salt }));
         }
-        while matches!(self.round(id).phase(), validation::Phase::Reveal) {
+    }
+
+    /// The accomplice gives batches, from those whose bytes hash to `blob` on, until one has a committee of three.
+    pub fn give_to_three(&mut self, blob: u8) -> ContributionId {
+        for blob in blob..u8::MAX {
+            let id = self.give([blob; 32]);
             self.block(&[]);
+            self.block(&[]);
+            if self.round(&id).committee.len() == 3 {
+                return id;
+            }
         }
+        panic!("no committee of three")
     }
 
     pub fn reputation(&self, who: u8) -> Reputation {

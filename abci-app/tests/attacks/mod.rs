@@ -1,6 +1,7 @@
 //! What strangers with money and bad intent have tried, one file an attack. Each says what it cost the attacker and what
 //! it cost everybody else.
 
+mod agenda_stuffing;
 mod beacon_grinding;
 mod claim_griefing;
 mod closing_races;
@@ -26,6 +27,7 @@ pub mod serving;
 mod signatures;
 mod stake_in_flight;
 mod stolen_sub_key;
+mod time_run_fast;
 mod unfetchable_data;
 mod unpaid_places;
 mod validators;

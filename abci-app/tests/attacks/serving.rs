@@ -74,7 +74,7 @@ pub struct Serving {
     epoch: u64,
     /// Bytes of all transactions so far.
     pub bytes: usize,
-    /// Blocks that channels last.
+    /// Seconds that channels last.
     lasts: u64,
     /// The root of receipts of the next epoch.
     pub receipts: Digest,
@@ -88,10 +88,10 @@ impl Serving {
         serving
     }
 
-    /// The same, where channels last for a few blocks only.
+    /// The same, where channels last for a few seconds only.
     pub fn short() -> Self {
         let chain = Chain::empty();
-        chain.init_with(&genesis_with(&serde_json::json!({ "challenge_seconds": 0, "channel_min_blocks": 5 })));
+        chain.init_with(&genesis_with(&serde_json::json!({ "challenge_seconds": 0, "channel_min_seconds": 5 })));
         let mut serving = Self::of(chain);
         serving.lasts = 100;
         serving.register(ATTACKER, 100, role::SERVING, 0);
@@ -99,12 +99,12 @@ impl Serving {
     }
 
     fn of(chain: Chain) -> Self {
-        Self { chain, nonce: 0, epoch: 0, bytes: 0, lasts: 10_000, receipts: Digest([8; 32]) }
+        Self { chain, nonce: 0, epoch: 0, bytes: 0, lasts: 1_000_000, receipts: Digest([8; 32]) }
     }
 
     /// The same with a stake, where epochs can be challenged for so many seconds and three others audit them.
     pub fn audited(challenge_seconds: u64) -> Self {
-        let params = serde_json::json!({ "challenge_seconds": challenge_seconds, "audit_window": 10 });
+        let params = serde_json::json!({ "challenge_seconds": challenge_seconds, "audit_seconds": 10 });
         let chain = Chain::empty();
         chain.init_with(&genesis_with(&params));
         let mut serving = Self::of(chain);
@@ -186,8 +186,8 @@ impl Serving {
     }
 
     fn open(&mut self, payer: u8, deposit: Amount) -> Bytes {
-        let expiry = self.chain.next() + self.lasts;
-        self.sign(payer, Action::OpenChannel(OpenChannel { node: node(), deposit, expiry, voucher_key: None }))
+        let expires_at = self.chain.now() + self.lasts;
+        self.sign(payer, Action::OpenChannel(OpenChannel { node: node(), deposit, expires_at, voucher_key: None }))
     }
 
     /// A channel with a deposit.

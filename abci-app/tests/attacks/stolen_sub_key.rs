@@ -163,7 +163,7 @@ fn a_channel_takes_no_more_than_the_budget_and_its_own_key_signs_for_it() {
     let actions = ActionSet::from_iter([ActionKind::OpenChannel]).0;
     account.done(&[VICTIM], Action::GrantKey(GrantKey { actions, counterparties: Vec::new(), ..grant() }));
     let open = |deposit| {
-        Action::OpenChannel(OpenChannel { node: node.node_key(), deposit, expiry: 10_000, voucher_key: None })
+        Action::OpenChannel(OpenChannel { node: node.node_key(), deposit, expires_at: 10_000, voucher_key: None })
     };
     assert_eq!(account.send(&[SUB_KEY], open(BUDGET)), code::GRANT_LIMITS);
     let tx = account.sign(&[SUB_KEY], open(50_000));

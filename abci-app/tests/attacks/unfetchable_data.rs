@@ -39,9 +39,14 @@ fn what_nobody_can_get_costs_its_giver_and_no_judge() {
 #[test]
 fn judges_who_are_silent_because_they_see_nothing_lose_nothing_either() {
     let mut chain = Judging::new(1);
-    let id = chain.give([7; 32]);
-    chain.block(&[]);
-    chain.block(&[]);
+    // With two seats of three it would have judged alone.
+    let id = (7..99).find_map(|blob| {
+        let id = chain.give([blob; 32]);
+        chain.block(&[]);
+        chain.block(&[]);
+        (chain.seats(&id, ATTACKER) < 2).then_some(id)
+    });
+    let id = id.unwrap();
     chain.judge(&id, |who| (who == ATTACKER).then(|| Some(good())));
     while chain.contribution(&id).status() == Status::Judging {
         chain.block(&[]);

@@ -14,7 +14,7 @@ fn a_top_up_makes_no_voucher_good_a_second_time() {
     serving.redeem(PAYER, channel, 0, FEES);
     let after_one = serving.loot();
     for amount in [1, FEES, 10 * FEES] {
-        serving.done(PAYER, Action::TopUpChannel(TopUpChannel { channel, amount, expiry: 0 }));
+        serving.done(PAYER, Action::TopUpChannel(TopUpChannel { channel, amount, expires_at: 0 }));
         for charged in [0, FEES / 2] {
             // The same voucher, as if less had been charged.
             let again = serving.redeeming(PAYER, channel, charged, FEES);

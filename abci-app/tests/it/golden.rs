@@ -44,7 +44,7 @@ impl Script {
         let accounts: Vec<_> =
             (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
         let genesis =
-            serde_json::json!({ "params": { "channel_min_blocks": 3, "challenge_seconds": 2 }, "accounts": accounts });
+            serde_json::json!({ "params": { "channel_min_seconds": 3, "challenge_seconds": 2 }, "accounts": accounts });
         let app_state = serde_json::to_vec(&genesis).unwrap();
         let hash = ledger
             .init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state })
@@ -56,6 +56,11 @@ impl Script {
     fn sign(&mut self, seed: u8, action: Action) -> Bytes {
         self.nonce += 1;
         signed(seed, &body(action, 100, self.nonce))
+    }
+
+    /// Time of the last block.
+    fn now(&self) -> u64 {
+        self.ledger.info().time_seconds as u64
     }
 
     /// One block with these actions; all must succeed.
@@ -254,9 +259,11 @@ fn run() -> Script {
     script.block(for_each_judgement(&script, reveal));
     let attest = |validator| AttestStorage { contribution: contribution(CONTRIBUTOR), node: node(validator) };
     script.block(vec![(2, Action::AttestStorage(attest(2))), (3, Action::AttestStorage(attest(3)))]);
-    let expiry = script.ledger.info().height + 4;
-    let open = script
-        .sign(PAYER, Action::OpenChannel(OpenChannel { node: node(2), deposit: 50_000, expiry, voucher_key: None }));
+    let expires_at = script.now() + 4;
+    let open = script.sign(
+        PAYER,
+        Action::OpenChannel(OpenChannel { node: node(2), deposit: 50_000, expires_at, voucher_key: None }),
+    );
     let channel = SignedTx::verify(&open, CHAIN).unwrap().channel_id();
     script.raw_block(&[open]);
     script.block(vec![(2, settle(channel, 1))]);
@@ -267,8 +274,8 @@ fn run() -> Script {
     script.block(later);
     // Its committee is drawn and has not spoken.
     script.block(vec![(9, Action::ChallengeEpoch(ChallengeEpoch { node: node(2), epoch: 2, suspects: vec![1] }))]);
-    let expiry = script.ledger.info().height + 900;
-    script.block(vec![(PAYER, Action::TopUpChannel(TopUpChannel { channel, amount: 1_000, expiry }))]);
+    let expires_at = script.now() + 900;
+    script.block(vec![(PAYER, Action::TopUpChannel(TopUpChannel { channel, amount: 1_000, expires_at }))]);
     script.block(vec![(PAYER, Action::CloseChannel(CloseChannel { channel, statement: None }))]);
     script.block(vec![(COPYIST, register_release())]);
     let revoke = Revoke { contribution: contribution(CONTRIBUTOR), records: Some(leaf_hash(&[CONTRIBUTOR])) };

@@ -148,9 +148,14 @@ impl Chain {
         self.ledger.finalize_block(&self.block(txs)).unwrap()
     }
 
+    /// Time of the next block.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.idle + 1_000 + self.next() as i64).unwrap()
+    }
+
     pub fn block<'a>(&self, txs: &'a [Bytes]) -> Block<'a> {
         let height = self.next();
-        Block::alone(height, self.idle + 1_000 + height as i64, [height as u8; 32], txs)
+        Block::alone(height, i64::try_from(self.now()).unwrap(), [height as u8; 32], txs)
     }
 
     /// Finalizes and commits.

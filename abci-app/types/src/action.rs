@@ -247,9 +247,9 @@ pub struct OpenChannel {
     /// Base units, more than zero.
     #[prost(uint64, tag = "2")]
     pub deposit: Amount,
-    /// Height from which the payer may close the channel and take back what was not charged.
+    /// Block time from which the payer may close the channel and take back what was not charged, in seconds since 1970.
     #[prost(uint64, tag = "3")]
-    pub expiry: u64,
+    pub expires_at: u64,
     /// The key that signs its vouchers; the transaction's, if that has only one.
     #[prost(message, optional, tag = "4")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -265,9 +265,9 @@ pub struct TopUpChannel {
     /// Base units more; may be 0 where only the expiry changes.
     #[prost(uint64, tag = "2")]
     pub amount: Amount,
-    /// The new expiry, not below the present one; 0 leaves that as it is.
+    /// The new expiry in seconds since 1970, not below the present one; 0 leaves that as it is.
     #[prost(uint64, tag = "3")]
-    pub expiry: u64,
+    pub expires_at: u64,
 }
 
 /// The payer takes back what is left in a channel: at once where it has expired or the serving node says that nothing is owed; else once

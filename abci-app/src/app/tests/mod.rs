@@ -23,7 +23,7 @@ const FEE: u64 = 1_000;
 const MOST: u64 = 100_000;
 const GAS: u64 = 20_000_000;
 const DEPOSIT: u64 = 100_000;
-/// Blocks from the opening of a channel to its expiry, and from there to its end.
+/// Blocks of a second each from the opening of a channel to its expiry, and from there to its end.
 const CHANNEL_BLOCKS: u64 = 3;
 
 struct Node {
@@ -60,7 +60,7 @@ impl Node {
         let app = open_store(&dir);
         let accounts: Vec<_> =
             (1..5).map(|n| serde_json::json!({ "address": address(n), "balance": BALANCE })).collect();
-        let params = serde_json::json!({ "channel_min_blocks": CHANNEL_BLOCKS, "gas_price": 0 });
+        let params = serde_json::json!({ "channel_min_seconds": CHANNEL_BLOCKS, "gas_price": 0 });
         let app_state = serde_json::to_vec(&serde_json::json!({ "params": params, "accounts": accounts })).unwrap();
         app.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
         Self { dir, app, nonce: 0 }
@@ -102,8 +102,8 @@ impl Node {
     }
 
     fn opening(&mut self, n: u8) -> Bytes {
-        let expiry = self.height() + 1 + CHANNEL_BLOCKS;
-        let open = OpenChannel { node: node_key(), deposit: DEPOSIT, expiry, voucher_key: None };
+        let expires_at = self.height() + 1 + CHANNEL_BLOCKS;
+        let open = OpenChannel { node: node_key(), deposit: DEPOSIT, expires_at, voucher_key: None };
         self.sign(n, Action::OpenChannel(open))
     }
 
@@ -138,7 +138,8 @@ impl Node {
     /// A block in which a fault in the rules, which all nodes have, does `change`.
     fn fault(&self, change: impl FnOnce(&mut ChangeLog<'_>)) {
         let tip = self.app.tip();
-        let context = tip.next_block(&Block::alone(self.height() + 1, 1, [0; 32], &[])).unwrap();
+        let height = self.height() + 1;
+        let context = tip.next_block(&Block::alone(height, height as i64, [0; 32], &[])).unwrap();
         let mut run = Run::begin(&tip, context, None).unwrap();
         change(run.state());
         lock(&self.app.blocks).decided = Some(run.end().unwrap());

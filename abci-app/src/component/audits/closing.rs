@@ -1,12 +1,13 @@
-//! The end of a block: closing audits that are due.
+//! The end of an audit.
 
 use datanet_types::{Amount, ModuleAddress};
 
 use super::verdict::{Verdict, rewards, verdict};
-use super::{Audit, Phase, Said, deposit_account, due, event, set_due, start_round};
+use super::{Audit, Phase, Said, deposit_account, event, expect, put, set_due, start_round};
+use crate::component::agenda::Turn;
 use crate::component::nodes;
-use crate::component::settlement::{self, Epoch, bond};
-use crate::component::{BlockContext, Event, Params, accounts, params};
+use crate::component::settlement::{self, Epoch, Place, bond};
+use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateWrite};
 
 /// What a challenger has of a fine at most, in deposits: it must be worth the risk of a wrong verdict.
@@ -16,25 +17,13 @@ const MOST_TO_AUDITORS: u64 = 2;
 /// Committees that an audit has before it ends without a verdict.
 const ROUNDS: u32 = 3;
 
-/// Closes the audits that are due.
-pub(in crate::component) fn close_due<S: StateWrite>(
+/// Closes an audit that is due, or draws another committee for it.
+pub(in crate::component) fn close<S: StateWrite>(
     state: &mut S,
-    block: &BlockContext,
+    turn: &Turn<'_>,
+    place: &Place,
 ) -> Result<Vec<Event>, StateError> {
-    let params = params::get(state)?;
-    let mut events = Vec::new();
-    for audit in due(state, block)?.into_iter().filter(|audit| audit.phase() != Phase::Draw) {
-        events.extend(close(state, block, audit, &params)?);
-    }
-    Ok(events)
-}
-
-fn close<S: StateWrite>(
-    state: &mut S,
-    block: &BlockContext,
-    mut audit: Audit,
-    params: &Params,
-) -> Result<Vec<Event>, StateError> {
+    let (block, params, mut audit) = (turn.block, turn.params, expect(state, place)?);
     let verdict = verdict(&audit.committee);
     if verdict == Verdict::Open && audit.round.saturating_add(1) < ROUNDS {
         let event = event("audit.undecided", &audit);
@@ -58,6 +47,7 @@ fn close<S: StateWrite>(
             events.push(convict(state, block, (&mut audit, &mut epoch), verdict, params)?);
         }
     }
+    set_due(state, &mut audit, 0);
     audit.set_phase(match verdict {
         Verdict::Upheld => Phase::Upheld,
         Verdict::False => Phase::False,
@@ -67,8 +57,8 @@ fn close<S: StateWrite>(
     if verdict != Verdict::Open {
         move_reputations(state, &audit, verdict, params)?;
     }
+    put(state, &audit);
     events.insert(0, event("audit.closed", &audit).with("verdict", audit.phase().name()));
-    set_due(state, &mut audit, 0);
     Ok(events)
 }
 

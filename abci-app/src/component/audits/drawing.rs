@@ -1,36 +1,25 @@
-//! The beginning of a block: filling the seats of audits.
+//! Filling the seats of audits.
 
 use std::collections::BTreeSet;
 
 use datanet_types::Digest;
 use datanet_types::id::tagged_hash;
 
-use super::{Audit, Phase, auditor, due, event, set_due};
+use super::{Audit, Phase, auditor, event, expect, set_due};
+use crate::component::agenda::Turn;
 use crate::component::nodes;
+use crate::component::settlement::Place;
 use crate::component::validation::committee;
-use crate::component::{BlockContext, Event, Params, params};
+use crate::component::{BlockContext, Event};
 use crate::state::{StateError, StateWrite};
 
-/// Draws the committees that are due: before the block's transactions, as those of contributions.
-pub(in crate::component) fn draw_due<S: StateWrite>(
+/// Once it is time, fills the seats: before the block's transactions, as those of contributions.
+pub(in crate::component) fn draw<S: StateWrite>(
     state: &mut S,
-    block: &BlockContext,
+    turn: &Turn<'_>,
+    place: &Place,
 ) -> Result<Vec<Event>, StateError> {
-    let params = params::get(state)?;
-    let mut events = Vec::new();
-    for audit in due(state, block)?.into_iter().filter(|audit| audit.phase() == Phase::Draw) {
-        events.extend(draw(state, block, audit, &params)?);
-    }
-    Ok(events)
-}
-
-/// Once it is time, fills the seats.
-fn draw<S: StateWrite>(
-    state: &mut S,
-    block: &BlockContext,
-    mut audit: Audit,
-    params: &Params,
-) -> Result<Vec<Event>, StateError> {
+    let (block, mut audit) = (turn.block, expect(state, place)?);
     if block.height < audit.draw_height {
         set_due(state, &mut audit, block.height.saturating_add(1));
         return Ok(Vec::new());
@@ -38,16 +27,17 @@ fn draw<S: StateWrite>(
     let node = nodes::expect(state, &audit.node)?;
     // Who doubts is no auditor, as long as there are others.
     let before = BTreeSet::from([audit.challenger]);
-    let validators = nodes::drawable(state, block, params)?;
-    let candidates = committee::candidates(&validators, &node.account, &before, params);
+    let candidates = committee::candidates(turn.drawable(state)?, &node.account, &before, turn.params);
     audit.seed = seed(block, &audit);
     let committee = committee::draw(&candidates, audit.seats, &audit.seed);
     audit.committee = committee.into_iter().map(auditor).collect();
-    audit.deadline = block.height.saturating_add(params.audit_window);
+    audit.deadline = block.seconds().saturating_add(turn.params.audit_seconds);
+    set_due(state, &mut audit, 0);
     audit.set_phase(Phase::Vote);
     let names: Vec<String> = audit.committee.iter().map(|auditor| auditor.account.to_string()).collect();
     let event = event("audit.drawn", &audit).with("committee", names.join(",")).with("deadline", audit.deadline);
-    let due = if audit.committee.is_empty() { block.height.saturating_add(1) } else { audit.deadline };
+    // Nobody is heard where nobody sits.
+    let due = if audit.committee.is_empty() { block.seconds() } else { audit.deadline };
     set_due(state, &mut audit, due);
     Ok(vec![event])
 }

@@ -1,6 +1,6 @@
 //! Audits: an epoch that somebody doubts is made again by a drawn committee.
 //!
-//! An audit goes `Draw -> Vote`, and ends once every seat has said what it found, or at its deadline. Whoever doubts puts up a
+//! An audit goes `Draw -> Vote`, and ends once every seat has said what it found, or when its time is over. Whoever doubts puts up a
 //! deposit: it pays the committee if the epoch is right. Whoever still knows better appeals: for twice the deposit twice as many seats are
 //! drawn, a few times, so that a large part of the stake wins one draw by luck and not all. If it is false, or cannot be shown, the epoch is void, its payers have their money
 //! back, and the node's bond pays committee and challenger.
@@ -16,19 +16,17 @@ mod verdict;
 
 use datanet_types::{Amount, ModuleAddress, NodeKey};
 
-use super::settlement::{self, Epoch, Status};
+use super::agenda::{self, Kind};
+use super::settlement::{self, Epoch, Place, Status};
 use super::validation::Member;
 use super::{ActionError, BlockContext, Event, Params};
 use crate::code;
 use crate::component::error::{ensure, refuse};
 use crate::state::{StateError, StateRead, StateWrite};
 
-pub(super) use closing::close_due;
-pub(super) use drawing::draw_due;
+pub(super) use closing::close;
+pub(super) use drawing::draw;
 pub use record::{Audit, Auditor, Phase, Said};
-
-/// Audits looked at at each end of a block at most; what is left is first in the next.
-const MAX_A_BLOCK: usize = 16;
 
 /// How often an epoch can be challenged: each time for twice the deposit, with twice the seats.
 pub const MAX_CHALLENGES: u32 = 4;
@@ -54,24 +52,18 @@ pub fn get<S: StateRead>(state: &S, node: &NodeKey, epoch: u64) -> Result<Option
     state.get(&state_key::audit(node, epoch))
 }
 
-/// Up to `limit` audits that go on, those first whose next step is due first.
+/// Up to `limit` audits that go on: those that are heard, the first to end first, then those that wait for their committee.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn open<S: StateRead>(state: &S, limit: usize) -> Result<Vec<Audit>, StateError> {
-    let due = state.list::<record::Place>(&state_key::all_due(), None, limit)?;
-    due.into_iter().map(|(_, place)| expect(state, &place)).collect()
+    let mut open: Vec<Place> = agenda::list(state, Kind::CloseAudit, limit)?;
+    open.extend(agenda::list::<_, Place>(state, Kind::DrawAudit, limit.saturating_sub(open.len()))?);
+    open.iter().map(|place| expect(state, place)).collect()
 }
 
-fn expect<S: StateRead>(state: &S, place: &record::Place) -> Result<Audit, StateError> {
+fn expect<S: StateRead>(state: &S, place: &Place) -> Result<Audit, StateError> {
     state.expect(state_key::audit(&place.node, place.epoch), "an audit that is due and not there")
-}
-
-/// The audits that are due, oldest first.
-fn due<S: StateRead>(state: &S, block: &BlockContext) -> Result<Vec<Audit>, StateError> {
-    let not_yet = state_key::due_at(block.height.saturating_add(1));
-    let due = state.due::<record::Place>(&state_key::all_due(), &not_yet, MAX_A_BLOCK)?;
-    due.into_iter().map(|(_, place)| expect(state, &place)).collect()
 }
 
 /// The epoch, which must be there.
@@ -105,6 +97,7 @@ pub(super) fn forget<S: StateWrite>(state: &mut S, node: &NodeKey, epoch: u64) {
 
 /// Begins a round: its committee is drawn some blocks later, as for a contribution.
 fn start_round<S: StateWrite>(state: &mut S, block: &BlockContext, audit: &mut Audit, params: &Params) {
+    set_due(state, audit, 0);
     audit.set_phase(Phase::Draw);
     audit.draw_height = block.height.saturating_add(params.draw_delay);
     audit.committee.clear();
@@ -112,16 +105,17 @@ fn start_round<S: StateWrite>(state: &mut S, block: &BlockContext, audit: &mut A
     set_due(state, audit, block.height.saturating_add(1));
 }
 
-/// Moves an audit in the index of what is due, and stores it; 0 takes it out.
-fn set_due<S: StateWrite>(state: &mut S, audit: &mut Audit, height: u64) {
+/// Moves an audit on the agenda, and stores it; 0 takes it out. Before its phase changes from or to [`Phase::Draw`], it must be out.
+fn set_due<S: StateWrite>(state: &mut S, audit: &mut Audit, due: u64) {
+    let kind = if audit.phase() == Phase::Draw { Kind::DrawAudit } else { Kind::CloseAudit };
     let place = audit.place();
     if audit.due != 0 {
-        state.delete(state_key::due(audit.due, &place.node, place.epoch));
+        agenda::cancel(state, kind, audit.due, &place);
     }
-    if height != 0 {
-        state.put(state_key::due(height, &place.node, place.epoch), &place);
+    if due != 0 {
+        agenda::schedule(state, kind, due, &place);
     }
-    audit.due = height;
+    audit.due = due;
     put(state, audit);
 }
 

@@ -6,6 +6,8 @@ use datanet_types::action::Finding;
 use datanet_types::id::tagged_hash;
 use datanet_types::{Address, Amount, Digest, NodeKey};
 
+use crate::component::settlement::Place;
+
 /// Where an audit stands.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
@@ -104,15 +106,6 @@ pub struct Auditor {
     pub reward: Amount,
 }
 
-/// Names an epoch.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub(super) struct Place {
-    #[prost(message, required, tag = "1")]
-    pub node: NodeKey,
-    #[prost(uint64, tag = "2")]
-    pub epoch: u64,
-}
-
 /// The audit of an epoch.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Audit {
@@ -147,13 +140,13 @@ pub struct Audit {
     /// The height at whose beginning the committee is drawn.
     #[prost(uint64, tag = "7")]
     pub draw_height: u64,
-    /// Last height at which the committee is heard; 0 before it is drawn.
+    /// Block time up to which the committee is heard, in seconds since 1970; 0 before it is drawn.
     #[prost(uint64, tag = "8")]
     pub deadline: u64,
     /// Who audits, in the order drawn.
     #[prost(message, repeated, tag = "9")]
     pub committee: Vec<Auditor>,
-    /// The height at which the ledger looks at it next; 0 once it is over.
+    /// When the ledger looks at it next: a height before its committee is drawn, then a block time in seconds since 1970; 0 once it is over.
     #[prost(uint64, tag = "10")]
     pub due: u64,
 }

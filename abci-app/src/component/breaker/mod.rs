@@ -23,7 +23,7 @@ pub mod state_key;
 
 use super::{ActionError, BlockContext, Component, Event, TxContext};
 use crate::code;
-use crate::state::{StateError, StateRead, StateWrite, part_of_key};
+use crate::state::{StateAttempt, StateError, StateRead, StateWrite, part_of_key};
 
 use owner::owner;
 
@@ -109,7 +109,7 @@ pub fn on_failure<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>, failure: &A
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn guard<S: StateWrite>(
+pub fn guard<S: StateAttempt>(
     state: &mut S,
     block: &BlockContext,
     component: Component,
@@ -132,7 +132,7 @@ pub fn guard<S: StateWrite>(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn try_always<S: StateWrite, T: Default>(
+pub fn try_always<S: StateAttempt, T: Default>(
     state: &mut S,
     block: &BlockContext,
     component: Component,

@@ -2,17 +2,16 @@
 //!
 //! A channel is `open -> closed -> forgotten`. Before its expiry the payer alone can only ask for it: then the node has
 //! [`Params::close_seconds`] in which what it holds can be settled, and the channel closes by itself. So it does where nobody closes it for a
-//! while after its expiry: nothing is left of a channel that nobody cares for. What waits for a time, and what waits for a height, each
-//! stands in an index ordered by it.
+//! while after its expiry: nothing is left of a channel that nobody cares for. All of it is by block time, so that whoever fills blocks
+//! with transactions takes no time from the node.
 
 use datanet_types::ChannelId;
 
 use super::{Channel, deposit_account, expect, put, state_key};
-use crate::component::{BlockContext, Event, Params, accounts, params, settlement};
+use crate::component::agenda::{self, Kind, Turn};
+use crate::component::{BlockContext, Event, Params, accounts, settlement};
 use crate::state::{StateError, StateWrite};
 
-/// Channels closed or forgotten in one block at most, and as many whose expiry is over; what is left is first in the next.
-const MAX_A_BLOCK: usize = 128;
 /// Seconds until a closed channel is looked at again that cannot be forgotten yet.
 const AGAIN_SECONDS: u64 = 3_600;
 
@@ -23,26 +22,19 @@ pub(super) fn begin<S: StateWrite>(
     channel: &mut Channel,
     params: &Params,
 ) -> Event {
-    channel.closing_at = block.seconds().saturating_add(params.close_seconds);
-    state.put(state_key::due(channel.closing_at, &channel.id), &channel.id);
+    channel.closing_at = block.seconds().saturating_add(params.close_seconds).min(channel.ends_at);
+    agenda::schedule(state, Kind::CloseChannel, channel.closing_at, &channel.id);
     put(state, channel);
     let event = Event::new("channel.closing").with("channel", channel.id).with("payer", channel.payer);
     event.with("node", channel.node).with("closing_at", channel.closing_at)
 }
 
-/// The height at whose end it is closed if nobody has closed it before: as long after its expiry as it lasts at least.
-fn end(channel: &Channel, params: &Params) -> u64 {
-    channel.expiry.saturating_add(params.channel_min_blocks)
-}
-
-/// It ends some day, from now on: after its expiry, which has not changed since.
-pub(super) fn schedule_end<S: StateWrite>(state: &mut S, channel: &Channel, params: &Params) {
-    state.put(state_key::expiring(end(channel, params), &channel.id), &channel.id);
-}
-
-/// Its expiry is about to change.
-pub(super) fn unschedule_end<S: StateWrite>(state: &mut S, channel: &Channel, params: &Params) {
-    state.delete(state_key::expiring(end(channel, params), &channel.id));
+/// It expires at `expires_at`, and is closed if nobody has closed it as long after that as a channel lasts at least.
+pub(super) fn set_expiry<S: StateWrite>(state: &mut S, channel: &mut Channel, expires_at: u64, params: &Params) {
+    agenda::cancel(state, Kind::CloseChannel, channel.ends_at, &channel.id);
+    channel.expires_at = expires_at;
+    channel.ends_at = expires_at.saturating_add(params.channel_min_seconds);
+    agenda::schedule(state, Kind::CloseChannel, channel.ends_at, &channel.id);
 }
 
 /// What is left goes back. The record stays for whoever looks.
@@ -54,45 +46,38 @@ pub(super) fn close<S: StateWrite>(
 ) -> Result<Event, StateError> {
     accounts::release(state, &deposit_account(&channel.id), &channel.payer, channel.left())?;
     if channel.is_closing() {
-        state.delete(state_key::due(channel.closing_at, &channel.id));
+        agenda::cancel(state, Kind::CloseChannel, channel.closing_at, &channel.id);
     }
-    unschedule_end(state, channel, params);
+    agenda::cancel(state, Kind::CloseChannel, channel.ends_at, &channel.id);
     channel.closed_height = block.height;
-    state.put(state_key::due(block.seconds().saturating_add(params.forget_seconds), &channel.id), &channel.id);
+    agenda::schedule(state, Kind::ForgetChannel, block.seconds().saturating_add(params.forget_seconds), &channel.id);
     put(state, channel);
     let event = Event::new("channel.closed").with("channel", channel.id).with("payer", channel.payer);
     Ok(event.with("node", channel.node).with("charged", channel.charged).with("returned", channel.left()))
 }
 
-/// Closes at the end of a block what is due, and forgets what was closed long ago; oldest first.
+/// Closes a channel that is due.
 pub(in crate::component) fn close_due<S: StateWrite>(
     state: &mut S,
-    block: &BlockContext,
+    turn: &Turn<'_>,
+    id: &ChannelId,
 ) -> Result<Vec<Event>, StateError> {
-    let mut events = close_expired(state, block)?;
-    let not_yet = state_key::due_at(block.seconds().saturating_add(1));
-    for (key, id) in state.due::<ChannelId>(&state_key::all_due(), &not_yet, MAX_A_BLOCK)? {
-        state.delete(key);
-        let mut channel = expect(state, &id)?;
-        if channel.is_open() {
-            let params = params::get(state)?;
-            events.push(close(state, block, &mut channel, &params)?);
-        } else if settlement::may_be_audited(state, &channel.node, channel.last_epoch)? {
-            // Its auditors look at when it was opened.
-            state.put(state_key::due(block.seconds().saturating_add(AGAIN_SECONDS), &id), &id);
-        } else {
-            state.delete(state_key::channel(&id));
-        }
-    }
-    Ok(events)
+    let mut channel = expect(state, id)?;
+    Ok(vec![close(state, turn.block, &mut channel, turn.params)?])
 }
 
-fn close_expired<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
-    let not_yet = state_key::expiring_at(block.height.saturating_add(1));
-    let mut events = Vec::new();
-    for (_, id) in state.due::<ChannelId>(&state_key::all_expiring(), &not_yet, MAX_A_BLOCK)? {
-        let (mut channel, params) = (expect(state, &id)?, params::get(state)?);
-        events.push(close(state, block, &mut channel, &params)?);
+/// Forgets a channel that was closed long ago.
+pub(in crate::component) fn forget<S: StateWrite>(
+    state: &mut S,
+    turn: &Turn<'_>,
+    id: &ChannelId,
+) -> Result<Vec<Event>, StateError> {
+    let channel = expect(state, id)?;
+    if settlement::may_be_audited(state, &channel.node, channel.last_epoch)? {
+        // Its auditors look at when it was opened.
+        agenda::schedule(state, Kind::ForgetChannel, turn.block.seconds().saturating_add(AGAIN_SECONDS), id);
+    } else {
+        state.delete(state_key::channel(id));
     }
-    Ok(events)
+    Ok(Vec::new())
 }

@@ -14,7 +14,7 @@ use super::{ActionError, BlockContext, Params, TxContext};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
-pub(super) use closing::close_due;
+pub(super) use closing::{close_due, forget};
 
 /// A payment channel.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -37,9 +37,9 @@ pub struct Channel {
     /// Base units settled so far.
     #[prost(uint64, tag = "6")]
     pub charged: Amount,
-    /// Height from which the payer may close it.
+    /// Block time from which the payer may close it, in seconds since 1970.
     #[prost(uint64, tag = "7")]
-    pub expiry: u64,
+    pub expires_at: u64,
     /// Height at which it was opened.
     #[prost(uint64, tag = "8")]
     pub opened_height: u64,
@@ -52,6 +52,9 @@ pub struct Channel {
     /// The last of its node's epochs that it paid for; 0 for none.
     #[prost(uint64, tag = "11")]
     pub last_epoch: u64,
+    /// Block time at which it is closed if nobody has closed it before.
+    #[prost(uint64, tag = "12")]
+    pub ends_at: u64,
 }
 
 impl Channel {
@@ -146,14 +149,13 @@ fn require_payer(channel: &Channel, ctx: &TxContext<'_>) -> Result<(), ActionErr
     })
 }
 
-/// The last height that a channel may expire at, if it is opened or topped up now.
-fn latest_expiry(block: &BlockContext, params: &Params) -> u64 {
-    block.height.saturating_add(params.channel_max_blocks)
-}
-
-fn check_latest(expiry: u64, latest: u64) -> Result<(), ActionError> {
-    ensure(expiry <= latest, code::CHANNEL_INVALID, || {
-        format!("expiry is height {expiry}, the latest now is {latest}; top the channel up later to go on")
+/// Refuses an expiry that lies too far ahead for a channel that is opened or topped up now.
+fn check_latest(expires_at: u64, block: &BlockContext, params: &Params) -> Result<(), ActionError> {
+    let latest = block.seconds().saturating_add(params.channel_max_seconds);
+    ensure(expires_at <= latest, code::CHANNEL_INVALID, || {
+        format!(
+            "expires_at is block time {expires_at} (seconds since 1970), the latest now is {latest}; top the channel up later to go on"
+        )
     })
 }
 

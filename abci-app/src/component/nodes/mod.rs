@@ -13,7 +13,7 @@ use super::{ActionError, BlockContext, Params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
-pub(super) use unbonding::release_due;
+pub(super) use unbonding::release;
 pub use unbonding::{Unbonding, unbonding, unbonding_account};
 
 /// Most validators at a time: every contribution's draw reads them all.

@@ -29,20 +29,10 @@ pub fn validator(node: &NodeKey) -> String {
     format!("{}{node}", validators())
 }
 
-/// Prefix of all stake on its way back. Example: `nodes/unbonding/`
-pub fn all_unbonding() -> String {
-    "nodes/unbonding/".to_owned()
-}
-
-/// Prefix of what is due at a second. Example: `nodes/unbonding/00000000001700000000/`
-pub fn unbonding_at(seconds: u64) -> String {
-    format!("{}{seconds:020}/", all_unbonding())
-}
-
 /// Stake on its way back to an account, by when it arrives. Example:
-/// `nodes/unbonding/00000000001700000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
-pub fn unbonding(seconds: u64, account: &Address) -> String {
-    format!("{}{account}", unbonding_at(seconds))
+/// `nodes/unbonding/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/00000000001700000000`
+pub fn unbonding(account: &Address, seconds: u64) -> String {
+    format!("nodes/unbonding/{account}/{seconds:020}")
 }
 
 /// An account's reputation. Example: `nodes/reputation/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`

@@ -3,11 +3,9 @@
 use datanet_types::{Address, Amount, ModuleAddress};
 
 use super::{stake_account, state_key};
-use crate::component::{BlockContext, Event, Params, accounts, params};
+use crate::component::agenda::{self, Kind, Turn};
+use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateRead, StateWrite};
-
-/// Entries released in one block at most; what is left is first in the next.
-const MAX_A_BLOCK: usize = 256;
 
 /// Stake that its owner has taken back.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -42,33 +40,34 @@ pub(super) fn begin<S: StateWrite>(
     amount: Amount,
 ) -> Result<(), StateError> {
     accounts::release(state, &stake_account(account), &unbonding_account(account), amount)?;
-    let key = state_key::unbonding(block.seconds().saturating_add(params.unbonding_seconds), account);
+    let arrives = block.seconds().saturating_add(params.unbonding_seconds);
+    let key = state_key::unbonding(account, arrives);
     let before = state.get::<Unbonding>(&key)?.map_or(0, |entry| entry.amount);
     state.put(key, &Unbonding { account: *account, amount: before.saturating_add(amount) });
+    agenda::schedule(state, Kind::ReleaseStake, arrives, account);
     Ok(())
 }
 
-/// Pays out what is due at the end of a block, oldest first.
-pub(in crate::component) fn release_due<S: StateWrite>(
+/// Pays out what is due to an account.
+pub(in crate::component) fn release<S: StateWrite>(
     state: &mut S,
-    block: &BlockContext,
+    turn: &Turn<'_>,
+    account: &Address,
+    arrives: u64,
 ) -> Result<Vec<Event>, StateError> {
-    let not_yet = state_key::unbonding_at(block.seconds().saturating_add(1));
-    let mut events = Vec::new();
-    for (key, entry) in state.due::<Unbonding>(&state_key::all_unbonding(), &not_yet, MAX_A_BLOCK)? {
-        accounts::release(state, &unbonding_account(&entry.account), &entry.account, entry.amount)?;
-        state.delete(key);
-        forget(state, block, &entry.account)?;
-        events.push(Event::new("stake.released").with("account", entry.account).with("amount", entry.amount));
-    }
-    Ok(events)
+    let key = state_key::unbonding(account, arrives);
+    let entry: Unbonding = state.expect(key.clone(), "stake that is due and not there")?;
+    accounts::release(state, &unbonding_account(account), account, entry.amount)?;
+    state.delete(key);
+    forget(state, turn, account)?;
+    Ok(vec![Event::new("stake.released").with("account", account).with("amount", entry.amount)])
 }
 
 /// A node that judged until long ago is not looked at any more when committees are drawn.
-fn forget<S: StateWrite>(state: &mut S, block: &BlockContext, account: &Address) -> Result<(), StateError> {
+fn forget<S: StateWrite>(state: &mut S, turn: &Turn<'_>, account: &Address) -> Result<(), StateError> {
     let Some(mut node) = super::of_account(state, account)? else { return Ok(()) };
     let before = node.earlier.len();
-    let oldest = super::drawn_from(block, &params::get(state)?);
+    let oldest = super::drawn_from(turn.block, turn.params);
     node.earlier.retain(|earlier| earlier.until > oldest);
     if node.earlier.len() < before {
         super::put(state, &node);

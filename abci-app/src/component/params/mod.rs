@@ -31,13 +31,13 @@ pub struct Params {
     pub block_gas: Gas,
     /// Bytes of a block's transactions, at most. Default 4 MiB.
     pub block_bytes: u64,
-    /// Blocks that a committee has to commit its scores. Default 120: a minute at two blocks a second, which
-    /// fetching and judging a batch takes on a slow machine that does other things too. The phase ends early once
-    /// everybody has committed, so that a long window costs time only where a member is missing.
-    pub commit_window: u64,
-    /// Blocks that a committee has to reveal. Default 30: revealing needs one transaction and no work. The phase
-    /// ends early once all commitments are revealed.
-    pub reveal_window: u64,
+    /// Seconds of block time that a committee has to commit its scores. Default 60: a minute, which fetching and judging a batch
+    /// takes on a slow machine that does other things too. The phase ends early once everybody has committed, so that a long
+    /// window costs time only where a member is missing.
+    pub commit_seconds: u64,
+    /// Seconds of block time that a committee has to reveal. Default 30: revealing needs one transaction and no work, but an idle chain
+    /// makes a block every five. The phase ends early once all commitments are revealed.
+    pub reveal_seconds: u64,
     /// Base units paid with each contribution and shared by the validators who judged it, in proportion to their
     /// accuracy. Default 0.1 DNT: a hundred fees, so that judging pays for the two transactions it takes.
     pub review_fee: Amount,
@@ -78,8 +78,8 @@ pub struct Params {
     /// that there is no tie. Default 7: a third of
     /// the stake wins that draw one time in six, and all four one time in ten thousand.
     pub audit_seats: u32,
-    /// Blocks that auditors have. Default 600: five minutes at two blocks a second, for reading some ten thousand receipts.
-    pub audit_window: u64,
+    /// Seconds of block time that auditors have. Default 300: five minutes, for reading some ten thousand receipts.
+    pub audit_seconds: u64,
     /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
     pub min_stake: Amount,
     /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
@@ -95,21 +95,21 @@ pub struct Params {
     pub max_contribution_bytes: u64,
     /// Most records of a contribution. Default 10 million.
     pub max_contribution_records: u64,
-    /// Fewest blocks between opening a channel and its expiry. Default 600 (five minutes at two blocks a second): a
-    /// node must have time to settle before the payer may take the deposit back.
-    pub channel_min_blocks: u64,
-    /// Most blocks between now and a channel's expiry, when it is opened or topped up. Default 63,072,000 (a year at two blocks a second): a
+    /// Fewest seconds between opening a channel and its expiry. Default 300: a node must have time to settle before the payer may take
+    /// the deposit back.
+    pub channel_min_seconds: u64,
+    /// Most seconds between now and a channel's expiry, when it is opened or topped up. Default 31,536,000: a year, after which a
     /// deposit that is forgotten, and the books that its node keeps for it, have an end.
-    pub channel_max_blocks: u64,
+    pub channel_max_seconds: u64,
     /// Seconds from a payer's asking to close a channel before its expiry, without its node's word, until it closes. Default 86,400: a
     /// day, in which a node that is down is back, and settles what it holds.
     pub close_seconds: u64,
     /// Seconds for which what has lapsed stays to be looked at: a closed channel, the commitments and reveals behind a verdict, an epoch of which
     /// everything is paid. Default 604,800: a week, in which people ask why; a node that keeps the blocks has it for good.
     pub forget_seconds: u64,
-    /// Committee members whose judgements are tallied in one block, at most (at least one contribution always is).
-    /// Default 256: about 800 writes, a tenth of a second. What is left waits for the next block.
-    pub max_tally_members: u32,
+    /// Room in a block for what is due before its transactions, and again for what is due after them, in values of state that are read and
+    /// written. Default 4,096. What is left waits for the next block.
+    pub agenda_work: u32,
     /// Base units that must stand behind who orders blocks, at least. Default 1,000 DNT.
     pub min_validator_stake: Amount,
     /// Validators that order blocks, at most: those with most behind them. Default 64: each block carries a signature of each.
@@ -137,8 +137,8 @@ impl Default for Params {
             gas_price: 3,
             block_gas: 400_000_000,
             block_bytes: 4 * 1024 * 1024,
-            commit_window: 120,
-            reveal_window: 30,
+            commit_seconds: 60,
+            reveal_seconds: 30,
             review_fee: DNT / 10,
             review_fee_per_mib: DNT / 100,
             bond_penalty_bps: 5_000,
@@ -152,18 +152,18 @@ impl Default for Params {
             serving_bond_bps: 20_000,
             audit_deposit: 5 * DNT,
             audit_seats: 7,
-            audit_window: 600,
+            audit_seconds: 300,
             min_stake: 100 * DNT,
             min_price: 100,
             fee_shares: FeeShares::STANDARD,
             lineage_floor_bps: 2_500,
             max_contribution_bytes: 2 * 1024 * 1024 * 1024,
             max_contribution_records: 10_000_000,
-            channel_min_blocks: 600,
-            channel_max_blocks: 2 * 365 * 24 * 3_600,
+            channel_min_seconds: 300,
+            channel_max_seconds: 365 * 24 * 3_600,
             close_seconds: 24 * 3_600,
             forget_seconds: 7 * 24 * 3_600,
-            max_tally_members: 256,
+            agenda_work: 4_096,
             min_validator_stake: 1_000 * DNT,
             max_validators: 64,
             proposer_share_bps: 5_000,
@@ -231,12 +231,12 @@ impl Params {
             "serving_bond_bps must be at least 10000: less than the loot deters nobody",
         )?;
         check((1..=64).contains(&self.audit_seats), "audit_seats must be from 1 to 64")?;
-        check(self.audit_window >= 1, "audit_window must be at least 1 block")?;
+        check(self.audit_seconds >= 1, "audit_seconds must be at least 1")?;
         check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
         check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
         check(
-            self.channel_max_blocks >= self.channel_min_blocks,
-            "channel_max_blocks must not be below channel_min_blocks: no channel could be opened",
+            self.channel_max_seconds >= self.channel_min_seconds,
+            "channel_max_seconds must not be below channel_min_seconds: no channel could be opened",
         )?;
         check(
             (MIN_CLOSE_SECONDS..=MAX_CLOSE_SECONDS).contains(&self.close_seconds),
@@ -250,8 +250,9 @@ impl Params {
             self.block_bytes >= 2 * MAX_TX_BYTES as u64,
             "block_bytes must be at least 524288: two of the longest transactions",
         )?;
-        check(self.commit_window >= 1, "commit_window must be at least 1 block")?;
-        check(self.reveal_window >= 1, "reveal_window must be at least 1 block")?;
+        check(self.agenda_work >= 1, "agenda_work must be at least 1")?;
+        check(self.commit_seconds >= 1, "commit_seconds must be at least 1")?;
+        check(self.reveal_seconds >= 1, "reveal_seconds must be at least 1")?;
         check(self.max_contribution_bytes >= 1, "max_contribution_bytes must be at least 1")?;
         check(self.max_contribution_records >= 1, "max_contribution_records must be at least 1")?;
         check(self.min_validator_stake >= staking::POWER_UNIT, "min_validator_stake must be at least 1000000, a DNT")?;
@@ -273,9 +274,9 @@ struct Record {
     #[prost(uint64, tag = "1")]
     min_fee: u64,
     #[prost(uint64, tag = "2")]
-    commit_window: u64,
+    commit_seconds: u64,
     #[prost(uint64, tag = "3")]
-    reveal_window: u64,
+    reveal_seconds: u64,
     #[prost(uint64, tag = "4")]
     review_fee: u64,
     #[prost(uint32, tag = "5")]
@@ -295,9 +296,9 @@ struct Record {
     #[prost(uint64, tag = "12")]
     max_contribution_records: u64,
     #[prost(uint64, tag = "13")]
-    channel_min_blocks: u64,
+    channel_min_seconds: u64,
     #[prost(uint32, tag = "14")]
-    max_tally_members: u32,
+    agenda_work: u32,
     #[prost(string, tag = "15")]
     chain_id: String,
     #[prost(uint64, tag = "16")]
@@ -323,7 +324,7 @@ struct Record {
     #[prost(uint32, tag = "26")]
     audit_seats: u32,
     #[prost(uint64, tag = "27")]
-    audit_window: u64,
+    audit_seconds: u64,
     #[prost(uint64, tag = "30")]
     gas_price: u64,
     #[prost(uint64, tag = "31")]
@@ -347,7 +348,7 @@ struct Record {
     #[prost(uint32, tag = "47")]
     equivocation_slash_bps: u32,
     #[prost(uint64, tag = "60")]
-    channel_max_blocks: u64,
+    channel_max_seconds: u64,
     #[prost(uint64, tag = "61")]
     close_seconds: u64,
     #[prost(uint64, tag = "62")]
@@ -363,8 +364,8 @@ macro_rules! convert {
             gas_price: $from.gas_price,
             block_gas: $from.block_gas,
             block_bytes: $from.block_bytes,
-            commit_window: $from.commit_window,
-            reveal_window: $from.reveal_window,
+            commit_seconds: $from.commit_seconds,
+            reveal_seconds: $from.reveal_seconds,
             review_fee: $from.review_fee,
             review_fee_per_mib: $from.review_fee_per_mib,
             bond_penalty_bps: $from.bond_penalty_bps,
@@ -378,18 +379,18 @@ macro_rules! convert {
             serving_bond_bps: $from.serving_bond_bps,
             audit_deposit: $from.audit_deposit,
             audit_seats: $from.audit_seats,
-            audit_window: $from.audit_window,
+            audit_seconds: $from.audit_seconds,
             min_stake: $from.min_stake,
             min_price: $from.min_price,
             fee_shares: $from.fee_shares,
             lineage_floor_bps: $from.lineage_floor_bps,
             max_contribution_bytes: $from.max_contribution_bytes,
             max_contribution_records: $from.max_contribution_records,
-            channel_min_blocks: $from.channel_min_blocks,
-            channel_max_blocks: $from.channel_max_blocks,
+            channel_min_seconds: $from.channel_min_seconds,
+            channel_max_seconds: $from.channel_max_seconds,
             close_seconds: $from.close_seconds,
             forget_seconds: $from.forget_seconds,
-            max_tally_members: $from.max_tally_members,
+            agenda_work: $from.agenda_work,
             min_validator_stake: $from.min_validator_stake,
             max_validators: $from.max_validators,
             proposer_share_bps: $from.proposer_share_bps,

@@ -1,21 +1,34 @@
 //! The end of an epoch: paid out once nobody can challenge it any more, or void.
 
+use std::fmt;
+
 use datanet_types::{Amount, ModuleAddress, NodeKey};
 
 use super::{Epoch, Payment, Payments, Status, bond, escrow, forgetting, put, put_epoch, state_key};
-use crate::component::{BlockContext, Event, Params, accounts, nodes, params};
+use crate::component::agenda::{self, Kind, Turn};
+use crate::component::{BlockContext, Event, Params, accounts, nodes};
 use crate::state::{StateError, StateRead, StateWrite};
-
-/// Epochs made final in one block at most; what is left is first in the next.
-const MAX_A_BLOCK: usize = 256;
 
 /// Names an epoch.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub(super) struct Due {
+pub(in crate::component) struct Place {
     #[prost(message, required, tag = "1")]
-    pub(super) node: NodeKey,
+    pub(in crate::component) node: NodeKey,
     #[prost(uint64, tag = "2")]
-    pub(super) epoch: u64,
+    pub(in crate::component) epoch: u64,
+}
+
+impl Place {
+    pub(super) fn of(epoch: &Epoch) -> Self {
+        Self { node: epoch.node, epoch: epoch.epoch }
+    }
+}
+
+/// As it stands in keys.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:020}", self.node, self.epoch)
+    }
 }
 
 /// An epoch begins: it will be final at its time, and who paid for it is remembered until then.
@@ -25,8 +38,7 @@ pub(super) fn begin<S: StateWrite>(state: &mut S, epoch: &Epoch, paid: Vec<Payme
 }
 
 fn set_due<S: StateWrite>(state: &mut S, epoch: &Epoch) {
-    let due = Due { node: epoch.node, epoch: epoch.epoch };
-    state.put(state_key::due(epoch.final_at, &epoch.node, epoch.epoch), &due);
+    agenda::schedule(state, Kind::FinaliseEpoch, epoch.final_at, &Place::of(epoch));
 }
 
 /// Up to `limit` epochs that can be challenged, those first that are final first.
@@ -34,13 +46,13 @@ fn set_due<S: StateWrite>(state: &mut S, epoch: &Epoch) {
 /// # Errors
 /// When the store cannot be read.
 pub fn open<S: StateRead>(state: &S, limit: usize) -> Result<Vec<Epoch>, StateError> {
-    let due = state.list::<Due>(&state_key::all_due(), None, limit)?;
-    due.into_iter().map(|(_, due)| super::expect(state, &due.node, due.epoch)).collect()
+    let open = agenda::list::<_, Place>(state, Kind::FinaliseEpoch, limit)?;
+    open.iter().map(|place| super::expect(state, &place.node, place.epoch)).collect()
 }
 
 /// Keeps an epoch from being final while it is audited.
 pub(in crate::component) fn hold<S: StateWrite>(state: &mut S, epoch: &mut Epoch) -> Result<(), StateError> {
-    state.delete(state_key::due(epoch.final_at, &epoch.node, epoch.epoch));
+    agenda::cancel(state, Kind::FinaliseEpoch, epoch.final_at, &Place::of(epoch));
     epoch.challenges = epoch.challenges.saturating_add(1);
     epoch.set_status(Status::Audited);
     put_epoch(state, epoch)
@@ -59,36 +71,27 @@ pub(in crate::component) fn let_go<S: StateWrite>(
     put_epoch(state, epoch)
 }
 
-/// Pays out what is due at the end of a block, oldest first: node and treasury at once, and whoever earned may claim.
-pub(in crate::component) fn finalise_due<S: StateWrite>(
+/// Pays out an epoch that is due: node and treasury at once, and whoever earned may claim.
+pub(in crate::component) fn finalise<S: StateWrite>(
     state: &mut S,
-    block: &BlockContext,
+    turn: &Turn<'_>,
+    place: &Place,
 ) -> Result<Vec<Event>, StateError> {
-    let not_yet = state_key::due_at(block.seconds().saturating_add(1));
-    let mut events = Vec::new();
-    for (key, Due { node, epoch }) in state.due::<Due>(&state_key::all_due(), &not_yet, MAX_A_BLOCK)? {
-        state.delete(key);
-        let params = params::get(state)?;
-        events.push(finalise(state, super::expect(state, &node, epoch)?, &params)?);
-    }
-    Ok(events)
-}
-
-fn finalise<S: StateWrite>(state: &mut S, mut epoch: Epoch, params: &Params) -> Result<Event, StateError> {
-    let (node, number) = (epoch.node, epoch.epoch);
+    let (node, number) = (place.node, place.epoch);
+    let mut epoch = super::expect(state, &node, number)?;
     let escrow = escrow::account(&node, number);
     let account = nodes::expect(state, &node)?.account;
     accounts::release(state, &escrow, &account, epoch.totals.split.node)?;
     accounts::release(state, &escrow, &accounts::treasury(), epoch.totals.treasury())?;
     escrow::begin(state, &epoch);
     epoch.set_status(Status::Final);
-    close(state, &epoch, params)?;
+    close(state, &epoch, turn.params)?;
     if let Some(mut settlement) = super::get(state, &node)? {
         settlement.escrowed = settlement.escrowed.saturating_add(epoch.totals.claimable());
         put(state, &settlement);
     }
     let event = Event::new("epoch.final").with("node", node).with("epoch", number);
-    Ok(event.with("claimable", epoch.totals.claimable()))
+    Ok(vec![event.with("claimable", epoch.totals.claimable())])
 }
 
 /// Gives an epoch's money back to those who paid it.
@@ -105,7 +108,7 @@ pub(in crate::component) fn void<S: StateWrite>(
     for Payment { payer, amount, .. } in paid.all {
         accounts::release(state, &escrow, &payer, amount)?;
     }
-    state.delete(state_key::due(epoch.final_at, &node, number));
+    agenda::cancel(state, Kind::FinaliseEpoch, epoch.final_at, &Place::of(epoch));
     epoch.set_status(Status::Void);
     epoch.final_at = block.seconds();
     close(state, epoch, params)?;

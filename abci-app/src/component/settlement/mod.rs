@@ -20,8 +20,8 @@ use datanet_types::sum_tree::SumNode;
 use datanet_types::{Address, Amount, BlobHash, ChannelId, Digest, NodeKey};
 
 pub use closing::open;
-pub(super) use closing::{finalise_due, forfeit, hold, let_go, void};
-pub(super) use forgetting::forget_due;
+pub(super) use closing::{Place, finalise, forfeit, hold, let_go, void};
+pub(super) use forgetting::forget;
 
 use crate::state::{StateError, StateRead, StateWrite};
 

@@ -2,8 +2,6 @@
 
 use datanet_types::NodeKey;
 
-use crate::state::DERIVED;
-
 /// A serving node's settlement so far. Example:
 /// `settlement/node/0202020202020202020202020202020202020202020202020202020202020202`
 pub fn settlement(node: &NodeKey) -> String {
@@ -62,40 +60,4 @@ pub fn all_payments(node: &NodeKey) -> String {
 /// `settlement/paid/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
 pub fn payments(node: &NodeKey, number: u64) -> String {
     format!("{}{number:020}", all_payments(node))
-}
-
-/// Prefix of the epochs that will be final. Example:
-/// `derived/settlement/due/`
-pub fn all_due() -> String {
-    format!("{DERIVED}settlement/due/")
-}
-
-/// Epochs that are final from a block time on. Example:
-/// `derived/settlement/due/00000000001700000000/`
-pub fn due_at(seconds: u64) -> String {
-    format!("{}{seconds:020}/", all_due())
-}
-
-/// When an epoch is final. Example:
-/// `derived/settlement/due/00000000001700000000/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
-pub fn due(seconds: u64, node: &NodeKey, number: u64) -> String {
-    format!("{}{node}/{number:020}", due_at(seconds))
-}
-
-/// Prefix of the epochs that will be forgotten. Example:
-/// `derived/settlement/lapsed/`
-pub fn all_lapsed() -> String {
-    format!("{DERIVED}settlement/lapsed/")
-}
-
-/// Epochs that are forgotten from a block time on, if everything of them is paid by then. Example:
-/// `derived/settlement/lapsed/00000000001700000000/`
-pub fn lapsed_at(seconds: u64) -> String {
-    format!("{}{seconds:020}/", all_lapsed())
-}
-
-/// When an epoch is forgotten. Example:
-/// `derived/settlement/lapsed/00000000001700000000/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
-pub fn lapsed(seconds: u64, node: &NodeKey, number: u64) -> String {
-    format!("{}{node}/{number:020}", lapsed_at(seconds))
 }

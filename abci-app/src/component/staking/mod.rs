@@ -28,12 +28,14 @@ pub use genesis::GenesisValidator;
 pub(super) use genesis::init;
 pub use liveness::missed;
 pub use moving::MAX_MOVED;
+pub(super) use moving::{Move, free};
 pub(super) use rewards::distribute;
 pub use rewards::{account as rewards_account, earned};
 pub use set::{Active, active};
 pub(super) use set::{update, updates_at_genesis};
 pub use shares::{MIN_DELEGATION, worth};
 pub use unbonding::{Leaving, unbonding};
+pub(super) use unbonding::{Part, release};
 
 /// Base units behind one unit of voting power. All the money that 64 bits hold makes a power of 2^44; CometBFT's limit for the sum
 /// of all is 2^60.
@@ -237,10 +239,4 @@ pub(super) fn begin_block<S: StateWrite>(
     let mut events = slashing::punish_misbehaviour(state, block, params)?;
     events.extend(liveness::count(state, block, params)?);
     Ok(events)
-}
-
-/// What is due at the end of a block.
-pub(super) fn close_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
-    moving::forget_due(state, block)?;
-    unbonding::release_due(state, block)
 }

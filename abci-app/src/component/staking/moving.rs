@@ -1,24 +1,23 @@
 //! Stake that was moved from one validator to another: it works for the new one at once, and answers for the former until the
 //! unbonding time is over. Until then it stays where it is, so that it can always be found.
 
+use std::fmt;
+
 use datanet_types::{Address, Amount, ConsensusAddress};
 
 use super::{bonded_account, delegation, expect, put, put_delegation, rewards, shares, slashing, state_key, unbonding};
 use crate::code;
+use crate::component::agenda::{self, Kind};
 use crate::component::error::ensure;
-use crate::component::{ActionError, BlockContext, Params, accounts};
-use crate::state::{StateError, StateWrite, part_of_key};
+use crate::component::{ActionError, BlockContext, Event, Params, accounts};
+use crate::state::{StateError, StateWrite};
 
 /// Stakes that may have been moved away from one validator and still answer for it: what one slashing walks over.
 pub const MAX_MOVED: usize = 128;
-/// How many are forgotten in one block at most; what is left is first in the next.
-const MAX_A_BLOCK: usize = 256;
 
 /// Stake that was moved.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 struct Moved {
-    #[prost(message, required, tag = "1")]
-    from: ConsensusAddress,
     #[prost(message, required, tag = "2")]
     to: ConsensusAddress,
     #[prost(message, required, tag = "3")]
@@ -29,6 +28,24 @@ struct Moved {
     /// Height at which it was moved last.
     #[prost(uint64, tag = "5")]
     height: u64,
+}
+
+/// Names stake that was moved and is free at one time.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(in crate::component) struct Move {
+    #[prost(message, required, tag = "1")]
+    from: ConsensusAddress,
+    #[prost(message, required, tag = "2")]
+    to: ConsensusAddress,
+    #[prost(message, required, tag = "3")]
+    delegator: Address,
+}
+
+/// As it stands in keys.
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.from, self.delegator, self.to)
+    }
 }
 
 /// Moves stake worth `amount`.
@@ -56,9 +73,8 @@ pub(super) fn moved<S: StateWrite>(
     let key = state_key::moved(from, until, delegator, to);
     let before = state.get::<Moved>(&key)?.map_or(0, |entry| entry.shares);
     let shares = before.saturating_add(bought);
-    let entry = Moved { from: *from, to: *to, delegator: *delegator, shares, height: block.height };
-    state.put(key, &entry);
-    state.put(state_key::moved_until(from, until, delegator, to), &entry);
+    state.put(key, &Moved { to: *to, delegator: *delegator, shares, height: block.height });
+    agenda::schedule(state, Kind::FreeMoved, until, &Move { from: *from, to: *to, delegator: *delegator });
     let mut held = delegation(state, to, delegator)?;
     held.moved = held.moved.saturating_add(bought);
     put_delegation(state, to, delegator, &held);
@@ -66,17 +82,19 @@ pub(super) fn moved<S: StateWrite>(
 }
 
 /// Sets free what answers for its former validator no more.
-pub(super) fn forget_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<(), StateError> {
-    let not_yet = state_key::moved_until_second(block.seconds().saturating_add(1));
-    for (key, entry) in state.due::<Moved>(&state_key::all_moved_until(), &not_yet, MAX_A_BLOCK)? {
-        let until = part_of_key(&key, &state_key::all_moved_until())?;
-        let mut held = delegation(state, &entry.to, &entry.delegator)?;
-        held.moved = held.moved.saturating_sub(entry.shares);
-        put_delegation(state, &entry.to, &entry.delegator, &held);
-        state.delete(state_key::moved(&entry.from, until, &entry.delegator, &entry.to));
-        state.delete(key);
-    }
-    Ok(())
+pub(in crate::component) fn free<S: StateWrite>(
+    state: &mut S,
+    stake: &Move,
+    until: u64,
+) -> Result<Vec<Event>, StateError> {
+    let Move { from, to, delegator } = stake;
+    let key = state_key::moved(from, until, delegator, to);
+    let entry: Moved = state.expect(key.clone(), "moved stake that is free and not there")?;
+    let mut held = delegation(state, to, delegator)?;
+    held.moved = held.moved.saturating_sub(entry.shares);
+    put_delegation(state, to, delegator, &held);
+    state.delete(key);
+    Ok(Vec::new())
 }
 
 /// Takes `bps` of what was moved away from `validator` and still stood behind it at `since` to the treasury; returns how much that was.
@@ -103,8 +121,6 @@ pub(super) fn slash<S: StateWrite>(
         taken = taken.saturating_add(tokens);
         put_delegation(state, &entry.to, &entry.delegator, &held);
         put(state, &mut target, params);
-        let until = part_of_key(&key, &moved_from)?;
-        state.put(state_key::moved_until(validator, until, &entry.delegator, &entry.to), &entry);
         state.put(key, &entry);
     }
     Ok(taken)

@@ -66,30 +66,15 @@ pub fn batch(validator: &ConsensusAddress, seconds: u64) -> String {
     format!("{}{seconds:020}", batches(validator))
 }
 
-/// Prefix of everybody's parts of batches, by when they arrive. Example: `staking/unbonding/`
-pub fn all_unbonding() -> String {
-    "staking/unbonding/".to_owned()
+/// Prefix of a delegator's parts of batches, by when they arrive. Example: `staking/unbonding/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
+pub fn all_unbonding(delegator: &Address) -> String {
+    format!("staking/unbonding/{delegator}/")
 }
 
-/// Prefix of what arrives at a second. Example: `staking/unbonding/00000000001700000000/`
-pub fn unbonding_at(seconds: u64) -> String {
-    format!("{}{seconds:020}/", all_unbonding())
-}
-
-/// Somebody's part of a batch. Example: `staking/unbonding/00000000001700000000/0101010101010101010101010101010101010101/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
-pub fn unbonding(seconds: u64, validator: &ConsensusAddress, delegator: &Address) -> String {
-    format!("{}{validator}/{delegator}", unbonding_at(seconds))
-}
-
-/// Prefix of a delegator's parts of batches. Example: `derived/staking/leaving/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
-pub fn leaving_of(delegator: &Address) -> String {
-    format!("{DERIVED}staking/leaving/{delegator}/")
-}
-
-/// That somebody has a part of a batch. Example:
-/// `derived/staking/leaving/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/00000000001700000000/0101010101010101010101010101010101010101`
-pub fn leaving(delegator: &Address, seconds: u64, validator: &ConsensusAddress) -> String {
-    format!("{}{seconds:020}/{validator}", leaving_of(delegator))
+/// Somebody's part of a batch. Example:
+/// `staking/unbonding/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/00000000001700000000/0101010101010101010101010101010101010101`
+pub fn unbonding(delegator: &Address, seconds: u64, validator: &ConsensusAddress) -> String {
+    format!("{}{seconds:020}/{validator}", all_unbonding(delegator))
 }
 
 /// Prefix of what was moved away from a validator. Example: `staking/moved/0101010101010101010101010101010101010101/`
@@ -101,22 +86,6 @@ pub fn moved_from(validator: &ConsensusAddress) -> String {
 /// `staking/moved/0101010101010101010101010101010101010101/00000000001700000000/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/0202020202020202020202020202020202020202`
 pub fn moved(from: &ConsensusAddress, seconds: u64, delegator: &Address, to: &ConsensusAddress) -> String {
     format!("{}{seconds:020}/{delegator}/{to}", moved_from(from))
-}
-
-/// Prefix of moved stake by when it answers for its former validator no more. Example: `derived/staking/moved_until/`
-pub fn all_moved_until() -> String {
-    format!("{DERIVED}staking/moved_until/")
-}
-
-/// Prefix of what that is at a second. Example: `derived/staking/moved_until/00000000001700000000/`
-pub fn moved_until_second(seconds: u64) -> String {
-    format!("{}{seconds:020}/", all_moved_until())
-}
-
-/// The same stake, by that time. Example:
-/// `derived/staking/moved_until/00000000001700000000/0101010101010101010101010101010101010101/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/0202020202020202020202020202020202020202`
-pub fn moved_until(from: &ConsensusAddress, seconds: u64, delegator: &Address, to: &ConsensusAddress) -> String {
-    format!("{}{from}/{delegator}/{to}", moved_until_second(seconds))
 }
 
 /// Prefix of the votes missed in the present window. Example: `derived/staking/missed/`

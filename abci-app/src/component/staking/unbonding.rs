@@ -3,17 +3,18 @@
 //! What leaves a validator within the same part of the unbonding time lies in one batch, and everybody has shares of it: so slashing
 //! touches a few dozen batches, however many accounts are leaving.
 
+use std::fmt;
+
 use datanet_types::amount::mul_div;
 use datanet_types::{Address, Amount, ConsensusAddress, ModuleAddress};
 
 use super::{bonded_account, slashing, state_key};
+use crate::component::agenda::{self, Kind};
 use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
 /// Parts that the unbonding time has, rounded up to whole seconds: a validator has so many batches, and one more.
 pub(super) const PARTS: u64 = 64;
-/// Parts of batches that are paid out in one block at most; what is left is first in the next.
-const MAX_A_BLOCK: usize = 256;
 
 /// What leaves a validator together.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -35,21 +36,30 @@ struct Ticket {
     /// From which validator.
     #[prost(message, required, tag = "1")]
     validator: ConsensusAddress,
-    /// Whose.
-    #[prost(message, required, tag = "2")]
-    delegator: Address,
+    /// When it arrives, in seconds since 1970.
+    #[prost(uint64, tag = "2")]
+    arrives: u64,
     /// Its shares of the batch.
     #[prost(uint64, tag = "3")]
     shares: u64,
 }
 
-/// Where somebody's part lies.
+/// Names a part of the batches that arrive at one time.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-struct Part {
+pub(in crate::component) struct Part {
+    /// From which validator.
     #[prost(message, required, tag = "1")]
     validator: ConsensusAddress,
-    #[prost(uint64, tag = "2")]
-    arrives: u64,
+    /// Whose.
+    #[prost(message, required, tag = "2")]
+    delegator: Address,
+}
+
+/// As it stands in keys.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.validator, self.delegator)
+    }
 }
 
 /// Somebody's stake on its way out.
@@ -68,12 +78,10 @@ pub struct Leaving {
 /// # Errors
 /// When the store cannot be read.
 pub fn unbonding<S: StateRead>(state: &S, delegator: &Address, limit: usize) -> Result<Vec<Leaving>, StateError> {
-    let parts = state.list::<Part>(&state_key::leaving_of(delegator), None, limit)?;
-    let leaving = |(_, Part { validator, arrives }): (String, Part)| {
-        let missing = "a part that its delegator is said to have";
-        let ticket: Ticket = state.expect(state_key::unbonding(arrives, &validator, delegator), missing)?;
+    let parts = state.list::<Ticket>(&state_key::all_unbonding(delegator), None, limit)?;
+    let leaving = |(_, Ticket { validator, arrives, shares }): (String, Ticket)| {
         let batch: Batch = state.get(&state_key::batch(&validator, arrives))?.unwrap_or_default();
-        Ok(Leaving { validator, amount: mul_div(ticket.shares, batch.tokens, batch.shares).unwrap_or(0), arrives })
+        Ok(Leaving { validator, amount: mul_div(shares, batch.tokens, batch.shares).unwrap_or(0), arrives })
     };
     parts.into_iter().map(leaving).collect()
 }
@@ -108,31 +116,32 @@ pub(super) fn begin<S: StateWrite>(
     batch.shares = batch.shares.saturating_add(shares);
     batch.height = block.height;
     state.put(key, &batch);
-    let key = state_key::unbonding(completes, validator, delegator);
+    let key = state_key::unbonding(delegator, completes, validator);
     let before = state.get::<Ticket>(&key)?.map_or(0, |ticket| ticket.shares);
     let shares = before.saturating_add(shares);
-    state.put(key, &Ticket { validator: *validator, delegator: *delegator, shares });
-    let part = Part { validator: *validator, arrives: completes };
-    state.put(state_key::leaving(delegator, completes, validator), &part);
+    state.put(key, &Ticket { validator: *validator, arrives: completes, shares });
+    let part = Part { validator: *validator, delegator: *delegator };
+    agenda::schedule(state, Kind::ReleaseDelegation, completes, &part);
     Ok(completes)
 }
 
-/// Pays out what has arrived, oldest first.
-pub(super) fn release_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
-    let not_yet = state_key::unbonding_at(block.seconds().saturating_add(1));
-    let mut events = Vec::new();
-    for (key, ticket) in state.due::<Ticket>(&state_key::all_unbonding(), &not_yet, MAX_A_BLOCK)? {
-        let completes = part_of_key(&key, &state_key::all_unbonding())?;
-        let amount = pay(state, completes, &ticket)?;
-        state.delete(key);
-        state.delete(state_key::leaving(&ticket.delegator, completes, &ticket.validator));
-        let event = Event::new("staking.released").with("account", ticket.delegator);
-        events.push(event.with("validator", ticket.validator).with("amount", amount));
-    }
-    Ok(events)
+/// Pays out a part that has arrived.
+pub(in crate::component) fn release<S: StateWrite>(
+    state: &mut S,
+    part: &Part,
+    arrives: u64,
+) -> Result<Vec<Event>, StateError> {
+    let Part { validator, delegator } = part;
+    let key = state_key::unbonding(delegator, arrives, validator);
+    let ticket: Ticket = state.expect(key.clone(), "a part that has arrived and is not there")?;
+    let amount = pay(state, &ticket, delegator)?;
+    state.delete(key);
+    let event = Event::new("staking.released").with("account", delegator);
+    Ok(vec![event.with("validator", validator).with("amount", amount)])
 }
 
-fn pay<S: StateWrite>(state: &mut S, completes: u64, ticket: &Ticket) -> Result<Amount, StateError> {
+fn pay<S: StateWrite>(state: &mut S, ticket: &Ticket, delegator: &Address) -> Result<Amount, StateError> {
+    let completes = ticket.arrives;
     let key = state_key::batch(&ticket.validator, completes);
     // A part that is worth nothing may outlive its batch.
     let Some(mut batch) = state.get::<Batch>(&key)? else { return Ok(0) };
@@ -141,7 +150,7 @@ fn pay<S: StateWrite>(state: &mut S, completes: u64, ticket: &Ticket) -> Result<
     } else {
         mul_div(ticket.shares, batch.tokens, batch.shares).unwrap_or(0)
     };
-    accounts::release(state, &account(&ticket.validator, completes), &ticket.delegator, amount)?;
+    accounts::release(state, &account(&ticket.validator, completes), delegator, amount)?;
     batch.tokens = batch.tokens.saturating_sub(amount);
     batch.shares = batch.shares.saturating_sub(ticket.shares);
     if batch.shares == 0 {

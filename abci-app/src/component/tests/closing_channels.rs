@@ -45,23 +45,23 @@ fn signed(channel: ChannelId, charged: u64, key: &SigningKey) -> CloseChannel {
 fn deposit_and_expiry_grow_and_never_shrink() {
     let (mut chain, channel) = world(quick());
     let before = get(&chain, &channel);
-    let top_up = |amount, expiry| TopUpChannel { channel, amount, expiry };
+    let top_up = |amount, expires_at| TopUpChannel { channel, amount, expires_at };
     let events = chain.act(5, top_up(500, 0));
     assert_eq!(events[0].get("deposit"), Some((DEPOSIT + 500).to_string().as_str()));
-    chain.act(5, top_up(0, before.expiry + 50));
-    chain.act(5, top_up(7, before.expiry + 50));
+    chain.act(5, top_up(0, before.expires_at + 50));
+    chain.act(5, top_up(7, before.expires_at + 50));
     let after = get(&chain, &channel);
-    assert_eq!((after.deposit, after.expiry), (DEPOSIT + 507, before.expiry + 50));
+    assert_eq!((after.deposit, after.expires_at), (DEPOSIT + 507, before.expires_at + 50));
     assert_eq!(chain.balance(&deposit_account(&channel)), DEPOSIT + 507);
 
-    chain.refused(5, top_up(1, before.expiry), code::CHANNEL_INVALID, "can't be made earlier");
-    chain.refused(5, top_up(0, after.expiry), code::CHANNEL_INVALID, "changes nothing");
-    let latest = chain.block.height + Params::default().channel_max_blocks;
+    chain.refused(5, top_up(1, before.expires_at), code::CHANNEL_INVALID, "can't be made earlier");
+    chain.refused(5, top_up(0, after.expires_at), code::CHANNEL_INVALID, "changes nothing");
+    let latest = chain.now() + Params::default().channel_max_seconds;
     chain.refused(5, top_up(1, latest + 1), code::CHANNEL_INVALID, "the latest now is");
     chain.refused(5, top_up(BALANCE, 0), code::FUNDS, "more");
     chain.refused(5, top_up(u64::MAX, 0), code::CHANNEL_INVALID, "can't grow so much");
     chain.refused(6, top_up(1, 0), code::CHANNEL_FOREIGN, "only its payer");
-    let none = TopUpChannel { channel: ChannelId([1; 32]), amount: 1, expiry: 0 };
+    let none = TopUpChannel { channel: ChannelId([1; 32]), amount: 1, expires_at: 0 };
     chain.refused(5, none, code::CHANNEL_UNKNOWN, "no channel");
     chain.act(5, close_channel(channel));
     chain.refused(5, top_up(1, 0), code::CHANNEL_CLOSING, "open a new one");
@@ -76,11 +76,11 @@ fn a_voucher_that_was_too_much_is_good_once_the_deposit_covers_it_and_good_once_
     let earned = leaves(&[(11, 1)]);
     let too_much = settle(1, promised, &earned, vec![voucher(5, channel, promised)]);
     chain.refused(0, too_much.clone(), code::VOUCHER, "its deposit is");
-    chain.act(5, TopUpChannel { channel, amount: FEES, expiry: 0 });
+    chain.act(5, TopUpChannel { channel, amount: FEES, expires_at: 0 });
     chain.act(0, too_much);
     let again = settle(2, promised, &earned, vec![voucher(5, channel, promised)]);
     chain.refused(0, again, code::VOUCHER, "charged already");
-    chain.act(5, TopUpChannel { channel, amount: promised, expiry: 0 });
+    chain.act(5, TopUpChannel { channel, amount: promised, expires_at: 0 });
     let again = settle(2, promised, &earned, vec![voucher(5, channel, promised)]);
     chain.refused(0, again, code::VOUCHER, "charged already");
     assert_eq!(get(&chain, &channel).left(), promised);
@@ -100,7 +100,7 @@ fn with_the_nodes_word_the_rest_is_back_at_once() {
 #[test]
 fn a_word_that_is_not_the_nodes_on_this_channel_as_it_stands_closes_nothing() {
     let (mut chain, channel) = world(quick());
-    let tx = chain.tx(5, open_channel(0, DEPOSIT, chain.block.height + 900));
+    let tx = chain.tx(5, open_channel(0, DEPOSIT, chain.now() + 900));
     chain.run(&tx).unwrap();
     let other = tx.channel_id();
     settled(&mut chain, 1, channel, FEES);
@@ -125,10 +125,12 @@ fn a_word_that_is_not_the_nodes_on_this_channel_as_it_stands_closes_nothing() {
 fn without_it_the_node_has_its_time_and_then_the_channel_closes_by_itself() {
     let (mut chain, channel) = world(quick());
     let wait = Params::default().close_seconds;
+    let expires_at = chain.now() + 2 * wait;
+    chain.act(5, TopUpChannel { channel, amount: 0, expires_at });
     let events = chain.act(5, close_channel(channel));
     assert_eq!(events[0].kind, "channel.closing");
     let at = get(&chain, &channel).closing_at;
-    assert_eq!(at, u64::try_from(chain.block.time_seconds).unwrap() + wait);
+    assert_eq!(at, chain.now() + wait);
     chain.refused(5, close_channel(channel), code::CHANNEL_ACTIVE, "closes by itself at block time");
     // However many blocks anybody makes meanwhile, it is time that counts.
     chain.skip_to(chain.block.height + 50);
@@ -137,7 +139,7 @@ fn without_it_the_node_has_its_time_and_then_the_channel_closes_by_itself() {
     chain.next();
     let (before, mut events) = (chain.balance(&address(5)), Vec::new());
     while get(&chain, &channel).is_open() {
-        assert!(u64::try_from(chain.block.time_seconds).unwrap() <= at);
+        assert!(chain.now() <= at);
         events = chain.next();
     }
     assert!(events.iter().any(|event| event.kind == "channel.closed"));
@@ -154,30 +156,33 @@ fn the_nodes_word_and_the_expiry_still_count_while_it_closes() {
     assert!(!get(&chain, &channel).is_open());
     let other = open(&mut chain, 6);
     chain.act(6, close_channel(other));
-    chain.skip_to(get(&chain, &other).expiry);
+    let closing = get(&chain, &other);
+    assert_eq!(closing.closing_at, closing.ends_at, "it would have ended before");
+    chain.skip_until(get(&chain, &other).expires_at);
     chain.act(6, close_channel(other));
     assert!(!get(&chain, &other).is_open());
     let under = |prefix: &str| chain.state.0.keys().filter(|key| key.starts_with(prefix)).count();
-    assert_eq!(under("derived/channels/due/"), 2, "one entry each: that they will be forgotten");
-    assert_eq!(under("derived/channels/expiring/"), 0);
+    assert_eq!(under("derived/agenda/forget-channel/"), 2);
+    assert_eq!(under("derived/agenda/close-channel/"), 0, "they will be forgotten, and that is all");
 }
 
 #[test]
 fn a_channel_that_nobody_cares_for_ends_by_itself_after_its_expiry() {
     let (mut chain, channel) = world(quick());
     let other = open(&mut chain, 6);
-    chain.act(6, TopUpChannel { channel: other, amount: 0, expiry: get(&chain, &other).expiry + 50 });
-    let end = get(&chain, &channel).expiry + Params::default().channel_min_blocks;
-    chain.skip_to(end);
+    chain.act(6, TopUpChannel { channel: other, amount: 0, expires_at: get(&chain, &other).expires_at + 50 });
+    let end = get(&chain, &channel).expires_at + Params::default().channel_min_seconds;
+    assert_eq!(get(&chain, &channel).ends_at, end);
+    chain.skip_until(end);
     settled(&mut chain, 1, channel, FEES);
     let before = chain.balance(&address(5));
     let events = chain.next();
     assert_eq!(events.iter().filter(|event| event.kind == "channel.closed").count(), 1);
     assert_eq!(chain.balance(&address(5)), before + DEPOSIT - FEES);
     assert!(get(&chain, &other).is_open(), "it was made to last longer");
-    chain.skip_to(end + 60);
+    chain.skip_until(end + 60);
     assert!(!get(&chain, &other).is_open());
-    assert!(!chain.state.0.keys().any(|key| key.starts_with("derived/channels/expiring/")));
+    assert!(!chain.state.0.keys().any(|key| key.starts_with("derived/agenda/close-channel/")));
 }
 
 #[test]

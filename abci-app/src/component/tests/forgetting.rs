@@ -1,6 +1,6 @@
 //! What lapses is forgotten, and nothing can be done with it again.
 
-use datanet_types::action::{AuditEpoch, ChallengeEpoch, Claim, Revoke, role};
+use datanet_types::action::{AuditEpoch, ChallengeEpoch, Claim, Revoke, TopUpChannel, role};
 use datanet_types::{ContributionId, DatanetId};
 
 use super::Chain;
@@ -22,7 +22,8 @@ fn world() -> (Chain, DatanetId) {
 
 /// Keys that say how a contribution was judged.
 fn judging(chain: &Chain, id: &ContributionId) -> Vec<String> {
-    let of_it = |key: &&String| key.contains("validation/") && key.contains(&id.to_string());
+    let of_it =
+        |key: &&String| key.contains(&id.to_string()) && (key.starts_with("validation/") || key.contains("round/"));
     chain.state.0.keys().filter(of_it).cloned().collect()
 }
 
@@ -73,7 +74,7 @@ fn of_a_refused_contribution_only_the_verdict_stays() {
 fn a_round_that_was_drawn_again_goes_and_what_was_taken_back_keeps_its_judges() {
     let (mut chain, datanet) = world();
     let id = chain.give(11, datanet, 1);
-    chain.skip_to(chain.block.height + Params::default().commit_window + 1);
+    chain.skip_to(chain.block.height + Params::default().commit_seconds + 1);
     assert_eq!(chain.contribution(&id).round, 1);
     chain.drawn();
     chain.judge(&id, all(8_000));
@@ -92,7 +93,7 @@ fn a_round_that_was_drawn_again_goes_and_what_was_taken_back_keeps_its_judges() 
 
 #[test]
 fn nothing_more_is_forgotten_in_a_block_than_it_has_time_for() {
-    let params = Params { max_tally_members: 8, forget_seconds: FORGET, ..Params::default() };
+    let params = Params { agenda_work: 8, forget_seconds: FORGET, ..Params::default() };
     let mut chain = Chain::with(params);
     chain.validators(6);
     let datanet = chain.datanet();
@@ -115,6 +116,8 @@ fn an_epoch_goes_once_everything_of_it_is_paid_and_cannot_come_again() {
     let (mut chain, _) = world();
     chain.act(0, register(0, role::ALL, STAKE));
     let channel = open(&mut chain, 5);
+    let expires_at = chain.now() + 9 * FORGET;
+    chain.act(5, TopUpChannel { channel, amount: 0, expires_at });
     let earned = leaves(&[(11, 500_000), (12, 250_000)]);
     chain.act(0, settle(1, 1_000_000, &earned, vec![voucher(5, channel, 1_000_000)]));
     chain.next();

@@ -187,6 +187,18 @@ impl Chain {
         }
     }
 
+    /// Block time, in seconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        u64::try_from(self.block.time_seconds).unwrap()
+    }
+
+    /// Makes blocks, one a second, until it is so late.
+    pub(crate) fn skip_until(&mut self, seconds: u64) {
+        while self.now() < seconds {
+            self.next();
+        }
+    }
+
     pub(crate) fn check_supply(&self) {
         let supply = accounts::supply(&self.state).unwrap();
         assert_eq!(accounts::count_supply(&self.state).unwrap(), u128::from(supply));
@@ -360,8 +372,8 @@ pub(crate) fn reveal(n: u8, id: &ContributionId, scores: impl Into<Option<Scores
     RevealScores { contribution: *id, scores: scores.into(), report: BlobHash([n; 32]), salt: Digest([n; 32]) }
 }
 
-pub(crate) fn open_channel(n: u8, deposit: u64, expiry: u64) -> OpenChannel {
-    OpenChannel { node: node(n), deposit, expiry, voucher_key: None }
+pub(crate) fn open_channel(n: u8, deposit: u64, expires_at: u64) -> OpenChannel {
+    OpenChannel { node: node(n), deposit, expires_at, voucher_key: None }
 }
 
 /// Closing without the node's word.

@@ -4,9 +4,10 @@ use datanet_types::{
     Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, ModuleAddress, NodeKey, PublicKey,
 };
 
+use crate::component::agenda::Kind;
 use crate::component::{
-    accounts, admission, audits, authority, beacon, channels, contributions, datanets, derived, models, nodes, params,
-    settlement, staking, validation,
+    accounts, admission, agenda, audits, authority, beacon, channels, contributions, datanets, derived, models, nodes,
+    params, settlement, staking, validation,
 };
 
 #[test]
@@ -28,6 +29,7 @@ fn keys_should_not_change() {
         nodes::state_key::node(node),
         nodes::state_key::by_account(address),
         nodes::state_key::validator(node),
+        nodes::state_key::unbonding(address, 1_700_000_000),
         nodes::state_key::reputation(address),
         datanets::state_key::datanet(datanet),
         datanets::state_key::by_name("rust-docs"),
@@ -43,14 +45,10 @@ fn keys_should_not_change() {
         validation::state_key::round(contribution, 0),
         validation::state_key::commitment(contribution, 0, address),
         validation::state_key::reveal(contribution, 0, address),
-        validation::state_key::due(42, contribution),
-        validation::state_key::lapsed(1_700_000_000, contribution),
         models::state_key::model(model),
         channels::state_key::channel(channel),
         channels::state_key::of_node(node, channel),
         channels::state_key::of_payer(address, channel),
-        channels::state_key::due(1_700_000_000, channel),
-        channels::state_key::expiring(42, channel),
         settlement::state_key::settlement(node),
         settlement::state_key::epoch(node, 3),
         settlement::state_key::open(node, 3),
@@ -62,16 +60,13 @@ fn keys_should_not_change() {
         staking::state_key::changed(),
         staking::state_key::delegation(address, validator),
         staking::state_key::batch(validator, 1_700_000_000),
-        staking::state_key::unbonding(1_700_000_000, validator, address),
-        staking::state_key::leaving(address, 1_700_000_000, validator),
+        staking::state_key::unbonding(address, 1_700_000_000, validator),
         staking::state_key::moved(validator, 1_700_000_000, address, other),
-        staking::state_key::moved_until(validator, 1_700_000_000, address, other),
         staking::state_key::missed(validator),
-        settlement::state_key::lapsed(1_700_000_000, node, 3),
-        settlement::state_key::due(1_700_000_000, node, 3),
-        audits::state_key::due(9, node, 3),
+        audits::state_key::audit(node, 3),
         derived::state_key::digest(),
         derived::state_key::leaf(),
     ];
-    insta::assert_snapshot!(keys.join("\n"));
+    let on_the_agenda = Kind::ALL.map(|kind| agenda::state_key::due(kind, 1_700_000_000, contribution));
+    insta::assert_snapshot!([&keys[..], &on_the_agenda].concat().join("\n"));
 }

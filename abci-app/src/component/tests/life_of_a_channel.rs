@@ -18,7 +18,7 @@ pub(crate) const DEPOSIT: u64 = 10 * DNT;
 
 /// Person `n` opens a channel to node 0.
 pub(crate) fn open(chain: &mut Chain, n: u8) -> ChannelId {
-    let tx = chain.tx(n, open_channel(0, DEPOSIT, chain.block.height + 600));
+    let tx = chain.tx(n, open_channel(0, DEPOSIT, chain.now() + 600));
     chain.run(&tx).unwrap();
     tx.channel_id()
 }
@@ -131,8 +131,8 @@ fn answers_are_settled_and_everybody_claims() {
     assert_eq!(settlement::epoch(&chain.state, &node(0), 2).unwrap(), Some(all.latest));
 
     // After expiry the payer takes back the rest.
-    let expiry = channels::get(&chain.state, &first).unwrap().unwrap().expiry;
-    chain.skip_to(expiry);
+    let expiry = channels::get(&chain.state, &first).unwrap().unwrap().expires_at;
+    chain.skip_until(expiry);
     let before = chain.balance(&address(5));
     let events: Vec<Event> = chain.act(5, close_channel(first));
     assert_eq!(events[0].get("returned"), Some("8900000"));

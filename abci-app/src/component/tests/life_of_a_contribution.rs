@@ -131,7 +131,7 @@ fn who_commits_and_does_not_reveal_has_missed() {
     }
     chain.next();
     assert_eq!(chain.contribution(&id).status(), Status::Judging);
-    chain.skip_to(chain.block.height + Params::default().reveal_window);
+    chain.skip_to(chain.block.height + Params::default().reveal_seconds);
     assert_eq!(chain.contribution(&id).status(), Status::Accepted);
     let missed = nodes::reputation(&chain.state, &address(committee[2])).unwrap().unwrap();
     assert_eq!((missed.bps, missed.missed, missed.judged), (4_500, 1, 0));
@@ -148,7 +148,7 @@ fn a_silent_member_does_not_hold_up_the_others() {
         chain.act(*n, chain.commit(*n, &id, all(9_000)));
     }
     let deadline = chain.round(&id).commit_deadline;
-    chain.skip_to(deadline + 1);
+    chain.skip_until(deadline + 1);
     for n in &committee[..2] {
         chain.act(*n, reveal(*n, &id, all(9_000)));
     }
@@ -163,7 +163,7 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     let datanet = chain.datanet();
     let before = chain.balance(&address(11)) - 1_000;
     let id = chain.give(11, datanet, 1);
-    let window = Params::default().commit_window;
+    let window = Params::default().commit_seconds;
     let (first, seed) = (chain.committee(&id), validation::round(&chain.state, &id, 0).unwrap().unwrap().seed);
     chain.skip_to(chain.block.height + window + 1);
     let again = chain.contribution(&id);
@@ -198,7 +198,7 @@ fn a_redraw_that_is_judged_counts() {
     chain.validators(4);
     let datanet = chain.datanet();
     let id = chain.give(11, datanet, 1);
-    chain.skip_to(chain.block.height + Params::default().commit_window + 1);
+    chain.skip_to(chain.block.height + Params::default().commit_seconds + 1);
     chain.drawn();
     chain.judge(&id, all(7_000));
     assert_eq!(chain.contribution(&id).status(), Status::Accepted);
@@ -305,7 +305,7 @@ fn one_who_cannot_get_what_the_others_judge_is_neither_paid_nor_blamed() {
 
 #[test]
 fn a_block_closes_no_more_than_its_budget_and_the_rest_next() {
-    let mut chain = Chain::with(Params { max_tally_members: 6, ..Params::default() });
+    let mut chain = Chain::with(Params { agenda_work: 40, ..Params::default() });
     chain.validators(3);
     let datanet = chain.datanet();
     let ids: Vec<_> = (0..5).map(|turn| chain.give_to(11, datanet, 1 + 40 * turn, 3)).collect();

@@ -34,7 +34,7 @@ impl Settled {
     }
 
     fn of(fees: u64) -> Self {
-        let params = Params { challenge_seconds: 60, audit_window: 5, audit_deposit: 2 * DNT, ..Params::default() };
+        let params = Params { challenge_seconds: 60, audit_seconds: 5, audit_deposit: 2 * DNT, ..Params::default() };
         let mut chain = Chain::with(params.clone());
         chain.validators(4);
         let channel = open(&mut chain, 5);
@@ -153,7 +153,7 @@ fn an_epoch_that_nobody_doubts_is_paid_after_its_time() {
     world.chain.refused(9, forgery(world.channel, 9), code::AUDIT_CLOSED, "final and paid");
     let rest = |prefix: &str| world.chain.state.0.keys().filter(|key| key.starts_with(prefix)).count();
     assert_eq!(
-        [rest("derived/settlement/due/"), rest("settlement/paid/"), rest("settlement/risk/")],
+        [rest("derived/agenda/finalise-epoch/"), rest("settlement/paid/"), rest("settlement/risk/")],
         [0; 3],
         "it is forgotten"
     );
@@ -339,7 +339,7 @@ fn a_proof_ends_an_audit_and_gives_its_deposit_back() {
 
 #[test]
 fn the_stake_covers_what_is_not_final_and_stays_as_long() {
-    let params = Params { challenge_seconds: 60, channel_min_blocks: 4, ..Params::default() };
+    let params = Params { challenge_seconds: 60, channel_min_seconds: 4, ..Params::default() };
     let mut chain = Chain::with(params);
     chain.act(0, register(0, role::SERVING, 2 * DNT));
     let channel = open(&mut chain, 5);

@@ -1,5 +1,6 @@
 //! Tests of the rules through the same calls that the application makes, on state in memory.
 
+mod agenda;
 mod closing_channels;
 mod forgetting;
 mod given_again;

@@ -127,7 +127,7 @@ fn after_the_deadlines_nothing_is_taken() {
         chain.act(*n, chain.commit(*n, &id, all(9_000)));
     }
     let params = Params::default();
-    chain.skip_to(chain.block.height + params.commit_window + 1);
+    chain.skip_to(chain.block.height + params.commit_seconds + 1);
     let late = chain.commit(committee[2], &id, all(9_000));
     chain.refused(committee[2], late, code::WRONG_PHASE, "too late to commit");
     chain.refused(committee[2], reveal(committee[2], &id, all(9_000)), code::WRONG_PHASE, "did not commit");

@@ -121,8 +121,9 @@ fn a_channel_of_several_signers_names_the_key_of_its_vouchers() {
     let mut chain = Chain::new();
     chain.act(1, register(1, datanet_types::action::role::SERVING, 0));
     chain.act(0, owners(&[20, 21], 2));
+    let expires_at = chain.now() + 900;
     let sign = |voucher_key, nonce| {
-        let open = datanet_types::action::OpenChannel { voucher_key, ..open_channel(1, 5, 900) };
+        let open = datanet_types::action::OpenChannel { voucher_key, ..open_channel(1, 5, expires_at) };
         let body = TxBody {
             chain_id: "test".into(),
             expiry: 50,

@@ -40,9 +40,9 @@ struct World {
 impl World {
     /// Where epochs can be challenged for so many seconds.
     fn new(challenge_seconds: u64) -> Self {
-        let windows = Params { commit_window: 3, reveal_window: 2, audit_window: 3, ..Params::default() };
+        let windows = Params { commit_seconds: 3, reveal_seconds: 2, audit_seconds: 3, ..Params::default() };
         let lapses = Params { close_seconds: 10, forget_seconds: 5, ..windows };
-        let params = Params { channel_min_blocks: 4, challenge_seconds, audit_deposit: 1_000, ..lapses };
+        let params = Params { channel_min_seconds: 4, challenge_seconds, audit_deposit: 1_000, ..lapses };
         let mut chain = Chain::with(params);
         chain.validators(4);
         let datanet = chain.datanet();
@@ -80,8 +80,8 @@ impl World {
                 self.try_act(who % 4, AuditEpoch { node: node(0), epoch, finding });
             }
             16 => {
-                let more =
-                    TopUpChannel { channel: channel.1, amount, expiry: self.chain.block.height + u64::from(pick) };
+                let expires_at = self.chain.now() + u64::from(pick);
+                let more = TopUpChannel { channel: channel.1, amount, expires_at };
                 self.try_act(channel.0, more);
             }
             17 => self.close_with_statement(channel, amount % 3),
@@ -174,7 +174,7 @@ impl World {
 
     /// Once all windows are over, nothing is left of what is over.
     fn check_forgotten(&mut self) {
-        // Random top-ups make them last for 255 blocks.
+        // Random top-ups make them last for 255 seconds.
         for _ in 0..300 {
             self.chain.pass(10_000);
         }
@@ -183,12 +183,13 @@ impl World {
         for prefix in [
             "validation/commitment/",
             "validation/reveal/",
-            "derived/validation/lapsed/",
-            "derived/settlement/lapsed/",
             "channels/",
             "derived/channels/",
             "audits/",
-            "derived/audits/",
+            "derived/agenda/draw-audit/",
+            "derived/agenda/close-",
+            "derived/agenda/finalise-",
+            "derived/agenda/forget-",
         ] {
             assert_eq!(under(prefix), 0, "under {prefix}");
         }
@@ -241,8 +242,8 @@ impl World {
         }
     }
 
-    fn open(&mut self, who: u8, amount: u64, blocks: u64) {
-        let tx = self.chain.tx(who, open_channel(0, amount, self.chain.block.height + blocks));
+    fn open(&mut self, who: u8, amount: u64, seconds: u64) {
+        let tx = self.chain.tx(who, open_channel(0, amount, self.chain.now() + seconds));
         if self.chain.run(&tx).is_ok() {
             self.channels.push((who, tx.channel_id()));
         }

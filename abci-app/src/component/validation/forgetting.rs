@@ -7,8 +7,9 @@
 use datanet_types::ContributionId;
 
 use super::{Round, round, state_key};
+use crate::component::agenda::{self, Kind, Turn};
 use crate::component::contributions::{self, Contribution};
-use crate::component::{BlockContext, Params, params};
+use crate::component::{BlockContext, Event, Params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// What is to be forgotten of a contribution will be, from now on in [`Params::forget_seconds`].
@@ -19,31 +20,22 @@ pub(in crate::component) fn schedule<S: StateWrite>(
     params: &Params,
 ) {
     let at = block.seconds().saturating_add(params.forget_seconds);
-    state.put(state_key::lapsed(at, contribution), contribution);
+    agenda::schedule(state, Kind::ForgetRound, at, contribution);
 }
 
-/// Forgets at the end of a block what is due, oldest first, until the block's budget of committee members is used up (one contribution
-/// always has its turn).
-pub(in crate::component) fn forget_due<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<(), StateError> {
-    let not_yet = state_key::lapsed_at(block.seconds().saturating_add(1));
-    let mut budget = params::get(state)?.max_tally_members as usize;
-    let due = state.due::<ContributionId>(&state_key::all_lapsed(), &not_yet, budget.max(1))?;
-    for (index, (key, id)) in due.into_iter().enumerate() {
-        let contribution = contributions::expect(state, &id)?;
-        let rounds = rounds(state, &contribution)?;
-        let cost = rounds.iter().fold(1usize, |sum, round| sum.saturating_add(round.committee.len()));
-        if index > 0 && cost > budget {
-            break;
-        }
-        budget = budget.saturating_sub(cost);
-        rounds.iter().for_each(|round| forget(state, round, &contribution));
-        if !contribution.is_wanted() && contributions::forget_attestations(state, &id)? {
-            // There are more: it is first in the next block.
-            continue;
-        }
-        state.delete(key);
+/// Forgets what is due of a contribution.
+pub(in crate::component) fn forget<S: StateWrite>(
+    state: &mut S,
+    turn: &Turn<'_>,
+    id: &ContributionId,
+) -> Result<Vec<Event>, StateError> {
+    let contribution = contributions::expect(state, id)?;
+    rounds(state, &contribution)?.iter().for_each(|round| forget_round(state, round, &contribution));
+    if !contribution.is_wanted() && contributions::forget_attestations(state, id)? {
+        // There are more: its turn comes again.
+        agenda::schedule(state, Kind::ForgetRound, turn.block.seconds(), id);
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 fn rounds<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Vec<Round>, StateError> {
@@ -51,7 +43,7 @@ fn rounds<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Vec<Ro
     all.filter_map(Result::transpose).collect()
 }
 
-fn forget<S: StateWrite>(state: &mut S, round: &Round, contribution: &Contribution) {
+fn forget_round<S: StateWrite>(state: &mut S, round: &Round, contribution: &Contribution) {
     let (id, number) = (&round.contribution, round.number);
     for member in &round.committee {
         state.delete(state_key::commitment(id, number, &member.account));

@@ -1,9 +1,8 @@
 //! Judging: a drawn committee commits to scores, reveals them, and is measured against its own tally.
 //!
 //! A round goes `Draw -> Commit -> Reveal -> Judged`; or `Unavailable`, if most could not get the bytes; or `Unjudged` if less
-//! than two thirds of the seats revealed: then a second committee of others is drawn, once. Phases end early as soon as nobody is left to wait for. What waits for a height
-//! stands in one index ordered by height, so that the end of a block touches what is due and nothing else. Once it is over and people had
-//! time to look, what it took is forgotten.
+//! than two thirds of the seats revealed: then a second committee of others is drawn, once. Committees are drawn at a height; phases end at a block's time, or early, as soon as nobody is left
+//! to wait for. Once it is over and people had time to look, what it took is forgotten.
 
 pub mod action;
 mod closing;
@@ -17,12 +16,14 @@ mod tally;
 
 use datanet_types::{Address, ContributionId};
 
+use super::agenda::{self, Kind};
 use super::contributions::Contribution;
 use super::{BlockContext, Event, Params};
 use crate::state::{StateError, StateRead, StateWrite};
 
-pub(super) use deadline::{close_due, draw_due};
-pub(super) use forgetting::{forget_due, schedule};
+pub(super) use deadline::close;
+pub(super) use drawing::draw;
+pub(super) use forgetting::{forget, schedule};
 pub use record::{Committed, Member, Phase, Reveal, Round};
 
 /// A round of judging by number.
@@ -102,26 +103,27 @@ fn drawn_event(round: &Round) -> Event {
 }
 
 /// Ends the commit phase.
-fn open_reveal<S: StateWrite>(state: &mut S, round: &mut Round, height: u64, params: &Params) -> Event {
-    round.set_phase(Phase::Reveal);
-    round.reveal_deadline = height.saturating_add(params.reveal_window);
-    let deadline = round.reveal_deadline;
+fn open_reveal<S: StateWrite>(state: &mut S, round: &mut Round, block: &BlockContext, params: &Params) -> Event {
+    let deadline = block.seconds().saturating_add(params.reveal_seconds);
     set_due(state, round, deadline);
+    round.set_phase(Phase::Reveal);
+    round.reveal_deadline = deadline;
     Event::new("validation.reveal_opened")
         .with("contribution", round.contribution)
         .with("round", round.number)
         .with("reveal_deadline", deadline)
 }
 
-/// Moves a round in the index of what is due; 0 takes it out.
-fn set_due<S: StateWrite>(state: &mut S, round: &mut Round, height: u64) {
+/// Moves a round on the agenda; 0 takes it out. Before its phase changes from or to [`Phase::Draw`], it must be out.
+fn set_due<S: StateWrite>(state: &mut S, round: &mut Round, due: u64) {
+    let kind = if round.phase() == Phase::Draw { Kind::DrawRound } else { Kind::CloseRound };
     if round.due != 0 {
-        state.delete(state_key::due(round.due, &round.contribution));
+        agenda::cancel(state, kind, round.due, &round.contribution);
     }
-    if height != 0 {
-        state.put(state_key::due(height, &round.contribution), &round.contribution);
+    if due != 0 {
+        agenda::schedule(state, kind, due, &round.contribution);
     }
-    round.due = height;
+    round.due = due;
 }
 
 fn put<S: StateWrite>(state: &mut S, round: &Round) {

@@ -73,10 +73,10 @@ pub struct Round {
     #[prost(enumeration = "Phase", tag = "5")]
     #[serde(with = "phase_text")]
     pub phase: i32,
-    /// Last height for commitments; 0 as long as the committee is not drawn.
+    /// Block time up to which commitments are taken, in seconds since 1970; 0 as long as the committee is not drawn.
     #[prost(uint64, tag = "6")]
     pub commit_deadline: u64,
-    /// Last height for reveals; 0 as long as commitments are awaited.
+    /// Block time up to which reveals are taken; 0 as long as commitments are awaited.
     #[prost(uint64, tag = "7")]
     pub reveal_deadline: u64,
     /// Members that committed.
@@ -85,7 +85,7 @@ pub struct Round {
     /// Members that revealed.
     #[prost(uint32, tag = "9")]
     pub revealed: u32,
-    /// The height at which the ledger looks at it next; 0 once it is over.
+    /// When the ledger looks at it next: a height before its committee is drawn, then a block time in seconds since 1970; 0 once it is over.
     #[prost(uint64, tag = "10")]
     pub due: u64,
     /// The tally.

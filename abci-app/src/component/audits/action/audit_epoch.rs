@@ -24,8 +24,13 @@ impl ActionHandler for AuditEpoch {
                 format!("epoch {} of node {} is not challenged; challenge it first", self.epoch, self.node),
             );
         };
-        ensure(audit.phase() == Phase::Vote && ctx.block.height <= audit.deadline, code::AUDIT_SEAT, || {
-            format!("the audit is at {:?}; its committee is heard while it is at vote", audit.phase().name())
+        ensure(audit.phase() == Phase::Vote && ctx.block.seconds() <= audit.deadline, code::AUDIT_SEAT, || {
+            let (phase, now) = (audit.phase().name(), ctx.block.seconds());
+            format!(
+                "the audit is at {phase:?}, and this is block time {now} (seconds since 1970); its committee is heard while it is at vote, \
+                 until block time {}",
+                audit.deadline
+            )
         })?;
         let account = ctx.tx.signer;
         let Some(auditor) = audit.committee.iter_mut().find(|auditor| auditor.account == account) else {
@@ -38,7 +43,7 @@ impl ActionHandler for AuditEpoch {
         auditor.said = Said::from(finding) as i32;
         let all_said = audit.committee.iter().all(|auditor| auditor.said() != Said::Nothing);
         // Nobody else is waited for: the end of this block closes it.
-        let due = if all_said { ctx.block.height } else { audit.due };
+        let due = if all_said { ctx.block.seconds() } else { audit.due };
         set_due(state, &mut audit, due);
         let event = Event::new("audit.said").with("node", self.node).with("epoch", self.epoch);
         Ok(vec![event.with("account", account).with("finding", finding.name())])

@@ -56,8 +56,9 @@ impl ActionHandler for ProveForgery {
         if let Some(mut audit) = audits::get(state, &self.node, self.epoch)?.filter(|audit| audit.due != 0) {
             // Nobody has to judge any more.
             accounts::release(state, &deposit_account(&self.node, self.epoch), &audit.challenger, audit.deposit)?;
-            audit.set_phase(Phase::False);
             set_due(state, &mut audit, 0);
+            audit.set_phase(Phase::False);
+            audits::put(state, &audit);
         }
         let void = settlement::void(state, ctx.block, &mut epoch, &params)?;
         let (stake, taken) = settlement::forfeit(state, &self.node, bond::of(epoch.totals.fees, &params))?;

@@ -32,14 +32,15 @@ impl ActionHandler for CloseChannel {
             check_statement(&channel, statement, &block.chain_id)?;
             return Ok(vec![closing::close(state, block, &mut channel, &params)?]);
         }
-        if block.height >= channel.expiry || channel.is_closing() && block.seconds() >= channel.closing_at {
+        let over = channel.is_closing() && block.seconds() >= channel.closing_at;
+        if over || block.seconds() >= channel.expires_at {
             return Ok(vec![closing::close(state, block, &mut channel, &params)?]);
         }
         ensure(!channel.is_closing(), code::CHANNEL_ACTIVE, || {
             format!(
                 "channel {} closes by itself at block time {} (seconds since 1970): until then its node may settle what it is owed; with a \
-                 statement of its node it closes at once, and without from height {} on",
-                channel.id, channel.closing_at, channel.expiry
+                 statement of its node it closes at once, and without from block time {} on",
+                channel.id, channel.closing_at, channel.expires_at
             )
         })?;
         Ok(vec![closing::begin(state, block, &mut channel, &params)])

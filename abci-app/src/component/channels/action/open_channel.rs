@@ -25,29 +25,35 @@ impl ActionHandler for OpenChannel {
         let voucher_key = voucher_key(self, ctx.tx)?;
         nodes::require_role(state, &self.node, role::SERVING)?;
         let params = params::get(state)?;
-        let earliest = ctx.block.height.saturating_add(params.channel_min_blocks);
-        ensure(self.expiry >= earliest, code::CHANNEL_INVALID, || {
-            format!("expiry is height {}, the earliest now is {earliest}: the node needs time to settle", self.expiry)
+        let earliest = ctx.block.seconds().saturating_add(params.channel_min_seconds);
+        ensure(self.expires_at >= earliest, code::CHANNEL_INVALID, || {
+            format!(
+                "expires_at is block time {} (seconds since 1970), the earliest now is {earliest}: the node needs time to settle",
+                self.expires_at
+            )
         })?;
-        channels::check_latest(self.expiry, channels::latest_expiry(ctx.block, &params))?;
-        let channel = Channel {
+        channels::check_latest(self.expires_at, ctx.block, &params)?;
+        let mut channel = Channel {
             id: ctx.tx.channel_id(),
             payer: ctx.tx.signer,
             voucher_key,
             node: self.node,
             deposit: self.deposit,
             charged: 0,
-            expiry: self.expiry,
+            expires_at: 0,
             opened_height: ctx.block.height,
             closed_height: 0,
             closing_at: 0,
             last_epoch: 0,
+            ends_at: 0,
         };
         accounts::transfer(state, &channel.payer, &deposit_account(&channel.id), channel.deposit)?;
+        closing::set_expiry(state, &mut channel, self.expires_at, &params);
         channels::put(state, &channel);
-        closing::schedule_end(state, &channel, &params);
         let event = Event::new("channel.opened").with("channel", channel.id).with("payer", channel.payer);
-        Ok(vec![event.with("node", channel.node).with("deposit", channel.deposit).with("expiry", channel.expiry)])
+        Ok(vec![
+            event.with("node", channel.node).with("deposit", channel.deposit).with("expires_at", channel.expires_at),
+        ])
     }
 }
 

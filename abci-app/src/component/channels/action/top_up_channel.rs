@@ -12,8 +12,8 @@ use crate::state::StateWrite;
 
 impl ActionHandler for TopUpChannel {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
-        ensure(self.amount > 0 || self.expiry > 0, code::CHANNEL_INVALID, || {
-            "neither amount nor expiry is given; add at least 1 base unit, or name a later expiry".to_owned()
+        ensure(self.amount > 0 || self.expires_at > 0, code::CHANNEL_INVALID, || {
+            "neither amount nor expires_at is given; add at least 1 base unit, or name a later expiry".to_owned()
         })
     }
 
@@ -23,11 +23,14 @@ impl ActionHandler for TopUpChannel {
         ensure(!channel.is_closing(), code::CHANNEL_CLOSING, || {
             format!("channel {} is being closed, which can't be undone; open a new one", channel.id)
         })?;
-        ensure(self.amount > 0 || self.expiry > channel.expiry, code::CHANNEL_INVALID, || {
-            format!("this changes nothing: channel {} lasts until height {} already", channel.id, channel.expiry)
+        ensure(self.amount > 0 || self.expires_at > channel.expires_at, code::CHANNEL_INVALID, || {
+            format!(
+                "this changes nothing: channel {} lasts until block time {} already",
+                channel.id, channel.expires_at
+            )
         })?;
-        if self.expiry > 0 {
-            extend(state, &mut channel, self.expiry, ctx)?;
+        if self.expires_at > 0 {
+            extend(state, &mut channel, self.expires_at, ctx)?;
         }
         let Some(deposit) = channel.deposit.checked_add(self.amount) else {
             return refuse(
@@ -40,23 +43,24 @@ impl ActionHandler for TopUpChannel {
         channels::put(state, &channel);
         let event = Event::new("channel.topped_up").with("channel", channel.id).with("payer", channel.payer);
         let event = event.with("node", channel.node).with("amount", self.amount);
-        Ok(vec![event.with("deposit", channel.deposit).with("expiry", channel.expiry)])
+        Ok(vec![event.with("deposit", channel.deposit).with("expires_at", channel.expires_at)])
     }
 }
 
 fn extend<S: StateWrite>(
     state: &mut S,
     channel: &mut Channel,
-    expiry: u64,
+    expires_at: u64,
     ctx: &TxContext<'_>,
 ) -> Result<(), ActionError> {
-    ensure(expiry >= channel.expiry, code::CHANNEL_INVALID, || {
-        format!("channel {} expires at height {}, which can't be made earlier than that", channel.id, channel.expiry)
+    ensure(expires_at >= channel.expires_at, code::CHANNEL_INVALID, || {
+        format!(
+            "channel {} expires at block time {}, which can't be made earlier than that",
+            channel.id, channel.expires_at
+        )
     })?;
     let params = params::get(state)?;
-    channels::check_latest(expiry, channels::latest_expiry(ctx.block, &params))?;
-    closing::unschedule_end(state, channel, &params);
-    channel.expiry = expiry;
-    closing::schedule_end(state, channel, &params);
+    channels::check_latest(expires_at, ctx.block, &params)?;
+    closing::set_expiry(state, channel, expires_at, &params);
     Ok(())
 }

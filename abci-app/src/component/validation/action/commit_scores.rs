@@ -32,7 +32,7 @@ impl ActionHandler for CommitScores {
         let mut events = vec![event.with("account", member)];
         if round.committed as usize >= round.committee.len() {
             let params = params::get(state)?;
-            events.push(open_reveal(state, &mut round, ctx.block.height, &params));
+            events.push(open_reveal(state, &mut round, ctx.block, &params));
         }
         validation::put(state, &round);
         Ok(events)

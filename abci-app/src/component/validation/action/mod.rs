@@ -34,27 +34,31 @@ fn require_round<S: StateRead>(
     })?;
     let judging = contribution.status() == Status::Judging;
     let deadline = if phase == Phase::Commit { round.commit_deadline } else { round.reveal_deadline };
-    let height = ctx.block.height;
-    ensure(judging && round.phase() == phase && height <= deadline, code::WRONG_PHASE, || {
-        phase_message(&round, phase, height)
+    // Nobody is heard in the block that is the first behind a deadline either, at whose end the phase is closed.
+    let now = ctx.block.seconds();
+    ensure(judging && round.phase() == phase && now <= deadline, code::WRONG_PHASE, || {
+        phase_message(&round, phase, now)
     })?;
     Ok((contribution, round))
 }
 
-fn phase_message(round: &Round, wanted: Phase, height: u64) -> String {
+fn phase_message(round: &Round, wanted: Phase, now: u64) -> String {
     match (wanted, round.phase()) {
         (Phase::Reveal, Phase::Commit) => format!(
-            "it is too early to reveal: {} of {} members have committed; wait for the rest or for height {}",
+            "it is too early to reveal: {} of {} members have committed; wait for the rest, or until a block's time is {} (seconds since 1970)",
             round.committed,
             round.committee.len(),
-            round.commit_deadline.saturating_add(1)
+            round.commit_deadline
         ),
         (Phase::Commit, Phase::Commit | Phase::Reveal) => {
             format!(
-                "it is too late to commit: this is height {height}, and commitments are closed; reveal if you committed"
+                "it is too late to commit: this is block time {now} (seconds since 1970), and commitments are closed; reveal if you committed"
             )
         }
         (_, Phase::Judged | Phase::Unjudged | Phase::Unavailable) => ROUND_OVER.to_owned(),
-        _ => format!("it is too late to reveal: this is height {height}, the deadline was {}", round.reveal_deadline),
+        _ => format!(
+            "it is too late to reveal: reveals were taken until block time {} (seconds since 1970), and this is {now}",
+            round.reveal_deadline
+        ),
     }
 }

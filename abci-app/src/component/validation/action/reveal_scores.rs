@@ -29,7 +29,7 @@ impl ActionHandler for RevealScores {
         round.revealed = round.revealed.saturating_add(1);
         if round.revealed >= round.committed {
             // Nobody else can reveal: the end of this block tallies.
-            set_due(state, &mut round, ctx.block.height);
+            set_due(state, &mut round, ctx.block.seconds());
         }
         validation::put(state, &round);
         let event = Event::new("validation.revealed").with("contribution", contribution.id);

@@ -1,0 +1,157 @@
+//! The agenda: everything that is due some day, whoever's it is, in one list.
+//!
+//! ```text
+//!   schedule(kind, height or second, what) ─► derived/agenda/KIND/DUE/WHAT ─► that block, or a later one: do it, and count what it took
+//!                                                  ▲ cancel
+//! ```
+//!
+//! A component says what is to be looked at and when; what happens then is its own. Committees are drawn before a block's transactions
+//! and wait for heights, since what they are drawn from is a block's; whatever people wait for is done after the transactions, by block
+//! time, which nobody can make go faster. An entry is there until its turn or until it is cancelled, and nothing is done before
+//! it is due: a chain on which nothing happens for a while does it in its next block.
+//!
+//! A block has so much room for this ([`Params::agenda_work`]), counted in values read and written. Each kind has its part of it, and what one leaves
+//! is the others' ([`run`]): whoever makes much of one kind due at once holds up that kind, and nobody else's money or deadlines. Where
+//! an entry finds that the ledger contradicts itself it is taken back and stays, and its component stands still ([`super::breaker`]).
+
+mod run;
+pub mod state_key;
+mod work;
+
+use std::cell::OnceCell;
+use std::fmt::Display;
+
+use prost::Message;
+
+use super::nodes::{self, Validator};
+use super::{BlockContext, Component, Params};
+use crate::state::{StateError, StateRead, StateWrite};
+
+pub(super) use run::{after_transactions, before_transactions};
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Draw the committee of a contribution: a height.
+    DrawRound,
+    /// Draw the committee of an audit: a height.
+    DrawAudit,
+    /// End a phase of judging.
+    CloseRound,
+    /// End an audit.
+    CloseAudit,
+    /// Pay out an epoch.
+    FinaliseEpoch,
+    /// Give a node's stake back.
+    ReleaseStake,
+    /// Give a delegator's stake back.
+    ReleaseDelegation,
+    /// Set stake free that was moved.
+    FreeMoved,
+    /// Close a channel.
+    CloseChannel,
+    /// Forget how a verdict came about.
+    ForgetRound,
+    /// Forget an epoch.
+    ForgetEpoch,
+    /// Forget a channel.
+    ForgetChannel,
+}
+
+impl Kind {
+    /// All kinds; within a block they have their turns in this order.
+    pub const ALL: [Self; 12] = [
+        Self::DrawRound,
+        Self::DrawAudit,
+        Self::CloseRound,
+        Self::CloseAudit,
+        Self::FinaliseEpoch,
+        Self::ReleaseStake,
+        Self::ReleaseDelegation,
+        Self::FreeMoved,
+        Self::CloseChannel,
+        Self::ForgetRound,
+        Self::ForgetEpoch,
+        Self::ForgetChannel,
+    ];
+
+    /// Its name in keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DrawRound => "draw-round",
+            Self::DrawAudit => "draw-audit",
+            Self::CloseRound => "close-round",
+            Self::CloseAudit => "close-audit",
+            Self::FinaliseEpoch => "finalise-epoch",
+            Self::ReleaseStake => "release-stake",
+            Self::ReleaseDelegation => "release-delegation",
+            Self::FreeMoved => "free-moved",
+            Self::CloseChannel => "close-channel",
+            Self::ForgetRound => "forget-round",
+            Self::ForgetEpoch => "forget-epoch",
+            Self::ForgetChannel => "forget-channel",
+        }
+    }
+
+    /// Whose work it is: while that component stands still, this waits.
+    pub fn component(self) -> Component {
+        match self {
+            Self::DrawRound | Self::CloseRound | Self::ForgetRound => Component::Validation,
+            Self::DrawAudit | Self::CloseAudit => Component::Audits,
+            Self::FinaliseEpoch | Self::ForgetEpoch => Component::Settlement,
+            Self::ReleaseStake => Component::Nodes,
+            Self::ReleaseDelegation | Self::FreeMoved => Component::Staking,
+            Self::CloseChannel | Self::ForgetChannel => Component::Channels,
+        }
+    }
+
+    /// Whether it waits for a height and is done before a block's transactions: what is drawn must be drawn before somebody who knows
+    /// the beacon puts anything into the block. Everything else waits for a time and is done after them.
+    pub fn is_draw(self) -> bool {
+        matches!(self, Self::DrawRound | Self::DrawAudit)
+    }
+}
+
+/// `what` is to be done from `due` on: a height for a draw, else a second since 1970.
+pub(super) fn schedule<S: StateWrite, W: Message + Display>(state: &mut S, kind: Kind, due: u64, what: &W) {
+    state.put(state_key::due(kind, due, what), what);
+}
+
+/// That is not to be done any more.
+pub(super) fn cancel<S: StateWrite, W: Display>(state: &mut S, kind: Kind, due: u64, what: &W) {
+    state.delete(state_key::due(kind, due, what));
+}
+
+/// Up to `limit` of what is to be done, those first that are due first.
+pub(super) fn list<S: StateRead, W: Message + Default>(
+    state: &S,
+    kind: Kind,
+    limit: usize,
+) -> Result<Vec<W>, StateError> {
+    let entries = state.list::<W>(&state_key::all(kind), None, limit)?;
+    Ok(entries.into_iter().map(|(_, what)| what).collect())
+}
+
+/// The block that does what is due.
+pub(super) struct Turn<'a> {
+    /// The block.
+    pub(super) block: &'a BlockContext,
+    /// The chain's numbers.
+    pub(super) params: &'a Params,
+    validators: OnceCell<Vec<Validator>>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(block: &'a BlockContext, params: &'a Params) -> Self {
+        Self { block, params, validators: OnceCell::new() }
+    }
+
+    /// Those who may be drawn in this block; read once, for there may be a thousand.
+    pub(super) fn drawable<S: StateRead>(&self, state: &S) -> Result<&[Validator], StateError> {
+        if let Some(known) = self.validators.get() {
+            return Ok(known);
+        }
+        let read = nodes::drawable(state, self.block, self.params)?;
+        Ok(self.validators.get_or_init(|| read))
+    }
+}
