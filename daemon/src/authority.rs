@@ -54,7 +54,7 @@ impl Authority {
     /// # Errors
     /// When the ledger has no block yet or cannot be read.
     pub fn now(&self) -> ServiceResult<u64> {
-        Ok(u64::try_from(self.chain.reader()?.commit_info().time_seconds).unwrap_or(0))
+        Ok(self.chain.reader()?.block_seconds())
     }
 
     /// Lets the key `sub_key`, a public key or the name of one here, speak for the account of the key called `owner`.

@@ -39,6 +39,7 @@ fn loud(silent: datanet_types::Address) -> impl Fn(u8) -> Option<Option<Scores>>
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "what a block takes is told; no rule of the ledger is on time")]
 fn a_thousand_channels_that_end_at_once_hold_up_nothing_but_one_another() {
     let mut judging = Judging::new(9);
     judging.done(HONEST[0], register(HONEST[0], role::ALL, 300 * DNT));

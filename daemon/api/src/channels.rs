@@ -16,8 +16,8 @@ pub struct NewChannel {
     pub node: Option<NodeKey>,
     /// Base units to lock.
     pub deposit: Amount,
-    /// Blocks until the payer may take back what is left; ten times the least if not given.
-    pub blocks: Option<u64>,
+    /// Seconds until the payer may take back what is left; ten times the least if not given.
+    pub seconds: Option<u64>,
 }
 
 /// A channel opened.
@@ -55,8 +55,10 @@ pub struct ChannelRecord {
     pub deposit: Amount,
     /// Base units settled so far.
     pub charged: Amount,
-    /// Height from which the payer may close it.
-    pub expiry: u64,
+    /// Block time from which the payer may close it, in seconds since 1970.
+    pub expires_at: u64,
+    /// Block time at which it closes by itself if nobody has closed it before.
+    pub ends_at: u64,
     /// Height at which it was opened.
     pub opened_height: u64,
     /// Height at which it was closed; 0 while it is open.
@@ -90,8 +92,8 @@ pub struct TopUp {
     /// Base units more.
     #[serde(default)]
     pub amount: Amount,
-    /// Blocks from now that it is to last, if it does not last that long already; its expiry stays if not given.
-    pub blocks: Option<u64>,
+    /// Seconds from now that it is to last, if it does not last that long already; its expiry stays if not given.
+    pub seconds: Option<u64>,
 }
 
 /// A channel topped up.
@@ -102,8 +104,8 @@ pub struct ToppedUp {
     pub tx: TxHash,
     /// Base units locked so far.
     pub deposit: Amount,
-    /// Height from which the payer may close it.
-    pub expiry: u64,
+    /// Block time from which the payer may close it, in seconds since 1970.
+    pub expires_at: u64,
 }
 
 /// How a channel is closed.

@@ -104,7 +104,7 @@ pub struct AuditView {
     pub phase: String,
     /// Number of the committee, from 0.
     pub round: u32,
-    /// Last height at which the committee is heard; 0 before it is drawn.
+    /// Block time up to which the committee is heard, in seconds since 1970; 0 before it is drawn.
     pub deadline: u64,
     /// Who audits.
     pub committee: Vec<AuditorView>,

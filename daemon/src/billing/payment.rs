@@ -1,5 +1,6 @@
 //! How a caller pays for one answer: by a voucher it signed, or by a key that is in this node's keyring.
 
+use datanet_ledger::component::Params;
 use datanet_ledger::component::channels::{self, Channel};
 use datanet_types::amount::display;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES};
@@ -14,8 +15,11 @@ use crate::db::reservations::PaidAnswer;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::AccountKey;
 
-/// Blocks before a channel's expiry in which it is no longer accepted: the node needs them to settle.
-pub const SETTLE_MARGIN: u64 = 100;
+/// Seconds before a channel's expiry in which it is no longer accepted, because the node needs them to settle: a fifth of what the chain says
+/// that a node must have.
+pub fn settle_margin(params: &Params) -> u64 {
+    (params.channel_min_seconds / 5).max(1)
+}
 
 /// What comes with a question.
 #[derive(Debug, Clone)]
@@ -278,13 +282,13 @@ impl Billing {
                 format!("channel {id} is being closed by its payer; open another"),
             ));
         }
-        if !is_usable(&channel, self.chain.height()) {
+        if !is_usable(&channel, self.chain.block_seconds(), &self.chain.params()?) {
             return Err(ServiceError::new(
                 Code::ChannelExpired,
                 format!(
-                    "channel {id} is closed or expires at height {} (this is {}); open another, or make it last longer in time with `datanet channel top-up {id} --blocks N`",
-                    channel.expiry,
-                    self.chain.height()
+                    "channel {id} is closed or expires at block time {} (this is {}, in seconds since 1970); open another, or make it last longer in time with `datanet channel top-up {id} --seconds N`",
+                    channel.expires_at,
+                    self.chain.block_seconds()
                 ),
             ));
         }
@@ -293,9 +297,10 @@ impl Billing {
 
     /// The open channel of a key's account with this node that has most left, of those that take this key's vouchers, and what signs them.
     fn channel_of(&self, key: &AccountKey) -> ServiceResult<(Channel, SigningKey)> {
-        let (reader, height, node) = (self.chain.reader()?, self.chain.height(), self.identity.node_key());
+        let (reader, node) = (self.chain.reader()?, self.identity.node_key());
+        let (now, params) = (reader.block_seconds(), self.chain.params()?);
         let all = channels::of_payer(&reader, &key.address(), None, usize::MAX)?;
-        let usable = all.into_iter().filter(|channel| channel.node == node && is_usable(channel, height));
+        let usable = all.into_iter().filter(|channel| channel.node == node && is_usable(channel, now, &params));
         let mut best: Option<(Amount, Channel, SigningKey)> = None;
         for channel in usable {
             let Some(secret) = key.secret_of(&channel.voucher_key).cloned() else { continue };
@@ -317,6 +322,6 @@ impl Billing {
     }
 }
 
-fn is_usable(channel: &Channel, height: u64) -> bool {
-    channel.is_open() && !channel.is_closing() && height.saturating_add(SETTLE_MARGIN) < channel.expiry
+fn is_usable(channel: &Channel, now: u64, params: &Params) -> bool {
+    channel.is_open() && !channel.is_closing() && now.saturating_add(settle_margin(params)) < channel.expires_at
 }

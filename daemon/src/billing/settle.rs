@@ -15,7 +15,7 @@ use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
 
 use super::Billing;
-use super::payment::SETTLE_MARGIN;
+use super::payment::settle_margin;
 use super::statement::Statement;
 use crate::db::settling::Settling;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -77,10 +77,10 @@ impl Billing {
             owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
         }
         let reader = self.chain.reader()?;
-        let soon = reader.height().saturating_add(SETTLE_MARGIN);
+        let soon = reader.block_seconds().saturating_add(settle_margin(&self.chain.params()?));
         for id in owing {
             let ends =
-                |channel: channels::Channel| channel.is_open() && (channel.is_closing() || soon >= channel.expiry);
+                |channel: channels::Channel| channel.is_open() && (channel.is_closing() || soon >= channel.expires_at);
             if channels::get(&reader, &id)?.is_some_and(ends) {
                 return Ok(true);
             }

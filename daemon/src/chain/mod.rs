@@ -104,6 +104,12 @@ impl Chain {
         self.inner.ledger.commits().borrow().height
     }
 
+    /// Time of the last committed block, in seconds since 1970: what deadlines are compared with. It moves with blocks only, and is behind the
+    /// clock by as long as the last one is ago.
+    pub fn block_seconds(&self) -> u64 {
+        u64::try_from(self.inner.ledger.commits().borrow().time_seconds).unwrap_or(0)
+    }
+
     /// The ledger's parameters.
     ///
     /// # Errors

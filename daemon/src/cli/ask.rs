@@ -119,13 +119,13 @@ fn print_record(value: &Value, people: &People) {
 
 pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Output) -> Result<()> {
     match command {
-        ChannelCommand::Open { account, deposit, node, blocks } => {
+        ChannelCommand::Open { account, deposit, node, seconds } => {
             let mut body = json!({ "account": client.leave(&account), "deposit": deposit });
             if let Some(node) = node {
                 body["node"] = node.into();
             }
-            if let Some(blocks) = blocks {
-                body["blocks"] = blocks.into();
+            if let Some(seconds) = seconds {
+                body["seconds"] = seconds.into();
             }
             costs::of_channel(client, deposit, output).await?;
             let value = client.post("/v1/channels", &body).await?;
@@ -146,7 +146,7 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
                         ("deposit", &|c| money(&c["deposit"])),
                         ("promised", &|c| money(&c["promised"])),
                         ("charged", &|c| money(&c["charged"])),
-                        ("expiry", &|c| text(&c["expiry"])),
+                        ("expires", &|c| until(&c["expires_at"])),
                         ("closes", &|c| match c["closing_at"].as_u64() {
                             None | Some(0) => String::new(),
                             Some(_) => until(&c["closing_at"]),
@@ -155,12 +155,13 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
                 );
             });
         }
-        ChannelCommand::TopUp { channel, amount, blocks } => {
+        ChannelCommand::TopUp { channel, amount, seconds } => {
             let channel = client.channel(&channel).await?;
-            let body = json!({ "amount": amount.unwrap_or_default(), "blocks": blocks });
+            let body = json!({ "amount": amount.unwrap_or_default(), "seconds": seconds });
             let value = client.post(&format!("/v1/channels/{channel}/top-up"), &body).await?;
             output.show(&value, |value| {
-                fields(value, &["tx", "expiry"]);
+                fields(value, &["tx"]);
+                say!("expires {}", until(&value["expires_at"]));
                 say!("locked {} in all", money(&value["deposit"]));
             });
         }

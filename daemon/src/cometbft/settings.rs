@@ -68,7 +68,7 @@ pub struct CometTiming {
     pub commit: Duration,
     /// Make blocks without transactions.
     pub create_empty_blocks: bool,
-    /// If not always, then after this long without one: deadlines on the ledger are heights, and they must pass.
+    /// If not always, then after this long without one: deadlines on the ledger are times of blocks, so that a block must come for one to pass.
     pub empty_blocks_interval: Duration,
     /// How often the gossip of votes and block parts looks for work.
     pub gossip_sleep: Duration,

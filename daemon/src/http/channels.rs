@@ -14,10 +14,12 @@ use datanet_types::{Action, Address, ChannelId};
 
 use super::extract::{Body, Query, Segment};
 use crate::billing::Billing;
-use crate::billing::payment::SETTLE_MARGIN;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::{AccountKey, Identity, Keyring};
+
+/// Seconds that a transaction may take until it is in a block.
+const LANDING_SECONDS: u64 = 30;
 
 /// Channels of a payer, or those that pay this node.
 #[utoipa::path(get, operation_id = "list_channels", path = "/v1/channels", tag = "answers", params(ChannelParams), responses((status = 200, body = Channels)))]
@@ -46,9 +48,21 @@ pub(super) async fn list(
 }
 
 fn recorded(channel: Channel) -> ChannelRecord {
-    let Channel { id, payer, voucher_key, node, deposit, charged, expiry, opened_height, .. } = channel;
-    let Channel { closed_height, closing_at, .. } = channel;
-    ChannelRecord { id, payer, voucher_key, node, deposit, charged, expiry, opened_height, closed_height, closing_at }
+    let Channel { id, payer, voucher_key, node, deposit, charged, expires_at, opened_height, .. } = channel;
+    let Channel { closed_height, closing_at, ends_at, .. } = channel;
+    ChannelRecord {
+        id,
+        payer,
+        voucher_key,
+        node,
+        deposit,
+        charged,
+        expires_at,
+        ends_at,
+        opened_height,
+        closed_height,
+        closing_at,
+    }
 }
 
 /// Locks a deposit from which a serving node is paid; answers once it is on the ledger.
@@ -59,14 +73,14 @@ pub(super) async fn open(
     State(identity): State<Identity>,
     Body(new): Body<NewChannel>,
 ) -> ServiceResult<(StatusCode, Json<OpenedChannel>)> {
-    let least = chain.params()?.channel_min_blocks.max(SETTLE_MARGIN.saturating_mul(2));
-    let blocks = new.blocks.unwrap_or(least.saturating_mul(10));
-    if blocks < least {
-        return Err(ServiceError::new(Code::ChannelTooShort, format!("a channel lasts at least {least} blocks")));
+    let least = chain.params()?.channel_min_seconds;
+    let seconds = new.seconds.unwrap_or(least.saturating_mul(10));
+    if seconds < least {
+        return Err(ServiceError::new(Code::ChannelTooShort, format!("a channel lasts at least {least} seconds")));
     }
-    let expiry = expiry_in(&chain, blocks);
+    let expires_at = expires_in(&chain, seconds)?;
     let node = new.node.unwrap_or_else(|| identity.node_key());
-    let action = OpenChannel { node, deposit: new.deposit, expiry, voucher_key: None };
+    let action = OpenChannel { node, deposit: new.deposit, expires_at, voucher_key: None };
     let committed = chain.execute(&keyring.get(&new.account)?, Action::OpenChannel(action)).await?;
     Ok((StatusCode::CREATED, Json(OpenedChannel { channel: ChannelId(committed.id), tx: committed.hash })))
 }
@@ -80,10 +94,13 @@ pub(super) async fn top_up(
     Body(more): Body<TopUp>,
 ) -> ServiceResult<Json<ToppedUp>> {
     let (channel, key) = of_payer_here(&chain, &keyring, &id)?;
-    let expiry = more.blocks.map_or(channel.expiry, |blocks| expiry_in(&chain, blocks).max(channel.expiry));
-    let action = TopUpChannel { channel: id, amount: more.amount, expiry };
+    let expires_at = match more.seconds {
+        Some(seconds) => expires_in(&chain, seconds)?.max(channel.expires_at),
+        None => channel.expires_at,
+    };
+    let action = TopUpChannel { channel: id, amount: more.amount, expires_at };
     let committed = chain.execute(&key, Action::TopUpChannel(action)).await?;
-    Ok(Json(ToppedUp { tx: committed.hash, deposit: channel.deposit.saturating_add(more.amount), expiry }))
+    Ok(Json(ToppedUp { tx: committed.hash, deposit: channel.deposit.saturating_add(more.amount), expires_at }))
 }
 
 /// Takes back what is left in a channel; the payer's key must be on this node. That is done at once if the channel has expired, pays this
@@ -118,9 +135,12 @@ pub(super) async fn statement(
     Ok(Json(billing.closing_statement(&id).await?))
 }
 
-/// A few blocks more than asked for, since the transaction lands a little later.
-fn expiry_in(chain: &Chain, blocks: u64) -> u64 {
-    chain.height().saturating_add(blocks).saturating_add(10)
+/// A little later than asked for, since the transaction lands a little later; by the clock, where the last block is long ago. The ledger's latest
+/// is not passed by that.
+fn expires_in(chain: &Chain, seconds: u64) -> ServiceResult<u64> {
+    let (now, longest) = (chain.block_seconds(), chain.params()?.channel_max_seconds);
+    let asked = now.max(crate::db::now()).saturating_add(seconds).saturating_add(LANDING_SECONDS);
+    Ok(if seconds <= longest { asked.min(now.saturating_add(longest)) } else { asked })
 }
 
 /// The channel and its payer's key.

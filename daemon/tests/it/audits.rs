@@ -28,7 +28,7 @@ const DEPOSIT: u64 = 5 * DNT;
 
 /// A node that looks at what others settle, on a chain where epochs can be challenged for so many seconds.
 async fn watching(challenge_seconds: u64) -> (TestNode, Stranger) {
-    let params = Params { challenge_seconds, audit_deposit: DNT, audit_window: 24, ..Params::default() };
+    let params = Params { challenge_seconds, audit_deposit: DNT, audit_seconds: 12, ..Params::default() };
     let node = TestNode::spawn_on(kit::tools_without_model(), kit::config(), params).await;
     let datanet = node.datanet("notes", &corpus::text_only(), corpus::jsonl_of_texts(&corpus::samples(0, 20))).await;
     let stranger = Stranger::register(&node.services(), datanet.parse().unwrap()).await;
@@ -60,8 +60,8 @@ impl Stranger {
         let (roles, name) = (role::SERVING, "stranger".to_owned());
         let register = RegisterNode { node: node.node_key(), proof, roles, stake: STAKE, name };
         execute(&account, Action::RegisterNode(register)).await;
-        let expiry = services.chain.height() + 100_000;
-        let open = OpenChannel { node: node.node_key(), deposit: DEPOSIT, expiry, voucher_key: None };
+        let expires_at = services.chain.block_seconds() + 100_000;
+        let open = OpenChannel { node: node.node_key(), deposit: DEPOSIT, expires_at, voucher_key: None };
         let channel = ChannelId(execute(&payer, Action::OpenChannel(open)).await);
         Self { services: services.clone(), datanet, node, account, payer, channel, charged: 0, epoch: 0 }
     }

@@ -85,7 +85,7 @@ async fn channels_that_cannot_be_opened_are_refused_and_change_nothing() {
     refused("no money", open(json!({ "account": "alice", "deposit": u64::MAX })), 402, "insufficient-funds", "").await;
     refused("no deposit", open(json!({ "account": "alice", "deposit": 0 })), 422, "transaction-refused", "").await;
     refused("no account", open(json!({ "account": "nobody", "deposit": 5 })), 404, "unknown-key", "keys add").await;
-    let short = open(json!({ "account": "alice", "deposit": 5, "blocks": 1 }));
+    let short = open(json!({ "account": "alice", "deposit": 5, "seconds": 1 }));
     refused("too short", short, 422, "channel-too-short", "at least").await;
     let nowhere = open(json!({ "account": "alice", "deposit": 5, "node": "ab".repeat(32) }));
     refused("an unknown node", nowhere, 422, "transaction-refused", "").await;

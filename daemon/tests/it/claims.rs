@@ -140,8 +140,8 @@ impl Server {
         let (roles, name) = (role::SERVING, "stranger".to_owned());
         let register = RegisterNode { node: node.node_key(), proof, roles, stake: 0, name };
         execute(&account, Action::RegisterNode(register)).await;
-        let expiry = chain.height() + 100_000;
-        let open = OpenChannel { node: node.node_key(), deposit: epochs * FEES, expiry, voucher_key: None };
+        let expires_at = chain.block_seconds() + 100_000;
+        let open = OpenChannel { node: node.node_key(), deposit: epochs * FEES, expires_at, voucher_key: None };
         let channel = ChannelId(execute(&account, Action::OpenChannel(open)).await);
         Self { node, account, channel, settled: AtomicU64::new(0) }
     }

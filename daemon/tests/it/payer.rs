@@ -21,10 +21,10 @@ impl Payer {
         Self { key }
     }
 
-    /// Opens a channel for so many blocks.
-    pub async fn open(&self, api: &Api, node: NodeKey, deposit: u64, blocks: u64) -> ChannelId {
-        let height = api.get("/v1/status").await["height"].as_u64().unwrap();
-        let action = Action::OpenChannel(OpenChannel { node, deposit, expiry: height + blocks, voucher_key: None });
+    /// Opens a channel for so many seconds.
+    pub async fn open(&self, api: &Api, node: NodeKey, deposit: u64, seconds: u64) -> ChannelId {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let action = Action::OpenChannel(OpenChannel { node, deposit, expires_at: now + seconds, voucher_key: None });
         let tx = api.execute(&self.key, action).await;
         SignedTx::verify(&tx.to_bytes(), CHAIN).unwrap().channel_id()
     }

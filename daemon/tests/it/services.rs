@@ -184,8 +184,8 @@ impl Handles {
 
     /// A channel on which the account pays its own node.
     async fn open_channel(&self) {
-        let expiry = self.chain.height() + self.chain.params().unwrap().channel_min_blocks + 10;
-        let open = OpenChannel { node: self.identity.node_key(), deposit: 10 * PRICE, expiry, voucher_key: None };
+        let expires_at = self.chain.block_seconds() + self.chain.params().unwrap().channel_min_seconds + 100;
+        let open = OpenChannel { node: self.identity.node_key(), deposit: 10 * PRICE, expires_at, voucher_key: None };
         self.chain.execute(&self.account(), Action::OpenChannel(open)).await.unwrap();
     }
 

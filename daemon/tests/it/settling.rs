@@ -1,6 +1,7 @@
 //! What falls due is settled by itself, even where nobody asked for it and no period is set.
 
-use datanet::chain::Engine;
+use datanet::init::own_params;
+use datanet_ledger::component::{Params, channels};
 use datanet_types::action::CloseChannel;
 use datanet_types::closing::ClosingStatement;
 use datanet_types::{Action, ChannelId, NodeKey};
@@ -12,15 +13,18 @@ use crate::kit::{self, TestNode, read, refused};
 use crate::payer::Payer;
 
 const PRICE: u64 = 1_000;
-/// Blocks that the channel lasts: a little more than the least.
-const BLOCKS: u64 = 700;
+/// Seconds that a channel lasts at least on this chain; a fifth of them before its expiry a node settles.
+const LEAST: u64 = 10;
+/// Seconds that the channel lasts: a little more.
+const LASTS: u64 = 14;
 
 /// A node that settles only what falls due, with a datanet of thirty records.
 async fn world() -> Option<TestNode> {
     let tools = kit::tools_with_model().await?;
     let mut config = kit::config();
     config.serving.settle_every_seconds = 0;
-    let node = TestNode::spawn_with(tools, config).await;
+    let params = Params { channel_min_seconds: LEAST, ..own_params() };
+    let node = TestNode::spawn_on(tools, config, params).await;
     node.account("alice", 10_000_000).await;
     node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
     let upload = node.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
@@ -50,24 +54,16 @@ async fn charged(node: &TestNode, channel: &ChannelId) -> Option<u64> {
 async fn a_payer_who_closes_its_channel_gets_back_what_it_did_not_spend_even_if_nobody_ever_settles() {
     let Some(node) = world().await else { return };
     let (payer, this) = (Payer::new(&node).await, key_of(&node).await);
-    let channel = payer.open(&node, this, 10 * PRICE, BLOCKS).await;
+    let channel = payer.open(&node, this, 10 * PRICE, LASTS).await;
     let body = question(("voucher", payer.voucher(channel, PRICE)));
     read("the answer", node.raw(Method::POST, "/v1/ask").json(&body)).await;
 
-    let engine = node.services().chain.engine().clone();
-    let advance = async |blocks| match &engine {
-        Engine::Solo(solo) => solo.advance(blocks).await.unwrap(),
-        Engine::CometBft(_) => unreachable!("these nodes are alone"),
-    };
     assert_eq!(charged(&node, &channel).await, Some(0), "nothing is due yet");
-    advance(BLOCKS - 100).await;
-    kit::until("the channel is charged", async || {
-        advance(1).await;
-        (charged(&node, &channel).await? == PRICE).then_some(())
-    })
-    .await;
+    kit::until("the channel is charged", async || (charged(&node, &channel).await? == PRICE).then_some(())).await;
     // After its expiry, and before it would close by itself.
-    advance(150).await;
+    let chain = node.services().chain;
+    let expires_at = channels::get(&chain.reader().unwrap(), &channel).unwrap().unwrap().expires_at;
+    kit::until("the channel expires", async || (chain.block_seconds() >= expires_at).then_some(())).await;
     node.execute(&payer.key, Action::CloseChannel(CloseChannel { channel, statement: None })).await;
     let fees = 2 * 1_000;
     assert_eq!(node.balance(&payer.key.address().to_string()).await, 1_000_000 - PRICE - fees);
@@ -77,7 +73,7 @@ async fn a_payer_who_closes_its_channel_gets_back_what_it_did_not_spend_even_if_
 async fn a_payer_who_closes_early_pays_for_what_it_asked_and_has_the_rest_back() {
     let Some(node) = world().await else { return };
     let (payer, this) = (Payer::new(&node).await, key_of(&node).await);
-    let channel = payer.open(&node, this, 10 * PRICE, 10 * BLOCKS).await;
+    let channel = payer.open(&node, this, 10 * PRICE, 100 * LASTS).await;
     let ask =
         |cumulative| node.raw(Method::POST, "/v1/ask").json(&question(("voucher", payer.voucher(channel, cumulative))));
     read("the answer", ask(PRICE)).await;
@@ -107,9 +103,9 @@ async fn a_channel_with_this_node_is_topped_up_and_closed_in_one_step() {
     refused("one that is used up", ask(), 402, "channel-exhausted", "datanet channel top-up").await;
     let top_up = |body: Value| node.raw(Method::POST, &format!("/v1/channels/{id}/top-up")).json(&body);
     refused("nothing more", top_up(json!({})), 422, "transaction-refused", "changes nothing").await;
-    let more = read("more", top_up(json!({ "amount": 5 * PRICE, "blocks": 100_000 }))).await;
+    let more = read("more", top_up(json!({ "amount": 5 * PRICE, "seconds": 100_000 }))).await;
     assert_eq!(more["deposit"], 6 * PRICE);
-    assert!(more["expiry"].as_u64().unwrap() >= 100_000);
+    assert!(more["expires_at"].as_u64().unwrap() >= node.services().chain.block_seconds() + 100_000);
     read("another answer", ask()).await;
 
     let alice = node.get("/v1/keys").await["keys"]

@@ -24,14 +24,14 @@ const NODE_BALANCE: u64 = 1_000_000 * DNT;
 const STAKE: u64 = 10_000 * DNT;
 /// What an operator keeps of its delegators' rewards, in basis points.
 const COMMISSION: u32 = 1_000;
-/// Blocks for committing scores: several nodes share this machine's cores, and judging takes what it takes.
-const COMMIT_WINDOW: u64 = 600;
-/// Blocks for auditing one that is challenged.
-const AUDIT_WINDOW: u64 = 40;
+/// Seconds for committing scores: several nodes share this machine's cores, and judging takes what it takes.
+const COMMIT_SECONDS: u64 = 300;
+/// Seconds for auditing an epoch that is challenged.
+const AUDIT_SECONDS: u64 = 20;
 /// Seconds in which an epoch can be challenged: long enough for the other nodes to look, short enough to be waited for.
 const CHALLENGE_SECONDS: u64 = 5;
-/// Blocks for revealing them.
-const REVEAL_WINDOW: u64 = 120;
+/// Seconds for revealing them.
+const REVEAL_SECONDS: u64 = 60;
 
 /// Brings what this machine lacks (CometBFT, ONNX Runtime, the model); returns where it is and the seconds it took.
 ///
@@ -181,10 +181,10 @@ fn genesis(chain_id: &str, outcomes: &[InitOutcome], params: &Params) -> Result<
 /// The numbers of a chain whose nodes share one machine.
 pub(super) fn params() -> Params {
     Params {
-        commit_window: COMMIT_WINDOW,
-        reveal_window: REVEAL_WINDOW,
+        commit_seconds: COMMIT_SECONDS,
+        reveal_seconds: REVEAL_SECONDS,
         challenge_seconds: CHALLENGE_SECONDS,
-        audit_window: AUDIT_WINDOW,
+        audit_seconds: AUDIT_SECONDS,
         ..Params::default()
     }
 }

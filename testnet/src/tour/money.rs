@@ -1,5 +1,7 @@
 //! Pay: a node settles what it answered, a stranger settles what is false, and what was earned is claimed.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context as _, Result, ensure};
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, role};
 use datanet_types::amount::{DNT, display};
@@ -23,6 +25,8 @@ const ASKER: &str = "asker";
 /// What the stranger stakes as a serving node, and what it says was earned.
 const STRANGERS_STAKE: u64 = 30 * DNT;
 const FALSE_FEES: u64 = 8 * DNT;
+/// Seconds that its channel lasts.
+const CHANNEL_SECONDS: u64 = 3_600;
 
 impl Tour {
     /// Answers are asked for and paid by vouchers, and settled in two epochs.
@@ -54,8 +58,9 @@ impl Tour {
         let proof = serving.sign(&RegisterNode::sign_bytes(chain, &stranger.address(), &key));
         let (roles, stake, name) = (role::SERVING, STRANGERS_STAKE, "stranger".to_owned());
         let register = Action::RegisterNode(RegisterNode { node: key, proof, roles, stake, name });
-        let height = done(&client, chain, &stranger, register).await?.0;
-        let open = OpenChannel { node: key, deposit: 10 * DNT, expiry: height + 10_000, voucher_key: None };
+        done(&client, chain, &stranger, register).await?;
+        let expires_at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + CHANNEL_SECONDS;
+        let open = OpenChannel { node: key, deposit: 10 * DNT, expires_at, voucher_key: None };
         let channel = ChannelId(done(&client, chain, &stranger, Action::OpenChannel(open)).await?.1);
         let split = FeeShares::STANDARD.split(FALSE_FEES);
         let leaf = EpochLeaf { account: stranger.address(), amount: split.claimable() };

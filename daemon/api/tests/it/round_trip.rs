@@ -285,15 +285,15 @@ fn answers_and_what_proves_and_pays_them() {
         r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1.0]}],"model":"m",
         "usage":{"prompt_tokens":1,"total_tokens":1},"datanet":{"tainted":true}}"#,
     );
-    wire::<NewChannel>(r#"{"account":"alice","node":"$ID","deposit":5,"blocks":null}"#);
+    wire::<NewChannel>(r#"{"account":"alice","node":"$ID","deposit":5,"seconds":null}"#);
     wire::<OpenedChannel>(r#"{"channel":"$ID","tx":"$ID"}"#);
     wire::<ChannelParams>(r#"{"account":"alice"}"#);
     wire::<Channels>(
-        r#"{"channels":[{"id":"$ID","payer":"$ADDR","voucher_key":"$ID","node":"$ID","deposit":1,"charged":2,"expiry":3,
+        r#"{"channels":[{"id":"$ID","payer":"$ADDR","voucher_key":"$ID","node":"$ID","deposit":1,"charged":2,"expires_at":3,"ends_at":8,
         "opened_height":4,"closed_height":5,"closing_at":7,"promised":6}]}"#,
     );
-    wire::<TopUp>(r#"{"amount":5,"blocks":700}"#);
-    wire::<ToppedUp>(r#"{"tx":"$ID","deposit":5,"expiry":9}"#);
+    wire::<TopUp>(r#"{"amount":5,"seconds":700}"#);
+    wire::<ToppedUp>(r#"{"tx":"$ID","deposit":5,"expires_at":9}"#);
     for statement in ["null", r#"{"channel":"$ID","charged":5,"signature":"$SIG"}"#] {
         wire::<Closing>(&format!(r#"{{"statement":{statement}}}"#));
     }

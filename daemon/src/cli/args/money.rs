@@ -20,9 +20,9 @@ pub(in crate::cli) enum ChannelCommand {
         /// The serving node's key; this node if not given.
         #[arg(long)]
         node: Option<String>,
-        /// Blocks until what is left may be taken back.
+        /// Seconds until what is left may be taken back.
         #[arg(long)]
-        blocks: Option<u64>,
+        seconds: Option<u64>,
     },
     /// List an account's channels, or those that pay this node.
     List {
@@ -35,11 +35,11 @@ pub(in crate::cli) enum ChannelCommand {
         /// Its id.
         channel: String,
         /// An amount such as `1.5DNT` more.
-        #[arg(long, value_parser = amount, value_name = "AMOUNT", required_unless_present = "blocks")]
+        #[arg(long, value_parser = amount, value_name = "AMOUNT", required_unless_present = "seconds")]
         amount: Option<u64>,
-        /// Blocks from now that it is to last.
+        /// Seconds from now that it is to last.
         #[arg(long)]
-        blocks: Option<u64>,
+        seconds: Option<u64>,
     },
     /// Take back what is left in a channel: at once if it has expired, pays this node, or its node says so; else its node has time to settle
     /// first. This can't be undone.

@@ -14,8 +14,8 @@ use crate::error::ServiceResult;
 const MAX_AUDITS: usize = 4_096;
 /// Audits at a time; what waits has its turn as long as it is heard.
 const SIDE_BY_SIDE: usize = 4;
-/// Blocks before its deadline at which an audit ends, so that what was found is in a block in time.
-const MARGIN: u64 = 10;
+/// Parts of the time that there is for an audit, of which the last is for having what was found in a block.
+const PARTS: u64 = 10;
 /// The pause before what could not be had is asked for again.
 const PAUSE: Duration = Duration::from_secs(3);
 
@@ -74,7 +74,7 @@ impl Auditor {
         let mut open = audits::open(&reader, MAX_AUDITS)?;
         open.retain(|audit| {
             audit.phase() == Phase::Vote
-                && reader.height() < audit.deadline
+                && reader.block_seconds() < audit.deadline
                 && audit.committee.iter().any(|one| one.account == account && one.said() == Said::Nothing)
         });
         Ok(open)
@@ -92,7 +92,8 @@ impl Auditor {
     /// What cannot be had is asked for until the committee will not be heard much longer: a node may have been away for a moment.
     async fn find(&self, audit: &Audit) -> ServiceResult<(Finding, String)> {
         let epoch = self.audits.epoch(&audit.node, audit.epoch)?;
-        let last = audit.deadline.saturating_sub(MARGIN);
+        let margin = (self.audits.chain.params()?.audit_seconds / PARTS).max(1);
+        let last = audit.deadline.saturating_sub(margin);
         let too_late = self.reached(last);
         tokio::pin!(too_late);
         loop {
@@ -103,7 +104,7 @@ impl Auditor {
                     return Ok((Finding::Unavailable, "its receipts did not all come in time".to_owned()));
                 }
             };
-            if checked.finding != Finding::Unavailable || self.audits.chain.height() >= last {
+            if checked.finding != Finding::Unavailable || self.audits.chain.block_seconds() >= last {
                 return Ok((checked.finding, checked.reason));
             }
             tokio::select! {
@@ -113,10 +114,10 @@ impl Auditor {
         }
     }
 
-    /// Waits for a height.
-    async fn reached(&self, height: u64) {
+    /// Waits for a block's time.
+    async fn reached(&self, seconds: u64) {
         let mut commits = self.audits.chain.commits();
-        while self.audits.chain.height() < height {
+        while self.audits.chain.block_seconds() < seconds {
             if commits.changed().await.is_err() {
                 return;
             }

@@ -284,8 +284,8 @@ impl ContributionsWorker {
             let revealed = validation::reveal(reader, id, round.number, me)?.is_some();
             side.may_commit = member && !committed && round.phase() == Phase::Commit;
             if side.may_commit {
-                let quarter = self.steps.chain.params()?.commit_window / 4;
-                side.commit_is_urgent = reader.height().saturating_add(quarter) >= round.commit_deadline;
+                let quarter = self.steps.chain.params()?.commit_seconds / 4;
+                side.commit_is_urgent = reader.block_seconds().saturating_add(quarter) >= round.commit_deadline;
             }
             side.may_reveal = member && committed && !revealed && round.phase() == Phase::Reveal;
         }
@@ -318,8 +318,8 @@ impl ContributionsWorker {
         let here = |track: &Track| track.was_tried() || track.side.is_some_and(|(_, side)| side.revoked);
         let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| here(track));
         let round = validation::current_round(reader, contribution)?.unwrap_or_default();
-        let half = self.steps.chain.params()?.commit_window / 2;
-        Ok(earlier_here || self.steps.chain.height().saturating_add(half) >= round.commit_deadline)
+        let half = self.steps.chain.params()?.commit_seconds / 2;
+        Ok(earlier_here || reader.block_seconds().saturating_add(half) >= round.commit_deadline)
     }
 
     /// Nothing is left to do for it here.
