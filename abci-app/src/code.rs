@@ -2,7 +2,7 @@
 //!
 //! 1 to 19 concern any transaction; each component owns a range of ten
 //! from 20 on: 20 nodes, 30 datanets, 40 contributions, 50 validation, 60 models, 70 channels, 80 settlement,
-//! 90 audits, 120 authority.
+//! 90 audits, 120 authority, 130 parameters and treasury.
 
 /// The transaction took effect.
 pub const OK: u32 = 0;
@@ -178,3 +178,17 @@ pub const GRANT_INVALID: u32 = 123;
 pub const GRANT_TOO_MANY: u32 = 124;
 /// No such sub-key.
 pub const GRANT_UNKNOWN: u32 = 125;
+/// An epoch of a version of the parameters that it can't have accrued under.
+pub const EPOCH_PARAMS: u32 = 130;
+/// A change of the parameters that makes no good ones.
+pub const PARAMS_INVALID: u32 = 131;
+/// No parameters are announced.
+pub const PARAMS_NOT_ANNOUNCED: u32 = 132;
+/// Only the chain's authority does this.
+pub const AUTHORITY: u32 = 133;
+/// Fields of a payment out of the treasury out of bounds.
+pub const SPEND_INVALID: u32 = 134;
+/// More than is left of what the period may spend, or too many payments at a time.
+pub const SPEND_BOUND: u32 = 135;
+/// No such payment is announced.
+pub const SPEND_UNKNOWN: u32 = 136;

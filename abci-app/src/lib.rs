@@ -18,6 +18,7 @@ pub mod abci;
 pub mod app;
 pub mod code;
 pub mod component;
+pub mod export;
 pub mod handle;
 pub mod query;
 pub mod reader;

@@ -5,7 +5,8 @@
 //! executes ([`execute`]); the caller runs it on an overlay and drops that when the action is refused. Reading functions take any
 //! [`StateRead`](crate::state::StateRead): the daemon and the HTTP interface read through them too.
 //!
-//! - [`params`], [`genesis`]: the chain's numbers and first state.
+//! - [`params`], [`genesis`], [`migrations`]: the chain's numbers, first state, and versions of its rules.
+//! - [`treasury`]: the chain's authority, and what it spends.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
 //! - [`authority`]: whose signatures speak for an account.
 //! - [`staking`], [`beacon`]: who orders blocks, what stands behind them, and the value that they move on together.
@@ -30,6 +31,7 @@ pub mod derived;
 mod error;
 mod event;
 pub mod genesis;
+pub mod migrations;
 pub mod models;
 pub mod nodes;
 pub mod params;
@@ -37,6 +39,7 @@ pub mod settlement;
 pub mod staking;
 #[cfg(test)]
 mod tests;
+pub mod treasury;
 pub mod validation;
 
 use datanet_types::tx::VerifiedTx;
@@ -47,6 +50,7 @@ pub use error::ActionError;
 pub use event::Event;
 pub use genesis::{Genesis, GenesisAccount};
 pub use params::Params;
+pub use params::engine::EngineParams;
 
 use crate::state::{StateError, StateWrite};
 
@@ -134,6 +138,10 @@ macro_rules! dispatch {
             Action::CancelRecovery($inner) => $call,
             Action::GrantKey($inner) => $call,
             Action::RevokeKey($inner) => $call,
+            Action::SpendTreasury($inner) => $call,
+            Action::CancelSpend($inner) => $call,
+            Action::SetParams($inner) => $call,
+            Action::CancelParams($inner) => $call,
         }
     };
 }
@@ -165,8 +173,15 @@ pub fn check_stateless(tx: &VerifiedTx) -> Result<(), ActionError> {
 /// # Errors
 /// When the store cannot be read.
 pub fn begin_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+    let mut events = Vec::new();
+    // First: a height has one version of the parameters.
+    if let Some(params::versions::Change { before, after, event }) = params::versions::begin_block(state, block)? {
+        migrations::run(state, before.app_version, after.app_version)?;
+        staking::params_changed(state, &before, &after)?;
+        events.push(event);
+    }
     beacon::keep(state, block);
-    let mut events = validation::draw_due(state, block)?;
+    events.extend(validation::draw_due(state, block)?);
     events.extend(audits::draw_due(state, block)?);
     admission::forget_expired(state, block.height)?;
     events.extend(staking::begin_block(state, block, &params::get(state)?)?);
@@ -207,6 +222,8 @@ pub struct BlockEnd {
     pub events: Vec<Event>,
     /// Validators whose power changes; the engine follows two blocks later.
     pub validator_updates: Vec<ValidatorUpdate>,
+    /// The engine's parameters, where they change.
+    pub engine: Option<EngineParams>,
 }
 
 /// What happens after the transactions of a block: deadlines, and forgetting what has lapsed.
@@ -223,7 +240,9 @@ pub fn end_block<S: StateWrite>(state: &mut S, block: &BlockContext) -> Result<B
     events.extend(settlement::finalise_due(state, block)?);
     events.extend(staking::close_due(state, block)?);
     events.extend(channels::close_due(state, block)?);
+    events.extend(treasury::pay_due(state, block)?);
     validation::forget_due(state, block)?;
     settlement::forget_due(state, block)?;
-    Ok(BlockEnd { events, validator_updates: staking::update(state, &params)? })
+    let validator_updates = staking::update(state, &params)?;
+    Ok(BlockEnd { events, validator_updates, engine: params::engine::update(state, block)? })
 }

@@ -78,6 +78,8 @@ pub struct Serving {
     lasts: u64,
     /// The root of receipts of the next epoch.
     pub receipts: Digest,
+    /// The version of the parameters that the next epoch names.
+    pub params: u64,
 }
 
 impl Serving {
@@ -99,7 +101,7 @@ impl Serving {
     }
 
     fn of(chain: Chain) -> Self {
-        Self { chain, nonce: 0, epoch: 0, bytes: 0, lasts: 10_000, receipts: Digest([8; 32]) }
+        Self { chain, nonce: 0, epoch: 0, bytes: 0, lasts: 10_000, receipts: Digest([8; 32]), params: 0 }
     }
 
     /// The same with a stake, where epochs can be challenged for so many seconds and three others audit them.
@@ -224,6 +226,7 @@ impl Serving {
             statement: BlobHash([9; 32]),
             accounts,
             receipts: self.receipts,
+            params: self.params,
         }
     }
 

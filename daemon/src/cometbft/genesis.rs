@@ -30,6 +30,12 @@ pub struct CometGenesis {
     pub max_block_bytes: u64,
     /// For how many blocks and seconds evidence of misbehaviour counts.
     pub evidence_max_age: (u64, u64),
+    /// The version of the application's rules.
+    pub app_version: u64,
+    /// Height of the first block.
+    pub initial_height: u64,
+    /// The application's hash before it; empty where the application says it in `InitChain`.
+    pub app_hash: String,
 }
 
 impl CometGenesis {
@@ -47,6 +53,9 @@ impl CometGenesis {
             app_state,
             max_block_bytes: 4 * 1024 * 1024,
             evidence_max_age: (100_000, 48 * 3600),
+            app_version: 0,
+            initial_height: 1,
+            app_hash: String::new(),
         }
     }
 
@@ -58,7 +67,7 @@ impl CometGenesis {
         json!({
             "genesis_time": rfc3339(self.genesis_time),
             "chain_id": self.chain_id,
-            "initial_height": "1",
+            "initial_height": self.initial_height.to_string(),
             "consensus_params": {
                 "block": { "max_bytes": self.max_block_bytes.to_string(), "max_gas": "-1" },
                 "evidence": {
@@ -67,11 +76,11 @@ impl CometGenesis {
                     "max_bytes": evidence_bytes.to_string(),
                 },
                 "validator": { "pub_key_types": ["ed25519"] },
-                "version": { "app": "0" },
+                "version": { "app": self.app_version.to_string() },
                 "abci": { "vote_extensions_enable_height": "0" },
             },
             "validators": self.validators.iter().map(validator_json).collect::<Vec<_>>(),
-            "app_hash": "",
+            "app_hash": self.app_hash,
             "app_state": self.app_state,
         })
     }

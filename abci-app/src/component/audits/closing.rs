@@ -6,7 +6,7 @@ use super::verdict::{Verdict, rewards, verdict};
 use super::{Audit, Phase, Said, deposit_account, due, event, set_due, start_round};
 use crate::component::nodes;
 use crate::component::settlement::{self, Epoch, bond};
-use crate::component::{BlockContext, Event, Params, accounts, params};
+use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateWrite};
 
 /// What a challenger has of a fine at most, in deposits: it must be worth the risk of a wrong verdict.
@@ -21,9 +21,9 @@ pub(in crate::component) fn close_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
 ) -> Result<Vec<Event>, StateError> {
-    let params = params::get(state)?;
     let mut events = Vec::new();
     for audit in due(state, block)?.into_iter().filter(|audit| audit.phase() != Phase::Draw) {
+        let params = audit.params(state)?;
         events.extend(close(state, block, audit, &params)?);
     }
     Ok(events)

@@ -8,7 +8,7 @@ use datanet_types::id::tagged_hash;
 use super::{Audit, Phase, auditor, due, event, set_due};
 use crate::component::nodes;
 use crate::component::validation::committee;
-use crate::component::{BlockContext, Event, Params, params};
+use crate::component::{BlockContext, Event, Params};
 use crate::state::{StateError, StateWrite};
 
 /// Draws the committees that are due: before the block's transactions, as those of contributions.
@@ -16,9 +16,9 @@ pub(in crate::component) fn draw_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
 ) -> Result<Vec<Event>, StateError> {
-    let params = params::get(state)?;
     let mut events = Vec::new();
     for audit in due(state, block)?.into_iter().filter(|audit| audit.phase() == Phase::Draw) {
+        let params = audit.params(state)?;
         events.extend(draw(state, block, audit, &params)?);
     }
     Ok(events)

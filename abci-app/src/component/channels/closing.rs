@@ -30,19 +30,15 @@ pub(super) fn begin<S: StateWrite>(
     event.with("node", channel.node).with("closing_at", channel.closing_at)
 }
 
-/// The height at whose end it is closed if nobody has closed it before: as long after its expiry as it lasts at least.
-fn end(channel: &Channel, params: &Params) -> u64 {
-    channel.expiry.saturating_add(params.channel_min_blocks)
+/// It ends some day, from now on: after its expiry, which is new.
+pub(super) fn schedule_end<S: StateWrite>(state: &mut S, channel: &mut Channel, params: &Params) {
+    channel.ends = channel.expiry.saturating_add(params.channel_min_blocks);
+    state.put(state_key::expiring(channel.ends, &channel.id), &channel.id);
 }
 
-/// It ends some day, from now on: after its expiry, which has not changed since.
-pub(super) fn schedule_end<S: StateWrite>(state: &mut S, channel: &Channel, params: &Params) {
-    state.put(state_key::expiring(end(channel, params), &channel.id), &channel.id);
-}
-
-/// Its expiry is about to change.
-pub(super) fn unschedule_end<S: StateWrite>(state: &mut S, channel: &Channel, params: &Params) {
-    state.delete(state_key::expiring(end(channel, params), &channel.id));
+/// Its expiry is about to change, or it is closed.
+pub(super) fn unschedule_end<S: StateWrite>(state: &mut S, channel: &Channel) {
+    state.delete(state_key::expiring(channel.ends, &channel.id));
 }
 
 /// What is left goes back. The record stays for whoever looks.
@@ -56,7 +52,7 @@ pub(super) fn close<S: StateWrite>(
     if channel.is_closing() {
         state.delete(state_key::due(channel.closing_at, &channel.id));
     }
-    unschedule_end(state, channel, params);
+    unschedule_end(state, channel);
     channel.closed_height = block.height;
     state.put(state_key::due(block.seconds().saturating_add(params.forget_seconds), &channel.id), &channel.id);
     put(state, channel);

@@ -52,6 +52,9 @@ pub struct Channel {
     /// The last of its node's epochs that it paid for; 0 for none.
     #[prost(uint64, tag = "11")]
     pub last_epoch: u64,
+    /// Height at whose end it is closed if nobody has closed it before: as long after its expiry as a channel lasts at least.
+    #[prost(uint64, tag = "12")]
+    pub ends: u64,
 }
 
 impl Channel {

@@ -68,8 +68,9 @@ pub(in crate::component) fn finalise_due<S: StateWrite>(
     let mut events = Vec::new();
     for (key, Due { node, epoch }) in state.due::<Due>(&state_key::all_due(), &not_yet, MAX_A_BLOCK)? {
         state.delete(key);
-        let params = params::get(state)?;
-        events.push(finalise(state, super::expect(state, &node, epoch)?, &params)?);
+        let epoch = super::expect(state, &node, epoch)?;
+        let params = params::at(state, epoch.height)?;
+        events.push(finalise(state, epoch, &params)?);
     }
     Ok(events)
 }
@@ -82,7 +83,7 @@ fn finalise<S: StateWrite>(state: &mut S, mut epoch: Epoch, params: &Params) -> 
     accounts::release(state, &escrow, &accounts::treasury(), epoch.totals.treasury())?;
     escrow::begin(state, &epoch);
     epoch.set_status(Status::Final);
-    close(state, &epoch, params)?;
+    close(state, &mut epoch, params)?;
     if let Some(mut settlement) = super::get(state, &node)? {
         settlement.escrowed = settlement.escrowed.saturating_add(epoch.totals.claimable());
         put(state, &settlement);
@@ -114,8 +115,8 @@ pub(in crate::component) fn void<S: StateWrite>(
 }
 
 /// Nothing of it is at risk any more, and nobody can be paid back.
-fn close<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) -> Result<(), StateError> {
-    bond::remove(state, &epoch.node, epoch.totals.fees)?;
+fn close<S: StateWrite>(state: &mut S, epoch: &mut Epoch, params: &Params) -> Result<(), StateError> {
+    bond::remove(state, &epoch.node, epoch.totals.fees, params)?;
     state.delete(state_key::payments(&epoch.node, epoch.epoch));
     forgetting::schedule(state, epoch, params);
     put_epoch(state, epoch)

@@ -14,19 +14,16 @@ use crate::state::{StateError, StateWrite};
 /// Epochs looked at in one block at most; what is left is first in the next.
 const MAX_A_BLOCK: usize = 256;
 
-fn lapses_at(epoch: &Epoch, params: &Params) -> u64 {
-    epoch.final_at.saturating_add(params.forget_seconds)
-}
-
 /// An epoch is final or void: it will be forgotten.
-pub(super) fn schedule<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) {
+pub(super) fn schedule<S: StateWrite>(state: &mut S, epoch: &mut Epoch, params: &Params) {
     let due = Due { node: epoch.node, epoch: epoch.epoch };
-    state.put(state_key::lapsed(lapses_at(epoch, params), &epoch.node, epoch.epoch), &due);
+    epoch.lapses_at = epoch.final_at.saturating_add(params.forget_seconds);
+    state.put(state_key::lapsed(epoch.lapses_at, &epoch.node, epoch.epoch), &due);
 }
 
 /// The last of an epoch was claimed: if its time is over, nothing waits for it any more.
-pub(super) fn claimed_whole<S: StateWrite>(state: &mut S, block: &BlockContext, epoch: &Epoch, params: &Params) {
-    if lapses_at(epoch, params) <= block.seconds() {
+pub(super) fn claimed_whole<S: StateWrite>(state: &mut S, block: &BlockContext, epoch: &Epoch) {
+    if epoch.lapses_at <= block.seconds() {
         state.delete(state_key::epoch(&epoch.node, epoch.epoch));
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, AuditEpoch, CancelRecovery, ChallengeEpoch, Claim, CloseChannel, CommitScores, Contribute,
+    Action, AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, CloseChannel, CommitScores, Contribute,
     CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel, RegisterNode, RevealScores, Revoke,
-    RevokeKey, SetKeys, SettleEpoch, TopUpChannel, Transfer, role,
+    RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -64,7 +64,7 @@ pub(crate) fn all(score: u32) -> Scores {
 /// Twenty people with money each.
 pub(crate) fn genesis(params: Params) -> Genesis {
     let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
-    Genesis { params, accounts: (0..20).map(person).collect(), validators: Vec::new() }
+    Genesis { params, accounts: (0..20).map(person).collect(), ..Genesis::default() }
 }
 
 impl Chain {
@@ -405,5 +405,9 @@ into_action!(
     RecoverKeys,
     CancelRecovery,
     GrantKey,
-    RevokeKey
+    RevokeKey,
+    SpendTreasury,
+    CancelSpend,
+    SetParams,
+    CancelParams
 );

@@ -6,7 +6,7 @@ use datanet_types::{
 
 use crate::component::{
     accounts, admission, audits, authority, beacon, channels, contributions, datanets, derived, models, nodes, params,
-    settlement, staking, validation,
+    settlement, staking, treasury, validation,
 };
 
 #[test]
@@ -17,6 +17,8 @@ fn keys_should_not_change() {
     let (validator, other) = (&ConsensusAddress([1; 20]), &ConsensusAddress([2; 20]));
     let keys = [
         params::state_key::params(),
+        params::state_key::version(3),
+        params::state_key::next(),
         beacon::state_key::value(),
         accounts::state_key::balance(address),
         accounts::state_key::name(address),
@@ -69,6 +71,11 @@ fn keys_should_not_change() {
         settlement::state_key::lapsed(1_700_000_000, node, 3),
         settlement::state_key::due(1_700_000_000, node, 3),
         audits::state_key::due(9, node, 3),
+        treasury::state_key::authority(),
+        treasury::state_key::budget(),
+        treasury::state_key::last(),
+        treasury::state_key::spend(3),
+        treasury::state_key::due(1_700_000_000, 3),
         derived::state_key::digest(),
         derived::state_key::leaf(),
     ];

@@ -1,5 +1,6 @@
 //! Tests of the rules through the same calls that the application makes, on state in memory.
 
+mod changing_params;
 mod closing_channels;
 mod forgetting;
 mod given_again;
@@ -17,5 +18,6 @@ mod refused_nodes_and_pools;
 mod revoking;
 mod staking_invariants;
 mod supply;
+mod treasury;
 
 use harness::Chain;

@@ -7,6 +7,8 @@ use crate::component::nodes::{self, Validator};
 use crate::component::{BlockContext, Event, contributions, datanets, params};
 use crate::state::{StateError, StateRead, StateWrite};
 use datanet_types::ContributionId;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Draws the committees that are due: before the block's transactions, so that who may be drawn was fixed when nobody knew
 /// the beacon.
@@ -14,12 +16,12 @@ pub(in crate::component) fn draw_due<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
 ) -> Result<Vec<Event>, StateError> {
-    // Read once a block: there may be a thousand.
-    let mut validators: Option<Vec<Validator>> = None;
+    // Read once a block for each delay, of which there is one unless the parameters have just changed: there may be a thousand.
+    let mut validators: BTreeMap<u64, Vec<Validator>> = BTreeMap::new();
     each_due(state, block, true, |state, turn| {
-        let validators = match &validators {
-            Some(read) => read,
-            None => validators.insert(nodes::drawable(state, block, &params::get(state)?)?),
+        let validators = match validators.entry(turn.params.draw_delay) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => unread.insert(nodes::drawable(state, block, turn.params)?),
         };
         drawing::draw(state, turn, validators)
     })
@@ -41,8 +43,7 @@ fn each_due<S: StateWrite>(
     drawing: bool,
     mut go_on: impl FnMut(&mut S, Closing<'_>) -> Result<Vec<Event>, StateError>,
 ) -> Result<Vec<Event>, StateError> {
-    let params = params::get(state)?;
-    let mut budget = params.max_tally_members as usize;
+    let mut budget = params::get(state)?.max_tally_members as usize;
     let not_yet = state_key::due(block.height.saturating_add(1), &ContributionId::ZERO);
     let (mut events, mut had) = (Vec::new(), 0usize);
     for (_, id) in state.due::<ContributionId>(&state_key::all_due(), &not_yet, budget.max(1))? {
@@ -57,6 +58,7 @@ fn each_due<S: StateWrite>(
             break;
         }
         (budget, had) = (budget.saturating_sub(cost), had.saturating_add(1));
+        let params = params::at(state, contribution.submitted_height)?;
         events.extend(go_on(state, Closing { block, params: &params, contribution, datanet, round })?);
     }
     Ok(events)

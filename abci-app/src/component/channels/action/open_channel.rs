@@ -25,7 +25,7 @@ impl ActionHandler for OpenChannel {
             format!("expiry is height {}, the earliest now is {earliest}: the node needs time to settle", self.expiry)
         })?;
         channels::check_latest(self.expiry, channels::latest_expiry(ctx.block, &params))?;
-        let channel = Channel {
+        let mut channel = Channel {
             id: ctx.tx.channel_id(),
             payer: ctx.tx.signer,
             voucher_key,
@@ -37,10 +37,11 @@ impl ActionHandler for OpenChannel {
             closed_height: 0,
             closing_at: 0,
             last_epoch: 0,
+            ends: 0,
         };
         accounts::transfer(state, &channel.payer, &deposit_account(&channel.id), channel.deposit)?;
+        closing::schedule_end(state, &mut channel, &params);
         channels::put(state, &channel);
-        closing::schedule_end(state, &channel, &params);
         let event = Event::new("channel.opened").with("channel", channel.id).with("payer", channel.payer);
         Ok(vec![event.with("node", channel.node).with("deposit", channel.deposit).with("expiry", channel.expiry)])
     }

@@ -55,7 +55,7 @@ fn extend<S: StateWrite>(
     })?;
     let params = params::get(state)?;
     channels::check_latest(expiry, channels::latest_expiry(ctx.block, &params))?;
-    closing::unschedule_end(state, channel, &params);
+    closing::unschedule_end(state, channel);
     channel.expiry = expiry;
     closing::schedule_end(state, channel, &params);
     Ok(())
