@@ -1,6 +1,7 @@
 //! What strangers with money and bad intent have tried, one file an attack. Each says what it cost the attacker and what
 //! it cost everybody else.
 
+mod authority;
 mod beacon_grinding;
 mod claim_griefing;
 mod closing_races;
@@ -20,6 +21,7 @@ mod keys;
 mod large_for_nothing;
 mod old_keys;
 mod omitted_leaf;
+mod params_between;
 pub mod serving;
 mod signatures;
 mod stake_in_flight;
