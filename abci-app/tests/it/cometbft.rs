@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use datanet_ledger::abci::AbciServer;
 use datanet_ledger::app::CommittedBlock;
-use datanet_ledger::component::beacon;
+use datanet_ledger::component::{EngineParams, Params, beacon};
 use datanet_ledger::{CommitInfo, LedgerHandle, code};
 use datanet_types::ConsensusKey;
 use datanet_types::tx::tx_hash;
@@ -53,6 +53,8 @@ impl CometBft {
         let path = home.join("config/genesis.json");
         let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         file["chain_id"] = CHAIN.into();
+        let params: Params = serde_json::from_value(app_state["params"].clone()).unwrap();
+        file["consensus_params"] = EngineParams::of(&params).to_comet();
         file["app_state"] = app_state;
         std::fs::write(&path, serde_json::to_vec_pretty(&file).unwrap()).unwrap();
     }

@@ -124,7 +124,7 @@ impl Chain {
         let genesis = Genesis {
             params: Params::default(),
             accounts: (0..accounts).map(account).collect(),
-            validators: Vec::new(),
+            ..Genesis::default()
         };
         let app_state = serde_json::to_vec(&genesis)?;
         ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state })?;

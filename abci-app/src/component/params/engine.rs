@@ -49,6 +49,24 @@ impl EngineParams {
         }
     }
 
+    /// The same as `consensus_params` of CometBFT's genesis: 64-bit integers are strings, durations are nanoseconds.
+    pub fn to_comet(&self) -> serde_json::Value {
+        serde_json::json!({
+            "block": {
+                "max_bytes": self.max_block_bytes.to_string(),
+                "max_gas": self.max_block_gas.map_or_else(|| "-1".to_owned(), |gas| gas.to_string()),
+            },
+            "evidence": {
+                "max_age_num_blocks": self.evidence_blocks.to_string(),
+                "max_age_duration": u128::from(self.evidence_seconds).saturating_mul(1_000_000_000).to_string(),
+                "max_bytes": self.max_evidence_bytes.to_string(),
+            },
+            "validator": { "pub_key_types": self.key_types },
+            "version": { "app": self.app_version.to_string() },
+            "abci": { "vote_extensions_enable_height": self.vote_extensions_from.to_string() },
+        })
+    }
+
     /// The first that differs from `other`'s: its name in CometBFT's genesis, with both.
     pub fn differs(&self, other: &Self) -> Option<String> {
         let gas = |gas: Option<u64>| gas.map_or_else(|| "-1".to_owned(), |gas| gas.to_string());
