@@ -115,7 +115,7 @@ pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
     })
 }
 
-/// A network of this node alone: it validates, and its account owns everything.
+/// A network of this node alone: it validates, and its account owns everything and is the chain's authority.
 pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Params, now: u64) -> NetworkGenesis {
     let account = GenesisAccount { address: outcome.account, balance: OWN_SUPPLY, name: Some(name.to_owned()) };
     let validator = GenesisValidator {
@@ -129,7 +129,12 @@ pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Pa
     NetworkGenesis {
         chain_id: chain_id.to_owned(),
         genesis_time: now,
-        app_state: Genesis { params, accounts: vec![account], validators: vec![validator], authority: None },
+        app_state: Genesis {
+            params,
+            accounts: vec![account],
+            validators: vec![validator],
+            authority: Some(outcome.account),
+        },
         continues: None,
     }
 }

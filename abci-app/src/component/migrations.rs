@@ -43,12 +43,7 @@ pub(super) fn run<S: StateWrite>(state: &mut S, from: u64, to: u64) -> Result<()
     run_of(state, &table(), from, to)
 }
 
-fn run_of<S: StateWrite>(
-    state: &mut S,
-    table: &[(u64, Migration<S>)],
-    from: u64,
-    to: u64,
-) -> Result<(), StateError> {
+fn run_of<S: StateWrite>(state: &mut S, table: &[(u64, Migration<S>)], from: u64, to: u64) -> Result<(), StateError> {
     table.iter().filter(|(version, _)| from < *version && *version <= to).try_for_each(|(_, migrate)| migrate(state))
 }
 

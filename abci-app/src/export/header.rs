@@ -71,7 +71,11 @@ impl Header {
         let named: Vec<&str> = header.components.iter().map(|part| part.name.as_str()).collect();
         let known: Vec<&str> = COMPONENTS.iter().map(|component| component.name).collect();
         if named != known {
-            return Err(bad(&format!("its components are {}, those known here {}", named.join(", "), known.join(", "))));
+            return Err(bad(&format!(
+                "its components are {}, those known here {}",
+                named.join(", "),
+                known.join(", ")
+            )));
         }
         if header.height == 0 || header.chain_id.is_empty() {
             return Err(bad(&"it is of no chain, or of no height"));

@@ -61,10 +61,14 @@ pub enum ExportError {
     #[error("the export's header is none: {0}")]
     Header(String),
     /// Another format.
-    #[error("the export has format {0}, this version reads format {FORMAT}; import it with the version that wrote it or a later one")]
+    #[error(
+        "the export has format {0}, this version reads format {FORMAT}; import it with the version that wrote it or a later one"
+    )]
     Format(u64),
     /// It is of a later version of the rules.
-    #[error("the export is of version {theirs} of the ledger's rules, this program knows up to {ours}; install a newer one")]
+    #[error(
+        "the export is of version {theirs} of the ledger's rules, this program knows up to {ours}; install a newer one"
+    )]
     Newer {
         /// The version in the file.
         theirs: u64,

@@ -45,7 +45,9 @@ pub enum StateError {
         reason: String,
     },
     /// It goes by rules that this program does not know.
-    #[error("the ledger goes on by version {theirs} of its rules, this program knows up to {ours}; install a newer one, which goes on from here")]
+    #[error(
+        "the ledger goes on by version {theirs} of its rules, this program knows up to {ours}; install a newer one, which goes on from here"
+    )]
     Newer {
         /// The version.
         theirs: u64,

@@ -186,7 +186,10 @@ impl Crowd {
                     Phase::Reveal => {
                         let (report, salt) = (BlobHash([judge; 32]), Digest([judge; 32]));
                         let scores = Some(scores);
-                        actions.push((judge, Action::RevealScores(RevealScores { contribution: id, scores, report, salt })));
+                        actions.push((
+                            judge,
+                            Action::RevealScores(RevealScores { contribution: id, scores, report, salt }),
+                        ));
                     }
                     _ => {}
                 }
@@ -328,7 +331,9 @@ fn instances_that_are_restarted_imported_and_run_by_other_threads_agree_on_every
         }
     }
     println!("{done:?}");
-    for name in ["contribute", "reveal_scores", "settle_epoch", "delegate", "redelegate", "spend_treasury", "set_params"] {
+    for name in
+        ["contribute", "reveal_scores", "settle_epoch", "delegate", "redelegate", "spend_treasury", "set_params"]
+    {
         assert!(done.get(name).is_some_and(|count| *count > 0), "no {name} worked: {done:?}");
     }
 }

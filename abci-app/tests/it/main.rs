@@ -10,6 +10,7 @@ mod checks;
 mod claims;
 mod cometbft;
 mod docs;
+mod engine_params;
 mod exporting;
 mod garbage;
 mod golden;

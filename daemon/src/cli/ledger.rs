@@ -42,7 +42,11 @@ pub(super) fn run(home: &Home, command: LedgerCommand, output: Output) -> Result
 
 fn export_to(home: &Home, file: &Path) -> Result<Exported> {
     let ledger = home.ledger();
-    ensure!(holds_something(&ledger), "{} is not there: this home has no ledger; name another --home", ledger.display());
+    ensure!(
+        holds_something(&ledger),
+        "{} is not there: this home has no ledger; name another --home",
+        ledger.display()
+    );
     let _stopped = HomeLock::take(home)?;
     let ledger = LedgerHandle::open(&ledger)?;
     let name = file.display();
@@ -71,7 +75,11 @@ fn import_from(home: &Home, file: &Path) -> Result<(Header, NetworkGenesis)> {
     // What was imported before something else failed is not imported again.
     let same = there.is_some_and(|info| info.height == header.height && info.app_hash == header.app_hash);
     if !same {
-        ensure!(!holds_something(&home.genesis()), "{} is there: this home belongs to a network; import into a new --home", home.genesis().display());
+        ensure!(
+            !holds_something(&home.genesis()),
+            "{} is there: this home belongs to a network; import into a new --home",
+            home.genesis().display()
+        );
         export::import(&path, open()?)?;
     }
     let ledger = LedgerHandle::open(&path)?;

@@ -18,7 +18,8 @@ pub(super) async fn treasury(client: &Client, command: TreasuryCommand, output: 
         TreasuryCommand::Spend { to, amount, reason, account, yes } => {
             let to = client.address(&to).await?;
             let paid = money(&amount.into());
-            confirm(yes, &format!("{paid} are to be paid to {to} out of the treasury, after the chain's delay.")).await?;
+            confirm(yes, &format!("{paid} are to be paid to {to} out of the treasury, after the chain's delay."))
+                .await?;
             let account = account.as_deref().map(|name| client.leave(name));
             let body = json!({ "account": account, "to": to, "amount": amount, "reason": reason });
             sent(&client.post("/v1/treasury/spends", &body).await?, output);
@@ -92,7 +93,8 @@ fn print_params(value: &Value) {
         let row = |(name, value): (&String, &Value)| json!({ "name": name, "value": value });
         Value::Array(map.as_object().into_iter().flatten().map(row).collect())
     };
-    let shown = |map: &Value| table(&rows(map), &[("name", &|row| text(&row["name"])), ("value", &|row| plain(&row["value"]))]);
+    let shown =
+        |map: &Value| table(&rows(map), &[("name", &|row| text(&row["name"])), ("value", &|row| plain(&row["value"]))]);
     say!("version {} since height {}", text(&value["version"]), text(&value["from"]));
     shown(&value["params"]);
     if !value["announced"].is_null() {

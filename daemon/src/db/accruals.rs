@@ -210,8 +210,7 @@ impl LocalStore {
 /// there is, and as many answers as an epoch has, and `cover` is enough for. One that does not fit keeps no other from it.
 pub(super) fn take(tx: &WriteTransaction, limit: usize, cover: Amount) -> ServiceResult<Vec<Share>> {
     let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], usize::MAX)?;
-    let versions: BTreeMap<Vec<u8>, u64> =
-        table::first_in::<u64>(tx, VERSIONS, &[], usize::MAX)?.into_iter().collect();
+    let versions: BTreeMap<Vec<u8>, u64> = table::first_in::<u64>(tx, VERSIONS, &[], usize::MAX)?.into_iter().collect();
     let oldest = versions.values().min().copied().unwrap_or_default();
     let of_oldest = |channel: &Vec<u8>| versions.get(channel).copied().unwrap_or_default() == oldest;
     let (mut answers, mut fees): (u64, Amount) = (0, 0);
@@ -359,6 +358,26 @@ pub(super) mod tests {
         assert_eq!((taken.len(), store.unsettled_fees().unwrap()), (2, 550));
         assert_eq!(store.write(|tx| take(tx, 10, 49)).unwrap().len(), 0);
         assert_eq!(store.write(|tx| take(tx, 10, 500)).unwrap()[0].totals.fees, 500);
+    }
+
+    #[test]
+    fn what_was_given_under_former_parameters_is_settled_first_and_by_itself() {
+        let (_dir, store) = store();
+        let under = |channel, cumulative, params| Charge { params, ..charge(channel, cumulative, 100) };
+        record(&store, &under(1, 100, 4)).unwrap();
+        record(&store, &under(2, 100, 5)).unwrap();
+        assert!(store.accrued_before(5).unwrap());
+        let error = record(&store, &under(1, 200, 5)).unwrap_err();
+        assert_eq!(error.code, Code::Unsettled, "{error}");
+        let taken = |params| {
+            let shares = store.write(|tx| take(tx, 10, Amount::MAX)).unwrap();
+            assert!(shares.iter().all(|share| share.params == params), "{shares:?}");
+            shares.len()
+        };
+        assert_eq!(taken(4), 1);
+        record(&store, &under(1, 200, 5)).unwrap();
+        assert!(!store.accrued_before(5).unwrap());
+        assert_eq!(taken(5), 2);
     }
 
     #[test]

@@ -113,7 +113,8 @@ pub(super) async fn challenge(
 ) -> ServiceResult<Json<Challenged>> {
     let key = key_of(doubt.account.as_deref(), &keyring, &identity)?;
     let epoch = audits.epoch(&node, epoch)?;
-    let deposit = audits::next_challenge(&epoch, &audits.chain.params_at(epoch.height)?).map_or(0, |(deposit, _)| deposit);
+    let deposit =
+        audits::next_challenge(&epoch, &audits.chain.params_at(epoch.height)?).map_or(0, |(deposit, _)| deposit);
     Ok(Json(Challenged { deposit, tx: audits.challenge(&key, &epoch, doubt.suspects).await? }))
 }
 

@@ -7,8 +7,8 @@ use super::Params;
 use crate::component::ActionError;
 
 impl Params {
-    /// What of these numbers bounds the chain's authority, and differs from `other`'s: it is nobody's to change but a genesis's.
-    pub fn is_beyond_authority(&self, other: &Self) -> Option<&'static str> {
+    /// The first of the numbers that bound the chain's authority which is not as in `other`: those are a genesis's to name and nobody's to change.
+    pub fn changed_authority_bound(&self, other: &Self) -> Option<&'static str> {
         let bounds = [
             ("authority_delay_seconds", self.authority_delay_seconds == other.authority_delay_seconds),
             ("treasury_period_seconds", self.treasury_period_seconds == other.treasury_period_seconds),
@@ -44,7 +44,7 @@ fn check_change(present: &Params, next: &Params) -> Result<(), String> {
     if present == next {
         return Err("that is what holds already; name what changes".to_owned());
     }
-    if let Some(name) = next.is_beyond_authority(present) {
+    if let Some(name) = next.changed_authority_bound(present) {
         return Err(format!("{name} bounds the authority, which does not change it: only another genesis does"));
     }
     // Datanets have their prices for good, and what is sold under the least one can't be settled.

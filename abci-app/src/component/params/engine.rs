@@ -74,7 +74,11 @@ impl EngineParams {
             ("block.max_bytes", self.max_block_bytes.to_string(), other.max_block_bytes.to_string()),
             ("block.max_gas", gas(self.max_block_gas), gas(other.max_block_gas)),
             ("evidence.max_age_num_blocks", self.evidence_blocks.to_string(), other.evidence_blocks.to_string()),
-            ("evidence.max_age_duration", format!("{} s", self.evidence_seconds), format!("{} s", other.evidence_seconds)),
+            (
+                "evidence.max_age_duration",
+                format!("{} s", self.evidence_seconds),
+                format!("{} s", other.evidence_seconds),
+            ),
             ("evidence.max_bytes", self.max_evidence_bytes.to_string(), other.max_evidence_bytes.to_string()),
             ("validator.pub_key_types", self.key_types.join(", "), other.key_types.join(", ")),
             (

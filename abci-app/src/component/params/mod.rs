@@ -275,7 +275,10 @@ impl Params {
             "equivocation_slash_bps must be below 10000: shares of nothing can't be told apart",
         )?;
         engine::check(self)?;
-        check(self.authority_delay_seconds >= 1, "authority_delay_seconds must be at least 1: nobody would see it before")?;
+        check(
+            self.authority_delay_seconds >= 1,
+            "authority_delay_seconds must be at least 1: nobody would see it before",
+        )?;
         check(self.treasury_period_seconds >= 1, "treasury_period_seconds must be at least 1")?;
         check(within(self.treasury_period_bps), "treasury_period_bps must be at most 10000")
     }

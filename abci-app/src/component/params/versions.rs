@@ -114,7 +114,8 @@ pub fn scheduled<S: StateRead>(state: &S) -> Result<Option<Scheduled>, StateErro
 fn kept<S: StateRead>(state: &S, number: u64) -> Result<Rc<Record>, StateError> {
     let key = state_key::version(number);
     let record = state.get_decoded(&key)?;
-    record.ok_or_else(|| StateError::Corrupt { key, reason: "a version of the parameters that is not there".to_owned() })
+    record
+        .ok_or_else(|| StateError::Corrupt { key, reason: "a version of the parameters that is not there".to_owned() })
 }
 
 /// Announces parameters, in the place of those that are announced already; with `None`, nothing comes.

@@ -61,11 +61,7 @@ pub(in crate::component) fn init<S: StateWrite>(
 }
 
 /// Writes a validator with its operator's first stake.
-pub(super) fn create<S: StateWrite>(
-    state: &mut S,
-    new: &GenesisValidator,
-    height: u64,
-) -> Result<(), ActionError> {
+pub(super) fn create<S: StateWrite>(state: &mut S, new: &GenesisValidator, height: u64) -> Result<(), ActionError> {
     ensure((1..=64).contains(&new.name.len()), code::VALIDATOR_INVALID, || {
         format!("a validator's name is 1 to 64 bytes long, not {}", new.name.len())
     })?;

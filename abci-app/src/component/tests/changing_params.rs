@@ -129,7 +129,8 @@ fn an_epoch_is_divided_by_the_version_of_its_answers_and_answered_for_by_that_of
     let (fees, earned) = (1_000_000, leaves(&[(11, 750_000)]));
     let action = settle(1, fees, &earned, vec![voucher(5, channel, fees)]);
     let shares = params::get(&chain.state).unwrap().fee_shares;
-    let later = EpochTotals { split: shares.split(fees), unearned: shares.split(fees).claimable() - 1, ..action.totals };
+    let later =
+        EpochTotals { split: shares.split(fees), unearned: shares.split(fees).claimable() - 1, ..action.totals };
     let wrong = datanet_types::action::SettleEpoch { totals: later, accounts: 1, ..action.clone() };
     chain.refused(0, wrong, code::EPOCH_INVALID, "not what the shares give");
     let unknown = datanet_types::action::SettleEpoch { params: 2, ..action.clone() };
@@ -162,7 +163,8 @@ fn a_channel_that_was_opened_later_pays_for_no_answers_of_an_older_version() {
 
 #[test]
 fn a_channel_closes_as_its_payer_was_told_when_it_was_opened() {
-    let mut chain = chain_of(Params { close_seconds: 50, channel_min_blocks: 4, challenge_seconds: 0, ..Params::default() });
+    let mut chain =
+        chain_of(Params { close_seconds: 50, channel_min_blocks: 4, challenge_seconds: 0, ..Params::default() });
     chain.act(0, register(0, role::ALL, STAKE));
     let tx = chain.tx(5, datanet_types::Action::OpenChannel(open_channel(0, 5 * DNT, chain.block.height + 500)));
     let id = tx.channel_id();
@@ -190,14 +192,14 @@ fn versions_are_kept_while_a_channel_of_their_time_may_last_and_the_oldest_speak
         numbers.collect::<Vec<_>>()
     };
     for fee in 2..5u32 {
-        change(&mut chain, &format!(r#"{{"min_fee": {fee}000}}"#));
+        change(&mut chain, &format!(r#"{{"byte_fee": {fee}}}"#));
     }
     assert_eq!(kept(&chain), [0, 1, 2, 3], "each for 15 blocks after its end");
     chain.skip_to(chain.block.height + 16);
     assert_eq!(kept(&chain), [0, 1, 2, 3], "nobody looks between two changes");
-    change(&mut chain, r#"{"min_fee": 900}"#);
+    change(&mut chain, r#"{"byte_fee": 9}"#);
     assert_eq!(kept(&chain), [3, 4]);
-    assert_eq!(params::at(&chain.state, 1).unwrap().min_fee, 4_000);
+    assert_eq!(params::at(&chain.state, 1).unwrap().byte_fee, 4);
     assert_eq!(versions::version(&chain.state, 2).unwrap(), None);
     let under = chain.state.0.keys().filter(|key| key.starts_with("params/")).count();
     assert_eq!(under, 1);

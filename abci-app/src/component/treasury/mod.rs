@@ -2,7 +2,7 @@
 //!
 //! Genesis may name an account for the chain, its *authority*: it announces payments out of the treasury ([`datanet_types::action::SpendTreasury`])
 //! and other parameters ([`datanet_types::action::SetParams`]), each for everybody to see before it comes about. A chain whose genesis names none has
-//! neither. Votes are to take its place; until then what it can do is bounded by numbers that it cannot set ([`Params::is_beyond_authority`]).
+//! neither. Votes are to take its place; until then what it can do is bounded by numbers that it cannot set ([`Params::changed_authority_bound`]).
 //!
 //! ```text
 //!   treasury ── spend_treasury ─► spend/number ── authority_delay_seconds ──► whom it is for

@@ -91,7 +91,10 @@ fn accrued_under<S: StateRead>(action: &SettleEpoch, state: &S) -> Result<(Param
         Some((version, until)) => Ok((version.params, until)),
         None => refuse(
             code::EPOCH_PARAMS,
-            format!("version {} of the parameters is not there or forgotten; name the one that the receipts name", action.params),
+            format!(
+                "version {} of the parameters is not there or forgotten; name the one that the receipts name",
+                action.params
+            ),
         ),
     }
 }

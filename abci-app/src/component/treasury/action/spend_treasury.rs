@@ -14,7 +14,8 @@ impl ActionHandler for SpendTreasury {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
         ensure(self.amount > 0, code::SPEND_INVALID, || "the amount is 0; pay at least 1 base unit".to_owned())?;
         ensure(self.reason != Digest::ZERO, code::SPEND_INVALID, || {
-            "reason must be the SHA-256 of the text that says what for, so that everybody can tell which it was".to_owned()
+            "reason must be the SHA-256 of the text that says what for, so that everybody can tell which it was"
+                .to_owned()
         })
     }
 
