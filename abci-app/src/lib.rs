@@ -19,6 +19,7 @@ pub mod abci;
 pub mod app;
 pub mod code;
 pub mod component;
+pub mod export;
 pub mod gas;
 pub mod handle;
 pub mod query;

@@ -4,7 +4,7 @@ use datanet_types::tx::TxHash;
 
 use crate::app::CommitInfo;
 use crate::state::{StateError, StateRead};
-use crate::store::{Proof, Snapshot, StoreError, TxRecord};
+use crate::store::{Head, Proof, Snapshot, StoreError, TxRecord};
 
 /// A consistent view of one committed state: all reads through one reader see the same height. Take a new one for each
 /// request; an old one keeps disk pages from being reused.
@@ -16,6 +16,11 @@ pub struct LedgerReader {
 impl LedgerReader {
     pub(crate) fn new(snapshot: Snapshot) -> Self {
         Self { snapshot }
+    }
+
+    /// Where the chain stands.
+    pub(crate) fn head(&self) -> &Head {
+        self.snapshot.head()
     }
 
     /// Name of the chain; empty before the first commit.

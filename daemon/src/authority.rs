@@ -164,7 +164,7 @@ fn alone(name: &str, key: &AccountKey, keys: Option<&Keys>, threshold: u32) -> S
 fn actions(names: &[String]) -> ServiceResult<ActionSet> {
     let kind = |name: &String| {
         ActionKind::named(name).ok_or_else(|| {
-            let may = ActionKind::ALL.iter().filter(|kind| !kind.is_about_keys()).map(|kind| kind.name());
+            let may = ActionKind::ALL.iter().filter(|kind| !kind.is_for_owners()).map(|kind| kind.name());
             let detail = format!("there is no action {name:?}; there are {}", may.collect::<Vec<_>>().join(", "));
             ServiceError::new(Code::BadField, detail).about("actions")
         })

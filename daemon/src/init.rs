@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use datanet_config::{FileError, Home, ModelsConfig, NodeConfig, holds_something, read_text};
-use datanet_ledger::component::staking::GenesisValidator;
-use datanet_ledger::component::{Genesis, GenesisAccount, Params};
+use datanet_ledger::component::staking::{self, GenesisValidator};
+use datanet_ledger::component::{EngineParams, Genesis, GenesisAccount, Params, params};
+use datanet_ledger::{CommitInfo, LedgerReader};
 use datanet_types::amount::DNT;
 use datanet_types::{Address, BeaconKey, BeaconSecret, ConsensusKey, NodeKey, SigningKey};
 
-use crate::cometbft::{CometGenesis, CometHome, NodeId};
+use crate::cometbft::{CometGenesis, CometHome, CometValidator, NodeId};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::{Keyring, NODE_ACCOUNT, ValidatorSecrets, write_private, write_public};
 
@@ -20,8 +21,36 @@ pub struct NetworkGenesis {
     pub chain_id: String,
     /// Seconds since 1970.
     pub genesis_time: u64,
-    /// What the ledger starts from, those who order blocks among it.
+    /// What the ledger starts from, those who order blocks among it. Of a network that goes on from an export, its parameters alone.
     pub app_state: Genesis,
+    /// Where it goes on, if it was exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<Continues>,
+}
+
+/// A network that goes on from an export of its ledger, with an engine that begins anew.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Continues {
+    /// The last height in the export.
+    pub height: u64,
+    /// The ledger's hash after it, which every home's must have.
+    #[serde(with = "hex::serde")]
+    pub app_hash: [u8; 32],
+    /// Who orders blocks from there on.
+    pub validators: Vec<ContinuedValidator>,
+}
+
+/// A validator that the engine begins with.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContinuedValidator {
+    /// Its key.
+    pub key: ConsensusKey,
+    /// Its voting power.
+    pub power: u64,
+    /// A name for people.
+    pub name: String,
 }
 
 /// What a new home holds.
@@ -48,11 +77,6 @@ fn as_text<S: serde::Serializer>(value: &NodeId, serializer: S) -> Result<S::Ok,
 const OWN_SUPPLY: u64 = 1_000_000 * DNT;
 /// What of them stands behind its validator.
 const OWN_STAKE: u64 = 10_000 * DNT;
-/// Longest for which evidence against a validator counts, in seconds.
-const EVIDENCE_SECONDS: u64 = 48 * 3_600;
-/// Slowest pace of a chain that is well, in seconds a block: evidence counts until it is too old in blocks as well.
-const SLOWEST_BLOCK: u64 = 5;
-
 /// Makes what is missing in `home`: folders, keys, token, and `config.toml` from `config`.
 ///
 /// # Errors
@@ -91,7 +115,7 @@ pub fn describe(home: &Home) -> ServiceResult<InitOutcome> {
     })
 }
 
-/// A network of this node alone: it validates, and its account owns everything.
+/// A network of this node alone: it validates, and its account owns everything and is the chain's authority.
 pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Params, now: u64) -> NetworkGenesis {
     let account = GenesisAccount { address: outcome.account, balance: OWN_SUPPLY, name: Some(name.to_owned()) };
     let validator = GenesisValidator {
@@ -105,7 +129,13 @@ pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Pa
     NetworkGenesis {
         chain_id: chain_id.to_owned(),
         genesis_time: now,
-        app_state: Genesis { params, accounts: vec![account], validators: vec![validator] },
+        app_state: Genesis {
+            params,
+            accounts: vec![account],
+            validators: vec![validator],
+            authority: Some(outcome.account),
+        },
+        continues: None,
     }
 }
 
@@ -170,6 +200,44 @@ fn no(code: Code, error: &FileError, mend: &str) -> ServiceError {
 }
 
 impl NetworkGenesis {
+    /// Of a network that goes on from what `reader` sees: the same on every node that imported the same export.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
+    pub fn continuing(reader: &LedgerReader) -> ServiceResult<Self> {
+        let CommitInfo { height, app_hash, time_seconds } = reader.commit_info();
+        let named = |active: staking::Active| -> ServiceResult<ContinuedValidator> {
+            let validator = staking::get(reader, &active.key.address())?;
+            let name = validator.map(|validator| validator.name).unwrap_or_default();
+            Ok(ContinuedValidator { key: active.key, power: active.power, name })
+        };
+        let validators = staking::active(reader)?.into_iter().map(named).collect::<ServiceResult<_>>()?;
+        Ok(Self {
+            chain_id: reader.chain_id().to_owned(),
+            // Block times never go back.
+            genesis_time: u64::try_from(time_seconds).unwrap_or(0),
+            app_state: Genesis { params: params::get(reader)?, ..Genesis::default() },
+            continues: Some(Continues { height, app_hash, validators }),
+        })
+    }
+
+    /// Refuses a ledger that has not what this network goes on from.
+    ///
+    /// # Errors
+    /// When the network goes on from an export that was not imported here ([`Code::NotImported`]).
+    pub fn check_continued(&self, ledger: &CommitInfo) -> ServiceResult<()> {
+        match &self.continues {
+            Some(continues) if ledger.height < continues.height => Err(ServiceError::new(
+                Code::NotImported,
+                format!(
+                    "this network goes on from an export of height {}, and the ledger here is at {}; make the home with `datanet ledger import FILE`",
+                    continues.height, ledger.height
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The same in CometBFT's words.
     ///
     /// # Errors
@@ -179,15 +247,20 @@ impl NetworkGenesis {
             serde_json::to_value(&self.app_state).map_err(|error| ServiceError::caused(Code::Genesis, error))?;
         // The ledger names the validators, so that each has something at stake.
         let genesis = CometGenesis::new(self.chain_id.clone(), self.genesis_time, Vec::new(), app_state);
-        Ok(CometGenesis { evidence_max_age: evidence_age(self.app_state.params.unbonding_seconds), ..genesis })
+        let genesis = CometGenesis { engine: EngineParams::of(&self.app_state.params), ..genesis };
+        let Some(continues) = &self.continues else { return Ok(genesis) };
+        // The ledger is there already, so that nobody asks it who validates.
+        let validators = continues.validators.iter().map(ContinuedValidator::to_comet).collect();
+        let initial_height = continues.height.saturating_add(1);
+        let app_hash = hex::encode_upper(continues.app_hash);
+        Ok(CometGenesis { validators, initial_height, app_hash, ..genesis })
     }
 }
 
-/// For how many blocks and seconds evidence counts: two thirds of the time that stake takes to leave, so that whoever signed two
-/// histories still has it there when that is found.
-fn evidence_age(unbonding_seconds: u64) -> (u64, u64) {
-    let seconds = (unbonding_seconds.saturating_mul(2) / 3).clamp(1, EVIDENCE_SECONDS);
-    (seconds.div_ceil(SLOWEST_BLOCK), seconds)
+impl ContinuedValidator {
+    fn to_comet(&self) -> CometValidator {
+        CometValidator { public_key: self.key.0, power: self.power, name: self.name.clone() }
+    }
 }
 
 /// The node's secret key.
@@ -295,17 +368,6 @@ mod tests {
             (second.account, second.node_key, second.validator, second.beacon_key)
         );
         assert_eq!(api_token(&home).unwrap(), token);
-    }
-
-    #[test]
-    fn evidence_counts_for_less_time_than_stake_takes_to_leave() {
-        for unbonding in [1, 60, 3_600, Params::default().unbonding_seconds, u64::MAX] {
-            let (blocks, seconds) = evidence_age(unbonding);
-            assert!(
-                seconds <= unbonding && blocks.saturating_mul(SLOWEST_BLOCK) <= unbonding.saturating_add(SLOWEST_BLOCK)
-            );
-            assert!(blocks > 0 && seconds > 0);
-        }
     }
 
     #[test]

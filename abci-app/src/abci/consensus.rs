@@ -5,10 +5,10 @@
 
 use datanet_types::ConsensusAddress;
 use tendermint_proto::v0_38::abci::{CommitInfo, Misbehavior, RequestPrepareProposal, Validator, VoteInfo};
-use tendermint_proto::v0_38::types::BlockIdFlag;
+use tendermint_proto::v0_38::types::{BlockIdFlag, ConsensusParams};
 
 use super::service::{height, seconds};
-use crate::component::{ConsensusInfo, Misbehaviour, Vote};
+use crate::component::{ConsensusInfo, EngineParams, Misbehaviour, Vote};
 
 /// Of a block that we propose.
 pub(super) fn proposed(request: &RequestPrepareProposal) -> ConsensusInfo {
@@ -29,6 +29,24 @@ pub(super) fn info(proposer: &[u8], commit: Option<&CommitInfo>, misbehaviour: &
         proposer: address(proposer),
         last_commit: commit.map(|commit| commit.votes.iter().map(vote).collect()).unwrap_or_default(),
         misbehaviour: misbehaviour.iter().map(caught).collect(),
+    }
+}
+
+/// The engine's own parameters, as its genesis has them. What is left out is as zero, which none of ours is but what we do not use.
+pub(super) fn params(params: &ConsensusParams) -> EngineParams {
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    let block = params.block.unwrap_or_default();
+    let evidence = params.evidence.unwrap_or_default();
+    let age = evidence.max_age_duration.as_ref().map_or(0, |age| number(age.seconds));
+    EngineParams {
+        max_block_bytes: number(block.max_bytes),
+        max_block_gas: u64::try_from(block.max_gas).ok(),
+        evidence_blocks: number(evidence.max_age_num_blocks),
+        evidence_seconds: age,
+        max_evidence_bytes: number(evidence.max_bytes),
+        key_types: params.validator.as_ref().map(|validator| validator.pub_key_types.clone()).unwrap_or_default(),
+        vote_extensions_from: params.abci.map_or(0, |abci| number(abci.vote_extensions_enable_height)),
+        app_version: params.version.map_or(0, |version| version.app),
     }
 }
 

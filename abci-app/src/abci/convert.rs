@@ -1,14 +1,16 @@
 //! From the ledger's words to ABCI's.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tendermint::abci::{Code, response, types::ExecTxResult};
 use tendermint::merkle::proof::{ProofOp, ProofOps};
 use tendermint::vote::Power;
-use tendermint::{AppHash, PublicKey, block::Height, validator};
+use tendermint::{AppHash, PublicKey, block, block::Height, consensus, evidence, public_key, validator};
 
 use crate::app::{CommitInfo, FinalizedBlock, Started, TxOutcome};
 use crate::code;
-use crate::component::{Event, ValidatorUpdate};
+use crate::component::{EngineParams, Event, ValidatorUpdate};
 use crate::query::QueryOutcome;
 
 /// Type of the proof operator: an `ics23.CommitmentProof` under [`crate::store::spec`].
@@ -45,6 +47,26 @@ fn validator((update, key): (ValidatorUpdate, PublicKey)) -> validator::Update {
 fn validators(updates: Vec<ValidatorUpdate>) -> Vec<validator::Update> {
     let with_key = |update: ValidatorUpdate| Some((update, PublicKey::from_raw_ed25519(&update.key.0)?));
     updates.into_iter().filter_map(with_key).map(validator).collect()
+}
+
+/// All of them: CometBFT takes the version of the rules from whatever it has, if it is not told.
+fn consensus_params(engine: EngineParams) -> consensus::Params {
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    consensus::Params {
+        block: block::Size {
+            max_bytes: engine.max_block_bytes,
+            max_gas: engine.max_block_gas.map_or(-1, bytes),
+            time_iota_ms: block::Size::default_time_iota_ms(),
+        },
+        evidence: evidence::Params {
+            max_age_num_blocks: engine.evidence_blocks,
+            max_age_duration: evidence::Duration(Duration::from_secs(engine.evidence_seconds)),
+            max_bytes: bytes(engine.max_evidence_bytes),
+        },
+        validator: consensus::params::ValidatorParams { pub_key_types: vec![public_key::Algorithm::Ed25519] },
+        version: Some(consensus::params::VersionParams { app: engine.app_version }),
+        abci: consensus::params::AbciParams::default(),
+    }
 }
 
 pub(super) fn started(started: Started) -> response::InitChain {
@@ -94,7 +116,7 @@ pub(super) fn finalized(block: FinalizedBlock) -> response::FinalizeBlock {
         events: events(block.events),
         tx_results: block.outcomes.into_iter().map(executed).collect(),
         validator_updates: validators(block.validator_updates),
-        consensus_param_updates: None,
+        consensus_param_updates: block.engine.map(consensus_params),
         app_hash: app_hash(&block.app_hash),
     }
 }

@@ -17,9 +17,6 @@ use crate::code;
 use crate::handle::LedgerHandle;
 use crate::query::{self, QueryOutcome};
 
-/// Protocol version of the application: changes when blocks are executed differently.
-const APP_VERSION: u64 = 1;
-
 /// Answers ABCI requests; cheap to clone, all clones share the ledger.
 #[derive(Debug, Clone)]
 pub(super) struct AbciService {
@@ -56,7 +53,7 @@ impl AbciService {
         Ok(match request {
             Value::Echo(echo) => Response::Echo(response::Echo { message: echo.message }),
             Value::Flush(_) => Response::Flush,
-            Value::Info(_) => Response::Info(convert::info(&self.ledger.info(), APP_VERSION)),
+            Value::Info(_) => Response::Info(convert::info(&self.ledger.info(), self.ledger.app().version()?)),
             Value::Query(request) => Response::Query(self.query(&request)),
             Value::CheckTx(request) => Response::CheckTx(self.check(&request)?),
             Value::InitChain(request) => Response::InitChain(self.init(&request)?),
@@ -91,6 +88,12 @@ impl AbciService {
             initial_height: height(request.initial_height),
             app_state: &request.app_state_bytes,
         })?;
+        if let Some(params) = &request.consensus_params
+            && let Some(difference) = started.engine.differs(&consensus::params(params))
+        {
+            let said = format!("genesis contradicts itself: {difference}");
+            return Err(AppError::Genesis(said));
+        }
         Ok(convert::started(started))
     }
 

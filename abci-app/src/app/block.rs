@@ -6,7 +6,7 @@ use datanet_types::tx::{TxHash, tx_hash};
 use sha2::{Digest, Sha256};
 
 use crate::code::{self, Code};
-use crate::component::{ActionError, BlockContext, BlockEnd, ConsensusInfo, Event, ValidatorUpdate};
+use crate::component::{ActionError, BlockContext, BlockEnd, ConsensusInfo, EngineParams, Event, ValidatorUpdate};
 use crate::gas::Gas;
 use crate::state::Changes;
 use crate::store::{TreeUpdate, TxRecord};
@@ -53,6 +53,8 @@ pub struct Started {
     pub app_hash: [u8; 32],
     /// Its first validators; none where the ledger names none, and the engine keeps its own.
     pub validators: Vec<ValidatorUpdate>,
+    /// What of its parameters the engine must have too.
+    pub engine: EngineParams,
 }
 
 /// What became of a transaction.
@@ -118,6 +120,8 @@ pub struct FinalizedBlock {
     pub events: Vec<Event>,
     /// Validators whose power changes.
     pub validator_updates: Vec<ValidatorUpdate>,
+    /// The engine's parameters, where they change.
+    pub engine: Option<EngineParams>,
     /// Root of the state after it.
     pub app_hash: [u8; 32],
 }
@@ -205,9 +209,9 @@ pub(super) struct Executed {
 
 impl Executed {
     pub(super) fn finalized(&self) -> FinalizedBlock {
-        let BlockEnd { events, validator_updates } = self.end.clone();
+        let BlockEnd { events, validator_updates, engine } = self.end.clone();
         let outcomes = self.beacon.iter().chain(&self.outcomes).cloned().collect();
-        FinalizedBlock { outcomes, events, validator_updates, app_hash: self.app_hash }
+        FinalizedBlock { outcomes, events, validator_updates, engine, app_hash: self.app_hash }
     }
 
     /// All that happened, in order.

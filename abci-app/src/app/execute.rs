@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
         });
         let events = component::begin_block(&mut state, &context)?;
         let params = component::params::get(&state)?;
-        let (gas, bytes) = (params.block_gas, params.block_bytes);
+        let (gas, bytes) = (params.block_gas, params.max_block_bytes);
         Ok(Self { tip, context, state, events, beacon, outcomes: Vec::new(), gas, bytes, objection: fault })
     }
 

@@ -23,7 +23,7 @@ use datanet_types::tx::{TxHash, UnverifiedTx};
 
 use crate::code;
 use crate::component::beacon::BeaconSigner;
-use crate::component::{self, Genesis};
+use crate::component::{self, EngineParams, Genesis, migrations};
 use crate::reader::LedgerReader;
 use crate::state::{ChangeLog, StateError};
 use crate::store::{BlockWrite, Head, Store, TxRecord};
@@ -69,9 +69,10 @@ impl Application {
     /// An application over what the store has committed.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or goes by a version of the rules that this program does not know.
     pub fn new(store: Store) -> Result<Self, AppError> {
         let tip = Tip::committed(store.snapshot()?);
+        migrations::check_known(migrations::version(&tip.snapshot)?)?;
         Ok(Self {
             store,
             tip: RwLock::new(Arc::new(tip)),
@@ -92,6 +93,17 @@ impl Application {
     /// Where the committed chain stands; height 0 before the first commit.
     pub fn info(&self) -> CommitInfo {
         self.tip().commit_info()
+    }
+
+    /// The version of the rules that the chain goes by; before it has begun, the latest that is known here.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn version(&self) -> Result<u64, AppError> {
+        Ok(match migrations::version(&self.tip().snapshot)? {
+            0 => migrations::LATEST,
+            version => version,
+        })
     }
 
     /// A consistent view of the committed state.
@@ -126,7 +138,7 @@ impl Application {
         self.set_tip(Tip::genesis(snapshot, init, changes, app_hash));
         *lock(&self.fork) = Fork::default();
         *lock(&self.blocks) = Blocks::default();
-        Ok(Started { app_hash, validators })
+        Ok(Started { app_hash, validators, engine: EngineParams::of(&genesis.params) })
     }
 
     /// Whether a transaction may enter the mempool: it is verified, and charged and admitted on a fork that the next commit

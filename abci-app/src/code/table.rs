@@ -184,6 +184,8 @@ codes! {
         CLAIM_EPOCH = 8,
         /// The node's stake does not cover the fees of its epochs that are not final.
         EPOCH_BOND = 9,
+        /// An epoch of a version of the parameters that it can't have accrued under.
+        EPOCH_PARAMS = 10,
     }
     Audits {
         /// No such epoch.
@@ -224,6 +226,22 @@ codes! {
     Beacon {
         /// A beacon's proof that is wrong, missing, or where it does not belong: only who proposes a block begins it with one.
         BEACON = 1,
+    }
+    Params {
+        /// A change of the parameters that makes no good ones.
+        PARAMS_INVALID = 1,
+        /// No parameters are announced.
+        PARAMS_NOT_ANNOUNCED = 2,
+    }
+    Treasury {
+        /// Only the chain's authority does this.
+        AUTHORITY = 1,
+        /// Fields of a payment out of the treasury out of bounds.
+        SPEND_INVALID = 2,
+        /// More than is left of what the period may spend, or too many payments at a time.
+        SPEND_BOUND = 3,
+        /// No such payment is announced.
+        SPEND_UNKNOWN = 4,
     }
     Breaker {
         /// The ledger contradicts itself where this would be done: it was not, and its component stands still from here on.

@@ -6,7 +6,7 @@ use datanet_types::{Address, Amount};
 
 use super::error::{ensure, refuse};
 use super::staking::GenesisValidator;
-use super::{ActionError, Params, ValidatorUpdate, accounts, params, staking};
+use super::{ActionError, Params, ValidatorUpdate, accounts, migrations, params, staking, treasury};
 use crate::code;
 use crate::state::StateWrite;
 
@@ -22,6 +22,10 @@ pub struct Genesis {
     /// Who orders blocks at the start. None: the engine's own genesis says it, and no stake stands behind them.
     #[serde(default)]
     pub validators: Vec<GenesisValidator>,
+    /// Who announces payments out of the treasury and other parameters ([`super::treasury`]), until votes do: an account, whose owners may be
+    /// several. None: nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Address>,
 }
 
 /// An account at the start.
@@ -45,6 +49,10 @@ impl Genesis {
     /// twice or has a name over 64 bytes, or the balances sum to more than 64 bits hold.
     pub fn validate(&self) -> Result<(), ActionError> {
         self.params.validate()?;
+        let (version, known) = (self.params.app_version, migrations::LATEST);
+        ensure(version <= known, code::GENESIS, || {
+            format!("genesis params: app_version is {version}, this program knows up to {known}; install a newer one")
+        })?;
         let mut seen = BTreeSet::new();
         let mut supply: Amount = 0;
         for account in &self.accounts {
@@ -73,6 +81,7 @@ pub(super) fn init<S: StateWrite>(
     for account in &genesis.accounts {
         accounts::mint(state, &account.address, account.balance, account.name.as_deref())?;
     }
+    treasury::init(state, genesis.authority);
     staking::init(state, &genesis.validators, &genesis.params)?;
     Ok(staking::updates_at_genesis(state, &genesis.params)?)
 }

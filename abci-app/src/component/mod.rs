@@ -5,7 +5,8 @@
 //! executes ([`execute`]); the caller runs it on an overlay and drops that when the action is refused. Reading functions take any
 //! [`StateRead`](crate::state::StateRead): the daemon and the HTTP interface read through them too.
 //!
-//! - [`params`], [`genesis`]: the chain's numbers and first state.
+//! - [`params`], [`genesis`], [`migrations`]: the chain's numbers, first state, and versions of its rules.
+//! - [`treasury`]: the chain's authority, and what it spends.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee.
 //! - [`agenda`]: what is due, and when: committees, deadlines, stake on its way home, and what is forgotten.
 //! - [`authority`]: whose signatures speak for an account.
@@ -34,6 +35,7 @@ pub mod derived;
 mod error;
 mod event;
 pub mod genesis;
+pub mod migrations;
 pub mod models;
 mod name;
 pub mod nodes;
@@ -42,6 +44,7 @@ pub mod settlement;
 pub mod staking;
 #[cfg(test)]
 mod tests;
+pub mod treasury;
 pub mod validation;
 
 use datanet_types::tx::VerifiedTx;
@@ -53,6 +56,7 @@ pub use event::Event;
 pub use genesis::{Genesis, GenesisAccount};
 pub use name::Component;
 pub use params::Params;
+pub use params::engine::EngineParams;
 
 use crate::gas::{self, Gas};
 use crate::state::{StateAttempt, StateError, StateWrite};
@@ -148,6 +152,10 @@ macro_rules! dispatch {
             Action::CancelRecovery($inner) => $call,
             Action::GrantKey($inner) => $call,
             Action::RevokeKey($inner) => $call,
+            Action::SpendTreasury($inner) => $call,
+            Action::CancelSpend($inner) => $call,
+            Action::SetParams($inner) => $call,
+            Action::CancelParams($inner) => $call,
         }
     };
 }
@@ -188,8 +196,15 @@ pub fn intrinsic_gas(tx: &VerifiedTx) -> Gas {
 /// # Errors
 /// When the store cannot be read.
 pub fn begin_block<S: StateAttempt>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
+    let mut events = Vec::new();
+    // First: a height has one version of the parameters.
+    if let Some(params::versions::Change { before, after, event }) = params::versions::begin_block(state, block)? {
+        migrations::run(state, before.app_version, after.app_version)?;
+        staking::params_changed(state, &before, &after)?;
+        events.push(event);
+    }
     beacon::keep(state, block);
-    let mut events = agenda::before_transactions(state, block)?;
+    events.extend(agenda::before_transactions(state, block)?);
     admission::forget_expired(state, block.height)?;
     let params = params::get(state)?;
     let staking = |state: &mut S| staking::begin_block(state, block, &params);
@@ -244,6 +259,8 @@ pub struct BlockEnd {
     pub events: Vec<Event>,
     /// Validators whose power changes; the engine follows two blocks later.
     pub validator_updates: Vec<ValidatorUpdate>,
+    /// The engine's parameters, where they change.
+    pub engine: Option<EngineParams>,
 }
 
 /// What happens after the transactions of a block: its fees are divided, what is due is done, and the engine is told of its validators.
@@ -258,5 +275,5 @@ pub fn end_block<S: StateAttempt>(state: &mut S, block: &BlockContext) -> Result
     events.extend(agenda::after_transactions(state, block)?);
     let update = |state: &mut S| staking::update(state, &params);
     let validator_updates = try_always(state, block, Component::Staking, &mut events, update)?;
-    Ok(BlockEnd { events, validator_updates })
+    Ok(BlockEnd { events, validator_updates, engine: params::engine::update(state, block)? })
 }

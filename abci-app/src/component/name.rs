@@ -57,6 +57,10 @@ components! {
     Staking = "staking",
     /// See [`crate::component::beacon`].
     Beacon = "beacon",
+    /// See [`crate::component::params`].
+    Params = "params",
+    /// See [`crate::component::treasury`].
+    Treasury = "treasury",
     /// See [`crate::component::breaker`].
     Breaker = "breaker",
 }

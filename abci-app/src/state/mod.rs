@@ -57,6 +57,16 @@ pub enum StateError {
         /// What is wrong.
         reason: String,
     },
+    /// It goes by rules that this program does not know.
+    #[error(
+        "the ledger goes on by version {theirs} of its rules, this program knows up to {ours}; install a newer one, which goes on from here"
+    )]
+    Newer {
+        /// The version.
+        theirs: u64,
+        /// The latest known here.
+        ours: u64,
+    },
 }
 
 impl StateError {

@@ -2,6 +2,7 @@
 //! it cost everybody else.
 
 mod agenda_stuffing;
+mod authority;
 mod beacon_grinding;
 mod claim_griefing;
 mod closing_races;
@@ -22,6 +23,7 @@ mod keys;
 mod large_for_nothing;
 mod old_keys;
 mod omitted_leaf;
+mod params_between;
 mod payments_to_modules;
 pub mod serving;
 mod signatures;

@@ -78,6 +78,8 @@ pub struct Serving {
     lasts: u64,
     /// The root of receipts of the next epoch.
     pub receipts: Digest,
+    /// The version of the parameters that the next epoch names.
+    pub params: u64,
 }
 
 impl Serving {
@@ -98,8 +100,20 @@ impl Serving {
         serving
     }
 
+    /// The same on a chain of which `who` is the authority, with a delay of ten seconds.
+    pub fn with_authority(who: u8) -> Self {
+        let params = serde_json::json!({ "challenge_seconds": 0, "authority_delay_seconds": 10 });
+        let mut genesis: serde_json::Value = serde_json::from_slice(&genesis_with(&params)).unwrap();
+        genesis["authority"] = serde_json::json!(address(who));
+        let chain = Chain::empty();
+        chain.init_with(&serde_json::to_vec(&genesis).unwrap());
+        let mut serving = Self::of(chain);
+        serving.register(ATTACKER, 100, role::SERVING, 0);
+        serving
+    }
+
     fn of(chain: Chain) -> Self {
-        Self { chain, nonce: 0, epoch: 0, bytes: 0, lasts: 1_000_000, receipts: Digest([8; 32]) }
+        Self { chain, nonce: 0, epoch: 0, bytes: 0, lasts: 1_000_000, receipts: Digest([8; 32]), params: 0 }
     }
 
     /// The same with a stake, where epochs can be challenged for so many seconds and three others audit them.
@@ -214,7 +228,7 @@ impl Serving {
         self.send(ATTACKER, Action::SettleEpoch(settle))
     }
 
-    fn settlement(&self, totals: EpochTotals, voucher: SignedVoucher, root: Digest, accounts: u64) -> SettleEpoch {
+    pub fn settlement(&self, totals: EpochTotals, voucher: SignedVoucher, root: Digest, accounts: u64) -> SettleEpoch {
         SettleEpoch {
             node: node(),
             epoch: self.epoch + 1,
@@ -224,6 +238,7 @@ impl Serving {
             statement: BlobHash([9; 32]),
             accounts,
             receipts: self.receipts,
+            params: self.params,
         }
     }
 
@@ -253,6 +268,17 @@ impl Serving {
     pub fn settle(&mut self, payer: u8, fees: Amount, earned: &[(u8, Amount)]) -> u64 {
         let root = root(&tree(self.epoch + 1, earned)).unwrap();
         self.settle_as(payer, fees, root.digest, earned.len() as u64, 0)
+    }
+
+    /// The same from a channel that is there and of which nothing is charged.
+    pub fn settle_on(&mut self, channel: ChannelId, payer: u8, fees: Amount, earned: &[(u8, Amount)]) -> u64 {
+        let totals = EpochTotals { answers: 1, fees, split: FeeShares::STANDARD.split(fees), unearned: 0 };
+        let voucher = SignedVoucher::sign(CHAIN, channel, fees, &key(payer));
+        let root = root(&tree(self.epoch + 1, earned)).unwrap();
+        let settle = self.settlement(totals, voucher, root.digest, earned.len() as u64);
+        self.done(ATTACKER, Action::SettleEpoch(settle));
+        self.epoch += 1;
+        self.epoch
     }
 
     /// What the attacker has, under all its names.

@@ -118,7 +118,7 @@ fn it_never_decides_who_speaks_for_the_account() {
         assert_eq!(account.send(&[SUB_KEY], action), code::GRANT_LIMITS);
     }
     // Nor can its owner let it.
-    for kind in ActionKind::ALL.iter().copied().filter(|kind| kind.is_about_keys()) {
+    for kind in ActionKind::ALL.iter().copied().filter(|kind| kind.is_for_owners()) {
         let actions = ActionSet::from_iter([ActionKind::Transfer, kind]).0;
         assert_eq!(account.send(&[VICTIM], Action::GrantKey(GrantKey { actions, ..grant() })), code::GRANT_INVALID);
     }
@@ -184,6 +184,7 @@ fn a_channel_takes_no_more_than_the_budget_and_its_own_key_signs_for_it() {
             statement: datanet_types::BlobHash([9; 32]),
             accounts: 1,
             receipts: datanet_types::Digest([8; 32]),
+            params: 0,
         })
     };
     for (signer, expected) in [(THIEF, code::VOUCHER), (VICTIM, code::VOUCHER), (SUB_KEY, code::OK)] {

@@ -50,7 +50,7 @@ impl Network {
             json!({ "key": key, "beacon_key": beacon_key, "operator": operator, "stake": STAKE, "name": name })
         };
         let validators: Vec<_> = OPERATORS.iter().map(first).collect();
-        let params = json!({ "unbonding_seconds": UNBONDING });
+        let params = json!({ "unbonding_seconds": UNBONDING, "evidence_seconds": UNBONDING / 2, "evidence_blocks": UNBONDING / 10 });
         let genesis = json!({ "params": params, "accounts": accounts, "validators": validators });
         let app_state = serde_json::to_vec(&genesis).unwrap();
         let started = ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state });

@@ -8,17 +8,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use datanet_ledger::abci::AbciServer;
 use datanet_ledger::app::CommittedBlock;
-use datanet_ledger::component::beacon;
+use datanet_ledger::component::params::versions;
+use datanet_ledger::component::staking;
+use datanet_ledger::component::{EngineParams, Params, beacon};
+use datanet_ledger::export;
 use datanet_ledger::{CommitInfo, LedgerHandle, code};
-use datanet_types::ConsensusKey;
+use datanet_types::action::SetParams;
 use datanet_types::tx::tx_hash;
+use datanet_types::{Action, ConsensusKey};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{BALANCE, CHAIN, Chain, FEE, address, beacon_secret, genesis, transfer};
+use crate::support::{BALANCE, CHAIN, Chain, FEE, address, beacon_secret, body, genesis, signed, transfer};
 
 /// Longest wait for anything CometBFT does; a loaded machine is slow, a hung one should fail.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -53,6 +57,8 @@ impl CometBft {
         let path = home.join("config/genesis.json");
         let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         file["chain_id"] = CHAIN.into();
+        let params: Params = serde_json::from_value(app_state["params"].clone()).unwrap();
+        file["consensus_params"] = EngineParams::of(&params).to_comet();
         file["app_state"] = app_state;
         std::fs::write(&path, serde_json::to_vec_pretty(&file).unwrap()).unwrap();
     }
@@ -214,4 +220,122 @@ async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
     assert_eq!(node.send(&transfer(2, 3, 7, 3)).await["code"], 0);
     wait(&chain.ledger, |info| info.app_hash != before.app_hash).await;
     assert_eq!(chain.balance(3), BALANCE + 7);
+}
+
+/// A chain of one validator, with an authority whose word holds a second later.
+fn authorised(home: &Path) -> Value {
+    let mut app_state: Value = serde_json::from_slice(&genesis()).unwrap();
+    app_state["params"]["min_validator_stake"] = 1_000_000.into();
+    app_state["params"]["authority_delay_seconds"] = 1.into();
+    app_state["authority"] = serde_json::json!(address(1));
+    app_state["validators"] = serde_json::json!([{
+        "key": CometBft::validator(home), "beacon_key": beacon_secret(1).key(), "operator": address(1),
+        "stake": BALANCE / 2, "name": "only" }]);
+    app_state
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cometbft_is_told_of_other_parameters_and_a_new_one_goes_on_from_an_export() {
+    let Some(binary) = binary() else {
+        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
+        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
+        return;
+    };
+    let chain = Chain::empty_of(1);
+    let (home, shutdown) = (chain.dir.path().join("cometbft"), CancellationToken::new());
+    CometBft::init(&binary, &home);
+    CometBft::begin_with(&home, authorised(&home));
+    let socket = chain.dir.path().join("abci/abci.sock");
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, shutdown.clone()).await.unwrap();
+    let node = CometBft::start(&binary, &home, &server.address());
+    wait(&chain.ledger, |info| info.height >= 1).await;
+
+    let changes = r#"{"max_block_bytes": 2097152, "evidence_blocks": 30000}"#.to_owned();
+    let set = signed(1, &body(Action::SetParams(SetParams { changes }), 100, 1));
+    assert_eq!(node.send(&set).await["code"], 0);
+    let mut nonce = 2;
+    while versions::number(&chain.ledger.reader()).unwrap() == 0 {
+        let height = chain.ledger.info().height;
+        assert_eq!(node.send(&transfer(2, 3, 1, nonce)).await["code"], 0);
+        wait(&chain.ledger, |info| info.height > height).await;
+        nonce += 1;
+    }
+    let told = wait(&chain.ledger, |info| info.height > 0).await;
+    // They hold for the engine from the block after on.
+    assert_eq!(node.send(&transfer(2, 3, 1, nonce)).await["code"], 0);
+    let last = wait(&chain.ledger, |info| info.height > told.height + 1).await;
+    let params = node.call("consensus_params").await["result"]["consensus_params"].clone();
+    assert_eq!(
+        (&params["block"]["max_bytes"], &params["version"]["app"]),
+        (&"2097152".into(), &"1".into()),
+        "{params}"
+    );
+    assert_eq!(params["evidence"]["max_age_num_blocks"], "30000");
+    drop(node);
+    shutdown.cancel();
+    server.join().await.unwrap();
+
+    let last = if chain.ledger.info().height > last.height { chain.ledger.info() } else { last };
+    let mut file = Vec::new();
+    export::export(&chain.ledger.reader(), &mut file).unwrap();
+    let next = tempfile::tempdir().unwrap();
+    let path = next.path().join("ledger.redb");
+    export::import(&path, std::io::Cursor::new(file)).unwrap();
+    let ledger = LedgerHandle::open_with(&path, Arc::new(beacon_secret(1))).unwrap();
+    assert_eq!(ledger.info(), last);
+    let new_home = next.path().join("cometbft");
+    CometBft::init(&binary, &new_home);
+    continue_from(&new_home, &home, &ledger);
+    let socket = next.path().join("abci/abci.sock");
+    let server = AbciServer::spawn(ledger.clone(), &socket, 0, CancellationToken::new()).await.unwrap();
+    let node = CometBft::start(&binary, &new_home, &server.address());
+    wait(&ledger, |info| info.height > last.height).await;
+    let before = datanet_ledger::component::accounts::balance(&ledger.reader(), &address(4)).unwrap();
+    assert_eq!(node.send(&transfer(2, 4, 9, 999)).await["code"], 0);
+    assert_eq!(
+        node.send(&transfer(2, 3, 1, 2)).await["code"],
+        code::REPLAYED.number(),
+        "what was executed is remembered"
+    );
+    wait(&ledger, |info| info.height > last.height + 1).await;
+    assert_eq!(datanet_ledger::component::accounts::balance(&ledger.reader(), &address(4)).unwrap(), before + 9);
+}
+
+/// Makes the genesis of an engine that begins behind what `ledger` holds, with the validator of the former one.
+fn continue_from(home: &Path, former: &Path, ledger: &LedgerHandle) {
+    std::fs::copy(former.join("config/priv_validator_key.json"), home.join("config/priv_validator_key.json")).unwrap();
+    let key: Value =
+        serde_json::from_slice(&std::fs::read(home.join("config/priv_validator_key.json")).unwrap()).unwrap();
+    let (reader, path) = (ledger.reader(), home.join("config/genesis.json"));
+    let active = staking::active(&reader).unwrap().remove(0);
+    let info = ledger.info();
+    let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    file["chain_id"] = CHAIN.into();
+    file["initial_height"] = (info.height + 1).to_string().into();
+    file["app_hash"] = hex::encode_upper(info.app_hash).into();
+    file["consensus_params"] = EngineParams::of(&versions::present(&reader).unwrap().params).to_comet();
+    file["validators"] = serde_json::json!([{
+        "address": key["address"], "pub_key": key["pub_key"], "power": active.power.to_string(), "name": "only" }]);
+    std::fs::write(&path, serde_json::to_vec_pretty(&file).unwrap()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_genesis_whose_engine_goes_by_other_parameters_is_refused() {
+    let Some(binary) = binary() else {
+        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
+        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
+        return;
+    };
+    let chain = Chain::empty();
+    let home = chain.dir.path().join("cometbft");
+    CometBft::init(&binary, &home);
+    let path = home.join("config/genesis.json");
+    let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    file["consensus_params"]["evidence"]["max_age_num_blocks"] = "100000".into();
+    std::fs::write(&path, serde_json::to_vec_pretty(&file).unwrap()).unwrap();
+    let socket = chain.dir.path().join("abci/abci.sock");
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, CancellationToken::new()).await.unwrap();
+    let _node = CometBft::start(&binary, &home, &server.address());
+    let said = tokio::time::timeout(PATIENCE, server.join()).await.unwrap().unwrap_err().to_string();
+    assert!(said.contains("evidence.max_age_num_blocks is 100000, and app_state.params make it 34560"), "{said}");
 }

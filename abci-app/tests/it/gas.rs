@@ -89,7 +89,7 @@ fn gas_does_not_depend_on_what_a_node_has_in_memory() {
 fn a_block_holds_so_much_gas_and_so_many_bytes() {
     let chain = Chain::empty();
     chain.init_with(&genesis_with(
-        &serde_json::json!({ "block_gas": 100_000_000, "block_bytes": 600_000, "gas_price": 1 }),
+        &serde_json::json!({ "block_gas": 100_000_000, "max_block_bytes": 600_000, "gas_price": 1 }),
     ));
     let gas = |from: u8, nonce| signed(from, &TxBody { gas_limit: 60_000_000, ..pay(nonce) });
     // Two limits of 60 million are more than a block's; what the first did not take leaves room for the second.

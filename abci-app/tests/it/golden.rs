@@ -210,6 +210,7 @@ fn settle(channel: ChannelId, epoch: u64) -> Action {
         vouchers: vec![SignedVoucher::sign(CHAIN, channel, epoch * totals.fees, &key(PAYER))],
         accounts: leaves.len() as u64,
         receipts: Digest([78; 32]),
+        params: 0,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a transaction can do. The field numbers are the contract with every client.
 
+mod chain;
 mod keys;
 mod kind;
 
@@ -18,6 +19,7 @@ use crate::{
     Signature,
 };
 
+pub use chain::{CancelParams, CancelSpend, MAX_PARAM_CHANGES, SetParams, SpendTreasury};
 pub use keys::{
     CancelRecovery, Counterparty, GrantKey, MAX_COUNTERPARTIES, MAX_OWNERS, Party, RecoverKeys, Recovery, RevokeKey,
     SetKeys,
@@ -311,6 +313,9 @@ pub struct SettleEpoch {
     /// Root of the sum tree over [`SettledReceipt`]s, one for each answer. Its sum is [`EpochTotals::fees`].
     #[prost(message, required, tag = "8")]
     pub receipts: Digest,
+    /// The version of the chain's parameters that all its answers were given under: [`crate::receipt::Receipt::params`].
+    #[prost(uint64, tag = "9")]
+    pub params: u64,
 }
 
 /// Doubts an epoch that is not final: a drawn committee repeats what it was made from. Whoever doubts pays for that if the epoch is
@@ -510,6 +515,18 @@ pub enum Action {
     /// See [`RevokeKey`].
     #[prost(message, tag = "54")]
     RevokeKey(RevokeKey),
+    /// See [`SpendTreasury`].
+    #[prost(message, tag = "60")]
+    SpendTreasury(SpendTreasury),
+    /// See [`CancelSpend`].
+    #[prost(message, tag = "61")]
+    CancelSpend(CancelSpend),
+    /// See [`SetParams`].
+    #[prost(message, tag = "62")]
+    SetParams(SetParams),
+    /// See [`CancelParams`].
+    #[prost(message, tag = "63")]
+    CancelParams(CancelParams),
 }
 
 impl Action {

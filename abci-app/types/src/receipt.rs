@@ -278,6 +278,10 @@ pub struct Receipt {
     #[prost(message, repeated, tag = "16")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<ContributionId>,
+    /// The version of the chain's parameters whose shares divide the fee: the one that held when the answer was given.
+    #[prost(uint64, tag = "17")]
+    #[serde(default)]
+    pub params: u64,
 }
 
 /// A receipt with the question and the answer it speaks of, as stored in the blob store: its hash is the receipt's id,

@@ -41,6 +41,7 @@ impl Answers {
         let answer = index.answer(question).await.map_err(|error| index_error(&error))?;
         let credits = self.credits(&answer.credits)?;
         let fee = if credits.is_empty() { 0 } else { datanet.price };
+        let params = self.chain.params_version()?;
         let receipt = Receipt {
             chain_id: self.chain.id().to_owned(),
             datanet: datanet.id,
@@ -52,7 +53,8 @@ impl Answers {
             credits,
             missing,
             fee,
-            split: self.chain.params()?.fee_shares.split(fee),
+            split: params.params.fee_shares.split(fee),
+            params: params.number,
             ..Receipt::default()
         };
         let record = self.billing.charge(receipt, input, answer.output, checked).await?;

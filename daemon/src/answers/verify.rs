@@ -8,6 +8,7 @@ use datanet_api::receipts::{Check, Verification};
 use datanet_data::retrieval::{Difference, RecomputeVerdict, TOLERANCE};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
+use datanet_ledger::component::params::versions;
 use datanet_ledger::component::{contributions, datanets, models, nodes};
 use datanet_types::amount::display;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
@@ -123,10 +124,13 @@ impl Answers {
             None => Err(format!("node {} is not registered", receipt.node)),
         };
         let fee = fee_check(&reader, receipt)?;
-        let split = if self.chain.params()?.fee_shares.split(receipt.fee) == receipt.split {
-            Ok("the split follows the fee shares".to_owned())
-        } else {
-            Err("the split does not follow the fee shares".to_owned())
+        let shares = versions::version(&reader, receipt.params)?.map(|(version, _)| version.params.fee_shares);
+        let split = match shares {
+            Some(shares) if shares.split(receipt.fee) == receipt.split => {
+                Ok("the split follows the fee shares".to_owned())
+            }
+            Some(_) => Err("the split does not follow the fee shares".to_owned()),
+            None => Err(format!("version {} of the parameters is not known", receipt.params)),
         };
         let paid = contributors_check(&reader, receipt)?;
         let height = self.chain.height();

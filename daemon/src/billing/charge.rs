@@ -92,6 +92,6 @@ impl Billing {
         let lines = owed::lines(&reader, receipt)?;
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = owed::totals(receipt, &lines);
-        Ok(Charge { voucher, expected, asked, totals, lines, settled: None })
+        Ok(Charge { voucher, expected, asked, totals, lines, settled: None, params: receipt.params })
     }
 }

@@ -29,25 +29,19 @@ impl Drop for Promise {
 }
 
 impl Billing {
-    /// Base units of fees that the node's stake covers, those of its epochs that are not final included, and how much of it these take; none
-    /// where nothing can be challenged.
-    fn covered(&self) -> ServiceResult<Option<(Amount, Amount)>> {
+    /// Base units of fees that the part of the node's stake covers that answers for no epoch yet; none where nothing can be challenged.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
+    pub(super) fn cover(&self) -> ServiceResult<Option<Amount>> {
         let params = self.chain.params()?;
         if params.challenge_seconds == 0 {
             return Ok(None);
         }
         let (reader, node) = (self.chain.reader()?, self.identity.node_key());
         let stake = nodes::get(&reader, &node)?.map_or(0, |node| node.stake);
-        let covered = mul_div(stake, BPS, params.serving_bond_bps.into()).unwrap_or(Amount::MAX);
-        Ok(Some((covered, bond::at_risk(&reader, &node)?)))
-    }
-
-    /// Base units of fees that can be settled now; none where nothing can be challenged.
-    ///
-    /// # Errors
-    /// When the ledger has no block yet or cannot be read.
-    pub(super) fn cover(&self) -> ServiceResult<Option<Amount>> {
-        Ok(self.covered()?.map(|(covered, at_risk)| covered.saturating_sub(at_risk)))
+        let free = stake.saturating_sub(bond::locked(&reader, &node)?);
+        Ok(Some(mul_div(free, BPS, params.serving_bond_bps.into()).unwrap_or(Amount::MAX)))
     }
 
     /// The least stake that answers for what is not final, what is not settled, and what is under way.
@@ -55,10 +49,14 @@ impl Billing {
     /// # Errors
     /// When the ledger has no block yet or cannot be read, or the private store fails.
     pub fn least_stake(&self) -> ServiceResult<Amount> {
-        let Some((_, at_risk)) = self.covered()? else { return Ok(0) };
+        let params = self.chain.params()?;
+        if params.challenge_seconds == 0 {
+            return Ok(0);
+        }
         let promised = *self.promises.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fees = at_risk.saturating_add(self.db.unsettled_fees()?).saturating_add(promised);
-        Ok(bond::of(fees, &self.chain.params()?))
+        let fees = self.db.unsettled_fees()?.saturating_add(promised);
+        let locked = bond::locked(&self.chain.reader()?, &self.identity.node_key())?;
+        Ok(locked.saturating_add(bond::of(fees, &params)))
     }
 
     /// Takes on an answer, unless its fee could not be settled.
@@ -67,10 +65,10 @@ impl Billing {
     /// When the node's stake does not cover it beside what is under way, not settled or not final ([`Code::Unsettled`]), the private store
     /// fails, or the ledger cannot be read.
     pub(super) fn promise(&self, price: Amount) -> ServiceResult<Promise> {
-        let Some((covered, at_risk)) = self.covered()? else { return Ok(Promise::default()) };
+        let Some(covered) = self.cover()? else { return Ok(Promise::default()) };
         // Held while it is looked at: of two answers at once only one may take the last of it.
         let mut promised = self.promises.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = at_risk.saturating_add(self.db.unsettled_fees()?).saturating_add(*promised);
+        let taken = self.db.unsettled_fees()?.saturating_add(*promised);
         if taken.saturating_add(price) <= covered {
             *promised = promised.saturating_add(price);
             return Ok(Promise { of: self.promises.clone(), amount: price });
@@ -79,7 +77,7 @@ impl Billing {
         Err(ServiceError::new(
             Code::Unsettled,
             format!(
-                "this node's stake answers for {covered} of fees that are not final; {taken} are taken, and another {} would be more. Ask another node, or this one once some are final; its operator raises the stake with `datanet stake AMOUNT`",
+                "beside what is not final this node's stake answers for {covered} of fees; {taken} are taken, and another {} would be more. Ask another node, or this one once some are final; its operator raises the stake with `datanet stake AMOUNT`",
                 display(price)
             ),
         ))

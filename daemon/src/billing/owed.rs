@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use datanet_ledger::component::{contributions, models, params, validation};
+use datanet_ledger::component::params::versions;
+use datanet_ledger::component::{Params, contributions, models, params, validation};
 use datanet_ledger::state::StateRead;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{Credit, Receipt};
@@ -54,12 +55,20 @@ fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, receipt: &Receipt) -> 
     let model = models::get(state, &receipt.model)?.filter(|model| model.registered_height <= receipt.height);
     let Some(model) = model else { return Ok(()) };
     lines.add(model.owner, EarningRole::Owner, None, fee.owner);
-    let floor = params::get(state)?.lineage_floor_bps;
+    let floor = params_of(state, receipt)?.lineage_floor_bps;
     for share in models::lineage_shares(state, &model, fee.lineage, floor)? {
         let role = if share.model == model.id { EarningRole::Owner } else { EarningRole::Lineage };
         lines.add(share.owner, role, None, share.amount);
     }
     Ok(())
+}
+
+/// The parameters that an answer was given under; where they are forgotten, its epoch is long over, and the present ones will do.
+fn params_of<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Params> {
+    match versions::version(state, receipt.params)? {
+        Some((version, _)) => Ok(version.params),
+        None => Ok(params::get(state)?),
+    }
 }
 
 /// The judges of a contribution share its weight equally.

@@ -118,6 +118,10 @@ impl Billing {
         if SettledReceipt::of(&record) != Some(settled) {
             return Err(of("it does not say what the statement says of it".to_owned()));
         }
+        if record.receipt.params != epoch.params {
+            let (its, epochs) = (record.receipt.params, epoch.params);
+            return Err(of(format!("it was given under version {its} of the parameters, and its epoch says {epochs}")));
+        }
         if epoch.shares.split(record.receipt.fee) != record.receipt.split {
             return Err(of("its fee is not split by the fee shares".to_owned()));
         }

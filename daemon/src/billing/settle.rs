@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use datanet_ledger::component::{channels, settlement};
+use datanet_ledger::component::{channels, params, settlement};
 use datanet_p2p::TagKind;
 use datanet_types::action::SettleEpoch;
 use datanet_types::amount::display;
@@ -63,8 +63,8 @@ impl Billing {
         Ok(Some(settled))
     }
 
-    /// Whether something has accrued on a channel that its payer may close soon, or is closing, and that takes no more questions; or half as
-    /// many answers as one epoch has.
+    /// Whether something has accrued on a channel that its payer may close soon, or is closing, and that takes no more questions; or under
+    /// parameters that hold no more, so that its channel takes none either; or half as many answers as one epoch has.
     ///
     /// # Errors
     /// When the private store or the ledger cannot be read, or the ledger has no block yet.
@@ -77,6 +77,9 @@ impl Billing {
             owing.extend(settling.shares.iter().map(|share| share.voucher.channel));
         }
         let reader = self.chain.reader()?;
+        if self.db.accrued_before(params::versions::number(&reader)?)? {
+            return Ok(true);
+        }
         let soon = reader.block_seconds().saturating_add(settle_margin(&self.chain.params()?));
         for id in owing {
             let ends =
@@ -147,6 +150,7 @@ impl Billing {
             statement: blob,
             accounts: statement.accounts(),
             receipts: receipts.digest,
+            params: settling.params(),
         };
         let committed = self.chain.execute(&self.identity.account_key()?, Action::SettleEpoch(action)).await?;
         Ok(Settled {

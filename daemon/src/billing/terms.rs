@@ -49,6 +49,7 @@ impl Billing {
         method: Method,
         credits: Vec<Credit>,
     ) -> ServiceResult<Receipt> {
+        let params = self.chain.params_version()?;
         Ok(Receipt {
             chain_id: self.chain.id().to_owned(),
             datanet: terms.datanet.as_ref().map_or(DatanetId::ZERO, |datanet| datanet.id),
@@ -59,7 +60,8 @@ impl Billing {
             method: method as i32,
             credits,
             fee: terms.price,
-            split: self.chain.params()?.fee_shares.split(terms.price),
+            split: params.params.fee_shares.split(terms.price),
+            params: params.number,
             ..Receipt::default()
         })
     }

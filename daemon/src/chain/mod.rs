@@ -15,6 +15,7 @@ pub use views::unknown_datanet;
 
 use std::sync::Arc;
 
+use datanet_ledger::component::params::versions::Version;
 use datanet_ledger::component::{Params, params};
 use datanet_ledger::solo::SoloHandle;
 use datanet_ledger::{CommitInfo, LedgerHandle, LedgerReader};
@@ -116,6 +117,22 @@ impl Chain {
     /// When the ledger has no block yet or cannot be read.
     pub fn params(&self) -> ServiceResult<Params> {
         Ok(params::get(&self.reader()?)?)
+    }
+
+    /// Those that held at a height.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
+    pub fn params_at(&self, height: u64) -> ServiceResult<Params> {
+        Ok(params::at(&self.reader()?, height)?)
+    }
+
+    /// Those that hold, with the number of their version.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
+    pub fn params_version(&self) -> ServiceResult<Version> {
+        Ok(params::versions::present(&self.reader()?)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `datanet` command. Everything but `setup`, `init`, `start` and `dev` talks to a running node over its interface,
+//! The `datanet` command. Everything but `setup`, `init`, `ledger`, `start` and `dev` talks to a running node over its interface,
 //! so what the command can do, any program can do.
 
 /// `println!` that ends the program quietly when nobody reads on: `datanet … | head` is no failure.
@@ -37,6 +37,7 @@ mod from_folder;
 mod given;
 mod ids;
 mod keys;
+mod ledger;
 mod link;
 mod measures;
 mod model;
@@ -55,6 +56,7 @@ mod setup;
 mod start;
 mod stop;
 mod train;
+mod treasury;
 mod validator;
 mod waiting;
 
@@ -127,6 +129,7 @@ async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output)
         Command::Start(_) | Command::Dev(_) => Ok(()),
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
+        Command::Ledger(command) => ledger::run(&home()?, command, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut script);
@@ -171,6 +174,8 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Epoch(command) => epoch::run(client, command, output).await,
         Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
         Command::Validator(command) => validator::run(client, command, output).await,
+        Command::Treasury(command) => treasury::treasury(client, command, output).await,
+        Command::Params(command) => treasury::params(client, command, output).await,
         Command::Keys(command) => keys::keys(client, command, output).await,
         Command::Account { account } => account::show(client, &account, output).await,
         Command::Transfer(args) => account::transfer(client, args, output).await,

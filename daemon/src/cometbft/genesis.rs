@@ -1,5 +1,6 @@
 //! `genesis.json`: the block before the first, the same bytes on every node.
 
+use datanet_ledger::component::{EngineParams, Params};
 use serde_json::{Value, json};
 
 use super::keys::{address_hex, public_json};
@@ -26,14 +27,16 @@ pub struct CometGenesis {
     pub validators: Vec<CometValidator>,
     /// What the application gets in `InitChain`.
     pub app_state: Value,
-    /// The largest block, in bytes.
-    pub max_block_bytes: u64,
-    /// For how many blocks and seconds evidence of misbehaviour counts.
-    pub evidence_max_age: (u64, u64),
+    /// What it goes by, as the application has it too.
+    pub engine: EngineParams,
+    /// Height of the first block.
+    pub initial_height: u64,
+    /// The application's hash before it; empty where the application says it in `InitChain`.
+    pub app_hash: String,
 }
 
 impl CometGenesis {
-    /// A genesis with the usual limits: blocks of 4 MiB, evidence for 100,000 blocks or 48 hours.
+    /// A genesis with the usual limits, as they follow from the ledger's usual parameters.
     pub fn new(
         chain_id: impl Into<String>,
         genesis_time: u64,
@@ -45,33 +48,21 @@ impl CometGenesis {
             genesis_time,
             validators,
             app_state,
-            max_block_bytes: 4 * 1024 * 1024,
-            evidence_max_age: (100_000, 48 * 3600),
+            engine: EngineParams::of(&Params::default()),
+            initial_height: 1,
+            app_hash: String::new(),
         }
     }
 
     /// CometBFT's JSON: 64-bit integers are strings, durations are nanoseconds.
     pub fn to_json(&self) -> Value {
-        let (age_blocks, age_seconds) = self.evidence_max_age;
-        // CometBFT refuses evidence that is larger than a block.
-        let evidence_bytes = self.max_block_bytes.min(1024 * 1024);
         json!({
             "genesis_time": rfc3339(self.genesis_time),
             "chain_id": self.chain_id,
-            "initial_height": "1",
-            "consensus_params": {
-                "block": { "max_bytes": self.max_block_bytes.to_string(), "max_gas": "-1" },
-                "evidence": {
-                    "max_age_num_blocks": age_blocks.to_string(),
-                    "max_age_duration": (u128::from(age_seconds) * 1_000_000_000).to_string(),
-                    "max_bytes": evidence_bytes.to_string(),
-                },
-                "validator": { "pub_key_types": ["ed25519"] },
-                "version": { "app": "0" },
-                "abci": { "vote_extensions_enable_height": "0" },
-            },
+            "initial_height": self.initial_height.to_string(),
+            "consensus_params": self.engine.to_comet(),
             "validators": self.validators.iter().map(validator_json).collect::<Vec<_>>(),
-            "app_hash": "",
+            "app_hash": self.app_hash,
             "app_state": self.app_state,
         })
     }

@@ -3,6 +3,8 @@
 //! One answer is one transaction: voucher, receipt number and earnings become durable together, before the caller
 //! sees the answer. Earnings are kept channel by channel, so that one that pays no more takes nobody else's along.
 
+use std::collections::BTreeMap;
+
 use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::voucher::SignedVoucher;
@@ -19,6 +21,8 @@ const VOUCHERS: table::Table = redb::TableDefinition::new("vouchers");
 const LINES: table::Table = redb::TableDefinition::new("channel_accruals");
 /// Channel, then the voucher's amount after the answer (big-endian, so that they are in order), to the receipt that it paid for.
 const RECEIPTS: table::Table = redb::TableDefinition::new("channel_receipts");
+/// Channel to the version of the chain's parameters that what has accrued on it was given under: an epoch is of one.
+const VERSIONS: table::Table = redb::TableDefinition::new("channel_params");
 /// Channel to the sums of what has accrued on it.
 const TOTALS: table::Table = redb::TableDefinition::new("channel_totals");
 pub(super) const META: table::Table = redb::TableDefinition::new("serving");
@@ -83,6 +87,8 @@ pub struct Charge {
     pub lines: Vec<EarningLine>,
     /// What is settled of its receipt; none if it was free.
     pub settled: Option<SettledReceipt>,
+    /// [`datanet_types::receipt::Receipt::params`].
+    pub params: u64,
 }
 
 /// What has accrued on one channel.
@@ -96,10 +102,12 @@ pub struct Share {
     pub lines: Vec<EarningLine>,
     /// The answers' receipts, in the order in which they were paid.
     pub receipts: Vec<SettledReceipt>,
+    /// The version of the chain's parameters that they were given under.
+    pub params: u64,
 }
 
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    [VOUCHERS, LINES, RECEIPTS, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))
+    [VOUCHERS, LINES, RECEIPTS, VERSIONS, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))
 }
 
 /// A line as table key: the channel, then text, because JSON is what tables hold anyway.
@@ -128,8 +136,8 @@ impl LocalStore {
     /// Records an answer. Numbers may be left out: an answer that fails takes its own along.
     ///
     /// # Errors
-    /// When the voucher does not follow the last one ([`Code::StaleVoucher`]), or the private store cannot be read or
-    /// written; then nothing has changed.
+    /// When the voucher does not follow the last one ([`Code::StaleVoucher`]), what has accrued on its channel must be settled first
+    /// ([`Code::Unsettled`]), or the private store cannot be read or written; then nothing has changed.
     pub fn record_answer(&self, sequence: u64, receipt: &ReceiptId, charge: &Charge) -> ServiceResult<()> {
         self.write(|tx| {
             let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
@@ -137,6 +145,7 @@ impl LocalStore {
             receipts::insert(tx, sequence, receipt)?;
             // A free answer pays nobody.
             let Some(voucher) = &charge.voucher else { return Ok(()) };
+            put_version(tx, &voucher.channel, charge.params)?;
             put_voucher(tx, voucher, charge)?;
             if let Some(asked) = charge.asked {
                 let paid = PaidAnswer { asked, receipt: *receipt };
@@ -178,6 +187,15 @@ impl LocalStore {
         Ok(all.iter().map(|(_, totals)| totals.answers).max().unwrap_or_default())
     }
 
+    /// Whether something has accrued under other parameters than those of version `present`: nothing is added to it, and it goes first.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
+    pub fn accrued_before(&self, present: u64) -> ServiceResult<bool> {
+        let all: Vec<(Vec<u8>, u64)> = self.read(|tx| table::all(tx, VERSIONS))?;
+        Ok(all.iter().any(|(_, version)| *version != present))
+    }
+
     /// The channels on which something has accrued.
     ///
     /// # Errors
@@ -188,12 +206,15 @@ impl LocalStore {
     }
 }
 
-/// Takes out what has accrued on up to `limit` channels, ordered by channel, as far as it is as many answers as an epoch has and `cover`
-/// is enough for. One that does not fit keeps no other from it.
+/// Takes out what has accrued on up to `limit` channels, ordered by channel, as far as it is of one version of the parameters, of the oldest
+/// there is, and as many answers as an epoch has, and `cover` is enough for. One that does not fit keeps no other from it.
 pub(super) fn take(tx: &WriteTransaction, limit: usize, cover: Amount) -> ServiceResult<Vec<Share>> {
     let totals: Vec<(Vec<u8>, EpochTotals)> = table::first_in(tx, TOTALS, &[], usize::MAX)?;
+    let versions: BTreeMap<Vec<u8>, u64> = table::first_in::<u64>(tx, VERSIONS, &[], usize::MAX)?.into_iter().collect();
+    let oldest = versions.values().min().copied().unwrap_or_default();
+    let of_oldest = |channel: &Vec<u8>| versions.get(channel).copied().unwrap_or_default() == oldest;
     let (mut answers, mut fees): (u64, Amount) = (0, 0);
-    let fitting = totals.into_iter().filter(|(_, totals)| {
+    let fitting = totals.into_iter().filter(|(channel, _)| of_oldest(channel)).filter(|(_, totals)| {
         let sums = (answers.saturating_add(totals.answers), fees.saturating_add(totals.fees));
         let fits = sums.0 <= MAX_ANSWERS && sums.1 <= cover;
         if fits {
@@ -218,8 +239,22 @@ fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> Servi
         table::remove(tx, RECEIPTS, &key)?;
         receipts.push(receipt);
     }
+    let params = table::get_in(tx, VERSIONS, channel)?.unwrap_or_default();
+    table::remove(tx, VERSIONS, channel)?;
     table::remove(tx, TOTALS, channel)?;
-    Ok(Share { voucher, totals, lines, receipts })
+    Ok(Share { voucher, totals, lines, receipts, params })
+}
+
+/// What has accrued on a channel is of one version: else its voucher would be for answers of two, and an epoch is of one.
+fn put_version(tx: &WriteTransaction, channel: &ChannelId, params: u64) -> ServiceResult<()> {
+    match table::get_in::<u64>(tx, VERSIONS, &channel.0)? {
+        Some(before) if before == params => Ok(()),
+        Some(_) => Err(ServiceError::new(
+            Code::Unsettled,
+            "the chain's parameters have changed, and what this channel owes is settled by the former first; ask again in a moment",
+        )),
+        None => table::put(tx, VERSIONS, &channel.0, &params),
+    }
 }
 
 fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) -> ServiceResult<()> {
@@ -277,6 +312,7 @@ pub(super) mod tests {
             totals: EpochTotals { answers: 1, fees: fee, split, unearned: split.claimable() - split.contributors },
             lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE })],
             settled: Some(SettledReceipt { channel: ChannelId(id), cumulative, fee, ..SettledReceipt::default() }),
+            params: 0,
         }
     }
 
@@ -325,6 +361,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_was_given_under_former_parameters_is_settled_first_and_by_itself() {
+        let (_dir, store) = store();
+        let under = |channel, cumulative, params| Charge { params, ..charge(channel, cumulative, 100) };
+        record(&store, &under(1, 100, 4)).unwrap();
+        record(&store, &under(2, 100, 5)).unwrap();
+        assert!(store.accrued_before(5).unwrap());
+        let error = record(&store, &under(1, 200, 5)).unwrap_err();
+        assert_eq!(error.code, Code::Unsettled, "{error}");
+        let taken = |params| {
+            let shares = store.write(|tx| take(tx, 10, Amount::MAX)).unwrap();
+            assert!(shares.iter().all(|share| share.params == params), "{shares:?}");
+            shares.len()
+        };
+        assert_eq!(taken(4), 1);
+        record(&store, &under(1, 200, 5)).unwrap();
+        assert!(!store.accrued_before(5).unwrap());
+        assert_eq!(taken(5), 2);
+    }
+
+    #[test]
     fn a_free_answer_is_numbered_and_pays_nobody() {
         let (_dir, store) = store();
         let free = Charge {
@@ -334,6 +390,7 @@ pub(super) mod tests {
             totals: EpochTotals::default(),
             lines: vec![],
             settled: None,
+            params: 0,
         };
         record(&store, &free).unwrap();
         assert_eq!((store.last_sequence().unwrap(), store.accruing().unwrap()), (1, vec![]));

@@ -34,6 +34,11 @@ impl Settling {
         sum
     }
 
+    /// The version of the chain's parameters that all of it was given under.
+    pub fn params(&self) -> u64 {
+        self.shares.first().map_or(0, |share| share.params)
+    }
+
     /// What each account earned, ordered by account. What nobody earned is in the totals.
     pub fn leaves(&self) -> Vec<(Address, Amount)> {
         let mut leaves: BTreeMap<Address, Amount> = BTreeMap::new();

@@ -72,6 +72,7 @@ codes! {
         NoGenesis = "no-genesis",
         NoToken = "no-token",
         NotDeployed = "not-deployed",
+        NotImported = "not-imported",
         Revoked = "revoked",
         UnknownChannel = "unknown-channel",
         UnknownContribution = "unknown-contribution",

@@ -64,9 +64,9 @@ pub(super) async fn list(State(chain): State<Chain>, Query(which): Query<Which>)
             epochs
         }
     };
-    let params = chain.params()?;
     let view = |epoch: Epoch| -> ServiceResult<EpochView> {
         let audit = audits::get(&reader, &epoch.node, epoch.epoch)?;
+        let params = chain.params_at(epoch.height)?;
         Ok(view(epoch, audit, &params))
     };
     Ok(Json(Epochs { epochs: epochs.into_iter().map(view).collect::<ServiceResult<_>>()? }))
@@ -80,7 +80,8 @@ pub(super) async fn show(
 ) -> ServiceResult<Json<EpochView>> {
     let found = audits.epoch(&node, epoch)?;
     let audit = audits::get(&audits.chain.reader()?, &node, epoch)?;
-    Ok(Json(view(found, audit, &audits.chain.params()?)))
+    let params = audits.chain.params_at(found.height)?;
+    Ok(Json(view(found, audit, &params)))
 }
 
 /// Makes an epoch again from its receipts, as an auditor does, and computes some of its answers again. Nothing is put on the
@@ -112,7 +113,8 @@ pub(super) async fn challenge(
 ) -> ServiceResult<Json<Challenged>> {
     let key = key_of(doubt.account.as_deref(), &keyring, &identity)?;
     let epoch = audits.epoch(&node, epoch)?;
-    let deposit = audits::next_challenge(&epoch, &audits.chain.params()?).map_or(0, |(deposit, _)| deposit);
+    let deposit =
+        audits::next_challenge(&epoch, &audits.chain.params_at(epoch.height)?).map_or(0, |(deposit, _)| deposit);
     Ok(Json(Challenged { deposit, tx: audits.challenge(&key, &epoch, doubt.suspects).await? }))
 }
 

@@ -35,6 +35,7 @@ mod search;
 mod stake;
 mod status;
 mod transactions;
+mod treasury;
 mod validators;
 
 use std::sync::Arc;

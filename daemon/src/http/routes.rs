@@ -12,7 +12,7 @@ use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
     fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, stake, status, transactions,
-    validators,
+    treasury, validators,
 };
 
 #[derive(OpenApi)]
@@ -101,6 +101,11 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(epochs::check))
         .routes(routes!(epochs::challenge))
         .routes(routes!(stake::set))
+        .routes(routes!(treasury::params, treasury::set))
+        .routes(routes!(treasury::cancel_params))
+        .routes(routes!(treasury::show))
+        .routes(routes!(treasury::spend))
+        .routes(routes!(treasury::cancel))
         .routes(routes!(validators::list, validators::create))
         .routes(routes!(validators::show))
         .routes(routes!(validators::delegate))

@@ -48,7 +48,7 @@ impl Sender {
     }
 
     /// Does it, and answers once it is on the ledger.
-    async fn send(&self, account: Option<&str>, action: Action) -> ServiceResult<Json<Sent>> {
+    pub(super) async fn send(&self, account: Option<&str>, action: Action) -> ServiceResult<Json<Sent>> {
         Ok(Json(self.chain.execute(&self.key(account)?, action).await?.into()))
     }
 }

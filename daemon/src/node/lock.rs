@@ -8,13 +8,13 @@ use fs4::{FileExt, TryLockError};
 
 /// Held as long as the node runs; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct HomeLock {
+pub(crate) struct HomeLock {
     _file: File,
 }
 
 impl HomeLock {
     /// Takes the lock, or says that somebody has it.
-    pub(super) fn take(home: &Home) -> anyhow::Result<Self> {
+    pub(crate) fn take(home: &Home) -> anyhow::Result<Self> {
         let path = home.lock();
         let file = File::options()
             .create(true)

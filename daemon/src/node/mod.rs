@@ -9,5 +9,6 @@ mod services;
 mod spawn;
 mod supervise;
 
+pub(crate) use lock::HomeLock;
 pub use spawn::{NodeOptions, Stopped, Tools, spawn, spawn_until};
 pub use supervise::NodeHandle;

@@ -90,6 +90,7 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let consensus_stop = CancellationToken::new();
     let network_stop = CancellationToken::new();
     let ledger = LedgerHandle::open_with(&home.ledger(), beacon)?;
+    genesis.check_continued(&ledger.info())?;
     let (network, events) =
         Network::spawn(network_config(&home, &config, &genesis, node_secret.to_bytes()), network_stop).await?;
     let embedder = load_embedder(&config, &tools);

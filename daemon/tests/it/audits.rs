@@ -122,6 +122,7 @@ impl Stranger {
             statement: blob,
             accounts: statement.accounts(),
             receipts: statement.receipts_tree().unwrap().digest,
+            params: 0,
         };
         self.services.chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
         format!("{node}-{epoch}")

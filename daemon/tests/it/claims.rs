@@ -175,7 +175,8 @@ impl Server {
     async fn send(&self, chain: &Chain, root: Digest, accounts: u64, statement: BlobHash, receipts: Digest) {
         let (node, epoch) = (self.node.node_key(), self.settled.fetch_add(1, Ordering::Relaxed) + 1);
         let vouchers = vec![SignedVoucher::sign(CHAIN, self.channel, epoch * FEES, &self.account)];
-        let settle = SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts, receipts };
+        let settle =
+            SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts, receipts, params: 0 };
         chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
     }
 }

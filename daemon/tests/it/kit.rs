@@ -291,10 +291,20 @@ impl TestNode {
 
     /// The same on a chain with these numbers.
     pub async fn spawn_on(tools: Tools, config: NodeConfig, params: Params) -> Self {
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        let home = tempfile::Builder::new().permissions(private).tempdir().unwrap();
-        let api = Api::new(String::new(), String::new());
+        let home = Self::new_home();
         prepare_on(home.path(), &config, params);
+        Self::spawn_in(tools, config, home).await
+    }
+
+    /// A folder for a home.
+    pub fn new_home() -> TempDir {
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        tempfile::Builder::new().permissions(private).tempdir().unwrap()
+    }
+
+    /// A node in a home that is there.
+    pub async fn spawn_in(tools: Tools, config: NodeConfig, home: TempDir) -> Self {
+        let api = Api::new(String::new(), String::new());
         let mut node = Self { home, config, tools, running: None, services: None, api };
         node.start().await;
         node

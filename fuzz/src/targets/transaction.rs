@@ -2,9 +2,10 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, AuditEpoch, CancelRecovery, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitScores,
-    Contribute, CreateDatanet, GrantKey, OpenChannel, Party, ProveForgery, RecoverKeys, Recovery, RegisterModel,
-    RegisterNode, RevealScores, Revoke, RevokeKey, SetKeys, SettleEpoch, TopUpChannel, Transfer,
+    AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, ClaimItem,
+    CloseChannel, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party, ProveForgery, RecoverKeys,
+    Recovery, RegisterModel, RegisterNode, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch,
+    SpendTreasury, TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -74,6 +75,10 @@ fn seeds() -> Vec<Vec<u8>> {
             ..Default::default()
         }),
         Action::RevokeKey(RevokeKey::default()),
+        Action::SpendTreasury(SpendTreasury::default()),
+        Action::CancelSpend(CancelSpend { spend: 1 }),
+        Action::SetParams(SetParams { changes: "{\"min_fee\": 2000}".to_owned() }),
+        Action::CancelParams(CancelParams {}),
     ];
     actions
         .into_iter()

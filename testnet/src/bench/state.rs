@@ -121,11 +121,8 @@ impl Chain {
         let signers: Vec<SigningKey> = (0..signers).map(|at| SigningKey::from_bytes(&seed(at))).collect();
         let address = |at| signers.get(at).map_or_else(|| stranger(at), SigningKey::address);
         let account = |at| GenesisAccount { address: address(at), balance: BALANCE, name: None };
-        let genesis = Genesis {
-            params: Params::default(),
-            accounts: (0..accounts).map(account).collect(),
-            validators: Vec::new(),
-        };
+        let genesis =
+            Genesis { params: Params::default(), accounts: (0..accounts).map(account).collect(), ..Genesis::default() };
         let app_state = serde_json::to_vec(&genesis)?;
         ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state })?;
         let chain = Self { ledger, signers, accounts, nonce: 0 };

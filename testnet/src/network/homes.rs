@@ -174,7 +174,9 @@ fn genesis(chain_id: &str, outcomes: &[InitOutcome], params: &Params) -> Result<
             params: params.clone(),
             accounts: outcomes.iter().enumerate().map(account).collect(),
             validators: outcomes.iter().enumerate().map(validator).collect(),
+            authority: None,
         },
+        continues: None,
     })
 }
 

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use datanet_ledger::component::Params;
+use datanet_ledger::component::params::engine;
 use serde_json::json;
 
 use crate::api::Client;
@@ -26,6 +27,8 @@ const LIVENESS_WINDOW: u64 = 20;
 const JAIL_SECONDS: u64 = 5;
 /// Seconds that stake takes to leave; evidence counts for two thirds of them.
 const UNBONDING_SECONDS: u64 = 3_600;
+/// Seconds for which evidence against a validator counts: less than that.
+const EVIDENCE_SECONDS: u64 = UNBONDING_SECONDS / 3 * 2;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -87,6 +90,8 @@ impl Tour {
             liveness_window: LIVENESS_WINDOW,
             jail_seconds: JAIL_SECONDS,
             unbonding_seconds: UNBONDING_SECONDS,
+            evidence_seconds: EVIDENCE_SECONDS,
+            evidence_blocks: EVIDENCE_SECONDS.div_ceil(engine::SLOWEST_BLOCK),
             challenge_seconds: money::CHALLENGE_SECONDS,
             ..made.params.clone()
         };

@@ -73,6 +73,7 @@ impl Tour {
             statement: BlobHash(random()?),
             accounts: 1,
             receipts: Digest(random()?),
+            params: 0,
         };
         done(&client, chain, &stranger, Action::SettleEpoch(settle)).await?;
         let before = client.balance(&account).await?;

@@ -18,8 +18,10 @@ mod run;
 pub mod state_key;
 mod work;
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::rc::Rc;
 
 use prost::Message;
 
@@ -48,6 +50,8 @@ pub enum Kind {
     ReleaseDelegation,
     /// Set stake free that was moved.
     FreeMoved,
+    /// Make a payment out of the treasury.
+    PaySpend,
     /// Close a channel.
     CloseChannel,
     /// Forget how a verdict came about.
@@ -60,7 +64,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds; within a block they have their turns in this order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::DrawRound,
         Self::DrawAudit,
         Self::CloseRound,
@@ -69,6 +73,7 @@ impl Kind {
         Self::ReleaseStake,
         Self::ReleaseDelegation,
         Self::FreeMoved,
+        Self::PaySpend,
         Self::CloseChannel,
         Self::ForgetRound,
         Self::ForgetEpoch,
@@ -86,6 +91,7 @@ impl Kind {
             Self::ReleaseStake => "release-stake",
             Self::ReleaseDelegation => "release-delegation",
             Self::FreeMoved => "free-moved",
+            Self::PaySpend => "pay-spend",
             Self::CloseChannel => "close-channel",
             Self::ForgetRound => "forget-round",
             Self::ForgetEpoch => "forget-epoch",
@@ -101,6 +107,7 @@ impl Kind {
             Self::FinaliseEpoch | Self::ForgetEpoch => Component::Settlement,
             Self::ReleaseStake => Component::Nodes,
             Self::ReleaseDelegation | Self::FreeMoved => Component::Staking,
+            Self::PaySpend => Component::Treasury,
             Self::CloseChannel | Self::ForgetChannel => Component::Channels,
         }
     }
@@ -138,20 +145,22 @@ pub(super) struct Turn<'a> {
     pub(super) block: &'a BlockContext,
     /// The chain's numbers.
     pub(super) params: &'a Params,
-    validators: OnceCell<Vec<Validator>>,
+    validators: RefCell<BTreeMap<u64, Rc<Vec<Validator>>>>,
 }
 
 impl<'a> Turn<'a> {
     pub(super) fn new(block: &'a BlockContext, params: &'a Params) -> Self {
-        Self { block, params, validators: OnceCell::new() }
+        Self { block, params, validators: RefCell::default() }
     }
 
-    /// Those who may be drawn in this block; read once, for there may be a thousand.
-    pub(super) fn drawable<S: StateRead>(&self, state: &S) -> Result<&[Validator], StateError> {
-        if let Some(known) = self.validators.get() {
-            return Ok(known);
+    /// Those who may be drawn in this block for what was begun under `params`; read once for each delay, of which there is one unless the
+    /// parameters have just changed: there may be a thousand.
+    pub(super) fn drawable<S: StateRead>(&self, state: &S, params: &Params) -> Result<Rc<Vec<Validator>>, StateError> {
+        if let Some(known) = self.validators.borrow().get(&params.draw_delay) {
+            return Ok(Rc::clone(known));
         }
-        let read = nodes::drawable(state, self.block, self.params)?;
-        Ok(self.validators.get_or_init(|| read))
+        let read = Rc::new(nodes::drawable(state, self.block, params)?);
+        self.validators.borrow_mut().insert(params.draw_delay, Rc::clone(&read));
+        Ok(read)
     }
 }

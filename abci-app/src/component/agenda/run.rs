@@ -5,10 +5,12 @@ use prost::Message;
 
 use super::work::Counted;
 use super::{Kind, Turn, state_key};
+use crate::component::breaker::{self, guard};
 use crate::component::settlement::Place;
 use crate::component::staking::{Move, Part};
-use crate::component::breaker::{self, guard};
-use crate::component::{BlockContext, Event, audits, channels, nodes, params, settlement, staking, validation};
+use crate::component::{
+    BlockContext, Event, audits, channels, nodes, params, settlement, staking, treasury, validation,
+};
 use crate::state::{StateAttempt, StateError, StateRead, StateWrite, part_of_key};
 
 /// What drawing a committee takes beside reads and writes: it walks over all who may be drawn, and hashes for each seat.
@@ -82,7 +84,6 @@ impl Queue {
             let Some((key, what)) = self.next(state)? else { break };
             let work = |state: &mut S| {
                 if kind.is_draw() {
-                    turn.drawable(state)?;
                     taken = taken.saturating_add(DRAWING);
                 }
                 let mut counted = Counted::new(state);
@@ -119,10 +120,11 @@ fn perform<S: StateWrite>(
         Kind::DrawAudit => audits::draw(state, turn, &read::<Place>(key, what)?),
         Kind::CloseRound => validation::close(state, turn, &read::<ContributionId>(key, what)?),
         Kind::CloseAudit => audits::close(state, turn, &read::<Place>(key, what)?),
-        Kind::FinaliseEpoch => settlement::finalise(state, turn, &read::<Place>(key, what)?),
+        Kind::FinaliseEpoch => settlement::finalise(state, &read::<Place>(key, what)?),
         Kind::ReleaseStake => nodes::release(state, turn, &read::<Address>(key, what)?, due),
         Kind::ReleaseDelegation => staking::release(state, &read::<Part>(key, what)?, due),
         Kind::FreeMoved => staking::free(state, &read::<Move>(key, what)?, due),
+        Kind::PaySpend => treasury::pay(state, &read::<treasury::Number>(key, what)?),
         Kind::CloseChannel => channels::close_due(state, turn, &read::<ChannelId>(key, what)?),
         Kind::ForgetRound => validation::forget(state, turn, &read::<ContributionId>(key, what)?),
         Kind::ForgetEpoch => settlement::forget(state, &read::<Place>(key, what)?),

@@ -23,7 +23,8 @@ pub(in crate::component) fn close<S: StateWrite>(
     turn: &Turn<'_>,
     place: &Place,
 ) -> Result<Vec<Event>, StateError> {
-    let (block, params, mut audit) = (turn.block, turn.params, expect(state, place)?);
+    let (block, mut audit) = (turn.block, expect(state, place)?);
+    let params = &audit.params(state)?;
     let verdict = verdict(&audit.committee);
     if verdict == Verdict::Open && audit.round.saturating_add(1) < ROUNDS {
         let event = event("audit.undecided", &audit);

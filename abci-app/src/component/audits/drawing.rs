@@ -27,11 +27,13 @@ pub(in crate::component) fn draw<S: StateWrite>(
     let node = nodes::expect(state, &audit.node)?;
     // Who doubts is no auditor, as long as there are others.
     let before = BTreeSet::from([audit.challenger]);
-    let candidates = committee::candidates(turn.drawable(state)?, &node.account, &before, turn.params);
+    let params = audit.params(state)?;
+    let drawable = turn.drawable(state, &params)?;
+    let candidates = committee::candidates(&drawable, &node.account, &before, &params);
     audit.seed = seed(block, &audit);
     let committee = committee::draw(&candidates, audit.seats, &audit.seed);
     audit.committee = committee.into_iter().map(auditor).collect();
-    audit.deadline = block.seconds().saturating_add(turn.params.audit_seconds);
+    audit.deadline = block.seconds().saturating_add(params.audit_seconds);
     set_due(state, &mut audit, 0);
     audit.set_phase(Phase::Vote);
     let names: Vec<String> = audit.committee.iter().map(|auditor| auditor.account.to_string()).collect();

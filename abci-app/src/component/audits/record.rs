@@ -7,6 +7,8 @@ use datanet_types::id::tagged_hash;
 use datanet_types::{Address, Amount, Digest, NodeKey};
 
 use crate::component::settlement::Place;
+use crate::component::{Params, params, settlement};
+use crate::state::{StateError, StateRead};
 
 /// Where an audit stands.
 #[derive(
@@ -161,6 +163,11 @@ impl Audit {
             u64::try_from(u128::from_le_bytes(*half).checked_rem(answers.into())?).ok()
         });
         self.suspects.iter().copied().filter(|at| *at < answers).chain(drawn).collect()
+    }
+
+    /// The parameters that it goes by: those that its epoch was settled under.
+    pub(super) fn params<S: StateRead>(&self, state: &S) -> Result<Params, StateError> {
+        params::at(state, settlement::expect(state, &self.node, self.epoch)?.height)
     }
 
     pub(super) fn place(&self) -> Place {

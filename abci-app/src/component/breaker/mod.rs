@@ -40,8 +40,8 @@ pub struct Tripped {
 
 /// Whether a component never trips.
 pub fn spares(component: Component) -> bool {
-    use Component::{Accounts, Admission, Authority, Beacon, Breaker, Genesis, Ledger, Query};
-    matches!(component, Accounts | Admission | Authority | Beacon | Breaker | Genesis | Ledger | Query)
+    use Component::{Accounts, Admission, Authority, Beacon, Breaker, Genesis, Ledger, Params, Query};
+    matches!(component, Accounts | Admission | Authority | Beacon | Breaker | Genesis | Ledger | Params | Query)
 }
 
 /// A component's breaker, if it has tripped.

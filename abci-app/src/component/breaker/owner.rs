@@ -27,5 +27,7 @@ pub(super) fn owner(action: &Action) -> Component {
         | Action::Redelegate(_)
         | Action::WithdrawRewards(_)
         | Action::Unjail(_) => Component::Staking,
+        Action::SpendTreasury(_) | Action::CancelSpend(_) => Component::Treasury,
+        Action::SetParams(_) | Action::CancelParams(_) => Component::Params,
     }
 }

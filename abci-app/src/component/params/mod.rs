@@ -1,21 +1,24 @@
-//! The numbers a chain is started with: fixed at genesis.
+//! The chain's numbers: named at genesis, and changed by whom that names ([`super::treasury`]), after a delay ([`versions`]).
 
+pub mod action;
+mod changes;
+pub mod engine;
 pub mod state_key;
+pub mod versions;
 
 use std::rc::Rc;
 
 use datanet_types::Amount;
 use datanet_types::amount::{BPS, DNT};
 use datanet_types::epoch::FeeShares;
-use datanet_types::tx::MAX_TX_BYTES;
 
 use super::error::ensure;
-use super::{ActionError, staking};
+use super::{ActionError, migrations, staking};
 use crate::code;
 use crate::gas::Gas;
 use crate::state::{StateError, StateRead, StateWrite};
 
-/// The numbers a chain is started with.
+/// The chain's numbers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
@@ -29,8 +32,6 @@ pub struct Params {
     pub gas_price: Amount,
     /// Gas that the transactions of a block take, at most. Default 400,000,000: about a fifth of the two seconds that a proposal may take.
     pub block_gas: Gas,
-    /// Bytes of a block's transactions, at most. Default 4 MiB.
-    pub block_bytes: u64,
     /// Seconds of block time that a committee has to commit its scores. Default 60: a minute, which fetching and judging a batch
     /// takes on a slow machine that does other things too. The phase ends early once everybody has committed, so that a long
     /// window costs time only where a member is missing.
@@ -127,6 +128,25 @@ pub struct Params {
     pub downtime_slash_bps: u32,
     /// Share that a validator loses which signed two histories, in basis points. Default 500: a twentieth of everybody's stake on it.
     pub equivocation_slash_bps: u32,
+    /// Largest block, in bytes; the engine has it too. Default 4 MiB: what four validators pass on within a second on slow lines.
+    pub max_block_bytes: u64,
+    /// Blocks for which the engine takes evidence against a validator, at least. Default 34,560: as long as `evidence_seconds` at the
+    /// slowest pace of a chain that is well, five seconds a block. Evidence is too old once it is so in blocks and in seconds.
+    pub evidence_blocks: u64,
+    /// Seconds for which it does, at least. Default 172,800: two thirds of `unbonding_seconds`, so that the stake is still there.
+    pub evidence_seconds: u64,
+    /// Seconds between what the chain's authority announces and when it comes about. Default 604,800: a week, in which everybody can
+    /// see it, object, and leave. The authority cannot change it.
+    pub authority_delay_seconds: u64,
+    /// Seconds of a period in which the authority spends no more than a share of the treasury. Default 2,592,000: thirty days. The
+    /// authority cannot change it.
+    pub treasury_period_seconds: u64,
+    /// That share of what the treasury has at the beginning of a period, in basis points. Default 1,000: half of it is there after half
+    /// a year at the earliest. The authority cannot change it.
+    pub treasury_period_bps: u32,
+    /// The version of the ledger's rules. Default the latest that this program knows. It rises by one, and what is stored is made over as it
+    /// does; a program that does not know a version stops before its first block.
+    pub app_version: u64,
 }
 
 impl Default for Params {
@@ -136,7 +156,6 @@ impl Default for Params {
             byte_fee: 1,
             gas_price: 3,
             block_gas: 400_000_000,
-            block_bytes: 4 * 1024 * 1024,
             commit_seconds: 60,
             reveal_seconds: 30,
             review_fee: DNT / 10,
@@ -172,6 +191,13 @@ impl Default for Params {
             jail_seconds: 600,
             downtime_slash_bps: 1,
             equivocation_slash_bps: 500,
+            max_block_bytes: 4 * 1024 * 1024,
+            evidence_blocks: 34_560,
+            evidence_seconds: 2 * 24 * 3_600,
+            authority_delay_seconds: 7 * 24 * 3_600,
+            treasury_period_seconds: 30 * 24 * 3_600,
+            treasury_period_bps: 1_000,
+            app_version: migrations::LATEST,
         }
     }
 }
@@ -246,10 +272,6 @@ impl Params {
             self.block_gas >= MIN_BLOCK_GAS,
             "block_gas must be at least 100000000: the heaviest transaction would never fit",
         )?;
-        check(
-            self.block_bytes >= 2 * MAX_TX_BYTES as u64,
-            "block_bytes must be at least 524288: two of the longest transactions",
-        )?;
         check(self.agenda_work >= 1, "agenda_work must be at least 1")?;
         check(self.commit_seconds >= 1, "commit_seconds must be at least 1")?;
         check(self.reveal_seconds >= 1, "reveal_seconds must be at least 1")?;
@@ -264,7 +286,14 @@ impl Params {
         check(
             self.equivocation_slash_bps < 10_000,
             "equivocation_slash_bps must be below 10000: shares of nothing can't be told apart",
-        )
+        )?;
+        engine::check(self)?;
+        check(
+            self.authority_delay_seconds >= 1,
+            "authority_delay_seconds must be at least 1: nobody would see it before",
+        )?;
+        check(self.treasury_period_seconds >= 1, "treasury_period_seconds must be at least 1")?;
+        check(within(self.treasury_period_bps), "treasury_period_bps must be at most 10000")
     }
 }
 
@@ -329,8 +358,6 @@ struct Record {
     gas_price: u64,
     #[prost(uint64, tag = "31")]
     block_gas: u64,
-    #[prost(uint64, tag = "32")]
-    block_bytes: u64,
     #[prost(uint64, tag = "40")]
     min_validator_stake: u64,
     #[prost(uint32, tag = "41")]
@@ -347,12 +374,41 @@ struct Record {
     downtime_slash_bps: u32,
     #[prost(uint32, tag = "47")]
     equivocation_slash_bps: u32,
+    #[prost(uint64, tag = "90")]
+    max_block_bytes: u64,
+    #[prost(uint64, tag = "91")]
+    evidence_blocks: u64,
+    #[prost(uint64, tag = "92")]
+    evidence_seconds: u64,
+    #[prost(uint64, tag = "93")]
+    authority_delay_seconds: u64,
+    #[prost(uint64, tag = "94")]
+    treasury_period_seconds: u64,
+    #[prost(uint32, tag = "95")]
+    treasury_period_bps: u32,
+    #[prost(uint64, tag = "96")]
+    app_version: u64,
     #[prost(uint64, tag = "60")]
     channel_max_seconds: u64,
     #[prost(uint64, tag = "61")]
     close_seconds: u64,
     #[prost(uint64, tag = "62")]
     forget_seconds: u64,
+    /// [`versions::Version::number`].
+    #[prost(uint64, tag = "100")]
+    number: u64,
+    /// [`versions::Version::from`].
+    #[prost(uint64, tag = "101")]
+    from: u64,
+    /// The oldest version that is kept.
+    #[prost(uint64, tag = "102")]
+    oldest: u64,
+    /// [`versions::Scheduled::due`] of what is announced; 0 if nothing is.
+    #[prost(uint64, tag = "103")]
+    next_due: u64,
+    /// Block time of the first block in which it holds, in seconds since 1970; 0 for the genesis's.
+    #[prost(uint64, tag = "104")]
+    since: u64,
 }
 
 /// Copies the fields that both forms have: a field forgotten here does not compile.
@@ -363,7 +419,6 @@ macro_rules! convert {
             byte_fee: $from.byte_fee,
             gas_price: $from.gas_price,
             block_gas: $from.block_gas,
-            block_bytes: $from.block_bytes,
             commit_seconds: $from.commit_seconds,
             reveal_seconds: $from.reveal_seconds,
             review_fee: $from.review_fee,
@@ -399,18 +454,47 @@ macro_rules! convert {
             jail_seconds: $from.jail_seconds,
             downtime_slash_bps: $from.downtime_slash_bps,
             equivocation_slash_bps: $from.equivocation_slash_bps,
+            max_block_bytes: $from.max_block_bytes,
+            evidence_blocks: $from.evidence_blocks,
+            evidence_seconds: $from.evidence_seconds,
+            authority_delay_seconds: $from.authority_delay_seconds,
+            treasury_period_seconds: $from.treasury_period_seconds,
+            treasury_period_bps: $from.treasury_period_bps,
+            app_version: $from.app_version,
             $($extra)*
         }
     };
 }
 
-/// The chain's parameters.
+impl Record {
+    fn of(params: &Params, chain_id: &str) -> Self {
+        let chain_id = chain_id.to_owned();
+        convert!(params => Record, chain_id, number: 0, from: 0, oldest: 0, next_due: 0, since: 0)
+    }
+
+    fn params(&self) -> Params {
+        convert!(self => Params,)
+    }
+
+    fn version(&self) -> versions::Version {
+        versions::Version { number: self.number, from: self.from, params: self.params() }
+    }
+}
+
+/// The chain's present parameters.
 ///
 /// # Errors
 /// When the store cannot be read, or holds no parameters: genesis was not executed.
 pub fn get<S: StateRead>(state: &S) -> Result<Params, StateError> {
-    let record = read(state)?;
-    Ok(convert!(record => Params,))
+    Ok(read(state)?.params())
+}
+
+/// The parameters that held at `height`.
+///
+/// # Errors
+/// As [`versions::at`].
+pub fn at<S: StateRead>(state: &S, height: u64) -> Result<Params, StateError> {
+    versions::at(state, height)
 }
 
 /// The chain's id, as at genesis.
@@ -427,10 +511,9 @@ fn read<S: StateRead>(state: &S) -> Result<Rc<Record>, StateError> {
     record.ok_or_else(|| StateError::Corrupt { key, reason: "no parameters: genesis was not executed".to_owned() })
 }
 
-/// Stores the parameters. Genesis only.
+/// Stores the first parameters.
 pub(super) fn put<S: StateWrite>(state: &mut S, params: &Params, chain_id: &str) {
-    let chain_id = chain_id.to_owned();
-    state.put(state_key::params(), &convert!(params => Record, chain_id));
+    state.put(state_key::params(), &Record::of(params, chain_id));
 }
 
 #[cfg(test)]

@@ -13,6 +13,13 @@ use crate::state::{StateError, StateRead, StateWrite};
 struct Risk {
     #[prost(uint64, tag = "1")]
     fees: Amount,
+    /// What answers for them, each epoch's by the parameters that it was settled under.
+    #[prost(uint64, tag = "2")]
+    bond: Amount,
+}
+
+fn risk<S: StateRead>(state: &S, node: &NodeKey) -> Result<Risk, StateError> {
+    Ok(state.get(&state_key::at_risk(node))?.unwrap_or_default())
 }
 
 /// Fees of the node's epochs that are not final, in base units.
@@ -20,7 +27,7 @@ struct Risk {
 /// # Errors
 /// When the store cannot be read.
 pub fn at_risk<S: StateRead>(state: &S, node: &NodeKey) -> Result<Amount, StateError> {
-    Ok(state.get::<Risk>(&state_key::at_risk(node))?.map_or(0, |risk| risk.fees))
+    Ok(risk(state, node)?.fees)
 }
 
 /// The bond that so many fees take.
@@ -32,8 +39,8 @@ pub fn of(fees: Amount, params: &Params) -> Amount {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn locked<S: StateRead>(state: &S, node: &NodeKey, params: &Params) -> Result<Amount, StateError> {
-    Ok(of(at_risk(state, node)?, params))
+pub fn locked<S: StateRead>(state: &S, node: &NodeKey) -> Result<Amount, StateError> {
+    Ok(risk(state, node)?.bond)
 }
 
 /// Adds the fees of an epoch, which `stake` must cover with those before it. Where nothing can be challenged, nothing is at risk.
@@ -44,8 +51,8 @@ pub(super) fn add<S: StateWrite>(
     stake: Amount,
     params: &Params,
 ) -> Result<(), ActionError> {
-    let sum = at_risk(state, node)?.saturating_add(fees);
-    let wanted = of(sum, params);
+    let before = risk(state, node)?;
+    let (sum, wanted) = (before.fees.saturating_add(fees), before.bond.saturating_add(of(fees, params)));
     ensure(params.challenge_seconds == 0 || wanted <= stake, code::EPOCH_BOND, || {
         format!(
             "the node's stake is {} and answers for {} of fees that are not final, for which it must be {}; raise the stake by {}, or \
@@ -56,18 +63,24 @@ pub(super) fn add<S: StateWrite>(
             display(wanted.saturating_sub(stake))
         )
     })?;
-    state.put(state_key::at_risk(node), &Risk { fees: sum });
+    state.put(state_key::at_risk(node), &Risk { fees: sum, bond: wanted });
     Ok(())
 }
 
-/// Takes an epoch's fees out again.
-pub(super) fn remove<S: StateWrite>(state: &mut S, node: &NodeKey, fees: Amount) -> Result<(), StateError> {
-    let left = at_risk(state, node)?.saturating_sub(fees);
+/// Takes an epoch's fees out again, with what answered for them: `params` are those of [`add`].
+pub(super) fn remove<S: StateWrite>(
+    state: &mut S,
+    node: &NodeKey,
+    fees: Amount,
+    params: &Params,
+) -> Result<(), StateError> {
+    let before = risk(state, node)?;
+    let (left, bond) = (before.fees.saturating_sub(fees), before.bond.saturating_sub(of(fees, params)));
     let key = state_key::at_risk(node);
     if left == 0 {
         state.delete(key);
     } else {
-        state.put(key, &Risk { fees: left });
+        state.put(key, &Risk { fees: left, bond });
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use datanet_types::{Amount, ModuleAddress, NodeKey};
 
 use super::{Epoch, Payment, Payments, Status, bond, escrow, forgetting, put, put_epoch, state_key};
-use crate::component::agenda::{self, Kind, Turn};
-use crate::component::{BlockContext, Event, Params, accounts, nodes};
+use crate::component::agenda::{self, Kind};
+use crate::component::{BlockContext, Event, Params, accounts, nodes, params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Names an epoch.
@@ -72,20 +72,17 @@ pub(in crate::component) fn let_go<S: StateWrite>(
 }
 
 /// Pays out an epoch that is due: node and treasury at once, and whoever earned may claim.
-pub(in crate::component) fn finalise<S: StateWrite>(
-    state: &mut S,
-    turn: &Turn<'_>,
-    place: &Place,
-) -> Result<Vec<Event>, StateError> {
+pub(in crate::component) fn finalise<S: StateWrite>(state: &mut S, place: &Place) -> Result<Vec<Event>, StateError> {
     let (node, number) = (place.node, place.epoch);
     let mut epoch = super::expect(state, &node, number)?;
+    let params = &params::at(state, epoch.height)?;
     let escrow = escrow::account(&node, number);
     let account = nodes::expect(state, &node)?.account;
     accounts::release(state, &escrow, &account, epoch.totals.split.node)?;
     accounts::release(state, &escrow, &accounts::treasury(), epoch.totals.treasury())?;
     escrow::begin(state, &epoch);
     epoch.set_status(Status::Final);
-    close(state, &epoch, turn.params)?;
+    close(state, &mut epoch, params)?;
     if let Some(mut settlement) = super::get(state, &node)? {
         settlement.escrowed = settlement.escrowed.saturating_add(epoch.totals.claimable());
         put(state, &settlement);
@@ -117,8 +114,8 @@ pub(in crate::component) fn void<S: StateWrite>(
 }
 
 /// Nothing of it is at risk any more, and nobody can be paid back.
-fn close<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) -> Result<(), StateError> {
-    bond::remove(state, &epoch.node, epoch.totals.fees)?;
+fn close<S: StateWrite>(state: &mut S, epoch: &mut Epoch, params: &Params) -> Result<(), StateError> {
+    bond::remove(state, &epoch.node, epoch.totals.fees, params)?;
     state.delete(state_key::payments(&epoch.node, epoch.epoch));
     forgetting::schedule(state, epoch, params);
     put_epoch(state, epoch)

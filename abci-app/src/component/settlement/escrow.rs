@@ -10,7 +10,7 @@ use datanet_types::{Address, Amount, ModuleAddress, NodeKey};
 use super::{Epoch, forgetting, state_key};
 use crate::code;
 use crate::component::error::ensure;
-use crate::component::{ActionError, BlockContext, accounts, params};
+use crate::component::{ActionError, BlockContext, accounts};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Leaves remembered under one key: a claim rewrites 256 bytes at most.
@@ -112,7 +112,7 @@ pub(super) fn pay<S: StateWrite>(
     put(state, node, OpenEpoch { left, ..before });
     if left == 0 {
         forget(state, node, number)?;
-        forgetting::claimed_whole(state, block, epoch, &params::get(state)?);
+        forgetting::claimed_whole(state, block, epoch);
     }
     Ok(true)
 }

@@ -9,18 +9,15 @@ use crate::component::agenda::{self, Kind};
 use crate::component::{BlockContext, Event, Params, audits};
 use crate::state::{StateError, StateWrite};
 
-fn lapses_at(epoch: &Epoch, params: &Params) -> u64 {
-    epoch.final_at.saturating_add(params.forget_seconds)
-}
-
 /// An epoch is final or void: it will be forgotten.
-pub(super) fn schedule<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) {
-    agenda::schedule(state, Kind::ForgetEpoch, lapses_at(epoch, params), &Place::of(epoch));
+pub(super) fn schedule<S: StateWrite>(state: &mut S, epoch: &mut Epoch, params: &Params) {
+    epoch.lapses_at = epoch.final_at.saturating_add(params.forget_seconds);
+    agenda::schedule(state, Kind::ForgetEpoch, epoch.lapses_at, &Place::of(epoch));
 }
 
 /// The last of an epoch was claimed: if its time is over, nothing waits for it any more.
-pub(super) fn claimed_whole<S: StateWrite>(state: &mut S, block: &BlockContext, epoch: &Epoch, params: &Params) {
-    if lapses_at(epoch, params) <= block.seconds() {
+pub(super) fn claimed_whole<S: StateWrite>(state: &mut S, block: &BlockContext, epoch: &Epoch) {
+    if epoch.lapses_at <= block.seconds() {
         state.delete(state_key::epoch(&epoch.node, epoch.epoch));
     }
 }

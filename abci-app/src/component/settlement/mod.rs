@@ -123,6 +123,13 @@ pub struct Epoch {
     /// How often it was challenged.
     #[prost(uint32, tag = "12")]
     pub challenges: u32,
+    /// The version of the parameters that its answers were given under. It is challenged, and answered for, by that at its height.
+    #[prost(uint64, tag = "13")]
+    pub params: u64,
+    /// Block time from which on it is forgotten once everything of it is paid, in seconds since 1970; 0 as long as it is neither final nor
+    /// void.
+    #[prost(uint64, tag = "14")]
+    pub lapses_at: u64,
 }
 
 impl Epoch {

@@ -50,7 +50,7 @@ pub(in crate::component) fn init<S: StateWrite>(
             code::GENESIS,
             wrong("has a beacon_key that is no key, so that it could not propose".to_owned()),
         )?;
-        create(state, first, 0, params).map_err(|error| match error {
+        create(state, first, 0).map_err(|error| match error {
             ActionError::Refused { message, .. } => {
                 ActionError::refused(code::GENESIS, format!("genesis: validator {:?}: {message}", first.name))
             }
@@ -61,12 +61,7 @@ pub(in crate::component) fn init<S: StateWrite>(
 }
 
 /// Writes a validator with its operator's first stake.
-pub(super) fn create<S: StateWrite>(
-    state: &mut S,
-    new: &GenesisValidator,
-    height: u64,
-    params: &Params,
-) -> Result<(), ActionError> {
+pub(super) fn create<S: StateWrite>(state: &mut S, new: &GenesisValidator, height: u64) -> Result<(), ActionError> {
     ensure((1..=64).contains(&new.name.len()), code::VALIDATOR_INVALID, || {
         format!("a validator's name is 1 to 64 bytes long, not {}", new.name.len())
     })?;
@@ -86,7 +81,7 @@ pub(super) fn create<S: StateWrite>(
         ..Validator::default()
     };
     state.put(state_key::of_operator(&new.operator), &validator.address());
-    shares::stake(state, &mut validator, &new.operator, new.stake, params)?;
-    put(state, &mut validator, params);
+    shares::stake(state, &mut validator, &new.operator, new.stake)?;
+    put(state, &mut validator);
     Ok(())
 }

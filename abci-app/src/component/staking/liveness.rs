@@ -42,6 +42,14 @@ pub(super) fn count<S: StateWrite>(
     }
 }
 
+/// Windows have another length from now on: the votes of one that was cut are not judged.
+pub(super) fn begin_anew<S: StateWrite>(state: &mut S) -> Result<(), StateError> {
+    for (key, _) in state.scan(&state_key::all_missed(), None, usize::MAX)? {
+        state.delete(key);
+    }
+    Ok(())
+}
+
 fn judge<S: StateWrite>(state: &mut S, block: &BlockContext, params: &Params) -> Result<Vec<Event>, StateError> {
     let mut events = Vec::new();
     // No more than were active in the window, which is bounded.
@@ -71,7 +79,7 @@ fn jail<S: StateWrite>(
     record.jailed_until = block.seconds().saturating_add(params.jail_seconds).max(1);
     // From the beginning of the window on: who leaves before it is over has been away all the same.
     let since = block.height.saturating_sub(params.liveness_window);
-    let taken = slashing::slash(state, &mut record, since, params.downtime_slash_bps, params)?;
+    let taken = slashing::slash(state, &mut record, since, params.downtime_slash_bps)?;
     let event = Event::new("staking.jailed").with("validator", validator).with("missed", missed);
     Ok(Some(event.with("amount", taken).with("until", record.jailed_until)))
 }

@@ -77,7 +77,7 @@ pub struct Validator {
     /// Height at which it was created.
     #[prost(uint64, tag = "11")]
     pub created_height: u64,
-    /// The tokens by which it is ranked; 0 if it is not.
+    /// The tokens by which it is ranked, be they enough or not; 0 in jail.
     #[prost(uint64, tag = "12")]
     ranked: Amount,
     /// The key with which it moves the beacon on.
@@ -204,9 +204,9 @@ fn expect<S: StateRead>(state: &S, validator: &ConsensusAddress) -> Result<Valid
 }
 
 /// Stores a validator with its rank.
-fn put<S: StateWrite>(state: &mut S, validator: &mut Validator, params: &Params) {
+fn put<S: StateWrite>(state: &mut S, validator: &mut Validator) {
     let (address, before) = (validator.address(), validator.ranked);
-    validator.ranked = if validator.is_eligible(params) { validator.tokens } else { 0 };
+    validator.ranked = if validator.jailed_until == 0 { validator.tokens } else { 0 };
     if validator.ranked != before {
         if before > 0 {
             state.delete(state_key::ranked(before, &address));
@@ -239,4 +239,14 @@ pub(super) fn begin_block<S: StateWrite>(
     let mut events = slashing::punish_misbehaviour(state, block, params)?;
     events.extend(liveness::count(state, block, params)?);
     Ok(events)
+}
+
+/// What follows from other parameters.
+pub(super) fn params_changed<S: StateWrite>(state: &mut S, before: &Params, after: &Params) -> Result<(), StateError> {
+    if before.liveness_window != after.liveness_window {
+        liveness::begin_anew(state)?;
+    }
+    // Who takes part may be others.
+    set::mark(state);
+    Ok(())
 }

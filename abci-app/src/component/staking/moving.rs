@@ -62,13 +62,13 @@ pub(super) fn moved<S: StateWrite>(
         format!("{MAX_MOVED} stakes were moved away from validator {from} of late; take yours back instead, or wait")
     })?;
     let mut source = super::require(state, from)?;
-    let tokens = shares::sell(state, &mut source, delegator, amount, params)?;
+    let tokens = shares::sell(state, &mut source, delegator, amount)?;
     ensure(tokens >= shares::MIN_DELEGATION, code::DELEGATION, || {
         "a stake is at least 1 DNT; move more, or all".to_owned()
     })?;
     accounts::release(state, &bonded_account(from), &bonded_account(to), tokens)?;
     let mut target = super::require_open(state, to)?;
-    let bought = shares::buy(state, &mut target, delegator, tokens, params)?;
+    let bought = shares::buy(state, &mut target, delegator, tokens)?;
     let until = unbonding::completes(block, params);
     let key = state_key::moved(from, until, delegator, to);
     let before = state.get::<Moved>(&key)?.map_or(0, |entry| entry.shares);
@@ -103,7 +103,6 @@ pub(super) fn slash<S: StateWrite>(
     validator: &ConsensusAddress,
     since: u64,
     bps: u32,
-    params: &Params,
 ) -> Result<Amount, StateError> {
     let (moved_from, mut taken) = (state_key::moved_from(validator), 0u64);
     for (key, mut entry) in state.list::<Moved>(&moved_from, None, MAX_MOVED)? {
@@ -120,7 +119,7 @@ pub(super) fn slash<S: StateWrite>(
         accounts::release(state, &bonded_account(&entry.to), &accounts::treasury(), tokens)?;
         taken = taken.saturating_add(tokens);
         put_delegation(state, &entry.to, &entry.delegator, &held);
-        put(state, &mut target, params);
+        put(state, &mut target);
         state.put(key, &entry);
     }
     Ok(taken)

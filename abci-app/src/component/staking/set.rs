@@ -103,13 +103,17 @@ fn updates<S: StateWrite>(
 /// Who should take part, with which power.
 fn wanted<S: StateRead>(state: &S, params: &Params) -> Result<BTreeMap<ConsensusAddress, Active>, StateError> {
     let most = usize::try_from(params.max_validators).unwrap_or(usize::MAX);
-    let ranked = state.list::<ConsensusAddress>(&state_key::all_ranked(), None, most)?;
-    let with_power = |(_, address): (String, ConsensusAddress)| {
+    let mut wanted = BTreeMap::new();
+    for (_, address) in state.list::<ConsensusAddress>(&state_key::all_ranked(), None, most)? {
         let validator = expect(state, &address)?;
+        if !validator.is_eligible(params) {
+            // Those behind it have less.
+            break;
+        }
         let power = validator.tokens.checked_div(POWER_UNIT).unwrap_or(0).max(1);
-        Ok((address, Active { key: validator.key, power }))
-    };
-    ranked.into_iter().map(with_power).collect()
+        wanted.insert(address, Active { key: validator.key, power });
+    }
+    Ok(wanted)
 }
 
 /// Who goes first, then who comes or changes.

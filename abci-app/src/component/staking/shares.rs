@@ -6,7 +6,7 @@ use datanet_types::{Address, Amount};
 use super::{Delegation, Validator, bonded_account, delegation, put, put_delegation, rewards};
 use crate::code;
 use crate::component::error::{ensure, refuse};
-use crate::component::{ActionError, Params, accounts};
+use crate::component::{ActionError, accounts};
 use crate::state::StateWrite;
 
 /// Least stake on a validator, in base units: each is a record that everybody keeps.
@@ -36,7 +36,6 @@ pub(super) fn buy<S: StateWrite>(
     validator: &mut Validator,
     delegator: &Address,
     amount: Amount,
-    params: &Params,
 ) -> Result<u64, ActionError> {
     let address = validator.address();
     let bought = if validator.shares == 0 { Some(amount) } else { mul_div(amount, validator.shares, validator.tokens) };
@@ -54,7 +53,7 @@ pub(super) fn buy<S: StateWrite>(
     validator.shares = shares;
     validator.tokens = validator.tokens.saturating_add(amount);
     put_delegation(state, &address, delegator, &held);
-    put(state, validator, params);
+    put(state, validator);
     Ok(bought)
 }
 
@@ -64,10 +63,9 @@ pub(super) fn stake<S: StateWrite>(
     validator: &mut Validator,
     delegator: &Address,
     amount: Amount,
-    params: &Params,
 ) -> Result<(), ActionError> {
     accounts::transfer(state, delegator, &bonded_account(&validator.address()), amount)?;
-    buy(state, validator, delegator, amount, params).map(drop)
+    buy(state, validator, delegator, amount).map(drop)
 }
 
 /// Sells shares of `validator` that are worth `amount`, or all that are free; returns the tokens, which are still in its account.
@@ -76,7 +74,6 @@ pub(super) fn sell<S: StateWrite>(
     validator: &mut Validator,
     delegator: &Address,
     amount: Amount,
-    params: &Params,
 ) -> Result<Amount, ActionError> {
     let address = validator.address();
     let mut held = delegation(state, &address, delegator)?;
@@ -94,7 +91,7 @@ pub(super) fn sell<S: StateWrite>(
     rewards::pay(state, validator, delegator, &mut held)?;
     let tokens = remove(validator, &mut held, sold);
     put_delegation(state, &address, delegator, &held);
-    put(state, validator, params);
+    put(state, validator);
     Ok(tokens)
 }
 

@@ -29,15 +29,14 @@ pub(super) fn slash<S: StateWrite>(
     validator: &mut Validator,
     since: u64,
     bps: u32,
-    params: &Params,
 ) -> Result<Amount, StateError> {
     let address = validator.address();
     let cut = part(validator.tokens, bps);
     accounts::release(state, &bonded_account(&address), &accounts::treasury(), cut)?;
     validator.tokens = validator.tokens.saturating_sub(cut);
-    put(state, validator, params);
+    put(state, validator);
     let left = unbonding::slash(state, &address, since, bps)?;
-    let moved = moving::slash(state, &address, since, bps, params)?;
+    let moved = moving::slash(state, &address, since, bps)?;
     Ok(cut.saturating_add(left).saturating_add(moved))
 }
 
@@ -64,7 +63,7 @@ fn punish<S: StateWrite>(
     };
     validator.tombstoned = true;
     validator.jailed_until = u64::MAX;
-    let taken = slash(state, &mut validator, misbehaviour.height, params.equivocation_slash_bps, params)?;
+    let taken = slash(state, &mut validator, misbehaviour.height, params.equivocation_slash_bps)?;
     let event = Event::new("staking.slashed").with("validator", misbehaviour.validator).with("for", "equivocation");
     Ok(Some(event.with("amount", taken).with("height", misbehaviour.height)))
 }

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, AuditEpoch, CancelRecovery, ChallengeEpoch, Claim, CloseChannel, CommitScores, Contribute,
-    CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel, RegisterNode, RevealScores, Revoke,
-    RevokeKey, SetKeys, SettleEpoch, TopUpChannel, Transfer, role,
+    Action, AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, CloseChannel,
+    CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel,
+    RegisterNode, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel,
+    Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -72,7 +73,7 @@ pub(crate) fn all(score: u32) -> Scores {
 pub(crate) fn genesis(params: Params) -> Genesis {
     let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
     let params = Params { gas_price: 0, ..params };
-    Genesis { params, accounts: (0..20).map(person).collect(), validators: Vec::new() }
+    Genesis { params, accounts: (0..20).map(person).collect(), ..Genesis::default() }
 }
 
 impl Chain {
@@ -429,5 +430,9 @@ into_action!(
     RecoverKeys,
     CancelRecovery,
     GrantKey,
-    RevokeKey
+    RevokeKey,
+    SpendTreasury,
+    CancelSpend,
+    SetParams,
+    CancelParams
 );

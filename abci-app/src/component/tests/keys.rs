@@ -7,7 +7,7 @@ use datanet_types::{
 use crate::component::agenda::Kind;
 use crate::component::{
     accounts, admission, agenda, audits, authority, beacon, channels, contributions, datanets, derived, models, nodes,
-    params, settlement, staking, validation,
+    params, settlement, staking, treasury, validation,
 };
 
 #[test]
@@ -18,6 +18,8 @@ fn keys_should_not_change() {
     let (validator, other) = (&ConsensusAddress([1; 20]), &ConsensusAddress([2; 20]));
     let keys = [
         params::state_key::params(),
+        params::state_key::version(3),
+        params::state_key::next(),
         beacon::state_key::value(),
         accounts::state_key::balance(address),
         accounts::state_key::balance(&ModuleAddress([1; 32])),
@@ -64,6 +66,10 @@ fn keys_should_not_change() {
         staking::state_key::moved(validator, 1_700_000_000, address, other),
         staking::state_key::missed(validator),
         audits::state_key::audit(node, 3),
+        treasury::state_key::authority(),
+        treasury::state_key::budget(),
+        treasury::state_key::last(),
+        treasury::state_key::spend(3),
         derived::state_key::digest(),
         derived::state_key::leaf(),
     ];

@@ -54,6 +54,7 @@ pub(crate) fn settle(epoch: u64, fees: u64, leaves: &[EpochLeaf], mut vouchers: 
         statement: BlobHash([8; 32]),
         accounts,
         receipts: Digest([7; 32]),
+        params: 0,
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) fn params() -> Params {
     Params {
         min_validator_stake: 10 * DNT,
         unbonding_seconds: 64,
+        evidence_seconds: 42,
+        evidence_blocks: 8,
         liveness_window: 10,
         jail_seconds: 5,
         max_validators: 5,

@@ -1,6 +1,7 @@
 //! Tests of the rules through the same calls that the application makes, on state in memory.
 
 mod agenda;
+mod changing_params;
 mod closing_channels;
 mod forgetting;
 mod given_again;
@@ -19,5 +20,6 @@ mod revoking;
 mod staking_invariants;
 mod stopped_components;
 mod supply;
+mod treasury;
 
 use harness::Chain;

@@ -68,7 +68,7 @@ fn grants_out_of_bounds_are_refused() {
     let mut many: Vec<Counterparty> = (0..17).map(account).collect();
     many.sort_unstable();
     refused(with(many), "at most 16");
-    for kind in ActionKind::ALL.iter().copied().filter(|kind| kind.is_about_keys()) {
+    for kind in ActionKind::ALL.iter().copied().filter(|kind| kind.is_for_owners()) {
         refused(GrantKey { actions: ActionSet::from_iter([kind]).0, ..grant(5) }, "never decides");
     }
 }

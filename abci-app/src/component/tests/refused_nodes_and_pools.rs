@@ -34,7 +34,8 @@ fn a_node_is_registered_raised_and_lowered() {
 
 #[test]
 fn stake_comes_home_after_the_unbonding_time_to_the_second() {
-    let mut chain = Chain::with(Params { unbonding_seconds: 5, ..Params::default() });
+    let mut chain =
+        Chain::with(Params { unbonding_seconds: 5, evidence_seconds: 3, evidence_blocks: 1, ..Params::default() });
     for n in 0..2 {
         chain.act(n, register(n, role::ALL, STAKE));
     }
@@ -56,7 +57,8 @@ fn stake_comes_home_after_the_unbonding_time_to_the_second() {
 
 #[test]
 fn a_lost_reputation_comes_back_with_the_stake_and_not_before() {
-    let mut chain = Chain::with(Params { unbonding_seconds: 5, ..Params::default() });
+    let mut chain =
+        Chain::with(Params { unbonding_seconds: 5, evidence_seconds: 3, evidence_blocks: 1, ..Params::default() });
     chain.act(0, register(0, role::ALL, STAKE));
     let reputation = |chain: &Chain| nodes::reputation(&chain.state, &address(0)).unwrap().unwrap().bps;
     let low = nodes::Reputation { bps: 700, judged: 9, missed: 30 };

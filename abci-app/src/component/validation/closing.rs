@@ -12,7 +12,7 @@ use datanet_types::Scores;
 /// A contribution whose round has its turn.
 pub(super) struct Closing<'a> {
     pub block: &'a BlockContext,
-    pub params: &'a Params,
+    pub params: Params,
     pub contribution: Contribution,
     pub datanet: Datanet,
     pub round: Round,
@@ -48,20 +48,20 @@ impl Closing<'_> {
             // Who could not get the bytes has done nothing wrong, and nothing for pay.
             let excused = vote.is_some_and(|vote| vote.scores.is_none());
             if !excused {
-                nodes::judged(state, &member.account, member.accuracy_bps, self.params)?;
+                nodes::judged(state, &member.account, member.accuracy_bps, &self.params)?;
             }
         }
         self.pay(state, votes, |vote| vote.scores.is_some())?;
         self.round.set_phase(Phase::Judged);
         self.round.scores = Some(scores);
         put(state, &self.round);
-        schedule(state, self.block, &self.contribution.id, self.params);
+        schedule(state, self.block, &self.contribution.id, &self.params);
         let mut events = self.member_events(votes);
         let Self { block, params, mut contribution, datanet, .. } = self;
         events.extend(if scores.combined() >= datanet.accept_threshold {
             contributions::accept(state, block, &mut contribution, &datanet, scores)?
         } else {
-            contributions::refuse_judged(state, block, &mut contribution, &datanet, scores, params)?
+            contributions::refuse_judged(state, block, &mut contribution, &datanet, scores, &params)?
         });
         Ok(events)
     }
@@ -72,7 +72,7 @@ impl Closing<'_> {
         self.pay(state, votes, |_| true)?;
         self.round.set_phase(Phase::Unavailable);
         put(state, &self.round);
-        schedule(state, self.block, &self.contribution.id, self.params);
+        schedule(state, self.block, &self.contribution.id, &self.params);
         let mut events = self.member_events(votes);
         events.extend(contributions::refuse_unavailable(state, self.block, &mut self.contribution)?);
         Ok(events)
@@ -86,7 +86,7 @@ impl Closing<'_> {
         }
         let event = self.close_unjudged(state);
         self.contribution.round = 1;
-        start_round(state, self.block, &self.contribution, self.params);
+        start_round(state, self.block, &self.contribution, &self.params);
         contributions::put(state, &self.contribution);
         Ok(vec![event])
     }
@@ -94,7 +94,7 @@ impl Closing<'_> {
     /// No verdict, and no other try.
     pub(super) fn unjudged_for_good<S: StateWrite>(mut self, state: &mut S) -> Result<Vec<Event>, StateError> {
         let mut events = vec![self.close_unjudged(state)];
-        schedule(state, self.block, &self.contribution.id, self.params);
+        schedule(state, self.block, &self.contribution.id, &self.params);
         events.extend(contributions::refuse_unjudged(state, self.block, &mut self.contribution)?);
         Ok(events)
     }

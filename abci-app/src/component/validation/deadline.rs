@@ -1,12 +1,13 @@
 //! The end of a phase.
 
+use datanet_types::ContributionId;
+
 use super::closing::Closing;
 use super::tally::Vote;
 use super::{Phase, Round, expect_round, open_reveal, put, reveal, set_due};
 use crate::component::agenda::Turn;
-use crate::component::{Event, contributions, datanets};
+use crate::component::{Event, contributions, datanets, params};
 use crate::state::{StateError, StateRead, StateWrite};
-use datanet_types::ContributionId;
 
 impl<'a> Closing<'a> {
     /// A contribution that is due.
@@ -14,7 +15,8 @@ impl<'a> Closing<'a> {
         let contribution = contributions::expect(state, id)?;
         let round = expect_round(state, &contribution)?;
         let datanet = datanets::expect(state, &contribution.datanet)?;
-        Ok(Self { block: turn.block, params: turn.params, contribution, datanet, round })
+        let params = params::at(state, contribution.submitted_height)?;
+        Ok(Self { block: turn.block, params, contribution, datanet, round })
     }
 }
 
@@ -27,7 +29,7 @@ pub(in crate::component) fn close<S: StateWrite>(
     let mut closing = Closing::of(state, turn, id)?;
     // Without a single commitment there is nothing to reveal, so that waiting for it would be in vain.
     if closing.round.phase() == Phase::Commit && closing.round.committed > 0 {
-        let event = open_reveal(state, &mut closing.round, closing.block, closing.params);
+        let event = open_reveal(state, &mut closing.round, closing.block, &closing.params);
         put(state, &closing.round);
         return Ok(vec![event]);
     }

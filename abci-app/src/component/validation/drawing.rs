@@ -24,8 +24,8 @@ pub(in crate::component) fn draw<S: StateWrite>(
         return Ok(Vec::new());
     }
     let before = members_before(state, &turn.contribution)?;
-    let candidates =
-        committee::candidates(drawing.drawable(state)?, &turn.contribution.contributor, &before, turn.params);
+    let drawable = drawing.drawable(state, &turn.params)?;
+    let candidates = committee::candidates(&drawable, &turn.contribution.contributor, &before, &turn.params);
     let seed = committee::seed(turn.block, &turn.contribution.id, turn.round.number);
     let committee = committee::draw(&candidates, turn.datanet.committee_size, &seed);
     if committee.is_empty() {

@@ -129,6 +129,7 @@ impl Action {
             Self::Transfer(action) => Some(Party::Account(action.to)),
             Self::Claim(action) => Some(Party::Account(action.account)),
             Self::RecoverKeys(action) => Some(Party::Account(action.account)),
+            Self::SpendTreasury(action) => Some(Party::Account(action.to)),
             Self::RegisterNode(action) => Some(Party::Node(action.node)),
             Self::AttestStorage(action) => Some(Party::Node(action.node)),
             Self::OpenChannel(action) => Some(Party::Node(action.node)),
@@ -153,7 +154,10 @@ impl Action {
             | Self::SetKeys(_)
             | Self::CancelRecovery(_)
             | Self::GrantKey(_)
-            | Self::RevokeKey(_) => None,
+            | Self::RevokeKey(_)
+            | Self::CancelSpend(_)
+            | Self::SetParams(_)
+            | Self::CancelParams(_) => None,
         }
     }
 }

@@ -69,6 +69,10 @@ kinds! {
     CancelRecovery = 52 "cancel_recovery",
     GrantKey = 53 "grant_key",
     RevokeKey = 54 "revoke_key",
+    SpendTreasury = 60 "spend_treasury",
+    CancelSpend = 61 "cancel_spend",
+    SetParams = 62 "set_params",
+    CancelParams = 63 "cancel_params",
 }
 
 impl ActionKind {
@@ -84,9 +88,11 @@ impl ActionKind {
         matches!(self, CommitScores | RevealScores | SettleEpoch | ChallengeEpoch | AuditEpoch | ProveForgery)
     }
 
-    /// Whether it decides who speaks for an account: never a sub-key's to do.
-    pub fn is_about_keys(self) -> bool {
-        matches!(self, Self::SetKeys | Self::RecoverKeys | Self::CancelRecovery | Self::GrantKey | Self::RevokeKey)
+    /// Whether it decides who speaks for an account, or for the chain, whose money no sub-key's budget counts: never a sub-key's to do.
+    pub fn is_for_owners(self) -> bool {
+        let about_keys =
+            matches!(self, Self::SetKeys | Self::RecoverKeys | Self::CancelRecovery | Self::GrantKey | Self::RevokeKey);
+        about_keys || matches!(self, Self::SpendTreasury | Self::CancelSpend | Self::SetParams | Self::CancelParams)
     }
 
     /// Numbers are from 10 to 73: as many as a set has bits.

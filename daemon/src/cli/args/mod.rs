@@ -15,6 +15,7 @@ mod node;
 #[cfg(test)]
 mod pasted;
 mod staking;
+mod treasury;
 
 pub(super) use ask::{AskArgs, ReceiptCommand};
 pub(super) use data::{
@@ -28,6 +29,7 @@ pub(super) use models::{
 pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 pub(super) use staking::{StakeArgs, ValidatorCommand};
+pub(super) use treasury::{LedgerCommand, ParamsCommand, TreasuryCommand};
 
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
 ///
@@ -125,6 +127,15 @@ pub(in crate::cli) enum Command {
     /// List, create and stake on the validators that order blocks.
     #[command(subcommand)]
     Validator(ValidatorCommand),
+    /// The chain's treasury, and payments out of it.
+    #[command(subcommand)]
+    Treasury(TreasuryCommand),
+    /// The chain's parameters, and changes of them.
+    #[command(subcommand)]
+    Params(ParamsCommand),
+    /// The whole ledger in one file, and a home made from it.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Account keys on the node.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -27,7 +27,7 @@ impl ActionHandler for ChallengeEpoch {
         ensure(self.suspects.iter().all(|at| *at < answers), code::AUDIT_SUSPECTS, || {
             format!("the epoch has {answers} receipts; suspects are places among them, from 0")
         })?;
-        let params = params::get(state)?;
+        let params = params::at(state, epoch.height)?;
         let next = next_challenge(&epoch, &params).filter(|_| epoch.status() == Status::Open);
         let Some((deposit, seats)) = next else {
             let state = match epoch.status() {

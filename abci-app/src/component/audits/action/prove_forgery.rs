@@ -52,7 +52,7 @@ impl ActionHandler for ProveForgery {
                 self.epoch
             )
         })?;
-        let params = params::get(state)?;
+        let params = params::at(state, epoch.height)?;
         if let Some(mut audit) = audits::get(state, &self.node, self.epoch)?.filter(|audit| audit.due != 0) {
             // Nobody has to judge any more.
             accounts::release(state, &deposit_account(&self.node, self.epoch), &audit.challenger, audit.deposit)?;

@@ -23,10 +23,10 @@ impl ActionHandler for GrantKey {
         check(actions.0 != 0 && !actions.has_unknown(), &|| {
             "a sub-key may do one action at least, and no other than there are".to_owned()
         })?;
-        let forbidden = actions.kinds().find(|kind| kind.is_about_keys());
+        let forbidden = actions.kinds().find(|kind| kind.is_for_owners());
         check(forbidden.is_none(), &|| {
             let name = forbidden.map_or("", |kind| kind.name());
-            format!("a sub-key never decides who speaks for the account; leave {name} out")
+            format!("a sub-key never decides who speaks for the account, or for the chain; leave {name} out")
         })?;
         // An account operates one validator ever, with keys that can't be changed.
         check(actions.kinds().all(|kind| kind != ActionKind::CreateValidator), &|| {

@@ -27,7 +27,8 @@ impl ActionHandler for CloseChannel {
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let mut channel = channels::require_open(state, &self.channel)?;
         channels::require_payer(&channel, ctx)?;
-        let (block, params) = (ctx.block, params::get(state)?);
+        // What the payer was told when it opened the channel.
+        let (block, params) = (ctx.block, params::at(state, channel.opened_height)?);
         if let Some(statement) = &self.statement {
             check_statement(&channel, statement, &block.chain_id)?;
             return Ok(vec![closing::close(state, block, &mut channel, &params)?]);

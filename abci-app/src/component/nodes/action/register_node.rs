@@ -39,7 +39,7 @@ impl ActionHandler for RegisterNode {
         let (params, account) = (params::get(state)?, ctx.tx.signer);
         let former = check_owner(state, self, &account)?;
         check_validator(state, self, former.as_ref(), &params)?;
-        check_bond(state, self, &params)?;
+        check_bond(state, self)?;
         begin_anew(state, self, former.as_ref(), &account, &params)?;
         move_stake(state, ctx, &params, former.as_ref().map_or(0, |node| node.stake), self.stake)?;
         let registered_height = former.as_ref().map_or(ctx.block.height, |node| node.registered_height);
@@ -96,8 +96,8 @@ fn check_validator<S: StateRead>(
 }
 
 /// What answers for epochs that are not final stays.
-fn check_bond<S: StateRead>(state: &S, action: &RegisterNode, params: &Params) -> Result<(), ActionError> {
-    let locked = bond::locked(state, &action.node, params)?;
+fn check_bond<S: StateRead>(state: &S, action: &RegisterNode) -> Result<(), ActionError> {
+    let locked = bond::locked(state, &action.node)?;
     ensure(action.stake >= locked, code::NODE_STAKE, || {
         format!(
             "stake is {}, and {} of it answers for epochs of this node that are not final; leave that, and take it back later",

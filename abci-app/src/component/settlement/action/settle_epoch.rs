@@ -16,7 +16,7 @@ use crate::component::settlement::{
 };
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params};
 use crate::gas::{self, Gas};
-use crate::state::StateWrite;
+use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for SettleEpoch {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
@@ -53,11 +53,12 @@ impl ActionHandler for SettleEpoch {
             format!("epoch is {}, the node's next is {next}", self.epoch)
         })?;
         let params = params::get(state)?;
-        let shares = check_totals(self, &params)?;
+        let (accrued, until) = accrued_under(self, state)?;
+        let shares = check_totals(self, &accrued)?;
         bond::add(state, &self.node, self.totals.fees, node.stake, &params)?;
         let mut paid = Vec::with_capacity(self.vouchers.len());
         for voucher in &self.vouchers {
-            paid.push(charge(state, self, voucher, ctx)?);
+            paid.push(charge(state, self, voucher, ctx, until)?);
         }
         let charged = paid.iter().map(|payment| payment.amount).fold(0, Amount::saturating_add);
         ensure(charged == self.totals.fees, code::EPOCH_INVALID, || {
@@ -89,8 +90,21 @@ fn check_tree(action: &SettleEpoch) -> Result<(), ActionError> {
     })
 }
 
-/// Gives the shares that the totals follow: those that hold now. They are fixed at genesis, so they are also those that
-/// the answers were given under.
+/// The parameters that the answers were given under, and the height from which others held.
+fn accrued_under<S: StateRead>(action: &SettleEpoch, state: &S) -> Result<(Params, Option<u64>), ActionError> {
+    match params::versions::version(state, action.params)? {
+        Some((version, until)) => Ok((version.params, until)),
+        None => refuse(
+            code::EPOCH_PARAMS,
+            format!(
+                "version {} of the parameters is not there or forgotten; name the one that the receipts name",
+                action.params
+            ),
+        ),
+    }
+}
+
+/// Gives the shares that the totals follow: those of the version that the answers were given under.
 fn check_totals(action: &SettleEpoch, params: &Params) -> Result<FeeShares, ActionError> {
     let (answers, fees, least) = (action.totals.answers, action.totals.fees, params.min_price);
     // The number of answers bounds how far rounding may move a share: it must not be made up.
@@ -119,8 +133,15 @@ fn charge<S: StateWrite>(
     action: &SettleEpoch,
     voucher: &SignedVoucher,
     ctx: &TxContext<'_>,
+    until: Option<u64>,
 ) -> Result<Payment, ActionError> {
     let mut channel = channels::require_open(state, &voucher.channel)?;
+    ensure(until.is_none_or(|until| channel.opened_height < until), code::EPOCH_PARAMS, || {
+        format!(
+            "channel {} was opened at height {}, when version {} of the parameters held no more; settle it with later answers",
+            channel.id, channel.opened_height, action.params
+        )
+    })?;
     let delta = check_voucher(&channel, action, voucher, &ctx.block.chain_id)?;
     accounts::release(state, &deposit_account(&channel.id), &escrow::account(&action.node, action.epoch), delta)?;
     channel.charged = voucher.cumulative;
@@ -176,6 +197,8 @@ fn epoch(action: &SettleEpoch, ctx: &TxContext<'_>, shares: FeeShares, params: &
         final_at: ctx.block.seconds().saturating_add(params.challenge_seconds),
         status: Status::Open as i32,
         challenges: 0,
+        params: action.params,
+        lapses_at: 0,
     }
 }
 

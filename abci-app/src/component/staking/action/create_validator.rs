@@ -50,7 +50,7 @@ impl ActionHandler for CreateValidator {
             commission_bps: self.commission_bps,
             name: self.name.clone(),
         };
-        genesis::create(state, &new, ctx.block.height, &params)?;
+        genesis::create(state, &new, ctx.block.height)?;
         let event = Event::new("staking.validator_created").with("validator", address).with("operator", operator);
         Ok(vec![event.with("amount", self.amount).with("name", &self.name)])
     }

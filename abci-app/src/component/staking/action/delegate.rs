@@ -7,7 +7,7 @@ use datanet_types::tx::VerifiedTx;
 use crate::code;
 use crate::component::error::ensure;
 use crate::component::staking::{self, MIN_DELEGATION, shares};
-use crate::component::{ActionError, ActionHandler, Event, TxContext, params};
+use crate::component::{ActionError, ActionHandler, Event, TxContext};
 use crate::state::StateWrite;
 
 impl ActionHandler for Delegate {
@@ -18,9 +18,9 @@ impl ActionHandler for Delegate {
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-        let (params, delegator) = (params::get(state)?, ctx.tx.signer);
+        let delegator = ctx.tx.signer;
         let mut validator = staking::require_open(state, &self.validator)?;
-        shares::stake(state, &mut validator, &delegator, self.amount, &params)?;
+        shares::stake(state, &mut validator, &delegator, self.amount)?;
         let event = Event::new("staking.delegated").with("validator", self.validator).with("account", delegator);
         Ok(vec![event.with("amount", self.amount)])
     }

@@ -15,7 +15,7 @@ impl ActionHandler for Undelegate {
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let (params, delegator) = (params::get(state)?, ctx.tx.signer);
         let mut validator = staking::require(state, &self.validator)?;
-        let amount = shares::sell(state, &mut validator, &delegator, self.amount, &params)?;
+        let amount = shares::sell(state, &mut validator, &delegator, self.amount)?;
         let event = Event::new("staking.undelegated").with("validator", self.validator).with("account", delegator);
         let event = event.with("amount", amount);
         if amount == 0 {

@@ -33,7 +33,7 @@ impl ActionHandler for Unjail {
             format!("{behind} stand behind validator {}, it takes {least}; stake more first", self.validator)
         })?;
         validator.jailed_until = 0;
-        staking::put(state, &mut validator, &params);
+        staking::put(state, &mut validator);
         Ok(vec![Event::new("staking.unjailed").with("validator", self.validator)])
     }
 }

@@ -31,7 +31,7 @@ impl ActionHandler for CommitScores {
         let event = Event::new("validation.committed").with("contribution", id).with("round", number);
         let mut events = vec![event.with("account", member)];
         if round.committed as usize >= round.committee.len() {
-            let params = params::get(state)?;
+            let params = params::at(state, contribution.submitted_height)?;
             events.push(open_reveal(state, &mut round, ctx.block, &params));
         }
         validation::put(state, &round);

@@ -1,0 +1,81 @@
+//! Making over what is stored when the version of the rules rises.
+//!
+//! The version stands among the parameters ([`super::Params::app_version`]), so that it holds from a height that everybody was told before, and is
+//! announced, taken back and proven as they are. In the block in which a version begins to hold, before everything else, what is stored is made over
+//! from the version before: one function a version, in the table here. A program that does not know the version stops at that block
+//! and says so; a newer one goes on from there.
+
+use crate::state::{StateError, StateRead, StateWrite};
+
+/// The latest version of the rules that this program knows.
+pub const LATEST: u64 = 1;
+
+/// Makes over what is stored for a version, from the one before.
+type Migration<S> = fn(&mut S) -> Result<(), StateError>;
+
+/// What makes each version out of the one before. Version 1 is the first.
+fn table<S: StateWrite>() -> Vec<(u64, Migration<S>)> {
+    Vec::new()
+}
+
+/// Refuses to go on with a version that is not known here.
+///
+/// # Errors
+/// When it is later than [`LATEST`].
+pub fn check_known(version: u64) -> Result<(), StateError> {
+    if version <= LATEST { Ok(()) } else { Err(StateError::Newer { theirs: version, ours: LATEST }) }
+}
+
+/// The version of the rules that `state` is of; 0 where there is no chain yet.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn version<S: StateRead>(state: &S) -> Result<u64, StateError> {
+    match state.get_raw(&super::params::state_key::params())? {
+        Some(_) => Ok(super::params::get(state)?.app_version),
+        None => Ok(0),
+    }
+}
+
+/// Makes over what is stored, from version `from` to version `to`.
+pub(super) fn run<S: StateWrite>(state: &mut S, from: u64, to: u64) -> Result<(), StateError> {
+    check_known(to)?;
+    run_of(state, &table(), from, to)
+}
+
+fn run_of<S: StateWrite>(state: &mut S, table: &[(u64, Migration<S>)], from: u64, to: u64) -> Result<(), StateError> {
+    table.iter().filter(|(version, _)| from < *version && *version <= to).try_for_each(|(_, migrate)| migrate(state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::MemoryState;
+
+    fn add(state: &mut MemoryState, text: &str) -> Result<(), StateError> {
+        let mut value = state.get_raw("made_over")?.unwrap_or_default();
+        value.extend(text.bytes());
+        state.set_raw("made_over".to_owned(), Some(value));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_stored_is_made_over_version_by_version_and_never_twice() {
+        let table: [(u64, Migration<MemoryState>); 3] =
+            [(2, |state| add(state, "two ")), (3, |state| add(state, "three ")), (4, |state| add(state, "four "))];
+        let made = |from, to| {
+            let mut state = MemoryState::default();
+            run_of(&mut state, &table, from, to).unwrap();
+            String::from_utf8(state.get_raw("made_over").unwrap().unwrap_or_default()).unwrap()
+        };
+        assert_eq!([(1, 4), (2, 3), (3, 3)].map(|(from, to)| made(from, to)), ["two three four ", "three ", ""]);
+    }
+
+    #[test]
+    fn every_version_after_the_first_is_made_from_the_one_before() {
+        let versions: Vec<u64> = table::<MemoryState>().iter().map(|(version, _)| *version).collect();
+        assert_eq!(versions, (2..=LATEST).collect::<Vec<_>>());
+        let error = check_known(LATEST + 1).unwrap_err().to_string();
+        assert!(error.contains("install a newer"), "{error}");
+    }
+}
