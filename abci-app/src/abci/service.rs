@@ -12,7 +12,7 @@ use tendermint_proto::v0_38::abci::{
 use tokio_util::sync::CancellationToken;
 
 use super::{consensus, convert};
-use crate::app::{self, AppError, Block, Verdict};
+use crate::app::{self, AppError, Block, CommitInfo, Verdict};
 use crate::code;
 use crate::handle::LedgerHandle;
 use crate::query::{self, QueryOutcome};
@@ -53,7 +53,7 @@ impl AbciService {
         Ok(match request {
             Value::Echo(echo) => Response::Echo(response::Echo { message: echo.message }),
             Value::Flush(_) => Response::Flush,
-            Value::Info(_) => Response::Info(convert::info(&self.ledger.info(), self.ledger.app().version()?)),
+            Value::Info(_) => Response::Info(self.info()?),
             Value::Query(request) => Response::Query(self.query(&request)),
             Value::CheckTx(request) => Response::CheckTx(self.check(&request)?),
             Value::InitChain(request) => Response::InitChain(self.init(&request)?),
@@ -80,6 +80,13 @@ impl AbciService {
                 ..Default::default()
             }),
         })
+    }
+
+    /// An engine that has no block yet of a ledger that was imported is asked to begin as with a genesis.
+    fn info(&self) -> Result<response::Info, AppError> {
+        let info = self.ledger.info();
+        let height = if self.ledger.reader().head().imported { 0 } else { info.height };
+        Ok(convert::info(&CommitInfo { height, ..info }, self.ledger.app().version()?))
     }
 
     fn init(&self, request: &RequestInitChain) -> Result<response::InitChain, AppError> {

@@ -23,10 +23,10 @@ use datanet_types::tx::{TxHash, UnverifiedTx};
 
 use crate::code;
 use crate::component::beacon::BeaconSigner;
-use crate::component::{self, EngineParams, Genesis, migrations};
+use crate::component::{self, EngineParams, Genesis, ValidatorUpdate, migrations};
 use crate::reader::LedgerReader;
 use crate::state::{ChangeLog, StateError};
-use crate::store::{BlockWrite, Head, Store, TxRecord};
+use crate::store::{BlockWrite, Head, Snapshot, Store, TxRecord};
 
 pub use block::{Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, Started, TxOutcome, Verdict};
 pub use error::AppError;
@@ -116,7 +116,7 @@ impl Application {
         self.executions.load(Ordering::Relaxed)
     }
 
-    /// Starts a chain from its genesis and returns the app hash before the first block, with its first validators. Kept in memory until the
+    /// Starts a chain from its genesis, or an engine over a ledger that was made from an export, and returns the app hash before the first block, with its first validators. Kept in memory until the
     /// first commit, so it may be called again until then.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Application {
     pub fn init_chain(&self, init: &InitChain<'_>) -> Result<Started, AppError> {
         let snapshot = self.tip().snapshot.clone();
         if snapshot.head().height > 0 {
-            return Err(AppError::AlreadyStarted { height: snapshot.head().height });
+            return go_on(&snapshot, init);
         }
         let genesis: Genesis =
             serde_json::from_slice(init.app_state).map_err(|error| AppError::Genesis(error.to_string()))?;
@@ -340,6 +340,19 @@ impl Application {
     pub fn tx_result(&self, hash: &TxHash) -> Result<Option<TxRecord>, AppError> {
         Ok(self.tip().snapshot.tx_result(&hash.0)?)
     }
+}
+
+/// An engine that begins anew behind an imported ledger is told what that holds.
+fn go_on(snapshot: &Snapshot, init: &InitChain<'_>) -> Result<Started, AppError> {
+    let head = snapshot.head();
+    let follows = head.chain_id == init.chain_id && init.initial_height == head.height.saturating_add(1);
+    if !(head.imported && follows) {
+        return Err(AppError::AlreadyStarted { height: head.height });
+    }
+    let active = component::staking::active(snapshot)?.into_iter();
+    let validators = active.map(|active| ValidatorUpdate { key: active.key, power: active.power }).collect();
+    let engine = EngineParams::of(&component::params::get(snapshot)?);
+    Ok(Started { app_hash: head.app_hash(), validators, engine })
 }
 
 /// Nobody pays for a signature that is verified in vain, so of several none is verified before their keys are known to speak for

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn every_version_after_the_first_is_made_from_the_one_before() {
         let versions: Vec<u64> = table::<MemoryState>().iter().map(|(version, _)| *version).collect();
-        assert_eq!(versions, (2..=LATEST).collect::<Vec<_>>());
+        assert_eq!(versions, (1..=LATEST).skip(1).collect::<Vec<_>>());
         let error = check_known(LATEST + 1).unwrap_err().to_string();
         assert!(error.contains("install a newer"), "{error}");
     }

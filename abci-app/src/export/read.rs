@@ -96,7 +96,8 @@ pub fn import(path: &Path, from: impl BufRead) -> Result<Header, ExportError> {
     if root != header.app_hash {
         return Err(ExportError::AppHash { expected: hex::encode(header.app_hash), actual: hex::encode(root) });
     }
-    let head = Head::new(&header.chain_id, header.height, header.time_seconds, header.app_hash, header.block_hash);
+    let mut head = Head::new(&header.chain_id, header.height, header.time_seconds, header.app_hash, header.block_hash);
+    head.imported = true;
     store.commit(&before, BlockWrite { head, changes, tree, results: Vec::new() })?;
     Ok(header)
 }

@@ -28,13 +28,16 @@ pub struct Head {
     /// Hash of the last block, 32 bytes.
     #[prost(bytes = "vec", tag = "6")]
     block: Vec<u8>,
+    /// Whether it was made from an export, and no block was committed since: its engine has none of the blocks before and begins anew.
+    #[prost(bool, tag = "7")]
+    pub imported: bool,
 }
 
 impl Head {
     /// A head to commit; the store sets its version.
     pub fn new(chain_id: &str, height: u64, time_seconds: i64, app_hash: [u8; 32], block_hash: [u8; 32]) -> Self {
         let (root, block) = (app_hash.to_vec(), block_hash.to_vec());
-        Self { chain_id: chain_id.to_owned(), height, time_seconds, root, version: NO_VERSION, block }
+        Self { chain_id: chain_id.to_owned(), height, time_seconds, root, version: NO_VERSION, block, imported: false }
     }
 
     /// The head of an empty database.

@@ -264,11 +264,12 @@ async fn cometbft_is_told_of_other_parameters_and_a_new_one_goes_on_from_an_expo
     // They hold for the engine from the block after on.
     assert_eq!(node.send(&transfer(2, 3, 1, nonce)).await["code"], 0);
     let last = wait(&chain.ledger, |info| info.height > told.height + 1).await;
-    let params = node.call("consensus_params").await["result"]["consensus_params"].clone();
+    let answer = node.call(&format!("consensus_params?height={}", told.height + 1)).await;
+    let params = answer["result"]["consensus_params"].clone();
     assert_eq!(
         (&params["block"]["max_bytes"], &params["version"]["app"]),
         (&"2097152".into(), &"1".into()),
-        "{params}"
+        "{answer}"
     );
     assert_eq!(params["evidence"]["max_age_num_blocks"], "30000");
     drop(node);

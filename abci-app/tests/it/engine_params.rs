@@ -39,6 +39,8 @@ fn usual() -> ConsensusParams {
     }
 }
 
+type Bend = fn(&mut ConsensusParams);
+
 struct Wire {
     chain: Chain,
     stream: UnixStream,
@@ -81,7 +83,7 @@ impl Wire {
 
 #[tokio::test]
 async fn a_genesis_whose_engine_goes_by_other_parameters_starts_no_chain() {
-    let bent: [(fn(&mut ConsensusParams), &str); 7] = [
+    let bent: [(Bend, &str); 7] = [
         (|params| params.block.as_mut().unwrap().max_bytes = 1 << 30, "block.max_bytes is 1073741824"),
         (|params| params.block.as_mut().unwrap().max_gas = 7, "block.max_gas is 7"),
         (|params| params.evidence.as_mut().unwrap().max_age_num_blocks = 100_000, "max_age_num_blocks is 100000"),
@@ -113,7 +115,7 @@ async fn the_engine_is_told_of_parameters_that_change_and_of_the_version_of_the_
         (1_000, vec![set(r#"{"max_block_bytes": 1048576}"#, 1)], None),
         (1_001, Vec::new(), None),
         (1_005, Vec::new(), Some((1_048_576, 34_560))),
-        (1_006, vec![set(r#"{"min_fee": 1001}"#, 2)], None),
+        (1_006, vec![set(r#"{"byte_fee": 2}"#, 2)], None),
         (1_011, Vec::new(), None),
         (1_012, vec![set(r#"{"evidence_blocks": 30000}"#, 3)], None),
         (1_017, Vec::new(), Some((1_048_576, 30_000))),
