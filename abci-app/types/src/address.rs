@@ -41,8 +41,7 @@ impl ModuleAddress {
 
 /// The bytes that `text` writes, which must be with `prefix`.
 fn decode(text: &str, prefix: bech32::Hrp) -> Result<Vec<u8>, IdError> {
-    let refused =
-        |found| if prefix == MODULE_PREFIX { IdError::ModuleAddress(found) } else { IdError::Address(found) };
+    let refused = |found| if prefix == MODULE_PREFIX { IdError::ModuleAddress(found) } else { IdError::Address(found) };
     let checked = bech32::primitives::decode::CheckedHrpstring::new::<bech32::Bech32m>(text)
         .map_err(|error| refused(error.to_string()))?;
     let found = checked.hrp();

@@ -62,7 +62,10 @@ pub(super) async fn status(client: &Client, output: Output) -> Result<()> {
         }
         for one in status["stopped"].as_array().into_iter().flatten() {
             let (component, height) = (text(&one["component"]), text(&one["height"]));
-            say!("stopped {component} since height {height}: the ledger contradicts itself under {}", text(&one["key"]));
+            say!(
+                "stopped {component} since height {height}: the ledger contradicts itself under {}",
+                text(&one["key"])
+            );
         }
         if status["engine"] == "cometbft" {
             say_join(status);

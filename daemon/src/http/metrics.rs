@@ -90,7 +90,8 @@ impl Metrics {
         registry.register("datanet_uptime_seconds", "Seconds since start", self.uptime.clone());
         registry.register("datanet_ready", "1 if /health/ready says so, else 0", self.ready.clone());
         registry.register("datanet_ready_check", "1 if this check of it is good, else 0", self.checks.clone());
-        let stopped = "1 if this part of the ledger stands still, on all nodes, because it contradicts itself there, else 0";
+        let stopped =
+            "1 if this part of the ledger stands still, on all nodes, because it contradicts itself there, else 0";
         registry.register("datanet_ledger_stopped", stopped, self.stopped.clone());
         self
     }

@@ -5,8 +5,8 @@ pub mod readiness;
 use std::time::Instant;
 
 use datanet_api::status::{Fees, StoppedComponent};
-use datanet_ledger::component::{Component, breaker};
 use datanet_inference::runtime::Device;
+use datanet_ledger::component::{Component, breaker};
 use datanet_p2p::NetworkHandle;
 use datanet_types::{Address, NodeKey};
 
@@ -169,8 +169,10 @@ impl StatusService {
     /// When the ledger has no block yet or cannot be read.
     pub fn stopped(&self) -> ServiceResult<Vec<StoppedComponent>> {
         let all = breaker::all_tripped(&self.chain.reader()?)?.into_iter();
-        let view = |(component, breaker::Tripped { height, key }): (Component, _)| {
-            StoppedComponent { component: component.name().to_owned(), height, key }
+        let view = |(component, breaker::Tripped { height, key }): (Component, _)| StoppedComponent {
+            component: component.name().to_owned(),
+            height,
+            key,
         };
         Ok(all.map(view).collect())
     }

@@ -118,8 +118,7 @@ impl Chain {
     fn start(folder: &std::path::Path, accounts: usize, signers: usize) -> Result<Self> {
         let ledger = LedgerHandle::open(&folder.join("ledger.redb"))?;
         let signers: Vec<SigningKey> = (0..signers).map(|at| SigningKey::from_bytes(&seed(at))).collect();
-        let address =
-            |at| signers.get(at).map_or_else(|| stranger(at), SigningKey::address);
+        let address = |at| signers.get(at).map_or_else(|| stranger(at), SigningKey::address);
         let account = |at| GenesisAccount { address: address(at), balance: BALANCE, name: None };
         let genesis = Genesis {
             params: Params::default(),
