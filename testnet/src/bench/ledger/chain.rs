@@ -115,11 +115,7 @@ impl Chain {
 }
 
 /// The ledger's, or the same with other validators' names and nothing to begin with.
-fn genesis(
-    application: Application,
-    outcomes: &[InitOutcome],
-    accounts: &[GenesisAccount],
-) -> Result<CometGenesis> {
+fn genesis(application: Application, outcomes: &[InitOutcome], accounts: &[GenesisAccount]) -> Result<CometGenesis> {
     let operators = outcomes.iter().map(|one| GenesisAccount { address: one.account, balance: STAKE, name: None });
     let validator = |(n, one): (usize, &InitOutcome)| GenesisValidator {
         key: one.validator,

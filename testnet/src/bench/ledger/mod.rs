@@ -74,9 +74,8 @@ pub async fn run(bench: &LedgerBench, json: bool) -> Result<Vec<Measure>> {
         }
     }
     let who = "kvstore of abci-cli behind a Unix socket";
-    let ms = |what: &str, ours: Vec<f64>, peer: Vec<f64>| {
-        Measure::size(what, "ms", median(ours), median(peer), who, GOAL)
-    };
+    let ms =
+        |what: &str, ours: Vec<f64>, peer: Vec<f64>| Measure::size(what, "ms", median(ours), median(peer), who, GOAL);
     Ok(vec![
         Measure::rate("transfers committed", "1/s", median(ours.a_second), median(peer.a_second), who, GOAL),
         ms("from sending to commit, median", ours.half_ms, peer.half_ms),

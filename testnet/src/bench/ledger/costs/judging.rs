@@ -1,9 +1,9 @@
 //! Contributions, and the rounds in which they are judged.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use datanet_ledger::component::Params;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::validation::{self, Phase, Round};
-use datanet_ledger::component::Params;
 use datanet_types::action::{AttestStorage, CommitScores, Contribute, CreateDatanet, RevealScores, role};
 use datanet_types::amount::DNT;
 use datanet_types::schema::Schema;
@@ -88,7 +88,8 @@ impl Judging {
             self.books.block(&[])?;
         }
         for judge in &JUDGES {
-            let reveal = RevealScores { contribution: self.id, scores: Some(SCORES), report: REPORT, salt: salt(*judge) };
+            let reveal =
+                RevealScores { contribution: self.id, scores: Some(SCORES), report: REPORT, salt: salt(*judge) };
             self.books.done(*judge, Action::RevealScores(reveal))?;
         }
         while self.status()? == Status::Judging {
