@@ -49,7 +49,15 @@ impl LedgerHandle {
     /// # Errors
     /// When the database cannot be opened or made (another process may hold it), or cannot be read.
     pub fn open(path: &Path) -> Result<Self, AppError> {
-        Ok(Self::of(Application::new(Store::open(path)?)?))
+        Self::over(Store::open(path)?)
+    }
+
+    /// The same over a store that is open.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn over(store: Store) -> Result<Self, AppError> {
+        Ok(Self::of(Application::new(store)?))
     }
 
     /// The same of a node that may validate: see [`Application::with_beacon`].

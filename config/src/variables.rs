@@ -5,8 +5,15 @@ use std::ffi::OsString;
 use crate::{ConfigError, NodeConfig, env_name};
 
 /// Those that are no key's.
-const OTHERS: [&str; 6] =
-    ["DATANET_HOME", "DATANET_CACHE", "DATANET_MODEL", "DATANET_COMETBFT", "DATANET_URL", "DATANET_TOKEN"];
+const OTHERS: [&str; 7] = [
+    "DATANET_HOME",
+    "DATANET_CACHE",
+    "DATANET_MODEL",
+    "DATANET_COMETBFT",
+    "DATANET_ABCI_CLI",
+    "DATANET_URL",
+    "DATANET_TOKEN",
+];
 /// Of the programs that test this one.
 const TESTS: [&str; 4] = ["DATANET_TEST_", "DATANET_REQUIRE_", "DATANET_STUDY", "DATANET_TRAINING_TEST_"];
 

@@ -7,10 +7,12 @@
 //! - [`mod@bench`]: each interface against the bare library underneath it;
 //! - [`peer`]: other people's software to compare with and to be used by;
 //! - [`scene`]: what scenarios on a network share; [`tour`]: the ledger told in steps, each of them checked;
+//! - [`application`]: the ledger alone, as CometBFT drives it;
 //! - [`cli`]: `cargo testnet up|down|logs|status|demo|tour|bench`.
 #![deny(unreachable_pub)]
 
 pub mod api;
+pub mod application;
 pub mod bench;
 pub mod cli;
 pub mod data;

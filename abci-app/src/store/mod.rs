@@ -17,7 +17,7 @@ mod write;
 
 use std::path::Path;
 
-use redb::{Database, DatabaseError, StorageError};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::state::{Changes, StateError};
 
@@ -144,8 +144,19 @@ impl Store {
     /// [`StoreError::File`] when the file cannot be made, [`StoreError::Open`] when it is no such database,
     /// [`StoreError::Taken`] when another process holds it; or when its tables cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database =
-            Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| unopened(path, &error))?;
+        let database = builder().create(path).map_err(|error| unopened(path, &error))?;
+        Self::with_tables(database)
+    }
+
+    /// The same on a disk of one's own: for those who want to see each write and each sync, or the moments between them.
+    ///
+    /// # Errors
+    /// As [`Store::open`], less what concerns the file.
+    pub fn open_on(disk: impl StorageBackend) -> Result<Self, StoreError> {
+        Self::with_tables(builder().create_with_backend(disk)?)
+    }
+
+    fn with_tables(database: Database) -> Result<Self, StoreError> {
         tables::create(&database)?;
         Ok(Self { database })
     }
@@ -166,6 +177,12 @@ impl Store {
         write::commit(&self.database, before, block)?;
         self.snapshot()
     }
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
 
 /// Why a database was not opened, by what mends it.

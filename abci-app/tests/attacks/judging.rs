@@ -244,7 +244,7 @@ fn datanet() -> DatanetId {
     DatanetId::derive(CHAIN, &address(CREATOR), "docs")
 }
 
-fn create_datanet() -> CreateDatanet {
+pub fn create_datanet() -> CreateDatanet {
     CreateDatanet {
         name: "docs".into(),
         description: "what crates say of themselves".into(),

@@ -340,3 +340,56 @@ async fn a_genesis_whose_engine_goes_by_other_parameters_is_refused() {
     let said = tokio::time::timeout(PATIENCE, server.join()).await.unwrap().unwrap_err().to_string();
     assert!(said.contains("evidence.max_age_num_blocks is 100000, and app_state.params make it 34560"), "{said}");
 }
+
+/// The ledger's file as it is now, which is what a death at this moment leaves.
+fn image(chain: &Chain, name: &str) -> PathBuf {
+    let path = chain.dir.path().join(name);
+    std::fs::copy(chain.dir.path().join("ledger.redb"), &path).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_lacks_blocks_or_everything_is_given_them_by_a_real_cometbft() {
+    let Some(binary) = binary() else {
+        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
+        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
+        return;
+    };
+    let chain = Chain::empty();
+    let (home, socket) = (chain.dir.path().join("cometbft"), chain.dir.path().join("abci/abci.sock"));
+    CometBft::init(&binary, &home);
+    let shutdown = CancellationToken::new();
+    let server = AbciServer::spawn(chain.ledger.clone(), &socket, 0, shutdown.clone()).await.unwrap();
+    let node = CometBft::start(&binary, &home, &server.address());
+    wait(&chain.ledger, |info| info.height >= 1).await;
+    let mut images = vec![chain.dir.path().join("new.redb"), image(&chain, "first.redb")];
+    for n in 1..4 {
+        let mut events = chain.ledger.events();
+        assert_eq!(node.send(&transfer(1, 2, 5, n)).await["code"], 0);
+        let block = first_with_txs(&mut events).await;
+        // With the block that proves it.
+        wait(&chain.ledger, |info| info.height > block.height).await;
+        images.push(image(&chain, &format!("after-{n}.redb")));
+    }
+    let before = chain.ledger.info();
+    drop(node);
+    shutdown.cancel();
+    server.join().await.unwrap();
+
+    for image in images {
+        let ledger = LedgerHandle::open(&image).unwrap();
+        let lacks = before.height - ledger.info().height;
+        let shutdown = CancellationToken::new();
+        let server = AbciServer::spawn(ledger.clone(), &socket, 0, shutdown.clone()).await.unwrap();
+        let node = CometBft::start(&binary, &home, &server.address());
+        let after = wait(&ledger, |info| info.height >= before.height).await;
+        assert_eq!(after.app_hash, before.app_hash, "it lacked {lacks} blocks");
+        for n in 1..4 {
+            let hash = tx_hash(&transfer(1, 2, 5, n));
+            assert_eq!(ledger.tx_result(&hash).unwrap(), chain.ledger.tx_result(&hash).unwrap());
+        }
+        drop(node);
+        shutdown.cancel();
+        server.join().await.unwrap();
+    }
+}

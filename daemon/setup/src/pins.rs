@@ -9,6 +9,12 @@ pub const COMETBFT_PRINTS: &str = "0.38.25";
 /// The Go package of the executable. Go's checksum database protects the module and what it depends on.
 pub const COMETBFT_PACKAGE: &str = "github.com/cometbft/cometbft/cmd/cometbft";
 
+/// The Go package of CometBFT's sample applications, of the same module.
+pub const ABCI_CLI_PACKAGE: &str = "github.com/cometbft/cometbft/abci/cmd/abci-cli";
+
+/// What `abci-cli version` prints: the ABCI that it speaks.
+pub const ABCI_CLI_PRINTS: &str = "2.0.0";
+
 /// The oldest Go that builds it.
 pub const GO_MINIMUM: (u32, u32, u32) = (1, 22, 11);
 

@@ -10,6 +10,7 @@ mod embed;
 mod encoder;
 mod generate;
 mod learning;
+mod ledger;
 mod qlora;
 mod quant;
 mod serve;
@@ -18,6 +19,7 @@ mod state;
 mod train;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use datanet_types::Address;
 use serde::Serialize;
 
 pub use adapters::{AdaptersBench, run as adapters};
@@ -26,10 +28,18 @@ pub use contribute::{ContributeBench, run as contribute};
 pub use embed::{EmbedBench, run as embed};
 pub use generate::{GenerateBench, run as generate};
 pub use learning::{LearningBench, run as learning};
+pub use ledger::{Cost, LedgerBench, costs, print_costs, run as ledger};
 pub use quant::{QuantBench, run as quant};
 pub use serve::{ServeBench, run as serve};
 pub use state::{StateBench, run as state};
 pub use train::{TrainBench, run as train};
+
+/// An account whose key nobody has.
+fn nobody(n: u64) -> Address {
+    let mut address = [0; 20];
+    address.copy_from_slice(&blake3::hash(&n.to_le_bytes()).as_bytes()[..20]);
+    Address(address)
+}
 
 /// One measurement: ours beside the peer's.
 #[derive(Debug, Clone, Serialize)]

@@ -12,13 +12,13 @@ use datanet_ledger::component::{Genesis, GenesisAccount, Params};
 use datanet_ledger::store::CACHE_BYTES;
 use datanet_types::action::Transfer;
 use datanet_types::tx::{MAX_TTL, TxBody};
-use datanet_types::{Action, Address, SigningKey};
+use datanet_types::{Action, SigningKey};
 use jmt::KeyHash;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sha2::Sha256;
 
-use super::{Measure, median};
+use super::{Measure, median, nobody};
 use crate::ui::Ui;
 
 /// The ratio to reach.
@@ -119,7 +119,7 @@ impl Chain {
     fn start(folder: &std::path::Path, accounts: usize, signers: usize) -> Result<Self> {
         let ledger = LedgerHandle::open(&folder.join("ledger.redb"))?;
         let signers: Vec<SigningKey> = (0..signers).map(|at| SigningKey::from_bytes(&seed(at))).collect();
-        let address = |at| signers.get(at).map_or_else(|| stranger(at), SigningKey::address);
+        let address = |at| signers.get(at).map_or_else(|| nobody(at as u64), SigningKey::address);
         let account = |at| GenesisAccount { address: address(at), balance: BALANCE, name: None };
         let genesis =
             Genesis { params: Params::default(), accounts: (0..accounts).map(account).collect(), ..Genesis::default() };
@@ -137,7 +137,7 @@ impl Chain {
         for signer in &self.signers {
             self.nonce += 1;
             let to = dice.random_range(self.signers.len()..self.accounts);
-            let action = Action::Transfer(Transfer { to: stranger(to), amount: 1 });
+            let action = Action::Transfer(Transfer { to: nobody(to as u64), amount: 1 });
             let body = TxBody {
                 chain_id: CHAIN.into(),
                 expiry: height + MAX_TTL / 2,
@@ -165,13 +165,6 @@ impl Chain {
         self.ledger.commit()?;
         Ok(())
     }
-}
-
-/// An account whose key nobody has.
-fn stranger(at: usize) -> Address {
-    let mut address = [0; 20];
-    address.copy_from_slice(&seed(at)[..20]);
-    Address(address)
 }
 
 fn seed(at: usize) -> [u8; 32] {

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::bench::{
     self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, LearningBench,
-    Measure, QuantBench, ServeBench, StateBench, TrainBench,
+    LedgerBench, Measure, QuantBench, ServeBench, StateBench, TrainBench,
 };
 
 /// What can be measured.
@@ -81,6 +81,27 @@ pub(super) enum Bench {
         /// Accounts there are, smallest first
         #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000])]
         accounts: Vec<usize>,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// Signed transfers to four validators with real CometBFT, against CometBFT's own kvstore in the ledger's place
+    Ledger {
+        /// Transactions a round
+        #[arg(long, default_value_t = 10_000)]
+        transfers: usize,
+        /// Rounds of each side
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Connections, each with one transaction on its way
+        #[arg(long, default_value_t = 32)]
+        connections: usize,
+        /// Where the chains are made [default: /dev/shm, a file system in memory]
+        #[arg(long, value_parser = super::path())]
+        dir: Option<PathBuf>,
+        /// What a contribution, a round, an epoch and a claim take on the ledger instead, in bytes, without a network
+        #[arg(long)]
+        costs: bool,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -175,6 +196,10 @@ pub(super) enum Bench {
 impl Bench {
     /// Measures and prints.
     pub(super) async fn run(self) -> Result<()> {
+        if let Self::Ledger { costs: true, json, .. } = self {
+            bench::print_costs(&bench::costs()?, json);
+            return Ok(());
+        }
         let (measures, json) = self.measure().await?;
         bench::print(&measures, json);
         Ok(())
@@ -194,6 +219,9 @@ impl Bench {
             Self::Learning { seeds, json } => (bench::learning(&LearningBench { seeds }, json).await?, json),
             Self::State { transfers, blocks, accounts, json } => {
                 (bench::state(&StateBench { transfers, blocks, accounts }, json).await?, json)
+            }
+            Self::Ledger { transfers, rounds, connections, dir, json, .. } => {
+                (bench::ledger(&LedgerBench { transfers, rounds, connections, dir }, json).await?, json)
             }
             Self::Serve { texts, rounds, threads, json } => {
                 (bench::serve(&ServeBench { texts, rounds, threads }, json).await?, json)

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use bench::Bench;
 
+use crate::application;
 use crate::demo::{self, DemoOptions};
 use crate::network::{self, Network, NetworkOptions};
 use crate::signals::interrupted;
@@ -68,6 +69,13 @@ enum Command {
     Bench {
         #[command(subcommand)]
         bench: Bench,
+    },
+    /// The ledger alone behind its socket: what `bench ledger` measures
+    #[command(hide = true)]
+    Application {
+        /// The home of its keys and data
+        #[arg(long, value_parser = path())]
+        home: PathBuf,
     },
     /// The datanet command: what a network's nodes are processes of
     #[command(hide = true, disable_help_flag = true)]
@@ -188,6 +196,7 @@ impl Cli {
             Command::Demo(demo) => demo.run().await,
             Command::Tour(tour) => tour.run().await,
             Command::Bench { bench } => bench.run().await,
+            Command::Application { home } => application::run(&home).await,
             Command::Node { .. } => bail!("`node` must be the first argument"),
         }
     }

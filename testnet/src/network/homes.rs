@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
@@ -39,10 +40,13 @@ const REVEAL_SECONDS: u64 = 60;
 /// Naming the command to type where something cannot be had.
 pub async fn setup(ui: &Ui) -> Result<(Toolbox, f64)> {
     let began = Instant::now();
-    let progress: std::sync::Arc<dyn Progress> =
-        if ui.is_for_programs() { std::sync::Arc::new(LineProgress::default()) } else { progress_for(false) };
-    let tools = ensure(&SetupOptions::from_env()?, progress).await?;
+    let tools = ensure(&SetupOptions::from_env()?, progress(ui)).await?;
     Ok((tools, began.elapsed().as_secs_f64()))
+}
+
+/// Where setup says how far it is.
+pub(crate) fn progress(ui: &Ui) -> Arc<dyn Progress> {
+    if ui.is_for_programs() { Arc::new(LineProgress::default()) } else { progress_for(false) }
 }
 
 /// The ports of one node. They stay the same over restarts, so that others find it again.

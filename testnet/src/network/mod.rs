@@ -5,7 +5,7 @@
 
 mod homes;
 mod node;
-mod ports;
+pub(crate) mod ports;
 pub(crate) mod process;
 
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ use futures::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Client;
+pub(crate) use homes::progress;
 pub use homes::setup;
 pub use node::{Node, NodeReport};
 

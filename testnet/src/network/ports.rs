@@ -14,7 +14,7 @@ const TRIES: usize = 2_000;
 ///
 /// # Errors
 /// When nearly everything in the range is taken.
-pub(super) fn free(count: usize) -> Result<Vec<u16>> {
+pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
     // Held until all are chosen: two of them cannot be the same.
     let mut held = Vec::new();
     for _ in 0..TRIES {

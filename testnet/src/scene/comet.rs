@@ -24,11 +24,18 @@ const PREVOTE: i32 = 1;
 /// When nobody answers, or with an error.
 pub async fn call(home: &Path, method: &str, params: Value) -> Result<Value> {
     let run = RunFile::read(&Home::new(home))?;
-    let socket = run.comet_rpc.context("it runs no CometBFT")?;
+    call_on(&run.comet_rpc.context("it runs no CometBFT")?, method, params).await
+}
+
+/// Calls a method of the CometBFT whose RPC listens on `socket`.
+///
+/// # Errors
+/// When nobody answers, or with an error.
+pub async fn call_on(socket: &Path, method: &str, params: Value) -> Result<Value> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let length = body.len();
     let request = format!("POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}");
-    let answer = exchange(&socket, &request).await?;
+    let answer = exchange(socket, &request).await?;
     ensure!(answer["error"].is_null(), "{method}: {}", answer["error"]);
     Ok(answer["result"].clone())
 }

@@ -92,7 +92,7 @@ fn a_node_whose_cometbft_is_killed_ends_in_order_says_why_and_starts_again() -> 
 }
 
 /// SIGKILL to one process of a node, which its run.json names by `field`.
-fn kill_process(network: &Network, index: usize, field: &str) -> Result<()> {
+pub(crate) fn kill_process(network: &Network, index: usize, field: &str) -> Result<()> {
     let run: Value = serde_json::from_slice(&std::fs::read(network.nodes()[index].home().join("run.json"))?)?;
     let pid = run[field].as_i64().with_context(|| format!("run.json does not name the {field}"))?;
     Ok(kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?)

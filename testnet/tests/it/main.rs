@@ -6,6 +6,7 @@
 mod crash;
 mod examples;
 mod factory;
+mod kills;
 mod late;
 mod lone;
 mod machines;

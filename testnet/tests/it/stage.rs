@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use datanet_ledger::component::Params;
 use datanet_testnet::network::{self, Engine, Network, NetworkOptions};
 use datanet_testnet::ui::Ui;
 use tokio::sync::Mutex;
@@ -27,6 +28,7 @@ const LAST_LINES: usize = 20;
 const NETWORK: &str = "network";
 pub const NEWCOMER: &str = "newcomer";
 const LONE: &str = "lone";
+const APART: &str = "apart";
 
 /// The shared network, once a test has asked for it. Held while a scenario runs: they take turns.
 static SHARED: Mutex<Option<Stage>> = Mutex::const_new(None);
@@ -46,19 +48,39 @@ pub fn root() -> PathBuf {
 pub fn play(scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Result<()> {
     on_stage(async |shared| {
         if shared.is_none() {
-            *shared = Some(set_up(NETWORK, NODES, Engine::Cometbft).await?);
+            *shared = Some(set_up(NetworkOptions::new(root().join(NETWORK), NETWORK, NODES)).await?);
         }
         // Stays where it is: what a panic would drop here, the next test still needs.
-        perform(&mut shared.as_mut().context("there is no stage")?.network, scenario).await
+        perform(&mut shared.as_mut().context("there is no stage")?.network, SCENARIO, scenario).await
     })
 }
 
 /// Runs a scenario on a node all by itself, which orders its own blocks, so that nobody else has what it loses.
 pub fn play_alone(scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Result<()> {
+    let options = NetworkOptions { engine: Engine::Solo, ..NetworkOptions::new(root().join(LONE), LONE, 1) };
+    play_on(options, SCENARIO, scenario)
+}
+
+/// Runs a scenario on a network of its own, whose nodes judge nothing by themselves, with these numbers of the chain.
+pub fn play_apart(
+    params: impl FnOnce(Params) -> Params,
+    patience: Duration,
+    scenario: impl AsyncFnOnce(&mut Network) -> Result<()>,
+) -> Result<()> {
+    let options = NetworkOptions::new(root().join(APART), APART, NODES);
+    let params = params(options.params.clone());
+    play_on(NetworkOptions { automatic_judging: false, params, ..options }, patience, scenario)
+}
+
+fn play_on(
+    options: NetworkOptions,
+    patience: Duration,
+    scenario: impl AsyncFnOnce(&mut Network) -> Result<()>,
+) -> Result<()> {
     on_stage(async |_| {
-        let mut lone = set_up(LONE, 1, Engine::Solo).await?;
-        let played = perform(&mut lone.network, scenario).await;
-        lone.network.down().await?;
+        let mut stage = set_up(options).await?;
+        let played = perform(&mut stage.network, patience, scenario).await;
+        stage.network.down().await?;
         played
     })
 }
@@ -91,17 +113,22 @@ fn on_stage(act: impl AsyncFnOnce(&mut Option<Stage>) -> Result<()>) -> Result<(
 }
 
 /// Runs a scenario in bounded time; a failure shows the ends of the logs.
-async fn perform(network: &mut Network, scenario: impl AsyncFnOnce(&mut Network) -> Result<()>) -> Result<()> {
-    let played = tokio::time::timeout(SCENARIO, async {
+async fn perform(
+    network: &mut Network,
+    patience: Duration,
+    scenario: impl AsyncFnOnce(&mut Network) -> Result<()>,
+) -> Result<()> {
+    let played = tokio::time::timeout(patience, async {
         network.up(|_| {}).await.context("the network does not come up")?;
         scenario(network).await
     });
-    let late = |_| Err(anyhow!("the scenario takes longer than {} s", SCENARIO.as_secs()));
+    let late = |_| Err(anyhow!("the scenario takes longer than {} s", patience.as_secs()));
     played.await.unwrap_or_else(late).inspect_err(|_| show_logs(network))
 }
 
 /// Fresh homes in the place of what an earlier run left.
-async fn set_up(name: &str, nodes: usize, engine: Engine) -> Result<Stage> {
+async fn set_up(options: NetworkOptions) -> Result<Stage> {
+    let name = options.name.as_str();
     let stale = if name == NETWORK { [NEWCOMER, NETWORK].as_slice() } else { &[name] };
     for name in stale {
         let dir = root().join(name);
@@ -114,7 +141,6 @@ async fn set_up(name: &str, nodes: usize, engine: Engine) -> Result<Stage> {
             old.delete().await?;
         }
     }
-    let options = NetworkOptions { engine, ..NetworkOptions::new(root().join(name), name, nodes) };
     let reaper = reaper(stale)?;
     let mut network = Network::create(&options).await?;
     network.run_with(PROGRAM);
