@@ -26,12 +26,14 @@ components! {
     "nodes": ["derived/nodes/", "nodes/"],
     "datanets": ["datanets/", "derived/datanets/"],
     "contributions": ["contributions/", "derived/contributions/"],
-    "validation": ["derived/validation/", "validation/"],
+    "validation": ["validation/"],
     "models": ["models/"],
     "channels": ["channels/", "derived/channels/"],
-    "settlement": ["derived/settlement/", "settlement/"],
-    "audits": ["audits/", "derived/audits/"],
-    "treasury": ["derived/treasury/", "treasury/"],
+    "settlement": ["settlement/"],
+    "audits": ["audits/"],
+    "treasury": ["treasury/"],
+    "agenda": ["derived/agenda/"],
+    "breaker": ["breaker/"],
     "derived": ["chain/derived", "derived/digest"],
 }
 
