@@ -275,7 +275,7 @@ fn genesis() -> Vec<u8> {
     genesis["authority"] = serde_json::json!(address(SERVER));
     let more = serde_json::json!({
         "challenge_seconds": 300, "forget_seconds": 400, "unbonding_seconds": 600, "evidence_seconds": 400,
-        "evidence_blocks": 80, "authority_delay_seconds": 200, "audit_seconds": 5, "commit_seconds": 5, "reveal_seconds": 5,
+        "evidence_blocks": 80, "authority_delay_seconds": 200, "audit_seconds": 60, "commit_seconds": 60, "reveal_seconds": 60,
         "liveness_window": 7,
     });
     for (name, value) in more.as_object().unwrap() {

@@ -273,7 +273,7 @@ mod tests {
         assert!(fee >= params.fee_of(0, Claim { items: many.clone(), ..Claim::default() }.encoded_len() as u64));
         let (worth, left) = batches(many, |items| fee_of(&params, items));
         assert_eq!((worth.len(), left.len()), (0, 64));
-        assert_eq!(batches(vec![long(1, 1_100)], |items| fee_of(&params, items)).0.len(), 1);
+        assert_eq!(batches(vec![long(1, 3_000)], |items| fee_of(&params, items)).0.len(), 1);
     }
 
     #[test]
