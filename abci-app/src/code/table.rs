@@ -248,5 +248,7 @@ codes! {
         CONTRADICTION = 1,
         /// Its component stands still since the ledger contradicted itself there.
         TRIPPED = 2,
+        /// The component runs, or cannot stand still.
+        NOT_TRIPPED = 3,
     }
 }

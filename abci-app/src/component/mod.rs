@@ -156,6 +156,7 @@ macro_rules! dispatch {
             Action::CancelSpend($inner) => $call,
             Action::SetParams($inner) => $call,
             Action::CancelParams($inner) => $call,
+            Action::ResetComponent($inner) => $call,
         }
     };
 }

@@ -19,7 +19,7 @@ use crate::{
     Signature,
 };
 
-pub use chain::{CancelParams, CancelSpend, MAX_PARAM_CHANGES, SetParams, SpendTreasury};
+pub use chain::{CancelParams, CancelSpend, MAX_PARAM_CHANGES, ResetComponent, SetParams, SpendTreasury};
 pub use keys::{
     CancelRecovery, Counterparty, GrantKey, MAX_COUNTERPARTIES, MAX_OWNERS, Party, RecoverKeys, Recovery, RevokeKey,
     SetKeys,
@@ -527,6 +527,9 @@ pub enum Action {
     /// See [`CancelParams`].
     #[prost(message, tag = "63")]
     CancelParams(CancelParams),
+    /// See [`ResetComponent`].
+    #[prost(message, tag = "64")]
+    ResetComponent(ResetComponent),
 }
 
 impl Action {

@@ -48,6 +48,11 @@ pub(super) async fn params(client: &Client, command: ParamsCommand, output: Outp
             sent(&client.post("/v1/params", &body).await?, output);
             Ok(())
         }
+        ParamsCommand::Reset { component, account } => {
+            let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
+            sent(&client.post(&format!("/v1/components/{component}/reset"), &body).await?, output);
+            Ok(())
+        }
         ParamsCommand::Cancel { account } => {
             let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
             sent(&client.post("/v1/params/cancel", &body).await?, output);

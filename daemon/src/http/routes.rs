@@ -103,6 +103,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(stake::set))
         .routes(routes!(treasury::params, treasury::set))
         .routes(routes!(treasury::cancel_params))
+        .routes(routes!(treasury::reset))
         .routes(routes!(treasury::show))
         .routes(routes!(treasury::spend))
         .routes(routes!(treasury::cancel))

@@ -8,7 +8,7 @@ use datanet_api::validators::InTheNameOf;
 use datanet_ledger::component::params::versions;
 use datanet_ledger::component::treasury::{self, Spend};
 use datanet_ledger::component::{Params, accounts};
-use datanet_types::action::{CancelParams, CancelSpend, SetParams, SpendTreasury};
+use datanet_types::action::{CancelParams, CancelSpend, ResetComponent, SetParams, SpendTreasury};
 use datanet_types::{Action, Digest};
 use serde_json::{Map, Value};
 use sha2::Digest as _;
@@ -52,6 +52,16 @@ pub(super) async fn cancel_params(
     Body(InTheNameOf { account }): Body<InTheNameOf>,
 ) -> ServiceResult<Json<Sent>> {
     sender.send(account.as_deref(), Action::CancelParams(CancelParams {})).await
+}
+
+/// As the chain's authority, lets a component of the ledger run again that stands still since the ledger contradicted itself there.
+#[utoipa::path(post, operation_id = "reset_component", path = "/v1/components/{name}/reset", tag = "status", params(("name" = String, Path)), request_body = InTheNameOf, responses((status = 200, body = Sent), (status = 422, response = super::problem::Refusal)))]
+pub(super) async fn reset(
+    State(sender): State<Sender>,
+    Segment(component): Segment<String>,
+    Body(InTheNameOf { account }): Body<InTheNameOf>,
+) -> ServiceResult<Json<Sent>> {
+    sender.send(account.as_deref(), Action::ResetComponent(ResetComponent { component })).await
 }
 
 /// The treasury, and the payments out of it that are announced.

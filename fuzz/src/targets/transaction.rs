@@ -4,8 +4,8 @@ use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
     AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, ClaimItem,
     CloseChannel, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party, ProveForgery, RecoverKeys,
-    Recovery, RegisterModel, RegisterNode, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch,
-    SpendTreasury, TopUpChannel, Transfer,
+    Recovery, RegisterModel, RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, SetKeys, SetParams,
+    SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -79,6 +79,7 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::CancelSpend(CancelSpend { spend: 1 }),
         Action::SetParams(SetParams { changes: "{\"min_fee\": 2000}".to_owned() }),
         Action::CancelParams(CancelParams {}),
+        Action::ResetComponent(ResetComponent { component: "channels".into() }),
     ];
     actions
         .into_iter()

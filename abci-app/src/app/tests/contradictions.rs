@@ -1,6 +1,6 @@
 //! Where the ledger contradicts itself, a component stops and the chain goes on.
 
-use datanet_types::action::CloseChannel;
+use datanet_types::action::{CloseChannel, ResetComponent};
 use datanet_types::{Action, ChannelId};
 
 use super::*;
@@ -165,6 +165,35 @@ fn a_component_that_is_mended_and_reset_does_what_was_due_and_one_that_is_not_tr
     assert!(!channels::get(&node.app.reader(), &channel).unwrap().unwrap().is_open(), "its turn was over");
     let transfer = node.opening(3);
     assert!(node.block(&[transfer]).outcomes[0].is_ok());
+}
+
+#[test]
+fn the_chains_authority_lets_a_component_run_again_and_nobody_else_does() {
+    let mut node = Node::start();
+    node.serve();
+    let channel = node.open(2);
+    let reset = |component: &str| Action::ResetComponent(ResetComponent { component: component.to_owned() });
+    let mut send = |node: &mut Node, n, component| {
+        let tx = node.sign(n, reset(component));
+        node.block(&[tx]).outcomes.remove(0)
+    };
+    assert_eq!(send(&mut node, 4, "channels").code, code::NOT_TRIPPED);
+    node.fault(|state| move_deposit(state, &channel, false));
+    for _ in 0..3 * CHANNEL_BLOCKS {
+        node.block(&[]);
+    }
+    assert_eq!(tripped(&node).len(), 1);
+    assert_eq!(send(&mut node, 3, "channels").code, code::AUTHORITY);
+    for unknown in ["chanels", "accounts", ""] {
+        let tx = node.sign(4, reset(unknown));
+        let told = node.app.check_tx(&tx, false).unwrap();
+        assert!(told.code == code::NOT_TRIPPED && told.log.contains("channels"), "{}", told.log);
+    }
+    assert_eq!(tripped(&node).len(), 1);
+    node.fault(|state| move_deposit(state, &channel, true));
+    let done = send(&mut node, 4, "channels");
+    assert_eq!(kinds(&done.events), ["component.reset"]);
+    assert!(tripped(&node).is_empty());
 }
 
 #[test]

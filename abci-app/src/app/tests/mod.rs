@@ -61,7 +61,9 @@ impl Node {
         let accounts: Vec<_> =
             (1..5).map(|n| serde_json::json!({ "address": address(n), "balance": BALANCE })).collect();
         let params = serde_json::json!({ "channel_min_seconds": CHANNEL_BLOCKS, "gas_price": 0 });
-        let app_state = serde_json::to_vec(&serde_json::json!({ "params": params, "accounts": accounts })).unwrap();
+        let app_state =
+            serde_json::to_vec(&serde_json::json!({ "params": params, "accounts": accounts, "authority": address(4) }))
+                .unwrap();
         app.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
         Self { dir, app, nonce: 0 }
     }

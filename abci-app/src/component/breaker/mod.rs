@@ -18,6 +18,7 @@
 //!
 //! A store that fails, or holds what does not decode, is one node's own trouble, and stays fatal for that node.
 
+mod action;
 mod owner;
 pub mod state_key;
 

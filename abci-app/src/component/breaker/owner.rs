@@ -29,5 +29,6 @@ pub(super) fn owner(action: &Action) -> Component {
         | Action::Unjail(_) => Component::Staking,
         Action::SpendTreasury(_) | Action::CancelSpend(_) => Component::Treasury,
         Action::SetParams(_) | Action::CancelParams(_) => Component::Params,
+        Action::ResetComponent(_) => Component::Breaker,
     }
 }

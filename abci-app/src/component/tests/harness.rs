@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datanet_types::action::{
     Action, AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, CloseChannel,
     CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel,
-    RegisterNode, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel,
-    Transfer, role,
+    RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury,
+    TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -434,5 +434,6 @@ into_action!(
     SpendTreasury,
     CancelSpend,
     SetParams,
-    CancelParams
+    CancelParams,
+    ResetComponent
 );

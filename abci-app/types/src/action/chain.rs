@@ -39,3 +39,11 @@ pub struct SetParams {
 /// Takes announced parameters back.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct CancelParams {}
+
+/// Lets a component of the ledger run again that stands still since the ledger contradicted itself there.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct ResetComponent {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub component: String,
+}

@@ -157,7 +157,8 @@ impl Action {
             | Self::RevokeKey(_)
             | Self::CancelSpend(_)
             | Self::SetParams(_)
-            | Self::CancelParams(_) => None,
+            | Self::CancelParams(_)
+            | Self::ResetComponent(_) => None,
         }
     }
 }

@@ -73,6 +73,7 @@ kinds! {
     CancelSpend = 61 "cancel_spend",
     SetParams = 62 "set_params",
     CancelParams = 63 "cancel_params",
+    ResetComponent = 64 "reset_component",
 }
 
 impl ActionKind {
@@ -92,7 +93,11 @@ impl ActionKind {
     pub fn is_for_owners(self) -> bool {
         let about_keys =
             matches!(self, Self::SetKeys | Self::RecoverKeys | Self::CancelRecovery | Self::GrantKey | Self::RevokeKey);
-        about_keys || matches!(self, Self::SpendTreasury | Self::CancelSpend | Self::SetParams | Self::CancelParams)
+        let about_the_chain = matches!(
+            self,
+            Self::SpendTreasury | Self::CancelSpend | Self::SetParams | Self::CancelParams | Self::ResetComponent
+        );
+        about_keys || about_the_chain
     }
 
     /// Numbers are from 10 to 73: as many as a set has bits.

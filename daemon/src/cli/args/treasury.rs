@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use datanet_ledger::component::Component;
 
 use crate::cli::amounts::amount;
 use crate::cli::files::path;
@@ -55,6 +56,14 @@ pub(in crate::cli) enum ParamsCommand {
         /// Don't ask whether it is meant.
         #[arg(long)]
         yes: bool,
+    },
+    /// As the chain's authority, let a component of the ledger run again that stands still (`datanet status`).
+    Reset {
+        /// Which, such as `channels`.
+        component: Component,
+        /// The authority's account; the node's own if not given.
+        #[arg(long)]
+        account: Option<String>,
     },
     /// As the chain's authority, take announced parameters back.
     Cancel {
