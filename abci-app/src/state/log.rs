@@ -114,6 +114,14 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
         self.meter.take(gas::READ.saturating_add(gas::READ_BYTE.saturating_mul(bytes as u64)))
     }
 
+    /// How many of `limit` entries are looked at before it is clear that the gas does not last for them: nobody reads a long list for
+    /// the gas of a short one.
+    fn most_entries(&self, limit: usize) -> usize {
+        let paid = self.meter.left().and_then(|left| left.checked_div(gas::READ));
+        let paid = paid.and_then(|entries| usize::try_from(entries).ok()).unwrap_or(usize::MAX);
+        limit.min(paid.saturating_add(1))
+    }
+
     /// What is changed, or else what lies below.
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         match self.changes.get(key) {
@@ -155,7 +163,7 @@ impl<B: StateRead> StateRead for ChangeLog<'_, B> {
 
     fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
         self.meter.take(gas::SCAN)?;
-        let found = self.entries(prefix, after, limit)?;
+        let found = self.entries(prefix, after, self.most_entries(limit))?;
         found.iter().try_for_each(|(_, value)| self.take_read(value.len()))?;
         Ok(found)
     }

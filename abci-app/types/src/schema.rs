@@ -99,7 +99,9 @@ pub enum SchemaError {
     #[error("field {0:?}: \"allowed\" takes different texts of 1 to 256 bytes, for strings only")]
     Allowed(String),
     /// Too many allowed values.
-    #[error("the fields allow {0} texts in all, at most {MAX_ALLOWED} may be: leave \"allowed\" out where any text will do")]
+    #[error(
+        "the fields allow {0} texts in all, at most {MAX_ALLOWED} may be: leave \"allowed\" out where any text will do"
+    )]
     AllowedCount(usize),
     /// A text limit over the general one.
     #[error("field {0:?}: \"max_bytes\" is at most {MAX_FIELD_BYTES}")]

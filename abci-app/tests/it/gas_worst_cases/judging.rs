@@ -32,6 +32,8 @@ const SMALL: u32 = 16;
 /// Contributions that wait for their one attestation, and those that are final.
 const ACCEPTED: u32 = 32;
 const FINAL: u32 = 48;
+/// Who gives what is kept by two at once.
+const SHARED: u32 = GIVERS + 300;
 /// Models without parents, with sixteen of those each, and with sixteen of these.
 const ROOTS: u32 = 960;
 const BETWEEN: u32 = 59;
@@ -106,6 +108,9 @@ fn contribute(giver: u32, to: DatanetId) -> Contribute {
 
 /// Where the contribution of a giver goes.
 fn home(giver: u32) -> DatanetId {
+    if giver == SHARED {
+        return datanet("twice");
+    }
     datanet(&small((giver - GIVERS) % SMALL))
 }
 
@@ -134,8 +139,8 @@ impl Judging {
         let schema = || Schema::text_and_label(&["a", "b"]);
         let mut datanets: Vec<_> = (0..SMALL).map(|n| create(&small(n), schema(), 1)).collect();
         datanets.push(create("large", largest_schema(), 64));
-        let txs: Vec<_> =
-            datanets.into_iter().map(|one| world.sign(CREATOR, Action::CreateDatanet(one))).collect();
+        datanets.push(CreateDatanet { storage_quorum: 2, ..create("twice", schema(), 1) });
+        let txs: Vec<_> = datanets.into_iter().map(|one| world.sign(CREATOR, Action::CreateDatanet(one))).collect();
         world.block(&txs);
 
         let mut judging = Self {
@@ -145,6 +150,7 @@ impl Judging {
             snapshots: Vec::new(),
         };
         let one = (GIVERS..GIVERS + ACCEPTED + FINAL).map(|giver| (giver, home(giver)));
+        let one = one.chain([(SHARED, datanet("twice"))]);
         let many = [GIVERS + 200, GIVERS + 201].map(|giver| (giver, datanet("large")));
         let all: Vec<_> = one.clone().chain(many).collect();
         let txs: Vec<_> =
@@ -154,8 +160,7 @@ impl Judging {
         world.block(&[]);
 
         let judged = |giver| given(giver, home(giver));
-        let ids: Vec<ContributionId> =
-            one.map(|(giver, _)| judged(giver)).chain([judging.revealing]).collect();
+        let ids: Vec<ContributionId> = one.map(|(giver, _)| judged(giver)).chain([judging.revealing]).collect();
         let commits: Vec<_> = ids.iter().flat_map(|id| judging.commits(world, id)).collect();
         world.block(&commits);
         let reveals: Vec<_> = ids[..ids.len() - 1].iter().flat_map(|id| judging.reveals(world, id)).collect();
@@ -164,8 +169,21 @@ impl Judging {
             .map(|giver| world.sign(JUDGES.start, attest(JUDGES.start, giver)))
             .collect();
         world.block(&kept);
+        judging.keep_at_once(world);
         judging.register_models(world);
         judging
+    }
+
+    /// Two nodes attest in one block what two have to keep, each with twice the gas that it was told before the other's came: the second
+    /// makes it final, which takes more.
+    fn keep_at_once(&self, world: &mut World) {
+        let told = |n| world.ledger().estimate(&world.sign(n, attest(n, SHARED))).unwrap().gas_used;
+        let two: Vec<u64> = [0, 1].map(|n| told(JUDGES.start + n)).into();
+        let attested = [0, 1].map(|n| world.sign(JUDGES.start + n, attest(JUDGES.start + n, SHARED)));
+        let block = world.block(&attested);
+        let took = block.outcomes[2].gas_used;
+        println!("attest_storage takes {} and, where it is the last, {took} of gas", two[1]);
+        assert!(took <= 2 * two[1], "the second of two that attest at once would run out of gas");
     }
 
     fn commits(&self, world: &World, id: &ContributionId) -> Vec<Bytes> {
@@ -218,15 +236,18 @@ impl Judging {
         let top = (0..4).map(|n| self.model(2_000 + n, (ROOTS + n * 16..ROOTS + BETWEEN).take(16)));
         let all: Vec<_> = roots.chain(between).chain(top).collect();
         for chunk in all.chunks(330) {
-            let txs: Vec<_> =
-                chunk.iter().map(|one| world.sign(OWNER, Action::RegisterModel(one.clone()))).collect();
+            let txs: Vec<_> = chunk.iter().map(|one| world.sign(OWNER, Action::RegisterModel(one.clone()))).collect();
             world.block(&txs);
         }
     }
 
     pub fn register_node(&self, world: &World) -> Vec<Case> {
         let txs = (1_300..1_316).map(|n| world.sign(n, register(n))).collect();
-        vec![Case::done("among 960 validators", txs)]
+        let short = (1_300..1_350).map(|n| world.with_gas(n, register(n), 60_000)).collect();
+        vec![
+            Case::done("among 960 validators", txs),
+            Case::refused("out of gas while those are counted", short, code::OUT_OF_GAS),
+        ]
     }
 
     pub fn create_datanet(&self, world: &World) -> Vec<Case> {
@@ -241,9 +262,11 @@ impl Judging {
         let to = |giver, bond| {
             world.sign(giver, Action::Contribute(Contribute { bond, ..contribute(giver, datanet("large")) }))
         };
+        let short = |n| world.with_gas(n, Action::Contribute(contribute(n, datanet("large"))), 20_000);
         vec![
             Case::done("to a datanet with the largest schema", (1_400..1_440).map(|n| to(n, DNT)).collect()),
             Case::refused("with too low a bond", (1_400..1_440).map(|n| to(n, 1)).collect(), code::CONTRIBUTION_BOND),
+            Case::refused("out of gas at the datanet", (1_400..1_440).map(short).collect(), code::OUT_OF_GAS),
         ]
     }
 

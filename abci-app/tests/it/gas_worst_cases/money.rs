@@ -145,7 +145,10 @@ impl Money {
 
     /// What everything else is compared with.
     pub fn plain(&self, world: &World) -> Case {
-        Case::done("between accounts that are there", (1_000..1_400).map(|n| world.sign(n, pay(address_of(n + 1_000)))).collect())
+        Case::done(
+            "between accounts that are there",
+            (1_000..1_400).map(|n| world.sign(n, pay(address_of(n + 1_000)))).collect(),
+        )
     }
 
     pub fn transfer(&self, world: &World) -> Vec<Case> {

@@ -55,10 +55,8 @@ struct Tree {
 
 impl Tree {
     fn proof(&self, index: usize) -> SumProof {
-        let above = |level: u32| SumNode {
-            digest: Digest([level as u8 + 1; 32]),
-            sum: if level == 2 { self.rest } else { 0 },
-        };
+        let above =
+            |level: u32| SumNode { digest: Digest([level as u8 + 1; 32]), sum: if level == 2 { self.rest } else { 0 } };
         let pair = if index < 2 { &self.leaves[2..] } else { &self.leaves[..2] };
         let mut siblings = vec![self.leaves[index ^ 1], root(pair).unwrap()];
         siblings.extend((2..self.total.ilog2()).map(above));
@@ -219,7 +217,11 @@ impl Serving {
         let fees = STEP * Amount::from(VOUCHERS);
         vec![
             Case::done("256 vouchers", [0, 1].map(|n| settle(n, fees)).into()),
-            Case::refused("256 vouchers that are not the sum", [0, 1].map(|n| settle(n, fees + 100)).into(), code::EPOCH_INVALID),
+            Case::refused(
+                "256 vouchers that are not the sum",
+                [0, 1].map(|n| settle(n, fees + 100)).into(),
+                code::EPOCH_INVALID,
+            ),
         ]
     }
 
@@ -240,7 +242,11 @@ impl Serving {
         let sign = |claim| world.sign(CHALLENGER, Action::Claim(claim));
         vec![
             Case::done("64 epochs of 262,144 accounts", [0, 1, 2, 3].map(|n| sign(claim(n))).into()),
-            Case::refused("the last of 64 proofs is wrong", [0, 1, 2, 3].map(|n| sign(bad(n))).into(), code::CLAIM_PROOF),
+            Case::refused(
+                "the last of 64 proofs is wrong",
+                [0, 1, 2, 3].map(|n| sign(bad(n))).into(),
+                code::CLAIM_PROOF,
+            ),
         ]
     }
 

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, FinalizedBlock, InitChain, TxOutcome};
-use datanet_ledger::component::{ConsensusInfo, Genesis, GenesisAccount, Params, Vote};
+use datanet_ledger::component::{ConsensusInfo, Genesis, GenesisAccount, Params, Vote, intrinsic_gas};
 use datanet_ledger::component::{staking::GenesisValidator, validation};
 use datanet_types::action::Transfer;
 use datanet_types::amount::DNT;
 use datanet_types::consensus::ConsensusAddress;
-use datanet_types::{Action, Address, ContributionId, SigningKey, TxBody};
+use datanet_types::{Action, Address, ContributionId, SignedTx, SigningKey, TxBody};
 use tempfile::TempDir;
 
 use crate::support::{CHAIN, beacon_secret, beacon_tx, key, proposed_by, validator};
@@ -123,8 +123,20 @@ impl World {
     }
 
     pub fn signed_by(&self, account: Address, keys: &[&SigningKey], action: Action) -> Bytes {
+        self.limited(account, keys, action, 1_000_000_000)
+    }
+
+    /// A transaction of person `n`'s with so much gas beside what it takes before it is executed.
+    pub fn with_gas(&self, n: u32, action: Action, gas: u64) -> Bytes {
+        let (key, account) = (person(n), address_of(n));
+        let tx = self.limited(account, &[&key], action.clone(), 1_000_000_000);
+        let before = intrinsic_gas(&SignedTx::verify(&tx, CHAIN).unwrap());
+        self.limited(account, &[&key], action, before + gas)
+    }
+
+    fn limited(&self, account: Address, keys: &[&SigningKey], action: Action, gas_limit: u64) -> Bytes {
         self.nonce.set(self.nonce.get() + 1);
-        let (expiry, fee, gas_limit) = (self.height + 500, 100 * DNT, 1_000_000_000);
+        let (expiry, fee) = (self.height + 500, 100 * DNT);
         let (chain_id, nonce, action) = (CHAIN.to_owned(), self.nonce.get(), Some(action));
         let body = TxBody { chain_id, expiry, fee, nonce, account, gas_limit, tip: 0, action };
         body.sign_with(keys).to_bytes().into()
@@ -141,8 +153,7 @@ impl World {
         let finalized = {
             let ledger = self.ledger();
             let hash = [self.height as u8; 32];
-            let block =
-                Block { height: self.height, time_seconds: self.now, hash, txs: &txs, consensus: &consensus };
+            let block = Block { height: self.height, time_seconds: self.now, hash, txs: &txs, consensus: &consensus };
             let finalized = ledger.finalize_block(&block).unwrap();
             ledger.commit().unwrap();
             finalized
@@ -203,14 +214,14 @@ impl World {
 
 /// What this thread has done since some time: on a core where the system tells it, so that what else runs there does not count; else by
 /// the clock.
-pub struct Work(Instant, Option<Duration>);
+struct Work(Instant, Option<Duration>);
 
 impl Work {
-    pub fn begin() -> Self {
+    fn begin() -> Self {
         Self(Instant::now(), Self::on_core())
     }
 
-    pub fn done(self) -> Duration {
+    fn done(self) -> Duration {
         match (self.1, Self::on_core()) {
             (Some(before), Some(after)) => after.saturating_sub(before),
             _ => self.0.elapsed(),
