@@ -1,7 +1,7 @@
 //! Gas: what executing a transaction takes of everybody's time and disk.
 //!
-//! A unit is about a nanosecond of one core on the machine that the costs were measured on (docs/performance.md, "What a unit of gas
-//! is"). It is counted in two places and nowhere else:
+//! A unit is about a nanosecond of one core on the machine that the costs were measured on, where state is large (docs/performance.md,
+//! "What a unit of gas is"). It is counted in two places and nowhere else:
 //!
 //! - what follows from the transaction alone — its bytes, its signatures, and what its action verifies and hashes — is known before
 //!   anything is executed ([`crate::component::intrinsic_gas`]);

@@ -182,8 +182,11 @@ impl Judging {
         let attested = [0, 1].map(|n| world.sign(JUDGES.start + n, attest(JUDGES.start + n, SHARED)));
         let block = world.block(&attested);
         let took = block.outcomes[2].gas_used;
-        println!("attest_storage takes {} and, where it is the last, {took} of gas", two[1]);
-        assert!(took <= 2 * two[1], "the second of two that attest at once would run out of gas");
+        assert!(
+            took <= 2 * two[1],
+            "the second of two that attest at once runs out of gas: {took} of twice {}",
+            two[1]
+        );
     }
 
     fn commits(&self, world: &World, id: &ContributionId) -> Vec<Bytes> {
