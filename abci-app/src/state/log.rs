@@ -17,6 +17,9 @@ pub struct Checkpoint(usize);
 /// A write that can be taken back: the key, and the change before, if there was one.
 type Undo = (String, Option<Option<Vec<u8>>>);
 
+/// A value that was decoded, with its size in bytes.
+type Message = (usize, Rc<dyn Any>);
+
 /// Changes over a base, until somebody takes them ([`ChangeLog::into_changes`]) or drops them.
 ///
 /// One log is a whole block's or a whole mempool's. A transaction's charge and its action begin at a checkpoint each: what was
@@ -37,8 +40,8 @@ pub struct ChangeLog<'a, B: StateRead = Snapshot> {
     undo: Vec<Undo>,
     /// Values of the base that were read: each is looked up once.
     read: RefCell<Changes>,
-    /// Values that were decoded, of base and changes, with their sizes in bytes; gone once they are written.
-    decoded: RefCell<BTreeMap<String, (usize, Rc<dyn Any>)>>,
+    /// Values that were decoded, of base and changes; gone once they are written.
+    decoded: RefCell<BTreeMap<String, Message>>,
     meter: Meter,
 }
 
