@@ -28,6 +28,11 @@ impl Meter {
         self.used.take()
     }
 
+    /// What is left of the limit; none where nothing is counted.
+    pub fn left(&self) -> Option<Gas> {
+        self.limit.get().map(|limit| limit.saturating_sub(self.used.get()))
+    }
+
     /// Counts `gas`.
     pub fn count(&self, gas: Gas) {
         if self.limit.get().is_some() {
@@ -55,12 +60,13 @@ mod tests {
     #[test]
     fn it_counts_between_start_and_stop_and_refuses_behind_the_limit() {
         let meter = Meter::default();
-        assert_eq!((meter.take(u64::MAX), meter.stop()), (Ok(()), 0));
+        assert_eq!((meter.take(u64::MAX), meter.left(), meter.stop()), (Ok(()), None, 0));
         meter.start(10);
+        assert_eq!(meter.left(), Some(10));
         assert_eq!(meter.take(10), Ok(()));
         meter.count(1);
         assert_eq!(meter.take(0), Err(StateError::OutOfGas));
-        assert_eq!(meter.take(u64::MAX), Err(StateError::OutOfGas));
+        assert_eq!((meter.left(), meter.take(u64::MAX)), (Some(0), Err(StateError::OutOfGas)));
         assert_eq!(meter.stop(), u64::MAX);
         meter.start(1);
         assert_eq!((meter.take(1), meter.stop()), (Ok(()), 1));

@@ -17,6 +17,9 @@ pub struct Checkpoint(usize);
 /// A write that can be taken back: the key, and the change before, if there was one.
 type Undo = (String, Option<Option<Vec<u8>>>);
 
+/// A value that was decoded, with its size in bytes.
+type Message = (usize, Rc<dyn Any>);
+
 /// Changes over a base, until somebody takes them ([`ChangeLog::into_changes`]) or drops them.
 ///
 /// One log is a whole block's or a whole mempool's. A transaction's charge and its action begin at a checkpoint each: what was
@@ -37,8 +40,8 @@ pub struct ChangeLog<'a, B: StateRead = Snapshot> {
     undo: Vec<Undo>,
     /// Values of the base that were read: each is looked up once.
     read: RefCell<Changes>,
-    /// Values that were decoded, of base and changes, with their sizes in bytes; gone once they are written.
-    decoded: RefCell<BTreeMap<String, (usize, Rc<dyn Any>)>>,
+    /// Values that were decoded, of base and changes; gone once they are written.
+    decoded: RefCell<BTreeMap<String, Message>>,
     meter: Meter,
 }
 
@@ -114,6 +117,14 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
         self.meter.take(gas::READ.saturating_add(gas::READ_BYTE.saturating_mul(bytes as u64)))
     }
 
+    /// How many of `limit` entries are looked at before it is clear that the gas does not last for them: nobody reads a long list for
+    /// the gas of a short one.
+    fn most_entries(&self, limit: usize) -> usize {
+        let paid = self.meter.left().and_then(|left| left.checked_div(gas::READ));
+        let paid = paid.and_then(|entries| usize::try_from(entries).ok()).unwrap_or(usize::MAX);
+        limit.min(paid.saturating_add(1))
+    }
+
     /// What is changed, or else what lies below.
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         match self.changes.get(key) {
@@ -155,7 +166,7 @@ impl<B: StateRead> StateRead for ChangeLog<'_, B> {
 
     fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
         self.meter.take(gas::SCAN)?;
-        let found = self.entries(prefix, after, limit)?;
+        let found = self.entries(prefix, after, self.most_entries(limit))?;
         found.iter().try_for_each(|(_, value)| self.take_read(value.len()))?;
         Ok(found)
     }

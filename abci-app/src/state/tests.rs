@@ -29,6 +29,37 @@ fn a_scan_sees_changes_and_deletions_over_the_base() {
     assert_eq!(base.scan("a/", None, 9).unwrap().len(), 3);
 }
 
+/// Counts the entries that are asked of it.
+#[derive(Default)]
+struct Asked(MemoryState, std::cell::Cell<usize>);
+
+impl StateRead for Asked {
+    fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.0.get_raw(key)
+    }
+
+    fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let found = self.0.scan(prefix, after, limit)?;
+        self.1.set(self.1.get() + found.len());
+        Ok(found)
+    }
+}
+
+#[test]
+fn a_list_is_read_only_as_far_as_the_gas_may_last() {
+    let mut base = Asked::default();
+    (0..900).for_each(|n| base.0.set_raw(format!("a/{n:03}"), Some(Vec::new())));
+    let mut log = ChangeLog::new(&base);
+    let all = crate::gas::SCAN + 900 * crate::gas::READ;
+    let (found, used) = log.with_gas(all, |log| log.scan("a/", None, 1_000).map(|found| found.len()));
+    assert_eq!((found, used, base.1.take()), (Ok(900), all, 900));
+    let (found, _) = log.with_gas(all - 1, |log| log.scan("a/", None, 1_000));
+    assert_eq!((found, base.1.take()), (Err(StateError::OutOfGas), 900));
+    let few = crate::gas::SCAN + 9 * crate::gas::READ;
+    let (found, used) = log.with_gas(few, |log| log.scan("a/", None, 1_000));
+    assert_eq!((found, used, base.1.take()), (Err(StateError::OutOfGas), few + crate::gas::READ, 10));
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct Number {
     #[prost(uint64, tag = "1")]

@@ -16,6 +16,7 @@ mod engine_params;
 mod exporting;
 mod garbage;
 mod gas;
+mod gas_worst_cases;
 mod golden;
 mod growth;
 mod instances;

@@ -72,7 +72,7 @@ pub struct Schema {
 
 /// Most fields of a schema.
 pub const MAX_FIELDS: usize = 64;
-/// Most classes of a label.
+/// Most texts that a schema's fields allow, all fields together: each is decoded whenever the datanet is read.
 pub const MAX_ALLOWED: usize = 1_024;
 /// Longest text of one field, in bytes.
 pub const MAX_FIELD_BYTES: usize = 64 * 1024;
@@ -96,8 +96,13 @@ pub enum SchemaError {
     #[error("at most one field may have role \"label\", and its kind must be \"string\"")]
     Label,
     /// A bad list of allowed values.
-    #[error("field {0:?}: \"allowed\" takes up to {MAX_ALLOWED} different texts of 1 to 256 bytes, for strings only")]
+    #[error("field {0:?}: \"allowed\" takes different texts of 1 to 256 bytes, for strings only")]
     Allowed(String),
+    /// Too many allowed values.
+    #[error(
+        "the fields allow {0} texts in all, at most {MAX_ALLOWED} may be: leave \"allowed\" out where any text will do"
+    )]
+    AllowedCount(usize),
     /// A text limit over the general one.
     #[error("field {0:?}: \"max_bytes\" is at most {MAX_FIELD_BYTES}")]
     MaxBytes(String),
@@ -154,10 +159,14 @@ impl Schema {
     /// # Errors
     /// When there are no fields or more than [`MAX_FIELDS`], a name is malformed or given twice, a kind, role, limit or
     /// list of allowed texts is out of bounds, not exactly one field is the text (a required string), or there is a
-    /// second label or one that is no string.
+    /// second label or one that is no string, or the fields together allow more than [`MAX_ALLOWED`] texts.
     pub fn validate(&self) -> Result<(), SchemaError> {
         if self.fields.is_empty() || self.fields.len() > MAX_FIELDS {
             return Err(SchemaError::FieldCount(self.fields.len()));
+        }
+        let allowed = self.fields.iter().map(|field| field.allowed.len()).fold(0, usize::saturating_add);
+        if allowed > MAX_ALLOWED {
+            return Err(SchemaError::AllowedCount(allowed));
         }
         let mut names = std::collections::BTreeSet::new();
         for field in &self.fields {
@@ -192,8 +201,7 @@ fn check_field(field: &Field) -> Result<(), SchemaError> {
         return Err(SchemaError::MaxBytes(field.name.clone()));
     }
     let distinct: std::collections::BTreeSet<_> = field.allowed.iter().collect();
-    let allowed_ok = field.allowed.len() <= MAX_ALLOWED
-        && distinct.len() == field.allowed.len()
+    let allowed_ok = distinct.len() == field.allowed.len()
         && field.allowed.iter().all(|v| (1..=256).contains(&v.len()))
         && (field.allowed.is_empty() || kind == FieldKind::String);
     if allowed_ok { Ok(()) } else { Err(SchemaError::Allowed(field.name.clone())) }
@@ -227,6 +235,18 @@ mod tests {
         let mut schema = Schema::text_and_label(&[]);
         schema.fields[1].name = "text".into();
         assert!(matches!(schema.validate(), Err(SchemaError::Name(_))));
+    }
+
+    #[test]
+    fn more_texts_than_may_be_allowed_are_refused_however_they_are_spread() {
+        let classes = |range: std::ops::Range<usize>| range.map(|n| n.to_string()).collect::<Vec<_>>();
+        let mut schema = Schema::text_and_label(&[]);
+        schema.fields[1].allowed = classes(0..1_000);
+        let other = Field { name: "other".into(), allowed: classes(0..24), ..Field::default() };
+        schema.fields.push(other);
+        assert_eq!(schema.validate(), Ok(()));
+        schema.fields[2].allowed = classes(0..25);
+        assert_eq!(schema.validate(), Err(SchemaError::AllowedCount(1_025)));
     }
 
     #[test]

@@ -27,10 +27,11 @@ pub struct Params {
     pub min_fee: Amount,
     /// Base units for each byte of a transaction. Default 1: everybody keeps it for ever, and a GiB of it costs a thousand DNT.
     pub byte_fee: Amount,
-    /// Base units for each thousand units of gas that a transaction takes. Default 3: a unit is about a nanosecond, so that a second of everybody's
-    /// time costs 3 DNT.
+    /// Base units for each thousand units of gas that a transaction takes. Default 2: a unit is about a nanosecond, so that a second of everybody's
+    /// time costs 2 DNT, and `min_fee` pays for an ordinary transfer.
     pub gas_price: Amount,
-    /// Gas that the transactions of a block take, at most. Default 400,000,000: about a fifth of the two seconds that a proposal may take.
+    /// Gas that the transactions of a block take, at most. Default 400,000,000: less than half a second of one core, about a seventh of the
+    /// three seconds that nodes wait for a proposal.
     pub block_gas: Gas,
     /// Seconds of block time that a committee has to commit its scores. Default 60: a minute, which fetching and judging a batch
     /// takes on a slow machine that does other things too. The phase ends early once everybody has committed, so that a long
@@ -154,7 +155,7 @@ impl Default for Params {
         Self {
             min_fee: 1_000,
             byte_fee: 1,
-            gas_price: 3,
+            gas_price: 2,
             block_gas: 400_000_000,
             commit_seconds: 60,
             reveal_seconds: 30,

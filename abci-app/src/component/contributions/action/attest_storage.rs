@@ -30,7 +30,6 @@ impl ActionHandler for AttestStorage {
         let attestation = Attestation { node: self.node, height: ctx.block.height };
         state.put(state_key::attestation(&contribution.id, &self.node), &attestation);
         contribution.attestations = contribution.attestations.saturating_add(1);
-        contributions::put(state, &contribution);
         let event = Event::new("contribution.attested")
             .with("contribution", contribution.id)
             .with("datanet", contribution.datanet)
@@ -38,6 +37,10 @@ impl ActionHandler for AttestStorage {
             .with("attestations", contribution.attestations);
         let datanet = datanets::require(state, &contribution.datanet)?;
         let last = finalise_if_kept(state, ctx.block.height, &mut contribution, &datanet)?;
+        if last.is_none() {
+            // Else it is stored already, as final: whoever attests at the same time as others was told the gas of one that is not the last.
+            contributions::put(state, &contribution);
+        }
         Ok(std::iter::once(event).chain(last).collect())
     }
 }
