@@ -135,9 +135,13 @@ impl<'a> Run<'a> {
         Ok(run_tx(&mut self.state, &TxContext { block: &self.context, tx })?)
     }
 
-    /// Executes the block's other transactions as they are.
-    pub(super) fn all(mut self, checked: &[Checked], txs: &[Bytes]) -> Result<Executed, AppError> {
+    /// Executes the block's other transactions as they are; a block that is not `decided` only up to what keeps us from voting for it: nobody
+    /// is made to execute more than a block holds by proposing it.
+    pub(super) fn all(mut self, checked: &[Checked], txs: &[Bytes], decided: bool) -> Result<Executed, AppError> {
         for (tx, bytes) in checked.iter().zip(txs) {
+            if self.objection.is_some() && !decided {
+                break;
+            }
             let done = match &tx.verified {
                 Ok(verified) => self.tx(verified)?,
                 Err(refusal) => TxRun { charged: false, outcome: refusal.outcome(tx.hash) },
@@ -168,7 +172,9 @@ impl<'a> Run<'a> {
         self.bytes = self.bytes.min(room);
         let rest = (self.gas - self.gas / URGENT_SHARE, self.bytes - self.bytes / URGENT_SHARE);
         (self.gas, self.bytes) = (self.gas / URGENT_SHARE, self.bytes / URGENT_SHARE);
-        queue.offer(Lane::Urgent, |waiting| self.place(waiting, &mut kept))?;
+        for lane in [Lane::Drawn, Lane::Urgent] {
+            queue.offer(lane, |waiting| self.place(waiting, &mut kept))?;
+        }
         (self.gas, self.bytes) = (self.gas.saturating_add(rest.0), self.bytes.saturating_add(rest.1));
         queue.offer(Lane::Any, |waiting| self.place(waiting, &mut kept))?;
         Ok((self.end()?, kept))

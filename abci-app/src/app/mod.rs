@@ -262,7 +262,7 @@ impl Application {
                 return Ok(Verdict::Reject(format!("transaction {}: {}", tx.hash, refusal.log)));
             }
         }
-        let executed = self.execute(run, &checked, txs)?;
+        let executed = self.execute(run, &checked, txs, false)?;
         if let Some(objection) = executed.objection {
             return Ok(Verdict::Reject(objection));
         }
@@ -284,7 +284,7 @@ impl Application {
             None => {
                 let (beacon, txs) = beacon_first(block.txs);
                 let checked = self.verify_all(&tip, txs)?;
-                self.execute(Run::begin(&tip, context, beacon)?, &checked, txs)?
+                self.execute(Run::begin(&tip, context, beacon)?, &checked, txs, true)?
             }
         };
         if let Some(objection) = &executed.objection {
@@ -315,9 +315,15 @@ impl Application {
         Ok(committed)
     }
 
-    fn execute(&self, run: Run<'_>, checked: &[Checked], txs: &[Bytes]) -> Result<Executed, AppError> {
+    fn execute(
+        &self,
+        run: Run<'_>,
+        checked: &[Checked],
+        txs: &[Bytes],
+        decided: bool,
+    ) -> Result<Executed, AppError> {
         self.executions.fetch_add(1, Ordering::Relaxed);
-        run.all(checked, txs)
+        run.all(checked, txs, decided)
     }
 
     fn verify_all(&self, tip: &Tip, txs: &[Bytes]) -> Result<Vec<Checked>, AppError> {

@@ -1,7 +1,8 @@
 //! In which order waiting transactions are offered a place in a block that we propose.
 //!
 //! The highest tip for a unit of gas comes first, of equal ones the first to arrive; but never ahead of what the same account sent before,
-//! which it may rest on. Nobody else depends on this order: it is the proposer's alone.
+//! which it may rest on. What has a deadline rests on nothing else of its account, and is found behind that too. Nobody else depends on this
+//! order: it is the proposer's alone.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -23,7 +24,12 @@ pub(super) struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn is_in(&self, lane: Lane) -> bool {
-        lane == Lane::Any || self.tx.action.kind().is_urgent()
+        let kind = self.tx.action.kind();
+        match lane {
+            Lane::Drawn => kind.is_of_who_is_drawn(),
+            Lane::Urgent => kind.is_urgent(),
+            Lane::Any => true,
+        }
     }
 
     /// Base units of tip for a unit of gas, with 32 bits behind the point.
@@ -36,7 +42,9 @@ impl Waiting<'_> {
 /// Who is asked for the next transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// Accounts that wait with something that judging, settling or evidence need by a deadline.
+    /// Who was drawn by stake and has to say something by a deadline: nobody else passes admission with it, and each once.
+    Drawn,
+    /// Whatever judging, settling or evidence need by a deadline.
     Urgent,
     /// All.
     Any,
@@ -76,15 +84,16 @@ impl<'a> Queue<'a> {
         mut offer: impl FnMut(&Waiting<'a>) -> Result<Offer, E>,
     ) -> Result<(), E> {
         let head = |account: &Address, waiting: &VecDeque<Waiting<'_>>| {
-            let first = waiting.front().filter(|first| first.is_in(lane))?;
-            Some((first.rate(), Reverse(first.arrival), *account))
+            let place = waiting.iter().position(|one| one.is_in(lane))?;
+            let first = waiting.get(place)?;
+            Some((first.rate(), Reverse(first.arrival), *account, place))
         };
         let mut heads: BinaryHeap<_> = self.of.iter().filter_map(|(account, waiting)| head(account, waiting)).collect();
-        while let Some((_, _, account)) = heads.pop() {
+        while let Some((_, _, account, place)) = heads.pop() {
             let Some(waiting) = self.of.get_mut(&account) else { continue };
-            let Some(first) = waiting.front() else { continue };
+            let Some(first) = waiting.get(place) else { continue };
             if offer(first)? == Offer::Done {
-                waiting.pop_front();
+                waiting.remove(place);
                 heads.extend(head(&account, waiting));
             }
         }
@@ -148,7 +157,8 @@ mod tests {
     fn the_urgent_lane_asks_nobody_else() {
         let txs =
             [tx(1, 0, 900, 100, pay()), tx(2, 1, 0, 100, reveal()), tx(2, 2, 5, 100, pay()), tx(1, 3, 0, 1, reveal())];
-        assert_eq!(order(&txs, Lane::Urgent, &[]), [1]);
+        assert_eq!(order(&txs, Lane::Drawn, &[]), [1, 3], "also behind what its account sent before");
+        assert_eq!(order(&txs, Lane::Urgent, &[]), [1, 3]);
         assert_eq!(order(&txs, Lane::Any, &[]), [0, 1, 2, 3]);
     }
 }

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::components::{COMPONENTS, Component};
 use super::header::{Header, Part};
 use super::{ExportError, MAGIC, MAX_HEADER, MAX_KEY, MAX_VALUE};
-use crate::component::migrations;
-use crate::state::Changes;
+use crate::component::{migrations, params};
+use crate::state::{Changes, MemoryState, StateError};
 use crate::store::{BlockWrite, Head, Store};
 
 /// Hashes what passes, and says within what the file ends if it does.
@@ -91,6 +91,7 @@ pub fn import(path: &Path, from: impl BufRead) -> Result<Header, ExportError> {
         return Err(ExportError::Taken { chain_id, height });
     }
     let (header, changes) = read(from)?;
+    check_named(&header, &changes)?;
     let tree = before.tree_update(&changes)?;
     let root = tree.as_ref().map_or([0; 32], |tree| tree.root);
     if root != header.app_hash {
@@ -100,6 +101,23 @@ pub fn import(path: &Path, from: impl BufRead) -> Result<Header, ExportError> {
     head.imported = true;
     store.commit(&before, BlockWrite { head, changes, tree, results: Vec::new() })?;
     Ok(header)
+}
+
+/// The header says what the state says of itself, which the app hash stands for.
+fn check_named(header: &Header, changes: &Changes) -> Result<(), ExportError> {
+    let key = params::state_key::params();
+    let stored = changes.get(&key).cloned().flatten();
+    let state = MemoryState(stored.into_iter().map(|value| (key.clone(), value)).collect());
+    let bad = |error: StateError| ExportError::Header(error.to_string());
+    let chain_id = params::chain_id(&state).map_err(bad)?;
+    let app_version = params::get(&state).map_err(bad)?.app_version;
+    if (&chain_id, app_version) == (&header.chain_id, header.app_version) {
+        return Ok(());
+    }
+    Err(ExportError::Header(format!(
+        "it names chain {:?} and version {} of the rules, its state is of chain {chain_id:?} and version {app_version}",
+        header.chain_id, header.app_version
+    )))
 }
 
 fn read(from: impl BufRead) -> Result<(Header, Changes), ExportError> {

@@ -55,7 +55,7 @@ fn a_limit_that_does_not_last_is_paid_and_nothing_is_done() {
 fn limits_that_cannot_be_are_refused_before_anything_is_paid() {
     let chain = priced();
     let least = intrinsic(&signed(1, &pay(1)));
-    let most = Params::default().block_gas;
+    let most = Params::default().tx_gas();
     for gas_limit in [0, least - 100, most + 1, u64::MAX] {
         let tx = signed(1, &TxBody { gas_limit, fee: u64::MAX, ..pay(1) });
         assert_eq!(chain.ledger.check_tx(&tx, false).unwrap().code, code::GAS_LIMIT, "{gas_limit}");
@@ -89,22 +89,22 @@ fn gas_does_not_depend_on_what_a_node_has_in_memory() {
 fn a_block_holds_so_much_gas_and_so_many_bytes() {
     let chain = Chain::empty();
     chain.init_with(&genesis_with(
-        &serde_json::json!({ "block_gas": 100_000_000, "max_block_bytes": 600_000, "gas_price": 1 }),
+        &serde_json::json!({ "block_gas": 300_000_000, "max_block_bytes": 600_000, "gas_price": 1 }),
     ));
-    let gas = |from: u8, nonce| signed(from, &TxBody { gas_limit: 60_000_000, ..pay(nonce) });
-    // Two limits of 60 million are more than a block's; what the first did not take leaves room for the second.
-    let two = [gas(1, 1), gas(3, 2)];
-    assert_eq!(chain.ledger.prepare_proposal(&chain.block(&two), u64::MAX).unwrap(), two);
-    assert_eq!(chain.process(&two), Verdict::Accept);
-    let many: Vec<Bytes> = (0..600).map(|nonce| transfer(3 + (nonce % 7) as u8, 2, 5, 100 + nonce)).collect();
+    let gas = |from: u8, nonce| signed(from, &TxBody { gas_limit: 75_000_000, ..pay(nonce) });
+    // Five limits of 75 million are more than a block's; what those before did not take leaves room for the last.
+    let five: Vec<Bytes> = (3..8).map(|from| gas(from, from.into())).collect();
+    assert_eq!(chain.ledger.prepare_proposal(&chain.block(&five), u64::MAX).unwrap(), five);
+    assert_eq!(chain.process(&five), Verdict::Accept);
+    let many: Vec<Bytes> = (0..1_800).map(|nonce| transfer(3 + (nonce % 7) as u8, 2, 5, 100 + nonce)).collect();
     let kept = chain.ledger.prepare_proposal(&chain.block(&many), u64::MAX).unwrap();
-    assert!((200..600).contains(&kept.len()), "{}", kept.len());
+    assert!((600..1_800).contains(&kept.len()), "{}", kept.len());
     assert_eq!(chain.process(&kept), Verdict::Accept);
-    let Verdict::Reject(reason) = chain.process(&many) else { panic!("600 transfers in 100 million of gas") };
+    let Verdict::Reject(reason) = chain.process(&many) else { panic!("1,800 transfers in 300 million of gas") };
     assert!(reason.contains("more than a block holds"), "{reason}");
     let block = chain.run(&kept);
     let sum: u64 = block.outcomes.iter().map(|outcome| outcome.gas_used).sum();
-    assert!(block.outcomes.iter().all(|outcome| outcome.is_ok()) && sum <= 100_000_000, "{sum}");
+    assert!(block.outcomes.iter().all(|outcome| outcome.is_ok()) && sum <= 300_000_000, "{sum}");
 }
 
 #[test]

@@ -99,6 +99,7 @@ impl Heaviest {
             ActionKind::CancelSpend => money.cancel_spend(world),
             ActionKind::SetParams => money.set_params(world),
             ActionKind::CancelParams => money.cancel_params(world),
+            ActionKind::ResetComponent => money.reset_component(world),
         }
     }
 }

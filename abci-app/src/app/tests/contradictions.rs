@@ -1,7 +1,7 @@
 //! Where the ledger contradicts itself, a component stops and the chain goes on.
 
 use datanet_types::action::{CloseChannel, ResetComponent};
-use datanet_types::{Action, ChannelId};
+use datanet_types::{Action, ChannelId, Digest};
 
 use super::*;
 use crate::app::{AppError, TxOutcome};
@@ -9,7 +9,7 @@ use crate::code;
 use crate::component::accounts::{Balance, treasury};
 use crate::component::breaker::{self, Tripped};
 use crate::component::channels::{self, deposit_account};
-use crate::component::{Component, Event};
+use crate::component::{BlockContext, Component, ConsensusInfo, Event};
 use crate::state::{StateError, StateRead, StateWrite};
 
 fn close(channel: ChannelId) -> Action {
@@ -27,6 +27,19 @@ fn move_deposit(state: &mut ChangeLog<'_>, channel: &ChannelId, back: bool) {
     };
     state.put(accounts::state_key::balance(accounts[0]), &Balance { amount: deposit });
     state.put(accounts::state_key::balance(accounts[1]), &Balance { amount: rest });
+}
+
+/// A block, for what only needs its time.
+fn context() -> BlockContext {
+    BlockContext {
+        chain_id: CHAIN.into(),
+        height: 1,
+        time_seconds: 1,
+        app_hash: [0; 32],
+        last_block_hash: [0; 32],
+        beacon: Digest::ZERO,
+        consensus: ConsensusInfo::default(),
+    }
 }
 
 fn tripped(node: &Node) -> Vec<(Component, Tripped)> {
@@ -150,9 +163,9 @@ fn a_component_that_is_mended_and_reset_does_what_was_due_and_one_that_is_not_tr
     }
     let first = tripped(&node);
     let reset = |state: &mut ChangeLog<'_>| {
-        let event = breaker::reset(state, Component::Channels).unwrap().unwrap();
+        let event = breaker::reset(state, &context(), Component::Channels).unwrap().unwrap();
         assert_eq!((event.kind.as_str(), event.get("component")), ("component.reset", Some("channels")));
-        assert_eq!(breaker::reset(state, Component::Channels).unwrap(), None, "it runs");
+        assert_eq!(breaker::reset(state, &context(), Component::Channels).unwrap(), None, "it runs");
     };
     node.fault(reset);
     let second = tripped(&node);
@@ -173,7 +186,7 @@ fn the_chains_authority_lets_a_component_run_again_and_nobody_else_does() {
     node.serve();
     let channel = node.open(2);
     let reset = |component: &str| Action::ResetComponent(ResetComponent { component: component.to_owned() });
-    let mut send = |node: &mut Node, n, component| {
+    let send = |node: &mut Node, n, component| {
         let tx = node.sign(n, reset(component));
         node.block(&[tx]).outcomes.remove(0)
     };

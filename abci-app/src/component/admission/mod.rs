@@ -66,8 +66,9 @@ fn check_gas_limit(tx: &VerifiedTx, params: &Params) -> Result<(), ActionError> 
     ensure(limit >= least, code::GAS_LIMIT, || {
         format!("gas_limit is {limit}; the transaction takes {least} before it is executed: sign it with more")
     })?;
-    ensure(limit <= params.block_gas, code::GAS_LIMIT, || {
-        format!("gas_limit is {limit}; a block holds {}, so it would never fit: sign it with less", params.block_gas)
+    let most = params.tx_gas();
+    ensure(limit <= most, code::GAS_LIMIT, || {
+        format!("gas_limit is {limit}; a transaction may take {most}, a quarter of what a block holds: sign it with less")
     })
 }
 

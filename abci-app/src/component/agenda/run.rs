@@ -80,7 +80,7 @@ impl Queue {
     ) -> Result<u64, StateError> {
         let (kind, component) = (self.kind, self.kind.component());
         let mut taken = 0u64;
-        while taken < room && breaker::tripped(state, component)?.is_none() {
+        while taken < room && self.may_go_on(state, turn)? {
             let Some((key, what)) = self.next(state)? else { break };
             let work = |state: &mut S| {
                 if kind.is_draw() {
@@ -96,6 +96,14 @@ impl Queue {
             self.last = Some(key);
         }
         Ok(taken)
+    }
+
+    /// Whether nothing stands still that this kind of work needs.
+    fn may_go_on<S: StateRead>(&self, state: &S, turn: &Turn<'_>) -> Result<bool, StateError> {
+        if breaker::tripped(state, self.kind.component())?.is_some() {
+            return Ok(false);
+        }
+        Ok(self.kind != Kind::CloseChannel || breaker::settles(state, turn.block, turn.params)?)
     }
 
     fn next<S: StateRead>(&self, state: &S) -> Result<Option<(String, Vec<u8>)>, StateError> {

@@ -22,7 +22,7 @@ impl ActionHandler for ResetComponent {
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         treasury::require_authority(state, &ctx.tx.signer)?;
         let component = Component::of_name(&self.component);
-        match component.map(|component| reset(state, component)).transpose()?.flatten() {
+        match component.map(|component| reset(state, ctx.block, component)).transpose()?.flatten() {
             Some(event) => Ok(vec![event]),
             None => refuse(code::NOT_TRIPPED, format!("{} runs; there is nothing to reset", self.component)),
         }

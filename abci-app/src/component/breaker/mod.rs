@@ -22,7 +22,7 @@ mod action;
 mod owner;
 pub mod state_key;
 
-use super::{ActionError, BlockContext, Component, Event, TxContext};
+use super::{ActionError, BlockContext, Component, Event, Params, TxContext};
 use crate::code;
 use crate::state::{StateAttempt, StateError, StateRead, StateWrite, part_of_key};
 
@@ -37,6 +37,27 @@ pub struct Tripped {
     /// The key under which the contradiction was found.
     #[prost(string, tag = "2")]
     pub key: String,
+}
+
+/// When settlement ran again for the last time.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+struct Again {
+    /// Block time, in seconds since 1970.
+    #[prost(uint64, tag = "1")]
+    since: u64,
+}
+
+/// Whether nodes can settle what they are owed, and have been able to for as long as a payer that closes a channel has to leave them: while
+/// they cannot, no payer takes a deposit back without its node's word.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn settles<S: StateRead>(state: &S, block: &BlockContext, params: &Params) -> Result<bool, StateError> {
+    if tripped(state, Component::Settlement)?.is_some() {
+        return Ok(false);
+    }
+    let again = state.get::<Again>(&state_key::settles_again())?;
+    Ok(again.is_none_or(|again| again.since.saturating_add(params.close_seconds) <= block.seconds()))
 }
 
 /// Whether a component never trips.
@@ -71,9 +92,16 @@ pub fn all_tripped<S: StateRead>(state: &S) -> Result<Vec<(Component, Tripped)>,
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn reset<S: StateWrite>(state: &mut S, component: Component) -> Result<Option<Event>, StateError> {
+pub fn reset<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    component: Component,
+) -> Result<Option<Event>, StateError> {
     let Some(tripped) = tripped(state, component)? else { return Ok(None) };
     state.delete(state_key::tripped(component));
+    if component == Component::Settlement {
+        state.put(state_key::settles_again(), &Again { since: block.seconds() });
+    }
     Ok(Some(Event::new("component.reset").with("component", component).with("tripped", tripped.height)))
 }
 

@@ -11,3 +11,8 @@ pub fn all_tripped() -> String {
 pub fn tripped(component: Component) -> String {
     format!("{}{component}", all_tripped())
 }
+
+/// When settlement ran again after it stood still. Example: `breaker/settles-again`
+pub fn settles_again() -> String {
+    "breaker/settles-again".to_owned()
+}

@@ -55,6 +55,13 @@ fn check_change(present: &Params, next: &Params) -> Result<(), String> {
     if next.unbonding_seconds < present.unbonding_seconds {
         return Err("unbonding_seconds can only rise: who counts on a stake was told how long it answers".to_owned());
     }
+    // Else one change would send all validators away but one.
+    if next.min_validator_stake > present.min_validator_stake.saturating_mul(2) {
+        return Err(format!("min_validator_stake is {}, it can double at a time", present.min_validator_stake));
+    }
+    if next.max_validators < present.max_validators.div_ceil(2) {
+        return Err(format!("max_validators is {}, it can halve at a time", present.max_validators));
+    }
     if next.app_version < present.app_version || next.app_version > present.app_version.saturating_add(1) {
         return Err(format!("app_version is {}, it can rise by one at a time", present.app_version));
     }

@@ -3,6 +3,7 @@
 pub mod action;
 mod changes;
 pub mod engine;
+mod limits;
 pub mod state_key;
 pub mod versions;
 
@@ -206,14 +207,21 @@ impl Default for Params {
 /// Least and most of [`Params::close_seconds`].
 const MIN_CLOSE_SECONDS: u64 = 10;
 const MAX_CLOSE_SECONDS: u64 = 30 * 24 * 3_600;
-/// Least of [`Params::block_gas`]: the heaviest transaction there is must fit.
-const MIN_BLOCK_GAS: Gas = 100_000_000;
+/// Least and most of [`Params::block_gas`].
+const MAX_BLOCK_GAS: Gas = 10_000_000_000;
+const MIN_BLOCK_GAS: Gas = 300_000_000;
 
 impl Params {
     /// The fee of a transaction of so many bytes that takes so much gas.
     pub fn fee_of(&self, gas: Gas, bytes: u64) -> Amount {
         let work = gas.saturating_mul(self.gas_price).div_ceil(1_000);
         work.saturating_add(bytes.saturating_mul(self.byte_fee)).max(self.min_fee)
+    }
+
+    /// The most gas that a transaction may state: room for several of them is in every block, so that none waits for long that never takes what
+    /// it states.
+    pub fn tx_gas(&self) -> Gas {
+        self.block_gas / 4
     }
 
     /// What judging a contribution of so many bytes costs.
@@ -270,8 +278,8 @@ impl Params {
             "close_seconds must be from 10 to 2592000: a node needs blocks to settle in, and a payer wants its money back within a month",
         )?;
         check(
-            self.block_gas >= MIN_BLOCK_GAS,
-            "block_gas must be at least 100000000: the heaviest transaction would never fit",
+            (MIN_BLOCK_GAS..=MAX_BLOCK_GAS).contains(&self.block_gas),
+            "block_gas must be from 300000000, of which the heaviest transaction may take a quarter, to 10000000000",
         )?;
         check(self.agenda_work >= 1, "agenda_work must be at least 1")?;
         check(self.commit_seconds >= 1, "commit_seconds must be at least 1")?;
@@ -289,6 +297,7 @@ impl Params {
             "equivocation_slash_bps must be below 10000: shares of nothing can't be told apart",
         )?;
         engine::check(self)?;
+        limits::check(self)?;
         check(
             self.authority_delay_seconds >= 1,
             "authority_delay_seconds must be at least 1: nobody would see it before",
@@ -536,8 +545,8 @@ mod tests {
     #[test]
     fn size_is_paid_for() {
         let params = Params::default();
-        let fees = [(0, 0), (200_000, 300), (200_001, 400), (10_000_000, 256 << 10)];
-        assert_eq!(fees.map(|(gas, bytes)| params.fee_of(gas, bytes)), [1_000, 1_000, 1_001, 30_000 + (256 << 10)]);
+        let fees = [(0, 0), (300_000, 400), (300_001, 400), (10_000_000, 256 << 10)];
+        assert_eq!(fees.map(|(gas, bytes)| params.fee_of(gas, bytes)), [1_000, 1_000, 1_001, 20_000 + (256 << 10)]);
         let mib = 1 << 20;
         let fees = [1, mib, mib + 1, 2 << 30].map(|bytes| params.review_fee_of(bytes));
         assert_eq!(fees, [DNT / 10, DNT / 10, DNT / 10 + DNT / 100, DNT / 10 + 2_047 * (DNT / 100)]);

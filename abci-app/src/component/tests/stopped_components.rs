@@ -1,9 +1,10 @@
 //! Components in which the ledger contradicts itself, at their work in blocks.
 
-use datanet_types::action::Transfer;
+use datanet_types::action::{Transfer, role};
 
 use super::Chain;
 use super::harness::{BOND, STAKE, address, all, contribute_of, register};
+use super::life_of_a_channel::{DEPOSIT, leaves, open, settle, voucher};
 use super::life_of_a_validator::{caught, create, four, key, validator};
 use crate::code;
 use crate::component::accounts::Balance;
@@ -88,11 +89,34 @@ fn who_signs_twice_is_slashed_while_staking_stands_still() {
 
 #[test]
 fn what_everybody_needs_never_stops() {
-    let mut state = crate::state::MemoryState::default();
+    let (mut state, block) = (crate::state::MemoryState::default(), Chain::new().block);
     for component in Component::ALL.iter().copied().filter(|component| breaker::spares(*component)) {
         state.put(breaker::state_key::tripped(component), &Tripped { height: 1, key: String::new() });
         assert_eq!(breaker::tripped(&state, component).unwrap(), None, "{component}");
-        assert_eq!(breaker::reset(&mut state, component).unwrap(), None);
+        assert_eq!(breaker::reset(&mut state, &block, component).unwrap(), None);
     }
     assert!(state.get_raw("breaker/tripped/accounts").unwrap().is_some());
+}
+
+/// Settling is what its node has against a payer that takes everything back; where it cannot, the payer waits.
+#[test]
+fn no_payer_takes_back_what_it_owes_while_settlement_stands_still() {
+    let mut chain = Chain::new();
+    chain.broken = true;
+    chain.act(0, register(0, role::SERVING, super::harness::STAKE));
+    let channel = open(&mut chain, 5);
+    let owed = voucher(5, channel, DEPOSIT);
+    let tripped = Tripped { height: chain.block.height, key: "somewhere".to_owned() };
+    chain.state.put(breaker::state_key::tripped(Component::Settlement), &tripped);
+    let epoch = settle(1, DEPOSIT, &leaves(&[(11, 1)]), vec![owed]);
+    chain.refused(0, epoch.clone(), code::TRIPPED, "stands still");
+    let before = chain.balance(&address(5));
+    chain.skip_until(chain.now() + 1_000);
+    let back = chain.balance(&address(5)) - before;
+    assert_eq!(back, 0);
+    chain.refused(5, super::harness::close_channel(channel), code::TRIPPED, "could not settle");
+    breaker::reset(&mut chain.state, &chain.block, Component::Settlement).unwrap();
+    let tx = chain.tx(0, epoch);
+    chain.next();
+    chain.run(&tx).unwrap();
 }

@@ -1,9 +1,10 @@
 //! Transfers, owners, stakes, and what the chain's authority does, at their largest.
 
 use bytes::Bytes;
+use datanet_ledger::code;
 use datanet_types::action::{
     ActionKind, ActionSet, CancelParams, CancelRecovery, CancelSpend, GrantKey, MAX_PARAM_CHANGES, Party, RecoverKeys,
-    Recovery, RevokeKey, SetKeys, SetParams, SpendTreasury, Transfer,
+    Recovery, ResetComponent, RevokeKey, SetKeys, SetParams, SpendTreasury, Transfer,
 };
 use datanet_types::amount::DNT;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
@@ -255,5 +256,13 @@ impl Money {
     pub fn cancel_params(&self, world: &World) -> Vec<Case> {
         let both = |_| [set_params(world), world.sign(AUTHORITY, Action::CancelParams(CancelParams {}))];
         vec![Case::done("after each set_params", (0..30).flat_map(both).collect())]
+    }
+
+    pub fn reset_component(&self, world: &World) -> Vec<Case> {
+        let sign = |_| {
+            let component = "contributions".to_owned();
+            world.sign(AUTHORITY, Action::ResetComponent(ResetComponent { component }))
+        };
+        vec![Case::refused("of one that runs", (0..60).map(sign).collect(), code::NOT_TRIPPED)]
     }
 }

@@ -56,7 +56,7 @@ pub struct World {
 
 fn params() -> Params {
     Params {
-        block_gas: u64::MAX / 4,
+        block_gas: 10_000_000_000,
         max_block_bytes: 100 * 1024 * 1024,
         commit_seconds: LONG,
         reveal_seconds: LONG,

@@ -82,6 +82,11 @@ impl ActionKind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// Whether only whoever was drawn by stake can send it, and once.
+    pub fn is_of_who_is_drawn(self) -> bool {
+        matches!(self, Self::CommitScores | Self::RevealScores | Self::AuditEpoch)
+    }
+
     /// Whether others lose something if it comes too late: judging, settling and evidence, which only whoever has a part in them can
     /// send.
     pub fn is_urgent(self) -> bool {

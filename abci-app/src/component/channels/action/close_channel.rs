@@ -8,7 +8,7 @@ use datanet_types::tx::VerifiedTx;
 use crate::code;
 use crate::component::channels::{self, Channel, closing};
 use crate::component::error::ensure;
-use crate::component::{ActionError, ActionHandler, Event, TxContext, params};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, breaker, params};
 use crate::gas::{self, Gas};
 use crate::state::StateWrite;
 
@@ -35,6 +35,13 @@ impl ActionHandler for CloseChannel {
         }
         let over = channel.is_closing() && block.seconds() >= channel.closing_at;
         if over || block.seconds() >= channel.expires_at {
+            ensure(breaker::settles(state, block, &params)?, code::TRIPPED, || {
+                format!(
+                    "channel {} has to wait: its node could not settle what it is owed; once settlement runs it has {} seconds, and with its \
+                     statement it closes at once",
+                    channel.id, params.close_seconds
+                )
+            })?;
             return Ok(vec![closing::close(state, block, &mut channel, &params)?]);
         }
         ensure(!channel.is_closing(), code::CHANNEL_ACTIVE, || {

@@ -40,18 +40,20 @@ impl ActionHandler for SettleEpoch {
         gas::SIGNATURE.saturating_mul(self.vouchers.len() as u64)
     }
 
-    /// Each voucher takes a signature check.
+    /// Each voucher takes a signature check; the first is looked at.
     fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
-        nodes::require(state, &self.node, &ctx.tx.signer, role::SERVING).map(drop)
+        nodes::require(state, &self.node, &ctx.tx.signer, role::SERVING)?;
+        require_next(self, settlement::get(state, &self.node)?.as_ref())?;
+        self.vouchers.iter().take(1).try_for_each(|voucher| {
+            let channel = channels::require_open(state, &voucher.channel)?;
+            check_voucher(&channel, self, voucher, &ctx.block.chain_id).map(drop)
+        })
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let node = nodes::require(state, &self.node, &ctx.tx.signer, role::SERVING)?;
         let former = settlement::get(state, &self.node)?;
-        let next = former.as_ref().map_or(0, |former| former.latest.epoch).saturating_add(1);
-        ensure(self.epoch == next, code::EPOCH_ORDER, || {
-            format!("epoch is {}, the node's next is {next}", self.epoch)
-        })?;
+        require_next(self, former.as_ref())?;
         let params = params::get(state)?;
         let (accrued, until) = accrued_under(self, state)?;
         let shares = check_totals(self, &accrued)?;
@@ -125,6 +127,14 @@ fn check_totals(action: &SettleEpoch, params: &Params) -> Result<FeeShares, Acti
         )
     })?;
     Ok(shares)
+}
+
+/// Refuses an epoch that does not follow the node's last one.
+fn require_next(action: &SettleEpoch, former: Option<&Settlement>) -> Result<(), ActionError> {
+    let next = former.map_or(0, |former| former.latest.epoch).saturating_add(1);
+    ensure(action.epoch == next, code::EPOCH_ORDER, || {
+        format!("epoch is {}, the node's next is {next}", action.epoch)
+    })
 }
 
 /// Moves what a voucher adds from its channel to the epoch's escrow. Returns how much that is, and whose.
