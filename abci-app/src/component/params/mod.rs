@@ -536,8 +536,8 @@ mod tests {
     #[test]
     fn size_is_paid_for() {
         let params = Params::default();
-        let fees = [(0, 0), (200_000, 300), (200_001, 400), (10_000_000, 256 << 10)];
-        assert_eq!(fees.map(|(gas, bytes)| params.fee_of(gas, bytes)), [1_000, 1_000, 1_001, 30_000 + (256 << 10)]);
+        let fees = [(0, 0), (300_000, 400), (300_001, 400), (10_000_000, 256 << 10)];
+        assert_eq!(fees.map(|(gas, bytes)| params.fee_of(gas, bytes)), [1_000, 1_000, 1_001, 20_000 + (256 << 10)]);
         let mib = 1 << 20;
         let fees = [1, mib, mib + 1, 2 << 30].map(|bytes| params.review_fee_of(bytes));
         assert_eq!(fees, [DNT / 10, DNT / 10, DNT / 10 + DNT / 100, DNT / 10 + 2_047 * (DNT / 100)]);
