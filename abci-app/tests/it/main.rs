@@ -19,6 +19,8 @@ mod gas;
 mod golden;
 mod growth;
 mod instances;
+#[path = "../model/mod.rs"]
+mod model;
 mod queries;
 mod socket;
 mod solo;
