@@ -33,7 +33,7 @@ fn grantable(actions: ActionSet) -> bool {
 impl Model {
     pub fn check_form(&self, tx: &VerifiedTx) -> Done {
         let good = match &tx.action {
-            Action::Transfer(action) => action.amount > 0,
+            Action::Transfer(action) => action.amount > 0 && action.to != tx.signer,
             Action::RegisterNode(action) => {
                 let signed = datanet_types::action::RegisterNode::sign_bytes(&self.chain, &tx.signer, &action.node);
                 (1..8).contains(&action.roles) && action.node.verify(&signed, &action.proof).is_ok()

@@ -161,7 +161,7 @@ impl World {
     /// What judges, auditors and those who keep bytes do of their own accord in a block, each with three chances in four.
     pub fn duties(&mut self, diligence: u64) -> Vec<(Address, Action)> {
         let mut actions = Vec::new();
-        let mut dice = |salt: usize| {
+        let dice = |salt: usize| {
             let hash = blake3::hash(&[diligence.to_le_bytes(), (salt as u64).to_le_bytes()].concat());
             u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes"))
         };

@@ -71,9 +71,10 @@ fn beginnings(world: &mut World) {
 
 #[test]
 fn the_ledger_does_what_the_model_says_in_whatever_order_people_try_whatever_they_like() {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { config.cases } else { CASES };
     let done: Mutex<BTreeMap<&'static str, (u32, u32)>> = Mutex::default();
-    let mut runner = TestRunner::new(Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases, ..config });
     let held = runner.run(&blocks(), |blocks| {
         let mut world = World::new();
         beginnings(&mut world);

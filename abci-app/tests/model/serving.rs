@@ -104,7 +104,7 @@ impl Model {
             ensure(statement.charged == channel.charged, "something else is charged")?;
             ensure(statement.verify(&self.chain, &channel.node).is_ok(), "not its node's word")?;
             self.close(&id, rules.forget_seconds);
-        } else if self.now >= channel.expires_at {
+        } else if self.now >= channel.closing_at.unwrap_or(channel.expires_at).min(channel.expires_at) {
             self.close(&id, rules.forget_seconds);
         } else {
             ensure(channel.closing_at.is_none(), "it is being closed")?;

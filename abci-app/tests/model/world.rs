@@ -100,7 +100,7 @@ impl World {
         ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &genesis }).unwrap();
         let mut model = Model::new(CHAIN, params);
         model.rules.authority = Some(address(AUTHORITY));
-        (1..=PEOPLE).for_each(|n| drop(model.money.insert(user(&address(n)), BALANCE)));
+        model.money.extend((1..=PEOPLE).map(|n| (user(&address(n)), BALANCE)));
         for n in [1, 2] {
             let (operator, validator) = (address(n), validator(n).address());
             model.release(user(&operator), bonded(&validator), BALANCE / 2);
