@@ -1,8 +1,8 @@
 //! What people try: mostly what the rules allow as things stand, sometimes what they must not.
 
 use datanet_types::action::{
-    ActionKind, ActionSet, CancelParams, CancelRecovery, CancelSpend, Counterparty, GrantKey, Party, RecoverKeys, Recovery,
-    RegisterNode, RevokeKey, SetKeys, SetParams, SpendTreasury, Transfer, role,
+    ActionKind, ActionSet, CancelParams, CancelRecovery, CancelSpend, Counterparty, GrantKey, Party, RecoverKeys,
+    Recovery, RegisterNode, RevokeKey, SetKeys, SetParams, SpendTreasury, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
@@ -48,7 +48,9 @@ impl World {
                 let validators = vec![some_validator(step.pick)];
                 Some((step.person(), Action::WithdrawRewards(WithdrawRewards { validators })))
             }
-            ActionKind::Unjail => Some((step.person(), Action::Unjail(Unjail { validator: some_validator(step.pick) }))),
+            ActionKind::Unjail => {
+                Some((step.person(), Action::Unjail(Unjail { validator: some_validator(step.pick) })))
+            }
             ActionKind::SetKeys => set_keys(step),
             ActionKind::RecoverKeys => self.recover(step),
             ActionKind::CancelRecovery => self.cancel_recovery(step),

@@ -153,7 +153,9 @@ impl Model {
             audit.phase = Phase::Over;
             let audit = audit.clone();
             match found {
-                Some(Finding::Correct) => self.reward_auditors(key, held(&node, number), audit.deposit, &[Finding::Correct]),
+                Some(Finding::Correct) => {
+                    self.reward_auditors(key, held(&node, number), audit.deposit, &[Finding::Correct])
+                }
                 Some(wrong) => self.convict(key, &audit, wrong),
                 None => self.release(held(&node, number), user(&audit.challenger), audit.deposit),
             }

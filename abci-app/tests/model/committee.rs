@@ -72,6 +72,10 @@ pub fn check(seats: &[Seat], candidates: &BTreeMap<NodeKey, Candidate>, wanted: 
     for (account, node, had, count) in seats {
         let candidate = candidates.get(node).unwrap_or_else(|| panic!("{what}: {account} may not be drawn"));
         assert!(*count > 0 && candidate.account == *account, "{what}: {account}");
-        assert_eq!(had.unwrap_or((candidate.stake, candidate.bps)), (candidate.stake, candidate.bps), "{what}: {account}");
+        assert_eq!(
+            had.unwrap_or((candidate.stake, candidate.bps)),
+            (candidate.stake, candidate.bps),
+            "{what}: {account}"
+        );
     }
 }

@@ -7,7 +7,9 @@ use datanet_ledger::LedgerReader;
 use datanet_ledger::component::accounts::{self, Balance};
 use datanet_ledger::component::datanets::history;
 use datanet_ledger::component::validation::Member;
-use datanet_ledger::component::{audits, authority, channels, contributions, nodes, params, settlement, staking, treasury, validation};
+use datanet_ledger::component::{
+    audits, authority, channels, contributions, nodes, params, settlement, staking, treasury, validation,
+};
 use datanet_ledger::state::StateRead;
 use datanet_types::action::Finding;
 use prost::Message;
@@ -74,7 +76,8 @@ fn told_money(model: &Model, said: &mut Said) {
 
 fn chain_judging(reader: &LedgerReader, said: &mut Said) {
     for (id, one) in records::<contributions::Contribution>(reader, "contributions/record/") {
-        let heights = (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
+        let heights =
+            (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.submitted_height);
         let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable);
         say(said, format!("contribution {id}"), (judged, given, heights));
@@ -106,7 +109,8 @@ fn told_judging(model: &Model, said: &mut Said) {
             judging::Status::Final => Status::Final,
             judging::Status::Revoked => Status::Revoked,
         };
-        let heights = (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
+        let heights =
+            (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
         let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable);
         say(said, format!("contribution {id}"), (judged, given, heights));
@@ -142,7 +146,11 @@ fn told_judging(model: &Model, said: &mut Said) {
 fn chain_serving(reader: &LedgerReader, said: &mut Said) {
     for (id, one) in records::<channels::Channel>(reader, "channels/record/") {
         let times = (one.expires_at, one.ends_at, one.closing_at, one.opened_height, one.closed_height);
-        say(said, format!("channel {id}"), (one.payer, one.voucher_key, one.node, one.deposit, one.charged, one.last_epoch, times));
+        say(
+            said,
+            format!("channel {id}"),
+            (one.payer, one.voucher_key, one.node, one.deposit, one.charged, one.last_epoch, times),
+        );
     }
     for (place, epoch) in records::<settlement::Epoch>(reader, "settlement/epoch/") {
         let left = settlement::escrow::open(reader, &epoch.node, epoch.epoch).unwrap().map_or(0, |open| open.left);
@@ -161,9 +169,12 @@ fn chain_serving(reader: &LedgerReader, said: &mut Said) {
 fn told_serving(model: &Model, said: &mut Said) {
     use settlement::Status;
     for (id, one) in &model.serving.channels {
-        let times =
-            (one.expires_at, one.ends_at, one.closing_at.unwrap_or(0), one.opened_height, one.closed_height);
-        say(said, format!("channel {id}"), (one.payer, one.voucher_key, one.node, one.deposit, one.charged, one.last_epoch, times));
+        let times = (one.expires_at, one.ends_at, one.closing_at.unwrap_or(0), one.opened_height, one.closed_height);
+        say(
+            said,
+            format!("channel {id}"),
+            (one.payer, one.voucher_key, one.node, one.deposit, one.charged, one.last_epoch, times),
+        );
     }
     for ((node, number), epoch) in &model.serving.epochs {
         let status = match epoch.status {

@@ -129,8 +129,7 @@ impl Model {
     pub fn finalise_epochs(&mut self) {
         let now = self.now;
         let due = |epoch: &Epoch| epoch.status == Status::Open && epoch.final_at <= now;
-        let due: Vec<_> =
-            self.serving.epochs.iter().filter(|(_, epoch)| due(epoch)).map(|(key, _)| *key).collect();
+        let due: Vec<_> = self.serving.epochs.iter().filter(|(_, epoch)| due(epoch)).map(|(key, _)| *key).collect();
         for (node, number) in due {
             let epoch = self.serving.epochs.get_mut(&(node, number)).expect("it is due");
             (epoch.status, epoch.left) = (Status::Final, epoch.claimable());
@@ -188,5 +187,8 @@ impl Model {
         let audits = &mut self.serving.audits;
         self.serving.epochs.iter().filter(|(_, epoch)| lapsed(epoch)).for_each(|(key, _)| drop(audits.remove(key)));
         self.serving.epochs.retain(|_, epoch| !lapsed(epoch) || epoch.left > 0);
+        // The last of it may have been claimed in this very block.
+        let epochs = &self.serving.epochs;
+        self.serving.audits.retain(|key, _| epochs.contains_key(key));
     }
 }

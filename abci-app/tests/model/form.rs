@@ -11,6 +11,7 @@ use super::ledger::{Done, Model, ensure};
 const MOST_ITEMS: usize = 64;
 const MOST_VOUCHERS: usize = 256;
 const MOST_SUSPECTS: usize = 8;
+const MOST_ANSWERS: u64 = 65_536;
 
 fn owners(keys: &[PublicKey], threshold: u32) -> bool {
     let ordered = keys.windows(2).all(|pair| pair[0] < pair[1]);
@@ -20,11 +21,19 @@ fn owners(keys: &[PublicKey], threshold: u32) -> bool {
 /// Whether these keys may ever be a sub-key's actions: what decides who speaks for somebody is not, nor is making a validator.
 fn grantable(actions: ActionSet) -> bool {
     use ActionKind::{
-        CancelParams, CancelRecovery, CancelSpend, CreateValidator, GrantKey, RecoverKeys, RevokeKey, SetKeys, SetParams,
-        SpendTreasury,
+        CancelParams, CancelRecovery, CancelSpend, CreateValidator, GrantKey, RecoverKeys, RevokeKey, SetKeys,
+        SetParams, SpendTreasury,
     };
     let never = [
-        SetKeys, RecoverKeys, CancelRecovery, GrantKey, RevokeKey, SpendTreasury, CancelSpend, SetParams, CancelParams,
+        SetKeys,
+        RecoverKeys,
+        CancelRecovery,
+        GrantKey,
+        RevokeKey,
+        SpendTreasury,
+        CancelSpend,
+        SetParams,
+        CancelParams,
         CreateValidator,
     ];
     actions.0 != 0 && !actions.has_unknown() && never.into_iter().all(|kind| !actions.contains(kind))
@@ -54,10 +63,14 @@ impl Model {
             Action::SettleEpoch(action) => {
                 let ordered = action.vouchers.windows(2).all(|pair| pair[0].channel < pair[1].channel);
                 let totals = action.totals;
-                let earned = totals.split.owner + totals.split.contributors + totals.split.validators + totals.split.lineage;
+                let earned =
+                    totals.split.owner + totals.split.contributors + totals.split.validators + totals.split.lineage;
                 let claimable = earned.saturating_sub(totals.unearned);
                 let tree = (action.accounts == 0) == (claimable == 0) && action.accounts <= claimable;
-                ordered && (1..=MOST_VOUCHERS).contains(&action.vouchers.len()) && totals.answers > 0 && tree
+                ordered
+                    && (1..=MOST_VOUCHERS).contains(&action.vouchers.len())
+                    && (1..=MOST_ANSWERS).contains(&totals.answers)
+                    && tree
             }
             Action::Claim(action) => {
                 let place = |at: usize| (action.items[at].node, action.items[at].epoch);

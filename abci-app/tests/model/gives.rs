@@ -213,7 +213,10 @@ impl World {
             parents: parent.into_iter().filter(|parent| *parent != model).collect(),
             datanets: vec![*datanet],
             licence: "MIT".into(),
-            snapshots: vec![DataSnapshot { datanet: *datanet, count, digest }].into_iter().take(usize::from(count > 0)).collect(),
+            snapshots: vec![DataSnapshot { datanet: *datanet, count, digest }]
+                .into_iter()
+                .take(usize::from(count > 0))
+                .collect(),
             evaluation: Vec::new(),
             release: false,
         };

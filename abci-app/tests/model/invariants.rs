@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::accounts::{self, Balance, state_key as money_key};
-use datanet_ledger::component::contributions::{Contribution, Status, bond_account, review_account, state_key as given_key};
+use datanet_ledger::component::contributions::{
+    Contribution, Status, bond_account, review_account, state_key as given_key,
+};
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::nodes::{Node, Unbonding, stake_account, unbonding_account};
 use datanet_ledger::component::settlement::{self, Epoch, Status as EpochStatus, bond, escrow};
@@ -58,7 +60,8 @@ fn keys(reader: &LedgerReader, prefix: &str) -> BTreeSet<String> {
 /// What lies under `prefix` is exactly what records say, with the value that each key stands for.
 fn index<V: Message>(reader: &LedgerReader, prefix: &str, wanted: impl IntoIterator<Item = (String, V)>) {
     let found: BTreeMap<String, Vec<u8>> = reader.scan(prefix, None, usize::MAX).unwrap().into_iter().collect();
-    let wanted: BTreeMap<String, Vec<u8>> = wanted.into_iter().map(|(key, value)| (key, value.encode_to_vec())).collect();
+    let wanted: BTreeMap<String, Vec<u8>> =
+        wanted.into_iter().map(|(key, value)| (key, value.encode_to_vec())).collect();
     let (there, wanted_keys): (Vec<_>, Vec<_>) = (found.keys().collect(), wanted.keys().collect());
     assert_eq!(there, wanted_keys, "under {prefix}");
     assert!(found == wanted, "values under {prefix}");
@@ -130,7 +133,9 @@ fn agenda(reader: &LedgerReader, records: &Records) {
         let place = format!("{}/{:020}", epoch.node, epoch.epoch);
         match epoch.status() {
             EpochStatus::Open => at("finalise-epoch", epoch.final_at, &place),
-            EpochStatus::Final | EpochStatus::Void if epoch.lapses_at > now => at("forget-epoch", epoch.lapses_at, &place),
+            EpochStatus::Final | EpochStatus::Void if epoch.lapses_at > now => {
+                at("forget-epoch", epoch.lapses_at, &place)
+            }
             EpochStatus::Audited | EpochStatus::Final | EpochStatus::Void => {}
         }
     }
@@ -205,11 +210,14 @@ fn judging(reader: &LedgerReader, records: &Records) {
     let revoked = revoked.map(|one| (given_key::revoked_in(&one.datanet, one.revoked_position), one.id));
     index(reader, "derived/contributions/revoked/", revoked);
     for one in given.iter().filter(|one| one.is_open()) {
-        let round = validation::current_round(reader, one).unwrap().expect("a round of what is open, or a verdict not forgotten");
+        let round = validation::current_round(reader, one)
+            .unwrap()
+            .expect("a round of what is open, or a verdict not forgotten");
         assert_eq!(one.status() == Status::Judging, round.due != 0, "{}: judged, and waiting", one.id);
     }
     for (_, round) in &records.rounds {
-        let of = |kind: &str| keys(reader, &format!("validation/{kind}/{}/{:010}/", round.contribution, round.number)).len();
+        let of =
+            |kind: &str| keys(reader, &format!("validation/{kind}/{}/{:010}/", round.contribution, round.number)).len();
         let counts = (of("commitment") as u32, of("reveal") as u32);
         assert!(counts == (round.committed, round.revealed) || (counts == (0, 0) && round.due == 0), "{round:?}");
     }
@@ -251,13 +259,19 @@ fn serving(reader: &LedgerReader, records: &Records) {
     let with_money: BTreeSet<String> = records
         .epochs
         .iter()
-        .filter(|one| one.status() == EpochStatus::Final && accounts::balance(reader, &escrow::account(&one.node, one.epoch)).unwrap() > 0)
+        .filter(|one| {
+            one.status() == EpochStatus::Final
+                && accounts::balance(reader, &escrow::account(&one.node, one.epoch)).unwrap() > 0
+        })
         .map(|one| settlement::state_key::open(&one.node, one.epoch))
         .collect();
     assert_eq!(keys(reader, "settlement/open/"), with_money, "epochs with money left");
     for key in keys(reader, "settlement/claimed/") {
         let [node, number, _] = parts(&key, "settlement/claimed/");
-        assert!(with_money.contains(&format!("settlement/open/{node}/{number}")), "claims of what is paid whole: {key}");
+        assert!(
+            with_money.contains(&format!("settlement/open/{node}/{number}")),
+            "claims of what is paid whole: {key}"
+        );
     }
     for (node, number) in &unpaid {
         let paid = settlement::payments(reader, node, *number).unwrap();

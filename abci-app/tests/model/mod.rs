@@ -41,8 +41,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use world::{Step, World, weight};
 
-/// Histories in an ordinary run; `PROPTEST_CASES` says how many in a longer one.
-const CASES: u32 = 12;
+/// Histories in an ordinary run, which take a quarter of a minute; `PROPTEST_CASES` says how many in a longer one.
+const CASES: u32 = 32;
 const BLOCKS: std::ops::Range<usize> = 40..90;
 
 fn step() -> impl Strategy<Value = Step> {

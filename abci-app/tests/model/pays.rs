@@ -1,7 +1,8 @@
 //! What people try with serving nodes: they open channels, settle, claim, doubt and convict.
 
 use datanet_types::action::{
-    AuditEpoch, ChallengeEpoch, Claim, ClaimItem, CloseChannel, OpenChannel, ProveForgery, SettleEpoch, TopUpChannel, role,
+    AuditEpoch, ChallengeEpoch, Claim, ClaimItem, CloseChannel, OpenChannel, ProveForgery, SettleEpoch, TopUpChannel,
+    role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;
@@ -42,7 +43,7 @@ impl World {
         let seconds = match wrong {
             Some(1) => 9,
             Some(2) => 401,
-            _ => 10 + u64::from(step.pick) % 200,
+            _ => 10 + u64::from(step.pick) % 390,
         };
         let who = step.person();
         let several = self.owners_in_this_block(&who).is_some_and(|(_, threshold)| threshold > 1);
@@ -77,10 +78,12 @@ impl World {
 
     /// Of one or two channels, for one or two who earn.
     pub fn settle(&mut self, step: &Step) -> Attempt {
-        let (node, operator) = *step.of(&self.serving())?;
         let wrong = step.wrong(10);
-        let theirs = |(_, channel): &(ChannelId, Channel)| channel.node == node && channel.charged + 1_000 < channel.deposit;
-        let mut channels: Vec<_> = self.open_channels().into_iter().filter(theirs).collect();
+        let mut channels = self.open_channels();
+        channels.retain(|(_, channel)| channel.charged + 1_000 < channel.deposit);
+        let node = step.of(&channels)?.1.node;
+        let operator = self.model.nodes.all.get(&node)?.account;
+        channels.retain(|(_, channel)| channel.node == node);
         let first = usize::from(step.who) % channels.len().max(1);
         channels.rotate_left(first);
         channels.truncate(1 + usize::from(step.amount.is_multiple_of(2)));
@@ -88,7 +91,7 @@ impl World {
         let epoch = self.model.serving.last.get(&node).copied().unwrap_or(0) + 1 + u64::from(wrong == Some(0));
         let (mut vouchers, mut receipts, mut fees) = (Vec::new(), Vec::new(), 0);
         for (channel, record) in &channels {
-            let fee = 1_000 + u64::from(step.amount) % (record.deposit - record.charged - 1_000);
+            let fee = 1_000 + u64::from(step.amount) % (record.deposit - record.charged - 1_000).min(2 * DNT);
             let fee = if wrong == Some(1) { record.deposit - record.charged + 1 } else { fee };
             let fee = if wrong == Some(2) { 0 } else { fee };
             let seed = if wrong == Some(3) { 1 } else { all_keys()[&record.voucher_key] };
@@ -100,7 +103,7 @@ impl World {
         }
         let split = FeeShares::STANDARD.split(fees);
         let unearned = if step.pick.is_multiple_of(5) { split.lineage } else { 0 };
-        let answers = if wrong == Some(4) { fees } else { receipts.len() as u64 };
+        let answers = if wrong == Some(4) { fees / 50 } else { receipts.len() as u64 };
         let mut totals = EpochTotals { answers, fees, split, unearned };
         match wrong {
             Some(5) => totals.fees += 1,
@@ -135,7 +138,7 @@ impl World {
     /// The present version of the parameters, or one before, or one that is not there.
     fn version(&self, step: &Step) -> u64 {
         let last = self.model.rules.versions.len() as u64 - 1;
-        match step.pick % 8 {
+        match step.amount % 16 {
             0 => last.saturating_sub(1),
             1 => last + 1,
             _ => last,
@@ -160,7 +163,13 @@ impl World {
         let (finals, all) = (self.epochs(|epoch| epoch.status == Status::Final), self.epochs(|_| true));
         let open: Vec<_> = self.epochs(|epoch| epoch.status == Status::Final && epoch.left > 0);
         let wrong = step.wrong(4);
-        let of = if wrong == Some(0) || finals.is_empty() { &all } else if open.is_empty() { &finals } else { &open };
+        let of = if wrong == Some(0) || finals.is_empty() {
+            &all
+        } else if open.is_empty() {
+            &finals
+        } else {
+            &open
+        };
         let (account, mut first) = self.item(*step.of(of)?, step)?;
         match wrong {
             Some(1) => first.amount += 1,
@@ -190,7 +199,9 @@ impl World {
     pub fn pending_auditors(&self) -> Vec<(NodeKey, u64, Address)> {
         let open = self.model.serving.audits.iter().filter(|(_, audit)| audit.phase == Phase::Vote);
         let all = open.flat_map(|((node, epoch), audit)| audit.auditors.iter().map(|one| (*node, *epoch, one)));
-        all.filter(|(.., auditor)| auditor.said.is_none()).map(|(node, epoch, one)| (node, epoch, one.account)).collect()
+        all.filter(|(.., auditor)| auditor.said.is_none())
+            .map(|(node, epoch, one)| (node, epoch, one.account))
+            .collect()
     }
 
     /// Not of an audit whose committee is drawn in this very block, and may be gone at its end.

@@ -208,11 +208,16 @@ pub fn all_keys() -> &'static BTreeMap<PublicKey, u8> {
 /// How often a kind is tried among all: a new one must be thought of here.
 pub fn weight(kind: ActionKind) -> usize {
     match kind {
-        ActionKind::Contribute | ActionKind::OpenChannel | ActionKind::SettleEpoch | ActionKind::Claim => 6,
+        ActionKind::SettleEpoch | ActionKind::Claim => 9,
+        ActionKind::Contribute | ActionKind::OpenChannel => 6,
         ActionKind::CommitScores | ActionKind::RevealScores | ActionKind::AttestStorage => 5,
-        ActionKind::ChallengeEpoch | ActionKind::AuditEpoch | ActionKind::Revoke | ActionKind::RegisterNode => 3,
+        ActionKind::AuditEpoch | ActionKind::Revoke | ActionKind::RegisterNode => 3,
         ActionKind::TopUpChannel | ActionKind::CloseChannel | ActionKind::Transfer => 3,
-        ActionKind::ProveForgery | ActionKind::Delegate | ActionKind::Undelegate | ActionKind::Redelegate => 2,
+        ActionKind::ChallengeEpoch
+        | ActionKind::ProveForgery
+        | ActionKind::Delegate
+        | ActionKind::Undelegate
+        | ActionKind::Redelegate => 2,
         ActionKind::SetKeys | ActionKind::GrantKey | ActionKind::SpendTreasury | ActionKind::SetParams => 2,
         ActionKind::CreateDatanet | ActionKind::RegisterModel | ActionKind::CreateValidator => 1,
         ActionKind::WithdrawRewards | ActionKind::Unjail | ActionKind::RecoverKeys | ActionKind::CancelRecovery => 1,
