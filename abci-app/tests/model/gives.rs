@@ -120,7 +120,7 @@ impl World {
             _ => 8_000,
         };
         let near = |shift: u64| base + (noise >> shift) as u32 % 1_500;
-        (noise % 23 != 0).then(|| Scores::from_array([near(0), near(8), near(16), near(24)]))
+        (!noise.is_multiple_of(23)).then(|| Scores::from_array([near(0), near(8), near(16), near(24)]))
     }
 
     pub fn commit_some(&mut self, step: &Step) -> Attempt {
