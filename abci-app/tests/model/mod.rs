@@ -1,6 +1,6 @@
 //! A reference model of the ledger, and the ledger held against it.
 //!
-//! The model is written from the rules in `docs/ledger.md` and the decisions behind them, in plain structs and maps, without a store, indices or
+//! The model has the rules of `docs/ledger.md` and the decisions behind them in plain structs and maps, without a store, indices or
 //! an agenda: what is due is looked for among all there is. Random people do random things of every kind, allowed and not, in whole blocks of
 //! the real application. The model says of each transaction whether it is accepted; after each block every balance, every record and every
 //! parameter must be as it says ([`compare`]), and what holds of the state by itself must hold ([`invariants`]). Only who is drawn for a committee
