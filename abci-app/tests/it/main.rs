@@ -20,6 +20,8 @@ mod gas_worst_cases;
 mod golden;
 mod growth;
 mod instances;
+#[path = "../model/mod.rs"]
+mod model;
 mod queries;
 mod socket;
 mod solo;

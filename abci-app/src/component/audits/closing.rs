@@ -77,7 +77,7 @@ fn convict<S: StateWrite>(
     let bond = bond::of(epoch.totals.fees, params);
     let fine = if verdict == Verdict::False { bond } else { bond.checked_div(2).unwrap_or(0) };
     let event = settlement::void(state, block, epoch, params)?;
-    let (stake, taken) = settlement::forfeit(state, &audit.node, fine.max(audit.deposit.saturating_mul(2)))?;
+    let (stake, taken) = settlement::forfeit(state, block, &audit.node, fine.max(audit.deposit.saturating_mul(2)))?;
     let half = taken.checked_div(2).unwrap_or(0);
     let to_challenger = half.min(audit.deposit.saturating_mul(MOST_TO_CHALLENGER));
     let to_auditors = half.min(audit.deposit.saturating_mul(MOST_TO_AUDITORS));

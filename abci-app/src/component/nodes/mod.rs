@@ -9,7 +9,7 @@ use datanet_types::amount::BPS;
 use datanet_types::{Address, Amount, ModuleAddress, NodeKey};
 
 use super::error::{ensure, refuse};
-use super::{ActionError, BlockContext, Params};
+use super::{ActionError, BlockContext, Params, params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -259,6 +259,22 @@ pub(super) fn put<S: StateWrite>(state: &mut S, node: &Node) {
     } else {
         state.delete(validator);
     }
+}
+
+/// Takes up to `amount` of a node's stake. What waits for its committee is drawn by what it was before, as with any other change of
+/// a stake: else somebody who knows the beacon could choose by when a node is fined. Returns the node's account, and how much there was.
+pub(super) fn slash<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    node: &NodeKey,
+    amount: Amount,
+) -> Result<(Address, Amount), StateError> {
+    let (former, params) = (expect(state, node)?, params::get(state)?);
+    let taken = amount.min(former.stake);
+    let mut node = Node { stake: former.stake.saturating_sub(taken), ..former.clone() };
+    node.remember(Some(&former), block, &params);
+    put(state, &node);
+    Ok((former.account, taken))
 }
 
 /// One more draw of `account`, as [`Reputation::after`] has it; who has no reputation yet begins with the first one.

@@ -124,12 +124,10 @@ fn close<S: StateWrite>(state: &mut S, epoch: &mut Epoch, params: &Params) -> Re
 /// Takes up to `amount` of a node's stake. Returns the account that it lies in and how much there is.
 pub(in crate::component) fn forfeit<S: StateWrite>(
     state: &mut S,
+    block: &BlockContext,
     node: &NodeKey,
     amount: Amount,
 ) -> Result<(ModuleAddress, Amount), StateError> {
-    let mut node = nodes::expect(state, node)?;
-    let taken = amount.min(node.stake);
-    node.stake = node.stake.saturating_sub(taken);
-    nodes::put(state, &node);
-    Ok((nodes::stake_account(&node.account), taken))
+    let (account, taken) = nodes::slash(state, block, node, amount)?;
+    Ok((nodes::stake_account(&account), taken))
 }

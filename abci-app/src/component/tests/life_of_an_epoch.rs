@@ -328,6 +328,23 @@ fn two_receipts_for_the_same_money_need_no_committee() {
 }
 
 #[test]
+fn what_waits_for_its_committee_is_drawn_by_the_stakes_before_a_fine() {
+    let mut world = Settled::new();
+    let given = world.chain.block.height;
+    let judging = |world: &Settled, height| -> Vec<u64> {
+        nodes::validators(&world.chain.state, height).unwrap().iter().map(|validator| validator.node.stake).collect()
+    };
+    world.chain.next();
+    assert_eq!(judging(&world, given), [STAKE; 4]);
+    world.chain.act(7, forgery(world.channel, 9));
+    world.chain.next();
+    assert_eq!(judging(&world, given), [STAKE; 4], "who is fined now was there then");
+    let mut after = judging(&world, world.chain.block.height);
+    after.sort_unstable();
+    assert_eq!(after, [STAKE - 2 * FEES, STAKE, STAKE, STAKE]);
+}
+
+#[test]
 fn a_proof_ends_an_audit_and_gives_its_deposit_back() {
     let mut world = Settled::new();
     let before = world.balance(9);

@@ -61,7 +61,7 @@ impl ActionHandler for ProveForgery {
             audits::put(state, &audit);
         }
         let void = settlement::void(state, ctx.block, &mut epoch, &params)?;
-        let (stake, taken) = settlement::forfeit(state, &self.node, bond::of(epoch.totals.fees, &params))?;
+        let (stake, taken) = settlement::forfeit(state, ctx.block, &self.node, bond::of(epoch.totals.fees, &params))?;
         let to_prover = taken.checked_div(2).unwrap_or(0);
         accounts::release(state, &stake, &ctx.tx.signer, to_prover)?;
         accounts::release(state, &stake, &accounts::treasury(), taken.saturating_sub(to_prover))?;

@@ -1,0 +1,251 @@
+//! Contributions: given, kept, accepted, final, refused, taken back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datanet_ledger::component::accounts::Account;
+use datanet_types::action::{AttestStorage, Contribute, CreateDatanet, RegisterModel, Revoke, role};
+use datanet_types::record::record_root;
+use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores};
+
+use super::ledger::{Done, Model, ensure, escrow, user};
+use super::rounds::Round;
+
+/// Committees that may refuse the same bytes of the same giver.
+const MOST_REFUSALS: u32 = 3;
+
+#[derive(Debug, Clone)]
+pub struct Datanet {
+    pub name: String,
+    pub threshold: u32,
+    pub seats: u32,
+    pub quorum: u32,
+    pub min_bond: Amount,
+    /// Contributions ever given.
+    pub given: u64,
+    /// Digests of its history, which are not computed here: the chain's.
+    pub history: Vec<Digest>,
+    /// Entries that its history must have.
+    pub entries: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Judging,
+    Accepted,
+    Refused,
+    Final,
+    Revoked,
+}
+
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub datanet: DatanetId,
+    pub giver: Address,
+    pub blob: BlobHash,
+    pub root: Digest,
+    pub bond: Amount,
+    pub review_fee: Amount,
+    pub attempt: u32,
+    /// Committees that refused these bytes of this giver before.
+    pub refusals: u32,
+    pub height: u64,
+    pub status: Status,
+    pub round: u32,
+    pub kept_by: BTreeSet<NodeKey>,
+    pub scores: Option<Scores>,
+    pub unavailable: bool,
+    pub verdict_height: u64,
+    pub final_height: u64,
+    pub final_position: u64,
+    pub revoked_height: u64,
+    pub revoked_position: u64,
+}
+
+impl Given {
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self.status, Status::Refused | Status::Revoked)
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Judging {
+    pub datanets: BTreeMap<DatanetId, Datanet>,
+    pub models: BTreeSet<ModelId>,
+    pub given: BTreeMap<ContributionId, Given>,
+    pub rounds: BTreeMap<(ContributionId, u32), Round>,
+    /// When what led to a verdict is forgotten.
+    pub forget: BTreeSet<(u64, ContributionId)>,
+    /// Who took records back last, by their plain root.
+    pub taken_back: BTreeMap<(DatanetId, Digest), ContributionId>,
+}
+
+pub fn bond(id: &ContributionId) -> Account {
+    escrow("bond", &[&id.0])
+}
+
+pub fn review(id: &ContributionId) -> Account {
+    escrow("review", &[&id.0])
+}
+
+impl Model {
+    pub fn create_datanet(&mut self, who: Address, action: &CreateDatanet) -> Done {
+        let rules = self.rules.now();
+        ensure(action.price >= rules.min_price, "too cheap")?;
+        ensure(action.holdout_size <= rules.max_contribution_bytes, "too much to hold out")?;
+        ensure(self.judging.datanets.values().all(|datanet| datanet.name != action.name), "the name is taken")?;
+        let datanet = Datanet {
+            name: action.name.clone(),
+            threshold: action.accept_threshold,
+            seats: action.committee_size,
+            quorum: action.storage_quorum,
+            min_bond: action.min_bond,
+            given: 0,
+            history: Vec::new(),
+            entries: 0,
+        };
+        self.judging.datanets.insert(DatanetId::derive(&self.chain, &who, &action.name), datanet);
+        Ok(())
+    }
+
+    pub fn register_model(&mut self, action: &RegisterModel) -> Done {
+        ensure(!self.judging.models.contains(&action.model), "registered before")?;
+        ensure(action.parents.iter().all(|parent| self.judging.models.contains(parent)), "unknown parent")?;
+        let datanets = &self.judging.datanets;
+        ensure(action.datanets.iter().all(|id| datanets.contains_key(id)), "unknown datanet")?;
+        for snapshot in &action.snapshots {
+            let history = &datanets.get(&snapshot.datanet).ok_or("unknown datanet")?.history;
+            let digest = history.get(usize::try_from(snapshot.count).map_err(|_| "too far")?);
+            ensure(digest == Some(&snapshot.digest), "no place in the history")?;
+        }
+        self.judging.models.insert(action.model);
+        Ok(())
+    }
+
+    pub fn contribute(&mut self, who: Address, action: &Contribute) -> Done {
+        let rules = self.rules.now().clone();
+        let datanet = self.judging.datanets.get_mut(&action.datanet).ok_or("no such datanet")?;
+        let good_size = action.size <= rules.max_contribution_bytes && action.records <= rules.max_contribution_records;
+        ensure(good_size && action.bond >= datanet.min_bond, "too large, or for too little")?;
+        let id = action.id(&self.chain, &who, action.attempt);
+        ensure(!self.judging.given.contains_key(&id), "given before")?;
+        let mut refusals = 0;
+        if let Some(former) = action.attempt.checked_sub(1) {
+            let former = self.judging.given.get(&action.id(&self.chain, &who, former)).ok_or("no former attempt")?;
+            ensure(!former.is_wanted(), "the former attempt is not over")?;
+            let refused = former.status == Status::Refused && former.scores.is_some();
+            refusals = former.refusals + u32::from(refused);
+            ensure(refusals < MOST_REFUSALS, "refused for good")?;
+            let least = datanet.min_bond.max(rules.review_fee) << refusals;
+            ensure(refusals == 0 || action.bond >= least, "again for too little")?;
+        }
+        datanet.given += 1;
+        let further = (action.size - 1) >> 20;
+        let review_fee = rules.review_fee + further * rules.review_fee_per_mib;
+        self.pay(user(&who), bond(&id), action.bond)?;
+        self.pay(user(&who), review(&id), review_fee)?;
+        ensure(self.anybody_judges(), "nobody judges")?;
+        let given = Given {
+            datanet: action.datanet,
+            giver: who,
+            blob: action.blob,
+            root: action.record_root,
+            bond: action.bond,
+            review_fee,
+            attempt: action.attempt,
+            refusals,
+            height: self.height,
+            status: Status::Judging,
+            round: 0,
+            kept_by: BTreeSet::new(),
+            scores: None,
+            unavailable: false,
+            verdict_height: 0,
+            final_height: 0,
+            final_position: 0,
+            revoked_height: 0,
+            revoked_position: 0,
+        };
+        self.judging.given.insert(id, given);
+        self.judging.rounds.insert((id, 0), Round::waiting(self.height + rules.draw_delay));
+        Ok(())
+    }
+
+    pub fn attest(&mut self, who: Address, action: &AttestStorage) -> Done {
+        self.node_of(&action.node, role::STORAGE, who)?;
+        let id = action.contribution;
+        let given = self.judging.given.get_mut(&id).ok_or("no such contribution")?;
+        ensure(given.is_wanted(), "nobody is to keep it")?;
+        ensure(given.kept_by.insert(action.node), "attested before")?;
+        self.finalise_if_kept(&id);
+        Ok(())
+    }
+
+    pub fn accept(&mut self, id: &ContributionId, scores: Scores) {
+        let given = self.judging.given.get_mut(id).expect("it was judged");
+        (given.status, given.scores, given.verdict_height) = (Status::Accepted, Some(scores), self.height);
+        self.finalise_if_kept(id);
+    }
+
+    /// Once it is accepted and enough keep it, its bond is home and it earns.
+    fn finalise_if_kept(&mut self, id: &ContributionId) {
+        let given = self.judging.given.get_mut(id).expect("it is there");
+        let datanet = self.judging.datanets.get_mut(&given.datanet).expect("it is there");
+        if given.status != Status::Accepted || (given.kept_by.len() as u64) < u64::from(datanet.quorum) {
+            return;
+        }
+        datanet.entries += 1;
+        (given.status, given.final_height, given.final_position) = (Status::Final, self.height, datanet.entries);
+        let (giver, amount) = (given.giver, given.bond);
+        self.release(bond(id), user(&giver), amount);
+    }
+
+    /// Part of the bond is lost where it was judged, all where it was not to be had, nothing where nobody judged.
+    pub fn refuse(&mut self, id: &ContributionId, scores: Option<Scores>, unavailable: bool) {
+        let height = self.height;
+        let given = self.judging.given.get_mut(id).expect("it was judged");
+        (given.status, given.scores, given.unavailable) = (Status::Refused, scores, unavailable);
+        given.verdict_height = height;
+        let given = given.clone();
+        let penalty = match (scores, unavailable) {
+            (_, true) => given.bond,
+            (Some(_), _) => share(given.bond, self.rules.at(given.height).bond_penalty_bps),
+            (None, false) => 0,
+        };
+        self.release(bond(id), Self::treasury(), penalty);
+        self.release(bond(id), user(&given.giver), given.bond - penalty);
+        if scores.is_none() && !unavailable {
+            self.release(review(id), user(&given.giver), given.review_fee);
+        }
+    }
+
+    pub fn revoke(&mut self, who: Address, action: &Revoke) -> Done {
+        let (id, height) = (action.contribution, self.height);
+        let given = self.judging.given.get_mut(&id).ok_or("no such contribution")?;
+        ensure(given.giver == who, "another's contribution")?;
+        let own = action.records.is_none_or(|plain| record_root(&who, &plain) == given.root);
+        ensure(own, "other records")?;
+        let back = match given.status {
+            Status::Accepted => given.bond,
+            Status::Final => {
+                let datanet = self.judging.datanets.get_mut(&given.datanet).expect("it is there");
+                datanet.entries += 1;
+                given.revoked_position = datanet.entries;
+                if let Some(plain) = action.records {
+                    self.judging.taken_back.insert((given.datanet, plain), id);
+                }
+                0
+            }
+            Status::Judging | Status::Refused | Status::Revoked => return Err("nothing to take back"),
+        };
+        (given.status, given.revoked_height) = (Status::Revoked, height);
+        self.release(bond(&id), user(&who), back);
+        let forget = self.now + self.rules.now().forget_seconds;
+        self.judging.forget.insert((forget, id));
+        Ok(())
+    }
+}
+
+/// So many basis points of an amount, rounded down.
+pub fn share(amount: Amount, bps: u32) -> Amount {
+    (u128::from(amount) * u128::from(bps) / 10_000) as Amount
+}
