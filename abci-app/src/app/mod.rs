@@ -315,13 +315,7 @@ impl Application {
         Ok(committed)
     }
 
-    fn execute(
-        &self,
-        run: Run<'_>,
-        checked: &[Checked],
-        txs: &[Bytes],
-        decided: bool,
-    ) -> Result<Executed, AppError> {
+    fn execute(&self, run: Run<'_>, checked: &[Checked], txs: &[Bytes], decided: bool) -> Result<Executed, AppError> {
         self.executions.fetch_add(1, Ordering::Relaxed);
         run.all(checked, txs, decided)
     }

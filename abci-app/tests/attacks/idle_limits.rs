@@ -20,12 +20,12 @@ fn limits_that_are_never_used_are_placed_and_paid() {
     const HOG: u8 = 1;
     const WAITING: u64 = 200;
     let chain = Chain::empty();
-    chain.init_with(&genesis_with(&serde_json::json!({ "challenge_seconds": 0, "gas_price": Params::default().gas_price })));
+    chain.init_with(&genesis_with(
+        &serde_json::json!({ "challenge_seconds": 0, "gas_price": Params::default().gas_price }),
+    ));
     let most = Params::default().tx_gas();
     let before = chain.run(&[]).outcomes.len() as u64 + chain.balance(HOG);
-    let hog = |nonce| {
-        signed(HOG, &TxBody { gas_limit: most, fee: 2_000_000, ..body(pay(), 900, nonce) })
-    };
+    let hog = |nonce| signed(HOG, &TxBody { gas_limit: most, fee: 2_000_000, ..body(pay(), 900, nonce) });
     let mut mempool: Vec<Bytes> = (0..WAITING).map(hog).collect();
     for tx in &mempool {
         let outcome = chain.ledger.check_tx(tx, false).unwrap();
@@ -44,12 +44,15 @@ fn limits_that_are_never_used_are_placed_and_paid() {
         chain.run(&chosen);
     }
     let paid = before - chain.balance(HOG);
-    println!("idle limits: of {WAITING} transactions that state a quarter of a block each {placed} were placed, for {paid} base units");
+    println!(
+        "idle limits: of {WAITING} transactions that state a quarter of a block each {placed} were placed, for {paid} base units"
+    );
     assert_eq!((placed as u64, mempool.len()), (WAITING, 0));
     assert!(paid >= WAITING * 1_000);
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the measurement may look at the clock")]
 fn a_proposal_that_holds_too_much_is_executed_no_further_than_a_block_goes() {
     let chain = Chain::empty();
     chain.init_with(&genesis_with(&serde_json::json!({ "block_gas": 300_000_000 })));

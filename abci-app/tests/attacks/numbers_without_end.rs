@@ -52,7 +52,9 @@ fn it_sends_nobody_off_who_orders_blocks_by_one_change() {
     let app_state = serde_json::to_vec(&genesis).unwrap();
     chain.ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
     chain.run(&[]);
-    for (nonce, changes) in [r#"{"min_validator_stake": 18446744073709551615}"#, r#"{"max_validators": 1}"#].into_iter().enumerate() {
+    for (nonce, changes) in
+        [r#"{"min_validator_stake": 18446744073709551615}"#, r#"{"max_validators": 1}"#].into_iter().enumerate()
+    {
         let action = Action::SetParams(SetParams { changes: changes.to_owned() });
         let done = chain.run(&[signed(9, &body(action, 50, nonce as u64))]);
         println!("{changes}: {}", done.outcomes[0].log);

@@ -2,7 +2,7 @@
 
 use datanet_types::action::{
     ActionKind, ActionSet, CancelParams, CancelRecovery, CancelSpend, Counterparty, GrantKey, Party, RecoverKeys,
-    Recovery, RegisterNode, RevokeKey, SetKeys, SetParams, SpendTreasury, Transfer, role,
+    Recovery, RegisterNode, ResetComponent, RevokeKey, SetKeys, SetParams, SpendTreasury, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
@@ -64,6 +64,11 @@ impl World {
             }
             ActionKind::SetParams => Some((authority(step), Action::SetParams(set_params(step)))),
             ActionKind::CancelParams => Some((authority(step), Action::CancelParams(CancelParams {}))),
+            // Nothing ever stands still here, or the rules are wrong.
+            ActionKind::ResetComponent => {
+                let component = "channels".to_owned();
+                Some((authority(step), Action::ResetComponent(ResetComponent { component })))
+            }
         }
     }
 

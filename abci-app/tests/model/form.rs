@@ -21,8 +21,8 @@ fn owners(keys: &[PublicKey], threshold: u32) -> bool {
 /// Whether these keys may ever be a sub-key's actions: what decides who speaks for somebody is not, nor is making a validator.
 fn grantable(actions: ActionSet) -> bool {
     use ActionKind::{
-        CancelParams, CancelRecovery, CancelSpend, CreateValidator, GrantKey, RecoverKeys, RevokeKey, SetKeys,
-        SetParams, SpendTreasury,
+        CancelParams, CancelRecovery, CancelSpend, CreateValidator, GrantKey, RecoverKeys, ResetComponent, RevokeKey,
+        SetKeys, SetParams, SpendTreasury,
     };
     let never = [
         SetKeys,
@@ -34,6 +34,7 @@ fn grantable(actions: ActionSet) -> bool {
         CancelSpend,
         SetParams,
         CancelParams,
+        ResetComponent,
         CreateValidator,
     ];
     actions.0 != 0 && !actions.has_unknown() && never.into_iter().all(|kind| !actions.contains(kind))
@@ -113,7 +114,8 @@ impl Model {
             | Action::RevokeKey(_)
             | Action::CancelSpend(_)
             | Action::SetParams(_)
-            | Action::CancelParams(_) => true,
+            | Action::CancelParams(_)
+            | Action::ResetComponent(_) => true,
         };
         ensure(good, "its form is wrong")
     }

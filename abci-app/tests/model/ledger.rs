@@ -169,6 +169,7 @@ impl Model {
             Action::CancelSpend(action) => self.cancel_spend(who, action.spend),
             Action::SetParams(action) => self.set_params(who, &action.changes),
             Action::CancelParams(_) => self.cancel_params(who),
+            Action::ResetComponent(_) => ensure(false, "it runs"),
         }
     }
 

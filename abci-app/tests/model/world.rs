@@ -221,6 +221,6 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::SetKeys | ActionKind::GrantKey | ActionKind::SpendTreasury | ActionKind::SetParams => 2,
         ActionKind::CreateDatanet | ActionKind::RegisterModel | ActionKind::CreateValidator => 1,
         ActionKind::WithdrawRewards | ActionKind::Unjail | ActionKind::RecoverKeys | ActionKind::CancelRecovery => 1,
-        ActionKind::RevokeKey | ActionKind::CancelSpend | ActionKind::CancelParams => 1,
+        ActionKind::RevokeKey | ActionKind::CancelSpend | ActionKind::CancelParams | ActionKind::ResetComponent => 1,
     }
 }

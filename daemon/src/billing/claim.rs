@@ -26,7 +26,7 @@ const CLAIM_BYTES: u64 = 300;
 const ITEM_BYTES: usize = 4;
 /// Gas of a claim, and of each item of it beside: a proof, and a place that is written.
 const CLAIM_GAS: u64 = 200_000;
-const ITEM_GAS: u64 = 250_000;
+const ITEM_GAS: u64 = 320_000;
 /// How long a claim's block is waited for.
 const BLOCK: Duration = Duration::from_secs(30);
 

@@ -68,7 +68,7 @@ impl Chain {
         if !tried.is_ok() {
             return Err(refused(tried.code, &tried.log));
         }
-        body.gas_limit = tried.gas_used.saturating_mul(2).min(params.block_gas);
+        body.gas_limit = tried.gas_used.saturating_mul(2).min(params.tx_gas());
         // A higher fee may take a byte more to write.
         loop {
             let bytes = body.sign(key.secret()).to_bytes();

@@ -68,7 +68,9 @@ fn check_gas_limit(tx: &VerifiedTx, params: &Params) -> Result<(), ActionError> 
     })?;
     let most = params.tx_gas();
     ensure(limit <= most, code::GAS_LIMIT, || {
-        format!("gas_limit is {limit}; a transaction may take {most}, a quarter of what a block holds: sign it with less")
+        format!(
+            "gas_limit is {limit}; a transaction may take {most}, a quarter of what a block holds: sign it with less"
+        )
     })
 }
 

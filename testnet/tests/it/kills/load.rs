@@ -227,7 +227,12 @@ impl Done {
                 ensure!(got? == earned[usize::from(n)], "payee {n} has another sum at {}", node.name());
             }
             let (all, minted) = (accounts::count_supply(&state)?, accounts::supply(&state)?);
-            ensure!(all == u128::from(minted) && minted == self.supply, "{}: {all} of {minted}, once {}", node.name(), self.supply);
+            ensure!(
+                all == u128::from(minted) && minted == self.supply,
+                "{}: {all} of {minted}, once {}",
+                node.name(),
+                self.supply
+            );
         }
         Ok(())
     }

@@ -132,9 +132,7 @@ fn check_totals(action: &SettleEpoch, params: &Params) -> Result<FeeShares, Acti
 /// Refuses an epoch that does not follow the node's last one.
 fn require_next(action: &SettleEpoch, former: Option<&Settlement>) -> Result<(), ActionError> {
     let next = former.map_or(0, |former| former.latest.epoch).saturating_add(1);
-    ensure(action.epoch == next, code::EPOCH_ORDER, || {
-        format!("epoch is {}, the node's next is {next}", action.epoch)
-    })
+    ensure(action.epoch == next, code::EPOCH_ORDER, || format!("epoch is {}, the node's next is {next}", action.epoch))
 }
 
 /// Moves what a voucher adds from its channel to the epoch's escrow. Returns how much that is, and whose.
