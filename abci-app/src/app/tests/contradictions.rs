@@ -197,7 +197,7 @@ fn the_chains_authority_lets_a_component_run_again_and_nobody_else_does() {
     }
     assert_eq!(tripped(&node).len(), 1);
     assert_eq!(send(&mut node, 3, "channels").code, code::AUTHORITY);
-    for unknown in ["chanels", "accounts", ""] {
+    for unknown in ["channel", "accounts", ""] {
         let tx = node.sign(4, reset(unknown));
         let told = node.app.check_tx(&tx, false).unwrap();
         assert!(told.code == code::NOT_TRIPPED && told.log.contains("channels"), "{}", told.log);
