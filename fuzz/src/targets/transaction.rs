@@ -49,7 +49,7 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::CommitScores(CommitScores::default()),
         Action::RevealScores(RevealScores::default()),
         Action::RegisterModel(model),
-        Action::OpenChannel(OpenChannel { deposit: 10, expiry: 99, ..Default::default() }),
+        Action::OpenChannel(OpenChannel { deposit: 10, expires_at: 99, ..Default::default() }),
         Action::CloseChannel(CloseChannel::default()),
         Action::SettleEpoch(SettleEpoch { epoch: 1, vouchers: vec![Default::default()], ..Default::default() }),
         Action::Claim(Claim {
