@@ -25,7 +25,7 @@ use datanet_api::models::{
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
 use datanet_api::status::{NodeStatus, Peers};
-use datanet_api::transactions::{Encoded, NewTransfer, Sent, Submitted, TxView};
+use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_api::{Problem, RunFile};
 use datanet_types::Address;
 use datanet_types::receipt::AnswerRecord;
@@ -57,7 +57,7 @@ fn the_node_keys_and_accounts() {
         "node_key":"$ID","account":"$ADDR","roles":["judge"],"peers":1,"consensus_peers":2,"p2p":["/ip4/127.0.0.1"],
         "contributions_held":3,"max_contribution_bytes":4,"model":{"id":null,"name":null,"dimensions":null,"provider":"there is none"},
         "deployed":[{"id":"$ID","name":"m","provider":"cpu"}],"jobs":0,"uptime_seconds":5,
-        "fees":{"transaction":1,"review":2,"review_per_mib":4,"byte":5,"bond_penalty_bps":3},
+        "fees":{"transaction":1,"review":2,"review_per_mib":4,"byte":5,"gas":6,"bond_penalty_bps":3},
         "stopped":[{"component":"channels","height":7,"key":"channels/x"}]}"#,
     );
     wire::<Peers>(
@@ -105,7 +105,10 @@ fn the_node_keys_and_accounts() {
     wire::<Sent>(r#"{"tx":"$ID","height":3}"#);
     wire::<Submitted>(r#"{"hash":"$ID"}"#);
     wire::<Encoded>(r#"{"tx":"AAAA"}"#);
-    wire::<TxView>(r#"{"hash":"$ID","height":3,"codespace":"","code":0,"log":"","events":[{"kind":"transfer"}]}"#);
+    wire::<TxView>(
+        r#"{"hash":"$ID","height":3,"codespace":"","code":0,"log":"","events":[{"kind":"transfer"}],"gas_used":9}"#,
+    );
+    wire::<Estimate>(r#"{"gas_used":9,"fee":1000,"events":[{"kind":"transfer"}]}"#);
     wire::<RunFile>(
         r#"{"pid":1,"api":"http://127.0.0.1:1","name":"n","node_key":"$ID","p2p":[],"comet_rpc":null,"comet_p2p":null,"join":null,
         "comet_pid":null}"#,
