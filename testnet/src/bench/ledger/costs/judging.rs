@@ -39,7 +39,8 @@ pub(super) struct Judging {
 impl Judging {
     /// Somebody gives so many bytes, on a chain of its own, until they are judged by all: who is drawn more than once sends less.
     pub(super) fn start(with: &str, bytes: u64) -> Result<Self> {
-        let mut books = Books::start(Params::default())?;
+        // No committee that was drawn in vain is done with while something is counted.
+        let mut books = Books::start(Params { commit_seconds: 30 * 24 * 3_600, ..Params::default() })?;
         for judge in JUDGES {
             books.register(judge, role::ALL, 300 * DNT)?;
         }
