@@ -1,18 +1,30 @@
 //! The chain's authority, or whoever has its key, makes numbers so large that others never get what is theirs.
 
-use datanet_ledger::app::{Block, InitChain};
+use datanet_ledger::app::Block;
 use datanet_ledger::code;
 use datanet_ledger::component::{ConsensusInfo, Vote, accounts, settlement, staking};
 use datanet_types::Action;
 use datanet_types::action::{SetParams, role};
 
 use super::serving::{self, ATTACKER, FEES, PAYER, Serving, VICTIMS, claimable};
-use crate::support::{BALANCE, CHAIN, Chain, address, body, genesis_of_validators, signed, validator};
+use crate::support::{BALANCE, Chain, address, body, genesis_of_validators, signed, validator};
 
 fn set(serving: &mut Serving, changes: &str) -> code::Code {
     let outcome = serving.send(ATTACKER, Action::SetParams(SetParams { changes: changes.to_owned() }));
     println!("{changes}: {} {}", outcome.code, outcome.log);
     outcome.code
+}
+
+/// A chain of four validators after its first block; person 9 is its authority.
+fn four_validators() -> Chain {
+    let mut genesis: serde_json::Value = serde_json::from_slice(&genesis_of_validators(&[1, 2, 3, 4])).unwrap();
+    genesis["authority"] = serde_json::json!(address(9));
+    genesis["params"]["authority_delay_seconds"] = 10.into();
+    let chain = Chain::empty();
+    let app_state = serde_json::to_vec(&genesis).unwrap();
+    chain.init_with(&app_state);
+    chain.run(&[]);
+    chain
 }
 
 #[test]
@@ -45,13 +57,7 @@ fn it_keeps_nobody_from_being_paid_some_day() {
 
 #[test]
 fn it_sends_nobody_off_who_orders_blocks_by_one_change() {
-    let mut genesis: serde_json::Value = serde_json::from_slice(&genesis_of_validators(&[1, 2, 3, 4])).unwrap();
-    genesis["authority"] = serde_json::json!(address(9));
-    genesis["params"]["authority_delay_seconds"] = 10.into();
-    let mut chain = Chain::empty();
-    let app_state = serde_json::to_vec(&genesis).unwrap();
-    chain.ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
-    chain.run(&[]);
+    let mut chain = four_validators();
     for (nonce, changes) in
         [r#"{"min_validator_stake": 18446744073709551615}"#, r#"{"max_validators": 1}"#].into_iter().enumerate()
     {
@@ -69,13 +75,7 @@ fn it_sends_nobody_off_who_orders_blocks_by_one_change() {
 
 #[test]
 fn it_takes_no_more_than_a_hundredth_for_a_missed_vote() {
-    let mut genesis: serde_json::Value = serde_json::from_slice(&genesis_of_validators(&[1, 2, 3, 4])).unwrap();
-    genesis["authority"] = serde_json::json!(address(9));
-    genesis["params"]["authority_delay_seconds"] = 10.into();
-    let mut chain = Chain::empty();
-    let app_state = serde_json::to_vec(&genesis).unwrap();
-    chain.ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
-    chain.run(&[]);
+    let mut chain = four_validators();
     let all = [
         (r#"{"unbonding_seconds": 315360000}"#, code::PARAMS_INVALID),
         (r#"{"liveness_window": 1, "max_missed_bps": 0, "downtime_slash_bps": 10000}"#, code::PARAMS_INVALID),

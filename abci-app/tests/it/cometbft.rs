@@ -27,7 +27,17 @@ use crate::support::{BALANCE, CHAIN, Chain, FEE, address, beacon_secret, body, g
 /// Longest wait for anything CometBFT does; a loaded machine is slow, a hung one should fail.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The program; none, and that is said, where a test is to be skipped.
 fn binary() -> Option<PathBuf> {
+    let found = installed();
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
+        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
+    }
+    found
+}
+
+fn installed() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("DATANET_COMETBFT") {
         return Some(path.into());
     }
@@ -137,11 +147,7 @@ async fn first_with_txs(events: &mut Receiver<Arc<CommittedBlock>>) -> Arc<Commi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocks_of_a_known_validator_begin_with_its_proof_are_executed_once_and_rest_when_nothing_happens() {
-    let Some(binary) = binary() else {
-        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
-        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
-        return;
-    };
+    let Some(binary) = binary() else { return };
     let chain = Chain::empty_of(1);
     let home = chain.dir.path().join("cometbft");
     CometBft::init(&binary, &home);
@@ -173,11 +179,7 @@ async fn blocks_of_a_known_validator_begin_with_its_proof_are_executed_once_and_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transfer_through_a_real_cometbft_survives_killing_it() {
-    let Some(binary) = binary() else {
-        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
-        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
-        return;
-    };
+    let Some(binary) = binary() else { return };
     let chain = Chain::empty();
     let home = chain.dir.path().join("cometbft");
     let socket = chain.dir.path().join("abci/abci.sock");
@@ -236,11 +238,7 @@ fn authorised(home: &Path) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cometbft_is_told_of_other_parameters_and_a_new_one_goes_on_from_an_export() {
-    let Some(binary) = binary() else {
-        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
-        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
-        return;
-    };
+    let Some(binary) = binary() else { return };
     let chain = Chain::empty_of(1);
     let (home, shutdown) = (chain.dir.path().join("cometbft"), CancellationToken::new());
     CometBft::init(&binary, &home);
@@ -322,11 +320,7 @@ fn continue_from(home: &Path, former: &Path, ledger: &LedgerHandle) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_genesis_whose_engine_goes_by_other_parameters_is_refused() {
-    let Some(binary) = binary() else {
-        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
-        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
-        return;
-    };
+    let Some(binary) = binary() else { return };
     let chain = Chain::empty();
     let home = chain.dir.path().join("cometbft");
     CometBft::init(&binary, &home);
@@ -350,11 +344,7 @@ fn image(chain: &Chain, name: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ledger_that_lacks_blocks_or_everything_is_given_them_by_a_real_cometbft() {
-    let Some(binary) = binary() else {
-        assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
-        eprintln!("SKIPPED: no CometBFT v0.38.25 here; run `datanet setup`, or set DATANET_COMETBFT");
-        return;
-    };
+    let Some(binary) = binary() else { return };
     let chain = Chain::empty();
     let (home, socket) = (chain.dir.path().join("cometbft"), chain.dir.path().join("abci/abci.sock"));
     CometBft::init(&binary, &home);

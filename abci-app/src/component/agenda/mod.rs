@@ -31,87 +31,66 @@ use crate::state::{StateError, StateRead, StateWrite};
 
 pub(super) use run::{after_transactions, before_transactions};
 
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+/// Makes the kinds, their list, their names in keys and whose work they are from one table.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal of $component:ident,)+) => {
+        /// What is to be done.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Kind {
+            /// All kinds; within a block they have their turns in this order.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Its name in keys.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// Whose work it is: while that component stands still, this waits.
+            pub fn component(self) -> Component {
+                match self {
+                    $(Self::$variant => Component::$component,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// Draw the committee of a contribution: a height.
-    DrawRound,
+    DrawRound = "draw-round" of Validation,
     /// Draw the committee of an audit: a height.
-    DrawAudit,
+    DrawAudit = "draw-audit" of Audits,
     /// End a phase of judging.
-    CloseRound,
+    CloseRound = "close-round" of Validation,
     /// End an audit.
-    CloseAudit,
+    CloseAudit = "close-audit" of Audits,
     /// Pay out an epoch.
-    FinaliseEpoch,
+    FinaliseEpoch = "finalise-epoch" of Settlement,
     /// Give a node's stake back.
-    ReleaseStake,
+    ReleaseStake = "release-stake" of Nodes,
     /// Give a delegator's stake back.
-    ReleaseDelegation,
+    ReleaseDelegation = "release-delegation" of Staking,
     /// Set stake free that was moved.
-    FreeMoved,
+    FreeMoved = "free-moved" of Staking,
     /// Make a payment out of the treasury.
-    PaySpend,
+    PaySpend = "pay-spend" of Treasury,
     /// Close a channel.
-    CloseChannel,
+    CloseChannel = "close-channel" of Channels,
     /// Forget how a verdict came about.
-    ForgetRound,
+    ForgetRound = "forget-round" of Validation,
     /// Forget an epoch.
-    ForgetEpoch,
+    ForgetEpoch = "forget-epoch" of Settlement,
     /// Forget a channel.
-    ForgetChannel,
+    ForgetChannel = "forget-channel" of Channels,
 }
 
 impl Kind {
-    /// All kinds; within a block they have their turns in this order.
-    pub const ALL: [Self; 13] = [
-        Self::DrawRound,
-        Self::DrawAudit,
-        Self::CloseRound,
-        Self::CloseAudit,
-        Self::FinaliseEpoch,
-        Self::ReleaseStake,
-        Self::ReleaseDelegation,
-        Self::FreeMoved,
-        Self::PaySpend,
-        Self::CloseChannel,
-        Self::ForgetRound,
-        Self::ForgetEpoch,
-        Self::ForgetChannel,
-    ];
-
-    /// Its name in keys.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DrawRound => "draw-round",
-            Self::DrawAudit => "draw-audit",
-            Self::CloseRound => "close-round",
-            Self::CloseAudit => "close-audit",
-            Self::FinaliseEpoch => "finalise-epoch",
-            Self::ReleaseStake => "release-stake",
-            Self::ReleaseDelegation => "release-delegation",
-            Self::FreeMoved => "free-moved",
-            Self::PaySpend => "pay-spend",
-            Self::CloseChannel => "close-channel",
-            Self::ForgetRound => "forget-round",
-            Self::ForgetEpoch => "forget-epoch",
-            Self::ForgetChannel => "forget-channel",
-        }
-    }
-
-    /// Whose work it is: while that component stands still, this waits.
-    pub fn component(self) -> Component {
-        match self {
-            Self::DrawRound | Self::CloseRound | Self::ForgetRound => Component::Validation,
-            Self::DrawAudit | Self::CloseAudit => Component::Audits,
-            Self::FinaliseEpoch | Self::ForgetEpoch => Component::Settlement,
-            Self::ReleaseStake => Component::Nodes,
-            Self::ReleaseDelegation | Self::FreeMoved => Component::Staking,
-            Self::PaySpend => Component::Treasury,
-            Self::CloseChannel | Self::ForgetChannel => Component::Channels,
-        }
-    }
-
     /// Whether it waits for a height and is done before a block's transactions: what is drawn must be drawn before somebody who knows
     /// the beacon puts anything into the block. Everything else waits for a time and is done after them.
     pub fn is_draw(self) -> bool {

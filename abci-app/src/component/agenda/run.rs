@@ -43,7 +43,7 @@ fn run<S: StateAttempt>(
     let params = params::get(state)?;
     let turn = Turn::new(block, &params);
     let mut queues: Vec<Queue> =
-        Kind::ALL.into_iter().filter(|kind| wanted(*kind)).map(|kind| Queue::new(kind, now)).collect();
+        Kind::ALL.iter().copied().filter(|kind| wanted(*kind)).map(|kind| Queue::new(kind, now)).collect();
     let mut room = u64::from(params.agenda_work);
     let part = room.checked_div(queues.len() as u64).unwrap_or(0).max(1);
     let mut events = Vec::new();

@@ -1,16 +1,98 @@
-//! The most that numbers may be: whoever may change them must not be able to keep others from what is theirs by making one of them endless.
+//! What numbers may be: they make sense together, and none is endless, since whoever may change them must not be able to keep others from what is
+//! theirs.
 
-use super::Params;
+use datanet_types::amount::{BPS, DNT};
+
+use super::{Params, engine};
 use crate::code;
-use crate::component::ActionError;
 use crate::component::error::ensure;
+use crate::component::{ActionError, staking};
+use crate::gas::Gas;
 
 const MONTH: u64 = 30 * 24 * 3_600;
 const YEAR: u64 = 365 * 24 * 3_600;
-const DNT: u64 = datanet_types::amount::DNT;
+/// Least and most of [`Params::close_seconds`].
+const MIN_CLOSE_SECONDS: u64 = 10;
+const MAX_CLOSE_SECONDS: u64 = 30 * 24 * 3_600;
+/// Least and most of [`Params::block_gas`].
+const MAX_BLOCK_GAS: Gas = 10_000_000_000;
+const MIN_BLOCK_GAS: Gas = 300_000_000;
+
+impl Params {
+    /// Checks that the numbers make sense together.
+    ///
+    /// # Errors
+    /// Refused with [`code::GENESIS`] when the fee shares do not sum to 10,000, another number in basis points is above
+    /// that, a number is 0 that must be at least 1, or the floor of reputation lies above its start.
+    pub fn validate(&self) -> Result<(), ActionError> {
+        let within = |bps: u32| u64::from(bps) <= BPS;
+        let check = |good: bool, what: &str| ensure(good, code::GENESIS, || format!("genesis params: {what}"));
+        check(self.fee_shares.is_whole(), "fee_shares must sum to 10000")?;
+        check(within(self.lineage_floor_bps), "lineage_floor_bps must be at most 10000")?;
+        check(within(self.bond_penalty_bps), "bond_penalty_bps must be at most 10000")?;
+        check(within(self.reputation_alpha_bps), "reputation_alpha_bps must be at most 10000")?;
+        check(within(self.initial_reputation_bps), "initial_reputation_bps must be at most 10000")?;
+        check(self.min_reputation_bps >= 1, "min_reputation_bps must be at least 1")?;
+        check(
+            self.min_reputation_bps <= self.initial_reputation_bps,
+            "min_reputation_bps must not be above initial_reputation_bps",
+        )?;
+        check(
+            self.seat_reputation_bps <= self.initial_reputation_bps,
+            "seat_reputation_bps must not be above initial_reputation_bps: nobody new could judge",
+        )?;
+        check(
+            self.draw_delay >= 1,
+            "draw_delay must be at least 1: the committee could be chosen with the contribution",
+        )?;
+        check(
+            self.serving_bond_bps >= 10_000,
+            "serving_bond_bps must be at least 10000: less than the loot deters nobody",
+        )?;
+        check((1..=64).contains(&self.audit_seats), "audit_seats must be from 1 to 64")?;
+        check(self.audit_seconds >= 1, "audit_seconds must be at least 1")?;
+        check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
+        check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
+        check(
+            self.channel_max_seconds >= self.channel_min_seconds,
+            "channel_max_seconds must not be below channel_min_seconds: no channel could be opened",
+        )?;
+        check(
+            (MIN_CLOSE_SECONDS..=MAX_CLOSE_SECONDS).contains(&self.close_seconds),
+            "close_seconds must be from 10 to 2592000: a node needs blocks to settle in, and a payer wants its money back within a month",
+        )?;
+        check(
+            (MIN_BLOCK_GAS..=MAX_BLOCK_GAS).contains(&self.block_gas),
+            "block_gas must be from 300000000, of which the heaviest transaction may take a quarter, to 10000000000",
+        )?;
+        check(self.agenda_work >= 1, "agenda_work must be at least 1")?;
+        check(self.commit_seconds >= 1, "commit_seconds must be at least 1")?;
+        check(self.reveal_seconds >= 1, "reveal_seconds must be at least 1")?;
+        check(self.max_contribution_bytes >= 1, "max_contribution_bytes must be at least 1")?;
+        check(self.max_contribution_records >= 1, "max_contribution_records must be at least 1")?;
+        check(self.min_validator_stake >= staking::POWER_UNIT, "min_validator_stake must be at least 1000000, a DNT")?;
+        check((1..=1_000).contains(&self.max_validators), "max_validators must be from 1 to 1000")?;
+        check(within(self.proposer_share_bps), "proposer_share_bps must be at most 10000")?;
+        check(self.liveness_window >= 1, "liveness_window must be at least 1 block")?;
+        check(within(self.max_missed_bps), "max_missed_bps must be at most 10000")?;
+        check(within(self.downtime_slash_bps), "downtime_slash_bps must be at most 10000")?;
+        check(
+            self.equivocation_slash_bps < 10_000,
+            "equivocation_slash_bps must be below 10000: shares of nothing can't be told apart",
+        )?;
+        engine::check(self)?;
+        check_most(self)?;
+        check(
+            self.authority_delay_seconds >= 1,
+            "authority_delay_seconds must be at least 1: nobody would see it before",
+        )?;
+        check(self.treasury_period_seconds >= 1, "treasury_period_seconds must be at least 1")?;
+        check(within(self.treasury_period_bps), "treasury_period_bps must be at most 10000")
+    }
+}
 
 /// Refuses a number that is above its limit.
-pub(super) fn check(params: &Params) -> Result<(), ActionError> {
+fn check_most(params: &Params) -> Result<(), ActionError> {
     let limits = [
         ("min_fee", params.min_fee, DNT),
         ("byte_fee", params.byte_fee, 1_000),

@@ -4,20 +4,22 @@ pub mod action;
 mod changes;
 pub mod engine;
 mod limits;
+mod record;
 pub mod state_key;
 pub mod versions;
 
 use std::rc::Rc;
 
 use datanet_types::Amount;
-use datanet_types::amount::{BPS, DNT};
+use datanet_types::amount::DNT;
 use datanet_types::epoch::FeeShares;
 
-use super::error::ensure;
-use super::{ActionError, migrations, staking};
-use crate::code;
+use super::migrations;
 use crate::gas::Gas;
 use crate::state::{StateError, StateRead, StateWrite};
+
+use record::Record;
+pub use versions::at;
 
 /// The chain's numbers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -204,13 +206,6 @@ impl Default for Params {
     }
 }
 
-/// Least and most of [`Params::close_seconds`].
-const MIN_CLOSE_SECONDS: u64 = 10;
-const MAX_CLOSE_SECONDS: u64 = 30 * 24 * 3_600;
-/// Least and most of [`Params::block_gas`].
-const MAX_BLOCK_GAS: Gas = 10_000_000_000;
-const MIN_BLOCK_GAS: Gas = 300_000_000;
-
 impl Params {
     /// The fee of a transaction of so many bytes that takes so much gas.
     pub fn fee_of(&self, gas: Gas, bytes: u64) -> Amount {
@@ -234,261 +229,6 @@ impl Params {
     pub fn appeal_seconds(&self) -> u64 {
         self.challenge_seconds / 4
     }
-
-    /// Checks that the numbers make sense together.
-    ///
-    /// # Errors
-    /// Refused with [`code::GENESIS`] when the fee shares do not sum to 10,000, another number in basis points is above
-    /// that, a number is 0 that must be at least 1, or the floor of reputation lies above its start.
-    pub fn validate(&self) -> Result<(), ActionError> {
-        let within = |bps: u32| u64::from(bps) <= BPS;
-        let check = |good: bool, what: &str| ensure(good, code::GENESIS, || format!("genesis params: {what}"));
-        check(self.fee_shares.is_whole(), "fee_shares must sum to 10000")?;
-        check(within(self.lineage_floor_bps), "lineage_floor_bps must be at most 10000")?;
-        check(within(self.bond_penalty_bps), "bond_penalty_bps must be at most 10000")?;
-        check(within(self.reputation_alpha_bps), "reputation_alpha_bps must be at most 10000")?;
-        check(within(self.initial_reputation_bps), "initial_reputation_bps must be at most 10000")?;
-        check(self.min_reputation_bps >= 1, "min_reputation_bps must be at least 1")?;
-        check(
-            self.min_reputation_bps <= self.initial_reputation_bps,
-            "min_reputation_bps must not be above initial_reputation_bps",
-        )?;
-        check(
-            self.seat_reputation_bps <= self.initial_reputation_bps,
-            "seat_reputation_bps must not be above initial_reputation_bps: nobody new could judge",
-        )?;
-        check(
-            self.draw_delay >= 1,
-            "draw_delay must be at least 1: the committee could be chosen with the contribution",
-        )?;
-        check(
-            self.serving_bond_bps >= 10_000,
-            "serving_bond_bps must be at least 10000: less than the loot deters nobody",
-        )?;
-        check((1..=64).contains(&self.audit_seats), "audit_seats must be from 1 to 64")?;
-        check(self.audit_seconds >= 1, "audit_seconds must be at least 1")?;
-        check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
-        check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
-        check(
-            self.channel_max_seconds >= self.channel_min_seconds,
-            "channel_max_seconds must not be below channel_min_seconds: no channel could be opened",
-        )?;
-        check(
-            (MIN_CLOSE_SECONDS..=MAX_CLOSE_SECONDS).contains(&self.close_seconds),
-            "close_seconds must be from 10 to 2592000: a node needs blocks to settle in, and a payer wants its money back within a month",
-        )?;
-        check(
-            (MIN_BLOCK_GAS..=MAX_BLOCK_GAS).contains(&self.block_gas),
-            "block_gas must be from 300000000, of which the heaviest transaction may take a quarter, to 10000000000",
-        )?;
-        check(self.agenda_work >= 1, "agenda_work must be at least 1")?;
-        check(self.commit_seconds >= 1, "commit_seconds must be at least 1")?;
-        check(self.reveal_seconds >= 1, "reveal_seconds must be at least 1")?;
-        check(self.max_contribution_bytes >= 1, "max_contribution_bytes must be at least 1")?;
-        check(self.max_contribution_records >= 1, "max_contribution_records must be at least 1")?;
-        check(self.min_validator_stake >= staking::POWER_UNIT, "min_validator_stake must be at least 1000000, a DNT")?;
-        check((1..=1_000).contains(&self.max_validators), "max_validators must be from 1 to 1000")?;
-        check(within(self.proposer_share_bps), "proposer_share_bps must be at most 10000")?;
-        check(self.liveness_window >= 1, "liveness_window must be at least 1 block")?;
-        check(within(self.max_missed_bps), "max_missed_bps must be at most 10000")?;
-        check(within(self.downtime_slash_bps), "downtime_slash_bps must be at most 10000")?;
-        check(
-            self.equivocation_slash_bps < 10_000,
-            "equivocation_slash_bps must be below 10000: shares of nothing can't be told apart",
-        )?;
-        engine::check(self)?;
-        limits::check(self)?;
-        check(
-            self.authority_delay_seconds >= 1,
-            "authority_delay_seconds must be at least 1: nobody would see it before",
-        )?;
-        check(self.treasury_period_seconds >= 1, "treasury_period_seconds must be at least 1")?;
-        check(within(self.treasury_period_bps), "treasury_period_bps must be at most 10000")
-    }
-}
-
-/// The stored form: the same numbers, in protobuf like all of state.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct Record {
-    #[prost(uint64, tag = "1")]
-    min_fee: u64,
-    #[prost(uint64, tag = "2")]
-    commit_seconds: u64,
-    #[prost(uint64, tag = "3")]
-    reveal_seconds: u64,
-    #[prost(uint64, tag = "4")]
-    review_fee: u64,
-    #[prost(uint32, tag = "5")]
-    bond_penalty_bps: u32,
-    #[prost(uint32, tag = "6")]
-    reputation_alpha_bps: u32,
-    #[prost(uint32, tag = "7")]
-    initial_reputation_bps: u32,
-    #[prost(uint32, tag = "8")]
-    min_reputation_bps: u32,
-    #[prost(uint64, tag = "9")]
-    min_stake: u64,
-    #[prost(message, required, tag = "10")]
-    fee_shares: FeeShares,
-    #[prost(uint64, tag = "11")]
-    max_contribution_bytes: u64,
-    #[prost(uint64, tag = "12")]
-    max_contribution_records: u64,
-    #[prost(uint64, tag = "13")]
-    channel_min_seconds: u64,
-    #[prost(uint32, tag = "14")]
-    agenda_work: u32,
-    #[prost(string, tag = "15")]
-    chain_id: String,
-    #[prost(uint64, tag = "16")]
-    min_price: u64,
-    #[prost(uint32, tag = "17")]
-    lineage_floor_bps: u32,
-    #[prost(uint32, tag = "18")]
-    seat_reputation_bps: u32,
-    #[prost(uint64, tag = "19")]
-    draw_delay: u64,
-    #[prost(uint64, tag = "20")]
-    unbonding_seconds: u64,
-    #[prost(uint64, tag = "21")]
-    byte_fee: u64,
-    #[prost(uint64, tag = "22")]
-    review_fee_per_mib: u64,
-    #[prost(uint64, tag = "23")]
-    challenge_seconds: u64,
-    #[prost(uint32, tag = "24")]
-    serving_bond_bps: u32,
-    #[prost(uint64, tag = "25")]
-    audit_deposit: u64,
-    #[prost(uint32, tag = "26")]
-    audit_seats: u32,
-    #[prost(uint64, tag = "27")]
-    audit_seconds: u64,
-    #[prost(uint64, tag = "30")]
-    gas_price: u64,
-    #[prost(uint64, tag = "31")]
-    block_gas: u64,
-    #[prost(uint64, tag = "40")]
-    min_validator_stake: u64,
-    #[prost(uint32, tag = "41")]
-    max_validators: u32,
-    #[prost(uint32, tag = "42")]
-    proposer_share_bps: u32,
-    #[prost(uint64, tag = "43")]
-    liveness_window: u64,
-    #[prost(uint32, tag = "44")]
-    max_missed_bps: u32,
-    #[prost(uint64, tag = "45")]
-    jail_seconds: u64,
-    #[prost(uint32, tag = "46")]
-    downtime_slash_bps: u32,
-    #[prost(uint32, tag = "47")]
-    equivocation_slash_bps: u32,
-    #[prost(uint64, tag = "90")]
-    max_block_bytes: u64,
-    #[prost(uint64, tag = "91")]
-    evidence_blocks: u64,
-    #[prost(uint64, tag = "92")]
-    evidence_seconds: u64,
-    #[prost(uint64, tag = "93")]
-    authority_delay_seconds: u64,
-    #[prost(uint64, tag = "94")]
-    treasury_period_seconds: u64,
-    #[prost(uint32, tag = "95")]
-    treasury_period_bps: u32,
-    #[prost(uint64, tag = "96")]
-    app_version: u64,
-    #[prost(uint64, tag = "60")]
-    channel_max_seconds: u64,
-    #[prost(uint64, tag = "61")]
-    close_seconds: u64,
-    #[prost(uint64, tag = "62")]
-    forget_seconds: u64,
-    /// [`versions::Version::number`].
-    #[prost(uint64, tag = "100")]
-    number: u64,
-    /// [`versions::Version::from`].
-    #[prost(uint64, tag = "101")]
-    from: u64,
-    /// The oldest version that is kept.
-    #[prost(uint64, tag = "102")]
-    oldest: u64,
-    /// [`versions::Scheduled::due`] of what is announced; 0 if nothing is.
-    #[prost(uint64, tag = "103")]
-    next_due: u64,
-    /// Block time of the first block in which it holds, in seconds since 1970; 0 for the genesis's.
-    #[prost(uint64, tag = "104")]
-    since: u64,
-}
-
-/// Copies the fields that both forms have: a field forgotten here does not compile.
-macro_rules! convert {
-    ($from:ident => $to:ident, $($extra:tt)*) => {
-        $to {
-            min_fee: $from.min_fee,
-            byte_fee: $from.byte_fee,
-            gas_price: $from.gas_price,
-            block_gas: $from.block_gas,
-            commit_seconds: $from.commit_seconds,
-            reveal_seconds: $from.reveal_seconds,
-            review_fee: $from.review_fee,
-            review_fee_per_mib: $from.review_fee_per_mib,
-            bond_penalty_bps: $from.bond_penalty_bps,
-            reputation_alpha_bps: $from.reputation_alpha_bps,
-            initial_reputation_bps: $from.initial_reputation_bps,
-            min_reputation_bps: $from.min_reputation_bps,
-            seat_reputation_bps: $from.seat_reputation_bps,
-            draw_delay: $from.draw_delay,
-            unbonding_seconds: $from.unbonding_seconds,
-            challenge_seconds: $from.challenge_seconds,
-            serving_bond_bps: $from.serving_bond_bps,
-            audit_deposit: $from.audit_deposit,
-            audit_seats: $from.audit_seats,
-            audit_seconds: $from.audit_seconds,
-            min_stake: $from.min_stake,
-            min_price: $from.min_price,
-            fee_shares: $from.fee_shares,
-            lineage_floor_bps: $from.lineage_floor_bps,
-            max_contribution_bytes: $from.max_contribution_bytes,
-            max_contribution_records: $from.max_contribution_records,
-            channel_min_seconds: $from.channel_min_seconds,
-            channel_max_seconds: $from.channel_max_seconds,
-            close_seconds: $from.close_seconds,
-            forget_seconds: $from.forget_seconds,
-            agenda_work: $from.agenda_work,
-            min_validator_stake: $from.min_validator_stake,
-            max_validators: $from.max_validators,
-            proposer_share_bps: $from.proposer_share_bps,
-            liveness_window: $from.liveness_window,
-            max_missed_bps: $from.max_missed_bps,
-            jail_seconds: $from.jail_seconds,
-            downtime_slash_bps: $from.downtime_slash_bps,
-            equivocation_slash_bps: $from.equivocation_slash_bps,
-            max_block_bytes: $from.max_block_bytes,
-            evidence_blocks: $from.evidence_blocks,
-            evidence_seconds: $from.evidence_seconds,
-            authority_delay_seconds: $from.authority_delay_seconds,
-            treasury_period_seconds: $from.treasury_period_seconds,
-            treasury_period_bps: $from.treasury_period_bps,
-            app_version: $from.app_version,
-            $($extra)*
-        }
-    };
-}
-
-impl Record {
-    fn of(params: &Params, chain_id: &str) -> Self {
-        let chain_id = chain_id.to_owned();
-        convert!(params => Record, chain_id, number: 0, from: 0, oldest: 0, next_due: 0, since: 0)
-    }
-
-    fn params(&self) -> Params {
-        convert!(self => Params,)
-    }
-
-    fn version(&self) -> versions::Version {
-        versions::Version { number: self.number, from: self.from, params: self.params() }
-    }
 }
 
 /// The chain's present parameters.
@@ -497,14 +237,6 @@ impl Record {
 /// When the store cannot be read, or holds no parameters: genesis was not executed.
 pub fn get<S: StateRead>(state: &S) -> Result<Params, StateError> {
     Ok(read(state)?.params())
-}
-
-/// The parameters that held at `height`.
-///
-/// # Errors
-/// As [`versions::at`].
-pub fn at<S: StateRead>(state: &S, height: u64) -> Result<Params, StateError> {
-    versions::at(state, height)
 }
 
 /// The chain's id, as at genesis.

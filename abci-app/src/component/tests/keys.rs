@@ -74,7 +74,8 @@ fn keys_should_not_change() {
         derived::state_key::digest(),
         derived::state_key::leaf(),
     ];
-    let on_the_agenda = Kind::ALL.map(|kind| agenda::state_key::due(kind, 1_700_000_000, contribution));
+    let on_the_agenda =
+        Kind::ALL.iter().map(|kind| agenda::state_key::due(*kind, 1_700_000_000, contribution)).collect::<Vec<_>>();
     let keys = [&keys[..], &on_the_agenda].concat();
     let lost: Vec<_> = keys.iter().filter(|key| crate::export::owner(key).is_none()).collect();
     assert!(lost.is_empty(), "no component exports {lost:?}");
