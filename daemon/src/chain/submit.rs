@@ -1,8 +1,8 @@
 //! Sending transactions and waiting for their blocks.
 
-use datanet_ledger::TxOutcome;
-use datanet_ledger::code;
+use datanet_ledger::app::AppError;
 use datanet_ledger::component::Event;
+use datanet_ledger::{LedgerHandle, TxOutcome, code};
 use datanet_types::tx::{TxBody, tx_hash};
 use datanet_types::{Action, TxHash};
 
@@ -64,10 +64,7 @@ impl Chain {
             tip: 0,
             action: Some(action),
         };
-        let tried = self.ledger().estimate(&body.sign(key.secret()).to_bytes())?;
-        if !tried.is_ok() {
-            return Err(refused(tried.code, &tried.log));
-        }
+        let tried = unless_refused(self.ledger().estimate(&body.sign(key.secret()).to_bytes())?)?;
         body.gas_limit = tried.gas_used.saturating_mul(2).min(params.tx_gas());
         // A higher fee may take a byte more to write.
         loop {
@@ -115,22 +112,24 @@ impl Chain {
     /// # Errors
     /// When the ledger would refuse them or cannot be read.
     pub async fn estimate(&self, bytes: Vec<u8>) -> ServiceResult<TxOutcome> {
+        unless_refused(self.asked(move |ledger| ledger.estimate(&bytes)).await?)
+    }
+
+    /// What the ledger answers, without keeping others waiting meanwhile.
+    async fn asked(
+        &self,
+        ask: impl FnOnce(&LedgerHandle) -> Result<TxOutcome, AppError> + Send + 'static,
+    ) -> ServiceResult<TxOutcome> {
         let ledger = self.ledger().clone();
-        let tried = tokio::task::spawn_blocking(move || ledger.estimate(&bytes)).await;
-        let outcome = tried.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))??;
-        if outcome.is_ok() { Ok(outcome) } else { Err(refused(outcome.code, &outcome.log)) }
+        let answered = tokio::task::spawn_blocking(move || ask(&ledger)).await;
+        Ok(answered.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))??)
     }
 
     /// Refuses at once and for nothing what the ledger would refuse in a block for a fee.
     async fn try_out(&self, bytes: Vec<u8>) -> ServiceResult<()> {
-        let ledger = self.ledger().clone();
-        let tried = tokio::task::spawn_blocking(move || ledger.simulate(&bytes)).await;
-        let outcome = tried.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))??;
-        match outcome.code {
-            // What waits for a block already, or was in one, is told apart by the engine.
-            code::OK | code::REPLAYED => Ok(()),
-            code => Err(refused(code, &outcome.log)),
-        }
+        let outcome = self.asked(move |ledger| ledger.simulate(&bytes)).await?;
+        // What waits for a block already, or was in one, is told apart by the engine.
+        if outcome.code == code::REPLAYED { Ok(()) } else { unless_refused(outcome).map(drop) }
     }
 
     /// Signs, submits and waits until the transaction is in a block.
@@ -230,6 +229,11 @@ fn told(reply: &BroadcastOutcome) -> ServiceResult<code::Code> {
         let detail = format!("CometBFT passed on a code that this ledger does not have: {codespace}/{code} ({log})");
         ServiceError::new(Code::ConsensusUnreachable, detail)
     })
+}
+
+/// What would be done, or the ledger's refusal.
+fn unless_refused(outcome: TxOutcome) -> ServiceResult<TxOutcome> {
+    if outcome.is_ok() { Ok(outcome) } else { Err(refused(outcome.code, &outcome.log)) }
 }
 
 /// The ledger's refusal as an error of the request.
