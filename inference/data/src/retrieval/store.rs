@@ -9,11 +9,15 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use datanet_types::{ContributionId, ModelId};
 use serde::{Deserialize, Serialize};
+use tantivy::directory::INDEX_WRITER_LOCK;
+use tantivy::directory::error::LockError;
 use tantivy::index::SegmentId;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::{LogMergePolicy, MergePolicy, NoMergePolicy};
@@ -36,6 +40,9 @@ const FORMAT: u32 = 2;
 const WRITER_BYTES: usize = 32 * 1024 * 1024;
 /// The file whose lock says that the index is open.
 const LOCK: &str = "lock";
+/// How often a lock that is busy is tried, and the time between: two tenths of a second, many times what a fork takes.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
@@ -54,6 +61,8 @@ pub(super) struct Store {
     pub(super) catalogue: Catalogue,
     pub(super) free: FreeSpace,
     reader: IndexReader,
+    /// tantivy's directory.
+    terms: PathBuf,
     /// Unlocked when it is closed.
     _lock: fs::File,
 }
@@ -68,7 +77,8 @@ impl Store {
             Some(marker) => check_marker(&marker, config)?,
             None => create(config)?,
         }
-        let index = Index::open_in_dir(directory.join("terms")).map_err(|error| corrupt(directory, error))?;
+        let terms = directory.join("terms");
+        let index = Index::open_in_dir(&terms).map_err(|error| corrupt(directory, error))?;
         index.tokenizers().register(TOKENIZER, tokenizer());
         let (expected, fields) = schema();
         if index.schema() != expected {
@@ -78,7 +88,7 @@ impl Store {
         let vectors = Arc::new(VectorFile::open(&directory.join("vectors.f32"), config.dimensions)?);
         let catalogue = read_catalogue(&reader.searcher(), fields).map_err(|error| corrupt(directory, error))?;
         let free = FreeSpace::default();
-        let mut store = Self { writer: None, index, fields, vectors, catalogue, free, reader, _lock: lock };
+        let mut store = Self { writer: None, index, fields, vectors, catalogue, free, reader, terms, _lock: lock };
         store.purge_orphans()?;
         store.tidy()?;
         store.free = store.check_rows().map_err(|reason| corrupt(directory, reason))?;
@@ -101,7 +111,7 @@ impl Store {
                     .memory_budget_per_thread(WRITER_BYTES)
                     .num_merge_threads(1)
                     .build();
-                let writer = self.index.writer_with_options(options)?;
+                let writer = start_writer(&self.index, &self.terms, &options)?;
                 writer.set_merge_policy(Box::new(NoMergePolicy));
                 Ok(empty.insert(writer))
             }
@@ -191,14 +201,34 @@ impl Store {
     }
 }
 
-/// Keeps everybody else out until the file is closed.
+/// A writer of `index`, whose files are in `terms`.
+///
+/// tantivy locks its directory, and such a lock is held by every copy of the file's descriptor. A program that this
+/// process starts has one from its fork to its exec, so a lock that was let go just before can still be busy; it is
+/// waited for. Nobody else can hold it: the whole index is locked by [`lock`].
+fn start_writer(index: &Index, terms: &Path, options: &IndexWriterOptions) -> Result<IndexWriter, RetrievalError> {
+    loop {
+        match index.writer_with_options(options.clone()) {
+            Err(TantivyError::LockFailure(LockError::LockBusy, _)) => {
+                fs::File::open(terms.join(&INDEX_WRITER_LOCK.filepath))?.lock()?;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+/// Keeps everybody else out until the file is closed. A lock that this process let go just before can still be busy for
+/// the time between a fork and an exec, as in [`start_writer`]: only one that stays busy is another process's.
 fn lock(directory: &Path) -> Result<fs::File, RetrievalError> {
     let file = fs::File::options().create(true).truncate(false).write(true).open(directory.join(LOCK))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(RetrievalError::Locked(directory.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(error.into()),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
+    Err(RetrievalError::Locked(directory.to_owned()))
 }
 
 /// Removes an index, whatever state it is in.

@@ -3,6 +3,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::*;
 
@@ -184,6 +185,34 @@ async fn after_close_every_clone_says_so() {
     let clone = index.clone();
     index.close().await.unwrap();
     assert!(matches!(clone.add(id(1), documents(1, 3)).await, Err(RetrievalError::Closed)));
+}
+
+/// What a program that is started at that moment holds, as a copy of the descriptor.
+fn hold(path: &Path) -> std::fs::File {
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_a_fork_still_holds_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = open(dir.path());
+    index.add(id(1), documents(1, 3)).await.unwrap();
+
+    let held = hold(&dir.path().join("terms").join(".tantivy-writer.lock"));
+    let mut adding = std::pin::pin!(index.add(id(2), documents(2, 3)));
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut adding).await.is_err());
+    drop(held);
+    assert!(adding.await.unwrap());
+    index.close().await.unwrap();
+
+    let held = hold(&dir.path().join("lock"));
+    let mine = config(dir.path(), DIMENSIONS);
+    let opening = std::thread::spawn(move || DatanetIndex::open(&mine));
+    drop(held);
+    let index = opening.join().unwrap().unwrap();
+    assert_eq!(contents(&index).await.len(), 2);
 }
 
 /// Adds contributions until it is killed, and prints each one once it is acknowledged.
