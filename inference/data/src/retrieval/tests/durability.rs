@@ -201,10 +201,11 @@ async fn a_lock_that_a_fork_still_holds_is_waited_for() {
     index.add(id(1), documents(1, 3)).await.unwrap();
 
     let held = hold(&dir.path().join("terms").join(".tantivy-writer.lock"));
-    let mut adding = std::pin::pin!(index.add(id(2), documents(2, 3)));
+    let mut adding = Box::pin(index.add(id(2), documents(2, 3)));
     assert!(tokio::time::timeout(Duration::from_millis(100), &mut adding).await.is_err());
     drop(held);
-    assert!(adding.await.unwrap());
+    assert!(adding.as_mut().await.unwrap());
+    drop(adding);
     index.close().await.unwrap();
 
     let held = hold(&dir.path().join("lock"));
