@@ -150,7 +150,10 @@ impl Models {
         }
         let mut packed = self.db.jobs()?.into_iter().filter_map(|job| job.packed);
         packed.find(|packed| packed.model == *id).map(|packed| packed.manifest).ok_or_else(|| {
-            ServiceError::new(Code::UnknownModel, format!("no release {id} is on the ledger; `GET /v1/models` lists them"))
+            ServiceError::new(
+                Code::UnknownModel,
+                format!("no release {id} is on the ledger; `GET /v1/models` lists them"),
+            )
         })
     }
 
@@ -161,7 +164,8 @@ impl Models {
         })?;
         let bytes = self.blobs.read(&blob, limit).await?;
         Release::verify(&bytes, manifest).map_err(|error| {
-            let detail = format!("the ledger names {manifest} as the manifest of model {id}, and that is none: {error}");
+            let detail =
+                format!("the ledger names {manifest} as the manifest of model {id}, and that is none: {error}");
             ServiceError::new(Code::BadRelease, detail)
         })
     }

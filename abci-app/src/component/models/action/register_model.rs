@@ -20,7 +20,10 @@ const MAX_LINEAGE: usize = 16;
 impl ActionHandler for RegisterModel {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
         let check = |good: bool, what: &str| ensure(good, code::MODEL_INVALID, || what.to_owned());
-        check(self.manifest != Digest::ZERO, "manifest must be the hash of the release's manifest, or over the model's files")?;
+        check(
+            self.manifest != Digest::ZERO,
+            "manifest must be the hash of the release's manifest, or over the model's files",
+        )?;
         check((1..=64).contains(&self.name.len()), "a model's name is 1 to 64 bytes long")?;
         check((1..=64).contains(&self.licence.len()), "the licence is an SPDX expression of 1 to 64 bytes")?;
         check(is_set(&self.parents), "parents are at most 16 different models")?;
