@@ -5,24 +5,29 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use datanet_ledger::code;
 use datanet_types::action::RegisterModel;
-use datanet_types::{Action, DatanetId, ModelId};
+use datanet_types::{Action, DatanetId, Digest, ModelId};
 
-use crate::support::{BALANCE, Chain, FEE, body, signed, transfer};
+use crate::support::{BALANCE, Chain, FEE, address, body, signed, transfer};
 
 /// Models in the lineage that is walked.
 const MODELS: u16 = 300;
 /// Parents of each.
 const PARENTS: u16 = 8;
 
+fn manifest(number: u16) -> Digest {
+    let mut hash = [0; 32];
+    hash[..2].copy_from_slice(&number.to_be_bytes());
+    Digest(hash)
+}
+
+/// The lineage is of one account.
 fn id(number: u16) -> ModelId {
-    let mut id = [0; 32];
-    id[..2].copy_from_slice(&number.to_be_bytes());
-    ModelId(id)
+    ModelId::derive(&address(1), &manifest(number))
 }
 
 fn model(by: u8, number: u16, datanets: Vec<DatanetId>, nonce: u64) -> Bytes {
     let action = RegisterModel {
-        model: id(number),
+        manifest: manifest(number),
         name: format!("m{number}"),
         parents: (1..number)
             .rev()

@@ -228,9 +228,9 @@ fn claims() -> Vec<(u8, Action)> {
 /// An adapter of the model that was registered first, trained on what is final.
 fn register_release() -> Action {
     Action::RegisterModel(RegisterModel {
-        model: ModelId([9; 32]),
+        manifest: Digest([9; 32]),
         name: "topics".into(),
-        parents: vec![ModelId([8; 32])],
+        parents: vec![ModelId::derive(&address(CREATOR), &Digest([8; 32]))],
         datanets: vec![datanet()],
         licence: "Apache-2.0".into(),
         snapshots: vec![DataSnapshot::start(datanet()).then(&contribution(CONTRIBUTOR), false)],
@@ -245,7 +245,7 @@ fn run() -> Script {
     first.extend(VALIDATORS.map(|account| (account, register(account))));
     script.block(first);
     let model = RegisterModel {
-        model: ModelId([8; 32]),
+        manifest: Digest([8; 32]),
         name: "minilm".into(),
         parents: vec![],
         datanets: vec![datanet()],

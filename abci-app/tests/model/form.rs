@@ -55,8 +55,7 @@ impl Model {
                 action.scores.is_none_or(|scores| scores.as_array().into_iter().all(|score| score <= 10_000))
             }
             Action::RegisterModel(action) => {
-                let named = action.snapshots.iter().all(|snapshot| action.datanets.contains(&snapshot.datanet));
-                named && !action.parents.contains(&action.model)
+                action.snapshots.iter().all(|snapshot| action.datanets.contains(&snapshot.datanet))
             }
             Action::OpenChannel(action) => action.deposit > 0 && (action.voucher_key.is_some() || tx.keys.len() == 1),
             Action::CloseChannel(action) => action.statement.as_ref().is_none_or(|said| said.channel == action.channel),

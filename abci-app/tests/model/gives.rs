@@ -206,11 +206,10 @@ impl World {
         let digest = record.history.get(count as usize).copied().unwrap_or(Digest([5; 32]));
         let parents: Vec<ModelId> = self.model.judging.models.iter().copied().collect();
         let parent = if step.wrong(1).is_some() { Some(ModelId([255; 32])) } else { step.of(&parents).copied() };
-        let model = ModelId([(step.pick % 60) as u8 + 1; 32]);
         let register = RegisterModel {
-            model,
+            manifest: Digest([(step.pick % 60) as u8 + 1; 32]),
             name: "model".into(),
-            parents: parent.into_iter().filter(|parent| *parent != model).collect(),
+            parents: parent.into_iter().collect(),
             datanets: vec![*datanet],
             licence: "MIT".into(),
             snapshots: vec![DataSnapshot { datanet: *datanet, count, digest }]

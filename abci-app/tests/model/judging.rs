@@ -107,8 +107,9 @@ impl Model {
         Ok(())
     }
 
-    pub fn register_model(&mut self, action: &RegisterModel) -> Done {
-        ensure(!self.judging.models.contains(&action.model), "registered before")?;
+    pub fn register_model(&mut self, who: Address, action: &RegisterModel) -> Done {
+        let id = ModelId::derive(&who, &action.manifest);
+        ensure(!self.judging.models.contains(&id), "registered before")?;
         ensure(action.parents.iter().all(|parent| self.judging.models.contains(parent)), "unknown parent")?;
         let datanets = &self.judging.datanets;
         ensure(action.datanets.iter().all(|id| datanets.contains_key(id)), "unknown datanet")?;
@@ -117,7 +118,7 @@ impl Model {
             let digest = history.get(usize::try_from(snapshot.count).map_err(|_| "too far")?);
             ensure(digest == Some(&snapshot.digest), "no place in the history")?;
         }
-        self.judging.models.insert(action.model);
+        self.judging.models.insert(id);
         Ok(())
     }
 

@@ -144,7 +144,7 @@ impl Model {
             Action::AttestStorage(action) => self.attest(who, action),
             Action::CommitScores(action) => self.commit(who, action),
             Action::RevealScores(action) => self.reveal(who, action),
-            Action::RegisterModel(action) => self.register_model(action),
+            Action::RegisterModel(action) => self.register_model(who, action),
             Action::OpenChannel(action) => self.open_channel(tx, action),
             Action::CloseChannel(action) => self.close_channel(who, action),
             Action::TopUpChannel(action) => self.top_up(who, action),

@@ -198,9 +198,10 @@ pub struct RevealScores {
 /// Puts a model on the ledger, so that its owner is paid when it answers.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct RegisterModel {
-    /// The model's id: hash over its files; for a release, of its manifest ([`crate::release::Release::id`]).
+    /// Hash of the release's manifest ([`crate::release::Release::manifest`]); of a base model, the hash over its files. With
+    /// the owner it makes the model's id.
     #[prost(message, required, tag = "1")]
-    pub model: ModelId,
+    pub manifest: Digest,
     /// A name for people, 1 to 64 bytes.
     #[prost(string, tag = "2")]
     pub name: String,
@@ -219,10 +220,17 @@ pub struct RegisterModel {
     /// How it was measured, up to 64 numbers.
     #[prost(message, repeated, tag = "7")]
     pub evaluation: Vec<Metric>,
-    /// Whether `model` is the hash of a release manifest, a blob that names all of the model's files, so that any node can
+    /// Whether `manifest` is the hash of a release manifest, a blob that names all of the model's files, so that any node can
     /// fetch and serve it. Base models have none.
     #[prost(bool, tag = "8")]
     pub release: bool,
+}
+
+impl RegisterModel {
+    /// The id of the model that `owner` registers with this.
+    pub fn id(&self, owner: &Address) -> ModelId {
+        ModelId::derive(owner, &self.manifest)
+    }
 }
 
 /// The contributor takes a contribution back: it is never served, trained on or paid again, nodes drop its bytes, and the

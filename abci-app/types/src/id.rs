@@ -191,7 +191,8 @@ digest_ids! {
     DatanetId,
     /// A contribution: hash of datanet, contributor and blob.
     ContributionId,
-    /// A model: hash over the hashes of its files.
+    /// A model: hash of its owner and its manifest where it is on the ledger; a base model that is not, the hash over its
+    /// files.
     ModelId,
     /// A payment channel: hash of the transaction that opened it.
     ChannelId,
@@ -229,6 +230,14 @@ impl ContributionId {
         let attempt = attempt.to_le_bytes();
         let parts = [chain_id.as_bytes(), &datanet.0, &contributor.0, &blob.0, &attempt];
         Self(tagged_hash("datanet/contribution-id/v2", &parts))
+    }
+}
+
+impl ModelId {
+    /// The id of the model that `owner` registers with `manifest`. It cannot be taken: whoever copies the registration out
+    /// of the mempool registers another model.
+    pub fn derive(owner: &crate::Address, manifest: &Digest) -> Self {
+        Self(tagged_hash("datanet/model-id/v1", &[&owner.0, &manifest.0]))
     }
 }
 

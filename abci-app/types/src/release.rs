@@ -1,7 +1,7 @@
 //! A trained model as it travels: the manifest of its files, of the data behind it and of how it was measured.
 //!
-//! The canonical bytes of a [`Release`] are a blob; their BLAKE3 hash is the model's id on the ledger. So whoever knows
-//! the id can fetch the manifest from any holder, and from it every file.
+//! The canonical bytes of a [`Release`] are a blob; the ledger has their BLAKE3 hash, and the model's id is made of that and
+//! of its owner. So whoever knows the id can look the hash up, fetch the manifest from any holder, and from it every file.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,10 +264,10 @@ pub enum ReleaseError {
     /// Not the manifest asked for.
     #[error("the manifest's hash is {actual}, not {expected}")]
     Hash {
-        /// The id asked for.
-        expected: ModelId,
-        /// The id it has.
-        actual: ModelId,
+        /// The hash asked for.
+        expected: Digest,
+        /// The hash it has.
+        actual: Digest,
     },
     /// Written by a newer version.
     #[error("release version {0} is not known here; update this node")]
@@ -301,14 +301,14 @@ impl Release {
         self.encode_to_vec()
     }
 
-    /// The model's id: BLAKE3 of those bytes.
-    pub fn id(&self) -> ModelId {
-        ModelId(*blake3::hash(&self.to_bytes()).as_bytes())
+    /// BLAKE3 of those bytes: with its owner it makes the model's id ([`ModelId::derive`]).
+    pub fn manifest(&self) -> Digest {
+        Digest(*blake3::hash(&self.to_bytes()).as_bytes())
     }
 
-    /// The blob that holds a release's manifest.
-    pub fn blob_of(model: &ModelId) -> BlobHash {
-        BlobHash(model.0)
+    /// The blob that is the manifest of this hash.
+    pub fn blob_of(manifest: &Digest) -> BlobHash {
+        BlobHash(manifest.0)
     }
 
     /// Decodes a manifest and checks its bounds.
@@ -321,14 +321,14 @@ impl Release {
         Ok(release)
     }
 
-    /// Decodes the manifest of `model`.
+    /// Decodes the manifest whose hash is `manifest`.
     ///
     /// # Errors
     /// [`ReleaseError::Hash`] when the bytes have another hash; else as [`Release::decode_bytes`].
-    pub fn verify(bytes: &[u8], model: &ModelId) -> Result<Self, ReleaseError> {
-        let actual = ModelId(*blake3::hash(bytes).as_bytes());
-        if actual != *model {
-            return Err(ReleaseError::Hash { expected: *model, actual });
+    pub fn verify(bytes: &[u8], manifest: &Digest) -> Result<Self, ReleaseError> {
+        let actual = Digest(*blake3::hash(bytes).as_bytes());
+        if actual != *manifest {
+            return Err(ReleaseError::Hash { expected: *manifest, actual });
         }
         Self::decode_bytes(bytes)
     }

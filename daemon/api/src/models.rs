@@ -1,7 +1,7 @@
 //! Models: the node's own, those on the ledger, those deployed here; deploying and rolling back.
 
 use datanet_types::release::{Attribution, DataSnapshot, Metric, Release};
-use datanet_types::{Address, Amount, ContributionId, DatanetId, ModelId, TxHash};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, Digest, ModelId, TxHash};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,8 +26,10 @@ pub struct ModelRecord {
     pub snapshots: Vec<DataSnapshot>,
     /// How its owner says it was measured.
     pub evaluation: Vec<Metric>,
-    /// Whether its id is the hash of a release manifest that names its files.
+    /// Whether `manifest` is the hash of a release manifest that names its files.
     pub release: bool,
+    /// Hash of its manifest, or over its files: with the owner it makes the id.
+    pub manifest: Digest,
 }
 
 /// A revoked contribution behind a model.

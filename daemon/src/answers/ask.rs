@@ -45,7 +45,7 @@ impl Answers {
         let receipt = Receipt {
             chain_id: self.chain.id().to_owned(),
             datanet: datanet.id,
-            model: ModelId(self.embedder.info()?.id),
+            model: self.own_model()?,
             node: self.identity.node_key(),
             height: snapshot.height,
             snapshot: snapshot.root(),
@@ -59,6 +59,12 @@ impl Answers {
         };
         let record = self.billing.charge(receipt, input, answer.output, checked).await?;
         Ok(Answered { record, quotes: answer.quotes.into_iter().map(Some).collect() })
+    }
+
+    /// The node's embedding model: as it is on the ledger, so that its owner is paid, where that is an account of this node.
+    fn own_model(&self) -> ServiceResult<ModelId> {
+        let files = ModelId(self.embedder.info()?.id);
+        Ok(self.models.registered_base(&files)?.unwrap_or(files))
     }
 
     /// A recorded answer with the words of what it quotes, read where they lie: a receipt holds their hashes alone.

@@ -13,7 +13,7 @@ use datanet_ledger::component::{contributions, datanets, models, nodes};
 use datanet_types::amount::display;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
 use datanet_types::release::DataSnapshot;
-use datanet_types::{BlobHash, DatanetId, Ppm, ReceiptId};
+use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
 
 use super::Answers;
 use super::compare::{Comparison, compare};
@@ -151,7 +151,7 @@ impl Answers {
         ])
     }
 
-    async fn recompute_retrieval(&self, record: AnswerRecord) -> ServiceResult<Recomputed> {
+    async fn recompute_retrieval(&self, mut record: AnswerRecord) -> ServiceResult<Recomputed> {
         let receipt = &record.receipt;
         let finals = contributions::final_at(&self.chain.reader()?, &receipt.datanet, receipt.height)?;
         let mut snapshot = self.indexes.snapshot_at(&receipt.datanet, receipt.height)?;
@@ -168,6 +168,10 @@ impl Answers {
             });
         }
         let embedding = self.embedder.embed_answered(&record.input.text).await?;
+        // A registered model was the one whose files it is of.
+        if let Some(model) = models::get(&self.chain.reader()?, &record.receipt.model)? {
+            record.receipt.model = ModelId(model.manifest.0);
+        }
         let index = self.indexes.open(&record.receipt.datanet).await?;
         let verdict = index.recompute(record, snapshot, embedding).await.map_err(|error| index_error(&error))?;
         Ok(match verdict {

@@ -34,6 +34,10 @@ fn of_retrieval<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Opt
     if receipt.fee != datanet.price {
         return Ok(Some(other_price(receipt.fee, datanet.price)));
     }
+    // Whoever trained a model has no part in what was found without it.
+    if models::get(state, &receipt.model)?.is_some_and(|model| model.release) {
+        return Ok(Some(format!("model {} is a release, and embeds no datanet", receipt.model)));
+    }
     // What was searched is what there was when it was asked, which was not before there was a channel to pay by.
     let channel = receipt.channel.map(|id| channels::get(state, &id)).transpose()?.flatten();
     let opened = channel.map_or(0, |channel| channel.opened_height);
@@ -154,6 +158,7 @@ mod tests {
     fn what_was_so_when_it_was_asked_is_right_whatever_came_later() {
         assert_eq!(why(&retrieval(150, &[1, 3])), None);
         assert_eq!(why(&of_release(7, &[1, 3])), None);
+        assert_eq!(why(&Receipt { model: ModelId([8; 32]), ..retrieval(150, &[3]) }), None);
         let paid = Receipt { channel: Some(CHANNEL), ..retrieval(4_500, &[3]) };
         assert_eq!(why(&paid), None, "an index may be a little behind");
     }
@@ -171,6 +176,7 @@ mod tests {
             (Receipt { fee: 501, ..retrieval(150, &[3]) }, "the price is"),
             (Receipt { datanet: DatanetId([9; 32]), ..retrieval(150, &[3]) }, "no datanet"),
             (Receipt { channel: Some(CHANNEL), ..retrieval(3_999, &[3]) }, "long before its channel"),
+            (Receipt { model: ModelId([7; 32]), ..retrieval(150, &[3]) }, "embeds no datanet"),
             (of_release(8, &[3]), "is no release"),
             (of_release(9, &[3]), "is no release"),
             (Receipt { height: 149, ..of_release(7, &[3]) }, "height and snapshot"),

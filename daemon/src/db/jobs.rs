@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use datanet_types::ModelId;
 use datanet_types::release::DataSnapshot;
+use datanet_types::{Digest, ModelId};
 use redb::{ReadableTable, WriteTransaction};
 
 use super::{LocalStore, failed, table};
@@ -80,6 +80,15 @@ pub struct Repetition {
     pub stretches: Option<(usize, u64)>,
 }
 
+/// A release that is kept and not on the ledger yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Packed {
+    /// The id that it will have.
+    pub model: ModelId,
+    /// The hash of its manifest.
+    pub manifest: Digest,
+}
+
 /// A job, as asked for and as it stands.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct JobRecord {
@@ -122,7 +131,7 @@ pub struct JobRecord {
     /// The released model.
     pub release: Option<ModelId>,
     /// The model whose manifest is stored and which is not on the ledger yet: what a restart takes up.
-    pub packed: Option<ModelId>,
+    pub packed: Option<Packed>,
     /// The evaluation on the held-out set.
     pub evaluation: Option<serde_json::Value>,
     /// Why it failed.

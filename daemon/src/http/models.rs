@@ -11,7 +11,7 @@ use datanet_api::models::{
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::models;
 use datanet_types::action::RegisterModel;
-use datanet_types::{Action, ModelId};
+use datanet_types::{Action, Digest, ModelId};
 
 use super::extract::{Body, Query, Segment};
 use crate::billing::terms::terms;
@@ -45,7 +45,7 @@ pub(super) async fn list(
     Query(params): Query<ModelsParams>,
 ) -> ServiceResult<Json<ModelList>> {
     let here = Here::of(&models, &training)?;
-    let mut data: Vec<ModelView> = own(&chain, &embedder)?.into_iter().collect();
+    let mut data: Vec<ModelView> = own(&chain, &models, &embedder)?.into_iter().collect();
     let own = data.first().map(|view| view.model_id);
     let others = chain.models_on_ledger()?.into_iter().filter(|model| Some(model.record.id) != own);
     let reader = chain.reader()?;
@@ -67,7 +67,7 @@ pub(super) async fn show(
     State(training): State<Training>,
     Segment(id): Segment<String>,
 ) -> ServiceResult<Json<ModelDetails>> {
-    if let Some(own) = own(&chain, &embedder)?.filter(|own| own.id == id || own.model_id.to_hex() == id) {
+    if let Some(own) = own(&chain, &models, &embedder)?.filter(|own| own.id == id || own.model_id.to_hex() == id) {
         return Ok(Json(ModelDetails { model: own, manifest: None, gate: None, lineage: Vec::new() }));
     }
     let model = chain.model_on_ledger(&models.model_named(&id)?)?.ok_or_else(|| {
@@ -93,9 +93,10 @@ pub(super) async fn show(
 }
 
 /// The node's embedding model, if it has one.
-fn own(chain: &Chain, embedder: &Embedder) -> ServiceResult<Option<ModelView>> {
+fn own(chain: &Chain, models: &Models, embedder: &Embedder) -> ServiceResult<Option<ModelView>> {
     let Ok(info) = embedder.info() else { return Ok(None) };
-    let model_id = ModelId(info.id);
+    let files = ModelId(info.id);
+    let model_id = models.registered_base(&files)?.unwrap_or(files);
     let ledger = chain.model_on_ledger(&model_id)?;
     let owner = ledger.as_ref().map(|model| model.record.owner);
     Ok(Some(ModelView {
@@ -179,6 +180,7 @@ fn recorded(model: models::Model) -> ModelRecord {
         snapshots: model.snapshots,
         evaluation: model.evaluation,
         release: model.release,
+        manifest: model.manifest,
     }
 }
 
@@ -188,7 +190,8 @@ fn changed_at(folder: &std::path::Path) -> u64 {
     changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs())
 }
 
-/// Puts the node's embedding model on the ledger, so that its owner is paid when it answers.
+/// Puts the node's embedding model on the ledger for one of the node's accounts, which is paid when this node answers with it, and
+/// when a model answers that was made from it here.
 #[utoipa::path(post, operation_id = "register_model", path = "/v1/models", tag = "models", request_body = NewModel, responses((status = 201, body = Registered), (status = 422, response = super::problem::Refusal)))]
 pub(super) async fn register(
     State(chain): State<Chain>,
@@ -198,8 +201,9 @@ pub(super) async fn register(
 ) -> ServiceResult<(StatusCode, Json<Registered>)> {
     check_licence(&new.licence)?;
     let key = keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
-    let model = ModelId(embedder.info()?.id);
-    let action = RegisterModel { model, name: new.name, licence: new.licence, ..RegisterModel::default() };
+    let manifest = Digest(embedder.info()?.id);
+    let action = RegisterModel { manifest, name: new.name, licence: new.licence, ..RegisterModel::default() };
+    let model = action.id(&key.address());
     let committed = chain.execute(&key, Action::RegisterModel(action)).await?;
     Ok((StatusCode::CREATED, Json(Registered { model, tx: committed.hash })))
 }

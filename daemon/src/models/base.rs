@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use datanet_inference::graph::build::{Architecture, BuildError, ModelFolder, Storage};
+use datanet_ledger::component::models;
 use datanet_training::job::{Job, Task};
 use datanet_training::network::check_adapters;
-use datanet_types::ModelId;
 use datanet_types::release::Origin;
+use datanet_types::{Digest, ModelId};
 
 use super::Models;
 use super::base_ids::BaseIds;
@@ -71,7 +72,7 @@ impl Models {
         if let Some(base) = self.bases().await?.into_iter().find(|base| base.id == *id) {
             return Ok(base);
         }
-        let registered = datanet_ledger::component::models::get(&self.chain.reader()?, id)?;
+        let registered = models::get(&self.chain.reader()?, id)?;
         if registered.is_some_and(|model| model.release) {
             let (release, folder) = self.release_folder(id).await?;
             if release.origin() != Origin::Adapter {
@@ -87,6 +88,22 @@ impl Models {
             ));
         }
         Err(unknown(&id.to_hex(), "others", self.folder()))
+    }
+
+    /// The model on the ledger that stands for a base: a release itself; of files that lie here, what an account of this node has
+    /// registered. What others have registered of the same files is theirs to name: nobody can prove that he made them.
+    ///
+    /// # Errors
+    /// When the ledger has no block yet or cannot be read.
+    pub fn registered_base(&self, base: &ModelId) -> ServiceResult<Option<ModelId>> {
+        let reader = self.chain.reader()?;
+        let own = self.keyring.list().into_iter().map(|key| ModelId::derive(&key.address, &Digest(base.0)));
+        for id in std::iter::once(*base).chain(own) {
+            if models::get(&reader, &id)?.is_some() {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     /// Why the folder of this name is no base model, if there is such a folder.

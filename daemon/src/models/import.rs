@@ -91,10 +91,10 @@ impl Models {
             ..Release::default()
         };
         release.validate().map_err(|error| bad(&import.folder, &error.to_string()))?;
-        let model = self.keep_release(&release).await?;
-        self.register_release(&model, &import.account).await?;
+        let packed = self.keep_release(&release, &import.account).await?;
+        self.register_release(&packed, &import.account).await?;
         let task = if task == Task::Classify { "classify" } else { "embed" };
-        Ok(Imported { model, name: import.name, task: task.to_owned(), labels, dimensions })
+        Ok(Imported { model: packed.model, name: import.name, task: task.to_owned(), labels, dimensions })
     }
 
     /// A folder of the models folder by its name alone: nothing outside it can be named.

@@ -114,7 +114,8 @@ impl Models {
         }
         let needs = |job: &crate::db::jobs::JobRecord| {
             let repeated = job.repeats.map(|repeats| repeats.model);
-            !job.state.is_over() && [job.base, job.packed, repeated].contains(&Some(*id))
+            let packed = job.packed.map(|packed| packed.model);
+            !job.state.is_over() && [job.base, packed, repeated].contains(&Some(*id))
         };
         match self.db.jobs()?.into_iter().find(needs) {
             Some(job) => {

@@ -7,10 +7,11 @@ use datanet_ledger::component::models;
 use datanet_p2p::{HeldBlob, Tag, TagKind};
 use datanet_types::action::RegisterModel;
 use datanet_types::release::{MAX_RELEASE_BYTES, Release, ReleaseFile};
-use datanet_types::{Action, BlobHash, ModelId};
+use datanet_types::{Action, BlobHash, Digest, ModelId};
 use tokio::task::spawn_blocking;
 
 use super::Models;
+use crate::db::jobs::Packed;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Name of the file that says which record each training example was.
@@ -91,14 +92,17 @@ impl Models {
         Ok(ReleaseFile { name, blob, size })
     }
 
-    /// Keeps a manifest as a blob; gives its id.
+    /// Keeps the manifest of what an account of this node is to register.
     ///
     /// # Errors
-    /// When the blob store fails, or the disk is full ([`Code::DiskFull`]).
-    pub async fn keep_release(&self, release: &Release) -> ServiceResult<ModelId> {
-        let id = release.id();
-        self.blobs.keep_bytes(&manifest_tag(&id), release.to_bytes()).await?;
-        Ok(id)
+    /// When the account has no key here ([`Code::UnknownKey`]), the blob store fails, or the disk is full
+    /// ([`Code::DiskFull`]).
+    pub async fn keep_release(&self, release: &Release, account: &str) -> ServiceResult<Packed> {
+        let owner = self.keyring.get(account)?.address();
+        let manifest = release.manifest();
+        let packed = Packed { model: ModelId::derive(&owner, &manifest), manifest };
+        self.blobs.keep_bytes(&manifest_tag(&packed.model), release.to_bytes()).await?;
+        Ok(packed)
     }
 
     /// Puts a packed release on the ledger for an account of this node; one that is there already is left as it is.
@@ -106,19 +110,19 @@ impl Models {
     /// # Errors
     /// As [`Models::release`]; when the account has no key here ([`Code::UnknownKey`]), the ledger refuses the
     /// transaction or it is in no block in time, or the ledger has no block yet or cannot be read.
-    pub async fn register_release(&self, id: &ModelId, account: &str) -> ServiceResult<()> {
-        if models::get(&self.chain.reader()?, id)?.is_some() {
+    pub async fn register_release(&self, packed: &Packed, account: &str) -> ServiceResult<()> {
+        if models::get(&self.chain.reader()?, &packed.model)?.is_some() {
             return Ok(());
         }
-        let release = self.release(id).await?;
+        let release = self.manifest(&packed.model, &packed.manifest).await?;
         let key = self.keyring.get(account)?;
         // A base that nobody has registered has no owner to be paid.
         let base = match release.base {
-            Some(base) => models::get(&self.chain.reader()?, &base)?.map(|model| model.id),
+            Some(base) => self.registered_base(&base)?,
             None => None,
         };
         let action = RegisterModel {
-            model: *id,
+            manifest: packed.manifest,
             name: release.name.clone(),
             parents: base.into_iter().collect(),
             datanets: release.snapshots.iter().map(|snapshot| snapshot.datanet).collect(),
@@ -133,16 +137,36 @@ impl Models {
     /// The manifest of a release, from here or from whoever has it.
     ///
     /// # Errors
-    /// When no node that is connected has it ([`Code::UnknownModel`]), what has that hash is no manifest
+    /// When it is not on the ledger or no node that is connected has it ([`Code::UnknownModel`]), what has that hash is no manifest
     /// ([`Code::BadRelease`]), or the blob store fails.
     pub async fn release(&self, id: &ModelId) -> ServiceResult<Release> {
-        let (blob, limit) = (Release::blob_of(id), MAX_RELEASE_BYTES as u64);
+        self.manifest(id, &self.manifest_of(id)?).await
+    }
+
+    /// The hash of a release's manifest: the ledger has it, or the job that is about to put it there.
+    fn manifest_of(&self, id: &ModelId) -> ServiceResult<Digest> {
+        if let Some(model) = models::get(&self.chain.reader()?, id)?.filter(|model| model.release) {
+            return Ok(model.manifest);
+        }
+        let mut packed = self.db.jobs()?.into_iter().filter_map(|job| job.packed);
+        packed.find(|packed| packed.model == *id).map(|packed| packed.manifest).ok_or_else(|| {
+            ServiceError::new(
+                Code::UnknownModel,
+                format!("no release {id} is on the ledger; `GET /v1/models` lists them"),
+            )
+        })
+    }
+
+    async fn manifest(&self, id: &ModelId, manifest: &Digest) -> ServiceResult<Release> {
+        let (blob, limit) = (Release::blob_of(manifest), MAX_RELEASE_BYTES as u64);
         let _held = self.blobs.bring(&blob, None, limit, &[]).await.map_err(|error| {
             ServiceError::new(Code::UnknownModel, format!("no node that this one knows has the model {id}: {error}"))
         })?;
         let bytes = self.blobs.read(&blob, limit).await?;
-        Release::verify(&bytes, id).map_err(|error| {
-            ServiceError::new(Code::BadRelease, format!("{id} is the hash of something that is no model: {error}"))
+        Release::verify(&bytes, manifest).map_err(|error| {
+            let detail =
+                format!("the ledger names {manifest} as the manifest of model {id}, and that is none: {error}");
+            ServiceError::new(Code::BadRelease, detail)
         })
     }
 
@@ -159,7 +183,7 @@ impl Models {
     pub(super) async fn keep_for_others(&self, id: &ModelId) -> ServiceResult<()> {
         let release = self.release(id).await?;
         let _held = self.bring_files(&release).await?;
-        self.blobs.keep_once(&manifest_tag(id), &Release::blob_of(id)).await?;
+        self.blobs.keep_once(&manifest_tag(id), &Release::blob_of(&self.manifest_of(id)?)).await?;
         for file in &release.files {
             self.blobs.keep_once(&file_tag(&file.blob), &file.blob).await?;
         }

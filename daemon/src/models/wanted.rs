@@ -26,7 +26,14 @@ impl Models {
             self.db.deployments()?.into_iter().map(|deployment| deployment.model).collect();
         wanted.extend(self.db.pulled()?);
         wanted.extend(self.db.model_names()?.into_iter().flat_map(|named| named.before));
-        wanted.extend(self.db.jobs()?.into_iter().filter(|job| !job.state.is_over()).filter_map(|job| job.packed));
+        wanted.extend(
+            self.db
+                .jobs()?
+                .into_iter()
+                .filter(|job| !job.state.is_over())
+                .filter_map(|job| job.packed)
+                .map(|packed| packed.model),
+        );
         let own = |model: &datanet_ledger::component::models::Model| {
             model.release && self.keyring.by_address(&model.owner).is_some()
         };

@@ -2,7 +2,6 @@
 
 use datanet_training::attribution::Choice;
 use datanet_training::job::{Job, Task};
-use datanet_types::ModelId;
 use datanet_types::release::{
     Attribution, Compared, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask,
 };
@@ -10,18 +9,18 @@ use datanet_types::release::{
 use super::Training;
 use super::data::Gathered;
 use super::runs::Trained;
-use crate::db::jobs::JobRecord;
+use crate::db::jobs::{JobRecord, Packed};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::release::{RECORDS_FILE, RecordsFile};
 use crate::ppm;
 
 impl Training {
-    /// Stores a run's files and their manifest as blobs; the manifest's hash is the model's id.
+    /// Stores a run's files and their manifest as blobs.
     ///
     /// # Errors
-    /// When a file cannot be read or stored, the stored job does not read ([`Code::Job`]), or the manifest would not be
+    /// When a file cannot be read or stored, the account has no key here ([`Code::UnknownKey`]), the stored job does not read ([`Code::Job`]), or the manifest would not be
     /// good ([`Code::Release`]).
-    pub async fn pack(&self, job: &JobRecord, gathered: &Gathered, trained: &Trained) -> ServiceResult<ModelId> {
+    pub async fn pack(&self, job: &JobRecord, gathered: &Gathered, trained: &Trained) -> ServiceResult<Packed> {
         let mut files = Vec::new();
         for (name, path) in &trained.files {
             files.push(self.models.keep_file(name.clone(), path).await?);
@@ -32,7 +31,7 @@ impl Training {
         files.sort_by(|a, b| a.name.cmp(&b.name));
         let release = manifest(job, gathered, trained, files)?;
         release.validate().map_err(|error| ServiceError::caused(Code::Release, error))?;
-        self.models.keep_release(&release).await
+        self.models.keep_release(&release, &job.account).await
     }
 }
 

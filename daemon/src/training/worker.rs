@@ -18,7 +18,7 @@ use super::data::Gathered;
 use super::jobs::not_repeatable;
 use super::progress::{apply, count, enter, event};
 use super::runs::{self, BREATH, CHECKPOINT_PREFIX, Claimed, Run, RunEnd};
-use crate::db::jobs::{EventLevel, JobFailure, JobRecord, JobState, Repetition};
+use crate::db::jobs::{EventLevel, JobFailure, JobRecord, JobState, Packed, Repetition};
 use crate::db::now;
 use crate::error::{Code, ErrorKind, ServiceError, ServiceResult};
 use crate::models::release::RecordsFile;
@@ -115,7 +115,7 @@ impl TrainingWorker {
     async fn attempt(&self, job: &JobRecord, token: &CancellationToken) -> Result<End, End> {
         if let Some(packed) = job.packed {
             self.register(&packed, job, token).await?;
-            return Ok(End::Released(packed));
+            return Ok(End::Released(packed.model));
         }
         let plan: Job = serde_json::from_value(job.job.clone())
             .map_err(|error| ServiceError::new(Code::Job, format!("the stored job does not read: {error}")))?;
@@ -154,11 +154,11 @@ impl TrainingWorker {
             },
         )?;
         self.register(&packed, job, token).await?;
-        Ok(End::Released(packed))
+        Ok(End::Released(packed.model))
     }
 
     /// Puts a release on the ledger; while consensus can't be had, after the next block again.
-    async fn register(&self, packed: &ModelId, job: &JobRecord, token: &CancellationToken) -> Result<(), End> {
+    async fn register(&self, packed: &Packed, job: &JobRecord, token: &CancellationToken) -> Result<(), End> {
         let mut commits = self.training.chain.commits();
         loop {
             commits.mark_unchanged();

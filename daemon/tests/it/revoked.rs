@@ -6,7 +6,7 @@ use std::process::Command;
 use datanet_p2p::TagKind;
 use datanet_types::action::RegisterModel;
 use datanet_types::release::DataSnapshot;
-use datanet_types::{Action, ContributionId, DatanetId, ModelId};
+use datanet_types::{Action, ContributionId, DatanetId, Digest, ModelId};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn what_is_revoked_is_gone_and_models_trained_on_it_are_flagged() {
     let before = ask(&node, &passage).await;
     assert!(credited(&before).contains(&alices), "{before:#}");
     assert_eq!(verdict(&node, &before).await["verdict"], "match");
-    trained_on_all(&node, &datanet, &alices, &carols).await;
+    let model = trained_on_all(&node, &datanet, &alices, &carols).await;
 
     let output = Command::new(env!("CARGO_BIN_EXE_datanet"))
         .args(["--json", "--home"])
@@ -77,7 +77,7 @@ async fn what_is_revoked_is_gone_and_models_trained_on_it_are_flagged() {
     let old = verdict(&node, &before).await;
     assert_eq!(old["verdict"], "unverifiable", "{old:#}");
     assert!(old["details"].as_str().unwrap().contains("was revoked at height"));
-    trained_on_less(&node, &datanet, &alices, &carols).await;
+    trained_on_less(&node, &datanet, &model, &alices, &carols).await;
     history(&node, &alices, &carols).await;
 
     node.restart(std::time::Duration::from_secs(3_600)).await;
@@ -153,10 +153,10 @@ async fn history(node: &Api, first: &str, second: &str) {
     assert_eq!((&page["entries"][0], &page["next"]), (&entries[1], &json!(2)));
 }
 
-const MODEL: ModelId = ModelId([3; 32]);
+const MANIFEST: Digest = Digest([3; 32]);
 
 /// All records are there to train on, and a model registered on them is clean.
-async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, second: &str) {
+async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, second: &str) -> ModelId {
     let (records, chain) = (node.services().records, node.services().chain);
     let snapshot = records.data_snapshot(datanet, None).unwrap();
     let data = records.training_records(&snapshot, 1_000).await.unwrap();
@@ -173,19 +173,21 @@ async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, secon
 
     let payer = Payer::new(node).await;
     let action = RegisterModel {
-        model: MODEL,
+        manifest: MANIFEST,
         name: "topics".into(),
         licence: "MIT".into(),
         datanets: vec![*datanet],
         snapshots: vec![snapshot],
         ..RegisterModel::default()
     };
+    let model = action.id(&payer.key.address());
     node.execute(&payer.key, Action::RegisterModel(action)).await;
-    assert!(!chain.model_on_ledger(&MODEL).unwrap().unwrap().tainted);
+    assert!(!chain.model_on_ledger(&model).unwrap().unwrap().tainted);
+    model
 }
 
 /// The same snapshot gives less, and says so; the model is flagged.
-async fn trained_on_less(node: &TestNode, datanet: &DatanetId, revoked: &str, kept: &str) {
+async fn trained_on_less(node: &TestNode, datanet: &DatanetId, model: &ModelId, revoked: &str, kept: &str) {
     let (records, chain) = (node.services().records, node.services().chain);
     let then = records.data_snapshot(datanet, Some(2)).unwrap();
     let data = records.training_records(&then, 1_000).await.unwrap();
@@ -195,7 +197,7 @@ async fn trained_on_less(node: &TestNode, datanet: &DatanetId, revoked: &str, ke
     let now = records.data_snapshot(datanet, None).unwrap();
     assert_eq!((now.count, records.training_records(&now, 9).await.unwrap().revoked.len()), (3, 0));
     assert_eq!(records.data_snapshot(datanet, Some(4)).unwrap_err().code.as_str(), "unknown-snapshot");
-    let model = chain.model_on_ledger(&MODEL).unwrap().unwrap();
+    let model = chain.model_on_ledger(model).unwrap().unwrap();
     assert!(model.tainted);
     assert_eq!(model.taint[0].contribution.to_string(), revoked);
     assert_eq!(chain.models_on_ledger().unwrap().len(), 1);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datanet_types::release::{
     Attribution, DataSnapshot, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Source, SourcePart,
 };
-use datanet_types::{Address, BlobHash, ContributionId, DatanetId, ModelId, SignedPpm};
+use datanet_types::{Address, BlobHash, ContributionId, DatanetId, Digest, ModelId, SignedPpm};
 
 use crate::Target;
 
@@ -45,9 +45,9 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn run(input: &[u8]) {
-    let model = ModelId(*blake3::hash(input).as_bytes());
-    let Ok(release) = Release::verify(input, &model) else { return };
-    assert_eq!(release.id(), model, "two forms of one release");
+    let manifest = Digest(*blake3::hash(input).as_bytes());
+    let Ok(release) = Release::verify(input, &manifest) else { return };
+    assert_eq!(release.manifest(), manifest, "two forms of one release");
     // What serving does with it.
     let values: Vec<i64> =
         release.sources.iter().zip([i64::MAX, i64::MIN, 7].into_iter().cycle()).map(|(_, v)| v).collect();

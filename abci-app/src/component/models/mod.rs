@@ -6,7 +6,7 @@ pub mod state_key;
 mod taint;
 
 use datanet_types::release::{DataSnapshot, Metric};
-use datanet_types::{Address, DatanetId, ModelId};
+use datanet_types::{Address, DatanetId, Digest, ModelId};
 
 use crate::state::{StateError, StateRead};
 
@@ -16,7 +16,7 @@ pub use taint::{Taint, is_tainted, taint};
 /// A registered model.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Model {
-    /// Its id.
+    /// Its id: the hash of `owner` and `manifest`.
     #[prost(message, required, tag = "1")]
     pub id: ModelId,
     /// Who is paid when it answers.
@@ -43,9 +43,12 @@ pub struct Model {
     /// How its owner says it was measured.
     #[prost(message, repeated, tag = "9")]
     pub evaluation: Vec<Metric>,
-    /// Whether its id is the hash of a release manifest that names its files.
+    /// Whether `manifest` is the hash of a release manifest that names its files.
     #[prost(bool, tag = "10")]
     pub release: bool,
+    /// Hash of its manifest, or over its files.
+    #[prost(message, required, tag = "11")]
+    pub manifest: Digest,
 }
 
 /// A model by id.

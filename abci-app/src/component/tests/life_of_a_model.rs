@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datanet_types::action::RegisterModel;
 use datanet_types::release::{DataSnapshot, Metric};
-use datanet_types::{Address, DatanetId, ModelId, SignedPpm};
+use datanet_types::{Address, DatanetId, Digest, ModelId, SignedPpm};
 use proptest::prelude::*;
 
 use super::Chain;
@@ -14,15 +14,24 @@ use crate::code;
 use crate::component::datanets::history;
 use crate::component::models::{self, MAX_ANCESTORS, Model, Taint};
 
-fn id(n: u16) -> ModelId {
+/// Who registers model `n`.
+fn owner(n: u16) -> u8 {
+    5 + (n % 10) as u8
+}
+
+fn manifest(n: u16) -> Digest {
     let mut bytes = [7; 32];
     bytes[..2].copy_from_slice(&n.to_be_bytes());
-    ModelId(bytes)
+    Digest(bytes)
+}
+
+fn id(n: u16) -> ModelId {
+    ModelId::derive(&address(owner(n)), &manifest(n))
 }
 
 fn model(n: u16, parents: &[u16]) -> RegisterModel {
     RegisterModel {
-        model: id(n),
+        manifest: manifest(n),
         name: format!("model {n}"),
         licence: "MIT".into(),
         parents: parents.iter().copied().map(id).collect(),
@@ -60,28 +69,33 @@ fn a_release_names_a_place_in_the_history_that_was_really_there() {
     give_final(&mut chain, 11, datanet, 1);
     let early = history::latest(&chain.state, &datanet).unwrap();
     give_final(&mut chain, 12, datanet, 2);
-    chain.act(5, model(1, &[]));
-    let events = chain.act(6, trained(2, &[1], early));
+    chain.act(owner(1), model(1, &[]));
+    let events = chain.act(owner(2), trained(2, &[1], early));
     assert_eq!(events[0].get("release"), Some("true"));
     let released = get(&chain, 2);
     assert_eq!((released.snapshots.as_slice(), released.release), ([early].as_slice(), true));
     assert_eq!(released.evaluation[0].value, SignedPpm(611_000));
 
-    let forged = DataSnapshot { digest: datanet_types::Digest([1; 32]), ..early };
-    chain.refused(6, trained(3, &[], forged), code::MODEL_SNAPSHOT, "another digest");
+    let forged = DataSnapshot { digest: Digest([1; 32]), ..early };
+    chain.refused(owner(3), trained(3, &[], forged), code::MODEL_SNAPSHOT, "another digest");
     let beyond = DataSnapshot { count: 3, ..early };
-    chain.refused(6, trained(3, &[], beyond), code::MODEL_SNAPSHOT, "has 2 entries");
+    chain.refused(owner(3), trained(3, &[], beyond), code::MODEL_SNAPSHOT, "has 2 entries");
     let empty = DataSnapshot::start(datanet);
-    chain.refused(6, trained(3, &[], empty), code::MODEL_INVALID, "snapshot of nothing");
+    chain.refused(owner(3), trained(3, &[], empty), code::MODEL_INVALID, "snapshot of nothing");
     let elsewhere = RegisterModel { datanets: vec![], ..trained(3, &[], early) };
-    chain.refused(6, elsewhere, code::MODEL_INVALID, "among the model's datanets");
+    chain.refused(owner(3), elsewhere, code::MODEL_INVALID, "among the model's datanets");
     let twice = RegisterModel { snapshots: vec![early; 2], ..trained(3, &[], early) };
-    chain.refused(6, twice, code::MODEL_INVALID, "one for each");
+    chain.refused(owner(3), twice, code::MODEL_INVALID, "one for each");
     let metric = |name: String| Metric { name, value: SignedPpm(-5) };
     let evaluation: Vec<Metric> = (0..65).map(|n| metric(n.to_string())).collect();
-    chain.refused(6, RegisterModel { evaluation, ..trained(3, &[], early) }, code::MODEL_INVALID, "64 numbers");
+    chain.refused(owner(3), RegisterModel { evaluation, ..trained(3, &[], early) }, code::MODEL_INVALID, "64 numbers");
     let evaluation = vec![metric(String::new())];
-    chain.refused(6, RegisterModel { evaluation, ..trained(3, &[], early) }, code::MODEL_INVALID, "metric's name");
+    chain.refused(
+        owner(3),
+        RegisterModel { evaluation, ..trained(3, &[], early) },
+        code::MODEL_INVALID,
+        "metric's name",
+    );
 }
 
 #[test]
@@ -90,10 +104,10 @@ fn exactly_the_models_whose_data_was_taken_back_are_tainted() {
     let (first, second) = (give_final(&mut chain, 11, datanet, 1), give_final(&mut chain, 12, datanet, 2));
     let both = history::latest(&chain.state, &datanet).unwrap();
     let one = history::at(&chain.state, &datanet, 1).unwrap().unwrap();
-    chain.act(5, model(1, &[]));
-    chain.act(5, trained(2, &[1], one));
-    chain.act(5, trained(3, &[1], both));
-    chain.act(5, model(4, &[3]));
+    chain.act(owner(1), model(1, &[]));
+    chain.act(owner(2), trained(2, &[1], one));
+    chain.act(owner(3), trained(3, &[1], both));
+    chain.act(owner(4), model(4, &[3]));
     chain.act(12, revoke(&second));
     let height = chain.block.height;
     let found = Taint { model: id(3), contribution: second, height };
@@ -103,14 +117,14 @@ fn exactly_the_models_whose_data_was_taken_back_are_tainted() {
     assert_eq!(taint(&chain, 4), [found], "through its parent");
 
     let after = history::latest(&chain.state, &datanet).unwrap();
-    chain.act(5, trained(5, &[1], after));
+    chain.act(owner(5), trained(5, &[1], after));
     assert_eq!(taint(&chain, 5), [], "the second was gone already");
     chain.act(11, revoke(&first));
     assert_eq!(taint(&chain, 5).len(), 1);
     assert_eq!(taint(&chain, 3).len(), 2);
     let model = get(&chain, 3);
     assert_eq!(models::taint(&chain.state, &model, 1).unwrap().len(), 1);
-    chain.act(5, trained(6, &[], both));
+    chain.act(owner(6), trained(6, &[], both));
     assert_eq!(taint(&chain, 6).len(), 2, "registered late, trained on it all the same");
 }
 
@@ -119,14 +133,17 @@ fn every_parent_link_is_counted_once() {
     let (mut chain, _) = world();
     // A diamond: 4 is made from 2 and 3, and both from 1.
     for (n, parents) in [(1, &[][..]), (2, &[1]), (3, &[1]), (4, &[2, 3]), (5, &[4, 1])] {
-        chain.act(5 + n as u8, model(n, parents));
+        chain.act(owner(n), model(n, parents));
     }
     let ancestors = models::ancestors(&chain.state, &get(&chain, 5).parents).unwrap().unwrap();
     let edges: BTreeMap<ModelId, u64> = ancestors.iter().map(|a| (a.model.id, a.edges)).collect();
     assert_eq!(edges, BTreeMap::from([(id(1), 3), (id(2), 1), (id(3), 1), (id(4), 1)]));
     let shares = |n: u16, amount: u64, floor: u32| -> Vec<(Address, u64)> {
         let shares = models::lineage_shares(&chain.state, &get(&chain, n), amount, floor).unwrap();
-        shares.into_iter().map(|share| (share.owner, share.amount)).collect()
+        let mut paid: Vec<_> = shares.into_iter().map(|share| (share.owner, share.amount)).collect();
+        // Itself first; those behind it are by id, which is no order to anybody.
+        paid[1..].sort_by_key(|(owner, _)| (6..11).find(|n| address(*n) == *owner));
+        paid
     };
     assert_eq!(shares(1, 1_000, 2_500), [(address(6), 1_000)]);
     assert_eq!(shares(2, 1_000, 2_500), [(address(7), 750), (address(6), 250)]);
@@ -140,13 +157,13 @@ fn every_parent_link_is_counted_once() {
 #[test]
 fn a_lineage_has_an_end() {
     let (mut chain, _) = world();
-    chain.act(5, model(0, &[]));
+    chain.act(owner(0), model(0, &[]));
     for n in 1..=MAX_ANCESTORS as u16 {
-        chain.act(5 + (n / 200) as u8, model(n, &[n - 1]));
+        chain.act(owner(n), model(n, &[n - 1]));
     }
     let next = MAX_ANCESTORS as u16 + 1;
-    chain.refused(15, model(next, &[next - 1]), code::MODEL_LINEAGE, "more than 1024 models");
-    chain.act(15, model(next, &[next - 2]));
+    chain.refused(owner(next), model(next, &[next - 1]), code::MODEL_LINEAGE, "more than 1024 models");
+    chain.act(owner(next), model(next, &[next - 2]));
 }
 
 proptest! {
@@ -161,7 +178,7 @@ proptest! {
         let (mut chain, _) = world();
         for (n, parents) in (0u16..).zip(&links) {
             let parents: Vec<u16> = parents.iter().copied().filter(|parent| *parent < n).collect();
-            chain.act(5 + (n % 10) as u8, model(n, &parents));
+            chain.act(owner(n), model(n, &parents));
         }
         for n in 0..12 {
             let shares = models::lineage_shares(&chain.state, &get(&chain, n), amount, floor).unwrap();

@@ -3,7 +3,7 @@
 use datanet_types::action::{CreateDatanet, RegisterModel, RegisterNode, role};
 use datanet_types::amount::DNT;
 use datanet_types::schema::Schema;
-use datanet_types::{BlobHash, DatanetId, ModelId, Signature};
+use datanet_types::{BlobHash, DatanetId, Digest, Signature};
 
 use super::Chain;
 use super::harness::{BALANCE, CHAIN, STAKE, address, create_datanet, genesis, node, register};
@@ -147,7 +147,7 @@ fn a_datanet_out_of_bounds_is_refused() {
 }
 
 fn model(n: u8) -> RegisterModel {
-    RegisterModel { model: ModelId([n; 32]), name: "m".into(), licence: "MIT".into(), ..RegisterModel::default() }
+    RegisterModel { manifest: Digest([n; 32]), name: "m".into(), licence: "MIT".into(), ..RegisterModel::default() }
 }
 
 #[test]
@@ -155,25 +155,37 @@ fn a_model_knows_its_lineage() {
     let mut chain = Chain::new();
     let datanet = chain.datanet();
     chain.act(3, model(1));
-    chain.act(4, RegisterModel { parents: vec![ModelId([1; 32])], datanets: vec![datanet], ..model(2) });
-    let child = models::get(&chain.state, &ModelId([2; 32])).unwrap().unwrap();
-    assert_eq!((child.owner, child.parents), (address(4), vec![ModelId([1; 32])]));
+    let first = model(1).id(&address(3));
+    chain.act(4, RegisterModel { parents: vec![first], datanets: vec![datanet], ..model(2) });
+    let child = models::get(&chain.state, &model(2).id(&address(4))).unwrap().unwrap();
+    assert_eq!((child.owner, child.parents, child.manifest), (address(4), vec![first], Digest([2; 32])));
     assert_eq!(models::list(&chain.state, None, 9).unwrap().len(), 2);
+}
+
+#[test]
+fn one_manifest_makes_a_model_of_each_owner() {
+    let mut chain = Chain::new();
+    for owner in [3, 4] {
+        chain.act(owner, model(1));
+        assert_eq!(models::get(&chain.state, &model(1).id(&address(owner))).unwrap().unwrap().owner, address(owner));
+    }
+    chain.refused(3, model(1), code::MODEL_TAKEN, "you registered this");
 }
 
 #[test]
 fn a_model_out_of_bounds_is_refused() {
     let mut chain = Chain::new();
     chain.act(3, model(1));
-    let id = |n: u8| ModelId([n; 32]);
-    chain.refused(4, model(1), code::MODEL_TAKEN, "registered by");
+    let id = |n: u8| model(n).id(&address(3));
+    chain.refused(3, model(1), code::MODEL_TAKEN, "you registered this");
     chain.refused(4, model(0), code::MODEL_INVALID, "hash");
     chain.refused(4, RegisterModel { name: String::new(), ..model(2) }, code::MODEL_INVALID, "name");
     chain.refused(4, RegisterModel { licence: String::new(), ..model(2) }, code::MODEL_INVALID, "SPDX");
     chain.refused(4, RegisterModel { parents: vec![id(1); 2], ..model(2) }, code::MODEL_INVALID, "different");
     let many = (1..=17).map(id).collect();
     chain.refused(4, RegisterModel { parents: many, ..model(20) }, code::MODEL_INVALID, "16");
-    chain.refused(4, RegisterModel { parents: vec![id(2)], ..model(2) }, code::MODEL_INVALID, "own parent");
+    let itself = vec![model(2).id(&address(4))];
+    chain.refused(4, RegisterModel { parents: itself, ..model(2) }, code::MODEL_UNKNOWN, "register it first");
     chain.refused(4, RegisterModel { parents: vec![id(9)], ..model(2) }, code::MODEL_UNKNOWN, "register it first");
     let nowhere = vec![DatanetId([9; 32])];
     chain.refused(4, RegisterModel { datanets: nowhere, ..model(2) }, code::DATANET_UNKNOWN, "no datanet");

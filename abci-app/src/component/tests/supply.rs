@@ -8,7 +8,7 @@ use datanet_types::action::{
 use datanet_types::closing::ClosingStatement;
 use datanet_types::epoch::{EpochLeaf, FeeShares};
 use datanet_types::release::DataSnapshot;
-use datanet_types::{ChannelId, ContributionId, ModelId};
+use datanet_types::{ChannelId, ContributionId, Digest, ModelId};
 use proptest::prelude::*;
 
 use super::Chain;
@@ -72,7 +72,7 @@ impl World {
                 let giver = (0..20).find(|n| self.is_giver(*n, &given)).unwrap_or(who);
                 self.try_act(giver, Revoke { contribution: given, records: None });
             }
-            11 => self.try_act(who, self.model(amount, pick)),
+            11 => self.try_act(who, self.model(who, amount, pick)),
             12 => self.claim(who, amount, pick),
             13 => self.try_act(who, ChallengeEpoch { node: node(0), epoch: self.doubted(pick), suspects: Vec::new() }),
             14 | 15 => {
@@ -214,15 +214,16 @@ impl World {
     }
 
     /// A model on a place in the history that is mostly there, made from one that mostly is too.
-    fn model(&self, amount: u64, pick: u8) -> RegisterModel {
+    fn model(&self, who: u8, amount: u64, pick: u8) -> RegisterModel {
         let count = amount % 4;
         let known = history::at(&self.chain.state, &self.datanet, count).unwrap();
         let snapshot = known.unwrap_or(DataSnapshot { count, ..DataSnapshot::start(self.datanet) });
+        let parent = ModelId::derive(&address(who), &Digest([(pick / 16) % 16 + 1; 32]));
         RegisterModel {
-            model: ModelId([pick % 16 + 1; 32]),
+            manifest: Digest([pick % 16 + 1; 32]),
             name: "model".into(),
             licence: "MIT".into(),
-            parents: vec![ModelId([(pick / 16) % 16 + 1; 32])].into_iter().take(usize::from(pick % 2)).collect(),
+            parents: vec![parent].into_iter().take(usize::from(pick % 2)).collect(),
             datanets: vec![self.datanet],
             snapshots: vec![snapshot].into_iter().take(usize::from(count > 0)).collect(),
             ..RegisterModel::default()

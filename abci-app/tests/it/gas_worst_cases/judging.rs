@@ -123,8 +123,12 @@ fn metrics() -> Vec<Metric> {
     (0..64).map(metric).collect()
 }
 
+fn manifest(n: u32) -> Digest {
+    Digest(number(n))
+}
+
 fn model(n: u32) -> ModelId {
-    ModelId(number(n))
+    ModelId::derive(&address_of(OWNER), &manifest(n))
 }
 
 fn attest(n: u32, giver: u32) -> Action {
@@ -218,7 +222,7 @@ impl Judging {
     /// A model with as much in its record as fits.
     fn model(&self, n: u32, parents: impl IntoIterator<Item = u32>) -> RegisterModel {
         RegisterModel {
-            model: model(n),
+            manifest: manifest(n),
             name: "n".repeat(64),
             parents: parents.into_iter().map(model).collect(),
             datanets: (0..SMALL).map(|n| datanet(&small(n))).collect(),

@@ -27,8 +27,8 @@ fn release() -> Release {
 #[test]
 fn a_manifest_is_found_by_its_hash_and_no_other() {
     let release = release();
-    assert_eq!(Release::verify(&release.to_bytes(), &release.id()).unwrap(), release);
-    let other = Release::verify(&release.to_bytes(), &ModelId([1; 32]));
+    assert_eq!(Release::verify(&release.to_bytes(), &release.manifest()).unwrap(), release);
+    let other = Release::verify(&release.to_bytes(), &Digest([1; 32]));
     assert!(matches!(other, Err(ReleaseError::Hash { .. })));
     assert_eq!(serde_json::to_value(&release).unwrap()["task"], "classify");
 }
@@ -38,7 +38,7 @@ fn a_manifest_out_of_bounds_is_refused() {
     let refused = |change: fn(&mut Release), words: &str| {
         let mut release = release();
         change(&mut release);
-        let error = Release::verify(&release.to_bytes(), &release.id()).unwrap_err().to_string();
+        let error = Release::verify(&release.to_bytes(), &release.manifest()).unwrap_err().to_string();
         assert!(error.contains(words), "{error:?} does not say {words:?}");
     };
     refused(|r| r.version = RELEASE_VERSION + 1, "update this node");

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use datanet_types::ModelId;
 use datanet_types::action::RegisterModel;
 use datanet_types::release::{validate_evaluation, validate_snapshots};
 use datanet_types::tx::VerifiedTx;
+use datanet_types::{Digest, ModelId};
 
 use crate::code;
 use crate::component::datanets::history;
@@ -20,12 +20,14 @@ const MAX_LINEAGE: usize = 16;
 impl ActionHandler for RegisterModel {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
         let check = |good: bool, what: &str| ensure(good, code::MODEL_INVALID, || what.to_owned());
-        check(self.model != ModelId::ZERO, "model must be the hash over the model's files")?;
+        check(
+            self.manifest != Digest::ZERO,
+            "manifest must be the hash of the release's manifest, or over the model's files",
+        )?;
         check((1..=64).contains(&self.name.len()), "a model's name is 1 to 64 bytes long")?;
         check((1..=64).contains(&self.licence.len()), "the licence is an SPDX expression of 1 to 64 bytes")?;
         check(is_set(&self.parents), "parents are at most 16 different models")?;
         check(is_set(&self.datanets), "datanets are at most 16 different ones")?;
-        check(!self.parents.contains(&self.model), "a model can't be its own parent")?;
         let invalid =
             |error: datanet_types::release::ReleaseError| ActionError::refused(code::MODEL_INVALID, error.to_string());
         validate_snapshots(&self.snapshots).map_err(invalid)?;
@@ -35,19 +37,20 @@ impl ActionHandler for RegisterModel {
     }
 
     /// Parents, datanets and snapshots can be many, and lineages long.
-    fn admit<S: StateWrite>(&self, state: &mut S, _: &TxContext<'_>) -> Result<(), ActionError> {
-        check_free(state, self)
+    fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
+        check_free(state, &self.id(&ctx.tx.signer))
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-        check_free(state, self)?;
+        let id = self.id(&ctx.tx.signer);
+        check_free(state, &id)?;
         check_parents(state, self)?;
         for datanet in &self.datanets {
             datanets::require(state, datanet)?;
         }
         check_snapshots(state, self)?;
         let model = Model {
-            id: self.model,
+            id,
             owner: ctx.tx.signer,
             name: self.name.clone(),
             parents: self.parents.clone(),
@@ -57,6 +60,7 @@ impl ActionHandler for RegisterModel {
             snapshots: self.snapshots.clone(),
             evaluation: self.evaluation.clone(),
             release: self.release,
+            manifest: self.manifest,
         };
         state.put(state_key::model(&model.id), &model);
         let event = Event::new("model.registered").with("model", model.id).with("owner", model.owner);
@@ -64,10 +68,13 @@ impl ActionHandler for RegisterModel {
     }
 }
 
-/// Parents are there before their children, and a model never changes: so there are no cycles.
-fn check_free<S: StateRead>(state: &S, action: &RegisterModel) -> Result<(), ActionError> {
-    match models::get(state, &action.model)? {
-        Some(there) => refuse(code::MODEL_TAKEN, format!("model {} is registered by {}", there.id, there.owner)),
+/// Nobody else can have it. Parents are there before their children, and a model never changes: so there are no cycles.
+fn check_free<S: StateRead>(state: &S, id: &ModelId) -> Result<(), ActionError> {
+    match models::get(state, id)? {
+        Some(there) => {
+            let (name, height) = (&there.name, there.registered_height);
+            refuse(code::MODEL_TAKEN, format!("you registered this as {name:?} at height {height}, as model {id}"))
+        }
         None => Ok(()),
     }
 }
