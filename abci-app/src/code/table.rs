@@ -84,7 +84,7 @@ codes! {
         NODE_PROOF = 2,
         /// The account has another node, or the node another account.
         NODE_TAKEN = 3,
-        /// Stake below a validator's minimum.
+        /// Stake below what a role of the node takes.
         NODE_STAKE = 4,
         /// As many validators as the ledger draws from.
         NODE_LIMIT = 5,
@@ -122,8 +122,10 @@ codes! {
         CONTRIBUTION_REVOKED = 8,
         /// Only the account that gave it can do this.
         CONTRIBUTION_FOREIGN = 9,
-        /// A committee is at it: wait for the verdict.
+        /// It is being stored or judged: wait for the verdict.
         CONTRIBUTION_JUDGING = 10,
+        /// Fewer storage nodes have a stake than its datanet wants to keep it.
+        NO_KEEPERS = 11,
     }
     Validation {
         /// Scores or commitment out of bounds.

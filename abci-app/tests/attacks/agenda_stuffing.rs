@@ -11,7 +11,7 @@ use datanet_types::action::{Contribute, OpenChannel, role};
 use datanet_types::amount::DNT;
 use datanet_types::{Action, ContributionId, Scores};
 
-use super::judging::{ACCOMPLICE, ATTACKER, HONEST, Judging, register};
+use super::judging::{ACCOMPLICE, ATTACKER, HONEST, Judging, keep, register};
 use super::serving::verdict;
 use crate::support::{CHAIN, FEE, address, key};
 
@@ -107,7 +107,9 @@ fn what_was_due_before_is_done_before_however_much_comes_after() {
     // Sixty contributions whose committees are silent, all due after it.
     let given: Vec<Contribute> = (100..160).map(|blob| super::judging::contribute([blob; 32])).collect();
     let later: Vec<String> = given.iter().map(|one| one.id(CHAIN, &address(ACCOMPLICE), 0).to_string()).collect();
-    let txs: Vec<Bytes> = given.into_iter().map(|one| judging.sign(ACCOMPLICE, Action::Contribute(one))).collect();
+    let mut txs: Vec<Bytes> = given.into_iter().map(|one| judging.sign(ACCOMPLICE, Action::Contribute(one))).collect();
+    let ids: Vec<ContributionId> = later.iter().map(|one| one.parse().unwrap()).collect();
+    txs.extend(ids.iter().map(|id| judging.sign(ATTACKER, keep(ATTACKER, id))));
     assert!(judging.block(&txs).outcomes.iter().all(|outcome| outcome.is_ok()));
     judging.block(&[]);
     judging.block(&[]);
@@ -119,6 +121,6 @@ fn what_was_due_before_is_done_before_however_much_comes_after() {
     let (honest, first) = (place(&|of| of == id.to_string()), place(&|of| later.iter().any(|one| one == of)));
     assert!(honest < first, "{honest} {first}");
     assert_eq!(judging.round(&id).phase(), Phase::Reveal);
-    println!("agenda stuffing: {} contributions behind an honest one, done before all of them", txs.len());
+    println!("agenda stuffing: {} contributions behind an honest one, done before all of them", later.len());
     verdict("agenda stuffing of a kind", before, i128::from(judging.loot()), 0);
 }

@@ -73,7 +73,7 @@ fn whoever_proposes_the_drawing_block_gets_one_committee_whatever_is_in_it() {
     assert_eq!(committees.len(), 1, "{committees:?}");
     // Nor does it help to make its judge's stake another in that very block.
     for more in 1..100 {
-        let tx = chain.sign(ATTACKER, register(ATTACKER, role::VALIDATOR, (100 + more) * DNT));
+        let tx = chain.sign(ATTACKER, register(ATTACKER, role::VALIDATOR | role::STORAGE, (100 + more) * DNT));
         let block = chain.decide(ATTACKERS, &[tx]);
         assert!(block.outcomes[0].is_ok() && committees.contains(&drawn(&block)), "{more}");
     }

@@ -7,7 +7,7 @@ use datanet_types::action::Contribute;
 use datanet_types::record::record_root;
 use datanet_types::{Action, Digest, Scores};
 
-use super::judging::{ACCOMPLICE, ATTACKER, BOND, Judging, contribute};
+use super::judging::{ACCOMPLICE, ATTACKER, BOND, HONEST, Judging, contribute, keep};
 use super::serving::verdict;
 use crate::support::{CHAIN, FEE, address};
 
@@ -31,7 +31,9 @@ fn try_it(salt: u8) -> bool {
     let (before, had) = (chain.loot(), chain.balance(&address(VICTIM)));
     let given = chain.sign(VICTIM, Action::Contribute(mine));
     let first = chain.sign(ACCOMPLICE, Action::Contribute(copy));
-    let outcomes = chain.block(&[first, given]).outcomes;
+    // Honest nodes keep what has the root of who gave it; the copy needs a node that says so without the bytes.
+    let kept = [chain.sign(ATTACKER, keep(ATTACKER, &theirs)), chain.sign(HONEST[0], keep(HONEST[0], &his))];
+    let outcomes = chain.block(&[&[first, given][..], &kept].concat()).outcomes;
     assert!(outcomes.iter().all(|outcome| outcome.code == code::OK), "{outcomes:?}");
     chain.block(&[]);
     chain.block(&[]);
@@ -46,10 +48,10 @@ fn try_it(salt: u8) -> bool {
     }
     let (theirs, his) = (chain.contribution(&theirs), chain.contribution(&his));
     assert!(theirs.seq < his.seq, "the copy came first");
-    assert_eq!((theirs.status(), his.status()), (Status::Refused, Status::Accepted));
-    // Bond and review fee are what giving takes; the bond comes home when it is final.
-    let lost = had - chain.balance(&address(VICTIM)) - chain.bond(&his.id) - his.review_fee - FEE;
-    assert_eq!((chain.bond(&his.id), lost), (BOND, 0));
+    assert_eq!((theirs.status(), his.status()), (Status::Refused, Status::Final));
+    // Bond and review fee are what giving takes; the bond is home.
+    let lost = had - chain.balance(&address(VICTIM)) - his.review_fee - FEE;
+    assert_eq!((chain.bond(&his.id), lost), (0, 0));
     verdict("a copied contribution", before.into(), chain.loot().into(), lost.into());
     assert!(before - chain.loot() >= BOND / 2);
     true

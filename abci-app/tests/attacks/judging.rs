@@ -8,7 +8,7 @@ use datanet_ledger::component::accounts::Account;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::nodes::{self, Reputation};
 use datanet_ledger::component::validation::{self, Round};
-use datanet_types::action::{CommitScores, Contribute, CreateDatanet, RegisterNode, RevealScores, role};
+use datanet_types::action::{AttestStorage, CommitScores, Contribute, CreateDatanet, RegisterNode, RevealScores, role};
 use datanet_types::amount::DNT;
 use datanet_types::id::tagged_hash;
 use datanet_types::record::record_root;
@@ -57,9 +57,9 @@ impl Judging {
         ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
         let mut judging = Self { ledger, _dir: dir, nonce: 0, bytes: 0, idle: 0, proposers: proposers.to_vec(), salt };
         for honest in HONEST {
-            judging.done(honest, register(honest, role::VALIDATOR, 300 * DNT));
+            judging.done(honest, register(honest, role::VALIDATOR | role::STORAGE, 300 * DNT));
         }
-        judging.done(ATTACKER, register(ATTACKER, role::VALIDATOR, 100 * DNT));
+        judging.done(ATTACKER, register(ATTACKER, role::VALIDATOR | role::STORAGE, 100 * DNT));
         judging.done(CREATOR, Action::CreateDatanet(create_datanet()));
         judging
     }
@@ -112,11 +112,13 @@ impl Judging {
         assert_eq!(code, code::OK, "{log}");
     }
 
-    /// The accomplice gives bytes; nobody is drawn yet.
+    /// The accomplice gives bytes, and the attacker's node says in the same block that it keeps them; nobody is drawn yet.
     pub fn give(&mut self, blob: [u8; 32]) -> ContributionId {
         let action = contribute(blob);
         let id = action.id(CHAIN, &address(ACCOMPLICE), 0);
-        self.done(ACCOMPLICE, Action::Contribute(action));
+        let txs = [self.sign(ACCOMPLICE, Action::Contribute(action)), self.sign(ATTACKER, keep(ATTACKER, &id))];
+        let outcomes = self.block(&txs).outcomes;
+        assert!(outcomes.iter().all(|outcome| outcome.is_ok()), "{outcomes:?}");
         id
     }
 
@@ -240,7 +242,12 @@ pub fn register(who: u8, roles: u32, stake: Amount) -> Action {
     Action::RegisterNode(RegisterNode { node: node.node_key(), proof, roles, stake, name: format!("node {who}") })
 }
 
-fn datanet() -> DatanetId {
+/// The word of `who`'s node that it keeps something.
+pub fn keep(who: u8, id: &ContributionId) -> Action {
+    Action::AttestStorage(AttestStorage { contribution: *id, node: key(who + 100).node_key() })
+}
+
+pub fn datanet() -> DatanetId {
     DatanetId::derive(CHAIN, &address(CREATOR), "docs")
 }
 

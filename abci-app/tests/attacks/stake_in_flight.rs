@@ -25,7 +25,7 @@ fn stake_that_was_drawn_is_there_until_long_after_the_verdict() {
             break id;
         }
     };
-    chain.done(ATTACKER, register(ATTACKER, role::STORAGE, 0));
+    chain.done(ATTACKER, register(ATTACKER, role::SERVING, 0));
     chain.judge(&id, |_| Some(Some(Scores::from_array([8_000; 4]))));
     assert_eq!(chain.unbonding(ATTACKER), 100 * DNT, "neither gone nor free");
     println!("stake in flight: the attacker's stake is locked, {} base units spent", before - chain.loot());
@@ -52,7 +52,7 @@ fn a_bad_name_is_not_changed_before_the_stake_is_home() {
         chain.judge(&id, |_| Some(Some(Scores::from_array([9_000; 4]))));
     }
     // The way to a fresh account leads through the unbonding time: until then the money cannot be staked elsewhere.
-    chain.done(ATTACKER, register(ATTACKER, role::STORAGE, 0));
+    chain.done(ATTACKER, register(ATTACKER, role::SERVING, 0));
     let money = chain.balance(&address(ATTACKER)) - 10_000;
     chain.done(ATTACKER, Action::Transfer(Transfer { to: address(FRESH), amount: money }));
     let (code, _) = chain.send(ATTACKER, register(ATTACKER, role::VALIDATOR, 100 * DNT));

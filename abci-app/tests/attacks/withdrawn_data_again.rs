@@ -2,16 +2,15 @@
 
 use datanet_ledger::code;
 use datanet_ledger::component::contributions::Status;
-use datanet_types::action::{AttestStorage, Contribute, Revoke, role};
+use datanet_types::action::{Contribute, Revoke};
 use datanet_types::record::record_root;
 use datanet_types::{Action, ContributionId, Digest};
 
-use super::judging::{ACCOMPLICE, BOND, Judging, contribute, register};
+use super::judging::{ACCOMPLICE, ATTACKER, BOND, HONEST, Judging, contribute, keep};
 use super::serving::verdict;
-use crate::support::{CHAIN, FEE, address, key};
+use crate::support::{CHAIN, FEE, address};
 
 const VICTIM: u8 = 7;
-const STORAGE: u8 = 8;
 
 fn plain() -> Digest {
     Digest([77; 32])
@@ -23,6 +22,9 @@ fn give(chain: &mut Judging, who: u8, attempt: u32) -> ContributionId {
     let action = Contribute { record_root, attempt, ..contribute([7; 32]) };
     let id = action.id(CHAIN, &address(who), attempt);
     chain.done(who, Action::Contribute(action));
+    // Whoever has the bytes says so; a node of the attacker's would say anything.
+    let keeper = if who == ACCOMPLICE { ATTACKER } else { HONEST[0] };
+    chain.done(keeper, keep(keeper, &id));
     chain.block(&[]);
     chain.block(&[]);
     let honest = chain.honest(&id, &plain());
@@ -30,18 +32,11 @@ fn give(chain: &mut Judging, who: u8, attempt: u32) -> ContributionId {
     id
 }
 
-fn keep(chain: &mut Judging, id: &ContributionId) {
-    let attest = AttestStorage { contribution: *id, node: key(STORAGE + 100).node_key() };
-    chain.done(STORAGE, Action::AttestStorage(attest));
-    assert_eq!(chain.contribution(id).status(), Status::Final);
-}
-
 #[test]
 fn what_was_taken_back_is_refused_to_everybody_but_its_contributor() {
     let mut chain = Judging::new(1);
-    chain.done(STORAGE, register(STORAGE, role::STORAGE, 0));
     let his = give(&mut chain, VICTIM, 0);
-    keep(&mut chain, &his);
+    assert_eq!(chain.contribution(&his).status(), Status::Final);
     let revoke = |records| Action::Revoke(Revoke { contribution: his, records });
     // A root that is not of these records would keep others out with what was never given.
     let (code, log) = chain.send(VICTIM, revoke(Some(Digest([78; 32]))));
@@ -57,5 +52,5 @@ fn what_was_taken_back_is_refused_to_everybody_but_its_contributor() {
     assert!(lost == 0 && before - chain.loot() >= BOND / 2 + FEE);
 
     let again = give(&mut chain, VICTIM, 1);
-    keep(&mut chain, &again);
+    assert_eq!(chain.contribution(&again).status(), Status::Final);
 }

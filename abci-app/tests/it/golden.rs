@@ -143,6 +143,10 @@ fn contribute(of: u8) -> Action {
     })
 }
 
+fn attest(of: u8, validator: u8) -> Action {
+    Action::AttestStorage(AttestStorage { contribution: contribution(of), node: node(validator) })
+}
+
 /// The copyist's batch is full of duplicates; the validators differ a little.
 fn scores(of: u8, validator: u8) -> Scores {
     let uniqueness = if of == COPYIST { 300 } else { 9_000 };
@@ -254,12 +258,11 @@ fn run() -> Script {
     };
     script.block(vec![(CREATOR, create_datanet()), (CREATOR, Action::RegisterModel(model))]);
     script.block(vec![(CONTRIBUTOR, contribute(CONTRIBUTOR)), (COPYIST, contribute(COPYIST))]);
+    script.block([CONTRIBUTOR, COPYIST].into_iter().flat_map(|of| [2, 3].map(|n| (n, attest(of, n)))).collect());
     script.block(vec![]);
     script.block(vec![]);
     script.block(for_each_judgement(&script, commit));
     script.block(for_each_judgement(&script, reveal));
-    let attest = |validator| AttestStorage { contribution: contribution(CONTRIBUTOR), node: node(validator) };
-    script.block(vec![(2, Action::AttestStorage(attest(2))), (3, Action::AttestStorage(attest(3)))]);
     let expires_at = script.now() + 4;
     let open = script.sign(
         PAYER,

@@ -7,15 +7,14 @@
 use datanet_ledger::component::{Params, audits};
 use datanet_ledger::state::StateRead;
 use datanet_ledger::store::KEPT_VERSIONS;
-use datanet_types::action::{AttestStorage, CloseChannel, Transfer, role};
-use datanet_types::amount::DNT;
+use datanet_types::action::{CloseChannel, Transfer};
 use datanet_types::closing::ClosingStatement;
 use datanet_types::epoch::EpochLeaf;
 use datanet_types::sum_tree::{SumNode, prove, root};
 use datanet_types::{Action, Address, Scores};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-use crate::attacks::judging::{HONEST, Judging, register};
+use crate::attacks::judging::Judging;
 use crate::attacks::serving::{FEES, PAYER, Serving, VICTIMS, claim, claimable, node};
 use crate::support::{CHAIN, Chain, body, key, signed};
 
@@ -47,18 +46,11 @@ fn say(what: &str, block: usize, meanwhile: State, for_good: State) {
 #[test]
 fn a_judged_contribution_leaves_its_record_and_its_committee() {
     let mut chain = Judging::new(1);
-    for honest in HONEST {
-        chain.done(honest, register(honest, role::ALL, 300 * DNT));
-    }
     let give = |chain: &mut Judging, blob: u8, score: u32| {
         let id = chain.give([blob; 32]);
         chain.block(&[]);
         chain.block(&[]);
         chain.judge(&id, |_| Some(Some(Scores::from_array([score; 4]))));
-        if score > 6_000 {
-            let node = key(HONEST[0] + 100).node_key();
-            chain.done(HONEST[0], Action::AttestStorage(AttestStorage { contribution: id, node }));
-        }
     };
     // The first of each kind leaves what all share.
     give(&mut chain, 1, 9_000);

@@ -170,11 +170,17 @@ impl Crowd {
         })
     }
 
-    /// Everybody who was drawn judges, most of the time.
+    /// Everybody who was drawn judges, most of the time, and who can keep something does, some of the time.
     fn judgements(&mut self, ledger: &LedgerHandle) -> Vec<(u8, Action)> {
         let (reader, mut actions) = (ledger.reader(), Vec::new());
         for (_, id) in self.given.clone() {
             let Some(contribution) = contributions::get(&reader, &id).unwrap() else { continue };
+            for keeper in (1..=PEOPLE).filter(|_| contribution.status() == contributions::Status::Storing) {
+                if self.any(3) == 0 {
+                    actions
+                        .push((keeper, Action::AttestStorage(AttestStorage { contribution: id, node: node(keeper) })));
+                }
+            }
             let Some(round) = validation::current_round(&reader, &contribution).unwrap() else { continue };
             for judge in 1..=PEOPLE {
                 if round.member(&address(judge)).is_none() || self.any(4) == 0 {
@@ -331,9 +337,16 @@ fn instances_that_are_restarted_imported_and_run_by_other_threads_agree_on_every
         }
     }
     println!("{done:?}");
-    for name in
-        ["contribute", "reveal_scores", "settle_epoch", "delegate", "redelegate", "spend_treasury", "set_params"]
-    {
+    for name in [
+        "contribute",
+        "attest_storage",
+        "reveal_scores",
+        "settle_epoch",
+        "delegate",
+        "redelegate",
+        "spend_treasury",
+        "set_params",
+    ] {
         assert!(done.get(name).is_some_and(|count| *count > 0), "no {name} worked: {done:?}");
     }
 }

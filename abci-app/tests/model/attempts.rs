@@ -215,7 +215,7 @@ fn spend(step: &Step) -> (Address, Action) {
 
 fn set_params(step: &Step) -> SetParams {
     let value = u64::from(step.amount);
-    let (name, value) = match (step.wrong(3), step.pick % 9) {
+    let (name, value) = match (step.wrong(3), step.pick % 11) {
         (Some(1), 0..3) => ("treasury_period_bps", 1),
         (Some(1), 3..6) => ("unbonding_seconds", 500),
         (Some(1), _) => ("close_seconds", 9),
@@ -226,6 +226,8 @@ fn set_params(step: &Step) -> SetParams {
         (_, 4) => ("commit_seconds", 5 + value % 20),
         (_, 5) => ("close_seconds", 10 + value % 30),
         (_, 6) => ("serving_bond_bps", 10_000 + value % 20_000),
+        (_, 9) => ("storing_seconds", 5 + value % 30),
+        (_, 10) => ("min_storage_stake", 4_000_000 + value % 12_000_000),
         (_, 7) => ("reveal_seconds", 5 + value % 20),
         _ => ("min_fee", 900 + value % 300),
     };

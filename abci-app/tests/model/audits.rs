@@ -10,7 +10,6 @@ use datanet_types::{Address, Amount, NodeKey};
 use super::committee::{self, Drawn};
 use super::epochs::{Epoch, Status};
 use super::ledger::{Done, Model, ensure, escrow, user};
-use super::nodes::staked;
 use super::rounds::divide;
 
 /// Challenges of one epoch, and committees of one challenge.
@@ -183,13 +182,6 @@ impl Model {
         self.release(stake, user(&audit.challenger), to_challenger);
         self.reward_auditors(key, stake, to_auditors, &[Finding::False, Finding::Unavailable]);
         self.release(stake, Self::treasury(), taken - to_challenger - to_auditors);
-    }
-
-    fn fine(&mut self, node: &NodeKey, amount: Amount) -> (Account, Amount) {
-        let node = self.nodes.all.get_mut(node).expect("it settled");
-        let taken = amount.min(node.stake);
-        node.stake -= taken;
-        (staked(&node.account), taken)
     }
 
     fn reward_auditors(&mut self, key: (NodeKey, u64), from: Account, amount: Amount, agreed: &[Finding]) {

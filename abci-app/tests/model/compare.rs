@@ -79,8 +79,10 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
         let heights =
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.submitted_height);
-        let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable);
-        say(said, format!("contribution {id}"), (judged, given, heights));
+        let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable, one.unstored);
+        let keepers = contributions::keepers(reader, &one.id).unwrap();
+        let keepers: Vec<_> = keepers.into_iter().filter(|_| one.is_wanted()).map(|keeper| keeper.node).collect();
+        say(said, format!("contribution {id}"), (judged, given, heights, one.store_by, keepers));
     }
     for (place, round) in records::<validation::Round>(reader, "validation/round/") {
         let member = |one: &Member| (one.account, one.seats, one.reputation_bps, one.accuracy_bps, one.reward);
@@ -103,8 +105,8 @@ fn told_judging(model: &Model, said: &mut Said) {
     use contributions::Status;
     for (id, one) in &model.judging.given {
         let status = match one.status {
+            judging::Status::Storing => Status::Storing,
             judging::Status::Judging => Status::Judging,
-            judging::Status::Accepted => Status::Accepted,
             judging::Status::Refused => Status::Refused,
             judging::Status::Final => Status::Final,
             judging::Status::Revoked => Status::Revoked,
@@ -112,8 +114,9 @@ fn told_judging(model: &Model, said: &mut Said) {
         let heights =
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
-        let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable);
-        say(said, format!("contribution {id}"), (judged, given, heights));
+        let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable, one.unstored);
+        let keepers: Vec<_> = one.keepers.iter().copied().filter(|_| one.is_wanted()).collect();
+        say(said, format!("contribution {id}"), (judged, given, heights, one.store_by, keepers));
     }
     for ((id, number), round) in &model.judging.rounds {
         let phase = match round.phase {
@@ -198,8 +201,10 @@ fn told_serving(model: &Model, said: &mut Said) {
 
 fn chain_others(reader: &LedgerReader, said: &mut Said) {
     for (key, node) in records::<nodes::Node>(reader, "nodes/record/") {
-        say(said, format!("node {key}"), (node.account, node.roles, node.stake));
+        let fined = nodes::fined(reader, &node.account).unwrap();
+        say(said, format!("node {key}"), (node.account, node.roles, node.stake, fined));
     }
+    say(said, "nodes that keep".to_owned(), nodes::keepers(reader).unwrap());
     for (place, held) in records::<staking::Delegation>(reader, "staking/delegation/") {
         say(said, format!("stake {place}"), (held.shares, held.moved));
     }
@@ -227,8 +232,10 @@ fn chain_others(reader: &LedgerReader, said: &mut Said) {
 
 fn told_others(model: &Model, said: &mut Said) {
     for (key, node) in &model.nodes.all {
-        say(said, format!("node {key}"), (node.account, node.roles, node.stake));
+        let fined = model.nodes.fined.get(&node.account).copied().unwrap_or(0);
+        say(said, format!("node {key}"), (node.account, node.roles, node.stake, fined));
     }
+    say(said, "nodes that keep".to_owned(), model.nodes.all.values().filter(|node| node.keeps).count());
     for ((who, validator), stake) in &model.staking.stakes {
         say(said, format!("stake {who}/{validator}"), (stake.amount, stake.moved));
     }

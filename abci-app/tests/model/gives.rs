@@ -158,7 +158,18 @@ impl World {
         Some(Action::RevealScores(RevealScores { contribution: *id, scores, report: REPORT, salt }))
     }
 
-    /// What judges, auditors and those who keep bytes do of their own accord in a block, each with three chances in four.
+    /// Nodes that keep data and have not said so of what waits for that.
+    fn pending_keepers(&self) -> Vec<(ContributionId, NodeKey, Address)> {
+        let waiting = self.model.judging.given.iter().filter(|(_, given)| given.status == Status::Storing);
+        let nodes = || self.model.nodes.all.iter().filter(|(_, node)| node.keeps);
+        let free = waiting.flat_map(|(id, given)| {
+            nodes().filter(|(key, _)| !given.kept_by.contains(*key)).map(|(key, node)| (*id, *key, node.account))
+        });
+        free.collect()
+    }
+
+    /// What judges, auditors and those who keep bytes do of their own accord in a block, each with three chances in four; of many who can keep
+    /// something one in four does.
     pub fn duties(&mut self, diligence: u64) -> Vec<(Address, Action)> {
         let mut actions = Vec::new();
         let dice = |salt: usize| {
@@ -184,12 +195,17 @@ impl World {
                 actions.push((who, Action::AuditEpoch(AuditEpoch { node, epoch, finding })));
             }
         }
+        for (at, (contribution, node, who)) in self.pending_keepers().into_iter().enumerate() {
+            if dice(300 + at).is_multiple_of(4) {
+                actions.push((who, Action::AttestStorage(AttestStorage { contribution, node })));
+            }
+        }
         actions
     }
 
     pub fn take_back(&self, step: &Step) -> Attempt {
         let all: Vec<_> = self.model.judging.given.iter().collect();
-        let ripe = |given: &Given| matches!(given.status, Status::Accepted | Status::Final);
+        let ripe = |given: &Given| given.status == Status::Final;
         let good: Vec<_> = all.iter().filter(|(_, given)| ripe(given)).copied().collect();
         let (id, given) = *step.of(if good.is_empty() || step.wrong(3) == Some(0) { &all } else { &good })?;
         let who = if step.wrong(3) == Some(1) { step.person() } else { given.giver };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::accounts::{self, Balance, state_key as money_key};
 use datanet_ledger::component::contributions::{
-    Contribution, Status, bond_account, review_account, state_key as given_key,
+    self, Attestation, Contribution, Keeper, Status, bond_account, review_account, state_key as given_key,
 };
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::nodes::{Node, Unbonding, stake_account, unbonding_account};
@@ -76,7 +76,7 @@ fn money(reader: &LedgerReader, records: &Records) {
     let mut owe = |account: ModuleAddress, amount: Amount| *owed.entry(account).or_default() += amount;
     for given in &records.given {
         owe(bond_account(&given.id), if given.is_open() { given.bond } else { 0 });
-        owe(review_account(&given.id), if given.status() == Status::Judging { given.review_fee } else { 0 });
+        owe(review_account(&given.id), if given.is_open() { given.review_fee } else { 0 });
     }
     records.nodes.iter().for_each(|node| owe(stake_account(&node.account), node.stake));
     for (_, Unbonding { account, amount }) in self::records::<Unbonding>(reader, "nodes/unbonding/") {
@@ -124,6 +124,9 @@ fn agenda(reader: &LedgerReader, records: &Records) {
     for (_, round) in records.rounds.iter().filter(|(_, round)| round.due != 0) {
         let kind = if round.phase() == Phase::Draw { "draw-round" } else { "close-round" };
         at(kind, round.due, &round.contribution);
+    }
+    for given in records.given.iter().filter(|given| given.status() == Status::Storing) {
+        at("refuse-unstored", given.store_by, &given.id);
     }
     for audit in records.audits.iter().filter(|audit| audit.due != 0) {
         let kind = if audit.phase() == audits::Phase::Draw { "draw-audit" } else { "close-audit" };
@@ -210,11 +213,11 @@ fn judging(reader: &LedgerReader, records: &Records) {
     let revoked = revoked.map(|one| (given_key::revoked_in(&one.datanet, one.revoked_position), one.id));
     index(reader, "derived/contributions/revoked/", revoked);
     for one in given.iter().filter(|one| one.is_open()) {
-        let round = validation::current_round(reader, one)
-            .unwrap()
-            .expect("a round of what is open, or a verdict not forgotten");
-        assert_eq!(one.status() == Status::Judging, round.due != 0, "{}: judged, and waiting", one.id);
+        let round = validation::current_round(reader, one).unwrap();
+        let waits = round.is_some_and(|round| round.due != 0);
+        assert_eq!(one.status() == Status::Judging, waits, "{}: judged, and waiting", one.id);
     }
+    keepers(reader, records);
     for (_, round) in &records.rounds {
         let of =
             |kind: &str| keys(reader, &format!("validation/{kind}/{}/{:010}/", round.contribution, round.number)).len();
@@ -226,6 +229,23 @@ fn judging(reader: &LedgerReader, records: &Records) {
     }
     let names = records.datanets.iter().map(|one| (datanets::state_key::by_name(&one.name), one.id));
     index(reader, "derived/datanets/by_name/", names);
+}
+
+/// Those who had a contribution judged are named by their place, as long as their words are there.
+fn keepers(reader: &LedgerReader, records: &Records) {
+    let quorum = |given: &Contribution| {
+        let datanet = records.datanets.iter().find(|datanet| datanet.id == given.datanet);
+        datanet.expect("its datanet").storage_quorum
+    };
+    let account = |key: &NodeKey| records.nodes.iter().find(|node| node.node == *key).expect("its node").account;
+    let all = records.given.iter().flat_map(|given| {
+        let words = contributions::attestations(reader, &given.id, None, usize::MAX).unwrap();
+        let first = words.into_iter().filter(|word| word.place < quorum(given));
+        first.map(|Attestation { node, place, .. }| {
+            (given_key::keeper(&given.id, place), Keeper { node, account: account(&node) })
+        })
+    });
+    index(reader, "derived/contributions/keeper/", all);
 }
 
 fn counts(reader: &LedgerReader, datanet: &DatanetId, given: &[Contribution]) {

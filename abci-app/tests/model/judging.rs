@@ -1,4 +1,4 @@
-//! Contributions: given, kept, accepted, final, refused, taken back.
+//! Contributions: given, kept, judged, final, refused, taken back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,8 +30,8 @@ pub struct Datanet {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    Storing,
     Judging,
-    Accepted,
     Refused,
     Final,
     Revoked,
@@ -52,8 +52,13 @@ pub struct Given {
     pub status: Status,
     pub round: u32,
     pub kept_by: BTreeSet<NodeKey>,
+    /// Those who had it judged, who answer for it.
+    pub keepers: Vec<NodeKey>,
+    /// Until when nodes can say that they keep it, before it is judged.
+    pub store_by: u64,
     pub scores: Option<Scores>,
     pub unavailable: bool,
+    pub unstored: bool,
     pub verdict_height: u64,
     pub final_height: u64,
     pub final_position: u64,
@@ -64,6 +69,10 @@ pub struct Given {
 impl Given {
     pub fn is_wanted(&self) -> bool {
         !matches!(self.status, Status::Refused | Status::Revoked)
+    }
+
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, Status::Storing | Status::Judging)
     }
 }
 
@@ -145,6 +154,8 @@ impl Model {
         self.pay(user(&who), bond(&id), action.bond)?;
         self.pay(user(&who), review(&id), review_fee)?;
         ensure(self.anybody_judges(), "nobody judges")?;
+        let quorum = self.judging.datanets[&action.datanet].quorum as usize;
+        ensure(self.nodes.all.values().filter(|node| node.keeps).count() >= quorum, "too few keep data")?;
         let given = Given {
             datanet: action.datanet,
             giver: who,
@@ -155,11 +166,14 @@ impl Model {
             attempt: action.attempt,
             refusals,
             height: self.height,
-            status: Status::Judging,
+            status: Status::Storing,
             round: 0,
             kept_by: BTreeSet::new(),
+            keepers: Vec::new(),
+            store_by: self.now + rules.storing_seconds,
             scores: None,
             unavailable: false,
+            unstored: false,
             verdict_height: 0,
             final_height: 0,
             final_position: 0,
@@ -167,35 +181,60 @@ impl Model {
             revoked_position: 0,
         };
         self.judging.given.insert(id, given);
-        self.judging.rounds.insert((id, 0), Round::waiting(self.height + rules.draw_delay));
         Ok(())
     }
 
     pub fn attest(&mut self, who: Address, action: &AttestStorage) -> Done {
-        self.node_of(&action.node, role::STORAGE, who)?;
+        let stake = self.node_of(&action.node, role::STORAGE, who)?.stake;
+        ensure(stake >= self.rules.now().min_storage_stake, "too little stake to keep data")?;
         let id = action.contribution;
         let given = self.judging.given.get_mut(&id).ok_or("no such contribution")?;
         ensure(given.is_wanted(), "nobody is to keep it")?;
+        ensure(given.status != Status::Storing || self.now <= given.store_by, "too late")?;
         ensure(given.kept_by.insert(action.node), "attested before")?;
-        self.finalise_if_kept(&id);
+        let quorum = self.judging.datanets[&given.datanet].quorum as usize;
+        if given.keepers.len() < quorum {
+            given.keepers.push(action.node);
+        }
+        if given.status == Status::Storing && given.kept_by.len() >= quorum {
+            given.status = Status::Judging;
+            let delay = self.rules.at(given.height).draw_delay;
+            self.judging.rounds.insert((id, 0), Round::waiting(self.height + delay));
+        }
         Ok(())
     }
 
-    pub fn accept(&mut self, id: &ContributionId, scores: Scores) {
-        let given = self.judging.given.get_mut(id).expect("it was judged");
-        (given.status, given.scores, given.verdict_height) = (Status::Accepted, Some(scores), self.height);
-        self.finalise_if_kept(id);
+    /// What too few keep in time: the bond is home, and the fee for judging is the treasury's.
+    pub fn refuse_unstored(&mut self) {
+        let late = |given: &Given| given.status == Status::Storing && given.store_by <= self.now;
+        let late: Vec<_> = self.judging.given.iter().filter(|(_, given)| late(given)).map(|(id, _)| *id).collect();
+        for id in late {
+            let given = self.judging.given.get_mut(&id).expect("it is there");
+            (given.status, given.unstored, given.verdict_height) = (Status::Refused, true, self.height);
+            let given = given.clone();
+            self.release(review(&id), Self::treasury(), given.review_fee);
+            self.release(bond(&id), user(&given.giver), given.bond);
+            let forget = self.now + self.rules.at(given.height).forget_seconds;
+            self.judging.forget.insert((forget, id));
+        }
     }
 
-    /// Once it is accepted and enough keep it, its bond is home and it earns.
-    fn finalise_if_kept(&mut self, id: &ContributionId) {
-        let given = self.judging.given.get_mut(id).expect("it is there");
+    /// Each of those who had it judged answers for its part of the bond, and for the part of the least stake that a bad one loses of its bond at
+    /// most.
+    fn fine_keepers(&mut self, given: &Given) {
+        let rules = self.rules.at(given.height);
+        let most = share(rules.min_storage_stake, rules.bond_penalty_bps);
+        let each = most.min(given.bond / given.keepers.len() as u64);
+        given.keepers.iter().for_each(|node| self.fine_keeper(node, each));
+    }
+
+    /// It is kept, or it would not have been judged: its bond is home and it earns.
+    pub fn accept(&mut self, id: &ContributionId, scores: Scores) {
+        let given = self.judging.given.get_mut(id).expect("it was judged");
         let datanet = self.judging.datanets.get_mut(&given.datanet).expect("it is there");
-        if given.status != Status::Accepted || (given.kept_by.len() as u64) < u64::from(datanet.quorum) {
-            return;
-        }
         datanet.entries += 1;
-        (given.status, given.final_height, given.final_position) = (Status::Final, self.height, datanet.entries);
+        (given.status, given.scores, given.verdict_height) = (Status::Final, Some(scores), self.height);
+        (given.final_height, given.final_position) = (self.height, datanet.entries);
         let (giver, amount) = (given.giver, given.bond);
         self.release(bond(id), user(&giver), amount);
     }
@@ -212,6 +251,9 @@ impl Model {
             (Some(_), _) => share(given.bond, self.rules.at(given.height).bond_penalty_bps),
             (None, false) => 0,
         };
+        if unavailable {
+            self.fine_keepers(&given);
+        }
         self.release(bond(id), Self::treasury(), penalty);
         self.release(bond(id), user(&given.giver), given.bond - penalty);
         if scores.is_none() && !unavailable {
@@ -225,21 +267,14 @@ impl Model {
         ensure(given.giver == who, "another's contribution")?;
         let own = action.records.is_none_or(|plain| record_root(&who, &plain) == given.root);
         ensure(own, "other records")?;
-        let back = match given.status {
-            Status::Accepted => given.bond,
-            Status::Final => {
-                let datanet = self.judging.datanets.get_mut(&given.datanet).expect("it is there");
-                datanet.entries += 1;
-                given.revoked_position = datanet.entries;
-                if let Some(plain) = action.records {
-                    self.judging.taken_back.insert((given.datanet, plain), id);
-                }
-                0
-            }
-            Status::Judging | Status::Refused | Status::Revoked => return Err("nothing to take back"),
-        };
+        ensure(given.status == Status::Final, "nothing to take back")?;
+        let datanet = self.judging.datanets.get_mut(&given.datanet).expect("it is there");
+        datanet.entries += 1;
+        given.revoked_position = datanet.entries;
+        if let Some(plain) = action.records {
+            self.judging.taken_back.insert((given.datanet, plain), id);
+        }
         (given.status, given.revoked_height) = (Status::Revoked, height);
-        self.release(bond(&id), user(&who), back);
         let forget = self.now + self.rules.now().forget_seconds;
         self.judging.forget.insert((forget, id));
         Ok(())

@@ -176,6 +176,7 @@ impl Model {
     /// The block ends: nobody known proposes, so the treasury has all fees; then what is due is done, kind by kind.
     pub fn end(&mut self) {
         self.release(Self::fees(), Self::treasury(), self.owned(Self::fees()));
+        self.refuse_unstored();
         self.close_rounds();
         self.close_audits();
         self.finalise_epochs();

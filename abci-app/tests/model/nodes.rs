@@ -13,6 +13,8 @@ pub struct Node {
     pub account: Address,
     pub roles: u32,
     pub stake: Amount,
+    /// Whether it had the role and the stake to keep data when it registered, or lost stake, last.
+    pub keeps: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Nodes {
     pub reputations: BTreeMap<Address, Reputation>,
     /// Stake on its way home, by when it arrives and whose it is.
     pub leaving: BTreeMap<(u64, Address), Amount>,
+    /// What of that will not come home.
+    pub fined: BTreeMap<Address, Amount>,
     /// What everybody judged with at the end of each block.
     pub judged_with: BTreeMap<u64, BTreeMap<NodeKey, Amount>>,
 }
@@ -70,6 +74,8 @@ impl Model {
         }
         let judges = action.roles & role::VALIDATOR != 0;
         ensure(!judges || action.stake >= rules.min_stake, "too little stake to judge")?;
+        let keeps = action.roles & role::STORAGE != 0;
+        ensure(!keeps || action.stake >= rules.min_storage_stake, "too little stake to keep data")?;
         ensure(action.stake >= self.locked(&action.node), "the stake answers for epochs")?;
         let stake = former.map_or(0, |former| former.stake);
         self.begin_anew(who, judges && stake == 0 && self.owned(unbonding(&who)) == 0);
@@ -80,7 +86,7 @@ impl Model {
         } else {
             self.pay(user(&who), staked(&who), action.stake - stake)?;
         }
-        self.nodes.all.insert(action.node, Node { account: who, roles: action.roles, stake: action.stake });
+        self.nodes.all.insert(action.node, Node { account: who, roles: action.roles, stake: action.stake, keeps });
         Ok(())
     }
 
@@ -112,8 +118,34 @@ impl Model {
         let now = self.now;
         let home: Vec<_> = self.nodes.leaving.extract_if(.., |(home, _), _| *home <= now).collect();
         for ((_, who), amount) in home {
-            self.release(unbonding(&who), user(&who), amount);
+            let fined = self.nodes.fined.get(&who).copied().unwrap_or(0);
+            let kept = fined.min(amount);
+            self.nodes.fined.insert(who, fined - kept);
+            self.release(unbonding(&who), Self::treasury(), kept);
+            self.release(unbonding(&who), user(&who), amount - kept);
         }
+        self.nodes.fined.retain(|_, fined| *fined > 0);
+    }
+
+    /// Takes so much of a node's stake, as far as there is some. Returns where it lies, and how much it is.
+    pub fn fine(&mut self, key: &NodeKey, amount: Amount) -> (Account, Amount) {
+        let least = self.rules.now().min_storage_stake;
+        let node = self.nodes.all.get_mut(key).expect("it is there");
+        let taken = amount.min(node.stake);
+        node.stake -= taken;
+        node.keeps = node.roles & role::STORAGE != 0 && node.stake >= least;
+        (staked(&node.account), taken)
+    }
+
+    /// The same for the treasury, and of what it has taken back and is not home.
+    pub fn fine_keeper(&mut self, key: &NodeKey, amount: Amount) {
+        let account = self.nodes.all[key].account;
+        let (stake, taken) = self.fine(key, amount);
+        self.release(stake, Self::treasury(), taken);
+        let leaving = self.owned(unbonding(&account));
+        let fined = self.nodes.fined.entry(account).or_default();
+        *fined += (amount - taken).min(leaving - *fined);
+        self.nodes.fined.retain(|_, fined| *fined > 0);
     }
 
     pub fn remember_stakes(&mut self) {

@@ -84,7 +84,8 @@ fn genesis() -> (Vec<u8>, Params) {
         "commit_seconds": 12, "reveal_seconds": 10, "audit_seconds": 12, "challenge_seconds": 40, "forget_seconds": 60,
         "close_seconds": 20, "channel_min_seconds": 10, "channel_max_seconds": 400, "unbonding_seconds": 600,
         "evidence_seconds": 400, "evidence_blocks": 80, "authority_delay_seconds": 30, "treasury_period_seconds": 90,
-        "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000, "agenda_work": 1_000_000,
+        "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000,
+        "min_storage_stake": 5_000_000, "storing_seconds": 15, "agenda_work": 1_000_000,
     });
     for (name, value) in windows.as_object().unwrap() {
         genesis["params"][name] = value.clone();

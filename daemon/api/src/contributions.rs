@@ -41,7 +41,7 @@ pub struct Accepted {
     /// The transaction that put it on the ledger.
     #[schema(value_type = String)]
     pub tx: TxHash,
-    /// Always `judging`.
+    /// Always `storing`.
     pub state: String,
 }
 
@@ -50,7 +50,7 @@ pub struct Accepted {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// `judging`, `accepted`, `refused`, `final` or `revoked`.
+    /// `storing`, `judging`, `refused`, `final` or `revoked`.
     pub state: Option<String>,
     /// At most this many, up to 1,000.
     pub limit: Option<usize>,
@@ -97,7 +97,7 @@ pub struct ContributionView {
     pub bond: Amount,
     /// Its number in the datanet.
     pub seq: u64,
-    /// `judging`, `accepted`, `final`, `refused` or `revoked`.
+    /// `storing`, `judging`, `final`, `refused` or `revoked`.
     pub state: String,
     /// Height at which it was given.
     pub height: u64,
@@ -106,8 +106,11 @@ pub struct ContributionView {
     /// Height at which its giver took it back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_height: Option<u64>,
-    /// Storage nodes that keep it.
+    /// Storage nodes that say they keep it.
     pub attestations: u32,
+    /// While it is `storing`: block time up to which as many nodes as its datanet wants must say so, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_by: Option<u64>,
     /// The committee's scores in basis points, once tallied.
     #[schema(value_type = Option<Object>)]
     pub scores: Option<Scores>,

@@ -13,7 +13,7 @@ pub struct ContributionReport {
     /// Who gave it.
     #[schema(value_type = String)]
     pub contributor: Address,
-    /// `judging`, `accepted`, `final`, `refused` or `revoked`.
+    /// `storing`, `judging`, `final`, `refused` or `revoked`.
     pub state: String,
     /// Records in it.
     pub records: u64,

@@ -159,7 +159,7 @@ fn left_out(view: &ContributionView, jobs: Vec<JobRecord>) -> Vec<LeftOut> {
 fn unknown(view: &ContributionView, said: Option<&Report>, answers: &InAnswers, audits: &[LeftOut]) -> Vec<String> {
     let mut unknown = Vec::new();
     match said {
-        None if view.state == "judging" => {
+        None if matches!(view.state.as_str(), "storing" | "judging") => {
             unknown.push("copies, flaws and values: its judges have not revealed what they found yet".to_owned());
         }
         None if view.committee.iter().all(|member| member.report.is_none()) => {

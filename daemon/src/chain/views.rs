@@ -135,6 +135,7 @@ impl Chain {
             final_height: (contribution.final_height > 0).then_some(contribution.final_height),
             revoked_height: (contribution.revoked_height > 0).then_some(contribution.revoked_height),
             attestations: contribution.attestations,
+            store_by: (contribution.status() == Status::Storing).then_some(contribution.store_by),
             combined: contribution.scores.map(|scores| scores.combined()),
             scores: contribution.scores,
             threshold,

@@ -128,7 +128,7 @@ fn upload_bar(size: Option<u64>, output: Output) -> ProgressBar {
 
 /// Follows a contribution's events until its verdict.
 async fn follow(client: &Client, id: &ContributionId, quorum: u32, output: Output) -> Result<ContributionView> {
-    let mut waiting = Waiting::new(output, "judging");
+    let mut waiting = Waiting::new(output, "storing");
     let verdict = until_settled(client, id, quorum, &mut waiting).await;
     waiting.end();
     verdict
@@ -162,12 +162,15 @@ async fn until_settled(
 }
 
 fn progress(view: &ContributionView, quorum: u32) -> String {
+    if view.state == "storing" {
+        return format!("storing: {} of {quorum} nodes keep it; its judges are drawn then", view.attestations);
+    }
     if view.committee.is_empty() && !view.is_settled() {
-        return format!("{}: the judges are being drawn; {} of {quorum} nodes keep it", view.state, view.attestations);
+        return format!("{}: the judges are being drawn; {} nodes keep it", view.state, view.attestations);
     }
     let count = |done: fn(&MemberView) -> bool| view.committee.iter().filter(|member| done(member)).count();
     format!(
-        "{}: {} of {} judges committed, {} revealed; {} of {quorum} nodes keep it",
+        "{}: {} of {} judges committed, {} revealed; {} nodes keep it",
         view.state,
         count(|member| member.committed),
         view.committee.len(),

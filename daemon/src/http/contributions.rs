@@ -41,7 +41,7 @@ use crate::training::Training;
 const MAX_PAGE: usize = 1_000;
 
 /// What a contribution can be.
-const STATES: [&str; 5] = ["judging", "accepted", "refused", "final", "revoked"];
+const STATES: [&str; 5] = ["storing", "judging", "refused", "final", "revoked"];
 
 /// Gives a batch of records. The body streams; a bad record, or one byte over the limit, ends it at that point. Answers
 /// once the contribution is on the ledger. With `map` or `ignore` the body is read once it is whole.

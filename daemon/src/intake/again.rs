@@ -77,8 +77,8 @@ pub(super) fn refuse_taken_back(
 
 fn there_already(known: &Contribution) -> ServiceError {
     let stands = match known.status() {
+        Status::Storing => "it waits for nodes that keep it",
         Status::Judging => "it is being judged",
-        Status::Accepted => "it is accepted and waits for nodes that keep it",
         _ => "it is final",
     };
     ServiceError::new(

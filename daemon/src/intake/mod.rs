@@ -66,7 +66,7 @@ pub struct Accepted {
     pub record_root: Digest,
     /// The transaction that put it on the ledger.
     pub tx: TxHash,
-    /// Always `judging`.
+    /// Always `storing`.
     pub state: String,
 }
 
@@ -170,7 +170,7 @@ impl Intake {
             records: summary.records,
             record_root: record_root(&request.key.address(), &summary.root),
             tx: tx_hash(&bytes),
-            state: "judging".into(),
+            state: "storing".into(),
         };
         // Before it is sent: if this node dies or the client leaves meanwhile, the same key still finds its reply.
         self.remember(&request, fingerprint, &accepted)?;

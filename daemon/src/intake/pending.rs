@@ -58,7 +58,7 @@ impl PendingUploads {
         for (other, _) in kept.iter().filter(|(_, kept)| kept == blob) {
             let Ok(other) = other.id().parse() else { continue };
             let known = contributions::get(&reader, &other)?;
-            if known.is_some_and(|known| matches!(known.status(), Status::Accepted | Status::Final)) {
+            if known.is_some_and(|known| known.status() == Status::Final) {
                 self.blobs.serve(blob);
             }
         }
@@ -74,7 +74,7 @@ impl PendingUploads {
             let Ok(id) = tag.id().parse() else { continue };
             let known = contributions::get(&self.chain.reader()?, &id)?;
             match known.map(|known| known.status()) {
-                Some(Status::Judging | Status::Accepted | Status::Final) => self.publish(&id, &blob).await?,
+                Some(Status::Storing | Status::Judging | Status::Final) => self.publish(&id, &blob).await?,
                 // Judged and done with while this node was away.
                 Some(Status::Refused | Status::Revoked) => self.let_go(&id, &blob).await?,
                 None => {}

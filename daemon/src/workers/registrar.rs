@@ -84,7 +84,9 @@ impl Registrar {
             return Ok(Need::Nothing);
         }
         let params = self.chain.params()?;
-        let stake = if roles & role::VALIDATOR == 0 { 0 } else { params.min_stake };
+        let least = |of, least| if roles & of == 0 { 0 } else { least };
+        // One stake is for both.
+        let stake = least(role::VALIDATOR, params.min_stake).max(least(role::STORAGE, params.min_storage_stake));
         let stake = registered.as_ref().map_or(stake, |node| node.stake.max(stake));
         let missing = stake.saturating_sub(registered.as_ref().map_or(0, |node| node.stake));
         let needed = missing.saturating_add(params.fee_of(REGISTERING_GAS, REGISTERING_BYTES));

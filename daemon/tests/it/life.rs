@@ -50,7 +50,7 @@ async fn give(node: &Api) -> Value {
     let given = read("the upload", upload(&body)).await;
     assert_eq!((given["records"].as_u64(), given["size"].as_u64()), (Some(30), Some(body.len() as u64)));
     assert_eq!(given["blob"], blake3::hash(body.as_bytes()).to_hex().as_str());
-    assert_eq!(given["state"], "judging");
+    assert_eq!(given["state"], "storing");
     assert_eq!(read("the same again", upload(&body)).await, given);
     let other = upload(&corpus::jsonl(&corpus::samples(30, 3)));
     refused("other bytes, same key", other, 422, "idempotency-key-reused", "use a new one").await;
@@ -63,7 +63,7 @@ async fn give(node: &Api) -> Value {
 async fn judged(node: &Api, contribution: &str) {
     let (states, view) = node.follow(contribution).await;
     assert_eq!(states.last().map(String::as_str), Some("final"), "{view:#}");
-    let order = ["judging", "accepted", "final"];
+    let order = ["storing", "judging", "final"];
     assert!(states.is_sorted_by_key(|state| order.iter().position(|known| known == state)), "{states:?}");
     assert_eq!(node.get(&format!("/v1/contributions/{contribution}")).await, view);
     assert!(view["combined"].as_u64() >= view["threshold"].as_u64(), "{view:#}");

@@ -45,11 +45,11 @@ pub struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// Not enough nodes have attested that they keep it.
+    Storing,
     /// Scores are outstanding.
     Judging,
-    /// Accepted; not enough nodes have attested that they keep it.
-    Accepted,
-    /// Accepted and stored: it earns.
+    /// Stored and accepted: it earns.
     Final,
     /// Refused.
     Refused,
@@ -66,8 +66,8 @@ impl State {
     /// As it is written in tables and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Storing => "storing",
             Self::Judging => "judging",
-            Self::Accepted => "accepted",
             Self::Final => "final",
             Self::Refused => "refused",
             Self::Revoked => "revoked",

@@ -79,7 +79,7 @@ pub(super) async fn contribute(
                 .await
                 .with_context(|| format!("cannot upload the contribution of {}", contributor.name))?;
             uploaded();
-            step.say(format!("{} is being judged", contributor.name));
+            step.say(format!("{} is being stored and judged", contributor.name));
             let settled = follow(network, party.node, &sent.id)
                 .await
                 .with_context(|| format!("the contribution of {} got no verdict", contributor.name))?;
@@ -127,7 +127,7 @@ async fn listen(network: &Network, node: usize, id: &str, last: &mut Option<Cont
 
 /// What a contribution that is not settled waits for.
 fn progress(contribution: &Contribution) -> String {
-    if contribution.state == State::Accepted {
+    if contribution.state == State::Storing {
         return format!("{} nodes attested that they keep it", contribution.attestations);
     }
     if contribution.committee.is_empty() {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
+use datanet_ledger::component::Params;
 use datanet_testnet::api::Client;
 use datanet_testnet::network::Network;
+use datanet_types::amount::DNT;
 use serde_json::Value;
 
 use crate::passages::{passages, upload};
-use crate::scene::{PRICE, account, becomes_final, contribute, node, open_datanet, records, search, until};
+use crate::scene::{account, becomes_final, contribute, node, open_datanet, records, search, until};
 use crate::stage::{NEWCOMER, play, root};
 
 /// The node that everything comes from.
@@ -52,8 +54,8 @@ async fn join_and_compare(
     contributions: &[&str],
 ) -> Result<()> {
     let other = node(network, 0)?;
-    // Enough to register.
-    other.transfer("node", newcomer.nodes()[0].account(), 10 * PRICE).await?;
+    // Enough to register as one that keeps data.
+    other.transfer("node", newcomer.nodes()[0].account(), Params::default().min_storage_stake + DNT).await?;
     newcomer.up(|_| {}).await.context("the newcomer does not come up")?;
     let client = node(newcomer, 0)?;
     let roles = client.status().await?.roles;

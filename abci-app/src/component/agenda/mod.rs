@@ -66,6 +66,8 @@ kinds! {
     DrawRound = "draw-round" of Validation,
     /// Draw the committee of an audit: a height.
     DrawAudit = "draw-audit" of Audits,
+    /// Refuse what too few nodes keep.
+    RefuseUnstored = "refuse-unstored" of Contributions,
     /// End a phase of judging.
     CloseRound = "close-round" of Validation,
     /// End an audit.

@@ -9,7 +9,7 @@ use crate::component::breaker::{self, guard};
 use crate::component::settlement::Place;
 use crate::component::staking::{Move, Part};
 use crate::component::{
-    BlockContext, Event, audits, channels, nodes, params, settlement, staking, treasury, validation,
+    BlockContext, Event, audits, channels, contributions, nodes, params, settlement, staking, treasury, validation,
 };
 use crate::state::{StateAttempt, StateError, StateRead, StateWrite, part_of_key};
 
@@ -126,6 +126,7 @@ fn perform<S: StateWrite>(
     match kind {
         Kind::DrawRound => validation::draw(state, turn, &read::<ContributionId>(key, what)?),
         Kind::DrawAudit => audits::draw(state, turn, &read::<Place>(key, what)?),
+        Kind::RefuseUnstored => contributions::refuse_unstored(state, turn, &read::<ContributionId>(key, what)?),
         Kind::CloseRound => validation::close(state, turn, &read::<ContributionId>(key, what)?),
         Kind::CloseAudit => audits::close(state, turn, &read::<Place>(key, what)?),
         Kind::FinaliseEpoch => settlement::finalise(state, &read::<Place>(key, what)?),

@@ -1,8 +1,14 @@
 //! Contributions: batches of records, from submission to final, refused or revoked.
+//!
+//! ```text
+//!   contribute ─► storing ─ the last attestation of the quorum ─► judging ─ draw_delay ─► a committee ─┬─► final ── revoke ──► revoked
+//!                    └── storing_seconds: not stored ────────────────────────────► refused ◄───────────┘
+//! ```
 
 pub mod action;
 mod record;
 pub mod state_key;
+mod storing;
 mod verdict;
 
 use datanet_types::{Amount, ContributionId, DatanetId, Digest, ModuleAddress, NodeKey};
@@ -13,7 +19,8 @@ use super::{ActionError, Params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
-pub use record::{Attestation, Contribution, Status};
+pub use record::{Attestation, Contribution, Keeper, Status};
+pub(super) use storing::refuse_unstored;
 pub(super) use verdict::{accept, refuse_judged, refuse_unavailable, refuse_unjudged};
 
 /// How many entries are read from an index at a time.
@@ -177,11 +184,24 @@ pub fn has_attested<S: StateRead>(state: &S, id: &ContributionId, node: &NodeKey
     Ok(state.get_raw(&state_key::attestation(id, node))?.is_some())
 }
 
+/// The nodes whose words had a contribution judged, by their place: as many as its datanet's quorum once there is a committee, and the same for
+/// good from then on. They answer for the bytes until the verdict.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn keepers<S: StateRead>(state: &S, id: &ContributionId) -> Result<Vec<Keeper>, StateError> {
+    let entries = state.list(&state_key::keepers(id), None, PAGE)?;
+    Ok(entries.into_iter().map(|(_, keeper)| keeper).collect())
+}
+
 /// Lets go of who attested a contribution that nobody is to keep, a page at a time; whether there may be more.
 pub(super) fn forget_attestations<S: StateWrite>(state: &mut S, id: &ContributionId) -> Result<bool, StateError> {
     let page = state.scan(&state_key::attestations(id), None, PAGE)?;
     let more = page.len() >= PAGE;
     page.into_iter().for_each(|(key, _)| state.delete(key));
+    for (key, _) in state.scan(&state_key::keepers(id), None, PAGE)? {
+        state.delete(key);
+    }
     Ok(more)
 }
 

@@ -3,7 +3,7 @@
 use datanet_types::record::Format;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
 
-/// Where a contribution stands. `Judging -> Accepted -> Final`, or `Judging -> Refused`; its giver may turn `Accepted` and
+/// Where a contribution stands. `Storing -> Judging -> Final`; `Storing` and `Judging` may end as `Refused`, and its giver may turn
 /// `Final` into `Revoked`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration, serde::Serialize, serde::Deserialize,
@@ -11,13 +11,13 @@ use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest
 #[serde(rename_all = "lowercase")]
 #[repr(i32)]
 pub enum Status {
+    /// Waits for as many nodes as its datanet wants to say that they keep it; nobody is drawn before.
+    Storing = 0,
     /// A committee is at it.
-    Judging = 0,
-    /// Good enough; waits for storage attestations.
-    Accepted = 1,
-    /// Not good enough, or nobody judged it.
+    Judging = 1,
+    /// Not good enough, not to be had, or nobody judged it.
     Refused = 2,
-    /// Accepted and kept by enough nodes: from here on it earns.
+    /// Kept by enough nodes, and good enough: from here on it earns.
     Final = 3,
     /// Its giver took it back: it is not served, trained on or paid any more, and nodes drop its bytes.
     Revoked = 4,
@@ -79,7 +79,7 @@ pub struct Contribution {
     /// Its present (or last) round of judging: 0, or 1 after a redraw.
     #[prost(uint32, tag = "16")]
     pub round: u32,
-    /// Storage nodes that say they keep it.
+    /// Storage nodes that say they keep it; those that make up its datanet's quorum, and whoever came later.
     #[prost(uint32, tag = "17")]
     pub attestations: u32,
     /// The committee's scores, once tallied.
@@ -112,12 +112,18 @@ pub struct Contribution {
     /// Whether it was refused because most of its judges could not get the bytes.
     #[prost(bool, tag = "27")]
     pub unavailable: bool,
+    /// Whether it was refused because too few nodes said in time that they keep it.
+    #[prost(bool, tag = "28")]
+    pub unstored: bool,
+    /// Block time up to which nodes can say so before it is judged, in seconds since 1970.
+    #[prost(uint64, tag = "29")]
+    pub store_by: u64,
 }
 
 impl Contribution {
-    /// Whether it was refused because nobody judged it, which costs nothing.
+    /// Whether it was refused because nobody judged what was there, which costs nothing.
     pub fn is_unjudged(&self) -> bool {
-        self.status() == Status::Refused && self.scores.is_none() && !self.unavailable
+        self.status() == Status::Refused && self.scores.is_none() && !self.unavailable && !self.unstored
     }
 
     /// Why the verdict is what it is, in words; empty before it. State holds the numbers alone, from which the words are made.
@@ -141,6 +147,9 @@ impl Contribution {
                                          that has them reachable"
                     .to_owned()
             }
+            None if self.unstored => "refused: not stored; too few nodes said in time that they keep the bytes, so nobody was drawn to judge \
+                                      them; keep the node that has them reachable and give them again"
+                .to_owned(),
             None => "refused: unjudged; too few validators revealed, nothing is lost, give it again".to_owned(),
         }
     }
@@ -167,9 +176,9 @@ impl Contribution {
         self.is_wanted() || self.final_height > 0
     }
 
-    /// Whether a verdict or attestations are still to come.
+    /// Whether attestations or a verdict are still to come.
     pub fn is_open(&self) -> bool {
-        matches!(self.status(), Status::Judging | Status::Accepted)
+        matches!(self.status(), Status::Storing | Status::Judging)
     }
 }
 
@@ -182,4 +191,18 @@ pub struct Attestation {
     /// When.
     #[prost(uint64, tag = "2")]
     pub height: u64,
+    /// Its place among the contribution's, from 0: the first ones, up to the datanet's quorum, had it judged.
+    #[prost(uint32, tag = "3")]
+    pub place: u32,
+}
+
+/// A node whose word was one of those that had a contribution judged, and who answers for it.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Keeper {
+    /// Which node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Its account, which is the same for good.
+    #[prost(message, required, tag = "2")]
+    pub account: Address,
 }

@@ -70,6 +70,18 @@ pub fn attestations(id: &ContributionId) -> String {
     format!("contributions/attestation/{id}/")
 }
 
+/// Prefix of the nodes that had a contribution judged. Example:
+/// `derived/contributions/keeper/0404040404040404040404040404040404040404040404040404040404040404/`
+pub fn keepers(id: &ContributionId) -> String {
+    format!("{DERIVED}contributions/keeper/{id}/")
+}
+
+/// A node that had a contribution judged, by its place. Example:
+/// `derived/contributions/keeper/0404040404040404040404040404040404040404040404040404040404040404/0000000000`
+pub fn keeper(id: &ContributionId, place: u32) -> String {
+    format!("{}{place:010}", keepers(id))
+}
+
 /// A node's word that it holds a contribution. Example:
 /// `contributions/attestation/0404040404040404040404040404040404040404040404040404040404040404/0202020202020202020202020202020202020202020202020202020202020202`
 pub fn attestation(id: &ContributionId, node: &NodeKey) -> String {

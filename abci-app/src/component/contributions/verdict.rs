@@ -3,13 +3,14 @@
 use datanet_types::amount::{BPS, mul_div};
 use datanet_types::{Amount, Scores};
 
-use super::{Contribution, Status, bond_account, put, review_account, state_key};
+use super::{Contribution, Keeper, Status, bond_account, keepers, put, review_account, state_key};
 use crate::component::datanets::history::{self, Change};
 use crate::component::datanets::{self, Datanet};
-use crate::component::{BlockContext, Event, Params, accounts};
+use crate::component::{BlockContext, Event, Params, accounts, nodes};
 use crate::state::{StateError, StateWrite};
 
-/// The committee found it good enough. Final at once if enough nodes keep it already.
+/// The committee found it good enough, and enough nodes keep it, or there would be no committee: it is final. The bond goes back, and it earns
+/// from here on.
 pub(in crate::component) fn accept<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
@@ -17,14 +18,25 @@ pub(in crate::component) fn accept<S: StateWrite>(
     datanet: &Datanet,
     scores: Scores,
 ) -> Result<Vec<Event>, StateError> {
-    contribution.set_status(Status::Accepted);
+    let height = block.height;
+    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
+    contribution.set_status(Status::Final);
     contribution.scores = Some(scores);
-    contribution.verdict_height = block.height;
     contribution.wanted = datanet.accept_threshold;
+    (contribution.verdict_height, contribution.final_height) = (height, height);
+    let mut counts = datanets::counts(state, &datanet.id)?;
+    contribution.final_position =
+        history::append(state, &datanet.id, &mut counts, &contribution.id, Change::Final, height)?;
     put(state, contribution);
-    let mut events = vec![verdict_event("contribution.accepted", contribution, Some(&scores))];
-    events.extend(finalise_if_kept(state, block.height, contribution, datanet)?);
-    Ok(events)
+    state.delete(state_key::open(contribution.submitted_height, &contribution.id));
+    state.put(state_key::final_in(&datanet.id, height, contribution.seq), &contribution.id);
+    counts.final_contributions = counts.final_contributions.saturating_add(1);
+    counts.records = counts.records.saturating_add(contribution.records);
+    counts.bytes = counts.bytes.saturating_add(contribution.size);
+    datanets::put_counts(state, &datanet.id, &counts);
+    let event = Event::new("contribution.final").with("contribution", contribution.id);
+    let event = event.with("datanet", datanet.id).with("contributor", contribution.contributor);
+    Ok(vec![verdict_event("contribution.accepted", contribution, Some(&scores)), event])
 }
 
 /// The committee did not: part of the bond is lost.
@@ -45,18 +57,49 @@ pub(in crate::component) fn refuse_judged<S: StateWrite>(
     Ok(vec![event.with("penalty", penalty)])
 }
 
-/// Its bytes were not to be had: the bond is lost whole. Whoever judged has done what could be done, and whoever makes others
-/// look for nothing pays for it.
+/// Its bytes were not to be had: the bond is lost whole, since whoever makes others look for nothing pays for it, and who said that they keep
+/// it pay as much as that together.
 pub(in crate::component) fn refuse_unavailable<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &mut Contribution,
+    params: &Params,
 ) -> Result<Vec<Event>, StateError> {
     let penalty = contribution.bond;
+    let mut events = fine_keepers(state, block, contribution, params)?;
     accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.unavailable = true;
     let event = close_refused(state, block, contribution, 0)?;
-    Ok(vec![event.with("penalty", penalty)])
+    events.push(event.with("penalty", penalty));
+    Ok(events)
+}
+
+/// Whoever had it judged and cannot show it has lied, or lost it. Each pays its part of the bond, and no more than the part of the least stake
+/// that a refused contribution loses of its bond. Together that is never more than the giver loses: whoever gives something and has judges of
+/// his own call it unavailable does himself at least the harm that he does others.
+fn fine_keepers<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &Contribution,
+    params: &Params,
+) -> Result<Vec<Event>, StateError> {
+    let all = keepers(state, &contribution.id)?;
+    let most = mul_div(params.min_storage_stake, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0);
+    let each = contribution.bond.checked_div(all.len() as u64).unwrap_or(0).min(most);
+    let mut events = Vec::new();
+    for keeper in all {
+        let taken = nodes::fine(state, block, &keeper.node, each)?;
+        events.push(fined_event(contribution, &keeper, taken));
+    }
+    Ok(events)
+}
+
+fn fined_event(contribution: &Contribution, keeper: &Keeper, amount: Amount) -> Event {
+    Event::new("node.fined")
+        .with("node", keeper.node)
+        .with("account", keeper.account)
+        .with("amount", amount)
+        .with("contribution", contribution.id)
 }
 
 /// Nobody judged it, twice: not the contributor's fault, so that bond and review fee go back whole.
@@ -71,7 +114,7 @@ pub(in crate::component) fn refuse_unjudged<S: StateWrite>(
     Ok(vec![event.with("penalty", 0)])
 }
 
-fn close_refused<S: StateWrite>(
+pub(super) fn close_refused<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &mut Contribution,
@@ -86,33 +129,6 @@ fn close_refused<S: StateWrite>(
     counts.refused = counts.refused.saturating_add(1);
     datanets::put_counts(state, &contribution.datanet, &counts);
     Ok(verdict_event("contribution.refused", contribution, contribution.scores.as_ref()))
-}
-
-/// Makes an accepted contribution final once enough nodes keep it: the bond goes back, and it earns from here on.
-pub(super) fn finalise_if_kept<S: StateWrite>(
-    state: &mut S,
-    height: u64,
-    contribution: &mut Contribution,
-    datanet: &Datanet,
-) -> Result<Option<Event>, StateError> {
-    if contribution.status() != Status::Accepted || contribution.attestations < datanet.storage_quorum {
-        return Ok(None);
-    }
-    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
-    contribution.set_status(Status::Final);
-    contribution.final_height = height;
-    let mut counts = datanets::counts(state, &datanet.id)?;
-    contribution.final_position =
-        history::append(state, &datanet.id, &mut counts, &contribution.id, Change::Final, height)?;
-    put(state, contribution);
-    state.delete(state_key::open(contribution.submitted_height, &contribution.id));
-    state.put(state_key::final_in(&datanet.id, height, contribution.seq), &contribution.id);
-    counts.final_contributions = counts.final_contributions.saturating_add(1);
-    counts.records = counts.records.saturating_add(contribution.records);
-    counts.bytes = counts.bytes.saturating_add(contribution.size);
-    datanets::put_counts(state, &datanet.id, &counts);
-    let event = Event::new("contribution.final").with("contribution", contribution.id);
-    Ok(Some(event.with("datanet", datanet.id).with("contributor", contribution.contributor)))
 }
 
 fn verdict_event(kind: &str, contribution: &Contribution, scores: Option<&Scores>) -> Event {

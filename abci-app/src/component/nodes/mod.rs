@@ -1,6 +1,8 @@
 //! Nodes: whose they are, what they do, what they have at stake, and how well they judge.
 
 pub mod action;
+mod fines;
+mod keepers;
 pub mod state_key;
 mod unbonding;
 
@@ -13,6 +15,10 @@ use super::{ActionError, BlockContext, Params, params};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
+pub(super) use fines::fine;
+pub use fines::fined;
+pub use keepers::count as keepers;
+pub(super) use keepers::require as require_keeper;
 pub(super) use unbonding::release;
 pub use unbonding::{Unbonding, unbonding, unbonding_account};
 
@@ -44,6 +50,10 @@ pub struct Node {
     #[prost(message, repeated, tag = "7")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<Earlier>,
+    /// Whether it counts among those that keep data: it had the role and the stake for it when it registered, or lost stake, last.
+    #[prost(bool, tag = "8")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    keeps: bool,
 }
 
 /// A stake that a node judged with before a change.
@@ -273,6 +283,7 @@ pub(super) fn slash<S: StateWrite>(
     let taken = amount.min(former.stake);
     let mut node = Node { stake: former.stake.saturating_sub(taken), ..former.clone() };
     node.remember(Some(&former), block, &params);
+    keepers::recount(state, Some(&former), &mut node, &params)?;
     put(state, &node);
     Ok((former.account, taken))
 }

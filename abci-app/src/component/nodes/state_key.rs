@@ -35,6 +35,16 @@ pub fn unbonding(account: &Address, seconds: u64) -> String {
     format!("nodes/unbonding/{account}/{seconds:020}")
 }
 
+/// How many nodes keep data. Example: `derived/nodes/keepers`
+pub fn keepers() -> String {
+    format!("{DERIVED}nodes/keepers")
+}
+
+/// What an account is fined of stake that is on its way back. Example: `nodes/fined/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
+pub fn fined(account: &Address) -> String {
+    format!("nodes/fined/{account}")
+}
+
 /// An account's reputation. Example: `nodes/reputation/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
 pub fn reputation(account: &Address) -> String {
     format!("nodes/reputation/{account}")

@@ -2,7 +2,7 @@
 
 use datanet_types::{Address, Amount, ModuleAddress};
 
-use super::{stake_account, state_key};
+use super::{fines, stake_account, state_key};
 use crate::component::agenda::{self, Kind, Turn};
 use crate::component::{BlockContext, Event, Params, accounts};
 use crate::state::{StateError, StateRead, StateWrite};
@@ -57,10 +57,11 @@ pub(in crate::component) fn release<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let key = state_key::unbonding(account, arrives);
     let entry: Unbonding = state.expect(key.clone(), "stake that is due and not there")?;
-    accounts::release(state, &unbonding_account(account), account, entry.amount)?;
+    let home = fines::keep_back(state, account, entry.amount)?;
+    accounts::release(state, &unbonding_account(account), account, home)?;
     state.delete(key);
     forget(state, turn, account)?;
-    Ok(vec![Event::new("stake.released").with("account", account).with("amount", entry.amount)])
+    Ok(vec![Event::new("stake.released").with("account", account).with("amount", home)])
 }
 
 /// A node that judged until long ago is not looked at any more when committees are drawn.

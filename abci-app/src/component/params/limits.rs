@@ -52,6 +52,11 @@ impl Params {
         check((1..=64).contains(&self.audit_seats), "audit_seats must be from 1 to 64")?;
         check(self.audit_seconds >= 1, "audit_seconds must be at least 1")?;
         check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
+        check(
+            self.min_storage_stake >= 1,
+            "min_storage_stake must be at least 1: a word without a stake binds nobody",
+        )?;
+        check(self.storing_seconds >= 1, "storing_seconds must be at least 1: nothing could be stored in time")?;
         check(self.min_price >= 1, "min_price must be at least 1: an answer without a price can't be settled")?;
         check(
             self.channel_max_seconds >= self.channel_min_seconds,
@@ -99,6 +104,8 @@ fn check_most(params: &Params) -> Result<(), ActionError> {
         ("gas_price", params.gas_price, 1_000),
         ("review_fee", params.review_fee, 1_000 * DNT),
         ("review_fee_per_mib", params.review_fee_per_mib, 1_000 * DNT),
+        ("min_storage_stake", params.min_storage_stake, 10_000 * DNT),
+        ("storing_seconds", params.storing_seconds, MONTH),
         ("commit_seconds", params.commit_seconds, MONTH),
         ("reveal_seconds", params.reveal_seconds, MONTH),
         ("audit_seconds", params.audit_seconds, MONTH),

@@ -64,8 +64,8 @@ pub struct Params {
     /// start on. Whoever has less begins anew like anybody else: the stake is taken back, which takes
     /// `unbonding_seconds`, and given again.
     pub seat_reputation_bps: u32,
-    /// Blocks between a contribution and the drawing of its committee. Default 2: nobody knows the beacon of that block
-    /// when the contribution is given, but who proposes that one, the drawing one and all between them.
+    /// Blocks between the last word that a contribution is kept, or a challenge, and the drawing of its committee. Default 2: nobody knows the
+    /// beacon of that block when that is said, but who proposes that one, the drawing one and all between them.
     pub draw_delay: u64,
     /// Seconds that stake which is taken back stays locked. Default 259,200: three days, a hundred times as long as judging a
     /// contribution takes, so that the stake which was drawn is there when the verdict comes.
@@ -87,6 +87,12 @@ pub struct Params {
     pub audit_seconds: u64,
     /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
     pub min_stake: Amount,
+    /// Smallest stake of a storage node, in base units; one that judges too has the larger of the two, and no more. Default 10 DNT: a
+    /// tenth of a judge's, since keeping takes no more than a disk. One word for bytes that judges could not get costs half of it (`bond_penalty_bps`).
+    pub min_storage_stake: Amount,
+    /// Seconds of block time in which as many nodes as its datanet wants must say that they keep a contribution, before a committee is drawn. Default
+    /// 600: ten minutes, in which 2 GiB come over a line of 30 megabit a second.
+    pub storing_seconds: u64,
     /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
     /// shares of an epoch, so that a price of at least 100 keeps a node that cheats with it below one percent.
     pub min_price: Amount,
@@ -177,6 +183,8 @@ impl Default for Params {
             audit_seats: 7,
             audit_seconds: 300,
             min_stake: 100 * DNT,
+            min_storage_stake: 10 * DNT,
+            storing_seconds: 600,
             min_price: 100,
             fee_shares: FeeShares::STANDARD,
             lineage_floor_bps: 2_500,

@@ -101,6 +101,10 @@ pub(super) struct Record {
     pub(super) close_seconds: u64,
     #[prost(uint64, tag = "62")]
     pub(super) forget_seconds: u64,
+    #[prost(uint64, tag = "70")]
+    pub(super) min_storage_stake: u64,
+    #[prost(uint64, tag = "71")]
+    pub(super) storing_seconds: u64,
     /// [`versions::Version::number`].
     #[prost(uint64, tag = "100")]
     pub(super) number: u64,
@@ -143,6 +147,8 @@ macro_rules! convert {
             audit_seats: $from.audit_seats,
             audit_seconds: $from.audit_seconds,
             min_stake: $from.min_stake,
+            min_storage_stake: $from.min_storage_stake,
+            storing_seconds: $from.storing_seconds,
             min_price: $from.min_price,
             fee_shares: $from.fee_shares,
             lineage_floor_bps: $from.lineage_floor_bps,

@@ -1,10 +1,10 @@
 //! What is due is done: not before, in order, so much a block, and every kind in every block.
 
+use datanet_types::ChannelId;
 use datanet_types::action::role;
-use datanet_types::{ChannelId, ContributionId};
 
 use super::Chain;
-use super::harness::{BOND, STAKE, address, all, close_channel, contribute_of, open_channel, register};
+use super::harness::{BOND, STAKE, address, all, close_channel, open_channel, register};
 use crate::component::contributions::Status;
 use crate::component::validation::Phase;
 use crate::component::{Event, Params, channels};
@@ -84,7 +84,7 @@ fn no_kind_waits_for_another() {
         chain.act(*n, super::harness::reveal(*n, &id, all(9_000)));
     }
     chain.next();
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
 }
 
 #[test]
@@ -111,9 +111,8 @@ fn draws_do_not_wait_for_time() {
     let mut chain = world(4_096);
     let datanet = chain.datanet();
     let before = chain.now();
-    chain.act(11, contribute_of(11, datanet, 1));
-    let id = contribute_of(11, datanet, 1).id(super::harness::CHAIN, &address(11), 0);
-    let _: ContributionId = id;
+    let id = chain.give_unkept(11, datanet, 1);
+    chain.store(&id);
     for _ in 0..3 {
         chain.next();
         chain.block.time_seconds = i64::try_from(before).unwrap();

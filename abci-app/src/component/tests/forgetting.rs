@@ -7,7 +7,7 @@ use super::Chain;
 use super::harness::{STAKE, address, all, attest, node, register, reveal};
 use super::life_of_a_channel::{claim, item, leaves, open, settle, voucher};
 use crate::code;
-use crate::component::contributions::{self, Status};
+use crate::component::contributions;
 use crate::component::settlement::{self, escrow};
 use crate::component::{Params, validation};
 
@@ -44,18 +44,12 @@ fn of_an_accepted_contribution_the_committee_stays_and_what_it_said_goes() {
     let commit = chain.commit(judge, &id, all(1));
     chain.refused(judge, commit, code::WRONG_PHASE, "the round is over");
     chain.refused(judge, reveal(judge, &id, all(1)), code::WRONG_PHASE, "the round is over");
-    // It becomes final all the same, however much later.
-    for n in 0..2 {
-        chain.act(n, attest(n, &id));
-    }
-    assert_eq!(chain.contribution(&id).status(), Status::Final);
 }
 
 #[test]
 fn of_a_refused_contribution_only_the_verdict_stays() {
     let (mut chain, datanet) = world();
     let id = chain.give(11, datanet, 1);
-    chain.act(0, attest(0, &id));
     let judge = chain.committee(&id)[0];
     chain.judge(&id, all(100));
     chain.pass(FORGET);
@@ -78,9 +72,6 @@ fn a_round_that_was_drawn_again_goes_and_what_was_taken_back_keeps_its_judges() 
     assert_eq!(chain.contribution(&id).round, 1);
     chain.drawn();
     chain.judge(&id, all(8_000));
-    for n in 0..2 {
-        chain.act(n, attest(n, &id));
-    }
     chain.pass(FORGET);
     chain.next();
     assert_eq!(judging(&chain, &id), [format!("validation/round/{id}/0000000001")]);

@@ -6,7 +6,7 @@ use datanet_types::{ContributionId, DatanetId};
 use proptest::prelude::*;
 
 use super::Chain;
-use super::harness::{BOND, address, all, attest, contribute, contribute_of, plain_root};
+use super::harness::{BOND, address, all, contribute, contribute_of, plain_root};
 use super::revoking::{give_final, revoke, revoke_telling};
 use crate::code;
 use crate::component::contributions::{self, MAX_REFUSALS, Status};
@@ -40,6 +40,7 @@ fn a_refused_batch_is_judged_again_for_twice_the_bond_and_three_times_at_most() 
         let words = format!("locks at least {} DNT", bond / DNT);
         chain.refused(11, again(datanet, attempt, bond - 1), code::CONTRIBUTION_BOND, &words);
         chain.act(11, again(datanet, attempt, bond));
+        chain.store(&id(datanet, attempt));
         let round = chain.round(&id(datanet, attempt));
         assert_eq!((round.number, round.committed), (0, 0), "a round of its own");
         chain.judge(&id(datanet, attempt), all(100));
@@ -61,8 +62,6 @@ fn a_batch_refused_by_mistake_becomes_final_and_the_refusal_stays_on_record() {
     chain.judge(&id(datanet, 0), all(100));
     chain.act(11, again(datanet, 1, 2 * BOND));
     chain.judge(&id(datanet, 1), all(8_000));
-    chain.act(0, attest(0, &id(datanet, 1)));
-    chain.act(1, attest(1, &id(datanet, 1)));
     let (first, second) = (chain.contribution(&id(datanet, 0)), chain.contribution(&id(datanet, 1)));
     assert_eq!((first.status(), first.seq, first.refusals_so_far()), (Status::Refused, 0, 1));
     assert_eq!((second.status(), second.seq, second.attempt, second.refusals), (Status::Final, 1, 1, 1));
@@ -96,8 +95,6 @@ fn what_was_taken_back_is_given_again_by_its_giver_and_known_by_whoever_judges_a
     assert_eq!(chain.contribution(&others).status(), Status::Refused);
     chain.act(11, again(datanet, 1, BOND));
     chain.judge(&id(datanet, 1), all(8_000));
-    chain.act(0, attest(0, &id(datanet, 1)));
-    chain.act(1, attest(1, &id(datanet, 1)));
     assert_eq!(chain.contribution(&id(datanet, 1)).status(), Status::Final);
     let then = contributions::final_at(&chain.state, &datanet, height - 1).unwrap();
     assert_eq!(then.iter().map(|c| c.id).collect::<Vec<_>>(), [first], "what was said then still rests on the first");

@@ -19,10 +19,10 @@ use datanet_types::{
 };
 
 use crate::code::Code;
-use crate::component::contributions::{self, Contribution};
+use crate::component::contributions::{self, Contribution, Status};
 use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
-    accounts, beacon, begin_block, charge_fee_and_record, check_stateless, end_block, execute, init_genesis,
+    accounts, beacon, begin_block, charge_fee_and_record, check_stateless, datanets, end_block, execute, init_genesis,
     validation,
 };
 use crate::state::{ChangeLog, MemoryState, StateWrite};
@@ -231,11 +231,26 @@ impl Chain {
         contributions::get(&self.state, id).unwrap().unwrap()
     }
 
-    /// Person `n` gives a batch whose bytes hash to `blob`, and its committee is drawn.
+    /// Person `n` gives a batch whose bytes hash to `blob`; the first persons keep it, and its committee is drawn.
     pub(crate) fn give(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
-        self.act(n, contribute_of(n, datanet, blob));
+        let id = self.give_unkept(n, datanet, blob);
+        self.store(&id);
         self.drawn();
+        id
+    }
+
+    /// The same, and nobody keeps it yet.
+    pub(crate) fn give_unkept(&mut self, n: u8, datanet: DatanetId, blob: u8) -> ContributionId {
+        self.act(n, contribute_of(n, datanet, blob));
         ContributionId::derive(CHAIN, &datanet, &address(n), &BlobHash([blob; 32]), 0)
+    }
+
+    /// As many of the first persons as its datanet wants say that they keep it.
+    pub(crate) fn store(&mut self, id: &ContributionId) {
+        let datanet = datanets::get(&self.state, &self.contribution(id).datanet).unwrap().unwrap();
+        for n in 0..u8::try_from(datanet.storage_quorum).unwrap() {
+            self.act(n, attest(n, id));
+        }
     }
 
     /// Waits until the committees of what has been given are drawn.
@@ -288,8 +303,11 @@ impl Chain {
         CommitScores { contribution: *id, commitment: commitment.digest() }
     }
 
-    /// The whole committee of the present round scores, and the block ends.
+    /// The whole committee of the present round scores, once there is one, and the block ends.
     pub(crate) fn judge(&mut self, id: &ContributionId, scores: Scores) -> Vec<Event> {
+        if self.contribution(id).status() == Status::Storing {
+            self.store(id);
+        }
         if self.committee(id).is_empty() {
             self.drawn();
         }

@@ -1,67 +1,48 @@
 //! From the first bond to the last verdict.
 
 use datanet_types::amount::DNT;
-use datanet_types::{BlobHash, Scores};
+use datanet_types::{BlobHash, DatanetId, Scores};
 
 use super::Chain;
-use super::harness::{BOND, address, all, attest, contribute, register, reveal};
+use super::harness::{BOND, address, all, attest, contribute, create_datanet, register, reveal};
 use crate::code;
 use crate::component::contributions::{self, Status, bond_account, review_account};
 use crate::component::validation::{self, Phase};
 use crate::component::{Event, Params, accounts, datanets, nodes};
-use datanet_types::action::role;
+use datanet_types::action::{CreateDatanet, role};
 
 fn kinds(events: &[Event]) -> Vec<&str> {
     events.iter().map(|event| event.kind.as_str()).collect()
 }
 
 #[test]
-fn a_good_contribution_is_judged_kept_and_final() {
+fn a_good_contribution_is_kept_judged_and_final() {
     let mut chain = Chain::new();
     chain.validators(4);
     let datanet = chain.datanet();
     let before = chain.balance(&address(11));
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_unkept(11, datanet, 1);
     let fees = 1_000;
     assert_eq!(chain.balance(&address(11)), before - BOND - DNT / 10 - fees);
     assert_eq!(chain.balance(&bond_account(&id)), BOND);
     assert_eq!(contributions::list_open(&chain.state).unwrap().len(), 1);
+    chain.store(&id);
+    assert_eq!(chain.contribution(&id).status(), Status::Judging);
+    let height = chain.block.height + 2;
     let events = chain.judge(&id, all(8_000));
-    assert!(kinds(&events).contains(&"contribution.accepted"));
-    let accepted = chain.contribution(&id);
-    assert_eq!((accepted.status(), accepted.scores), (Status::Accepted, Some(all(8_000))));
-    assert_eq!(chain.balance(&review_account(&id)), 0);
-    assert_eq!(chain.balance(&bond_account(&id)), BOND);
-    chain.act(0, attest(0, &id));
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
-    let height = chain.block.height;
-    let events = chain.act(1, attest(1, &id));
-    assert_eq!(kinds(&events), ["contribution.attested", "contribution.final"]);
+    assert!(kinds(&events).ends_with(&["contribution.accepted", "contribution.final"]));
     let done = chain.contribution(&id);
-    assert_eq!((done.status(), done.final_height), (Status::Final, height));
+    assert_eq!((done.status(), done.scores), (Status::Final, Some(all(8_000))));
+    assert_eq!((done.final_height, done.verdict_height), (height + 1, height + 1));
+    assert_eq!((chain.balance(&review_account(&id)), chain.balance(&bond_account(&id))), (0, 0));
     assert_eq!(chain.balance(&address(11)), before - DNT / 10 - fees);
     assert!(contributions::list_open(&chain.state).unwrap().is_empty());
+    let height = done.final_height;
     assert_eq!(contributions::final_in(&chain.state, &datanet, height, None, 9).unwrap(), vec![done]);
     assert!(contributions::final_in(&chain.state, &datanet, height - 1, None, 9).unwrap().is_empty());
     let counts = datanets::counts(&chain.state, &datanet).unwrap();
     assert_eq!((counts.contributions, counts.final_contributions, counts.records, counts.bytes), (1, 1, 10, 1_000));
-    chain.act(2, attest(2, &id));
-    assert_eq!(contributions::attestations(&chain.state, &id, None, 9).unwrap().len(), 3);
     chain.next();
-}
-
-#[test]
-fn attestations_may_come_before_the_verdict() {
-    let mut chain = Chain::new();
-    chain.validators(3);
-    let datanet = chain.datanet();
-    let id = chain.give(11, datanet, 1);
-    chain.act(0, attest(0, &id));
-    chain.act(1, attest(1, &id));
-    assert_eq!(chain.contribution(&id).status(), Status::Judging);
-    let events = chain.judge(&id, all(6_000));
-    assert!(kinds(&events).ends_with(&["contribution.accepted", "contribution.final"]));
-    assert_eq!(chain.contribution(&id).status(), Status::Final);
 }
 
 #[test]
@@ -132,7 +113,7 @@ fn who_commits_and_does_not_reveal_has_missed() {
     chain.next();
     assert_eq!(chain.contribution(&id).status(), Status::Judging);
     chain.skip_to(chain.block.height + Params::default().reveal_seconds);
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
     let missed = nodes::reputation(&chain.state, &address(committee[2])).unwrap().unwrap();
     assert_eq!((missed.bps, missed.missed, missed.judged), (4_500, 1, 0));
 }
@@ -153,7 +134,7 @@ fn a_silent_member_does_not_hold_up_the_others() {
         chain.act(*n, reveal(*n, &id, all(9_000)));
     }
     chain.next();
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
 }
 
 #[test]
@@ -189,7 +170,7 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     let listed = contributions::in_datanet(&chain.state, &datanet, None, 9).unwrap();
     assert_eq!((listed.len(), listed[1].seq, listed[1].round, listed[1].refusals), (2, 1, 0, 0));
     chain.judge(&id, all(7_000));
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
 }
 
 #[test]
@@ -201,7 +182,7 @@ fn a_redraw_that_is_judged_counts() {
     chain.skip_to(chain.block.height + Params::default().commit_seconds + 1);
     chain.drawn();
     chain.judge(&id, all(7_000));
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
 }
 
 #[test]
@@ -217,7 +198,8 @@ fn a_contributor_does_not_judge_itself_unless_it_is_alone() {
     }
     let mut alone = Chain::new();
     alone.validators(1);
-    let datanet = alone.datanet();
+    alone.act(10, CreateDatanet { storage_quorum: 1, ..create_datanet("small") });
+    let datanet = DatanetId::derive(super::harness::CHAIN, &address(10), "small");
     let id = alone.give(0, datanet, 1);
     assert_eq!(alone.committee(&id), [0]);
 }
@@ -239,8 +221,8 @@ fn nobody_judges_before_the_committee_is_drawn() {
     let mut chain = Chain::new();
     chain.validators(3);
     let datanet = chain.datanet();
-    chain.act(11, contribute(datanet, 1));
-    let id = contribute(datanet, 1).id(super::harness::CHAIN, &address(11), 0);
+    let id = chain.give_unkept(11, datanet, 1);
+    chain.store(&id);
     let round = chain.round(&id);
     assert_eq!((round.phase(), round.committee.len(), round.draw_height), (Phase::Draw, 0, chain.block.height + 2));
     chain.refused(0, chain.commit(0, &id, all(1)), code::WRONG_PHASE, "is drawn at height");
@@ -272,7 +254,7 @@ fn what_most_cannot_get_costs_the_bond_and_no_judge_anything() {
         refused.reason()
     );
     assert_eq!(chain.balance(&address(11)), before, "the bond is gone");
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + BOND + 6 * 1_000);
+    assert_eq!(chain.balance(&accounts::treasury()), treasury + 2 * BOND + 6 * 1_000, "and who kept it loses as much");
     let round = validation::round(&chain.state, &id, 0).unwrap().unwrap();
     assert_eq!(round.phase(), Phase::Unavailable);
     for (n, member) in committee.iter().zip(&round.committee) {
@@ -296,7 +278,7 @@ fn one_who_cannot_get_what_the_others_judge_is_neither_paid_nor_blamed() {
         chain.act(*n, reveal(*n, &id, scores));
     }
     chain.next();
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
     let round = validation::round(&chain.state, &id, 0).unwrap().unwrap();
     assert_eq!(round.committee[0].reward, 0);
     let reputation = nodes::reputation(&chain.state, &address(committee[0])).unwrap().unwrap();
@@ -305,7 +287,7 @@ fn one_who_cannot_get_what_the_others_judge_is_neither_paid_nor_blamed() {
 
 #[test]
 fn a_block_closes_no_more_than_its_budget_and_the_rest_next() {
-    let mut chain = Chain::with(Params { agenda_work: 40, ..Params::default() });
+    let mut chain = Chain::with(Params { agenda_work: 60, ..Params::default() });
     chain.validators(3);
     let datanet = chain.datanet();
     let ids: Vec<_> = (0..5).map(|turn| chain.give_to(11, datanet, 1 + 40 * turn, 3)).collect();
@@ -327,10 +309,10 @@ fn whoever_takes_its_stake_back_after_the_draw_judges_all_the_same() {
     chain.validators(3);
     let datanet = chain.datanet();
     let id = chain.give(11, datanet, 1);
-    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::SERVING, 0));
     assert_eq!(nodes::validators(&chain.state, chain.block.height).unwrap().len(), 2);
     chain.judge(&id, all(9_000));
-    assert_eq!(chain.contribution(&id).status(), Status::Accepted);
+    assert_eq!(chain.contribution(&id).status(), Status::Final);
 }
 
 #[test]
@@ -340,8 +322,6 @@ fn final_contributions_are_read_page_by_page() {
     let datanet = chain.datanet();
     for blob in 1..=5 {
         let id = chain.give(11, datanet, blob);
-        chain.act(0, attest(0, &id));
-        chain.act(1, attest(1, &id));
         chain.judge(&id, all(9_000));
     }
     let (mut seen, mut after) = (Vec::new(), None);
@@ -370,23 +350,17 @@ fn records_read_as_json_with_words() {
 /// too hangs on nothing that is in a block.
 #[test]
 fn stakes_tried_in_the_blocks_before_a_draw_change_nothing_about_it() {
-    use super::harness::{STAKE, contribute_of, register};
+    use super::harness::STAKE;
     let committee = |more: u64| {
         let mut chain = Chain::new();
         chain.validators(9);
         let datanet = chain.datanet();
         chain.next();
-        chain.act(11, contribute_of(11, datanet, 7));
-        let id = datanet_types::ContributionId::derive(
-            super::harness::CHAIN,
-            &datanet,
-            &super::harness::address(11),
-            &datanet_types::BlobHash([7; 32]),
-            0,
-        );
+        let id = chain.give_unkept(11, datanet, 7);
+        chain.store(&id);
         chain.next();
         if more > 0 {
-            chain.act(0, register(0, datanet_types::action::role::ALL, STAKE + more));
+            chain.act(0, register(0, role::ALL, STAKE + more));
         }
         chain.next();
         (chain.block.beacon, chain.committee(&id))

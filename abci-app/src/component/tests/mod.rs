@@ -19,6 +19,7 @@ mod refused_nodes_and_pools;
 mod revoking;
 mod staking_invariants;
 mod stopped_components;
+mod storing;
 mod supply;
 mod treasury;
 

@@ -4,9 +4,13 @@ use datanet_types::action::{AttestStorage, CommitScores, Contribute, RevealScore
 use datanet_types::{BlobHash, ContributionId, DatanetId, Digest, NodeKey};
 
 use super::Chain;
-use super::harness::{BALANCE, BOND, address, all, attest, contribute, node, register, reveal};
+use super::harness::{BALANCE, BOND, STAKE, address, all, attest, contribute, node, register, reveal};
 use crate::code;
 use crate::component::Params;
+use datanet_types::amount::DNT;
+
+/// The least stake of a storage node.
+const MIN: u64 = 10 * DNT;
 
 fn chain() -> (Chain, DatanetId) {
     let mut chain = Chain::new();
@@ -51,8 +55,40 @@ fn an_unknown_datanet_is_refused() {
 fn without_validators_a_contribution_is_refused() {
     let mut chain = Chain::new();
     let datanet = chain.datanet();
-    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::STORAGE, MIN));
     chain.refused(11, contribute(datanet, 1), code::NO_VALIDATORS, "no validator");
+}
+
+#[test]
+fn without_enough_nodes_to_keep_it_a_contribution_is_refused_before_it_costs_anything_but_a_fee() {
+    let mut chain = Chain::new();
+    let datanet = chain.datanet();
+    chain.act(0, register(0, role::ALL, STAKE));
+    chain.act(1, register(1, role::VALIDATOR, STAKE));
+    chain.refused(
+        11,
+        contribute(datanet, 1),
+        code::NO_KEEPERS,
+        "wants 2 nodes to keep what it is given, and 1 storage",
+    );
+    chain.act(2, register(2, role::STORAGE, MIN));
+    chain.act(11, contribute(datanet, 1));
+    // Who keeps nothing any more is not counted, and who is counted once is not counted again.
+    chain.act(2, register(2, role::STORAGE, MIN + 1));
+    chain.act(0, register(0, role::VALIDATOR, STAKE));
+    chain.refused(11, contribute(datanet, 2), code::NO_KEEPERS, "and 1 storage");
+}
+
+#[test]
+fn a_storage_node_has_a_stake() {
+    let mut chain = Chain::new();
+    chain.refused(0, register(0, role::STORAGE, MIN - 1), code::NODE_STAKE, "a storage node needs at least 10 DNT");
+    chain.refused(0, register(0, role::STORAGE | role::SERVING, 0), code::NODE_STAKE, "a storage node needs");
+    chain.act(0, register(0, role::STORAGE, MIN));
+    chain.act(0, register(0, role::SERVING, 0));
+    // Who judges and keeps has one stake for both.
+    chain.refused(0, register(0, role::ALL, MIN), code::NODE_STAKE, "a validator needs");
+    chain.act(0, register(0, role::ALL, Params::default().min_stake));
 }
 
 #[test]
@@ -66,7 +102,7 @@ fn the_same_bytes_twice_are_refused_but_another_account_may_give_them() {
 #[test]
 fn only_a_storage_node_attests_once_through_its_own_account() {
     let (mut chain, datanet) = chain();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_unkept(11, datanet, 1);
     chain.refused(11, attest(11, &id), code::NODE_UNKNOWN, "register");
     chain.refused(1, attest(0, &id), code::NODE_ACCOUNT, "belongs to");
     chain.act(12, register(12, role::SERVING, 0));

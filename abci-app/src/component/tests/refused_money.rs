@@ -72,7 +72,7 @@ fn expired_early_repeated_and_cheap_transactions_are_refused() {
 fn a_channel_out_of_bounds_is_refused() {
     let mut chain = Chain::new();
     chain.act(0, register(0, role::SERVING, 0));
-    chain.act(1, register(1, role::STORAGE, 0));
+    chain.act(1, register(1, role::STORAGE, Params::default().min_storage_stake));
     let now = chain.now();
     let earliest = now + Params::default().channel_min_seconds;
     chain.refused(5, open_channel(0, 0, now + 900), code::CHANNEL_INVALID, "deposit");

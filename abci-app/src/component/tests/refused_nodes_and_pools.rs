@@ -20,12 +20,12 @@ fn a_node_is_registered_raised_and_lowered() {
     chain.next();
     chain.act(0, register(0, role::ALL, STAKE + 5));
     assert_eq!(chain.balance(&stake_account(&address(0))), STAKE + 5);
-    chain.act(0, register(0, role::STORAGE | role::SERVING, 5));
+    chain.act(0, register(0, role::SERVING, 5));
     assert_eq!(chain.balance(&stake_account(&address(0))), 5);
     assert_eq!(nodes::unbonding(&chain.state, &address(0)).unwrap(), STAKE);
     assert_eq!(chain.balance(&address(0)), BALANCE - STAKE - 5 - 3 * 1_000, "it is on its way");
     let record = nodes::get(&chain.state, &node(0)).unwrap().unwrap();
-    assert_eq!((record.registered_height, record.roles), (1, 6));
+    assert_eq!((record.registered_height, record.roles), (1, 4));
     assert_eq!(nodes::of_account(&chain.state, &address(0)).unwrap(), Some(record));
     assert!(nodes::validators(&chain.state, chain.block.height).unwrap().is_empty());
     assert_eq!(nodes::reputation(&chain.state, &address(0)).unwrap().unwrap().bps, 5_000);
@@ -39,10 +39,10 @@ fn stake_comes_home_after_the_unbonding_time_to_the_second() {
     for n in 0..2 {
         chain.act(n, register(n, role::ALL, STAKE));
     }
-    chain.act(0, register(0, role::STORAGE, 1));
+    chain.act(0, register(0, role::SERVING, 1));
     chain.next();
-    chain.act(0, register(0, role::STORAGE, 0));
-    chain.act(1, register(1, role::STORAGE, 0));
+    chain.act(0, register(0, role::SERVING, 0));
+    chain.act(1, register(1, role::SERVING, 0));
     let mut home = Vec::new();
     for _ in 0..6 {
         home.push(nodes::unbonding(&chain.state, &address(0)).unwrap());
@@ -65,18 +65,18 @@ fn a_lost_reputation_comes_back_with_the_stake_and_not_before() {
     nodes::put_reputation(&mut chain.state, &address(0), &low);
     // Neither registering again nor lowering the stake washes it off, nor coming back before it is home.
     chain.act(0, register(0, role::ALL, STAKE + 1));
-    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::SERVING, 0));
     chain.act(0, register(0, role::ALL, STAKE));
     assert_eq!(reputation(&chain), 700);
-    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::SERVING, 0));
     chain.skip_to(chain.block.height + 7);
-    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::SERVING, 0));
     assert_eq!(reputation(&chain), 700, "nor being there without judging");
     chain.act(0, register(0, role::ALL, STAKE));
     assert_eq!(reputation(&chain), Params::default().initial_reputation_bps);
     let good = nodes::Reputation { bps: 9_000, ..low };
     nodes::put_reputation(&mut chain.state, &address(0), &good);
-    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::SERVING, 0));
     chain.skip_to(chain.block.height + 7);
     chain.act(0, register(0, role::ALL, STAKE));
     assert_eq!(reputation(&chain), 9_000, "what was earned stays");
@@ -100,10 +100,10 @@ fn a_bad_registration_is_refused() {
 #[test]
 fn one_account_has_one_node_and_one_node_one_account() {
     let mut chain = Chain::new();
-    chain.act(0, register(0, role::STORAGE, 0));
+    chain.act(0, register(0, role::SERVING, 0));
     let sign = |n: u8, account: u8| {
         let bytes = RegisterNode::sign_bytes(CHAIN, &address(account), &node(n));
-        RegisterNode { proof: super::harness::node_key(n).sign(&bytes), ..register(n, role::STORAGE, 0) }
+        RegisterNode { proof: super::harness::node_key(n).sign(&bytes), ..register(n, role::SERVING, 0) }
     };
     chain.refused(0, sign(1, 0), code::NODE_TAKEN, "another account");
     chain.refused(1, sign(0, 1), code::NODE_TAKEN, "of your own");

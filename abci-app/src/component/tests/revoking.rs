@@ -6,9 +6,9 @@ use datanet_types::release::DataSnapshot;
 use proptest::prelude::*;
 
 use super::Chain;
-use super::harness::{BOND, address, all, attest, contribute, plain_root};
+use super::harness::{all, attest, contribute, plain_root};
 use crate::code;
-use crate::component::contributions::{self, Status, bond_account};
+use crate::component::contributions::{self, Status};
 use crate::component::datanets;
 use crate::component::datanets::history;
 
@@ -21,12 +21,10 @@ pub(crate) fn revoke_telling(id: &ContributionId, blob: u8) -> Revoke {
     Revoke { contribution: *id, records: Some(plain_root(blob)) }
 }
 
-/// Person `n` gives a batch that becomes final in this block.
+/// Person `n` gives a batch that becomes final in the block before this.
 pub(crate) fn give_final(chain: &mut Chain, n: u8, datanet: datanet_types::DatanetId, blob: u8) -> ContributionId {
     let id = chain.give(n, datanet, blob);
     chain.judge(&id, all(8_000));
-    chain.act(0, attest(0, &id));
-    chain.act(1, attest(1, &id));
     id
 }
 
@@ -112,37 +110,17 @@ fn what_was_final_leaves_its_plain_root_behind_and_only_its_own() {
     chain.act(12, revoke(&untold));
     assert_eq!((kept(&chain, 1), kept(&chain, 2)), (Some(told), None));
     assert_eq!(chain.contribution(&untold).status(), Status::Revoked);
-    let waiting = chain.give(13, datanet, 3);
-    chain.judge(&waiting, all(8_000));
-    chain.act(13, revoke_telling(&waiting, 3));
-    assert_eq!(kept(&chain, 3), None, "what never was final keeps nobody out");
 }
 
 #[test]
 fn what_is_judged_is_judged_to_the_end() {
     let (mut chain, datanet) = world();
-    let id = chain.give(11, datanet, 1);
+    let id = chain.give_unkept(11, datanet, 1);
+    chain.refused(11, revoke(&id), code::CONTRIBUTION_JUDGING, "after the verdict");
+    chain.store(&id);
     chain.refused(11, revoke(&id), code::CONTRIBUTION_JUDGING, "after the verdict");
     chain.judge(&id, all(100));
     chain.refused(11, revoke(&id), code::CONTRIBUTION_REFUSED, "was refused");
-}
-
-#[test]
-fn what_waits_for_storage_gives_its_bond_back() {
-    let (mut chain, datanet) = world();
-    let before = chain.balance(&address(11));
-    let id = chain.give(11, datanet, 1);
-    chain.judge(&id, all(8_000));
-    assert_eq!(chain.balance(&bond_account(&id)), BOND);
-    chain.act(11, revoke(&id));
-    assert_eq!(chain.balance(&bond_account(&id)), 0);
-    assert_eq!(chain.balance(&address(11)), before - 100_000 - 2 * 1_000);
-    assert!(contributions::list_open(&chain.state).unwrap().is_empty());
-    let counts = datanets::counts(&chain.state, &datanet).unwrap();
-    assert_eq!((counts.revoked, counts.history, counts.final_contributions), (1, 0, 0));
-    assert!(contributions::revoked_in(&chain.state, &datanet, None, 9).unwrap().is_empty(), "it never was final");
-    assert!(chain.round(&id).committee.iter().all(|member| member.revealed), "who judged it stays known for a while");
-    chain.next();
 }
 
 proptest! {

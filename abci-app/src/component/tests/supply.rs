@@ -40,7 +40,8 @@ struct World {
 impl World {
     /// Where epochs can be challenged for so many seconds.
     fn new(challenge_seconds: u64) -> Self {
-        let windows = Params { commit_seconds: 3, reveal_seconds: 2, audit_seconds: 3, ..Params::default() };
+        let windows =
+            Params { storing_seconds: 6, commit_seconds: 3, reveal_seconds: 2, audit_seconds: 3, ..Params::default() };
         let lapses = Params { close_seconds: 10, forget_seconds: 5, ..windows };
         let params = Params { channel_min_seconds: 4, challenge_seconds, audit_deposit: 1_000, ..lapses };
         let mut chain = Chain::with(params);
@@ -241,6 +242,10 @@ impl World {
         if self.chain.run(&tx).is_ok() {
             self.given.push(id);
         }
+        // Half of what is given is kept at once, the rest by whoever comes to it, or not in time.
+        for n in (0..2).filter(|_| blob.is_multiple_of(2)) {
+            self.try_act(n, attest(n, &id));
+        }
     }
 
     fn open(&mut self, who: u8, amount: u64, seconds: u64) {
@@ -279,7 +284,7 @@ proptest! {
                 world.chain.next();
             }
         }
-        for _ in 0..20 {
+        for _ in 0..30 {
             world.chain.next();
         }
         let counts = datanets::counts(&world.chain.state, &world.datanet).unwrap();
@@ -295,7 +300,7 @@ proptest! {
             }
         }
         for id in &world.given {
-            prop_assert!(world.chain.contribution(id).status() != crate::component::contributions::Status::Judging);
+            prop_assert!(!world.chain.contribution(id).is_open());
         }
         world.check_forgotten();
     }

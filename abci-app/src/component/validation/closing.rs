@@ -66,15 +66,15 @@ impl Closing<'_> {
         Ok(events)
     }
 
-    /// Nobody could judge what is not there: the contributor loses the bond, the judges are paid for having looked, and nobody's
-    /// reputation moves.
+    /// Nobody could judge what is not there: those who said that they keep it, and the contributor, pay for it; the judges are paid for
+    /// having looked, and nobody's reputation moves.
     fn unavailable<S: StateWrite>(mut self, state: &mut S, votes: &[Option<Vote>]) -> Result<Vec<Event>, StateError> {
         self.pay(state, votes, |_| true)?;
         self.round.set_phase(Phase::Unavailable);
         put(state, &self.round);
         schedule(state, self.block, &self.contribution.id, &self.params);
         let mut events = self.member_events(votes);
-        events.extend(contributions::refuse_unavailable(state, self.block, &mut self.contribution)?);
+        events.extend(contributions::refuse_unavailable(state, self.block, &mut self.contribution, &self.params)?);
         Ok(events)
     }
 

@@ -30,7 +30,7 @@ const GIVERS: u32 = 1_100;
 /// Datanets of models, with one judge for each contribution.
 const SMALL: u32 = 16;
 /// Contributions that wait for their one attestation, and those that are final.
-const ACCEPTED: u32 = 32;
+const WAITING: u32 = 32;
 const FINAL: u32 = 48;
 /// Who gives what is kept by two at once.
 const SHARED: u32 = GIVERS + 300;
@@ -132,8 +132,11 @@ fn model(n: u32) -> ModelId {
 }
 
 fn attest(n: u32, giver: u32) -> Action {
-    let node = node_of(n).node_key();
-    Action::AttestStorage(AttestStorage { contribution: given(giver, home(giver)), node })
+    attest_to(n, given(giver, home(giver)))
+}
+
+fn attest_to(n: u32, contribution: ContributionId) -> Action {
+    Action::AttestStorage(AttestStorage { contribution, node: node_of(n).node_key() })
 }
 
 impl Judging {
@@ -153,33 +156,42 @@ impl Judging {
             revealing: given(GIVERS + 201, datanet("large")),
             snapshots: Vec::new(),
         };
-        let one = (GIVERS..GIVERS + ACCEPTED + FINAL).map(|giver| (giver, home(giver)));
+        let one = (GIVERS..GIVERS + WAITING + FINAL).map(|giver| (giver, home(giver)));
         let one = one.chain([(SHARED, datanet("twice"))]);
         let many = [GIVERS + 200, GIVERS + 201].map(|giver| (giver, datanet("large")));
         let all: Vec<_> = one.clone().chain(many).collect();
         let txs: Vec<_> =
             all.iter().map(|(giver, to)| world.sign(*giver, Action::Contribute(contribute(*giver, *to)))).collect();
         world.block(&txs);
+        judging.keep(world);
+        judging.keep_at_once(world);
         world.block(&[]);
         world.block(&[]);
 
-        let judged = |giver| given(giver, home(giver));
-        let ids: Vec<ContributionId> = one.map(|(giver, _)| judged(giver)).chain([judging.revealing]).collect();
+        let finals = GIVERS + WAITING..GIVERS + WAITING + FINAL;
+        let ids: Vec<ContributionId> =
+            finals.map(|giver| given(giver, home(giver))).chain([judging.revealing]).collect();
         let commits: Vec<_> = ids.iter().flat_map(|id| judging.commits(world, id)).collect();
         world.block(&commits);
         let reveals: Vec<_> = ids[..ids.len() - 1].iter().flat_map(|id| judging.reveals(world, id)).collect();
         world.block(&reveals);
-        let kept: Vec<_> = (GIVERS + ACCEPTED..GIVERS + ACCEPTED + FINAL)
-            .map(|giver| world.sign(JUDGES.start, attest(JUDGES.start, giver)))
-            .collect();
-        world.block(&kept);
-        judging.keep_at_once(world);
         judging.register_models(world);
         judging
     }
 
+    /// Everything but what is to wait for it is kept by as many nodes as its datanet wants, which for the large one are the most there can be.
+    fn keep(&self, world: &mut World) {
+        let finals = (GIVERS + WAITING..GIVERS + WAITING + FINAL)
+            .map(|giver| attest_to(JUDGES.start, given(giver, home(giver))));
+        let mut txs: Vec<_> = finals.map(|action| world.sign(JUDGES.start, action)).collect();
+        for id in [self.committing, self.revealing] {
+            txs.extend((0..64).map(|n| world.sign(JUDGES.start + n, attest_to(JUDGES.start + n, id))));
+        }
+        world.block(&txs);
+    }
+
     /// Two nodes attest in one block what two have to keep, each with twice the gas that it was told before the other's came: the second
-    /// makes it final, which takes more.
+    /// has it judged, which takes more.
     fn keep_at_once(&self, world: &mut World) {
         let told = |n| world.ledger().estimate(&world.sign(n, attest(n, SHARED))).unwrap().gas_used;
         let two: Vec<u64> = [0, 1].map(|n| told(JUDGES.start + n)).into();
@@ -279,7 +291,7 @@ impl Judging {
 
     pub fn attest_storage(&self, world: &World) -> Vec<Case> {
         let sign = |giver| world.sign(JUDGES.start, attest(JUDGES.start, giver));
-        vec![Case::done("the last that is missing", (GIVERS..GIVERS + ACCEPTED).map(sign).collect())]
+        vec![Case::done("the last that is missing", (GIVERS..GIVERS + WAITING).map(sign).collect())]
     }
 
     pub fn commit_scores(&self, world: &World) -> Vec<Case> {
@@ -298,7 +310,7 @@ impl Judging {
             let (contribution, records) = (given(giver, home(giver)), Some(Digest(number(giver))));
             world.sign(giver, Action::Revoke(Revoke { contribution, records }))
         };
-        let last = GIVERS + ACCEPTED;
+        let last = GIVERS + WAITING;
         vec![Case::done("a final one, with its records", (last..last + FINAL).map(sign).collect())]
     }
 

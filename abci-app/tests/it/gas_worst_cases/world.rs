@@ -58,6 +58,7 @@ fn params() -> Params {
     Params {
         block_gas: 10_000_000_000,
         max_block_bytes: 100 * 1024 * 1024,
+        storing_seconds: LONG,
         commit_seconds: LONG,
         reveal_seconds: LONG,
         challenge_seconds: CHALLENGE_SECONDS,

@@ -188,7 +188,7 @@ pub(in crate::cli) enum ExportFormat {
 pub(in crate::cli) struct ContributionsArgs {
     /// A datanet's id or name, or a contribution's id.
     pub id: String,
-    /// `judging`, `accepted`, `refused`, `final` or `revoked`.
+    /// `storing`, `judging`, `refused`, `final` or `revoked`.
     #[arg(long)]
     pub state: Option<String>,
 }

@@ -8,11 +8,11 @@ use datanet_types::{Amount, BlobHash, ContributionId, Digest, NodeKey};
 
 use crate::code;
 use crate::component::contributions::{
-    self, Contribution, MAX_REFUSALS, Status, bond_account, review_account, state_key,
+    self, Contribution, MAX_REFUSALS, Status, bond_account, review_account, state_key, storing,
 };
 use crate::component::datanets::{self, Datanet};
 use crate::component::error::ensure;
-use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params, validation};
+use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params};
 use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for Contribute {
@@ -39,10 +39,8 @@ impl ActionHandler for Contribute {
         }
         counts.contributions = counts.contributions.saturating_add(1);
         lock(state, &contribution)?;
-        ensure(nodes::any_validator(state)?, code::NO_VALIDATORS, || {
-            "no validator is registered, so nobody could judge this; register a node as a validator first".to_owned()
-        })?;
-        validation::start_round(state, ctx.block, &contribution, &params);
+        check_nodes(state, &datanet)?;
+        storing::begin(state, ctx.block, &mut contribution, &params);
         datanets::put_counts(state, &datanet.id, &counts);
         store(state, &contribution);
         Ok(vec![submitted(&contribution)])
@@ -70,6 +68,21 @@ fn lock<S: StateWrite>(state: &mut S, contribution: &Contribution) -> Result<(),
     let (id, from) = (&contribution.id, &contribution.contributor);
     accounts::transfer(state, from, &bond_account(id), contribution.bond)?;
     accounts::transfer(state, from, &review_account(id), contribution.review_fee)
+}
+
+/// Whether there is anybody to keep and to judge it. Else its giver would wait for nothing, and for a fee.
+fn check_nodes<S: StateRead>(state: &S, datanet: &Datanet) -> Result<(), ActionError> {
+    ensure(nodes::any_validator(state)?, code::NO_VALIDATORS, || {
+        "no validator is registered, so nobody could judge this; register a node as a validator first".to_owned()
+    })?;
+    let (there, wanted) = (nodes::keepers(state)?, datanet.storage_quorum);
+    ensure(there >= wanted.into(), code::NO_KEEPERS, || {
+        format!(
+            "datanet {} wants {wanted} nodes to keep what it is given, and {there} storage nodes have a stake; register more \
+             of them first, or give to another datanet",
+            datanet.name
+        )
+    })
 }
 
 fn check_limits(action: &Contribute, datanet: &Datanet, params: &Params) -> Result<(), ActionError> {
@@ -102,7 +115,7 @@ fn record(action: &Contribute, id: ContributionId, seq: u64, ctx: &TxContext<'_>
         seq,
         submitted_height: ctx.block.height,
         submitted_time: ctx.block.time_seconds,
-        status: Status::Judging as i32,
+        status: Status::Storing as i32,
         ..Contribution::default()
     }
 }
@@ -149,8 +162,8 @@ fn taken(known: &Contribution) -> ActionError {
 
 fn word(status: Status) -> &'static str {
     match status {
+        Status::Storing => "waiting for nodes to keep it",
         Status::Judging => "being judged",
-        Status::Accepted => "accepted",
         Status::Refused => "refused",
         Status::Final => "final",
         Status::Revoked => "revoked",

@@ -6,10 +6,10 @@ use datanet_types::record::record_root;
 use datanet_types::tx::VerifiedTx;
 
 use crate::code;
-use crate::component::contributions::{self, Contribution, Status, bond_account, state_key};
+use crate::component::contributions::{self, Contribution, Status, state_key};
 use crate::component::datanets::history::{self, Change};
 use crate::component::error::ensure;
-use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, datanets, params, validation};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, datanets, params, validation};
 use crate::state::{StateError, StateWrite};
 
 impl ActionHandler for Revoke {
@@ -26,8 +26,8 @@ impl ActionHandler for Revoke {
         check_records(&contribution, self.records.as_ref())?;
         match contribution.status() {
             // Otherwise whoever sees a refusal coming would save the bond, and the judges work for nothing.
-            Status::Judging => ensure(false, code::CONTRIBUTION_JUDGING, || {
-                format!("contribution {id} is being judged; take it back after the verdict")
+            Status::Storing | Status::Judging => ensure(false, code::CONTRIBUTION_JUDGING, || {
+                format!("contribution {id} is being stored or judged; take it back after the verdict")
             })?,
             Status::Refused => ensure(false, code::CONTRIBUTION_REFUSED, || {
                 format!("contribution {id} was refused; nobody keeps or uses it")
@@ -35,7 +35,6 @@ impl ActionHandler for Revoke {
             Status::Revoked => ensure(false, code::CONTRIBUTION_REVOKED, || {
                 format!("contribution {id} was revoked at height {}; once is enough", contribution.revoked_height)
             })?,
-            Status::Accepted => give_up_waiting(state, &contribution)?,
             Status::Final => {
                 take_out(state, &mut contribution, ctx.block.height)?;
                 if let Some(records) = &self.records {
@@ -65,16 +64,6 @@ fn check_records(contribution: &Contribution, records: Option<&Digest>) -> Resul
             contribution.id
         )
     })
-}
-
-/// It was good enough but never final: the bond goes back whole.
-fn give_up_waiting<S: StateWrite>(state: &mut S, contribution: &Contribution) -> Result<(), StateError> {
-    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
-    state.delete(state_key::open(contribution.submitted_height, &contribution.id));
-    let mut counts = datanets::counts(state, &contribution.datanet)?;
-    counts.revoked = counts.revoked.saturating_add(1);
-    datanets::put_counts(state, &contribution.datanet, &counts);
-    Ok(())
 }
 
 /// It was final: it leaves the final ones, and the datanet's history says so.

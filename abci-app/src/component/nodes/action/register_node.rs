@@ -7,7 +7,7 @@ use datanet_types::{Address, Amount};
 
 use crate::code;
 use crate::component::error::ensure;
-use crate::component::nodes::{self, MAX_VALIDATORS, Node, Reputation, stake_account, state_key, unbonding};
+use crate::component::nodes::{self, MAX_VALIDATORS, Node, Reputation, keepers, stake_account, state_key, unbonding};
 use crate::component::settlement::bond;
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params};
 use crate::gas::{self, Gas};
@@ -40,22 +40,27 @@ impl ActionHandler for RegisterNode {
         let former = check_owner(state, self, &account)?;
         check_validator(state, self, former.as_ref(), &params)?;
         check_bond(state, self)?;
+        let mut node = record(self, account, former.as_ref().map_or(ctx.block.height, |node| node.registered_height));
+        keepers::check(&node, &params)?;
         begin_anew(state, self, former.as_ref(), &account, &params)?;
         move_stake(state, ctx, &params, former.as_ref().map_or(0, |node| node.stake), self.stake)?;
-        let registered_height = former.as_ref().map_or(ctx.block.height, |node| node.registered_height);
-        let mut node = Node {
-            node: self.node,
-            account,
-            roles: self.roles,
-            stake: self.stake,
-            name: self.name.clone(),
-            registered_height,
-            ..Node::default()
-        };
         node.remember(former.as_ref(), ctx.block, &params);
+        keepers::recount(state, former.as_ref(), &mut node, &params)?;
         nodes::put(state, &node);
         let event = Event::new("node.registered").with("node", node.node).with("account", account);
         Ok(vec![event.with("roles", node.roles).with("stake", node.stake).with("name", &node.name)])
+    }
+}
+
+fn record(action: &RegisterNode, account: Address, registered_height: u64) -> Node {
+    Node {
+        node: action.node,
+        account,
+        roles: action.roles,
+        stake: action.stake,
+        name: action.name.clone(),
+        registered_height,
+        ..Node::default()
     }
 }
 

@@ -46,7 +46,10 @@ impl Judging {
         }
         books.done(CREATOR, Action::CreateDatanet(create_datanet()))?;
         // The first leaves what all share.
-        books.done(CONTRIBUTOR, Action::Contribute(contribute(1, bytes)))?;
+        let first = contribute(1, bytes);
+        let kept = keep(first.id(CHAIN, &address(CONTRIBUTOR), 0));
+        books.done(CONTRIBUTOR, Action::Contribute(first))?;
+        books.done(JUDGES[0], kept)?;
         // Its committee is drawn before anything is counted.
         for _ in 0..=Params::default().draw_delay {
             books.block(&[])?;
@@ -58,6 +61,7 @@ impl Judging {
             books.done(CONTRIBUTOR, Action::Contribute(contribute))?;
             let given = books.cost(before, "a contribution", with.to_owned());
             let since = books.taken();
+            books.done(JUDGES[0], keep(id))?;
             let mut judging = Self { books, id, with: with.to_owned(), given, since };
             if judging.draw()? == JUDGES.len() {
                 return Ok(judging);
@@ -82,7 +86,7 @@ impl Judging {
         self.given.clone()
     }
 
-    /// Judging, from the drawing of the committee to the contribution's being final.
+    /// Judging, from a node's word that it keeps the contribution to its being final.
     pub(super) fn round(mut self) -> Result<Cost> {
         for judge in &JUDGES {
             let commitment = self.commitment(*judge)?;
@@ -100,8 +104,6 @@ impl Judging {
         while self.status()? == Status::Judging {
             self.books.block(&[])?;
         }
-        let node = node_key(JUDGES[0]).node_key();
-        self.books.done(JUDGES[0], Action::AttestStorage(AttestStorage { contribution: self.id, node }))?;
         ensure!(self.status()? == Status::Final, "the contribution is not final");
         Ok(self.books.cost(self.since, "a judged round", self.with))
     }
@@ -135,6 +137,10 @@ impl Judging {
         };
         Ok(commitment.digest())
     }
+}
+
+fn keep(contribution: ContributionId) -> Action {
+    Action::AttestStorage(AttestStorage { contribution, node: node_key(JUDGES[0]).node_key() })
 }
 
 fn salt(judge: u8) -> Digest {
