@@ -8,6 +8,7 @@ mod claim_griefing;
 mod closing_races;
 mod closing_statement;
 mod committee_grinding;
+mod copied_findings;
 mod crowding;
 mod derived_divergence;
 mod derived_stuffing;

@@ -35,7 +35,8 @@ impl World {
             ActionKind::Claim => self.claim(step),
             ActionKind::Revoke => self.take_back(step),
             ActionKind::ChallengeEpoch => self.doubt(step),
-            ActionKind::AuditEpoch => self.find(step),
+            ActionKind::CommitFinding => self.find(step),
+            ActionKind::RevealFinding => self.show_finding(step),
             ActionKind::ProveForgery => self.convict(step),
             ActionKind::CreateValidator => new_validator(step),
             ActionKind::Delegate => {

@@ -158,11 +158,15 @@ fn chain_serving(reader: &LedgerReader, said: &mut Said) {
         say(said, format!("epoch {place}"), (epoch.status(), epoch.challenges, times, left));
     }
     for (place, audit) in records::<audits::Audit>(reader, "audits/epoch/") {
-        let over = !matches!(audit.phase(), audits::Phase::Draw | audits::Phase::Vote);
-        let auditors: Vec<_> =
-            audit.committee.iter().map(|one| (one.account, one.seats, one.said(), one.reward)).collect();
+        let over = !matches!(audit.phase(), audits::Phase::Draw | audits::Phase::Commit | audits::Phase::Reveal);
+        let auditors: Vec<_> = audit
+            .committee
+            .iter()
+            .map(|one| (one.account, one.seats, one.commitment, one.said(), one.reward))
+            .collect();
         let basics = (audit.challenger, audit.deposit, audit.seats, audit.round);
-        say(said, format!("audit {place}"), (basics, over, audit.draw_height, audit.deadline, auditors));
+        let times = (audit.draw_height, audit.commit_deadline, audit.reveal_deadline);
+        say(said, format!("audit {place}"), (basics, over, times, auditors));
     }
 }
 
@@ -189,10 +193,14 @@ fn told_serving(model: &Model, said: &mut Said) {
     for ((node, number), audit) in &model.serving.audits {
         let over = audit.phase == told_audits::Phase::Over;
         let said_of = |finding: Option<Finding>| finding.map_or(audits::Said::Nothing, audits::Said::from);
-        let auditors: Vec<_> =
-            audit.auditors.iter().map(|one| (one.account, one.seats, said_of(one.said), one.reward)).collect();
+        let auditors: Vec<_> = audit
+            .auditors
+            .iter()
+            .map(|one| (one.account, one.seats, one.committed, said_of(one.said), one.reward))
+            .collect();
         let basics = (audit.challenger, audit.deposit, audit.seats, audit.round);
-        say(said, format!("audit {node}/{number:020}"), (basics, over, audit.draw_height, audit.deadline, auditors));
+        let times = (audit.draw_height, audit.commit_deadline, audit.reveal_deadline);
+        say(said, format!("audit {node}/{number:020}"), (basics, over, times, auditors));
     }
 }
 

@@ -1,8 +1,7 @@
 //! What people try with datanets: they give, keep, judge, take back, and train models.
 
 use datanet_types::action::{
-    AttestStorage, AuditEpoch, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel, RevealScores, Revoke,
-    role,
+    AttestStorage, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel, RevealScores, Revoke, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -12,6 +11,7 @@ use datanet_types::scores::Commitment;
 use datanet_types::{Action, Address, BlobHash, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores};
 
 use super::attempts::Attempt;
+use super::audits::Phase as Hearing;
 use super::judging::{Given, Status};
 use super::rounds::Phase;
 use super::world::{PEOPLE, Step, World};
@@ -176,12 +176,17 @@ impl World {
                 actions.extend(self.revealing(&id, who).map(|action| (who, action)));
             }
         }
-        for (at, (node, epoch, who)) in self.pending_auditors().into_iter().enumerate() {
-            let (noise, number) = (dice(200 + at), epoch);
-            let finding = [Finding::Correct, Finding::False, Finding::Unavailable][(number % 3) as usize] as i32;
-            let finding = if noise.is_multiple_of(7) { Finding::False as i32 } else { finding };
+        for (at, (node, epoch, who)) in self.pending_auditors(Hearing::Commit).into_iter().enumerate() {
+            let noise = dice(200 + at);
+            let finding = [Finding::Correct, Finding::False, Finding::Unavailable][(epoch % 3) as usize];
+            let finding = if noise.is_multiple_of(7) { Finding::False } else { finding };
             if !noise.is_multiple_of(4) {
-                actions.push((who, Action::AuditEpoch(AuditEpoch { node, epoch, finding })));
+                actions.extend(self.hidden_finding((node, epoch), who, finding).map(|action| (who, action)));
+            }
+        }
+        for (at, (node, epoch, who)) in self.pending_auditors(Hearing::Reveal).into_iter().enumerate() {
+            if !dice(300 + at).is_multiple_of(4) {
+                actions.push((who, Action::RevealFinding(self.shown_finding((node, epoch), who))));
             }
         }
         actions

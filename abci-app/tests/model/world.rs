@@ -6,7 +6,7 @@ use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, InitChain};
 use datanet_ledger::component::Params;
-use datanet_types::action::ActionKind;
+use datanet_types::action::{ActionKind, Finding};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::{Action, Address, Amount, Digest, PublicKey, Scores, SignedTx, TxBody};
 use tempfile::TempDir;
@@ -68,6 +68,8 @@ pub struct World {
     pub now: u64,
     /// What is behind each commitment.
     pub secrets: BTreeMap<Digest, (Option<Scores>, Digest)>,
+    /// What auditors committed to.
+    pub findings: BTreeMap<Digest, (Finding, Digest)>,
     /// The leaves under an epoch's root, and its receipts.
     pub leaves: BTreeMap<Digest, Vec<(Address, Amount)>>,
     pub receipts: BTreeMap<Digest, Vec<SettledReceipt>>,
@@ -115,6 +117,7 @@ impl World {
             height: 0,
             now: START,
             secrets: BTreeMap::new(),
+            findings: BTreeMap::new(),
             leaves: BTreeMap::new(),
             receipts: BTreeMap::new(),
             sent: Vec::new(),
@@ -211,7 +214,8 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::SettleEpoch | ActionKind::Claim => 9,
         ActionKind::Contribute | ActionKind::OpenChannel => 6,
         ActionKind::CommitScores | ActionKind::RevealScores | ActionKind::AttestStorage => 5,
-        ActionKind::AuditEpoch | ActionKind::Revoke | ActionKind::RegisterNode => 3,
+        ActionKind::CommitFinding | ActionKind::RevealFinding => 3,
+        ActionKind::Revoke | ActionKind::RegisterNode => 3,
         ActionKind::TopUpChannel | ActionKind::CloseChannel | ActionKind::Transfer => 3,
         ActionKind::ChallengeEpoch
         | ActionKind::ProveForgery

@@ -20,7 +20,9 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::RegisterModel(_) => Component::Models,
         Action::OpenChannel(_) | Action::TopUpChannel(_) | Action::CloseChannel(_) => Component::Channels,
         Action::SettleEpoch(_) | Action::Claim(_) => Component::Settlement,
-        Action::ChallengeEpoch(_) | Action::AuditEpoch(_) | Action::ProveForgery(_) => Component::Audits,
+        Action::ChallengeEpoch(_) | Action::CommitFinding(_) | Action::RevealFinding(_) | Action::ProveForgery(_) => {
+            Component::Audits
+        }
         Action::CreateValidator(_)
         | Action::Delegate(_)
         | Action::Undelegate(_)

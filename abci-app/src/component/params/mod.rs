@@ -83,7 +83,7 @@ pub struct Params {
     /// that there is no tie. Default 7: a third of
     /// the stake wins that draw one time in six, and all four one time in ten thousand.
     pub audit_seats: u32,
-    /// Seconds of block time that auditors have. Default 300: five minutes, for reading some ten thousand receipts.
+    /// Seconds of block time that auditors have to make an epoch again and commit to what they found; showing it has `reveal_seconds`. Default 300: five minutes, for reading some ten thousand receipts.
     pub audit_seconds: u64,
     /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
     pub min_stake: Amount,

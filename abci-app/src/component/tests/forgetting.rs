@@ -1,10 +1,10 @@
 //! What lapses is forgotten, and nothing can be done with it again.
 
-use datanet_types::action::{AuditEpoch, ChallengeEpoch, Claim, Revoke, TopUpChannel, role};
+use datanet_types::action::{ChallengeEpoch, Claim, Finding, Revoke, TopUpChannel, role};
 use datanet_types::{ContributionId, DatanetId};
 
 use super::Chain;
-use super::harness::{STAKE, address, all, attest, node, register, reveal};
+use super::harness::{STAKE, address, all, attest, node, register, reveal, reveal_finding};
 use super::life_of_a_channel::{claim, item, leaves, open, settle, voucher};
 use crate::code;
 use crate::component::contributions::{self, Status};
@@ -136,7 +136,7 @@ fn an_epoch_goes_once_everything_of_it_is_paid_and_cannot_come_again() {
     chain.refused(11, claim(1, &earned, 0), code::CLAIM_NOTHING, "nothing more");
     let challenge = ChallengeEpoch { node: node(0), epoch: 1, suspects: Vec::new() };
     chain.refused(9, challenge, code::AUDIT_CLOSED, "is over");
-    chain.refused(1, AuditEpoch { node: node(0), epoch: 1, finding: 0 }, code::AUDIT_CLOSED, "is over");
+    chain.refused(1, reveal_finding(1, 1, Finding::Correct), code::AUDIT_CLOSED, "is over");
     chain.refused(9, ChallengeEpoch { node: node(0), epoch: 2, suspects: Vec::new() }, code::AUDIT_EPOCH, "no epoch 2");
 
     // Beside one that is forgotten, another is paid.

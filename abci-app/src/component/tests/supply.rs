@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_types::action::{
-    AuditEpoch, ChallengeEpoch, Claim, CloseChannel, RegisterModel, Revoke, TopUpChannel, Transfer,
+    ChallengeEpoch, Claim, CloseChannel, Finding, RegisterModel, Revoke, TopUpChannel, Transfer,
 };
 use datanet_types::closing::ClosingStatement;
 use datanet_types::epoch::{EpochLeaf, FeeShares};
@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::Chain;
 use super::harness::{
     CHAIN, STAKE, address, all, attest, close_channel, contribute, node, node_key, open_channel, register, reveal,
+    reveal_finding,
 };
 use super::life_of_a_channel::{item, leaves, settle, voucher};
 use crate::component::datanets::history;
@@ -35,6 +36,10 @@ struct World {
     claimed: BTreeMap<u64, u64>,
     /// Whether stake was lost: then it need not cover what is open.
     slashed: bool,
+}
+
+fn finding(pick: u8) -> Finding {
+    Finding::try_from(i32::from(pick / 16) % 3).unwrap()
 }
 
 impl World {
@@ -75,10 +80,12 @@ impl World {
             11 => self.try_act(who, self.model(amount, pick)),
             12 => self.claim(who, amount, pick),
             13 => self.try_act(who, ChallengeEpoch { node: node(0), epoch: self.doubted(pick), suspects: Vec::new() }),
-            14 | 15 => {
-                let (epoch, finding) = (self.doubted(pick), i32::from(pick / 16) % 3);
-                self.try_act(who % 4, AuditEpoch { node: node(0), epoch, finding });
+            14 => {
+                let (epoch, finding) = (self.doubted(pick), finding(pick));
+                let commit = self.chain.commit_finding(who % 4, epoch, finding);
+                self.try_act(who % 4, commit);
             }
+            15 => self.try_act(who % 4, reveal_finding(who % 4, self.doubted(pick), finding(pick))),
             16 => {
                 let expires_at = self.chain.now() + u64::from(pick);
                 let more = TopUpChannel { channel: channel.1, amount, expires_at };

@@ -307,8 +307,8 @@ fn answers_and_what_proves_and_pays_them() {
         r#"{{"epoch":1,"root":"$ID","totals":{},"statement":"$ID","tx":null}}"#,
         json_of(&datanet_types::epoch::EpochTotals::default())
     ));
-    let audit = r#"{"challenger":"$ADDR","deposit":5,"phase":"vote","round":0,"deadline":9,
-        "committee":[{"account":"$ADDR","node":"$ID","seats":7,"said":"nothing","reward":0}]}"#;
+    let audit = r#"{"challenger":"$ADDR","deposit":5,"phase":"commit","round":0,"commit_deadline":9,"reveal_deadline":0,
+        "committee":[{"account":"$ADDR","node":"$ID","seats":7,"committed":true,"said":"nothing","reward":0}]}"#;
     for audit in ["null", audit] {
         wire::<Epochs>(&format!(
             r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"challenges":1,"challenge":10,"height":3,

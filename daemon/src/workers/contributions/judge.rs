@@ -13,11 +13,12 @@ use datanet_ledger::component::datanets::Datanet;
 use datanet_p2p::TagKind;
 use datanet_types::action::{CommitScores, RevealScores};
 use datanet_types::scores::Commitment;
-use datanet_types::{Action, ContributionId, DatanetId, Digest, Scores};
+use datanet_types::{Action, ContributionId, DatanetId, Scores};
 use tokio::sync::Mutex;
 
 use super::steps::{Steps, compare};
 use crate::db::judgements::StoredJudgement;
+use crate::db::salt;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{Batch, ReadError, ReadOptions};
 
@@ -213,11 +214,4 @@ impl Steps {
             }
         }
     }
-}
-
-fn salt() -> ServiceResult<Digest> {
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt)
-        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
-    Ok(Digest(salt))
 }
