@@ -124,6 +124,8 @@ codes! {
         CONTRIBUTION_FOREIGN = 9,
         /// A committee is at it: wait for the verdict.
         CONTRIBUTION_JUDGING = 10,
+        /// Its verdict cannot be challenged, or not any more.
+        VERDICT_FINAL = 11,
     }
     Validation {
         /// Scores or commitment out of bounds.

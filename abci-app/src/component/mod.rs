@@ -138,6 +138,7 @@ macro_rules! dispatch {
             Action::Claim($inner) => $call,
             Action::Revoke($inner) => $call,
             Action::ChallengeEpoch($inner) => $call,
+            Action::ChallengeVerdict($inner) => $call,
             Action::CommitFinding($inner) => $call,
             Action::RevealFinding($inner) => $call,
             Action::ProveForgery($inner) => $call,

@@ -4,6 +4,7 @@
 mod agenda_stuffing;
 mod authority;
 mod beacon_grinding;
+mod challenged_verdicts;
 mod claim_griefing;
 mod closing_races;
 mod closing_statement;

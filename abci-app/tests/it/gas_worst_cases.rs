@@ -82,6 +82,7 @@ impl Heaviest {
             ActionKind::SettleEpoch => serving.settle_epoch(world),
             ActionKind::Claim => serving.claim(world),
             ActionKind::ChallengeEpoch => serving.challenge_epoch(world),
+            ActionKind::ChallengeVerdict => judging.challenge_verdict(world),
             ActionKind::CommitFinding => serving.commit_finding(world),
             ActionKind::RevealFinding => serving.reveal_finding(world),
             ActionKind::ProveForgery => serving.prove_forgery(world),

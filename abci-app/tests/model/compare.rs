@@ -80,13 +80,17 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.submitted_height);
         let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable);
-        say(said, format!("contribution {id}"), (judged, given, heights));
+        let disputed = (one.challenge_until, one.challenged);
+        say(said, format!("contribution {id}"), (judged, disputed, given, heights));
     }
     for (place, round) in records::<validation::Round>(reader, "validation/round/") {
         let member = |one: &Member| (one.account, one.seats, one.reputation_bps, one.accuracy_bps, one.reward);
         let members: Vec<_> = round.committee.iter().map(member).collect();
         let deadlines = (round.draw_height, round.commit_deadline, round.reveal_deadline);
         say(said, format!("round {place}"), (round.phase(), deadlines, round.committed, round.revealed, members));
+    }
+    for (id, one) in records::<validation::Challenge>(reader, "validation/challenge/") {
+        say(said, format!("challenge {id}"), (one.challenger, one.deposit, one.round, one.outcome()));
     }
     for prefix in ["validation/commitment/", "validation/reveal/"] {
         reader.scan(prefix, None, usize::MAX).unwrap().into_iter().for_each(|(key, _)| say(said, key, ()));
@@ -113,7 +117,11 @@ fn told_judging(model: &Model, said: &mut Said) {
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
         let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable);
-        say(said, format!("contribution {id}"), (judged, given, heights));
+        let disputed = (one.challenge_until, one.challenged);
+        say(said, format!("contribution {id}"), (judged, disputed, given, heights));
+    }
+    for (id, one) in &model.judging.challenges {
+        say(said, format!("challenge {id}"), (one.challenger, one.deposit, one.round, one.outcome));
     }
     for ((id, number), round) in &model.judging.rounds {
         let phase = match round.phase {

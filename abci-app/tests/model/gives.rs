@@ -1,7 +1,8 @@
 //! What people try with datanets: they give, keep, judge, take back, and train models.
 
 use datanet_types::action::{
-    AttestStorage, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel, RevealScores, Revoke, role,
+    AttestStorage, ChallengeVerdict, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel, RevealScores,
+    Revoke, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -190,6 +191,16 @@ impl World {
             }
         }
         actions
+    }
+
+    /// Mostly one that can be challenged, and by whom it can be.
+    pub fn doubt_verdict(&self, step: &Step) -> Attempt {
+        let all: Vec<_> = self.model.judging.given.iter().collect();
+        let ripe: Vec<_> = all.iter().filter(|(_, given)| given.challenge_until != 0).copied().collect();
+        let (id, given) = *step.of(if ripe.is_empty() || step.wrong(3) == Some(0) { &all } else { &ripe })?;
+        let own = given.status == Status::Refused && step.wrong(3) != Some(1);
+        let who = if own { given.giver } else { step.person() };
+        Some((who, Action::ChallengeVerdict(ChallengeVerdict { contribution: *id })))
     }
 
     pub fn take_back(&self, step: &Step) -> Attempt {

@@ -152,6 +152,7 @@ impl Model {
             Action::Claim(action) => self.claim(action),
             Action::Revoke(action) => self.revoke(who, action),
             Action::ChallengeEpoch(action) => self.challenge(who, action),
+            Action::ChallengeVerdict(action) => self.challenge_verdict(who, action),
             Action::CommitFinding(action) => self.commit_finding(who, action),
             Action::RevealFinding(action) => self.reveal_finding(who, action),
             Action::ProveForgery(action) => self.prove_forgery(who, action),
@@ -179,6 +180,7 @@ impl Model {
         self.release(Self::fees(), Self::treasury(), self.owned(Self::fees()));
         self.close_rounds();
         self.close_audits();
+        self.settle_verdicts();
         self.finalise_epochs();
         self.release_stakes();
         self.release_delegations();

@@ -83,7 +83,8 @@ fn genesis() -> (Vec<u8>, Params) {
     let mut genesis: serde_json::Value = serde_json::from_slice(&genesis_of_validators(&[1, 2])).unwrap();
     genesis["authority"] = serde_json::json!(address(AUTHORITY));
     let windows = serde_json::json!({
-        "commit_seconds": 12, "reveal_seconds": 10, "audit_seconds": 12, "challenge_seconds": 40, "forget_seconds": 60,
+        "commit_seconds": 12, "reveal_seconds": 10, "audit_seconds": 12, "challenge_seconds": 40, "verdict_challenge_seconds": 20,
+        "forget_seconds": 60,
         "close_seconds": 20, "channel_min_seconds": 10, "channel_max_seconds": 400, "unbonding_seconds": 600,
         "evidence_seconds": 400, "evidence_blocks": 80, "authority_delay_seconds": 30, "treasury_period_seconds": 90,
         "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000, "agenda_work": 1_000_000,
@@ -214,7 +215,7 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::SettleEpoch | ActionKind::Claim => 9,
         ActionKind::Contribute | ActionKind::OpenChannel => 6,
         ActionKind::CommitScores | ActionKind::RevealScores | ActionKind::AttestStorage => 5,
-        ActionKind::CommitFinding | ActionKind::RevealFinding => 3,
+        ActionKind::CommitFinding | ActionKind::RevealFinding | ActionKind::ChallengeVerdict => 3,
         ActionKind::Revoke | ActionKind::RegisterNode => 3,
         ActionKind::TopUpChannel | ActionKind::CloseChannel | ActionKind::Transfer => 3,
         ActionKind::ChallengeEpoch

@@ -195,6 +195,14 @@ pub struct RevealScores {
     pub salt: Digest,
 }
 
+/// Doubts a contribution's verdict: for a deposit, a second committee judges it anew, larger and of others.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct ChallengeVerdict {
+    /// What was judged.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
+}
+
 /// Puts a model on the ledger, so that its owner is paid when it answers.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct RegisterModel {
@@ -499,6 +507,9 @@ pub enum Action {
     /// See [`RevealFinding`].
     #[prost(message, tag = "28")]
     RevealFinding(RevealFinding),
+    /// See [`ChallengeVerdict`].
+    #[prost(message, tag = "29")]
+    ChallengeVerdict(ChallengeVerdict),
     /// See [`CreateValidator`].
     #[prost(message, tag = "40")]
     CreateValidator(CreateValidator),

@@ -16,7 +16,7 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::RegisterNode(_) => Component::Nodes,
         Action::CreateDatanet(_) => Component::Datanets,
         Action::Contribute(_) | Action::AttestStorage(_) | Action::Revoke(_) => Component::Contributions,
-        Action::CommitScores(_) | Action::RevealScores(_) => Component::Validation,
+        Action::CommitScores(_) | Action::RevealScores(_) | Action::ChallengeVerdict(_) => Component::Validation,
         Action::RegisterModel(_) => Component::Models,
         Action::OpenChannel(_) | Action::TopUpChannel(_) | Action::CloseChannel(_) => Component::Channels,
         Action::SettleEpoch(_) | Action::Claim(_) => Component::Settlement,

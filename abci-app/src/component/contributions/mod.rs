@@ -14,7 +14,9 @@ use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub use record::{Attestation, Contribution, Status};
-pub(super) use verdict::{accept, refuse_judged, refuse_unavailable, refuse_unjudged};
+pub(super) use verdict::{
+    accept, overturn_acceptance, overturn_refusal, refuse_judged, refuse_unavailable, refuse_unjudged, settle_bond,
+};
 
 /// How many entries are read from an index at a time.
 const PAGE: usize = 256;

@@ -1,8 +1,8 @@
 //! How a contribution leaves judging, and how it becomes final.
 
-use datanet_types::amount::{BPS, mul_div};
 use datanet_types::{Amount, Scores};
 
+use super::action::{revoked_event, take_out};
 use super::{Contribution, Status, bond_account, put, review_account, state_key};
 use crate::component::datanets::history::{self, Change};
 use crate::component::datanets::{self, Datanet};
@@ -27,7 +27,7 @@ pub(in crate::component) fn accept<S: StateWrite>(
     Ok(events)
 }
 
-/// The committee did not: part of the bond is lost.
+/// The committee did not: part of the bond is lost, once the verdict is final.
 pub(in crate::component) fn refuse_judged<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
@@ -36,27 +36,21 @@ pub(in crate::component) fn refuse_judged<S: StateWrite>(
     scores: Scores,
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
-    let penalty = mul_div(contribution.bond, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0);
-    accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.scores = Some(scores);
     contribution.wanted = datanet.accept_threshold;
-    let back = contribution.bond.saturating_sub(penalty);
-    let event = close_refused(state, block, contribution, back)?;
-    Ok(vec![event.with("penalty", penalty)])
+    let event = close_refused(state, block, contribution)?;
+    Ok(vec![event.with("penalty", contribution.penalty(params))])
 }
 
-/// Its bytes were not to be had: the bond is lost whole. Whoever judged has done what could be done, and whoever makes others
-/// look for nothing pays for it.
+/// Its bytes were not to be had: the bond is lost whole, once the verdict is final. Whoever judged has done what could be done.
 pub(in crate::component) fn refuse_unavailable<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &mut Contribution,
 ) -> Result<Vec<Event>, StateError> {
-    let penalty = contribution.bond;
-    accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.unavailable = true;
-    let event = close_refused(state, block, contribution, 0)?;
-    Ok(vec![event.with("penalty", penalty)])
+    let event = close_refused(state, block, contribution)?;
+    Ok(vec![event.with("penalty", contribution.bond)])
 }
 
 /// Nobody judged it, twice: not the contributor's fault, so that bond and review fee go back whole.
@@ -67,17 +61,64 @@ pub(in crate::component) fn refuse_unjudged<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let fee = accounts::balance(state, &review_account(&contribution.id))?;
     accounts::release(state, &review_account(&contribution.id), &contribution.contributor, fee)?;
-    let event = close_refused(state, block, contribution, contribution.bond)?;
+    settle_bond(state, contribution, 0)?;
+    let event = close_refused(state, block, contribution)?;
     Ok(vec![event.with("penalty", 0)])
+}
+
+/// The verdict is final: what it takes of the bond is the treasury's, and the rest goes home.
+pub(in crate::component) fn settle_bond<S: StateWrite>(
+    state: &mut S,
+    contribution: &Contribution,
+    penalty: Amount,
+) -> Result<(), StateError> {
+    let bond = bond_account(&contribution.id);
+    accounts::release(state, &bond, &accounts::treasury(), penalty)?;
+    accounts::release(state, &bond, &contribution.contributor, contribution.bond.saturating_sub(penalty))
+}
+
+/// A second committee found good enough what the first had refused.
+pub(in crate::component) fn overturn_refusal<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+    datanet: &Datanet,
+    scores: Scores,
+) -> Result<Vec<Event>, StateError> {
+    let mut counts = datanets::counts(state, &contribution.datanet)?;
+    counts.refused = counts.refused.saturating_sub(1);
+    datanets::put_counts(state, &contribution.datanet, &counts);
+    contribution.unavailable = false;
+    // Not final yet, if it waits for those who keep it.
+    state.put(state_key::open(contribution.submitted_height, &contribution.id), &contribution.id);
+    accept(state, block, contribution, datanet, scores)
+}
+
+/// A second committee found not good enough, or nowhere, what the first had accepted: what was not final is refused, what was leaves the
+/// datanet as if it were taken back.
+pub(in crate::component) fn overturn_acceptance<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+    scores: Option<Scores>,
+) -> Result<Event, StateError> {
+    contribution.scores = scores;
+    contribution.unavailable = scores.is_none();
+    if contribution.status() == Status::Accepted {
+        return close_refused(state, block, contribution);
+    }
+    take_out(state, contribution, block.height)?;
+    contribution.set_status(Status::Revoked);
+    contribution.revoked_height = block.height;
+    put(state, contribution);
+    Ok(revoked_event(contribution).with("reason", contribution.reason()))
 }
 
 fn close_refused<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &mut Contribution,
-    back: Amount,
 ) -> Result<Event, StateError> {
-    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, back)?;
     contribution.set_status(Status::Refused);
     contribution.verdict_height = block.height;
     put(state, contribution);
@@ -88,7 +129,7 @@ fn close_refused<S: StateWrite>(
     Ok(verdict_event("contribution.refused", contribution, contribution.scores.as_ref()))
 }
 
-/// Makes an accepted contribution final once enough nodes keep it: the bond goes back, and it earns from here on.
+/// Makes an accepted contribution final once enough nodes keep it: it earns from here on.
 pub(super) fn finalise_if_kept<S: StateWrite>(
     state: &mut S,
     height: u64,
@@ -98,7 +139,6 @@ pub(super) fn finalise_if_kept<S: StateWrite>(
     if contribution.status() != Status::Accepted || contribution.attestations < datanet.storage_quorum {
         return Ok(None);
     }
-    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
     contribution.set_status(Status::Final);
     contribution.final_height = height;
     let mut counts = datanets::counts(state, &datanet.id)?;

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, CloseChannel,
-    CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel, ProveForgery, RecoverKeys,
-    RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke, RevokeKey, SetKeys, SetParams,
-    SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
+    Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
+    CloseChannel, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel, ProveForgery,
+    RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke, RevokeKey, SetKeys,
+    SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -78,9 +78,9 @@ pub(crate) fn genesis(params: Params) -> Genesis {
 }
 
 impl Chain {
-    /// Where epochs are final at the end of their block.
+    /// Where epochs are final at the end of their block, and verdicts at once.
     pub(crate) fn new() -> Self {
-        Self::with(Params { challenge_seconds: 0, ..Params::default() })
+        Self::with(Params { challenge_seconds: 0, verdict_challenge_seconds: 0, ..Params::default() })
     }
 
     pub(crate) fn with(params: Params) -> Self {
@@ -264,7 +264,7 @@ impl Chain {
 
     /// The present round.
     pub(crate) fn round(&self, id: &ContributionId) -> validation::Round {
-        validation::current_round(&self.state, &self.contribution(id)).unwrap().expect("a round")
+        validation::judging_round(&self.state, &self.contribution(id)).unwrap().expect("a round")
     }
 
     /// Lets so many seconds pass, and ends a block after them.
@@ -424,6 +424,7 @@ into_action!(
     CommitScores,
     RevealScores,
     ChallengeEpoch,
+    ChallengeVerdict,
     CommitFinding,
     RevealFinding,
     ProveForgery,

@@ -31,7 +31,7 @@ fn a_good_contribution_is_judged_kept_and_final() {
     let accepted = chain.contribution(&id);
     assert_eq!((accepted.status(), accepted.scores), (Status::Accepted, Some(all(8_000))));
     assert_eq!(chain.balance(&review_account(&id)), 0);
-    assert_eq!(chain.balance(&bond_account(&id)), BOND);
+    assert_eq!(chain.balance(&bond_account(&id)), 0);
     chain.act(0, attest(0, &id));
     assert_eq!(chain.contribution(&id).status(), Status::Accepted);
     let height = chain.block.height;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_types::action::{
-    ChallengeEpoch, Claim, CloseChannel, Finding, RegisterModel, Revoke, TopUpChannel, Transfer,
+    ChallengeEpoch, ChallengeVerdict, Claim, CloseChannel, Finding, RegisterModel, Revoke, TopUpChannel, Transfer,
 };
 use datanet_types::closing::ClosingStatement;
 use datanet_types::epoch::{EpochLeaf, FeeShares};
@@ -47,6 +47,7 @@ impl World {
     fn new(challenge_seconds: u64) -> Self {
         let windows = Params { commit_seconds: 3, reveal_seconds: 2, audit_seconds: 3, ..Params::default() };
         let lapses = Params { close_seconds: 10, forget_seconds: 5, ..windows };
+        let lapses = Params { verdict_challenge_seconds: 4, ..lapses };
         let params = Params { channel_min_seconds: 4, challenge_seconds, audit_deposit: 1_000, ..lapses };
         let mut chain = Chain::with(params);
         chain.validators(4);
@@ -61,7 +62,7 @@ impl World {
         // The same for commitment and reveal, so that random reveals match.
         let scores = all((u32::from(given.0[0]) * 39 + u32::from(who % 4) * 300) % 10_001);
         let channel = self.channels.get(usize::from(pick) % self.channels.len().max(1)).copied().unwrap_or_default();
-        match kind % 20 {
+        match kind % 21 {
             0 => self.try_act(who, Transfer { to: address(pick % 20), amount }),
             1 => self.try_act(who, register(who, u32::from(pick) % 8, STAKE + amount % 1_000)),
             2 => self.give(who, pick),
@@ -86,6 +87,11 @@ impl World {
                 self.try_act(who % 4, commit);
             }
             15 => self.try_act(who % 4, reveal_finding(who % 4, self.doubted(pick), finding(pick))),
+            18 => {
+                let giver = (0..20).find(|n| self.is_giver(*n, &given)).unwrap_or(who);
+                let who = if pick.is_multiple_of(2) { who } else { giver };
+                self.try_act(who, ChallengeVerdict { contribution: given });
+            }
             16 => {
                 let expires_at = self.chain.now() + u64::from(pick);
                 let more = TopUpChannel { channel: channel.1, amount, expires_at };
@@ -190,12 +196,14 @@ impl World {
         for prefix in [
             "validation/commitment/",
             "validation/reveal/",
+            "validation/challenge/",
             "channels/",
             "derived/channels/",
             "audits/",
             "derived/agenda/draw-audit/",
             "derived/agenda/close-",
             "derived/agenda/finalise-",
+            "derived/agenda/settle-",
             "derived/agenda/forget-",
         ] {
             assert_eq!(under(prefix), 0, "under {prefix}");
@@ -204,7 +212,7 @@ impl World {
         assert_eq!(under("settlement/epoch/"), open.len(), "only those with money left");
         for id in &self.given {
             let contribution = self.chain.contribution(id);
-            let rounds = (0..2).filter(|number| validation::round(state, id, *number).unwrap().is_some()).count();
+            let rounds = (0..4).filter(|number| validation::round(state, id, *number).unwrap().is_some()).count();
             assert_eq!(rounds, usize::from(contribution.may_earn()), "{contribution:?}");
             assert!(contribution.is_wanted() || contributions::attestations(state, id, None, 9).unwrap().is_empty());
         }

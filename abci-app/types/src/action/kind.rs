@@ -58,6 +58,7 @@ kinds! {
     CommitFinding = 24 "commit_finding",
     ProveForgery = 25 "prove_forgery",
     RevealFinding = 28 "reveal_finding",
+    ChallengeVerdict = 29 "challenge_verdict",
     TopUpChannel = 30 "top_up_channel",
     CreateValidator = 40 "create_validator",
     Delegate = 41 "delegate",
@@ -91,7 +92,8 @@ impl ActionKind {
     /// Whether others lose something if it comes too late: judging, settling and evidence, which only whoever has a part in them can
     /// send.
     pub fn is_urgent(self) -> bool {
-        self.is_of_who_is_drawn() || matches!(self, Self::SettleEpoch | Self::ChallengeEpoch | Self::ProveForgery)
+        use ActionKind::{ChallengeEpoch, ChallengeVerdict, ProveForgery, SettleEpoch};
+        self.is_of_who_is_drawn() || matches!(self, SettleEpoch | ChallengeEpoch | ChallengeVerdict | ProveForgery)
     }
 
     /// Whether it decides who speaks for an account, or for the chain, whose money no sub-key's budget counts: never a sub-key's to do.

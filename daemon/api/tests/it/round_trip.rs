@@ -153,7 +153,9 @@ fn datanets_contributions_and_search() {
             "seats":2,"weight_bps":9,"committed":true,"revealed":true,"scores":{scores},"unavailable":false,"report":"$ID"}}]{reports}}}"#
         )
     };
-    let (taken_back, reported) = (view(r#""revoked_height":9,"#, ""), view("", r#","reports":[{"b": 1, "a":2}]"#));
+    let disputed = r#""revoked_height":9,"challenge_until":7,"challenge_deposit":3,
+        "challenge":{"challenger":"$ADDR","deposit":3,"outcome":"open"},"#;
+    let (taken_back, reported) = (view(disputed, ""), view("", r#","reports":[{"b": 1, "a":2}]"#));
     wire::<Contributions>(&format!(r#"{{"contributions":[{taken_back},{reported}],"next":4}}"#));
     wire::<Revoked>(r#"{"id":"$ID","state":"revoked","height":1,"tx":"$ID"}"#);
     wire::<contributions::PageParams>(r#"{"offset":1,"limit":2}"#);

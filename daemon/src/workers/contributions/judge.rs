@@ -51,9 +51,9 @@ impl Steps {
     pub(super) async fn judge_and_commit(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
         let stored = match self.db.judgement(&contribution.id)? {
             // Judged before a crash, or in a round that came to nothing: the reasons still hold, the salt is used up.
-            Some(stored) if stored.round == contribution.round => stored,
+            Some(stored) if stored.round == contribution.judging_round() => stored,
             Some(stored) if stored.scores.is_some() => {
-                StoredJudgement { salt: salt()?, round: contribution.round, ..stored }
+                StoredJudgement { salt: salt()?, round: contribution.judging_round(), ..stored }
             }
             _ => {
                 let judgement = self.judge_contribution(contribution, datanet).await?;
@@ -67,7 +67,7 @@ impl Steps {
     /// Commits to there being nothing to judge: the bytes were asked for in vain.
     pub(super) async fn give_up(&self, contribution: &Contribution) -> ServiceResult<()> {
         let stored = match self.db.judgement(&contribution.id)? {
-            Some(stored) if stored.round == contribution.round => stored,
+            Some(stored) if stored.round == contribution.judging_round() => stored,
             _ => {
                 let reason = "nobody who was asked gave the bytes before the deadline for commitments came near";
                 tracing::warn!(contribution = %contribution.id, "judged to be unavailable: {reason}");
@@ -85,7 +85,7 @@ impl Steps {
     ) -> ServiceResult<StoredJudgement> {
         let report = serde_json::to_vec(report).map_err(|error| ServiceError::caused(Code::Report, error))?;
         let report = self.blobs.keep_bytes(&TagKind::Report.tag(contribution.id), report).await?;
-        Ok(StoredJudgement { scores, report, salt: salt()?, round: contribution.round })
+        Ok(StoredJudgement { scores, report, salt: salt()?, round: contribution.judging_round() })
     }
 
     async fn commit_to(&self, contribution: &Contribution, stored: &StoredJudgement) -> ServiceResult<()> {
