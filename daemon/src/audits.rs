@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use datanet_ledger::component::audits::Audit;
 use datanet_ledger::component::settlement::{self, Epoch};
-use datanet_types::action::{AuditEpoch, ChallengeEpoch, Finding, ProveForgery};
+use datanet_types::action::{ChallengeEpoch, CommitFinding, Finding, ProveForgery, RevealFinding};
 use datanet_types::receipt::{AnswerRecord, Method, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::{Action, NodeKey, ReceiptId, TxHash};
@@ -13,6 +13,7 @@ use crate::answers::Answers;
 use crate::billing::Billing;
 use crate::billing::repeat::Repeated;
 use crate::chain::Chain;
+use crate::db::findings::StoredFinding;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::AccountKey;
 
@@ -172,13 +173,23 @@ impl Audits {
         Ok(self.chain.execute(key, Action::ChallengeEpoch(action)).await?.hash)
     }
 
-    /// Says in the name of `key`, which has a seat, what was found.
+    /// Commits in the name of `key`, which has a seat, to what was found; that must be durable before.
     ///
     /// # Errors
     /// When the ledger refuses it, for example because it is too late.
-    pub async fn say(&self, key: &AccountKey, epoch: &Epoch, finding: Finding) -> ServiceResult<TxHash> {
-        let action = AuditEpoch { node: epoch.node, epoch: epoch.epoch, finding: finding as i32 };
-        Ok(self.chain.execute(key, Action::AuditEpoch(action)).await?.hash)
+    pub async fn commit(&self, key: &AccountKey, audit: &Audit, found: &StoredFinding) -> ServiceResult<TxHash> {
+        let (node, epoch) = (audit.node, audit.epoch);
+        let commitment = audit.commitment(self.chain.id(), &key.address(), found.finding, &found.salt);
+        Ok(self.chain.execute(key, Action::CommitFinding(CommitFinding { node, epoch, commitment })).await?.hash)
+    }
+
+    /// Shows what `key` committed to.
+    ///
+    /// # Errors
+    /// As [`Audits::commit`].
+    pub async fn reveal(&self, key: &AccountKey, audit: &Audit, found: &StoredFinding) -> ServiceResult<TxHash> {
+        let (node, epoch, finding, salt) = (audit.node, audit.epoch, found.finding as i32, found.salt);
+        Ok(self.chain.execute(key, Action::RevealFinding(RevealFinding { node, epoch, finding, salt })).await?.hash)
     }
 
     /// Shows that the node settled something else for the money that the receipt in `bytes` took.

@@ -126,6 +126,8 @@ codes! {
         CONTRIBUTION_JUDGING = 10,
         /// Fewer storage nodes have a stake than its datanet wants to keep it.
         NO_KEEPERS = 11,
+        /// Its verdict cannot be challenged, or not any more.
+        VERDICT_FINAL = 12,
     }
     Validation {
         /// Scores or commitment out of bounds.
@@ -196,12 +198,14 @@ codes! {
         AUDIT_CLOSED = 2,
         /// Not drawn for this audit, or not at this time.
         AUDIT_SEAT = 3,
-        /// The auditor said before what it found.
+        /// Committed to a finding or revealed it before.
         AUDITED_BEFORE = 4,
         /// The two receipts are no contradiction, or the node did not sign or settle them.
         FORGERY = 5,
         /// What a challenge points at are not up to 8 places among the epoch's receipts, in order.
         AUDIT_SUSPECTS = 6,
+        /// A finding out of bounds, no commitment, or a reveal that does not match it.
+        FINDING = 7,
     }
     Staking {
         /// Fields of a validator out of bounds.

@@ -123,7 +123,7 @@ impl Judging {
     }
 
     pub fn round(&self, id: &ContributionId) -> Round {
-        validation::current_round(&self.ledger.reader(), &self.contribution(id)).unwrap().expect("a round")
+        validation::judging_round(&self.ledger.reader(), &self.contribution(id)).unwrap().expect("a round")
     }
 
     /// What an honest judge says who has the bytes of a contribution, over whose records the plain root is `plain`.

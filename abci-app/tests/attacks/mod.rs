@@ -4,10 +4,12 @@
 mod agenda_stuffing;
 mod authority;
 mod beacon_grinding;
+mod challenged_verdicts;
 mod claim_griefing;
 mod closing_races;
 mod closing_statement;
 mod committee_grinding;
+mod copied_findings;
 mod crowding;
 mod derived_divergence;
 mod derived_stuffing;

@@ -7,7 +7,8 @@ use datanet_ledger::component::audits::Phase;
 use datanet_ledger::component::settlement::{Status, escrow};
 use datanet_ledger::component::{accounts, audits, nodes, settlement};
 use datanet_types::action::{
-    AuditEpoch, ChallengeEpoch, Claim, ClaimItem, Finding, OpenChannel, RegisterNode, SettleEpoch, role,
+    ChallengeEpoch, Claim, ClaimItem, CommitFinding, Finding, OpenChannel, RegisterNode, RevealFinding, SettleEpoch,
+    role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
@@ -145,15 +146,28 @@ impl Serving {
         self.done(who, Action::ChallengeEpoch(ChallengeEpoch { node: node(), epoch, suspects: Vec::new() }));
         let committee = loop {
             let audit = audits::get(&self.chain.ledger.reader(), &node(), epoch).unwrap().unwrap();
-            if audit.phase() == Phase::Vote {
+            if audit.phase() == Phase::Commit {
                 break audit.committee;
             }
             self.chain.run(&[]);
         };
-        for auditor in AUDITORS.into_iter().filter(|n| committee.iter().any(|one| one.account == address(*n))) {
-            let finding = found(auditor) as i32;
-            self.done(auditor, Action::AuditEpoch(AuditEpoch { node: node(), epoch, finding }));
-        }
+        let seated = AUDITORS.into_iter().filter(|n| committee.iter().any(|one| one.account == address(*n)));
+        let seated: Vec<u8> = seated.collect();
+        seated.iter().for_each(|auditor| self.commit_finding(*auditor, epoch, found(*auditor)));
+        seated.iter().for_each(|auditor| self.reveal_finding(*auditor, epoch, found(*auditor)));
+    }
+
+    /// An auditor commits to what it found.
+    pub fn commit_finding(&mut self, auditor: u8, epoch: u64, finding: Finding) {
+        let audit = audits::get(&self.chain.ledger.reader(), &node(), epoch).unwrap().unwrap();
+        let commitment = audit.commitment(CHAIN, &address(auditor), finding, &Digest([auditor; 32]));
+        self.done(auditor, Action::CommitFinding(CommitFinding { node: node(), epoch, commitment }));
+    }
+
+    /// And shows it.
+    pub fn reveal_finding(&mut self, auditor: u8, epoch: u64, finding: Finding) {
+        let (finding, salt) = (finding as i32, Digest([auditor; 32]));
+        self.done(auditor, Action::RevealFinding(RevealFinding { node: node(), epoch, finding, salt }));
     }
 
     /// What the attacker has at stake.

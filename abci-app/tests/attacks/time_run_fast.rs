@@ -89,23 +89,25 @@ fn no_stream_of_transactions_makes_a_channel_expire_before_its_node_has_settled(
 
 #[test]
 fn no_stream_of_transactions_ends_an_audit_before_anybody_was_heard() {
-    use datanet_types::action::{AuditEpoch, ChallengeEpoch};
+    use datanet_types::action::ChallengeEpoch;
     let mut serving = Serving::audited(60);
     let before = serving.wealth();
     let epoch = serving.settle(PAYER, FEES, &[(super::serving::ACCOMPLICE, claimable(FEES))]);
     let challenge = ChallengeEpoch { node: node(), epoch, suspects: Vec::new() };
     serving.done(STRANGER, Action::ChallengeEpoch(challenge));
     let audit = |serving: &Serving| audits::get(&serving.chain.ledger.reader(), &node(), epoch).unwrap().unwrap();
-    while audit(&serving).phase() != audits::Phase::Vote {
+    while audit(&serving).phase() != audits::Phase::Commit {
         serving.chain.run(&[]);
     }
     rush(&mut serving, super::serving::ACCOMPLICE);
     let heard = audit(&serving);
-    assert_eq!((heard.phase(), heard.round), (audits::Phase::Vote, 0));
-    for auditor in AUDITORS.into_iter().filter(|n| heard.committee.iter().any(|one| one.account == address(*n))) {
-        let said = AuditEpoch { node: node(), epoch, finding: Finding::False as i32 };
-        serving.done(auditor, Action::AuditEpoch(said));
-    }
+    assert_eq!((heard.phase(), heard.round), (audits::Phase::Commit, 0));
+    let seated = AUDITORS.into_iter().filter(|n| heard.committee.iter().any(|one| one.account == address(*n)));
+    let seated: Vec<u8> = seated.collect();
+    seated.iter().for_each(|auditor| serving.commit_finding(*auditor, epoch, Finding::False));
+    rush(&mut serving, super::serving::ACCOMPLICE);
+    assert_eq!(audit(&serving).phase(), audits::Phase::Reveal);
+    seated.iter().for_each(|auditor| serving.reveal_finding(*auditor, epoch, Finding::False));
     assert_eq!(audit(&serving).phase(), audits::Phase::False);
     println!("time run fast: {MANY} blocks in a second of an audit");
     verdict("an audit's time", before, serving.wealth(), 0);

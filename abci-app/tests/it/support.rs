@@ -31,12 +31,14 @@ pub fn genesis() -> Vec<u8> {
     genesis_with(&serde_json::json!({ "challenge_seconds": 0 }))
 }
 
-/// The same with these parameters. Gas is free unless they say otherwise: what is asserted of money then follows from sizes alone, and
+/// The same with these parameters. Gas is free and verdicts are final unless they say otherwise: what is asserted of money then follows from sizes alone, and
 /// attacks are at their cheapest.
 pub fn genesis_with(params: &serde_json::Value) -> Vec<u8> {
     let mut params = params.clone();
-    if params.get("gas_price").is_none() {
-        params["gas_price"] = 0.into();
+    for (name, value) in [("gas_price", 0), ("verdict_challenge_seconds", 0)] {
+        if params.get(name).is_none() {
+            params[name] = value.into();
+        }
     }
     let accounts: Vec<_> =
         (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();

@@ -35,7 +35,9 @@ impl World {
             ActionKind::Claim => self.claim(step),
             ActionKind::Revoke => self.take_back(step),
             ActionKind::ChallengeEpoch => self.doubt(step),
-            ActionKind::AuditEpoch => self.find(step),
+            ActionKind::ChallengeVerdict => self.doubt_verdict(step),
+            ActionKind::CommitFinding => self.find(step),
+            ActionKind::RevealFinding => self.show_finding(step),
             ActionKind::ProveForgery => self.convict(step),
             ActionKind::CreateValidator => new_validator(step),
             ActionKind::Delegate => {
@@ -215,7 +217,7 @@ fn spend(step: &Step) -> (Address, Action) {
 
 fn set_params(step: &Step) -> SetParams {
     let value = u64::from(step.amount);
-    let (name, value) = match (step.wrong(3), step.pick % 11) {
+    let (name, value) = match (step.wrong(3), step.pick % 12) {
         (Some(1), 0..3) => ("treasury_period_bps", 1),
         (Some(1), 3..6) => ("unbonding_seconds", 500),
         (Some(1), _) => ("close_seconds", 9),
@@ -229,6 +231,7 @@ fn set_params(step: &Step) -> SetParams {
         (_, 9) => ("storing_seconds", 5 + value % 30),
         (_, 10) => ("min_storage_stake", 4_000_000 + value % 12_000_000),
         (_, 7) => ("reveal_seconds", 5 + value % 20),
+        (_, 8) => ("verdict_challenge_seconds", value % 40),
         _ => ("min_fee", 900 + value % 300),
     };
     SetParams { changes: format!("{{\"{name}\": {value}}}") }

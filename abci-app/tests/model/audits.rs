@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use datanet_ledger::component::accounts::Account;
-use datanet_types::action::{AuditEpoch, ChallengeEpoch, Finding, ProveForgery};
+use datanet_types::action::{ChallengeEpoch, CommitFinding, Finding, ProveForgery, RevealFinding};
+use datanet_types::finding::FindingCommitment;
 use datanet_types::sum_tree::SumNode;
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Address, Amount, Digest, NodeKey};
 
 use super::committee::{self, Drawn};
 use super::epochs::{Epoch, Status};
@@ -19,7 +20,8 @@ const MOST_COMMITTEES: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Draw,
-    Vote,
+    Commit,
+    Reveal,
     Over,
 }
 
@@ -27,6 +29,7 @@ pub enum Phase {
 pub struct Auditor {
     pub account: Address,
     pub seats: u32,
+    pub committed: Option<Digest>,
     pub said: Option<Finding>,
     pub reward: Amount,
 }
@@ -39,9 +42,29 @@ pub struct Audit {
     pub round: u32,
     pub phase: Phase,
     pub draw_height: u64,
-    pub deadline: u64,
+    pub seed: Digest,
+    pub commit_deadline: u64,
+    pub reveal_deadline: u64,
     pub due: u64,
     pub auditors: Vec<Auditor>,
+}
+
+impl Audit {
+    /// What hides a finding.
+    pub fn commitment(&self, chain: &str, place: (&NodeKey, u64), who: &Address, said: (Finding, &Digest)) -> Digest {
+        let ((node, epoch), (finding, salt)) = (place, said);
+        let (chain_id, committee, auditor) = (chain, &self.seed, who);
+        FindingCommitment { chain_id, node, epoch, committee, auditor, finding, salt }.digest()
+    }
+
+    fn open_reveal(&mut self, now: u64, seconds: u64) {
+        self.phase = Phase::Reveal;
+        (self.reveal_deadline, self.due) = (now + seconds, now + seconds);
+    }
+
+    fn committed(&self) -> usize {
+        self.auditors.iter().filter(|auditor| auditor.committed.is_some()).count()
+    }
 }
 
 pub fn held(node: &NodeKey, number: u64) -> Account {
@@ -93,7 +116,9 @@ impl Model {
             round: 0,
             phase: Phase::Draw,
             draw_height: self.height + rules.draw_delay,
-            deadline: 0,
+            seed: Digest::ZERO,
+            commit_deadline: 0,
+            reveal_deadline: 0,
             due: 0,
             auditors: Vec::new(),
         };
@@ -113,21 +138,43 @@ impl Model {
             let seats = if candidates.is_empty() { Vec::new() } else { drawn.audit(&node, number) };
             let wanted = if candidates.is_empty() { 0 } else { audit.seats };
             committee::check(&seats, &candidates, wanted, &format!("audit of epoch {number} of {node}"));
-            let auditor = |seat: &committee::Seat| Auditor { account: seat.0, seats: seat.3, said: None, reward: 0 };
+            let auditor = |seat: &committee::Seat| {
+                let (committed, said) = (None, None);
+                Auditor { account: seat.0, seats: seat.3, committed, said, reward: 0 }
+            };
             let audit = self.serving.audits.get_mut(&(node, number)).expect("it is there");
             audit.auditors = seats.iter().map(auditor).collect();
-            (audit.phase, audit.deadline) = (Phase::Vote, self.now + rules.audit_seconds);
-            audit.due = if seats.is_empty() { self.now } else { audit.deadline };
+            audit.seed = drawn.audit_seed(&node, number);
+            (audit.phase, audit.commit_deadline) = (Phase::Commit, self.now + rules.audit_seconds);
+            audit.due = if seats.is_empty() { self.now } else { audit.commit_deadline };
         }
     }
 
-    pub fn audit(&mut self, who: Address, action: &AuditEpoch) -> Done {
-        let audit = self.serving.audits.get_mut(&(action.node, action.epoch)).ok_or("no such audit")?;
-        ensure(audit.phase == Phase::Vote && self.now <= audit.deadline, "nobody is heard")?;
+    pub fn commit_finding(&mut self, who: Address, action: &CommitFinding) -> Done {
+        let key = (action.node, action.epoch);
+        let audit = self.serving.audits.get_mut(&key).ok_or("no such audit")?;
+        ensure(audit.phase == Phase::Commit && self.now <= audit.commit_deadline, "nobody is heard")?;
         let auditor = audit.auditors.iter_mut().find(|auditor| auditor.account == who).ok_or("no seat")?;
-        ensure(auditor.said.is_none(), "said before")?;
-        auditor.said = Finding::try_from(action.finding).ok();
-        if audit.auditors.iter().all(|auditor| auditor.said.is_some()) {
+        ensure(auditor.committed.is_none(), "committed before")?;
+        auditor.committed = Some(action.commitment);
+        if audit.committed() == audit.auditors.len() {
+            let rules = self.rules.at(self.serving.epochs[&key].height);
+            audit.open_reveal(self.now, rules.reveal_seconds);
+        }
+        Ok(())
+    }
+
+    pub fn reveal_finding(&mut self, who: Address, action: &RevealFinding) -> Done {
+        let key = (action.node, action.epoch);
+        let audit = self.serving.audits.get_mut(&key).ok_or("no such audit")?;
+        ensure(audit.phase == Phase::Reveal && self.now <= audit.reveal_deadline, "nobody is heard")?;
+        let at = audit.auditors.iter().position(|auditor| auditor.account == who).ok_or("no seat")?;
+        ensure(audit.auditors[at].said.is_none(), "said before")?;
+        let finding = Finding::try_from(action.finding).map_err(|_| "no finding")?;
+        let hidden = audit.commitment(&self.chain, (&action.node, action.epoch), &who, (finding, &action.salt));
+        ensure(audit.auditors[at].committed == Some(hidden), "not what was committed to")?;
+        audit.auditors[at].said = Some(finding);
+        if audit.auditors.iter().filter(|auditor| auditor.said.is_some()).count() == audit.committed() {
             audit.due = self.now;
         }
         Ok(())
@@ -135,17 +182,22 @@ impl Model {
 
     pub fn close_audits(&mut self) {
         let now = self.now;
-        let due = |audit: &Audit| audit.phase == Phase::Vote && audit.due <= now;
+        let due = |audit: &Audit| matches!(audit.phase, Phase::Commit | Phase::Reveal) && audit.due <= now;
         let audits = self.serving.audits.iter().filter(|(_, audit)| due(audit));
         let due: BTreeSet<_> = audits.map(|((node, number), audit)| (audit.due, *node, *number)).collect();
         for (_, node, number) in due {
             let key = (node, number);
             let rules = self.rules.at(self.serving.epochs[&key].height);
             let audit = self.serving.audits.get_mut(&key).expect("it is there");
+            if audit.phase == Phase::Commit && audit.committed() > 0 {
+                audit.open_reveal(now, rules.reveal_seconds);
+                continue;
+            }
             let found = verdict(&audit.auditors);
             if found.is_none() && audit.round + 1 < MOST_COMMITTEES {
                 (audit.round, audit.phase) = (audit.round + 1, Phase::Draw);
                 audit.draw_height = self.height + rules.draw_delay;
+                (audit.commit_deadline, audit.reveal_deadline) = (0, 0);
                 audit.auditors.clear();
                 continue;
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::{audits, validation};
-use datanet_types::{Address, Amount, ContributionId, NodeKey};
+use datanet_types::{Address, Amount, ContributionId, Digest, NodeKey};
 
 use super::ledger::Model;
 
@@ -29,6 +29,10 @@ impl Drawn<'_> {
             (member.account, member.node, Some((member.stake, member.reputation_bps)), member.seats)
         };
         round.committee.iter().map(seat).collect()
+    }
+
+    pub fn audit_seed(&self, node: &NodeKey, epoch: u64) -> Digest {
+        audits::get(self.0, node, epoch).unwrap().expect("an audit that is drawn").seed
     }
 
     pub fn audit(&self, node: &NodeKey, epoch: u64) -> Vec<Seat> {

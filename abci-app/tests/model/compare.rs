@@ -80,15 +80,20 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.submitted_height);
         let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable, one.unstored);
+        let disputed = (one.challenge_until, one.challenged);
         let keepers = contributions::keepers(reader, &one.id).unwrap();
-        let keepers: Vec<_> = keepers.into_iter().filter(|_| one.is_wanted()).map(|keeper| keeper.node).collect();
-        say(said, format!("contribution {id}"), (judged, given, heights, one.store_by, keepers));
+        let kept = keepers.into_iter().filter(|_| one.is_wanted()).map(|keeper| keeper.node);
+        let kept = (one.store_by, kept.collect::<Vec<_>>());
+        say(said, format!("contribution {id}"), (judged, disputed, given, heights, kept));
     }
     for (place, round) in records::<validation::Round>(reader, "validation/round/") {
         let member = |one: &Member| (one.account, one.seats, one.reputation_bps, one.accuracy_bps, one.reward);
         let members: Vec<_> = round.committee.iter().map(member).collect();
         let deadlines = (round.draw_height, round.commit_deadline, round.reveal_deadline);
         say(said, format!("round {place}"), (round.phase(), deadlines, round.committed, round.revealed, members));
+    }
+    for (id, one) in records::<validation::Challenge>(reader, "validation/challenge/") {
+        say(said, format!("challenge {id}"), (one.challenger, one.deposit, one.round, one.outcome()));
     }
     for prefix in ["validation/commitment/", "validation/reveal/"] {
         reader.scan(prefix, None, usize::MAX).unwrap().into_iter().for_each(|(key, _)| say(said, key, ()));
@@ -115,8 +120,12 @@ fn told_judging(model: &Model, said: &mut Said) {
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
         let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable, one.unstored);
-        let keepers: Vec<_> = one.keepers.iter().copied().filter(|_| one.is_wanted()).collect();
-        say(said, format!("contribution {id}"), (judged, given, heights, one.store_by, keepers));
+        let disputed = (one.challenge_until, one.challenged);
+        let kept = (one.store_by, one.keepers.iter().copied().filter(|_| one.is_wanted()).collect::<Vec<_>>());
+        say(said, format!("contribution {id}"), (judged, disputed, given, heights, kept));
+    }
+    for (id, one) in &model.judging.challenges {
+        say(said, format!("challenge {id}"), (one.challenger, one.deposit, one.round, one.outcome));
     }
     for ((id, number), round) in &model.judging.rounds {
         let phase = match round.phase {
@@ -161,11 +170,15 @@ fn chain_serving(reader: &LedgerReader, said: &mut Said) {
         say(said, format!("epoch {place}"), (epoch.status(), epoch.challenges, times, left));
     }
     for (place, audit) in records::<audits::Audit>(reader, "audits/epoch/") {
-        let over = !matches!(audit.phase(), audits::Phase::Draw | audits::Phase::Vote);
-        let auditors: Vec<_> =
-            audit.committee.iter().map(|one| (one.account, one.seats, one.said(), one.reward)).collect();
+        let over = !matches!(audit.phase(), audits::Phase::Draw | audits::Phase::Commit | audits::Phase::Reveal);
+        let auditors: Vec<_> = audit
+            .committee
+            .iter()
+            .map(|one| (one.account, one.seats, one.commitment, one.said(), one.reward))
+            .collect();
         let basics = (audit.challenger, audit.deposit, audit.seats, audit.round);
-        say(said, format!("audit {place}"), (basics, over, audit.draw_height, audit.deadline, auditors));
+        let times = (audit.draw_height, audit.commit_deadline, audit.reveal_deadline);
+        say(said, format!("audit {place}"), (basics, over, times, auditors));
     }
 }
 
@@ -192,10 +205,14 @@ fn told_serving(model: &Model, said: &mut Said) {
     for ((node, number), audit) in &model.serving.audits {
         let over = audit.phase == told_audits::Phase::Over;
         let said_of = |finding: Option<Finding>| finding.map_or(audits::Said::Nothing, audits::Said::from);
-        let auditors: Vec<_> =
-            audit.auditors.iter().map(|one| (one.account, one.seats, said_of(one.said), one.reward)).collect();
+        let auditors: Vec<_> = audit
+            .auditors
+            .iter()
+            .map(|one| (one.account, one.seats, one.committed, said_of(one.said), one.reward))
+            .collect();
         let basics = (audit.challenger, audit.deposit, audit.seats, audit.round);
-        say(said, format!("audit {node}/{number:020}"), (basics, over, audit.draw_height, audit.deadline, auditors));
+        let times = (audit.draw_height, audit.commit_deadline, audit.reveal_deadline);
+        say(said, format!("audit {node}/{number:020}"), (basics, over, times, auditors));
     }
 }
 

@@ -82,7 +82,8 @@ impl Model {
                 let ordered = action.suspects.windows(2).all(|pair| pair[0] < pair[1]);
                 ordered && action.suspects.len() <= MOST_SUSPECTS
             }
-            Action::AuditEpoch(action) => Finding::try_from(action.finding).is_ok(),
+            Action::CommitFinding(action) => action.commitment != Digest::ZERO,
+            Action::RevealFinding(action) => Finding::try_from(action.finding).is_ok(),
             Action::ProveForgery(action) => {
                 let (one, other) = (action.settled.head(), action.given);
                 let overlap = one.start() < other.cumulative && other.start() < one.cumulative;
@@ -105,6 +106,7 @@ impl Model {
             }
             Action::SpendTreasury(action) => action.amount > 0 && action.reason != Digest::ZERO,
             Action::AttestStorage(_)
+            | Action::ChallengeVerdict(_)
             | Action::Revoke(_)
             | Action::CreateValidator(_)
             | Action::Undelegate(_)

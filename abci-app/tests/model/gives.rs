@@ -1,8 +1,8 @@
 //! What people try with datanets: they give, keep, judge, take back, and train models.
 
 use datanet_types::action::{
-    AttestStorage, AuditEpoch, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel, RevealScores, Revoke,
-    role,
+    AttestStorage, ChallengeVerdict, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel, RevealScores,
+    Revoke, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -12,6 +12,7 @@ use datanet_types::scores::Commitment;
 use datanet_types::{Action, Address, BlobHash, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores};
 
 use super::attempts::Attempt;
+use super::audits::Phase as Hearing;
 use super::judging::{Given, Status};
 use super::rounds::Phase;
 use super::world::{PEOPLE, Step, World};
@@ -187,12 +188,17 @@ impl World {
                 actions.extend(self.revealing(&id, who).map(|action| (who, action)));
             }
         }
-        for (at, (node, epoch, who)) in self.pending_auditors().into_iter().enumerate() {
-            let (noise, number) = (dice(200 + at), epoch);
-            let finding = [Finding::Correct, Finding::False, Finding::Unavailable][(number % 3) as usize] as i32;
-            let finding = if noise.is_multiple_of(7) { Finding::False as i32 } else { finding };
+        for (at, (node, epoch, who)) in self.pending_auditors(Hearing::Commit).into_iter().enumerate() {
+            let noise = dice(200 + at);
+            let finding = [Finding::Correct, Finding::False, Finding::Unavailable][(epoch % 3) as usize];
+            let finding = if noise.is_multiple_of(7) { Finding::False } else { finding };
             if !noise.is_multiple_of(4) {
-                actions.push((who, Action::AuditEpoch(AuditEpoch { node, epoch, finding })));
+                actions.extend(self.hidden_finding((node, epoch), who, finding).map(|action| (who, action)));
+            }
+        }
+        for (at, (node, epoch, who)) in self.pending_auditors(Hearing::Reveal).into_iter().enumerate() {
+            if !dice(300 + at).is_multiple_of(4) {
+                actions.push((who, Action::RevealFinding(self.shown_finding((node, epoch), who))));
             }
         }
         for (at, (contribution, node, who)) in self.pending_keepers().into_iter().enumerate() {
@@ -201,6 +207,16 @@ impl World {
             }
         }
         actions
+    }
+
+    /// Mostly one that can be challenged, and by whom it can be.
+    pub fn doubt_verdict(&self, step: &Step) -> Attempt {
+        let all: Vec<_> = self.model.judging.given.iter().collect();
+        let ripe: Vec<_> = all.iter().filter(|(_, given)| given.challenge_until != 0).copied().collect();
+        let (id, given) = *step.of(if ripe.is_empty() || step.wrong(3) == Some(0) { &all } else { &ripe })?;
+        let own = given.status == Status::Refused && step.wrong(3) != Some(1);
+        let who = if own { given.giver } else { step.person() };
+        Some((who, Action::ChallengeVerdict(ChallengeVerdict { contribution: *id })))
     }
 
     pub fn take_back(&self, step: &Step) -> Attempt {

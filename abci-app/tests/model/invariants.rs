@@ -75,8 +75,11 @@ fn money(reader: &LedgerReader, records: &Records) {
     let mut owed: BTreeMap<ModuleAddress, Amount> = BTreeMap::new();
     let mut owe = |account: ModuleAddress, amount: Amount| *owed.entry(account).or_default() += amount;
     for given in &records.given {
-        owe(bond_account(&given.id), if given.is_open() { given.bond } else { 0 });
-        owe(review_account(&given.id), if given.is_open() { given.review_fee } else { 0 });
+        let held = given.is_before_judges() || given.is_disputable();
+        owe(bond_account(&given.id), if held { given.bond } else { 0 });
+        owe(review_account(&given.id), if held { given.review_fee } else { 0 });
+        let challenge = validation::challenge(reader, &given.id).unwrap().filter(|_| given.challenged);
+        owe(validation::challenge_account(&given.id), challenge.map_or(0, |challenge| challenge.deposit));
     }
     records.nodes.iter().for_each(|node| owe(stake_account(&node.account), node.stake));
     for (_, Unbonding { account, amount }) in self::records::<Unbonding>(reader, "nodes/unbonding/") {
@@ -127,6 +130,9 @@ fn agenda(reader: &LedgerReader, records: &Records) {
     }
     for given in records.given.iter().filter(|given| given.status() == Status::Storing) {
         at("refuse-unstored", given.store_by, &given.id);
+    }
+    for given in records.given.iter().filter(|given| given.challenge_until != 0) {
+        at("settle-verdict", given.challenge_until, &given.id);
     }
     for audit in records.audits.iter().filter(|audit| audit.due != 0) {
         let kind = if audit.phase() == audits::Phase::Draw { "draw-audit" } else { "close-audit" };
@@ -186,7 +192,7 @@ fn forgetting(reader: &LedgerReader, records: &Records, lapsing: &[String]) {
     assert_eq!(channels, wanted, "closed channels are forgotten once each");
     let rounds: BTreeSet<String> = named("/forget-round/").into_iter().collect();
     for given in &records.given {
-        let over = given.verdict_height > 0;
+        let over = given.verdict_height > 0 && !given.is_disputable();
         let name = given.id.to_string();
         assert!(over || !rounds.contains(&name), "{name} is judged, and forgotten");
         let reveals = format!("validation/reveal/{name}/");
@@ -194,7 +200,8 @@ fn forgetting(reader: &LedgerReader, records: &Records, lapsing: &[String]) {
         let something = !keys(reader, &reveals).is_empty() || !keys(reader, &commitments).is_empty();
         assert!(!over || !something || rounds.contains(&name), "what led to the verdict on {name} is never forgotten");
         let kept = keys(reader, &given_key::attestations(&given.id));
-        assert!(given.is_wanted() || kept.is_empty() || rounds.contains(&name), "who kept {name} is never forgotten");
+        let needed = given.is_wanted() || given.is_disputable();
+        assert!(needed || kept.is_empty() || rounds.contains(&name), "who kept {name} is never forgotten");
         assert!(!given.is_wanted() || kept.len() as u64 == u64::from(given.attestations), "attestations of {name}");
     }
 }
@@ -218,6 +225,10 @@ fn judging(reader: &LedgerReader, records: &Records) {
         assert_eq!(one.status() == Status::Judging, waits, "{}: judged, and waiting", one.id);
     }
     keepers(reader, records);
+    for one in given.iter().filter(|one| one.challenged) {
+        let round = validation::judging_round(reader, one).unwrap().expect("a round of what is challenged");
+        assert!(round.due != 0 && one.challenge_until == 0, "{}: challenged, and waiting", one.id);
+    }
     for (_, round) in &records.rounds {
         let of =
             |kind: &str| keys(reader, &format!("validation/{kind}/{}/{:010}/", round.contribution, round.number)).len();

@@ -9,6 +9,7 @@ use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest
 
 use super::ledger::{Done, Model, ensure, escrow, user};
 use super::rounds::Round;
+use super::verdicts::Challenge;
 
 /// Committees that may refuse the same bytes of the same giver.
 const MOST_REFUSALS: u32 = 3;
@@ -64,9 +65,22 @@ pub struct Given {
     pub final_position: u64,
     pub revoked_height: u64,
     pub revoked_position: u64,
+    /// Until when its verdict can be challenged; 0 where it can't be.
+    pub challenge_until: u64,
+    /// Whether a second committee is at it.
+    pub challenged: bool,
 }
 
 impl Given {
+    /// The round that a committee is at, or was last.
+    pub fn judging_round(&self) -> u32 {
+        self.round + u32::from(self.challenged)
+    }
+
+    pub fn is_before_judges(&self) -> bool {
+        self.is_open() || self.challenged
+    }
+
     pub fn is_wanted(&self) -> bool {
         !matches!(self.status, Status::Refused | Status::Revoked)
     }
@@ -82,6 +96,7 @@ pub struct Judging {
     pub models: BTreeSet<ModelId>,
     pub given: BTreeMap<ContributionId, Given>,
     pub rounds: BTreeMap<(ContributionId, u32), Round>,
+    pub challenges: BTreeMap<ContributionId, Challenge>,
     /// When what led to a verdict is forgotten.
     pub forget: BTreeSet<(u64, ContributionId)>,
     /// Who took records back last, by their plain root.
@@ -141,8 +156,8 @@ impl Model {
         let mut refusals = 0;
         if let Some(former) = action.attempt.checked_sub(1) {
             let former = self.judging.given.get(&action.id(&self.chain, &who, former)).ok_or("no former attempt")?;
-            ensure(!former.is_wanted(), "the former attempt is not over")?;
-            let refused = former.status == Status::Refused && former.scores.is_some();
+            ensure(!former.is_wanted() && !former.challenged, "the former attempt is not over")?;
+            let refused = former.scores.is_some_and(|scores| scores.combined() < datanet.threshold);
             refusals = former.refusals + u32::from(refused);
             ensure(refusals < MOST_REFUSALS, "refused for good")?;
             let least = datanet.min_bond.max(rules.review_fee) << refusals;
@@ -179,6 +194,8 @@ impl Model {
             final_position: 0,
             revoked_height: 0,
             revoked_position: 0,
+            challenge_until: 0,
+            challenged: false,
         };
         self.judging.given.insert(id, given);
         Ok(())
@@ -221,44 +238,36 @@ impl Model {
 
     /// Each of those who had it judged answers for its part of the bond, and for the part of the least stake that a bad one loses of its bond at
     /// most.
-    fn fine_keepers(&mut self, given: &Given) {
+    pub fn fine_keepers(&mut self, given: &Given) {
         let rules = self.rules.at(given.height);
         let most = share(rules.min_storage_stake, rules.bond_penalty_bps);
         let each = most.min(given.bond / given.keepers.len() as u64);
         given.keepers.iter().for_each(|node| self.fine_keeper(node, each));
     }
 
-    /// It is kept, or it would not have been judged: its bond is home and it earns.
+    /// It is kept, or it would not have been judged: it earns.
     pub fn accept(&mut self, id: &ContributionId, scores: Scores) {
         let given = self.judging.given.get_mut(id).expect("it was judged");
         let datanet = self.judging.datanets.get_mut(&given.datanet).expect("it is there");
         datanet.entries += 1;
         (given.status, given.scores, given.verdict_height) = (Status::Final, Some(scores), self.height);
         (given.final_height, given.final_position) = (self.height, datanet.entries);
-        let (giver, amount) = (given.giver, given.bond);
-        self.release(bond(id), user(&giver), amount);
     }
 
-    /// Part of the bond is lost where it was judged, all where it was not to be had, nothing where nobody judged.
     pub fn refuse(&mut self, id: &ContributionId, scores: Option<Scores>, unavailable: bool) {
         let height = self.height;
         let given = self.judging.given.get_mut(id).expect("it was judged");
         (given.status, given.scores, given.unavailable) = (Status::Refused, scores, unavailable);
         given.verdict_height = height;
-        let given = given.clone();
-        let penalty = match (scores, unavailable) {
-            (_, true) => given.bond,
-            (Some(_), _) => share(given.bond, self.rules.at(given.height).bond_penalty_bps),
-            (None, false) => 0,
-        };
-        if unavailable {
-            self.fine_keepers(&given);
-        }
-        self.release(bond(id), Self::treasury(), penalty);
-        self.release(bond(id), user(&given.giver), given.bond - penalty);
-        if scores.is_none() && !unavailable {
-            self.release(review(id), user(&given.giver), given.review_fee);
-        }
+    }
+
+    /// Nobody judged: everything comes back.
+    pub fn give_up_judging(&mut self, id: &ContributionId) {
+        self.refuse(id, None, false);
+        let given = self.judging.given[id].clone();
+        self.release(bond(id), user(&given.giver), given.bond);
+        self.release(review(id), user(&given.giver), given.review_fee);
+        self.forget_some_day(id);
     }
 
     pub fn revoke(&mut self, who: Address, action: &Revoke) -> Done {
@@ -267,6 +276,7 @@ impl Model {
         ensure(given.giver == who, "another's contribution")?;
         let own = action.records.is_none_or(|plain| record_root(&who, &plain) == given.root);
         ensure(own, "other records")?;
+        ensure(!given.is_before_judges(), "it is before judges")?;
         ensure(given.status == Status::Final, "nothing to take back")?;
         let datanet = self.judging.datanets.get_mut(&given.datanet).expect("it is there");
         datanet.entries += 1;
@@ -275,6 +285,9 @@ impl Model {
             self.judging.taken_back.insert((given.datanet, plain), id);
         }
         (given.status, given.revoked_height) = (Status::Revoked, height);
+        if given.challenge_until != 0 {
+            self.settle_verdict(&id);
+        }
         let forget = self.now + self.rules.now().forget_seconds;
         self.judging.forget.insert((forget, id));
         Ok(())

@@ -152,7 +152,9 @@ impl Model {
             Action::Claim(action) => self.claim(action),
             Action::Revoke(action) => self.revoke(who, action),
             Action::ChallengeEpoch(action) => self.challenge(who, action),
-            Action::AuditEpoch(action) => self.audit(who, action),
+            Action::ChallengeVerdict(action) => self.challenge_verdict(who, action),
+            Action::CommitFinding(action) => self.commit_finding(who, action),
+            Action::RevealFinding(action) => self.reveal_finding(who, action),
             Action::ProveForgery(action) => self.prove_forgery(who, action),
             Action::CreateValidator(action) => self.create_validator(who, action.key.address(), action.amount),
             Action::Delegate(action) => self.delegate(who, action.validator, action.amount),
@@ -179,6 +181,7 @@ impl Model {
         self.refuse_unstored();
         self.close_rounds();
         self.close_audits();
+        self.settle_verdicts();
         self.finalise_epochs();
         self.release_stakes();
         self.release_delegations();

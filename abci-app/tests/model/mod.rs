@@ -30,6 +30,7 @@ mod rules;
 mod serving;
 mod staking;
 mod treasury;
+mod verdicts;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What people try with serving nodes: they open channels, settle, claim, doubt and convict.
 
 use datanet_types::action::{
-    AuditEpoch, ChallengeEpoch, Claim, ClaimItem, CloseChannel, OpenChannel, ProveForgery, SettleEpoch, TopUpChannel,
-    role,
+    ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
+    SettleEpoch, TopUpChannel, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;
@@ -14,7 +14,7 @@ use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, Address, Amount, BlobHash, ChannelId, Digest, NodeKey, ReceiptId, SigningKey};
 
 use super::attempts::Attempt;
-use super::audits::Phase;
+use super::audits::{Auditor, Phase};
 use super::epochs::{Epoch, Status};
 use super::serving::Channel;
 use super::world::{PEOPLE, Step, World, all_keys};
@@ -196,25 +196,66 @@ impl World {
         Some((step.person(), Action::ChallengeEpoch(ChallengeEpoch { node, epoch, suspects })))
     }
 
-    pub fn pending_auditors(&self) -> Vec<(NodeKey, u64, Address)> {
-        let open = self.model.serving.audits.iter().filter(|(_, audit)| audit.phase == Phase::Vote);
+    /// Auditors who have something to commit to, or to show.
+    pub fn pending_auditors(&self, phase: Phase) -> Vec<(NodeKey, u64, Address)> {
+        let open = self.model.serving.audits.iter().filter(|(_, audit)| audit.phase == phase);
         let all = open.flat_map(|((node, epoch), audit)| audit.auditors.iter().map(|one| (*node, *epoch, one)));
-        all.filter(|(.., auditor)| auditor.said.is_none())
-            .map(|(node, epoch, one)| (node, epoch, one.account))
-            .collect()
+        let waits = |one: &Auditor| match phase {
+            Phase::Commit => one.committed.is_none(),
+            _ => one.committed.is_some() && one.said.is_none(),
+        };
+        all.filter(|(.., auditor)| waits(auditor)).map(|(node, epoch, one)| (node, epoch, one.account)).collect()
+    }
+
+    /// What hides this finding; what is behind it is remembered.
+    pub fn hidden_finding(&mut self, place: (NodeKey, u64), who: Address, finding: Finding) -> Option<Action> {
+        let (node, epoch) = place;
+        let audit = self.model.serving.audits.get(&place)?;
+        let salt = Digest([who.0[0]; 32]);
+        let commitment = audit.commitment(CHAIN, (&node, epoch), &who, (finding, &salt));
+        self.findings.insert(commitment, (finding, salt));
+        Some(Action::CommitFinding(CommitFinding { node, epoch, commitment }))
+    }
+
+    /// What is behind an auditor's commitment.
+    pub fn shown_finding(&self, place: (NodeKey, u64), who: Address) -> RevealFinding {
+        let audit = self.model.serving.audits.get(&place);
+        let auditor = audit.and_then(|audit| audit.auditors.iter().find(|one| one.account == who));
+        let committed = auditor.and_then(|one| one.committed);
+        let known = committed.and_then(|digest| self.findings.get(&digest).copied());
+        let (finding, salt) = known.unwrap_or((Finding::Correct, Digest([9; 32])));
+        RevealFinding { node: place.0, epoch: place.1, finding: finding as i32, salt }
     }
 
     /// Not of an audit whose committee is drawn in this very block, and may be gone at its end.
-    pub fn find(&self, step: &Step) -> Attempt {
-        let pending = self.pending_auditors();
+    pub fn find(&mut self, step: &Step) -> Attempt {
+        let (node, epoch, who) = self.heard(step, Phase::Commit)?;
+        if step.wrong(2) == Some(1) {
+            let commitment = Digest([step.who % 2; 32]);
+            return Some((who, Action::CommitFinding(CommitFinding { node, epoch, commitment })));
+        }
+        let finding = Finding::try_from((step.amount % 3) as i32).ok()?;
+        Some((who, self.hidden_finding((node, epoch), who, finding)?))
+    }
+
+    /// Sometimes something else than what was committed to.
+    pub fn show_finding(&self, step: &Step) -> Attempt {
+        let (node, epoch, who) = self.heard(step, Phase::Reveal)?;
+        let mut reveal = self.shown_finding((node, epoch), who);
+        if step.wrong(2) == Some(1) {
+            reveal.finding = (reveal.finding + 1) % 4;
+        }
+        Some((who, Action::RevealFinding(reveal)))
+    }
+
+    /// An audit, and mostly somebody who has something to say there.
+    fn heard(&self, step: &Step, phase: Phase) -> Option<(NodeKey, u64, Address)> {
         let said = |(_, audit): &(&(NodeKey, u64), &super::audits::Audit)| audit.phase != Phase::Draw;
         let all: Vec<_> = self.model.serving.audits.iter().filter(said).map(|(key, _)| *key).collect();
-        let (node, epoch, who) = match (step.of(&pending), step.wrong(2)) {
-            (Some(one), None | Some(1)) => *one,
-            _ => step.of(&all).map(|(node, epoch)| (*node, *epoch, step.person()))?,
-        };
-        let finding = if step.wrong(2) == Some(1) { 3 } else { (step.amount % 3) as i32 };
-        Some((who, Action::AuditEpoch(AuditEpoch { node, epoch, finding })))
+        match (step.of(&self.pending_auditors(phase)), step.wrong(2)) {
+            (Some(one), None | Some(1)) => Some(*one),
+            _ => step.of(&all).map(|(node, epoch)| (*node, *epoch, step.person())),
+        }
     }
 
     pub fn convict(&self, step: &Step) -> Attempt {

@@ -7,8 +7,8 @@ use datanet_types::scores::Commitment;
 use datanet_types::{Address, Amount, ContributionId, Digest, Scores};
 
 use super::committee::{self, Drawn};
-use super::judging::{Given, Status, review};
-use super::ledger::{Done, Model, ensure, user};
+use super::judging::Given;
+use super::ledger::{Done, Model, ensure};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -106,7 +106,7 @@ fn median(judges: &[Judge]) -> Scores {
     Scores::from_array(middle)
 }
 
-fn accuracy(said: &Scores, median: &Scores) -> u32 {
+pub fn accuracy(said: &Scores, median: &Scores) -> u32 {
     let distances = said.as_array().into_iter().zip(median.as_array()).map(|(one, other)| one.abs_diff(other));
     10_000 - distances.sum::<u32>() / 4
 }
@@ -130,18 +130,19 @@ impl Model {
     /// The round of a contribution that is being judged.
     pub fn round(&self, id: &ContributionId) -> Option<(&Given, &Round)> {
         let given = self.judging.given.get(id)?;
-        Some((given, self.judging.rounds.get(&(*id, given.round))?))
+        Some((given, self.judging.rounds.get(&(*id, given.judging_round()))?))
     }
 
     /// Where `who` sits on the committee of what is in this phase.
     fn seat(&self, id: &ContributionId, who: Address, phase: Phase) -> Result<(u32, usize), &'static str> {
         let given = self.judging.given.get(id).ok_or("no such contribution")?;
-        let round = self.judging.rounds.get(&(*id, given.round)).ok_or("the round is forgotten")?;
+        let number = given.judging_round();
+        let round = self.judging.rounds.get(&(*id, number)).ok_or("the round is forgotten")?;
         let at = round.judges.iter().position(|judge| judge.account == who).ok_or("no seat")?;
         let deadline = if phase == Phase::Commit { round.commit_deadline } else { round.reveal_deadline };
-        ensure(given.status == Status::Judging && round.phase == phase, "another phase")?;
+        ensure(round.phase == phase, "another phase")?;
         ensure(self.now <= deadline, "too late")?;
-        Ok((given.round, at))
+        Ok((number, at))
     }
 
     pub fn commit(&mut self, who: Address, action: &CommitScores) -> Done {
@@ -192,14 +193,18 @@ impl Model {
                 Some(before) => self.judging.rounds[&(id, before)].judges.iter().map(|judge| judge.account).collect(),
                 None => BTreeSet::new(),
             };
-            let candidates = self.candidates(&given.giver, &before, rules.draw_delay);
+            let wanted = self.judging.datanets[&given.datanet].seats;
+            let (candidates, wanted) = if given.challenged {
+                (self.second_judges(&given, &id, before, rules.draw_delay), 2 * wanted + 1)
+            } else {
+                (self.candidates(&given.giver, &before, rules.draw_delay), wanted)
+            };
             if candidates.is_empty() {
-                self.end_round(&id, number, Phase::Unjudged);
-                self.refuse(&id, None, false);
+                self.unjudged(&id, number);
                 continue;
             }
             let seats = drawn.round(&id, number);
-            committee::check(&seats, &candidates, self.judging.datanets[&given.datanet].seats, &id.to_string());
+            committee::check(&seats, &candidates, wanted, &id.to_string());
             let judge = |(account, node, _, seats): &committee::Seat| Judge {
                 account: *account,
                 seats: *seats,
@@ -233,14 +238,10 @@ impl Model {
                 Verdict::Judged(scores) => self.judged_round(&id, number, scores),
                 Verdict::Unavailable => {
                     self.end_round(&id, number, Phase::Unavailable);
-                    self.reward(&id, number, |judge| judge.revealed.is_some());
-                    self.refuse(&id, None, true);
+                    self.pass(&id, number, None);
                 }
                 Verdict::Open if number == 0 => self.judge_again(&id),
-                Verdict::Open => {
-                    self.end_round(&id, number, Phase::Unjudged);
-                    self.refuse(&id, None, false);
-                }
+                Verdict::Open => self.unjudged(&id, number),
             }
         }
     }
@@ -267,31 +268,33 @@ impl Model {
                 self.judged(judge.account, judge.accuracy, given.height);
             }
         }
-        self.reward(id, number, |judge| matches!(judge.revealed, Some(Some(_))));
-        if scores.as_array().into_iter().min() >= Some(self.judging.datanets[&given.datanet].threshold) {
-            self.accept(id, scores);
-        } else {
-            self.refuse(id, Some(scores), false);
-        }
+        self.pass(id, number, Some(scores));
     }
 
-    /// By seats x reputation x accuracy, or where nobody was accurate without that.
-    fn reward(&mut self, id: &ContributionId, number: u32, works: fn(&Judge) -> bool) {
+    fn unjudged(&mut self, id: &ContributionId, number: u32) {
+        self.end_round(id, number, Phase::Unjudged);
+        if self.judging.given[id].challenged { self.second_undecided(id) } else { self.give_up_judging(id) }
+    }
+
+    /// By seats x reputation x accuracy, or where nobody was accurate without that. Paid once the verdict is final.
+    pub fn assign(&mut self, id: &ContributionId, number: u32, amount: Amount) {
+        let unavailable = self.judging.rounds[&(*id, number)].phase == Phase::Unavailable;
+        let works = |judge: &Judge| judge.revealed.is_some_and(|said| unavailable || said.is_some());
         let judges = self.judging.rounds[&(*id, number)].judges.clone();
         let base = |judge: &Judge| if works(judge) { u64::from(judge.seats) * u64::from(judge.bps) } else { 0 };
         let earned: Vec<u64> = judges.iter().map(|j| base(j) * u64::from(j.accuracy.unwrap_or(0))).collect();
         let nobody = earned.iter().all(|weight| *weight == 0);
         let weights = if nobody { judges.iter().map(base).collect() } else { earned };
-        let rewards = divide(self.judging.given[id].review_fee, &weights);
-        for (at, reward) in rewards.into_iter().enumerate() {
-            self.judging.rounds.get_mut(&(*id, number)).expect("it is there").judges[at].reward = reward;
-            self.release(review(id), user(&judges[at].account), reward);
-        }
+        let round = self.judging.rounds.get_mut(&(*id, number)).expect("it is there");
+        round.judges.iter_mut().zip(divide(amount, &weights)).for_each(|(judge, reward)| judge.reward = reward);
     }
 
     fn end_round(&mut self, id: &ContributionId, number: u32, phase: Phase) {
         let round = self.judging.rounds.get_mut(&(*id, number)).expect("it is there");
         (round.phase, round.due) = (phase, 0);
+    }
+
+    pub fn forget_some_day(&mut self, id: &ContributionId) {
         let forget = self.now + self.rules.at(self.judging.given[id].height).forget_seconds;
         self.judging.forget.insert((forget, *id));
     }
@@ -301,6 +304,7 @@ impl Model {
         while let Some((when, id)) = self.judging.forget.first().copied().filter(|(when, _)| *when <= self.now) {
             self.judging.forget.remove(&(when, id));
             let given = self.judging.given.get_mut(&id).expect("it is there");
+            self.judging.challenges.remove(&id);
             let may_earn = given.is_wanted() || given.final_height > 0;
             let last = given.round;
             self.judging.rounds.retain(|(of, number), _| *of != id || (*number == last && may_earn));

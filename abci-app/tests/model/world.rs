@@ -6,7 +6,7 @@ use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, InitChain};
 use datanet_ledger::component::Params;
-use datanet_types::action::ActionKind;
+use datanet_types::action::{ActionKind, Finding};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::{Action, Address, Amount, Digest, PublicKey, Scores, SignedTx, TxBody};
 use tempfile::TempDir;
@@ -68,6 +68,8 @@ pub struct World {
     pub now: u64,
     /// What is behind each commitment.
     pub secrets: BTreeMap<Digest, (Option<Scores>, Digest)>,
+    /// What auditors committed to.
+    pub findings: BTreeMap<Digest, (Finding, Digest)>,
     /// The leaves under an epoch's root, and its receipts.
     pub leaves: BTreeMap<Digest, Vec<(Address, Amount)>>,
     pub receipts: BTreeMap<Digest, Vec<SettledReceipt>>,
@@ -81,7 +83,8 @@ fn genesis() -> (Vec<u8>, Params) {
     let mut genesis: serde_json::Value = serde_json::from_slice(&genesis_of_validators(&[1, 2])).unwrap();
     genesis["authority"] = serde_json::json!(address(AUTHORITY));
     let windows = serde_json::json!({
-        "commit_seconds": 12, "reveal_seconds": 10, "audit_seconds": 12, "challenge_seconds": 40, "forget_seconds": 60,
+        "commit_seconds": 12, "reveal_seconds": 10, "audit_seconds": 12, "challenge_seconds": 40, "verdict_challenge_seconds": 20,
+        "forget_seconds": 60,
         "close_seconds": 20, "channel_min_seconds": 10, "channel_max_seconds": 400, "unbonding_seconds": 600,
         "evidence_seconds": 400, "evidence_blocks": 80, "authority_delay_seconds": 30, "treasury_period_seconds": 90,
         "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000,
@@ -116,6 +119,7 @@ impl World {
             height: 0,
             now: START,
             secrets: BTreeMap::new(),
+            findings: BTreeMap::new(),
             leaves: BTreeMap::new(),
             receipts: BTreeMap::new(),
             sent: Vec::new(),
@@ -212,7 +216,8 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::SettleEpoch | ActionKind::Claim => 9,
         ActionKind::Contribute | ActionKind::OpenChannel => 6,
         ActionKind::CommitScores | ActionKind::RevealScores | ActionKind::AttestStorage => 5,
-        ActionKind::AuditEpoch | ActionKind::Revoke | ActionKind::RegisterNode => 3,
+        ActionKind::CommitFinding | ActionKind::RevealFinding | ActionKind::ChallengeVerdict => 3,
+        ActionKind::Revoke | ActionKind::RegisterNode => 3,
         ActionKind::TopUpChannel | ActionKind::CloseChannel | ActionKind::Transfer => 3,
         ActionKind::ChallengeEpoch
         | ActionKind::ProveForgery

@@ -195,6 +195,14 @@ pub struct RevealScores {
     pub salt: Digest,
 }
 
+/// Doubts a contribution's verdict: for a deposit, a second committee judges it anew, larger and of others.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct ChallengeVerdict {
+    /// What was judged.
+    #[prost(message, required, tag = "1")]
+    pub contribution: ContributionId,
+}
+
 /// Puts a model on the ledger, so that its owner is paid when it answers.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct RegisterModel {
@@ -369,9 +377,23 @@ impl Finding {
 
 crate::enum_text!(finding_text, super::Finding);
 
-/// What a member of an epoch's audit committee found. It has one say.
+/// A member of an epoch's audit committee commits to what it found, so that nobody says what others said before.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
-pub struct AuditEpoch {
+pub struct CommitFinding {
+    /// The serving node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Hash over the finding and a salt; see [`crate::finding::FindingCommitment`].
+    #[prost(message, required, tag = "3")]
+    pub commitment: Digest,
+}
+
+/// It reveals what it committed to.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct RevealFinding {
     /// The serving node.
     #[prost(message, required, tag = "1")]
     pub node: NodeKey,
@@ -382,6 +404,9 @@ pub struct AuditEpoch {
     #[prost(enumeration = "Finding", tag = "3")]
     #[serde(with = "finding_text")]
     pub finding: i32,
+    /// The salt of the commitment.
+    #[prost(message, required, tag = "4")]
+    pub salt: Digest,
 }
 
 /// Shows that a node settled another receipt than it gave for the same money: both signed by it, so nobody has to judge.
@@ -481,12 +506,18 @@ pub enum Action {
     /// See [`ChallengeEpoch`].
     #[prost(message, tag = "23")]
     ChallengeEpoch(ChallengeEpoch),
-    /// See [`AuditEpoch`].
+    /// See [`CommitFinding`].
     #[prost(message, tag = "24")]
-    AuditEpoch(AuditEpoch),
+    CommitFinding(CommitFinding),
     /// See [`ProveForgery`].
     #[prost(message, tag = "25")]
     ProveForgery(ProveForgery),
+    /// See [`RevealFinding`].
+    #[prost(message, tag = "28")]
+    RevealFinding(RevealFinding),
+    /// See [`ChallengeVerdict`].
+    #[prost(message, tag = "29")]
+    ChallengeVerdict(ChallengeVerdict),
     /// See [`CreateValidator`].
     #[prost(message, tag = "40")]
     CreateValidator(CreateValidator),

@@ -9,7 +9,7 @@
 //! - [`consensus`], [`staking`]: keys of those who order blocks, and the stake behind them.
 //! - [`beacon`]: the value that nobody can choose, from which committees are drawn.
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
-//! - [`scores`]: a validator's judgement and its commitment.
+//! - [`scores`], [`finding`]: a validator's judgement, what an auditor found, and their commitments.
 //! - [`merkle`], [`sum_tree`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
 //! - [`voucher`], [`receipt`], [`epoch`], [`closing`]: pay-per-answer: what a caller signs, what a node proves, what is settled, and
 //!   the node's word that nothing more is owed.
@@ -44,6 +44,7 @@ pub mod closing;
 pub mod codec;
 pub mod consensus;
 pub mod epoch;
+pub mod finding;
 pub mod id;
 pub mod key;
 pub mod merkle;

@@ -103,7 +103,7 @@ pub struct ContributionView {
     pub height: u64,
     /// Height from which it is final.
     pub final_height: Option<u64>,
-    /// Height at which its giver took it back.
+    /// Height at which its giver took it back, or a second committee overturned its acceptance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_height: Option<u64>,
     /// Storage nodes that say they keep it.
@@ -120,6 +120,15 @@ pub struct ContributionView {
     pub threshold: u32,
     /// Why the verdict is what it is.
     pub reason: String,
+    /// Block time up to which the verdict can be challenged, in seconds since 1970; none once it is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge_until: Option<u64>,
+    /// What challenging it costs, in base units; none where it can't be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge_deposit: Option<Amount>,
+    /// The challenge of its verdict, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<VerdictChallenge>,
     /// Who judges.
     pub committee: Vec<MemberView>,
     /// The judges' reports, as far as they can be read here.
@@ -133,6 +142,18 @@ impl ContributionView {
     pub fn is_settled(&self) -> bool {
         matches!(self.state.as_str(), "final" | "refused" | "revoked")
     }
+}
+
+/// The challenge of a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VerdictChallenge {
+    /// Who doubts it.
+    #[schema(value_type = String)]
+    pub challenger: Address,
+    /// Base units that the challenger put up.
+    pub deposit: Amount,
+    /// `open`, `stands`, `overturned` or `undecided`.
+    pub outcome: String,
 }
 
 /// A committee member and what it did.

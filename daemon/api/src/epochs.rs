@@ -100,12 +100,14 @@ pub struct AuditView {
     pub challenger: Address,
     /// Base units that the challenger put up.
     pub deposit: Amount,
-    /// `draw`, `vote`, `upheld`, `false`, `unavailable` or `undecided`.
+    /// `draw`, `commit`, `reveal`, `upheld`, `false`, `unavailable` or `undecided`.
     pub phase: String,
     /// Number of the committee, from 0.
     pub round: u32,
-    /// Block time up to which the committee is heard, in seconds since 1970; 0 before it is drawn.
-    pub deadline: u64,
+    /// Block time up to which the committee commits to what it found, in seconds since 1970; 0 before it is drawn.
+    pub commit_deadline: u64,
+    /// Block time up to which it shows that; 0 as long as commitments are awaited.
+    pub reveal_deadline: u64,
     /// Who audits.
     pub committee: Vec<AuditorView>,
 }
@@ -121,6 +123,8 @@ pub struct AuditorView {
     pub node: NodeKey,
     /// Its seats, each with one vote.
     pub seats: u32,
+    /// Whether it has committed to what it found, which nobody sees before all have.
+    pub committed: bool,
     /// `nothing` yet, `correct`, `false` or `unavailable`.
     pub said: String,
     /// Base units that it was paid.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use datanet_api::contributions::{ContributionView, MemberView};
+use datanet_api::contributions::{ContributionView, MemberView, VerdictChallenge};
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::{self, Datanet};
@@ -94,7 +94,12 @@ impl Chain {
         contribution: Contribution,
     ) -> ServiceResult<ContributionView> {
         // None of a refused contribution whose judging is forgotten.
-        let round = validation::current_round(reader, &contribution)?.unwrap_or_default();
+        let round = validation::judging_round(reader, &contribution)?.unwrap_or_default();
+        let challenge = validation::challenge(reader, &contribution.id)?.map(|challenge| VerdictChallenge {
+            challenger: challenge.challenger,
+            deposit: challenge.deposit,
+            outcome: challenge.outcome().name().to_owned(),
+        });
         let threshold = datanets::get(reader, &contribution.datanet)?.map_or(0, |datanet| datanet.accept_threshold);
         let total = u64::from(round.seats().max(1));
         let mut committee = Vec::new();
@@ -140,6 +145,9 @@ impl Chain {
             scores: contribution.scores,
             threshold,
             reason: reason(&contribution),
+            challenge_until: (contribution.challenge_until > 0).then_some(contribution.challenge_until),
+            challenge_deposit: (contribution.challenge_until > 0).then(|| validation::challenge_deposit(&contribution)),
+            challenge,
             committee,
             reports: Vec::new(),
         })
@@ -160,6 +168,9 @@ impl Chain {
 fn reason(contribution: &Contribution) -> String {
     match contribution.revoked_height {
         0 => contribution.reason(),
+        height if contribution.is_overturned() => {
+            format!("overturned by a second committee at height {height}: {}", contribution.reason())
+        }
         height => format!("taken back by its contributor at height {height}; before that: {}", contribution.reason()),
     }
 }

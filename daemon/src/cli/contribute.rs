@@ -15,7 +15,7 @@ use super::costs;
 use super::dry_run::{self, Terms};
 use super::given::{Given, Lines, Named, body};
 use super::link::{Link, Next};
-use super::output::{Output, fields, lines, money, short, table, table_if_any, text};
+use super::output::{Output, fields, lines, money, short, table, table_if_any, text, until};
 use super::people::People;
 use super::report;
 use super::waiting::Waiting;
@@ -218,6 +218,21 @@ pub(super) async fn one(client: &Client, command: ContributionCommand, output: O
             show(client, &value, output).await;
         }
         ContributionCommand::Report { id } => report::show(client, &client.contribution(&id).await?, output).await?,
+        ContributionCommand::Challenge { id, account, yes } => {
+            let id = client.contribution(&id).await?;
+            let deposit = client.get(&format!("/v1/contributions/{id}")).await?["challenge_deposit"].clone();
+            let what = format!(
+                "The verdict on contribution {id} is to be challenged, for a deposit of {}, which is lost if it stands.",
+                money(&deposit)
+            );
+            confirm(yes, &what).await?;
+            let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
+            let value = client.post(&format!("/v1/contributions/{id}/challenge"), &body).await?;
+            output.show(&value, |value| {
+                lines(&[("deposit", money(&value["deposit"])), ("tx", text(&value["tx"]))]);
+                say!("`datanet contribution show {id}` says what its second committee finds");
+            });
+        }
         ContributionCommand::Revoke { id, yes } => {
             let id = client.contribution(&id).await?;
             let question = if yes { String::new() } else { what_goes(client, &id).await? };
@@ -277,6 +292,14 @@ fn print_contribution(value: &Value, people: &People) {
     let plain = ["records", "size", "format", "attestations", "height", "final_height", "revoked_height", "threshold"];
     known.extend(plain.into_iter().filter(|name| !value[name].is_null()).map(|name| (name, text(&value[name]))));
     known.push(("bond", money(&value["bond"])));
+    if value["challenge_until"].is_u64() {
+        let deposit = money(&value["challenge_deposit"]);
+        known.push(("verdict", format!("final {}; challenging it costs {deposit}", until(&value["challenge_until"]))));
+    }
+    if value["challenge"].is_object() {
+        let (who, outcome) = (people.full(&value["challenge"]["challenger"]), text(&value["challenge"]["outcome"]));
+        known.push(("challenged", format!("by {who}: {outcome}")));
+    }
     lines(&known);
     if value["scores"].is_object() {
         fields(&value["scores"], &["validity", "quality", "uniqueness", "usefulness"]);

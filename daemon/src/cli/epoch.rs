@@ -97,7 +97,13 @@ fn print(epoch: &Value) {
             ("auditor", &|one| text(&one["account"])),
             ("node", &|one| short(&one["node"])),
             ("seats", &|one| text(&one["seats"])),
-            ("found", &|one| text(&one["said"])),
+            ("found", &|one| {
+                if one["said"] == "nothing" && one["committed"] == true {
+                    "hidden".to_owned()
+                } else {
+                    text(&one["said"])
+                }
+            }),
             ("paid", &|one| money(&one["reward"])),
         ],
     );

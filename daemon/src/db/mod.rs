@@ -1,4 +1,4 @@
-//! What this node knows for itself and must not lose: its hidden judgements, its idempotency keys, the vouchers it
+//! What this node knows for itself and must not lose: its hidden judgements and findings, its idempotency keys, the vouchers it
 //! was given and what it owes for its answers, the models it makes and serves. One redb file; every acknowledged fact is durable first.
 //!
 //! Nothing here is consensus: the ledger would be the same without it, this node would be poorer.
@@ -7,6 +7,7 @@ mod table;
 
 pub mod accruals;
 pub mod deployments;
+pub mod findings;
 pub mod idempotency;
 pub mod jobs;
 pub mod judgements;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use datanet_types::Digest;
 use redb::{Database, DatabaseError, ReadableDatabase};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -52,6 +54,17 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// 32 random bytes that hide what this node commits to.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn salt() -> ServiceResult<Digest> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt)
+        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
+    Ok(Digest(salt))
+}
+
 /// Runs what waits for the disk, and lets other tasks of this thread go elsewhere meanwhile.
 fn may_block<T>(f: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
@@ -70,6 +83,7 @@ impl LocalStore {
         let db = opened(path)?;
         let store = Self { path: path.to_owned(), db: Arc::new(Mutex::new(Some(Arc::new(db)))) };
         store.write(|tx| {
+            findings::create(tx)?;
             judgements::create(tx)?;
             idempotency::create(tx)?;
             receipts::create(tx)?;

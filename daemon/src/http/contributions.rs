@@ -12,10 +12,12 @@ use bytes::Bytes;
 use datanet_api::contributions::{
     Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
 };
+use datanet_api::epochs::{Challenged, InTheNameOf};
 use datanet_api::report::ContributionReport;
 use datanet_data::corpus::{Columns, media};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
-use datanet_types::action::Revoke;
+use datanet_ledger::component::validation;
+use datanet_types::action::{ChallengeVerdict, Revoke};
 use datanet_types::record::Format;
 use datanet_types::{Action, ContributionId};
 use futures::{Stream, StreamExt};
@@ -23,7 +25,8 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::encoding::BodyDecoder;
-use super::extract::{Query, Segment, cut, within};
+use super::epochs::key_of;
+use super::extract::{Body, Query, Segment, cut, within};
 use super::limits::Place;
 use crate::answers::Answers;
 use crate::blobs::BlobStore;
@@ -341,4 +344,21 @@ pub(super) async fn revoke(
     };
     let committed = chain.execute(&key, Action::Revoke(Revoke { contribution: id, records })).await?;
     Ok(Json(Revoked { id, state: "revoked".to_owned(), height: committed.height, tx: committed.hash }))
+}
+
+/// Challenges a contribution's verdict: a second committee, larger and of others, judges it anew, and that is final. Anybody can challenge an
+/// acceptance, its giver a refusal. The deposit is lost if the verdict stands.
+#[utoipa::path(post, operation_id = "challenge_verdict", path = "/v1/contributions/{id}/challenge", tag = "contributions", params(("id" = String, Path)), request_body = InTheNameOf, responses((status = 200, body = Challenged), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
+pub(super) async fn challenge(
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(identity): State<Identity>,
+    Segment(id): Segment<ContributionId>,
+    Body(request): Body<InTheNameOf>,
+) -> ServiceResult<Json<Challenged>> {
+    let (contribution, _) = chain.contribution_and_datanet(&id)?;
+    let key = key_of(request.account.as_deref(), &keyring, &identity)?;
+    let action = Action::ChallengeVerdict(ChallengeVerdict { contribution: id });
+    let tx = chain.execute(&key, action).await?.hash;
+    Ok(Json(Challenged { deposit: validation::challenge_deposit(&contribution), tx }))
 }

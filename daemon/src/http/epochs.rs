@@ -158,6 +158,7 @@ fn audit_view(audit: Audit) -> AuditView {
         account: one.account,
         node: one.node,
         seats: one.seats,
+        committed: one.commitment.is_some(),
         said: one.said().name().to_owned(),
         reward: one.reward,
     };
@@ -166,7 +167,8 @@ fn audit_view(audit: Audit) -> AuditView {
         deposit: audit.deposit,
         phase: audit.phase().name().to_owned(),
         round: audit.round,
-        deadline: audit.deadline,
+        commit_deadline: audit.commit_deadline,
+        reveal_deadline: audit.reveal_deadline,
         committee: audit.committee.iter().map(member).collect(),
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(contributions::events))
         .routes(routes!(contributions::records))
         .routes(routes!(contributions::revoke))
+        .routes(routes!(contributions::challenge))
         .routes(routes!(search::search))
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list, models::register))

@@ -23,7 +23,7 @@ pub(super) fn next_attempt(
     }
     drop(reader);
     let Some(last) = last else { return Ok(0) };
-    if !matches!(last.status(), Status::Refused | Status::Revoked) {
+    if !matches!(last.status(), Status::Refused | Status::Revoked) || last.challenged {
         return Err(there_already(&last));
     }
     let refusals = last.refusals_so_far();

@@ -73,10 +73,14 @@ impl PendingUploads {
         for (tag, blob) in self.blobs.list_kept(TagKind::Pending).await? {
             let Ok(id) = tag.id().parse() else { continue };
             let known = contributions::get(&self.chain.reader()?, &id)?;
-            match known.map(|known| known.status()) {
+            match known
+                .filter(|known| known.status() != Status::Refused || known.is_refused_for_good())
+                .map(|known| known.status())
+            {
                 Some(Status::Storing | Status::Judging | Status::Final) => self.publish(&id, &blob).await?,
                 // Judged and done with while this node was away.
                 Some(Status::Refused | Status::Revoked) => self.let_go(&id, &blob).await?,
+                // Nobody knows yet, or a second committee may judge what the first refused.
                 None => {}
             }
         }

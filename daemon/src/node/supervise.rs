@@ -172,6 +172,7 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
 async fn supervise(parts: Parts) -> Result<()> {
     let Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop } = parts;
     let Composed { services, steps, providers, progress } = composed;
+    let db = steps.db.clone();
     let (shutdown, chain, followed) =
         (services.shutdown.clone(), services.chain.clone(), config.datanets.subscribe.clone());
     let (hints, hints_receiver) = mpsc::channel(HINTS);
@@ -186,7 +187,7 @@ async fn supervise(parts: Parts) -> Result<()> {
     let reconciler = Reconciler {
         chain: chain.clone(),
         blobs: services.blobs.clone(),
-        db: steps.db.clone(),
+        db: db.clone(),
         pending: PendingUploads::new(chain.clone(), services.blobs.clone()),
         identity: services.identity.clone(),
         models: services.models.clone(),
@@ -204,6 +205,7 @@ async fn supervise(parts: Parts) -> Result<()> {
     };
     let auditor = Auditor {
         audits: services.audits.clone(),
+        db,
         identity: services.identity.clone(),
         watches,
         shutdown: shutdown.clone(),

@@ -144,7 +144,7 @@ impl Reconciler {
         let reason = |(tag, blob): (Tag, BlobHash)| {
             let reason = match kind {
                 TagKind::Contribution => match contribution(&reader, &tag)? {
-                    Some(contribution) if contribution.status() == Status::Refused => Reason::Never,
+                    Some(contribution) if contribution.is_refused_for_good() => Reason::Never,
                     // What was revoked is forgotten step by step, and its tag says that it is not yet.
                     found => Reason::seen(found.is_some()),
                 },

@@ -189,8 +189,8 @@ async fn what_follows_from_its_receipts_is_final_and_what_does_not_is_void() {
         STAKE - 2 * DNT,
         "twice what an audit costs, which is more than twice the fees"
     );
-    // The node has been challenger and auditor, and has paid for two transactions.
-    assert_eq!(node.balance(&own_account(&node).await).await, before.1 + 2 * DNT - 2_000);
+    // The node has been challenger and auditor, and has paid for three transactions.
+    assert_eq!(node.balance(&own_account(&node).await).await, before.1 + 2 * DNT - 3_000);
     reaches(&node, &honest, "final").await;
     let earnings = node.get(&format!("/v1/accounts/{thief}/earnings")).await;
     assert_eq!((&earnings["earned"], &earnings["pending"]), (&json!(0), &json!(0)), "{earnings:#}");

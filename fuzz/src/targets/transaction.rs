@@ -2,10 +2,10 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, ClaimItem,
-    CloseChannel, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party, ProveForgery, RecoverKeys,
-    Recovery, RegisterModel, RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, SetKeys, SetParams,
-    SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
+    AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimItem,
+    CloseChannel, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party, ProveForgery,
+    RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke, RevokeKey,
+    SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -58,7 +58,9 @@ fn seeds() -> Vec<Vec<u8>> {
         }),
         Action::Revoke(Revoke::default()),
         Action::ChallengeEpoch(ChallengeEpoch { epoch: 1, ..Default::default() }),
-        Action::AuditEpoch(AuditEpoch { epoch: 1, finding: 1, ..Default::default() }),
+        Action::ChallengeVerdict(ChallengeVerdict::default()),
+        Action::CommitFinding(CommitFinding { epoch: 1, ..Default::default() }),
+        Action::RevealFinding(RevealFinding { epoch: 1, finding: 1, ..Default::default() }),
         Action::ProveForgery(ProveForgery { epoch: 1, ..Default::default() }),
         Action::TopUpChannel(TopUpChannel { amount: 1, ..Default::default() }),
         Action::CloseChannel(CloseChannel { statement: Some(Default::default()), ..Default::default() }),

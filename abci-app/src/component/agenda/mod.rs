@@ -72,6 +72,8 @@ kinds! {
     CloseRound = "close-round" of Validation,
     /// End an audit.
     CloseAudit = "close-audit" of Audits,
+    /// Settle a verdict that nobody challenged.
+    SettleVerdict = "settle-verdict" of Validation,
     /// Pay out an epoch.
     FinaliseEpoch = "finalise-epoch" of Settlement,
     /// Give a node's stake back.

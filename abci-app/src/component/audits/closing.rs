@@ -3,7 +3,7 @@
 use datanet_types::{Amount, ModuleAddress};
 
 use super::verdict::{Verdict, rewards, verdict};
-use super::{Audit, Phase, Said, deposit_account, event, expect, put, set_due, start_round};
+use super::{Audit, Phase, Said, deposit_account, event, expect, open_reveal, put, set_due, start_round};
 use crate::component::agenda::Turn;
 use crate::component::nodes;
 use crate::component::settlement::{self, Epoch, Place, bond};
@@ -17,7 +17,7 @@ const MOST_TO_AUDITORS: u64 = 2;
 /// Committees that an audit has before it ends without a verdict.
 const ROUNDS: u32 = 3;
 
-/// Closes an audit that is due, or draws another committee for it.
+/// Closes the phase that an audit is in: those who committed show what they found; after that it ends, or another committee is drawn.
 pub(in crate::component) fn close<S: StateWrite>(
     state: &mut S,
     turn: &Turn<'_>,
@@ -25,6 +25,10 @@ pub(in crate::component) fn close<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let (block, mut audit) = (turn.block, expect(state, place)?);
     let params = &audit.params(state)?;
+    // Without a single commitment there is nothing to show.
+    if audit.phase() == Phase::Commit && audit.committed().next().is_some() {
+        return Ok(vec![open_reveal(state, block, &mut audit, params)]);
+    }
     let verdict = verdict(&audit.committee);
     if verdict == Verdict::Open && audit.round.saturating_add(1) < ROUNDS {
         let event = event("audit.undecided", &audit);

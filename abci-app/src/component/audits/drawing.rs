@@ -33,13 +33,14 @@ pub(in crate::component) fn draw<S: StateWrite>(
     audit.seed = seed(block, &audit);
     let committee = committee::draw(&candidates, audit.seats, &audit.seed);
     audit.committee = committee.into_iter().map(auditor).collect();
-    audit.deadline = block.seconds().saturating_add(params.audit_seconds);
+    audit.commit_deadline = block.seconds().saturating_add(params.audit_seconds);
     set_due(state, &mut audit, 0);
-    audit.set_phase(Phase::Vote);
+    audit.set_phase(Phase::Commit);
     let names: Vec<String> = audit.committee.iter().map(|auditor| auditor.account.to_string()).collect();
-    let event = event("audit.drawn", &audit).with("committee", names.join(",")).with("deadline", audit.deadline);
+    let event =
+        event("audit.drawn", &audit).with("committee", names.join(",")).with("commit_deadline", audit.commit_deadline);
     // Nobody is heard where nobody sits.
-    let due = if audit.committee.is_empty() { block.seconds() } else { audit.deadline };
+    let due = if audit.committee.is_empty() { block.seconds() } else { audit.commit_deadline };
     set_due(state, &mut audit, due);
     Ok(vec![event])
 }

@@ -1,7 +1,8 @@
 //! Audits: an epoch that somebody doubts is made again by a drawn committee.
 //!
-//! An audit goes `Draw -> Vote`, and ends once every seat has said what it found, or when its time is over. Whoever doubts puts up a
-//! deposit: it pays the committee if the epoch is right. Whoever still knows better appeals: for twice the deposit twice as many seats are
+//! An audit goes `Draw -> Commit -> Reveal`, as a round of judging: its committee commits to what it found and then shows it, so that nobody
+//! repeats what others said, and who is last knows no more than who is first. Each phase ends early, once nobody is left to wait for; who
+//! does not show what it committed to has said nothing. Whoever doubts puts up a deposit: it pays the committee if the epoch is right. Whoever still knows better appeals: for twice the deposit twice as many seats are
 //! drawn, a few times, so that a large part of the stake wins one draw by luck and not all. If it is false, or cannot be shown, the epoch is void, its payers have their money
 //! back, and the node's bond pays committee and challenger.
 //!
@@ -100,6 +101,7 @@ fn start_round<S: StateWrite>(state: &mut S, block: &BlockContext, audit: &mut A
     set_due(state, audit, 0);
     audit.set_phase(Phase::Draw);
     audit.draw_height = block.height.saturating_add(params.draw_delay);
+    (audit.commit_deadline, audit.reveal_deadline) = (0, 0);
     audit.committee.clear();
     // Looked at in each block until then: what changes makes an idle chain go on at once.
     set_due(state, audit, block.height.saturating_add(1));
@@ -123,9 +125,18 @@ fn put<S: StateWrite>(state: &mut S, audit: &Audit) {
     state.put(state_key::audit(&audit.node, audit.epoch), audit);
 }
 
+/// Ends the commit phase.
+fn open_reveal<S: StateWrite>(state: &mut S, block: &BlockContext, audit: &mut Audit, params: &Params) -> Event {
+    audit.set_phase(Phase::Reveal);
+    audit.reveal_deadline = block.seconds().saturating_add(params.reveal_seconds);
+    let due = audit.reveal_deadline;
+    set_due(state, audit, due);
+    event("audit.reveal_opened", audit).with("reveal_deadline", due)
+}
+
 /// A seat holder as it is drawn.
 fn auditor(member: Member) -> Auditor {
-    Auditor { account: member.account, node: member.node, seats: member.seats, said: Said::Nothing as i32, reward: 0 }
+    Auditor { account: member.account, node: member.node, seats: member.seats, ..Auditor::default() }
 }
 
 fn event(name: &'static str, audit: &Audit) -> Event {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use datanet_types::action::Finding;
+use datanet_types::finding::FindingCommitment;
 use datanet_types::id::tagged_hash;
 use datanet_types::{Address, Amount, Digest, NodeKey};
 
@@ -19,8 +20,8 @@ use crate::state::{StateError, StateRead};
 pub enum Phase {
     /// Waits for its committee to be drawn.
     Draw = 0,
-    /// Its committee repeats the epoch and says what it found.
-    Vote = 1,
+    /// Its committee makes the epoch again and commits to what it found.
+    Commit = 1,
     /// The epoch is right.
     Upheld = 2,
     /// The epoch is false.
@@ -29,6 +30,8 @@ pub enum Phase {
     Unavailable = 4,
     /// Too few said anything, in every round.
     Undecided = 5,
+    /// Its committee shows what it committed to.
+    Reveal = 6,
 }
 
 impl Phase {
@@ -36,7 +39,8 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Self::Draw => "draw",
-            Self::Vote => "vote",
+            Self::Commit => "commit",
+            Self::Reveal => "reveal",
             Self::Upheld => "upheld",
             Self::False => "false",
             Self::Unavailable => "unavailable",
@@ -52,7 +56,7 @@ impl Phase {
 #[serde(rename_all = "lowercase")]
 #[repr(i32)]
 pub enum Said {
-    /// Nothing yet.
+    /// Nothing, or nothing that anybody can see yet.
     Nothing = 0,
     /// [`Finding::Correct`].
     Correct = 1,
@@ -99,13 +103,16 @@ pub struct Auditor {
     /// How often it was drawn: each seat has one vote.
     #[prost(uint32, tag = "3")]
     pub seats: u32,
-    /// What it found.
+    /// What it found, once it has shown that.
     #[prost(enumeration = "Said", tag = "4")]
     #[serde(with = "said_text")]
     pub said: i32,
     /// What it was paid, in base units.
     #[prost(uint64, tag = "5")]
     pub reward: Amount,
+    /// Hides what it found.
+    #[prost(message, optional, tag = "6")]
+    pub commitment: Option<Digest>,
 }
 
 /// The audit of an epoch.
@@ -142,15 +149,18 @@ pub struct Audit {
     /// The height at whose beginning the committee is drawn.
     #[prost(uint64, tag = "7")]
     pub draw_height: u64,
-    /// Block time up to which the committee is heard, in seconds since 1970; 0 before it is drawn.
+    /// Block time up to which commitments are taken, in seconds since 1970; 0 before the committee is drawn.
     #[prost(uint64, tag = "8")]
-    pub deadline: u64,
+    pub commit_deadline: u64,
     /// Who audits, in the order drawn.
     #[prost(message, repeated, tag = "9")]
     pub committee: Vec<Auditor>,
     /// When the ledger looks at it next: a height before its committee is drawn, then a block time in seconds since 1970; 0 once it is over.
     #[prost(uint64, tag = "10")]
     pub due: u64,
+    /// Block time up to which findings are shown; 0 as long as commitments are awaited.
+    #[prost(uint64, tag = "14")]
+    pub reveal_deadline: u64,
 }
 
 impl Audit {
@@ -163,6 +173,17 @@ impl Audit {
             u64::try_from(u128::from_le_bytes(*half).checked_rem(answers.into())?).ok()
         });
         self.suspects.iter().copied().filter(|at| *at < answers).chain(drawn).collect()
+    }
+
+    /// What hides that `auditor`, who has a seat, found this.
+    pub fn commitment(&self, chain_id: &str, auditor: &Address, finding: Finding, salt: &Digest) -> Digest {
+        let (node, epoch, committee) = (&self.node, self.epoch, &self.seed);
+        FindingCommitment { chain_id, node, epoch, committee, auditor, finding, salt }.digest()
+    }
+
+    /// Who has committed.
+    pub(super) fn committed(&self) -> impl Iterator<Item = &Auditor> {
+        self.committee.iter().filter(|auditor| auditor.commitment.is_some())
     }
 
     /// The parameters that it goes by: those that its epoch was settled under.

@@ -16,11 +16,13 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::RegisterNode(_) => Component::Nodes,
         Action::CreateDatanet(_) => Component::Datanets,
         Action::Contribute(_) | Action::AttestStorage(_) | Action::Revoke(_) => Component::Contributions,
-        Action::CommitScores(_) | Action::RevealScores(_) => Component::Validation,
+        Action::CommitScores(_) | Action::RevealScores(_) | Action::ChallengeVerdict(_) => Component::Validation,
         Action::RegisterModel(_) => Component::Models,
         Action::OpenChannel(_) | Action::TopUpChannel(_) | Action::CloseChannel(_) => Component::Channels,
         Action::SettleEpoch(_) | Action::Claim(_) => Component::Settlement,
-        Action::ChallengeEpoch(_) | Action::AuditEpoch(_) | Action::ProveForgery(_) => Component::Audits,
+        Action::ChallengeEpoch(_) | Action::CommitFinding(_) | Action::RevealFinding(_) | Action::ProveForgery(_) => {
+            Component::Audits
+        }
         Action::CreateValidator(_)
         | Action::Delegate(_)
         | Action::Undelegate(_)

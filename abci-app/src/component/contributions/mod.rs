@@ -21,7 +21,10 @@ use crate::state::{StateError, StateRead, StateWrite};
 
 pub use record::{Attestation, Contribution, Keeper, Status};
 pub(super) use storing::refuse_unstored;
-pub(super) use verdict::{accept, refuse_judged, refuse_unavailable, refuse_unjudged};
+pub(super) use verdict::{
+    accept, fine_keepers, overturn_acceptance, overturn_refusal, refuse_judged, refuse_unavailable, refuse_unjudged,
+    settle_bond,
+};
 
 /// How many entries are read from an index at a time.
 const PAGE: usize = 256;

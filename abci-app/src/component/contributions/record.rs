@@ -1,7 +1,10 @@
 //! A contribution as the ledger keeps it.
 
+use datanet_types::amount::{BPS, mul_div};
 use datanet_types::record::Format;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, NodeKey, Scores};
+
+use crate::component::Params;
 
 /// Where a contribution stands. `Storing -> Judging -> Final`; `Storing` and `Judging` may end as `Refused`, and its giver may turn
 /// `Final` into `Revoked`.
@@ -19,7 +22,8 @@ pub enum Status {
     Refused = 2,
     /// Kept by enough nodes, and good enough: from here on it earns.
     Final = 3,
-    /// Its giver took it back: it is not served, trained on or paid any more, and nodes drop its bytes.
+    /// Its giver took it back, or a second committee found it not good enough: it is not served, trained on or paid any more, and nodes drop
+    /// its bytes.
     Revoked = 4,
 }
 
@@ -54,10 +58,10 @@ pub struct Contribution {
     /// Merkle root over the records, keyed by the contributor ([`datanet_types::record::record_root`]).
     #[prost(message, required, tag = "8")]
     pub record_root: Digest,
-    /// Base units locked until it is final or refused.
+    /// Base units locked until its verdict is final.
     #[prost(uint64, tag = "9")]
     pub bond: Amount,
-    /// Base units paid to whoever judged it.
+    /// Base units for whoever judged it, once the verdict is final.
     #[prost(uint64, tag = "10")]
     pub review_fee: Amount,
     /// The node that held the bytes first.
@@ -76,7 +80,8 @@ pub struct Contribution {
     #[prost(enumeration = "Status", tag = "15")]
     #[serde(with = "status_text")]
     pub status: i32,
-    /// Its present (or last) round of judging: 0, or 1 after a redraw.
+    /// The round that passed its verdict, or is to: 0, or 1 after a redraw; one more after a verdict that a second committee overturned to
+    /// accept it. Whoever judged in it earns with it, so that it never changes once it is final.
     #[prost(uint32, tag = "16")]
     pub round: u32,
     /// Storage nodes that say they keep it; those that make up its datanet's quorum, and whoever came later.
@@ -118,6 +123,12 @@ pub struct Contribution {
     /// Block time up to which nodes can say so before it is judged, in seconds since 1970.
     #[prost(uint64, tag = "29")]
     pub store_by: u64,
+    /// Block time up to which its verdict can be challenged, in seconds since 1970; 0 once it is final, or as long as there is none.
+    #[prost(uint64, tag = "30")]
+    pub challenge_until: u64,
+    /// Whether its verdict is challenged, and a second committee is at it.
+    #[prost(bool, tag = "31")]
+    pub challenged: bool,
 }
 
 impl Contribution {
@@ -156,8 +167,47 @@ impl Contribution {
 
     /// How many committees have refused these bytes of this giver, itself included.
     pub fn refusals_so_far(&self) -> u32 {
-        let judged = self.status() == Status::Refused && self.scores.is_some();
-        self.refusals.saturating_add(u32::from(judged))
+        self.refusals.saturating_add(u32::from(self.is_too_bad()))
+    }
+
+    /// Whether its scores are below what its datanet wanted.
+    fn is_too_bad(&self) -> bool {
+        self.scores.is_some_and(|scores| scores.combined() < self.wanted)
+    }
+
+    /// What its verdict takes of the bond: a part where it was not good enough; all where it was not to be had, for whoever makes others look
+    /// for nothing pays for it.
+    pub fn penalty(&self, params: &Params) -> Amount {
+        match (self.unavailable, self.is_too_bad()) {
+            (true, _) => self.bond,
+            (false, true) => mul_div(self.bond, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0),
+            (false, false) => 0,
+        }
+    }
+
+    /// The round that a committee is at, or was last: a challenge's comes behind the one that passed the verdict.
+    pub fn judging_round(&self) -> u32 {
+        self.round.saturating_add(u32::from(self.challenged))
+    }
+
+    /// Whether a committee is at it, or is to be drawn.
+    pub fn is_before_judges(&self) -> bool {
+        matches!(self.status(), Status::Storing | Status::Judging) || self.challenged
+    }
+
+    /// Whether it was refused, and that cannot change any more: nobody needs its bytes.
+    pub fn is_refused_for_good(&self) -> bool {
+        self.status() == Status::Refused && !self.is_disputable()
+    }
+
+    /// Whether it was final, and a second committee found that it should not be.
+    pub fn is_overturned(&self) -> bool {
+        self.status() == Status::Revoked && (self.unavailable || self.is_too_bad())
+    }
+
+    /// Whether its verdict can still become another.
+    pub fn is_disputable(&self) -> bool {
+        self.challenge_until != 0 || self.challenged
     }
 
     /// Whether it was final at `height`, whatever became of it later.

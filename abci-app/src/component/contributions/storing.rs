@@ -6,7 +6,7 @@
 
 use datanet_types::ContributionId;
 
-use super::verdict::close_refused;
+use super::verdict::{close_refused, settle_bond};
 use super::{Attestation, Contribution, Keeper, Status, expect, put, review_account, state_key};
 use crate::component::agenda::{self, Kind, Turn};
 use crate::component::datanets::Datanet;
@@ -61,7 +61,7 @@ pub(in crate::component) fn refuse_unstored<S: StateWrite>(
     accounts::release(state, &review_account(id), &accounts::treasury(), contribution.review_fee)?;
     contribution.unstored = true;
     validation::schedule(state, turn.block, id, &params);
-    let back = contribution.bond;
-    let event = close_refused(state, turn.block, &mut contribution, back)?;
+    settle_bond(state, &contribution, 0)?;
+    let event = close_refused(state, turn.block, &mut contribution)?;
     Ok(vec![event.with("penalty", 0)])
 }

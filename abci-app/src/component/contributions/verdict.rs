@@ -3,14 +3,15 @@
 use datanet_types::amount::{BPS, mul_div};
 use datanet_types::{Amount, Scores};
 
+use super::action::{revoked_event, take_out};
 use super::{Contribution, Keeper, Status, bond_account, keepers, put, review_account, state_key};
 use crate::component::datanets::history::{self, Change};
 use crate::component::datanets::{self, Datanet};
 use crate::component::{BlockContext, Event, Params, accounts, nodes};
 use crate::state::{StateError, StateWrite};
 
-/// The committee found it good enough, and enough nodes keep it, or there would be no committee: it is final. The bond goes back, and it earns
-/// from here on.
+/// The committee found it good enough, and enough nodes keep it, or there would be no committee: it is final, and earns from
+/// here on. The bond goes back once the verdict cannot become another.
 pub(in crate::component) fn accept<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
@@ -19,7 +20,6 @@ pub(in crate::component) fn accept<S: StateWrite>(
     scores: Scores,
 ) -> Result<Vec<Event>, StateError> {
     let height = block.height;
-    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, contribution.bond)?;
     contribution.set_status(Status::Final);
     contribution.scores = Some(scores);
     contribution.wanted = datanet.accept_threshold;
@@ -39,7 +39,7 @@ pub(in crate::component) fn accept<S: StateWrite>(
     Ok(vec![verdict_event("contribution.accepted", contribution, Some(&scores)), event])
 }
 
-/// The committee did not: part of the bond is lost.
+/// The committee did not: part of the bond is lost, once the verdict is final.
 pub(in crate::component) fn refuse_judged<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
@@ -48,41 +48,36 @@ pub(in crate::component) fn refuse_judged<S: StateWrite>(
     scores: Scores,
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
-    let penalty = mul_div(contribution.bond, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0);
-    accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.scores = Some(scores);
     contribution.wanted = datanet.accept_threshold;
-    let back = contribution.bond.saturating_sub(penalty);
-    let event = close_refused(state, block, contribution, back)?;
-    Ok(vec![event.with("penalty", penalty)])
+    let event = close_refused(state, block, contribution)?;
+    Ok(vec![event.with("penalty", contribution.penalty(params))])
 }
 
-/// Its bytes were not to be had: the bond is lost whole, since whoever makes others look for nothing pays for it, and who said that they keep
-/// it pay as much as that together.
+/// Its bytes were not to be had: the bond is lost whole, once the verdict is final, since whoever makes others look for nothing pays for it, and
+/// who said that they keep it pay as much as that together.
 pub(in crate::component) fn refuse_unavailable<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &mut Contribution,
-    params: &Params,
 ) -> Result<Vec<Event>, StateError> {
-    let penalty = contribution.bond;
-    let mut events = fine_keepers(state, block, contribution, params)?;
-    accounts::release(state, &bond_account(&contribution.id), &accounts::treasury(), penalty)?;
     contribution.unavailable = true;
-    let event = close_refused(state, block, contribution, 0)?;
-    events.push(event.with("penalty", penalty));
-    Ok(events)
+    let event = close_refused(state, block, contribution)?;
+    Ok(vec![event.with("penalty", contribution.bond)])
 }
 
-/// Whoever had it judged and cannot show it has lied, or lost it. Each pays its part of the bond, and no more than the part of the least stake
+/// Once the verdict is final: whoever had it judged and cannot show it has lied, or lost it. Each pays its part of the bond, and no more than the part of the least stake
 /// that a refused contribution loses of its bond. Together that is never more than the giver loses: whoever gives something and has judges of
 /// his own call it unavailable does himself at least the harm that he does others.
-fn fine_keepers<S: StateWrite>(
+pub(in crate::component) fn fine_keepers<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &Contribution,
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
+    if !contribution.unavailable {
+        return Ok(Vec::new());
+    }
     let all = keepers(state, &contribution.id)?;
     let most = mul_div(params.min_storage_stake, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0);
     let each = contribution.bond.checked_div(all.len() as u64).unwrap_or(0).min(most);
@@ -110,17 +105,58 @@ pub(in crate::component) fn refuse_unjudged<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let fee = accounts::balance(state, &review_account(&contribution.id))?;
     accounts::release(state, &review_account(&contribution.id), &contribution.contributor, fee)?;
-    let event = close_refused(state, block, contribution, contribution.bond)?;
+    settle_bond(state, contribution, 0)?;
+    let event = close_refused(state, block, contribution)?;
     Ok(vec![event.with("penalty", 0)])
+}
+
+/// The verdict is final: what it takes of the bond is the treasury's, and the rest goes home.
+pub(in crate::component) fn settle_bond<S: StateWrite>(
+    state: &mut S,
+    contribution: &Contribution,
+    penalty: Amount,
+) -> Result<(), StateError> {
+    let bond = bond_account(&contribution.id);
+    accounts::release(state, &bond, &accounts::treasury(), penalty)?;
+    accounts::release(state, &bond, &contribution.contributor, contribution.bond.saturating_sub(penalty))
+}
+
+/// A second committee found good enough what the first had refused.
+pub(in crate::component) fn overturn_refusal<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+    datanet: &Datanet,
+    scores: Scores,
+) -> Result<Vec<Event>, StateError> {
+    let mut counts = datanets::counts(state, &contribution.datanet)?;
+    counts.refused = counts.refused.saturating_sub(1);
+    datanets::put_counts(state, &contribution.datanet, &counts);
+    contribution.unavailable = false;
+    accept(state, block, contribution, datanet, scores)
+}
+
+/// A second committee found not good enough, or nowhere, what the first had accepted: it leaves the datanet as if it were taken back.
+pub(in crate::component) fn overturn_acceptance<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    contribution: &mut Contribution,
+    scores: Option<Scores>,
+) -> Result<Event, StateError> {
+    contribution.scores = scores;
+    contribution.unavailable = scores.is_none();
+    take_out(state, contribution, block.height)?;
+    contribution.set_status(Status::Revoked);
+    contribution.revoked_height = block.height;
+    put(state, contribution);
+    Ok(revoked_event(contribution).with("reason", contribution.reason()))
 }
 
 pub(super) fn close_refused<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     contribution: &mut Contribution,
-    back: Amount,
 ) -> Result<Event, StateError> {
-    accounts::release(state, &bond_account(&contribution.id), &contribution.contributor, back)?;
     contribution.set_status(Status::Refused);
     contribution.verdict_height = block.height;
     put(state, contribution);

@@ -110,6 +110,7 @@ fn check_most(params: &Params) -> Result<(), ActionError> {
         ("reveal_seconds", params.reveal_seconds, MONTH),
         ("audit_seconds", params.audit_seconds, MONTH),
         ("challenge_seconds", params.challenge_seconds, MONTH),
+        ("verdict_challenge_seconds", params.verdict_challenge_seconds, MONTH),
         ("unbonding_seconds", params.unbonding_seconds, YEAR),
         ("channel_max_seconds", params.channel_max_seconds, 10 * YEAR),
         ("forget_seconds", params.forget_seconds, 10 * YEAR),

@@ -73,6 +73,9 @@ pub struct Params {
     /// Seconds for which an epoch can be challenged once it is settled; nothing of it is paid before. Default 86,400: a day, in which
     /// whoever was asleep wakes up. 0: nothing can be challenged, which suits a chain whose nodes trust one another.
     pub challenge_seconds: u64,
+    /// Seconds of block time for which a contribution's verdict can be challenged; its bond and its judges' pay are held until then. Default 3,600: an
+    /// hour, in which a contributor looks why, and whoever holds the data against the score. 0: a verdict is final at once.
+    pub verdict_challenge_seconds: u64,
     /// Stake that a serving node must have for the fees of its epochs that are not final, in basis points of them. Default 20,000: twice as
     /// much. A false epoch loses that, so that falsifying does not pay where one in three is found.
     pub serving_bond_bps: u32,
@@ -83,7 +86,7 @@ pub struct Params {
     /// that there is no tie. Default 7: a third of
     /// the stake wins that draw one time in six, and all four one time in ten thousand.
     pub audit_seats: u32,
-    /// Seconds of block time that auditors have. Default 300: five minutes, for reading some ten thousand receipts.
+    /// Seconds of block time that auditors have to make an epoch again and commit to what they found; showing it has `reveal_seconds`. Default 300: five minutes, for reading some ten thousand receipts.
     pub audit_seconds: u64,
     /// Smallest stake of a validator, in base units. Default 100 DNT: every one of many identities costs this.
     pub min_stake: Amount,
@@ -178,6 +181,7 @@ impl Default for Params {
             draw_delay: 2,
             unbonding_seconds: 3 * 24 * 3_600,
             challenge_seconds: 24 * 3_600,
+            verdict_challenge_seconds: 3_600,
             serving_bond_bps: 20_000,
             audit_deposit: 5 * DNT,
             audit_seats: 7,

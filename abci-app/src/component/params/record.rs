@@ -53,6 +53,8 @@ pub(super) struct Record {
     pub(super) review_fee_per_mib: u64,
     #[prost(uint64, tag = "23")]
     pub(super) challenge_seconds: u64,
+    #[prost(uint64, tag = "72")]
+    pub(super) verdict_challenge_seconds: u64,
     #[prost(uint32, tag = "24")]
     pub(super) serving_bond_bps: u32,
     #[prost(uint64, tag = "25")]
@@ -142,6 +144,7 @@ macro_rules! convert {
             draw_delay: $from.draw_delay,
             unbonding_seconds: $from.unbonding_seconds,
             challenge_seconds: $from.challenge_seconds,
+            verdict_challenge_seconds: $from.verdict_challenge_seconds,
             serving_bond_bps: $from.serving_bond_bps,
             audit_deposit: $from.audit_deposit,
             audit_seats: $from.audit_seats,

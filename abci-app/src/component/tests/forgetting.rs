@@ -1,10 +1,10 @@
 //! What lapses is forgotten, and nothing can be done with it again.
 
-use datanet_types::action::{AuditEpoch, ChallengeEpoch, Claim, Revoke, TopUpChannel, role};
+use datanet_types::action::{ChallengeEpoch, Claim, Finding, Revoke, TopUpChannel, role};
 use datanet_types::{ContributionId, DatanetId};
 
 use super::Chain;
-use super::harness::{STAKE, address, all, attest, node, register, reveal};
+use super::harness::{STAKE, address, all, attest, node, register, reveal, reveal_finding};
 use super::life_of_a_channel::{claim, item, leaves, open, settle, voucher};
 use crate::code;
 use crate::component::contributions;
@@ -14,7 +14,8 @@ use crate::component::{Params, validation};
 const FORGET: u64 = 1_000;
 
 fn world() -> (Chain, DatanetId) {
-    let mut chain = Chain::with(Params { challenge_seconds: 0, forget_seconds: FORGET, ..Params::default() });
+    let at_once = Params { challenge_seconds: 0, verdict_challenge_seconds: 0, ..Params::default() };
+    let mut chain = Chain::with(Params { forget_seconds: FORGET, ..at_once });
     chain.validators(6);
     let datanet = chain.datanet();
     (chain, datanet)
@@ -84,7 +85,8 @@ fn a_round_that_was_drawn_again_goes_and_what_was_taken_back_keeps_its_judges() 
 
 #[test]
 fn nothing_more_is_forgotten_in_a_block_than_it_has_time_for() {
-    let params = Params { agenda_work: 8, forget_seconds: FORGET, ..Params::default() };
+    let at_once = Params { verdict_challenge_seconds: 0, ..Params::default() };
+    let params = Params { agenda_work: 8, forget_seconds: FORGET, ..at_once };
     let mut chain = Chain::with(params);
     chain.validators(6);
     let datanet = chain.datanet();
@@ -127,7 +129,7 @@ fn an_epoch_goes_once_everything_of_it_is_paid_and_cannot_come_again() {
     chain.refused(11, claim(1, &earned, 0), code::CLAIM_NOTHING, "nothing more");
     let challenge = ChallengeEpoch { node: node(0), epoch: 1, suspects: Vec::new() };
     chain.refused(9, challenge, code::AUDIT_CLOSED, "is over");
-    chain.refused(1, AuditEpoch { node: node(0), epoch: 1, finding: 0 }, code::AUDIT_CLOSED, "is over");
+    chain.refused(1, reveal_finding(1, 1, Finding::Correct), code::AUDIT_CLOSED, "is over");
     chain.refused(9, ChallengeEpoch { node: node(0), epoch: 2, suspects: Vec::new() }, code::AUDIT_EPOCH, "no epoch 2");
 
     // Beside one that is forgotten, another is paid.

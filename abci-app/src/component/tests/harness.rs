@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, CloseChannel,
-    CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel,
-    RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury,
-    TopUpChannel, Transfer, role,
+    Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
+    CloseChannel, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel, ProveForgery,
+    RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke, RevokeKey, SetKeys,
+    SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -19,6 +19,7 @@ use datanet_types::{
 };
 
 use crate::code::Code;
+use crate::component::audits;
 use crate::component::contributions::{self, Contribution, Status};
 use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
@@ -77,9 +78,9 @@ pub(crate) fn genesis(params: Params) -> Genesis {
 }
 
 impl Chain {
-    /// Where epochs are final at the end of their block.
+    /// Where epochs are final at the end of their block, and verdicts at once.
     pub(crate) fn new() -> Self {
-        Self::with(Params { challenge_seconds: 0, ..Params::default() })
+        Self::with(Params { challenge_seconds: 0, verdict_challenge_seconds: 0, ..Params::default() })
     }
 
     pub(crate) fn with(params: Params) -> Self {
@@ -227,6 +228,13 @@ impl Chain {
         DatanetId::derive(CHAIN, &address(10), "docs")
     }
 
+    /// The commitment of person `n`, who has a seat, to what it found of an epoch of node 0.
+    pub(crate) fn commit_finding(&self, n: u8, epoch: u64, finding: Finding) -> CommitFinding {
+        let audit = audits::get(&self.state, &node(0), epoch).unwrap().unwrap_or_default();
+        let commitment = audit.commitment(CHAIN, &address(n), finding, &Digest([n; 32]));
+        CommitFinding { node: node(0), epoch, commitment }
+    }
+
     pub(crate) fn contribution(&self, id: &ContributionId) -> Contribution {
         contributions::get(&self.state, id).unwrap().unwrap()
     }
@@ -271,7 +279,7 @@ impl Chain {
 
     /// The present round.
     pub(crate) fn round(&self, id: &ContributionId) -> validation::Round {
-        validation::current_round(&self.state, &self.contribution(id)).unwrap().expect("a round")
+        validation::judging_round(&self.state, &self.contribution(id)).unwrap().expect("a round")
     }
 
     /// Lets so many seconds pass, and ends a block after them.
@@ -391,6 +399,11 @@ pub(crate) fn reveal(n: u8, id: &ContributionId, scores: impl Into<Option<Scores
     RevealScores { contribution: *id, scores: scores.into(), report: BlobHash([n; 32]), salt: Digest([n; 32]) }
 }
 
+/// What is behind [`Chain::commit_finding`].
+pub(crate) fn reveal_finding(n: u8, epoch: u64, finding: Finding) -> RevealFinding {
+    RevealFinding { node: node(0), epoch, finding: finding as i32, salt: Digest([n; 32]) }
+}
+
 pub(crate) fn open_channel(n: u8, deposit: u64, expires_at: u64) -> OpenChannel {
     OpenChannel { node: node(n), deposit, expires_at, voucher_key: None }
 }
@@ -429,7 +442,9 @@ into_action!(
     CommitScores,
     RevealScores,
     ChallengeEpoch,
-    AuditEpoch,
+    ChallengeVerdict,
+    CommitFinding,
+    RevealFinding,
     ProveForgery,
     RegisterModel,
     OpenChannel,

@@ -1,6 +1,6 @@
 //! From settling to being final, or void.
 
-use datanet_types::action::{AuditEpoch, ChallengeEpoch, Finding, ProveForgery, role};
+use datanet_types::action::{ChallengeEpoch, CommitFinding, Finding, ProveForgery, RevealFinding, role};
 use datanet_types::amount::DNT;
 use datanet_types::epoch::EpochLeaf;
 use datanet_types::receipt::ReceiptHead;
@@ -9,7 +9,7 @@ use datanet_types::sum_tree::{SumNode, prove, root};
 use datanet_types::{Address, ChannelId, Digest, ReceiptId};
 
 use super::Chain;
-use super::harness::{BALANCE, CHAIN, STAKE, address, node, node_key, register};
+use super::harness::{BALANCE, CHAIN, STAKE, address, node, node_key, register, reveal_finding};
 use super::life_of_a_channel::{DEPOSIT, claim, leaves, open, settle, voucher};
 use crate::code;
 use crate::component::audits::{self, Audit, Phase, deposit_account};
@@ -65,16 +65,35 @@ impl Settled {
 
     /// Everybody with a seat finds the same.
     fn all_find(&mut self, finding: Finding) {
+        self.each_finds(|_| finding);
+    }
+
+    /// Each commits to what it finds, shows it, and that is all: each phase ends with the last of them.
+    fn each_finds(&mut self, found: impl Fn(u8) -> Finding) {
         for n in self.seats() {
-            self.chain.act(n, said(finding));
+            self.commits(n, found(n));
+        }
+        assert_eq!(self.audit().phase(), Phase::Reveal);
+        for n in self.seats() {
+            self.chain.act(n, shown(n, found(n)));
         }
         self.chain.next();
+    }
+
+    fn commits(&mut self, n: u8, finding: Finding) {
+        let commit = self.chain.commit_finding(n, 1, finding);
+        self.chain.act(n, commit);
     }
 
     /// Who has a seat.
     fn seats(&self) -> Vec<u8> {
         let audit = self.audit();
         (0..4).filter(|n| audit.committee.iter().any(|auditor| auditor.account == address(*n))).collect()
+    }
+
+    fn seats_of(&self, n: u8) -> u32 {
+        let of = |auditor: &&audits::Auditor| auditor.account == address(n);
+        self.audit().committee.iter().find(of).map_or(0, |auditor| auditor.seats)
     }
 
     fn balance(&self, n: u8) -> u64 {
@@ -104,8 +123,8 @@ fn challenge() -> ChallengeEpoch {
     ChallengeEpoch { node: node(0), epoch: 1, suspects: Vec::new() }
 }
 
-fn said(finding: Finding) -> AuditEpoch {
-    AuditEpoch { node: node(0), epoch: 1, finding: finding as i32 }
+fn shown(n: u8, finding: Finding) -> RevealFinding {
+    reveal_finding(n, 1, finding)
 }
 
 /// The three answers that were settled.
@@ -172,16 +191,8 @@ fn who_doubts_a_good_epoch_pays_its_auditors() {
     }
     assert!(!world.seats().contains(&0), "a node does not audit itself");
     assert_eq!(world.audit().committee.iter().map(|auditor| auditor.seats).sum::<u32>(), world.params.audit_seats);
-    let first = world.seats()[0];
-    world.chain.refused(9, said(Finding::Correct), code::AUDIT_SEAT, "no seat");
-    world.chain.refused(first, AuditEpoch { finding: 3, ..said(Finding::False) }, code::AUDIT_SEAT, "finding is 3");
-    world.chain.act(first, said(Finding::Correct));
-    world.chain.refused(first, said(Finding::False), code::AUDITED_BEFORE, "can't be changed");
-    for n in world.seats().into_iter().skip(1) {
-        world.chain.act(n, said(Finding::Correct));
-    }
+    world.all_find(Finding::Correct);
     let drawn = world.seats();
-    world.chain.next();
     assert_eq!((world.status(), world.audit().phase()), (Status::Open, Phase::Upheld));
     let paid: u64 = world.audit().committee.iter().map(|auditor| auditor.reward).sum();
     assert_eq!(paid, world.params.audit_deposit);
@@ -191,6 +202,55 @@ fn who_doubts_a_good_epoch_pays_its_auditors() {
     world.chain.skip_to(world.chain.block.height + 60);
     assert_eq!(world.status(), Status::Final);
     world.chain.act(11, claim(1, &world.leaves, 0));
+}
+
+#[test]
+fn what_an_auditor_found_is_hidden_until_all_have_committed() {
+    let mut world = Settled::new();
+    world.challenged();
+    let seats = world.seats();
+    let (first, others) = (seats[0], &seats[1..]);
+    let commit = |world: &Settled, n: u8| world.chain.commit_finding(n, 1, Finding::Correct);
+    let nothing = CommitFinding { commitment: Digest::ZERO, ..commit(&world, first) };
+    world.chain.refused(first, nothing, code::FINDING, "random salt");
+    world.chain.refused(9, commit(&world, 9), code::AUDIT_SEAT, "no seat");
+    world.chain.refused(first, shown(first, Finding::Correct), code::AUDIT_SEAT, "while it is at \"reveal\"");
+    world.commits(first, Finding::Correct);
+    world.chain.refused(first, commit(&world, first), code::AUDITED_BEFORE, "can't be changed");
+    let seat = world.audit().committee.iter().find(|one| one.account == address(first)).copied().unwrap();
+    assert_eq!((seat.said(), seat.commitment.is_some()), (audits::Said::Nothing, true));
+    // Whoever copies a commitment has nothing to show: it is hashed with an account.
+    let copied = CommitFinding { commitment: seat.commitment.unwrap(), ..commit(&world, first) };
+    world.chain.act(others[0], copied);
+    others[1..].iter().for_each(|n| world.commits(*n, Finding::Correct));
+    world.chain.refused(first, commit(&world, first), code::AUDIT_SEAT, "the audit is at \"reveal\"");
+    let bad = RevealFinding { finding: 3, ..shown(first, Finding::Correct) };
+    world.chain.refused(first, bad, code::FINDING, "finding is 3");
+    world.chain.refused(first, shown(first, Finding::False), code::FINDING, "exactly what you committed to");
+    let stolen = RevealFinding { salt: Digest([first; 32]), ..shown(others[0], Finding::Correct) };
+    world.chain.refused(others[0], stolen, code::FINDING, "exactly what you committed to");
+    world.chain.act(first, shown(first, Finding::Correct));
+    world.chain.refused(first, shown(first, Finding::Correct), code::AUDITED_BEFORE, "can't be changed");
+}
+
+#[test]
+fn who_does_not_show_what_it_committed_to_has_said_nothing() {
+    let mut world = Settled::new();
+    world.challenged();
+    let seats = world.seats();
+    let few = *seats.iter().min_by_key(|n| world.seats_of(**n)).unwrap();
+    let before = nodes::reputation(&world.chain.state, &address(few)).unwrap().unwrap();
+    seats.iter().for_each(|n| world.commits(*n, Finding::Correct));
+    let shows = seats.iter().filter(|n| **n != few);
+    shows.for_each(|n| drop(world.chain.act(*n, shown(*n, Finding::Correct))));
+    world.chain.next();
+    assert_eq!(world.audit().phase(), Phase::Reveal, "it has its time");
+    world.chain.skip_until(world.audit().reveal_deadline + 1);
+    let audit = world.audit();
+    assert_eq!(audit.phase(), Phase::Upheld);
+    let silent = audit.committee.iter().find(|one| one.account == address(few)).unwrap();
+    assert_eq!((silent.said(), silent.reward), (audits::Said::Nothing, 0));
+    assert!(nodes::reputation(&world.chain.state, &address(few)).unwrap().unwrap().bps < before.bps);
 }
 
 #[test]
@@ -240,7 +300,7 @@ fn what_finding_out_brings_is_bounded_and_the_rest_is_the_treasurys() {
     assert_eq!(world.balance(9), before.0 + (fine / 2).min(4 * deposit) - 1_000);
     let auditors: u64 = world.audit().committee.iter().map(|auditor| auditor.reward).sum();
     assert_eq!(auditors, (fine / 2).min(2 * deposit));
-    let fees = (drawn + 1) * 1_000;
+    let fees = (2 * drawn + 1) * 1_000;
     assert_eq!(
         world.chain.balance(&accounts::treasury()),
         before.1 + fine - (fine / 2).min(4 * deposit) - auditors + fees
@@ -279,21 +339,13 @@ fn a_committee_that_says_nothing_is_followed_by_others_and_then_the_epoch_stands
 fn who_finds_the_opposite_of_what_is_so_judges_badly_and_who_could_not_see_it_does_not() {
     let mut world = Settled::new();
     world.challenged();
-    let seats = |world: &Settled, n: u8| -> u32 {
-        let of = |auditor: &&audits::Auditor| auditor.account == address(n);
-        world.audit().committee.iter().find(of).map_or(0, |auditor| auditor.seats)
-    };
     let mut drawn = world.seats();
-    drawn.sort_by_key(|n| seats(&world, *n));
+    drawn.sort_by_key(|n| world.seats_of(*n));
     let reputation = |world: &Settled, n: u8| nodes::reputation(&world.chain.state, &address(n)).unwrap().unwrap();
     let before = reputation(&world, 1);
     let few = drawn[0];
-    assert!(seats(&world, few) < 4, "a minority");
-    world.chain.act(few, said(Finding::False));
-    for n in &drawn[1..] {
-        world.chain.act(*n, said(Finding::Correct));
-    }
-    world.chain.next();
+    assert!(world.seats_of(few) < 4, "a minority");
+    world.each_finds(|n| if n == few { Finding::False } else { Finding::Correct });
     assert_eq!(world.audit().phase(), Phase::Upheld);
     assert!(reputation(&world, few).bps < before.bps);
     assert_eq!(reputation(&world, drawn[1]), before);

@@ -7,6 +7,7 @@ mod forgetting;
 mod given_again;
 mod harness;
 mod keys;
+mod life_of_a_challenge;
 mod life_of_a_channel;
 mod life_of_a_contribution;
 mod life_of_a_model;

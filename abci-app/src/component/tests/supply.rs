@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_types::action::{
-    AuditEpoch, ChallengeEpoch, Claim, CloseChannel, RegisterModel, Revoke, TopUpChannel, Transfer,
+    ChallengeEpoch, ChallengeVerdict, Claim, CloseChannel, Finding, RegisterModel, Revoke, TopUpChannel, Transfer,
 };
 use datanet_types::closing::ClosingStatement;
 use datanet_types::epoch::{EpochLeaf, FeeShares};
@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::Chain;
 use super::harness::{
     CHAIN, STAKE, address, all, attest, close_channel, contribute, node, node_key, open_channel, register, reveal,
+    reveal_finding,
 };
 use super::life_of_a_channel::{item, leaves, settle, voucher};
 use crate::component::datanets::history;
@@ -37,12 +38,17 @@ struct World {
     slashed: bool,
 }
 
+fn finding(pick: u8) -> Finding {
+    Finding::try_from(i32::from(pick / 16) % 3).unwrap()
+}
+
 impl World {
     /// Where epochs can be challenged for so many seconds.
     fn new(challenge_seconds: u64) -> Self {
         let windows =
             Params { storing_seconds: 6, commit_seconds: 3, reveal_seconds: 2, audit_seconds: 3, ..Params::default() };
         let lapses = Params { close_seconds: 10, forget_seconds: 5, ..windows };
+        let lapses = Params { verdict_challenge_seconds: 4, ..lapses };
         let params = Params { channel_min_seconds: 4, challenge_seconds, audit_deposit: 1_000, ..lapses };
         let mut chain = Chain::with(params);
         chain.validators(4);
@@ -57,7 +63,7 @@ impl World {
         // The same for commitment and reveal, so that random reveals match.
         let scores = all((u32::from(given.0[0]) * 39 + u32::from(who % 4) * 300) % 10_001);
         let channel = self.channels.get(usize::from(pick) % self.channels.len().max(1)).copied().unwrap_or_default();
-        match kind % 20 {
+        match kind % 21 {
             0 => self.try_act(who, Transfer { to: address(pick % 20), amount }),
             1 => self.try_act(who, register(who, u32::from(pick) % 8, STAKE + amount % 1_000)),
             2 => self.give(who, pick),
@@ -76,9 +82,16 @@ impl World {
             11 => self.try_act(who, self.model(who, amount, pick)),
             12 => self.claim(who, amount, pick),
             13 => self.try_act(who, ChallengeEpoch { node: node(0), epoch: self.doubted(pick), suspects: Vec::new() }),
-            14 | 15 => {
-                let (epoch, finding) = (self.doubted(pick), i32::from(pick / 16) % 3);
-                self.try_act(who % 4, AuditEpoch { node: node(0), epoch, finding });
+            14 => {
+                let (epoch, finding) = (self.doubted(pick), finding(pick));
+                let commit = self.chain.commit_finding(who % 4, epoch, finding);
+                self.try_act(who % 4, commit);
+            }
+            15 => self.try_act(who % 4, reveal_finding(who % 4, self.doubted(pick), finding(pick))),
+            18 => {
+                let giver = (0..20).find(|n| self.is_giver(*n, &given)).unwrap_or(who);
+                let who = if pick.is_multiple_of(2) { who } else { giver };
+                self.try_act(who, ChallengeVerdict { contribution: given });
             }
             16 => {
                 let expires_at = self.chain.now() + u64::from(pick);
@@ -184,12 +197,14 @@ impl World {
         for prefix in [
             "validation/commitment/",
             "validation/reveal/",
+            "validation/challenge/",
             "channels/",
             "derived/channels/",
             "audits/",
             "derived/agenda/draw-audit/",
             "derived/agenda/close-",
             "derived/agenda/finalise-",
+            "derived/agenda/settle-",
             "derived/agenda/forget-",
         ] {
             assert_eq!(under(prefix), 0, "under {prefix}");
@@ -198,7 +213,7 @@ impl World {
         assert_eq!(under("settlement/epoch/"), open.len(), "only those with money left");
         for id in &self.given {
             let contribution = self.chain.contribution(id);
-            let rounds = (0..2).filter(|number| validation::round(state, id, *number).unwrap().is_some()).count();
+            let rounds = (0..4).filter(|number| validation::round(state, id, *number).unwrap().is_some()).count();
             assert_eq!(rounds, usize::from(contribution.may_earn()), "{contribution:?}");
             assert!(contribution.is_wanted() || contributions::attestations(state, id, None, 9).unwrap().is_empty());
         }
@@ -333,7 +348,7 @@ proptest! {
     fn two_ledgers_fed_the_same_agree(steps in steps()) {
         let (mut one, mut two) = (World::new(3), World::new(3));
         // Nonces differ between runs of the helper, so that only what does not hang on transaction ids is compared.
-        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 20 != 8) {
+        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 21 != 8) {
             one.step(step);
             two.step(step);
             if ends_block {

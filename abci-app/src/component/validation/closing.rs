@@ -1,13 +1,13 @@
 //! A round at its end: the verdict, and what it brings the judges.
 
 use super::tally::{Outcome, Vote, Work, accuracy, outcome, rewards};
-use super::{Member, Phase, Round, put, schedule, start_round};
-use crate::component::contributions::{self, Contribution, review_account};
+use super::{Member, Phase, Round, put, schedule, settling, start_round};
+use crate::component::contributions::{self, Contribution};
 use crate::component::datanets::Datanet;
 use crate::component::nodes;
-use crate::component::{BlockContext, Event, Params, accounts};
+use crate::component::{BlockContext, Event, Params};
 use crate::state::{StateError, StateWrite};
-use datanet_types::Scores;
+use datanet_types::{Amount, Scores};
 
 /// A contribution whose round has its turn.
 pub(super) struct Closing<'a> {
@@ -36,7 +36,7 @@ impl Closing<'_> {
         }
     }
 
-    /// Enough revealed: pay, move reputations, pass the verdict.
+    /// Enough revealed: move reputations, pass the verdict.
     fn judged<S: StateWrite>(
         mut self,
         state: &mut S,
@@ -51,30 +51,35 @@ impl Closing<'_> {
                 nodes::judged(state, &member.account, member.accuracy_bps, &self.params)?;
             }
         }
-        self.pay(state, votes, |vote| vote.scores.is_some())?;
         self.round.set_phase(Phase::Judged);
         self.round.scores = Some(scores);
-        put(state, &self.round);
-        schedule(state, self.block, &self.contribution.id, &self.params);
-        let mut events = self.member_events(votes);
-        let Self { block, params, mut contribution, datanet, .. } = self;
-        events.extend(if scores.combined() >= datanet.accept_threshold {
-            contributions::accept(state, block, &mut contribution, &datanet, scores)?
-        } else {
-            contributions::refuse_judged(state, block, &mut contribution, &datanet, scores, &params)?
-        });
-        Ok(events)
+        self.pass(state, votes)
     }
 
     /// Nobody could judge what is not there: those who said that they keep it, and the contributor, pay for it; the judges are paid for
     /// having looked, and nobody's reputation moves.
     fn unavailable<S: StateWrite>(mut self, state: &mut S, votes: &[Option<Vote>]) -> Result<Vec<Event>, StateError> {
-        self.pay(state, votes, |_| true)?;
         self.round.set_phase(Phase::Unavailable);
+        self.pass(state, votes)
+    }
+
+    /// Passes the verdict: a first one, which can be challenged, or a second one, which is final.
+    fn pass<S: StateWrite>(mut self, state: &mut S, votes: &[Option<Vote>]) -> Result<Vec<Event>, StateError> {
+        if self.contribution.challenged {
+            return self.second_verdict(state, votes);
+        }
+        self.assign(votes, self.contribution.review_fee);
         put(state, &self.round);
-        schedule(state, self.block, &self.contribution.id, &self.params);
         let mut events = self.member_events(votes);
-        events.extend(contributions::refuse_unavailable(state, self.block, &mut self.contribution, &self.params)?);
+        let Self { block, params, mut contribution, datanet, round } = self;
+        events.extend(match round.scores {
+            Some(scores) if scores.combined() >= datanet.accept_threshold => {
+                contributions::accept(state, block, &mut contribution, &datanet, scores)?
+            }
+            Some(scores) => contributions::refuse_judged(state, block, &mut contribution, &datanet, scores, &params)?,
+            None => contributions::refuse_unavailable(state, block, &mut contribution)?,
+        });
+        events.extend(settling::open_window(state, block, &mut contribution, &params)?);
         Ok(events)
     }
 
@@ -94,6 +99,10 @@ impl Closing<'_> {
     /// No verdict, and no other try.
     pub(super) fn unjudged_for_good<S: StateWrite>(mut self, state: &mut S) -> Result<Vec<Event>, StateError> {
         let mut events = vec![self.close_unjudged(state)];
+        if self.contribution.challenged {
+            events.extend(self.second_unjudged(state)?);
+            return Ok(events);
+        }
         schedule(state, self.block, &self.contribution.id, &self.params);
         events.extend(contributions::refuse_unjudged(state, self.block, &mut self.contribution)?);
         Ok(events)
@@ -108,28 +117,22 @@ impl Closing<'_> {
             .with("revealed", self.round.revealed)
     }
 
-    /// Shares the review fee among the members who worked for it: those whose vote is `paid`.
-    fn pay<S: StateWrite>(
-        &mut self,
-        state: &mut S,
-        votes: &[Option<Vote>],
-        paid: fn(&Vote) -> bool,
-    ) -> Result<(), StateError> {
+    /// Shares what the members are to have among those who worked for it: whoever gave scores, or where nobody could, whoever looked.
+    pub(super) fn assign(&mut self, votes: &[Option<Vote>], amount: Amount) {
+        let unavailable = self.round.phase() == Phase::Unavailable;
+        let paid = |vote: &Vote| unavailable || vote.scores.is_some();
         let work = |(member, vote): (&Member, &Option<Vote>)| Work {
-            seats: if vote.as_ref().is_some_and(paid) { member.seats } else { 0 },
+            seats: if vote.as_ref().is_some_and(&paid) { member.seats } else { 0 },
             reputation_bps: member.reputation_bps,
             accuracy_bps: member.accuracy_bps.unwrap_or(0),
         };
         let work: Vec<Work> = self.round.committee.iter().zip(votes).map(work).collect();
-        let escrow = review_account(&self.contribution.id);
-        for (member, reward) in self.round.committee.iter_mut().zip(rewards(self.contribution.review_fee, &work)) {
+        for (member, reward) in self.round.committee.iter_mut().zip(rewards(amount, &work)) {
             member.reward = reward;
-            accounts::release(state, &escrow, &member.account, reward)?;
         }
-        Ok(())
     }
 
-    fn member_events(&self, votes: &[Option<Vote>]) -> Vec<Event> {
+    pub(super) fn member_events(&self, votes: &[Option<Vote>]) -> Vec<Event> {
         let of = |(member, vote): (&Member, &Option<Vote>)| {
             let event = Event::new("validation.measured")
                 .with("contribution", self.contribution.id)

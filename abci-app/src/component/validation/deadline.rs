@@ -13,7 +13,7 @@ impl<'a> Closing<'a> {
     /// A contribution that is due.
     pub(super) fn of<S: StateRead>(state: &S, turn: &Turn<'a>, id: &ContributionId) -> Result<Self, StateError> {
         let contribution = contributions::expect(state, id)?;
-        let round = expect_round(state, &contribution)?;
+        let round = expect_round(state, &contribution, contribution.judging_round())?;
         let datanet = datanets::expect(state, &contribution.datanet)?;
         let params = params::at(state, contribution.submitted_height)?;
         Ok(Self { block: turn.block, params, contribution, datanet, round })

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::closing::Closing;
-use super::{Phase, committee, drawn_event, put, round, set_due};
+use super::{Phase, Round, challenge, committee, drawn_event, put, round, set_due};
 use crate::component::Event;
 use crate::component::agenda::Turn;
-use crate::component::contributions::Contribution;
 use crate::state::{StateError, StateRead, StateWrite};
 use datanet_types::{Address, ContributionId};
 
@@ -23,11 +22,17 @@ pub(in crate::component) fn draw<S: StateWrite>(
         put(state, &turn.round);
         return Ok(Vec::new());
     }
-    let before = members_before(state, &turn.contribution)?;
+    let before = members_before(state, &turn.round)?;
     let drawable = drawing.drawable(state, &turn.params)?;
-    let candidates = committee::candidates(&drawable, &turn.contribution.contributor, &before, &turn.params);
-    let seed = committee::seed(turn.block, &turn.contribution.id, turn.round.number);
-    let committee = committee::draw(&candidates, turn.datanet.committee_size, &seed);
+    let (contribution, size) = (&turn.contribution, turn.datanet.committee_size);
+    let (candidates, seats) = if contribution.challenged {
+        let challenger = challenge::expect(state, &contribution.id)?.challenger;
+        (challenge::candidates(&drawable, contribution, &challenger, &before, &turn.params), challenge::seats(size))
+    } else {
+        (committee::candidates(&drawable, &contribution.contributor, &before, &turn.params), size)
+    };
+    let seed = committee::seed(turn.block, &contribution.id, turn.round.number);
+    let committee = committee::draw(&candidates, seats, &seed);
     if committee.is_empty() {
         set_due(state, &mut turn.round, 0);
         return turn.unjudged_for_good(state);
@@ -43,8 +48,8 @@ pub(in crate::component) fn draw<S: StateWrite>(
 }
 
 /// Who was on the committee of the round before this one.
-fn members_before<S: StateRead>(state: &S, contribution: &Contribution) -> Result<BTreeSet<Address>, StateError> {
-    let Some(number) = contribution.round.checked_sub(1) else { return Ok(BTreeSet::new()) };
-    let before = round(state, &contribution.id, number)?;
+fn members_before<S: StateRead>(state: &S, present: &Round) -> Result<BTreeSet<Address>, StateError> {
+    let Some(number) = present.number.checked_sub(1) else { return Ok(BTreeSet::new()) };
+    let before = round(state, &present.contribution, number)?;
     Ok(before.iter().flat_map(|round| &round.committee).map(|member| member.account).collect())
 }

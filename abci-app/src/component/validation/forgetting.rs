@@ -31,6 +31,7 @@ pub(in crate::component) fn forget<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let contribution = contributions::expect(state, id)?;
     rounds(state, &contribution)?.iter().for_each(|round| forget_round(state, round, &contribution));
+    state.delete(state_key::challenge(id));
     if !contribution.is_wanted() && contributions::forget_attestations(state, id)? {
         // There are more: its turn comes again.
         agenda::schedule(state, Kind::ForgetRound, turn.block.seconds(), id);
@@ -39,7 +40,8 @@ pub(in crate::component) fn forget<S: StateWrite>(
 }
 
 fn rounds<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Vec<Round>, StateError> {
-    let all = (0..=contribution.round).map(|number| round(state, &contribution.id, number));
+    // A challenge's comes behind the one that passed the verdict.
+    let all = (0..=contribution.round.saturating_add(1)).map(|number| round(state, &contribution.id, number));
     all.filter_map(Result::transpose).collect()
 }
 
@@ -49,7 +51,7 @@ fn forget_round<S: StateWrite>(state: &mut S, round: &Round, contribution: &Cont
         state.delete(state_key::commitment(id, number, &member.account));
         state.delete(state_key::reveal(id, number, &member.account));
     }
-    if number < contribution.round || !contribution.may_earn() {
+    if number != contribution.round || !contribution.may_earn() {
         state.delete(state_key::round(id, number));
     }
 }

@@ -3,14 +3,19 @@
 //! A round goes `Draw -> Commit -> Reveal -> Judged`; or `Unavailable`, if most could not get the bytes; or `Unjudged` if less
 //! than two thirds of the seats revealed: then a second committee of others is drawn, once. Committees are drawn at a height; phases end at a block's time, or early, as soon as nobody is left
 //! to wait for. Once it is over and people had time to look, what it took is forgotten.
+//!
+//! A verdict can be challenged for a while, for a deposit: a larger committee of others judges anew ([`challenge()`]), and what it says is
+//! final. Nobody is paid before ([`settling`]).
 
 pub mod action;
+mod challenge;
 mod closing;
 pub(super) mod committee;
 mod deadline;
 mod drawing;
 mod forgetting;
 mod record;
+mod settling;
 pub mod state_key;
 mod tally;
 
@@ -21,10 +26,12 @@ use super::contributions::Contribution;
 use super::{BlockContext, Event, Params};
 use crate::state::{StateError, StateRead, StateWrite};
 
+pub use challenge::{Challenge, Outcome as ChallengeOutcome, challenge, challenge_account, challenge_deposit};
 pub(super) use deadline::close;
 pub(super) use drawing::draw;
 pub(super) use forgetting::{forget, schedule};
 pub use record::{Committed, Member, Phase, Reveal, Round};
+pub(super) use settling::{settle, settle_now};
 
 /// A round of judging by number.
 ///
@@ -34,7 +41,7 @@ pub fn round<S: StateRead>(state: &S, contribution: &ContributionId, number: u32
     state.get(&state_key::round(contribution, number))
 }
 
-/// A contribution's present (or last) round; none once it is forgotten.
+/// The round that passed a contribution's verdict, or is to; none once it is forgotten.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -42,9 +49,27 @@ pub fn current_round<S: StateRead>(state: &S, contribution: &Contribution) -> Re
     round(state, &contribution.id, contribution.round)
 }
 
-/// The round of a contribution that is being judged.
-fn expect_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Round, StateError> {
-    state.expect(state_key::round(&contribution.id, contribution.round), "a contribution without a round")
+/// The round that a committee is at or was last: the present one, or a challenge's; none once it is forgotten.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn judging_round<S: StateRead>(state: &S, contribution: &Contribution) -> Result<Option<Round>, StateError> {
+    round(state, &contribution.id, contribution.judging_round())
+}
+
+/// Up to `limit` contributions that committees are at, or are to be drawn for.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn before_judges<S: StateRead>(state: &S, limit: usize) -> Result<Vec<ContributionId>, StateError> {
+    let mut ids: Vec<ContributionId> = agenda::list(state, Kind::CloseRound, limit)?;
+    ids.extend(agenda::list::<_, ContributionId>(state, Kind::DrawRound, limit.saturating_sub(ids.len()))?);
+    Ok(ids)
+}
+
+/// A round of a contribution, which must be there.
+fn expect_round<S: StateRead>(state: &S, contribution: &Contribution, number: u32) -> Result<Round, StateError> {
+    state.expect(state_key::round(&contribution.id, number), "a contribution without a round")
 }
 
 /// A member's commitment in a round, until it is forgotten.
@@ -83,7 +108,7 @@ pub(super) fn start_round<S: StateWrite>(
 ) {
     let mut round = Round {
         contribution: contribution.id,
-        number: contribution.round,
+        number: contribution.judging_round(),
         phase: Phase::Draw as i32,
         draw_height: block.height.saturating_add(params.draw_delay),
         ..Round::default()

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use datanet_ledger::code;
 use datanet_ledger::component::{contributions, datanets::history};
 use datanet_types::action::{
-    AttestStorage, CommitScores, Contribute, CreateDatanet, RegisterModel, RegisterNode, RevealScores, Revoke, role,
+    AttestStorage, ChallengeVerdict, CommitScores, Contribute, CreateDatanet, RegisterModel, RegisterNode,
+    RevealScores, Revoke, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -312,6 +313,15 @@ impl Judging {
         };
         let last = GIVERS + WAITING;
         vec![Case::done("a final one, with its records", (last..last + FINAL).map(sign).collect())]
+    }
+
+    pub fn challenge_verdict(&self, world: &World) -> Vec<Case> {
+        let sign = |giver| {
+            let contribution = given(giver, home(giver));
+            world.sign(giver, Action::ChallengeVerdict(ChallengeVerdict { contribution }))
+        };
+        let last = GIVERS + WAITING;
+        vec![Case::done("of a final one", (last..last + FINAL).map(sign).collect())]
     }
 
     pub fn register_model(&self, world: &World) -> Vec<Case> {

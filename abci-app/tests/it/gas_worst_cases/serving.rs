@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use datanet_ledger::code;
-use datanet_ledger::component::audits::{self, Phase};
+use datanet_ledger::component::audits::{self, Audit, Phase};
 use datanet_types::action::{
-    AuditEpoch, ChallengeEpoch, Claim, ClaimItem, CloseChannel, Finding, OpenChannel, ProveForgery, SettleEpoch,
-    TopUpChannel,
+    ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
+    SettleEpoch, TopUpChannel,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;
@@ -27,6 +27,9 @@ const CHALLENGED: u32 = 1;
 const SETTLING: [u32; 2] = [2, 3];
 const FORGED: u32 = 4;
 const AUDITED: u32 = 5;
+/// Its epochs.
+const COMMITTING: u64 = 1;
+const REVEALING: u64 = 2;
 /// The first of those who pay, one channel each to a node.
 const PAYERS: u32 = 1_500;
 const VOUCHERS: u32 = 256;
@@ -167,16 +170,40 @@ impl Serving {
         world.block(&txs);
     }
 
-    /// One epoch of which 63 auditors are to say something.
+    /// Two epochs with 63 seats each: of one they are to commit to what they found, of the other all have.
     fn audited(&mut self, world: &mut World) {
         let channel = Self::open(world, AUDITED, PAYERS, 1);
-        let settle = Self::settle(AUDITED, 1, &channel, 10_000, 10_000);
-        let settle = world.sign(JUDGES.start + AUDITED, Action::SettleEpoch(settle));
-        world.block(&[settle]);
-        let challenge = Self::challenge(world, AUDITED, 1);
-        world.block(&[challenge]);
+        for epoch in [COMMITTING, REVEALING] {
+            let settle = Self::settle(AUDITED, epoch, &channel, epoch * 10_000, 10_000);
+            let settle = world.sign(JUDGES.start + AUDITED, Action::SettleEpoch(settle));
+            world.block(&[settle]);
+            let challenge = Self::challenge(world, AUDITED, epoch);
+            world.block(&[challenge]);
+        }
         world.block(&[]);
         world.block(&[]);
+        let commits = Self::commits(world, REVEALING);
+        world.block(&commits);
+    }
+
+    /// Each auditor's commitment to an epoch's being right.
+    fn commits(world: &World, epoch: u64) -> Vec<Bytes> {
+        let audit = Self::audit(world, epoch, Phase::Commit);
+        let commit = |n: u32| {
+            let commitment = audit.commitment(CHAIN, &address_of(n), Finding::Correct, &Digest([7; 32]));
+            world.sign(n, Action::CommitFinding(CommitFinding { node: audit.node, epoch, commitment }))
+        };
+        Self::seated(&audit).map(commit).collect()
+    }
+
+    fn audit(world: &World, epoch: u64, phase: Phase) -> Audit {
+        let audit = audits::get(&world.ledger().reader(), &serving(AUDITED).node_key(), epoch).unwrap().unwrap();
+        assert_eq!(audit.phase(), phase);
+        audit
+    }
+
+    fn seated(audit: &Audit) -> impl Iterator<Item = u32> {
+        JUDGES.filter(|n| audit.committee.iter().any(|one| one.account == address_of(*n)))
     }
 
     fn challenge(world: &World, node: u32, epoch: u64) -> Bytes {
@@ -255,16 +282,17 @@ impl Serving {
         vec![Case::done("8 suspects", txs)]
     }
 
-    pub fn audit_epoch(&self, world: &World) -> Vec<Case> {
-        let node = serving(AUDITED).node_key();
-        let audit = audits::get(&world.ledger().reader(), &node, 1).unwrap().unwrap();
-        assert_eq!(audit.phase(), Phase::Vote);
-        let find = |n: u32| {
-            let finding = Finding::Correct as i32;
-            world.sign(n, Action::AuditEpoch(AuditEpoch { node, epoch: 1, finding }))
+    pub fn commit_finding(&self, world: &World) -> Vec<Case> {
+        vec![Case::done("among 63 seats", Self::commits(world, COMMITTING))]
+    }
+
+    pub fn reveal_finding(&self, world: &World) -> Vec<Case> {
+        let audit = Self::audit(world, REVEALING, Phase::Reveal);
+        let reveal = |n: u32| {
+            let (node, epoch, finding, salt) = (audit.node, audit.epoch, Finding::Correct as i32, Digest([7; 32]));
+            world.sign(n, Action::RevealFinding(RevealFinding { node, epoch, finding, salt }))
         };
-        let seated = |n: &u32| audit.committee.iter().any(|one| one.account == address_of(*n));
-        let mut txs: Vec<_> = JUDGES.filter(seated).map(find).collect();
+        let mut txs: Vec<_> = Self::seated(&audit).map(reveal).collect();
         // The last one ends the audit, which is the agenda's work.
         txs.pop();
         vec![Case::done("among 63 seats", txs)]

@@ -62,6 +62,7 @@ fn params() -> Params {
         commit_seconds: LONG,
         reveal_seconds: LONG,
         challenge_seconds: CHALLENGE_SECONDS,
+        verdict_challenge_seconds: LONG,
         audit_seconds: LONG,
         audit_seats: 63,
         draw_delay: 1,

@@ -135,7 +135,8 @@ impl Action {
             Self::OpenChannel(action) => Some(Party::Node(action.node)),
             Self::SettleEpoch(action) => Some(Party::Node(action.node)),
             Self::ChallengeEpoch(action) => Some(Party::Node(action.node)),
-            Self::AuditEpoch(action) => Some(Party::Node(action.node)),
+            Self::CommitFinding(action) => Some(Party::Node(action.node)),
+            Self::RevealFinding(action) => Some(Party::Node(action.node)),
             Self::ProveForgery(action) => Some(Party::Node(action.node)),
             Self::Contribute(action) => Some(Party::Datanet(action.datanet)),
             Self::Delegate(action) => Some(Party::Validator(action.validator)),
@@ -149,6 +150,7 @@ impl Action {
             | Self::CloseChannel(_)
             | Self::TopUpChannel(_)
             | Self::Revoke(_)
+            | Self::ChallengeVerdict(_)
             | Self::CreateValidator(_)
             | Self::WithdrawRewards(_)
             | Self::SetKeys(_)

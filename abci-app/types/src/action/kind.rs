@@ -55,8 +55,10 @@ kinds! {
     Claim = 21 "claim",
     Revoke = 22 "revoke",
     ChallengeEpoch = 23 "challenge_epoch",
-    AuditEpoch = 24 "audit_epoch",
+    CommitFinding = 24 "commit_finding",
     ProveForgery = 25 "prove_forgery",
+    RevealFinding = 28 "reveal_finding",
+    ChallengeVerdict = 29 "challenge_verdict",
     TopUpChannel = 30 "top_up_channel",
     CreateValidator = 40 "create_validator",
     Delegate = 41 "delegate",
@@ -84,14 +86,14 @@ impl ActionKind {
 
     /// Whether only whoever was drawn by stake can send it, and once.
     pub fn is_of_who_is_drawn(self) -> bool {
-        matches!(self, Self::CommitScores | Self::RevealScores | Self::AuditEpoch)
+        matches!(self, Self::CommitScores | Self::RevealScores | Self::CommitFinding | Self::RevealFinding)
     }
 
     /// Whether others lose something if it comes too late: judging, settling and evidence, which only whoever has a part in them can
     /// send.
     pub fn is_urgent(self) -> bool {
-        use ActionKind::{AuditEpoch, ChallengeEpoch, CommitScores, ProveForgery, RevealScores, SettleEpoch};
-        matches!(self, CommitScores | RevealScores | SettleEpoch | ChallengeEpoch | AuditEpoch | ProveForgery)
+        use ActionKind::{ChallengeEpoch, ChallengeVerdict, ProveForgery, SettleEpoch};
+        self.is_of_who_is_drawn() || matches!(self, SettleEpoch | ChallengeEpoch | ChallengeVerdict | ProveForgery)
     }
 
     /// Whether it decides who speaks for an account, or for the chain, whose money no sub-key's budget counts: never a sub-key's to do.

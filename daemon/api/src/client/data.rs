@@ -9,6 +9,7 @@ use crate::contributions::{
     Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
 };
 use crate::datanets::{CreatedDatanet, DatanetView, Datanets, EXPORT_HEIGHT, EXPORT_RECORDS, ExportParams, NewDatanet};
+use crate::epochs::{Challenged, InTheNameOf};
 use crate::search::{Hits, SearchParams};
 
 /// A piece of a stream.
@@ -147,6 +148,14 @@ impl Client {
     /// See [`ClientError`](super::ClientError).
     pub async fn records(&self, id: &ContributionId, params: &PageParams) -> ClientResult<RecordsPage> {
         self.get_with(&format!("/v1/contributions/{id}/records"), params).await
+    }
+
+    /// Challenges a contribution's verdict.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn challenge_verdict(&self, id: &ContributionId, account: Option<String>) -> ClientResult<Challenged> {
+        self.post(&format!("/v1/contributions/{id}/challenge"), &InTheNameOf { account }).await
     }
 
     /// Takes a contribution back.

@@ -153,7 +153,9 @@ fn datanets_contributions_and_search() {
             "seats":2,"weight_bps":9,"committed":true,"revealed":true,"scores":{scores},"unavailable":false,"report":"$ID"}}]{reports}}}"#
         )
     };
-    let (taken_back, reported) = (view(r#""revoked_height":9,"#, ""), view("", r#","reports":[{"b": 1, "a":2}]"#));
+    let disputed = r#""revoked_height":9,"challenge_until":7,"challenge_deposit":3,
+        "challenge":{"challenger":"$ADDR","deposit":3,"outcome":"open"},"#;
+    let (taken_back, reported) = (view(disputed, ""), view("", r#","reports":[{"b": 1, "a":2}]"#));
     wire::<Contributions>(&format!(r#"{{"contributions":[{taken_back},{reported}],"next":4}}"#));
     wire::<Revoked>(r#"{"id":"$ID","state":"revoked","height":1,"tx":"$ID"}"#);
     wire::<contributions::PageParams>(r#"{"offset":1,"limit":2}"#);
@@ -307,8 +309,8 @@ fn answers_and_what_proves_and_pays_them() {
         r#"{{"epoch":1,"root":"$ID","totals":{},"statement":"$ID","tx":null}}"#,
         json_of(&datanet_types::epoch::EpochTotals::default())
     ));
-    let audit = r#"{"challenger":"$ADDR","deposit":5,"phase":"vote","round":0,"deadline":9,
-        "committee":[{"account":"$ADDR","node":"$ID","seats":7,"said":"nothing","reward":0}]}"#;
+    let audit = r#"{"challenger":"$ADDR","deposit":5,"phase":"commit","round":0,"commit_deadline":9,"reveal_deadline":0,
+        "committee":[{"account":"$ADDR","node":"$ID","seats":7,"committed":true,"said":"nothing","reward":0}]}"#;
     for audit in ["null", audit] {
         wire::<Epochs>(&format!(
             r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"challenges":1,"challenge":10,"height":3,

@@ -206,6 +206,17 @@ pub(in crate::cli) enum ContributionCommand {
         /// Its id.
         id: String,
     },
+    /// Challenge its verdict, for a deposit: a second committee judges it anew, and that is final.
+    Challenge {
+        /// Its id.
+        id: String,
+        /// The account that puts up the deposit: a key's name. The node's if not given.
+        #[arg(long)]
+        account: Option<String>,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Take it back: it is served, trained on and paid no more, nodes drop its bytes, and models trained on it are flagged.
     /// This can't be undone.
     Revoke {

@@ -15,6 +15,7 @@ use datanet_types::{NodeKey, TxHash};
 use tokio_util::sync::CancellationToken;
 
 use crate::audits::Audits;
+use crate::db::LocalStore;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Identity;
 
@@ -29,6 +30,8 @@ type Place = (NodeKey, u64);
 pub struct Auditor {
     /// What it does.
     pub audits: Audits,
+    /// Where findings wait to be revealed.
+    pub db: LocalStore,
     /// In whose name.
     pub identity: Identity,
     /// Whether it looks at what nobody has challenged.

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use datanet_ledger::component::audits::{self, Audit, Phase, Said};
 use datanet_types::action::Finding;
+use datanet_types::{Digest, NodeKey};
 use tokio::task::JoinSet;
 
 use super::{Auditor, Place, soon};
-use crate::error::ServiceResult;
+use crate::db::findings::StoredFinding;
+use crate::db::salt;
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Audits looked through for a seat after a block.
 const MAX_AUDITS: usize = 4_096;
@@ -19,8 +22,8 @@ const PARTS: u64 = 10;
 /// The pause before what could not be had is asked for again.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// A seat: the epoch, and which committee.
-type Seat = (Place, u32, u32);
+/// A seat: the epoch, which committee, and whether it is to commit or to reveal.
+type Seat = (Place, Digest, Phase);
 
 impl Auditor {
     /// Audits wherever this node has a seat, until it stops.
@@ -48,7 +51,7 @@ impl Auditor {
                 Vec::new()
             });
             for audit in waiting {
-                let seat = ((audit.node, audit.epoch), audit.seats, audit.round);
+                let seat = ((audit.node, audit.epoch), audit.seed, audit.phase());
                 if tasks.len() >= SIDE_BY_SIDE || !under_way.insert(seat) {
                     continue;
                 }
@@ -65,35 +68,60 @@ impl Auditor {
         }
     }
 
-    /// Audits in which this node's account has a seat and has said nothing, those first that end first.
+    /// Audits in which this node's account has a seat and something to say now, those first that end first.
     fn seats(&self) -> ServiceResult<Vec<Audit>> {
         if self.audits.chain.height() == 0 {
             return Ok(Vec::new());
         }
         let (reader, account) = (self.audits.chain.reader()?, self.identity.account()?);
         let mut open = audits::open(&reader, MAX_AUDITS)?;
+        let goes_on = |node: &NodeKey, epoch| {
+            audits::get(&reader, node, epoch).map_or(true, |audit| audit.is_some_and(|audit| audit.due != 0))
+        };
+        self.db.forget_findings(goes_on)?;
+        let now = reader.block_seconds();
         open.retain(|audit| {
-            audit.phase() == Phase::Vote
-                && reader.block_seconds() < audit.deadline
-                && audit.committee.iter().any(|one| one.account == account && one.said() == Said::Nothing)
+            let Some(own) = audit.committee.iter().find(|one| one.account == account) else { return false };
+            match audit.phase() {
+                Phase::Commit => now < audit.commit_deadline && own.commitment.is_none(),
+                Phase::Reveal => now < audit.reveal_deadline && own.commitment.is_some() && own.said() == Said::Nothing,
+                _ => false,
+            }
         });
         Ok(open)
     }
 
-    /// Makes the epoch again and says what was found.
+    /// Makes the epoch again and commits to what was found; or shows what it committed to.
     async fn audit(&self, audit: &Audit) -> ServiceResult<()> {
+        let (key, stored) = (self.identity.account_key()?, self.db.finding(&audit.node, audit.epoch, &audit.seed)?);
+        if audit.phase() == Phase::Reveal {
+            let lost = "what is behind this node's commitment to an audit's finding is not in its store any more";
+            let found = stored.ok_or_else(|| ServiceError::new(Code::JudgementLost, lost))?;
+            return soon(self.audits.reveal(&key, audit, &found)).await.map(drop);
+        }
+        let found = match stored {
+            // Found before a crash.
+            Some(found) => found,
+            None => self.find_and_store(audit).await?,
+        };
+        soon(self.audits.commit(&key, audit, &found)).await.map(drop)
+    }
+
+    /// Finding and salt are durable before they are committed to: a crash in between must not turn into a missed reveal.
+    async fn find_and_store(&self, audit: &Audit) -> ServiceResult<StoredFinding> {
         let (finding, reason) = self.find(audit).await?;
-        let (node, epoch) = (audit.node, audit.epoch);
+        let (node, epoch, committee) = (audit.node, audit.epoch, audit.seed);
         tracing::info!(%node, epoch, finding = finding.name(), reason, "audited");
-        let found = self.audits.epoch(&node, epoch)?;
-        soon(self.audits.say(&self.identity.account_key()?, &found, finding)).await.map(drop)
+        let found = StoredFinding { node, epoch, committee, finding, salt: salt()? };
+        self.db.put_finding(&found)?;
+        Ok(found)
     }
 
     /// What cannot be had is asked for until the committee will not be heard much longer: a node may have been away for a moment.
     async fn find(&self, audit: &Audit) -> ServiceResult<(Finding, String)> {
         let epoch = self.audits.epoch(&audit.node, audit.epoch)?;
         let margin = (self.audits.chain.params()?.audit_seconds / PARTS).max(1);
-        let last = audit.deadline.saturating_sub(margin);
+        let last = audit.commit_deadline.saturating_sub(margin);
         let too_late = self.reached(last);
         tokio::pin!(too_late);
         loop {

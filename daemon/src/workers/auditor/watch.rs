@@ -156,7 +156,7 @@ impl Auditor {
         known.own.extend(open.iter().filter(|(node, _)| *node == own).map(|(_, number)| *number));
         for place in known.doubted.clone() {
             let phase = audits::get(&reader, &place.0, place.1)?.map(|audit| audit.phase());
-            if matches!(phase, Some(Phase::Draw | Phase::Vote)) {
+            if matches!(phase, Some(Phase::Draw | Phase::Commit | Phase::Reveal)) {
                 continue;
             }
             known.doubted.remove(&place);

@@ -13,11 +13,12 @@ use datanet_ledger::component::datanets::Datanet;
 use datanet_p2p::TagKind;
 use datanet_types::action::{CommitScores, RevealScores};
 use datanet_types::scores::Commitment;
-use datanet_types::{Action, ContributionId, DatanetId, Digest, Scores};
+use datanet_types::{Action, ContributionId, DatanetId, Scores};
 use tokio::sync::Mutex;
 
 use super::steps::{Steps, compare};
 use crate::db::judgements::StoredJudgement;
+use crate::db::salt;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{Batch, ReadError, ReadOptions};
 
@@ -50,9 +51,9 @@ impl Steps {
     pub(super) async fn judge_and_commit(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
         let stored = match self.db.judgement(&contribution.id)? {
             // Judged before a crash, or in a round that came to nothing: the reasons still hold, the salt is used up.
-            Some(stored) if stored.round == contribution.round => stored,
+            Some(stored) if stored.round == contribution.judging_round() => stored,
             Some(stored) if stored.scores.is_some() => {
-                StoredJudgement { salt: salt()?, round: contribution.round, ..stored }
+                StoredJudgement { salt: salt()?, round: contribution.judging_round(), ..stored }
             }
             _ => {
                 let judgement = self.judge_contribution(contribution, datanet).await?;
@@ -66,7 +67,7 @@ impl Steps {
     /// Commits to there being nothing to judge: the bytes were asked for in vain.
     pub(super) async fn give_up(&self, contribution: &Contribution) -> ServiceResult<()> {
         let stored = match self.db.judgement(&contribution.id)? {
-            Some(stored) if stored.round == contribution.round => stored,
+            Some(stored) if stored.round == contribution.judging_round() => stored,
             _ => {
                 let reason = "nobody who was asked gave the bytes before the deadline for commitments came near";
                 tracing::warn!(contribution = %contribution.id, "judged to be unavailable: {reason}");
@@ -84,7 +85,7 @@ impl Steps {
     ) -> ServiceResult<StoredJudgement> {
         let report = serde_json::to_vec(report).map_err(|error| ServiceError::caused(Code::Report, error))?;
         let report = self.blobs.keep_bytes(&TagKind::Report.tag(contribution.id), report).await?;
-        Ok(StoredJudgement { scores, report, salt: salt()?, round: contribution.round })
+        Ok(StoredJudgement { scores, report, salt: salt()?, round: contribution.judging_round() })
     }
 
     async fn commit_to(&self, contribution: &Contribution, stored: &StoredJudgement) -> ServiceResult<()> {
@@ -213,11 +214,4 @@ impl Steps {
             }
         }
     }
-}
-
-fn salt() -> ServiceResult<Digest> {
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt)
-        .map_err(|error| ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}")))?;
-    Ok(Digest(salt))
 }

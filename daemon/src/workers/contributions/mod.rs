@@ -54,6 +54,9 @@ fn slots(step: Step, judging: u32) -> usize {
 /// Contributions read from the ledger at a time.
 const PAGE: usize = 256;
 
+/// Contributions before their judges that are looked through for challenged ones.
+const MAX_CHALLENGED: usize = 4_096;
+
 /// Datanet and number: who came first.
 type Place = (DatanetId, u64);
 
@@ -169,6 +172,7 @@ impl ContributionsWorker {
     fn look(&mut self) -> ServiceResult<()> {
         let reader = self.steps.chain.reader()?;
         self.discover(&reader)?;
+        self.discover_challenged(&reader)?;
         let duties = self.duties(&reader)?;
         let account = self.steps.identity.account()?;
         let now = Instant::now();
@@ -230,11 +234,29 @@ impl ContributionsWorker {
                 let page = contributions::in_datanet(reader, &datanet.id, last, PAGE)?;
                 let Some(newest) = page.last() else { break };
                 self.seen.insert(datanet.id, newest.seq);
-                for contribution in page.iter().filter(|c| c.status() != Status::Refused) {
+                for contribution in page.iter().filter(|c| !c.is_refused_for_good()) {
                     let place = (datanet.id, contribution.seq);
                     self.tracks.entry(place).or_insert_with(|| Track::new(contribution.id, contribution.contributor));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Adds contributions whose verdict is challenged. They may have been done with long ago.
+    fn discover_challenged(&mut self, reader: &LedgerReader) -> ServiceResult<()> {
+        for id in validation::before_judges(reader, MAX_CHALLENGED)? {
+            let Some(contribution) = contributions::get(reader, &id)?.filter(|contribution| contribution.challenged)
+            else {
+                continue;
+            };
+            let place = (contribution.datanet, contribution.seq);
+            if !self.followed.includes(&contribution.datanet) || self.tracks.contains_key(&place) {
+                continue;
+            }
+            // It is done with anew once that is over.
+            self.indexed = self.indexed.saturating_sub(usize::from(contribution.status() == Status::Final));
+            self.tracks.insert(place, Track::new(id, contribution.contributor));
         }
         Ok(())
     }
@@ -271,14 +293,15 @@ impl ContributionsWorker {
         let Some(contribution) = contributions::get(reader, id)? else { return Ok(None) };
         let status = contribution.status();
         let mut side = LedgerSide {
-            refused: status == Status::Refused,
+            refused: contribution.is_refused_for_good(),
+            disputed: status == Status::Refused && contribution.is_disputable(),
             revoked: status == Status::Revoked,
-            is_final: status == Status::Final,
+            is_final: status == Status::Final && !contribution.challenged,
             attested: contributions::has_attested(reader, id, &self.steps.identity.node_key())?,
             ..LedgerSide::default()
         };
-        if status == Status::Judging {
-            let round = validation::current_round(reader, &contribution)?.unwrap_or_default();
+        if contribution.is_before_judges() {
+            let round = validation::judging_round(reader, &contribution)?.unwrap_or_default();
             let member = round.member(me).is_some();
             let committed = validation::commitment(reader, id, round.number, me)?.is_some();
             let revealed = validation::reveal(reader, id, round.number, me)?.is_some();
@@ -317,7 +340,7 @@ impl ContributionsWorker {
         let (datanet, seq) = key;
         let here = |track: &Track| track.was_tried() || track.side.is_some_and(|(_, side)| side.revoked);
         let earlier_here = self.tracks.range((datanet, 0)..(datanet, seq)).all(|(_, track)| here(track));
-        let round = validation::current_round(reader, contribution)?.unwrap_or_default();
+        let round = validation::judging_round(reader, contribution)?.unwrap_or_default();
         let half = self.steps.chain.params()?.commit_seconds / 2;
         Ok(earlier_here || reader.block_seconds().saturating_add(half) >= round.commit_deadline)
     }
@@ -327,7 +350,7 @@ impl ContributionsWorker {
         if let Err(error) = self.steps.db.forget_judgement(&contribution.id) {
             tracing::warn!(%error, "could not forget a judgement");
         }
-        if contribution.status() == Status::Refused {
+        if contribution.is_refused_for_good() {
             self.steps.records.forget_embeddings(&contribution.blob);
             let (blobs, tag) = (self.steps.blobs.clone(), contribution_tag(&contribution.id));
             tokio::spawn(async move {

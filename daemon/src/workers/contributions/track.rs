@@ -33,11 +33,13 @@ pub(super) enum Step {
 /// What the ledger says that matters for the decision.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LedgerSide {
-    /// It was refused.
+    /// It was refused, for good.
     pub refused: bool,
+    /// It was refused, and a second committee may still judge it: its bytes stay where they are.
+    pub disputed: bool,
     /// Its giver took it back.
     pub revoked: bool,
-    /// It is final.
+    /// It is final, and no second committee is at it.
     pub is_final: bool,
     /// This node has attested that it holds it.
     pub attested: bool,
@@ -139,11 +141,14 @@ impl Track {
         if ledger.may_reveal {
             return Need::Do(Step::Reveal);
         }
+        if ledger.disputed && !ledger.may_commit {
+            return Need::Waiting;
+        }
         if !self.held {
             let in_vain = ledger.may_commit && ledger.commit_is_urgent && self.was_tried();
             return Need::Do(if in_vain && duties.judging { Step::GiveUp } else { Step::Fetch });
         }
-        if duties.storage && !ledger.attested && !self.unfit {
+        if duties.storage && !ledger.attested && !ledger.disputed && !self.unfit {
             return Need::Do(Step::Attest);
         }
         if duties.judging && ledger.may_commit {
@@ -276,6 +281,16 @@ mod tests {
     fn a_refused_contribution_is_let_go() {
         let ledger = LedgerSide { refused: true, ..LedgerSide::default() };
         assert_eq!(track(false).need(&ledger, &ALL), Need::Settled);
+    }
+
+    #[test]
+    fn what_was_refused_and_may_be_judged_again_is_kept_and_not_attested() {
+        let ledger = LedgerSide { disputed: true, ..LedgerSide::default() };
+        assert_eq!(track(true).need(&ledger, &ALL), Need::Waiting);
+        assert_eq!(track(false).need(&ledger, &ALL), Need::Waiting, "nor fetched");
+        let drawn = LedgerSide { may_commit: true, ..ledger };
+        assert_eq!(track(false).need(&drawn, &ALL), Need::Do(Step::Fetch));
+        assert_eq!(track(true).need(&drawn, &ALL), Need::Do(Step::Judge));
     }
 
     #[test]

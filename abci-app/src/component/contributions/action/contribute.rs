@@ -125,7 +125,7 @@ fn record(action: &Contribute, id: ContributionId, seq: u64, ctx: &TxContext<'_>
 /// refusal, and after [`MAX_REFUSALS`] there are none. Nothing is risked where nobody judged, or where it was accepted
 /// and taken back.
 fn again(former: &Contribution, bond: Amount, datanet: &Datanet, params: &Params) -> Result<u32, ActionError> {
-    let ended = matches!(former.status(), Status::Refused | Status::Revoked);
+    let ended = matches!(former.status(), Status::Refused | Status::Revoked) && !former.challenged;
     if !ended {
         return Err(taken(former));
     }
@@ -151,6 +151,7 @@ fn again(former: &Contribution, bond: Amount, datanet: &Datanet, params: &Params
 
 fn taken(known: &Contribution) -> ActionError {
     let way = match known.status() {
+        _ if known.challenged => "whose verdict is challenged".to_owned(),
         Status::Refused | Status::Revoked => {
             format!("and that was {}; send attempt {}", word(known.status()), known.attempt.saturating_add(1))
         }

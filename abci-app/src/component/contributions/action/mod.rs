@@ -3,3 +3,5 @@
 mod attest_storage;
 mod contribute;
 mod revoke;
+
+pub(super) use revoke::{revoked_event, take_out};

@@ -24,12 +24,13 @@ impl ActionHandler for Revoke {
             format!("contribution {id} was given by {}; only that account can take it back", contribution.contributor)
         })?;
         check_records(&contribution, self.records.as_ref())?;
+        // Otherwise whoever sees a refusal coming would save the bond, and the judges work for nothing.
+        ensure(!contribution.is_before_judges(), code::CONTRIBUTION_JUDGING, || {
+            format!("contribution {id} is being stored or judged; take it back after the verdict")
+        })?;
         match contribution.status() {
-            // Otherwise whoever sees a refusal coming would save the bond, and the judges work for nothing.
-            Status::Storing | Status::Judging => ensure(false, code::CONTRIBUTION_JUDGING, || {
-                format!("contribution {id} is being stored or judged; take it back after the verdict")
-            })?,
-            Status::Refused => ensure(false, code::CONTRIBUTION_REFUSED, || {
+            // What is stored or judged was refused above.
+            Status::Storing | Status::Judging | Status::Refused => ensure(false, code::CONTRIBUTION_REFUSED, || {
                 format!("contribution {id} was refused; nobody keeps or uses it")
             })?,
             Status::Revoked => ensure(false, code::CONTRIBUTION_REVOKED, || {
@@ -45,12 +46,12 @@ impl ActionHandler for Revoke {
         contribution.set_status(Status::Revoked);
         contribution.revoked_height = ctx.block.height;
         contributions::put(state, &contribution);
+        if contribution.is_disputable() {
+            // There is nothing left to judge anew.
+            validation::settle_now(state, ctx.block, &mut contribution)?;
+        }
         validation::schedule(state, ctx.block, &id, &params::get(state)?);
-        let event = Event::new("contribution.revoked")
-            .with("contribution", id)
-            .with("datanet", contribution.datanet)
-            .with("contributor", contribution.contributor);
-        Ok(vec![event.with("position", contribution.revoked_position)])
+        Ok(vec![revoked_event(&contribution)])
     }
 }
 
@@ -66,8 +67,20 @@ fn check_records(contribution: &Contribution, records: Option<&Digest>) -> Resul
     })
 }
 
+pub(in crate::component::contributions) fn revoked_event(contribution: &Contribution) -> Event {
+    Event::new("contribution.revoked")
+        .with("contribution", contribution.id)
+        .with("datanet", contribution.datanet)
+        .with("contributor", contribution.contributor)
+        .with("position", contribution.revoked_position)
+}
+
 /// It was final: it leaves the final ones, and the datanet's history says so.
-fn take_out<S: StateWrite>(state: &mut S, contribution: &mut Contribution, height: u64) -> Result<(), StateError> {
+pub(in crate::component::contributions) fn take_out<S: StateWrite>(
+    state: &mut S,
+    contribution: &mut Contribution,
+    height: u64,
+) -> Result<(), StateError> {
     let datanet = contribution.datanet;
     state.delete(state_key::final_in(&datanet, contribution.final_height, contribution.seq));
     let mut counts = datanets::counts(state, &datanet)?;

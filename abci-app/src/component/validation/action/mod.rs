@@ -1,13 +1,14 @@
 //! What committee members do.
 
+mod challenge_verdict;
 mod commit_scores;
 mod reveal_scores;
 
 use datanet_types::{Address, ContributionId};
 
-use super::{Phase, Round, current_round};
+use super::{Phase, Round, judging_round};
 use crate::code;
-use crate::component::contributions::{self, Contribution, Status};
+use crate::component::contributions::{self, Contribution};
 use crate::component::error::{ensure, refuse};
 use crate::component::{ActionError, TxContext};
 use crate::state::StateRead;
@@ -22,7 +23,7 @@ fn require_round<S: StateRead>(
     phase: Phase,
 ) -> Result<(Contribution, Round), ActionError> {
     let contribution = contributions::require(state, id)?;
-    let Some(round) = current_round(state, &contribution)? else {
+    let Some(round) = judging_round(state, &contribution)? else {
         return refuse(code::WRONG_PHASE, ROUND_OVER);
     };
     let signer: &Address = &ctx.tx.signer;
@@ -32,13 +33,10 @@ fn require_round<S: StateRead>(
     ensure(round.member(signer).is_some(), code::NOT_IN_COMMITTEE, || {
         format!("account {signer} was not drawn to judge contribution {id}; only its committee scores it")
     })?;
-    let judging = contribution.status() == Status::Judging;
     let deadline = if phase == Phase::Commit { round.commit_deadline } else { round.reveal_deadline };
     // Nobody is heard in the block that is the first behind a deadline either, at whose end the phase is closed.
     let now = ctx.block.seconds();
-    ensure(judging && round.phase() == phase && now <= deadline, code::WRONG_PHASE, || {
-        phase_message(&round, phase, now)
-    })?;
+    ensure(round.phase() == phase && now <= deadline, code::WRONG_PHASE, || phase_message(&round, phase, now))?;
     Ok((contribution, round))
 }
 
