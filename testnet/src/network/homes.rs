@@ -31,7 +31,9 @@ const COMMIT_SECONDS: u64 = 300;
 const AUDIT_SECONDS: u64 = 20;
 /// Seconds in which an epoch can be challenged: long enough for the other nodes to look, short enough to be waited for.
 const CHALLENGE_SECONDS: u64 = 5;
-/// Seconds for revealing them.
+/// Seconds in which a verdict can be challenged.
+const VERDICT_SECONDS: u64 = 10;
+/// Seconds for revealing scores.
 const REVEAL_SECONDS: u64 = 60;
 
 /// Brings what this machine lacks (CometBFT, ONNX Runtime, the model); returns where it is and the seconds it took.
@@ -190,6 +192,7 @@ pub(super) fn params() -> Params {
         commit_seconds: COMMIT_SECONDS,
         reveal_seconds: REVEAL_SECONDS,
         challenge_seconds: CHALLENGE_SECONDS,
+        verdict_challenge_seconds: VERDICT_SECONDS,
         audit_seconds: AUDIT_SECONDS,
         ..Params::default()
     }

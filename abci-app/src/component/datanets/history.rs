@@ -23,7 +23,7 @@ const PAGE: usize = 256;
 pub enum Change {
     /// It became final.
     Final = 0,
-    /// It was final and its giver took it back.
+    /// It was final and its giver took it back, or a second committee overturned its acceptance.
     Revoked = 1,
 }
 

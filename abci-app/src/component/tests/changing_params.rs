@@ -101,7 +101,12 @@ fn what_makes_no_good_parameters_is_refused_with_the_reason() {
 
 #[test]
 fn a_contribution_is_judged_by_the_version_that_it_was_given_under() {
-    let mut chain = chain_of(Params { challenge_seconds: 0, commit_seconds: 1_000, ..Params::default() });
+    let mut chain = chain_of(Params {
+        challenge_seconds: 0,
+        verdict_challenge_seconds: 0,
+        commit_seconds: 1_000,
+        ..Params::default()
+    });
     chain.validators(4);
     let datanet = chain.datanet();
     chain.act(AUTHORITY, set(r#"{"bond_penalty_bps": 10000, "reveal_seconds": 1, "reputation_alpha_bps": 10000}"#));

@@ -14,7 +14,8 @@ use crate::component::{Params, validation};
 const FORGET: u64 = 1_000;
 
 fn world() -> (Chain, DatanetId) {
-    let mut chain = Chain::with(Params { challenge_seconds: 0, forget_seconds: FORGET, ..Params::default() });
+    let at_once = Params { challenge_seconds: 0, verdict_challenge_seconds: 0, ..Params::default() };
+    let mut chain = Chain::with(Params { forget_seconds: FORGET, ..at_once });
     chain.validators(6);
     let datanet = chain.datanet();
     (chain, datanet)
@@ -93,7 +94,8 @@ fn a_round_that_was_drawn_again_goes_and_what_was_taken_back_keeps_its_judges() 
 
 #[test]
 fn nothing_more_is_forgotten_in_a_block_than_it_has_time_for() {
-    let params = Params { agenda_work: 8, forget_seconds: FORGET, ..Params::default() };
+    let at_once = Params { verdict_challenge_seconds: 0, ..Params::default() };
+    let params = Params { agenda_work: 8, forget_seconds: FORGET, ..at_once };
     let mut chain = Chain::with(params);
     chain.validators(6);
     let datanet = chain.datanet();

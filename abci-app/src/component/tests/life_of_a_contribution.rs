@@ -305,7 +305,7 @@ fn one_who_cannot_get_what_the_others_judge_is_neither_paid_nor_blamed() {
 
 #[test]
 fn a_block_closes_no_more_than_its_budget_and_the_rest_next() {
-    let mut chain = Chain::with(Params { agenda_work: 40, ..Params::default() });
+    let mut chain = Chain::with(Params { agenda_work: 40, verdict_challenge_seconds: 0, ..Params::default() });
     chain.validators(3);
     let datanet = chain.datanet();
     let ids: Vec<_> = (0..5).map(|turn| chain.give_to(11, datanet, 1 + 40 * turn, 3)).collect();

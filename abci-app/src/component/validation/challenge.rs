@@ -114,7 +114,7 @@ pub(super) fn candidates(
     let without =
         |these: &BTreeSet<Address>| committee::candidates(validators, &contribution.contributor, these, params);
     let parties = BTreeSet::from([*challenger]);
-    let (all, others) = (without(&parties), without(&before | &parties));
+    let (all, others) = (without(&parties), without(&(before | &parties)));
     let stake =
         |members: &[Member]| members.iter().map(|member| u128::from(member.stake)).fold(0, u128::saturating_add);
     if stake(&others).saturating_mul(3) >= stake(&all).saturating_mul(2) { others } else { all }

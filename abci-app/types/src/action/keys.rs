@@ -150,6 +150,7 @@ impl Action {
             | Self::CloseChannel(_)
             | Self::TopUpChannel(_)
             | Self::Revoke(_)
+            | Self::ChallengeVerdict(_)
             | Self::CreateValidator(_)
             | Self::WithdrawRewards(_)
             | Self::SetKeys(_)
