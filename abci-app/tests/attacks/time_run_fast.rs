@@ -38,7 +38,8 @@ fn rush(serving: &mut Serving, who: u8) {
 fn no_stream_of_transactions_ends_a_commit_or_a_reveal_phase() {
     let mut judging = Judging::new(3);
     let id = judging.give_to_three(7);
-    let before = i128::from(judging.loot());
+    let wealth = |judging: &Judging| i128::from(judging.loot() + judging.bond(&id));
+    let before = wealth(&judging);
     let (round, deadline) = (judging.round(&id), judging.round(&id).commit_deadline);
     let mut cost = rush_judging(&mut judging);
     assert_eq!((judging.round(&id).phase(), judging.round(&id).commit_deadline), (Phase::Commit, deadline));
@@ -56,9 +57,9 @@ fn no_stream_of_transactions_ends_a_commit_or_a_reveal_phase() {
     judging.reveal(&id, loud);
     assert_eq!(judging.round(&id).phase(), Phase::Judged);
     println!("time run fast: {} blocks in three seconds of judging", 3 * MANY);
-    let paid = before - i128::from(judging.loot());
+    let paid = before - wealth(&judging);
     assert!(paid >= cost - i128::from(DNT / 10), "a judge of its own may have been paid: {paid} {cost}");
-    verdict("a phase of judging", before, i128::from(judging.loot()), 0);
+    verdict("a phase of judging", before, wealth(&judging), 0);
 }
 
 #[test]
