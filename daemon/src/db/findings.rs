@@ -83,7 +83,9 @@ mod tests {
             salt: Digest([3; 32]),
         };
         let store = LocalStore::open(&path).unwrap();
-        [1, 2].map(|epoch| store.put_finding(&found(epoch)).unwrap());
+        for epoch in [1, 2] {
+            store.put_finding(&found(epoch)).unwrap();
+        }
         drop(store);
         let store = LocalStore::open(&path).unwrap();
         let get = |epoch, committee| store.finding(&NodeKey([1; 32]), epoch, &Digest([committee; 32])).unwrap();
