@@ -63,7 +63,7 @@ fn params() -> Params {
         challenge_seconds: CHALLENGE_SECONDS,
         audit_seconds: LONG,
         audit_seats: 63,
-        draw_delay: 1,
+        draw_delay: 2,
         min_stake: DNT,
         min_validator_stake: DNT,
         channel_min_seconds: 1,
