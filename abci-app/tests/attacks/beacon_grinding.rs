@@ -127,10 +127,7 @@ const NAMES: [u8; 3] = [6, ATTACKERS, 9];
 
 /// A chain on which the engine says whose turn it was, before a block that is the attacker's: the one whose proof is drawn from, if it counts.
 fn before_the_attackers_turn() -> (Judging, ContributionId) {
-    let mut chain = Judging::proposed_by(&[6, ATTACKERS, 9, HONEST, 1, 2, 3], 1);
-    chain.block(&[]);
-    chain.last_round = Some(0);
-    chain.block(&[]);
+    let mut chain = Judging::proposed_in_turn_by(&[6, ATTACKERS, 9, HONEST, 1, 2, 3], 1);
     while chain.in_turn(1) != Some(ATTACKERS) {
         chain.block(&[]);
     }
@@ -177,9 +174,7 @@ fn whoever_names_another_of_its_own_gains_no_draw_and_is_sent_off() {
 #[test]
 fn nobody_honest_is_sent_off_whatever_rounds_and_powers_do() {
     let proposers = [6, ATTACKERS, 9, HONEST, 1, 2, 3];
-    let mut chain = Judging::proposed_by(&proposers, 2);
-    chain.block(&[]);
-    chain.last_round = Some(0);
+    let mut chain = Judging::proposed_in_turn_by(&proposers, 2);
     for n in 0..150u64 {
         let next = staking::turns(&chain.ledger.reader()).unwrap().unwrap().upcoming();
         let round = u32::try_from((n * 7) % 5).unwrap().saturating_sub(2);

@@ -79,6 +79,16 @@ impl Judging {
         judging
     }
 
+    /// The same, where the engine says from now on in which round blocks are decided, and whose turn it is follows from that.
+    pub fn proposed_in_turn_by(proposers: &[u8], salt: u8) -> Self {
+        let mut chain = Self::proposed_by(proposers, salt);
+        // An engine begins anew behind a block that names nobody.
+        let proposers = std::mem::take(&mut chain.proposers);
+        chain.block(&[]);
+        (chain.proposers, chain.last_round) = (proposers, Some(0));
+        chain
+    }
+
     pub fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
         let height = self.ledger.info().height + 1;
         let hash = *blake3::hash(&[self.salt, height as u8]).as_bytes();

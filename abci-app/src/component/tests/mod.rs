@@ -21,5 +21,6 @@ mod staking_invariants;
 mod stopped_components;
 mod supply;
 mod treasury;
+mod turns;
 
 use harness::Chain;

@@ -158,6 +158,7 @@ impl Judging {
         world.block(&txs);
         world.block(&[]);
         world.block(&[]);
+        world.block(&[]);
 
         let judged = |giver| given(giver, home(giver));
         let ids: Vec<ContributionId> = one.map(|(giver, _)| judged(giver)).chain([judging.revealing]).collect();
