@@ -15,7 +15,7 @@ pub struct LedgerReader {
 
 impl LedgerReader {
     pub(crate) fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot }
+        Self { snapshot: snapshot.aside() }
     }
 
     /// Where the chain stands.

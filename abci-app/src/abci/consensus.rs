@@ -27,6 +27,7 @@ pub(super) fn proposed(request: &RequestPrepareProposal) -> ConsensusInfo {
 pub(super) fn info(proposer: &[u8], commit: Option<&CommitInfo>, misbehaviour: &[Misbehavior]) -> ConsensusInfo {
     ConsensusInfo {
         proposer: address(proposer),
+        last_round: commit.map_or(0, |commit| u32::try_from(commit.round).unwrap_or(0)),
         last_commit: commit.map(|commit| commit.votes.iter().map(vote).collect()).unwrap_or_default(),
         misbehaviour: misbehaviour.iter().map(caught).collect(),
     }

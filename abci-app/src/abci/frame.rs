@@ -11,6 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// here is a message an error: past it nobody knows where the next one begins.
 const MAX_BYTES: u64 = 128 * 1024 * 1024;
 
+/// Most messages are no longer: a transaction, a block of some.
+const ORDINARY_BYTES: u64 = 64 * 1024;
+
 fn invalid(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
@@ -21,8 +24,8 @@ pub(super) async fn read<R: AsyncRead + Unpin>(reader: &mut R) -> io::Result<Opt
     if length > MAX_BYTES {
         return Err(invalid(format!("message of {length} bytes is over the limit of {MAX_BYTES}")));
     }
-    // The buffer grows with what really arrives, whatever the length claims.
-    let mut bytes = Vec::new();
+    // Beyond the ordinary the buffer grows with what really arrives, whatever the length claims.
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(ORDINARY_BYTES)).unwrap_or_default());
     let read = reader.take(length).read_to_end(&mut bytes).await?;
     if (read as u64) < length {
         return Err(io::ErrorKind::UnexpectedEof.into());

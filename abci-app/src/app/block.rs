@@ -40,8 +40,12 @@ pub struct Block<'a> {
 impl<'a> Block<'a> {
     /// A block of an engine that has no validators.
     pub fn alone(height: u64, time_seconds: i64, hash: [u8; 32], txs: &'a [Bytes]) -> Self {
-        static NOBODY: ConsensusInfo =
-            ConsensusInfo { proposer: ConsensusAddress::ZERO, last_commit: Vec::new(), misbehaviour: Vec::new() };
+        static NOBODY: ConsensusInfo = ConsensusInfo {
+            proposer: ConsensusAddress::ZERO,
+            last_round: 0,
+            last_commit: Vec::new(),
+            misbehaviour: Vec::new(),
+        };
         Self { height, time_seconds, hash, txs, consensus: &NOBODY }
     }
 }

@@ -119,8 +119,8 @@ impl<'a> Run<'a> {
     pub(super) fn begin(tip: &'a Tip, mut context: BlockContext, beacon: Option<&Bytes>) -> Result<Self, AppError> {
         let mut state = ChangeLog::with_changes(&tip.snapshot, tip.genesis.clone());
         let proof = beacon.and_then(|tx| BeaconProof::from_tx(tx));
-        let Step { value, fault } = component::beacon::step(&state, &context, proof.as_ref())?;
-        context.beacon = value;
+        let Step { moved, fault } = component::beacon::step(&state, &context, proof.as_ref())?;
+        (context.beacon, context.moved) = (moved.before, moved);
         let beacon = beacon.map(|tx| match &fault {
             None => TxOutcome::done(tx_hash(tx), Vec::new()),
             Some(fault) => TxOutcome::refused(tx_hash(tx), code::BEACON, fault),

@@ -1,6 +1,7 @@
 //! What the next block builds on.
 
 use super::{AppError, Block, CommitInfo, InitChain};
+use crate::component::beacon::Moved;
 use crate::component::{BlockContext, ConsensusInfo};
 use crate::state::Changes;
 use crate::store::Snapshot;
@@ -59,8 +60,8 @@ impl Tip {
     pub(super) fn context(&self, time_seconds: i64) -> Option<BlockContext> {
         let chain_id = self.chain_id.clone()?;
         let (height, app_hash, last_block_hash) = (self.next_height, self.app_hash, self.block_hash);
-        let (beacon, consensus) = (Digest::ZERO, ConsensusInfo::default());
-        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash, beacon, consensus })
+        let (beacon, moved, consensus) = (Digest::ZERO, Moved::default(), ConsensusInfo::default());
+        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash, beacon, moved, consensus })
     }
 
     pub(super) fn app_hash(&self) -> [u8; 32] {

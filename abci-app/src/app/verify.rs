@@ -8,7 +8,7 @@ use bytes::Bytes;
 use datanet_types::SignedTx;
 use datanet_types::beacon::is_beacon_tx;
 use datanet_types::tx::{TxError, TxHash, UnverifiedTx, VerifiedTx, tx_hash};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::{TxOutcome, lock};
 use crate::code::{self, Code};
@@ -91,8 +91,21 @@ impl Verifier {
         Checked { hash, verified: known.map_or_else(|| verify(bytes, chain_id, may), Ok) }
     }
 
+    /// All of a block's: what is known is looked up at once, and the rest verified in parallel.
     pub(super) fn check_all(&self, txs: &[Bytes], chain_id: &str) -> Vec<Checked> {
-        txs.par_iter().map(|bytes| self.check(bytes, chain_id)).collect()
+        let hashes: Vec<TxHash> = txs.iter().map(|bytes| tx_hash(bytes)).collect();
+        let known: Vec<_> = {
+            let known = lock(&self.known);
+            hashes.iter().map(|hash| known.by_hash.get(hash).map(|(tx, _)| Arc::clone(tx))).collect()
+        };
+        let check = |((bytes, hash), known): ((&Bytes, &TxHash), &Option<_>)| {
+            let verified = known.clone().map_or_else(|| verify(bytes, chain_id, |_| Ok(())), Ok);
+            Checked { hash: *hash, verified }
+        };
+        if known.iter().all(Option::is_some) {
+            return txs.iter().zip(&hashes).zip(&known).map(check).collect();
+        }
+        txs.par_iter().zip(&hashes).zip(&known).map(check).collect()
     }
 
     pub(super) fn remember(&self, tx: &Arc<VerifiedTx>, bytes: usize) {

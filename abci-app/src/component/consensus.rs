@@ -5,9 +5,11 @@ use datanet_types::{ConsensusAddress, ConsensusKey};
 /// Who made a block, who signed the one before, and who was caught.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsensusInfo {
-    /// Who proposed this block; zeros where an engine has no validators.
+    /// Who this block names as its proposer; zeros where an engine has no validators.
     pub proposer: ConsensusAddress,
-    /// The votes for the block before, of all who could vote, in the engine's order.
+    /// The round in which the block before was decided.
+    pub last_round: u32,
+    /// The votes for the block before, of all who could vote, in the engine's order; none where the engine begins with this block.
     pub last_commit: Vec<Vote>,
     /// What was proven against validators.
     pub misbehaviour: Vec<Misbehaviour>,

@@ -75,9 +75,10 @@ pub struct BlockContext {
     pub app_hash: [u8; 32],
     /// Hash of the previous block: it covers the validators' votes for the block before, and their clocks.
     pub last_block_hash: [u8; 32],
-    /// Where this block moves the beacon ([`beacon::step`]): what committees are drawn from, before its transactions. Zeros for what is
-    /// in no block yet.
+    /// The beacon before this block: what committees are drawn from, before its transactions. Zeros for what is in no block yet.
     pub beacon: Digest,
+    /// Where the block moves it ([`beacon::step`]).
+    pub moved: beacon::Moved,
     /// What the engine says of its validators.
     pub consensus: ConsensusInfo,
 }
@@ -206,11 +207,13 @@ pub fn begin_block<S: StateAttempt>(state: &mut S, block: &BlockContext) -> Resu
         staking::params_changed(state, &before, &after)?;
         events.push(event);
     }
+    let misnamed = beacon::misnamed(state, &block.consensus)?;
+    staking::count_turn(state, block)?;
     beacon::keep(state, block);
     events.extend(agenda::before_transactions(state, block)?);
     admission::forget_expired(state, block.height)?;
     let params = params::get(state)?;
-    let staking = |state: &mut S| staking::begin_block(state, block, &params);
+    let staking = |state: &mut S| staking::begin_block(state, block, &params, misnamed.as_ref());
     let of_validators = try_always(state, block, Component::Staking, &mut events, staking)?;
     events.extend(of_validators);
     Ok(events)
@@ -278,5 +281,6 @@ pub fn end_block<S: StateAttempt>(state: &mut S, block: &BlockContext) -> Result
     events.extend(agenda::after_transactions(state, block)?);
     let update = |state: &mut S| staking::update(state, &params);
     let validator_updates = try_always(state, block, Component::Staking, &mut events, update)?;
+    staking::told(state, &validator_updates)?;
     Ok(BlockEnd { events, validator_updates, engine: params::engine::update(state, block)? })
 }

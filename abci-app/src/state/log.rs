@@ -28,7 +28,7 @@ type Message = (usize, Rc<dyn Any>);
 /// between the ends of [`ChangeLog::with_gas`].
 ///
 /// ```text
-///   base: Snapshot  ◄── what was read of it (read)
+///   base: Snapshot, which remembers what was read of it
 ///        ▲
 ///   changes: key -> new value or none ── undo: what each write replaced, oldest first
 ///                                               └── checkpoint() = how many writes; revert_to(n) pops down to n
@@ -38,8 +38,6 @@ pub struct ChangeLog<'a, B: StateRead = Snapshot> {
     base: &'a B,
     changes: Changes,
     undo: Vec<Undo>,
-    /// Values of the base that were read: each is looked up once.
-    read: RefCell<Changes>,
     /// Values that were decoded, of base and changes; gone once they are written.
     decoded: RefCell<BTreeMap<String, Message>>,
     meter: Meter,
@@ -53,14 +51,7 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
 
     /// A log that starts with `changes`; there is no way back behind them.
     pub fn with_changes(base: &'a B, changes: Changes) -> Self {
-        Self {
-            base,
-            changes,
-            undo: Vec::new(),
-            read: RefCell::default(),
-            decoded: RefCell::default(),
-            meter: Meter::default(),
-        }
+        Self { base, changes, undo: Vec::new(), decoded: RefCell::default(), meter: Meter::default() }
     }
 
     /// The changes made.
@@ -76,12 +67,7 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
         let changes = std::mem::take(&mut self.changes);
         let mut net = Changes::new();
         for (key, value) in changes {
-            let known = self.read.get_mut().get(&key).map(|known| *known == value);
-            let same = match known {
-                Some(same) => same,
-                None => self.base.get_raw(&key)? == value,
-            };
-            if !same {
+            if self.base.get_raw(&key)? != value {
                 net.insert(key, value);
             }
         }
@@ -129,17 +115,8 @@ impl<'a, B: StateRead> ChangeLog<'a, B> {
     fn value(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         match self.changes.get(key) {
             Some(change) => Ok(change.clone()),
-            None => self.base_value(key),
+            None => self.base.get_raw(key),
         }
-    }
-
-    fn base_value(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        if let Some(value) = self.read.borrow().get(key) {
-            return Ok(value.clone());
-        }
-        let value = self.base.get_raw(key)?;
-        self.read.borrow_mut().insert(key.to_owned(), value.clone());
-        Ok(value)
     }
 }
 

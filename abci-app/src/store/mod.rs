@@ -9,6 +9,7 @@
 mod head;
 mod merkle;
 mod node;
+mod recent;
 mod record;
 mod snapshot;
 mod tables;
@@ -25,6 +26,8 @@ pub use head::{Head, NO_VERSION};
 pub use merkle::{Proof, spec};
 pub use record::{Attribute, EventRecord, TxRecord};
 pub use snapshot::Snapshot;
+
+use recent::Recent;
 
 /// How many versions of the tree stay provable.
 pub const KEPT_VERSIONS: u64 = 256;
@@ -161,12 +164,12 @@ impl Store {
         Ok(Self { database })
     }
 
-    /// The committed state, as it is now and stays in this value.
+    /// The committed state, as it is now and stays in this value. What is read of it is remembered, and goes on with what is committed over it.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::open(&self.database)
+        Snapshot::open(&self.database, Recent::empty())
     }
 
     /// Writes a block over `before` in one durable transaction and returns the state after it.
@@ -174,8 +177,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be written or read back.
     pub fn commit(&self, before: &Snapshot, block: BlockWrite) -> Result<Snapshot, StoreError> {
-        write::commit(&self.database, before, block)?;
-        self.snapshot()
+        write::commit(&self.database, before, &block)?;
+        Snapshot::open(&self.database, before.recent.after(block.changes))
     }
 }
 

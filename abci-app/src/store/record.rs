@@ -46,8 +46,6 @@ pub struct TxRecord {
 /// The same on the disk.
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Stored {
-    #[prost(uint64, tag = "1")]
-    height: u64,
     #[prost(string, tag = "2")]
     codespace: String,
     #[prost(uint32, tag = "3")]
@@ -61,19 +59,46 @@ struct Stored {
 }
 
 impl TxRecord {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
-        let corrupt = |reason: String| StoreError::Corrupt(format!("transaction result: {reason}"));
-        let Stored { height, codespace, code, log, events, gas_used } =
+    /// The result at a place of the row of the block at `height`.
+    pub(super) fn read_at(row: &[u8], at: u32, height: u64) -> Result<Self, StoreError> {
+        let (_, bytes, _) = split(row.get(at as usize..).unwrap_or_default())?;
+        let Stored { codespace, code, log, events, gas_used } =
             Stored::decode(bytes).map_err(|error| corrupt(error.to_string()))?;
         let code = Code::new(&codespace, code).ok_or_else(|| corrupt(format!("no code {code} in {codespace:?}")))?;
         Ok(Self { height, code, log, events, gas_used })
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    /// Adds the result of the transaction `hash` to its block's row.
+    pub(super) fn append(self, hash: &[u8; 32], row: &mut Vec<u8>) {
         let (codespace, code) = (self.code.codespace().to_owned(), self.code.number());
-        let Self { height, log, events, gas_used, .. } = self.clone();
-        Stored { height, codespace, code, log, events, gas_used }.encode_to_vec()
+        let Self { log, events, gas_used, .. } = self;
+        row.extend(hash);
+        row.extend(Stored { codespace, code, log, events, gas_used }.encode_length_delimited_to_vec());
     }
+}
+
+/// The hashes of a row's transactions.
+pub(super) fn hashes(mut row: &[u8]) -> Result<Vec<[u8; 32]>, StoreError> {
+    let mut hashes = Vec::new();
+    while !row.is_empty() {
+        let (hash, _, rest) = split(row)?;
+        hashes.push(*hash);
+        row = rest;
+    }
+    Ok(hashes)
+}
+
+/// The first hash of a row, its result, and the rest.
+fn split(row: &[u8]) -> Result<(&[u8; 32], &[u8], &[u8]), StoreError> {
+    let cut = || corrupt("it is cut".to_owned());
+    let (hash, mut rest) = row.split_first_chunk::<32>().ok_or_else(cut)?;
+    let length = prost::decode_length_delimiter(&mut rest).map_err(|error| corrupt(error.to_string()))?;
+    let (result, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
+    Ok((hash, result, rest))
+}
+
+fn corrupt(reason: String) -> StoreError {
+    StoreError::Corrupt(format!("transaction result: {reason}"))
 }
 
 impl From<&Event> for EventRecord {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
 
-use super::tables::{CURRENT, HEAD, META, NODES, RESULTS, VERSIONS};
+use super::recent::Recent;
+use super::tables::{CURRENT, HEAD, META, NODES, RESULT_PLACES, RESULTS, VERSIONS};
 use super::{Head, NO_VERSION, StoreError, TreeUpdate, TxRecord, merkle, update};
 use crate::state::{Changes, StateError, StateRead, is_derived, scan_start};
 
@@ -13,7 +14,8 @@ pub(super) struct Tables {
     current: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) nodes: ReadOnlyTable<&'static [u8], &'static [u8]>,
     versions: ReadOnlyTable<u64, u64>,
-    results: ReadOnlyTable<[u8; 32], &'static [u8]>,
+    results: ReadOnlyTable<u64, &'static [u8]>,
+    result_places: ReadOnlyTable<[u8; 32], (u64, u32)>,
 }
 
 /// The state as of one commit; cheap to clone, unmoved by later commits. Long-lived snapshots keep old pages from
@@ -22,6 +24,7 @@ pub(super) struct Tables {
 pub struct Snapshot {
     head: Arc<Head>,
     pub(super) tables: Arc<Tables>,
+    pub(super) recent: Arc<Recent>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -31,7 +34,7 @@ impl std::fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn open(database: &Database) -> Result<Self, StoreError> {
+    pub(super) fn open(database: &Database, recent: Recent) -> Result<Self, StoreError> {
         let read = database.begin_read()?;
         let head = match read.open_table(META)?.get(HEAD)? {
             Some(bytes) => Head::read(bytes.value())?,
@@ -42,8 +45,14 @@ impl Snapshot {
             nodes: read.open_table(NODES)?,
             versions: read.open_table(VERSIONS)?,
             results: read.open_table(RESULTS)?,
+            result_places: read.open_table(RESULT_PLACES)?,
         };
-        Ok(Self { head: Arc::new(head), tables: Arc::new(tables) })
+        Ok(Self { head: Arc::new(head), tables: Arc::new(tables), recent: Arc::new(recent) })
+    }
+
+    /// The same state for whoever reads on behalf of others: what they ask for is not remembered.
+    pub(crate) fn aside(&self) -> Self {
+        Self { recent: Arc::default(), ..self.clone() }
     }
 
     /// Where the chain stands.
@@ -56,7 +65,11 @@ impl Snapshot {
     /// # Errors
     /// When the store cannot be read.
     pub fn tx_result(&self, hash: &[u8; 32]) -> Result<Option<TxRecord>, StoreError> {
-        self.tables.results.get(hash)?.map(|bytes| TxRecord::read(bytes.value())).transpose()
+        let Some(place) = self.tables.result_places.get(hash)? else { return Ok(None) };
+        let (height, at) = place.value();
+        let block = self.tables.results.get(height)?;
+        let block = block.ok_or_else(|| StoreError::Corrupt(format!("the results of block {height} are missing")))?;
+        TxRecord::read_at(block.value(), at, height).map(Some)
     }
 
     /// The tree after `changes`, no entry of which may repeat what is there already; `None` if none is to authenticated state.
@@ -127,7 +140,12 @@ impl Snapshot {
 
 impl StateRead for Snapshot {
     fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.current(key)?)
+        if let Some(known) = self.recent.get(key) {
+            return Ok(known);
+        }
+        let value = self.current(key)?;
+        self.recent.put(key, value.as_deref());
+        Ok(value)
     }
 
     fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {

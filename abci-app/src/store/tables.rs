@@ -19,12 +19,11 @@ pub(super) const NODES: TableDefinition<'static, &[u8], &[u8]> = TableDefinition
 pub(super) const STALE: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("stale");
 /// First height of each version that is kept.
 pub(super) const VERSIONS: TableDefinition<'static, u64, u64> = TableDefinition::new("versions");
-/// Transaction hash to the encoded [`super::TxRecord`].
-pub(super) const RESULTS: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("tx_results");
-
-/// (height, transaction hash): what [`RESULTS`] holds, in the order in which it is forgotten.
-pub(super) const RESULT_HEIGHTS: TableDefinition<'static, (u64, [u8; 32]), ()> =
-    TableDefinition::new("tx_result_heights");
+/// Height to the results of that block's transactions, one behind the other: the transaction's hash, then [`super::TxRecord`] behind its
+/// length. One row a block, in the order in which they are forgotten.
+pub(super) const RESULTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("results");
+/// Transaction hash to the height and the place in [`RESULTS`] of its result.
+pub(super) const RESULT_PLACES: TableDefinition<'static, [u8; 32], (u64, u32)> = TableDefinition::new("result_places");
 
 /// The only key of [`META`].
 pub(super) const HEAD: &str = "head";
@@ -68,7 +67,7 @@ pub(super) fn create(database: &Database) -> Result<(), StoreError> {
         write.open_table(STALE)?;
         write.open_table(VERSIONS)?;
         write.open_table(RESULTS)?;
-        write.open_table(RESULT_HEIGHTS)?;
+        write.open_table(RESULT_PLACES)?;
     }
     write.commit()?;
     Ok(())

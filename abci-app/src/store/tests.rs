@@ -295,7 +295,8 @@ fn results_are_forgotten_when_their_block_is_out_of_the_window_and_not_before() 
     assert_eq!(found(&put_results(&store, KEPT_RESULTS + 1, Vec::new())), [None, Some(5)]);
     assert_eq!(found(&put_results(&store, KEPT_RESULTS + 5, Vec::new())), [None, None]);
     let read = store.database.begin_read().unwrap();
-    assert_eq!(read.open_table(tables::RESULT_HEIGHTS).unwrap().len().unwrap(), 0);
+    assert_eq!(read.open_table(tables::RESULTS).unwrap().len().unwrap(), 0);
+    assert_eq!(read.open_table(tables::RESULT_PLACES).unwrap().len().unwrap(), 0);
 }
 
 #[test]
@@ -306,18 +307,47 @@ fn after_a_long_rest_results_go_bit_by_bit() {
         hash[..4].copy_from_slice(&n.to_be_bytes());
         hash
     };
-    put_results(&store, 1, (0..5_000).map(|n| (hash(n), result(1, code::OK))).collect());
+    for block in 0..50 {
+        put_results(&store, 1 + block, (0..100).map(|n| (hash(n + 100 * block as u32), result(1, code::OK))).collect());
+    }
     let left = |store: &Store| {
         let read = store.database.begin_read().unwrap();
-        let (results, heights) =
-            (read.open_table(tables::RESULTS).unwrap(), read.open_table(tables::RESULT_HEIGHTS).unwrap());
-        assert_eq!(results.len().unwrap(), heights.len().unwrap());
-        results.len().unwrap()
+        let (results, places) =
+            (read.open_table(tables::RESULTS).unwrap(), read.open_table(tables::RESULT_PLACES).unwrap());
+        assert_eq!(100 * results.len().unwrap(), places.len().unwrap());
+        places.len().unwrap()
     };
     let mut counts = Vec::new();
     for block in 0..6 {
         put_results(&store, 10 * KEPT_RESULTS + block, Vec::new());
         counts.push(left(&store));
     }
-    assert_eq!(counts, [3_976, 2_952, 1_928, 904, 0, 0]);
+    assert_eq!(counts, [3_900, 2_800, 1_700, 600, 0, 0], "a whole block's at a time");
+}
+
+/// Whatever is remembered, a state reads as it is on the disk, and an older one as it was.
+#[test]
+fn what_is_remembered_of_a_state_is_what_it_holds() {
+    let (_dir, store) = open();
+    let mut latest = store.snapshot().unwrap();
+    let mut former = Vec::new();
+    for height in 1..40u64 {
+        let key = |n: u64| format!("k/{n}");
+        let changes: Changes = (0..8)
+            .map(|n| (key((height * 7 + n * n) % 23), (n % 3 > 0).then(|| vec![height as u8, n as u8])))
+            .collect();
+        let net = ChangeLog::with_changes(&latest, changes).into_net().unwrap();
+        let tree = latest.tree_update(&net).unwrap();
+        let root = tree.as_ref().map_or(latest.head().app_hash(), |tree| tree.root);
+        let head = Head::new("test", height, 0, root, [0; 32]);
+        let next = store.commit(&latest, BlockWrite { head, changes: net, tree, results: Vec::new() }).unwrap();
+        let all = |snapshot: &Snapshot| (0..23).map(|n| snapshot.get_raw(&key(n)).unwrap()).collect::<Vec<_>>();
+        assert_eq!(all(&next), all(&store.snapshot().unwrap()), "height {height}");
+        assert_eq!(all(&next), all(&next.aside()), "height {height}");
+        former.push((latest.clone(), all(&latest)));
+        for (snapshot, values) in &former {
+            assert_eq!(all(snapshot), *values);
+        }
+        latest = next;
+    }
 }

@@ -3,20 +3,21 @@
 use prost::Message;
 use redb::{Database, Durability, ReadableTable, WriteTransaction};
 
-use super::tables::{CURRENT, HEAD, META, NODES, RESULT_HEIGHTS, RESULTS, STALE, VERSIONS};
-use super::{BlockWrite, KEPT_RESULTS, KEPT_VERSIONS, Snapshot, StoreError, TreeUpdate, TxRecord};
+use super::tables::{CURRENT, HEAD, META, NODES, RESULT_PLACES, RESULTS, STALE, VERSIONS};
+use super::{BlockWrite, KEPT_RESULTS, KEPT_VERSIONS, Snapshot, StoreError, TreeUpdate, TxRecord, record};
 use crate::code;
 use crate::state::Changes;
 
-/// Results forgotten in one block at most, beside as many as it adds: what was kept before a long rest goes bit by bit.
+/// Results after which no further block's are forgotten in one block, beside as many as it adds: what was kept before a long rest goes bit by
+/// bit.
 const RESULTS_A_BLOCK: usize = 1_024;
 
-pub(super) fn commit(database: &Database, before: &Snapshot, block: BlockWrite) -> Result<(), StoreError> {
+pub(super) fn commit(database: &Database, before: &Snapshot, block: &BlockWrite) -> Result<(), StoreError> {
     let mut write = database.begin_write()?;
     write
         .set_durability(Durability::Immediate)
         .map_err(|error| StoreError::Database(format!("cannot make the commit durable: {error}")))?;
-    let mut head = block.head;
+    let mut head = block.head.clone();
     head.version = before.head().version;
     write_values(&write, &block.changes)?;
     if let Some(tree) = &block.tree {
@@ -25,7 +26,7 @@ pub(super) fn commit(database: &Database, before: &Snapshot, block: BlockWrite) 
         write.open_table(VERSIONS)?.insert(tree.version, head.height)?;
         prune(&write, tree.version)?;
     }
-    write_results(&write, &block.results)?;
+    write_results(&write, head.height, &block.results)?;
     prune_results(&write, head.height, RESULTS_A_BLOCK.saturating_add(block.results.len()))?;
     write.open_table(META)?.insert(HEAD, head.encode_to_vec().as_slice())?;
     write.commit()?;
@@ -52,33 +53,43 @@ fn write_tree(write: &WriteTransaction, tree: &TreeUpdate) -> Result<(), StoreEr
     Ok(())
 }
 
-fn write_results(write: &WriteTransaction, results: &[([u8; 32], TxRecord)]) -> Result<(), StoreError> {
+fn write_results(write: &WriteTransaction, height: u64, results: &[([u8; 32], TxRecord)]) -> Result<(), StoreError> {
     if results.is_empty() {
         return Ok(());
     }
-    let mut table = write.open_table(RESULTS)?;
-    let mut heights = write.open_table(RESULT_HEIGHTS)?;
+    let (mut row, mut places) = (Vec::new(), write.open_table(RESULT_PLACES)?);
     for (hash, record) in results {
         // A repeated transaction is refused, once it has expired for that: the record of the first time is the one that
         // people want.
-        if matches!(record.code, code::REPLAYED | code::EXPIRED) && table.get(hash)?.is_some() {
+        if matches!(record.code, code::REPLAYED | code::EXPIRED) && places.get(hash)?.is_some() {
             continue;
         }
-        if let Some(before) = table.insert(hash, record.to_bytes().as_slice())? {
-            heights.remove((TxRecord::read(before.value())?.height, *hash))?;
-        }
-        heights.insert((record.height, *hash), ())?;
+        // A block has 100 MiB at most, and each of its results less than a KiB.
+        let at = u32::try_from(row.len()).map_err(|_| StoreError::Database("a block has too many results".into()))?;
+        places.insert(hash, (height, at))?;
+        record.clone().append(hash, &mut row);
     }
+    write.open_table(RESULTS)?.insert(height, row.as_slice())?;
     Ok(())
 }
 
-/// Forgets up to `most` results of blocks that are out of the window, oldest first.
+/// Forgets results of blocks that are out of the window, oldest first, until there were `most`.
 fn prune_results(write: &WriteTransaction, height: u64, most: usize) -> Result<(), StoreError> {
     let oldest = height.saturating_add(1).saturating_sub(KEPT_RESULTS);
-    let mut results = write.open_table(RESULTS)?;
-    for entry in write.open_table(RESULT_HEIGHTS)?.extract_from_if(..(oldest, [0; 32]), |_, ()| true)?.take(most) {
-        let (place, _) = entry?;
-        results.remove(place.value().1)?;
+    let (mut results, mut places) = (write.open_table(RESULTS)?, write.open_table(RESULT_PLACES)?);
+    let mut gone = 0;
+    while gone < most {
+        let first = results.first()?.map(|(height, row)| (height.value(), record::hashes(row.value())));
+        let Some((height, hashes)) = first.filter(|(height, _)| *height < oldest) else { return Ok(()) };
+        let hashes = hashes?;
+        for hash in &hashes {
+            // Executed again since, it has another.
+            if places.get(hash)?.is_some_and(|place| place.value().0 == height) {
+                places.remove(hash)?;
+            }
+        }
+        results.remove(height)?;
+        gone = gone.saturating_add(hashes.len().max(1));
     }
     Ok(())
 }

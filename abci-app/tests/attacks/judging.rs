@@ -7,6 +7,7 @@ use datanet_ledger::code::{self, Code};
 use datanet_ledger::component::accounts::Account;
 use datanet_ledger::component::contributions::{self, Contribution};
 use datanet_ledger::component::nodes::{self, Reputation};
+use datanet_ledger::component::staking;
 use datanet_ledger::component::validation::{self, Round};
 use datanet_types::action::{AttestStorage, CommitScores, Contribute, CreateDatanet, RegisterNode, RevealScores, role};
 use datanet_types::amount::DNT;
@@ -17,7 +18,9 @@ use datanet_types::scores::Commitment;
 use datanet_types::{Action, Amount, BlobHash, ContributionId, DatanetId, Digest, Scores};
 use tempfile::TempDir;
 
-use crate::support::{CHAIN, address, beacon_tx, body, genesis, genesis_of_validators, key, proposed_by, signed};
+use crate::support::{
+    CHAIN, address, beacon_tx_in, body, genesis, genesis_of_validators, key, proposed_by, signed, validator, voted,
+};
 
 /// Judge with a stake of 300 DNT each.
 pub const HONEST: [u8; 3] = [1, 2, 3];
@@ -39,6 +42,9 @@ pub struct Judging {
     pub idle: i64,
     /// The persons whose validators propose its blocks, in turns; none: nobody known does.
     pub proposers: Vec<u8>,
+    /// The round in which the last block was decided, where the engine says it and whose turn it is follows from that; else they take simple
+    /// turns.
+    pub last_round: Option<u32>,
     /// Tells this chain's block hashes from those of a chain with the same history and another future.
     pub salt: u8,
 }
@@ -55,13 +61,32 @@ impl Judging {
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
         let app_state = if proposers.is_empty() { genesis() } else { genesis_of_validators(proposers) };
         ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
-        let mut judging = Self { ledger, _dir: dir, nonce: 0, bytes: 0, idle: 0, proposers: proposers.to_vec(), salt };
+        let mut judging = Self {
+            ledger,
+            _dir: dir,
+            nonce: 0,
+            bytes: 0,
+            idle: 0,
+            proposers: proposers.to_vec(),
+            last_round: None,
+            salt,
+        };
         for honest in HONEST {
             judging.done(honest, register(honest, role::VALIDATOR | role::STORAGE, 300 * DNT));
         }
         judging.done(ATTACKER, register(ATTACKER, role::VALIDATOR | role::STORAGE, 100 * DNT));
         judging.done(CREATOR, Action::CreateDatanet(create_datanet()));
         judging
+    }
+
+    /// The same, where the engine says from now on in which round blocks are decided, and whose turn it is follows from that.
+    pub fn proposed_in_turn_by(proposers: &[u8], salt: u8) -> Self {
+        let mut chain = Self::proposed_by(proposers, salt);
+        // An engine begins anew behind a block that names nobody.
+        let proposers = std::mem::take(&mut chain.proposers);
+        chain.block(&[]);
+        (chain.proposers, chain.last_round) = (proposers, Some(0));
+        chain
     }
 
     pub fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
@@ -78,16 +103,33 @@ impl Judging {
 
     /// Whose turn it is to propose the next block.
     pub fn proposer(&self) -> Option<u8> {
+        if self.last_round.is_some() {
+            return self.in_turn(0);
+        }
         let turn = self.ledger.info().height as usize % self.proposers.len().max(1);
         self.proposers.get(turn).copied()
+    }
+
+    /// Who proposes so many heights after the next one, as the engine counts if nothing changes.
+    pub fn in_turn(&self, later: u64) -> Option<u8> {
+        let mut next = staking::turns(&self.ledger.reader()).unwrap().unwrap_or_default().upcoming();
+        for _ in 0..later {
+            next.advance();
+        }
+        self.proposers.iter().copied().find(|who| validator(*who).address() == next.first())
     }
 
     /// What the next block does if it is this one: nothing is committed.
     pub fn decide(&self, proposer: u8, txs: &[Bytes]) -> FinalizedBlock {
         let height = self.ledger.info().height + 1;
-        let txs: Vec<Bytes> = [beacon_tx(&self.ledger, proposer)].into_iter().chain(txs.iter().cloned()).collect();
+        let consensus = &match self.last_round {
+            Some(round) => voted(&self.ledger, proposer, round),
+            None => proposed_by(proposer),
+        };
+        let first = beacon_tx_in(&self.ledger, proposer, consensus);
+        let txs: Vec<Bytes> = [first].into_iter().chain(txs.iter().cloned()).collect();
         let hash = tagged_hash("a block", &txs.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>());
-        let (time_seconds, consensus) = (self.idle + 1_000 + height as i64, &proposed_by(proposer));
+        let time_seconds = self.idle + 1_000 + height as i64;
         let block = Block { height, time_seconds, hash, txs: &txs, consensus };
         let mut finalized = self.ledger.finalize_block(&block).unwrap();
         assert!(finalized.outcomes.remove(0).is_ok());

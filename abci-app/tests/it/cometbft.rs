@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{BALANCE, CHAIN, Chain, FEE, address, beacon_secret, body, genesis, signed, transfer};
 
 /// Longest wait for anything CometBFT does; a loaded machine is slow, a hung one should fail.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program; none, and that is said, where a test is to be skipped.
-fn binary() -> Option<PathBuf> {
+pub fn binary() -> Option<PathBuf> {
     let found = installed();
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "CometBFT is required in CI: run `datanet setup`");
@@ -47,13 +47,13 @@ fn installed() -> Option<PathBuf> {
 }
 
 /// A CometBFT process, killed the hard way when dropped.
-struct CometBft {
+pub struct CometBft {
     child: Child,
     rpc: PathBuf,
 }
 
 impl CometBft {
-    fn init(binary: &Path, home: &Path) {
+    pub fn init(binary: &Path, home: &Path) {
         let init = Command::new(binary).args(["init", "--home"]).arg(home).output().unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         Self::begin_with(home, serde_json::from_slice(&genesis()).unwrap());
@@ -63,7 +63,7 @@ impl CometBft {
     }
 
     /// Puts the application's genesis into CometBFT's.
-    fn begin_with(home: &Path, app_state: Value) {
+    pub fn begin_with(home: &Path, app_state: Value) {
         let path = home.join("config/genesis.json");
         let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         file["chain_id"] = CHAIN.into();
@@ -74,7 +74,7 @@ impl CometBft {
     }
 
     /// The key that it signs with.
-    fn validator(home: &Path) -> ConsensusKey {
+    pub fn validator(home: &Path) -> ConsensusKey {
         let file = std::fs::read(home.join("config/priv_validator_key.json")).unwrap();
         let file: Value = serde_json::from_slice(&file).unwrap();
         serde_json::from_value::<tendermint::PublicKey>(file["pub_key"].clone())
@@ -83,6 +83,10 @@ impl CometBft {
     }
 
     fn start(binary: &Path, home: &Path, proxy_app: &str) -> Self {
+        Self::start_with(binary, home, proxy_app, &["--p2p.laddr", "tcp://127.0.0.1:0"])
+    }
+
+    pub fn start_with(binary: &Path, home: &Path, proxy_app: &str, args: &[&str]) -> Self {
         let rpc = home.join("rpc.sock");
         // A killed one has left it.
         let _ = std::fs::remove_file(&rpc);
@@ -91,7 +95,8 @@ impl CometBft {
             .args(["start", "--home"])
             .arg(home)
             .args(["--proxy_app", proxy_app, "--rpc.laddr", &format!("unix://{}", rpc.display())])
-            .args(["--p2p.laddr", "tcp://127.0.0.1:0", "--consensus.create_empty_blocks=false"])
+            .arg("--consensus.create_empty_blocks=false")
+            .args(args)
             .stdout(log)
             .stderr(Stdio::null())
             .spawn()
@@ -99,7 +104,7 @@ impl CometBft {
         Self { child, rpc }
     }
 
-    async fn call(&self, path: &str) -> Value {
+    pub async fn call(&self, path: &str) -> Value {
         self.try_call(path).await.unwrap()
     }
 
@@ -113,7 +118,7 @@ impl CometBft {
         Ok(serde_json::from_str(body)?)
     }
 
-    async fn send(&self, tx: &Bytes) -> Value {
+    pub async fn send(&self, tx: &Bytes) -> Value {
         let answer = self.call(&format!("broadcast_tx_sync?tx=0x{}", hex::encode(tx))).await;
         answer["result"].clone()
     }

@@ -43,8 +43,7 @@ impl Script {
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
         let accounts: Vec<_> =
             (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
-        let genesis =
-            serde_json::json!({ "params": { "channel_min_seconds": 3, "challenge_seconds": 2 }, "accounts": accounts });
+        let genesis = serde_json::json!({ "params": { "channel_min_seconds": 3, "challenge_seconds": 2, "draw_delay": 2 }, "accounts": accounts });
         let app_state = serde_json::to_vec(&genesis).unwrap();
         let hash = ledger
             .init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state })

@@ -208,7 +208,7 @@ fn a_transfer_leaves_its_result_for_a_while_and_an_entry_costs_its_bytes_and_its
     drop(ledger);
     let database = redb::Database::open(&path).unwrap();
     let (nodes, _) = table(&database, "nodes");
-    let ((results, count), (heights, _)) = (table(&database, "tx_results"), table(&database, "tx_result_heights"));
+    let ((results, _), (heights, count)) = (table(&database, "results"), table(&database, "result_places"));
     let count_of = entries as u64;
     let tree = (nodes - stale(&database)) / count_of;
     let (entry, result) = (bytes as u64 / count_of, (results + heights) / count);

@@ -23,7 +23,9 @@ mod instances;
 #[path = "../model/mod.rs"]
 mod model;
 mod queries;
+mod rotation;
 mod socket;
 mod solo;
 mod strangers;
 mod support;
+mod turns;

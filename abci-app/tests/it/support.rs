@@ -4,7 +4,7 @@ use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, FinalizedBlock, InitChain, Verdict};
 use datanet_ledger::code::Code;
-use datanet_ledger::component::{ConsensusInfo, beacon};
+use datanet_ledger::component::{ConsensusInfo, Vote, beacon, staking};
 use datanet_types::action::Transfer;
 use datanet_types::beacon::BeaconInput;
 use datanet_types::{Action, Address, BeaconSecret, ConsensusKey, SigningKey, TxBody};
@@ -32,13 +32,16 @@ pub fn genesis() -> Vec<u8> {
 }
 
 /// The same with these parameters. Gas is free and verdicts are final unless they say otherwise: what is asserted of money then follows from sizes alone, and
-/// attacks are at their cheapest.
+/// attacks are at their cheapest. Committees are drawn as early as they may be.
 pub fn genesis_with(params: &serde_json::Value) -> Vec<u8> {
     let mut params = params.clone();
     for (name, value) in [("gas_price", 0), ("verdict_challenge_seconds", 0)] {
         if params.get(name).is_none() {
             params[name] = value.into();
         }
+    }
+    if params.get("draw_delay").is_none() {
+        params["draw_delay"] = 2.into();
     }
     let accounts: Vec<_> =
         (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
@@ -71,9 +74,26 @@ pub fn proposed_by(n: u8) -> ConsensusInfo {
     ConsensusInfo { proposer: validator(n).address(), ..ConsensusInfo::default() }
 }
 
+/// The same, as an engine says it that counts turns as the ledger does: all voted for the block before, in `last_round`.
+pub fn voted(ledger: &LedgerHandle, n: u8, last_round: u32) -> ConsensusInfo {
+    let turns = staking::turns(&ledger.reader()).unwrap().unwrap_or_default();
+    let vote = |place: &staking::rotation::Place| Vote {
+        validator: place.validator,
+        power: u64::try_from(place.power).unwrap(),
+        signed: true,
+    };
+    let last_commit = turns.now.places().iter().map(vote).collect();
+    ConsensusInfo { last_commit, last_round, ..proposed_by(n) }
+}
+
 /// The transaction with which person `n`'s validator begins the next block.
 pub fn beacon_tx(ledger: &LedgerHandle, n: u8) -> Bytes {
-    let value = beacon::value(&ledger.reader(), CHAIN).unwrap();
+    beacon_tx_in(ledger, n, &proposed_by(n))
+}
+
+/// The same, where the engine says `consensus` with that block.
+pub fn beacon_tx_in(ledger: &LedgerHandle, n: u8, consensus: &ConsensusInfo) -> Bytes {
+    let value = beacon::before(&ledger.reader(), CHAIN, consensus).unwrap();
     let input = BeaconInput::of_block(CHAIN, ledger.info().height + 1, &value);
     beacon_secret(n).prove(&input).to_tx().into()
 }

@@ -47,7 +47,9 @@ macro_rules! fixed_bytes {
 
         impl prost::Message for $name {
             fn encode_raw(&self, buf: &mut impl prost::bytes::BufMut) {
-                prost::encoding::bytes::encode(1, &self.0.to_vec(), buf);
+                prost::encoding::encode_key(1, prost::encoding::WireType::LengthDelimited, buf);
+                prost::encoding::encode_varint($len, buf);
+                buf.put_slice(&self.0);
             }
 
             fn merge_field(
@@ -68,7 +70,7 @@ macro_rules! fixed_bytes {
             }
 
             fn encoded_len(&self) -> usize {
-                prost::encoding::bytes::encoded_len(1, &self.0.to_vec())
+                prost::encoding::key_len(1) + prost::encoding::encoded_len_varint($len) + $len
             }
 
             fn clear(&mut self) {
@@ -83,7 +85,10 @@ macro_rules! hex_text {
     ($name:ident) => {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                let mut text = [0; 2 * $name::LEN];
+                // The buffer has room for two digits a byte, and digits are text.
+                let _ = hex::encode_to_slice(self.0, &mut text);
+                f.write_str(std::str::from_utf8(&text).unwrap_or_default())
             }
         }
 

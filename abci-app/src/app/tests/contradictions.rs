@@ -7,6 +7,7 @@ use super::*;
 use crate::app::{AppError, TxOutcome};
 use crate::code;
 use crate::component::accounts::{Balance, treasury};
+use crate::component::beacon::Moved;
 use crate::component::breaker::{self, Tripped};
 use crate::component::channels::{self, deposit_account};
 use crate::component::{BlockContext, Component, ConsensusInfo, Event};
@@ -38,6 +39,7 @@ fn context() -> BlockContext {
         app_hash: [0; 32],
         last_block_hash: [0; 32],
         beacon: Digest::ZERO,
+        moved: Moved::default(),
         consensus: ConsensusInfo::default(),
     }
 }

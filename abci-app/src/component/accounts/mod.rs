@@ -7,6 +7,8 @@ mod account;
 pub mod action;
 pub mod state_key;
 
+use std::sync::LazyLock;
+
 use datanet_types::amount::display;
 use datanet_types::{Address, Amount, ModuleAddress};
 
@@ -31,9 +33,10 @@ struct Name {
     name: String,
 }
 
-/// The account that holds the fees of the present block, until its end.
+/// The account that holds the fees of the present block, until its end: each transaction's go there, so that its address is made once.
 pub fn fees() -> ModuleAddress {
-    ModuleAddress::of("fees", &[])
+    static FEES: LazyLock<ModuleAddress> = LazyLock::new(|| ModuleAddress::of("fees", &[]));
+    *FEES
 }
 
 /// The account that fees and penalties go to.

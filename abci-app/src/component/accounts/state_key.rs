@@ -18,8 +18,8 @@ pub fn modules() -> String {
 /// `accounts/module/dnmod1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqsle930z`
 pub fn balance(account: impl Into<Account>) -> String {
     match account.into() {
-        Account::User(address) => format!("{}{address}", balances()),
-        Account::Module(address) => format!("{}{address}", modules()),
+        Account::User(address) => format!("accounts/balance/{address}"),
+        Account::Module(address) => format!("accounts/module/{address}"),
     }
 }
 

@@ -5,16 +5,23 @@
 //! next one propose and lose the block's fees. A block that nobody known proposes (of an engine of one, or of a chain whose genesis names
 //! no validators) moves the beacon on by app hash and hash of the block before: who makes that one can try many.
 //!
-//! The block moves it before all else, and committees are drawn before its first transaction ([`super::begin_block`]): what
-//! its proposer puts into it comes too late to change what they are drawn from.
+//! The engine does not check that it was the turn of the validator that a block names: somebody who has several could name whichever
+//! draws best. That shows in the next block, which says in which round this one was decided ([`staking::had_turn`]). So what a
+//! block proves counts from the next one on:
+//!
+//! ```text
+//!   block h     proof of who it names ──► value h, if it was its turn
+//!   block h + 1 round of h: it was ──► committees are drawn from value h, before the first transaction ([`super::begin_block`])
+//!                           it was not ──► the proof does not count, and its maker is sent off
+//! ```
 
 pub mod state_key;
 
 use datanet_types::beacon::{BeaconInput, BeaconOutput};
 use datanet_types::id::tagged_hash;
-use datanet_types::{BeaconKey, BeaconProof, BeaconSecret, Digest};
+use datanet_types::{BeaconKey, BeaconProof, BeaconSecret, ConsensusAddress, Digest};
 
-use super::{BlockContext, staking};
+use super::{BlockContext, ConsensusInfo, staking};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// The random function of this node's validator. Its key may be kept elsewhere.
@@ -37,22 +44,67 @@ impl BeaconSigner for BeaconSecret {
 }
 
 /// Where a block moves the beacon.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Moved {
+    /// Its value before the block, which counts for good: what the block's committees are drawn from, and what it proves by.
+    #[prost(message, required, tag = "1")]
+    pub before: Digest,
+    /// Its value after the block, once it is known that it was the turn of who proved it.
+    #[prost(message, required, tag = "2")]
+    pub after: Digest,
+    /// Who proved it.
+    #[prost(message, optional, tag = "3")]
+    pub by: Option<ConsensusAddress>,
+}
+
+/// A block's step of the beacon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Its value from this block on.
-    pub value: Digest,
+    /// From where to where.
+    pub moved: Moved,
     /// What is wrong with the block's proof: no honest node votes for such a block. Were it decided all the same, it moves the beacon on
     /// as a block that nobody known proposes, so that what is drawn next is still not known to all.
     pub fault: Option<String>,
 }
 
-/// The beacon after the last block.
+fn last<S: StateRead>(state: &S) -> Result<Option<Moved>, StateError> {
+    state.get(&state_key::value())
+}
+
+/// The beacon after the last block, if that was proposed by whose turn it was.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn value<S: StateRead>(state: &S, chain_id: &str) -> Result<Digest, StateError> {
     let first = || Digest(tagged_hash("datanet/beacon-first/v1", &[chain_id.as_bytes()]));
-    Ok(state.get(&state_key::value())?.unwrap_or_else(first))
+    Ok(last(state)?.map_or_else(first, |last| last.after))
+}
+
+/// Who proved the last block when it was another's turn: `next`, what the engine says with the block behind it, says in which round it
+/// was decided.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn misnamed<S: StateRead>(state: &S, next: &ConsensusInfo) -> Result<Option<ConsensusAddress>, StateError> {
+    let by = last(state)?.and_then(|last| last.by);
+    Ok(match by {
+        Some(by) if !staking::had_turn(state, next, &by)? => Some(by),
+        _ => None,
+    })
+}
+
+/// The beacon before the next block, with which the engine says `next`. What somebody proved when it was another's turn does not count: whoever proposes under several names would have
+/// as many draws. The beacon moves on by itself then, which is one value, and known to all.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn before<S: StateRead>(state: &S, chain_id: &str, next: &ConsensusInfo) -> Result<Digest, StateError> {
+    match last(state)? {
+        Some(last) if misnamed(state, next)?.is_some() => {
+            Ok(Digest(tagged_hash("datanet/beacon-misnamed/v1", &[&last.before.0])))
+        }
+        _ => value(state, chain_id),
+    }
 }
 
 /// Where `block` moves the beacon, if it begins with `proof`.
@@ -60,11 +112,15 @@ pub fn value<S: StateRead>(state: &S, chain_id: &str) -> Result<Digest, StateErr
 /// # Errors
 /// When the store cannot be read.
 pub fn step<S: StateRead>(state: &S, block: &BlockContext, proof: Option<&BeaconProof>) -> Result<Step, StateError> {
-    let before = value(state, &block.chain_id)?;
+    let before = before(state, &block.chain_id, &block.consensus)?;
+    let hashed = || Moved { before, after: hashed(block, &before), by: None };
     Ok(match proven(key(state, block)?, block, &before, proof) {
-        Ok(Some(output)) => Step { value: output.moves(&before), fault: None },
-        Ok(None) => Step { value: hashed(block, &before), fault: None },
-        Err(fault) => Step { value: hashed(block, &before), fault: Some(fault) },
+        Ok(Some(output)) => {
+            let moved = Moved { before, after: output.moves(&before), by: Some(block.consensus.proposer) };
+            Step { moved, fault: None }
+        }
+        Ok(None) => Step { moved: hashed(), fault: None },
+        Err(fault) => Step { moved: hashed(), fault: Some(fault) },
     })
 }
 
@@ -110,7 +166,8 @@ pub fn prove<S: StateRead>(
              of this home from a backup"
         )));
     };
-    let input = BeaconInput::of_block(&block.chain_id, block.height, &value(state, &block.chain_id)?);
+    let input =
+        BeaconInput::of_block(&block.chain_id, block.height, &before(state, &block.chain_id, &block.consensus)?);
     Ok(Ok(Some(signer.prove(&input))))
 }
 
@@ -124,7 +181,7 @@ fn hashed(block: &BlockContext, before: &Digest) -> Digest {
     Digest(tagged_hash("datanet/beacon-hashed/v1", &[&before.0, &block.app_hash, &block.last_block_hash]))
 }
 
-/// Keeps the block's value for the next.
+/// Keeps the block's step for the next.
 pub(super) fn keep<S: StateWrite>(state: &mut S, block: &BlockContext) {
-    state.put(state_key::value(), &block.beacon);
+    state.put(state_key::value(), &block.moved);
 }

@@ -1,6 +1,6 @@
 //! Keys of the beacon.
 
-/// The beacon after the last block. It moves in every block, and is no part of the tree: a chain on which nothing happens rests.
+/// Where the last block moved the beacon. It moves in every block, and is no part of the tree: a chain on which nothing happens rests.
 /// Example: `derived/beacon/value`
 pub fn value() -> String {
     "derived/beacon/value".to_owned()

@@ -42,8 +42,8 @@ impl Params {
             "seat_reputation_bps must not be above initial_reputation_bps: nobody new could judge",
         )?;
         check(
-            self.draw_delay >= 1,
-            "draw_delay must be at least 1: the committee could be chosen with the contribution",
+            self.draw_delay >= 2,
+            "draw_delay must be at least 2: who proposes the contribution's block would know the committee",
         )?;
         check(
             self.serving_bond_bps >= 10_000,

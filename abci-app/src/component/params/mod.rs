@@ -64,8 +64,8 @@ pub struct Params {
     /// start on. Whoever has less begins anew like anybody else: the stake is taken back, which takes
     /// `unbonding_seconds`, and given again.
     pub seat_reputation_bps: u32,
-    /// Blocks between the last word that a contribution is kept, or a challenge, and the drawing of its committee. Default 2: nobody knows the
-    /// beacon of that block when that is said, but who proposes that one, the drawing one and all between them.
+    /// Blocks between the last word that a contribution is kept, or a challenge, and the drawing of its committee, from the beacon before that
+    /// block. Default 3: nobody knows that when it is said, but who proposes that block and the two after it.
     pub draw_delay: u64,
     /// Seconds that stake which is taken back stays locked. Default 259,200: three days, a hundred times as long as judging a
     /// contribution takes, so that the stake which was drawn is there when the verdict comes.
@@ -178,7 +178,7 @@ impl Default for Params {
             initial_reputation_bps: 5_000,
             min_reputation_bps: 100,
             seat_reputation_bps: 3_000,
-            draw_delay: 2,
+            draw_delay: 3,
             unbonding_seconds: 3 * 24 * 3_600,
             challenge_seconds: 24 * 3_600,
             verdict_challenge_seconds: 3_600,

@@ -72,14 +72,36 @@ fn jail<S: StateWrite>(
     validator: &ConsensusAddress,
     missed: u64,
 ) -> Result<Option<Event>, StateError> {
+    // From the beginning of the window on: who leaves before it is over has been away all the same.
+    let since = block.height.saturating_sub(params.liveness_window);
+    Ok(send_off(state, block, params, validator, since)?.map(|event| event.with("missed", missed)))
+}
+
+/// Sends off who proved a block before its time: with a name that was not its proposer's. What it gains is nothing, the proof does not
+/// count ([`crate::component::beacon`]); it costs what being away costs, and comes back as easily.
+pub(super) fn send_off_misnamed<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    params: &Params,
+    validator: &ConsensusAddress,
+) -> Result<Option<Event>, StateError> {
+    let since = block.height.saturating_sub(1);
+    Ok(send_off(state, block, params, validator, since)?.map(|event| event.with("misnamed", since)))
+}
+
+fn send_off<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    params: &Params,
+    validator: &ConsensusAddress,
+    since: u64,
+) -> Result<Option<Event>, StateError> {
     let mut record = expect(state, validator)?;
     if record.jailed_until > 0 {
         return Ok(None);
     }
     record.jailed_until = block.seconds().saturating_add(params.jail_seconds).max(1);
-    // From the beginning of the window on: who leaves before it is over has been away all the same.
-    let since = block.height.saturating_sub(params.liveness_window);
     let taken = slashing::slash(state, &mut record, since, params.downtime_slash_bps)?;
-    let event = Event::new("staking.jailed").with("validator", validator).with("missed", missed);
+    let event = Event::new("staking.jailed").with("validator", validator);
     Ok(Some(event.with("amount", taken).with("until", record.jailed_until)))
 }

@@ -5,16 +5,19 @@
 //! its way out lies in one batch a validator and time ([`unbonding`]), and stake that was moved to another validator still answers
 //! for the first ([`moving`]). The engine is told what follows from it ([`set`]), within bounds a block. Who is away too often is
 //! sent off ([`liveness`]), who signs two histories loses part of all that stood behind it, and comes back no more ([`slashing`]).
+//! Whose turn it is to propose is counted as the engine counts it ([`rotation`], [`turns`]): a block under a false name moves no beacon.
 
 pub mod action;
 mod genesis;
 mod liveness;
 mod moving;
 mod rewards;
+pub mod rotation;
 mod set;
 mod shares;
 mod slashing;
 pub mod state_key;
+mod turns;
 mod unbonding;
 
 use datanet_types::{Address, Amount, BeaconKey, ConsensusAddress, ConsensusKey, ModuleAddress};
@@ -34,6 +37,8 @@ pub use rewards::{account as rewards_account, earned};
 pub use set::{Active, active};
 pub(super) use set::{update, updates_at_genesis};
 pub use shares::{MIN_DELEGATION, worth};
+pub use turns::{Turns, had_turn, turns};
+pub(super) use turns::{begin_block as count_turn, told};
 pub use unbonding::{Leaving, unbonding};
 pub(super) use unbonding::{Part, release};
 
@@ -230,13 +235,17 @@ fn put_delegation<S: StateWrite>(
     if delegation.shares == 0 { state.delete(key) } else { state.put(key, delegation) }
 }
 
-/// What the engine has said of its validators with this block.
+/// What the engine has said of its validators with this block; `misnamed` proved the block before as its own, when it was another's turn.
 pub(super) fn begin_block<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     params: &Params,
+    misnamed: Option<&ConsensusAddress>,
 ) -> Result<Vec<Event>, StateError> {
     let mut events = slashing::punish_misbehaviour(state, block, params)?;
+    if let Some(validator) = misnamed {
+        events.extend(liveness::send_off_misnamed(state, block, params, validator)?);
+    }
     events.extend(liveness::count(state, block, params)?);
     Ok(events)
 }

@@ -44,6 +44,11 @@ pub fn changed() -> String {
     format!("{DERIVED}staking/changed")
 }
 
+/// Whose turn it is to propose. Example: `derived/staking/turns`
+pub fn turns() -> String {
+    format!("{DERIVED}staking/turns")
+}
+
 /// Prefix of a delegator's stakes. Example: `staking/delegation/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
 pub fn delegations(delegator: &Address) -> String {
     format!("staking/delegation/{delegator}/")

@@ -80,7 +80,7 @@ fn what_makes_no_good_parameters_is_refused_with_the_reason() {
         (r#"{"min_fee": 1.5}"#, "invalid type"),
         (r#"{"min_fee": 1000}"#, "holds already"),
         ("{}", "holds already"),
-        (r#"{"draw_delay": 0}"#, "draw_delay must be at least 1"),
+        (r#"{"draw_delay": 1}"#, "draw_delay must be at least 2"),
         (r#"{"min_price": 101}"#, "can only fall"),
         (r#"{"unbonding_seconds": 259199}"#, "can only rise"),
         (r#"{"evidence_seconds": 259200}"#, "unbonding_seconds must be more than evidence_seconds"),

@@ -97,6 +97,7 @@ impl Chain {
             app_hash: [1; 32],
             last_block_hash: [2; 32],
             beacon: Digest([3; 32]),
+            moved: beacon::Moved { before: Digest([3; 32]), after: Digest([4; 32]), by: None },
             consensus: ConsensusInfo::default(),
         };
         let mut chain = Self { state, block, events: Vec::new(), updates, broken: false };
@@ -175,7 +176,8 @@ impl Chain {
         self.block.time_seconds += 1;
         self.block.app_hash = *blake3::hash(&self.block.app_hash).as_bytes();
         self.block.consensus = consensus;
-        self.block.beacon = beacon::step(&self.state, &self.block, None).unwrap().value;
+        self.block.moved = beacon::step(&self.state, &self.block, None).unwrap().moved;
+        self.block.beacon = self.block.moved.before;
         let ended = std::mem::take(&mut self.events);
         self.events = begin_block(&mut self.state, &self.block).unwrap();
         let wrong = ended.iter().chain(&self.events).find(|event| event.kind.starts_with("component."));

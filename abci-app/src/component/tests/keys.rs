@@ -21,6 +21,7 @@ fn keys_should_not_change() {
         params::state_key::version(3),
         params::state_key::next(),
         beacon::state_key::value(),
+        staking::state_key::turns(),
         accounts::state_key::balance(address),
         accounts::state_key::balance(&ModuleAddress([1; 32])),
         accounts::state_key::name(address),

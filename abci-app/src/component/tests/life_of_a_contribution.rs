@@ -224,9 +224,9 @@ fn nobody_judges_before_the_committee_is_drawn() {
     let id = chain.give_unkept(11, datanet, 1);
     chain.store(&id);
     let round = chain.round(&id);
-    assert_eq!((round.phase(), round.committee.len(), round.draw_height), (Phase::Draw, 0, chain.block.height + 2));
+    assert_eq!((round.phase(), round.committee.len(), round.draw_height), (Phase::Draw, 0, chain.block.height + 3));
     chain.refused(0, chain.commit(0, &id, all(1)), code::WRONG_PHASE, "is drawn at height");
-    let events = [chain.next(), chain.next(), chain.next()].concat();
+    let events = [chain.next(), chain.next(), chain.next(), chain.next()].concat();
     assert!(kinds(&events).contains(&"validation.drawn"));
 }
 

@@ -23,5 +23,6 @@ mod stopped_components;
 mod storing;
 mod supply;
 mod treasury;
+mod turns;
 
 use harness::Chain;

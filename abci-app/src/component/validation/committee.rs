@@ -91,14 +91,15 @@ fn at(candidates: &[Member], point: u128) -> Option<&Member> {
 mod tests {
     use super::*;
     use crate::component::ConsensusInfo;
+    use crate::component::beacon::Moved;
     use datanet_types::NodeKey;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn block(hash: u8) -> BlockContext {
         let (chain_id, app_hash, last_block_hash) = ("test".to_owned(), [1; 32], [2; 32]);
-        let (beacon, consensus) = (Digest([hash; 32]), ConsensusInfo::default());
-        BlockContext { chain_id, height: 9, time_seconds: 9, app_hash, last_block_hash, beacon, consensus }
+        let (beacon, moved, consensus) = (Digest([hash; 32]), Moved::default(), ConsensusInfo::default());
+        BlockContext { chain_id, height: 9, time_seconds: 9, app_hash, last_block_hash, beacon, moved, consensus }
     }
 
     fn members(stakes: &[u64]) -> Vec<Member> {

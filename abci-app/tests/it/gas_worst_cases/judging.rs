@@ -168,6 +168,7 @@ impl Judging {
         judging.keep_at_once(world);
         world.block(&[]);
         world.block(&[]);
+        world.block(&[]);
 
         let finals = GIVERS + WAITING..GIVERS + WAITING + FINAL;
         let ids: Vec<ContributionId> =

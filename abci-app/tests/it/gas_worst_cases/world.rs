@@ -65,7 +65,7 @@ fn params() -> Params {
         verdict_challenge_seconds: LONG,
         audit_seconds: LONG,
         audit_seats: 63,
-        draw_delay: 1,
+        draw_delay: 2,
         min_stake: DNT,
         min_validator_stake: DNT,
         channel_min_seconds: 1,
