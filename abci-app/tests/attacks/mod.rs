@@ -22,6 +22,7 @@ mod inflated_leaf;
 pub mod judging;
 mod keys;
 mod large_for_nothing;
+mod name_squatting;
 mod numbers_without_end;
 mod old_keys;
 mod omitted_leaf;

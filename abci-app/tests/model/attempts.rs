@@ -23,6 +23,7 @@ impl World {
             ActionKind::Transfer => self.transfer(step),
             ActionKind::RegisterNode => register(step),
             ActionKind::CreateDatanet => self.new_datanet(step),
+            ActionKind::CloseDatanet => self.end_datanet(step),
             ActionKind::Contribute => self.give(step),
             ActionKind::AttestStorage => self.keep(step),
             ActionKind::CommitScores => self.commit_some(step),
@@ -215,7 +216,7 @@ fn spend(step: &Step) -> (Address, Action) {
 
 fn set_params(step: &Step) -> SetParams {
     let value = u64::from(step.amount);
-    let (name, value) = match (step.wrong(3), step.pick % 9) {
+    let (name, value) = match (step.wrong(3), step.pick % 12) {
         (Some(1), 0..3) => ("treasury_period_bps", 1),
         (Some(1), 3..6) => ("unbonding_seconds", 500),
         (Some(1), _) => ("close_seconds", 9),
@@ -227,6 +228,9 @@ fn set_params(step: &Step) -> SetParams {
         (_, 5) => ("close_seconds", 10 + value % 30),
         (_, 6) => ("serving_bond_bps", 10_000 + value % 20_000),
         (_, 7) => ("reveal_seconds", 5 + value % 20),
+        (_, 8) => ("datanet_deposit", value % 20_000_000),
+        (_, 9) => ("state_byte_deposit", value % 100_000),
+        (_, 10) => ("min_accept_threshold", 1 + value % 7_000),
         _ => ("min_fee", 900 + value % 300),
     };
     SetParams { changes: format!("{{\"{name}\": {value}}}") }

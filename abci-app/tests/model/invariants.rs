@@ -78,6 +78,7 @@ fn money(reader: &LedgerReader, records: &Records) {
         owe(bond_account(&given.id), if given.is_open() { given.bond } else { 0 });
         owe(review_account(&given.id), if given.status() == Status::Judging { given.review_fee } else { 0 });
     }
+    records.datanets.iter().for_each(|one| owe(datanets::deposit_account(&one.id), one.deposit));
     records.nodes.iter().for_each(|node| owe(stake_account(&node.account), node.stake));
     for (_, Unbonding { account, amount }) in self::records::<Unbonding>(reader, "nodes/unbonding/") {
         owe(unbonding_account(&account), amount);

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
     Action, AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, CloseChannel,
-    CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel,
-    RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury,
-    TopUpChannel, Transfer, role,
+    CloseDatanet, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys,
+    RegisterModel, RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch,
+    SpendTreasury, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -406,6 +406,7 @@ into_action!(
     Transfer,
     RegisterNode,
     CreateDatanet,
+    CloseDatanet,
     Contribute,
     AttestStorage,
     CommitScores,

@@ -58,6 +58,7 @@ kinds! {
     AuditEpoch = 24 "audit_epoch",
     ProveForgery = 25 "prove_forgery",
     TopUpChannel = 30 "top_up_channel",
+    CloseDatanet = 32 "close_datanet",
     CreateValidator = 40 "create_validator",
     Delegate = 41 "delegate",
     Undelegate = 42 "undelegate",
