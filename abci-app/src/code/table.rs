@@ -102,6 +102,12 @@ codes! {
         DATANET_TAKEN = 2,
         /// No such datanet.
         DATANET_UNKNOWN = 3,
+        /// The datanet belongs to another account.
+        DATANET_FOREIGN = 4,
+        /// The datanet has data, or may have some soon: it stays.
+        DATANET_IN_USE = 5,
+        /// The same account closed a datanet of this name before.
+        DATANET_CLOSED = 6,
     }
     Contributions {
         /// Fields of a contribution out of bounds.

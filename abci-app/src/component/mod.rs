@@ -7,7 +7,7 @@
 //!
 //! - [`params`], [`genesis`], [`migrations`]: the chain's numbers, first state, and versions of its rules.
 //! - [`treasury`]: the chain's authority, and what it spends.
-//! - [`accounts`], [`admission`]: money; expiry, replay and fee.
+//! - [`accounts`], [`admission`]: money; expiry, replay and fee. [`deposit`]: what state costs that is kept for ever.
 //! - [`agenda`]: what is due, and when: committees, deadlines, stake on its way home, and what is forgotten.
 //! - [`authority`]: whose signatures speak for an account.
 //! - [`staking`], [`beacon`]: who orders blocks, what stands behind them, and the value that they move on together.
@@ -31,6 +31,7 @@ pub mod channels;
 mod consensus;
 pub mod contributions;
 pub mod datanets;
+pub mod deposit;
 pub mod derived;
 mod error;
 mod event;
@@ -128,6 +129,7 @@ macro_rules! dispatch {
             Action::Transfer($inner) => $call,
             Action::RegisterNode($inner) => $call,
             Action::CreateDatanet($inner) => $call,
+            Action::CloseDatanet($inner) => $call,
             Action::Contribute($inner) => $call,
             Action::AttestStorage($inner) => $call,
             Action::CommitScores($inner) => $call,

@@ -28,7 +28,7 @@ pub const HONEST: [u8; 3] = [1, 2, 3];
 pub const ATTACKER: u8 = 4;
 /// The attacker's too: it contributes.
 pub const ACCOMPLICE: u8 = 6;
-const CREATOR: u8 = 5;
+pub const CREATOR: u8 = 5;
 /// What each contribution locks.
 pub const BOND: Amount = 10 * DNT;
 

@@ -26,6 +26,7 @@ pub mod judging;
 mod keys;
 mod large_for_nothing;
 mod last_word;
+mod name_squatting;
 mod numbers_without_end;
 mod old_keys;
 mod omitted_leaf;

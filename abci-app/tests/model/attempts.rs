@@ -23,6 +23,7 @@ impl World {
             ActionKind::Transfer => self.transfer(step),
             ActionKind::RegisterNode => register(step),
             ActionKind::CreateDatanet => self.new_datanet(step),
+            ActionKind::CloseDatanet => self.end_datanet(step),
             ActionKind::Contribute => self.give(step),
             ActionKind::AttestStorage => self.keep(step),
             ActionKind::CommitScores => self.commit_some(step),
@@ -217,7 +218,7 @@ fn spend(step: &Step) -> (Address, Action) {
 
 fn set_params(step: &Step) -> SetParams {
     let value = u64::from(step.amount);
-    let (name, value) = match (step.wrong(3), step.pick % 12) {
+    let (name, value) = match (step.wrong(3), step.pick % 15) {
         (Some(1), 0..3) => ("treasury_period_bps", 1),
         (Some(1), 3..6) => ("unbonding_seconds", 500),
         (Some(1), _) => ("close_seconds", 9),
@@ -232,6 +233,9 @@ fn set_params(step: &Step) -> SetParams {
         (_, 10) => ("min_storage_stake", 4_000_000 + value % 12_000_000),
         (_, 7) => ("reveal_seconds", 5 + value % 20),
         (_, 8) => ("verdict_challenge_seconds", value % 40),
+        (_, 11) => ("datanet_deposit", value % 20_000_000),
+        (_, 12) => ("state_byte_deposit", value % 100_000),
+        (_, 13) => ("min_accept_threshold", 1 + value % 7_000),
         _ => ("min_fee", 900 + value % 300),
     };
     SetParams { changes: format!("{{\"{name}\": {value}}}") }

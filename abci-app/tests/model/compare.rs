@@ -8,7 +8,7 @@ use datanet_ledger::component::accounts::{self, Balance};
 use datanet_ledger::component::datanets::history;
 use datanet_ledger::component::validation::Member;
 use datanet_ledger::component::{
-    audits, authority, channels, contributions, nodes, params, settlement, staking, treasury, validation,
+    audits, authority, channels, contributions, datanets, nodes, params, settlement, staking, treasury, validation,
 };
 use datanet_ledger::state::StateRead;
 use datanet_types::action::Finding;
@@ -75,6 +75,12 @@ fn told_money(model: &Model, said: &mut Said) {
 }
 
 fn chain_judging(reader: &LedgerReader, said: &mut Said) {
+    for (id, one) in records::<datanets::Datanet>(reader, "datanets/record/") {
+        say(said, format!("datanet {id}"), (one.name, one.creator, one.deposit));
+    }
+    for (id, one) in records::<datanets::Closed>(reader, "datanets/closed/") {
+        say(said, format!("closed {id}"), one.height);
+    }
     for (id, one) in records::<contributions::Contribution>(reader, "contributions/record/") {
         let heights =
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
@@ -108,6 +114,12 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
 
 fn told_judging(model: &Model, said: &mut Said) {
     use contributions::Status;
+    for (id, one) in &model.judging.datanets {
+        say(said, format!("datanet {id}"), (&one.name, one.creator, one.deposit));
+    }
+    for (id, height) in &model.judging.closed {
+        say(said, format!("closed {id}"), height);
+    }
     for (id, one) in &model.judging.given {
         let status = match one.status {
             judging::Status::Storing => Status::Storing,

@@ -1,8 +1,8 @@
 //! What people try with datanets: they give, keep, judge, take back, and train models.
 
 use datanet_types::action::{
-    AttestStorage, ChallengeVerdict, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel, RevealScores,
-    Revoke, role,
+    AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel,
+    RevealScores, Revoke, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -23,21 +23,32 @@ const REPORT: BlobHash = BlobHash([1; 32]);
 
 impl World {
     pub fn new_datanet(&self, step: &Step) -> Attempt {
-        let name = format!("pool-{}", step.pick % 3);
+        // Short and long, and few enough to be taken sometimes.
+        let name = ["p", "po", "pool", "pool-1", "pool-2", "a-pool-with-a-name"][usize::from(step.pick) % 6].to_owned();
         let datanet = CreateDatanet {
-            name: if step.wrong(2) == Some(0) { String::new() } else { name },
+            name: if step.wrong(3) == Some(0) { String::new() } else { name },
             description: "what crates say of themselves".into(),
             schema: Schema::text_and_label(&["a", "b"]),
             licence: "CC-BY-4.0".into(),
-            price: if step.wrong(2) == Some(1) { 1 } else { 1_000 },
-            accept_threshold: 6_000,
-            committee_size: 1 + u32::from(step.pick) % 6,
+            price: if step.wrong(3) == Some(1) { 1 } else { 1_000 },
+            accept_threshold: if step.wrong(3) == Some(2) { 99 } else { 6_000 },
+            committee_size: 1 + u32::from(step.pick / 6) % 6,
             storage_quorum: 1 + step.amount % 2,
             holdout: BlobHash([9; 32]),
             holdout_size: 100,
             min_bond: step.part(DNT),
         };
         Some((step.person(), Action::CreateDatanet(datanet)))
+    }
+
+    /// Mostly its creator, and mostly what was not given anything.
+    pub fn end_datanet(&self, step: &Step) -> Attempt {
+        let all: Vec<_> = self.model.judging.datanets.iter().collect();
+        let unused: Vec<_> = all.iter().filter(|(id, _)| !self.model.is_used(id)).copied().collect();
+        let (id, datanet) = *step.of(if unused.is_empty() || step.wrong(3) == Some(0) { &all } else { &unused })?;
+        let who = if step.wrong(3) == Some(1) { step.person() } else { datanet.creator };
+        let datanet = if step.wrong(3) == Some(2) { DatanetId([250; 32]) } else { *id };
+        Some((who, Action::CloseDatanet(CloseDatanet { datanet })))
     }
 
     /// Mostly what was not given before, or may be given again.

@@ -81,6 +81,7 @@ fn money(reader: &LedgerReader, records: &Records) {
         let challenge = validation::challenge(reader, &given.id).unwrap().filter(|_| given.challenged);
         owe(validation::challenge_account(&given.id), challenge.map_or(0, |challenge| challenge.deposit));
     }
+    records.datanets.iter().for_each(|one| owe(datanets::deposit_account(&one.id), one.deposit));
     records.nodes.iter().for_each(|node| owe(stake_account(&node.account), node.stake));
     for (_, Unbonding { account, amount }) in self::records::<Unbonding>(reader, "nodes/unbonding/") {
         owe(unbonding_account(&account), amount);
@@ -268,6 +269,7 @@ fn counts(reader: &LedgerReader, datanet: &DatanetId, given: &[Contribution]) {
     let sums = (finals.iter().map(|one| one.records).sum::<u64>(), finals.iter().map(|one| one.size).sum::<u64>());
     assert_eq!((counts.contributions, counts.final_contributions), (of(&|_| true).len() as u64, finals.len() as u64));
     assert_eq!((counts.refused, counts.revoked), (ended.0 as u64, ended.1 as u64));
+    assert_eq!(counts.disputable, of(&|one| one.is_disputable()).len() as u64);
     assert_eq!((counts.records, counts.bytes), sums);
     let members = datanets::history::members(reader, datanet, counts.history).unwrap().expect("its own history");
     let members: BTreeSet<ContributionId> = members.into_iter().collect();

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::component::accounts::Account;
+use datanet_ledger::component::{datanets, models};
 use datanet_types::action::{AttestStorage, Contribute, CreateDatanet, RegisterModel, Revoke, role};
 use datanet_types::record::record_root;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores};
+
+use prost::Message;
 
 use super::ledger::{Done, Model, ensure, escrow, user};
 use super::rounds::Round;
@@ -17,6 +20,8 @@ const MOST_REFUSALS: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Datanet {
     pub name: String,
+    pub creator: Address,
+    pub deposit: Amount,
     pub threshold: u32,
     pub seats: u32,
     pub quorum: u32,
@@ -93,6 +98,8 @@ impl Given {
 #[derive(Debug, Clone, Default)]
 pub struct Judging {
     pub datanets: BTreeMap<DatanetId, Datanet>,
+    /// Those that were closed, and when.
+    pub closed: BTreeMap<DatanetId, u64>,
     pub models: BTreeSet<ModelId>,
     pub given: BTreeMap<ContributionId, Given>,
     pub rounds: BTreeMap<(ContributionId, u32), Round>,
@@ -107,18 +114,50 @@ pub fn bond(id: &ContributionId) -> Account {
     escrow("bond", &[&id.0])
 }
 
+pub fn locked(id: &DatanetId) -> Account {
+    escrow("datanet", &[&id.0])
+}
+
 pub fn review(id: &ContributionId) -> Account {
     escrow("review", &[&id.0])
 }
 
 impl Model {
     pub fn create_datanet(&mut self, who: Address, action: &CreateDatanet) -> Done {
-        let rules = self.rules.now();
-        ensure(action.price >= rules.min_price, "too cheap")?;
+        let rules = self.rules.now().clone();
+        ensure(action.price >= rules.min_price && action.min_bond >= rules.min_bond_floor, "too cheap")?;
+        ensure(action.accept_threshold >= rules.min_accept_threshold, "it takes anything")?;
+        ensure(action.committee_size >= rules.min_committee_size, "too few judge")?;
+        ensure(action.storage_quorum >= rules.min_storage_quorum, "too few keep it")?;
         ensure(action.holdout_size <= rules.max_contribution_bytes, "too much to hold out")?;
         ensure(self.judging.datanets.values().all(|datanet| datanet.name != action.name), "the name is taken")?;
+        let id = DatanetId::derive(&self.chain, &who, &action.name);
+        ensure(!self.judging.closed.contains_key(&id), "closed before")?;
+        // What it is as a record is the ledger's to say; what a byte and a letter cost is a rule.
+        let record = datanets::Datanet {
+            id,
+            name: action.name.clone(),
+            description: action.description.clone(),
+            schema: action.schema.clone(),
+            licence: action.licence.clone(),
+            price: action.price,
+            accept_threshold: action.accept_threshold,
+            committee_size: action.committee_size,
+            storage_quorum: action.storage_quorum,
+            holdout: action.holdout,
+            holdout_size: action.holdout_size,
+            min_bond: action.min_bond,
+            creator: who,
+            created_height: self.height,
+            deposit: 0,
+        };
+        let short = 5u32.saturating_sub(action.name.len() as u32);
+        let deposit = (rules.datanet_deposit << short) + self.price_of(&record);
+        self.pay(user(&who), locked(&id), deposit)?;
         let datanet = Datanet {
             name: action.name.clone(),
+            creator: who,
+            deposit,
             threshold: action.accept_threshold,
             seats: action.committee_size,
             quorum: action.storage_quorum,
@@ -127,11 +166,35 @@ impl Model {
             history: Vec::new(),
             entries: 0,
         };
-        self.judging.datanets.insert(DatanetId::derive(&self.chain, &who, &action.name), datanet);
+        self.judging.datanets.insert(id, datanet);
         Ok(())
     }
 
-    pub fn register_model(&mut self, who: Address, action: &RegisterModel) -> Done {
+    /// What a record in the tree costs that stays there.
+    fn price_of(&self, record: &impl Message) -> Amount {
+        (300 + record.encoded_len() as u64) * self.rules.now().state_byte_deposit
+    }
+
+    /// Whether something of it was final once, or may be.
+    pub fn is_used(&self, id: &DatanetId) -> bool {
+        let open = |given: &Given| given.is_before_judges() || given.challenge_until != 0;
+        let mut given = self.judging.given.values().filter(|given| given.datanet == *id);
+        self.judging.datanets[id].entries > 0 || given.any(open)
+    }
+
+    pub fn close_datanet(&mut self, who: Address, id: &DatanetId) -> Done {
+        let datanet = self.judging.datanets.get(id).ok_or("no such datanet")?.clone();
+        ensure(datanet.creator == who, "another's datanet")?;
+        ensure(!self.is_used(id), "others rest on it")?;
+        let kept = self.price_of(&datanets::Closed { height: self.height }).min(datanet.deposit);
+        self.release(locked(id), Self::treasury(), kept);
+        self.release(locked(id), user(&who), datanet.deposit - kept);
+        self.judging.datanets.remove(id);
+        self.judging.closed.insert(*id, self.height);
+        Ok(())
+    }
+
+    pub fn register_model(&mut self, who: Address, action: &RegisterModel, height: u64) -> Done {
         let id = ModelId::derive(&who, &action.manifest);
         ensure(!self.judging.models.contains(&id), "registered before")?;
         ensure(action.parents.iter().all(|parent| self.judging.models.contains(parent)), "unknown parent")?;
@@ -142,6 +205,20 @@ impl Model {
             let digest = history.get(usize::try_from(snapshot.count).map_err(|_| "too far")?);
             ensure(digest == Some(&snapshot.digest), "no place in the history")?;
         }
+        let record = models::Model {
+            id,
+            owner: who,
+            name: action.name.clone(),
+            parents: action.parents.clone(),
+            datanets: action.datanets.clone(),
+            licence: action.licence.clone(),
+            registered_height: height,
+            snapshots: action.snapshots.clone(),
+            evaluation: action.evaluation.clone(),
+            release: action.release,
+            manifest: action.manifest,
+        };
+        self.pay(user(&who), Self::treasury(), self.price_of(&record))?;
         self.judging.models.insert(id);
         Ok(())
     }

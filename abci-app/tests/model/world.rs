@@ -225,7 +225,8 @@ pub fn weight(kind: ActionKind) -> usize {
         | ActionKind::Undelegate
         | ActionKind::Redelegate => 2,
         ActionKind::SetKeys | ActionKind::GrantKey | ActionKind::SpendTreasury | ActionKind::SetParams => 2,
-        ActionKind::CreateDatanet | ActionKind::RegisterModel | ActionKind::CreateValidator => 1,
+        ActionKind::CreateDatanet | ActionKind::CloseDatanet => 2,
+        ActionKind::RegisterModel | ActionKind::CreateValidator => 1,
         ActionKind::WithdrawRewards | ActionKind::Unjail | ActionKind::RecoverKeys | ActionKind::CancelRecovery => 1,
         ActionKind::RevokeKey | ActionKind::CancelSpend | ActionKind::CancelParams | ActionKind::ResetComponent => 1,
     }

@@ -115,6 +115,15 @@ pub struct CreateDatanet {
     pub min_bond: Amount,
 }
 
+/// Ends a datanet to which nothing was given that stayed: its record goes, its name is free for others, and its deposit comes back to who
+/// opened it, less what its id costs for good, which is not given again.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct CloseDatanet {
+    /// Which.
+    #[prost(message, required, tag = "1")]
+    pub datanet: DatanetId,
+}
+
 /// Gives a batch of records to a datanet. Its id is [`ContributionId::derive`].
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Contribute {
@@ -539,6 +548,9 @@ pub enum Action {
     /// See [`TopUpChannel`].
     #[prost(message, tag = "30")]
     TopUpChannel(TopUpChannel),
+    /// See [`CloseDatanet`].
+    #[prost(message, tag = "32")]
+    CloseDatanet(CloseDatanet),
     /// See [`SetKeys`].
     #[prost(message, tag = "50")]
     SetKeys(SetKeys),

@@ -25,7 +25,8 @@ pub struct Terms {
 /// When the ledger cannot be read.
 pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
     let mut dearest: Option<Datanet> = None;
-    for snapshot in &model.snapshots {
+    // What it took nothing of has no say: such a datanet may be closed, and a price must not change by that.
+    for snapshot in model.snapshots.iter().filter(|snapshot| snapshot.count > 0) {
         let datanet = datanets::get(state, &snapshot.datanet)?;
         dearest = match (dearest, datanet) {
             (Some(before), Some(datanet)) if before.price >= datanet.price => Some(before),

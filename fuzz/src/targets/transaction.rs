@@ -3,9 +3,9 @@
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
     AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimItem,
-    CloseChannel, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party, ProveForgery,
-    RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke, RevokeKey,
-    SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
+    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party,
+    ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores,
+    Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -44,6 +44,7 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::Transfer(Transfer { to: Address([2; 20]), amount: 5 }),
         Action::RegisterNode(RegisterNode { roles: 7, name: "node".into(), ..Default::default() }),
         Action::CreateDatanet(datanet),
+        Action::CloseDatanet(CloseDatanet { datanet: DatanetId([2; 32]) }),
         Action::Contribute(Contribute { size: 9, records: 2, bond: 7, ..Default::default() }),
         Action::AttestStorage(AttestStorage::default()),
         Action::CommitScores(CommitScores::default()),

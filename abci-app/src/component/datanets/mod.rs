@@ -1,6 +1,7 @@
 //! Datanets: pools of records with one schema, one licence and one price.
 
 pub mod action;
+mod deposit;
 pub mod history;
 pub mod state_key;
 
@@ -11,6 +12,11 @@ use super::ActionError;
 use super::error::refuse;
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
+
+pub use deposit::{deposit_account, deposit_of};
+
+/// Most validators of a committee, and most attestations that may be asked for.
+pub const MAX_COMMITTEE: u32 = 64;
 
 /// A pool of records.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -57,6 +63,18 @@ pub struct Datanet {
     /// When.
     #[prost(uint64, tag = "14")]
     pub created_height: u64,
+    /// Base units locked for it.
+    #[prost(uint64, tag = "15")]
+    #[serde(default)]
+    pub deposit: Amount,
+}
+
+/// What is left of a datanet that was closed, for good: its id is not given again, since whoever names it means what it was.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Closed {
+    /// When.
+    #[prost(uint64, tag = "1")]
+    pub height: u64,
 }
 
 /// What a datanet holds, counted.
@@ -85,6 +103,18 @@ pub struct Counts {
     #[prost(uint64, tag = "7")]
     #[serde(default)]
     pub history: u64,
+    /// Contributions whose verdict can still become another.
+    #[prost(uint64, tag = "8")]
+    #[serde(default)]
+    pub disputable: u64,
+}
+
+impl Counts {
+    /// Contributions that may still become final, as long as nothing ever was: those before judges, and those refused of late.
+    fn open(&self) -> u64 {
+        let decided = self.refused.saturating_add(self.revoked);
+        self.contributions.saturating_sub(decided).saturating_add(self.disputable)
+    }
 }
 
 /// A datanet by id.
@@ -104,6 +134,14 @@ pub fn by_name<S: StateRead>(state: &S, name: &str) -> Result<Option<Datanet>, S
         Some(id) => get(state, &id),
         None => Ok(None),
     }
+}
+
+/// What is left of the datanet of this id, if it was closed.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn closed<S: StateRead>(state: &S, id: &DatanetId) -> Result<Option<Closed>, StateError> {
+    state.get(&state_key::closed(id))
 }
 
 /// Up to `limit` datanets by id, from behind `after`.
@@ -142,6 +180,14 @@ pub(super) fn require<S: StateRead>(state: &S, id: &DatanetId) -> Result<Datanet
 fn put<S: StateWrite>(state: &mut S, datanet: &Datanet) {
     state.put(state_key::datanet(&datanet.id), datanet);
     state.put(state_key::by_name(&datanet.name), &datanet.id);
+}
+
+/// Takes a datanet out of state, but for what says that it was there.
+fn close<S: StateWrite>(state: &mut S, datanet: &Datanet, closed: &Closed) {
+    state.delete(state_key::datanet(&datanet.id));
+    state.delete(state_key::by_name(&datanet.name));
+    state.delete(state_key::counts(&datanet.id));
+    state.put(state_key::closed(&datanet.id), closed);
 }
 
 /// Stores a datanet's counts.

@@ -35,3 +35,8 @@ pub fn history(datanet: &DatanetId, position: u64) -> String {
 pub fn counts(id: &DatanetId) -> String {
     format!("datanets/counts/{id}")
 }
+
+/// That a datanet was closed. Example: `datanets/closed/0303030303030303030303030303030303030303030303030303030303030303`
+pub fn closed(id: &DatanetId) -> String {
+    format!("datanets/closed/{id}")
+}

@@ -5,6 +5,7 @@ use datanet_types::amount::{BPS, DNT};
 
 use super::{Params, engine};
 use crate::code;
+use crate::component::datanets::MAX_COMMITTEE;
 use crate::component::error::ensure;
 use crate::component::{ActionError, staking};
 use crate::gas::Gas;
@@ -87,6 +88,7 @@ impl Params {
         )?;
         engine::check(self)?;
         check_most(self)?;
+        check_floors(self)?;
         check(
             self.authority_delay_seconds >= 1,
             "authority_delay_seconds must be at least 1: nobody would see it before",
@@ -106,6 +108,9 @@ fn check_most(params: &Params) -> Result<(), ActionError> {
         ("review_fee_per_mib", params.review_fee_per_mib, 1_000 * DNT),
         ("min_storage_stake", params.min_storage_stake, 10_000 * DNT),
         ("storing_seconds", params.storing_seconds, MONTH),
+        ("min_bond_floor", params.min_bond_floor, 1_000 * DNT),
+        ("datanet_deposit", params.datanet_deposit, 100_000 * DNT),
+        ("state_byte_deposit", params.state_byte_deposit, DNT),
         ("commit_seconds", params.commit_seconds, MONTH),
         ("reveal_seconds", params.reveal_seconds, MONTH),
         ("audit_seconds", params.audit_seconds, MONTH),
@@ -124,5 +129,19 @@ fn check_most(params: &Params) -> Result<(), ActionError> {
     ];
     limits.into_iter().try_for_each(|(name, value, most)| {
         ensure(value <= most, code::GENESIS, || format!("genesis params: {name} is {value}, at most {most}"))
+    })
+}
+
+/// Refuses a floor under a datanet's own numbers that none could keep, or that is none.
+fn check_floors(params: &Params) -> Result<(), ActionError> {
+    let floors = [
+        ("min_committee_size", params.min_committee_size, MAX_COMMITTEE),
+        ("min_storage_quorum", params.min_storage_quorum, MAX_COMMITTEE),
+        ("min_accept_threshold", params.min_accept_threshold, 10_000),
+    ];
+    floors.into_iter().try_for_each(|(name, value, most)| {
+        ensure((1..=most).contains(&value), code::GENESIS, || {
+            format!("genesis params: {name} is {value}; it is from 1 to {most}")
+        })
     })
 }

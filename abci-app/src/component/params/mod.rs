@@ -99,6 +99,21 @@ pub struct Params {
     /// Lowest price of an answer, in base units. Default 100: rounding may move one base unit an answer between the
     /// shares of an epoch, so that a price of at least 100 keeps a node that cheats with it below one percent.
     pub min_price: Amount,
+    /// Smallest bond of a contribution that a datanet may name, in base units. Default 0: the review fee is paid whatever the verdict, so that
+    /// judging costs nobody else anything; how dear a refusal is beside that is the datanet's to say, as long as no genesis wants more.
+    pub min_bond_floor: Amount,
+    /// Fewest seats of a committee that a datanet may name. Default 1: a chain of one node judges too; a genesis for many wants more.
+    pub min_committee_size: u32,
+    /// Fewest storage attestations that a datanet may name. Default 1, for the same reason.
+    pub min_storage_quorum: u32,
+    /// Lowest score that a datanet may accept, in basis points. Default 1: what is wanted of data is its datanet's to say.
+    pub min_accept_threshold: u32,
+    /// Base units that opening a datanet locks, beside what its record takes; twice as much for each letter that its name is shorter than five. Default
+    /// 10 DNT: ten thousand fees, so that whoever takes ten thousand names locks as much as a hundred validators.
+    pub datanet_deposit: Amount,
+    /// Base units for each byte of a record that may stay for ever, and of what the tree takes beside it. Default 100: a hundred times `byte_fee`, since
+    /// blocks can be left out and state cannot; a GiB takes 107,374 DNT, the least stake of a hundred validators.
+    pub state_byte_deposit: Amount,
     /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`]: node, model's owner, contributors,
     /// judges, treasury, lineage.
     pub fee_shares: FeeShares,
@@ -190,6 +205,12 @@ impl Default for Params {
             min_storage_stake: 10 * DNT,
             storing_seconds: 600,
             min_price: 100,
+            min_bond_floor: 0,
+            min_committee_size: 1,
+            min_storage_quorum: 1,
+            min_accept_threshold: 1,
+            datanet_deposit: 10 * DNT,
+            state_byte_deposit: 100,
             fee_shares: FeeShares::STANDARD,
             lineage_floor_bps: 2_500,
             max_contribution_bytes: 2 * 1024 * 1024 * 1024,

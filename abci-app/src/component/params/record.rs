@@ -107,6 +107,18 @@ pub(super) struct Record {
     pub(super) min_storage_stake: u64,
     #[prost(uint64, tag = "71")]
     pub(super) storing_seconds: u64,
+    #[prost(uint64, tag = "110")]
+    pub(super) min_bond_floor: u64,
+    #[prost(uint32, tag = "111")]
+    pub(super) min_committee_size: u32,
+    #[prost(uint32, tag = "112")]
+    pub(super) min_storage_quorum: u32,
+    #[prost(uint32, tag = "113")]
+    pub(super) min_accept_threshold: u32,
+    #[prost(uint64, tag = "114")]
+    pub(super) datanet_deposit: u64,
+    #[prost(uint64, tag = "115")]
+    pub(super) state_byte_deposit: u64,
     /// [`versions::Version::number`].
     #[prost(uint64, tag = "100")]
     pub(super) number: u64,
@@ -153,6 +165,12 @@ macro_rules! convert {
             min_storage_stake: $from.min_storage_stake,
             storing_seconds: $from.storing_seconds,
             min_price: $from.min_price,
+            min_bond_floor: $from.min_bond_floor,
+            min_committee_size: $from.min_committee_size,
+            min_storage_quorum: $from.min_storage_quorum,
+            min_accept_threshold: $from.min_accept_threshold,
+            datanet_deposit: $from.datanet_deposit,
+            state_byte_deposit: $from.state_byte_deposit,
             fee_shares: $from.fee_shares,
             lineage_floor_bps: $from.lineage_floor_bps,
             max_contribution_bytes: $from.max_contribution_bytes,

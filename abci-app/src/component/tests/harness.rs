@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
     Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
-    CloseChannel, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel, ProveForgery,
-    RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke, RevokeKey, SetKeys,
-    SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
+    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel,
+    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke,
+    RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -439,6 +439,7 @@ into_action!(
     Transfer,
     RegisterNode,
     CreateDatanet,
+    CloseDatanet,
     Contribute,
     AttestStorage,
     CommitScores,

@@ -10,6 +10,7 @@ mod keys;
 mod life_of_a_challenge;
 mod life_of_a_channel;
 mod life_of_a_contribution;
+mod life_of_a_datanet;
 mod life_of_a_model;
 mod life_of_a_validator;
 mod life_of_an_epoch;

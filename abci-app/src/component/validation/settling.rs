@@ -5,7 +5,7 @@ use datanet_types::{ContributionId, ModuleAddress};
 use super::{Round, expect_round, schedule};
 use crate::component::agenda::{self, Kind, Turn};
 use crate::component::contributions::{self, Contribution, review_account};
-use crate::component::{BlockContext, Event, Params, accounts, params};
+use crate::component::{BlockContext, Event, Params, accounts, datanets, params};
 use crate::state::{StateError, StateWrite};
 
 /// A verdict was passed: from now on it can be challenged for a while; or it is final, where nothing can be.
@@ -15,6 +15,7 @@ pub(super) fn open_window<S: StateWrite>(
     contribution: &mut Contribution,
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
+    count(state, contribution, |disputable| disputable.saturating_add(1))?;
     if params.verdict_challenge_seconds == 0 {
         return settle_now(state, block, contribution);
     }
@@ -53,10 +54,23 @@ pub(super) fn close_window<S: StateWrite>(
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
     close_challenges(state, contribution);
+    count(state, contribution, |disputable| disputable.saturating_sub(1))?;
     contribution.challenged = false;
     contributions::put(state, contribution);
     schedule(state, block, &contribution.id, params);
     contributions::fine_keepers(state, block, contribution, params)
+}
+
+/// Counts a verdict that can become another, or cannot any more.
+fn count<S: StateWrite>(
+    state: &mut S,
+    contribution: &Contribution,
+    change: impl Fn(u64) -> u64,
+) -> Result<(), StateError> {
+    let mut counts = datanets::counts(state, &contribution.datanet)?;
+    counts.disputable = change(counts.disputable);
+    datanets::put_counts(state, &contribution.datanet, &counts);
+    Ok(())
 }
 
 /// Takes the end of the window off the agenda, if it is there.

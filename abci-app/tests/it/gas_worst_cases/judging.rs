@@ -6,8 +6,8 @@ use bytes::Bytes;
 use datanet_ledger::code;
 use datanet_ledger::component::{contributions, datanets::history};
 use datanet_types::action::{
-    AttestStorage, ChallengeVerdict, CommitScores, Contribute, CreateDatanet, RegisterModel, RegisterNode,
-    RevealScores, Revoke, role,
+    AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, RegisterModel,
+    RegisterNode, RevealScores, Revoke, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -30,6 +30,8 @@ const OWNER: u32 = 2;
 const GIVERS: u32 = 1_100;
 /// Datanets of models, with one judge for each contribution.
 const SMALL: u32 = 16;
+/// Datanets to which nothing is given.
+const UNUSED: [&str; 2] = ["unused-1", "unused-2"];
 /// Contributions that wait for their one attestation, and those that are final.
 const WAITING: u32 = 32;
 const FINAL: u32 = 48;
@@ -147,6 +149,7 @@ impl Judging {
         let schema = || Schema::text_and_label(&["a", "b"]);
         let mut datanets: Vec<_> = (0..SMALL).map(|n| create(&small(n), schema(), 1)).collect();
         datanets.push(create("large", largest_schema(), 64));
+        datanets.extend(UNUSED.map(|name| create(name, largest_schema(), 64)));
         datanets.push(CreateDatanet { storage_quorum: 2, ..create("twice", schema(), 1) });
         let txs: Vec<_> = datanets.into_iter().map(|one| world.sign(CREATOR, Action::CreateDatanet(one))).collect();
         world.block(&txs);
@@ -274,8 +277,16 @@ impl Judging {
     pub fn create_datanet(&self, world: &World) -> Vec<Case> {
         let sign = |name: &str| world.sign(CREATOR, Action::CreateDatanet(create(name, largest_schema(), 64)));
         vec![
-            Case::done("the largest schema", ["x", "y"].map(sign).into()),
+            Case::done("the largest schema", ["another", "and-another"].map(sign).into()),
             Case::refused("its name is taken", [(); 4].map(|()| sign("large")).into(), code::DATANET_TAKEN),
+        ]
+    }
+
+    pub fn close_datanet(&self, world: &World) -> Vec<Case> {
+        let sign = |name: &str| world.sign(CREATOR, Action::CloseDatanet(CloseDatanet { datanet: datanet(name) }));
+        vec![
+            Case::done("with the largest schema", UNUSED.map(sign).into()),
+            Case::refused("something is judged", [(); 4].map(|()| sign("large")).into(), code::DATANET_IN_USE),
         ]
     }
 

@@ -60,6 +60,7 @@ kinds! {
     RevealFinding = 28 "reveal_finding",
     ChallengeVerdict = 29 "challenge_verdict",
     TopUpChannel = 30 "top_up_channel",
+    CloseDatanet = 32 "close_datanet",
     CreateValidator = 40 "create_validator",
     Delegate = 41 "delegate",
     Undelegate = 42 "undelegate",

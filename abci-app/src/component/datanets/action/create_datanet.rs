@@ -6,13 +6,10 @@ use datanet_types::tx::VerifiedTx;
 use datanet_types::{BlobHash, DatanetId};
 
 use crate::code;
-use crate::component::datanets::{self, Datanet};
+use crate::component::datanets::{self, Closed, Datanet, MAX_COMMITTEE, deposit_account, deposit_of};
 use crate::component::error::{ensure, refuse};
-use crate::component::{ActionError, ActionHandler, Event, TxContext, params};
+use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, params};
 use crate::state::StateWrite;
-
-/// Most validators of a committee, and most attestations that may be asked for.
-const MAX_COMMITTEE: u32 = 64;
 
 impl ActionHandler for CreateDatanet {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
@@ -26,10 +23,8 @@ impl ActionHandler for CreateDatanet {
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let params = params::get(state)?;
-        let (least, most) = (params.min_price, params.max_contribution_bytes);
-        ensure(self.price >= least, code::DATANET_INVALID, || {
-            format!("price is {}, the least on this chain is {}", display(self.price), display(least))
-        })?;
+        let most = params.max_contribution_bytes;
+        check_floors(self, &params)?;
         // Every node that judges fetches it, so a stranger must not choose how much that is.
         ensure(self.holdout_size <= most, code::DATANET_INVALID, || {
             format!("the held-out set has {} bytes, the most is {most}; give a sample of it", self.holdout_size)
@@ -41,10 +36,42 @@ impl ActionHandler for CreateDatanet {
             );
         }
         let id = DatanetId::derive(&ctx.block.chain_id, &ctx.tx.signer, &self.name);
-        datanets::put(state, &record(self, id, ctx));
+        if let Some(Closed { height }) = datanets::closed(state, &id)? {
+            let name = &self.name;
+            return refuse(
+                code::DATANET_CLOSED,
+                format!(
+                    "you closed datanet {name:?} at height {height}, and its id is not given again; choose another name"
+                ),
+            );
+        }
+        let mut datanet = record(self, id, ctx);
+        datanet.deposit = deposit_of(&params, &datanet);
+        accounts::transfer(state, &ctx.tx.signer, &deposit_account(&id), datanet.deposit)?;
+        datanets::put(state, &datanet);
         let event = Event::new("datanet.created").with("datanet", id).with("name", &self.name);
-        Ok(vec![event.with("creator", ctx.tx.signer)])
+        Ok(vec![event.with("creator", ctx.tx.signer).with("deposit", datanet.deposit)])
     }
+}
+
+/// The chain has a floor under each of a datanet's own numbers; who opens one may only raise it.
+fn check_floors(action: &CreateDatanet, params: &Params) -> Result<(), ActionError> {
+    let money = [("price", action.price, params.min_price), ("min_bond", action.min_bond, params.min_bond_floor)];
+    for (name, value, least) in money {
+        ensure(value >= least, code::DATANET_INVALID, || {
+            format!("{name} is {}, the least on this chain is {}", display(value), display(least))
+        })?;
+    }
+    let numbers = [
+        ("committee_size", action.committee_size, params.min_committee_size),
+        ("storage_quorum", action.storage_quorum, params.min_storage_quorum),
+        ("accept_threshold", action.accept_threshold, params.min_accept_threshold),
+    ];
+    numbers.into_iter().try_for_each(|(name, value, least)| {
+        ensure(value >= least, code::DATANET_INVALID, || {
+            format!("{name} is {value}, the least on this chain is {least}")
+        })
+    })
 }
 
 fn record(action: &CreateDatanet, id: DatanetId, ctx: &TxContext<'_>) -> Datanet {
@@ -63,6 +90,7 @@ fn record(action: &CreateDatanet, id: DatanetId, ctx: &TxContext<'_>) -> Datanet
         min_bond: action.min_bond,
         creator: ctx.tx.signer,
         created_height: ctx.block.height,
+        ..Datanet::default()
     }
 }
 

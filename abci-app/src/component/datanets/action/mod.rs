@@ -1,3 +1,4 @@
 //! What can be done about datanets.
 
+mod close_datanet;
 mod create_datanet;

@@ -11,7 +11,7 @@ use crate::code;
 use crate::component::datanets::history;
 use crate::component::error::{ensure, refuse};
 use crate::component::models::{self, MAX_ANCESTORS, Model, state_key};
-use crate::component::{ActionError, ActionHandler, Event, TxContext, datanets};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, datanets, deposit, params};
 use crate::state::{StateRead, StateWrite};
 
 /// Most parents, and most datanets, of a model.
@@ -62,6 +62,7 @@ impl ActionHandler for RegisterModel {
             release: self.release,
             manifest: self.manifest,
         };
+        deposit::pay_for_good(state, &params::get(state)?, &model.owner, &model)?;
         state.put(state_key::model(&model.id), &model);
         let event = Event::new("model.registered").with("model", model.id).with("owner", model.owner);
         Ok(vec![event.with("name", &model.name).with("release", model.release)])
