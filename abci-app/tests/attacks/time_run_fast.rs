@@ -38,7 +38,8 @@ fn rush(serving: &mut Serving, who: u8) {
 fn no_stream_of_transactions_ends_a_commit_or_a_reveal_phase() {
     let mut judging = Judging::new(3);
     let id = judging.give_to_three(7);
-    let before = i128::from(judging.loot());
+    // The bond comes home with the verdict.
+    let before = i128::from(judging.loot() + judging.bond(&id));
     let (round, deadline) = (judging.round(&id), judging.round(&id).commit_deadline);
     let mut cost = rush_judging(&mut judging);
     assert_eq!((judging.round(&id).phase(), judging.round(&id).commit_deadline), (Phase::Commit, deadline));

@@ -81,7 +81,7 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.submitted_height);
         let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable, one.unstored);
         let keepers = contributions::keepers(reader, &one.id).unwrap();
-        let keepers: Vec<_> = keepers.into_iter().filter(|_| one.is_wanted()).map(|keeper| keeper.node).collect();
+        let keepers: Vec<_> = keepers.into_iter().filter(|_| one.may_earn()).map(|keeper| keeper.node).collect();
         say(said, format!("contribution {id}"), (judged, given, heights, one.store_by, keepers));
     }
     for (place, round) in records::<validation::Round>(reader, "validation/round/") {
@@ -115,7 +115,7 @@ fn told_judging(model: &Model, said: &mut Said) {
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
         let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable, one.unstored);
-        let keepers: Vec<_> = one.keepers.iter().copied().filter(|_| one.is_wanted()).collect();
+        let keepers: Vec<_> = one.keepers.iter().copied().filter(|_| one.may_earn()).collect();
         say(said, format!("contribution {id}"), (judged, given, heights, one.store_by, keepers));
     }
     for ((id, number), round) in &model.judging.rounds {

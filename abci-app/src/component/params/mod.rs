@@ -97,7 +97,7 @@ pub struct Params {
     /// shares of an epoch, so that a price of at least 100 keeps a node that cheats with it below one percent.
     pub min_price: Amount,
     /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`]: node, model's owner, contributors,
-    /// judges, treasury, lineage.
+    /// judges, treasury, lineage, storage.
     pub fee_shares: FeeShares,
     /// What each parent link behind a model earns of the fee's lineage share, in basis points of it. Default 2,500: a
     /// model that adapts one other keeps three quarters; from four links on they share all of it.
