@@ -194,7 +194,7 @@ fn epoch() -> (EpochTotals, Vec<EpochLeaf>) {
     let mut leaves =
         vec![leaf(CONTRIBUTOR, split.contributors), leaf(CREATOR, split.owner), leaf(VALIDATORS[1], split.validators)];
     leaves.sort_by_key(|leaf| leaf.account);
-    (EpochTotals { answers: 2, fees: 2 * PRICE, split, unearned: split.lineage }, leaves)
+    (EpochTotals { answers: 2, fees: 2 * PRICE, split, unearned: split.lineage + split.storage }, leaves)
 }
 
 fn tree() -> Vec<SumNode> {

@@ -68,7 +68,7 @@ fn a_judged_contribution_leaves_its_record_and_its_committee() {
         chain.block(&[]);
         let for_good = more(before, state(&chain.ledger.reader()), 8);
         say(what, block, meanwhile, for_good);
-        let most = if score > 6_000 { (6, 1_700) } else { (2, 700) };
+        let most = if score > 6_000 { (7, 1_700) } else { (2, 700) };
         assert!(for_good.entries <= most.0 && for_good.bytes <= most.1, "{for_good:?}");
         assert!(meanwhile.bytes > for_good.bytes + 500);
     }

@@ -88,7 +88,7 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
         let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable, one.unstored);
         let disputed = (one.challenge_until, one.challenged);
         let keepers = contributions::keepers(reader, &one.id).unwrap();
-        let kept = keepers.into_iter().filter(|_| one.is_wanted()).map(|keeper| keeper.node);
+        let kept = keepers.into_iter().filter(|_| one.may_earn()).map(|keeper| keeper.node);
         let kept = (one.store_by, kept.collect::<Vec<_>>());
         say(said, format!("contribution {id}"), (judged, disputed, given, heights, kept));
     }
@@ -133,7 +133,7 @@ fn told_judging(model: &Model, said: &mut Said) {
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
         let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable, one.unstored);
         let disputed = (one.challenge_until, one.challenged);
-        let kept = (one.store_by, one.keepers.iter().copied().filter(|_| one.is_wanted()).collect::<Vec<_>>());
+        let kept = (one.store_by, one.keepers.iter().copied().filter(|_| one.may_earn()).collect::<Vec<_>>());
         say(said, format!("contribution {id}"), (judged, disputed, given, heights, kept));
     }
     for (id, one) in &model.judging.challenges {

@@ -60,9 +60,10 @@ fn claimable(totals: &EpochTotals) -> Amount {
 }
 
 /// Whether the parts sum to the fees, and each is its share of them but for a unit an answer.
-fn is_fair(totals: &EpochTotals, shares: [u32; 6]) -> bool {
+fn is_fair(totals: &EpochTotals, shares: [u32; 7]) -> bool {
     let split = totals.split;
-    let parts = [split.node, split.owner, split.contributors, split.validators, split.treasury, split.lineage];
+    let earned = [split.owner, split.contributors, split.validators, split.treasury, split.lineage, split.storage];
+    let parts: Vec<Amount> = std::iter::once(split.node).chain(earned).collect();
     let sum: u128 = parts.iter().map(|part| u128::from(*part)).sum();
     let near = |(part, bps): (&Amount, u32)| part.abs_diff(share(totals.fees, bps)) <= totals.answers;
     sum == u128::from(totals.fees)

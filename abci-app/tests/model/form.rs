@@ -63,8 +63,8 @@ impl Model {
             Action::SettleEpoch(action) => {
                 let ordered = action.vouchers.windows(2).all(|pair| pair[0].channel < pair[1].channel);
                 let totals = action.totals;
-                let earned =
-                    totals.split.owner + totals.split.contributors + totals.split.validators + totals.split.lineage;
+                let split = totals.split;
+                let earned = split.owner + split.contributors + split.validators + split.lineage + split.storage;
                 let claimable = earned.saturating_sub(totals.unearned);
                 let tree = (action.accounts == 0) == (claimable == 0) && action.accounts <= claimable;
                 ordered

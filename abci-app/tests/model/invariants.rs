@@ -253,9 +253,17 @@ fn keepers(reader: &LedgerReader, records: &Records) {
     let all = records.given.iter().flat_map(|given| {
         let words = contributions::attestations(reader, &given.id, None, usize::MAX).unwrap();
         let first = words.into_iter().filter(|word| word.place < quorum(given));
-        first.map(|Attestation { node, place, .. }| {
-            (given_key::keeper(&given.id, place), Keeper { node, account: account(&node) })
-        })
+        let mut named: Vec<(u32, NodeKey)> = first.map(|Attestation { node, place, .. }| (place, node)).collect();
+        if given.final_height > 0 {
+            // They have earned by it, whatever became of their words.
+            let there = contributions::keepers(reader, &given.id).unwrap();
+            assert_eq!(there.len() as u64, u64::from(quorum(given)), "keepers of {}", given.id);
+            named = (0..).zip(there.iter().map(|keeper| keeper.node)).collect();
+        }
+        named
+            .into_iter()
+            .map(|(place, node)| (given_key::keeper(&given.id, place), Keeper { node, account: account(&node) }))
+            .collect::<Vec<_>>()
     });
     index(reader, "derived/contributions/keeper/", all);
 }

@@ -90,8 +90,9 @@ impl Given {
         !matches!(self.status, Status::Refused | Status::Revoked)
     }
 
-    pub fn is_open(&self) -> bool {
-        matches!(self.status, Status::Storing | Status::Judging)
+    /// Somebody earns by it, or may come to.
+    pub fn may_earn(&self) -> bool {
+        self.is_wanted() || self.final_height > 0
     }
 }
 

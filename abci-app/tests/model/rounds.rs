@@ -305,8 +305,7 @@ impl Model {
             self.judging.forget.remove(&(when, id));
             let given = self.judging.given.get_mut(&id).expect("it is there");
             self.judging.challenges.remove(&id);
-            let may_earn = given.is_wanted() || given.final_height > 0;
-            let last = given.round;
+            let (may_earn, last) = (given.may_earn(), given.round);
             self.judging.rounds.retain(|(of, number), _| *of != id || (*number == last && may_earn));
             if let Some(round) = self.judging.rounds.get_mut(&(id, last)) {
                 round.forgotten = true;

@@ -34,16 +34,28 @@ pub struct FeeShares {
     #[prost(uint32, tag = "6")]
     #[serde(default)]
     pub lineage: u32,
+    /// Those who keep those contributions: the nodes whose words had them judged.
+    #[prost(uint32, tag = "7")]
+    #[serde(default)]
+    pub storage: u32,
 }
 
 impl FeeShares {
-    /// 20 % node, 5 % model owner, 60 % contributors, 5 % validators, 5 % treasury, 5 % lineage.
-    pub const STANDARD: Self =
-        Self { node: 2_000, owner: 500, contributors: 6_000, validators: 500, treasury: 500, lineage: 500 };
+    /// 15 % node, 5 % model owner, 60 % contributors, 5 % validators, 5 % treasury, 5 % lineage, 5 % storage: what a node answers from is
+    /// kept by others too, and was paid for with the node's share before.
+    pub const STANDARD: Self = Self {
+        node: 1_500,
+        owner: 500,
+        contributors: 6_000,
+        validators: 500,
+        treasury: 500,
+        lineage: 500,
+        storage: 500,
+    };
 
     /// The shares in the order of [`FeeSplit::parts`].
-    pub fn as_array(&self) -> [u32; 6] {
-        [self.node, self.owner, self.contributors, self.validators, self.treasury, self.lineage]
+    pub fn as_array(&self) -> [u32; 7] {
+        [self.node, self.owner, self.contributors, self.validators, self.treasury, self.lineage, self.storage]
     }
 
     /// Whether the shares sum to the whole.
@@ -55,7 +67,15 @@ impl FeeShares {
     pub fn split(&self, fee: Amount) -> FeeSplit {
         let parts = split(fee, &self.as_array().map(u64::from));
         let at = |index: usize| parts.get(index).copied().unwrap_or_default();
-        FeeSplit { node: at(0), owner: at(1), contributors: at(2), validators: at(3), treasury: at(4), lineage: at(5) }
+        FeeSplit {
+            node: at(0),
+            owner: at(1),
+            contributors: at(2),
+            validators: at(3),
+            treasury: at(4),
+            lineage: at(5),
+            storage: at(6),
+        }
     }
 }
 
@@ -81,17 +101,21 @@ pub struct FeeSplit {
     #[prost(uint64, tag = "6")]
     #[serde(default)]
     pub lineage: Amount,
+    /// Those who keep the contributions.
+    #[prost(uint64, tag = "7")]
+    #[serde(default)]
+    pub storage: Amount,
 }
 
 impl FeeSplit {
     /// The parts in the order of [`FeeShares::as_array`].
-    pub fn parts(&self) -> [Amount; 6] {
-        [self.node, self.owner, self.contributors, self.validators, self.treasury, self.lineage]
+    pub fn parts(&self) -> [Amount; 7] {
+        [self.node, self.owner, self.contributors, self.validators, self.treasury, self.lineage, self.storage]
     }
 
     /// What is claimed with proofs: everything but the node's and the treasury's parts, which are paid at once.
     pub fn claimable(&self) -> Amount {
-        let parts = [self.owner, self.contributors, self.validators, self.lineage];
+        let parts = [self.owner, self.contributors, self.validators, self.lineage, self.storage];
         parts.into_iter().fold(0, Amount::saturating_add)
     }
 
@@ -104,6 +128,7 @@ impl FeeSplit {
             (&mut self.validators, more.validators),
             (&mut self.treasury, more.treasury),
             (&mut self.lineage, more.lineage),
+            (&mut self.storage, more.storage),
         ] {
             *sum = sum.saturating_add(part);
         }

@@ -106,6 +106,8 @@ pub enum EarningRole {
     Lineage,
     /// It judged the contributions that carried the answer.
     Validator,
+    /// It keeps the contributions that carried the answer, and had them judged.
+    Storage,
     /// What nobody else is there to earn, for example the share of a model without an owner.
     Treasury,
 }

@@ -218,6 +218,7 @@ fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, w
         EarningRole::Owner => format!("your model gave {answers} {plural}"),
         EarningRole::Lineage => format!("a model made from yours gave {answers} {plural}"),
         EarningRole::Validator => format!("you judged contribution {short}, which carried {answers} {plural}"),
+        EarningRole::Storage => format!("you keep contribution {short}, which carried {answers} {plural}"),
         EarningRole::Treasury => format!("no taker for a share of {answers} {plural}"),
     }
 }

@@ -16,7 +16,7 @@ use crate::error::ServiceResult;
 /// The account of what nobody is there to earn. The ledger pays that to the treasury, which is no user's, at once and without a claim.
 const NOBODY: Address = Address::ZERO;
 
-/// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges of the
+/// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges and keepers of the
 /// contributions. The lines sum to the claimable parts of the fee exactly; what has no taker goes to the treasury.
 ///
 /// They follow from the receipt and from what of the ledger never changes, so that whoever audits an epoch later finds the
@@ -36,6 +36,7 @@ pub fn lines<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Vec<Ea
     }
     add_owners(state, &mut lines, receipt)?;
     add_validators(state, &mut lines, credits, fee.validators)?;
+    add_keepers(state, &mut lines, credits, fee.storage)?;
     let given = lines.sum();
     lines.add(NOBODY, EarningRole::Treasury, None, fee.claimable().saturating_sub(given));
     Ok(lines.finish())
@@ -90,6 +91,19 @@ fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit]
     Ok(())
 }
 
+/// What falls to a contribution's weight is shared by the accounts of the nodes whose words had it judged: they are as many as its datanet's
+/// quorum, and the same for good, so that nobody dilutes them later.
+fn add_keepers<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit], amount: Amount) -> ServiceResult<()> {
+    let weights: Vec<u64> = credits.iter().map(|credit| credit.weight.0).collect();
+    for (credit, part) in credits.iter().zip(split(amount, &weights)) {
+        let keepers = contributions::keepers(state, &credit.contribution)?;
+        for (keeper, amount) in keepers.iter().zip(split(part, &vec![1; keepers.len()])) {
+            lines.add(keeper.account, EarningRole::Storage, Some(credit), amount);
+        }
+    }
+    Ok(())
+}
+
 struct Lines {
     datanet: DatanetId,
     sums: BTreeMap<EarningKey, Earning>,
@@ -119,13 +133,13 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datanet_ledger::component::contributions::Contribution;
+    use datanet_ledger::component::contributions::{Contribution, Keeper};
     use datanet_ledger::component::models::Model;
     use datanet_ledger::component::validation::{Member, Round};
     use datanet_ledger::component::{Genesis, init_genesis};
     use datanet_ledger::state::{MemoryState, StateWrite};
     use datanet_types::epoch::FeeShares;
-    use datanet_types::{ContributionId, ModelId};
+    use datanet_types::{ContributionId, ModelId, NodeKey};
     use proptest::prelude::*;
 
     const DATANET: DatanetId = DatanetId([1; 32]);
@@ -152,6 +166,11 @@ mod tests {
             let member = Member { account: Address([n + 50; 20]), accuracy_bps: Some(9_000), ..Member::default() };
             let round = Round { contribution: contribution.id, committee: vec![member], ..Round::default() };
             state.put(validation::state_key::round(&contribution.id, 0), &round);
+            for place in 0..2 {
+                let account = Address([n + 150 + 50 * place; 20]);
+                let keeper = Keeper { node: NodeKey([n; 32]), account };
+                state.put(contributions::state_key::keeper(&contribution.id, place.into()), &keeper);
+            }
         }
         state
     }
@@ -184,7 +203,26 @@ mod tests {
         assert_eq!(earned(&found, Address([103; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([54; 20]), EarningRole::Validator), 1_250);
+        assert_eq!(earned(&found, Address([154; 20]), EarningRole::Storage), 625);
         assert_eq!(earned(&found, NOBODY, EarningRole::Treasury), 0);
+    }
+
+    #[test]
+    fn those_who_had_a_contribution_judged_share_what_falls_to_it_and_the_first_has_the_unit_that_is_left() {
+        let found = lines(&ledger(), &receipt(3, 1_020, &[2, 1])).unwrap();
+        // 51 of 1,020: 34 by the first, 17 by the second.
+        let kept = [151, 201, 152, 202].map(|n| earned(&found, Address([n; 20]), EarningRole::Storage));
+        assert_eq!(kept, [17, 17, 9, 8]);
+    }
+
+    #[test]
+    fn what_nobody_is_known_to_keep_is_the_treasurys() {
+        let mut state = ledger();
+        for place in 0..2 {
+            state.delete(contributions::state_key::keeper(&ContributionId([1; 32]), place));
+        }
+        let found = lines(&state, &receipt(3, 100_000, &[1])).unwrap();
+        assert_eq!(earned(&found, NOBODY, EarningRole::Treasury), 5_000);
     }
 
     #[test]

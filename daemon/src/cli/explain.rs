@@ -149,7 +149,7 @@ fn quotes(heading: &str, quotes: &Value, value: &dyn Fn(&Value) -> String) {
 }
 
 /// Prints where an answer's fee goes. A part that nobody is there to earn is the treasury's: without a credit there is
-/// no contributor, and no judge of what was credited.
+/// no contributor, and nobody who judged or keeps what was credited.
 pub(super) fn fee(receipt: &Value) {
     if receipt["fee"] == 0 {
         say!("fee free");
@@ -157,9 +157,10 @@ pub(super) fn fee(receipt: &Value) {
     }
     say!("fee {}", money(&receipt["fee"]));
     let credited = receipt["credits"].as_array().is_some_and(|credits| !credits.is_empty());
-    for part in ["node", "owner", "lineage", "contributors", "validators", "treasury"] {
+    for part in ["node", "owner", "lineage", "contributors", "validators", "storage", "treasury"] {
         let amount = &receipt["split"][part];
-        let nobody = !credited && matches!(part, "contributors" | "validators") && amount.as_u64() > Some(0);
+        let nobody =
+            !credited && matches!(part, "contributors" | "validators" | "storage") && amount.as_u64() > Some(0);
         let why = if nobody { "   to the treasury: no contribution has a share in this answer" } else { "" };
         say!("  {part:12} {}{why}", money(amount));
     }

@@ -19,7 +19,7 @@ use super::start::{join_value, say_join};
 const LICENCE: &str = "CC-BY-4.0";
 /// Validators drawn for a contribution, where there are so many.
 const COMMITTEE_SIZE: u32 = 3;
-/// Storage attestations that make a contribution final, where there are so many nodes.
+/// Storage attestations that have a contribution judged, where there are so many nodes.
 const STORAGE_QUORUM: u32 = 2;
 
 pub(super) async fn status(client: &Client, output: Output) -> Result<()> {

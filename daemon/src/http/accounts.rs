@@ -85,6 +85,7 @@ impl From<earnings::EarningRole> for EarningRole {
             earnings::EarningRole::Owner => Self::Owner,
             earnings::EarningRole::Lineage => Self::Lineage,
             earnings::EarningRole::Validator => Self::Validator,
+            earnings::EarningRole::Storage => Self::Storage,
             earnings::EarningRole::Treasury => Self::Treasury,
         }
     }

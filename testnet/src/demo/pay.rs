@@ -106,6 +106,7 @@ fn reason(sum: &EarningLine, with_amount: bool) -> String {
             format!("{answers} answers rest on its data, by {share:.0} % on average")
         }
         "validator" => format!("judged data behind {answers} answers"),
+        "storage" => format!("keeps data behind {answers} answers"),
         "owner" => format!("owns the model or datanet of {answers} answers"),
         role => format!("{role} of {answers} answers"),
     };

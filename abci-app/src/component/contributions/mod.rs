@@ -188,7 +188,7 @@ pub fn has_attested<S: StateRead>(state: &S, id: &ContributionId, node: &NodeKey
 }
 
 /// The nodes whose words had a contribution judged, by their place: as many as its datanet's quorum once there is a committee, and the same for
-/// good from then on. They answer for the bytes until the verdict.
+/// good from then on. They answer for the bytes until the verdict, and earn by every answer that rests on them from then on.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -197,13 +197,18 @@ pub fn keepers<S: StateRead>(state: &S, id: &ContributionId) -> Result<Vec<Keepe
     Ok(entries.into_iter().map(|(_, keeper)| keeper).collect())
 }
 
-/// Lets go of who attested a contribution that nobody is to keep, a page at a time; whether there may be more.
-pub(super) fn forget_attestations<S: StateWrite>(state: &mut S, id: &ContributionId) -> Result<bool, StateError> {
-    let page = state.scan(&state_key::attestations(id), None, PAGE)?;
+/// Lets go of who attested a contribution that nobody is to keep, a page at a time; whether there may be more. Those who had it judged stay
+/// where they may have earned by it: answers that were given before it was taken back are made again by auditors.
+pub(super) fn forget_attestations<S: StateWrite>(
+    state: &mut S,
+    contribution: &Contribution,
+) -> Result<bool, StateError> {
+    let page = state.scan(&state_key::attestations(&contribution.id), None, PAGE)?;
     let more = page.len() >= PAGE;
     page.into_iter().for_each(|(key, _)| state.delete(key));
-    for (key, _) in state.scan(&state_key::keepers(id), None, PAGE)? {
-        state.delete(key);
+    if !contribution.may_earn() {
+        let keepers = state.scan(&state_key::keepers(&contribution.id), None, PAGE)?;
+        keepers.into_iter().for_each(|(key, _)| state.delete(key));
     }
     Ok(more)
 }

@@ -115,7 +115,7 @@ pub struct Params {
     /// blocks can be left out and state cannot; a GiB takes 107,374 DNT, the least stake of a hundred validators.
     pub state_byte_deposit: Amount,
     /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`]: node, model's owner, contributors,
-    /// judges, treasury, lineage.
+    /// judges, treasury, lineage, storage.
     pub fee_shares: FeeShares,
     /// What each parent link behind a model earns of the fee's lineage share, in basis points of it. Default 2,500: a
     /// model that adapts one other keeps three quarters; from four links on they share all of it.

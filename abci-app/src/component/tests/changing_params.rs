@@ -36,7 +36,7 @@ pub(super) fn change(chain: &mut Chain, changes: &str) {
 fn a_change_is_announced_and_holds_from_the_first_block_after_the_delay() {
     let mut chain = chain_of(Params::default());
     chain.skip_to(5);
-    let announced = chain.act(AUTHORITY, set(r#"{"min_fee": 2000, "fee_shares": {"node": 2500, "owner": 500, "contributors": 5500, "validators": 500, "treasury": 500, "lineage": 500}}"#));
+    let announced = chain.act(AUTHORITY, set(r#"{"min_fee": 2000, "fee_shares": {"node": 2000, "owner": 500, "contributors": 5500, "validators": 500, "treasury": 500, "lineage": 500, "storage": 500}}"#));
     assert_eq!(announced[0].kind, "params.announced");
     let due = versions::scheduled(&chain.state).unwrap().unwrap().due;
     assert_eq!(due, u64::try_from(chain.block.time_seconds).unwrap() + DELAY);
@@ -128,7 +128,7 @@ fn an_epoch_is_divided_by_the_version_of_its_answers_and_answered_for_by_that_of
     let mut chain = chain_of(Params { challenge_seconds: 60, ..Params::default() });
     chain.act(0, register(0, role::ALL, STAKE));
     let channel = open(&mut chain, 5);
-    let changes = r#"{"fee_shares": {"node": 9000, "owner": 200, "contributors": 200, "validators": 200, "treasury": 200, "lineage": 200},
+    let changes = r#"{"fee_shares": {"node": 8800, "owner": 200, "contributors": 200, "validators": 200, "treasury": 200, "lineage": 200, "storage": 200},
                       "challenge_seconds": 600, "serving_bond_bps": 40000, "forget_seconds": 5}"#;
     change(&mut chain, changes);
     let (fees, earned) = (1_000_000, leaves(&[(11, 750_000)]));

@@ -87,8 +87,12 @@ fn answers_are_settled_and_everybody_claims() {
     assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 1_000_000, "nobody is paid before it is final");
     chain.refused(15, claim(1, &one, 0), code::CLAIM_EPOCH, "can still be challenged");
     chain.next();
-    assert_eq!(chain.balance(&address(0)), operator + 200_000 - 1_000);
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + 50_000 + 2_000);
+    assert_eq!(chain.balance(&address(0)), operator + 150_000 - 1_000);
+    assert_eq!(
+        chain.balance(&accounts::treasury()),
+        treasury + 50_000 + 50_000 + 2_000,
+        "its part, and what nobody keeps data for"
+    );
     assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 750_000);
     assert_eq!(channels::get(&chain.state, &first).unwrap().unwrap().left(), DEPOSIT - 600_000);
 

@@ -163,8 +163,8 @@ fn an_epoch_that_nobody_doubts_is_paid_after_its_time() {
     let treasury = treasury + 1_000;
     world.chain.next();
     world.chain.next();
-    assert_eq!((world.status(), world.balance(0)), (Status::Final, operator + 200_000));
-    assert_eq!(world.chain.balance(&accounts::treasury()), treasury + 50_000);
+    assert_eq!((world.status(), world.balance(0)), (Status::Final, operator + 150_000));
+    assert_eq!(world.chain.balance(&accounts::treasury()), treasury + 50_000 + 50_000);
     assert_eq!(bond::at_risk(&world.chain.state, &node(0)).unwrap(), 0);
     world.chain.act(11, claim(1, &world.leaves, 0));
     assert_eq!(world.balance(11), BALANCE + EARNED - 2_000);

@@ -149,22 +149,22 @@ fn a_tree_that_does_not_fit_its_totals_is_refused() {
     let mut chain = Chain::new();
     chain.act(0, register(0, role::SERVING, 0));
     let channel = open(&mut chain, 5);
-    let good = settle(1, 100_000, &leaves(&[(11, 75_000)]), vec![voucher(5, channel, 100_000)]);
+    let good = settle(1, 100_000, &leaves(&[(11, 80_000)]), vec![voucher(5, channel, 100_000)]);
     let mut refused = |words: &str, change: &dyn Fn(&mut SettleEpoch)| {
         let mut action = good.clone();
         change(&mut action);
         chain.refused(0, action, code::EPOCH_INVALID, words);
     };
     refused("accounts is the number of leaves", &|epoch| epoch.accounts = 0);
-    refused("accounts is the number of leaves", &|epoch| epoch.accounts = 75_001);
+    refused("accounts is the number of leaves", &|epoch| epoch.accounts = 80_001);
     refused("settle more often", &|epoch| epoch.accounts = MAX_ACCOUNTS + 1);
-    refused("accounts is the number of leaves", &|epoch| epoch.totals.unearned = 75_000);
+    refused("accounts is the number of leaves", &|epoch| epoch.totals.unearned = 80_000);
     refused("no more unearned", &|epoch| {
-        epoch.totals.unearned = 75_001;
+        epoch.totals.unearned = 80_001;
         (epoch.accounts, epoch.root) = (0, Digest::ZERO);
     });
     refused("zeros if none", &|epoch| {
-        epoch.totals.unearned = 75_000;
+        epoch.totals.unearned = 80_000;
         epoch.accounts = 0;
     });
     // Where nobody earns anything there is no tree, and nothing to claim.

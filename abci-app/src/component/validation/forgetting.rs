@@ -1,7 +1,7 @@
 //! Letting go of how a verdict came about, once people had time to look.
 //!
 //! A verdict is the contribution's and stays, as do the committee that passed it and each member's accuracy and reward where the
-//! contribution may earn: its judges earn with it. What each of them committed to and revealed goes, with a round that was drawn again; of
+//! contribution may earn: its judges earn with it, and so do the nodes that had it judged. What each of them committed to and revealed goes, with a round that was drawn again; of
 //! what is refused, or was taken back before it was final, the whole round goes and who attested it.
 
 use datanet_types::ContributionId;
@@ -32,7 +32,7 @@ pub(in crate::component) fn forget<S: StateWrite>(
     let contribution = contributions::expect(state, id)?;
     rounds(state, &contribution)?.iter().for_each(|round| forget_round(state, round, &contribution));
     state.delete(state_key::challenge(id));
-    if !contribution.is_wanted() && contributions::forget_attestations(state, id)? {
+    if !contribution.is_wanted() && contributions::forget_attestations(state, &contribution)? {
         // There are more: its turn comes again.
         agenda::schedule(state, Kind::ForgetRound, turn.block.seconds(), id);
     }

@@ -277,8 +277,9 @@ impl ContributionsWorker {
 
     fn duties(&self, reader: &LedgerReader) -> ServiceResult<Duties> {
         let node = nodes::get(reader, &self.steps.identity.node_key())?;
+        let least = self.steps.chain.params()?.min_storage_stake;
         Ok(Duties {
-            storage: node.is_some_and(|node| node.has(role::STORAGE)),
+            storage: node.is_some_and(|node| node.has(role::STORAGE) && node.stake >= least),
             judging: self.judging.automatic && self.steps.embedder.engine().is_ok(),
             indexing: self.steps.embedder.engine().is_ok(),
         })

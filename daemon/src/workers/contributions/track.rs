@@ -54,7 +54,7 @@ pub(super) struct LedgerSide {
 /// What this node is and wants.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Duties {
-    /// Attests storage.
+    /// Attests storage: it has the role, and the stake for it.
     pub storage: bool,
     /// Judges automatically.
     pub judging: bool,

@@ -119,10 +119,10 @@ fn check_totals(action: &SettleEpoch, params: &Params) -> Result<FeeShares, Acti
     })?;
     let shares = params.fee_shares;
     ensure(action.totals.agree_with(&shares), code::EPOCH_INVALID, || {
-        let [node, owner, contributors, validators, treasury, lineage] = shares.as_array();
+        let [node, owner, contributors, validators, treasury, lineage, storage] = shares.as_array();
         format!(
             "the totals are not what the shares give; split each fee {node} / {owner} / {contributors} / {validators} / \
-             {treasury} / {lineage} basis points (node, owner, contributors, validators, treasury, lineage), and call \
+             {treasury} / {lineage} / {storage} basis points (node, owner, contributors, validators, treasury, lineage, storage), and call \
              no more unearned than is to be claimed"
         )
     })?;
