@@ -83,7 +83,7 @@ impl Given {
     }
 
     pub fn is_before_judges(&self) -> bool {
-        self.is_open() || self.challenged
+        matches!(self.status, Status::Storing | Status::Judging) || self.challenged
     }
 
     pub fn is_wanted(&self) -> bool {
