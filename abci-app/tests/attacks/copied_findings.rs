@@ -80,6 +80,8 @@ fn who_sees_the_others_and_shows_nothing_is_nobody() {
     serving.chain.pass(60);
     let audit = audit(&serving, epoch);
     assert_eq!((audit.phase(), audit.round), (Phase::Upheld, 0));
+    // Time to appeal.
+    serving.chain.pass(60);
     let epoch = settlement::epoch(&serving.chain.ledger.reader(), &node(), epoch).unwrap().unwrap();
     assert_eq!(epoch.status(), settlement::Status::Final, "nothing was held up but by a window");
     println!("withheld: reputation {reputation} before, {} after", bps(&serving));

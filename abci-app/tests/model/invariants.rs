@@ -201,8 +201,8 @@ fn forgetting(reader: &LedgerReader, records: &Records, lapsing: &[String]) {
         let something = !keys(reader, &reveals).is_empty() || !keys(reader, &commitments).is_empty();
         assert!(!over || !something || rounds.contains(&name), "what led to the verdict on {name} is never forgotten");
         let kept = keys(reader, &given_key::attestations(&given.id));
-        let needed = given.is_wanted() || given.is_disputable();
-        assert!(needed || kept.is_empty() || rounds.contains(&name), "who kept {name} is never forgotten");
+        let is_open = given.is_wanted() || given.is_disputable();
+        assert!(is_open || kept.is_empty() || rounds.contains(&name), "who kept {name} is never forgotten");
         assert!(!given.is_wanted() || kept.len() as u64 == u64::from(given.attestations), "attestations of {name}");
     }
 }

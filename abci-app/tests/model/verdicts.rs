@@ -180,13 +180,14 @@ impl Model {
         (given.revoked_position, given.revoked_height) = (datanet.entries, self.height);
     }
 
-    /// Whoever gave scores that were overturned is measured by the second ones.
+    /// Whoever gave scores that were overturned is measured by the second ones, twice.
     fn measure_first(&mut self, id: &ContributionId, scores: Option<Scores>) {
         let Some(scores) = scores else { return };
         let given = self.judging.given[id].clone();
         for judge in self.judging.rounds[&(*id, given.round)].judges.clone() {
             if let Some(Some(said)) = judge.revealed {
-                self.judged(judge.account, Some(accuracy(&said, &scores)), given.height);
+                let accuracy = Some(accuracy(&said, &scores));
+                (0..2).for_each(|_| self.judged(judge.account, accuracy, given.height));
             }
         }
     }

@@ -196,7 +196,7 @@ fn who_doubts_a_good_epoch_pays_its_auditors() {
     assert_eq!((world.status(), world.audit().phase()), (Status::Open, Phase::Upheld));
     let paid: u64 = world.audit().committee.iter().map(|auditor| auditor.reward).sum();
     assert_eq!(paid, world.params.audit_deposit);
-    assert_eq!(world.balance(9), before[9] - world.params.audit_deposit - 2_000, "two fees, and the deposit");
+    assert_eq!(world.balance(9), before[9] - world.params.audit_deposit - 1_000, "a fee, and the deposit");
     assert!(drawn.iter().all(|n| world.balance(*n) > before[usize::from(*n)]));
     assert_eq!(world.stake(), STAKE);
     world.chain.skip_to(world.chain.block.height + 60);

@@ -25,6 +25,9 @@ use crate::state::StateRead;
 /// A step of a random history: who, what kind, and three numbers that each kind reads in its own way.
 type Step = (u8, u8, u64, u8);
 
+/// Kinds of steps.
+const KINDS: u8 = 21;
+
 struct World {
     chain: Chain,
     datanet: datanet_types::DatanetId,
@@ -63,7 +66,7 @@ impl World {
         // The same for commitment and reveal, so that random reveals match.
         let scores = all((u32::from(given.0[0]) * 39 + u32::from(who % 4) * 300) % 10_001);
         let channel = self.channels.get(usize::from(pick) % self.channels.len().max(1)).copied().unwrap_or_default();
-        match kind % 21 {
+        match kind % KINDS {
             0 => self.try_act(who, Transfer { to: address(pick % 20), amount }),
             1 => self.try_act(who, register(who, u32::from(pick) % 8, STAKE + amount % 1_000)),
             2 => self.give(who, pick),
@@ -348,7 +351,7 @@ proptest! {
     fn two_ledgers_fed_the_same_agree(steps in steps()) {
         let (mut one, mut two) = (World::new(3), World::new(3));
         // Nonces differ between runs of the helper, so that only what does not hang on transaction ids is compared.
-        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % 21 != 8) {
+        for (step, ends_block) in steps.into_iter().filter(|(step, _)| step.1 % KINDS != 8) {
             one.step(step);
             two.step(step);
             if ends_block {

@@ -208,13 +208,15 @@ impl Closing<'_> {
         Ok(events)
     }
 
-    /// Whoever gave scores in the round that is overturned is measured again, by the second tally. Where there is none, nobody can be.
+    /// Whoever gave scores in the round that is overturned is measured again, by the second tally: twice, since the first time a tally of its
+    /// own making may have praised it. Where there is no tally, nobody can be.
     fn measure_first<S: StateWrite>(&self, state: &mut S) -> Result<(), StateError> {
         let Some(tally) = self.round.scores else { return Ok(()) };
         let first = expect_round(state, &self.contribution, self.contribution.round)?;
         for member in &first.committee {
             let said = reveal(state, &first.contribution, first.number, &member.account)?;
-            if let Some(given) = said.and_then(|said| said.scores) {
+            let Some(given) = said.and_then(|said| said.scores) else { continue };
+            for _ in 0..2 {
                 nodes::judged(state, &member.account, Some(accuracy(&given, &tally)), &self.params)?;
             }
         }
