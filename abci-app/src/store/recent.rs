@@ -22,12 +22,16 @@ const ENTRY_BYTES: usize = 96;
 #[derive(Debug, Default)]
 pub(super) struct Recent(Mutex<Option<Values>>);
 
+/// Nobody walks over it, so that its order is nobody's.
+#[expect(clippy::disallowed_types, reason = "looked up by key and never iterated: nothing can hang on its order")]
+type Known = std::collections::HashMap<String, Option<Vec<u8>>>;
+
 /// Two generations: what is found in the old one is young again; when the young one has half of the room it becomes the old one, and what
 /// nobody has asked for since is forgotten.
 #[derive(Debug, Default)]
 struct Values {
-    young: Changes,
-    old: Changes,
+    young: Known,
+    old: Known,
     young_bytes: usize,
 }
 

@@ -1,8 +1,13 @@
 //! Keys of accounts.
 
+use std::sync::LazyLock;
+
 use datanet_types::Address;
 
 use super::Account;
+
+/// Of the account through which each transaction's fee goes: written once.
+static FEES: LazyLock<String> = LazyLock::new(|| format!("accounts/module/{}", super::fees()));
 
 /// Prefix of all balances of users. Example: `accounts/balance/`
 pub fn balances() -> String {
@@ -19,6 +24,7 @@ pub fn modules() -> String {
 pub fn balance(account: impl Into<Account>) -> String {
     match account.into() {
         Account::User(address) => format!("accounts/balance/{address}"),
+        Account::Module(address) if address == super::fees() => FEES.clone(),
         Account::Module(address) => format!("accounts/module/{address}"),
     }
 }
