@@ -101,7 +101,7 @@ pub struct CreateDatanet {
     /// Validators drawn for each contribution, 1 to 64.
     #[prost(uint32, tag = "7")]
     pub committee_size: u32,
-    /// Storage attestations that make an accepted contribution final, 1 to 64.
+    /// Storage attestations that have a contribution judged, 1 to 64.
     #[prost(uint32, tag = "8")]
     pub storage_quorum: u32,
     /// Blob of the held-out set (JSONL in this schema) that usefulness is measured on.

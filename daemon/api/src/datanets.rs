@@ -25,7 +25,7 @@ pub struct DatanetRecord {
     pub accept_threshold: u32,
     /// Validators drawn for each contribution.
     pub committee_size: u32,
-    /// Storage attestations that make an accepted contribution final.
+    /// Storage attestations that have a contribution judged.
     pub storage_quorum: u32,
     /// Blob of the held-out set.
     pub holdout: BlobHash,
@@ -101,7 +101,7 @@ pub struct NewDatanet {
     /// Validators drawn for each contribution.
     #[serde(default = "defaults::committee_size")]
     pub committee_size: u32,
-    /// Storage attestations that make an accepted contribution final.
+    /// Storage attestations that have a contribution judged.
     #[serde(default = "defaults::storage_quorum")]
     pub storage_quorum: u32,
     /// Smallest bond of a contribution, in base units.

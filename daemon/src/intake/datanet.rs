@@ -30,7 +30,7 @@ pub struct DatanetProposal {
     pub accept_threshold: u32,
     /// Validators drawn for each contribution.
     pub committee_size: u32,
-    /// Storage attestations that make an accepted contribution final.
+    /// Storage attestations that have a contribution judged.
     pub storage_quorum: u32,
     /// Smallest bond of a contribution, in base units.
     pub min_bond: Amount,

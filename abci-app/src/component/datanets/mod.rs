@@ -45,7 +45,7 @@ pub struct Datanet {
     /// Validators drawn for each contribution.
     #[prost(uint32, tag = "8")]
     pub committee_size: u32,
-    /// Storage attestations that make an accepted contribution final.
+    /// Storage attestations that have a contribution judged.
     #[prost(uint32, tag = "9")]
     pub storage_quorum: u32,
     /// Blob of the held-out set.

@@ -103,12 +103,12 @@ fn answers_are_settled_and_everybody_claims() {
     chain.act(12, claim(1, &one, 1));
     chain.next();
 
-    // The second epoch has its own money and leaves; 25,000 of it nobody was there to earn.
+    // The second epoch has its own money and leaves; 50,000 of it nobody was there to earn.
     let two = leaves(&[(11, 275_000), (13, 75_000)]);
     let treasury = chain.balance(&accounts::treasury());
     chain.act(0, settle(2, 500_000, &two, vec![voucher(5, first, 1_100_000)]));
     chain.next();
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + 25_000 + 25_000 + 1_000);
+    assert_eq!(chain.balance(&accounts::treasury()), treasury + 25_000 + 50_000 + 1_000);
     let left = |chain: &Chain| -> Vec<(u64, u64)> {
         escrow::list(&chain.state, &node(0), None, 9).unwrap().iter().map(|open| (open.epoch, open.left)).collect()
     };

@@ -63,7 +63,7 @@ pub(in crate::cli) struct CreateDatanetArgs {
     /// Validators drawn for each contribution; 3 if not given, fewer where the network has fewer.
     #[arg(long)]
     pub committee_size: Option<u32>,
-    /// Storage attestations that make a contribution final; 2 if not given, 1 where this node is alone.
+    /// Storage attestations that have a contribution judged; 2 if not given, 1 where this node is alone.
     #[arg(long)]
     pub storage_quorum: Option<u32>,
     /// Smallest bond: an amount such as `0.5DNT`.
