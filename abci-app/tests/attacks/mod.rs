@@ -17,6 +17,7 @@ mod forged_epoch;
 mod forgotten;
 mod free_computing;
 mod front_run_contribution;
+mod held_out_rotation;
 mod idle_limits;
 mod inflated_leaf;
 pub mod judging;

@@ -78,6 +78,9 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
     for (id, one) in records::<datanets::Datanet>(reader, "datanets/record/") {
         say(said, format!("datanet {id}"), (one.name, one.creator, one.deposit));
     }
+    for (place, set) in records::<datanets::HeldOut>(reader, "datanets/holdout/") {
+        say(said, format!("held out {place}"), (set.blob, set.size, set.from));
+    }
     for (id, one) in records::<datanets::Closed>(reader, "datanets/closed/") {
         say(said, format!("closed {id}"), one.height);
     }
@@ -85,7 +88,7 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
         let heights =
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.submitted_height);
-        let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable);
+        let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable, one.holdout);
         say(said, format!("contribution {id}"), (judged, given, heights));
     }
     for (place, round) in records::<validation::Round>(reader, "validation/round/") {
@@ -110,6 +113,12 @@ fn told_judging(model: &Model, said: &mut Said) {
     for (id, one) in &model.judging.datanets {
         say(said, format!("datanet {id}"), (&one.name, one.creator, one.deposit));
     }
+    let open = model.judging.datanets.iter().map(|(id, datanet)| (id, &datanet.sets));
+    for (id, sets) in open.chain(&model.judging.sets_of_closed) {
+        for (number, set) in sets.iter().enumerate().skip(1) {
+            say(said, format!("held out {id}/{number:010}"), set);
+        }
+    }
     for (id, height) in &model.judging.closed {
         say(said, format!("closed {id}"), height);
     }
@@ -124,7 +133,7 @@ fn told_judging(model: &Model, said: &mut Said) {
         let heights =
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
-        let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable);
+        let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable, one.set);
         say(said, format!("contribution {id}"), (judged, given, heights));
     }
     for ((id, number), round) in &model.judging.rounds {

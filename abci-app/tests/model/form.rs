@@ -107,6 +107,7 @@ impl Model {
             Action::SpendTreasury(action) => action.amount > 0 && action.reason != Digest::ZERO,
             Action::AttestStorage(_)
             | Action::CloseDatanet(_)
+            | Action::RotateHoldout(_)
             | Action::Revoke(_)
             | Action::CreateValidator(_)
             | Action::Undelegate(_)

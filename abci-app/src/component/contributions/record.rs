@@ -112,6 +112,10 @@ pub struct Contribution {
     /// Whether it was refused because most of its judges could not get the bytes.
     #[prost(bool, tag = "27")]
     pub unavailable: bool,
+    /// The number of the datanet's held-out set that it is judged with, whichever committee does.
+    #[prost(uint32, tag = "28")]
+    #[serde(default)]
+    pub holdout: u32,
 }
 
 impl Contribution {

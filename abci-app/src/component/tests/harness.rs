@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datanet_types::action::{
     Action, AttestStorage, AuditEpoch, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, Claim, CloseChannel,
     CloseDatanet, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, ProveForgery, RecoverKeys,
-    RegisterModel, RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch,
-    SpendTreasury, TopUpChannel, Transfer, role,
+    RegisterModel, RegisterNode, ResetComponent, RevealScores, Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams,
+    SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -407,6 +407,7 @@ into_action!(
     RegisterNode,
     CreateDatanet,
     CloseDatanet,
+    RotateHoldout,
     Contribute,
     AttestStorage,
     CommitScores,
