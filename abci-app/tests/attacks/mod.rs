@@ -20,6 +20,7 @@ mod forgotten;
 mod free_computing;
 mod front_run_contribution;
 mod front_run_model;
+mod held_out_rotation;
 mod idle_limits;
 mod inflated_leaf;
 pub mod judging;

@@ -71,6 +71,7 @@ impl Heaviest {
             ActionKind::RegisterNode => judging.register_node(world),
             ActionKind::CreateDatanet => judging.create_datanet(world),
             ActionKind::CloseDatanet => judging.close_datanet(world),
+            ActionKind::RotateHoldout => judging.rotate_holdout(world),
             ActionKind::Contribute => judging.contribute(world),
             ActionKind::AttestStorage => judging.attest_storage(world),
             ActionKind::CommitScores => judging.commit_scores(world),

@@ -24,6 +24,7 @@ impl World {
             ActionKind::RegisterNode => register(step),
             ActionKind::CreateDatanet => self.new_datanet(step),
             ActionKind::CloseDatanet => self.end_datanet(step),
+            ActionKind::RotateHoldout => self.hold_out(step),
             ActionKind::Contribute => self.give(step),
             ActionKind::AttestStorage => self.keep(step),
             ActionKind::CommitScores => self.commit_some(step),

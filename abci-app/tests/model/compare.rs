@@ -78,6 +78,9 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
     for (id, one) in records::<datanets::Datanet>(reader, "datanets/record/") {
         say(said, format!("datanet {id}"), (one.name, one.creator, one.deposit));
     }
+    for (place, set) in records::<datanets::HeldOut>(reader, "datanets/holdout/") {
+        say(said, format!("held out {place}"), (set.blob, set.size, set.from));
+    }
     for (id, one) in records::<datanets::Closed>(reader, "datanets/closed/") {
         say(said, format!("closed {id}"), one.height);
     }
@@ -86,7 +89,7 @@ fn chain_judging(reader: &LedgerReader, said: &mut Said) {
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.submitted_height);
         let judged = (one.status(), one.round, one.attestations, one.scores, one.unavailable, one.unstored);
-        let disputed = (one.challenge_until, one.challenged);
+        let disputed = (one.challenge_until, one.challenged, one.holdout);
         let keepers = contributions::keepers(reader, &one.id).unwrap();
         let kept = keepers.into_iter().filter(|_| one.may_earn()).map(|keeper| keeper.node);
         let kept = (one.store_by, kept.collect::<Vec<_>>());
@@ -117,6 +120,12 @@ fn told_judging(model: &Model, said: &mut Said) {
     for (id, one) in &model.judging.datanets {
         say(said, format!("datanet {id}"), (&one.name, one.creator, one.deposit));
     }
+    let open = model.judging.datanets.iter().map(|(id, datanet)| (id, &datanet.sets));
+    for (id, sets) in open.chain(&model.judging.sets_of_closed) {
+        for (number, set) in sets.iter().enumerate().skip(1) {
+            say(said, format!("held out {id}/{number:010}"), set);
+        }
+    }
     for (id, height) in &model.judging.closed {
         say(said, format!("closed {id}"), height);
     }
@@ -132,7 +141,7 @@ fn told_judging(model: &Model, said: &mut Said) {
             (one.verdict_height, one.final_height, one.final_position, one.revoked_height, one.revoked_position);
         let given = (one.bond, one.review_fee, one.attempt, one.refusals, one.height);
         let judged = (status, one.round, one.kept_by.len(), one.scores, one.unavailable, one.unstored);
-        let disputed = (one.challenge_until, one.challenged);
+        let disputed = (one.challenge_until, one.challenged, one.set);
         let kept = (one.store_by, one.keepers.iter().copied().filter(|_| one.may_earn()).collect::<Vec<_>>());
         say(said, format!("contribution {id}"), (judged, disputed, given, heights, kept));
     }

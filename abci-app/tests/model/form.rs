@@ -108,6 +108,7 @@ impl Model {
             Action::AttestStorage(_)
             | Action::ChallengeVerdict(_)
             | Action::CloseDatanet(_)
+            | Action::RotateHoldout(_)
             | Action::Revoke(_)
             | Action::CreateValidator(_)
             | Action::Undelegate(_)

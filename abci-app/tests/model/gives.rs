@@ -2,7 +2,7 @@
 
 use datanet_types::action::{
     AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel,
-    RevealScores, Revoke, role,
+    RevealScores, Revoke, RotateHoldout, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -49,6 +49,17 @@ impl World {
         let who = if step.wrong(3) == Some(1) { step.person() } else { datanet.creator };
         let datanet = if step.wrong(3) == Some(2) { DatanetId([250; 32]) } else { *id };
         Some((who, Action::CloseDatanet(CloseDatanet { datanet })))
+    }
+
+    /// Mostly its creator, and mostly another set than the last.
+    pub fn hold_out(&self, step: &Step) -> Attempt {
+        let all: Vec<_> = self.model.judging.datanets.iter().collect();
+        let (id, datanet) = *step.of(&all)?;
+        let who = if step.wrong(3) == Some(0) { step.person() } else { datanet.creator };
+        let last = datanet.sets.last().map_or(9, |set| set.0.0[0]);
+        let holdout = BlobHash([if step.wrong(3) == Some(1) { last } else { last.wrapping_add(1).max(1) }; 32]);
+        let holdout_size = if step.wrong(3) == Some(2) { u64::MAX } else { 100 + step.part(100) };
+        Some((who, Action::RotateHoldout(RotateHoldout { datanet: *id, holdout, holdout_size })))
     }
 
     /// Mostly what was not given before, or may be given again.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::component::accounts::Account;
 use datanet_ledger::component::{datanets, models};
-use datanet_types::action::{AttestStorage, Contribute, CreateDatanet, RegisterModel, Revoke, role};
+use datanet_types::action::{AttestStorage, Contribute, CreateDatanet, RegisterModel, Revoke, RotateHoldout, role};
 use datanet_types::record::record_root;
 use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, ModelId, NodeKey, Scores};
 
@@ -26,6 +26,8 @@ pub struct Datanet {
     pub seats: u32,
     pub quorum: u32,
     pub min_bond: Amount,
+    /// Its held-out sets: blob, size, and from when they hold.
+    pub sets: Vec<(BlobHash, u64, u64)>,
     /// Contributions ever given.
     pub given: u64,
     /// Digests of its history, which are not computed here: the chain's.
@@ -65,6 +67,8 @@ pub struct Given {
     pub scores: Option<Scores>,
     pub unavailable: bool,
     pub unstored: bool,
+    /// Which of the datanet's held-out sets it is judged with.
+    pub set: usize,
     pub verdict_height: u64,
     pub final_height: u64,
     pub final_position: u64,
@@ -99,6 +103,8 @@ impl Given {
 #[derive(Debug, Clone, Default)]
 pub struct Judging {
     pub datanets: BTreeMap<DatanetId, Datanet>,
+    /// The held-out sets of those that were closed.
+    pub sets_of_closed: BTreeMap<DatanetId, Vec<(BlobHash, u64, u64)>>,
     /// Those that were closed, and when.
     pub closed: BTreeMap<DatanetId, u64>,
     pub models: BTreeSet<ModelId>,
@@ -151,6 +157,7 @@ impl Model {
             creator: who,
             created_height: self.height,
             deposit: 0,
+            rotations: 0,
         };
         let short = 5u32.saturating_sub(action.name.len() as u32);
         let deposit = (rules.datanet_deposit << short) + self.price_of(&record);
@@ -163,6 +170,7 @@ impl Model {
             seats: action.committee_size,
             quorum: action.storage_quorum,
             min_bond: action.min_bond,
+            sets: vec![(action.holdout, action.holdout_size, 0)],
             given: 0,
             history: Vec::new(),
             entries: 0,
@@ -183,6 +191,27 @@ impl Model {
         self.judging.datanets[id].entries > 0 || given.any(open)
     }
 
+    /// What is announced and does not hold yet gives way to another announcement.
+    pub fn rotate(&mut self, who: Address, action: &RotateHoldout) -> Done {
+        let rules = self.rules.now().clone();
+        let sets = {
+            let datanet = self.judging.datanets.get(&action.datanet).ok_or("no such datanet")?;
+            ensure(datanet.creator == who, "another's datanet")?;
+            datanet.sets.clone()
+        };
+        ensure(action.holdout_size <= rules.max_contribution_bytes, "too much to hold out")?;
+        ensure(sets.last().map(|set| set.0) != Some(action.holdout), "it is the last already")?;
+        let from = self.now + rules.holdout_delay_seconds;
+        let next = (action.holdout, action.holdout_size, from);
+        let record = datanets::HeldOut { blob: next.0, size: next.1, from };
+        self.pay(user(&who), Self::treasury(), self.price_of(&record))?;
+        let now = self.now;
+        let datanet = self.judging.datanets.get_mut(&action.datanet).expect("it is there");
+        datanet.sets.retain(|set| set.2 <= now);
+        datanet.sets.push(next);
+        Ok(())
+    }
+
     pub fn close_datanet(&mut self, who: Address, id: &DatanetId) -> Done {
         let datanet = self.judging.datanets.get(id).ok_or("no such datanet")?.clone();
         ensure(datanet.creator == who, "another's datanet")?;
@@ -190,7 +219,8 @@ impl Model {
         let kept = self.price_of(&datanets::Closed { height: self.height }).min(datanet.deposit);
         self.release(locked(id), Self::treasury(), kept);
         self.release(locked(id), user(&who), datanet.deposit - kept);
-        self.judging.datanets.remove(id);
+        let former = self.judging.datanets.remove(id).expect("it is there");
+        self.judging.sets_of_closed.insert(*id, former.sets);
         self.judging.closed.insert(*id, self.height);
         Ok(())
     }
@@ -242,6 +272,7 @@ impl Model {
             ensure(refusals == 0 || action.bond >= least, "again for too little")?;
         }
         datanet.given += 1;
+        let set = datanet.sets.iter().filter(|set| set.2 <= self.now).count() - 1;
         let further = (action.size - 1) >> 20;
         let review_fee = rules.review_fee + further * rules.review_fee_per_mib;
         self.pay(user(&who), bond(&id), action.bond)?;
@@ -267,6 +298,7 @@ impl Model {
             scores: None,
             unavailable: false,
             unstored: false,
+            set,
             verdict_height: 0,
             final_height: 0,
             final_position: 0,

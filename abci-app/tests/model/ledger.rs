@@ -141,6 +141,7 @@ impl Model {
             Action::RegisterNode(action) => self.register_node(who, action),
             Action::CreateDatanet(action) => self.create_datanet(who, action),
             Action::CloseDatanet(action) => self.close_datanet(who, &action.datanet),
+            Action::RotateHoldout(action) => self.rotate(who, action),
             Action::Contribute(action) => self.contribute(who, action),
             Action::AttestStorage(action) => self.attest(who, action),
             Action::CommitScores(action) => self.commit(who, action),

@@ -85,7 +85,7 @@ fn genesis() -> (Vec<u8>, Params) {
     let windows = serde_json::json!({
         "commit_seconds": 12, "reveal_seconds": 10, "audit_seconds": 12, "challenge_seconds": 40, "verdict_challenge_seconds": 20,
         "forget_seconds": 60,
-        "close_seconds": 20, "channel_min_seconds": 10, "channel_max_seconds": 400, "unbonding_seconds": 600,
+        "close_seconds": 20, "holdout_delay_seconds": 15, "channel_min_seconds": 10, "channel_max_seconds": 400, "unbonding_seconds": 600,
         "evidence_seconds": 400, "evidence_blocks": 80, "authority_delay_seconds": 30, "treasury_period_seconds": 90,
         "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000,
         "min_storage_stake": 5_000_000, "storing_seconds": 15, "agenda_work": 1_000_000,
@@ -225,7 +225,7 @@ pub fn weight(kind: ActionKind) -> usize {
         | ActionKind::Undelegate
         | ActionKind::Redelegate => 2,
         ActionKind::SetKeys | ActionKind::GrantKey | ActionKind::SpendTreasury | ActionKind::SetParams => 2,
-        ActionKind::CreateDatanet | ActionKind::CloseDatanet => 2,
+        ActionKind::CreateDatanet | ActionKind::CloseDatanet | ActionKind::RotateHoldout => 2,
         ActionKind::RegisterModel | ActionKind::CreateValidator => 1,
         ActionKind::WithdrawRewards | ActionKind::Unjail | ActionKind::RecoverKeys | ActionKind::CancelRecovery => 1,
         ActionKind::RevokeKey | ActionKind::CancelSpend | ActionKind::CancelParams | ActionKind::ResetComponent => 1,

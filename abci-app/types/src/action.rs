@@ -124,6 +124,21 @@ pub struct CloseDatanet {
     pub datanet: DatanetId,
 }
 
+/// Announces a datanet's next held-out set: contributions that are given after the chain's delay are judged with it. Said again before, the new
+/// announcement takes the place of the old one, and the delay begins anew.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct RotateHoldout {
+    /// Which datanet.
+    #[prost(message, required, tag = "1")]
+    pub datanet: DatanetId,
+    /// Blob of the next held-out set (JSONL in the datanet's schema).
+    #[prost(message, required, tag = "2")]
+    pub holdout: BlobHash,
+    /// Size of that blob in bytes.
+    #[prost(uint64, tag = "3")]
+    pub holdout_size: u64,
+}
+
 /// Gives a batch of records to a datanet. Its id is [`ContributionId::derive`].
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Contribute {
@@ -551,6 +566,9 @@ pub enum Action {
     /// See [`CloseDatanet`].
     #[prost(message, tag = "32")]
     CloseDatanet(CloseDatanet),
+    /// See [`RotateHoldout`].
+    #[prost(message, tag = "33")]
+    RotateHoldout(RotateHoldout),
     /// See [`SetKeys`].
     #[prost(message, tag = "50")]
     SetKeys(SetKeys),

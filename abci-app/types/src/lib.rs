@@ -53,6 +53,7 @@ pub mod ppm;
 pub mod receipt;
 pub mod record;
 pub mod release;
+pub mod sample;
 pub mod schema;
 pub mod scores;
 pub mod settled_receipt;

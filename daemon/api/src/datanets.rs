@@ -27,16 +27,36 @@ pub struct DatanetRecord {
     pub committee_size: u32,
     /// Storage attestations that have a contribution judged.
     pub storage_quorum: u32,
-    /// Blob of the held-out set.
+    /// Blob of the held-out set that contributions are judged with which are given now.
     pub holdout: BlobHash,
     /// Its size in bytes.
     pub holdout_size: u64,
+    /// Its number among the datanet's held-out sets, from 0.
+    #[serde(default)]
+    pub holdout_number: u32,
+    /// The one that is announced and does not hold yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_holdout: Option<NextHoldout>,
     /// Smallest bond of a contribution, in base units.
     pub min_bond: Amount,
     /// Who opened it.
     pub creator: Address,
     /// When.
     pub created_height: u64,
+    /// Base units locked for it, until it is closed.
+    #[serde(default)]
+    pub deposit: Amount,
+}
+
+/// A held-out set that is announced and does not hold yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextHoldout {
+    /// Its blob.
+    pub holdout: BlobHash,
+    /// Its size in bytes.
+    pub holdout_size: u64,
+    /// Block time from which contributions that are given are judged with it, in seconds since 1970.
+    pub from: u64,
 }
 
 /// What a datanet holds, counted.
@@ -136,6 +156,49 @@ pub struct CreatedDatanet {
     pub id: DatanetId,
     /// Its name.
     pub name: String,
+    /// Base units that it locks, until it is closed.
+    pub deposit: Amount,
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+}
+
+/// A datanet closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClosedDatanet {
+    /// Its id, which is not given again.
+    #[schema(value_type = String)]
+    pub id: DatanetId,
+    /// Its name, which is free for others.
+    pub name: String,
+    /// Base units that were locked for it: they are its creator's again, less what its id costs for good.
+    pub deposit: Amount,
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub tx: TxHash,
+}
+
+/// The next held-out set of a datanet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewHoldout {
+    /// JSONL in the datanet's schema.
+    pub holdout: String,
+}
+
+/// A held-out set announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotatedHoldout {
+    /// The datanet.
+    #[schema(value_type = String)]
+    pub id: DatanetId,
+    /// The set's number among the datanet's, from 0.
+    pub number: u32,
+    /// Its blob.
+    #[schema(value_type = String)]
+    pub holdout: BlobHash,
+    /// Block time from which contributions that are given are judged with it, in seconds since 1970.
+    pub from: u64,
     /// The transaction.
     #[schema(value_type = String)]
     pub tx: TxHash,

@@ -81,6 +81,12 @@ pub struct Fees {
     /// For each thousand units of gas that a transaction takes.
     #[serde(default)]
     pub gas: Amount,
+    /// Locked for a datanet, twice as much for each letter that its name is shorter than five.
+    #[serde(default)]
+    pub datanet_deposit: Amount,
+    /// Locked or paid for each byte of a record that may stay on the ledger for ever.
+    #[serde(default)]
+    pub state_byte: Amount,
     /// The part of a bond that is lost when a contribution is refused, in basis points.
     pub bond_penalty_bps: u32,
 }

@@ -23,8 +23,10 @@ impl Chain {
         let reader = self.reader()?;
         let contribution = contributions::get(&reader, id)?
             .ok_or_else(|| ServiceError::new(Code::UnknownContribution, format!("there is no contribution {id}")))?;
-        let datanet = datanets::get(&reader, &contribution.datanet)?
-            .ok_or_else(|| ServiceError::new(Code::LedgerState, format!("contribution {id} has no datanet")))?;
+        let datanet = datanets::get(&reader, &contribution.datanet)?.ok_or_else(|| {
+            let detail = format!("the datanet of contribution {id} was closed; nothing that was given to it is kept");
+            ServiceError::new(Code::UnknownDatanet, detail)
+        })?;
         Ok((contribution, datanet))
     }
 

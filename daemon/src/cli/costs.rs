@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use anyhow::Result;
 use datanet_ledger::component::Params;
+use datanet_ledger::component::datanets::{Datanet, deposit_of};
 use datanet_types::amount::{BPS, display};
 use serde_json::Value;
 
@@ -66,6 +67,43 @@ pub(super) async fn of_contribution(client: &Client, bond: u64, bytes: Option<u6
         note!("{}", Fees::of(client).await?.contribution(bond, bytes));
     }
     Ok(())
+}
+
+/// A datanet's.
+pub(super) async fn of_datanet(client: &Client, new: &Value, output: Output) -> Result<()> {
+    if !output.json {
+        let status = client.get("/v1/status").await?;
+        let (fee, locked) = (display(Fees::said(&status).transaction), display(deposit(&status, new)?));
+        note!(
+            "costs {fee} for the transaction, and locks about {locked}, which come back when it is closed: as long as nothing of it was ever final"
+        );
+    }
+    Ok(())
+}
+
+/// What the chain locks for a datanet; some bytes of its record are known to the chain alone.
+fn deposit(status: &Value, new: &Value) -> Result<u64> {
+    let fee = |name: &str| status["fees"][name].as_u64().unwrap_or_default();
+    let (datanet_deposit, state_byte_deposit) = (fee("datanet_deposit"), fee("state_byte"));
+    let text = |name: &str| new[name].as_str().unwrap_or_default().to_owned();
+    let number = |name: &str| new[name].as_u64().unwrap_or_default();
+    let few = |name: &str| u32::try_from(number(name)).unwrap_or_default();
+    let record = Datanet {
+        name: text("name"),
+        description: text("description"),
+        schema: serde_json::from_value(new["schema"].clone())?,
+        licence: text("licence"),
+        price: number("price"),
+        accept_threshold: few("accept_threshold"),
+        committee_size: few("committee_size"),
+        storage_quorum: few("storage_quorum"),
+        min_bond: number("min_bond"),
+        holdout_size: text("holdout").len() as u64,
+        created_height: status["height"].as_u64().unwrap_or_default(),
+        ..Datanet::default()
+    };
+    let params = Params { datanet_deposit, state_byte_deposit, ..Params::default() };
+    Ok(deposit_of(&params, &record))
 }
 
 /// A channel's.

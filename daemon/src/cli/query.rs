@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
 use super::client::Client;
+use super::confirm::confirm;
+use super::costs;
 use super::explain::{record, warn_of_taint};
 use super::files::read_text;
 use super::from_folder::FromFolder;
@@ -152,10 +154,15 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                         "records",
                         "bytes",
                         "holdout",
+                        "holdout_number",
                         "creator",
                     ],
                 );
+                if let Some(next) = datanet.get("next_holdout") {
+                    say!("next_holdout {} from {}", text(&next["holdout"]), text(&next["from"]));
+                }
                 say!("price {}\nmin_bond {}", money(&datanet["price"]), money(&datanet["min_bond"]));
+                say!("deposit {}", money(&datanet["deposit"]));
                 say!("schema");
                 table(
                     &datanet["schema"]["fields"],
@@ -173,6 +180,7 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
             let quorums = Quorums::of(client, &args).await?;
             let account = args.account.as_ref().map(|name| client.leave(name));
             let (new, taken) = new_datanet(*args, &quorums)?;
+            costs::of_datanet(client, &new, output).await?;
             let mut value = client.post("/v1/datanets", &new).await?;
             client.tell_account(account.as_deref(), output).await;
             if !taken.is_empty() {
@@ -182,8 +190,24 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
             value["storage_quorum"] = quorums.storage_quorum.into();
             output.show(&value, |created| {
                 fields(created, &["name", "id", "tx", "committee_size", "storage_quorum"]);
+                say!("deposit {}", money(&created["deposit"]));
                 taken.iter().for_each(|taken| say!("took {taken}"));
             });
+        }
+        DatanetCommand::Close { datanet, yes } => {
+            let id = client.datanet(&datanet).await?;
+            confirm(yes, &format!("Datanet {datanet} is to be closed; its id is not given again.")).await?;
+            let value = client.post(&format!("/v1/datanets/{id}/close"), &Value::Null).await?;
+            output.show(&value, |closed| {
+                fields(closed, &["name", "id", "tx"]);
+                say!("back {}, less what its id costs for good", money(&closed["deposit"]));
+            });
+        }
+        DatanetCommand::RotateHoldout { datanet, file } => {
+            let id = client.datanet(&datanet).await?;
+            let new = json!({ "holdout": read_text(&file)? });
+            let value = client.post(&format!("/v1/datanets/{id}/holdout"), &new).await?;
+            output.show(&value, |rotated| fields(rotated, &["id", "number", "holdout", "from", "tx"]));
         }
     }
     Ok(())

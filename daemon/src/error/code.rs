@@ -63,6 +63,7 @@ codes! {
     }
     Forbidden {
         ForeignContribution = "foreign-contribution",
+        ForeignDatanet = "foreign-datanet",
         ForeignHost = "foreign-host",
         ForeignOrigin = "foreign-origin",
         NotYourChannel = "not-your-channel",

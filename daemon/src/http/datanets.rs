@@ -4,27 +4,33 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use datanet_api::datanets::{
-    CreatedDatanet, DatanetCounts, DatanetRecord, DatanetView, Datanets, History, HistoryEntry, HistoryParams,
-    NewDatanet,
+    ClosedDatanet, CreatedDatanet, DatanetCounts, DatanetRecord, DatanetView, Datanets, History, HistoryEntry,
+    HistoryParams, NewDatanet, NewHoldout, NextHoldout, RotatedHoldout,
 };
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::datanets::history::{self, Change, Entry};
-use datanet_ledger::component::datanets::{self, Counts, Datanet};
+use datanet_ledger::component::datanets::{self, Counts, Datanet, HeldOut};
 
 use super::extract::{Body, Query, Segment, within};
 use crate::chain::Chain;
-use crate::error::ServiceResult;
-use crate::intake::{DatanetProposal, Intake};
-use crate::keyring::Keyring;
-use crate::keyring::NODE_ACCOUNT;
+use crate::error::{Code, ServiceError, ServiceResult};
+use crate::intake::{AnnouncedHoldout, DatanetProposal, Intake, OpenedDatanet};
+use crate::keyring::{AccountKey, Keyring, NODE_ACCOUNT};
 
 fn view(reader: &LedgerReader, record: Datanet) -> ServiceResult<DatanetView> {
     let counts = counted(datanets::counts(reader, &record.id)?);
-    Ok(DatanetView { record: recorded(record), counts })
+    Ok(DatanetView { record: recorded(reader, record)?, counts })
 }
 
-fn recorded(datanet: Datanet) -> DatanetRecord {
-    DatanetRecord {
+fn recorded(reader: &LedgerReader, datanet: Datanet) -> ServiceResult<DatanetRecord> {
+    let number = datanets::held_out_now(reader, &datanet, reader.block_seconds())?;
+    let present = datanets::expect_held_out(reader, &datanet, number)?;
+    let next = match datanet.rotations {
+        last if last > number => datanets::held_out(reader, &datanet, last)?,
+        _ => None,
+    };
+    let next = next.map(|HeldOut { blob, size, from }| NextHoldout { holdout: blob, holdout_size: size, from });
+    Ok(DatanetRecord {
         id: datanet.id,
         name: datanet.name,
         description: datanet.description,
@@ -34,12 +40,15 @@ fn recorded(datanet: Datanet) -> DatanetRecord {
         accept_threshold: datanet.accept_threshold,
         committee_size: datanet.committee_size,
         storage_quorum: datanet.storage_quorum,
-        holdout: datanet.holdout,
-        holdout_size: datanet.holdout_size,
+        holdout: present.blob,
+        holdout_size: present.size,
+        holdout_number: number,
+        next_holdout: next,
         min_bond: datanet.min_bond,
         creator: datanet.creator,
         created_height: datanet.created_height,
-    }
+        deposit: datanet.deposit,
+    })
 }
 
 fn counted(counts: Counts) -> DatanetCounts {
@@ -96,7 +105,53 @@ pub(super) async fn create(
 ) -> ServiceResult<(StatusCode, Json<CreatedDatanet>)> {
     let key = keyring.get(new.account.as_deref().unwrap_or(NODE_ACCOUNT))?;
     let opened = intake.open_datanet(&key, new.into()).await?;
-    Ok((StatusCode::CREATED, Json(CreatedDatanet { id: opened.id, name: opened.name, tx: opened.tx })))
+    Ok((StatusCode::CREATED, Json(opened.into())))
+}
+
+/// Ends a datanet of which nothing stayed, with the key of the account that opened it, which must be on this node: its deposit comes back, and its name is
+/// free for others.
+#[utoipa::path(post, operation_id = "close_datanet", path = "/v1/datanets/{id}/close", tag = "datanets", params(("id" = String, Path, description = "id or name")), responses((status = 200, body = ClosedDatanet), (status = 403, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
+pub(super) async fn close(
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(intake): State<Intake>,
+    Segment(id): Segment<String>,
+) -> ServiceResult<Json<ClosedDatanet>> {
+    let datanet = chain.datanet_named(&id)?;
+    let tx = intake.close_datanet(&creators_key(&keyring, &datanet)?, &datanet).await?;
+    Ok(Json(ClosedDatanet { id: datanet.id, name: datanet.name, deposit: datanet.deposit, tx }))
+}
+
+/// Announces the next held-out set of a datanet, with the key of the account that opened it, which must be on this node: what is given after the chain's
+/// delay is judged with it.
+#[utoipa::path(post, operation_id = "rotate_held_out_set", path = "/v1/datanets/{id}/holdout", tag = "datanets", params(("id" = String, Path, description = "id or name")), request_body = NewHoldout, responses((status = 200, body = RotatedHoldout), (status = 403, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 422, response = super::problem::Refusal)))]
+pub(super) async fn rotate_holdout(
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    State(intake): State<Intake>,
+    Segment(id): Segment<String>,
+    Body(new): Body<NewHoldout>,
+) -> ServiceResult<Json<RotatedHoldout>> {
+    let datanet = chain.datanet_named(&id)?;
+    let announced = intake.rotate_holdout(&creators_key(&keyring, &datanet)?, &datanet, new.holdout).await?;
+    let AnnouncedHoldout { number, set, tx } = announced;
+    Ok(Json(RotatedHoldout { id: datanet.id, number, holdout: set.blob, from: set.from, tx }))
+}
+
+fn creators_key(keyring: &Keyring, datanet: &Datanet) -> ServiceResult<AccountKey> {
+    keyring.by_address(&datanet.creator).ok_or_else(|| {
+        let Datanet { name, creator, .. } = datanet;
+        let detail =
+            format!("datanet {name} was opened by {creator}, whose key is not on this node; do this where it is");
+        ServiceError::new(Code::ForeignDatanet, detail)
+    })
+}
+
+impl From<OpenedDatanet> for CreatedDatanet {
+    fn from(opened: OpenedDatanet) -> Self {
+        let OpenedDatanet { id, name, deposit, tx } = opened;
+        Self { id, name, deposit, tx }
+    }
 }
 
 impl From<NewDatanet> for DatanetProposal {

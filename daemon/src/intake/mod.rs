@@ -12,7 +12,7 @@ mod spool;
 mod upload;
 
 pub use announcer::Announcer;
-pub use datanet::{DatanetProposal, OpenedDatanet};
+pub use datanet::{AnnouncedHoldout, DatanetProposal, OpenedDatanet};
 pub use pending::PendingUploads;
 pub use spool::Spool;
 pub use upload::{StoredUpload, Upload};

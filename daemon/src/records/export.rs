@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use datanet_data::corpus::{self, Limits, PROVENANCE, Record};
 use datanet_ledger::component::contributions::Contribution;
-use datanet_ledger::component::datanets::Datanet;
+use datanet_ledger::component::datanets::{Datanet, HeldOut};
 use datanet_p2p::{HeldBlob, Share};
 use datanet_types::merkle::MerkleAccumulator;
 use datanet_types::record::{Format, record_root};
@@ -92,7 +92,8 @@ impl Records {
     /// # Errors
     /// When its records are not good ([`Code::BadRecords`]), or its bytes cannot be read.
     pub async fn send_held_out(&self, datanet: &Datanet, _held: HeldBlob, lines: &Lines) -> ServiceResult<()> {
-        self.send_blob(datanet.holdout, Format::Jsonl, &datanet.schema, None, lines).await.map(drop)
+        let blob = self.held_out(datanet, self.held_out_now(datanet)?)?.blob;
+        self.send_blob(blob, Format::Jsonl, &datanet.schema, None, lines).await.map(drop)
     }
 
     /// Fetches the held-out set of a datanet if it is not here.
@@ -100,7 +101,8 @@ impl Records {
     /// # Errors
     /// When nobody gives it ([`Code::BlobUnavailable`]), or the blob store fails.
     pub async fn bring_held_out(&self, datanet: &Datanet) -> ServiceResult<HeldBlob> {
-        self.blobs.bring(&datanet.holdout, Some(datanet.holdout_size), datanet.holdout_size, &[]).await
+        let HeldOut { blob, size, .. } = self.held_out(datanet, self.held_out_now(datanet)?)?;
+        self.blobs.bring(&blob, Some(size), size, &[]).await
     }
 
     /// The plain Merkle root of the records sent, or that nobody listens.

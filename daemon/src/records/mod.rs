@@ -17,7 +17,7 @@ mod reports;
 mod training;
 
 pub use export::{Export, Lines};
-pub use held_out::HeldOutSet;
+pub use held_out::{HeldOutSet, named_held_out};
 pub use holes::Holes;
 pub use indexes::{Ground, Indexes, MAX_INDEXED_RECORDS, SearchHit, index_error};
 pub use licence::check_licence;

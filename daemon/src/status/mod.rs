@@ -157,6 +157,8 @@ impl StatusService {
                     gas: params.gas_price,
                     review: params.review_fee,
                     review_per_mib: params.review_fee_per_mib,
+                    datanet_deposit: params.datanet_deposit,
+                    state_byte: params.state_byte_deposit,
                     bond_penalty_bps: params.bond_penalty_bps,
                 }
             },

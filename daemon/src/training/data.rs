@@ -90,7 +90,9 @@ impl Training {
                 ));
             }
             let shape = Shape::of(job, &data.datanet.schema);
-            let records = self.records.held_out_records(&data.datanet).await?;
+            // The set that the last of them was judged with: it follows from the snapshot, whatever is announced later.
+            let number = data.contributions.last().map_or(0, |last| last.holdout);
+            let records = self.records.held_out_records(&data.datanet, number).await?;
             held_out.extend(records.iter().filter_map(|record| shape.piece(record)));
             let mut records: BTreeMap<ContributionId, Vec<(u64, Record)>> = BTreeMap::new();
             for record in data.records {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use datanet_api::epochs::EpochId;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
-use datanet_ledger::component::{datanets, settlement};
+use datanet_ledger::component::settlement;
 use datanet_p2p::{Tag, TagKind};
 use datanet_types::{BlobHash, ContributionId};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use crate::error::ServiceResult;
 use crate::intake::PendingUploads;
 use crate::keyring::Identity;
 use crate::models::Models;
+use crate::records::named_held_out;
 
 /// Blocks for which the reasons of a refusal are kept.
 const REFUSAL_BLOCKS: u64 = 100_000;
@@ -132,9 +133,7 @@ impl Reconciler {
     async fn reasons(&self, kind: TagKind, kept: Vec<(Tag, BlobHash)>) -> ServiceResult<Vec<(Tag, Reason)>> {
         let reader = self.chain.reader()?;
         let holdouts: BTreeSet<BlobHash> = match kind {
-            TagKind::Holdout => {
-                datanets::list(&reader, None, usize::MAX)?.into_iter().map(|datanet| datanet.holdout).collect()
-            }
+            TagKind::Holdout => named_held_out(&reader)?,
             _ => BTreeSet::new(),
         };
         let (releases, files) = match kind {

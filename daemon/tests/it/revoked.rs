@@ -169,7 +169,7 @@ async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, secon
     }
     let few = records.training_records(&snapshot, 35).await.unwrap();
     assert_eq!((few.records.len(), few.total, few.records[34].index), (35, 60, 4));
-    assert_eq!(records.held_out_records(&data.datanet).await.unwrap().len(), 45);
+    assert_eq!(records.held_out_records(&data.datanet, 0).await.unwrap().len(), 45);
 
     let payer = Payer::new(node).await;
     let action = RegisterModel {

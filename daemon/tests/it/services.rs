@@ -267,7 +267,7 @@ async fn what_intake_takes_in_records_read() {
     let given: Vec<String> = samples(9, 6).into_iter().map(|(text, _)| text).collect();
     let read: Vec<&str> = batch.records.iter().map(|(_, record)| record.text()).collect();
     assert_eq!(read, given);
-    assert_eq!(records.held_out_records(&datanet).await.unwrap().len(), 9);
+    assert_eq!(records.held_out_records(&datanet, 0).await.unwrap().len(), 9);
     assert!(records.providers_of(&contribution).unwrap().is_empty(), "this node is nobody to fetch from");
 }
 

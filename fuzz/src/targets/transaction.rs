@@ -5,7 +5,7 @@ use datanet_types::action::{
     AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimItem,
     CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party,
     ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores,
-    Revoke, RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
+    Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -45,6 +45,7 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::RegisterNode(RegisterNode { roles: 7, name: "node".into(), ..Default::default() }),
         Action::CreateDatanet(datanet),
         Action::CloseDatanet(CloseDatanet { datanet: DatanetId([2; 32]) }),
+        Action::RotateHoldout(RotateHoldout { holdout_size: 9, ..Default::default() }),
         Action::Contribute(Contribute { size: 9, records: 2, bond: 7, ..Default::default() }),
         Action::AttestStorage(AttestStorage::default()),
         Action::CommitScores(CommitScores::default()),

@@ -14,7 +14,7 @@ pub(super) fn owner(action: &Action) -> Component {
         | Action::GrantKey(_)
         | Action::RevokeKey(_) => Component::Authority,
         Action::RegisterNode(_) => Component::Nodes,
-        Action::CreateDatanet(_) | Action::CloseDatanet(_) => Component::Datanets,
+        Action::CreateDatanet(_) | Action::CloseDatanet(_) | Action::RotateHoldout(_) => Component::Datanets,
         Action::Contribute(_) | Action::AttestStorage(_) | Action::Revoke(_) => Component::Contributions,
         Action::CommitScores(_) | Action::RevealScores(_) | Action::ChallengeVerdict(_) => Component::Validation,
         Action::RegisterModel(_) => Component::Models,

@@ -129,6 +129,10 @@ pub struct Contribution {
     /// Whether its verdict is challenged, and a second committee is at it.
     #[prost(bool, tag = "31")]
     pub challenged: bool,
+    /// The number of the datanet's held-out set that it is judged with, whichever committee does.
+    #[prost(uint32, tag = "32")]
+    #[serde(default)]
+    pub holdout: u32,
 }
 
 impl Contribution {

@@ -2,6 +2,7 @@
 
 pub mod action;
 mod deposit;
+mod held_out;
 pub mod history;
 pub mod state_key;
 
@@ -14,6 +15,8 @@ use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub use deposit::{deposit_account, deposit_of};
+use held_out::announce;
+pub use held_out::{HeldOut, expect_held_out, held_out, held_out_now};
 
 /// Most validators of a committee, and most attestations that may be asked for.
 pub const MAX_COMMITTEE: u32 = 64;
@@ -48,7 +51,7 @@ pub struct Datanet {
     /// Storage attestations that have a contribution judged.
     #[prost(uint32, tag = "9")]
     pub storage_quorum: u32,
-    /// Blob of the held-out set.
+    /// Blob of the first held-out set; see [`held_out`] for the others.
     #[prost(message, required, tag = "10")]
     pub holdout: BlobHash,
     /// Its size in bytes.
@@ -67,6 +70,10 @@ pub struct Datanet {
     #[prost(uint64, tag = "15")]
     #[serde(default)]
     pub deposit: Amount,
+    /// The number of the last held-out set that was announced.
+    #[prost(uint32, tag = "16")]
+    #[serde(default)]
+    pub rotations: u32,
 }
 
 /// What is left of a datanet that was closed, for good: its id is not given again, since whoever names it means what it was.

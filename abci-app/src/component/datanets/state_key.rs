@@ -40,3 +40,9 @@ pub fn counts(id: &DatanetId) -> String {
 pub fn closed(id: &DatanetId) -> String {
     format!("datanets/closed/{id}")
 }
+
+/// A datanet's held-out set after the first, by its number. Example:
+/// `datanets/holdout/0303030303030303030303030303030303030303030303030303030303030303/0000000007`
+pub fn holdout(id: &DatanetId, number: u32) -> String {
+    format!("datanets/holdout/{id}/{number:010}")
+}

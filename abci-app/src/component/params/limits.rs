@@ -89,6 +89,8 @@ impl Params {
         engine::check(self)?;
         check_most(self)?;
         check_floors(self)?;
+        check(self.holdout_delay_seconds >= 1, "holdout_delay_seconds must be at least 1: nobody would see it before")?;
+        check((10..=2_000).contains(&self.holdout_sample), "holdout_sample must be from 10 to 2000")?;
         check(
             self.authority_delay_seconds >= 1,
             "authority_delay_seconds must be at least 1: nobody would see it before",
@@ -111,6 +113,7 @@ fn check_most(params: &Params) -> Result<(), ActionError> {
         ("min_bond_floor", params.min_bond_floor, 1_000 * DNT),
         ("datanet_deposit", params.datanet_deposit, 100_000 * DNT),
         ("state_byte_deposit", params.state_byte_deposit, DNT),
+        ("holdout_delay_seconds", params.holdout_delay_seconds, MONTH),
         ("commit_seconds", params.commit_seconds, MONTH),
         ("reveal_seconds", params.reveal_seconds, MONTH),
         ("audit_seconds", params.audit_seconds, MONTH),

@@ -114,6 +114,12 @@ pub struct Params {
     /// Base units for each byte of a record that may stay for ever, and of what the tree takes beside it. Default 100: a hundred times `byte_fee`, since
     /// blocks can be left out and state cannot; a GiB takes 107,374 DNT, the least stake of a hundred validators.
     pub state_byte_deposit: Amount,
+    /// Seconds between the announcement of a held-out set and the first contribution that is judged with it. Default 7,200: longer than a transaction
+    /// is good that was signed before, 1,000 blocks at the slowest pace of a chain that is well, so that who signs knows what it will be judged with.
+    pub holdout_delay_seconds: u64,
+    /// Records of a held-out set that a contribution's usefulness is measured on, drawn by its committee's seed; all where there are no more. Default 200: a
+    /// vote on them is right to within four points in a hundred, and of a set of two thousand nobody knows which tenth it will be.
+    pub holdout_sample: u32,
     /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`]: node, model's owner, contributors,
     /// judges, treasury, lineage, storage.
     pub fee_shares: FeeShares,
@@ -211,6 +217,8 @@ impl Default for Params {
             min_accept_threshold: 1,
             datanet_deposit: 10 * DNT,
             state_byte_deposit: 100,
+            holdout_delay_seconds: 7_200,
+            holdout_sample: 200,
             fee_shares: FeeShares::STANDARD,
             lineage_floor_bps: 2_500,
             max_contribution_bytes: 2 * 1024 * 1024 * 1024,

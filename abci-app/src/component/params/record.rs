@@ -119,6 +119,10 @@ pub(super) struct Record {
     pub(super) datanet_deposit: u64,
     #[prost(uint64, tag = "115")]
     pub(super) state_byte_deposit: u64,
+    #[prost(uint64, tag = "116")]
+    pub(super) holdout_delay_seconds: u64,
+    #[prost(uint32, tag = "117")]
+    pub(super) holdout_sample: u32,
     /// [`versions::Version::number`].
     #[prost(uint64, tag = "100")]
     pub(super) number: u64,
@@ -171,6 +175,8 @@ macro_rules! convert {
             min_accept_threshold: $from.min_accept_threshold,
             datanet_deposit: $from.datanet_deposit,
             state_byte_deposit: $from.state_byte_deposit,
+            holdout_delay_seconds: $from.holdout_delay_seconds,
+            holdout_sample: $from.holdout_sample,
             fee_shares: $from.fee_shares,
             lineage_floor_bps: $from.lineage_floor_bps,
             max_contribution_bytes: $from.max_contribution_bytes,

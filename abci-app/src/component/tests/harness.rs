@@ -6,7 +6,7 @@ use datanet_types::action::{
     Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
     CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel,
     ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke,
-    RevokeKey, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
+    RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -440,6 +440,7 @@ into_action!(
     RegisterNode,
     CreateDatanet,
     CloseDatanet,
+    RotateHoldout,
     Contribute,
     AttestStorage,
     CommitScores,

@@ -40,6 +40,7 @@ fn keys_should_not_change() {
         datanets::state_key::by_name("rust-docs"),
         datanets::state_key::counts(datanet),
         datanets::state_key::closed(datanet),
+        datanets::state_key::holdout(datanet, 7),
         datanets::state_key::history(datanet, 7),
         contributions::state_key::contribution(contribution),
         contributions::state_key::open(42, contribution),

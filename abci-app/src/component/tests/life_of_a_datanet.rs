@@ -1,8 +1,8 @@
 //! A datanet from its opening to its end: what it locks, who may end it, and what it leaves.
 
-use datanet_types::action::{CloseDatanet, CreateDatanet, RegisterModel, Revoke};
+use datanet_types::action::{CloseDatanet, CreateDatanet, RegisterModel, Revoke, RotateHoldout};
 use datanet_types::amount::DNT;
-use datanet_types::{DatanetId, Digest};
+use datanet_types::{BlobHash, DatanetId, Digest};
 use prost::Message;
 
 use super::Chain;
@@ -157,4 +157,68 @@ fn a_datanets_own_numbers_are_refused_below_the_chains_floors_with_the_least_nam
         chain.refused(CREATOR, action, code::DATANET_INVALID, words);
     }
     chain.act(CREATOR, good());
+}
+
+fn rotate(datanet: DatanetId, blob: u8) -> RotateHoldout {
+    RotateHoldout { datanet, holdout: BlobHash([blob; 32]), holdout_size: 50 }
+}
+
+/// The blob of the set that is held out for a contribution.
+fn set_of(chain: &Chain, datanet: &DatanetId, number: u32) -> u8 {
+    let datanet = datanets::get(&chain.state, datanet).unwrap().unwrap();
+    datanets::expect_held_out(&chain.state, &datanet, number).unwrap().blob.0[0]
+}
+
+#[test]
+fn a_contribution_is_judged_with_the_set_that_held_when_it_was_given_and_a_new_one_holds_after_the_delay() {
+    let mut chain = Chain::new();
+    chain.validators(4);
+    let datanet = chain.datanet();
+    let delay = Params::default().holdout_delay_seconds;
+    let first = chain.give(5, datanet, 1);
+    chain.refused(11, rotate(datanet, 20), code::DATANET_FOREIGN, "only that account");
+    chain.refused(CREATOR, rotate(datanet, 9), code::DATANET_INVALID, "last held-out set already");
+    chain.refused(CREATOR, rotate(datanet, 0), code::DATANET_INVALID, "holdout");
+    let large = RotateHoldout { holdout_size: (2 << 30) + 1, ..rotate(datanet, 20) };
+    chain.refused(CREATOR, large, code::DATANET_INVALID, "held-out set has 2147483649 bytes");
+    let (before, treasury) = (chain.balance(&address(CREATOR)), chain.treasury());
+    chain.act(CREATOR, rotate(datanet, 20));
+    let paid = before - chain.balance(&address(CREATOR));
+    assert!(chain.treasury() == treasury + paid && paid > 300 * 100, "{paid}");
+    let second = chain.give(5, datanet, 2);
+    chain.pass(delay / 2);
+    // Whoever changes his mind begins anew.
+    chain.act(CREATOR, rotate(datanet, 21));
+    chain.pass(delay / 2 + 60);
+    let third = chain.give(5, datanet, 3);
+    chain.pass(delay / 2);
+    let fourth = chain.give(5, datanet, 4);
+    let numbers = [first, second, third, fourth].map(|id| chain.contribution(&id).holdout);
+    assert_eq!(numbers, [0, 0, 0, 1]);
+    assert_eq!([0, 1].map(|number| set_of(&chain, &datanet, number)), [9, 21]);
+    // A set that holds stays when the next one is announced.
+    chain.act(CREATOR, rotate(datanet, 22));
+    let fifth = chain.give(5, datanet, 5);
+    assert_eq!(chain.contribution(&fifth).holdout, 1);
+    assert_eq!([0, 1, 2].map(|number| set_of(&chain, &datanet, number)), [9, 21, 22]);
+}
+
+#[test]
+fn a_second_committee_judges_with_the_same_set_as_the_first() {
+    let windows = Params { commit_seconds: 3, reveal_seconds: 2, holdout_delay_seconds: 1, ..Params::default() };
+    let mut chain = Chain::with(windows);
+    chain.validators(6);
+    let datanet = chain.datanet();
+    let id = chain.give(7, datanet, 1);
+    chain.act(CREATOR, rotate(datanet, 20));
+    let seed = chain.round(&id).seed;
+    // Nobody commits.
+    while chain.contribution(&id).round == 0 {
+        chain.next();
+    }
+    chain.drawn();
+    assert_eq!(chain.contribution(&id).holdout, 0);
+    assert_ne!(chain.round(&id).seed, seed, "another sample of it is asked");
+    let later = chain.give(7, datanet, 2);
+    assert_eq!(chain.contribution(&later).holdout, 1);
 }

@@ -7,7 +7,7 @@ use datanet_ledger::code;
 use datanet_ledger::component::{contributions, datanets::history};
 use datanet_types::action::{
     AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, RegisterModel,
-    RegisterNode, RevealScores, Revoke, role,
+    RegisterNode, RevealScores, Revoke, RotateHoldout, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -287,6 +287,17 @@ impl Judging {
         vec![
             Case::done("with the largest schema", UNUSED.map(sign).into()),
             Case::refused("something is judged", [(); 4].map(|()| sign("large")).into(), code::DATANET_IN_USE),
+        ]
+    }
+
+    pub fn rotate_holdout(&self, world: &World) -> Vec<Case> {
+        let sign = |who: u32, n: u8| {
+            let (datanet, holdout) = (datanet("large"), BlobHash([n; 32]));
+            world.sign(who, Action::RotateHoldout(RotateHoldout { datanet, holdout, holdout_size: 100 }))
+        };
+        vec![
+            Case::done("with the largest schema", (20..24).map(|n| sign(CREATOR, n)).collect()),
+            Case::refused("another's datanet", (20..24).map(|n| sign(OWNER, n)).collect(), code::DATANET_FOREIGN),
         ]
     }
 

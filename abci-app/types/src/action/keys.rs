@@ -108,7 +108,7 @@ pub enum Party {
     /// Whom a channel pays, or whose epoch it is.
     #[prost(message, tag = "2")]
     Node(NodeKey),
-    /// To which something is given, or which is ended.
+    /// To which something is given, or which is changed or ended.
     #[prost(message, tag = "3")]
     Datanet(DatanetId),
     /// On which is staked.
@@ -140,6 +140,7 @@ impl Action {
             Self::ProveForgery(action) => Some(Party::Node(action.node)),
             Self::Contribute(action) => Some(Party::Datanet(action.datanet)),
             Self::CloseDatanet(action) => Some(Party::Datanet(action.datanet)),
+            Self::RotateHoldout(action) => Some(Party::Datanet(action.datanet)),
             Self::Delegate(action) => Some(Party::Validator(action.validator)),
             Self::Undelegate(action) => Some(Party::Validator(action.validator)),
             Self::Redelegate(action) => Some(Party::Validator(action.to)),

@@ -61,6 +61,7 @@ kinds! {
     ChallengeVerdict = 29 "challenge_verdict",
     TopUpChannel = 30 "top_up_channel",
     CloseDatanet = 32 "close_datanet",
+    RotateHoldout = 33 "rotate_holdout",
     CreateValidator = 40 "create_validator",
     Delegate = 41 "delegate",
     Undelegate = 42 "undelegate",

@@ -8,7 +8,10 @@ use super::{Client, ClientResult, UPLOAD, events};
 use crate::contributions::{
     Accepted, ContributeParams, ContributionView, Contributions, ListParams, PageParams, RecordsPage, Revoked,
 };
-use crate::datanets::{CreatedDatanet, DatanetView, Datanets, EXPORT_HEIGHT, EXPORT_RECORDS, ExportParams, NewDatanet};
+use crate::datanets::{
+    ClosedDatanet, CreatedDatanet, DatanetView, Datanets, EXPORT_HEIGHT, EXPORT_RECORDS, ExportParams, NewDatanet,
+    NewHoldout, RotatedHoldout,
+};
 use crate::epochs::{Challenged, InTheNameOf};
 use crate::search::{Hits, SearchParams};
 
@@ -38,6 +41,22 @@ impl Client {
     /// See [`ClientError`](super::ClientError).
     pub async fn create_datanet(&self, new: &NewDatanet) -> ClientResult<CreatedDatanet> {
         self.post("/v1/datanets", new).await
+    }
+
+    /// Ends a datanet of which nothing stayed: its deposit comes back.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn close_datanet(&self, id_or_name: &str) -> ClientResult<ClosedDatanet> {
+        self.post_nothing(&format!("/v1/datanets/{id_or_name}/close")).await
+    }
+
+    /// Announces a datanet's next held-out set.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn rotate_holdout(&self, id_or_name: &str, new: &NewHoldout) -> ClientResult<RotatedHoldout> {
+        self.post(&format!("/v1/datanets/{id_or_name}/holdout"), new).await
     }
 
     /// Gives a datanet a batch of records. With an idempotency key, sending them again is harmless.

@@ -8,7 +8,9 @@ use datanet_api::channels::{
 };
 use datanet_api::classify::{Classifications, ClassifyRequest};
 use datanet_api::contributions::{self, Accepted, ContributeParams, Contributions, ListParams, RecordsPage, Revoked};
-use datanet_api::datanets::{CreatedDatanet, Datanets, History, HistoryParams, NewDatanet};
+use datanet_api::datanets::{
+    ClosedDatanet, CreatedDatanet, Datanets, History, HistoryParams, NewDatanet, NewHoldout, RotatedHoldout,
+};
 use datanet_api::embeddings::{EmbeddingsReply, EmbeddingsRequest};
 use datanet_api::epochs::{Challenged, Doubt, EpochCheck, Epochs, InTheNameOf, ProvenForgery, SettledEpoch};
 use datanet_api::fine_tuning::{self, FineTuningCheckpoint, FineTuningJob, JobUpdate, NewFineTuningJob, Page};
@@ -57,7 +59,7 @@ fn the_node_keys_and_accounts() {
         "node_key":"$ID","account":"$ADDR","roles":["judge"],"peers":1,"consensus_peers":2,"p2p":["/ip4/127.0.0.1"],
         "contributions_held":3,"max_contribution_bytes":4,"model":{"id":null,"name":null,"dimensions":null,"provider":"there is none"},
         "deployed":[{"id":"$ID","name":"m","provider":"cpu"}],"jobs":0,"uptime_seconds":5,
-        "fees":{"transaction":1,"review":2,"review_per_mib":4,"byte":5,"gas":6,"bond_penalty_bps":3},
+        "fees":{"transaction":1,"review":2,"review_per_mib":4,"byte":5,"gas":6,"datanet_deposit":7,"state_byte":8,"bond_penalty_bps":3},
         "stopped":[{"component":"channels","height":7,"key":"channels/x"}]}"#,
     );
     wire::<Peers>(
@@ -125,15 +127,19 @@ fn datanets_contributions_and_search() {
         r#"{"fields":[{"name":"t","kind":"string","role":"text","required":true,"max_bytes":0,"allowed":[]}]}"#;
     wire::<Datanets>(&format!(
         r#"{{"datanets":[{{"id":"$ID","name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,
-        "accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"min_bond":6,
-        "creator":"$ADDR","created_height":7,"contributions":8,"final_contributions":9,"refused":10,"records":11,"bytes":12,
+        "accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"holdout_number":15,
+        "next_holdout":{{"holdout":"$ID","holdout_size":16,"from":17}},"min_bond":6,
+        "creator":"$ADDR","created_height":7,"deposit":18,"contributions":8,"final_contributions":9,"refused":10,"records":11,"bytes":12,
         "revoked":13,"history":14}}]}}"#
     ));
     wire::<NewDatanet>(&format!(
         r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"accept_threshold":2,
         "committee_size":3,"storage_quorum":4,"min_bond":5,"holdout":"{{}}","account":null}}"#
     ));
-    wire::<CreatedDatanet>(r#"{"id":"$ID","name":"birds","tx":"$ID"}"#);
+    wire::<CreatedDatanet>(r#"{"id":"$ID","name":"birds","deposit":1,"tx":"$ID"}"#);
+    wire::<ClosedDatanet>(r#"{"id":"$ID","name":"birds","deposit":1,"tx":"$ID"}"#);
+    wire::<NewHoldout>(r#"{"holdout":"{}"}"#);
+    wire::<RotatedHoldout>(r#"{"id":"$ID","number":1,"holdout":"$ID","from":2,"tx":"$ID"}"#);
     wire::<HistoryParams>(r#"{"after":1,"limit":null}"#);
     wire::<History>(
         r#"{"latest":{"datanet":"$ID","count":1,"digest":"$ID"},"entries":[{"contribution":"$ID","change":"final",

@@ -20,6 +20,22 @@ pub(in crate::cli) enum DatanetCommand {
         /// Its id or name.
         datanet: String,
     },
+    /// End one of which nothing stayed: its deposit comes back, and its name is free for others.
+    Close {
+        /// Its id or name.
+        datanet: String,
+        /// It is meant; don't ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Announce its next held-out set: what is given after the chain's delay is judged with it.
+    RotateHoldout {
+        /// Its id or name.
+        datanet: String,
+        /// The set, JSONL in the datanet's schema.
+        #[arg(value_parser = path())]
+        file: PathBuf,
+    },
 }
 
 /// `datanet create`.

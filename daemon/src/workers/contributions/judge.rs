@@ -10,6 +10,7 @@ use datanet_data::corpus::CorpusError;
 use datanet_data::judge::{DuplicateIndex, JudgeInput, Judgement, Report, judge, judge_unreadable, report_unavailable};
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
+use datanet_ledger::component::validation;
 use datanet_p2p::TagKind;
 use datanet_types::action::{CommitScores, RevealScores};
 use datanet_types::scores::Commitment;
@@ -50,11 +51,8 @@ impl Steps {
     /// Judges a contribution and commits to the scores.
     pub(super) async fn judge_and_commit(&self, contribution: &Contribution, datanet: &Datanet) -> ServiceResult<()> {
         let stored = match self.db.judgement(&contribution.id)? {
-            // Judged before a crash, or in a round that came to nothing: the reasons still hold, the salt is used up.
+            // Judged before a crash. What was judged in a round that came to nothing, or is challenged, is judged again: another sample is asked.
             Some(stored) if stored.round == contribution.judging_round() => stored,
-            Some(stored) if stored.scores.is_some() => {
-                StoredJudgement { salt: salt()?, round: contribution.judging_round(), ..stored }
-            }
             _ => {
                 let judgement = self.judge_contribution(contribution, datanet).await?;
                 tracing::info!(contribution = %contribution.id, combined = judgement.scores.combined(), reason = %judgement.report.summary, "judged");
@@ -131,7 +129,9 @@ impl Steps {
             return Ok(judge_unreadable(contribution.id, &reason));
         }
         let embeddings = self.records.embeddings(&contribution.blob, &batch.records).await?;
-        let holdout = self.records.held_out_set(datanet).await?;
+        let holdout = self.records.held_out_set(datanet, contribution.holdout).await?;
+        let asked = self.chain.params_at(contribution.submitted_height)?.holdout_sample;
+        let holdout = holdout.asked(&self.seed_of(contribution)?, asked);
         let mut seen = self.seen.0.clone().lock_owned().await;
         self.bring_up_to_date(&mut seen, contribution, datanet).await?;
         let (id, datanet, schema) = (contribution.id, datanet.id, datanet.schema.clone());
@@ -149,6 +149,16 @@ impl Steps {
             })
         });
         judged.await.map_err(|error| ServiceError::caused(Code::Judge, error))
+    }
+
+    /// What the contribution's present committee was drawn from: nobody knew it when the contribution was given.
+    fn seed_of(&self, contribution: &Contribution) -> ServiceResult<Digest> {
+        let round = validation::current_round(&self.chain.reader()?, contribution)?;
+        let round = round.ok_or_else(|| {
+            let detail = format!("contribution {} has no round of judging any more", contribution.id);
+            ServiceError::new(Code::LedgerState, detail)
+        })?;
+        Ok(round.seed)
     }
 
     async fn sample(

@@ -1,7 +1,7 @@
 //! The steps for one contribution, and what they need.
 
 use datanet_ledger::component::contributions::{self, Contribution};
-use datanet_ledger::component::datanets::{self, Datanet};
+use datanet_ledger::component::datanets::{self, Datanet, HeldOut};
 use datanet_p2p::Share;
 use datanet_types::Action;
 use datanet_types::action::AttestStorage;
@@ -49,6 +49,11 @@ pub(super) enum StepEnd {
 impl Steps {
     /// Performs a step. The contribution's datanet is looked up once, for all of it.
     pub(super) async fn perform(&self, step: Step, contribution: &Contribution) -> ServiceResult<StepEnd> {
+        if step == Step::Forget {
+            // Its datanet may be closed: all that was given there is refused or taken back.
+            self.forget(contribution).await?;
+            return Ok(StepEnd::Done);
+        }
         let datanet = self.datanet_of(contribution)?;
         match step {
             Step::Fetch => self.fetch(contribution, &datanet).await?,
@@ -58,13 +63,13 @@ impl Steps {
             Step::GiveUp => self.give_up(contribution).await?,
             Step::Reveal => self.reveal(contribution).await?,
             Step::Index => self.indexes.add(contribution, &datanet).await?,
-            Step::Forget => self.forget(contribution).await?,
+            Step::Forget => {}
         }
         Ok(StepEnd::Done)
     }
 
     fn datanet_of(&self, contribution: &Contribution) -> ServiceResult<Datanet> {
-        // It can't be gone from the ledger.
+        // It can't be gone from the ledger before the verdict, nor once anything of it was final.
         datanets::get(&self.chain.reader()?, &contribution.datanet)?.ok_or_else(|| {
             ServiceError::new(Code::LedgerState, format!("contribution {} has no datanet", contribution.id))
         })
@@ -78,9 +83,9 @@ impl Steps {
         let _held = self.blobs.bring_for(share, &contribution.blob, Some(size), size, &providers).await?;
         // After a start all contributions come by here.
         self.blobs.keep_once(&contribution_tag(&contribution.id), &contribution.blob).await?;
-        let size = datanet.holdout_size;
-        let _held = self.blobs.bring_for(share, &datanet.holdout, Some(size), size, &providers).await?;
-        self.blobs.keep_once(&holdout_tag(&datanet.holdout), &datanet.holdout).await
+        let HeldOut { blob, size, .. } = self.records.held_out(datanet, contribution.holdout)?;
+        let _held = self.blobs.bring_for(share, &blob, Some(size), size, &providers).await?;
+        self.blobs.keep_once(&holdout_tag(&blob), &blob).await
     }
 
     /// Tells the ledger that a contribution's bytes are here, after checking; bytes that are not what the ledger says are

@@ -33,6 +33,7 @@ impl ActionHandler for Contribute {
         let (params, datanet, id) = first_checks(self, state, ctx)?;
         let mut counts = datanets::counts(state, &datanet.id)?;
         let mut contribution = record(self, id, counts.contributions, ctx, &params);
+        contribution.holdout = datanets::held_out_now(state, &datanet, ctx.block.seconds())?;
         if let Some(before) = self.attempt.checked_sub(1) {
             let before = self.id(&ctx.block.chain_id, &ctx.tx.signer, before);
             contribution.refusals = again(&contributions::require(state, &before)?, self.bond, &datanet, &params)?;

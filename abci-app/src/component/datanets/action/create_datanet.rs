@@ -23,12 +23,8 @@ impl ActionHandler for CreateDatanet {
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let params = params::get(state)?;
-        let most = params.max_contribution_bytes;
         check_floors(self, &params)?;
-        // Every node that judges fetches it, so a stranger must not choose how much that is.
-        ensure(self.holdout_size <= most, code::DATANET_INVALID, || {
-            format!("the held-out set has {} bytes, the most is {most}; give a sample of it", self.holdout_size)
-        })?;
+        check_holdout_size(self.holdout_size, &params)?;
         if let Some(taken) = datanets::by_name(state, &self.name)? {
             return refuse(
                 code::DATANET_TAKEN,
@@ -52,6 +48,14 @@ impl ActionHandler for CreateDatanet {
         let event = Event::new("datanet.created").with("datanet", id).with("name", &self.name);
         Ok(vec![event.with("creator", ctx.tx.signer).with("deposit", datanet.deposit)])
     }
+}
+
+/// Every node that judges fetches it, so a stranger must not choose how much that is.
+pub(super) fn check_holdout_size(size: u64, params: &Params) -> Result<(), ActionError> {
+    let most = params.max_contribution_bytes;
+    ensure(size <= most, code::DATANET_INVALID, || {
+        format!("the held-out set has {size} bytes, the most is {most}; give a sample of it")
+    })
 }
 
 /// The chain has a floor under each of a datanet's own numbers; who opens one may only raise it.

@@ -2,3 +2,6 @@
 
 mod close_datanet;
 mod create_datanet;
+mod rotate_holdout;
+
+use create_datanet::check_holdout_size;
