@@ -52,7 +52,7 @@ fn recorded(reader: &LedgerReader, datanet: Datanet) -> ServiceResult<DatanetRec
 }
 
 fn counted(counts: Counts) -> DatanetCounts {
-    let Counts { contributions, final_contributions, refused, records, bytes, revoked, history } = counts;
+    let Counts { contributions, final_contributions, refused, records, bytes, revoked, history, .. } = counts;
     DatanetCounts { contributions, final_contributions, refused, records, bytes, revoked, history }
 }
 

@@ -14,7 +14,7 @@ use datanet_ledger::component::validation;
 use datanet_p2p::TagKind;
 use datanet_types::action::{CommitScores, RevealScores};
 use datanet_types::scores::Commitment;
-use datanet_types::{Action, ContributionId, DatanetId, Scores};
+use datanet_types::{Action, ContributionId, DatanetId, Digest, Scores};
 use tokio::sync::Mutex;
 
 use super::steps::{Steps, compare};
