@@ -153,7 +153,7 @@ impl Steps {
 
     /// What the contribution's present committee was drawn from: nobody knew it when the contribution was given.
     fn seed_of(&self, contribution: &Contribution) -> ServiceResult<Digest> {
-        let round = validation::current_round(&self.chain.reader()?, contribution)?;
+        let round = validation::judging_round(&self.chain.reader()?, contribution)?;
         let round = round.ok_or_else(|| {
             let detail = format!("contribution {} has no round of judging any more", contribution.id);
             ServiceError::new(Code::LedgerState, detail)
