@@ -12,7 +12,7 @@ use super::serving::verdict;
 use crate::support::{CHAIN, address};
 
 /// Blocks in which it may speak.
-const MOMENTS: u64 = 24;
+const MOMENTS: u64 = 48;
 /// Its part of all stake is a tenth.
 const SEATS: u32 = 3;
 
@@ -25,9 +25,9 @@ fn spoken_after(blocks: u64, salt: u8) -> u32 {
     for _ in 0..blocks {
         chain.block(&[]);
     }
-    chain.done(ATTACKER, keep(ATTACKER, &id));
-    // What comes after its word nobody knows when it is said.
+    // What the block with its word is, and those after it, nobody knows when it is said.
     chain.salt = salt;
+    chain.done(ATTACKER, keep(ATTACKER, &id));
     chain.block(&[]);
     chain.block(&[]);
     chain.seats(&id, ATTACKER)

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::app::{Block, InitChain};
+use datanet_ledger::component::params::versions;
 use datanet_ledger::component::validation::{self, Phase};
 use datanet_ledger::component::{accounts, channels, contributions, settlement};
 use datanet_ledger::export::{export, import};
@@ -225,7 +226,7 @@ impl Crowd {
             statement: BlobHash([9; 32]),
             accounts: 1,
             receipts: Digest([8; 32]),
-            params: 0,
+            params: versions::number(&reader).unwrap(),
         }))
     }
 }

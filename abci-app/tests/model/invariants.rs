@@ -247,7 +247,9 @@ fn judging(reader: &LedgerReader, records: &Records) {
 fn keepers(reader: &LedgerReader, records: &Records) {
     let quorum = |given: &Contribution| {
         let datanet = records.datanets.iter().find(|datanet| datanet.id == given.datanet);
-        datanet.expect("its datanet").storage_quorum
+        // A datanet that is closed had nothing that earns; what is told of it is as many as are named.
+        let named = || contributions::keepers(reader, &given.id).unwrap().len() as u32;
+        datanet.map_or_else(named, |datanet| datanet.storage_quorum)
     };
     let account = |key: &NodeKey| records.nodes.iter().find(|node| node.node == *key).expect("its node").account;
     let all = records.given.iter().flat_map(|given| {

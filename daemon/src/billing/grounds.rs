@@ -126,12 +126,17 @@ mod tests {
             &Channel { id: CHANNEL, opened_height: 5_000, ..Channel::default() },
         );
         for (n, release) in [(7, true), (8, false)] {
-            let snapshots = vec![DataSnapshot::start(DATANET)];
+            let snapshots = vec![behind()];
             let (id, registered_height) = (ModelId([n; 32]), 150);
             let model = Model { id, registered_height, snapshots, release, ..Model::default() };
             state.put(models::state_key::model(&id), &model);
         }
         state
+    }
+
+    /// What the models are trained on.
+    fn behind() -> DataSnapshot {
+        DataSnapshot::start(DATANET).then(&ContributionId([1; 32]), false)
     }
 
     fn credits(contributions: &[u8]) -> Vec<Credit> {
@@ -144,7 +149,7 @@ mod tests {
     }
 
     fn of_release(model: u8, credited: &[u8]) -> Receipt {
-        let snapshot = DataSnapshot::digest_of(&[DataSnapshot::start(DATANET)]);
+        let snapshot = DataSnapshot::digest_of(&[behind()]);
         let method = Method::Influence as i32;
         Receipt { model: ModelId([model; 32]), snapshot, method, ..retrieval(150, credited) }
     }

@@ -160,7 +160,13 @@ impl Handles {
         let (key, node, params) = (self.account(), self.identity.node_key(), self.chain.params().unwrap());
         let proof = self.identity.secret().sign(&RegisterNode::sign_bytes(CHAIN, &key.address(), &node));
         let roles = role::STORAGE | role::VALIDATOR | role::SERVING;
-        let action = RegisterNode { node, proof, roles, stake: params.min_stake, name: "only".into() };
+        let action = RegisterNode {
+            node,
+            proof,
+            roles,
+            stake: params.min_stake.max(params.min_storage_stake),
+            name: "only".into(),
+        };
         self.chain.execute(&key, Action::RegisterNode(action)).await.unwrap();
     }
 
@@ -314,7 +320,13 @@ async fn billing_admits_what_is_free_and_refuses_what_is_not_paid_for() {
 /// Whatever is asked at once: no more is sold than the stake answers for.
 #[tokio::test]
 async fn no_answer_is_sold_that_the_stake_does_not_cover() {
-    let handles = Handles::on(Params { challenge_seconds: 3_600, min_stake: 6 * PRICE, ..Params::default() }).await;
+    let handles = Handles::on(Params {
+        challenge_seconds: 3_600,
+        min_stake: 6 * PRICE,
+        min_storage_stake: 6 * PRICE,
+        ..Params::default()
+    })
+    .await;
     let billing = handles.billing();
     handles.register().await;
     handles.open_channel().await;

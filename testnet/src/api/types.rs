@@ -117,6 +117,9 @@ pub struct Contribution {
     /// Nodes that attested storage.
     #[serde(default)]
     pub attestations: Value,
+    /// Block time up to which its verdict can be challenged, in seconds since 1970; none once it is final.
+    #[serde(default)]
+    pub challenge_until: Option<u64>,
     /// The tally's medians, once there is one.
     #[serde(default)]
     pub scores: Option<Scores>,

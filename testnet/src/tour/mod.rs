@@ -54,6 +54,8 @@ struct Tour {
     datanet: String,
     /// The contribution that was given first.
     contribution: String,
+    /// A copy of it in another's name.
+    copy: String,
 }
 
 /// Makes a network, tells the story of the ledger on it, and takes it down.
@@ -110,8 +112,8 @@ impl Tour {
         };
         step.done(format!("all agree at height {}", agreed.height));
         let newcomer = network.newcomer(&beside, "newcomer")?;
-        let (datanet, contribution, json) = (String::new(), String::new(), options.json);
-        Ok(Self { network, newcomer, ui, json, datanet, contribution })
+        let (datanet, contribution, copy, json) = (String::new(), String::new(), String::new(), options.json);
+        Ok(Self { network, newcomer, ui, json, datanet, contribution, copy })
     }
 
     /// All steps in order; the first that fails is the last.

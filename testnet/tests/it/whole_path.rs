@@ -123,6 +123,11 @@ async fn is_paid(client: &Client, address: &str, contribution: &str) -> Result<(
     let for_data = earnings.lines.iter().find(|line| line.role == "contributor").context("no line for data")?;
     ensure!(for_data.contribution.as_deref() == Some(contribution), "paid for another contribution: {for_data:?}");
     ensure!(for_data.answers == QUESTIONS as u64, "paid for {} answers", for_data.answers);
+    // The bond comes home with the verdict, and is no earning.
+    until("the verdict is final", async || {
+        Ok(Some(client.contribution(contribution).await?).filter(|given| given.challenge_until.is_none()))
+    })
+    .await?;
     let before = client.balance(address).await?;
     let claimed = client.claim(address).await?;
     ensure!(claimed.total == earnings.claimable, "{} of {} was paid", claimed.total, earnings.claimable);

@@ -28,7 +28,7 @@ fn a_good_contribution_is_kept_judged_and_final() {
     assert_eq!(contributions::list_open(&chain.state).unwrap().len(), 1);
     chain.store(&id);
     assert_eq!(chain.contribution(&id).status(), Status::Judging);
-    let height = chain.block.height + 2;
+    let height = chain.block.height + Params::default().draw_delay;
     let events = chain.judge(&id, all(8_000));
     assert!(kinds(&events).ends_with(&["contribution.accepted", "contribution.final"]));
     let done = chain.contribution(&id);

@@ -57,7 +57,10 @@ fn nobody_is_drawn_before_enough_nodes_keep_it() {
     chain.refused(0, chain.commit(0, &id, all(1)), code::WRONG_PHASE, "");
     chain.act(6, attest(6, &id));
     let height = chain.block.height;
-    assert_eq!((chain.contribution(&id).status(), chain.round(&id).draw_height), (Status::Judging, height + 2));
+    assert_eq!(
+        (chain.contribution(&id).status(), chain.round(&id).draw_height),
+        (Status::Judging, height + Params::default().draw_delay)
+    );
     chain.drawn();
     assert!(!chain.committee(&id).is_empty());
     // Whoever comes later says so too, and is not one of those who had it judged.

@@ -151,17 +151,18 @@ fn datanets_contributions_and_search() {
     );
     wire::<ListParams>(r#"{"state":"final","limit":1,"after":2}"#);
     let scores = r#"{"validity":1,"quality":2,"uniqueness":3,"usefulness":4}"#;
-    let view = |rest: &str, reports: &str| {
+    let view = |rest: &str, disputed: &str, reports: &str| {
         format!(
             r#"{{"id":"$ID","datanet":"$ID","contributor":"$ADDR","blob":"$ID","size":1,"format":"jsonl","records":2,
             "record_root":"$ID","bond":3,"seq":4,"state":"final","height":5,"final_height":null,{rest}"attestations":6,
-            "scores":{scores},"combined":7,"threshold":8,"reason":"r","committee":[{{"validator":"$ADDR","node":"$ID",
+            "scores":{scores},"combined":7,"threshold":8,"reason":"r",{disputed}"committee":[{{"validator":"$ADDR","node":"$ID",
             "seats":2,"weight_bps":9,"committed":true,"revealed":true,"scores":{scores},"unavailable":false,"report":"$ID"}}]{reports}}}"#
         )
     };
-    let disputed = r#""revoked_height":9,"challenge_until":7,"challenge_deposit":3,
+    let disputed = r#""challenge_until":7,"challenge_deposit":3,
         "challenge":{"challenger":"$ADDR","deposit":3,"outcome":"open"},"#;
-    let (taken_back, reported) = (view(disputed, ""), view("", r#","reports":[{"b": 1, "a":2}]"#));
+    let taken_back = view(r#""revoked_height":9,"#, disputed, "");
+    let reported = view("", "", r#","reports":[{"b": 1, "a":2}]"#);
     wire::<Contributions>(&format!(r#"{{"contributions":[{taken_back},{reported}],"next":4}}"#));
     wire::<Revoked>(r#"{"id":"$ID","state":"revoked","height":1,"tx":"$ID"}"#);
     wire::<contributions::PageParams>(r#"{"offset":1,"limit":2}"#);
@@ -180,7 +181,7 @@ fn models_and_the_jobs_that_make_them() {
             r#"{{"id":"birds","object":"model","created":1,"owned_by":"nobody","model_id":"$ID","name":"birds","owner":null,
             "deployed":true,"names":["birds"],{more}"ledger":{{"id":"$ID","owner":"$ADDR","name":"birds","parents":["$ID"],
             "datanets":["$ID"],"licence":"MIT","registered_height":1,"snapshots":[{{"datanet":"$ID","count":1,
-            "digest":"$ID"}}],"evaluation":[{{"name":"accuracy","value":2}}],"release":true,"tainted":true,
+            "digest":"$ID"}}],"evaluation":[{{"name":"accuracy","value":2}}],"release":true,"manifest":"$ID","tainted":true,
             "taint":[{{"model":"$ID","contribution":"$ID","height":3}}]}},"tainted":true,"price":5"#
         )
     };

@@ -200,7 +200,8 @@ async fn a_lock_that_a_fork_still_holds_is_waited_for() {
     let index = open(dir.path());
     index.add(id(1), documents(1, 3)).await.unwrap();
 
-    let held = hold(&dir.path().join("terms").join(".tantivy-writer.lock"));
+    let mine = config(dir.path(), DIMENSIONS);
+    let held = hold(&mine.directory.join("terms").join(".tantivy-writer.lock"));
     let mut adding = Box::pin(index.add(id(2), documents(2, 3)));
     assert!(tokio::time::timeout(Duration::from_millis(100), &mut adding).await.is_err());
     drop(held);
@@ -208,11 +209,10 @@ async fn a_lock_that_a_fork_still_holds_is_waited_for() {
     drop(adding);
     index.close().await.unwrap();
 
-    let held = hold(&dir.path().join("lock"));
-    let mine = config(dir.path(), DIMENSIONS);
-    let opening = std::thread::spawn(move || DatanetIndex::open(&mine));
+    let held = hold(&mine.directory.join("lock"));
+    let opening = tokio::task::spawn_blocking(move || DatanetIndex::open(&mine));
     drop(held);
-    let index = opening.join().unwrap().unwrap();
+    let index = opening.await.unwrap().unwrap();
     assert_eq!(contents(&index).await.len(), 2);
 }
 
