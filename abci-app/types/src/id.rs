@@ -70,7 +70,8 @@ macro_rules! fixed_bytes {
             }
 
             fn encoded_len(&self) -> usize {
-                prost::encoding::key_len(1) + prost::encoding::encoded_len_varint($len) + $len
+                let head = prost::encoding::key_len(1).saturating_add(prost::encoding::encoded_len_varint($len));
+                head.saturating_add($len)
             }
 
             fn clear(&mut self) {

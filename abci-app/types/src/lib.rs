@@ -40,7 +40,6 @@ pub mod address;
 pub mod amount;
 pub mod announce;
 pub mod beacon;
-mod bech32m;
 pub mod closing;
 pub mod codec;
 pub mod consensus;
