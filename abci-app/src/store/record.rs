@@ -89,7 +89,9 @@ pub(super) fn hashes(mut row: &[u8]) -> Result<Vec<[u8; 32]>, StoreError> {
 }
 
 /// The first hash of a row, its result, and the rest.
-fn split(row: &[u8]) -> Result<(&[u8; 32], &[u8], &[u8]), StoreError> {
+type Split<'a> = (&'a [u8; 32], &'a [u8], &'a [u8]);
+
+fn split(row: &[u8]) -> Result<Split<'_>, StoreError> {
     let cut = || corrupt("it is cut".to_owned());
     let (hash, mut rest) = row.split_first_chunk::<32>().ok_or_else(cut)?;
     let length = prost::decode_length_delimiter(&mut rest).map_err(|error| corrupt(error.to_string()))?;

@@ -150,7 +150,8 @@ fn a_datanets_own_numbers_are_refused_below_the_chains_floors_with_the_least_nam
         accept_threshold: 4_000,
         ..create_datanet("docs")
     };
-    let below: [(fn(&mut CreateDatanet), &str); 5] = [
+    type Change = fn(&mut CreateDatanet);
+    let below: [(Change, &str); 5] = [
         (|d| d.price = 99, "price is 0.000099 DNT, the least on this chain is 0.0001 DNT"),
         (|d| d.min_bond -= 1, "min_bond is 0.999999 DNT, the least on this chain is 1 DNT"),
         (|d| d.committee_size = 2, "committee_size is 2, the least on this chain is 3"),
