@@ -143,7 +143,11 @@ impl Model {
     }
 
     fn second_verdict(&mut self, id: &ContributionId, number: u32, scores: Option<Scores>) {
-        let accepted = self.judging.given[id].status != Status::Refused;
+        let given = self.judging.given.get_mut(id).expect("it is challenged");
+        let accepted = given.status != Status::Refused;
+        if given.unavailable && scores.is_some() {
+            (given.unavailable, given.scores) = (false, scores);
+        }
         if self.is_good(id, scores) == accepted {
             let challenge = self.over(id, Outcome::Stands);
             self.assign(id, number, challenge.deposit);
@@ -156,7 +160,7 @@ impl Model {
         match scores {
             Some(good) if !accepted => {
                 let given = self.judging.given.get_mut(id).expect("it is challenged");
-                (given.round, given.unavailable) = (number, false);
+                given.round = number;
                 self.accept(id, good);
             }
             _ => self.overturn_acceptance(id, scores),

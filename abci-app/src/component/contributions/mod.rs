@@ -22,8 +22,8 @@ use crate::state::{StateError, StateRead, StateWrite};
 pub use record::{Attestation, Contribution, Keeper, Status};
 pub(super) use storing::refuse_unstored;
 pub(super) use verdict::{
-    accept, fine_keepers, overturn_acceptance, overturn_refusal, refuse_judged, refuse_unavailable, refuse_unjudged,
-    settle_bond,
+    accept, fine_keepers, judged_after_all, overturn_acceptance, overturn_refusal, refuse_judged, refuse_unavailable,
+    refuse_unjudged, settle_bond,
 };
 
 /// How many entries are read from an index at a time.

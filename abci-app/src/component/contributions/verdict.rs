@@ -121,6 +121,15 @@ pub(in crate::component) fn settle_bond<S: StateWrite>(
     accounts::release(state, &bond, &contribution.contributor, contribution.bond.saturating_sub(penalty))
 }
 
+/// A second committee had the bytes that the first found nowhere: whatever it thinks of them, they were to be had, and nobody who keeps them
+/// has lied.
+pub(in crate::component) fn judged_after_all(contribution: &mut Contribution, datanet: &Datanet, scores: Scores) {
+    if contribution.unavailable {
+        contribution.unavailable = false;
+        (contribution.scores, contribution.wanted) = (Some(scores), datanet.accept_threshold);
+    }
+}
+
 /// A second committee found good enough what the first had refused.
 pub(in crate::component) fn overturn_refusal<S: StateWrite>(
     state: &mut S,
@@ -132,7 +141,6 @@ pub(in crate::component) fn overturn_refusal<S: StateWrite>(
     let mut counts = datanets::counts(state, &contribution.datanet)?;
     counts.refused = counts.refused.saturating_sub(1);
     datanets::put_counts(state, &contribution.datanet, &counts);
-    contribution.unavailable = false;
     accept(state, block, contribution, datanet, scores)
 }
 

@@ -115,6 +115,31 @@ fn a_verdict_that_nobody_challenges_is_final_after_its_time_and_then_everybody_h
 }
 
 #[test]
+fn bytes_that_a_second_committee_judges_were_to_be_had_and_nobody_who_keeps_them_is_fined() {
+    let mut world = World::new();
+    let id = world.id;
+    let stakes =
+        |world: &World| [0, 1].map(|n| nodes::of_account(&world.chain.state, &address(n)).unwrap().unwrap().stake);
+    let (before, giver) = (stakes(&world), world.balance(GIVER));
+    let judges = world.chain.committee(&id);
+    for n in &judges {
+        world.chain.act(*n, world.chain.commit(*n, &id, None));
+    }
+    for n in &judges {
+        world.chain.act(*n, reveal(*n, &id, None));
+    }
+    world.chain.next();
+    assert!(world.given().unavailable);
+    world.challenged(GIVER, all(2_000));
+    let given = world.given();
+    assert_eq!((given.status(), given.unavailable, given.scores), (Status::Refused, false, Some(all(2_000))));
+    assert_eq!(world.challenge().outcome(), ChallengeOutcome::Stands);
+    assert_eq!(world.balance(GIVER), giver + BOND / 2 - 3 * FEE - TX, "it is refused for what it is");
+    assert_eq!(stakes(&world), before);
+    world.check_final();
+}
+
+#[test]
 fn a_refusal_that_a_second_committee_overturns_costs_its_giver_nothing_and_the_first_judges_their_fee() {
     let mut world = World::judged(all(2_000));
     let (giver, treasury) = (world.balance(GIVER), world.chain.treasury());

@@ -128,6 +128,9 @@ impl Closing<'_> {
         votes: &[Option<Vote>],
     ) -> Result<Vec<Event>, StateError> {
         let challenge = expect(state, &self.contribution.id)?;
+        if let Some(scores) = self.round.scores {
+            contributions::judged_after_all(&mut self.contribution, &self.datanet, scores);
+        }
         let accepted = self.contribution.status() != Status::Refused;
         let accepts = self.round.scores.is_some_and(|scores| scores.combined() >= self.datanet.accept_threshold);
         let events;
