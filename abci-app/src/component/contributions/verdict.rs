@@ -21,8 +21,7 @@ pub(in crate::component) fn accept<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let height = block.height;
     contribution.set_status(Status::Final);
-    contribution.scores = Some(scores);
-    contribution.wanted = datanet.accept_threshold;
+    score(contribution, datanet, scores);
     (contribution.verdict_height, contribution.final_height) = (height, height);
     let mut counts = datanets::counts(state, &datanet.id)?;
     contribution.final_position =
@@ -48,8 +47,7 @@ pub(in crate::component) fn refuse_judged<S: StateWrite>(
     scores: Scores,
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
-    contribution.scores = Some(scores);
-    contribution.wanted = datanet.accept_threshold;
+    score(contribution, datanet, scores);
     let event = close_refused(state, block, contribution)?;
     Ok(vec![event.with("penalty", contribution.penalty(params))])
 }
@@ -66,9 +64,9 @@ pub(in crate::component) fn refuse_unavailable<S: StateWrite>(
     Ok(vec![event.with("penalty", contribution.bond)])
 }
 
-/// Once the verdict is final: whoever had it judged and cannot show it has lied, or lost it. Each pays its part of the bond, and no more than the part of the least stake
-/// that a refused contribution loses of its bond. Together that is never more than the giver loses: whoever gives something and has judges of
-/// his own call it unavailable does himself at least the harm that he does others.
+/// Once the verdict is final: whoever had it judged and cannot show it has lied, or lost it. Each pays its part of the bond, and no more than
+/// the part of the least stake that a refused contribution loses of its bond. Together that is never more than the giver loses: whoever gives
+/// something and has judges of his own call it unavailable does himself at least the harm that he does others.
 pub(in crate::component) fn fine_keepers<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
@@ -126,7 +124,7 @@ pub(in crate::component) fn settle_bond<S: StateWrite>(
 pub(in crate::component) fn judged_after_all(contribution: &mut Contribution, datanet: &Datanet, scores: Scores) {
     if contribution.unavailable {
         contribution.unavailable = false;
-        (contribution.scores, contribution.wanted) = (Some(scores), datanet.accept_threshold);
+        score(contribution, datanet, scores);
     }
 }
 
@@ -173,6 +171,11 @@ pub(super) fn close_refused<S: StateWrite>(
     counts.refused = counts.refused.saturating_add(1);
     datanets::put_counts(state, &contribution.datanet, &counts);
     Ok(verdict_event("contribution.refused", contribution, contribution.scores.as_ref()))
+}
+
+/// A committee's scores, and what they are held against.
+fn score(contribution: &mut Contribution, datanet: &Datanet, scores: Scores) {
+    (contribution.scores, contribution.wanted) = (Some(scores), datanet.accept_threshold);
 }
 
 fn verdict_event(kind: &str, contribution: &Contribution, scores: Option<&Scores>) -> Event {
