@@ -51,6 +51,7 @@ pub struct Application {
     blocks: Mutex<Blocks>,
     executions: AtomicU64,
     beacon: Option<Arc<dyn BeaconSigner>>,
+    knows: u64,
 }
 
 /// Executed blocks that are not committed.
@@ -71,8 +72,17 @@ impl Application {
     /// # Errors
     /// When the store cannot be read, or goes by a version of the rules that this program does not know.
     pub fn new(store: Store) -> Result<Self, AppError> {
-        let tip = Tip::committed(store.snapshot()?);
-        migrations::check_known(migrations::version(&tip.snapshot)?)?;
+        Self::knowing(store, migrations::LATEST)
+    }
+
+    /// The same of a program that knows the rules up to version `knows`: an older one, or with more than [`migrations::LATEST`] one that rehearses an
+    /// upgrade, of whose version nothing else is known than that it comes.
+    ///
+    /// # Errors
+    /// As [`Application::new`].
+    pub fn knowing(store: Store, knows: u64) -> Result<Self, AppError> {
+        let tip = Tip::committed(store.snapshot()?, knows);
+        migrations::check_known(knows, migrations::version(&tip.snapshot)?)?;
         Ok(Self {
             store,
             tip: RwLock::new(Arc::new(tip)),
@@ -81,6 +91,7 @@ impl Application {
             blocks: Mutex::default(),
             executions: AtomicU64::new(0),
             beacon: None,
+            knows,
         })
     }
 
@@ -135,7 +146,7 @@ impl Application {
         let mut changes = state.into_net()?;
         component::derived::seal(&snapshot, &mut changes)?;
         let app_hash = snapshot.tree_update(&changes)?.map_or([0; 32], |tree| tree.root);
-        self.set_tip(Tip::genesis(snapshot, init, changes, app_hash));
+        self.set_tip(Tip::genesis(snapshot, init, changes, app_hash, self.knows));
         *lock(&self.fork) = Fork::default();
         *lock(&self.blocks) = Blocks::default();
         Ok(Started { app_hash, validators, engine: EngineParams::of(&genesis.params) })
@@ -311,7 +322,7 @@ impl Application {
         let before = self.tip();
         let snapshot = self.store.commit(&before.snapshot, write_of(executed))?;
         drop(before);
-        self.set_tip(Tip::committed(snapshot));
+        self.set_tip(Tip::committed(snapshot, self.knows));
         Ok(committed)
     }
 

@@ -20,6 +20,7 @@ mod compare;
 mod epochs;
 mod form;
 mod gives;
+mod governance;
 mod invariants;
 mod judging;
 mod ledger;
