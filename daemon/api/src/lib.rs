@@ -45,6 +45,7 @@ pub mod search;
 pub mod server_sent;
 pub mod status;
 pub mod transactions;
+pub mod proposals;
 pub mod treasury;
 pub mod validators;
 

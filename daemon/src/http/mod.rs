@@ -35,6 +35,7 @@ mod search;
 mod stake;
 mod status;
 mod transactions;
+mod proposals;
 mod treasury;
 mod validators;
 
