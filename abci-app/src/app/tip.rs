@@ -71,7 +71,17 @@ impl Tip {
         let (height, app_hash, last_block_hash) = (self.next_height, self.app_hash, self.block_hash);
         let (beacon, moved, consensus) = (Digest::ZERO, Moved::default(), ConsensusInfo::default());
         let knows = self.knows;
-        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash, beacon, moved, consensus, knows })
+        Some(BlockContext {
+            chain_id,
+            height,
+            time_seconds,
+            app_hash,
+            last_block_hash,
+            beacon,
+            moved,
+            consensus,
+            knows,
+        })
     }
 
     pub(super) fn app_hash(&self) -> [u8; 32] {

@@ -2,10 +2,10 @@
 
 use datanet_ledger::component::governance::Status;
 use datanet_ledger::component::params;
+use datanet_types::Action;
 use datanet_types::action::Choice;
 use datanet_types::amount::DNT;
 use datanet_types::staking::Undelegate;
-use datanet_types::Action;
 
 use super::serving::verdict;
 use super::voting::{Network, behind, dearer, delegate, propose, vote};

@@ -60,7 +60,16 @@ fn counting_takes_no_longer_for_a_hundred_voters_than_for_one() {
             .map(|action| {
                 nonce += 1;
                 let (chain_id, expiry, fee, account) = (CHAIN.into(), network.ledger.info().height + 5, MOST, to);
-                let body = TxBody { chain_id, expiry, fee, nonce, account, gas_limit: 20_000_000, tip: 0, action: Some(action) };
+                let body = TxBody {
+                    chain_id,
+                    expiry,
+                    fee,
+                    nonce,
+                    account,
+                    gas_limit: 20_000_000,
+                    tip: 0,
+                    action: Some(action),
+                };
                 body.sign(&voter).to_bytes().into()
             })
             .collect();

@@ -1,10 +1,10 @@
 //! One stake that would vote more than once: through another account, another validator, or both ways at a time.
 
 use datanet_ledger::code;
+use datanet_types::Action;
 use datanet_types::action::{Choice, Transfer};
 use datanet_types::amount::DNT;
 use datanet_types::staking::{Redelegate, Undelegate};
-use datanet_types::Action;
 
 use super::serving::verdict;
 use super::voting::{Network, behind, dearer, delegate, propose, vote};

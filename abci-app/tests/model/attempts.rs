@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use datanet_ledger::component::governance::Status;
 use datanet_types::action::{
-    ActionKind, ActionSet, Binary, CancelParams, CancelRecovery, CancelSpend, Choice, Counterparty, GrantKey, NewNumber,
-    NewNumbers, Party, Payment, Proposed, RecoverKeys, Recovery, RegisterNode, ResetComponent, Resolution, Restart,
-    RetireAuthority, Retirement, RevokeKey, SetKeys, SetParams, SpendTreasury, SubmitProposal, Transfer, Upgrade,
-    VoteProposal, role,
+    ActionKind, ActionSet, Binary, CancelParams, CancelRecovery, CancelSpend, Choice, Counterparty, GrantKey,
+    NewNumber, NewNumbers, Party, Payment, Proposed, RecoverKeys, Recovery, RegisterNode, ResetComponent, Resolution,
+    Restart, RetireAuthority, Retirement, RevokeKey, SetKeys, SetParams, SpendTreasury, SubmitProposal, Transfer,
+    Upgrade, VoteProposal, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};

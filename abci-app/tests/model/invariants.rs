@@ -370,9 +370,8 @@ fn stakes(reader: &LedgerReader, records: &Records) {
 
 /// The stake that votes, counted one by one: the ledger counts it as it moves.
 fn votes(reader: &LedgerReader) {
-    let live = |one: &governance::Proposal| {
-        matches!(one.status(), governance::Status::Voting | governance::Status::Passed)
-    };
+    let live =
+        |one: &governance::Proposal| matches!(one.status(), governance::Status::Voting | governance::Status::Passed);
     let all = governance::list(reader, None, usize::MAX).unwrap();
     let numbers: Vec<u64> = all.iter().filter(|one| live(one)).map(|one| one.number).collect();
     assert_eq!(governance::live(reader).unwrap(), numbers, "what stake counts for");

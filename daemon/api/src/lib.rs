@@ -38,6 +38,7 @@ pub mod keys;
 pub mod loopback;
 pub mod models;
 mod problem;
+pub mod proposals;
 pub mod receipts;
 pub mod report;
 mod run_file;
@@ -45,7 +46,6 @@ pub mod search;
 pub mod server_sent;
 pub mod status;
 pub mod transactions;
-pub mod proposals;
 pub mod treasury;
 pub mod validators;
 

@@ -54,9 +54,7 @@ async fn submit(client: &Client, command: SubmitCommand, output: Output) -> Resu
     let (change, words) = match command {
         SubmitCommand::Text { words } => (json!({ "kind": "text" }), words),
         SubmitCommand::RetireAuthority { words } => (json!({ "kind": "retire_authority" }), words),
-        SubmitCommand::Reset { component, words } => {
-            (json!({ "kind": "reset", "component": component.name() }), words)
-        }
+        SubmitCommand::Reset { component, words } => (json!({ "kind": "reset", "component": component.name() }), words),
         SubmitCommand::Params { changes, words } => {
             let numbers = changes.iter().map(|typed| number(typed)).collect::<Result<Map<_, _>>>()?;
             (json!({ "kind": "params", "numbers": numbers }), words)
@@ -74,8 +72,7 @@ async fn submit(client: &Client, command: SubmitCommand, output: Output) -> Resu
     let asked = format!("{change} is to be put to the vote; {} are locked until that is over.", money(deposit));
     confirm(yes, &asked).await?;
     let account = account.as_deref().map(|name| client.leave(name));
-    let body =
-        json!({ "account": account, "title": title, "reason": reason, "deposit": deposit, "change": change });
+    let body = json!({ "account": account, "title": title, "reason": reason, "deposit": deposit, "change": change });
     sent(&client.post("/v1/proposals", &body).await?, output);
     Ok(())
 }
@@ -84,7 +81,9 @@ async fn submit(client: &Client, command: SubmitCommand, output: Output) -> Resu
 fn number(typed: &str) -> Result<(String, Value)> {
     match typed.split_once('=').map(|(name, value)| (name.trim(), value.trim().parse::<u64>())) {
         Some((name, Ok(value))) => Ok((name.to_owned(), value.into())),
-        _ => bail!("{typed:?} is no change of a parameter; write NAME=NUMBER, such as min_fee=2000 or fee_shares.node=1400"),
+        _ => bail!(
+            "{typed:?} is no change of a parameter; write NAME=NUMBER, such as min_fee=2000 or fee_shares.node=1400"
+        ),
     }
 }
 

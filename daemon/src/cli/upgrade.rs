@@ -47,10 +47,7 @@ fn print(value: &Value) {
     say!("version {} from height {} on", text(&planned["version"]), text(&planned["height"]));
     let binaries = planned["binaries"].as_object().into_iter().flatten();
     let rows = binaries.map(|(platform, sha256)| json!({ "platform": platform, "sha256": sha256 })).collect();
-    table(
-        &Value::Array(rows),
-        &[("platform", &|row| text(&row["platform"])), ("sha256", &|row| text(&row["sha256"]))],
-    );
+    table(&Value::Array(rows), &[("platform", &|row| text(&row["platform"])), ("sha256", &|row| text(&row["sha256"]))]);
 }
 
 /// The node has stopped because it must be upgraded: what is staged goes on in this program's place, with the ledger copied before; else this one ends
@@ -58,7 +55,9 @@ fn print(value: &Value) {
 pub(super) fn go_on(needed: &UpgradeNeeded, args: &[OsString], output: Output) -> ExitCode {
     let failed = match swap(needed, args) {
         Ok(None) => anyhow::Error::new(needed.clone()),
-        Ok(Some(error)) => anyhow::Error::new(error).context("the staged program cannot be started").context(needed.clone()),
+        Ok(Some(error)) => {
+            anyhow::Error::new(error).context("the staged program cannot be started").context(needed.clone())
+        }
         Err(error) => error.context(needed.clone()),
     };
     output.fail(&failed);

@@ -28,6 +28,7 @@ mod model_files;
 mod models;
 mod paths;
 mod problem;
+mod proposals;
 mod queries;
 mod receipts;
 mod routes;
@@ -35,7 +36,6 @@ mod search;
 mod stake;
 mod status;
 mod transactions;
-mod proposals;
 mod treasury;
 mod validators;
 

@@ -44,7 +44,8 @@ pub(super) async fn show(
 ) -> ServiceResult<Json<ProposalView>> {
     let (reader, params) = (chain.reader()?, chain.params()?);
     let Some(proposal) = governance::get(&reader, number)? else {
-        let detail = format!("there is no proposal {number}, or it is forgotten; GET /v1/proposals names those there are");
+        let detail =
+            format!("there is no proposal {number}, or it is forgotten; GET /v1/proposals names those there are");
         return Err(ServiceError::new(Code::UnknownProposal, detail));
     };
     Ok(Json(view(&reader, &params, proposal)?))
@@ -121,9 +122,7 @@ fn proposed(change: Change) -> ServiceResult<Proposed> {
             let numbers = needed(numbers, "numbers")?.into_iter();
             Proposed::Params(NewNumbers { numbers: numbers.map(|(name, value)| NewNumber { name, value }).collect() })
         }
-        ProposalKind::Spend => {
-            Proposed::Spend(Payment { to: needed(to, "to")?, amount: needed(amount, "amount")? })
-        }
+        ProposalKind::Spend => Proposed::Spend(Payment { to: needed(to, "to")?, amount: needed(amount, "amount")? }),
         ProposalKind::Upgrade => {
             let binaries = binaries.unwrap_or_default().into_iter();
             Proposed::Upgrade(Upgrade {
@@ -170,9 +169,7 @@ fn change(proposed: Option<Proposed>) -> Change {
             let (version, height, binaries) = (Some(version), Some(height), Some(binaries));
             Change { version, height, binaries, ..empty(ProposalKind::Upgrade) }
         }
-        Some(Proposed::Reset(restart)) => {
-            Change { component: Some(restart.component), ..empty(ProposalKind::Reset) }
-        }
+        Some(Proposed::Reset(restart)) => Change { component: Some(restart.component), ..empty(ProposalKind::Reset) },
     }
 }
 

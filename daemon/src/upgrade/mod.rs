@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chain::Chain;
 
-pub(crate) use staged::{Staged, stage};
+pub use staged::{Staged, stage};
 
 /// What `datanet start` exits with when it ends because it must be upgraded: a supervisor tells that from a failure by it.
 pub const EXIT_UPGRADE: u8 = 10;

@@ -17,11 +17,11 @@ const BACKUP: &str = "ledger.redb.before";
 
 /// A program that is kept ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Staged {
+pub struct Staged {
     /// Where it is.
-    pub(crate) program: PathBuf,
+    pub program: PathBuf,
     /// Of its bytes, as it was voted.
-    pub(crate) sha256: Digest,
+    pub sha256: Digest,
 }
 
 fn folder(home: &Path, version: u64) -> PathBuf {
@@ -32,7 +32,7 @@ fn folder(home: &Path, version: u64) -> PathBuf {
 ///
 /// # Errors
 /// When its SHA-256 is none of them, or it cannot be read or kept.
-pub(crate) fn stage(home: &Path, version: u64, wanted: &BTreeMap<String, Digest>, file: &Path) -> Result<Staged> {
+pub fn stage(home: &Path, version: u64, wanted: &BTreeMap<String, Digest>, file: &Path) -> Result<Staged> {
     let sha256 = checksum(file)?;
     ensure!(
         !wanted.is_empty(),
@@ -56,7 +56,7 @@ impl Staged {
     ///
     /// # Errors
     /// When what is kept is not what was voted any more, or cannot be read.
-    pub(crate) fn find(home: &Path, version: u64) -> Result<Option<Self>> {
+    pub fn find(home: &Path, version: u64) -> Result<Option<Self>> {
         let Ok(entries) = std::fs::read_dir(folder(home, version)) else { return Ok(None) };
         let named = |entry: io::Result<std::fs::DirEntry>| {
             let name = entry.ok()?.file_name().into_string().ok()?;
@@ -78,7 +78,7 @@ impl Staged {
     ///
     /// # Errors
     /// When there is no room for it.
-    pub(crate) fn back_up(&self, ledger: &Path) -> Result<PathBuf> {
+    pub fn back_up(&self, ledger: &Path) -> Result<PathBuf> {
         let backup = self.program.with_file_name(BACKUP);
         copy(ledger, &backup, 0o600).with_context(|| {
             format!("cannot copy the ledger to {}; make room and start again, nothing was changed", backup.display())

@@ -9,7 +9,8 @@ use crate::component::breaker::{self, guard};
 use crate::component::settlement::Place;
 use crate::component::staking::{Move, Part};
 use crate::component::{
-    BlockContext, Event, audits, channels, contributions, governance, nodes, params, settlement, staking, treasury, validation,
+    BlockContext, Event, audits, channels, contributions, governance, nodes, params, settlement, staking, treasury,
+    validation,
 };
 use crate::state::{StateAttempt, StateError, StateRead, StateWrite, part_of_key};
 

@@ -16,7 +16,8 @@ pub(in crate::component) fn step<S: StateWrite>(
     turn: &Turn<'_>,
     number: &Number,
 ) -> Result<Vec<Event>, StateError> {
-    let proposal: Proposal = state.expect(state_key::proposal(number.number), "a proposal that is due and not there")?;
+    let proposal: Proposal =
+        state.expect(state_key::proposal(number.number), "a proposal that is due and not there")?;
     match proposal.status() {
         Status::Voting if !proposal.marked => mark(state, turn, proposal),
         Status::Voting => end(state, turn, proposal),
@@ -92,12 +93,7 @@ fn carry_out<S: StateWrite>(state: &mut S, turn: &Turn<'_>, mut proposal: Propos
 }
 
 /// Whether it would still have passed with what is left of the stake that was for it: who votes for something stays until it is done.
-fn stands<S: StateRead>(
-    state: &S,
-    turn: &Turn<'_>,
-    params: &Params,
-    proposal: &Proposal,
-) -> Result<bool, StateError> {
+fn stands<S: StateRead>(state: &S, turn: &Turn<'_>, params: &Params, proposal: &Proposal) -> Result<bool, StateError> {
     let then = proposal.tally.unwrap_or_default();
     let now = count(state, turn.params, proposal.number)?;
     let left = super::Tally { yes: then.yes.min(now.yes), ..then };

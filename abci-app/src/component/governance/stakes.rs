@@ -142,6 +142,10 @@ fn change<S: StateWrite>(
     let mut stake = voting_stake(state, number, validator)?;
     change(&mut stake);
     let key = state_key::stake(number, validator);
-    if stake == VotingStake::default() { state.delete(key) } else { state.put(key, &stake) }
+    if stake == VotingStake::default() {
+        state.delete(key)
+    } else {
+        state.put(key, &stake)
+    }
     Ok(())
 }

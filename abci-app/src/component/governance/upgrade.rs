@@ -40,7 +40,10 @@ pub fn planned<S: StateRead>(state: &S) -> Result<Option<Planned>, StateError> {
 pub(super) fn check(block: &BlockContext, params: &Params, upgrade: &Upgrade) -> Result<(), String> {
     let (version, next) = (upgrade.version, params.app_version.saturating_add(1));
     if version != next {
-        return Err(format!("the rules are of version {}, so that {next} comes next and not {version}", params.app_version));
+        return Err(format!(
+            "the rules are of version {}, so that {next} comes next and not {version}",
+            params.app_version
+        ));
     }
     if upgrade.height <= block.height {
         return Err(format!("height {} is behind this block, {}; name a later one", upgrade.height, block.height));

@@ -153,7 +153,10 @@ fn check_votes(params: &Params) -> Result<(), ActionError> {
         })
     })?;
     let check = |good: bool, what: &str| ensure(good, code::GENESIS, || format!("genesis params: {what}"));
-    check(params.proposal_deposit >= 1, "proposal_deposit must be at least 1: what costs nothing is put to the vote all day")?;
+    check(
+        params.proposal_deposit >= 1,
+        "proposal_deposit must be at least 1: what costs nothing is put to the vote all day",
+    )?;
     check(params.voting_seconds >= 4, "voting_seconds must be at least 4: its last quarter is the delegators'")?;
     check(params.timelock_seconds >= 1, "timelock_seconds must be at least 1: nobody would see it before")
 }

@@ -233,7 +233,11 @@ fn put_delegation<S: StateWrite>(
 ) -> Result<(), StateError> {
     governance::moves(state, validator, delegator, delegation.shares)?;
     let key = state_key::delegation(delegator, validator);
-    if delegation.shares == 0 { state.delete(key) } else { state.put(key, delegation) }
+    if delegation.shares == 0 {
+        state.delete(key)
+    } else {
+        state.put(key, delegation)
+    }
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! Proposals with all they can hold, and votes with stake behind every validator.
 
 use bytes::Bytes;
+use datanet_types::Action;
 use datanet_types::action::{
     Choice, MAX_REASON, MAX_TITLE, NewNumber, NewNumbers, Proposed, RetireAuthority, SubmitProposal, VoteProposal,
 };
-use datanet_types::Action;
 use datanet_types::amount::DNT;
 
 use super::Case;
@@ -21,14 +21,39 @@ pub struct Votes;
 /// With the longest words, and thirty parameters.
 fn submit(world: &World, who: u32) -> Bytes {
     let names = [
-        "audit_deposit", "audit_seconds", "bond_penalty_bps", "byte_fee", "challenge_seconds", "channel_max_seconds",
-        "close_seconds", "commit_seconds", "datanet_deposit", "draw_delay", "fee_shares.contributors",
-        "fee_shares.validators", "forget_seconds", "gas_price", "holdout_delay_seconds", "holdout_sample", "jail_seconds",
-        "lineage_floor_bps", "liveness_window", "max_missed_bps", "min_fee", "quorum_bps", "reveal_seconds",
-        "review_fee", "review_fee_per_mib", "serving_bond_bps", "state_byte_deposit", "storing_seconds",
-        "verdict_challenge_seconds", "veto_bps",
+        "audit_deposit",
+        "audit_seconds",
+        "bond_penalty_bps",
+        "byte_fee",
+        "challenge_seconds",
+        "channel_max_seconds",
+        "close_seconds",
+        "commit_seconds",
+        "datanet_deposit",
+        "draw_delay",
+        "fee_shares.contributors",
+        "fee_shares.validators",
+        "forget_seconds",
+        "gas_price",
+        "holdout_delay_seconds",
+        "holdout_sample",
+        "jail_seconds",
+        "lineage_floor_bps",
+        "liveness_window",
+        "max_missed_bps",
+        "min_fee",
+        "quorum_bps",
+        "reveal_seconds",
+        "review_fee",
+        "review_fee_per_mib",
+        "serving_bond_bps",
+        "state_byte_deposit",
+        "storing_seconds",
+        "verdict_challenge_seconds",
+        "veto_bps",
     ];
-    let present = serde_json::to_value(datanet_ledger::component::params::get(&world.ledger().reader()).unwrap()).unwrap();
+    let present =
+        serde_json::to_value(datanet_ledger::component::params::get(&world.ledger().reader()).unwrap()).unwrap();
     let number = |name: &&str| {
         let value = match name.split_once('.') {
             Some((group, within)) => present[group][within].as_u64(),

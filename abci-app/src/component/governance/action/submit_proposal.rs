@@ -9,7 +9,9 @@ use datanet_types::tx::VerifiedTx;
 use crate::code;
 use crate::component::error::{ensure, refuse};
 use crate::component::governance::deciding::{event, put};
-use crate::component::governance::{MAX_LIVE, Number, Proposal, deposit, deposit_account, live, stakes, state_key, upgrade};
+use crate::component::governance::{
+    MAX_LIVE, Number, Proposal, deposit, deposit_account, live, stakes, state_key, upgrade,
+};
 use crate::component::params::renumbered;
 use crate::component::{
     ActionError, ActionHandler, Component, Event, Params, TxContext, accounts, breaker, params, treasury,
@@ -108,7 +110,8 @@ impl Possible for SubmitProposal {
             Some(Proposed::Params(new)) => renumbered(params, &new.numbers).err(),
             Some(Proposed::Spend(payment)) => {
                 let most = treasury::budget(state, ctx.block.seconds(), params)?.most;
-                let more = || format!("{} are more than a period may spend, {}", display(payment.amount), display(most));
+                let more =
+                    || format!("{} are more than a period may spend, {}", display(payment.amount), display(most));
                 (payment.amount > most).then(more)
             }
             Some(Proposed::Upgrade(planned)) => upgrade::check(ctx.block, params, planned).err(),

@@ -47,7 +47,9 @@ fn open<S: StateRead>(state: &S, ctx: &TxContext<'_>, number: u64) -> Result<Pro
     let voter = ctx.tx.signer;
     let staked = !staking::delegations(state, &voter, None, 1)?.is_empty();
     ensure(staked, code::VOTE_STAKE, || {
-        format!("account {voter} has no stake behind a validator, which is what votes; `datanet validator delegate` puts some there")
+        format!(
+            "account {voter} has no stake behind a validator, which is what votes; `datanet validator delegate` puts some there"
+        )
     })?;
     Ok(proposal)
 }
