@@ -55,7 +55,7 @@ fn counting_takes_no_longer_for_a_hundred_voters_than_for_one() {
         let to = voter.address();
         network.done(ATTACKER, Action::Transfer(Transfer { to, amount: 2 * DNT }));
         let delegate = datanet_types::staking::Delegate { validator: behind(seed % 3 + 1), amount: DNT };
-        let txs: Vec<_> = [Action::Delegate(delegate), vote(1, Choice::Yes)]
+        let txs: Vec<bytes::Bytes> = [Action::Delegate(delegate), vote(1, Choice::Yes)]
             .into_iter()
             .map(|action| {
                 nonce += 1;

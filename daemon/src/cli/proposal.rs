@@ -67,9 +67,9 @@ async fn submit(client: &Client, command: SubmitCommand, output: Output) -> Resu
             (json!({ "kind": "upgrade", "version": version, "height": height, "binaries": binaries }), words)
         }
     };
-    let deposit = &client.get("/v1/proposals").await?["deposit"];
+    let deposit = client.get("/v1/proposals").await?["deposit"].clone();
     let WordsArgs { title, reason, account, yes } = words;
-    let asked = format!("{change} is to be put to the vote; {} are locked until that is over.", money(deposit));
+    let asked = format!("{change} is to be put to the vote; {} are locked until that is over.", money(&deposit));
     confirm(yes, &asked).await?;
     let account = account.as_deref().map(|name| client.leave(name));
     let body = json!({ "account": account, "title": title, "reason": reason, "deposit": deposit, "change": change });

@@ -29,7 +29,7 @@ pub const EXIT_UPGRADE: u8 = 10;
 #[error(
     "from height {} on the network goes by version {} of its rules, and this program knows up to {}. It has stopped before that block and lost nothing. \
      Install a newer datanet and start it in this home: it goes on from there",
-    outdated.height, outdated.needs, outdated.knows
+    .outdated.height, .outdated.needs, .outdated.knows
 )]
 pub struct UpgradeNeeded {
     /// Which.

@@ -58,18 +58,19 @@ fn end<S: StateWrite>(state: &mut S, turn: &Turn<'_>, mut proposal: Proposal) ->
     proposal.tally = Some(tally);
     let (held, deposit) = (deposit_account(proposal.number), proposal.deposit);
     if outcome == Status::Vetoed {
-        accounts::release(state, &held, accounts::treasury(), deposit)?;
+        accounts::release(state, &held, &accounts::treasury(), deposit)?;
     } else {
-        accounts::release(state, &held, proposal.proposer, deposit)?;
+        accounts::release(state, &held, &proposal.proposer, deposit)?;
     }
     let told = tell(&proposal, outcome);
-    match (outcome, &proposal.proposed) {
-        (Status::Passed, Some(Proposed::Text(_))) => close(state, turn, proposal, Status::Done)?,
-        (Status::Passed, _) => {
+    let is_text = matches!(proposal.proposed, Some(Proposed::Text(_)));
+    match outcome {
+        Status::Passed if is_text => close(state, turn, proposal, Status::Done)?,
+        Status::Passed => {
             proposal.set_status(Status::Passed);
             put(state, &mut proposal, now.saturating_add(params.timelock_seconds));
         }
-        (outcome, _) => close(state, turn, proposal, outcome)?,
+        outcome => close(state, turn, proposal, outcome)?,
     }
     Ok(vec![told])
 }

@@ -184,7 +184,11 @@ fn what_is_slashed_votes_less_and_who_is_in_jail_not_at_all() {
     chain.act(7, votes(1, Choice::Yes));
     chain.act(0, votes(1, Choice::No));
     assert_eq!(tally(&chain, 1), [100, 100, 0, 0]);
-    let bad = crate::component::Misbehaviour { validator: validator(0), height: chain.block.height };
+    let bad = crate::component::Misbehaviour {
+        validator: validator(0),
+        height: chain.block.height,
+        time_seconds: chain.block.time_seconds,
+    };
     let consensus = crate::component::ConsensusInfo { misbehaviour: vec![bad], ..Default::default() };
     chain.next_with(consensus);
     assert_eq!(tally(&chain, 1), [0, 0, 0, 0], "it signed two histories");

@@ -218,7 +218,7 @@ pub(super) fn pay_voted<S: StateWrite>(
     }
     budget.spent = budget.spent.saturating_add(payment.amount);
     state.put(state_key::budget(), &budget);
-    accounts::release(state, &accounts::treasury(), payment.to, payment.amount)?;
+    accounts::release(state, &accounts::treasury(), &payment.to, payment.amount)?;
     Ok(Some(Event::new("treasury.paid").with("to", payment.to).with("amount", payment.amount)))
 }
 
