@@ -113,7 +113,7 @@ fn proposed(change: Change) -> ServiceResult<Proposed> {
     ];
     if let Some((field, ..)) = given.into_iter().find(|(_, given, of)| *given && *of != kind) {
         let detail = format!("{field} does not belong to a proposal of this kind; leave it out");
-        return Err(ServiceError::new(Code::BadField, detail).about(&format!("change.{field}")));
+        return Err(ServiceError::new(Code::BadField, detail).about(format!("change.{field}")));
     }
     Ok(match kind {
         ProposalKind::Text => Proposed::Text(Resolution {}),
@@ -138,7 +138,7 @@ fn proposed(change: Change) -> ServiceResult<Proposed> {
 fn needed<T>(field: Option<T>, name: &str) -> ServiceResult<T> {
     field.ok_or_else(|| {
         let detail = format!("change.{name} is missing; a proposal of this kind says it");
-        ServiceError::new(Code::MissingField, detail).about(&format!("change.{name}"))
+        ServiceError::new(Code::MissingField, detail).about(format!("change.{name}"))
     })
 }
 

@@ -101,7 +101,7 @@ async fn a_node_stops_before_rules_that_it_does_not_know_and_goes_on_as_the_prog
     let rules = runs(home).await;
     assert_eq!((&rules["version"], &rules["knows"], &rules["planned"]), (&json!(1), &json!(1), &json!(null)));
     let now = json(home, &["status"])["height"].as_u64().unwrap();
-    let height = now + 700;
+    let height = now + 500;
     let binary = format!("x86_64-linux={sha256}");
     let (version, at) = ("2", height.to_string());
     let words = ["--title", "rules 2", "--reason", "because", "--yes"];
