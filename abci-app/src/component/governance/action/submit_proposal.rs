@@ -53,7 +53,7 @@ impl ActionHandler for SubmitProposal {
         ensure(live(state)?.len() < MAX_LIVE, code::PROPOSALS_FULL, || {
             format!("{MAX_LIVE} proposals are voted on or wait, as many as may be; wait until one is done")
         })?;
-        self.check_possible(state, ctx, &params)?;
+        check_possible(self.proposed.as_ref(), state, ctx, &params)?;
         let deposit = deposit(state, &params)?;
         ensure(deposit <= self.deposit, code::PROPOSAL_DEPOSIT, || {
             let (asked, offered) = (display(deposit), display(self.deposit));
@@ -99,32 +99,30 @@ fn check_binaries(upgrade: &Upgrade) -> Result<(), ActionError> {
     )
 }
 
-trait Possible {
-    fn check_possible<S: StateRead>(&self, state: &S, ctx: &TxContext<'_>, params: &Params) -> Result<(), ActionError>;
-}
-
-impl Possible for SubmitProposal {
-    /// Refuses what could not be done now: most of it could not be done later either, and nobody should have to vote on it.
-    fn check_possible<S: StateRead>(&self, state: &S, ctx: &TxContext<'_>, params: &Params) -> Result<(), ActionError> {
-        let why_not = match &self.proposed {
-            Some(Proposed::Params(new)) => renumbered(params, &new.numbers).err(),
-            Some(Proposed::Spend(payment)) => {
-                let most = treasury::budget(state, ctx.block.seconds(), params)?.most;
-                let more =
-                    || format!("{} are more than a period may spend, {}", display(payment.amount), display(most));
-                (payment.amount > most).then(more)
-            }
-            Some(Proposed::Upgrade(planned)) => upgrade::check(ctx.block, params, planned).err(),
-            Some(Proposed::RetireAuthority(_)) => {
-                treasury::authority(state)?.is_none().then(|| "this chain has no authority".to_owned())
-            }
-            Some(Proposed::Reset(restart)) => {
-                let named = Component::of_name(&restart.component);
-                let tripped = named.map(|component| breaker::tripped(state, component)).transpose()?.flatten();
-                tripped.is_none().then(|| format!("{} runs; there is nothing to reset", restart.component))
-            }
-            Some(Proposed::Text(_)) | None => None,
-        };
-        why_not.map_or(Ok(()), |why| refuse(code::PROPOSAL_INVALID, why))
-    }
+/// Refuses what could not be done now: most of it could not be done later either, and nobody should have to vote on it.
+fn check_possible<S: StateRead>(
+    proposed: Option<&Proposed>,
+    state: &S,
+    ctx: &TxContext<'_>,
+    params: &Params,
+) -> Result<(), ActionError> {
+    let why_not = match proposed {
+        Some(Proposed::Params(new)) => renumbered(params, &new.numbers).err(),
+        Some(Proposed::Spend(payment)) => {
+            let most = treasury::budget(state, ctx.block.seconds(), params)?.most;
+            let more = || format!("{} are more than a period may spend, {}", display(payment.amount), display(most));
+            (payment.amount > most).then(more)
+        }
+        Some(Proposed::Upgrade(planned)) => upgrade::check(ctx.block, params, planned).err(),
+        Some(Proposed::RetireAuthority(_)) => {
+            treasury::authority(state)?.is_none().then(|| "this chain has no authority".to_owned())
+        }
+        Some(Proposed::Reset(restart)) => {
+            let named = Component::of_name(&restart.component);
+            let tripped = named.map(|component| breaker::tripped(state, component)).transpose()?.flatten();
+            tripped.is_none().then(|| format!("{} runs; there is nothing to reset", restart.component))
+        }
+        Some(Proposed::Text(_)) | None => None,
+    };
+    why_not.map_or(Ok(()), |why| refuse(code::PROPOSAL_INVALID, why))
 }
