@@ -26,12 +26,16 @@ impl Carried {
     }
 }
 
-/// Whether other parameters come with the next block already: what changes them too must build on those.
+/// Whether other parameters come with the next block already, on which what changes them too must build; or the treasury, whose work it is, stands still.
 pub(super) fn must_wait<S: StateRead>(
     state: &S,
     block: &BlockContext,
     proposal: &Proposal,
 ) -> Result<bool, StateError> {
+    let of_treasury = matches!(proposal.proposed, Some(Proposed::Spend(_) | Proposed::RetireAuthority(_)));
+    if of_treasury && breaker::tripped(state, Component::Treasury)?.is_some() {
+        return Ok(true);
+    }
     let changes = matches!(proposal.proposed, Some(Proposed::Params(_) | Proposed::RetireAuthority(_)));
     let next = if changes { versions::scheduled(state)? } else { None };
     Ok(next.is_some_and(|next| next.due <= block.seconds()))

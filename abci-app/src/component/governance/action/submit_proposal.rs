@@ -16,7 +16,11 @@ use crate::component::params::renumbered;
 use crate::component::{
     ActionError, ActionHandler, Component, Event, Params, TxContext, accounts, breaker, params, treasury,
 };
+use crate::gas::Gas;
 use crate::state::{StateRead, StateWrite};
+
+/// Making all parameters anew out of a proposal's numbers and checking them, a tenth of a millisecond.
+const RENUMBERING: Gas = 100_000;
 
 impl ActionHandler for SubmitProposal {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
@@ -46,6 +50,10 @@ impl ActionHandler for SubmitProposal {
             }
             Some(Proposed::Text(_) | Proposed::RetireAuthority(_)) => Ok(()),
         }
+    }
+
+    fn work(&self) -> Gas {
+        if matches!(self.proposed, Some(Proposed::Params(_))) { RENUMBERING } else { 0 }
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
