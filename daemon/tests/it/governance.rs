@@ -17,6 +17,11 @@ use crate::kit::{TestNode, config, is_problem, prepare_on, tools_without_model, 
 /// Seconds of a vote.
 const VOTING: u64 = 4;
 
+fn submit<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let words = ["--title", "a title", "--reason", "because", "--yes"];
+    [&["proposal", "submit"][..], args, &words[..]].concat()
+}
+
 fn params() -> Params {
     Params { voting_seconds: VOTING, timelock_seconds: 1, treasury_period_bps: 10_000, ..own_params() }
 }
@@ -25,8 +30,6 @@ fn params() -> Params {
 async fn parameters_are_voted_on_the_command_line_and_the_authority_steps_back() {
     let node = TestNode::spawn_on(tools_without_model(), config(), params()).await;
     let home = node.home().to_owned();
-    let words = ["--title", "dearer", "--reason", "because", "--yes"];
-    let submit = |args: &[&str]| [&["proposal", "submit"][..], args, &words[..]].concat();
     fails(&home, &submit(&["params", "min_fees=1"]), "no parameter \"min_fees\"");
     fails(&home, &submit(&["params", "min_fee"]), "write NAME=NUMBER");
     fails(&home, &submit(&["spend", "authority-of-nobody", "1DNT"]), "authority-of-nobody");
@@ -103,9 +106,7 @@ async fn a_node_stops_before_rules_that_it_does_not_know_and_goes_on_as_the_prog
     let now = json(home, &["status"])["height"].as_u64().unwrap();
     let height = now + 500;
     let binary = format!("x86_64-linux={sha256}");
-    let (version, at) = ("2", height.to_string());
-    let words = ["--title", "rules 2", "--reason", "because", "--yes"];
-    json(home, &[&["proposal", "submit", "upgrade", version, &at, "--binary", &binary][..], &words[..]].concat());
+    json(home, &submit(&["upgrade", "2", &height.to_string(), "--binary", &binary]));
     json(home, &["proposal", "vote", "1", "yes"]);
     until("it is planned", async || {
         let planned = json(home, &["upgrade", "show"])["planned"]["height"].as_u64();

@@ -5,7 +5,6 @@ use datanet_types::Action;
 use datanet_types::action::{
     Choice, MAX_REASON, MAX_TITLE, NewNumber, NewNumbers, Proposed, RetireAuthority, SubmitProposal, VoteProposal,
 };
-use datanet_types::amount::DNT;
 
 use super::Case;
 use super::money::{AUTHORITY, EARNING};
