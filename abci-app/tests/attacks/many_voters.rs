@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use bytes::Bytes;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::{governance, params};
 use datanet_ledger::state::{StateError, StateRead};
@@ -49,30 +50,23 @@ fn counting_takes_no_longer_for_a_hundred_voters_than_for_one() {
     network.done(1, vote(1, Choice::No));
     let few = reads(&network);
     let mut nonce = 1_000_000;
+    let mut cast: Vec<Bytes> = Vec::new();
+    let mut given: Vec<Bytes> = Vec::new();
     // Seeds of which no other account here is made.
     for seed in 100..100 + VOTERS {
         let voter = key(seed);
         let to = voter.address();
-        network.done(ATTACKER, Action::Transfer(Transfer { to, amount: 2 * DNT }));
+        given.push(network.sign(ATTACKER, Action::Transfer(Transfer { to, amount: 2 * DNT })));
         let delegate = datanet_types::staking::Delegate { validator: behind(seed % 3 + 1), amount: DNT };
-        let txs: Vec<bytes::Bytes> = [Action::Delegate(delegate), vote(1, Choice::Yes)]
-            .into_iter()
-            .map(|action| {
-                nonce += 1;
-                let (chain_id, expiry, fee, account) = (CHAIN.into(), network.ledger.info().height + 5, MOST, to);
-                let body = TxBody {
-                    chain_id,
-                    expiry,
-                    fee,
-                    nonce,
-                    account,
-                    gas_limit: 20_000_000,
-                    tip: 0,
-                    action: Some(action),
-                };
-                body.sign(&voter).to_bytes().into()
-            })
-            .collect();
+        for action in [Action::Delegate(delegate), vote(1, Choice::Yes)] {
+            nonce += 1;
+            let (chain_id, expiry, fee, account) = (CHAIN.into(), network.ledger.info().height + 5, MOST, to);
+            let (gas_limit, action) = (20_000_000, Some(action));
+            let body = TxBody { chain_id, expiry, fee, nonce, account, gas_limit, tip: 0, action };
+            cast.push(body.sign(&voter).to_bytes().into());
+        }
+    }
+    for txs in [given, cast] {
         assert!(network.block(&txs).iter().all(|code| code.is_ok()));
     }
     assert_eq!(network.tally(1).yes, u64::from(VOTERS) * DNT);

@@ -42,7 +42,10 @@ impl Network {
         }
         let app_state = serde_json::to_vec(&genesis).unwrap();
         ledger.init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state }).unwrap();
-        Self { ledger, _dir: dir, nonce: 0, time: 1_000 }
+        let mut network = Self { ledger, _dir: dir, nonce: 0, time: 1_000 };
+        // What genesis gave is there to be read from the first block on.
+        network.block(&[]);
+        network
     }
 
     pub fn sign(&mut self, who: u8, action: Action) -> Bytes {
