@@ -135,7 +135,9 @@ impl World {
             _ => Choice::Yes,
         };
         let choice = if step.wrong(2) == Some(1) { 4 } else { choice as i32 };
-        let who = if step.amount.is_multiple_of(5) { step.person() } else { address(1 + step.who % 4) };
+        let staked: Vec<Address> = self.model.staking.stakes.keys().map(|(who, _)| *who).collect();
+        let one = staked.get(usize::from(step.who) % staked.len().max(1));
+        let who = if step.amount.is_multiple_of(11) { step.person() } else { *one.unwrap_or(&address(1)) };
         (who, Action::VoteProposal(VoteProposal { proposal, choice }))
     }
 

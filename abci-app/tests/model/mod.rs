@@ -97,4 +97,7 @@ fn the_ledger_does_what_the_model_says_in_whatever_order_people_try_whatever_the
         let (accepted, refused) = done.get(kind.name()).copied().unwrap_or_default();
         assert!(accepted > 0, "no {} was accepted, {refused} were refused", kind.name());
     }
+    for status in ["passed", "done", "rejected", "no_quorum", "vetoed"] {
+        assert!(done.contains_key(status), "no proposal was {status}");
+    }
 }

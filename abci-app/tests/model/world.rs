@@ -164,7 +164,15 @@ impl World {
         }
         self.model.end();
         let happened = finalized.outcomes.iter().flat_map(|outcome| &outcome.events).chain(&finalized.events);
-        let broken: Vec<_> = happened.filter(|event| event.kind.starts_with("component.")).collect();
+        let happened: Vec<_> = happened.collect();
+        for status in
+            happened.iter().filter(|event| event.kind == "proposal.decided").filter_map(|one| one.get("status"))
+        {
+            let told = ["passed", "done", "rejected", "no_quorum", "vetoed", "lapsed", "failed"];
+            let told = told.into_iter().find(|one| *one == status).expect("one of these");
+            self.tally.entry(told).or_default().0 += 1;
+        }
+        let broken: Vec<_> = happened.into_iter().filter(|event| event.kind.starts_with("component.")).collect();
         assert!(broken.is_empty(), "{broken:?}");
         compare::same(&mut self.model, &reader);
         invariants::hold(&reader);
@@ -230,8 +238,8 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::RegisterModel | ActionKind::CreateValidator => 1,
         ActionKind::WithdrawRewards | ActionKind::Unjail | ActionKind::RecoverKeys | ActionKind::CancelRecovery => 1,
         ActionKind::RevokeKey | ActionKind::CancelSpend | ActionKind::CancelParams | ActionKind::ResetComponent => 1,
-        ActionKind::VoteProposal => 6,
-        ActionKind::SubmitProposal => 3,
+        ActionKind::VoteProposal => 9,
+        ActionKind::SubmitProposal => 4,
         ActionKind::RetireAuthority => 1,
     }
 }
