@@ -62,9 +62,9 @@ async fn submit(client: &Client, command: SubmitCommand, output: Output) -> Resu
         SubmitCommand::Spend { to, amount, words } => {
             (json!({ "kind": "spend", "to": client.address(&to).await?, "amount": amount }), words)
         }
-        SubmitCommand::Upgrade { version, height, binary, words } => {
+        SubmitCommand::Upgrade { rules, height, binary, words } => {
             let binaries = binary.iter().map(|typed| checksum(typed)).collect::<Result<Map<_, _>>>()?;
-            (json!({ "kind": "upgrade", "version": version, "height": height, "binaries": binaries }), words)
+            (json!({ "kind": "upgrade", "version": rules, "height": height, "binaries": binaries }), words)
         }
     };
     let deposit = client.get("/v1/proposals").await?["deposit"].clone();

@@ -77,7 +77,7 @@ pub(in crate::cli) enum SubmitCommand {
     /// Other rules from a height on, and the programs that know them.
     Upgrade {
         /// The version of the rules, one more than the present.
-        version: u64,
+        rules: u64,
         /// The first height at which they hold.
         height: u64,
         /// SHA-256 of the program for a platform, such as `x86_64-linux=5e…`; again for each.
