@@ -11,6 +11,7 @@ use crate::app::{
     AppError, Application, Block, CommitInfo, CommittedBlock, FinalizedBlock, InitChain, Started, TxOutcome, Verdict,
 };
 use crate::component::beacon::BeaconSigner;
+use crate::component::migrations;
 use crate::reader::LedgerReader;
 use crate::store::{Store, TxRecord};
 
@@ -65,7 +66,15 @@ impl LedgerHandle {
     /// # Errors
     /// As [`LedgerHandle::open`].
     pub fn open_with(path: &Path, beacon: Arc<dyn BeaconSigner>) -> Result<Self, AppError> {
-        Ok(Self::of(Application::new(Store::open(path)?)?.with_beacon(beacon)))
+        Self::open_knowing(path, beacon, migrations::LATEST)
+    }
+
+    /// The same of a program that knows the rules up to version `knows`: see [`Application::knowing`].
+    ///
+    /// # Errors
+    /// As [`LedgerHandle::open`].
+    pub fn open_knowing(path: &Path, beacon: Arc<dyn BeaconSigner>, knows: u64) -> Result<Self, AppError> {
+        Ok(Self::of(Application::knowing(Store::open(path)?, knows)?.with_beacon(beacon)))
     }
 
     fn of(app: Application) -> Self {

@@ -233,6 +233,8 @@ impl Default for ConsensusConfig {
 pub struct LedgerConfig {
     /// How many of the last blocks CometBFT keeps; 0 for all. `DATANET_LEDGER_KEEP_BLOCKS`.
     pub keep_blocks: u64,
+    /// Version of the rules that this program acts as if it knew, to rehearse an upgrade; 0 for what it knows. `DATANET_LEDGER_REHEARSE`.
+    pub rehearse: u64,
 }
 
 impl LedgerConfig {

@@ -42,6 +42,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
             "write milliseconds from 0 to 3600000; 0 takes the profile's own"
         }
         "ledger.keep_blocks" => "write 0 for all, or a number of blocks from 600000 on",
+        "ledger.rehearse" => "write 0 for what this program knows, or the version of the rules that is rehearsed",
         "inference.device" => "write \"cpu\", or \"cuda:0\" for the first NVIDIA device",
         "inference.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
         "inference.max_batch_tokens" => "write 0 for what suits the device, or a number from 512 to 1048576",

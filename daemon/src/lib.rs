@@ -18,6 +18,7 @@
 //! - [`authority`]: who speaks for the accounts of this node.
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
+//! - [`upgrade`]: rules that come, and the program that knows them.
 //! - [`preflight`]: what must be right around a node before it opens anything; [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
 //!
 //! What is sent over the interface, and a client of it, is the crate `datanet-api`; what brings a node's tools,
@@ -47,6 +48,7 @@ pub mod preflight;
 pub mod records;
 pub mod status;
 pub mod training;
+pub mod upgrade;
 pub mod workers;
 
 pub use node::{NodeHandle, NodeOptions, Tools, spawn};

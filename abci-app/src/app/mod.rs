@@ -16,14 +16,15 @@ mod tip;
 mod verify;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use datanet_types::tx::{TxHash, UnverifiedTx};
 
 use crate::code;
 use crate::component::beacon::BeaconSigner;
-use crate::component::{self, EngineParams, Genesis, ValidatorUpdate, migrations};
+use crate::component::governance::upgrade;
+use crate::component::{self, BlockContext, EngineParams, Genesis, ValidatorUpdate, migrations};
 use crate::reader::LedgerReader;
 use crate::state::{ChangeLog, StateError};
 use crate::store::{BlockWrite, Head, Snapshot, Store, TxRecord};
@@ -51,6 +52,19 @@ pub struct Application {
     blocks: Mutex<Blocks>,
     executions: AtomicU64,
     beacon: Option<Arc<dyn BeaconSigner>>,
+    knows: u64,
+    outdated: OnceLock<Outdated>,
+}
+
+/// Why a program cannot go on where others do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outdated {
+    /// The version of the rules that it needs to know.
+    pub needs: u64,
+    /// The latest that it knows.
+    pub knows: u64,
+    /// The first height at which those rules hold.
+    pub height: u64,
 }
 
 /// Executed blocks that are not committed.
@@ -71,8 +85,17 @@ impl Application {
     /// # Errors
     /// When the store cannot be read, or goes by a version of the rules that this program does not know.
     pub fn new(store: Store) -> Result<Self, AppError> {
-        let tip = Tip::committed(store.snapshot()?);
-        migrations::check_known(migrations::version(&tip.snapshot)?)?;
+        Self::knowing(store, migrations::LATEST)
+    }
+
+    /// The same of a program that knows the rules up to version `knows`: an older one, or with more than [`migrations::LATEST`] one that rehearses an
+    /// upgrade, of whose version nothing else is known than that it comes.
+    ///
+    /// # Errors
+    /// As [`Application::new`].
+    pub fn knowing(store: Store, knows: u64) -> Result<Self, AppError> {
+        let tip = Tip::committed(store.snapshot()?, knows);
+        migrations::check_known(knows, migrations::version(&tip.snapshot)?)?;
         Ok(Self {
             store,
             tip: RwLock::new(Arc::new(tip)),
@@ -81,6 +104,8 @@ impl Application {
             blocks: Mutex::default(),
             executions: AtomicU64::new(0),
             beacon: None,
+            knows,
+            outdated: OnceLock::new(),
         })
     }
 
@@ -103,6 +128,37 @@ impl Application {
         Ok(match migrations::version(&self.tip().snapshot)? {
             0 => migrations::LATEST,
             version => version,
+        })
+    }
+
+    /// The latest version of the rules that this program knows.
+    pub fn knows(&self) -> u64 {
+        self.knows
+    }
+
+    /// Why this program cannot execute the next block, if it cannot: rules hold from there on that it does not know. Everything before is
+    /// committed, and a newer program goes on from there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outdated(&self) -> Result<Option<Outdated>, AppError> {
+        if let Some(outdated) = self.outdated.get() {
+            return Ok(Some(*outdated));
+        }
+        let tip = self.tip();
+        let next = tip.height.saturating_add(1);
+        let planned = upgrade::planned(&tip.snapshot)?;
+        let unknown = planned.filter(|planned| planned.version > self.knows && planned.height <= next);
+        Ok(unknown.map(|planned| Outdated { needs: planned.version, knows: self.knows, height: next }))
+    }
+
+    /// Begins a block; where that takes rules that are not known here, it is remembered why.
+    fn begin<'a>(&self, tip: &'a Tip, context: BlockContext, beacon: Option<&Bytes>) -> Result<Run<'a>, AppError> {
+        let height = context.height;
+        Run::begin(tip, context, beacon).inspect_err(|error| {
+            if let AppError::State(StateError::Newer { theirs, ours }) = error {
+                let _ = self.outdated.set(Outdated { needs: *theirs, knows: *ours, height });
+            }
         })
     }
 
@@ -135,7 +191,7 @@ impl Application {
         let mut changes = state.into_net()?;
         component::derived::seal(&snapshot, &mut changes)?;
         let app_hash = snapshot.tree_update(&changes)?.map_or([0; 32], |tree| tree.root);
-        self.set_tip(Tip::genesis(snapshot, init, changes, app_hash));
+        self.set_tip(Tip::genesis(snapshot, init, changes, app_hash, self.knows));
         *lock(&self.fork) = Fork::default();
         *lock(&self.blocks) = Blocks::default();
         Ok(Started { app_hash, validators, engine: EngineParams::of(&genesis.params) })
@@ -230,7 +286,7 @@ impl Application {
         let room = max_bytes.saturating_sub(beacon.as_ref().map_or(0, size_in_block));
         let checked = self.verify_all(&tip, block.txs)?;
         let queue = Queue::new(&checked, block.txs);
-        let (executed, kept) = Run::begin(&tip, context, beacon.as_ref())?.choose(queue, room)?;
+        let (executed, kept) = self.begin(&tip, context, beacon.as_ref())?.choose(queue, room)?;
         self.executions.fetch_add(1, Ordering::Relaxed);
         blocks.propose(executed);
         Ok(beacon.into_iter().chain(kept).collect())
@@ -252,7 +308,7 @@ impl Application {
             return Ok(Verdict::Accept);
         }
         let (beacon, txs) = beacon_first(block.txs);
-        let run = Run::begin(&tip, context, beacon)?;
+        let run = self.begin(&tip, context, beacon)?;
         if let Some(objection) = run.objection {
             return Ok(Verdict::Reject(objection));
         }
@@ -284,7 +340,7 @@ impl Application {
             None => {
                 let (beacon, txs) = beacon_first(block.txs);
                 let checked = self.verify_all(&tip, txs)?;
-                self.execute(Run::begin(&tip, context, beacon)?, &checked, txs, true)?
+                self.execute(self.begin(&tip, context, beacon)?, &checked, txs, true)?
             }
         };
         if let Some(objection) = &executed.objection {
@@ -311,7 +367,7 @@ impl Application {
         let before = self.tip();
         let snapshot = self.store.commit(&before.snapshot, write_of(executed))?;
         drop(before);
-        self.set_tip(Tip::committed(snapshot));
+        self.set_tip(Tip::committed(snapshot, self.knows));
         Ok(committed)
     }
 

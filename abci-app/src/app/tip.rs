@@ -20,10 +20,12 @@ pub(super) struct Tip {
     app_hash: [u8; 32],
     /// Hash of the last block; zeros before the first.
     block_hash: [u8; 32],
+    /// The latest version of the rules that this program knows.
+    knows: u64,
 }
 
 impl Tip {
-    pub(super) fn committed(snapshot: Snapshot) -> Self {
+    pub(super) fn committed(snapshot: Snapshot, knows: u64) -> Self {
         let head = snapshot.head();
         Self {
             chain_id: (head.height > 0).then(|| head.chain_id.clone()),
@@ -33,13 +35,20 @@ impl Tip {
             app_hash: head.app_hash(),
             block_hash: head.block_hash(),
             snapshot,
+            knows,
         }
     }
 
-    pub(super) fn genesis(snapshot: Snapshot, init: &InitChain<'_>, genesis: Changes, app_hash: [u8; 32]) -> Self {
+    pub(super) fn genesis(
+        snapshot: Snapshot,
+        init: &InitChain<'_>,
+        genesis: Changes,
+        app_hash: [u8; 32],
+        knows: u64,
+    ) -> Self {
         let next_height = init.initial_height.max(1);
         let (chain_id, block_hash) = (Some(init.chain_id.to_owned()), [0; 32]);
-        Self { snapshot, chain_id, genesis, height: 0, next_height, app_hash, block_hash }
+        Self { snapshot, chain_id, genesis, height: 0, next_height, app_hash, block_hash, knows }
     }
 
     pub(super) fn commit_info(&self) -> CommitInfo {
@@ -61,7 +70,18 @@ impl Tip {
         let chain_id = self.chain_id.clone()?;
         let (height, app_hash, last_block_hash) = (self.next_height, self.app_hash, self.block_hash);
         let (beacon, moved, consensus) = (Digest::ZERO, Moved::default(), ConsensusInfo::default());
-        Some(BlockContext { chain_id, height, time_seconds, app_hash, last_block_hash, beacon, moved, consensus })
+        let knows = self.knows;
+        Some(BlockContext {
+            chain_id,
+            height,
+            time_seconds,
+            app_hash,
+            last_block_hash,
+            beacon,
+            moved,
+            consensus,
+            knows,
+        })
     }
 
     pub(super) fn app_hash(&self) -> [u8; 32] {

@@ -263,4 +263,18 @@ codes! {
         /// The component runs, or cannot stand still.
         NOT_TRIPPED = 3,
     }
+    Governance {
+        /// Fields of a proposal or a vote out of bounds, or nothing that could be done as things stand.
+        PROPOSAL_INVALID = 1,
+        /// No such proposal.
+        PROPOSAL_UNKNOWN = 2,
+        /// The vote on it is over.
+        PROPOSAL_CLOSED = 3,
+        /// Only who has stake behind a validator votes.
+        VOTE_STAKE = 4,
+        /// As many proposals are voted on or wait as may be.
+        PROPOSALS_FULL = 5,
+        /// The deposit is more than the proposer allows.
+        PROPOSAL_DEPOSIT = 6,
+    }
 }

@@ -18,12 +18,23 @@ fn table<S: StateWrite>() -> Vec<(u64, Migration<S>)> {
     Vec::new()
 }
 
-/// Refuses to go on with a version that is not known here.
+/// Where a rehearsal leaves its mark. Example: `params/rehearsed`
+pub const REHEARSED: &str = "params/rehearsed";
+
+/// A version of the rules that was rehearsed: a program that was told to know one version more than its code does has nothing else to make over.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Rehearsed {
+    /// Which.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+}
+
+/// Refuses to go on with a version that a program does not know which knows up to `knows`.
 ///
 /// # Errors
-/// When it is later than [`LATEST`].
-pub fn check_known(version: u64) -> Result<(), StateError> {
-    if version <= LATEST { Ok(()) } else { Err(StateError::Newer { theirs: version, ours: LATEST }) }
+/// When it is later than that.
+pub fn check_known(knows: u64, version: u64) -> Result<(), StateError> {
+    if version <= knows { Ok(()) } else { Err(StateError::Newer { theirs: version, ours: knows }) }
 }
 
 /// The version of the rules that `state` is of; 0 where there is no chain yet.
@@ -37,10 +48,14 @@ pub fn version<S: StateRead>(state: &S) -> Result<u64, StateError> {
     }
 }
 
-/// Makes over what is stored, from version `from` to version `to`.
-pub(super) fn run<S: StateWrite>(state: &mut S, from: u64, to: u64) -> Result<(), StateError> {
-    check_known(to)?;
-    run_of(state, &table(), from, to)
+/// Makes over what is stored, from version `from` to version `to`, by a program that knows up to `knows`.
+pub(super) fn run<S: StateWrite>(state: &mut S, knows: u64, from: u64, to: u64) -> Result<(), StateError> {
+    check_known(knows, to)?;
+    run_of(state, &table(), from, to)?;
+    if to > from && to > LATEST {
+        state.put(REHEARSED.to_owned(), &Rehearsed { version: to });
+    }
+    Ok(())
 }
 
 fn run_of<S: StateWrite>(state: &mut S, table: &[(u64, Migration<S>)], from: u64, to: u64) -> Result<(), StateError> {
@@ -75,7 +90,8 @@ mod tests {
     fn every_version_after_the_first_is_made_from_the_one_before() {
         let versions: Vec<u64> = table::<MemoryState>().iter().map(|(version, _)| *version).collect();
         assert_eq!(versions, (1..=LATEST).skip(1).collect::<Vec<_>>());
-        let error = check_known(LATEST + 1).unwrap_err().to_string();
+        let error = check_known(LATEST, LATEST + 1).unwrap_err().to_string();
         assert!(error.contains("install a newer"), "{error}");
+        check_known(LATEST + 1, LATEST + 1).unwrap();
     }
 }

@@ -6,7 +6,7 @@
 //! [`StateRead`](crate::state::StateRead): the daemon and the HTTP interface read through them too.
 //!
 //! - [`params`], [`genesis`], [`migrations`]: the chain's numbers, first state, and versions of its rules.
-//! - [`treasury`]: the chain's authority, and what it spends.
+//! - [`treasury`]: the chain's authority, and what it spends. [`governance`]: votes.
 //! - [`accounts`], [`admission`]: money; expiry, replay and fee. [`deposit`]: what state costs that is kept for ever.
 //! - [`agenda`]: what is due, and when: committees, deadlines, stake on its way home, and what is forgotten.
 //! - [`authority`]: whose signatures speak for an account.
@@ -36,6 +36,7 @@ pub mod derived;
 mod error;
 mod event;
 pub mod genesis;
+pub mod governance;
 pub mod migrations;
 pub mod models;
 mod name;
@@ -82,6 +83,8 @@ pub struct BlockContext {
     pub moved: beacon::Moved,
     /// What the engine says of its validators.
     pub consensus: ConsensusInfo,
+    /// The latest version of the rules that this program knows: [`migrations::LATEST`], unless it rehearses another.
+    pub knows: u64,
 }
 
 impl BlockContext {
@@ -163,6 +166,9 @@ macro_rules! dispatch {
             Action::SetParams($inner) => $call,
             Action::CancelParams($inner) => $call,
             Action::ResetComponent($inner) => $call,
+            Action::SubmitProposal($inner) => $call,
+            Action::VoteProposal($inner) => $call,
+            Action::RetireAuthority($inner) => $call,
         }
     };
 }
@@ -204,9 +210,10 @@ pub fn intrinsic_gas(tx: &VerifiedTx) -> Gas {
 /// When the store cannot be read.
 pub fn begin_block<S: StateAttempt>(state: &mut S, block: &BlockContext) -> Result<Vec<Event>, StateError> {
     let mut events = Vec::new();
-    // First: a height has one version of the parameters.
+    // First: a height has one version of the parameters, and of the rules.
+    events.extend(governance::upgrade::begin_block(state, block)?);
     if let Some(params::versions::Change { before, after, event }) = params::versions::begin_block(state, block)? {
-        migrations::run(state, before.app_version, after.app_version)?;
+        migrations::run(state, block.knows, before.app_version, after.app_version)?;
         staking::params_changed(state, &before, &after)?;
         events.push(event);
     }

@@ -63,6 +63,8 @@ components! {
     Treasury = "treasury",
     /// See [`crate::component::breaker`].
     Breaker = "breaker",
+    /// See [`crate::component::governance`].
+    Governance = "governance",
 }
 
 impl Component {

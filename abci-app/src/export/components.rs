@@ -32,6 +32,7 @@ components! {
     "settlement": ["settlement/"],
     "audits": ["audits/"],
     "treasury": ["treasury/"],
+    "governance": ["derived/governance/", "governance/"],
     "agenda": ["derived/agenda/"],
     "breaker": ["breaker/"],
     "derived": ["chain/derived", "derived/digest"],

@@ -7,6 +7,7 @@
 mod judging;
 mod money;
 mod serving;
+mod votes;
 mod world;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use datanet_types::action::ActionKind;
 use judging::Judging;
 use money::Money;
 use serving::Serving;
+use votes::Votes;
 use world::World;
 
 /// How much longer than a transfer an action may take for its gas. Below are what gas leaves out on purpose (what is in memory already
@@ -50,6 +52,7 @@ struct Heaviest {
     judging: Judging,
     serving: Serving,
     money: Money,
+    votes: Votes,
 }
 
 impl Heaviest {
@@ -58,14 +61,15 @@ impl Heaviest {
         let money = Money::set_up(&mut world);
         let judging = Judging::set_up(&mut world);
         let serving = Serving::set_up(&mut world);
+        let votes = Votes::set_up(&mut world);
         // Over the end of the first window, at which who was away is jailed; meanwhile everybody else has proposed and earned.
         world.pass_window();
-        Self { world, judging, serving, money }
+        Self { world, judging, serving, money, votes }
     }
 
     /// Every kind has its own.
     fn cases(&self, kind: ActionKind) -> Vec<Case> {
-        let Self { world, judging, serving, money } = self;
+        let Self { world, judging, serving, money, votes } = self;
         match kind {
             ActionKind::Transfer => money.transfer(world),
             ActionKind::RegisterNode => judging.register_node(world),
@@ -104,6 +108,9 @@ impl Heaviest {
             ActionKind::SetParams => money.set_params(world),
             ActionKind::CancelParams => money.cancel_params(world),
             ActionKind::ResetComponent => money.reset_component(world),
+            ActionKind::SubmitProposal => votes.submit_proposal(world),
+            ActionKind::VoteProposal => votes.vote_proposal(world),
+            ActionKind::RetireAuthority => votes.retire_authority(world),
         }
     }
 }

@@ -29,3 +29,4 @@ mod solo;
 mod strangers;
 mod support;
 mod turns;
+mod upgrading;

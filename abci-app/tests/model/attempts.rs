@@ -1,8 +1,13 @@
 //! What people try: mostly what the rules allow as things stand, sometimes what they must not.
 
+use std::collections::BTreeMap;
+
+use datanet_ledger::component::governance::Status;
 use datanet_types::action::{
-    ActionKind, ActionSet, CancelParams, CancelRecovery, CancelSpend, Counterparty, GrantKey, Party, RecoverKeys,
-    Recovery, RegisterNode, ResetComponent, RevokeKey, SetKeys, SetParams, SpendTreasury, Transfer, role,
+    ActionKind, ActionSet, Binary, CancelParams, CancelRecovery, CancelSpend, Choice, Counterparty, GrantKey,
+    NewNumber, NewNumbers, Party, Payment, Proposed, RecoverKeys, Recovery, RegisterNode, ResetComponent, Resolution,
+    Restart, RetireAuthority, Retirement, RevokeKey, SetKeys, SetParams, SpendTreasury, SubmitProposal, Transfer,
+    Upgrade, VoteProposal, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
@@ -73,7 +78,67 @@ impl World {
                 let component = "channels".to_owned();
                 Some((authority(step), Action::ResetComponent(ResetComponent { component })))
             }
+            ActionKind::SubmitProposal => Some((step.person(), Action::SubmitProposal(self.propose(step)))),
+            ActionKind::VoteProposal => Some(self.vote(step)),
+            // Seldom the one that may: nothing brings it back.
+            ActionKind::RetireAuthority => {
+                let who = if step.amount.is_multiple_of(8) { address(AUTHORITY) } else { address(PEOPLE) };
+                Some((who, Action::RetireAuthority(RetireAuthority {})))
+            }
         }
+    }
+
+    fn propose(&self, step: &Step) -> SubmitProposal {
+        let height = if step.wrong(6) == Some(0) { self.height } else { 1_000_000 + u64::from(step.amount % 9) };
+        let proposed = match step.pick % 8 {
+            0 => Proposed::Text(Resolution {}),
+            1 => {
+                let amount = if step.wrong(6) == Some(1) { 0 } else { step.part(20_000) };
+                Proposed::Spend(Payment { to: step.person(), amount })
+            }
+            2 => {
+                let binaries = vec![Binary { platform: "x86_64-linux".into(), sha256: Digest([1; 32]) }];
+                let version = if step.wrong(6) == Some(2) { 3 } else { 2 };
+                Proposed::Upgrade(Upgrade { version, height, binaries })
+            }
+            3 if step.amount.is_multiple_of(4) => Proposed::RetireAuthority(Retirement {}),
+            4 => Proposed::Reset(Restart { component: "channels".into() }),
+            _ => {
+                let changes: BTreeMap<String, u64> =
+                    serde_json::from_str(&set_params(step).changes).expect("a name and a number");
+                let mut numbers: Vec<NewNumber> =
+                    changes.into_iter().map(|(name, value)| NewNumber { name, value }).collect();
+                if step.amount.is_multiple_of(3) {
+                    numbers.push(NewNumber { name: "quorum_bps".into(), value: 900 + u64::from(step.amount % 3_000) });
+                    numbers.sort_by(|one, other| one.name.cmp(&other.name));
+                }
+                Proposed::Params(NewNumbers { numbers })
+            }
+        };
+        SubmitProposal {
+            title: if step.wrong(6) == Some(3) { String::new() } else { "a proposal".into() },
+            reason: "because".into(),
+            deposit: if step.wrong(6) == Some(4) { 1 } else { 100 * DNT },
+            proposed: (step.wrong(6) != Some(5)).then_some(proposed),
+        }
+    }
+
+    /// Mostly those with a validator, on what is open, and mostly for it.
+    fn vote(&self, step: &Step) -> (Address, Action) {
+        let open = self.model.governance.proposals.iter().filter(|(_, one)| one.status == Status::Voting);
+        let open: Vec<u64> = open.map(|(number, _)| *number).collect();
+        let proposal = if step.wrong(2) == Some(0) { 1 } else { step.of(&open).copied().unwrap_or(1) };
+        let choice = match step.amount % 8 {
+            0 => Choice::No,
+            1 => Choice::Veto,
+            2 => Choice::Abstain,
+            _ => Choice::Yes,
+        };
+        let choice = if step.wrong(2) == Some(1) { 4 } else { choice as i32 };
+        let staked: Vec<Address> = self.model.staking.stakes.keys().map(|(who, _)| *who).collect();
+        let one = staked.get(usize::from(step.who) % staked.len().max(1));
+        let who = if step.amount.is_multiple_of(11) { step.person() } else { *one.unwrap_or(&address(1)) };
+        (who, Action::VoteProposal(VoteProposal { proposal, choice }))
     }
 
     fn transfer(&self, step: &Step) -> Attempt {
@@ -222,6 +287,7 @@ fn set_params(step: &Step) -> SetParams {
     let (name, value) = match (step.wrong(3), step.pick % 15) {
         (Some(1), 0..3) => ("treasury_period_bps", 1),
         (Some(1), 3..6) => ("unbonding_seconds", 500),
+        (Some(1), 6..8) => ("voting_seconds", 41),
         (Some(1), _) => ("close_seconds", 9),
         (_, 0) => ("review_fee", 1 + value % 500_000),
         (_, 1) => ("bond_penalty_bps", value % 10_001),

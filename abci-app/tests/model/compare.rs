@@ -8,7 +8,8 @@ use datanet_ledger::component::accounts::{self, Balance};
 use datanet_ledger::component::datanets::history;
 use datanet_ledger::component::validation::Member;
 use datanet_ledger::component::{
-    audits, authority, channels, contributions, datanets, nodes, params, settlement, staking, treasury, validation,
+    audits, authority, channels, contributions, datanets, governance, nodes, params, settlement, staking, treasury,
+    validation,
 };
 use datanet_ledger::state::StateRead;
 use datanet_types::action::Finding;
@@ -252,6 +253,19 @@ fn chain_others(reader: &LedgerReader, said: &mut Said) {
     for spend in treasury::spends(reader).unwrap() {
         say(said, format!("spend {}", spend.number), (spend.to, spend.amount, spend.due));
     }
+    for one in governance::list(reader, None, usize::MAX).unwrap() {
+        let times = (one.height, one.mark, one.ends, one.due, one.extended);
+        let tally = one.tally.map(|tally| [tally.abstain, tally.yes, tally.no, tally.veto, tally.bonded]);
+        let what = (one.proposer, one.deposit, one.proposed.clone(), one.status(), tally);
+        say(said, format!("proposal {}", one.number), (times, what));
+    }
+    for (place, vote) in records::<governance::Vote>(reader, "governance/vote/") {
+        let (number, voter) = place.split_once('/').expect("a number and an account");
+        say(said, format!("vote of {voter} on {}", number.parse::<u64>().unwrap()), (vote.own(), vote.for_others()));
+    }
+    let planned = governance::upgrade::planned(reader).unwrap().map(|planned| (planned.version, planned.height));
+    say(said, "upgrade".to_owned(), planned);
+    say(said, "authority".to_owned(), treasury::authority(reader).unwrap());
     let announced = params::versions::scheduled(reader).unwrap().map(|next| (next.due, next.params));
     let present = params::versions::present(reader).unwrap();
     let kept: Vec<u64> = params::versions::all(reader).unwrap().iter().map(|version| version.number).collect();
@@ -283,6 +297,17 @@ fn told_others(model: &Model, said: &mut Said) {
     for (number, spend) in &model.treasury.spends {
         say(said, format!("spend {number}"), (spend.to, spend.amount, spend.due));
     }
+    for (number, one) in &model.governance.proposals {
+        let times = (one.height, one.mark, one.ends, one.due, one.extended);
+        let tally = one.tally.map(|tally| [tally.abstain, tally.yes, tally.no, tally.veto, tally.bonded]);
+        let what = (one.proposer, one.deposit, Some(one.proposed.clone()), one.status, tally);
+        say(said, format!("proposal {number}"), (times, what));
+        for (voter, vote) in &one.votes {
+            say(said, format!("vote of {voter} on {number}"), vote);
+        }
+    }
+    say(said, "upgrade".to_owned(), model.governance.upgrade);
+    say(said, "authority".to_owned(), model.rules.authority);
     let versions = &model.rules.versions;
     let kept: Vec<usize> = (0..versions.len()).filter(|at| !versions[*at].dropped).collect();
     say(said, "params".to_owned(), (versions.len() - 1, model.rules.now(), &model.rules.next, kept));

@@ -1,6 +1,6 @@
 //! What needs no look at anything else: a transaction whose form is wrong pays nothing, and does nothing.
 
-use datanet_types::action::{ActionKind, ActionSet, Finding};
+use datanet_types::action::{ActionKind, ActionSet, Finding, Proposed};
 use datanet_types::amount::DNT;
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{Action, Digest, PublicKey};
@@ -21,8 +21,8 @@ fn owners(keys: &[PublicKey], threshold: u32) -> bool {
 /// Whether these keys may ever be a sub-key's actions: what decides who speaks for somebody is not, nor is making a validator.
 fn grantable(actions: ActionSet) -> bool {
     use ActionKind::{
-        CancelParams, CancelRecovery, CancelSpend, CreateValidator, GrantKey, RecoverKeys, ResetComponent, RevokeKey,
-        SetKeys, SetParams, SpendTreasury,
+        CancelParams, CancelRecovery, CancelSpend, CreateValidator, GrantKey, RecoverKeys, ResetComponent,
+        RetireAuthority, RevokeKey, SetKeys, SetParams, SpendTreasury,
     };
     let never = [
         SetKeys,
@@ -35,6 +35,7 @@ fn grantable(actions: ActionSet) -> bool {
         SetParams,
         CancelParams,
         ResetComponent,
+        RetireAuthority,
         CreateValidator,
     ];
     actions.0 != 0 && !actions.has_unknown() && never.into_iter().all(|kind| !actions.contains(kind))
@@ -105,6 +106,23 @@ impl Model {
                 grantable(ActionSet(action.actions)) && !own && action.budget > 0 && action.period_seconds > 0
             }
             Action::SpendTreasury(action) => action.amount > 0 && action.reason != Digest::ZERO,
+            Action::SubmitProposal(action) => {
+                let words = (1..=128).contains(&action.title.len()) && (1..=4_096).contains(&action.reason.len());
+                let done = match &action.proposed {
+                    None => false,
+                    Some(Proposed::Params(new)) => {
+                        let ordered = new.numbers.windows(2).all(|pair| pair[0].name < pair[1].name);
+                        ordered && (1..=32).contains(&new.numbers.len())
+                    }
+                    Some(Proposed::Spend(payment)) => payment.amount > 0,
+                    Some(Proposed::Upgrade(upgrade)) => {
+                        upgrade.binaries.windows(2).all(|pair| pair[0].platform < pair[1].platform)
+                    }
+                    Some(_) => true,
+                };
+                words && done
+            }
+            Action::VoteProposal(action) => (0..4).contains(&action.choice),
             Action::AttestStorage(_)
             | Action::ChallengeVerdict(_)
             | Action::CloseDatanet(_)
@@ -118,7 +136,8 @@ impl Model {
             | Action::CancelSpend(_)
             | Action::SetParams(_)
             | Action::CancelParams(_)
-            | Action::ResetComponent(_) => true,
+            | Action::ResetComponent(_)
+            | Action::RetireAuthority(_) => true,
         };
         ensure(good, "its form is wrong")
     }

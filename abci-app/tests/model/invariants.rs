@@ -12,9 +12,9 @@ use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::nodes::{Node, Unbonding, stake_account, unbonding_account};
 use datanet_ledger::component::settlement::{self, Epoch, Status as EpochStatus, bond, escrow};
 use datanet_ledger::component::validation::{self, Phase, Round};
-use datanet_ledger::component::{audits, channels, nodes, params, staking, treasury};
+use datanet_ledger::component::{audits, channels, governance, nodes, params, staking, treasury};
 use datanet_ledger::state::StateRead;
-use datanet_types::action::role;
+use datanet_types::action::{Choice, role};
 use datanet_types::{Amount, ChannelId, ContributionId, DatanetId, ModuleAddress, NodeKey};
 use prost::Message;
 
@@ -51,6 +51,7 @@ pub fn hold(reader: &LedgerReader) {
     judging(reader, &records);
     serving(reader, &records);
     stakes(reader, &records);
+    votes(reader);
 }
 
 fn keys(reader: &LedgerReader, prefix: &str) -> BTreeSet<String> {
@@ -106,6 +107,10 @@ fn money(reader: &LedgerReader, records: &Records) {
             let batch = [leaving.validator.0.as_slice(), &leaving.arrives.to_le_bytes()];
             owe(ModuleAddress::of("leaving", &batch), leaving.amount);
         }
+    }
+    for one in governance::list(reader, None, usize::MAX).unwrap() {
+        let held = if one.status() == governance::Status::Voting { one.deposit } else { 0 };
+        owe(governance::deposit_account(one.number), held);
     }
     treasury::spends(reader).unwrap().iter().for_each(|one| owe(treasury::spend_account(one.number), one.amount));
     owe(accounts::treasury(), accounts::balance(reader, &accounts::treasury()).unwrap());
@@ -169,6 +174,9 @@ fn agenda(reader: &LedgerReader, records: &Records) {
     }
     for spend in treasury::spends(reader).unwrap() {
         at("pay-spend", spend.due, &format!("{:020}", spend.number));
+    }
+    for one in governance::list(reader, None, usize::MAX).unwrap() {
+        at("proposal", one.due, &format!("{:020}", one.number));
     }
     let lapsing = |key: &String| key.contains("/forget-round/") || key.contains("/forget-channel/");
     let (lapsing, others): (Vec<String>, Vec<String>) = keys(reader, "derived/agenda/").into_iter().partition(lapsing);
@@ -358,4 +366,27 @@ fn stakes(reader: &LedgerReader, records: &Records) {
     assert_eq!(shares, wanted.collect(), "shares of each validator");
     let operators = validators.iter().map(|one| (staking::state_key::of_operator(&one.operator), one.address()));
     index(reader, "derived/staking/operator/", operators);
+}
+
+/// The stake that votes, counted one by one: the ledger counts it as it moves.
+fn votes(reader: &LedgerReader) {
+    let live =
+        |one: &governance::Proposal| matches!(one.status(), governance::Status::Voting | governance::Status::Passed);
+    let all = governance::list(reader, None, usize::MAX).unwrap();
+    let numbers: Vec<u64> = all.iter().filter(|one| live(one)).map(|one| one.number).collect();
+    assert_eq!(governance::live(reader).unwrap(), numbers, "what stake counts for");
+    let stakes = self::records::<staking::Delegation>(reader, "staking/delegation/");
+    for number in numbers {
+        let mut wanted: BTreeMap<String, [u64; 4]> = BTreeMap::new();
+        for (place, held) in &stakes {
+            let (delegator, validator) = place.split_once('/').expect("delegator and validator");
+            if let Some(vote) = governance::vote(reader, number, &delegator.parse().unwrap()).unwrap() {
+                wanted.entry(validator.to_owned()).or_default()[vote.own() as usize] += held.shares;
+            }
+        }
+        let counted = self::records::<governance::VotingStake>(reader, &governance::state_key::stakes(number));
+        let shares = |one: governance::VotingStake| Choice::ALL.map(|choice| one.of(choice));
+        let counted: BTreeMap<String, [u64; 4]> = counted.into_iter().map(|(key, one)| (key, shares(one))).collect();
+        assert_eq!(counted, wanted, "stake that votes on {number}");
+    }
 }

@@ -9,6 +9,7 @@ use datanet_types::{Action, Address, Amount, ModuleAddress};
 
 use super::authority::Authority;
 use super::committee::Drawn;
+use super::governance::Governance;
 use super::judging::Judging;
 use super::nodes::Nodes;
 use super::rules::Rules;
@@ -47,6 +48,7 @@ pub struct Model {
     pub staking: Staking,
     pub authority: Authority,
     pub treasury: Treasury,
+    pub governance: Governance,
 }
 
 /// The escrow of this name, as the ledger's page names them.
@@ -69,6 +71,7 @@ impl Model {
             staking: Staking::default(),
             authority: Authority::default(),
             treasury: Treasury::default(),
+            governance: Governance::default(),
         }
     }
 
@@ -174,6 +177,13 @@ impl Model {
             Action::SetParams(action) => self.set_params(who, &action.changes),
             Action::CancelParams(_) => self.cancel_params(who),
             Action::ResetComponent(_) => ensure(false, "it runs"),
+            Action::SubmitProposal(action) => self.submit_proposal(who, action),
+            Action::VoteProposal(action) => self.vote_proposal(who, action),
+            Action::RetireAuthority(_) => {
+                ensure(self.rules.authority == Some(who), "not the authority")?;
+                self.retire();
+                Ok(())
+            }
         }
     }
 
@@ -193,6 +203,7 @@ impl Model {
         self.forget_rounds();
         self.forget_epochs();
         self.forget_channels();
+        self.step_proposals();
         self.remember_stakes();
     }
 }

@@ -20,6 +20,7 @@ mod compare;
 mod epochs;
 mod form;
 mod gives;
+mod governance;
 mod invariants;
 mod judging;
 mod ledger;
@@ -95,5 +96,8 @@ fn the_ledger_does_what_the_model_says_in_whatever_order_people_try_whatever_the
     for kind in ActionKind::ALL.iter().filter(|kind| !matches!(kind, ActionKind::Unjail | ActionKind::ResetComponent)) {
         let (accepted, refused) = done.get(kind.name()).copied().unwrap_or_default();
         assert!(accepted > 0, "no {} was accepted, {refused} were refused", kind.name());
+    }
+    for status in ["passed", "done", "rejected", "no_quorum", "vetoed"] {
+        assert!(done.contains_key(status), "no proposal was {status}");
     }
 }

@@ -2,8 +2,9 @@
 
 use datanet_ledger::component::Params;
 use datanet_types::Address;
+use datanet_types::action::NewNumber;
 
-use super::ledger::{Done, Model, ensure};
+use super::ledger::{Done, Model, Refusal, ensure};
 
 /// Numbers that held from a height on.
 #[derive(Debug, Clone)]
@@ -72,6 +73,30 @@ pub fn changed(params: &Params, name: &str, value: u64) -> Option<Params> {
     serde_json::from_value(all).ok()
 }
 
+/// Whether numbers may become others, whoever makes them.
+fn acceptable(present: &Params, next: &Params) -> Done {
+    ensure(next != present, "nothing changes")?;
+    ensure(next.validate().is_ok(), "no good numbers")?;
+    let bounds =
+        |params: &Params| (params.authority_delay_seconds, params.treasury_period_seconds, params.treasury_period_bps);
+    ensure(bounds(next) == bounds(present), "it bounds the authority")?;
+    ensure(next.min_price <= present.min_price, "the least price only falls")?;
+    ensure(next.unbonding_seconds >= present.unbonding_seconds, "unbonding only gets longer")?;
+    ensure(next.voting_seconds >= present.voting_seconds.div_ceil(2), "it halves at most")?;
+    ensure(next.timelock_seconds >= present.timelock_seconds.div_ceil(2), "it halves at most")?;
+    ensure(next.app_version == present.app_version, "no other rules are known")
+}
+
+/// What a vote makes of the numbers.
+pub fn renumbered(present: &Params, numbers: &[NewNumber]) -> Result<Params, Refusal> {
+    let mut next = present.clone();
+    for NewNumber { name, value } in numbers {
+        next = changed(&next, name, *value).ok_or("no such number")?;
+    }
+    acceptable(present, &next)?;
+    Ok(next)
+}
+
 impl Model {
     pub fn set_params(&mut self, who: Address, changes: &str) -> Done {
         ensure(self.rules.authority == Some(who), "not the authority")?;
@@ -81,15 +106,9 @@ impl Model {
         for (name, value) in &changes {
             next = changed(&next, name, *value).ok_or("no such number")?;
         }
-        ensure(next != *present, "nothing changes")?;
-        ensure(next.validate().is_ok(), "no good numbers")?;
-        let bounds = |params: &Params| {
-            (params.authority_delay_seconds, params.treasury_period_seconds, params.treasury_period_bps)
-        };
-        ensure(bounds(&next) == bounds(present), "it bounds the authority")?;
-        ensure(next.min_price <= present.min_price, "the least price only falls")?;
-        ensure(next.unbonding_seconds >= present.unbonding_seconds, "unbonding only gets longer")?;
-        ensure(next.app_version == present.app_version, "no other rules are known")?;
+        acceptable(present, &next)?;
+        let votes = |params: &Params| (params.quorum_bps, params.pass_bps, params.veto_bps, params.voting_seconds);
+        ensure(votes(&next) == votes(present), "that is for votes")?;
         self.rules.next = Some((self.now + present.authority_delay_seconds, next));
         Ok(())
     }

@@ -23,7 +23,7 @@ pub struct Treasury {
     pub spends: BTreeMap<u64, Spend>,
     pub last: u64,
     /// When the period began, what it may spend, and has.
-    period: Option<(u64, Amount, Amount)>,
+    pub period: Option<(u64, Amount, Amount)>,
 }
 
 fn held(number: u64) -> Account {
@@ -34,9 +34,7 @@ impl Model {
     pub fn spend(&mut self, who: Address, action: &SpendTreasury) -> Done {
         ensure(self.rules.authority == Some(who), "not the authority")?;
         let (rules, now) = (self.rules.now().clone(), self.now);
-        let present = self.treasury.period.filter(|(since, ..)| now < since + rules.treasury_period_seconds);
-        let share = u128::from(self.owned(Self::treasury())) * u128::from(rules.treasury_period_bps) / 10_000;
-        let (since, most, spent) = present.unwrap_or((now, share as u64, 0));
+        let (since, most, spent) = self.period();
         ensure(action.amount <= most - spent, "more than is left of the period")?;
         ensure(self.treasury.spends.len() < MOST_ANNOUNCED, "too many are announced")?;
         let number = self.treasury.last + 1;
@@ -48,8 +46,20 @@ impl Model {
         Ok(())
     }
 
+    /// When the period began, or begins now, what it may spend, and has.
+    pub fn period(&self) -> (u64, Amount, Amount) {
+        let (rules, now) = (self.rules.now(), self.now);
+        let present = self.treasury.period.filter(|(since, ..)| now < since + rules.treasury_period_seconds);
+        let share = u128::from(self.owned(Self::treasury())) * u128::from(rules.treasury_period_bps) / 10_000;
+        present.unwrap_or((now, share as u64, 0))
+    }
+
     pub fn cancel_spend(&mut self, who: Address, number: u64) -> Done {
         ensure(self.rules.authority == Some(who), "not the authority")?;
+        self.take_spend_back(number)
+    }
+
+    pub fn take_spend_back(&mut self, number: u64) -> Done {
         let spend = self.treasury.spends.remove(&number).ok_or("no such payment")?;
         self.release(held(number), Self::treasury(), spend.amount);
         if let Some((since, _, spent)) = &mut self.treasury.period

@@ -88,7 +88,8 @@ fn genesis() -> (Vec<u8>, Params) {
         "close_seconds": 20, "holdout_delay_seconds": 15, "channel_min_seconds": 10, "channel_max_seconds": 400, "unbonding_seconds": 600,
         "evidence_seconds": 400, "evidence_blocks": 80, "authority_delay_seconds": 30, "treasury_period_seconds": 90,
         "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000,
-        "min_storage_stake": 5_000_000, "storing_seconds": 15, "agenda_work": 1_000_000,
+        "min_storage_stake": 5_000_000, "storing_seconds": 15, "agenda_work": 1_000_000, "proposal_deposit": 1_000_000,
+        "voting_seconds": 40, "timelock_seconds": 20,
     });
     for (name, value) in windows.as_object().unwrap() {
         genesis["params"][name] = value.clone();
@@ -163,7 +164,15 @@ impl World {
         }
         self.model.end();
         let happened = finalized.outcomes.iter().flat_map(|outcome| &outcome.events).chain(&finalized.events);
-        let broken: Vec<_> = happened.filter(|event| event.kind.starts_with("component.")).collect();
+        let happened: Vec<_> = happened.collect();
+        for status in
+            happened.iter().filter(|event| event.kind == "proposal.decided").filter_map(|one| one.get("status"))
+        {
+            let told = ["passed", "done", "rejected", "no_quorum", "vetoed", "lapsed", "failed"];
+            let told = told.into_iter().find(|one| *one == status).expect("one of these");
+            self.tally.entry(told).or_default().0 += 1;
+        }
+        let broken: Vec<_> = happened.into_iter().filter(|event| event.kind.starts_with("component.")).collect();
         assert!(broken.is_empty(), "{broken:?}");
         compare::same(&mut self.model, &reader);
         invariants::hold(&reader);
@@ -229,5 +238,8 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::RegisterModel | ActionKind::CreateValidator => 1,
         ActionKind::WithdrawRewards | ActionKind::Unjail | ActionKind::RecoverKeys | ActionKind::CancelRecovery => 1,
         ActionKind::RevokeKey | ActionKind::CancelSpend | ActionKind::CancelParams | ActionKind::ResetComponent => 1,
+        ActionKind::VoteProposal => 9,
+        ActionKind::SubmitProposal => 4,
+        ActionKind::RetireAuthority => 1,
     }
 }

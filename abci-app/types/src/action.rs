@@ -2,6 +2,7 @@
 
 mod chain;
 mod data;
+mod governance;
 mod keys;
 mod kind;
 mod serving;
@@ -13,6 +14,10 @@ pub use chain::{CancelParams, CancelSpend, MAX_PARAM_CHANGES, ResetComponent, Se
 pub use data::{
     AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, RegisterModel,
     RevealScores, Revoke, RotateHoldout,
+};
+pub use governance::{
+    Binary, Choice, MAX_BINARIES, MAX_NUMBERS, MAX_PLATFORM, MAX_REASON, MAX_TITLE, NewNumber, NewNumbers, Payment,
+    Proposed, Resolution, Restart, RetireAuthority, Retirement, SubmitProposal, Upgrade, VoteProposal,
 };
 pub use keys::{
     CancelRecovery, Counterparty, GrantKey, MAX_COUNTERPARTIES, MAX_OWNERS, Party, RecoverKeys, Recovery, RevokeKey,
@@ -190,6 +195,15 @@ pub enum Action {
     /// See [`ResetComponent`].
     #[prost(message, tag = "64")]
     ResetComponent(ResetComponent),
+    /// See [`SubmitProposal`].
+    #[prost(message, tag = "70")]
+    SubmitProposal(SubmitProposal),
+    /// See [`VoteProposal`].
+    #[prost(message, tag = "71")]
+    VoteProposal(VoteProposal),
+    /// See [`RetireAuthority`].
+    #[prost(message, tag = "72")]
+    RetireAuthority(RetireAuthority),
 }
 
 impl Action {

@@ -38,6 +38,7 @@ pub mod keys;
 pub mod loopback;
 pub mod models;
 mod problem;
+pub mod proposals;
 pub mod receipts;
 pub mod report;
 mod run_file;

@@ -82,6 +82,11 @@ impl Chain {
         &self.inner.ledger
     }
 
+    /// The latest version of the rules that this program knows.
+    pub fn knows(&self) -> u64 {
+        self.inner.ledger.app().knows()
+    }
+
     /// A consistent view of the last committed state.
     ///
     /// # Errors

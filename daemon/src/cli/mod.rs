@@ -48,6 +48,7 @@ mod page;
 mod people;
 mod problem;
 mod progress;
+mod proposal;
 mod public;
 mod query;
 mod reap;
@@ -57,6 +58,7 @@ mod start;
 mod stop;
 mod train;
 mod treasury;
+mod upgrade;
 mod validator;
 mod waiting;
 
@@ -73,6 +75,7 @@ use output::Output;
 use stop::StopSignals;
 
 use crate::preflight;
+use crate::upgrade::UpgradeNeeded;
 
 /// Runs the command line `args` (the first is the program's name) and returns how it went.
 pub fn run<I>(args: I) -> ExitCode
@@ -95,7 +98,10 @@ where
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => output.fail(&error),
+        Err(error) => match error.downcast_ref::<UpgradeNeeded>() {
+            Some(needed) => upgrade::go_on(needed, &args, output),
+            None => output.fail(&error),
+        },
     }
 }
 
@@ -176,6 +182,8 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Validator(command) => validator::run(client, command, output).await,
         Command::Treasury(command) => treasury::treasury(client, command, output).await,
         Command::Params(command) => treasury::params(client, command, output).await,
+        Command::Proposal(command) => proposal::run(client, command, output).await,
+        Command::Upgrade(command) => upgrade::run(client, command, output).await,
         Command::Keys(command) => keys::keys(client, command, output).await,
         Command::Account { account } => account::show(client, &account, output).await,
         Command::Transfer(args) => account::transfer(client, args, output).await,

@@ -25,6 +25,12 @@ pub(super) async fn treasury(client: &Client, command: TreasuryCommand, output: 
             sent(&client.post("/v1/treasury/spends", &body).await?, output);
             Ok(())
         }
+        TreasuryCommand::Retire { account, yes } => {
+            confirm(yes, "The chain's authority is to end for good, with what it has announced.").await?;
+            let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
+            sent(&client.post("/v1/authority/retire", &body).await?, output);
+            Ok(())
+        }
         TreasuryCommand::Cancel { number, account } => {
             let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });
             sent(&client.post(&format!("/v1/treasury/spends/{number}/cancel"), &body).await?, output);
@@ -79,7 +85,7 @@ fn print_treasury(value: &Value) {
             let (spent, most) = (money(&value["period_spent"]), money(&value["period_most"]));
             say!("account {authority} may spend {most} until {}; {spent} are announced", until(&value["period_ends"]));
         }
-        None => say!("genesis named nobody who may spend it"),
+        None => say!("votes alone spend it"),
     }
     table_if_any(
         &value["announced"],

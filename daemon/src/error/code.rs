@@ -83,6 +83,7 @@ codes! {
         UnknownJob = "unknown-job",
         UnknownKey = "unknown-key",
         UnknownModel = "unknown-model",
+        UnknownProposal = "unknown-proposal",
         UnknownReceipt = "unknown-receipt",
         UnknownRoute = "unknown-route",
         UnknownTransaction = "unknown-transaction",

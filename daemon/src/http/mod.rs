@@ -28,6 +28,7 @@ mod model_files;
 mod models;
 mod paths;
 mod problem;
+mod proposals;
 mod queries;
 mod receipts;
 mod routes;

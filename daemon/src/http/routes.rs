@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, stake, status, transactions,
-    treasury, validators,
+    fine_tuning, generate, health, keys, metrics, model_files, models, proposals, receipts, search, stake, status,
+    transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]
@@ -109,6 +109,11 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(treasury::show))
         .routes(routes!(treasury::spend))
         .routes(routes!(treasury::cancel))
+        .routes(routes!(proposals::list, proposals::submit))
+        .routes(routes!(proposals::show))
+        .routes(routes!(proposals::vote))
+        .routes(routes!(proposals::retire))
+        .routes(routes!(proposals::upgrade))
         .routes(routes!(validators::list, validators::create))
         .routes(routes!(validators::show))
         .routes(routes!(validators::delegate))

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use datanet_config::{ConsensusConfig, Engine as EngineKind, Home, NodeConfig, Profile};
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::abci::AbciServer;
+use datanet_ledger::component::migrations;
 use datanet_ledger::solo::{SoloConfig, SoloEngine};
 use datanet_p2p::{Network, NetworkConfig};
 use tokio::net::TcpListener;
@@ -22,6 +23,7 @@ use crate::cometbft::{CometBft, CometHandle, CometHome, CometPeer, CometSettings
 use crate::embedder::Embedder;
 use crate::init::{self, NetworkGenesis};
 use crate::preflight;
+use crate::upgrade::UpgradeNeeded;
 
 /// What to start.
 ///
@@ -89,7 +91,10 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let shutdown = CancellationToken::new();
     let consensus_stop = CancellationToken::new();
     let network_stop = CancellationToken::new();
-    let ledger = LedgerHandle::open_with(&home.ledger(), beacon)?;
+    let ledger = LedgerHandle::open_knowing(&home.ledger(), beacon, knows(&config))?;
+    if let Some(outdated) = ledger.app().outdated()? {
+        return Err(UpgradeNeeded { outdated, home: home.root().to_owned() }.into());
+    }
     genesis.check_continued(&ledger.info())?;
     let (network, events) =
         Network::spawn(network_config(&home, &config, &genesis, node_secret.to_bytes()), network_stop).await?;
@@ -136,6 +141,17 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
 #[derive(Debug, thiserror::Error)]
 #[error("the node was stopped before it had started")]
 pub struct Stopped;
+
+/// The latest version of the rules that this program knows, or acts as if it did.
+fn knows(config: &NodeConfig) -> u64 {
+    match config.ledger.rehearse {
+        0 => migrations::LATEST,
+        version => {
+            tracing::warn!(version, "an upgrade is rehearsed (ledger.rehearse): never on a network with others' money");
+            version
+        }
+    }
+}
 
 fn clear_spool(home: &Home) -> Result<()> {
     // What a crash left half uploaded was never acknowledged.

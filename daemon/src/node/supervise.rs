@@ -25,6 +25,7 @@ use crate::cometbft::CometHandle;
 use crate::http::{self, Services};
 use crate::intake::PendingUploads;
 use crate::training::TrainingWorker;
+use crate::upgrade::{self, UpgradeNeeded};
 use crate::workers::auditor::Auditor;
 use crate::workers::contributions::ContributionsWorker;
 use crate::workers::gossip::GossipWorker;
@@ -129,10 +130,13 @@ impl NodeHandle {
     pub async fn wait(&self) -> Result<()> {
         let mut ended = self.ended.clone();
         let result = ended.wait_for(Option::is_some).await.context("the node's supervisor is gone")?;
-        match result.as_ref() {
-            Some(Err(reason)) => Err(anyhow!("{reason}")),
-            _ => Ok(()),
-        }
+        let Some(Err(reason)) = result.as_ref() else { return Ok(()) };
+        // Whichever part met it first: a newer program is what it takes.
+        let outdated = self.services.chain.ledger().app().outdated().ok().flatten();
+        Err(outdated.map_or_else(
+            || anyhow!("{reason}"),
+            |outdated| UpgradeNeeded { outdated, home: self.home.root().to_owned() }.into(),
+        ))
     }
 
     /// Stops the node in order and waits for its end.
@@ -211,11 +215,13 @@ async fn supervise(parts: Parts) -> Result<()> {
         shutdown: shutdown.clone(),
     };
     let every = Duration::from_secs(config.serving.settle_every_seconds);
-    let settling = settler::run(services.billing.clone(), chain, every, shutdown.clone());
+    let settling = settler::run(services.billing.clone(), chain.clone(), every, shutdown.clone());
     let training = TrainingWorker::new(services.training.clone(), shutdown.clone());
     let mut tasks = JoinSet::new();
     let name = |name: &'static str, task: tokio::task::JoinHandle<Result<()>>| async move { (name, task.await) };
     tasks.spawn(name("api", tokio::spawn(http::serve(listener, services.clone(), config.api, token))));
+    let upgrading = upgrade::watch(chain.clone(), home.root().to_owned(), shutdown.clone());
+    tasks.spawn(name("upgrade", tokio::spawn(upgrading)));
     tasks.spawn(name("gossip", tokio::spawn(gossip.run(events))));
     tasks.spawn(name("contributions", tokio::spawn(contributions.run())));
     tasks.spawn(name("reconciler", tokio::spawn(until_stopped(&shutdown, reconciler.run()))));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use datanet_api::{Problem, accounts, channels, contributions, datanets, fine_tuning, keys, models, receipts, status};
+use datanet_api::{
+    Problem, accounts, channels, contributions, datanets, fine_tuning, keys, models, proposals, receipts, status,
+};
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -122,6 +124,8 @@ async fn the_wires_types_are_what_the_node_writes() {
     same::<models::ModelList>(&node, "/v1/models").await;
     same::<fine_tuning::Page<fine_tuning::FineTuningJob>>(&node, "/v1/fine_tuning/jobs").await;
     same::<receipts::IssuedReceipts>(&node, "/v1/receipts").await;
+    same::<proposals::Proposals>(&node, "/v1/proposals").await;
+    same::<proposals::UpgradeView>(&node, "/v1/upgrade").await;
     same::<channels::Channels>(&node, "/v1/channels").await;
     same::<Problem>(&node, "/v1/datanets/nowhere").await;
     let account = node.get("/v1/status").await["account"].as_str().unwrap().to_owned();

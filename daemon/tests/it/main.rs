@@ -9,7 +9,7 @@
 //! - `services`: each built from handles, without a node.
 //! - `audits`: epochs that are false, and what becomes of them.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
-//! - `treasury`: parameters, payments, and a ledger that moves.
+//! - `treasury`: parameters, payments, and a ledger that moves. `governance`: votes and upgrades.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `docs`: the documentation's commands as pasted; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
 
 #![expect(
@@ -35,6 +35,7 @@ mod exchange;
 mod exports;
 mod factory;
 mod formats;
+mod governance;
 mod holes;
 mod imported;
 mod interface;

@@ -2,10 +2,11 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimItem,
-    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party,
-    ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores,
-    Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
+    AttestStorage, Binary, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
+    ClaimItem, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, NewNumber,
+    NewNumbers, OpenChannel, Party, Payment, Proposed, ProveForgery, RecoverKeys, Recovery, RegisterModel,
+    RegisterNode, ResetComponent, RetireAuthority, RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout,
+    SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal, TopUpChannel, Transfer, Upgrade, VoteProposal,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -84,11 +85,26 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::SetParams(SetParams { changes: "{\"min_fee\": 2000}".to_owned() }),
         Action::CancelParams(CancelParams {}),
         Action::ResetComponent(ResetComponent { component: "channels".into() }),
+        Action::SubmitProposal(proposal(Proposed::Params(NewNumbers {
+            numbers: vec![NewNumber { name: "fee_shares.node".into(), value: 1_400 }],
+        }))),
+        Action::SubmitProposal(proposal(Proposed::Spend(Payment { to: Address([2; 20]), amount: 5 }))),
+        Action::SubmitProposal(proposal(Proposed::Upgrade(Upgrade {
+            version: 2,
+            height: 9,
+            binaries: vec![Binary { platform: "x86_64-linux".into(), ..Default::default() }],
+        }))),
+        Action::VoteProposal(VoteProposal { proposal: 1, choice: 1 }),
+        Action::RetireAuthority(RetireAuthority {}),
     ];
     actions
         .into_iter()
         .flat_map(|action| [body(action.clone()).sign(&key()).to_bytes(), body(action).encode_to_vec()])
         .collect()
+}
+
+fn proposal(proposed: Proposed) -> SubmitProposal {
+    SubmitProposal { title: "more".into(), reason: "because".into(), deposit: 7, proposed: Some(proposed) }
 }
 
 fn key() -> SigningKey {

@@ -41,6 +41,7 @@ fn context() -> BlockContext {
         beacon: Digest::ZERO,
         moved: Moved::default(),
         consensus: ConsensusInfo::default(),
+        knows: 1,
     }
 }
 

@@ -92,6 +92,8 @@ kinds! {
     ForgetEpoch = "forget-epoch" of Settlement,
     /// Forget a channel.
     ForgetChannel = "forget-channel" of Channels,
+    /// Take a proposal a step on: its mark, its end, its being done, its being forgotten.
+    Proposal = "proposal" of Governance,
 }
 
 impl Kind {

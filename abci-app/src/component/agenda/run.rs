@@ -9,7 +9,8 @@ use crate::component::breaker::{self, guard};
 use crate::component::settlement::Place;
 use crate::component::staking::{Move, Part};
 use crate::component::{
-    BlockContext, Event, audits, channels, contributions, nodes, params, settlement, staking, treasury, validation,
+    BlockContext, Event, audits, channels, contributions, governance, nodes, params, settlement, staking, treasury,
+    validation,
 };
 use crate::state::{StateAttempt, StateError, StateRead, StateWrite, part_of_key};
 
@@ -139,5 +140,6 @@ fn perform<S: StateWrite>(
         Kind::ForgetRound => validation::forget(state, turn, &read::<ContributionId>(key, what)?),
         Kind::ForgetEpoch => settlement::forget(state, &read::<Place>(key, what)?),
         Kind::ForgetChannel => channels::forget(state, turn, &read::<ChannelId>(key, what)?),
+        Kind::Proposal => governance::step(state, turn, &read::<governance::Number>(key, what)?),
     }
 }

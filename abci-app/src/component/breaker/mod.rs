@@ -12,8 +12,8 @@
 //!                                                     reset ──► what is due is done, oldest first
 //! ```
 //!
-//! Three things never trip ([`spares`]): what each transaction passes, and what one needs to get at its money or to save an account from
-//! a stolen key. There every contradiction is refused by itself. Of [`staking`](super::staking) the work on the set of validators goes on
+//! Some things never trip ([`spares`]): what each transaction passes, what one needs to get at its money or to save an account from
+//! a stolen key, and votes, by which what stands still is made to run again. There every contradiction is refused by itself. Of [`staking`](super::staking) the work on the set of validators goes on
 //! too ([`try_always`]).
 //!
 //! A store that fails, or holds what does not decode, is one node's own trouble, and stays fatal for that node.
@@ -62,8 +62,11 @@ pub fn settles<S: StateRead>(state: &S, block: &BlockContext, params: &Params) -
 
 /// Whether a component never trips.
 pub fn spares(component: Component) -> bool {
-    use Component::{Accounts, Admission, Authority, Beacon, Breaker, Genesis, Ledger, Params, Query};
-    matches!(component, Accounts | Admission | Authority | Beacon | Breaker | Genesis | Ledger | Params | Query)
+    use Component::{Accounts, Admission, Authority, Beacon, Breaker, Genesis, Governance, Ledger, Params, Query};
+    matches!(
+        component,
+        Accounts | Admission | Authority | Beacon | Breaker | Genesis | Governance | Ledger | Params | Query
+    )
 }
 
 /// A component's breaker, if it has tripped.
@@ -149,8 +152,8 @@ pub fn guard<S: StateAttempt>(
     }
     match state.attempt(work) {
         Err(StateError::Contradiction { key, reason }) => {
-            let event = trip(state, block, component, &key).with("height", block.height);
-            Ok(vec![event.with("key", key).with("reason", reason)])
+            let event = if spares(component) { contradicted(component) } else { trip(state, block, component, &key) };
+            Ok(vec![event.with("height", block.height).with("key", key).with("reason", reason)])
         }
         done => done,
     }

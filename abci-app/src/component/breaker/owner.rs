@@ -30,7 +30,9 @@ pub(super) fn owner(action: &Action) -> Component {
         | Action::WithdrawRewards(_)
         | Action::Unjail(_) => Component::Staking,
         Action::SpendTreasury(_) | Action::CancelSpend(_) => Component::Treasury,
+        Action::RetireAuthority(_) => Component::Treasury,
         Action::SetParams(_) | Action::CancelParams(_) => Component::Params,
+        Action::SubmitProposal(_) | Action::VoteProposal(_) => Component::Governance,
         Action::ResetComponent(_) => Component::Breaker,
     }
 }

@@ -89,6 +89,7 @@ impl Params {
         engine::check(self)?;
         check_most(self)?;
         check_floors(self)?;
+        check_votes(self)?;
         check(self.holdout_delay_seconds >= 1, "holdout_delay_seconds must be at least 1: nobody would see it before")?;
         check((10..=2_000).contains(&self.holdout_sample), "holdout_sample must be from 10 to 2000")?;
         check(
@@ -129,10 +130,35 @@ fn check_most(params: &Params) -> Result<(), ActionError> {
         ("liveness_window", params.liveness_window, 1_000_000),
         ("authority_delay_seconds", params.authority_delay_seconds, YEAR),
         ("treasury_period_seconds", params.treasury_period_seconds, 10 * YEAR),
+        ("proposal_deposit", params.proposal_deposit, 100_000 * DNT),
+        ("voting_seconds", params.voting_seconds, 3 * MONTH),
+        ("timelock_seconds", params.timelock_seconds, 3 * MONTH),
     ];
     limits.into_iter().try_for_each(|(name, value, most)| {
         ensure(value <= most, code::GENESIS, || format!("genesis params: {name} is {value}, at most {most}"))
     })
+}
+
+/// Refuses a vote that a few decide, or that nobody can win, so that no vote makes the last one.
+fn check_votes(params: &Params) -> Result<(), ActionError> {
+    let shares = [
+        ("quorum_bps", params.quorum_bps, 1_000..=8_000),
+        ("pass_bps", params.pass_bps, 5_000..=9_000),
+        ("strong_pass_bps", params.strong_pass_bps, params.pass_bps..=9_000),
+        ("veto_bps", params.veto_bps, 2_500..=5_000),
+    ];
+    shares.into_iter().try_for_each(|(name, value, good)| {
+        ensure(good.contains(&value), code::GENESIS, || {
+            format!("genesis params: {name} is {value}; it is from {} to {}", good.start(), good.end())
+        })
+    })?;
+    let check = |good: bool, what: &str| ensure(good, code::GENESIS, || format!("genesis params: {what}"));
+    check(
+        params.proposal_deposit >= 1,
+        "proposal_deposit must be at least 1: what costs nothing is put to the vote all day",
+    )?;
+    check(params.voting_seconds >= 4, "voting_seconds must be at least 4: its last quarter is the delegators'")?;
+    check(params.timelock_seconds >= 1, "timelock_seconds must be at least 1: nobody would see it before")
 }
 
 /// Refuses a floor under a datanet's own numbers that none could keep, or that is none.

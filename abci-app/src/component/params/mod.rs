@@ -18,6 +18,7 @@ use super::migrations;
 use crate::gas::Gas;
 use crate::state::{StateError, StateRead, StateWrite};
 
+pub(in crate::component) use changes::renumbered;
 use record::Record;
 pub use versions::at;
 
@@ -181,6 +182,22 @@ pub struct Params {
     /// The version of the ledger's rules. Default the latest that this program knows. It rises by one, and what is stored is made over as it
     /// does; a program that does not know a version stops before its first block.
     pub app_version: u64,
+    /// Base units that putting something to the vote locks; twice as much for every four that are voted on or wait already. Default 500 DNT: half of the
+    /// least stake of a validator, so that everybody's attention is not to be had for nothing; it goes back unless the proposal is vetoed.
+    pub proposal_deposit: Amount,
+    /// Seconds for which a proposal is voted on. Default 604,800: a week, in which everybody hears of it. It can halve at a time.
+    pub voting_seconds: u64,
+    /// Share of all stake behind validators that must vote for the vote to count, in basis points. Default 3,340: a third; what fewer wave through holds for nobody.
+    pub quorum_bps: u32,
+    /// Share of those for and against that must be more than outvoted for a proposal to pass, in basis points. Default 5,000: more than half.
+    pub pass_bps: u32,
+    /// The same for what cannot be undone: a payment out of the treasury, other rules, the end of the authority. Default 6,667: two thirds.
+    pub strong_pass_bps: u32,
+    /// Share of all votes that is more than outvoted by vetoes, in basis points: the proposal fails and its deposit is the treasury's. Default 3,340: a third.
+    pub veto_bps: u32,
+    /// Seconds between the end of a vote and what it brings about. Default 604,800: a week, in which whoever disagrees leaves, and whoever voted for
+    /// it stays, or it lapses. It can halve at a time.
+    pub timelock_seconds: u64,
 }
 
 impl Default for Params {
@@ -243,6 +260,13 @@ impl Default for Params {
             treasury_period_seconds: 30 * 24 * 3_600,
             treasury_period_bps: 1_000,
             app_version: migrations::LATEST,
+            proposal_deposit: 500 * DNT,
+            voting_seconds: 7 * 24 * 3_600,
+            quorum_bps: 3_340,
+            pass_bps: 5_000,
+            strong_pass_bps: 6_667,
+            veto_bps: 3_340,
+            timelock_seconds: 7 * 24 * 3_600,
         }
     }
 }

@@ -123,6 +123,20 @@ pub(super) struct Record {
     pub(super) holdout_delay_seconds: u64,
     #[prost(uint32, tag = "117")]
     pub(super) holdout_sample: u32,
+    #[prost(uint64, tag = "120")]
+    pub(super) proposal_deposit: u64,
+    #[prost(uint64, tag = "121")]
+    pub(super) voting_seconds: u64,
+    #[prost(uint32, tag = "122")]
+    pub(super) quorum_bps: u32,
+    #[prost(uint32, tag = "123")]
+    pub(super) pass_bps: u32,
+    #[prost(uint32, tag = "124")]
+    pub(super) strong_pass_bps: u32,
+    #[prost(uint32, tag = "125")]
+    pub(super) veto_bps: u32,
+    #[prost(uint64, tag = "126")]
+    pub(super) timelock_seconds: u64,
     /// [`versions::Version::number`].
     #[prost(uint64, tag = "100")]
     pub(super) number: u64,
@@ -201,6 +215,13 @@ macro_rules! convert {
             treasury_period_seconds: $from.treasury_period_seconds,
             treasury_period_bps: $from.treasury_period_bps,
             app_version: $from.app_version,
+            proposal_deposit: $from.proposal_deposit,
+            voting_seconds: $from.voting_seconds,
+            quorum_bps: $from.quorum_bps,
+            pass_bps: $from.pass_bps,
+            strong_pass_bps: $from.strong_pass_bps,
+            veto_bps: $from.veto_bps,
+            timelock_seconds: $from.timelock_seconds,
             $($extra)*
         }
     };

@@ -136,6 +136,17 @@ pub(in crate::component) fn schedule<S: StateWrite>(
     Ok(())
 }
 
+/// Parameters that a vote has made: they hold from the next block on, or from this one where it has just begun. What the authority has announced is off, since it was made
+/// out of others.
+pub(in crate::component) fn supersede<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    params: Params,
+) -> Result<(), StateError> {
+    // Nothing is due at second 0: that says that nothing comes.
+    schedule(state, Some(&Scheduled { due: block.seconds().max(1), params }))
+}
+
 /// A change of the parameters: those before, and those that hold from this block on.
 #[derive(Debug)]
 pub(in crate::component) struct Change {

@@ -23,7 +23,7 @@ mod unbonding;
 use datanet_types::{Address, Amount, BeaconKey, ConsensusAddress, ConsensusKey, ModuleAddress};
 
 use super::error::{ensure, refuse};
-use super::{ActionError, BlockContext, Event, Params};
+use super::{ActionError, BlockContext, Event, Params, governance};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
@@ -34,7 +34,7 @@ pub use moving::MAX_MOVED;
 pub(super) use moving::{Move, free};
 pub(super) use rewards::distribute;
 pub use rewards::{account as rewards_account, earned};
-pub use set::{Active, active};
+pub use set::{Active, active, taking_part};
 pub(super) use set::{update, updates_at_genesis};
 pub use shares::{MIN_DELEGATION, worth};
 pub use turns::{Turns, had_turn, turns};
@@ -224,15 +224,21 @@ fn put<S: StateWrite>(state: &mut S, validator: &mut Validator) {
     state.put(state_key::validator(&address), validator);
 }
 
-/// Stores a stake; nothing is left of an empty one.
+/// Stores a stake; nothing is left of an empty one. Where it votes, its vote goes with it.
 fn put_delegation<S: StateWrite>(
     state: &mut S,
     validator: &ConsensusAddress,
     delegator: &Address,
     delegation: &Delegation,
-) {
+) -> Result<(), StateError> {
+    governance::moves(state, validator, delegator, delegation.shares)?;
     let key = state_key::delegation(delegator, validator);
-    if delegation.shares == 0 { state.delete(key) } else { state.put(key, delegation) }
+    if delegation.shares == 0 {
+        state.delete(key)
+    } else {
+        state.put(key, delegation)
+    }
+    Ok(())
 }
 
 /// What the engine has said of its validators with this block; `misnamed` proved the block before as its own, when it was another's turn.

@@ -77,7 +77,7 @@ pub(super) fn moved<S: StateWrite>(
     agenda::schedule(state, Kind::FreeMoved, until, &Move { from: *from, to: *to, delegator: *delegator });
     let mut held = delegation(state, to, delegator)?;
     held.moved = held.moved.saturating_add(bought);
-    put_delegation(state, to, delegator, &held);
+    put_delegation(state, to, delegator, &held)?;
     Ok(tokens)
 }
 
@@ -92,7 +92,7 @@ pub(in crate::component) fn free<S: StateWrite>(
     let entry: Moved = state.expect(key.clone(), "moved stake that is free and not there")?;
     let mut held = delegation(state, to, delegator)?;
     held.moved = held.moved.saturating_sub(entry.shares);
-    put_delegation(state, to, delegator, &held);
+    put_delegation(state, to, delegator, &held)?;
     state.delete(key);
     Ok(Vec::new())
 }
@@ -118,7 +118,7 @@ pub(super) fn slash<S: StateWrite>(
         entry.shares = entry.shares.saturating_sub(cut);
         accounts::release(state, &bonded_account(&entry.to), &accounts::treasury(), tokens)?;
         taken = taken.saturating_add(tokens);
-        put_delegation(state, &entry.to, &entry.delegator, &held);
+        put_delegation(state, &entry.to, &entry.delegator, &held)?;
         put(state, &mut target);
         state.put(key, &entry);
     }

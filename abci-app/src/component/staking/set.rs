@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datanet_types::{ConsensusAddress, ConsensusKey};
 
-use super::{POWER_UNIT, expect, state_key};
+use super::{POWER_UNIT, Validator, expect, state_key};
 use crate::component::{Params, ValidatorUpdate};
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -100,20 +100,29 @@ fn updates<S: StateWrite>(
     Ok(told)
 }
 
-/// Who should take part, with which power.
-fn wanted<S: StateRead>(state: &S, params: &Params) -> Result<BTreeMap<ConsensusAddress, Active>, StateError> {
+/// The validators that should take part, those with most behind them first: no more than the chain has places for.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn taking_part<S: StateRead>(state: &S, params: &Params) -> Result<Vec<Validator>, StateError> {
     let most = usize::try_from(params.max_validators).unwrap_or(usize::MAX);
-    let mut wanted = BTreeMap::new();
+    let mut all = Vec::new();
     for (_, address) in state.list::<ConsensusAddress>(&state_key::all_ranked(), None, most)? {
         let validator = expect(state, &address)?;
         if !validator.is_eligible(params) {
             // Those behind it have less.
             break;
         }
-        let power = validator.tokens.checked_div(POWER_UNIT).unwrap_or(0).max(1);
-        wanted.insert(address, Active { key: validator.key, power });
+        all.push(validator);
     }
-    Ok(wanted)
+    Ok(all)
+}
+
+/// Who should take part, with which power.
+fn wanted<S: StateRead>(state: &S, params: &Params) -> Result<BTreeMap<ConsensusAddress, Active>, StateError> {
+    let power = |tokens: u64| tokens.checked_div(POWER_UNIT).unwrap_or(0).max(1);
+    let all = taking_part(state, params)?.into_iter();
+    Ok(all.map(|one| (one.address(), Active { key: one.key, power: power(one.tokens) })).collect())
 }
 
 /// Who goes first, then who comes or changes.

@@ -52,7 +52,7 @@ pub(super) fn buy<S: StateWrite>(
     held.shares = held.shares.saturating_add(bought);
     validator.shares = shares;
     validator.tokens = validator.tokens.saturating_add(amount);
-    put_delegation(state, &address, delegator, &held);
+    put_delegation(state, &address, delegator, &held)?;
     put(state, validator);
     Ok(bought)
 }
@@ -90,7 +90,7 @@ pub(super) fn sell<S: StateWrite>(
     let sold = if held.moved == 0 && worth(validator, kept) < MIN_DELEGATION { held.shares } else { sold };
     rewards::pay(state, validator, delegator, &mut held)?;
     let tokens = remove(validator, &mut held, sold);
-    put_delegation(state, &address, delegator, &held);
+    put_delegation(state, &address, delegator, &held)?;
     put(state, validator);
     Ok(tokens)
 }

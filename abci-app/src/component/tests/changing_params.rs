@@ -96,7 +96,7 @@ fn what_makes_no_good_parameters_is_refused_with_the_reason() {
     chain.refused_before_it_pays(AUTHORITY, set(&long), code::PARAMS_INVALID, "is the most");
     chain.refused(3, set(r#"{"min_fee": 2000}"#), code::AUTHORITY, "not this chain's authority");
     let mut without = Chain::new();
-    without.refused(3, set(r#"{"min_fee": 2000}"#), code::AUTHORITY, "names no authority");
+    without.refused(3, set(r#"{"min_fee": 2000}"#), code::AUTHORITY, "has no authority");
 }
 
 #[test]

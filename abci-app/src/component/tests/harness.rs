@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datanet_types::action::{
     Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
     CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel,
-    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke,
-    RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
+    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RetireAuthority, RevealFinding,
+    RevealScores, Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal,
+    TopUpChannel, Transfer, VoteProposal, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -24,7 +25,7 @@ use crate::component::contributions::{self, Contribution, Status};
 use crate::component::{
     ActionError, BlockContext, ConsensusInfo, Event, Genesis, GenesisAccount, Params, TxContext, ValidatorUpdate,
     accounts, beacon, begin_block, charge_fee_and_record, check_stateless, datanets, end_block, execute, init_genesis,
-    validation,
+    migrations, validation,
 };
 use crate::state::{ChangeLog, MemoryState, StateWrite};
 
@@ -99,6 +100,7 @@ impl Chain {
             beacon: Digest([3; 32]),
             moved: beacon::Moved { before: Digest([3; 32]), after: Digest([4; 32]), by: None },
             consensus: ConsensusInfo::default(),
+            knows: migrations::LATEST,
         };
         let mut chain = Self { state, block, events: Vec::new(), updates, broken: false };
         begin_block(&mut chain.state, &chain.block).unwrap();
@@ -472,5 +474,8 @@ into_action!(
     CancelSpend,
     SetParams,
     CancelParams,
-    ResetComponent
+    ResetComponent,
+    SubmitProposal,
+    VoteProposal,
+    RetireAuthority
 );

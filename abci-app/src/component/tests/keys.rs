@@ -7,7 +7,7 @@ use datanet_types::{
 use crate::component::agenda::Kind;
 use crate::component::{
     accounts, admission, agenda, audits, authority, beacon, breaker, channels, contributions, datanets, derived,
-    models, nodes, params, settlement, staking, treasury, validation,
+    governance, models, nodes, params, settlement, staking, treasury, validation,
 };
 
 #[test]
@@ -77,6 +77,12 @@ fn keys_should_not_change() {
         treasury::state_key::last(),
         treasury::state_key::spend(3),
         breaker::state_key::tripped(crate::component::Component::Channels),
+        governance::state_key::last(),
+        governance::state_key::proposal(3),
+        governance::state_key::vote(3, address),
+        governance::state_key::upgrade(),
+        governance::state_key::live(),
+        governance::state_key::stake(3, validator),
         derived::state_key::digest(),
         derived::state_key::leaf(),
     ];

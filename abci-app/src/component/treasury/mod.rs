@@ -2,7 +2,7 @@
 //!
 //! Genesis may name an account for the chain, its *authority*: it announces payments out of the treasury ([`datanet_types::action::SpendTreasury`])
 //! and other parameters ([`datanet_types::action::SetParams`]), each for everybody to see before it comes about. A chain whose genesis names none has
-//! neither. Votes are to take its place; until then what it can do is bounded by numbers that it cannot set ([`Params::changed_authority_bound`]).
+//! neither. Votes ([`super::governance`]) stand beside it, and retire it once and for all, as it can itself; until then what it can do is bounded by numbers that it cannot set ([`Params::changed_authority_bound`]).
 //!
 //! ```text
 //!   treasury ── spend_treasury ─► spend/number ── authority_delay_seconds ──► whom it is for
@@ -18,11 +18,13 @@ pub mod state_key;
 
 use std::fmt;
 
+use datanet_types::action::Payment;
 use datanet_types::amount::{BPS, display, mul_div};
 use datanet_types::{Address, Amount, Digest, ModuleAddress};
 
 use super::agenda::{self, Kind};
 use super::error::{ensure, refuse};
+use super::params::versions;
 use super::{ActionError, BlockContext, Event, Params, accounts};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
@@ -141,7 +143,7 @@ pub(super) fn require_authority<S: StateRead>(state: &S, signer: &Address) -> Re
             code::AUTHORITY,
             format!("account {signer} is not this chain's authority, {authority} is; only that one does this"),
         ),
-        None => refuse(code::AUTHORITY, "this chain's genesis names no authority, so that nobody does this"),
+        None => refuse(code::AUTHORITY, "this chain has no authority; put it to the vote (`datanet proposal submit`)"),
     }
 }
 
@@ -200,6 +202,35 @@ pub(super) fn pay<S: StateWrite>(state: &mut S, due: &Number) -> Result<Vec<Even
     accounts::release(state, &spend_account(spend.number), &spend.to, spend.amount)?;
     remove(state, &spend);
     Ok(vec![event("treasury.paid", &spend)])
+}
+
+/// Pays what was voted, within what the period may spend: authority and votes share that. None where it may not spend so much any more.
+pub(super) fn pay_voted<S: StateWrite>(
+    state: &mut S,
+    block: &BlockContext,
+    params: &Params,
+    payment: &Payment,
+) -> Result<Option<Event>, StateError> {
+    let mut budget = budget(state, block.seconds(), params)?;
+    let there = accounts::balance(state, &accounts::treasury())?;
+    if payment.amount > budget.most.saturating_sub(budget.spent).min(there) {
+        return Ok(None);
+    }
+    budget.spent = budget.spent.saturating_add(payment.amount);
+    state.put(state_key::budget(), &budget);
+    accounts::release(state, &accounts::treasury(), &payment.to, payment.amount)?;
+    Ok(Some(Event::new("treasury.paid").with("to", payment.to).with("amount", payment.amount)))
+}
+
+/// Ends the chain's authority, and what it has announced and not done yet; none where there is none.
+pub(super) fn retire<S: StateWrite>(state: &mut S) -> Result<Option<Event>, StateError> {
+    let Some(account) = authority(state)? else { return Ok(None) };
+    state.delete(state_key::authority());
+    for spend in spends(state)? {
+        cancel(state, &spend)?;
+    }
+    versions::schedule(state, None)?;
+    Ok(Some(Event::new("treasury.authority_retired").with("account", account)))
 }
 
 fn event(kind: &'static str, spend: &Spend) -> Event {

@@ -99,7 +99,17 @@ mod tests {
     fn block(hash: u8) -> BlockContext {
         let (chain_id, app_hash, last_block_hash) = ("test".to_owned(), [1; 32], [2; 32]);
         let (beacon, moved, consensus) = (Digest([hash; 32]), Moved::default(), ConsensusInfo::default());
-        BlockContext { chain_id, height: 9, time_seconds: 9, app_hash, last_block_hash, beacon, moved, consensus }
+        BlockContext {
+            chain_id,
+            height: 9,
+            time_seconds: 9,
+            app_hash,
+            last_block_hash,
+            beacon,
+            moved,
+            consensus,
+            knows: 1,
+        }
     }
 
     fn members(stakes: &[u64]) -> Vec<Member> {

@@ -14,7 +14,7 @@ use super::Case;
 use super::world::{ENGINE, World, address_of, engine_validator, person};
 use crate::support::{CHAIN, key};
 
-const AUTHORITY: u32 = 0;
+pub const AUTHORITY: u32 = 0;
 const GUARDIAN: u32 = 3;
 /// The first of those who have owners set: for what each of them is, see [`Money::set_up`].
 const SHARED: u32 = 2_500;
@@ -27,7 +27,7 @@ const STALE: u32 = 2_730;
 const STAKING: u32 = 2_000;
 const MOVED: u32 = 2_040;
 const MOVING: u32 = 2_140;
-const EARNING: u32 = 2_180;
+pub const EARNING: u32 = 2_180;
 const STARTING: u32 = 2_200;
 /// How many of most kinds.
 const MANY: u32 = 40;

@@ -1,4 +1,4 @@
-//! What the chain's authority does: the account that genesis names for it, until votes replace it.
+//! What the chain's authority does: the account that genesis names for it, until it is retired.
 
 use crate::{Address, Amount, Digest};
 

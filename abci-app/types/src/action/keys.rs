@@ -162,7 +162,10 @@ impl Action {
             | Self::CancelSpend(_)
             | Self::SetParams(_)
             | Self::CancelParams(_)
-            | Self::ResetComponent(_) => None,
+            | Self::ResetComponent(_)
+            | Self::SubmitProposal(_)
+            | Self::VoteProposal(_)
+            | Self::RetireAuthority(_) => None,
         }
     }
 }

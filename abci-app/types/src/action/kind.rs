@@ -78,6 +78,9 @@ kinds! {
     SetParams = 62 "set_params",
     CancelParams = 63 "cancel_params",
     ResetComponent = 64 "reset_component",
+    SubmitProposal = 70 "submit_proposal",
+    VoteProposal = 71 "vote_proposal",
+    RetireAuthority = 72 "retire_authority",
 }
 
 impl ActionKind {
@@ -104,7 +107,12 @@ impl ActionKind {
             matches!(self, Self::SetKeys | Self::RecoverKeys | Self::CancelRecovery | Self::GrantKey | Self::RevokeKey);
         let about_the_chain = matches!(
             self,
-            Self::SpendTreasury | Self::CancelSpend | Self::SetParams | Self::CancelParams | Self::ResetComponent
+            Self::SpendTreasury
+                | Self::CancelSpend
+                | Self::SetParams
+                | Self::CancelParams
+                | Self::ResetComponent
+                | Self::RetireAuthority
         );
         about_keys || about_the_chain
     }

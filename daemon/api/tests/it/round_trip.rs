@@ -24,6 +24,7 @@ use datanet_api::models::{
     Deleted, Deploy, Deployed, ExportFormat, ExportParams, Imported, ModelDetails, ModelList, ModelsParams, NewImport,
     NewModel, Pull, PullUpdate, Registered, Removed, Verify,
 };
+use datanet_api::proposals::{NewProposal, NewVote, ProposalView, Proposals, UpgradeView};
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
 use datanet_api::status::{NodeStatus, Peers};
@@ -344,4 +345,31 @@ fn requests_for_text() {
         ));
     }
     wire::<CompletionRequest>(&format!(r#"{{{shared},"prompt":{text},"logprobs":null}}"#));
+}
+
+#[test]
+fn proposals_votes_and_upgrades() {
+    wire::<NewVote>(r#"{"account":null,"choice":"veto"}"#);
+    for change in [
+        r#"{"kind":"text"}"#,
+        r#"{"kind":"params","numbers":{"min_fee":2000}}"#,
+        r#"{"kind":"spend","to":"$ADDR","amount":5}"#,
+        r#"{"kind":"upgrade","version":2,"height":9,"binaries":{"x86_64-linux":"$ID"}}"#,
+        r#"{"kind":"retire_authority"}"#,
+        r#"{"kind":"reset","component":"channels"}"#,
+    ] {
+        wire::<NewProposal>(&format!(
+            r#"{{"account":null,"title":"t","reason":"r","deposit":null,"change":{change}}}"#
+        ));
+        let view = format!(
+            r#"{{"number":1,"status":"voting","title":"t","reason":"r","proposer":"$ADDR","deposit":5,"height":7,"change":{change},"#
+        );
+        let rest = r#""mark":8,"ends":9,"extended":false,"due":null,"tally":{"yes":1,"no":2,"abstain":3,"veto":4,"bonded":10},"passes":false}"#;
+        wire::<ProposalView>(&format!("{view}{rest}"));
+        wire::<Proposals>(&format!(r#"{{"deposit":5,"proposals":[{view}{rest}]}}"#));
+    }
+    wire::<UpgradeView>(r#"{"version":1,"knows":1,"planned":null}"#);
+    wire::<UpgradeView>(
+        r#"{"version":1,"knows":1,"planned":{"proposal":1,"version":2,"height":9,"binaries":{"x86_64-linux":"$ID"}}}"#,
+    );
 }

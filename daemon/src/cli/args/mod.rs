@@ -14,6 +14,7 @@ mod money;
 mod node;
 #[cfg(test)]
 mod pasted;
+mod proposal;
 mod staking;
 mod treasury;
 
@@ -28,6 +29,7 @@ pub(super) use models::{
 };
 pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
+pub(super) use proposal::{ProposalCommand, SubmitCommand, UpgradeCommand, VoteArg, WordsArgs};
 pub(super) use staking::{StakeArgs, ValidatorCommand};
 pub(super) use treasury::{LedgerCommand, ParamsCommand, TreasuryCommand};
 
@@ -133,6 +135,12 @@ pub(in crate::cli) enum Command {
     /// The chain's parameters, and changes of them.
     #[command(subcommand)]
     Params(ParamsCommand),
+    /// Put changes of the chain to the vote, and vote on them.
+    #[command(subcommand)]
+    Proposal(ProposalCommand),
+    /// The rules that come, and the program that knows them.
+    #[command(subcommand)]
+    Upgrade(UpgradeCommand),
     /// The whole ledger in one file, and a home made from it.
     #[command(subcommand)]
     Ledger(LedgerCommand),

@@ -30,6 +30,15 @@ pub(in crate::cli) enum TreasuryCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// As the chain's authority, step back for good: what it did is votes' alone from then on.
+    Retire {
+        /// The authority's account; the node's own if not given.
+        #[arg(long)]
+        account: Option<String>,
+        /// Don't ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// As the chain's authority, take an announced payment back.
     Cancel {
         /// Its number.

@@ -27,7 +27,7 @@ impl ActionHandler for WithdrawRewards {
             let validator = staking::require(state, address)?;
             let mut held = staking::delegation(state, address, &delegator)?;
             let amount = rewards::pay(state, &validator, &delegator, &mut held)?;
-            put_delegation(state, address, &delegator, &held);
+            put_delegation(state, address, &delegator, &held)?;
             let event = Event::new("staking.rewarded").with("validator", address).with("account", delegator);
             events.push(event.with("amount", amount));
         }
