@@ -20,7 +20,7 @@ pub use keys::{
 };
 pub use kind::{ActionKind, ActionSet};
 pub use serving::{
-    ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
+    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
     SettleEpoch, TopUpChannel,
 };
 
@@ -154,6 +154,9 @@ pub enum Action {
     /// See [`TopUpChannel`].
     #[prost(message, tag = "30")]
     TopUpChannel(TopUpChannel),
+    /// See [`AttestStatement`].
+    #[prost(message, tag = "31")]
+    AttestStatement(AttestStatement),
     /// See [`CloseDatanet`].
     #[prost(message, tag = "32")]
     CloseDatanet(CloseDatanet),
