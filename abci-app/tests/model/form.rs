@@ -106,6 +106,7 @@ impl Model {
             }
             Action::SpendTreasury(action) => action.amount > 0 && action.reason != Digest::ZERO,
             Action::AttestStorage(_)
+            | Action::AttestStatement(_)
             | Action::ChallengeVerdict(_)
             | Action::CloseDatanet(_)
             | Action::RotateHoldout(_)

@@ -38,6 +38,7 @@ mod formats;
 mod holes;
 mod imported;
 mod interface;
+mod kept;
 mod kit;
 mod life;
 mod no_model;

@@ -2,7 +2,7 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimItem,
+    AttestStatement, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimItem,
     CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party,
     ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores,
     Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
@@ -48,6 +48,7 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::RotateHoldout(RotateHoldout { holdout_size: 9, ..Default::default() }),
         Action::Contribute(Contribute { size: 9, records: 2, bond: 7, ..Default::default() }),
         Action::AttestStorage(AttestStorage::default()),
+        Action::AttestStatement(AttestStatement::default()),
         Action::CommitScores(CommitScores::default()),
         Action::RevealScores(RevealScores::default()),
         Action::RegisterModel(model),

@@ -92,7 +92,7 @@ fn convict<S: StateWrite>(
     accounts::release(state, &stake, &accounts::treasury(), rest)?;
     let mut events = vec![event.with("slashed", taken)];
     if verdict == Verdict::Missing {
-        events.extend(settlement::keeping::fine(state, block, epoch, taken, params)?);
+        events.extend(settlement::keeping::fine(state, block, epoch, rest, params)?);
     }
     Ok(events)
 }

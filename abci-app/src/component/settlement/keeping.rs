@@ -86,24 +86,35 @@ pub(super) fn give_back<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Pa
     accounts::release(state, &fees_account(&epoch.node, epoch.epoch), &account, fees(epoch, params))
 }
 
-/// The statement was nowhere: whoever attested it has lied, or lost it. Each pays its part of what the serving node lost, and no more than the part
-/// of the least stake that a word for a contribution's bytes costs. Together that is never more than the serving node loses: a plot of it and its
-/// auditors does itself at least the harm that it does others.
+/// The statement was nowhere: whoever attested it has lied, or lost it. Each pays what a word for a contribution's bytes costs, and the serving node
+/// as much as all of them, to the treasury, beside what it pays to who found out: a plot of it, its challenger and its auditors, which has that
+/// back, does itself at least the harm that it does those who keep what it calls missing. Where its stake is too small for that, they pay no more than
+/// it does. `treasury` is what the treasury has of it already.
 pub(in crate::component) fn fine<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     epoch: &Epoch,
-    lost: Amount,
+    treasury: Amount,
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
     let all = keepers(state, &epoch.node, epoch.epoch)?;
+    let (count, mut events) = (all.len() as u64, Vec::new());
     let most = mul_div(params.min_storage_stake, u64::from(params.bond_penalty_bps), BPS).unwrap_or(0);
-    let each = lost.checked_div(all.len() as u64).unwrap_or(0).min(most);
-    let mut events = Vec::new();
+    let more = most.saturating_mul(count).saturating_sub(treasury);
+    let serving = nodes::fine(state, block, &epoch.node, more)?;
+    let each = treasury.saturating_add(serving).checked_div(count).unwrap_or(0).min(most);
+    if serving > 0 {
+        let account = nodes::expect(state, &epoch.node)?.account;
+        events.push(fined(epoch, &StatementKeeper { node: epoch.node, account }, serving));
+    }
     for keeper in all {
         let taken = nodes::fine(state, block, &keeper.node, each)?;
-        let event = Event::new("node.fined").with("node", keeper.node).with("account", keeper.account);
-        events.push(event.with("amount", taken).with("serving", epoch.node).with("epoch", epoch.epoch));
+        events.push(fined(epoch, &keeper, taken));
     }
     Ok(events)
+}
+
+fn fined(epoch: &Epoch, who: &StatementKeeper, amount: Amount) -> Event {
+    let event = Event::new("node.fined").with("node", who.node).with("account", who.account).with("amount", amount);
+    event.with("serving", epoch.node).with("epoch", epoch.epoch)
 }

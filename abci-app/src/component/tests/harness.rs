@@ -70,10 +70,10 @@ pub(crate) fn all(score: u32) -> Scores {
     Scores::from_array([score; 4])
 }
 
-/// Twenty people with money each.
+/// Twenty people with money each. Nobody has to keep statements: where that is what is tried, see [`super::keeping_statements`].
 pub(crate) fn genesis(params: Params) -> Genesis {
     let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
-    let params = Params { gas_price: 0, ..params };
+    let params = Params { gas_price: 0, statement_quorum: 0, ..params };
     Genesis { params, accounts: (0..20).map(person).collect(), ..Genesis::default() }
 }
 
