@@ -118,7 +118,8 @@ fn having_ones_own_epoch_called_missing_costs_at_least_what_it_takes_from_those_
     VICTIMS.into_iter().for_each(|who| chain.done(who, attest(who, epoch)));
     let honest: Amount = VICTIMS.into_iter().map(|who| staked(&chain, who)).sum();
     // All seats are taken to be its own, and what they and the challenger are paid to come back to it.
-    let auditors = |chain: &Serving| -> i128 { AUDITORS.into_iter().map(|who| i128::from(chain.chain.balance(who))).sum() };
+    let auditors =
+        |chain: &Serving| -> i128 { AUDITORS.into_iter().map(|who| i128::from(chain.chain.balance(who))).sum() };
     let (before_all, challenger) = (before + auditors(&chain), i128::from(chain.chain.balance(STRANGER)));
     chain.audit(STRANGER, epoch, |_| Finding::Missing);
     let after = chain.wealth() + auditors(&chain) + i128::from(chain.chain.balance(STRANGER)) - challenger;
@@ -147,9 +148,15 @@ fn ones_own_word_is_refused_and_that_of_a_second_account_takes_a_second_stake() 
     assert_eq!(chain.status(epoch), Status::Final);
     let gained = chain.wealth() - before;
     let rightly = i128::from(FEES * 15 / 100);
-    println!("words of one's own: {gained}, of which {rightly} is its own part of the fees; {accomplice} of stake at risk, half of it for each lie");
+    println!(
+        "words of one's own: {gained}, of which {rightly} is its own part of the fees; {accomplice} of stake at risk, half of it for each lie"
+    );
     assert!(gained <= rightly, "no more than an honest node earns");
-    assert_eq!(chain.left(epoch), claimable(FEES), "what others earned is theirs, once somebody shows them the statement");
+    assert_eq!(
+        chain.left(epoch),
+        claimable(FEES),
+        "what others earned is theirs, once somebody shows them the statement"
+    );
 }
 
 /// All storage nodes hold their words back. It costs them nothing but what they would have been paid; it costs others that epoch, and no epoch of

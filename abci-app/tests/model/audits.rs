@@ -10,8 +10,8 @@ use datanet_types::{Address, Amount, Digest, NodeKey};
 
 use super::committee::{self, Drawn};
 use super::epochs::{Epoch, Status};
-use super::ledger::{Done, Model, ensure, escrow, user};
 use super::judging::share;
+use super::ledger::{Done, Model, ensure, escrow, user};
 use super::rounds::divide;
 
 /// Challenges of one epoch, and committees of one challenge.
@@ -242,7 +242,8 @@ impl Model {
         self.reward_auditors(key, stake, to_auditors, &[Finding::False, Finding::Unavailable, Finding::Missing]);
         self.release(stake, Self::treasury(), taken - to_challenger - to_auditors);
         if found == Finding::Missing {
-            let (keepers, rules) = (self.serving.epochs[&key].keepers.clone(), self.rules.at(self.serving.epochs[&key].height));
+            let (keepers, rules) =
+                (self.serving.epochs[&key].keepers.clone(), self.rules.at(self.serving.epochs[&key].height));
             let most = share(rules.min_storage_stake, rules.bond_penalty_bps);
             let (count, rest) = (keepers.len() as u64, taken - to_challenger - to_auditors);
             let more = self.fine_keeper(&node, (most * count).saturating_sub(rest));

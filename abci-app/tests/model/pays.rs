@@ -1,8 +1,8 @@
 //! What people try with serving nodes: they open channels, settle, claim, doubt and convict.
 
 use datanet_types::action::{
-    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
-    SettleEpoch, TopUpChannel, role,
+    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
+    RevealFinding, SettleEpoch, TopUpChannel, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;

@@ -20,8 +20,8 @@ pub use keys::{
 };
 pub use kind::{ActionKind, ActionSet};
 pub use serving::{
-    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
-    SettleEpoch, TopUpChannel,
+    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
+    RevealFinding, SettleEpoch, TopUpChannel,
 };
 
 /// Bits of [`RegisterNode::roles`].

@@ -121,9 +121,8 @@ impl Statements {
 
     /// Those who should have it: who wrote it, and who says that he keeps it.
     pub(super) fn providers(&self, epoch: &Epoch) -> Vec<NodeKey> {
-        let kept = self.chain.reader().ok().and_then(|reader| {
-            settlement::keepers(&reader, &epoch.node, epoch.epoch).ok()
-        });
+        let kept =
+            self.chain.reader().ok().and_then(|reader| settlement::keepers(&reader, &epoch.node, epoch.epoch).ok());
         std::iter::once(epoch.node).chain(kept.into_iter().flatten().map(|keeper| keeper.node)).collect()
     }
 

@@ -51,7 +51,8 @@ impl Billing {
         let _held = self.blobs.bring(&epoch.statement, None, limit, &from).await?;
         let size = self.blobs.size(&epoch.statement).await?.unwrap_or(0);
         if !has_room(held, size, epoch.totals.fees) {
-            let detail = format!("others' statements take {held} bytes here, and one of {size} bytes has no room beside them");
+            let detail =
+                format!("others' statements take {held} bytes here, and one of {size} bytes has no room beside them");
             return Err(ServiceError::new(Code::DiskFull, detail));
         }
         self.blobs.keep_once(&own, &epoch.statement).await

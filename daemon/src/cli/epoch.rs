@@ -102,7 +102,8 @@ fn print(epoch: &Value) {
     let audit = &epoch["audit"];
     if epoch["unkept"] == true {
         say!("void: too few storage nodes attested its statement in time; who paid has the money back");
-    } else if epoch["status"] == "void" && !matches!(audit["phase"].as_str(), Some("false" | "unavailable" | "missing")) {
+    } else if epoch["status"] == "void" && !matches!(audit["phase"].as_str(), Some("false" | "unavailable" | "missing"))
+    {
         say!(
             "void: its node gave another receipt than it settled, shown by its own signatures; who paid has the money back"
         );

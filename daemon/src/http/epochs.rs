@@ -155,7 +155,11 @@ fn view(epoch: Epoch, keepers: &[StatementKeeper], audit: Option<Audit>, params:
 /// What has to come before an epoch is paid.
 fn waits_for(epoch: &Epoch) -> Option<String> {
     let missing = epoch.quorum.saturating_sub(epoch.attestations);
-    let nodes = if missing == 1 { "1 more storage node says that it keeps".to_owned() } else { format!("{missing} more storage nodes say that they keep") };
+    let nodes = if missing == 1 {
+        "1 more storage node says that it keeps".to_owned()
+    } else {
+        format!("{missing} more storage nodes say that they keep")
+    };
     match epoch.status() {
         Status::Open if missing > 0 => Some(format!("until {nodes} its statement")),
         Status::Open => Some("until nobody can challenge it any more".to_owned()),

@@ -2,10 +2,11 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStatement, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimItem,
-    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, OpenChannel, Party,
-    ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores,
-    Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
+    AttestStatement, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
+    ClaimItem, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey,
+    OpenChannel, Party, ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode, ResetComponent,
+    RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury,
+    TopUpChannel, Transfer,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};

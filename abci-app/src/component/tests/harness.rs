@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStatement, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
-    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel,
-    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke,
-    RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
+    Action, AttestStatement, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch,
+    ChallengeVerdict, Claim, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet,
+    Finding, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent,
+    RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury,
+    TopUpChannel, Transfer, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use datanet_ledger::code;
 use datanet_ledger::component::audits::{self, Audit, Phase};
 use datanet_types::action::{
-    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
-    SettleEpoch, TopUpChannel,
+    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
+    RevealFinding, SettleEpoch, TopUpChannel,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;
@@ -256,7 +256,8 @@ impl Serving {
 
     /// A node's word for what another serves, which is the only one that it takes.
     fn attest(world: &World, node: u32, epoch: u64) -> Bytes {
-        let action = AttestStatement { node: serving(SETTLING[0]).node_key(), serving: serving(node).node_key(), epoch };
+        let action =
+            AttestStatement { node: serving(SETTLING[0]).node_key(), serving: serving(node).node_key(), epoch };
         world.sign(JUDGES.start + SETTLING[0], Action::AttestStatement(action))
     }
 

@@ -92,11 +92,7 @@ impl StatementKeeper {
             return Ok(());
         }
         let reader = self.chain.reader()?;
-        let keepers = keepers(&reader, &self.chain.params()?)?;
-        let own = self.identity.node_key();
-        // Without the stake for it nobody's word is heard.
-        let waiting = if keepers.contains(&own) { self.waiting(&reader, &own, &keepers)? } else { Vec::new() };
-        queue.set(waiting);
+        queue.set(self.waiting(&reader)?);
         while tasks.len() < SIDE_BY_SIDE {
             let Some(epoch) = queue.start(Instant::now()) else { break };
             let (chain, billing, identity) = (self.chain.clone(), self.billing.clone(), self.identity.clone());
@@ -106,15 +102,24 @@ impl StatementKeeper {
     }
 
     /// The epochs of others that wait for a word of this node's, and whose turn it is to say so.
-    fn waiting(&self, reader: &LedgerReader, own: &NodeKey, keepers: &[NodeKey]) -> ServiceResult<Vec<Epoch>> {
-        let (now, account, mut waiting) = (reader.block_seconds(), self.identity.account()?, Vec::new());
-        for epoch in unkept(reader)? {
+    fn waiting(&self, reader: &LedgerReader) -> ServiceResult<Vec<Epoch>> {
+        let (unkept, mut waiting) = (unkept(reader)?, Vec::new());
+        if unkept.is_empty() {
+            return Ok(waiting);
+        }
+        let (own, account, now) = (self.identity.node_key(), self.identity.account()?, reader.block_seconds());
+        let keepers = keepers(reader, &self.chain.params()?)?;
+        // Without the stake for it nobody's word is heard.
+        if !keepers.contains(&own) {
+            return Ok(waiting);
+        }
+        for epoch in unkept {
             let said = settlement::keepers(reader, &epoch.node, epoch.epoch)?;
             let is_own = nodes::get(reader, &epoch.node)?.is_none_or(|node| node.account == account);
-            if is_own || said.iter().any(|keeper| keeper.node == *own) {
+            if is_own || said.iter().any(|keeper| keeper.node == own) {
                 continue;
             }
-            if now >= opens_at(&epoch, &self.chain.params_at(epoch.height)?, own, keepers) {
+            if now >= opens_at(&epoch, &self.chain.params_at(epoch.height)?, &own, &keepers) {
                 waiting.push(epoch);
             }
         }
@@ -155,6 +160,8 @@ fn on_done(queue: &mut Queue, place: Place, outcome: ServiceResult<()>) {
     match error.code {
         // Others were first, or it is over: the ledger says so with the next look.
         Code::TransactionRefused => tracing::debug!(node = %place.0, epoch = place.1, %error, "a word is not wanted"),
-        _ => tracing::info!(node = %place.0, epoch = place.1, %error, ?pause, "a statement is not kept; it is tried again"),
+        _ => {
+            tracing::info!(node = %place.0, epoch = place.1, %error, ?pause, "a statement is not kept; it is tried again")
+        }
     }
 }

@@ -26,7 +26,10 @@ const TURNS: u64 = 8;
 /// ones after a while, and so on. So whoever comes second to all finds it done, and pays for no transaction that is refused.
 pub(super) fn opens_at(epoch: &Epoch, params: &Params, own: &NodeKey, keepers: &[NodeKey]) -> u64 {
     let place = |node: &NodeKey| {
-        tagged_hash("datanet/statement-turn/v1", &[&epoch.node.0, &epoch.epoch.to_le_bytes(), &epoch.statement.0, &node.0])
+        tagged_hash(
+            "datanet/statement-turn/v1",
+            &[&epoch.node.0, &epoch.epoch.to_le_bytes(), &epoch.statement.0, &node.0],
+        )
     };
     let own_place = place(own);
     let before = keepers.iter().filter(|node| **node != epoch.node && place(node) < own_place).count() as u64;
@@ -95,7 +98,8 @@ impl Queue {
     /// It is not: it is tried again after the pause that is returned.
     pub(super) fn failed(&mut self, place: &Place, now: Instant) -> Duration {
         self.under_way.remove(place);
-        let pause = self.failed.get(place).map_or(FIRST_PAUSE, |failure| failure.pause.saturating_mul(2)).min(LAST_PAUSE);
+        let pause =
+            self.failed.get(place).map_or(FIRST_PAUSE, |failure| failure.pause.saturating_mul(2)).min(LAST_PAUSE);
         self.failed.insert(*place, Failure { pause, again: now + pause });
         let in_vain = self.in_vain.entry(place.0).or_default();
         *in_vain = in_vain.saturating_add(1);

@@ -6,7 +6,7 @@ use datanet_types::tx::VerifiedTx;
 use crate::code;
 use crate::component::error::{ensure, refuse};
 use crate::component::nodes::Node;
-use crate::component::settlement::{self, Epoch, Status, StatementKeeper, keepers, keeping};
+use crate::component::settlement::{self, Epoch, StatementKeeper, Status, keepers, keeping};
 use crate::component::{ActionError, ActionHandler, Event, TxContext, nodes, params};
 use crate::state::{StateRead, StateWrite};
 
