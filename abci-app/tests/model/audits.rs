@@ -248,7 +248,7 @@ impl Model {
             let (count, rest) = (keepers.len() as u64, taken - to_challenger - to_auditors);
             let more = self.fine_keeper(&node, (most * count).saturating_sub(rest));
             let each = most.min((rest + more).checked_div(count).unwrap_or(0));
-            keepers.iter().for_each(|(keeper, _)| drop(self.fine_keeper(keeper, each)));
+            keepers.iter().for_each(|(keeper, _)| _ = self.fine_keeper(keeper, each));
         }
     }
 
