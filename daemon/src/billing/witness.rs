@@ -77,15 +77,18 @@ impl Billing {
     /// When the ledger or the blob store fails.
     pub async fn let_witnessed_go(&self) -> ServiceResult<usize> {
         let reader = self.chain.reader()?;
-        let mut wanted = std::collections::BTreeSet::new();
+        let mut unwanted = std::collections::BTreeSet::new();
         for (tag, _) in self.blobs.list_kept(TagKind::Witnessed).await? {
-            if let Ok(id) = tag.id().parse::<EpochId>()
-                && is_wanted(&reader, &id.node, id.epoch, &self.identity.node_key())?
-            {
-                wanted.insert(tag);
+            let wanted = match tag.id().parse::<EpochId>() {
+                Ok(id) => is_wanted(&reader, &id.node, id.epoch, &self.identity.node_key())?,
+                Err(_) => false,
+            };
+            if !wanted {
+                unwanted.insert(tag);
             }
         }
-        self.blobs.retain(TagKind::Witnessed, |tag, _| wanted.contains(tag)).await
+        // What is kept from now on was not looked at.
+        self.blobs.retain(TagKind::Witnessed, |tag, _| !unwanted.contains(tag)).await
     }
 }
 

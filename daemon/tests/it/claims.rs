@@ -149,7 +149,7 @@ impl Server {
 
     /// Settles one answer for `leaves`, with a statement that is at the node under test; `root` if not the true one.
     async fn settle(&self, services: &Services, leaves: &[(Address, u64)], root: Option<Digest>) {
-        let keep = async |name: String, bytes| {
+        let keep = async |name: String, bytes: Vec<u8>| {
             services.blobs.keep_bytes(&datanet_p2p::TagKind::Statement.tag(name), bytes).await.unwrap()
         };
         self.settle_kept(services, leaves, root, keep).await;

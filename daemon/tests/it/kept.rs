@@ -52,7 +52,8 @@ async fn who_earned_claims_although_the_node_that_settled_is_gone_with_its_store
     let node = keeping(600).await;
     let services = node.services();
     let alice: Address = node.account("alice", 10_000_000).await.parse().unwrap();
-    let [server] = servers(&services, 1, 3).await.try_into().ok().unwrap();
+    let all = servers(&services, 1, 3).await;
+    let server = all.first().unwrap();
     let (network, dir) = machine(&node, &server.node).await;
     let owed = FeeShares::STANDARD.split(FEES).claimable();
     let keep = async |name: String, bytes: Vec<u8>| {
@@ -62,7 +63,7 @@ async fn who_earned_claims_although_the_node_that_settled_is_gone_with_its_store
     };
     let blob = server.settle_kept(&services, &[(alice, owed)], None, keep).await;
     let attested = until("it is attested and with that final", async || {
-        let epoch = epoch(&node, &server, 1).await;
+        let epoch = epoch(&node, server, 1).await;
         (epoch["status"] == "final").then_some(epoch)
     })
     .await;
@@ -112,8 +113,8 @@ async fn many_made_up_epochs_are_never_attested_and_keep_no_honest_one_waiting()
         services.blobs.keep_bytes(&TagKind::Statement.tag(name), bytes).await.unwrap()
     };
     // One whose statement is there, and gives another root than the ledger's.
-    stranger.settle_kept(&services, &[(alice, owed)], Some(Digest([7; 32])), here).await;
-    honest.settle_kept(&services, &[(alice, owed)], None, here).await;
+    stranger.settle_kept(&services, &[(alice, owed)], Some(Digest([7; 32])), &here).await;
+    honest.settle_kept(&services, &[(alice, owed)], None, &here).await;
     until("the honest one is final", async || (epoch(&node, honest, 1).await["status"] == "final").then_some(())).await;
     let reader = services.chain.reader().unwrap();
     for number in 1..=MADE_UP + 1 {
