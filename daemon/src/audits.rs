@@ -97,6 +97,7 @@ impl Audits {
             Repeated::Same(receipts) => receipts,
             Repeated::Other(reason) => return Ok(without(Finding::False, reason)),
             Repeated::Unavailable(reason) => return Ok(without(Finding::Unavailable, reason)),
+            Repeated::Missing(reason) => return Ok(without(Finding::Missing, reason)),
         };
         let count = receipts.len() as u64;
         let sample = match audit {

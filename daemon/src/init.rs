@@ -139,10 +139,11 @@ pub fn own_genesis(chain_id: &str, outcome: &InitOutcome, name: &str, params: Pa
     }
 }
 
-/// The numbers of a chain of one's own. Its one node audits nobody and is audited by nobody, so that nothing waits for a challenge.
+/// The numbers of a chain of one's own. Its one node audits nobody and is audited by nobody, so that nothing waits for a challenge, nor for others to
+/// keep a statement.
 /// A network for strangers is founded with [`Params::default`].
 pub fn own_params() -> Params {
-    Params { challenge_seconds: 0, verdict_challenge_seconds: 0, ..Params::default() }
+    Params { challenge_seconds: 0, verdict_challenge_seconds: 0, statement_quorum: 0, ..Params::default() }
 }
 
 /// Puts a network's genesis into a home.

@@ -196,6 +196,14 @@ codes! {
         EPOCH_BOND = 9,
         /// An epoch of a version of the parameters that it can't have accrued under.
         EPOCH_PARAMS = 10,
+        /// No such epoch to attest, or nothing of it is left.
+        STATEMENT_UNKNOWN = 11,
+        /// The epoch's statement wants no more words: it has enough, it is too late, or the epoch is over.
+        STATEMENT_CLOSED = 12,
+        /// The node attested that statement before.
+        STATEMENT_ATTESTED = 13,
+        /// Nobody attests a statement of his own.
+        STATEMENT_OWN = 14,
     }
     Audits {
         /// No such epoch.

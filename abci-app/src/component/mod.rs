@@ -133,6 +133,7 @@ macro_rules! dispatch {
             Action::RegisterNode($inner) => $call,
             Action::CreateDatanet($inner) => $call,
             Action::CloseDatanet($inner) => $call,
+            Action::AttestStatement($inner) => $call,
             Action::RotateHoldout($inner) => $call,
             Action::Contribute($inner) => $call,
             Action::AttestStorage($inner) => $call,

@@ -193,7 +193,15 @@ fn a_bought_refusal(salt: u32) -> bool {
 /// The plot accepts rubbish of its own: whoever looks has it out of the datanet again, at the giver's cost.
 #[test]
 fn a_committee_that_is_bought_to_accept_is_overturned_and_the_bond_pays_who_looked() {
+    let unlucky = (0..20).take_while(|salt| !a_bought_acceptance(*salt)).count();
+    println!("with a third of the stake it drew the second committee too in {unlucky} of {} tries", unlucky + 1);
+    assert!(unlucky < 4);
+}
+
+/// False if the plot has the second committee too, by luck.
+fn a_bought_acceptance(salt: u32) -> bool {
     let mut court = Court::new();
+    court.wait(salt);
     let id = court.give_where(|plot, seats| 2 * plot > seats);
     let plot_and_giver = [1, 2, 3, GIVER];
     let before = court.money(&plot_and_giver) + i128::from(BOND + DNT / 10);
@@ -202,6 +210,10 @@ fn a_committee_that_is_bought_to_accept_is_overturned_and_the_bond_pays_who_look
     let onlooker = 8;
     let (deposit, had) = (challenge_deposit(&court.given(&id)), court.money(&[onlooker]));
     court.challenge(onlooker, &id);
+    let (plot, seats) = court.seats(&id);
+    if plot * 2 > seats {
+        return false;
+    }
     court.judge(&id, |who| if PLOT.contains(&who) { all(9_000) } else { all(100) });
     assert_eq!(court.given(&id).status(), Status::Revoked);
     assert_eq!(court.bond(&id), 0);
@@ -210,6 +222,7 @@ fn a_committee_that_is_bought_to_accept_is_overturned_and_the_bond_pays_who_look
     assert!(court.money(&[onlooker]) >= had + i128::from(reward) - 3 * i128::from(FEE));
     println!("the bond of {BOND} paid {penalty}, of which {reward} went to who looked");
     verdict("a bought acceptance", before, court.money(&plot_and_giver), 0);
+    true
 }
 
 /// Doubting all that a rival gives holds up his bond for a moment, and costs a deposit each time.
@@ -241,7 +254,7 @@ fn challenging_everything_of_a_rival_costs_a_deposit_each_and_frees_his_bonds_so
 #[test]
 fn a_challenger_in_a_plot_with_a_third_of_the_judges_loses_what_he_stakes() {
     let (mut gained, mut won, mut tries) = (0i128, 0, 0);
-    for salt in 0..10 {
+    for salt in 0..30 {
         let mut court = Court::new();
         court.wait(salt);
         for blob in 1..4 {
@@ -251,7 +264,7 @@ fn a_challenger_in_a_plot_with_a_third_of_the_judges_loses_what_he_stakes() {
             court.challenge(PLOT[0], &id);
             court.judge(&id, |who| if PLOT.contains(&who) { all(100) } else { all(9_000) });
             gained += court.money(&PLOT) - before;
-            won += u32::from(court.given(&id).status() == Status::Refused);
+            won += u32::from(court.given(&id).status() == Status::Revoked);
             tries += 1;
         }
     }

@@ -45,6 +45,7 @@ mod stuffed_lane;
 mod time_run_fast;
 mod unfetchable_data;
 mod unkept_data;
+mod unkept_statement;
 mod unpaid_places;
 mod validators;
 mod votes_against_one;

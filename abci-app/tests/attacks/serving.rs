@@ -122,12 +122,25 @@ impl Serving {
         let params = serde_json::json!({ "challenge_seconds": challenge_seconds, "audit_seconds": 10 });
         let chain = Chain::empty();
         chain.init_with(&genesis_with(&params));
+        Self::with_auditors(chain)
+    }
+
+    fn with_auditors(chain: Chain) -> Self {
         let mut serving = Self::of(chain);
         serving.register(ATTACKER, 100, role::SERVING, STAKE);
         for (n, auditor) in AUDITORS.into_iter().enumerate() {
             serving.register(auditor, 101 + n as u8, role::VALIDATOR, STAKE);
         }
         serving
+    }
+
+    /// The same, where a statement must be kept by others so many seconds after that, at the latest.
+    pub fn kept(challenge_seconds: u64, statement_seconds: u64) -> Self {
+        let params = serde_json::json!({ "challenge_seconds": challenge_seconds, "audit_seconds": 10,
+                                         "statement_quorum": 2, "statement_seconds": statement_seconds });
+        let chain = Chain::empty();
+        chain.init_with(&genesis_with(&params));
+        Self::with_auditors(chain)
     }
 
     pub fn register(&mut self, who: u8, node: u8, roles: u32, stake: Amount) {

@@ -86,6 +86,7 @@ impl Heaviest {
             ActionKind::TopUpChannel => serving.top_up_channel(world),
             ActionKind::CloseChannel => serving.close_channel(world),
             ActionKind::SettleEpoch => serving.settle_epoch(world),
+            ActionKind::AttestStatement => serving.attest_statement(world),
             ActionKind::Claim => serving.claim(world),
             ActionKind::ChallengeEpoch => serving.challenge_epoch(world),
             ActionKind::ChallengeVerdict => judging.challenge_verdict(world),

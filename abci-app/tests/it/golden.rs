@@ -43,7 +43,7 @@ impl Script {
         let ledger = LedgerHandle::open(&dir.path().join("ledger.redb")).unwrap();
         let accounts: Vec<_> =
             (1..10).map(|seed| serde_json::json!({ "address": address(seed), "balance": BALANCE })).collect();
-        let genesis = serde_json::json!({ "params": { "channel_min_seconds": 3, "challenge_seconds": 2, "draw_delay": 2 }, "accounts": accounts });
+        let genesis = serde_json::json!({ "params": { "channel_min_seconds": 3, "challenge_seconds": 2, "draw_delay": 2, "statement_quorum": 1 }, "accounts": accounts });
         let app_state = serde_json::to_vec(&genesis).unwrap();
         let hash = ledger
             .init_chain(&InitChain { chain_id: CHAIN, initial_height: 1, app_state: &app_state })
@@ -270,7 +270,8 @@ fn run() -> Script {
     let channel = SignedTx::verify(&open, CHAIN).unwrap().channel_id();
     script.raw_block(&[open]);
     script.block(vec![(2, settle(channel, 1))]);
-    script.block(vec![]);
+    let kept = AttestStatement { node: node(3), serving: node(2), epoch: 1 };
+    script.block(vec![(3, Action::AttestStatement(kept))]);
     script.block(vec![]);
     let mut later = claims();
     later.push((2, settle(channel, 2)));

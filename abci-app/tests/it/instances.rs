@@ -177,6 +177,13 @@ impl Crowd {
     /// Everybody who was drawn judges, most of the time, and who can keep something does, some of the time.
     fn judgements(&mut self, ledger: &LedgerHandle) -> Vec<(u8, Action)> {
         let (reader, mut actions) = (ledger.reader(), Vec::new());
+        for epoch in settlement::open(&reader, 9).unwrap().into_iter().filter(|epoch| !epoch.is_kept()) {
+            let keeper = 1 + self.any(3) as u8;
+            if self.any(3) == 0 {
+                let action = AttestStatement { node: node(keeper), serving: epoch.node, epoch: epoch.epoch };
+                actions.push((keeper, Action::AttestStatement(action)));
+            }
+        }
         for (_, id) in self.given.clone() {
             let Some(contribution) = contributions::get(&reader, &id).unwrap() else { continue };
             for keeper in (1..=PEOPLE).filter(|_| contribution.status() == contributions::Status::Storing) {
@@ -286,7 +293,7 @@ fn genesis() -> Vec<u8> {
     let more = serde_json::json!({
         "challenge_seconds": 300, "forget_seconds": 400, "unbonding_seconds": 600, "evidence_seconds": 400,
         "evidence_blocks": 80, "authority_delay_seconds": 200, "audit_seconds": 60, "commit_seconds": 60, "reveal_seconds": 60,
-        "liveness_window": 7,
+        "liveness_window": 7, "statement_quorum": 1, "statement_seconds": 200,
     });
     for (name, value) in more.as_object().unwrap() {
         genesis["params"][name] = value.clone();
@@ -346,6 +353,7 @@ fn instances_that_are_restarted_imported_and_run_by_other_threads_agree_on_every
         "attest_storage",
         "reveal_scores",
         "settle_epoch",
+        "attest_statement",
         "delegate",
         "redelegate",
         "spend_treasury",

@@ -31,11 +31,11 @@ pub fn genesis() -> Vec<u8> {
     genesis_with(&serde_json::json!({ "challenge_seconds": 0 }))
 }
 
-/// The same with these parameters. Gas is free and verdicts are final unless they say otherwise: what is asserted of money then follows from sizes alone, and
+/// The same with these parameters. Gas is free, verdicts are final and nobody has to keep statements unless they say otherwise: what is asserted of money then follows from sizes alone, and
 /// attacks are at their cheapest. Committees are drawn as early as they may be.
 pub fn genesis_with(params: &serde_json::Value) -> Vec<u8> {
     let mut params = params.clone();
-    for (name, value) in [("gas_price", 0), ("verdict_challenge_seconds", 0)] {
+    for (name, value) in [("gas_price", 0), ("verdict_challenge_seconds", 0), ("statement_quorum", 0)] {
         if params.get(name).is_none() {
             params[name] = value.into();
         }

@@ -39,6 +39,7 @@ impl World {
             ActionKind::CloseChannel => self.close(step),
             ActionKind::TopUpChannel => self.top_up(step),
             ActionKind::SettleEpoch => self.settle(step),
+            ActionKind::AttestStatement => self.keep_statement(step),
             ActionKind::Claim => self.claim(step),
             ActionKind::Revoke => self.take_back(step),
             ActionKind::ChallengeEpoch => self.doubt(step),
@@ -284,7 +285,7 @@ fn spend(step: &Step) -> (Address, Action) {
 
 fn set_params(step: &Step) -> SetParams {
     let value = u64::from(step.amount);
-    let (name, value) = match (step.wrong(3), step.pick % 15) {
+    let (name, value) = match (step.wrong(3), step.pick % 18) {
         (Some(1), 0..3) => ("treasury_period_bps", 1),
         (Some(1), 3..6) => ("unbonding_seconds", 500),
         (Some(1), 6..8) => ("voting_seconds", 41),
@@ -302,6 +303,9 @@ fn set_params(step: &Step) -> SetParams {
         (_, 8) => ("verdict_challenge_seconds", value % 40),
         (_, 11) => ("datanet_deposit", value % 20_000_000),
         (_, 12) => ("state_byte_deposit", value % 100_000),
+        (_, 15) => ("statement_quorum", value % 4),
+        (_, 16) => ("statement_seconds", 5 + value % 60),
+        (_, 17) => ("statement_fee", value % 10_000),
         (_, 13) => ("min_accept_threshold", 1 + value % 7_000),
         _ => ("min_fee", 900 + value % 300),
     };

@@ -10,6 +10,7 @@ use datanet_types::{Address, Amount, Digest, NodeKey};
 
 use super::committee::{self, Drawn};
 use super::epochs::{Epoch, Status};
+use super::judging::share;
 use super::ledger::{Done, Model, ensure, escrow, user};
 use super::rounds::divide;
 
@@ -78,13 +79,16 @@ fn verdict(auditors: &[Auditor]) -> Option<Finding> {
     };
     let all: u32 = auditors.iter().map(|auditor| auditor.seats).sum();
     let most = |wanted: &[Option<Finding>]| 2 * seats(wanted) > all;
-    let (right, wrong, missing) = (Some(Finding::Correct), Some(Finding::False), Some(Finding::Unavailable));
+    let (right, wrong, unseen) = (Some(Finding::Correct), Some(Finding::False), Some(Finding::Unavailable));
+    let missing = Some(Finding::Missing);
     if most(&[right]) {
         right
     } else if most(&[wrong]) {
         wrong
-    } else if most(&[wrong, missing]) {
+    } else if most(&[missing]) {
         missing
+    } else if most(&[wrong, unseen, missing]) {
+        unseen
     } else {
         None
     }
@@ -214,6 +218,9 @@ impl Model {
                 let epoch = self.serving.epochs.get_mut(&key).expect("it is there");
                 epoch.status = Status::Open;
                 epoch.final_at = epoch.final_at.max(now + rules.challenge_seconds / 4);
+                if epoch.quorum > 0 {
+                    epoch.attest_by = epoch.attest_by.max(epoch.final_at);
+                }
             }
             if let Some(found) = found {
                 self.judge_auditors(&audit, found, self.serving.epochs[&key].height);
@@ -232,8 +239,17 @@ impl Model {
         let to_challenger = (taken / 2).min(4 * audit.deposit);
         let to_auditors = (taken / 2).min(2 * audit.deposit);
         self.release(stake, user(&audit.challenger), to_challenger);
-        self.reward_auditors(key, stake, to_auditors, &[Finding::False, Finding::Unavailable]);
+        self.reward_auditors(key, stake, to_auditors, &[Finding::False, Finding::Unavailable, Finding::Missing]);
         self.release(stake, Self::treasury(), taken - to_challenger - to_auditors);
+        if found == Finding::Missing {
+            let (keepers, rules) =
+                (self.serving.epochs[&key].keepers.clone(), self.rules.at(self.serving.epochs[&key].height));
+            let most = share(rules.min_storage_stake, rules.bond_penalty_bps);
+            let (count, rest) = (keepers.len() as u64, taken - to_challenger - to_auditors);
+            let more = self.fine_keeper(&node, (most * count).saturating_sub(rest));
+            let each = most.min((rest + more).checked_div(count).unwrap_or(0));
+            keepers.iter().for_each(|(keeper, _)| _ = self.fine_keeper(keeper, each));
+        }
     }
 
     fn reward_auditors(&mut self, key: (NodeKey, u64), from: Account, amount: Amount, agreed: &[Finding]) {
@@ -252,9 +268,9 @@ impl Model {
         for auditor in &audit.auditors {
             let accuracy = match (auditor.said, found) {
                 (None, _) => None,
-                (Some(Finding::Unavailable), _) => continue,
+                (Some(Finding::Unavailable | Finding::Missing), _) => continue,
                 (Some(Finding::Correct), Finding::Correct) => continue,
-                (Some(Finding::False), Finding::False | Finding::Unavailable) => continue,
+                (Some(Finding::False), Finding::False | Finding::Unavailable | Finding::Missing) => continue,
                 (Some(_), _) => Some(0),
             };
             self.judged(auditor.account, accuracy, height);

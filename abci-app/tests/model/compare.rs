@@ -189,7 +189,10 @@ fn chain_serving(reader: &LedgerReader, said: &mut Said) {
     for (place, epoch) in records::<settlement::Epoch>(reader, "settlement/epoch/") {
         let left = settlement::escrow::open(reader, &epoch.node, epoch.epoch).unwrap().map_or(0, |open| open.left);
         let times = (epoch.height, epoch.final_at, epoch.lapses_at);
-        say(said, format!("epoch {place}"), (epoch.status(), epoch.challenges, times, left));
+        let keepers = settlement::keepers(reader, &epoch.node, epoch.epoch).unwrap();
+        let keepers: Vec<_> = keepers.iter().map(|keeper| (keeper.node, keeper.account)).collect();
+        let kept = (epoch.quorum, epoch.attest_by, keepers);
+        say(said, format!("epoch {place}"), (epoch.status(), epoch.challenges, times, left, kept));
     }
     for (place, audit) in records::<audits::Audit>(reader, "audits/epoch/") {
         let over = !matches!(audit.phase(), audits::Phase::Draw | audits::Phase::Commit | audits::Phase::Reveal);
@@ -222,7 +225,8 @@ fn told_serving(model: &Model, said: &mut Said) {
             epochs::Status::Void => Status::Void,
         };
         let times = (epoch.height, epoch.final_at, epoch.lapses_at);
-        say(said, format!("epoch {node}/{number:020}"), (status, epoch.challenges, times, epoch.left));
+        let kept = (epoch.quorum, epoch.attest_by, epoch.keepers.clone());
+        say(said, format!("epoch {node}/{number:020}"), (status, epoch.challenges, times, epoch.left, kept));
     }
     for ((node, number), audit) in &model.serving.audits {
         let over = audit.phase == told_audits::Phase::Over;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use datanet_ledger::component::accounts::Account;
-use datanet_types::action::{Claim, SettleEpoch, role};
+use datanet_types::action::{AttestStatement, Claim, SettleEpoch, role};
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
 use datanet_types::sum_tree::SumNode;
 use datanet_types::{Address, Amount, Digest, NodeKey};
@@ -37,12 +37,21 @@ pub struct Epoch {
     pub left: Amount,
     /// Places of the leaves that were paid.
     pub claimed: BTreeSet<u64>,
+    /// Words that it takes that its statement is kept, until when, and whose there are.
+    pub quorum: u32,
+    pub attest_by: u64,
+    pub keepers: Vec<(NodeKey, Address)>,
 }
 
 impl Epoch {
     /// Whether it can still be challenged, or is.
     pub fn is_unpaid(&self) -> bool {
         matches!(self.status, Status::Open | Status::Audited)
+    }
+
+    /// Whether as many keep its statement as it takes.
+    pub fn is_kept(&self) -> bool {
+        self.keepers.len() as u32 >= self.quorum
     }
 
     /// What is to be claimed: all but the node's and the treasury's parts, and what nobody earned.
@@ -53,6 +62,11 @@ impl Epoch {
 
 pub fn held(node: &NodeKey, number: u64) -> Account {
     escrow("settlement", &[&node.0, &number.to_le_bytes()])
+}
+
+/// What those who keep its statement are paid.
+pub fn keepers_fees(node: &NodeKey, number: u64) -> Account {
+    escrow("statement", &[&node.0, &number.to_le_bytes()])
 }
 
 fn claimable(totals: &EpochTotals) -> Amount {
@@ -108,6 +122,11 @@ impl Model {
             self.release(deposit(&voucher.channel), held(&action.node, number), more);
         }
         ensure(paid.iter().map(|(_, amount)| amount).sum::<Amount>() == action.totals.fees, "another sum")?;
+        let others = self.nodes.all.values().filter(|node| node.keeps && node.account != who).count();
+        let quorum = rules.statement_quorum.min(others as u32);
+        let final_at = self.now + rules.challenge_seconds;
+        let fees = u64::from(quorum) * rules.statement_fee;
+        self.pay(user(&who), keepers_fees(&action.node, number), fees)?;
         let epoch = Epoch {
             root: action.root,
             receipts: action.receipts,
@@ -115,27 +134,54 @@ impl Model {
             accounts: action.accounts,
             height: self.height,
             status: Status::Open,
-            final_at: self.now + rules.challenge_seconds,
+            final_at,
             lapses_at: 0,
             challenges: 0,
             paid,
             left: 0,
             claimed: BTreeSet::new(),
+            quorum,
+            attest_by: if quorum > 0 { final_at + rules.statement_seconds } else { 0 },
+            keepers: Vec::new(),
         };
         self.serving.last.insert(action.node, number);
         self.serving.epochs.insert((action.node, number), epoch);
         Ok(())
     }
 
+    pub fn attest_statement(&mut self, who: Address, action: &AttestStatement) -> Done {
+        let stake = self.node_of(&action.node, role::STORAGE, who)?.stake;
+        ensure(stake >= self.rules.now().min_storage_stake, "too little stake to keep anything")?;
+        let serving = self.nodes.all.get(&action.serving).map(|node| node.account);
+        let epoch = self.serving.epochs.get_mut(&(action.serving, action.epoch)).ok_or("no such epoch")?;
+        ensure(epoch.is_unpaid(), "it is over")?;
+        ensure(!epoch.is_kept(), "enough keep it")?;
+        ensure(epoch.status == Status::Audited || self.now <= epoch.attest_by, "too late")?;
+        ensure(serving != Some(who), "one's own")?;
+        ensure(epoch.keepers.iter().all(|(node, _)| *node != action.node), "attested before")?;
+        epoch.keepers.push((action.node, who));
+        Ok(())
+    }
+
+    /// Pays what is due and kept; what too few keep in time is void.
     pub fn finalise_epochs(&mut self) {
         let now = self.now;
-        let due = |epoch: &Epoch| epoch.status == Status::Open && epoch.final_at <= now;
+        let late = |epoch: &Epoch| {
+            epoch.status == Status::Open && !epoch.is_kept() && epoch.attest_by.max(epoch.final_at) <= now
+        };
+        let late: Vec<_> = self.serving.epochs.iter().filter(|(_, epoch)| late(epoch)).map(|(key, _)| *key).collect();
+        late.iter().for_each(|(node, number)| self.void(node, *number));
+        let due = |epoch: &Epoch| epoch.status == Status::Open && epoch.is_kept() && epoch.final_at <= now;
         let due: Vec<_> = self.serving.epochs.iter().filter(|(_, epoch)| due(epoch)).map(|(key, _)| *key).collect();
         for (node, number) in due {
             let epoch = self.serving.epochs.get_mut(&(node, number)).expect("it is due");
             (epoch.status, epoch.left) = (Status::Final, epoch.claimable());
             epoch.lapses_at = epoch.final_at + self.rules.at(epoch.height).forget_seconds;
             let totals = epoch.totals;
+            let (keepers, fee) = (epoch.keepers.clone(), self.rules.at(epoch.height).statement_fee);
+            for (_, account) in keepers {
+                self.release(keepers_fees(&node, number), user(&account), fee);
+            }
             let operator = self.nodes.all[&node].account;
             self.release(held(&node, number), user(&operator), totals.split.node);
             self.release(held(&node, number), Self::treasury(), totals.split.treasury + totals.unearned);
@@ -147,7 +193,10 @@ impl Model {
         let epoch = self.serving.epochs.get_mut(&(*node, number)).expect("it is challenged");
         (epoch.status, epoch.final_at) = (Status::Void, self.now);
         epoch.lapses_at = self.now + self.rules.at(epoch.height).forget_seconds;
-        for (payer, amount) in epoch.paid.clone() {
+        let back = u64::from(epoch.quorum) * self.rules.at(epoch.height).statement_fee;
+        let (paid, operator) = (epoch.paid.clone(), self.nodes.all[node].account);
+        self.release(keepers_fees(node, number), user(&operator), back);
+        for (payer, amount) in paid {
             self.release(held(node, number), user(&payer), amount);
         }
     }

@@ -124,6 +124,7 @@ impl Model {
             }
             Action::VoteProposal(action) => (0..4).contains(&action.choice),
             Action::AttestStorage(_)
+            | Action::AttestStatement(_)
             | Action::ChallengeVerdict(_)
             | Action::CloseDatanet(_)
             | Action::RotateHoldout(_)

@@ -1,8 +1,8 @@
 //! What people try with datanets: they give, keep, judge, take back, and train models.
 
 use datanet_types::action::{
-    AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, Finding, RegisterModel,
-    RevealScores, Revoke, RotateHoldout, role,
+    AttestStatement, AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, Finding,
+    RegisterModel, RevealScores, Revoke, RotateHoldout, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -212,7 +212,8 @@ impl World {
         }
         for (at, (node, epoch, who)) in self.pending_auditors(Hearing::Commit).into_iter().enumerate() {
             let noise = dice(200 + at);
-            let finding = [Finding::Correct, Finding::False, Finding::Unavailable][(epoch % 3) as usize];
+            let finding =
+                [Finding::Correct, Finding::False, Finding::Unavailable, Finding::Missing][(epoch % 4) as usize];
             let finding = if noise.is_multiple_of(7) { Finding::False } else { finding };
             if !noise.is_multiple_of(4) {
                 actions.extend(self.hidden_finding((node, epoch), who, finding).map(|action| (who, action)));
@@ -226,6 +227,11 @@ impl World {
         for (at, (contribution, node, who)) in self.pending_keepers().into_iter().enumerate() {
             if dice(300 + at).is_multiple_of(4) {
                 actions.push((who, Action::AttestStorage(AttestStorage { contribution, node })));
+            }
+        }
+        for (at, (serving, epoch, node, who)) in self.pending_statements().into_iter().enumerate() {
+            if dice(400 + at).is_multiple_of(4) {
+                actions.push((who, Action::AttestStatement(AttestStatement { node, serving, epoch })));
             }
         }
         actions

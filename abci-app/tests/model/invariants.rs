@@ -95,6 +95,9 @@ fn money(reader: &LedgerReader, records: &Records) {
         assert!(left <= epoch.totals.claimable(), "more is left of an epoch than could be claimed");
         let held = if is_unpaid(epoch) { epoch.totals.fees } else { left };
         owe(escrow::account(&epoch.node, epoch.epoch), held);
+        let fee = params::at(reader, epoch.height).unwrap().statement_fee;
+        let put_up = if is_unpaid(epoch) { fee * u64::from(epoch.quorum) } else { 0 };
+        owe(settlement::keeping::fees_account(&epoch.node, epoch.epoch), put_up);
     }
     for audit in records.audits.iter().filter(|audit| audit.due != 0) {
         owe(audits::deposit_account(&audit.node, audit.epoch), audit.deposit);
@@ -147,7 +150,8 @@ fn agenda(reader: &LedgerReader, records: &Records) {
     for epoch in &records.epochs {
         let place = format!("{}/{:020}", epoch.node, epoch.epoch);
         match epoch.status() {
-            EpochStatus::Open => at("finalise-epoch", epoch.final_at, &place),
+            EpochStatus::Open if epoch.is_kept() => at("finalise-epoch", epoch.final_at, &place),
+            EpochStatus::Open => at("finalise-epoch", epoch.attest_by, &place),
             EpochStatus::Final | EpochStatus::Void if epoch.lapses_at > now => {
                 at("forget-epoch", epoch.lapses_at, &place)
             }
@@ -323,6 +327,14 @@ fn serving(reader: &LedgerReader, records: &Records) {
             with_money.contains(&format!("settlement/open/{node}/{number}")),
             "claims of what is paid whole: {key}"
         );
+    }
+    let kept = records.epochs.iter().filter(|one| one.attestations > 0);
+    let kept = kept.map(|one| settlement::state_key::kept(&one.node, one.epoch)).collect();
+    assert_eq!(keys(reader, "settlement/kept/"), kept, "who keeps statements is known as long as their epochs are");
+    for epoch in &records.epochs {
+        let keepers = settlement::keepers(reader, &epoch.node, epoch.epoch).unwrap();
+        assert!(keepers.len() as u32 == epoch.attestations && epoch.attestations <= epoch.quorum, "{epoch:?}");
+        assert!(epoch.status() != EpochStatus::Final || epoch.is_kept(), "it is paid and too few keep it: {epoch:?}");
     }
     for (node, number) in &unpaid {
         let paid = settlement::payments(reader, node, *number).unwrap();

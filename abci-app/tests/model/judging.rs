@@ -352,7 +352,7 @@ impl Model {
         let rules = self.rules.at(given.height);
         let most = share(rules.min_storage_stake, rules.bond_penalty_bps);
         let each = most.min(given.bond / given.keepers.len() as u64);
-        given.keepers.iter().for_each(|node| self.fine_keeper(node, each));
+        given.keepers.iter().for_each(|node| _ = self.fine_keeper(node, each));
     }
 
     /// It is kept, or it would not have been judged: it earns.

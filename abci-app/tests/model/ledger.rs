@@ -154,6 +154,7 @@ impl Model {
             Action::CloseChannel(action) => self.close_channel(who, action),
             Action::TopUpChannel(action) => self.top_up(who, action),
             Action::SettleEpoch(action) => self.settle(who, action),
+            Action::AttestStatement(action) => self.attest_statement(who, action),
             Action::Claim(action) => self.claim(action),
             Action::Revoke(action) => self.revoke(who, action),
             Action::ChallengeEpoch(action) => self.challenge(who, action),

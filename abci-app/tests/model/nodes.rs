@@ -138,14 +138,16 @@ impl Model {
     }
 
     /// The same for the treasury, and of what it has taken back and is not home.
-    pub fn fine_keeper(&mut self, key: &NodeKey, amount: Amount) {
+    pub fn fine_keeper(&mut self, key: &NodeKey, amount: Amount) -> Amount {
         let account = self.nodes.all[key].account;
         let (stake, taken) = self.fine(key, amount);
         self.release(stake, Self::treasury(), taken);
         let leaving = self.owned(unbonding(&account));
         let fined = self.nodes.fined.entry(account).or_default();
-        *fined += (amount - taken).min(leaving - *fined);
+        let more = (amount - taken).min(leaving - *fined);
+        *fined += more;
         self.nodes.fined.retain(|_, fined| *fined > 0);
+        taken + more
     }
 
     pub fn remember_stakes(&mut self) {

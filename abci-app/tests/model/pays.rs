@@ -1,8 +1,8 @@
 //! What people try with serving nodes: they open channels, settle, claim, doubt and convict.
 
 use datanet_types::action::{
-    ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
-    SettleEpoch, TopUpChannel, role,
+    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
+    RevealFinding, SettleEpoch, TopUpChannel, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;
@@ -135,6 +135,32 @@ impl World {
         (settle.receipts != Digest::ZERO).then_some((who, Action::SettleEpoch(settle)))
     }
 
+    /// Nodes that keep data and have not said so of what waits for that.
+    pub fn pending_statements(&self) -> Vec<(NodeKey, u64, NodeKey, Address)> {
+        let waiting = self.model.serving.epochs.iter().filter(|(_, epoch)| epoch.is_unpaid() && !epoch.is_kept());
+        let nodes = || self.model.nodes.all.iter().filter(|(_, node)| node.keeps);
+        let free = waiting.flat_map(|((serving, number), epoch)| {
+            let new = |key: &NodeKey| epoch.keepers.iter().all(|(node, _)| node != key);
+            let others = nodes().filter(move |(key, _)| *key != serving && new(key));
+            others.map(|(key, node)| (*serving, *number, *key, node.account))
+        });
+        free.collect()
+    }
+
+    /// Mostly what waits for it, and by whom it is wanted.
+    pub fn keep_statement(&self, step: &Step) -> Attempt {
+        let all = self.epochs(|_| true);
+        if let (Some(wrong), Some((serving, epoch))) = (step.wrong(3), step.of(&all)) {
+            let nodes: Vec<_> = self.model.nodes.all.iter().map(|(key, node)| (*key, node.account)).collect();
+            let (node, account) = *nodes.get(usize::from(step.who) % nodes.len())?;
+            let who = if wrong == 0 { step.person() } else { account };
+            let epoch = epoch + u64::from(wrong == 1);
+            return Some((who, Action::AttestStatement(AttestStatement { node, serving: *serving, epoch })));
+        }
+        let (serving, epoch, node, who) = *step.of(&self.pending_statements())?;
+        Some((who, Action::AttestStatement(AttestStatement { node, serving, epoch })))
+    }
+
     /// The present version of the parameters, or one before, or one that is not there.
     fn version(&self, step: &Step) -> u64 {
         let last = self.model.rules.versions.len() as u64 - 1;
@@ -234,7 +260,7 @@ impl World {
             let commitment = Digest([step.who % 2; 32]);
             return Some((who, Action::CommitFinding(CommitFinding { node, epoch, commitment })));
         }
-        let finding = Finding::try_from((step.amount % 3) as i32).ok()?;
+        let finding = Finding::try_from((step.amount % 4) as i32).ok()?;
         Some((who, self.hidden_finding((node, epoch), who, finding)?))
     }
 
@@ -243,7 +269,7 @@ impl World {
         let (node, epoch, who) = self.heard(step, Phase::Reveal)?;
         let mut reveal = self.shown_finding((node, epoch), who);
         if step.wrong(2) == Some(1) {
-            reveal.finding = (reveal.finding + 1) % 4;
+            reveal.finding = (reveal.finding + 1) % 5;
         }
         Some((who, Action::RevealFinding(reveal)))
     }

@@ -88,8 +88,8 @@ fn genesis() -> (Vec<u8>, Params) {
         "close_seconds": 20, "holdout_delay_seconds": 15, "channel_min_seconds": 10, "channel_max_seconds": 400, "unbonding_seconds": 600,
         "evidence_seconds": 400, "evidence_blocks": 80, "authority_delay_seconds": 30, "treasury_period_seconds": 90,
         "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000,
-        "min_storage_stake": 5_000_000, "storing_seconds": 15, "agenda_work": 1_000_000, "proposal_deposit": 1_000_000,
-        "voting_seconds": 40, "timelock_seconds": 20,
+        "statement_quorum": 2, "statement_seconds": 30, "min_storage_stake": 5_000_000, "storing_seconds": 15,
+        "agenda_work": 1_000_000, "proposal_deposit": 1_000_000, "voting_seconds": 40, "timelock_seconds": 20,
     });
     for (name, value) in windows.as_object().unwrap() {
         genesis["params"][name] = value.clone();
@@ -225,6 +225,7 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::SettleEpoch | ActionKind::Claim => 9,
         ActionKind::Contribute | ActionKind::OpenChannel => 6,
         ActionKind::CommitScores | ActionKind::RevealScores | ActionKind::AttestStorage => 5,
+        ActionKind::AttestStatement => 5,
         ActionKind::CommitFinding | ActionKind::RevealFinding | ActionKind::ChallengeVerdict => 3,
         ActionKind::Revoke | ActionKind::RegisterNode => 3,
         ActionKind::TopUpChannel | ActionKind::CloseChannel | ActionKind::Transfer => 3,

@@ -25,8 +25,8 @@ pub use keys::{
 };
 pub use kind::{ActionKind, ActionSet};
 pub use serving::{
-    ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
-    SettleEpoch, TopUpChannel,
+    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
+    RevealFinding, SettleEpoch, TopUpChannel,
 };
 
 /// Bits of [`RegisterNode::roles`].
@@ -159,6 +159,9 @@ pub enum Action {
     /// See [`TopUpChannel`].
     #[prost(message, tag = "30")]
     TopUpChannel(TopUpChannel),
+    /// See [`AttestStatement`].
+    #[prost(message, tag = "31")]
+    AttestStatement(AttestStatement),
     /// See [`CloseDatanet`].
     #[prost(message, tag = "32")]
     CloseDatanet(CloseDatanet),

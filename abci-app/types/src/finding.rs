@@ -20,7 +20,7 @@ pub struct FindingCommitment<'a> {
     pub auditor: &'a Address,
     /// What it found.
     pub finding: Finding,
-    /// 32 random bytes: there are three findings, which anybody could try.
+    /// 32 random bytes: there are four findings, which anybody could try.
     pub salt: &'a Digest,
 }
 

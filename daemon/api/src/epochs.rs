@@ -66,8 +66,21 @@ pub struct EpochView {
     pub epoch: u64,
     /// `open` (it can be challenged), `audited` (it is challenged), `final` (it is paid) or `void` (who paid has the money back).
     pub status: String,
-    /// Block time from which it is final, in seconds since 1970, if nobody challenges it.
+    /// Block time from which it is final, in seconds since 1970, if nobody challenges it and enough keep its statement.
     pub final_at: u64,
+    /// Words of storage nodes of other accounts that they keep its statement, which it takes before it is paid; 0 where there were none.
+    pub quorum: u32,
+    /// Such words so far.
+    pub attestations: u32,
+    /// Whose they are.
+    #[schema(value_type = Vec<String>)]
+    pub keepers: Vec<NodeKey>,
+    /// Block time up to which they are heard, in seconds since 1970; 0 where it takes none. Without them it is void then.
+    pub attest_by: u64,
+    /// What it waits for, in words; none once it is over.
+    pub waits_for: Option<String>,
+    /// Whether it is void because too few kept its statement in time.
+    pub unkept: bool,
     /// How often it was challenged.
     pub challenges: u32,
     /// What challenging it now would cost, in base units; none if it can't be.
@@ -100,7 +113,7 @@ pub struct AuditView {
     pub challenger: Address,
     /// Base units that the challenger put up.
     pub deposit: Amount,
-    /// `draw`, `commit`, `reveal`, `upheld`, `false`, `unavailable` or `undecided`.
+    /// `draw`, `commit`, `reveal`, `upheld`, `false`, `unavailable`, `missing` (its very statement was nowhere) or `undecided`.
     pub phase: String,
     /// Number of the committee, from 0.
     pub round: u32,
@@ -125,7 +138,7 @@ pub struct AuditorView {
     pub seats: u32,
     /// Whether it has committed to what it found, which nobody sees before all have.
     pub committed: bool,
-    /// `nothing` yet, `correct`, `false` or `unavailable`.
+    /// `nothing` yet, `correct`, `false`, `unavailable` or `missing`.
     pub said: String,
     /// Base units that it was paid.
     pub reward: Amount,
@@ -141,7 +154,7 @@ pub struct Epochs {
 /// What came of making an epoch again from its receipts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EpochCheck {
-    /// `correct`, `false` or `unavailable`.
+    /// `correct`, `false`, `unavailable` (its receipts) or `missing` (its statement).
     pub finding: String,
     /// Why, in words.
     pub reason: String,

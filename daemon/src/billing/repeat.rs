@@ -36,6 +36,8 @@ pub enum Repeated {
     Other(String),
     /// Nobody can tell, because of this.
     Unavailable(String),
+    /// Its very statement is nowhere.
+    Missing(String),
 }
 
 impl Billing {
@@ -47,6 +49,9 @@ impl Billing {
         let statement = match self.statements.read(epoch).await {
             Ok(statement) => statement,
             Err(unread) if unread.bad => return Ok(Repeated::Other(unread.reason)),
+            Err(unread) if unread.missing => {
+                return Ok(Repeated::Missing(format!("its statement cannot be had: {}", unread.reason)));
+            }
             Err(unread) => {
                 return Ok(Repeated::Unavailable(format!("its statement cannot be had: {}", unread.reason)));
             }

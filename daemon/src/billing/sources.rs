@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn unread(remembered: bool) -> Unread {
-        Unread { reason: "silence".into(), remembered, bad: false }
+        Unread { reason: "silence".into(), remembered, bad: false, missing: !remembered }
     }
 
     #[tokio::test]

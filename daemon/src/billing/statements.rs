@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use datanet_ledger::component::settlement::Epoch;
+use datanet_ledger::component::settlement::{self, Epoch};
 use datanet_types::{Address, NodeKey};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -36,6 +36,8 @@ pub(super) struct Unread {
     pub remembered: bool,
     /// It is there, and not what the ledger says.
     pub bad: bool,
+    /// It was asked for now, and nobody gave it.
+    pub missing: bool,
 }
 
 /// Reads statements; clones share what is known.
@@ -80,7 +82,7 @@ impl Statements {
         self.remember(|memory| memory.forget_failures(epoch));
     }
 
-    /// The statement of an epoch, from here or from the node that wrote it.
+    /// The statement of an epoch, from here or from whoever should have it.
     pub(super) async fn read(&self, epoch: &Epoch) -> Result<Arc<Statement>, Unread> {
         if let Some(known) = self.known(epoch) {
             return known;
@@ -91,7 +93,8 @@ impl Statements {
             return known;
         }
         let limit = MAX_STATEMENT_BYTES;
-        let fetched = timeout(PATIENCE, self.blobs.bring(&epoch.statement, None, limit, &[epoch.node])).await;
+        let providers = self.providers(epoch);
+        let fetched = timeout(PATIENCE, self.blobs.bring(&epoch.statement, None, limit, &providers)).await;
         let late =
             |_| ServiceError::new(Code::BlobUnavailable, format!("it did not come within {} s", PATIENCE.as_secs()));
         // Held until read, so that the collector leaves it alone.
@@ -107,13 +110,20 @@ impl Statements {
             }
             Ok(Err(reason)) => {
                 self.remember(|memory| memory.bad(epoch, &reason, Instant::now()));
-                Err(Unread { reason, remembered: false, bad: true })
+                Err(Unread { reason, remembered: false, bad: true, missing: false })
             }
             Err(error) => {
                 self.remember(|memory| memory.unreachable(epoch, &error.detail, Instant::now()));
-                Err(unread(&error))
+                Err(Unread { missing: error.code == Code::BlobUnavailable, ..unread(&error) })
             }
         }
+    }
+
+    /// Those who should have it: who wrote it, and who says that he keeps it.
+    pub(super) fn providers(&self, epoch: &Epoch) -> Vec<NodeKey> {
+        let kept =
+            self.chain.reader().ok().and_then(|reader| settlement::keepers(&reader, &epoch.node, epoch.epoch).ok());
+        std::iter::once(epoch.node).chain(kept.into_iter().flatten().map(|keeper| keeper.node)).collect()
     }
 
     /// Parses what is here, with its size in bytes; the inner error is the statement's fault.
@@ -128,7 +138,7 @@ impl Statements {
     }
 
     fn known(&self, epoch: &Epoch) -> Option<Result<Arc<Statement>, Unread>> {
-        let remembered = |reason, bad| Unread { reason, remembered: true, bad };
+        let remembered = |reason, bad| Unread { reason, remembered: true, bad, missing: false };
         match self.remember(|memory| memory.known(epoch, Instant::now())) {
             Known::Good(statement) => Some(Ok(statement)),
             Known::Bad(reason) => Some(Err(remembered(reason, true))),
@@ -146,5 +156,5 @@ impl Statements {
 }
 
 fn unread(error: &impl ToString) -> Unread {
-    Unread { reason: error.to_string(), remembered: false, bad: false }
+    Unread { reason: error.to_string(), remembered: false, bad: false, missing: false }
 }

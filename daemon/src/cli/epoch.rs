@@ -20,6 +20,7 @@ pub(super) async fn run(client: &Client, command: EpochCommand, output: Output) 
                         ("epoch", &|epoch| text(&epoch["id"])),
                         ("is", &|epoch| text(&epoch["status"])),
                         ("final", &when),
+                        ("kept", &|epoch| format!("{}/{}", epoch["attestations"], epoch["quorum"])),
                         ("answers", &|epoch| text(&epoch["totals"]["answers"])),
                         ("fees", &|epoch| money(&epoch["totals"]["fees"])),
                     ],
@@ -71,6 +72,22 @@ fn when(epoch: &Value) -> String {
     if epoch["status"] == "open" { until(&epoch["final_at"]) } else { String::new() }
 }
 
+/// Who keeps its statement, and what that says of it.
+fn print_kept(epoch: &Value) {
+    if epoch["quorum"] != 0 {
+        let keepers: Vec<String> = epoch["keepers"].as_array().into_iter().flatten().map(short).collect();
+        let by = if keepers.is_empty() { String::new() } else { format!(": {}", keepers.join(", ")) };
+        say!("statement attested by {} of {} storage nodes{by}", epoch["attestations"], epoch["quorum"]);
+    }
+    if let Some(waits) = epoch["waits_for"].as_str() {
+        say!("waits {waits}");
+        let is_kept = epoch["attestations"].as_u64() >= epoch["quorum"].as_u64();
+        if !is_kept && epoch["status"] == "open" {
+            say!("void {} without that", until(&epoch["attest_by"]));
+        }
+    }
+}
+
 fn print(epoch: &Value) {
     fields(epoch, &["id", "status", "height", "accounts", "root", "receipts", "statement"]);
     if epoch["status"] == "open" {
@@ -80,9 +97,13 @@ fn print(epoch: &Value) {
             if epoch["challenges"] == 0 { "" } else { ", audited and found right" }
         );
     }
+    print_kept(epoch);
     say!("{} answers, {}", text(&epoch["totals"]["answers"]), money(&epoch["totals"]["fees"]));
     let audit = &epoch["audit"];
-    if epoch["status"] == "void" && !matches!(audit["phase"].as_str(), Some("false" | "unavailable")) {
+    if epoch["unkept"] == true {
+        say!("void: too few storage nodes attested its statement in time; who paid has the money back");
+    } else if epoch["status"] == "void" && !matches!(audit["phase"].as_str(), Some("false" | "unavailable" | "missing"))
+    {
         say!(
             "void: its node gave another receipt than it settled, shown by its own signatures; who paid has the money back"
         );

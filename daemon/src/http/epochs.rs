@@ -7,7 +7,7 @@ use datanet_api::epochs::{
 };
 use datanet_ledger::component::Params;
 use datanet_ledger::component::audits::{self, Audit, Auditor};
-use datanet_ledger::component::settlement::{self, Epoch, Status};
+use datanet_ledger::component::settlement::{self, Epoch, StatementKeeper, Status};
 use datanet_types::NodeKey;
 use serde::Deserialize;
 
@@ -67,7 +67,8 @@ pub(super) async fn list(State(chain): State<Chain>, Query(which): Query<Which>)
     let view = |epoch: Epoch| -> ServiceResult<EpochView> {
         let audit = audits::get(&reader, &epoch.node, epoch.epoch)?;
         let params = chain.params_at(epoch.height)?;
-        Ok(view(epoch, audit, &params))
+        let keepers = settlement::keepers(&reader, &epoch.node, epoch.epoch)?;
+        Ok(view(epoch, &keepers, audit, &params))
     };
     Ok(Json(Epochs { epochs: epochs.into_iter().map(view).collect::<ServiceResult<_>>()? }))
 }
@@ -79,9 +80,10 @@ pub(super) async fn show(
     Segment(EpochId { node, epoch }): Segment<EpochId>,
 ) -> ServiceResult<Json<EpochView>> {
     let found = audits.epoch(&node, epoch)?;
-    let audit = audits::get(&audits.chain.reader()?, &node, epoch)?;
+    let reader = audits.chain.reader()?;
+    let (audit, keepers) = (audits::get(&reader, &node, epoch)?, settlement::keepers(&reader, &node, epoch)?);
     let params = audits.chain.params_at(found.height)?;
-    Ok(Json(view(found, audit, &params)))
+    Ok(Json(view(found, &keepers, audit, &params)))
 }
 
 /// Makes an epoch again from its receipts, as an auditor does, and computes some of its answers again. Nothing is put on the
@@ -123,7 +125,7 @@ pub(super) fn key_of(name: Option<&str>, keyring: &Keyring, identity: &Identity)
     name.map_or_else(|| identity.account_key(), |name| keyring.get(name))
 }
 
-fn view(epoch: Epoch, audit: Option<Audit>, params: &Params) -> EpochView {
+fn view(epoch: Epoch, keepers: &[StatementKeeper], audit: Option<Audit>, params: &Params) -> EpochView {
     let next = audits::next_challenge(&epoch, params).filter(|_| epoch.status() == Status::Open);
     let id = EpochId { node: epoch.node, epoch: epoch.epoch };
     EpochView {
@@ -132,6 +134,12 @@ fn view(epoch: Epoch, audit: Option<Audit>, params: &Params) -> EpochView {
         epoch: epoch.epoch,
         status: status(epoch.status()).to_owned(),
         final_at: epoch.final_at,
+        quorum: epoch.quorum,
+        attestations: epoch.attestations,
+        keepers: keepers.iter().map(|keeper| keeper.node).collect(),
+        attest_by: epoch.attest_by,
+        waits_for: waits_for(&epoch),
+        unkept: epoch.unkept,
         challenges: epoch.challenges,
         challenge: next.map(|(deposit, _)| deposit),
         height: epoch.height,
@@ -141,6 +149,23 @@ fn view(epoch: Epoch, audit: Option<Audit>, params: &Params) -> EpochView {
         receipts: epoch.receipts,
         statement: epoch.statement,
         audit: audit.map(audit_view),
+    }
+}
+
+/// What has to come before an epoch is paid.
+fn waits_for(epoch: &Epoch) -> Option<String> {
+    let missing = epoch.quorum.saturating_sub(epoch.attestations);
+    let nodes = if missing == 1 {
+        "1 more storage node says that it keeps".to_owned()
+    } else {
+        format!("{missing} more storage nodes say that they keep")
+    };
+    match epoch.status() {
+        Status::Open if missing > 0 => Some(format!("until {nodes} its statement")),
+        Status::Open => Some("until nobody can challenge it any more".to_owned()),
+        Status::Audited if missing > 0 => Some(format!("for what its auditors find, and until {nodes} its statement")),
+        Status::Audited => Some("for what its auditors find".to_owned()),
+        Status::Final | Status::Void => None,
     }
 }
 

@@ -29,6 +29,7 @@ use crate::upgrade::{self, UpgradeNeeded};
 use crate::workers::auditor::Auditor;
 use crate::workers::contributions::ContributionsWorker;
 use crate::workers::gossip::GossipWorker;
+use crate::workers::keeper::StatementKeeper;
 use crate::workers::reconciler::Reconciler;
 use crate::workers::registrar::Registrar;
 use crate::workers::settler;
@@ -197,6 +198,13 @@ async fn supervise(parts: Parts) -> Result<()> {
         models: services.models.clone(),
         shutdown: shutdown.clone(),
     };
+    let keeps = config.node.roles.contains(&Role::Storage);
+    let keeper = StatementKeeper {
+        chain: chain.clone(),
+        billing: services.billing.clone(),
+        identity: services.identity.clone(),
+        shutdown: shutdown.clone(),
+    };
     let judges = config.judging.automatic && config.node.roles.contains(&Role::Validator);
     let watches = config.judging.watch_epochs;
     let contributions =
@@ -230,6 +238,9 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("readiness", tokio::spawn(services.status.readiness.clone().follow())));
     if judges {
         tasks.spawn(name("auditor", tokio::spawn(until_stopped(&shutdown, auditor.run()))));
+    }
+    if keeps {
+        tasks.spawn(name("keeper", tokio::spawn(until_stopped(&shutdown, keeper.run()))));
     }
     tasks.spawn(name("settler", tokio::spawn(until_stopped(&shutdown, settling))));
 

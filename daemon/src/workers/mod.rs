@@ -2,6 +2,7 @@
 //!
 //! - [`auditor`]: audits epochs where it has a seat, and challenges those of others that are false.
 //! - [`contributions`]: follows every contribution of the datanets that it subscribes to, from the ledger to the index.
+//! - [`keeper`]: keeps and attests what other nodes settle.
 //! - [`gossip`]: announcements in.
 //! - [`settler`]: settles what answers have earned, every so often.
 //! - [`reconciler`]: lets go of bytes that there is no reason for any more.
@@ -10,6 +11,7 @@
 pub mod auditor;
 pub mod contributions;
 pub mod gossip;
+pub mod keeper;
 pub mod reconciler;
 pub mod registrar;
 pub mod settler;

@@ -11,7 +11,7 @@ use datanet_p2p::{Tag, TagKind};
 use datanet_types::{BlobHash, ContributionId};
 use tokio_util::sync::CancellationToken;
 
-use crate::billing::witness::is_owing;
+use crate::billing::witness::is_wanted;
 use crate::blobs::BlobStore;
 use crate::chain::{Chain, TTL_BLOCKS};
 use crate::db::LocalStore;
@@ -166,7 +166,7 @@ impl Reconciler {
                     Err(_) => Reason::Never,
                 },
                 TagKind::Witnessed => match tag.id().parse::<EpochId>() {
-                    Ok(id) if is_owing(&reader, &id.node, id.epoch)? => Reason::Wanted,
+                    Ok(id) if is_wanted(&reader, &id.node, id.epoch, &self.identity.node_key())? => Reason::Wanted,
                     _ => Reason::Never,
                 },
                 TagKind::Release => Reason::seen(tag.id().parse().is_ok_and(|id| releases.contains(&id))),

@@ -28,7 +28,8 @@ const DEPOSIT: u64 = 5 * DNT;
 
 /// A node that looks at what others settle, on a chain where epochs can be challenged for so many seconds.
 async fn watching(challenge_seconds: u64) -> (TestNode, Stranger) {
-    let params = Params { challenge_seconds, audit_deposit: DNT, audit_seconds: 12, ..Params::default() };
+    let params =
+        Params { challenge_seconds, audit_deposit: DNT, audit_seconds: 12, statement_quorum: 0, ..Params::default() };
     let node = TestNode::spawn_on(kit::tools_without_model(), kit::config(), params).await;
     let datanet = node.datanet("notes", &corpus::text_only(), corpus::jsonl_of_texts(&corpus::samples(0, 20))).await;
     let stranger = Stranger::register(&node.services(), datanet.parse().unwrap()).await;
@@ -214,7 +215,7 @@ async fn what_nobody_can_read_is_void_before_it_is_paid() {
     let answer = stranger.answer(1, "who eats an owl?");
     let id = stranger.settle(std::slice::from_ref(&answer), &[], false).await;
     let epoch = reaches(&node, &id, "void").await;
-    assert_eq!(epoch["audit"]["phase"], "unavailable", "{epoch:#}");
+    assert_eq!(epoch["audit"]["phase"], "missing", "{epoch:#}");
     assert_eq!(stranger.paid_back(&node).await, before + PRICE);
     assert_eq!(stranger.stake(&node).await, STAKE - 2 * DNT, "what an audit costs, twice");
 }

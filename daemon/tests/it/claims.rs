@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::kit::{self, CHAIN, TestNode};
 
 /// What each of these nodes settles: one answer.
-const FEES: u64 = 100_000;
+pub const FEES: u64 = 100_000;
 /// Nodes of strangers: more than the node holds in its hands at a time, and more than it waits for.
 const STRANGERS: usize = 1_000;
 /// Epochs that one stranger makes up: more than one claim waits for.
@@ -114,15 +114,16 @@ fn why(claims: &Value, server: &Server) -> String {
 }
 
 /// A registered serving node that runs nowhere, and a channel of its own that it may charge.
-struct Server {
-    node: SigningKey,
+pub struct Server {
+    /// Its key.
+    pub node: SigningKey,
     account: SigningKey,
     channel: ChannelId,
     settled: AtomicU64,
 }
 
 /// So many of them, each of which can settle so many epochs.
-async fn servers(services: &Services, count: usize, epochs: u64) -> Vec<Server> {
+pub async fn servers(services: &Services, count: usize, epochs: u64) -> Vec<Server> {
     let funds = services.keyring.get("node").unwrap();
     let make = |_| {
         let (chain, funds) = (services.chain.clone(), funds.clone());
@@ -148,6 +149,20 @@ impl Server {
 
     /// Settles one answer for `leaves`, with a statement that is at the node under test; `root` if not the true one.
     async fn settle(&self, services: &Services, leaves: &[(Address, u64)], root: Option<Digest>) {
+        let keep = async |name: String, bytes: Vec<u8>| {
+            services.blobs.keep_bytes(&datanet_p2p::TagKind::Statement.tag(name), bytes).await.unwrap()
+        };
+        self.settle_kept(services, leaves, root, keep).await;
+    }
+
+    /// The same, with the statement wherever `keep` puts it.
+    pub async fn settle_kept(
+        &self,
+        services: &Services,
+        leaves: &[(Address, u64)],
+        root: Option<Digest>,
+        keep: impl AsyncFnOnce(String, Vec<u8>) -> BlobHash,
+    ) -> BlobHash {
         let mut leaves: Vec<_> =
             leaves.iter().map(|(account, amount)| EpochLeaf { account: *account, amount: *amount }).collect();
         leaves.sort_by_key(|leaf| leaf.account);
@@ -160,15 +175,15 @@ impl Server {
             ..SettledReceipt::default()
         }];
         let statement = Statement { version: 3, chain_id, node, epoch, totals: totals(), leaves, lines, receipts };
-        let tag = datanet_p2p::TagKind::Statement.tag(format!("{node}-{epoch}"));
-        let blob = services.blobs.keep_bytes(&tag, statement.to_bytes().unwrap()).await.unwrap();
+        let blob = keep(format!("{node}-{epoch}"), statement.to_bytes().unwrap()).await;
         let root = root.unwrap_or_else(|| statement.tree().unwrap().digest);
         let receipts = statement.receipts_tree().unwrap().digest;
         self.send(&services.chain, root, statement.accounts(), blob, receipts).await;
+        blob
     }
 
     /// Settles one answer with a statement that nobody has.
-    async fn settle_nothing(&self, chain: &Chain) {
+    pub async fn settle_nothing(&self, chain: &Chain) {
         self.send(chain, Digest(kit::random()), 1, BlobHash(kit::random()), Digest(kit::random())).await;
     }
 

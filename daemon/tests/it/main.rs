@@ -39,6 +39,7 @@ mod governance;
 mod holes;
 mod imported;
 mod interface;
+mod kept;
 mod kit;
 mod life;
 mod no_model;

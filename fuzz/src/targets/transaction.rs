@@ -2,11 +2,12 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStorage, Binary, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
-    ClaimItem, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, GrantKey, NewNumber,
-    NewNumbers, OpenChannel, Party, Payment, Proposed, ProveForgery, RecoverKeys, Recovery, RegisterModel,
-    RegisterNode, ResetComponent, RetireAuthority, RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout,
-    SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal, TopUpChannel, Transfer, Upgrade, VoteProposal,
+    AttestStatement, AttestStorage, Binary, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch,
+    ChallengeVerdict, Claim, ClaimItem, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute,
+    CreateDatanet, GrantKey, NewNumber, NewNumbers, OpenChannel, Party, Payment, Proposed, ProveForgery, RecoverKeys,
+    Recovery, RegisterModel, RegisterNode, ResetComponent, RetireAuthority, RevealFinding, RevealScores, Revoke,
+    RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal, TopUpChannel, Transfer,
+    Upgrade, VoteProposal,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -49,6 +50,7 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::RotateHoldout(RotateHoldout { holdout_size: 9, ..Default::default() }),
         Action::Contribute(Contribute { size: 9, records: 2, bond: 7, ..Default::default() }),
         Action::AttestStorage(AttestStorage::default()),
+        Action::AttestStatement(AttestStatement::default()),
         Action::CommitScores(CommitScores::default()),
         Action::RevealScores(RevealScores::default()),
         Action::RegisterModel(model),

@@ -31,6 +31,8 @@ const COMMIT_SECONDS: u64 = 300;
 const AUDIT_SECONDS: u64 = 20;
 /// Seconds in which an epoch can be challenged: long enough for the other nodes to look, short enough to be waited for.
 const CHALLENGE_SECONDS: u64 = 5;
+/// Time for storage nodes to attest a statement: they do within a few blocks, and a machine that is busy may take longer.
+const STATEMENT_SECONDS: u64 = 60;
 /// Seconds in which a verdict can be challenged.
 const VERDICT_SECONDS: u64 = 10;
 /// Seconds for revealing scores.
@@ -192,6 +194,7 @@ pub(super) fn params() -> Params {
         commit_seconds: COMMIT_SECONDS,
         reveal_seconds: REVEAL_SECONDS,
         challenge_seconds: CHALLENGE_SECONDS,
+        statement_seconds: STATEMENT_SECONDS,
         verdict_challenge_seconds: VERDICT_SECONDS,
         audit_seconds: AUDIT_SECONDS,
         ..Params::default()

@@ -74,7 +74,7 @@ kinds! {
     CloseAudit = "close-audit" of Audits,
     /// Settle a verdict that nobody challenged.
     SettleVerdict = "settle-verdict" of Validation,
-    /// Pay out an epoch.
+    /// Pay out an epoch, or void it where too few keep its statement.
     FinaliseEpoch = "finalise-epoch" of Settlement,
     /// Give a node's stake back.
     ReleaseStake = "release-stake" of Nodes,

@@ -131,7 +131,7 @@ fn perform<S: StateWrite>(
         Kind::CloseRound => validation::close(state, turn, &read::<ContributionId>(key, what)?),
         Kind::CloseAudit => audits::close(state, turn, &read::<Place>(key, what)?),
         Kind::SettleVerdict => validation::settle(state, turn, &read::<ContributionId>(key, what)?),
-        Kind::FinaliseEpoch => settlement::finalise(state, &read::<Place>(key, what)?),
+        Kind::FinaliseEpoch => settlement::finalise(state, turn, &read::<Place>(key, what)?),
         Kind::ReleaseStake => nodes::release(state, turn, &read::<Address>(key, what)?, due),
         Kind::ReleaseDelegation => staking::release(state, &read::<Part>(key, what)?, due),
         Kind::FreeMoved => staking::free(state, &read::<Move>(key, what)?, due),

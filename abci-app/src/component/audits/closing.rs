@@ -48,8 +48,8 @@ pub(in crate::component) fn close<S: StateWrite>(
             accounts::release(state, &deposit, &audit.challenger, audit.deposit)?;
             settlement::let_go(state, block, &mut epoch, params)?;
         }
-        Verdict::False | Verdict::Unavailable => {
-            events.push(convict(state, block, (&mut audit, &mut epoch), verdict, params)?);
+        Verdict::False | Verdict::Unavailable | Verdict::Missing => {
+            events.extend(convict(state, block, (&mut audit, &mut epoch), verdict, params)?);
         }
     }
     set_due(state, &mut audit, 0);
@@ -57,6 +57,7 @@ pub(in crate::component) fn close<S: StateWrite>(
         Verdict::Upheld => Phase::Upheld,
         Verdict::False => Phase::False,
         Verdict::Unavailable => Phase::Unavailable,
+        Verdict::Missing => Phase::Missing,
         Verdict::Open => Phase::Undecided,
     });
     if verdict != Verdict::Open {
@@ -69,14 +70,14 @@ pub(in crate::component) fn close<S: StateWrite>(
 
 /// The epoch is void. A false one costs the bond that answers for it; one that could not be shown half of that, for there may be an accident
 /// behind it. What finding out brings is bounded, so that a plot of auditors does not live on convicting the honest; the rest is the
-/// treasury's.
+/// treasury's. Where its very statement was nowhere, those who attested it pay too.
 fn convict<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     (audit, epoch): (&mut Audit, &mut Epoch),
     verdict: Verdict,
     params: &Params,
-) -> Result<Event, StateError> {
+) -> Result<Vec<Event>, StateError> {
     accounts::release(state, &deposit_account(&audit.node, audit.epoch), &audit.challenger, audit.deposit)?;
     let bond = bond::of(epoch.totals.fees, params);
     let fine = if verdict == Verdict::False { bond } else { bond.checked_div(2).unwrap_or(0) };
@@ -89,7 +90,11 @@ fn convict<S: StateWrite>(
     pay(state, audit, &stake, Some(to_auditors), verdict)?;
     let rest = taken.saturating_sub(to_challenger).saturating_sub(to_auditors);
     accounts::release(state, &stake, &accounts::treasury(), rest)?;
-    Ok(event.with("slashed", taken))
+    let mut events = vec![event.with("slashed", taken)];
+    if verdict == Verdict::Missing {
+        events.extend(settlement::keeping::fine(state, block, epoch, rest, params)?);
+    }
+    Ok(events)
 }
 
 /// Shares the deposit, or `amount`, among those who agreed with the verdict.
@@ -118,7 +123,7 @@ fn move_reputations<S: StateWrite>(
     for auditor in &audit.committee {
         let accuracy = match auditor.said() {
             said if verdict.agrees(said) => continue,
-            Said::Unavailable => continue,
+            Said::Unavailable | Said::Missing => continue,
             Said::Nothing => None,
             Said::Correct | Said::False => Some(0),
         };

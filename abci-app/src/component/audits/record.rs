@@ -32,6 +32,8 @@ pub enum Phase {
     Undecided = 5,
     /// Its committee shows what it committed to.
     Reveal = 6,
+    /// The epoch's very statement was nowhere: those who attested it are fined.
+    Missing = 7,
 }
 
 impl Phase {
@@ -45,6 +47,7 @@ impl Phase {
             Self::False => "false",
             Self::Unavailable => "unavailable",
             Self::Undecided => "undecided",
+            Self::Missing => "missing",
         }
     }
 }
@@ -64,6 +67,8 @@ pub enum Said {
     False = 2,
     /// [`Finding::Unavailable`].
     Unavailable = 3,
+    /// [`Finding::Missing`].
+    Missing = 4,
 }
 
 impl Said {
@@ -74,6 +79,7 @@ impl Said {
             Self::Correct => "correct",
             Self::False => "false",
             Self::Unavailable => "unavailable",
+            Self::Missing => "missing",
         }
     }
 }
@@ -84,6 +90,7 @@ impl From<Finding> for Said {
             Finding::Correct => Self::Correct,
             Finding::False => Self::False,
             Finding::Unavailable => Self::Unavailable,
+            Finding::Missing => Self::Missing,
         }
     }
 }

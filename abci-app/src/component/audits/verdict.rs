@@ -12,7 +12,9 @@ pub(super) enum Verdict {
     Upheld,
     /// Most seats found it false.
     False,
-    /// Most seats could not approve of it, but not because most found it false.
+    /// Most seats found its statement nowhere.
+    Missing,
+    /// Most seats could not approve of it, but not because most found it false, or its statement nowhere.
     Unavailable,
     /// Neither.
     Open,
@@ -23,7 +25,9 @@ impl Verdict {
     pub(super) fn agrees(self, said: Said) -> bool {
         match self {
             Self::Upheld => said == Said::Correct,
-            Self::False | Self::Unavailable => matches!(said, Said::False | Said::Unavailable),
+            Self::False | Self::Unavailable | Self::Missing => {
+                matches!(said, Said::False | Said::Unavailable | Said::Missing)
+            }
             Self::Open => false,
         }
     }
@@ -42,7 +46,9 @@ pub(super) fn verdict(committee: &[Auditor]) -> Verdict {
         Verdict::Upheld
     } else if most(seats(&|said| said == Said::False)) {
         Verdict::False
-    } else if most(seats(&|said| matches!(said, Said::False | Said::Unavailable))) {
+    } else if most(seats(&|said| said == Said::Missing)) {
+        Verdict::Missing
+    } else if most(seats(&|said| matches!(said, Said::False | Said::Unavailable | Said::Missing))) {
         Verdict::Unavailable
     } else {
         Verdict::Open
@@ -66,12 +72,14 @@ mod tests {
 
     #[test]
     fn most_of_all_seats_decide() {
-        use Said::{Correct, False, Nothing, Unavailable};
-        let cases: [(&[(u32, Said)], Verdict); 9] = [
+        use Said::{Correct, False, Missing, Nothing, Unavailable};
+        let cases: [(&[(u32, Said)], Verdict); 11] = [
             (&[(2, Correct), (1, False)], Verdict::Upheld),
             (&[(1, Correct), (2, False)], Verdict::False),
             (&[(1, False), (1, Unavailable), (1, Correct)], Verdict::Unavailable),
             (&[(3, Unavailable)], Verdict::Unavailable),
+            (&[(2, Missing), (1, Correct)], Verdict::Missing),
+            (&[(1, Missing), (1, Unavailable), (1, Correct)], Verdict::Unavailable),
             (&[(2, Correct), (2, False)], Verdict::Open),
             (&[(3, Correct), (4, Nothing)], Verdict::Open),
             (&[(3, False), (3, Nothing)], Verdict::Open),
@@ -86,7 +94,7 @@ mod tests {
     proptest! {
         #[test]
         fn all_of_the_reward_goes_to_those_who_agreed(
-            votes in prop::collection::vec((1u32..5, 0i32..4), 1..9), amount in 0u64..1 << 50,
+            votes in prop::collection::vec((1u32..5, 0i32..5), 1..9), amount in 0u64..1 << 50,
         ) {
             let votes: Vec<(u32, Said)> =
                 votes.iter().map(|(seats, said)| (*seats, Said::try_from(*said).unwrap())).collect();

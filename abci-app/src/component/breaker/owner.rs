@@ -19,7 +19,7 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::CommitScores(_) | Action::RevealScores(_) | Action::ChallengeVerdict(_) => Component::Validation,
         Action::RegisterModel(_) => Component::Models,
         Action::OpenChannel(_) | Action::TopUpChannel(_) | Action::CloseChannel(_) => Component::Channels,
-        Action::SettleEpoch(_) | Action::Claim(_) => Component::Settlement,
+        Action::SettleEpoch(_) | Action::AttestStatement(_) | Action::Claim(_) => Component::Settlement,
         Action::ChallengeEpoch(_) | Action::CommitFinding(_) | Action::RevealFinding(_) | Action::ProveForgery(_) => {
             Component::Audits
         }

@@ -89,6 +89,11 @@ impl Node {
         }
     }
 
+    /// Whether it counts among those that keep data.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
     /// Whether the node has all roles in `roles`.
     pub fn has(&self, roles: u32) -> bool {
         self.roles & roles == roles

@@ -18,6 +18,8 @@ const MAX_CLOSE_SECONDS: u64 = 30 * 24 * 3_600;
 /// Least and most of [`Params::block_gas`].
 const MAX_BLOCK_GAS: Gas = 10_000_000_000;
 const MIN_BLOCK_GAS: Gas = 300_000_000;
+/// Most of [`Params::statement_quorum`]: they stand in one value of state.
+const MAX_STATEMENT_QUORUM: u32 = 16;
 
 impl Params {
     /// Checks that the numbers make sense together.
@@ -50,6 +52,8 @@ impl Params {
             self.serving_bond_bps >= 10_000,
             "serving_bond_bps must be at least 10000: less than the loot deters nobody",
         )?;
+        check(self.statement_quorum <= MAX_STATEMENT_QUORUM, "statement_quorum must be at most 16")?;
+        check(self.statement_seconds >= 1, "statement_seconds must be at least 1: nobody could be heard in time")?;
         check((1..=64).contains(&self.audit_seats), "audit_seats must be from 1 to 64")?;
         check(self.audit_seconds >= 1, "audit_seconds must be at least 1")?;
         check(self.min_stake >= 1, "min_stake must be at least 1: stake is a validator's weight")?;
@@ -119,6 +123,8 @@ fn check_most(params: &Params) -> Result<(), ActionError> {
         ("reveal_seconds", params.reveal_seconds, MONTH),
         ("audit_seconds", params.audit_seconds, MONTH),
         ("challenge_seconds", params.challenge_seconds, MONTH),
+        ("statement_seconds", params.statement_seconds, MONTH),
+        ("statement_fee", params.statement_fee, DNT),
         ("verdict_challenge_seconds", params.verdict_challenge_seconds, MONTH),
         ("unbonding_seconds", params.unbonding_seconds, YEAR),
         ("channel_max_seconds", params.channel_max_seconds, 10 * YEAR),

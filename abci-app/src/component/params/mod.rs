@@ -77,6 +77,15 @@ pub struct Params {
     /// Seconds of block time for which a contribution's verdict can be challenged; its bond and its judges' pay are held until then. Default 3,600: an
     /// hour, in which a contributor looks why, and whoever holds the data against the score. 0: a verdict is final at once.
     pub verdict_challenge_seconds: u64,
+    /// Storage nodes that must attest an epoch's statement before it is paid; as many as there are of other accounts, where those are fewer.
+    /// Default 2: one of them may go away with its disk. 0: nobody has to.
+    pub statement_quorum: u32,
+    /// Seconds of block time behind the challenge window in which they must have; else the epoch is void and payers have their money back. Default
+    /// 86,400: a day more, in which whoever was down comes back.
+    pub statement_seconds: u64,
+    /// Base units that each of them is paid once the epoch is final, put up by the serving node as it settles. Default 2,000: the fee of
+    /// the transaction, and as much again for a statement of ordinary size.
+    pub statement_fee: Amount,
     /// Stake that a serving node must have for the fees of its epochs that are not final, in basis points of them. Default 20,000: twice as
     /// much. A false epoch loses that, so that falsifying does not pay where one in three is found.
     pub serving_bond_bps: u32,
@@ -220,6 +229,9 @@ impl Default for Params {
             unbonding_seconds: 3 * 24 * 3_600,
             challenge_seconds: 24 * 3_600,
             verdict_challenge_seconds: 3_600,
+            statement_quorum: 2,
+            statement_seconds: 24 * 3_600,
+            statement_fee: 2_000,
             serving_bond_bps: 20_000,
             audit_deposit: 5 * DNT,
             audit_seats: 7,

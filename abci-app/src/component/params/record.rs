@@ -137,6 +137,12 @@ pub(super) struct Record {
     pub(super) veto_bps: u32,
     #[prost(uint64, tag = "126")]
     pub(super) timelock_seconds: u64,
+    #[prost(uint32, tag = "118")]
+    pub(super) statement_quorum: u32,
+    #[prost(uint64, tag = "119")]
+    pub(super) statement_seconds: u64,
+    #[prost(uint64, tag = "73")]
+    pub(super) statement_fee: u64,
     /// [`versions::Version::number`].
     #[prost(uint64, tag = "100")]
     pub(super) number: u64,
@@ -175,6 +181,9 @@ macro_rules! convert {
             unbonding_seconds: $from.unbonding_seconds,
             challenge_seconds: $from.challenge_seconds,
             verdict_challenge_seconds: $from.verdict_challenge_seconds,
+            statement_quorum: $from.statement_quorum,
+            statement_seconds: $from.statement_seconds,
+            statement_fee: $from.statement_fee,
             serving_bond_bps: $from.serving_bond_bps,
             audit_deposit: $from.audit_deposit,
             audit_seats: $from.audit_seats,

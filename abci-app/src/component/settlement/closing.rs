@@ -1,11 +1,11 @@
-//! The end of an epoch: paid out once nobody can challenge it any more, or void.
+//! The end of an epoch: paid out once nobody can challenge it any more and others keep its statement, or void.
 
 use std::fmt;
 
 use datanet_types::{Amount, ModuleAddress, NodeKey};
 
-use super::{Epoch, Payment, Payments, Status, bond, escrow, forgetting, put, put_epoch, state_key};
-use crate::component::agenda::{self, Kind};
+use super::{Epoch, Payment, Payments, Status, bond, escrow, forgetting, keeping, put, put_epoch, state_key};
+use crate::component::agenda::{self, Kind, Turn};
 use crate::component::{BlockContext, Event, Params, accounts, nodes, params};
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -37,11 +37,17 @@ pub(super) fn begin<S: StateWrite>(state: &mut S, epoch: &Epoch, paid: Vec<Payme
     set_due(state, epoch);
 }
 
-fn set_due<S: StateWrite>(state: &mut S, epoch: &Epoch) {
-    agenda::schedule(state, Kind::FinaliseEpoch, epoch.final_at, &Place::of(epoch));
+/// It ends by itself from now on.
+pub(super) fn set_due<S: StateWrite>(state: &mut S, epoch: &Epoch) {
+    agenda::schedule(state, Kind::FinaliseEpoch, epoch.due(), &Place::of(epoch));
 }
 
-/// Up to `limit` epochs that can be challenged, those first that are final first.
+/// It does not: before anything changes that says when.
+pub(super) fn unset_due<S: StateWrite>(state: &mut S, epoch: &Epoch) {
+    agenda::cancel(state, Kind::FinaliseEpoch, epoch.due(), &Place::of(epoch));
+}
+
+/// Up to `limit` epochs that can be challenged, those first that end first.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -52,7 +58,7 @@ pub fn open<S: StateRead>(state: &S, limit: usize) -> Result<Vec<Epoch>, StateEr
 
 /// Keeps an epoch from being final while it is audited.
 pub(in crate::component) fn hold<S: StateWrite>(state: &mut S, epoch: &mut Epoch) -> Result<(), StateError> {
-    agenda::cancel(state, Kind::FinaliseEpoch, epoch.final_at, &Place::of(epoch));
+    unset_due(state, epoch);
     epoch.challenges = epoch.challenges.saturating_add(1);
     epoch.set_status(Status::Audited);
     put_epoch(state, epoch)
@@ -66,20 +72,33 @@ pub(in crate::component) fn let_go<S: StateWrite>(
     params: &Params,
 ) -> Result<(), StateError> {
     epoch.final_at = epoch.final_at.max(block.seconds().saturating_add(params.appeal_seconds()));
+    if epoch.quorum > 0 {
+        epoch.attest_by = epoch.attest_by.max(epoch.final_at);
+    }
     epoch.set_status(Status::Open);
     set_due(state, epoch);
     put_epoch(state, epoch)
 }
 
-/// Pays out an epoch that is due: node and treasury at once, and whoever earned may claim.
-pub(in crate::component) fn finalise<S: StateWrite>(state: &mut S, place: &Place) -> Result<Vec<Event>, StateError> {
+/// Pays out an epoch that is due: node, keepers and treasury at once, and whoever earned may claim. One whose statement too few keep is void.
+pub(in crate::component) fn finalise<S: StateWrite>(
+    state: &mut S,
+    turn: &Turn<'_>,
+    place: &Place,
+) -> Result<Vec<Event>, StateError> {
     let (node, number) = (place.node, place.epoch);
     let mut epoch = super::expect(state, &node, number)?;
     let params = &params::at(state, epoch.height)?;
+    if !epoch.is_kept() {
+        epoch.unkept = true;
+        let event = void(state, turn.block, &mut epoch, params)?;
+        return Ok(vec![event.with("attestations", epoch.attestations).with("quorum", epoch.quorum)]);
+    }
     let escrow = escrow::account(&node, number);
     let account = nodes::expect(state, &node)?.account;
     accounts::release(state, &escrow, &account, epoch.totals.split.node)?;
     accounts::release(state, &escrow, &accounts::treasury(), epoch.totals.treasury())?;
+    keeping::pay(state, &epoch, params)?;
     escrow::begin(state, &epoch);
     epoch.set_status(Status::Final);
     close(state, &mut epoch, params)?;
@@ -105,7 +124,8 @@ pub(in crate::component) fn void<S: StateWrite>(
     for Payment { payer, amount, .. } in paid.all {
         accounts::release(state, &escrow, &payer, amount)?;
     }
-    agenda::cancel(state, Kind::FinaliseEpoch, epoch.final_at, &Place::of(epoch));
+    keeping::give_back(state, epoch, params)?;
+    unset_due(state, epoch);
     epoch.set_status(Status::Void);
     epoch.final_at = block.seconds();
     close(state, epoch, params)?;

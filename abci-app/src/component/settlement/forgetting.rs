@@ -4,6 +4,8 @@
 //! again, since its node's latest is kept; and of a number that is not there any more everything was claimed, so that a claim of it is
 //! passed over.
 
+use datanet_types::NodeKey;
+
 use super::{Epoch, Place, escrow, state_key};
 use crate::component::agenda::{self, Kind};
 use crate::component::{BlockContext, Event, Params, audits};
@@ -18,7 +20,7 @@ pub(super) fn schedule<S: StateWrite>(state: &mut S, epoch: &mut Epoch, params: 
 /// The last of an epoch was claimed: if its time is over, nothing waits for it any more.
 pub(super) fn claimed_whole<S: StateWrite>(state: &mut S, block: &BlockContext, epoch: &Epoch) {
     if epoch.lapses_at <= block.seconds() {
-        state.delete(state_key::epoch(&epoch.node, epoch.epoch));
+        delete(state, &epoch.node, epoch.epoch);
     }
 }
 
@@ -27,7 +29,13 @@ pub(in crate::component) fn forget<S: StateWrite>(state: &mut S, place: &Place) 
     let Place { node, epoch } = place;
     audits::forget(state, node, *epoch);
     if escrow::open(state, node, *epoch)?.is_none() {
-        state.delete(state_key::epoch(node, *epoch));
+        delete(state, node, *epoch);
     }
     Ok(Vec::new())
+}
+
+/// An epoch goes with the names of those who keep its statement: nobody needs it any more.
+fn delete<S: StateWrite>(state: &mut S, node: &NodeKey, epoch: u64) {
+    state.delete(state_key::epoch(node, epoch));
+    state.delete(state_key::kept(node, epoch));
 }

@@ -4,8 +4,8 @@
 //! Each epoch pays for itself: it has an [`escrow`] and a sum tree of its own, so that nothing a node settles later, and
 //! nothing it promises to others, touches what was earned before.
 //!
-//! An epoch is `Open -> Final`, and paid then. While it is open it may be challenged ([`super::audits`]): `Audited`, and `Open` again
-//! or `Void`. The node's stake answers for all fees of its epochs that are not final ([`bond`]). Once everything of an epoch is paid, and
+//! An epoch is `Open -> Final`, and paid then: at its time, and not before others keep its statement ([`keeping`]). While it is open it may be
+//! challenged ([`super::audits`]): `Audited`, and `Open` again or `Void`. `Void` it is too where too few keep its statement in time. The node's stake answers for all fees of its epochs that are not final ([`bond`]). Once everything of an epoch is paid, and
 //! people had time to look, it is forgotten: its number is not given again.
 
 pub mod action;
@@ -13,6 +13,7 @@ pub mod bond;
 mod closing;
 pub mod escrow;
 mod forgetting;
+pub mod keeping;
 pub mod state_key;
 
 use datanet_types::epoch::{EpochTotals, FeeShares};
@@ -22,6 +23,7 @@ use datanet_types::{Address, Amount, BlobHash, ChannelId, Digest, NodeKey};
 pub use closing::open;
 pub(super) use closing::{Place, finalise, forfeit, hold, let_go, void};
 pub(super) use forgetting::forget;
+pub use keeping::{StatementKeeper, keepers};
 
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -113,7 +115,8 @@ pub struct Epoch {
     /// Root over the receipts of its answers.
     #[prost(message, required, tag = "9")]
     pub receipts: Digest,
-    /// Block time from which it is final, in seconds since 1970, if nobody challenges it; from which it was void, if it is.
+    /// Block time from which it is final, in seconds since 1970, if nobody challenges it and enough keep its statement; from which it was void,
+    /// if it is.
     #[prost(uint64, tag = "10")]
     pub final_at: u64,
     /// Where it stands.
@@ -130,9 +133,32 @@ pub struct Epoch {
     /// void.
     #[prost(uint64, tag = "14")]
     pub lapses_at: u64,
+    /// Words of storage nodes that keep its statement which it takes: as many as the parameters wanted when it was settled, or as there were of other
+    /// accounts. 0 where there were none.
+    #[prost(uint32, tag = "15")]
+    pub quorum: u32,
+    /// Such words so far.
+    #[prost(uint32, tag = "16")]
+    pub attestations: u32,
+    /// Block time up to which they are heard, in seconds since 1970; 0 where it takes none.
+    #[prost(uint64, tag = "17")]
+    pub attest_by: u64,
+    /// Whether it is void because too few kept its statement in time.
+    #[prost(bool, tag = "18")]
+    pub unkept: bool,
 }
 
 impl Epoch {
+    /// Whether as many keep its statement as it takes.
+    pub fn is_kept(&self) -> bool {
+        self.attestations >= self.quorum
+    }
+
+    /// Block time at which it ends where nobody challenges it: final, or void as long as too few keep its statement.
+    fn due(&self) -> u64 {
+        if self.is_kept() { self.final_at } else { self.attest_by.max(self.final_at) }
+    }
+
     /// The root of the sum tree over its receipts.
     pub fn receipts_tree(&self) -> SumNode {
         SumNode { digest: self.receipts, sum: self.totals.fees }

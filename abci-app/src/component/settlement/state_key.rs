@@ -50,6 +50,12 @@ pub fn at_risk(node: &NodeKey) -> String {
     format!("settlement/risk/{node}")
 }
 
+/// Who attested an epoch's statement. Example:
+/// `settlement/kept/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
+pub fn kept(node: &NodeKey, number: u64) -> String {
+    format!("settlement/kept/{node}/{number:020}")
+}
+
 /// Prefix of who paid for a node's epochs that are not final. Example:
 /// `settlement/paid/0202020202020202020202020202020202020202020202020202020202020202/`
 pub fn all_payments(node: &NodeKey) -> String {

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
-    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel,
-    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RetireAuthority, RevealFinding,
-    RevealScores, Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal,
-    TopUpChannel, Transfer, VoteProposal, role,
+    Action, AttestStatement, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch,
+    ChallengeVerdict, Claim, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet,
+    Finding, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent,
+    RetireAuthority, RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch,
+    SpendTreasury, SubmitProposal, TopUpChannel, Transfer, VoteProposal, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -71,10 +71,10 @@ pub(crate) fn all(score: u32) -> Scores {
     Scores::from_array([score; 4])
 }
 
-/// Twenty people with money each.
+/// Twenty people with money each. Nobody has to keep statements: where that is what is tried, see [`super::keeping_statements`].
 pub(crate) fn genesis(params: Params) -> Genesis {
     let person = |n| GenesisAccount { address: address(n), balance: BALANCE, name: Some(format!("person {n}")) };
-    let params = Params { gas_price: 0, ..params };
+    let params = Params { gas_price: 0, statement_quorum: 0, ..params };
     Genesis { params, accounts: (0..20).map(person).collect(), ..Genesis::default() }
 }
 
@@ -457,6 +457,7 @@ into_action!(
     TopUpChannel,
     CloseChannel,
     SettleEpoch,
+    AttestStatement,
     Claim,
     Revoke,
     CreateValidator,

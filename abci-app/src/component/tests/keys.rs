@@ -61,6 +61,7 @@ fn keys_should_not_change() {
         settlement::state_key::epoch(node, 3),
         settlement::state_key::open(node, 3),
         settlement::state_key::claimed(node, 3, 1),
+        settlement::state_key::kept(node, 3),
         staking::state_key::validator(validator),
         staking::state_key::of_operator(address),
         staking::state_key::ranked(42, validator),

@@ -224,8 +224,8 @@ fn what_an_auditor_found_is_hidden_until_all_have_committed() {
     world.chain.act(others[0], copied);
     others[1..].iter().for_each(|n| world.commits(*n, Finding::Correct));
     world.chain.refused(first, commit(&world, first), code::AUDIT_SEAT, "the audit is at \"reveal\"");
-    let bad = RevealFinding { finding: 3, ..shown(first, Finding::Correct) };
-    world.chain.refused(first, bad, code::FINDING, "finding is 3");
+    let bad = RevealFinding { finding: 4, ..shown(first, Finding::Correct) };
+    world.chain.refused(first, bad, code::FINDING, "finding is 4");
     world.chain.refused(first, shown(first, Finding::False), code::FINDING, "exactly what you committed to");
     let stolen = RevealFinding { salt: Digest([first; 32]), ..shown(others[0], Finding::Correct) };
     world.chain.refused(others[0], stolen, code::FINDING, "exactly what you committed to");

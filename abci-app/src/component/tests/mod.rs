@@ -6,6 +6,7 @@ mod closing_channels;
 mod forgetting;
 mod given_again;
 mod harness;
+mod keeping_statements;
 mod keys;
 mod life_of_a_challenge;
 mod life_of_a_channel;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use datanet_ledger::code;
 use datanet_ledger::component::audits::{self, Audit, Phase};
 use datanet_types::action::{
-    ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery, RevealFinding,
-    SettleEpoch, TopUpChannel,
+    AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
+    RevealFinding, SettleEpoch, TopUpChannel,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;
@@ -145,6 +145,8 @@ impl Serving {
         };
         let txs: Vec<_> = (1..=EPOCHS).map(settle).collect();
         world.block(&txs);
+        let txs: Vec<_> = (1..=EPOCHS).map(|epoch| Self::attest(world, CLAIMED, epoch)).collect();
+        world.block(&txs);
         world.pass(CHALLENGE_SECONDS);
     }
 
@@ -250,6 +252,18 @@ impl Serving {
                 code::EPOCH_INVALID,
             ),
         ]
+    }
+
+    /// A node's word for what another serves, which is the only one that it takes.
+    fn attest(world: &World, node: u32, epoch: u64) -> Bytes {
+        let action =
+            AttestStatement { node: serving(SETTLING[0]).node_key(), serving: serving(node).node_key(), epoch };
+        world.sign(JUDGES.start + SETTLING[0], Action::AttestStatement(action))
+    }
+
+    pub fn attest_statement(&self, world: &World) -> Vec<Case> {
+        let txs = (1..=CHANNELS.into()).map(|epoch| Self::attest(world, CHALLENGED, epoch)).collect();
+        vec![Case::done("the last that is missing", txs)]
     }
 
     pub fn claim(&self, world: &World) -> Vec<Case> {

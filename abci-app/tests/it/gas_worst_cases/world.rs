@@ -64,6 +64,8 @@ fn params() -> Params {
         challenge_seconds: CHALLENGE_SECONDS,
         verdict_challenge_seconds: LONG,
         audit_seconds: LONG,
+        statement_quorum: 1,
+        statement_seconds: LONG,
         audit_seats: 63,
         draw_delay: 2,
         min_stake: DNT,

@@ -132,6 +132,7 @@ impl Action {
             Self::SpendTreasury(action) => Some(Party::Account(action.to)),
             Self::RegisterNode(action) => Some(Party::Node(action.node)),
             Self::AttestStorage(action) => Some(Party::Node(action.node)),
+            Self::AttestStatement(action) => Some(Party::Node(action.serving)),
             Self::OpenChannel(action) => Some(Party::Node(action.node)),
             Self::SettleEpoch(action) => Some(Party::Node(action.node)),
             Self::ChallengeEpoch(action) => Some(Party::Node(action.node)),

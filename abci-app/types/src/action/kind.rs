@@ -60,6 +60,7 @@ kinds! {
     RevealFinding = 28 "reveal_finding",
     ChallengeVerdict = 29 "challenge_verdict",
     TopUpChannel = 30 "top_up_channel",
+    AttestStatement = 31 "attest_statement",
     CloseDatanet = 32 "close_datanet",
     RotateHoldout = 33 "rotate_holdout",
     CreateValidator = 40 "create_validator",

@@ -86,6 +86,21 @@ pub struct SettleEpoch {
     pub params: u64,
 }
 
+/// A storage node's word that it keeps an epoch's statement, and that it gives the roots on the ledger. Signed by the node's account,
+/// which is not the serving node's.
+#[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct AttestStatement {
+    /// The storage node.
+    #[prost(message, required, tag = "1")]
+    pub node: NodeKey,
+    /// The serving node.
+    #[prost(message, required, tag = "2")]
+    pub serving: NodeKey,
+    /// Its epoch.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+}
+
 /// Doubts an epoch that is not final: a drawn committee repeats what it was made from. Whoever doubts pays for that if the epoch is
 /// right, and has part of the node's bond if it is not.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
@@ -112,8 +127,10 @@ pub enum Finding {
     Correct = 0,
     /// They do not.
     False = 1,
-    /// Statement or receipts cannot be had, so nobody can tell.
+    /// Its receipts, or what they rest on, cannot be had, so nobody can tell.
     Unavailable = 2,
+    /// Its very statement cannot be had: whoever attested it has lied, or lost it.
+    Missing = 3,
 }
 
 impl Finding {
@@ -123,6 +140,7 @@ impl Finding {
             Self::Correct => "correct",
             Self::False => "false",
             Self::Unavailable => "unavailable",
+            Self::Missing => "missing",
         }
     }
 }

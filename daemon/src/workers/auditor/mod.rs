@@ -23,7 +23,7 @@ use crate::keyring::Identity;
 const BLOCK: Duration = Duration::from_secs(30);
 
 /// An epoch, by node and number.
-type Place = (NodeKey, u64);
+pub(in crate::workers) type Place = (NodeKey, u64);
 
 /// See the module. Clones share nothing but what they are made of.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ impl Auditor {
 }
 
 /// What became of a transaction, if it is in a block soon.
-async fn soon(sent: impl Future<Output = ServiceResult<TxHash>>) -> ServiceResult<TxHash> {
+pub(in crate::workers) async fn soon(sent: impl Future<Output = ServiceResult<TxHash>>) -> ServiceResult<TxHash> {
     let late = |_| {
         let detail = format!("its transaction was in no block within {} s", BLOCK.as_secs());
         ServiceError::new(Code::TransactionExpired, detail)

@@ -124,20 +124,21 @@ impl Auditor {
         let last = audit.commit_deadline.saturating_sub(margin);
         let too_late = self.reached(last);
         tokio::pin!(too_late);
+        let mut before = (Finding::Unavailable, "its receipts did not all come in time".to_owned());
         loop {
             self.audits.forget_failures(&epoch);
             let checked = tokio::select! {
                 checked = self.audits.check(&epoch, Some(audit)) => checked?,
-                () = &mut too_late => {
-                    return Ok((Finding::Unavailable, "its receipts did not all come in time".to_owned()));
-                }
+                () = &mut too_late => return Ok(before),
             };
-            if checked.finding != Finding::Unavailable || self.audits.chain.block_seconds() >= last {
-                return Ok((checked.finding, checked.reason));
+            let is_there = !matches!(checked.finding, Finding::Unavailable | Finding::Missing);
+            before = (checked.finding, checked.reason);
+            if is_there || self.audits.chain.block_seconds() >= last {
+                return Ok(before);
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
-                () = &mut too_late => return Ok((checked.finding, checked.reason)),
+                () = &mut too_late => return Ok(before),
             }
         }
     }

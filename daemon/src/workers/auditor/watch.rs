@@ -95,7 +95,7 @@ impl Auditor {
         if self.is_challenged(&epoch, &checked, known)? {
             known.epochs.insert(place, Seen::Done);
             self.challenge(&epoch, checked, known).await?;
-        } else if checked.finding == Finding::Unavailable {
+        } else if matches!(checked.finding, Finding::Unavailable | Finding::Missing) {
             known.again(place);
         } else {
             known.epochs.insert(place, Seen::Done);
@@ -172,7 +172,7 @@ impl Auditor {
         Ok(match checked.finding {
             Finding::Correct => false,
             Finding::False => true,
-            Finding::Unavailable => {
+            Finding::Unavailable | Finding::Missing => {
                 let in_vain = known.in_vain.get(&epoch.node).copied().unwrap_or_default();
                 in_vain < MOST_IN_VAIN && self.is_half_over(epoch)?
             }
@@ -191,7 +191,7 @@ impl Auditor {
         tracing::warn!(%node, epoch = number, finding = finding.name(), reason, "an epoch is challenged");
         let key = self.identity.account_key()?;
         match soon(self.audits.challenge(&key, epoch, suspects)).await {
-            Ok(_) if finding == Finding::Unavailable => {
+            Ok(_) if matches!(finding, Finding::Unavailable | Finding::Missing) => {
                 known.doubted.insert((node, number));
             }
             Ok(_) => {}

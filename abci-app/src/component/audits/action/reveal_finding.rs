@@ -48,7 +48,7 @@ fn finding(action: &RevealFinding) -> Result<Finding, ActionError> {
         Ok(finding) => Ok(finding),
         Err(_) => refuse(
             code::FINDING,
-            format!("finding is {}; it is 0 (correct), 1 (false) or 2 (unavailable)", action.finding),
+            format!("finding is {}; it is 0 (correct), 1 (false), 2 (unavailable) or 3 (missing)", action.finding),
         ),
     }
 }

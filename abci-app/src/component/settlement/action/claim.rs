@@ -85,8 +85,19 @@ fn check_item<S: StateRead>(
             return refuse(
                 code::CLAIM_EPOCH,
                 format!(
-                    "{} is void: it was false, and who paid for it has the money back; leave it out",
+                    "{} is void: it was false, or nobody could show it, and who paid for it has the money back; leave it out",
                     name(place, item)
+                ),
+            );
+        }
+        Status::Open if !epoch.is_kept() => {
+            let (name, missing) = (name(place, item), epoch.quorum.saturating_sub(epoch.attestations));
+            return refuse(
+                code::CLAIM_EPOCH,
+                format!(
+                    "{name} waits for the words of {missing} more storage nodes that they keep its statement; without them it is void from block time {} \
+                     (seconds since 1970) on: claim it once it is final",
+                    epoch.attest_by
                 ),
             );
         }

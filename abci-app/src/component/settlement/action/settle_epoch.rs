@@ -12,7 +12,7 @@ use crate::code;
 use crate::component::channels::{self, Channel, deposit_account};
 use crate::component::error::{ensure, refuse};
 use crate::component::settlement::{
-    self, Epoch, MAX_VOUCHERS, Payment, Settlement, Status, bond, closing, escrow, state_key,
+    self, Epoch, MAX_VOUCHERS, Payment, Settlement, Status, bond, closing, escrow, keeping, state_key,
 };
 use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params};
 use crate::gas::{self, Gas};
@@ -70,10 +70,13 @@ impl ActionHandler for SettleEpoch {
                 display(self.totals.fees)
             )
         })?;
-        let epoch = epoch(self, ctx, shares, &params);
+        let quorum = keeping::quorum(state, &node, &params)?;
+        let epoch = epoch(self, ctx, (shares, quorum), &params);
+        let keepers = keeping::fees_account(&epoch.node, epoch.epoch);
+        accounts::transfer(state, &ctx.tx.signer, &keepers, keeping::fees(&epoch, &params))?;
         record(state, &epoch, former);
         closing::begin(state, &epoch, paid);
-        Ok(vec![settled(self, epoch.final_at)])
+        Ok(vec![settled(self, &epoch)])
     }
 }
 
@@ -191,7 +194,8 @@ fn check_voucher(
     }
 }
 
-fn epoch(action: &SettleEpoch, ctx: &TxContext<'_>, shares: FeeShares, params: &Params) -> Epoch {
+fn epoch(action: &SettleEpoch, ctx: &TxContext<'_>, (shares, quorum): (FeeShares, u32), params: &Params) -> Epoch {
+    let final_at = ctx.block.seconds().saturating_add(params.challenge_seconds);
     Epoch {
         node: action.node,
         epoch: action.epoch,
@@ -202,11 +206,15 @@ fn epoch(action: &SettleEpoch, ctx: &TxContext<'_>, shares: FeeShares, params: &
         accounts: action.accounts,
         shares,
         receipts: action.receipts,
-        final_at: ctx.block.seconds().saturating_add(params.challenge_seconds),
+        final_at,
         status: Status::Open as i32,
         challenges: 0,
         params: action.params,
         lapses_at: 0,
+        quorum,
+        attestations: 0,
+        attest_by: if quorum > 0 { final_at.saturating_add(params.statement_seconds) } else { 0 },
+        unkept: false,
     }
 }
 
@@ -222,7 +230,7 @@ fn record<S: StateWrite>(state: &mut S, epoch: &Epoch, former: Option<Settlement
     settlement::put(state, &settlement);
 }
 
-fn settled(action: &SettleEpoch, final_at: u64) -> Event {
+fn settled(action: &SettleEpoch, epoch: &Epoch) -> Event {
     Event::new("epoch.settled")
         .with("node", action.node)
         .with("epoch", action.epoch)
@@ -233,5 +241,6 @@ fn settled(action: &SettleEpoch, final_at: u64) -> Event {
         .with("fees", action.totals.fees)
         .with("claimable", action.totals.claimable())
         .with("accounts", action.accounts)
-        .with("final_at", final_at)
+        .with("final_at", epoch.final_at)
+        .with("quorum", epoch.quorum)
 }
