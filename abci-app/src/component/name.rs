@@ -63,6 +63,10 @@ components! {
     Treasury = "treasury",
     /// See [`crate::component::breaker`].
     Breaker = "breaker",
+    /// See [`crate::component::shares`].
+    Shares = "shares",
+    /// See [`crate::component::pools`].
+    Pools = "pools",
 }
 
 impl Component {

@@ -34,6 +34,8 @@ components! {
     "treasury": ["treasury/"],
     "agenda": ["derived/agenda/"],
     "breaker": ["breaker/"],
+    "shares": ["derived/shares/", "shares/"],
+    "pools": ["pools/"],
     "derived": ["chain/derived", "derived/digest"],
 }
 

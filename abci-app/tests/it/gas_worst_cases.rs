@@ -5,6 +5,7 @@
 //! ```
 
 mod judging;
+mod market;
 mod money;
 mod serving;
 mod world;
@@ -16,6 +17,7 @@ use datanet_ledger::code::{self, Code};
 use datanet_types::action::ActionKind;
 
 use judging::Judging;
+use market::Market;
 use money::Money;
 use serving::Serving;
 use world::World;
@@ -50,6 +52,7 @@ struct Heaviest {
     judging: Judging,
     serving: Serving,
     money: Money,
+    market: Market,
 }
 
 impl Heaviest {
@@ -58,14 +61,15 @@ impl Heaviest {
         let money = Money::set_up(&mut world);
         let judging = Judging::set_up(&mut world);
         let serving = Serving::set_up(&mut world);
+        let market = Market::set_up(&mut world);
         // Over the end of the first window, at which who was away is jailed; meanwhile everybody else has proposed and earned.
         world.pass_window();
-        Self { world, judging, serving, money }
+        Self { world, judging, serving, money, market }
     }
 
     /// Every kind has its own.
     fn cases(&self, kind: ActionKind) -> Vec<Case> {
-        let Self { world, judging, serving, money } = self;
+        let Self { world, judging, serving, money, market } = self;
         match kind {
             ActionKind::Transfer => money.transfer(world),
             ActionKind::RegisterNode => judging.register_node(world),
@@ -104,6 +108,16 @@ impl Heaviest {
             ActionKind::SetParams => money.set_params(world),
             ActionKind::CancelParams => money.cancel_params(world),
             ActionKind::ResetComponent => money.reset_component(world),
+            ActionKind::IssueShares => market.issue_shares(world),
+            ActionKind::TransferShares => market.transfer_shares(world),
+            ActionKind::WithdrawIncome => market.withdraw_income(world),
+            ActionKind::ClaimIncome => market.claim_income(world, Serving::income()),
+            ActionKind::PayIncome => market.pay_income(world),
+            ActionKind::CreatePool => market.create_pool(world),
+            ActionKind::AddLiquidity => market.add_liquidity(world),
+            ActionKind::RemoveLiquidity => market.remove_liquidity(world),
+            ActionKind::BuyShares => market.buy_shares(world),
+            ActionKind::SellShares => market.sell_shares(world),
         }
     }
 }

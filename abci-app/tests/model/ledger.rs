@@ -10,6 +10,7 @@ use datanet_types::{Action, Address, Amount, ModuleAddress};
 use super::authority::Authority;
 use super::committee::Drawn;
 use super::judging::Judging;
+use super::market::Market;
 use super::nodes::Nodes;
 use super::rules::Rules;
 use super::serving::Serving;
@@ -47,6 +48,7 @@ pub struct Model {
     pub staking: Staking,
     pub authority: Authority,
     pub treasury: Treasury,
+    pub market: Market,
 }
 
 /// The escrow of this name, as the ledger's page names them.
@@ -69,6 +71,7 @@ impl Model {
             staking: Staking::default(),
             authority: Authority::default(),
             treasury: Treasury::default(),
+            market: Market::default(),
         }
     }
 
@@ -174,6 +177,16 @@ impl Model {
             Action::SetParams(action) => self.set_params(who, &action.changes),
             Action::CancelParams(_) => self.cancel_params(who),
             Action::ResetComponent(_) => ensure(false, "it runs"),
+            Action::IssueShares(action) => self.issue(who, action),
+            Action::TransferShares(action) => self.transfer_shares(who, action),
+            Action::WithdrawIncome(action) => self.withdraw_income(who, action.asset),
+            Action::ClaimIncome(action) => self.claim_income(action),
+            Action::PayIncome(action) => self.pay_income(who, action.asset, action.amount),
+            Action::CreatePool(action) => self.create_pool(who, action),
+            Action::AddLiquidity(action) => self.add_liquidity(who, action),
+            Action::RemoveLiquidity(action) => self.remove_liquidity(who, action),
+            Action::BuyShares(action) => self.buy_shares(who, action),
+            Action::SellShares(action) => self.sell_shares(who, action),
         }
     }
 

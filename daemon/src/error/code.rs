@@ -83,6 +83,8 @@ codes! {
         UnknownJob = "unknown-job",
         UnknownKey = "unknown-key",
         UnknownModel = "unknown-model",
+        UnknownPool = "unknown-pool",
+        UnknownShares = "unknown-shares",
         UnknownReceipt = "unknown-receipt",
         UnknownRoute = "unknown-route",
         UnknownTransaction = "unknown-transaction",

@@ -149,7 +149,7 @@ impl Server {
     /// Settles one answer for `leaves`, with a statement that is at the node under test; `root` if not the true one.
     async fn settle(&self, services: &Services, leaves: &[(Address, u64)], root: Option<Digest>) {
         let mut leaves: Vec<_> =
-            leaves.iter().map(|(account, amount)| EpochLeaf { account: *account, amount: *amount }).collect();
+            leaves.iter().map(|(account, amount)| EpochLeaf { account: (*account).into(), amount: *amount }).collect();
         leaves.sort_by_key(|leaf| leaf.account);
         let (node, epoch) = (self.node.node_key(), self.settled.load(Ordering::Relaxed) + 1);
         let (chain_id, lines) = (CHAIN.to_owned(), Vec::new());

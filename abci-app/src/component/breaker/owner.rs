@@ -19,7 +19,7 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::CommitScores(_) | Action::RevealScores(_) | Action::ChallengeVerdict(_) => Component::Validation,
         Action::RegisterModel(_) => Component::Models,
         Action::OpenChannel(_) | Action::TopUpChannel(_) | Action::CloseChannel(_) => Component::Channels,
-        Action::SettleEpoch(_) | Action::Claim(_) => Component::Settlement,
+        Action::SettleEpoch(_) | Action::Claim(_) | Action::ClaimIncome(_) => Component::Settlement,
         Action::ChallengeEpoch(_) | Action::CommitFinding(_) | Action::RevealFinding(_) | Action::ProveForgery(_) => {
             Component::Audits
         }
@@ -32,5 +32,13 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::SpendTreasury(_) | Action::CancelSpend(_) => Component::Treasury,
         Action::SetParams(_) | Action::CancelParams(_) => Component::Params,
         Action::ResetComponent(_) => Component::Breaker,
+        Action::IssueShares(_) | Action::TransferShares(_) | Action::WithdrawIncome(_) | Action::PayIncome(_) => {
+            Component::Shares
+        }
+        Action::CreatePool(_)
+        | Action::AddLiquidity(_)
+        | Action::RemoveLiquidity(_)
+        | Action::BuyShares(_)
+        | Action::SellShares(_) => Component::Pools,
     }
 }

@@ -181,6 +181,11 @@ pub struct Params {
     /// The version of the ledger's rules. Default the latest that this program knows. It rises by one, and what is stored is made over as it
     /// does; a program that does not know a version stops before its first block.
     pub app_version: u64,
+    /// Seconds over which what an asset earns is divided among its shares. Default 86,400: a day, so that who holds shares for a minute around a
+    /// claim has a minute's part of it, 1 in 1,440. 0: at once.
+    pub income_seconds: u64,
+    /// What of an exchange stays in the pool, in basis points of what is given. Default 30: for those whose shares and money are there.
+    pub pool_fee_bps: u32,
 }
 
 impl Default for Params {
@@ -243,6 +248,8 @@ impl Default for Params {
             treasury_period_seconds: 30 * 24 * 3_600,
             treasury_period_bps: 1_000,
             app_version: migrations::LATEST,
+            income_seconds: 24 * 3_600,
+            pool_fee_bps: 30,
         }
     }
 }

@@ -123,6 +123,10 @@ pub(super) struct Record {
     pub(super) holdout_delay_seconds: u64,
     #[prost(uint32, tag = "117")]
     pub(super) holdout_sample: u32,
+    #[prost(uint64, tag = "130")]
+    pub(super) income_seconds: u64,
+    #[prost(uint32, tag = "131")]
+    pub(super) pool_fee_bps: u32,
     /// [`versions::Version::number`].
     #[prost(uint64, tag = "100")]
     pub(super) number: u64,
@@ -201,6 +205,8 @@ macro_rules! convert {
             treasury_period_seconds: $from.treasury_period_seconds,
             treasury_period_bps: $from.treasury_period_bps,
             app_version: $from.app_version,
+            income_seconds: $from.income_seconds,
+            pool_fee_bps: $from.pool_fee_bps,
             $($extra)*
         }
     };

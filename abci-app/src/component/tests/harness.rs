@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim,
-    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, Finding, GrantKey, OpenChannel,
-    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent, RevealFinding, RevealScores, Revoke,
-    RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, role,
+    Action, AddLiquidity, AttestStorage, BuyShares, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimIncome,
+    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, CreatePool, Finding, GrantKey, IssueShares, OpenChannel, PayIncome,
+    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RevealFinding, RevealScores, Revoke,
+    RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
+    TransferShares, WithdrawIncome, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -472,5 +473,15 @@ into_action!(
     CancelSpend,
     SetParams,
     CancelParams,
-    ResetComponent
+    ResetComponent,
+    IssueShares,
+    TransferShares,
+    WithdrawIncome,
+    ClaimIncome,
+    PayIncome,
+    CreatePool,
+    AddLiquidity,
+    RemoveLiquidity,
+    BuyShares,
+    SellShares
 );

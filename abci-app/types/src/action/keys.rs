@@ -145,6 +145,9 @@ impl Action {
             Self::Undelegate(action) => Some(Party::Validator(action.validator)),
             Self::Redelegate(action) => Some(Party::Validator(action.to)),
             Self::Unjail(action) => Some(Party::Validator(action.validator)),
+            Self::TransferShares(action) => Some(Party::Account(action.to)),
+            Self::PayIncome(action) => action.asset.and_then(|asset| asset.party()),
+            Self::BuyShares(action) => action.asset.and_then(|asset| asset.party()),
             Self::CreateDatanet(_)
             | Self::CommitScores(_)
             | Self::RevealScores(_)
@@ -162,7 +165,14 @@ impl Action {
             | Self::CancelSpend(_)
             | Self::SetParams(_)
             | Self::CancelParams(_)
-            | Self::ResetComponent(_) => None,
+            | Self::ResetComponent(_)
+            | Self::IssueShares(_)
+            | Self::WithdrawIncome(_)
+            | Self::ClaimIncome(_)
+            | Self::CreatePool(_)
+            | Self::AddLiquidity(_)
+            | Self::RemoveLiquidity(_)
+            | Self::SellShares(_) => None,
         }
     }
 }
