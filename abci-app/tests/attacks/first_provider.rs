@@ -35,7 +35,10 @@ fn who_comes_second_loses_no_more_than_a_thousandth_by_rounding() {
     market.done(VICTIM, market.remove(units));
     let lost = (shares - market.held(VICTIM), money - market.chain.balance(VICTIM));
     let put_in = units * pool.shares / pool.units;
-    println!("of {put_in} shares put in, {} are gone by rounding, and {} base units, fees and deposits included", lost.0, lost.1);
+    println!(
+        "of {put_in} shares put in, {} are gone by rounding, and {} base units, fees and deposits included",
+        lost.0, lost.1
+    );
     assert!(lost.0 <= 1 + put_in / 1_000);
     assert!(victim - market.wealth(VICTIM) < 100_000);
     let units = market.units(ATTACKER);

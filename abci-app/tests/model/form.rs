@@ -88,18 +88,14 @@ impl Model {
             Action::IssueShares(action) => {
                 action.asset.is_some() && (100..=1_000_000_000_000_000).contains(&action.supply)
             }
-            Action::TransferShares(action) => {
-                action.asset.is_some() && action.shares > 0 && action.to != tx.signer
-            }
+            Action::TransferShares(action) => action.asset.is_some() && action.shares > 0 && action.to != tx.signer,
             Action::WithdrawIncome(action) => action.asset.is_some(),
             Action::PayIncome(action) => action.asset.is_some() && action.amount > 0,
             Action::CreatePool(action) => {
                 let product = u128::from(action.shares) * u128::from(action.amount);
                 action.asset.is_some() && product >= 4_000_000
             }
-            Action::AddLiquidity(action) => {
-                action.asset.is_some() && action.max_shares > 0 && action.max_amount > 0
-            }
+            Action::AddLiquidity(action) => action.asset.is_some() && action.max_shares > 0 && action.max_amount > 0,
             Action::RemoveLiquidity(action) => action.asset.is_some() && action.units > 0,
             Action::BuyShares(action) => action.asset.is_some() && action.amount > 0,
             Action::SellShares(action) => action.asset.is_some() && action.shares > 0,

@@ -133,7 +133,9 @@ fn market(reader: &LedgerReader, owe: &mut impl FnMut(ModuleAddress, Amount)) {
         owe(shares::deposit_account(&asset), all.iter().map(|(_, held)| held.deposit).sum());
         let (mut of, mut wanted) = (BTreeSet::new(), BTreeSet::new());
         for (who, _) in &all {
-            of.extend(shares::of_holder(reader, who, None, usize::MAX).unwrap().into_iter().filter(|one| *one == asset));
+            of.extend(
+                shares::of_holder(reader, who, None, usize::MAX).unwrap().into_iter().filter(|one| *one == asset),
+            );
             wanted.insert(asset);
         }
         assert_eq!(of, wanted, "who holds shares is listed");

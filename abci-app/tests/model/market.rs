@@ -35,11 +35,17 @@ impl Part {
 }
 
 /// What is divided among whom.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Parts<K> {
     pub of: BTreeMap<K, Part>,
     /// What did not divide.
     pub rest: u128,
+}
+
+impl<K> Default for Parts<K> {
+    fn default() -> Self {
+        Self { of: BTreeMap::new(), rest: 0 }
+    }
 }
 
 impl<K: Ord + Copy> Parts<K> {
@@ -95,6 +101,8 @@ pub struct Pool {
     pub amount: Amount,
     pub units: u64,
     pub parts: Parts<Address>,
+    /// The block of the last trade, and what was there before its first.
+    start: (u64, u64, Amount),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -121,8 +129,28 @@ fn deposits(asset: &Asset) -> Account {
     escrow("holdings", &[asset.kind().as_bytes(), asset.id()])
 }
 
+impl Pool {
+    /// What a trade brings: no more than as the first of its block.
+    fn brings(&mut self, given: u64, buys: bool, height: u64, fee_bps: u32) -> u64 {
+        if self.start.0 != height {
+            self.start = (height, self.shares, self.amount);
+        }
+        let at = |shares, amount| match buys {
+            true => brings(given, amount, shares, fee_bps),
+            false => brings(given, shares, amount, fee_bps),
+        };
+        at(self.shares, self.amount).min(at(self.start.1, self.start.2))
+    }
+
+    fn set_units(&mut self, units: u64) {
+        let scaled = |part: u64| (u128::from(part) * u128::from(units) / u128::from(self.units)) as u64;
+        (self.start.1, self.start.2) = (scaled(self.start.1), scaled(self.start.2));
+        self.units = units;
+    }
+}
+
 /// What `given` brings of the other side.
-pub fn brings(given: u64, own: u64, other: u64, fee_bps: u32) -> u64 {
+fn brings(given: u64, own: u64, other: u64, fee_bps: u32) -> u64 {
     let counted = u128::from(given) * u128::from(10_000 - fee_bps) / 10_000;
     (u128::from(other) * counted / (u128::from(own) + counted)) as u64
 }
@@ -220,7 +248,7 @@ impl Model {
     }
 
     /// Takes what a holder's shares have earned.
-    fn take(&mut self, asset: &Asset, holder: Account, to: Account) -> Result<Amount, Refusal> {
+    fn take_earned(&mut self, asset: &Asset, holder: Account, to: Account) -> Result<Amount, Refusal> {
         let now = self.now;
         let shares = self.shares(asset)?;
         if !shares.parts.of.contains_key(&holder) {
@@ -242,7 +270,7 @@ impl Model {
     fn fill(&mut self, asset: &Asset) -> Done {
         let pool = self.market.pools.get(asset).ok_or("no pool")?;
         if pool.units > LOCKED {
-            let amount = self.take(asset, pooled(asset), pool_income(asset))?;
+            let amount = self.take_earned(asset, pooled(asset), pool_income(asset))?;
             let pool = self.market.pools.get_mut(asset).expect("it is there");
             pool.parts.divide(u128::from(amount) << 64);
         }
@@ -252,7 +280,7 @@ impl Model {
     pub fn withdraw_income(&mut self, who: Address, asset: Option<Asset>) -> Done {
         let asset = asset.ok_or("no asset")?;
         self.shares(&asset)?;
-        let mut amount = self.take(&asset, user(&who), user(&who))?;
+        let mut amount = self.take_earned(&asset, user(&who), user(&who))?;
         if self.market.pools.get(&asset).is_some_and(|pool| pool.parts.of.contains_key(&who)) {
             self.fill(&asset)?;
             let pool = self.market.pools.get_mut(&asset).expect("it is there");
@@ -291,19 +319,12 @@ impl Model {
         self.shares(&asset)?;
         ensure(!self.market.pools.contains_key(&asset), "there is one")?;
         let units = (u128::from(action.shares) * u128::from(action.amount)).isqrt() as u64;
-        let record = pools::Pool {
-            asset: Some(asset),
-            shares: action.shares,
-            amount: action.amount,
-            units,
-            creator: who,
-            created_height: self.height,
-            ..pools::Pool::default()
-        };
+        let record = pools::Pool::new(asset, (action.shares, action.amount), who, self.height);
         self.pay(user(&who), Self::treasury(), self.price_of(&record))?;
         self.move_shares(&asset, (user(&who), pooled(&asset)), action.shares, who)?;
         self.pay(user(&who), pooled(&asset), action.amount)?;
-        let pool = Pool { shares: action.shares, amount: action.amount, units, parts: Parts::default() };
+        let (shares, amount, start) = (action.shares, action.amount, (self.height, action.shares, action.amount));
+        let pool = Pool { shares, amount, units, parts: Parts::default(), start };
         self.market.pools.insert(asset, pool);
         self.give_units(&asset, who, units - LOCKED)
     }
@@ -323,7 +344,8 @@ impl Model {
         self.pay(user(&who), pooled(&asset), in_money)?;
         self.give_units(&asset, who, more)?;
         let pool = self.market.pools.get_mut(&asset).expect("it is there");
-        (pool.shares, pool.amount, pool.units) = (shares + in_shares, amount + in_money, units + more);
+        (pool.shares, pool.amount) = (shares + in_shares, amount + in_money);
+        pool.set_units(units + more);
         Ok(())
     }
 
@@ -331,7 +353,7 @@ impl Model {
         let asset = action.asset.ok_or("no asset")?;
         ensure(self.now <= action.deadline, "too late")?;
         self.fill(&asset)?;
-        let Pool { shares, amount, units, parts } = self.market.pools[&asset].clone();
+        let Pool { shares, amount, units, parts, .. } = self.market.pools[&asset].clone();
         let held = parts.of.get(&who).map_or(0, |part| part.units);
         ensure(action.units <= held, "too few units")?;
         let brings = |there: u64| (u128::from(action.units) * u128::from(there) / u128::from(units)) as u64;
@@ -343,7 +365,7 @@ impl Model {
         self.release(pooled(&asset), user(&who), out_money);
         let pool = self.market.pools.get_mut(&asset).expect("it is there");
         (pool.shares, pool.amount) = (shares - out_shares, amount - out_money);
-        pool.units = units - action.units;
+        pool.set_units(units - action.units);
         pool.parts.of.get_mut(&who).expect("it has units").units -= action.units;
         let back = pool.parts.forget(who);
         self.give_back(&asset, who, back);
@@ -356,7 +378,9 @@ impl Model {
         self.fill(&asset)?;
         let (shares, amount) = (self.market.pools[&asset].shares, self.market.pools[&asset].amount);
         amount.checked_add(action.amount).ok_or("too much")?;
-        let bought = brings(action.amount, amount, shares, self.rules.now().pool_fee_bps);
+        let (height, fee) = (self.height, self.rules.now().pool_fee_bps);
+        let pool = self.market.pools.get_mut(&asset).expect("it is there");
+        let bought = pool.brings(action.amount, true, height, fee);
         ensure(bought >= action.min_shares.max(1), "too few")?;
         self.pay(user(&who), pooled(&asset), action.amount)?;
         self.move_shares(&asset, (pooled(&asset), user(&who)), bought, who)?;
@@ -370,7 +394,9 @@ impl Model {
         ensure(self.now <= action.deadline, "too late")?;
         self.fill(&asset)?;
         let (shares, amount) = (self.market.pools[&asset].shares, self.market.pools[&asset].amount);
-        let brought = brings(action.shares, shares, amount, self.rules.now().pool_fee_bps);
+        let (height, fee) = (self.height, self.rules.now().pool_fee_bps);
+        let pool = self.market.pools.get_mut(&asset).expect("it is there");
+        let brought = pool.brings(action.shares, false, height, fee);
         ensure(brought >= action.min_amount.max(1), "too little")?;
         self.move_shares(&asset, (user(&who), pooled(&asset)), action.shares, who)?;
         self.release(pooled(&asset), user(&who), brought);

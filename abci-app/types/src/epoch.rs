@@ -197,7 +197,8 @@ pub struct EpochLeaf {
 impl EpochLeaf {
     /// The leaf in the tree of `node`'s epoch `number` on `chain_id`: good there and nowhere else.
     pub fn node(&self, chain_id: &str, node: &NodeKey, number: u64) -> SumNode {
-        let parts = [chain_id.as_bytes(), &node.0, &number.to_le_bytes(), self.account.as_bytes(), &self.amount.to_le_bytes()];
+        let parts =
+            [chain_id.as_bytes(), &node.0, &number.to_le_bytes(), self.account.as_bytes(), &self.amount.to_le_bytes()];
         let digest = leaf_hash(&tagged_hash("datanet/epoch-leaf/v2", &parts));
         SumNode { digest, sum: self.amount }
     }

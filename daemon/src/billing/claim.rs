@@ -109,10 +109,10 @@ impl Billing {
             due = self.pay(due, payer, &mut claims, &mut failed).await?;
         }
         let params = self.chain.params()?;
-        for (account, items) in by_payee(due.iter()) {
-            let (owed, fee) = (sum(&items), fee_of(&params, &items));
-            let (owed, fee) = (display(owed), display(fee));
-            let reason = format!("all that is left for {account} is {owed}, and claiming costs a fee of {fee}; claim once it is more");
+        for items in by_payee(due.iter()).into_values() {
+            let (owed, fee) = (display(sum(&items)), display(fee_of(&params, &items)));
+            let reason =
+                format!("all that is left is {owed}, and claiming costs a fee of {fee}; claim once it is more");
             failed.extend(items.iter().map(|item| ((item.node, item.epoch), reason.clone())));
         }
         claims.failed = by_node(failed);
@@ -168,7 +168,8 @@ impl Billing {
         failed: &mut Failed,
     ) -> ServiceResult<Vec<Due>> {
         let params = self.chain.params()?;
-        let assets: BTreeMap<Account, Option<Asset>> = due.iter().map(|(account, asset, _)| (*account, *asset)).collect();
+        let assets: BTreeMap<Account, Option<Asset>> =
+            due.iter().map(|(account, asset, _)| (*account, *asset)).collect();
         let (mut worth, mut left) = (Vec::new(), Vec::new());
         for (account, items) in by_payee(due.iter()) {
             let asset = assets.get(&account).copied().flatten();

@@ -254,7 +254,11 @@ mod tests {
         let record = datanets::Datanet { id: DATANET, ..datanets::Datanet::default() };
         state.put(datanets::state_key::datanet(&DATANET), &record);
         assert_eq!(earned(&found(&state, &[1]), datanet, EarningRole::Owner), 5_000);
-        assert_eq!(earned(&found(&state, &[]), datanet, EarningRole::Owner), 0, "nothing was found, and it may be closed");
+        assert_eq!(
+            earned(&found(&state, &[]), datanet, EarningRole::Owner),
+            0,
+            "nothing was found, and it may be closed"
+        );
     }
 
     #[test]

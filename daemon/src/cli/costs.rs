@@ -4,9 +4,9 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
+use datanet_ledger::component::datanets::{Datanet, deposit_of};
 use datanet_ledger::component::shares::{self, Shares, Stream};
 use datanet_ledger::component::{Params, deposit};
-use datanet_ledger::component::datanets::{Datanet, deposit_of};
 use datanet_types::amount::{BPS, display};
 use serde_json::Value;
 
@@ -113,7 +113,9 @@ pub(super) async fn of_holding(client: &Client) -> Result<String> {
     let state_byte_deposit = status["fees"]["state_byte"].as_u64().unwrap_or_default();
     let locked = display(shares::deposit_of(&Params { state_byte_deposit, ..Params::default() }));
     let fee = display(Fees::said(&status).transaction);
-    Ok(format!("it costs {fee}, and locks {locked} for an account that holds nothing of it yet, until it holds nothing again"))
+    Ok(format!(
+        "it costs {fee}, and locks {locked} for an account that holds nothing of it yet, until it holds nothing again"
+    ))
 }
 
 /// What issuing shares takes, as a sentence.

@@ -27,7 +27,8 @@ pub(super) async fn run(client: &Client, command: PoolCommand, output: Output) -
             let asset = client.asset(&asset).await?;
             let put = format!("{shares} shares and {}", money(&amount.into()));
             let asked = format!("{put} are to open the pool of {asset} and make its first price");
-            let body = json!({ "account": named(client, meant.account.as_deref()), "shares": shares, "amount": amount });
+            let body =
+                json!({ "account": named(client, meant.account.as_deref()), "shares": shares, "amount": amount });
             done(client, &format!("/v1/pools/{asset}"), &asked, &body, &meant, output).await
         }
         PoolCommand::Add { asset, shares, amount, slippage, meant } => {
@@ -86,7 +87,8 @@ async fn add(
     let units = units(shares, number("shares")).min(units(amount, number("amount")));
     let min_units = least(units, slippage);
     let most = format!("at most {shares} shares and {}", money(&amount.into()));
-    let asked = format!("{most} are to go into the pool of {asset} for about {units} of its units, {min_units} at least");
+    let asked =
+        format!("{most} are to go into the pool of {asset} for about {units} of its units, {min_units} at least");
     let body = json!({
         "account": named(client, meant.account.as_deref()), "max_shares": shares, "max_amount": amount,
         "min_units": min_units, "seconds": slippage.seconds,
@@ -130,10 +132,15 @@ async fn quote(client: &Client, asset: &str, side: &Side) -> Result<Value> {
 /// A quote in words.
 fn told(quote: &Value, side: &Side) -> String {
     let (give, take, fee) = (&quote["give"], &quote["take"], &quote["fee"]);
-    let worse = format!("{:.2} % less than at the present price", quote["worse_bps"].as_f64().unwrap_or_default() / 100.0);
+    let worse =
+        format!("{:.2} % less than at the present price", quote["worse_bps"].as_f64().unwrap_or_default() / 100.0);
     match side.buy {
-        Some(_) => format!("{} buy {} shares ({} of it stay in the pool): {worse}", money(give), text(take), money(fee)),
-        None => format!("{} shares bring {} ({} of them stay in the pool): {worse}", text(give), money(take), text(fee)),
+        Some(_) => {
+            format!("{} buy {} shares ({} of it stay in the pool): {worse}", money(give), text(take), money(fee))
+        }
+        None => {
+            format!("{} shares bring {} ({} of them stay in the pool): {worse}", text(give), money(take), text(fee))
+        }
     }
 }
 
@@ -178,7 +185,10 @@ mod tests {
     fn a_quote_says_what_is_given_what_it_brings_and_how_far_the_price_moves() {
         let quote = json!({ "give": 1_000_000, "take": 906, "fee": 3_000, "worse_bps": 940 });
         let bought = told(&quote, &Side { buy: Some(1_000_000), sell: None });
-        assert_eq!(bought, "1 DNT buy 906 shares (0.003 DNT of it stay in the pool): 9.40 % less than at the present price");
+        assert_eq!(
+            bought,
+            "1 DNT buy 906 shares (0.003 DNT of it stay in the pool): 9.40 % less than at the present price"
+        );
         let quote = json!({ "give": 906, "take": 1_000_000, "fee": 3, "worse_bps": 940 });
         let sold = told(&quote, &Side { buy: None, sell: Some(906) });
         assert_eq!(sold, "906 shares bring 1 DNT (3 of them stay in the pool): 9.40 % less than at the present price");

@@ -46,7 +46,8 @@ pub(super) async fn quote(
         (Some(amount), None) => (amount, pool.amount, pool.shares),
         (None, Some(shares)) => (shares, pool.shares, pool.amount),
         _ => {
-            let detail = "say either \"buy\", base units for which shares are bought, or \"sell\", shares that are sold";
+            let detail =
+                "say either \"buy\", base units for which shares are bought, or \"sell\", shares that are sold";
             return Err(ServiceError::new(Code::BadQuery, detail));
         }
     };

@@ -9,8 +9,8 @@ use datanet_api::shares::{
 use datanet_api::transactions::Sent;
 use datanet_api::validators::InTheNameOf;
 use datanet_ledger::LedgerReader;
-use datanet_ledger::component::shares::{self, Shares};
 use datanet_ledger::component::pools;
+use datanet_ledger::component::shares::{self, Shares};
 use datanet_types::action::{IssueShares, PayIncome, TransferShares, WithdrawIncome};
 use datanet_types::{Account, Action, Address, Asset};
 

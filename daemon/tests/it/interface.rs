@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use datanet_api::{Problem, accounts, channels, contributions, datanets, fine_tuning, keys, models, receipts, status};
+use datanet_api::{
+    Problem, accounts, channels, contributions, datanets, fine_tuning, keys, models, receipts, shares, status,
+};
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -123,9 +125,12 @@ async fn the_wires_types_are_what_the_node_writes() {
     same::<fine_tuning::Page<fine_tuning::FineTuningJob>>(&node, "/v1/fine_tuning/jobs").await;
     same::<receipts::IssuedReceipts>(&node, "/v1/receipts").await;
     same::<channels::Channels>(&node, "/v1/channels").await;
+    same::<shares::AllShares>(&node, "/v1/shares").await;
+    same::<shares::Pools>(&node, "/v1/pools").await;
     same::<Problem>(&node, "/v1/datanets/nowhere").await;
     let account = node.get("/v1/status").await["account"].as_str().unwrap().to_owned();
     same::<accounts::AccountView>(&node, &format!("/v1/accounts/{account}")).await;
+    same::<shares::HeldShares>(&node, &format!("/v1/accounts/{account}/shares")).await;
     same::<accounts::Earnings>(&node, &format!("/v1/accounts/{account}/earnings")).await;
 }
 

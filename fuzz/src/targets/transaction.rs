@@ -2,11 +2,12 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AddLiquidity, AttestStorage, BuyShares, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimIncome, ClaimItem,
-    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, CreatePool, GrantKey, IssueShares,
-    OpenChannel, Party, PayIncome, ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RevealFinding, RevealScores,
-    Revoke, RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
-    TransferShares, WithdrawIncome,
+    AddLiquidity, AttestStorage, BuyShares, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch,
+    ChallengeVerdict, Claim, ClaimIncome, ClaimItem, CloseChannel, CloseDatanet, CommitFinding, CommitScores,
+    Contribute, CreateDatanet, CreatePool, GrantKey, IssueShares, OpenChannel, Party, PayIncome, ProveForgery,
+    RecoverKeys, Recovery, RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RevealFinding, RevealScores,
+    Revoke, RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel,
+    Transfer, TransferShares, WithdrawIncome,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, Asset, DatanetId, ModelId, SignedTx, SigningKey, TxBody};

@@ -8,13 +8,14 @@
 //!
 //! A pool holds its shares like any holder. What they earn does not go into its reserves, where it would move the price at a moment that
 //! anybody can choose, and be there for whoever trades next: it is divided among the units, like income among shares, and paid to
-//! their owners. So shares in a pool earn what they would outside, and no more is gained by adding just before an income than by holding the
-//! shares. Nothing on the ledger is rewarded by a price.
+//! their owners. So shares in a pool earn what they would outside, and what falls to the units that are nobody's; no more is gained by adding
+//! just before an income than by holding the shares. Nothing on the ledger is rewarded by a price.
 
 pub mod action;
 pub mod curve;
 pub mod state_key;
 
+use datanet_types::amount::mul_div;
 use datanet_types::{Account, Address, Amount, Asset, ModuleAddress};
 
 use super::error::{ensure, refuse};
@@ -49,9 +50,34 @@ pub struct Pool {
     /// When.
     #[prost(uint64, tag = "15")]
     pub created_height: u64,
+    /// The block of the last trade.
+    #[prost(uint64, tag = "16")]
+    pub traded_height: u64,
+    /// Shares in it before that block's first trade.
+    #[prost(uint64, tag = "17")]
+    start_shares: u64,
+    /// Base units in it before that block's first trade.
+    #[prost(uint64, tag = "18")]
+    start_amount: Amount,
 }
 
 impl Pool {
+    /// One that begins with so many shares and so much money.
+    pub fn new(asset: Asset, (shares, amount): (u64, Amount), creator: Address, height: u64) -> Self {
+        Self {
+            asset: Some(asset),
+            shares,
+            amount,
+            units: curve::first_units(shares, amount),
+            accumulator: Accumulator::default(),
+            creator,
+            created_height: height,
+            traded_height: height,
+            start_shares: shares,
+            start_amount: amount,
+        }
+    }
+
     /// What is in it.
     pub fn parts(&self) -> Parts {
         Parts { units: self.units, shares: self.shares, amount: self.amount }
@@ -62,6 +88,26 @@ impl Pool {
     pub fn counted(&self, mut held: Holding) -> Holding {
         held.count(&self.accumulator);
         held
+    }
+
+    /// What a trade in the block at `height` brings: money for shares, or shares for money. No more than it would have brought as the first of its
+    /// block, so that nobody who trades before others in it sells to them what he bought a moment ago. `None` where a sum does not fit.
+    fn exchange(&mut self, (given, buys): (u64, bool), height: u64, fee_bps: u32) -> Option<u64> {
+        if self.traded_height != height {
+            (self.traded_height, self.start_shares, self.start_amount) = (height, self.shares, self.amount);
+        }
+        let at = |shares, amount| match buys {
+            true => curve::exchange(given, amount, shares, fee_bps),
+            false => curve::exchange(given, shares, amount, fee_bps),
+        };
+        Some(at(self.shares, self.amount)?.min(at(self.start_shares, self.start_amount)?))
+    }
+
+    /// Liquidity came or went, so that its units are `units`: what was there before the block's first trade is counted as if it had then.
+    fn set_units(&mut self, units: u64) {
+        let scaled = |part| mul_div(part, units, self.units).unwrap_or(part);
+        (self.start_shares, self.start_amount) = (scaled(self.start_shares), scaled(self.start_amount));
+        self.units = units;
     }
 
     /// Units that somebody owns.
@@ -147,7 +193,9 @@ fn require<S: StateWrite>(state: &mut S, asset: &Asset, now: u64) -> Result<Pool
             take_income(state, asset, &mut pool, now)?;
             Ok(pool)
         }
-        None => refuse(code::POOL_UNKNOWN, format!("there is no pool of {asset}; whoever holds shares of it opens one")),
+        None => {
+            refuse(code::POOL_UNKNOWN, format!("there is no pool of {asset}; whoever holds shares of it opens one"))
+        }
     }
 }
 
@@ -245,7 +293,9 @@ fn check_least(given: u64, least: u64, show: fn(u64) -> String) -> Result<(), Ac
 /// Refuses what comes too late.
 fn check_deadline(deadline: u64, now: u64) -> Result<(), ActionError> {
     ensure(now <= deadline, code::POOL_DEADLINE, || {
-        format!("the deadline was {deadline} and the block's time is {now} (seconds since 1970); ask for the price again")
+        format!(
+            "the deadline was {deadline} and the block's time is {now} (seconds since 1970); ask for the price again"
+        )
     })
 }
 

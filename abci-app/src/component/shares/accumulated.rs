@@ -107,6 +107,11 @@ impl Holding {
         (self.high, self.low) = (accumulator.high, accumulator.low);
     }
 
+    /// So many units that have earned nothing, before anything was divided.
+    pub(super) fn new(units: u64, deposit: Amount) -> Self {
+        Self { units, deposit, ..Self::default() }
+    }
+
     /// One whose numbers are as long as they get.
     pub(super) fn longest() -> Self {
         let most = u64::MAX;
@@ -187,6 +192,10 @@ mod tests {
         assert_eq!(empty.undivided(), 11 << 64);
         empty.add(0, 0, 5);
         next.count(&empty);
-        assert_eq!((next.owed, empty.undivided() >> 64), (10, 0), "a fifth of eleven, five times, and the rest is carried");
+        assert_eq!(
+            (next.owed, empty.undivided() >> 64),
+            (10, 0),
+            "a fifth of eleven, five times, and the rest is carried"
+        );
     }
 }

@@ -203,7 +203,7 @@ fn put<S: StateWrite>(state: &mut S, asset: &Asset, shares: &Shares) {
 /// Stores shares that are new, all of them their issuer's, who locks the deposit for them; how much that is.
 fn issue<S: StateWrite>(state: &mut S, asset: &Asset, shares: &Shares, params: &Params) -> Result<Amount, ActionError> {
     let deposit = lock_deposit(state, asset, &shares.issuer, params)?;
-    let (holder, all) = (Account::from(shares.issuer), Holding { units: shares.supply, deposit, ..Holding::default() });
+    let (holder, all) = (Account::from(shares.issuer), Holding::new(shares.supply, deposit));
     put(state, asset, shares);
     state.put(state_key::holding(asset, &holder), &all);
     note(state, asset, &holder);

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AddLiquidity, AttestStorage, BuyShares, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch, ChallengeVerdict, Claim, ClaimIncome,
-    CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet, CreatePool, Finding, GrantKey, IssueShares, OpenChannel, PayIncome,
-    ProveForgery, RecoverKeys, RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RevealFinding, RevealScores, Revoke,
-    RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer,
-    TransferShares, WithdrawIncome, role,
+    Action, AddLiquidity, AttestStorage, BuyShares, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch,
+    ChallengeVerdict, Claim, ClaimIncome, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute,
+    CreateDatanet, CreatePool, Finding, GrantKey, IssueShares, OpenChannel, PayIncome, ProveForgery, RecoverKeys,
+    RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RevealFinding, RevealScores, Revoke, RevokeKey,
+    RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, TopUpChannel, Transfer, TransferShares,
+    WithdrawIncome, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;

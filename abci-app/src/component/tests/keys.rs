@@ -1,7 +1,8 @@
 //! Keys are part of consensus: a changed one changes the app hash.
 
 use datanet_types::{
-    Account, Address, Asset, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, ModuleAddress, NodeKey, PublicKey,
+    Account, Address, Asset, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, ModuleAddress,
+    NodeKey, PublicKey,
 };
 
 use crate::component::agenda::Kind;

@@ -284,11 +284,7 @@ impl Serving {
         let sign = |claim| world.sign(CHALLENGER, Action::Claim(claim));
         vec![
             Case::done("64 epochs of 262,144 accounts", [0, 1, 2].map(|n| sign(claim(n))).into()),
-            Case::refused(
-                "the last of 64 proofs is wrong",
-                [0, 1, 2].map(|n| sign(bad(n))).into(),
-                code::CLAIM_PROOF,
-            ),
+            Case::refused("the last of 64 proofs is wrong", [0, 1, 2].map(|n| sign(bad(n))).into(), code::CLAIM_PROOF),
         ]
     }
 

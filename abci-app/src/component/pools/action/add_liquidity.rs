@@ -34,7 +34,7 @@ impl ActionHandler for AddLiquidity {
         pools::give_units(state, &asset, &pool, (&provider, more.units), &params)?;
         pool.shares = pool.shares.saturating_add(more.shares);
         pool.amount = pool.amount.saturating_add(more.amount);
-        pool.units = pool.units.saturating_add(more.units);
+        pool.set_units(pool.units.saturating_add(more.units));
         pools::put(state, &asset, &pool);
         let event = Event::new("pool.added").with("asset", asset).with("account", provider);
         let event = event.with("shares", more.shares).with("amount", more.amount);

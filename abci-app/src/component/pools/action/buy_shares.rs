@@ -5,7 +5,7 @@ use datanet_types::tx::VerifiedTx;
 
 use crate::code;
 use crate::component::error::ensure;
-use crate::component::pools::{self, curve};
+use crate::component::pools;
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, params, shares};
 use crate::state::StateWrite;
 
@@ -20,7 +20,7 @@ impl ActionHandler for BuyShares {
         pools::check_deadline(self.deadline, now)?;
         let mut pool = pools::require(state, &asset, now)?;
         let params = params::get(state)?;
-        let Some(bought) = curve::exchange(self.amount, pool.amount, pool.shares, params.pool_fee_bps) else {
+        let Some(bought) = pool.exchange((self.amount, true), ctx.block.height, params.pool_fee_bps) else {
             return pools::too_much(&asset);
         };
         pools::check_least(bought, self.min_shares.max(1), pools::in_shares)?;

@@ -6,8 +6,7 @@ use datanet_types::tx::VerifiedTx;
 use crate::code;
 use crate::component::error::{ensure, refuse};
 use crate::component::pools::{self, LOCKED_UNITS, Pool, curve};
-use crate::component::shares::{self, Accumulator};
-use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, deposit, params};
+use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, deposit, params, shares};
 use crate::state::StateWrite;
 
 impl ActionHandler for CreatePool {
@@ -30,15 +29,7 @@ impl ActionHandler for CreatePool {
             return refuse(code::POOL_TAKEN, format!("there is a pool of {asset} already; add liquidity to it"));
         }
         let params = params::get(state)?;
-        let pool = Pool {
-            asset: Some(asset),
-            shares: self.shares,
-            amount: self.amount,
-            units: curve::first_units(self.shares, self.amount),
-            accumulator: Accumulator::default(),
-            creator,
-            created_height: ctx.block.height,
-        };
+        let pool = Pool::new(asset, (self.shares, self.amount), creator, ctx.block.height);
         deposit::pay_for_good(state, &params, &creator, &pool)?;
         pools::move_shares(state, &asset, (&creator, true), self.shares, (now, &params))?;
         accounts::transfer(state, &creator, &pools::account(&asset), self.amount)?;

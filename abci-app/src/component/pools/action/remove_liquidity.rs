@@ -35,7 +35,7 @@ impl ActionHandler for RemoveLiquidity {
         accounts::release(state, &pools::account(&asset), &provider, less.amount)?;
         pool.shares = pool.shares.saturating_sub(less.shares);
         pool.amount = pool.amount.saturating_sub(less.amount);
-        pool.units = pool.units.saturating_sub(less.units);
+        pool.set_units(pool.units.saturating_sub(less.units));
         held.units = held.units.saturating_sub(less.units);
         pools::store(state, &asset, &mut pool, &provider, held)?;
         pools::put(state, &asset, &pool);

@@ -6,7 +6,7 @@ use datanet_types::tx::VerifiedTx;
 
 use crate::code;
 use crate::component::error::ensure;
-use crate::component::pools::{self, curve};
+use crate::component::pools;
 use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, params, shares};
 use crate::state::StateWrite;
 
@@ -21,7 +21,7 @@ impl ActionHandler for SellShares {
         pools::check_deadline(self.deadline, now)?;
         let mut pool = pools::require(state, &asset, now)?;
         let params = params::get(state)?;
-        let Some(amount) = curve::exchange(self.shares, pool.shares, pool.amount, params.pool_fee_bps) else {
+        let Some(amount) = pool.exchange((self.shares, false), ctx.block.height, params.pool_fee_bps) else {
             return pools::too_much(&asset);
         };
         pools::check_least(amount, self.min_amount.max(1), display)?;

@@ -47,8 +47,9 @@ impl ActionHandler for ClaimIncome {
 fn owner<S: StateRead>(state: &S, asset: &Asset) -> Result<Account, ActionError> {
     match shares::owner(state, asset)? {
         Some(owner) => Ok(owner.into()),
-        None => {
-            refuse(code::SHARES_UNKNOWN, format!("there is no {asset}; look its id up in the list of datanets or models"))
-        }
+        None => refuse(
+            code::SHARES_UNKNOWN,
+            format!("there is no {asset}; look its id up in the list of datanets or models"),
+        ),
     }
 }

@@ -1,8 +1,8 @@
 //! Dividing an asset's income into shares.
 
+use datanet_types::Asset;
 use datanet_types::action::IssueShares;
 use datanet_types::tx::VerifiedTx;
-use datanet_types::Asset;
 
 use crate::code;
 use crate::component::error::{ensure, refuse};
@@ -49,9 +49,10 @@ impl ActionHandler for IssueShares {
 
 fn check_owner<S: StateRead>(state: &S, asset: &Asset, ctx: &TxContext<'_>) -> Result<(), ActionError> {
     match shares::owner(state, asset)? {
-        None => {
-            refuse(code::SHARES_UNKNOWN, format!("there is no {asset}; look its id up in the list of datanets or models"))
-        }
+        None => refuse(
+            code::SHARES_UNKNOWN,
+            format!("there is no {asset}; look its id up in the list of datanets or models"),
+        ),
         Some(owner) => ensure(owner == ctx.tx.signer, code::SHARES_FOREIGN, || {
             format!("{asset} is owned by {owner}; only that account issues shares of it")
         }),

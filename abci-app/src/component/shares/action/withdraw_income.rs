@@ -22,7 +22,9 @@ impl ActionHandler for WithdrawIncome {
         let provided = pools::withdraw(state, &asset, &holder, now)?;
         let amount = held.saturating_add(provided);
         ensure(amount > 0, code::INCOME_NOTHING, || {
-            format!("account {holder} has earned nothing by {asset} since it was paid last; income is divided evenly over time, wait for it")
+            format!(
+                "account {holder} has earned nothing by {asset} since it was paid last; income is divided evenly over time, wait for it"
+            )
         })?;
         let event = Event::new("income.withdrawn").with("asset", asset).with("account", holder);
         Ok(vec![event.with("amount", amount).with("of_liquidity", provided)])
