@@ -285,4 +285,32 @@ codes! {
         /// The deposit is more than the proposer allows.
         PROPOSAL_DEPOSIT = 6,
     }
+    Shares {
+        /// Fields of an action about shares out of bounds, or no asset named.
+        SHARES_INVALID = 1,
+        /// The asset has issued its shares.
+        SHARES_ISSUED = 2,
+        /// No such asset, or one without shares.
+        SHARES_UNKNOWN = 3,
+        /// The asset is another account's.
+        SHARES_FOREIGN = 4,
+        /// The account has fewer shares.
+        SHARES_BALANCE = 5,
+        /// Nothing was earned since the last payment.
+        INCOME_NOTHING = 6,
+    }
+    Pools {
+        /// Fields of an action about a pool out of bounds.
+        POOL_INVALID = 1,
+        /// The asset has a pool.
+        POOL_TAKEN = 2,
+        /// No such pool.
+        POOL_UNKNOWN = 3,
+        /// It would give less than the least that was asked for, or hold more than fits.
+        POOL_LIMIT = 4,
+        /// The deadline has passed.
+        POOL_DEADLINE = 5,
+        /// The account has fewer units of the pool.
+        POOL_POSITION = 6,
+    }
 }

@@ -16,6 +16,7 @@
 //! - [`breaker`]: what stops one of them in which the ledger contradicts itself.
 //! - [`models`], [`channels`], [`settlement`], [`audits`]: who owns a model; how answers are paid and earnings claimed, and what becomes of
 //!   epochs that are false.
+//! - [`shares`], [`pools`]: who owns what a datanet or a model earns, and where shares in it are traded.
 #![deny(clippy::float_arithmetic)]
 // Money and heights never overflow silently; tests may add up what they expect.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -42,7 +43,9 @@ pub mod models;
 mod name;
 pub mod nodes;
 pub mod params;
+pub mod pools;
 pub mod settlement;
+pub mod shares;
 pub mod staking;
 #[cfg(test)]
 mod tests;
@@ -170,6 +173,16 @@ macro_rules! dispatch {
             Action::SubmitProposal($inner) => $call,
             Action::VoteProposal($inner) => $call,
             Action::RetireAuthority($inner) => $call,
+            Action::IssueShares($inner) => $call,
+            Action::TransferShares($inner) => $call,
+            Action::WithdrawIncome($inner) => $call,
+            Action::ClaimIncome($inner) => $call,
+            Action::PayIncome($inner) => $call,
+            Action::CreatePool($inner) => $call,
+            Action::AddLiquidity($inner) => $call,
+            Action::RemoveLiquidity($inner) => $call,
+            Action::BuyShares($inner) => $call,
+            Action::SellShares($inner) => $call,
         }
     };
 }

@@ -65,6 +65,10 @@ components! {
     Breaker = "breaker",
     /// See [`crate::component::governance`].
     Governance = "governance",
+    /// See [`crate::component::shares`].
+    Shares = "shares",
+    /// See [`crate::component::pools`].
+    Pools = "pools",
 }
 
 impl Component {

@@ -35,6 +35,8 @@ components! {
     "governance": ["derived/governance/", "governance/"],
     "agenda": ["derived/agenda/"],
     "breaker": ["breaker/"],
+    "shares": ["derived/shares/", "shares/"],
+    "pools": ["pools/"],
     "derived": ["chain/derived", "derived/digest"],
 }
 

@@ -48,7 +48,7 @@ pub fn claimable(fees: Amount) -> Amount {
 
 /// The leaves of what people earn in an epoch.
 pub fn tree(epoch: u64, earned: &[(u8, Amount)]) -> Vec<SumNode> {
-    let leaf = |(who, amount): &(u8, Amount)| EpochLeaf { account: address(*who), amount: *amount };
+    let leaf = |(who, amount): &(u8, Amount)| EpochLeaf { account: address(*who).into(), amount: *amount };
     earned.iter().map(|earned| leaf(earned).node(CHAIN, &node(), epoch)).collect()
 }
 

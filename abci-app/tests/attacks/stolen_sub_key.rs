@@ -173,7 +173,7 @@ fn a_channel_takes_no_more_than_the_budget_and_its_own_key_signs_for_it() {
     // The node was promised 20,000 by the sub-key; nobody else could sign for the channel, the owner included.
     let split = datanet_types::epoch::FeeShares::STANDARD.split(20_000);
     let claimable = split.claimable();
-    let leaf = datanet_types::epoch::EpochLeaf { account: address(5), amount: claimable };
+    let leaf = datanet_types::epoch::EpochLeaf { account: address(5).into(), amount: claimable };
     let settle = |signer: u8| {
         Action::SettleEpoch(SettleEpoch {
             node: node.node_key(),

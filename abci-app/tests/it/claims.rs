@@ -16,7 +16,7 @@ fn tree(accounts: u64) -> Vec<SumNode> {
         address[..8].copy_from_slice(&n.to_be_bytes());
         Address(address)
     };
-    let leaf = |n| EpochLeaf { account: account(n), amount: 1_000_000 + n }.node(CHAIN, &NODE, 1_000);
+    let leaf = |n| EpochLeaf { account: account(n).into(), amount: 1_000_000 + n }.node(CHAIN, &NODE, 1_000);
     (0..accounts).map(leaf).collect()
 }
 

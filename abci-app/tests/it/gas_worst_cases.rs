@@ -5,6 +5,7 @@
 //! ```
 
 mod judging;
+mod market;
 mod money;
 mod serving;
 mod votes;
@@ -17,6 +18,7 @@ use datanet_ledger::code::{self, Code};
 use datanet_types::action::ActionKind;
 
 use judging::Judging;
+use market::Market;
 use money::Money;
 use serving::Serving;
 use votes::Votes;
@@ -53,6 +55,7 @@ struct Heaviest {
     serving: Serving,
     money: Money,
     votes: Votes,
+    market: Market,
 }
 
 impl Heaviest {
@@ -62,14 +65,15 @@ impl Heaviest {
         let judging = Judging::set_up(&mut world);
         let serving = Serving::set_up(&mut world);
         let votes = Votes::set_up(&mut world);
+        let market = Market::set_up(&mut world);
         // Over the end of the first window, at which who was away is jailed; meanwhile everybody else has proposed and earned.
         world.pass_window();
-        Self { world, judging, serving, money, votes }
+        Self { world, judging, serving, money, votes, market }
     }
 
     /// Every kind has its own.
     fn cases(&self, kind: ActionKind) -> Vec<Case> {
-        let Self { world, judging, serving, money, votes } = self;
+        let Self { world, judging, serving, money, votes, market } = self;
         match kind {
             ActionKind::Transfer => money.transfer(world),
             ActionKind::RegisterNode => judging.register_node(world),
@@ -112,6 +116,16 @@ impl Heaviest {
             ActionKind::SubmitProposal => votes.submit_proposal(world),
             ActionKind::VoteProposal => votes.vote_proposal(world),
             ActionKind::RetireAuthority => votes.retire_authority(world),
+            ActionKind::IssueShares => market.issue_shares(world),
+            ActionKind::TransferShares => market.transfer_shares(world),
+            ActionKind::WithdrawIncome => market.withdraw_income(world),
+            ActionKind::ClaimIncome => market.claim_income(world, Serving::income()),
+            ActionKind::PayIncome => market.pay_income(world),
+            ActionKind::CreatePool => market.create_pool(world),
+            ActionKind::AddLiquidity => market.add_liquidity(world),
+            ActionKind::RemoveLiquidity => market.remove_liquidity(world),
+            ActionKind::BuyShares => market.buy_shares(world),
+            ActionKind::SellShares => market.sell_shares(world),
         }
     }
 }

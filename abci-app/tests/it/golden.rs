@@ -190,7 +190,7 @@ fn for_each_judgement(script: &Script, make: fn(u8, u8) -> Action) -> Vec<(u8, A
 /// Two answers, all of whose contributor share goes to one contributor.
 fn epoch() -> (EpochTotals, Vec<EpochLeaf>) {
     let split = FeeShares::STANDARD.split(2 * PRICE);
-    let leaf = |seed, amount| EpochLeaf { account: address(seed), amount };
+    let leaf = |seed, amount| EpochLeaf { account: address(seed).into(), amount };
     let mut leaves =
         vec![leaf(CONTRIBUTOR, split.contributors), leaf(CREATOR, split.owner), leaf(VALIDATORS[1], split.validators)];
     leaves.sort_by_key(|leaf| leaf.account);
@@ -220,7 +220,7 @@ fn settle(channel: ChannelId, epoch: u64) -> Action {
 fn claim((index, leaf): (usize, &EpochLeaf)) -> (u8, Action) {
     let proof = prove(&tree(), index).unwrap().unwrap();
     let item = ClaimItem { node: node(2), epoch: 1, amount: leaf.amount, proof };
-    (9, Action::Claim(Claim { account: leaf.account, items: vec![item] }))
+    (9, Action::Claim(Claim { account: leaf.account.user().unwrap(), items: vec![item] }))
 }
 
 /// All but the last, so that keys of an epoch that is open are seen.

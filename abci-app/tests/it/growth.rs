@@ -81,7 +81,7 @@ fn an_epoch_leaves_nothing_once_it_is_claimed_however_many_earned() {
         let account = |n: u8| Address([n + 1; 20]);
         let share = claimable(FEES) / u64::from(accounts);
         let settle = |serving: &mut Serving, epoch: u64| {
-            let leaf = |n: u8| EpochLeaf { account: account(n), amount: share }.node(CHAIN, &node(), epoch);
+            let leaf = |n: u8| EpochLeaf { account: account(n).into(), amount: share }.node(CHAIN, &node(), epoch);
             let leaves: Vec<SumNode> = (0..accounts).map(leaf).collect();
             let top = root(&leaves).unwrap();
             let at = serving.bytes;

@@ -223,7 +223,8 @@ impl Crowd {
         let payer = (1..=PEOPLE).find(|n| address(*n) == channel.payer)?;
         let fees = 10_000 + self.any(90_000);
         let split = FeeShares::STANDARD.split(fees);
-        let leaf = EpochLeaf { account: address(5), amount: split.claimable() }.node(CHAIN, &node(SERVER), epoch);
+        let leaf =
+            EpochLeaf { account: address(5).into(), amount: split.claimable() }.node(CHAIN, &node(SERVER), epoch);
         Some(Action::SettleEpoch(SettleEpoch {
             node: node(SERVER),
             epoch,

@@ -74,6 +74,16 @@ impl World {
             }
             ActionKind::SetParams => Some((authority(step), Action::SetParams(set_params(step)))),
             ActionKind::CancelParams => Some((authority(step), Action::CancelParams(CancelParams {}))),
+            ActionKind::IssueShares => self.issue(step),
+            ActionKind::TransferShares => self.give_shares(step),
+            ActionKind::WithdrawIncome => self.take_income(step),
+            ActionKind::ClaimIncome => self.claim_for(step),
+            ActionKind::PayIncome => self.hand_income(step),
+            ActionKind::CreatePool => self.open_pool(step),
+            ActionKind::AddLiquidity => self.provide(step),
+            ActionKind::RemoveLiquidity => self.withdraw_liquidity(step),
+            ActionKind::BuyShares => self.buy(step),
+            ActionKind::SellShares => self.sell(step),
             // Nothing ever stands still here, or the rules are wrong.
             ActionKind::ResetComponent => {
                 let component = "channels".to_owned();
@@ -285,7 +295,7 @@ fn spend(step: &Step) -> (Address, Action) {
 
 fn set_params(step: &Step) -> SetParams {
     let value = u64::from(step.amount);
-    let (name, value) = match (step.wrong(3), step.pick % 18) {
+    let (name, value) = match (step.wrong(3), step.pick % 20) {
         (Some(1), 0..3) => ("treasury_period_bps", 1),
         (Some(1), 3..6) => ("unbonding_seconds", 500),
         (Some(1), 6..8) => ("voting_seconds", 41),
@@ -307,6 +317,8 @@ fn set_params(step: &Step) -> SetParams {
         (_, 16) => ("statement_seconds", 5 + value % 60),
         (_, 17) => ("statement_fee", value % 10_000),
         (_, 13) => ("min_accept_threshold", 1 + value % 7_000),
+        (_, 14) => ("income_seconds", value % 100),
+        (_, 18) => ("pool_fee_bps", value % 1_001),
         _ => ("min_fee", 900 + value % 300),
     };
     SetParams { changes: format!("{{\"{name}\": {value}}}") }

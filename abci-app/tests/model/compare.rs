@@ -8,8 +8,8 @@ use datanet_ledger::component::accounts::{self, Balance};
 use datanet_ledger::component::datanets::history;
 use datanet_ledger::component::validation::Member;
 use datanet_ledger::component::{
-    audits, authority, channels, contributions, datanets, governance, nodes, params, settlement, staking, treasury,
-    validation,
+    audits, authority, channels, contributions, datanets, governance, nodes, params, pools, settlement, shares,
+    staking, treasury, validation,
 };
 use datanet_ledger::state::StateRead;
 use datanet_types::action::Finding;
@@ -51,6 +51,8 @@ pub fn same(model: &mut Model, reader: &LedgerReader) {
     told_serving(model, &mut told);
     chain_others(reader, &mut chain);
     told_others(model, &mut told);
+    chain_market(reader, &mut chain);
+    told_market(model, &mut told);
     if chain == told {
         return;
     }
@@ -283,6 +285,45 @@ fn chain_others(reader: &LedgerReader, said: &mut Said) {
     }
     for (place, grant) in records::<authority::Grant>(reader, "authority/grant/") {
         say(said, format!("grant {place}"), (grant.budget, grant.expires, grant.period, grant.spent));
+    }
+}
+
+fn chain_market(reader: &LedgerReader, said: &mut Said) {
+    for one in shares::list(reader, None, usize::MAX).unwrap() {
+        let (asset, stream) = (one.asset.expect("what they are of"), one.stream);
+        let times = (stream.left, stream.since, stream.until);
+        let basics = (one.supply, one.issuer, one.income, one.accumulator.undivided());
+        say(said, format!("shares of {asset}"), (basics, times));
+        for (holder, held) in shares::holdings(reader, &asset, None, usize::MAX).unwrap() {
+            let counted = one.counted(held);
+            let earned = (u128::from(counted.owed) << 64) + u128::from(counted.rest());
+            say(said, format!("{holder} holds of {asset}"), (held.units, earned, held.deposit));
+        }
+    }
+    for one in pools::list(reader, None, usize::MAX).unwrap() {
+        let asset = one.asset.expect("what it is of");
+        say(said, format!("pool of {asset}"), (one.shares, one.amount, one.units, one.accumulator.undivided()));
+        for (who, held) in pools::positions(reader, &asset, None, usize::MAX).unwrap() {
+            let counted = one.counted(held);
+            let earned = (u128::from(counted.owed) << 64) + u128::from(counted.rest());
+            say(said, format!("{who} provides for {asset}"), (held.units, earned, held.deposit));
+        }
+    }
+}
+
+fn told_market(model: &Model, said: &mut Said) {
+    for (asset, one) in &model.market.shares {
+        let basics = (one.supply, one.issuer, one.income, one.parts.rest);
+        say(said, format!("shares of {asset}"), (basics, (one.left, one.since, one.until)));
+        for (holder, part) in &one.parts.of {
+            say(said, format!("{holder} holds of {asset}"), (part.units, part.earned, part.deposit));
+        }
+    }
+    for (asset, one) in &model.market.pools {
+        say(said, format!("pool of {asset}"), (one.shares, one.amount, one.units, one.parts.rest));
+        for (who, part) in &one.parts.of {
+            say(said, format!("{who} provides for {asset}"), (part.units, part.earned, part.deposit));
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use datanet_ledger::component::accounts::Account;
-use datanet_types::action::{AttestStatement, Claim, SettleEpoch, role};
+use datanet_types::action::{AttestStatement, Claim, ClaimItem, SettleEpoch, role};
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
 use datanet_types::sum_tree::SumNode;
 use datanet_types::{Address, Amount, Digest, NodeKey};
 
 use super::judging::share;
-use super::ledger::{Done, Model, ensure, escrow, user};
+use super::ledger::{Done, Model, Refusal, ensure, escrow, user};
 use super::serving::deposit;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,8 +202,13 @@ impl Model {
     }
 
     pub fn claim(&mut self, action: &Claim) -> Done {
-        let mut paid = false;
-        for item in &action.items {
+        self.claim_leaves((user(&action.account), user(&action.account)), &action.items).map(drop)
+    }
+
+    /// Pays leaves of one account to another; how much that is.
+    pub fn claim_leaves(&mut self, (of, to): (Account, Account), items: &[ClaimItem]) -> Result<Amount, Refusal> {
+        let mut paid = 0;
+        for item in items {
             let key = (item.node, item.epoch);
             let last = self.serving.last.get(&item.node).copied().unwrap_or(0);
             let Some(epoch) = self.serving.epochs.get_mut(&key) else {
@@ -212,7 +217,7 @@ impl Model {
                 continue;
             };
             ensure(epoch.status == Status::Final, "not final")?;
-            let leaf = EpochLeaf { account: action.account, amount: item.amount };
+            let leaf = EpochLeaf { account: of, amount: item.amount };
             let leaf = leaf.node(&self.chain, &item.node, item.epoch);
             let root = SumNode { digest: epoch.root, sum: epoch.claimable() };
             ensure(item.proof.total == epoch.accounts && item.proof.verify(leaf, &root), "no proof")?;
@@ -221,13 +226,14 @@ impl Model {
             }
             epoch.left = epoch.left.checked_sub(item.amount).ok_or("more than is left")?;
             let over = epoch.left == 0 && epoch.lapses_at <= self.now;
-            self.release(held(&item.node, item.epoch), user(&action.account), item.amount);
+            self.release(held(&item.node, item.epoch), to, item.amount);
             if over {
                 self.serving.epochs.remove(&key);
             }
-            paid = true;
+            paid += item.amount;
         }
-        ensure(paid, "paid before")
+        ensure(paid > 0, "paid before")?;
+        Ok(paid)
     }
 
     /// What is over goes with its audit, unless somebody has something to claim of it.

@@ -1,6 +1,6 @@
 //! What needs no look at anything else: a transaction whose form is wrong pays nothing, and does nothing.
 
-use datanet_types::action::{ActionKind, ActionSet, Finding, Proposed};
+use datanet_types::action::{ActionKind, ActionSet, ClaimItem, Finding, Proposed};
 use datanet_types::amount::DNT;
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{Action, Digest, PublicKey};
@@ -21,8 +21,9 @@ fn owners(keys: &[PublicKey], threshold: u32) -> bool {
 /// Whether these keys may ever be a sub-key's actions: what decides who speaks for somebody is not, nor is making a validator.
 fn grantable(actions: ActionSet) -> bool {
     use ActionKind::{
-        CancelParams, CancelRecovery, CancelSpend, CreateValidator, GrantKey, RecoverKeys, ResetComponent,
-        RetireAuthority, RevokeKey, SetKeys, SetParams, SpendTreasury,
+        AddLiquidity, CancelParams, CancelRecovery, CancelSpend, CreatePool, CreateValidator, GrantKey, IssueShares,
+        RecoverKeys, ResetComponent, RetireAuthority, RevokeKey, SellShares, SetKeys, SetParams, SpendTreasury,
+        TransferShares,
     };
     let never = [
         SetKeys,
@@ -37,8 +38,19 @@ fn grantable(actions: ActionSet) -> bool {
         ResetComponent,
         RetireAuthority,
         CreateValidator,
+        IssueShares,
+        TransferShares,
+        CreatePool,
+        AddLiquidity,
+        SellShares,
     ];
     actions.0 != 0 && !actions.has_unknown() && never.into_iter().all(|kind| !actions.contains(kind))
+}
+
+fn are_items(items: &[ClaimItem]) -> bool {
+    let place = |at: usize| (items[at].node, items[at].epoch);
+    let ordered = (1..items.len()).all(|at| place(at - 1) < place(at));
+    (1..=MOST_ITEMS).contains(&items.len()) && ordered && items.iter().all(|item| item.amount > 0)
 }
 
 impl Model {
@@ -73,12 +85,22 @@ impl Model {
                     && (1..=MOST_ANSWERS).contains(&totals.answers)
                     && tree
             }
-            Action::Claim(action) => {
-                let place = |at: usize| (action.items[at].node, action.items[at].epoch);
-                let ordered = (1..action.items.len()).all(|at| place(at - 1) < place(at));
-                let some = action.items.iter().all(|item| item.amount > 0);
-                (1..=MOST_ITEMS).contains(&action.items.len()) && ordered && some
+            Action::Claim(action) => are_items(&action.items),
+            Action::ClaimIncome(action) => action.asset.is_some() && are_items(&action.items),
+            Action::IssueShares(action) => {
+                action.asset.is_some() && (100..=1_000_000_000_000_000).contains(&action.supply)
             }
+            Action::TransferShares(action) => action.asset.is_some() && action.shares > 0 && action.to != tx.signer,
+            Action::WithdrawIncome(action) => action.asset.is_some(),
+            Action::PayIncome(action) => action.asset.is_some() && action.amount > 0,
+            Action::CreatePool(action) => {
+                let product = u128::from(action.shares) * u128::from(action.amount);
+                action.asset.is_some() && product >= 4_000_000
+            }
+            Action::AddLiquidity(action) => action.asset.is_some() && action.max_shares > 0 && action.max_amount > 0,
+            Action::RemoveLiquidity(action) => action.asset.is_some() && action.units > 0,
+            Action::BuyShares(action) => action.asset.is_some() && action.amount > 0,
+            Action::SellShares(action) => action.asset.is_some() && action.shares > 0,
             Action::ChallengeEpoch(action) => {
                 let ordered = action.suspects.windows(2).all(|pair| pair[0] < pair[1]);
                 ordered && action.suspects.len() <= MOST_SUSPECTS

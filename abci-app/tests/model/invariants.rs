@@ -12,7 +12,7 @@ use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::nodes::{Node, Unbonding, stake_account, unbonding_account};
 use datanet_ledger::component::settlement::{self, Epoch, Status as EpochStatus, bond, escrow};
 use datanet_ledger::component::validation::{self, Phase, Round};
-use datanet_ledger::component::{audits, channels, governance, nodes, params, staking, treasury};
+use datanet_ledger::component::{audits, channels, governance, nodes, params, pools, shares, staking, treasury};
 use datanet_ledger::state::StateRead;
 use datanet_types::action::{Choice, role};
 use datanet_types::{Amount, ChannelId, ContributionId, DatanetId, ModuleAddress, NodeKey};
@@ -115,11 +115,53 @@ fn money(reader: &LedgerReader, records: &Records) {
         let held = if one.status() == governance::Status::Voting { one.deposit } else { 0 };
         owe(governance::deposit_account(one.number), held);
     }
+    market(reader, &mut owe);
     treasury::spends(reader).unwrap().iter().for_each(|one| owe(treasury::spend_account(one.number), one.amount));
     owe(accounts::treasury(), accounts::balance(reader, &accounts::treasury()).unwrap());
     owed.retain(|_, amount| *amount > 0);
     let wanted = owed.iter().map(|(account, amount)| (money_key::balance(account), Balance { amount: *amount }));
     index(reader, &money_key::modules(), wanted);
+}
+
+/// There are as many shares as were issued, and units as their pool counts; their accounts hold what is owed and what is still to be divided, to
+/// the last part of a base unit; a pool holds what its record says.
+fn market(reader: &LedgerReader, owe: &mut impl FnMut(ModuleAddress, Amount)) {
+    let parts = |held: &shares::Holding| (u128::from(held.owed) << 64) + u128::from(held.rest());
+    let whole = |sum: u128| {
+        assert_eq!(sum as u64, 0, "a part of a base unit is lost");
+        (sum >> 64) as Amount
+    };
+    for one in shares::list(reader, None, usize::MAX).unwrap() {
+        let asset = one.asset.expect("what they are of");
+        let all = shares::holdings(reader, &asset, None, usize::MAX).unwrap();
+        assert_eq!(all.iter().map(|(_, held)| held.units).sum::<u64>(), one.supply, "shares of {asset}");
+        let divided: u128 = all.iter().map(|(_, held)| parts(&one.counted(*held))).sum();
+        let income = divided + one.accumulator.undivided() + (u128::from(one.stream.left) << 64);
+        owe(asset.income_account(), whole(income));
+        owe(shares::deposit_account(&asset), all.iter().map(|(_, held)| held.deposit).sum());
+        let (mut of, mut wanted) = (BTreeSet::new(), BTreeSet::new());
+        for (who, _) in &all {
+            of.extend(
+                shares::of_holder(reader, who, None, usize::MAX).unwrap().into_iter().filter(|one| *one == asset),
+            );
+            wanted.insert(asset);
+        }
+        assert_eq!(of, wanted, "who holds shares is listed");
+    }
+    for one in pools::list(reader, None, usize::MAX).unwrap() {
+        let asset = one.asset.expect("what it is of");
+        let all = pools::positions(reader, &asset, None, usize::MAX).unwrap();
+        assert_eq!(all.iter().map(|(_, held)| held.units).sum::<u64>(), one.owned(), "units of the pool of {asset}");
+        let divided: u128 = all.iter().map(|(_, held)| parts(&one.counted(*held))).sum();
+        owe(pools::income_account(&asset), whole(divided + one.accumulator.undivided()));
+        owe(shares::deposit_account(&asset), all.iter().map(|(_, held)| held.deposit).sum());
+        owe(pools::account(&asset), one.amount);
+        assert_eq!(shares::holding(reader, &asset, pools::account(&asset)).unwrap().units, one.shares);
+        let product = u128::from(one.shares) * u128::from(one.amount);
+        assert!(product.isqrt() >= u128::from(one.units), "a unit stands for less than when the pool was opened");
+    }
+    let holders = keys(reader, "shares/holding/").len();
+    assert_eq!(keys(reader, "derived/shares/of/").len(), holders, "and nobody else");
 }
 
 fn is_unpaid(epoch: &Epoch) -> bool {

@@ -180,7 +180,7 @@ impl Model {
     }
 
     /// What a record in the tree costs that stays there.
-    fn price_of(&self, record: &impl Message) -> Amount {
+    pub fn price_of(&self, record: &impl Message) -> Amount {
         (300 + record.encoded_len() as u64) * self.rules.now().state_byte_deposit
     }
 
@@ -216,6 +216,8 @@ impl Model {
         let datanet = self.judging.datanets.get(id).ok_or("no such datanet")?.clone();
         ensure(datanet.creator == who, "another's datanet")?;
         ensure(!self.is_used(id), "others rest on it")?;
+        let asset = datanet_types::Asset::Datanet(*id);
+        ensure(!self.market.shares.contains_key(&asset), "others own its income")?;
         let kept = self.price_of(&datanets::Closed { height: self.height }).min(datanet.deposit);
         self.release(locked(id), Self::treasury(), kept);
         self.release(locked(id), user(&who), datanet.deposit - kept);
@@ -251,6 +253,7 @@ impl Model {
         };
         self.pay(user(&who), Self::treasury(), self.price_of(&record))?;
         self.judging.models.insert(id);
+        self.market.models.insert(id, who);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use super::authority::Authority;
 use super::committee::Drawn;
 use super::governance::Governance;
 use super::judging::Judging;
+use super::market::Market;
 use super::nodes::Nodes;
 use super::rules::Rules;
 use super::serving::Serving;
@@ -49,6 +50,7 @@ pub struct Model {
     pub authority: Authority,
     pub treasury: Treasury,
     pub governance: Governance,
+    pub market: Market,
 }
 
 /// The escrow of this name, as the ledger's page names them.
@@ -72,6 +74,7 @@ impl Model {
             authority: Authority::default(),
             treasury: Treasury::default(),
             governance: Governance::default(),
+            market: Market::default(),
         }
     }
 
@@ -185,6 +188,16 @@ impl Model {
                 self.retire();
                 Ok(())
             }
+            Action::IssueShares(action) => self.issue(who, action),
+            Action::TransferShares(action) => self.transfer_shares(who, action),
+            Action::WithdrawIncome(action) => self.withdraw_income(who, action.asset),
+            Action::ClaimIncome(action) => self.claim_income(action),
+            Action::PayIncome(action) => self.pay_income(who, action.asset, action.amount),
+            Action::CreatePool(action) => self.create_pool(who, action),
+            Action::AddLiquidity(action) => self.add_liquidity(who, action),
+            Action::RemoveLiquidity(action) => self.remove_liquidity(who, action),
+            Action::BuyShares(action) => self.buy_shares(who, action),
+            Action::SellShares(action) => self.sell_shares(who, action),
         }
     }
 

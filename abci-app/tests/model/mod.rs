@@ -24,12 +24,14 @@ mod governance;
 mod invariants;
 mod judging;
 mod ledger;
+mod market;
 mod nodes;
 mod pays;
 mod rounds;
 mod rules;
 mod serving;
 mod staking;
+mod trades;
 mod treasury;
 mod verdicts;
 mod world;
@@ -69,6 +71,7 @@ fn beginnings(world: &mut World) {
         (0..6).map(|who| step(ActionKind::RegisterNode, who, 40_000_000 * u32::from(who + 1))).collect();
     world.block(1, 0, &nodes);
     world.block(1, 0, &[step(ActionKind::CreateDatanet, 4, 100_000)]);
+    world.block(1, 0, &[step(ActionKind::IssueShares, 4, 999_900)]);
 }
 
 #[test]

@@ -11,11 +11,12 @@ use datanet_types::receipt::ReceiptHead;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::{SumNode, prove, root};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Action, Address, Amount, BlobHash, ChannelId, Digest, NodeKey, ReceiptId, SigningKey};
+use datanet_types::{Account, Action, Address, Amount, BlobHash, ChannelId, Digest, NodeKey, ReceiptId, SigningKey};
 
 use super::attempts::Attempt;
 use super::audits::{Auditor, Phase};
 use super::epochs::{Epoch, Status};
+use super::market::income;
 use super::serving::Channel;
 use super::world::{PEOPLE, Step, World, all_keys};
 use crate::support::{CHAIN, address, key};
@@ -110,8 +111,8 @@ impl World {
             Some(6) => (totals.split.node, totals.split.owner) = (split.node + 900, split.owner.saturating_sub(900)),
             _ => {}
         }
-        let earned = earned(totals.claimable(), step, wrong == Some(7));
-        let leaf = |(account, amount): &(Address, Amount)| EpochLeaf { account: *account, amount: *amount };
+        let earned = self.earned(totals.claimable(), step, wrong == Some(7));
+        let leaf = |(account, amount): &(Account, Amount)| EpochLeaf { account: *account, amount: *amount };
         let nodes: Vec<SumNode> = earned.iter().map(|one| leaf(one).node(CHAIN, &node, epoch)).collect();
         let root_of = |nodes: &[SumNode]| root(nodes).map_or(Digest::ZERO, |root| root.digest);
         let settled: Vec<SumNode> = receipts.iter().map(|receipt| receipt.node(CHAIN, &node, epoch)).collect();
@@ -175,11 +176,15 @@ impl World {
         self.model.serving.epochs.iter().filter(|(_, epoch)| wanted(epoch)).map(|(key, _)| *key).collect()
     }
 
-    fn item(&self, (node, epoch): (NodeKey, u64), step: &Step) -> Option<(Address, ClaimItem)> {
+    fn item(&self, place: (NodeKey, u64), step: &Step) -> Option<(Account, ClaimItem)> {
+        let leaves = self.leaves.get(&self.model.serving.epochs.get(&place)?.root)?;
+        self.item_at(place, usize::from(step.who) % leaves.len().max(1))
+    }
+
+    fn item_at(&self, (node, epoch): (NodeKey, u64), index: usize) -> Option<(Account, ClaimItem)> {
         let leaves = self.leaves.get(&self.model.serving.epochs.get(&(node, epoch))?.root)?;
-        let index = usize::from(step.who) % leaves.len().max(1);
         let (account, amount) = *leaves.get(index)?;
-        let leaf = |(account, amount): &(Address, Amount)| EpochLeaf { account: *account, amount: *amount };
+        let leaf = |(account, amount): &(Account, Amount)| EpochLeaf { account: *account, amount: *amount };
         let nodes: Vec<SumNode> = leaves.iter().map(|one| leaf(one).node(CHAIN, &node, epoch)).collect();
         let proof = prove(&nodes, index).ok()??;
         Some((account, ClaimItem { node, epoch, amount, proof }))
@@ -212,7 +217,30 @@ impl World {
         if wrong == Some(3) {
             items.reverse();
         }
-        Some((step.person(), Action::Claim(Claim { account, items })))
+        Some((step.person(), Action::Claim(Claim { account: account.user()?, items })))
+    }
+
+    /// One or two who earn so much, or a unit more than there is: the first may be what somebody owns.
+    fn earned(&self, claimable: Amount, step: &Step, more: bool) -> Vec<(Account, Amount)> {
+        let first = if step.pick.is_multiple_of(2) { claimable } else { step.part(claimable) };
+        let second = claimable.saturating_sub(first) + u64::from(more);
+        let assets = self.assets();
+        let owned = step.of(&assets).filter(|_| step.amount.is_multiple_of(2));
+        let who = owned.map_or(address(1 + step.who % PEOPLE).into(), |(asset, _)| income(asset));
+        let all = [(who, first), (address(1 + (step.who / 16) % PEOPLE).into(), second)];
+        all.into_iter().filter(|(_, amount)| *amount > 0 && claimable > 0).collect()
+    }
+
+    /// What there is to claim for some accounts, of epochs that are final.
+    pub fn leaves_of(&self, wanted: impl Fn(&Account) -> bool) -> Vec<(Account, ClaimItem)> {
+        let open = self.epochs(|epoch| epoch.status == Status::Final && epoch.left > 0);
+        let mut found = Vec::new();
+        for place in open {
+            let Some(leaves) = self.leaves.get(&self.model.serving.epochs[&place].root) else { continue };
+            let of_some = leaves.iter().enumerate().filter(|(_, (account, _))| wanted(account));
+            found.extend(of_some.filter_map(|(index, _)| self.item_at(place, index)));
+        }
+        found
     }
 
     pub fn doubt(&self, step: &Step) -> Attempt {
@@ -300,12 +328,4 @@ impl World {
         let who = address(1 + step.pick.to_le_bytes()[1] % PEOPLE);
         Some((who, Action::ProveForgery(ProveForgery { node, epoch, given, signature, settled, proof })))
     }
-}
-
-/// One or two who earn so much, or a unit more than there is.
-fn earned(claimable: Amount, step: &Step, more: bool) -> Vec<(Address, Amount)> {
-    let first = if step.pick.is_multiple_of(2) { claimable } else { step.part(claimable) };
-    let second = claimable.saturating_sub(first) + u64::from(more);
-    let all = [(address(1 + step.who % PEOPLE), first), (address(1 + (step.who / 16) % PEOPLE), second)];
-    all.into_iter().filter(|(_, amount)| *amount > 0 && claimable > 0).collect()
 }

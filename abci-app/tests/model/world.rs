@@ -8,7 +8,7 @@ use datanet_ledger::app::{Block, InitChain};
 use datanet_ledger::component::Params;
 use datanet_types::action::{ActionKind, Finding};
 use datanet_types::settled_receipt::SettledReceipt;
-use datanet_types::{Action, Address, Amount, Digest, PublicKey, Scores, SignedTx, TxBody};
+use datanet_types::{Account, Action, Address, Amount, Digest, PublicKey, Scores, SignedTx, TxBody};
 use tempfile::TempDir;
 
 use super::committee::Drawn;
@@ -71,7 +71,7 @@ pub struct World {
     /// What auditors committed to.
     pub findings: BTreeMap<Digest, (Finding, Digest)>,
     /// The leaves under an epoch's root, and its receipts.
-    pub leaves: BTreeMap<Digest, Vec<(Address, Amount)>>,
+    pub leaves: BTreeMap<Digest, Vec<(Account, Amount)>>,
     pub receipts: BTreeMap<Digest, Vec<SettledReceipt>>,
     /// Everything that was ever sent.
     sent: Vec<Bytes>,
@@ -90,6 +90,7 @@ fn genesis() -> (Vec<u8>, Params) {
         "audit_deposit": 1_000_000, "audit_seats": 3, "min_stake": 10_000_000,
         "statement_quorum": 2, "statement_seconds": 30, "min_storage_stake": 5_000_000, "storing_seconds": 15,
         "agenda_work": 1_000_000, "proposal_deposit": 1_000_000, "voting_seconds": 40, "timelock_seconds": 20,
+        "income_seconds": 30,
     });
     for (name, value) in windows.as_object().unwrap() {
         genesis["params"][name] = value.clone();
@@ -242,5 +243,9 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::VoteProposal => 9,
         ActionKind::SubmitProposal => 4,
         ActionKind::RetireAuthority => 1,
+        ActionKind::ClaimIncome | ActionKind::CreatePool => 3,
+        ActionKind::BuyShares | ActionKind::SellShares | ActionKind::WithdrawIncome | ActionKind::PayIncome => 2,
+        ActionKind::IssueShares | ActionKind::TransferShares => 2,
+        ActionKind::AddLiquidity | ActionKind::RemoveLiquidity => 2,
     }
 }

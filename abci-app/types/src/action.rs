@@ -5,6 +5,7 @@ mod data;
 mod governance;
 mod keys;
 mod kind;
+mod market;
 mod serving;
 
 use crate::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
@@ -24,6 +25,10 @@ pub use keys::{
     SetKeys,
 };
 pub use kind::{ActionKind, ActionSet};
+pub use market::{
+    AddLiquidity, BuyShares, ClaimIncome, CreatePool, IssueShares, PayIncome, RemoveLiquidity, SellShares,
+    TransferShares, WithdrawIncome,
+};
 pub use serving::{
     AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
     RevealFinding, SettleEpoch, TopUpChannel,
@@ -207,6 +212,36 @@ pub enum Action {
     /// See [`RetireAuthority`].
     #[prost(message, tag = "72")]
     RetireAuthority(RetireAuthority),
+    /// See [`IssueShares`].
+    #[prost(message, tag = "80")]
+    IssueShares(IssueShares),
+    /// See [`TransferShares`].
+    #[prost(message, tag = "81")]
+    TransferShares(TransferShares),
+    /// See [`WithdrawIncome`].
+    #[prost(message, tag = "82")]
+    WithdrawIncome(WithdrawIncome),
+    /// See [`ClaimIncome`].
+    #[prost(message, tag = "83")]
+    ClaimIncome(ClaimIncome),
+    /// See [`PayIncome`].
+    #[prost(message, tag = "84")]
+    PayIncome(PayIncome),
+    /// See [`CreatePool`].
+    #[prost(message, tag = "85")]
+    CreatePool(CreatePool),
+    /// See [`AddLiquidity`].
+    #[prost(message, tag = "86")]
+    AddLiquidity(AddLiquidity),
+    /// See [`RemoveLiquidity`].
+    #[prost(message, tag = "87")]
+    RemoveLiquidity(RemoveLiquidity),
+    /// See [`BuyShares`].
+    #[prost(message, tag = "88")]
+    BuyShares(BuyShares),
+    /// See [`SellShares`].
+    #[prost(message, tag = "89")]
+    SellShares(SellShares),
 }
 
 impl Action {

@@ -39,6 +39,87 @@ impl ModuleAddress {
     }
 }
 
+/// A user's account, which keys speak for, or a module's, which the ledger's rules alone move. Users come first in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Account {
+    /// Of 20 bytes: the hash of a key.
+    User(Address),
+    /// Of 32 bytes: no key's.
+    Module(ModuleAddress),
+}
+
+impl Account {
+    /// Its bytes: of a length that tells which of the two it is.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::User(address) => &address.0,
+            Self::Module(address) => &address.0,
+        }
+    }
+
+    /// The user, if it is one's.
+    pub fn user(&self) -> Option<Address> {
+        match self {
+            Self::User(address) => Some(*address),
+            Self::Module(_) => None,
+        }
+    }
+}
+
+impl From<Address> for Account {
+    fn from(address: Address) -> Self {
+        Self::User(address)
+    }
+}
+
+impl From<ModuleAddress> for Account {
+    fn from(address: ModuleAddress) -> Self {
+        Self::Module(address)
+    }
+}
+
+impl From<&Address> for Account {
+    fn from(address: &Address) -> Self {
+        Self::User(*address)
+    }
+}
+
+impl From<&ModuleAddress> for Account {
+    fn from(address: &ModuleAddress) -> Self {
+        Self::Module(*address)
+    }
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(address) => address.fmt(f),
+            Self::Module(address) => address.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for Account {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.starts_with("dnmod1") { text.parse().map(Self::Module) } else { text.parse().map(Self::User) }
+    }
+}
+
+impl serde::Serialize for Account {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Account {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// The bytes that `text` writes, which must be with `prefix`.
 fn decode(text: &str, prefix: bech32::Hrp) -> Result<Vec<u8>, IdError> {
     let refused = |found| if prefix == MODULE_PREFIX { IdError::ModuleAddress(found) } else { IdError::Address(found) };
@@ -124,5 +205,10 @@ mod tests {
         assert!(matches!(disguised.parse::<Address>(), Err(IdError::Length { .. })));
         let bytes = prost::Message::encode_to_vec(&module);
         assert!(<Address as prost::Message>::decode(&bytes[..]).is_err());
+        for account in [Account::from(module), Account::from(Address([9; 20]))] {
+            assert_eq!(account.to_string().parse(), Ok(account));
+            let json = serde_json::to_value(account).unwrap();
+            assert_eq!(serde_json::from_value::<Account>(json).unwrap(), account);
+        }
     }
 }

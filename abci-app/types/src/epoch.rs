@@ -5,7 +5,7 @@ use crate::id::tagged_hash;
 use crate::merkle::leaf_hash;
 use crate::split::split;
 use crate::sum_tree::SumNode;
-use crate::{Address, NodeKey};
+use crate::{Account, NodeKey};
 
 /// Most accounts that earn in one epoch: more than the longest statement lists. What is remembered of their claims is let go
 /// of at once when the last one is paid.
@@ -184,11 +184,12 @@ impl EpochTotals {
     }
 }
 
-/// One account's line in the tree of an epoch. Leaves are ordered by account, one for each that earned.
+/// One account's line in the tree of an epoch. Leaves are ordered by account, one for each that earned: users, and the accounts that stand for
+/// the owners of datanets and models ([`crate::Asset::income_account`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct EpochLeaf {
     /// Who earns.
-    pub account: Address,
+    pub account: Account,
     /// Base units earned in this epoch.
     pub amount: Amount,
 }
@@ -196,7 +197,8 @@ pub struct EpochLeaf {
 impl EpochLeaf {
     /// The leaf in the tree of `node`'s epoch `number` on `chain_id`: good there and nowhere else.
     pub fn node(&self, chain_id: &str, node: &NodeKey, number: u64) -> SumNode {
-        let parts = [chain_id.as_bytes(), &node.0, &number.to_le_bytes(), &self.account.0, &self.amount.to_le_bytes()];
+        let parts =
+            [chain_id.as_bytes(), &node.0, &number.to_le_bytes(), self.account.as_bytes(), &self.amount.to_le_bytes()];
         let digest = leaf_hash(&tagged_hash("datanet/epoch-leaf/v2", &parts));
         SumNode { digest, sum: self.amount }
     }
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_leaf_is_of_one_chain_one_node_one_epoch_one_account_and_one_amount() {
-        let leaf = |account: u8, amount| EpochLeaf { account: Address([account; 20]), amount };
+        let leaf = |account: u8, amount| EpochLeaf { account: crate::Address([account; 20]).into(), amount };
         let (one, other) = (NodeKey([1; 32]), NodeKey([2; 32]));
         let all = [
             leaf(1, 5).node("a", &one, 1),

@@ -39,6 +39,7 @@ pub mod action;
 pub mod address;
 pub mod amount;
 pub mod announce;
+pub mod asset;
 pub mod beacon;
 pub mod closing;
 pub mod codec;
@@ -65,8 +66,9 @@ pub mod tx;
 pub mod voucher;
 
 pub use action::Action;
-pub use address::{Address, ModuleAddress};
+pub use address::{Account, Address, ModuleAddress};
 pub use amount::Amount;
+pub use asset::Asset;
 pub use beacon::{BeaconKey, BeaconProof, BeaconSecret};
 pub use consensus::{ConsensusAddress, ConsensusKey};
 pub use id::{BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, ReceiptId};

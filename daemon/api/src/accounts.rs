@@ -90,6 +90,9 @@ pub struct EarningView {
     pub weight_ppm_sum: Ppm,
     /// Base units.
     pub amount: Amount,
+    /// The datanet or model that earned it for its owner, as `datanet:ID` or `model:ID`; absent where the account earned it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<String>,
     /// All of it in words.
     pub why: String,
 }
@@ -100,7 +103,7 @@ pub struct EarningView {
 pub enum EarningRole {
     /// Its records carried the answer.
     Contributor,
-    /// It owns the model that answered.
+    /// It owns the model that answered, or the datanet that was asked where nobody owns the model.
     Owner,
     /// It owns a model that the one that answered was made from.
     Lineage,

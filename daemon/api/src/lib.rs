@@ -8,6 +8,7 @@
 //! - data: [`datanets`], [`contributions`], [`search`];
 //! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
 //! - answers: [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
+//! - what is owned in parts: [`shares`];
 //! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`], [`server_sent`].
 //!
 //! ```
@@ -44,6 +45,7 @@ pub mod report;
 mod run_file;
 pub mod search;
 pub mod server_sent;
+pub mod shares;
 pub mod status;
 pub mod transactions;
 pub mod treasury;

@@ -2,20 +2,21 @@
 //! paying, nor a bad epoch the good ones of its own node.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use datanet_ledger::component::Params;
 use datanet_ledger::component::settlement::{MAX_ITEMS, escrow};
-use datanet_types::action::{Claim, ClaimItem};
+use datanet_types::action::{Claim, ClaimIncome, ClaimItem};
 use datanet_types::amount::display;
 use datanet_types::sum_tree::SumProof;
-use datanet_types::{Action, Address, Amount, NodeKey, TxHash};
+use datanet_types::{Account, Action, Address, Amount, Asset, NodeKey, TxHash};
 use futures::{StreamExt, stream};
 use prost::Message as _;
 use tokio::time::{Instant, timeout};
 
 use super::Billing;
+use super::payees::{self, Payees};
 use super::sources::{self, IN_ALL, Source};
 use super::statements::SIDE_BY_SIDE;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -68,9 +69,12 @@ pub struct NotClaimed {
 /// Why epochs did not pay, by node and number.
 type Failed = BTreeMap<(NodeKey, u64), String>;
 
+/// An account in whose name something is due, the asset that it stands for, if it does, and the leaf.
+type Due = (Account, Option<Asset>, ClaimItem);
+
 impl Billing {
-    /// Pays `account` what every serving node owes it, in as few transactions as that takes. Their fees are paid by the
-    /// account's own key if it is here, else by the node's.
+    /// Pays `account` what every serving node owes it, and the datanets and models that it owns and of which there are no shares, in as few
+    /// transactions as that takes. Their fees are paid by the account's own key if it is here, else by the node's.
     ///
     /// # Errors
     /// When neither the account nor the node has a key here ([`Code::UnknownKey`]), or the ledger has no block yet or
@@ -80,24 +84,36 @@ impl Billing {
             Some(key) => key,
             None => self.identity.account_key()?,
         };
-        let _one_at_a_time = self.claiming.hold(&account.0).await;
+        let payees = payees::of_account(&self.chain.reader()?, account)?;
+        self.claim_all(payees, &payer, &account.0).await
+    }
+
+    /// Pays what every serving node owes to an asset: to its owner, or to the holders of its shares. `payer` pays the fees.
+    ///
+    /// # Errors
+    /// As [`Billing::claim`].
+    pub async fn claim_for(&self, asset: &Asset, payer: &AccountKey) -> ServiceResult<Claims> {
+        self.claim_all(payees::of_asset(asset), payer, asset.id()).await
+    }
+
+    async fn claim_all(&self, payees: Payees, payer: &AccountKey, lane: &[u8]) -> ServiceResult<Claims> {
+        let _one_at_a_time = self.claiming.hold(lane).await;
         let deadline = Instant::now() + IN_ALL;
-        let sources = self.sources(Some(account)).await?;
+        let accounts: Vec<Account> = payees.keys().copied().collect();
+        let sources = self.sources(&accounts).await?;
         let (here, elsewhere) = sources.into_iter().partition(|source| source.here);
         let (mut claims, mut failed, mut due) = (Claims::default(), Failed::new(), Vec::new());
         // What is here is paid before anybody is waited for.
         for sources in [here, elsewhere] {
-            due.extend(self.due(sources, deadline, account, &mut failed).await?);
-            due = self.pay(due, account, &payer, &mut claims, &mut failed).await?;
+            due.extend(self.due(sources, deadline, &payees, &mut failed).await?);
+            due = self.pay(due, payer, &mut claims, &mut failed).await?;
         }
-        let (owed, fee) = (sum(&due), fee_of(&self.chain.params()?, &due));
-        for item in due {
-            let reason = format!(
-                "all that is left is {}, and claiming costs a fee of {}; claim once it is more",
-                display(owed),
-                display(fee)
-            );
-            failed.insert((item.node, item.epoch), reason);
+        let params = self.chain.params()?;
+        for items in by_payee(due.iter()).into_values() {
+            let (owed, fee) = (display(sum(&items)), display(fee_of(&params, &items)));
+            let reason =
+                format!("all that is left is {owed}, and claiming costs a fee of {fee}; claim once it is more");
+            failed.extend(items.iter().map(|item| ((item.node, item.epoch), reason.clone())));
         }
         claims.failed = by_node(failed);
         Ok(claims)
@@ -108,36 +124,37 @@ impl Billing {
         &self,
         sources: Vec<Source>,
         deadline: Instant,
-        account: &Address,
+        payees: &Payees,
         failed: &mut Failed,
-    ) -> ServiceResult<Vec<ClaimItem>> {
-        let (statements, of) = (self.statements.clone(), *account);
+    ) -> ServiceResult<Vec<Due>> {
+        let (statements, accounts) = (self.statements.clone(), payees.keys().copied().collect::<Vec<_>>());
         let prove = move |epoch| {
-            let statements = statements.clone();
+            let (statements, accounts) = (statements.clone(), accounts.clone());
             async move {
                 let statement = statements.read(&epoch).await?;
                 // Hashing all leaves of a large one takes a moment.
-                Ok(tokio::task::spawn_blocking(move || statement.prove(&of)).await.unwrap_or_default())
+                let prove = move || -> Vec<(Account, Amount, SumProof)> {
+                    let leaf = |account: &Account| statement.prove(account).map(|(sum, proof)| (*account, sum, proof));
+                    accounts.iter().filter_map(leaf).collect()
+                };
+                Ok(tokio::task::spawn_blocking(prove).await.unwrap_or_default())
             }
         };
         let asked = sources::ask(sources, deadline, prove).await;
         failed.extend(asked.failed);
         let reader = self.chain.reader()?;
-        let unclaimed = |source: &Source, leaf: Option<(Amount, SumProof)>| -> ServiceResult<Option<ClaimItem>> {
-            let (node, epoch) = (source.epoch.node, source.epoch.epoch);
-            match leaf {
-                Some((amount, proof)) if !escrow::is_claimed(&reader, &node, epoch, proof.index)? => {
-                    Ok(Some(ClaimItem { node, epoch, amount, proof }))
-                }
-                _ => Ok(None),
-            }
-        };
         let mut due = Vec::new();
-        for (source, leaf) in asked.good {
-            match unclaimed(&source, leaf)? {
-                Some(item) => due.push(item),
-                None => self.statements.set_done(account, &source.epoch),
+        for (source, leaves) in asked.good {
+            let (node, epoch) = (source.epoch.node, source.epoch.epoch);
+            let mut done: BTreeSet<Account> = payees.keys().copied().collect();
+            for (account, amount, proof) in leaves {
+                if !escrow::is_claimed(&reader, &node, epoch, proof.index)? {
+                    done.remove(&account);
+                    let asset = payees.get(&account).copied().flatten();
+                    due.push((account, asset, ClaimItem { node, epoch, amount, proof }));
+                }
             }
+            done.iter().for_each(|account| self.statements.set_done(account, &source.epoch));
         }
         Ok(due)
     }
@@ -145,24 +162,34 @@ impl Billing {
     /// Claims what is worth its fee; gives what is not.
     async fn pay(
         &self,
-        due: Vec<ClaimItem>,
-        account: &Address,
+        due: Vec<Due>,
         payer: &AccountKey,
         claims: &mut Claims,
         failed: &mut Failed,
-    ) -> ServiceResult<Vec<ClaimItem>> {
+    ) -> ServiceResult<Vec<Due>> {
         let params = self.chain.params()?;
-        let (worth, left) = batches(due, |items| fee_of(&params, items));
-        let send = |items: Vec<ClaimItem>| {
-            let (billing, payer, claim) = (self.clone(), payer.clone(), Claim { account: *account, items });
-            async move { (claim.clone(), billing.send_claim(&payer, claim).await) }
+        let assets: BTreeMap<Account, Option<Asset>> =
+            due.iter().map(|(account, asset, _)| (*account, *asset)).collect();
+        let (mut worth, mut left) = (Vec::new(), Vec::new());
+        for (account, items) in by_payee(due.iter()) {
+            let asset = assets.get(&account).copied().flatten();
+            let (good, small) = batches(items, |items| fee_of(&params, items));
+            worth.extend(good.into_iter().map(|items| (account, asset, items)));
+            left.extend(small.into_iter().map(|item| (account, asset, item)));
+        }
+        let send = |(account, asset, items): (Account, Option<Asset>, Vec<ClaimItem>)| {
+            let (billing, payer) = (self.clone(), payer.clone());
+            async move {
+                let sent = billing.send_claim(&payer, action(account, asset, items.clone())).await;
+                (items, sent)
+            }
         };
         let mut sent = std::pin::pin!(stream::iter(worth).map(send).buffer_unordered(SIDE_BY_SIDE));
-        while let Some((claim, result)) = sent.next().await {
+        while let Some((items, result)) = sent.next().await {
             match result {
-                Ok(tx) => claims.add(&claim, tx),
+                Ok(tx) => claims.add(&items, tx),
                 Err(error) => {
-                    let items = claim.items.iter().map(|item| ((item.node, item.epoch), error.detail.clone()));
+                    let items = items.iter().map(|item| ((item.node, item.epoch), error.detail.clone()));
                     failed.extend(items);
                 }
             }
@@ -170,8 +197,8 @@ impl Billing {
         Ok(left)
     }
 
-    async fn send_claim(&self, payer: &AccountKey, claim: Claim) -> ServiceResult<TxHash> {
-        let sent = timeout(BLOCK, self.chain.execute(payer, Action::Claim(claim))).await;
+    async fn send_claim(&self, payer: &AccountKey, claim: Action) -> ServiceResult<TxHash> {
+        let sent = timeout(BLOCK, self.chain.execute(payer, claim)).await;
         let late = |_| {
             let detail = format!("its transaction was in no block within {} s; look again later", BLOCK.as_secs());
             ServiceError::new(Code::TransactionExpired, detail)
@@ -180,10 +207,26 @@ impl Billing {
     }
 }
 
+/// What claims items in the name of an account.
+fn action(account: Account, asset: Option<Asset>, items: Vec<ClaimItem>) -> Action {
+    match account {
+        Account::User(account) => Action::Claim(Claim { account, items }),
+        Account::Module(_) => Action::ClaimIncome(ClaimIncome { asset, items }),
+    }
+}
+
+fn by_payee<'a>(due: impl Iterator<Item = &'a Due>) -> BTreeMap<Account, Vec<ClaimItem>> {
+    let mut all: BTreeMap<Account, Vec<ClaimItem>> = BTreeMap::new();
+    for (account, _, item) in due {
+        all.entry(*account).or_default().push(item.clone());
+    }
+    all
+}
+
 impl Claims {
-    fn add(&mut self, claim: &Claim, tx: TxHash) {
-        self.total = self.total.saturating_add(sum(&claim.items));
-        for items in claim.items.chunk_by(|a, b| a.node == b.node) {
+    fn add(&mut self, items: &[ClaimItem], tx: TxHash) {
+        self.total = self.total.saturating_add(sum(items));
+        for items in items.chunk_by(|a, b| a.node == b.node) {
             let Some(ClaimItem { node, .. }) = items.first() else { continue };
             self.claims.push(Claimed { node: *node, epochs: items.len() as u64, amount: sum(items), tx });
         }
@@ -279,8 +322,7 @@ mod tests {
     #[test]
     fn a_transaction_is_told_by_node() {
         let mut claims = Claims::default();
-        claims
-            .add(&Claim { items: vec![item(1, 1, 5), item(1, 2, 6), item(2, 9, 7)], ..Claim::default() }, TxHash::ZERO);
+        claims.add(&[item(1, 1, 5), item(1, 2, 6), item(2, 9, 7)], TxHash::ZERO);
         let told: Vec<_> = claims.claims.iter().map(|claim| (claim.node.0[0], claim.epochs, claim.amount)).collect();
         assert_eq!((told, claims.total), (vec![(1, 2, 11), (2, 1, 7)], 18));
     }

@@ -1,14 +1,16 @@
 //! What an account earned and why: read from the public statements of all serving nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::nodes;
 use datanet_ledger::component::settlement::{self, Epoch, Status, escrow};
-use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, Ppm};
+use datanet_types::{Address, Amount, Asset, ContributionId, DatanetId, NodeKey, Ppm};
 use tokio::time::Instant;
 
 use super::Billing;
+use super::payees::{self, Payees};
 use super::sources::{self, IN_ALL, Source};
 use super::statement::Statement;
 pub use crate::db::accruals::EarningRole;
@@ -70,26 +72,29 @@ pub struct EarningView {
     pub weight_ppm_sum: Ppm,
     /// Base units.
     pub amount: Amount,
+    /// The datanet or model that earned it for its owner, if it was none of the account's own doing.
+    pub asset: Option<Asset>,
     /// All of it in words.
     pub why: String,
 }
 
-/// What one statement says of an account: its leaf's place, what it earned, and why.
-type Read = (Option<(u64, Amount)>, Vec<EarningView>);
+/// What one statement says of accounts: their leaves' places, what they earned, and why.
+type Read = (Vec<(u64, Amount)>, Vec<EarningView>);
 
 impl Billing {
-    /// What `account` earned.
+    /// What `account` earned, and the datanets and models that it owns and of which there are no shares.
     ///
     /// # Errors
     /// When the ledger has no block yet or cannot be read. A statement that cannot be read is no error:
     /// [`Earnings::missing`] says why.
     pub async fn earnings(&self, account: &Address) -> ServiceResult<Earnings> {
         let deadline = Instant::now() + IN_ALL;
-        let (open, mut earnings) = (self.sources(None).await?, Earnings::default());
+        let payees = Arc::new(payees::of_account(&self.chain.reader()?, account)?);
+        let (open, mut earnings) = (self.sources(&[]).await?, Earnings::default());
         let closed = self.closed(&open).await?;
         // What can be claimed counts more than what was.
-        let mut missing = self.add(&mut earnings, open, deadline, account).await?;
-        missing.extend(self.add(&mut earnings, closed, deadline, account).await?);
+        let mut missing = self.add(&mut earnings, open, deadline, &payees).await?;
+        missing.extend(self.add(&mut earnings, closed, deadline, &payees).await?);
         earnings.lines.sort_by_key(|line| (line.node, line.epoch));
         earnings.missing = by_node(missing);
         Ok(earnings)
@@ -101,22 +106,25 @@ impl Billing {
         earnings: &mut Earnings,
         sources: Vec<Source>,
         deadline: Instant,
-        account: &Address,
+        payees: &Arc<Payees>,
     ) -> ServiceResult<BTreeMap<(NodeKey, u64), String>> {
-        let (statements, of) = (self.statements.clone(), *account);
+        let (statements, of) = (self.statements.clone(), payees.clone());
         let read = move |epoch| {
-            let statements = statements.clone();
+            let (statements, of) = (statements.clone(), of.clone());
             async move {
                 let statement = statements.read(&epoch).await?;
                 // A large one takes a moment.
-                let read = move || -> Read { (statement.leaf(&of), lines_of(&statement, &of)) };
+                let read = move || -> Read {
+                    let leaves = of.keys().filter_map(|account| statement.leaf(account)).collect();
+                    (leaves, lines_of(&statement, &of))
+                };
                 Ok(tokio::task::spawn_blocking(read).await.unwrap_or_default())
             }
         };
         let asked = sources::ask(sources, deadline, read).await;
         let reader = self.chain.reader()?;
-        for (source, (leaf, lines)) in asked.good {
-            if let Some((index, amount)) = leaf {
+        for (source, (leaves, lines)) in asked.good {
+            for (index, amount) in leaves {
                 earnings.add(&reader, &source.epoch, index, amount)?;
             }
             let room = MAX_LINES.saturating_sub(earnings.lines.len());
@@ -191,9 +199,9 @@ fn by_node(missing: BTreeMap<(NodeKey, u64), String>) -> Vec<Missing> {
     nodes.into_values().collect()
 }
 
-fn lines_of(statement: &Statement, account: &Address) -> Vec<EarningView> {
-    let own = statement.lines.iter().filter(|(key, _)| key.account == *account);
-    let view = own.map(|(key, earning)| EarningView {
+fn lines_of(statement: &Statement, payees: &Payees) -> Vec<EarningView> {
+    let own = statement.lines.iter().filter_map(|line| Some((line, payees.get(&line.0.account)?)));
+    let view = own.map(|((key, earning), asset)| EarningView {
         node: statement.node,
         epoch: statement.epoch,
         role: key.role,
@@ -202,9 +210,19 @@ fn lines_of(statement: &Statement, account: &Address) -> Vec<EarningView> {
         answers: earning.answers,
         weight_ppm_sum: earning.weight,
         amount: earning.amount,
-        why: why(key.role, key.contribution.as_ref(), earning.answers, earning.weight),
+        asset: *asset,
+        why: match (key.role, asset) {
+            (EarningRole::Owner, Some(Asset::Datanet(_))) => {
+                format!("your datanet was asked {}", counted(earning.answers, "question", "questions"))
+            }
+            _ => why(key.role, key.contribution.as_ref(), earning.answers, earning.weight),
+        },
     });
     view.collect()
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, weight: Ppm) -> String {

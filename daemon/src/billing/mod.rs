@@ -14,6 +14,7 @@ mod cover;
 pub mod earnings;
 pub mod grounds;
 pub mod owed;
+mod payees;
 pub mod payment;
 pub mod repeat;
 pub mod reservation;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use datanet_ledger::component::params::versions;
-use datanet_ledger::component::{Params, contributions, models, params, validation};
+use datanet_ledger::component::{Params, contributions, datanets, models, params, validation};
 use datanet_ledger::state::StateRead;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::receipt::{Credit, Receipt};
 use datanet_types::split::split;
-use datanet_types::{Address, Amount, DatanetId, Ppm};
+use datanet_types::{Account, Address, Amount, Asset, DatanetId, Ppm};
 
 use crate::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 use crate::error::ServiceResult;
@@ -20,7 +20,8 @@ const NOBODY: Address = Address::ZERO;
 /// contributions. The lines sum to the claimable parts of the fee exactly; what has no taker goes to the treasury.
 ///
 /// They follow from the receipt and from what of the ledger never changes, so that whoever audits an epoch later finds the
-/// same: a contribution that is revoked after the answer has earned by it, and a model that somebody registers later has not.
+/// same: a contribution that is revoked after the answer has earned by it, and a model that somebody registers later has not. What a model or a
+/// datanet earns is its income account's, whoever owns it: shares that are issued between the answer and an audit change nothing here.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -49,17 +50,23 @@ pub fn totals(receipt: &Receipt, lines: &[EarningLine]) -> EpochTotals {
     EpochTotals { answers: u64::from(receipt.fee > 0), fees: receipt.fee, split: receipt.split, unearned }
 }
 
-/// The owner of the model, and the owners of the models behind it. A model that nobody had registered at the receipt's height has
-/// none.
+/// The model, and the models behind it. Where nobody had registered it at the receipt's height, the datanet that was asked has the owner's part
+/// of an answer that rests on its records, which are there for good, and so is the datanet.
 fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, receipt: &Receipt) -> ServiceResult<()> {
     let fee = &receipt.split;
     let model = models::get(state, &receipt.model)?.filter(|model| model.registered_height <= receipt.height);
-    let Some(model) = model else { return Ok(()) };
-    lines.add(model.owner, EarningRole::Owner, None, fee.owner);
+    let Some(model) = model else {
+        let datanet = Asset::Datanet(receipt.datanet);
+        if !receipt.credits.is_empty() && datanets::get(state, &receipt.datanet)?.is_some() {
+            lines.add(datanet.income_account(), EarningRole::Owner, None, fee.owner);
+        }
+        return Ok(());
+    };
+    lines.add(Asset::Model(model.id).income_account(), EarningRole::Owner, None, fee.owner);
     let floor = params_of(state, receipt)?.lineage_floor_bps;
     for share in models::lineage_shares(state, &model, fee.lineage, floor)? {
         let role = if share.model == model.id { EarningRole::Owner } else { EarningRole::Lineage };
-        lines.add(share.owner, role, None, share.amount);
+        lines.add(Asset::Model(share.model).income_account(), role, None, share.amount);
     }
     Ok(())
 }
@@ -110,10 +117,11 @@ struct Lines {
 }
 
 impl Lines {
-    fn add(&mut self, account: Address, role: EarningRole, credit: Option<&Credit>, amount: Amount) {
+    fn add(&mut self, account: impl Into<Account>, role: EarningRole, credit: Option<&Credit>, amount: Amount) {
         if amount == 0 {
             return;
         }
+        let account = account.into();
         let contribution = credit.map(|credit| credit.contribution);
         let key = EarningKey { account, role, datanet: self.datanet, contribution };
         let sum = self.sums.entry(key).or_insert(Earning { answers: 1, ..Earning::default() });
@@ -182,9 +190,14 @@ mod tests {
         (1..).zip(parts).map(credit).filter(|credit| credit.weight > Ppm::ZERO).collect()
     }
 
-    fn earned(lines: &[EarningLine], account: Address, role: EarningRole) -> Amount {
+    fn earned(lines: &[EarningLine], account: impl Into<Account>, role: EarningRole) -> Amount {
+        let account = account.into();
         let of = lines.iter().filter(|(key, _)| key.account == account && key.role == role);
         of.map(|(_, earning)| earning.amount).sum()
+    }
+
+    fn of_model(n: u8) -> datanet_types::ModuleAddress {
+        Asset::Model(ModelId([n; 32])).income_account()
     }
 
     fn receipt(model: u8, fee: Amount, weights: &[u64]) -> Receipt {
@@ -197,9 +210,9 @@ mod tests {
         let state = ledger();
         let found = lines(&state, &receipt(3, 100_000, &[1, 1, 1, 1])).unwrap();
         // Three links behind model 3: two to model 1, one to model 2, a quarter of 5,000 each.
-        assert_eq!(earned(&found, Address([1; 20]), EarningRole::Lineage), 2_500);
-        assert_eq!(earned(&found, Address([2; 20]), EarningRole::Lineage), 1_250);
-        assert_eq!(earned(&found, Address([3; 20]), EarningRole::Owner), 5_000 + 1_250);
+        assert_eq!(earned(&found, of_model(1), EarningRole::Lineage), 2_500);
+        assert_eq!(earned(&found, of_model(2), EarningRole::Lineage), 1_250);
+        assert_eq!(earned(&found, of_model(3), EarningRole::Owner), 5_000 + 1_250);
         assert_eq!(earned(&found, Address([103; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([104; 20]), EarningRole::Contributor), 15_000);
         assert_eq!(earned(&found, Address([54; 20]), EarningRole::Validator), 1_250);
@@ -228,8 +241,34 @@ mod tests {
     #[test]
     fn a_model_that_is_registered_after_the_answer_has_not_earned_by_it() {
         let found = lines(&ledger(), &receipt(4, 100_000, &[1])).unwrap();
-        assert_eq!(earned(&found, Address([4; 20]), EarningRole::Owner), 0);
+        assert_eq!(earned(&found, of_model(4), EarningRole::Owner), 0);
         assert_eq!(earned(&found, NOBODY, EarningRole::Treasury), 10_000);
+    }
+
+    #[test]
+    fn where_nobody_owns_the_model_the_datanet_has_the_owners_part_of_what_rests_on_it() {
+        let mut state = ledger();
+        let datanet = Asset::Datanet(DATANET).income_account();
+        let found = |state: &MemoryState, weights: &[u64]| lines(state, &receipt(9, 100_000, weights)).unwrap();
+        assert_eq!(earned(&found(&state, &[1]), datanet, EarningRole::Owner), 0, "there is no such datanet");
+        let record = datanets::Datanet { id: DATANET, ..datanets::Datanet::default() };
+        state.put(datanets::state_key::datanet(&DATANET), &record);
+        assert_eq!(earned(&found(&state, &[1]), datanet, EarningRole::Owner), 5_000);
+        assert_eq!(
+            earned(&found(&state, &[]), datanet, EarningRole::Owner),
+            0,
+            "nothing was found, and it may be closed"
+        );
+    }
+
+    #[test]
+    fn shares_issued_after_an_answer_change_nothing_of_what_it_owes() {
+        use datanet_ledger::component::shares::{Shares, state_key};
+        let (mut state, receipt) = (ledger(), receipt(3, 100_000, &[1, 1]));
+        let before = lines(&state, &receipt).unwrap();
+        let asset = Asset::Model(ModelId([3; 32]));
+        state.put(state_key::shares(&asset), &Shares { asset: Some(asset), supply: 100, ..Shares::default() });
+        assert_eq!(lines(&state, &receipt).unwrap(), before);
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use datanet_types::epoch::{EpochLeaf, EpochTotals};
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptError, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::SumProof;
-use datanet_types::{Address, Amount, BlobHash};
+use datanet_types::{Account, Amount, BlobHash};
 use futures::{StreamExt, stream};
 
 use super::statement::Statement;
@@ -162,7 +162,7 @@ fn covers(receipts: &[SettledReceipt], paid: &[Payment]) -> Result<(), String> {
 #[derive(Debug, Default)]
 struct Sums {
     totals: EpochTotals,
-    leaves: BTreeMap<Address, Amount>,
+    leaves: BTreeMap<Account, Amount>,
 }
 
 impl Sums {
@@ -196,7 +196,7 @@ impl Sums {
         if leaves == statement.leaves {
             return Ok(());
         }
-        let known: BTreeMap<Address, Amount> =
+        let known: BTreeMap<Account, Amount> =
             statement.leaves.iter().map(|leaf| (leaf.account, leaf.amount)).collect();
         let wrong = leaves.iter().find(|leaf| known.get(&leaf.account) != Some(&leaf.amount));
         Err(match wrong {

@@ -16,7 +16,7 @@ use datanet_ledger::LedgerReader;
 use datanet_ledger::component::nodes;
 use datanet_ledger::component::settlement::escrow::{self, OpenEpoch};
 use datanet_ledger::component::settlement::{self, Epoch};
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Account, Amount, NodeKey};
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
@@ -68,11 +68,11 @@ pub(super) fn sort(sources: &mut [Source]) {
 }
 
 impl Billing {
-    /// The epochs with money left of all nodes, in order. Of what is known to hold nothing for `account`, none.
-    pub(super) async fn sources(&self, account: Option<&Address>) -> ServiceResult<Vec<Source>> {
+    /// The epochs with money left of all nodes, in order. Of what is known to hold nothing for any of `accounts`, none; all where there are none.
+    pub(super) async fn sources(&self, accounts: &[Account]) -> ServiceResult<Vec<Source>> {
         let connected = self.blobs.connected();
         let mut sources = Vec::new();
-        for (turn, epoch, left) in self.open_epochs(account)? {
+        for (turn, epoch, left) in self.open_epochs(accounts)? {
             let (here, connected) = (self.statements.is_here(&epoch).await, connected.contains(&epoch.node));
             let doubtful = self.statements.is_doubtful(&epoch.node);
             sources.push(Source { epoch, left, turn, here, connected, doubtful });
@@ -81,12 +81,14 @@ impl Billing {
         Ok(sources)
     }
 
-    fn open_epochs(&self, account: Option<&Address>) -> ServiceResult<Vec<(usize, Epoch, Amount)>> {
+    fn open_epochs(&self, accounts: &[Account]) -> ServiceResult<Vec<(usize, Epoch, Amount)>> {
         let reader = self.chain.reader()?;
         let mut open = Vec::new();
         for node in nodes::list(&reader, None, usize::MAX)? {
             let node = node.node;
-            let done = account.map(|account| self.statements.done(account, &node)).unwrap_or_default();
+            let mut of_each = accounts.iter().map(|account| self.statements.done(account, &node));
+            let first = of_each.next().unwrap_or_default();
+            let done = of_each.fold(first, |all, done| all.intersection(&done).copied().collect());
             let of_node = open_of_node(&reader, &node, &done)?;
             open.extend(
                 of_node.into_iter().enumerate().map(|(turn, open)| (turn, Reverse(open.left), node, open.epoch)),

@@ -6,7 +6,7 @@ use datanet_types::epoch::{EpochLeaf, EpochTotals};
 use datanet_types::receipt::ReceiptHead;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::{self, SumNode, SumOverflow, SumProof};
-use datanet_types::{Address, Amount, NodeKey};
+use datanet_types::{Account, Amount, NodeKey};
 
 use crate::db::accruals::EarningLine;
 use crate::db::settling::Settling;
@@ -136,13 +136,13 @@ impl Statement {
     }
 
     /// An account's place among the leaves, and what it earned.
-    pub fn leaf(&self, account: &Address) -> Option<(u64, Amount)> {
+    pub fn leaf(&self, account: &Account) -> Option<(u64, Amount)> {
         let index = self.leaves.binary_search_by(|leaf| leaf.account.cmp(account)).ok()?;
         Some((index as u64, self.leaves.get(index)?.amount))
     }
 
     /// What an account earned, with its proof.
-    pub fn prove(&self, account: &Address) -> Option<(Amount, SumProof)> {
+    pub fn prove(&self, account: &Account) -> Option<(Amount, SumProof)> {
         let (index, amount) = self.leaf(account)?;
         let index = usize::try_from(index).ok()?;
         Some((amount, sum_tree::prove(&self.nodes(), index).ok()??))
@@ -153,12 +153,12 @@ impl Statement {
 mod tests {
     use super::*;
     use datanet_types::epoch::FeeSplit;
-    use datanet_types::{ChannelId, Digest};
+    use datanet_types::{Address, ChannelId, Digest};
 
     const NODE: NodeKey = NodeKey([1; 32]);
 
     fn statement() -> Statement {
-        let leaves = (1..6u8).map(|n| EpochLeaf { account: Address([n; 20]), amount: u64::from(n) }).collect();
+        let leaves = (1..6u8).map(|n| EpochLeaf { account: Address([n; 20]).into(), amount: u64::from(n) }).collect();
         let receipt = |n: u8| SettledReceipt {
             channel: ChannelId([n / 3; 32]),
             cumulative: u64::from(n) * 5,
@@ -189,7 +189,7 @@ mod tests {
             assert_eq!(amount, leaf.amount);
             assert!(proof.verify(leaf.node("c", &NODE, 1), &tree));
         }
-        assert!(statement.prove(&Address([9; 20])).is_none());
+        assert!(statement.prove(&Address([9; 20]).into()).is_none());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use datanet_ledger::component::settlement::{self, Epoch};
-use datanet_types::{Address, NodeKey};
+use datanet_types::{Account, NodeKey};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -68,12 +68,12 @@ impl Statements {
     }
 
     /// The epochs of a node that are known to hold nothing more for `account`.
-    pub(super) fn done(&self, account: &Address, node: &NodeKey) -> BTreeSet<u64> {
+    pub(super) fn done(&self, account: &Account, node: &NodeKey) -> BTreeSet<u64> {
         self.remember(|memory| memory.done_of(account, node))
     }
 
     /// Remembers that an epoch holds nothing more for `account`: it has no leaf there, or was paid.
-    pub(super) fn set_done(&self, account: &Address, epoch: &Epoch) {
+    pub(super) fn set_done(&self, account: &Account, epoch: &Epoch) {
         self.remember(|memory| memory.done(account, epoch));
     }
 

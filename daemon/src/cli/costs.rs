@@ -4,8 +4,9 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use datanet_ledger::component::Params;
 use datanet_ledger::component::datanets::{Datanet, deposit_of};
+use datanet_ledger::component::shares::{self, Shares, Stream};
+use datanet_ledger::component::{Params, deposit};
 use datanet_types::amount::{BPS, display};
 use serde_json::Value;
 
@@ -104,6 +105,32 @@ fn deposit(status: &Value, new: &Value) -> Result<u64> {
     };
     let params = Params { datanet_deposit, state_byte_deposit, ..Params::default() };
     Ok(deposit_of(&params, &record))
+}
+
+/// What a transaction about shares takes.
+pub(super) async fn of_holding(client: &Client) -> Result<String> {
+    let status = client.get("/v1/status").await?;
+    let state_byte_deposit = status["fees"]["state_byte"].as_u64().unwrap_or_default();
+    let locked = display(shares::deposit_of(&Params { state_byte_deposit, ..Params::default() }));
+    let fee = display(Fees::said(&status).transaction);
+    Ok(format!(
+        "it costs {fee}, and locks {locked} for an account that holds nothing of it yet, until it holds nothing again"
+    ))
+}
+
+/// What issuing shares takes, as a sentence.
+pub(super) async fn of_shares(client: &Client) -> Result<String> {
+    let status = client.get("/v1/status").await?;
+    let fee = |name: &str| status["fees"][name].as_u64().unwrap_or_default();
+    let params = Params { state_byte_deposit: fee("state_byte"), ..Params::default() };
+    let most = u64::MAX;
+    let stream = Stream { left: most, since: most, until: most };
+    let record = Shares { supply: most, issued_height: most, stream, income: most, ..Shares::default() };
+    let (kept, locked) = (display(deposit::of_record(&params, &record)), display(shares::deposit_of(&params)));
+    let fee = display(Fees::said(&status).transaction);
+    Ok(format!(
+        "It costs {fee} for the transaction and up to {kept} for the record, and locks {locked} until its last share is given away"
+    ))
 }
 
 /// A channel's.

@@ -46,6 +46,7 @@ mod nearest;
 mod output;
 mod page;
 mod people;
+mod pool;
 mod problem;
 mod progress;
 mod proposal;
@@ -54,6 +55,7 @@ mod query;
 mod reap;
 mod report;
 mod setup;
+mod shares;
 mod start;
 mod stop;
 mod train;
@@ -180,6 +182,8 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Epoch(command) => epoch::run(client, command, output).await,
         Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
         Command::Validator(command) => validator::run(client, command, output).await,
+        Command::Shares(command) => shares::run(client, command, output).await,
+        Command::Pool(command) => pool::run(client, command, output).await,
         Command::Treasury(command) => treasury::treasury(client, command, output).await,
         Command::Params(command) => treasury::params(client, command, output).await,
         Command::Proposal(command) => proposal::run(client, command, output).await,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Address, Amount, ChannelId, ContributionId, DatanetId, Digest, Ppm, ReceiptId};
+use datanet_types::{Account, Amount, ChannelId, ContributionId, DatanetId, Digest, Ppm, ReceiptId};
 use redb::WriteTransaction;
 
 use super::reservations::{self, PaidAnswer};
@@ -35,9 +35,9 @@ const SEQUENCE: &[u8] = b"sequence";
 pub enum EarningRole {
     /// Its records carried the answer.
     Contributor,
-    /// It owns the model that answered.
+    /// It is the model that answered, or the datanet that was asked where nobody owns the model: its owners earn.
     Owner,
-    /// It owns a model that the one that answered was made from.
+    /// It is a model that the one that answered was made from: its owners earn.
     Lineage,
     /// It judged the contributions that carried the answer.
     Validator,
@@ -51,7 +51,7 @@ pub enum EarningRole {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct EarningKey {
     /// Who earns.
-    pub account: Address,
+    pub account: Account,
     /// As what.
     pub role: EarningRole,
     /// In which datanet.
@@ -304,7 +304,7 @@ pub(super) mod tests {
         let mut id = [0; 32];
         id[..2].copy_from_slice(&channel.to_be_bytes());
         let voucher = SignedVoucher { channel: ChannelId(id), cumulative, signature: Signature::ZERO };
-        let account = SigningKey::from_bytes(&[1; 32]).address();
+        let account = SigningKey::from_bytes(&[1; 32]).address().into();
         let split = FeeShares::STANDARD.split(fee);
         let key = EarningKey { account, role: EarningRole::Contributor, datanet: DatanetId::ZERO, contribution: None };
         Charge {

@@ -9,7 +9,7 @@ use datanet_ledger::component::settlement::MAX_VOUCHERS;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Address, Amount, ChannelId};
+use datanet_types::{Account, Amount, ChannelId};
 
 use super::accruals::{self, Earning, EarningKey, EarningLine, EarningRole, META, Share};
 use super::{LocalStore, table};
@@ -40,8 +40,8 @@ impl Settling {
     }
 
     /// What each account earned, ordered by account. What nobody earned is in the totals.
-    pub fn leaves(&self) -> Vec<(Address, Amount)> {
-        let mut leaves: BTreeMap<Address, Amount> = BTreeMap::new();
+    pub fn leaves(&self) -> Vec<(Account, Amount)> {
+        let mut leaves: BTreeMap<Account, Amount> = BTreeMap::new();
         let lines = self.shares.iter().flat_map(|share| &share.lines);
         for (key, earning) in lines.filter(|(key, _)| key.role != EarningRole::Treasury) {
             let sum = leaves.entry(key.account).or_insert(0);

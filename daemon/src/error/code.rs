@@ -84,6 +84,8 @@ codes! {
         UnknownKey = "unknown-key",
         UnknownModel = "unknown-model",
         UnknownProposal = "unknown-proposal",
+        UnknownPool = "unknown-pool",
+        UnknownShares = "unknown-shares",
         UnknownReceipt = "unknown-receipt",
         UnknownRoute = "unknown-route",
         UnknownTransaction = "unknown-transaction",

@@ -73,6 +73,7 @@ impl From<earnings::EarningView> for EarningView {
             answers: line.answers,
             weight_ppm_sum: line.weight_ppm_sum,
             amount: line.amount,
+            asset: line.asset.map(|asset| asset.to_string()),
             why: line.why,
         }
     }

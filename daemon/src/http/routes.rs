@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, proposals, receipts, search, stake, status,
-    transactions, treasury, validators,
+    fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, receipts, search, shares,
+    stake, status, transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]
@@ -122,6 +122,20 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(validators::unjail))
         .routes(routes!(validators::delegations))
         .routes(routes!(validators::withdraw))
+        .routes(routes!(shares::list))
+        .routes(routes!(shares::show, shares::issue))
+        .routes(routes!(shares::held))
+        .routes(routes!(shares::transfer))
+        .routes(routes!(shares::withdraw))
+        .routes(routes!(shares::pay))
+        .routes(routes!(shares::claim))
+        .routes(routes!(pools::list))
+        .routes(routes!(pools::show, pools::create))
+        .routes(routes!(pools::quote))
+        .routes(routes!(pools::add))
+        .routes(routes!(pools::remove))
+        .routes(routes!(pools::buy))
+        .routes(routes!(pools::sell))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::earnings))
         .routes(routes!(accounts::claim))

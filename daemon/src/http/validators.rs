@@ -43,7 +43,7 @@ impl FromRef<Services> for Sender {
 
 impl Sender {
     /// The key of the account that is named, or the node's own.
-    fn key(&self, account: Option<&str>) -> ServiceResult<AccountKey> {
+    pub(super) fn key(&self, account: Option<&str>) -> ServiceResult<AccountKey> {
         key_of(account, &self.keyring, &self.identity)
     }
 

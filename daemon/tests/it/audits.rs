@@ -102,7 +102,8 @@ impl Stranger {
             totals.add(&EpochTotals { answers: 1, fees, split, unearned: split.claimable() });
         }
         totals.unearned -= leaves.iter().map(|(_, amount)| amount).sum::<u64>();
-        let leaves = leaves.iter().map(|(account, amount)| EpochLeaf { account: *account, amount: *amount }).collect();
+        let leaves =
+            leaves.iter().map(|(account, amount)| EpochLeaf { account: (*account).into(), amount: *amount }).collect();
         self.epoch += 1;
         let (node, epoch, chain_id, lines) = (self.node.node_key(), self.epoch, CHAIN.to_owned(), Vec::new());
         let statement = Statement { version: 3, chain_id, node, epoch, totals, leaves, lines, receipts };

@@ -164,7 +164,7 @@ impl Server {
         keep: impl AsyncFnOnce(String, Vec<u8>) -> BlobHash,
     ) -> BlobHash {
         let mut leaves: Vec<_> =
-            leaves.iter().map(|(account, amount)| EpochLeaf { account: *account, amount: *amount }).collect();
+            leaves.iter().map(|(account, amount)| EpochLeaf { account: (*account).into(), amount: *amount }).collect();
         leaves.sort_by_key(|leaf| leaf.account);
         let (node, epoch) = (self.node.node_key(), self.settled.load(Ordering::Relaxed) + 1);
         let (chain_id, lines) = (CHAIN.to_owned(), Vec::new());

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use datanet_api::{
-    Problem, accounts, channels, contributions, datanets, fine_tuning, keys, models, proposals, receipts, status,
+    Problem, accounts, channels, contributions, datanets, fine_tuning, keys, models, proposals, receipts, shares,
+    status,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -127,9 +128,12 @@ async fn the_wires_types_are_what_the_node_writes() {
     same::<proposals::Proposals>(&node, "/v1/proposals").await;
     same::<proposals::UpgradeView>(&node, "/v1/upgrade").await;
     same::<channels::Channels>(&node, "/v1/channels").await;
+    same::<shares::AllShares>(&node, "/v1/shares").await;
+    same::<shares::Pools>(&node, "/v1/pools").await;
     same::<Problem>(&node, "/v1/datanets/nowhere").await;
     let account = node.get("/v1/status").await["account"].as_str().unwrap().to_owned();
     same::<accounts::AccountView>(&node, &format!("/v1/accounts/{account}")).await;
+    same::<shares::HeldShares>(&node, &format!("/v1/accounts/{account}/shares")).await;
     same::<accounts::Earnings>(&node, &format!("/v1/accounts/{account}/earnings")).await;
 }
 

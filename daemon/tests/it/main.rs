@@ -54,6 +54,7 @@ mod services;
 mod settling;
 mod several;
 mod shapes;
+mod shares;
 mod spelled;
 mod sub_keys;
 mod surroundings;

@@ -2,15 +2,16 @@
 
 use datanet_ledger::component::check_stateless;
 use datanet_types::action::{
-    AttestStatement, AttestStorage, Binary, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch,
-    ChallengeVerdict, Claim, ClaimItem, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute,
-    CreateDatanet, GrantKey, NewNumber, NewNumbers, OpenChannel, Party, Payment, Proposed, ProveForgery, RecoverKeys,
-    Recovery, RegisterModel, RegisterNode, ResetComponent, RetireAuthority, RevealFinding, RevealScores, Revoke,
-    RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal, TopUpChannel, Transfer,
-    Upgrade, VoteProposal,
+    AddLiquidity, AttestStatement, AttestStorage, Binary, BuyShares, CancelParams, CancelRecovery, CancelSpend,
+    ChallengeEpoch, ChallengeVerdict, Claim, ClaimIncome, ClaimItem, CloseChannel, CloseDatanet, CommitFinding,
+    CommitScores, Contribute, CreateDatanet, CreatePool, GrantKey, IssueShares, NewNumber, NewNumbers, OpenChannel,
+    Party, PayIncome, Payment, Proposed, ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode,
+    RemoveLiquidity, ResetComponent, RetireAuthority, RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout,
+    SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal, TopUpChannel, Transfer, TransferShares,
+    Upgrade, VoteProposal, WithdrawIncome,
 };
 use datanet_types::schema::Schema;
-use datanet_types::{Action, Address, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
+use datanet_types::{Action, Address, Asset, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
 use prost::Message as _;
 
 use super::CHAIN;
@@ -42,6 +43,7 @@ fn seeds() -> Vec<Vec<u8>> {
         datanets: vec![DatanetId([2; 32])],
         ..Default::default()
     };
+    let asset = Some(Asset::Datanet(DatanetId([2; 32])));
     let actions = [
         Action::Transfer(Transfer { to: Address([2; 20]), amount: 5 }),
         Action::RegisterNode(RegisterNode { roles: 7, name: "node".into(), ..Default::default() }),
@@ -98,6 +100,19 @@ fn seeds() -> Vec<Vec<u8>> {
         }))),
         Action::VoteProposal(VoteProposal { proposal: 1, choice: 1 }),
         Action::RetireAuthority(RetireAuthority {}),
+        Action::IssueShares(IssueShares { asset, supply: 1_000 }),
+        Action::TransferShares(TransferShares { asset, to: Address([2; 20]), shares: 5 }),
+        Action::WithdrawIncome(WithdrawIncome { asset }),
+        Action::ClaimIncome(ClaimIncome {
+            asset,
+            items: vec![ClaimItem { epoch: 1, amount: 3, ..Default::default() }],
+        }),
+        Action::PayIncome(PayIncome { asset, amount: 5 }),
+        Action::CreatePool(CreatePool { asset, shares: 9_000, amount: 9_000 }),
+        Action::AddLiquidity(AddLiquidity { asset, max_shares: 9, max_amount: 9, min_units: 1, deadline: 99 }),
+        Action::RemoveLiquidity(RemoveLiquidity { asset, units: 9, min_shares: 1, min_amount: 1, deadline: 99 }),
+        Action::BuyShares(BuyShares { asset, amount: 9, min_shares: 1, deadline: 99 }),
+        Action::SellShares(SellShares { asset, shares: 9, min_amount: 1, deadline: 99 }),
     ];
     actions
         .into_iter()

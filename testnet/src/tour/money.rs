@@ -63,7 +63,7 @@ impl Tour {
         let open = OpenChannel { node: key, deposit: 10 * DNT, expires_at, voucher_key: None };
         let channel = ChannelId(done(&client, chain, &stranger, Action::OpenChannel(open)).await?.1);
         let split = FeeShares::STANDARD.split(FALSE_FEES);
-        let leaf = EpochLeaf { account: stranger.address(), amount: split.claimable() };
+        let leaf = EpochLeaf { account: stranger.address().into(), amount: split.claimable() };
         let settle = SettleEpoch {
             node: key,
             epoch: 1,

@@ -3,7 +3,6 @@
 //! Escrows are accounts too ([`ModuleAddress`]), which no key controls and nobody pays into but by the rules: so the sum of all
 //! balances is the supply, always, and a missing unit can't hide in a side record.
 
-mod account;
 pub mod action;
 pub mod state_key;
 
@@ -17,7 +16,7 @@ use super::error::refuse;
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
-pub use account::Account;
+pub use datanet_types::Account;
 
 /// A number of base units, as stored.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]

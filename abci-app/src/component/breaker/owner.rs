@@ -19,7 +19,9 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::CommitScores(_) | Action::RevealScores(_) | Action::ChallengeVerdict(_) => Component::Validation,
         Action::RegisterModel(_) => Component::Models,
         Action::OpenChannel(_) | Action::TopUpChannel(_) | Action::CloseChannel(_) => Component::Channels,
-        Action::SettleEpoch(_) | Action::AttestStatement(_) | Action::Claim(_) => Component::Settlement,
+        Action::SettleEpoch(_) | Action::AttestStatement(_) | Action::Claim(_) | Action::ClaimIncome(_) => {
+            Component::Settlement
+        }
         Action::ChallengeEpoch(_) | Action::CommitFinding(_) | Action::RevealFinding(_) | Action::ProveForgery(_) => {
             Component::Audits
         }
@@ -34,5 +36,13 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::SetParams(_) | Action::CancelParams(_) => Component::Params,
         Action::SubmitProposal(_) | Action::VoteProposal(_) => Component::Governance,
         Action::ResetComponent(_) => Component::Breaker,
+        Action::IssueShares(_) | Action::TransferShares(_) | Action::WithdrawIncome(_) | Action::PayIncome(_) => {
+            Component::Shares
+        }
+        Action::CreatePool(_)
+        | Action::AddLiquidity(_)
+        | Action::RemoveLiquidity(_)
+        | Action::BuyShares(_)
+        | Action::SellShares(_) => Component::Pools,
     }
 }

@@ -100,6 +100,7 @@ impl Params {
             self.authority_delay_seconds >= 1,
             "authority_delay_seconds must be at least 1: nobody would see it before",
         )?;
+        check(self.pool_fee_bps <= 1_000, "pool_fee_bps must be at most 1000: nobody trades where a tenth is lost")?;
         check(self.treasury_period_seconds >= 1, "treasury_period_seconds must be at least 1")?;
         check(within(self.treasury_period_bps), "treasury_period_bps must be at most 10000")
     }
@@ -108,6 +109,7 @@ impl Params {
 /// Refuses a number that is above its limit.
 fn check_most(params: &Params) -> Result<(), ActionError> {
     let limits = [
+        ("income_seconds", params.income_seconds, YEAR),
         ("min_fee", params.min_fee, DNT),
         ("byte_fee", params.byte_fee, 1_000),
         ("gas_price", params.gas_price, 1_000),

@@ -207,6 +207,11 @@ pub struct Params {
     /// Seconds between the end of a vote and what it brings about. Default 604,800: a week, in which whoever disagrees leaves, and whoever voted for
     /// it stays, or it lapses. It can halve at a time.
     pub timelock_seconds: u64,
+    /// Seconds over which what an asset earns is divided among its shares. Default 86,400: a day, so that who holds shares for a minute around a
+    /// claim has a minute's part of it, 1 in 1,440. 0: at once.
+    pub income_seconds: u64,
+    /// What of an exchange stays in the pool, in basis points of what is given. Default 30: for those whose shares and money are there.
+    pub pool_fee_bps: u32,
 }
 
 impl Default for Params {
@@ -279,6 +284,8 @@ impl Default for Params {
             strong_pass_bps: 6_667,
             veto_bps: 3_340,
             timelock_seconds: 7 * 24 * 3_600,
+            income_seconds: 24 * 3_600,
+            pool_fee_bps: 30,
         }
     }
 }

@@ -143,6 +143,10 @@ pub(super) struct Record {
     pub(super) statement_seconds: u64,
     #[prost(uint64, tag = "73")]
     pub(super) statement_fee: u64,
+    #[prost(uint64, tag = "130")]
+    pub(super) income_seconds: u64,
+    #[prost(uint32, tag = "131")]
+    pub(super) pool_fee_bps: u32,
     /// [`versions::Version::number`].
     #[prost(uint64, tag = "100")]
     pub(super) number: u64,
@@ -231,6 +235,8 @@ macro_rules! convert {
             strong_pass_bps: $from.strong_pass_bps,
             veto_bps: $from.veto_bps,
             timelock_seconds: $from.timelock_seconds,
+            income_seconds: $from.income_seconds,
+            pool_fee_bps: $from.pool_fee_bps,
             $($extra)*
         }
     };

@@ -5,7 +5,7 @@
 
 use datanet_types::amount::display;
 use datanet_types::epoch::MAX_ACCOUNTS;
-use datanet_types::{Address, Amount, ModuleAddress, NodeKey};
+use datanet_types::{Account, Amount, ModuleAddress, NodeKey};
 
 use super::{Epoch, forgetting, state_key};
 use crate::code;
@@ -93,7 +93,7 @@ pub(super) fn pay<S: StateWrite>(
     state: &mut S,
     block: &BlockContext,
     epoch: &Epoch,
-    account: &Address,
+    account: Account,
     (index, amount): (u64, Amount),
 ) -> Result<bool, ActionError> {
     let (node, number) = (&epoch.node, epoch.epoch);

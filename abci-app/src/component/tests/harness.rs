@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet_types::action::{
-    Action, AttestStatement, AttestStorage, CancelParams, CancelRecovery, CancelSpend, ChallengeEpoch,
-    ChallengeVerdict, Claim, CloseChannel, CloseDatanet, CommitFinding, CommitScores, Contribute, CreateDatanet,
-    Finding, GrantKey, OpenChannel, ProveForgery, RecoverKeys, RegisterModel, RegisterNode, ResetComponent,
-    RetireAuthority, RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout, SetKeys, SetParams, SettleEpoch,
-    SpendTreasury, SubmitProposal, TopUpChannel, Transfer, VoteProposal, role,
+    Action, AddLiquidity, AttestStatement, AttestStorage, BuyShares, CancelParams, CancelRecovery, CancelSpend,
+    ChallengeEpoch, ChallengeVerdict, Claim, ClaimIncome, CloseChannel, CloseDatanet, CommitFinding, CommitScores,
+    Contribute, CreateDatanet, CreatePool, Finding, GrantKey, IssueShares, OpenChannel, PayIncome, ProveForgery,
+    RecoverKeys, RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RetireAuthority, RevealFinding,
+    RevealScores, Revoke, RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury,
+    SubmitProposal, TopUpChannel, Transfer, TransferShares, VoteProposal, WithdrawIncome, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -478,5 +479,15 @@ into_action!(
     ResetComponent,
     SubmitProposal,
     VoteProposal,
-    RetireAuthority
+    RetireAuthority,
+    IssueShares,
+    TransferShares,
+    WithdrawIncome,
+    ClaimIncome,
+    PayIncome,
+    CreatePool,
+    AddLiquidity,
+    RemoveLiquidity,
+    BuyShares,
+    SellShares,
 );

@@ -1,13 +1,14 @@
 //! Keys are part of consensus: a changed one changes the app hash.
 
 use datanet_types::{
-    Address, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, ModuleAddress, NodeKey, PublicKey,
+    Account, Address, Asset, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, ModuleAddress,
+    NodeKey, PublicKey,
 };
 
 use crate::component::agenda::Kind;
 use crate::component::{
     accounts, admission, agenda, audits, authority, beacon, breaker, channels, contributions, datanets, derived,
-    governance, models, nodes, params, settlement, staking, treasury, validation,
+    governance, models, nodes, params, pools, settlement, shares, staking, treasury, validation,
 };
 
 #[test]
@@ -15,6 +16,7 @@ fn keys_should_not_change() {
     let (address, node) = (&Address([1; 20]), &NodeKey([2; 32]));
     let (datanet, contribution) = (&DatanetId([3; 32]), &ContributionId([4; 32]));
     let (model, channel) = (&ModelId([5; 32]), &ChannelId([6; 32]));
+    let asset = &Asset::Model(*model);
     let (validator, other) = (&ConsensusAddress([1; 20]), &ConsensusAddress([2; 20]));
     let keys = [
         params::state_key::params(),
@@ -84,6 +86,11 @@ fn keys_should_not_change() {
         governance::state_key::upgrade(),
         governance::state_key::live(),
         governance::state_key::stake(3, validator),
+        shares::state_key::shares(asset),
+        shares::state_key::holding(asset, &Account::from(address)),
+        shares::state_key::of(&Account::from(address), asset),
+        pools::state_key::pool(asset),
+        pools::state_key::position(asset, address),
         derived::state_key::digest(),
         derived::state_key::leaf(),
     ];

@@ -29,7 +29,7 @@ pub(crate) fn voucher(n: u8, channel: ChannelId, cumulative: u64) -> SignedVouch
 
 /// What people earned in an epoch, ordered as given.
 pub(crate) fn leaves(earned: &[(u8, u64)]) -> Vec<EpochLeaf> {
-    earned.iter().map(|(n, amount)| EpochLeaf { account: address(*n), amount: *amount }).collect()
+    earned.iter().map(|(n, amount)| EpochLeaf { account: address(*n).into(), amount: *amount }).collect()
 }
 
 /// The leaves in the tree of node 0's epoch.
@@ -66,7 +66,7 @@ pub(crate) fn item(epoch: u64, leaves: &[EpochLeaf], index: usize) -> ClaimItem 
 
 /// A claim of one leaf.
 pub(crate) fn claim(epoch: u64, leaves: &[EpochLeaf], index: usize) -> Claim {
-    Claim { account: leaves[index].account, items: vec![item(epoch, leaves, index)] }
+    Claim { account: leaves[index].account.user().unwrap(), items: vec![item(epoch, leaves, index)] }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod life_of_a_model;
 mod life_of_a_proposal;
 mod life_of_a_validator;
 mod life_of_an_epoch;
+mod life_of_shares;
 mod refused_contributions;
 mod refused_keys;
 mod refused_money;

@@ -146,7 +146,7 @@ impl World {
             let same = self.settled[two].iter().position(|leaf| leaf.account == account);
             items.extend(same.map(|index| of(two, index)));
         }
-        self.try_act(who, Claim { account, items });
+        self.try_act(who, Claim { account: account.user().unwrap(), items });
     }
 
     /// Each epoch of node 0 holds what it took in less what was claimed of it, and never pays more.

@@ -18,6 +18,7 @@ use datanet_types::{Action, Amount, BlobHash, ChannelId, Digest, ReceiptId, Sign
 
 use super::Case;
 use super::judging::{JUDGES, serving};
+use super::market::asset;
 use super::world::{CHALLENGE_SECONDS, World, address_of, person};
 use crate::support::CHAIN;
 
@@ -77,9 +78,13 @@ fn claimable(fees: Amount) -> Amount {
     FeeShares::STANDARD.split(fees).claimable()
 }
 
-/// What people earn in an epoch whose fees are a DNT.
+/// What three people and an asset earn in an epoch whose fees are a DNT.
 fn earned(epoch: u64) -> Tree {
-    let leaf = |n: u32| EpochLeaf { account: address_of(EARNERS + n), amount: 1_000 };
+    let account = |n: u32| match n {
+        3 => asset().income_account().into(),
+        _ => address_of(EARNERS + n).into(),
+    };
+    let leaf = |n: u32| EpochLeaf { account: account(n), amount: 1_000 };
     let leaves = [0, 1, 2, 3].map(|n| leaf(n).node(CHAIN, &serving(CLAIMED).node_key(), epoch));
     Tree { leaves, total: MAX_ACCOUNTS, rest: claimable(DNT) - 4_000 }
 }
@@ -266,13 +271,23 @@ impl Serving {
         vec![Case::done("the last that is missing", txs)]
     }
 
-    pub fn claim(&self, world: &World) -> Vec<Case> {
-        let item = |n: usize, epoch: u64| {
+    /// What the leaf at `n` says in each of many epochs.
+    fn items(n: usize) -> Vec<ClaimItem> {
+        let item = |epoch: u64| {
             let proof = earned(epoch).proof(n);
             ClaimItem { node: serving(CLAIMED).node_key(), epoch, amount: 1_000, proof }
         };
+        (1..=EPOCHS).map(item).collect()
+    }
+
+    /// What the asset earned.
+    pub fn income() -> Vec<ClaimItem> {
+        Self::items(3)
+    }
+
+    pub fn claim(&self, world: &World) -> Vec<Case> {
         let claim = |n: usize| {
-            let items: Vec<_> = (1..=EPOCHS).map(|epoch| item(n, epoch)).collect();
+            let items = Self::items(n);
             Claim { account: address_of(EARNERS + n as u32), items }
         };
         let bad = |n| {
@@ -282,12 +297,8 @@ impl Serving {
         };
         let sign = |claim| world.sign(CHALLENGER, Action::Claim(claim));
         vec![
-            Case::done("64 epochs of 262,144 accounts", [0, 1, 2, 3].map(|n| sign(claim(n))).into()),
-            Case::refused(
-                "the last of 64 proofs is wrong",
-                [0, 1, 2, 3].map(|n| sign(bad(n))).into(),
-                code::CLAIM_PROOF,
-            ),
+            Case::done("64 epochs of 262,144 accounts", [0, 1, 2].map(|n| sign(claim(n))).into()),
+            Case::refused("the last of 64 proofs is wrong", [0, 1, 2].map(|n| sign(bad(n))).into(), code::CLAIM_PROOF),
         ]
     }
 

@@ -146,6 +146,9 @@ impl Action {
             Self::Undelegate(action) => Some(Party::Validator(action.validator)),
             Self::Redelegate(action) => Some(Party::Validator(action.to)),
             Self::Unjail(action) => Some(Party::Validator(action.validator)),
+            Self::TransferShares(action) => Some(Party::Account(action.to)),
+            Self::PayIncome(action) => action.asset.and_then(|asset| asset.party()),
+            Self::BuyShares(action) => action.asset.and_then(|asset| asset.party()),
             Self::CreateDatanet(_)
             | Self::CommitScores(_)
             | Self::RevealScores(_)
@@ -166,7 +169,14 @@ impl Action {
             | Self::ResetComponent(_)
             | Self::SubmitProposal(_)
             | Self::VoteProposal(_)
-            | Self::RetireAuthority(_) => None,
+            | Self::RetireAuthority(_)
+            | Self::IssueShares(_)
+            | Self::WithdrawIncome(_)
+            | Self::ClaimIncome(_)
+            | Self::CreatePool(_)
+            | Self::AddLiquidity(_)
+            | Self::RemoveLiquidity(_)
+            | Self::SellShares(_) => None,
         }
     }
 }

@@ -82,6 +82,16 @@ kinds! {
     SubmitProposal = 70 "submit_proposal",
     VoteProposal = 71 "vote_proposal",
     RetireAuthority = 72 "retire_authority",
+    IssueShares = 80 "issue_shares",
+    TransferShares = 81 "transfer_shares",
+    WithdrawIncome = 82 "withdraw_income",
+    ClaimIncome = 83 "claim_income",
+    PayIncome = 84 "pay_income",
+    CreatePool = 85 "create_pool",
+    AddLiquidity = 86 "add_liquidity",
+    RemoveLiquidity = 87 "remove_liquidity",
+    BuyShares = 88 "buy_shares",
+    SellShares = 89 "sell_shares",
 }
 
 impl ActionKind {
@@ -102,7 +112,8 @@ impl ActionKind {
         self.is_of_who_is_drawn() || matches!(self, SettleEpoch | ChallengeEpoch | ChallengeVerdict | ProveForgery)
     }
 
-    /// Whether it decides who speaks for an account, or for the chain, whose money no sub-key's budget counts: never a sub-key's to do.
+    /// Whether it decides who speaks for an account, or for the chain, whose money no sub-key's budget counts, or gives away what no budget
+    /// counts: never a sub-key's to do.
     pub fn is_for_owners(self) -> bool {
         let about_keys =
             matches!(self, Self::SetKeys | Self::RecoverKeys | Self::CancelRecovery | Self::GrantKey | Self::RevokeKey);
@@ -115,16 +126,26 @@ impl ActionKind {
                 | Self::ResetComponent
                 | Self::RetireAuthority
         );
-        about_keys || about_the_chain
+        // Shares leave an account by these, and no budget counts what they are worth.
+        let about_shares = matches!(
+            self,
+            Self::IssueShares | Self::TransferShares | Self::CreatePool | Self::AddLiquidity | Self::SellShares
+        );
+        about_keys || about_the_chain || about_shares
     }
 
-    /// Numbers are from 10 to 73: as many as a set has bits.
+    /// Numbers from 10 to 73 are as many as a set has bits; those of shares and pools stand at places that no such number has.
     fn bit(self) -> u64 {
-        1u64.checked_shl(u32::from(self as u8).saturating_sub(10)).unwrap_or(0)
+        let place = match self as u8 {
+            number @ 80..=85 => number.saturating_sub(80 - 34),
+            number @ 86..=89 => number.saturating_sub(86 - 46),
+            number => number,
+        };
+        1u64.checked_shl(u32::from(place).saturating_sub(10)).unwrap_or(0)
     }
 }
 
-/// A set of kinds: bit 0 is the kind of number 10. As JSON a list of names.
+/// A set of kinds: bit 0 is the kind of number 10; 80 to 85 are where 34 to 39 would be, and 86 to 89 where 46 to 49. As JSON a list of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ActionSet(pub u64);
 

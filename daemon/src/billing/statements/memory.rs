@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datanet_ledger::component::settlement::Epoch;
-use datanet_types::{Address, NodeKey};
+use datanet_types::{Account, NodeKey};
 
 use crate::billing::statement::Statement;
 
@@ -57,8 +57,8 @@ pub(super) struct Memory {
     /// Nodes that gave nothing good since: a new epoch does not make one easier to reach.
     doubtful: BTreeMap<NodeKey, Failure>,
     /// Epochs that hold nothing more for an account, for good; and the order in which that was learnt.
-    done: BTreeSet<(Address, Key)>,
-    done_order: VecDeque<(Address, Key)>,
+    done: BTreeSet<(Account, Key)>,
+    done_order: VecDeque<(Account, Key)>,
 }
 
 #[derive(Debug)]
@@ -111,13 +111,13 @@ impl Memory {
     }
 
     /// The epochs of a node that hold nothing more for `account`.
-    pub(super) fn done_of(&self, account: &Address, node: &NodeKey) -> BTreeSet<u64> {
+    pub(super) fn done_of(&self, account: &Account, node: &NodeKey) -> BTreeSet<u64> {
         let of_node = (*account, (*node, 0))..=(*account, (*node, u64::MAX));
         self.done.range(of_node).map(|(_, (_, epoch))| *epoch).collect()
     }
 
     /// An epoch holds nothing more for `account`.
-    pub(super) fn done(&mut self, account: &Address, epoch: &Epoch) {
+    pub(super) fn done(&mut self, account: &Account, epoch: &Epoch) {
         let entry = (*account, key(epoch));
         if self.done.insert(entry) {
             self.done_order.push_back(entry);
@@ -288,10 +288,10 @@ mod tests {
 
     #[test]
     fn what_is_done_for_an_account_is_so_for_no_other_and_bounded() {
-        let (mut memory, account) = (Memory::default(), Address([1; 20]));
+        let (mut memory, account) = (Memory::default(), Account::User(datanet_types::Address([1; 20])));
         memory.done(&account, &epoch(1, 7));
         assert_eq!(memory.done_of(&account, &epoch(1, 0).node), BTreeSet::from([7]));
-        assert!(memory.done_of(&Address([2; 20]), &epoch(1, 0).node).is_empty());
+        assert!(memory.done_of(&Account::User(datanet_types::Address([2; 20])), &epoch(1, 0).node).is_empty());
         assert!(memory.done_of(&account, &epoch(2, 0).node).is_empty());
         for number in 0..70_000 {
             memory.done(&account, &epoch(2, number));

@@ -15,6 +15,7 @@ mod node;
 #[cfg(test)]
 mod pasted;
 mod proposal;
+mod shares;
 mod staking;
 mod treasury;
 
@@ -30,6 +31,7 @@ pub(super) use models::{
 pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 pub(super) use proposal::{ProposalCommand, SubmitCommand, UpgradeCommand, VoteArg, WordsArgs};
+pub(super) use shares::{Meant, PoolCommand, SharesCommand, Side, Slippage};
 pub(super) use staking::{StakeArgs, ValidatorCommand};
 pub(super) use treasury::{LedgerCommand, ParamsCommand, TreasuryCommand};
 
@@ -129,6 +131,12 @@ pub(in crate::cli) enum Command {
     /// List, create and stake on the validators that order blocks.
     #[command(subcommand)]
     Validator(ValidatorCommand),
+    /// Issue, list, give away and be paid by shares in what a datanet or a model earns.
+    #[command(subcommand)]
+    Shares(SharesCommand),
+    /// Trade shares, and provide the pools in which they are traded.
+    #[command(subcommand)]
+    Pool(PoolCommand),
     /// The chain's treasury, and payments out of it.
     #[command(subcommand)]
     Treasury(TreasuryCommand),

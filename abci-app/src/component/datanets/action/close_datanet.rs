@@ -1,5 +1,6 @@
 //! Ending a datanet of which nothing stayed.
 
+use datanet_types::Asset;
 use datanet_types::action::CloseDatanet;
 use datanet_types::amount::display;
 use datanet_types::tx::VerifiedTx;
@@ -7,8 +8,8 @@ use datanet_types::tx::VerifiedTx;
 use crate::code;
 use crate::component::datanets::{self, Closed, Counts, Datanet, deposit, deposit_account};
 use crate::component::error::ensure;
-use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, params};
-use crate::state::StateWrite;
+use crate::component::{ActionError, ActionHandler, Event, TxContext, accounts, params, shares};
+use crate::state::{StateRead, StateWrite};
 
 impl ActionHandler for CloseDatanet {
     fn check_stateless(&self, _: &VerifiedTx) -> Result<(), ActionError> {
@@ -21,6 +22,7 @@ impl ActionHandler for CloseDatanet {
             format!("datanet {} was opened by {}; only that account can close it", datanet.name, datanet.creator)
         })?;
         check_unused(&datanet, &datanets::counts(state, &datanet.id)?)?;
+        check_unshared(state, &datanet)?;
         let closed = Closed { height: ctx.block.height };
         let kept = deposit::kept(&params::get(state)?, &datanet, &closed);
         let (account, back) = (deposit_account(&datanet.id), datanet.deposit.saturating_sub(kept));
@@ -30,6 +32,14 @@ impl ActionHandler for CloseDatanet {
         let event = Event::new("datanet.closed").with("datanet", datanet.id).with("name", &datanet.name);
         Ok(vec![event.with("creator", datanet.creator).with("back", back)])
     }
+}
+
+/// Who holds shares of it owns what it may earn yet.
+fn check_unshared<S: StateRead>(state: &S, datanet: &Datanet) -> Result<(), ActionError> {
+    let shared = shares::get(state, &Asset::Datanet(datanet.id))?.is_some();
+    ensure(!shared, code::DATANET_IN_USE, || {
+        format!("datanet {} has issued shares, whose holders own its income: it stays", datanet.name)
+    })
 }
 
 /// What was final once is in the datanet's history, on which models, answers and receipts rest for good; what is before

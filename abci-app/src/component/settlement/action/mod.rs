@@ -2,4 +2,5 @@
 
 mod attest_statement;
 mod claim;
+mod claim_income;
 mod settle_epoch;

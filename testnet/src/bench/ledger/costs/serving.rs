@@ -77,7 +77,7 @@ impl Serving {
     fn settle(&mut self, answers: u64, channel: ChannelId) -> Result<Vec<SumNode>> {
         self.epoch += 1;
         let (node, fees) = (node_key(SERVER).node_key(), answers * PRICE);
-        let leaf = |n| EpochLeaf { account: earner(n), amount: earned() }.node(CHAIN, &node, self.epoch);
+        let leaf = |n| EpochLeaf { account: earner(n).into(), amount: earned() }.node(CHAIN, &node, self.epoch);
         let tree: Vec<SumNode> = (0..answers * EARNERS).map(leaf).collect();
         let settle = SettleEpoch {
             node,
