@@ -88,7 +88,7 @@ async fn who_earned_claims_although_the_node_that_settled_is_gone_with_its_store
     let bytes = third.blobs().read_all(held.hash(), MAX_STATEMENT_BYTES).await.unwrap();
     let settled = settlement::epoch(&services.chain.reader().unwrap(), &server.node.node_key(), 1).unwrap().unwrap();
     let statement = Statement::parse(&bytes, CHAIN, &settled).unwrap();
-    assert_eq!(statement.prove(&alice).unwrap().0, owed);
+    assert_eq!(statement.prove(&alice.into()).unwrap().0, owed);
     third.shutdown().await;
 
     let paid = node.post(&format!("/v1/accounts/{alice}/claim"), json!({})).await;
