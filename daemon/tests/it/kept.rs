@@ -20,7 +20,10 @@ const MADE_UP: u64 = 200;
 /// A node that keeps data, on a chain where an epoch is paid with the word of one such node, or void after so many seconds.
 async fn keeping(statement_seconds: u64) -> TestNode {
     let params = Params { statement_quorum: 1, statement_seconds, ..own_params() };
-    TestNode::spawn_on(kit::tools_without_model(), kit::config(), params).await
+    let mut config = kit::config();
+    // What is settled here is made up, and rests on no answers.
+    config.judging.watch_epochs = false;
+    TestNode::spawn_on(kit::tools_without_model(), config, params).await
 }
 
 /// A machine of its own with the key of a node, connected to the node under test.
@@ -119,7 +122,7 @@ async fn many_made_up_epochs_are_never_attested_and_keep_no_honest_one_waiting()
     let reader = services.chain.reader().unwrap();
     for number in 1..=MADE_UP + 1 {
         let waits = settlement::epoch(&reader, &stranger.node.node_key(), number).unwrap().unwrap();
-        assert_eq!((waits.status(), waits.attestations), (settlement::Status::Open, 0));
+        assert!(waits.attestations == 0 && waits.status() != settlement::Status::Final, "{waits:?}");
     }
     let waits = epoch(&node, stranger, 1).await;
     assert_eq!(waits["waits_for"], "until 1 more storage node says that it keeps its statement", "{waits:#}");

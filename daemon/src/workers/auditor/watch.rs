@@ -172,6 +172,8 @@ impl Auditor {
         Ok(match checked.finding {
             Finding::Correct => false,
             Finding::False => true,
+            // Nobody has said that he keeps it: it is void without anybody's deposit. Once somebody does, this is looked at again.
+            Finding::Missing if !epoch.is_kept() => false,
             Finding::Unavailable | Finding::Missing => {
                 let in_vain = known.in_vain.get(&epoch.node).copied().unwrap_or_default();
                 in_vain < MOST_IN_VAIN && self.is_half_over(epoch)?

@@ -134,7 +134,7 @@ mod tests {
         queue.set(all.clone());
         let first: Vec<Epoch> = std::iter::from_fn(|| queue.start(now)).collect();
         assert_eq!(first.iter().map(|epoch| epoch.node.0[0]).collect::<Vec<_>>(), [1, 2, 3], "one of each");
-        first.iter().for_each(|epoch| drop(queue.failed(&place(epoch), now)));
+        first.iter().for_each(|epoch| _ = queue.failed(&place(epoch), now));
         // Another honest node comes: it is before all that were asked in vain.
         all.push(epoch(4, 7, 1));
         queue.set(all);
