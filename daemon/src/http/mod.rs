@@ -29,6 +29,7 @@ mod models;
 mod paths;
 mod problem;
 mod queries;
+mod quotes;
 mod receipts;
 mod routes;
 mod search;

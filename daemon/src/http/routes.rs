@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, receipts, search, stake, status, transactions,
+    fine_tuning, generate, health, keys, metrics, model_files, models, quotes, receipts, search, stake, status, transactions,
     treasury, validators,
 };
 
@@ -88,6 +88,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(fine_tuning::events))
         .routes(routes!(fine_tuning::checkpoints))
         .routes(routes!(ask::ask))
+        .routes(routes!(quotes::quote))
         .routes(routes!(receipts::latest))
         .routes(routes!(receipts::show))
         .routes(routes!(receipts::verify))
