@@ -35,6 +35,7 @@ pub mod cometbft;
 pub mod db;
 pub mod embedder;
 pub mod error;
+mod failpoint;
 mod group;
 pub mod http;
 pub mod init;

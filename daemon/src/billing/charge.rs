@@ -14,6 +14,7 @@ use crate::db::accruals::Charge;
 use crate::db::now;
 use crate::db::payments::Spending;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::failpoint;
 
 impl Billing {
     /// The latest receipts issued here, newest first: number and id.
@@ -82,6 +83,7 @@ impl Billing {
         let tag = TagKind::Receipt.tag(sequence);
         // On disk first: what is paid can be had again.
         self.blobs.keep_receipt(&tag, bytes).await?;
+        failpoint::reached("kept");
         if let Err(error) = self.db.record_answer(sequence, record.id(), charge).await {
             // What cannot be let go of now is after the next start; why the answer failed matters more.
             if let Err(kept) = self.blobs.release(&tag).await {
@@ -89,6 +91,7 @@ impl Billing {
             }
             return Err(error);
         }
+        failpoint::reached("recorded");
         Ok(record)
     }
 

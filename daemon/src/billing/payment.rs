@@ -17,6 +17,7 @@ use crate::db::accruals::params_changed;
 use crate::db::now;
 use crate::db::payments::PaymentId;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::failpoint;
 use crate::keyring::AccountKey;
 
 /// Seconds before a channel's expiry in which it is no longer accepted, because the node needs them to settle: a fifth of what the chain says
@@ -171,7 +172,7 @@ impl Billing {
         let (params, promise) = (self.params_of(&voucher.channel)?, self.promise(price)?);
         let step = self.db.step_payment(payment, move |standing| machine::decide(standing, &question, now()));
         match step.await? {
-            Decision::Hold => {}
+            Decision::Hold => failpoint::reached("held"),
             Decision::Replay(receipt) => return self.again(&receipt).await,
             Decision::SpentOnAnother(receipt) => return Err(spent(receipt)?),
             Decision::HeldForAnother(seconds) => {

@@ -22,6 +22,7 @@ use super::reservation::{Asked, Reservation};
 use crate::db::LocalStore;
 use crate::db::payments::PaymentId;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::failpoint;
 
 /// What is bought, and how it is paid.
 #[derive(Debug, Clone)]
@@ -175,7 +176,10 @@ impl Billing {
         serve: impl Future<Output = ServiceResult<(Answer, X)>> + Send,
     ) -> ServiceResult<Bought<X>> {
         match serve.await {
-            Ok((answer, more)) => Ok(Bought { record: self.capture(held, answer).await?, more: Some(more) }),
+            Ok((answer, more)) => {
+                failpoint::reached("served");
+                Ok(Bought { record: self.capture(held, answer).await?, more: Some(more) })
+            }
             Err(error) => {
                 held.release().await;
                 Err(error)
