@@ -229,7 +229,7 @@ impl Answers {
         held: Held,
         sender: &mpsc::Sender<Piece>,
     ) -> ServiceResult<Finished> {
-        let mut reader = Reader { sender, is_paid: held.is_paid(), stalled: false };
+        let mut reader = Reader { sender, is_paid: held.is_paid(), patience: STALLED, stalled: false };
         let written = match self.write(stream, bill, &mut reader).await {
             Ok(written) => written,
             Err(error) => {
@@ -357,7 +357,9 @@ struct Reader<'a> {
     sender: &'a mpsc::Sender<Piece>,
     /// Whether it is written to its end without anybody to read it.
     is_paid: bool,
-    /// Whether nobody has read for [`STALLED`]: what is held for the answer must not wait for that.
+    /// How long it may take nothing.
+    patience: Duration,
+    /// Whether nobody has read for so long: what is held for the answer must not wait for that.
     stalled: bool,
 }
 
@@ -376,7 +378,7 @@ impl Reader<'_> {
             return;
         }
         // Whoever leaves is noticed elsewhere.
-        if let Err(SendTimeoutError::Timeout(_)) = self.sender.send_timeout(Piece::Token(token), STALLED).await {
+        if let Err(SendTimeoutError::Timeout(_)) = self.sender.send_timeout(Piece::Token(token), self.patience).await {
             self.stalled = true;
         }
     }
@@ -487,6 +489,42 @@ async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_is_written_on_without() {
+        let token = || Token { text: "a".into(), logprobs: None };
+        let (sender, mut pieces) = mpsc::channel(2);
+        let patience = Duration::from_millis(20);
+        let mut reader = Reader { sender: &sender, is_paid: true, patience, stalled: false };
+        for _ in 0..10_000 {
+            reader.pass(token()).await;
+        }
+        assert!(reader.stalled, "it waited once, and for nothing more");
+        assert!(futures::poll!(std::pin::pin!(reader.gone())).is_pending(), "what is paid is written to its end");
+        // Who reads is waited for, however slow.
+        let (sender, slow) = mpsc::channel(2);
+        let mut reader = Reader { sender: &sender, is_paid: false, patience: STALLED, stalled: false };
+        let reading = tokio::spawn(async move {
+            let mut slow = slow;
+            let mut count = 0;
+            while slow.recv().await.is_some() {
+                tokio::task::yield_now().await;
+                count += 1;
+            }
+            count
+        });
+        for _ in 0..100 {
+            reader.pass(token()).await;
+        }
+        assert!(!reader.stalled);
+        drop(sender);
+        assert_eq!(reading.await.unwrap(), 100);
+        // Of what is free nothing is written for nobody.
+        let (sender, gone) = mpsc::channel::<Piece>(2);
+        drop(gone);
+        Reader { sender: &sender, is_paid: false, patience, stalled: false }.gone().await;
+        assert!(matches!(pieces.try_recv(), Ok(Piece::Token(_))), "what it was sent before is there");
+    }
 
     #[test]
     fn parts_of_a_prompt_survive_a_receipt_and_half_a_part_is_refused() {

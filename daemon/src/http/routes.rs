@@ -98,6 +98,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(channels::top_up))
         .routes(routes!(channels::close))
         .routes(routes!(channels::statement))
+        .routes(routes!(channels::voucher))
         .routes(routes!(epochs::settle))
         .routes(routes!(epochs::list))
         .routes(routes!(epochs::show))

@@ -353,7 +353,7 @@ impl Mortal {
             None => Process::start(self.dir.path()).await,
         };
         kit::until("the index is filled", async || {
-            let hits = node.api().get("/v1/search?q=rice&datanet=topics&mode=text").await;
+            let hits = node.api().get("/v1/search?q=lentils+soup+goal&datanet=topics&mode=text").await;
             (hits["hits"] != json!([])).then_some(())
         })
         .await;
