@@ -12,8 +12,8 @@ use datanet_inference::generate::{
     FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
     Prompt as Given, PromptText, Role, SamplingParams, TokenLogprobs,
 };
-use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::Amount;
+use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::release::Task;
 use prost::Message as _;
 use tokio::sync::mpsc;
@@ -142,7 +142,6 @@ impl Answers {
     /// [`Piece::Failed`].
     pub async fn complete(&self, ask: CompletionAsk) -> ServiceResult<Completing> {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
-        let (handle, _) = decoder(&served)?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
         // All are paid for, and all have their place, before the first is written: else none is, and nothing is charged.
         let mut choices = Vec::new();
@@ -393,7 +392,13 @@ async fn inputs(served: &Arc<ServedModel>, ask: &CompletionAsk) -> ServiceResult
     let (plain, framed) = (bounds(&prompt.plain), prompt.framed);
     let input = |choice: u32| {
         let sampling = Sampling { seed: sampling.seed.wrapping_add(choice.into()), ..sampling.clone() };
-        AskInput { text: prompt.text.clone(), sampling: Some(sampling), plain: plain.clone(), framed, ..AskInput::default() }
+        AskInput {
+            text: prompt.text.clone(),
+            sampling: Some(sampling),
+            plain: plain.clone(),
+            framed,
+            ..AskInput::default()
+        }
     };
     Ok((0..ask.choices).map(input).collect())
 }

@@ -32,10 +32,9 @@ impl Answers {
     ///
     /// # Errors
     /// When there would be no answer: no such model answers here, or it cannot take the prompt; and when the ledger cannot be read.
-    pub async fn quote(&self, priced: Priced) -> ServiceResult<SignedQuote> {
-        let for_one = |asked: Asked, price: Amount| {
-            self.billing.quote(asked.kind, asked.whom, price, Some(asked.payload))
-        };
+    pub async fn price_quote(&self, priced: Priced) -> ServiceResult<SignedQuote> {
+        let for_one =
+            |asked: Asked, price: Amount| self.billing.quote(asked.kind, asked.whom, price, Some(asked.payload));
         Ok(match priced {
             Priced::Datanet(datanet) => self.billing.quote(Kind::Ask, datanet.id.0, datanet.price, None),
             Priced::Model(name) => {

@@ -49,7 +49,8 @@ impl Billing {
         let Answer { mut receipt, input, output } = answer;
         let fee = receipt.fee;
         if !machine::may_capture(fee, held.price) {
-            let detail = format!("the answer would cost {fee} base units, and {} were promised; it is not charged", held.price);
+            let detail =
+                format!("the answer would cost {fee} base units, and {} were promised; it is not charged", held.price);
             return Err(ServiceError::new(Code::OverCharge, detail));
         }
         let channel = match &held.by {

@@ -155,7 +155,8 @@ mod tests {
             match event {
                 // One at a time, as the reservations in memory see to.
                 Event::Ask { payment, question } if !self.under_way.contains_key(&payment) => {
-                    let (change, decision) = decide(self.disk.get(&payment), &super::tests::question(question), self.now);
+                    let (change, decision) =
+                        decide(self.disk.get(&payment), &super::tests::question(question), self.now);
                     self.apply(payment, change);
                     match decision {
                         Decision::Hold => _ = self.under_way.insert(payment, question),

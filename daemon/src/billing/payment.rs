@@ -156,7 +156,9 @@ impl Billing {
             let paid = voucher.cumulative;
             Ok(ServiceError::new(
                 Code::VoucherSpent,
-                format!("the voucher of {paid} base units has paid for another question, receipt {receipt}; sign for {next} to ask this one"),
+                format!(
+                    "the voucher of {paid} base units has paid for another question, receipt {receipt}; sign for {next} to ask this one"
+                ),
             ))
         };
         if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
@@ -197,7 +199,7 @@ impl Billing {
         let question = asked.payload;
         let mut exclusive = None;
         if let Some(payment) = payment {
-            let spent = |receipt| {
+            let spent = |receipt: ReceiptId| {
                 let detail = format!(
                     "this Idempotency-Key has paid for another question, receipt {receipt}; send another key with this one"
                 );
@@ -219,8 +221,7 @@ impl Billing {
         let (params, promise) = (self.params_of(&channel.id)?, self.promise(price)?);
         let named = payment.map(|payment| (payment, question));
         let reservations = (reservation, exclusive);
-        let hold =
-            AccountHold { channel: channel.id, secret, named, _reservations: reservations, _promise: promise };
+        let hold = AccountHold { channel: channel.id, secret, named, _reservations: reservations, _promise: promise };
         Ok(Admission::Charge(Held { price, params, by: By::Account(Box::new(hold)) }))
     }
 
@@ -343,7 +344,10 @@ impl Billing {
             return Ok(channel);
         }
         let height = channel.closed_height;
-        Err(ServiceError::new(Code::ChannelExpired, format!("channel {id} was closed at height {height}; open another")))
+        Err(ServiceError::new(
+            Code::ChannelExpired,
+            format!("channel {id} was closed at height {height}; open another"),
+        ))
     }
 
     /// A channel to this node that is open, not being closed, and not about to expire.

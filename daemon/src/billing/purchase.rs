@@ -214,7 +214,10 @@ impl Billing {
 
 fn broke_off(error: &JoinError) -> ServiceError {
     if error.is_panic() {
-        return ServiceError::new(Code::Panic, "the node failed on this answer, which is not charged; its log says more");
+        return ServiceError::new(
+            Code::Panic,
+            "the node failed on this answer, which is not charged; its log says more",
+        );
     }
     ServiceError::new(Code::ShuttingDown, "the node is shutting down")
 }

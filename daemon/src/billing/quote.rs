@@ -44,13 +44,19 @@ struct Here<'a> {
 fn checked(quote: &SignedQuote, asked: &Asked, price: Amount, here: &Here<'_>) -> ServiceResult<()> {
     let refuse = |detail: String| Err(ServiceError::new(Code::BadQuote, detail).about("quote"));
     if quote.node != here.node {
-        return refuse(format!("the quote is of node {}, and this is {}; ask that one, or have this one quote", quote.node, here.node));
+        return refuse(format!(
+            "the quote is of node {}, and this is {}; ask that one, or have this one quote",
+            quote.node, here.node
+        ));
     }
     if quote.verify(here.chain).is_err() {
-        return refuse("the quote is not signed by this node for this chain; send it as POST /v1/quotes gave it".to_owned());
+        return refuse(
+            "the quote is not signed by this node for this chain; send it as POST /v1/quotes gave it".to_owned(),
+        );
     }
     if quote.expires_at <= here.now {
-        let detail = format!("the quote expired {} seconds ago; have another at POST /v1/quotes", here.now - quote.expires_at);
+        let detail =
+            format!("the quote expired {} seconds ago; have another at POST /v1/quotes", here.now - quote.expires_at);
         return Err(ServiceError::new(Code::QuoteExpired, detail).about("quote"));
     }
     if quote.kind != asked.kind.as_str() || quote.subject.0 != asked.whom {
@@ -82,7 +88,13 @@ mod tests {
         let (key, stranger) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
         let asked = Asked::of(Kind::Ask, &[3; 32], b"?");
         let here = Here { chain: "c", node: key.node_key(), now: 100 };
-        let plain = SignedQuote { kind: "ask".into(), subject: Digest([3; 32]), price: 5, expires_at: 101, ..Default::default() };
+        let plain = SignedQuote {
+            kind: "ask".into(),
+            subject: Digest([3; 32]),
+            price: 5,
+            expires_at: 101,
+            ..Default::default()
+        };
         let bound = SignedQuote { payload: Some(asked.payload), ..plain.clone() };
         for good in [plain.clone(), bound.clone()] {
             checked(&good.signed("c", &key), &asked, 5, &here).unwrap();
@@ -109,6 +121,10 @@ mod tests {
         let (code, detail) = refused(&good, &asked, &Here { now: 101, ..here });
         assert!(code == Code::QuoteExpired && detail.contains("0 seconds ago"), "{detail}");
         let other = Asked::of(Kind::Ask, &[3; 32], b"other?");
-        assert!(refused(&bound.signed("c", &key), &other, &Here { now: 100, chain: "c", node: key.node_key() }).1.contains("another question"));
+        assert!(
+            refused(&bound.signed("c", &key), &other, &Here { now: 100, chain: "c", node: key.node_key() })
+                .1
+                .contains("another question")
+        );
     }
 }

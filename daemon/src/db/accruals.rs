@@ -208,7 +208,9 @@ fn put_answer(tx: &WriteTransaction, sequence: u64, receipt: &ReceiptId, charge:
     if sum.answers > MAX_ANSWERS {
         return Err(ServiceError::new(
             Code::Unsettled,
-            format!("{MAX_ANSWERS} answers on this channel are not settled yet, as many as may be; ask again once they are"),
+            format!(
+                "{MAX_ANSWERS} answers on this channel are not settled yet, as many as may be; ask again once they are"
+            ),
         ));
     }
     if let Some(settled) = &charge.settled {

@@ -50,9 +50,9 @@ where
     }
 
     fn told(self: Box<Self>, outcome: ServiceResult<()>) {
-        let outcome = outcome.and_then(|()| self.value.ok_or_else(broke_off));
+        let Self { value, reply, .. } = *self;
         // Whoever has left meanwhile finds it in the store.
-        let _ = self.reply.send(outcome);
+        let _ = reply.send(outcome.and_then(|()| value.ok_or_else(broke_off)));
     }
 }
 
@@ -82,7 +82,8 @@ impl LocalStore {
 
     fn write_all(&self, writes: Vec<Box<dyn Write>>) {
         let mut writes: Vec<_> = writes.into_iter().filter(|write| write.is_wanted()).collect();
-        let together = writes.len() > 1 && self.write(|tx| writes.iter_mut().try_for_each(|write| write.run(tx))).is_ok();
+        let together =
+            writes.len() > 1 && self.write(|tx| writes.iter_mut().try_for_each(|write| write.run(tx))).is_ok();
         for mut write in writes {
             // One that is refused takes back what the others of its transaction wrote: so each is written by itself.
             let outcome = if together { Ok(()) } else { self.write(|tx| write.run(tx)) };

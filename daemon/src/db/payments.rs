@@ -253,7 +253,10 @@ mod tests {
         spend_all(&store, [spending(3, 500)]);
         drop(store);
         let store = LocalStore::open(&path).unwrap();
-        assert_eq!(store.payment(&PaymentId([1; 32])).unwrap(), Some(Standing::Held { payload: Digest([1; 32]), at: 1_000 }));
+        assert_eq!(
+            store.payment(&PaymentId([1; 32])).unwrap(),
+            Some(Standing::Held { payload: Digest([1; 32]), at: 1_000 })
+        );
         assert_eq!(store.forget_holds(1_500).unwrap(), 1);
         assert_eq!(known(&store), [2, 3]);
         store.step_payment(PaymentId([2; 32]), |_| (Change::Forget, ())).await.unwrap();

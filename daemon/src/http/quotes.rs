@@ -41,5 +41,5 @@ pub(super) async fn quote(
             return Err(ServiceError::new(Code::WhatToAsk, detail));
         }
     };
-    Ok(Json(Quoted { quote: answers.quote(priced).await? }))
+    Ok(Json(Quoted { quote: answers.price_quote(priced).await? }))
 }

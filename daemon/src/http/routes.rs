@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, quotes, receipts, search, stake, status, transactions,
-    treasury, validators,
+    fine_tuning, generate, health, keys, metrics, model_files, models, quotes, receipts, search, stake, status,
+    transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]

@@ -4,16 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use datanet::answers::Answers;
 use datanet::billing::payment::Payment;
 use datanet::billing::purchase::{Admission, Answer, Order};
 use datanet::billing::reservation::{Asked, Kind};
 use datanet::error::{Code, ServiceResult};
-use datanet_types::action::{CloseChannel, OpenChannel};
+use datanet_types::action::CloseChannel;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Method, Receipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Action, Address, ChannelId, DatanetId, NodeKey};
+use datanet_types::{Action, ChannelId, DatanetId, NodeKey};
 use futures::future::join_all;
 use reqwest::Method as Verb;
 use serde_json::{Value, json};
@@ -84,8 +85,8 @@ impl World {
 
     /// Buys an answer that takes a moment; counts how often it was made.
     async fn buy(&self, payment: Payment, question: &str, made: &Arc<AtomicUsize>) -> ServiceResult<AnswerRecord> {
-        let (answer, made) = (self.answer(question, PRICE), made.clone());
-        let bought = self.answers().billing.purchase(self.order(payment, question), async move {
+        let (billing, answer, made) = (self.answers().billing, self.answer(question, PRICE), made.clone());
+        let bought = billing.purchase(self.order(payment, question), async move {
             made.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             Ok((answer, ()))
@@ -127,7 +128,8 @@ async fn what_failed_costs_nothing_and_what_found_nothing_neither_and_the_vouche
     let world = World::new().await;
     let channel = world.channel(100 * PRICE).await;
     let billing = world.answers().billing;
-    let failing = || async { Err::<(Answer, ()), _>(datanet::error::ServiceError::new(Code::ModelFailed, "a bad day")) };
+    let failing =
+        || async { Err::<(Answer, ()), _>(datanet::error::ServiceError::new(Code::ModelFailed, "a bad day")) };
     let failed = billing.purchase(world.order(world.voucher(channel, PRICE), "one?"), failing()).await;
     assert_eq!(failed.err().unwrap().code, Code::ModelFailed);
     let nothing = world.answer("two?", 0);
@@ -157,8 +159,8 @@ async fn whoever_leaves_at_any_moment_has_paid_once_or_not_at_all_and_finds_what
         let voucher = world.voucher(channel, paid + PRICE);
         let count = made();
         let leaving = world.buy(voucher.clone(), &question, &count);
-        // A future that is dropped after so many steps, as a connection that breaks drops its handler's.
-        if dropped_after(n % 40, leaving).await.is_none() {
+        // Dropped after so long, as a connection that breaks drops its handler's future.
+        if tokio::time::timeout(Duration::from_millis(u64::from(n % 20)), leaving).await.is_err() {
             left += 1;
         }
         let record = world.buy(voucher.clone(), &question, &count).await.unwrap();
@@ -168,18 +170,6 @@ async fn whoever_leaves_at_any_moment_has_paid_once_or_not_at_all_and_finds_what
         assert!(count.load(Ordering::SeqCst) <= 2);
     }
     assert!(left > 20, "{left} left early");
-}
-
-/// Polls so often, with a pause for what goes on elsewhere, and then drops it; what came of it, if something has.
-async fn dropped_after<T>(polls: u32, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
-    for _ in 0..=polls {
-        if let std::task::Poll::Ready(value) = futures::poll!(future.as_mut()) {
-            return Some(value);
-        }
-        tokio::task::yield_now().await;
-    }
-    None
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,13 +292,7 @@ async fn a_quote_is_honoured_and_nothing_else_that_looks_like_one() {
 /// A node in a process of its own, with something to find, and a channel to it.
 struct Mortal {
     dir: tempfile::TempDir,
-    payer: Payer,
-    channel: ChannelId,
-}
-
-/// What `datanet dev` calls its chain.
-async fn chain_of(api: &Api) -> String {
-    api.get("/v1/status").await["chain_id"].as_str().unwrap().to_owned()
+    channel: String,
 }
 
 impl Mortal {
@@ -321,29 +305,8 @@ impl Mortal {
         let upload = api.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
         let given = read("the upload", upload).await;
         assert_eq!(api.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
-        let key = datanet_types::SigningKey::from_bytes(&kit::random());
-        api.post("/v1/transfers", json!({ "from": "node", "to": key.address(), "amount": 1_000_000 })).await;
-        let payer = Payer { key };
-        let this: NodeKey = serde_json::from_value(api.get("/v1/status").await["node_key"].clone()).unwrap();
-        let channel = Self::open(api, &payer, this).await;
-        Self { dir, payer, channel }
-    }
-
-    async fn open(api: &Api, payer: &Payer, node: NodeKey) -> ChannelId {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let expires_at = now + 100_000;
-        let open = Action::OpenChannel(OpenChannel { node, deposit: 100 * PRICE, expires_at, voucher_key: None });
-        let chain = chain_of(api).await;
-        let mut body = api.body(&payer.key, open).await;
-        body.chain_id.clone_from(&chain);
-        let tx = body.sign(&payer.key);
-        read("the channel", api.send(&tx)).await;
-        let address: Address = payer.key.address();
-        kit::until("the channel is open", async || {
-            let channels = api.get(&format!("/v1/channels?account={address}")).await;
-            channels["channels"][0]["id"].as_str().map(|id| id.parse().unwrap())
-        })
-        .await
+        let opened = api.post("/v1/channels", json!({ "account": "alice", "deposit": 100 * PRICE })).await;
+        Self { dir, channel: opened["channel"].as_str().unwrap().to_owned() }
     }
 
     /// Starts it again, to die at a step if one is named, and waits until there is something to find.
@@ -361,12 +324,13 @@ impl Mortal {
     }
 
     async fn body(&self, api: &Api, cumulative: u64, question: &str) -> Value {
-        let voucher = SignedVoucher::sign(&chain_of(api).await, self.channel, cumulative, &self.payer.key);
+        let path = format!("/v1/channels/{}/voucher", self.channel);
+        let voucher = api.post(&path, json!({ "cumulative": cumulative })).await;
         json!({ "datanet": "topics", "question": question, "voucher": voucher })
     }
 
     async fn promised(&self, api: &Api) -> u64 {
-        let channels = api.get(&format!("/v1/channels?account={}", self.payer.key.address())).await;
+        let channels = api.get("/v1/channels?account=alice").await;
         channels["channels"][0]["promised"].as_u64().unwrap()
     }
 }
@@ -393,8 +357,7 @@ async fn killed_at_every_step_a_node_sells_each_answer_once_whoever_asks_again_a
         let paid_already = step == "recorded";
         assert_eq!(mortal.promised(api).await, cumulative - if paid_already { 0 } else { PRICE }, "{step}");
         let other = mortal.body(api, cumulative, "something else, for what was lost?").await;
-        let (status, code) =
-            if paid_already { (409, "voucher-spent") } else { (409, "answer-under-way") };
+        let (status, code) = if paid_already { (409, "voucher-spent") } else { (409, "answer-under-way") };
         refused(step, api.raw(Verb::POST, "/v1/ask").json(&other), status, code, "another question").await;
         // Its ten replicas come back at once, each with the same voucher.
         let replicas = (0..10).map(|_| api.post("/v1/ask", body.clone()));
@@ -439,9 +402,8 @@ async fn a_connection_cut_at_every_byte_costs_one_answer_or_none_and_loses_none(
     assert_eq!(node.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
     let this: NodeKey = serde_json::from_value(node.get("/v1/status").await["node_key"].clone()).unwrap();
     let payer = Payer::new(&node).await;
-    let body = |channel: ChannelId, cumulative: u64, question: &str| {
-        json!({ "datanet": "topics", "question": question, "neighbours": 1, "voucher": payer.voucher(channel, cumulative) })
-    };
+    node.post("/v1/transfers", json!({ "from": "node", "to": payer.key.address(), "amount": 5_000 * PRICE })).await;
+    let body = |channel: ChannelId, cumulative: u64, question: &str| json!({ "datanet": "topics", "question": question, "neighbours": 1, "voucher": payer.voucher(channel, cumulative) });
     let channel = payer.open(&node, this, 10 * PRICE, 1_000).await;
     let whole = bytes_of(&node, &body(channel, PRICE, "cut?"));
     let billing = node.services().billing;
@@ -452,14 +414,14 @@ async fn a_connection_cut_at_every_byte_costs_one_answer_or_none_and_loses_none(
     }
     assert_eq!(billing.last_amount(&channel).unwrap(), 0);
     let length = cut(&node, &whole, usize::MAX).await.len();
-    assert!(length > 400, "{length}");
+    assert!((400..4_000).contains(&length), "{length}");
 
     // Cut at every byte of the answer, on channels that know nothing of one another.
     let lanes = 8;
     let each = |lane: usize| {
         let (node, payer, billing, body) = (&node, &payer, &billing, &body);
         async move {
-            let channel = payer.open(node, this, 1_000 * PRICE, 1_000).await;
+            let channel = payer.open(node, this, 550 * PRICE, 1_000).await;
             let mut paid = 0;
             for at in (lane..=length).step_by(lanes) {
                 paid += PRICE;

@@ -297,7 +297,8 @@ async fn a_holder_refuses_what_nobody_else_could_fetch() {
 async fn billing_admits_what_is_free_and_refuses_what_is_not_paid_for() {
     let handles = Handles::open().await;
     let (billing, account) = (handles.billing(), handles.account());
-    let order = |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
+    let order =
+        |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
     let free = billing.reserve(order(Payment::none(), 0)).await.unwrap();
     assert!(matches!(free, Admission::Charge(held) if !held.is_paid()));
     let unpaid = billing.reserve(order(Payment::none(), PRICE)).await.err().unwrap();
@@ -331,7 +332,8 @@ async fn no_answer_is_sold_that_the_stake_does_not_cover() {
     let billing = handles.billing();
     handles.register().await;
     handles.open_channel().await;
-    let order = |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
+    let order =
+        |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
     let by_account = || billing.payment(None, Some("node".into())).unwrap();
     let two = futures::future::join_all((0..2).map(|_| billing.reserve(order(by_account(), PRICE)))).await;
     let many = futures::future::join_all((0..20).map(|_| billing.reserve(order(by_account(), PRICE)))).await;

@@ -93,18 +93,14 @@ struct Payer {
     promised: u64,
 }
 
-async fn measure(
-    node: &NodeHandle,
-    bench: &AnswersBench,
-    ui: &Ui,
-    step: crate::ui::Step,
-) -> Result<Vec<Measure>> {
+async fn measure(node: &NodeHandle, bench: &AnswersBench, ui: &Ui, step: crate::ui::Step) -> Result<Vec<Measure>> {
     let client = Client::new(&node.api_url(), node.token())?;
     let services = node.services();
     let datanet = prepare(&client, services).await?;
     let mut payers = Vec::new();
     for _ in 0..bench.payers.max(1) {
-        let deposit = PRICE * (bench.answers as u64 + 1) * (bench.rounds as u64 + 1);
+        // Each pays its part with the others, and then all of it alone.
+        let deposit = 2 * PRICE * (bench.answers as u64 + 1) * (bench.rounds as u64 + 1);
         let channel = client.open_channel("node", None, deposit).await?.parse()?;
         payers.push(Payer { channel, promised: 0 });
     }

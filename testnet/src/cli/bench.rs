@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::bench::{
-    self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, LearningBench,
-    LedgerBench, Measure, QuantBench, ServeBench, StateBench, TrainBench,
+    self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench,
+    LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, TrainBench,
 };
 
 /// What can be measured.

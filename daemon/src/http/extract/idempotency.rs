@@ -13,9 +13,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ServiceError> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let text = value
-            .to_str()
-            .map_err(|_| ServiceError::new(Code::BadHeader, "Idempotency-Key must be plain text"))?;
+        let text =
+            value.to_str().map_err(|_| ServiceError::new(Code::BadHeader, "Idempotency-Key must be plain text"))?;
         Ok(Self(Some(text.to_owned())))
     }
 }
