@@ -9,8 +9,13 @@ use datanet_p2p::{
 };
 use datanet_types::{BlobHash, ContributionId, NodeKey};
 use futures::Stream;
+use tokio::sync::oneshot;
 
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::group::Group;
+
+/// Most receipts that are kept with one wait for the disk.
+const RECEIPTS_AT_ONCE: usize = 256;
 
 /// The blobs that are here, and the way to those that are elsewhere; clones are cheap.
 #[derive(Clone)]
@@ -19,12 +24,21 @@ pub struct BlobStore {
     network: NetworkHandle,
     /// Where files of our own lie for a moment.
     spool: PathBuf,
+    /// Receipts that wait to be kept together.
+    receipts: Group<Receipt>,
+}
+
+/// A receipt that is to be kept, and who waits for that.
+struct Receipt {
+    tag: Tag,
+    bytes: Vec<u8>,
+    kept: oneshot::Sender<ServiceResult<()>>,
 }
 
 impl BlobStore {
     /// The store of `network`; `spool` is a folder that is there.
     pub fn new(network: NetworkHandle, spool: PathBuf) -> Self {
-        Self { blobs: network.blobs(), network, spool }
+        Self { blobs: network.blobs(), network, spool, receipts: Group::new(RECEIPTS_AT_ONCE) }
     }
 
     /// Has a blob here: at once if it is, else from the first of `providers`, or of the peers connected now, that gives
@@ -214,6 +228,35 @@ impl BlobStore {
         let blob = BlobHash(held.hash());
         self.keep(tag, &blob).await?;
         Ok(blob)
+    }
+
+    /// As [`BlobStore::keep_bytes`], with one wait for the disk for all receipts that are to be kept at the same time.
+    ///
+    /// # Errors
+    /// When the blob store fails, or the disk is full ([`Code::DiskFull`]).
+    pub async fn keep_receipt(&self, tag: &Tag, bytes: Vec<u8>) -> ServiceResult<()> {
+        let (kept, told) = oneshot::channel();
+        let store = self.clone();
+        let keep_all = move |receipts| {
+            let store = store.clone();
+            async move { store.keep_receipts(receipts).await }
+        };
+        self.receipts.join(Receipt { tag: tag.clone(), bytes, kept }, keep_all).await;
+        told.await.map_err(|_| ServiceError::new(Code::ShuttingDown, "the node is shutting down"))?
+    }
+
+    async fn keep_receipts(&self, receipts: Vec<Receipt>) {
+        let mut added = Vec::new();
+        for Receipt { tag, bytes, kept } in receipts {
+            match self.add_bytes(bytes).await {
+                Ok(held) => added.push((tag, held, kept)),
+                Err(error) => _ = kept.send(Err(error)),
+            }
+        }
+        let names: Vec<_> = added.iter().map(|(tag, held, _)| (tag.clone(), held.hash())).collect();
+        let outcome = self.blobs.tags().keep_all(&names).await.map_err(|error| blob_error(&error));
+        // Whoever has left meanwhile is told nothing; what it kept is compared with what is wanted after the next start.
+        added.into_iter().for_each(|(_, _, kept)| _ = kept.send(outcome.clone()));
     }
 
     /// From now on everybody may have a blob that was kept as [`TagKind::Pending`].

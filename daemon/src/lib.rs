@@ -36,6 +36,8 @@ pub mod cometbft;
 pub mod db;
 pub mod embedder;
 pub mod error;
+mod failpoint;
+mod group;
 pub mod http;
 pub mod init;
 pub mod intake;

@@ -11,8 +11,8 @@
 //! - [`schema`], [`record`]: what a datanet's records look like; the canonical form and the record root.
 //! - [`scores`], [`finding`]: a validator's judgement, what an auditor found, and their commitments.
 //! - [`merkle`], [`sum_tree`], [`split`], [`amount`], [`ppm`]: trees, fair integer splits, money, shares.
-//! - [`voucher`], [`receipt`], [`epoch`], [`closing`]: pay-per-answer: what a caller signs, what a node proves, what is settled, and
-//!   the node's word that nothing more is owed.
+//! - [`quote`], [`voucher`], [`receipt`], [`epoch`], [`closing`]: pay-per-answer: what a node asks, what a caller signs, what a node proves,
+//!   what is settled, and the node's word that nothing more is owed.
 //! - [`release`]: a trained model's manifest, the data it was trained on, and how it was measured.
 //! - [`announce`]: the gossip message that says where a contribution's bytes are.
 //! - [`codec`]: canonical decoding: bytes that would not be written again the same way are refused.
@@ -50,6 +50,7 @@ pub mod id;
 pub mod key;
 pub mod merkle;
 pub mod ppm;
+pub mod quote;
 pub mod receipt;
 pub mod record;
 pub mod release;

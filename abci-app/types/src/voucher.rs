@@ -51,4 +51,17 @@ mod tests {
         let more = SignedVoucher { cumulative: 6, ..voucher };
         assert!(more.verify("c", &key.public_key()).is_err());
     }
+
+    /// As docs/payments.md has them, for whoever writes a client.
+    #[test]
+    fn what_clients_sign_stays_what_it_is() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let channel = ChannelId([2; 32]);
+        let hash = "ee58642e937fdec0b32b6f4ad9bf26f967b982d24e2f763b4e66b5c0aef814e7";
+        let signature = "b81329bb7ca6ba06618842d8501104a77bf2c5ad49e81e77dab6175902273ff6\
+            47ae26112d52ee538b522eb1b54f10a963aeab25aacab816bb1a243efa42c50b";
+        assert_eq!(hex::encode(SignedVoucher::sign_bytes("c", &channel, 5)), hash);
+        assert_eq!(hex::encode(key.public_key().0), "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c");
+        assert_eq!(hex::encode(SignedVoucher::sign("c", channel, 5, &key).signature.0), signature);
+    }
 }

@@ -1,5 +1,6 @@
 //! Asking a datanet.
 
+use datanet_types::quote::SignedQuote;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, ContributionId, Ppm};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct AskRequest {
     pub voucher: Option<SignedVoucher>,
     /// Pays instead of a voucher: an account of this node with an open channel to it.
     pub account: Option<String>,
+    /// This node's word on the price, from `/v1/quotes`: the answer costs no more, or is refused.
+    #[schema(value_type = Option<Object>)]
+    pub quote: Option<SignedQuote>,
 }
 
 /// An answer with its proof.

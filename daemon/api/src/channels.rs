@@ -127,3 +127,11 @@ pub struct ClosedChannel {
     /// Block time at which the channel closes by itself and the rest comes back, in seconds since 1970; none if that is done.
     pub closes_at: Option<u64>,
 }
+
+/// A voucher to be signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewVoucher {
+    /// All base units promised with it: what was promised before, and the price of the next answer.
+    pub cumulative: Amount,
+}

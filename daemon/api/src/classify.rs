@@ -1,5 +1,6 @@
 //! Classification by released models.
 
+use datanet_types::quote::SignedQuote;
 use datanet_types::receipt::Influence;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Address, Amount, ContributionId, ModelId};
@@ -28,6 +29,9 @@ pub struct ClassifyRequest {
     pub voucher: Option<SignedVoucher>,
     /// Pays instead of a voucher: an account of this node with an open channel to it.
     pub account: Option<String>,
+    /// This node's word on the price, from `/v1/quotes`: the answer costs no more, or is refused.
+    #[schema(value_type = Option<Object>)]
+    pub quote: Option<SignedQuote>,
 }
 
 /// All answers, in the order of the passages.

@@ -5,6 +5,7 @@
 //! Answers have OpenAI's shapes too, whole or as a stream of parts, with our extension `datanet` beside theirs: `fee`,
 //! `attribution`, `tainted`, `seed` and `receipt`. They are written and read as JSON values.
 
+use datanet_types::quote::SignedQuote;
 use datanet_types::voucher::SignedVoucher;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -39,6 +40,9 @@ pub struct Shared {
     pub voucher: Option<SignedVoucher>,
     /// Extension: pays instead of a voucher; an account of this node with an open channel to it.
     pub account: Option<String>,
+    /// Extension: this node's word on the price of each answer, from `/v1/quotes`; an answer costs no more, or is refused.
+    #[schema(value_type = Option<Object>)]
+    pub quote: Option<SignedQuote>,
     /// OpenAI's name for who asks. Where it is the name of an account of this node, that account pays, so that clients
     /// which know no extension can pay too.
     pub user: Option<String>,

@@ -7,7 +7,7 @@
 //! - the node: [`status`], [`health`], [`keys`], [`accounts`], [`transactions`];
 //! - data: [`datanets`], [`contributions`], [`search`];
 //! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
-//! - answers: [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
+//! - answers: [`quotes`], [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
 //! - what is owned in parts: [`shares`];
 //! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`], [`server_sent`].
 //!
@@ -40,6 +40,7 @@ pub mod loopback;
 pub mod models;
 mod problem;
 pub mod proposals;
+pub mod quotes;
 pub mod receipts;
 pub mod report;
 mod run_file;

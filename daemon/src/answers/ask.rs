@@ -8,8 +8,9 @@ use datanet_types::{ContributionId, ModelId, Ppm};
 use prost::Message as _;
 
 use super::Answers;
-use crate::billing::payment::{Admission, Payment};
-use crate::billing::reservation::Asked;
+use crate::billing::payment::Payment;
+use crate::billing::purchase::{Answer as Bill, Order};
+use crate::billing::reservation::{Asked, Kind};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{Ground, index_error};
 
@@ -22,18 +23,29 @@ pub struct Answered {
     pub quotes: Vec<Option<String>>,
 }
 
+/// What is asked of a datanet.
+pub(super) fn asked(datanet: &Datanet, input: &AskInput) -> Asked {
+    Asked::of(Kind::Ask, &datanet.id.0, &input.encode_to_vec())
+}
+
 impl Answers {
     /// Answers from the final contributions of `datanet`. What finds nothing costs nothing.
     ///
     /// # Errors
     /// When the payment will not do, there is no embedding model ([`Code::NoModel`]), the datanet cannot be answered
-    /// from now ([`Code::NotIndexed`]), or the answer cannot be charged. Nothing is paid then.
+    /// from now ([`Code::NotIndexed`]), or the answer cannot be captured. Nothing is paid then.
     pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<Answered> {
-        let asked = Asked::of("ask", &datanet.id.0, &input.encode_to_vec());
-        let checked = match self.billing.admit(payment, datanet.price, asked).await? {
-            Admission::Charge(checked) => checked,
-            Admission::Again(record) => return self.with_quotes(*record).await,
-        };
+        let order = Order { payment, asked: asked(datanet, &input), price: datanet.price };
+        let (core, datanet) = (self.clone(), datanet.clone());
+        let bought = self.billing.purchase(order, async move { core.found(&datanet, input).await }).await?;
+        match bought.more {
+            Some(quotes) => Ok(Answered { record: bought.record, quotes: quotes.into_iter().map(Some).collect() }),
+            None => self.with_quotes(bought.record).await,
+        }
+    }
+
+    /// What is found, and the words of what it quotes.
+    async fn found(&self, datanet: &Datanet, input: AskInput) -> ServiceResult<(Bill, Vec<String>)> {
         let index = self.indexes.open(&datanet.id).await?;
         let Ground { snapshot, missing } = self.indexes.snapshot(&datanet.id).await?;
         let embedding = self.embedder.embed_one(&input.text).await?;
@@ -41,7 +53,6 @@ impl Answers {
         let answer = index.answer(question).await.map_err(|error| index_error(&error))?;
         let credits = self.credits(&answer.credits)?;
         let fee = if credits.is_empty() { 0 } else { datanet.price };
-        let params = self.chain.params_version()?;
         let receipt = Receipt {
             chain_id: self.chain.id().to_owned(),
             datanet: datanet.id,
@@ -53,12 +64,9 @@ impl Answers {
             credits,
             missing,
             fee,
-            split: params.params.fee_shares.split(fee),
-            params: params.number,
             ..Receipt::default()
         };
-        let record = self.billing.charge(receipt, input, answer.output, checked).await?;
-        Ok(Answered { record, quotes: answer.quotes.into_iter().map(Some).collect() })
+        Ok((Bill { receipt, input, output: answer.output }, answer.quotes))
     }
 
     /// The node's embedding model: as it is on the ledger, so that its owner is paid, where that is an account of this node.

@@ -9,8 +9,9 @@ use prost::Message as _;
 
 use super::Answers;
 use super::explain::Moved;
-use crate::billing::payment::{Admission, Payment};
-use crate::billing::reservation::Asked;
+use crate::billing::payment::Payment;
+use crate::billing::purchase::{Answer, Bought, Order};
+use crate::billing::reservation::{Asked, Kind};
 use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::serve_error;
@@ -63,31 +64,29 @@ impl Answers {
             return Err(not_attributed(&served.release));
         }
         let terms = terms(&self.chain.reader()?, &served.model)?;
-        let input = AskInput { text: ask.text, classify: true, neighbours: 0, ..AskInput::default() };
-        let asked = Asked::of("classify", &served.model.id.0, &input.encode_to_vec());
-        let without = async |text: &str| match ask.counterfactual {
-            true => self.without_each(&served, text).await,
-            false => Ok(None),
-        };
-        let (record, records, without, tokens) = match self.billing.admit(ask.payment, terms.price, asked).await? {
-            Admission::Charge(checked) => {
-                let (output, moved, tokens) = self.classified(&served, &input.text).await?;
-                // Before the charge: what fails costs nothing.
-                let without = without(&input.text).await?;
-                let credits = served.release.credits(&output.influence);
-                let receipt = self.billing.model_receipt(&served.model, &terms, Method::Influence, credits)?;
-                let record = self.billing.charge(receipt, input, output, checked).await?;
-                (record, moved.records, without, tokens)
-            }
+        let input = input(ask.text);
+        let order = Order { payment: ask.payment, asked: asked(&served, &input), price: terms.price };
+        let (core, of) = (self.clone(), served.clone());
+        let bought = self.billing.purchase(order, async move {
+            let (output, moved, tokens) = core.classified(&of, &input.text).await?;
+            // Before the capture: what fails costs nothing.
+            let without = if ask.counterfactual { core.without_each(&of, &input.text).await? } else { None };
+            let credits = of.release.credits(&output.influence);
+            let receipt = core.billing.model_receipt(&of.model, &terms, Method::Influence, credits);
+            Ok((Answer { receipt, input, output }, (moved.records, without, tokens)))
+        });
+        let Bought { record, more } = bought.await?;
+        let (records, without, tokens) = match more {
+            Some(found) => found,
             // What is not in the record is computed again only where it is asked for.
-            Admission::Again(record) => {
+            None => {
                 let text = &record.input.text;
                 let (records, tokens) = match ask.explain {
                     true => self.classified(&served, text).await.map(|(_, moved, tokens)| (moved.records, tokens))?,
                     false => (None, 0),
                 };
-                let without = without(text).await?;
-                (*record, records, without, tokens)
+                let without = if ask.counterfactual { self.without_each(&served, text).await? } else { None };
+                (records, without, tokens)
             }
         };
         let tainted = self.chain.is_tainted(&served.model)?;
@@ -118,6 +117,16 @@ impl Answers {
         };
         Ok((output, moved, said.usage.tokens))
     }
+}
+
+/// A passage as it stands on a receipt.
+pub(super) fn input(text: String) -> AskInput {
+    AskInput { text, classify: true, neighbours: 0, ..AskInput::default() }
+}
+
+/// What is asked of a classifier.
+pub(super) fn asked(served: &ServedModel, input: &AskInput) -> Asked {
+    Asked::of(Kind::Classify, &served.model.id.0, &input.encode_to_vec())
 }
 
 fn not_attributed(release: &Release) -> ServiceError {

@@ -1,24 +1,28 @@
 //! Text that a model writes, for pay: drawn, attributed, charged; token by token, or whole when a receipt is checked.
 //!
-//! A caller that leaves frees its place in the batch. It pays for what was written until then: its receipt says that it
-//! asked for so many tokens, which is what another node draws again.
+//! A caller of a free answer that leaves frees its place in the batch: the receipt says that it asked for so many tokens, which is what
+//! another node draws again. What is paid for is written to its end.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datanet_inference::encoder::{AdapterKey, ServeError};
 use datanet_inference::generate::{
     FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
     Prompt as Given, PromptText, Role, SamplingParams, TokenLogprobs,
 };
+use datanet_types::Amount;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::release::Task;
 use prost::Message as _;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendTimeoutError;
 
 use super::Answers;
-use crate::billing::payment::{Admission, Checked, Payment};
-use crate::billing::reservation::Asked;
+use crate::billing::payment::Payment;
+use crate::billing::purchase::{Admission, Answer, Held, Order};
+use crate::billing::reservation::{Asked, Kind};
 use crate::billing::terms::{Terms, terms};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
@@ -27,6 +31,10 @@ use crate::ppm;
 
 /// Pieces that may wait for a slow reader.
 const PIECES: usize = 64;
+
+/// How long a reader may take none before it is written on without it: a channel and the node's stake stand for an answer until it is
+/// captured, and nobody holds them by not reading.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// One turn of a chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,12 +117,19 @@ pub struct Completing {
     pub choices: Vec<mpsc::Receiver<Piece>>,
 }
 
-/// Everything needed to charge an answer once it is written.
+/// Everything needed to write an answer and to capture it.
 struct Bill {
     served: Arc<ServedModel>,
     terms: Terms,
-    checked: Checked,
     input: AskInput,
+}
+
+/// An answer that is to be given.
+enum Choice {
+    /// It is written, and paid by what is held.
+    Fresh(AskInput, Held),
+    /// It is paid already.
+    Again(Box<AnswerRecord>),
 }
 
 impl Answers {
@@ -127,53 +142,67 @@ impl Answers {
     /// [`Piece::Failed`].
     pub async fn complete(&self, ask: CompletionAsk) -> ServiceResult<Completing> {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
-        let (handle, _) = decoder(&served)?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
-        let (prompt, stops) = rendered(handle, ask.prompt).await?;
-        let mut sampling = ask.sampling;
-        sampling.stop.extend(stops);
-        let plain = bounds(&prompt.plain);
         // All are paid for, and all have their place, before the first is written: else none is, and nothing is charged.
-        let mut paid = Vec::new();
-        for choice in 0..ask.choices {
-            let sampling = Sampling { seed: sampling.seed.wrapping_add(choice.into()), ..sampling.clone() };
-            let (text, plain) = (prompt.text.clone(), plain.clone());
-            let framed = prompt.framed;
-            let input = AskInput { text, sampling: Some(sampling), plain, framed, ..AskInput::default() };
+        let mut choices = Vec::new();
+        for (index, input) in inputs(&served, &ask).await?.into_iter().enumerate() {
             let asked = asked(&served, &input, ask.seeded);
-            match self.billing.admit(ask.payment.clone(), terms.price, asked).await? {
-                Admission::Charge(checked) => paid.push((input, checked)),
-                // By a voucher, which pays for one.
-                Admission::Again(record) => return self.again(&served, *record),
-            }
+            let order = Order { payment: ask.payment.numbered(index), asked, price: terms.price };
+            choices.push(match self.billing.reserve(order).await? {
+                Admission::Charge(held) => Choice::Fresh(input, held),
+                Admission::Again(record) => Choice::Again(record),
+            });
         }
         let mut begun = Vec::new();
-        for (input, checked) in paid {
-            let stream = start(&served, &input, ask.logprobs).await?;
-            begun.push((stream, Bill { served: served.clone(), terms: terms.clone(), checked, input }));
+        for choice in choices {
+            begun.push(match choice {
+                Choice::Fresh(input, held) => match start(&served, &input, ask.logprobs).await {
+                    Ok(stream) => Ok((stream, Bill { served: served.clone(), terms: terms.clone(), input }, held)),
+                    Err(error) => {
+                        held.release().await;
+                        return Err(error);
+                    }
+                },
+                Choice::Again(record) => Err(record),
+            });
         }
         let number = random_number()?;
-        let choices = begun.into_iter().map(|(stream, bill)| self.spawn_writing(stream, bill)).collect();
-        Ok(Completing { number, choices })
+        let choices = begun.into_iter().map(|begun| match begun {
+            Ok((stream, bill, held)) => Ok(self.spawn_writing(stream, bill, held)),
+            Err(record) => self.again(&served, *record),
+        });
+        Ok(Completing { number, choices: choices.collect::<ServiceResult<_>>()? })
+    }
+
+    /// What a completion asks for, as far as it decides the answer, and how it is priced: for a quote.
+    ///
+    /// # Errors
+    /// As [`Answers::complete`], up to the payment.
+    pub(super) async fn completion_asked(&self, ask: &CompletionAsk) -> ServiceResult<(Asked, Amount)> {
+        let served = self.models.served_model(&ask.model, Task::Generate)?;
+        let price = terms(&self.chain.reader()?, &served.model)?.price;
+        let first = inputs(&served, ask).await?.into_iter().next();
+        let input = first.ok_or_else(|| ServiceError::new(Code::NoSampling, "a completion of no answers"))?;
+        Ok((asked(&served, &input, ask.seeded), price))
     }
 
     /// Writes one answer beside whatever else is done; its pieces.
-    fn spawn_writing(&self, stream: GenerateStream, bill: Bill) -> mpsc::Receiver<Piece> {
+    fn spawn_writing(&self, stream: GenerateStream, bill: Bill, held: Held) -> mpsc::Receiver<Piece> {
         let (sender, pieces) = mpsc::channel(PIECES);
         let core = self.clone();
         tokio::spawn(async move {
-            let last = match core.write(stream, bill, &sender).await {
+            let last = match core.sell(stream, bill, held, &sender).await {
                 Ok(finished) => Piece::Finished(Box::new(finished)),
                 Err(error) => Piece::Failed(error),
             };
-            // Nobody may be left to be told; the answer is recorded all the same.
-            let _ = sender.send(last).await;
+            // Nobody may be left to be told, or to listen; the answer is recorded all the same.
+            let _ = sender.send_timeout(last, STALLED).await;
         });
         pieces
     }
 
     /// An answer that was paid before, as one piece.
-    fn again(&self, served: &ServedModel, record: AnswerRecord) -> ServiceResult<Completing> {
+    fn again(&self, served: &ServedModel, record: AnswerRecord) -> ServiceResult<mpsc::Receiver<Piece>> {
         let completion = record.output.completion.clone().unwrap_or_default();
         let (sender, pieces) = mpsc::channel(PIECES);
         let token = Token { text: record.output.answer.clone(), logprobs: None };
@@ -187,34 +216,64 @@ impl Answers {
         for piece in [Piece::Token(token), Piece::Finished(Box::new(finished))] {
             sender.try_send(piece).map_err(|error| ServiceError::new(Code::ShuttingDown, error.to_string()))?;
         }
-        Ok(Completing { number: random_number()?, choices: vec![pieces] })
+        Ok(pieces)
     }
 
-    /// Passes tokens on as they come; then charges for them. What is paid is written to its end, whether or not the caller
-    /// stays: asked again with the same payment, it is there.
+    /// Writes an answer and captures it. What is paid is written to its end, whether or not the caller stays: asked again with the same
+    /// payment, it is there.
+    async fn sell(
+        &self,
+        stream: GenerateStream,
+        bill: Bill,
+        held: Held,
+        sender: &mpsc::Sender<Piece>,
+    ) -> ServiceResult<Finished> {
+        let mut reader = Reader { sender, is_paid: held.is_paid(), patience: STALLED, stalled: false };
+        let written = match self.write(stream, bill, &mut reader).await {
+            Ok(written) => written,
+            Err(error) => {
+                held.release().await;
+                return Err(error);
+            }
+        };
+        let record = self.billing.capture(held, written.answer).await?;
+        if reader.stalled {
+            return Err(ServiceError::new(
+                Code::ClientLeft,
+                format!(
+                    "nobody read the stream for {} seconds, and it is cut off; all of it is written and paid for: send the same request with the same payment to have it",
+                    STALLED.as_secs()
+                ),
+            ));
+        }
+        let tainted = self.chain.is_tainted(&written.served.model)?;
+        let (prompt_tokens, completion_tokens) = (written.prompt_tokens, written.completion_tokens);
+        Ok(Finished { reason: written.reason, prompt_tokens, completion_tokens, record, tainted })
+    }
+
+    /// Passes tokens on as they come, and says what is to be charged for them.
     async fn write(
         &self,
         mut stream: GenerateStream,
         mut bill: Bill,
-        sender: &mpsc::Sender<Piece>,
-    ) -> ServiceResult<Finished> {
+        reader: &mut Reader<'_>,
+    ) -> ServiceResult<Written> {
         let (mut text, mut count) = (String::new(), 0_u32);
         let (reason, usage) = loop {
             let event = tokio::select! {
                 event = stream.next() => event,
-                () = sender.closed(), if !bill.checked.is_paid() => None,
+                () = reader.gone() => None,
             };
             match event {
                 Some(GenerateEvent::Token { text: more, logprobs, .. }) => {
                     count = count.saturating_add(1);
                     text.push_str(&more);
-                    // Whoever leaves is noticed above.
-                    let _ = sender.send(Piece::Token(Token { text: more, logprobs })).await;
+                    reader.pass(Token { text: more, logprobs }).await;
                 }
                 Some(GenerateEvent::Done { text: rest, reason, usage }) => {
                     text.push_str(&rest);
                     if !rest.is_empty() {
-                        let _ = sender.send(Piece::Token(Token { text: rest, logprobs: None })).await;
+                        reader.pass(Token { text: rest, logprobs: None }).await;
                     }
                     break (reason, Some(usage));
                 }
@@ -242,10 +301,9 @@ impl Answers {
             Method::Span => self.span_credits(&output)?,
             _ => bill.served.release.credits(&output.influence),
         };
-        let receipt = self.billing.model_receipt(&bill.served.model, &bill.terms, method, credits)?;
-        let record = self.billing.charge(receipt, bill.input, output, bill.checked).await?;
-        let tainted = self.chain.is_tainted(&bill.served.model)?;
-        Ok(Finished { reason: reason.as_str(), prompt_tokens, completion_tokens: count, record, tainted })
+        let receipt = self.billing.model_receipt(&bill.served.model, &bill.terms, method, credits);
+        let answer = Answer { receipt, input: bill.input, output };
+        Ok(Written { answer, served: bill.served, reason: reason.as_str(), prompt_tokens, completion_tokens: count })
     }
 
     /// The whole answer to `input`, for those who check a receipt.
@@ -284,14 +342,75 @@ impl Answers {
     }
 }
 
+/// An answer that is written and not captured yet.
+struct Written {
+    answer: Answer,
+    served: Arc<ServedModel>,
+    reason: &'static str,
+    prompt_tokens: u32,
+    completion_tokens: u32,
+}
+
+/// Who reads an answer while it is written.
+struct Reader<'a> {
+    sender: &'a mpsc::Sender<Piece>,
+    /// Whether it is written to its end without anybody to read it.
+    is_paid: bool,
+    /// How long it may take nothing.
+    patience: Duration,
+    /// Whether nobody has read for so long: what is held for the answer must not wait for that.
+    stalled: bool,
+}
+
+impl Reader<'_> {
+    /// Waits until there is no sense in writing any more; for ever, if it is paid.
+    async fn gone(&self) {
+        match (self.is_paid, self.stalled) {
+            (true, _) => std::future::pending().await,
+            (false, true) => {}
+            (false, false) => self.sender.closed().await,
+        }
+    }
+
+    async fn pass(&mut self, token: Token) {
+        if self.stalled {
+            return;
+        }
+        // Whoever leaves is noticed elsewhere.
+        if let Err(SendTimeoutError::Timeout(_)) = self.sender.send_timeout(Piece::Token(token), self.patience).await {
+            self.stalled = true;
+        }
+    }
+}
+
+/// What is asked for, answer by answer.
+async fn inputs(served: &Arc<ServedModel>, ask: &CompletionAsk) -> ServiceResult<Vec<AskInput>> {
+    let (handle, _) = decoder(served)?;
+    let (prompt, stops) = rendered(handle, ask.prompt.clone()).await?;
+    let mut sampling = ask.sampling.clone();
+    sampling.stop.extend(stops);
+    let (plain, framed) = (bounds(&prompt.plain), prompt.framed);
+    let input = |choice: u32| {
+        let sampling = Sampling { seed: sampling.seed.wrapping_add(choice.into()), ..sampling.clone() };
+        AskInput {
+            text: prompt.text.clone(),
+            sampling: Some(sampling),
+            plain: plain.clone(),
+            framed,
+            ..AskInput::default()
+        }
+    };
+    Ok((0..ask.choices).map(input).collect())
+}
+
 /// What is asked of a model; a seed that was drawn for the caller is no part of it.
 fn asked(served: &ServedModel, input: &AskInput, seeded: bool) -> Asked {
     let mut question = input.clone();
     if let Some(sampling) = question.sampling.as_mut().filter(|_| !seeded) {
         sampling.seed = 0;
     }
-    let kind = if seeded { "complete with a seed" } else { "complete" };
-    Asked::of(kind, &served.model.id.0, &question.encode_to_vec())
+    let question = [&[u8::from(seeded)], question.encode_to_vec().as_slice()].concat();
+    Asked::of(Kind::Complete, &served.model.id.0, &question)
 }
 
 fn random_number() -> ServiceResult<String> {
@@ -375,6 +494,42 @@ async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_is_written_on_without() {
+        let token = || Token { text: "a".into(), logprobs: None };
+        let (sender, mut pieces) = mpsc::channel(2);
+        let patience = Duration::from_millis(20);
+        let mut reader = Reader { sender: &sender, is_paid: true, patience, stalled: false };
+        for _ in 0..10_000 {
+            reader.pass(token()).await;
+        }
+        assert!(reader.stalled, "it waited once, and for nothing more");
+        assert!(futures::poll!(std::pin::pin!(reader.gone())).is_pending(), "what is paid is written to its end");
+        // Who reads is waited for, however slow.
+        let (sender, slow) = mpsc::channel(2);
+        let mut reader = Reader { sender: &sender, is_paid: false, patience: STALLED, stalled: false };
+        let reading = tokio::spawn(async move {
+            let mut slow = slow;
+            let mut count = 0;
+            while slow.recv().await.is_some() {
+                tokio::task::yield_now().await;
+                count += 1;
+            }
+            count
+        });
+        for _ in 0..100 {
+            reader.pass(token()).await;
+        }
+        assert!(!reader.stalled);
+        drop(sender);
+        assert_eq!(reading.await.unwrap(), 100);
+        // Of what is free nothing is written for nobody.
+        let (sender, gone) = mpsc::channel::<Piece>(2);
+        drop(gone);
+        Reader { sender: &sender, is_paid: false, patience, stalled: false }.gone().await;
+        assert!(matches!(pieces.try_recv(), Ok(Piece::Token(_))), "what it was sent before is there");
+    }
 
     #[test]
     fn parts_of_a_prompt_survive_a_receipt_and_half_a_part_is_refused() {

@@ -3,6 +3,7 @@
 //! - [`ask`]: from a datanet's records; [`classify`], [`complete`], `embed`: by deployed models.
 //! - `explain`, `spans`: whose records moved an answer; [`attribution`]: an answer explained to people; [`background`]: what a receipt
 //!   does not say.
+//! - [`quote`]: what an answer would cost.
 //! - `report`: what became of a contribution's records.
 //! - [`verify`]: another node's receipt; `recompute`, `compare`: the answer computed again, and whether it is the same.
 
@@ -14,6 +15,7 @@ mod compare;
 pub mod complete;
 mod embed;
 mod explain;
+pub mod quote;
 mod recompute;
 mod report;
 mod spans;

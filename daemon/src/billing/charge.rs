@@ -1,17 +1,20 @@
-//! Charging an answer: numbered, signed, kept, and only then shown.
+//! Capturing an answer: numbered, signed, kept, and only then shown.
 
 use std::sync::atomic::Ordering;
 
 use datanet_p2p::TagKind;
-use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, Digest, ReceiptId};
+use datanet_types::{Amount, ReceiptId};
 
-use super::payment::Checked;
-use super::{Billing, owed};
+use super::purchase::{Answer, By, Held};
+use super::{Billing, machine, owed};
 use crate::db::accruals::Charge;
+use crate::db::now;
+use crate::db::payments::Spending;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::failpoint;
 
 impl Billing {
     /// The latest receipts issued here, newest first: number and id.
@@ -23,36 +26,50 @@ impl Billing {
     }
 
     /// Numbers, signs, stores and records an answer, however it was found: after this it is paid for, and only then the
-    /// caller may see it. `receipt` says everything but hashes, channel, amount and number; `checked` covers its fee.
+    /// caller may see the last of it. Its fee is what was promised, or nothing.
     ///
     /// # Errors
-    /// When the payment will do no more, because another answer was charged first ([`Code::WrongVoucherAmount`],
-    /// [`Code::StaleVoucher`]) or the channel is closed or used up ([`Code::ChannelExpired`],
+    /// When its fee is another ([`Code::OverCharge`]); when the payment will do no more, because another answer was charged first
+    /// ([`Code::WrongVoucherAmount`], [`Code::StaleVoucher`]) or the channel is closed or used up ([`Code::ChannelExpired`],
     /// [`Code::ChannelExhausted`]); when question and answer are too long for a receipt ([`Code::AnswerTooLong`]); when
     /// the ledger, the blob store or the private store fails. Nothing is paid then.
-    pub async fn charge(
-        &self,
-        mut receipt: Receipt,
-        input: AskInput,
-        output: AskOutput,
-        mut checked: Checked,
-    ) -> ServiceResult<AnswerRecord> {
+    pub async fn capture(&self, mut held: Held, answer: Answer) -> ServiceResult<AnswerRecord> {
+        let captured = self.captured(&held, answer).await;
+        if let By::Voucher(hold) = &mut held.by {
+            match &captured {
+                // Held no more, but spent.
+                Ok(record) if record.receipt.fee > 0 => hold.held_in = None,
+                _ => hold.release().await,
+            }
+        }
+        captured
+    }
+
+    async fn captured(&self, held: &Held, answer: Answer) -> ServiceResult<AnswerRecord> {
+        let Answer { mut receipt, input, output } = answer;
         let fee = receipt.fee;
-        let (channel, asked) = match &checked {
-            Checked::Free => (None, None),
-            Checked::Voucher(hold) => (Some(hold.voucher.channel), Some(hold.asked.0)),
-            Checked::Sign(channel, ..) => (Some(*channel), None),
+        if !machine::may_capture(fee, held.price) {
+            let detail =
+                format!("the answer would cost {fee} base units, and {} were promised; it is not charged", held.price);
+            return Err(ServiceError::new(Code::OverCharge, detail));
+        }
+        let channel = match &held.by {
+            By::Nothing => None,
+            By::Voucher(hold) => Some(hold.voucher.channel),
+            By::Account(hold) => Some(hold.channel),
         };
         let _lane = match &channel {
             Some(channel) => Some(self.channels.hold(&channel.0).await),
             None => None,
         };
         let _charging = self.charging.read().await;
-        let voucher = if fee == 0 { None } else { self.final_voucher(&checked, fee)? };
+        let voucher = if fee == 0 { None } else { self.final_voucher(&held.by, fee)? };
+        receipt.split = held.params.params.fee_shares.split(fee);
+        receipt.params = held.params.number;
         receipt.sequence = self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
         receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);
-        let mut charge = self.charge_of(&receipt, voucher, asked)?;
+        let mut charge = self.charge_of(&receipt, voucher, held)?;
         let sequence = receipt.sequence;
         let record = AnswerRecord::sign(receipt, input, output, self.identity.secret());
         charge.settled = SettledReceipt::of(&record);
@@ -65,20 +82,17 @@ impl Billing {
             ));
         }
         let tag = TagKind::Receipt.tag(sequence);
-        self.blobs.keep_bytes(&tag, bytes).await?;
-        if let Err(error) = self.db.record_answer(sequence, &record.id(), &charge) {
+        // On disk first: what is paid can be had again.
+        self.blobs.keep_receipt(&tag, bytes).await?;
+        failpoint::reached("kept");
+        if let Err(error) = self.db.record_answer(sequence, record.id(), charge).await {
             // What cannot be let go of now is after the next start; why the answer failed matters more.
             if let Err(kept) = self.blobs.release(&tag).await {
                 tracing::warn!(error = %kept, "the record of an answer that failed is not let go of");
             }
             return Err(error);
         }
-        if let Checked::Voucher(hold) = &mut checked
-            && fee > 0
-        {
-            // Bound no more, but spent.
-            hold.bound = None;
-        }
+        failpoint::reached("recorded");
         Ok(record)
     }
 
@@ -86,12 +100,23 @@ impl Billing {
         &self,
         receipt: &Receipt,
         voucher: Option<(SignedVoucher, Amount)>,
-        asked: Option<Digest>,
+        held: &Held,
     ) -> ServiceResult<Charge> {
         let reader = self.chain.reader()?;
         let lines = owed::lines(&reader, receipt)?;
+        let spends = voucher.is_some().then(|| spends(&held.by)).flatten();
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = owed::totals(receipt, &lines);
-        Ok(Charge { voucher, expected, asked, totals, lines, settled: None, params: receipt.params })
+        Ok(Charge { voucher, expected, spends, totals, lines, settled: None, params: receipt.params })
     }
+}
+
+/// The payment that is spent with the answer, if it can be had again for the same.
+fn spends(by: &By) -> Option<Spending> {
+    let (id, payload) = match by {
+        By::Nothing => return None,
+        By::Voucher(hold) => (hold.payment, hold.question),
+        By::Account(hold) => hold.named?,
+    };
+    Some(Spending { id, payload, at: now(), lapse: machine::LAPSE })
 }

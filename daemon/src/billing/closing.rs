@@ -17,7 +17,8 @@ impl Billing {
     ///
     /// # Errors
     /// When there is no such channel ([`Code::NoChannel`]), it pays another node ([`Code::ForeignChannel`]), its payer has not asked for it
-    /// to be closed ([`Code::ChannelOpen`]) or it is closed ([`Code::ChannelExpired`]); when what is owed can't be settled now
+    /// to be closed ([`Code::ChannelOpen`]) or it is closed ([`Code::ChannelExpired`]); when an answer on it takes long
+    /// ([`Code::AnswerUnderWay`]); when what is owed can't be settled now
     /// ([`Code::Unsettled`]), and as [`Billing::settle`].
     pub async fn closing_statement(&self, id: &ChannelId) -> ServiceResult<ClosingStatement> {
         let channel = self.own_channel(id)?;
@@ -36,7 +37,8 @@ impl Billing {
                 ),
             ));
         }
-        let _lane = self.channels.hold(&id.0).await;
+        // What is under way on it is served and paid first; what could still be charged after this word would be lost.
+        let _end = self.reservations.closing(*id).await?;
         self.settled_statement(id).await
     }
 
@@ -46,7 +48,7 @@ impl Billing {
     /// # Errors
     /// As [`crate::chain::Chain::execute`].
     pub async fn close(&self, channel: &Channel, key: &AccountKey) -> ServiceResult<Committed> {
-        let _lane = self.channels.hold(&channel.id.0).await;
+        let _end = self.reservations.closing(channel.id).await?;
         let mut statement = None;
         if channel.node == self.identity.node_key() {
             match self.settled_statement(&channel.id).await {
@@ -59,7 +61,7 @@ impl Billing {
         self.chain.execute(key, Action::CloseChannel(CloseChannel { channel: channel.id, statement })).await
     }
 
-    /// Call with the channel's lane held.
+    /// Call with the channel reserved for its end.
     async fn settled_statement(&self, id: &ChannelId) -> ServiceResult<ClosingStatement> {
         loop {
             let (promised, charged) = (self.last_amount(id)?, self.own_channel(id)?.charged);

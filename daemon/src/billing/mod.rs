@@ -1,5 +1,6 @@
-//! What answers cost and who earns it: charge, prove, settle, claim.
+//! What answers cost and who earns it: quote, hold, capture, prove, settle, claim.
 //!
+//! - [`purchase`]: an answer bought, from its payment to its record; [`machine`]: what a payment can do; [`quote`]: what is asked for it.
 //! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`]; `closing`: the end of a channel.
@@ -13,9 +14,12 @@ mod closing;
 mod cover;
 pub mod earnings;
 pub mod grounds;
+pub mod machine;
 pub mod owed;
 mod payees;
 pub mod payment;
+pub mod purchase;
+pub mod quote;
 pub mod repeat;
 pub mod reservation;
 pub mod settle;
@@ -32,7 +36,7 @@ use tokio::sync::{Mutex, RwLock};
 
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
-use crate::db::LocalStore;
+use crate::db::{LocalStore, now};
 use crate::error::ServiceResult;
 use crate::keyring::{Identity, Keyring};
 use crate::lanes::Lanes;
@@ -80,6 +84,7 @@ impl Billing {
         keyring: Keyring,
     ) -> ServiceResult<Self> {
         let sequence = Arc::new(AtomicU64::new(db.last_sequence()?));
+        db.forget_holds(now().saturating_sub(machine::HOLD_SECONDS))?;
         let statements = Statements::new(chain.clone(), blobs.clone());
         let (reservations, charging, settling) = (Reservations::default(), Arc::default(), Arc::default());
         let (channels, claiming) = (Lanes::default(), Lanes::default());

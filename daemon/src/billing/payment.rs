@@ -1,18 +1,23 @@
-//! How a caller pays for one answer: by a voucher it signed, or by a key that is in this node's keyring.
+//! How a caller pays for one answer: by a voucher it signed, or by a key that is in this node's keyring; and what makes that good.
 
 use datanet_ledger::component::Params;
 use datanet_ledger::component::channels::{self, Channel};
+use datanet_ledger::component::params::versions::Version;
 use datanet_types::amount::display;
+use datanet_types::quote::SignedQuote;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, BlobHash, ChannelId, SigningKey};
+use datanet_types::{Amount, BlobHash, ChannelId, Digest, ReceiptId, SigningKey};
 
 use super::Billing;
-use super::cover::Promise;
-use super::reservation::{Asked, Reservation};
-use crate::db::LocalStore;
-use crate::db::reservations::PaidAnswer;
+use super::machine::{self, Decision};
+use super::purchase::{AccountHold, Admission, By, Held, VoucherHold};
+use super::reservation::Asked;
+use crate::db::accruals::params_changed;
+use crate::db::now;
+use crate::db::payments::PaymentId;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::failpoint;
 use crate::keyring::AccountKey;
 
 /// Seconds before a channel's expiry in which it is no longer accepted, because the node needs them to settle: a fifth of what the chain says
@@ -21,61 +26,72 @@ pub fn settle_margin(params: &Params) -> u64 {
     (params.channel_min_seconds / 5).max(1)
 }
 
-/// What comes with a question.
+/// What comes with a question: what pays, by what name, and what was quoted.
 #[derive(Debug, Clone)]
-pub enum Payment {
-    /// Nothing: good for datanets whose answers are free.
-    None,
-    /// A voucher for the channel's last amount plus the price.
+pub struct Payment {
+    means: Means,
+    /// By which its answer can be had again; a voucher has its channel and amount for a name.
+    name: Option<String>,
+    pub(super) quote: Option<SignedQuote>,
+}
+
+#[derive(Debug, Clone)]
+enum Means {
+    /// Good for what is free.
+    Nothing,
+    /// For the channel's last amount plus the price.
     Voucher(SignedVoucher),
     /// An account of this node's keyring; the node signs the voucher on its open channel.
     Account(Box<AccountKey>),
 }
 
-/// What comes of a payment before the answer is computed.
-pub enum Admission {
-    /// It will do: the answer is computed, then charged.
-    Charge(Checked),
-    /// It has paid for this very question before: this is the answer, at no further cost.
-    Again(Box<AnswerRecord>),
-}
-
-/// A payment that will do; what it needs of its channel is spoken for until it is charged or dropped.
-pub enum Checked {
-    /// The answer is free.
-    Free,
-    /// The voucher that must follow the last one.
-    Voucher(Box<VoucherHold>),
-    /// Signed when the answer is charged.
-    Sign(ChannelId, Box<SigningKey>, Reservation, Promise),
-}
-
-impl Checked {
-    /// Whether the answer costs something: then it is written to its end, whether or not the caller stays.
-    pub fn is_paid(&self) -> bool {
-        !matches!(self, Self::Free)
+impl From<Means> for Payment {
+    fn from(means: Means) -> Self {
+        Self { means, name: None, quote: None }
     }
 }
 
-/// A voucher that is bound to one question: by its channel's reservation, and on disk.
-pub struct VoucherHold {
-    pub(super) voucher: SignedVoucher,
-    pub(super) asked: Asked,
-    _reservation: Reservation,
-    /// Of the node: that its stake covers the answer.
-    _promise: Promise,
-    /// Where it is bound; nothing once it is charged.
-    pub(super) bound: Option<LocalStore>,
-}
+impl Payment {
+    /// Nothing: good for what is free.
+    pub fn none() -> Self {
+        Means::Nothing.into()
+    }
 
-impl Drop for VoucherHold {
-    fn drop(&mut self) {
-        // Its answer has failed: it is good for any question again.
-        if let Some(db) = self.bound.take()
-            && let Err(error) = db.unbind_voucher(&self.voucher.channel)
-        {
-            tracing::warn!(%error, channel = %self.voucher.channel, "a voucher stays bound to its question for a while");
+    /// A voucher for its channel's last amount plus the price.
+    pub fn by_voucher(voucher: SignedVoucher) -> Self {
+        Means::Voucher(voucher).into()
+    }
+
+    /// An account of this node's keyring, on its open channel with this node.
+    pub fn by_account(key: AccountKey) -> Self {
+        Means::Account(Box::new(key)).into()
+    }
+
+    /// The same, called `name` by whoever pays: sent again by that name with the same question, it is given the same answer.
+    ///
+    /// # Errors
+    /// When the name is empty or too long ([`Code::BadIdempotencyKey`]).
+    pub fn named(self, name: Option<String>) -> ServiceResult<Self> {
+        /// Longest name of a payment in bytes.
+        const MAX_NAME: usize = 255;
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_NAME) {
+            let detail = format!("Idempotency-Key is 1 to {MAX_NAME} bytes");
+            return Err(ServiceError::new(Code::BadIdempotencyKey, detail));
         }
+        Ok(Self { name, ..self })
+    }
+
+    /// The payment for the answer of this index, of several that are bought by one request.
+    #[must_use]
+    pub fn numbered(&self, index: usize) -> Self {
+        let name = self.name.as_ref().map(|name| if index == 0 { name.clone() } else { format!("{name}#{index}") });
+        Self { name, ..self.clone() }
+    }
+
+    /// The same, at the price that was quoted.
+    #[must_use]
+    pub fn quoted(self, quote: Option<SignedQuote>) -> Self {
+        Self { quote, ..self }
     }
 }
 
@@ -88,13 +104,13 @@ impl Billing {
     pub fn payment(&self, voucher: Option<SignedVoucher>, account: Option<String>) -> ServiceResult<Payment> {
         match (voucher, account) {
             (Some(_), Some(_)) => Err(ServiceError::new(Code::TwoPayments, "send a voucher or an account, not both")),
-            (Some(voucher), None) => Ok(Payment::Voucher(voucher)),
-            (None, Some(name)) => Ok(Payment::Account(Box::new(self.keyring.get(&name)?))),
+            (Some(voucher), None) => Ok(Payment::by_voucher(voucher)),
+            (None, Some(name)) => Ok(Payment::by_account(self.keyring.get(&name)?)),
             (None, None) => match self.payer.as_deref() {
-                Some(payer) => Ok(Payment::Account(Box::new(self.keyring.get(payer).map_err(|error| {
+                Some(payer) => Ok(Payment::by_account(self.keyring.get(payer).map_err(|error| {
                     ServiceError::new(error.code, format!("api.payer names who pays, but there is {}", error.detail))
-                })?))),
-                None => Ok(Payment::None),
+                })?)),
+                None => Ok(Payment::none()),
             },
         }
     }
@@ -104,109 +120,156 @@ impl Billing {
         self.keyring.get(name).is_ok()
     }
 
-    /// Checks that `payment` covers `price` and reserves it for what is `asked`, so that nobody makes this node work for
-    /// nothing, and no payment buys two answers.
-    ///
-    /// # Errors
-    /// When nothing is paid ([`Code::PaymentRequired`]); when the channel is not there, another node's, closed or about
-    /// to expire, or used up ([`Code::NoChannel`], [`Code::ForeignChannel`], [`Code::ChannelExpired`],
-    /// [`Code::ChannelExhausted`]); when another answer is under way on it ([`Code::AnswerUnderWay`]); when the voucher
-    /// is not its payer's, has paid for another question, or is for another amount ([`Code::BadVoucher`],
-    /// [`Code::VoucherSpent`], [`Code::WrongVoucherAmount`]); when the ledger, the blob store or the private store
-    /// fails.
-    pub async fn admit(&self, payment: Payment, price: Amount, asked: Asked) -> ServiceResult<Admission> {
-        if price == 0 {
-            return Ok(Admission::Charge(Checked::Free));
-        }
-        match payment {
-            Payment::None => Err(ServiceError::new(
-                Code::PaymentRequired,
-                format!(
-                    "an answer costs {} ({price} base units) and nothing says who pays: open a channel with node {} (`datanet channel open --account NAME --deposit AMOUNT`), then send the paying account's name as \"account\" (OpenAI's clients: as \"user\", or in extra_body), or a voucher; api.payer in the node's configuration names whoever pays for callers that name nobody",
-                    display(price),
-                    self.identity.node_key()
-                ),
-            )
-            .about("account")),
-            Payment::Voucher(voucher) => self.admit_voucher(voucher, price, asked).await,
-            Payment::Account(key) => {
-                let (channel, secret) = self.channel_of(&key)?;
-                let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
-                let reservation = self.reservations.shared(channel.id, price, left)?;
-                Ok(Admission::Charge(Checked::Sign(channel.id, Box::new(secret), reservation, self.promise(price)?)))
+    /// Holds a payment of `price` for what is `asked`. In a task of its own, since it must not stop half-way.
+    pub(super) async fn hold(&self, payment: Payment, price: Amount, asked: Asked) -> ServiceResult<Admission> {
+        match payment.means {
+            Means::Nothing => Err(self.nothing_pays(price)),
+            Means::Voucher(voucher) => self.hold_voucher(voucher, price, asked).await,
+            Means::Account(key) => {
+                let named = payment.name.map(|name| PaymentId::of_account(&key.address(), &name));
+                self.hold_account(&key, named, price, asked).await
             }
         }
     }
 
-    async fn admit_voucher(&self, voucher: SignedVoucher, price: Amount, asked: Asked) -> ServiceResult<Admission> {
+    fn nothing_pays(&self, price: Amount) -> ServiceError {
+        ServiceError::new(
+            Code::PaymentRequired,
+            format!(
+                "an answer costs {} ({price} base units) and nothing says who pays: open a channel with node {} (`datanet channel open --account NAME --deposit AMOUNT`), then send the paying account's name as \"account\" (OpenAI's clients: as \"user\", or in extra_body), or a voucher; api.payer in the node's configuration names whoever pays for callers that name nobody",
+                display(price),
+                self.identity.node_key()
+            ),
+        )
+        .about("account")
+    }
+
+    async fn hold_voucher(&self, voucher: SignedVoucher, price: Amount, asked: Asked) -> ServiceResult<Admission> {
+        let (question, payment) = (asked.payload, PaymentId::of_voucher(&voucher.channel, voucher.cumulative));
         let channel = self.known_channel(&voucher.channel)?;
+        // Before anything is said of it: whoever is not its payer learns nothing of what it paid for.
         voucher.verify(self.chain.id(), &channel.voucher_key).map_err(|_| {
             ServiceError::new(Code::BadVoucher, "the voucher is not signed by the channel's key for this chain")
         })?;
-        if let Some(paid) = self.db.paid_answer(&voucher.channel, voucher.cumulative)? {
-            return self.paid_before(&voucher, price, asked, &paid).await;
+        let spent = |receipt: ReceiptId| {
+            let next = self.last_amount(&voucher.channel)?.saturating_add(price);
+            let paid = voucher.cumulative;
+            Ok(ServiceError::new(
+                Code::VoucherSpent,
+                format!(
+                    "the voucher of {paid} base units has paid for another question, receipt {receipt}; sign for {next} to ask this one"
+                ),
+            ))
+        };
+        if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
+            return Ok(known);
         }
-        let reservation = self.reservations.exclusive(voucher.channel, asked).await?;
+        let reservation = self.reservations.exclusive(voucher.channel, question).await?;
         // Looked up again: whoever had the channel before may have asked the very same.
-        if let Some(paid) = self.db.paid_answer(&voucher.channel, voucher.cumulative)? {
-            return self.paid_before(&voucher, price, asked, &paid).await;
+        if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
+            return Ok(known);
         }
         let channel = self.usable_channel(&voucher.channel)?;
         self.check_amount(&channel, voucher.cumulative, price)?;
-        let promise = self.promise(price)?;
-        if self.db.bind_voucher(&voucher.channel, voucher.cumulative, asked.0)?.is_err() {
-            return Err(ServiceError::new(
-                Code::AnswerUnderWay,
-                "this voucher was sent for another question, over which the node stopped; send that one again, or wait ten minutes",
-            ));
+        let (params, promise) = (self.params_of(&voucher.channel)?, self.promise(price)?);
+        let step = self.db.step_payment(payment, move |standing| machine::decide(standing, &question, now()));
+        match step.await? {
+            Decision::Hold => failpoint::reached("held"),
+            Decision::Replay(receipt) => return self.again(&receipt).await,
+            Decision::SpentOnAnother(receipt) => return Err(spent(receipt)?),
+            Decision::HeldForAnother(seconds) => {
+                let detail = format!(
+                    "this voucher was sent for another question, over which the node stopped; send that one again, or wait {seconds} seconds"
+                );
+                return Err(ServiceError::new(Code::AnswerUnderWay, detail));
+            }
         }
-        let bound = Some(self.db.clone());
-        let hold = VoucherHold { voucher, asked, _reservation: reservation, _promise: promise, bound };
-        Ok(Admission::Charge(Checked::Voucher(Box::new(hold))))
+        let (reservation, held_in) = (Some(reservation), Some(self.db.clone()));
+        let hold = VoucherHold { voucher, payment, question, reservation, _promise: promise, held_in };
+        Ok(Admission::Charge(Held { price, params, by: By::Voucher(Box::new(hold)) }))
     }
 
-    /// The answer that a voucher has paid, if it was for the same question.
-    async fn paid_before(
+    async fn hold_account(
         &self,
-        voucher: &SignedVoucher,
+        key: &AccountKey,
+        payment: Option<PaymentId>,
         price: Amount,
         asked: Asked,
-        paid: &PaidAnswer,
     ) -> ServiceResult<Admission> {
-        if paid.asked != asked.0 {
-            let next = self.last_amount(&voucher.channel)?.saturating_add(price);
-            return Err(ServiceError::new(
-                Code::VoucherSpent,
-                format!(
-                    "the voucher of {} base units has paid for another question, receipt {}; sign for {next} to ask this one",
-                    voucher.cumulative, paid.receipt
-                ),
-            ));
+        let question = asked.payload;
+        let mut exclusive = None;
+        if let Some(payment) = payment {
+            let spent = |receipt: ReceiptId| {
+                let detail = format!(
+                    "this Idempotency-Key has paid for another question, receipt {receipt}; send another key with this one"
+                );
+                Ok(ServiceError::new(Code::PaymentSpent, detail))
+            };
+            if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
+                return Ok(known);
+            }
+            exclusive = Some(self.reservations.named(payment, question).await?);
+            if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
+                return Ok(known);
+            }
         }
-        let bytes = self.blobs.read(&BlobHash(paid.receipt.0), MAX_ANSWER_RECORD_BYTES as u64).await?;
+        let (channel, secret) = self.channel_of(key)?;
+        let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
+        let reservation = self.reservations.shared(channel.id, price, left)?;
+        // Looked at again: its end may have come in between.
+        self.usable_channel(&channel.id)?;
+        let (params, promise) = (self.params_of(&channel.id)?, self.promise(price)?);
+        let named = payment.map(|payment| (payment, question));
+        let reservations = (reservation, exclusive);
+        let hold = AccountHold { channel: channel.id, secret, named, _reservations: reservations, _promise: promise };
+        Ok(Admission::Charge(Held { price, params, by: By::Account(Box::new(hold)) }))
+    }
+
+    /// The answer that a payment has bought, if it has; an error if that was to another question.
+    async fn bought_before(
+        &self,
+        payment: &PaymentId,
+        question: &Digest,
+        spent: &(dyn Fn(ReceiptId) -> ServiceResult<ServiceError> + Sync),
+    ) -> ServiceResult<Option<Admission>> {
+        match machine::decide(self.db.payment(payment)?.as_ref(), question, now()).1 {
+            Decision::Replay(receipt) => self.again(&receipt).await.map(Some),
+            Decision::SpentOnAnother(receipt) => Err(spent(receipt)?),
+            Decision::Hold | Decision::HeldForAnother(_) => Ok(None),
+        }
+    }
+
+    async fn again(&self, receipt: &ReceiptId) -> ServiceResult<Admission> {
+        let bytes = self.blobs.read(&BlobHash(receipt.0), MAX_ANSWER_RECORD_BYTES as u64).await?;
         let record = AnswerRecord::verify(&bytes, self.chain.id())
             .map_err(|error| ServiceError::caused(Code::BadReceipt, error))?;
         Ok(Admission::Again(Box::new(record)))
     }
 
-    /// The voucher to record, and the amount it must stand at. Call with the channel's lock held.
-    pub(super) fn final_voucher(
-        &self,
-        checked: &Checked,
-        price: Amount,
-    ) -> ServiceResult<Option<(SignedVoucher, Amount)>> {
-        match checked {
-            Checked::Free => Ok(None),
-            Checked::Voucher(hold) => {
-                let channel = self.usable_channel(&hold.voucher.channel)?;
+    /// The parameters that an answer paid on a channel is given under: those that hold, which must be those of what it owes already.
+    fn params_of(&self, channel: &ChannelId) -> ServiceResult<Version> {
+        let present = self.chain.params_version()?;
+        match self.db.accruing_under(channel)? {
+            Some(former) if former != present.number => Err(params_changed()),
+            _ => Ok(present),
+        }
+    }
+
+    /// The voucher to record, and the amount it must stand at. Call with the channel's lane held.
+    pub(super) fn final_voucher(&self, by: &By, price: Amount) -> ServiceResult<Option<(SignedVoucher, Amount)>> {
+        match by {
+            By::Nothing => Ok(None),
+            By::Voucher(hold) => {
+                let channel = self.owing_channel(&hold.voucher.channel)?;
                 let expected = self.check_amount(&channel, hold.voucher.cumulative, price)?;
                 Ok(Some((hold.voucher.clone(), expected)))
             }
-            Checked::Sign(id, key, ..) => {
-                let channel = self.usable_channel(id)?;
-                let next = self.last_amount(id)?.saturating_add(price);
+            By::Account(hold) => {
+                let channel = self.owing_channel(&hold.channel)?;
+                let next = self.last_amount(&channel.id)?.saturating_add(price);
                 let expected = self.check_amount(&channel, next, price)?;
-                Ok(Some((SignedVoucher::sign(self.chain.id(), *id, next, key), expected)))
+                let voucher = SignedVoucher::sign(self.chain.id(), channel.id, next, &hold.secret);
+                Ok(Some((voucher, expected)))
             }
         }
     }
@@ -271,6 +334,20 @@ impl Billing {
             ));
         }
         Ok(channel)
+    }
+
+    /// A channel to this node on which what was served is still paid: whether or not its payer takes it back meanwhile, it can be settled
+    /// until it is closed.
+    fn owing_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
+        let channel = self.own_channel(id)?;
+        if channel.is_open() {
+            return Ok(channel);
+        }
+        let height = channel.closed_height;
+        Err(ServiceError::new(
+            Code::ChannelExpired,
+            format!("channel {id} was closed at height {height}; open another"),
+        ))
     }
 
     /// A channel to this node that is open, not being closed, and not about to expire.

@@ -1,8 +1,9 @@
-//! One payment, one answer: what of a channel is spoken for while answers are under way.
+//! One payment, one answer: what is spoken for in memory while answers are under way.
 //!
-//! A voucher is exclusive: while its answer is under way, nothing else on its channel is, and it is bound to that one
+//! A voucher is exclusive: while its answer is under way, nothing else on its channel is, and it is held for that one
 //! question on disk too. Accounts of this node sign when they are charged, so any number of their answers may be under
-//! way as long as the deposit covers all of them. Channels know nothing of one another.
+//! way as long as the deposit covers all of them; a payment that an account has named is exclusive by its name. Channels know nothing of
+//! one another.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,29 +12,83 @@ use std::time::Duration;
 use datanet_types::{Amount, ChannelId, Digest};
 use tokio::sync::watch;
 
+use crate::db::payments::PaymentId;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// How long a question that is asked again waits for the answer that is under way.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Hash of what was asked, as far as it decides the answer: the same payment for the same question is the same purchase.
+/// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked(pub Digest);
+pub enum Kind {
+    /// An answer from a datanet's records.
+    Ask,
+    /// A classification by a model.
+    Classify,
+    /// Text by a model.
+    Complete,
+}
 
-impl Asked {
-    /// The question to `whom` (a datanet or a model) of this `kind`, in canonical bytes.
-    pub fn of(kind: &str, whom: &[u8; 32], question: &[u8]) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key("datanet question that is paid for v1");
-        hasher.update(&(kind.len() as u64).to_le_bytes()).update(kind.as_bytes()).update(whom).update(question);
-        Self(Digest(*hasher.finalize().as_bytes()))
+impl Kind {
+    /// Its name in quotes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Classify => "classify",
+            Self::Complete => "complete",
+        }
     }
 }
 
-/// What is spoken for on one channel.
+/// What was asked, as far as it decides the answer: the same payment for the same question is the same purchase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// What is asked for.
+    pub kind: Kind,
+    /// The datanet that is asked, or the model.
+    pub whom: [u8; 32],
+    /// Hash of all of it.
+    pub payload: Digest,
+}
+
+impl Asked {
+    /// The question to `whom` (a datanet or a model) of this `kind`, in canonical bytes.
+    pub fn of(kind: Kind, whom: &[u8; 32], question: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("datanet question that is paid for v2");
+        let name = kind.as_str().as_bytes();
+        hasher.update(&(name.len() as u64).to_le_bytes()).update(name).update(whom).update(question);
+        Self { kind, whom: *whom, payload: Digest(*hasher.finalize().as_bytes()) }
+    }
+}
+
+/// What may be under way once at a time: a channel's voucher, or a payment that an account has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Channel(ChannelId),
+    Named(PaymentId),
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Channel(id) => write!(f, "on channel {id}, and a voucher is good for one"),
+            Self::Named(_) => f.write_str("for this Idempotency-Key, and it is good for one"),
+        }
+    }
+}
+
+/// Who has a key for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Question(Digest),
+    /// The channel's end is written down.
+    Closing,
+}
+
+/// What is spoken for.
 #[derive(Debug, Default)]
 struct Spoken {
-    /// The question whose voucher has the channel for itself.
-    exclusive: Option<Asked>,
+    exclusive: Option<Holder>,
     /// What accounts of this node will be charged for what is under way.
     promised: Amount,
     /// Answers under way.
@@ -43,14 +98,14 @@ struct Spoken {
 /// All that is spoken for; clones share it.
 #[derive(Debug, Clone)]
 pub struct Reservations {
-    channels: Arc<Mutex<BTreeMap<ChannelId, Spoken>>>,
+    keys: Arc<Mutex<BTreeMap<Key, Spoken>>>,
     /// Changes whenever something is free again.
     freed: watch::Sender<u64>,
 }
 
 impl Default for Reservations {
     fn default() -> Self {
-        Self { channels: Arc::default(), freed: watch::Sender::new(0) }
+        Self { keys: Arc::default(), freed: watch::Sender::new(0) }
     }
 }
 
@@ -58,79 +113,107 @@ impl Default for Reservations {
 #[derive(Debug)]
 pub struct Reservation {
     of: Reservations,
-    channel: ChannelId,
+    key: Key,
     amount: Amount,
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut channels = self.of.lock();
-        if let Some(spoken) = channels.get_mut(&self.channel) {
+        let mut keys = self.of.lock();
+        if let Some(spoken) = keys.get_mut(&self.key) {
             spoken.exclusive = None;
             spoken.promised = spoken.promised.saturating_sub(self.amount);
             spoken.count = spoken.count.saturating_sub(1);
             if spoken.count == 0 {
-                channels.remove(&self.channel);
+                keys.remove(&self.key);
             }
         }
-        drop(channels);
+        drop(keys);
         self.of.freed.send_modify(|count| *count = count.wrapping_add(1));
     }
 }
 
 impl Reservations {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ChannelId, Spoken>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Spoken>> {
         // Nothing is left half done in a map whose entries are whole.
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reserves a channel for a voucher. The same question asked again meanwhile waits for the first; another is refused.
-    pub(super) async fn exclusive(&self, channel: ChannelId, asked: Asked) -> ServiceResult<Reservation> {
+    pub(super) async fn exclusive(&self, channel: ChannelId, question: Digest) -> ServiceResult<Reservation> {
+        self.question(Key::Channel(channel), question).await
+    }
+
+    /// Reserves a payment that an account has named. The same question asked again meanwhile waits for the first; another is refused.
+    pub(super) async fn named(&self, payment: PaymentId, question: Digest) -> ServiceResult<Reservation> {
+        self.question(Key::Named(payment), question).await
+    }
+
+    async fn question(&self, key: Key, question: Digest) -> ServiceResult<Reservation> {
+        let holder = Holder::Question(question);
+        self.wait_for(key, holder, |other| other == Some(holder)).await.ok_or_else(|| {
+            ServiceError::new(
+                Code::AnswerUnderWay,
+                format!(
+                    "an answer is under way {key}; ask again when it is there, or open another channel to ask side by side"
+                ),
+            )
+        })
+    }
+
+    /// Reserves a channel for its end: waits for the answers that are under way on it, and lets no other begin.
+    pub(super) async fn closing(&self, channel: ChannelId) -> ServiceResult<Reservation> {
+        self.wait_for(Key::Channel(channel), Holder::Closing, |_| true).await.ok_or_else(|| {
+            ServiceError::new(
+                Code::AnswerUnderWay,
+                format!("an answer is under way on channel {channel}, which is paid first; ask again when it is there"),
+            )
+        })
+    }
+
+    /// Takes a key for `holder` alone, if need be as soon as it is free; nothing if `waits` says not to wait for who has it, or it takes long.
+    async fn wait_for(&self, key: Key, holder: Holder, waits: impl Fn(Option<Holder>) -> bool) -> Option<Reservation> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut freed = self.freed.subscribe();
         loop {
             freed.mark_unchanged();
-            let same = match self.try_exclusive(channel, asked) {
-                Ok(reservation) => return Ok(reservation),
-                Err(other) => other == Some(asked),
-            };
-            if !same || tokio::time::timeout_at(deadline, freed.changed()).await.is_err() {
-                return Err(ServiceError::new(
-                    Code::AnswerUnderWay,
-                    format!(
-                        "an answer is under way on channel {channel}, and a voucher is good for one; ask again when it is there, or open another channel to ask side by side"
-                    ),
-                ));
+            match self.try_take(key, holder) {
+                Ok(reservation) => return Some(reservation),
+                Err(other) if !waits(other) => return None,
+                Err(_) => {}
             }
+            tokio::time::timeout_at(deadline, freed.changed()).await.ok()?.ok()?;
         }
     }
 
-    /// The question that stands in the way, if it is another voucher's.
-    fn try_exclusive(&self, channel: ChannelId, asked: Asked) -> Result<Reservation, Option<Asked>> {
-        let mut channels = self.lock();
-        if let Some(spoken) = channels.get(&channel) {
+    /// Who stands in the way, if it has the key for itself.
+    fn try_take(&self, key: Key, holder: Holder) -> Result<Reservation, Option<Holder>> {
+        let mut keys = self.lock();
+        if let Some(spoken) = keys.get(&key) {
             return Err(spoken.exclusive);
         }
-        channels.insert(channel, Spoken { exclusive: Some(asked), promised: 0, count: 1 });
-        Ok(Reservation { of: self.clone(), channel, amount: 0 })
+        keys.insert(key, Spoken { exclusive: Some(holder), promised: 0, count: 1 });
+        Ok(Reservation { of: self.clone(), key, amount: 0 })
     }
 
     /// Reserves `amount` of a channel beside what else is promised on it; `left` is what the deposit has beyond what was
     /// charged.
     pub(super) fn shared(&self, channel: ChannelId, amount: Amount, left: Amount) -> ServiceResult<Reservation> {
-        let mut channels = self.lock();
-        let spoken = channels.entry(channel).or_default();
+        let key = Key::Channel(channel);
+        let mut keys = self.lock();
+        let spoken = keys.entry(key).or_default();
         let promised = spoken.promised.saturating_add(amount);
-        if spoken.exclusive.is_some() {
+        if let Some(holder) = spoken.exclusive {
+            let what = if holder == Holder::Closing { "the end of it" } else { "a voucher's answer" };
             return Err(ServiceError::new(
                 Code::AnswerUnderWay,
-                format!("a voucher's answer is under way on channel {channel}; ask again when it is there"),
+                format!("{what} is under way on channel {channel}; ask again when it is there, or open another"),
             ));
         }
         if promised > left {
             let under_way = spoken.promised;
             if spoken.count == 0 {
-                channels.remove(&channel);
+                keys.remove(&key);
             }
             return Err(ServiceError::new(
                 Code::ChannelExhausted,
@@ -141,12 +224,12 @@ impl Reservations {
         }
         spoken.promised = promised;
         spoken.count = spoken.count.saturating_add(1);
-        Ok(Reservation { of: self.clone(), channel, amount })
+        Ok(Reservation { of: self.clone(), key, amount })
     }
 
     /// What accounts are promised to be charged on a channel.
     pub(super) fn promised(&self, channel: &ChannelId) -> Amount {
-        self.lock().get(channel).map_or(0, |spoken| spoken.promised)
+        self.lock().get(&Key::Channel(*channel)).map_or(0, |spoken| spoken.promised)
     }
 }
 
@@ -156,8 +239,8 @@ mod tests {
 
     const CHANNEL: ChannelId = ChannelId([1; 32]);
 
-    fn asked(n: u8) -> Asked {
-        Asked::of("test", &[n; 32], b"?")
+    fn asked(n: u8) -> Digest {
+        Asked::of(Kind::Ask, &[n; 32], b"?").payload
     }
 
     #[tokio::test]
@@ -188,5 +271,34 @@ mod tests {
         drop(held);
         assert_eq!(reservations.promised(&CHANNEL), 0);
         assert!(reservations.shared(CHANNEL, 130, 130).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_channel_ends_once_what_is_under_way_on_it_is_paid_and_nothing_new_begins() {
+        let reservations = Reservations::default();
+        let under_way = [reservations.shared(CHANNEL, 1, 100).unwrap(), reservations.shared(CHANNEL, 1, 100).unwrap()];
+        let end = tokio::spawn({
+            let reservations = reservations.clone();
+            async move { reservations.closing(CHANNEL).await }
+        });
+        for held in under_way {
+            tokio::task::yield_now().await;
+            assert!(!end.is_finished());
+            drop(held);
+        }
+        let end = end.await.unwrap().unwrap();
+        assert_eq!(reservations.exclusive(CHANNEL, asked(1)).await.unwrap_err().code, Code::AnswerUnderWay);
+        assert_eq!(reservations.shared(CHANNEL, 1, 100).unwrap_err().code, Code::AnswerUnderWay);
+        drop(end);
+        assert!(reservations.exclusive(CHANNEL, asked(1)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_named_payment_is_for_one_question_at_a_time() {
+        let reservations = Reservations::default();
+        let (one, other) = (PaymentId([1; 32]), PaymentId([2; 32]));
+        let _first = reservations.named(one, asked(1)).await.unwrap();
+        assert_eq!(reservations.named(one, asked(2)).await.unwrap_err().code, Code::AnswerUnderWay);
+        assert!(reservations.named(other, asked(2)).await.is_ok());
     }
 }

@@ -38,20 +38,10 @@ pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
 }
 
 impl Billing {
-    /// The claims of an answer of `model`, with `credits` found by `method`; to be charged with [`Billing::charge`] for
+    /// The claims of an answer of `model`, with `credits` found by `method`; to be captured with [`Billing::capture`] for
     /// the price that [`terms`] says.
-    ///
-    /// # Errors
-    /// When the ledger has no block yet or cannot be read.
-    pub fn model_receipt(
-        &self,
-        model: &Model,
-        terms: &Terms,
-        method: Method,
-        credits: Vec<Credit>,
-    ) -> ServiceResult<Receipt> {
-        let params = self.chain.params_version()?;
-        Ok(Receipt {
+    pub fn model_receipt(&self, model: &Model, terms: &Terms, method: Method, credits: Vec<Credit>) -> Receipt {
+        Receipt {
             chain_id: self.chain.id().to_owned(),
             datanet: terms.datanet.as_ref().map_or(DatanetId::ZERO, |datanet| datanet.id),
             model: model.id,
@@ -61,9 +51,7 @@ impl Billing {
             method: method as i32,
             credits,
             fee: terms.price,
-            split: params.params.fee_shares.split(terms.price),
-            params: params.number,
             ..Receipt::default()
-        })
+        }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use datanet_config::read_text;
 use serde_json::{Value, json};
 
-use super::args::{AskArgs, ChannelCommand, ReceiptCommand};
+use super::args::{AskArgs, ChannelCommand, QuoteArgs, ReceiptCommand};
 use super::client::Client;
 use super::confirm::confirm;
 use super::costs;
@@ -32,6 +32,20 @@ pub(super) async fn ask(client: &Client, args: AskArgs, output: Output) -> Resul
         say!("{}\n", text(&value["answer"]));
         passages(&value["passages"]);
         say!("fee {}   receipt {}", money(&value["fee"]), text(&value["receipt"]["id"]));
+    });
+    Ok(())
+}
+
+pub(super) async fn quote(client: &Client, args: QuoteArgs, output: Output) -> Result<()> {
+    let body = match (args.datanet, args.model) {
+        (Some(datanet), _) => json!({ "datanet": client.datanet(&datanet).await? }),
+        (None, model) => json!({ "model": model }),
+    };
+    let value = client.post("/v1/quotes", &body).await?;
+    output.show(&value, |value| {
+        let quote = &value["quote"];
+        say!("an answer costs {} at most; the quote expires {}", money(&quote["price"]), until(&quote["expires_at"]));
+        fields(quote, &["kind", "subject", "node"]);
     });
     Ok(())
 }
@@ -166,6 +180,13 @@ pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Ou
             });
         }
         ChannelCommand::Close { channel, statement, yes } => close(client, &channel, statement, yes, output).await?,
+        ChannelCommand::Voucher { channel, cumulative } => {
+            let channel = client.channel(&channel).await?;
+            let body = json!({ "cumulative": cumulative });
+            let value = client.post(&format!("/v1/channels/{channel}/voucher"), &body).await?;
+            // The same for people: it is to be handed on as it is.
+            output.show(&value, |value| say!("{value}"));
+        }
         ChannelCommand::Statement { channel } => {
             let channel = client.channel(&channel).await?;
             let value = client.post(&format!("/v1/channels/{channel}/statement"), &json!({})).await?;

@@ -169,6 +169,7 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Search(args) => query::search(client, args, output).await,
         Command::Embed { texts, model } => query::embed(client, texts, model, output).await,
         Command::Ask(args) => ask::ask(client, args, output).await,
+        Command::Quote(args) => ask::quote(client, args, output).await,
         Command::Receipt(command) => ask::receipt(client, command, output).await,
         Command::Train(args) => train::run(client, args, output).await,
         Command::Jobs(command) => train::jobs(client, command, output).await,

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Account, Amount, ChannelId, ContributionId, DatanetId, Digest, Ppm, ReceiptId};
+use datanet_types::{Account, Amount, ChannelId, ContributionId, DatanetId, Ppm, ReceiptId};
 use redb::WriteTransaction;
 
-use super::reservations::{self, PaidAnswer};
-use super::{LocalStore, receipts, table};
+use super::payments::{self, Spending};
+use super::{LocalStore, receipts, settling, table};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Channel to its latest voucher.
@@ -28,6 +28,8 @@ const TOTALS: table::Table = redb::TableDefinition::new("channel_totals");
 pub(super) const META: table::Table = redb::TableDefinition::new("serving");
 
 const SEQUENCE: &[u8] = b"sequence";
+/// Sum of the fees that no epoch on the ledger holds, those of a settlement under way included: so that nobody adds them up for each answer.
+const UNSETTLED: &[u8] = b"unsettled";
 
 /// Why an account earns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -81,8 +83,8 @@ pub struct Charge {
     pub voucher: Option<SignedVoucher>,
     /// What it must add up to: the last voucher's amount and the fee.
     pub expected: Amount,
-    /// Hash of what was asked, if the answer can be had again for the same voucher.
-    pub asked: Option<Digest>,
+    /// The payment that is spent with it, if the answer can be had again for the same.
+    pub spends: Option<Spending>,
     /// Fee and split of this one answer.
     pub totals: EpochTotals,
     /// Who earns.
@@ -109,7 +111,8 @@ pub struct Share {
 }
 
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    [VOUCHERS, LINES, RECEIPTS, VERSIONS, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))
+    [VOUCHERS, LINES, RECEIPTS, VERSIONS, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))?;
+    put_unsettled(tx)
 }
 
 /// A line as table key: the channel, then text, because JSON is what tables hold anyway.
@@ -135,39 +138,14 @@ impl LocalStore {
         Ok(self.read(|tx| table::get::<u64>(tx, META, SEQUENCE))?.unwrap_or_default())
     }
 
-    /// Records an answer. Numbers may be left out: an answer that fails takes its own along.
+    /// Records an answer; durable when this returns, together with others that are recorded meanwhile. Numbers may be left out: an answer
+    /// that fails takes its own along.
     ///
     /// # Errors
-    /// When the voucher does not follow the last one ([`Code::StaleVoucher`]), what has accrued on its channel must be settled first
-    /// ([`Code::Unsettled`]), or the private store cannot be read or written; then nothing has changed.
-    pub fn record_answer(&self, sequence: u64, receipt: &ReceiptId, charge: &Charge) -> ServiceResult<()> {
-        self.write(|tx| {
-            let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
-            table::put(tx, META, SEQUENCE, &sequence.max(last))?;
-            receipts::insert(tx, sequence, receipt)?;
-            // A free answer pays nobody.
-            let Some(voucher) = &charge.voucher else { return Ok(()) };
-            put_version(tx, &voucher.channel, charge.params)?;
-            put_voucher(tx, voucher, charge)?;
-            if let Some(asked) = charge.asked {
-                let paid = PaidAnswer { asked, receipt: *receipt };
-                reservations::put_paid(tx, &voucher.channel, voucher.cumulative, &paid)?;
-            }
-            let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
-            sum.add(&charge.totals);
-            if sum.answers > MAX_ANSWERS {
-                return Err(ServiceError::new(
-                    Code::Unsettled,
-                    format!("{MAX_ANSWERS} answers on this channel are not settled yet, as many as may be; ask again once they are"),
-                ));
-            }
-            if let Some(settled) = &charge.settled {
-                let key = [voucher.channel.0.as_slice(), &settled.cumulative.to_be_bytes()].concat();
-                table::put(tx, RECEIPTS, &key, settled)?;
-            }
-            table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
-            charge.lines.iter().try_for_each(|(key, earning)| put_line(tx, &voucher.channel, key, earning))
-        })
+    /// When the voucher does not follow the last one, or its payment is spent ([`Code::StaleVoucher`]), what has accrued on its channel must
+    /// be settled first ([`Code::Unsettled`]), or the private store cannot be read or written; then nothing has changed.
+    pub async fn record_answer(&self, sequence: u64, receipt: ReceiptId, charge: Charge) -> ServiceResult<()> {
+        self.commit(move |tx| put_answer(tx, sequence, &receipt, &charge)).await
     }
 
     /// Base units of fees that no epoch on the ledger holds yet, those of a settlement under way included.
@@ -175,9 +153,7 @@ impl LocalStore {
     /// # Errors
     /// When the private store cannot be read.
     pub fn unsettled_fees(&self) -> ServiceResult<Amount> {
-        let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
-        let frozen = self.settling()?.map_or(0, |settling| settling.totals().fees);
-        Ok(all.iter().map(|(_, totals)| totals.fees).fold(frozen, Amount::saturating_add))
+        Ok(self.read(|tx| table::get(tx, META, UNSETTLED))?.unwrap_or_default())
     }
 
     /// Most answers that have accrued on one channel.
@@ -187,6 +163,14 @@ impl LocalStore {
     pub fn longest_accrual(&self) -> ServiceResult<u64> {
         let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
         Ok(all.iter().map(|(_, totals)| totals.answers).max().unwrap_or_default())
+    }
+
+    /// The version of the parameters that what has accrued on a channel was given under, if something has.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
+    pub fn accruing_under(&self, channel: &ChannelId) -> ServiceResult<Option<u64>> {
+        self.read(|tx| table::get(tx, VERSIONS, &channel.0))
     }
 
     /// Whether something has accrued under other parameters than those of version `present`: nothing is added to it, and it goes first.
@@ -206,6 +190,45 @@ impl LocalStore {
         let all: Vec<(Vec<u8>, EpochTotals)> = self.read(|tx| table::all(tx, TOTALS))?;
         all.iter().map(|(channel, _)| Ok(ChannelId::from_slice(channel)?)).collect()
     }
+}
+
+fn put_answer(tx: &WriteTransaction, sequence: u64, receipt: &ReceiptId, charge: &Charge) -> ServiceResult<()> {
+    let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
+    table::put(tx, META, SEQUENCE, &sequence.max(last))?;
+    receipts::insert(tx, sequence, receipt)?;
+    // A free answer pays nobody.
+    let Some(voucher) = &charge.voucher else { return Ok(()) };
+    put_version(tx, &voucher.channel, charge.params)?;
+    put_voucher(tx, voucher, charge)?;
+    if let Some(spending) = &charge.spends {
+        payments::spend(tx, spending, receipt)?;
+    }
+    let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
+    sum.add(&charge.totals);
+    if sum.answers > MAX_ANSWERS {
+        return Err(ServiceError::new(
+            Code::Unsettled,
+            format!(
+                "{MAX_ANSWERS} answers on this channel are not settled yet, as many as may be; ask again once they are"
+            ),
+        ));
+    }
+    if let Some(settled) = &charge.settled {
+        let key = [voucher.channel.0.as_slice(), &settled.cumulative.to_be_bytes()].concat();
+        table::put(tx, RECEIPTS, &key, settled)?;
+    }
+    table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
+    let unsettled: Amount = table::get_in(tx, META, UNSETTLED)?.unwrap_or_default();
+    table::put(tx, META, UNSETTLED, &unsettled.saturating_add(charge.totals.fees))?;
+    charge.lines.iter().try_for_each(|(key, earning)| put_line(tx, &voucher.channel, key, earning))
+}
+
+/// Adds up anew what is not settled: at a start, and whenever a settlement begins, loses a channel or ends.
+pub(super) fn put_unsettled(tx: &WriteTransaction) -> ServiceResult<()> {
+    let all: Vec<(Vec<u8>, EpochTotals)> = table::all_in(tx, TOTALS)?;
+    let frozen = settling::frozen(tx)?.map_or(0, |settling| settling.totals().fees);
+    let fees = all.iter().map(|(_, totals)| totals.fees).fold(frozen, Amount::saturating_add);
+    table::put(tx, META, UNSETTLED, &fees)
 }
 
 /// Takes out what has accrued on up to `limit` channels, ordered by channel, as far as it is of one version of the parameters, of the oldest
@@ -247,14 +270,19 @@ fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> Servi
     Ok(Share { voucher, totals, lines, receipts, params })
 }
 
+/// Why a channel takes no answer under other parameters than what it owes already.
+pub fn params_changed() -> ServiceError {
+    ServiceError::new(
+        Code::Unsettled,
+        "the chain's parameters have changed, and what this channel owes is settled by the former first; ask again in a moment",
+    )
+}
+
 /// What has accrued on a channel is of one version: else its voucher would be for answers of two, and an epoch is of one.
 fn put_version(tx: &WriteTransaction, channel: &ChannelId, params: u64) -> ServiceResult<()> {
     match table::get_in::<u64>(tx, VERSIONS, &channel.0)? {
         Some(before) if before == params => Ok(()),
-        Some(_) => Err(ServiceError::new(
-            Code::Unsettled,
-            "the chain's parameters have changed, and what this channel owes is settled by the former first; ask again in a moment",
-        )),
+        Some(_) => Err(params_changed()),
         None => table::put(tx, VERSIONS, &channel.0, &params),
     }
 }
@@ -310,7 +338,7 @@ pub(super) mod tests {
         Charge {
             voucher: Some(voucher),
             expected: cumulative,
-            asked: Some(Digest([7; 32])),
+            spends: None,
             totals: EpochTotals { answers: 1, fees: fee, split, unearned: split.claimable() - split.contributors },
             lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE })],
             settled: Some(SettledReceipt { channel: ChannelId(id), cumulative, fee, ..SettledReceipt::default() }),
@@ -318,9 +346,13 @@ pub(super) mod tests {
         }
     }
 
+    fn last(tx: &WriteTransaction) -> ServiceResult<u64> {
+        Ok(table::get_in::<u64>(tx, META, SEQUENCE)?.unwrap_or_default())
+    }
+
     /// Records it as the next answer.
     pub(in crate::db) fn record(store: &LocalStore, charge: &Charge) -> ServiceResult<()> {
-        store.record_answer(store.last_sequence().unwrap() + 1, &ReceiptId([1; 32]), charge)
+        store.write(|tx| put_answer(tx, last(tx)? + 1, &ReceiptId([1; 32]), charge))
     }
 
     #[test]
@@ -356,7 +388,7 @@ pub(super) mod tests {
             record(&store, &charge(channel, fee, fee)).unwrap();
         }
         assert_eq!(store.unsettled_fees().unwrap(), 650);
-        let taken = store.write(|tx| take(tx, 10, 100)).unwrap();
+        let taken = store.write(|tx| take(tx, 10, 100).and_then(|taken| put_unsettled(tx).map(|()| taken))).unwrap();
         assert_eq!((taken.len(), store.unsettled_fees().unwrap()), (2, 550));
         assert_eq!(store.write(|tx| take(tx, 10, 49)).unwrap().len(), 0);
         assert_eq!(store.write(|tx| take(tx, 10, 500)).unwrap()[0].totals.fees, 500);
@@ -388,7 +420,7 @@ pub(super) mod tests {
         let free = Charge {
             voucher: None,
             expected: 0,
-            asked: None,
+            spends: None,
             totals: EpochTotals::default(),
             lines: vec![],
             settled: None,

@@ -1,8 +1,9 @@
 //! What this node knows for itself and must not lose: its hidden judgements and findings, its idempotency keys, the vouchers it
-//! was given and what it owes for its answers, the models it makes and serves. One redb file; every acknowledged fact is durable first.
+//! was given, what became of each payment, and what it owes for its answers, the models it makes and serves. One redb file; every acknowledged fact is durable first.
 //!
 //! Nothing here is consensus: the ledger would be the same without it, this node would be poorer.
 
+mod commit;
 mod table;
 
 pub mod accruals;
@@ -11,12 +12,13 @@ pub mod findings;
 pub mod idempotency;
 pub mod jobs;
 pub mod judgements;
+pub mod payments;
 pub mod pulled;
 pub mod receipts;
-pub mod reservations;
 pub mod settling;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,6 +35,10 @@ pub struct LocalStore {
     /// Nothing after a write that failed, on a full disk perhaps: the database refuses everything from then on, so it is
     /// let go, and opened again by whoever asks next.
     db: Arc<Mutex<Option<Arc<Database>>>>,
+    /// What waits to be written together.
+    writes: commit::Writes,
+    /// Transactions written so far, for tests of how often the disk is waited for.
+    commits: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for LocalStore {
@@ -81,13 +87,14 @@ impl LocalStore {
     /// ([`Code::DiskFull`]).
     pub fn open(path: &Path) -> ServiceResult<Self> {
         let db = opened(path)?;
-        let store = Self { path: path.to_owned(), db: Arc::new(Mutex::new(Some(Arc::new(db)))) };
+        let db = Arc::new(Mutex::new(Some(Arc::new(db))));
+        let store = Self { path: path.to_owned(), db, writes: commit::writes(), commits: Arc::default() };
         store.write(|tx| {
             findings::create(tx)?;
             judgements::create(tx)?;
             idempotency::create(tx)?;
             receipts::create(tx)?;
-            reservations::create(tx)?;
+            payments::create(tx)?;
             accruals::create(tx)?;
             jobs::create(tx)?;
             deployments::create(tx)?;
@@ -103,6 +110,7 @@ impl LocalStore {
                 let tx = db.begin_write().map_err(failed)?;
                 let value = f(&tx)?;
                 tx.commit().map_err(failed)?;
+                self.commits.fetch_add(1, Ordering::Relaxed);
                 Ok(value)
             })
         })

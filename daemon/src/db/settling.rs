@@ -10,6 +10,7 @@ use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Account, Amount, ChannelId};
+use redb::WriteTransaction;
 
 use super::accruals::{self, Earning, EarningKey, EarningLine, EarningRole, META, Share};
 use super::{LocalStore, table};
@@ -104,12 +105,14 @@ impl LocalStore {
                 let taken = accruals::take(tx, MAX_VOUCHERS, cover)?;
                 if taken.is_empty() {
                     table::remove(tx, META, SETTLING)?;
+                    accruals::put_unsettled(tx)?;
                     return Ok(None);
                 }
                 shares = payable(taken, charged);
             }
             let settling = Settling { epoch, shares };
             table::put(tx, META, SETTLING, &settling)?;
+            accruals::put_unsettled(tx)?;
             Ok(Some(settling))
         })
     }
@@ -124,9 +127,15 @@ impl LocalStore {
             if settling.epoch != epoch {
                 return Ok(());
             }
-            table::remove(tx, META, SETTLING)
+            table::remove(tx, META, SETTLING)?;
+            accruals::put_unsettled(tx)
         })
     }
+}
+
+/// The settlement under way, as this transaction sees it.
+pub(super) fn frozen(tx: &WriteTransaction) -> ServiceResult<Option<Settling>> {
+    table::get_in(tx, META, SETTLING)
 }
 
 /// Those whose channel can pay what has accrued on it. The ledger takes all of a settlement or nothing.

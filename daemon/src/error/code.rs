@@ -52,6 +52,7 @@ codes! {
         Token = "token",
     }
     PaymentRequired {
+        BadQuote = "bad-quote",
         BadVoucher = "bad-voucher",
         ChannelExhausted = "channel-exhausted",
         ChannelExpired = "channel-expired",
@@ -59,6 +60,7 @@ codes! {
         InsufficientFunds = "insufficient-funds",
         NoChannel = "no-channel",
         PaymentRequired = "payment-required",
+        QuoteExpired = "quote-expired",
         WrongVoucherAmount = "wrong-voucher-amount",
     }
     Forbidden {
@@ -112,6 +114,7 @@ codes! {
         NothingToSettle = "nothing-to-settle",
         OtherGenesis = "other-genesis",
         OtherSnapshot = "other-snapshot",
+        PaymentSpent = "payment-spent",
         StaleVoucher = "stale-voucher",
         TransactionReplayed = "transaction-replayed",
         VoucherSpent = "voucher-spent",
@@ -207,6 +210,7 @@ codes! {
         NoThread = "no-thread",
         NodeEnded = "node-ended",
         NodeKey = "node-key",
+        OverCharge = "over-charge",
         Panic = "panic",
         ReadRecords = "read-records",
         Record = "record",

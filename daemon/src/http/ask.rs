@@ -6,7 +6,7 @@ use datanet_api::ask::{Answer, AskRequest, PassageView};
 use datanet_data::retrieval::MAX_NEIGHBOURS;
 use datanet_types::receipt::AskInput;
 
-use super::extract::Body;
+use super::extract::{Body, IdempotencyKey};
 use crate::answers::Answers;
 use crate::answers::ask::Answered;
 use crate::billing::Billing;
@@ -34,20 +34,22 @@ fn answered(answered: Answered) -> Answer {
 }
 
 /// Answers from the final contributions of a datanet, for its price, with a signed receipt.
-#[utoipa::path(post, operation_id = "ask", path = "/v1/ask", tag = "answers", request_body = AskRequest, responses((status = 200, body = Answer), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "ask", path = "/v1/ask", tag = "answers", params(("Idempotency-Key" = Option<String>, Header, description = "names the payment of an account: sent again by that name, the same question gets the same answer")), request_body = AskRequest, responses((status = 200, body = Answer), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn ask(
     State(chain): State<Chain>,
     State(billing): State<Billing>,
     State(answers): State<Answers>,
+    IdempotencyKey(name): IdempotencyKey,
     Body(request): Body<AskRequest>,
 ) -> ServiceResult<Json<Answer>> {
     let (_, datanet) = chain.datanet_in_view(&request.datanet)?;
     let input = input(&request)?;
-    let payment = billing.payment(request.voucher, request.account)?;
+    let payment = billing.payment(request.voucher, request.account)?.named(name)?.quoted(request.quote);
     Ok(Json(answered(answers.ask(&datanet, input, payment).await?)))
 }
 
-fn input(request: &AskRequest) -> ServiceResult<AskInput> {
+/// The question in the node's own terms.
+pub(super) fn input(request: &AskRequest) -> ServiceResult<AskInput> {
     let (text, classify) = match (&request.question, &request.text) {
         (Some(question), None) => (question, false),
         (None, Some(text)) => (text, true),

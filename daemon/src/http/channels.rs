@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use datanet_api::channels::{
-    ChannelParams, ChannelRecord, ChannelView, Channels, ClosedChannel, Closing, NewChannel, OpenedChannel, TopUp,
-    ToppedUp,
+    ChannelParams, ChannelRecord, ChannelView, Channels, ClosedChannel, Closing, NewChannel, NewVoucher, OpenedChannel,
+    TopUp, ToppedUp,
 };
 use datanet_ledger::component::channels::{self, Channel};
 use datanet_types::action::{CloseChannel, OpenChannel, TopUpChannel};
 use datanet_types::closing::ClosingStatement;
+use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, Address, ChannelId};
 
 use super::extract::{Body, Query, Segment};
@@ -133,6 +134,32 @@ pub(super) async fn statement(
     Segment(id): Segment<ChannelId>,
 ) -> ServiceResult<Json<ClosingStatement>> {
     Ok(Json(billing.closing_statement(&id).await?))
+}
+
+/// Signs a voucher on a channel whose payer's key is on this node: to send to the node that the channel pays, with one question. Whoever has
+/// it can spend it.
+#[utoipa::path(post, operation_id = "sign_voucher", path = "/v1/channels/{id}/voucher", tag = "answers", params(("id" = String, Path)), request_body = NewVoucher, responses((status = 200, body = Object), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal)))]
+pub(super) async fn voucher(
+    State(chain): State<Chain>,
+    State(keyring): State<Keyring>,
+    Segment(id): Segment<ChannelId>,
+    Body(NewVoucher { cumulative }): Body<NewVoucher>,
+) -> ServiceResult<Json<SignedVoucher>> {
+    let (channel, key) = of_payer_here(&chain, &keyring, &id)?;
+    if !channel.is_open() {
+        return Err(ServiceError::new(Code::ChannelExpired, format!("channel {id} is closed; open another")));
+    }
+    if cumulative <= channel.charged || cumulative > channel.deposit {
+        let (charged, deposit) = (channel.charged, channel.deposit);
+        let detail = format!(
+            "{cumulative} base units are promised in all; channel {id} has {deposit}, of which {charged} are charged: sign for more than is charged and no more than there is"
+        );
+        return Err(ServiceError::new(Code::WrongVoucherAmount, detail).about("cumulative"));
+    }
+    let secret = key.secret_of(&channel.voucher_key).ok_or_else(|| {
+        ServiceError::new(Code::NotYourChannel, format!("the key that signs for channel {id} is not on this node"))
+    })?;
+    Ok(Json(SignedVoucher::sign(chain.id(), id, cumulative, secret)))
 }
 
 /// A little later than asked for, since the transaction lands a little later; by the clock, where the last block is long ago. The ledger's latest

@@ -9,7 +9,7 @@ use datanet_types::receipt::{AnswerRecord, LabelScore};
 use datanet_types::release::Source;
 
 use super::extract::fields::{Fate, Fields, TEXT};
-use super::extract::{Shape, Shaped};
+use super::extract::{IdempotencyKey, Shape, Shaped};
 use crate::answers::Answers;
 use crate::answers::classify::{ClassifyAnswer, ClassifyAsk};
 use crate::billing::Billing;
@@ -29,6 +29,7 @@ impl Shape for ClassifyRequest {
         ("counterfactual", Fate::Taken),
         ("voucher", Fate::Taken),
         ("account", Fate::Taken),
+        ("quote", Fate::Taken),
         ("user", Fate::Ignored),
         ("metadata", Fate::Ignored),
         ("priority", Fate::Ignored),
@@ -36,10 +37,11 @@ impl Shape for ClassifyRequest {
 }
 
 /// Classifies passages by a deployed model; each answer is charged, attributed, and proven by a signed receipt.
-#[utoipa::path(post, operation_id = "classify", path = "/v1/classify", tag = "models", request_body = ClassifyRequest, responses((status = 200, body = Classifications), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "classify", path = "/v1/classify", tag = "models", params(("Idempotency-Key" = Option<String>, Header, description = "names the payment of an account: sent again by that name, the same question gets the same answer")), request_body = ClassifyRequest, responses((status = 200, body = Classifications), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn classify(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
+    IdempotencyKey(name): IdempotencyKey,
     Shaped(request): Shaped<ClassifyRequest>,
 ) -> ServiceResult<Json<Classifications>> {
     let texts = request.input.into_vec();
@@ -48,6 +50,7 @@ pub(super) async fn classify(
         let detail = "a voucher pays for one passage; send one at a time, or the name of a paying account";
         return Err(ServiceError::new(Code::BadParameter, detail).about("voucher"));
     }
+    let payment = billing.payment(request.voucher, request.account)?.named(name)?.quoted(request.quote);
     let (mut data, mut tokens, mut model_id) = (Vec::new(), 0_usize, ModelId::ZERO);
     for (index, text) in texts.into_iter().enumerate() {
         let ask = ClassifyAsk {
@@ -55,7 +58,7 @@ pub(super) async fn classify(
             text,
             explain: request.explain,
             counterfactual: request.counterfactual,
-            payment: billing.payment(request.voucher.clone(), request.account.clone())?,
+            payment: payment.numbered(index),
         };
         let answer = answers.classify(ask).await?;
         model_id = answer.served.model.id;
@@ -64,6 +67,15 @@ pub(super) async fn classify(
     }
     let usage = UsageView { prompt_tokens: tokens, total_tokens: tokens };
     Ok(Json(Classifications { object: "list".to_owned(), model: request.model, model_id, data, usage }))
+}
+
+/// The one passage of a request that is to be priced.
+pub(super) fn one_text(texts: Vec<String>) -> ServiceResult<String> {
+    check(&texts)?;
+    match <[String; 1]>::try_from(texts) {
+        Ok([text]) => Ok(text),
+        Err(_) => Err(ServiceError::new(Code::BadParameter, "a quote is for one passage; send one").about("input")),
+    }
 }
 
 fn check(texts: &[String]) -> ServiceResult<()> {

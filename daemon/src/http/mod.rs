@@ -31,6 +31,7 @@ mod pools;
 mod problem;
 mod proposals;
 mod queries;
+mod quotes;
 mod receipts;
 mod routes;
 mod search;

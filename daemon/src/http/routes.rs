@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, receipts, search, shares,
-    stake, status, transactions, treasury, validators,
+    fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts, search,
+    shares, stake, status, transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]
@@ -88,6 +88,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(fine_tuning::events))
         .routes(routes!(fine_tuning::checkpoints))
         .routes(routes!(ask::ask))
+        .routes(routes!(quotes::quote))
         .routes(routes!(receipts::latest))
         .routes(routes!(receipts::show))
         .routes(routes!(receipts::verify))
@@ -97,6 +98,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(channels::top_up))
         .routes(routes!(channels::close))
         .routes(routes!(channels::statement))
+        .routes(routes!(channels::voucher))
         .routes(routes!(epochs::settle))
         .routes(routes!(epochs::list))
         .routes(routes!(epochs::show))

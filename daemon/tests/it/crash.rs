@@ -23,7 +23,16 @@ impl Process {
         Self::start_with(home, &["consensus.block_interval_ms=20"]).await
     }
 
+    /// The same, which dies at this step of a purchase as if it were killed.
+    pub async fn start_dying_at(home: &Path, step: &str) -> Self {
+        Self::start_in(home, &["consensus.block_interval_ms=20"], &[("DATANET_DIE_AT", step)]).await
+    }
+
     async fn start_with(home: &Path, sets: &[&str]) -> Self {
+        Self::start_in(home, sets, &[]).await
+    }
+
+    async fn start_in(home: &Path, sets: &[&str], variables: &[(&str, &str)]) -> Self {
         let run_file = Home::new(home).run_file();
         let before = std::fs::read(&run_file).ok();
         let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));
@@ -34,6 +43,7 @@ impl Process {
             "--set",
             "inference.threads=1",
         ]);
+        command.envs(variables.iter().copied());
         command.args(sets.iter().flat_map(|set| ["--set", set]));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         // What a killed node left behind is not the new one's.
@@ -56,6 +66,16 @@ impl Process {
         })
         .await;
         Self { child, api }
+    }
+
+    /// Its interface.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn has_ended(&mut self) {
+        kit::until("the node has ended", async || self.child.try_wait().unwrap()).await;
     }
 }
 

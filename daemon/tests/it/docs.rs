@@ -9,7 +9,11 @@ use crate::crash::Process;
 use crate::kit;
 
 /// Pages with blocks that are run, and files of the reader's own that they ask for.
-const PAGES: [(&str, &[&str]); 2] = [("README.md", &[]), ("docs/models.md", &["passages.jsonl", "holdout.jsonl"])];
+const PAGES: [(&str, &[&str]); 3] = [
+    ("README.md", &[]),
+    ("docs/models.md", &["passages.jsonl", "holdout.jsonl"]),
+    ("docs/payments.md", &["passages.jsonl", "holdout.jsonl"]),
+];
 
 /// A block that a shell reads.
 struct Block {

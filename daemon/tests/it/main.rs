@@ -8,7 +8,7 @@
 //! - `exchange`: records taken out and given again, and data as others lay it out.
 //! - `services`: each built from handles, without a node.
 //! - `audits`: epochs that are false, and what becomes of them.
-//! - `claims`: pay beside strangers who made up what they settle; `one_payment`: one payment, one answer.
+//! - `claims`: pay beside strangers who made up what they settle; `one_payment`, `payments`: one payment, one answer, whatever happens.
 //! - `treasury`: parameters, payments, and a ledger that moves. `governance`: votes and upgrades.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `docs`: the documentation's commands as pasted; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
 
@@ -45,6 +45,7 @@ mod life;
 mod no_model;
 mod one_payment;
 mod payer;
+mod payments;
 mod possession;
 mod ready;
 mod released;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use datanet::answers::Answers;
 use datanet::billing::Billing;
-use datanet::billing::payment::{Admission, Checked, Payment};
-use datanet::billing::reservation::Asked;
+use datanet::billing::payment::Payment;
+use datanet::billing::purchase::{Admission, Order};
+use datanet::billing::reservation::{Asked, Kind};
 use datanet::blobs::BlobStore;
 use datanet::chain::{Beginning, Chain, Engine};
 use datanet::db::LocalStore;
@@ -296,22 +297,23 @@ async fn a_holder_refuses_what_nobody_else_could_fetch() {
 async fn billing_admits_what_is_free_and_refuses_what_is_not_paid_for() {
     let handles = Handles::open().await;
     let (billing, account) = (handles.billing(), handles.account());
-    let asked = || Asked::of("ask", &[1; 32], b"how long do lentils take?");
-    let free = billing.admit(Payment::None, 0, asked()).await.unwrap();
-    assert!(matches!(free, Admission::Charge(Checked::Free)));
-    let unpaid = billing.admit(Payment::None, PRICE, asked()).await.err().unwrap();
+    let order =
+        |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
+    let free = billing.reserve(order(Payment::none(), 0)).await.unwrap();
+    assert!(matches!(free, Admission::Charge(held) if !held.is_paid()));
+    let unpaid = billing.reserve(order(Payment::none(), PRICE)).await.err().unwrap();
     assert_eq!(unpaid.code, Code::PaymentRequired);
     let by_account = || billing.payment(None, Some("node".into())).unwrap();
-    let no_channel = billing.admit(by_account(), PRICE, asked()).await.err().unwrap();
+    let no_channel = billing.reserve(order(by_account(), PRICE)).await.err().unwrap();
     assert_eq!(no_channel.code, Code::NoChannel);
     handles.register().await;
     handles.open_channel().await;
-    let admitted = billing.admit(by_account(), PRICE, asked()).await.unwrap();
-    assert!(matches!(admitted, Admission::Charge(Checked::Sign(..))));
-    let too_much = billing.admit(by_account(), 10 * PRICE, asked()).await.err().unwrap();
+    let admitted = billing.reserve(order(by_account(), PRICE)).await.unwrap();
+    assert!(matches!(&admitted, Admission::Charge(held) if held.is_paid()));
+    let too_much = billing.reserve(order(by_account(), 10 * PRICE)).await.err().unwrap();
     assert_eq!(too_much.code, Code::ChannelExhausted, "a price is spoken for until it is charged or dropped");
     drop(admitted);
-    billing.admit(by_account(), 10 * PRICE, asked()).await.unwrap();
+    billing.reserve(order(by_account(), 10 * PRICE)).await.unwrap();
     let earnings = billing.earnings(&account.address()).await.unwrap();
     assert_eq!((earnings.earned, earnings.claimable, earnings.missing.len()), (0, 0, 0));
     assert!(billing.settle().await.unwrap().is_none(), "nothing has accrued");
@@ -330,10 +332,11 @@ async fn no_answer_is_sold_that_the_stake_does_not_cover() {
     let billing = handles.billing();
     handles.register().await;
     handles.open_channel().await;
-    let asked = || Asked::of("ask", &[1; 32], b"how long do lentils take?");
+    let order =
+        |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
     let by_account = || billing.payment(None, Some("node".into())).unwrap();
-    let two = futures::future::join_all((0..2).map(|_| billing.admit(by_account(), PRICE, asked()))).await;
-    let many = futures::future::join_all((0..20).map(|_| billing.admit(by_account(), PRICE, asked()))).await;
+    let two = futures::future::join_all((0..2).map(|_| billing.reserve(order(by_account(), PRICE)))).await;
+    let many = futures::future::join_all((0..20).map(|_| billing.reserve(order(by_account(), PRICE)))).await;
     let sold = two.iter().chain(&many).filter(|admitted| admitted.is_ok()).count();
     assert_eq!(sold, 3, "half of the stake, whoever asks at once");
     let codes: Vec<_> = many.iter().filter_map(|admitted| admitted.as_ref().err()).map(|error| error.code).collect();
@@ -343,7 +346,7 @@ async fn no_answer_is_sold_that_the_stake_does_not_cover() {
     assert_eq!(billing.least_stake().unwrap(), 6 * PRICE);
     drop((two, many));
     assert_eq!(billing.least_stake().unwrap(), 0, "what was not answered is nobody's");
-    billing.admit(by_account(), PRICE, asked()).await.unwrap();
+    billing.reserve(order(by_account(), PRICE)).await.unwrap();
 }
 
 #[tokio::test]
@@ -358,7 +361,7 @@ async fn without_a_model_services_are_built_and_say_what_they_lack() {
     assert!(training.jobs().unwrap().is_empty(), "what was refused is not kept");
     assert_eq!(handles.indexes(&no_model()).open(&datanet.id).await.err().unwrap().code, Code::NoModel);
     let answers = handles.answers(&no_model());
-    let unpaid = answers.ask(&datanet, question(), Payment::None).await.unwrap_err();
+    let unpaid = answers.ask(&datanet, question(), Payment::none()).await.unwrap_err();
     assert_eq!(unpaid.code, Code::PaymentRequired);
     handles.register().await;
     handles.open_channel().await;

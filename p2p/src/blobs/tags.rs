@@ -135,14 +135,24 @@ impl Tags {
     /// # Errors
     /// The blob is not completely here, or the store failed.
     pub async fn keep(&self, tag: &Tag, hash: Hash) -> Result<(), BlobError> {
-        // Held until the tag is set, so that no collection comes in between.
-        let _hold = self.blobs.hold(hash).await?;
-        // Before it has the name: a failure in between withholds what it need not, and not the other way round.
-        if tag.kind == TagKind::Pending {
-            self.blobs.inner.withheld.add(hash);
-        }
+        self.keep_all(&[(tag.clone(), hash)]).await
+    }
+
+    /// As [`Tags::keep`] for many at once, with one wait for the disk.
+    ///
+    /// # Errors
+    /// As [`Tags::keep`]; some may be kept then.
+    pub async fn keep_all(&self, names: &[(Tag, Hash)]) -> Result<(), BlobError> {
         let store = self.blobs.inner.store.get();
-        store.tags().set(tag.to_string(), HashAndFormat::raw(hash.into())).await.map_err(failed)?;
+        for (tag, hash) in names {
+            // Held until the tag is set, so that no collection comes in between.
+            let _hold = self.blobs.hold(*hash).await?;
+            // Before it has the name: a failure in between withholds what it need not, and not the other way round.
+            if tag.kind == TagKind::Pending {
+                self.blobs.inner.withheld.add(*hash);
+            }
+            store.tags().set(tag.to_string(), HashAndFormat::raw((*hash).into())).await.map_err(failed)?;
+        }
         store.sync_db().await.map_err(failed)
     }
 

@@ -1,6 +1,7 @@
 //! Where measurements live: each interface of a node against the bare library underneath it, in the same run.
 
 mod adapters;
+mod answers;
 mod attribution;
 mod attribution_attacks;
 mod attribution_text;
@@ -23,6 +24,7 @@ use datanet_types::Address;
 use serde::Serialize;
 
 pub use adapters::{AdaptersBench, run as adapters};
+pub use answers::{AnswersBench, run as answers};
 pub use attribution::{AttributionBench, AttributionTask, run as attribution};
 pub use contribute::{ContributeBench, run as contribute};
 pub use embed::{EmbedBench, run as embed};

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::bench::{
-    self, AdaptersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench, LearningBench,
-    LedgerBench, Measure, QuantBench, ServeBench, StateBench, TrainBench,
+    self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench,
+    LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, TrainBench,
 };
 
 /// What can be measured.
@@ -25,6 +25,24 @@ pub(super) enum Bench {
         #[arg(long, default_value_t = 4)]
         clients: usize,
         /// Threads of the model on both sides
+        #[arg(long, default_value_t = 2)]
+        threads: u32,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// Paid answers a second, against the same answers unpaid
+    Answers {
+        /// Answers a round
+        #[arg(long, default_value_t = 512)]
+        answers: usize,
+        /// Payers at once, each on a channel of its own
+        #[arg(long, default_value_t = 32)]
+        payers: usize,
+        /// Rounds of each side
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Threads of the model
         #[arg(long, default_value_t = 2)]
         threads: u32,
         /// One JSON object a measure
@@ -209,6 +227,9 @@ impl Bench {
         Ok(match self {
             Self::Embed { texts, rounds, clients, threads, json } => {
                 (bench::embed(&EmbedBench { texts, rounds, clients, threads }, json).await?, json)
+            }
+            Self::Answers { answers, payers, rounds, threads, json } => {
+                (bench::answers(&AnswersBench { answers, payers, rounds, threads }, json).await?, json)
             }
             Self::Contribute { size, rounds, json } => {
                 (bench::contribute(&ContributeBench { bytes: size, rounds }, json).await?, json)

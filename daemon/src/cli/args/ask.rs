@@ -20,6 +20,17 @@ pub(in crate::cli) struct AskArgs {
     pub account: Option<String>,
 }
 
+/// `quote`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct QuoteArgs {
+    /// The datanet's id or name.
+    #[arg(required_unless_present = "model")]
+    pub datanet: Option<String>,
+    /// A deployed model's id or name instead.
+    #[arg(long, conflicts_with = "datanet")]
+    pub model: Option<String>,
+}
+
 /// `receipt`.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ReceiptCommand {

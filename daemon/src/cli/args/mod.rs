@@ -19,7 +19,7 @@ mod shares;
 mod staking;
 mod treasury;
 
-pub(super) use ask::{AskArgs, ReceiptCommand};
+pub(super) use ask::{AskArgs, QuoteArgs, ReceiptCommand};
 pub(super) use data::{
     ColumnArgs, ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, ExportArgs,
     ExportFormat, FormatArg, SearchArgs,
@@ -98,6 +98,8 @@ pub(in crate::cli) enum Command {
     },
     /// Ask a datanet, or have a passage classified.
     Ask(AskArgs),
+    /// What an answer costs, in the node's signed word, good for five minutes.
+    Quote(QuoteArgs),
     /// Show, verify and recompute receipts.
     #[command(subcommand)]
     Receipt(ReceiptCommand),

@@ -53,6 +53,14 @@ pub(in crate::cli) enum ChannelCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Print a voucher: what a request to the node that the channel pays carries as `voucher`. Whoever has it can spend it.
+    Voucher {
+        /// Its id.
+        channel: String,
+        /// All that is promised with it: what was promised before, and the price of the next answer.
+        #[arg(long, value_parser = amount, value_name = "AMOUNT")]
+        cumulative: u64,
+    },
     /// Print this node's statement that nothing is owed on a channel which its payer is closing, for the payer to close it at once. What is
     /// owed is settled before.
     Statement {

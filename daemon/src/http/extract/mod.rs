@@ -5,6 +5,7 @@
 
 mod body;
 pub(super) mod fields;
+mod idempotency;
 mod json;
 mod query;
 mod words;
@@ -13,6 +14,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 pub(super) use body::{Body, BodyLimit, Raw, Shape, Shaped, object_in};
+pub(super) use idempotency::IdempotencyKey;
 pub(super) use query::{Query, within};
 pub(super) use words::{cut, read, read_at, says_nothing};
 

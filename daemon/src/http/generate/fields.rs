@@ -72,6 +72,7 @@ const SHARED: &[Field] = &[
     ("stream_options", Holds(&STREAM_OPTIONS)),
     ("voucher", Taken),
     ("account", Taken),
+    ("quote", Taken),
     ("user", Taken),
     // Of OpenAI's own, for its bookkeeping or speed.
     ("metadata", Ignored),

@@ -18,36 +18,45 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::extract::Shaped;
+use super::extract::{IdempotencyKey, Shaped};
 use super::limits::Place;
 use crate::answers::Answers;
 use crate::answers::complete::{Completing, CompletionAsk, Finished, Piece, Token};
 use crate::billing::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
+pub(super) use request::{chat as chat_asked, completion as completion_asked};
 use view::{Ended, Envelope, Shape};
 
 /// Continues a chat, `n` times. With `stream`, as server-sent events that end with `[DONE]`.
-#[utoipa::path(post, operation_id = "create_chat_completion", path = "/v1/chat/completions", tag = "models", request_body = ChatRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "create_chat_completion", path = "/v1/chat/completions", tag = "models", params(("Idempotency-Key" = Option<String>, Header, description = "names the payment of an account: sent again by that name, the same question gets the same answer")), request_body = ChatRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn chat(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
     Extension(place): Extension<Place>,
+    IdempotencyKey(name): IdempotencyKey,
     Shaped(request): Shaped<ChatRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Chat, stream: request.shared.stream, usage: request.shared.wants_usage() };
-    answer(&answers, request::chat(request, &billing)?, how, place).await
+    answer(&answers, named(request::chat(request, &billing)?, name)?, how, place).await
 }
 
 /// Continues a text, `n` times. With `stream`, as server-sent events that end with `[DONE]`.
-#[utoipa::path(post, operation_id = "create_completion", path = "/v1/completions", tag = "models", request_body = CompletionRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
+#[utoipa::path(post, operation_id = "create_completion", path = "/v1/completions", tag = "models", params(("Idempotency-Key" = Option<String>, Header, description = "names the payment of an account: sent again by that name, the same question gets the same answer")), request_body = CompletionRequest, responses((status = 200, content((Object = "application/json"), (String = "text/event-stream"))), (status = 402, response = super::problem::Refusal), (status = 404, response = super::problem::Refusal), (status = 429, response = super::problem::Refusal)))]
 pub(super) async fn complete(
     State(billing): State<Billing>,
     State(answers): State<Answers>,
     Extension(place): Extension<Place>,
+    IdempotencyKey(name): IdempotencyKey,
     Shaped(request): Shaped<CompletionRequest>,
 ) -> ServiceResult<Response> {
     let how = How { shape: Shape::Text, stream: request.shared.stream, usage: request.shared.wants_usage() };
-    answer(&answers, request::completion(request, &billing)?, how, place).await
+    answer(&answers, named(request::completion(request, &billing)?, name)?, how, place).await
+}
+
+/// The same, its payment called by what the client calls it.
+fn named(ask: CompletionAsk, name: Option<String>) -> ServiceResult<CompletionAsk> {
+    let payment = ask.payment.clone().named(name)?;
+    Ok(CompletionAsk { payment, ..ask })
 }
 
 /// How an answer is sent.

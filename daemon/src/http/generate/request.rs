@@ -30,7 +30,7 @@ fn bad(param: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Servic
 }
 
 /// A chat in the node's own terms.
-pub(super) fn chat(request: ChatRequest, billing: &Billing) -> ServiceResult<CompletionAsk> {
+pub(in crate::http) fn chat(request: ChatRequest, billing: &Billing) -> ServiceResult<CompletionAsk> {
     if request.messages.is_empty() {
         return Err(bad("messages", "send at least one message"));
     }
@@ -77,7 +77,7 @@ fn text_of(part: Part, place: String) -> ServiceResult<String> {
 }
 
 /// A completion in the node's own terms.
-pub(super) fn completion(request: CompletionRequest, billing: &Billing) -> ServiceResult<CompletionAsk> {
+pub(in crate::http) fn completion(request: CompletionRequest, billing: &Billing) -> ServiceResult<CompletionAsk> {
     let mut prompts = request.prompt.into_vec();
     let prompt = match (prompts.pop(), prompts.is_empty()) {
         (Some(prompt), true) => prompt,
@@ -119,7 +119,7 @@ fn asked(
     let (sampling, seeded) = (sampling(&shared, newer_limit)?, shared.seed.is_some());
     let choices = choices(&shared)?;
     let user = shared.user.filter(|name| shared.voucher.is_none() && billing.has_account(name));
-    let payment = billing.payment(shared.voucher, shared.account.or(user))?;
+    let payment = billing.payment(shared.voucher, shared.account.or(user))?.quoted(shared.quote);
     Ok(CompletionAsk { model: shared.model, prompt, sampling, seeded, choices, logprobs, payment })
 }
 
