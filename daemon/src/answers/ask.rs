@@ -10,6 +10,7 @@ use prost::Message as _;
 use super::Answers;
 use crate::billing::payment::{Admission, Payment};
 use crate::billing::reservation::Asked;
+use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{Ground, index_error};
 
@@ -26,9 +27,10 @@ impl Answers {
     /// Answers from the final contributions of `datanet`. What finds nothing costs nothing.
     ///
     /// # Errors
-    /// When the payment will not do, there is no embedding model ([`Code::NoModel`]), the datanet cannot be answered
+    /// When the operator keeps it from whoever asks ([`Code::Denied`]), the payment will not do, there is no embedding model ([`Code::NoModel`]), the datanet cannot be answered
     /// from now ([`Code::NotIndexed`]), or the answer cannot be charged. Nothing is paid then.
     pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<Answered> {
+        caller::refuse_denied([&datanet.id.0])?;
         let asked = Asked::of("ask", &datanet.id.0, &input.encode_to_vec());
         let checked = match self.billing.admit(payment, datanet.price, asked).await? {
             Admission::Charge(checked) => checked,
@@ -58,7 +60,9 @@ impl Answers {
             ..Receipt::default()
         };
         let record = self.billing.charge(receipt, input, answer.output, checked).await?;
-        Ok(Answered { record, quotes: answer.quotes.into_iter().map(Some).collect() })
+        let given_out = |(passage, quote)| (!self.is_denied(passage)).then_some(quote);
+        let quotes = record.output.passages.iter().zip(answer.quotes).map(given_out).collect();
+        Ok(Answered { record, quotes })
     }
 
     /// The node's embedding model: as it is on the ledger, so that its owner is paid, where that is an account of this node.
@@ -82,8 +86,20 @@ impl Answers {
         Ok(Answered { record, quotes })
     }
 
+    /// Whether the operator keeps a passage's contribution from whoever is answered now.
+    fn is_denied(&self, passage: &Passage) -> bool {
+        let blob = |id: &ContributionId| {
+            let reader = self.chain.reader().ok()?;
+            contributions::get(&reader, id).ok().flatten().map(|contribution| contribution.blob.0)
+        };
+        caller::is_contribution_denied(&passage.contribution, blob)
+    }
+
     /// The words of a passage, if they are still there to be quoted.
     async fn words(&self, passage: &Passage) -> ServiceResult<Option<String>> {
+        if self.is_denied(passage) {
+            return Ok(None);
+        }
         let Some(record) = self.record_of(&passage.contribution, passage.record).await? else { return Ok(None) };
         let words = quotation(record.text());
         Ok((Passage::hash_of(words) == passage.text_hash).then(|| words.to_owned()))

@@ -20,6 +20,7 @@ use super::Answers;
 use crate::billing::payment::{Admission, Checked, Payment};
 use crate::billing::reservation::Asked;
 use crate::billing::terms::{Terms, terms};
+use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
 use crate::models::served::{Engine, ServedModel};
@@ -127,6 +128,7 @@ impl Answers {
     /// [`Piece::Failed`].
     pub async fn complete(&self, ask: CompletionAsk) -> ServiceResult<Completing> {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
+        caller::refuse_denied([&served.model.id.0, &served.model.manifest.0])?;
         let (handle, _) = decoder(&served)?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
         let (prompt, stops) = rendered(handle, ask.prompt).await?;

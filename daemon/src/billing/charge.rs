@@ -79,6 +79,11 @@ impl Billing {
             // Bound no more, but spent.
             hold.bound = None;
         }
+        if let Checked::Sign(.., hold) = checked
+            && let Some(hold) = hold
+        {
+            hold.settle_at(fee);
+        }
         Ok(record)
     }
 

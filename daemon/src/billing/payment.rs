@@ -10,10 +10,12 @@ use datanet_types::{Amount, BlobHash, ChannelId, SigningKey};
 use super::Billing;
 use super::cover::Promise;
 use super::reservation::{Asked, Reservation};
+use crate::caller::{self, Payer};
 use crate::db::LocalStore;
 use crate::db::reservations::PaidAnswer;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::AccountKey;
+use crate::tokens::{Hold, Spender};
 
 /// Seconds before a channel's expiry in which it is no longer accepted, because the node needs them to settle: a fifth of what the chain says
 /// that a node must have.
@@ -46,8 +48,8 @@ pub enum Checked {
     Free,
     /// The voucher that must follow the last one.
     Voucher(Box<VoucherHold>),
-    /// Signed when the answer is charged.
-    Sign(ChannelId, Box<SigningKey>, Reservation, Promise),
+    /// Signed when the answer is charged; with what is taken of the limit of the token that asks.
+    Sign(ChannelId, Box<SigningKey>, Reservation, Promise, Option<Box<Hold>>),
 }
 
 impl Checked {
@@ -90,18 +92,33 @@ impl Billing {
             (Some(_), Some(_)) => Err(ServiceError::new(Code::TwoPayments, "send a voucher or an account, not both")),
             (Some(voucher), None) => Ok(Payment::Voucher(voucher)),
             (None, Some(name)) => Ok(Payment::Account(Box::new(self.keyring.get(&name)?))),
-            (None, None) => match self.payer.as_deref() {
-                Some(payer) => Ok(Payment::Account(Box::new(self.keyring.get(payer).map_err(|error| {
-                    ServiceError::new(error.code, format!("api.payer names who pays, but there is {}", error.detail))
-                })?))),
-                None => Ok(Payment::None),
+            (None, None) => match caller::payer() {
+                Payer::Nobody => Ok(Payment::None),
+                Payer::Account(account) => {
+                    let missing = || {
+                        let detail =
+                            format!("the key of account {account}, for which this token acts, is not on this node");
+                        ServiceError::new(Code::UnknownKey, detail)
+                    };
+                    Ok(Payment::Account(Box::new(self.keyring.by_address(&account)?.ok_or_else(missing)?)))
+                }
+                Payer::Configured => self.configured_payer(),
             },
+        }
+    }
+
+    fn configured_payer(&self) -> ServiceResult<Payment> {
+        match self.payer.as_deref() {
+            Some(payer) => Ok(Payment::Account(Box::new(self.keyring.get(payer).map_err(|error| {
+                ServiceError::new(error.code, format!("api.payer names who pays, but there is {}", error.detail))
+            })?))),
+            None => Ok(Payment::None),
         }
     }
 
     /// Whether an account of this name can pay here.
     pub fn has_account(&self, name: &str) -> bool {
-        self.keyring.get(name).is_ok()
+        !caller::is_stranger() && self.keyring.get(name).is_ok()
     }
 
     /// Checks that `payment` covers `price` and reserves it for what is `asked`, so that nobody makes this node work for
@@ -133,7 +150,10 @@ impl Billing {
                 let (channel, secret) = self.channel_of(&key)?;
                 let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
                 let reservation = self.reservations.shared(channel.id, price, left)?;
-                Ok(Admission::Charge(Checked::Sign(channel.id, Box::new(secret), reservation, self.promise(price)?)))
+                let promise = self.promise(price)?;
+                let spend = |spender: &Spender| spender.spend("an answer", key.address(), price, Some(channel.id));
+                let hold = key.spender().map(spend).transpose()?.map(Box::new);
+                Ok(Admission::Charge(Checked::Sign(channel.id, Box::new(secret), reservation, promise, hold)))
             }
         }
     }
@@ -143,6 +163,7 @@ impl Billing {
         voucher.verify(self.chain.id(), &channel.voucher_key).map_err(|_| {
             ServiceError::new(Code::BadVoucher, "the voucher is not signed by the channel's key for this chain")
         })?;
+        caller::count_payer(&channel.payer)?;
         if let Some(paid) = self.db.paid_answer(&voucher.channel, voucher.cumulative)? {
             return self.paid_before(&voucher, price, asked, &paid).await;
         }

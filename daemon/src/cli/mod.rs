@@ -55,6 +55,7 @@ mod report;
 mod setup;
 mod start;
 mod stop;
+mod tokens;
 mod train;
 mod treasury;
 mod validator;
@@ -177,6 +178,7 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Treasury(command) => treasury::treasury(client, command, output).await,
         Command::Params(command) => treasury::params(client, command, output).await,
         Command::Keys(command) => keys::keys(client, command, output).await,
+        Command::Token(command) => tokens::run(client, command, output).await,
         Command::Account { account } => account::show(client, &account, output).await,
         Command::Transfer(args) => account::transfer(client, args, output).await,
         Command::Earnings { account } => account::earnings(client, &account, output).await,

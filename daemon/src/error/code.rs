@@ -50,6 +50,7 @@ codes! {
     }
     Unauthorized {
         Token = "token",
+        TokenEnded = "token-ended",
     }
     PaymentRequired {
         BadVoucher = "bad-voucher",
@@ -59,14 +60,19 @@ codes! {
         InsufficientFunds = "insufficient-funds",
         NoChannel = "no-channel",
         PaymentRequired = "payment-required",
+        TokenLimit = "token-limit",
         WrongVoucherAmount = "wrong-voucher-amount",
     }
     Forbidden {
+        Denied = "denied",
+        ForeignAccount = "foreign-account",
         ForeignContribution = "foreign-contribution",
         ForeignDatanet = "foreign-datanet",
         ForeignHost = "foreign-host",
         ForeignOrigin = "foreign-origin",
+        NotOnThePublicFace = "not-on-the-public-face",
         NotYourChannel = "not-your-channel",
+        Scope = "scope",
         TrainingDisabled = "training-disabled",
     }
     NotFound {
@@ -85,6 +91,7 @@ codes! {
         UnknownModel = "unknown-model",
         UnknownReceipt = "unknown-receipt",
         UnknownRoute = "unknown-route",
+        UnknownToken = "unknown-token",
         UnknownTransaction = "unknown-transaction",
         UnknownValidator = "unknown-validator",
     }
@@ -110,6 +117,7 @@ codes! {
         OtherGenesis = "other-genesis",
         OtherSnapshot = "other-snapshot",
         StaleVoucher = "stale-voucher",
+        TokenExists = "token-exists",
         TransactionReplayed = "transaction-replayed",
         VoucherSpent = "voucher-spent",
     }
@@ -169,9 +177,11 @@ codes! {
     }
     Overloaded {
         MempoolFull = "mempool-full",
+        RateLimited = "rate-limited",
         ModelBusy = "model-busy",
         TooManyJobs = "too-many-jobs",
         TooManyRequests = "too-many-requests",
+        TooManyStreams = "too-many-streams",
         Unsettled = "unsettled",
     }
     Internal {
@@ -236,6 +246,7 @@ codes! {
         ShuttingDown = "shutting-down",
     }
     TimedOut {
+        TookTooLong = "took-too-long",
         TransactionExpired = "transaction-expired",
     }
     StorageFull {

@@ -15,6 +15,7 @@ mod node;
 #[cfg(test)]
 mod pasted;
 mod staking;
+mod tokens;
 mod treasury;
 
 pub(super) use ask::{AskArgs, ReceiptCommand};
@@ -29,6 +30,7 @@ pub(super) use models::{
 pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 pub(super) use staking::{StakeArgs, ValidatorCommand};
+pub(super) use tokens::{NewTokenArgs, TokenCommand};
 pub(super) use treasury::{LedgerCommand, ParamsCommand, TreasuryCommand};
 
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
@@ -139,6 +141,9 @@ pub(in crate::cli) enum Command {
     /// Account keys on the node.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// API keys for programs: what they may do on this node, in whose name, and for how much.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// An account's balance, stake and reputation.
     Account {
         /// Its address, or its name on the node.
