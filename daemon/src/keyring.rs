@@ -67,10 +67,7 @@ impl Keyring {
     /// When there is none of that name ([`Code::UnknownKey`]), or it is not for who asks ([`Code::ForeignAccount`],
     /// [`Code::NotOnThePublicFace`]).
     pub fn get(&self, name: &str) -> ServiceResult<AccountKey> {
-        if caller::is_stranger() {
-            // Which accounts are here is nobody's business.
-            return caller::lend(AccountKey::from(fresh()?));
-        }
+        caller::refuse_strangers()?;
         caller::lend(self.own(name)?)
     }
 
@@ -90,9 +87,7 @@ impl Keyring {
     /// # Errors
     /// When it is not for who asks ([`Code::ForeignAccount`], [`Code::NotOnThePublicFace`]).
     pub fn by_address(&self, address: &Address) -> ServiceResult<Option<AccountKey>> {
-        if caller::is_stranger() {
-            return caller::lend(AccountKey::from(fresh()?)).map(Some);
-        }
+        caller::refuse_strangers()?;
         let found = self.read(|keys| {
             let of_account = keys.values().filter(|key| key.address() == *address);
             of_account.max_by_key(|key| key.standing()).cloned()
@@ -110,7 +105,8 @@ impl Keyring {
     /// # Errors
     /// When there is none of that name ([`Code::UnknownKey`]), and for strangers.
     pub fn address_of(&self, name: &str) -> ServiceResult<Address> {
-        if caller::is_stranger() { self.get(name) } else { self.own(name) }.map(|key| key.address())
+        caller::refuse_strangers()?;
+        Ok(self.own(name)?.address())
     }
 
     /// The public key that is typed, or that of the key called so.

@@ -60,7 +60,7 @@ impl Answers {
             ..Receipt::default()
         };
         let record = self.billing.charge(receipt, input, answer.output, checked).await?;
-        let given_out = |(passage, quote)| (!self.is_denied(passage)).then_some(quote);
+        let given_out = |(passage, quote): (&Passage, String)| (!self.is_denied(passage)).then_some(quote);
         let quotes = record.output.passages.iter().zip(answer.quotes).map(given_out).collect();
         Ok(Answered { record, quotes })
     }

@@ -102,11 +102,22 @@ pub fn lend(key: AccountKey) -> ServiceResult<AccountKey> {
             acts_in(&spender, &key.address())?;
             Ok(key.spent_by(spender))
         }
-        Some(Caller::Stranger(_)) => Err(ServiceError::new(
-            Code::NotOnThePublicFace,
-            "here no account of this node pays or signs for you; pay by a voucher on a channel of your own, or sign the transaction yourself and send it to /v1/tx",
-        )),
+        Some(Caller::Stranger(_)) => refuse_strangers().map(|()| key),
     }
+}
+
+/// Says to a stranger that there is no key here for him: before it is looked for, since which accounts are here is nobody's business.
+///
+/// # Errors
+/// For a stranger ([`Code::NotOnThePublicFace`]).
+pub fn refuse_strangers() -> ServiceResult<()> {
+    if !is_stranger() {
+        return Ok(());
+    }
+    Err(ServiceError::new(
+        Code::NotOnThePublicFace,
+        "here no account of this node pays or signs for you; pay by a voucher on a channel of your own, or sign the transaction yourself and send it to /v1/tx",
+    ))
 }
 
 /// Whether the caller may act in the name of `account`.

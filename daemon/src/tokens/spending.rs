@@ -104,8 +104,9 @@ pub struct Hold {
 impl Hold {
     /// The same, which stays taken where nobody says what became of it: of a transaction that is under way.
     #[must_use]
-    pub fn kept(self) -> Self {
-        Self { keeps: true, ..self }
+    pub fn kept(mut self) -> Self {
+        self.keeps = true;
+        self
     }
 
     /// It is spent.

@@ -228,7 +228,7 @@ async fn one_address_with_thousands_of_connections_keeps_no_other_out() {
 #[tokio::test]
 async fn whoever_asks_too_often_is_told_when_to_ask_again_and_others_are_not() {
     let mut config = public_config();
-    config.public.requests_per_minute = 60;
+    config.public.requests_per_minute = 6;
     config.public.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     let node = TestNode::spawn_with(tools_without_model(), config).await;
     let face = face(&node);

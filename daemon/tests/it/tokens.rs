@@ -201,7 +201,7 @@ async fn what_the_ledger_refuses_takes_nothing_of_the_limit() {
 #[tokio::test]
 async fn an_answer_is_paid_by_the_tokens_account_within_its_limit() {
     let Some(node) = node_with_model().await else { return };
-    give_final(&node, "alice", 600, 24).await;
+    give_final(&node, "alice", 420, 24).await;
     account(&node, "asker", 10 * DNT).await;
     let limit = json!({ "amount": 20_000, "period": "total" });
     let token = json!({ "name": "asker", "scopes": ["ask"], "accounts": ["asker"], "limit": limit });

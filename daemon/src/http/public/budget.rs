@@ -1,6 +1,5 @@
 //! What strangers may ask for: how often, how much at once, how long it may take; and as whom it is answered.
 
-use std::future::ready;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +28,8 @@ const BURST: u32 = 6;
 const LEAST_BURST: u32 = 20;
 /// Memory for bodies that are coming in, in bytes.
 const BODIES: u64 = 64 * 1024 * 1024;
+/// How long what is refused is read on.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Where a connection came from.
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +163,7 @@ impl Inner {
             ServiceError::new(Code::BodyTooLarge, format!("a body has at most {most} bytes here; send less at a time"))
         };
         if length.is_some_and(|length| length > most) {
+            linger(request.into_body());
             return Err(too_large());
         }
         let Ok(_room) = self.bodies.try_acquire() else {
@@ -190,12 +192,16 @@ impl Inner {
             if axum::body::HttpBody::size_hint(&body).exact().is_some() {
                 return body;
             }
-            Body::from_stream(body.into_data_stream().take_until(Box::pin(async move {
-                over.await;
-                ready(()).await;
-            })))
+            Body::from_stream(body.into_data_stream().take_until(Box::pin(over)))
         })
     }
+}
+
+/// Reads on for a moment after a refusal: a connection closed at once would break under a client that is still sending, and it would see that
+/// instead of the reason.
+fn linger(body: Body) {
+    let mut pieces = body.into_data_stream();
+    tokio::spawn(tokio::time::timeout(LINGER, async move { while let Some(Ok(_)) = pieces.next().await {} }));
 }
 
 #[cfg(test)]
