@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use datanet_types::Amount;
 use datanet_types::tx::TxHash;
 use tokio::sync::{broadcast, watch};
 
@@ -139,6 +140,14 @@ impl LedgerHandle {
     /// As [`Application::estimate`].
     pub fn estimate(&self, bytes: &[u8]) -> Result<TxOutcome, AppError> {
         self.shared.app.estimate(bytes)
+    }
+
+    /// See [`Application::appraise`].
+    ///
+    /// # Errors
+    /// As [`Application::appraise`].
+    pub fn appraise(&self, bytes: &[u8]) -> Result<(TxOutcome, Amount), AppError> {
+        self.shared.app.appraise(bytes)
     }
 
     /// See [`Application::simulate`].

@@ -77,6 +77,11 @@ impl Home {
         self.root.join("api-token")
     }
 
+    /// What the public face does not give out: hashes, one a line. There if the operator has made it.
+    pub fn denied(&self) -> PathBuf {
+        self.root.join("denied")
+    }
+
     /// The running node's process id and addresses, for the commands that talk to it.
     pub fn run_file(&self) -> PathBuf {
         self.root.join("run.json")

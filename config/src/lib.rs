@@ -41,8 +41,8 @@ pub use home::Home;
 pub use load::{Overrides, env_name, load};
 pub use node::{
     ApiConfig, ConsensusConfig, DatanetsConfig, Engine, HealthConfig, InferenceConfig, JudgingConfig, LedgerConfig,
-    LogConfig, LogFormat, ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, Role, ServingConfig, Subscription,
-    TrainingConfig, VERSION,
+    LogConfig, LogFormat, ModelsConfig, NodeConfig, NodeSection, P2pConfig, Profile, PublicConfig, Role, ServingConfig,
+    Subscription, TrainingConfig, VERSION,
 };
 pub use tilde::{PathError, expand};
 pub use variables::{check_variables, unknown_variables};

@@ -169,6 +169,7 @@ impl Layers {
         })?;
         self.expand("inference.model_dir", &mut config.inference.model_dir)?;
         self.expand("models.folder", &mut config.models.folder)?;
+        self.expand("public.deny_file", &mut config.public.deny_file)?;
         Ok(config)
     }
 

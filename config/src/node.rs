@@ -1,6 +1,6 @@
 //! What an operator can choose. Every field names its environment variable; the flag is `--set section.key=value`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use datanet_types::DatanetId;
@@ -21,6 +21,9 @@ pub struct NodeConfig {
     /// The HTTP interface.
     #[serde(default)]
     pub api: ApiConfig,
+    /// The interface for strangers.
+    #[serde(default)]
+    pub public: PublicConfig,
     /// Gossip and blobs.
     #[serde(default)]
     pub p2p: P2pConfig,
@@ -62,6 +65,7 @@ impl Default for NodeConfig {
             version: VERSION,
             node: NodeSection::default(),
             api: ApiConfig::default(),
+            public: PublicConfig::default(),
             p2p: P2pConfig::default(),
             consensus: ConsensusConfig::default(),
             ledger: LedgerConfig::default(),
@@ -138,6 +142,75 @@ impl Default for ApiConfig {
             max_upload_bytes: 4 * 1024 * 1024 * 1024,
             max_body_bytes: 4 * 1024 * 1024,
             max_requests: 256,
+        }
+    }
+}
+
+/// `[public]`: the interface for strangers, who pay for their answers by vouchers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublicConfig {
+    /// Where it listens, `address:port`; empty for nowhere. `DATANET_PUBLIC_LISTEN`.
+    pub listen: String,
+    /// Host names and addresses, besides loopback and those listened on, by which callers may address it.
+    /// `DATANET_PUBLIC_ALLOWED_HOSTS`.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of pages whose scripts may call it. `DATANET_PUBLIC_ALLOWED_ORIGINS`.
+    pub allowed_origins: Vec<String>,
+    /// Addresses of proxies in front of it, whose word on where a caller is counts. `DATANET_PUBLIC_TRUSTED_PROXIES`.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Connections at once. `DATANET_PUBLIC_MAX_CONNECTIONS`.
+    pub max_connections: u32,
+    /// Connections at once of one address, or of one /64 of IPv6; a proxy's are not counted. `DATANET_PUBLIC_MAX_CONNECTIONS_PER_ADDRESS`.
+    pub max_connections_per_address: u32,
+    /// Requests answered at once. `DATANET_PUBLIC_MAX_REQUESTS`.
+    pub max_requests: u32,
+    /// Streams sent at once. `DATANET_PUBLIC_MAX_STREAMS`.
+    pub max_streams: u32,
+    /// The largest body, in bytes. `DATANET_PUBLIC_MAX_BODY_BYTES`.
+    pub max_body_bytes: u64,
+    /// Seconds in which a request's headers must be there. `DATANET_PUBLIC_HEADER_SECONDS`.
+    pub header_seconds: u64,
+    /// Seconds in which its body must be there. `DATANET_PUBLIC_BODY_SECONDS`.
+    pub body_seconds: u64,
+    /// Seconds in which an answer must begin. `DATANET_PUBLIC_REQUEST_SECONDS`.
+    pub request_seconds: u64,
+    /// Seconds in which an answer must have ended. `DATANET_PUBLIC_ANSWER_SECONDS`.
+    pub answer_seconds: u64,
+    /// How much one address may ask for in a minute, counted in views; other routes count for several. `DATANET_PUBLIC_REQUESTS_PER_MINUTE`.
+    pub requests_per_minute: u32,
+    /// How many answers one payer may ask for in a minute. `DATANET_PUBLIC_ANSWERS_PER_MINUTE`.
+    pub answers_per_minute: u32,
+    /// The file of hashes that are not given out; empty for `denied` in the node's home. `DATANET_PUBLIC_DENY_FILE`.
+    pub deny_file: PathBuf,
+}
+
+impl PublicConfig {
+    /// Where it listens, if anywhere. The configuration has been checked.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+}
+
+impl Default for PublicConfig {
+    fn default() -> Self {
+        Self {
+            listen: String::new(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            max_connections: 1024,
+            max_connections_per_address: 32,
+            max_requests: 64,
+            max_streams: 64,
+            max_body_bytes: 256 * 1024,
+            header_seconds: 10,
+            body_seconds: 20,
+            request_seconds: 120,
+            answer_seconds: 600,
+            requests_per_minute: 240,
+            answers_per_minute: 120,
+            deny_file: PathBuf::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ mod reach;
 
 use crate::{
     ApiConfig, ConsensusConfig, Host, InferenceConfig, LedgerConfig, ModelsConfig, NodeConfig, Origin, P2pConfig,
-    TrainingConfig,
+    PublicConfig, TrainingConfig,
 };
 
 /// What would be a valid value of `key`, for an error to say.
@@ -18,10 +18,10 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "api.listen" | "p2p.blob_bind" | "consensus.p2p_listen" => {
             "write an IP address and a port, such as \"127.0.0.1:26680\"; port 0 picks a free one"
         }
-        "api.allowed_hosts" => {
+        "api.allowed_hosts" | "public.allowed_hosts" => {
             "write a list of host names or addresses without a port, such as [\"node.example\", \"2001:db8::7\"]"
         }
-        "api.allowed_origins" => {
+        "api.allowed_origins" | "public.allowed_origins" => {
             "write a list of origins, scheme://host or scheme://host:port without a path, such as [\"https://app.example\", \"app://obsidian.md\"]"
         }
         "api.payer" => "write the name of an account on this node (`datanet keys list`), or \"\" for none",
@@ -58,6 +58,19 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "training.max_memory_mb" => "write a number of MiB from 256 to 16777216, or 0 for no bound",
         "training.max_queued" => "write a number from 1 to 4096",
         "training.keep_runs" => "write a number from 0 to 4096",
+        "public.listen" => "write an address and a port, such as \"0.0.0.0:26690\", or \"\" for nowhere",
+        "public.trusted_proxies" => "write addresses, such as [\"127.0.0.1\"]",
+        "public.max_body_bytes" => "write a number of bytes from 1024 to 67108864",
+        "public.header_seconds" | "public.body_seconds" | "public.request_seconds" | "public.answer_seconds" => {
+            "write a number of seconds from 1 to 3600"
+        }
+        "public.max_connections"
+        | "public.max_connections_per_address"
+        | "public.max_requests"
+        | "public.max_streams"
+        | "public.requests_per_minute"
+        | "public.answers_per_minute" => "write a number from 1 to 65536",
+        "public.deny_file" => "write the path of a file, or \"\" for the one in the node's home",
         "models.folder" => "write the path of a folder, or \"\" for the one in the node's home",
         "models.bank_slots" => "write a number from 2 to 1024",
         "models.max_batch_tokens" => "write 0 for what suits the device, or a number from 512 to 1048576",
@@ -90,6 +103,7 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
     roles.dedup();
     require("node.roles", &format!("{:?}", node.roles), !roles.is_empty() && roles.len() == node.roles.len())?;
     check_api(&config.api)?;
+    check_public(&config.public)?;
     check_p2p(&config.p2p)?;
     check_consensus(&config.consensus)?;
     reach::check(&config.p2p, &config.consensus)?;
@@ -112,6 +126,33 @@ fn check_api(api: &ApiConfig) -> Result<(), Wrong> {
     require("api.max_upload_bytes", &api.max_upload_bytes, bytes.contains(&api.max_upload_bytes))?;
     require("api.max_body_bytes", &api.max_body_bytes, bytes.contains(&api.max_body_bytes))?;
     require("api.max_requests", &api.max_requests, (1..=65_536).contains(&api.max_requests))
+}
+
+fn check_public(public: &PublicConfig) -> Result<(), Wrong> {
+    let listen = &public.listen;
+    require("public.listen", listen, listen.is_empty() || listen.parse::<std::net::SocketAddr>().is_ok())?;
+    each("public.allowed_hosts", &public.allowed_hosts, |host| host.parse::<Host>().is_ok())?;
+    each("public.allowed_origins", &public.allowed_origins, |origin| origin.parse::<Origin>().is_ok())?;
+    let counts = [
+        ("public.max_connections", public.max_connections),
+        ("public.max_connections_per_address", public.max_connections_per_address),
+        ("public.max_requests", public.max_requests),
+        ("public.max_streams", public.max_streams),
+        ("public.requests_per_minute", public.requests_per_minute),
+        ("public.answers_per_minute", public.answers_per_minute),
+    ];
+    for (key, count) in counts {
+        require(key, &count, (1..=65_536).contains(&count))?;
+    }
+    let bytes = public.max_body_bytes;
+    require("public.max_body_bytes", &bytes, (1024..=67_108_864).contains(&bytes))?;
+    let times = [
+        ("public.header_seconds", public.header_seconds),
+        ("public.body_seconds", public.body_seconds),
+        ("public.request_seconds", public.request_seconds),
+        ("public.answer_seconds", public.answer_seconds),
+    ];
+    times.into_iter().try_for_each(|(key, seconds)| require(key, &seconds, (1..=3_600).contains(&seconds)))
 }
 
 fn check_p2p(p2p: &P2pConfig) -> Result<(), Wrong> {

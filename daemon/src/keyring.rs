@@ -22,6 +22,7 @@ use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
 pub use account_key::AccountKey;
 
+use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Name of the node's own account.
@@ -60,11 +61,18 @@ impl Keyring {
         Ok(Self { dir: dir.to_owned(), keys: Arc::new(RwLock::new(keys)) })
     }
 
-    /// The key called `name`.
+    /// The key called `name`, for whoever is answered now ([`crate::caller`]).
     ///
     /// # Errors
-    /// When there is none of that name ([`Code::UnknownKey`]).
+    /// When there is none of that name ([`Code::UnknownKey`]), or it is not for who asks ([`Code::ForeignAccount`],
+    /// [`Code::NotOnThePublicFace`]).
     pub fn get(&self, name: &str) -> ServiceResult<AccountKey> {
+        caller::refuse_strangers()?;
+        caller::lend(self.own(name)?)
+    }
+
+    /// The same for the node itself.
+    fn own(&self, name: &str) -> ServiceResult<AccountKey> {
         self.read(|keys| keys.get(name).cloned()).ok_or_else(|| {
             ServiceError::new(
                 Code::UnknownKey,
@@ -73,12 +81,32 @@ impl Keyring {
         })
     }
 
-    /// The key that signs for `address`, if one is here: of several the one that its address was made of, or that an owner was rotated to.
-    pub fn by_address(&self, address: &Address) -> Option<AccountKey> {
-        self.read(|keys| {
+    /// The key that signs for `address`, if one is here, for whoever is answered now: of several the one that its address was made of, or that
+    /// an owner was rotated to.
+    ///
+    /// # Errors
+    /// When it is not for who asks ([`Code::ForeignAccount`], [`Code::NotOnThePublicFace`]).
+    pub fn by_address(&self, address: &Address) -> ServiceResult<Option<AccountKey>> {
+        caller::refuse_strangers()?;
+        let found = self.read(|keys| {
             let of_account = keys.values().filter(|key| key.address() == *address);
             of_account.max_by_key(|key| key.standing()).cloned()
-        })
+        });
+        found.map(caller::lend).transpose()
+    }
+
+    /// Whether a key here signs for `address`.
+    pub fn has(&self, address: &Address) -> bool {
+        self.read(|keys| keys.values().any(|key| key.address() == *address))
+    }
+
+    /// The account of the key called `name`.
+    ///
+    /// # Errors
+    /// When there is none of that name ([`Code::UnknownKey`]), and for strangers.
+    pub fn address_of(&self, name: &str) -> ServiceResult<Address> {
+        caller::refuse_strangers()?;
+        Ok(self.own(name)?.address())
     }
 
     /// The public key that is typed, or that of the key called so.
@@ -86,7 +114,7 @@ impl Keyring {
     /// # Errors
     /// When it is neither ([`Code::UnknownKey`]).
     pub fn public_key(&self, name_or_hex: &str) -> ServiceResult<PublicKey> {
-        name_or_hex.parse().or_else(|_| self.get(name_or_hex).map(|key| key.public_key()))
+        name_or_hex.parse().or_else(|_| self.own(name_or_hex).map(|key| key.public_key()))
     }
 
     /// All keys by name.
@@ -224,12 +252,20 @@ impl Identity {
         self.secret.node_key()
     }
 
-    /// The key of the node's own account.
+    /// The key of the node's own account, for whoever is answered now.
+    ///
+    /// # Errors
+    /// When it is not here ([`Code::UnknownKey`]), or not for who asks ([`Code::ForeignAccount`], [`Code::NotOnThePublicFace`]).
+    pub fn account_key(&self) -> ServiceResult<AccountKey> {
+        self.keyring.get(NODE_ACCOUNT)
+    }
+
+    /// The same for what the node does of itself, whoever has set it off: settling what it owes.
     ///
     /// # Errors
     /// When it is not here ([`Code::UnknownKey`]).
-    pub fn account_key(&self) -> ServiceResult<AccountKey> {
-        self.keyring.get(NODE_ACCOUNT)
+    pub fn own_account_key(&self) -> ServiceResult<AccountKey> {
+        self.keyring.own(NODE_ACCOUNT)
     }
 
     /// The node's own account.
@@ -237,7 +273,7 @@ impl Identity {
     /// # Errors
     /// When its key is not here ([`Code::UnknownKey`]).
     pub fn account(&self) -> ServiceResult<Address> {
-        Ok(self.account_key()?.address())
+        Ok(self.own_account_key()?.address())
     }
 }
 
@@ -350,7 +386,7 @@ mod tests {
         keyring.rotated("alice").unwrap();
         let helper = keyring.add("a-helper", Some(before.address)).unwrap();
         let keyring = Keyring::open(dir.path()).unwrap();
-        let alice = keyring.by_address(&before.address).unwrap();
+        let alice = keyring.by_address(&before.address).unwrap().unwrap();
         assert_eq!((alice.address(), alice.public_key()), (before.address, next));
         assert!(alice.secret_of(&before.public_key).is_some() && alice.secret_of(&helper.public_key).is_none());
         assert_eq!(keyring.get("a-helper").unwrap().address(), before.address);

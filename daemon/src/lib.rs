@@ -13,9 +13,9 @@
 //!              │
 //!   blobs   embedder   chain   db   keyring
 //! ```
-//! - [`cli`]: the `datanet` command; [`http`]: the interface on loopback; [`node`]: [`node::spawn`] starts everything.
+//! - [`cli`]: the `datanet` command; [`http`]: the interface, on loopback and for strangers; [`node`]: [`node::spawn`] starts everything.
 //! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
-//! - [`authority`]: who speaks for the accounts of this node.
+//! - [`authority`]: who speaks for the accounts of this node; [`caller`]: who is answered, and with which of them; [`tokens`]: what programs may do.
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
 //! - [`upgrade`]: rules that come, and the program that knows them.
@@ -30,6 +30,7 @@ pub mod audits;
 pub mod authority;
 pub mod billing;
 pub mod blobs;
+pub mod caller;
 pub mod chain;
 pub mod cli;
 pub mod cometbft;
@@ -49,6 +50,7 @@ mod ppm;
 pub mod preflight;
 pub mod records;
 pub mod status;
+pub mod tokens;
 pub mod training;
 pub mod upgrade;
 pub mod workers;

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
+use datanet_types::Amount;
 use datanet_types::tx::{TxHash, UnverifiedTx};
 
 use crate::code;
@@ -243,6 +244,23 @@ impl Application {
             let limit = component::params::get(state)?.block_gas;
             execute::execute_tx(state, ctx, limit)
         })
+    }
+
+    /// As [`Application::estimate`], with what the action takes from the account that signed, in base units, fee aside: measured as a
+    /// sub-key's budget is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn appraise(&self, bytes: &[u8]) -> Result<(TxOutcome, Amount), AppError> {
+        let mut taken = 0;
+        let outcome = self.try_out(bytes, |state, ctx| {
+            let limit = component::params::get(state)?.block_gas;
+            let (outcome, spent) =
+                component::authority::measured(state, ctx, |state| execute::execute_tx(state, ctx, limit))?;
+            taken = spent;
+            Ok(outcome)
+        })?;
+        Ok((outcome, taken))
     }
 
     fn try_out(

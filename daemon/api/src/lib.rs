@@ -4,7 +4,7 @@
 //! answers, programs the other way round. Ids, amounts and what is signed come from `datanet-types`; what the ledger keeps
 //! has a shape of its own here, so that a program needs no ledger to talk to a node.
 //!
-//! - the node: [`status`], [`health`], [`keys`], [`accounts`], [`transactions`];
+//! - the node: [`status`], [`health`], [`keys`], [`tokens`], [`accounts`], [`transactions`];
 //! - data: [`datanets`], [`contributions`], [`search`];
 //! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
 //! - answers: [`quotes`], [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
@@ -48,6 +48,7 @@ pub mod search;
 pub mod server_sent;
 pub mod shares;
 pub mod status;
+pub mod tokens;
 pub mod transactions;
 pub mod treasury;
 pub mod validators;

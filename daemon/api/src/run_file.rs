@@ -30,6 +30,9 @@ pub struct RunFile {
     pub join: Option<Join>,
     /// CometBFT's process.
     pub comet_pid: Option<i32>,
+    /// Where its public face is, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<String>,
 }
 
 impl RunFile {

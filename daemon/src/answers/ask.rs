@@ -11,6 +11,7 @@ use super::Answers;
 use crate::billing::payment::Payment;
 use crate::billing::purchase::{Answer as Bill, Order};
 use crate::billing::reservation::{Asked, Kind};
+use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::{Ground, index_error};
 
@@ -32,14 +33,19 @@ impl Answers {
     /// Answers from the final contributions of `datanet`. What finds nothing costs nothing.
     ///
     /// # Errors
-    /// When the payment will not do, there is no embedding model ([`Code::NoModel`]), the datanet cannot be answered
-    /// from now ([`Code::NotIndexed`]), or the answer cannot be captured. Nothing is paid then.
+    /// When the operator keeps it from whoever asks ([`Code::Denied`]), the payment will not do, there is no embedding model ([`Code::NoModel`]),
+    /// the datanet cannot be answered from now ([`Code::NotIndexed`]), or the answer cannot be captured. Nothing is paid then.
     pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<Answered> {
+        caller::refuse_denied([&datanet.id.0])?;
         let order = Order { payment, asked: asked(datanet, &input), price: datanet.price };
         let (core, datanet) = (self.clone(), datanet.clone());
         let bought = self.billing.purchase(order, async move { core.found(&datanet, input).await }).await?;
         match bought.more {
-            Some(quotes) => Ok(Answered { record: bought.record, quotes: quotes.into_iter().map(Some).collect() }),
+            Some(quotes) => {
+                let given_out = |(passage, quote): (&Passage, String)| (!self.is_denied(passage)).then_some(quote);
+                let quotes = bought.record.output.passages.iter().zip(quotes).map(given_out).collect();
+                Ok(Answered { record: bought.record, quotes })
+            }
             None => self.with_quotes(bought.record).await,
         }
     }
@@ -90,8 +96,20 @@ impl Answers {
         Ok(Answered { record, quotes })
     }
 
+    /// Whether the operator keeps a passage's contribution from whoever is answered now.
+    fn is_denied(&self, passage: &Passage) -> bool {
+        let blob = |id: &ContributionId| {
+            let reader = self.chain.reader().ok()?;
+            contributions::get(&reader, id).ok().flatten().map(|contribution| contribution.blob.0)
+        };
+        caller::is_contribution_denied(&passage.contribution, blob)
+    }
+
     /// The words of a passage, if they are still there to be quoted.
     async fn words(&self, passage: &Passage) -> ServiceResult<Option<String>> {
+        if self.is_denied(passage) {
+            return Ok(None);
+        }
         let Some(record) = self.record_of(&passage.contribution, passage.record).await? else { return Ok(None) };
         let words = quotation(record.text());
         Ok((Passage::hash_of(words) == passage.text_hash).then(|| words.to_owned()))

@@ -13,6 +13,7 @@ use crate::billing::payment::Payment;
 use crate::billing::purchase::{Answer, Bought, Order};
 use crate::billing::reservation::{Asked, Kind};
 use crate::billing::terms::terms;
+use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::serve_error;
 use crate::models::served::{Engine, ServedModel};
@@ -60,6 +61,7 @@ impl Answers {
     /// ([`Code::ModelBusy`]) or fails, or the answer cannot be charged. Nothing is charged for what fails.
     pub async fn classify(&self, ask: ClassifyAsk) -> ServiceResult<ClassifyAnswer> {
         let served = self.models.served_model(&ask.model, Task::Classify)?;
+        caller::refuse_denied([&served.model.id.0, &served.model.manifest.0])?;
         if (ask.explain || ask.counterfactual) && !served.is_attributed() {
             return Err(not_attributed(&served.release));
         }

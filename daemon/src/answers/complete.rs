@@ -24,6 +24,7 @@ use crate::billing::payment::Payment;
 use crate::billing::purchase::{Admission, Answer, Held, Order};
 use crate::billing::reservation::{Asked, Kind};
 use crate::billing::terms::{Terms, terms};
+use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
 use crate::models::served::{Engine, ServedModel};
@@ -142,6 +143,7 @@ impl Answers {
     /// [`Piece::Failed`].
     pub async fn complete(&self, ask: CompletionAsk) -> ServiceResult<Completing> {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
+        caller::refuse_denied([&served.model.id.0, &served.model.manifest.0])?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
         // All are paid for, and all have their place, before the first is written: else none is, and nothing is charged.
         let mut choices = Vec::new();
@@ -190,7 +192,7 @@ impl Answers {
     fn spawn_writing(&self, stream: GenerateStream, bill: Bill, held: Held) -> mpsc::Receiver<Piece> {
         let (sender, pieces) = mpsc::channel(PIECES);
         let core = self.clone();
-        tokio::spawn(async move {
+        caller::spawn(async move {
             let last = match core.sell(stream, bill, held, &sender).await {
                 Ok(finished) => Piece::Finished(Box::new(finished)),
                 Err(error) => Piece::Failed(error),

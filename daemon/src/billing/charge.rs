@@ -42,6 +42,11 @@ impl Billing {
                 _ => hold.release().await,
             }
         }
+        if let (Ok(record), By::Account(hold)) = (&captured, &mut held.by)
+            && let Some(spending) = hold.spending.take()
+        {
+            spending.settle_at(record.receipt.fee);
+        }
         captured
     }
 

@@ -80,7 +80,7 @@ impl Billing {
     /// When neither the account nor the node has a key here ([`Code::UnknownKey`]), or the ledger has no block yet or
     /// cannot be read. A node that does not pay is no error: [`Claims::failed`] says why.
     pub async fn claim(&self, account: &Address) -> ServiceResult<Claims> {
-        let payer = match self.keyring.by_address(account) {
+        let payer = match self.keyring.by_address(account)? {
             Some(key) => key,
             None => self.identity.account_key()?,
         };

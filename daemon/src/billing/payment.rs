@@ -13,12 +13,14 @@ use super::Billing;
 use super::machine::{self, Decision};
 use super::purchase::{AccountHold, Admission, By, Held, VoucherHold};
 use super::reservation::Asked;
+use crate::caller::{self, Payer};
 use crate::db::accruals::params_changed;
 use crate::db::now;
 use crate::db::payments::PaymentId;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::failpoint;
 use crate::keyring::AccountKey;
+use crate::tokens::Spender;
 
 /// Seconds before a channel's expiry in which it is no longer accepted, because the node needs them to settle: a fifth of what the chain says
 /// that a node must have.
@@ -106,12 +108,27 @@ impl Billing {
             (Some(_), Some(_)) => Err(ServiceError::new(Code::TwoPayments, "send a voucher or an account, not both")),
             (Some(voucher), None) => Ok(Payment::by_voucher(voucher)),
             (None, Some(name)) => Ok(Payment::by_account(self.keyring.get(&name)?)),
-            (None, None) => match self.payer.as_deref() {
-                Some(payer) => Ok(Payment::by_account(self.keyring.get(payer).map_err(|error| {
-                    ServiceError::new(error.code, format!("api.payer names who pays, but there is {}", error.detail))
-                })?)),
-                None => Ok(Payment::none()),
+            (None, None) => match caller::payer() {
+                Payer::Nobody => Ok(Payment::none()),
+                Payer::Account(account) => {
+                    let missing = || {
+                        let detail =
+                            format!("the key of account {account}, for which this token acts, is not on this node");
+                        ServiceError::new(Code::UnknownKey, detail)
+                    };
+                    Ok(Payment::by_account(self.keyring.by_address(&account)?.ok_or_else(missing)?))
+                }
+                Payer::Configured => self.configured_payer(),
             },
+        }
+    }
+
+    fn configured_payer(&self) -> ServiceResult<Payment> {
+        match self.payer.as_deref() {
+            Some(payer) => Ok(Payment::by_account(self.keyring.get(payer).map_err(|error| {
+                ServiceError::new(error.code, format!("api.payer names who pays, but there is {}", error.detail))
+            })?)),
+            None => Ok(Payment::none()),
         }
     }
 
@@ -151,6 +168,7 @@ impl Billing {
         voucher.verify(self.chain.id(), &channel.voucher_key).map_err(|_| {
             ServiceError::new(Code::BadVoucher, "the voucher is not signed by the channel's key for this chain")
         })?;
+        caller::count_payer(&channel.payer)?;
         let spent = |receipt: ReceiptId| {
             let next = self.last_amount(&voucher.channel)?.saturating_add(price);
             let paid = voucher.cumulative;
@@ -221,7 +239,16 @@ impl Billing {
         let (params, promise) = (self.params_of(&channel.id)?, self.promise(price)?);
         let named = payment.map(|payment| (payment, question));
         let reservations = (reservation, exclusive);
-        let hold = AccountHold { channel: channel.id, secret, named, _reservations: reservations, _promise: promise };
+        let spend = |spender: &Spender| spender.spend("an answer", key.address(), price, Some(channel.id));
+        let spending = key.spender().map(spend).transpose()?;
+        let hold = AccountHold {
+            channel: channel.id,
+            secret,
+            named,
+            _reservations: reservations,
+            _promise: promise,
+            spending,
+        };
         Ok(Admission::Charge(Held { price, params, by: By::Account(Box::new(hold)) }))
     }
 

@@ -19,10 +19,12 @@ use super::cover::Promise;
 use super::machine;
 use super::payment::Payment;
 use super::reservation::{Asked, Reservation};
+use crate::caller;
 use crate::db::LocalStore;
 use crate::db::payments::PaymentId;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::failpoint;
+use crate::tokens::Hold;
 
 /// What is bought, and how it is paid.
 #[derive(Debug, Clone)]
@@ -146,6 +148,8 @@ pub(super) struct AccountHold {
     pub(super) named: Option<(PaymentId, Digest)>,
     pub(super) _reservations: (Reservation, Option<Reservation>),
     pub(super) _promise: Promise,
+    /// What is taken of the limit of the token that asks; given back when this is dropped.
+    pub(super) spending: Option<Hold>,
 }
 
 impl Billing {
@@ -167,7 +171,7 @@ impl Billing {
             return self.served(held, serve).await;
         }
         let billing = self.clone();
-        tokio::spawn(async move { billing.served(held, serve).await }).await.map_err(|error| broke_off(&error))?
+        caller::spawn(async move { billing.served(held, serve).await }).await.map_err(|error| broke_off(&error))?
     }
 
     async fn served<X>(
@@ -207,7 +211,7 @@ impl Billing {
         }
         let billing = self.clone();
         // In a task of its own: a caller who leaves meanwhile leaves nothing half held.
-        let held = tokio::spawn(async move { billing.hold(payment, price, asked).await });
+        let held = caller::spawn(async move { billing.hold(payment, price, asked).await });
         held.await.map_err(|error| broke_off(&error))?
     }
 }

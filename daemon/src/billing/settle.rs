@@ -152,7 +152,7 @@ impl Billing {
             receipts: receipts.digest,
             params: settling.params(),
         };
-        let committed = self.chain.execute(&self.identity.account_key()?, Action::SettleEpoch(action)).await?;
+        let committed = self.chain.execute(&self.identity.own_account_key()?, Action::SettleEpoch(action)).await?;
         Ok(Settled {
             epoch: settling.epoch,
             root: tree.digest,

@@ -10,7 +10,7 @@ mod views;
 
 pub use beginning::Beginning;
 pub use models::RegisteredModel;
-pub use submit::{Committed, TTL_BLOCKS, TxStatus};
+pub use submit::{Committed, Signed, TTL_BLOCKS, TxStatus};
 pub use views::unknown_datanet;
 
 use std::sync::Arc;

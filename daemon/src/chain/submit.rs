@@ -4,12 +4,13 @@ use datanet_ledger::app::AppError;
 use datanet_ledger::component::Event;
 use datanet_ledger::{LedgerHandle, TxOutcome, code};
 use datanet_types::tx::{TxBody, tx_hash};
-use datanet_types::{Action, TxHash};
+use datanet_types::{Action, Amount, ChannelId, TxHash};
 
 use super::{Chain, Engine};
 use crate::cometbft::{BroadcastOutcome, RpcError};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::AccountKey;
+use crate::tokens::Hold;
 
 /// Blocks a transaction of this node may wait before it expires.
 pub const TTL_BLOCKS: u64 = 300;
@@ -42,13 +43,55 @@ pub struct TxStatus {
     pub gas_used: u64,
 }
 
+/// A transaction that is signed, and what is taken of the limit of the token that has it signed.
+pub struct Signed {
+    /// As it is sent.
+    bytes: Vec<u8>,
+    hold: Option<Hold>,
+    fee: Amount,
+    /// What it pays into which channel; one that it opens has no id yet.
+    pays_in: Option<(Option<ChannelId>, Amount)>,
+}
+
+impl Signed {
+    /// As it is sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What an action pays into a channel.
+fn pays_in(action: &Action) -> Option<(Option<ChannelId>, Amount)> {
+    match action {
+        Action::OpenChannel(open) => Some((None, open.deposit)),
+        Action::TopUpChannel(more) => Some((Some(more.channel), more.amount)),
+        _ => None,
+    }
+}
+
 impl Chain {
     /// Signs `action` with `key` for its account, with a fresh nonce, and the gas that it takes if it is tried out now, twice over: what it
-    /// does not take in its block is not paid.
+    /// does not take in its block is not paid. Where a token has it signed, what it takes from the account is taken of that one's limit first, its
+    /// whole fee with it: nothing is signed for one beside this and the vouchers of `billing`.
     ///
     /// # Errors
-    /// When the ledger would refuse it, has no block yet or cannot be read, or the system gives no randomness ([`Code::NoRandomness`]).
-    pub fn sign(&self, key: &AccountKey, action: Action) -> ServiceResult<Vec<u8>> {
+    /// When the ledger would refuse it, has no block yet or cannot be read, or the system gives no randomness ([`Code::NoRandomness`]); when it
+    /// is more than the token's limit ([`Code::TokenLimit`]).
+    pub fn sign(&self, key: &AccountKey, action: Action) -> ServiceResult<Signed> {
+        let (what, pays_in) = (action.kind().name(), pays_in(&action));
+        let (bytes, fee, taken) = self.signed_bytes(key, action)?;
+        let hold = match key.spender() {
+            Some(spender) => {
+                // Not yet sent, it would be given back if it did not go on.
+                Some(spender.spend(what, key.address(), taken.saturating_add(fee), None)?)
+            }
+            None => None,
+        };
+        Ok(Signed { bytes, hold, fee, pays_in })
+    }
+
+    /// The signed bytes, their fee, and what the action takes from the account beside.
+    fn signed_bytes(&self, key: &AccountKey, action: Action) -> ServiceResult<(Vec<u8>, Amount, Amount)> {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|error| {
             ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
@@ -64,14 +107,15 @@ impl Chain {
             tip: 0,
             action: Some(action),
         };
-        let tried = unless_refused(self.ledger().estimate(&body.sign(key.secret()).to_bytes())?)?;
+        let (tried, taken) = self.ledger().appraise(&body.sign(key.secret()).to_bytes())?;
+        let tried = unless_refused(tried)?;
         body.gas_limit = tried.gas_used.saturating_mul(2).min(params.tx_gas());
         // A higher fee may take a byte more to write.
         loop {
             let bytes = body.sign(key.secret()).to_bytes();
             let least = params.fee_of(body.gas_limit, bytes.len() as u64);
             if body.fee >= least {
-                return Ok(bytes);
+                return Ok((bytes, body.fee, taken));
             }
             body.fee = least;
         }
@@ -86,8 +130,16 @@ impl Chain {
     /// ([`Code::MempoolFull`], [`Code::TransactionTooLarge`]), or the engine does not answer
     /// ([`Code::ConsensusUnreachable`]).
     pub async fn submit(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
-        let hash = tx_hash(&bytes);
         self.try_out(bytes.clone()).await?;
+        self.relay(bytes).await
+    }
+
+    /// The same for strangers: what it would do is not tried out, which would be work for nothing.
+    ///
+    /// # Errors
+    /// As [`Chain::submit`], less what only its action is refused for.
+    pub async fn relay(&self, bytes: Vec<u8>) -> ServiceResult<TxHash> {
+        let hash = tx_hash(&bytes);
         let (code, log) = match self.engine() {
             Engine::CometBft(rpc) => match rpc.broadcast_tx_sync(&bytes).await {
                 Ok(reply) => (told(&reply)?, reply.log),
@@ -137,8 +189,30 @@ impl Chain {
     /// # Errors
     /// As [`Chain::sign`] and [`Chain::execute_bytes`].
     pub async fn execute(&self, key: &AccountKey, action: Action) -> ServiceResult<Committed> {
-        let bytes = self.sign(key, action)?;
-        self.execute_bytes(bytes).await
+        let signed = self.sign(key, action)?;
+        self.execute_signed(signed).await
+    }
+
+    /// Submits what was signed here, and waits until it is in a block.
+    ///
+    /// # Errors
+    /// As [`Chain::execute_bytes`].
+    pub async fn execute_signed(&self, signed: Signed) -> ServiceResult<Committed> {
+        let Signed { bytes, hold, fee, pays_in } = signed;
+        // On its way it may come into a block whoever still waits for it.
+        let hold = hold.map(Hold::kept);
+        let done = self.execute_bytes(bytes).await;
+        let Some(hold) = hold else { return done };
+        match (&done, pays_in) {
+            (Ok(committed), Some((channel, amount))) => {
+                hold.settle_into(&channel.unwrap_or(ChannelId(committed.id)), amount);
+            }
+            (Ok(_), None) => hold.settle(),
+            // It may have paid its fee.
+            (Err(error), _) if error.is_ledgers_verdict() => hold.settle_at(fee),
+            (Err(_), _) => {}
+        }
+        done
     }
 
     /// Like [`Chain::execute`], for bytes already signed.

@@ -46,11 +46,13 @@ async fn a_transaction_sent_twice_and_a_full_mempool_are_told_apart_from_silence
     let spec = CometSpec { program, home: comet_home, rpc_socket, settings, start_timeout, sleeps: false };
     let comet = CometBft::start(spec, CancellationToken::new()).await.unwrap();
     let chain = Chain::new("test".into(), ledger, Engine::CometBft(comet.rpc().clone()), Beginning::PAST);
-    let key = Keyring::open(&home.keys()).unwrap().by_address(&outcome.account).unwrap();
+    let key = Keyring::open(&home.keys()).unwrap().by_address(&outcome.account).unwrap().unwrap();
 
     let mut commits = chain.commits();
     commits.wait_for(|commit| commit.height > 0).await.unwrap();
-    let sign = |amount| chain.sign(&key, Action::Transfer(Transfer { to: Address([7; 20]), amount })).unwrap();
+    let sign = |amount| {
+        chain.sign(&key, Action::Transfer(Transfer { to: Address([7; 20]), amount })).unwrap().bytes().to_vec()
+    };
     let first = sign(1);
     let committed = chain.execute_bytes(first.clone()).await.unwrap();
 

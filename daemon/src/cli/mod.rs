@@ -58,6 +58,7 @@ mod setup;
 mod shares;
 mod start;
 mod stop;
+mod tokens;
 mod train;
 mod treasury;
 mod upgrade;
@@ -190,6 +191,7 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Proposal(command) => proposal::run(client, command, output).await,
         Command::Upgrade(command) => upgrade::run(client, command, output).await,
         Command::Keys(command) => keys::keys(client, command, output).await,
+        Command::Token(command) => tokens::run(client, command, output).await,
         Command::Account { account } => account::show(client, &account, output).await,
         Command::Transfer(args) => account::transfer(client, args, output).await,
         Command::Earnings { account } => account::earnings(client, &account, output).await,

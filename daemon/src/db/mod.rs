@@ -1,5 +1,5 @@
 //! What this node knows for itself and must not lose: its hidden judgements and findings, its idempotency keys, the vouchers it
-//! was given, what became of each payment, and what it owes for its answers, the models it makes and serves. One redb file; every acknowledged fact is durable first.
+//! was given, what became of each payment, and what it owes for its answers, the models it makes and serves, its API keys. One redb file; every acknowledged fact is durable first.
 //!
 //! Nothing here is consensus: the ledger would be the same without it, this node would be poorer.
 
@@ -16,6 +16,7 @@ pub mod payments;
 pub mod pulled;
 pub mod receipts;
 pub mod settling;
+pub mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,7 +99,8 @@ impl LocalStore {
             accruals::create(tx)?;
             jobs::create(tx)?;
             deployments::create(tx)?;
-            pulled::create(tx)
+            pulled::create(tx)?;
+            tokens::create(tx)
         })?;
         Ok(store)
     }

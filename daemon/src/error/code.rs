@@ -50,6 +50,7 @@ codes! {
     }
     Unauthorized {
         Token = "token",
+        TokenEnded = "token-ended",
     }
     PaymentRequired {
         BadQuote = "bad-quote",
@@ -61,14 +62,19 @@ codes! {
         NoChannel = "no-channel",
         PaymentRequired = "payment-required",
         QuoteExpired = "quote-expired",
+        TokenLimit = "token-limit",
         WrongVoucherAmount = "wrong-voucher-amount",
     }
     Forbidden {
+        Denied = "denied",
+        ForeignAccount = "foreign-account",
         ForeignContribution = "foreign-contribution",
         ForeignDatanet = "foreign-datanet",
         ForeignHost = "foreign-host",
         ForeignOrigin = "foreign-origin",
+        NotOnThePublicFace = "not-on-the-public-face",
         NotYourChannel = "not-your-channel",
+        Scope = "scope",
         TrainingDisabled = "training-disabled",
     }
     NotFound {
@@ -90,6 +96,7 @@ codes! {
         UnknownShares = "unknown-shares",
         UnknownReceipt = "unknown-receipt",
         UnknownRoute = "unknown-route",
+        UnknownToken = "unknown-token",
         UnknownTransaction = "unknown-transaction",
         UnknownValidator = "unknown-validator",
     }
@@ -116,6 +123,7 @@ codes! {
         OtherSnapshot = "other-snapshot",
         PaymentSpent = "payment-spent",
         StaleVoucher = "stale-voucher",
+        TokenExists = "token-exists",
         TransactionReplayed = "transaction-replayed",
         VoucherSpent = "voucher-spent",
     }
@@ -175,9 +183,11 @@ codes! {
     }
     Overloaded {
         MempoolFull = "mempool-full",
+        RateLimited = "rate-limited",
         ModelBusy = "model-busy",
         TooManyJobs = "too-many-jobs",
         TooManyRequests = "too-many-requests",
+        TooManyStreams = "too-many-streams",
         Unsettled = "unsettled",
     }
     Internal {
@@ -243,6 +253,7 @@ codes! {
         ShuttingDown = "shutting-down",
     }
     TimedOut {
+        TookTooLong = "took-too-long",
         TransactionExpired = "transaction-expired",
     }
     StorageFull {

@@ -56,6 +56,8 @@ pub struct ServiceError {
     pub detail: String,
     /// The path of the request's field that is at fault, where one is: `messages[0].role`.
     pub param: Option<Cow<'static, str>>,
+    /// Seconds after which to try again, where that is known.
+    pub retry_after: Option<u64>,
     source: Option<Source>,
 }
 
@@ -77,7 +79,7 @@ impl std::error::Error for ServiceError {
 impl ServiceError {
     /// An error in words that name the fix.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), param: None, source: None }
+        Self { code, detail: detail.into(), param: None, retry_after: None, source: None }
     }
 
     /// One that another error is behind; it is said in that one's words, and kept as the source.
@@ -93,6 +95,11 @@ impl ServiceError {
     /// Names the field at fault, by its path in the request.
     pub fn about(self, param: impl Into<Cow<'static, str>>) -> Self {
         Self { param: Some(param.into()), ..self }
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    pub fn again_in(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// What kind of refusal or failure it is.

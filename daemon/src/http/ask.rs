@@ -10,13 +10,16 @@ use super::extract::{Body, IdempotencyKey};
 use crate::answers::Answers;
 use crate::answers::ask::Answered;
 use crate::billing::Billing;
+use crate::caller;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 fn answered(answered: Answered) -> Answer {
     let Answered { record, quotes } = answered;
     let own = record.output.answer.clone();
-    let best = quotes.first().cloned().flatten();
+    // The best that may be shown: the operator may keep some from strangers.
+    let best =
+        if caller::is_stranger() { quotes.iter().flatten().next().cloned() } else { quotes.first().cloned().flatten() };
     let passages = record.output.passages.iter().zip(quotes).map(|(passage, text)| PassageView {
         contribution: passage.contribution,
         record: passage.record,

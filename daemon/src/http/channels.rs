@@ -36,7 +36,7 @@ pub(super) async fn list(
         Some(account) => {
             let address = match account.parse::<Address>() {
                 Ok(address) => address,
-                Err(_) => keyring.get(&account)?.address(),
+                Err(_) => keyring.address_of(&account)?,
             };
             channels::of_payer(&reader, &address, None, usize::MAX)?
         }
@@ -174,7 +174,7 @@ fn expires_in(chain: &Chain, seconds: u64) -> ServiceResult<u64> {
 fn of_payer_here(chain: &Chain, keyring: &Keyring, id: &ChannelId) -> ServiceResult<(Channel, AccountKey)> {
     let channel = channels::get(&chain.reader()?, id)?
         .ok_or_else(|| ServiceError::new(Code::UnknownChannel, format!("there is no channel {id}")))?;
-    let key = keyring.by_address(&channel.payer).ok_or_else(|| {
+    let key = keyring.by_address(&channel.payer)?.ok_or_else(|| {
         ServiceError::new(Code::NotYourChannel, format!("the key of its payer {} is not on this node", channel.payer))
     })?;
     Ok((channel, key))

@@ -30,6 +30,7 @@ use super::extract::{Body, Query, Segment, cut, within};
 use super::limits::Place;
 use crate::answers::Answers;
 use crate::blobs::BlobStore;
+use crate::caller;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::intake::Intake;
@@ -213,9 +214,14 @@ pub(super) async fn list(
 /// One contribution: state, scores, and the judges' reasons.
 #[utoipa::path(get, operation_id = "get_contribution", path = "/v1/contributions/{id}", tag = "contributions", params(("id" = String, Path)), responses((status = 200, body = ContributionView), (status = 404, response = super::problem::Refusal)))]
 pub(super) async fn show(
+    State(chain): State<Chain>,
     State(records): State<Records>,
     Segment(id): Segment<ContributionId>,
 ) -> ServiceResult<Json<ContributionView>> {
+    if caller::is_stranger() {
+        let (contribution, datanet) = chain.contribution_and_datanet(&id)?;
+        caller::refuse_denied([&id.0, &contribution.blob.0, &datanet.id.0])?;
+    }
     Ok(Json(records.contribution_with_reports(&id).await?))
 }
 
@@ -328,7 +334,7 @@ pub(super) async fn revoke(
     Segment(id): Segment<ContributionId>,
 ) -> ServiceResult<Json<Revoked>> {
     let (contribution, datanet) = chain.contribution_and_datanet(&id)?;
-    let key = keyring.by_address(&contribution.contributor).ok_or_else(|| {
+    let key = keyring.by_address(&contribution.contributor)?.ok_or_else(|| {
         ServiceError::new(
             Code::ForeignContribution,
             format!(

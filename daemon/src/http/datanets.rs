@@ -139,7 +139,7 @@ pub(super) async fn rotate_holdout(
 }
 
 fn creators_key(keyring: &Keyring, datanet: &Datanet) -> ServiceResult<AccountKey> {
-    keyring.by_address(&datanet.creator).ok_or_else(|| {
+    keyring.by_address(&datanet.creator)?.ok_or_else(|| {
         let Datanet { name, creator, .. } = datanet;
         let detail =
             format!("datanet {name} was opened by {creator}, whose key is not on this node; do this where it is");

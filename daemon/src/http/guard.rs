@@ -4,18 +4,21 @@
 use std::net::IpAddr;
 
 use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
-use datanet_config::{ApiConfig, Authority, Host, Origin};
-use tokio::net::TcpListener;
+use datanet_api::tokens::Scope;
+use datanet_config::{Authority, Host, Origin};
+use tokio::net::{TcpListener, TcpStream};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::Guards;
 use super::extract::cut;
-use crate::error::{Code, ServiceError};
+use super::{Guards, scopes};
+use crate::caller::{self, Caller};
+use crate::error::{Code, ServiceError, ServiceResult};
+use crate::tokens::{self, Spender};
 
 /// The longest list of headers that a browser may ask for, in bytes: what is allowed repeats it.
 const MAX_ASKED_HEADERS: usize = 4096;
@@ -31,17 +34,29 @@ pub(super) struct Allowed {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reached(Option<IpAddr>);
 
+impl Reached {
+    /// That of `stream`.
+    pub(super) fn of(stream: &TcpStream) -> Self {
+        Self(stream.local_addr().ok().map(|address| address.ip()))
+    }
+
+    /// The address.
+    pub(super) fn address(self) -> Option<IpAddr> {
+        self.0
+    }
+}
+
 impl Connected<IncomingStream<'_, TcpListener>> for Reached {
     fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self(stream.io().local_addr().ok().map(|address| address.ip()))
+        Self::of(stream.io())
     }
 }
 
 impl Allowed {
     /// As configured; the configuration has been checked.
-    pub(super) fn new(api: &ApiConfig) -> Self {
-        let hosts = api.allowed_hosts.iter().filter_map(|host| host.parse().ok());
-        let origins = api.allowed_origins.iter().filter_map(|origin| origin.parse().ok());
+    pub(super) fn new(hosts: &[String], origins: &[String]) -> Self {
+        let hosts = hosts.iter().filter_map(|host| host.parse().ok());
+        let origins = origins.iter().filter_map(|origin| origin.parse().ok());
         Self { hosts: hosts.collect(), origins: origins.collect() }
     }
 
@@ -79,15 +94,40 @@ pub(super) async fn check_host_and_origin(State(guards): State<Guards>, request:
     }
 }
 
-/// Refuses requests without the node's token.
+/// Refuses requests without a token, and those of a token that is not good for this route; whose it is then rides with the request.
 pub(super) async fn check_token(State(guards): State<Guards>, request: Request, next: Next) -> Response {
-    match token(request.headers(), &guards.token) {
-        Ok(()) => next.run(request).await,
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    match whose(request.headers(), request.method(), route, &guards) {
+        Ok(caller) => caller::scope(caller, next.run(request)).await,
         Err(error) => error.into_response(),
     }
 }
 
-fn host_and_origin(
+/// Whose token a request comes with, if that is good for the route.
+fn whose(headers: &HeaderMap, method: &Method, route: &str, guards: &Guards) -> ServiceResult<Caller> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    let Some(given) = given.filter(|given| given.starts_with(tokens::PREFIX)) else {
+        return token(given, &guards.token).map(|()| Caller::Operator);
+    };
+    let record = guards.tokens.known(given)?;
+    let Some(scope) = scopes::of(method, route) else {
+        return Ok(Caller::Token(Spender::new(guards.tokens.clone(), record)));
+    };
+    if !record.scopes.contains(&scope) && !record.scopes.contains(&Scope::Admin) {
+        guards.tokens.refused(Some(&record), &format!("{method} {route}, which takes the scope {scope}"));
+        let own: Vec<&str> = record.scopes.iter().map(|scope| scope.name()).collect();
+        let detail = format!(
+            "{method} {route} takes a token with the scope {scope}, and {:?} has {}; have one made with it: datanet token create --scope {scope}",
+            record.name,
+            own.join(", ")
+        );
+        return Err(ServiceError::new(Code::Scope, detail));
+    }
+    Ok(Caller::Token(Spender::new(guards.tokens.clone(), record)))
+}
+
+/// Refuses foreign hosts and origins.
+pub(super) fn host_and_origin(
     headers: &HeaderMap,
     uri: &Uri,
     allowed: &Allowed,
@@ -98,16 +138,29 @@ fn host_and_origin(
         let detail = format!("Access-Control-Request-Headers has more than {MAX_ASKED_HEADERS} bytes; ask for fewer");
         return Err(ServiceError::new(Code::BadHeader, detail));
     }
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let Some(origin) = headers.get(header::ORIGIN) else { return not_for_a_foreign_page(headers) };
     let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok());
     // Our own pages come from where they call. Other servers of this machine are strangers.
     if origin.is_some_and(|origin| origin.is_served_by(&called) || allowed.has_origin(&origin)) {
         return Ok(());
     }
-    Err(ServiceError::new(
+    Err(foreign_page())
+}
+
+fn foreign_page() -> ServiceError {
+    ServiceError::new(
         Code::ForeignOrigin,
         "requests from pages of other origins are refused; call the API from a program or from this node's own pages, or add the page's origin to api.allowed_origins",
-    ))
+    )
+}
+
+/// Browsers send no origin for images, scripts and the like, but say themselves that another page asks: it learns nothing of the answer but
+/// whether there is one, and that is too much. What somebody opens by a link on another page is opened.
+fn not_for_a_foreign_page(headers: &HeaderMap) -> Result<(), ServiceError> {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let foreign = matches!(said("sec-fetch-site"), "cross-site" | "same-site");
+    let opened = said("sec-fetch-mode") == "navigate" && said("sec-fetch-dest") == "document";
+    if foreign && !opened { Err(foreign_page()) } else { Ok(()) }
 }
 
 /// Where the caller believes to be: in the header, in the request's line (HTTP/2, proxies), or in both; all must be
@@ -139,8 +192,7 @@ fn foreign(host: &str) -> ServiceError {
     )
 }
 
-fn token(headers: &HeaderMap, expected: &str) -> Result<(), ServiceError> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+fn token(given: Option<&str>, expected: &str) -> Result<(), ServiceError> {
     // Hashes are compared, not texts: the time that takes says nothing about the token.
     let same = |token: &str| blake3::hash(token.as_bytes()) == blake3::hash(expected.as_bytes());
     if given.is_some_and(|token| !token.is_empty() && same(token)) {
@@ -149,7 +201,9 @@ fn token(headers: &HeaderMap, expected: &str) -> Result<(), ServiceError> {
     let what = if given.is_some() { "wrong" } else { "missing" };
     Err(ServiceError::new(
         Code::Token,
-        format!("the token is {what}; send `Authorization: Bearer …` with what stands in the node's api-token file"),
+        format!(
+            "the token is {what}; send `Authorization: Bearer …` with what stands in the node's api-token file, or with a token of `datanet token create`"
+        ),
     ))
 }
 
@@ -173,11 +227,29 @@ mod tests {
 
     fn allowed() -> Allowed {
         let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-        Allowed::new(&ApiConfig {
-            allowed_hosts: strings(&["node.lan", "2001:db8::5", "[2001:db8::6]"]),
-            allowed_origins: strings(&["https://app.example", "app://obsidian.md"]),
-            ..ApiConfig::default()
-        })
+        let (hosts, origins): (Vec<String>, Vec<String>) = (
+            strings(&["node.lan", "2001:db8::5", "[2001:db8::6]"]),
+            strings(&["https://app.example", "app://obsidian.md"]),
+        );
+        Allowed::new(&hosts, &origins)
+    }
+
+    #[test]
+    fn what_a_foreign_page_loads_is_refused_and_what_it_links_to_is_opened() {
+        let ours = ("host", "127.0.0.1:26680");
+        for site in ["cross-site", "same-site"] {
+            let of = |mode, dest| {
+                check(&[ours, ("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)])
+            };
+            for dest in ["image", "script", "style", "iframe", "object", "empty"] {
+                assert_eq!(of("no-cors", dest), Err("foreign-origin"), "{site} {dest}");
+                assert_eq!(of("navigate", dest), Err("foreign-origin"), "{site} {dest}");
+            }
+            assert_eq!(of("navigate", "document"), Ok(()));
+        }
+        for site in ["same-origin", "none"] {
+            assert_eq!(check(&[ours, ("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")]), Ok(()));
+        }
     }
 
     fn check(pairs: &[(&'static str, &str)]) -> Result<(), &'static str> {
@@ -261,18 +333,23 @@ mod tests {
         assert_eq!((asked(MAX_ASKED_HEADERS), asked(MAX_ASKED_HEADERS + 1)), (Ok(()), Err("bad-header")));
     }
 
+    fn with_token(pairs: &[(&'static str, &str)], expected: &str) -> Result<(), ServiceError> {
+        let headers = headers(pairs);
+        token(headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer), expected)
+    }
+
     #[test]
     fn only_the_right_token_passes() {
         for right in ["Bearer secret", "bearer secret", "BEARER  secret "] {
-            assert!(token(&headers(&[("authorization", right)]), "secret").is_ok(), "{right}");
+            assert!(with_token(&[("authorization", right)], "secret").is_ok(), "{right}");
         }
         for wrong in
             ["Bearer Secret", "Bearer secrets", "Bearer", "Bearer ", "Basic secret", "Bearersecret", "secret", ""]
         {
-            assert!(token(&headers(&[("authorization", wrong)]), "secret").is_err(), "{wrong}");
-            assert!(token(&headers(&[("authorization", wrong)]), "").is_err(), "{wrong}");
+            assert!(with_token(&[("authorization", wrong)], "secret").is_err(), "{wrong}");
+            assert!(with_token(&[("authorization", wrong)], "").is_err(), "{wrong}");
         }
-        assert_eq!(token(&headers(&[("authorization", "Bearer other")]), "secret").unwrap_err().code, Code::Token);
-        assert!(token(&headers(&[]), "secret").unwrap_err().detail.contains("missing"));
+        assert_eq!(with_token(&[("authorization", "Bearer other")], "secret").unwrap_err().code, Code::Token);
+        assert!(with_token(&[], "secret").unwrap_err().detail.contains("missing"));
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Guards;
-use crate::error::{Code, ServiceError};
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// How long a body may stand still before its request is given up.
 pub(super) const BODY_STALL: Duration = Duration::from_secs(60);
@@ -22,15 +22,39 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A request's place among those served at once, free again when all clones are gone.
 #[derive(Clone)]
-pub(super) struct Place(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+pub(super) struct Place {
+    #[expect(dead_code, reason = "held, not read")]
+    held: Arc<OwnedSemaphorePermit>,
+    /// Where streams have places of their own.
+    streams: Option<Arc<Semaphore>>,
+}
+
+impl Place {
+    /// One among `places`, if one is free; a stream takes one of `streams` instead, where they are counted apart.
+    pub(super) fn take(places: &Arc<Semaphore>, streams: Option<Arc<Semaphore>>) -> Option<Self> {
+        let held = Arc::new(places.clone().try_acquire_owned().ok()?);
+        Some(Self { held, streams })
+    }
+
+    /// The place of what goes on after its request: to be taken before anything is done, or paid, for it.
+    ///
+    /// # Errors
+    /// When all are taken ([`Code::TooManyStreams`]).
+    pub(super) fn for_stream(self) -> ServiceResult<Self> {
+        let Some(streams) = &self.streams else { return Ok(self) };
+        Self::take(streams, None).ok_or_else(|| {
+            let detail = "the node sends as many streams as public.max_streams allows; try again in a moment, or ask without \"stream\"";
+            ServiceError::new(Code::TooManyStreams, detail)
+        })
+    }
+}
 
 /// Refuses requests beyond `api.max_requests`.
 pub(super) async fn count_in(State(guards): State<Guards>, mut request: Request, next: Next) -> Response {
-    let Ok(place) = guards.places.clone().try_acquire_owned() else {
+    let Some(place) = Place::take(&guards.places, None) else {
         let detail = "the node serves as many requests as api.max_requests allows; try again in a moment";
         return ServiceError::new(Code::TooManyRequests, detail).into_response();
     };
-    let place = Place(Arc::new(place));
     request.extensions_mut().insert(place.clone());
     let response = next.run(request).await;
     drop(place);

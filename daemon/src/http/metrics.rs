@@ -1,7 +1,7 @@
 //! Prometheus metrics: what operators watch.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
@@ -18,7 +18,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::Guards;
-use crate::error::{Code, ServiceError};
+use crate::error::{Code, ServiceError, ServiceResult};
 use crate::status::StatusService;
 use crate::status::readiness::is_ready;
 
@@ -31,8 +31,13 @@ struct RequestLabels {
 }
 
 /// All metrics of a node.
-pub(super) struct Metrics {
+pub struct Metrics {
     registry: Registry,
+    /// The text of a moment ago, for whoever asks again within [`FRESH`]: however many ask, the node looks once.
+    written: tokio::sync::Mutex<Option<(Instant, String)>>,
+    public: Family<PublicLabels, Counter>,
+    turned_away: Family<ReasonLabels, Counter>,
+    connections: Gauge,
     requests: Family<RequestLabels, Counter>,
     seconds: Histogram,
     height: Gauge,
@@ -43,6 +48,20 @@ pub(super) struct Metrics {
     ready: Gauge,
     checks: Family<CheckLabels, Gauge>,
     stopped: Family<ComponentLabels, Gauge>,
+}
+
+/// How old what is told may be.
+const FRESH: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PublicLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -62,9 +81,14 @@ struct ComponentLabels {
 
 impl Metrics {
     /// Registers everything.
-    pub(super) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "registering is no default")]
+    pub fn new() -> Self {
         let metrics = Self {
             registry: Registry::default(),
+            written: tokio::sync::Mutex::default(),
+            public: Family::default(),
+            turned_away: Family::default(),
+            connections: Gauge::default(),
             requests: Family::default(),
             seconds: Histogram::new(exponential_buckets(0.001, 4.0, 8)),
             height: Gauge::default(),
@@ -90,6 +114,10 @@ impl Metrics {
         registry.register("datanet_uptime_seconds", "Seconds since start", self.uptime.clone());
         registry.register("datanet_ready", "1 if /health/ready says so, else 0", self.ready.clone());
         registry.register("datanet_ready_check", "1 if this check of it is good, else 0", self.checks.clone());
+        registry.register("datanet_public_requests", "Requests served on the public face", self.public.clone());
+        let turned_away = "Connections that the public face closed at once, by the bound that they were beyond";
+        registry.register("datanet_public_connections_refused", turned_away, self.turned_away.clone());
+        registry.register("datanet_public_connections", "Connections to the public face", self.connections.clone());
         let stopped =
             "1 if this part of the ledger stands still, on all nodes, because it contradicts itself there, else 0";
         registry.register("datanet_ledger_stopped", stopped, self.stopped.clone());
@@ -103,6 +131,20 @@ pub(super) async fn metrics(
     State(status): State<StatusService>,
     Extension(metrics): Extension<Arc<Metrics>>,
 ) -> Response {
+    let mut written = metrics.written.lock().await;
+    let fresh = written.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, text)| text.clone());
+    let text = match fresh {
+        Some(text) => text,
+        None => match look(&status, &metrics).await {
+            Ok(text) => written.insert((Instant::now(), text)).1.clone(),
+            Err(error) => return error.into_response(),
+        },
+    };
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}
+
+/// All metrics as they are now.
+async fn look(status: &StatusService, metrics: &Metrics) -> ServiceResult<String> {
     let as_i64 = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.height.set(as_i64(status.chain.height()));
     metrics.peers.set(as_i64(status.network.peers().len() as u64));
@@ -130,10 +172,25 @@ pub(super) async fn metrics(
         metrics.gossip.get_or_create(&VerdictLabels { verdict }).set(as_i64(count));
     }
     let mut text = String::new();
-    if encode(&mut text, &metrics.registry).is_err() {
-        return ServiceError::new(Code::Metrics, "metrics could not be written").into_response();
+    encode(&mut text, &metrics.registry).map_err(|error| ServiceError::caused(Code::Metrics, error))?;
+    Ok(text)
+}
+
+impl Metrics {
+    /// Counts a request of the public face.
+    pub(super) fn count_public(&self, route: &str, status: u16) {
+        self.public.get_or_create(&PublicLabels { route: route.to_owned(), status }).inc();
     }
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+
+    /// Counts a connection that was closed at once.
+    pub(super) fn count_turned_away(&self, reason: &'static str) {
+        self.turned_away.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Says how many connections the public face has.
+    pub(super) fn set_public_connections(&self, count: usize) {
+        self.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
 }
 
 /// The method's name, if it is one that is served: strangers could else invent any number of series.

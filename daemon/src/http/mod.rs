@@ -1,6 +1,7 @@
-//! The HTTP interface on loopback: thin handlers over the services, one file a subject.
+//! The HTTP interface: thin handlers over the services, one file a subject. Two faces: the operator's on loopback, here, and one for strangers,
+//! [`public`].
 //!
-//! Every `/v1` route wants the node's token; every route checks `Host` and `Origin` ([`guard`]). Errors are RFC 9457
+//! Every `/v1` route wants a token with the scope that `scopes` says; every route checks `Host` and `Origin` ([`guard`]). Errors are RFC 9457
 //! problems ([`problem`]). The OpenAPI description at `/openapi.json` is made from the handlers themselves, and `/docs`
 //! shows it in a browser; `/` says what the node is ([`home`]).
 
@@ -30,14 +31,18 @@ mod paths;
 mod pools;
 mod problem;
 mod proposals;
+pub mod public;
 mod queries;
 mod quotes;
 mod receipts;
 mod routes;
+mod safety;
+mod scopes;
 mod search;
 mod shares;
 mod stake;
 mod status;
+mod tokens;
 mod transactions;
 mod treasury;
 mod validators;
@@ -57,6 +62,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa_swagger_ui::SwaggerUi;
 
+pub use metrics::Metrics;
+
 use crate::answers::Answers;
 use crate::audits::Audits;
 use crate::authority::Authority;
@@ -70,6 +77,7 @@ use crate::keyring::{Identity, Keyring};
 use crate::models::Models;
 use crate::records::{Indexes, Records};
 use crate::status::StatusService;
+use crate::tokens::Tokens;
 use crate::training::Training;
 
 /// What the interface is a face of; each handler takes the services that it needs.
@@ -87,6 +95,8 @@ pub struct Services {
     pub keyring: Keyring,
     /// Who speaks for those.
     pub authority: Authority,
+    /// What programs may do.
+    pub tokens: Tokens,
     /// The node's embedding model.
     pub embedder: Embedder,
     /// Records and their embeddings.
@@ -107,6 +117,8 @@ pub struct Services {
     pub audits: Audits,
     /// How the node is.
     pub status: StatusService,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Ends when the node stops.
     pub shutdown: CancellationToken,
 }
@@ -115,17 +127,19 @@ pub struct Services {
 #[derive(Clone)]
 struct Guards {
     token: Arc<str>,
+    tokens: Tokens,
     shutdown: CancellationToken,
     allowed: Arc<guard::Allowed>,
     places: Arc<Semaphore>,
-    metrics: Arc<metrics::Metrics>,
+    metrics: Arc<Metrics>,
 }
 
 /// The whole interface over `services`, guarded as `config` says, for those who know `token`.
 pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Router {
-    let metrics = Arc::new(metrics::Metrics::new());
+    let metrics = services.metrics.clone();
     let guards = Guards {
-        allowed: Arc::new(guard::Allowed::new(config)),
+        allowed: Arc::new(guard::Allowed::new(&config.allowed_hosts, &config.allowed_origins)),
+        tokens: services.tokens.clone(),
         places: Arc::new(Semaphore::new(config.max_requests as usize)),
         token: token.into(),
         shutdown: services.shutdown.clone(),
@@ -158,6 +172,7 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
     let router = router
         .layer(middleware::from_fn_with_state(guards.clone(), guard::check_host_and_origin))
         .layer(middleware::from_fn_with_state(guards, metrics::count))
+        .layer(middleware::map_response(safety::marked))
         .layer(CatchPanicLayer::custom(on_panic))
         .with_state(services);
     // A router's layers see requests that have found their route: paths are mended before, in one around it.

@@ -11,15 +11,15 @@ use utoipa_axum::routes;
 use super::problem::Refusal;
 use super::{
     Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts, search,
-    shares, stake, status, transactions, treasury, validators,
+    fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts, scopes,
+    search, shares, stake, status, tokens, transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Datanet node",
-        description = "Contribute data, have it judged, search it, ask it, and be paid for it. Amounts are integers in base units (1 DNT is 1,000,000); ids are hexadecimal; addresses start with dn1. Send the token of the node's api-token file as a bearer token.",
+        description = "Contribute data, have it judged, search it, ask it, and be paid for it. Amounts are integers in base units (1 DNT is 1,000,000); ids are hexadecimal; addresses start with dn1. Send the token of the node's api-token file, or one of `datanet token create`, as a bearer token; each operation names the scope that it takes, and `admin` contains all.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     security(("token" = [])),
@@ -47,6 +47,10 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
     OpenApiRouter::new()
         .routes(routes!(status::status))
         .routes(routes!(status::peers))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::current))
+        .routes(routes!(tokens::log))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(keys::list, keys::add))
         .routes(routes!(keys::grant))
         .routes(routes!(keys::revoke))
@@ -165,6 +169,12 @@ pub(super) fn described() -> OpenApiRouter<Services> {
 
 /// The description with what every route may answer beside its own.
 pub(super) fn finished(mut description: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    scopes::describe(&mut description);
+    refusals(description, &["401", "403"])
+}
+
+/// The description with what any route of `/v1` may be refused with, and how any route may fail.
+pub(super) fn refusals(mut description: utoipa::openapi::OpenApi, any: &[&str]) -> utoipa::openapi::OpenApi {
     let refusal = || Ref::from_response_name(Refusal::NAME).into();
     for (path, item) in &mut description.paths.paths {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
@@ -173,7 +183,9 @@ pub(super) fn finished(mut description: utoipa::openapi::OpenApi) -> utoipa::ope
             answers.iter_mut().for_each(|(status, answer)| describe(status, answer));
             answers.entry("default".to_owned()).or_insert_with(refusal);
             if path.starts_with("/v1/") {
-                answers.entry("401".to_owned()).or_insert_with(refusal);
+                for status in any {
+                    answers.entry((*status).to_owned()).or_insert_with(refusal);
+                }
             }
         }
     }
@@ -250,6 +262,9 @@ mod tests {
             assert_eq!(answers.contains_key("401"), path.starts_with("/v1/"), "{path}");
             let is_open = operation["security"] == serde_json::json!([{}]);
             assert_eq!(is_open, !path.starts_with("/v1/"), "{path}: {}", operation["security"]);
+            let scopes = &operation["security"][0]["token"];
+            let any_token = path == "/v1/tokens/current";
+            assert!(is_open || scopes.as_array().is_some_and(|scopes| scopes.is_empty() == any_token), "{path}");
         }
         assert_eq!(description["security"], serde_json::json!([{ "token": [] }]));
         assert_eq!(description["components"]["securitySchemes"]["token"]["scheme"], "bearer");

@@ -10,6 +10,7 @@ use datanet_types::{Action, Address, SignedTx, TxHash};
 use serde_json::Value;
 
 use super::extract::{Body, Raw, Segment, cut, object_in, read};
+use crate::caller;
 use crate::chain::{Chain, Committed};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
@@ -37,8 +38,8 @@ pub(super) async fn transfer(
 /// An address, or the name of an account on this node.
 fn receiver(keyring: &Keyring, to: &str) -> ServiceResult<Address> {
     let address = to.parse().map_err(|error: <Address as std::str::FromStr>::Err| error.to_string());
-    address.or_else(|error| match keyring.get(to) {
-        Ok(key) => Ok(key.address()),
+    address.or_else(|error| match keyring.address_of(to) {
+        Ok(address) => Ok(address),
         Err(_) => {
             let detail = format!("\"to\" is {:?}: no account on this node (`datanet keys list`), and {error}", cut(to));
             Err(ServiceError::new(Code::BadField, detail).about("to"))
@@ -54,7 +55,8 @@ pub(super) async fn submit(
     Raw(body): Raw,
 ) -> ServiceResult<(StatusCode, Json<Submitted>)> {
     let bytes = signed(&chain, &headers, &body)?;
-    Ok((StatusCode::ACCEPTED, Json(Submitted { hash: chain.submit(bytes).await? })))
+    let hash = if caller::is_stranger() { chain.relay(bytes).await? } else { chain.submit(bytes).await? };
+    Ok((StatusCode::ACCEPTED, Json(Submitted { hash })))
 }
 
 /// What a signed transaction would do if it were next, and the gas that it would take: how to find its limit. Its own limit, fee and

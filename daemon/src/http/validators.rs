@@ -170,7 +170,7 @@ pub(super) async fn withdraw(
     State(keyring): State<Keyring>,
     Segment(address): Segment<Address>,
 ) -> ServiceResult<Json<Rewards>> {
-    let key = keyring.by_address(&address).ok_or_else(|| {
+    let key = keyring.by_address(&address)?.ok_or_else(|| {
         ServiceError::new(Code::UnknownKey, format!("the key of account {address} is not on this node"))
     })?;
     let (mut validators, mut amount) = (Vec::new(), 0u64);

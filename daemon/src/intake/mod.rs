@@ -29,7 +29,7 @@ use datanet_types::{Action, Address, Amount, BlobHash, ContributionId, DatanetId
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::blobs::BlobStore;
-use crate::chain::{Chain, unknown_datanet};
+use crate::chain::{Chain, Signed, unknown_datanet};
 use crate::db::LocalStore;
 use crate::db::idempotency::StoredReply;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -162,19 +162,19 @@ impl Intake {
         again::refuse_taken_back(&self.chain, &request.datanet, &request.key.address(), &summary.root)?;
         let id = id_of(attempt);
         self.pending.keep(&id, &blob).await?;
-        let bytes = self.sign_contribution(&request, blob, bond, attempt, &summary)?;
+        let signed = self.sign_contribution(&request, blob, bond, attempt, &summary)?;
         let accepted = Accepted {
             id,
             blob,
             size: summary.bytes,
             records: summary.records,
             record_root: record_root(&request.key.address(), &summary.root),
-            tx: tx_hash(&bytes),
+            tx: tx_hash(signed.bytes()),
             state: "storing".into(),
         };
         // Before it is sent: if this node dies or the client leaves meanwhile, the same key still finds its reply.
         self.remember(&request, fingerprint, &accepted)?;
-        if let Err(error) = self.chain.execute_bytes(bytes).await {
+        if let Err(error) = self.chain.execute_signed(signed).await {
             // Only what is certain never to be on the ledger is let go of: a transaction that was waited for in vain
             // may still be in a mempool.
             if error.is_ledgers_verdict() && contributions::get(&self.chain.reader()?, &id)?.is_none() {
@@ -197,7 +197,7 @@ impl Intake {
         bond: Amount,
         attempt: u32,
         summary: &Summary,
-    ) -> ServiceResult<Vec<u8>> {
+    ) -> ServiceResult<Signed> {
         let action = Contribute {
             datanet: request.datanet,
             blob,

@@ -7,6 +7,7 @@ use datanet_types::{Address, PublicKey, SigningKey};
 
 use super::write_private;
 use crate::error::{Code, ServiceError, ServiceResult};
+use crate::tokens::Spender;
 
 /// A key of this node, and the account that it signs for: the one that its address was made of, or another whose owners let it.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct AccountKey {
     former: Vec<SigningKey>,
     /// What it is being rotated to. It is on disk before anybody is told of it.
     next: Option<SigningKey>,
+    /// The token of whoever was given it, whose limit what it signs is taken of.
+    spender: Option<Spender>,
 }
 
 impl From<SigningKey> for AccountKey {
@@ -29,7 +32,7 @@ impl From<SigningKey> for AccountKey {
 impl AccountKey {
     /// A key that signs for `account`.
     pub fn of_account(account: Address, secret: SigningKey) -> Self {
-        Self { account, secret, former: Vec::new(), next: None }
+        Self { account, secret, former: Vec::new(), next: None, spender: None }
     }
 
     /// The account that it signs for.
@@ -51,6 +54,16 @@ impl AccountKey {
     pub fn secret_of(&self, public_key: &PublicKey) -> Option<&SigningKey> {
         let mut all = std::iter::once(&self.secret).chain(&self.former);
         all.find(|secret| secret.public_key() == *public_key)
+    }
+
+    /// The same for a token to use.
+    pub(crate) fn spent_by(self, spender: Spender) -> Self {
+        Self { spender: Some(spender), ..self }
+    }
+
+    /// The token that pays for what it signs; none if it is the operator, or the node itself.
+    pub fn spender(&self) -> Option<&Spender> {
+        self.spender.as_ref()
     }
 
     /// What it is being rotated to.
@@ -117,7 +130,8 @@ pub(super) fn read(
     }
     let former = file.former_secret_keys.iter().map(secret_of).collect::<ServiceResult<_>>()?;
     let next = file.next_secret_key.as_ref().map(secret_of).transpose()?;
-    Ok((file.name, AccountKey { account: file.account.unwrap_or(file.address), secret, former, next }))
+    let key = AccountKey { former, next, ..AccountKey::of_account(file.account.unwrap_or(file.address), secret) };
+    Ok((file.name, key))
 }
 
 /// Writes beside, syncs, then renames, so that a crash never leaves half a key.

@@ -34,9 +34,7 @@ impl Models {
                 .filter_map(|job| job.packed)
                 .map(|packed| packed.model),
         );
-        let own = |model: &datanet_ledger::component::models::Model| {
-            model.release && self.keyring.by_address(&model.owner).is_some()
-        };
+        let own = |model: &datanet_ledger::component::models::Model| model.release && self.keyring.has(&model.owner);
         wanted.extend(self.chain.ledger_models()?.into_iter().filter(own).map(|model| model.id));
         Ok(wanted)
     }

@@ -1,5 +1,6 @@
 //! Puts the services together: each gets the handles that it needs and no more.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -17,7 +18,7 @@ use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::db::LocalStore;
 use crate::embedder::Embedder;
-use crate::http::Services;
+use crate::http::{Metrics, Services};
 use crate::init;
 use crate::intake::{Announcer, Intake};
 use crate::keyring::{Identity, Keyring};
@@ -25,6 +26,7 @@ use crate::models::{Models, ModelsSettings};
 use crate::records::{Holes, Indexes, Providers, Records};
 use crate::status::StatusService;
 use crate::status::readiness::{Readiness, ReadinessParts};
+use crate::tokens::Tokens;
 use crate::training::{Training, TrainingParts};
 use crate::workers::contributions::{Progress, SeenRecords, Steps};
 
@@ -55,6 +57,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let identity = Identity::new(&config.node.name, secret, init::validator_secrets(&home)?, keyring.clone());
     let node = identity.node_key();
     let db = LocalStore::open(&home.local())?;
+    let tokens = Tokens::open(db.clone())?;
     let blobs = BlobStore::new(network.clone(), init::spool_dir(&home));
     let providers = Providers::default();
     let embeddings = init::embeddings_dir(&home);
@@ -138,6 +141,8 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         network,
         identity,
         authority: Authority::new(chain, keyring.clone()),
+        tokens,
+        metrics: Arc::new(Metrics::new()),
         keyring,
         embedder,
         records,

@@ -88,6 +88,14 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let listener = TcpListener::bind(config.api.listen)
         .await
         .with_context(|| format!("cannot listen on {} (api.listen); is another node running?", config.api.listen))?;
+    let public = match config.public.address() {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address} (public.listen); is another node running?"))?,
+        ),
+        None => None,
+    };
     let shutdown = CancellationToken::new();
     let consensus_stop = CancellationToken::new();
     let network_stop = CancellationToken::new();
@@ -134,7 +142,8 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     };
     let composed = compose(ground)?;
     preflight::stores::mark(&home)?;
-    NodeHandle::run(Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop }).await
+    NodeHandle::run(Parts { composed, home, config, lock, listener, public, token, events, consensus, consensus_stop })
+        .await
 }
 
 /// The start was broken off because somebody asked for it.

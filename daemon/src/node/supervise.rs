@@ -54,6 +54,8 @@ pub(super) struct Parts {
     pub config: NodeConfig,
     pub lock: HomeLock,
     pub listener: TcpListener,
+    /// Of the public face, if there is one.
+    pub public: Option<TcpListener>,
     pub token: String,
     pub events: mpsc::Receiver<NetworkEvent>,
     pub consensus: Consensus,
@@ -107,6 +109,11 @@ impl NodeHandle {
     /// Its base address: `http://127.0.0.1:PORT`.
     pub fn api_url(&self) -> String {
         self.run.api.clone()
+    }
+
+    /// The public face's base address, if there is one.
+    pub fn public_url(&self) -> Option<&str> {
+        self.run.public.as_deref()
     }
 
     /// The interface's token.
@@ -170,12 +177,13 @@ fn run_file(parts: &Parts, api: SocketAddr) -> RunFile {
         comet_rpc: comet.map(|comet| comet.rpc().socket().to_owned()),
         comet_p2p,
         comet_pid: comet.map(CometHandle::pid),
+        public: parts.public.as_ref().and_then(|public| public.local_addr().ok()).map(spawn::local_url),
     }
 }
 
 /// Runs the tasks until one ends, then stops everything in order.
 async fn supervise(parts: Parts) -> Result<()> {
-    let Parts { composed, home, config, lock, listener, token, events, consensus, consensus_stop } = parts;
+    let Parts { composed, home, config, lock, listener, public, token, events, consensus, consensus_stop } = parts;
     let Composed { services, steps, providers, progress } = composed;
     let db = steps.db.clone();
     let (shutdown, chain, followed) =
@@ -230,6 +238,12 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("api", tokio::spawn(http::serve(listener, services.clone(), config.api, token))));
     let upgrading = upgrade::watch(chain.clone(), home.root().to_owned(), shutdown.clone());
     tasks.spawn(name("upgrade", tokio::spawn(upgrading)));
+    if let Some(public) = public {
+        let own = config.public.deny_file.as_os_str().is_empty();
+        let deny_file = if own { home.denied() } else { config.public.deny_file.clone() };
+        let face = http::public::serve(public, services.clone(), config.public, deny_file);
+        tasks.spawn(name("public", tokio::spawn(face)));
+    }
     tasks.spawn(name("gossip", tokio::spawn(gossip.run(events))));
     tasks.spawn(name("contributions", tokio::spawn(contributions.run())));
     tasks.spawn(name("reconciler", tokio::spawn(until_stopped(&shutdown, reconciler.run()))));

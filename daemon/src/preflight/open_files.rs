@@ -25,14 +25,15 @@ pub fn ensure(config: &NodeConfig) -> Result<()> {
 }
 
 fn needed(config: &NodeConfig) -> u64 {
-    BASE + u64::from(config.api.max_requests) + u64::from(config.p2p.max_connections)
+    let strangers = if config.public.address().is_some() { config.public.max_connections } else { 0 };
+    BASE + u64::from(config.api.max_requests) + u64::from(config.p2p.max_connections) + u64::from(strangers)
 }
 
 fn too_low(hard: u64, needed: u64) -> String {
     format!(
         "the system lets this process open {hard} files (the hard limit RLIMIT_NOFILE), and this node needs {needed}: \
          raise it with `ulimit -Hn {needed}` as root, LimitNOFILE={needed} in a systemd unit or --ulimit nofile={needed} \
-         for a container, or lower api.max_requests and p2p.max_connections"
+         for a container, or lower api.max_requests, p2p.max_connections and public.max_connections"
     )
 }
 
@@ -47,6 +48,8 @@ mod tests {
         assert!((400..1_024).contains(&usual), "the usual soft limit of 1024 is enough: {usual}");
         config.api.max_requests += 1_000;
         assert_eq!(needed(&config), usual + 1_000);
+        config.public.listen = "127.0.0.1:0".to_owned();
+        assert_eq!(needed(&config), usual + 1_000 + u64::from(config.public.max_connections));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use datanet_types::schema::FieldRole;
 use datanet_types::{ContributionId, ModelId};
 
 use super::Training;
+use crate::caller;
 use crate::db::jobs::{EventLevel, JobEvent, JobRecord, JobState, Repetition};
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -17,6 +18,10 @@ use crate::records::check_licence;
 
 /// Longest part of a model's name that a caller chooses.
 const MAX_SUFFIX: usize = 64;
+
+/// Gas and bytes that registering a model takes at most.
+const REGISTRATION_GAS: u64 = 4_000_000;
+const REGISTRATION_BYTES: u64 = 16 * 1024;
 
 /// A datanet, and how much of its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +64,7 @@ impl Training {
         }
         self.models.runtime()?;
         check_words(&new)?;
-        self.keyring.get(&new.account)?;
+        let key = self.keyring.get(&new.account)?;
         let base = match new.job.scratch {
             Some(_) => None,
             None => Some(self.models.base(&new.job.base).await?),
@@ -105,7 +110,19 @@ impl Training {
             ..JobRecord::new(format!("ftjob-{}", random_id()?), now(), job)
         };
         self.check_name_of(&record).await?;
-        self.queue(record).await
+        // What the model's registration will cost when the job is over, and nobody asks any more.
+        let hold = match key.spender() {
+            Some(spender) => {
+                let fee = self.chain.params()?.fee_of(REGISTRATION_GAS, REGISTRATION_BYTES);
+                Some(spender.spend("train and register_model", key.address(), fee, None)?)
+            }
+            None => None,
+        };
+        let queued = self.queue(record).await?;
+        if let Some(hold) = hold {
+            hold.settle();
+        }
+        Ok(queued)
     }
 
     /// Whether the model could be deployed under the name that it will have: after a run it is too late to say.
@@ -226,10 +243,13 @@ impl Training {
     /// Ends a job. One that runs is over once it has left the step it is in.
     ///
     /// # Errors
-    /// When there is none ([`Code::UnknownJob`]), it is over already ([`Code::JobOver`]), or the private store cannot
-    /// be read or written.
+    /// When there is none ([`Code::UnknownJob`]), it is over already ([`Code::JobOver`]) or another account's ([`Code::ForeignAccount`]), or the
+    /// private store cannot be read or written.
     pub async fn cancel_job(&self, id: &str) -> ServiceResult<JobRecord> {
         let job = self.job(id)?;
+        if let Ok(account) = self.keyring.address_of(&job.account) {
+            caller::acts_for(&account)?;
+        }
         if job.state.is_over() {
             return Err(ServiceError::new(Code::JobOver, format!("job {id} is over: it {}", job.state.word())));
         }

@@ -2,7 +2,7 @@
 //!
 //! - [`kit`]: nodes to test, and how to talk to them; [`corpus`]: records to give them; [`payer`]: who pays for answers.
 //! - `bad_*`: what a node refuses, in which words, and that a refusal changes nothing.
-//! - `callers`: who may call. `shapes`: requests as OpenAI's clients write them.
+//! - `callers`: who may call; `tokens`: programs with tokens of their own; `public_face`: strangers. `shapes`: requests as OpenAI's clients write them.
 //! - `ready`: when it is ready. `search`: over all datanets. `settling`: what it settles by itself.
 //! - `again`, `life`, `formats`, `revoked`, `released`, `factory`, `several`, `templated`, `exports`, `imported`, `holes`: what a node is for. These need the model; without it they say so and pass, except in CI.
 //! - `exchange`: records taken out and given again, and data as others lay it out.
@@ -47,6 +47,7 @@ mod one_payment;
 mod payer;
 mod payments;
 mod possession;
+mod public_face;
 mod ready;
 mod released;
 mod revoked;
@@ -60,4 +61,5 @@ mod spelled;
 mod sub_keys;
 mod surroundings;
 mod templated;
+mod tokens;
 mod treasury;

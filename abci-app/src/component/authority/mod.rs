@@ -30,6 +30,7 @@ use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub use grant::{Grant, MAX_GRANTS, grant, grants};
+pub(crate) use spending::measured;
 pub(super) use spending::{give_back, metered};
 
 /// The owners of an account that has set some.

@@ -16,13 +16,23 @@ pub(in crate::component) fn metered<S: StateWrite, T>(
 ) -> Result<T, ActionError> {
     let Some(grant) = signed_by_sub_key(state, ctx)? else { return run(state) };
     let (account, now) = (&ctx.tx.signer, ctx.block.seconds());
-    let (money, behind) = (accounts::balance(state, account)?, behind(state, ctx)?);
-    let done = run(state)?;
-    let spent = money.saturating_sub(accounts::balance(state, account)?);
-    let spent = spent.saturating_add(behind.saturating_sub(self::behind(state, ctx)?));
+    let (done, spent) = measured(state, ctx, run)?;
     let grant = grant.after(spent, now)?;
     state.put(state_key::grant(account, &grant.key), &grant);
     Ok(done)
+}
+
+/// Does `run`, and says what the account owns less afterwards: the same measure for whoever limits a key outside of the ledger.
+pub(crate) fn measured<S: StateRead, T, E: From<StateError>>(
+    state: &mut S,
+    ctx: &TxContext<'_>,
+    run: impl FnOnce(&mut S) -> Result<T, E>,
+) -> Result<(T, Amount), E> {
+    let account = &ctx.tx.signer;
+    let (money, behind) = (accounts::balance(state, account)?, behind(state, ctx)?);
+    let done = run(state)?;
+    let spent = money.saturating_sub(accounts::balance(state, account)?);
+    Ok((done, spent.saturating_add(behind.saturating_sub(self::behind(state, ctx)?))))
 }
 
 /// Gives a sub-key that has signed `amount` of its budget back, which the account has again. Nothing where the transaction ended the sub-key.

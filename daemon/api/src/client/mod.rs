@@ -217,6 +217,7 @@ mod tests {
             comet_p2p: None,
             join: None,
             comet_pid: None,
+            public: None,
         };
         serde_json::to_string(&run).unwrap()
     }

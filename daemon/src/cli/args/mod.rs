@@ -17,6 +17,7 @@ mod pasted;
 mod proposal;
 mod shares;
 mod staking;
+mod tokens;
 mod treasury;
 
 pub(super) use ask::{AskArgs, QuoteArgs, ReceiptCommand};
@@ -33,6 +34,7 @@ pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 pub(super) use proposal::{ProposalCommand, SubmitCommand, UpgradeCommand, VoteArg, WordsArgs};
 pub(super) use shares::{Meant, PoolCommand, SharesCommand, Side, Slippage};
 pub(super) use staking::{StakeArgs, ValidatorCommand};
+pub(super) use tokens::{NewTokenArgs, TokenCommand};
 pub(super) use treasury::{LedgerCommand, ParamsCommand, TreasuryCommand};
 
 /// Contribute data, have it judged, train and serve on it, and be paid for what it helped with.
@@ -157,6 +159,9 @@ pub(in crate::cli) enum Command {
     /// Account keys on the node.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// API keys for programs: what they may do on this node, in whose name, and for how much.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// An account's balance, stake and reputation.
     Account {
         /// Its address, or its name on the node.

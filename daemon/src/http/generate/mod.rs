@@ -69,6 +69,7 @@ struct How {
 
 async fn answer(answers: &Answers, ask: CompletionAsk, how: How, place: Place) -> ServiceResult<Response> {
     let (model, logprobs) = (ask.model.clone(), ask.logprobs.is_some());
+    let place = if how.stream { place.for_stream()? } else { place };
     let completing = answers.complete(ask).await?;
     let envelope = Envelope::new(how.shape, &completing.number, model);
     if how.stream {
