@@ -6,7 +6,8 @@ use axum::extract::MatchedPath;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, header};
 use datanet_api::Problem;
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -102,14 +103,16 @@ impl Face {
     }
 
     /// The events of a route, until it ends them.
-    pub(super) async fn events<T: DeserializeOwned>(
+    pub(super) async fn events<T: DeserializeOwned + Send + 'static>(
         &self,
         caller: &Caller,
         path: &str,
-    ) -> Result<impl Stream<Item = T> + Send + use<T>, Refusal> {
+    ) -> Result<BoxStream<'static, T>, Refusal> {
         let response = self.call(caller, Method::GET, path, HeaderMap::new(), Body::empty()).await?;
         let events = datanet_api::server_sent::events_of(response.into_body().into_data_stream());
-        Ok(events.filter_map(async |event| serde_json::from_str(&event.ok()?).ok()).boxed())
+        // What cannot be read ends nothing: the next event says how it is then.
+        let read = events.map(|event| event.ok().and_then(|event| serde_json::from_str(&event).ok()));
+        Ok(read.filter_map(std::future::ready).boxed())
     }
 
     async fn json<T: DeserializeOwned>(

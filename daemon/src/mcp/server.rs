@@ -1,5 +1,6 @@
 //! What `rmcp` asks of a server, each answered in one line by whoever knows.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rmcp::handler::server::tool::{ToolCallContext, ToolRouter};
@@ -90,7 +91,15 @@ fn capabilities() -> ServerCapabilities {
         .build()
 }
 
+/// Revisions that are spoken: those that know typed results.
+const SPOKEN: &[ProtocolVersion] =
+    &[ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2025_06_18];
+
 impl ServerHandler for Server {
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(SPOKEN)
+    }
+
     fn get_info(&self) -> ServerConfig {
         let node = Implementation::new("datanet", env!("CARGO_PKG_VERSION")).with_title("Datanet node");
         InitializeResult::new(capabilities())

@@ -267,39 +267,35 @@ async fn follow(call: Call, args: FollowArgs) -> Outcome<ContributionState> {
             return Err(Stop::Task(Box::new(task)));
         }
     }
-    let within = tokio::time::timeout(Duration::from_secs(wait), verdict(&call, &args.contribution, async |step, state: &ContributionState| {
-        call.progress(step, None, state.says()).await;
-    }));
-    match within.await {
+    let verdict = verdict(&call, &args.contribution, None);
+    match tokio::time::timeout(Duration::from_secs(wait), verdict).await {
         Ok(state) => Ok(state?),
         Err(_) => Ok(show(call.face(), &call.caller, &args.contribution).await?),
     }
 }
 
-/// The last state of a contribution, once its events have ended; each on the way is told.
-async fn verdict(
-    call: &Call,
-    id: &str,
-    tell: impl AsyncFn(u64, &ContributionState),
-) -> Result<ContributionState, Refusal> {
+/// The last state of a contribution, once its events have ended; each on the way is told to whoever waits, by the task if it
+/// is one.
+async fn verdict(call: &Call, id: &str, task: Option<&TaskContext>) -> Result<ContributionState, Refusal> {
     let mut events = call.face().events::<ContributionView>(&call.caller, &path(&["contributions", id, "events"])?).await?;
     let mut step = 0;
     while let Some(view) = events.next().await {
         let state = ContributionState::from(view);
         step += 1;
-        tell(step, &state).await;
         if state.settled {
             return Ok(state);
+        }
+        match task {
+            Some(task) => task.set_status_message(state.says()),
+            None => call.progress(step, None, state.says()).await,
         }
     }
     show(call.face(), &call.caller, id).await
 }
 
 async fn as_task(call: Call, id: String, task: TaskContext) -> Result<rmcp::model::CallToolResult, TaskExit> {
-    let told = task.clone();
-    let work = verdict(&call, &id, async |_, state| told.set_status_message(state.says()));
     tokio::select! {
-        state = work => {
+        state = verdict(&call, &id, Some(&task)) => {
             let result = state.and_then(|state| structured(&state));
             result.map_err(|refusal| TaskExit::Error(protocol_error(refusal)))
         }

@@ -95,8 +95,8 @@ async fn a_name_that_says_another_thing_than_the_body_is_refused() {
     let params = json!({ "name": "status", "arguments": {} });
     let mut request = agent.request("tools/call", params).build().unwrap();
     request.headers_mut().insert("mcp-name", "search".parse().unwrap());
-    let response = reqwest::Client::from(datanet_api::loopback::client_builder().unwrap().build().unwrap());
-    let response = response.execute(request).await.unwrap();
+    let http = datanet_api::loopback::client_builder().unwrap().build().unwrap();
+    let response = http.execute(request).await.unwrap();
     assert_eq!(response.status(), 400);
     let unknown = agent.send("tools/call", json!({ "name": "no\u{202e}thing", "arguments": {} })).await;
     assert!(unknown["error"]["message"].as_str().unwrap().contains("\"nothing\""), "{unknown}");
