@@ -28,7 +28,8 @@ pub(super) async fn run(home: &Home) -> Result<()> {
     let token = read_text(&home.api_token())?;
     let http = loopback::client_builder()?.build()?;
     // An answer may take as long as training does: how long to wait is for whoever asks to say.
-    let mut config = StreamableHttpClientTransportConfig::with_uri(format!("{base}{}", mcp::PATH)).auth_header(token.trim());
+    let mut config =
+        StreamableHttpClientTransportConfig::with_uri(format!("{base}{}", mcp::PATH)).auth_header(token.trim());
     config.allow_stateless = true;
     let mut node = StreamableHttpClientTransport::with_client(http, config);
     let (input, output) = stdio();

@@ -64,10 +64,20 @@ mod tests {
     #[test]
     fn the_page_loads_nothing_and_makes_no_markup_of_what_it_is_given() {
         let page = PAGE.as_str();
-        for foreign in ["http:", "https:", "src=", "href=", "url(", "@import", "fetch(", "XMLHttpRequest", "WebSocket"] {
+        for foreign in ["http:", "https:", "src=", "href=", "url(", "@import", "fetch(", "XMLHttpRequest", "WebSocket"]
+        {
             assert!(!page.contains(foreign), "{foreign}");
         }
-        for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "setAttribute", "style."] {
+        for markup in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "setAttribute",
+            "style.",
+        ] {
             assert!(!SCRIPT.contains(markup), "{markup}");
         }
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"), "it would end its own element");

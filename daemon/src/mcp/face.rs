@@ -125,8 +125,10 @@ impl Face {
     ) -> Result<T, Refusal> {
         let response = self.call(caller, method, path, headers, body).await?;
         let bytes = to_bytes(response.into_body(), LONGEST).await;
-        let bytes = bytes.map_err(|_| Refusal::failed("the answer is too long to be given here; ask for less of it"))?;
-        serde_json::from_slice(&bytes).map_err(|error| Refusal::failed(format!("{path} answered unexpectedly: {error}")))
+        let bytes =
+            bytes.map_err(|_| Refusal::failed("the answer is too long to be given here; ask for less of it"))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Refusal::failed(format!("{path} answered unexpectedly: {error}")))
     }
 
     async fn call(
@@ -142,7 +144,8 @@ impl Face {
             *into = headers;
             into.extend(caller.authorization.clone().map(|value| (header::AUTHORIZATION, value)));
         }
-        let mut request = request.body(body).map_err(|_| Refusal::argument("an argument has characters that no id has"))?;
+        let mut request =
+            request.body(body).map_err(|_| Refusal::argument("an argument has characters that no id has"))?;
         *request.extensions_mut() = caller.extensions.clone();
         let Ok(response) = self.0.clone().oneshot(request).await;
         if response.status().is_success() {

@@ -147,13 +147,17 @@ fn within(price: &Price, most: Amount) -> Result<(), Stop> {
         return Ok(());
     }
     let (units, shown) = (price.units, display(price.units));
-    let detail = format!("it costs {shown} ({units} base units: {}), more than max_price, which is {most}; nothing was paid", price.why);
+    let detail = format!(
+        "it costs {shown} ({units} base units: {}), more than max_price, which is {most}; nothing was paid",
+        price.why
+    );
     Err(Refusal::new("too-dear", detail).into())
 }
 
 fn unasked(price: &Price) -> Refusal {
     let (units, shown) = (price.units, display(price.units));
-    let detail = format!("it costs {shown} ({}); nothing was paid. To agree, call again with \"max_price\": {units}", price.why);
+    let detail =
+        format!("it costs {shown} ({}); nothing was paid. To agree, call again with \"max_price\": {units}", price.why);
     Refusal::new("price-not-agreed", detail)
 }
 
@@ -162,5 +166,9 @@ fn unsound(error: &RequestStateError) -> Stop {
         RequestStateError::Expired => "is too old",
         _ => "was not given for this call",
     };
-    Refusal::new("bad-confirmation", format!("the requestState {why}; call again without it, to be told the price anew")).into()
+    Refusal::new(
+        "bad-confirmation",
+        format!("the requestState {why}; call again without it, to be told the price anew"),
+    )
+    .into()
 }

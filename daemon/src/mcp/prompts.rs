@@ -61,7 +61,8 @@ pub(super) fn list() -> Vec<Prompt> {
 pub(super) fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, ErrorData> {
     let known = || PROMPTS.iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
     let one = PROMPTS.iter().find(|one| one.name == name);
-    let one = one.ok_or_else(|| ErrorData::invalid_params(format!("there is no such prompt; there are {}", known()), None))?;
+    let one =
+        one.ok_or_else(|| ErrorData::invalid_params(format!("there is no such prompt; there are {}", known()), None))?;
     let given = |argument: &str| match arguments.and_then(|all| all.get(argument)) {
         Some(Value::String(text)) => Ok(quoted::clean(text, LONGEST)),
         _ => Err(ErrorData::invalid_params(format!("the argument \"{argument}\" is missing, or no text"), None)),

@@ -63,7 +63,8 @@ pub(super) async fn read(face: &Face, caller: &Caller, uri: &str) -> Result<Read
     } else if let Some(id) = of(RECEIPTS) {
         json(tools::receipt(face, caller, id).await)
     } else {
-        let detail = format!("there is nothing at {:?}; resources/templates/list has what there is", quoted::clean(uri, 80));
+        let detail =
+            format!("there is nothing at {:?}; resources/templates/list has what there is", quoted::clean(uri, 80));
         return Err(ErrorData::resource_not_found(detail, None));
     };
     let contents = ResourceContents::text(text?, uri).with_mime_type(JSON);

@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::app;
 use super::call::{Call, Outcome, Stop};
 use super::quoted;
 use super::refusal::Refusal;
 use super::scope::{self, Row};
 use super::server::Server;
-use super::app;
 
 /// Longest result, in bytes.
 const LONGEST: usize = 1024 * 1024;
@@ -82,7 +82,8 @@ pub(super) fn structured(value: &impl Serialize) -> Result<CallToolResult, Refus
     let value = serde_json::to_value(value).map_err(|error| Refusal::failed(error.to_string()))?;
     let bytes = value.to_string().len();
     if bytes > LONGEST {
-        let detail = format!("the result has {bytes} bytes, and at most {LONGEST} are given; ask for less, with a lower limit");
+        let detail =
+            format!("the result has {bytes} bytes, and at most {LONGEST} are given; ask for less, with a lower limit");
         return Err(Refusal::argument(detail));
     }
     Ok(CallToolResult::structured(value))

@@ -81,8 +81,10 @@ pub(super) fn protocol_error(refusal: Refusal) -> ErrorData {
 
 fn capabilities() -> ServerCapabilities {
     let ui = JsonObject::from_iter([("mimeTypes".to_owned(), json!([app::MIME_TYPE]))]);
-    let extensions =
-        ExtensionCapabilities::from([(TASKS_EXTENSION_ID.to_owned(), JsonObject::new()), (app::EXTENSION.to_owned(), ui)]);
+    let extensions = ExtensionCapabilities::from([
+        (TASKS_EXTENSION_ID.to_owned(), JsonObject::new()),
+        (app::EXTENSION.to_owned(), ui),
+    ]);
     ServerCapabilities::builder()
         .enable_extensions_with(extensions)
         .enable_tools()

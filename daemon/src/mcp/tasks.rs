@@ -49,12 +49,14 @@ impl Tasks {
             return None;
         }
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let options = TaskOptions::new()
-            .with_ttl_ms(millis(KEPT))
-            .with_poll_interval_ms(millis(POLL))
-            .with_status_message(says);
+        let options =
+            TaskOptions::new().with_ttl_ms(millis(KEPT)).with_poll_interval_ms(millis(POLL)).with_status_message(says);
         let task = self.manager.spawn(options, work);
-        owners.push_back(Owned { since: Instant::now(), task: task.task_id.clone(), principal: call.caller.principal() });
+        owners.push_back(Owned {
+            since: Instant::now(),
+            task: task.task_id.clone(),
+            principal: call.caller.principal(),
+        });
         Some(CreateTaskResult::new(task))
     }
 

@@ -72,7 +72,8 @@ async fn ask(call: Call, args: AskArgs) -> Outcome<AnswerView> {
     let asked = question.clone().or_else(|| text.clone()).unwrap_or_default();
     // By its id: what the price was asked of is what is asked.
     let datanet = datanet.record.id.to_string();
-    let answer: Answer = call.post(&["ask"], &AskRequest { datanet, question, text, neighbours, voucher: None, account }).await?;
+    let answer: Answer =
+        call.post(&["ask"], &AskRequest { datanet, question, text, neighbours, voucher: None, account }).await?;
     let passages: Vec<(Passage, Option<String>)> = answer.passages.into_iter().map(passage).collect();
     Ok(AnswerView::from(Parts {
         receipt: &answer.receipt,
@@ -133,7 +134,9 @@ struct LabelLine {
 async fn classify(call: Call, args: ClassifyArgs) -> Outcome<Labels> {
     let many = args.passages.len();
     if !(1..=MOST_PASSAGES).contains(&many) {
-        return Err(Refusal::argument(format!("there are {many} \"passages\"; one call takes 1 to {MOST_PASSAGES}")).into());
+        return Err(
+            Refusal::argument(format!("there are {many} \"passages\"; one call takes 1 to {MOST_PASSAGES}")).into()
+        );
     }
     let model: ModelView = call.get(&["models", &args.model]).await?;
     let why = format!("{many} passages at {} each", display(model.price));

@@ -239,7 +239,10 @@ impl From<ContributionView> for ContributionState {
 impl ContributionState {
     fn says(&self) -> String {
         let Seats { drawn, committed, revealed } = &self.seats;
-        format!("{}: {} keep it, {committed} of {drawn} judges committed, {revealed} revealed", self.state, self.keepers)
+        format!(
+            "{}: {} keep it, {committed} of {drawn} judges committed, {revealed} revealed",
+            self.state, self.keepers
+        )
     }
 }
 
@@ -277,7 +280,8 @@ async fn follow(call: Call, args: FollowArgs) -> Outcome<ContributionState> {
 /// The last state of a contribution, once its events have ended; each on the way is told to whoever waits, by the task if it
 /// is one.
 async fn verdict(call: &Call, id: &str, task: Option<&TaskContext>) -> Result<ContributionState, Refusal> {
-    let mut events = call.face().events::<ContributionView>(&call.caller, &path(&["contributions", id, "events"])?).await?;
+    let mut events =
+        call.face().events::<ContributionView>(&call.caller, &path(&["contributions", id, "events"])?).await?;
     let mut step = 0;
     while let Some(view) = events.next().await {
         let state = ContributionState::from(view);

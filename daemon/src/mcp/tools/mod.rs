@@ -53,7 +53,9 @@ async fn address_of(call: &Call, account: Option<&str>) -> Result<String, Refusa
     let found = keys.keys.iter().find(|key| key.name == account).map(|key| key.address.to_string());
     found.ok_or_else(|| {
         let account = quoted::clean(account, 80);
-        Refusal::argument(format!("{account:?} is neither an address nor the name of an account on this node; `datanet keys list` shows them"))
+        Refusal::argument(format!(
+            "{account:?} is neither an address nor the name of an account on this node; `datanet keys list` shows them"
+        ))
     })
 }
 
@@ -89,7 +91,10 @@ mod tests {
         let names: Vec<String> = listed().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
         let table: Vec<&str> = scope::TABLE.iter().map(|row| row.name).collect();
         assert_eq!(names, table);
-        assert_eq!(names.iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(), names.iter().collect::<Vec<_>>());
+        assert_eq!(
+            names.iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+            names.iter().collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -98,7 +103,10 @@ mod tests {
             let (name, pays) = (&tool["name"], tool["_meta"]["datanet/costsMoney"] == true);
             assert_eq!(tool["inputSchema"]["properties"]["max_price"].is_object(), pays, "{name}");
             assert!(!(pays && tool["annotations"]["readOnlyHint"] == true), "{name}");
-            assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{name} takes arguments that it does not know");
+            assert_eq!(
+                tool["inputSchema"]["additionalProperties"], false,
+                "{name} takes arguments that it does not know"
+            );
             assert_eq!(tool["outputSchema"]["type"], "object", "{name}");
         }
     }

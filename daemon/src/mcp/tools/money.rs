@@ -198,7 +198,11 @@ struct Opened {
 
 async fn channel_open(call: Call, args: ChannelArgs) -> Outcome<Opened> {
     let fee = call.get::<NodeStatus>(&["status"]).await?.fees.transaction;
-    let why = format!("{} locked for answers, and {} for the transaction or a little more by its work", display(args.deposit), display(fee));
+    let why = format!(
+        "{} locked for answers, and {} for the transaction or a little more by its work",
+        display(args.deposit),
+        display(fee)
+    );
     let price = Price { units: args.deposit.saturating_add(fee), why };
     call.server.prices().agree(&call, &price, args.max_price)?;
     let account = args.account.unwrap_or_else(|| OWN_ACCOUNT.to_owned());
@@ -314,7 +318,8 @@ async fn claim(call: Call, args: ClaimArgs) -> Outcome<Claimed> {
     let owed: Earnings = call.get(&["accounts", &address, "earnings"]).await?;
     if owed.claimable > 0 {
         let fee = call.get::<NodeStatus>(&["status"]).await?.fees.transaction;
-        let why = format!("the fee of a transaction, or a little more by its work, to be paid {}", display(owed.claimable));
+        let why =
+            format!("the fee of a transaction, or a little more by its work, to be paid {}", display(owed.claimable));
         call.server.prices().agree(&call, &Price { units: fee, why }, args.max_price)?;
     }
     let claims: Claims = call.post_nothing(&["accounts", &address, "claim"]).await?;

@@ -95,7 +95,8 @@ struct ReceiptLine {
 async fn list(call: Call, args: HowMany) -> Outcome<ReceiptList> {
     let limit = within("limit", args.limit, 20, MOST)?;
     let issued: IssuedReceipts = call.get(&["receipts"]).await?;
-    let line = |one: datanet_api::receipts::IssuedReceipt| ReceiptLine { sequence: one.sequence, receipt: one.id.to_string() };
+    let line =
+        |one: datanet_api::receipts::IssuedReceipt| ReceiptLine { sequence: one.sequence, receipt: one.id.to_string() };
     Ok(ReceiptList { receipts: issued.receipts.into_iter().take(limit).map(line).collect() })
 }
 
@@ -145,7 +146,12 @@ async fn verify(call: Call, args: WhichReceipt) -> Outcome<Verified> {
     let found: Verification = call.post_nothing(&["receipts", &args.receipt, "verify"]).await?;
     let stands = found.stands();
     let line = |one: datanet_api::receipts::Check| CheckLine { name: one.name, ok: one.ok, detail: one.detail };
-    Ok(Verified { stands, verdict: found.verdict, details: found.details, checks: found.checks.into_iter().map(line).collect() })
+    Ok(Verified {
+        stands,
+        verdict: found.verdict,
+        details: found.details,
+        checks: found.checks.into_iter().map(line).collect(),
+    })
 }
 
 /// An answer explained.

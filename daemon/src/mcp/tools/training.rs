@@ -42,7 +42,12 @@ pub(super) fn routes() -> Vec<ToolRoute<Server>> {
             async |call: Call, args: WhichJob| Ok(show(&call, &args.job).await?),
         ),
         route(
-            About { name: "jobs", title: "List training jobs", description: "The training jobs of this node, newest first.", shown: false },
+            About {
+                name: "jobs",
+                title: "List training jobs",
+                description: "The training jobs of this node, newest first.",
+                shown: false,
+            },
             list,
         ),
         route(
@@ -145,7 +150,9 @@ async fn train(call: Call, args: TrainArgs) -> Outcome<JobView> {
     let new = NewFineTuningJob {
         model: args.model,
         datanets: Some(args.datanets.into_iter().map(DatanetChoice::Name).collect()),
-        hyperparameters: args.epochs.map(|epochs| Hyperparameters { n_epochs: Auto::Number(epochs), ..Hyperparameters::default() }),
+        hyperparameters: args
+            .epochs
+            .map(|epochs| Hyperparameters { n_epochs: Auto::Number(epochs), ..Hyperparameters::default() }),
         suffix: args.name,
         seed: args.seed,
         account: args.account,
@@ -212,7 +219,10 @@ async fn ended(call: &Call, id: &str, task: &TaskContext) -> Result<JobView, Ref
         if let JobUpdate::Job(job) = update {
             let over = job.status.is_over();
             let view = JobView::from(*job);
-            task.set_status_message(format!("job {id} is {}: {} {}/{}", view.status, view.phase, view.step, view.steps));
+            task.set_status_message(format!(
+                "job {id} is {}: {} {}/{}",
+                view.status, view.phase, view.step, view.steps
+            ));
             if over {
                 return Ok(view);
             }

@@ -26,7 +26,8 @@ impl<'a> Agent<'a> {
 
     /// Of the one without, that can show forms and polls tasks.
     pub fn new(api: &'a Api) -> Self {
-        let capabilities = json!({ "elicitation": { "form": {} }, "extensions": { "io.modelcontextprotocol/tasks": {} } });
+        let capabilities =
+            json!({ "elicitation": { "form": {} }, "extensions": { "io.modelcontextprotocol/tasks": {} } });
         Self { api, revision: NEW, capabilities }
     }
 
@@ -103,7 +104,12 @@ pub async fn messages(response: Response) -> Vec<Value> {
     let text = response.text().await.unwrap();
     let read = |text: &str| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
     if streams {
-        text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).filter(|data| !data.is_empty()).map(read).collect()
+        text.lines()
+            .filter_map(|line| line.strip_prefix("data:"))
+            .map(str::trim)
+            .filter(|data| !data.is_empty())
+            .map(read)
+            .collect()
     } else {
         vec![read(&text)]
     }

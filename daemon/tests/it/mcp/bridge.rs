@@ -28,7 +28,9 @@ async fn the_bridge_speaks_both_revisions_and_nothing_but_protocol() {
     let (code, output, errors) = typed(node.home(), &["mcp"], &old);
     assert_eq!(code, Some(0), "{errors}");
     let answers = read(&output);
-    let of = |id: u64| answers.iter().find(|answer| answer["id"] == id).unwrap_or_else(|| panic!("no answer to {id}: {output}"));
+    let of = |id: u64| {
+        answers.iter().find(|answer| answer["id"] == id).unwrap_or_else(|| panic!("no answer to {id}: {output}"))
+    };
     assert_eq!(answers.len(), 3, "{output}");
     assert_eq!(of(0)["result"]["protocolVersion"], OLD);
     assert!(of(1)["result"]["tools"].as_array().unwrap().len() > 20);
@@ -47,7 +49,9 @@ async fn the_bridge_speaks_both_revisions_and_nothing_but_protocol() {
     assert_eq!(code, Some(0), "{errors}");
     let answers = read(&output);
     assert!(answers[0]["result"]["supportedVersions"].as_array().unwrap().contains(&json!(NEW)), "{output}");
-    let of = |id: &str| answers.iter().find(|answer| answer["id"] == id).unwrap_or_else(|| panic!("no answer to {id}: {output}"));
+    let of = |id: &str| {
+        answers.iter().find(|answer| answer["id"] == id).unwrap_or_else(|| panic!("no answer to {id}: {output}"))
+    };
     assert!(!of("a")["result"]["structuredContent"]["datanets"].as_array().unwrap().is_empty());
     assert_eq!(of("b")["result"]["isError"], true);
 }

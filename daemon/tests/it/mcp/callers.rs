@@ -63,7 +63,14 @@ async fn callers_are_turned_away_as_they_are_everywhere() {
     refused("a page", page().header("origin", "https://evil.example"), 403, "foreign-origin", "allowed_origins").await;
     refused("no page", page().header("origin", "null"), 403, "foreign-origin", "other origins").await;
     refused("a rebound name", page().header("host", "evil.example"), 403, "foreign-host", "Host").await;
-    refused("a page asks first", node.bare(Method::OPTIONS, "/mcp").header("origin", "https://evil.example"), 403, "foreign-origin", "").await;
+    refused(
+        "a page asks first",
+        node.bare(Method::OPTIONS, "/mcp").header("origin", "https://evil.example"),
+        403,
+        "foreign-origin",
+        "",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -80,7 +87,11 @@ async fn what_is_no_message_is_refused_and_nothing_is_too_long_or_too_deep() {
     let long = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": { "name": "search", "arguments": { "query": "x".repeat(size) } } });
     assert_eq!(status(long.to_string()).await, 413);
-    let deep = format!("{}{}", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":"#, "[".repeat(100_000));
+    let deep = format!(
+        "{}{}",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":"#,
+        "[".repeat(100_000)
+    );
     assert!((400..500).contains(&status(deep).await));
     let batch = format!("[{}]", vec![r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#; 100].join(","));
     assert!((400..500).contains(&status(batch).await), "batches are of no revision here");

@@ -64,7 +64,12 @@ async fn who_can_be_asked_is_asked_and_only_a_yes_pays_and_once() {
         is_refusal(&no.to_string(), &said, "not-confirmed", "nothing was paid");
     }
     // What is no answer is asked again.
-    for unclear in [None, Some(json!({ "action": "accept" })), Some(json!("yes")), Some(json!({ "action": "accept", "content": { "confirm": "true" } }))] {
+    for unclear in [
+        None,
+        Some(json!({ "action": "accept" })),
+        Some(json!("yes")),
+        Some(json!({ "action": "accept", "content": { "confirm": "true" } })),
+    ] {
         let said = again(&agent, "channel_open", opening(21_000), state, unclear.clone()).await;
         assert_eq!(said["resultType"], "input_required", "{unclear:?}: {said:#}");
     }
@@ -88,7 +93,8 @@ async fn a_confirmation_is_for_one_call_of_one_caller_and_cannot_be_made_up() {
     let state = asked["requestState"].as_str().unwrap().to_owned();
     let bad = "bad-confirmation";
     // More money, another payer, another tool.
-    for arguments in [opening(2_200_000), json!({ "account": "node", "deposit": 22_000 }), json!({ "deposit": 22_000 })] {
+    for arguments in [opening(2_200_000), json!({ "account": "node", "deposit": 22_000 }), json!({ "deposit": 22_000 })]
+    {
         let said = again(&agent, "channel_open", arguments.clone(), &json!(state), yes()).await;
         is_refusal(&arguments.to_string(), &said, bad, "was not given for this call");
     }
@@ -98,7 +104,12 @@ async fn a_confirmation_is_for_one_call_of_one_caller_and_cannot_be_made_up() {
     let mut changed = state.clone().into_bytes();
     let middle = changed.len() / 2;
     changed[middle] = if changed[middle] == b'A' { b'B' } else { b'A' };
-    for made_up in [String::from_utf8(changed).unwrap(), state[..state.len() - 4].to_owned(), String::new(), "rs1.e30.e30".to_owned()] {
+    for made_up in [
+        String::from_utf8(changed).unwrap(),
+        state[..state.len() - 4].to_owned(),
+        String::new(),
+        "rs1.e30.e30".to_owned(),
+    ] {
         let said = again(&agent, "channel_open", opening(22_000), &json!(made_up), yes()).await;
         is_refusal(&made_up, &said, bad, "call again without it");
     }

@@ -23,12 +23,16 @@ async fn who_polls_tasks_gets_one_that_only_its_owner_sees_and_that_ends_when_it
     let id = json!({ "taskId": task["taskId"] });
     let state = agent.result("tasks/get", id.clone()).await;
     assert_eq!(state["status"], "working", "{state:#}");
-    for (method, params) in [("tasks/get", json!({ "taskId": "guess" })), ("tasks/cancel", json!({ "taskId": "../1" }))] {
+    for (method, params) in [("tasks/get", json!({ "taskId": "guess" })), ("tasks/cancel", json!({ "taskId": "../1" }))]
+    {
         let answer = agent.send(method, params).await;
         assert!(answer["error"]["message"].as_str().unwrap().contains("no task"), "{answer}");
     }
     agent.result("tasks/cancel", id.clone()).await;
-    until("the task ends", async || (agent.result("tasks/get", id.clone()).await["status"] == "cancelled").then_some(())).await;
+    until("the task ends", async || {
+        (agent.result("tasks/get", id.clone()).await["status"] == "cancelled").then_some(())
+    })
+    .await;
 
     // Who has not said that it polls is never given a task.
     let plain = Agent { capabilities: json!({}), ..Agent::new(&node) };

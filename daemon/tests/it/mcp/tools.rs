@@ -36,7 +36,12 @@ async fn bad_arguments_are_refused_in_words_and_change_nothing() {
         ("follow", json!({ "contribution": "ab", "wait_seconds": 301 }), argument, "at most 300"),
         ("ask", json!({ "datanet": "nowhere", "question": "owl?", "max_price": 1 }), "unknown-datanet", "nowhere"),
         ("ask", json!({ "datanet": "topics", "max_price": 1_000 }), "what-to-ask", "question"),
-        ("ask", json!({ "datanet": "topics", "question": "o", "account": "mallory", "max_price": 1_000 }), "unknown-key", "mallory"),
+        (
+            "ask",
+            json!({ "datanet": "topics", "question": "o", "account": "mallory", "max_price": 1_000 }),
+            "unknown-key",
+            "mallory",
+        ),
         ("classify", json!({ "model": "nothing", "passages": [], "max_price": 0 }), argument, "1 to 32"),
         ("classify", json!({ "model": "nothing", "passages": ["owl"], "max_price": 0 }), "unknown-model", "nothing"),
         ("contribute", json!({ "datanet": "topics", "records": [] }), argument, "1 to 2000"),
@@ -80,10 +85,8 @@ async fn resources_have_one_spelling_and_lead_nowhere_else() {
 async fn an_agent_gives_records_buys_an_answer_and_sees_who_earned_by_it() {
     let Some(node) = node_with_model().await else { return };
     let agent = Agent::old(&node);
-    let records: Vec<serde_json::Value> = corpus::jsonl(&corpus::samples(90, 30))
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let records: Vec<serde_json::Value> =
+        corpus::jsonl(&corpus::samples(90, 30)).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let giving = json!({ "datanet": "topics", "records": records, "account": "alice", "max_price": 10_000_000 });
     let given = agent.does("contribute", giving.clone()).await;
     assert_eq!(given["records"], 30);
@@ -97,7 +100,8 @@ async fn an_agent_gives_records_buys_an_answer_and_sees_who_earned_by_it() {
     let asked = json!({ "datanet": "topics", "text": records[0]["text"], "account": "alice", "max_price": 1_000 });
     let bought = agent.does("ask", asked).await;
     assert_eq!(bought["fee"]["units"], 1_000);
-    let paid: u64 = bought["paid"].as_array().unwrap().iter().map(|part| part["amount"]["units"].as_u64().unwrap()).sum();
+    let paid: u64 =
+        bought["paid"].as_array().unwrap().iter().map(|part| part["amount"]["units"].as_u64().unwrap()).sum();
     assert_eq!(paid, 1_000, "{bought:#}");
     let credited = bought["credits"].as_array().unwrap();
     assert!(credited.iter().any(|credit| credit["contribution"] == given["contribution"]), "{bought:#}");
@@ -111,5 +115,8 @@ async fn an_agent_gives_records_buys_an_answer_and_sees_who_earned_by_it() {
     assert_eq!(explained["method"], "retrieval");
     node.post("/v1/epochs/settle", json!({})).await;
     let earned = agent.does("earnings", json!({ "account": "alice" })).await;
-    assert!(earned["pending"]["units"].as_u64().unwrap() + earned["claimable"]["units"].as_u64().unwrap() > 0, "{earned:#}");
+    assert!(
+        earned["pending"]["units"].as_u64().unwrap() + earned["claimable"]["units"].as_u64().unwrap() > 0,
+        "{earned:#}"
+    );
 }
