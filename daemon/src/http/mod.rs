@@ -177,7 +177,7 @@ fn protocol(
 ) -> anyhow::Result<axum::Router<Services>> {
     let check_token = || middleware::from_fn_with_state(guards.clone(), guard::check_token);
     let (routes, _) = v1.layer(check_token()).split_for_parts();
-    let routes = routes.fallback(paths::unknown_route).with_state(services);
+    let routes = routes.fallback(paths::unknown_route).method_not_allowed_fallback(wrong_method).with_state(services);
     let service = mcp::service(mcp::Face::new(routes), body_limit, guards.shutdown.clone())
         .map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
     Ok(axum::Router::new()

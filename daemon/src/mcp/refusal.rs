@@ -27,7 +27,7 @@ impl Refusal {
 
     /// An argument that cannot be taken.
     pub(super) fn argument(detail: impl Into<String>) -> Self {
-        Self::new("bad-argument", detail)
+        Self { code: "bad-argument".to_owned(), status: 400, detail: detail.into() }
     }
 
     /// The node's own failure.

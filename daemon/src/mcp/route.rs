@@ -1,5 +1,7 @@
 //! One tool's way from the arguments that were sent to the result.
 
+use std::sync::Arc;
+
 use rmcp::ErrorData;
 use rmcp::handler::server::tool::{ToolCallContext, ToolRoute, schema_for_input, schema_for_output};
 use rmcp::model::{CallToolResponse, CallToolResult, JsonObject, MetaObject, Tool};
@@ -92,12 +94,31 @@ pub(super) fn structured(value: &impl Serialize) -> Result<CallToolResult, Refus
 fn tool<A: JsonSchema + 'static, T: JsonSchema + 'static>(about: About) -> Tool {
     let About { name, title, description, shown } = about;
     // Each argument type is a struct, whose schema is an object's: the snapshot of the list shows all of them.
-    let input = schema_for_input::<A>().unwrap_or_default();
-    let tool = Tool::new(name, description, input).with_title(title).with_raw_output_schema(schema_for_output::<T>());
+    let input = plain(&schema_for_input::<A>().unwrap_or_default());
+    let tool =
+        Tool::new(name, description, input).with_title(title).with_raw_output_schema(plain(&schema_for_output::<T>()));
     match scope::row_of(name) {
         Some(row) => tool.with_annotations(row.annotations()).with_meta(meta(row, shown)),
         None => tool,
     }
+}
+
+/// A schema without names of Rust's numbers (`uint64`), of which JSON Schema knows nothing and its validators complain.
+fn plain(schema: &JsonObject) -> Arc<JsonObject> {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|name, value| name != "format" || !value.is_string());
+                fields.values_mut().for_each(strip);
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut schema = schema.clone();
+    // The names of fields are no words of the schema.
+    schema.values_mut().for_each(strip);
+    Arc::new(schema)
 }
 
 /// What clients may show or check: the scope that a token needs, whether money is at stake, and the page that shows the

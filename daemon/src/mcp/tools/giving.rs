@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use datanet_api::contributions::{Accepted, ContributeParams, ContributionView};
 use datanet_api::datanets::DatanetView;
 use datanet_api::status::NodeStatus;
+use datanet_types::ContributionId;
 use datanet_types::amount::display;
 use futures::StreamExt as _;
 use rmcp::handler::server::tool::ToolRoute;
@@ -251,7 +252,8 @@ impl ContributionState {
 /// # Errors
 /// The node's refusal, where it knows none of that id.
 pub(in crate::mcp) async fn show(face: &Face, caller: &Caller, id: &str) -> Result<ContributionState, Refusal> {
-    Ok(face.get::<ContributionView>(caller, &path(&["contributions", id])?).await?.into())
+    let id = super::id::<ContributionId>("contribution", id)?;
+    Ok(face.get::<ContributionView>(caller, &path(&["contributions", &id])?).await?.into())
 }
 
 async fn follow(call: Call, args: FollowArgs) -> Outcome<ContributionState> {

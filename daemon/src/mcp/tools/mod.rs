@@ -10,6 +10,9 @@ mod status;
 mod training;
 mod view;
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use datanet_api::keys::Keys;
 use datanet_types::Address;
 use rmcp::handler::server::tool::ToolRouter;
@@ -57,6 +60,12 @@ async fn address_of(call: &Call, account: Option<&str>) -> Result<String, Refusa
             "{account:?} is neither an address nor the name of an account on this node; `datanet keys list` shows them"
         ))
     })
+}
+
+/// An id as it is written everywhere.
+fn id<T: FromStr<Err: Display> + Display>(name: &str, given: &str) -> Result<String, Refusal> {
+    let read: Result<T, _> = given.parse();
+    read.map(|id| id.to_string()).map_err(|error| Refusal::argument(format!("\"{name}\" is no id: {error}")))
 }
 
 /// `given`, or `usual` if nothing is; refused if it is not within 1 and `most`.

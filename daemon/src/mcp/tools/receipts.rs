@@ -2,12 +2,13 @@
 
 use datanet_api::attributions::Attributed;
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, Verification};
+use datanet_types::ReceiptId;
 use rmcp::handler::server::tool::ToolRoute;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::view::{AnswerView, Parts};
-use super::within;
+use super::{id, within};
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::face::{Caller, Face, path};
 use crate::mcp::quoted::{NOTICE, Quoted};
@@ -105,7 +106,8 @@ async fn list(call: Call, args: HowMany) -> Outcome<ReceiptList> {
 /// # Errors
 /// The node's refusal, where it knows none of that id.
 pub(in crate::mcp) async fn show(face: &Face, caller: &Caller, receipt: &str) -> Result<AnswerView, Refusal> {
-    let record: AnswerRecordView = face.get(caller, &path(&["receipts", receipt])?).await?;
+    let receipt = id::<ReceiptId>("receipt", receipt)?;
+    let record: AnswerRecordView = face.get(caller, &path(&["receipts", &receipt])?).await?;
     let quotes = record.quotes.iter().map(Option::as_deref).chain(std::iter::repeat(None));
     Ok(AnswerView::from(Parts {
         receipt: &record.receipt,
@@ -143,7 +145,8 @@ struct CheckLine {
 }
 
 async fn verify(call: Call, args: WhichReceipt) -> Outcome<Verified> {
-    let found: Verification = call.post_nothing(&["receipts", &args.receipt, "verify"]).await?;
+    let receipt = id::<ReceiptId>("receipt", &args.receipt)?;
+    let found: Verification = call.post_nothing(&["receipts", &receipt, "verify"]).await?;
     let stands = found.stands();
     let line = |one: datanet_api::receipts::Check| CheckLine { name: one.name, ok: one.ok, detail: one.detail };
     Ok(Verified {
@@ -204,7 +207,8 @@ struct RecordLine {
 }
 
 async fn attributions(call: Call, args: WhichReceipt) -> Outcome<Explained> {
-    let found: Attributed = call.get(&["attributions", &args.receipt]).await?;
+    let receipt = id::<ReceiptId>("receipt", &args.receipt)?;
+    let found: Attributed = call.get(&["attributions", &receipt]).await?;
     let part = |one: datanet_api::attributions::Part| PartLine {
         contribution: one.contribution.to_string(),
         contributor: one.contributor.map(|contributor| contributor.to_string()),

@@ -109,6 +109,6 @@ async fn a_name_that_says_another_thing_than_the_body_is_refused() {
     let http = datanet_api::loopback::client_builder().unwrap().build().unwrap();
     let response = http.execute(request).await.unwrap();
     assert_eq!(response.status(), 400);
-    let unknown = agent.send("tools/call", json!({ "name": "no\u{202e}thing", "arguments": {} })).await;
+    let unknown = Agent::old(&node).send("tools/call", json!({ "name": "no\u{202e}thing", "arguments": {} })).await;
     assert!(unknown["error"]["message"].as_str().unwrap().contains("\"nothing\""), "{unknown}");
 }

@@ -71,7 +71,7 @@ async fn what_a_contributor_wrote_is_data_in_searches_answers_and_receipts() {
     let agent = Agent::old(&node);
     let holdout = corpus::jsonl_of_texts(&corpus::samples(400, 9));
     let mut new = new_datanet("spiked", &corpus::text_only(), holdout);
-    new["accept_threshold"] = json!(0);
+    new["accept_threshold"] = json!(1);
     node.post("/v1/datanets", new).await;
     let mut texts: Vec<Value> =
         corpus::samples(400, 20).iter().map(|(text, _)| json!({ "text": format!("{text} again") })).collect();
