@@ -110,3 +110,25 @@ impl Row {
             .open_world(self.open_world)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the documentation, by lines: tools, scope, whether it costs.
+    const PAGE: &str = include_str!("../../../docs/agents.md");
+
+    #[test]
+    fn the_documentation_says_of_every_tool_what_this_table_says() {
+        for row in TABLE {
+            let name = format!("`{}`", row.name);
+            let mut lines = PAGE.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 5);
+            let line = lines.find(|line| line.split('|').nth(1).is_some_and(|tools| tools.contains(&name)));
+            let cells: Vec<&str> =
+                line.unwrap_or_else(|| panic!("{name} is not told")).split('|').map(str::trim).collect();
+            assert_eq!((cells[3], cells[4] == "yes"), (row.scope.name(), row.costs), "{name}");
+        }
+        assert_eq!(of_tool("ask"), Some(Scope::Ask));
+        assert_eq!(of_tool("nothing"), None);
+    }
+}

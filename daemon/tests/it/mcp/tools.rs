@@ -1,10 +1,11 @@
 //! Tools with bad arguments, which change nothing; and a life, from a contribution to what it earned.
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::agent::Agent;
 use crate::corpus;
-use crate::kit::{node_with_model, plain_node};
+use crate::kit::{Api, node_with_model, plain_node, until};
 
 #[tokio::test]
 async fn bad_arguments_are_refused_in_words_and_change_nothing() {
@@ -63,7 +64,7 @@ async fn resources_have_one_spelling_and_lead_nowhere_else() {
     let node = plain_node().await;
     let agent = Agent::new(&node);
     let read = agent.result("resources/read", json!({ "uri": "datanet://datanets/topics" })).await;
-    let text: serde_json::Value = serde_json::from_str(read["contents"][0]["text"].as_str().unwrap()).unwrap();
+    let text: Value = serde_json::from_str(read["contents"][0]["text"].as_str().unwrap()).unwrap();
     assert_eq!(text, agent.does("datanet", json!({ "datanet": "topics" })).await);
     for bad in [
         "datanet://datanets/",
@@ -85,7 +86,7 @@ async fn resources_have_one_spelling_and_lead_nowhere_else() {
 async fn an_agent_gives_records_buys_an_answer_and_sees_who_earned_by_it() {
     let Some(node) = node_with_model().await else { return };
     let agent = Agent::old(&node);
-    let records: Vec<serde_json::Value> =
+    let records: Vec<Value> =
         corpus::jsonl(&corpus::samples(90, 30)).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let giving = json!({ "datanet": "topics", "records": records, "account": "alice", "max_price": 10_000_000 });
     let given = agent.does("contribute", giving.clone()).await;
@@ -119,4 +120,38 @@ async fn an_agent_gives_records_buys_an_answer_and_sees_who_earned_by_it() {
         earned["pending"]["units"].as_u64().unwrap() + earned["claimable"]["units"].as_u64().unwrap() > 0,
         "{earned:#}"
     );
+    trains(&node).await;
+}
+
+/// Training is a job for those who ask, and a task for those who poll: to end the task ends the job.
+async fn trains(node: &Api) {
+    // The base must be on the ledger; another test may have put it there.
+    let base = json!({ "name": "minilm", "licence": "Apache-2.0" });
+    node.raw(Method::POST, "/v1/models").json(&base).send().await.unwrap();
+    let (old, new) = (Agent::old(node), Agent::new(node));
+    let wanted =
+        json!({ "datanets": ["topics"], "model": "minilm-l6", "task": "classify", "epochs": 60, "name": "agents" });
+    old.refused("train", json!({ "datanets": ["topics"], "model": "nothing" }), "unknown-model", "nothing").await;
+    let ended = async |job: &Value| {
+        until("the job ends", async || {
+            let shown = old.does("job", json!({ "job": job })).await;
+            (shown["status"] == "cancelled").then_some(())
+        })
+        .await;
+    };
+    let job = old.does("train", wanted.clone()).await["job"].clone();
+    assert_eq!(old.does("jobs", json!({ "limit": 1 })).await["jobs"][0]["job"], job);
+    old.does("job_cancel", json!({ "job": job })).await;
+    ended(&job).await;
+
+    let task = new.call("train", wanted).await;
+    assert_eq!((&task["resultType"], &task["status"]), (&json!("task"), &json!("working")), "{task:#}");
+    let job = old.does("jobs", json!({ "limit": 1 })).await["jobs"][0]["job"].clone();
+    new.result("tasks/cancel", json!({ "taskId": task["taskId"] })).await;
+    ended(&job).await;
+    until("the task ends", async || {
+        let state = new.result("tasks/get", json!({ "taskId": task["taskId"] })).await;
+        (state["status"] == "cancelled").then_some(())
+    })
+    .await;
 }
