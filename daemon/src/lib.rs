@@ -13,7 +13,7 @@
 //!              │
 //!   blobs   embedder   chain   db   keyring
 //! ```
-//! - [`cli`]: the `datanet` command; [`http`]: the interface, on loopback and for strangers; [`node`]: [`node::spawn`] starts everything.
+//! - [`cli`]: the `datanet` command; [`http`]: the interface, on loopback and for strangers, and [`mcp`] over it for agents; [`node`]: [`node::spawn`] starts everything.
 //! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
 //! - [`authority`]: who speaks for the accounts of this node; [`caller`]: who is answered, and with which of them; [`tokens`]: what programs may do.
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
@@ -44,6 +44,7 @@ pub mod init;
 pub mod intake;
 pub mod keyring;
 mod lanes;
+pub mod mcp;
 pub mod models;
 pub mod node;
 mod ppm;

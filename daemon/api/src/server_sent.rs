@@ -1,5 +1,6 @@
 //! Server-sent events, as a node sends them: for any client.
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use reqwest::Response;
 
@@ -8,18 +9,25 @@ pub const MAX_EVENT: usize = 8 * 1024 * 1024;
 
 /// Why there are no more events.
 #[derive(Debug, thiserror::Error)]
-pub enum EventError {
+pub enum EventError<E: std::error::Error + 'static = reqwest::Error> {
     /// One is longer than [`MAX_EVENT`].
     #[error("an event of over {} MiB", MAX_EVENT >> 20)]
     TooLong,
     /// The connection broke.
     #[error(transparent)]
-    Broken(#[from] reqwest::Error),
+    Broken(#[from] E),
 }
 
 /// The data of the events in `response`, in order; nothing comes after an error.
 pub fn events(response: Response) -> impl Stream<Item = Result<String, EventError>> {
-    let state = (Box::pin(response.bytes_stream()), Decoder::default(), false);
+    events_of(response.bytes_stream())
+}
+
+/// The same of any body.
+pub fn events_of<E: std::error::Error + 'static>(
+    chunks: impl Stream<Item = Result<Bytes, E>>,
+) -> impl Stream<Item = Result<String, EventError<E>>> {
+    let state = (Box::pin(chunks), Decoder::default(), false);
     futures::stream::unfold(state, |(mut chunks, mut decoder, over)| async move {
         if over {
             return None;

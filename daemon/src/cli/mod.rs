@@ -39,6 +39,7 @@ mod ids;
 mod keys;
 mod ledger;
 mod link;
+mod mcp;
 mod measures;
 mod model;
 mod model_files;
@@ -139,6 +140,7 @@ async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output)
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
         Command::Ledger(command) => ledger::run(&home()?, command, output),
+        Command::Mcp => mcp::run(&home()?).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "datanet", &mut script);

@@ -60,6 +60,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use metrics::Metrics;
@@ -74,6 +75,7 @@ use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError};
 use crate::intake::Intake;
 use crate::keyring::{Identity, Keyring};
+use crate::mcp;
 use crate::models::Models;
 use crate::records::{Indexes, Records};
 use crate::status::StatusService;
@@ -135,7 +137,10 @@ struct Guards {
 }
 
 /// The whole interface over `services`, guarded as `config` says, for those who know `token`.
-pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Router {
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn router(services: Services, config: &ApiConfig, token: String) -> anyhow::Result<axum::Router> {
     let metrics = services.metrics.clone();
     let guards = Guards {
         allowed: Arc::new(guard::Allowed::new(&config.allowed_hosts, &config.allowed_origins)),
@@ -150,6 +155,7 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
     let uploads = routes::uploads().layer(DefaultBodyLimit::disable());
     let limited = routes::protected().layer(DefaultBodyLimit::max(body_limit));
     let v1 = limited.layer(Extension(extract::BodyLimit(config.max_body_bytes))).merge(uploads);
+    let protocol = protocol(v1.clone(), services.clone(), &guards, body_limit)?;
     // Strangers are turned away before they take a place.
     let v1 = v1
         .layer(middleware::from_fn_with_state(guards.clone(), limits::count_in))
@@ -158,6 +164,7 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
     let router = router
         .layer(middleware::from_fn_with_state(queries::Queries::of(&openapi), queries::check))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", routes::finished(openapi)))
+        .merge(protocol)
         .route("/", axum::routing::get(home::home))
         .fallback(paths::unknown_route)
         .method_not_allowed_fallback(wrong_method)
@@ -176,7 +183,26 @@ pub fn router(services: Services, config: &ApiConfig, token: String) -> axum::Ro
         .layer(CatchPanicLayer::custom(on_panic))
         .with_state(services);
     // A router's layers see requests that have found their route: paths are mended before, in one around it.
-    axum::Router::new().fallback_service(router).layer(middleware::map_request(paths::tidy))
+    Ok(axum::Router::new().fallback_service(router).layer(middleware::map_request(paths::tidy)))
+}
+
+/// The endpoint of the Model Context Protocol: it wants the token as `/v1` does, and calls these very routes with it. What it
+/// calls has the place of the call that it serves.
+fn protocol(
+    v1: OpenApiRouter<Services>,
+    services: Services,
+    guards: &Guards,
+    body_limit: usize,
+) -> anyhow::Result<axum::Router<Services>> {
+    let check_token = || middleware::from_fn_with_state(guards.clone(), guard::check_token);
+    let (routes, _) = v1.layer(check_token()).split_for_parts();
+    let routes = routes.fallback(paths::unknown_route).method_not_allowed_fallback(wrong_method).with_state(services);
+    let service = mcp::service(mcp::Face::new(routes), body_limit, guards.shutdown.clone())
+        .map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
+    Ok(axum::Router::new()
+        .route_service(mcp::PATH, service)
+        .layer(middleware::from_fn_with_state(guards.clone(), limits::count_in))
+        .layer(check_token()))
 }
 
 async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> ServiceError {
@@ -201,7 +227,7 @@ fn on_panic(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, services: Services, config: ApiConfig, token: String) -> anyhow::Result<()> {
     let shutdown = services.shutdown.clone();
-    let app = router(services, &config, token).into_make_service_with_connect_info::<guard::Reached>();
+    let app = router(services, &config, token)?.into_make_service_with_connect_info::<guard::Reached>();
     let asked = shutdown.clone();
     let served = axum::serve(listener, app).with_graceful_shutdown(async move { asked.cancelled().await });
     let late = async {

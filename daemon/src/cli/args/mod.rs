@@ -191,6 +191,8 @@ pub(in crate::cli) enum Command {
         #[arg(default_value = "node")]
         account: String,
     },
+    /// Let a program that speaks the Model Context Protocol on standard input and output use the running node: a bridge to its /mcp.
+    Mcp,
     /// Print completions for a shell.
     Completions {
         /// Which shell.
