@@ -32,6 +32,17 @@ pub struct Limits {
     pub lasts_seconds: u64,
 }
 
+/// A sub-key that was granted.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    /// The sub-key.
+    pub key: PublicKey,
+    /// The account that it speaks for.
+    pub account: Address,
+    /// What made it so.
+    pub sent: Committed,
+}
+
 /// A key that has taken another's place.
 #[derive(Debug, Clone)]
 pub struct Rotated {
@@ -60,9 +71,10 @@ impl Authority {
     /// Lets the key `sub_key`, a public key or the name of one here, speak for the account of the key called `owner`.
     ///
     /// # Errors
-    /// When a key is not here ([`Code::UnknownKey`]), a limit is no such thing ([`Code::BadField`]), or the ledger refuses it.
-    pub async fn grant(&self, owner: &str, sub_key: &str, limits: Limits) -> ServiceResult<(PublicKey, Committed)> {
-        let (key, sub_key) = (self.keyring.get(owner)?, self.keyring.public_key(sub_key)?);
+    /// When a key is not here ([`Code::UnknownKey`]), the sub-key is and signs for another account or a limit is no such thing
+    /// ([`Code::BadField`]), or the ledger refuses it.
+    pub async fn grant(&self, owner: &str, sub_key: &str, limits: Limits) -> ServiceResult<Granted> {
+        let (key, sub_key) = self.pair(owner, sub_key)?;
         let action = GrantKey {
             key: sub_key,
             actions: actions(&limits.actions)?.0,
@@ -71,15 +83,35 @@ impl Authority {
             period_seconds: limits.period_seconds,
             expires: self.now()?.saturating_add(limits.lasts_seconds),
         };
-        Ok((sub_key, self.chain.execute(&key, Action::GrantKey(action)).await?))
+        let sent = self.chain.execute(&key, Action::GrantKey(action)).await?;
+        Ok(Granted { key: sub_key, account: key.address(), sent })
+    }
+
+    /// An owner's key, and a sub-key for its account. One of this node's keys that signs for another account would be good for nothing there.
+    fn pair(&self, owner: &str, sub_key: &str) -> ServiceResult<(AccountKey, PublicKey)> {
+        let (key, sub_key) = (self.keyring.get(owner)?, self.keyring.public_key(sub_key)?);
+        let here = self.keyring.list().into_iter().find(|one| one.public_key == sub_key);
+        match here.filter(|here| here.address != key.address()) {
+            None => Ok((key, sub_key)),
+            Some(here) => Err(ServiceError::new(
+                Code::BadField,
+                format!(
+                    "key {:?} signs for account {}, and {owner:?} is of account {}; name an owner of the former (`--owner NAME`)",
+                    here.name,
+                    here.address,
+                    key.address()
+                ),
+            )),
+        }
     }
 
     /// Ends a sub-key of the account of the key called `owner`.
     ///
     /// # Errors
-    /// When a key is not here ([`Code::UnknownKey`]), or the ledger refuses it: there is no such sub-key.
+    /// When a key is not here ([`Code::UnknownKey`]), the sub-key is and signs for another account ([`Code::BadField`]), or the ledger refuses
+    /// it: there is no such sub-key.
     pub async fn revoke(&self, owner: &str, sub_key: &str) -> ServiceResult<Committed> {
-        let (key, sub_key) = (self.keyring.get(owner)?, self.keyring.public_key(sub_key)?);
+        let (key, sub_key) = self.pair(owner, sub_key)?;
         self.chain.execute(&key, Action::RevokeKey(RevokeKey { key: sub_key })).await
     }
 

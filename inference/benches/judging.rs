@@ -113,6 +113,11 @@ impl Batch {
             embeddings: &self.embeddings,
             holdout: &holdout.records,
             holdout_embeddings: &holdout.embeddings,
+            holdout_index: &DuplicateIndex::of_held_out(
+                &holdout.records,
+                &holdout.embeddings,
+                corpus.scripts().clone(),
+            ),
             corpus,
         })
     }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use datanet_data::Embedding;
 use datanet_data::corpus::Record as Parsed;
 use datanet_data::judge::{DuplicateIndex, JudgeInput, judge};
+use datanet_data::{Embedding, Scripts};
 use datanet_inference::encoder::{EncoderConfig, EncoderHandle, EncoderService};
 use datanet_inference::runtime::{Runtime, SessionConfig};
 use datanet_setup::Toolbox;
@@ -61,6 +61,7 @@ pub(crate) async fn scores(tools: &Toolbox, data: &Dataset, threshold: u32) -> R
     let encoder = EncoderService::spawn(&runtime, EncoderConfig::embedder(tools.model_dir.clone()))?;
     let schema = Schema::text_and_label(&[]);
     let (holdout, holdout_embeddings) = embedded(&encoder, &data.holdout, &schema).await?;
+    let held_out = DuplicateIndex::of_held_out(&holdout, &holdout_embeddings, Scripts::default());
     let (mut corpus, mut scores) = (DuplicateIndex::new(), Vec::new());
     for (number, contributor) in (0u8..).zip(&data.contributors) {
         let (records, embeddings) = embedded(&encoder, &contributor.records, &schema).await?;
@@ -72,6 +73,7 @@ pub(crate) async fn scores(tools: &Toolbox, data: &Dataset, threshold: u32) -> R
             embeddings: &embeddings,
             holdout: &holdout,
             holdout_embeddings: &holdout_embeddings,
+            holdout_index: &held_out,
             corpus: &corpus,
         });
         let score = score.scores.combined();

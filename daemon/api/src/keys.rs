@@ -122,6 +122,9 @@ pub struct GrantedKey {
     /// Its public key, hex.
     #[schema(value_type = String)]
     pub key: PublicKey,
+    /// The account that it speaks for.
+    #[schema(value_type = String)]
+    pub account: Address,
     /// The transaction.
     #[schema(value_type = String)]
     pub tx: TxHash,

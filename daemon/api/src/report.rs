@@ -53,9 +53,9 @@ pub struct RecordValues {
 /// Records that repeat those of one contribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Copies {
-    /// Whose records: another contribution's, or its own.
-    #[schema(value_type = String)]
-    pub contribution: ContributionId,
+    /// Whose records: another contribution's, or its own; none for the datanet's held-out set.
+    #[schema(value_type = Option<String>)]
+    pub contribution: Option<ContributionId>,
     /// Who gave that one, if it is still known.
     #[schema(value_type = Option<String>)]
     pub contributor: Option<Address>,
@@ -104,9 +104,9 @@ pub struct NamedRecord {
 /// A record that another one repeats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CopyOf {
-    /// Its contribution.
-    #[schema(value_type = String)]
-    pub contribution: ContributionId,
+    /// Its contribution; none for the datanet's held-out set.
+    #[schema(value_type = Option<String>)]
+    pub contribution: Option<ContributionId>,
     /// Its index there, from 0.
     pub record: u64,
     /// `exact`, `near` or `paraphrase`.

@@ -2,7 +2,7 @@
 
 use datanet_api::contributions::ContributionView;
 use datanet_api::report::{ContributionReport, Copies, CopyOf, Flaws, InAnswers, LeftOut, NamedRecord, RecordValues};
-use datanet_data::judge::{DuplicateKind, Flagged, Flaw, Report, Valued, Values};
+use datanet_data::judge::{DuplicateKind, Flagged, Flaw, HELD_OUT, Report, Valued, Values};
 use datanet_ledger::component::contributions;
 use datanet_types::amount::mul_div;
 use datanet_types::receipt::AnswerRecord;
@@ -36,7 +36,7 @@ impl Answers {
         for source in report.map(|report| report.repeats.as_slice()).unwrap_or_default() {
             let giver = contributions::get(&self.chain.reader()?, &source.contribution)?;
             copies.push(Copies {
-                contribution: source.contribution,
+                contribution: given(source.contribution),
                 contributor: giver.map(|giver| giver.contributor),
                 records: source.records,
                 exact: source.exact,
@@ -122,13 +122,18 @@ fn flagged(one: &Flagged) -> NamedRecord {
         excerpt: one.excerpt.clone(),
         invalid: one.invalid.clone(),
         copy_of: one.duplicate_of.map(|found| CopyOf {
-            contribution: found.of.contribution,
+            contribution: given(found.of.contribution),
             record: found.of.record,
             kind: kind(found.kind).to_owned(),
         }),
         flaws: one.flaws.iter().map(|flaw| name(*flaw)).collect(),
         value: one.value,
     }
+}
+
+/// The contribution, unless that stands for the held-out set.
+fn given(contribution: ContributionId) -> Option<ContributionId> {
+    (contribution != HELD_OUT).then_some(contribution)
 }
 
 fn kind(kind: DuplicateKind) -> &'static str {

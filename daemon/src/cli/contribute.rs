@@ -19,6 +19,7 @@ use super::output::{Output, fields, lines, money, short, table, table_if_any, te
 use super::people::People;
 use super::report;
 use super::waiting::Waiting;
+use crate::keyring::NODE_ACCOUNT;
 
 /// What is sent of a file at once.
 const PIECE: usize = 256 << 10;
@@ -35,7 +36,8 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     let datanet = client.node.datanet(&id).await.map_err(told)?.record;
     let licence_refusal = given.licence.clone().or_said(args.licence).refusal(&datanet.licence);
     if args.dry_run {
-        let terms = Terms { licence_refusal, bond: args.bond };
+        let account = args.account.unwrap_or_else(|| NODE_ACCOUNT.to_owned());
+        let terms = Terms { licence_refusal, bond: args.bond, account };
         return dry_run::run(client, given, terms, datanet, output).await;
     }
     if let Some(refusal) = licence_refusal {
@@ -43,13 +45,12 @@ pub(super) async fn run(client: &Client, args: ContributeArgs, output: Output) -
     }
     let bytes = given.as_it_is().and_then(|file| file.size());
     costs::of_contribution(client, args.bond.unwrap_or(datanet.min_bond), bytes, output).await?;
-    let taken = given.taken.clone();
+    if let Some(taken) = given.taken.as_ref().filter(|_| !output.json) {
+        note!("gives {taken}");
+    }
     let account = args.account.map(|name| client.leave(&name));
     let params = ContributeParams { account, bond: args.bond, ..ContributeParams::default() };
     let accepted = send(client, &id, &datanet.schema, given, &params, output).await?;
-    if let Some(taken) = taken.filter(|_| !output.json) {
-        note!("gave {taken}");
-    }
     client.tell_account(params.account.as_deref(), output).await;
     if args.no_wait {
         let value = serde_json::to_value(&accepted)?;
@@ -220,10 +221,17 @@ pub(super) async fn one(client: &Client, command: ContributionCommand, output: O
         ContributionCommand::Report { id } => report::show(client, &client.contribution(&id).await?, output).await?,
         ContributionCommand::Challenge { id, account, yes } => {
             let id = client.contribution(&id).await?;
-            let deposit = client.get(&format!("/v1/contributions/{id}")).await?["challenge_deposit"].clone();
+            let contribution = client.get(&format!("/v1/contributions/{id}")).await?;
+            let deposit = &contribution["challenge_deposit"];
+            if deposit.is_null() {
+                let state = text(&contribution["state"]);
+                bail!(
+                    "there is no verdict on contribution {id} that can be challenged: it is {state}, and not within its time for challenges"
+                );
+            }
             let what = format!(
                 "The verdict on contribution {id} is to be challenged, for a deposit of {}, which is lost if it stands.",
-                money(&deposit)
+                money(deposit)
             );
             confirm(yes, &what).await?;
             let body = json!({ "account": account.as_deref().map(|name| client.leave(name)) });

@@ -39,11 +39,19 @@ impl Fees {
         }
     }
 
+    /// What somebody must have who gives so many bytes: the fees, and what is locked.
+    pub(super) fn needed(&self, bond: u64, bytes: u64) -> u64 {
+        self.review_of(bytes).saturating_add(self.transaction).saturating_add(bond)
+    }
+
+    fn review_of(&self, bytes: u64) -> u64 {
+        let (review_fee, review_fee_per_mib) = (self.review, self.review_per_mib);
+        Params { review_fee, review_fee_per_mib, ..Params::default() }.review_fee_of(bytes)
+    }
+
     /// `bytes` are none where nobody knows how many will come.
     pub(super) fn contribution(&self, bond: u64, bytes: Option<u64>) -> String {
-        let (review_fee, review_fee_per_mib) = (self.review, self.review_per_mib);
-        let chain = Params { review_fee, review_fee_per_mib, ..Params::default() };
-        let review = chain.review_fee_of(bytes.unwrap_or_default());
+        let review = self.review_of(bytes.unwrap_or_default());
         let sum = display(review.saturating_add(self.transaction));
         let more = match bytes {
             Some(_) => String::new(),

@@ -20,6 +20,8 @@ pub(super) struct Terms {
     pub licence_refusal: Option<String>,
     /// What would be locked, if the datanet's minimum is not enough.
     pub bond: Option<u64>,
+    /// Who would give it.
+    pub account: String,
 }
 
 pub(super) async fn run(
@@ -31,6 +33,8 @@ pub(super) async fn run(
 ) -> Result<()> {
     let status = client.get("/v1/status").await?;
     let fees = Fees::said(&status);
+    let giver = client.address(&terms.account).await?;
+    let balance = client.get(&format!("/v1/accounts/{giver}")).await?["balance"].as_u64().unwrap_or_default();
     let files: Vec<String> = given.files.iter().map(|file| file.name.clone()).collect();
     let (taken, schema) = (given.taken.clone(), datanet.schema.clone());
     let spinner = if output.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
@@ -39,6 +43,16 @@ pub(super) async fn run(
     let reviews = tokio::task::spawn_blocking(move || read(&given, &schema)).await?;
     spinner.finish_and_clear();
     let bond = terms.bond.unwrap_or(datanet.min_bond);
+    let account = terms.account.clone();
+    let mut reviews = reviews;
+    let needed = fees.needed(bond, reviews.bytes());
+    if balance < needed {
+        let (has, needed) = (amount::display(balance), amount::display(needed));
+        reviews.object(
+            "funds",
+            format!("account {account} has {has}, and giving this takes about {needed}; send it more"),
+        );
+    }
     let review = finish(reviews, terms, bond, &datanet, &status);
     let mut value = serde_json::to_value(&review)?;
     value["dry_run"] = true.into();
@@ -92,12 +106,14 @@ fn show(value: &Value, review: &Review, cost: &str) {
     said.push(("bytes", format!("{} as JSONL", review.bytes)));
     said.extend(value["taken"].as_str().map(|taken| ("of", taken.to_owned())));
     said.push(("too short", noted(&review.too_short)));
-    said.push(("copies", noted(&review.copies)));
+    said.push(("copies in it", noted(&review.copies)));
     said.push(("licence", text(&value["licence"])));
     lines(&said);
     say!("{cost}");
     if review.is_good() {
-        say!("nothing is wrong with it; without --dry-run it is given");
+        say!(
+            "nothing is wrong with it by itself; without --dry-run it is given, and judged beside what the datanet has"
+        );
         return;
     }
     if review.is_cut {

@@ -48,12 +48,19 @@ pub(super) async fn run(client: &Client, command: EpochCommand, output: Output) 
         }
         EpochCommand::Challenge { id, suspects, account, yes } => {
             let id = client.epoch(&id).await?;
-            let deposit = client.get(&format!("/v1/epochs/{id}")).await?["challenge"].clone();
+            let epoch = client.get(&format!("/v1/epochs/{id}")).await?;
+            let deposit = &epoch["challenge"];
+            if deposit.is_null() {
+                bail!(
+                    "epoch {id} is {}; only an open one, that was not challenged too often, can be challenged",
+                    text(&epoch["status"])
+                );
+            }
             confirm(
                 yes,
                 &format!(
                     "Epoch {id} is to be challenged, for a deposit of {}, which is lost if it is right.",
-                    money(&deposit)
+                    money(deposit)
                 ),
             )
             .await?;

@@ -10,6 +10,8 @@ use super::output::text;
 
 /// Fewer characters than this are taken for a name.
 const SHORTEST: usize = 6;
+/// Characters of a whole one.
+const WHOLE: usize = 64;
 /// How many things with the same beginning an error names.
 const NAMED: usize = 5;
 /// What the ids of jobs begin with.
@@ -51,8 +53,13 @@ impl Client {
 
     /// The id of a contribution, from the beginning of one.
     pub(super) async fn contribution(&self, typed: &str) -> Result<String> {
-        if !is_beginning(typed) {
+        if typed.len() == WHOLE {
             return Ok(typed.to_owned());
+        }
+        if !is_beginning(typed) {
+            bail!(
+                "{typed:?} is no contribution's id: type {SHORTEST} of its hexadecimal digits at least; `datanet contributions DATANET` shows them"
+            );
         }
         let mut known = Vec::new();
         for datanet in entries(&self.get("/v1/datanets").await?["datanets"]) {
@@ -160,7 +167,7 @@ fn words(list: &Value) -> Vec<String> {
 
 /// Whether this may be the beginning of an id, but no whole one.
 fn is_beginning(typed: &str) -> bool {
-    (SHORTEST..64).contains(&typed.len()) && typed.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    (SHORTEST..WHOLE).contains(&typed.len()) && typed.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The one thing that `typed` is the name of or, failing that, the beginning of the id of.

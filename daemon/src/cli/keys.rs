@@ -4,9 +4,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::args::{GrantArgs, KeysCommand};
-use super::client::Client;
+use super::client::{Client, told};
 use super::confirm::confirm;
-use super::output::{Output, fields, money, short, table, text, until};
+use super::output::{Output, fields, money, short, span, table, text, until};
+use crate::keyring::NODE_ACCOUNT;
 
 pub(super) async fn keys(client: &Client, command: KeysCommand, output: Output) -> Result<()> {
     match command {
@@ -14,7 +15,7 @@ pub(super) async fn keys(client: &Client, command: KeysCommand, output: Output) 
         KeysCommand::Add { name, account } => add(client, &name, account, output).await,
         KeysCommand::Show { account } => show(client, &account, output).await,
         KeysCommand::Grant(args) => grant(client, args, output).await,
-        KeysCommand::Revoke { key, owner } => revoke(client, &key, &owner, output).await,
+        KeysCommand::Revoke { key, owner } => revoke(client, &key, owner, output).await,
         KeysCommand::Rotate { name, guardian, delay, yes } => {
             confirm(yes, &format!("The key {name} is replaced by a fresh one, and its account's sub-keys end."))
                 .await?;
@@ -54,7 +55,7 @@ async fn add(client: &Client, name: &str, account: Option<String>, output: Outpu
         fields(value, &["name", "address", "public_key"]);
         if account.is_some() {
             say!(
-                "it speaks for that account once an owner has granted it: datanet keys grant {}",
+                "it speaks for that account once an owner has granted it, for example: datanet keys grant {} --may transfer,open_channel --budget 1DNT --owner NAME",
                 text(&value["public_key"])
             );
         }
@@ -72,7 +73,7 @@ async fn show(client: &Client, account: &str, output: Output) -> Result<()> {
             None => say!("owned by the key that its address was made of"),
         }
         if let Some(seconds) = value["recovery_seconds"].as_u64() {
-            say!("its guardian can replace its owners, who have {seconds} seconds to object");
+            say!("its guardian can replace its owners, who have {} to object", span(seconds));
         }
         if !value["pending"].is_null() {
             say!("a recovery is under way; it is done {}", until(&value["pending"]["due"]));
@@ -95,7 +96,7 @@ fn sub_keys(keys: &Value) {
             }),
             ("left", &|key| money(&key["left"])),
             ("of", &|key| money(&key["budget"])),
-            ("per", &|key| format!("{} s", text(&key["period_seconds"]))),
+            ("per", &|key| span(key["period_seconds"].as_u64().unwrap_or_default())),
             ("until", &|key| if key["ended"] == true { "ended".to_owned() } else { until(&key["expires"]) }),
         ],
     );
@@ -103,6 +104,7 @@ fn sub_keys(keys: &Value) {
 
 async fn grant(client: &Client, args: GrantArgs, output: Output) -> Result<()> {
     let GrantArgs { key, may, with, budget, per, lasts, owner } = args;
+    let owner = owner_of(client, &key, owner).await?;
     let (key, owner) = (client.leave(&key), client.leave(&owner));
     let asked = json!({
         "key": key, "actions": may, "counterparties": with, "budget": budget, "period_seconds": per,
@@ -111,17 +113,32 @@ async fn grant(client: &Client, args: GrantArgs, output: Output) -> Result<()> {
     let value = client.post(&format!("/v1/keys/{owner}/grants"), &asked).await?;
     output.show(&value, |value| {
         say!(
-            "key {} may spend {} every {per} seconds, for {lasts} seconds",
+            "key {} may spend {} of account {} every {}, for {}",
             short(&value["key"]),
-            money(&json!(budget))
+            money(&json!(budget)),
+            text(&value["account"]),
+            span(per),
+            span(lasts)
         );
         fields(value, &["tx", "height"]);
     });
     Ok(())
 }
 
-async fn revoke(client: &Client, key: &str, owner: &str, output: Output) -> Result<()> {
-    let (key, owner) = (client.leave(key), client.leave(owner));
+/// The owner's key that is meant for a sub-key: where that one is here and signs for an account, that account's.
+async fn owner_of(client: &Client, key: &str, named: Option<String>) -> Result<String> {
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    let keys = client.node.keys().await.map_err(told)?;
+    let sub_key = keys.iter().find(|one| one.name == key || one.public_key.to_string() == key);
+    let owner = sub_key.and_then(|sub| keys.iter().find(|one| one.address == sub.address && one.name != sub.name));
+    Ok(owner.map_or_else(|| NODE_ACCOUNT.to_owned(), |owner| owner.name.clone()))
+}
+
+async fn revoke(client: &Client, key: &str, owner: Option<String>, output: Output) -> Result<()> {
+    let owner = owner_of(client, key, owner).await?;
+    let (key, owner) = (client.leave(key), client.leave(&owner));
     let value = client.post(&format!("/v1/keys/{owner}/revoke"), &json!({ "key": key })).await?;
     output.show(&value, |value| fields(value, &["tx", "height"]));
     Ok(())

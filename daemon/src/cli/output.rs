@@ -11,6 +11,8 @@ use datanet_types::amount;
 use indicatif::HumanDuration;
 use serde_json::Value;
 
+use super::client::Refused;
+
 /// The longest word that a table keeps in one piece: an id is 64 characters long.
 const LONGEST_WORD: usize = 64;
 
@@ -86,7 +88,12 @@ impl Output {
         // Cards, files and answers of strangers are quoted in errors.
         let said: String = format!("{error:#}").chars().map(harmless).collect();
         if self.json {
-            note!("{}", serde_json::json!({ "error": said }));
+            let mut value = serde_json::json!({ "error": said });
+            // The node's own name for it, by which programs tell one from another.
+            if let Some(refused) = error.downcast_ref::<Refused>() {
+                value["code"] = refused.code.as_str().into();
+            }
+            note!("{value}");
         } else {
             note!("error: {said}");
         }
@@ -178,13 +185,18 @@ pub(super) fn ago(value: &Value) -> String {
     format!("{} ago", HumanDuration(now.saturating_sub(Duration::from_secs(moment))))
 }
 
-/// The first eight characters of an id: enough to tell them apart, and every command takes them for the whole.
+/// So many seconds in words.
+pub(super) fn span(seconds: u64) -> String {
+    HumanDuration(Duration::from_secs(seconds)).to_string()
+}
+
 /// How long it is until a second since 1970.
 pub(super) fn until(value: &Value) -> String {
     let left = value.as_u64().unwrap_or_default().saturating_sub(crate::db::now());
     if left == 0 { "now".to_owned() } else { format!("in {}", HumanDuration(Duration::from_secs(left))) }
 }
 
+/// The first eight characters of an id: enough to tell them apart, and every command takes them for the whole.
 pub(super) fn short(value: &Value) -> String {
     text(value).chars().take(8).collect()
 }

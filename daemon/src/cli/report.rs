@@ -42,9 +42,10 @@ fn print(report: &Value, people: &People) {
     table_if_any(
         &report["copies"],
         &[
-            ("copies of", &|one| match one["contribution"] == report["id"] {
-                true => "others in it".to_owned(),
-                false => short(&one["contribution"]),
+            ("copies of", &|one| match &one["contribution"] {
+                Value::Null => "the held-out set".to_owned(),
+                own if *own == report["id"] => "others in it".to_owned(),
+                other => short(other),
             }),
             ("given by", &|one| people.short(&one["contributor"])),
             ("records", &|one| text(&one["records"])),
@@ -100,9 +101,11 @@ fn against(one: &Value, own: &Value) -> String {
     said.extend(one["invalid"].as_str().map(|why| format!("does not fit: {why}")));
     let copy = &one["copy_of"];
     if copy.is_object() {
-        let of = match copy["contribution"] == *own {
-            true => format!("record {}", text(&copy["record"])),
-            false => format!("{} #{}", short(&copy["contribution"]), text(&copy["record"])),
+        let record = text(&copy["record"]);
+        let of = match &copy["contribution"] {
+            Value::Null => format!("held-out record {record}"),
+            id if id == own => format!("record {record}"),
+            id => format!("{} #{record}", short(id)),
         };
         let kind = match copy["kind"].as_str() {
             Some("exact") => "copy",
@@ -131,6 +134,8 @@ mod tests {
         assert_eq!(against(&copy, &own), "near copy of 5e5e5e5e #7, too short");
         let inside = json!({ "copy_of": { "contribution": "aa", "record": 1, "kind": "exact" } });
         assert_eq!(against(&inside, &own), "copy of record 1");
+        let asked = json!({ "copy_of": { "contribution": null, "record": 3, "kind": "exact" } });
+        assert_eq!(against(&asked, &own), "copy of held-out record 3");
         assert_eq!(against(&json!({ "value": -0.5 }), &own), "misleads");
     }
 }

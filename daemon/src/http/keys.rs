@@ -13,7 +13,7 @@ use datanet_types::Address;
 use datanet_types::action::Recovery;
 
 use super::extract::{Body, Segment};
-use crate::authority::{Authority, Limits, party_text};
+use crate::authority::{Authority, Granted, Limits, party_text};
 use crate::chain::{Chain, Committed};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::Keyring;
@@ -45,8 +45,9 @@ pub(super) async fn grant(
 ) -> ServiceResult<(StatusCode, Json<GrantedKey>)> {
     let NewSubKey { key, actions, counterparties, budget, period_seconds, lasts_seconds } = new;
     let limits = Limits { actions, counterparties, budget, period_seconds, lasts_seconds };
-    let (key, Committed { hash: tx, height, .. }) = authority.grant(&name, &key, limits).await?;
-    Ok((StatusCode::CREATED, Json(GrantedKey { key, tx, height })))
+    let Granted { key, account, sent: Committed { hash: tx, height, .. } } =
+        authority.grant(&name, &key, limits).await?;
+    Ok((StatusCode::CREATED, Json(GrantedKey { key, account, tx, height })))
 }
 
 /// Ends a sub-key of this key's account at once.

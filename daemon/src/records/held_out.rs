@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use datanet_data::Embedding;
 use datanet_data::corpus::Record;
+use datanet_data::judge::DuplicateIndex;
 use datanet_ledger::component::datanets::{self, Datanet, HeldOut};
 use datanet_ledger::state::{StateError, StateRead};
 use datanet_types::record::Format;
@@ -16,7 +17,7 @@ use datanet_types::{BlobHash, DatanetId, Digest};
 use tokio::sync::Mutex;
 
 use super::{Batch, ReadOptions, Records};
-use crate::error::ServiceResult;
+use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Held-out records that samples are drawn from: all of a set, or of a larger one always the same so many.
 const MAX_RECORDS: u64 = 2_000;
@@ -31,6 +32,8 @@ pub struct HeldOutSet {
     pub batch: Batch,
     /// Their embeddings, in that order.
     pub embeddings: Vec<Embedding>,
+    /// All of them, those that are not asked too: to find copies.
+    pub index: Arc<DuplicateIndex>,
 }
 
 impl HeldOutSet {
@@ -45,7 +48,7 @@ impl HeldOutSet {
             root: self.batch.root,
         };
         let embeddings = places.iter().filter_map(|place| self.embeddings.get(*place).cloned()).collect();
-        Self { batch, embeddings }
+        Self { batch, embeddings, index: self.index.clone() }
     }
 }
 
@@ -103,7 +106,7 @@ impl Records {
             None => {
                 let batch = self.read_held_out(datanet, blob).await?;
                 let embeddings = self.embeddings(&blob, &batch.records).await?;
-                Arc::new(HeldOutSet { batch, embeddings })
+                Arc::new(self.indexed(batch, embeddings).await?)
             }
         };
         if known.len() >= MAX_SETS {
@@ -122,6 +125,15 @@ impl Records {
         let HeldOut { blob, size, .. } = self.held_out(datanet, number)?;
         let _held = self.blobs.bring(&blob, Some(size), size, &[]).await?;
         Ok(self.read_held_out(datanet, blob).await?.records.into_iter().map(|(_, record)| record).collect())
+    }
+
+    async fn indexed(&self, batch: Batch, embeddings: Vec<Embedding>) -> ServiceResult<HeldOutSet> {
+        let scripts = self.embedder.scripts().clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let index = Arc::new(DuplicateIndex::of_held_out(&batch.records, &embeddings, scripts));
+            HeldOutSet { batch, embeddings, index }
+        });
+        made.await.map_err(|error| ServiceError::caused(Code::BadHoldout, error))
     }
 
     async fn read_held_out(&self, datanet: &Datanet, blob: BlobHash) -> ServiceResult<Batch> {
@@ -144,7 +156,8 @@ mod tests {
         let records: Vec<(u64, Record)> = (0..).zip(read.map(Result::unwrap)).collect();
         let vector = |n: usize| Embedding::normalised(&[1.0, n as f32]).unwrap();
         let embeddings = (0..records.len()).map(vector).collect();
-        HeldOutSet { batch: Batch { total: records.len() as u64, records, root: Digest::ZERO }, embeddings }
+        let batch = Batch { total: records.len() as u64, records, root: Digest::ZERO };
+        HeldOutSet { batch, embeddings, index: Arc::default() }
     }
 
     fn places(set: &HeldOutSet) -> Vec<u64> {

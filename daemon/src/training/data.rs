@@ -160,6 +160,8 @@ fn assemble(contributions: Vec<ContributionRecords>, mut held_out: Vec<Piece>, j
     let mut columns = Columns::default();
     let (mut pieces, mut places, mut records) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = held_out.is_empty() && job.data.held_out > 0.0;
+    // What a model is measured with it does not learn from, whoever gave it and when.
+    let asked: BTreeSet<String> = held_out.iter().map(|piece| piece.text.trim().to_owned()).collect();
     for given in &contributions {
         for (position, record) in &given.records {
             if pieces.len() == job.data.max_records {
@@ -167,7 +169,7 @@ fn assemble(contributions: Vec<ContributionRecords>, mut held_out: Vec<Piece>, j
             }
             let Some(piece) = given.shape.piece(record) else { continue };
             let at = RecordRef { contribution: given.contribution.id, record: *position };
-            if duplicates.owner(&at).is_some_and(|first| first != at) {
+            if duplicates.owner(&at).is_some_and(|first| first != at) || asked.contains(piece.text.trim()) {
                 continue;
             }
             if wanted && is_held_out(record, job.data.held_out) {
@@ -331,6 +333,16 @@ mod tests {
             (gathered.sources.len(), gathered.records[2].contribution.0[0], gathered.dataset.labels),
             (2, 2, vec!["a".to_owned(), "b".into()])
         );
+    }
+
+    #[test]
+    fn what_the_model_is_measured_with_is_not_learnt_from() {
+        let lines = [(LONG, "a"), ("an entirely different sentence about owls", "b"), ("a third one about ducks", "a")];
+        let held_out = vec![Piece { text: format!("{LONG}\n"), label: Some("a".into()), pair: None }];
+        let gathered = assemble(vec![given(1, 1, &lines)], held_out, &Job::new("m", Task::Classify)).unwrap();
+        let texts: Vec<&str> = gathered.dataset.train.iter().map(|example| example.text.as_str()).collect();
+        assert_eq!(texts, [lines[1].0, lines[2].0]);
+        assert_eq!(gathered.records.len(), 2, "and nobody is credited for it");
     }
 
     #[test]

@@ -41,14 +41,16 @@ async fn an_agent_pays_with_a_key_of_its_own_within_its_limits_and_until_it_is_r
         "lasts_seconds": 86_400,
     });
     let granted = node.post("/v1/keys/principal/grants", limits.clone()).await;
-    assert_eq!(granted["key"], agent["public_key"]);
+    assert_eq!((&granted["key"], &granted["account"]), (&agent["public_key"], &json!(address)));
+    let elsewhere = node.raw(reqwest::Method::POST, "/v1/keys/node/grants").json(&limits);
+    refused("another account's key", elsewhere, 422, "bad-field", "name an owner of the former").await;
     let before = balance(&node, "principal").await;
     node.post("/v1/transfers", json!({ "from": "agent", "to": shop, "amount": DNT / 2 })).await;
     assert_eq!((before - balance(&node, "principal").await, balance(&node, "shop").await), (DNT / 2 + 1_000, DNT / 2));
     refused("more than is left", pay(&shop, DNT / 2), 422, "transaction-refused", "until its next period").await;
     refused("somebody else", pay("node", 5), 422, "transaction-refused", "only with the 1 counterparties").await;
     let escalation =
-        json!({ "key": "shop", "actions": ["transfer"], "budget": DNT, "period_seconds": 1, "lasts_seconds": 9 });
+        json!({ "key": "agent", "actions": ["transfer"], "budget": DNT, "period_seconds": 1, "lasts_seconds": 9 });
     let escalation = node.raw(reqwest::Method::POST, "/v1/keys/agent/grants").json(&escalation);
     refused("a grant by a sub-key", escalation, 422, "transaction-refused", "may not grant_key").await;
 
@@ -116,10 +118,10 @@ async fn all_of_it_is_typed() {
     let key = agent["public_key"].as_str().unwrap();
     let grant = |may: &'static str| {
         let limits = ["--may", may, "--with", &to_node, "--budget", "0.5DNT", "--per", "1h", "--lasts", "7d"];
-        [&["keys", "grant", key, "--owner", "typist"], limits.as_slice()].concat().into_iter().map(str::to_owned)
+        [&["keys", "grant", key], limits.as_slice()].concat().into_iter().map(str::to_owned)
     };
     let run = |args: Vec<String>| cli::said(home, &args.iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(run(grant("transfer").collect()).contains("0.5 DNT every 3600 seconds"));
+    assert!(run(grant("transfer").collect()).contains(&format!("0.5 DNT of account {address} every")));
     let wrong: Vec<String> = grant("fly").collect();
     cli::fails(home, &wrong.iter().map(String::as_str).collect::<Vec<_>>(), "there is no action \"fly\"");
     let pay = ["transfer", "node", "0.1DNT", "--from", "typed-agent", "--yes"];
@@ -127,7 +129,8 @@ async fn all_of_it_is_typed() {
     let shown = cli::said(home, &["keys", "show", "typist"]);
     assert!(shown.contains("0.399 DNT") && shown.contains("transfer"), "{shown}");
     assert!(cli::said(home, &["keys", "list"]).contains(key));
-    cli::said(home, &["keys", "revoke", key, "--owner", "typist"]);
+    cli::fails(home, &["keys", "revoke", key, "--owner", "node"], "name an owner of the former");
+    cli::said(home, &["keys", "revoke", "typed-agent"]);
     cli::fails(home, &pay, "does not speak for account");
     cli::fails(home, &["keys", "rotate", "typist"], "add --yes");
     let rotated = cli::json(home, &["keys", "rotate", "typist", "--guardian", "node", "--delay", "7d", "--yes"]);

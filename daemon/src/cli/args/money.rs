@@ -129,9 +129,9 @@ pub(in crate::cli) enum KeysCommand {
     Revoke {
         /// The sub-key: hex, or its name on the node.
         key: String,
-        /// The owner's key.
-        #[arg(long, default_value = "node", value_name = "NAME")]
-        owner: String,
+        /// The owner's key; if not given, the one here of the account that the sub-key signs for, or the node's.
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
     },
     /// Replace an owner's key by a fresh one of the same name. The account's sub-keys end. This can't be undone.
     Rotate {
@@ -190,9 +190,9 @@ pub(in crate::cli) struct GrantArgs {
     /// When it ends, from now on, such as `30d`.
     #[arg(long, value_parser = seconds, default_value = "30d", value_name = "TIME")]
     pub lasts: u64,
-    /// The owner's key.
-    #[arg(long, default_value = "node", value_name = "NAME")]
-    pub owner: String,
+    /// The owner's key; if not given, the one here of the account that the sub-key signs for, or the node's.
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
 }
 
 /// `transfer`.

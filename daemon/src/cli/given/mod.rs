@@ -66,7 +66,12 @@ impl Given {
         let (folder, config) = open_folder(named.path, named.config)?;
         let split = config.split(named.split.unwrap_or("train"))?;
         let files: Vec<GivenFile> = split.files.iter().map(GivenFile::of_split).collect();
-        let count = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+        let named = files.iter().take(NAMED_FILES).map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
+        let count = match files.len() {
+            1 => named,
+            count if count <= NAMED_FILES => format!("{count} files: {named}"),
+            count => format!("{count} files: {named}, …"),
+        };
         Ok(Self {
             taken: Some(format!("the split {:?} of the configuration {:?}, {count}", split.name, config.name)),
             columns: with_classes(columns, &config.features),
@@ -83,6 +88,9 @@ impl Given {
         }
     }
 }
+
+/// Files of a folder that are named, of more than that the first.
+const NAMED_FILES: usize = 4;
 
 /// Opens a folder and chooses one of its configurations.
 pub(super) fn open_folder(path: &Path, config: Option<&str>) -> Result<(Folder, Config)> {

@@ -145,6 +145,7 @@ impl Steps {
                 embeddings: &embeddings,
                 holdout: &holdout.batch.records,
                 holdout_embeddings: &holdout.embeddings,
+                holdout_index: &holdout.index,
                 corpus: &seen.index,
             })
         });

@@ -46,9 +46,13 @@ impl Files {
         self.names.iter()
     }
 
+    pub(super) fn has_card(&self) -> bool {
+        self.names.iter().any(|name| name == "README.md")
+    }
+
     /// The text of the card, if there is one.
     pub(super) fn card(&self) -> HubResult<Option<String>> {
-        if !self.names.iter().any(|name| name == "README.md") {
+        if !self.has_card() {
             return Ok(None);
         }
         let path = self.real("README.md")?;

@@ -100,6 +100,9 @@ pub struct SplitFile {
     pub format: Format,
 }
 
+/// Folders in folders that are looked into where no card says what is data: `data/train/part-0.jsonl` lies in two.
+const UNDESCRIBED_DEPTH: usize = 2;
+
 impl Folder {
     /// Opens the folder at `path` and reads its card.
     ///
@@ -134,7 +137,7 @@ impl Folder {
     fn assemble(&self, name: &str, data: &DataFiles, dir: &str) -> HubResult<Config> {
         let base = pattern::folder(dir)?;
         let splits = match data {
-            DataFiles::ByRule => layout::splits(&self.files, &base),
+            DataFiles::ByRule => self.near(layout::splits(&self.files, &base))?,
             DataFiles::Named(splits) => {
                 let named = splits.iter().map(|(split, patterns)| Ok((split.clone(), self.matching(&base, patterns)?)));
                 named.collect::<HubResult<Vec<_>>>()?
@@ -145,6 +148,17 @@ impl Folder {
         }
         let splits = splits.into_iter().map(|(name, files)| self.split(name, &files)).collect::<HubResult<_>>()?;
         Ok(Config { name: name.to_owned(), splits, features: self.card.features(name) })
+    }
+
+    /// Refuses files that lie deep in a folder without a card: it may be somebody's home, and who gives that means something else.
+    fn near(&self, splits: Vec<(String, Vec<String>)>) -> HubResult<Vec<(String, Vec<String>)>> {
+        let deep = |file: &&String| file.matches('/').count() > UNDESCRIBED_DEPTH;
+        match splits.iter().flat_map(|(_, files)| files).find(deep).filter(|_| !self.files.has_card()) {
+            None => Ok(splits),
+            Some(file) => Err(HubError::Files(format!(
+                "the folder has no card (README.md), and {file} lies deep in it; name that file, the folder that it lies in, or add a card with data_files"
+            ))),
+        }
     }
 
     /// The files that patterns name, each once.

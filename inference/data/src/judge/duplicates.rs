@@ -31,6 +31,9 @@ const LOOSELY_NEAR: f64 = 0.45;
 /// are kept, and they are the ones that own.
 const BUCKET: usize = 64;
 
+/// Stands for the held-out set where a contribution is named: no contribution has this id, which is that of no transaction.
+pub const HELD_OUT: ContributionId = ContributionId([0; 32]);
+
 /// Which record, of which contribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordRef {
@@ -145,6 +148,13 @@ impl DuplicateIndex {
     /// Nothing accepted yet, and embeddings of a model that knows these scripts: about texts in others they say nothing.
     pub fn reading(scripts: Scripts) -> Self {
         Self { scripts, ..Self::default() }
+    }
+
+    /// A datanet's held-out records, under [`HELD_OUT`].
+    pub fn of_held_out<E: AsRef<[f32]> + Sync>(records: &[(u64, Record)], embeddings: &[E], scripts: Scripts) -> Self {
+        let mut index = Self::reading(scripts);
+        index.add(HELD_OUT, records, embeddings);
+        index
     }
 
     /// The scripts that the model of the embeddings knows.

@@ -5,7 +5,7 @@
 //! their words, their usefulness is not measured, and the reasons say so: where the held-out set is of such texts too. To a
 //! held-out set that the model does know, texts in another script are of no use, or whoever writes in one would pass.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::report::LabelReport;
 use super::usefulness::{Coverage, LabelValue, Labelled, NEIGHBOURS, cover, value_labels};
@@ -106,6 +106,8 @@ pub(super) struct Usefulness {
     pub(super) values: HashMap<usize, f64>,
     pub(super) coverage: Option<Coverage>,
     held_out: usize,
+    /// Classes among the held-out records.
+    classes: usize,
     /// Why there is nothing else.
     silence: Option<String>,
     left_out: String,
@@ -120,6 +122,12 @@ impl Usefulness {
             values: HashMap::new(),
             coverage: None,
             held_out: evidence.held_out.len(),
+            classes: evidence
+                .held_out
+                .iter()
+                .filter_map(|(_, record, _)| record.label())
+                .collect::<BTreeSet<_>>()
+                .len(),
             silence: evidence.silence(),
             left_out: evidence.left_out(),
             counted: {
@@ -161,7 +169,7 @@ impl Usefulness {
         match (&self.labels, self.coverage) {
             (Some(value), _) => match (value.z(), value.score()) {
                 (Some(z), Some(score)) => (score, label_sentence(value, z, self.held_out)),
-                _ => (10_000, "not measured: there is only one class, so that labels tell nothing".to_owned()),
+                _ => (10_000, format!("not measured: {}", self.why_labels_tell_nothing())),
             },
             (None, Some(coverage)) => {
                 let share = percent((coverage.near * 1e6) as u64, 1_000_000);
@@ -173,6 +181,16 @@ impl Usefulness {
                 )
             }
             (None, None) => (10_000, "not measured: the datanet has no held-out set to measure with".to_owned()),
+        }
+    }
+
+    /// Labels make no difference where there is one class, or where everybody is everybody's neighbour.
+    fn why_labels_tell_nothing(&self) -> String {
+        match self.classes {
+            0 | 1 => "the held-out set has only one class, so that labels tell nothing".to_owned(),
+            _ => format!(
+                "with so few records each of them is among the {NEIGHBOURS} nearest that vote, so that labels make no difference yet"
+            ),
         }
     }
 

@@ -26,7 +26,7 @@ mod vector;
 mod verdict;
 mod words;
 
-pub use duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf, NEAR, PARAPHRASE, RecordRef};
+pub use duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf, HELD_OUT, NEAR, PARAPHRASE, RecordRef};
 pub use quality::{Flaw, Quality, assess, is_too_short};
 pub use repeats::{MAX_SOURCES, Repeats};
 pub use report::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datanet_types::id::ContributionId;
 use serde::{Deserialize, Serialize};
 
-use super::duplicates::{DuplicateKind, DuplicateOf};
+use super::duplicates::{DuplicateKind, DuplicateOf, HELD_OUT};
 
 /// Most sources that a report names.
 pub const MAX_SOURCES: usize = 20;
@@ -16,7 +16,7 @@ const SHORT: usize = 8;
 /// Records that repeat those of one contribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeats {
-    /// Whose records: an earlier contribution's, or the batch's own.
+    /// Whose records: an earlier contribution's, the batch's own, or [`HELD_OUT`].
     pub contribution: ContributionId,
     /// How many of the batch's repeat one of them.
     pub records: u64,
@@ -76,16 +76,16 @@ pub(super) fn sentence(sources: &[Repeats], judged: u64, own: ContributionId, no
     let repeated: u64 = sources.iter().map(|source| source.records).sum();
     let many = |count: u64| if count == judged { format!("all {judged}") } else { format!("{count} of {judged}") };
     let (kind, first, of) = (most.kind(), most.first, most.first_of);
-    let mut said = match most.contribution == own {
-        true => {
-            format!("{} records are {kind} of others in it (first: record {first}, of record {of})", many(most.records))
+    let whose = match most.contribution {
+        one if one == own => format!("others in it (first: record {first}, of record {of})"),
+        HELD_OUT => {
+            format!("held-out records, which nobody learns from (first: record {first}, of held-out record {of})")
         }
-        false => format!(
-            "{} records are {kind} of contribution {} (first: record {first}, of its record {of})",
-            many(most.records),
-            &most.contribution.to_hex()[..SHORT]
-        ),
+        other => {
+            format!("contribution {} (first: record {first}, of its record {of})", &other.to_hex()[..SHORT])
+        }
     };
+    let mut said = format!("{} records are {kind} of {whose}", many(most.records));
     if most.records != repeated {
         said += &format!("; {} repeat an earlier one in all", many(repeated));
     }

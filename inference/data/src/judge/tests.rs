@@ -77,6 +77,7 @@ fn judged(texts: &[&str], corpus: &DuplicateIndex) -> Judgement {
         embeddings: &blind(texts.len()),
         holdout: &holdout,
         holdout_embeddings: &[[0.0, 1.0], [0.1, 0.99]],
+        holdout_index: &DuplicateIndex::new(),
         corpus,
     })
 }
@@ -106,6 +107,7 @@ fn whoever_writes_in_a_script_that_the_held_out_set_is_not_in_is_of_no_use_to_it
             embeddings: &vec![[0.0, 1.0]; texts.len()],
             holdout: &holdout,
             holdout_embeddings: &[[0.0, 1.0], [0.1, 0.99]],
+            holdout_index: &DuplicateIndex::new(),
             corpus: &DuplicateIndex::reading(english()),
         });
         assert!(judgement.scores.usefulness <= at_most, "{:?}", judgement.report.dimensions);

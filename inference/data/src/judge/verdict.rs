@@ -6,7 +6,7 @@ use datanet_types::id::ContributionId;
 use datanet_types::schema::Schema;
 use datanet_types::scores::Scores;
 
-use super::duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf};
+use super::duplicates::{DuplicateIndex, DuplicateKind, DuplicateOf, HELD_OUT};
 use super::evidence::{Evidence, Usefulness};
 use super::quality::{Flaw, Quality, assess};
 use super::repeats::{MAX_SOURCES, Repeats, by_source, sentence};
@@ -33,6 +33,8 @@ pub struct JudgeInput<'a, E> {
     pub holdout: &'a [(u64, Record)],
     /// Of `holdout`.
     pub holdout_embeddings: &'a [E],
+    /// All records of the held-out set, those that are not asked too ([`DuplicateIndex::of_held_out`]): nobody may learn from them.
+    pub holdout_index: &'a DuplicateIndex,
     /// Everything accepted before.
     pub corpus: &'a DuplicateIndex,
 }
@@ -57,7 +59,7 @@ pub fn judge<E: AsRef<[f32]> + Sync>(input: &JudgeInput<'_, E>) -> Judgement {
     };
     let texts: Vec<&str> = input.records.iter().map(|(_, record)| record.text()).collect();
     let quality = assess(&texts);
-    let duplicates = input.corpus.check(input.contribution, input.records, input.embeddings);
+    let duplicates = duplicates(input);
     let repeats = by_source(input.records.iter().map(|(position, _)| *position), &duplicates);
     let evidence = Evidence::of(input);
     let usefulness = Usefulness::measure(&evidence, input);
@@ -114,6 +116,20 @@ fn report(contribution: ContributionId, scores: Scores, dimensions: [(u32, Strin
         flagged: Vec::new(),
         flagged_is_cut: false,
     }
+}
+
+/// What each record repeats: a held-out record first, else an earlier one. Who says in his own words what a held-out record says copies nothing.
+fn duplicates<E: AsRef<[f32]> + Sync>(input: &JudgeInput<'_, E>) -> Vec<Option<DuplicateOf>> {
+    let check = |index: &DuplicateIndex| index.check(input.contribution, input.records, input.embeddings);
+    let held_out = |found: &DuplicateOf| {
+        found.of.contribution == HELD_OUT && !matches!(found.kind, DuplicateKind::Paraphrase { .. })
+    };
+    let earlier = check(input.corpus);
+    if input.holdout_index.is_empty() {
+        return earlier;
+    }
+    let copies = check(input.holdout_index).into_iter().map(|found| found.filter(held_out));
+    copies.zip(earlier).map(|(copy, earlier)| copy.or(earlier)).collect()
 }
 
 /// A share in basis points.

@@ -1,6 +1,7 @@
 //! Whole judgements: honest batches pass, bad ones fail for the true reason.
 
 use super::*;
+use crate::Scripts;
 use crate::judge::words::mix;
 
 const HONEST: ContributionId = ContributionId([0xaa; 32]);
@@ -50,6 +51,7 @@ fn judge_batch((records, embeddings): &(Vec<(u64, Record)>, Vec<Vec<f32>>)) -> J
         embeddings,
         holdout: &holdout,
         holdout_embeddings: &holdout_embeddings,
+        holdout_index: &DuplicateIndex::of_held_out(&holdout, &holdout_embeddings, Scripts::all()),
         corpus: &corpus,
     });
     assert!(judgement.scores.in_range() && judgement.scores == judgement.report.scores);
@@ -105,6 +107,49 @@ fn a_batch_that_is_there_in_part_says_how_many_of_how_many_whose_and_what_to_do(
     let named: Vec<u64> = report.flagged.iter().filter(|f| f.duplicate_of.is_some()).map(|f| f.record).collect();
     assert_eq!(named.len(), 12);
     assert_eq!((report.repeats[0].records, report.repeats[0].exact, report.repeats[0].first_of), (12, 12, 30));
+}
+
+#[test]
+fn whoever_gives_the_held_out_set_gives_nothing() {
+    let copied = judge_batch(&batch(60, 20_000, |i| i));
+    assert_eq!((copied.scores.uniqueness, copied.scores.weakest()), (0, "uniqueness"));
+    let said = &copied.report.summary;
+    assert!(
+        said.starts_with("all 60 records are copies of held-out records, which nobody learns from (first"),
+        "{said}"
+    );
+    assert_eq!((copied.report.repeats[0].contribution, copied.report.repeats[0].exact), (HELD_OUT, 60));
+    let (mut records, embeddings) = batch(40, 1, |i| i);
+    let (asked, _) = batch(90, 20_000, |i| i);
+    for (place, asked) in asked[..8].iter().enumerate() {
+        records[place].1 = record(&format!("{} indeed", asked.1.text()), asked.1.label().unwrap());
+    }
+    let mixed = judge_batch(&(records, embeddings));
+    assert_eq!((mixed.scores.uniqueness, mixed.report.repeats[0].near), (8_000, 8), "{:?}", mixed.report.dimensions);
+}
+
+#[test]
+fn where_everybody_is_a_neighbour_that_is_said_and_not_that_there_is_one_class() {
+    let corpus = DuplicateIndex::new();
+    let (records, embeddings) = batch(3, 1, |i| i);
+    let (holdout, holdout_embeddings) = batch(2, 20_000, |i| i);
+    let why = |holdout: &[(u64, Record)], holdout_embeddings: &[Vec<f32>]| {
+        let input = JudgeInput {
+            contribution: JUDGED,
+            schema: &schema(),
+            records: &records,
+            embeddings: &embeddings,
+            holdout,
+            holdout_embeddings,
+            holdout_index: &corpus,
+            corpus: &corpus,
+        };
+        judge(&input).report.dimensions[3].why.clone()
+    };
+    let few = why(&holdout, &holdout_embeddings);
+    assert!(few.contains("among the 10 nearest that vote"), "{few}");
+    let one = why(&holdout[..1], &holdout_embeddings[..1]);
+    assert!(one.contains("only one class"), "{one}");
 }
 
 #[test]
@@ -166,6 +211,7 @@ fn a_datanet_without_held_out_records_is_judged_on_the_rest() {
         embeddings: &embeddings,
         holdout: &[],
         holdout_embeddings: &[],
+        holdout_index: &corpus,
         corpus: &corpus,
     };
     assert_eq!(judge(&input).scores.combined(), 10_000);
