@@ -6,6 +6,8 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 
+use crate::mcp;
+
 use Scope::{Admin, Ask, Contribute, Read, Search, Spend, Train};
 
 /// Method, path, and the scope that it takes.
@@ -65,6 +67,7 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("GET", "/v1/fine_tuning/jobs/{id}/events", Train),
     ("GET", "/v1/fine_tuning/jobs/{id}/checkpoints", Train),
     ("POST", "/v1/ask", Ask),
+    ("POST", "/v1/quotes", Ask),
     // What others have asked here is theirs; who has a receipt's id may read it.
     ("GET", "/v1/receipts", Admin),
     ("GET", "/v1/receipts/{id}", Read),
@@ -76,6 +79,8 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("POST", "/v1/channels/{id}/top-up", Ask),
     ("POST", "/v1/channels/{id}/close", Ask),
     ("POST", "/v1/channels/{id}/statement", Ask),
+    // Whoever has a voucher can spend it, and no limit counts it.
+    ("POST", "/v1/channels/{id}/voucher", Admin),
     ("POST", "/v1/epochs/settle", Admin),
     ("GET", "/v1/epochs", Read),
     ("GET", "/v1/epochs/{id}", Read),
@@ -89,6 +94,28 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("GET", "/v1/treasury", Read),
     ("POST", "/v1/treasury/spends", Admin),
     ("POST", "/v1/treasury/spends/{number}/cancel", Admin),
+    ("POST", "/v1/authority/retire", Admin),
+    ("GET", "/v1/proposals", Read),
+    ("POST", "/v1/proposals", Spend),
+    ("GET", "/v1/proposals/{number}", Read),
+    ("POST", "/v1/proposals/{number}/vote", Spend),
+    ("GET", "/v1/upgrade", Read),
+    ("GET", "/v1/shares", Read),
+    ("GET", "/v1/shares/{asset}", Read),
+    ("POST", "/v1/shares/{asset}", Spend),
+    ("POST", "/v1/shares/{asset}/claim", Spend),
+    ("POST", "/v1/shares/{asset}/income", Spend),
+    ("POST", "/v1/shares/{asset}/transfer", Spend),
+    ("POST", "/v1/shares/{asset}/withdraw", Spend),
+    ("GET", "/v1/accounts/{address}/shares", Read),
+    ("GET", "/v1/pools", Read),
+    ("GET", "/v1/pools/{asset}", Read),
+    ("GET", "/v1/pools/{asset}/quote", Read),
+    ("POST", "/v1/pools/{asset}", Spend),
+    ("POST", "/v1/pools/{asset}/add", Spend),
+    ("POST", "/v1/pools/{asset}/buy", Spend),
+    ("POST", "/v1/pools/{asset}/remove", Spend),
+    ("POST", "/v1/pools/{asset}/sell", Spend),
     ("GET", "/v1/validators", Read),
     ("POST", "/v1/validators", Admin),
     ("GET", "/v1/validators/{id}", Read),
@@ -111,8 +138,12 @@ const TABLE: &[(&str, &str, Scope)] = &[
 /// Routes that any token opens: what it may is its own to know.
 const ANY: &[(&str, &str)] = &[("GET", "/v1/tokens/current")];
 
-/// The scope that a route takes, by its pattern; none where any token will do.
+/// The scope that a route takes, by its pattern; none where any token will do. What is called over the Model Context Protocol goes through the
+/// routes here with its caller's token, so that the endpoint itself takes none.
 pub(super) fn of(method: &Method, route: &str) -> Option<Scope> {
+    if route == mcp::PATH {
+        return None;
+    }
     let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
     if ANY.contains(&(method, route)) {
         return None;
