@@ -489,5 +489,5 @@ into_action!(
     AddLiquidity,
     RemoveLiquidity,
     BuyShares,
-    SellShares,
+    SellShares
 );
