@@ -72,8 +72,9 @@ async fn ask(call: Call, args: AskArgs) -> Outcome<AnswerView> {
     let asked = question.clone().or_else(|| text.clone()).unwrap_or_default();
     // By its id: what the price was asked of is what is asked.
     let datanet = datanet.record.id.to_string();
-    let answer: Answer =
-        call.post(&["ask"], &AskRequest { datanet, question, text, neighbours, voucher: None, account, quote: None }).await?;
+    let answer: Answer = call
+        .post(&["ask"], &AskRequest { datanet, question, text, neighbours, voucher: None, account, quote: None })
+        .await?;
     let passages: Vec<(Passage, Option<String>)> = answer.passages.into_iter().map(passage).collect();
     Ok(AnswerView::from(Parts {
         receipt: &answer.receipt,
