@@ -72,3 +72,23 @@ pub(super) async fn end_with_the_node(State(guards): State<Guards>, request: Req
         () = stopped => ServiceError::new(Code::ShuttingDown, "the node is shutting down").into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_have_places_of_their_own_where_they_are_counted_apart() {
+        let (places, streams) = (Arc::new(Semaphore::new(2)), Arc::new(Semaphore::new(1)));
+        let take = || Place::take(&places, Some(streams.clone()));
+        let stream = take().unwrap().for_stream().unwrap();
+        let requests = [take().unwrap(), take().unwrap()];
+        assert!(take().is_none(), "a stream takes none of the requests' places");
+        let [one, other] = requests;
+        assert_eq!(one.for_stream().err().map(|error| error.code), Some(Code::TooManyStreams));
+        drop(stream);
+        other.for_stream().expect("one that has ended is free again");
+        let alone = Place::take(&places, None).unwrap();
+        alone.for_stream().expect("on the operator's face a stream is a request");
+    }
+}

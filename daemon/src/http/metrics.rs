@@ -18,7 +18,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::Guards;
-use crate::error::{Code, ServiceError, ServiceResult};
+use crate::error::{Code, ServiceError};
 use crate::status::StatusService;
 use crate::status::readiness::is_ready;
 
@@ -33,8 +33,8 @@ struct RequestLabels {
 /// All metrics of a node.
 pub struct Metrics {
     registry: Registry,
-    /// The text of a moment ago, for whoever asks again within [`FRESH`]: however many ask, the node looks once.
-    written: tokio::sync::Mutex<Option<(Instant, String)>>,
+    /// When the node was looked at, for whoever asks again within [`FRESH`]: however many ask, it is looked at once.
+    looked: tokio::sync::Mutex<Option<Instant>>,
     public: Family<PublicLabels, Counter>,
     turned_away: Family<ReasonLabels, Counter>,
     connections: Gauge,
@@ -85,7 +85,7 @@ impl Metrics {
     pub fn new() -> Self {
         let metrics = Self {
             registry: Registry::default(),
-            written: tokio::sync::Mutex::default(),
+            looked: tokio::sync::Mutex::default(),
             public: Family::default(),
             turned_away: Family::default(),
             connections: Gauge::default(),
@@ -131,20 +131,21 @@ pub(super) async fn metrics(
     State(status): State<StatusService>,
     Extension(metrics): Extension<Arc<Metrics>>,
 ) -> Response {
-    let mut written = metrics.written.lock().await;
-    let fresh = written.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, text)| text.clone());
-    let text = match fresh {
-        Some(text) => text,
-        None => match look(&status, &metrics).await {
-            Ok(text) => written.insert((Instant::now(), text)).1.clone(),
-            Err(error) => return error.into_response(),
-        },
-    };
+    let mut looked = metrics.looked.lock().await;
+    if looked.is_none_or(|at| at.elapsed() >= FRESH) {
+        look(&status, &metrics).await;
+        *looked = Some(Instant::now());
+    }
+    drop(looked);
+    let mut text = String::new();
+    if encode(&mut text, &metrics.registry).is_err() {
+        return ServiceError::new(Code::Metrics, "metrics could not be written").into_response();
+    }
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
-/// All metrics as they are now.
-async fn look(status: &StatusService, metrics: &Metrics) -> ServiceResult<String> {
+/// What is not counted as it happens: the node as it is now.
+async fn look(status: &StatusService, metrics: &Metrics) {
     let as_i64 = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.height.set(as_i64(status.chain.height()));
     metrics.peers.set(as_i64(status.network.peers().len() as u64));
@@ -171,9 +172,6 @@ async fn look(status: &StatusService, metrics: &Metrics) -> ServiceResult<String
     for (verdict, count) in verdicts {
         metrics.gossip.get_or_create(&VerdictLabels { verdict }).set(as_i64(count));
     }
-    let mut text = String::new();
-    encode(&mut text, &metrics.registry).map_err(|error| ServiceError::caused(Code::Metrics, error))?;
-    Ok(text)
 }
 
 impl Metrics {
