@@ -4,7 +4,7 @@ use bytes::Bytes;
 use datanet_ledger::app::TxOutcome;
 use datanet_ledger::code;
 use datanet_ledger::component::pools::{self, Pool};
-use datanet_ledger::component::{accounts, shares};
+use datanet_ledger::component::shares;
 use datanet_types::action::{
     AddLiquidity, BuyShares, CreateDatanet, CreatePool, IssueShares, PayIncome, RemoveLiquidity, SellShares,
     TransferShares, WithdrawIncome,
@@ -178,13 +178,6 @@ impl Market {
     /// Money, what is owed, and shares at a thousand base units.
     pub fn wealth(&self, who: u8) -> i128 {
         self.money(who) + i128::from(self.owed(who)) + i128::from(self.held(who)) * 1_000
-    }
-
-    /// What the escrows of income hold.
-    pub fn income(&self) -> Amount {
-        let reader = self.chain.ledger.reader();
-        let of = |account| accounts::balance(&reader, &account).unwrap();
-        of(self.asset.income_account()) + of(pools::income_account(&self.asset))
     }
 
     /// So many seconds later.
