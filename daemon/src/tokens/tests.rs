@@ -116,7 +116,7 @@ fn fifty_callers_at_once_and_a_restart_spend_no_more_than_the_limit() {
     let (record, _) = tokens.create(&limited(100, Period::Day), Vec::new()).unwrap();
     let round = |tokens: &Tokens| -> u64 {
         let spender = Spender::new(tokens.clone(), tokens.get(&record.id).unwrap());
-        let spent = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let one = |_| {
                 scope.spawn(|| match spender.spend("an answer", WHO, 7, None) {
                     Ok(hold) => {
@@ -131,8 +131,7 @@ fn fifty_callers_at_once_and_a_restart_spend_no_more_than_the_limit() {
             };
             let threads: Vec<_> = (0..50).map(one).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-        });
-        spent
+        })
     };
     assert_eq!(round(&tokens), 98);
     drop(tokens);
