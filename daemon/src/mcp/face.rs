@@ -8,7 +8,7 @@ use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, 
 use datanet_api::Problem;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
@@ -19,6 +19,8 @@ use super::refusal::Refusal;
 const LONGEST: usize = 16 * 1024 * 1024;
 /// Longest path segment that an argument becomes, in bytes.
 const LONGEST_ID: usize = 256;
+/// What is encoded in a segment: all but letters, digits, and what routes and ids are written with.
+const ODD: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 /// The `/v1` routes behind their own check of the token.
 #[derive(Clone)]
@@ -172,7 +174,7 @@ pub(super) fn path(segments: &[&str]) -> Result<String, Refusal> {
             return Err(Refusal::argument(detail));
         }
         path.push('/');
-        path.extend(utf8_percent_encode(segment, NON_ALPHANUMERIC));
+        path.extend(utf8_percent_encode(segment, ODD));
     }
     Ok(path)
 }
@@ -194,6 +196,7 @@ mod tests {
             assert!(segment.chars().all(|c| c.is_ascii_alphanumeric() || c == '%'), "{segment}");
             assert!(path.parse::<axum::http::Uri>().is_ok(), "{path}");
         }
+        assert_eq!(path(&["fine_tuning", "jobs", "ftjob-1"]).unwrap(), "/v1/fine_tuning/jobs/ftjob-1");
         assert!(path(&["datanets", ""]).is_err() && path(&["datanets", &"a".repeat(257)]).is_err());
     }
 }
