@@ -16,7 +16,7 @@ pub(super) struct Promises(Arc<Mutex<Amount>>);
 
 /// The fee of an answer that is under way, until it is charged or dropped.
 #[derive(Debug, Default)]
-pub struct Promise {
+pub(super) struct Promise {
     of: Promises,
     amount: Amount,
 }
