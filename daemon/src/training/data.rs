@@ -337,12 +337,18 @@ mod tests {
 
     #[test]
     fn what_the_model_is_measured_with_is_not_learnt_from() {
-        let lines = [(LONG, "a"), ("an entirely different sentence about owls", "b"), ("a third one about ducks", "a")];
+        let lines = [
+            (LONG, "a"),
+            ("an entirely different sentence about owls", "b"),
+            ("a third one about ducks", "a"),
+            ("something new about rivers and lakes in spring", "b"),
+            ("the fifth tells of herons and their nests", "a"),
+        ];
         let held_out = vec![Piece { text: format!("{LONG}\n"), label: Some("a".into()), pair: None }];
         let gathered = assemble(vec![given(1, 1, &lines)], held_out, &Job::new("m", Task::Classify)).unwrap();
         let texts: Vec<&str> = gathered.dataset.train.iter().map(|example| example.text.as_str()).collect();
-        assert_eq!(texts, [lines[1].0, lines[2].0]);
-        assert_eq!(gathered.records.len(), 2, "and nobody is credited for it");
+        assert_eq!(texts, [lines[1].0, lines[2].0, lines[3].0, lines[4].0]);
+        assert_eq!(gathered.records.len(), 4, "and nobody is credited for it");
     }
 
     #[test]

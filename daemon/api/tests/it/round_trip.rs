@@ -80,7 +80,7 @@ fn the_node_keys_and_accounts() {
     wire::<NewSubKey>(
         r#"{"key":"agent","actions":["transfer"],"counterparties":["x"],"budget":1,"period_seconds":2,"lasts_seconds":3}"#,
     );
-    wire::<GrantedKey>(r#"{"key":"$ID","tx":"$ID","height":3}"#);
+    wire::<GrantedKey>(r#"{"key":"$ID","account":"$ADDR","tx":"$ID","height":3}"#);
     wire::<RevokedKey>(r#"{"key":"agent"}"#);
     wire::<Rotation>(r#"{"guardian":"$ADDR","recovery_seconds":5}"#);
     wire::<RotatedKey>(r#"{"address":"$ADDR","public_key":"$ID","tx":"$ID"}"#);
