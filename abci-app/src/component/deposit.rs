@@ -26,5 +26,5 @@ pub(super) fn pay_for_good<S: StateWrite, M: Message>(
     from: &Address,
     record: &M,
 ) -> Result<(), ActionError> {
-    accounts::transfer(state, from, &accounts::treasury(), of_record(params, record))
+    accounts::transfer(state, from, accounts::treasury(), of_record(params, record))
 }

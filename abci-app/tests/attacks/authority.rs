@@ -70,11 +70,11 @@ impl Network {
     }
 
     fn balance(&self, who: u8) -> u64 {
-        accounts::balance(&self.ledger.reader(), &address(who)).unwrap()
+        accounts::balance(&self.ledger.reader(), address(who)).unwrap()
     }
 
     fn treasury(&self) -> u64 {
-        accounts::balance(&self.ledger.reader(), &accounts::treasury()).unwrap()
+        accounts::balance(&self.ledger.reader(), accounts::treasury()).unwrap()
     }
 }
 

@@ -126,7 +126,7 @@ impl Court {
 
     /// What is still held of a bond.
     fn bond(&self, id: &ContributionId) -> Amount {
-        accounts::balance(&self.chain.ledger.reader(), &bond_account(id)).unwrap()
+        accounts::balance(&self.chain.ledger.reader(), bond_account(id)).unwrap()
     }
 
     /// What these were paid for a round.

@@ -28,7 +28,7 @@ fn try_it(salt: u8) -> bool {
     // All that is public of it is copied; the bytes are given to nobody before it is in a block.
     let copy = mine.clone();
     let (theirs, his) = (copy.id(CHAIN, &address(ACCOMPLICE), 0), mine.id(CHAIN, &address(VICTIM), 0));
-    let (before, had) = (chain.loot(), chain.balance(&address(VICTIM)));
+    let (before, had) = (chain.loot(), chain.balance(address(VICTIM)));
     let given = chain.sign(VICTIM, Action::Contribute(mine));
     let first = chain.sign(ACCOMPLICE, Action::Contribute(copy));
     // Honest nodes keep what has the root of who gave it; the copy needs a node that says so without the bytes.
@@ -50,7 +50,7 @@ fn try_it(salt: u8) -> bool {
     assert!(theirs.seq < his.seq, "the copy came first");
     assert_eq!((theirs.status(), his.status()), (Status::Refused, Status::Final));
     // The review fee is what giving takes; the bond comes home with the verdict.
-    let lost = had - chain.balance(&address(VICTIM)) - chain.bond(&his.id) - his.review_fee - FEE;
+    let lost = had - chain.balance(address(VICTIM)) - chain.bond(&his.id) - his.review_fee - FEE;
     assert_eq!(lost, 0);
     verdict("a copied contribution", before.into(), chain.loot().into(), lost.into());
     assert!(before - chain.loot() >= BOND / 2);

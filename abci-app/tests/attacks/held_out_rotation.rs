@@ -18,7 +18,7 @@ const ASKED: u64 = 200;
 fn what_is_in_flight_is_judged_with_the_set_that_it_was_given_under_whatever_its_creator_sends() {
     let mut judging = Judging::new(2);
     let datanet = DatanetId::derive(CHAIN, &address(CREATOR), "docs");
-    let before = judging.balance(&address(CREATOR));
+    let before = judging.balance(address(CREATOR));
     let victim = judging.give([7; 32]);
     let mut announced = 0;
     for blob in 20..30 {
@@ -33,7 +33,7 @@ fn what_is_in_flight_is_judged_with_the_set_that_it_was_given_under_whatever_its
     let sets = [victim, later].map(|id| judging.contribution(&id).holdout);
     println!(
         "rotating under what is in flight: {announced} announcements cost the creator {}; the contribution before them is judged with set {}, the one after with set {}",
-        display(before - judging.balance(&address(CREATOR))),
+        display(before - judging.balance(address(CREATOR))),
         sets[0],
         sets[1],
     );
@@ -48,7 +48,7 @@ fn what_is_in_flight_is_judged_with_the_set_that_it_was_given_under_whatever_its
     judging.judge(&victim, |_| Some(Some(Scores::from_array([9_000; 4]))));
     let judged = contributions::get(&judging.ledger.reader(), &victim).unwrap().unwrap();
     assert!(judged.scores.is_some() && judged.holdout == 0, "{judged:?}");
-    assert!(judging.balance(&address(CREATOR)) < before, "it gained by it");
+    assert!(judging.balance(address(CREATOR)) < before, "it gained by it");
 }
 
 #[test]

@@ -260,7 +260,7 @@ impl Judging {
 
     /// What of a contribution's bond is still locked.
     pub fn bond(&self, id: &ContributionId) -> Amount {
-        self.balance(&contributions::bond_account(id))
+        self.balance(contributions::bond_account(id))
     }
 
     pub fn balance(&self, who: impl Into<Account>) -> Amount {
@@ -272,7 +272,7 @@ impl Judging {
         let mine = [ATTACKER, ACCOMPLICE].map(|who| {
             let who = address(who);
             let behind = [nodes::stake_account(&who), nodes::unbonding_account(&who)];
-            self.balance(&who) + behind.iter().map(|account| self.balance(account)).sum::<Amount>()
+            self.balance(who) + behind.iter().map(|account| self.balance(account)).sum::<Amount>()
         });
         mine.iter().sum()
     }

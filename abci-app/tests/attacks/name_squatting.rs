@@ -117,7 +117,7 @@ fn a_datanet_does_not_close_under_others_data() {
     let mut judging = Judging::new(1);
     let datanet = id(CREATOR, "docs");
     let close = || Action::CloseDatanet(CloseDatanet { datanet });
-    let before = judging.balance(&address(CREATOR));
+    let before = judging.balance(address(CREATOR));
     // While it is judged, and once it is final.
     let given = judging.give_to_three(1);
     assert_eq!(judging.send(CREATOR, close()).0, code::DATANET_IN_USE);
@@ -126,8 +126,8 @@ fn a_datanet_does_not_close_under_others_data() {
     println!("closing under others' data: {log}");
     assert_eq!(code, code::DATANET_IN_USE);
     assert_eq!(judging.send(ACCOMPLICE, close()).0, code::DATANET_FOREIGN);
-    let after = judging.balance(&address(CREATOR));
+    let after = judging.balance(address(CREATOR));
     println!("the creator has paid {} base units of fees", before - after);
     assert_eq!(judging.bond(&given), 0, "its giver has it back");
-    assert!(judging.balance(&deposit_account(&datanet)) >= 20 * DNT);
+    assert!(judging.balance(deposit_account(&datanet)) >= 20 * DNT);
 }

@@ -87,7 +87,7 @@ fn it_takes_no_more_than_a_hundredth_for_a_missed_vote() {
         chain.idle += 10;
         chain.run(&[]);
     }
-    let treasury = |chain: &Chain| accounts::balance(&chain.ledger.reader(), &accounts::treasury()).unwrap();
+    let treasury = |chain: &Chain| accounts::balance(&chain.ledger.reader(), accounts::treasury()).unwrap();
     let before = treasury(&chain);
     // One vote that did not come in time.
     let vote = |n| Vote { validator: validator(n).address(), power: 500, signed: n != 2 };

@@ -56,7 +56,7 @@ fn forged(to: &[u8], account: &[u8]) -> Vec<u8> {
 fn nobody_pays_an_account_of_the_rules_or_orders_in_its_name() {
     let chain = Chain::new();
     chain.run(&[]);
-    let treasury = || accounts::balance(&chain.ledger.reader(), &accounts::treasury()).unwrap();
+    let treasury = || accounts::balance(&chain.ledger.reader(), accounts::treasury()).unwrap();
     let before = (i128::from(chain.balance(1)), treasury());
     let (one, two, module) = (address(1), address(2), accounts::treasury());
     assert!(chain.ledger.check_tx(&forged(&two.0, &one.0), false).unwrap().is_ok(), "the form is right");

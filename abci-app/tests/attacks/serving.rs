@@ -318,7 +318,7 @@ impl Serving {
     }
 
     pub fn treasury(&self) -> Amount {
-        accounts::balance(&self.chain.ledger.reader(), &accounts::treasury()).unwrap()
+        accounts::balance(&self.chain.ledger.reader(), accounts::treasury()).unwrap()
     }
 
     /// Everybody who earned in an epoch claims, and is paid all of it.

@@ -53,7 +53,7 @@ fn a_bad_name_is_not_changed_before_the_stake_is_home() {
     }
     // The way to a fresh account leads through the unbonding time: until then the money cannot be staked elsewhere.
     chain.done(ATTACKER, register(ATTACKER, role::SERVING, 0));
-    let money = chain.balance(&address(ATTACKER)) - 10_000;
+    let money = chain.balance(address(ATTACKER)) - 10_000;
     chain.done(ATTACKER, Action::Transfer(Transfer { to: address(FRESH), amount: money }));
     let (code, _) = chain.send(ATTACKER, register(ATTACKER, role::VALIDATOR, 100 * DNT));
     assert_eq!(code, code::FUNDS, "its stake is on its way");

@@ -29,7 +29,7 @@ fn bulk(chain: &mut Judging) -> Vec<ContributionId> {
 fn whoever_makes_everybody_look_for_what_is_not_there_pays_for_it_and_no_judge_is_drawn() {
     let mut chain = Judging::new(1);
     let before = i128::from(chain.loot());
-    let others: Vec<_> = HONEST.iter().map(|who| (chain.balance(&address(*who)), chain.reputation(*who))).collect();
+    let others: Vec<_> = HONEST.iter().map(|who| (chain.balance(address(*who)), chain.reputation(*who))).collect();
     let ids = bulk(&mut chain);
     chain.idle += i64::try_from(Params::default().storing_seconds).unwrap();
     chain.block(&[]);
@@ -39,7 +39,7 @@ fn whoever_makes_everybody_look_for_what_is_not_there_pays_for_it_and_no_judge_i
         let round = validation::current_round(&chain.ledger.reader(), &refused).unwrap();
         assert!(refused.unstored && round.is_none(), "{}", refused.reason());
     }
-    let now: Vec<_> = HONEST.iter().map(|who| (chain.balance(&address(*who)), chain.reputation(*who))).collect();
+    let now: Vec<_> = HONEST.iter().map(|who| (chain.balance(address(*who)), chain.reputation(*who))).collect();
     assert_eq!(now, others, "nobody else has paid, judged or missed anything");
     let lost = before - i128::from(chain.loot());
     verdict("data that nobody keeps, in bulk", before, i128::from(chain.loot()), 0);
@@ -80,7 +80,7 @@ fn lie_about_honest_data(salt: u8) -> bool {
     let mut chain = Judging::new(salt);
     let action = contribute([9; 32]);
     let id = action.id(CHAIN, &address(VICTIM), 0);
-    let had = chain.balance(&address(VICTIM));
+    let had = chain.balance(address(VICTIM));
     chain.done(VICTIM, Action::Contribute(action));
     let before = i128::from(chain.loot());
     chain.done(ATTACKER, keep(ATTACKER, &id));
@@ -91,7 +91,7 @@ fn lie_about_honest_data(salt: u8) -> bool {
     }
     chain.judge(&id, |_| Some(Some(Scores::from_array([9_000; 4]))));
     assert_eq!(chain.contribution(&id).status(), Status::Final);
-    let lost = had - chain.balance(&address(VICTIM)) - Params::default().review_fee - FEE;
+    let lost = had - chain.balance(address(VICTIM)) - Params::default().review_fee - FEE;
     verdict("a lie about an honest giver's data", before, i128::from(chain.loot()), lost.into());
     assert_eq!(lost, 0);
     true
@@ -126,7 +126,7 @@ fn whoever_has_his_own_data_called_unavailable_loses_at_least_what_he_takes_from
     let action = contribute([9; 32]);
     let id = action.id(CHAIN, &address(ACCOMPLICE), 0);
     let (before, honest) = (i128::from(chain.loot()), HONEST[0]);
-    let stake = chain.balance(&nodes::stake_account(&address(honest)));
+    let stake = chain.balance(nodes::stake_account(&address(honest)));
     chain.done(ACCOMPLICE, Action::Contribute(action));
     chain.done(honest, keep(honest, &id));
     chain.block(&[]);
@@ -134,7 +134,7 @@ fn whoever_has_his_own_data_called_unavailable_loses_at_least_what_he_takes_from
     // All seats are taken to be the attacker's.
     chain.judge(&id, |_| Some(None));
     assert!(chain.contribution(&id).unavailable);
-    let theirs = stake - chain.balance(&nodes::stake_account(&address(honest)));
+    let theirs = stake - chain.balance(nodes::stake_account(&address(honest)));
     let lost = before - i128::from(chain.loot());
     verdict("fining those who keep data", before, i128::from(chain.loot()), theirs.into());
     assert!(theirs > 0 && lost >= theirs.into(), "{lost} for {theirs}");

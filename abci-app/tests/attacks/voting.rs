@@ -115,7 +115,7 @@ impl Network {
     }
 
     pub fn balance(&self, who: u8) -> u64 {
-        accounts::balance(&self.ledger.reader(), &address(who)).unwrap()
+        accounts::balance(&self.ledger.reader(), address(who)).unwrap()
     }
 }
 

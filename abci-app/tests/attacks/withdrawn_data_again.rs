@@ -43,11 +43,11 @@ fn what_was_taken_back_is_refused_to_everybody_but_its_contributor() {
     assert_eq!(code, code::CONTRIBUTION_INVALID, "{log}");
     chain.done(VICTIM, revoke(Some(plain())));
 
-    let (before, had) = (chain.loot(), chain.balance(&address(VICTIM)));
+    let (before, had) = (chain.loot(), chain.balance(address(VICTIM)));
     let theirs = give(&mut chain, ACCOMPLICE, 0);
     let theirs = chain.contribution(&theirs);
     assert_eq!(theirs.status(), Status::Refused, "{}", theirs.reason());
-    let lost = had - chain.balance(&address(VICTIM));
+    let lost = had - chain.balance(address(VICTIM));
     verdict("withdrawn data", before.into(), chain.loot().into(), lost.into());
     assert!(lost == 0 && before - chain.loot() >= BOND / 2 + FEE);
 

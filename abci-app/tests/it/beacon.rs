@@ -171,7 +171,7 @@ fn a_proof_is_nobodys_transaction() {
     let proposer = staking::get(&chain.ledger.reader(), &proposed_by(PROPOSER).proposer).unwrap().unwrap();
     let earned = staking::earned(&chain.ledger.reader(), &proposer, &proposer.operator).unwrap();
     assert!((FEE / 2 - 1..=FEE / 2).contains(&earned), "half of the fee, rounded down by shares: {earned}");
-    assert_eq!(accounts::balance(&chain.ledger.reader(), &accounts::treasury()).unwrap(), FEE / 2);
+    assert_eq!(accounts::balance(&chain.ledger.reader(), accounts::treasury()).unwrap(), FEE / 2);
 }
 
 #[test]

@@ -294,7 +294,7 @@ async fn cometbft_is_told_of_other_parameters_and_a_new_one_goes_on_from_an_expo
     let server = AbciServer::spawn(ledger.clone(), &socket, 0, CancellationToken::new()).await.unwrap();
     let node = CometBft::start(&binary, &new_home, &server.address());
     wait(&ledger, |info| info.height > last.height).await;
-    let before = datanet_ledger::component::accounts::balance(&ledger.reader(), &address(4)).unwrap();
+    let before = datanet_ledger::component::accounts::balance(&ledger.reader(), address(4)).unwrap();
     assert_eq!(node.send(&transfer(2, 4, 9, 999)).await["code"], 0);
     assert_eq!(
         node.send(&transfer(2, 3, 1, 2)).await["code"],
@@ -302,7 +302,7 @@ async fn cometbft_is_told_of_other_parameters_and_a_new_one_goes_on_from_an_expo
         "what was executed is remembered"
     );
     wait(&ledger, |info| info.height > last.height + 1).await;
-    assert_eq!(datanet_ledger::component::accounts::balance(&ledger.reader(), &address(4)).unwrap(), before + 9);
+    assert_eq!(datanet_ledger::component::accounts::balance(&ledger.reader(), address(4)).unwrap(), before + 9);
 }
 
 /// Makes the genesis of an engine that begins behind what `ledger` holds, with the validator of the former one.

@@ -207,6 +207,6 @@ impl Chain {
     }
 
     pub fn balance(&self, seed: u8) -> u64 {
-        datanet_ledger::component::accounts::balance(&self.ledger.reader(), &address(seed)).unwrap()
+        datanet_ledger::component::accounts::balance(&self.ledger.reader(), address(seed)).unwrap()
     }
 }

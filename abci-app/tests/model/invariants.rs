@@ -117,7 +117,7 @@ fn money(reader: &LedgerReader, records: &Records) {
     }
     market(reader, &mut owe);
     treasury::spends(reader).unwrap().iter().for_each(|one| owe(treasury::spend_account(one.number), one.amount));
-    owe(accounts::treasury(), accounts::balance(reader, &accounts::treasury()).unwrap());
+    owe(accounts::treasury(), accounts::balance(reader, accounts::treasury()).unwrap());
     owed.retain(|_, amount| *amount > 0);
     let wanted = owed.iter().map(|(account, amount)| (money_key::balance(account), Balance { amount: *amount }));
     index(reader, &money_key::modules(), wanted);
@@ -358,7 +358,7 @@ fn serving(reader: &LedgerReader, records: &Records) {
         .iter()
         .filter(|one| {
             one.status() == EpochStatus::Final
-                && accounts::balance(reader, &escrow::account(&one.node, one.epoch)).unwrap() > 0
+                && accounts::balance(reader, escrow::account(&one.node, one.epoch)).unwrap() > 0
         })
         .map(|one| settlement::state_key::open(&one.node, one.epoch))
         .collect();

@@ -128,7 +128,7 @@ struct Bill {
 /// An answer that is to be given.
 enum Choice {
     /// It is written, and paid by what is held.
-    Fresh(AskInput, Held),
+    Fresh(AskInput, Box<Held>),
     /// It is paid already.
     Again(Box<AnswerRecord>),
 }
@@ -170,7 +170,7 @@ impl Answers {
         }
         let number = random_number()?;
         let choices = begun.into_iter().map(|begun| match begun {
-            Ok((stream, bill, held)) => Ok(self.spawn_writing(stream, bill, held)),
+            Ok((stream, bill, held)) => Ok(self.spawn_writing(stream, bill, *held)),
             Err(record) => self.again(&served, *record),
         });
         Ok(Completing { number, choices: choices.collect::<ServiceResult<_>>()? })

@@ -204,7 +204,7 @@ impl Billing {
         }
         let (reservation, held_in) = (Some(reservation), Some(self.db.clone()));
         let hold = VoucherHold { voucher, payment, question, reservation, _promise: promise, held_in };
-        Ok(Admission::Charge(Held { price, params, by: By::Voucher(Box::new(hold)) }))
+        Ok(Admission::Charge(Box::new(Held { price, params, by: By::Voucher(Box::new(hold)) })))
     }
 
     async fn hold_account(
@@ -249,7 +249,7 @@ impl Billing {
             _promise: promise,
             spending,
         };
-        Ok(Admission::Charge(Held { price, params, by: By::Account(Box::new(hold)) }))
+        Ok(Admission::Charge(Box::new(Held { price, params, by: By::Account(Box::new(hold)) })))
     }
 
     /// The answer that a payment has bought, if it has; an error if that was to another question.

@@ -60,7 +60,7 @@ pub struct Bought<X> {
 /// What comes of an order before the answer is computed.
 pub enum Admission {
     /// The payment will do: the answer is computed, then captured.
-    Charge(Held),
+    Charge(Box<Held>),
     /// It has paid for this very question before: this is the answer, at no further cost.
     Again(Box<AnswerRecord>),
 }
@@ -165,7 +165,7 @@ impl Billing {
     ) -> ServiceResult<Bought<X>> {
         let held = match self.reserve(order).await? {
             Admission::Again(record) => return Ok(Bought { record: *record, more: None }),
-            Admission::Charge(held) => held,
+            Admission::Charge(held) => *held,
         };
         if !held.is_paid() {
             return self.served(held, serve).await;
@@ -207,7 +207,8 @@ impl Billing {
             self.honour(quote, &asked, price)?;
         }
         if price == 0 {
-            return Ok(Admission::Charge(Held { price, params: self.chain.params_version()?, by: By::Nothing }));
+            let held = Held { price, params: self.chain.params_version()?, by: By::Nothing };
+            return Ok(Admission::Charge(Box::new(held)));
         }
         let billing = self.clone();
         // In a task of its own: a caller who leaves meanwhile leaves nothing half held.

@@ -52,7 +52,7 @@ pub(super) async fn run(client: &Client, command: EpochCommand, output: Output) 
             let deposit = &epoch["challenge"];
             if deposit.is_null() {
                 bail!(
-                    "epoch {id} is {}; only an open one, that was not challenged too often, can be challenged",
+                    "epoch {id} is {} already; only an open one, that was not challenged too often, can be challenged",
                     text(&epoch["status"])
                 );
             }

@@ -24,7 +24,7 @@ pub(super) async fn show(
     let node = nodes::of_account(&reader, &address)?;
     Ok(Json(AccountView {
         address,
-        balance: accounts::balance(&reader, &address)?,
+        balance: accounts::balance(&reader, address)?,
         name: accounts::name(&reader, &address)?,
         stake: node.as_ref().map_or(0, |node| node.stake),
         unbonding: nodes::unbonding(&reader, &address)?,

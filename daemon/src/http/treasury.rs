@@ -71,7 +71,7 @@ pub(super) async fn show(State(chain): State<Chain>) -> ServiceResult<Json<Treas
     let now = u64::try_from(reader.commit_info().time_seconds).unwrap_or(0);
     let budget = treasury::budget(&reader, now, &params)?;
     Ok(Json(TreasuryView {
-        balance: accounts::balance(&reader, &accounts::treasury())?,
+        balance: accounts::balance(&reader, accounts::treasury())?,
         authority: treasury::authority(&reader)?,
         period_most: budget.most,
         period_spent: budget.spent,

@@ -109,17 +109,17 @@ fn a_contradiction_costs_who_finds_it_the_fee_and_everybody_else_nothing_but_the
     node.fault(|state| move_deposit(state, &channel, false));
     expire(&node);
     let closing = node.sign(2, close(channel));
-    let before = [2, 3].map(|n| node.balance(&address(n)));
+    let before = [2, 3].map(|n| node.balance(address(n)));
     // It enters no mempool, and trying trips nothing: only a decided block does.
     let refused = node.app.check_tx(&closing, false).unwrap();
     assert_eq!(refused.code, code::CONTRADICTION, "{}", refused.log);
     assert_eq!(node.app.simulate(&closing).unwrap().code, code::CONTRADICTION);
     assert!(tripped(&node).is_empty());
     node.block(std::slice::from_ref(&closing));
-    println!("who closed the channel: {} -> {}", before[0], node.balance(&address(2)));
-    assert_eq!([2, 3].map(|n| node.balance(&address(n))), [before[0] - FEE, before[1]]);
+    println!("who closed the channel: {} -> {}", before[0], node.balance(address(2)));
+    assert_eq!([2, 3].map(|n| node.balance(address(n))), [before[0] - FEE, before[1]]);
     let height = node.height();
-    let key = accounts::state_key::balance(&deposit_account(&channel));
+    let key = accounts::state_key::balance(deposit_account(&channel));
     assert_eq!(tripped(&node), [(Component::Channels, Tripped { height, key })]);
     // What is due of it waits, and refusals of it are free before a block.
     for _ in 0..2 * CHANNEL_BLOCKS {
@@ -128,7 +128,7 @@ fn a_contradiction_costs_who_finds_it_the_fee_and_everybody_else_nothing_but_the
     assert!(channels::get(&node.app.reader(), &channel).unwrap().unwrap().is_open());
     let opening = node.opening(3);
     assert_eq!(node.app.check_tx(&opening, false).unwrap().code, code::TRIPPED);
-    assert_eq!(node.balance(&address(3)), before[1]);
+    assert_eq!(node.balance(address(3)), before[1]);
 }
 
 #[test]

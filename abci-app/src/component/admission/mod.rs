@@ -56,7 +56,7 @@ pub(super) fn charge<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>) -> Resul
             body.fee, tx.size, body.gas_limit, body.tip
         )
     })?;
-    authority::metered(state, ctx, |state| accounts::transfer(state, &tx.signer, &accounts::fees(), most))?;
+    authority::metered(state, ctx, |state| accounts::transfer(state, tx.signer, accounts::fees(), most))?;
     state.put(memory, &Executed { height });
     Ok(())
 }
@@ -87,7 +87,7 @@ pub(super) fn give_back<S: StateWrite>(state: &mut S, ctx: &TxContext<'_>, used:
     if rest == 0 {
         return Ok(());
     }
-    accounts::release(state, &accounts::fees(), &tx.signer, rest)?;
+    accounts::release(state, &accounts::fees(), tx.signer, rest)?;
     authority::give_back(state, ctx, rest)
 }
 

@@ -45,7 +45,7 @@ pub(in crate::component) fn close<S: StateWrite>(
             settlement::let_go(state, block, &mut epoch, params)?;
         }
         Verdict::Open => {
-            accounts::release(state, &deposit, &audit.challenger, audit.deposit)?;
+            accounts::release(state, &deposit, audit.challenger, audit.deposit)?;
             settlement::let_go(state, block, &mut epoch, params)?;
         }
         Verdict::False | Verdict::Unavailable | Verdict::Missing => {
@@ -78,7 +78,7 @@ fn convict<S: StateWrite>(
     verdict: Verdict,
     params: &Params,
 ) -> Result<Vec<Event>, StateError> {
-    accounts::release(state, &deposit_account(&audit.node, audit.epoch), &audit.challenger, audit.deposit)?;
+    accounts::release(state, &deposit_account(&audit.node, audit.epoch), audit.challenger, audit.deposit)?;
     let bond = bond::of(epoch.totals.fees, params);
     let fine = if verdict == Verdict::False { bond } else { bond.checked_div(2).unwrap_or(0) };
     let event = settlement::void(state, block, epoch, params)?;
@@ -86,10 +86,10 @@ fn convict<S: StateWrite>(
     let half = taken.checked_div(2).unwrap_or(0);
     let to_challenger = half.min(audit.deposit.saturating_mul(MOST_TO_CHALLENGER));
     let to_auditors = half.min(audit.deposit.saturating_mul(MOST_TO_AUDITORS));
-    accounts::release(state, &stake, &audit.challenger, to_challenger)?;
+    accounts::release(state, &stake, audit.challenger, to_challenger)?;
     pay(state, audit, &stake, Some(to_auditors), verdict)?;
     let rest = taken.saturating_sub(to_challenger).saturating_sub(to_auditors);
-    accounts::release(state, &stake, &accounts::treasury(), rest)?;
+    accounts::release(state, &stake, accounts::treasury(), rest)?;
     let mut events = vec![event.with("slashed", taken)];
     if verdict == Verdict::Missing {
         events.extend(settlement::keeping::fine(state, block, epoch, rest, params)?);
@@ -108,7 +108,7 @@ fn pay<S: StateWrite>(
     let rewards = rewards(amount.unwrap_or(audit.deposit), &audit.committee, verdict);
     for (auditor, reward) in audit.committee.iter_mut().zip(rewards) {
         auditor.reward = reward;
-        accounts::release(state, from, &auditor.account, reward)?;
+        accounts::release(state, from, auditor.account, reward)?;
     }
     Ok(())
 }

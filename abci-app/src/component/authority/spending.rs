@@ -68,7 +68,7 @@ fn signed_by_sub_key<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Opt
 fn behind<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Amount, StateError> {
     let from = match &ctx.tx.action {
         Action::Delegate(delegate) => {
-            return accounts::balance(state, &staking::rewards_account(&delegate.validator));
+            return accounts::balance(state, staking::rewards_account(&delegate.validator));
         }
         Action::Undelegate(undelegate) => &undelegate.validator,
         Action::Redelegate(redelegate) => &redelegate.from,

@@ -44,7 +44,7 @@ pub(super) fn close<S: StateWrite>(
     channel: &mut Channel,
     params: &Params,
 ) -> Result<Event, StateError> {
-    accounts::release(state, &deposit_account(&channel.id), &channel.payer, channel.left())?;
+    accounts::release(state, &deposit_account(&channel.id), channel.payer, channel.left())?;
     if channel.is_closing() {
         agenda::cancel(state, Kind::CloseChannel, channel.closing_at, &channel.id);
     }

@@ -58,7 +58,7 @@ pub(in crate::component) fn refuse_unstored<S: StateWrite>(
 ) -> Result<Vec<Event>, StateError> {
     let mut contribution = expect(state, id)?;
     let params = params::at(state, contribution.submitted_height)?;
-    accounts::release(state, &review_account(id), &accounts::treasury(), contribution.review_fee)?;
+    accounts::release(state, &review_account(id), accounts::treasury(), contribution.review_fee)?;
     contribution.unstored = true;
     validation::schedule(state, turn.block, id, &params);
     settle_bond(state, &contribution, 0)?;

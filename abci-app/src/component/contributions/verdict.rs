@@ -101,8 +101,8 @@ pub(in crate::component) fn refuse_unjudged<S: StateWrite>(
     block: &BlockContext,
     contribution: &mut Contribution,
 ) -> Result<Vec<Event>, StateError> {
-    let fee = accounts::balance(state, &review_account(&contribution.id))?;
-    accounts::release(state, &review_account(&contribution.id), &contribution.contributor, fee)?;
+    let fee = accounts::balance(state, review_account(&contribution.id))?;
+    accounts::release(state, &review_account(&contribution.id), contribution.contributor, fee)?;
     settle_bond(state, contribution, 0)?;
     let event = close_refused(state, block, contribution)?;
     Ok(vec![event.with("penalty", 0)])
@@ -115,8 +115,8 @@ pub(in crate::component) fn settle_bond<S: StateWrite>(
     penalty: Amount,
 ) -> Result<(), StateError> {
     let bond = bond_account(&contribution.id);
-    accounts::release(state, &bond, &accounts::treasury(), penalty)?;
-    accounts::release(state, &bond, &contribution.contributor, contribution.bond.saturating_sub(penalty))
+    accounts::release(state, &bond, accounts::treasury(), penalty)?;
+    accounts::release(state, &bond, contribution.contributor, contribution.bond.saturating_sub(penalty))
 }
 
 /// A second committee had the bytes that the first found nowhere: whatever it thinks of them, they were to be had, and nobody who keeps them

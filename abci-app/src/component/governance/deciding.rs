@@ -58,9 +58,9 @@ fn end<S: StateWrite>(state: &mut S, turn: &Turn<'_>, mut proposal: Proposal) ->
     proposal.tally = Some(tally);
     let (held, deposit) = (deposit_account(proposal.number), proposal.deposit);
     if outcome == Status::Vetoed {
-        accounts::release(state, &held, &accounts::treasury(), deposit)?;
+        accounts::release(state, &held, accounts::treasury(), deposit)?;
     } else {
-        accounts::release(state, &held, &proposal.proposer, deposit)?;
+        accounts::release(state, &held, proposal.proposer, deposit)?;
     }
     let told = tell(&proposal, outcome);
     let is_text = matches!(proposal.proposed, Some(Proposed::Text(_)));

@@ -30,8 +30,8 @@ pub(in crate::component) fn fine<S: StateWrite>(
     amount: Amount,
 ) -> Result<Amount, StateError> {
     let (account, taken) = slash(state, block, node, amount)?;
-    accounts::release(state, &stake_account(&account), &accounts::treasury(), taken)?;
-    let (before, leaving) = (fined(state, &account)?, accounts::balance(state, &unbonding_account(&account))?);
+    accounts::release(state, &stake_account(&account), accounts::treasury(), taken)?;
+    let (before, leaving) = (fined(state, &account)?, accounts::balance(state, unbonding_account(&account))?);
     let more = amount.saturating_sub(taken).min(leaving.saturating_sub(before));
     if more > 0 {
         set(state, &account, before.saturating_add(more));
@@ -50,7 +50,7 @@ pub(super) fn keep_back<S: StateWrite>(
         return Ok(arriving);
     }
     let kept = owed.min(arriving);
-    accounts::release(state, &unbonding_account(account), &accounts::treasury(), kept)?;
+    accounts::release(state, &unbonding_account(account), accounts::treasury(), kept)?;
     set(state, account, owed.saturating_sub(kept));
     Ok(arriving.saturating_sub(kept))
 }

@@ -28,7 +28,7 @@ pub fn unbonding_account(account: &Address) -> ModuleAddress {
 /// # Errors
 /// When the store cannot be read.
 pub fn unbonding<S: StateRead>(state: &S, account: &Address) -> Result<Amount, StateError> {
-    accounts::balance(state, &unbonding_account(account))
+    accounts::balance(state, unbonding_account(account))
 }
 
 /// Takes `amount` out of the stake of `account`'s node. It arrives after the chain's unbonding time.
@@ -39,7 +39,7 @@ pub(super) fn begin<S: StateWrite>(
     account: &Address,
     amount: Amount,
 ) -> Result<(), StateError> {
-    accounts::release(state, &stake_account(account), &unbonding_account(account), amount)?;
+    accounts::release(state, &stake_account(account), unbonding_account(account), amount)?;
     let arrives = block.seconds().saturating_add(params.unbonding_seconds);
     let key = state_key::unbonding(account, arrives);
     let before = state.get::<Unbonding>(&key)?.map_or(0, |entry| entry.amount);

@@ -96,8 +96,8 @@ pub(in crate::component) fn finalise<S: StateWrite>(
     }
     let escrow = escrow::account(&node, number);
     let account = nodes::expect(state, &node)?.account;
-    accounts::release(state, &escrow, &account, epoch.totals.split.node)?;
-    accounts::release(state, &escrow, &accounts::treasury(), epoch.totals.treasury())?;
+    accounts::release(state, &escrow, account, epoch.totals.split.node)?;
+    accounts::release(state, &escrow, accounts::treasury(), epoch.totals.treasury())?;
     keeping::pay(state, &epoch, params)?;
     escrow::begin(state, &epoch);
     epoch.set_status(Status::Final);
@@ -122,7 +122,7 @@ pub(in crate::component) fn void<S: StateWrite>(
     let paid: Payments =
         state.expect(state_key::payments(&node, number), "an epoch that is not final without payments")?;
     for Payment { payer, amount, .. } in paid.all {
-        accounts::release(state, &escrow, &payer, amount)?;
+        accounts::release(state, &escrow, payer, amount)?;
     }
     keeping::give_back(state, epoch, params)?;
     unset_due(state, epoch);

@@ -75,7 +75,7 @@ pub(super) fn keep<S: StateWrite>(state: &mut S, epoch: &mut Epoch, keeper: Stat
 pub(super) fn pay<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) -> Result<(), StateError> {
     let from = fees_account(&epoch.node, epoch.epoch);
     for keeper in keepers(state, &epoch.node, epoch.epoch)? {
-        accounts::release(state, &from, &keeper.account, params.statement_fee)?;
+        accounts::release(state, &from, keeper.account, params.statement_fee)?;
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ pub(super) fn pay<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) 
 /// The epoch is void: what was put up goes back.
 pub(super) fn give_back<S: StateWrite>(state: &mut S, epoch: &Epoch, params: &Params) -> Result<(), StateError> {
     let account = nodes::expect(state, &epoch.node)?.account;
-    accounts::release(state, &fees_account(&epoch.node, epoch.epoch), &account, fees(epoch, params))
+    accounts::release(state, &fees_account(&epoch.node, epoch.epoch), account, fees(epoch, params))
 }
 
 /// The statement was nowhere: whoever attested it has lied, or lost it. Each pays what a word for a contribution's bytes costs, and the serving node

@@ -269,7 +269,7 @@ pub(super) fn lock_deposit<S: StateWrite>(
     params: &Params,
 ) -> Result<Amount, ActionError> {
     let amount = deposit_of(params);
-    accounts::transfer(state, payer, &deposit_account(asset), amount)?;
+    accounts::transfer(state, payer, deposit_account(asset), amount)?;
     Ok(amount)
 }
 

@@ -66,7 +66,7 @@ pub(super) fn moved<S: StateWrite>(
     ensure(tokens >= shares::MIN_DELEGATION, code::DELEGATION, || {
         "a stake is at least 1 DNT; move more, or all".to_owned()
     })?;
-    accounts::release(state, &bonded_account(from), &bonded_account(to), tokens)?;
+    accounts::release(state, &bonded_account(from), bonded_account(to), tokens)?;
     let mut target = super::require_open(state, to)?;
     let bought = shares::buy(state, &mut target, delegator, tokens)?;
     let until = unbonding::completes(block, params);
@@ -116,7 +116,7 @@ pub(super) fn slash<S: StateWrite>(
         let tokens = shares::remove(&mut target, &mut held, cut);
         held.moved = held.moved.saturating_sub(cut);
         entry.shares = entry.shares.saturating_sub(cut);
-        accounts::release(state, &bonded_account(&entry.to), &accounts::treasury(), tokens)?;
+        accounts::release(state, &bonded_account(&entry.to), accounts::treasury(), tokens)?;
         taken = taken.saturating_add(tokens);
         put_delegation(state, &entry.to, &entry.delegator, &held)?;
         put(state, &mut target);

@@ -24,7 +24,7 @@ pub fn account(validator: &ConsensusAddress) -> ModuleAddress {
 pub fn earned<S: StateRead>(state: &S, validator: &Validator, delegator: &Address) -> Result<Amount, StateError> {
     let address = validator.address();
     let held = delegation(state, &address, delegator)?;
-    Ok(due(validator, &held).min(accounts::balance(state, &account(&address))?))
+    Ok(due(validator, &held).min(accounts::balance(state, account(&address))?))
 }
 
 /// Base units since the last payment, rounded down.
@@ -44,7 +44,7 @@ pub(super) fn pay<S: StateWrite>(
     held: &mut Delegation,
 ) -> Result<Amount, StateError> {
     let account = account(&validator.address());
-    let amount = due(validator, held).min(accounts::balance(state, &account)?);
+    let amount = due(validator, held).min(accounts::balance(state, account)?);
     accounts::release(state, &account, delegator, amount)?;
     (held.paid_high, held.paid_low) = (validator.reward_high, validator.reward_low);
     Ok(amount)
@@ -56,7 +56,7 @@ pub(in crate::component) fn distribute<S: StateWrite>(
     block: &BlockContext,
     params: &Params,
 ) -> Result<(), StateError> {
-    let fees = accounts::balance(state, &accounts::fees())?;
+    let fees = accounts::balance(state, accounts::fees())?;
     if fees == 0 {
         return Ok(());
     }
@@ -65,7 +65,7 @@ pub(in crate::component) fn distribute<S: StateWrite>(
         Some(validator) => reward(state, validator, share(fees, params.proposer_share_bps))?,
         None => 0,
     };
-    accounts::release(state, &accounts::fees(), &accounts::treasury(), fees.saturating_sub(earned))
+    accounts::release(state, &accounts::fees(), accounts::treasury(), fees.saturating_sub(earned))
 }
 
 /// Gives `amount` out of the block's fees to a validator: the commission to its operator, the rest to all shares alike.
@@ -73,8 +73,8 @@ fn reward<S: StateWrite>(state: &mut S, mut validator: Validator, amount: Amount
     let address = validator.address();
     let commission = share(amount, validator.commission_bps);
     let rest = amount.saturating_sub(commission);
-    accounts::release(state, &accounts::fees(), &validator.operator, commission)?;
-    accounts::release(state, &accounts::fees(), &account(&address), rest)?;
+    accounts::release(state, &accounts::fees(), validator.operator, commission)?;
+    accounts::release(state, &accounts::fees(), account(&address), rest)?;
     let a_share = (u128::from(rest) << 64).checked_div(validator.shares.into()).unwrap_or(0);
     let reward = validator.reward().saturating_add(a_share);
     validator.reward_high = u64::try_from(reward >> 64).unwrap_or(u64::MAX);

@@ -64,7 +64,7 @@ pub(super) fn stake<S: StateWrite>(
     delegator: &Address,
     amount: Amount,
 ) -> Result<(), ActionError> {
-    accounts::transfer(state, delegator, &bonded_account(&validator.address()), amount)?;
+    accounts::transfer(state, delegator, bonded_account(&validator.address()), amount)?;
     buy(state, validator, delegator, amount).map(drop)
 }
 

@@ -32,7 +32,7 @@ pub(super) fn slash<S: StateWrite>(
 ) -> Result<Amount, StateError> {
     let address = validator.address();
     let cut = part(validator.tokens, bps);
-    accounts::release(state, &bonded_account(&address), &accounts::treasury(), cut)?;
+    accounts::release(state, &bonded_account(&address), accounts::treasury(), cut)?;
     validator.tokens = validator.tokens.saturating_sub(cut);
     put(state, validator);
     let left = unbonding::slash(state, &address, since, bps)?;

@@ -111,7 +111,7 @@ pub(super) fn begin<S: StateWrite>(
     let key = state_key::batch(validator, completes);
     let mut batch: Batch = state.get(&key)?.unwrap_or_default();
     let shares = if batch.tokens == 0 { amount } else { mul_div(amount, batch.shares, batch.tokens).unwrap_or(amount) };
-    accounts::release(state, &bonded_account(validator), &account(validator, completes), amount)?;
+    accounts::release(state, &bonded_account(validator), account(validator, completes), amount)?;
     batch.tokens = batch.tokens.saturating_add(amount);
     batch.shares = batch.shares.saturating_add(shares);
     batch.height = block.height;
@@ -175,7 +175,7 @@ pub(super) fn slash<S: StateWrite>(
         }
         let completes = part_of_key(&key, &batches)?;
         let cut = slashing::part(batch.tokens, bps);
-        accounts::release(state, &account(validator, completes), &accounts::treasury(), cut)?;
+        accounts::release(state, &account(validator, completes), accounts::treasury(), cut)?;
         batch.tokens = batch.tokens.saturating_sub(cut);
         taken = taken.saturating_add(cut);
         state.put(key, &batch);

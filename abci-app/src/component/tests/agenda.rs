@@ -120,5 +120,5 @@ fn draws_do_not_wait_for_time() {
     let round = chain.round(&id);
     assert_eq!((round.phase(), chain.now()), (Phase::Commit, before));
     assert_eq!(round.commit_deadline, before + 1 + Params::default().commit_seconds);
-    assert!(chain.balance(&address(11)) < super::harness::BALANCE - BOND);
+    assert!(chain.balance(address(11)) < super::harness::BALANCE - BOND);
 }

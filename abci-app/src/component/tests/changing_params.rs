@@ -111,14 +111,14 @@ fn a_contribution_is_judged_by_the_version_that_it_was_given_under() {
     let datanet = chain.datanet();
     chain.act(AUTHORITY, set(r#"{"bond_penalty_bps": 10000, "reveal_seconds": 1, "reputation_alpha_bps": 10000}"#));
     let id = chain.give_to(11, datanet, 1, 3);
-    let locked = chain.balance(&bond_account(&id));
+    let locked = chain.balance(bond_account(&id));
     chain.pass(DELAY);
     assert_eq!(params::get(&chain.state).unwrap().bond_penalty_bps, 10_000);
-    let before = chain.balance(&address(11));
+    let before = chain.balance(address(11));
     let committee = chain.committee(&id);
     chain.judge(&id, all(1_000));
     assert_eq!(chain.round(&id).reveal_deadline, chain.now() - 1 + Params::default().reveal_seconds);
-    assert_eq!(chain.balance(&address(11)), before + locked / 2, "half is lost, as it was when it was given");
+    assert_eq!(chain.balance(address(11)), before + locked / 2, "half is lost, as it was when it was given");
     let reputation = nodes::reputation(&chain.state, &address(committee[0])).unwrap().unwrap();
     assert_eq!(reputation.bps, 5_500, "a tenth of the way");
 }

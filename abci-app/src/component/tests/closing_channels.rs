@@ -52,7 +52,7 @@ fn deposit_and_expiry_grow_and_never_shrink() {
     chain.act(5, top_up(7, before.expires_at + 50));
     let after = get(&chain, &channel);
     assert_eq!((after.deposit, after.expires_at), (DEPOSIT + 507, before.expires_at + 50));
-    assert_eq!(chain.balance(&deposit_account(&channel)), DEPOSIT + 507);
+    assert_eq!(chain.balance(deposit_account(&channel)), DEPOSIT + 507);
 
     chain.refused(5, top_up(1, before.expires_at), code::CHANNEL_INVALID, "can't be made earlier");
     chain.refused(5, top_up(0, after.expires_at), code::CHANNEL_INVALID, "changes nothing");
@@ -90,11 +90,11 @@ fn a_voucher_that_was_too_much_is_good_once_the_deposit_covers_it_and_good_once_
 fn with_the_nodes_word_the_rest_is_back_at_once() {
     let (mut chain, channel) = world(quick());
     settled(&mut chain, 1, channel, FEES);
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     let events = chain.act(5, signed(channel, FEES, &node_key(0)));
     assert_eq!(events[0].kind, "channel.closed");
-    assert_eq!(chain.balance(&address(5)), before + DEPOSIT - FEES - 1_000);
-    assert_eq!(chain.balance(&deposit_account(&channel)), 0);
+    assert_eq!(chain.balance(address(5)), before + DEPOSIT - FEES - 1_000);
+    assert_eq!(chain.balance(deposit_account(&channel)), 0);
 }
 
 #[test]
@@ -137,13 +137,13 @@ fn without_it_the_node_has_its_time_and_then_the_channel_closes_by_itself() {
     chain.pass(wait - 60);
     settled(&mut chain, 1, channel, FEES);
     chain.next();
-    let (before, mut events) = (chain.balance(&address(5)), Vec::new());
+    let (before, mut events) = (chain.balance(address(5)), Vec::new());
     while get(&chain, &channel).is_open() {
         assert!(chain.now() <= at);
         events = chain.next();
     }
     assert!(events.iter().any(|event| event.kind == "channel.closed"));
-    assert_eq!(chain.balance(&address(5)), before + DEPOSIT - FEES);
+    assert_eq!(chain.balance(address(5)), before + DEPOSIT - FEES);
     let late = settle(2, FEES, &leaves(&[(11, 1)]), vec![voucher(5, channel, 2 * FEES)]);
     chain.refused(0, late, code::CHANNEL_CLOSED, "was closed");
 }
@@ -175,10 +175,10 @@ fn a_channel_that_nobody_cares_for_ends_by_itself_after_its_expiry() {
     assert_eq!(get(&chain, &channel).ends_at, end);
     chain.skip_until(end);
     settled(&mut chain, 1, channel, FEES);
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     let events = chain.next();
     assert_eq!(events.iter().filter(|event| event.kind == "channel.closed").count(), 1);
-    assert_eq!(chain.balance(&address(5)), before + DEPOSIT - FEES);
+    assert_eq!(chain.balance(address(5)), before + DEPOSIT - FEES);
     assert!(get(&chain, &other).is_open(), "it was made to last longer");
     chain.skip_until(end + 60);
     assert!(!get(&chain, &other).is_open());

@@ -34,7 +34,7 @@ fn a_refused_batch_is_judged_again_for_twice_the_bond_and_three_times_at_most() 
     chain.refused(11, again(datanet, 1, 2 * BOND), code::CONTRIBUTION_TAKEN, "which is being judged");
     chain.judge(&id(datanet, 0), all(100));
     chain.refused(11, contribute(datanet, 1), code::CONTRIBUTION_TAKEN, "was refused; send attempt 1");
-    let mut treasury = chain.balance(&accounts::treasury());
+    let mut treasury = chain.balance(accounts::treasury());
     for attempt in 1..MAX_REFUSALS {
         let bond = BOND << attempt;
         let words = format!("locks at least {} DNT", bond / DNT);
@@ -44,9 +44,9 @@ fn a_refused_batch_is_judged_again_for_twice_the_bond_and_three_times_at_most() 
         let round = chain.round(&id(datanet, attempt));
         assert_eq!((round.number, round.committed), (0, 0), "a round of its own");
         chain.judge(&id(datanet, attempt), all(100));
-        let lost = chain.balance(&accounts::treasury()) - treasury;
+        let lost = chain.balance(accounts::treasury()) - treasury;
         assert!(lost > bond / 2, "each ticket costs twice the one before: {lost}");
-        treasury = chain.balance(&accounts::treasury());
+        treasury = chain.balance(accounts::treasury());
     }
     let last = again(datanet, MAX_REFUSALS, 100 * BOND - 1);
     chain.refused(11, last, code::CONTRIBUTION_REFUSED, "that is final; mend what");
@@ -113,7 +113,7 @@ proptest! {
     #[test]
     fn tickets_are_few_and_each_is_paid_for(scores in prop::collection::vec(prop::bool::weighted(0.7), 1..8)) {
         let (mut chain, datanet) = world();
-        let before = chain.balance(&address(11));
+        let before = chain.balance(address(11));
         let (mut attempt, mut refusals, mut price) = (0, 0, 0);
         for refused in scores {
             let (least, fee) = (if refusals == 0 { BOND } else { BOND << refusals }, Params::default().review_fee);
@@ -134,7 +134,7 @@ proptest! {
             attempt += 1;
         }
         prop_assert!(refusals <= MAX_REFUSALS);
-        prop_assert!(before - chain.balance(&address(11)) >= price);
+        prop_assert!(before - chain.balance(address(11)) >= price);
         chain.next();
     }
 }

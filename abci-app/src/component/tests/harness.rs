@@ -150,7 +150,7 @@ impl Chain {
             }
             other => panic!("expected a refusal with code {code}, got {other:?}"),
         }
-        let fees = accounts::state_key::balance(&accounts::fees());
+        let fees = accounts::state_key::balance(accounts::fees());
         for (key, value) in &self.state.0 {
             let fee = key.starts_with("derived/admission/") || key.starts_with("accounts/balance/") || *key == fees;
             assert!(fee || before.0.get(key) == Some(value), "{key} changed");
@@ -159,9 +159,9 @@ impl Chain {
 
     /// The same, refused for its own fields: no state is looked at, and no fee is taken.
     pub(crate) fn refused_before_it_pays(&mut self, n: u8, action: impl IntoAction, code: Code, words: &str) {
-        let before = self.balance(&address(n));
+        let before = self.balance(address(n));
         self.refused(n, action, code, words);
-        assert_eq!(self.balance(&address(n)), before);
+        assert_eq!(self.balance(address(n)), before);
     }
 
     /// Ends the block and begins the next one. Returns what happened in the whole block.
@@ -217,7 +217,7 @@ impl Chain {
 
     /// What the treasury has with the fees of this block.
     pub(crate) fn treasury(&self) -> u64 {
-        self.balance(&accounts::treasury()) + self.balance(&accounts::fees())
+        self.balance(accounts::treasury()) + self.balance(accounts::fees())
     }
 
     /// Persons `0..count` run nodes with all roles.

@@ -63,7 +63,7 @@ fn epoch(chain: &Chain) -> Epoch {
 }
 
 fn put_up(chain: &Chain) -> u64 {
-    chain.balance(&keeping::fees_account(&node(0), 1))
+    chain.balance(keeping::fees_account(&node(0), 1))
 }
 
 fn stake(chain: &Chain, n: u8) -> u64 {
@@ -92,7 +92,7 @@ fn audited(chain: &mut Chain, finding: Finding) {
 fn an_epoch_is_final_at_its_time_where_enough_keep_its_statement_and_they_are_paid_then() {
     let mut chain = world(3);
     let leaves = settled(&mut chain);
-    let before = chain.balance(&address(0));
+    let before = chain.balance(address(0));
     assert_eq!((epoch(&chain).quorum, epoch(&chain).attest_by), (2, chain.now() + CHALLENGE + LATER));
     assert_eq!(put_up(&chain), 2 * FEE);
     chain.act(5, attest(5));
@@ -102,13 +102,13 @@ fn an_epoch_is_final_at_its_time_where_enough_keep_its_statement_and_they_are_pa
     chain.refused(7, attest(7), code::STATEMENT_CLOSED, "it wants no more");
     chain.refused(11, claim(1, &leaves, 0), code::CLAIM_EPOCH, "can still be challenged");
     chain.skip_until(epoch(&chain).final_at);
-    assert_eq!((epoch(&chain).status(), chain.balance(&address(5))), (Status::Open, BALANCE - MIN - 2 * TX));
+    assert_eq!((epoch(&chain).status(), chain.balance(address(5))), (Status::Open, BALANCE - MIN - 2 * TX));
     chain.next();
     assert_eq!(epoch(&chain).status(), Status::Final);
     for n in [5, 6] {
-        assert_eq!(chain.balance(&address(n)), BALANCE - MIN - 2 * TX + FEE);
+        assert_eq!(chain.balance(address(n)), BALANCE - MIN - 2 * TX + FEE);
     }
-    assert_eq!((put_up(&chain), chain.balance(&address(0))), (0, before + FEES * 15 / 100));
+    assert_eq!((put_up(&chain), chain.balance(address(0))), (0, before + FEES * 15 / 100));
     chain.act(11, claim(1, &leaves, 0));
     chain.refused(7, attest(7), code::STATEMENT_CLOSED, "is final");
 }
@@ -131,7 +131,7 @@ fn an_epoch_whose_time_is_over_is_final_with_the_last_word() {
 #[test]
 fn an_epoch_that_too_few_keep_in_time_is_void_and_everybody_has_his_own_back() {
     let mut chain = world(2);
-    let (payer, operator) = (chain.balance(&address(12)), chain.balance(&address(0)));
+    let (payer, operator) = (chain.balance(address(12)), chain.balance(address(0)));
     let leaves = settled(&mut chain);
     chain.act(5, attest(5));
     chain.skip_until(epoch(&chain).attest_by);
@@ -143,11 +143,11 @@ fn an_epoch_that_too_few_keep_in_time_is_void_and_everybody_has_his_own_back() {
     assert!(events.iter().any(|event| event.kind == "epoch.void"), "{events:?}");
     let void = epoch(&chain);
     assert_eq!((void.status(), void.unkept), (Status::Void, true));
-    assert_eq!(chain.balance(&address(0)), operator - TX, "what was put up is back, and nothing was earned");
-    assert_eq!((put_up(&chain), chain.balance(&escrow::account(&node(0), 1))), (0, 0));
-    assert_eq!(chain.balance(&address(12)), payer - TX - (10 * DNT - FEES), "the rest is in his channel");
+    assert_eq!(chain.balance(address(0)), operator - TX, "what was put up is back, and nothing was earned");
+    assert_eq!((put_up(&chain), chain.balance(escrow::account(&node(0), 1))), (0, 0));
+    assert_eq!(chain.balance(address(12)), payer - TX - (10 * DNT - FEES), "the rest is in his channel");
     assert_eq!((bond::locked(&chain.state, &node(0)).unwrap(), stake(&chain, 0)), (0, STAKE));
-    assert_eq!(chain.balance(&address(5)), BALANCE - MIN - 2 * TX, "a word that came to nothing is not paid");
+    assert_eq!(chain.balance(address(5)), BALANCE - MIN - 2 * TX, "a word that came to nothing is not paid");
     chain.refused(11, claim(1, &leaves, 0), code::CLAIM_EPOCH, "nobody could show it");
     chain.refused(6, attest(6), code::STATEMENT_CLOSED, "is void");
     chain.pass(Params::default().forget_seconds);
@@ -187,7 +187,7 @@ fn only_a_staked_storage_node_of_another_account_has_a_word() {
 #[test]
 fn a_node_that_has_nothing_to_put_up_does_not_settle() {
     let mut chain = world(2);
-    let all = chain.balance(&address(0)) - 2 * TX - 2 * FEE + 1;
+    let all = chain.balance(address(0)) - 2 * TX - 2 * FEE + 1;
     chain.act(0, datanet_types::action::Transfer { to: address(15), amount: all });
     let channel = open(&mut chain, 12);
     let leaves = leaves(&[(11, FEES / 4 * 3)]);
@@ -230,11 +230,11 @@ fn those_who_attested_what_is_nowhere_are_fined_and_not_paid() {
     assert_eq!(lost, 4 * DNT + 2 * each, "twice a deposit, and as much as both of them");
     assert_eq!((stake(&chain, 5), nodes::fined(&chain.state, &address(6)).unwrap()), (MIN - each, each));
     assert_eq!((epoch(&chain).status(), epoch(&chain).unkept, put_up(&chain)), (Status::Void, false, 0));
-    assert_eq!(chain.balance(&address(5)), BALANCE - MIN - 2 * TX);
+    assert_eq!(chain.balance(address(5)), BALANCE - MIN - 2 * TX);
     assert!(chain.treasury() >= treasury + 3 * each, "the treasury has it, as far as it is there");
     chain.pass(params().unbonding_seconds);
     chain.next();
-    assert_eq!(chain.balance(&address(6)), BALANCE - each - 3 * TX, "the rest came home");
+    assert_eq!(chain.balance(address(6)), BALANCE - each - 3 * TX, "the rest came home");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn keys_should_not_change() {
         beacon::state_key::value(),
         staking::state_key::turns(),
         accounts::state_key::balance(address),
-        accounts::state_key::balance(&ModuleAddress([1; 32])),
+        accounts::state_key::balance(ModuleAddress([1; 32])),
         accounts::state_key::name(address),
         accounts::state_key::supply(),
         admission::state_key::executed(42, &[1; 32]),

@@ -71,7 +71,7 @@ impl World {
     }
 
     fn balance(&self, n: u8) -> u64 {
-        self.chain.balance(&address(n))
+        self.chain.balance(address(n))
     }
 
     fn reputation(&self, account: &Address) -> u32 {
@@ -82,7 +82,7 @@ impl World {
     fn check_final(&mut self) {
         let id = self.id;
         for account in [bond_account(&id), review_account(&id), challenge_account(&id)] {
-            assert_eq!(self.chain.balance(&account), 0);
+            assert_eq!(self.chain.balance(account), 0);
         }
         assert!(!self.given().is_disputable());
         let doubt = self.doubt();
@@ -102,7 +102,7 @@ fn a_verdict_that_nobody_challenges_is_final_after_its_time_and_then_everybody_h
         "not paid yet"
     );
     assert_eq!(world.given().status(), Status::Final, "it earns at once");
-    assert_eq!((world.chain.balance(&bond_account(&id)), world.chain.balance(&review_account(&id))), (BOND, FEE));
+    assert_eq!((world.chain.balance(bond_account(&id)), world.chain.balance(review_account(&id))), (BOND, FEE));
     let (giver, until) = (world.balance(GIVER), world.given().challenge_until);
     world.chain.skip_until(until);
     assert_eq!(world.balance(GIVER), giver);

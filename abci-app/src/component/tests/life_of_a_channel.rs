@@ -74,58 +74,58 @@ fn answers_are_settled_and_everybody_claims() {
     let mut chain = Chain::new();
     chain.act(0, register(0, role::SERVING, 0));
     let (first, second) = (open(&mut chain, 5), open(&mut chain, 6));
-    assert_eq!(chain.balance(&deposit_account(&first)), DEPOSIT);
+    assert_eq!(chain.balance(deposit_account(&first)), DEPOSIT);
     assert_eq!(channels::of_node(&chain.state, &node(0), None, 9).unwrap().len(), 2);
     assert_eq!(channels::of_payer(&chain.state, &address(5), None, 9).unwrap()[0].id, first);
     chain.next();
 
     // 1,000,000 of fees: 200,000 node, 750,000 to be claimed, 50,000 treasury.
-    let (operator, treasury) = (chain.balance(&address(0)), chain.balance(&accounts::treasury()));
+    let (operator, treasury) = (chain.balance(address(0)), chain.balance(accounts::treasury()));
     let one = leaves(&[(11, 500_000), (12, 200_000), (13, 50_000)]);
     let vouchers = vec![voucher(5, first, 600_000), voucher(6, second, 400_000)];
     chain.act(0, settle(1, 1_000_000, &one, vouchers));
-    assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 1_000_000, "nobody is paid before it is final");
+    assert_eq!(chain.balance(escrow::account(&node(0), 1)), 1_000_000, "nobody is paid before it is final");
     chain.refused(15, claim(1, &one, 0), code::CLAIM_EPOCH, "can still be challenged");
     chain.next();
-    assert_eq!(chain.balance(&address(0)), operator + 150_000 - 1_000);
+    assert_eq!(chain.balance(address(0)), operator + 150_000 - 1_000);
     assert_eq!(
-        chain.balance(&accounts::treasury()),
+        chain.balance(accounts::treasury()),
         treasury + 50_000 + 50_000 + 2_000,
         "its part, and what nobody keeps data for"
     );
-    assert_eq!(chain.balance(&escrow::account(&node(0), 1)), 750_000);
+    assert_eq!(chain.balance(escrow::account(&node(0), 1)), 750_000);
     assert_eq!(channels::get(&chain.state, &first).unwrap().unwrap().left(), DEPOSIT - 600_000);
 
     // Anyone may send a claim; it pays the account in the leaf.
     chain.act(15, claim(1, &one, 0));
-    assert_eq!(chain.balance(&address(11)), BALANCE + 500_000);
+    assert_eq!(chain.balance(address(11)), BALANCE + 500_000);
     chain.refused(15, claim(1, &one, 0), code::CLAIM_NOTHING, "nothing more");
     chain.act(12, claim(1, &one, 1));
     chain.next();
 
     // The second epoch has its own money and leaves; 50,000 of it nobody was there to earn.
     let two = leaves(&[(11, 275_000), (13, 75_000)]);
-    let treasury = chain.balance(&accounts::treasury());
+    let treasury = chain.balance(accounts::treasury());
     chain.act(0, settle(2, 500_000, &two, vec![voucher(5, first, 1_100_000)]));
     chain.next();
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + 25_000 + 50_000 + 1_000);
+    assert_eq!(chain.balance(accounts::treasury()), treasury + 25_000 + 50_000 + 1_000);
     let left = |chain: &Chain| -> Vec<(u64, u64)> {
         escrow::list(&chain.state, &node(0), None, 9).unwrap().iter().map(|open| (open.epoch, open.left)).collect()
     };
     assert_eq!(left(&chain), [(1, 50_000), (2, 350_000)]);
     assert_eq!(escrow::list(&chain.state, &node(0), Some(1), 9).unwrap()[0].epoch, 2);
     chain.act(11, claim(2, &two, 0));
-    assert_eq!(chain.balance(&address(11)), BALANCE + 775_000 - 1_000);
+    assert_eq!(chain.balance(address(11)), BALANCE + 775_000 - 1_000);
     // Who waited is paid from both at once, and what of it somebody else claimed first is passed over.
     chain.act(15, claim(2, &two, 1));
     let both = Claim { account: address(13), items: vec![item(1, &one, 2), item(2, &two, 1)] };
     let events = chain.act(13, both.clone());
     assert_eq!(events.iter().map(|event| event.get("epoch")).collect::<Vec<_>>(), [Some("1")]);
-    assert_eq!(chain.balance(&address(13)), BALANCE + 125_000 - 1_000);
+    assert_eq!(chain.balance(address(13)), BALANCE + 125_000 - 1_000);
     chain.refused(13, both, code::CLAIM_NOTHING, "nothing more");
     assert_eq!(left(&chain), []);
     for epoch in [1, 2] {
-        assert_eq!(chain.balance(&escrow::account(&node(0), epoch)), 0);
+        assert_eq!(chain.balance(escrow::account(&node(0), epoch)), 0);
         assert!(escrow::is_claimed(&chain.state, &node(0), epoch, 0).unwrap());
     }
     assert!(!chain.state.0.keys().any(|key| key.starts_with("settlement/claimed/")), "what is closed is forgotten");
@@ -138,11 +138,11 @@ fn answers_are_settled_and_everybody_claims() {
     // After expiry the payer takes back the rest.
     let expiry = channels::get(&chain.state, &first).unwrap().unwrap().expires_at;
     chain.skip_until(expiry);
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     let events: Vec<Event> = chain.act(5, close_channel(first));
     assert_eq!(events[0].get("returned"), Some("8900000"));
-    assert_eq!(chain.balance(&address(5)), before + 8_900_000 - 1_000);
-    assert_eq!(chain.balance(&deposit_account(&first)), 0);
+    assert_eq!(chain.balance(address(5)), before + 8_900_000 - 1_000);
+    assert_eq!(chain.balance(deposit_account(&first)), 0);
     assert!(channels::of_payer(&chain.state, &address(5), None, 9).unwrap().is_empty());
     chain.next();
 }

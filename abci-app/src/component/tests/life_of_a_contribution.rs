@@ -20,11 +20,11 @@ fn a_good_contribution_is_kept_judged_and_final() {
     let mut chain = Chain::new();
     chain.validators(4);
     let datanet = chain.datanet();
-    let before = chain.balance(&address(11));
+    let before = chain.balance(address(11));
     let id = chain.give_unkept(11, datanet, 1);
     let fees = 1_000;
-    assert_eq!(chain.balance(&address(11)), before - BOND - DNT / 10 - fees);
-    assert_eq!(chain.balance(&bond_account(&id)), BOND);
+    assert_eq!(chain.balance(address(11)), before - BOND - DNT / 10 - fees);
+    assert_eq!(chain.balance(bond_account(&id)), BOND);
     assert_eq!(contributions::list_open(&chain.state).unwrap().len(), 1);
     chain.store(&id);
     assert_eq!(chain.contribution(&id).status(), Status::Judging);
@@ -34,8 +34,8 @@ fn a_good_contribution_is_kept_judged_and_final() {
     let done = chain.contribution(&id);
     assert_eq!((done.status(), done.scores), (Status::Final, Some(all(8_000))));
     assert_eq!((done.final_height, done.verdict_height), (height + 1, height + 1));
-    assert_eq!((chain.balance(&review_account(&id)), chain.balance(&bond_account(&id))), (0, 0));
-    assert_eq!(chain.balance(&address(11)), before - DNT / 10 - fees);
+    assert_eq!((chain.balance(review_account(&id)), chain.balance(bond_account(&id))), (0, 0));
+    assert_eq!(chain.balance(address(11)), before - DNT / 10 - fees);
     assert!(contributions::list_open(&chain.state).unwrap().is_empty());
     let height = done.final_height;
     assert_eq!(contributions::final_in(&chain.state, &datanet, height, None, 9).unwrap(), vec![done]);
@@ -52,14 +52,14 @@ fn a_bad_contribution_loses_half_of_its_bond_and_says_why() {
     let datanet = chain.datanet();
     let id = chain.give_to(11, datanet, 1, 3);
     let given = chain.contribution(&id).blob.0[0];
-    let (before, treasury) = (chain.balance(&address(11)), chain.balance(&accounts::treasury()));
+    let (before, treasury) = (chain.balance(address(11)), chain.balance(accounts::treasury()));
     let scores = Scores { uniqueness: 500, ..all(9_000) };
     chain.judge(&id, scores);
     let refused = chain.contribution(&id);
     assert_eq!(refused.status(), Status::Refused);
     assert_eq!(refused.reason(), "refused: uniqueness is 500; this datanet wants at least 6000");
-    assert_eq!(chain.balance(&address(11)), before + BOND / 2);
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + BOND / 2 + 6 * 1_000);
+    assert_eq!(chain.balance(address(11)), before + BOND / 2);
+    assert_eq!(chain.balance(accounts::treasury()), treasury + BOND / 2 + 6 * 1_000);
     assert_eq!(datanets::counts(&chain.state, &datanet).unwrap().refused, 1);
     assert!(contributions::list_open(&chain.state).unwrap().iter().all(|open| open.id != id));
     chain.refused(0, attest(0, &id), code::CONTRIBUTION_REFUSED, "was refused");
@@ -142,7 +142,7 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     let mut chain = Chain::new();
     chain.validators(4);
     let datanet = chain.datanet();
-    let before = chain.balance(&address(11)) - 1_000;
+    let before = chain.balance(address(11)) - 1_000;
     let id = chain.give(11, datanet, 1);
     let window = Params::default().commit_seconds;
     let (first, seed) = (chain.committee(&id), validation::round(&chain.state, &id, 0).unwrap().unwrap().seed);
@@ -162,7 +162,7 @@ fn an_unjudged_contribution_is_drawn_again_once_then_refused_without_loss() {
     let refused = chain.contribution(&id);
     assert_eq!(refused.status(), Status::Refused);
     assert!(refused.is_unjudged() && refused.reason().contains("unjudged"), "{}", refused.reason());
-    assert_eq!(chain.balance(&address(11)), before);
+    assert_eq!(chain.balance(address(11)), before);
     // The same bytes may be given again, and are judged this time.
     let again = datanet_types::action::Contribute { attempt: 1, ..contribute(datanet, 1) };
     let id = again.id(super::harness::CHAIN, &address(11), 1);
@@ -236,7 +236,7 @@ fn what_most_cannot_get_costs_the_bond_and_no_judge_anything() {
     chain.validators(3);
     let datanet = chain.datanet();
     let id = chain.give_to(11, datanet, 1, 3);
-    let (before, treasury) = (chain.balance(&address(11)), chain.balance(&accounts::treasury()));
+    let (before, treasury) = (chain.balance(address(11)), chain.balance(accounts::treasury()));
     let committee = chain.committee(&id);
     let given = [None, None, Some(all(9_000))];
     for (n, scores) in committee.iter().zip(given) {
@@ -253,8 +253,8 @@ fn what_most_cannot_get_costs_the_bond_and_no_judge_anything() {
         "{}",
         refused.reason()
     );
-    assert_eq!(chain.balance(&address(11)), before, "the bond is gone");
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + 2 * BOND + 6 * 1_000, "and who kept it loses as much");
+    assert_eq!(chain.balance(address(11)), before, "the bond is gone");
+    assert_eq!(chain.balance(accounts::treasury()), treasury + 2 * BOND + 6 * 1_000, "and who kept it loses as much");
     let round = validation::round(&chain.state, &id, 0).unwrap().unwrap();
     assert_eq!(round.phase(), Phase::Unavailable);
     for (n, member) in committee.iter().zip(&round.committee) {

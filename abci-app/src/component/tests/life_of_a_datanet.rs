@@ -21,7 +21,7 @@ fn id(creator: u8, name: &str) -> DatanetId {
 
 fn deposit(chain: &Chain, id: &DatanetId) -> u64 {
     let datanet = datanets::get(&chain.state, id).unwrap().unwrap();
-    assert_eq!(chain.balance(&deposit_account(id)), datanet.deposit);
+    assert_eq!(chain.balance(deposit_account(id)), datanet.deposit);
     datanet.deposit
 }
 
@@ -36,9 +36,9 @@ fn bytes(chain: &Chain, id: &DatanetId) -> u64 {
 fn a_datanet_locks_a_deposit_for_its_bytes_and_its_name_which_is_dearer_when_it_is_short() {
     let mut chain = Chain::new();
     for (name, whole) in [("docs-of-crates", 10), ("docs5", 10), ("docs", 20), ("doc", 40), ("do", 80), ("d", 160)] {
-        let before = chain.balance(&address(CREATOR));
+        let before = chain.balance(address(CREATOR));
         chain.act(CREATOR, create_datanet(name));
-        let (id, spent) = (id(CREATOR, name), before - chain.balance(&address(CREATOR)));
+        let (id, spent) = (id(CREATOR, name), before - chain.balance(address(CREATOR)));
         assert_eq!(spent, deposit(&chain, &id) + FEE, "{name}");
         assert_eq!(deposit(&chain, &id), whole * DNT + bytes(&chain, &id), "{name}");
     }
@@ -62,15 +62,15 @@ fn who_has_too_little_opens_no_datanet() {
 fn the_deposit_comes_back_but_for_what_the_id_costs_for_good_and_the_name_is_free_for_others() {
     let mut chain = Chain::new();
     let closed = chain.datanet();
-    let (before, treasury) = (chain.balance(&address(CREATOR)), chain.balance(&accounts::treasury()));
+    let (before, treasury) = (chain.balance(address(CREATOR)), chain.balance(accounts::treasury()));
     let locked = deposit(&chain, &closed);
     chain.refused(11, CloseDatanet { datanet: closed }, code::DATANET_FOREIGN, "only that account");
     chain.act(CREATOR, CloseDatanet { datanet: closed });
     let mark = datanets::closed(&chain.state, &closed).unwrap().unwrap();
     let kept = (300 + mark.encoded_len() as u64) * Params::default().state_byte_deposit;
-    assert_eq!(chain.balance(&address(CREATOR)), before + locked - kept - FEE);
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + kept);
-    assert_eq!(chain.balance(&deposit_account(&closed)), 0);
+    assert_eq!(chain.balance(address(CREATOR)), before + locked - kept - FEE);
+    assert_eq!(chain.balance(accounts::treasury()), treasury + kept);
+    assert_eq!(chain.balance(deposit_account(&closed)), 0);
     assert_eq!(datanets::get(&chain.state, &closed).unwrap(), None);
     assert_eq!(datanets::by_name(&chain.state, "docs").unwrap(), None);
     assert!(chain.state.get_raw(&datanets::state_key::counts(&closed)).unwrap().is_none());
@@ -129,7 +129,7 @@ fn a_model_pays_the_treasury_for_its_record_which_nobody_can_take_out() {
     chain.act(3, model);
     let record = models::get(&chain.state, &id).unwrap().unwrap();
     let paid = (300 + record.encoded_len() as u64) * Params::default().state_byte_deposit;
-    assert_eq!(chain.balance(&address(3)), BALANCE - paid - FEE);
+    assert_eq!(chain.balance(address(3)), BALANCE - paid - FEE);
     assert_eq!(chain.treasury(), treasury + paid + FEE);
 }
 
@@ -188,9 +188,9 @@ fn a_contribution_is_judged_with_the_set_that_held_when_it_was_given_and_a_new_o
     chain.refused(CREATOR, rotate(datanet, 0), code::DATANET_INVALID, "holdout");
     let large = RotateHoldout { holdout_size: (2 << 30) + 1, ..rotate(datanet, 20) };
     chain.refused(CREATOR, large, code::DATANET_INVALID, "held-out set has 2147483649 bytes");
-    let (before, treasury) = (chain.balance(&address(CREATOR)), chain.treasury());
+    let (before, treasury) = (chain.balance(address(CREATOR)), chain.treasury());
     chain.act(CREATOR, rotate(datanet, 20));
-    let paid = before - chain.balance(&address(CREATOR));
+    let paid = before - chain.balance(address(CREATOR));
     assert!(chain.treasury() == treasury + paid && paid > 300 * 100, "{paid}");
     let second = chain.give(5, datanet, 2);
     chain.pass(delay / 2);

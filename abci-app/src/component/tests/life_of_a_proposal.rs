@@ -79,10 +79,10 @@ fn tally(chain: &Chain, number: u64) -> [u64; 4] {
 #[test]
 fn a_proposal_is_voted_on_passes_and_is_forgotten_and_its_deposit_goes_back() {
     let mut chain = chain();
-    let before = chain.balance(&address(9));
+    let before = chain.balance(address(9));
     let events = chain.act(9, text());
     assert_eq!((events[0].kind.as_str(), events[0].get("proposal")), ("proposal.submitted", Some("1")));
-    assert_eq!(chain.balance(&deposit_account(1)), DEPOSIT);
+    assert_eq!(chain.balance(deposit_account(1)), DEPOSIT);
     let ends = proposal(&chain, 1).ends;
     assert_eq!((ends - chain.now(), proposal(&chain, 1).mark), (VOTING, ends - LATE));
     chain.act(0, votes(1, Choice::Yes));
@@ -92,7 +92,7 @@ fn a_proposal_is_voted_on_passes_and_is_forgotten_and_its_deposit_goes_back() {
     let decided = events.iter().find(|event| event.kind == "proposal.decided").unwrap();
     assert_eq!((decided.get("status"), decided.get("kind")), (Some("passed"), Some("text")));
     assert_eq!(proposal(&chain, 1).status(), Status::Done, "words do nothing more");
-    assert_eq!(chain.balance(&address(9)), before - 1_000, "all but the fee");
+    assert_eq!(chain.balance(address(9)), before - 1_000, "all but the fee");
     assert_eq!(governance::live(&chain.state).unwrap(), [0u64; 0]);
     chain.pass(FORGET);
     chain.next();
@@ -113,27 +113,27 @@ fn too_few_votes_or_too_many_against_it_pass_nothing_and_cost_nothing() {
         (4, vec![(0, Choice::Abstain), (1, Choice::Abstain)], Status::Rejected),
         (5, vec![(0, Choice::Yes), (1, Choice::Yes), (2, Choice::Veto)], Status::Done),
     ] {
-        let before = chain.balance(&address(9));
+        let before = chain.balance(address(9));
         chain.act(9, text());
         for (who, choice) in cast {
             chain.act(who, votes(number, choice));
         }
         assert_eq!(ended(&mut chain, number), status, "proposal {number}");
-        assert_eq!(chain.balance(&address(9)), before - 1_000);
+        assert_eq!(chain.balance(address(9)), before - 1_000);
     }
 }
 
 #[test]
 fn more_than_a_third_of_vetoes_take_the_deposit_to_the_treasury() {
     let mut chain = chain();
-    let before = chain.balance(&address(9));
+    let before = chain.balance(address(9));
     chain.act(9, text());
     chain.act(0, votes(1, Choice::Yes));
     chain.act(1, votes(1, Choice::Veto));
     let treasury = chain.treasury();
     assert_eq!(ended(&mut chain, 1), Status::Vetoed);
-    assert_eq!(chain.balance(&address(9)), before - 1_000 - DEPOSIT);
-    assert_eq!(chain.balance(&accounts::treasury()), treasury + DEPOSIT);
+    assert_eq!(chain.balance(address(9)), before - 1_000 - DEPOSIT);
+    assert_eq!(chain.balance(accounts::treasury()), treasury + DEPOSIT);
     // Whoever vetoes alone takes nothing: too few have voted.
     chain.act(9, text());
     chain.act(1, votes(2, Choice::Veto));
@@ -249,7 +249,7 @@ fn the_deposit_doubles_with_every_four_that_are_open() {
     let mut chain = chain();
     for number in 1..=8 {
         chain.act(9, text());
-        let deposit = chain.balance(&deposit_account(number));
+        let deposit = chain.balance(deposit_account(number));
         assert_eq!(deposit, if number <= 4 { DEPOSIT } else { 2 * DEPOSIT });
     }
     chain.refused(9, SubmitProposal { deposit: 2 * DEPOSIT, ..text() }, code::PROPOSAL_DEPOSIT, "20 DNT");

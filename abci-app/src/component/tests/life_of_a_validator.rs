@@ -122,7 +122,7 @@ fn the_first_validators_are_those_of_the_genesis() {
     let mut expected: Vec<_> = (0..4).map(|n| (key(n), 100)).collect();
     expected.sort_by_key(|(key, _)| key.address());
     assert_eq!(told(&chain), expected);
-    assert_eq!(chain.balance(&address(0)), BALANCE - FIRST);
+    assert_eq!(chain.balance(address(0)), BALANCE - FIRST);
     chain.check_supply();
 }
 
@@ -206,17 +206,17 @@ fn a_proposers_fees_are_shared_by_stake_less_the_commission() {
     let mut chain = four();
     chain.act(5, delegate(0, 300 * DNT));
     chain.next_with(proposed_by(0));
-    let operator = chain.balance(&address(0));
+    let operator = chain.balance(address(0));
     chain.act(6, delegate(1, DNT));
     chain.act(7, delegate(1, DNT));
     chain.next();
     // Of two fees half is the proposer's; a tenth of that is its commission, and three quarters of the rest the delegator's.
-    assert_eq!(chain.balance(&address(0)), operator + 100);
+    assert_eq!(chain.balance(address(0)), operator + 100);
     let earned = |chain: &Chain, n| staking::earned(&chain.state, &record(chain, 0), &address(n)).unwrap();
     assert_eq!((earned(&chain, 5), earned(&chain, 0)), (674, 224), "rounded down, 900 in all");
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     chain.act(5, WithdrawRewards { validators: vec![validator(0)] });
-    assert_eq!(chain.balance(&address(5)), before - FEE + 674);
+    assert_eq!(chain.balance(address(5)), before - FEE + 674);
     assert_eq!(earned(&chain, 5), 0);
     chain.refused(5, undelegate(0, 1), code::DELEGATION, "or all");
     chain.act(5, undelegate(0, DNT));
@@ -227,7 +227,7 @@ fn a_proposers_fees_are_shared_by_stake_less_the_commission() {
 fn what_is_taken_back_arrives_after_the_unbonding_time() {
     let mut chain = four();
     chain.act(5, delegate(0, 50 * DNT));
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     chain.act(5, undelegate(0, 20 * DNT));
     assert_eq!(stake(&chain, 5, 0), 30 * DNT);
     let leaving = |chain: &Chain| staking::unbonding(&chain.state, &address(5), 9).unwrap();
@@ -235,11 +235,11 @@ fn what_is_taken_back_arrives_after_the_unbonding_time() {
     assert_eq!(leaving(&chain)[0].arrives, chain.block.time_seconds as u64 + 64);
     for _ in 0..64 {
         chain.next();
-        assert_eq!(chain.balance(&address(5)), before - FEE);
+        assert_eq!(chain.balance(address(5)), before - FEE);
     }
     let events = chain.next();
     assert!(events.iter().any(|event| event.kind == "staking.released"), "{events:?}");
-    assert_eq!(chain.balance(&address(5)), before - FEE + 20 * DNT);
+    assert_eq!(chain.balance(address(5)), before - FEE + 20 * DNT);
     assert_eq!(leaving(&chain), []);
 }
 
@@ -267,9 +267,9 @@ fn who_signs_two_histories_loses_a_twentieth_of_all_that_stood_behind_it_whereve
     chain.refused(0, Unjail { validator: validator(0) }, code::VALIDATOR_TOMBSTONED, "never comes back");
     chain.refused(0, create(0, 20 * DNT), code::VALIDATOR_TAKEN, "exists already");
     chain.act(7, undelegate(0, u64::MAX));
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     chain.skip_to(chain.block.height + 70);
-    assert_eq!(chain.balance(&address(5)), before + 95 * DNT, "what was on its way has paid too");
+    assert_eq!(chain.balance(address(5)), before + 95 * DNT, "what was on its way has paid too");
     assert_eq!(stake(&chain, 1, 1), FIRST, "nobody else's stake has paid");
 }
 
@@ -280,10 +280,10 @@ fn what_left_before_the_misdeed_does_not_pay_for_it() {
     chain.act(5, undelegate(0, 100 * DNT));
     chain.skip_to(chain.block.height + 20);
     let when = chain.block.height + 81;
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     chain.next_with(caught(0, when));
     chain.skip_to(chain.block.height + 70);
-    assert_eq!(chain.balance(&address(5)), before + 100 * DNT);
+    assert_eq!(chain.balance(address(5)), before + 100 * DNT);
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn bad_validators_and_stakes_are_refused() {
     chain.refused_before_it_pays(5, none, code::DELEGATION, "ascending");
     let twice = WithdrawRewards { validators: vec![validator(0); 2] };
     chain.refused_before_it_pays(5, twice, code::DELEGATION, "ascending");
-    assert_eq!(chain.balance(&accounts::fees()), 8 * FEE);
+    assert_eq!(chain.balance(accounts::fees()), 8 * FEE);
 }
 
 /// Key `n` under operator `operator`.
@@ -416,7 +416,7 @@ fn nothing_is_taken_back_that_is_worth_nothing() {
 fn stake_that_leaves_a_block_before_the_misdeed_pays() {
     let mut chain = four();
     chain.act(0, undelegate(0, FIRST));
-    let before = chain.balance(&address(0));
+    let before = chain.balance(address(0));
     chain.next();
     assert_eq!(told(&chain), [(key(0), 0)], "told at the end of block h: still votes in block h + 1");
     // It signs twice at this height, h + 1.
@@ -424,7 +424,7 @@ fn stake_that_leaves_a_block_before_the_misdeed_pays() {
     chain.next();
     chain.next_with(caught(0, when));
     chain.skip_to(chain.block.height + 70);
-    assert_eq!(chain.balance(&address(0)), before + FIRST - FIRST / 20, "it has paid");
+    assert_eq!(chain.balance(address(0)), before + FIRST - FIRST / 20, "it has paid");
 }
 
 /// A change of more than a third waits for ever while smaller ones come before it.
@@ -448,7 +448,7 @@ fn no_power_stays_without_stake_behind_smaller_changes() {
         chain.act(9 + (n % 2) as u8, delegate(low, DNT));
         chain.next();
     }
-    assert!(chain.balance(&address(8)) > BALANCE - DNT, "the stake is home");
+    assert!(chain.balance(address(8)) > BALANCE - DNT, "the stake is home");
     assert_eq!(power(&chain), 10, "and so the power is gone");
 }
 

@@ -97,20 +97,20 @@ impl Settled {
     }
 
     fn balance(&self, n: u8) -> u64 {
-        self.chain.balance(&address(n))
+        self.chain.balance(address(n))
     }
 
     fn stake(&self) -> u64 {
         let stake = nodes::get(&self.chain.state, &node(0)).unwrap().unwrap().stake;
-        assert_eq!(self.chain.balance(&stake_account(&address(0))), stake);
+        assert_eq!(self.chain.balance(stake_account(&address(0))), stake);
         stake
     }
 
     /// All money is back with who paid it, and the leaves are worth nothing.
     fn check_void(&mut self) {
         assert_eq!(self.status(), Status::Void);
-        assert_eq!(self.chain.balance(&escrow::account(&node(0), 1)), 0);
-        assert_eq!(self.chain.balance(&deposit_account(&node(0), 1)), 0);
+        assert_eq!(self.chain.balance(escrow::account(&node(0), 1)), 0);
+        assert_eq!(self.chain.balance(deposit_account(&node(0), 1)), 0);
         assert_eq!(bond::at_risk(&self.chain.state, &node(0)).unwrap(), 0);
         self.chain.refused(11, claim(1, &self.leaves, 0), code::CLAIM_EPOCH, "is void");
         self.chain.refused(9, challenge(), code::AUDIT_CLOSED, "void already");
@@ -155,7 +155,7 @@ fn forgery(channel: ChannelId, given: u8) -> ProveForgery {
 #[test]
 fn an_epoch_that_nobody_doubts_is_paid_after_its_time() {
     let mut world = Settled::new();
-    let (operator, treasury) = (world.balance(0), world.chain.balance(&accounts::treasury()));
+    let (operator, treasury) = (world.balance(0), world.chain.balance(accounts::treasury()));
     assert_eq!(bond::at_risk(&world.chain.state, &node(0)).unwrap(), FEES);
     world.chain.skip_to(world.chain.block.height + 58);
     assert_eq!((world.status(), world.balance(0)), (Status::Open, operator));
@@ -164,7 +164,7 @@ fn an_epoch_that_nobody_doubts_is_paid_after_its_time() {
     world.chain.next();
     world.chain.next();
     assert_eq!((world.status(), world.balance(0)), (Status::Final, operator + 150_000));
-    assert_eq!(world.chain.balance(&accounts::treasury()), treasury + 50_000 + 50_000);
+    assert_eq!(world.chain.balance(accounts::treasury()), treasury + 50_000 + 50_000);
     assert_eq!(bond::at_risk(&world.chain.state, &node(0)).unwrap(), 0);
     world.chain.act(11, claim(1, &world.leaves, 0));
     assert_eq!(world.balance(11), BALANCE + EARNED - 2_000);
@@ -292,7 +292,7 @@ fn a_false_epoch_is_void_and_the_bond_pays_who_found_out() {
 fn what_finding_out_brings_is_bounded_and_the_rest_is_the_treasurys() {
     let mut world = Settled::of(DEPOSIT);
     let (deposit, fine) = (world.params.audit_deposit, 2 * DEPOSIT);
-    let before = (world.balance(9), world.chain.balance(&accounts::treasury()));
+    let before = (world.balance(9), world.chain.balance(accounts::treasury()));
     world.challenged();
     let drawn = world.seats().len() as u64;
     world.all_find(Finding::False);
@@ -302,7 +302,7 @@ fn what_finding_out_brings_is_bounded_and_the_rest_is_the_treasurys() {
     assert_eq!(auditors, (fine / 2).min(2 * deposit));
     let fees = (2 * drawn + 1) * 1_000;
     assert_eq!(
-        world.chain.balance(&accounts::treasury()),
+        world.chain.balance(accounts::treasury()),
         before.1 + fine - (fine / 2).min(4 * deposit) - auditors + fees
     );
 }

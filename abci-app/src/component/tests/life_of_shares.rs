@@ -105,23 +105,19 @@ pub(crate) fn check(chain: &Chain) {
     assert_eq!(holdings.iter().map(|(_, held)| held.units).sum::<u64>(), record.supply);
     let divided: u128 = holdings.iter().map(|(_, held)| earned(*held, &record.accumulator)).sum();
     let undivided = (u128::from(record.stream.left) << 64) + record.accumulator.undivided();
-    assert_eq!(
-        u128::from(chain.balance(&asset.income_account())) << 64,
-        divided + undivided,
-        "income in, out and held"
-    );
+    assert_eq!(u128::from(chain.balance(asset.income_account())) << 64, divided + undivided, "income in, out and held");
     for (holder, _) in &holdings {
         assert_eq!(shares::of_holder(state, holder, None, 9).unwrap(), [asset]);
     }
     let positions = pools::positions(state, &asset, None, 999).unwrap();
     let deposits = holdings.iter().map(|(_, held)| held.deposit).chain(positions.iter().map(|(_, held)| held.deposit));
-    assert_eq!(chain.balance(&shares::deposit_account(&asset)), deposits.sum::<u64>());
+    assert_eq!(chain.balance(shares::deposit_account(&asset)), deposits.sum::<u64>());
     let Some(pool) = pools::get(state, &asset).unwrap() else { return };
     assert_eq!(shares::holding(state, &asset, pools::account(&asset)).unwrap().units, pool.shares);
-    assert_eq!(chain.balance(&pools::account(&asset)), pool.amount);
+    assert_eq!(chain.balance(pools::account(&asset)), pool.amount);
     assert_eq!(positions.iter().map(|(_, held)| held.units).sum::<u64>(), pool.owned());
     let divided: u128 = positions.iter().map(|(_, held)| earned(*held, &pool.accumulator)).sum();
-    let income = u128::from(chain.balance(&pools::income_account(&asset))) << 64;
+    let income = u128::from(chain.balance(pools::income_account(&asset))) << 64;
     assert_eq!(income, divided + pool.accumulator.undivided(), "the pool's income");
 }
 
@@ -129,11 +125,11 @@ pub(crate) fn check(chain: &Chain) {
 fn an_asset_earns_for_its_owner_until_it_has_shares_and_for_their_holders_from_then_on() {
     let mut chain = world(0);
     let (first, second) = (earn(&mut chain, 1, 400_000), earn(&mut chain, 2, 300_000));
-    let before = chain.balance(&address(OWNER));
+    let before = chain.balance(address(OWNER));
     // Anyone may send it; the owner is paid.
     let events = chain.act(15, first.clone());
     assert_eq!(events[0].get("account"), Some(address(OWNER).to_string().as_str()));
-    assert_eq!(chain.balance(&address(OWNER)), before + 400_000);
+    assert_eq!(chain.balance(address(OWNER)), before + 400_000);
     chain.refused(15, first, code::CLAIM_NOTHING, "nothing more");
 
     let treasury = chain.treasury();
@@ -145,9 +141,9 @@ fn an_asset_earns_for_its_owner_until_it_has_shares_and_for_their_holders_from_t
     chain.act(15, second);
     // What does not divide among the shares is carried on.
     assert_eq!((owed(&chain, OWNER), owed(&chain, 7)), (224_999, 74_999));
-    let before = chain.balance(&address(7));
+    let before = chain.balance(address(7));
     chain.act(7, withdraw());
-    assert_eq!(chain.balance(&address(7)), before + 74_999 - FEE);
+    assert_eq!(chain.balance(address(7)), before + 74_999 - FEE);
     chain.refused(7, withdraw(), code::INCOME_NOTHING, "earned nothing");
     check(&chain);
     chain.next();
@@ -188,9 +184,9 @@ fn income_is_divided_over_time_and_what_shares_earned_stays_with_who_held_them()
     chain.skip_until(chain.now() + 50);
     assert_eq!((owed(&chain, OWNER), owed(&chain, 7)), (250_000, 500_000));
     // Who holds nothing any more and is paid has the deposit for the record back.
-    let (before, deposit) = (chain.balance(&address(OWNER)), shares::deposit_of(&Params::default()));
+    let (before, deposit) = (chain.balance(address(OWNER)), shares::deposit_of(&Params::default()));
     chain.act(OWNER, withdraw());
-    assert_eq!(chain.balance(&address(OWNER)), before + 250_000 + deposit - FEE);
+    assert_eq!(chain.balance(address(OWNER)), before + 250_000 + deposit - FEE);
     assert_eq!(shares::holding(&chain.state, &asset(), address(OWNER)).unwrap(), Holding::default());
     assert!(shares::of_holder(&chain.state, &Account::from(address(OWNER)), None, 9).unwrap().is_empty());
     chain.skip_until(chain.now() + 1_000);
@@ -245,11 +241,11 @@ fn shares_are_traded_within_the_limits_that_the_trader_names() {
     chain.refused(7, greedy, code::POOL_LIMIT, "it would give 8.28");
     assert_eq!(pools::get(&chain.state, &asset()).unwrap().unwrap(), bought);
     chain.next();
-    let before = chain.balance(&address(7));
+    let before = chain.balance(address(7));
     let greedy = SellShares { min_amount: 10 * DNT, ..sell(&chain, quoted) };
     chain.refused(7, greedy, code::POOL_LIMIT, "10 DNT at least");
     chain.act(7, sell(&chain, quoted));
-    let back = chain.balance(&address(7)) + 2 * FEE - before - shares::deposit_of(&Params::default());
+    let back = chain.balance(address(7)) + 2 * FEE - before - shares::deposit_of(&Params::default());
     assert!((9_930_000..9_970_000).contains(&back), "there and back costs the fee twice: {back}");
     chain.refused(7, sell(&chain, 100), code::SHARES_BALANCE, "has 0 shares");
     check(&chain);
@@ -266,13 +262,13 @@ fn what_shares_in_a_pool_earn_is_their_providers() {
     chain.act(8, PayIncome { asset: some(), amount: 1_000_000 });
     chain.next();
     // Three quarters of the shares are in the pool, two thirds of it the owner's.
-    let (before, reserves) = (chain.balance(&address(OWNER)), chain.balance(&pools::account(&asset())));
+    let (before, reserves) = (chain.balance(address(OWNER)), chain.balance(pools::account(&asset())));
     let events = chain.act(OWNER, withdraw());
     let amount = |name| events[0].get(name).unwrap().parse::<u64>().unwrap();
     assert!((749_900..=750_000).contains(&amount("amount")), "{}", amount("amount"));
     assert!((499_900..=500_000).contains(&amount("of_liquidity")), "two thirds but for what is nobody's");
-    assert_eq!(chain.balance(&address(OWNER)), before + amount("amount") - FEE);
-    assert_eq!(chain.balance(&pools::account(&asset())), reserves, "and the price is where it was");
+    assert_eq!(chain.balance(address(OWNER)), before + amount("amount") - FEE);
+    assert_eq!(chain.balance(pools::account(&asset())), reserves, "and the price is where it was");
     check(&chain);
     let units = pools::position(&chain.state, &asset(), &address(7)).unwrap().units;
     chain.refused(7, remove(&chain, units + 1), code::POOL_POSITION, "units of the pool");
@@ -361,7 +357,7 @@ fn all_money_is_there_when_everybody_has_gone() {
         chain.act(n, withdraw());
     }
     check(&chain);
-    let spent = BALANCE - chain.balance(&address(8));
+    let spent = BALANCE - chain.balance(address(8));
     assert!(spent > DNT, "who bought and paid has less");
     chain.next();
 }

@@ -28,10 +28,10 @@ fn pay(to: u8, amount: u64) -> Transfer {
 fn money_moves_and_the_fee_goes_to_the_treasury() {
     let mut chain = Chain::new();
     chain.act(0, pay(1, 5));
-    assert_eq!(chain.balance(&address(0)), BALANCE - 5 - 1_000);
-    assert_eq!(chain.balance(&address(1)), BALANCE + 5);
+    assert_eq!(chain.balance(address(0)), BALANCE - 5 - 1_000);
+    assert_eq!(chain.balance(address(1)), BALANCE + 5);
     chain.next();
-    assert_eq!(chain.balance(&accounts::treasury()), 1_000);
+    assert_eq!(chain.balance(accounts::treasury()), 1_000);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_transfer_of_nothing_to_oneself_or_beyond_the_balance_is_refused() {
     chain.refused(0, pay(0, 1), code::TRANSFER, "another account");
     chain.refused(0, pay(1, BALANCE), code::FUNDS, "send it 0.001 DNT more");
     // The refused transfer still paid its fee.
-    assert_eq!(chain.balance(&address(0)), BALANCE - 1_000);
+    assert_eq!(chain.balance(address(0)), BALANCE - 1_000);
 }
 
 #[test]

@@ -16,14 +16,14 @@ use crate::state::MemoryState;
 fn a_node_is_registered_raised_and_lowered() {
     let mut chain = Chain::new();
     chain.act(0, register(0, role::ALL, STAKE));
-    assert_eq!(chain.balance(&stake_account(&address(0))), STAKE);
+    assert_eq!(chain.balance(stake_account(&address(0))), STAKE);
     chain.next();
     chain.act(0, register(0, role::ALL, STAKE + 5));
-    assert_eq!(chain.balance(&stake_account(&address(0))), STAKE + 5);
+    assert_eq!(chain.balance(stake_account(&address(0))), STAKE + 5);
     chain.act(0, register(0, role::SERVING, 5));
-    assert_eq!(chain.balance(&stake_account(&address(0))), 5);
+    assert_eq!(chain.balance(stake_account(&address(0))), 5);
     assert_eq!(nodes::unbonding(&chain.state, &address(0)).unwrap(), STAKE);
-    assert_eq!(chain.balance(&address(0)), BALANCE - STAKE - 5 - 3 * 1_000, "it is on its way");
+    assert_eq!(chain.balance(address(0)), BALANCE - STAKE - 5 - 3 * 1_000, "it is on its way");
     let record = nodes::get(&chain.state, &node(0)).unwrap().unwrap();
     assert_eq!((record.registered_height, record.roles), (1, 4));
     assert_eq!(nodes::of_account(&chain.state, &address(0)).unwrap(), Some(record));
@@ -51,7 +51,7 @@ fn stake_comes_home_after_the_unbonding_time_to_the_second() {
     assert_eq!(home, [STAKE, STAKE, STAKE, STAKE, STAKE, 1], "each part by itself");
     assert_eq!(nodes::unbonding(&chain.state, &address(0)).unwrap(), 0);
     assert_eq!(nodes::unbonding(&chain.state, &address(1)).unwrap(), 0);
-    assert_eq!(chain.balance(&address(0)), BALANCE - 3 * 1_000);
+    assert_eq!(chain.balance(address(0)), BALANCE - 3 * 1_000);
     assert!(chain.state.0.keys().all(|key| !key.starts_with("nodes/unbonding/")));
 }
 

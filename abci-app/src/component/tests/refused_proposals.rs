@@ -90,7 +90,7 @@ fn only_stake_votes_and_only_while_the_vote_lasts() {
 #[test]
 fn who_cannot_pay_the_deposit_or_comes_when_all_places_are_taken_is_told() {
     let mut chain = chain();
-    let short = chain.balance(&address(9)) - 2 * DNT;
+    let short = chain.balance(address(9)) - 2 * DNT;
     let give = datanet_types::action::Transfer { to: address(8), amount: short };
     chain.act(9, give);
     chain.refused(9, text(), code::FUNDS, "5 DNT");

@@ -94,11 +94,11 @@ impl World {
             let address = record.address();
             let (held, earned) = shares.get(&address).copied().unwrap_or_default();
             assert_eq!(held, record.shares, "shares of {address}");
-            assert_eq!(self.chain.balance(&bonded_account(&address)), record.tokens, "tokens of {address}");
-            assert!(earned <= self.chain.balance(&ModuleAddress::of("rewards", &[&address.0])));
+            assert_eq!(self.chain.balance(bonded_account(&address)), record.tokens, "tokens of {address}");
+            assert!(earned <= self.chain.balance(ModuleAddress::of("rewards", &[&address.0])));
             assert!(record.shares > 0 || record.tokens == 0, "dust of nobody's");
         }
-        assert_eq!(self.chain.balance(&accounts::fees()), 0, "fees are divided at the end of a block");
+        assert_eq!(self.chain.balance(accounts::fees()), 0, "fees are divided at the end of a block");
     }
 }
 

@@ -32,11 +32,11 @@ fn a_verdict_that_cannot_be_paid_stops_judging_and_what_else_is_due_is_done() {
     // Stake of a node's that is due before long.
     chain.act(3, register(3, datanet_types::action::role::ALL, STAKE + 5));
     chain.act(3, register(3, datanet_types::action::role::ALL, STAKE));
-    let (fees, review) = (accounts::state_key::balance(&accounts::treasury()), review_account(&id));
-    let moved = chain.balance(&review);
-    let treasury = chain.balance(&accounts::treasury());
+    let (fees, review) = (accounts::state_key::balance(accounts::treasury()), review_account(&id));
+    let moved = chain.balance(review);
+    let treasury = chain.balance(accounts::treasury());
     chain.state.put(fees, &Balance { amount: treasury + moved });
-    chain.state.delete(accounts::state_key::balance(&review));
+    chain.state.delete(accounts::state_key::balance(review));
     let before = chain.contribution(&id);
     let events = chain.judge(&id, all(9_000));
     assert_eq!(faults(&events), [("component.tripped", "validation")]);
@@ -47,9 +47,9 @@ fn a_verdict_that_cannot_be_paid_stops_judging_and_what_else_is_due_is_done() {
     assert!(faults(&chain.next()).is_empty(), "it is told once");
     let judge = chain.committee(&id)[0];
     chain.refused(judge, chain.commit(judge, &id, all(1)), code::TRIPPED, "validation stands still");
-    let bonds = chain.balance(&address(12));
+    let bonds = chain.balance(address(12));
     chain.act(12, Transfer { to: address(13), amount: BOND });
-    assert_eq!(chain.balance(&address(12)), bonds - BOND - 1_000);
+    assert_eq!(chain.balance(address(12)), bonds - BOND - 1_000);
     let events = chain.pass(crate::component::Params::default().unbonding_seconds);
     assert!(events.iter().any(|event| event.kind == "stake.released"), "{events:?}");
     assert_eq!(nodes::unbonding(&chain.state, &address(3)).unwrap(), 0);
@@ -110,9 +110,9 @@ fn no_payer_takes_back_what_it_owes_while_settlement_stands_still() {
     chain.state.put(breaker::state_key::tripped(Component::Settlement), &tripped);
     let epoch = settle(1, DEPOSIT, &leaves(&[(11, 1)]), vec![owed]);
     chain.refused(0, epoch.clone(), code::TRIPPED, "stands still");
-    let before = chain.balance(&address(5));
+    let before = chain.balance(address(5));
     chain.skip_until(chain.now() + 1_000);
-    let back = chain.balance(&address(5)) - before;
+    let back = chain.balance(address(5)) - before;
     assert_eq!(back, 0);
     chain.refused(5, super::harness::close_channel(channel), code::TRIPPED, "could not settle");
     breaker::reset(&mut chain.state, &chain.block, Component::Settlement).unwrap();

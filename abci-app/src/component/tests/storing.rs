@@ -75,7 +75,7 @@ fn nobody_is_drawn_before_enough_nodes_keep_it() {
 #[test]
 fn what_too_few_keep_in_time_costs_the_fee_for_judging_and_may_be_given_again() {
     let (mut chain, datanet) = world();
-    let before = chain.balance(&address(11));
+    let before = chain.balance(address(11));
     let id = chain.give_unkept(11, datanet, 1);
     let store_by = chain.contribution(&id).store_by;
     assert_eq!(store_by, chain.now() + Params::default().storing_seconds);
@@ -90,8 +90,8 @@ fn what_too_few_keep_in_time_costs_the_fee_for_judging_and_may_be_given_again() 
     assert!(events.iter().any(|event| event.kind == "contribution.refused"), "{events:?}");
     let refused = chain.contribution(&id);
     assert!(refused.unstored && !refused.is_unjudged() && refused.reason().contains("not stored"));
-    assert_eq!((chain.balance(&bond_account(&id)), chain.balance(&review_account(&id))), (0, 0));
-    assert_eq!(chain.balance(&address(11)), before - REVIEW - TX);
+    assert_eq!((chain.balance(bond_account(&id)), chain.balance(review_account(&id))), (0, 0));
+    assert_eq!(chain.balance(address(11)), before - REVIEW - TX);
     assert_eq!(chain.treasury() - treasury, REVIEW + TX);
     assert!(contributions::list_open(&chain.state).unwrap().is_empty());
     let again = Contribute { attempt: 1, ..contribute_of(11, datanet, 1) };
@@ -125,7 +125,7 @@ fn the_last_second_is_in_time() {
 #[test]
 fn who_said_that_it_is_there_pays_for_it_as_much_as_its_giver() {
     let (mut chain, datanet) = world();
-    let before = chain.balance(&address(11));
+    let before = chain.balance(address(11));
     let id = chain.give_unkept(11, datanet, 1);
     chain.act(5, attest(5, &id));
     chain.act(6, attest(6, &id));
@@ -135,7 +135,7 @@ fn who_said_that_it_is_there_pays_for_it_as_much_as_its_giver() {
     chain.next();
     let treasury = chain.treasury();
     unavailable(&mut chain, &id);
-    assert_eq!(chain.balance(&address(11)), before - 2 * (BOND + REVIEW + TX));
+    assert_eq!(chain.balance(address(11)), before - 2 * (BOND + REVIEW + TX));
     assert_eq!([5, 6, 7].map(|n| stake(&chain, n)), [MIN - BOND / 2, MIN - BOND / 2, MIN]);
     let drawn = u64::try_from(chain.committee(&id).len()).unwrap();
     assert_eq!(chain.treasury() - treasury, 2 * BOND + 2 * drawn * TX);
@@ -160,7 +160,7 @@ fn stake_that_is_taken_back_after_the_word_is_fined_on_its_way() {
     chain.pass(Params::default().unbonding_seconds);
     assert_eq!(nodes::unbonding(&chain.state, &address(5)).unwrap(), 0);
     assert_eq!(nodes::fined(&chain.state, &address(5)).unwrap(), 0);
-    assert_eq!(chain.balance(&address(5)), BALANCE - BOND / 2 - 3 * TX);
+    assert_eq!(chain.balance(address(5)), BALANCE - BOND / 2 - 3 * TX);
     assert_eq!(chain.treasury() - treasury, BOND / 2 - 2 * DNT);
 }
 
@@ -181,7 +181,7 @@ fn a_fine_is_never_more_than_there_is() {
     assert_eq!(nodes::fined(&chain.state, &address(5)).unwrap(), 7 * DNT);
     chain.pass(Params::default().unbonding_seconds);
     assert_eq!(nodes::unbonding(&chain.state, &address(5)).unwrap(), 0);
-    assert_eq!(chain.balance(&address(5)), BALANCE - MIN - 5 * TX, "all that it had, and no more");
+    assert_eq!(chain.balance(address(5)), BALANCE - MIN - 5 * TX, "all that it had, and no more");
 }
 
 /// Who speaks last, proposes the drawing block and fills the ones between knows the beacon of the first: what he does to stakes from the block

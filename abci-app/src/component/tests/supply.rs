@@ -163,7 +163,7 @@ impl World {
                 Status::Void => (0, 0),
             };
             assert_eq!(left, open, "of epoch {number}");
-            assert_eq!(self.chain.balance(&escrow::account(&node(0), number)), held, "of epoch {number}");
+            assert_eq!(self.chain.balance(escrow::account(&node(0), number)), held, "of epoch {number}");
         }
         self.check_bond();
     }

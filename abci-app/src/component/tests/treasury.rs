@@ -35,15 +35,15 @@ fn a_payment_is_announced_seen_and_then_made() {
     let mut chain = chain();
     let events = chain.act(AUTHORITY, spend(4 * DNT));
     assert_eq!(events[0].kind, "treasury.announced");
-    assert_eq!(chain.balance(&spend_account(1)), 4 * DNT);
-    assert_eq!(chain.balance(&accounts::treasury()), 96 * DNT);
+    assert_eq!(chain.balance(spend_account(1)), 4 * DNT);
+    assert_eq!(chain.balance(accounts::treasury()), 96 * DNT);
     let open = treasury::spends(&chain.state).unwrap();
     assert_eq!((open.len(), open[0].number, open[0].amount, open[0].to), (1, 1, 4 * DNT, address(9)));
     chain.pass(DELAY - 1);
-    assert_eq!(chain.balance(&address(9)), BALANCE);
+    assert_eq!(chain.balance(address(9)), BALANCE);
     let events = chain.next();
     assert!(events.iter().any(|event| event.kind == "treasury.paid"));
-    assert_eq!(chain.balance(&address(9)), BALANCE + 4 * DNT);
+    assert_eq!(chain.balance(address(9)), BALANCE + 4 * DNT);
     assert_eq!(treasury::spends(&chain.state).unwrap(), []);
     assert!(chain.state.0.keys().all(|key| !key.starts_with("derived/treasury/")));
 }
@@ -55,10 +55,10 @@ fn a_payment_that_is_cancelled_goes_back_and_does_not_count() {
     chain.refused(AUTHORITY, spend(1), code::SPEND_BOUND, "0 DNT of 10 DNT");
     chain.act(AUTHORITY, CancelSpend { spend: 1 });
     chain.refused(AUTHORITY, CancelSpend { spend: 1 }, code::SPEND_UNKNOWN, "no payment 1");
-    assert_eq!(chain.balance(&accounts::treasury()), 100 * DNT);
+    assert_eq!(chain.balance(accounts::treasury()), 100 * DNT);
     chain.act(AUTHORITY, spend(10 * DNT));
     chain.pass(DELAY);
-    assert_eq!(chain.balance(&address(9)), BALANCE + 10 * DNT);
+    assert_eq!(chain.balance(address(9)), BALANCE + 10 * DNT);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_next_period_begins_with_the_next_payment_and_a_cancelled_one_of_the_last_
     chain.pass(PERIOD - DELAY - 50);
     chain.act(AUTHORITY, spend(4 * DNT));
     chain.pass(60);
-    let treasury = chain.balance(&accounts::treasury());
+    let treasury = chain.balance(accounts::treasury());
     chain.act(AUTHORITY, CancelSpend { spend: 2 });
     let most = (treasury + 4 * DNT) / 10;
     chain.refused(AUTHORITY, spend(most + 1), code::SPEND_BOUND, "more than is left of this period");
@@ -90,5 +90,5 @@ fn bad_payments_are_refused_and_so_is_everybody_else() {
     }
     chain.refused(AUTHORITY, spend(1), code::SPEND_BOUND, "as many as may be");
     chain.pass(DELAY);
-    assert_eq!(chain.balance(&address(9)), BALANCE + MAX_OPEN as u64);
+    assert_eq!(chain.balance(address(9)), BALANCE + MAX_OPEN as u64);
 }

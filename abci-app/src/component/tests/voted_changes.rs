@@ -109,16 +109,16 @@ fn the_treasury_pays_what_was_voted_within_what_a_period_may_spend() {
     let payment = Payment { to: address(18), amount: 6 * DNT };
     pass(&mut chain, 1, Proposed::Spend(payment));
     assert_eq!(carried(&mut chain, 1), Status::Done);
-    assert_eq!(chain.balance(&address(18)), BALANCE + 6 * DNT);
+    assert_eq!(chain.balance(address(18)), BALANCE + 6 * DNT);
     // The authority has what is left of the period, and no more.
     let reason = Digest([1; 32]);
     let spend = |amount| SpendTreasury { to: address(AUTHORITY), amount, reason };
     chain.refused(AUTHORITY, spend(5 * DNT), code::SPEND_BOUND, "left of this period");
     // A second that no longer fits fails, and the treasury keeps it.
-    let before = chain.balance(&accounts::treasury());
+    let before = chain.balance(accounts::treasury());
     pass(&mut chain, 2, Proposed::Spend(payment));
     assert_eq!(carried(&mut chain, 2), Status::Failed);
-    assert!(chain.balance(&accounts::treasury()) >= before);
+    assert!(chain.balance(accounts::treasury()) >= before);
 }
 
 #[test]

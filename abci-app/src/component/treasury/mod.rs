@@ -118,7 +118,7 @@ pub fn budget<S: StateRead>(state: &S, now: u64, params: &Params) -> Result<Budg
     if let Some(budget) = present {
         return Ok(budget);
     }
-    let all = accounts::balance(state, &accounts::treasury())?;
+    let all = accounts::balance(state, accounts::treasury())?;
     let most = mul_div(all, params.treasury_period_bps.into(), BPS).unwrap_or(0);
     Ok(Budget { since: now, most, spent: 0 })
 }
@@ -170,7 +170,7 @@ fn announce<S: StateWrite>(
     spend.number = last.saturating_add(1);
     spend.period = budget.since;
     budget.spent = budget.spent.saturating_add(spend.amount);
-    accounts::transfer(state, &accounts::treasury(), &spend_account(spend.number), spend.amount)?;
+    accounts::transfer(state, accounts::treasury(), spend_account(spend.number), spend.amount)?;
     state.put(state_key::last(), &Number { number: spend.number });
     state.put(state_key::budget(), &budget);
     agenda::schedule(state, Kind::PaySpend, spend.due, &Number { number: spend.number });
@@ -180,7 +180,7 @@ fn announce<S: StateWrite>(
 
 /// Puts an announced payment's money back, where it counts as if it had not been announced.
 fn cancel<S: StateWrite>(state: &mut S, spend: &Spend) -> Result<(), StateError> {
-    accounts::release(state, &spend_account(spend.number), &accounts::treasury(), spend.amount)?;
+    accounts::release(state, &spend_account(spend.number), accounts::treasury(), spend.amount)?;
     if let Some(mut budget) = state.get::<Budget>(&state_key::budget())?
         && budget.since == spend.period
     {
@@ -199,7 +199,7 @@ fn remove<S: StateWrite>(state: &mut S, spend: &Spend) {
 /// Makes a payment that is due.
 pub(super) fn pay<S: StateWrite>(state: &mut S, due: &Number) -> Result<Vec<Event>, StateError> {
     let spend: Spend = state.expect(state_key::spend(due.number), "a payment that is due and not there")?;
-    accounts::release(state, &spend_account(spend.number), &spend.to, spend.amount)?;
+    accounts::release(state, &spend_account(spend.number), spend.to, spend.amount)?;
     remove(state, &spend);
     Ok(vec![event("treasury.paid", &spend)])
 }
@@ -212,13 +212,13 @@ pub(super) fn pay_voted<S: StateWrite>(
     payment: &Payment,
 ) -> Result<Option<Event>, StateError> {
     let mut budget = budget(state, block.seconds(), params)?;
-    let there = accounts::balance(state, &accounts::treasury())?;
+    let there = accounts::balance(state, accounts::treasury())?;
     if payment.amount > budget.most.saturating_sub(budget.spent).min(there) {
         return Ok(None);
     }
     budget.spent = budget.spent.saturating_add(payment.amount);
     state.put(state_key::budget(), &budget);
-    accounts::release(state, &accounts::treasury(), &payment.to, payment.amount)?;
+    accounts::release(state, &accounts::treasury(), payment.to, payment.amount)?;
     Ok(Some(Event::new("treasury.paid").with("to", payment.to).with("amount", payment.amount)))
 }
 

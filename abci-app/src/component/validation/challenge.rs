@@ -152,7 +152,7 @@ impl Closing<'_> {
     pub(super) fn second_unjudged<S: StateWrite>(mut self, state: &mut S) -> Result<Vec<Event>, StateError> {
         let id = self.contribution.id;
         let challenge = expect(state, &id)?;
-        accounts::release(state, &challenge_account(&id), &challenge.challenger, challenge.deposit)?;
+        accounts::release(state, &challenge_account(&id), challenge.challenger, challenge.deposit)?;
         let fines = settling::settle_now(state, self.block, &mut self.contribution)?;
         let over = self.over(state, challenge, Outcome::Undecided);
         Ok(std::iter::once(over).chain(fines).collect())
@@ -187,7 +187,7 @@ impl Closing<'_> {
     ) -> Result<Vec<Event>, StateError> {
         let id = self.contribution.id;
         self.measure_first(state)?;
-        accounts::release(state, &challenge_account(&id), &challenge.challenger, challenge.deposit)?;
+        accounts::release(state, &challenge_account(&id), challenge.challenger, challenge.deposit)?;
         let (bond, review) = (bond_account(&id), review_account(&id));
         let scores = self.round.scores;
         let mut events = match (self.contribution.status(), scores) {
@@ -199,14 +199,14 @@ impl Closing<'_> {
         };
         let penalty = self.contribution.penalty(&self.params);
         let part = penalty.checked_div(2).unwrap_or(0).min(challenge.deposit);
-        accounts::release(state, &bond, &challenge.challenger, part)?;
-        accounts::release(state, &bond, &review, part)?;
+        accounts::release(state, &bond, challenge.challenger, part)?;
+        accounts::release(state, &bond, review, part)?;
         self.assign(votes, self.contribution.review_fee.saturating_add(part));
         settling::pay(state, &self.round, &review)?;
         let left = penalty.saturating_sub(part).saturating_sub(part);
-        accounts::release(state, &bond, &accounts::treasury(), left)?;
+        accounts::release(state, &bond, accounts::treasury(), left)?;
         let back = self.contribution.bond.saturating_sub(penalty);
-        accounts::release(state, &bond, &self.contribution.contributor, back)?;
+        accounts::release(state, &bond, self.contribution.contributor, back)?;
         events.extend(settling::close_window(state, self.block, &mut self.contribution, &self.params)?);
         Ok(events)
     }

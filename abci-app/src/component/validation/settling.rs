@@ -83,5 +83,5 @@ pub(super) fn close_challenges<S: StateWrite>(state: &mut S, contribution: &mut 
 
 /// Pays a round's members what they are to have.
 pub(super) fn pay<S: StateWrite>(state: &mut S, round: &Round, from: &ModuleAddress) -> Result<(), StateError> {
-    round.committee.iter().try_for_each(|member| accounts::release(state, from, &member.account, member.reward))
+    round.committee.iter().try_for_each(|member| accounts::release(state, from, member.account, member.reward))
 }

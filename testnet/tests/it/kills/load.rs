@@ -222,7 +222,7 @@ impl Done {
                 }
             }
             for n in 1..=PAYERS {
-                let [has, got] = [key(n).address(), payee(n)].map(|who| accounts::balance(&state, &who));
+                let [has, got] = [key(n).address(), payee(n)].map(|who| accounts::balance(&state, who));
                 ensure!(has? == MONEY - spent[usize::from(n)], "payer {n} has another sum at {}", node.name());
                 ensure!(got? == earned[usize::from(n)], "payee {n} has another sum at {}", node.name());
             }

@@ -18,7 +18,7 @@ impl ActionHandler for Transfer {
     }
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
-        transfer(state, &ctx.tx.signer, &self.to, self.amount)?;
+        transfer(state, ctx.tx.signer, self.to, self.amount)?;
         let event = Event::new("account.transferred");
         Ok(vec![event.with("from", ctx.tx.signer).with("to", self.to).with("amount", self.amount)])
     }

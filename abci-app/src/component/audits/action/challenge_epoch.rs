@@ -37,7 +37,7 @@ impl ActionHandler for ChallengeEpoch {
             return refuse(code::AUDIT_CLOSED, format!("epoch {} of node {} {state}", self.epoch, self.node));
         };
         ensure(nodes::any_validator(state)?, code::NO_VALIDATORS, || "nobody is there to audit it".to_owned())?;
-        accounts::transfer(state, &ctx.tx.signer, &deposit_account(&self.node, self.epoch), deposit)?;
+        accounts::transfer(state, ctx.tx.signer, deposit_account(&self.node, self.epoch), deposit)?;
         settlement::hold(state, &mut epoch)?;
         let (node, epoch, challenger) = (self.node, self.epoch, ctx.tx.signer);
         let suspects = self.suspects.clone();

@@ -55,7 +55,7 @@ impl ActionHandler for ProveForgery {
         let params = params::at(state, epoch.height)?;
         if let Some(mut audit) = audits::get(state, &self.node, self.epoch)?.filter(|audit| audit.due != 0) {
             // Nobody has to judge any more.
-            accounts::release(state, &deposit_account(&self.node, self.epoch), &audit.challenger, audit.deposit)?;
+            accounts::release(state, &deposit_account(&self.node, self.epoch), audit.challenger, audit.deposit)?;
             set_due(state, &mut audit, 0);
             audit.set_phase(Phase::False);
             audits::put(state, &audit);
@@ -63,8 +63,8 @@ impl ActionHandler for ProveForgery {
         let void = settlement::void(state, ctx.block, &mut epoch, &params)?;
         let (stake, taken) = settlement::forfeit(state, ctx.block, &self.node, bond::of(epoch.totals.fees, &params))?;
         let to_prover = taken.checked_div(2).unwrap_or(0);
-        accounts::release(state, &stake, &ctx.tx.signer, to_prover)?;
-        accounts::release(state, &stake, &accounts::treasury(), taken.saturating_sub(to_prover))?;
+        accounts::release(state, &stake, ctx.tx.signer, to_prover)?;
+        accounts::release(state, &stake, accounts::treasury(), taken.saturating_sub(to_prover))?;
         let event = Event::new("forgery.proven").with("node", self.node).with("epoch", self.epoch);
         Ok(vec![event.with("account", ctx.tx.signer).with("reward", to_prover), void.with("slashed", taken)])
     }

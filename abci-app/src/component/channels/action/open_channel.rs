@@ -47,7 +47,7 @@ impl ActionHandler for OpenChannel {
             last_epoch: 0,
             ends_at: 0,
         };
-        accounts::transfer(state, &channel.payer, &deposit_account(&channel.id), channel.deposit)?;
+        accounts::transfer(state, channel.payer, deposit_account(&channel.id), channel.deposit)?;
         closing::set_expiry(state, &mut channel, self.expires_at, &params);
         channels::put(state, &channel);
         let event = Event::new("channel.opened").with("channel", channel.id).with("payer", channel.payer);

@@ -38,7 +38,7 @@ impl ActionHandler for TopUpChannel {
                 format!("a deposit of {} can't grow so much", display(channel.deposit)),
             );
         };
-        accounts::transfer(state, &channel.payer, &deposit_account(&channel.id), self.amount)?;
+        accounts::transfer(state, channel.payer, deposit_account(&channel.id), self.amount)?;
         channel.deposit = deposit;
         channels::put(state, &channel);
         let event = Event::new("channel.topped_up").with("channel", channel.id).with("payer", channel.payer);

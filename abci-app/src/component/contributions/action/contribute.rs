@@ -67,8 +67,8 @@ fn first_checks<S: StateRead>(
 /// Takes bond and review fee from the contributor, until the verdict.
 fn lock<S: StateWrite>(state: &mut S, contribution: &Contribution) -> Result<(), ActionError> {
     let (id, from) = (&contribution.id, &contribution.contributor);
-    accounts::transfer(state, from, &bond_account(id), contribution.bond)?;
-    accounts::transfer(state, from, &review_account(id), contribution.review_fee)
+    accounts::transfer(state, from, bond_account(id), contribution.bond)?;
+    accounts::transfer(state, from, review_account(id), contribution.review_fee)
 }
 
 /// Whether there is anybody to keep and to judge it. Else its giver would wait for nothing, and for a fee.

@@ -26,8 +26,8 @@ impl ActionHandler for CloseDatanet {
         let closed = Closed { height: ctx.block.height };
         let kept = deposit::kept(&params::get(state)?, &datanet, &closed);
         let (account, back) = (deposit_account(&datanet.id), datanet.deposit.saturating_sub(kept));
-        accounts::release(state, &account, &accounts::treasury(), kept)?;
-        accounts::release(state, &account, &datanet.creator, back)?;
+        accounts::release(state, &account, accounts::treasury(), kept)?;
+        accounts::release(state, &account, datanet.creator, back)?;
         datanets::close(state, &datanet, &closed);
         let event = Event::new("datanet.closed").with("datanet", datanet.id).with("name", &datanet.name);
         Ok(vec![event.with("creator", datanet.creator).with("back", back)])

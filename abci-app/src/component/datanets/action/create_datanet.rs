@@ -43,7 +43,7 @@ impl ActionHandler for CreateDatanet {
         }
         let mut datanet = record(self, id, ctx);
         datanet.deposit = deposit_of(&params, &datanet);
-        accounts::transfer(state, &ctx.tx.signer, &deposit_account(&id), datanet.deposit)?;
+        accounts::transfer(state, ctx.tx.signer, deposit_account(&id), datanet.deposit)?;
         datanets::put(state, &datanet);
         let event = Event::new("datanet.created").with("datanet", id).with("name", &self.name);
         Ok(vec![event.with("creator", ctx.tx.signer).with("deposit", datanet.deposit)])

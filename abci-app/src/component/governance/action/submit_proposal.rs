@@ -68,7 +68,7 @@ impl ActionHandler for SubmitProposal {
             format!("the deposit is {asked} as things stand, and at most {offered} may be locked; allow more, or wait")
         })?;
         let number = state.get::<Number>(&state_key::last())?.unwrap_or_default().number.saturating_add(1);
-        accounts::transfer(state, &proposer, &deposit_account(number), deposit)?;
+        accounts::transfer(state, proposer, deposit_account(number), deposit)?;
         state.put(state_key::last(), &Number { number });
         stakes::enter(state, number)?;
         let ends = now.saturating_add(params.voting_seconds);

@@ -142,6 +142,6 @@ fn move_stake<S: StateWrite>(
     let account = &ctx.tx.signer;
     match from.checked_sub(to) {
         Some(back) if back > 0 => Ok(unbonding::begin(state, ctx.block, params, account, back)?),
-        _ => accounts::transfer(state, account, &stake_account(account), to.saturating_sub(from)),
+        _ => accounts::transfer(state, account, stake_account(account), to.saturating_sub(from)),
     }
 }

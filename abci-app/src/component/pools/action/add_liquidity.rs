@@ -30,7 +30,7 @@ impl ActionHandler for AddLiquidity {
         pools::check_least(more.units, self.min_units, pools::in_units)?;
         let params = params::get(state)?;
         pools::move_shares(state, &asset, (&provider, true), more.shares, (now, &params))?;
-        accounts::transfer(state, &provider, &pools::account(&asset), more.amount)?;
+        accounts::transfer(state, provider, pools::account(&asset), more.amount)?;
         pools::give_units(state, &asset, &pool, (&provider, more.units), &params)?;
         pool.shares = pool.shares.saturating_add(more.shares);
         pool.amount = pool.amount.saturating_add(more.amount);

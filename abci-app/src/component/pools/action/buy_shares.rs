@@ -24,7 +24,7 @@ impl ActionHandler for BuyShares {
             return pools::too_much(&asset);
         };
         pools::check_least(bought, self.min_shares.max(1), pools::in_shares)?;
-        accounts::transfer(state, &buyer, &pools::account(&asset), self.amount)?;
+        accounts::transfer(state, buyer, pools::account(&asset), self.amount)?;
         pools::move_shares(state, &asset, (&buyer, false), bought, (now, &params))?;
         pool.amount = pool.amount.saturating_add(self.amount);
         pool.shares = pool.shares.saturating_sub(bought);

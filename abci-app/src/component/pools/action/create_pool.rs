@@ -32,7 +32,7 @@ impl ActionHandler for CreatePool {
         let pool = Pool::new(asset, (self.shares, self.amount), creator, ctx.block.height);
         deposit::pay_for_good(state, &params, &creator, &pool)?;
         pools::move_shares(state, &asset, (&creator, true), self.shares, (now, &params))?;
-        accounts::transfer(state, &creator, &pools::account(&asset), self.amount)?;
+        accounts::transfer(state, creator, pools::account(&asset), self.amount)?;
         pools::give_units(state, &asset, &pool, (&creator, pool.owned()), &params)?;
         pools::put(state, &asset, &pool);
         let event = Event::new("pool.created").with("asset", asset).with("creator", creator);

@@ -32,7 +32,7 @@ impl ActionHandler for RemoveLiquidity {
         if less.shares > 0 {
             pools::move_shares(state, &asset, (&provider, false), less.shares, (now, &params))?;
         }
-        accounts::release(state, &pools::account(&asset), &provider, less.amount)?;
+        accounts::release(state, &pools::account(&asset), provider, less.amount)?;
         pool.shares = pool.shares.saturating_sub(less.shares);
         pool.amount = pool.amount.saturating_sub(less.amount);
         pool.set_units(pool.units.saturating_sub(less.units));

@@ -26,7 +26,7 @@ impl ActionHandler for SellShares {
         };
         pools::check_least(amount, self.min_amount.max(1), display)?;
         pools::move_shares(state, &asset, (&seller, true), self.shares, (now, &params))?;
-        accounts::release(state, &pools::account(&asset), &seller, amount)?;
+        accounts::release(state, &pools::account(&asset), seller, amount)?;
         pool.shares = pool.shares.saturating_add(self.shares);
         pool.amount = pool.amount.saturating_sub(amount);
         pools::put(state, &asset, &pool);

@@ -73,7 +73,7 @@ impl ActionHandler for SettleEpoch {
         let quorum = keeping::quorum(state, &node, &params)?;
         let epoch = epoch(self, ctx, (shares, quorum), &params);
         let keepers = keeping::fees_account(&epoch.node, epoch.epoch);
-        accounts::transfer(state, &ctx.tx.signer, &keepers, keeping::fees(&epoch, &params))?;
+        accounts::transfer(state, ctx.tx.signer, keepers, keeping::fees(&epoch, &params))?;
         record(state, &epoch, former);
         closing::begin(state, &epoch, paid);
         Ok(vec![settled(self, &epoch)])
@@ -154,7 +154,7 @@ fn charge<S: StateWrite>(
         )
     })?;
     let delta = check_voucher(&channel, action, voucher, &ctx.block.chain_id)?;
-    accounts::release(state, &deposit_account(&channel.id), &escrow::account(&action.node, action.epoch), delta)?;
+    accounts::release(state, &deposit_account(&channel.id), escrow::account(&action.node, action.epoch), delta)?;
     channel.charged = voucher.cumulative;
     channel.last_epoch = action.epoch;
     channels::put(state, &channel);

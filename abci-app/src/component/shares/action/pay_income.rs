@@ -17,7 +17,7 @@ impl ActionHandler for PayIncome {
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let asset = shares::named(self.asset)?;
         shares::require(state, &asset)?;
-        accounts::transfer(state, &ctx.tx.signer, &asset.income_account(), self.amount)?;
+        accounts::transfer(state, ctx.tx.signer, asset.income_account(), self.amount)?;
         let params = params::get(state)?;
         shares::receive(state, &asset, self.amount, ctx.block.seconds(), &params)?;
         let event = Event::new("income.paid").with("asset", asset).with("from", ctx.tx.signer);

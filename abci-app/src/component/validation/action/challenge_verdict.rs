@@ -21,7 +21,7 @@ impl ActionHandler for ChallengeVerdict {
         let mut contribution = contributions::require(state, &self.contribution)?;
         check(state, ctx, &contribution)?;
         let (id, challenger, deposit) = (contribution.id, ctx.tx.signer, challenge_deposit(&contribution));
-        accounts::transfer(state, &challenger, &challenge_account(&id), deposit)?;
+        accounts::transfer(state, challenger, challenge_account(&id), deposit)?;
         settling::close_challenges(state, &mut contribution);
         contribution.challenged = true;
         contributions::put(state, &contribution);
