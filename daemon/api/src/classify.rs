@@ -31,7 +31,6 @@ pub struct ClassifyRequest {
     pub account: Option<String>,
     /// This node's word on the price, from `/v1/quotes`: the answer costs no more, or is refused.
     #[schema(value_type = Option<Object>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<SignedQuote>,
 }
 

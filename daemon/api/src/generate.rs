@@ -42,7 +42,6 @@ pub struct Shared {
     pub account: Option<String>,
     /// Extension: this node's word on the price of each answer, from `/v1/quotes`; an answer costs no more, or is refused.
     #[schema(value_type = Option<Object>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<SignedQuote>,
     /// OpenAI's name for who asks. Where it is the name of an account of this node, that account pays, so that clients
     /// which know no extension can pay too.

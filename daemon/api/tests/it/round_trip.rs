@@ -256,7 +256,7 @@ fn answers_and_what_proves_and_pays_them() {
     let record = AnswerRecord::default();
     let receipt = json_of(&ReceiptView::from(record.clone()));
     wire::<AskRequest>(&format!(
-        r#"{{"datanet":"birds","question":"q","text":null,"neighbours":3,"voucher":{voucher},"account":null}}"#
+        r#"{{"datanet":"birds","question":"q","text":null,"neighbours":3,"voucher":{voucher},"account":null,"quote":null}}"#
     ));
     wire::<Answer>(&format!(
         r#"{{"answer":"a","label":"owl","passages":[{{"contribution":"$ID","record":1,"weight":2,"label":null,"text":"t"}}],
@@ -281,7 +281,7 @@ fn answers_and_what_proves_and_pays_them() {
     );
     for input in [r#""one""#, r#"["one","two"]"#] {
         wire::<ClassifyRequest>(&format!(
-            r#"{{"model":"m","input":{input},"explain":true,"counterfactual":false,"voucher":{voucher},"account":null}}"#
+            r#"{{"model":"m","input":{input},"explain":true,"counterfactual":false,"voucher":{voucher},"account":null,"quote":null}}"#
         ));
         wire::<EmbeddingsRequest>(&format!(
             r#"{{"input":{input},"model":null,"encoding_format":"base64","dimensions":384}}"#
@@ -321,7 +321,8 @@ fn answers_and_what_proves_and_pays_them() {
         "committee":[{"account":"$ADDR","node":"$ID","seats":7,"committed":true,"said":"nothing","reward":0}]}"#;
     for audit in ["null", audit] {
         wire::<Epochs>(&format!(
-            r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"challenges":1,"challenge":10,"height":3,
+            r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"quorum":2,"attestations":1,
+            "keepers":["$ID"],"attest_by":9,"waits_for":"w","unkept":false,"challenges":1,"challenge":10,"height":3,
             "totals":{},"accounts":2,"root":"$ID","receipts":"$ID","statement":"$ID","audit":{audit}}}]}}"#,
             json_of(&datanet_types::epoch::EpochTotals::default())
         ));
@@ -336,7 +337,7 @@ fn answers_and_what_proves_and_pays_them() {
 #[test]
 fn requests_for_text() {
     let shared = r#""model":"m","max_tokens":1,"temperature":0.5,"top_p":null,"seed":2,"stop":"\n","n":2,"response_format":null,"stream":true,
-        "stream_options":{"include_usage":true},"voucher":null,"account":null,"user":"alice""#;
+        "stream_options":{"include_usage":true},"voucher":null,"account":null,"quote":null,"user":"alice""#;
     let text = json!("What eats an owl?");
     for content in ["null".to_owned(), text.to_string(), format!(r#"[{{"type":"text","text":{text}}}]"#)] {
         wire::<ChatRequest>(&format!(
