@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
+use datanet_ledger::component::Params;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, role};
 use datanet_types::amount::{DNT, display};
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
@@ -84,8 +85,10 @@ impl Tour {
             Ok((epoch["status"] == "void").then_some(epoch))
         })
         .await?;
-        ensure!(epoch["audit"]["phase"] == "unavailable", "{epoch}");
-        ensure!(client.balance(&account).await? == before + FALSE_FEES, "the payer has not got it back");
+        ensure!(epoch["audit"]["phase"] == "missing", "{epoch}");
+        // Payer and node are one here: what it put up for its statement's being kept comes back too.
+        let words = epoch["quorum"].as_u64().context("no quorum")? * Params::default().statement_fee;
+        ensure!(client.balance(&account).await? == before + FALSE_FEES + words, "the payer has not got it back");
         let left: Value = client.get(&format!("/v1/accounts/{account}")).await?;
         let lost = STRANGERS_STAKE - left["stake"].as_u64().context("no stake")?;
         ensure!(lost > 0, "it lost nothing: {left}");
