@@ -33,6 +33,8 @@ const GOAL: f64 = 0.9;
 const PRICE: u64 = 1_000;
 /// Passages that answers are found in.
 const PASSAGES: usize = 128;
+/// Passages of the held-out set.
+const HELD_OUT: usize = 32;
 const CHAIN: &str = "bench-answers";
 
 /// What to measure.
@@ -138,8 +140,10 @@ async fn measure(node: &NodeHandle, bench: &AnswersBench, ui: &Ui, step: crate::
 /// A datanet with final records, on the ledger of `services`.
 async fn prepare(client: &Client, services: &Services) -> Result<Datanet> {
     ready(client).await?;
-    let held_out: String =
-        (0..16).map(|n| format!("{}\n", json!({ "text": format!("held-out passage number {n}") }))).collect();
+    let mut texts = passages(PASSAGES + HELD_OUT)?;
+    let line = |text: String| format!("{}\n", json!({ "text": text }));
+    // Of the same kind, or what is given would be of no use to it.
+    let held_out: String = texts.split_off(PASSAGES.min(texts.len())).into_iter().map(line).collect();
     client
         .create_datanet(&json!({
             "name": "bench", "description": "Passages", "licence": "CC0-1.0", "price": PRICE, "min_bond": 100,
@@ -147,7 +151,7 @@ async fn prepare(client: &Client, services: &Services) -> Result<Datanet> {
             "accept_threshold": 1, "committee_size": 1, "storage_quorum": 1, "holdout": held_out,
         }))
         .await?;
-    let records: String = passages(PASSAGES)?.iter().map(|text| format!("{}\n", json!({ "text": text }))).collect();
+    let records: String = texts.into_iter().map(line).collect();
     let given = client.contribute("bench", "node", "application/x-ndjson", "bench", records).await?;
     let mut events = Box::pin(client.contribution_events(&given.id).await?);
     let mut last = None;
