@@ -90,6 +90,27 @@ fn say_pending(earnings: &Value) {
     }
 }
 
+/// What was claimed, node by node.
+pub(super) fn claims(value: &Value) {
+    table(
+        &value["claims"],
+        &[
+            ("from node", &|claim| short(&claim["node"])),
+            ("epochs", &|claim| text(&claim["epochs"])),
+            ("amount", &|claim| money(&claim["amount"])),
+            ("transaction", &|claim| text(&claim["tx"])),
+        ],
+    );
+}
+
+/// What could not be; `done` is what it is called where it could.
+pub(super) fn not_claimed(value: &Value, done: &str) {
+    for failed in value["failed"].as_array().into_iter().flatten() {
+        let (node, epochs) = (short(&failed["node"]), text(&failed["epochs"]));
+        say!("not {done}: {epochs} epochs of node {node}: {}", text(&failed["reason"]));
+    }
+}
+
 pub(super) async fn claim(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;
     let value = client.post(&format!("/v1/accounts/{address}/claim"), &json!({})).await?;
@@ -97,20 +118,9 @@ pub(super) async fn claim(client: &Client, account: &str, output: Output) -> Res
         say_pending(&client.get(&format!("/v1/accounts/{address}/earnings")).await?);
     }
     output.show(&value, |value| {
-        table(
-            &value["claims"],
-            &[
-                ("from node", &|claim| short(&claim["node"])),
-                ("epochs", &|claim| text(&claim["epochs"])),
-                ("amount", &|claim| money(&claim["amount"])),
-                ("transaction", &|claim| text(&claim["tx"])),
-            ],
-        );
+        claims(value);
         say!("paid {}", money(&value["total"]));
-        for failed in value["failed"].as_array().into_iter().flatten() {
-            let (node, epochs) = (short(&failed["node"]), text(&failed["epochs"]));
-            say!("not paid: {epochs} epochs of node {node}: {}", text(&failed["reason"]));
-        }
+        not_claimed(value, "paid");
     });
     Ok(())
 }

@@ -40,18 +40,14 @@ pub(super) async fn run(
     let spinner = if output.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     spinner.enable_steady_tick(std::time::Duration::from_millis(120));
     spinner.set_message("reading");
-    let reviews = tokio::task::spawn_blocking(move || read(&given, &schema)).await?;
+    let mut reviews = tokio::task::spawn_blocking(move || read(&given, &schema)).await?;
     spinner.finish_and_clear();
     let bond = terms.bond.unwrap_or(datanet.min_bond);
-    let account = terms.account.clone();
-    let mut reviews = reviews;
     let needed = fees.needed(bond, reviews.bytes());
     if balance < needed {
-        let (has, needed) = (amount::display(balance), amount::display(needed));
-        reviews.object(
-            "funds",
-            format!("account {account} has {has}, and giving this takes about {needed}; send it more"),
-        );
+        let (account, has, needed) = (&terms.account, amount::display(balance), amount::display(needed));
+        let reason = format!("account {account} has {has}, and giving this takes about {needed}; send it more");
+        reviews.object("funds", reason);
     }
     let review = finish(reviews, terms, bond, &datanet, &status);
     let mut value = serde_json::to_value(&review)?;

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
+use super::account::{claims, not_claimed};
 use super::args::SharesCommand;
 use super::client::Client;
 use super::confirm::confirm;
@@ -118,20 +119,9 @@ async fn claim(client: &Client, asset: &str, account: Option<&str>, output: Outp
     let body = json!({ "account": named(client, account) });
     let value = client.post(&format!("/v1/shares/{asset}/claim"), &body).await?;
     output.show(&value, |value| {
-        table(
-            &value["claims"],
-            &[
-                ("from node", &|claim| short(&claim["node"])),
-                ("epochs", &|claim| text(&claim["epochs"])),
-                ("amount", &|claim| money(&claim["amount"])),
-                ("transaction", &|claim| text(&claim["tx"])),
-            ],
-        );
+        claims(value);
         lines(&[("claimed", money(&value["total"]))]);
-        for failed in value["failed"].as_array().into_iter().flatten() {
-            let (node, epochs) = (short(&failed["node"]), text(&failed["epochs"]));
-            say!("not claimed: {epochs} epochs of node {node}: {}", text(&failed["reason"]));
-        }
+        not_claimed(value, "claimed");
     });
     Ok(())
 }

@@ -201,6 +201,24 @@ fn describe(status: &str, answer: &mut RefOr<utoipa::openapi::Response>) {
     }
 }
 
+/// Method and path of every operation of a description, in order.
+#[cfg(test)]
+pub(super) fn operations(description: utoipa::openapi::OpenApi) -> std::collections::BTreeSet<(String, String)> {
+    let mut all = std::collections::BTreeSet::new();
+    for (path, item) in description.paths.paths {
+        let operations = [
+            ("GET", &item.get),
+            ("POST", &item.post),
+            ("PUT", &item.put),
+            ("PATCH", &item.patch),
+            ("DELETE", &item.delete),
+        ];
+        let there = operations.into_iter().filter(|(_, operation)| operation.is_some());
+        all.extend(there.map(|(method, _)| (method.to_owned(), path.clone())));
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

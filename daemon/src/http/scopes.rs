@@ -183,21 +183,8 @@ mod tests {
     use crate::http::routes;
 
     fn routed() -> BTreeSet<(String, String)> {
-        let (_, description) =
-            routes::described().merge(routes::protected()).merge(routes::uploads()).split_for_parts();
-        let mut routed = BTreeSet::new();
-        for (path, item) in description.paths.paths {
-            let operations = [
-                ("GET", &item.get),
-                ("POST", &item.post),
-                ("PUT", &item.put),
-                ("PATCH", &item.patch),
-                ("DELETE", &item.delete),
-            ];
-            let there = operations.into_iter().filter(|(_, operation)| operation.is_some());
-            routed.extend(there.map(|(method, _)| (method.to_owned(), path.clone())));
-        }
-        routed
+        let all = routes::described().merge(routes::protected()).merge(routes::uploads());
+        routes::operations(all.split_for_parts().1)
     }
 
     #[test]

@@ -34,7 +34,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio_util::sync::CancellationToken;
 
 pub use face::Face;
-pub use scope::{Scope, of_tool as scope_of_tool};
+pub use scope::of_tool as scope_of_tool;
 pub use server::Server;
 
 /// The path of the endpoint.

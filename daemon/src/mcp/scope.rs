@@ -2,38 +2,8 @@
 //!
 //! One table: what a list of tools says of a tool and what a scoped token is held to are the same row.
 
+use datanet_api::tokens::Scope;
 use rmcp::model::ToolAnnotations;
-
-/// What a token may be good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// Reading what the ledger and this node say.
-    Read,
-    /// Searching records.
-    Search,
-    /// Buying answers.
-    Ask,
-    /// Giving records, with a bond.
-    Contribute,
-    /// Training models and deploying them: this machine's time.
-    Train,
-    /// Moving an account's money in any other way.
-    Spend,
-}
-
-impl Scope {
-    /// Its name in tokens and in `_meta`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Search => "search",
-            Self::Ask => "ask",
-            Self::Contribute => "contribute",
-            Self::Train => "train",
-            Self::Spend => "spend",
-        }
-    }
-}
 
 /// What a tool does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,21 +106,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::http::routes::operations;
 
     fn routed() -> Vec<String> {
-        let (_, description) = all().split_for_parts();
-        let mut routed = Vec::new();
-        for (path, item) in description.paths.paths {
-            let operations = [
-                ("GET", &item.get),
-                ("POST", &item.post),
-                ("PUT", &item.put),
-                ("PATCH", &item.patch),
-                ("DELETE", &item.delete),
-            ];
-            let there = operations.into_iter().filter(|(_, operation)| operation.is_some());
-            routed.extend(there.map(|(method, _)| format!("{method} {path}")));
-        }
+        let mut routed: Vec<String> = operations(all().split_for_parts().1)
+            .into_iter()
+            .map(|(method, path)| format!("{method} {path}"))
+            .collect();
         routed.sort();
         routed
     }

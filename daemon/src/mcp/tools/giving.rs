@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use datanet_api::contributions::{Accepted, ContributeParams, ContributionView};
 use datanet_api::datanets::DatanetView;
 use datanet_api::status::NodeStatus;
+use datanet_ledger::component::Params;
 use datanet_types::ContributionId;
 use datanet_types::amount::display;
 use futures::StreamExt as _;
@@ -115,8 +116,8 @@ async fn contribute(call: Call, args: ContributeArgs) -> Outcome<Given> {
 /// What giving so many bytes costs and locks.
 pub(super) async fn cost(call: &Call, datanet: &DatanetView, bond: Option<u64>, bytes: u64) -> Result<Price, Refusal> {
     let fees = call.get::<NodeStatus>(&["status"]).await?.fees;
-    let further = bytes.saturating_sub(1) >> 20;
-    let review = fees.review.saturating_add(further.saturating_mul(fees.review_per_mib));
+    let chain = Params { review_fee: fees.review, review_fee_per_mib: fees.review_per_mib, ..Params::default() };
+    let review = chain.review_fee_of(bytes);
     let bond = bond.unwrap_or(datanet.record.min_bond);
     let why = format!(
         "{} to the judges, {} for the transaction or a little more by its work, and {} locked as bond until the verdict",
