@@ -22,7 +22,7 @@ use datanet_types::{Address, NodeKey, PublicKey, SigningKey};
 
 pub use account_key::AccountKey;
 
-use crate::caller;
+use crate::caller::{self, Payer};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Name of the node's own account.
@@ -61,14 +61,20 @@ impl Keyring {
         Ok(Self { dir: dir.to_owned(), keys: Arc::new(RwLock::new(keys)) })
     }
 
-    /// The key called `name`, for whoever is answered now ([`crate::caller`]).
+    /// The key called `name`, or the one that signs for the account of this address, for whoever is answered now ([`crate::caller`]).
     ///
     /// # Errors
     /// When there is none of that name ([`Code::UnknownKey`]), or it is not for who asks ([`Code::ForeignAccount`],
     /// [`Code::NotOnThePublicFace`]).
     pub fn get(&self, name: &str) -> ServiceResult<AccountKey> {
         caller::refuse_strangers()?;
-        caller::lend(self.own(name)?)
+        match self.own(name) {
+            Ok(key) => caller::lend(key),
+            Err(unknown) => {
+                let found = name.parse().ok().map(|address| self.by_address(&address)).transpose()?;
+                found.flatten().ok_or(unknown)
+            }
+        }
     }
 
     /// The same for the node itself.
@@ -252,11 +258,14 @@ impl Identity {
         self.secret.node_key()
     }
 
-    /// The key of the node's own account, for whoever is answered now.
+    /// The key of whoever is answered now and names nobody: of the one account that its token acts for, else the node's own.
     ///
     /// # Errors
     /// When it is not here ([`Code::UnknownKey`]), or not for who asks ([`Code::ForeignAccount`], [`Code::NotOnThePublicFace`]).
     pub fn account_key(&self) -> ServiceResult<AccountKey> {
+        if let Payer::Account(account) = caller::payer() {
+            return self.keyring.get(&account.to_string());
+        }
         self.keyring.get(NODE_ACCOUNT)
     }
 

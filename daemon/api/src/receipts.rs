@@ -1,7 +1,7 @@
 //! Receipts: read, verify, recompute.
 
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
-use datanet_types::{Ppm, ReceiptId, Signature};
+use datanet_types::{Address, Amount, Ppm, ReceiptId, Signature};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -67,6 +67,11 @@ pub struct IssuedReceipt {
     /// Its id.
     #[schema(value_type = String)]
     pub id: ReceiptId,
+    /// Base units that the answer cost.
+    pub fee: Amount,
+    /// Whose channel paid; none if it was free.
+    #[schema(value_type = Option<String>)]
+    pub payer: Option<Address>,
 }
 
 /// Receipts issued here.

@@ -69,9 +69,9 @@ impl Answers {
     /// What it did for the newest answers of this node.
     async fn in_answers(&self, id: &ContributionId) -> ServiceResult<InAnswers> {
         let mut sum = InAnswers::default();
-        for (_, receipt) in self.billing.latest_receipts(RECEIPTS)? {
+        for (_, issued) in self.billing.latest_receipts(RECEIPTS)? {
             // One that cannot be read now says nothing.
-            let Ok(record) = self.answer_record(&receipt).await else { continue };
+            let Ok(record) = self.answer_record(&issued.id).await else { continue };
             count(&mut sum, &record, id);
         }
         Ok(sum)

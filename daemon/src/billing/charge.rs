@@ -2,27 +2,45 @@
 
 use std::sync::atomic::Ordering;
 
+use datanet_ledger::component::channels;
 use datanet_p2p::TagKind;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ReceiptId};
+use datanet_types::{Address, Amount};
 
 use super::purchase::{Answer, By, Held};
 use super::{Billing, machine, owed};
+use crate::caller::{self, Payers};
 use crate::db::accruals::Charge;
 use crate::db::now;
 use crate::db::payments::Spending;
+use crate::db::receipts::Issued;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::failpoint;
 
 impl Billing {
-    /// The latest receipts issued here, newest first: number and id.
+    /// The latest receipts issued here, newest first, by number.
     ///
     /// # Errors
     /// When the private store cannot be read.
-    pub fn latest_receipts(&self, limit: usize) -> ServiceResult<Vec<(u64, ReceiptId)>> {
+    pub fn latest_receipts(&self, limit: usize) -> ServiceResult<Vec<(u64, Issued)>> {
         self.db.latest_receipts(limit)
+    }
+
+    /// The same, of those that the caller may see: its own token's accounts paid for them, or it may see all.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
+    pub fn receipts_for_caller(&self, limit: usize) -> ServiceResult<Vec<(u64, Issued)>> {
+        match caller::payers() {
+            Payers::All => self.db.latest_receipts(limit),
+            Payers::Accounts(accounts) => self.db.receipts_of(&accounts, limit),
+            Payers::OfThisNode => {
+                let own: Vec<Address> = self.keyring.list().into_iter().map(|key| key.address).collect();
+                self.db.receipts_of(&own, limit)
+            }
+        }
     }
 
     /// Numbers, signs, stores and records an answer, however it was found: after this it is paid for, and only then the
@@ -109,10 +127,12 @@ impl Billing {
     ) -> ServiceResult<Charge> {
         let reader = self.chain.reader()?;
         let lines = owed::lines(&reader, receipt)?;
+        let channel = receipt.channel.map(|id| channels::get(&reader, &id)).transpose()?.flatten();
+        let payer = channel.map(|channel| channel.payer);
         let spends = voucher.is_some().then(|| spends(&held.by)).flatten();
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = owed::totals(receipt, &lines);
-        Ok(Charge { voucher, expected, spends, totals, lines, settled: None, params: receipt.params })
+        Ok(Charge { payer, voucher, expected, spends, totals, lines, settled: None, params: receipt.params })
     }
 }
 

@@ -10,6 +10,7 @@ mod rate;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use datanet_api::tokens::Scope;
 use datanet_types::{Address, ContributionId};
 
 pub use denied::DenyList;
@@ -54,6 +55,17 @@ pub enum Payer {
     Account(Address),
     /// Nobody: the caller brings a voucher, or is told the price.
     Nobody,
+}
+
+/// Whose receipts a caller may see: what others have asked is theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payers {
+    /// Everybody's.
+    All,
+    /// Those of all accounts whose keys are on this node.
+    OfThisNode,
+    /// Those of these accounts.
+    Accounts(Vec<Address>),
 }
 
 /// Runs `work` for `caller`.
@@ -157,6 +169,19 @@ pub fn payer() -> Payer {
             _ => Payer::Configured,
         },
         _ => Payer::Configured,
+    }
+}
+
+/// Whose receipts the caller may see.
+pub fn payers() -> Payers {
+    match current() {
+        None | Some(Caller::Operator) => Payers::All,
+        Some(Caller::Stranger(_)) => Payers::Accounts(Vec::new()),
+        Some(Caller::Token(spender)) => match spender.token() {
+            token if token.scopes.contains(&Scope::Admin) => Payers::All,
+            token if token.accounts.is_empty() => Payers::OfThisNode,
+            token => Payers::Accounts(token.accounts.clone()),
+        },
     }
 }
 

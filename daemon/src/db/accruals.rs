@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Account, Amount, ChannelId, ContributionId, DatanetId, Ppm, ReceiptId};
+use datanet_types::{Account, Address, Amount, ChannelId, ContributionId, DatanetId, Ppm, ReceiptId};
 use redb::WriteTransaction;
 
 use super::payments::{self, Spending};
-use super::{LocalStore, receipts, settling, table};
+use super::receipts::{self, Issued};
+use super::{LocalStore, settling, table};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Channel to its latest voucher.
@@ -79,6 +80,8 @@ pub type EarningLine = (EarningKey, Earning);
 /// What an answer adds.
 #[derive(Debug, Clone)]
 pub struct Charge {
+    /// Whose channel pays; none if the answer was free.
+    pub payer: Option<Address>,
     /// The voucher that pays, unless the answer was free.
     pub voucher: Option<SignedVoucher>,
     /// What it must add up to: the last voucher's amount and the fee.
@@ -195,7 +198,8 @@ impl LocalStore {
 fn put_answer(tx: &WriteTransaction, sequence: u64, receipt: &ReceiptId, charge: &Charge) -> ServiceResult<()> {
     let last: u64 = table::get_in(tx, META, SEQUENCE)?.unwrap_or_default();
     table::put(tx, META, SEQUENCE, &sequence.max(last))?;
-    receipts::insert(tx, sequence, receipt)?;
+    let issued = Issued { id: *receipt, fee: charge.totals.fees, payer: charge.payer };
+    receipts::insert(tx, sequence, &issued)?;
     // A free answer pays nobody.
     let Some(voucher) = &charge.voucher else { return Ok(()) };
     put_version(tx, &voucher.channel, charge.params)?;
@@ -336,6 +340,7 @@ pub(super) mod tests {
         let split = FeeShares::STANDARD.split(fee);
         let key = EarningKey { account, role: EarningRole::Contributor, datanet: DatanetId::ZERO, contribution: None };
         Charge {
+            payer: Some(Address([1; 20])),
             voucher: Some(voucher),
             expected: cumulative,
             spends: None,
@@ -418,6 +423,7 @@ pub(super) mod tests {
     fn a_free_answer_is_numbered_and_pays_nobody() {
         let (_dir, store) = store();
         let free = Charge {
+            payer: None,
             voucher: None,
             expected: 0,
             spends: None,

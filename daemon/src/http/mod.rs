@@ -37,7 +37,7 @@ mod quotes;
 mod receipts;
 mod routes;
 mod safety;
-mod scopes;
+pub mod scopes;
 mod search;
 mod shares;
 mod stake;

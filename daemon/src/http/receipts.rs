@@ -13,15 +13,17 @@ use crate::answers::ask::Answered;
 use crate::answers::background::Background;
 use crate::audits::Audits;
 use crate::billing::Billing;
+use crate::db::receipts::Issued;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::{Identity, Keyring};
 
-/// The latest receipts this node issued, newest first.
+/// The latest receipts this node issued, newest first: all of them for the operator, and what its own accounts paid for for a program with a
+/// token of its own.
 #[utoipa::path(get, operation_id = "list_receipts", path = "/v1/receipts", tag = "answers", responses((status = 200, body = IssuedReceipts)))]
 pub(super) async fn latest(State(billing): State<Billing>) -> ServiceResult<Json<IssuedReceipts>> {
-    let latest = billing.latest_receipts(100)?;
-    let receipts = latest.into_iter().map(|(sequence, id)| IssuedReceipt { sequence, id }).collect();
-    Ok(Json(IssuedReceipts { receipts }))
+    let latest = billing.receipts_for_caller(100)?.into_iter();
+    let listed = |(sequence, Issued { id, fee, payer })| IssuedReceipt { sequence, id, fee, payer };
+    Ok(Json(IssuedReceipts { receipts: latest.map(listed).collect() }))
 }
 
 /// A receipt with its question and answer, fetched from whoever has it.

@@ -125,7 +125,7 @@ fn plain(schema: &JsonObject) -> Arc<JsonObject> {
 /// result.
 fn meta(row: &Row, shown: bool) -> MetaObject {
     let mut meta = MetaObject::new();
-    meta.insert("datanet/scope".to_owned(), json!(row.scope.name()));
+    meta.insert("datanet/scope".to_owned(), json!(row.scope().name()));
     meta.insert("datanet/costsMoney".to_owned(), json!(row.costs));
     if shown {
         meta.insert("ui".to_owned(), json!({ "resourceUri": app::URI }));

@@ -268,7 +268,9 @@ fn answers_and_what_proves_and_pays_them() {
         r#"{{"receipt":{receipt},"input":{input},"output":{output},
         "attribution":"influence","tainted":false,"record":"00"}}"#
     ));
-    wire::<IssuedReceipts>(r#"{"receipts":[{"sequence":1,"id":"$ID"}]}"#);
+    wire::<IssuedReceipts>(
+        r#"{"receipts":[{"sequence":1,"id":"$ID","fee":5,"payer":"$ADDR"},{"sequence":1,"id":"$ID","fee":0,"payer":null}]}"#,
+    );
     wire::<Verification>(
         r#"{"verdict":"match","difference_ppm":0,"tolerance_ppm":1,"details":"","checks":[{"name":"signature","ok":true,
         "detail":"d"}]}"#,

@@ -6,15 +6,19 @@ mod giving;
 mod models;
 mod money;
 mod receipts;
+mod shares;
 mod status;
 mod training;
 mod view;
+mod votes;
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use datanet_api::keys::Keys;
-use datanet_types::Address;
+use datanet_api::status::NodeStatus;
+use datanet_api::tokens::TokenInfo;
+use datanet_types::{Address, Amount};
 use rmcp::handler::server::tool::ToolRouter;
 
 use super::call::Call;
@@ -39,16 +43,21 @@ pub(super) fn all() -> ToolRouter<Server> {
         models::routes(),
         money::routes(),
         receipts::routes(),
+        shares::routes(),
         status::routes(),
         training::routes(),
+        votes::routes(),
     ];
     subjects.into_iter().flatten().for_each(|route| router.add_route(route));
     router
 }
 
-/// The address of an account of this name on the node, or that is one; the node's own if none is named.
+/// The address of an account of this name on the node, or that is one; if none is named, the one that the caller's token acts for, or the node's own.
 async fn address_of(call: &Call, account: Option<&str>) -> Result<String, Refusal> {
-    let account = account.unwrap_or(OWN_ACCOUNT);
+    let account = match account {
+        Some(account) => account,
+        None => &usual_account(call).await?,
+    };
     if account.parse::<Address>().is_ok() {
         return Ok(account.to_owned());
     }
@@ -60,6 +69,20 @@ async fn address_of(call: &Call, account: Option<&str>) -> Result<String, Refusa
             "{account:?} is neither an address nor the name of an account on this node; `datanet keys list` shows them"
         ))
     })
+}
+
+/// The account of whoever names none: the one that the caller's token acts for, or the node's own.
+async fn usual_account(call: &Call) -> Result<String, Refusal> {
+    let token: TokenInfo = call.get(&["tokens", "current"]).await?;
+    Ok(match token.accounts.as_slice() {
+        [one] => one.to_string(),
+        _ => OWN_ACCOUNT.to_owned(),
+    })
+}
+
+/// What a transaction costs at least.
+async fn fee(call: &Call) -> Result<Amount, Refusal> {
+    Ok(call.get::<NodeStatus>(&["status"]).await?.fees.transaction)
 }
 
 /// An id as it is written everywhere.

@@ -11,7 +11,7 @@ use rmcp::handler::server::tool::ToolRoute;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OWN_ACCOUNT, address_of, giving, within};
+use super::{address_of, fee, giving, usual_account, within};
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::money::Money;
 use crate::mcp::price::Price;
@@ -197,7 +197,7 @@ struct Opened {
 }
 
 async fn channel_open(call: Call, args: ChannelArgs) -> Outcome<Opened> {
-    let fee = call.get::<NodeStatus>(&["status"]).await?.fees.transaction;
+    let fee = fee(&call).await?;
     let why = format!(
         "{} locked for answers, and {} for the transaction or a little more by its work",
         display(args.deposit),
@@ -205,7 +205,10 @@ async fn channel_open(call: Call, args: ChannelArgs) -> Outcome<Opened> {
     );
     let price = Price { units: args.deposit.saturating_add(fee), why };
     call.server.prices().agree(&call, &price, args.max_price)?;
-    let account = args.account.unwrap_or_else(|| OWN_ACCOUNT.to_owned());
+    let account = match args.account {
+        Some(account) => account,
+        None => usual_account(&call).await?,
+    };
     let new = NewChannel { account, deposit: args.deposit, ..NewChannel::default() };
     let opened: OpenedChannel = call.post(&["channels"], &new).await?;
     Ok(Opened { channel: opened.channel.to_string(), deposit: args.deposit.into(), tx: opened.tx.to_string() })
@@ -317,7 +320,7 @@ async fn claim(call: Call, args: ClaimArgs) -> Outcome<Claimed> {
     let address = address_of(&call, args.account.as_deref()).await?;
     let owed: Earnings = call.get(&["accounts", &address, "earnings"]).await?;
     if owed.claimable > 0 {
-        let fee = call.get::<NodeStatus>(&["status"]).await?.fees.transaction;
+        let fee = fee(&call).await?;
         let why =
             format!("the fee of a transaction, or a little more by its work, to be paid {}", display(owed.claimable));
         call.server.prices().agree(&call, &Price { units: fee, why }, args.max_price)?;

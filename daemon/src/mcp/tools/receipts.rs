@@ -11,6 +11,7 @@ use super::view::{AnswerView, Parts};
 use super::{id, within};
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::face::{Caller, Face, path};
+use crate::mcp::money::Money;
 use crate::mcp::quoted::{NOTICE, Quoted};
 use crate::mcp::refusal::Refusal;
 use crate::mcp::route::{About, route};
@@ -25,7 +26,7 @@ pub(super) fn routes() -> Vec<ToolRoute<Server>> {
             About {
                 name: "receipts",
                 title: "List receipts",
-                description: "The latest receipts that this node has issued, newest first.",
+                description: "The latest receipts of answers that your accounts paid for on this node, newest first; all of its receipts, for its operator.",
                 shown: false,
             },
             list,
@@ -91,13 +92,21 @@ struct ReceiptLine {
     sequence: u64,
     /// Its id.
     receipt: String,
+    /// What the answer cost.
+    fee: Money,
+    /// Who paid; none if it was free.
+    payer: Option<String>,
 }
 
 async fn list(call: Call, args: HowMany) -> Outcome<ReceiptList> {
     let limit = within("limit", args.limit, 20, MOST)?;
     let issued: IssuedReceipts = call.get(&["receipts"]).await?;
-    let line =
-        |one: datanet_api::receipts::IssuedReceipt| ReceiptLine { sequence: one.sequence, receipt: one.id.to_string() };
+    let line = |one: datanet_api::receipts::IssuedReceipt| ReceiptLine {
+        sequence: one.sequence,
+        receipt: one.id.to_string(),
+        fee: one.fee.into(),
+        payer: one.payer.map(|payer| payer.to_string()),
+    };
     Ok(ReceiptList { receipts: issued.receipts.into_iter().take(limit).map(line).collect() })
 }
 

@@ -8,6 +8,7 @@
 mod agent;
 mod bridge;
 mod callers;
+mod owners;
 mod prices;
 mod strangers;
 mod tasks;

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::agent::Agent;
+use super::owners::program;
 use crate::corpus;
 use crate::kit::{Api, node_with_model, plain_node, until};
 
@@ -108,6 +109,15 @@ async fn an_agent_gives_records_buys_an_answer_and_sees_who_earned_by_it() {
     assert!(credited.iter().any(|credit| credit["contribution"] == given["contribution"]), "{bought:#}");
     let after = agent.does("balance", json!({ "account": "alice" })).await["for_answers"]["units"].as_u64().unwrap();
     assert_eq!(left - after, 1_000);
+
+    let listed = async |account| {
+        let api = program(&node, account, &["read"]).await;
+        Agent::old(&api).does("receipts", json!({})).await["receipts"].clone()
+    };
+    let own = listed("alice").await;
+    assert_eq!((&own[0]["receipt"], &own[0]["fee"]["units"]), (&bought["receipt"], &json!(1_000)), "{own:#}");
+    node.account("stranger-to-alice", 1_000_000).await;
+    assert_eq!(listed("stranger-to-alice").await, json!([]), "what others have asked is theirs");
 
     let shown = agent.does("receipt", json!({ "receipt": bought["receipt"] })).await;
     assert_eq!(shown, bought);
