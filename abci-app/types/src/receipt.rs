@@ -176,6 +176,11 @@ pub struct Completion {
     /// Why it ended: `stop` or `length`.
     #[prost(string, tag = "3")]
     pub finish_reason: String,
+    /// The tokens as they were drawn, the one that ended the answer included: with the seed in [`Sampling`] another node follows them one by
+    /// one.
+    #[prost(uint32, repeated, tag = "4")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<u32>,
 }
 
 /// What was answered.
@@ -334,6 +339,9 @@ pub enum ReceiptError {
         "a receipt of an answer by retrieval leaves out at most {MAX_MISSING} contributions, ordered by id; any other none"
     )]
     Missing,
+    /// The tokens of a completion are not as many as it says.
+    #[error("the receipt's answer has other tokens than it counts")]
+    Tokens,
 }
 
 impl From<BadSignature> for ReceiptError {
@@ -395,6 +403,7 @@ impl AnswerRecord {
         check_weights(&receipt.credits)?;
         check_missing(receipt)?;
         check_basis(receipt, &record.output)?;
+        check_tokens(&record)?;
         let split: u128 = receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
         if split != u128::from(receipt.fee) {
             return Err(ReceiptError::Split);
@@ -411,6 +420,17 @@ fn check_weights(credits: &[Credit]) -> Result<(), ReceiptError> {
     let ordered = credits.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
     let few = credits.len() <= MAX_INFLUENCES;
     if few && ordered && sum == u128::from(Ppm::ONE.0) { Ok(()) } else { Err(ReceiptError::Weights) }
+}
+
+/// A completion has its tokens, and perhaps the one that ended it.
+fn check_tokens(record: &AnswerRecord) -> Result<(), ReceiptError> {
+    let is_drawn = record.input.sampling.is_some();
+    let as_many = |completion: &Completion| {
+        let (tokens, counted) = (completion.tokens.len(), completion.completion_tokens as usize);
+        tokens == counted || tokens.checked_sub(1) == Some(counted)
+    };
+    let good = record.output.completion.as_ref().map_or(!is_drawn, |completion| is_drawn && as_many(completion));
+    if good { Ok(()) } else { Err(ReceiptError::Tokens) }
 }
 
 fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {

@@ -1,4 +1,4 @@
-//! Text that a model writes, for pay: drawn, attributed, charged; token by token, or whole when a receipt is checked.
+//! Text that a model writes, for pay: drawn, attributed, charged, token by token; and followed when a receipt is checked.
 //!
 //! A caller of a free answer that leaves frees its place in the batch: the receipt says that it asked for so many tokens, which is what
 //! another node draws again. What is paid for is written to its end.
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use datanet_inference::encoder::{AdapterKey, ServeError};
 use datanet_inference::generate::{
-    FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
+    Apart, FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
     Prompt as Given, PromptText, Role, SamplingParams, TokenLogprobs,
 };
 use datanet_types::Amount;
@@ -158,7 +158,7 @@ impl Answers {
         let mut begun = Vec::new();
         for choice in choices {
             begun.push(match choice {
-                Choice::Fresh(input, held) => match start(&served, &input, ask.logprobs).await {
+                Choice::Fresh(input, held) => match start(&served, &input, ask.logprobs, None).await {
                     Ok(stream) => Ok((stream, Bill { served: served.clone(), terms: terms.clone(), input }, held)),
                     Err(error) => {
                         held.release().await;
@@ -260,19 +260,20 @@ impl Answers {
         mut bill: Bill,
         reader: &mut Reader<'_>,
     ) -> ServiceResult<Written> {
-        let (mut text, mut count) = (String::new(), 0_u32);
+        let (mut text, mut tokens) = (String::new(), Vec::new());
         let (reason, usage) = loop {
             let event = tokio::select! {
                 event = stream.next() => event,
                 () = reader.gone() => None,
             };
             match event {
-                Some(GenerateEvent::Token { text: more, logprobs, .. }) => {
-                    count = count.saturating_add(1);
+                Some(GenerateEvent::Token { text: more, id, logprobs }) => {
+                    tokens.push(id);
                     text.push_str(&more);
                     reader.pass(Token { text: more, logprobs }).await;
                 }
-                Some(GenerateEvent::Done { text: rest, reason, usage }) => {
+                Some(GenerateEvent::Done { text: rest, reason, usage, end, .. }) => {
+                    tokens.extend(end);
                     text.push_str(&rest);
                     if !rest.is_empty() {
                         reader.pass(Token { text: rest, logprobs: None }).await;
@@ -280,12 +281,13 @@ impl Answers {
                     break (reason, Some(usage));
                 }
                 Some(GenerateEvent::Failed(error)) => return Err(generate_error(&error)),
-                None if count == 0 => return Err(ServiceError::new(Code::ClientLeft, "the client left")),
+                None if tokens.is_empty() => return Err(ServiceError::new(Code::ClientLeft, "the client left")),
                 None => break (FinishReason::Length, None),
             }
         };
         drop(stream);
-        let count = usage.map_or(count, |usage| u32::try_from(usage.completion_tokens).unwrap_or(u32::MAX));
+        let count = usage.map_or(tokens.len(), |usage| usage.completion_tokens);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         let prompt_tokens = usage.map_or(0, |usage| u32::try_from(usage.prompt_tokens).unwrap_or(u32::MAX));
         let Some(sampling) = bill.input.sampling.as_mut() else {
             return Err(ServiceError::new(Code::NoSampling, "a completion without sampling"));
@@ -296,7 +298,7 @@ impl Answers {
             sampling.max_tokens = count.saturating_add(more);
         }
         let completion =
-            Completion { prompt_tokens, completion_tokens: count, finish_reason: reason.as_str().to_owned() };
+            Completion { prompt_tokens, completion_tokens: count, finish_reason: reason.as_str().to_owned(), tokens };
         let method = method_of(&bill.served);
         let output = self.attributed(&bill.served, &bill.input, text, completion, method).await?;
         let credits = match method {
@@ -308,21 +310,24 @@ impl Answers {
         Ok(Written { answer, served: bill.served, reason: reason.as_str(), prompt_tokens, completion_tokens: count })
     }
 
-    /// The whole answer to `input`, for those who check a receipt.
-    pub(super) async fn completed(
+    /// The answer to `input` with these tokens, for those who check a receipt, and how far they lie from what this node would draw.
+    pub(super) async fn followed(
         &self,
         served: &Arc<ServedModel>,
         input: &AskInput,
+        tokens: Vec<u32>,
         method: Method,
-    ) -> ServiceResult<AskOutput> {
-        let whole = start(served, input, None).await?.complete().await.map_err(|error| generate_error(&error))?;
+    ) -> ServiceResult<(AskOutput, Option<Apart>)> {
+        let stream = start(served, input, None, Some(tokens.clone())).await?;
+        let whole = stream.complete().await.map_err(|error| generate_error(&error))?;
         let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
         let completion = Completion {
             prompt_tokens: count(whole.usage.prompt_tokens),
             completion_tokens: count(whole.usage.completion_tokens),
             finish_reason: whole.reason.as_str().to_owned(),
+            tokens,
         };
-        self.attributed(served, input, whole.text, completion, method).await
+        Ok((self.attributed(served, input, whole.text, completion, method).await?, whole.apart))
     }
 
     /// An answer with what moved it, or what it repeats.
@@ -469,7 +474,12 @@ fn parts(bounds: &[u32]) -> ServiceResult<Vec<Range<usize>>> {
     Err(ServiceError::new(Code::Prompt, "the parts of the prompt have a start without an end"))
 }
 
-async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32>) -> ServiceResult<GenerateStream> {
+async fn start(
+    served: &Arc<ServedModel>,
+    input: &AskInput,
+    logprobs: Option<u32>,
+    claimed: Option<Vec<u32>>,
+) -> ServiceResult<GenerateStream> {
     let (handle, adapter) = decoder(served)?;
     let sampling = input.sampling.clone().unwrap_or_default();
     let params = SamplingParams {
@@ -482,7 +492,7 @@ async fn start(served: &Arc<ServedModel>, input: &AskInput, logprobs: Option<u32
         json_schema: sampling.json_schema,
     };
     let prompt = PromptText { text: input.text.clone(), plain: parts(&input.plain)?, framed: input.framed };
-    let request = GenerateRequest { prompt: Given::Parts(prompt), adapter, sampling: params };
+    let request = GenerateRequest { prompt: Given::Parts(prompt), adapter, sampling: params, claimed };
     match handle.submit(request.clone()).await {
         // The service forgets the adapters used longest ago; this one is wanted again.
         Err(GenerateError::Serve(ServeError::UnknownAdapter(_))) => {

@@ -16,7 +16,7 @@ use datanet_types::release::DataSnapshot;
 use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
 
 use super::Answers;
-use super::compare::{Comparison, compare};
+use super::compare::{Comparison, compare, drawn_otherwise};
 use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::index_error;
@@ -199,8 +199,17 @@ impl Answers {
                 "contribution {id} behind the model was revoked; its matches can't be found again"
             )));
         }
-        let found = self.model_output(&model, &record.input, receipt.method()).await?;
+        let (found, apart) = match self.model_output(&model, record).await {
+            Ok(found) => found,
+            // It cannot have been given.
+            Err(error) if error.code == Code::BadReceipt => return Ok(Recomputed::Other(error.detail)),
+            Err(error) => return Err(error),
+        };
+        if let Some(what) = apart.as_ref().and_then(drawn_otherwise) {
+            return Ok(Recomputed::Other(what));
+        }
         Ok(match compare(&record.output, &found, |id| self.chain.is_revoked(id))? {
+            Comparison::Same if apart.is_some_and(|apart| apart.others > 0) => Recomputed::Within(Ppm::ZERO),
             Comparison::Same => Recomputed::Same,
             Comparison::Within(difference) => Recomputed::Within(difference),
             Comparison::Other(what) => Recomputed::Other(what),

@@ -25,6 +25,7 @@ pub fn generate_error(error: &GenerateError) -> ServiceError {
         GenerateError::Serve(error) => serve_error(error),
         GenerateError::Sampling(_) => ServiceError::new(Code::Sampling, error.to_string()),
         GenerateError::Schema(_) => ServiceError::new(Code::JsonSchema, error.to_string()).about("response_format"),
+        GenerateError::Claimed(_) => ServiceError::new(Code::BadReceipt, error.to_string()),
         GenerateError::Prompt(_) | GenerateError::Template(_) => ServiceError::new(Code::Prompt, error.to_string()),
         GenerateError::PromptTooLong { .. } | GenerateError::ContextExceeded { .. } => {
             ServiceError::new(Code::ContextTooLong, error.to_string())

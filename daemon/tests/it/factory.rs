@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use datanet_types::receipt::{AnswerRecord, Completion};
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use crate::cli;
 use crate::corpus;
 use crate::kit::{self, Api, TestNode, read, refused};
 use crate::one_payment::one_voucher_buys_one_stream;
+use crate::released::verdict;
 use crate::revoked::give_final;
 
 /// How long a job may take: the machine may be busy.
@@ -350,6 +352,7 @@ async fn a_decoder_from_nothing_writes_streams_and_proves() {
     let verdict = read("verify", node.raw(Method::POST, &format!("/v1/receipts/{id}/verify"))).await;
     assert!(matches!(verdict["verdict"].as_str(), Some("match" | "within")), "{verdict:#}");
     node.get(&format!("/v1/attributions/{id}")).await;
+    other_words_are_found_out(&node, id).await;
 
     let chat = json!({
         "model": "writer", "messages": [{ "role": "user", "content": "Who volleyed?" }], "max_completion_tokens": 8,
@@ -366,6 +369,41 @@ async fn a_decoder_from_nothing_writes_streams_and_proves() {
     answers_in_json(&node).await;
     one_voucher_buys_one_stream(&node, "writer").await;
     bad_completions(&node).await;
+}
+
+/// The node's own key signs that the model wrote something else.
+async fn other_words_are_found_out(node: &TestNode, id: &str) {
+    let shown = node.get(&format!("/v1/receipts/{id}")).await;
+    let bytes = hex::decode(shown["record"].as_str().unwrap()).unwrap();
+    let honest = AnswerRecord::verify(&bytes, kit::CHAIN).unwrap();
+    let identity = node.services().identity;
+    type Forgery = fn(&mut AnswerRecord);
+    let cases: [(Forgery, &str); 6] = [
+        (|r| r.output.answer = "The keeper wins".to_owned(), "the answer says"),
+        (|r| completion(r).tokens[0] ^= 1, "are others than are drawn here"),
+        (|r| completion(r).tokens.clear(), "other tokens than it counts"),
+        (|r| shorten(completion(r)), "nothing ends it"),
+        (|r| r.input.sampling.as_mut().unwrap().seed += 1, "are others than are drawn here"),
+        (|r| completion(r).finish_reason = "stop".to_owned(), "the answer says"),
+    ];
+    for (change, says) in cases {
+        let mut record = honest.clone();
+        change(&mut record);
+        let record = AnswerRecord::sign(record.receipt, record.input, record.output, identity.secret());
+        let found = verdict(node, &record).await;
+        assert_eq!(found["verdict"], "mismatch", "{says}: {found:#}");
+        assert!(found["details"].as_str().unwrap().contains(says), "{says}: {found:#}");
+    }
+}
+
+fn completion(record: &mut AnswerRecord) -> &mut Completion {
+    record.output.completion.as_mut().unwrap()
+}
+
+/// Fewer words than were asked for.
+fn shorten(completion: &mut Completion) {
+    completion.tokens.truncate(3);
+    completion.completion_tokens = 3;
 }
 
 /// What a message holds is text, and the receipt says so, so that another node reads it as this one did.

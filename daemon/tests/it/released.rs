@@ -18,7 +18,7 @@ async fn answer(node: &TestNode) -> AnswerRecord {
     node.services().answers.answer_record(&id).await.unwrap()
 }
 
-async fn verdict(node: &TestNode, record: &AnswerRecord) -> Value {
+pub async fn verdict(node: &TestNode, record: &AnswerRecord) -> Value {
     read("a check", node.raw(Method::POST, "/v1/receipts/check").body(record.to_bytes())).await
 }
 

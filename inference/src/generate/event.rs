@@ -24,6 +24,10 @@ pub enum GenerateEvent {
         reason: FinishReason,
         /// Tokens consumed.
         usage: GenerateUsage,
+        /// The token that ended it, if one did.
+        end: Option<u32>,
+        /// Of an answer that was checked: how far it lies from what would have been drawn.
+        apart: Option<Apart>,
     },
     /// The answer cannot be completed; nothing follows.
     Failed(GenerateError),
@@ -79,6 +83,29 @@ pub struct GenerateUsage {
     pub completion_tokens: usize,
 }
 
+/// How far an answer that is checked lies from what would have been drawn with its seed: token by token, by how much the probabilities would
+/// have to be others for that token to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Apart {
+    /// Tokens looked at, the one that ended it included.
+    pub tokens: usize,
+    /// Of these, others than would have been drawn.
+    pub others: usize,
+    /// Sum of the distances.
+    pub sum: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+impl Apart {
+    pub(super) fn add(&mut self, distance: f64) {
+        self.tokens += 1;
+        self.others += usize::from(distance > 0.0);
+        self.sum += distance;
+        self.most = self.most.max(distance);
+    }
+}
+
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
@@ -92,6 +119,10 @@ pub struct Completion {
     pub reason: FinishReason,
     /// Tokens consumed.
     pub usage: GenerateUsage,
+    /// The token that ended it, if one did.
+    pub end: Option<u32>,
+    /// Of an answer that was checked: how far it lies from what would have been drawn.
+    pub apart: Option<Apart>,
 }
 
 /// An answer as it is generated. Dropping it frees its place at the next step.
@@ -129,9 +160,9 @@ impl GenerateStream {
                     ids.push(id);
                     all.extend(logprobs);
                 }
-                Some(GenerateEvent::Done { text: rest, reason, usage }) => {
+                Some(GenerateEvent::Done { text: rest, reason, usage, end, apart }) => {
                     text.push_str(&rest);
-                    return Ok(Completion { text, ids, logprobs: all, reason, usage });
+                    return Ok(Completion { text, ids, logprobs: all, reason, usage, end, apart });
                 }
                 Some(GenerateEvent::Failed(error)) => return Err(error),
                 None => return Err(GenerateError::Stopped),

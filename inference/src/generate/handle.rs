@@ -10,7 +10,7 @@ use super::decoder::Opened;
 use super::grammar::{Grammar, Grammars};
 use super::prefill::Pending;
 use super::prompt::{PromptReader, PromptText};
-use super::sequence::Sequence;
+use super::sequence::{Begun, Sequence};
 use super::worker::{GenerateCmd, Worker};
 use super::{Completion, DecoderInfo, GenerateConfig, GenerateError, GenerateStream, Message, SamplingParams};
 use crate::encoder::{AdapterKey, Entry, Loaded, Registry, ServeError};
@@ -47,6 +47,8 @@ pub struct GenerateRequest {
     pub adapter: Option<AdapterKey>,
     /// How tokens are chosen, and when to stop.
     pub sampling: SamplingParams,
+    /// All tokens of an answer that is checked, the one that ended it included: they are taken, whatever would be drawn.
+    pub claimed: Option<Vec<u32>>,
 }
 
 /// Asks a generation service; cheap to clone. The service stops when the last clone is dropped.
@@ -164,9 +166,12 @@ impl GenerateHandle {
     /// and [`GenerateError::ContextExceeded`] for what does not fit, and of [`GenerateError::Serve`] an overload at once
     /// where the queue has no room, and an unknown adapter.
     pub async fn submit(&self, request: GenerateRequest) -> Result<GenerateStream, GenerateError> {
-        let GenerateRequest { prompt, adapter, mut sampling } = request;
+        let GenerateRequest { prompt, adapter, mut sampling, claimed } = request;
         sampling.check()?;
         let shared = &self.shared;
+        if let Some(id) = claimed.iter().flatten().find(|&&id| id as usize >= shared.info.vocabulary) {
+            return Err(GenerateError::Claimed(format!("has token {id}; the model knows {}", shared.info.vocabulary)));
+        }
         let entry = adapter.map(|key| shared.registry.get(&key)).transpose()?;
         let room = shared.room.clone().try_acquire_owned().map_err(|error| match error {
             TryAcquireError::NoPermits => ServeError::Overloaded { limit: shared.queue_depth }.into(),
@@ -181,7 +186,9 @@ impl GenerateHandle {
         // Two hashers of one process never start alike, and nobody can tell how.
         let seed = sampling.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let adapter = entry.map(|entry| entry.loaded);
-        let (sequence, events) = Sequence::new(sampling, grammar, seed, prompt.len(), max_tokens, adapter, room);
+        let prompt_tokens = prompt.len();
+        let begun = Begun { params: sampling, grammar, seed, prompt_tokens, max_tokens, adapter, claimed };
+        let (sequence, events) = Sequence::new(begun, room);
         let command = GenerateCmd::Generate(Box::new(Pending { sequence, prompt, alone: false }));
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServeError::Overloaded { limit: shared.queue_depth }.into(),

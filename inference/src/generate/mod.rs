@@ -24,7 +24,9 @@
 //! # How reproducible a text is
 //! Sampling is a pure function of the logits and the seed. The logits of a sequence differ by rounding with what else is
 //! in the batch (a test bounds it by 1e-5 of the largest logit), so the same seed gives the same text unless two tokens are
-//! that close.
+//! that close. An answer from elsewhere is therefore checked token by token ([`GenerateRequest::claimed`]): each of its tokens is taken, whatever
+//! would have been drawn here, and its distance from that is told ([`Apart`]). Other kernels give none but tiny distances; another model, other
+//! weights or another adapter soon give a large one.
 //!
 //! # Failures
 //! A step that fails is repeated sequence by sequence, and prompts likewise, so that one fails alone. A lost GPU is
@@ -39,6 +41,7 @@ mod event;
 mod grammar;
 mod group;
 mod handle;
+mod nucleus;
 mod prefill;
 mod prompt;
 mod sampling;
@@ -53,7 +56,9 @@ mod worker;
 pub use chat::{ChatForm, Message, Role};
 pub use config::GenerateConfig;
 pub use decoder::DecoderInfo;
-pub use event::{Alternative, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs};
+pub use event::{
+    Alternative, Apart, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs,
+};
 pub use grammar::MAX_SCHEMA_BYTES;
 pub use handle::{GenerateHandle, GenerateRequest, Prompt};
 pub use prompt::PromptText;
@@ -76,6 +81,9 @@ pub enum GenerateError {
     /// An answer cannot be held to its JSON schema.
     #[error("the JSON schema cannot be followed: {0}")]
     Schema(String),
+    /// An answer that is checked cannot have been given.
+    #[error("the answer {0}")]
+    Claimed(String),
     /// The prompt cannot be used.
     #[error("the prompt {0}")]
     Prompt(String),

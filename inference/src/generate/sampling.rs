@@ -1,9 +1,13 @@
 //! From logits to the next token.
 
 use super::GenerateError;
+use super::nucleus::Nucleus;
 
 /// Keeps the numbers drawn here apart from every other use of BLAKE3.
 const DRAW_CONTEXT: &str = "datanet sampling v1: seed, index";
+
+/// Most numbers that are drawn for a token.
+const MOST_DRAWS: usize = 1_024;
 
 /// Most alternatives that are listed beside a token.
 pub const MAX_TOP_LOGPROBS: usize = 20;
@@ -83,8 +87,8 @@ impl SamplingParams {
 
 /// Draws tokens for one sequence.
 ///
-/// The random numbers are a pure function of the seed and of how many have been drawn: BLAKE3 in its key derivation mode
-/// over both, which is the same on every machine.
+/// The random numbers are a pure function of the seed and of the token's place: BLAKE3 in its key derivation mode over both, which is the same
+/// on every machine.
 #[derive(Debug)]
 pub(super) struct Sampler {
     temperature: f64,
@@ -104,46 +108,45 @@ impl Sampler {
         if self.temperature == 0.0 {
             return Some(best);
         }
-        let weight = |logit: f32| ((f64::from(logit) - f64::from(highest)) / self.temperature).exp();
-        let mut weights: Vec<(f64, u32)> = logits.iter().zip(0..).map(|(&logit, id)| (weight(logit), id)).collect();
-        let mut total: f64 = weights.iter().map(|(weight, _)| weight).sum();
-        if self.top_p < 1.0 {
-            weights.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            total = keep_nucleus(&mut weights, self.top_p * total);
-        }
-        let mut left = self.draw() * total;
-        for (weight, id) in &weights {
-            left -= weight;
-            if left < 0.0 {
-                return Some(*id);
-            }
-        }
-        // Rounding can leave a crumb.
-        Some(best)
+        let picked = self.nucleus(logits, highest).pick(self.draws());
+        // A share that is hardly ever hit is one of the likeliest token.
+        Some(picked.and_then(|id| u32::try_from(id).ok()).unwrap_or(best))
     }
 
-    /// A number in [0, 1).
-    fn draw(&mut self) -> f64 {
+    /// By how much the probabilities must be others for `claimed` to be the next token with this very draw: 0 if it is. 1 if it cannot be;
+    /// none if the logits are not numbers.
+    ///
+    /// Whatever is drawn from two distributions that differ by so much (in total variation) lies no further apart.
+    pub(super) fn distance(&mut self, logits: &[f32], claimed: u32) -> Option<f64> {
+        let (best, highest) = argmax(logits)?;
+        let draws = self.draws();
+        let Some(&logit) = logits.get(claimed as usize).filter(|logit| logit.is_finite()) else { return Some(1.0) };
+        if self.temperature == 0.0 {
+            let weight = |logit: f32| (f64::from(logit) - f64::from(highest)).exp();
+            let total: f64 = logits.iter().map(|&logit| weight(logit)).sum();
+            return Some(if claimed == best { 0.0 } else { (1.0 - weight(logit)) / total });
+        }
+        Some(self.nucleus(logits, highest).distance(draws, claimed as usize))
+    }
+
+    fn nucleus(&self, logits: &[f32], highest: f32) -> Nucleus {
+        let weight = |logit: f32| ((f64::from(logit) - f64::from(highest)) / self.temperature).exp();
+        Nucleus::new(logits.iter().map(|&logit| weight(logit)).collect(), self.top_p)
+    }
+
+    /// Numbers in [0, 1) for the next token.
+    fn draws(&mut self) -> impl Iterator<Item = f64> + use<> {
         let mut hasher = blake3::Hasher::new_derive_key(DRAW_CONTEXT);
         hasher.update(&self.seed.to_le_bytes()).update(&self.drawn.to_le_bytes());
         self.drawn += 1;
-        let mut bytes = [0u8; 8];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-        (u64::from_le_bytes(bytes) >> 11) as f64 / (1u64 << 53) as f64
+        let mut numbers = hasher.finalize_xof();
+        std::iter::repeat_with(move || {
+            let mut bytes = [0u8; 8];
+            numbers.fill(&mut bytes);
+            (u64::from_le_bytes(bytes) >> 11) as f64 / (1u64 << 53) as f64
+        })
+        .take(MOST_DRAWS)
     }
-}
-
-/// Cuts off what comes after the first weights that reach `share`; gives the sum of those kept.
-fn keep_nucleus(weights: &mut Vec<(f64, u32)>, share: f64) -> f64 {
-    let mut sum = 0.0;
-    let kept = weights.iter().take_while(|(weight, _)| {
-        let wanted = sum < share;
-        sum += if wanted { *weight } else { 0.0 };
-        wanted
-    });
-    let kept = kept.count().max(1);
-    weights.truncate(kept);
-    sum
 }
 
 /// The first of the highest logits, with its value; none if one is not a number or all are infinite.
@@ -214,6 +217,15 @@ mod tests {
     }
 
     #[test]
+    fn at_temperature_zero_the_distance_is_by_how_much_another_is_likelier() {
+        let logits = [0.5f32.ln(), 0.3f32.ln(), 0.2f32.ln(), f32::NEG_INFINITY];
+        let distance = |claimed| sampler(0.0, 1.0, 1).distance(&logits, claimed).unwrap();
+        assert!(distance(0) == 0.0 && (distance(1) - 0.2).abs() < 1e-6 && (distance(2) - 0.3).abs() < 1e-6);
+        assert_eq!((distance(3), distance(4)), (1.0, 1.0), "what cannot come");
+        assert_eq!(sampler(0.0, 1.0, 1).distance(&[f32::NAN], 0), None);
+    }
+
+    #[test]
     fn the_draws_of_a_seed_are_frozen() {
         let mut sampler = sampler(1.0, 1.0, 42);
         let logits = [0.0f32; 1_000];
@@ -269,6 +281,25 @@ mod tests {
         ) {
             let id = sampler(temperature, top_p, seed).pick(&logits).unwrap();
             prop_assert!((id as usize) < logits.len());
+        }
+
+        #[test]
+        fn what_is_picked_lies_at_no_distance_and_what_others_pick_no_further_than_they_are(
+            logits in proptest::collection::vec(-8f32..8.0, 2..60), temperature in prop_oneof![Just(0.0f32), 0.5f32..2.0],
+            top_p in prop_oneof![Just(1.0f32), 0.05f32..1.0], noise in proptest::collection::vec(-1f32..1.0, 60), size in 0f32..0.002,
+            seed in any::<u64>()
+        ) {
+            let here = || sampler(temperature, top_p, seed);
+            let elsewhere: Vec<f32> = logits.iter().zip(&noise).map(|(logit, noise)| logit + noise * size).collect();
+            let picked = here().pick(&logits).unwrap();
+            prop_assert_eq!(here().distance(&logits, picked), Some(0.0));
+            let other = here().pick(&elsewhere).unwrap();
+            let distance = here().distance(&logits, other).unwrap();
+            // Logits that lie at most so far apart make probabilities that do by a factor of e^(2 size / temperature): once for where a draw
+            // falls, once for where the share ends.
+            let scale = if temperature == 0.0 { 1.0 } else { f64::from(temperature) };
+            let bound = 2.0 * ((2.0 * f64::from(size) / scale).exp() - 1.0);
+            prop_assert!(distance <= bound + 1e-9, "{} > {}", distance, bound);
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::GenerateError;
 use super::bytes::token_bytes;
-use super::event::{Alternative, FinishReason, GenerateEvent, GenerateUsage, TokenLogprobs};
+use super::event::{Alternative, Apart, FinishReason, GenerateEvent, GenerateUsage, TokenLogprobs};
 use super::grammar::Grammar;
 use super::sampling::{Sampler, SamplingParams, logprobs};
 use super::text::{Detokeniser, Stops};
@@ -26,20 +26,49 @@ pub(super) struct Sequence {
     top: Option<usize>,
     usage: GenerateUsage,
     max_tokens: usize,
+    checked: Option<Checked>,
     _room: OwnedSemaphorePermit,
 }
 
+/// What a sequence is told to do.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// Checked.
+    pub(super) params: SamplingParams,
+    pub(super) grammar: Option<Grammar>,
+    pub(super) seed: u64,
+    pub(super) prompt_tokens: usize,
+    /// Settled: the context has room for so many.
+    pub(super) max_tokens: usize,
+    pub(super) adapter: Option<Arc<Loaded>>,
+    /// The tokens to follow, of an answer that is checked.
+    pub(super) claimed: Option<Vec<u32>>,
+}
+
+/// An answer from elsewhere that is followed token by token.
+#[derive(Debug)]
+struct Checked {
+    claimed: std::vec::IntoIter<u32>,
+    apart: Apart,
+}
+
+impl Checked {
+    /// The next of its tokens, whatever `sampler` would draw.
+    fn next(&mut self, sampler: &mut Sampler, logits: &[f32]) -> Result<Option<u32>, GenerateError> {
+        let id = self.claimed.next().ok_or_else(|| GenerateError::Claimed("stops where nothing ends it".to_owned()))?;
+        if logits.get(id as usize) == Some(&f32::NEG_INFINITY) {
+            return Err(GenerateError::Claimed("has a token that can't come there".to_owned()));
+        }
+        let Some(distance) = sampler.distance(logits, id) else { return Ok(None) };
+        self.apart.add(distance);
+        Ok(Some(id))
+    }
+}
+
 impl Sequence {
-    /// A sequence whose `params` have been checked and whose number of tokens is settled.
-    pub(super) fn new(
-        params: SamplingParams,
-        grammar: Option<Grammar>,
-        seed: u64,
-        prompt_tokens: usize,
-        max_tokens: usize,
-        adapter: Option<Arc<Loaded>>,
-        room: OwnedSemaphorePermit,
-    ) -> (Self, mpsc::Receiver<GenerateEvent>) {
+    /// One that does what `begun` says.
+    pub(super) fn new(begun: Begun, room: OwnedSemaphorePermit) -> (Self, mpsc::Receiver<GenerateEvent>) {
+        let Begun { params, grammar, seed, prompt_tokens, max_tokens, adapter, claimed } = begun;
         // Room for every event there can be, so that a slow reader never holds the others up.
         let (events, receiver) = mpsc::channel(max_tokens + 1);
         let sequence = Self {
@@ -52,6 +81,7 @@ impl Sequence {
             top: params.logprobs,
             usage: GenerateUsage { prompt_tokens, completion_tokens: 0 },
             max_tokens,
+            checked: claimed.map(|claimed| Checked { claimed: claimed.into_iter(), apart: Apart::default() }),
             _room: room,
         };
         (sequence, receiver)
@@ -78,14 +108,13 @@ impl Sequence {
         };
         if ends.contains(&id) {
             // The reader may have left meanwhile, here and below.
-            self.finish(FinishReason::Stop, false, tokenizer);
+            self.finish(FinishReason::Stop, Some(id), false, tokenizer);
             return None;
         }
         let (text, stopped) = match self.read(id, tokenizer) {
             // A special token that ends the answer is no part of it, just as the model's own end is none.
             Ok(Read::Ended(text)) => {
-                let _ =
-                    self.events.try_send(GenerateEvent::Done { text, reason: FinishReason::Stop, usage: self.usage });
+                self.done(text, FinishReason::Stop, Some(id));
                 return None;
             }
             Ok(Read::Text(text, stopped)) => (text, stopped),
@@ -107,15 +136,17 @@ impl Sequence {
         let _ = self.events.try_send(GenerateEvent::Token { text, id, logprobs });
         if stopped || complete || self.remaining() == 0 {
             let reason = if stopped || complete { FinishReason::Stop } else { FinishReason::Length };
-            self.finish(reason, stopped, tokenizer);
+            self.finish(reason, None, stopped, tokenizer);
             return None;
         }
         Some(id)
     }
 
     fn choose(&mut self, logits: &[f32]) -> Result<u32, GenerateError> {
-        let picked = match &mut self.grammar {
-            Some(grammar) => self.sampler.pick(&grammar.allow(logits)?),
+        let allowed = self.grammar.as_mut().map(|grammar| grammar.allow(logits)).transpose()?;
+        let logits = allowed.as_deref().unwrap_or(logits);
+        let picked = match &mut self.checked {
+            Some(checked) => checked.next(&mut self.sampler, logits)?,
             None => self.sampler.pick(logits),
         };
         picked.ok_or_else(|| ServeError::Output("its logits are not finite".to_owned()).into())
@@ -145,7 +176,7 @@ impl Sequence {
         let _ = self.events.try_send(GenerateEvent::Failed(error));
     }
 
-    fn finish(&mut self, reason: FinishReason, at_stop: bool, tokenizer: &Tokenizer) {
+    fn finish(&mut self, reason: FinishReason, end: Option<u32>, at_stop: bool, tokenizer: &Tokenizer) {
         let mut text = String::new();
         let mut reason = reason;
         if !at_stop {
@@ -158,7 +189,15 @@ impl Sequence {
                 text.push_str(&self.stops.finish());
             }
         }
-        let _ = self.events.try_send(GenerateEvent::Done { text, reason, usage: self.usage });
+        self.done(text, reason, end);
+    }
+
+    fn done(&mut self, text: String, reason: FinishReason, end: Option<u32>) {
+        if self.checked.as_ref().is_some_and(|checked| checked.claimed.len() > 0) {
+            return self.fail(GenerateError::Claimed("goes on after its end".to_owned()));
+        }
+        let apart = self.checked.as_ref().map(|checked| checked.apart);
+        let _ = self.events.try_send(GenerateEvent::Done { text, reason, usage: self.usage, end, apart });
     }
 }
 

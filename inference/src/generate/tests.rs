@@ -34,7 +34,7 @@ fn start(config: &GenerateConfig) -> GenerateHandle {
 }
 
 fn request(prompt: Prompt, sampling: SamplingParams) -> GenerateRequest {
-    GenerateRequest { prompt, adapter: None, sampling }
+    GenerateRequest { prompt, adapter: None, sampling, claimed: None }
 }
 
 fn prompt(number: usize) -> Vec<u32> {
@@ -351,7 +351,10 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
         let ids = if at == 2 { vec![1, 70_000, 2] } else { prompt(at) };
         let permit = room.clone().try_acquire_owned().unwrap();
         let params = SamplingParams::greedy(8);
-        let (sequence, events) = sequence::Sequence::new(params, None, 0, ids.len(), 8, None, permit);
+        let (grammar, adapter, claimed) = (None, None, None);
+        let begun =
+            sequence::Begun { params, grammar, seed: 0, prompt_tokens: ids.len(), max_tokens: 8, adapter, claimed };
+        let (sequence, events) = sequence::Sequence::new(begun, permit);
         let pending = prefill::Pending { sequence, prompt: ids, alone: false };
         sender.try_send(worker::GenerateCmd::Generate(Box::new(pending))).map_err(|_| "full").unwrap();
         receivers.insert(at, GenerateStream::new(events));
@@ -370,4 +373,5 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
     assert_eq!(room.available_permits(), 8);
 }
 
+mod claimed;
 mod special;

@@ -95,7 +95,7 @@ fn prompt(number: usize) -> Vec<u32> {
 
 async fn answer(service: &GenerateHandle, number: usize, tokens: usize) -> Result<Vec<u32>> {
     let sampling = SamplingParams::greedy(tokens);
-    let request = GenerateRequest { prompt: Prompt::Tokens(prompt(number)), adapter: None, sampling };
+    let request = GenerateRequest { prompt: Prompt::Tokens(prompt(number)), adapter: None, sampling, claimed: None };
     let answer = service.complete(request).await?;
     ensure!(answer.reason == FinishReason::Length, "an answer ended after {} tokens", answer.ids.len());
     Ok(answer.ids)
