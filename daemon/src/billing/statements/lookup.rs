@@ -1,0 +1,140 @@
+//! What somebody wants to know of accounts: their leaves with proofs, why those are what they are, and the answers on a channel.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datanet_ledger::component::settlement::Epoch;
+use datanet_types::epoch::EpochLeaf;
+use datanet_types::receipt::ReceiptHead;
+use datanet_types::settled_receipt::SettledReceipt;
+use datanet_types::sum_tree::SumProof;
+use datanet_types::{Account, Amount, BlobHash};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::memory::Piece;
+use super::{PAGES_AT_ONCE, Statements, Unread, unread};
+use crate::billing::statement::{Entry, Index};
+use crate::db::accruals::EarningLine;
+
+/// What accounts are looked up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::billing) enum Purpose {
+    /// To be paid: their leaves, where something is left.
+    Claim,
+    /// To know what they earned, and why.
+    Explain,
+}
+
+/// A leaf with its proof.
+pub(in crate::billing) type Proven = (Account, Amount, SumProof);
+
+impl Statements {
+    /// Whether reading what is wanted of it takes nobody else. A stranger who shows indexes and no pages must not come before those whose pages
+    /// are here.
+    pub(in crate::billing) async fn is_here(&self, epoch: &Epoch, accounts: &[Account], purpose: Purpose) -> bool {
+        let known = self.known_index(epoch);
+        let index = match known {
+            Some(Ok(index)) => index,
+            // Nobody is asked now.
+            Some(Err(_)) => return true,
+            None if !self.blobs.has(&epoch.statement).await.unwrap_or(false) => return false,
+            None => match self.index(epoch).await {
+                Ok(index) => index,
+                Err(_) => return true,
+            },
+        };
+        for blob in wanted(&index, accounts, purpose) {
+            let answers = self.known(epoch, Piece::Page(blob)).is_some()
+                || self.remember(|memory| memory.has_page(&blob))
+                || self.blobs.has(&blob).await.unwrap_or(false);
+            if !answers {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The leaves of accounts, with proofs; of those that have none, nothing.
+    pub(in crate::billing) async fn leaves(&self, epoch: &Epoch, accounts: &[Account]) -> Result<Vec<Proven>, Unread> {
+        let index = self.index(epoch).await?;
+        let numbers: BTreeSet<usize> = accounts.iter().filter_map(|account| index.leaf_page(account)).collect();
+        let pages = self.pages::<EpochLeaf>(epoch, &index, numbers).await?;
+        self.remember(|memory| memory.good(epoch));
+        let accounts = accounts.to_vec();
+        // A thousand hashes a page.
+        let prove = move || -> Vec<Proven> {
+            let one = |account: &Account| {
+                let number = index.leaf_page(account)?;
+                let (_, leaves) = pages.iter().find(|(page, _)| *page == number)?;
+                index.prove(number, leaves, account).map(|(amount, proof)| (*account, amount, proof))
+            };
+            accounts.iter().filter_map(one).collect()
+        };
+        tokio::task::spawn_blocking(prove).await.map_err(|error| unread(&error))
+    }
+
+    /// Why accounts earned what their leaves say, in order.
+    pub(in crate::billing) async fn lines(
+        &self,
+        epoch: &Epoch,
+        accounts: &[Account],
+    ) -> Result<Vec<EarningLine>, Unread> {
+        let index = self.index(epoch).await?;
+        let numbers: BTreeSet<usize> = accounts.iter().flat_map(|account| index.line_pages(account)).collect();
+        let pages = self.pages::<EarningLine>(epoch, &index, numbers).await?;
+        self.remember(|memory| memory.good(epoch));
+        let of: BTreeSet<&Account> = accounts.iter().collect();
+        let lines = pages.into_iter().flat_map(|(_, lines)| lines);
+        Ok(lines.filter(|(key, _)| of.contains(&key.account)).collect())
+    }
+
+    /// The receipt that takes some of the same money as `given` and is another, with its proof.
+    pub(in crate::billing) async fn contradiction(
+        &self,
+        epoch: &Epoch,
+        given: &ReceiptHead,
+    ) -> Result<Option<(SettledReceipt, SumProof)>, Unread> {
+        let index = self.index(epoch).await?;
+        let pages = self.pages::<SettledReceipt>(epoch, &index, index.receipt_pages(given)).await?;
+        self.remember(|memory| memory.good(epoch));
+        Ok(pages.iter().find_map(|(page, receipts)| index.contradiction(*page, receipts, given)))
+    }
+
+    /// Some pages, by number, a few at a time.
+    async fn pages<E: Entry>(
+        &self,
+        epoch: &Epoch,
+        index: &Arc<Index>,
+        numbers: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<(usize, Vec<E>)>, Unread> {
+        let numbers: Vec<usize> = numbers.into_iter().collect();
+        let one = |number| {
+            let (statements, epoch, index) = (self.clone(), epoch.clone(), index.clone());
+            async move { Ok::<_, Unread>((number, statements.page::<E>(&epoch, &index, number).await?)) }
+        };
+        stream::iter(numbers.into_iter().map(one)).buffered(PAGES_AT_ONCE).try_collect().await
+    }
+
+    /// One page, from memory, from here or from whoever should have it.
+    async fn page<E: Entry>(&self, epoch: &Epoch, index: &Arc<Index>, number: usize) -> Result<Vec<E>, Unread> {
+        let page = index.page::<E>(number).ok_or_else(|| unread(&"there is no such page"))?;
+        if let Some(bytes) = self.remember(|memory| memory.page(&page.blob)) {
+            return self.read_page(epoch, index, &page, bytes.to_vec()).await;
+        }
+        let _place = self.fetching.acquire().await.map_err(|error| unread(&error))?;
+        let (bytes, _held) = self.bring_page::<E>(epoch, &page).await?;
+        let kept = Bytes::from(bytes.clone());
+        let read = self.read_page(epoch, index, &page, bytes).await?;
+        self.remember(|memory| memory.put_page(page.blob, kept));
+        Ok(read)
+    }
+}
+
+/// The pages that one wants of accounts.
+fn wanted(index: &Index, accounts: &[Account], purpose: Purpose) -> BTreeSet<BlobHash> {
+    let leaves = accounts.iter().filter_map(|account| index.page::<EpochLeaf>(index.leaf_page(account)?));
+    let lines = accounts.iter().flat_map(|account| index.line_pages(account));
+    let lines = lines.filter_map(|number| index.page::<EarningLine>(number));
+    leaves.chain(lines.filter(|_| purpose == Purpose::Explain)).map(|page| page.blob).collect()
+}
