@@ -155,8 +155,8 @@ impl Statements {
             return Err(unread);
         }
         let brought = self.bring(epoch, &page.blob, Some(page.bytes), max_page_bytes::<E>()).await;
-        let brought =
-            brought.map_err(|error| self.not_had(epoch, piece, &error, format!("{page} cannot be had: {error}")))?;
+        let brought = brought
+            .map_err(|error| self.not_had(epoch, piece, &error, format!("{page} cannot be had: {}", error.detail)))?;
         self.remember(|memory| memory.had(epoch, piece));
         Ok(brought)
     }

@@ -49,9 +49,6 @@ pub struct Of<'a> {
 
 /// Where an entry stands, as an index says of the first and the last of a page.
 pub trait Place: Ord + Copy + fmt::Debug + Send + Sync + 'static {
-    /// Most bytes of it.
-    const MAX_BYTES: usize;
-
     /// Its bytes.
     fn to_bytes(self) -> Vec<u8>;
 
@@ -102,8 +99,6 @@ fn decode<M: Message + Default>(bytes: &[u8], limit: u64) -> Result<M, String> {
 }
 
 impl Place for Account {
-    const MAX_BYTES: usize = ModuleAddress::LEN;
-
     fn to_bytes(self) -> Vec<u8> {
         self.as_bytes().to_vec()
     }
@@ -118,8 +113,6 @@ impl Place for Account {
 }
 
 impl Place for (ChannelId, Amount) {
-    const MAX_BYTES: usize = ChannelId::LEN + size_of::<Amount>();
-
     fn to_bytes(self) -> Vec<u8> {
         [self.0.0.as_slice(), &self.1.to_be_bytes()].concat()
     }
