@@ -17,6 +17,10 @@ use super::{PAGES_AT_ONCE, Statements, Unread, unread};
 use crate::billing::statement::{Entry, Index};
 use crate::db::accruals::EarningLine;
 
+/// Pages of lines that are looked up in one statement at most, as many reasons as are shown of all: whoever settles writes as many for anybody as he
+/// likes.
+const MAX_LINE_PAGES: usize = 20;
+
 /// What accounts are looked up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::billing) enum Purpose {
@@ -74,15 +78,14 @@ impl Statements {
         tokio::task::spawn_blocking(prove).await.map_err(|error| unread(&error))
     }
 
-    /// Why accounts earned what their leaves say, in order.
+    /// Why accounts earned what their leaves say, in order; the first of it where there is more than anybody reads.
     pub(in crate::billing) async fn lines(
         &self,
         epoch: &Epoch,
         accounts: &[Account],
     ) -> Result<Vec<EarningLine>, Unread> {
         let index = self.index(epoch).await?;
-        let numbers: BTreeSet<usize> = accounts.iter().flat_map(|account| index.line_pages(account)).collect();
-        let pages = self.pages::<EarningLine>(epoch, &index, numbers).await?;
+        let pages = self.pages::<EarningLine>(epoch, &index, line_pages(&index, accounts)).await?;
         self.remember(|memory| memory.good(epoch));
         let of: BTreeSet<&Account> = accounts.iter().collect();
         let lines = pages.into_iter().flat_map(|(_, lines)| lines);
@@ -131,10 +134,53 @@ impl Statements {
     }
 }
 
+/// The pages with lines of accounts that are looked up.
+fn line_pages(index: &Index, accounts: &[Account]) -> BTreeSet<usize> {
+    let all: BTreeSet<usize> = accounts.iter().flat_map(|account| index.line_pages(account)).collect();
+    all.into_iter().take(MAX_LINE_PAGES).collect()
+}
+
 /// The pages that one wants of accounts.
 fn wanted(index: &Index, accounts: &[Account], purpose: Purpose) -> BTreeSet<BlobHash> {
     let leaves = accounts.iter().filter_map(|account| index.page::<EpochLeaf>(index.leaf_page(account)?));
-    let lines = accounts.iter().flat_map(|account| index.line_pages(account));
-    let lines = lines.filter_map(|number| index.page::<EarningLine>(number));
+    let lines = line_pages(index, accounts).into_iter().filter_map(|number| index.page::<EarningLine>(number));
     leaves.chain(lines.filter(|_| purpose == Purpose::Explain)).map(|page| page.blob).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::billing::statement::Statement;
+    use crate::db::accruals::{Earning, EarningKey, EarningRole};
+    use crate::db::settling::Settling;
+    use datanet_types::epoch::{EpochTotals, FeeSplit};
+    use datanet_types::{Address, ContributionId, DatanetId, NodeKey, Ppm};
+
+    #[test]
+    fn who_is_given_a_hundred_thousand_reasons_fetches_those_that_are_shown() {
+        let account = Account::User(Address([5; 20]));
+        let line = |n: u32| {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            let (role, contribution) = (EarningRole::Contributor, Some(ContributionId(id)));
+            let key = EarningKey { account, role, datanet: DatanetId::ZERO, contribution };
+            (key, Earning { amount: u64::from(n == 0), answers: 1, weight: Ppm::ONE })
+        };
+        let node = NodeKey([1; 32]);
+        let totals =
+            EpochTotals { split: FeeSplit { contributors: 1, ..FeeSplit::default() }, ..EpochTotals::default() };
+        let statement = Statement {
+            totals,
+            leaves: vec![EpochLeaf { account, amount: 1 }],
+            lines: (0..100_000).map(line).collect(),
+            ..Statement::of("c", node, &Settling { epoch: 1, shares: vec![] })
+        };
+        let root = statement.tree().unwrap().digest;
+        let epoch = Epoch { node, epoch: 1, root, totals, accounts: 1, ..Epoch::default() };
+        let index = Index::parse(&statement.paged().unwrap().index, "c", &epoch).unwrap();
+        assert_eq!(index.line_pages(&account).len(), 98);
+        assert_eq!(line_pages(&index, &[account]).len(), MAX_LINE_PAGES);
+        assert_eq!(wanted(&index, &[account], Purpose::Explain).len(), MAX_LINE_PAGES + 1);
+        assert_eq!(wanted(&index, &[account], Purpose::Claim).len(), 1);
+    }
 }
