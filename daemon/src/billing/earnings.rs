@@ -191,8 +191,8 @@ fn by_node(missing: BTreeMap<(NodeKey, u64), String>) -> Vec<Missing> {
 }
 
 fn views(epoch: &Epoch, lines: Vec<EarningLine>, payees: &Payees) -> impl Iterator<Item = EarningView> {
-    let own = lines.into_iter().filter_map(|line| payees.get(&line.0.account).map(|asset| (line, *asset)));
-    own.map(|((key, earning), asset)| EarningView {
+    let own = lines.into_iter().filter_map(move |line| payees.get(&line.0.account).map(|asset| (line, *asset)));
+    own.map(move |((key, earning), asset)| EarningView {
         node: epoch.node,
         epoch: epoch.epoch,
         role: key.role,

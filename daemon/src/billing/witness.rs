@@ -111,7 +111,7 @@ impl Billing {
     /// When the ledger or the blob store fails.
     pub async fn let_witnessed_go(&self) -> ServiceResult<usize> {
         let (reader, own) = (self.chain.reader()?, self.identity.node_key());
-        let (mut wanted, mut gone) = (BTreeMap::new(), 0);
+        let (mut wanted, mut gone) = (BTreeMap::<String, bool>::new(), 0);
         for kind in [TagKind::Witnessed, TagKind::WitnessedPage] {
             let mut unwanted = BTreeSet::new();
             for (tag, _) in self.blobs.list_kept(kind).await? {

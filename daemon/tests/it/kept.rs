@@ -71,7 +71,7 @@ async fn who_earned_claims_although_the_node_that_settled_is_gone_with_its_store
     let server = all.first().unwrap();
     let (network, dir) = machine(&node, &server.node).await;
     let owed = FeeShares::STANDARD.split(FEES).claimable();
-    let keep = async |_, paged: Paged| show(&network, paged, |_| true).await;
+    let keep = async |_: String, paged: Paged| show(&network, paged, |_| true).await;
     let blob = server.settle_kept(&services, &[(alice, owed)], None, keep).await;
     let attested = until("it is attested and with that final", async || {
         let epoch = epoch(&node, server, 1).await;

@@ -166,7 +166,9 @@ impl Entry for EpochLeaf {
     }
 
     fn decode(bytes: &[u8]) -> Result<Vec<Self>, String> {
-        let leaf = |form: LeafForm| Ok(Self { account: Account::from_bytes(&form.account)?, amount: form.amount });
+        let leaf = |form: LeafForm| -> Result<Self, String> {
+            Ok(Self { account: Account::from_bytes(&form.account)?, amount: form.amount })
+        };
         decode::<LeafPage>(bytes, max_page_bytes::<Self>())?.leaves.into_iter().map(leaf).collect()
     }
 

@@ -37,17 +37,12 @@ impl Statements {
     /// Whether reading what is wanted of it takes nobody else. A stranger who shows indexes and no pages must not come before those whose pages
     /// are here.
     pub(in crate::billing) async fn is_here(&self, epoch: &Epoch, accounts: &[Account], purpose: Purpose) -> bool {
-        let known = self.known_index(epoch);
-        let index = match known {
-            Some(Ok(index)) => index,
-            // Nobody is asked now.
-            Some(Err(_)) => return true,
-            None if !self.blobs.has(&epoch.statement).await.unwrap_or(false) => return false,
-            None => match self.index(epoch).await {
-                Ok(index) => index,
-                Err(_) => return true,
-            },
-        };
+        let is_known = self.known_index(epoch).is_some();
+        if !is_known && !self.blobs.has(&epoch.statement).await.unwrap_or(false) {
+            return false;
+        }
+        // Of what is known to be bad nobody is asked.
+        let Ok(index) = self.index(epoch).await else { return true };
         for blob in wanted(&index, accounts, purpose) {
             let answers = self.known(epoch, Piece::Page(blob)).is_some()
                 || self.remember(|memory| memory.has_page(&blob))
