@@ -208,6 +208,15 @@ impl BlobStore {
         self.blobs.tags().keep(tag, blob.0).await.map_err(|error| blob_error(&error))
     }
 
+    /// The same for several, with one wait for the disk.
+    ///
+    /// # Errors
+    /// As [`BlobStore::keep`]; some may be kept then.
+    pub async fn keep_all(&self, names: &[(Tag, BlobHash)]) -> ServiceResult<()> {
+        let names: Vec<_> = names.iter().map(|(tag, blob)| (tag.clone(), blob.0)).collect();
+        self.blobs.tags().keep_all(&names).await.map_err(|error| blob_error(&error))
+    }
+
     /// The same, unless it was kept before: keeping waits for the disk.
     ///
     /// # Errors

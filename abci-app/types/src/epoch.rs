@@ -7,7 +7,7 @@ use crate::split::split;
 use crate::sum_tree::SumNode;
 use crate::{Account, NodeKey};
 
-/// Most accounts that earn in one epoch: more than the longest statement lists. What is remembered of their claims is let go
+/// Most accounts that earn in one epoch: 256 pages of its statement. What is remembered of their claims is let go
 /// of at once when the last one is paid.
 pub const MAX_ACCOUNTS: u64 = 1 << 18;
 

@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use datanet_ledger::component::Params;
-use datanet_ledger::component::settlement::{MAX_ITEMS, escrow};
+use datanet_ledger::component::settlement::{Epoch, MAX_ITEMS, escrow};
 use datanet_types::action::{Claim, ClaimIncome, ClaimItem};
 use datanet_types::amount::display;
-use datanet_types::sum_tree::SumProof;
 use datanet_types::{Account, Action, Address, Amount, Asset, NodeKey, TxHash};
 use futures::{StreamExt, stream};
 use prost::Message as _;
@@ -18,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::Billing;
 use super::payees::{self, Payees};
 use super::sources::{self, IN_ALL, Source};
-use super::statements::SIDE_BY_SIDE;
+use super::statements::{Purpose, SIDE_BY_SIDE};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::AccountKey;
 
@@ -100,7 +99,7 @@ impl Billing {
         let _one_at_a_time = self.claiming.hold(lane).await;
         let deadline = Instant::now() + IN_ALL;
         let accounts: Vec<Account> = payees.keys().copied().collect();
-        let sources = self.sources(&accounts).await?;
+        let sources = self.sources(&accounts, Purpose::Claim).await?;
         let (here, elsewhere) = sources.into_iter().partition(|source| source.here);
         let (mut claims, mut failed, mut due) = (Claims::default(), Failed::new(), Vec::new());
         // What is here is paid before anybody is waited for.
@@ -128,17 +127,9 @@ impl Billing {
         failed: &mut Failed,
     ) -> ServiceResult<Vec<Due>> {
         let (statements, accounts) = (self.statements.clone(), payees.keys().copied().collect::<Vec<_>>());
-        let prove = move |epoch| {
+        let prove = move |epoch: Epoch| {
             let (statements, accounts) = (statements.clone(), accounts.clone());
-            async move {
-                let statement = statements.read(&epoch).await?;
-                // Hashing all leaves of a large one takes a moment.
-                let prove = move || -> Vec<(Account, Amount, SumProof)> {
-                    let leaf = |account: &Account| statement.prove(account).map(|(sum, proof)| (*account, sum, proof));
-                    accounts.iter().filter_map(leaf).collect()
-                };
-                Ok(tokio::task::spawn_blocking(prove).await.unwrap_or_default())
-            }
+            async move { statements.leaves(&epoch, &accounts).await }
         };
         let asked = sources::ask(sources, deadline, prove).await;
         failed.extend(asked.failed);
@@ -275,6 +266,7 @@ fn by_node(failed: Failed) -> Vec<NotClaimed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use datanet_types::sum_tree::SumProof;
 
     fn item(node: u8, epoch: u64, amount: Amount) -> ClaimItem {
         ClaimItem { node: NodeKey([node; 32]), epoch, amount, ..ClaimItem::default() }

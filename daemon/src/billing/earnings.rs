@@ -1,18 +1,18 @@
 //! What an account earned and why: read from the public statements of all serving nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::nodes;
 use datanet_ledger::component::settlement::{self, Epoch, Status, escrow};
-use datanet_types::{Address, Amount, Asset, ContributionId, DatanetId, NodeKey, Ppm};
+use datanet_types::{Account, Address, Amount, Asset, ContributionId, DatanetId, NodeKey, Ppm};
 use tokio::time::Instant;
 
 use super::Billing;
 use super::payees::{self, Payees};
 use super::sources::{self, IN_ALL, Source};
-use super::statement::Statement;
+use super::statements::Purpose;
+use crate::db::accruals::EarningLine;
 pub use crate::db::accruals::EarningRole;
 use crate::error::ServiceResult;
 
@@ -78,9 +78,6 @@ pub struct EarningView {
     pub why: String,
 }
 
-/// What one statement says of accounts: their leaves' places, what they earned, and why.
-type Read = (Vec<(u64, Amount)>, Vec<EarningView>);
-
 impl Billing {
     /// What `account` earned, and the datanets and models that it owns and of which there are no shares.
     ///
@@ -89,9 +86,10 @@ impl Billing {
     /// [`Earnings::missing`] says why.
     pub async fn earnings(&self, account: &Address) -> ServiceResult<Earnings> {
         let deadline = Instant::now() + IN_ALL;
-        let payees = Arc::new(payees::of_account(&self.chain.reader()?, account)?);
-        let (open, mut earnings) = (self.sources(&[]).await?, Earnings::default());
-        let closed = self.closed(&open).await?;
+        let payees = payees::of_account(&self.chain.reader()?, account)?;
+        let accounts: Vec<Account> = payees.keys().copied().collect();
+        let (open, mut earnings) = (self.sources(&accounts, Purpose::Explain).await?, Earnings::default());
+        let closed = self.closed(&open, &accounts).await?;
         // What can be claimed counts more than what was.
         let mut missing = self.add(&mut earnings, open, deadline, &payees).await?;
         missing.extend(self.add(&mut earnings, closed, deadline, &payees).await?);
@@ -106,35 +104,27 @@ impl Billing {
         earnings: &mut Earnings,
         sources: Vec<Source>,
         deadline: Instant,
-        payees: &Arc<Payees>,
+        payees: &Payees,
     ) -> ServiceResult<BTreeMap<(NodeKey, u64), String>> {
-        let (statements, of) = (self.statements.clone(), payees.clone());
-        let read = move |epoch| {
-            let (statements, of) = (statements.clone(), of.clone());
-            async move {
-                let statement = statements.read(&epoch).await?;
-                // A large one takes a moment.
-                let read = move || -> Read {
-                    let leaves = of.keys().filter_map(|account| statement.leaf(account)).collect();
-                    (leaves, lines_of(&statement, &of))
-                };
-                Ok(tokio::task::spawn_blocking(read).await.unwrap_or_default())
-            }
+        let accounts: Vec<Account> = payees.keys().copied().collect();
+        let read = |epoch: Epoch| {
+            let (statements, accounts) = (self.statements.clone(), accounts.clone());
+            async move { Ok((statements.leaves(&epoch, &accounts).await?, statements.lines(&epoch, &accounts).await?)) }
         };
         let asked = sources::ask(sources, deadline, read).await;
         let reader = self.chain.reader()?;
         for (source, (leaves, lines)) in asked.good {
-            for (index, amount) in leaves {
-                earnings.add(&reader, &source.epoch, index, amount)?;
+            for (_, amount, proof) in leaves {
+                earnings.add(&reader, &source.epoch, proof.index, amount)?;
             }
             let room = MAX_LINES.saturating_sub(earnings.lines.len());
-            earnings.lines.extend(lines.into_iter().take(room));
+            earnings.lines.extend(views(&source.epoch, lines, payees).take(room));
         }
         Ok(asked.failed)
     }
 
     /// The latest epochs without money left, node by node in turns.
-    async fn closed(&self, open: &[Source]) -> ServiceResult<Vec<Source>> {
+    async fn closed(&self, open: &[Source], accounts: &[Account]) -> ServiceResult<Vec<Source>> {
         let (reader, connected) = (self.chain.reader()?, self.blobs.connected());
         let open: BTreeSet<(NodeKey, u64)> = open.iter().map(|open| (open.epoch.node, open.epoch.epoch)).collect();
         let mut latest = Vec::new();
@@ -149,7 +139,8 @@ impl Billing {
             if epoch.status() == Status::Void {
                 continue;
             }
-            let (here, connected) = (self.statements.is_here(&epoch).await, connected.contains(&node));
+            let here = self.statements.is_here(&epoch, accounts, Purpose::Explain).await;
+            let connected = connected.contains(&node);
             let doubtful = self.statements.is_doubtful(&node);
             sources.push(Source { epoch, left: 0, turn, here, connected, doubtful });
             if sources.len() >= MAX_CLOSED_IN_ALL {
@@ -199,26 +190,25 @@ fn by_node(missing: BTreeMap<(NodeKey, u64), String>) -> Vec<Missing> {
     nodes.into_values().collect()
 }
 
-fn lines_of(statement: &Statement, payees: &Payees) -> Vec<EarningView> {
-    let own = statement.lines.iter().filter_map(|line| Some((line, payees.get(&line.0.account)?)));
-    let view = own.map(|((key, earning), asset)| EarningView {
-        node: statement.node,
-        epoch: statement.epoch,
+fn views(epoch: &Epoch, lines: Vec<EarningLine>, payees: &Payees) -> impl Iterator<Item = EarningView> {
+    let own = lines.into_iter().filter_map(move |line| payees.get(&line.0.account).map(|asset| (line, *asset)));
+    own.map(move |((key, earning), asset)| EarningView {
+        node: epoch.node,
+        epoch: epoch.epoch,
         role: key.role,
         datanet: key.datanet,
         contribution: key.contribution,
         answers: earning.answers,
         weight_ppm_sum: earning.weight,
         amount: earning.amount,
-        asset: *asset,
+        asset,
         why: match (key.role, asset) {
             (EarningRole::Owner, Some(Asset::Datanet(_))) => {
                 format!("your datanet was asked {}", counted(earning.answers, "question", "questions"))
             }
             _ => why(key.role, key.contribution.as_ref(), earning.answers, earning.weight),
         },
-    });
-    view.collect()
+    })
 }
 
 fn counted(number: u64, one: &str, many: &str) -> String {
@@ -226,17 +216,20 @@ fn counted(number: u64, one: &str, many: &str) -> String {
 }
 
 fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, weight: Ppm) -> String {
-    let short = contribution.map(|id| id.to_hex().chars().take(8).collect::<String>()).unwrap_or_default();
+    // An epoch with more reasons than a statement lists has those of all contributions in one.
+    let what = contribution.map_or("contributions".to_owned(), |id| {
+        format!("contribution {}", id.to_hex().chars().take(8).collect::<String>())
+    });
     let plural = if answers == 1 { "answer" } else { "answers" };
     let percent = weight.0.checked_div(answers).unwrap_or(0) / 10_000;
     match role {
         EarningRole::Contributor => {
-            format!("contribution {short} carried {answers} {plural}, {percent} % of each on average")
+            format!("{what} carried {answers} {plural}, {percent} % of each on average")
         }
         EarningRole::Owner => format!("your model gave {answers} {plural}"),
         EarningRole::Lineage => format!("a model made from yours gave {answers} {plural}"),
-        EarningRole::Validator => format!("you judged contribution {short}, which carried {answers} {plural}"),
-        EarningRole::Storage => format!("you keep contribution {short}, which carried {answers} {plural}"),
+        EarningRole::Validator => format!("you judged {what}, which carried {answers} {plural}"),
+        EarningRole::Storage => format!("you keep {what}, which carried {answers} {plural}"),
         EarningRole::Treasury => format!("no taker for a share of {answers} {plural}"),
     }
 }

@@ -17,7 +17,6 @@ use datanet_types::sum_tree::SumProof;
 use datanet_types::{Account, Amount, BlobHash};
 use futures::{StreamExt, stream};
 
-use super::statement::Statement;
 use super::{Billing, grounds, owed};
 use crate::db::accruals::EarningRole;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -46,8 +45,8 @@ impl Billing {
     /// # Errors
     /// When the ledger or the blob store here fails, which says nothing of the epoch.
     pub async fn repeat(&self, epoch: &Epoch) -> ServiceResult<Repeated> {
-        let statement = match self.statements.read(epoch).await {
-            Ok(statement) => statement,
+        let statement = match self.statements.whole(epoch).await {
+            Ok(whole) => whole,
             Err(unread) if unread.bad => return Ok(Repeated::Other(unread.reason)),
             Err(unread) if unread.missing => {
                 return Ok(Repeated::Missing(format!("its statement cannot be had: {}", unread.reason)));
@@ -78,8 +77,8 @@ impl Billing {
                 Err(why) => return Ok(Repeated::Other(why)),
             };
         }
-        Ok(match sums.agree(&statement, epoch) {
-            Ok(()) => Repeated::Same(statement.receipts.clone()),
+        Ok(match sums.agree(&statement.leaves, epoch) {
+            Ok(()) => Repeated::Same(statement.receipts),
             Err(why) => Repeated::Other(why),
         })
     }
@@ -94,8 +93,7 @@ impl Billing {
         given: &ReceiptHead,
     ) -> ServiceResult<Option<(SettledReceipt, SumProof)>> {
         let unread = |unread: super::statements::Unread| ServiceError::new(Code::BlobUnavailable, unread.reason);
-        let statement = self.statements.read(epoch).await.map_err(unread)?;
-        Ok(statement.contradiction(given))
+        self.statements.contradiction(epoch, given).await.map_err(unread)
     }
 
     /// Lets an epoch's statement that could not be had be asked for at once.
@@ -187,17 +185,16 @@ impl Sums {
         Ok(Ok(self))
     }
 
-    fn agree(self, statement: &Statement, epoch: &Epoch) -> Result<(), String> {
+    fn agree(self, said: &[EpochLeaf], epoch: &Epoch) -> Result<(), String> {
         if self.totals != epoch.totals {
             return Err("the receipts do not sum to the totals on the ledger".to_owned());
         }
         let leaf = |(account, amount)| EpochLeaf { account, amount };
         let leaves: Vec<EpochLeaf> = self.leaves.into_iter().map(leaf).filter(|leaf| leaf.amount > 0).collect();
-        if leaves == statement.leaves {
+        if leaves == said {
             return Ok(());
         }
-        let known: BTreeMap<Account, Amount> =
-            statement.leaves.iter().map(|leaf| (leaf.account, leaf.amount)).collect();
+        let known: BTreeMap<Account, Amount> = said.iter().map(|leaf| (leaf.account, leaf.amount)).collect();
         let wrong = leaves.iter().find(|leaf| known.get(&leaf.account) != Some(&leaf.amount));
         Err(match wrong {
             Some(EpochLeaf { account, amount }) => {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use datanet_ledger::component::{channels, params, settlement};
-use datanet_p2p::TagKind;
+use datanet_p2p::{Tag, TagKind};
 use datanet_types::action::SettleEpoch;
 use datanet_types::amount::display;
 use datanet_types::epoch::EpochTotals;
@@ -16,7 +16,7 @@ use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
 
 use super::Billing;
 use super::payment::settle_margin;
-use super::statement::Statement;
+use super::statement::{Paged, Statement};
 use crate::db::settling::Settling;
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -140,7 +140,12 @@ impl Billing {
         let statement = Statement::of(self.chain.id(), self.identity.node_key(), settling);
         let overflow = |error| ServiceError::caused(Code::Statement, error);
         let (tree, receipts) = (statement.tree().map_err(overflow)?, statement.receipts_tree().map_err(overflow)?);
-        let blob = self.blobs.keep_bytes(&TagKind::Statement.tag(settling.epoch), statement.to_bytes()?).await?;
+        let paged = statement.paged()?;
+        let name = |page: Option<usize>| match page {
+            Some(page) => TagKind::StatementPage.tag(format!("{}/{page}", settling.epoch)),
+            None => TagKind::Statement.tag(settling.epoch),
+        };
+        let blob = self.keep_pages(paged, name).await?;
         let action = SettleEpoch {
             node: self.identity.node_key(),
             epoch: settling.epoch,
@@ -160,6 +165,19 @@ impl Billing {
             statement: blob,
             tx: Some(committed.hash),
         })
+    }
+
+    /// Keeps a statement, all of it with one wait for the disk; the hash of its index.
+    async fn keep_pages(&self, paged: Paged, name: impl Fn(Option<usize>) -> Tag) -> ServiceResult<BlobHash> {
+        let (mut held, mut names) = (Vec::new(), Vec::new());
+        let blobs = paged.pages.into_iter().enumerate().map(|(page, bytes)| (Some(page), bytes));
+        for (page, bytes) in blobs.chain([(None, paged.index)]) {
+            let blob = self.blobs.add_bytes(bytes).await?;
+            names.push((name(page), BlobHash(blob.hash())));
+            held.push(blob);
+        }
+        self.blobs.keep_all(&names).await?;
+        names.last().map(|(_, index)| *index).ok_or_else(|| ServiceError::new(Code::Statement, "it has no index"))
     }
 
     /// Like [`Billing::settle`], when somebody asks for it.

@@ -21,7 +21,7 @@ use futures::{StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use super::Billing;
-use super::statements::{SIDE_BY_SIDE, Unread};
+use super::statements::{Purpose, SIDE_BY_SIDE, Unread};
 use crate::error::ServiceResult;
 
 /// How long all statements of one request may take.
@@ -45,7 +45,7 @@ pub(super) struct Source {
     pub left: Amount,
     /// How many epochs of its node come before it.
     pub turn: usize,
-    /// Its statement is here.
+    /// What is wanted of its statement is here.
     pub here: bool,
     /// Its node is connected now.
     pub connected: bool,
@@ -68,12 +68,13 @@ pub(super) fn sort(sources: &mut [Source]) {
 }
 
 impl Billing {
-    /// The epochs with money left of all nodes, in order. Of what is known to hold nothing for any of `accounts`, none; all where there are none.
-    pub(super) async fn sources(&self, accounts: &[Account]) -> ServiceResult<Vec<Source>> {
+    /// The epochs with money left of all nodes, in order. Of those that are known to hold nothing more to claim for any of `accounts`, none are named to claim.
+    pub(super) async fn sources(&self, accounts: &[Account], purpose: Purpose) -> ServiceResult<Vec<Source>> {
         let connected = self.blobs.connected();
         let mut sources = Vec::new();
-        for (turn, epoch, left) in self.open_epochs(accounts)? {
-            let (here, connected) = (self.statements.is_here(&epoch).await, connected.contains(&epoch.node));
+        for (turn, epoch, left) in self.open_epochs(accounts, purpose)? {
+            let here = self.statements.is_here(&epoch, accounts, purpose).await;
+            let connected = connected.contains(&epoch.node);
             let doubtful = self.statements.is_doubtful(&epoch.node);
             sources.push(Source { epoch, left, turn, here, connected, doubtful });
         }
@@ -81,12 +82,15 @@ impl Billing {
         Ok(sources)
     }
 
-    fn open_epochs(&self, accounts: &[Account]) -> ServiceResult<Vec<(usize, Epoch, Amount)>> {
+    fn open_epochs(&self, accounts: &[Account], purpose: Purpose) -> ServiceResult<Vec<(usize, Epoch, Amount)>> {
         let reader = self.chain.reader()?;
         let mut open = Vec::new();
         for node in nodes::list(&reader, None, usize::MAX)? {
             let node = node.node;
-            let mut of_each = accounts.iter().map(|account| self.statements.done(account, &node));
+            let mut of_each = accounts
+                .iter()
+                .filter(|_| purpose == Purpose::Claim)
+                .map(|account| self.statements.done(account, &node));
             let first = of_each.next().unwrap_or_default();
             let done = of_each.fold(first, |all, done| all.intersection(&done).copied().collect());
             let of_node = open_of_node(&reader, &node, &done)?;

@@ -1,36 +1,50 @@
 //! Other nodes' statements: read within bounds, remembered, and what is wrong with one is its node's affair alone.
 //!
+//! - [`lookup`]: what one wants to know of some accounts: the index, and the pages that it names for them.
+//! - [`whole`]: all pages, for those who keep or audit an epoch: a few at a time, each held against index and roots.
+//!
 //! Whoever settles names a blob and a root, and may have made up both. So a statement that does not give the root on the
 //! ledger is remembered as bad for good, one that could not be had is asked for again later and ever more seldom, and few
-//! are fetched at once, however many callers wait. What is wrong with one epoch is that epoch's affair: only a node that
-//! fails again and again is left alone for a while with all of its own.
+//! are fetched at once, however many callers wait. What is wrong with one epoch is that epoch's affair, and what is wrong with a page is that
+//! page's: only a node that fails again and again is left alone for a while with all of its own.
 
+mod lookup;
 mod memory;
+mod recent;
+mod whole;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use datanet_ledger::component::settlement::{self, Epoch};
-use datanet_types::{Account, NodeKey};
+use datanet_p2p::HeldBlob;
+use datanet_types::{Account, BlobHash, NodeKey};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::statement::{MAX_STATEMENT_BYTES, Statement};
+use super::statement::{Entry, Index, MAX_INDEX_BYTES, PageName, max_page_bytes};
 use crate::blobs::BlobStore;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
-use memory::{Known, Memory};
+pub(super) use lookup::Purpose;
+use memory::{Known, Memory, Piece};
 
-/// Statements fetched at once, over all callers: those who ask for contributions' bytes need places too.
+/// Indexes and pages that are looked up at once, over all callers: those who ask for contributions' bytes need places too.
 pub(super) const SIDE_BY_SIDE: usize = 8;
-/// How long one may take to come. The largest takes that long at 6 MiB a second.
+/// Statements that are read whole at once; they wait for nobody who looks something up, nor the other way round.
+const WHOLE_AT_ONCE: usize = 4;
+/// Pages of one statement on their way at once, for a lookup or for all of it: under 150 KiB each.
+const PAGES_AT_ONCE: usize = 4;
+/// How long an index or a page may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What all of a statement may take beyond that: a second for each so many bytes.
+const BYTES_A_SECOND: u64 = 2 << 20;
 
 /// Why a statement is not there to read.
 #[derive(Debug, Clone)]
 pub(super) struct Unread {
-    /// In words.
+    /// In words; of a page, which.
     pub reason: String,
     /// Nobody was asked now: it is known to be bad, or was asked for a moment ago.
     pub remembered: bool,
@@ -47,19 +61,13 @@ pub(super) struct Statements {
     blobs: BlobStore,
     memory: Arc<Mutex<Memory>>,
     fetching: Arc<Semaphore>,
-    /// A statement takes some hundred MiB while it is parsed: one after the other.
-    parsing: Arc<Semaphore>,
+    wholes: Arc<Semaphore>,
 }
 
 impl Statements {
     pub(super) fn new(chain: Chain, blobs: BlobStore) -> Self {
-        let (fetching, parsing) = (Arc::new(Semaphore::new(SIDE_BY_SIDE)), Arc::new(Semaphore::new(1)));
-        Self { chain, blobs, memory: Arc::default(), fetching, parsing }
-    }
-
-    /// Whether reading it takes nobody else.
-    pub(super) async fn is_here(&self, epoch: &Epoch) -> bool {
-        self.known(epoch).is_some() || self.blobs.has(&epoch.statement).await.unwrap_or(false)
+        let (fetching, wholes) = (Arc::new(Semaphore::new(SIDE_BY_SIDE)), Arc::new(Semaphore::new(WHOLE_AT_ONCE)));
+        Self { chain, blobs, memory: Arc::default(), fetching, wholes }
     }
 
     /// Whether the node was asked in vain and gave nothing good since.
@@ -82,41 +90,90 @@ impl Statements {
         self.remember(|memory| memory.forget_failures(epoch));
     }
 
-    /// The statement of an epoch, from here or from whoever should have it.
-    pub(super) async fn read(&self, epoch: &Epoch) -> Result<Arc<Statement>, Unread> {
-        if let Some(known) = self.known(epoch) {
+    /// The index of an epoch's statement, from here or from whoever should have it.
+    pub(super) async fn index(&self, epoch: &Epoch) -> Result<Arc<Index>, Unread> {
+        if let Some(known) = self.known_index(epoch) {
             return known;
         }
         let _place = self.fetching.acquire().await.map_err(|error| unread(&error))?;
         // Another caller may have asked meanwhile.
-        if let Some(known) = self.known(epoch) {
+        if let Some(known) = self.known_index(epoch) {
             return known;
         }
-        let limit = MAX_STATEMENT_BYTES;
+        let brought = self.bring(epoch, &epoch.statement, None, MAX_INDEX_BYTES).await;
+        let (bytes, _held) =
+            brought.map_err(|error| self.not_had(epoch, Piece::Index, &error, error.detail.clone()))?;
+        let size = bytes.len();
+        let (chain_id, of) = (self.chain.id().to_owned(), epoch.clone());
+        let parsed = tokio::task::spawn_blocking(move || Index::parse(&bytes, &chain_id, &of)).await;
+        let index =
+            Arc::new(parsed.map_err(|error| unread(&error))?.map_err(|reason| self.bad(epoch, Piece::Index, reason))?);
+        self.remember(|memory| memory.put_index(epoch, index.clone(), size));
+        Ok(index)
+    }
+
+    fn known_index(&self, epoch: &Epoch) -> Option<Result<Arc<Index>, Unread>> {
+        if let Some(index) = self.remember(|memory| memory.index(epoch)) {
+            return Some(Ok(index));
+        }
+        self.known(epoch, Piece::Index).map(Err)
+    }
+
+    /// Why a piece is not worth asking for now, if it is not.
+    fn known(&self, epoch: &Epoch, piece: Piece) -> Option<Unread> {
+        let remembered = |reason, bad| Unread { reason, remembered: true, bad, missing: false };
+        match self.remember(|memory| memory.known(epoch, piece, Instant::now())) {
+            Known::Bad(reason) => Some(remembered(reason, true)),
+            Known::Unreachable { reason, again } => {
+                let again = again.as_secs().saturating_add(1);
+                Some(remembered(format!("{reason}; it is asked again in {again} s at the earliest"), false))
+            }
+            Known::Nothing => None,
+        }
+    }
+
+    /// A blob of an epoch's statement, from here or from whoever should have it. Held, so that the collector leaves it alone.
+    async fn bring(
+        &self,
+        epoch: &Epoch,
+        blob: &BlobHash,
+        size: Option<u64>,
+        limit: u64,
+    ) -> ServiceResult<(Vec<u8>, HeldBlob)> {
         let providers = self.providers(epoch);
-        let fetched = timeout(PATIENCE, self.blobs.bring(&epoch.statement, None, limit, &providers)).await;
         let late =
             |_| ServiceError::new(Code::BlobUnavailable, format!("it did not come within {} s", PATIENCE.as_secs()));
-        // Held until read, so that the collector leaves it alone.
-        let read = match fetched.map_err(late).flatten() {
-            Ok(_held) => self.parse(epoch).await,
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok(Ok((statement, size))) => {
-                let statement = Arc::new(statement);
-                self.remember(|memory| memory.good(epoch, statement.clone(), size));
-                Ok(statement)
-            }
-            Ok(Err(reason)) => {
-                self.remember(|memory| memory.bad(epoch, &reason, Instant::now()));
-                Err(Unread { reason, remembered: false, bad: true, missing: false })
-            }
-            Err(error) => {
-                self.remember(|memory| memory.unreachable(epoch, &error.detail, Instant::now()));
-                Err(Unread { missing: error.code == Code::BlobUnavailable, ..unread(&error) })
-            }
+        let fetched = timeout(PATIENCE, self.blobs.bring(blob, size, limit, &providers)).await;
+        let held = fetched.map_err(late).flatten()?;
+        Ok((self.blobs.read(blob, limit).await?, held))
+    }
+
+    /// A page that is not remembered, held.
+    async fn bring_page<E: Entry>(&self, epoch: &Epoch, page: &PageName) -> Result<(Vec<u8>, HeldBlob), Unread> {
+        let piece = Piece::Page(page.blob);
+        if let Some(unread) = self.known(epoch, piece) {
+            return Err(unread);
         }
+        let brought = self.bring(epoch, &page.blob, Some(page.bytes), max_page_bytes::<E>()).await;
+        let brought = brought
+            .map_err(|error| self.not_had(epoch, piece, &error, format!("{page} cannot be had: {}", error.detail)))?;
+        self.remember(|memory| memory.had(epoch, piece));
+        Ok(brought)
+    }
+
+    /// Reads a page's bytes, which must be what index and roots say.
+    async fn read_page<E: Entry>(
+        &self,
+        epoch: &Epoch,
+        index: &Arc<Index>,
+        page: &PageName,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<E>, Unread> {
+        let (of, number) = (index.clone(), page.number);
+        // A thousand hashes take a moment.
+        let read = tokio::task::spawn_blocking(move || of.read::<E>(number, &bytes)).await;
+        let read = read.map_err(|error| unread(&error))?;
+        read.map_err(|reason| self.bad(epoch, Piece::Page(page.blob), format!("{page} is not the one meant: {reason}")))
     }
 
     /// Those who should have it: who wrote it, and who says that he keeps it.
@@ -126,28 +183,16 @@ impl Statements {
         std::iter::once(epoch.node).chain(kept.into_iter().flatten().map(|keeper| keeper.node)).collect()
     }
 
-    /// Parses what is here, with its size in bytes; the inner error is the statement's fault.
-    async fn parse(&self, epoch: &Epoch) -> ServiceResult<Result<(Statement, usize), String>> {
-        let _turn = self.parsing.acquire().await.map_err(|error| ServiceError::caused(Code::Statement, error))?;
-        let bytes = self.blobs.read(&epoch.statement, MAX_STATEMENT_BYTES).await?;
-        let (chain_id, epoch) = (self.chain.id().to_owned(), epoch.clone());
-        let parsed = tokio::task::spawn_blocking(move || {
-            Statement::parse(&bytes, &chain_id, &epoch).map(|statement| (statement, bytes.len()))
-        });
-        parsed.await.map_err(|error| ServiceError::caused(Code::Statement, error))
+    /// Remembers that nobody gave it.
+    fn not_had(&self, epoch: &Epoch, piece: Piece, error: &ServiceError, reason: String) -> Unread {
+        self.remember(|memory| memory.unreachable(epoch, piece, &reason, Instant::now()));
+        Unread { reason, remembered: false, bad: false, missing: error.code == Code::BlobUnavailable }
     }
 
-    fn known(&self, epoch: &Epoch) -> Option<Result<Arc<Statement>, Unread>> {
-        let remembered = |reason, bad| Unread { reason, remembered: true, bad, missing: false };
-        match self.remember(|memory| memory.known(epoch, Instant::now())) {
-            Known::Good(statement) => Some(Ok(statement)),
-            Known::Bad(reason) => Some(Err(remembered(reason, true))),
-            Known::Unreachable { reason, again } => {
-                let again = again.as_secs().saturating_add(1);
-                Some(Err(remembered(format!("{reason}; it is asked again in {again} s at the earliest"), false)))
-            }
-            Known::Nothing => None,
-        }
+    /// Remembers that it is not what the ledger says.
+    fn bad(&self, epoch: &Epoch, piece: Piece, reason: String) -> Unread {
+        self.remember(|memory| memory.bad(epoch, piece, &reason, Instant::now()));
+        Unread { reason, remembered: false, bad: true, missing: false }
     }
 
     fn remember<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {

@@ -1,17 +1,19 @@
 //! Keeping other nodes' statements for as long as somebody has something to claim by them, or as this node's word for it stands on the ledger: a node
 //! that goes away for good takes nobody's earnings along.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use datanet_api::epochs::EpochId;
 use datanet_ledger::component::settlement::{self, Epoch, Status, escrow};
 use datanet_ledger::state::{StateError, StateRead};
 use datanet_p2p::{Tag, TagKind};
-use datanet_types::{Amount, NodeKey};
+use datanet_types::{Amount, BlobHash, NodeKey};
 
 use super::Billing;
-use super::statement::MAX_STATEMENT_BYTES;
+use super::statement::Index;
 use crate::error::{Code, ServiceError, ServiceResult};
 
-/// Longest statement that is kept for another node, in bytes: some four thousand answers.
+/// Longest statement that is kept for another node without a word for it on the ledger, in bytes of index and pages: some four thousand answers.
 const MAX_BYTES: u64 = 1024 * 1024;
 /// Most of them. A stranger who fills them has locked a stake and paid a fee for each.
 const MAX_KEPT: usize = 4_096;
@@ -30,32 +32,27 @@ fn has_room(held: u64, size: u64, fees: Amount) -> bool {
 }
 
 impl Billing {
-    /// Has an epoch's statement here, whatever its length, as long as this node's word for it may stand on the ledger: on return it is on disk.
+    /// Has an epoch's statement here, whatever its length, as long as this node's word for it may stand on the ledger: on return index and pages are
+    /// on disk, each held against the roots on the ledger.
     ///
     /// # Errors
     /// When nobody gives it ([`Code::BlobUnavailable`]), it does not give the roots on the ledger ([`Code::Statement`]), there is no room for it
     /// ([`Code::DiskFull`]), or the blob store fails.
     pub async fn keep_statement(&self, epoch: &Epoch) -> ServiceResult<()> {
-        self.statements.read(epoch).await.map_err(|unread| {
+        let refused = |unread: super::statements::Unread| {
             let code = if unread.bad { Code::Statement } else { Code::BlobUnavailable };
             ServiceError::new(code, unread.reason)
-        })?;
-        let kept = self.blobs.list_kept(TagKind::Witnessed).await?;
-        let own = tag(epoch.node, epoch.epoch);
-        let mut held = 0u64;
-        for (_, blob) in kept.iter().filter(|(tag, _)| *tag != own) {
-            held = held.saturating_add(self.blobs.size(blob).await?.unwrap_or(0));
-        }
-        // It may have been collected since it was read.
-        let (limit, from) = (MAX_STATEMENT_BYTES, self.statements.providers(epoch));
-        let _held = self.blobs.bring(&epoch.statement, None, limit, &from).await?;
-        let size = self.blobs.size(&epoch.statement).await?.unwrap_or(0);
+        };
+        // Before its pages come: the index says how long they are.
+        let size = self.statements.index(epoch).await.map_err(refused)?.total_bytes();
+        let held = self.held_of_others(epoch).await?;
         if !has_room(held, size, epoch.totals.fees) {
             let detail =
                 format!("others' statements take {held} bytes here, and one of {size} bytes has no room beside them");
             return Err(ServiceError::new(Code::DiskFull, detail));
         }
-        self.blobs.keep_once(&own, &epoch.statement).await
+        let whole = self.statements.whole(epoch).await.map_err(refused)?;
+        self.keep_whole(epoch, &whole.index).await
     }
 
     /// Keeps an epoch's statement, which is here, if it is of a usual length and there is room.
@@ -64,32 +61,83 @@ impl Billing {
     /// When the blob store fails.
     pub async fn witness(&self, epoch: &Epoch) -> ServiceResult<bool> {
         let kept = self.blobs.list_kept(TagKind::Witnessed).await?.len();
-        if kept >= MAX_KEPT || self.blobs.size(&epoch.statement).await?.is_none_or(|size| size > MAX_BYTES) {
+        // It was read a moment ago, so that nobody is asked for it.
+        let Ok(index) = self.statements.index(epoch).await else { return Ok(false) };
+        if kept >= MAX_KEPT || index.total_bytes() > MAX_BYTES {
             return Ok(false);
         }
-        self.blobs.keep(&tag(epoch.node, epoch.epoch), &epoch.statement).await?;
-        Ok(true)
+        let mut held = Vec::new();
+        for blob in index.pages().map(|page| page.blob).chain([epoch.statement]) {
+            // What the collector took since is not asked for again.
+            if !self.blobs.has(&blob).await? {
+                return Ok(false);
+            }
+            held.push(self.blobs.hold(&blob).await?);
+        }
+        self.keep_whole(epoch, &index).await.map(|()| true)
     }
 
-    /// Lets go of statements by which nobody has anything to claim any more. Gives how many.
+    /// Keeps index and pages, which are held, with one wait for the disk.
+    async fn keep_whole(&self, epoch: &Epoch, index: &Index) -> ServiceResult<()> {
+        let own = tag(epoch.node, epoch.epoch);
+        if self.blobs.kept(&own).await? == Some(epoch.statement) {
+            return Ok(());
+        }
+        let page = |number, blob| (TagKind::WitnessedPage.tag(format!("{}/{number}", own.id())), blob);
+        let mut names: Vec<(Tag, BlobHash)> =
+            index.pages().enumerate().map(|(number, name)| page(number, name.blob)).collect();
+        // Last: where it is, all is.
+        names.push((own.clone(), epoch.statement));
+        self.blobs.keep_all(&names).await
+    }
+
+    /// Bytes of others' statements here, without this one: what two of them say alike counts once.
+    async fn held_of_others(&self, epoch: &Epoch) -> ServiceResult<u64> {
+        let (own, mut blobs) = (tag(epoch.node, epoch.epoch), BTreeSet::new());
+        for kind in [TagKind::Witnessed, TagKind::WitnessedPage] {
+            let kept = self.blobs.list_kept(kind).await?;
+            blobs.extend(kept.into_iter().filter(|(tag, _)| of_epoch(tag) != own.id()).map(|(_, blob)| blob));
+        }
+        let mut held = 0u64;
+        for blob in blobs {
+            held = held.saturating_add(self.blobs.size(&blob).await?.unwrap_or(0));
+        }
+        Ok(held)
+    }
+
+    /// Lets go of statements by which nobody has anything to claim any more, of each with all its pages. Gives how many.
     ///
     /// # Errors
     /// When the ledger or the blob store fails.
     pub async fn let_witnessed_go(&self) -> ServiceResult<usize> {
-        let reader = self.chain.reader()?;
-        let mut unwanted = std::collections::BTreeSet::new();
-        for (tag, _) in self.blobs.list_kept(TagKind::Witnessed).await? {
-            let wanted = match tag.id().parse::<EpochId>() {
-                Ok(id) => is_wanted(&reader, &id.node, id.epoch, &self.identity.node_key())?,
-                Err(_) => false,
-            };
-            if !wanted {
-                unwanted.insert(tag);
+        let (reader, own) = (self.chain.reader()?, self.identity.node_key());
+        let (mut wanted, mut gone) = (BTreeMap::<String, bool>::new(), 0);
+        for kind in [TagKind::Witnessed, TagKind::WitnessedPage] {
+            let mut unwanted = BTreeSet::new();
+            for (tag, _) in self.blobs.list_kept(kind).await? {
+                let is_wanted = match (wanted.get(of_epoch(&tag)), of_epoch(&tag).parse::<EpochId>()) {
+                    (Some(known), _) => *known,
+                    (None, Ok(id)) => is_wanted(&reader, &id.node, id.epoch, &own)?,
+                    (None, Err(_)) => false,
+                };
+                wanted.insert(of_epoch(&tag).to_owned(), is_wanted);
+                if !is_wanted {
+                    unwanted.insert(tag);
+                }
+            }
+            // What is kept from now on was not looked at.
+            let dropped = self.blobs.retain(kind, |tag, _| !unwanted.contains(tag)).await?;
+            if kind == TagKind::Witnessed {
+                gone = dropped;
             }
         }
-        // What is kept from now on was not looked at.
-        self.blobs.retain(TagKind::Witnessed, |tag, _| !unwanted.contains(tag)).await
+        Ok(gone)
     }
+}
+
+/// The epoch of an index or of a page, as it is called: they are kept and let go of together.
+pub fn of_epoch(tag: &Tag) -> &str {
+    tag.id().split_once('/').map_or(tag.id(), |(epoch, _)| epoch)
 }
 
 /// Whether somebody has, or may come to have, something to claim of an epoch.

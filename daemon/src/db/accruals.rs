@@ -307,7 +307,7 @@ fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) 
 }
 
 /// Adds a line to a line of the same key.
-pub(super) fn add_line(sum: &mut Earning, more: &Earning) {
+pub(crate) fn add_line(sum: &mut Earning, more: &Earning) {
     sum.amount = sum.amount.saturating_add(more.amount);
     sum.answers = sum.answers.saturating_add(more.answers);
     sum.weight = sum.weight.saturating_add(more.weight);

@@ -11,7 +11,7 @@ use datanet_p2p::{Tag, TagKind};
 use datanet_types::{BlobHash, ContributionId};
 use tokio_util::sync::CancellationToken;
 
-use crate::billing::witness::is_wanted;
+use crate::billing::witness::{is_wanted, of_epoch};
 use crate::blobs::BlobStore;
 use crate::chain::{Chain, TTL_BLOCKS};
 use crate::db::LocalStore;
@@ -157,7 +157,7 @@ impl Reconciler {
                     Ok(number) => Reason::seen(self.db.has_receipt(number)?),
                     Err(_) => Reason::Never,
                 },
-                TagKind::Statement => match tag.id().parse() {
+                TagKind::Statement | TagKind::StatementPage => match of_epoch(&tag).parse() {
                     Ok(epoch) => {
                         let settling = self.db.settling()?.is_some_and(|settling| settling.epoch == epoch);
                         let settled = settlement::epoch(&reader, &self.identity.node_key(), epoch)?.is_some();
@@ -165,7 +165,7 @@ impl Reconciler {
                     }
                     Err(_) => Reason::Never,
                 },
-                TagKind::Witnessed => match tag.id().parse::<EpochId>() {
+                TagKind::Witnessed | TagKind::WitnessedPage => match of_epoch(&tag).parse::<EpochId>() {
                     Ok(id) if is_wanted(&reader, &id.node, id.epoch, &self.identity.node_key())? => Reason::Wanted,
                     _ => Reason::Never,
                 },

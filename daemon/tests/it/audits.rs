@@ -15,6 +15,7 @@ use datanet_types::{Action, Address, BlobHash, ChannelId, DatanetId, SigningKey}
 use reqwest::Method as Verb;
 use serde_json::{Value, json};
 
+use crate::claims::{keep_here, lines};
 use crate::cli;
 use crate::corpus;
 use crate::kit::{self, CHAIN, TestNode, refused, until};
@@ -102,16 +103,13 @@ impl Stranger {
             totals.add(&EpochTotals { answers: 1, fees, split, unearned: split.claimable() });
         }
         totals.unearned -= leaves.iter().map(|(_, amount)| amount).sum::<u64>();
-        let leaves =
+        let leaves: Vec<EpochLeaf> =
             leaves.iter().map(|(account, amount)| EpochLeaf { account: (*account).into(), amount: *amount }).collect();
         self.epoch += 1;
-        let (node, epoch, chain_id, lines) = (self.node.node_key(), self.epoch, CHAIN.to_owned(), Vec::new());
-        let statement = Statement { version: 3, chain_id, node, epoch, totals, leaves, lines, receipts };
+        let (node, epoch, chain_id, lines) = (self.node.node_key(), self.epoch, CHAIN.to_owned(), lines(&leaves));
+        let statement = Statement { chain_id, node, epoch, totals, leaves, lines, receipts };
         let blob = match shown {
-            true => {
-                let tag = TagKind::Statement.tag(format!("{node}-{epoch}"));
-                self.services.blobs.keep_bytes(&tag, statement.to_bytes().unwrap()).await.unwrap()
-            }
+            true => keep_here(&self.services, format!("{node}-{epoch}"), &statement.paged().unwrap()).await,
             false => BlobHash(kit::random()),
         };
         self.charged += fees;

@@ -2,14 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use datanet::billing::statement::Statement;
+use datanet::billing::statement::{Paged, Statement};
 use datanet::chain::Chain;
+use datanet::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 use datanet::http::Services;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, Transfer, role};
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Action, Address, BlobHash, ChannelId, Digest, SigningKey};
+use datanet_types::{Action, Address, BlobHash, ChannelId, DatanetId, Digest, Ppm, SigningKey};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
@@ -149,10 +150,7 @@ impl Server {
 
     /// Settles one answer for `leaves`, with a statement that is at the node under test; `root` if not the true one.
     async fn settle(&self, services: &Services, leaves: &[(Address, u64)], root: Option<Digest>) {
-        let keep = async |name: String, bytes: Vec<u8>| {
-            services.blobs.keep_bytes(&datanet_p2p::TagKind::Statement.tag(name), bytes).await.unwrap()
-        };
-        self.settle_kept(services, leaves, root, keep).await;
+        self.settle_kept(services, leaves, root, async |name, paged| keep_here(services, name, &paged).await).await;
     }
 
     /// The same, with the statement wherever `keep` puts it.
@@ -161,21 +159,21 @@ impl Server {
         services: &Services,
         leaves: &[(Address, u64)],
         root: Option<Digest>,
-        keep: impl AsyncFnOnce(String, Vec<u8>) -> BlobHash,
+        keep: impl AsyncFnOnce(String, Paged) -> BlobHash,
     ) -> BlobHash {
         let mut leaves: Vec<_> =
             leaves.iter().map(|(account, amount)| EpochLeaf { account: (*account).into(), amount: *amount }).collect();
         leaves.sort_by_key(|leaf| leaf.account);
         let (node, epoch) = (self.node.node_key(), self.settled.load(Ordering::Relaxed) + 1);
-        let (chain_id, lines) = (CHAIN.to_owned(), Vec::new());
+        let (chain_id, lines) = (CHAIN.to_owned(), lines(&leaves));
         let receipts = vec![SettledReceipt {
             channel: self.channel,
             cumulative: epoch * FEES,
             fee: FEES,
             ..SettledReceipt::default()
         }];
-        let statement = Statement { version: 3, chain_id, node, epoch, totals: totals(), leaves, lines, receipts };
-        let blob = keep(format!("{node}-{epoch}"), statement.to_bytes().unwrap()).await;
+        let statement = Statement { chain_id, node, epoch, totals: totals(), leaves, lines, receipts };
+        let blob = keep(format!("{node}-{epoch}"), statement.paged().unwrap()).await;
         let root = root.unwrap_or_else(|| statement.tree().unwrap().digest);
         let receipts = statement.receipts_tree().unwrap().digest;
         self.send(&services.chain, root, statement.accounts(), blob, receipts).await;
@@ -194,6 +192,25 @@ impl Server {
             SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts, receipts, params: 0 };
         chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
     }
+}
+
+/// Why leaves are what they are: a reason each.
+pub fn lines(leaves: &[EpochLeaf]) -> Vec<EarningLine> {
+    let line = |leaf: &EpochLeaf| {
+        let (role, datanet, contribution) = (EarningRole::Contributor, DatanetId([3; 32]), None);
+        let key = EarningKey { account: leaf.account, role, datanet, contribution };
+        (key, Earning { amount: leaf.amount, answers: 1, weight: Ppm::ONE })
+    };
+    leaves.iter().map(line).collect()
+}
+
+/// Keeps a statement at the node under test, as if it were its own.
+pub async fn keep_here(services: &Services, name: String, paged: &Paged) -> BlobHash {
+    for (page, bytes) in paged.pages.iter().enumerate() {
+        let tag = datanet_p2p::TagKind::StatementPage.tag(format!("{name}/{page}"));
+        services.blobs.keep_bytes(&tag, bytes.clone()).await.unwrap();
+    }
+    services.blobs.keep_bytes(&datanet_p2p::TagKind::Statement.tag(name), paged.index.clone()).await.unwrap()
 }
 
 fn totals() -> EpochTotals {

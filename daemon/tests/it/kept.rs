@@ -1,16 +1,16 @@
 //! A storage node keeps what another node settles, says so, and shows it to everybody once that one is gone for good.
 
-use datanet::billing::statement::{MAX_STATEMENT_BYTES, Statement};
+use datanet::billing::statement::{Index, MAX_INDEX_BYTES, Paged};
 use datanet::init::own_params;
 use datanet_ledger::component::{Params, settlement};
 use datanet_p2p::{FetchRequest, Network, NetworkConfig, NetworkHandle, Share, TagKind};
-use datanet_types::epoch::FeeShares;
+use datanet_types::epoch::{EpochLeaf, FeeShares};
 use datanet_types::{Address, BlobHash, Digest, SigningKey};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::claims::{FEES, Server, servers};
+use crate::claims::{FEES, Server, keep_here, servers};
 use crate::cli;
 use crate::kit::{self, CHAIN, TestNode, until};
 
@@ -27,7 +27,7 @@ async fn keeping(statement_seconds: u64) -> TestNode {
 }
 
 /// A machine of its own with the key of a node, connected to the node under test.
-async fn machine(node: &TestNode, key: &SigningKey) -> (NetworkHandle, TempDir) {
+pub async fn machine(node: &TestNode, key: &SigningKey) -> (NetworkHandle, TempDir) {
     let (dir, services) = (tempfile::tempdir().unwrap(), node.services());
     let mut config = NetworkConfig::loopback(key.to_bytes(), dir.path());
     config.network = CHAIN.to_owned();
@@ -46,6 +46,18 @@ async fn machine(node: &TestNode, key: &SigningKey) -> (NetworkHandle, TempDir) 
     (network, dir)
 }
 
+/// Has a machine serve a statement's index, and those of its pages that are wanted, by their number over all.
+pub async fn show(network: &NetworkHandle, paged: Paged, wanted: impl Fn(usize) -> bool) -> BlobHash {
+    let index = paged.hash();
+    let pages = paged.pages.into_iter().enumerate().filter(|(page, _)| wanted(*page)).map(|(_, bytes)| bytes);
+    for bytes in pages.chain([paged.index]) {
+        let held = network.blobs().add_bytes(bytes).await.unwrap();
+        let tag = TagKind::Statement.tag(format!("{index}/{}", BlobHash(held.hash())));
+        network.blobs().tags().keep(&tag, held.hash()).await.unwrap();
+    }
+    index
+}
+
 async fn epoch(node: &TestNode, server: &Server, number: u64) -> Value {
     node.get(&format!("/v1/epochs/{}-{number}", server.node.node_key())).await
 }
@@ -59,11 +71,7 @@ async fn who_earned_claims_although_the_node_that_settled_is_gone_with_its_store
     let server = all.first().unwrap();
     let (network, dir) = machine(&node, &server.node).await;
     let owed = FeeShares::STANDARD.split(FEES).claimable();
-    let keep = async |name: String, bytes: Vec<u8>| {
-        let held = network.blobs().add_bytes(bytes).await.unwrap();
-        network.blobs().tags().keep(&TagKind::Statement.tag(name), held.hash()).await.unwrap();
-        BlobHash(held.hash())
-    };
+    let keep = async |_: String, paged: Paged| show(&network, paged, |_| true).await;
     let blob = server.settle_kept(&services, &[(alice, owed)], None, keep).await;
     let attested = until("it is attested and with that final", async || {
         let epoch = epoch(&node, server, 1).await;
@@ -74,6 +82,7 @@ async fn who_earned_claims_although_the_node_that_settled_is_gone_with_its_store
     assert_eq!((&attested["quorum"], &attested["keepers"]), (&json!(1), &json!([own])), "{attested:#}");
     let kept = services.blobs.list_kept(TagKind::Witnessed).await.unwrap();
     assert!(kept.iter().any(|(_, kept)| *kept == blob), "before it said so");
+    assert_eq!(services.blobs.list_kept(TagKind::WitnessedPage).await.unwrap().len(), 3, "with all its pages");
 
     network.shutdown().await;
     drop(dir);
@@ -86,12 +95,17 @@ async fn who_earned_claims_although_the_node_that_settled_is_gone_with_its_store
         let keepers = settlement::keepers(&reader, &server.node.node_key(), 1).unwrap();
         keepers.iter().map(|keeper| keeper.node.0).collect()
     };
-    let request = FetchRequest::new(blob.0, MAX_STATEMENT_BYTES, &from, Share::OWN);
-    let held = third.blobs().fetch(request).await.unwrap();
-    let bytes = third.blobs().read_all(held.hash(), MAX_STATEMENT_BYTES).await.unwrap();
+    let fetch = async |blob: BlobHash| {
+        let request = FetchRequest::new(blob.0, MAX_INDEX_BYTES, &from, Share::OWN);
+        let held = third.blobs().fetch(request).await.unwrap();
+        third.blobs().read_all(held.hash(), MAX_INDEX_BYTES).await.unwrap()
+    };
     let settled = settlement::epoch(&services.chain.reader().unwrap(), &server.node.node_key(), 1).unwrap().unwrap();
-    let statement = Statement::parse(&bytes, CHAIN, &settled).unwrap();
-    assert_eq!(statement.prove(&alice.into()).unwrap().0, owed);
+    let index = Index::parse(&fetch(blob).await, CHAIN, &settled).unwrap();
+    let number = index.leaf_page(&alice.into()).unwrap();
+    let page = fetch(index.page::<EpochLeaf>(number).unwrap().blob).await;
+    let (amount, _) = index.prove(number, &index.read(number, &page).unwrap(), &alice.into()).unwrap();
+    assert_eq!(amount, owed);
     third.shutdown().await;
 
     let paid = node.post(&format!("/v1/accounts/{alice}/claim"), json!({})).await;
@@ -112,9 +126,7 @@ async fn many_made_up_epochs_are_never_attested_and_keep_no_honest_one_waiting()
         stranger.settle_nothing(&services.chain).await;
     }
     let owed = FeeShares::STANDARD.split(FEES).claimable();
-    let here = async |name: String, bytes: Vec<u8>| {
-        services.blobs.keep_bytes(&TagKind::Statement.tag(name), bytes).await.unwrap()
-    };
+    let here = async |name: String, paged: Paged| keep_here(&services, name, &paged).await;
     // One whose statement is there, and gives another root than the ledger's.
     stranger.settle_kept(&services, &[(alice, owed)], Some(Digest([7; 32])), &here).await;
     honest.settle_kept(&services, &[(alice, owed)], None, &here).await;

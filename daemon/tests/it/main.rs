@@ -46,6 +46,7 @@ mod life;
 mod mcp;
 mod no_model;
 mod one_payment;
+mod pages;
 mod payer;
 mod payments;
 mod possession;

@@ -26,10 +26,14 @@ pub enum TagKind {
     Report,
     /// A receipt of an answer, by its number.
     Receipt,
-    /// A statement of what an epoch's answers earned, by the epoch.
+    /// The index of a statement of what an epoch's answers earned, by the epoch.
     Statement,
-    /// Another node's statement, by the epoch's id: so that nobody's earnings are lost with the node that settled them.
+    /// A page of a statement, by the epoch, a slash and a number.
+    StatementPage,
+    /// The index of another node's statement, by the epoch's id: so that nobody's earnings are lost with the node that settled them.
     Witnessed,
+    /// A page of another node's statement, by the epoch's id, a slash and a number.
+    WitnessedPage,
     /// A model's manifest, by its id.
     Release,
     /// A file of a model, by its hash: models share them.
@@ -40,14 +44,16 @@ pub enum TagKind {
 
 impl TagKind {
     /// Every kind there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Contribution,
         Self::Pending,
         Self::Holdout,
         Self::Report,
         Self::Receipt,
         Self::Statement,
+        Self::StatementPage,
         Self::Witnessed,
+        Self::WitnessedPage,
         Self::Release,
         Self::ReleaseFile,
         Self::Checked,
@@ -68,7 +74,9 @@ impl TagKind {
             Self::Report => "report/",
             Self::Receipt => "receipt/",
             Self::Statement => "statement/",
+            Self::StatementPage => "statement-page/",
             Self::Witnessed => "witnessed/",
+            Self::WitnessedPage => "witnessed-page/",
             Self::Release => "release/",
             Self::ReleaseFile => "release-file/",
             Self::Checked => "checked/",
@@ -246,7 +254,9 @@ mod tests {
             "report/",
             "receipt/",
             "statement/",
+            "statement-page/",
             "witnessed/",
+            "witnessed-page/",
             "release/",
             "release-file/",
             "checked/",

@@ -17,6 +17,7 @@ mod quant;
 mod serve;
 mod solo;
 mod state;
+mod statements;
 mod train;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -34,6 +35,7 @@ pub use ledger::{Cost, LedgerBench, costs, print_costs, run as ledger};
 pub use quant::{QuantBench, run as quant};
 pub use serve::{ServeBench, run as serve};
 pub use state::{StateBench, run as state};
+pub use statements::{StatementsBench, run as statements};
 pub use train::{TrainBench, run as train};
 
 /// An account whose key nobody has.

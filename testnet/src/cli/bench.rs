@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::bench::{
     self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench,
-    LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, TrainBench,
+    LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, StatementsBench, TrainBench,
 };
 
 /// What can be measured.
@@ -84,6 +84,15 @@ pub(super) enum Bench {
         /// Seeds, each with a deal of the data and a training of its own
         #[arg(long, default_value_t = 3)]
         seeds: u64,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
+    /// What one claim fetches of an epoch's statement, against all of it in one blob
+    Statements {
+        /// Accounts that earn, of each epoch
+        #[arg(long, value_delimiter = ',', default_values_t = [10, 1_000, 100_000])]
+        accounts: Vec<u64>,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -240,6 +249,9 @@ impl Bench {
             Self::Learning { seeds, json } => (bench::learning(&LearningBench { seeds }, json).await?, json),
             Self::State { transfers, blocks, accounts, json } => {
                 (bench::state(&StateBench { transfers, blocks, accounts }, json).await?, json)
+            }
+            Self::Statements { accounts, json } => {
+                (bench::statements(&StatementsBench { accounts }, json).await?, json)
             }
             Self::Ledger { transfers, rounds, connections, dir, json, .. } => {
                 (bench::ledger(&LedgerBench { transfers, rounds, connections, dir }, json).await?, json)

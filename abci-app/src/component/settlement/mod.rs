@@ -97,7 +97,7 @@ pub struct Epoch {
     /// Root over what accounts earned in it.
     #[prost(message, required, tag = "3")]
     pub root: Digest,
-    /// Blob with the leaves and why they are what they are.
+    /// Index of the pages with the leaves and why they are what they are.
     #[prost(message, required, tag = "4")]
     pub statement: BlobHash,
     /// Where the epoch's money went.

@@ -72,7 +72,8 @@ pub struct SettleEpoch {
     /// The latest voucher of each channel that paid, ordered by channel, up to 256.
     #[prost(message, repeated, tag = "5")]
     pub vouchers: Vec<SignedVoucher>,
-    /// Blob of the epoch's statement: the leaves under `root` and, for each, why. Whoever wants to claim reads it.
+    /// Index of the epoch's statement: a blob that names the pages with the leaves under `root`, why they are so, and the receipts. Whoever wants to
+    /// claim reads it, and the page that he is on.
     #[prost(message, required, tag = "6")]
     pub statement: BlobHash,
     /// Leaves under `root`: accounts that earned something.
