@@ -82,7 +82,10 @@ fn no_other_asset_and_no_other_action_gets_around_it() {
     let ways: Vec<(&str, Action)> = vec![
         ("money", pay(THIEF, part)),
         ("a channel of which the thief signs the vouchers", open(part)),
-        ("shares of the thief's out of his pool", Action::BuyShares(BuyShares { asset, amount: part, min_shares: 0, deadline: expires })),
+        (
+            "shares of the thief's out of his pool",
+            Action::BuyShares(BuyShares { asset, amount: part, min_shares: 0, deadline: expires }),
+        ),
         ("income for the thief's shares", Action::PayIncome(PayIncome { asset, amount: part })),
         ("stake behind a validator", staked(part)),
         ("a node's stake", registered(part)),
@@ -119,14 +122,20 @@ fn what_comes_back_is_no_budget_and_stake_that_is_moved_is_spent() {
     assert_eq!(agency.send(RUNNER, close), code::OK);
     assert_eq!(agency.money(), before - 2 * FEE);
     assert_eq!(agency.send(RUNNER, open(part)), code::GRANT_LIMITS);
-    assert_eq!(agency.send(RUNNER, Action::TopUpChannel(TopUpChannel { channel: back[0], amount: 1, expires_at: 0 })), code::CHANNEL_CLOSED);
+    assert_eq!(
+        agency.send(RUNNER, Action::TopUpChannel(TopUpChannel { channel: back[0], amount: 1, expires_at: 0 })),
+        code::CHANNEL_CLOSED
+    );
     // The owner has staked; a sub-key takes away no more of that than its budget either.
     let owned = Action::Delegate(Delegate { validator: validator(1).address(), amount: 20 * DNT });
     let owned = agency.sign(super::agency::OWNER, owned);
     assert_eq!(agency.run(&[owned]), [code::OK]);
     let (from, to) = (validator(1).address(), validator(2).address());
     assert_eq!(agency.send(RUNNER, Action::Redelegate(Redelegate { from, to, amount: 15 * DNT })), code::GRANT_LIMITS);
-    assert_eq!(agency.send(RUNNER, Action::Undelegate(Undelegate { validator: from, amount: 15 * DNT })), code::GRANT_LIMITS);
+    assert_eq!(
+        agency.send(RUNNER, Action::Undelegate(Undelegate { validator: from, amount: 15 * DNT })),
+        code::GRANT_LIMITS
+    );
     assert_eq!(agency.send(RUNNER, Action::Undelegate(Undelegate { validator: from, amount: 2 * DNT })), code::OK);
     verdict("money that comes and goes", before - 20 * DNT, agency.money(), 1);
 }

@@ -2,7 +2,9 @@
 
 use datanet_ledger::code;
 use datanet_ledger::component::accounts;
-use datanet_types::action::{CloseDatanet, CreateDatanet, OpenChannel, RegisterAgent, RegisterNode, SettleEpoch, Supplier, UpdateAgent, role};
+use datanet_types::action::{
+    CloseDatanet, CreateDatanet, OpenChannel, RegisterAgent, RegisterNode, SettleEpoch, Supplier, UpdateAgent, role,
+};
 use datanet_types::epoch::{EpochTotals, FeeShares};
 use datanet_types::schema::Schema;
 use datanet_types::voucher::SignedVoucher;
@@ -119,7 +121,8 @@ fn agents_of_ones_own_between_make_no_suppliers_part_smaller() {
     let outer_account = outer.id(CHAIN, &address(OWNER)).account();
     agency.done(OWNER, Action::RegisterAgent(RegisterAgent { funds: 10_000_000, ..outer.clone() }));
     // Which becomes a supplier of the first one's, so that each stands behind the other.
-    let ring = vec![supplier(), Supplier { asset: Some(Asset::Agent(outer.id(CHAIN, &address(OWNER)))), floor_bps: 6_000 }];
+    let ring =
+        vec![supplier(), Supplier { asset: Some(Asset::Agent(outer.id(CHAIN, &address(OWNER)))), floor_bps: 6_000 }];
     agency.done(OWNER, Action::UpdateAgent(with(ring)));
     sells_as(&mut agency, outer_account, 112);
     let before = supplied(&agency);

@@ -55,11 +55,8 @@ impl World {
     pub fn change_agent(&self, step: &Step) -> Attempt {
         let (who, id, agent) = self.some_agent(step, step.wrong(3) == Some(0))?;
         let (last, purse) = (agent.releases.last()?, self.model.agents.purses[&agent.account]);
-        let same: Vec<_> = last
-            .supplies
-            .iter()
-            .map(|(asset, floor, _)| Supplier { asset: Some(*asset), floor_bps: *floor })
-            .collect();
+        let same: Vec<_> =
+            last.supplies.iter().map(|(asset, floor, _)| Supplier { asset: Some(*asset), floor_bps: *floor }).collect();
         let anew = step.amount.is_multiple_of(2);
         let update = UpdateAgent {
             agent: if step.wrong(3) == Some(1) { AgentId([9; 32]) } else { id },

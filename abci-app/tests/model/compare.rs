@@ -285,7 +285,9 @@ fn chain_others(reader: &LedgerReader, said: &mut Said) {
         let guardian = keys.recovery.map(|recovery| (recovery.guardian, recovery.seconds));
         let hands = (keys.governor, keys.version);
         match keys.governor {
-            None => say(said, format!("owners of {account}"), (keys.version, keys.owners, keys.threshold, guardian, next)),
+            None => {
+                say(said, format!("owners of {account}"), (keys.version, keys.owners, keys.threshold, guardian, next))
+            }
             Some(_) => say(said, format!("hands of {account}"), hands),
         }
     }

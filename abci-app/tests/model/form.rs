@@ -158,7 +158,10 @@ impl Model {
             }
             Action::VoteProposal(action) => (0..4).contains(&action.choice),
             Action::RegisterAgent(action) => {
-                !action.name.is_empty() && are_suppliers(&action.suppliers) && action.budget > 0 && action.period_seconds > 0
+                !action.name.is_empty()
+                    && are_suppliers(&action.suppliers)
+                    && action.budget > 0
+                    && action.period_seconds > 0
             }
             Action::UpdateAgent(action) => {
                 are_suppliers(&action.suppliers) && action.budget > 0 && action.period_seconds > 0

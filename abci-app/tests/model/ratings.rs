@@ -101,11 +101,8 @@ impl Model {
         if rights.payers.is_empty() {
             self.ratings.rights.remove(&place);
         }
-        let (own, circular) = if self.are_one(&who, &seller) {
-            (amount, 0)
-        } else {
-            (0, self.ratings.circular(&who, &seller, amount))
-        };
+        let (own, circular) =
+            if self.are_one(&who, &seller) { (amount, 0) } else { (0, self.ratings.circular(&who, &seller, amount)) };
         let counted = amount - own - circular;
         let rated = self.ratings.rated.entry(seller).or_default();
         rated.all += amount;

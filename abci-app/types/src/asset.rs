@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn the_text_of_an_asset_reads_back_and_another_is_told_what_one_looks_like() {
-        for asset in [Asset::Datanet(DatanetId([3; 32])), Asset::Model(ModelId([3; 32])), Asset::Agent(AgentId([3; 32]))] {
+        for asset in
+            [Asset::Datanet(DatanetId([3; 32])), Asset::Model(ModelId([3; 32])), Asset::Agent(AgentId([3; 32]))]
+        {
             assert_eq!(asset.to_string().parse(), Ok(asset));
             let json = serde_json::to_value(asset).unwrap();
             assert_eq!(json[asset.kind()], asset.to_string().split_once(':').unwrap().1);

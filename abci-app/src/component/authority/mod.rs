@@ -147,11 +147,8 @@ fn stranger(speakers: &Speakers, account: &Address, signed: &[PublicKey]) -> Str
         [key] => format!("key {key} does not speak"),
         keys => format!("the {} keys that signed do not speak together", keys.len()),
     };
-    let of = if speakers.governed {
-        format!("{account}, an agent of {}", speakers.account)
-    } else {
-        account.to_string()
-    };
+    let of =
+        if speakers.governed { format!("{account}, an agent of {}", speakers.account) } else { account.to_string() };
     match &speakers.keys {
         Some(Keys { owners, threshold, .. }) => {
             format!(

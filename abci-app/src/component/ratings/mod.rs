@@ -29,7 +29,7 @@ use super::settlement::Payment;
 use super::{Event, authority};
 use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
-pub use rights::{Payer, Rights, rights};
+pub use rights::{Payer, Rights, open_rights, rights};
 pub(super) use rights::{lapse, open};
 pub use trader::{HALVING_SECONDS, LAPSE_HALVINGS, MAX_PARTNERS, Partner, Trader};
 

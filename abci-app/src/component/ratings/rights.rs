@@ -8,7 +8,7 @@ use super::state_key;
 use crate::component::agenda::{self, Kind};
 use crate::component::settlement::{Payment, Place};
 use crate::component::{BlockContext, Event, Params};
-use crate::state::{StateError, StateRead, StateWrite};
+use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
 /// Those who have paid for an epoch that is final and have not rated it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -57,6 +57,20 @@ pub(in crate::component) fn open<S: StateWrite>(
 /// Who may still rate an epoch.
 pub(super) fn get<S: StateRead>(state: &S, place: &Place) -> Result<Option<Rights>, StateError> {
     state.get(&state_key::open(place))
+}
+
+/// Up to `limit` epochs that somebody may still rate, by node and number.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn open_rights<S: StateRead>(state: &S, limit: usize) -> Result<Vec<(NodeKey, u64, Rights)>, StateError> {
+    let prefix = state_key::all_open();
+    let entries = state.list::<Rights>(&prefix, None, limit)?;
+    let place = |key: &str| -> Result<(NodeKey, u64), StateError> {
+        let node = part_of_key(key, &prefix)?;
+        Ok((node, part_of_key(key, &format!("{prefix}{node}/"))?))
+    };
+    entries.into_iter().map(|(key, rights)| place(&key).map(|(node, epoch)| (node, epoch, rights))).collect()
 }
 
 /// Stores who may still rate it; with the last of them it is over.

@@ -14,8 +14,13 @@ pub fn trader(account: &Address) -> String {
     format!("{}{account}", traders())
 }
 
+/// Prefix of who may still rate which epoch. Example: `ratings/open/`
+pub(in crate::component) fn all_open() -> String {
+    "ratings/open/".to_owned()
+}
+
 /// Who may still rate an epoch. Example:
 /// `ratings/open/0202020202020202020202020202020202020202020202020202020202020202/00000000000000000003`
 pub(in crate::component) fn open(place: &Place) -> String {
-    format!("ratings/open/{place}")
+    format!("{}{place}", all_open())
 }

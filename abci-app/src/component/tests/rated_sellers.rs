@@ -7,9 +7,9 @@ use super::Chain;
 use super::harness::{CHAIN, address, key, node, register};
 use super::life_of_a_channel::{leaves, open, settle, voucher};
 use crate::code;
+use crate::component::Params;
 use crate::component::agenda::{self, Kind};
 use crate::component::ratings::{self, HALVING_SECONDS, LAPSE_HALVINGS, Trader};
-use crate::component::Params;
 
 const SELLER: u8 = 0;
 const PAYER: u8 = 6;
@@ -54,7 +54,9 @@ fn who_has_paid_says_once_how_good_it_was() {
     assert_eq!((seller.rated, seller.counted, seller.ratings), (4 * FEES, 4 * FEES, 2));
     assert_eq!(seller.score_bps(), Some(7_500));
     assert!(ratings::rights(&chain.state, &node(SELLER), 1).unwrap().is_none());
-    assert!(agenda::list::<crate::component::settlement::Place>(&chain.state, Kind::LapseRatings, 9).unwrap().is_empty());
+    assert!(
+        agenda::list::<crate::component::settlement::Place>(&chain.state, Kind::LapseRatings, 9).unwrap().is_empty()
+    );
     chain.next();
 }
 

@@ -78,7 +78,10 @@ fn check_free<S: StateRead>(state: &S, id: &AgentId) -> Result<(), ActionError> 
         None => Ok(()),
         Some(there) => refuse(
             code::AGENT_TAKEN,
-            format!("you registered an agent {:?} at height {}; give this one another name", there.name, there.registered_height),
+            format!(
+                "you registered an agent {:?} at height {}; give this one another name",
+                there.name, there.registered_height
+            ),
         ),
     }
 }

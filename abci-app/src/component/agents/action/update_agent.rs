@@ -32,7 +32,9 @@ impl ActionHandler for UpdateAgent {
             format!("this changes nothing: agent {} is so already", agent.id)
         })?;
         let event = Event::new("agent.updated").with("agent", agent.id).with("release", agent.release);
-        Ok(vec![event.with("budget", self.budget).with("period", self.period_seconds).with("keys_ended", self.end_keys)])
+        Ok(vec![
+            event.with("budget", self.budget).with("period", self.period_seconds).with("keys_ended", self.end_keys),
+        ])
     }
 }
 

@@ -35,7 +35,9 @@ impl ActionHandler for SetKeys {
         if let Some(governor) = former.as_ref().and_then(|keys| keys.governor) {
             return refuse(
                 code::KEYS_INVALID,
-                format!("{account} is an agent's account, which has no owners of its own: set those of {governor}, its owner"),
+                format!(
+                    "{account} is an agent's account, which has no owners of its own: set those of {governor}, its owner"
+                ),
             );
         }
         let keys = Keys {
