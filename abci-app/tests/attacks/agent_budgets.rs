@@ -5,8 +5,8 @@ use bytes::Bytes;
 use datanet_ledger::app::{Block, InitChain};
 use datanet_ledger::code;
 use datanet_types::action::{
-    BuyShares, CloseChannel, CreateDatanet, Delegate, GrantKey, PayIncome, RecoverKeys, RegisterNode, RetireAgent,
-    SetKeys, SubmitProposal, TopUpChannel, TransferShares, role,
+    BuyShares, CloseChannel, CreateDatanet, GrantKey, PayIncome, RecoverKeys, RegisterNode, RetireAgent, SetKeys,
+    SubmitProposal, TopUpChannel, TransferShares, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::schema::Schema;
@@ -103,7 +103,7 @@ fn no_other_asset_and_no_other_action_gets_around_it() {
     }
     assert!(done >= 3 && refused >= 3, "{done} and {refused}");
     // With a tip for all there is: no such place in a block is to be had.
-    let tipped = agency.sign_for(account(), RUNNER, pay(THIEF, 1), 100 * BUDGET);
+    let tipped = agency.sign_for(account(), RUNNER, pay(THIEF, 1), 2 * BUDGET);
     assert_eq!(agency.run(&[tipped]), [code::GRANT_LIMITS]);
     verdict("ten ways out", before, agency.money(), 1);
 }
@@ -127,7 +127,7 @@ fn what_comes_back_is_no_budget_and_stake_that_is_moved_is_spent() {
         code::CHANNEL_CLOSED
     );
     // The owner has staked; a sub-key takes away no more of that than its budget either.
-    let owned = Action::Delegate(Delegate { validator: validator(1).address(), amount: 20 * DNT });
+    let owned = Action::Delegate(Staked { validator: validator(1).address(), amount: 20 * DNT });
     let owned = agency.sign(super::agency::OWNER, owned);
     assert_eq!(agency.run(&[owned]), [code::OK]);
     let (from, to) = (validator(1).address(), validator(2).address());

@@ -59,9 +59,10 @@ impl Ratings {
     }
 
     fn circular(&self, payer: &Address, seller: &Address, amount: Amount) -> Amount {
-        let back = part(amount, self.between(seller, payer), self.between(payer, seller).max(amount));
-        let passed_on = part(amount, self.spent(seller), self.earned(seller).max(amount));
-        let own_means = part(amount, self.earned(payer), self.spent(payer).max(amount));
+        let before = |sum: Amount| sum.saturating_sub(amount).max(amount);
+        let back = part(amount, self.between(seller, payer), before(self.between(payer, seller)));
+        let passed_on = part(amount, self.spent(seller), before(self.earned(seller)));
+        let own_means = part(amount, self.earned(payer), before(self.spent(payer)));
         back.max(passed_on.min(own_means))
     }
 }

@@ -169,6 +169,7 @@ impl IdError {
             "TxHash" => "a transaction's hash".to_owned(),
             "PublicKey" => "a public key".to_owned(),
             "NodeKey" => "a node's key".to_owned(),
+            "AgentId" => "an agent's id".to_owned(),
             other => match other.strip_suffix("Id") {
                 Some(thing) => format!("a {}'s id", thing.to_ascii_lowercase()),
                 None => format!("a {}", other.to_ascii_lowercase()),

@@ -165,16 +165,18 @@ impl Trader {
     /// it has earned. In a ring both are all of it, however long it is; a seller who buys nothing, and a buyer who sells nothing, are in none.
     pub fn circular(&self, account: &Address, seller: (&Address, &Self), amount: Amount) -> Amount {
         let (who, other) = seller;
-        let back = part(amount, other.paid_at_most(account), self.paid_at_least(who).max(amount));
-        let passed_on = part(amount, other.paid, other.earned.max(amount));
-        let earned = part(amount, self.earned, self.paid.max(amount));
+        // Without this very payment, of which nothing can have come back before it was made: else each lap of a ring would count a part.
+        let rest = |sum: Amount| sum.saturating_sub(amount).max(amount);
+        let back = part(amount, other.paid_at_most(account), rest(self.paid_at_least(who)));
+        let passed_on = part(amount, other.paid, rest(other.earned));
+        let earned = part(amount, self.earned, rest(self.paid));
         back.max(passed_on.min(earned))
     }
 
     /// A payment of `amount` rates it: as much of it as counts so good, of ten thousand.
     pub(super) fn is_rated(&mut self, amount: Amount, (own, circular): (Amount, Amount), score_bps: u32) {
         let counted = amount.saturating_sub(own).saturating_sub(circular);
-        let good = u128::from(counted).saturating_mul(u128::from(score_bps)) / u128::from(BPS);
+        let good = u128::from(counted).saturating_mul(u128::from(score_bps)).checked_div(u128::from(BPS)).unwrap_or(0);
         self.rated = self.rated.saturating_add(amount);
         self.own = self.own.saturating_add(own);
         self.circular = self.circular.saturating_add(circular);
@@ -219,8 +221,8 @@ mod tests {
     fn what_two_pay_each_other_is_netted() {
         let all = traders(&[(1, 2, 100), (2, 1, 30)]);
         assert_eq!((circular(&all, 1, 2, 100), circular(&all, 2, 1, 30)), (30, 30));
-        // In parts as in one, but for rounding.
-        assert_eq!((0..10).map(|_| circular(&all, 1, 2, 10)).sum::<u64>(), 30);
+        // In parts at least as much as in one.
+        assert_eq!((0..10).map(|_| circular(&all, 1, 2, 10)).sum::<u64>(), 40);
         // Also where both have other customers, and other suppliers.
         let all = traders(&[(1, 2, 100), (2, 1, 100), (1, 3, 900), (4, 2, 900)]);
         assert_eq!(circular(&all, 1, 2, 100), 100);
@@ -232,6 +234,9 @@ mod tests {
             let ring: Vec<_> = (0..length).map(|n| (n, (n + 1) % length, 1_000)).collect();
             let all = traders(&ring);
             assert!((0..length).all(|n| circular(&all, n, (n + 1) % length, 1_000) == 1_000), "{length}");
+            // Whoever begins the next lap has paid once more than he was paid.
+            let next: Vec<_> = ring.iter().copied().chain([(0, 1, 1_000)]).collect();
+            assert_eq!(circular(&traders(&next), 0, 1, 1_000), 1_000, "{length}");
         }
     }
 

@@ -194,7 +194,7 @@ fn a_retired_agent_leaves_its_money_to_its_owner_and_spends_nothing_again() {
     chain.act(8, Transfer { to: account(), amount: 50 * FEE });
     refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::UNAUTHORISED, "");
     done_for(&mut chain, OWNER, account(), grant(u64::MAX));
-    refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::GRANT_LIMITS, "0.000000 DNT left");
+    refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::GRANT_LIMITS, "together have");
     done_for(&mut chain, OWNER, account(), pay(8, 1));
     for action in [RetireAgent { agent: id() }.into_action(), update().into_action()] {
         chain.refused(OWNER, action, code::AGENT_RETIRED, "for good");
