@@ -55,7 +55,7 @@ impl Allowance {
         let (period, left) = (self.period_at(now), self.left_at(now));
         ensure(amount <= left, code::GRANT_LIMITS, || {
             format!(
-                "this takes {} and {} {} left of {} until the next period of {} seconds",
+                "this takes {} and {} {} left of its {} until its next period of {} seconds",
                 display(amount),
                 whom(),
                 display(left),

@@ -20,7 +20,7 @@ pub(in crate::component) fn metered<S: StateWrite, T>(
     let grant = grant.after(spent, now)?;
     state.put(state_key::grant(account, &grant.key), &grant);
     if governed && let Some(purse) = purse(state, account)? {
-        let purse = purse.after(spent, now, || format!("all sub-keys of agent {account} together have"))?;
+        let purse = purse.after(spent, now, || format!("agent {account} with all its sub-keys together has"))?;
         state.put(state_key::purse(account), &purse);
     }
     Ok(done)

@@ -152,8 +152,8 @@ fn all_sub_keys_together_spend_one_budget_a_period() {
     let start = money(&chain);
     done_for(&mut chain, RUNNER, account(), pay(8, BUDGET / 2));
     done_for(&mut chain, RUNNER + 1, account(), pay(8, BUDGET / 2 - 3 * FEE));
-    refused_for(&mut chain, RUNNER + 1, account(), pay(8, 1), code::GRANT_LIMITS, "all sub-keys of agent");
-    refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::GRANT_LIMITS, "all sub-keys of agent");
+    refused_for(&mut chain, RUNNER + 1, account(), pay(8, 1), code::GRANT_LIMITS, "with all its sub-keys together");
+    refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::GRANT_LIMITS, "with all its sub-keys together");
     assert_eq!(start - money(&chain), BUDGET, "fees of what was refused in a block included");
     // What the owner does himself is not limited, nor does it count.
     done_for(&mut chain, OWNER, account(), pay(8, 2 * BUDGET));
@@ -194,7 +194,7 @@ fn a_retired_agent_leaves_its_money_to_its_owner_and_spends_nothing_again() {
     chain.act(8, Transfer { to: account(), amount: 50 * FEE });
     refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::UNAUTHORISED, "");
     done_for(&mut chain, OWNER, account(), grant(u64::MAX));
-    refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::GRANT_LIMITS, "together have");
+    refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::GRANT_LIMITS, "all its sub-keys together has");
     done_for(&mut chain, OWNER, account(), pay(8, 1));
     for action in [RetireAgent { agent: id() }.into_action(), update().into_action()] {
         chain.refused(OWNER, action, code::AGENT_RETIRED, "for good");
