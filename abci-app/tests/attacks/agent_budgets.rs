@@ -113,17 +113,17 @@ fn what_comes_back_is_no_budget_and_stake_that_is_moved_is_spent() {
     let mut agency = Agency::new(1);
     let part = BUDGET / 2;
     let before = agency.money();
-    let (tx, mut back) = (agency.sign(RUNNER, open(part)), Vec::new());
-    back.push(SignedTx::verify(&tx, CHAIN).unwrap().channel_id());
+    let tx = agency.sign(RUNNER, open(part));
+    let channel = SignedTx::verify(&tx, CHAIN).unwrap().channel_id();
     assert_eq!(agency.run(&[tx]), [code::OK]);
     // It comes back only when the node says so, which is the thief's: and is gone from the budget all the same.
-    let word = datanet_types::closing::ClosingStatement::sign(CHAIN, back[0], 0, &key(100));
-    let close = Action::CloseChannel(CloseChannel { channel: back[0], statement: Some(word) });
+    let word = datanet_types::closing::ClosingStatement::sign(CHAIN, channel, 0, &key(100));
+    let close = Action::CloseChannel(CloseChannel { channel, statement: Some(word) });
     assert_eq!(agency.send(RUNNER, close), code::OK);
     assert_eq!(agency.money(), before - 2 * FEE);
     assert_eq!(agency.send(RUNNER, open(part)), code::GRANT_LIMITS);
     assert_eq!(
-        agency.send(RUNNER, Action::TopUpChannel(TopUpChannel { channel: back[0], amount: 1, expires_at: 0 })),
+        agency.send(RUNNER, Action::TopUpChannel(TopUpChannel { channel, amount: 1, expires_at: 0 })),
         code::CHANNEL_CLOSED
     );
     // The owner has staked; a sub-key takes away no more of that than its budget either.
