@@ -55,7 +55,7 @@ fn who_has_paid_says_once_how_good_it_was() {
     assert_eq!(seller.score_bps(), Some(7_500));
     assert!(ratings::rights(&chain.state, &node(SELLER), 1).unwrap().is_none());
     assert!(
-        agenda::list::<crate::component::settlement::Place>(&chain.state, Kind::LapseRatings, 9).unwrap().is_empty()
+        agenda::list::<_, crate::component::settlement::Place>(&chain.state, Kind::LapseRatings, 9).unwrap().is_empty()
     );
     chain.next();
 }
@@ -161,5 +161,5 @@ fn everything_halves_and_who_trades_no_more_is_forgotten() {
     chain.pass(2 * HALVING_SECONDS);
     chain.next();
     assert_eq!(known(&chain), 0);
-    assert!(agenda::list::<datanet_types::Address>(&chain.state, Kind::ForgetTrader, 9).unwrap().is_empty());
+    assert!(agenda::list::<_, datanet_types::Address>(&chain.state, Kind::ForgetTrader, 9).unwrap().is_empty());
 }
