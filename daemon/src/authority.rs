@@ -74,7 +74,25 @@ impl Authority {
     /// When a key is not here ([`Code::UnknownKey`]), the sub-key is and signs for another account or a limit is no such thing
     /// ([`Code::BadField`]), or the ledger refuses it.
     pub async fn grant(&self, owner: &str, sub_key: &str, limits: Limits) -> ServiceResult<Granted> {
-        let (key, sub_key) = self.pair(owner, sub_key)?;
+        self.grant_with(owner, self.keyring.get(owner)?, sub_key, limits).await
+    }
+
+    /// The same for the account of an agent of the key's account.
+    ///
+    /// # Errors
+    /// As [`Authority::grant`].
+    pub async fn grant_for(
+        &self,
+        owner: &str,
+        agent: Address,
+        sub_key: &str,
+        limits: Limits,
+    ) -> ServiceResult<Granted> {
+        self.grant_with(owner, self.keyring.get(owner)?.speaking_for(agent), sub_key, limits).await
+    }
+
+    async fn grant_with(&self, owner: &str, key: AccountKey, sub_key: &str, limits: Limits) -> ServiceResult<Granted> {
+        let sub_key = self.sub_key(owner, &key, sub_key)?;
         let action = GrantKey {
             key: sub_key,
             actions: actions(&limits.actions)?.0,
@@ -87,12 +105,12 @@ impl Authority {
         Ok(Granted { key: sub_key, account: key.address(), sent })
     }
 
-    /// An owner's key, and a sub-key for its account. One of this node's keys that signs for another account would be good for nothing there.
-    fn pair(&self, owner: &str, sub_key: &str) -> ServiceResult<(AccountKey, PublicKey)> {
-        let (key, sub_key) = (self.keyring.get(owner)?, self.keyring.public_key(sub_key)?);
+    /// A sub-key for the account of an owner's key. One of this node's keys that signs for another account would be good for nothing there.
+    fn sub_key(&self, owner: &str, key: &AccountKey, sub_key: &str) -> ServiceResult<PublicKey> {
+        let sub_key = self.keyring.public_key(sub_key)?;
         let here = self.keyring.list().into_iter().find(|one| one.public_key == sub_key);
         match here.filter(|here| here.address != key.address()) {
-            None => Ok((key, sub_key)),
+            None => Ok(sub_key),
             Some(here) => Err(ServiceError::new(
                 Code::BadField,
                 format!(
@@ -111,7 +129,18 @@ impl Authority {
     /// When a key is not here ([`Code::UnknownKey`]), the sub-key is and signs for another account ([`Code::BadField`]), or the ledger refuses
     /// it: there is no such sub-key.
     pub async fn revoke(&self, owner: &str, sub_key: &str) -> ServiceResult<Committed> {
-        let (key, sub_key) = self.pair(owner, sub_key)?;
+        let key = self.keyring.get(owner)?;
+        let sub_key = self.sub_key(owner, &key, sub_key)?;
+        self.chain.execute(&key, Action::RevokeKey(RevokeKey { key: sub_key })).await
+    }
+
+    /// The same for the account of an agent of the key's account.
+    ///
+    /// # Errors
+    /// As [`Authority::revoke`].
+    pub async fn revoke_for(&self, owner: &str, agent: Address, sub_key: &str) -> ServiceResult<Committed> {
+        let key = self.keyring.get(owner)?.speaking_for(agent);
+        let sub_key = self.sub_key(owner, &key, sub_key)?;
         self.chain.execute(&key, Action::RevokeKey(RevokeKey { key: sub_key })).await
     }
 

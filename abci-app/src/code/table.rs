@@ -313,4 +313,28 @@ codes! {
         /// The account has fewer units of the pool.
         POOL_POSITION = 6,
     }
+    Agents {
+        /// Fields of an agent out of bounds, or nothing that would change.
+        AGENT_INVALID = 1,
+        /// The same account registered an agent of this name before.
+        AGENT_TAKEN = 2,
+        /// No such agent.
+        AGENT_UNKNOWN = 3,
+        /// The agent is another account's.
+        AGENT_FOREIGN = 4,
+        /// The agent was retired.
+        AGENT_RETIRED = 5,
+        /// An agent owns no agents.
+        AGENT_OWNER = 6,
+        /// A supplier that is not there, was retired, or is the agent itself.
+        AGENT_SUPPLIER = 7,
+        /// Too many have part in what it would earn.
+        AGENT_LINEAGE = 8,
+    }
+    Ratings {
+        /// A score out of bounds.
+        RATING_INVALID = 1,
+        /// Not paid for in that epoch, not final, rated before, or too late.
+        RATING_NONE = 2,
+    }
 }

@@ -16,7 +16,8 @@
 //! - [`breaker`]: what stops one of them in which the ledger contradicts itself.
 //! - [`models`], [`channels`], [`settlement`], [`audits`]: who owns a model; how answers are paid and earnings claimed, and what becomes of
 //!   epochs that are false.
-//! - [`shares`], [`pools`]: who owns what a datanet or a model earns, and where shares in it are traded.
+//! - [`shares`], [`pools`]: who owns what a datanet, a model or an agent earns, and where shares in it are traded.
+//! - [`agents`], [`ratings`]: accounts in others' hands that buy and sell; what those who paid say of sellers.
 #![deny(clippy::float_arithmetic)]
 // Money and heights never overflow silently; tests may add up what they expect.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -24,6 +25,7 @@
 pub mod accounts;
 pub mod admission;
 pub mod agenda;
+pub mod agents;
 pub mod audits;
 pub mod authority;
 pub mod beacon;
@@ -44,6 +46,7 @@ mod name;
 pub mod nodes;
 pub mod params;
 pub mod pools;
+pub mod ratings;
 pub mod settlement;
 pub mod shares;
 pub mod staking;
@@ -183,6 +186,10 @@ macro_rules! dispatch {
             Action::RemoveLiquidity($inner) => $call,
             Action::BuyShares($inner) => $call,
             Action::SellShares($inner) => $call,
+            Action::RegisterAgent($inner) => $call,
+            Action::UpdateAgent($inner) => $call,
+            Action::RetireAgent($inner) => $call,
+            Action::RateSeller($inner) => $call,
         }
     };
 }

@@ -69,6 +69,10 @@ components! {
     Shares = "shares",
     /// See [`crate::component::pools`].
     Pools = "pools",
+    /// See [`crate::component::agents`].
+    Agents = "agents",
+    /// See [`crate::component::ratings`].
+    Ratings = "ratings",
 }
 
 impl Component {

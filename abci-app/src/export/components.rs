@@ -37,6 +37,8 @@ components! {
     "breaker": ["breaker/"],
     "shares": ["derived/shares/", "shares/"],
     "pools": ["pools/"],
+    "agents": ["agents/", "derived/agents/"],
+    "ratings": ["ratings/"],
     "derived": ["chain/derived", "derived/digest"],
 }
 

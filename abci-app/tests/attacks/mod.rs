@@ -1,9 +1,13 @@
 //! What strangers with money and bad intent have tried, one file an attack. Each says what it cost the attacker and what
 //! it cost everybody else.
 
+mod agency;
 mod agenda_stuffing;
+mod agent_budgets;
+mod agent_floors;
 mod authority;
 mod beacon_grinding;
+mod bought_ratings;
 mod bought_votes;
 mod challenged_verdicts;
 mod claim_griefing;
@@ -52,6 +56,7 @@ mod stake_in_flight;
 mod stolen_sub_key;
 mod stuffed_lane;
 mod time_run_fast;
+mod trading;
 mod unfetchable_data;
 mod unkept_data;
 mod unkept_statement;

@@ -4,6 +4,7 @@
 //! cargo test -p datanet-ledger --test it gas_worst_cases -- --nocapture
 //! ```
 
+mod agents;
 mod judging;
 mod market;
 mod money;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use datanet_ledger::code::{self, Code};
 use datanet_types::action::ActionKind;
 
+use agents::Agents;
 use judging::Judging;
 use market::Market;
 use money::Money;
@@ -56,6 +58,7 @@ struct Heaviest {
     money: Money,
     votes: Votes,
     market: Market,
+    agents: Agents,
 }
 
 impl Heaviest {
@@ -66,14 +69,15 @@ impl Heaviest {
         let serving = Serving::set_up(&mut world);
         let votes = Votes::set_up(&mut world);
         let market = Market::set_up(&mut world);
+        let agents = Agents::set_up(&mut world);
         // Over the end of the first window, at which who was away is jailed; meanwhile everybody else has proposed and earned.
         world.pass_window();
-        Self { world, judging, serving, money, votes, market }
+        Self { world, judging, serving, money, votes, market, agents }
     }
 
     /// Every kind has its own.
     fn cases(&self, kind: ActionKind) -> Vec<Case> {
-        let Self { world, judging, serving, money, votes, market } = self;
+        let Self { world, judging, serving, money, votes, market, agents } = self;
         match kind {
             ActionKind::Transfer => money.transfer(world),
             ActionKind::RegisterNode => judging.register_node(world),
@@ -126,6 +130,10 @@ impl Heaviest {
             ActionKind::RemoveLiquidity => market.remove_liquidity(world),
             ActionKind::BuyShares => market.buy_shares(world),
             ActionKind::SellShares => market.sell_shares(world),
+            ActionKind::RegisterAgent => agents.register_agent(world),
+            ActionKind::UpdateAgent => agents.update_agent(world),
+            ActionKind::RetireAgent => agents.retire_agent(world),
+            ActionKind::RateSeller => serving.rate_seller(world),
         }
     }
 }

@@ -20,8 +20,13 @@ use crate::support::{CHAIN, address, beacon_secret, key, validator};
 pub type Attempt = Option<(Address, Action)>;
 
 impl World {
-    /// The action of a step; none where there is nothing yet that it could be about.
+    /// The action of a step, in somebody's own name or as an agent of his; none where there is nothing yet that it could be about.
     pub fn attempt(&mut self, step: &Step) -> Attempt {
+        let attempt = self.attempt_of(step)?;
+        Some(self.as_agent(step, attempt))
+    }
+
+    fn attempt_of(&mut self, step: &Step) -> Attempt {
         let kinds = ActionKind::ALL.iter().flat_map(|kind| std::iter::repeat_n(*kind, weight(*kind)));
         let kinds: Vec<ActionKind> = kinds.collect();
         match kinds[usize::from(step.kind) % kinds.len()] {
@@ -74,6 +79,10 @@ impl World {
             }
             ActionKind::SetParams => Some((authority(step), Action::SetParams(set_params(step)))),
             ActionKind::CancelParams => Some((authority(step), Action::CancelParams(CancelParams {}))),
+            ActionKind::RegisterAgent => self.new_agent(step),
+            ActionKind::UpdateAgent => self.change_agent(step),
+            ActionKind::RetireAgent => self.end_agent(step),
+            ActionKind::RateSeller => self.rate_some(step),
             ActionKind::IssueShares => self.issue(step),
             ActionKind::TransferShares => self.give_shares(step),
             ActionKind::WithdrawIncome => self.take_income(step),

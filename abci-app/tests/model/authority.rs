@@ -48,16 +48,23 @@ impl Model {
         Some(owners)
     }
 
+    /// Who speaks for an account, itself or an agent's owner, and how often its own sub-keys were ended beside.
+    pub fn hand(&self, account: &Address) -> (Address, u64) {
+        self.agents.hands.get(account).copied().unwrap_or((*account, 0))
+    }
+
     fn version(&self, account: &Address) -> u64 {
-        self.owners(account).map_or(0, |owners| owners.version)
+        let (hand, ended) = self.hand(account);
+        ended + self.owners(&hand).map_or(0, |owners| owners.version)
     }
 
     fn is_owner(&self, account: &Address, signed: &[PublicKey]) -> bool {
-        match self.owners(account) {
+        let (hand, _) = self.hand(account);
+        match self.owners(&hand) {
             Some(owners) => {
                 signed.len() == owners.threshold as usize && signed.iter().all(|key| owners.keys.contains(key))
             }
-            None => matches!(signed, [key] if Address::of(key) == *account),
+            None => matches!(signed, [key] if Address::of(key) == hand),
         }
     }
 
@@ -98,6 +105,12 @@ impl Model {
         ensure(before + spent <= grant.budget, "more than the sub-key's budget")?;
         grant.spent = (period, before + spent);
         self.authority.grants.insert((tx.signer, tx.keys[0]), grant);
+        let now = self.now;
+        let Some(purse) = self.agents.purses.get_mut(&tx.signer) else { return Ok(()) };
+        let period = (now - purse.since).checked_div(purse.period_seconds).unwrap_or(0);
+        let before = if purse.spent.0 == period { purse.spent.1 } else { 0 };
+        ensure(before + spent <= purse.budget, "more than all sub-keys of the agent may spend")?;
+        purse.spent = (period, before + spent);
         Ok(())
     }
 
@@ -106,6 +119,7 @@ impl Model {
     }
 
     pub fn set_keys(&mut self, who: Address, action: &SetKeys) -> Done {
+        ensure(!self.agents.hands.contains_key(&who), "an agent has no owners of its own")?;
         let version = self.version(&who) + 1;
         let guardian = action.recovery.map(|recovery| (recovery.guardian, recovery.seconds));
         let keys = action.owners.iter().copied().collect();
@@ -132,7 +146,12 @@ impl Model {
 
     pub fn grant_key(&mut self, who: Address, action: &GrantKey) -> Done {
         ensure(action.expires > self.now, "expired already")?;
-        ensure(!self.owners(&who).is_some_and(|owners| owners.keys.contains(&action.key)), "an owner")?;
+        let (hand, _) = self.hand(&who);
+        let owner = match self.owners(&hand) {
+            Some(owners) => owners.keys.contains(&action.key),
+            None => Address::of(&action.key) == hand,
+        };
+        ensure(!owner, "an owner")?;
         let (version, now) = (self.version(&who), self.now);
         let ended = |grant: &Grant| grant.version != version || grant.expires <= now;
         self.authority.grants.retain(|(account, _), grant| *account != who || !ended(grant));

@@ -8,8 +8,8 @@ use datanet_ledger::component::accounts::{self, Balance};
 use datanet_ledger::component::datanets::history;
 use datanet_ledger::component::validation::Member;
 use datanet_ledger::component::{
-    audits, authority, channels, contributions, datanets, governance, nodes, params, pools, settlement, shares,
-    staking, treasury, validation,
+    agents, audits, authority, channels, contributions, datanets, governance, nodes, params, pools, ratings,
+    settlement, shares, staking, treasury, validation,
 };
 use datanet_ledger::state::StateRead;
 use datanet_types::action::Finding;
@@ -53,6 +53,8 @@ pub fn same(model: &mut Model, reader: &LedgerReader) {
     told_others(model, &mut told);
     chain_market(reader, &mut chain);
     told_market(model, &mut told);
+    chain_agents(reader, &mut chain);
+    told_agents(model, &mut told);
     if chain == told {
         return;
     }
@@ -281,10 +283,65 @@ fn chain_others(reader: &LedgerReader, said: &mut Said) {
         let keys = authority::keys(reader, &account.parse().unwrap(), now).unwrap().expect("it is there");
         let next = keys.pending.map(|next| (next.owners, next.threshold, next.due));
         let guardian = keys.recovery.map(|recovery| (recovery.guardian, recovery.seconds));
-        say(said, format!("owners of {account}"), (keys.version, keys.owners, keys.threshold, guardian, next));
+        let hands = (keys.governor, keys.version);
+        match keys.governor {
+            None => {
+                say(said, format!("owners of {account}"), (keys.version, keys.owners, keys.threshold, guardian, next))
+            }
+            Some(_) => say(said, format!("hands of {account}"), hands),
+        }
     }
     for (place, grant) in records::<authority::Grant>(reader, "authority/grant/") {
         say(said, format!("grant {place}"), (grant.budget, grant.expires, grant.period, grant.spent));
+    }
+}
+
+fn chain_agents(reader: &LedgerReader, said: &mut Said) {
+    for (id, one) in records::<agents::Agent>(reader, "agents/record/") {
+        say(said, format!("agent {id}"), (one.owner, one.account, one.name, one.registered_height, one.retired_height));
+    }
+    for (place, one) in records::<agents::Release>(reader, "agents/release/") {
+        say(said, format!("release {place}"), one);
+    }
+    for (account, one) in records::<authority::Allowance>(reader, "authority/purse/") {
+        say(said, format!("purse {account}"), (one.budget, one.period_seconds, one.since, one.period, one.spent));
+    }
+    for (account, one) in records::<ratings::Trader>(reader, "ratings/trader/") {
+        let partners: Vec<_> = one.partners.iter().map(|one| (one.account, one.paid)).collect();
+        let rated = (one.rated, one.own, one.circular, one.counted, one.good, one.ratings);
+        say(said, format!("trader {account}"), (one.paid, one.earned, partners, rated));
+    }
+    for (place, one) in records::<ratings::Rights>(reader, "ratings/open/") {
+        let payers: Vec<_> = one.payers.iter().map(|one| (one.account, one.amount)).collect();
+        say(said, format!("to be rated {place}"), (one.seller, payers, one.until));
+    }
+}
+
+fn told_agents(model: &Model, said: &mut Said) {
+    for (id, one) in &model.agents.all {
+        say(said, format!("agent {id}"), (one.owner, one.account, &one.name, one.height, one.retired));
+        for number in 0..one.releases.len() {
+            say(said, format!("release {id}/{number:010}"), model.release_record(id, number));
+        }
+    }
+    for (account, (owner, ended)) in &model.agents.hands {
+        say(said, format!("hands of {account}"), (Some(owner), ended));
+    }
+    for (account, one) in &model.agents.purses {
+        let (period, spent) = one.spent;
+        say(said, format!("purse {account}"), (one.budget, one.period_seconds, one.since, period, spent));
+    }
+    for who in model.ratings.traders() {
+        let paid = model.ratings.paid.iter().filter(|((payer, _), _)| *payer == who);
+        let partners: Vec<_> = paid.map(|((_, seller), amount)| (*seller, *amount)).collect();
+        let one = model.ratings.rated.get(&who).copied().unwrap_or_default();
+        let rated = (one.all, one.own, one.circular, one.counted, one.good, one.times);
+        let sums = (model.ratings.spent(&who), model.ratings.earned(&who));
+        say(said, format!("trader {who}"), (sums.0, sums.1, partners, rated));
+    }
+    for ((node, number), one) in &model.ratings.rights {
+        let payers: Vec<_> = one.payers.iter().map(|(who, amount)| (*who, *amount)).collect();
+        say(said, format!("to be rated {node}/{number:020}"), (one.seller, payers, one.until));
     }
 }
 

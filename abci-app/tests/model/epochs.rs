@@ -144,6 +144,7 @@ impl Model {
             attest_by: if quorum > 0 { final_at + rules.statement_seconds } else { 0 },
             keepers: Vec::new(),
         };
+        self.traded(who, &epoch.paid);
         self.serving.last.insert(action.node, number);
         self.serving.epochs.insert((action.node, number), epoch);
         Ok(())
@@ -172,18 +173,22 @@ impl Model {
         let late: Vec<_> = self.serving.epochs.iter().filter(|(_, epoch)| late(epoch)).map(|(key, _)| *key).collect();
         late.iter().for_each(|(node, number)| self.void(node, *number));
         let due = |epoch: &Epoch| epoch.status == Status::Open && epoch.is_kept() && epoch.final_at <= now;
-        let due: Vec<_> = self.serving.epochs.iter().filter(|(_, epoch)| due(epoch)).map(|(key, _)| *key).collect();
-        for (node, number) in due {
+        let due = self.serving.epochs.iter().filter(|(_, epoch)| due(epoch));
+        let mut due: Vec<_> = due.map(|((node, number), epoch)| (epoch.final_at, *node, *number)).collect();
+        due.sort_unstable();
+        for (_, node, number) in due {
             let epoch = self.serving.epochs.get_mut(&(node, number)).expect("it is due");
             (epoch.status, epoch.left) = (Status::Final, epoch.claimable());
             epoch.lapses_at = epoch.final_at + self.rules.at(epoch.height).forget_seconds;
-            let totals = epoch.totals;
+            let (totals, height, paid) = (epoch.totals, epoch.height, epoch.paid.clone());
+            let forget = self.rules.at(height).forget_seconds;
             let (keepers, fee) = (epoch.keepers.clone(), self.rules.at(epoch.height).statement_fee);
             for (_, account) in keepers {
                 self.release(keepers_fees(&node, number), user(&account), fee);
             }
             let operator = self.nodes.all[&node].account;
-            self.release(held(&node, number), user(&operator), totals.split.node);
+            self.pay_operator(held(&node, number), &operator, totals.split.node, height);
+            self.open_ratings((node, number), operator, &paid, forget);
             self.release(held(&node, number), Self::treasury(), totals.split.treasury + totals.unearned);
         }
     }
@@ -205,9 +210,13 @@ impl Model {
         self.claim_leaves((user(&action.account), user(&action.account)), &action.items).map(drop)
     }
 
-    /// Pays leaves of one account to another; how much that is.
-    pub fn claim_leaves(&mut self, (of, to): (Account, Account), items: &[ClaimItem]) -> Result<Amount, Refusal> {
-        let mut paid = 0;
+    /// Pays leaves of one account to another; how much each is, and at which height its epoch was settled.
+    pub fn claim_leaves(
+        &mut self,
+        (of, to): (Account, Account),
+        items: &[ClaimItem],
+    ) -> Result<Vec<(Amount, u64)>, Refusal> {
+        let mut paid = Vec::new();
         for item in items {
             let key = (item.node, item.epoch);
             let last = self.serving.last.get(&item.node).copied().unwrap_or(0);
@@ -225,14 +234,14 @@ impl Model {
                 continue;
             }
             epoch.left = epoch.left.checked_sub(item.amount).ok_or("more than is left")?;
-            let over = epoch.left == 0 && epoch.lapses_at <= self.now;
+            let (over, height) = (epoch.left == 0 && epoch.lapses_at <= self.now, epoch.height);
             self.release(held(&item.node, item.epoch), to, item.amount);
             if over {
                 self.serving.epochs.remove(&key);
             }
-            paid += item.amount;
+            paid.push((item.amount, height));
         }
-        ensure(paid > 0, "paid before")?;
+        ensure(!paid.is_empty(), "paid before")?;
         Ok(paid)
     }
 

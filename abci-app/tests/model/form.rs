@@ -1,6 +1,8 @@
 //! What needs no look at anything else: a transaction whose form is wrong pays nothing, and does nothing.
 
-use datanet_types::action::{ActionKind, ActionSet, ClaimItem, Finding, Proposed};
+use std::collections::BTreeSet;
+
+use datanet_types::action::{ActionKind, ActionSet, ClaimItem, Finding, Proposed, Supplier};
 use datanet_types::amount::DNT;
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{Action, Digest, PublicKey};
@@ -22,8 +24,8 @@ fn owners(keys: &[PublicKey], threshold: u32) -> bool {
 fn grantable(actions: ActionSet) -> bool {
     use ActionKind::{
         AddLiquidity, CancelParams, CancelRecovery, CancelSpend, CreatePool, CreateValidator, GrantKey, IssueShares,
-        RecoverKeys, ResetComponent, RetireAuthority, RevokeKey, SellShares, SetKeys, SetParams, SpendTreasury,
-        TransferShares,
+        RecoverKeys, RegisterAgent, ResetComponent, RetireAgent, RetireAuthority, RevokeKey, SellShares, SetKeys,
+        SetParams, SpendTreasury, TransferShares, UpdateAgent,
     };
     let never = [
         SetKeys,
@@ -43,6 +45,9 @@ fn grantable(actions: ActionSet) -> bool {
         CreatePool,
         AddLiquidity,
         SellShares,
+        RegisterAgent,
+        UpdateAgent,
+        RetireAgent,
     ];
     actions.0 != 0 && !actions.has_unknown() && never.into_iter().all(|kind| !actions.contains(kind))
 }
@@ -51,6 +56,13 @@ fn are_items(items: &[ClaimItem]) -> bool {
     let place = |at: usize| (items[at].node, items[at].epoch);
     let ordered = (1..items.len()).all(|at| place(at - 1) < place(at));
     (1..=MOST_ITEMS).contains(&items.len()) && ordered && items.iter().all(|item| item.amount > 0)
+}
+
+fn are_suppliers(suppliers: &[Supplier]) -> bool {
+    let assets: BTreeSet<_> = suppliers.iter().map(|one| one.asset).collect();
+    let floors: u32 = suppliers.iter().map(|one| one.floor_bps).sum();
+    let named = suppliers.iter().all(|one| one.asset.is_some() && one.floor_bps > 0);
+    suppliers.len() <= 16 && assets.len() == suppliers.len() && named && floors <= 10_000
 }
 
 impl Model {
@@ -145,6 +157,16 @@ impl Model {
                 words && done
             }
             Action::VoteProposal(action) => (0..4).contains(&action.choice),
+            Action::RegisterAgent(action) => {
+                !action.name.is_empty()
+                    && are_suppliers(&action.suppliers)
+                    && action.budget > 0
+                    && action.period_seconds > 0
+            }
+            Action::UpdateAgent(action) => {
+                are_suppliers(&action.suppliers) && action.budget > 0 && action.period_seconds > 0
+            }
+            Action::RateSeller(action) => action.score_bps <= 10_000,
             Action::AttestStorage(_)
             | Action::AttestStatement(_)
             | Action::ChallengeVerdict(_)
@@ -160,7 +182,8 @@ impl Model {
             | Action::SetParams(_)
             | Action::CancelParams(_)
             | Action::ResetComponent(_)
-            | Action::RetireAuthority(_) => true,
+            | Action::RetireAuthority(_)
+            | Action::RetireAgent(_) => true,
         };
         ensure(good, "its form is wrong")
     }

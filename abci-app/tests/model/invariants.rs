@@ -12,7 +12,9 @@ use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::nodes::{Node, Unbonding, stake_account, unbonding_account};
 use datanet_ledger::component::settlement::{self, Epoch, Status as EpochStatus, bond, escrow};
 use datanet_ledger::component::validation::{self, Phase, Round};
-use datanet_ledger::component::{audits, channels, governance, nodes, params, pools, shares, staking, treasury};
+use datanet_ledger::component::{
+    agents, audits, channels, governance, nodes, params, pools, ratings, shares, staking, treasury,
+};
 use datanet_ledger::state::StateRead;
 use datanet_types::action::{Choice, role};
 use datanet_types::{Amount, ChannelId, ContributionId, DatanetId, ModuleAddress, NodeKey};
@@ -52,6 +54,7 @@ pub fn hold(reader: &LedgerReader) {
     serving(reader, &records);
     stakes(reader, &records);
     votes(reader);
+    of_agents(reader);
 }
 
 fn keys(reader: &LedgerReader, prefix: &str) -> BTreeSet<String> {
@@ -220,6 +223,14 @@ fn agenda(reader: &LedgerReader, records: &Records) {
     }
     for spend in treasury::spends(reader).unwrap() {
         at("pay-spend", spend.due, &format!("{:020}", spend.number));
+    }
+    for (account, trader) in self::records::<ratings::Trader>(reader, "ratings/trader/") {
+        let halvings = trader.halvings + ratings::LAPSE_HALVINGS;
+        at("forget-trader", halvings * ratings::HALVING_SECONDS, &account);
+    }
+    for (place, rights) in self::records::<ratings::Rights>(reader, "ratings/open/") {
+        assert!(!rights.payers.is_empty(), "nobody may rate {place}");
+        at("lapse-ratings", rights.until, &place);
     }
     for one in governance::list(reader, None, usize::MAX).unwrap() {
         at("proposal", one.due, &format!("{:020}", one.number));
@@ -420,6 +431,26 @@ fn stakes(reader: &LedgerReader, records: &Records) {
     assert_eq!(shares, wanted.collect(), "shares of each validator");
     let operators = validators.iter().map(|one| (staking::state_key::of_operator(&one.operator), one.address()));
     index(reader, "derived/staking/operator/", operators);
+}
+
+/// Agents are found by account, and by owner as long as they run; sub-keys have spent no more than what they have together.
+fn of_agents(reader: &LedgerReader) {
+    let all = agents::list(reader, None, usize::MAX).unwrap();
+    let by_account = all.iter().map(|one| (agents::state_key::by_account(&one.account), one.id));
+    index(reader, "derived/agents/account/", by_account);
+    let active = all.iter().filter(|one| one.is_active());
+    index(reader, "derived/agents/of/", active.map(|one| (agents::state_key::of(&one.owner, &one.id), one.id)));
+    for agent in &all {
+        assert_eq!(agents::of_account(reader, &agent.account).unwrap().as_ref(), Some(agent));
+        let purse = datanet_ledger::component::authority::purse(reader, &agent.account).unwrap().expect("it has one");
+        assert!(purse.spent <= purse.budget, "over budget: {purse:?}");
+        let release = agents::release(reader, &agent.id, agent.release).unwrap().expect("its latest");
+        assert!(release.payees.iter().map(|one| u64::from(one.ppm)).sum::<u64>() <= 1_000_000, "{release:?}");
+        assert!(agents::release(reader, &agent.id, agent.release + 1).unwrap().is_none());
+    }
+    for (who, one) in ratings::traders(reader, None, usize::MAX, reader.block_seconds()).unwrap() {
+        assert!(one.good <= one.counted && one.own + one.circular + one.counted == one.rated, "{who}: {one:?}");
+    }
 }
 
 /// The stake that votes, counted one by one: the ledger counts it as it moves.

@@ -7,12 +7,14 @@ use datanet_ledger::component::accounts::Account;
 use datanet_types::tx::VerifiedTx;
 use datanet_types::{Action, Address, Amount, ModuleAddress};
 
+use super::agents::Agents;
 use super::authority::Authority;
 use super::committee::Drawn;
 use super::governance::Governance;
 use super::judging::Judging;
 use super::market::Market;
 use super::nodes::Nodes;
+use super::ratings::Ratings;
 use super::rules::Rules;
 use super::serving::Serving;
 use super::staking::Staking;
@@ -51,6 +53,8 @@ pub struct Model {
     pub treasury: Treasury,
     pub governance: Governance,
     pub market: Market,
+    pub agents: Agents,
+    pub ratings: Ratings,
 }
 
 /// The escrow of this name, as the ledger's page names them.
@@ -75,6 +79,8 @@ impl Model {
             treasury: Treasury::default(),
             governance: Governance::default(),
             market: Market::default(),
+            agents: Agents::default(),
+            ratings: Ratings::default(),
         }
     }
 
@@ -158,6 +164,10 @@ impl Model {
             Action::TopUpChannel(action) => self.top_up(who, action),
             Action::SettleEpoch(action) => self.settle(who, action),
             Action::AttestStatement(action) => self.attest_statement(who, action),
+            Action::RegisterAgent(action) => self.register_agent(who, action),
+            Action::UpdateAgent(action) => self.update_agent(who, action),
+            Action::RetireAgent(action) => self.retire_agent(who, action),
+            Action::RateSeller(action) => self.rate(who, action),
             Action::Claim(action) => self.claim(action),
             Action::Revoke(action) => self.revoke(who, action),
             Action::ChallengeEpoch(action) => self.challenge(who, action),
@@ -217,6 +227,7 @@ impl Model {
         self.forget_rounds();
         self.forget_epochs();
         self.forget_channels();
+        self.lapse_ratings();
         self.step_proposals();
         self.remember_stakes();
     }

@@ -156,10 +156,11 @@ fn brings(given: u64, own: u64, other: u64, fee_bps: u32) -> u64 {
 }
 
 impl Model {
-    fn owner_of(&self, asset: &Asset) -> Result<Address, Refusal> {
+    pub fn owner_of(&self, asset: &Asset) -> Result<Address, Refusal> {
         let owner = match asset {
             Asset::Datanet(id) => self.judging.datanets.get(id).map(|datanet| datanet.creator),
             Asset::Model(id) => self.market.models.get(id).copied(),
+            Asset::Agent(id) => self.agents.all.get(id).map(|agent| agent.account),
         };
         owner.ok_or("no such asset")
     }
@@ -220,7 +221,7 @@ impl Model {
         self.move_shares(&asset, (user(&who), user(&action.to)), action.shares, who)
     }
 
-    fn receive(&mut self, asset: &Asset, amount: Amount) -> Done {
+    pub fn receive(&mut self, asset: &Asset, amount: Amount) -> Done {
         let (now, seconds) = (self.now, self.rules.now().income_seconds);
         let shares = self.shares(asset)?;
         shares.advance(now);
@@ -242,9 +243,15 @@ impl Model {
     pub fn claim_income(&mut self, action: &ClaimIncome) -> Done {
         let asset = action.asset.ok_or("no asset")?;
         let shared = self.market.shares.contains_key(&asset);
-        let to = if shared { income(&asset) } else { user(&self.owner_of(&asset)?) };
+        let owner = user(&self.owner_of(&asset)?);
+        let to = if shared || matches!(asset, Asset::Agent(_)) { income(&asset) } else { owner };
         let paid = self.claim_leaves((income(&asset), to), &action.items)?;
-        if shared { self.receive(&asset, paid) } else { Ok(()) }
+        match &asset {
+            Asset::Agent(id) => self.pass_on(id, &paid),
+            _ if shared => self.receive(&asset, paid.iter().map(|(amount, _)| amount).sum())?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Takes what a holder's shares have earned.

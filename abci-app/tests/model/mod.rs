@@ -12,6 +12,8 @@
 //!              └───────── what the model knows ◄──► the model ──────────────┘
 //! ```
 
+mod agency;
+mod agents;
 mod attempts;
 mod audits;
 mod authority;
@@ -27,6 +29,7 @@ mod ledger;
 mod market;
 mod nodes;
 mod pays;
+mod ratings;
 mod rounds;
 mod rules;
 mod serving;

@@ -23,7 +23,7 @@ use crate::support::{CHAIN, address, key};
 
 /// The key of a node.
 fn node_key(node: &NodeKey) -> SigningKey {
-    (101..=100 + PEOPLE).map(key).find(|key| key.node_key() == *node).expect("somebody's")
+    (101..=120 + PEOPLE).map(key).find(|key| key.node_key() == *node).expect("somebody's")
 }
 
 impl World {

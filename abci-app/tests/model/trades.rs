@@ -13,10 +13,12 @@ use super::world::{PEOPLE, Step, World};
 use crate::support::address;
 
 impl World {
-    /// What earns: datanets and models, in order.
+    /// What earns: datanets, models and agents, in order.
     pub fn assets(&self) -> Vec<(Asset, Address)> {
         let datanets = self.model.judging.datanets.iter().map(|(id, one)| (Asset::Datanet(*id), one.creator));
-        datanets.chain(self.model.market.models.iter().map(|(id, owner)| (Asset::Model(*id), *owner))).collect()
+        let models = self.model.market.models.iter().map(|(id, owner)| (Asset::Model(*id), *owner));
+        let agents = self.model.agents.all.iter().map(|(id, agent)| (Asset::Agent(*id), agent.account));
+        datanets.chain(models).chain(agents).collect()
     }
 
     /// Mostly its owner, and mostly what has no shares.

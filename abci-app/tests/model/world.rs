@@ -183,9 +183,10 @@ impl World {
     /// Signs for `who`: with its owners' keys; where the step says so with a sub-key, or with somebody else's.
     fn sign(&mut self, who: Address, action: Action, step: &Step) -> Bytes {
         let keys = all_keys();
-        let owned = match self.owners_in_this_block(&who) {
+        let (hand, _) = self.model.hand(&who);
+        let owned = match self.owners_in_this_block(&hand) {
             Some((owners, threshold)) => owners.into_iter().take(threshold as usize).collect(),
-            None => keys.keys().filter(|key| Address::of(key) == who).copied().collect::<Vec<_>>(),
+            None => keys.keys().filter(|key| Address::of(key) == hand).copied().collect::<Vec<_>>(),
         };
         let subs: Vec<PublicKey> =
             self.model.authority.grants.keys().filter(|(account, _)| *account == who).map(|(_, key)| *key).collect();
@@ -244,6 +245,10 @@ pub fn weight(kind: ActionKind) -> usize {
         ActionKind::VoteProposal => 9,
         ActionKind::SubmitProposal => 4,
         ActionKind::RetireAuthority => 1,
+        ActionKind::RegisterAgent => 3,
+        ActionKind::UpdateAgent => 2,
+        ActionKind::RetireAgent => 1,
+        ActionKind::RateSeller => 5,
         ActionKind::ClaimIncome | ActionKind::CreatePool => 3,
         ActionKind::BuyShares | ActionKind::SellShares | ActionKind::WithdrawIncome | ActionKind::PayIncome => 2,
         ActionKind::IssueShares | ActionKind::TransferShares => 2,

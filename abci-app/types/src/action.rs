@@ -1,5 +1,6 @@
 //! What a transaction can do. The field numbers are the contract with every client.
 
+mod agents;
 mod chain;
 mod data;
 mod governance;
@@ -11,6 +12,7 @@ mod serving;
 use crate::staking::{CreateValidator, Delegate, Redelegate, Undelegate, Unjail, WithdrawRewards};
 use crate::{Address, Amount, NodeKey, Signature};
 
+pub use agents::{MAX_SUPPLIERS, RateSeller, RegisterAgent, RetireAgent, Supplier, UpdateAgent};
 pub use chain::{CancelParams, CancelSpend, MAX_PARAM_CHANGES, ResetComponent, SetParams, SpendTreasury};
 pub use data::{
     AttestStorage, ChallengeVerdict, CloseDatanet, CommitScores, Contribute, CreateDatanet, RegisterModel,
@@ -188,6 +190,18 @@ pub enum Action {
     /// See [`RevokeKey`].
     #[prost(message, tag = "54")]
     RevokeKey(RevokeKey),
+    /// See [`RegisterAgent`].
+    #[prost(message, tag = "55")]
+    RegisterAgent(RegisterAgent),
+    /// See [`UpdateAgent`].
+    #[prost(message, tag = "56")]
+    UpdateAgent(UpdateAgent),
+    /// See [`RetireAgent`].
+    #[prost(message, tag = "57")]
+    RetireAgent(RetireAgent),
+    /// See [`RateSeller`].
+    #[prost(message, tag = "58")]
+    RateSeller(RateSeller),
     /// See [`SpendTreasury`].
     #[prost(message, tag = "60")]
     SpendTreasury(SpendTreasury),

@@ -28,6 +28,13 @@ impl Address {
         address.copy_from_slice(&tagged_hash("datanet/address/v1", &[&key.0])[..20]);
         Self(address)
     }
+
+    /// The address of the account of `agent`, which no key was made for.
+    pub(crate) fn of_agent(agent: &crate::AgentId) -> Self {
+        let mut address = [0; 20];
+        address.copy_from_slice(&tagged_hash("datanet/agent-address/v1", &[&agent.0])[..20]);
+        Self(address)
+    }
 }
 
 impl ModuleAddress {

@@ -1,10 +1,10 @@
-//! What can be owned in shares: a datanet or a model, and agents once the ledger knows them, which are one more variant here.
+//! What can be owned in shares: a datanet, a model, or an agent.
 
 use crate::action::Party;
 use crate::id::IdError;
-use crate::{DatanetId, ModelId, ModuleAddress};
+use crate::{AgentId, DatanetId, ModelId, ModuleAddress};
 
-/// Something that earns. Its text is `datanet:` or `model:` and the id.
+/// Something that earns. Its text is `datanet:`, `model:` or `agent:` and the id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Oneof, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Asset {
@@ -14,6 +14,9 @@ pub enum Asset {
     /// A model.
     #[prost(message, tag = "2")]
     Model(ModelId),
+    /// An agent.
+    #[prost(message, tag = "3")]
+    Agent(AgentId),
 }
 
 impl Asset {
@@ -22,6 +25,7 @@ impl Asset {
         match self {
             Self::Datanet(_) => "datanet",
             Self::Model(_) => "model",
+            Self::Agent(_) => "agent",
         }
     }
 
@@ -30,6 +34,7 @@ impl Asset {
         match self {
             Self::Datanet(id) => &id.0,
             Self::Model(id) => &id.0,
+            Self::Agent(id) => &id.0,
         }
     }
 
@@ -49,6 +54,7 @@ impl Asset {
         match self {
             Self::Datanet(id) => Some(Party::Datanet(*id)),
             Self::Model(_) => None,
+            Self::Agent(id) => Some(Party::Account(id.account())),
         }
     }
 }
@@ -58,6 +64,7 @@ impl std::fmt::Display for Asset {
         match self {
             Self::Datanet(id) => write!(f, "datanet:{id}"),
             Self::Model(id) => write!(f, "model:{id}"),
+            Self::Agent(id) => write!(f, "agent:{id}"),
         }
     }
 }
@@ -66,7 +73,7 @@ impl std::fmt::Display for Asset {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAsset {
     /// Another kind, or none.
-    #[error("an asset reads like datanet:ID or model:ID; {0:?} does not")]
+    #[error("an asset reads like datanet:ID, model:ID or agent:ID; {0:?} does not")]
     Kind(String),
     /// The id is none.
     #[error(transparent)]
@@ -80,6 +87,7 @@ impl std::str::FromStr for Asset {
         match text.split_once(':') {
             Some(("datanet", id)) => Ok(Self::Datanet(id.parse()?)),
             Some(("model", id)) => Ok(Self::Model(id.parse()?)),
+            Some(("agent", id)) => Ok(Self::Agent(id.parse()?)),
             _ => Err(NoAsset::Kind(text.chars().take(80).collect())),
         }
     }
@@ -91,12 +99,14 @@ mod tests {
 
     #[test]
     fn the_text_of_an_asset_reads_back_and_another_is_told_what_one_looks_like() {
-        for asset in [Asset::Datanet(DatanetId([3; 32])), Asset::Model(ModelId([3; 32]))] {
+        for asset in
+            [Asset::Datanet(DatanetId([3; 32])), Asset::Model(ModelId([3; 32])), Asset::Agent(AgentId([3; 32]))]
+        {
             assert_eq!(asset.to_string().parse(), Ok(asset));
             let json = serde_json::to_value(asset).unwrap();
             assert_eq!(json[asset.kind()], asset.to_string().split_once(':').unwrap().1);
         }
-        assert!("agent:03".parse::<Asset>().unwrap_err().to_string().contains("datanet:ID or model:ID"));
+        assert!("node:03".parse::<Asset>().unwrap_err().to_string().contains("datanet:ID, model:ID or agent:ID"));
         assert!("model:03".parse::<Asset>().unwrap_err().to_string().contains("64 hexadecimal digits"));
     }
 

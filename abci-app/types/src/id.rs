@@ -169,6 +169,7 @@ impl IdError {
             "TxHash" => "a transaction's hash".to_owned(),
             "PublicKey" => "a public key".to_owned(),
             "NodeKey" => "a node's key".to_owned(),
+            "AgentId" => "an agent's id".to_owned(),
             other => match other.strip_suffix("Id") {
                 Some(thing) => format!("a {}'s id", thing.to_ascii_lowercase()),
                 None => format!("a {}", other.to_ascii_lowercase()),
@@ -200,6 +201,8 @@ digest_ids! {
     /// A model: hash of its owner and its manifest where it is on the ledger; a base model that is not, the hash over its
     /// files.
     ModelId,
+    /// An agent: hash of its chain, owner and name.
+    AgentId,
     /// A payment channel: hash of the transaction that opened it.
     ChannelId,
     /// A receipt: the hash of the answer record, which is also that blob's address.
@@ -244,6 +247,18 @@ impl ModelId {
     /// of the mempool registers another model.
     pub fn derive(owner: &crate::Address, manifest: &Digest) -> Self {
         Self(tagged_hash("datanet/model-id/v1", &[&owner.0, &manifest.0]))
+    }
+}
+
+impl AgentId {
+    /// The id of the agent `name` that `owner` registers on `chain_id`.
+    pub fn derive(chain_id: &str, owner: &crate::Address, name: &str) -> Self {
+        Self(tagged_hash("datanet/agent-id/v1", &[chain_id.as_bytes(), &owner.0, name.as_bytes()]))
+    }
+
+    /// Its account: of no key, as far as anybody can find one.
+    pub fn account(&self) -> crate::Address {
+        crate::Address::of_agent(self)
     }
 }
 

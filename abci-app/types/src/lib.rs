@@ -73,7 +73,7 @@ pub use amount::Amount;
 pub use asset::Asset;
 pub use beacon::{BeaconKey, BeaconProof, BeaconSecret};
 pub use consensus::{ConsensusAddress, ConsensusKey};
-pub use id::{BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, ReceiptId};
+pub use id::{AgentId, BlobHash, ChannelId, ContributionId, DatanetId, Digest, ModelId, ReceiptId};
 pub use key::{NodeKey, PublicKey, Signature, SigningKey};
 pub use ppm::{Ppm, SignedPpm};
 pub use scores::Scores;

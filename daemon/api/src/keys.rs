@@ -59,6 +59,10 @@ pub struct AccountKeys {
     /// The recovery that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingKeys>,
+    /// Whose owners speak for it, if it is an agent's account, which has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub governor: Option<Address>,
     /// Keys that speak for it within limits.
     pub sub_keys: Vec<SubKey>,
 }

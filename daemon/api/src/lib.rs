@@ -9,6 +9,7 @@
 //! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
 //! - answers: [`quotes`], [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
 //! - what is owned in parts: [`shares`];
+//! - accounts that programs spend from, and what is said of sellers: [`agents`], [`sellers`];
 //! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`], [`server_sent`].
 //!
 //! ```
@@ -22,6 +23,7 @@
 #![deny(unreachable_pub)]
 
 pub mod accounts;
+pub mod agents;
 pub mod ask;
 pub mod attributions;
 pub mod channels;
@@ -45,6 +47,7 @@ pub mod receipts;
 pub mod report;
 mod run_file;
 pub mod search;
+pub mod sellers;
 pub mod server_sent;
 pub mod shares;
 pub mod status;

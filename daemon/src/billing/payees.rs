@@ -1,9 +1,9 @@
-//! In whose name an account earns: its own, and that of the datanets and models which it owns and of which it has issued no shares.
+//! In whose name an account earns: its own, and that of the datanets, models and agents which it owns and of which it has issued no shares.
 
 use std::collections::BTreeMap;
 
 use datanet_ledger::LedgerReader;
-use datanet_ledger::component::{datanets, models, shares};
+use datanet_ledger::component::{agents, datanets, models, shares};
 use datanet_types::{Account, Address, Asset};
 
 use crate::error::ServiceResult;
@@ -18,7 +18,8 @@ pub(super) fn of_account(reader: &LedgerReader, owner: &Address) -> ServiceResul
     let owned = datanets.filter(|datanet| datanet.creator == *owner).map(|datanet| Asset::Datanet(datanet.id));
     let models = models::list(reader, None, usize::MAX)?.into_iter();
     let owned = owned.chain(models.filter(|model| model.owner == *owner).map(|model| Asset::Model(model.id)));
-    for asset in owned {
+    let agent = agents::of_account(reader, owner)?.map(|agent| Asset::Agent(agent.id));
+    for asset in owned.chain(agent) {
         if shares::get(reader, &asset)?.is_none() {
             payees.extend(of_asset(&asset));
         }

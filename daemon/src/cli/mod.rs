@@ -16,6 +16,7 @@ macro_rules! note {
 }
 
 mod account;
+mod agents;
 mod amounts;
 mod args;
 mod ask;
@@ -187,6 +188,8 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
         Command::Validator(command) => validator::run(client, command, output).await,
         Command::Shares(command) => shares::run(client, command, output).await,
+        Command::Agents(command) => agents::run(client, command, output).await,
+        Command::Sellers(command) => agents::sellers(client, command, output).await,
         Command::Pool(command) => pool::run(client, command, output).await,
         Command::Treasury(command) => treasury::treasury(client, command, output).await,
         Command::Params(command) => treasury::params(client, command, output).await,

@@ -157,7 +157,8 @@ impl Client {
                 let found = self.get(&format!("/v1/models/{model}")).await?;
                 Ok(format!("model:{}", text(&found["model_id"])))
             }
-            _ => bail!("{typed:?} is neither a datanet nor a model; write datanet:NAME or model:NAME"),
+            Some(("agent", _)) => Ok(typed.to_owned()),
+            _ => bail!("{typed:?} is no asset; write datanet:NAME, model:NAME or agent:ID"),
         }
     }
 }

@@ -83,6 +83,7 @@ codes! {
         NotDeployed = "not-deployed",
         NotImported = "not-imported",
         Revoked = "revoked",
+        UnknownAgent = "unknown-agent",
         UnknownChannel = "unknown-channel",
         UnknownContribution = "unknown-contribution",
         UnknownDatanet = "unknown-datanet",

@@ -109,7 +109,7 @@ pub(super) async fn of_account(
 ) -> ServiceResult<Json<AccountKeys>> {
     let (reader, now) = (chain.reader()?, authority.now()?);
     let keys = authority::keys(&reader, &address, now)?.unwrap_or_default();
-    let version = keys.version;
+    let version = authority::speakers(&reader, &address, now)?.version;
     let sub_keys = authority::grants(&reader, &address)?.into_iter().map(|grant| sub_key(&grant, version, now));
     Ok(Json(AccountKeys {
         address,
@@ -123,6 +123,7 @@ pub(super) async fn of_account(
             due: pending.due,
         }),
         owners: keys.owners,
+        governor: keys.governor,
         sub_keys: sub_keys.collect(),
     }))
 }

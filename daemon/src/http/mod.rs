@@ -6,6 +6,7 @@
 //! shows it in a browser; `/` says what the node is ([`home`]).
 
 mod accounts;
+mod agents;
 mod ask;
 mod attributions;
 mod channels;
@@ -39,6 +40,7 @@ mod routes;
 mod safety;
 pub mod scopes;
 mod search;
+mod sellers;
 mod shares;
 mod stake;
 mod status;

@@ -10,9 +10,9 @@ use utoipa_axum::routes;
 
 use super::problem::Refusal;
 use super::{
-    Services, accounts, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs, exports,
-    fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts, scopes,
-    search, shares, stake, status, tokens, transactions, treasury, validators,
+    Services, accounts, agents, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs,
+    exports, fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts,
+    scopes, search, sellers, shares, stake, status, tokens, transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]
@@ -142,6 +142,15 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(pools::remove))
         .routes(routes!(pools::buy))
         .routes(routes!(pools::sell))
+        .routes(routes!(agents::list, agents::register))
+        .routes(routes!(agents::show, agents::update))
+        .routes(routes!(agents::retire))
+        .routes(routes!(agents::grant))
+        .routes(routes!(agents::revoke))
+        .routes(routes!(sellers::list))
+        .routes(routes!(sellers::show))
+        .routes(routes!(sellers::open))
+        .routes(routes!(sellers::rate))
         .routes(routes!(accounts::show))
         .routes(routes!(accounts::earnings))
         .routes(routes!(accounts::claim))

@@ -40,6 +40,11 @@ impl AccountKey {
         self.account
     }
 
+    /// The same key for an account that its own governs: an agent's.
+    pub(crate) fn speaking_for(self, account: Address) -> Self {
+        Self { account, ..self }
+    }
+
     /// What signatures are checked against.
     pub fn public_key(&self) -> PublicKey {
         self.secret.public_key()

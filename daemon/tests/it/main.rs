@@ -20,6 +20,7 @@
 )]
 
 mod again;
+mod agents;
 mod audits;
 mod bad_payments;
 mod bad_requests;

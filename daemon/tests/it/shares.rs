@@ -29,7 +29,7 @@ async fn a_datanets_income_is_shared_traded_and_paid() {
     let of = "datanet:topics";
 
     fails(&home, &["shares", "show", of], "has issued no shares");
-    fails(&home, &["shares", "issue", "topics", "1000000", "--yes"], "write datanet:NAME or model:NAME");
+    fails(&home, &["shares", "issue", "topics", "1000000", "--yes"], "write datanet:NAME, model:NAME");
     fails(&home, &["shares", "issue", of, "99", "--yes"], "from 100 to");
     fails(&home, &["shares", "issue", of, "1000000", "--account", "bob", "--yes"], "only that account");
     json(&home, &["shares", "issue", of, "1000000", "--yes"]);

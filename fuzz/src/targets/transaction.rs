@@ -5,10 +5,10 @@ use datanet_types::action::{
     AddLiquidity, AttestStatement, AttestStorage, Binary, BuyShares, CancelParams, CancelRecovery, CancelSpend,
     ChallengeEpoch, ChallengeVerdict, Claim, ClaimIncome, ClaimItem, CloseChannel, CloseDatanet, CommitFinding,
     CommitScores, Contribute, CreateDatanet, CreatePool, GrantKey, IssueShares, NewNumber, NewNumbers, OpenChannel,
-    Party, PayIncome, Payment, Proposed, ProveForgery, RecoverKeys, Recovery, RegisterModel, RegisterNode,
-    RemoveLiquidity, ResetComponent, RetireAuthority, RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout,
-    SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal, TopUpChannel, Transfer, TransferShares,
-    Upgrade, VoteProposal, WithdrawIncome,
+    Party, PayIncome, Payment, Proposed, ProveForgery, RateSeller, RecoverKeys, Recovery, RegisterAgent, RegisterModel,
+    RegisterNode, RemoveLiquidity, ResetComponent, RetireAgent, RetireAuthority, RevealFinding, RevealScores, Revoke,
+    RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury, SubmitProposal, Supplier,
+    TopUpChannel, Transfer, TransferShares, UpdateAgent, Upgrade, VoteProposal, WithdrawIncome,
 };
 use datanet_types::schema::Schema;
 use datanet_types::{Action, Address, Asset, DatanetId, ModelId, SignedTx, SigningKey, TxBody};
@@ -113,6 +113,16 @@ fn seeds() -> Vec<Vec<u8>> {
         Action::RemoveLiquidity(RemoveLiquidity { asset, units: 9, min_shares: 1, min_amount: 1, deadline: 99 }),
         Action::BuyShares(BuyShares { asset, amount: 9, min_shares: 1, deadline: 99 }),
         Action::SellShares(SellShares { asset, shares: 9, min_amount: 1, deadline: 99 }),
+        Action::RegisterAgent(RegisterAgent {
+            name: "owl".into(),
+            suppliers: vec![Supplier { asset, floor_bps: 500 }],
+            budget: 9,
+            period_seconds: 60,
+            ..Default::default()
+        }),
+        Action::UpdateAgent(UpdateAgent { budget: 9, period_seconds: 60, end_keys: true, ..Default::default() }),
+        Action::RetireAgent(RetireAgent::default()),
+        Action::RateSeller(RateSeller { epoch: 1, score_bps: 9_000, ..Default::default() }),
     ];
     actions
         .into_iter()

@@ -92,6 +92,10 @@ kinds! {
     ForgetEpoch = "forget-epoch" of Settlement,
     /// Forget a channel.
     ForgetChannel = "forget-channel" of Channels,
+    /// End the time in which an epoch can be rated.
+    LapseRatings = "lapse-ratings" of Ratings,
+    /// Forget who has not traded for long.
+    ForgetTrader = "forget-trader" of Ratings,
     /// Take a proposal a step on: its mark, its end, its being done, its being forgotten.
     Proposal = "proposal" of Governance,
 }

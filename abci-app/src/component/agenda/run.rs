@@ -9,8 +9,8 @@ use crate::component::breaker::{self, guard};
 use crate::component::settlement::Place;
 use crate::component::staking::{Move, Part};
 use crate::component::{
-    BlockContext, Event, audits, channels, contributions, governance, nodes, params, settlement, staking, treasury,
-    validation,
+    BlockContext, Event, audits, channels, contributions, governance, nodes, params, ratings, settlement, staking,
+    treasury, validation,
 };
 use crate::state::{StateAttempt, StateError, StateRead, StateWrite, part_of_key};
 
@@ -140,6 +140,8 @@ fn perform<S: StateWrite>(
         Kind::ForgetRound => validation::forget(state, turn, &read::<ContributionId>(key, what)?),
         Kind::ForgetEpoch => settlement::forget(state, &read::<Place>(key, what)?),
         Kind::ForgetChannel => channels::forget(state, turn, &read::<ChannelId>(key, what)?),
+        Kind::LapseRatings => Ok(ratings::lapse(state, &read::<Place>(key, what)?)),
+        Kind::ForgetTrader => ratings::forget(state, turn, &read::<Address>(key, what)?),
         Kind::Proposal => governance::step(state, turn, &read::<governance::Number>(key, what)?),
     }
 }

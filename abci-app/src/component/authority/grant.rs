@@ -1,10 +1,9 @@
 //! A sub-key: what it may do, with whom, for how much, and until when.
 
 use datanet_types::action::{ActionSet, Counterparty};
-use datanet_types::amount::display;
 use datanet_types::{Action, Address, Amount, PublicKey};
 
-use super::state_key;
+use super::{Allowance, state_key};
 use crate::code;
 use crate::component::ActionError;
 use crate::component::error::ensure;
@@ -54,20 +53,20 @@ impl Grant {
         ActionSet(self.actions)
     }
 
-    /// The number of the period at block time `now`. Periods lie where the grant put them, whenever something is spent: nobody
-    /// gains by waiting.
-    fn period_at(&self, now: u64) -> u64 {
-        now.saturating_sub(self.granted).checked_div(self.period_seconds).unwrap_or(0)
+    /// Its budget, and what was spent of it.
+    pub fn allowance(&self) -> Allowance {
+        let Self { budget, period_seconds, granted: since, spent, period, .. } = *self;
+        Allowance { budget, period_seconds, since, spent, period }
     }
 
     /// Base units spent in the period of block time `now`.
     pub fn spent_at(&self, now: u64) -> Amount {
-        if self.period_at(now) == self.period { self.spent } else { 0 }
+        self.allowance().spent_at(now)
     }
 
     /// Base units that it may still spend in the period of block time `now`.
     pub fn left_at(&self, now: u64) -> Amount {
-        self.budget.saturating_sub(self.spent_at(now))
+        self.allowance().left_at(now)
     }
 
     /// Refuses what it may not do, or not any more.
@@ -93,19 +92,8 @@ impl Grant {
 
     /// The same after spending `amount` more at block time `now`; refused if that is more than is left.
     pub(super) fn after(self, amount: Amount, now: u64) -> Result<Self, ActionError> {
-        let (period, left) = (self.period_at(now), self.left_at(now));
-        ensure(amount <= left, code::GRANT_LIMITS, || {
-            format!(
-                "this takes {} and sub-key {} has {} left of its {} until its next period of {} seconds",
-                display(amount),
-                self.key,
-                display(left),
-                display(self.budget),
-                self.period_seconds
-            )
-        })?;
-        let spent = self.spent_at(now).saturating_add(amount);
-        Ok(Self { spent, period, ..self })
+        let after = self.allowance().after(amount, now, || format!("sub-key {} has", self.key))?;
+        Ok(Self { spent: after.spent, period: after.period, ..self })
     }
 }
 

@@ -11,13 +11,17 @@
 //!   sub-keys: some actions, with some counterparties, up to a budget a period, until a time
 //! ```
 //!
+//! The account of an agent has no key: its owner's speak for it ([`speakers`]), and a budget bounds all of its sub-keys together ([`purse`]).
+//!
 //! A signature is good or not whatever the state says, and is checked before and in parallel; who signed is looked up here when a
 //! transaction is charged: in CheckTx, again after every block, and in the block. So what is taken away from a key is taken
 //! away at once, from what it has signed before too. Nothing is done when a time comes: what holds now follows from the record and the
 //! block's time ([`Keys::at`], [`Grant::spent_at`]).
 
 pub mod action;
+mod allowance;
 mod grant;
+mod speakers;
 mod spending;
 pub mod state_key;
 
@@ -29,7 +33,10 @@ use super::error::{ensure, refuse};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite};
 
+pub use allowance::{Allowance, purse};
 pub use grant::{Grant, MAX_GRANTS, grant, grants};
+pub use speakers::{Speakers, governor, speakers};
+pub(super) use speakers::{end_grants, govern, governed_by, set_purse};
 pub(crate) use spending::measured;
 pub(super) use spending::{give_back, metered};
 
@@ -51,6 +58,10 @@ pub struct Keys {
     /// Who will own the account.
     #[prost(message, optional, tag = "5")]
     pub pending: Option<Pending>,
+    /// Who speaks for it, if it is an agent's account; it has no owners then, and `version` says how often its sub-keys were ended.
+    #[prost(message, optional, tag = "6")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<Address>,
 }
 
 /// Owners that a guardian has named.
@@ -105,7 +116,7 @@ fn version(keys: Option<&Keys>) -> u64 {
     keys.map_or(0, |keys| keys.version)
 }
 
-/// Refuses unless whoever `signed` may do this for `account` at block time `now`: as its owners, or with a sub-key. Two look-ups.
+/// Refuses unless whoever `signed` may do this for `account` at block time `now`: as its owners, or with a sub-key. Two look-ups, and one more for an agent.
 ///
 /// # Errors
 /// Refused with [`code::UNAUTHORISED`] when the keys do not speak for the account, and with [`code::GRANT_LIMITS`] when a sub-key may not do
@@ -117,34 +128,37 @@ pub fn authorise<S: StateRead>(
     action: &Action,
     now: u64,
 ) -> Result<(), ActionError> {
-    let keys = keys(state, account, now)?;
-    if owned_by(keys.as_ref(), account, signed) {
+    let speakers = speakers(state, account, now)?;
+    if speakers.are(signed) {
         return Ok(());
     }
     if let [key] = signed
         && let Some(grant) = grant(state, account, key)?
-        && grant.version == version(keys.as_ref())
+        && grant.version == speakers.version
     {
         return grant.permits(action, now);
     }
-    refuse(code::UNAUTHORISED, stranger(keys.as_ref(), account, signed))
+    refuse(code::UNAUTHORISED, stranger(&speakers, account, signed))
 }
 
 /// Says who would have to sign.
-fn stranger(keys: Option<&Keys>, account: &Address, signed: &[PublicKey]) -> String {
+fn stranger(speakers: &Speakers, account: &Address, signed: &[PublicKey]) -> String {
     let who = match signed {
         [key] => format!("key {key} does not speak"),
         keys => format!("the {} keys that signed do not speak together", keys.len()),
     };
-    match keys {
+    let of =
+        if speakers.governed { format!("{account}, an agent of {}", speakers.account) } else { account.to_string() };
+    match &speakers.keys {
         Some(Keys { owners, threshold, .. }) => {
             format!(
-                "{who} for account {account}: sign with exactly {threshold} of its {} owners, or with a sub-key that is not revoked",
+                "{who} for account {of}: sign with exactly {threshold} of its {} owners, or with a sub-key that is not revoked",
                 owners.len()
             )
         }
         None => {
-            format!("{who} for account {account}: sign with the key that its address was made of, or with a sub-key")
+            let whose = if speakers.governed { "its owner's" } else { "its" };
+            format!("{who} for account {of}: sign with the key that {whose} address was made of, or with a sub-key")
         }
     }
 }

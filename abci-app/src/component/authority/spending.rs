@@ -3,7 +3,7 @@
 
 use datanet_types::{Action, Address, Amount};
 
-use super::{Grant, grant, keys, state_key, version};
+use super::{Grant, grant, purse, speakers, state_key};
 use crate::component::{ActionError, TxContext, accounts, staking};
 use crate::state::{StateError, StateRead, StateWrite};
 
@@ -14,11 +14,15 @@ pub(in crate::component) fn metered<S: StateWrite, T>(
     ctx: &TxContext<'_>,
     run: impl FnOnce(&mut S) -> Result<T, ActionError>,
 ) -> Result<T, ActionError> {
-    let Some(grant) = signed_by_sub_key(state, ctx)? else { return run(state) };
+    let Some(Signed { grant, governed }) = signed_by_sub_key(state, ctx)? else { return run(state) };
     let (account, now) = (&ctx.tx.signer, ctx.block.seconds());
     let (done, spent) = measured(state, ctx, run)?;
     let grant = grant.after(spent, now)?;
     state.put(state_key::grant(account, &grant.key), &grant);
+    if governed && let Some(purse) = purse(state, account)? {
+        let purse = purse.after(spent, now, || format!("agent {account} with all its sub-keys together has"))?;
+        state.put(state_key::purse(account), &purse);
+    }
     Ok(done)
 }
 
@@ -41,23 +45,35 @@ pub(in crate::component) fn give_back<S: StateWrite>(
     ctx: &TxContext<'_>,
     amount: Amount,
 ) -> Result<(), StateError> {
-    if let Some(mut grant) = signed_by_sub_key(state, ctx)? {
+    if let Some(Signed { mut grant, governed }) = signed_by_sub_key(state, ctx)? {
+        let account = &ctx.tx.signer;
         grant.spent = grant.spent.saturating_sub(amount);
-        state.put(state_key::grant(&ctx.tx.signer, &grant.key), &grant);
+        state.put(state_key::grant(account, &grant.key), &grant);
+        if governed && let Some(purse) = purse(state, account)? {
+            state.put(state_key::purse(account), &purse.given_back(amount));
+        }
     }
     Ok(())
 }
 
+/// A sub-key that has signed.
+struct Signed {
+    grant: Grant,
+    /// Whether it is of an agent's account.
+    governed: bool,
+}
+
 /// The sub-key that signed, if one did, of a transaction that is authorised. The key that an address was made of is never one: so nothing
 /// is looked up for most accounts.
-fn signed_by_sub_key<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Option<Grant>, StateError> {
+fn signed_by_sub_key<S: StateRead>(state: &S, ctx: &TxContext<'_>) -> Result<Option<Signed>, StateError> {
     let account = &ctx.tx.signer;
     match ctx.tx.keys.as_slice() {
         [key] if Address::of(key) != *account => {
-            let keys = keys(state, account, ctx.block.seconds())?;
+            let speakers = speakers(state, account, ctx.block.seconds())?;
             let grant = grant(state, account, key)?;
             // One that has ended may be of a key that is an owner now.
-            Ok(grant.filter(|grant| grant.version == version(keys.as_ref())))
+            let grant = grant.filter(|grant| grant.version == speakers.version);
+            Ok(grant.map(|grant| Signed { grant, governed: speakers.governed }))
         }
         _ => Ok(None),
     }

@@ -7,6 +7,11 @@ pub fn keys(account: &Address) -> String {
     format!("authority/keys/{account}")
 }
 
+/// What all sub-keys of an agent's account may spend together. Example: `authority/purse/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv`
+pub fn purse(account: &Address) -> String {
+    format!("authority/purse/{account}")
+}
+
 /// Prefix of an account's sub-keys. Example: `authority/grant/dn1qyqszqgpqyqszqgpqyqszqgpqyqszqgpxv98jv/`
 pub fn grants(account: &Address) -> String {
     format!("authority/grant/{account}/")

@@ -39,6 +39,8 @@ pub(super) fn owner(action: &Action) -> Component {
         Action::IssueShares(_) | Action::TransferShares(_) | Action::WithdrawIncome(_) | Action::PayIncome(_) => {
             Component::Shares
         }
+        Action::RegisterAgent(_) | Action::UpdateAgent(_) | Action::RetireAgent(_) => Component::Agents,
+        Action::RateSeller(_) => Component::Ratings,
         Action::CreatePool(_)
         | Action::AddLiquidity(_)
         | Action::RemoveLiquidity(_)

@@ -30,7 +30,7 @@ pub use curve::{LOCKED_UNITS, Parts};
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Pool {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Shares in it.
     #[prost(uint64, tag = "10")]

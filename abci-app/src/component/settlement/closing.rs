@@ -6,7 +6,7 @@ use datanet_types::{Amount, ModuleAddress, NodeKey};
 
 use super::{Epoch, Payment, Payments, Status, bond, escrow, forgetting, keeping, put, put_epoch, state_key};
 use crate::component::agenda::{self, Kind, Turn};
-use crate::component::{BlockContext, Event, Params, accounts, nodes, params};
+use crate::component::{BlockContext, Event, Params, accounts, agents, nodes, params, ratings};
 use crate::state::{StateError, StateRead, StateWrite};
 
 /// Names an epoch.
@@ -96,18 +96,23 @@ pub(in crate::component) fn finalise<S: StateWrite>(
     }
     let escrow = escrow::account(&node, number);
     let account = nodes::expect(state, &node)?.account;
-    accounts::release(state, &escrow, account, epoch.totals.split.node)?;
+    // The chain's present numbers say how income is divided over time, whatever held when it was earned.
+    let (seconds, earned) = (turn.block.seconds(), (epoch.totals.split.node, epoch.height));
+    let mut events = agents::pass_on(state, &escrow, &account, earned, (seconds, turn.params))?;
     accounts::release(state, &escrow, accounts::treasury(), epoch.totals.treasury())?;
     keeping::pay(state, &epoch, params)?;
     escrow::begin(state, &epoch);
     epoch.set_status(Status::Final);
+    let paid = super::payments(state, &node, number)?;
+    ratings::open(state, turn.block, place, (account, &paid), params);
     close(state, &mut epoch, params)?;
     if let Some(mut settlement) = super::get(state, &node)? {
         settlement.escrowed = settlement.escrowed.saturating_add(epoch.totals.claimable());
         put(state, &settlement);
     }
     let event = Event::new("epoch.final").with("node", node).with("epoch", number);
-    Ok(vec![event.with("claimable", epoch.totals.claimable())])
+    events.push(event.with("claimable", epoch.totals.claimable()));
+    Ok(events)
 }
 
 /// Gives an epoch's money back to those who paid it.

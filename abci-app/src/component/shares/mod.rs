@@ -1,4 +1,4 @@
-//! Shares in what a datanet or a model earns.
+//! Shares in what a datanet, a model or an agent earns.
 //!
 //! ```text
 //!   settled epoch ── leaf of the asset's income account ── claim_income (anybody) ─┬─► its owner, as long as there are no shares
@@ -22,7 +22,7 @@ mod stream;
 use datanet_types::{Account, Address, Amount, Asset, ModuleAddress};
 
 use super::error::{ensure, refuse};
-use super::{ActionError, Params, accounts, datanets, deposit, models};
+use super::{ActionError, Params, accounts, agents, datanets, deposit, models};
 use crate::code;
 use crate::state::{StateError, StateRead, StateWrite, part_of_key};
 
@@ -38,7 +38,7 @@ pub const MAX_SUPPLY: u64 = 1_000_000_000_000_000;
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Shares {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// How many there are, for ever.
     #[prost(uint64, tag = "10")]
@@ -161,7 +161,7 @@ pub fn of_holder<S: StateRead>(
     entries.into_iter().map(|(key, _)| part_of_key(&key, &prefix)).collect()
 }
 
-/// Who owns an asset: who opened the datanet, or registered the model. None where there is no such.
+/// Who owns an asset: who opened the datanet, or registered the model; an agent is its own account's, for which its owner speaks. None where there is no such.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -169,14 +169,36 @@ pub fn owner<S: StateRead>(state: &S, asset: &Asset) -> Result<Option<Address>, 
     Ok(match asset {
         Asset::Datanet(id) => datanets::get(state, id)?.map(|datanet| datanet.creator),
         Asset::Model(id) => models::get(state, id)?.map(|model| model.owner),
+        Asset::Agent(id) => agents::get(state, id)?.map(|agent| agent.account),
     })
+}
+
+/// Gives `amount` that lies in `from` to an asset: into the income of its shares, or to its owner. `false`, and nothing is moved, where it has neither.
+pub(super) fn credit<S: StateWrite>(
+    state: &mut S,
+    asset: &Asset,
+    from: &ModuleAddress,
+    amount: Amount,
+    (now, params): (u64, &Params),
+) -> Result<bool, StateError> {
+    if amount == 0 {
+        return Ok(true);
+    }
+    if get(state, asset)?.is_some() {
+        accounts::release(state, from, asset.income_account(), amount)?;
+        receive(state, asset, amount, now, params)?;
+        return Ok(true);
+    }
+    let Some(owner) = owner(state, asset)? else { return Ok(false) };
+    accounts::release(state, from, owner, amount)?;
+    Ok(true)
 }
 
 /// The asset that an action names, which must be one.
 pub(super) fn named(asset: Option<Asset>) -> Result<Asset, ActionError> {
     match asset {
         Some(asset) => Ok(asset),
-        None => refuse(code::SHARES_INVALID, "the action names no asset; say which datanet or model"),
+        None => refuse(code::SHARES_INVALID, "the action names no asset; say which datanet, model or agent"),
     }
 }
 

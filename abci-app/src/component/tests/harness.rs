@@ -6,9 +6,10 @@ use datanet_types::action::{
     Action, AddLiquidity, AttestStatement, AttestStorage, BuyShares, CancelParams, CancelRecovery, CancelSpend,
     ChallengeEpoch, ChallengeVerdict, Claim, ClaimIncome, CloseChannel, CloseDatanet, CommitFinding, CommitScores,
     Contribute, CreateDatanet, CreatePool, Finding, GrantKey, IssueShares, OpenChannel, PayIncome, ProveForgery,
-    RecoverKeys, RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RetireAuthority, RevealFinding,
-    RevealScores, Revoke, RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams, SettleEpoch, SpendTreasury,
-    SubmitProposal, TopUpChannel, Transfer, TransferShares, VoteProposal, WithdrawIncome, role,
+    RateSeller, RecoverKeys, RegisterAgent, RegisterModel, RegisterNode, RemoveLiquidity, ResetComponent, RetireAgent,
+    RetireAuthority, RevealFinding, RevealScores, Revoke, RevokeKey, RotateHoldout, SellShares, SetKeys, SetParams,
+    SettleEpoch, SpendTreasury, SubmitProposal, TopUpChannel, Transfer, TransferShares, UpdateAgent, VoteProposal,
+    WithdrawIncome, role,
 };
 use datanet_types::amount::DNT;
 use datanet_types::record::record_root;
@@ -489,5 +490,9 @@ into_action!(
     AddLiquidity,
     RemoveLiquidity,
     BuyShares,
-    SellShares
+    SellShares,
+    RegisterAgent,
+    UpdateAgent,
+    RetireAgent,
+    RateSeller
 );

@@ -5,7 +5,7 @@ use datanet_ledger::code;
 use datanet_ledger::component::audits::{self, Audit, Phase};
 use datanet_types::action::{
     AttestStatement, ChallengeEpoch, Claim, ClaimItem, CloseChannel, CommitFinding, Finding, OpenChannel, ProveForgery,
-    RevealFinding, SettleEpoch, TopUpChannel,
+    RateSeller, RevealFinding, SettleEpoch, TopUpChannel,
 };
 use datanet_types::amount::DNT;
 use datanet_types::closing::ClosingStatement;
@@ -28,6 +28,7 @@ const CHALLENGED: u32 = 1;
 const SETTLING: [u32; 2] = [2, 3];
 const FORGED: u32 = 4;
 const AUDITED: u32 = 5;
+const RATED: u32 = 6;
 /// Its epochs.
 const COMMITTING: u64 = 1;
 const REVEALING: u64 = 2;
@@ -150,7 +151,13 @@ impl Serving {
         };
         let txs: Vec<_> = (1..=EPOCHS).map(settle).collect();
         world.block(&txs);
-        let txs: Vec<_> = (1..=EPOCHS).map(|epoch| Self::attest(world, CLAIMED, epoch)).collect();
+        // One that many have paid for.
+        let channels = Self::open(world, RATED, PAYERS, VOUCHERS);
+        let rated = Self::settle(RATED, 1, &channels, STEP, STEP * Amount::from(VOUCHERS));
+        let rated = world.sign(JUDGES.start + RATED, Action::SettleEpoch(rated));
+        world.block(&[rated]);
+        let mut txs: Vec<_> = (1..=EPOCHS).map(|epoch| Self::attest(world, CLAIMED, epoch)).collect();
+        txs.push(Self::attest(world, RATED, 1));
         world.block(&txs);
         world.pass(CHALLENGE_SECONDS);
     }
@@ -321,6 +328,13 @@ impl Serving {
         // The last one ends the audit, which is the agenda's work.
         txs.pop();
         vec![Case::done("among 63 seats", txs)]
+    }
+
+    /// Those who have paid say how good it was.
+    pub fn rate_seller(&self, world: &World) -> Vec<Case> {
+        let rate = Action::RateSeller(RateSeller { node: serving(RATED).node_key(), epoch: 1, score_bps: 9_000 });
+        let txs = (PAYERS..PAYERS + CHANNELS).map(|payer| world.sign(payer, rate.clone())).collect();
+        vec![Case::done("of an epoch with 256 payers", txs)]
     }
 
     pub fn prove_forgery(&self, world: &World) -> Vec<Case> {

@@ -149,6 +149,7 @@ impl Action {
             Self::TransferShares(action) => Some(Party::Account(action.to)),
             Self::PayIncome(action) => action.asset.and_then(|asset| asset.party()),
             Self::BuyShares(action) => action.asset.and_then(|asset| asset.party()),
+            Self::RateSeller(action) => Some(Party::Node(action.node)),
             Self::CreateDatanet(_)
             | Self::CommitScores(_)
             | Self::RevealScores(_)
@@ -176,7 +177,10 @@ impl Action {
             | Self::CreatePool(_)
             | Self::AddLiquidity(_)
             | Self::RemoveLiquidity(_)
-            | Self::SellShares(_) => None,
+            | Self::SellShares(_)
+            | Self::RegisterAgent(_)
+            | Self::UpdateAgent(_)
+            | Self::RetireAgent(_) => None,
         }
     }
 }

@@ -74,6 +74,10 @@ kinds! {
     CancelRecovery = 52 "cancel_recovery",
     GrantKey = 53 "grant_key",
     RevokeKey = 54 "revoke_key",
+    RegisterAgent = 55 "register_agent",
+    UpdateAgent = 56 "update_agent",
+    RetireAgent = 57 "retire_agent",
+    RateSeller = 58 "rate_seller",
     SpendTreasury = 60 "spend_treasury",
     CancelSpend = 61 "cancel_spend",
     SetParams = 62 "set_params",
@@ -112,7 +116,7 @@ impl ActionKind {
         self.is_of_who_is_drawn() || matches!(self, SettleEpoch | ChallengeEpoch | ChallengeVerdict | ProveForgery)
     }
 
-    /// Whether it decides who speaks for an account, or for the chain, whose money no sub-key's budget counts, or gives away what no budget
+    /// Whether it decides who speaks for an account, for an agent, or for the chain, whose money no sub-key's budget counts, or gives away what no budget
     /// counts: never a sub-key's to do.
     pub fn is_for_owners(self) -> bool {
         let about_keys =
@@ -131,7 +135,9 @@ impl ActionKind {
             self,
             Self::IssueShares | Self::TransferShares | Self::CreatePool | Self::AddLiquidity | Self::SellShares
         );
-        about_keys || about_the_chain || about_shares
+        // Who owns an agent speaks for its account, and says what its sub-keys may spend.
+        let about_agents = matches!(self, Self::RegisterAgent | Self::UpdateAgent | Self::RetireAgent);
+        about_keys || about_the_chain || about_shares || about_agents
     }
 
     /// Numbers from 10 to 73 are as many as a set has bits; those of shares and pools stand at places that no such number has.

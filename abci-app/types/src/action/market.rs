@@ -12,7 +12,7 @@ use super::ClaimItem;
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct IssueShares {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// How many there are for ever, 100 to 10^15.
     #[prost(uint64, tag = "10")]
@@ -23,7 +23,7 @@ pub struct IssueShares {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct TransferShares {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Who receives.
     #[prost(message, required, tag = "10")]
@@ -37,7 +37,7 @@ pub struct TransferShares {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct WithdrawIncome {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
 }
 
@@ -46,7 +46,7 @@ pub struct WithdrawIncome {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct ClaimIncome {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Ordered by node and epoch, one for each, up to 64.
     #[prost(message, repeated, tag = "10")]
@@ -57,7 +57,7 @@ pub struct ClaimIncome {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct PayIncome {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Base units, more than zero.
     #[prost(uint64, tag = "10")]
@@ -69,7 +69,7 @@ pub struct PayIncome {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct CreatePool {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Shares put in.
     #[prost(uint64, tag = "10")]
@@ -83,7 +83,7 @@ pub struct CreatePool {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct AddLiquidity {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Most shares that it may take.
     #[prost(uint64, tag = "10")]
@@ -103,7 +103,7 @@ pub struct AddLiquidity {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct RemoveLiquidity {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Units of the pool that are given up.
     #[prost(uint64, tag = "10")]
@@ -123,7 +123,7 @@ pub struct RemoveLiquidity {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct BuyShares {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Base units paid.
     #[prost(uint64, tag = "10")]
@@ -140,7 +140,7 @@ pub struct BuyShares {
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct SellShares {
     /// Of what.
-    #[prost(oneof = "Asset", tags = "1, 2")]
+    #[prost(oneof = "Asset", tags = "1, 2, 3")]
     pub asset: Option<Asset>,
     /// Shares given.
     #[prost(uint64, tag = "10")]

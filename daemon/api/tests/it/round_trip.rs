@@ -1,6 +1,9 @@
 //! Every wire type is read from what the other side writes, and written the same again, byte by byte.
 
 use datanet_api::accounts::{AccountView, Claims, Earnings, NewStake, Supply};
+use datanet_api::agents::{
+    AgentView, Agents, AgentsParams, ChangedAgent, NewAgent, NewAgentKey, RegisteredAgent, RevokedAgentKey,
+};
 use datanet_api::ask::{Answer, AskRequest};
 use datanet_api::attributions::Attributed;
 use datanet_api::channels::{
@@ -27,6 +30,7 @@ use datanet_api::models::{
 use datanet_api::proposals::{NewProposal, NewVote, ProposalView, Proposals, UpgradeView};
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
+use datanet_api::sellers::{NewRating, OpenRatings, SellerView, Sellers};
 use datanet_api::status::{NodeStatus, Peers};
 use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_api::{Problem, RunFile};
@@ -50,6 +54,35 @@ fn wire<T: Serialize + DeserializeOwned>(text: &str) {
 /// The JSON of something that has much in it.
 fn json_of(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap()
+}
+
+#[test]
+fn agents_and_sellers() {
+    wire::<AgentView>(
+        r#"{"id":"$ID","account":"$ADDR","owner":"$ADDR","name":"owl","card":"$ID","release":1,
+        "suppliers":[{"asset":"model:x","floor_bps":2500,"release":0}],"payees":[{"asset":"model:x","ppm":250000}],
+        "balance":9,"budget":5,"left":4,"period_seconds":60,"registered_height":3,"retired_height":0}"#,
+    );
+    wire::<AgentsParams>(r#"{"owner":"$ADDR"}"#);
+    wire::<Agents>(r#"{"agents":[]}"#);
+    wire::<NewAgent>(
+        r#"{"account":"alice","name":"owl","card":"$ID","suppliers":[{"asset":"agent:x","floor_bps":1}],"budget":5,
+        "period_seconds":60,"funds":7}"#,
+    );
+    wire::<ChangedAgent>(r#"{"card":"$ID","suppliers":[],"budget":5,"period_seconds":6,"end_keys":true}"#);
+    wire::<RegisteredAgent>(r#"{"id":"$ID","account":"$ADDR","tx":"$ID","height":4}"#);
+    wire::<NewAgentKey>(
+        r#"{"key":"runner","actions":["transfer"],"counterparties":["node:x"],"budget":5,"period_seconds":60,
+        "lasts_seconds":99}"#,
+    );
+    wire::<RevokedAgentKey>(r#"{"account":"alice","key":"runner"}"#);
+    wire::<SellerView>(
+        r#"{"account":"$ADDR","agent":"$ID","score_bps":9000,"counted":7,"rated":10,"own":1,"circular":2,"ratings":3,
+        "earned":20,"paid":4}"#,
+    );
+    wire::<Sellers>(r#"{"sellers":[]}"#);
+    wire::<NewRating>(r#"{"account":"alice","node":"$ID","epoch":3,"score_bps":9000}"#);
+    wire::<OpenRatings>(r#"{"open":[{"node":"$ID","epoch":3,"seller":"$ADDR","amount":5,"until":9}]}"#);
 }
 
 #[test]

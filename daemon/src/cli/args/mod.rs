@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use super::amounts::amount;
 use super::files::path;
 
+mod agents;
 mod ask;
 mod data;
 mod models;
@@ -20,6 +21,7 @@ mod staking;
 mod tokens;
 mod treasury;
 
+pub(super) use agents::{AgentsCommand, LimitsArgs, RegisterArgs, SellersCommand, UpdateArgs};
 pub(super) use ask::{AskArgs, QuoteArgs, ReceiptCommand};
 pub(super) use data::{
     ColumnArgs, ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, ExportArgs,
@@ -135,9 +137,15 @@ pub(in crate::cli) enum Command {
     /// List, create and stake on the validators that order blocks.
     #[command(subcommand)]
     Validator(ValidatorCommand),
-    /// Issue, list, give away and be paid by shares in what a datanet or a model earns.
+    /// Issue, list, give away and be paid by shares in what a datanet, a model or an agent earns.
     #[command(subcommand)]
     Shares(SharesCommand),
+    /// Register, list and fund agents: accounts that programs spend from within limits.
+    #[command(subcommand)]
+    Agents(AgentsCommand),
+    /// What those who paid say of sellers, and saying it.
+    #[command(subcommand)]
+    Sellers(SellersCommand),
     /// Trade shares, and provide the pools in which they are traded.
     #[command(subcommand)]
     Pool(PoolCommand),

@@ -6,7 +6,7 @@ use datanet_types::{Address, PublicKey};
 
 use super::set_keys::MAX_SECONDS;
 use crate::code;
-use crate::component::authority::{self, Grant, Keys, MAX_GRANTS, state_key, version};
+use crate::component::authority::{self, Grant, MAX_GRANTS, state_key};
 use crate::component::error::ensure;
 use crate::component::{ActionError, ActionHandler, Event, TxContext};
 use crate::gas::{self, Gas};
@@ -51,17 +51,17 @@ impl ActionHandler for GrantKey {
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let (account, now) = (ctx.tx.signer, ctx.block.seconds());
-        let keys = authority::keys(state, &account, now)?;
+        let speakers = authority::speakers(state, &account, now)?;
         ensure(self.expires > now, code::GRANT_INVALID, || {
             format!("expires is {} seconds, this is {now}; name a later time", self.expires)
         })?;
-        ensure(!keys.as_ref().is_some_and(|keys| keys.owners.contains(&self.key)), code::GRANT_INVALID, || {
+        ensure(!speakers.include(&self.key), code::GRANT_INVALID, || {
             format!("{} is an owner, which needs no grant", self.key)
         })?;
-        make_room(state, &account, &self.key, keys.as_ref(), now)?;
+        make_room(state, &account, &self.key, speakers.version, now)?;
         let grant = Grant {
             key: self.key,
-            version: version(keys.as_ref()),
+            version: speakers.version,
             actions: self.actions,
             counterparties: self.counterparties.clone(),
             budget: self.budget,
@@ -82,13 +82,13 @@ fn make_room<S: StateWrite>(
     state: &mut S,
     account: &Address,
     key: &PublicKey,
-    keys: Option<&Keys>,
+    version: u64,
     now: u64,
 ) -> Result<(), ActionError> {
     let (good, ended): (Vec<Grant>, Vec<Grant>) = authority::grants(state, account)?
         .into_iter()
         .filter(|grant| grant.key != *key)
-        .partition(|grant| grant.version == version(keys) && now < grant.expires);
+        .partition(|grant| grant.version == version && now < grant.expires);
     for grant in ended {
         state.delete(state_key::grant(account, &grant.key));
     }

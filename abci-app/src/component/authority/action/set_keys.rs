@@ -5,7 +5,7 @@ use datanet_types::tx::VerifiedTx;
 
 use crate::code;
 use crate::component::authority::{self, Keys, check_owners, version};
-use crate::component::error::ensure;
+use crate::component::error::{ensure, refuse};
 use crate::component::{ActionError, ActionHandler, Event, TxContext};
 use crate::gas::{self, Gas};
 use crate::state::StateWrite;
@@ -32,12 +32,21 @@ impl ActionHandler for SetKeys {
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let account = ctx.tx.signer;
         let former = authority::keys(state, &account, ctx.block.seconds())?;
+        if let Some(governor) = former.as_ref().and_then(|keys| keys.governor) {
+            return refuse(
+                code::KEYS_INVALID,
+                format!(
+                    "{account} is an agent's account, which has no owners of its own: set those of {governor}, its owner"
+                ),
+            );
+        }
         let keys = Keys {
             version: version(former.as_ref()).saturating_add(1),
             owners: self.owners.clone(),
             threshold: self.threshold,
             recovery: self.recovery,
             pending: None,
+            governor: None,
         };
         authority::put(state, &account, &keys);
         let event = Event::new("keys.set").with("account", account).with("version", keys.version);

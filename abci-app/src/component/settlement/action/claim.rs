@@ -33,7 +33,7 @@ impl ActionHandler for Claim {
             let event = Event::new("epoch.claimed").with("node", item.node).with("account", self.account);
             event.with("amount", item.amount).with("epoch", item.epoch)
         };
-        Ok(paid.into_iter().map(event).collect())
+        Ok(paid.into_iter().map(|(item, _)| event(item)).collect())
     }
 }
 
@@ -72,20 +72,21 @@ pub(super) fn check_first<S: StateRead>(
     items.iter().take(1).try_for_each(|item| check_item(state, account, 0, item, &ctx.block.chain_id).map(drop))
 }
 
-/// Pays the leaves of one account to another, or to itself: those that were not paid before, of which there must be one.
+/// Pays the leaves of one account to another, or to itself: those that were not paid before, of which there must be one. Each comes with the height
+/// at which its epoch was settled.
 pub(super) fn pay<'a, S: StateWrite>(
     state: &mut S,
     ctx: &TxContext<'_>,
     (of, to): (Account, Account),
     items: &'a [ClaimItem],
-) -> Result<Vec<&'a ClaimItem>, ActionError> {
+) -> Result<Vec<(&'a ClaimItem, u64)>, ActionError> {
     let mut paid = Vec::new();
     for (place, item) in items.iter().enumerate() {
         // Somebody else may have sent it first: that pays the account too, and must not stop the rest.
         let Some(epoch) = check_item(state, of, place, item, &ctx.block.chain_id)? else { continue };
         if escrow::pay(state, ctx.block, &epoch, to, (item.proof.index, item.amount))? {
             count_claimed(state, item)?;
-            paid.push(item);
+            paid.push((item, epoch.height));
         }
     }
     ensure(!paid.is_empty(), code::CLAIM_NOTHING, || {
@@ -95,8 +96,8 @@ pub(super) fn pay<'a, S: StateWrite>(
 }
 
 /// What items are worth together.
-pub(super) fn sum(items: &[&ClaimItem]) -> Amount {
-    items.iter().map(|item| item.amount).fold(0, Amount::saturating_add)
+pub(super) fn sum(items: &[(&ClaimItem, u64)]) -> Amount {
+    items.iter().map(|(item, _)| item.amount).fold(0, Amount::saturating_add)
 }
 
 fn name(place: usize, item: &ClaimItem) -> String {

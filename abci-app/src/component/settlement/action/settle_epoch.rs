@@ -14,7 +14,7 @@ use crate::component::error::{ensure, refuse};
 use crate::component::settlement::{
     self, Epoch, MAX_VOUCHERS, Payment, Settlement, Status, bond, closing, escrow, keeping, state_key,
 };
-use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params};
+use crate::component::{ActionError, ActionHandler, Event, Params, TxContext, accounts, nodes, params, ratings};
 use crate::gas::{self, Gas};
 use crate::state::{StateRead, StateWrite};
 
@@ -74,6 +74,7 @@ impl ActionHandler for SettleEpoch {
         let epoch = epoch(self, ctx, (shares, quorum), &params);
         let keepers = keeping::fees_account(&epoch.node, epoch.epoch);
         accounts::transfer(state, ctx.tx.signer, keepers, keeping::fees(&epoch, &params))?;
+        ratings::traded(state, &ctx.tx.signer, &paid, ctx.block.seconds())?;
         record(state, &epoch, former);
         closing::begin(state, &epoch, paid);
         Ok(vec![settled(self, &epoch)])

@@ -51,7 +51,7 @@ fn check_owner<S: StateRead>(state: &S, asset: &Asset, ctx: &TxContext<'_>) -> R
     match shares::owner(state, asset)? {
         None => refuse(
             code::SHARES_UNKNOWN,
-            format!("there is no {asset}; look its id up in the list of datanets or models"),
+            format!("there is no {asset}; look its id up in the list of datanets, models or agents"),
         ),
         Some(owner) => ensure(owner == ctx.tx.signer, code::SHARES_FOREIGN, || {
             format!("{asset} is owned by {owner}; only that account issues shares of it")

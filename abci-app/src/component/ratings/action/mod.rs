@@ -1,0 +1,3 @@
+//! What can be done about ratings.
+
+mod rate_seller;
