@@ -25,6 +25,8 @@
 //! `datanet-setup`.
 #![deny(unreachable_pub)]
 
+pub mod agent;
+mod amounts;
 pub mod answers;
 pub mod audits;
 pub mod authority;
