@@ -31,7 +31,8 @@ impl Lock {
     /// # Errors
     /// When another process has it: which.
     pub fn take(state: &Path) -> Result<Self> {
-        std::fs::create_dir_all(state).with_context(|| format!("cannot make the agent's folder {}", state.display()))?;
+        std::fs::create_dir_all(state)
+            .with_context(|| format!("cannot make the agent's folder {}", state.display()))?;
         let path = path(state);
         let mut file = File::options()
             .create(true)
@@ -47,7 +48,8 @@ impl Lock {
                 None => bail!("another process runs this agent; `datanet agent stop` ends it"),
             },
             Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}; is its file system made for it?", path.display()));
+                return Err(error)
+                    .with_context(|| format!("cannot lock {}; is its file system made for it?", path.display()));
             }
         }
         file.set_len(0)?;
@@ -90,7 +92,10 @@ pub async fn stop(state: &Path) -> Result<bool> {
             taken.context("waiting broke off")?.context("cannot wait for the agent")?;
             Ok(true)
         }
-        Err(_) => bail!("process {pid} was asked to stop and still runs after {} minutes; look at `datanet agent log`", PATIENCE.as_secs() / 60),
+        Err(_) => bail!(
+            "process {pid} was asked to stop and still runs after {} minutes; look at `datanet agent log`",
+            PATIENCE.as_secs() / 60
+        ),
     }
 }
 

@@ -48,22 +48,31 @@ impl Node {
                 Some(_) => format!("/{}", spec.budget.period.name()),
                 None => String::new(),
             };
-            format!("{why}; make one with `datanet token create {name} --scope {scopes} --account {account} --limit {amount}{period}` and put its secret into {file}")
+            format!(
+                "{why}; make one with `datanet token create {name} --scope {scopes} --account {account} --limit {amount}{period}` and put its secret into {file}"
+            )
         };
         let secret = read_text(&spec.node.token_file).with_context(|| make("the agent has no token of its own"))?;
-        let client = Client::new(&base, secret.trim())?.with_patience(PATIENCE);
+        let client = Client::new(&base, secret.trim().lines().next().unwrap_or_default())?.with_patience(PATIENCE);
         let token: TokenInfo = client.get("/v1/tokens/current").await?;
         if token.scopes.contains(&Scope::Admin) {
             bail!("{}", make("this is a token for everything, which an agent is not given"));
         }
-        let missing: Vec<&str> = kind.scopes().split(',').filter(|name| !token.scopes.iter().any(|scope| scope.name() == *name)).collect();
+        let missing: Vec<&str> =
+            kind.scopes().split(',').filter(|name| !token.scopes.iter().any(|scope| scope.name() == *name)).collect();
         ensure!(missing.is_empty(), "{}", make(&format!("the token lacks the scope {}", missing.join(", "))));
         ensure!(token.limit.is_some(), "{}", make("the token has no limit"));
         let [address] = token.accounts.as_slice() else {
             bail!("{}", make("the token acts for more accounts than the agent's one"));
         };
         let status = client.status().await?;
-        Ok(Self { client, account: spec.account.clone(), address: *address, chain: status.chain_id, key: status.node_key })
+        Ok(Self {
+            client,
+            account: spec.account.clone(),
+            address: *address,
+            chain: status.chain_id,
+            key: status.node_key,
+        })
     }
 
     /// `POST path` of JSON, under a name by which the node knows the call again.
@@ -98,10 +107,15 @@ fn address(spec: &NodeSpec) -> Result<String> {
             let parsed = reqwest::Url::parse(url).with_context(|| format!("[node] url = {url:?} is no address"))?;
             let local = match parsed.host_str() {
                 Some("localhost") => true,
-                Some(host) => host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
+                Some(host) => {
+                    host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+                }
                 None => false,
             };
-            ensure!(local, "[node] url = {url:?}: an agent works with a node of its own machine, http://127.0.0.1:PORT; a token goes over no network in the clear");
+            ensure!(
+                local,
+                "[node] url = {url:?}: an agent works with a node of its own machine, http://127.0.0.1:PORT; a token goes over no network in the clear"
+            );
             Ok(url.clone())
         }
         _ => bail!("[node] says either home, the node's folder, or url, its address"),

@@ -96,7 +96,13 @@ impl Purse {
     /// When the journal cannot be written.
     pub fn begin(&mut self, kind: &str, spec: Digest) -> Result<()> {
         let at = self.memory().time(db::now());
-        self.journal.write(&Entry::Began { version: VERSION, agent: self.agent.clone(), kind: kind.to_owned(), spec, at })
+        self.journal.write(&Entry::Began {
+            version: VERSION,
+            agent: self.agent.clone(),
+            kind: kind.to_owned(),
+            spec,
+            at,
+        })
     }
 
     /// Base units that one decision may cost now.

@@ -76,7 +76,7 @@ pub async fn run(loaded: &Loaded, stop: CancellationToken, told: Told) -> Result
     let node = Node::reach(spec, *kind).await?;
     let mut purse = Purse::new(journal, limits, &spec.name);
     purse.begin(kind.name(), *hash)?;
-    let policy = Policy::of(spec, &node)?;
+    let policy = Policy::of(spec)?;
     let hands = Hands::new(spec, state)?;
     let mut desk = Desk { purse, hands, node, stop, told };
     desk.take_up().await?;

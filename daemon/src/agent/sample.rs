@@ -10,7 +10,7 @@ pub fn sample(kind: Kind, name: &str) -> String {
         Kind::Judge => JUDGE,
     };
     let scopes = kind.scopes();
-    format!("{}{part}", HEAD.replace("NAME", name).replace("SCOPES", scopes))
+    format!("{HEAD}{part}").replace("NAME", name).replace("SCOPES", scopes)
 }
 
 const HEAD: &str = r#"# An agent of `datanet agent run`. Unknown keys are errors; paths are from this file's folder on.
@@ -26,7 +26,7 @@ account = "NAME"
 # The node's folder; or `url = "http://127.0.0.1:PORT"`.
 home = "~/.datanet"
 # The agent's own token, which does no more than it needs, for its account, up to a limit that the node holds it to:
-#   datanet token create NAME --scope SCOPES --account NAME --limit 1DNT/day > NAME.token
+#   datanet token create NAME --scope SCOPES --account NAME --limit 1DNT/day | head -1 > NAME.token
 token_file = "NAME.token"
 
 # What the agent holds itself to besides, restarts included: base units are written as "1500base".
@@ -130,7 +130,9 @@ mod tests {
             let every = text.replace("# every = ", "every = ");
             Spec::parse(&every).unwrap();
         }
-        let model = sample(Kind::Judge, "owl").replace("kind = \"best-value\"\n", "").replace("# kind = \"model\"", "kind = \"model\"");
+        let model = sample(Kind::Judge, "owl")
+            .replace("kind = \"best-value\"\n", "")
+            .replace("# kind = \"model\"", "kind = \"model\"");
         let mut text = model;
         for key in ["endpoint", "model", "key_file", "calls", "rounds", "instructions"] {
             text = text.replace(&format!("# {key} = "), &format!("{key} = "));

@@ -32,7 +32,9 @@ pub(crate) enum WebError {
     Credentials,
     #[error("host {0} is not on the list; add it to hosts = [...] if you trust what it says and where it leads")]
     Host(String),
-    #[error("{host} leads to {address}, which is no public address; feeds come from public hosts alone, and files from folders")]
+    #[error(
+        "{host} leads to {address}, which is no public address; feeds come from public hosts alone, and files from folders"
+    )]
     Private { host: String, address: IpAddr },
     #[error("{0} leads to no address")]
     NoAddress(String),
@@ -133,7 +135,11 @@ pub(crate) fn client_builder() -> Result<reqwest::ClientBuilder, rustls::Error> 
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(Policy::none()).connect_timeout(CONNECT))
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT))
 }
 
 /// Fetches from hosts of a list.
@@ -222,7 +228,8 @@ impl Fetcher {
         let mut bytes = Vec::new();
         loop {
             let piece = response.chunk().await;
-            let piece = piece.map_err(|error| WebError::Failed { host: host.clone(), source: error.without_url().into() })?;
+            let piece =
+                piece.map_err(|error| WebError::Failed { host: host.clone(), source: error.without_url().into() })?;
             let Some(piece) = piece else { return Ok(Fetched { bytes, media_type, url }) };
             if (bytes.len() + piece.len()) as u64 > self.max_bytes {
                 return Err(WebError::TooLong { host, limit: self.max_bytes });
@@ -248,14 +255,39 @@ mod tests {
     #[test]
     fn only_public_addresses_are_public() {
         for private in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.8.8.8", "169.254.169.254", "172.16.0.1", "172.31.255.255",
-            "192.168.1.1", "192.0.0.8", "198.18.0.1", "203.0.113.5", "224.0.0.1", "255.255.255.255", "::", "::1",
-            "::ffff:127.0.0.1", "::ffff:10.0.0.1", "fe80::1", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "2001::1",
-            "2002:7f00:1::", "64:ff9b::7f00:1", "::127.0.0.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.8.8.8",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "192.0.0.8",
+            "198.18.0.1",
+            "203.0.113.5",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "2002:7f00:1::",
+            "64:ff9b::7f00:1",
+            "::127.0.0.1",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }
-        for public in ["1.1.1.1", "9.9.9.9", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a01:4f8::1", "::ffff:1.1.1.1"] {
+        for public in
+            ["1.1.1.1", "9.9.9.9", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a01:4f8::1", "::ffff:1.1.1.1"]
+        {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
     }
@@ -283,14 +315,32 @@ mod tests {
     #[test]
     fn addresses_that_only_look_like_a_listed_host_are_refused() {
         let listed = hosts(&["good.example", "data.example:8443"]);
-        for good in ["https://good.example/a.jsonl", "HTTPS://GOOD.example", "https://data.example:8443/x", "https://good.example:443/"] {
+        for good in [
+            "https://good.example/a.jsonl",
+            "HTTPS://GOOD.example",
+            "https://data.example:8443/x",
+            "https://good.example:443/",
+        ] {
             checked(good, &listed).unwrap();
         }
         for bad in [
-            "https://good.example@evil.example/", "https://good.example.evil.example/", "https://evil.example/?good.example",
-            "https://evil.example#good.example", "https://good.example:8080/", "https://data.example/", "file:///etc/passwd",
-            "ftp://good.example/", "https://user:secret@good.example/", "https://gооd.example/", "https://127.0.0.1/",
-            "http://2130706433/", "http://0x7f.1/", "http://[::1]/", "javascript:alert(1)", "", "good.example",
+            "https://good.example@evil.example/",
+            "https://good.example.evil.example/",
+            "https://evil.example/?good.example",
+            "https://evil.example#good.example",
+            "https://good.example:8080/",
+            "https://data.example/",
+            "file:///etc/passwd",
+            "ftp://good.example/",
+            "https://user:secret@good.example/",
+            "https://gооd.example/",
+            "https://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://[::1]/",
+            "javascript:alert(1)",
+            "",
+            "good.example",
         ] {
             assert!(checked(bad, &listed).is_err(), "{bad}");
         }

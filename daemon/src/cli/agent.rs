@@ -50,7 +50,8 @@ fn new(kind: Kind, path: &Path, output: Output) -> Result<()> {
         }
         Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
     };
-    file.write_all(sample::sample(kind, stem).as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(sample::sample(kind, stem).as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
     output.show(&json!({ "spec": path, "kind": kind.name(), "name": stem }), |_| {
         say!("wrote {}: read it, make the account and the token that it names, and then", path.display());
         say!("  datanet agent run {}", path.display());
@@ -105,11 +106,22 @@ fn status(loaded: &Loaded, output: Output) -> Result<()> {
     });
     output.show(&value, |value| {
         fields(value, &["name", "kind", "running", "done", "refused", "passed", "pending"]);
-        say!("spent {} in all, {} of {} in this period, {} of it set aside", display(memory.total()),
-            display(memory.spent(now)), display(limits.amount), display(memory.reserved()));
+        say!(
+            "spent {} in all, {} of {} in this period, {} of it set aside",
+            display(memory.total()),
+            display(memory.spent(now)),
+            display(limits.amount),
+            display(memory.reserved())
+        );
         for (name, tally) in memory.sellers() {
-            say!("  {name}: {} answers for {}, {} right and {} wrong where the truth is known, {} refusals", tally.bought,
-                display(tally.paid), tally.right, tally.wrong, tally.refused);
+            say!(
+                "  {name}: {} answers for {}, {} right and {} wrong where the truth is known, {} refusals",
+                tally.bought,
+                display(tally.paid),
+                tally.right,
+                tally.wrong,
+                tally.refused
+            );
         }
         say!("journal {}", path.display());
     });
@@ -143,10 +155,18 @@ fn show(entry: &Entry, output: Output) -> Result<()> {
         Entry::Began { agent, kind, .. } => say!("-- {agent}, a {kind}, begins"),
         Entry::Intended(intended) => {
             let cost = display(intended.reserved);
-            say!("{}  {} ({}), for {cost} at most: {}", intended.id, deed(&intended.deed), harmless(&intended.observed.what), harmless(&intended.why));
+            say!(
+                "{}  {} ({}), for {cost} at most: {}",
+                intended.id,
+                deed(&intended.deed),
+                harmless(&intended.observed.what),
+                harmless(&intended.why)
+            );
         }
         Entry::Ended(ended) => say!("{}  {}", ended.id, outcome(ended)),
-        Entry::Passed(passed) => say!("{}  nothing ({}): {}", passed.id, harmless(&passed.observed.what), harmless(&passed.why)),
+        Entry::Passed(passed) => {
+            say!("{}  nothing ({}): {}", passed.id, harmless(&passed.observed.what), harmless(&passed.why))
+        }
     });
     Ok(())
 }
@@ -168,6 +188,7 @@ fn outcome(ended: &Ended) -> String {
     };
     let detail = &ended.detail;
     let said = ["label", "answer", "state", "why"].into_iter().find_map(|name| Value::as_str(&detail[name]));
-    let said = said.map(|said| format!(": {}", harmless(said).chars().take(120).collect::<String>())).unwrap_or_default();
+    let said =
+        said.map(|said| format!(": {}", harmless(said).chars().take(120).collect::<String>())).unwrap_or_default();
     format!("{how} for {}{said}", display(ended.captured))
 }

@@ -54,7 +54,10 @@ impl Batch {
 
     /// As points of the space that its vectors lie in.
     pub fn points(&self) -> impl Iterator<Item = Point<'_>> {
-        self.records.iter().zip(&self.vectors).map(|((_, record), vector)| Point { vector: vector.as_slice(), label: record.label() })
+        self.records
+            .iter()
+            .zip(&self.vectors)
+            .map(|((_, record), vector)| Point { vector: vector.as_slice(), label: record.label() })
     }
 }
 
@@ -83,7 +86,9 @@ impl Bench {
         let mut given = Vec::new();
         let mut room = MAX_RECORDS;
         let mut earlier: Vec<ContributionView> = contributions(node, &id).await?;
-        earlier.retain(|view| before.is_none_or(|before| view.seq < before) && !matches!(view.state.as_str(), "refused" | "revoked"));
+        earlier.retain(|view| {
+            before.is_none_or(|before| view.seq < before) && !matches!(view.state.as_str(), "refused" | "revoked")
+        });
         for view in earlier.iter().rev() {
             if room == 0 {
                 break;
@@ -171,7 +176,12 @@ async fn held_out(node: &Node, datanet: &str, schema: &Schema) -> Result<Vec<(u6
 }
 
 /// The records of a contribution, at most `most`.
-pub(super) async fn records(node: &Node, id: &ContributionId, schema: &Schema, most: usize) -> Result<Vec<(u64, Record)>> {
+pub(super) async fn records(
+    node: &Node,
+    id: &ContributionId,
+    schema: &Schema,
+    most: usize,
+) -> Result<Vec<(u64, Record)>> {
     let mut lines = String::new();
     let (mut offset, most) = (0u64, most as u64);
     loop {
@@ -192,6 +202,6 @@ pub(super) async fn records(node: &Node, id: &ContributionId, schema: &Schema, m
 
 fn parse(bytes: Vec<u8>, schema: &Schema, most: usize) -> Result<Vec<(u64, Record)>> {
     let records = read_records(Format::Jsonl, Cursor::new(bytes), schema, Limits::default())?;
-    let numbered = (0u64..).zip(records.take(most)).map(|(place, record)| Ok((place, record?)));
+    let numbered = (0u64..).zip(records.take(most)).map(|(place, record)| anyhow::Ok((place, record?)));
     numbered.collect()
 }

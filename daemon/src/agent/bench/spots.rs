@@ -49,7 +49,8 @@ pub fn right(held_out: &[Point<'_>], known: &[Point<'_>]) -> Vec<bool> {
 }
 
 fn is_right(asked: &Point<'_>, known: &[Point<'_>]) -> bool {
-    let mut near: Vec<(f32, usize)> = known.iter().enumerate().map(|(place, point)| (dot(asked.vector, point.vector), place)).collect();
+    let mut near: Vec<(f32, usize)> =
+        known.iter().enumerate().map(|(place, point)| (dot(asked.vector, point.vector), place)).collect();
     let Some(label) = asked.label else { return near.iter().any(|(cosine, _)| *cosine >= NEAR) };
     near.sort_by(|(a, at), (b, bt)| b.total_cmp(a).then(at.cmp(bt)));
     let mut votes = BTreeMap::<&str, f32>::new();
@@ -134,9 +135,11 @@ mod tests {
 
     #[test]
     fn what_lies_among_its_like_is_right_and_where_mistakes_lie_together_is_weak() {
-        let angles: Vec<(f32, &str)> = (0..20).map(|n| (n as f32 * 0.01, "a")).chain((0..20).map(|n| (1.5 + n as f32 * 0.01, "b"))).collect();
+        let angles: Vec<(f32, &str)> =
+            (0..20).map(|n| (n as f32 * 0.01, "a")).chain((0..20).map(|n| (1.5 + n as f32 * 0.01, "b"))).collect();
         let vectors: Vec<[f32; 2]> = angles.iter().map(|(angle, _)| at(*angle)).collect();
-        let held: Vec<Point<'_>> = angles.iter().zip(&vectors).map(|((_, label), vector)| Point { vector, label: Some(label) }).collect();
+        let held: Vec<Point<'_>> =
+            angles.iter().zip(&vectors).map(|((_, label), vector)| Point { vector, label: Some(label) }).collect();
         let only_a: Vec<Point<'_>> = held.iter().filter(|point| point.label == Some("a")).copied().collect();
         let answered = right(&held, &only_a);
         assert_eq!(answered.iter().filter(|right| **right).count(), 20);

@@ -67,7 +67,7 @@ async fn embed(node: &Node, texts: &[&str]) -> Result<Vec<Embedding>> {
     let vector = |value: &serde_json::Value| {
         let bytes = STANDARD.decode(value.as_str().unwrap_or_default())?;
         let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok(Embedding::from_unit(values)?)
+        anyhow::Ok(Embedding::from_unit(values)?)
     };
     reply.data.iter().map(|view| vector(&view.embedding)).collect()
 }

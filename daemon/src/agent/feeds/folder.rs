@@ -87,8 +87,12 @@ mod tests {
         look(dir.path(), 1_000, &schema, &mut material);
         let names: Vec<&str> = material.found.iter().map(|found| found.source.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["bad.jsonl", "good.jsonl"], "what comes before a bad record is good");
-        let told: Vec<String> = material.skipped.iter().map(|skipped| format!("{}: {}", skipped.source, skipped.why)).collect();
-        assert!(told.len() == 2 && told[0].contains("bad.jsonl") && told[1].contains("more than 1000 bytes"), "{told:?}");
+        let told: Vec<String> =
+            material.skipped.iter().map(|skipped| format!("{}: {}", skipped.source, skipped.why)).collect();
+        assert!(
+            told.len() == 2 && told[0].contains("bad.jsonl") && told[1].contains("more than 1000 bytes"),
+            "{told:?}"
+        );
         look(&dir.path().join("none"), 1_000, &schema, &mut material);
         assert_eq!(material.skipped.len(), 3);
     }

@@ -82,7 +82,10 @@ impl Feeds {
                     let extension = fetched.url.path().rsplit_once('.').map(|(_, extension)| extension);
                     match format_of(&fetched.media_type, extension) {
                         Some(format) => material.take(url, format, fetched.bytes, schema),
-                        None => material.skip(url, format!("{:?} is none of JSONL, CSV, Markdown and plain text", fetched.media_type)),
+                        None => material.skip(
+                            url,
+                            format!("{:?} is none of JSONL, CSV, Markdown and plain text", fetched.media_type),
+                        ),
                     }
                 }
                 Err(error) => material.skip(url, error.to_string()),

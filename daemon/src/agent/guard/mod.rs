@@ -182,7 +182,11 @@ mod tests {
 
     fn seen() -> Observation {
         let choice = |name: &str, cost| Choice { name: name.to_owned(), what: "a seller".to_owned(), cost, value: 9.0 };
-        Observation { choices: vec![choice("owl", 1_000), choice("heron", 5_000_000)], left: 10_000, ..Observation::default() }
+        Observation {
+            choices: vec![choice("owl", 1_000), choice("heron", 5_000_000)],
+            left: 10_000,
+            ..Observation::default()
+        }
     }
 
     fn says(tool: &str, arguments: Value) -> Result<Call, Refusal> {
@@ -192,19 +196,31 @@ mod tests {
 
     #[test]
     fn what_was_offered_may_be_taken_at_its_cost_and_nothing_else() {
-        assert_eq!(says("take", json!({ "choice": "owl", "most": 1_000 })).unwrap(), Call::Take { choice: 0, why: String::new() });
+        assert_eq!(
+            says("take", json!({ "choice": "owl", "most": 1_000 })).unwrap(),
+            Call::Take { choice: 0, why: String::new() }
+        );
         assert_eq!(says("take", json!({ "choice": "owl", "most": 999 })), Err(Refusal::Price(1_000)));
         assert_eq!(says("take", json!({ "choice": "heron" })), Err(Refusal::Cost));
         for choice in ["Owl", "owl ", "оwl", "", "dn1evil", "https://evil.example"] {
             assert_eq!(says("take", json!({ "choice": choice })), Err(Refusal::Choice), "{choice}");
         }
-        for arguments in [json!({}), json!({ "choice": 0 }), json!({ "choice": "owl", "to": "dn1evil" }), json!("owl"), json!([["owl"]])] {
+        for arguments in [
+            json!({}),
+            json!({ "choice": 0 }),
+            json!({ "choice": "owl", "to": "dn1evil" }),
+            json!("owl"),
+            json!([["owl"]]),
+        ] {
             assert!(matches!(says("take", arguments), Err(Refusal::Arguments(_))));
         }
         for tool in ["transfer", "TAKE", "take ", "spend", "shell", ""] {
             assert_eq!(says(tool, json!({ "choice": "owl" })), Err(Refusal::Tool), "{tool}");
         }
-        assert_eq!(says("search", json!({ "query": "what do owls eat" })).unwrap(), Call::Search { query: "what do owls eat".into() });
+        assert_eq!(
+            says("search", json!({ "query": "what do owls eat" })).unwrap(),
+            Call::Search { query: "what do owls eat".into() }
+        );
     }
 
     proptest! {

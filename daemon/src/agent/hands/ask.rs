@@ -82,7 +82,9 @@ impl Hands {
         let request = self.web.post(format!("{}/v1/{path}", url.trim_end_matches('/'))).json(body).timeout(PATIENCE);
         let (status, bytes) = match bounded(request).await {
             Ok(answer) => answer,
-            Err(why) => return later(tried, format!("{}: {why}", ask.seller)),
+            // Nobody has taken the connection, so that nobody has the voucher.
+            Err((why, true)) if !tried.repeated => return Act::Done(refused("unreachable", &why)),
+            Err((why, _)) => return later(tried, format!("{}: {why}", ask.seller)),
         };
         if status == 429 || status >= 500 {
             return later(tried, format!("{} answered {status}", ask.seller));
@@ -90,7 +92,8 @@ impl Hands {
         if !(200..300).contains(&status) {
             let problem = serde_json::from_slice::<Problem>(&bytes).ok();
             let code = problem.as_ref().map_or_else(String::new, |problem| clean(&problem.code, 60));
-            let said = problem.map_or_else(|| format!("it answered {status}"), |problem| clean(&problem.detail, MAX_SAID));
+            let said =
+                problem.map_or_else(|| format!("it answered {status}"), |problem| clean(&problem.detail, MAX_SAID));
             return match (code.as_str(), tried.repeated) {
                 ("answer-under-way", _) => later(tried, said),
                 (_, false) => Act::Done(refused(&code, &said)),
@@ -177,14 +180,17 @@ fn detail(answer: &str, label: Option<&str>, captured: Amount, receipt: &str) ->
     Done { outcome: Outcome::Done, captured, detail }
 }
 
-/// Sends, and reads no more than an answer may be long.
-async fn bounded(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), String> {
-    let why = |error: reqwest::Error| error.without_url().to_string();
+/// Sends, and reads no more than an answer may be long. Where that fails: why, and whether nothing was sent at all.
+async fn bounded(request: reqwest::RequestBuilder) -> Result<(u16, Vec<u8>), (String, bool)> {
+    let why = |error: reqwest::Error| {
+        let unsent = error.is_connect() || error.is_builder();
+        (error.without_url().to_string(), unsent)
+    };
     let mut response = request.send().await.map_err(why)?;
     let (status, mut bytes) = (response.status().as_u16(), Vec::new());
     while let Some(piece) = response.chunk().await.map_err(why)? {
         if bytes.len() + piece.len() > MAX_ANSWER {
-            return Err(format!("its answer has more than {MAX_ANSWER} bytes"));
+            return Err((format!("its answer has more than {MAX_ANSWER} bytes"), false));
         }
         bytes.extend_from_slice(&piece);
     }

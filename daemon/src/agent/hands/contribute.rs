@@ -32,7 +32,9 @@ impl Hands {
             Err(error) if error.problem().is_some_and(|problem| problem.code == "already-contributed") => {
                 match given_before(node, datanet, blob).await {
                     Ok(Some(id)) => id,
-                    Ok(None) => return Act::NotNow("the node says that it was given before, and does not show it".to_owned()),
+                    Ok(None) => {
+                        return Act::NotNow("the node says that it was given before, and does not show it".to_owned());
+                    }
                     Err(error) => return failed(&error, tried),
                 }
             }

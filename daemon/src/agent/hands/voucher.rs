@@ -35,9 +35,11 @@ impl VoucherKey {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 std::fs::create_dir_all(state)?;
                 let mut secret = [0; 32];
-                getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
+                getrandom::fill(&mut secret)
+                    .map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
                 let text = hex::encode(secret);
-                let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).with_context(shown)?;
+                let mut file =
+                    OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).with_context(shown)?;
                 file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(shown)?;
                 text
             }

@@ -44,7 +44,12 @@ impl Journal {
     /// When it cannot be read or written, or a line in it is not what was written.
     pub fn open(path: &Path, window: Option<u64>) -> Result<Self> {
         let shown = path.display();
-        let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path)
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
             .with_context(|| format!("cannot open the journal {shown}"))?;
         let mut memory = Memory::new(window);
         let SoFar { last, whole } = read(&mut BufReader::new(&file), |entry| memory.learn(&entry))
@@ -176,7 +181,8 @@ impl Reader {
             if line.last() != Some(&b'\n') {
                 return Ok(entries);
             }
-            let (digits, entry) = parse(&self.last, &line).with_context(|| format!("the journal {} is damaged", path.display()))?;
+            let (digits, entry) =
+                parse(&self.last, &line).with_context(|| format!("the journal {} is damaged", path.display()))?;
             entries.push(entry);
             (self.last, self.at) = (digits, self.at + line.len() as u64);
         }

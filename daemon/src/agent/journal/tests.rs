@@ -69,7 +69,9 @@ fn a_line_that_was_changed_moved_or_lost_stops_the_agent() {
     let lines: Vec<&str> = text.lines().collect();
     let written = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     let cheaper = text.replacen("\"captured\":20", "\"captured\":10", 1);
-    for damaged in [cheaper, written(&lines[1..]), written(&[lines[0], lines[2], lines[1], lines[3]]), text.replacen('{', "x", 1)] {
+    for damaged in
+        [cheaper, written(&lines[1..]), written(&[lines[0], lines[2], lines[1], lines[3]]), text.replacen('{', "x", 1)]
+    {
         std::fs::write(&path, damaged).unwrap();
         let error = format!("{:#}", Journal::open(&path, None).unwrap_err());
         assert!(error.contains("is damaged; put it back from a backup") && error.contains("line "), "{error}");

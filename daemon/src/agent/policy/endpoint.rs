@@ -77,7 +77,14 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub async fn ask(&self, desk: &mut Desk, subject: &str, messages: &[Value], tools: &Value, schema: &Value) -> Result<Result<Said, String>> {
+    pub async fn ask(
+        &self,
+        desk: &mut Desk,
+        subject: &str,
+        messages: &[Value],
+        tools: &Value,
+        schema: &Value,
+    ) -> Result<Result<Said, String>> {
         let mut body = json!({ "model": self.model, "messages": messages, "max_tokens": MAX_TOKENS, "temperature": 0 });
         match self.calls {
             Calls::Tools => {
@@ -117,7 +124,8 @@ impl Endpoint {
         if !status.is_success() {
             return Err(format!("the model's interface answered {}", status.as_u16()));
         }
-        let mut answer: Value = serde_json::from_slice(&bytes).map_err(|_| "the model's answer is no JSON".to_owned())?;
+        let mut answer: Value =
+            serde_json::from_slice(&bytes).map_err(|_| "the model's answer is no JSON".to_owned())?;
         match answer["choices"][0]["message"].take() {
             Value::Object(message) => Ok(Value::Object(message)),
             _ => Err("the model's answer has no message".to_owned()),
@@ -163,7 +171,8 @@ fn read(message: &Value, calls: Calls) -> Said {
             let wanted: Vec<(String, Wanted)> = listed
                 .map(|call| {
                     let text = call["function"]["arguments"].as_str().unwrap_or_default();
-                    let arguments = serde_json::from_str(if text.is_empty() { "{}" } else { text }).unwrap_or(Value::Null);
+                    let arguments =
+                        serde_json::from_str(if text.is_empty() { "{}" } else { text }).unwrap_or(Value::Null);
                     let tool = call["function"]["name"].as_str().unwrap_or_default().to_owned();
                     (call["id"].as_str().unwrap_or_default().to_owned(), Wanted { tool, arguments })
                 })
@@ -196,7 +205,12 @@ mod tests {
         let call = json!({ "id": "1", "function": { "name": "take", "arguments": "{\"choice\": \"owl\"}" } });
         let said = read(&json!({ "content": null, "tool_calls": [call] }), Calls::Tools);
         assert_eq!(said.wanted[0].1, Wanted { tool: "take".into(), arguments: json!({ "choice": "owl" }) });
-        for odd in [json!({}), json!({ "tool_calls": 5 }), json!({ "tool_calls": [{}] }), json!({ "tool_calls": [{ "function": { "arguments": "[" } }] })] {
+        for odd in [
+            json!({}),
+            json!({ "tool_calls": 5 }),
+            json!({ "tool_calls": [{}] }),
+            json!({ "tool_calls": [{ "function": { "arguments": "[" } }] }),
+        ] {
             let said = read(&odd, Calls::Tools);
             assert!(said.wanted.iter().all(|(_, wanted)| wanted.tool.is_empty()), "{odd}");
         }

@@ -10,7 +10,6 @@ use anyhow::Result;
 use datanet_types::Amount;
 use datanet_types::amount::display;
 
-use super::node::Node;
 use super::desk::Desk;
 use super::spec::{PolicyKind, Spec};
 pub use model::ModelPolicy;
@@ -81,10 +80,10 @@ impl Policy {
     ///
     /// # Errors
     /// When a model's key cannot be read, or its client not be made.
-    pub fn of(spec: &Spec, node: &Node) -> Result<Self> {
+    pub fn of(spec: &Spec) -> Result<Self> {
         Ok(match spec.policy.kind {
             PolicyKind::BestValue => Self::BestValue,
-            PolicyKind::Model => Self::Model(Box::new(ModelPolicy::of(spec, node)?)),
+            PolicyKind::Model => Self::Model(Box::new(ModelPolicy::of(spec)?)),
         })
     }
 
@@ -110,7 +109,12 @@ pub fn best(seen: &Observation) -> Decision {
     match best {
         Some((place, choice)) => Decision::Take {
             choice: place,
-            why: format!("{} is worth {} beyond its cost of {}", choice.name, units(gain(choice)), display(choice.cost)),
+            why: format!(
+                "{} is worth {} beyond its cost of {}",
+                choice.name,
+                units(gain(choice)),
+                display(choice.cost)
+            ),
         },
         None => Decision::Pass { why: why_none(seen) },
     }
@@ -145,7 +149,9 @@ mod tests {
     #[test]
     fn the_best_value_is_taken_and_nothing_that_is_worth_less_than_it_costs() {
         let seen = |left, choices: Vec<Choice>| Observation { choices, left, ..Observation::default() };
-        let all = || vec![choice("dear", 90, 100.0), choice("good", 20, 80.0), choice("cheap", 1, 30.0), choice("bad", 10, 5.0)];
+        let all = || {
+            vec![choice("dear", 90, 100.0), choice("good", 20, 80.0), choice("cheap", 1, 30.0), choice("bad", 10, 5.0)]
+        };
         let taken = |seen: &Observation| match best(seen) {
             Decision::Take { choice, .. } => Some(seen.choices[choice].name.clone()),
             Decision::Pass { .. } => None,

@@ -30,7 +30,7 @@ impl ModelPolicy {
     ///
     /// # Errors
     /// See [`Endpoint::of`].
-    pub fn of(spec: &Spec, _node: &Node) -> Result<Self> {
+    pub fn of(spec: &Spec) -> Result<Self> {
         let kind = spec.kind()?.name();
         Ok(Self {
             endpoint: Endpoint::of(&spec.policy, spec.budget.each.0)?,
@@ -56,7 +56,10 @@ impl ModelPolicy {
             if desk.stop.is_cancelled() {
                 break;
             }
-            let subject = format!("think/{}/{round}", blake3::hash(Value::from(messages.clone()).to_string().as_bytes()).to_hex());
+            let subject = format!(
+                "think/{}/{round}",
+                blake3::hash(Value::from(messages.clone()).to_string().as_bytes()).to_hex()
+            );
             let said = match self.endpoint.ask(desk, &subject, &messages, &tools, &schema).await? {
                 Ok(said) => said,
                 Err(why) => return Ok(Decision::Pass { why }),
@@ -67,7 +70,9 @@ impl ModelPolicy {
             }
             for (id, wanted) in said.wanted {
                 let told = match guard.check(&wanted) {
-                    Ok(Call::Take { choice, why }) => return Ok(Decision::Take { choice, why: told_by(&why, refusals) }),
+                    Ok(Call::Take { choice, why }) => {
+                        return Ok(Decision::Take { choice, why: told_by(&why, refusals) });
+                    }
                     Ok(Call::Pass { why }) => return Ok(Decision::Pass { why: told_by(&why, refusals) }),
                     Ok(Call::Search { query }) => search(&desk.node, query).await,
                     Err(refusal) => {
@@ -81,7 +86,9 @@ impl ModelPolicy {
                 });
             }
         }
-        Ok(Decision::Pass { why: format!("the model did not decide in {} turns; {refusals} of its calls were refused", self.rounds) })
+        Ok(Decision::Pass {
+            why: format!("the model did not decide in {} turns; {refusals} of its calls were refused", self.rounds),
+        })
     }
 }
 

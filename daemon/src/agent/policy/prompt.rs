@@ -41,14 +41,25 @@ pub(super) fn quoted<'a>(words: impl Iterator<Item = (&'a str, &'a str)>) -> Vec
 pub(super) fn tools(seen: &Observation) -> Value {
     let names: Vec<&str> = seen.choices.iter().map(|choice| choice.name.as_str()).collect();
     let tool = |name: &str, what: &str, properties: Value, required: &[&str]| {
-        let parameters = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+        let parameters =
+            json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
         json!({ "type": "function", "function": { "name": name, "description": what, "parameters": parameters } })
     };
     let why = json!({ "type": "string", "description": "Why, in a sentence." });
     json!([
-        tool("take", "Takes one of the choices, at its cost.", json!({ "choice": { "type": "string", "enum": names }, "why": why }), &["choice"]),
+        tool(
+            "take",
+            "Takes one of the choices, at its cost.",
+            json!({ "choice": { "type": "string", "enum": names }, "why": why }),
+            &["choice"]
+        ),
         tool("pass", "Takes none.", json!({ "why": why }), &[]),
-        tool("search", "Looks for records on the node.", json!({ "query": { "type": "string", "maxLength": 200 } }), &["query"]),
+        tool(
+            "search",
+            "Looks for records on the node.",
+            json!({ "query": { "type": "string", "maxLength": 200 } }),
+            &["query"]
+        ),
     ])
 }
 
@@ -60,10 +71,12 @@ pub(super) fn schema(seen: &Observation) -> Value {
         if let (Some(properties), Some(more)) = (properties.as_object_mut(), more.as_object()) {
             properties.extend(more.clone());
         }
-        let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        let required: Vec<String> =
+            properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
     };
-    let mut calls = vec![one("pass", json!({})), one("search", json!({ "query": { "type": "string", "maxLength": 200 } }))];
+    let mut calls =
+        vec![one("pass", json!({})), one("search", json!({ "query": { "type": "string", "maxLength": 200 } }))];
     if !names.is_empty() {
         calls.insert(0, one("take", json!({ "choice": { "enum": names } })));
     }

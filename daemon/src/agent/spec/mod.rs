@@ -144,7 +144,9 @@ impl Spec {
             (None, Some(_), None) => Ok(Kind::Curator),
             (None, None, Some(_)) => Ok(Kind::Judge),
             (None, None, None) => bail!("nothing says what the agent does; write a part [buyer], [curator] or [judge]"),
-            _ => bail!("an agent does one thing; keep one of [buyer], [curator] and [judge], and write another spec for the other"),
+            _ => bail!(
+                "an agent does one thing; keep one of [buyer], [curator] and [judge], and write another spec for the other"
+            ),
         }
     }
 

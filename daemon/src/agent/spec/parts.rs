@@ -100,13 +100,19 @@ impl PolicySpec {
         ensure!((1..=Self::MOST_ROUNDS).contains(&rounds), "[policy] rounds = {rounds}: 1 to {}", Self::MOST_ROUNDS);
         if self.kind == PolicyKind::BestValue {
             let named = self.endpoint.is_some() || self.model.is_some() || self.key_file.is_some();
-            ensure!(!named, "[policy] endpoint, model and key_file are a model's; write kind = \"model\", or leave them out");
+            ensure!(
+                !named,
+                "[policy] endpoint, model and key_file are a model's; write kind = \"model\", or leave them out"
+            );
             return Ok(());
         }
         let endpoint = self.endpoint.as_deref().unwrap_or_default();
         let known = endpoint == "node" || endpoint.starts_with("http://") || endpoint.starts_with("https://");
         ensure!(known, "[policy] endpoint = {endpoint:?}: write \"node\", or an address such as \"https://…/v1\"");
-        ensure!(self.model.as_ref().is_some_and(|model| !model.is_empty()), "[policy] model is missing: its name at the endpoint");
+        ensure!(
+            self.model.as_ref().is_some_and(|model| !model.is_empty()),
+            "[policy] model is missing: its name at the endpoint"
+        );
         ensure!(
             endpoint != "node" || self.calls == Calls::Json,
             "[policy] the node's models answer in JSON by construction and know no tool calls; write calls = \"json\""
@@ -217,6 +223,12 @@ impl BuyerSpec {
             ensure!(
                 seller.datanet.is_some() != seller.model.is_some(),
                 "[[buyer.sellers]] {name}: name either a datanet or a model"
+            );
+            let url = seller.url.as_deref().map(reqwest::Url::parse);
+            ensure!(
+                url.is_none_or(|url| url.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))),
+                "[[buyer.sellers]] {name}: url = {:?} is no address such as https://owl.example:26690",
+                seller.url.as_deref().unwrap_or_default()
             );
             ensure!(
                 seller.url.is_some() == seller.channel.is_some(),

@@ -43,7 +43,13 @@ pub async fn run(desk: &mut Desk, policy: &Policy, spec: &BuyerSpec) -> Result<(
 }
 
 /// Buys one answer, or passes on it; false where nothing more can be bought now.
-async fn buy(desk: &mut Desk, policy: &Policy, spec: &BuyerSpec, offers: &[Offer], question: &Question) -> Result<bool> {
+async fn buy(
+    desk: &mut Desk,
+    policy: &Policy,
+    spec: &BuyerSpec,
+    offers: &[Offer],
+    question: &Question,
+) -> Result<bool> {
     let mut open: Vec<&Offer> = offers.iter().filter(|offer| offer.takes(question)).collect();
     let observed = Observed::of(format!("question {}", question.shown()), question.text.as_bytes());
     loop {
@@ -103,12 +109,18 @@ fn seen(desk: &Desk, spec: &BuyerSpec, open: &[&Offer], question: &Question) -> 
         let tally = memory.seller(&offer.name);
         Choice {
             name: offer.name.clone(),
-            what: format!("{}; right {} of {} times that the truth was known", offer.what, tally.right, value::graded(&tally)),
+            what: format!(
+                "{}; right {} of {} times that the truth was known",
+                offer.what,
+                tally.right,
+                value::graded(&tally)
+            ),
             cost: offer.price,
             value: value::expected(&tally, tried, worth),
         }
     });
-    let what = if question.classify { "which seller labels this passage" } else { "which seller answers this question" };
+    let what =
+        if question.classify { "which seller labels this passage" } else { "which seller answers this question" };
     Observation {
         what: what.to_owned(),
         choices: choices.collect(),

@@ -124,8 +124,12 @@ mod tests {
         let one = Question::parse(r#"{"question": "what do owls eat?"}"#).unwrap();
         assert_eq!(one, Question::parse(r#"{ "question": "what do owls eat?" }"#).unwrap());
         assert_ne!(one.subject, Question::parse(r#"{"text": "what do owls eat?"}"#).unwrap().subject);
-        let named = Question::parse(r#"{"id": "7", "text": "An owl hoots.", "label": "birds", "worth": "0.5DNT"}"#).unwrap();
-        assert_eq!((named.subject.as_str(), named.label.as_deref(), named.worth), ("question/7", Some("birds"), Some(Money(500_000))));
+        let named =
+            Question::parse(r#"{"id": "7", "text": "An owl hoots.", "label": "birds", "worth": "0.5DNT"}"#).unwrap();
+        assert_eq!(
+            (named.subject.as_str(), named.label.as_deref(), named.worth),
+            ("question/7", Some("birds"), Some(Money(500_000)))
+        );
         for (line, says) in [
             ("{}", "either"),
             (r#"{"question": "a", "text": "b"}"#, "either"),

@@ -45,7 +45,13 @@ pub async fn run(desk: &mut Desk, policy: &Policy, spec: &CuratorSpec, material:
 }
 
 /// One round: until there is nothing more to give.
-async fn round(desk: &mut Desk, policy: &Policy, spec: &CuratorSpec, feeds: &Feeds, vectors: &mut Vectors) -> Result<()> {
+async fn round(
+    desk: &mut Desk,
+    policy: &Policy,
+    spec: &CuratorSpec,
+    feeds: &Feeds,
+    vectors: &mut Vectors,
+) -> Result<()> {
     // What was found useless once is looked at again when the datanet has changed, not in this round.
     let mut useless = BTreeSet::new();
     while !desk.stop.is_cancelled() {
@@ -90,7 +96,11 @@ fn say_weak(desk: &Desk, bench: &Bench, spots: &[Spot]) {
     let worst = spots.first().map(|spot| format!("; at its weakest {} of {}", spot.wrong.len(), spot.members.len()));
     let how = if bench.is_labelled() { "answers" } else { "reaches" };
     let name = &bench.datanet.name;
-    desk.told.say(&format!("{name} {how} {} of {all} held-out records rightly{}", all - wrong.min(all), worst.unwrap_or_default()));
+    desk.told.say(&format!(
+        "{name} {how} {} of {all} held-out records rightly{}",
+        all - wrong.min(all),
+        worst.unwrap_or_default()
+    ));
 }
 
 /// New records that lie where the datanet is weak.
@@ -131,7 +141,13 @@ fn fresh(found: Vec<Found>, known: impl Fn(&Digest) -> bool) -> Vec<(u64, Record
 }
 
 /// Measures a batch and gives it, if that is worth it; false where the agent must end.
-async fn consider(desk: &mut Desk, policy: &Policy, spec: &CuratorSpec, bench: &Arc<Bench>, batch: Batch) -> Result<bool> {
+async fn consider(
+    desk: &mut Desk,
+    policy: &Policy,
+    spec: &CuratorSpec,
+    bench: &Arc<Bench>,
+    batch: Batch,
+) -> Result<bool> {
     let Staged { bytes, hash } = stage(&batch);
     let subject = format!("batch/{}/{hash}", bench.datanet.id);
     if desk.purse.memory().is_decided(&subject) {
@@ -142,18 +158,26 @@ async fn consider(desk: &mut Desk, policy: &Policy, spec: &CuratorSpec, bench: &
     let gain = gain(bench, &batch);
     let batch = Arc::new(batch);
     let judged = bench.judge(ContributionId([0xff; 32]), batch.clone()).await?;
-    let (combined, needed) = (judged.scores.combined(), bench.datanet.accept_threshold.saturating_add(spec.margin_bps()));
+    let (combined, needed) =
+        (judged.scores.combined(), bench.datanet.accept_threshold.saturating_add(spec.margin_bps()));
     let (weakest, bond) = (judged.scores.weakest(), bench.datanet.min_bond);
     let cost = contribution_cost(&desk.node.client.status().await?.fees, bytes.len() as u64).saturating_add(bond);
     desk.told.say(&format!("a batch of {count} records scores {combined} ({weakest} is its weakest) where {needed} are wanted, and has {gain} more held-out records answered rightly; giving it takes {}", display(cost)));
     let worth = gain.max(0) as f64 * spec.worth.0 as f64;
     let give = Choice {
         name: GIVE.to_owned(),
-        what: format!("gives {count} records, which score {combined} of 10000, {weakest} lowest, where the datanet wants {}; {gain} more held-out records would be answered rightly", bench.datanet.accept_threshold),
+        what: format!(
+            "gives {count} records, which score {combined} of 10000, {weakest} lowest, where the datanet wants {}; {gain} more held-out records would be answered rightly",
+            bench.datanet.accept_threshold
+        ),
         cost,
         value: worth,
     };
-    let quotes = batch.records.iter().take(SHOWN).map(|(place, record)| Quote { what: format!("record {place} of the batch"), text: record.text().to_owned() });
+    let quotes = batch
+        .records
+        .iter()
+        .take(SHOWN)
+        .map(|(place, record)| Quote { what: format!("record {place} of the batch"), text: record.text().to_owned() });
     // What judges would refuse is no choice: nobody, not even a model that was talked into it, pays a bond for it.
     let seen = Observation {
         what: "whether to give this batch to the datanet".to_owned(),

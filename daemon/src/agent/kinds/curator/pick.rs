@@ -9,14 +9,23 @@ const NEAR: f32 = 0.2;
 
 /// Places of candidates, those nearest to the worst mistakes first, at most `most`; `repeats` are left out. Labels are not looked at: whether they
 /// are right is for the judging to say.
-pub(super) fn pick(candidates: &[Point<'_>], repeats: &[bool], held_out: &[Point<'_>], spots: &[Spot], most: usize) -> Vec<usize> {
+pub(super) fn pick(
+    candidates: &[Point<'_>],
+    repeats: &[bool],
+    held_out: &[Point<'_>],
+    spots: &[Spot],
+    most: usize,
+) -> Vec<usize> {
     let mistakes: Vec<(&[f32], f64)> = spots
         .iter()
         .flat_map(|spot| spot.wrong.iter().map(|place| (*place, spot.weakness())))
         .filter_map(|(place, weakness)| Some((held_out.get(place)?.vector, weakness)))
         .collect();
     let value = |point: &Point<'_>| {
-        let near = mistakes.iter().map(|(vector, weakness)| (dot(point.vector, vector), *weakness)).filter(|(cosine, _)| *cosine >= NEAR);
+        let near = mistakes
+            .iter()
+            .map(|(vector, weakness)| (dot(point.vector, vector), *weakness))
+            .filter(|(cosine, _)| *cosine >= NEAR);
         near.map(|(cosine, weakness)| f64::from(cosine) * (0.1 + weakness)).fold(0.0, f64::max)
     };
     let mut ranked: Vec<(f64, usize)> = candidates

@@ -88,20 +88,34 @@ async fn consider(
     let judged = bench.judge(view.id, batch.clone()).await?;
     let (own, weakest) = (judged.scores.combined(), judged.scores.weakest());
     let said = view.combined.unwrap_or_default();
-    desk.told.say(&format!("{}: the committee says {said}, and I say {own} ({weakest} lowest), where {} are wanted", view.id, view.threshold));
+    desk.told.say(&format!(
+        "{}: the committee says {said}, and I say {own} ({weakest} lowest), where {} are wanted",
+        view.id, view.threshold
+    ));
     if own.saturating_add(spec.margin_bps()) > view.threshold {
-        return desk.pass(subject, observed, &format!("my own score of {own} does not speak against it clearly enough"));
+        return desk.pass(
+            subject,
+            observed,
+            &format!("my own score of {own} does not speak against it clearly enough"),
+        );
     }
     let deposit = view.challenge_deposit.unwrap_or_default();
     let penalty = view.bond.saturating_mul(u64::from(desk.node.client.status().await?.fees.bond_penalty_bps)) / BPS;
     let (right, wrong) = desk.purse.memory().doubted();
     let choice = Choice {
         name: DOUBT.to_owned(),
-        what: format!("challenges the acceptance: the committee's score is {said}, a judging of one's own gives {own}, {weakest} lowest, where {} are wanted", view.threshold),
+        what: format!(
+            "challenges the acceptance: the committee's score is {said}, a judging of one's own gives {own}, {weakest} lowest, where {} are wanted",
+            view.threshold
+        ),
         cost: deposit,
         value: value::expected(right, wrong, spec.confidence(), deposit, penalty),
     };
-    let quotes = batch.records.iter().take(SHOWN).map(|(place, record)| Quote { what: format!("record {place}"), text: record.text().to_owned() });
+    let quotes = batch
+        .records
+        .iter()
+        .take(SHOWN)
+        .map(|(place, record)| Quote { what: format!("record {place}"), text: record.text().to_owned() });
     let seen = Observation {
         what: "whether to challenge the verdict that accepted this contribution".to_owned(),
         choices: vec![choice],
