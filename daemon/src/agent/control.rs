@@ -1,7 +1,8 @@
 //! Who runs an agent, and asking it to stop: one process a spec, held by a lock that the system lets go of when the process ends, however it ends.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,8 +32,7 @@ impl Lock {
     /// # Errors
     /// When another process has it: which.
     pub fn take(state: &Path) -> Result<Self> {
-        std::fs::create_dir_all(state)
-            .with_context(|| format!("cannot make the agent's folder {}", state.display()))?;
+        made(state)?;
         let path = path(state);
         let mut file = File::options()
             .create(true)
@@ -58,6 +58,16 @@ impl Lock {
         file.sync_all()?;
         Ok(Self { _file: file })
     }
+}
+
+/// The agent's folder, which is its owner's alone: questions, answers and a key are in it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn made(state: &Path) -> Result<()> {
+    let mut folder = DirBuilder::new();
+    folder.recursive(true).mode(0o700);
+    folder.create(state).with_context(|| format!("cannot make the agent's folder {}", state.display()))
 }
 
 fn holder(file: &mut File) -> Option<u32> {

@@ -33,7 +33,7 @@ impl VoucherKey {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                std::fs::create_dir_all(state)?;
+                crate::agent::control::made(state)?;
                 let mut secret = [0; 32];
                 getrandom::fill(&mut secret)
                     .map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
