@@ -33,6 +33,8 @@ pub mod guard;
 pub mod hands;
 pub mod journal;
 pub mod kinds;
+#[cfg(test)]
+mod kit;
 pub mod node;
 pub mod policy;
 pub mod purse;

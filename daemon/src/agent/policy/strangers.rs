@@ -9,17 +9,11 @@ use axum::extract::State;
 use axum::http::{Method, Uri};
 use axum::{Json, Router};
 use base64::Engine;
-use datanet_types::{NodeKey, SigningKey};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::agent::Told;
-use crate::agent::desk::Desk;
-use crate::agent::hands::Hands;
-use crate::agent::journal::Journal;
+use crate::agent::kit::{desk, node_at, serve};
 use crate::agent::node::Node;
-use crate::agent::purse::{Limits, Purse};
 use crate::agent::sample::sample;
 use crate::agent::spec::Kind;
 
@@ -139,13 +133,6 @@ async fn think(State(model): State<Model>, Json(request): Json<Value>) -> Json<V
     Json(json!({ "choices": [{ "message": message }] }))
 }
 
-async fn serve(router: Router) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    format!("http://{address}")
-}
-
 type Calls = Arc<Mutex<Vec<(Method, String)>>>;
 
 /// A node that does nothing and writes down what it is asked.
@@ -162,9 +149,7 @@ async fn node() -> (Node, Calls) {
             }] }))
         }
     });
-    let client = datanet_api::Client::new(&serve(router).await, "t").unwrap();
-    let address = SigningKey::from_bytes(&[1; 32]).address();
-    (Node { client, account: "owl".into(), address, chain: "c".into(), key: NodeKey([7; 32]) }, calls)
+    (node_at(&serve(router).await), calls)
 }
 
 fn spec(endpoint: &str, calls: &str) -> Spec {
@@ -172,17 +157,6 @@ fn spec(endpoint: &str, calls: &str) -> Spec {
         "kind = \"model\"\nendpoint = \"{endpoint}/v1\"\nmodel = \"obedient\"\nrounds = 16\ncalls = \"{calls}\"\n"
     );
     Spec::parse(&sample(Kind::Buyer, "owl").replace("kind = \"best-value\"\n", &policy)).unwrap()
-}
-
-fn desk(spec: &Spec, node: Node, dir: &tempfile::TempDir) -> Desk {
-    let journal = Journal::open(&dir.path().join("journal"), None).unwrap();
-    Desk {
-        purse: Purse::new(journal, Limits { amount: 5_000_000, window: None, each: 50_000 }, "owl"),
-        hands: Hands::new(spec, dir.path()).unwrap(),
-        node,
-        stop: CancellationToken::new(),
-        told: Told::new(|_| {}),
-    }
 }
 
 fn asked(text: &str) -> Observation {
