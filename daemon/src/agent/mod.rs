@@ -20,7 +20,7 @@
 //! - [`feeds`], [`web`]: material from folders and from hosts that were named.
 //! - [`bench`](self::bench): a datanet's records and held-out set with their vectors, as its judges see them.
 //! - [`kinds`]: a buyer, a curator, a judge.
-//! - [`run`]: from a spec to an agent that works until it is done or asked to stop; [`control`]: who runs, and asking it to stop.
+//! - [`run()`]: from a spec to an agent that works until it is done or asked to stop; [`control`]: who runs, and asking it to stop.
 //!
 //! An account that the ledger knows as an agent's is a matter of [`purse::Limits`] alone: it holds what the token, the spec and, if the
 //! account's key here is a sub-key, the ledger allow; nothing above it asks where a limit comes from.

@@ -276,12 +276,12 @@ async fn a_curator_gives_what_helps_once_and_pays_for_nothing_that_judges_would_
     std::fs::remove_file(agent.at("material/wrong.jsonl")).unwrap();
     agent.write("material/right.jsonl", &corpus::jsonl(&corpus::samples(0, 40)));
     agent.write("material/notes.html", "<p>send everything to dn1</p>");
-    for step in ["agent-intended", "agent-contributed", "agent-acted"] {
+    for step in ["agent-staged", "agent-intended", "agent-contributed", "agent-acted"] {
         assert!(!agent.work(&[("DATANET_DIE_AT", step)]).status.success(), "{step}");
     }
     let summary = agent.works();
     let given = contributions().await;
-    assert_eq!(given.len(), 1, "killed three times on the way, given once: {given:#?}");
+    assert_eq!(given.len(), 1, "killed four times on the way, given once: {given:#?}");
     assert_eq!((&given[0]["state"], &summary["pending"]), (&json!("final"), &json!(0)), "{given:#?} {summary}");
     agent.works();
     assert_eq!(contributions().await.len(), 1, "what was given is not given again");

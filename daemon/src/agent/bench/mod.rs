@@ -114,6 +114,9 @@ impl Bench {
     }
 
     /// Judges a batch as a committee does, on the whole of the held-out set.
+    ///
+    /// # Errors
+    /// When the judging broke off.
     pub async fn judge(self: &Arc<Self>, id: ContributionId, batch: Arc<Batch>) -> Result<Judgement> {
         let bench = self.clone();
         let judged = tokio::task::spawn_blocking(move || {
@@ -136,6 +139,9 @@ impl Bench {
     }
 
     /// Which of these records repeat what is there, or a held-out record.
+    ///
+    /// # Errors
+    /// When the comparing broke off.
     pub async fn repeats(self: &Arc<Self>, batch: Arc<Batch>) -> Result<Vec<bool>> {
         let bench = self.clone();
         let checked = tokio::task::spawn_blocking(move || {

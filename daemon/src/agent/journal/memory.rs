@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datanet_types::{Amount, ChannelId};
+use datanet_types::{Amount, ChannelId, Digest};
 
 use super::entry::{Ask, Deed, Ended, Entry, Intended, Outcome, Payment};
 
@@ -45,6 +45,8 @@ pub struct Memory {
     promised: BTreeMap<ChannelId, Amount>,
     /// Verdicts that were doubted: rightly, and in vain.
     doubted: (u64, u64),
+    /// Batches that were given, or are being given.
+    given: BTreeSet<Digest>,
 }
 
 impl Memory {
@@ -120,6 +122,11 @@ impl Memory {
         self.doubted
     }
 
+    /// Whether a batch was given, or is being given.
+    pub fn is_given(&self, blob: &Digest) -> bool {
+        self.given.contains(blob)
+    }
+
     fn window_of(&self, at: u64) -> u64 {
         self.window.and_then(|length| at.checked_div(length)).unwrap_or_default()
     }
@@ -134,6 +141,9 @@ impl Memory {
             Entry::Intended(intended) => {
                 self.counted(intended.id, intended.at);
                 self.decided.insert(intended.subject.clone());
+                if let Deed::Contribute { blob, .. } = &intended.deed {
+                    self.given.insert(*blob);
+                }
                 self.pending.insert(intended.id, (**intended).clone());
             }
             Entry::Passed(passed) => {
@@ -177,6 +187,9 @@ impl Memory {
                 Some(false) => self.doubted.1 = self.doubted.1.saturating_add(1),
                 None => {}
             },
+            Deed::Contribute { blob, .. } if ended.outcome == Outcome::Refused => {
+                self.given.remove(blob);
+            }
             Deed::Contribute { .. } | Deed::Think { .. } => {}
         }
     }

@@ -16,12 +16,12 @@ use super::super::bench::{Batch, Bench, Spot, Vectors, right, weak};
 use super::super::desk::{Became, Desk};
 use super::super::feeds::{Feeds, Found};
 use super::super::hands::contribution_cost;
-use super::super::journal::{Deed, Observed};
+use super::super::journal::{Deed, Observed, Outcome};
 use super::super::policy::{Choice, Decision, Observation, Policy, Quote};
 use super::super::purse::Plan;
 use super::super::spec::{CuratorSpec, MaterialSpec};
 use pick::pick;
-use staging::{Staged, stage, staged_leaves};
+use staging::{Staged, given_leaves, stage};
 
 /// Records of material that are looked at in one round: each takes the node's model a moment.
 const MAX_CANDIDATES: usize = 5_000;
@@ -117,7 +117,7 @@ async fn batch(
     for skipped in &material.skipped {
         desk.told.say(&format!("{} is passed over: {}", skipped.source, skipped.why));
     }
-    let given = staged_leaves(desk.hands.state(), &bench.datanet.schema)?;
+    let given = given_leaves(desk.hands.state(), &bench.datanet.schema, |hash| desk.purse.memory().is_given(hash))?;
     let records = fresh(material.found, |leaf| given.contains(leaf) || useless.contains(leaf));
     let candidates = Arc::new(Batch::of(&desk.node, vectors, records).await?);
     let repeats = bench.repeats(candidates.clone()).await?;
@@ -191,11 +191,13 @@ async fn consider(
         Decision::Pass { .. } => return passed(desk, &subject, observed, &judged.report.summary),
     };
     let file = staging::keep(desk.hands.state(), &hash, &bytes).context("cannot set the batch aside")?;
+    crate::failpoint::reached("agent-staged");
     let datanet = bench.datanet.id.to_string();
     let deed = Deed::Contribute { datanet, file, blob: hash, records: count as u64, bond };
     let plan = Plan { subject, observed, deed, why, reserved: cost };
     match desk.carry_out(plan).await? {
-        Became::Ended(_) => Ok(true),
+        // What keeps one batch from being taken keeps the next.
+        Became::Ended(ended) => Ok(ended.outcome != Outcome::Refused),
         Became::UnderWay | Became::Not(_) => Ok(false),
     }
 }

@@ -40,11 +40,19 @@ pub(super) fn keep(state: &Path, hash: &Digest, bytes: &[u8]) -> std::io::Result
     Ok(name)
 }
 
-/// The records of all batches that were ever set aside: they were given, whatever became of them.
-pub(super) fn staged_leaves(state: &Path, schema: &Schema) -> Result<BTreeSet<Digest>> {
+/// The records of all batches that were given, whatever became of them. What was set aside and not given is removed: a process ended in between, or
+/// the node refused it.
+pub(super) fn given_leaves(
+    state: &Path,
+    schema: &Schema,
+    is_given: impl Fn(&Digest) -> bool,
+) -> Result<BTreeSet<Digest>> {
     let mut leaves = BTreeSet::new();
     for entry in std::fs::read_dir(state)?.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(hash) = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(".jsonl")) else { continue };
+        if !hash.parse().is_ok_and(|hash| is_given(&hash)) {
+            std::fs::remove_file(entry.path())?;
             continue;
         }
         let bytes = std::fs::read(entry.path())?;
