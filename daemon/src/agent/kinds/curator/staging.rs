@@ -51,7 +51,7 @@ pub(super) fn given_leaves(
     for entry in std::fs::read_dir(state)?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(hash) = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(".jsonl")) else { continue };
-        if !hash.parse().is_ok_and(|hash| is_given(&hash)) {
+        if !hash.parse::<Digest>().is_ok_and(|hash| is_given(&hash)) {
             std::fs::remove_file(entry.path())?;
             continue;
         }
