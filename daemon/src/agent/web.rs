@@ -38,13 +38,13 @@ pub(crate) enum WebError {
     Private { host: String, address: IpAddr },
     #[error("{0} leads to no address")]
     NoAddress(String),
-    #[error("{0} was redirected more than {REDIRECTS} times")]
+    #[error("{0} was redirected more than {most} times", most = REDIRECTS)]
     Redirects(String),
     #[error("{host} answered {status}")]
     Status { host: String, status: u16 },
     #[error("{host} has more than {limit} bytes to say; raise max_bytes if that is meant")]
     TooLong { host: String, limit: u64 },
-    #[error("{0} took longer than {PATIENCE:?}")]
+    #[error("{0} took longer than {most} seconds", most = PATIENCE.as_secs())]
     TimedOut(String),
     #[error("cannot fetch from {host}: {source}")]
     Failed { host: String, source: Box<dyn std::error::Error + Send + Sync> },

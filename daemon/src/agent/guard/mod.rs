@@ -77,7 +77,7 @@ pub enum Refusal {
     #[error("{0:?} was not given by the owner; addresses, ids, hosts and amounts out of quoted words are not used")]
     Foreign(String),
     /// Nothing to look for.
-    #[error("a search has 1 to {MAX_QUERY} characters")]
+    #[error("a search has 1 to {most} characters", most = MAX_QUERY)]
     Query,
 }
 
