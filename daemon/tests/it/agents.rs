@@ -105,6 +105,18 @@ async fn promised(node: &Api, account: &str) -> u64 {
     channels["channels"].as_array().unwrap().iter().map(|channel| channel["promised"].as_u64().unwrap()).sum()
 }
 
+/// Waits until what was given is found: it is indexed a moment later.
+async fn indexed(node: &Api) {
+    node.account("probe", DNT).await;
+    node.post("/v1/channels", json!({ "account": "probe", "deposit": 100 * PRICE })).await;
+    let question = json!({ "datanet": "topics", "text": corpus::samples(0, 1)[0].0, "account": "probe" });
+    kit::until("the index is filled", async || {
+        let answer = node.post("/v1/ask", question.clone()).await;
+        (answer["fee"] != 0).then_some(())
+    })
+    .await;
+}
+
 fn passage(n: usize) -> Value {
     let (text, label) = corpus::samples(500 + n, 1).remove(0);
     json!({ "id": format!("p{n}"), "text": text, "label": label })
@@ -117,6 +129,7 @@ async fn a_buyer_buys_each_answer_once_killed_at_any_step_and_ten_at_once() {
     node.account("alice", 10 * DNT).await;
     node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
     give_final(&node, "alice", 0, 30).await;
+    indexed(&node).await;
     let agent = Agent::new(&node, node.home(), "buyer", "heron", &[]).await;
     node.post("/v1/channels", json!({ "account": "heron", "deposit": DNT })).await;
 
@@ -216,6 +229,7 @@ async fn a_buyer_pays_another_nodes_public_face_by_vouchers_of_its_own() {
     node.account("alice", 10 * DNT).await;
     node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
     give_final(&node, "alice", 0, 30).await;
+    indexed(&node).await;
     let run: RunFile =
         serde_json::from_str(&std::fs::read_to_string(Home::new(node.home()).run_file()).unwrap()).unwrap();
     let agent = Agent::new(&node, node.home(), "buyer", "egret", &[]).await;
