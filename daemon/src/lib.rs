@@ -18,6 +18,7 @@
 //! - [`authority`]: who speaks for the accounts of this node; [`caller`]: who is answered, and with which of them; [`tokens`]: what programs may do.
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
+//! - [`agent`]: programs that decide for their owner: clients of a node, in processes of their own.
 //! - [`upgrade`]: rules that come, and the program that knows them.
 //! - [`preflight`]: what must be right around a node before it opens anything; [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
 //!
@@ -25,6 +26,8 @@
 //! `datanet-setup`.
 #![deny(unreachable_pub)]
 
+pub mod agent;
+mod amounts;
 pub mod answers;
 pub mod audits;
 pub mod authority;

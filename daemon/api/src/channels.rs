@@ -16,6 +16,11 @@ pub struct NewChannel {
     pub node: Option<NodeKey>,
     /// Base units to lock.
     pub deposit: Amount,
+    /// The key that signs its vouchers, for whom they are another's to sign, such as an agent's; the account's own if not given. The deposit
+    /// is the most that can be promised with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub voucher_key: Option<PublicKey>,
     /// Seconds until the payer may take back what is left; ten times the least if not given.
     pub seconds: Option<u64>,
 }

@@ -133,13 +133,16 @@ fn print_record(value: &Value, people: &People) {
 
 pub(super) async fn channel(client: &Client, command: ChannelCommand, output: Output) -> Result<()> {
     match command {
-        ChannelCommand::Open { account, deposit, node, seconds } => {
+        ChannelCommand::Open { account, deposit, node, seconds, voucher_key } => {
             let mut body = json!({ "account": client.leave(&account), "deposit": deposit });
             if let Some(node) = node {
                 body["node"] = node.into();
             }
             if let Some(seconds) = seconds {
                 body["seconds"] = seconds.into();
+            }
+            if let Some(key) = voucher_key {
+                body["voucher_key"] = key.into();
             }
             costs::of_channel(client, deposit, output).await?;
             let value = client.post("/v1/channels", &body).await?;

@@ -1,4 +1,4 @@
-//! The `datanet` command. Everything but `setup`, `init`, `ledger`, `start` and `dev` talks to a running node over its interface,
+//! The `datanet` command. Everything but `setup`, `init`, `ledger`, `start` and `dev` talks to a running node over its interface (agents by tokens of their own),
 //! so what the command can do, any program can do.
 
 /// `println!` that ends the program quietly when nobody reads on: `datanet … | head` is no failure.
@@ -18,6 +18,7 @@ macro_rules! note {
 mod account;
 mod agents;
 mod amounts;
+mod agent;
 mod args;
 mod ask;
 mod chat;
@@ -79,6 +80,7 @@ use client::Client;
 use output::Output;
 use stop::StopSignals;
 
+use crate::amounts;
 use crate::preflight;
 use crate::upgrade::UpgradeNeeded;
 
@@ -127,6 +129,7 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
     match (cli.command, asked) {
         (Command::Start(args), Some(asked)) => start::start(home()?, args, asked, output).await,
         (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, asked, output).await,
+        (Command::Agent(command), _) => agent::run(command, output).await,
         (command, _) => {
             stop::end_as_process_one()?;
             talk(command, &home, output).await
@@ -137,7 +140,7 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
 /// Everything that runs no node.
 async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output) -> Result<()> {
     match command {
-        Command::Start(_) | Command::Dev(_) => Ok(()),
+        Command::Start(_) | Command::Dev(_) | Command::Agent(_) => Ok(()),
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
         Command::Ledger(command) => ledger::run(&home()?, command, output),

@@ -81,7 +81,7 @@ pub(super) async fn open(
     }
     let expires_at = expires_in(&chain, seconds)?;
     let node = new.node.unwrap_or_else(|| identity.node_key());
-    let action = OpenChannel { node, deposit: new.deposit, expires_at, voucher_key: None };
+    let action = OpenChannel { node, deposit: new.deposit, expires_at, voucher_key: new.voucher_key };
     let committed = chain.execute(&keyring.get(&new.account)?, Action::OpenChannel(action)).await?;
     Ok((StatusCode::CREATED, Json(OpenedChannel { channel: ChannelId(committed.id), tx: committed.hash })))
 }

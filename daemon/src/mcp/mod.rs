@@ -18,7 +18,7 @@ mod face;
 mod money;
 mod price;
 mod prompts;
-mod quoted;
+pub(crate) mod quoted;
 mod refusal;
 mod resources;
 mod route;

@@ -8,6 +8,7 @@ use super::amounts::amount;
 use super::files::path;
 
 mod agents;
+mod agent;
 mod ask;
 mod data;
 mod models;
@@ -22,6 +23,7 @@ mod tokens;
 mod treasury;
 
 pub(super) use agents::{AgentsCommand, LimitsArgs, RegisterArgs, SellersCommand, UpdateArgs};
+pub(super) use agent::AgentCommand;
 pub(super) use ask::{AskArgs, QuoteArgs, ReceiptCommand};
 pub(super) use data::{
     ColumnArgs, ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, ExportArgs,
@@ -199,6 +201,9 @@ pub(in crate::cli) enum Command {
         #[arg(default_value = "node")]
         account: String,
     },
+    /// Programs that buy, give and judge for you, within limits: write, run, look at and stop them.
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// Let a program that speaks the Model Context Protocol on standard input and output use the running node: a bridge to its /mcp.
     Mcp,
     /// Print completions for a shell.

@@ -23,6 +23,9 @@ pub(in crate::cli) enum ChannelCommand {
         /// Seconds until what is left may be taken back.
         #[arg(long)]
         seconds: Option<u64>,
+        /// The key that signs its vouchers, if that is another's: of an agent, what `agent key` prints.
+        #[arg(long, value_name = "KEY")]
+        voucher_key: Option<String>,
     },
     /// List an account's channels, or those that pay this node.
     List {

@@ -7,7 +7,7 @@ use datanet_types::amount::{DNT, display};
 ///
 /// # Errors
 /// When it is no amount, has no unit, is finer than a base unit, or does not fit.
-pub(super) fn amount(typed: &str) -> Result<u64, String> {
+pub(crate) fn amount(typed: &str) -> Result<u64, String> {
     let text = typed.trim().replace('_', "");
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = (text[..split].trim(), &text[split..]);
@@ -45,7 +45,7 @@ fn whole(digits: &str) -> Option<u64> {
 }
 
 /// A time as it is typed: `90s`, `15m`, `12h` or `7d`, in seconds.
-pub(super) fn seconds(typed: &str) -> Result<u64, String> {
+pub(crate) fn seconds(typed: &str) -> Result<u64, String> {
     let text = typed.trim();
     let split = text.len().saturating_sub(1);
     let unit = match text.get(split..) {

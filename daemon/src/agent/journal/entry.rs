@@ -1,0 +1,184 @@
+//! What stands in a journal.
+
+use std::path::PathBuf;
+
+use datanet_types::{Amount, ChannelId, ContributionId, Digest};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of the entries.
+pub const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A process begins to work.
+    Began {
+        /// [`VERSION`].
+        version: u32,
+        /// The agent's name.
+        agent: String,
+        /// What it does.
+        kind: String,
+        /// BLAKE3 of its spec.
+        spec: Digest,
+        /// Seconds since 1970.
+        at: u64,
+    },
+    /// Something will be done.
+    Intended(Box<Intended>),
+    /// It was done, or will not be.
+    Ended(Box<Ended>),
+    /// Something was looked at, and nothing will be done.
+    Passed(Box<Passed>),
+}
+
+/// Something that will be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intended {
+    /// Its number, from 1.
+    pub id: u64,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// What it is about: each is decided on once.
+    pub subject: String,
+    /// What was looked at.
+    pub observed: Observed,
+    /// What will be done.
+    pub deed: Deed,
+    /// Why.
+    pub why: String,
+    /// What the node knows it by, so that twice is once.
+    pub key: String,
+    /// The most that it may cost, in base units.
+    pub reserved: Amount,
+}
+
+/// What was looked at: enough to know it again, not the thing itself, which strangers wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// BLAKE3.
+    pub hash: Digest,
+    /// Bytes.
+    pub bytes: u64,
+    /// What it is, in our words.
+    pub what: String,
+}
+
+impl Observed {
+    /// These bytes.
+    pub fn of(what: impl Into<String>, bytes: &[u8]) -> Self {
+        Self { hash: Digest(*blake3::hash(bytes).as_bytes()), bytes: bytes.len() as u64, what: what.into() }
+    }
+}
+
+/// What can be done. There is nothing else: no deed sends money to anybody, and none takes an address from what was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "deed", rename_all = "kebab-case")]
+pub enum Deed {
+    /// Buys an answer.
+    Ask(Ask),
+    /// Gives records to a datanet.
+    Contribute {
+        /// The datanet's id.
+        datanet: String,
+        /// The file with the records, JSONL, in the agent's folder.
+        file: PathBuf,
+        /// Their BLAKE3.
+        blob: Digest,
+        /// Records.
+        records: u64,
+        /// Base units locked.
+        bond: Amount,
+    },
+    /// Doubts a verdict.
+    Challenge {
+        /// The contribution.
+        contribution: ContributionId,
+        /// Base units put up.
+        deposit: Amount,
+    },
+    /// Has the node's own model think.
+    Think {
+        /// The request to `/v1/chat/completions`, without who pays.
+        body: Value,
+    },
+}
+
+/// A question to a seller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// What the spec calls the seller.
+    pub seller: String,
+    /// The datanet's or model's id on the ledger.
+    pub of: String,
+    /// Whether that is a model.
+    pub model: bool,
+    /// The question, or the passage.
+    pub text: String,
+    /// Whether it is a passage to be labelled.
+    pub classify: bool,
+    /// The right label, where the owner knows it: it is not sent, and the answer is held against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truth: Option<String>,
+    /// How it is paid.
+    pub payment: Payment,
+}
+
+/// How an answer is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Payment {
+    /// By the agent's account on its own node.
+    Account,
+    /// By a voucher of the agent's own.
+    Voucher {
+        /// The channel.
+        channel: ChannelId,
+        /// All that is promised on it with this answer.
+        cumulative: Amount,
+    },
+}
+
+/// What came of something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Its number.
+    pub id: u64,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it cost, in base units.
+    pub captured: Amount,
+    /// What there is to know of it.
+    pub detail: Value,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was refused: nothing was done.
+    Refused,
+    /// Nobody can tell any more whether it was done; it counts as done, at the most that it may have cost.
+    Unknown,
+}
+
+/// Something that was looked at in vain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Passed {
+    /// Its number.
+    pub id: u64,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// What it is about.
+    pub subject: String,
+    /// What was looked at.
+    pub observed: Observed,
+    /// Why nothing is done.
+    pub why: String,
+}
