@@ -178,7 +178,10 @@ impl Chain {
     }
 
     /// Refuses at once and for nothing what the ledger would refuse in a block for a fee.
-    async fn try_out(&self, bytes: Vec<u8>) -> ServiceResult<()> {
+    ///
+    /// # Errors
+    /// When it would, or cannot be read.
+    pub async fn try_out(&self, bytes: Vec<u8>) -> ServiceResult<()> {
         let outcome = self.asked(move |ledger| ledger.simulate(&bytes)).await?;
         // What waits for a block already, or was in one, is told apart by the engine.
         if outcome.code == code::REPLAYED { Ok(()) } else { unless_refused(outcome).map(drop) }

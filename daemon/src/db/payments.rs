@@ -32,6 +32,16 @@ impl PaymentId {
         Self::of("account", &[&account.0, name.as_bytes()])
     }
 
+    /// That of a transfer on the ledger, by the hash of what is signed.
+    pub fn of_transfer(id: &[u8; 32]) -> Self {
+        Self::of("transfer", &[id])
+    }
+
+    /// No payment, but whatever an account pays by transfers: of which one is under way at a time.
+    pub fn of_payer(account: &Address) -> Self {
+        Self::of("payer", &[&account.0])
+    }
+
     fn of(kind: &str, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("datanet payment v1");
         for part in [kind.as_bytes()].iter().chain(parts) {
@@ -228,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_payment_that_is_spent_is_spent_once_and_with_its_answer_or_not_at_all() {
         let (_dir, store) = store();
-        let spends = Some(spending(1, 1_000));
+        let spends = vec![spending(1, 1_000)];
         let one = Charge { spends: spends.clone(), ..charge(1, 100, 100) };
         store.record_answer(1, ReceiptId([1; 32]), one).await.unwrap();
         let other = Charge { spends, ..charge(2, 100, 100) };
@@ -236,7 +246,7 @@ mod tests {
         assert_eq!(error.code, Code::StaleVoucher, "{error}");
         assert_eq!((store.last_sequence().unwrap(), store.unsettled_fees().unwrap()), (1, 100));
         // A voucher that does not follow spends no payment.
-        let stale = Charge { spends: Some(spending(3, 1_000)), ..charge(1, 100, 100) };
+        let stale = Charge { spends: vec![spending(3, 1_000)], ..charge(1, 100, 100) };
         assert!(store.record_answer(3, ReceiptId([3; 32]), stale).await.is_err());
         assert_eq!(known(&store), [1]);
     }

@@ -127,7 +127,7 @@ async fn within_bounds(budget: &Budget, route: Option<&str>, request: Request, n
     };
     request.extensions_mut().insert(place.clone());
     let (denied, payers) = (inner.denied.clone(), inner.payers.clone());
-    let stranger = Caller::Stranger(Arc::new(Stranger { address, denied, payers }));
+    let stranger = Caller::Stranger(Arc::new(Stranger { address, denied, payers, exchange: None }));
     let seconds = inner.config.request_seconds;
     let answer = caller::scope(stranger, next.run(request));
     let answered = tokio::time::timeout(Duration::from_secs(seconds), answer).await;

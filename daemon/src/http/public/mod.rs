@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::extract::{BodyLimit, cut};
-use super::{Services, on_panic, queries, safety, wrong_method};
+use super::{Services, on_panic, queries, safety, wrong_method, x402};
 use crate::caller::DenyList;
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError};
@@ -37,6 +37,7 @@ fn router(services: Services, config: &PublicConfig, budget: &Budget) -> axum::R
     let description = Arc::new(routes::finished(openapi));
     let body_limit = usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX);
     let router = router
+        .layer(middleware::from_fn_with_state(services.x402.clone(), x402::pay))
         .layer(middleware::from_fn_with_state(queries, queries::check))
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(axum::Extension(BodyLimit(config.max_body_bytes)))
