@@ -12,14 +12,10 @@ use datanet_api::x402::{
 use super::extract::{Body, Query, within};
 use crate::caller;
 use crate::error::ServiceResult;
-use crate::x402::{MOST, Style, X402};
+use crate::x402::{Bought, MOST, Style, X402};
 
 /// Routes that sell answers.
 const SELLING: &[&str] = &["/v1/ask", "/v1/classify", "/v1/chat/completions", "/v1/completions"];
-
-/// What is paid for, where that is not the address of the request.
-#[derive(Debug, Clone)]
-pub(super) struct Bought(pub(super) String);
 
 /// Takes the payment that comes with a request for an answer, and says in its answer's headers what is to be paid, or was.
 pub(super) async fn pay(State(x402): State<X402>, request: Request, next: Next) -> Response {

@@ -30,6 +30,10 @@ pub use discovery::{MOST, Style};
 pub use present::Presented;
 pub use settle::Refused;
 
+/// What is paid for, where that is not the address of a request: rides with it.
+#[derive(Debug, Clone)]
+pub struct Bought(pub String);
+
 /// Longest header that is read, in bytes: a transaction in base64 in JSON in base64, twice over.
 pub const MAX_HEADER: usize = 24 * 1024;
 

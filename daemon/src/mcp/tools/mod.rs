@@ -46,6 +46,16 @@ pub(super) fn all() -> ToolRouter<Server> {
     router
 }
 
+/// Those that whoever comes without a token may have.
+const STRANGERS: &[&str] = &["ask", "classify", "datanet", "datanets", "models", "receipt", "search"];
+
+/// Those of all that are for callers without a token.
+pub(super) fn for_strangers() -> ToolRouter<Server> {
+    let mut router = all();
+    router.map.retain(|name, _| STRANGERS.contains(&name.as_ref()));
+    router
+}
+
 /// The address of an account of this name on the node, or that is one; the node's own if none is named.
 async fn address_of(call: &Call, account: Option<&str>) -> Result<String, Refusal> {
     let account = account.unwrap_or(OWN_ACCOUNT);
