@@ -90,6 +90,11 @@ impl Payment {
         matches!(self.means, Means::Voucher(_) | Means::Transfer(_))
     }
 
+    /// Whether it is taken only once the answer is there: whoever had part of it before could keep that, and pay nothing.
+    pub fn is_taken_last(&self) -> bool {
+        matches!(self.means, Means::Transfer(_))
+    }
+
     pub(super) fn voucher(&self) -> Option<&SignedVoucher> {
         match &self.means {
             Means::Voucher(paid) => Some(&paid.0),
