@@ -20,7 +20,7 @@ use datanet_types::{Action, Address, Amount, PublicKey, SignedTx, TxHash};
 
 use super::Billing;
 use super::exchange;
-use super::payment::{Named, settle_margin};
+use super::payment::{Named, Payment, settle_margin};
 use super::purchase::Admission;
 use super::reservation::{Asked, Reservation};
 use crate::caller;
@@ -283,7 +283,7 @@ impl Billing {
     ///
     /// # Errors
     /// As [`Billing::would_pay`], and when the ledger does not take it.
-    pub async fn deposit(&self, payment: &super::payment::Payment) -> ServiceResult<Option<Amount>> {
+    pub async fn deposit(&self, payment: &Payment) -> ServiceResult<Option<Amount>> {
         let Some((voucher, tender)) = payment.deposit() else { return Ok(None) };
         self.make_deposit(tender, voucher, 0).await?;
         Ok(Some(tender.deposit()))
@@ -295,7 +295,7 @@ impl Billing {
     ///
     /// # Errors
     /// Why it would not do.
-    pub async fn would_pay(&self, payment: &super::payment::Payment, price: Amount) -> ServiceResult<Address> {
+    pub async fn would_pay(&self, payment: &Payment, price: Amount) -> ServiceResult<Address> {
         if let Some(quote) = payment.quoted_at() {
             self.own_word(quote, price)?;
         }
@@ -329,7 +329,7 @@ impl Billing {
     ///
     /// # Errors
     /// When the payment is not its payer's, or the private store fails.
-    pub fn bought_with(&self, payment: &super::payment::Payment) -> ServiceResult<Option<Sold>> {
+    pub fn bought_with(&self, payment: &Payment) -> ServiceResult<Option<Sold>> {
         use crate::db::payments::Standing;
         let (id, payer) = match (payment.voucher(), payment.transfer()) {
             (Some(voucher), _) => {

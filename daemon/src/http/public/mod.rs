@@ -44,7 +44,7 @@ fn router(services: Services, config: &PublicConfig, budget: &Budget) -> anyhow:
         .layer(axum::Extension(BodyLimit(config.max_body_bytes)))
         .route("/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }))
         .route("/", axum::routing::get(home))
-        .merge(protocol(&services, budget, body_limit)?)
+        .merge(protocol(&services, config, budget)?)
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method);
     let router = match budget.allowed().cors() {
@@ -59,14 +59,15 @@ fn router(services: Services, config: &PublicConfig, budget: &Budget) -> anyhow:
 }
 
 /// The endpoint of the Model Context Protocol: its tools call these routes, as the stranger who called it.
-fn protocol(services: &Services, budget: &Budget, body_limit: usize) -> anyhow::Result<axum::Router<Services>> {
+fn protocol(services: &Services, config: &PublicConfig, budget: &Budget) -> anyhow::Result<axum::Router<Services>> {
+    let body_limit = usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX);
     let (routes, openapi) = routes::all().split_for_parts();
     let queries = queries::Queries::of(&openapi);
     let routes = routes
         .layer(middleware::from_fn_with_state(services.x402.clone(), x402::pay))
         .layer(middleware::from_fn_with_state(queries, queries::check))
         .layer(middleware::from_fn_with_state(budget.clone(), budget::on_behalf))
-        .layer(axum::Extension(BodyLimit(body_limit as u64)))
+        .layer(axum::Extension(BodyLimit(config.max_body_bytes)))
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .with_state(services.clone());
