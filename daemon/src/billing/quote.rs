@@ -77,7 +77,11 @@ fn signed_here(quote: &SignedQuote, here: &Here<'_>) -> ServiceResult<()> {
 }
 
 fn said(quote: &SignedQuote, price: Amount) -> ServiceResult<()> {
-    said(quote, price)
+    if quote.price == price {
+        return Ok(());
+    }
+    // Prices on the ledger stay as they are; were one to change, an answer at the old one could not be settled.
+    refuse(format!("the quote says {} base units and the ledger {price}; have another quote", quote.price))
 }
 
 fn checked(quote: &SignedQuote, asked: &Asked, price: Amount, here: &Here<'_>) -> ServiceResult<()> {

@@ -64,9 +64,10 @@ impl Tender {
         self.tx.signer
     }
 
-    /// What names it as a payment: what is signed, since with other signatures under the same it would be the same transaction.
-    pub fn payment(&self) -> PaymentId {
-        PaymentId::of_transfer(&self.tx.id)
+    /// What names it as a payment: all of its bytes, since whoever has not signed it can sign the same body with a key of his own, which the ledger
+    /// takes for nothing.
+    fn payment(&self) -> PaymentId {
+        PaymentId::of_transfer(&self.tx.hash)
     }
 
     /// Base units that it puts into a channel.
@@ -126,9 +127,18 @@ impl Billing {
         self.honour_at(quote, &asked, price, 0)?;
         self.check_transfer(&tender, &till, quote)?;
         let payer = tender.payer();
+        let mut names = vec![Named { id: tender.payment(), called: "transfer" }];
+        // What has bought something was on the ledger. Of all else the ledger says whether those who signed may: before that, nothing is done in the
+        // payer's name, nor counted against him.
+        let known = self.bought_by(&names, &asked).await?;
+        if known.is_none() {
+            self.check_standing(&tender, quote, late.clone()).await?;
+        }
         caller::count_payer(&payer)?;
         exchange::signed_by(payer, None);
-        let mut names = vec![Named { id: tender.payment(), called: "transfer" }];
+        if let Some(known) = known {
+            return Ok(known);
+        }
         names.extend(name.map(|name| Named { id: PaymentId::of_account(&payer, &name), called: "payment identifier" }));
         if let Some(known) = self.bought_by(&names, &asked).await? {
             return Ok(known);
@@ -138,6 +148,7 @@ impl Billing {
         if let Some(known) = self.bought_by(&names, &asked).await? {
             return Ok(known);
         }
+        // What was there may be spent by whoever was first.
         self.check_standing(&tender, quote, late).await?;
         self.hold_account(&till, names, (price, asked), Some((tender, alone))).await
     }
@@ -193,7 +204,7 @@ impl Billing {
                 "the transaction is good up to height {expiry}, and the ledger is at {height}; let it be good for 1 to {LONGEST_WAIT} blocks"
             )));
         }
-        self.chain.try_out(tender.bytes.clone()).await.map_err(|error| match error.code {
+        self.chain.would_take(tender.bytes.clone()).await.map_err(|error| match error.code {
             Code::TransactionRefused | Code::TransactionReplayed => bad(error.detail),
             _ => error,
         })
@@ -217,8 +228,6 @@ impl Billing {
         price: Amount,
     ) -> ServiceResult<()> {
         self.check_deposit(tender, voucher, price)?;
-        caller::count_payer(&tender.payer())?;
-        exchange::signed_by(tender.payer(), Some(voucher.channel));
         if self.chain.tx_status(&tender.hash())?.is_none() {
             if tender.tx.body.expiry < self.chain.height() {
                 // It was in a block that is forgotten, or will be in none: the channel says which.
@@ -226,8 +235,12 @@ impl Billing {
             }
             self.check_lasts(tender)?;
             self.check_will_land(tender).await?;
+            // Now it is known that those who signed may.
+            caller::count_payer(&tender.payer())?;
         }
-        self.collect(tender).await
+        self.collect(tender).await?;
+        exchange::signed_by(tender.payer(), Some(voucher.channel));
+        Ok(())
     }
 
     /// That a channel that is opened lasts long enough to be used.
@@ -301,10 +314,10 @@ impl Billing {
         }
         if let Some((voucher, tender)) = payment.deposit() {
             self.check_deposit(tender, voucher, price)?;
-            caller::count_payer(&tender.payer())?;
             if self.chain.tx_status(&tender.hash())?.is_none() {
                 self.check_lasts(tender)?;
                 self.check_will_land(tender).await?;
+                caller::count_payer(&tender.payer())?;
                 return Ok(tender.payer());
             }
         }
@@ -318,8 +331,8 @@ impl Billing {
         if let Some(tender) = payment.transfer() {
             let quote = payment.quoted_at().ok_or_else(|| bad("a transfer pays for what was quoted"))?;
             self.check_transfer(tender, &self.till()?, quote)?;
-            caller::count_payer(&tender.payer())?;
             self.check_standing(tender, quote, None).await?;
+            caller::count_payer(&tender.payer())?;
             return Ok(tender.payer());
         }
         Err(ServiceError::new(Code::PaymentRequired, "nothing pays"))

@@ -3,7 +3,7 @@
 //! What follows from what is pure, and decided by whoever asks ([`crate::billing::machine`]); here it is looked up, decided and written in
 //! one transaction.
 
-use datanet_types::{Address, Amount, ChannelId, Digest, ReceiptId};
+use datanet_types::{Address, Amount, ChannelId, Digest, ReceiptId, TxHash};
 use redb::{ReadableTableMetadata, WriteTransaction};
 
 use super::{LocalStore, failed, table};
@@ -32,9 +32,9 @@ impl PaymentId {
         Self::of("account", &[&account.0, name.as_bytes()])
     }
 
-    /// That of a transfer on the ledger, by the hash of what is signed.
-    pub fn of_transfer(id: &[u8; 32]) -> Self {
-        Self::of("transfer", &[id])
+    /// That of a transfer on the ledger.
+    pub fn of_transfer(hash: &TxHash) -> Self {
+        Self::of("transfer", &[&hash.0])
     }
 
     /// No payment, but whatever an account pays by transfers: of which one is under way at a time.
