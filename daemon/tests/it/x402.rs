@@ -1,6 +1,8 @@
 //! x402 from a stranger's side: a price, a payment, an answer; and what is tried with payments of one's own and of others. The reference clients
 //! themselves are in `.ci/x402`.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use datanet_api::RunFile;
@@ -17,6 +19,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::corpus;
+use crate::crash::Process;
 use crate::kit::{self, Api, CHAIN, TestNode, config, read, refused, tools_with_model, tools_without_model};
 use crate::payer::Payer;
 
@@ -40,7 +43,11 @@ async fn shop(node: &TestNode) -> String {
 }
 
 fn face(node: &TestNode) -> Api {
-    let run = std::fs::read_to_string(Home::new(node.home()).run_file()).unwrap();
+    face_at(node.home())
+}
+
+fn face_at(home: &Path) -> Api {
+    let run = std::fs::read_to_string(Home::new(home).run_file()).unwrap();
     let run: RunFile = serde_json::from_str(&run).unwrap();
     Api::new(run.public.expect("there is a public face"), String::new())
 }
@@ -245,6 +252,56 @@ async fn transfers_buy_one_answer_each(node: &TestNode, face: &Api, till: &str) 
     assert!(node.balance(&address).await < 1_000_000);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_dies_with_a_transfer_in_its_block_answers_for_it_once_it_is_back() {
+    if tools_with_model().await.is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sets = ["consensus.block_interval_ms=20", "public.listen=127.0.0.1:0", "public.till=till"];
+    let start = async |variables: &[(&str, &str)]| Process::start_in(dir.path(), &sets, variables).await;
+    let searched = async |api: &Api| {
+        kit::until("the index is filled", async || {
+            let hits = api.get("/v1/search?q=lentils+soup+goal&datanet=topics&mode=text").await;
+            (hits["hits"] != json!([])).then_some(())
+        })
+        .await;
+    };
+    let node = start(&[]).await;
+    let api = node.api();
+    api.account("alice", 10_000_000).await;
+    api.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    let upload = api.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
+    let given = read("the upload", upload).await;
+    assert_eq!(api.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
+    let till = api.account("till", 1_000_000).await;
+    api.post("/v1/channels", json!({ "account": "till", "deposit": 500_000 })).await;
+    let payer = Payer::new(api).await;
+    drop(node);
+
+    let mut node = start(&[("DATANET_DIE_AT", "collected")]).await;
+    searched(node.api()).await;
+    let (face, question, had) = (face_at(dir.path()), "how is rice cooked?", node.api().balance(&till).await);
+    let required = price(ask(&face, question)).await;
+    let payment = by_transfer(&required, &payer.key, |_, _| {});
+    assert!(paid(ask(&face, question), &payment).send().await.is_err(), "it has died");
+    node.has_ended().await;
+    drop(node);
+
+    let node = start(&[]).await;
+    searched(node.api()).await;
+    assert_eq!(node.api().balance(&till).await, had + PRICE, "it was paid");
+    let face = face_at(dir.path());
+    // The port is another, and so is the address: as of a client that asks at the node's own.
+    let again = PaymentPayload { resource: None, ..payment };
+    for _ in 0..2 {
+        let answer = read("what was paid", paid(ask(&face, question), &again)).await;
+        assert_eq!(answer["fee"], PRICE);
+    }
+    assert_eq!(node.api().balance(&till).await, had + PRICE, "once");
+    refused("else", paid(ask(&face, "what else?"), &again), 402, "bad-quote", "another question").await;
+}
+
 #[tokio::test]
 async fn what_fails_is_not_paid_and_what_is_not_for_this_node_is_refused_with_a_price() {
     // Without a model whatever is asked fails, once it is paid for.
@@ -273,6 +330,16 @@ async fn what_fails_is_not_paid_and_what_is_not_for_this_node_is_refused_with_a_
     for (payment, code, says) in refusals {
         refused(says, paid(ask(&face, question), &payment), 402, code, says).await;
     }
+    // In another's name, by a key that does not speak for it.
+    let thief = SigningKey::from_bytes(&kit::random());
+    let terms = &way(&required, "exact").extra;
+    let transfer = Transfer { to: till.parse().unwrap(), amount: PRICE };
+    let nonce = terms["nonce"].as_str().unwrap().parse().unwrap();
+    let own = transaction(terms, &thief, nonce, Action::Transfer(transfer));
+    let mut body: TxBody = prost::Message::decode(own.body.as_slice()).unwrap();
+    body.account = payer.key.address();
+    let forged = payload(&required, "exact", json!({ "transaction": STANDARD.encode(body.sign(&thief).to_bytes()) }));
+    refused("in another's name", paid(ask(&face, question), &forged), 402, "bad-transfer", "").await;
     let pauper = SigningKey::from_bytes(&kit::random());
     let payment = by_transfer(&required, &pauper, |_, _| {});
     let response = paid(ask(&face, question), &payment).send().await.unwrap();
