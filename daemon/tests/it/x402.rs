@@ -25,7 +25,7 @@ use crate::payer::Payer;
 
 const PRICE: u64 = 1_000;
 
-fn public_config() -> NodeConfig {
+pub fn public_config() -> NodeConfig {
     let mut config = config();
     config.public.listen = "127.0.0.1:0".to_owned();
     config.public.till = "till".to_owned();
@@ -35,14 +35,14 @@ fn public_config() -> NodeConfig {
 }
 
 /// A node that sells answers, its till with a channel; the address of the till.
-async fn shop(node: &TestNode) -> String {
+pub async fn shop(node: &TestNode) -> String {
     node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
     let till = node.account("till", 1_000_000).await;
     node.post("/v1/channels", json!({ "account": "till", "deposit": 500_000 })).await;
     till
 }
 
-fn face(node: &TestNode) -> Api {
+pub fn face(node: &TestNode) -> Api {
     face_at(node.home())
 }
 
@@ -62,7 +62,7 @@ fn header<T: serde::de::DeserializeOwned>(response: &Response, name: &str) -> T 
 }
 
 /// What a request is to cost.
-async fn price(request: RequestBuilder) -> PaymentRequired {
+pub async fn price(request: RequestBuilder) -> PaymentRequired {
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 402);
     header(&response, REQUIRED_HEADER)
@@ -117,7 +117,7 @@ fn by_deposit(required: &PaymentRequired, deposit: u64, key: &SigningKey) -> (Pa
     (payload(required, "batch-settlement", sent), channel)
 }
 
-fn by_transfer(
+pub fn by_transfer(
     required: &PaymentRequired,
     key: &SigningKey,
     change: impl Fn(&mut Transfer, &mut u64),

@@ -103,7 +103,7 @@ class Session:
         self.client = client
 
     async def call_tool(self, params, **_):
-        result = await self.client.session.call_tool(params["name"], params["arguments"], meta=params.get("_meta"))
+        result = await self.client.call_tool(params["name"], params["arguments"], meta=params.get("_meta"))
         plain = result.model_dump(by_alias=True, mode="json")
 
         class Plain:

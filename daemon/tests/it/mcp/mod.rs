@@ -8,6 +8,7 @@
 mod agent;
 mod bridge;
 mod callers;
+mod paid;
 mod prices;
 mod strangers;
 mod tasks;
