@@ -196,8 +196,15 @@ impl Billing {
         }
     }
 
-    /// That the ledger would take it now.
-    pub(super) async fn check_will_land(&self, tender: &Tender) -> ServiceResult<()> {
+    /// That the ledger would take it now, or has just done so.
+    async fn check_will_land(&self, tender: &Tender) -> ServiceResult<()> {
+        match self.check_would_be_taken(tender).await {
+            Err(_) if self.chain.tx_status(&tender.hash())?.is_some_and(|status| status.code.is_ok()) => Ok(()),
+            done => done,
+        }
+    }
+
+    async fn check_would_be_taken(&self, tender: &Tender) -> ServiceResult<()> {
         let (height, expiry) = (self.chain.height(), tender.tx.body.expiry);
         if expiry <= height || expiry > height.saturating_add(LONGEST_WAIT) {
             return Err(bad(format!(

@@ -129,7 +129,7 @@ impl X402 {
         if accepted.pay_to != node {
             return Err(other(format!("the payment is for node {:?}, and this is {node}", cut(&accepted.pay_to))));
         }
-        Ok(match part("payload", payload)? {
+        Ok(match part::<ChannelPayload>("payload", payload)? {
             ChannelPayload::Voucher { voucher } => (Payment::by_voucher(signed(&voucher)?), None),
             ChannelPayload::Deposit { transaction, voucher } => {
                 let deposit = self.tender(&transaction)?;

@@ -31,6 +31,7 @@ pub fn public_config() -> NodeConfig {
     config.public.till = "till".to_owned();
     config.public.requests_per_minute = 60_000;
     config.public.answers_per_minute = 60_000;
+    (config.public.max_connections_per_address, config.public.max_requests) = (500, 500);
     config
 }
 
@@ -368,7 +369,7 @@ async fn what_fails_is_not_paid_and_what_is_not_for_this_node_is_refused_with_a_
         assert_eq!((got, priced), (status, status == 402), "{code}: {text}");
         kit::is_problem(code, &text, status, code, "");
     }
-    for broken in ["%%%", "e30=", "W10=", &"A".repeat(25_000)] {
+    for broken in ["%%%", "e30=", "W10=", "A".repeat(25_000).as_str()] {
         let request = ask(&face, question).header("payment-signature", broken);
         refused("a broken header", request, 400, "bad-payment", "PAYMENT-SIGNATURE").await;
     }

@@ -30,7 +30,7 @@ async fn an_agent_without_a_token_has_what_everybody_may_have_and_is_told_what_t
         assert_eq!(names, ["ask", "classify", "datanet", "datanets", "models", "receipt", "search"]);
         let other = agent.send("tools/call", json!({ "name": "channel_open", "arguments": {} })).await;
         assert!(!other["error"].is_null(), "{other}");
-        assert_eq!(agent.does("datanets", json!({})).await["datanets"][0]["name"], "topics");
+        assert!(agent.does("datanets", json!({})).await.to_string().contains("topics"));
         let tricked = agent.call("datanet", json!({ "datanet": "../keys" })).await;
         assert_eq!(tricked["isError"], true, "{tricked}");
 
