@@ -66,6 +66,11 @@ pub(super) fn ordered(asked: &Asked, price: Amount) -> ServiceResult<()> {
     Ok(())
 }
 
+/// Whether the present request brings its payment beside its body, as clients do that go on from a 402 and from nothing else.
+pub(super) fn presents() -> bool {
+    caller::exchange().is_some_and(|exchange| exchange.presented.is_some())
+}
+
 /// Somebody's signature under the payment was good.
 pub(super) fn signed_by(payer: Address, channel: Option<ChannelId>) {
     if let Some(exchange) = caller::exchange() {

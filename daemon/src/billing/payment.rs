@@ -290,8 +290,9 @@ impl Billing {
         let spent = |receipt: ReceiptId| {
             let next = self.last_amount(&voucher.channel)?.saturating_add(price);
             let paid = voucher.cumulative;
+            let code = if exchange::presents() { Code::WrongVoucherAmount } else { Code::VoucherSpent };
             Ok(ServiceError::new(
-                Code::VoucherSpent,
+                code,
                 format!(
                     "the voucher of {paid} base units has paid for another question, receipt {receipt}; sign for {next} to ask this one"
                 ),
