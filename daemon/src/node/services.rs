@@ -29,6 +29,7 @@ use crate::status::readiness::{Readiness, ReadinessParts};
 use crate::tokens::Tokens;
 use crate::training::{Training, TrainingParts};
 use crate::workers::contributions::{Progress, SeenRecords, Steps};
+use crate::x402::X402;
 
 /// What is there before the services.
 pub(super) struct Ground {
