@@ -37,7 +37,7 @@ mod tests {
         let secret = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let key = SigningKey::from_bytes(&secret.try_into().unwrap());
         let signed = sign(&json!({ "version": 1, "amount": "5" }), &key);
-        let [header, payload, signature] = signed.split('.').collect::<Vec<_>>().try_into().unwrap();
+        let [header, payload, signature]: [&str; 3] = signed.split('.').collect::<Vec<_>>().try_into().unwrap();
         let read = |part: &str| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap() };
         assert_eq!(read(payload), json!({ "version": 1, "amount": "5" }));
         assert_eq!(read(header)["alg"], "EdDSA");
