@@ -157,6 +157,11 @@ pub struct PublicConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins of pages whose scripts may call it. `DATANET_PUBLIC_ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<String>,
+    /// Where callers find it, `https://…`; empty for the host that they write, by plain HTTP. `DATANET_PUBLIC_URL`.
+    pub url: String,
+    /// The account that takes transfers for single answers, and buys them on its own channel with this node; empty for none.
+    /// `DATANET_PUBLIC_TILL`.
+    pub till: String,
     /// Addresses of proxies in front of it, whose word on where a caller is counts. `DATANET_PUBLIC_TRUSTED_PROXIES`.
     pub trusted_proxies: Vec<IpAddr>,
     /// Connections at once. `DATANET_PUBLIC_MAX_CONNECTIONS`.
@@ -198,6 +203,8 @@ impl Default for PublicConfig {
             listen: String::new(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            url: String::new(),
+            till: String::new(),
             trusted_proxies: Vec::new(),
             max_connections: 1024,
             max_connections_per_address: 32,

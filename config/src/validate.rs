@@ -133,6 +133,7 @@ fn check_public(public: &PublicConfig) -> Result<(), Wrong> {
     require("public.listen", listen, listen.is_empty() || listen.parse::<std::net::SocketAddr>().is_ok())?;
     each("public.allowed_hosts", &public.allowed_hosts, |host| host.parse::<Host>().is_ok())?;
     each("public.allowed_origins", &public.allowed_origins, |origin| origin.parse::<Origin>().is_ok())?;
+    require("public.url", &public.url, public.url.is_empty() || public.url.parse::<Origin>().is_ok())?;
     let counts = [
         ("public.max_connections", public.max_connections),
         ("public.max_connections_per_address", public.max_connections_per_address),

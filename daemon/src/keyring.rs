@@ -77,8 +77,8 @@ impl Keyring {
         }
     }
 
-    /// The same for the node itself.
-    fn own(&self, name: &str) -> ServiceResult<AccountKey> {
+    /// The same for the node itself, whoever has set off what it is for.
+    pub(crate) fn own(&self, name: &str) -> ServiceResult<AccountKey> {
         self.read(|keys| keys.get(name).cloned()).ok_or_else(|| {
             ServiceError::new(
                 Code::UnknownKey,

@@ -58,5 +58,6 @@ pub mod tokens;
 pub mod training;
 pub mod upgrade;
 pub mod workers;
+pub mod x402;
 
 pub use node::{NodeHandle, NodeOptions, Tools, spawn};

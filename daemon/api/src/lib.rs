@@ -8,6 +8,7 @@
 //! - data: [`datanets`], [`contributions`], [`search`];
 //! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
 //! - answers: [`quotes`], [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
+//! - answers for callers without an account here: [`x402`];
 //! - what is owned in parts: [`shares`];
 //! - accounts that programs spend from, and what is said of sellers: [`agents`], [`sellers`];
 //! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`], [`server_sent`].
@@ -55,6 +56,7 @@ pub mod tokens;
 pub mod transactions;
 pub mod treasury;
 pub mod validators;
+pub mod x402;
 
 pub use client::{Client, ClientError, ClientResult};
 pub use problem::{OpenAiError, Problem};

@@ -8,9 +8,10 @@ use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Address, Amount};
+use prost::Message as _;
 
 use super::purchase::{Answer, By, Held};
-use super::{Billing, machine, owed};
+use super::{Billing, exchange, machine, owed};
 use crate::caller::{self, Payers};
 use crate::db::accruals::Charge;
 use crate::db::now;
@@ -18,6 +19,14 @@ use crate::db::payments::Spending;
 use crate::db::receipts::Issued;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::failpoint;
+
+/// More than what a receipt gets when it is signed takes, in bytes.
+const HEAD_BYTES: usize = 1024;
+
+fn too_long(bytes: usize) -> ServiceError {
+    let detail = format!("question and answer take {bytes} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}");
+    ServiceError::new(Code::AnswerTooLong, detail)
+}
 
 impl Billing {
     /// The latest receipts issued here, newest first, by number.
@@ -53,6 +62,9 @@ impl Billing {
     /// the ledger, the blob store or the private store fails. Nothing is paid then.
     pub async fn capture(&self, mut held: Held, answer: Answer) -> ServiceResult<AnswerRecord> {
         let captured = self.captured(&held, answer).await;
+        if let Ok(record) = &captured {
+            exchange::bought(record.id(), record.receipt.fee);
+        }
         if let By::Voucher(hold) = &mut held.by {
             match &captured {
                 // Held no more, but spent.
@@ -81,6 +93,19 @@ impl Billing {
             By::Voucher(hold) => Some(hold.voucher.channel),
             By::Account(hold) => Some(hold.channel),
         };
+        if let By::Account(hold) = &held.by
+            && let Some((due, _)) = &hold.due
+            && fee > 0
+        {
+            // Nobody pays for what no receipt holds.
+            let bytes = input.encoded_len().saturating_add(output.encoded_len());
+            if bytes.saturating_add(receipt.encoded_len()).saturating_add(HEAD_BYTES) > MAX_ANSWER_RECORD_BYTES {
+                return Err(too_long(bytes));
+            }
+            // Before the locks: others are charged meanwhile.
+            self.collect(due).await?;
+            failpoint::reached("collected");
+        }
         let _lane = match &channel {
             Some(channel) => Some(self.channels.hold(&channel.0).await),
             None => None,
@@ -99,10 +124,7 @@ impl Billing {
         let bytes = record.to_bytes();
         if bytes.len() > MAX_ANSWER_RECORD_BYTES {
             // Nobody could read its receipt, so nobody may be charged for it.
-            return Err(ServiceError::new(
-                Code::AnswerTooLong,
-                format!("question and answer take {} bytes, a receipt at most {MAX_ANSWER_RECORD_BYTES}", bytes.len()),
-            ));
+            return Err(too_long(bytes.len()));
         }
         let tag = TagKind::Receipt.tag(sequence);
         // On disk first: what is paid can be had again.
@@ -129,19 +151,21 @@ impl Billing {
         let lines = owed::lines(&reader, receipt)?;
         let channel = receipt.channel.map(|id| channels::get(&reader, &id)).transpose()?.flatten();
         let payer = channel.map(|channel| channel.payer);
-        let spends = voucher.is_some().then(|| spends(&held.by)).flatten();
+        let spends = if voucher.is_some() { spends(&held.by) } else { Vec::new() };
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = owed::totals(receipt, &lines);
         Ok(Charge { payer, voucher, expected, spends, totals, lines, settled: None, params: receipt.params })
     }
 }
 
-/// The payment that is spent with the answer, if it can be had again for the same.
-fn spends(by: &By) -> Option<Spending> {
-    let (id, payload) = match by {
-        By::Nothing => return None,
-        By::Voucher(hold) => (hold.payment, hold.question),
-        By::Account(hold) => hold.named?,
+/// The payment that is spent with the answer, by all of its names.
+fn spends(by: &By) -> Vec<Spending> {
+    let (payment, names, payload) = match by {
+        By::Nothing => return Vec::new(),
+        By::Voucher(hold) => (Some(hold.payment), &hold.names, hold.question),
+        By::Account(hold) => (None, &hold.names, hold.question),
     };
-    Some(Spending { id, payload, at: now(), lapse: machine::LAPSE })
+    let at = now();
+    let spending = |id| Spending { id, payload, at, lapse: machine::LAPSE };
+    payment.into_iter().chain(names.iter().copied()).map(spending).collect()
 }

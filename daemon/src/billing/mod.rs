@@ -1,6 +1,7 @@
 //! What answers cost and who earns it: quote, hold, capture, prove, settle, claim.
 //!
 //! - [`purchase`]: an answer bought, from its payment to its record; [`machine`]: what a payment can do; [`quote`]: what is asked for it.
+//! - [`transfer`]: payments that bring a transaction; [`exchange`]: payments that come beside a request.
 //! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`]; `closing`: the end of a channel.
@@ -13,6 +14,7 @@ pub mod claim;
 mod closing;
 mod cover;
 pub mod earnings;
+pub mod exchange;
 pub mod grounds;
 pub mod machine;
 pub mod owed;
@@ -27,6 +29,7 @@ mod sources;
 pub mod statement;
 mod statements;
 pub mod terms;
+pub mod transfer;
 pub mod witness;
 
 use std::sync::Arc;
@@ -54,6 +57,8 @@ pub struct Billing {
     keyring: Keyring,
     /// Whose name pays where a caller names nobody.
     payer: Option<String>,
+    /// The account that takes transfers for answers, and buys for them.
+    till: Option<String>,
     statements: Statements,
     /// What of each channel is spoken for.
     reservations: Reservations,
@@ -95,6 +100,7 @@ impl Billing {
             identity,
             keyring,
             payer: None,
+            till: None,
             statements,
             reservations,
             promises: Promises::default(),

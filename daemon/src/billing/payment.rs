@@ -10,9 +10,11 @@ use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, BlobHash, ChannelId, Digest, ReceiptId, SigningKey};
 
 use super::Billing;
+use super::exchange;
 use super::machine::{self, Decision};
 use super::purchase::{AccountHold, Admission, By, Held, VoucherHold};
 use super::reservation::Asked;
+use super::transfer::{Due, Tender};
 use crate::caller::{self, Payer};
 use crate::db::accruals::params_changed;
 use crate::db::now;
@@ -41,8 +43,12 @@ pub struct Payment {
 enum Means {
     /// Good for what is free.
     Nothing,
-    /// For the channel's last amount plus the price.
-    Voucher(SignedVoucher),
+    /// What came cannot be taken, for this reason: good for what is free.
+    Refused(Box<ServiceError>),
+    /// For the channel's last amount plus the price; with the transaction that opens the channel or adds to it, if that is to be sent first.
+    Voucher(Box<(SignedVoucher, Option<Tender>)>),
+    /// Of the price, for one quote.
+    Transfer(Box<Tender>),
     /// An account of this node's keyring; the node signs the voucher on its open channel.
     Account(Box<AccountKey>),
 }
@@ -59,9 +65,59 @@ impl Payment {
         Means::Nothing.into()
     }
 
+    /// What came cannot be taken, for this reason: good for what is free.
+    pub fn refused(reason: ServiceError) -> Self {
+        Means::Refused(Box::new(reason)).into()
+    }
+
     /// A voucher for its channel's last amount plus the price.
     pub fn by_voucher(voucher: SignedVoucher) -> Self {
-        Means::Voucher(voucher).into()
+        Means::Voucher(Box::new((voucher, None))).into()
+    }
+
+    /// The same on a channel that this transaction opens or adds to first.
+    pub fn by_deposit(voucher: SignedVoucher, deposit: Tender) -> Self {
+        Means::Voucher(Box::new((voucher, Some(deposit)))).into()
+    }
+
+    /// A transfer of the price, made for the quote that comes with it.
+    pub fn by_transfer(transfer: Tender) -> Self {
+        Means::Transfer(Box::new(transfer)).into()
+    }
+
+    /// Whether it pays for one answer and no more.
+    pub fn pays_once(&self) -> bool {
+        matches!(self.means, Means::Voucher(_) | Means::Transfer(_))
+    }
+
+    /// Whether it is taken only once the answer is there: whoever had part of it before could keep that, and pay nothing.
+    pub fn is_taken_last(&self) -> bool {
+        matches!(self.means, Means::Transfer(_))
+    }
+
+    pub(super) fn voucher(&self) -> Option<&SignedVoucher> {
+        match &self.means {
+            Means::Voucher(paid) => Some(&paid.0),
+            _ => None,
+        }
+    }
+
+    pub(super) fn deposit(&self) -> Option<(&SignedVoucher, &Tender)> {
+        match &self.means {
+            Means::Voucher(paid) => Some((&paid.0, paid.1.as_ref()?)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn transfer(&self) -> Option<&Tender> {
+        match &self.means {
+            Means::Transfer(transfer) => Some(transfer),
+            _ => None,
+        }
+    }
+
+    pub(super) fn quoted_at(&self) -> Option<&SignedQuote> {
+        self.quote.as_ref()
     }
 
     /// An account of this node's keyring, on its open channel with this node.
@@ -80,7 +136,7 @@ impl Payment {
             let detail = format!("Idempotency-Key is 1 to {MAX_NAME} bytes");
             return Err(ServiceError::new(Code::BadIdempotencyKey, detail));
         }
-        Ok(Self { name, ..self })
+        Ok(Self { name: name.or(self.name), ..self })
     }
 
     /// The payment for the answer of this index, of several that are bought by one request.
@@ -93,7 +149,30 @@ impl Payment {
     /// The same, at the price that was quoted.
     #[must_use]
     pub fn quoted(self, quote: Option<SignedQuote>) -> Self {
-        Self { quote, ..self }
+        Self { quote: quote.or(self.quote), ..self }
+    }
+}
+
+/// What comes with the present request, and not in its body.
+fn presented() -> Option<Payment> {
+    caller::exchange()?.presented.clone()
+}
+
+/// A payment by one of its names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    pub(super) id: PaymentId,
+    /// What whoever pays calls such a name.
+    pub(super) called: &'static str,
+}
+
+impl Named {
+    /// It has paid for another question, whose receipt this is.
+    fn spent(&self, receipt: &ReceiptId) -> ServiceError {
+        let called = self.called;
+        let detail =
+            format!("this {called} has paid for another question, receipt {receipt}; send another with this one");
+        ServiceError::new(Code::PaymentSpent, detail)
     }
 }
 
@@ -106,10 +185,14 @@ impl Billing {
     pub fn payment(&self, voucher: Option<SignedVoucher>, account: Option<String>) -> ServiceResult<Payment> {
         match (voucher, account) {
             (Some(_), Some(_)) => Err(ServiceError::new(Code::TwoPayments, "send a voucher or an account, not both")),
+            (Some(_), None) if presented().is_some() => Err(ServiceError::new(
+                Code::TwoPayments,
+                "send a voucher in the body or a payment in the header, not both",
+            )),
             (Some(voucher), None) => Ok(Payment::by_voucher(voucher)),
             (None, Some(name)) => Ok(Payment::by_account(self.keyring.get(&name)?)),
             (None, None) => match caller::payer() {
-                Payer::Nobody => Ok(Payment::none()),
+                Payer::Nobody => Ok(presented().unwrap_or_else(Payment::none)),
                 Payer::Account(account) => {
                     let missing = || {
                         let detail =
@@ -137,14 +220,38 @@ impl Billing {
         self.keyring.get(name).is_ok()
     }
 
-    /// Holds a payment of `price` for what is `asked`. In a task of its own, since it must not stop half-way.
-    pub(super) async fn hold(&self, payment: Payment, price: Amount, asked: Asked) -> ServiceResult<Admission> {
-        match payment.means {
-            Means::Nothing => Err(self.nothing_pays(price)),
-            Means::Voucher(voucher) => self.hold_voucher(voucher, price, asked).await,
+    /// Holds a payment of `price` for what is `asked`; if it is too `late` for its quote, only what it has bought before is given. In a task of its
+    /// own, since it must not stop half-way.
+    pub(super) async fn hold(
+        &self,
+        payment: Payment,
+        price: Amount,
+        asked: Asked,
+        late: Option<ServiceError>,
+    ) -> ServiceResult<Admission> {
+        let Payment { means, name, quote } = payment;
+        match means {
+            Means::Nothing => Err(late.unwrap_or_else(|| self.nothing_pays(price))),
+            Means::Refused(reason) => Err(*reason),
+            Means::Voucher(paid) => {
+                let (voucher, deposit) = *paid;
+                if let Some(deposit) = deposit.filter(|_| late.is_none()) {
+                    self.make_deposit(&deposit, &voucher, price).await?;
+                }
+                self.hold_voucher((voucher, name), (price, asked), late).await
+            }
+            Means::Transfer(transfer) => {
+                self.hold_transfer((*transfer, name), quote.as_ref(), (price, asked), late).await
+            }
             Means::Account(key) => {
-                let named = payment.name.map(|name| PaymentId::of_account(&key.address(), &name));
-                self.hold_account(&key, named, price, asked).await
+                let id = name.map(|name| PaymentId::of_account(&key.address(), &name));
+                let names: Vec<Named> = id.map(|id| Named { id, called: "Idempotency-Key" }).into_iter().collect();
+                if let Some(late) = late
+                    && self.bought_by(&names, &asked).await?.is_none()
+                {
+                    return Err(late);
+                }
+                self.hold_account(&key, names, (price, asked), None).await
             }
         }
     }
@@ -161,26 +268,47 @@ impl Billing {
         .about("account")
     }
 
-    async fn hold_voucher(&self, voucher: SignedVoucher, price: Amount, asked: Asked) -> ServiceResult<Admission> {
-        let (question, payment) = (asked.payload, PaymentId::of_voucher(&voucher.channel, voucher.cumulative));
+    /// The channel of a voucher that its payer has signed: whoever has not learns nothing of what it paid for.
+    pub(super) fn voucher_channel(&self, voucher: &SignedVoucher) -> ServiceResult<Channel> {
         let channel = self.known_channel(&voucher.channel)?;
-        // Before anything is said of it: whoever is not its payer learns nothing of what it paid for.
         voucher.verify(self.chain.id(), &channel.voucher_key).map_err(|_| {
             ServiceError::new(Code::BadVoucher, "the voucher is not signed by the channel's key for this chain")
         })?;
+        Ok(channel)
+    }
+
+    async fn hold_voucher(
+        &self,
+        (voucher, name): (SignedVoucher, Option<String>),
+        (price, asked): (Amount, Asked),
+        late: Option<ServiceError>,
+    ) -> ServiceResult<Admission> {
+        let (question, payment) = (asked.payload, PaymentId::of_voucher(&voucher.channel, voucher.cumulative));
+        let channel = self.voucher_channel(&voucher)?;
         caller::count_payer(&channel.payer)?;
+        exchange::signed_by(channel.payer, Some(channel.id));
         let spent = |receipt: ReceiptId| {
             let next = self.last_amount(&voucher.channel)?.saturating_add(price);
             let paid = voucher.cumulative;
+            let code = if exchange::presents() { Code::WrongVoucherAmount } else { Code::VoucherSpent };
             Ok(ServiceError::new(
-                Code::VoucherSpent,
+                code,
                 format!(
                     "the voucher of {paid} base units has paid for another question, receipt {receipt}; sign for {next} to ask this one"
                 ),
             ))
         };
+        // What it is called beside its channel and amount: a client that signs anew for the same gets the same, and keeps its voucher.
+        let id = name.map(|name| PaymentId::of_account(&channel.payer, &name));
+        let names: Vec<Named> = id.map(|id| Named { id, called: "Idempotency-Key" }).into_iter().collect();
         if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
             return Ok(known);
+        }
+        if let Some(known) = self.bought_by(&names, &asked).await? {
+            return Ok(known);
+        }
+        if let Some(late) = late {
+            return Err(late);
         }
         let reservation = self.reservations.exclusive(voucher.channel, question).await?;
         // Looked up again: whoever had the channel before may have asked the very same.
@@ -203,48 +331,46 @@ impl Billing {
             }
         }
         let (reservation, held_in) = (Some(reservation), Some(self.db.clone()));
-        let hold = VoucherHold { voucher, payment, question, reservation, _promise: promise, held_in };
+        let names = names.iter().map(|named| named.id).collect();
+        let hold = VoucherHold { voucher, payment, names, question, reservation, _promise: promise, held_in };
         Ok(Admission::Charge(Box::new(Held { price, params, by: By::Voucher(Box::new(hold)) })))
     }
 
-    async fn hold_account(
+    /// Holds what an account of this node has on its channel; `due` is what that account is paid for it.
+    pub(super) async fn hold_account(
         &self,
         key: &AccountKey,
-        payment: Option<PaymentId>,
-        price: Amount,
-        asked: Asked,
+        names: Vec<Named>,
+        (price, asked): (Amount, Asked),
+        due: Option<Due>,
     ) -> ServiceResult<Admission> {
         let question = asked.payload;
-        let mut exclusive = None;
-        if let Some(payment) = payment {
-            let spent = |receipt: ReceiptId| {
-                let detail = format!(
-                    "this Idempotency-Key has paid for another question, receipt {receipt}; send another key with this one"
-                );
-                Ok(ServiceError::new(Code::PaymentSpent, detail))
-            };
-            if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
-                return Ok(known);
-            }
-            exclusive = Some(self.reservations.named(payment, question).await?);
-            if let Some(known) = self.bought_before(&payment, &question, &spent).await? {
-                return Ok(known);
-            }
+        let mut reservations = Vec::new();
+        if let Some(known) = self.bought_by(&names, &asked).await? {
+            return Ok(known);
+        }
+        for named in &names {
+            reservations.push(self.reservations.named(named.id, question).await?);
+        }
+        // Looked up again: whoever had the name before may have asked the very same.
+        if let Some(known) = self.bought_by(&names, &asked).await? {
+            return Ok(known);
         }
         let (channel, secret) = self.channel_of(key)?;
         let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
-        let reservation = self.reservations.shared(channel.id, price, left)?;
+        reservations.push(self.reservations.shared(channel.id, price, left)?);
         // Looked at again: its end may have come in between.
         self.usable_channel(&channel.id)?;
         let (params, promise) = (self.params_of(&channel.id)?, self.promise(price)?);
-        let named = payment.map(|payment| (payment, question));
-        let reservations = (reservation, exclusive);
+        let names = names.iter().map(|named| named.id).collect();
         let spend = |spender: &Spender| spender.spend("an answer", key.address(), price, Some(channel.id));
         let spending = key.spender().map(spend).transpose()?;
         let hold = AccountHold {
             channel: channel.id,
             secret,
-            named,
+            names,
+            question,
+            due,
             _reservations: reservations,
             _promise: promise,
             spending,
@@ -266,10 +392,22 @@ impl Billing {
         }
     }
 
+    /// The answer that a payment of one of these names has bought, if one has.
+    pub(super) async fn bought_by(&self, names: &[Named], asked: &Asked) -> ServiceResult<Option<Admission>> {
+        for named in names {
+            let known = self.bought_before(&named.id, &asked.payload, &|receipt| Ok(named.spent(&receipt))).await?;
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        Ok(None)
+    }
+
     async fn again(&self, receipt: &ReceiptId) -> ServiceResult<Admission> {
         let bytes = self.blobs.read(&BlobHash(receipt.0), MAX_ANSWER_RECORD_BYTES as u64).await?;
         let record = AnswerRecord::verify(&bytes, self.chain.id())
             .map_err(|error| ServiceError::caused(Code::BadReceipt, error))?;
+        exchange::bought(record.id(), record.receipt.fee);
         Ok(Admission::Again(Box::new(record)))
     }
 
@@ -311,7 +449,7 @@ impl Billing {
         Ok(local.max(settled))
     }
 
-    fn check_amount(&self, channel: &Channel, cumulative: Amount, price: Amount) -> ServiceResult<Amount> {
+    pub(super) fn check_amount(&self, channel: &Channel, cumulative: Amount, price: Amount) -> ServiceResult<Amount> {
         let last = self.last_amount(&channel.id)?;
         let expected = last.saturating_add(price);
         if expected > channel.deposit {
@@ -378,7 +516,7 @@ impl Billing {
     }
 
     /// A channel to this node that is open, not being closed, and not about to expire.
-    fn usable_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
+    pub(super) fn usable_channel(&self, id: &ChannelId) -> ServiceResult<Channel> {
         let channel = self.own_channel(id)?;
         if channel.is_open() && channel.is_closing() {
             return Err(ServiceError::new(
@@ -400,7 +538,7 @@ impl Billing {
     }
 
     /// The open channel of a key's account with this node that has most left, of those that take this key's vouchers, and what signs them.
-    fn channel_of(&self, key: &AccountKey) -> ServiceResult<(Channel, SigningKey)> {
+    pub(super) fn channel_of(&self, key: &AccountKey) -> ServiceResult<(Channel, SigningKey)> {
         let (reader, node) = (self.chain.reader()?, self.identity.node_key());
         let (now, params) = (reader.block_seconds(), self.chain.params()?);
         let all = channels::of_payer(&reader, &key.address(), None, usize::MAX)?;

@@ -16,9 +16,11 @@ use tokio::task::JoinError;
 
 use super::Billing;
 use super::cover::Promise;
+use super::exchange;
 use super::machine;
 use super::payment::Payment;
 use super::reservation::{Asked, Reservation};
+use super::transfer::Due;
 use crate::caller;
 use crate::db::LocalStore;
 use crate::db::payments::PaymentId;
@@ -102,6 +104,8 @@ pub(super) enum By {
 pub(super) struct VoucherHold {
     pub(super) voucher: SignedVoucher,
     pub(super) payment: PaymentId,
+    /// By which its answer can be had beside.
+    pub(super) names: Vec<PaymentId>,
     pub(super) question: Digest,
     pub(super) reservation: Option<Reservation>,
     /// Of the node: that its stake covers the answer.
@@ -144,9 +148,13 @@ impl Drop for VoucherHold {
 pub(super) struct AccountHold {
     pub(super) channel: ChannelId,
     pub(super) secret: SigningKey,
-    /// The payment, if it has a name by which its answer can be had again, and the hash of what is asked.
-    pub(super) named: Option<(PaymentId, Digest)>,
-    pub(super) _reservations: (Reservation, Option<Reservation>),
+    /// The payment's names, by which its answer can be had again.
+    pub(super) names: Vec<PaymentId>,
+    /// The hash of what is asked.
+    pub(super) question: Digest,
+    /// What the account is paid for it, before it is charged.
+    pub(super) due: Option<Due>,
+    pub(super) _reservations: Vec<Reservation>,
     pub(super) _promise: Promise,
     /// What is taken of the limit of the token that asks; given back when this is dropped.
     pub(super) spending: Option<Hold>,
@@ -203,16 +211,20 @@ impl Billing {
     /// the blob store or the private store fails.
     pub async fn reserve(&self, order: Order) -> ServiceResult<Admission> {
         let Order { payment, asked, price } = order;
-        if let Some(quote) = &payment.quote {
-            self.honour(quote, &asked, price)?;
-        }
+        exchange::ordered(&asked, price)?;
+        let late = match payment.quote.as_ref().map(|quote| self.honour(quote, &asked, price)) {
+            // What was bought in time is given again later, too.
+            Some(Err(error)) if error.code == Code::QuoteExpired && price > 0 => Some(error),
+            Some(Err(error)) => return Err(error),
+            Some(Ok(())) | None => None,
+        };
         if price == 0 {
             let held = Held { price, params: self.chain.params_version()?, by: By::Nothing };
             return Ok(Admission::Charge(Box::new(held)));
         }
         let billing = self.clone();
         // In a task of its own: a caller who leaves meanwhile leaves nothing half held.
-        let held = caller::spawn(async move { billing.hold(payment, price, asked).await });
+        let held = caller::spawn(async move { billing.hold(payment, price, asked, late).await });
         held.await.map_err(|error| broke_off(&error))?
     }
 }

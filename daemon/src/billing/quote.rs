@@ -30,7 +30,18 @@ impl Billing {
     /// Checks that `quote` is this node's word on what is `asked`. Whatever a name has come to mean since, the quoted model or datanet answers
     /// at the quoted price, or nobody is charged.
     pub(super) fn honour(&self, quote: &SignedQuote, asked: &Asked, price: Amount) -> ServiceResult<()> {
-        checked(quote, asked, price, &Here { chain: self.chain.id(), node: self.identity.node_key(), now: now() })
+        self.honour_at(quote, asked, price, now())
+    }
+
+    /// The same at another time, in seconds since 1970.
+    pub(super) fn honour_at(&self, quote: &SignedQuote, asked: &Asked, price: Amount, now: u64) -> ServiceResult<()> {
+        checked(quote, asked, price, &Here { chain: self.chain.id(), node: self.identity.node_key(), now })
+    }
+
+    /// Checks that `quote` is this node's word on a price, whatever for, and holds now.
+    pub(super) fn own_word(&self, quote: &SignedQuote, price: Amount) -> ServiceResult<()> {
+        signed_here(quote, &Here { chain: self.chain.id(), node: self.identity.node_key(), now: now() })?;
+        said(quote, price)
     }
 }
 
@@ -41,8 +52,11 @@ struct Here<'a> {
     now: u64,
 }
 
-fn checked(quote: &SignedQuote, asked: &Asked, price: Amount, here: &Here<'_>) -> ServiceResult<()> {
-    let refuse = |detail: String| Err(ServiceError::new(Code::BadQuote, detail).about("quote"));
+fn refuse(detail: String) -> ServiceResult<()> {
+    Err(ServiceError::new(Code::BadQuote, detail).about("quote"))
+}
+
+fn signed_here(quote: &SignedQuote, here: &Here<'_>) -> ServiceResult<()> {
     if quote.node != here.node {
         return refuse(format!(
             "the quote is of node {}, and this is {}; ask that one, or have this one quote",
@@ -59,6 +73,19 @@ fn checked(quote: &SignedQuote, asked: &Asked, price: Amount, here: &Here<'_>) -
             format!("the quote expired {} seconds ago; have another at POST /v1/quotes", here.now - quote.expires_at);
         return Err(ServiceError::new(Code::QuoteExpired, detail).about("quote"));
     }
+    Ok(())
+}
+
+fn said(quote: &SignedQuote, price: Amount) -> ServiceResult<()> {
+    if quote.price == price {
+        return Ok(());
+    }
+    // Prices on the ledger stay as they are; were one to change, an answer at the old one could not be settled.
+    refuse(format!("the quote says {} base units and the ledger {price}; have another quote", quote.price))
+}
+
+fn checked(quote: &SignedQuote, asked: &Asked, price: Amount, here: &Here<'_>) -> ServiceResult<()> {
+    signed_here(quote, here)?;
     if quote.kind != asked.kind.as_str() || quote.subject.0 != asked.whom {
         return refuse(format!(
             "the quote is to {} {}, and this is to {} {}; the name may lead elsewhere by now: ask by the id, or have another quote",
@@ -71,11 +98,7 @@ fn checked(quote: &SignedQuote, asked: &Asked, price: Amount, here: &Here<'_>) -
     if quote.payload.is_some_and(|payload| payload != asked.payload) {
         return refuse("the quote is for another question; send that one, or have a quote for this one".to_owned());
     }
-    if quote.price != price {
-        // Prices on the ledger stay as they are; were one to change, an answer at the old one could not be settled.
-        return refuse(format!("the quote says {} base units and the ledger {price}; have another quote", quote.price));
-    }
-    Ok(())
+    said(quote, price)
 }
 
 #[cfg(test)]

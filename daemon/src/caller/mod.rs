@@ -16,6 +16,7 @@ use datanet_types::{Address, ContributionId};
 pub use denied::DenyList;
 pub use rate::{Rate, RateLimiter};
 
+use crate::billing::exchange::Exchange;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::AccountKey;
 use crate::tokens::Spender;
@@ -36,7 +37,7 @@ pub enum Caller {
 }
 
 /// What a stranger is measured by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stranger {
     /// Where he is.
     pub address: IpAddr,
@@ -44,6 +45,8 @@ pub struct Stranger {
     pub denied: Arc<DenyList>,
     /// How much each payer may ask for.
     pub payers: Arc<RateLimiter<Address>>,
+    /// What his request pays with, where that does not stand in its body.
+    pub exchange: Option<Arc<Exchange>>,
 }
 
 /// Who pays for an answer where the caller names nobody.
@@ -94,6 +97,22 @@ fn stranger() -> Option<Arc<Stranger>> {
     match current() {
         Some(Caller::Stranger(stranger)) => Some(stranger),
         _ => None,
+    }
+}
+
+/// What the present request pays with beside its body; nothing where no stranger is answered.
+pub fn exchange() -> Option<Arc<Exchange>> {
+    stranger()?.exchange.clone()
+}
+
+/// Runs `work` for the present caller, if that is a stranger, who pays as `exchange` says.
+pub async fn in_exchange<F: Future>(exchange: Arc<Exchange>, work: F) -> F::Output {
+    match stranger() {
+        Some(stranger) => {
+            let stranger = Stranger { exchange: Some(exchange), ..Stranger::clone(&stranger) };
+            scope(Caller::Stranger(Arc::new(stranger)), work).await
+        }
+        None => work.await,
     }
 }
 

@@ -177,6 +177,14 @@ impl Chain {
         Ok(answered.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))??)
     }
 
+    /// Whether the ledger would take it if it were next: not what it has taken before.
+    ///
+    /// # Errors
+    /// Why it would not; when the ledger cannot be read.
+    pub async fn would_take(&self, bytes: Vec<u8>) -> ServiceResult<()> {
+        unless_refused(self.asked(move |ledger| ledger.simulate(&bytes)).await?).map(drop)
+    }
+
     /// Refuses at once and for nothing what the ledger would refuse in a block for a fee.
     async fn try_out(&self, bytes: Vec<u8>) -> ServiceResult<()> {
         let outcome = self.asked(move |ledger| ledger.simulate(&bytes)).await?;

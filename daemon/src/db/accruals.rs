@@ -86,8 +86,8 @@ pub struct Charge {
     pub voucher: Option<SignedVoucher>,
     /// What it must add up to: the last voucher's amount and the fee.
     pub expected: Amount,
-    /// The payment that is spent with it, if the answer can be had again for the same.
-    pub spends: Option<Spending>,
+    /// The payment that is spent with it, by each of its names by which the answer can be had again.
+    pub spends: Vec<Spending>,
     /// Fee and split of this one answer.
     pub totals: EpochTotals,
     /// Who earns.
@@ -204,9 +204,7 @@ fn put_answer(tx: &WriteTransaction, sequence: u64, receipt: &ReceiptId, charge:
     let Some(voucher) = &charge.voucher else { return Ok(()) };
     put_version(tx, &voucher.channel, charge.params)?;
     put_voucher(tx, voucher, charge)?;
-    if let Some(spending) = &charge.spends {
-        payments::spend(tx, spending, receipt)?;
-    }
+    charge.spends.iter().try_for_each(|spending| payments::spend(tx, spending, receipt))?;
     let mut sum: EpochTotals = table::get_in(tx, TOTALS, &voucher.channel.0)?.unwrap_or_default();
     sum.add(&charge.totals);
     if sum.answers > MAX_ANSWERS {
@@ -343,7 +341,7 @@ pub(super) mod tests {
             payer: Some(Address([1; 20])),
             voucher: Some(voucher),
             expected: cumulative,
-            spends: None,
+            spends: Vec::new(),
             totals: EpochTotals { answers: 1, fees: fee, split, unearned: split.claimable() - split.contributors },
             lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE })],
             settled: Some(SettledReceipt { channel: ChannelId(id), cumulative, fee, ..SettledReceipt::default() }),
@@ -426,7 +424,7 @@ pub(super) mod tests {
             payer: None,
             voucher: None,
             expected: 0,
-            spends: None,
+            spends: Vec::new(),
             totals: EpochTotals::default(),
             lines: vec![],
             settled: None,

@@ -3,7 +3,7 @@
 //! What follows from what is pure, and decided by whoever asks ([`crate::billing::machine`]); here it is looked up, decided and written in
 //! one transaction.
 
-use datanet_types::{Address, Amount, ChannelId, Digest, ReceiptId};
+use datanet_types::{Address, Amount, ChannelId, Digest, ReceiptId, TxHash};
 use redb::{ReadableTableMetadata, WriteTransaction};
 
 use super::{LocalStore, failed, table};
@@ -30,6 +30,16 @@ impl PaymentId {
     /// The one that an account calls by this name.
     pub fn of_account(account: &Address, name: &str) -> Self {
         Self::of("account", &[&account.0, name.as_bytes()])
+    }
+
+    /// That of a transfer on the ledger.
+    pub fn of_transfer(hash: &TxHash) -> Self {
+        Self::of("transfer", &[&hash.0])
+    }
+
+    /// No payment, but whatever an account pays by transfers: of which one is under way at a time.
+    pub fn of_payer(account: &Address) -> Self {
+        Self::of("payer", &[&account.0])
     }
 
     fn of(kind: &str, parts: &[&[u8]]) -> Self {
@@ -228,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_payment_that_is_spent_is_spent_once_and_with_its_answer_or_not_at_all() {
         let (_dir, store) = store();
-        let spends = Some(spending(1, 1_000));
+        let spends = vec![spending(1, 1_000)];
         let one = Charge { spends: spends.clone(), ..charge(1, 100, 100) };
         store.record_answer(1, ReceiptId([1; 32]), one).await.unwrap();
         let other = Charge { spends, ..charge(2, 100, 100) };
@@ -236,7 +246,7 @@ mod tests {
         assert_eq!(error.code, Code::StaleVoucher, "{error}");
         assert_eq!((store.last_sequence().unwrap(), store.unsettled_fees().unwrap()), (1, 100));
         // A voucher that does not follow spends no payment.
-        let stale = Charge { spends: Some(spending(3, 1_000)), ..charge(1, 100, 100) };
+        let stale = Charge { spends: vec![spending(3, 1_000)], ..charge(1, 100, 100) };
         assert!(store.record_answer(3, ReceiptId([3; 32]), stale).await.is_err());
         assert_eq!(known(&store), [1]);
     }

@@ -35,6 +35,7 @@ codes! {
         BadKeyName = "bad-key-name",
         BadName = "bad-name",
         BadParameter = "bad-parameter",
+        BadPayment = "bad-payment",
         BadPath = "bad-path",
         BadQuery = "bad-query",
         BodyBrokeOff = "body-broke-off",
@@ -54,12 +55,14 @@ codes! {
     }
     PaymentRequired {
         BadQuote = "bad-quote",
+        BadTransfer = "bad-transfer",
         BadVoucher = "bad-voucher",
         ChannelExhausted = "channel-exhausted",
         ChannelExpired = "channel-expired",
         ForeignChannel = "foreign-channel",
         InsufficientFunds = "insufficient-funds",
         NoChannel = "no-channel",
+        OtherPayment = "other-payment",
         PaymentRequired = "payment-required",
         QuoteExpired = "quote-expired",
         TokenLimit = "token-limit",

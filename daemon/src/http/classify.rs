@@ -46,11 +46,11 @@ pub(super) async fn classify(
 ) -> ServiceResult<Json<Classifications>> {
     let texts = request.input.into_vec();
     check(&texts)?;
-    if request.voucher.is_some() && texts.len() > 1 {
+    let payment = billing.payment(request.voucher, request.account)?.named(name)?.quoted(request.quote);
+    if payment.pays_once() && texts.len() > 1 {
         let detail = "a voucher pays for one passage; send one at a time, or the name of a paying account";
         return Err(ServiceError::new(Code::BadParameter, detail).about("voucher"));
     }
-    let payment = billing.payment(request.voucher, request.account)?.named(name)?.quoted(request.quote);
     let (mut data, mut tokens, mut model_id) = (Vec::new(), 0_usize, ModelId::ZERO);
     for (index, text) in texts.into_iter().enumerate() {
         let ask = ClassifyAsk {

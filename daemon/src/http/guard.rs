@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use datanet_api::tokens::Scope;
+use datanet_api::x402::{REQUIRED_HEADER, RESPONSE_HEADER};
 use datanet_config::{Authority, Host, Origin};
 use tokio::net::{TcpListener, TcpStream};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -71,6 +72,7 @@ impl Allowed {
         });
         // Clients send headers of their own (x-stainless-…), which no list can know; what counts is whose page it is.
         let layer = CorsLayer::new().allow_methods([Method::GET, Method::POST, Method::DELETE]);
+        let layer = layer.expose_headers([REQUIRED_HEADER, RESPONSE_HEADER].map(HeaderName::from_static));
         Some(layer.allow_headers(AllowHeaders::mirror_request()).allow_origin(origin))
     }
 

@@ -48,6 +48,7 @@ mod tokens;
 mod transactions;
 mod treasury;
 mod validators;
+mod x402;
 
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ use crate::records::{Indexes, Records};
 use crate::status::StatusService;
 use crate::tokens::Tokens;
 use crate::training::Training;
+use crate::x402::X402;
 
 /// What the interface is a face of; each handler takes the services that it needs.
 #[derive(Clone, FromRef)]
@@ -119,6 +121,8 @@ pub struct Services {
     pub answers: Answers,
     /// Epochs made again.
     pub audits: Audits,
+    /// Payments beside a request.
+    pub x402: X402,
     /// How the node is.
     pub status: StatusService,
     /// What is counted.

@@ -7,6 +7,7 @@ use datanet_api::{OpenAiError, Problem};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
 use crate::error::{Code, ErrorKind, ServiceError};
+use crate::x402::Refused;
 
 /// A [`Problem`] as the description of the interface shows it.
 pub(super) struct Refusal;
@@ -86,6 +87,9 @@ impl IntoResponse for ServiceError {
             tracing::warn!(code = %self.code, detail = %self.detail, "request failed");
         }
         let mut response = (status(self.kind()), Json(Problem::from(&self))).into_response();
+        if self.kind() == ErrorKind::PaymentRequired {
+            response.extensions_mut().insert(Refused::of(&self));
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self.kind(), ErrorKind::Overloaded | ErrorKind::Unavailable) {

@@ -10,8 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::face::{Caller, Face, path};
+use super::paid::Paid;
 use super::refusal::Refusal;
 use super::server::Server;
+use crate::x402::Bought;
 
 /// Why a tool returns without its result.
 pub(super) enum Stop {
@@ -54,9 +56,14 @@ impl Call {
     /// # Errors
     /// When it came by no HTTP request, so that nobody knows whose it is.
     pub(super) fn of(tool: &'static str, context: &ToolCallContext<'_, Server>) -> Result<Self, Refusal> {
+        let mut caller = caller_of(&context.request_context)?;
+        if context.service.serves_strangers() {
+            caller.paid = Paid::of(&context.request_context.meta.0)?;
+            caller = caller.carrying(Bought(format!("mcp://tool/{tool}")));
+        }
         Ok(Self {
             server: context.service.clone(),
-            caller: caller_of(&context.request_context)?,
+            caller,
             tool,
             digest: digest(tool, context.arguments.as_ref()),
             answers: context.input_responses.clone(),

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
 
+use super::paid::Paid;
 use super::refusal::Refusal;
 
 /// Longest answer of a route that is read, in bytes: the longest lists and reports stay below.
@@ -30,6 +31,8 @@ pub struct Face(Router);
 #[derive(Clone)]
 pub(super) struct Caller {
     authorization: Option<HeaderValue>,
+    /// What the call pays with.
+    pub(super) paid: Paid,
     /// What the layers outside have found out, such as the caller's place among the requests that are served at once.
     extensions: Extensions,
 }
@@ -40,7 +43,14 @@ impl Caller {
         let mut extensions = parts.extensions.clone();
         // The inner routes find their own.
         extensions.remove::<MatchedPath>();
-        Self { authorization: parts.headers.get(header::AUTHORIZATION).cloned(), extensions }
+        let authorization = parts.headers.get(header::AUTHORIZATION).cloned();
+        Self { authorization, paid: Paid::default(), extensions }
+    }
+
+    /// The same, with something that the inner routes find.
+    pub(super) fn carrying<T: Clone + Send + Sync + 'static>(mut self, what: T) -> Self {
+        self.extensions.insert(what);
+        self
     }
 
     /// Names whoever holds the same token, without telling it.
@@ -145,11 +155,13 @@ impl Face {
         if let Some(into) = request.headers_mut() {
             *into = headers;
             into.extend(caller.authorization.clone().map(|value| (header::AUTHORIZATION, value)));
+            caller.paid.add_to(into);
         }
         let mut request =
             request.body(body).map_err(|_| Refusal::argument("an argument has characters that no id has"))?;
         *request.extensions_mut() = caller.extensions.clone();
         let Ok(response) = self.0.clone().oneshot(request).await;
+        caller.paid.heard(&response);
         if response.status().is_success() {
             return Ok(response);
         }

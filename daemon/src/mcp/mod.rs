@@ -10,12 +10,14 @@
 //! request stands for itself, so there are no sessions to fix, to count or to leave behind.
 //! - [`server`]: what `rmcp` asks; [`route`]: one tool's way from arguments to result; [`scope`]: what a tool needs.
 //! - [`tools`]: the tools, one file a subject; [`price`]: nothing is paid that was not agreed to; [`tasks`]: long work.
+//! - [`paid`]: x402, for callers who have nothing here but money.
 //! - [`quoted`]: words of strangers; [`resources`], [`prompts`], [`app`]: the rest of what is served.
 
 mod app;
 mod call;
 mod face;
 mod money;
+mod paid;
 mod price;
 mod prompts;
 pub(crate) mod quoted;
@@ -51,7 +53,27 @@ pub fn service(
     max_body_bytes: usize,
     shutdown: CancellationToken,
 ) -> Result<StreamableHttpService<Server, NeverSessionManager>, getrandom::Error> {
-    let server = Server::new(face)?;
+    Ok(over(Server::new(face)?, max_body_bytes, shutdown))
+}
+
+/// The same for callers without a token: the tools that read what everybody may, and those that sell answers, paid by x402. `face` answers them as
+/// strangers.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn service_for_strangers(
+    face: Face,
+    max_body_bytes: usize,
+    shutdown: CancellationToken,
+) -> Result<StreamableHttpService<Server, NeverSessionManager>, getrandom::Error> {
+    Ok(over(Server::for_strangers(face)?, max_body_bytes, shutdown))
+}
+
+fn over(
+    server: Server,
+    max_body_bytes: usize,
+    shutdown: CancellationToken,
+) -> StreamableHttpService<Server, NeverSessionManager> {
     let config = StreamableHttpServerConfig::default()
         // Sessions would be state that strangers make: without them each request carries what it needs.
         .with_legacy_session_mode(false)
@@ -61,5 +83,5 @@ pub fn service(
         // The guard around this has seen to both, by the node's own configuration.
         .disable_allowed_hosts()
         .disable_allowed_origins();
-    Ok(StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config))
+    StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config)
 }

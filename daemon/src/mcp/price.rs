@@ -70,6 +70,10 @@ impl Prices {
         if let Some(most) = max_price {
             return within(price, most);
         }
+        if call.server.serves_strangers() {
+            // Whoever pays by x402 has agreed to what he signed.
+            return Ok(());
+        }
         match &call.state {
             Some(state) => self.confirmed(call, price, state),
             None if call.takes_forms() => Err(self.ask(call, price)),

@@ -47,13 +47,21 @@ where
         let does = does.clone();
         let read = Call::of(name, &context).and_then(|call| Ok((call, arguments::<A>(context.arguments)?)));
         Box::pin(async move {
+            let paid = read.as_ref().map(|(call, _)| call.caller.paid.clone()).unwrap_or_default();
             let outcome = match read {
                 Ok((call, arguments)) => run(call.clone(), does(call, arguments)).await?,
                 Err(refusal) => Err(refusal.into()),
             };
             Ok(match outcome.and_then(|value| Ok(structured(&value)?)) {
-                Ok(result) => result.into(),
-                Err(Stop::Refused(refusal)) => CallToolResult::from(refusal).into(),
+                Ok(mut result) => {
+                    paid.tell(&mut result);
+                    result.into()
+                }
+                Err(Stop::Refused(refusal)) => {
+                    let mut result = CallToolResult::from(refusal);
+                    paid.tell(&mut result);
+                    result.into()
+                }
                 Err(Stop::Input(input)) => CallToolResponse::InputRequired(*input),
                 Err(Stop::Task(task)) => CallToolResponse::Task(*task),
             })

@@ -31,6 +31,9 @@ const INSTRUCTIONS: &str = "A Datanet node: pools of specialised records (datane
     Look with `datanets`, `search` and `quote`; buy with `ask` or `classify`, which cost money: agree by max_price or when asked. \
     Earn by `contribute`, `follow` it to its verdict, then `earnings` and `claim`. Amounts are in base units: a million make one DNT.";
 
+const FOR_STRANGERS: &str = "A Datanet node: pools of specialised records (datanets), and answers from them with a signed receipt. \
+    Look with `datanets`, `datanet`, `models` and `search`; buy with `ask` or `classify`, which are paid by x402 (version 2): a call without a payment is answered with what to pay. Amounts are in base units: a million make one DNT.";
+
 /// The node's side of the protocol. Cheap to clone; one for all requests.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>);
@@ -38,6 +41,8 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     face: Face,
     tools: ToolRouter<Server>,
+    /// Whether callers have no token, and pay by x402.
+    strangers: bool,
     prices: Prices,
     tasks: Tasks,
 }
@@ -48,8 +53,23 @@ impl Server {
     /// # Errors
     /// When the system gives no randomness.
     pub fn new(face: Face) -> Result<Self, getrandom::Error> {
-        let inner = Inner { face, tools: tools::all(), prices: Prices::new()?, tasks: Tasks::default() };
-        Ok(Self(Arc::new(inner)))
+        Self::with(face, tools::all(), false)
+    }
+
+    /// The same for callers without a token, with what they may have.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn for_strangers(face: Face) -> Result<Self, getrandom::Error> {
+        Self::with(face, tools::for_strangers(), true)
+    }
+
+    fn with(face: Face, tools: ToolRouter<Self>, strangers: bool) -> Result<Self, getrandom::Error> {
+        Ok(Self(Arc::new(Inner { face, tools, strangers, prices: Prices::new()?, tasks: Tasks::default() })))
+    }
+
+    pub(super) fn serves_strangers(&self) -> bool {
+        self.0.strangers
     }
 
     pub(super) fn face(&self) -> &Face {
@@ -104,10 +124,11 @@ impl ServerHandler for Server {
 
     fn get_info(&self) -> ServerConfig {
         let node = Implementation::new("datanet", env!("CARGO_PKG_VERSION")).with_title("Datanet node");
+        let instructions = if self.0.strangers { FOR_STRANGERS } else { INSTRUCTIONS };
         InitializeResult::new(capabilities())
             .with_protocol_version(ProtocolVersion::V_2025_11_25)
             .with_server_info(node)
-            .with_instructions(format!("{INSTRUCTIONS} {}", quoted::NOTICE))
+            .with_instructions(format!("{instructions} {}", quoted::NOTICE))
     }
 
     async fn list_tools(
@@ -141,7 +162,11 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let listed = resources::list(self.face(), &caller(&context)?).await.map_err(protocol_error)?;
+        let listed = match self.0.strangers {
+            // What there is to be read are tools.
+            true => Vec::new(),
+            false => resources::list(self.face(), &caller(&context)?).await.map_err(protocol_error)?,
+        };
         Ok(ListResourcesResult::with_all_items(listed).with_ttl_ms(MOVING).with_cache_scope(CacheScope::Private))
     }
 

@@ -29,6 +29,7 @@ use crate::status::readiness::{Readiness, ReadinessParts};
 use crate::tokens::Tokens;
 use crate::training::{Training, TrainingParts};
 use crate::workers::contributions::{Progress, SeenRecords, Steps};
+use crate::x402::X402;
 
 /// What is there before the services.
 pub(super) struct Ground {
@@ -68,7 +69,8 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let announcer = Announcer::new(chain.id().to_owned(), network.clone(), identity.clone());
     let intake = Intake::new(chain.clone(), blobs.clone(), db.clone(), announcer, node, config.api.max_upload_bytes);
     let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone())?
-        .paid_by(&config.api.payer);
+        .paid_by(&config.api.payer)
+        .with_till(&config.public.till);
     let settings = ModelsSettings {
         folder: init::models_folder(&home, &config.models),
         released: home.released(),
@@ -98,6 +100,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         identity: identity.clone(),
     };
     let audits = Audits { chain: chain.clone(), billing: billing.clone(), answers: answers.clone() };
+    let x402 = X402::new(chain.clone(), billing.clone(), identity.clone(), models.clone(), &config.public.url);
     let (progress, progress_receiver) = watch::channel(Progress::default());
     let roles = &config.node.roles;
     let readiness = Readiness::new(ReadinessParts {
@@ -153,6 +156,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         training,
         answers,
         audits,
+        x402,
         status,
         shutdown,
     };

@@ -32,7 +32,8 @@ impl Process {
         Self::start_in(home, sets, &[]).await
     }
 
-    async fn start_in(home: &Path, sets: &[&str], variables: &[(&str, &str)]) -> Self {
+    /// One with these settings and variables.
+    pub async fn start_in(home: &Path, sets: &[&str], variables: &[(&str, &str)]) -> Self {
         let run_file = Home::new(home).run_file();
         let before = std::fs::read(&run_file).ok();
         let mut command = Command::new(env!("CARGO_BIN_EXE_datanet"));

@@ -33,6 +33,10 @@ use datanet_api::search::{Hits, SearchParams};
 use datanet_api::sellers::{NewRating, OpenRatings, SellerView, Sellers};
 use datanet_api::status::{NodeStatus, Peers};
 use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
+use datanet_api::x402::{
+    ChannelPayload, Discovery, DiscoveryParams, ExactPayload, FacilitatorRequest, PaymentPayload, PaymentRequired,
+    SettleResponse, Supported, VerifyResponse,
+};
 use datanet_api::{Problem, RunFile};
 use datanet_types::Address;
 use datanet_types::receipt::AnswerRecord;
@@ -281,6 +285,45 @@ fn models_and_the_jobs_that_make_them() {
         r#"{"object":"fine_tuning.job.checkpoint","id":"c","created_at":1,"fine_tuning_job_id":"ftjob-1",
         "fine_tuned_model_checkpoint":"ftjob-1:step-2","step_number":2,"metrics":{"step":2}}"#,
     );
+}
+
+#[test]
+fn payments_beside_a_request() {
+    let way = r#"{"scheme":"exact","network":"datanet:c","amount":"5","asset":"native","payTo":"$ADDR","maxTimeoutSeconds":300,
+        "extra":{"nonce":"7"}}"#;
+    let resource = r#"{"url":"http://n/v1/ask","description":"d","mimeType":"application/json"}"#;
+    wire::<PaymentRequired>(&format!(
+        r#"{{"x402Version":2,"error":"e","resource":{resource},"accepts":[{way}],"extensions":{{"a":1}}}}"#
+    ));
+    let payment = format!(
+        r#"{{"x402Version":2,"resource":{resource},"accepted":{way},"payload":{{"transaction":"AA=="}},"extensions":null}}"#
+    );
+    wire::<PaymentPayload>(&payment);
+    wire::<ExactPayload>(r#"{"transaction":"AA=="}"#);
+    let voucher = r#"{"channelId":"$ID","maxClaimableAmount":"5","signature":"$SIG"}"#;
+    wire::<ChannelPayload>(&format!(r#"{{"type":"voucher","voucher":{voucher}}}"#));
+    wire::<ChannelPayload>(&format!(r#"{{"type":"deposit","transaction":"AA==","voucher":{voucher}}}"#));
+    wire::<FacilitatorRequest>(&format!(
+        r#"{{"x402Version":2,"paymentPayload":{payment},"paymentRequirements":{way}}}"#
+    ));
+    wire::<VerifyResponse>(r#"{"isValid":true,"payer":"$ADDR"}"#);
+    wire::<VerifyResponse>(r#"{"isValid":false,"invalidReason":"bad_voucher","invalidMessage":"m"}"#);
+    wire::<SettleResponse>(
+        r#"{"success":true,"payer":"$ADDR","transaction":"$ID","network":"datanet:c","amount":"5","extensions":{"a":1},
+        "extra":{"receipt":"$ID"}}"#,
+    );
+    wire::<SettleResponse>(
+        r#"{"success":false,"errorReason":"not_served","errorMessage":"m","transaction":"","network":"datanet:c"}"#,
+    );
+    wire::<Supported>(
+        r#"{"kinds":[{"x402Version":2,"scheme":"exact","network":"datanet:c","extra":{"a":1}}],"extensions":["e"],
+        "signers":{"datanet:c":["$ID"]}}"#,
+    );
+    wire::<DiscoveryParams>(r#"{"limit":1,"offset":2,"type":"http","scheme":"exact","network":"datanet:c"}"#);
+    wire::<Discovery>(&format!(
+        r#"{{"x402Version":2,"lastUpdated":1,"items":[{{"resource":"http://n/v1/ask","type":"http","x402Version":2,
+        "accepts":[{way}],"lastUpdated":1,"input":{{"method":"POST"}}}}],"pagination":{{"limit":1,"offset":2,"total":3}}}}"#
+    ));
 }
 
 #[test]

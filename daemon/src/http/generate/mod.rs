@@ -69,6 +69,10 @@ struct How {
 
 async fn answer(answers: &Answers, ask: CompletionAsk, how: How, place: Place) -> ServiceResult<Response> {
     let (model, logprobs) = (ask.model.clone(), ask.logprobs.is_some());
+    if how.stream && ask.payment.is_taken_last() {
+        let detail = "a transfer is taken once the whole answer is there; pay by a channel to have it as it is written";
+        return Err(ServiceError::new(Code::BadParameter, detail).about("stream"));
+    }
     let place = if how.stream { place.for_stream()? } else { place };
     let completing = answers.complete(ask).await?;
     let envelope = Envelope::new(how.shape, &completing.number, model);

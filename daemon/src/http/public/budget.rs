@@ -111,6 +111,22 @@ pub(super) async fn admit(State(budget): State<Budget>, request: Request, next: 
     response
 }
 
+/// Who was let in, for requests that are made on his behalf.
+#[derive(Debug, Clone)]
+struct Visitor(Arc<Stranger>);
+
+/// Answers what is asked on behalf of one who was let in as his own request: for what it costs, and as a stranger's, in whatever task it is.
+pub(super) async fn on_behalf(State(Budget(inner)): State<Budget>, request: Request, next: Next) -> Response {
+    let Some(Visitor(stranger)) = request.extensions().get::<Visitor>().cloned() else {
+        return ServiceError::new(Code::NotOnThePublicFace, "nobody was let in for this request").into_response();
+    };
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    match inner.count(stranger.address, request.method(), route.as_deref()) {
+        Ok(()) => caller::scope(Caller::Stranger(stranger), next.run(request)).await,
+        Err(error) => error.into_response(),
+    }
+}
+
 async fn within_bounds(budget: &Budget, route: Option<&str>, request: Request, next: Next) -> ServiceResult<Response> {
     let Budget(inner) = budget;
     let reached = request.extensions().get::<ConnectInfo<Reached>>().and_then(|ConnectInfo(reached)| reached.address());
@@ -127,9 +143,10 @@ async fn within_bounds(budget: &Budget, route: Option<&str>, request: Request, n
     };
     request.extensions_mut().insert(place.clone());
     let (denied, payers) = (inner.denied.clone(), inner.payers.clone());
-    let stranger = Caller::Stranger(Arc::new(Stranger { address, denied, payers }));
+    let stranger = Arc::new(Stranger { address, denied, payers, exchange: None });
+    request.extensions_mut().insert(Visitor(stranger.clone()));
     let seconds = inner.config.request_seconds;
-    let answer = caller::scope(stranger, next.run(request));
+    let answer = caller::scope(Caller::Stranger(stranger), next.run(request));
     let answered = tokio::time::timeout(Duration::from_secs(seconds), answer).await;
     drop(place);
     let response = answered.map_err(|_| {

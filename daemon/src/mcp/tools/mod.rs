@@ -52,6 +52,16 @@ pub(super) fn all() -> ToolRouter<Server> {
     router
 }
 
+/// Those that whoever comes without a token may have.
+const STRANGERS: &[&str] = &["ask", "classify", "datanet", "datanets", "models", "receipt", "search"];
+
+/// Those of all that are for callers without a token.
+pub(super) fn for_strangers() -> ToolRouter<Server> {
+    let mut router = all();
+    router.map.retain(|name, _| STRANGERS.contains(&name.as_ref()));
+    router
+}
+
 /// The address of an account of this name on the node, or that is one; if none is named, the one that the caller's token acts for, or the node's own.
 async fn address_of(call: &Call, account: Option<&str>) -> Result<String, Refusal> {
     let account = match account {

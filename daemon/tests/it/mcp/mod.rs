@@ -9,6 +9,7 @@ mod agent;
 mod bridge;
 mod callers;
 mod owners;
+mod paid;
 mod prices;
 mod strangers;
 mod tasks;
